@@ -1,0 +1,31 @@
+# make app    the page, on the bundled checkpoint          make test    everything CI checks
+# make clean  remove the virtual environment               ARGS="--port 8000" goes to the app or to pytest
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3 python))
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: app test clean
+
+app: .venv/app-installed
+	$(BIN)/python app.py $(ARGS)
+
+test: .venv/test-installed
+	$(BIN)/python scripts/check.py $(ARGS)
+
+# A stamp is newer than the list it was installed from: a second run installs nothing.
+.venv/app-installed: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install -r requirements.txt
+	@touch $@
+
+.venv/test-installed: requirements-dev.txt .venv/app-installed
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo 'charrnn needs Python 3.11 or newer: make $(or $(MAKECMDGOALS),app) PYTHON=/path/to/python3.11' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,35 @@
+"""
+Run everything that must pass: a browser is there, ruff, ruff format, pyright, pytest. `make test` calls this.
+
+    python scripts/check.py                    all of it, stopping at the first failure
+    python scripts/check.py -k gradient -x     further arguments go to pytest
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> int:
+    python = [sys.executable, "-m"]
+    checks = [
+        [sys.executable, "tests/browser.py"],
+        [*python, "ruff", "check", "."],
+        [*python, "ruff", "format", "--check", "."],
+        [*python, "pyright", "--pythonpath", sys.executable],
+        [*python, "pytest", *sys.argv[1:]],
+    ]
+    environment = os.environ | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # the pinned version is the wanted one
+    for command in checks:
+        print("$", *["python" if word == sys.executable else word for word in command], flush=True)
+        status = subprocess.run(command, cwd=ROOT, env=environment).returncode
+        if status:
+            return status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

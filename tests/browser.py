@@ -1,0 +1,64 @@
+"""
+A Chromium for the browser tests: the system's, else Playwright's own, else the package manager's.
+
+    python tests/browser.py      prints its path, after installing one where there was none; exit code 1 if that failed
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
+
+def find_browser() -> Path | None:
+    """The Chromium to test with: the system's, else Playwright's own; None when neither is there and starts."""
+    candidates = [path for name in NAMES if (path := shutil.which(name))]
+    with sync_playwright() as playwright:
+        candidates.append(playwright.chromium.executable_path)
+    return next((Path(path) for path in candidates if _starts(path)), None)
+
+
+def install_browser() -> Path | None:
+    """Playwright's own download, else the package manager's Chromium; None when neither could be had."""
+    for command in (_download_command(), *_package_commands()):
+        print("no Chromium yet:", *command, file=sys.stderr, flush=True)
+        try:
+            subprocess.run(command, stdout=sys.stderr, timeout=900)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            print(error, file=sys.stderr)
+        if browser := find_browser():
+            return browser
+    return None
+
+
+def _starts(path: str) -> bool:
+    """True when the file is there and runs: a snap's stand-in or a download without its libraries does not."""
+    if not os.access(path, os.X_OK):
+        return False
+    if os.name == "nt":  # there `--version` would open a window; a download brings its libraries with it
+        return True
+    return subprocess.run([path, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def _download_command() -> list[str]:
+    return [sys.executable, "-m", "playwright", "install", "chromium"]
+
+
+def _package_commands() -> list[list[str]]:
+    """apt-get, where it is there and allowed: as root, or by sudo without a password."""
+    if not shutil.which("apt-get"):
+        return []
+    may = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    return [[*may, "apt-get", "update"], [*may, "apt-get", "install", "-y", "--no-install-recommends", "chromium"]]
+
+
+if __name__ == "__main__":
+    found = find_browser() or install_browser()
+    if found is None:
+        sys.exit("no Chromium: install one (e.g. `apt-get install chromium`), or run `playwright install chromium`")
+    print(found)

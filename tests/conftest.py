@@ -1,0 +1,15 @@
+"""What every test can ask for: `browser_path`, and below it whatever more than one room's tests need."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> Path:
+    """The Chromium that browser tests start. No browser at all is a failure, never a skip."""
+    from tests.browser import find_browser
+
+    path = find_browser()
+    assert path is not None, "no Chromium: run `python tests/browser.py`, which installs one"
+    return path
