@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -17,10 +18,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"
 
 def find_browser() -> Path | None:
     """The Chromium to test with: the system's, else Playwright's own; None when neither is there and starts."""
-    candidates = [path for name in NAMES if (path := shutil.which(name))]
-    with sync_playwright() as playwright:
-        candidates.append(playwright.chromium.executable_path)
-    return next((Path(path) for path in candidates if _starts(path)), None)
+    return next((Path(path) for path in _candidates() if _starts(path)), None)
 
 
 def install_browser() -> Path | None:
@@ -34,6 +32,13 @@ def install_browser() -> Path | None:
         if browser := find_browser():
             return browser
     return None
+
+
+def _candidates() -> Iterator[str]:
+    yield from filter(None, map(shutil.which, NAMES))
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    yield own
 
 
 def _starts(path: str) -> bool:
