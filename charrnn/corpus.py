@@ -1,0 +1,151 @@
+"""A corpus: fetched and verified, split, cut into random windows or contiguous streams."""
+
+import hashlib
+import math
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from charrnn.vocab import Vocab
+
+TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+TRAIN_SHARE = 0.9
+TIMEOUT_S = 30
+
+Report = Callable[[int, int | None], None]
+
+
+class CorpusError(ValueError):
+    """A corpus cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text as ids: the first 90 % to train on, the last 10 % to validate on, contiguous."""
+
+    text: str
+    vocab: Vocab
+    train_ids: Tensor  # (N_train,) int64
+    val_ids: Tensor  # (N_val,)
+    sha256: str  # of the text as UTF-8
+
+    @classmethod
+    def from_text(cls, text: str, vocab: Vocab | None = None) -> "Corpus":
+        """Split a text; with a vocabulary of its own unless one is given. Raises UnknownCharacterError."""
+        vocab = vocab or Vocab.from_text(text)
+        ids = torch.tensor(vocab.encode(text), dtype=torch.long)
+        cut = int(TRAIN_SHARE * len(ids))
+        return cls(text, vocab, ids[:cut], ids[cut:], hashlib.sha256(text.encode("utf-8")).hexdigest())
+
+    def require(self, characters: int) -> "Corpus":
+        """The corpus itself, if each part holds this many characters. Raises CorpusError."""
+        shortest = min(len(self.train_ids), len(self.val_ids))
+        if shortest < characters:
+            raise CorpusError(
+                f"the text has {len(self.text)} characters, {shortest} of them to validate on, where a window takes "
+                f"{characters}: give {math.ceil(characters / (1 - TRAIN_SHARE)) + 1} or more, or a shorter seq_len"
+            )
+        return self
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, line ends as they are. Raises CorpusError where there is none."""
+    try:
+        return _decode(path.read_bytes(), str(path))
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}: {error.strerror}; give the path of a text file") from None
+
+
+def cache_path() -> Path:
+    """Where Tiny Shakespeare is kept: in `$CHARRNN_CACHE`, else in `~/.cache/charrnn`."""
+    folder = os.environ.get("CHARRNN_CACHE")
+    return (Path(folder) if folder else Path.home() / ".cache" / "charrnn") / "tinyshakespeare.txt"
+
+
+def cached_tiny_shakespeare() -> str | None:
+    """Tiny Shakespeare if it is in the cache and whole; never touches the network."""
+    try:
+        data = cache_path().read_bytes()
+    except OSError:
+        return None
+    return data.decode("utf-8") if hashlib.sha256(data).hexdigest() == TINY_SHAKESPEARE_SHA256 else None
+
+
+def tiny_shakespeare(report: Report | None = None, url: str = TINY_SHAKESPEARE_URL) -> str:
+    """
+    Tiny Shakespeare, from the cache, else downloaded into it; `report(bytes so far, bytes in all)` follows that.
+
+    Raises CorpusError without a network, or where what came is not the file it should be.
+    """
+    return cached_tiny_shakespeare() or _download(url, cache_path(), report or (lambda done, total: None))
+
+
+def _download(url: str, path: Path, report: Report) -> str:
+    way_out = f"fetch {url} by hand and give it with --data"
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
+            length = response.headers.get("Content-Length")
+            data = bytearray()
+            while chunk := response.read(1 << 16):
+                data += chunk
+                report(len(data), int(length) if length else None)
+    except (OSError, urllib.error.URLError) as error:
+        reason = getattr(error, "reason", error)
+        raise CorpusError(f"cannot download Tiny Shakespeare ({reason}): {way_out}") from None
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != TINY_SHAKESPEARE_SHA256:
+        raise CorpusError(
+            f"what came from {url} is not Tiny Shakespeare: its sha256 is {sha256}, not {TINY_SHAKESPEARE_SHA256}; "
+            f"try again, or {way_out}"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tinyshakespeare-", delete=False) as file:
+            file.write(data)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise CorpusError(
+            f"cannot write {path}: {error.strerror}; set CHARRNN_CACHE to a folder you may write"
+        ) from None
+    return data.decode("utf-8")
+
+
+def _decode(data: bytes, source: str) -> str:
+    if not data:
+        raise CorpusError(f"{source} is empty: give a text to learn from")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{source} is not UTF-8 (byte {error.start}): save it as UTF-8 and try again") from None
+
+
+def random_windows(ids: Tensor, batch: int, seq_len: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """
+    Windows that start anywhere: x (B, T) and y (B, T), the characters one further on.
+
+    ids (N,), N > seq_len; every start from 0 to N - seq_len - 1 is as likely as any other.
+    """
+    starts = torch.randint(len(ids) - seq_len, (batch, 1), generator=rng)  # (B, 1)
+    positions = starts + torch.arange(seq_len)  # (B, T)
+    return ids[positions], ids[positions + 1]
+
+
+def contiguous_streams(ids: Tensor, streams: int) -> Tensor:
+    """ids (N,) cut into equal contiguous rows: (streams, N // streams); the remainder at the end is dropped."""
+    length = len(ids) // streams
+    return ids[: streams * length].view(streams, length)
+
+
+def windows_in_order(ids: Tensor, seq_len: int) -> tuple[Tensor, Tensor]:
+    """All non-overlapping windows from the start: x (W, T) and y (W, T), the characters one further on."""
+    starts = torch.arange(0, len(ids) - seq_len - 1, seq_len)[:, None]  # (W, 1)
+    positions = starts + torch.arange(seq_len)
+    return ids[positions], ids[positions + 1]

@@ -1,0 +1,101 @@
+"""
+How far back the gradient reaches.
+
+One loss at one position T, looked at from k characters earlier: ‖∂ℓ_T/∂h_{T−k}‖, over many positions. Never the
+gradient of a summed loss: the nearby losses in the sum would hide the decay. Bengio et al. 1994, Pascanu et al. 2013.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from charrnn.bptt import tanh_slope
+from charrnn.model import CharRNN
+
+HORIZON = 0.01
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """
+    Gradient norms against the lag, relative to lag 0, over positions of one text; all arrays (K+1,).
+
+    Lags in characters. half_life_chars: where the median falls to 1/2; horizon_chars: to 1 %; both interpolated between
+    lags on the logarithm, None where it never does within the K lags.
+    """
+
+    lags: np.ndarray
+    median: np.ndarray
+    low: np.ndarray  # 10th percentile
+    high: np.ndarray  # 90th percentile
+    geometric_mean: np.ndarray
+    positions: int
+    half_life_chars: float | None
+    horizon_chars: float | None
+
+
+def gradient_flow(model: CharRNN, ids: Sequence[int], max_lag: int = 128, positions: int = 512) -> GradientFlow:
+    """
+    The gradient flow of a model that reads a text, in float64, from its own state at every position.
+
+    ids: the text, max_lag + 2 characters at least; the positions T >= max_lag are spread evenly over it, all of them
+    where it has fewer. Raises ValueError for a shorter text.
+    """
+    if len(ids) < max_lag + 2:
+        raise ValueError(f"the text has {len(ids)} characters: {max_lag} lags take at least {max_lag + 2}")
+    norms = gradient_norms(model, torch.as_tensor(ids), _spread(max_lag, len(ids) - 2, positions), max_lag)
+    relative = (norms / norms[0]).numpy()  # (K+1, P)
+    low, median, high = np.quantile(relative, [0.1, 0.5, 0.9], axis=1)
+    smallest = np.finfo(np.float64).tiny
+    return GradientFlow(
+        lags=np.arange(max_lag + 1),
+        median=median,
+        low=low,
+        high=high,
+        geometric_mean=np.exp(np.log(np.maximum(relative, smallest)).mean(axis=1)),
+        positions=relative.shape[1],
+        half_life_chars=first_crossing(median, 0.5),
+        horizon_chars=first_crossing(median, HORIZON),
+    )
+
+
+@torch.no_grad()
+def gradient_norms(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
+    """
+    ‖∂ℓ_T/∂h_{T−k}‖ for the loss of the character after each position T and k = 0 … max_lag, float64.
+
+    ids (N,), positions (P,) with max_lag <= T <= N - 2 -> (max_lag + 1, P). The text is read once; the positions go
+    back through it side by side, each step the product δ_{t−1} = W_hhᵀ (1 − h_t²) δ_t.
+    """
+    exact = copy.deepcopy(model).double()
+    h = exact.states(ids[None])[0]  # (N, H)
+    d_logits = exact.head(h[positions]).softmax(-1)  # (P, V): softmax − one-hot
+    d_logits[torch.arange(len(positions)), ids[positions + 1]] -= 1
+    d_h = d_logits @ exact.head.weight  # (P, H)
+    norms = d_h.new_empty(max_lag + 1, len(positions))
+    norms[0] = d_h.norm(dim=-1)
+    for lag in range(1, max_lag + 1):
+        d_h = tanh_slope(h[positions - lag + 1]).mul_(d_h) @ exact.cell.W_hh.weight
+        norms[lag] = d_h.norm(dim=-1)
+    return norms
+
+
+def first_crossing(curve: np.ndarray, level: float) -> float | None:
+    """The first lag at which the curve (K+1,) is down to the level, log-linear between lags; None if it never is."""
+    below = np.flatnonzero(curve <= level)
+    if not len(below):
+        return None
+    k = int(below[0])
+    if k == 0 or curve[k] <= 0:
+        return float(k)
+    before, after = math.log(curve[k - 1]), math.log(curve[k])
+    return k - 1 + (before - math.log(level)) / (before - after)
+
+
+def _spread(first: int, last: int, count: int) -> Tensor:
+    return torch.linspace(first, last, min(count, last - first + 1), dtype=torch.float64).round().long()

@@ -1,0 +1,44 @@
+"""Nats per character and what they mean: bits, perplexity; the record of a training run."""
+
+import math
+from dataclasses import dataclass
+
+
+def bits_per_char(loss_nats: float) -> float:
+    """A loss in nats per character as bits per character: 1 bit = ln 2 nats."""
+    return loss_nats / math.log(2)
+
+
+def perplexity(loss_nats: float) -> float:
+    """A loss in nats per character as the number of equally likely characters it amounts to."""
+    return math.exp(loss_nats) if loss_nats < 700 else math.inf
+
+
+@dataclass(frozen=True)
+class Progress:
+    """
+    One point of a training curve, after `step` updates.
+
+    Losses in nats per character; `train_loss_nats` is the mean over the minibatches since the point before,
+    `val_loss_nats` the `stream` figure, None where it was not measured; `grad_norm` before clipping; `seconds` of
+    training so far.
+    """
+
+    step: int
+    train_loss_nats: float
+    val_loss_nats: float | None
+    grad_norm: float
+    learning_rate: float
+    seconds: float
+
+    def line(self) -> str:
+        """The point as a line of text: `step 1000 loss=1.5897 ppl=4.90 bpc=2.293 ...`."""
+        text = f"step {self.step:<5d} {_figures('', self.train_loss_nats)}"
+        if self.val_loss_nats is not None:
+            text += f"  {_figures('val_', self.val_loss_nats)}"
+        return text + f"  grad_norm={self.grad_norm:.2f} lr={self.learning_rate:.2e}"
+
+
+def _figures(prefix: str, loss_nats: float) -> str:
+    bits, ppl = bits_per_char(loss_nats), perplexity(loss_nats)
+    return f"{prefix}loss={loss_nats:.4f} {prefix}ppl={ppl:.2f} {prefix}bpc={bits:.3f}"

@@ -1,0 +1,221 @@
+"""
+How a character is written: logits / temperature → top-k → top-p → min-p → the draw.
+
+Sorted by descending probability, ties by id, every filter keeps a prefix; so the pipeline is one sort, one softmax,
+one cumulative sum and a length. The draw is the inverse CDF over that order, in float64, with one uniform for each
+written character whatever the filters, at temperature 0 too: two runs with one seed share their dice.
+
+Nothing here knows which network made the logits: `generate` drives anything that can read a character.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-6, 100.0
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """
+    How the next character is drawn; the defaults leave the model's own distribution as it is.
+
+    temperature 1e-6..100 or 0 (always the likeliest character), top_k >= 0 (0: off), 0 < top_p <= 1 (1: off),
+    0 <= min_p <= 1 (0: off). Raises ValueError for anything else.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.temperature != 0 and not MIN_TEMPERATURE <= self.temperature <= MAX_TEMPERATURE:
+            raise ValueError(f"temperature is {self.temperature}: give 0 (greedy), or up to {MAX_TEMPERATURE:g}")
+        if self.top_k != int(self.top_k) or self.top_k < 0:
+            raise ValueError(f"top_k is {self.top_k}: give a whole number, 0 for off")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}: give more than 0 and at most 1, 1 for off")
+        if not 0 <= self.min_p <= 1:
+            raise ValueError(f"min_p is {self.min_p}: give 0 (off) to 1")
+
+
+# ------------------------------------------------------------------------------------------------ filters
+# Each says how many of the sorted characters stay. Probabilities (descending) and their running sum need not be
+# normalised, so a filter sees what the one before left.
+
+
+def top_k_length(probs: np.ndarray, top_k: int) -> int:
+    """The k likeliest; all of them where k is 0 or exceeds V. Fan et al. 2018."""
+    return min(top_k, len(probs)) if top_k else len(probs)
+
+
+def top_p_length(cumulative: np.ndarray, top_p: float) -> int:
+    """The nucleus: the fewest whose probability reaches top_p of the whole. Holtzman et al. 2020."""
+    return int(cumulative.searchsorted(top_p * cumulative[-1])) + 1 if top_p < 1 else len(cumulative)
+
+
+def min_p_length(probs: np.ndarray, min_p: float) -> int:
+    """Those with at least min_p times the probability of the likeliest. Nguyen et al. 2024."""
+    return int(np.count_nonzero(probs >= min_p * probs[0])) if min_p else len(probs)
+
+
+def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
+    """
+    Mask all but the k largest logits; under ties the lower id stays, so that exactly k do.
+
+    logits (..., V) -> (..., V), -inf where masked; 0 masks none. Fan et al. 2018.
+    """
+    return _keep(logits, SamplingSettings(top_k=top_k))
+
+
+def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
+    """
+    Mask all but the nucleus: the smallest set of characters whose probability reaches top_p.
+
+    logits (..., V) -> (..., V), -inf outside the nucleus; the likeliest character always stays.
+    Raises ValueError unless 0 < top_p <= 1. Holtzman et al. 2020.
+    """
+    return _keep(logits, SamplingSettings(top_p=top_p))
+
+
+def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
+    """
+    Mask the characters with less than min_p times the probability of the likeliest.
+
+    logits (..., V) -> (..., V), -inf where masked; 0 masks none. Raises ValueError unless 0 <= min_p <= 1.
+    Nguyen et al. 2024.
+    """
+    return _keep(logits, SamplingSettings(min_p=min_p))
+
+
+def _keep(logits: Tensor, settings: SamplingSettings) -> Tensor:
+    kept = torch.full_like(logits, -math.inf, memory_format=torch.contiguous_format)
+    size = logits.shape[-1]
+    for row, kept_row in zip(logits.reshape(-1, size), kept.view(-1, size), strict=True):
+        survivors = distribution(row, settings)
+        ids = torch.from_numpy(survivors.order[: survivors.kept])
+        kept_row[ids] = row[ids]
+    return kept
+
+
+# ------------------------------------------------------------------------------------------------ the draw
+
+
+class Distribution(NamedTuple):
+    """The next character's probabilities before and after the filters, by descending probability, ties by id."""
+
+    order: np.ndarray  # (V,) ids
+    logits: np.ndarray  # (V,) float64, in that order
+    kept: int  # the first so many survive the filters
+    cumulative: np.ndarray  # (kept,) running sum of what survives, not normalised
+
+    @property
+    def raw(self) -> np.ndarray:
+        """(V,) the model's own probabilities, in that order: the softmax of the logits."""
+        raw = np.exp(self.logits - self.logits[0])
+        return raw / raw.sum()
+
+    @property
+    def probs(self) -> np.ndarray:
+        """(V,) probabilities after temperature and filters, in that order; 0 for those cut."""
+        probs = np.zeros(len(self.order))
+        probs[: self.kept] = np.diff(self.cumulative, prepend=0.0) / self.cumulative[-1]
+        return probs
+
+    def draw(self, u: float) -> int:
+        """The id at which the cumulative probability first exceeds u, 0 <= u < 1."""
+        rank = self.cumulative.searchsorted(u * self.cumulative[-1], side="right")
+        return int(self.order[min(rank, self.kept - 1)])  # u * sum can round up to the sum itself
+
+
+def distribution(logits: Tensor, settings: SamplingSettings) -> Distribution:
+    """The whole pipeline for the logits (V,) of one position. Raises ValueError where they are not finite."""
+    exact = logits.numpy().astype(np.float64)
+    order = (-exact).argsort(kind="stable")
+    exact = exact[order]
+    if not -math.inf < exact[-1] <= exact[0] < math.inf:  # NaN sorts last
+        raise ValueError("the logits are not finite: the checkpoint is broken, or its weights overflow")
+    if settings.temperature == 0:
+        return Distribution(order, exact, 1, np.ones(1))
+    probs = np.exp((exact - exact[0]) / settings.temperature)
+    cumulative = probs[: top_k_length(probs, settings.top_k)].cumsum()
+    kept = min(top_p_length(cumulative, settings.top_p), min_p_length(probs, settings.min_p))
+    return Distribution(order, exact, kept, cumulative[:kept])
+
+
+class Dice:
+    """
+    The uniforms of one seed: dice[i], 0 <= dice[i] < 1, decides the i-th written character.
+
+    Random access, so that a text that pauses, steps or branches keeps its dice. Raises ValueError unless the seed is
+    a whole number, 0 <= seed < 2**63.
+    """
+
+    BLOCK = 512
+
+    def __init__(self, seed: int):
+        if not 0 <= seed < 2**63 or seed != int(seed):
+            raise ValueError(f"the seed is {seed}: give a whole number from 0 to {2**63 - 1}")
+        self.seed = seed
+        self._rng = torch.Generator().manual_seed(seed)
+        self._uniforms: list[float] = []
+
+    def __getitem__(self, index: int) -> float:
+        if index < 0:
+            raise IndexError(f"dice are numbered from 0, not {index}")
+        while index >= len(self._uniforms):
+            self._uniforms += torch.rand(self.BLOCK, dtype=torch.float64, generator=self._rng).tolist()
+        return self._uniforms[index]
+
+
+# ------------------------------------------------------------------------------------------------ writing
+
+
+class Reading(NamedTuple):
+    """Where a model stands after reading some text."""
+
+    logits: Tensor  # (V,) of the next character
+    state: Any  # what the model carries, unbatched
+
+
+class Step(NamedTuple):
+    """One written character."""
+
+    index: int  # the number of the character, from 0
+    id: int
+    u: float  # the uniform that drew it
+    logits: Tensor  # (V,) it was drawn from
+    distribution: Distribution
+    reading: Reading  # after this character
+
+
+class Reader(Protocol):
+    """A model that reads a text one character at a time."""
+
+    def prefill(self, ids: Sequence[int], state: Any = None) -> Reading: ...
+
+    def step(self, id: int, state: Any) -> Reading: ...
+
+
+def write_step(reader: Reader, reading: Reading, settings: SamplingSettings, dice: Dice, index: int) -> Step:
+    """Draw the character with this index after `reading`, and read it."""
+    drawn_from = distribution(reading.logits, settings)
+    u = dice[index]
+    id = drawn_from.draw(u)
+    return Step(index, id, u, reading.logits, drawn_from, reader.step(id, reading.state))
+
+
+def generate(
+    reader: Reader, reading: Reading, n: int, settings: SamplingSettings, dice: Dice, start: int = 0
+) -> Iterator[Step]:
+    """Write n characters after `reading`, as they come; `start` is the index of the first."""
+    for index in range(start, start + n):
+        step = write_step(reader, reading, settings, dice, index)
+        reading = step.reading
+        yield step

@@ -1,0 +1,23 @@
+import math
+
+import pytest
+
+from charrnn.metrics import Progress, bits_per_char, perplexity
+
+
+def test_a_loss_of_ln_2_nats_is_one_bit_and_a_perplexity_of_two():
+    assert bits_per_char(math.log(2)) == pytest.approx(1)
+    assert perplexity(math.log(2)) == pytest.approx(2)
+
+
+def test_a_loss_beyond_floating_point_is_an_infinite_perplexity():
+    assert perplexity(1e6) == math.inf
+
+
+def test_a_line_shows_train_and_validation_in_nats_perplexity_and_bits():
+    line = Progress(1000, 1.5897, 1.7, 0.5, 1e-3, 9.0).line()
+    assert line.startswith("step 1000  loss=1.5897 ppl=4.90 bpc=2.293  val_loss=1.7000 val_ppl=5.47 val_bpc=2.453")
+
+
+def test_a_line_without_validation_shows_none():
+    assert "val" not in Progress(1, 4.0, None, 0.5, 1e-3, 9.0).line()

@@ -1,0 +1,239 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.sampling import (
+    Dice,
+    Reading,
+    SamplingSettings,
+    distribution,
+    generate,
+    keep_min_p,
+    keep_top_k,
+    keep_top_p,
+)
+
+values = st.floats(-30, 30, width=32) | st.sampled_from([0.0, 1.0, -1.0])  # the latter for ties
+logit_vectors = st.lists(values, min_size=1, max_size=20).map(lambda row: torch.tensor(row, dtype=torch.float32))
+any_settings = st.builds(
+    SamplingSettings,
+    temperature=st.sampled_from([0.0, 1e-6, 0.1, 0.8, 1.0, 2.0, 100.0]),
+    top_k=st.integers(0, 25),
+    top_p=st.floats(0, 1, exclude_min=True),
+    min_p=st.floats(0, 1),
+)
+uniforms = st.floats(0, 1, exclude_max=True)
+
+
+def by_the_book(logits, settings):
+    """The pipeline as interface.md words it: each filter on the renormalised distribution the one before left."""
+    ranked = sorted(range(len(logits)), key=lambda i: (-logits[i].item(), i))
+    if settings.temperature == 0:
+        return {ranked[0]: 1.0}
+    top = logits[ranked[0]].item()
+    weights = {i: math.exp((logits[i].item() - top) / settings.temperature) for i in ranked}
+    probs = normalised(weights)
+    if settings.top_k:
+        probs = normalised({i: probs[i] for i in ranked[: settings.top_k]})
+    if settings.top_p < 1:
+        kept, reached = {}, 0.0
+        for i, p in probs.items():
+            kept[i] = p
+            reached += p
+            if reached >= settings.top_p:
+                break
+        probs = normalised(kept)
+    likeliest = next(iter(probs.values()))
+    return normalised({i: p for i, p in probs.items() if p >= settings.min_p * likeliest})
+
+
+def normalised(weights):
+    total = math.fsum(weights.values())
+    return {i: weight / total for i, weight in weights.items()}
+
+
+@given(logit_vectors, any_settings)
+def test_the_pipeline_is_what_the_definition_says(logits, settings):
+    ours, reference = distribution(logits, settings), by_the_book(logits, settings)
+    probs = dict(zip(ours.order.tolist(), ours.probs.tolist(), strict=True))
+    if len(reference) == ours.kept:
+        for i, p in reference.items():
+            assert probs[i] == pytest.approx(p, rel=1e-9, abs=1e-15)
+    else:  # the border of a nucleus may fall either way where two sums round differently, and there alone
+        assert abs(len(reference) - ours.kept) == 1
+        border = distribution(logits, SamplingSettings(settings.temperature, settings.top_k))
+        reached, ratio = np.cumsum(border.probs), border.probs / border.probs[0]
+        assert (
+            np.isclose(reached, settings.top_p, rtol=1e-9).any() or np.isclose(ratio, settings.min_p, rtol=1e-9).any()
+        )
+
+
+@given(logit_vectors, any_settings)
+def test_what_is_left_is_a_distribution_that_never_is_empty(logits, settings):
+    ours = distribution(logits, settings)
+    assert 1 <= ours.kept <= len(logits)
+    assert ours.probs.sum() == pytest.approx(1)
+    assert (ours.probs[ours.kept :] == 0).all()
+    assert ours.raw.sum() == pytest.approx(1)
+
+
+@given(logit_vectors)
+def test_without_filters_the_distribution_is_the_softmax(logits):
+    ours = distribution(logits, SamplingSettings())
+    assert np.allclose(ours.probs, logits.double().softmax(-1).numpy()[ours.order], atol=1e-12)
+    assert np.allclose(ours.raw, ours.probs, atol=1e-12)
+
+
+@given(logit_vectors, any_settings, uniforms)
+def test_a_draw_is_one_of_those_kept_at_the_place_of_u(logits, settings, u):
+    ours = distribution(logits, settings)
+    rank = ours.order.tolist().index(ours.draw(u))
+    cumulative = np.cumsum(ours.probs)
+    assert rank < ours.kept
+    assert cumulative[rank] >= u - 1e-9
+    assert rank == 0 or cumulative[rank - 1] <= u + 1e-9
+
+
+@given(logit_vectors, uniforms)
+def test_temperature_zero_is_greedy_and_ties_go_to_the_lower_id(logits, u):
+    id = distribution(logits, SamplingSettings(temperature=0)).draw(u)
+    assert logits[id] == logits.max()
+    assert not (logits[:id] == logits.max()).any()
+
+
+@given(logit_vectors, uniforms)
+def test_the_order_is_descending_with_ties_by_id(logits, u):
+    order = distribution(logits, SamplingSettings()).order.tolist()
+    assert order == sorted(range(len(logits)), key=lambda i: (-logits[i].item(), i))
+
+
+@given(logit_vectors, st.integers(1, 25))
+def test_top_k_keeps_exactly_k_under_ties(logits, k):
+    assert torch.isfinite(keep_top_k(logits, k)).sum() == min(k, len(logits))
+
+
+def test_top_k_of_equal_logits_keeps_the_lower_ids():
+    assert keep_top_k(torch.zeros(5), 2).tolist() == [0, 0, -math.inf, -math.inf, -math.inf]
+
+
+@given(logit_vectors, st.floats(0, 1, exclude_min=True, exclude_max=True))
+def test_the_nucleus_reaches_top_p_and_would_not_without_its_last(logits, top_p):
+    kept = torch.isfinite(keep_top_p(logits, top_p))
+    probs = logits.double().softmax(-1)[kept].sort(descending=True).values
+    assert probs.sum() >= top_p - 1e-9
+    assert probs[:-1].sum() < top_p + 1e-9
+
+
+@given(logit_vectors, st.floats(0, 1))
+def test_min_p_cuts_those_far_below_the_likeliest(logits, min_p):
+    probs = logits.double().softmax(-1)
+    kept = torch.isfinite(keep_min_p(logits, min_p))
+    assert (probs[kept] >= min_p * probs.max() * (1 - 1e-9)).all()
+    assert (probs[~kept] <= min_p * probs.max() * (1 + 1e-9)).all()
+
+
+def test_filters_return_new_tensors_of_any_batch_shape():
+    logits = torch.randn(2, 3, 7)
+    before = logits.clone()
+    for filtered in (keep_top_k(logits, 2), keep_top_p(logits, 0.5), keep_min_p(logits, 0.5)):
+        assert filtered.shape == logits.shape
+        kept = torch.isfinite(filtered)
+        assert torch.equal(filtered[kept], logits[kept])
+    assert torch.equal(logits, before)
+    assert (torch.isfinite(keep_top_k(logits, 2)).sum(-1) == 2).all()
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_logits_that_are_not_finite_are_refused(broken):
+    with pytest.raises(ValueError, match="not finite"):
+        distribution(torch.tensor([0.0, broken, 1.0]), SamplingSettings())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": -0.1},
+        {"temperature": math.nan},
+        {"temperature": math.inf},
+        {"temperature": 1e-9},
+        {"top_k": -1},
+        {"top_k": 1.5},
+        {"top_p": 0},
+        {"top_p": 1.1},
+        {"top_p": math.nan},
+        {"min_p": -0.1},
+        {"min_p": 2},
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused_by_name(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        SamplingSettings(**wrong)
+
+
+def test_dice_depend_on_seed_and_place_alone():
+    dice = Dice(5)
+    late = dice[1500]
+    assert [dice[i] for i in (0, 1, 511, 512, 1500)] == [Dice(5)[i] for i in (0, 1, 511, 512, 1500)]
+    assert late == dice[1500] != Dice(6)[1500]
+
+
+def test_dice_are_the_uniforms_of_a_torch_generator():
+    one_by_one = torch.Generator().manual_seed(7)
+    for i in range(600):
+        assert Dice(7)[i] == torch.rand((), dtype=torch.float64, generator=one_by_one).item()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 0.5])
+def test_a_seed_that_is_not_a_whole_number_in_range_is_refused(seed):
+    with pytest.raises(ValueError, match="seed"):
+        Dice(seed)
+
+
+class Counter:
+    """A model of five characters that reads a text as its length and prefers the character of that number."""
+
+    def prefill(self, ids, state=0):
+        return self._reading((state or 0) + len(ids))
+
+    def step(self, id, state):
+        return self._reading(state + 1)
+
+    def _reading(self, length):
+        return Reading(torch.nn.functional.one_hot(torch.tensor(length % 5), 5).float(), length)
+
+
+def test_every_character_consumes_one_uniform_whatever_the_settings():
+    model = Counter()
+    for settings in (SamplingSettings(), SamplingSettings(0), SamplingSettings(2, 2, 0.5, 0.1)):
+        steps = list(generate(model, model.prefill([]), 20, settings, Dice(3)))
+        assert [step.u for step in steps] == [Dice(3)[i] for i in range(20)]
+        assert [step.index for step in steps] == list(range(20))
+
+
+def test_a_text_in_two_parts_equals_the_whole():
+    model, settings = Counter(), SamplingSettings(1.5)
+    whole = [step.id for step in generate(model, model.prefill([]), 30, settings, Dice(3))]
+    first = list(generate(model, model.prefill([]), 12, settings, Dice(3)))
+    rest = generate(model, first[-1].reading, 18, settings, Dice(3), start=12)
+    assert [step.id for step in [*first, *rest]] == whole
+
+
+def test_a_step_holds_what_it_was_drawn_from_and_where_the_model_stands_after():
+    model = Counter()
+    (step,) = generate(model, model.prefill([1, 1]), 1, SamplingSettings(0), Dice(0))
+    assert step.id == 2
+    assert step.logits.argmax() == 2
+    assert step.reading.state == 3
+
+
+def test_drawn_characters_are_distributed_as_the_pipeline_says():
+    """A wrong sampler would pass by chance with a probability below 1e-9: the bound is six standard deviations."""
+    logits, n = torch.randn(12, generator=torch.Generator().manual_seed(1)), 20000
+    ours, dice = distribution(logits, SamplingSettings(0.8, 6, 0.9)), Dice(1)
+    counts = np.bincount([ours.draw(dice[i]) for i in range(n)], minlength=12)[ours.order]
+    spread = np.sqrt(n * ours.probs * (1 - ours.probs))
+    assert (np.abs(counts - n * ours.probs) <= 6 * spread + 1e-9).all()
