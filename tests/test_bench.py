@@ -1,0 +1,98 @@
+"""The contestants of the benchmark compute the same thing, or comparing their speed would say nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from charrnn.gradient_flow import gradient_norms
+from charrnn.model import CharRNN
+from charrnn.training import Recipe, Training
+from scripts import bench
+
+ROOT = Path(__file__).resolve().parents[1]
+V, H = 11, 7
+
+
+@pytest.fixture
+def training() -> Training:
+    recipe = Recipe(batch=3, seq_len=5, hidden_dim=H, warmup_steps=0, final_rate=1.0, max_grad_norm=0.05)
+    return Training(bench.synthetic_corpus(V, 500), recipe, seed=4)
+
+
+@pytest.mark.parametrize("network", [bench.PlainCharRNN, bench.TorchCharRNN])
+def test_same_weights_give_the_same_logits(network):
+    model = CharRNN(V, H)
+    ids = torch.randint(V, (3, 9))
+    torch.testing.assert_close(network(V, H).copy_weights(model)(ids), model(ids)[0])
+
+
+@pytest.mark.parametrize("network", [bench.PlainCharRNN, bench.TorchCharRNN])
+def test_every_contestant_takes_the_same_training_step(training, network):
+    """The weights stay equal over updates, so optimiser, clipping, rate and windows are the same too."""
+    other = bench.PlainTraining(network(V, H).copy_weights(training.model), training)
+    other.rng.set_state(training.state()[0]["rng"])
+    if network is bench.TorchCharRNN:  # a second bias that learns would be another network
+        other.model.rnn.bias_ih_l0.requires_grad_(False)
+    for _ in range(4):
+        training.advance()
+        other.advance()
+    for part in ("embed", "head"):
+        ours, theirs = getattr(training.model, part).weight, getattr(other.model, part).weight
+        torch.testing.assert_close(theirs, ours, rtol=0, atol=1e-5)
+
+
+def test_the_plain_loop_writes_by_the_model_s_own_distribution():
+    """At a temperature near zero there is nothing to draw: both write the likeliest characters."""
+    torch.manual_seed(0)
+    model = CharRNN(V, H)
+    prompt = torch.randint(V, (2, 4))
+    plain = bench.PlainCharRNN(V, H).copy_weights(model)
+    assert torch.equal(plain.write(prompt, 20, 1e-6), model.sample(prompt, 20, temperature=0.0))
+
+
+def test_autograd_finds_the_gradient_norms_of_the_curve():
+    model = CharRNN(V, H).double()
+    ids, lags = torch.randint(V, (8,)), 6
+    by_hand = gradient_norms(model, ids, torch.tensor([lags]), lags)  # (K+1, 1)
+    torch.testing.assert_close(bench.gradient_norms_by_autograd(model, ids[None]), by_hand.T)
+
+
+def test_contestants_take_turns_and_each_goes_first():
+    order: list[str] = []
+    contestants = {name: (lambda name=name: order.append(name)) for name in "abc"}
+    turns = bench.take_turns(contestants, rounds=3, warmup=1)
+    assert {name: len(times) for name, times in turns.items()} == {"a": 3, "b": 3, "c": 3}
+    assert order[3:] == ["a", "b", "c", "b", "c", "a", "c", "a", "b"]
+
+
+def test_the_ratio_is_ours_over_theirs():
+    found = bench.rows({"other": [3.0, 5.0, 4.0], bench.OURS: [9.0, 1.0, 2.0]}, lambda median_ms: {})
+    assert {row.name: row.figures["ours_over_this"] for row in found} == {"other": 0.5, bench.OURS: 1.0}
+
+
+@pytest.mark.parametrize(
+    "verb", [["train", "--batch", "2", "--seq-len", "4"], ["sample", "--chars", "9"], ["gradients", "--positions", "3"]]
+)
+def test_a_verb_prints_its_figures_for_machines(verb):
+    command = [
+        sys.executable,
+        "scripts/bench.py",
+        *verb,
+        "--hidden-dim",
+        "8",
+        "--rounds",
+        "2",
+        "--threads",
+        "1",
+        "--json",
+    ]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    found = json.loads(run.stdout)
+    assert found["machine"]["threads"] == 1
+    assert found["rows"][-1]["name"] == bench.OURS
+    assert all(row["median_ms"] > 0 and row["ours_over_this"] > 0 for row in found["rows"])
