@@ -1,0 +1,245 @@
+"""
+The part of the Hugging Face Hub's HTTP interface that `charrnn.hub` reaches, small enough to read.
+
+    python tests/hub_server.py FOLDER      serves until killed; prints its address; uploads by Xet are kept in FOLDER
+
+It runs in a process of its own, so that a test can really kill it. A repository is a list of commits, a commit a
+whole tree of files. POST /faults {"route": [status, error code]} makes a route answer with an error from then on.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+TOKEN = "hf_a_token_that_may_write"
+
+
+@dataclass
+class Repository:
+    commits: list[tuple[str, dict[str, bytes]]] = field(default_factory=list)  # (oid, path -> content), newest last
+
+    def commit(self, files: dict[str, bytes]) -> str:
+        digests = [(path, hashlib.sha1(content).hexdigest()) for path, content in sorted(files.items())]
+        oid = hashlib.sha1(repr((len(self.commits), digests)).encode()).hexdigest()
+        self.commits.append((oid, files))
+        return oid
+
+    def find(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
+        """The commit that is meant by `main` or a commit's oid; None where there is none."""
+        if revision == "main":
+            return self.commits[-1]
+        return next((commit for commit in self.commits if commit[0] == revision), None)
+
+
+class Xet:
+    """What an upload by Xet left in its folder: the file with a given sha256 has which Xet hash."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def hashes(self) -> dict[str, str]:
+        """sha256 -> Xet hash of every uploaded file, read from the shards."""
+        found = {}
+        for shard in self.folder.rglob("*.mdb"):
+            data = shard.read_bytes()
+            at = 48  # the header
+            while data[at : at + 32] != b"\xff" * 32:  # the end of the files' part
+                name = data[at : at + 32]
+                flags, entries = struct.unpack_from("<II", data, at + 32)
+                verified, has_metadata = bool(flags & 1 << 31), bool(flags & 1 << 30)
+                at += 48 * (1 + entries * (1 + verified))
+                if has_metadata:
+                    found[_as_hex(data[at : at + 32])] = _as_hex(name)
+                    at += 48
+        return found
+
+
+def _as_hex(words: bytes) -> str:
+    return "".join(f"{word:016x}" for word in struct.unpack("<4Q", words))
+
+
+class Hub(BaseHTTPRequestHandler):
+    """One request; the state is the class's, shared by the threads of one server."""
+
+    protocol_version = "HTTP/1.1"
+    repositories: dict[str, Repository] = {}
+    objects: dict[str, bytes] = {}  # sha256 -> content, uploaded but perhaps not yet committed
+    sizes: dict[str, int] = {}  # sha256 -> size of what came by Xet
+    faults: dict[str, list] = {}
+    xet: Xet
+
+    # ------------------------------------------------------------------------------------------------ routes
+
+    def repos_create(self) -> None:
+        asked = json.loads(self.body)
+        repo_id = f"{asked.get('organization') or 'me'}/{asked['name']}"
+        address = {"url": f"{self.address}/{repo_id}"}
+        if repo_id in self.repositories:
+            return self.answer(409, {"error": "exists", **address})
+        self.repositories[repo_id] = Repository()
+        self.repositories[repo_id].commit({".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"})
+        self.answer(200, address)
+
+    def validate_yaml(self) -> None:
+        self.answer(200, {"errors": [], "warnings": []})
+
+    def preupload(self, repo_id: str, revision: str) -> None:
+        _, files = self.commit_of(repo_id, revision)
+        asked = [(file["path"], file["path"].endswith(".safetensors")) for file in json.loads(self.body)["files"]]
+        modes = [
+            {
+                "path": path,
+                "uploadMode": "lfs" if is_large else "regular",
+                "shouldIgnore": False,
+                "oid": (_sha256 if is_large else _git_sha1)(files[path]) if path in files else None,
+            }
+            for path, is_large in asked
+        ]
+        self.answer(200, {"files": modes})
+
+    def lfs_batch(self, repo_id: str) -> None:
+        objects = json.loads(self.body)["objects"]
+        for item in objects:
+            item["actions"] = {"upload": {"href": f"{self.address}/lfs/{item['oid']}"}}
+        self.answer(200, {"objects": objects})
+
+    def lfs_put(self, sha256: str) -> None:
+        self.objects[sha256] = self.body
+        self.answer(200, {})
+
+    def xet_token(self, repo_id: str, revision: str) -> None:
+        address, expiry = f"local://{self.xet.folder}", 4102444800  # in the year 2100
+        headers = {"X-Xet-Cas-Url": address, "X-Xet-Access-Token": "x", "X-Xet-Token-Expiration": str(expiry)}
+        self.answer(200, {"casUrl": address, "accessToken": "x", "exp": expiry}, headers)
+
+    def make_commit(self, repo_id: str, revision: str) -> None:
+        parent, files = self.commit_of(repo_id, revision)
+        files = dict(files)
+        for line in self.body.decode().splitlines():
+            key, value = (part := json.loads(line))["key"], part["value"]
+            if key == "header" and value.get("parentCommit", parent) != parent:
+                return self.answer(412, {"error": "A commit has happened since."})
+            if key == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif key == "lfsFile":
+                files[value["path"]] = self.objects.get(value["oid"], b"xet:" + value["oid"].encode())
+                self.sizes[value["oid"]] = value["size"]
+            elif key == "deletedFile":
+                del files[value["path"]]
+        oid = self.repositories[repo_id].commit(files)
+        self.answer(200, {"commitOid": oid, "commitUrl": f"{self.address}/{repo_id}/commit/{oid}"})
+
+    def info(self, repo_id: str, revision: str | None) -> None:
+        oid, files = self.commit_of(repo_id, revision or "main")
+        siblings = [{"rfilename": path} for path in sorted(files)]
+        self.answer(200, {"id": repo_id, "sha": oid, "siblings": siblings, "private": False, "tags": []})
+
+    def tree(self, repo_id: str, revision: str) -> None:
+        _, files = self.commit_of(repo_id, revision)
+        self.answer(200, [self.entry(path, content) for path, content in sorted(files.items())])
+
+    def entry(self, path: str, content: bytes) -> dict:
+        if content.startswith(b"xet:"):
+            sha256 = content[4:].decode()
+            size = self.sizes[sha256]
+            lfs = {"oid": sha256, "size": size, "pointerSize": 130}
+            xet_hash = self.xet.hashes()[sha256]
+            return {"type": "file", "path": path, "size": size, "oid": "0" * 40, "lfs": lfs, "xetHash": xet_hash}
+        return {"type": "file", "path": path, "size": len(content), "oid": _git_sha1(content)}
+
+    def resolve(self, repo_id: str, revision: str, path: str) -> None:
+        oid, files = self.commit_of(repo_id, revision)
+        headers = {"X-Repo-Commit": oid, "ETag": f'"{_git_sha1(files[path])}"'}
+        self.answer(200, files[path], headers)
+
+    # ------------------------------------------------------------------------------------------------ the plumbing
+
+    def commit_of(self, repo_id: str, revision: str) -> tuple[str, dict[str, bytes]]:
+        repository = self.repositories.get(repo_id)
+        if repository is None:
+            raise Refused(404, "RepoNotFound")
+        commit = repository.find(unquote(revision))
+        if commit is None:
+            raise Refused(404, "RevisionNotFound")
+        return commit
+
+    def handle_request(self) -> None:
+        self.address = f"http://{self.headers['Host']}"
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = urlsplit(self.path).path
+        if path == "/faults":
+            type(self).faults = json.loads(self.body)
+            return self.answer(200, {})
+        try:
+            for method, pattern, route in ROUTES:
+                match = re.fullmatch(pattern, path)
+                if match and self.command in method:
+                    if self.command == "POST" and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                        raise Refused(401, "", "Invalid credentials in Authorization header")
+                    if fault := self.faults.get(route.__name__):
+                        raise Refused(*fault)
+                    return route(self, **match.groupdict())
+            raise Refused(404, "EntryNotFound")
+        except Refused as refusal:
+            status, code, message = refusal.args
+            self.answer(status, {"error": message}, {"X-Error-Code": code, "X-Error-Message": message})
+
+    def answer(self, status: int, body: dict | list | bytes, headers: dict[str, str] | None = None) -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_GET = do_HEAD = do_POST = do_PUT = handle_request  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+class Refused(Exception):
+    """(status, the Hub's error code, message) of an answer that is an error."""
+
+    def __init__(self, status: int, code: str = "", message: str = "refused"):
+        super().__init__(status, code, message)
+
+
+REPO, REVISION = r"(?P<repo_id>[^/]+/[^/]+)", r"(?P<revision>[^/]+)"
+ROUTES: list[tuple[str, str, Callable[..., None]]] = [
+    ("POST", "/api/repos/create", Hub.repos_create),
+    ("POST", "/api/validate-yaml", Hub.validate_yaml),
+    ("POST", f"/api/models/{REPO}/preupload/{REVISION}", Hub.preupload),
+    ("POST", f"/{REPO}.git/info/lfs/objects/batch", Hub.lfs_batch),
+    ("PUT", r"/lfs/(?P<sha256>\w+)", Hub.lfs_put),
+    ("GET", f"/api/models/{REPO}/xet-(read|write)-token/{REVISION}", Hub.xet_token),
+    ("POST", f"/api/models/{REPO}/commit/{REVISION}", Hub.make_commit),
+    ("GET", f"/api/models/{REPO}(/revision/{REVISION})?", Hub.info),
+    ("GET", f"/api/models/{REPO}/tree/{REVISION}", Hub.tree),
+    ("GET HEAD", f"/{REPO}/resolve/{REVISION}/(?P<path>.+)", Hub.resolve),
+]
+
+
+def _sha256(content: bytes) -> str:
+    return content[4:].decode() if content.startswith(b"xet:") else hashlib.sha256(content).hexdigest()
+
+
+def _git_sha1(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+if __name__ == "__main__":
+    Hub.xet = Xet(Path(sys.argv[1]))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()

@@ -1,0 +1,285 @@
+"""
+`hub` against a real server in a process of its own: what is pushed comes back byte by byte, every failure is one line.
+
+The Hub library reads its address when it is imported, so the client is a process too: it runs a list of calls and
+prints what each gave.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from charrnn import checkpoint, hub
+from charrnn.metrics import Progress
+from charrnn.model import CharRNN
+from charrnn.vocab import Vocab
+from tests.hub_server import TOKEN
+
+ROOT = Path(__file__).resolve().parents[1]
+
+CLIENT = """
+import json, os, sys, urllib.request
+from pathlib import Path
+from charrnn import hub
+for name, *arguments in json.loads(sys.argv[1]):
+    try:
+        if name == "fail":
+            urllib.request.urlopen(os.environ["HF_ENDPOINT"] + "/faults", json.dumps(arguments[0]).encode()).close()
+            continue
+        if name == "push":
+            pushed = hub.push(Path(arguments[0]), arguments[1])
+            outcome = {"url": pushed.url, "commit": pushed.commit}
+        else:
+            folder = hub.resolve(arguments[0])
+            outcome = {"folder": str(folder), "commit": hub.commit_of(folder)}
+    except hub.HubError as error:
+        outcome = {"error": str(error)}
+    print(json.dumps(outcome))
+"""
+
+
+class Server:
+    """The test server, its address, and a client that talks to it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.store = folder / "store"
+        self.store.mkdir()
+        command = [sys.executable, str(ROOT / "tests/hub_server.py"), str(self.store)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().strip()
+        self.environment = {
+            "HF_ENDPOINT": self.address,
+            "HF_HOME": str(folder / "home"),
+            "HF_TOKEN": TOKEN,
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        }
+
+    def call(self, *calls: list, **environment: str) -> list[dict[str, Any]]:
+        """
+        What each call gave, one after the other in one client process: ["push", folder, repo_id], ["resolve", source].
+
+        ["fail", {route: [status, error code, message]}] makes routes fail from there on and gives nothing.
+        """
+        run = subprocess.run(
+            [sys.executable, "-c", CLIENT, json.dumps(calls)],
+            cwd=ROOT,
+            env=os.environ | self.environment | environment,
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stderr
+        assert TOKEN not in run.stdout + run.stderr
+        return [json.loads(line) for line in run.stdout.splitlines()]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    yield server
+    server.kill()
+
+
+def write_checkpoint(folder: Path, seed: int, steps: list[int]) -> Path:
+    """A small checkpoint with saved steps, the state of its training beside it."""
+    torch.manual_seed(seed)
+    model, vocab = CharRNN(5, 4), Vocab("\n abc")
+    checkpoint.save(
+        folder,
+        model,
+        vocab,
+        step=2000,
+        seed=seed,
+        recipe={"steps": 2000, "learning_rate": 0.003},
+        data_sha256="0" * 64,
+        metrics={
+            "train_loss_nats": 1.3,
+            "val_stream_nats": 1.5,
+            "val_cold_nats": 1.6,
+            "minutes": 2.25,
+            "sample": "abc ``` abc",
+        },
+        history=[Progress(2000, 1.3, 1.5, 0.4, 1e-4, 130.0)],
+        saved={step: model.state_dict() for step in steps},
+        passage="cab abc",
+    )
+    (folder / "training.safetensors").write_bytes(b"the optimiser's state")
+    (folder / "notes.txt").write_text("mine")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return write_checkpoint(tmp_path / "tiny", seed=1, steps=[0, 10])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("without_xet", ["", "1"], ids=["xet", "lfs"])
+def test_what_is_pushed_comes_back_byte_by_byte(server, folder, without_xet):
+    pushed, found = server.call(
+        ["push", str(folder), "me/tiny"], ["resolve", "me/tiny"], HF_HUB_DISABLE_XET=without_xet
+    )
+    assert pushed["url"] == f"{server.address}/me/tiny"
+    assert found["commit"] == pushed["commit"]
+    listed = {"model.safetensors", "config.json", "history.json", "passage.txt"}
+    listed |= {"steps/000000.safetensors", "steps/000010.safetensors"}
+    here = contents(folder)
+    assert contents(Path(found["folder"])) == {name: here[name] for name in listed}
+    assert (next(server.store.rglob("*"), None) is None) == bool(without_xet), "the other way of uploading was taken"
+
+
+def test_nothing_but_listed_files_and_the_card_leaves_the_machine(server, folder):
+    server.call(["push", str(folder), "me/tiny"])
+    with urllib.request.urlopen(f"{server.address}/api/models/me/tiny") as response:
+        names = {file["rfilename"] for file in json.load(response)["siblings"]}
+    assert names == {
+        ".gitattributes",
+        "README.md",
+        "config.json",
+        "history.json",
+        "model.safetensors",
+        "passage.txt",
+        "steps/000000.safetensors",
+        "steps/000010.safetensors",
+    }
+
+
+def test_a_second_push_is_one_commit_that_replaces_the_first_checkpoint(server, folder, tmp_path):
+    other = write_checkpoint(tmp_path / "other", seed=2, steps=[0, 30])
+    first, again, second, found = server.call(
+        ["push", str(folder), "me/tiny"],
+        ["push", str(folder), "me/tiny"],
+        ["push", str(other), "me/tiny"],
+        ["resolve", "me/tiny"],
+    )
+    assert again["commit"] == first["commit"], "an unchanged checkpoint made a commit"
+    assert found["commit"] == second["commit"] != first["commit"]
+    assert sorted(path.name for path in Path(found["folder"], "steps").iterdir()) == [
+        "000000.safetensors",
+        "000030.safetensors",
+    ]
+    (earlier,) = server.call(["resolve", f"me/tiny@{first['commit']}"])
+    assert Path(earlier["folder"], "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+FAULTS = [
+    ("repos_create", [401, "", "Invalid credentials in Authorization header"], "hf auth login"),
+    ("repos_create", [402, "", "no"], "paid plan"),
+    ("repos_create", [403, "", "no"], "write access"),
+    ("preupload", [403, "", "no"], "write access"),
+    ("xet_token", [403, "", "no"], "write access"),
+    ("make_commit", [412, "", "no"], "in the meantime"),
+    ("make_commit", [429, "", "no"], "too often"),
+    ("make_commit", [500, "", "the disk is full"], "answered 500: the disk is full"),
+]
+
+
+def test_a_push_that_fails_says_why_in_one_line(server, folder):
+    calls = [
+        call for route, fault, _ in FAULTS for call in (["fail", {route: fault}], ["push", str(folder), "me/tiny"])
+    ]
+    *outcomes, recovered = server.call(*calls, ["fail", {}], ["push", str(folder), "me/tiny"])
+    for outcome, (*_, said) in zip(outcomes, FAULTS, strict=True):
+        assert outcome["error"].startswith("me/tiny: ") and said in outcome["error"]
+        assert "\n" not in outcome["error"]
+    assert recovered["url"] == f"{server.address}/me/tiny"
+
+
+def test_a_source_that_cannot_be_fetched_says_why_in_one_line(server, folder):
+    outcomes = server.call(
+        ["push", str(folder), "me/tiny"],
+        ["resolve", "me/none"],
+        ["resolve", "me/tiny@v9"],
+        ["resolve", "a/b/c"],
+        ["resolve", "no such folder"],
+        ["fail", {"info": [403, "GatedRepo", "no"]}],
+        ["resolve", "me/gated"],
+    )
+    gated = f"me/gated is gated: ask for access at {server.address}/me/gated"
+    expected = [
+        "not found, or is private",
+        "no such branch, tag or commit",
+        "neither a folder",
+        "neither a folder",
+        gated,
+    ]
+    for outcome, said in zip(outcomes[1:], expected, strict=True):
+        assert said in outcome["error"] and "\n" not in outcome["error"]
+
+
+def test_a_repository_without_a_checkpoint_is_refused(server):
+    urllib.request.urlopen(
+        urllib.request.Request(
+            f"{server.address}/api/repos/create",
+            json.dumps({"name": "empty"}).encode(),
+            {"Authorization": f"Bearer {TOKEN}"},
+        )
+    ).close()
+    (outcome,) = server.call(["resolve", "me/empty"])
+    assert "no model.safetensors" in outcome["error"]
+
+
+def test_a_dead_hub_serves_from_the_cache_and_refuses_a_push(server, folder):
+    pushed, found = server.call(["push", str(folder), "me/tiny"], ["resolve", "me/tiny"])
+    server.kill()
+    cached, unknown, push = server.call(
+        ["resolve", "me/tiny"], ["resolve", "me/none"], ["push", str(folder), "me/tiny"]
+    )
+    assert cached == found and cached["commit"] == pushed["commit"]
+    assert "cannot be reached" in unknown["error"] and "cannot be reached" in push["error"]
+    (offline,) = server.call(["resolve", "me/tiny"], HF_HUB_OFFLINE="1")
+    assert offline == found
+
+
+def test_a_local_folder_is_itself_and_has_no_commit(folder):
+    assert hub.resolve(str(folder)) == folder
+    assert hub.commit_of(folder) is None
+
+
+def test_a_folder_that_is_no_checkpoint_is_not_pushed(tmp_path):
+    with pytest.raises(checkpoint.CheckpointError):
+        hub.push(tmp_path, "me/tiny")
+
+
+def test_the_card_says_what_the_checkpoint_reaches_and_how_it_was_measured(folder):
+    info = checkpoint.describe(folder)
+    card = hub.model_card(info, "me/tiny")
+    front_matter = yaml.safe_load(card.split("---")[1])
+    results = front_matter["model-index"][0]["results"]
+    assert [result["metrics"][0]["value"] for result in results] == [2.164, 2.3083]
+    assert all("last 10 %" in result["dataset"]["split"] for result in results)
+    for fact in (
+        info.data_sha256,
+        info.sha256,
+        "1.5000",
+        "learning_rate 0.003",
+        "2000, 1",
+        f"{info.parameters:,} param",
+    ):
+        assert fact in card
+    sample = re.search(r"^(`{3,})text\n(.*?)\n\1$", card, re.DOTALL | re.MULTILINE)
+    assert sample is not None and sample[2] == info.metrics["sample"]
+
+
+def test_the_retry_line_survives_a_shell():
+    assert hub.retry_line(Path("my runs/a"), "me/a") == "python scripts/publish.py 'my runs/a' me/a"
