@@ -1,0 +1,59 @@
+"""
+Start the lab in the browser: `python app.py`, or `python app.py --checkpoints owner/name` for a model on the Hub.
+
+On a Hugging Face Space the same file is run without arguments.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: it asks at import
+
+ROOT = Path(__file__).resolve().parent
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Watch a character-level recurrent network write.")
+    on_space = "SPACE_ID" in os.environ
+    parser.add_argument("--host", default="0.0.0.0" if on_space else "127.0.0.1", help="address to listen on (%(default)s)")
+    port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
+    parser.add_argument("--port", type=int, default=port, help="port to listen on (%(default)s)")
+    parser.add_argument(
+        "--checkpoints", default=str(ROOT / "checkpoints"), help="a folder, or owner/name[@revision] on the Hub (checkpoints)"
+    )
+    return parser.parse_args(arguments)
+
+
+def satisfy_zero_gpu() -> None:
+    """ZeroGPU hardware refuses to start an app without one GPU function; this one is never called."""
+    try:
+        import spaces  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return
+
+    @spaces.GPU
+    def marker() -> None:
+        """Everything here runs on the processor."""
+
+
+def main() -> None:
+    """Serve the page until Ctrl-C."""
+    arguments = parse()
+    if "SPACE_ID" in os.environ:
+        satisfy_zero_gpu()
+    from charrnn import hub, ui
+    from charrnn.ui.store import Store
+
+    try:
+        root = hub.resolve(arguments.checkpoints)
+        ui.launch(ui.build_demo(Store(root)), arguments.host, arguments.port)
+    except (hub.HubError, OSError) as error:
+        print(f"app.py: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""
+Records of numpy arrays → plotly figures. Pure functions, one palette for light and one for dark, labels on the curves.
+
+No figure has a legend, a title or a background: the page around it says what it shows.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import plotly.graph_objects as go
+
+SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif'
+MONO = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace'
+FLOOR = 1e-12  # below this the gradient is rounding, not learning
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of the page, as in ui/theme.css."""
+
+    paper: str
+    ink: str
+    quiet: str
+    line: str
+    blue: str
+    orange: str
+    band: str
+
+
+LIGHT = Palette("#fbfaf8", "#1d1c1a", "#68645e", "#e7e3dc", "#0b6e99", "#a9441a", "rgba(11, 110, 153, 0.15)")
+DARK = Palette("#131417", "#ece9e3", "#9b978f", "#2b2e34", "#5cb8e0", "#f0925f", "rgba(92, 184, 224, 0.17)")
+
+
+class Flow(Protocol):
+    """What `gradient_flow` measured: arrays (K+1,), relative to lag 0."""
+
+    @property
+    def lags(self) -> np.ndarray: ...
+    @property
+    def median(self) -> np.ndarray: ...
+    @property
+    def low(self) -> np.ndarray: ...
+    @property
+    def high(self) -> np.ndarray: ...
+    @property
+    def geometric_mean(self) -> np.ndarray: ...
+    @property
+    def positions(self) -> int: ...
+    @property
+    def half_life_chars(self) -> float | None: ...
+    @property
+    def horizon_chars(self) -> float | None: ...
+
+
+def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flow | None = None) -> go.Figure:
+    """
+    The norm of the gradient against the lag, on a log axis: median, 10–90 % band, geometric mean; half-life and 1 %
+    horizon as labelled points, the untrained network as a ghost.
+    """
+    figure = go.Figure()
+    low, high = np.maximum(flow.low, FLOOR), np.maximum(flow.high, FLOOR)
+    figure.add_scatter(
+        x=np.concatenate([flow.lags, flow.lags[::-1]]).tolist(),
+        y=np.concatenate([high, low[::-1]]).tolist(),
+        fill="toself",
+        fillcolor=palette.band,
+        line={"width": 0},
+        hoverinfo="skip",
+    )
+    if untrained is not None:
+        figure.add_scatter(
+            x=untrained.lags.tolist(),
+            y=_above_floor(untrained.median),
+            mode="lines",
+            line={"color": palette.quiet, "width": 1.6, "dash": "dot"},
+            hovertemplate="untrained, k = %{x}: %{y:.3g}<extra></extra>",
+        )
+        _label_on(figure, untrained, 0.62, "untrained", palette.quiet)
+    figure.add_scatter(
+        x=flow.lags.tolist(),
+        y=_above_floor(flow.geometric_mean),
+        mode="lines",
+        line={"color": palette.blue, "width": 1.2, "dash": "dash"},
+        hovertemplate="geometric mean, k = %{x}: %{y:.3g}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=flow.lags.tolist(),
+        y=_above_floor(flow.median),
+        mode="lines",
+        line={"color": palette.blue, "width": 2.6},
+        hovertemplate="k = %{x}: %{y:.3g}<extra></extra>",
+    )
+    _label_on(figure, flow, 0.8 if untrained is None else 0.4, name, palette.blue)
+    _mark(figure, flow.half_life_chars, 0.5, "half-life", palette)
+    _mark(figure, flow.horizon_chars, 0.01, "1 % left", palette)
+    axis = {"gridcolor": palette.line, "zeroline": False, "linecolor": palette.line, "fixedrange": False}
+    ticks = {"tickfont": {"family": MONO, "size": 11, "color": palette.quiet}}
+    figure.update_layout(
+        showlegend=False,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        margin={"l": 56, "r": 12, "t": 14, "b": 48},
+        font={"family": SANS, "color": palette.ink, "size": 12},
+        hovermode="closest",
+        hoverlabel={"bgcolor": palette.paper, "bordercolor": palette.line, "font": {"color": palette.ink}},
+        xaxis={
+            **axis,
+            **ticks,
+            "title": {"text": "characters back, k", "font": {"color": palette.quiet}},
+            "range": [0, int(flow.lags[-1])],
+            "dtick": 16,
+            "showgrid": False,
+        },
+        yaxis={**axis, **ticks, "type": "log", "range": _decades(flow, untrained), "dtick": 2, "exponentformat": "power"},
+    )
+    return figure
+
+
+def gradient_flow_words(flow: Flow, name: str, text: str) -> str:
+    """The figure in a sentence: what it says to those who cannot see it, and on which text it was measured."""
+    half = "never halves" if flow.half_life_chars is None else f"has halved after {flow.half_life_chars:.1f} characters"
+    most = int(flow.lags[-1])
+    rest = (
+        f"more than 1 % of it is left after {most}"
+        if flow.horizon_chars is None
+        else f"1 % of it is left after {flow.horizon_chars:.1f}"
+    )
+    return f"{name}: the gradient {half}, {rest}. Measured at {flow.positions} positions of {text}."
+
+
+def _above_floor(values: np.ndarray) -> list[float | None]:
+    """A line ends where it falls below what can be told from rounding."""
+    return [value if value >= FLOOR else None for value in values.tolist()]
+
+
+def _decades(flow: Flow, untrained: Flow | None) -> list[float]:
+    """The log10 range that holds the curves, whole pairs of decades."""
+    curves = [flow.median, flow.high] + ([untrained.median] if untrained is not None else [])
+    lowest = max(FLOOR, min(float(curve.min()) for curve in curves))
+    highest = max(float(curve.max()) for curve in curves)
+    return [2 * math.floor(math.log10(lowest) / 2), max(0.35, math.log10(highest) + 0.35)]
+
+
+def _label_on(figure: go.Figure, flow: Flow, share: float, text: str, colour: str) -> None:
+    """A name beside a curve, `share` of the way along the part that is seen."""
+    seen = np.flatnonzero(flow.median >= FLOOR)
+    k = int(seen[int(share * (len(seen) - 1))])
+    figure.add_annotation(
+        x=int(flow.lags[k]),
+        y=math.log10(float(flow.median[k])),
+        text=text,
+        showarrow=False,
+        xanchor="left",
+        yanchor="bottom",
+        xshift=10,
+        yshift=2,
+        font={"family": MONO, "size": 12, "color": colour},
+    )
+
+
+def _mark(figure: go.Figure, lag: float | None, level: float, what: str, palette: Palette) -> None:
+    """A point on the median where it crosses a level, with its lag in characters."""
+    if lag is None:
+        return
+    figure.add_scatter(
+        x=[lag],
+        y=[level],
+        mode="markers",
+        marker={"color": palette.orange, "size": 9, "line": {"color": palette.paper, "width": 1.5}},
+        hovertemplate=what + ": %{x:.2f} characters<extra></extra>",
+    )
+    figure.add_annotation(
+        x=lag,
+        y=math.log10(level),
+        text=f"{what}: {lag:.1f} characters",
+        showarrow=False,
+        xanchor="left",
+        yanchor="bottom",
+        xshift=12,
+        yshift=0,
+        font={"family": MONO, "size": 12, "color": palette.orange},
+    )

@@ -1,0 +1,105 @@
+"""The page: a header, the left column, the list of tabs; and how it is served."""
+
+from typing import Any
+
+import gradio as gr
+
+from charrnn.ui import api, gradients_tab, write_tab
+from charrnn.ui.assets import HEAD, HERE, routes
+from charrnn.ui.control_view.control_view import ControlView, offer
+from charrnn.ui.session import Session, Wishes
+from charrnn.ui.store import Store
+from charrnn.ui.theme import theme
+from charrnn.ui.write_tab import QUIET
+
+MOST_THREADS = 400  # also Gradio's limit of generators at once: a lecture hall writes at the same time
+MOST_SESSIONS = 1000
+
+
+def build_demo(store: Store) -> gr.Blocks:
+    """The whole page on these checkpoints; nothing is loaded before a visitor comes."""
+    visitors: dict[str, Session] = {}
+
+    async def arrive(session: Session, request: gr.Request) -> tuple[Any, Any]:
+        visitors[str(request.session_hash)] = session
+        try:
+            session.open(store)
+        except ValueError as error:
+            return offer(store, None), session.trouble(error)
+        return offer(store, session.reader), session.snapshot()
+
+    async def model(session: Session, event: gr.EventData) -> Any:
+        try:
+            return session.change_model(store, Wishes.from_page(event._data)) or gr.skip()
+        except ValueError as error:
+            return session.trouble(error)
+
+    def leave(request: gr.Request) -> None:
+        session = visitors.pop(str(request.session_hash), None)
+        if session is not None:
+            session.leave()
+
+    def show_write(session: Session) -> None:
+        session.tab = "write"
+
+    def show_gradients(session: Session, text: str) -> Any:
+        session.tab = "gradients"
+        return draw_gradients(session, text)
+
+    def draw_gradients(session: Session, text: str) -> Any:
+        if session.tab != "gradients" or session.reader is None:
+            return gr.skip()
+        return gradients_tab.picture(store, session.reader, text)
+
+    def default_gradients(session: Session) -> tuple[Any, str]:
+        return draw_gradients(session, ""), ""
+
+    with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
+        state = gr.State(Session())
+        gr.HTML((HERE / "header.html").read_text(encoding="utf-8"), apply_default_css=False, elem_classes="cr-header")
+        with gr.Row(elem_classes="cr-page"):
+            with gr.Column(elem_classes="cr-aside", scale=0, min_width=0):
+                controls = ControlView()
+            with gr.Column(elem_classes="cr-main", scale=1, min_width=0), gr.Tabs(elem_classes="cr-tabs"):
+                with gr.Tab("Write") as write:
+                    view = write_tab.build(store, state, controls)
+                with gr.Tab("Gradients") as gradients:
+                    text, measure, default, plot = gradients_tab.build()
+
+        demo.load(arrive, state, [controls, view], **QUIET)
+        demo.unload(leave)
+        work: dict[str, Any] = {
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "trigger_mode": "always_last",
+            "concurrency_limit": 4,
+            "concurrency_id": "analysis",
+        }
+        controls.model(model, state, view, trigger_mode="always_last", **QUIET).then(
+            draw_gradients, [state, text], plot, **work
+        )
+        write.select(show_write, state, None, **QUIET)
+        gradients.select(show_gradients, [state, text], plot, **work)
+        measure.click(draw_gradients, [state, text], plot, **work)
+        default.click(default_gradients, state, [plot, text], **work)
+        api.build(store)
+    return demo.queue(max_size=1000, default_concurrency_limit=8)
+
+
+def launch(demo: gr.Blocks, host: str, port: int) -> None:
+    """Serve the page until it is interrupted; everything it needs comes from this machine."""
+    demo.launch(
+        server_name=host,
+        server_port=port,
+        theme=theme(),
+        head=HEAD,
+        app_kwargs={"routes": routes()},
+        max_threads=MOST_THREADS,
+        state_session_capacity=MOST_SESSIONS,
+        ssr_mode=False,
+        run_history=False,
+        show_error=False,
+        enable_monitoring=False,
+        footer_links=[],
+        share=False,
+    )

@@ -1,0 +1,164 @@
+"""The named endpoints: the same package functions the page uses, with every bound checked here."""
+
+from typing import Any
+
+import gradio as gr
+
+from charrnn.sampling import Dice, SamplingSettings, distribution, generate
+from charrnn.ui.gradients_tab import measured
+from charrnn.ui.session import LONGEST_PROMPT, LONGEST_RUN
+from charrnn.ui.store import Reader, Store
+from charrnn.vocab import UnknownCharacterError
+
+LONGEST_READ = 20_000
+LIKELIEST = 65
+
+
+def build(store: Store) -> None:
+    """Offer write, next_characters, gradient_flow and models."""
+
+    def write(
+        prompt: str = "ROMEO:\n",
+        checkpoint: str = "rnn",
+        characters: int = 400,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        seed: int = 7,
+        step: int = -1,
+    ) -> str:
+        """
+        Write a text: the same seed, prompt, settings and checkpoint always give the same one.
+
+        Parameters:
+            prompt: where the text begins; may be empty, at most 1000 characters, all of them known to the model
+            checkpoint: a name that `models` lists
+            characters: how many to write, 1 to 3000
+            temperature: 0 (always the likeliest character) to 2
+            top_k: keep only so many of the likeliest characters; 0 keeps all
+            top_p: keep only the nucleus of this probability, above 0 to 1; 1 keeps all
+            min_p: cut what is less likely than this share of the likeliest, 0 to 1; 0 keeps all
+            seed: of the dice, a whole number from 0
+            step: the saved training step to write with; -1 is the last
+        Returns:
+            the characters written after the prompt
+        """
+        _between("characters", characters, 1, LONGEST_RUN)
+        _between("temperature", temperature, 0, 2)
+        _between("the length of the prompt", len(prompt), 0, LONGEST_PROMPT)
+        try:
+            settings = SamplingSettings(temperature, top_k, top_p, min_p)
+            reader = _reader(store, checkpoint, step)
+            ids = _ids(reader, prompt)
+            steps = generate(reader.decoder, reader.decoder.prefill(ids), characters, settings, Dice(seed))
+            return reader.vocab.decode([step.id for step in steps])
+        except (ValueError, TypeError) as error:
+            raise _refusal(error) from error
+
+    def next_characters(
+        text: str = "ROMEO:\n",
+        checkpoint: str = "rnn",
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        step: int = -1,
+    ) -> list[dict[str, Any]]:
+        """
+        What may come after a text: every character with its probability before and after the filters, likeliest first.
+
+        Parameters:
+            text: what has been written so far, at most 20000 characters
+            checkpoint: a name that `models` lists
+            temperature: 0 (always the likeliest character) to 2
+            top_k: keep only so many of the likeliest characters; 0 keeps all
+            top_p: keep only the nucleus of this probability, above 0 to 1; 1 keeps all
+            min_p: cut what is less likely than this share of the likeliest, 0 to 1; 0 keeps all
+            step: the saved training step to read with; -1 is the last
+        Returns:
+            a list of {character, raw, probability}; probability is 0 for a character that was cut
+        """
+        _between("temperature", temperature, 0, 2)
+        _between("the length of the text", len(text), 0, LONGEST_READ)
+        try:
+            settings = SamplingSettings(temperature, top_k, top_p, min_p)
+            reader = _reader(store, checkpoint, step)
+            found = distribution(reader.decoder.prefill(_ids(reader, text)).logits, settings)
+            characters = reader.vocab.decode(found.order.tolist())
+            columns = zip(characters, found.raw.tolist(), found.probs.tolist(), strict=True)
+            return [{"character": c, "raw": raw, "probability": p} for c, raw, p in columns]
+        except (ValueError, TypeError) as error:
+            raise _refusal(error) from error
+
+    def gradient_flow(text: str = "", checkpoint: str = "rnn", step: int = -1) -> dict[str, Any]:
+        """
+        How far back learning reaches: the norm of one loss's gradient k characters earlier, relative to k = 0.
+
+        Parameters:
+            text: to measure on, at least 130 characters; empty takes the default text
+            checkpoint: a name that `models` lists
+            step: the saved training step; -1 is the last
+        Returns:
+            lags, median, low (10 %), high (90 %), geometric_mean, positions, half_life_chars, horizon_chars (1 %), text
+        """
+        try:
+            reader = _reader(store, checkpoint, step)
+            _ids(reader, text)
+            flow, what = measured(store, reader, text)
+        except (ValueError, TypeError) as error:
+            raise _refusal(error) from error
+        arrays = ("lags", "median", "low", "high", "geometric_mean")
+        return {
+            **{name: getattr(flow, name).tolist() for name in arrays},
+            "positions": flow.positions,
+            "half_life_chars": flow.half_life_chars,
+            "horizon_chars": flow.horizon_chars,
+            "text": what,
+        }
+
+    def models() -> list[dict[str, Any]]:
+        """
+        The checkpoints on offer.
+
+        Returns:
+            a list of {name, title, cell, hidden_dim, parameters, step, saved_steps, metrics, sha256, characters}
+        """
+        return [
+            {
+                "name": info.name,
+                "title": Reader.title_of(info),
+                "cell": info.cell,
+                "hidden_dim": info.hidden_dim,
+                "parameters": info.parameters,
+                "step": info.step,
+                "saved_steps": info.saved_steps,
+                "metrics": info.metrics,
+                "sha256": info.sha256,
+                "characters": info.vocab.characters,
+            }
+            for info in store.infos()
+        ]
+
+    for function in (write, next_characters, gradient_flow, models):
+        gr.api(function, api_name=function.__name__, concurrency_limit=4)
+
+
+def _between(name: str, value: float, low: float, high: float) -> None:
+    if not isinstance(value, int | float) or not low <= value <= high:
+        raise _refusal(f"{name} is {value}: give {low} to {high}")
+
+
+def _reader(store: Store, checkpoint: str, step: int) -> Reader:
+    return store.reader(checkpoint, None if step == -1 else step)
+
+
+def _ids(reader: Reader, text: str) -> list[int]:
+    try:
+        return reader.vocab.encode(text)
+    except UnknownCharacterError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(reason: object) -> gr.Error:
+    return gr.Error(str(reason), title="Refused", print_exception=False)

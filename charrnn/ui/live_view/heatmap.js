@@ -1,0 +1,158 @@
+// The hidden state while it changes: one row per unit, one column per character, on a canvas. And a magnifier.
+
+import { visible } from "../page.js";
+import { css } from "./palette.js";
+
+const MOST_COLUMNS = 120;
+const NARROWEST = 6; // CSS pixels a column, so that its character stays legible
+const AXIS = 18; // CSS pixels for the characters underneath
+const LENS = { columns: 11, rows: 13, width: 17, height: 14 };
+
+export class Heatmap {
+  constructor(canvas, lens) {
+    this.canvas = canvas;
+    this.lens = lens;
+    this.context = canvas.getContext("2d", { alpha: false });
+    this.small = document.createElement("canvas");
+    this.rows = null; // row -> unit
+    this.shown = "h"; // or "change"
+    this.from = 0; // position of the leftmost column
+    this.measure();
+  }
+
+  /** Fit the canvas to its box: whole device pixels a row, at most 120 columns. */
+  measure() {
+    const ratio = window.devicePixelRatio || 1;
+    const width = this.canvas.parentElement.clientWidth;
+    if (!width) return;
+    this.ratio = ratio;
+    this.columns = Math.max(20, Math.min(MOST_COLUMNS, Math.floor(width / NARROWEST)));
+    const units = this.rows ? this.rows.length : 256;
+    this.rowHeight = Math.max(1, Math.round((280 * ratio) / units));
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = this.rowHeight * units + Math.round(AXIS * ratio);
+    this.canvas.style.height = this.canvas.height / ratio + "px";
+    this.small.width = this.columns;
+    this.small.height = units;
+    this.image = this.small.getContext("2d").createImageData(this.columns, units);
+    this.pixels = new Uint32Array(this.image.data.buffer);
+    const style = getComputedStyle(this.canvas);
+    this.font = Math.round(Math.min(11, (width / this.columns) * 1.25) * ratio) + "px " + style.fontFamily;
+  }
+
+  level(record, i, unit) {
+    return this.shown === "h" ? record.state(i, unit) : Math.round(record.change(i, unit) / 2);
+  }
+
+  /** Draw the last columns up to `length`; the cursor's column and the marked unit are framed. */
+  draw(record, length, palette, { cursor, unit }) {
+    if (!this.image || !this.rows) return;
+    const { context, columns, pixels, rows, ratio } = this;
+    this.from = Math.max(0, length - columns);
+    const drawn = Math.min(columns, length);
+    const paper = palette.pixels[127];
+    for (let row = 0; row < rows.length; row++) {
+      const which = rows[row];
+      let at = row * columns;
+      for (let column = 0; column < drawn; column++) {
+        pixels[at++] = palette.pixels[this.level(record, this.from + column, which) + 127];
+      }
+      for (let column = drawn; column < columns; column++) pixels[at++] = paper;
+    }
+    this.small.getContext("2d").putImageData(this.image, 0, 0);
+
+    const width = this.canvas.width;
+    const height = this.rowHeight * rows.length;
+    context.fillStyle = css(palette.paper);
+    context.fillRect(0, height, width, this.canvas.height - height);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(this.small, 0, 0, width, height);
+
+    const cell = width / columns;
+    context.font = this.font;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    const middle = height + (AXIS * ratio) / 2;
+    for (let column = 0; column < drawn; column++) {
+      const i = this.from + column;
+      const character = record.characters[i];
+      context.fillStyle = css(i === cursor ? palette.cursor : character === "\n" || character === " " ? palette.quiet : palette.ink);
+      context.fillText(character === " " ? "·" : visible(character), (column + 0.5) * cell, middle);
+    }
+    if (cursor !== null && cursor >= this.from && cursor < this.from + drawn) {
+      context.lineWidth = Math.max(1, Math.round(1.5 * ratio));
+      context.strokeStyle = css(palette.ink);
+      context.strokeRect((cursor - this.from) * cell, context.lineWidth / 2, cell, height - context.lineWidth);
+    }
+    if (unit !== null) {
+      const row = rows.indexOf(unit);
+      context.fillStyle = css(palette.ink);
+      for (const x of [0, width - 5 * ratio]) {
+        context.fillRect(x, (row + 0.5) * this.rowHeight - 1.5 * ratio, 5 * ratio, 3 * ratio);
+      }
+    }
+  }
+
+  /** Which position and unit lie under a pointer event; null outside of the drawn columns. */
+  under(event, length) {
+    if (!this.rows) return null;
+    const box = this.canvas.getBoundingClientRect();
+    const column = Math.floor(((event.clientX - box.left) / box.width) * this.columns);
+    const row = Math.floor(((event.clientY - box.top) * this.ratio) / this.rowHeight);
+    const position = this.from + column;
+    if (column < 0 || row < 0 || row >= this.rows.length || position >= length) return null;
+    return { position, unit: this.rows[row], row };
+  }
+
+  /** Enlarge the surroundings of a cell beside the pointer. */
+  magnify(record, length, palette, at, event) {
+    const { lens, rows, ratio } = this;
+    lens.hidden = !at;
+    if (!at) return;
+    const { columns, rows: tall, width: cell, height: line } = LENS;
+    const names = 34; // room for the numbers of the units
+    const box = this.canvas.getBoundingClientRect();
+    lens.width = (columns * cell + names) * ratio;
+    lens.height = (tall * line + 20) * ratio;
+    lens.style.width = lens.width / ratio + "px";
+    lens.style.height = lens.height / ratio + "px";
+    const pen = lens.getContext("2d");
+    pen.scale(ratio, ratio);
+    pen.fillStyle = css(palette.paper);
+    pen.fillRect(0, 0, lens.width, lens.height);
+    pen.font = "10px " + getComputedStyle(this.canvas).fontFamily;
+    pen.textBaseline = "middle";
+    const left = at.position - (columns >> 1);
+    const top = Math.max(0, Math.min(rows.length - tall, at.row - (tall >> 1)));
+    for (let r = 0; r < tall; r++) {
+      const unit = rows[top + r];
+      for (let c = 0; c < columns; c++) {
+        const i = left + c;
+        if (i < 0 || i >= length) continue;
+        const pixel = palette.pixels[this.level(record, i, unit) + 127];
+        pen.fillStyle = css([pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255]);
+        pen.fillRect(names + c * cell, r * line, cell - 1, line - 1);
+      }
+      pen.textAlign = "right";
+      pen.fillStyle = css(unit === at.unit ? palette.ink : palette.quiet);
+      pen.fillText(unit, names - 6, (r + 0.5) * line);
+    }
+    pen.textAlign = "center";
+    for (let c = 0; c < columns; c++) {
+      const i = left + c;
+      if (i < 0 || i >= length) continue;
+      pen.fillStyle = css(i === at.position ? palette.cursor : palette.quiet);
+      pen.fillText(visible(record.characters[i]), names + (c + 0.5) * cell, tall * line + 9);
+    }
+    pen.lineWidth = 2;
+    pen.strokeStyle = css(palette.ink);
+    pen.strokeRect(names + (columns >> 1) * cell - 0.5, (at.row - top) * line - 0.5, cell, line);
+
+    const room = this.canvas.parentElement.clientWidth;
+    const x = event.clientX - box.left;
+    const y = event.clientY - box.top;
+    const beside = x + 22 + lens.width / ratio < room ? x + 22 : x - 22 - lens.width / ratio;
+    lens.style.left = Math.max(0, Math.min(room - lens.width / ratio, beside)) + "px";
+    lens.style.top = Math.min(y - 90, box.height - lens.height / ratio) + "px";
+  }
+}

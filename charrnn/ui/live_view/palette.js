@@ -1,0 +1,42 @@
+// −1 … +1 as colours, from the stylesheet's own, so that they follow light and dark.
+
+const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+const mix = (from, to, share) => from.map((channel, i) => Math.round(channel + (to[i] - channel) * share));
+const css = (rgb) => "rgb(" + rgb.join(" ") + ")";
+
+function luminance(rgb) {
+  const [r, g, b] = rgb.map((channel) => {
+    const c = channel / 255;
+    return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+export class Palette {
+  constructor(element) {
+    const style = getComputedStyle(element);
+    const colour = (name) => channels(style.getPropertyValue(name).trim());
+    this.paper = colour("--cr-paper");
+    this.ink = colour("--cr-ink");
+    this.quiet = colour("--cr-quiet");
+    this.cursor = colour("--cr-plus");
+    const [minus, plus] = [colour("--cr-minus"), colour("--cr-plus")];
+    const middle = colour("--cr-middle");
+    const shade = (level, strength) => mix(middle, level < 0 ? minus : plus, Math.min(1, Math.abs(level) / 127) * strength);
+    const levels = Array.from({ length: 255 }, (_, i) => i - 127);
+    this.pixels = new Uint32Array(levels.map((level) => pixel(shade(level, 1)))); // index: level + 127
+    const soft = levels.map((level) => shade(level, 0.78));
+    this.fills = soft.map(css);
+    this.inks = soft.map((rgb) => {
+      const light = luminance(rgb);
+      const contrast = (ink) => (Math.max(light, ink) + 0.05) / (Math.min(light, ink) + 0.05);
+      return contrast(luminance([255, 255, 255])) > contrast(luminance([20, 19, 17])) ? "#ffffff" : "#141311";
+    });
+  }
+}
+
+function pixel([r, g, b]) {
+  return (255 << 24) | (b << 16) | (g << 8) | r;
+}
+
+export { css };

@@ -1,0 +1,348 @@
+// The live view: takes the server's messages, draws them at the asked speed, and keeps one cursor over text, heatmap and
+// distribution. Hovering costs no round trip: every state and every logit that was sent is kept here.
+
+import { onTheme, page, quoted } from "../page.js";
+import { DistributionView } from "./distribution_view.js";
+import { Heatmap } from "./heatmap.js";
+import { Palette } from "./palette.js";
+import { distribution } from "./sampler.js";
+import { SCALE, TextRecord } from "./text_record.js";
+import { TextView } from "./text_view.js";
+
+const HORIZON = 0.25; // seconds within which a backlog is drawn, whatever the speed
+const SETTLE = 60; // ms between two drawings of the distribution while text runs: faster is unreadable
+
+const SEE = {
+  h: {
+    similarity: "Units that behave alike stand together: broad bands switch as one; a column that differs from its neighbours is a character that sets the state anew, often a space or a line end.",
+    index: "Each row is one unit in the order of the weights, each column one character. Order by similarity to see patterns.",
+    activity: "The units that change most stand at the top, the ones that hardly move at the bottom.",
+  },
+  change: {
+    similarity: "What each character changed: pale means kept, full colour means a unit turned over. Units that behave alike stand together.",
+    index: "What each character changed: pale means kept, full colour means a unit turned over.",
+    activity: "What each character changed. Pale rows at the bottom are units that remember; the top ones follow every character.",
+  },
+};
+
+export function mount({ element, props, watch, send }) {
+  const $ = (selector) => element.querySelector(selector);
+  const text = new TextView($(".cr-text"));
+  const next = new DistributionView($(".cr-distribution"));
+  const map = new Heatmap($(".cr-canvas"), $(".cr-lens"));
+  let palette;
+  let record = null;
+  let drawn = 0; // characters on the page; record.length is what has arrived
+  let credit = 0; // characters that may be drawn by now
+  let last = 0; // time of the last frame
+  let pinned = null; // where the visitor put the cursor; null follows the text
+  let hovered = null; // {position, unit} under the pointer
+  let unit = null; // the unit that colours the text
+  let marked = null; // the unit of the cursor, moved by keys
+  let shownAt = 0; // when the distribution was last drawn
+  let order = "similarity";
+  let dirty = true;
+  let serverState = "empty";
+
+  // ------------------------------------------------------------------ the cursor
+
+  const cursor = () => {
+    if (hovered) return Math.min(hovered.position, drawn - 1);
+    if (pinned !== null) return Math.min(pinned, drawn - 1);
+    return drawn - 1;
+  };
+  const cursorUnit = () => (hovered && hovered.unit !== undefined ? hovered.unit : marked !== null ? marked : unit);
+
+  const signed = (level) => (level < 0 ? "−" : "+") + Math.abs(level / SCALE).toFixed(2);
+
+  function sentence() {
+    const i = cursor();
+    if (!record || i < 0) return "";
+    const place = "character " + (i + 1) + " of " + drawn;
+    const which = cursorUnit();
+    if (which === null) return quoted(record.characters[i]) + ", " + place;
+    return (
+      "unit " + which + " at " + quoted(record.characters[i]) + ": h = " + signed(record.state(i, which)) +
+      ", Δh = " + signed(record.change(i, which)) + " · " + place
+    );
+  }
+
+  function describe() {
+    const words = sentence();
+    $(".cr-values").textContent = words;
+    const likely = next.latest
+      ? next.latest.order.slice(0, 3).map((id, rank) => quoted(record.vocabulary[id]) + " " + (100 * next.latest.probs[rank]).toFixed(0) + "%")
+      : [];
+    $(".cr-canvas").setAttribute("aria-label", "Hidden state. " + words + (likely.length ? ". Likely next: " + likely.join(", ") : ""));
+  }
+
+  function showDistribution() {
+    if (!record) return next.clear();
+    next.draw(record, cursor(), drawn, page.settings);
+    shownAt = performance.now();
+  }
+
+  function redraw() {
+    if (!record) return;
+    map.draw(record, drawn, palette, { cursor: drawn ? cursor() : null, unit });
+  }
+
+  /** After the cursor moved: frame, column, distribution, words. */
+  function pointed(scroll = false) {
+    if (!record) return;
+    text.mark(cursor() >= 0 ? cursor() : null, scroll);
+    redraw();
+    showDistribution();
+    describe();
+  }
+
+  // ------------------------------------------------------------------ colours and titles
+
+  function colour(span, i) {
+    if (unit === null) {
+      span.style.background = span.style.color = "";
+      return;
+    }
+    const level = map.level(record, i, unit) + 127;
+    span.style.background = palette.fills[level];
+    span.style.color = palette.inks[level];
+  }
+
+  function recolour() {
+    text.box.classList.toggle("cr-coloured", unit !== null);
+    if (record) text.spans.forEach(colour);
+    const title = $(".cr-text-title");
+    title.replaceChildren("text");
+    if (unit !== null) {
+      const name = document.createElement("b");
+      name.textContent = "unit " + unit;
+      const off = document.createElement("button");
+      off.type = "button";
+      off.textContent = "×";
+      off.className = "cr-uncolour";
+      off.setAttribute("aria-label", "Remove the colours");
+      off.addEventListener("click", () => paint(unit));
+      title.append(", coloured by ", name, " ", off);
+    }
+  }
+
+  /** Colour the text by a unit; the same unit once more takes the colours away. */
+  function paint(which) {
+    unit = which === unit ? null : which;
+    recolour();
+    redraw();
+    describe();
+  }
+
+  function titles() {
+    if (!record) return;
+    $(".cr-map-title").textContent =
+      (map.shown === "h" ? "hidden state h" : "change of the hidden state Δh") + ", " + record.units + " units, last " + map.columns + " characters";
+    $(".cr-see").textContent = SEE[map.shown][order];
+    const range = map.shown === "h" ? "1" : "2";
+    $(".cr-least").textContent = "−" + range;
+    $(".cr-most").textContent = "+" + range;
+    $(".cr-source").textContent = record.model.title + ", step " + record.model.step + " · " + record.model.sha256.slice(0, 7);
+  }
+
+  function arrange() {
+    if (!record) return;
+    map.rows = order === "index" ? Array.from({ length: record.units }, (_, i) => i) : record.orders[order];
+    map.measure();
+    titles();
+    redraw();
+  }
+
+  // ------------------------------------------------------------------ messages
+
+  function notice(said) {
+    const box = $(".cr-notice");
+    box.hidden = !said;
+    if (!said) return;
+    box.classList.toggle("cr-problem", said.kind === "problem");
+    box.firstElementChild.textContent = said.text;
+  }
+
+  function begin(message) {
+    const same = record && message.run === record.run; // the same text, read by another model
+    record = new TextRecord(message);
+    text.clear();
+    drawn = 0;
+    credit = 0;
+    hovered = null;
+    $(".cr-lens").hidden = true;
+    if (!same) pinned = marked = null;
+    if (unit !== null && unit >= record.units) unit = null;
+    if (marked !== null && marked >= record.units) marked = null;
+    recolour();
+    arrange();
+  }
+
+  function receive() {
+    if (!props.value) return;
+    const message = JSON.parse(props.value);
+    if (message.notice !== undefined) notice(message.notice);
+    if (message.kind === "start") begin(message);
+    if (message.text !== undefined) {
+      if (!record || message.run !== record.run) return; // what a text that is gone still had on its way
+      if (!record.append(message)) {
+        page.stats.lost += 1;
+        send("resend", {});
+        return;
+      }
+      page.stats.columns = record.length;
+      if (message.kind === "start") advance(message.instant); // prompt, example or a re-read text: at once
+    }
+    if (message.state && message.state !== serverState) serverState = message.state;
+    if (message.state) {
+      page.state = message.state;
+      page.emit("state");
+    }
+    dirty = true;
+  }
+
+  /** Put the next n characters on the page. */
+  function advance(n) {
+    if (n <= 0) return;
+    const to = Math.min(record.length, drawn + n);
+    text.append(record, drawn, to, colour);
+    const written = to > record.prompt && drawn < Math.max(to, record.prompt);
+    drawn = to;
+    dirty = true;
+    if (written && page.stats.clickedAt && page.stats.firstCharacterMs === null) {
+      page.stats.firstCharacterMs = performance.now() - page.stats.clickedAt;
+    }
+  }
+
+  function frame(now) {
+    requestAnimationFrame(frame);
+    const seconds = Math.min(0.5, (now - last) / 1000);
+    last = now;
+    if (!record) return;
+    const backlog = record.length - drawn;
+    if (backlog > 0) {
+      if (serverState === "writing" && page.state === "writing") {
+        const asked = page.settings.speed || Infinity;
+        credit = Math.min(credit + seconds * Math.max(asked === Infinity ? 0 : asked, backlog / HORIZON), backlog + 1);
+        if (drawn <= record.prompt) credit = Math.max(credit, 1); // the first one at once
+        const n = Math.floor(credit);
+        credit -= n;
+        advance(n);
+      } else {
+        advance(backlog);
+      }
+    } else {
+      credit = Math.min(credit, 1);
+    }
+    if (!dirty || !palette) return;
+    dirty = record.length > drawn;
+    text.mark(cursor() >= 0 ? cursor() : null, false);
+    redraw();
+    if (!dirty || now - shownAt > SETTLE) showDistribution();
+    if (!hovered) describe();
+    page.stats.frames += 1;
+  }
+
+  // ------------------------------------------------------------------ pointer and keys
+
+  text.box.addEventListener("pointermove", (event) => {
+    const position = text.positionOf(event);
+    if (position === null || (hovered && hovered.position === position)) return;
+    hovered = { position };
+    pointed();
+  });
+  text.box.addEventListener("pointerleave", () => {
+    hovered = null;
+    pointed();
+  });
+  text.box.addEventListener("click", (event) => {
+    const position = text.positionOf(event);
+    if (position === null) return;
+    pinned = position === drawn - 1 ? null : position;
+    pointed();
+  });
+  map.canvas.addEventListener("pointermove", (event) => {
+    if (!record) return;
+    const at = map.under(event, drawn);
+    hovered = at;
+    pointed();
+    map.magnify(record, drawn, palette, at, event);
+  });
+  map.canvas.addEventListener("pointerleave", () => {
+    hovered = null;
+    $(".cr-lens").hidden = true;
+    pointed();
+  });
+  map.canvas.addEventListener("click", (event) => {
+    const at = record && map.under(event, drawn);
+    if (at) paint(at.unit);
+  });
+
+  const announce = () => ($('.cr-map [role="status"]').textContent = sentence());
+  page.on("move", (move) => {
+    if (!record) return;
+    const to = cursor() + move.by;
+    if (to >= drawn) {
+      move.atEnd = page.state !== "writing";
+      return;
+    }
+    hovered = null;
+    pinned = to === drawn - 1 ? null : Math.max(-1, to);
+    pointed(true);
+    announce();
+  });
+  page.on("unit", (by) => {
+    if (!map.rows) return;
+    const row = marked === null ? 0 : map.rows.indexOf(marked) + by;
+    marked = map.rows[Math.max(0, Math.min(map.rows.length - 1, row))];
+    pointed();
+    announce();
+  });
+  page.on("colour", () => cursorUnit() !== null && paint(cursorUnit()));
+  page.on("release", () => {
+    pinned = marked = null;
+    if (unit !== null) paint(unit);
+    pointed(true);
+  });
+  page.on("settings", () => showDistribution());
+
+  for (const group of element.querySelectorAll(".cr-switch")) {
+    group.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (!button) return;
+      for (const other of group.children) other.setAttribute("aria-pressed", String(other === button));
+      if (group.dataset.switch === "order") order = button.dataset.value;
+      else map.shown = button.dataset.value;
+      recolour();
+      arrange();
+    });
+  }
+  $(".cr-notice button").addEventListener("click", () => notice(null));
+
+  new ResizeObserver(() => {
+    map.measure();
+    titles();
+    redraw();
+  }).observe(map.canvas.parentElement);
+  onTheme(() => {
+    palette = new Palette(element.querySelector(".cr-live"));
+    if (!record) return;
+    recolour();
+    redraw();
+  });
+
+  // What a measurement or a test may look at.
+  page.live = {
+    get record() { return record; },
+    get drawn() { return drawn; },
+    get cursor() { return cursor(); },
+    get map() { return map; },
+    get text() { return record ? record.characters.slice(0, drawn).join("") : ""; },
+    get received() { return record ? record.length : 0; },
+    distribution,
+  };
+
+  watch("value", receive);
+  receive();
+  requestAnimationFrame(frame);
+}

@@ -1,0 +1,37 @@
+// What the views of one page share: the settings the visitor chose, and a way to tell each other about changes.
+
+const listeners = {};
+
+export const page = {
+  settings: { temperature: 0.8, top_k: 0, top_p: 1, min_p: 0, speed: 30 },
+  checkpoint: null, // {name, step}
+  state: "empty", // empty | writing | paused | finished
+  stats: { frames: 0, columns: 0, lost: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },
+  on(name, listener) {
+    (listeners[name] ||= []).push(listener);
+  },
+  emit(name, detail) {
+    for (const listener of listeners[name] || []) listener(detail);
+  },
+};
+
+window.charrnn = page;
+
+/** Call back now and whenever the page switches between light and dark. */
+export function onTheme(callback) {
+  callback();
+  new MutationObserver(callback).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+}
+
+/** A character as a reader can see it: spaces, line ends and the start of the text get a sign. */
+export function visible(character) {
+  if (character === "\n") return "⏎";
+  if (character === " ") return "␣";
+  if (character === "\t") return "⇥";
+  return character;
+}
+
+/** The same, quoted for a sentence. */
+export function quoted(character) {
+  return "“" + visible(character) + "”";
+}

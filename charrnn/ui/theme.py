@@ -1,0 +1,23 @@
+"""Gradio's theme stripped to nothing; what the page looks like stands in theme.css."""
+
+import gradio as gr
+
+SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif"]
+MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
+
+
+def theme() -> gr.themes.Base:
+    """Fonts of the visitor's own machine, no shadows, no boxes."""
+    return gr.themes.Base(font=SANS, font_mono=MONO).set(
+        body_background_fill="#fbfaf8",
+        body_background_fill_dark="#131417",
+        body_text_color="#1d1c1a",
+        body_text_color_dark="#ece9e3",
+        block_background_fill="transparent",
+        block_background_fill_dark="transparent",
+        block_border_width="0px",
+        block_shadow="none",
+        block_padding="0px",
+        layout_gap="0px",
+        form_gap_width="0px",
+    )
