@@ -91,7 +91,7 @@ def push(folder: Path, repo_id: str, *, private: bool = False) -> PushResult:
     api = HfApi(library_name="charrnn", library_version=__version__)
     with _as_hub_errors(repo_id):
         url = api.create_repo(repo_id, private=private, exist_ok=True)
-        head = api.repo_info(repo_id)
+        head = api.model_info(repo_id)
         gone = [file.rfilename for file in head.siblings or [] if _is_ours(file.rfilename)]
         gone = sorted(set(gone) - set(paths))
         commit = api.create_commit(

@@ -165,6 +165,10 @@ class Row:
     fastest_ms: float
     figures: dict[str, float]
 
+    def record(self) -> dict[str, Any]:
+        """All of it by name, for machines."""
+        return {"name": self.name, "median_ms": self.median_ms, "fastest_ms": self.fastest_ms, **self.figures}
+
 
 def take_turns(contestants: dict[str, Callable[[], Any]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
     """Milliseconds of every turn: each round runs each contestant once, another one first each time."""
@@ -251,8 +255,11 @@ def bench_gradients(options: argparse.Namespace) -> list[Row]:
     return rows(turns, lambda median_ms: {})
 
 
+# How a figure is shown: the head of its column, its format.
 UNITS = {
-    "ours_over_this": ("ours / this", "{:.2f}"),
+    "median_ms": ("median ms", "{:.1f}"),
+    "fastest_ms": ("fastest", "{:.1f}"),
+    "ours_over_this": (f"{OURS} / this", "{:.2f}"),
     "gflops": ("GFLOP/s", "{:.0f}"),
     "minutes_2000_steps": ("min for 2000 steps", "{:.1f}"),
     "chars_per_second": ("characters/s", "{:,.0f}"),
@@ -261,12 +268,10 @@ UNITS = {
 
 def table(found: Sequence[Row]) -> str:
     """The rows as aligned columns."""
-    heads = ["", "median ms", "fastest", *(UNITS[key][0] for key in found[0].figures)]
-    lines = [
-        [row.name, f"{row.median_ms:.1f}", f"{row.fastest_ms:.1f}"]
-        + [UNITS[key][1].format(value) for key, value in row.figures.items()]
-        for row in found
-    ]
+    records = [row.record() for row in found]
+    keys = [key for key in UNITS if key in records[0]]
+    heads = ["", *(UNITS[key][0] for key in keys)]
+    lines = [[record["name"], *(UNITS[key][1].format(record[key]) for key in keys)] for record in records]
     widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
     return "\n".join(
         "  ".join(
@@ -313,8 +318,7 @@ def main(arguments: Sequence[str]) -> int:
     }
     if options.json:
         settings = {key: value for key, value in vars(options).items() if key not in ("json", "threads")}
-        records = [{"name": row.name, "median_ms": row.median_ms, **row.figures} for row in found]
-        print(json.dumps({**settings, "machine": machine, "rows": records}, indent=1))
+        print(json.dumps({**settings, "machine": machine, "rows": [row.record() for row in found]}, indent=1))
     else:
         print(", ".join(f"{key} {value}" for key, value in machine.items()))
         print(table(found))

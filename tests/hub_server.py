@@ -130,8 +130,9 @@ class Hub(BaseHTTPRequestHandler):
             if key == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif key == "lfsFile":
-                files[value["path"]] = self.objects.get(value["oid"], b"xet:" + value["oid"].encode())
-                self.sizes[value["oid"]] = value["size"]
+                sha256: str = value["oid"]
+                files[value["path"]] = self.objects.get(sha256, f"xet:{sha256}".encode())
+                self.sizes[sha256] = value["size"]
             elif key == "deletedFile":
                 del files[value["path"]]
         oid = self.repositories[repo_id].commit(files)

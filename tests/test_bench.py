@@ -36,7 +36,7 @@ def test_every_contestant_takes_the_same_training_step(training, network):
     other = bench.PlainTraining(network(V, H).copy_weights(training.model), training)
     other.rng.set_state(training.state()[0]["rng"])
     if network is bench.TorchCharRNN:  # a second bias that learns would be another network
-        other.model.rnn.bias_ih_l0.requires_grad_(False)
+        dict(other.model.named_parameters())["rnn.bias_ih_l0"].requires_grad_(False)
     for _ in range(4):
         training.advance()
         other.advance()
