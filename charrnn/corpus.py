@@ -1,7 +1,6 @@
 """A corpus: fetched and verified, split, cut into random windows or contiguous streams."""
 
 import hashlib
-import math
 import os
 import tempfile
 import urllib.error
@@ -51,7 +50,7 @@ class Corpus:
         if shortest < characters:
             raise CorpusError(
                 f"the text has {len(self.text)} characters, {shortest} of them to validate on, where a window takes "
-                f"{characters}: give {math.ceil(characters / (1 - TRAIN_SHARE)) + 1} or more, or a shorter seq_len"
+                f"{characters}: give {round(characters / (1 - TRAIN_SHARE)) + 1} or more, or a shorter seq_len"
             )
         return self
 

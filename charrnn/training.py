@@ -21,7 +21,7 @@ CHUNK = 512  # characters a stream is read by; a matter of memory alone
 
 
 class DivergedError(ArithmeticError):
-    """The loss or its gradient stopped being a number; the weights are still those before the step."""
+    """The loss, its gradient or the weights stopped being numbers."""
 
     def __init__(self, step: int, loss_nats: float, grad_norm: float):
         super().__init__(f"training diverged at step {step}: loss {loss_nats}, gradient norm {grad_norm}")
@@ -31,7 +31,7 @@ class DivergedError(ArithmeticError):
 @dataclass(frozen=True)
 class Recipe:
     """
-    How a checkpoint is trained. The defaults are the tuned recipe; `RECIPES` names it and the lab sheet's.
+    How a checkpoint is trained; the defaults are the lab sheet's recipe.
 
     learning_rate is the peak, reached after warmup_steps; then a cosine down to final_rate times the peak (1: none).
     max_grad_norm 0 is no clipping. initialisation: `default` (torch.nn's) or `orthogonal` (W_hh; its bias zero).
@@ -42,13 +42,13 @@ class Recipe:
     batch: int = 64
     seq_len: int = 128
     hidden_dim: int = 256
-    learning_rate: float = 3e-3
-    warmup_steps: int = 100
-    final_rate: float = 0.02
-    beta2: float = 0.99
+    learning_rate: float = 1e-3
+    warmup_steps: int = 0
+    final_rate: float = 1.0
+    beta2: float = 0.999
     weight_decay: float = 0.01
     max_grad_norm: float = 5.0
-    initialisation: str = "orthogonal"
+    initialisation: str = "default"
 
     def __post_init__(self) -> None:
         limits = {
@@ -79,10 +79,15 @@ class Recipe:
 
 
 RECIPES = {
-    "tuned": Recipe(),
-    "lab": Recipe(
-        learning_rate=1e-3, warmup_steps=0, final_rate=1.0, beta2=0.999, weight_decay=0.01, initialisation="default"
+    "tuned": Recipe(
+        learning_rate=8e-3,
+        warmup_steps=100,
+        final_rate=0.02,
+        beta2=0.99,
+        max_grad_norm=1.0,
+        initialisation="orthogonal",
     ),
+    "lab": Recipe(),
 }
 
 
@@ -135,7 +140,7 @@ class Training:
         return self.step >= self.recipe.steps
 
     def advance(self) -> None:
-        """One update. Raises DivergedError, with the weights as they were, where loss or gradient is not finite."""
+        """One update. Raises DivergedError where loss or gradient is not finite; the weights then stay as they were."""
         start = time.perf_counter()
         x, y = random_windows(self.corpus.train_ids, self.recipe.batch, self.recipe.seq_len, self._rng)
         self.optimizer.zero_grad()
@@ -152,6 +157,11 @@ class Training:
         self.step += 1
         self.seconds += time.perf_counter() - start
 
+    def require_finite(self) -> None:
+        """Raises DivergedError where an update has left weights that are no numbers: nothing to keep."""
+        if not all(weight.isfinite().all() for weight in self.model.parameters()):
+            raise DivergedError(self.step, self._losses[-1] if self._losses else math.nan, self._grad_norm)
+
     @property
     def measure_due(self) -> bool:
         """Whether this step is a point of the curve that has not been measured yet."""
@@ -160,6 +170,7 @@ class Training:
 
     def measure(self) -> Progress:
         """The next point of the curve, with validation; keeps the weights where the step is one of SAVED_STEPS."""
+        self.require_finite()
         start = time.perf_counter()
         if self._losses:
             train_loss = sum(self._losses) / len(self._losses)

@@ -63,11 +63,9 @@ def test_gradcheck_agrees_by_finite_differences(steps, differentiate_h0):
 def test_gradients_agree_with_torch_nn():
     model, ids, _ = model_and_text(5, 6, 3, 9, seed=1)
     reference = torch.nn.RNN(6, 6, batch_first=True, dtype=torch.float64)
-    with torch.no_grad():
-        reference.weight_ih_l0.copy_(model.cell.W_ih.weight)
-        reference.weight_hh_l0.copy_(model.cell.W_hh.weight)
-        reference.bias_ih_l0.zero_()
-        reference.bias_hh_l0.copy_(model.cell.W_hh.bias)
+    weights = {"weight_ih_l0": model.cell.W_ih.weight, "weight_hh_l0": model.cell.W_hh.weight}
+    biases = {"bias_ih_l0": torch.zeros(6), "bias_hh_l0": model.cell.W_hh.bias}
+    reference.load_state_dict(weights | biases)
     model.states(ids).square().sum().backward()
     reference(model.embed(ids).detach())[0].square().sum().backward()
     assert relative_difference(model.cell.W_hh.weight.grad, reference.weight_hh_l0.grad) < 1e-12

@@ -1,0 +1,77 @@
+"""
+Write a text with a checkpoint.
+
+    python scripts/sample.py --checkpoint rnn --prompt "ROMEO:" --chars 500 --temperature 0.8 --seed 7
+    python scripts/sample.py --state-dict solution.safetensors --data input.txt    your own solution of the lab sheet
+
+The text goes to stdout as it is written; an error is one line on stderr and exit code 2.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from charrnn import checkpoint
+from charrnn.corpus import read_text, tiny_shakespeare
+from charrnn.model import CharRNN
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.vocab import Vocab
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--checkpoint", default="rnn", help="a name under checkpoints/, or any checkpoint folder")
+    model.add_argument("--state-dict", type=Path, help="a bare state dict as safetensors; needs the text it learnt")
+    parser.add_argument("--step", type=int, help="one of the checkpoint's saved steps (default: the last)")
+    parser.add_argument("--data", type=Path, help="with --state-dict: its corpus (default: Tiny Shakespeare)")
+    parser.add_argument("--prompt", default="ROMEO:", help="the text to go on from (default: ROMEO:)")
+    parser.add_argument("--chars", type=int, default=500, help="characters to write (default: 500)")
+    parser.add_argument("--temperature", type=float, default=0.8, help="0: always the likeliest (default: 0.8)")
+    parser.add_argument("--top-k", type=int, default=0, help="0: off")
+    parser.add_argument("--top-p", type=float, default=1.0, help="1: off")
+    parser.add_argument("--min-p", type=float, default=0.0, help="0: off")
+    parser.add_argument("--seed", type=int, default=7, help="the same seed writes the same text (default: 7)")
+    options = parser.parse_args(argv)
+    if options.chars < 0:
+        parser.error(f"--chars is {options.chars}: give 0 or more")
+    return options
+
+
+def read_model(options: argparse.Namespace) -> tuple[CharRNN, Vocab]:
+    if options.state_dict is not None:
+        vocab = Vocab.from_text(read_text(options.data) if options.data else tiny_shakespeare())
+        return checkpoint.load_state_dict(options.state_dict, vocab), vocab
+    bundled = REPOSITORY / "checkpoints" / options.checkpoint
+    loaded = checkpoint.load(bundled if bundled.is_dir() else Path(options.checkpoint), options.step)
+    return loaded.model, loaded.vocab
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parse(argv)
+    try:
+        settings = SamplingSettings(options.temperature, options.top_k, options.top_p, options.min_p)
+        dice = Dice(options.seed)
+        model, vocab = read_model(options)
+        decoder = model.decoder()
+        reading = decoder.prefill(vocab.encode(options.prompt))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        sys.stdout.write(options.prompt)
+        for step in generate(decoder, reading, options.chars, settings, dice):
+            sys.stdout.write(vocab.decode([step.id]))
+            sys.stdout.flush()
+        print()
+    except BrokenPipeError:  # whoever read the text has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

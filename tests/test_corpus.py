@@ -1,0 +1,166 @@
+import hashlib
+import http.server
+import threading
+
+import pytest
+import torch
+
+from charrnn import corpus as corpus_module
+from charrnn.corpus import (
+    Corpus,
+    CorpusError,
+    cache_path,
+    cached_tiny_shakespeare,
+    contiguous_streams,
+    random_windows,
+    read_text,
+    tiny_shakespeare,
+    windows_in_order,
+)
+from charrnn.vocab import UnknownCharacterError, Vocab
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "cache"))
+
+
+def serve(answer):
+    """A server on loopback that answers every GET by answer(handler); its address, and how to end it."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            answer(self)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/input.txt", server
+
+
+@pytest.fixture
+def server():
+    servers = []
+
+    def start(body, announce=None):
+        def answer(handler):
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(announce or len(body)))
+            handler.end_headers()
+            handler.wfile.write(body)
+
+        url, running = serve(answer)
+        servers.append(running)
+        return url
+
+    yield start
+    for running in servers:
+        running.shutdown()
+        running.server_close()
+
+
+def test_the_first_nine_tenths_train_and_the_rest_validates():
+    corpus = Corpus.from_text("abcdefghij" * 10)
+    assert (len(corpus.train_ids), len(corpus.val_ids)) == (90, 10)
+    assert corpus.vocab.decode(torch.cat([corpus.train_ids, corpus.val_ids]).tolist()) == corpus.text
+    assert corpus.sha256 == hashlib.sha256(corpus.text.encode()).hexdigest()
+
+
+def test_a_given_vocabulary_must_know_the_text():
+    with pytest.raises(UnknownCharacterError):
+        Corpus.from_text("abc", Vocab("ab"))
+
+
+def test_any_utf8_text_is_a_corpus(tmp_path):
+    (tmp_path / "text.txt").write_bytes("Füße\r\nπ 🙂".encode())
+    text = read_text(tmp_path / "text.txt")
+    assert text == "Füße\r\nπ 🙂"
+    assert Corpus.from_text(text).vocab.characters == "".join(sorted(set(text)))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "is empty"), (b"ab\xff", r"not UTF-8 \(byte 2\)"), (None, "cannot read")]
+)
+def test_a_file_that_is_no_text_is_refused_with_the_reason(tmp_path, content, reason):
+    path = tmp_path / "text.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CorpusError, match=reason):
+        read_text(path)
+
+
+def test_a_text_shorter_than_a_window_is_refused_with_the_length_it_takes():
+    with pytest.raises(CorpusError, match="100 characters, 10 of them to validate on.*takes 11"):
+        Corpus.from_text("ab" * 50).require(11)
+    Corpus.from_text("ab" * 50).require(10)
+
+
+def test_the_length_that_the_error_names_is_enough():
+    Corpus.from_text("a" * (10 * 129 + 1)).require(129)
+    with pytest.raises(CorpusError, match="give 1291 or more"):
+        Corpus.from_text("a" * 500).require(129)
+
+
+def test_random_windows_cover_every_start_and_their_targets_are_one_further_on():
+    ids, rng = torch.arange(6), torch.Generator().manual_seed(0)
+    x, y = random_windows(ids, 200, 3, rng)
+    assert torch.equal(y, x + 1)
+    assert set(x[:, 0].tolist()) == {0, 1, 2}
+    assert (x.diff() == 1).all()
+
+
+def test_the_same_generator_state_cuts_the_same_windows():
+    ids = torch.arange(1000)
+    a, b = (random_windows(ids, 5, 7, torch.Generator().manual_seed(3))[0] for _ in range(2))
+    assert torch.equal(a, b)
+
+
+def test_streams_are_contiguous_rows_without_the_remainder():
+    assert contiguous_streams(torch.arange(11), 3).tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+
+
+def test_windows_in_order_do_not_overlap():
+    x, y = windows_in_order(torch.arange(12), 3)
+    assert x.flatten().tolist() == list(range(9))
+    assert torch.equal(y, x + 1)
+
+
+def test_tiny_shakespeare_has_435_validation_windows_of_256():
+    assert windows_in_order(torch.zeros(111_540), 256)[0].shape == (435, 256)
+
+
+def test_a_download_reports_its_progress_and_is_cached(server, monkeypatch):
+    body = b"To be, or not to be" * 10_000
+    monkeypatch.setattr(corpus_module, "TINY_SHAKESPEARE_SHA256", hashlib.sha256(body).hexdigest())
+    reports = []
+    text = tiny_shakespeare(lambda done, total: reports.append((done, total)), server(body))
+    assert text.encode() == body
+    assert reports[-1] == (len(body), len(body))
+    assert cached_tiny_shakespeare() == text
+    assert tiny_shakespeare(url="http://127.0.0.1:1/unreachable") == text
+    assert [path.name for path in cache_path().parent.iterdir()] == ["tinyshakespeare.txt"]
+
+
+def test_another_file_than_tiny_shakespeare_is_refused_and_not_kept(server):
+    with pytest.raises(CorpusError, match="is not Tiny Shakespeare.*--data"):
+        tiny_shakespeare(url=server(b"<html>sign in to this network</html>"))
+    assert not cache_path().exists()
+
+
+def test_a_download_that_breaks_off_is_refused(server):
+    with pytest.raises(CorpusError):
+        tiny_shakespeare(url=server(b"half", announce=8))
+    assert not cache_path().exists()
+
+
+def test_without_a_network_the_error_says_what_to_do():
+    with pytest.raises(CorpusError, match=r"cannot download.*fetch .* by hand and give it with --data"):
+        tiny_shakespeare(url="http://127.0.0.1:1/input.txt")
+
+
+def test_a_damaged_cache_is_not_used():
+    cache_path().parent.mkdir(parents=True)
+    cache_path().write_text("not all of it")
+    assert cached_tiny_shakespeare() is None
