@@ -30,12 +30,12 @@ class CharRNN(nn.Module):
 
         The loop over time as the equations say it: the definition of the model.
         """
-        state = self.cell.initial_state(len(ids)) if state is None else state
+        last = self.cell.initial_state(len(ids)) if state is None else state
         states = []
         for x in self.embed(ids).unbind(1):  # (B, E)
-            state = self.cell(x, state)
-            states.append(state.h)
-        return self.head(torch.stack(states, dim=1)), state
+            last = self.cell(x, last)
+            states.append(last.h)
+        return self.head(torch.stack(states, dim=1)), last
 
     def fast_forward(self, ids: Tensor, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
         """The same as `forward`, over the whole sequence at once and with the backward pass by hand (`bptt.py`)."""
