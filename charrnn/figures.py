@@ -60,6 +60,7 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
     horizon as labelled points, the untrained network as a ghost.
     """
     figure = go.Figure()
+    slower = True  # the untrained network's gradient lives longer, so its curve runs on the right
     low, high = np.maximum(flow.low, FLOOR), np.maximum(flow.high, FLOOR)
     figure.add_scatter(
         x=np.concatenate([flow.lags, flow.lags[::-1]]).tolist(),
@@ -77,7 +78,8 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
             line={"color": palette.quiet, "width": 1.6, "dash": "dot"},
             hovertemplate="untrained, k = %{x}: %{y:.3g}<extra></extra>",
         )
-        _label_on(figure, untrained, 0.62, "untrained", palette.quiet)
+        slower = bool(untrained.median[-1] > flow.median[-1])
+        _label_on(figure, untrained, 0.6, "untrained", palette.quiet, palette, right=slower)
     figure.add_scatter(
         x=flow.lags.tolist(),
         y=_above_floor(flow.geometric_mean),
@@ -92,7 +94,7 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
         line={"color": palette.blue, "width": 2.6},
         hovertemplate="k = %{x}: %{y:.3g}<extra></extra>",
     )
-    _label_on(figure, flow, 0.8 if untrained is None else 0.4, name, palette.blue)
+    _label_on(figure, flow, 0.7, name.replace(", ", "<br>"), palette.blue, palette, right=not slower)
     _mark(figure, flow.half_life_chars, 0.5, "half-life", palette)
     _mark(figure, flow.horizon_chars, 0.01, "1 % left", palette)
     axis = {"gridcolor": palette.line, "zeroline": False, "linecolor": palette.line, "fixedrange": False}
@@ -108,7 +110,7 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
         xaxis={
             **axis,
             **ticks,
-            "title": {"text": "characters back, k", "font": {"color": palette.quiet}},
+            "title": {"text": "characters back, k", "font": {"color": palette.quiet, "size": 12}},
             "range": [0, int(flow.lags[-1])],
             "dtick": 16,
             "showgrid": False,
@@ -143,21 +145,24 @@ def _decades(flow: Flow, untrained: Flow | None) -> list[float]:
     return [2 * math.floor(math.log10(lowest) / 2), max(0.35, math.log10(highest) + 0.35)]
 
 
-def _label_on(figure: go.Figure, flow: Flow, share: float, text: str, colour: str) -> None:
-    """A name beside a curve, `share` of the way along the part that is seen."""
+def _label_on(figure: go.Figure, flow: Flow, share: float, text: str, colour: str, palette: Palette, right: bool) -> None:
+    """A name beside a falling curve, `share` of the way along what is seen of it: above right of it, or below left."""
     seen = np.flatnonzero(flow.median >= FLOOR)
     k = int(seen[int(share * (len(seen) - 1))])
     figure.add_annotation(
         x=int(flow.lags[k]),
         y=math.log10(float(flow.median[k])),
         text=text,
-        showarrow=False,
-        xanchor="left",
-        yanchor="bottom",
-        xshift=10,
-        yshift=2,
-        font={"family": MONO, "size": 12, "color": colour},
+        align="left" if right else "right",
+        xanchor="left" if right else "right",
+        yanchor="bottom" if right else "top",
+        xshift=12 if right else -12,
+        **_plain(colour, palette),
     )
+
+
+def _plain(colour: str, palette: Palette) -> dict:
+    return {"showarrow": False, "bgcolor": palette.paper, "font": {"family": MONO, "size": 12, "color": colour}}
 
 
 def _mark(figure: go.Figure, lag: float | None, level: float, what: str, palette: Palette) -> None:
@@ -175,10 +180,9 @@ def _mark(figure: go.Figure, lag: float | None, level: float, what: str, palette
         x=lag,
         y=math.log10(level),
         text=f"{what}: {lag:.1f} characters",
-        showarrow=False,
         xanchor="left",
-        yanchor="bottom",
+        yanchor="middle",
         xshift=12,
-        yshift=0,
-        font={"family": MONO, "size": 12, "color": palette.orange},
+        yshift=9,
+        **_plain(palette.orange, palette),
     )

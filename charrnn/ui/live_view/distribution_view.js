@@ -91,16 +91,16 @@ export class DistributionView {
     return rank >= d.stages.top_k ? "top-k" : rank >= d.stages.top_p ? "top-p" : "min-p";
   }
 
-  /** 65 → T 0.80 → top-k 12 → …: how many characters each filter leaves. */
+  /** How many characters each filter in turn leaves. */
   showStages(d, settings) {
-    const t = settings.temperature;
-    const words = [[d.order.length + " characters", ""], [t === 0 ? "greedy" : "T " + t.toFixed(2), ""]];
-    if (t !== 0) for (const [name, label] of FILTERS) {
-      const on = name === "top_p" ? settings[name] < 1 : settings[name] > 0;
-      if (on) words.push([label, String(d.stages[name])]);
-    }
-    words.push(["draw from " + d.kept, ""]);
-    this.stages.textContent = words.map(([label, left]) => (left ? label + " leaves " + left : label)).join(" → ");
+    const on = { top_k: settings.top_k > 0, top_p: settings.top_p < 1, min_p: settings.min_p > 0 };
+    const left = FILTERS.filter(([name]) => on[name]).map(([name, label]) => label + " " + d.stages[name]);
+    this.stages.textContent =
+      settings.temperature === 0
+        ? "greedy: always the likeliest"
+        : left.length
+          ? "of " + d.order.length + " stay: " + left.join(" → ")
+          : "no filter: all " + d.order.length + " stay";
   }
 
   /** The survivors end to end, in order, and the die that fell on one of them. */
