@@ -1,0 +1,226 @@
+"""What the README promises is there: front matter, commands, flags, files, figures, snippets."""
+
+import json
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from charrnn.checkpoint import load
+from charrnn.vocab import Vocab
+from scripts import bench, report
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+FRONT_MATTER = yaml.safe_load(README.split("---")[1])
+
+# https://huggingface.co/docs/hub/spaces-config-reference
+SPACE_KEYS = {"title", "emoji", "colorFrom", "colorTo", "sdk", "sdk_version", "python_version", "app_file", "license"}
+SPACE_KEYS |= {"short_description", "pinned", "thumbnail", "models", "datasets", "tags", "header", "fullWidth"}
+COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+
+
+def blocks(language: str) -> list[str]:
+    return [text for found, text in BLOCKS if found == language]
+
+
+def commands(script: str) -> list[list[str]]:
+    """The arguments of every command of the README that runs this script."""
+    lines = [line for language in ("bash", "powershell") for text in blocks(language) for line in text.splitlines()]
+    found = [shlex.split(line, comments=True) for line in lines if f"{script} " in f"{line} "]
+    return [words[words.index(script) + 1 :] for words in found if script in words]
+
+
+def python(*command: str, cwd: Path = ROOT) -> str:
+    run = subprocess.run([sys.executable, *command], cwd=cwd, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def flags_of(*command: str) -> set[str]:
+    """The flags that the command's own help names."""
+    return set(re.findall(r"--[a-z][a-z0-9-]+", python(*command, "--help"))) - {"--help"}
+
+
+# ------------------------------------------------------------------------------------------------ front matter
+
+
+def test_a_space_accepts_the_front_matter():
+    assert README.startswith("---\n")
+    assert set(FRONT_MATTER) <= SPACE_KEYS
+    assert FRONT_MATTER["sdk"] == "gradio" and FRONT_MATTER["license"] == "mit"
+    assert {FRONT_MATTER["colorFrom"], FRONT_MATTER["colorTo"]} <= COLOURS
+    assert 0 < len(FRONT_MATTER["short_description"]) <= 60
+    assert (ROOT / FRONT_MATTER["app_file"]).is_file()
+    assert tuple(map(int, FRONT_MATTER["python_version"].split("."))) >= (3, 11), "numpy has no older wheel"
+
+
+def test_a_space_installs_the_gradio_that_is_pinned():
+    pins = dict(line.split("==") for line in (ROOT / "requirements.txt").read_text().split())
+    assert FRONT_MATTER["sdk_version"] == pins["gradio"]
+
+
+# ------------------------------------------------------------------------------------------------ commands
+
+
+SCRIPTS = [*(f"scripts/{path.name}" for path in sorted((ROOT / "scripts").glob("*.py"))), "app.py"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_command_uses_flags_that_there_are(script):
+    for words in commands(script):
+        if flags := {word for word in words if word.startswith("--")}:
+            assert flags <= flags_of(script), f"{script} {' '.join(words)}"
+
+
+DOCUMENTED = ["scripts/train.py", "scripts/sample.py", "app.py"]
+DOCUMENTED += [f"scripts/bench.py {verb}" for verb in report.BENCHES]
+
+
+@pytest.mark.parametrize("command", DOCUMENTED)
+def test_every_flag_is_documented(command):
+    undocumented = {flag for flag in flags_of(*command.split()) if not re.search(rf"{flag}(?![\w-])", README)}
+    assert undocumented == set()
+
+
+def test_make_knows_the_two_commands():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", "\n".join(blocks("bash")), re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+# ------------------------------------------------------------------------------------------------ files
+
+
+def listed_files() -> list[str]:
+    """Every path of the README's tree; a line names one or more files, then, after two spaces, says what they are."""
+    (tree,) = [text for text in blocks("text") if text.startswith("app.py")]
+    paths, folders = [], {-2: ""}
+    for line in tree.splitlines():
+        indent = len(line) - len(line.lstrip())
+        names = re.split(r"\s{2,}", line.strip())[0].split(" ")
+        names = [name for name in names if "." in name or name.endswith("/") or name == "Makefile"]
+        parent = folders[max(depth for depth in folders if depth < indent)]
+        folders = {depth: folder for depth, folder in folders.items() if depth < indent}
+        paths += [parent + name for name in names]
+        folders[indent] = paths[-1]
+    return paths
+
+
+def test_every_listed_file_is_there():
+    missing = [path for path in listed_files() if not (ROOT / path).exists()]
+    assert missing == []
+
+
+def test_every_file_of_package_and_scripts_is_listed():
+    tracked = [path for folder in ("charrnn", "scripts") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    names = {path.relative_to(ROOT).as_posix() for path in tracked if path.suffix not in {".pyc", ".pyi"}}
+    assert names - set(listed_files()) == set()
+
+
+def test_every_link_and_picture_is_there():
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
+    assert len(targets) > 2
+    for target in targets:
+        assert (ROOT / target).is_file(), target
+
+
+# ------------------------------------------------------------------------------------------------ figures
+
+
+def test_the_tables_are_what_the_report_writes():
+    assert report.readme(ROOT) == README, "run python scripts/report.py"
+
+
+def test_the_results_table_is_read_from_the_checkpoints():
+    rows = report.results(ROOT).splitlines()[2:]
+    info = load(ROOT / "checkpoints" / "rnn").info
+    (row,) = [row for row in rows if row.startswith("| `rnn` |")]
+    assert f"{info.parameters:,}" in row and f"{info.metrics['val_stream_nats']:.3f}" in row
+
+
+def test_a_stale_section_is_replaced_and_a_missing_one_refused():
+    text = "a <!-- x:begin --> old <!-- x:end --> b"
+    assert report.rewrite(text, {"x": "new"}) == "a <!-- x:begin -->\nnew\n<!-- x:end --> b"
+    with pytest.raises(ValueError, match="y:begin"):
+        report.rewrite(text, {"y": "new"})
+
+
+@pytest.mark.parametrize("verb", report.BENCHES)
+def test_the_benchmarks_were_run_as_they_run_by_default(verb):
+    record = json.loads((ROOT / "docs" / f"bench_{verb}.json").read_text(encoding="utf-8"))
+    defaults = vars(bench.parser().parse_args([verb]))
+    assert {key: record[key] for key in defaults if key not in ("json", "threads")} == {
+        key: value for key, value in defaults.items() if key not in ("json", "threads")
+    }
+
+
+# ------------------------------------------------------------------------------------------------ snippets
+
+
+@pytest.fixture(scope="module")
+def from_the_command_line() -> str:
+    (arguments,) = [words for words in commands("scripts/sample.py") if "--prompt" in words]
+    return python("scripts/sample.py", *arguments)
+
+
+def test_python_writes_what_the_command_line_writes(from_the_command_line):
+    (snippet,) = [text for text in blocks("python") if "charrnn" in text]
+    assert python("-c", snippet) == from_the_command_line
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A running app."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            assert app.poll() is None, "the app ended"
+            assert time.monotonic() < deadline, "the app did not start"
+            try:
+                urllib.request.urlopen(address, timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield address
+    finally:
+        app.terminate()
+        app.wait()
+
+
+def test_the_interface_writes_what_the_command_line_writes(address, from_the_command_line):
+    (snippet,) = [text for text in blocks("python") if "gradio_client" in text]
+    assert python("-c", snippet.replace("http://127.0.0.1:7860", address)) == from_the_command_line
+
+
+def test_a_solution_of_the_lab_sheet_is_converted_and_loads(tmp_path):
+    """The two lines of the README, on a state dict saved as the lab's readers save it."""
+    text = "To be, or not to be: that is the question."
+    (tmp_path / "input.txt").write_text(text)
+    solution = bench.PlainCharRNN(len(Vocab.from_text(text)), 8)
+    torch.save(solution.state_dict(), tmp_path / "solution.pt")
+    (lines,) = [text.splitlines() for text in blocks("bash") if "solution.pt" in text]
+    convert, write = (shlex.split(line) for line in lines)
+    python(*convert[1:], cwd=tmp_path)
+    greedy = ["--prompt", "be", "--chars", "20", "--temperature", "0"]
+    written = python(str(ROOT / write[1]), *write[2:], *greedy, cwd=tmp_path)
+    vocab = Vocab.from_text(text)
+    ids = solution.write(torch.tensor([vocab.encode("be")]), 20, 1e-6)
+    assert written.rstrip("\n") == vocab.decode(ids[0].tolist()).rstrip("\n")
