@@ -76,7 +76,7 @@ class CharRNN(nn.Module):
         Row b consumes the dice of seed + b; without a seed, of one drawn at random.
         """
         settings = SamplingSettings(temperature, top_k, top_p, min_p)
-        seed = torch.seed() % 2**62 if seed is None else seed
+        seed = int(torch.randint(2**62, ())) if seed is None else seed
         decoder = self.decoder()
         rows = [
             [step.id for step in generate(decoder, decoder.prefill(row), n, settings, Dice(seed + b))]
