@@ -8,6 +8,7 @@ Write the tables of README.md: results from the checkpoints, speed from the benc
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -55,7 +56,9 @@ def initial_loss(root: Path) -> str:
     """A sentence on where training starts."""
     found, _ = list_checkpoints(root / "checkpoints")
     losses = ", ".join(f"{info.metrics['initial_loss_nats']:.3f} (`{info.name}`)" for info in found)
-    return f"Before the first update the loss is {losses}; guessing among 65 characters costs ln 65 = 4.174."
+    return (
+        f"Before the first update the loss is {losses}; guessing among 65 characters costs ln 65 = {math.log(65):.3f}."
+    )
 
 
 def speed(root: Path) -> str:
