@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save as to_bytes
 
 from charrnn import checkpoint
-from charrnn.checkpoint import CheckpointError
+from charrnn.checkpoint import CheckpointError, safe_file
 from charrnn.metrics import Progress
 from charrnn.model import CharRNN
 from charrnn.vocab import Vocab
@@ -206,10 +206,16 @@ CASES = {
     "wrong dtype": (set_tensor("head.bias", dtype="I32"), "stored as I32"),
     "NaN weight": (not_finite(float("nan")), "NaN or infinite"),
     "infinite weight": (not_finite(float("-inf")), "NaN or infinite"),
+    "tensor without a shape": (set_tensor("head.bias", shape=6), "header of .* cannot be read"),
+    "tensor that is a number": (lambda h, d: h.update({"head.bias": 6}), "header of .* cannot be read"),
     "no metadata": (lambda h, d: h.pop("__metadata__") and None, "not a charrnn checkpoint"),
     "metadata of another kind": (lambda h, d: h.update(__metadata__=["x"]), "header of .* cannot be read"),
     "future format": (lambda h, d: h["__metadata__"].update(charrnn="99"), "format 1"),
-    "NaN in the metadata": (lambda h, d: h["__metadata__"].update(metrics='{"a": NaN}'), "NaN is not a number"),
+    "metadata that is no text": (lambda h, d: h["__metadata__"].update(step=3), "header of .* cannot be read"),
+    "NaN in the metadata": (
+        lambda h, d: h["__metadata__"].update(metrics='{"a": NaN}'),
+        "NaN is not a number",
+    ),
     "another architecture": (set_metadata("config", {"cell": "xlstm", "hidden_dim": 4}), "'xlstm' model"),
     "config of a wrong type": (set_metadata("config", [4]), "metadata of"),
     "hidden_dim of a wrong type": (set_metadata("config", {"cell": "rnn", "hidden_dim": True}), "hidden_dim True"),
@@ -237,7 +243,7 @@ def test_a_missing_or_oversized_file_is_refused(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match="cannot read"):
         checkpoint.load(tmp_path)
     saved(tmp_path)
-    monkeypatch.setattr(checkpoint, "MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(safe_file, "MAX_FILE_BYTES", 100)
     with pytest.raises(CheckpointError, match="more than 100 are refused"):
         checkpoint.load(tmp_path)
 

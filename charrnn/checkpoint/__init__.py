@@ -1,0 +1,35 @@
+"""A trained model as a file that cannot run code: save, load, refuse."""
+
+from charrnn.checkpoint.folder import (
+    MODEL,
+    RUN,
+    Checkpoint,
+    CheckpointInfo,
+    describe,
+    holds_run,
+    list_checkpoints,
+    load,
+    load_run,
+    load_state_dict,
+    remove_run,
+    save,
+    save_run,
+)
+from charrnn.checkpoint.safe_file import CheckpointError
+
+__all__ = [
+    "MODEL",
+    "RUN",
+    "Checkpoint",
+    "CheckpointError",
+    "CheckpointInfo",
+    "describe",
+    "holds_run",
+    "list_checkpoints",
+    "load",
+    "load_run",
+    "load_state_dict",
+    "remove_run",
+    "save",
+    "save_run",
+]

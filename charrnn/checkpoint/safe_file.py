@@ -1,0 +1,127 @@
+"""
+A safetensors file, written whole and read with suspicion; nothing here can run code.
+
+Reading takes the whole file into memory once, so that what is checked is what is used, whatever happens to the file.
+"""
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from safetensors.torch import load as tensors_from_bytes
+from safetensors.torch import save as tensors_to_bytes
+from torch import Tensor
+
+FORMAT = "1"
+MAX_FILE_BYTES = 256 << 20
+MAX_HEADER_BYTES = 1 << 20
+LFS_POINTER = b"version https://git-lfs"
+PICKLES = (b"\x80", b"PK\x03\x04")
+
+
+class CheckpointError(ValueError):
+    """A file is not a checkpoint that can be used; the message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class SafeFile:
+    """A safetensors file that was read: its bytes, and what its header says of its tensors and in its metadata."""
+
+    path: Path
+    data: bytes
+    header: dict[str, dict[str, Any]]  # name -> dtype, shape, data_offsets
+    texts: dict[str, str]
+
+    def metadata(self) -> dict[str, Any]:
+        """The metadata of a file of our format, parsed. Raises CheckpointError where it is of another."""
+        if self.texts.get("charrnn") != FORMAT:
+            raise CheckpointError(f"{self.path} is not a charrnn checkpoint of format {FORMAT}")
+        try:
+            return {key: _parse_json(text) for key, text in self.texts.items() if key != "charrnn"}
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(f"the metadata of {self.path} cannot be read: {error}") from None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors by name. Raises CheckpointError where the data are not what the header says."""
+        try:
+            return tensors_from_bytes(self.data)
+        except safetensors.SafetensorError as error:
+            raise CheckpointError(f"{self.path} is damaged: {error}") from None
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors and what fits into JSON as one file of our format, whole or not at all. Raises OSError."""
+    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    texts = {"charrnn": FORMAT} | {key: json.dumps(value) for key, value in metadata.items()}
+    write_bytes(path, tensors_to_bytes(contiguous, metadata=texts))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Temporary name in the same folder, fsync, readable by all, atomic rename, fsync of the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def read(path: Path) -> SafeFile:
+    """A safetensors file. Raises CheckpointError for anything else: the reasons are in the table of the tests."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE_BYTES:
+                raise CheckpointError(f"{path} has {size} bytes; more than {MAX_FILE_BYTES} are refused")
+            data = file.read()
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+    if data.startswith(LFS_POINTER):
+        raise CheckpointError(f"{path} is a git-LFS pointer, not the file it points to: run `git lfs pull`")
+    if data[8:9] != b"{":
+        hint = "; pickled files are never opened, save as safetensors" if data.startswith(PICKLES) else ""
+        raise CheckpointError(f"{path} is not a safetensors file{hint}")
+    length = struct.unpack("<Q", data[:8])[0]
+    if length > min(MAX_HEADER_BYTES, len(data) - 8):
+        raise CheckpointError(f"{path} announces a header of {length} bytes: it is cut off, or not what it seems")
+    try:
+        header = _parse_json(data[8 : 8 + length])
+        texts = header.pop("__metadata__", {})
+        if not all(isinstance(entry["shape"], list) for entry in header.values()):
+            raise ValueError("a tensor has no shape")
+        if not all(isinstance(text, str) for text in texts.values()):
+            raise ValueError("the metadata are not texts")
+    except (ValueError, RecursionError, AttributeError, TypeError, KeyError) as error:
+        raise CheckpointError(f"the header of {path} cannot be read: {error}") from None
+    return SafeFile(path, data, header, texts)
+
+
+def _parse_json(text: str | bytes) -> Any:
+    """JSON without the loopholes of Python's parser: no key twice, no NaN. Raises ValueError."""
+    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+
+
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a number")
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise ValueError(f"the key {twice!r} stands there twice")
+    return result
