@@ -55,6 +55,7 @@ def build_demo(store: Store) -> gr.Blocks:
         return draw_gradients(session, ""), ""
 
     with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
+        api.build(store)  # first: the names of its functions are the names of the endpoints
         state = gr.State(Session())
         gr.HTML((HERE / "header.html").read_text(encoding="utf-8"), apply_default_css=False, elem_classes="cr-header")
         with gr.Row(elem_classes="cr-page"):
@@ -82,7 +83,6 @@ def build_demo(store: Store) -> gr.Blocks:
         gradients.select(show_gradients, [state, text], plot, **work)
         measure.click(draw_gradients, [state, text], plot, **work)
         default.click(default_gradients, state, [plot, text], **work)
-        api.build(store)
     return demo.queue(max_size=1000, default_concurrency_limit=8)
 
 

@@ -59,10 +59,10 @@ class Wishes:
                 prompt=str(data["prompt"])[:LONGEST_PROMPT],
                 seed=Dice(int(data["seed"])).seed,
                 characters=min(LONGEST_RUN, max(1, int(data["characters"]))),
-                checkpoint=str(checkpoint["name"]) if "name" in checkpoint else None,
-                step=int(checkpoint["step"]) if "step" in checkpoint else None,
+                checkpoint=str(checkpoint["name"]) if checkpoint else None,
+                step=int(checkpoint["step"]) if checkpoint else None,
             )
-        except (KeyError, TypeError, OverflowError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"the page sent settings that cannot be used: {error}") from error
 
 

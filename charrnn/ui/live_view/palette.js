@@ -30,7 +30,7 @@ export class Palette {
     this.inks = soft.map((rgb) => {
       const light = luminance(rgb);
       const contrast = (ink) => (Math.max(light, ink) + 0.05) / (Math.min(light, ink) + 0.05);
-      return contrast(luminance([255, 255, 255])) > contrast(luminance([20, 19, 17])) ? "#ffffff" : "#141311";
+      return contrast(luminance([255, 255, 255])) > contrast(0) ? "#ffffff" : "#000000";
     });
   }
 }

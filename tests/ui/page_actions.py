@@ -1,0 +1,91 @@
+"""What a visitor does, and what is on the page, by name."""
+
+import base64
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Page
+
+SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]
+
+
+def set_slider(page: Page, name: str, value: float) -> None:
+    page.locator(f"#cr-{name}").fill(str(value))
+
+
+def set_speed(page: Page, characters_per_second: int) -> None:
+    set_slider(page, "speed", SPEEDS.index(characters_per_second))
+
+
+def set_more(page: Page, seed: int | None = None, characters: int | None = None, prompt: str | None = None) -> None:
+    page.evaluate("document.querySelector('.cr-more').open = true")
+    for name, value in (("seed", seed), ("characters", characters), ("prompt", prompt)):
+        if value is not None:
+            page.locator(f"#cr-{name}").fill(str(value))
+
+
+def press(page: Page, action: str) -> None:
+    page.locator(f'[data-action="{action}"]').click()
+
+
+def write(page: Page, **more: Any) -> str:
+    """Press Write and wait for the end -> the whole text."""
+    run = page.evaluate("charrnn.live.record.run")
+    set_more(page, **more)
+    press(page, "write")
+    page.wait_for_function(
+        f"charrnn.live.record.run > {run} && charrnn.state === 'finished' && charrnn.live.drawn === charrnn.live.received"
+    )
+    return text(page)
+
+
+def start_writing(page: Page, at_least: int = 20, **more: Any) -> None:
+    """Press Write and wait until some characters of the new text stand there."""
+    run = page.evaluate("charrnn.live.record.run")
+    set_more(page, **more)
+    press(page, "write")
+    page.wait_for_function(f"charrnn.live.record.run > {run} && charrnn.live.drawn >= {at_least}")
+
+
+def settled(page: Page) -> None:
+    """Until everything that was sent is drawn and nothing more comes."""
+    page.wait_for_function("charrnn.state !== 'writing'")
+    page.wait_for_timeout(300)
+    page.wait_for_function("charrnn.live.drawn === charrnn.live.received")
+
+
+def text(page: Page) -> str:
+    """The text as it stands in the document."""
+    return page.evaluate("[...document.querySelectorAll('.cr-line span')].map(span => span.textContent).join('')")
+
+
+def columns(page: Page) -> np.ndarray:
+    """Every state the page keeps, int8 (T, H)."""
+    packed = page.evaluate(
+        """() => {
+            const { record } = charrnn.live;
+            const bytes = new Uint8Array(record.columns.buffer, 0, record.length * record.units);
+            let text = "";
+            for (let i = 0; i < bytes.length; i += 4096) text += String.fromCharCode(...bytes.subarray(i, i + 4096));
+            return btoa(text);
+        }"""
+    )
+    units = page.evaluate("charrnn.live.record.units")
+    return np.frombuffer(base64.b64decode(packed), np.int8).reshape(-1, units)
+
+
+def canvas_column(page: Page, position: int) -> list[list[int]]:
+    """The colours on the canvas at a position, one [r, g, b] for each row from the top, and the rows' units."""
+    return page.evaluate(
+        """(position) => {
+            const { map } = charrnn.live;
+            const cell = map.canvas.width / map.columns;
+            const x = Math.floor((position - map.from + 0.5) * cell);
+            const pixels = map.canvas.getContext("2d").getImageData(x, 0, 1, map.rowHeight * map.rows.length).data;
+            return map.rows.map((_, row) => {
+                const at = 4 * Math.floor((row + 0.5) * map.rowHeight);
+                return [pixels[at], pixels[at + 1], pixels[at + 2]];
+            });
+        }""",
+        position,
+    )

@@ -1,0 +1,231 @@
+"""The page around the tabs: looks, widths, visitors, endpoints."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.gradient_flow import gradient_flow
+from charrnn.sampling import Dice, SamplingSettings, distribution, generate
+from tests.ui.conftest import open_page
+from tests.ui.page_actions import press, set_slider, set_speed, settled, start_writing, text, write
+
+OWN_TEXT = "What, is the king but sleeping? " * 12
+
+
+def background(page: Page) -> str:
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+# ------------------------------------------------------------------ looks
+
+
+def test_dark_follows_the_system(browser: Browser, app: str):
+    context = browser.new_context(color_scheme="dark")
+    page = open_page(context, app)
+    assert background(page) == "rgb(19, 20, 23)"
+    assert page.evaluate("getComputedStyle(document.querySelector('.cr-controls')).color") == "rgb(236, 233, 227)"
+    dark = page.evaluate("charrnn.live.map.canvas.getContext('2d').getImageData(5, charrnn.live.map.canvas.height - 1, 1, 1).data[0]")
+    assert dark < 40
+    context.close()
+
+
+def test_dark_and_light_can_be_asked_for(context: BrowserContext, app: str):
+    assert background(open_page(context, app + "?__theme=dark")) == "rgb(19, 20, 23)"
+    assert background(open_page(context, app)) == "rgb(251, 250, 248)"
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1024])
+def test_nothing_scrolls_sideways(browser: Browser, app: str, width: int):
+    context = browser.new_context(viewport={"width": width, "height": 844}, has_touch=True)
+    page = open_page(context, app)
+    for tab in ("Write", "Gradients"):
+        page.get_by_role("tab", name=tab).click()
+        if tab == "Gradients":
+            expect(page.locator(".cr-plot .main-svg").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+
+
+def test_on_a_phone_the_settings_are_a_drawer(browser: Browser, app: str):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_page(context, app)
+    expect(page.locator("#cr-temperature")).to_be_hidden()
+    page.get_by_role("button", name="Settings").click()
+    expect(page.locator("#cr-temperature")).to_be_visible()
+    set_slider(page, "temperature", 0)
+    page.get_by_role("button", name="Done").click()
+    expect(page.locator("#cr-temperature")).to_be_hidden()
+    press(page, "write")
+    page.wait_for_function("charrnn.state === 'writing'")
+    press(page, "stop")
+    context.close()
+
+
+def test_every_control_has_a_name(page: Page):
+    nameless = page.evaluate(
+        """[...document.querySelectorAll('.cr-page :is(button, input, select, textarea, [tabindex="0"])')].filter((e) =>
+            e.offsetParent && !e.textContent.trim() && !e.getAttribute('aria-label') && !(e.labels && e.labels.length)).map((e) => e.outerHTML)"""
+    )
+    assert nameless == []
+
+
+# ------------------------------------------------------------------ visitors
+
+
+def test_two_pages_of_one_visitor_do_not_disturb_each_other(context: BrowserContext, app: str):
+    first, second = open_page(context, app), open_page(context, app)
+    set_speed(first, 60)
+    start_writing(first, at_least=10, seed=21, characters=150, prompt="A")
+    set_speed(second, 60)
+    shown = write(second, seed=22, characters=60, prompt="B")
+    press(second, "clear")
+    settled(first)
+    assert text(first).startswith("A") and len(text(first)) == 151
+    assert shown.startswith("B") and len(shown) == 61
+
+
+# ------------------------------------------------------------------ gradients
+
+
+def test_the_half_life_on_the_page_is_the_one_python_measures(page: Page, checkpoint: Checkpoint):
+    page.get_by_role("tab", name="Gradients").click()
+    words = page.locator(".cr-plot-words")
+    expect(words).to_contain_text("a passage this model wrote itself")
+    ids = checkpoint.vocab.encode(checkpoint.vocab.drop_unknown(checkpoint.info.passage)[0])
+    flow = gradient_flow(checkpoint.model, ids, 128, 512)
+    assert flow.half_life_chars and flow.horizon_chars
+    expect(words).to_contain_text(f"halved after {flow.half_life_chars:.1f} characters")
+    expect(words).to_contain_text(f"left after {flow.horizon_chars:.1f}")
+    labels = page.locator(".cr-plot .annotation-text").all_text_contents()
+    assert f"half-life: {flow.half_life_chars:.1f} characters" in labels
+    assert "untrained" in labels
+    curve = page.evaluate("document.querySelector('.cr-plot').data.find((trace) => trace.line.width > 2).y")
+    np.testing.assert_allclose([y for y in curve if y is not None], flow.median[: len([y for y in curve if y is not None])])
+
+
+def test_gradients_on_ones_own_text(page: Page, checkpoint: Checkpoint):
+    page.get_by_role("tab", name="Gradients").click()
+    page.locator("#cr-own-text textarea").fill(OWN_TEXT)
+    page.get_by_role("button", name="Measure on this text").click()
+    words = page.locator(".cr-plot-words")
+    expect(words).to_contain_text("your own text")
+    flow = gradient_flow(checkpoint.model, checkpoint.vocab.encode(OWN_TEXT), 128, 512)
+    assert flow.half_life_chars
+    expect(words).to_contain_text(f"halved after {flow.half_life_chars:.1f} characters")
+    page.locator("#cr-own-text textarea").fill("too short")
+    page.get_by_role("button", name="Measure on this text").click()
+    expect(words).to_contain_text("at least 130")
+
+
+def test_the_plot_keeps_its_size_when_it_changes_out_of_sight(page: Page):
+    page.get_by_role("tab", name="Gradients").click()
+    plot = page.locator(".cr-plot .main-svg").first
+    expect(plot).to_be_visible()
+    wide = plot.bounding_box()
+    page.get_by_role("tab", name="Write").click()
+    page.set_viewport_size({"width": 1100, "height": 800})
+    set_slider(page, "step", 1)
+    page.wait_for_timeout(300)
+    page.get_by_role("tab", name="Gradients").click()
+    expect(page.locator(".cr-plot-words")).to_contain_text("step 10:")
+    box = page.locator(".cr-plot").bounding_box()
+    page.wait_for_function("document.querySelector('.cr-plot .main-svg').clientWidth === document.querySelector('.cr-plot').clientWidth")
+    assert wide and box and box["width"] < wide["width"]
+
+
+# ------------------------------------------------------------------ endpoints
+
+
+def call(app: str, name: str, *arguments: Any) -> Any:
+    """Call a named endpoint as any client may."""
+    body = json.dumps({"data": list(arguments)}).encode()
+    request = urllib.request.Request(f"{app}gradio_api/call/{name}", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{app}gradio_api/call/{name}/{event}", timeout=60) as answer:
+        lines = answer.read().decode().strip().splitlines()
+    kind, data = lines[-2].removeprefix("event: "), json.loads(lines[-1].removeprefix("data: "))
+    if kind == "error":
+        raise RuntimeError(json.dumps(data, ensure_ascii=False))
+    return data[0]
+
+
+def test_the_endpoint_writes_what_python_writes(app: str, checkpoint: Checkpoint):
+    found = call(app, "write", "ROMEO:", "rnn", 120, 0.8, 20, 0.95, 0.01, 7, -1)
+    decoder = checkpoint.model.decoder()
+    reading = decoder.prefill(checkpoint.vocab.encode("ROMEO:"))
+    steps = generate(decoder, reading, 120, SamplingSettings(0.8, 20, 0.95, 0.01), Dice(7))
+    assert found == checkpoint.vocab.decode([step.id for step in steps])
+
+
+def test_page_and_endpoint_write_the_same(page: Page, app: str):
+    set_speed(page, 0)
+    shown = write(page, seed=99, characters=80, prompt="KING")
+    assert shown == "KING" + call(app, "write", "KING", "rnn", 80, 0.8, 0, 1.0, 0.0, 99, -1)
+
+
+def test_next_characters_are_those_of_sampling(app: str, checkpoint: Checkpoint):
+    found = call(app, "next_characters", "ROMEO:\nI ", "rnn", 0.7, 10, 0.9, 0.0, -1)
+    logits = checkpoint.model.decoder().prefill(checkpoint.vocab.encode("ROMEO:\nI ")).logits
+    expected = distribution(logits, SamplingSettings(0.7, 10, 0.9))
+    assert "".join(row["character"] for row in found) == checkpoint.vocab.decode(expected.order.tolist())
+    np.testing.assert_allclose([row["probability"] for row in found], expected.probs)
+    np.testing.assert_allclose([row["raw"] for row in found], expected.raw)
+
+
+def test_gradient_flow_is_the_package_s(app: str, checkpoint: Checkpoint):
+    found = call(app, "gradient_flow", OWN_TEXT, "rnn", 0)
+    from charrnn.checkpoint import load
+
+    untrained = load(checkpoint.info.folder, 0)
+    expected = gradient_flow(untrained.model, checkpoint.vocab.encode(OWN_TEXT), 128, 512)
+    np.testing.assert_allclose(found["median"], expected.median)
+    assert found["half_life_chars"] == pytest.approx(expected.half_life_chars)
+
+
+def test_models_lists_the_bundled_checkpoint(app: str, checkpoint: Checkpoint):
+    (found,) = [model for model in call(app, "models") if model["name"] == "rnn"]
+    assert found["sha256"] == checkpoint.info.sha256
+    assert found["saved_steps"] == checkpoint.info.saved_steps
+    assert found["parameters"] == sum(p.numel() for p in checkpoint.model.parameters())
+
+
+WRITE = ["ROMEO:", "rnn", 10, 0.8, 0, 1.0, 0.0, 7, -1]
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong", "said"),
+    [(0, "Romé", "'é' at position 3"), (1, "../rnn", "no checkpoint"), (2, 10**9, "characters is"), (2, 0, "characters is"),
+     (3, 9.0, "temperature is"), (3, -1.0, "temperature is"), (4, -1, "top_k is"), (5, 0, "top_p is"), (6, 2, "min_p is"),
+     (7, -1, "seed is"), (8, 5, "not saved at step 5"), (3, "hot", "temperature is"), (0, "a" * 1001, "length of the prompt")],
+)  # fmt: skip
+def test_the_endpoint_refuses_and_says_why(app: str, place: int, wrong: Any, said: str):
+    arguments = list(WRITE)
+    arguments[place] = wrong
+    with pytest.raises(RuntimeError, match=said):
+        call(app, "write", *arguments)
+
+
+def test_only_the_four_endpoints_are_named(app: str):
+    with urllib.request.urlopen(f"{app}gradio_api/info", timeout=30) as answer:
+        info = json.load(answer)
+    assert set(info["named_endpoints"]) == {"/write", "/next_characters", "/gradient_flow", "/models"}
+    assert not info["unnamed_endpoints"]
+    described = info["named_endpoints"]["/write"]
+    assert [p["parameter_name"] for p in described["parameters"]][:3] == ["prompt", "checkpoint", "characters"]
+    assert described["parameters"][2]["parameter_default"] == 400
+
+
+@pytest.mark.parametrize("path", ["__init__.py", "..%2f..%2fapp.py", "../../app.py", "session.py", "live_view/view.html", "nothing.js"])
+def test_only_scripts_and_styles_are_served(app: str, path: str):
+    with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(f"{app}charrnn/{path}", timeout=30):
+        pass
+    refused.value.close()
+    assert refused.value.code == 404
+

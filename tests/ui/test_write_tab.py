@@ -1,0 +1,300 @@
+"""The tab Write in a real browser: what is drawn is what the model computed, and the buttons do what they say."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from charrnn.checkpoint import Checkpoint, load
+from charrnn.sampling import Dice, SamplingSettings, distribution, generate
+from charrnn.ui.messages import quantised
+from tests.ui.conftest import CHECKPOINTS
+from tests.ui.page_actions import (
+    canvas_column,
+    columns,
+    press,
+    set_more,
+    set_slider,
+    set_speed,
+    settled,
+    start_writing,
+    text,
+    write,
+)
+
+
+def written(checkpoint: Checkpoint, prompt: str, n: int, settings: SamplingSettings, seed: int) -> str:
+    """What the package writes."""
+    decoder = checkpoint.model.decoder()
+    steps = generate(decoder, decoder.prefill(checkpoint.vocab.encode(prompt)), n, settings, Dice(seed))
+    return prompt + checkpoint.vocab.decode([step.id for step in steps])
+
+
+@torch.no_grad()
+def states(checkpoint: Checkpoint, text: str) -> np.ndarray:
+    """The states `forward` goes through, one character at a time: (T, H)."""
+    state, rows = None, []
+    for id in checkpoint.vocab.encode(text):
+        _, state = checkpoint.model(torch.tensor([[id]]), state)
+        rows.append(state.h[0].numpy())
+    return np.stack(rows)
+
+
+def test_the_page_is_alive_before_anything_is_pressed(page: Page, checkpoint: Checkpoint):
+    shown = text(page)
+    assert shown == written(checkpoint, "ROMEO:\n", len(shown) - 7, SamplingSettings(0.8), seed=7)
+    assert len(shown) > 300
+    assert page.locator(".cr-likely li:visible").count() == 13
+    colours = {tuple(pixel) for pixel in canvas_column(page, len(shown) - 1)}
+    assert len(colours) > 20
+
+
+def test_every_column_is_drawn_and_is_a_state_of_forward(page: Page, checkpoint: Checkpoint):
+    set_speed(page, 60)
+    shown = write(page, seed=3, characters=150, prompt="JULIET:\n")
+    assert shown == written(checkpoint, "JULIET:\n", 150, SamplingSettings(0.8), seed=3)
+    expected = states(checkpoint, shown)
+    kept = columns(page)
+    assert kept.shape == expected.shape
+    assert np.abs(kept.astype(int) - quantised(expected).astype(int)).max() <= 1  # a tie of rounding at most
+    assert page.evaluate("charrnn.stats.lost") == 0
+
+    order = page.evaluate("charrnn.live.map.rows")
+    assert sorted(order) == list(range(256))
+    pixels = canvas_column(page, len(shown) - 3)
+    level = {unit: int(kept[len(shown) - 3][unit]) for unit in order}
+    blue, orange, paper = np.array([0x0B, 0x6E, 0x99]), np.array([0xD1, 0x60, 0x2B]), np.array([0xFB, 0xFA, 0xF8])
+    for unit, pixel in zip(order, pixels, strict=True):
+        end = blue if level[unit] < 0 else orange
+        assert np.abs(paper + (end - paper) * abs(level[unit]) / 127 - pixel).max() <= 1
+
+
+def test_a_slider_moved_while_text_runs_changes_what_follows(page: Page, checkpoint: Checkpoint):
+    set_speed(page, 30)
+    start_writing(page, at_least=30, seed=5, characters=200, prompt="A")
+    set_slider(page, "temperature", 0)
+    set_speed(page, 0)
+    settled(page)
+    shown = text(page)
+    warm = written(checkpoint, "A", 200, SamplingSettings(0.8), seed=5)
+    assert len(shown) == 201 and shown != warm
+    changed = next(i for i in range(201) if shown[i] != warm[i])
+    assert changed >= 20  # what stood there stays
+    greedy = written(checkpoint, shown[: changed + 1], 200 - changed, SamplingSettings(0), seed=5)
+    assert shown[changed + 1 :] == greedy[changed + 1 :]
+
+
+def test_pause_resume_and_step_lose_nothing(page: Page, checkpoint: Checkpoint):
+    set_speed(page, 60)
+    start_writing(page, at_least=25, seed=11, characters=180, prompt="The ")
+    press(page, "write")
+    settled(page)
+    expect(page.locator('[data-action="write"]')).to_contain_text("Resume")
+    paused = text(page)
+    page.wait_for_timeout(400)
+    assert text(page) == paused and len(paused) < 184
+    for count in (1, 2, 3):
+        press(page, "step")
+        page.wait_for_function(f"charrnn.live.drawn === {len(paused) + count}")
+    press(page, "write")
+    settled(page)
+    assert text(page) == written(checkpoint, "The ", 180, SamplingSettings(0.8), seed=11)
+
+
+def test_stop_keeps_the_text_and_clear_empties_it(page: Page):
+    set_speed(page, 60)
+    start_writing(page, at_least=25, seed=1, characters=900)
+    press(page, "stop")
+    settled(page)
+    stopped = text(page)
+    page.wait_for_timeout(400)
+    assert text(page) == stopped
+    expect(page.locator('[data-action="write"]')).to_contain_text("Write")
+    press(page, "clear")
+    page.wait_for_function("charrnn.live.received === 0")
+    assert text(page) == ""
+    expect(page.locator(".cr-after")).to_have_text("the start")
+    press(page, "step")
+    page.wait_for_function("charrnn.live.drawn === 8")  # the prompt and one character
+
+
+def test_hover_shows_unit_character_and_value(page: Page):
+    box = page.locator(".cr-canvas").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 100)
+    said = page.locator(".cr-values").inner_text()
+    found = re.fullmatch(r"unit (\d+) at “(.)”: h = ([+−][\d.]+), Δh = ([+−][\d.]+) · character (\d+) of (\d+)", said)
+    assert found, said
+    unit, character, value, change, place, _ = found.groups()
+    position = int(place) - 1
+    kept = columns(page).astype(int)
+    assert text(page)[position] == character.replace("␣", " ").replace("⏎", "\n")
+    number = lambda words: float(words.replace("−", "-"))  # noqa: E731
+    assert number(value) == pytest.approx(kept[position, int(unit)] / 127, abs=0.006)
+    assert number(change) == pytest.approx((kept[position] - kept[position - 1])[int(unit)] / 127, abs=0.006)
+    expect(page.locator(".cr-lens")).to_be_visible()
+    page.mouse.move(10, 10)
+    expect(page.locator(".cr-lens")).to_be_hidden()
+
+
+def test_a_click_on_a_unit_colours_the_text_by_it(page: Page):
+    page.locator(".cr-canvas").click(position={"x": 400, "y": 60})
+    unit = int(page.locator(".cr-text-title b").inner_text().removeprefix("unit "))
+    kept = columns(page)[:, unit].astype(int)
+    fills = page.evaluate("[...document.querySelectorAll('.cr-line span')].map(s => getComputedStyle(s).backgroundColor)")
+    assert len(fills) == len(kept)
+    channels = [tuple(map(int, re.findall(r"\d+", fill)[:3])) for fill in fills]
+    for level, (red, _, blue) in zip(kept, channels, strict=True):
+        if abs(level) > 40:
+            assert (red > blue) == (level > 0)
+    page.get_by_role("button", name="Remove the colours").click()
+    assert page.locator(".cr-line span").first.evaluate("s => s.style.background") == ""
+
+
+def test_ink_on_coloured_characters_can_be_read(page: Page):
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(page.url.split("?")[0] + f"?__theme={scheme}")
+        page.wait_for_function("window.charrnn && charrnn.live && charrnn.live.drawn > 0")
+        page.locator(".cr-canvas").click(position={"x": 400, "y": 60})
+        worst = page.evaluate(
+            """() => {
+                const light = (css) => {
+                    const c = css.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255);
+                    const l = c.map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+                    return 0.2126 * l[0] + 0.7152 * l[1] + 0.0722 * l[2];
+                };
+                return Math.min(...[...document.querySelectorAll(".cr-line span")].map((span) => {
+                    const style = getComputedStyle(span);
+                    const [a, b] = [light(style.color), light(style.backgroundColor)];
+                    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+                }));
+            }"""
+        )
+        assert worst >= 4.5
+
+
+def test_arrow_keys_move_one_cursor_over_everything(page: Page):
+    last = len(text(page)) - 1
+    page.locator(".cr-text").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    assert page.evaluate("charrnn.live.cursor") == last - 3
+    assert page.evaluate("document.querySelector('.cr-cursor').position") == last - 3
+    after = text(page)[: last - 2][-4:].replace("\n", "⏎").replace(" ", "\u00a0")
+    assert page.locator(".cr-after").inner_text().replace(" ", "\u00a0").endswith(after)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("charrnn.live.cursor") == last - 2
+    page.locator(".cr-canvas").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    unit = page.evaluate("charrnn.live.map.rows[1]")
+    assert page.locator(".cr-values").inner_text().startswith(f"unit {unit} at ")
+    assert f"unit {unit} at " in (page.locator(".cr-canvas").get_attribute("aria-label") or "")
+    page.keyboard.press("Enter")
+    assert page.locator(".cr-text-title b").inner_text() == f"unit {unit}"
+
+
+def test_space_writes_and_pauses_and_the_right_arrow_steps_at_the_end(page: Page):
+    set_speed(page, 30)
+    page.locator(".cr-text").focus()
+    run = page.evaluate("charrnn.live.record.run")
+    page.keyboard.press("Space")
+    page.wait_for_function(f"charrnn.live.record.run > {run} && charrnn.live.drawn > 10")
+    page.keyboard.press("Space")
+    settled(page)
+    assert page.evaluate("charrnn.state") == "paused"
+    length = len(text(page))
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"charrnn.live.drawn === {length + 1}")
+
+
+def test_the_time_machine_reads_the_text_again(page: Page, checkpoint: Checkpoint):
+    before, steps = text(page), checkpoint.info.saved_steps
+    set_slider(page, "step", 0)
+    page.wait_for_function(f"charrnn.live.record.model.step === {steps[0]}")
+    assert text(page) == before
+    untrained = load(CHECKPOINTS / "rnn", steps[0])
+    expected = quantised(states(untrained, before)).astype(int)
+    assert np.abs(columns(page).astype(int) - expected).max() <= 1
+    assert f"step {steps[0]}" in page.locator(".cr-source").inner_text()
+    press(page, "step")
+    page.wait_for_function(f"charrnn.live.drawn === {len(before) + 1}")
+    assert text(page).startswith(before)
+
+
+def test_the_time_machine_may_move_while_text_runs(page: Page, checkpoint: Checkpoint):
+    set_speed(page, 60)
+    start_writing(page, at_least=30, characters=240, prompt="B", seed=2)
+    stood = text(page)
+    set_slider(page, "step", 1)
+    page.wait_for_function(f"charrnn.live.record.model.step === {checkpoint.info.saved_steps[1]}")
+    settled(page)
+    shown = text(page)
+    assert shown.startswith(stood) and len(shown) == 241
+    early = load(CHECKPOINTS / "rnn", checkpoint.info.saved_steps[1])
+    assert np.abs(columns(page).astype(int) - quantised(states(early, shown)).astype(int)).max() <= 1
+
+
+def test_characters_the_model_does_not_know_are_dropped_with_a_notice(page: Page, checkpoint: Checkpoint):
+    set_speed(page, 0)
+    shown = write(page, prompt="Caf→é: ", characters=20, seed=4)
+    assert shown == written(checkpoint, "Caf: ", 20, SamplingSettings(0.8), seed=4)
+    said = page.locator(".cr-notice").inner_text()
+    assert "'→' at 4" in said and "'é' at 5" in said
+
+
+def test_a_wrong_seed_is_explained_and_the_text_stays(page: Page):
+    before = text(page)
+    set_more(page, seed=-5)
+    press(page, "write")
+    expect(page.locator(".cr-notice")).to_contain_text("seed is -5")
+    assert text(page) == before
+    expect(page.locator('[data-action="write"]')).to_contain_text("Write")
+
+
+def test_markup_in_a_prompt_stays_text(page: Page, checkpoint: Checkpoint):
+    set_speed(page, 0)
+    shown = write(page, prompt="a<b onclick=x>&amp;'\"", characters=5)
+    known = checkpoint.vocab.drop_unknown("a<b onclick=x>&amp;'\"")[0]
+    assert shown.startswith(known)
+    assert page.locator(".cr-line b").count() == 0
+
+
+def test_the_distribution_on_the_page_is_the_one_sampling_draws_from(page: Page, checkpoint: Checkpoint):
+    set_slider(page, "temperature", 0.7)
+    set_slider(page, "top_k", 12)
+    set_slider(page, "top_p", 0.9)
+    page.locator(".cr-text").focus()
+    for _ in range(2):  # also for an earlier character, whose logits are kept in the page
+        shown = text(page)[: page.evaluate("charrnn.live.cursor") + 1]
+        logits = checkpoint.model.decoder().prefill(checkpoint.vocab.encode(shown)).logits
+        expected = distribution(logits, SamplingSettings(0.7, 12, 0.9))
+        rows = page.locator(".cr-likely li:visible")
+        for rank in range(min(13, expected.kept + 1)):
+            sign, after, raw = (rows.nth(rank).locator(part).inner_text() for part in (".cr-sign", ".cr-percent", ".cr-raw"))
+            character = checkpoint.vocab.characters[expected.order[rank]]
+            assert sign == {" ": "␣", "\n": "⏎"}.get(character, character)
+            assert after == (f"{100 * expected.probs[rank]:.2f}%" if rank < expected.kept else "cut")
+            assert raw == f"{100 * expected.raw[rank]:.2f}%"
+        struck = rows.nth(expected.kept).locator(".cr-sign").evaluate("s => getComputedStyle(s).textDecorationLine")
+        assert struck == "line-through"
+        kept = expected.probs[: expected.kept]
+        assert page.locator(".cr-entropy").inner_text() == f"{-(kept * np.log2(kept)).sum():.2f} bits"
+        assert page.locator(".cr-cut-count").inner_text() == f"{65 - expected.kept} of 65 cut"
+        for _ in range(9):
+            page.keyboard.press("ArrowLeft")
+
+
+def test_the_needle_stands_at_the_die_that_drew_the_next_character(page: Page, checkpoint: Checkpoint):
+    shown = text(page)
+    page.locator(".cr-text").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    position = page.evaluate("charrnn.live.cursor")
+    u = Dice(7)[position + 1 - len("ROMEO:\n")]
+    character = shown[position + 1].replace("\n", "⏎").replace(" ", "␣")
+    assert page.locator(".cr-u").inner_text() == f"u = {u:.4f} → {character}"
+    assert page.locator(".cr-needle").evaluate("n => parseFloat(n.style.left)") == pytest.approx(100 * u, abs=1e-3)
