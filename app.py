@@ -18,11 +18,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Watch a character-level recurrent network write.")
     on_space = "SPACE_ID" in os.environ
-    parser.add_argument("--host", default="0.0.0.0" if on_space else "127.0.0.1", help="address to listen on (%(default)s)")
+    host = "0.0.0.0" if on_space else "127.0.0.1"
+    parser.add_argument("--host", default=host, help="address to listen on (%(default)s)")
     port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
     parser.add_argument("--port", type=int, default=port, help="port to listen on (%(default)s)")
     parser.add_argument(
-        "--checkpoints", default=str(ROOT / "checkpoints"), help="a folder, or owner/name[@revision] on the Hub (checkpoints)"
+        "--checkpoints", default=str(ROOT / "checkpoints"), help="a folder, or owner/name[@revision] on the Hub"
     )
     return parser.parse_args(arguments)
 

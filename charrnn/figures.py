@@ -115,7 +115,14 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
             "dtick": 16,
             "showgrid": False,
         },
-        yaxis={**axis, **ticks, "type": "log", "range": _decades(flow, untrained), "dtick": 2, "exponentformat": "power"},
+        yaxis={
+            **axis,
+            **ticks,
+            "type": "log",
+            "range": _decades(flow, untrained),
+            "dtick": 2,
+            "exponentformat": "power",
+        },
     )
     return figure
 
@@ -145,7 +152,9 @@ def _decades(flow: Flow, untrained: Flow | None) -> list[float]:
     return [2 * math.floor(math.log10(lowest) / 2), max(0.35, math.log10(highest) + 0.35)]
 
 
-def _label_on(figure: go.Figure, flow: Flow, share: float, text: str, colour: str, palette: Palette, right: bool) -> None:
+def _label_on(
+    figure: go.Figure, flow: Flow, share: float, text: str, colour: str, palette: Palette, right: bool
+) -> None:
     """A name beside a falling curve, `share` of the way along what is seen of it: above right of it, or below left."""
     seen = np.flatnonzero(flow.median >= FLOOR)
     k = int(seen[int(share * (len(seen) - 1))])

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def decay(rate: float, max_lag: int = 128) -> Record:
     return Record(lags, median, median / 3, median * 3, median * 0.9, 512, within(half), within(horizon))
 
 
-def curve(figure, width: float) -> list:
+def curve(figure: Any, width: float) -> list:
     (trace,) = [trace for trace in figure.data if trace.mode == "lines" and trace.line.width == width]
     return list(trace.y)
 
@@ -46,7 +47,7 @@ def test_the_curve_is_the_median_down_to_the_floor(palette: Palette):
 
 def test_half_life_and_horizon_stand_on_the_curve():
     record = decay(0.8)
-    figure = gradient_flow_figure(record, "net", LIGHT)
+    figure: Any = gradient_flow_figure(record, "net", LIGHT)
     points = {(trace.x[0], trace.y[0]) for trace in figure.data if trace.mode == "markers"}
     assert points == {(record.half_life_chars, 0.5), (record.horizon_chars, 0.01)}
     labels = [annotation.text for annotation in figure.layout.annotations]
@@ -55,7 +56,7 @@ def test_half_life_and_horizon_stand_on_the_curve():
 
 def test_a_gradient_that_explodes_has_no_half_life():
     record = decay(1.05)
-    figure = gradient_flow_figure(record, "net", LIGHT, untrained=decay(0.9))
+    figure: Any = gradient_flow_figure(record, "net", LIGHT, untrained=decay(0.9))
     assert not any("half-life" in annotation.text for annotation in figure.layout.annotations)
     lowest, highest = figure.layout.yaxis.range
     assert highest > math.log10(record.median[-1]) and lowest <= math.log10(decay(0.9).median[-1])
@@ -64,22 +65,22 @@ def test_a_gradient_that_explodes_has_no_half_life():
 
 def test_labels_stand_on_opposite_sides_of_the_two_curves():
     for own, untrained in ((0.7, 0.8), (0.8, 0.7)):
-        figure = gradient_flow_figure(decay(own), "net, step 1", LIGHT, untrained=decay(untrained))
+        figure: Any = gradient_flow_figure(decay(own), "net, step 1", LIGHT, untrained=decay(untrained))
         side = {annotation.text: annotation.xanchor for annotation in figure.layout.annotations}
         assert {side["untrained"], side["net<br>step 1"]} == {"left", "right"}
         assert side["untrained"] == ("left" if untrained > own else "right")
 
 
 def test_there_is_no_legend_and_no_box():
-    layout = gradient_flow_figure(decay(0.7), "net", DARK).layout
+    layout: Any = gradient_flow_figure(decay(0.7), "net", DARK).layout
     assert layout.showlegend is False
     assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
 
 
 def test_a_figure_is_plain_json():
     record = decay(0.7)
-    first = gradient_flow_figure(record, "net", LIGHT, untrained=decay(0.8)).to_json()
-    assert json.loads(first or "")["data"]
+    first = str(gradient_flow_figure(record, "net", LIGHT, untrained=decay(0.8)).to_json())
+    assert json.loads(first)["data"]
     assert first == gradient_flow_figure(record, "net", LIGHT, untrained=decay(0.8)).to_json()
     assert "bdata" not in first  # numbers, not base64: a test, and a reader, can look at them
 

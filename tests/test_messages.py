@@ -39,7 +39,9 @@ def test_a_part_carries_every_column_and_logit():
     logits = np.arange(8, dtype=np.float32).reshape(2, 4) / 3
     part = columns_part(5, Columns("é\n", states, logits, [None, 0.25]))
     assert part["from"] == 5 and part["text"] == "é\n" and part["draws"] == [None, 0.25]
-    assert np.frombuffer(base64.b64decode(part["columns"]), np.int8).reshape(2, 3).tolist() == quantised(states).tolist()
+    assert (
+        np.frombuffer(base64.b64decode(part["columns"]), np.int8).reshape(2, 3).tolist() == quantised(states).tolist()
+    )
     assert np.frombuffer(base64.b64decode(part["logits"]), "<f4").reshape(2, 4).tolist() == logits.tolist()
 
 
@@ -104,21 +106,45 @@ def test_the_liveliest_unit_comes_first():
 # ------------------------------------------------------------------ what a page may ask for
 
 PAGE = {
-    "temperature": 0.8, "top_k": 0, "top_p": 1, "min_p": 0, "speed": 30, "prompt": "ROMEO:", "seed": 7, "characters": 100,
+    "temperature": 0.8,
+    "top_k": 0,
+    "top_p": 1,
+    "min_p": 0,
+    "speed": 30,
+    "prompt": "ROMEO:",
+    "seed": 7,
+    "characters": 100,
     "checkpoint": {"name": "rnn", "step": 2000},
-}  # fmt: skip
+}
 
 
 def test_wishes_are_read_as_sent():
     wishes = Wishes.from_page(PAGE)
-    assert (wishes.settings.temperature, wishes.speed, wishes.seed, wishes.checkpoint, wishes.step) == (0.8, 30, 7, "rnn", 2000)
+    assert (wishes.settings.temperature, wishes.speed, wishes.seed, wishes.checkpoint, wishes.step) == (
+        0.8,
+        30,
+        7,
+        "rnn",
+        2000,
+    )
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"temperature": -1}, {"temperature": "x"}, {"temperature": float("nan")}, {"top_k": -1}, {"top_p": 0}, {"min_p": 2},
-     {"seed": -1}, {"seed": 2**63}, {"seed": float("inf")}, {"prompt": None, "speed": None}, {"checkpoint": "rnn"}],
-)  # fmt: skip
+    [
+        {"temperature": -1},
+        {"temperature": "x"},
+        {"temperature": float("nan")},
+        {"top_k": -1},
+        {"top_p": 0},
+        {"min_p": 2},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"seed": float("inf")},
+        {"prompt": None, "speed": None},
+        {"checkpoint": "rnn"},
+    ],
+)
 def test_wishes_out_of_range_are_refused(wrong: dict):
     with pytest.raises(ValueError):
         Wishes.from_page(PAGE | wrong)

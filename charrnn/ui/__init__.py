@@ -5,8 +5,8 @@ from typing import Any
 import gradio as gr
 
 from charrnn.ui import api, gradients_tab, write_tab
-from charrnn.ui.assets import HEAD, HERE, routes
-from charrnn.ui.control_view.control_view import ControlView, offer
+from charrnn.ui.assets import read, routes
+from charrnn.ui.control_view.control_view import control_view, offer
 from charrnn.ui.session import Session, Wishes
 from charrnn.ui.store import Store
 from charrnn.ui.theme import theme
@@ -57,10 +57,10 @@ def build_demo(store: Store) -> gr.Blocks:
     with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
         api.build(store)  # first: the names of its functions are the names of the endpoints
         state = gr.State(Session())
-        gr.HTML((HERE / "header.html").read_text(encoding="utf-8"), apply_default_css=False, elem_classes="cr-header")
+        gr.HTML(read("header.html"), apply_default_css=False, elem_classes="cr-header")
         with gr.Row(elem_classes="cr-page"):
             with gr.Column(elem_classes="cr-aside", scale=0, min_width=0):
-                controls = ControlView()
+                controls = control_view()
             with gr.Column(elem_classes="cr-main", scale=1, min_width=0), gr.Tabs(elem_classes="cr-tabs"):
                 with gr.Tab("Write") as write:
                     view = write_tab.build(store, state, controls)
@@ -92,7 +92,7 @@ def launch(demo: gr.Blocks, host: str, port: int) -> None:
         server_name=host,
         server_port=port,
         theme=theme(),
-        head=HEAD,
+        head=read("head.html"),
         app_kwargs={"routes": routes()},
         max_threads=MOST_THREADS,
         state_session_capacity=MOST_SESSIONS,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import gradio as gr
+from gradio.events import api as endpoint
 
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
 from charrnn.ui.gradients_tab import measured
@@ -141,7 +142,7 @@ def build(store: Store) -> None:
         ]
 
     for function in (write, next_characters, gradient_flow, models):
-        gr.api(function, api_name=function.__name__, concurrency_limit=4)
+        endpoint(function, api_name=function.__name__, concurrency_limit=4)
 
 
 def _between(name: str, value: float, low: float, high: float) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 from gradio.routes import APIRouter, FileResponse, Response  # pyright: ignore[reportPrivateImportUsage]
 
 HERE = Path(__file__).parent
-MOUNT = (HERE / "mount.js").read_text(encoding="utf-8")
-HEAD = (HERE / "head.html").read_text(encoding="utf-8")
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 PLOTLY = "plotly.min.js"
+
+
+def read(name: str) -> str:
+    """A template or script below this folder."""
+    return (HERE / name).read_text(encoding="utf-8")
 
 
 def find(path: str) -> Path | None:

@@ -6,7 +6,8 @@ import gradio as gr
 
 from charrnn.corpus import Corpus, cached_tiny_shakespeare
 from charrnn.gradient_flow import GradientFlow, gradient_flow
-from charrnn.ui.plot_view.plot_view import HERE, PlotView, said, shown
+from charrnn.ui.assets import read
+from charrnn.ui.plot_view.plot_view import plot_view, said, shown
 from charrnn.ui.store import Reader, Store
 
 MAX_LAG = 128
@@ -14,13 +15,13 @@ POSITIONS = 512
 LONGEST_TEXT = 120_000
 
 
-def build() -> tuple[gr.Textbox, gr.Button, gr.Button, PlotView]:
+def build() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.HTML]:
     """Lay out the tab: heading and definition, the plot, how to read it, and a place for one's own text."""
     with gr.Row(elem_classes="cr-gradients"):
         with gr.Column(elem_classes="cr-wide", scale=3, min_width=320):
-            gr.HTML((HERE / "gradients_head.html").read_text(encoding="utf-8"), apply_default_css=False)
-            plot = PlotView()
-            gr.HTML((HERE / "gradients_read.html").read_text(encoding="utf-8"), apply_default_css=False)
+            gr.HTML(read("plot_view/gradients_head.html"), apply_default_css=False)
+            plot = plot_view()
+            gr.HTML(read("plot_view/gradients_read.html"), apply_default_css=False)
         with gr.Column(elem_classes="cr-narrow", scale=1, min_width=260):
             text = gr.Textbox(
                 label="your own text",
@@ -70,6 +71,7 @@ def picture(store: Store, reader: Reader, own_text: str) -> str:
         return said(str(error))
     name = f"{reader.title}, step {reader.checkpoint.step}"
     light, dark = (
-        figures.gradient_flow_figure(flow, name, palette, untrained).to_json() for palette in (figures.LIGHT, figures.DARK)
+        figures.gradient_flow_figure(flow, name, palette, untrained).to_json()
+        for palette in (figures.LIGHT, figures.DARK)
     )
     return shown(light or "", dark or "", figures.gradient_flow_words(flow, name, what))

@@ -163,4 +163,3 @@ class Store:
             if len(self._worked_out) > MOST_WORKED_OUT:
                 self._worked_out.popitem(last=False)
         return self._worked_out[key]
-

@@ -5,8 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from charrnn.ui.control_view.control_view import ControlView
-from charrnn.ui.live_view.live_view import LiveView
+from charrnn.ui.live_view.live_view import live_view
 from charrnn.ui.session import Session, Wishes
 from charrnn.ui.store import Store
 
@@ -20,9 +19,9 @@ LONG: dict[str, Any] = {
 }
 
 
-def build(store: Store, state: gr.State, controls: ControlView) -> LiveView:
+def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
     """Lay out the tab and wire the buttons; the handlers run in the event loop, where a session has no rivals."""
-    view = LiveView()
+    view = live_view()
 
     async def write(session: Session, event: gr.EventData) -> AsyncIterator[str]:
         try:

@@ -1,4 +1,4 @@
-"""A running app on the bundled checkpoint, a real Chromium, and pages of it that fail on what a visitor should not see."""
+"""A running app on the bundled checkpoint, a real Chromium, and pages that fail on what a visitor should not see."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ from charrnn.checkpoint import Checkpoint, load
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = Path(os.environ.get("CHARRNN_TEST_CHECKPOINTS", ROOT / "checkpoints"))
-ALIVE = "() => window.charrnn && charrnn.live && charrnn.live.received > 0 && charrnn.live.drawn === charrnn.live.received"
+ALIVE = "() => window.charrnn?.live?.received > 0 && charrnn.live.drawn === charrnn.live.received"
 
 
 def free_port() -> int:
@@ -78,13 +78,14 @@ def browser(browser_path: Path) -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """One visitor. Whatever the pages ask of another host, or throw, fails the test."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
-    foreign: list[str] = []
     errors: list[str] = []
-    context.on("request", lambda request: _is_foreign(request.url) and foreign.append(request.url))
+    requests: list[str] = []
+    context.on("request", lambda request: requests.append(request.url))
     context.on("weberror", lambda error: errors.append(str(error.error)))
     yield context
     context.close()
-    assert not foreign
+    assert requests
+    assert [url for url in requests if _is_foreign(url)] == []
     assert not errors
 
 

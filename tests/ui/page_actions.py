@@ -34,7 +34,8 @@ def write(page: Page, **more: Any) -> str:
     set_more(page, **more)
     press(page, "write")
     page.wait_for_function(
-        f"charrnn.live.record.run > {run} && charrnn.state === 'finished' && charrnn.live.drawn === charrnn.live.received"
+        f"charrnn.live.record.run > {run} && charrnn.state === 'finished' &&"
+        "charrnn.live.drawn === charrnn.live.received"
     )
     return text(page)
 

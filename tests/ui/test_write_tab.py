@@ -143,7 +143,7 @@ def test_a_click_on_a_unit_colours_the_text_by_it(page: Page):
     page.locator(".cr-canvas").click(position={"x": 400, "y": 60})
     unit = int(page.locator(".cr-text-title b").inner_text().removeprefix("unit "))
     kept = columns(page)[:, unit].astype(int)
-    fills = page.evaluate("[...document.querySelectorAll('.cr-line span')].map(s => getComputedStyle(s).backgroundColor)")
+    fills = page.locator(".cr-line span").evaluate_all("all => all.map(s => getComputedStyle(s).backgroundColor)")
     assert len(fills) == len(kept)
     channels = [tuple(map(int, re.findall(r"\d+", fill)[:3])) for fill in fills]
     for level, (red, _, blue) in zip(kept, channels, strict=True):
@@ -274,7 +274,8 @@ def test_the_distribution_on_the_page_is_the_one_sampling_draws_from(page: Page,
         expected = distribution(logits, SamplingSettings(0.7, 12, 0.9))
         rows = page.locator(".cr-likely li:visible")
         for rank in range(min(13, expected.kept + 1)):
-            sign, after, raw = (rows.nth(rank).locator(part).inner_text() for part in (".cr-sign", ".cr-percent", ".cr-raw"))
+            parts = (".cr-sign", ".cr-percent", ".cr-raw")
+            sign, after, raw = (rows.nth(rank).locator(part).inner_text() for part in parts)
             character = checkpoint.vocab.characters[expected.order[rank]]
             assert sign == {" ": "␣", "\n": "⏎"}.get(character, character)
             assert after == (f"{100 * expected.probs[rank]:.2f}%" if rank < expected.kept else "cut")

@@ -1,31 +1,26 @@
 """The left column: model, training step, sampling, prompt, buttons."""
 
 import json
-from pathlib import Path
 
 import gradio as gr
 
-from charrnn.ui.assets import MOUNT
+from charrnn.ui.assets import read
 from charrnn.ui.store import Reader, Store, facts
 
-HERE = Path(__file__).parent
 
-
-class ControlView(gr.HTML):
+def control_view() -> gr.HTML:
     """
     The controls as one component of plain form elements; its value is the list of models on offer.
 
     Sends the events write, pause, resume, step, stop, clear, settings and model, each with all the settings.
     """
-
-    def __init__(self) -> None:
-        super().__init__(
-            html_template=(HERE / "control_view.html").read_text(encoding="utf-8"),
-            js_on_load=MOUNT,
-            apply_default_css=False,
-            elem_classes="cr-left",
-            module="charrnn/control_view/control_view.js",
-        )
+    return gr.HTML(
+        html_template=read("control_view/control_view.html"),
+        js_on_load=read("mount.js"),
+        apply_default_css=False,
+        elem_classes="cr-left",
+        module="charrnn/control_view/control_view.js",
+    )
 
 
 def offer(store: Store, reader: Reader | None) -> str:

@@ -1,22 +1,20 @@
 """Text, next-character distribution and heatmap of the hidden state: one component, drawn in the page."""
 
-from pathlib import Path
-
 import gradio as gr
 
-from charrnn.ui.assets import MOUNT
-
-HERE = Path(__file__).parent
+from charrnn.ui.assets import read
 
 
-class LiveView(gr.HTML):
-    """Its value is the newest message of the session (`messages.py`). Sends the event resend when one was lost."""
+def live_view() -> gr.HTML:
+    """
+    Drawn in the page; its value is the newest message of the session (`messages.py`).
 
-    def __init__(self) -> None:
-        super().__init__(
-            html_template=(HERE / "view.html").read_text(encoding="utf-8"),
-            js_on_load=MOUNT,
-            apply_default_css=False,
-            elem_classes="cr-view",
-            module="charrnn/live_view/view.js",
-        )
+    Sends the event resend when a message was lost.
+    """
+    return gr.HTML(
+        html_template=read("live_view/view.html"),
+        js_on_load=read("mount.js"),
+        apply_default_css=False,
+        elem_classes="cr-view",
+        module="charrnn/live_view/view.js",
+    )

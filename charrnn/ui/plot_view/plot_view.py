@@ -1,26 +1,21 @@
 """One view for every Plotly figure: keeps the zoom, follows light and dark, fits its box."""
 
 import json
-from pathlib import Path
 
 import gradio as gr
 
-from charrnn.ui.assets import MOUNT
-
-HERE = Path(__file__).parent
+from charrnn.ui.assets import read
 
 
-class PlotView(gr.HTML):
-    """Its value is what `shown` or `said` makes."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            html_template=(HERE / "plot.html").read_text(encoding="utf-8"),
-            js_on_load=MOUNT,
-            apply_default_css=False,
-            elem_classes="cr-view",
-            module="charrnn/plot_view/plot.js",
-        )
+def plot_view() -> gr.HTML:
+    """A place for one figure; its value is what `shown` or `said` makes."""
+    return gr.HTML(
+        html_template=read("plot_view/plot.html"),
+        js_on_load=read("mount.js"),
+        apply_default_css=False,
+        elem_classes="cr-view",
+        module="charrnn/plot_view/plot.js",
+    )
 
 
 def shown(light: str, dark: str, words: str) -> str:

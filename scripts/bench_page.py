@@ -1,0 +1,154 @@
+"""
+How the page feels, measured in a real Chromium: `python scripts/bench_page.py`, `--json` for machines.
+
+Starts app.py on a free port. Frames drawn per second and columns lost at 60 characters/s, the time from the click on Write
+to the first character on the screen, and from a slider's move to the distribution redrawn. Nothing is asserted: a person
+judges the figures, on a quiet machine.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from playwright.sync_api import Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+ALIVE = "() => window.charrnn?.live?.received > 0 && charrnn.live.drawn === charrnn.live.received"
+SPEEDS = {60: 6, 0: 8}  # characters/s -> place on the slider
+GOALS = {"frames_per_second": "≥ 50", "lost_columns": "0", "first_character_p95_ms": "≤ 100", "redraw_p95_ms": "≤ 20"}
+
+
+def find_chromium() -> str | None:
+    """The system's Chromium; None for Playwright's own."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextmanager
+def running_app(checkpoints: str) -> Iterator[str]:
+    """The address of an app.py of its own on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "app.py", "--port", str(port), "--checkpoints", checkpoints]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=os.environ.copy())
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        while True:
+            if process.poll() is not None:
+                sys.exit(f"app.py ended with exit code {process.returncode}")
+            try:
+                with urllib.request.urlopen(address, timeout=60):
+                    break
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def percentile_95(values: list[float]) -> float:
+    """The value that 95 % do not exceed."""
+    return sorted(values)[max(0, -(-95 * len(values) // 100) - 1)]
+
+
+def frames(page: Page, seconds: float) -> tuple[float, int, int]:
+    """Write at 60 characters/s -> frames drawn per second, columns sent, columns not drawn as they were sent."""
+    page.locator("#cr-speed").fill(str(SPEEDS[60]))
+    page.locator("#cr-characters").evaluate("(input) => (input.value = 2000)")
+    page.locator('[data-action="write"]').click()
+    page.wait_for_function("charrnn.state === 'writing' && charrnn.stats.firstCharacterMs !== null")
+    page.wait_for_timeout(500)
+    before = page.evaluate("[charrnn.stats.frames, performance.now()]")
+    page.wait_for_timeout(1000 * seconds)
+    after = page.evaluate("[charrnn.stats.frames, performance.now()]")
+    page.locator('[data-action="stop"]').click()
+    page.wait_for_timeout(500)
+    sent, drawn, lost = page.evaluate("[charrnn.live.received, charrnn.live.drawn, charrnn.stats.lost]")
+    return 1000 * (after[0] - before[0]) / (after[1] - before[1]), sent, sent - drawn + lost
+
+
+def first_characters(page: Page, clicks: int) -> list[float]:
+    """Milliseconds from each click on Write to the first written character in the document."""
+    times = []
+    page.locator("#cr-characters").evaluate("(input) => (input.value = 5)")
+    for _ in range(clicks):
+        page.locator('[data-action="write"]').click()
+        page.wait_for_function("charrnn.stats.firstCharacterMs !== null && charrnn.state === 'finished'")
+        times.append(page.evaluate("charrnn.stats.firstCharacterMs"))
+        page.wait_for_timeout(150)
+    return times
+
+
+def redraws(page: Page, moves: int) -> list[float]:
+    """Milliseconds from a slider's event to the end of the frame that shows the new distribution."""
+    return page.evaluate(
+        """async (moves) => {
+            const slider = document.querySelector("#cr-temperature");
+            const times = [];
+            for (let i = 0; i < moves; i++) {
+                await new Promise((done) => setTimeout(done, 30));
+                const began = performance.now();
+                slider.value = 0.3 + 0.01 * i;
+                slider.dispatchEvent(new Event("input", { bubbles: true }));
+                document.querySelector(".cr-likely").getBoundingClientRect(); // layout done; the next frame shows it
+                times.push(performance.now() - began);
+            }
+            return times;
+        }""",
+        moves,
+    )
+
+
+def measure(checkpoints: str, seconds: float) -> dict[str, float]:
+    """All figures of one page."""
+    with running_app(checkpoints) as address, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(address)
+        page.wait_for_function(ALIVE)
+        rate, sent, lost = frames(page, seconds)
+        firsts = first_characters(page, 20)
+        slides = redraws(page, 100)
+        chromium.close()
+    return {
+        "frames_per_second": rate,
+        "columns_sent": sent,
+        "lost_columns": lost,
+        "first_character_median_ms": sorted(firsts)[len(firsts) // 2],
+        "first_character_p95_ms": percentile_95(firsts),
+        "redraw_median_ms": sorted(slides)[len(slides) // 2],
+        "redraw_p95_ms": percentile_95(slides),
+    }
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description="Measure the page in a real Chromium.")
+    parser.add_argument("--checkpoints", default=str(ROOT / "checkpoints"), help="folder of the checkpoints")
+    parser.add_argument("--seconds", type=float, default=10, help="of writing at 60 characters/s (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="figures for a machine")
+    arguments = parser.parse_args()
+    figures = measure(arguments.checkpoints, arguments.seconds)
+    if arguments.json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name.replace('_', ' '):28} {value:8.1f}   {GOALS.get(name, '')}")
+
+
+if __name__ == "__main__":
+    main()

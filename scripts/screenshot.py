@@ -1,0 +1,79 @@
+"""
+The pictures of the README, taken from the running app in a real Chromium: `python scripts/screenshot.py`.
+
+Starts app.py on a free port, writes a text with a fixed seed, and saves docs/write_light.png and docs/write_dark.png.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from playwright.sync_api import Page, sync_playwright
+
+from scripts.bench_page import ALIVE, find_chromium, running_app
+
+WIDTH, HEIGHT = 1440, 900
+SEED, CHARACTERS = 11, 430
+
+
+def write(page: Page) -> None:
+    """A finished text, coloured by a unit that is on for part of it."""
+    page.evaluate("document.querySelector('.cr-more').open = true")
+    for name, value in (("temperature", 0.7), ("top_k", 12), ("top_p", 0.95), ("speed", 8)):
+        page.locator(f"#cr-{name}").fill(str(value))
+    page.locator("#cr-seed").fill(str(SEED))
+    page.locator("#cr-characters").fill(str(CHARACTERS))
+    page.evaluate("document.querySelector('.cr-more').open = false")
+    page.locator('[data-action="write"]').click()
+    page.wait_for_function(
+        f"charrnn.state === 'finished' && charrnn.live.drawn === {CHARACTERS} + charrnn.live.record.prompt"
+    )
+
+
+def picture(page: Page, path: Path) -> None:
+    """A unit coloured, the pointer on the heatmap, its surroundings magnified."""
+    box = page.locator(".cr-canvas").bounding_box()
+    assert box
+    unit = page.evaluate(
+        """() => {
+            const { record, map } = charrnn.live;
+            const share = (unit) => Array.from({ length: record.length }, (_, i) => record.state(i, unit) > 0)
+                .filter(Boolean).length / record.length;
+            const change = (unit) => Array.from({ length: record.length }, (_, i) => Math.abs(record.change(i, unit)))
+                .reduce((a, b) => a + b, 0);
+            const even = map.rows.filter((unit) => Math.abs(share(unit) - 0.5) < 0.2);
+            return even.sort((a, b) => change(a) - change(b))[0];
+        }"""
+    )
+    row = page.evaluate(f"charrnn.live.map.rows.indexOf({unit})")
+    rows = page.evaluate("charrnn.live.map.rows.length")
+    page.mouse.click(box["x"] + box["width"] * 0.62, box["y"] + (row + 0.5) * (box["height"] - 18) / rows)
+    page.wait_for_timeout(300)
+    page.screenshot(path=path)
+
+
+def main() -> None:
+    """Take the pictures."""
+    parser = argparse.ArgumentParser(description="Take the pictures of the README.")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of the pictures")
+    parser.add_argument("--checkpoints", default=str(ROOT / "checkpoints"), help="folder of the checkpoints")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with running_app(arguments.checkpoints) as address, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        for scheme in ("light", "dark"):
+            page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)
+            page.goto(address)
+            page.wait_for_function(ALIVE)
+            write(page)
+            path = arguments.out / f"write_{scheme}.png"
+            picture(page, path)
+            print(path)
+        chromium.close()
+
+
+if __name__ == "__main__":
+    main()
