@@ -9,8 +9,6 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: it asks at import
-
 ROOT = Path(__file__).resolve().parent
 
 
@@ -43,6 +41,7 @@ def satisfy_zero_gpu() -> None:
 def main() -> None:
     """Serve the page until Ctrl-C."""
     arguments = parse()
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # gradio asks when it is imported: below
     if "SPACE_ID" in os.environ:
         satisfy_zero_gpu()
     from charrnn import hub, ui

@@ -1,9 +1,9 @@
 """
 How the page feels, measured in a real Chromium: `python scripts/bench_page.py`, `--json` for machines.
 
-Starts app.py on a free port. Frames drawn per second and columns lost at 60 characters/s, the time from the click on Write
-to the first character on the screen, and from a slider's move to the distribution redrawn. Nothing is asserted: a person
-judges the figures, on a quiet machine.
+Starts app.py on a free port. Frames drawn per second and columns lost at 60 characters/s, the time from the click on
+Write to the first character on the screen, and from a slider's move to the distribution redrawn. Nothing is asserted:
+a person judges the figures, on a quiet machine.
 """
 
 import argparse

@@ -1,5 +1,15 @@
-// Gradio runs this once per view, with element, props, trigger and watch in scope; the view itself is a module of its own.
+// Gradio runs this once per view, with element, trigger, props and watch in scope; the view itself is a module of its own.
+// Values that arrive while the module is on its way wait for it.
+const waiting = props.value ? [props.value] : [];
+let receive = (value) => waiting.push(value);
+watch("value", () => receive(props.value));
+
 // Gradio lets a component send the events whose names it finds quoted here.
 const events = ["write", "pause", "resume", "step", "stop", "clear", "settings", "model", "resend"];
 const send = (name, data) => events.includes(name) && trigger(name, data);
-import(new URL(props.module, document.baseURI).href).then((view) => view.mount({ element, props, watch, send }));
+
+import(new URL(props.module, document.baseURI).href).then(({ mount }) => {
+  const show = mount({ element, send });
+  receive = (value) => value && show(value);
+  waiting.forEach(receive);
+});

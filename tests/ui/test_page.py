@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.gradient_flow import gradient_flow
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
-from tests.ui.conftest import open_page
+from tests.ui.conftest import ALIVE, open_page
 from tests.ui.page_actions import press, set_slider, set_speed, settled, start_writing, text, write
 
 OWN_TEXT = "What, is the king but sleeping? " * 12
@@ -93,6 +93,19 @@ def test_two_pages_of_one_visitor_do_not_disturb_each_other(context: BrowserCont
     settled(first)
     assert text(first).startswith("A") and len(text(first)) == 151
     assert shown.startswith("B") and len(shown) == 61
+
+
+def test_scripts_that_arrive_late_miss_nothing(context: BrowserContext, app: str):
+    page = context.new_page()
+
+    def late(route: Route) -> None:
+        page.wait_for_timeout(1500)
+        route.continue_()
+
+    page.route("**/view.js", late)
+    page.goto(app)
+    page.wait_for_function(ALIVE)
+    assert text(page).startswith("ROMEO:")
 
 
 # ------------------------------------------------------------------ gradients

@@ -13,7 +13,8 @@ const WORDS = {
   step: (x) => String(x),
 };
 
-export function mount({ element, props, watch, send }) {
+/** Set up the column; returns what takes the list of models from the server. */
+export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const slider = (name) => $("#cr-" + name);
   let models = [];
@@ -112,9 +113,8 @@ export function mount({ element, props, watch, send }) {
     modelChanged.timer = setTimeout(modelChanged, 40);
   });
 
-  function fill() {
-    if (!props.value) return;
-    const offered = JSON.parse(props.value);
+  function fill(value) {
+    const offered = JSON.parse(value);
     models = offered.models;
     const select = $("#cr-model");
     select.replaceChildren(
@@ -135,9 +135,6 @@ export function mount({ element, props, watch, send }) {
     showSteps(offered.chosen.step);
     page.checkpoint = { name: offered.chosen.name, step: offered.chosen.step };
   }
-  fill();
-  watch("value", fill);
-
   // --- buttons and keys
 
   const primary = $('[data-action="write"]');
@@ -228,4 +225,6 @@ export function mount({ element, props, watch, send }) {
     if (opener.getAttribute("aria-expanded") === "true") $("#cr-model").focus();
   });
   $(".cr-close").addEventListener("click", closeDrawer);
+
+  return fill;
 }

@@ -25,7 +25,8 @@ const SEE = {
   },
 };
 
-export function mount({ element, props, watch, send }) {
+/** Set up the view; returns what takes the server's messages. */
+export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const text = new TextView($(".cr-text"));
   const next = new DistributionView($(".cr-distribution"));
@@ -178,9 +179,8 @@ export function mount({ element, props, watch, send }) {
     arrange();
   }
 
-  function receive() {
-    if (!props.value) return;
-    const message = JSON.parse(props.value);
+  function receive(value) {
+    const message = JSON.parse(value);
     if (message.notice !== undefined) notice(message.notice);
     if (message.kind === "start") begin(message);
     if (message.text !== undefined) {
@@ -342,7 +342,6 @@ export function mount({ element, props, watch, send }) {
     distribution,
   };
 
-  watch("value", receive);
-  receive();
   requestAnimationFrame(frame);
+  return receive;
 }

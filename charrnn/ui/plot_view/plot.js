@@ -15,14 +15,15 @@ function plotly() {
   return loading;
 }
 
-export function mount({ element, props, watch }) {
+/** Set up the view; returns what takes a figure. */
+export function mount({ element }) {
   const box = element.querySelector(".cr-plot");
   const words = element.querySelector(".cr-plot-words");
   let Plotly = null;
+  let sent = null;
 
   async function draw() {
-    if (!props.value) return;
-    const sent = JSON.parse(props.value);
+    if (!sent) return;
     words.textContent = sent.words;
     box.hidden = !sent.light;
     if (!sent.light) return;
@@ -40,6 +41,9 @@ export function mount({ element, props, watch }) {
 
   const attempt = () => draw().catch((error) => (words.textContent = error.message));
   new ResizeObserver(fit).observe(box.parentElement);
-  watch("value", attempt);
   onTheme(attempt);
+  return (value) => {
+    sent = JSON.parse(value);
+    attempt();
+  };
 }
