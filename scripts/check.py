@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def main() -> int:
     python = [sys.executable, "-m"]
     checks = [
-        [sys.executable, "tests/browser.py"],
+        [sys.executable, "scripts/browser.py"],
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
         [*python, "pyright", "--pythonpath", sys.executable],

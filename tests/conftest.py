@@ -8,8 +8,8 @@ import pytest
 @pytest.fixture(scope="session")
 def browser_path() -> Path:
     """The Chromium that browser tests start. No browser at all is a failure, never a skip."""
-    from tests.browser import find_browser
+    from scripts.browser import find_browser
 
     path = find_browser()
-    assert path is not None, "no Chromium: run `python tests/browser.py`, which installs one"
+    assert path is not None, "no Chromium: run `python scripts/browser.py`, which installs one"
     return path
