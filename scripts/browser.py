@@ -17,7 +17,11 @@ NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"
 
 
 def find_browser() -> Path | None:
-    """The Chromium to test with: the system's, else Playwright's own; None when neither is there and starts."""
+    """
+    The Chromium to test with: the system's, else Playwright's own; None when neither is there and starts.
+
+    To be called before Playwright is started: it asks Playwright itself.
+    """
     return next((Path(path) for path in _candidates() if _starts(path)), None)
 
 
