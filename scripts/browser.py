@@ -1,7 +1,7 @@
 """
 A Chromium for the browser tests: the system's, else Playwright's own, else the package manager's.
 
-    python scripts/browser.py      prints its path, after installing one where there was none; exit code 1 if that failed
+    python scripts/browser.py     prints its path, after installing one where there is none; exit code 1 if that fails
 """
 
 import os
