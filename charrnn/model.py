@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -87,17 +88,16 @@ class CharRNN(nn.Module):
 
 class Decoder:
     """
-    A model that writes one character at a time: no batch, no gradient, the input's share looked up in a table.
-
-    Implements `sampling.Reader`; the arithmetic is the cell's own `update`.
+    A model that writes one character at a time: no batch, no gradient, numpy instead of torch, the input's share looked
+    up in a table. Implements `sampling.Reader`; the arithmetic is the cell's own `update`.
     """
 
     def __init__(self, model: CharRNN):
-        self._from_input = list(model.input_table().detach().unbind(0))  # V × (H,)
         self._update = model.cell.update
-        self._start = model.cell.initial_state()
-        self._W_hh, self._b_hh = _columns(model.cell.W_hh)
-        self._W_out, self._b_out = _columns(model.head)
+        self._start = HiddenState(*map(_array, model.cell.initial_state()))
+        self._from_input = list(_array(model.input_table()))  # V × (H,)
+        self._W_hh, self._b_hh = _array(model.cell.W_hh.weight), _array(model.cell.W_hh.bias)
+        self._W_out, self._b_out = _array(model.head.weight), _array(model.head.bias)
 
     def prefill(self, ids: Sequence[int], state: HiddenState | None = None) -> Reading:
         """Read ids from `state`, zeros where None; no ids at all is a text that has not begun."""
@@ -111,12 +111,11 @@ class Decoder:
         return self._reading(self._next_state(id, state))
 
     def _next_state(self, id: int, state: HiddenState) -> HiddenState:
-        return self._update(self._from_input[id], torch.addmv(self._b_hh, self._W_hh, state.h), state)
+        return self._update(self._from_input[id], self._W_hh.dot(state.h) + self._b_hh, state)
 
     def _reading(self, state: HiddenState) -> Reading:
-        return Reading(torch.addmv(self._b_out, self._W_out, state.h), state)
+        return Reading(self._W_out.dot(state.h) + self._b_out, state)
 
 
-def _columns(linear: nn.Linear) -> tuple[Tensor, Tensor]:
-    """Weight and bias, copied; the weight column by column, in which order a product with one vector is fastest."""
-    return linear.weight.detach().t().contiguous().t(), linear.bias.detach().clone()
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy().copy()

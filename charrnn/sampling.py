@@ -134,9 +134,9 @@ class Distribution(NamedTuple):
         return int(self.order[min(rank, self.kept - 1)])  # u * sum can round up to the sum itself
 
 
-def distribution(logits: Tensor, settings: SamplingSettings) -> Distribution:
+def distribution(logits: np.ndarray | Tensor, settings: SamplingSettings) -> Distribution:
     """The whole pipeline for the logits (V,) of one position. Raises ValueError where they are not finite."""
-    exact = logits.numpy().astype(np.float64)
+    exact = np.asarray(logits, dtype=np.float64)
     order = (-exact).argsort(kind="stable")
     exact = exact[order]
     if not -math.inf < exact[-1] <= exact[0] < math.inf:  # NaN sorts last
@@ -180,8 +180,8 @@ class Dice:
 class Reading(NamedTuple):
     """Where a model stands after reading some text."""
 
-    logits: Tensor  # (V,) of the next character
-    state: Any  # what the model carries, unbatched
+    logits: np.ndarray  # (V,) of the next character
+    state: Any  # what the model carries, of arrays without a batch
 
 
 class Step(NamedTuple):
@@ -190,7 +190,7 @@ class Step(NamedTuple):
     index: int  # the number of the character, from 0
     id: int
     u: float  # the uniform that drew it
-    logits: Tensor  # (V,) it was drawn from
+    logits: np.ndarray  # (V,) it was drawn from
     distribution: Distribution
     reading: Reading  # after this character
 

@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 from torch import nn
 
@@ -23,6 +24,16 @@ def test_the_vanilla_cell_is_its_formula():
     x, h = torch.tensor([[0.5, -1.0]]), torch.tensor([[0.25, 0.75]])
     by_hand = torch.tanh(x @ cell.W_ih.weight.T + h @ cell.W_hh.weight.T + cell.W_hh.bias)
     assert torch.allclose(cell(x, HiddenState(h)).h, by_hand)
+
+
+def test_the_equations_hold_for_arrays_as_for_tensors():
+    cell = VanillaRNNCell(3, 5).double()
+    x, h = torch.randn(3).double(), torch.randn(5).double()
+    sums = [cell.W_ih(x).detach(), cell.W_hh(h).detach()]
+    by_tensors = cell.update(*sums, HiddenState(h)).h
+    by_arrays = cell.update(*(pre.numpy() for pre in sums), HiddenState(h.numpy())).h
+    assert isinstance(by_arrays, np.ndarray)
+    assert np.allclose(by_arrays, by_tensors, rtol=0, atol=1e-15)
 
 
 def test_the_bias_sits_on_the_recurrent_path_alone():

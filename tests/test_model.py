@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -39,8 +40,9 @@ def test_the_decoder_reads_what_forward_reads():
     logits, state = model(ids)
     decoder = model.decoder()
     reading = decoder.prefill(ids[0].tolist())
-    assert torch.allclose(reading.logits, logits[0, -1], atol=1e-5)
-    assert torch.allclose(reading.state.h, state.h[0], atol=1e-5)
+    assert np.allclose(reading.logits, logits[0, -1].detach(), atol=1e-5)
+    assert np.allclose(reading.state.h, state.h[0].detach(), atol=1e-5)
+    assert reading.logits.dtype == reading.state.h.dtype == np.float32
 
 
 def test_stepping_equals_prefilling():
@@ -49,25 +51,24 @@ def test_stepping_equals_prefilling():
     for id in ids[1:]:
         stepped = decoder.step(id, stepped.state)
     whole = decoder.prefill(ids)
-    assert torch.equal(stepped.logits, whole.logits)
-    assert torch.equal(stepped.state.h, whole.state.h)
+    assert np.array_equal(stepped.logits, whole.logits)
+    assert np.array_equal(stepped.state.h, whole.state.h)
 
 
-def test_a_decoder_needs_no_gradient_and_does_not_follow_later_training():
+def test_a_decoder_does_not_follow_later_training():
     model = CharRNN(7, 5)
     decoder = model.decoder()
     before = decoder.prefill([1, 2]).logits
-    assert not before.requires_grad
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(1)
-    assert torch.equal(decoder.prefill([1, 2]).logits, before)
+    assert np.array_equal(decoder.prefill([1, 2]).logits, before)
 
 
 def test_an_empty_text_leaves_the_model_at_its_start():
     model = CharRNN(7, 5)
     reading = model.decoder().prefill([])
-    assert torch.equal(reading.logits, model.head(torch.zeros(5)))
+    assert np.allclose(reading.logits, model.head(torch.zeros(5)).detach(), atol=1e-6)
 
 
 def test_sample_continues_every_row_and_repeats_with_its_seed():

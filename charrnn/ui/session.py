@@ -263,7 +263,7 @@ class Session:
             model=self.reader.describe(),
             orders=self.reader.orders,
             prompt=self.prompt_length,
-            start_logits=packed(self.reader.beginning.logits.numpy()),
+            start_logits=packed(self.reader.beginning.logits),
             start_draw=self._draw_after(-1),
             instant=len(self.text) if instant is None else instant,
             **columns_part(0, columns),
@@ -283,8 +283,8 @@ class Session:
         rows = [beginning, *readings]
         return Columns(
             text,
-            np.stack([reading.state.h.numpy() for reading in rows])[1:],
-            np.stack([reading.logits.numpy() for reading in rows])[1:],
+            np.stack([reading.state.h for reading in rows])[1:],
+            np.stack([reading.logits for reading in rows])[1:],
             [self._draw_after(start + i) for i in range(len(text))],
         )
 

@@ -61,7 +61,7 @@ class Reader:
     def orders(self) -> dict[str, list[int]]:
         """How the heatmap may order the units, from the states this model had on its own passage."""
         text = self.passage[:ORDERING_CHARACTERS]
-        states = np.stack([self.beginning.state.h.numpy(), *(reading.state.h.numpy() for reading in self.read(text))])
+        states = np.stack([self.beginning.state.h, *(reading.state.h for reading in self.read(text))])
         return {"similarity": row_order.by_similarity(states), "activity": row_order.by_activity(states)}
 
     @cached_property
