@@ -82,17 +82,17 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
         _label_on(figure, untrained, 0.6, "untrained", palette.quiet, palette, right=slower)
     figure.add_scatter(
         x=flow.lags.tolist(),
-        y=_above_floor(flow.geometric_mean),
-        mode="lines",
-        line={"color": palette.blue, "width": 1.2, "dash": "dash"},
-        hovertemplate="geometric mean, k = %{x}: %{y:.3g}<extra></extra>",
-    )
-    figure.add_scatter(
-        x=flow.lags.tolist(),
         y=_above_floor(flow.median),
         mode="lines",
         line={"color": palette.blue, "width": 2.6},
         hovertemplate="k = %{x}: %{y:.3g}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=flow.lags.tolist(),
+        y=_above_floor(flow.geometric_mean),
+        mode="lines",
+        line={"color": palette.ink, "width": 1, "dash": "dash"},
+        hovertemplate="geometric mean, k = %{x}: %{y:.3g}<extra></extra>",
     )
     _label_on(figure, flow, 0.7, name.replace(", ", "<br>"), palette.blue, palette, right=not slower)
     _mark(figure, flow.half_life_chars, 0.5, "half-life", palette)
@@ -157,15 +157,16 @@ def _label_on(
 ) -> None:
     """A name beside a falling curve, `share` of the way along what is seen of it: above right of it, or below left."""
     seen = np.flatnonzero(flow.median >= FLOOR)
-    k = int(seen[int(share * (len(seen) - 1))])
+    height = float(flow.median[int(seen[int(share * (len(seen) - 1))])])
+    edge = flow.median if right else flow.low  # on the left it stands clear of the band as well
     figure.add_annotation(
-        x=int(flow.lags[k]),
-        y=math.log10(float(flow.median[k])),
+        x=int(flow.lags[int((edge >= height).sum()) - 1]),
+        y=math.log10(height),
         text=text,
         align="left" if right else "right",
         xanchor="left" if right else "right",
         yanchor="bottom" if right else "top",
-        xshift=12 if right else -12,
+        xshift=12 if right else -6,
         **_plain(colour, palette),
     )
 

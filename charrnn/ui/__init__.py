@@ -1,6 +1,7 @@
 """The page: a header, the left column, the list of tabs; and how it is served."""
 
 from typing import Any
+from weakref import WeakValueDictionary
 
 import gradio as gr
 
@@ -18,7 +19,7 @@ MOST_SESSIONS = 1000
 
 def build_demo(store: Store) -> gr.Blocks:
     """The whole page on these checkpoints; nothing is loaded before a visitor comes."""
-    visitors: dict[str, Session] = {}
+    visitors: WeakValueDictionary[str, Session] = WeakValueDictionary()  # to end what a closed page left behind
 
     async def arrive(session: Session, request: gr.Request) -> tuple[Any, Any]:
         visitors[str(request.session_hash)] = session
@@ -87,7 +88,11 @@ def build_demo(store: Store) -> gr.Blocks:
 
 
 def launch(demo: gr.Blocks, host: str, port: int) -> None:
-    """Serve the page until it is interrupted; everything it needs comes from this machine."""
+    """
+    Serve the page until it is interrupted, and print its address; everything it needs comes from this machine.
+
+    Raises OSError where the port is taken.
+    """
     demo.launch(
         server_name=host,
         server_port=port,
@@ -102,4 +107,8 @@ def launch(demo: gr.Blocks, host: str, port: int) -> None:
         enable_monitoring=False,
         footer_links=[],
         share=False,
+        quiet=True,
+        prevent_thread_lock=True,
     )
+    print(f"Char-RNN Lab: {demo.local_url}", flush=True)
+    demo.block_thread()

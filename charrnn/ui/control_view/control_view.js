@@ -187,7 +187,9 @@ export function mount({ element, send }) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") closeDrawer();
-    if (event.target.closest("input, textarea, select, button, summary, a, [role=tab], [contenteditable]")) return;
+    const typing = "input:not([type=range]), textarea, select, button, summary, a, [role=tab], [contenteditable]";
+    if (event.target.closest(typing)) return;
+    if (event.target.closest("[type=range]") && event.key !== " ") return; // the arrows move the slider
     if (event.key === " ") {
       event.preventDefault();
       actions.write();

@@ -19,7 +19,7 @@ export class Palette {
     this.paper = colour("--cr-paper");
     this.ink = colour("--cr-ink");
     this.quiet = colour("--cr-quiet");
-    this.cursor = colour("--cr-plus");
+    this.cursor = colour("--cr-words");
     const [minus, plus] = [colour("--cr-minus"), colour("--cr-plus")];
     const middle = colour("--cr-middle");
     const shade = (level, strength) => mix(middle, level < 0 ? minus : plus, Math.min(1, Math.abs(level) / 127) * strength);
