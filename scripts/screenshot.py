@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from scripts.bench_page import ALIVE, find_chromium, running_app
@@ -48,8 +49,16 @@ def picture(page: Page, path: Path) -> None:
         }"""
     )
     row = page.evaluate(f"charrnn.live.map.rows.indexOf({unit})")
-    rows = page.evaluate("charrnn.live.map.rows.length")
-    page.mouse.click(box["x"] + box["width"] * 0.62, box["y"] + (row + 0.5) * (box["height"] - 18) / rows)
+    column = page.evaluate(  # where the choice was widest, a little right of the middle
+        """() => {
+            const { record, map, distribution } = charrnn.live;
+            const left = (i) => distribution(record.logitsAfter(map.from + i), charrnn.settings).kept;
+            return Array.from({ length: 24 }, (_, i) => i + 56).sort((a, b) => left(b) - left(a))[0];
+        }"""
+    )
+    rows, columns = page.evaluate("[charrnn.live.map.rows.length, charrnn.live.map.columns]")
+    x = box["x"] + (column + 0.5) * box["width"] / columns
+    page.mouse.click(x, box["y"] + (row + 0.5) * (box["height"] - 18) / rows)
     page.wait_for_timeout(300)
     page.screenshot(path=path)
 
@@ -70,6 +79,7 @@ def main() -> None:
             write(page)
             path = arguments.out / f"write_{scheme}.png"
             picture(page, path)
+            Image.open(path).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)  # half the bytes
             print(path)
         chromium.close()
 

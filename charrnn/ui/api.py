@@ -43,7 +43,7 @@ def build(store: Store) -> None:
             seed: of the dice, a whole number from 0
             step: the saved training step to write with; -1 is the last
         Returns:
-            the characters written after the prompt
+            the text, prompt included
         """
         _between("characters", characters, 1, LONGEST_RUN)
         _between("temperature", temperature, 0, 2)
@@ -53,7 +53,7 @@ def build(store: Store) -> None:
             reader = _reader(store, checkpoint, step)
             ids = _ids(reader, prompt)
             steps = generate(reader.decoder, reader.decoder.prefill(ids), characters, settings, Dice(seed))
-            return reader.vocab.decode([step.id for step in steps])
+            return prompt + reader.vocab.decode([step.id for step in steps])
         except (ValueError, TypeError) as error:
             raise _refusal(error) from error
 

@@ -1,6 +1,8 @@
 """The page around the tabs: looks, widths, visitors, endpoints."""
 
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from typing import Any
@@ -12,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from charrnn.checkpoint import Checkpoint
 from charrnn.gradient_flow import gradient_flow
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
-from tests.ui.conftest import ALIVE, open_page
+from tests.ui.conftest import ALIVE, CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_slider, set_speed, settled, start_writing, text, write
 
 OWN_TEXT = "What, is the king but sleeping? " * 12
@@ -181,13 +183,20 @@ def test_the_endpoint_writes_what_python_writes(app: str, checkpoint: Checkpoint
     decoder = checkpoint.model.decoder()
     reading = decoder.prefill(checkpoint.vocab.encode("ROMEO:"))
     steps = generate(decoder, reading, 120, SamplingSettings(0.8, 20, 0.95, 0.01), Dice(7))
-    assert found == checkpoint.vocab.decode([step.id for step in steps])
+    assert found == "ROMEO:" + checkpoint.vocab.decode([step.id for step in steps])
 
 
 def test_page_and_endpoint_write_the_same(page: Page, app: str):
     set_speed(page, 0)
     shown = write(page, seed=99, characters=80, prompt="KING")
-    assert shown == "KING" + call(app, "write", "KING", "rnn", 80, 0.8, 0, 1.0, 0.0, 99, -1)
+    assert shown == call(app, "write", "KING", "rnn", 80, 0.8, 0, 1.0, 0.0, 99, -1)
+
+
+def test_the_script_writes_the_same(app: str):
+    options = "--prompt ROMEO: --chars 90 --temperature 0.8 --top-k 9 --top-p 0.9 --seed 5".split()
+    command = [sys.executable, "scripts/sample.py", "--checkpoint", str(CHECKPOINTS / "rnn"), *options]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told == call(app, "write", "ROMEO:", "rnn", 90, 0.8, 9, 0.9, 0.0, 5, -1) + "\n"
 
 
 def test_next_characters_are_those_of_sampling(app: str, checkpoint: Checkpoint):

@@ -153,6 +153,6 @@ export class Heatmap {
     const y = event.clientY - box.top;
     const beside = x + 22 + lens.width / ratio < room ? x + 22 : x - 22 - lens.width / ratio;
     lens.style.left = Math.max(0, Math.min(room - lens.width / ratio, beside)) + "px";
-    lens.style.top = Math.min(y - 90, box.height - lens.height / ratio) + "px";
+    lens.style.top = Math.max(0, Math.min(y - 90, box.height - lens.height / ratio)) + "px";
   }
 }
