@@ -48,11 +48,19 @@ def main() -> None:
     from charrnn.ui.store import Store
 
     try:
-        root = hub.resolve(arguments.checkpoints)
-        ui.launch(ui.build_demo(Store(root)), arguments.host, arguments.port)
-    except (hub.HubError, OSError) as error:
-        print(f"app.py: {error}", file=sys.stderr)
-        sys.exit(2)
+        demo = ui.build_demo(Store(hub.resolve(arguments.checkpoints)))
+    except hub.HubError as error:
+        sys.exit(_refused(str(error)))
+    try:
+        ui.launch(demo, arguments.host, arguments.port)
+    except OSError:
+        where = f"{arguments.host}:{arguments.port}"
+        sys.exit(_refused(f"cannot listen on {where}: is it taken? Give another one with --port"))
+
+
+def _refused(reason: str) -> int:
+    print(f"app.py: {reason}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -87,13 +87,13 @@ def build_demo(store: Store) -> gr.Blocks:
     return demo.queue(max_size=1000, default_concurrency_limit=8)
 
 
-def launch(demo: gr.Blocks, host: str, port: int) -> None:
+def serve(demo: gr.Blocks, host: str, port: int) -> str:
     """
-    Serve the page until it is interrupted, and print its address; everything it needs comes from this machine.
+    Serve the page from a thread -> its address; everything the page needs comes from this machine.
 
     Raises OSError where the port is taken.
     """
-    demo.launch(
+    _, address, _ = demo.launch(
         server_name=host,
         server_port=port,
         theme=theme(),
@@ -110,5 +110,10 @@ def launch(demo: gr.Blocks, host: str, port: int) -> None:
         quiet=True,
         prevent_thread_lock=True,
     )
-    print(f"Char-RNN Lab: {demo.local_url}", flush=True)
+    return address
+
+
+def launch(demo: gr.Blocks, host: str, port: int) -> None:
+    """Serve the page, print its address, and stay until interrupted. Raises OSError where the port is taken."""
+    print(f"Char-RNN Lab: {serve(demo, host, port)}", flush=True)
     demo.block_thread()
