@@ -4,6 +4,7 @@ Write the tables of README.md: results from the checkpoints, speed from the benc
     python scripts/report.py             write them between their markers
     python scripts/report.py --check     exit code 1 where README.md is not what this would write
     python scripts/report.py --bench     run the benchmarks first and keep their records in docs/ (minutes)
+    python scripts/report.py --runs FOLDER …    keep what these checkpoints reached in docs/runs.json, without bundling them
 """
 
 import argparse
@@ -18,38 +19,50 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from charrnn.checkpoint import CheckpointInfo, list_checkpoints
+from charrnn.checkpoint import CheckpointInfo, describe, list_checkpoints
 from charrnn.metrics import bits_per_char, perplexity
 from scripts.bench import UNITS
 
 BENCHES = ("train", "sample", "gradients")
+HEADS = "checkpoint|seed|parameters|steps|minutes|train|val `stream`|val `cold`|bits|perplexity".split("|")
 
 
 def results(root: Path) -> str:
-    """The table of what the checkpoints under `root/checkpoints` reach, the best first."""
+    """The table of what the checkpoints under `root/checkpoints` reach, then that of the runs that are not bundled."""
     found, refused = list_checkpoints(root / "checkpoints")
     if refused:
         raise ValueError("; ".join(map(str, refused.values())))
-    ordered = sorted(found, key=lambda info: info.metrics["val_stream_nats"])
-    heads = [
-        "checkpoint",
-        "parameters",
-        "steps",
-        "minutes",
-        "train",
-        "val `stream`",
-        "val `cold`",
-        "bits",
-        "perplexity",
-    ]
-    return markdown_table(heads, [_result(info) for info in ordered])
+    bundled = sorted(map(record, found), key=lambda run: run["metrics"]["val_stream_nats"])
+    return markdown_table(HEADS, [_result(run) for run in [*bundled, *kept_runs(root)]])
 
 
-def _result(info: CheckpointInfo) -> list[str]:
-    metrics, stream = info.metrics, info.metrics["val_stream_nats"]
+def record(info: CheckpointInfo) -> dict[str, Any]:
+    """What a run reached, as `docs/runs.json` keeps it."""
+    kept = ("train_loss_nats", "val_stream_nats", "val_cold_nats", "initial_loss_nats", "minutes")
+    metrics = {key: info.metrics[key] for key in kept}
+    numbers = {"seed": info.seed, "parameters": info.parameters, "step": info.step}
+    return {"name": info.name, **numbers, "recipe": info.recipe, "metrics": metrics}
+
+
+def kept_runs(root: Path) -> list[dict[str, Any]]:
+    """The runs in `root/docs/runs.json`."""
+    return json.loads((root / "docs" / "runs.json").read_text(encoding="utf-8"))
+
+
+def keep_runs(root: Path, folders: Sequence[Path]) -> None:
+    """Put what these checkpoints reached into `root/docs/runs.json`, in place of runs of the same name."""
+    new = [record(describe(folder)) for folder in folders]
+    names = {run["name"] for run in new}
+    runs = [run for run in kept_runs(root) if run["name"] not in names] + new
+    text = json.dumps(sorted(runs, key=lambda run: run["name"]), indent=1)
+    (root / "docs" / "runs.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _result(run: dict[str, Any]) -> list[str]:
+    metrics, stream = run["metrics"], run["metrics"]["val_stream_nats"]
     losses = [f"{metrics[key]:.3f}" for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
-    size = [f"{info.parameters:,}", f"{info.step}", f"{metrics['minutes']:.1f}"]
-    return [f"`{info.name}`", *size, *losses, f"{bits_per_char(stream):.3f}", f"{perplexity(stream):.2f}"]
+    size = [f"{run['seed']}", f"{run['parameters']:,}", f"{run['step']}", f"{metrics['minutes']:.1f}"]
+    return [f"`{run['name']}`", *size, *losses, f"{bits_per_char(stream):.3f}", f"{perplexity(stream):.2f}"]
 
 
 def initial_loss(root: Path) -> str:
@@ -116,7 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where README.md is stale")
     parser.add_argument("--bench", action="store_true", help="run the benchmarks first and keep their records in docs/")
+    parser.add_argument("--runs", nargs="+", type=Path, metavar="FOLDER", help="keep the figures of these checkpoints")
     options = parser.parse_args(arguments)
+    if options.runs:
+        keep_runs(REPOSITORY, options.runs)
     if options.bench:
         run_benches(REPOSITORY)
     path = REPOSITORY / "README.md"
