@@ -4,7 +4,7 @@ Write the tables of README.md: results from the checkpoints, speed from the benc
     python scripts/report.py             write them between their markers
     python scripts/report.py --check     exit code 1 where README.md is not what this would write
     python scripts/report.py --bench     run the benchmarks first and keep their records in docs/ (minutes)
-    python scripts/report.py --runs FOLDER …    keep what these checkpoints reached in docs/runs.json, without bundling them
+    python scripts/report.py --runs FOLDER …    keep what these checkpoints reached, without bundling them
 """
 
 import argparse
