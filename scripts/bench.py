@@ -228,7 +228,7 @@ def bench_sample(options: argparse.Namespace) -> list[Row]:
     settings = SamplingSettings(temperature=0.8, top_k=40, top_p=0.95)
     prompt = list(range(6))
 
-    def ours() -> list[Tensor]:
+    def ours() -> list[Any]:
         decoder = model.decoder()
         steps = generate(decoder, decoder.prefill(prompt), options.chars, settings, Dice(0))
         return [step.reading.state.h for step in steps]  # kept, as the heatmap needs them
