@@ -50,6 +50,11 @@ def test_two_messages_are_never_the_same():
     assert json.loads(message("more", 3, 2, text="”"))["text"] == "”"
 
 
+def test_a_message_never_looks_like_markup():
+    sent = message("more", 1, 1, text="<script>")
+    assert "<" not in sent and json.loads(sent)["text"] == "<script>"
+
+
 @pytest.mark.parametrize(("writers", "expected"), [(0, 20), (1, 20), (20, 20), (40, 10), (100, 5), (1000, 5)])
 def test_messages_get_rarer_as_the_house_fills(writers: int, expected: float):
     assert messages_per_second(writers) == pytest.approx(expected, abs=1)

@@ -6,13 +6,12 @@ import gradio as gr
 from gradio.events import api as endpoint
 
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
-from charrnn.ui.gradients_tab import measured
+from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
 from charrnn.ui.session import LONGEST_PROMPT, LONGEST_RUN
 from charrnn.ui.store import Reader, Store
 from charrnn.vocab import UnknownCharacterError
 
 LONGEST_READ = 20_000
-LIKELIEST = 65
 
 
 def build(store: Store) -> None:
@@ -97,12 +96,13 @@ def build(store: Store) -> None:
         How far back learning reaches: the norm of one loss's gradient k characters earlier, relative to k = 0.
 
         Parameters:
-            text: to measure on, at least 130 characters; empty takes the default text
+            text: to measure on, 130 to 20000 characters; empty takes the default text
             checkpoint: a name that `models` lists
             step: the saved training step; -1 is the last
         Returns:
             lags, median, low (10 %), high (90 %), geometric_mean, positions, half_life_chars, horizon_chars (1 %), text
         """
+        _between("the length of the text", len(text), 0, LONGEST_TEXT)
         try:
             reader = _reader(store, checkpoint, step)
             _ids(reader, text)

@@ -12,7 +12,8 @@ from charrnn.ui.store import Reader, Store
 
 MAX_LAG = 128
 POSITIONS = 512
-LONGEST_TEXT = 120_000
+DEFAULT_TEXT = 10_000
+LONGEST_TEXT = 20_000  # read in a fraction of a second
 
 
 def build() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.HTML]:
@@ -41,7 +42,8 @@ def default_text(reader: Reader) -> tuple[str, str]:
     corpus = cached_tiny_shakespeare()
     if corpus is not None and not reader.vocab.drop_unknown(corpus)[1]:
         parts = Corpus.from_text(corpus, reader.vocab)
-        return reader.vocab.decode(parts.val_ids.tolist()), "the validation part of Tiny Shakespeare"
+        ids = parts.val_ids[:DEFAULT_TEXT].tolist()
+        return reader.vocab.decode(ids), f"the validation part of Tiny Shakespeare (its first {len(ids):,} characters)"
     return reader.passage, "a passage this model wrote itself"
 
 

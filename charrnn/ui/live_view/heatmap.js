@@ -151,8 +151,13 @@ export class Heatmap {
     const room = this.canvas.parentElement.clientWidth;
     const x = event.clientX - box.left;
     const y = event.clientY - box.top;
-    const beside = x + 22 + lens.width / ratio < room ? x + 22 : x - 22 - lens.width / ratio;
-    lens.style.left = Math.max(0, Math.min(room - lens.width / ratio, beside)) + "px";
-    lens.style.top = Math.max(0, Math.min(y - 90, box.height - lens.height / ratio)) + "px";
+    const [wide, high] = [lens.width / ratio, lens.height / ratio];
+    if (x + 22 + wide < room || x - 22 - wide > 0) {
+      lens.style.left = (x + 22 + wide < room ? x + 22 : x - 22 - wide) + "px";
+      lens.style.top = Math.max(0, Math.min(y - 90, box.height - high)) + "px";
+    } else {
+      lens.style.left = Math.max(0, Math.min(room - wide, x - wide / 2)) + "px"; // a phone: above the finger
+      lens.style.top = y - high - 24 + "px";
+    }
   }
 }
