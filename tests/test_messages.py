@@ -3,7 +3,10 @@
 import asyncio
 import base64
 import json
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,6 +171,12 @@ def test_endless_wishes_are_cut():
 # ------------------------------------------------------------------ a session, without a page
 
 
+def run_in_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """In a thread of its own: a browser test may keep a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def collect(session, store, wishes, until=None) -> list[dict]:
     async def run() -> list[dict]:
         session.begin(store, wishes)
@@ -178,7 +187,7 @@ def collect(session, store, wishes, until=None) -> list[dict]:
                 session.pause()
         return got
 
-    return asyncio.run(run())
+    return run_in_loop(run())
 
 
 @pytest.fixture
@@ -217,7 +226,7 @@ def test_a_paused_session_goes_on_with_the_same_dice(store):
         async for _ in halves.writing(store, fresh=False):
             pass
 
-    asyncio.run(rest())
+    run_in_loop(rest())
     assert halves.text == whole.text
 
 
@@ -234,5 +243,5 @@ def test_a_generator_that_is_dropped_frees_its_place(store):
         assert len(store.writers) == 1
         await generator.aclose()  # type: ignore[attr-defined]
 
-    asyncio.run(leave_at_once())
+    run_in_loop(leave_at_once())
     assert not store.writers and session.state == "paused"
