@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from charrnn.checkpoint import Checkpoint, load
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = Path(os.environ.get("CHARRNN_TEST_CHECKPOINTS", ROOT / "checkpoints"))
+CHECKPOINTS = ROOT / "checkpoints"
 ALIVE = "() => window.charrnn?.live?.received > 0 && charrnn.live.drawn === charrnn.live.received"
 
 

@@ -103,6 +103,16 @@ def test_pause_resume_and_step_lose_nothing(page: Page, checkpoint: Checkpoint):
     assert text(page) == written(checkpoint, "The ", 180, SamplingSettings(0.8), seed=11)
 
 
+def test_a_lost_message_is_sent_again(page: Page, checkpoint: Checkpoint):
+    set_speed(page, 60)
+    start_writing(page, at_least=40, seed=13, characters=200, prompt="C")
+    page.evaluate("charrnn.live.record.characters.length -= 5")  # as if they had never come
+    settled(page)
+    assert page.evaluate("charrnn.stats.lost") > 0
+    assert text(page) == written(checkpoint, "C", 200, SamplingSettings(0.8), seed=13)
+    assert len(columns(page)) == 201
+
+
 def test_stop_keeps_the_text_and_clear_empties_it(page: Page):
     set_speed(page, 60)
     start_writing(page, at_least=25, seed=1, characters=900)
