@@ -29,9 +29,9 @@ def test_the_vanilla_cell_is_its_formula():
 def test_the_equations_hold_for_arrays_as_for_tensors():
     cell = VanillaRNNCell(3, 5).double()
     x, h = torch.randn(3).double(), torch.randn(5).double()
-    sums = [cell.W_ih(x).detach(), cell.W_hh(h).detach()]
-    by_tensors = cell.update(*sums, HiddenState(h)).h
-    by_arrays = cell.update(*(pre.numpy() for pre in sums), HiddenState(h.numpy())).h
+    from_input, from_state = cell.W_ih(x).detach(), cell.W_hh(h).detach()
+    by_tensors = cell.update(from_input, from_state, HiddenState(h)).h
+    by_arrays = cell.update(from_input.numpy(), from_state.numpy(), HiddenState(h.numpy())).h
     assert isinstance(by_arrays, np.ndarray)
     assert np.allclose(by_arrays, by_tensors, rtol=0, atol=1e-15)
 
