@@ -1,0 +1,71 @@
+"""Seen from the server: nobody writes for a page that is paused, or gone; a folder may hold many models, or none."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, expect
+
+from charrnn import ui
+from charrnn.ui.store import Store
+from tests.ui.conftest import CHECKPOINTS, free_port, open_page
+from tests.ui.page_actions import press, set_speed, settled, start_writing, text
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[tuple[Store, str]]:
+    """The page served by this process, so that its store can be looked into, and its address."""
+    store = Store(root)
+    demo = ui.build_demo(store)
+    yield store, ui.serve(demo, "127.0.0.1", free_port())
+    demo.close()
+
+
+def soon(store: Store, writers: int) -> bool:
+    """Whether the store comes to have so many writers."""
+    for _ in range(200):
+        if len(store.writers) == writers:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_page_that_is_paused_or_closed_has_no_writer(context: BrowserContext):
+    with serving(CHECKPOINTS) as (store, address):
+        page = open_page(context, address)
+        assert soon(store, 0)
+        set_speed(page, 10)
+        start_writing(page, at_least=10, characters=2000)
+        assert soon(store, 1)
+        press(page, "write")
+        settled(page)
+        assert soon(store, 0)
+        press(page, "write")
+        assert soon(store, 1)
+        page.close()
+        assert soon(store, 0)
+
+
+def test_another_model_reads_the_same_text(context: BrowserContext, tmp_path: Path):
+    for name in ("rnn", "my &amp; net"):
+        shutil.copytree(CHECKPOINTS / "rnn", tmp_path / name)
+    with serving(tmp_path) as (_, address):
+        page = open_page(context, address)
+        before = text(page)
+        expect(page.locator(".cr-model-name")).to_have_text("Vanilla RNN")
+        page.locator("#cr-model").select_option("my &amp; net")
+        expect(page.locator(".cr-source")).to_contain_text("my &amp; net, step")
+        expect(page.locator(".cr-model-name")).to_have_text("my &amp; net")
+        assert text(page) == before
+
+
+def test_a_folder_without_checkpoints_says_what_to_do(context: BrowserContext, tmp_path: Path):
+    with serving(tmp_path) as (_, address):
+        page = context.new_page()
+        page.goto(address)
+        expect(page.locator(".cr-notice")).to_contain_text("train one with scripts/train.py", timeout=30_000)
+        press(page, "write")
+        expect(page.locator(".cr-notice")).to_contain_text("train one with scripts/train.py")
+        expect(page.locator('[data-action="write"]')).to_contain_text("Write")
