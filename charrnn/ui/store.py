@@ -108,7 +108,7 @@ class Store:
         self.root = root
         self.writers: set[Any] = set()
         self._listing: tuple | None = None
-        self._readers: OrderedDict[tuple[str, int], Reader] = OrderedDict()
+        self._readers: OrderedDict[tuple[str, str, int], Reader] = OrderedDict()
         self._worked_out: OrderedDict[tuple, Any] = OrderedDict()
 
     def _listed(self) -> tuple[list[CheckpointInfo], dict[str, CheckpointError]]:
@@ -148,7 +148,7 @@ class Store:
         step = info.saved_steps[-1] if step is None else step
         if step not in info.saved_steps:
             raise CheckpointError(f"{name} was not saved at step {step}: choose one of {info.saved_steps}")
-        key = (info.sha256, step)
+        key = (name, info.sha256, step)
         if key not in self._readers:
             self._readers[key] = Reader(load(info.folder, step))
         self._readers.move_to_end(key)
