@@ -5,8 +5,10 @@ On a Hugging Face Space the same file is run without arguments.
 """
 
 import argparse
+import contextlib
 import os
 import sys
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -38,6 +40,14 @@ def satisfy_zero_gpu() -> None:
         """Everything here runs on the processor."""
 
 
+def fetch_corpus() -> None:
+    """Bring Tiny Shakespeare into the cache, for the analyses; where that cannot be done they have another text."""
+    from charrnn.corpus import CorpusError, tiny_shakespeare
+
+    with contextlib.suppress(CorpusError):
+        tiny_shakespeare()
+
+
 def main() -> None:
     """Serve the page until Ctrl-C."""
     arguments = parse()
@@ -51,6 +61,8 @@ def main() -> None:
         demo = ui.build_demo(Store(hub.resolve(arguments.checkpoints)))
     except hub.HubError as error:
         sys.exit(_refused(str(error)))
+    if os.environ.get("HF_HUB_OFFLINE", "0") in ("", "0"):
+        threading.Thread(target=fetch_corpus, daemon=True).start()
     try:
         ui.launch(demo, arguments.host, arguments.port)
     except OSError:

@@ -82,11 +82,12 @@ def test_a_step_that_was_not_saved_is_refused_with_those_that_were(tmp_path):
         checkpoint.load(tmp_path, step=5)
 
 
-def test_a_step_of_another_run_is_refused(tmp_path):
+@pytest.mark.parametrize("difference", [{"seed": 4}, {"recipe": {"steps": 30}}, {"data_sha256": "e" * 64}])
+def test_a_step_of_another_run_is_refused(tmp_path, difference):
     saved(tmp_path / "a")
-    saved(tmp_path / "b", seed=4)
+    saved(tmp_path / "b", **difference)
     os.replace(tmp_path / "b/steps/000010.safetensors", tmp_path / "a/steps/000010.safetensors")
-    with pytest.raises(CheckpointError, match="another run.*seed"):
+    with pytest.raises(CheckpointError, match=f"another run.*{next(iter(difference))}"):
         checkpoint.load(tmp_path / "a", step=10)
 
 
@@ -256,7 +257,13 @@ def test_one_bad_checkpoint_does_not_hide_the_others(tmp_path):
     good, refused = checkpoint.list_checkpoints(tmp_path)
     assert [info.name for info in good] == ["fine", "good"]
     assert list(refused) == ["bad"]
-    assert [info.name for info in checkpoint.list_checkpoints(tmp_path / "fine")[0]] == ["fine"]
+
+
+def test_a_folder_that_is_a_checkpoint_itself_keeps_the_name_it_was_saved_as(tmp_path):
+    saved(tmp_path / "rnn")
+    os.rename(tmp_path / "rnn", tmp_path / "0123abcd")
+    assert [info.name for info in checkpoint.list_checkpoints(tmp_path / "0123abcd")[0]] == ["rnn"]
+    assert [info.name for info in checkpoint.list_checkpoints(tmp_path)[0]] == ["0123abcd"]
 
 
 def test_a_reader_meets_the_old_or_the_new_checkpoint_and_never_a_mixture(tmp_path):

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,15 @@ from charrnn.model import CharRNN
 from charrnn.vocab import Vocab
 
 MODEL, RUN, STEPS, PASSAGE = "model.safetensors", "training.safetensors", "steps", "passage.txt"
-OF_THE_RUN = ("config", "vocab", "seed", "data_sha256")  # what a saved step shares with its checkpoint
+OF_THE_RUN = ("config", "vocab", "seed", "recipe", "data_sha256")  # what a saved step shares with its checkpoint
 
 
 @dataclass(frozen=True)
 class CheckpointInfo:
     """What a checkpoint says of itself, read without building the model."""
 
-    name: str
+    name: str  # of its folder
+    saved_as: str  # the name its folder had when it was written
     folder: Path
     cell: str
     hidden_dim: int
@@ -94,6 +95,7 @@ def save(
     """
     config = {"cell": "rnn", "hidden_dim": model.hidden_dim}
     whole = {
+        "name": folder.resolve().name,
         "config": config,
         "vocab": vocab.characters,
         "step": step,
@@ -192,13 +194,16 @@ def load_run(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def list_checkpoints(root: Path) -> tuple[list[CheckpointInfo], dict[str, CheckpointError]]:
     """
-    The checkpoints under a folder (or the folder itself, where it is one), by name, and those refused, with the reason.
+    The checkpoints under a folder, by name, and those refused, with the reason.
+
+    A folder that is a checkpoint itself is the only one, by the name it was saved as: that of a download says nothing.
     """
-    folders = [root] if (root / MODEL).is_file() else sorted(path.parent for path in root.glob(f"*/{MODEL}"))
+    alone = (root / MODEL).is_file()
     good, refused = [], {}
-    for folder in folders:
+    for folder in [root] if alone else sorted(path.parent for path in root.glob(f"*/{MODEL}")):
         try:
-            good.append(describe(folder))
+            info = describe(folder)
+            good.append(replace(info, name=info.saved_as) if alone else info)
         except CheckpointError as error:
             refused[folder.name] = error
     return good, refused
@@ -215,6 +220,7 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
             raise CheckpointError(f"{path} has hidden_dim {hidden_dim!r}: it must be a whole number above 0")
         return CheckpointInfo(
             name=folder.resolve().name,
+            saved_as=metadata["name"],
             folder=folder,
             cell=cell,
             hidden_dim=hidden_dim,
