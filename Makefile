@@ -1,7 +1,7 @@
 # make app    the page, on the bundled checkpoint          make test    everything CI checks
 # make clean  remove the virtual environment               ARGS="--port 8000" goes to the app or to pytest
 
-PYTHON ?= $(firstword $(shell command -v python3.11 python3 python))
+PYTHON ?= $(shell for name in python3.11 python3 python; do command -v $$name && break; done)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

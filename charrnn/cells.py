@@ -40,6 +40,7 @@ class VanillaRNNCell(nn.Module):
         return self.update(self.W_ih(x), self.W_hh(state.h), state)
 
     def update(self, from_input: Any, from_state: Any, state: HiddenState) -> HiddenState:
+        """The next state from the two sums: `W_ih x` and `W_hh h + b`, each (B, H)."""
         h = tanh(from_input + from_state)  # (B, H)
         return HiddenState(h)
 

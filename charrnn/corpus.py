@@ -1,9 +1,9 @@
 """A corpus: fetched and verified, split, cut into random windows or contiguous streams."""
 
 import hashlib
+import http.client
 import os
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -91,13 +91,13 @@ def _download(url: str, path: Path, report: Report) -> str:
     way_out = f"fetch {url} by hand and give it with --data"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
-            length = response.headers.get("Content-Length")
+            length = response.headers.get("Content-Length", "")
             data = bytearray()
             while chunk := response.read(1 << 16):
                 data += chunk
-                report(len(data), int(length) if length else None)
-    except (OSError, urllib.error.URLError) as error:
-        reason = getattr(error, "reason", error)
+                report(len(data), int(length) if length.isdecimal() else None)
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or repr(error)
         raise CorpusError(f"cannot download Tiny Shakespeare ({reason}): {way_out}") from None
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != TINY_SHAKESPEARE_SHA256:
@@ -107,13 +107,12 @@ def _download(url: str, path: Path, report: Report) -> str:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tinyshakespeare-", delete=False) as file:
-            file.write(data)
-        os.replace(file.name, path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as folder:
+            whole = Path(folder) / path.name
+            whole.write_bytes(data)
+            os.replace(whole, path)
     except OSError as error:
-        raise CorpusError(
-            f"cannot write {path}: {error.strerror}; set CHARRNN_CACHE to a folder you may write"
-        ) from None
+        raise CorpusError(f"cannot write {path}: {error.strerror}; set CHARRNN_CACHE to another folder") from None
     return data.decode("utf-8")
 
 
@@ -145,6 +144,6 @@ def contiguous_streams(ids: Tensor, streams: int) -> Tensor:
 
 def windows_in_order(ids: Tensor, seq_len: int) -> tuple[Tensor, Tensor]:
     """All non-overlapping windows from the start: x (W, T) and y (W, T), the characters one further on."""
-    starts = torch.arange(0, len(ids) - seq_len - 1, seq_len)[:, None]  # (W, 1)
+    starts = torch.arange(0, len(ids) - seq_len, seq_len)[:, None]  # (W, 1)
     positions = starts + torch.arange(seq_len)
     return ids[positions], ids[positions + 1]

@@ -44,11 +44,15 @@ def gradient_flow(model: CharRNN, ids: Sequence[int], max_lag: int = 128, positi
     The gradient flow of a model that reads a text, in float64, from its own state at every position.
 
     ids: the text, max_lag + 2 characters at least; the positions T >= max_lag are spread evenly over it, all of them
-    where it has fewer. Raises ValueError for a shorter text.
+    where it has fewer. Raises ValueError for a shorter text, and where a loss has no gradient at all.
     """
     if len(ids) < max_lag + 2:
         raise ValueError(f"the text has {len(ids)} characters: {max_lag} lags take at least {max_lag + 2}")
     norms = gradient_norms(model, torch.as_tensor(ids), _spread(max_lag, len(ids) - 2, positions), max_lag)
+    if not norms[0].all():
+        raise ValueError(
+            "the loss has no gradient here: the model is certain of a character, so there is nothing to learn"
+        )
     relative = (norms / norms[0]).numpy()  # (K+1, P)
     low, median, high = np.quantile(relative, [0.1, 0.5, 0.9], axis=1)
     smallest = np.finfo(np.float64).tiny

@@ -1,7 +1,8 @@
 """Nats per character and what they mean: bits, perplexity; the record of a training run."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 
 def bits_per_char(loss_nats: float) -> float:
@@ -20,23 +21,28 @@ class Progress:
     One point of a training curve, after `step` updates.
 
     Losses in nats per character; `train_loss_nats` is the mean over the minibatches since the point before,
-    `val_loss_nats` the `stream` figure, None where it was not measured; `grad_norm` before clipping; `seconds` of
-    training so far.
+    `val_loss_nats` the `stream` figure; `grad_norm` before clipping; `seconds` of training so far.
     """
 
     step: int
     train_loss_nats: float
-    val_loss_nats: float | None
+    val_loss_nats: float
     grad_norm: float
     learning_rate: float
     seconds: float
 
+    @classmethod
+    def from_json(cls, point: dict[str, Any]) -> "Progress":
+        """A point as JSON has it, `asdict(progress)`. Raises ValueError where it is none."""
+        names = {field.name for field in fields(cls)}
+        if set(point) != names or not all(type(number) in (int, float) for number in point.values()):
+            raise ValueError(f"{point} is not a point of a training curve")
+        return cls(**point)
+
     def line(self) -> str:
         """The point as a line of text: `step 1000 loss=1.5897 ppl=4.90 bpc=2.293 ...`."""
-        text = f"step {self.step:<5d} {_figures('', self.train_loss_nats)}"
-        if self.val_loss_nats is not None:
-            text += f"  {_figures('val_', self.val_loss_nats)}"
-        return text + f"  grad_norm={self.grad_norm:.2f} lr={self.learning_rate:.2e}"
+        losses = f"{_figures('', self.train_loss_nats)}  {_figures('val_', self.val_loss_nats)}"
+        return f"step {self.step:<5d} {losses}  grad_norm={self.grad_norm:.2f} lr={self.learning_rate:.2e}"
 
 
 def _figures(prefix: str, loss_nats: float) -> str:

@@ -1,5 +1,6 @@
 """`CharRNN`: a character-level recurrent language model, embed → cell → head."""
 
+import secrets
 from collections.abc import Sequence
 
 import numpy as np
@@ -74,10 +75,11 @@ class CharRNN(nn.Module):
         """
         Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
 
-        Row b consumes the dice of seed + b; without a seed, of one drawn at random.
+        Row b consumes the dice of seed + b; without a seed, of one drawn at random. Raises ValueError for settings out
+        of their range and for logits that are not finite.
         """
         settings = SamplingSettings(temperature, top_k, top_p, min_p)
-        seed = int(torch.randint(2**62, ())) if seed is None else seed
+        seed = secrets.randbits(62) if seed is None else seed
         decoder = self.decoder()
         rows = [
             [step.id for step in generate(decoder, decoder.prefill(row), n, settings, Dice(seed + b))]

@@ -69,7 +69,7 @@ def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
     """
     Mask all but the k largest logits; under ties the lower id stays, so that exactly k do.
 
-    logits (..., V) -> (..., V), -inf where masked; 0 masks none. Fan et al. 2018.
+    logits (..., V) -> (..., V), -inf where masked; 0 masks none. Raises ValueError for a negative k. Fan et al. 2018.
     """
     return _keep(logits, SamplingSettings(top_k=top_k))
 
@@ -95,13 +95,13 @@ def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
 
 
 def _keep(logits: Tensor, settings: SamplingSettings) -> Tensor:
-    kept = torch.full_like(logits, -math.inf, memory_format=torch.contiguous_format)
+    kept = torch.full_like(logits, -math.inf, requires_grad=False, memory_format=torch.contiguous_format)
     size = logits.shape[-1]
-    for row, kept_row in zip(logits.reshape(-1, size), kept.view(-1, size), strict=True):
-        survivors = distribution(row, settings)
-        ids = torch.from_numpy(survivors.order[: survivors.kept])
-        kept_row[ids] = row[ids]
-    return kept
+    for row, kept_row in zip(logits.detach().double().reshape(-1, size), kept.view(-1, size), strict=True):
+        left = torch.nonzero(row != -math.inf).squeeze(1)  # by a filter before this one
+        survivors = distribution(row[left], settings)
+        kept_row[left[torch.from_numpy(survivors.order[: survivors.kept])]] = 0
+    return kept + logits
 
 
 # ------------------------------------------------------------------------------------------------ the draw
@@ -204,7 +204,7 @@ class Reader(Protocol):
 
 
 def write_step(reader: Reader, reading: Reading, settings: SamplingSettings, dice: Dice, index: int) -> Step:
-    """Draw the character with this index after `reading`, and read it."""
+    """Draw the character with this index after `reading`, and read it. Raises ValueError as `distribution` does."""
     drawn_from = distribution(reading.logits, settings)
     u = dice[index]
     id = drawn_from.draw(u)
@@ -214,7 +214,11 @@ def write_step(reader: Reader, reading: Reading, settings: SamplingSettings, dic
 def generate(
     reader: Reader, reading: Reading, n: int, settings: SamplingSettings, dice: Dice, start: int = 0
 ) -> Iterator[Step]:
-    """Write n characters after `reading`, as they come; `start` is the index of the first."""
+    """
+    Write n characters after `reading`, as they come; `start` is the index of the first.
+
+    Raises ValueError where the logits are not finite.
+    """
     for index in range(start, start + n):
         step = write_step(reader, reading, settings, dice, index)
         reading = step.reading

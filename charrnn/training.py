@@ -15,9 +15,10 @@ from charrnn.model import CharRNN
 
 SAVED_STEPS = (0, 10, 30, 100, 300, 1000)  # the time machine's stops; the last step comes with the checkpoint itself
 MEASURE_EVERY = 100
+MOST_MEASURED = 1000  # points of a curve; a longer run is measured less often
 VAL_STREAMS = 64
 VAL_WINDOW = 256
-CHUNK = 512  # characters a stream is read by; a matter of memory alone
+CHUNK, COLD_BATCH = 512, 128  # characters of the streams and windows that are read at once; a matter of memory alone
 
 
 class DivergedError(ArithmeticError):
@@ -55,13 +56,13 @@ class Recipe:
             "steps": (0, 10**7),
             "batch": (1, 65536),
             "seq_len": (1, 65536),
-            "hidden_dim": (1, 8192),
+            "hidden_dim": (1, 4096),
             "learning_rate": (0, 1000),
             "warmup_steps": (0, 10**7),
             "final_rate": (0, 1),
             "beta2": (0, 1 - 1e-9),
             "weight_decay": (0, 1000),
-            "max_grad_norm": (0, math.inf),
+            "max_grad_norm": (0, 10**9),
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
@@ -137,6 +138,7 @@ class Training:
 
     @property
     def finished(self) -> bool:
+        """Whether every update of the recipe is done."""
         return self.step >= self.recipe.steps
 
     def advance(self) -> None:
@@ -165,16 +167,16 @@ class Training:
     @property
     def measure_due(self) -> bool:
         """Whether this step is a point of the curve that has not been measured yet."""
-        due = self.step % MEASURE_EVERY == 0 or self.step in SAVED_STEPS or self.finished
+        every = max(MEASURE_EVERY, math.ceil(self.recipe.steps / MOST_MEASURED))
+        due = self.step % every == 0 or self.step in SAVED_STEPS or self.finished
         return due and (not self.history or self.history[-1].step < self.step)
 
     def measure(self) -> Progress:
         """The next point of the curve, with validation; keeps the weights where the step is one of SAVED_STEPS."""
         self.require_finite()
         start = time.perf_counter()
-        if self._losses:
-            train_loss = sum(self._losses) / len(self._losses)
-        else:  # before the first update: the windows it will see
+        train_loss = self._recent_loss()
+        if train_loss is None:  # before the first update: the windows it will see
             rng = self._rng.clone_state()
             with torch.no_grad():
                 windows = random_windows(self.corpus.train_ids, self.recipe.batch, self.recipe.seq_len, rng)
@@ -189,10 +191,15 @@ class Training:
             self.saved[self.step] = {name: weight.half() for name, weight in self.model.state_dict().items()}
         return progress
 
+    def _recent_loss(self) -> float | None:
+        """The mean over the minibatches since the last point of the curve; None where there are none."""
+        return sum(self._losses) / len(self._losses) if self._losses else None
+
     def metrics(self) -> dict[str, Any]:
         """What the checkpoint says of itself; both validation figures by the protocol of `evaluate_*`."""
+        recent_loss = self._recent_loss()
         return {
-            "train_loss_nats": self.history[-1].train_loss_nats,
+            "train_loss_nats": self.history[-1].train_loss_nats if recent_loss is None else recent_loss,
             "val_stream_nats": evaluate_stream(self.model, self.corpus.val_ids),
             "val_cold_nats": evaluate_cold(self.model, self.corpus.val_ids),
             "initial_loss_nats": self.history[0].train_loss_nats,
@@ -221,7 +228,14 @@ class Training:
 
     @classmethod
     def resume(cls, corpus: Corpus, tensors: dict[str, Tensor], run: dict[str, Any]) -> "Training":
-        """A run from its `state`. Raises ValueError where the corpus is another, or the state not one of a run."""
+        """A run from its `state`. Raises ValueError where the corpus is another, or the state not that of a run."""
+        try:
+            return cls._restored(corpus, tensors, run)
+        except (KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+            raise ValueError(f"this is not the state of a run ({error!r}): start anew") from None
+
+    @classmethod
+    def _restored(cls, corpus: Corpus, tensors: dict[str, Tensor], run: dict[str, Any]) -> "Training":
         if run["data_sha256"] != corpus.sha256:
             raise ValueError(
                 f"the run was trained on a text with sha256 {run['data_sha256'][:12]}…, not {corpus.sha256[:12]}…: "
@@ -243,11 +257,12 @@ class Training:
             step, _, name = key.partition(".")
             training.saved.setdefault(int(step), {})[name] = value
         training._rng.set_state(tensors["rng"])
-        training.step = run["step"]
-        training.seconds = run["seconds"]
-        training._losses = run["losses"]
-        training._grad_norm = run["grad_norm"]
-        training.history = [Progress(**progress) for progress in run["history"]]
+        training.step = int(run["step"])
+        training.seconds = float(run["seconds"])
+        training._losses = [float(loss) for loss in run["losses"]]
+        training._grad_norm = float(run["grad_norm"])
+        training.history = [Progress.from_json(point) for point in run["history"]]
+        training.require_finite()
         return training
 
 
@@ -271,5 +286,7 @@ def evaluate_stream(model: CharRNN, ids: Tensor) -> float:
 @torch.no_grad()
 def evaluate_cold(model: CharRNN, ids: Tensor) -> float:
     """Nats per character over non-overlapping windows of 256 characters, each read from a zero state."""
-    x, y = windows_in_order(ids, min(VAL_WINDOW, len(ids) - 2))
-    return loss_nats(model, x, y).item()
+    windows = windows_in_order(ids, min(VAL_WINDOW, len(ids) - 1))
+    some = zip(*(part.split(COLD_BATCH) for part in windows), strict=True)
+    total = sum(loss_nats(model, x, y).item() * len(x) for x, y in some)
+    return total / len(windows[0])

@@ -33,6 +33,7 @@ class Vocab:
 
     @cached_property
     def ids(self) -> dict[str, int]:
+        """The id of each character."""
         return {character: i for i, character in enumerate(self.characters)}
 
     def __len__(self) -> int:

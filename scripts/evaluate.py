@@ -50,7 +50,7 @@ def evaluate(folder: Path, corpus_text: str) -> list[Measured]:
     """Every figure of the checkpoint, measured anew. Raises ValueError for what cannot be measured."""
     trained = checkpoint.load(folder)
     info = trained.info
-    corpus = Corpus.from_text(corpus_text, trained.vocab)
+    corpus = Corpus.from_text(corpus_text, trained.vocab).require(info.recipe["seq_len"] + 1)
     is_same_text = corpus.sha256 == info.data_sha256
     recorded = info.metrics if is_same_text else {}
     found = [

@@ -8,6 +8,7 @@ The text goes to stdout as it is written; an error is one line on stderr and exi
 """
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from charrnn.vocab import Vocab
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The flags, and whether they go together."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--checkpoint", default="rnn", help="a name under checkpoints/, or any checkpoint folder")
@@ -39,10 +41,15 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.chars < 0:
         parser.error(f"--chars is {options.chars}: give 0 or more")
+    if options.data and not options.state_dict:
+        parser.error("--data goes with --state-dict: a checkpoint knows its characters")
+    if options.step is not None and options.state_dict:
+        parser.error("--step goes with --checkpoint: a state dict has no saved steps")
     return options
 
 
 def read_model(options: argparse.Namespace) -> tuple[CharRNN, Vocab]:
+    """The model and the characters it knows. Raises ValueError."""
     if options.state_dict is not None:
         vocab = Vocab.from_text(read_text(options.data) if options.data else tiny_shakespeare())
         return checkpoint.load_state_dict(options.state_dict, vocab), vocab
@@ -52,24 +59,28 @@ def read_model(options: argparse.Namespace) -> tuple[CharRNN, Vocab]:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Write the text; the exit code."""
     options = parse(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a pipe may know few characters
     try:
         settings = SamplingSettings(options.temperature, options.top_k, options.top_p, options.min_p)
         dice = Dice(options.seed)
         model, vocab = read_model(options)
         decoder = model.decoder()
         reading = decoder.prefill(vocab.encode(options.prompt))
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
-    try:
         sys.stdout.write(options.prompt)
         for step in generate(decoder, reading, options.chars, settings, dice):
             sys.stdout.write(vocab.decode([step.id]))
             sys.stdout.flush()
-        print()
+        print(flush=True)
     except BrokenPipeError:  # whoever read the text has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -10,6 +10,7 @@ Ctrl-C finishes the step and saves. Exit codes: 0 done, 1 diverged or not pushed
 """
 
 import argparse
+import io
 import signal
 import sys
 from dataclasses import asdict, fields, replace
@@ -44,15 +45,16 @@ SAMPLE_CHARS, PASSAGE_CHARS, SAMPLE_SEED = 400, 6000, 7
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The flags, each within its limits."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     run = parser.add_argument_group("the run")
     run.add_argument("--data", type=Path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
     run.add_argument("--out", type=Path, default=REPOSITORY / "checkpoints" / "rnn", help="the checkpoint folder")
-    run.add_argument("--seed", type=int, default=0, help="decides the first weights and the windows (default: 0)")
-    run.add_argument("--recipe", choices=RECIPES, default="tuned", help="the defaults of what follows")
+    run.add_argument("--seed", type=int, help="decides the first weights and the windows (default: 0)")
+    run.add_argument("--recipe", choices=RECIPES, help="the defaults of what follows (default: tuned)")
     run.add_argument("--save-every", type=int, default=500, metavar="STEPS", help="default: 500")
     run.add_argument("--resume", action="store_true", help="go on with the unfinished run in --out")
-    run.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
+    run.add_argument("--threads", type=int, help="CPU threads (default: all cores, or those of the run to resume)")
     run.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the finished checkpoint in one commit")
     recipe = parser.add_argument_group("the recipe")
     for field in fields(Recipe):
@@ -60,14 +62,17 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help = f"{HYPERPARAMETERS[field.name]} ({defaults})"
         recipe.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), help=help)
     options = parser.parse_args(argv)
-    if options.save_every < 1:
-        parser.error(f"--save-every is {options.save_every}: give 1 or more")
-    if options.threads is not None and options.threads < 1:
-        parser.error(f"--threads is {options.threads}: give 1 or more")
+    for flag, most in {"save_every": 10**7, "threads": 4096}.items():
+        value = getattr(options, flag)
+        if value is not None and not 1 <= value <= most:
+            parser.error(f"--{flag.replace('_', '-')} is {value}: give 1 to {most}")
+    if options.seed is not None and not 0 <= options.seed < 2**63:
+        parser.error(f"--seed is {options.seed}: give 0 to {2**63 - 1}")
     return options
 
 
 def read_corpus(data: Path | None) -> Corpus:
+    """The text in the file, or Tiny Shakespeare, downloaded with a bar where that is due. Raises ValueError."""
     if data is not None:
         return Corpus.from_text(read_text(data))
     if cached_tiny_shakespeare() is None:
@@ -86,16 +91,21 @@ def start(options: argparse.Namespace, corpus: Corpus) -> Training:
     chosen = {field.name: getattr(options, field.name) for field in fields(Recipe)}
     given = {name: value for name, value in chosen.items() if value is not None}
     if options.resume:
-        training = Training.resume(corpus, *checkpoint.load_run(options.out))
-        for name, value in given.items():
-            if value != getattr(training.recipe, name):
-                raise ValueError(f"the run in {options.out} has {name} {getattr(training.recipe, name)}, not {value}")
+        tensors, run = checkpoint.load_run(options.out)
+        training = Training.resume(corpus, tensors, run)
+        wanted = asdict(RECIPES[options.recipe]) | given if options.recipe else given
+        has = asdict(training.recipe) | {"seed": training.seed}
+        for name, value in (wanted | ({} if options.seed is None else {"seed": options.seed})).items():
+            if value != has[name]:
+                raise ValueError(f"the run in {options.out} has {name} {has[name]}, not {value}: leave the flag out")
+        torch.set_num_threads(options.threads or run.get("threads") or torch.get_num_threads())
         return training
     if checkpoint.holds_run(options.out):
         raise ValueError(
             f"{options.out} holds an unfinished run: go on with --resume, or remove {options.out / checkpoint.RUN}"
         )
-    return Training(corpus, replace(RECIPES[options.recipe], **given), options.seed)
+    recipe = replace(RECIPES[options.recipe or "tuned"], **given)
+    return Training(corpus, recipe, options.seed or 0)
 
 
 def write_text(training: Training, chars: int) -> str:
@@ -112,7 +122,8 @@ def save(out: Path, training: Training) -> None:
     """The run first, so that nothing is lost; the checkpoint where that replaces no finished one by an unfinished."""
     training.require_finite()
     if not training.finished:
-        checkpoint.save_run(out, *training.state())
+        tensors, run = training.state()
+        checkpoint.save_run(out, tensors, run | {"threads": torch.get_num_threads()})
         if holds_finished(out):
             return
     checkpoint.save(
@@ -126,57 +137,66 @@ def save(out: Path, training: Training) -> None:
         metrics=training.metrics() | {"sample": write_text(training, SAMPLE_CHARS)},
         history=training.history,
         saved=training.saved,
-        passage=write_text(training, PASSAGE_CHARS),
+        passage=write_text(training, PASSAGE_CHARS) if training.finished else "",
     )
     if training.finished:
         checkpoint.remove_run(out)
 
 
 def holds_finished(out: Path) -> bool:
+    """Whether the folder holds a checkpoint whose training came to its end."""
     try:
         info = checkpoint.describe(out)
     except checkpoint.CheckpointError:
         return False
-    return info.step >= info.recipe["steps"]
+    return info.step >= info.recipe.get("steps", 0)
 
 
 def train(training: Training, out: Path, save_every: int) -> signal.Signals | None:
     """Run to the end, or until a signal asks to stop; either way what was learnt is saved."""
     asked: list[signal.Signals] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: asked.append(signal.Signals(number)))
-    with tqdm(total=training.recipe.steps, initial=training.step, unit="step", disable=None) as bar:
-        while True:
-            if training.measure_due:
-                tqdm.write(training.measure().line(), file=sys.stdout)
-                sys.stdout.flush()
-            if training.finished or asked:
-                break
-            if training.step % save_every == 0:
-                save(out, training)
-            training.advance()
-            bar.update()
-    save(out, training)
+    before = {
+        number: signal.signal(number, lambda number, frame: asked.append(signal.Signals(number)))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        with tqdm(total=training.recipe.steps, initial=training.step, unit="step", disable=None) as bar:
+            while True:
+                if training.measure_due:
+                    tqdm.write(training.measure().line(), file=sys.stdout)
+                    sys.stdout.flush()
+                if training.finished or asked:
+                    break
+                if training.step % save_every == 0:
+                    save(out, training)
+                training.advance()
+                bar.update()
+        save(out, training)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return asked[0] if asked and not training.finished else None
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Train as the command line says; the exit code."""
     options = parse(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a pipe may know few characters
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
         training = start(options, read_corpus(options.data))
-    except ValueError as error:
+    except (ValueError, DivergedError) as error:
         print(error, file=sys.stderr)
         return 2
     try:
         stopped = train(training, options.out, options.save_every)
     except DivergedError as error:
-        last_good = f"the last good checkpoint is {options.out} (see --resume)"
-        print(f"{error}; {last_good}; try a smaller --learning-rate or --max-grad-norm", file=sys.stderr)
+        print(f"{error}; {last_good(options.out)}", file=sys.stderr)
         return 1
-    except OSError as error:
-        print(f"cannot write {options.out}: {error.strerror}", file=sys.stderr)
+    except (OSError, checkpoint.CheckpointError) as error:
+        print(f"cannot write {options.out}: {error}", file=sys.stderr)
         return 2
     if stopped:
         print(f"stopped at step {training.step}: go on with --resume", file=sys.stderr)
@@ -185,7 +205,17 @@ def main(argv: list[str] | None = None) -> int:
     return push(options.out, options.push_to_hub) if options.push_to_hub else 0
 
 
+def last_good(out: Path) -> str:
+    """After a run diverged: what there is, and how to go on."""
+    info = checkpoint.describe(out)
+    return (
+        f"the last good checkpoint is {out}, step {info.step}; to try again, remove {out / checkpoint.RUN} "
+        "and start with a smaller --learning-rate or --max-grad-norm"
+    )
+
+
 def push(folder: Path, repository: str) -> int:
+    """Upload the checkpoint, or say how to try again; the exit code."""
     from charrnn import hub  # the Hub's client is not needed to train
 
     try:

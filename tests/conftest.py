@@ -3,6 +3,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("charrnn", deadline=None)  # no timing is asserted, on a busy machine least of all
+settings.load_profile("charrnn")
 
 
 @pytest.fixture(scope="session")

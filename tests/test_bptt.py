@@ -25,7 +25,7 @@ def relative_difference(ours, reference):
     return (ours - reference).norm() / reference.norm().clamp_min(1e-300)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     vocab=st.integers(1, 7),
     hidden_dim=st.integers(1, 9),

@@ -83,12 +83,41 @@ def test_a_step_that_was_not_saved_is_refused_with_those_that_were(tmp_path):
 
 
 @pytest.mark.parametrize("difference", [{"seed": 4}, {"recipe": {"steps": 30}}, {"data_sha256": "e" * 64}])
-def test_a_step_of_another_run_is_refused(tmp_path, difference):
+def test_a_step_of_another_run_is_not_offered(tmp_path, difference):
     saved(tmp_path / "a")
     saved(tmp_path / "b", **difference)
     os.replace(tmp_path / "b/steps/000010.safetensors", tmp_path / "a/steps/000010.safetensors")
-    with pytest.raises(CheckpointError, match=f"another run.*{next(iter(difference))}"):
+    assert checkpoint.describe(tmp_path / "a").saved_steps == [0, 20]
+    with pytest.raises(CheckpointError, match="no step 10: give one of 0, 20"):
         checkpoint.load(tmp_path / "a", step=10)
+
+
+def test_a_step_whose_file_is_damaged_or_misnamed_is_not_offered(tmp_path):
+    saved(tmp_path)
+    os.rename(tmp_path / "steps/000010.safetensors", tmp_path / "steps/000011.safetensors")
+    (tmp_path / "steps/000000.safetensors").write_bytes(b"")
+    assert checkpoint.describe(tmp_path).saved_steps == [20]
+
+
+@pytest.mark.parametrize("writes", range(6))
+def test_a_crash_between_any_two_writes_leaves_a_whole_checkpoint(tmp_path, monkeypatch, writes):
+    old = saved(tmp_path, seed=1)
+    replace, done = os.replace, []
+
+    def crash_after(*arguments):
+        if len(done) == writes:
+            raise KeyboardInterrupt
+        replace(*arguments)
+        done.append(arguments)
+
+    monkeypatch.setattr(os, "replace", crash_after)
+    with pytest.raises(KeyboardInterrupt):
+        saved(tmp_path, seed=2, weights=2)
+    monkeypatch.undo()
+    loaded = checkpoint.load(tmp_path)
+    assert torch.equal(loaded.model.head.weight, old.head.weight) == (loaded.info.seed == 1) == (writes == 0)
+    for step in loaded.info.saved_steps:
+        checkpoint.load(tmp_path, step)
 
 
 def test_saving_again_removes_the_steps_of_the_run_before(tmp_path):
@@ -170,9 +199,14 @@ def duplicate_key(header, data):
 
 def not_finite(value):
     def change(header, data):
+        del header["__metadata__"]["digest"]  # as another program would write it
         return whole(header, data[:-4] + struct.pack("<f", value))
 
     return change
+
+
+def flipped_bit(header, data):
+    return whole(header, data[:9] + bytes([data[9] ^ 1]) + data[10:])
 
 
 def whole(header, data):
@@ -201,6 +235,7 @@ CASES = {
     "duplicate key": (duplicate_key, "head.bias' stands there twice"),
     "data cut off": (lambda h, d: whole(h, d[:-4]), "is damaged"),
     "data appended": (lambda h, d: whole(h, d + b"more"), "is damaged"),
+    "flipped bit": (flipped_bit, "is damaged"),
     "missing tensor": (drop_tensor, "lacks head.bias"),
     "extra tensor": (extra_tensor, "has not: 'extra'"),
     "wrong shape": (set_tensor("head.bias", shape=[3, 2]), r"head.bias .* shape \[3, 2\]"),
@@ -218,7 +253,8 @@ CASES = {
         "NaN is not a number",
     ),
     "another architecture": (set_metadata("config", {"cell": "xlstm", "hidden_dim": 4}), "'xlstm' model"),
-    "config of a wrong type": (set_metadata("config", [4]), "metadata of"),
+    "config of a wrong type": (set_metadata("config", [4]), "config .* type dict"),
+    "config without a cell": (set_metadata("config", {}), "None model"),
     "hidden_dim of a wrong type": (set_metadata("config", {"cell": "rnn", "hidden_dim": True}), "hidden_dim True"),
     "hidden_dim out of range": (set_metadata("config", {"cell": "rnn", "hidden_dim": 0}), "hidden_dim 0"),
     "hidden_dim that would fill the memory": (
@@ -228,7 +264,10 @@ CASES = {
     "vocabulary that does not fit": (set_metadata("vocab", "ab"), "vocabulary of 2 characters"),
     "empty vocabulary": (set_metadata("vocab", ""), "metadata of"),
     "vocabulary with a character twice": (set_metadata("vocab", "aabcde"), "metadata of"),
-    "history of a wrong kind": (set_metadata("history", [{"step": 1}]), "metadata of"),
+    "vocabulary of a wrong type": (set_metadata("vocab", ["a", "b"]), "vocab .* type str"),
+    "step of a wrong type": (set_metadata("step", True), "step True.* type int"),
+    "metrics of a wrong type": (set_metadata("metrics", None), "metrics None.* type dict"),
+    "history of a wrong kind": (set_metadata("history", [{"step": 1}]), "metadata of .* not a point"),
 }
 
 
@@ -247,6 +286,40 @@ def test_a_missing_or_oversized_file_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(safe_file, "MAX_FILE_BYTES", 100)
     with pytest.raises(CheckpointError, match="more than 100 are refused"):
         checkpoint.load(tmp_path)
+
+
+def test_what_is_no_file_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "model.safetensors")
+    keep_open = os.open(tmp_path / "model.safetensors", os.O_RDWR)
+    try:
+        with pytest.raises(CheckpointError, match="is not a file"):
+            checkpoint.load(tmp_path)
+    finally:
+        os.close(keep_open)
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
+    saved(tmp_path)
+    before = (tmp_path / "model.safetensors").read_bytes()
+    with pytest.raises(ValueError):
+        saved(tmp_path, metrics={"val_stream_nats": float("nan")})
+    monkeypatch.setattr(safe_file, "MAX_HEADER_BYTES", 100)
+    with pytest.raises(CheckpointError, match="in its header: too many"):
+        saved(tmp_path)
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+
+
+def test_a_full_disk_leaves_what_was_there_and_nothing_half_written(tmp_path, monkeypatch):
+    saved(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        saved(tmp_path, weights=1)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_one_bad_checkpoint_does_not_hide_the_others(tmp_path):

@@ -1,5 +1,6 @@
 import hashlib
 import http.server
+import socket
 import threading
 
 import pytest
@@ -127,6 +128,11 @@ def test_windows_in_order_do_not_overlap():
     assert torch.equal(y, x + 1)
 
 
+def test_windows_in_order_reach_the_last_character_where_the_length_allows():
+    assert windows_in_order(torch.arange(7), 3)[1][-1].tolist() == [4, 5, 6]
+    assert windows_in_order(torch.arange(2), 1)[0].tolist() == [[0]]
+
+
 def test_tiny_shakespeare_has_435_validation_windows_of_256():
     assert windows_in_order(torch.zeros(111_540), 256)[0].shape == (435, 256)
 
@@ -153,6 +159,22 @@ def test_a_download_that_breaks_off_is_refused(server):
     with pytest.raises(CorpusError):
         tiny_shakespeare(url=server(b"half", announce=8))
     assert not cache_path().exists()
+
+
+def test_an_answer_that_is_no_http_is_refused():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def babble():
+            connection, _ = listening.accept()
+            connection.recv(1000)
+            connection.sendall(b"hello there\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=babble)
+        thread.start()
+        with pytest.raises(CorpusError, match="cannot download"):
+            tiny_shakespeare(url=f"http://127.0.0.1:{listening.getsockname()[1]}/input.txt")
+        thread.join()
 
 
 def test_without_a_network_the_error_says_what_to_do():

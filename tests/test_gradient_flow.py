@@ -88,6 +88,12 @@ def test_the_shortest_text_has_one_position_and_a_shorter_one_is_refused():
         gradient_flow(model, ids[:11].tolist(), max_lag=10)
 
 
+def test_a_model_that_is_certain_has_no_gradient_to_follow():
+    model = CharRNN(1, 4)
+    with pytest.raises(ValueError, match="no gradient"):
+        gradient_flow(model, [0] * 30, max_lag=10)
+
+
 def test_a_crossing_is_interpolated_on_the_logarithm():
     assert first_crossing(np.array([1, 0.8, 0.2]), 0.4) == pytest.approx(1.5)
     assert first_crossing(np.array([1, 0.8, 0.7]), 0.4) is None

@@ -147,6 +147,20 @@ def test_filters_return_new_tensors_of_any_batch_shape():
     assert (torch.isfinite(keep_top_k(logits, 2)).sum(-1) == 2).all()
 
 
+@given(logit_vectors, st.integers(1, 25), st.floats(0.01, 1), st.floats(0, 1))
+def test_filters_one_after_the_other_are_the_pipeline(logits, top_k, top_p, min_p):
+    chained = keep_min_p(keep_top_p(keep_top_k(logits, top_k), top_p), min_p)
+    whole = distribution(logits, SamplingSettings(top_k=top_k, top_p=top_p, min_p=min_p))
+    assert set(torch.nonzero(torch.isfinite(chained)).flatten().tolist()) == set(whole.order[: whole.kept].tolist())
+
+
+def test_filters_let_a_gradient_through_to_what_they_keep():
+    logits = torch.tensor([1.0, 3.0, 2.0], requires_grad=True)
+    keep_top_k(logits, 2).logsumexp(-1).backward()
+    assert logits.grad is not None
+    assert (logits.grad > 0).tolist() == [False, True, True]
+
+
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
 def test_logits_that_are_not_finite_are_refused(broken):
     with pytest.raises(ValueError, match="not finite"):

@@ -13,9 +13,12 @@ import torch
 from safetensors.torch import save_file
 
 from charrnn import checkpoint
+from charrnn.corpus import Corpus
 from charrnn.model import CharRNN
 from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.training import Recipe, Training
 from charrnn.vocab import Vocab
+from scripts import train
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200
@@ -62,34 +65,42 @@ def test_a_run_prints_its_curve_and_a_sample_and_leaves_a_whole_checkpoint(corpu
     assert not (out / "training.safetensors").exists()
 
 
-def test_the_newest_checkpoint_loads_and_resumes_exactly_after_ten_kills_at_random_moments(corpus, tmp_path):
+def test_after_ten_kills_at_random_moments_the_newest_checkpoint_loads_and_the_run_ends_in_the_same_weights(
+    corpus, tmp_path
+):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    steps = ["--steps", 400, *SMALL[2:]]
-    start = time.monotonic()
-    assert call("train.py", "--data", corpus, "--out", undisturbed, *steps).returncode == 0
-    whole = time.monotonic() - start
+    flags = ["--data", corpus, *SMALL, "--steps", 3000, "--save-every", 50]
+    assert call("train.py", "--out", undisturbed, *flags).returncode == 0
     moments = random.Random(1)
-    for _ in range(10):
-        resume = ["--resume"] if checkpoint.holds_run(killed) else []
+    for kill in range(10):
+        resume = ["--resume"] if kill else []
         process = subprocess.Popen(
-            command("train.py", "--data", corpus, "--out", killed, *steps, *resume), stdout=subprocess.DEVNULL
+            command("train.py", "--out", killed, *flags, *resume), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        time.sleep(moments.uniform(0.3, 0.9) * whole)
+        wait_for_save(killed, process)
+        time.sleep(moments.uniform(0, 0.2))
+        assert process.poll() is None, "the run ended before it was killed: give it more steps"
         process.kill()
         process.wait()
-        if (killed / "model.safetensors").exists():
-            checkpoint.load(killed)
-        if checkpoint.holds_run(killed):
-            checkpoint.load_run(killed)
-        elif (killed / "model.safetensors").exists():
-            break  # it finished before it was killed
-    if checkpoint.holds_run(killed):
-        result = call("train.py", "--data", corpus, "--out", killed, "--resume")
-        assert result.returncode == 0, result.stderr
+        checkpoint.load(killed)
+        assert 0 < checkpoint.load_run(killed)[1]["step"] < 3000
+    result = call("train.py", "--data", corpus, "--out", killed, "--resume")
+    assert result.returncode == 0, result.stderr
     assert same(weights(undisturbed), weights(killed))
     for step in checkpoint.describe(undisturbed).saved_steps:
-        early = [checkpoint.load(folder, step).model.state_dict() for folder in (undisturbed, killed)]
-        assert same(*early)
+        assert same(*(checkpoint.load(folder, step).model.state_dict() for folder in (undisturbed, killed)))
+
+
+def wait_for_save(out, process):
+    """Until the run has been saved by this process, after at least one step."""
+    path, before = out / "training.safetensors", None
+    while True:
+        assert process.poll() is None
+        now = path.stat().st_mtime_ns if path.exists() else None
+        if before is not None and now != before and checkpoint.load_run(out)[1]["step"] > 0:
+            return
+        before = now if before is None else before
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -136,8 +147,10 @@ def test_a_run_that_diverges_names_step_norm_and_the_last_good_checkpoint(corpus
     exploding = ["--learning-rate", 1000, "--max-grad-norm", 0, "--warmup-steps", 0, "--weight-decay", 900]
     result = call("train.py", "--data", corpus, "--out", out, *SMALL, *exploding)
     assert result.returncode == 1
-    assert "diverged at step" in result.stderr and "gradient norm" in result.stderr and str(out) in result.stderr
-    assert checkpoint.load(out).step < 60
+    assert "diverged at step" in result.stderr and "gradient norm" in result.stderr
+    assert f"{out}, step {checkpoint.load(out).step}; to try again, remove" in result.stderr
+    (out / "training.safetensors").unlink()
+    assert call("train.py", "--data", corpus, "--out", out, *SMALL).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -149,6 +162,7 @@ def test_a_run_that_diverges_names_step_norm_and_the_last_good_checkpoint(corpus
         (None, [], "cannot read"),
         (TEXT.encode(), ["--learning-rate", "-1"], "learning_rate is -1"),
         (TEXT.encode(), ["--resume"], "no unfinished run"),
+        (TEXT.encode(), ["--max-grad-norm", "inf"], "max_grad_norm is inf"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, content, flags, reason):
@@ -171,12 +185,56 @@ def test_resume_refuses_another_recipe_and_another_text(corpus, tmp_path):
         time.sleep(0.05)
     process.kill()
     process.wait()
-    result = call("train.py", "--data", corpus, "--out", out, "--resume", "--batch", 9)
-    assert (result.returncode, "has batch 8, not 9" in result.stderr) == (2, True)
+    for flags, reason in {
+        ("--batch", 9): "has batch 8, not 9",
+        ("--seed", 5): "has seed 0, not 5",
+        ("--recipe", "lab"): "not",
+    }.items():
+        result = call("train.py", "--data", corpus, "--out", out, "--resume", *flags)
+        assert (result.returncode, reason in result.stderr) == (2, True)
     other = tmp_path / "other.txt"
     other.write_text(TEXT.upper(), encoding="utf-8")
     result = call("train.py", "--data", other, "--out", out, "--resume")
     assert (result.returncode, "give the same --data" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda tensors, run: run.pop("step"),
+        lambda tensors, run: run.update(recipe={"steps": 5, "magic": 1}),
+        lambda tensors, run: run.update(history=[{"step": 1}]),
+        lambda tensors, run: run.update(losses=["x"]),
+        lambda tensors, run: tensors.pop("rng"),
+        lambda tensors, run: tensors.pop("model.head.bias"),
+        lambda tensors, run: tensors.update({"else": torch.zeros(1)}),
+        lambda tensors, run: tensors["model.head.bias"].fill_(float("nan")),
+    ],
+)
+def test_a_damaged_run_is_refused_in_one_line(corpus, tmp_path, damage):
+    training = Training(Corpus.from_text(TEXT), Recipe(steps=50, batch=2, seq_len=4, hidden_dim=4))
+    training.measure()
+    training.advance()
+    tensors, run = training.state()
+    damage(tensors, run)
+    checkpoint.save_run(tmp_path, tensors, run | {"threads": 1})
+    result = call("train.py", "--data", corpus, "--out", tmp_path, "--resume")
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_resume_uses_the_threads_of_the_run(corpus, tmp_path):
+    training = Training(Corpus.from_text(TEXT), Recipe(steps=2, batch=2, seq_len=4, hidden_dim=4))
+    tensors, run = training.state()
+    before = torch.get_num_threads()
+    try:
+        for threads, flags, expected in [(1, [], 1), (2, [], 2), (2, ["--threads", "1"], 1)]:
+            checkpoint.save_run(tmp_path, tensors, run | {"threads": threads})
+            options = train.parse(["--out", str(tmp_path), "--resume", *flags])
+            train.start(options, Corpus.from_text(TEXT))
+            assert torch.get_num_threads() == expected
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_sample_script_writes_what_python_writes():
@@ -219,6 +277,7 @@ def test_the_sample_script_writes_with_a_lab_solution(tmp_path, corpus):
         (["--top-p", "0"], "top_p is 0"),
         (["--seed", "-1"], "seed is -1"),
         (["--step", "7"], "has no step 7"),
+        (["--state-dict", "solution.pt", "--data", str(Path(__file__))], "cannot read"),
     ],
 )
 def test_what_the_sample_script_cannot_do_is_one_line_and_exit_code_2(flags, reason):
@@ -227,6 +286,42 @@ def test_what_the_sample_script_cannot_do_is_one_line_and_exit_code_2(flags, rea
     assert reason in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("script", "flags"),
+    [
+        ("sample.py", ["--data", "text.txt"]),
+        ("sample.py", ["--state-dict", "solution.safetensors", "--step", "10"]),
+        ("sample.py", ["--chars", "-1"]),
+        ("train.py", ["--threads", "99999999999"]),
+        ("train.py", ["--seed", "-1"]),
+        ("train.py", ["--seed", "99999999999999999999999"]),
+        ("train.py", ["--save-every", "0"]),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused_by_name(script, flags):
+    result = call(script, *flags)
+    assert result.returncode == 2
+    assert flags[-2] in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+
+
+def test_a_full_disk_behind_stdout_is_one_line():
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(command("sample.py"), stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+
+
+def test_a_pipe_that_knows_few_characters_still_gets_the_text(tmp_path):
+    text = "αβγδε ζηθ\n" * 300
+    (tmp_path / "greek.txt").write_text(text, encoding="utf-8")
+    result = call(
+        "train.py", "--data", tmp_path / "greek.txt", "--out", tmp_path / "rnn", *SMALL, PYTHONIOENCODING="ascii"
+    )
+    assert result.returncode == 0, result.stderr
+    assert "\\u03b1" in result.stdout
 
 
 def test_a_failed_push_keeps_the_result_and_prints_the_line_that_retries(corpus, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from charrnn import training as training_module
 from charrnn.corpus import Corpus, CorpusError
 from charrnn.model import CharRNN
 from charrnn.training import (
@@ -181,6 +182,28 @@ def test_cold_evaluation_starts_every_window_from_zero():
     model, ids = CharRNN(5, 4), torch.randint(5, (900,))
     losses = [F.cross_entropy(model(ids[None, i : i + 256])[0][0], ids[i + 1 : i + 257]).item() for i in (0, 256, 512)]
     assert evaluate_cold(model, ids) == pytest.approx(sum(losses) / 3, rel=1e-5)
+
+
+def test_cold_evaluation_reads_in_batches_without_changing_the_mean(monkeypatch):
+    model, ids = CharRNN(5, 4), torch.randint(5, (256 * 7 + 1,))
+    whole = evaluate_cold(model, ids)
+    monkeypatch.setattr(training_module, "COLD_BATCH", 3)
+    assert evaluate_cold(model, ids) == pytest.approx(whole, rel=1e-6)
+
+
+def test_metrics_between_two_points_of_the_curve_are_of_this_step():
+    training = run(Training(Corpus.from_text(TEXT), SMALL), 11)
+    assert training.metrics()["train_loss_nats"] == training._losses[-1] != training.history[-1].train_loss_nats
+
+
+def test_a_long_run_has_a_curve_of_bounded_length():
+    training = Training(Corpus.from_text(TEXT), replace(SMALL, steps=10**6))
+    training.history = []
+    points = 0
+    for step in range(0, 10**6, 100):
+        training.step = step
+        points += training.measure_due
+    assert 900 <= points <= 1100
 
 
 def test_evaluation_of_a_text_shorter_than_a_window_is_possible():

@@ -42,14 +42,9 @@ class CheckpointInfo:
     recipe: dict[str, Any]
     metrics: dict[str, Any]
     history: list[Progress]
+    saved_steps: list[int]  # that can be loaded, ascending, the last one the checkpoint's own
     data_sha256: str
     sha256: str  # of model.safetensors
-
-    @property
-    def saved_steps(self) -> list[int]:
-        """The steps that can be loaded, ascending, the last one the checkpoint's own."""
-        steps = [int(path.stem) for path in (self.folder / STEPS).glob("*.safetensors") if path.stem.isdigit()]
-        return sorted({step for step in steps if step < self.step} | {self.step})
 
     @property
     def passage(self) -> str:
@@ -89,9 +84,10 @@ def save(
     passage: str = "",
 ) -> None:
     """
-    Write a checkpoint folder: saved steps and copies first, the model last, each file whole or not at all.
+    Write a checkpoint folder: the model first, then its saved steps and the copies, each file whole or not at all.
 
-    `saved` maps steps to their state dicts. Raises OSError where the folder cannot be written; what was there stays.
+    `saved` maps steps to their state dicts. Raises OSError where the folder cannot be written. Whatever the moment of a
+    crash, the model there is the old or the new one; steps of the other are not offered.
     """
     config = {"cell": "rnn", "hidden_dim": model.hidden_dim}
     whole = {
@@ -105,19 +101,19 @@ def save(
         "metrics": dict(metrics),
         "history": [asdict(progress) for progress in history],
     }
+    write_tensors(folder / MODEL, model.state_dict(), whole)
     along_the_way = {key: whole[key] for key in OF_THE_RUN}
-    for saved_step, weights in saved.items():
-        path = folder / STEPS / f"{saved_step:06d}.safetensors"
-        write_tensors(path, weights, along_the_way | {"step": saved_step})
+    paths = {_step_path(folder, saved_step): saved_step for saved_step in saved}
+    for path, saved_step in paths.items():
+        write_tensors(path, saved[saved_step], along_the_way | {"step": saved_step})
     for path in (folder / STEPS).glob("*.safetensors"):
-        if path.stem not in {f"{saved_step:06d}" for saved_step in saved}:
+        if path not in paths:
             path.unlink()
     readable = {key: value for key, value in whole.items() if key != "history"}
     write_bytes(folder / "config.json", _json_bytes(readable))
     write_bytes(folder / "history.json", _json_bytes(whole["history"]))
     if passage:
         write_bytes(folder / PASSAGE, passage.encode("utf-8"))
-    write_tensors(folder / MODEL, model.state_dict(), whole)
 
 
 def save_run(folder: Path, tensors: Mapping[str, Tensor], run: Mapping[str, Any]) -> None:
@@ -133,6 +129,10 @@ def remove_run(folder: Path) -> None:
 def holds_run(folder: Path) -> bool:
     """Whether the folder holds a run that has not finished."""
     return (folder / RUN).is_file()
+
+
+def _step_path(folder: Path, step: int) -> Path:
+    return folder / STEPS / f"{step:06d}.safetensors"
 
 
 def _json_bytes(value: Any) -> bytes:
@@ -160,10 +160,7 @@ def load(folder: Path, step: int | None = None) -> Checkpoint:
         if step not in info.saved_steps:
             saved = ", ".join(map(str, info.saved_steps))
             raise CheckpointError(f"{folder} has no step {step}: give one of {saved}")
-        metadata, file = file.metadata(), read(folder / STEPS / f"{step:06d}.safetensors")
-        for key in OF_THE_RUN:
-            if file.metadata().get(key) != metadata[key]:
-                raise CheckpointError(f"{file.path} belongs to another run than {folder / MODEL}: its {key} differs")
+        file = read(_step_path(folder, step))
     model = _build(file, info.hidden_dim, info.vocab)
     return Checkpoint(info, model, info.vocab, step, [point for point in info.history if point.step <= step])
 
@@ -209,15 +206,30 @@ def list_checkpoints(root: Path) -> tuple[list[CheckpointInfo], dict[str, Checkp
     return good, refused
 
 
+KINDS: dict[str, type] = {
+    "name": str,
+    "config": dict,
+    "vocab": str,
+    "step": int,
+    "seed": int,
+    "recipe": dict,
+    "metrics": dict,
+    "history": list,
+    "data_sha256": str,
+}
+
+
 def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
     path, metadata = file.path, file.metadata()
+    for key, kind in KINDS.items():
+        if type(metadata.get(key)) is not kind:
+            raise CheckpointError(f"{path} has the {key} {metadata.get(key)!r}: it must be of type {kind.__name__}")
+    cell, hidden_dim = (metadata["config"].get(key) for key in ("cell", "hidden_dim"))
+    if cell != "rnn":
+        raise CheckpointError(f"{path} holds a {cell!r} model; this version knows 'rnn'")
+    if type(hidden_dim) is not int or hidden_dim < 1:
+        raise CheckpointError(f"{path} has hidden_dim {hidden_dim!r}: it must be a whole number above 0")
     try:
-        config = metadata["config"]
-        cell, hidden_dim = config["cell"], config["hidden_dim"]
-        if cell != "rnn":
-            raise CheckpointError(f"{path} holds a {cell!r} model; this version knows 'rnn'")
-        if type(hidden_dim) is not int or hidden_dim < 1:
-            raise CheckpointError(f"{path} has hidden_dim {hidden_dim!r}: it must be a whole number above 0")
         return CheckpointInfo(
             name=folder.resolve().name,
             saved_as=metadata["name"],
@@ -226,18 +238,32 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
             hidden_dim=hidden_dim,
             vocab=Vocab(metadata["vocab"]),
             parameters=sum(math.prod(tensor["shape"]) for tensor in file.header.values()),
-            step=int(metadata["step"]),
-            seed=int(metadata["seed"]),
+            step=metadata["step"],
+            seed=metadata["seed"],
             recipe=metadata["recipe"],
             metrics=metadata["metrics"],
-            history=[Progress(**progress) for progress in metadata["history"]],
+            history=[Progress.from_json(point) for point in metadata["history"]],
+            saved_steps=[*_saved_steps(folder, metadata), metadata["step"]],
             data_sha256=metadata["data_sha256"],
             sha256=hashlib.sha256(file.data).hexdigest(),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"the metadata of {path} is not that of a checkpoint: {error!r}") from None
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"the metadata of {path} are not those of a checkpoint: {error}") from None
+
+
+def _saved_steps(folder: Path, metadata: dict[str, Any]) -> list[int]:
+    """The steps on the way whose file is whole and of the same run as the model with these metadata."""
+    steps = []
+    for path in sorted((folder / STEPS).glob("*.safetensors")):
+        try:
+            of_step = read(path).metadata()
+        except CheckpointError:
+            continue
+        step = of_step.get("step")
+        same_run = all(of_step.get(key) == metadata[key] for key in OF_THE_RUN)
+        if same_run and type(step) is int and step < metadata["step"] and path == _step_path(folder, step):
+            steps.append(step)
+    return steps
 
 
 def _build(file: SafeFile, hidden_dim: int, vocab: Vocab) -> CharRNN:

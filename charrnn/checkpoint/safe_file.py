@@ -4,8 +4,10 @@ A safetensors file, written whole and read with suspicion; nothing here can run 
 Reading takes the whole file into memory once, so that what is checked is what is used, whatever happens to the file.
 """
 
+import hashlib
 import json
 import os
+import stat
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
 FORMAT = "1"
-MAX_FILE_BYTES = 256 << 20
+MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
 LFS_POINTER = b"version https://git-lfs"
 PICKLES = (b"\x80", b"PK\x03\x04")
@@ -42,35 +44,60 @@ class SafeFile:
         if self.texts.get("charrnn") != FORMAT:
             raise CheckpointError(f"{self.path} is not a charrnn checkpoint of format {FORMAT}")
         try:
-            return {key: _parse_json(text) for key, text in self.texts.items() if key != "charrnn"}
+            return {key: _parse_json(text) for key, text in self.texts.items() if key not in ("charrnn", "digest")}
         except (ValueError, RecursionError) as error:
             raise CheckpointError(f"the metadata of {self.path} cannot be read: {error}") from None
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors by name. Raises CheckpointError where the data are not what the header says."""
         try:
-            return tensors_from_bytes(self.data)
+            tensors = tensors_from_bytes(self.data)
         except safetensors.SafetensorError as error:
             raise CheckpointError(f"{self.path} is damaged: {error}") from None
+        if self.texts.get("digest", digest(tensors)) != digest(tensors):
+            raise CheckpointError(f"{self.path} is damaged: its tensors are not those that were written")
+        return tensors
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """The sha256 of tensors, their names, types and shapes: what a flipped bit would change."""
+    whole = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        whole.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
+        whole.update(tensor.numpy().tobytes())
+    return whole.hexdigest()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors and what fits into JSON as one file of our format, whole or not at all. Raises OSError."""
+    """
+    Write tensors and what fits into JSON as one file of our format, whole or not at all.
+
+    Raises OSError where it cannot be written, and ValueError for what `read` would refuse.
+    """
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    texts = {"charrnn": FORMAT} | {key: json.dumps(value) for key, value in metadata.items()}
-    write_bytes(path, tensors_to_bytes(contiguous, metadata=texts))
+    texts = {"charrnn": FORMAT, "digest": digest(contiguous)}
+    texts |= {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
+    data = tensors_to_bytes(contiguous, metadata=texts)
+    header_bytes = struct.unpack("<Q", data[:8])[0]
+    if len(data) > MAX_FILE_BYTES or header_bytes > MAX_HEADER_BYTES:
+        raise CheckpointError(f"{path} would take {len(data)} bytes, {header_bytes} of them in its header: too many")
+    write_bytes(path, data)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Temporary name in the same folder, fsync, readable by all, atomic rename, fsync of the folder."""
+    """Temporary name in the same folder, fsync, readable by all, atomic rename, fsync of the folder. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a full disk must not stay full
+        raise
     if os.name == "posix":  # elsewhere a folder cannot be opened
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -83,10 +110,12 @@ def read(path: Path) -> SafeFile:
     """A safetensors file. Raises CheckpointError for anything else: the reasons are in the table of the tests."""
     try:
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > MAX_FILE_BYTES:
-                raise CheckpointError(f"{path} has {size} bytes; more than {MAX_FILE_BYTES} are refused")
-            data = file.read()
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise CheckpointError(f"{path} is not a file")
+            data = file.read(MAX_FILE_BYTES + 1)
+            if len(data) > MAX_FILE_BYTES:
+                raise CheckpointError(f"{path} has {status.st_size} bytes; more than {MAX_FILE_BYTES} are refused")
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
     if data.startswith(LFS_POINTER):
