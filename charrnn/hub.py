@@ -24,13 +24,11 @@ from huggingface_hub import (
 )
 
 from charrnn import __version__
-from charrnn.checkpoint import CheckpointInfo, describe
+from charrnn.checkpoint import FILES, MODEL, CheckpointInfo, describe
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256
 from charrnn.metrics import bits_per_char, perplexity
 
-# What leaves this machine, and what is fetched: nothing else, and never the optimiser's state.
-FILES = ("model.safetensors", "config.json", "history.json", "passage.txt", "steps/*.safetensors")
-CARD = "README.md"
+CARD = "README.md"  # beside it go FILES and nothing else, never the optimiser's state
 
 # The two validation figures of a checkpoint: name, key of its metrics, protocol.
 VALIDATIONS = (
@@ -69,8 +67,8 @@ def resolve(source: str) -> Path:
     patterns = [pattern for name in FILES for pattern in (name, f"*/{name}")]
     with _as_hub_errors(source):
         folder = Path(snapshot_download(match["repo_id"], revision=match["revision"], allow_patterns=patterns))
-    if next(folder.rglob("model.safetensors"), None) is None:
-        raise HubError(f"{source} holds no charrnn checkpoint: there is no model.safetensors in it")
+    if next(folder.rglob(MODEL), None) is None:
+        raise HubError(f"{source} holds no charrnn checkpoint: there is no {MODEL} in it")
     return folder
 
 

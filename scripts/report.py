@@ -19,21 +19,24 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from charrnn.checkpoint import CheckpointInfo, describe, list_checkpoints
+from charrnn.checkpoint import CheckpointInfo, describe
 from charrnn.metrics import bits_per_char, perplexity
 from scripts.bench import UNITS
 
+BUNDLED = ("rnn", "rnn-lab")
 BENCHES = ("train", "sample", "gradients")
 HEADS = "checkpoint|seed|parameters|steps|minutes|train|val `stream`|val `cold`|bits|perplexity".split("|")
 
 
 def results(root: Path) -> str:
-    """The table of what the checkpoints under `root/checkpoints` reach, then that of the runs that are not bundled."""
-    found, refused = list_checkpoints(root / "checkpoints")
-    if refused:
-        raise ValueError("; ".join(map(str, refused.values())))
-    bundled = sorted(map(record, found), key=lambda run: run["metrics"]["val_stream_nats"])
-    return markdown_table(HEADS, [_result(run) for run in [*bundled, *kept_runs(root)]])
+    """The table of what the bundled checkpoints reach, the best first, then what the runs do that are not bundled."""
+    ordered = sorted(map(record, bundled(root)), key=lambda run: run["metrics"]["val_stream_nats"])
+    return markdown_table(HEADS, [_result(run) for run in [*ordered, *kept_runs(root)]])
+
+
+def bundled(root: Path) -> list[CheckpointInfo]:
+    """The checkpoints that come with the repository; what else was trained beside them is nobody's but its owner's."""
+    return [describe(root / "checkpoints" / name) for name in BUNDLED]
 
 
 def record(info: CheckpointInfo) -> dict[str, Any]:
@@ -67,11 +70,11 @@ def _result(run: dict[str, Any]) -> list[str]:
 
 def initial_loss(root: Path) -> str:
     """A sentence on where training starts."""
-    found, _ = list_checkpoints(root / "checkpoints")
-    losses = ", ".join(f"{info.metrics['initial_loss_nats']:.3f} (`{info.name}`)" for info in found)
-    return (
-        f"Before the first update the loss is {losses}; guessing among 65 characters costs ln 65 = {math.log(65):.3f}."
-    )
+    infos = bundled(root)
+    losses = ", ".join(f"{info.metrics['initial_loss_nats']:.3f} (`{info.name}`)" for info in infos)
+    size = len(infos[0].vocab)
+    guess = f"guessing among {size} characters costs ln {size} = {math.log(size):.3f}"
+    return f"Before the first update the loss is {losses}; {guess}."
 
 
 def speed(root: Path) -> str:
@@ -131,15 +134,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bench", action="store_true", help="run the benchmarks first and keep their records in docs/")
     parser.add_argument("--runs", nargs="+", type=Path, metavar="FOLDER", help="keep the figures of these checkpoints")
     options = parser.parse_args(arguments)
-    if options.runs:
-        keep_runs(REPOSITORY, options.runs)
-    if options.bench:
-        run_benches(REPOSITORY)
-    path = REPOSITORY / "README.md"
-    wanted = readme(REPOSITORY)
+    try:
+        if options.runs:
+            keep_runs(REPOSITORY, options.runs)
+        if options.bench:
+            run_benches(REPOSITORY)
+        return write(REPOSITORY, only_check=options.check)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def write(root: Path, only_check: bool) -> int:
+    """Bring README.md up to date, or only say whether it is; the exit code."""
+    path, wanted = root / "README.md", readme(root)
     if path.read_text(encoding="utf-8") == wanted:
         return 0
-    if options.check:
+    if only_check:
         print("README.md is stale: run python scripts/report.py", file=sys.stderr)
         return 1
     path.write_text(wanted, encoding="utf-8")

@@ -1,6 +1,7 @@
 """What the README promises is there: front matter, commands, flags, files, figures, snippets."""
 
 import json
+import os
 import re
 import shlex
 import socket
@@ -149,6 +150,12 @@ def test_the_results_table_is_read_from_the_checkpoints():
     assert f"{info.parameters:,}" in row and f"{info.metrics['val_stream_nats']:.3f}" in row
 
 
+def test_a_checkpoint_of_ones_own_does_not_make_the_tables_stale():
+    infos = report.bundled(ROOT)
+    assert [info.name for info in infos] == list(report.BUNDLED)
+    assert set(report.BUNDLED) <= {path.name for path in (ROOT / "checkpoints").iterdir()}
+
+
 def test_a_stale_section_is_replaced_and_a_missing_one_refused():
     text = "a <!-- x:begin --> old <!-- x:end --> b"
     assert report.rewrite(text, {"x": "new"}) == "a <!-- x:begin -->\nnew\n<!-- x:end --> b"
@@ -180,14 +187,14 @@ def test_python_writes_what_the_command_line_writes(from_the_command_line):
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A running app."""
+def address(tmp_path_factory) -> Iterator[str]:
+    """A running app that asks nothing of the network."""
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "CHARRNN_CACHE": str(tmp_path_factory.mktemp("no-corpus"))}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, "app.py", "--port", str(port)]
+    app = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 120

@@ -1,6 +1,7 @@
 """A trained model as a file that cannot run code: save, load, refuse."""
 
 from charrnn.checkpoint.folder import (
+    FILES,
     MODEL,
     RUN,
     Checkpoint,
@@ -18,6 +19,7 @@ from charrnn.checkpoint.folder import (
 from charrnn.checkpoint.safe_file import CheckpointError
 
 __all__ = [
+    "FILES",
     "MODEL",
     "RUN",
     "Checkpoint",

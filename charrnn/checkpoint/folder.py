@@ -23,6 +23,8 @@ from charrnn.model import CharRNN
 from charrnn.vocab import Vocab
 
 MODEL, RUN, STEPS, PASSAGE = "model.safetensors", "training.safetensors", "steps", "passage.txt"
+CONFIG, HISTORY = "config.json", "history.json"
+FILES = (MODEL, CONFIG, HISTORY, PASSAGE, f"{STEPS}/*.safetensors")  # what a finished checkpoint consists of
 OF_THE_RUN = ("config", "vocab", "seed", "recipe", "data_sha256")  # what a saved step shares with its checkpoint
 
 
@@ -110,8 +112,8 @@ def save(
         if path not in paths:
             path.unlink()
     readable = {key: value for key, value in whole.items() if key != "history"}
-    write_bytes(folder / "config.json", _json_bytes(readable))
-    write_bytes(folder / "history.json", _json_bytes(whole["history"]))
+    write_bytes(folder / CONFIG, _json_bytes(readable))
+    write_bytes(folder / HISTORY, _json_bytes(whole["history"]))
     if passage:
         write_bytes(folder / PASSAGE, passage.encode("utf-8"))
 
