@@ -20,12 +20,19 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     on_space = "SPACE_ID" in os.environ
     host = "0.0.0.0" if on_space else "127.0.0.1"
     parser.add_argument("--host", default=host, help="address to listen on (%(default)s)")
-    port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
-    parser.add_argument("--port", type=int, default=port, help="port to listen on (%(default)s)")
+    default = os.environ.get("GRADIO_SERVER_PORT", "7860")
+    parser.add_argument("--port", type=port, default=default, help="port to listen on, 0 for a free one (%(default)s)")
     parser.add_argument(
         "--checkpoints", default=str(ROOT / "checkpoints"), help="a folder, or owner/name[@revision] on the Hub"
     )
     return parser.parse_args(arguments)
+
+
+def port(text: str) -> int:
+    """What stands for a port on the command line, or in the environment."""
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give 0 to 65535")
+    return int(text)
 
 
 def satisfy_zero_gpu() -> None:
@@ -65,9 +72,9 @@ def main() -> None:
         threading.Thread(target=fetch_corpus, daemon=True).start()
     try:
         ui.launch(demo, arguments.host, arguments.port)
-    except OSError:
+    except OSError as error:
         where = f"{arguments.host}:{arguments.port}"
-        sys.exit(_refused(f"cannot listen on {where}: is it taken? Give another one with --port"))
+        sys.exit(_refused(f"cannot listen on {where}: {error.strerror or error}; give another --host or --port"))
 
 
 def _refused(reason: str) -> int:

@@ -23,7 +23,7 @@ from charrnn.ui.messages import (
     quantised,
 )
 from charrnn.ui.row_order import by_activity, by_similarity
-from charrnn.ui.session import LONGEST_RUN, Wishes
+from charrnn.ui.wishes import LARGEST_SEED, Manner, Wishes, sampling, whole
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,7 +78,7 @@ def test_as_fast_as_it_goes_still_leaves_room_for_others():
 
 def test_a_notice_names_characters_and_positions():
     said = dropped_notice([(0, "é"), (4, "\t")])
-    assert said == notice("Left out 2 characters this model has never seen: 'é' at 1, '\\t' at 5.")
+    assert said == notice("Left out 2 characters this model has never seen: 'é' at position 0, '\\t' at position 4.")
     many = dropped_notice([(i, "ß") for i in range(9)])
     assert many is not None and "and 4 more" in many["text"]
     assert dropped_notice([]) is None
@@ -128,44 +128,65 @@ PAGE = {
 
 def test_wishes_are_read_as_sent():
     wishes = Wishes.from_page(PAGE)
-    assert (wishes.settings.temperature, wishes.speed, wishes.seed, wishes.checkpoint, wishes.step) == (
-        0.8,
-        30,
-        7,
-        "rnn",
-        2000,
-    )
+    assert (wishes.manner.settings.temperature, wishes.manner.speed, wishes.seed) == (0.8, 30, 7)
+    assert (wishes.choice.name, wishes.choice.step) == ("rnn", 2000)
+    assert Wishes.from_page(PAGE | {"checkpoint": None}).choice.name is None
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("name", "wrong"),
     [
-        {"temperature": -1},
-        {"temperature": "x"},
-        {"temperature": float("nan")},
-        {"top_k": -1},
-        {"top_p": 0},
-        {"min_p": 2},
-        {"seed": -1},
-        {"seed": 2**63},
-        {"seed": float("inf")},
-        {"prompt": None, "speed": None},
-        {"checkpoint": "rnn"},
+        ("temperature", -1),
+        ("temperature", 2.5),
+        ("temperature", 1e-9),
+        ("temperature", "x"),
+        ("temperature", True),
+        ("temperature", float("nan")),
+        ("top_k", -1),
+        ("top_k", 1.5),
+        ("top_k", float("inf")),
+        ("top_p", 0),
+        ("min_p", 2),
+        ("seed", -1),
+        ("seed", 1.5),
+        ("seed", 2**53),  # a page cannot send it exactly
+        ("seed", float("inf")),
+        ("seed", ""),
+        ("characters", 0),
+        ("characters", 10**9),
+        ("characters", None),
+        ("characters", True),
+        ("speed", 1e-9),
+        ("speed", -1),
+        ("speed", 10**9),
+        ("speed", None),
+        ("prompt", None),
+        ("prompt", "a" * 1001),
+        ("checkpoint", "rnn"),
+        ("checkpoint", {"name": ["rnn"], "step": 0}),
+        ("step", "rnn"),
     ],
 )
-def test_wishes_out_of_range_are_refused(wrong: dict):
-    with pytest.raises(ValueError):
-        Wishes.from_page(PAGE | wrong)
+def test_wishes_out_of_range_are_refused_in_one_line_that_names_them(name: str, wrong: Any):
+    sent = {"checkpoint": {"name": "rnn", "step": wrong}} if name == "step" else {name: wrong}
+    with pytest.raises(ValueError, match=rf"^[a-z ]*{name} is .*give .*\Z"):
+        Wishes.from_page(PAGE | sent)
 
 
 def test_missing_wishes_are_refused():
-    with pytest.raises(ValueError, match="temperature"):
-        Wishes.from_page({})
+    for sent in ({}, None, [], "x"):
+        with pytest.raises(ValueError, match="temperature"):
+            Wishes.from_page(sent)
 
 
-def test_endless_wishes_are_cut():
-    wishes = Wishes.from_page(PAGE | {"characters": 10**9, "prompt": "a" * 10**6, "speed": 10**9})
-    assert wishes.characters == LONGEST_RUN and len(wishes.prompt) == 1000 and wishes.speed == 1000
+def test_a_slider_does_not_depend_on_the_seed_box():
+    assert Manner.from_page(PAGE | {"seed": "", "characters": 0, "prompt": None}) == Manner.from_page(PAGE)
+
+
+def test_whole_numbers_may_be_written_with_a_point():
+    assert whole("seed", 7.0, 0, LARGEST_SEED) == 7
+    assert whole("seed", LARGEST_SEED, 0, LARGEST_SEED) == 2**63 - 1
+    assert sampling(0, 5.0, 1, 0).top_k == 5
 
 
 # ------------------------------------------------------------------ a session, without a page
@@ -179,12 +200,12 @@ def run_in_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 def collect(session, store, wishes, until=None) -> list[dict]:
     async def run() -> list[dict]:
-        session.begin(store, wishes)
+        await session.begin(store, wishes)
         got = []
-        async for text in session.writing(store, fresh=True):
+        async for text in session.writing(store):
             got.append(json.loads(text))
             if until and until(got):
-                session.pause()
+                session.pause(0)
         return got
 
     return run_in_loop(run())
@@ -222,8 +243,8 @@ def test_a_paused_session_goes_on_with_the_same_dice(store):
     assert halves.state == "paused" and halves.written < 300
 
     async def rest() -> None:
-        halves.prolong(wishes)
-        async for _ in halves.writing(store, fresh=False):
+        halves.prolong(wishes.manner)
+        async for _ in halves.writing(store):
             pass
 
     run_in_loop(rest())
@@ -237,11 +258,94 @@ def test_a_generator_that_is_dropped_frees_its_place(store):
     wishes = Wishes.from_page(PAGE | {"checkpoint": None})
 
     async def leave_at_once() -> None:
-        session.begin(store, wishes)
-        generator = session.writing(store, fresh=True)
+        await session.begin(store, wishes)
+        generator = session.writing(store)
         await anext(generator)
         assert len(store.writers) == 1
         await generator.aclose()  # type: ignore[attr-defined]
 
     run_in_loop(leave_at_once())
     assert not store.writers and session.state == "paused"
+
+
+def test_a_run_that_a_later_click_took_back_writes_nothing(store):
+    from charrnn.ui.session import Session
+
+    async def pause_overtakes_write() -> list[dict]:
+        session = Session()
+        session.pause(2)
+        await session.begin(store, Wishes.from_page(PAGE | {"checkpoint": None}))
+        return [json.loads(text) async for text in session.writing(store, click=1)]
+
+    got = run_in_loop(pause_overtakes_write())
+    assert [part["kind"] for part in got] == ["start", "state"]
+    assert got[0]["text"] == PAGE["prompt"] and got[-1]["state"] == "paused"
+
+
+def test_an_event_before_the_page_was_opened_says_to_reload(store):
+    from charrnn.ui.session import Session
+
+    session = Session()
+    for event in (session.step, session.resend, lambda: session.clear(1)):
+        with pytest.raises(ValueError, match="reload"):
+            run_in_loop(event())
+    with pytest.raises(ValueError, match="reload"):
+        session.prolong(Manner.from_page(PAGE))
+
+
+def test_a_model_changed_in_mid_text_keeps_its_notice_and_reads_the_text_once(store, monkeypatch):
+    from charrnn.ui.session import Session
+    from charrnn.ui.store import Reader
+    from charrnn.ui.wishes import Choice
+
+    session, read = Session(), []
+    whole_read = Reader.read
+    monkeypatch.setattr(Reader, "read", lambda reader, text: read.append(text) or whole_read(reader, text))
+
+    async def change() -> list[dict]:
+        assert store.reader().orders and store.reader("rnn", 0).orders  # they read the passage, once
+        read.clear()
+        await session.begin(store, Wishes.from_page(PAGE | {"prompt": "→A", "speed": 0, "checkpoint": None}))
+        got = []
+        async for text in session.writing(store):
+            got.append(json.loads(text))
+            if len(got) == 2:
+                session.text += "é"  # a character the other model does not know
+                assert await session.change_model(store, Choice("rnn", 0)) is None
+        return got
+
+    starts = [part for part in run_in_loop(change()) if part["kind"] == "start"]
+    assert "'→' at position 0" in starts[0]["notice"]["text"] and "'é' at" in starts[1]["notice"]["text"]
+    assert starts[1]["model"]["step"] == 0 and len(read) == 2
+    assert "notice" not in json.loads(run_in_loop(session.resend()))  # what the page shows stays
+
+
+def test_a_model_is_read_beside_the_event_loop(store, monkeypatch):
+    import threading
+
+    from charrnn.ui.session import Session
+    from charrnn.ui.store import Reader
+    from charrnn.ui.wishes import Choice
+
+    threads, whole_read = set(), Reader.read
+
+    def read(reader: Reader, text: str):
+        threads.add(threading.get_ident())
+        return whole_read(reader, text)
+
+    async def change() -> int:
+        session = Session()
+        session.open(store)
+        monkeypatch.setattr(Reader, "read", read)
+        await session.change_model(store, Choice("rnn", 0))
+        return threading.get_ident()
+
+    assert run_in_loop(change()) not in threads and threads
+
+
+def test_an_unusable_value_does_not_end_a_run():
+    from charrnn.ui.session import Session
+
+    session = Session()
+    session.state = "writing"
+    assert json.loads(session.trouble(ValueError("speed is 1")))["state"] == "writing"

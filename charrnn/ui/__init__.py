@@ -1,5 +1,7 @@
 """The page: a header, the left column, the list of tabs; and how it is served."""
 
+import asyncio
+import socket
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -8,9 +10,10 @@ import gradio as gr
 from charrnn.ui import api, gradients_tab, write_tab
 from charrnn.ui.assets import read, routes
 from charrnn.ui.control_view.control_view import control_view, offer
-from charrnn.ui.session import Session, Wishes
+from charrnn.ui.session import Session
 from charrnn.ui.store import Store
 from charrnn.ui.theme import theme
+from charrnn.ui.wishes import Choice
 from charrnn.ui.write_tab import QUIET
 
 MOST_THREADS = 400  # also Gradio's limit of generators at once: a lecture hall writes at the same time
@@ -24,14 +27,14 @@ def build_demo(store: Store) -> gr.Blocks:
     async def arrive(session: Session, request: gr.Request) -> tuple[Any, Any]:
         visitors[str(request.session_hash)] = session
         try:
-            session.open(store)
+            await asyncio.to_thread(session.open, store)
         except ValueError as error:
             return offer(store, None), session.trouble(error)
-        return offer(store, session.reader), session.snapshot()
+        return offer(store, session.reader), await session.snapshot()
 
     async def model(session: Session, event: gr.EventData) -> Any:
         try:
-            return session.change_model(store, Wishes.from_page(event._data)) or gr.skip()
+            return await session.change_model(store, Choice.from_page(event._data)) or gr.skip()
         except ValueError as error:
             return session.trouble(error)
 
@@ -48,9 +51,11 @@ def build_demo(store: Store) -> gr.Blocks:
         return draw_gradients(session, text)
 
     def draw_gradients(session: Session, text: str) -> Any:
-        if session.tab != "gradients" or session.reader is None:
+        if session.tab != "gradients":
             return gr.skip()
-        return gradients_tab.picture(store, session.reader, text)
+        session.measurement = mine = session.measurement + 1
+        drawn = gradients_tab.picture(store, session.reader, text, mine)
+        return drawn if session.measurement == mine else gr.skip()  # a newer one is on its way
 
     def default_gradients(session: Session) -> tuple[Any, str]:
         return draw_gradients(session, ""), ""
@@ -91,11 +96,11 @@ def serve(demo: gr.Blocks, host: str, port: int) -> str:
     """
     Serve the page from a thread -> its address; everything the page needs comes from this machine.
 
-    Raises OSError where the port is taken.
+    Port 0 takes a free one. Raises OSError, with the system's reason, where nobody can listen there.
     """
     _, address, _ = demo.launch(
         server_name=host,
-        server_port=port,
+        server_port=_free(host, port),
         theme=theme(),
         head=read("head.html"),
         app_kwargs={"routes": routes()},
@@ -114,6 +119,15 @@ def serve(demo: gr.Blocks, host: str, port: int) -> str:
 
 
 def launch(demo: gr.Blocks, host: str, port: int) -> None:
-    """Serve the page, print its address, and stay until interrupted. Raises OSError where the port is taken."""
+    """Serve the page, print its address, and stay until interrupted. Raises OSError as `serve` does."""
     print(f"Char-RNN Lab: {serve(demo, host, port)}", flush=True)
     demo.block_thread()
+
+
+def _free(host: str, port: int) -> int:
+    """The port, where one can listen there: Gradio itself would not say why it cannot."""
+    family, kind, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        return probe.getsockname()[1]

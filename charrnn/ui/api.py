@@ -1,15 +1,17 @@
 """The named endpoints: the same package functions the page uses, with every bound checked here."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
 from gradio.events import api as endpoint
 
-from charrnn.sampling import Dice, SamplingSettings, distribution, generate
+from charrnn.sampling import Dice, distribution, generate
+from charrnn.ui import wishes
 from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
-from charrnn.ui.session import LONGEST_PROMPT, LONGEST_RUN
 from charrnn.ui.store import Reader, Store
-from charrnn.vocab import UnknownCharacterError
+from charrnn.ui.wishes import LARGEST_EXACT, LARGEST_SEED, LONGEST_NAME, LONGEST_PROMPT, LONGEST_RUN
 
 LONGEST_READ = 20_000
 
@@ -35,26 +37,24 @@ def build(store: Store) -> None:
             prompt: where the text begins; may be empty, at most 1000 characters, all of them known to the model
             checkpoint: a name that `models` lists
             characters: how many to write, 1 to 3000
-            temperature: 0 (always the likeliest character) to 2
+            temperature: 0 (always the likeliest character), or 0.000001 to 2
             top_k: keep only so many of the likeliest characters; 0 keeps all
             top_p: keep only the nucleus of this probability, above 0 to 1; 1 keeps all
             min_p: cut what is less likely than this share of the likeliest, 0 to 1; 0 keeps all
-            seed: of the dice, a whole number from 0
+            seed: of the dice, a whole number from 0 to 2**63 - 1
             step: the saved training step to write with; -1 is the last
         Returns:
             the text, prompt included
         """
-        _between("characters", characters, 1, LONGEST_RUN)
-        _between("temperature", temperature, 0, 2)
-        _between("the length of the prompt", len(prompt), 0, LONGEST_PROMPT)
-        try:
-            settings = SamplingSettings(temperature, top_k, top_p, min_p)
+        with refusing():
+            wishes.text("prompt", prompt, LONGEST_PROMPT)
+            characters = wishes.whole("characters", characters, 1, LONGEST_RUN)
+            settings = wishes.sampling(temperature, top_k, top_p, min_p)
+            dice = Dice(wishes.whole("seed", seed, 0, LARGEST_SEED))
             reader = _reader(store, checkpoint, step)
-            ids = _ids(reader, prompt)
-            steps = generate(reader.decoder, reader.decoder.prefill(ids), characters, settings, Dice(seed))
+            beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
+            steps = generate(reader.decoder, beginning, characters, settings, dice)
             return prompt + reader.vocab.decode([step.id for step in steps])
-        except (ValueError, TypeError) as error:
-            raise _refusal(error) from error
 
     def next_characters(
         text: str = "ROMEO:\n",
@@ -71,7 +71,7 @@ def build(store: Store) -> None:
         Parameters:
             text: what has been written so far, at most 20000 characters
             checkpoint: a name that `models` lists
-            temperature: 0 (always the likeliest character) to 2
+            temperature: 0 (always the likeliest character), or 0.000001 to 2
             top_k: keep only so many of the likeliest characters; 0 keeps all
             top_p: keep only the nucleus of this probability, above 0 to 1; 1 keeps all
             min_p: cut what is less likely than this share of the likeliest, 0 to 1; 0 keeps all
@@ -79,17 +79,14 @@ def build(store: Store) -> None:
         Returns:
             a list of {character, raw, probability}; probability is 0 for a character that was cut
         """
-        _between("temperature", temperature, 0, 2)
-        _between("the length of the text", len(text), 0, LONGEST_READ)
-        try:
-            settings = SamplingSettings(temperature, top_k, top_p, min_p)
+        with refusing():
+            wishes.text("text", text, LONGEST_READ)
+            settings = wishes.sampling(temperature, top_k, top_p, min_p)
             reader = _reader(store, checkpoint, step)
-            found = distribution(reader.decoder.prefill(_ids(reader, text)).logits, settings)
+            found = distribution(reader.decoder.prefill(reader.vocab.encode(text)).logits, settings)
             characters = reader.vocab.decode(found.order.tolist())
             columns = zip(characters, found.raw.tolist(), found.probs.tolist(), strict=True)
             return [{"character": c, "raw": raw, "probability": p} for c, raw, p in columns]
-        except (ValueError, TypeError) as error:
-            raise _refusal(error) from error
 
     def gradient_flow(text: str = "", checkpoint: str = "rnn", step: int = -1) -> dict[str, Any]:
         """
@@ -102,13 +99,11 @@ def build(store: Store) -> None:
         Returns:
             lags, median, low (10 %), high (90 %), geometric_mean, positions, half_life_chars, horizon_chars (1 %), text
         """
-        _between("the length of the text", len(text), 0, LONGEST_TEXT)
-        try:
+        with refusing():
+            wishes.text("text", text, LONGEST_TEXT)
             reader = _reader(store, checkpoint, step)
-            _ids(reader, text)
+            reader.vocab.encode(text)  # the page leaves out what a model does not know; here that is refused
             flow, what = measured(store, reader, text)
-        except (ValueError, TypeError) as error:
-            raise _refusal(error) from error
         arrays = ("lags", "median", "low", "high", "geometric_mean")
         return {
             **{name: getattr(flow, name).tolist() for name in arrays},
@@ -145,21 +140,16 @@ def build(store: Store) -> None:
         endpoint(function, api_name=function.__name__, concurrency_limit=4)
 
 
-def _between(name: str, value: float, low: float, high: float) -> None:
-    if not isinstance(value, int | float) or not low <= value <= high:
-        raise _refusal(f"{name} is {value}: give {low} to {high}")
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Whatever is wrong with a request is told to its client in one line."""
+    try:
+        yield
+    except ValueError as error:
+        raise gr.Error(str(error), title="Refused", print_exception=False) from error
 
 
 def _reader(store: Store, checkpoint: str, step: int) -> Reader:
+    wishes.text("checkpoint", checkpoint, LONGEST_NAME)
+    step = wishes.whole("step", step, -1, LARGEST_EXACT)
     return store.reader(checkpoint, None if step == -1 else step)
-
-
-def _ids(reader: Reader, text: str) -> list[int]:
-    try:
-        return reader.vocab.encode(text)
-    except UnknownCharacterError as error:
-        raise _refusal(error) from error
-
-
-def _refusal(reason: object) -> gr.Error:
-    return gr.Error(str(reason), title="Refused", print_exception=False)

@@ -16,22 +16,22 @@ def read(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def find(path: str) -> Path | None:
-    """The file this address means: a script or style below this folder, or the one plotly brings; else None."""
-    if path == PLOTLY:
-        spec = importlib.util.find_spec("plotly")  # finds the folder without importing the library
-        return Path(spec.origin).parent / "package_data" / PLOTLY if spec and spec.origin else None
-    file = (HERE / path).resolve()
-    return file if file.suffix in TYPES and file.is_relative_to(HERE) and file.is_file() else None
+def served() -> dict[str, Path]:
+    """What may be asked for, by its address: the scripts and styles below this folder, and the one plotly brings."""
+    files = {file.relative_to(HERE).as_posix(): file for file in sorted(HERE.rglob("*")) if file.suffix in TYPES}
+    spec = importlib.util.find_spec("plotly")  # finds the folder without importing the library
+    if spec and spec.origin:
+        files[PLOTLY] = Path(spec.origin).parent / "package_data" / PLOTLY
+    return files
 
 
 def routes() -> list[Any]:
     """What the server answers below /charrnn/."""
-    router = APIRouter()
+    router, files = APIRouter(), served()
 
     @router.get("/charrnn/{path:path}", include_in_schema=False)
     def asset(path: str) -> Response:
-        file = find(path)
+        file = files.get(path)
         if file is None:
             return Response(status_code=404)
         keep = "public, max-age=86400" if path == PLOTLY else "no-cache"

@@ -7,6 +7,7 @@ import gradio as gr
 from charrnn.corpus import Corpus, cached_tiny_shakespeare
 from charrnn.gradient_flow import GradientFlow, gradient_flow
 from charrnn.ui.assets import read
+from charrnn.ui.messages import dropped_notice
 from charrnn.ui.plot_view.plot_view import plot_view, said, shown
 from charrnn.ui.store import Reader, Store
 
@@ -59,21 +60,25 @@ def measured(store: Store, reader: Reader, own_text: str) -> tuple[GradientFlow,
     return store.worked_out(key, lambda: gradient_flow(reader.checkpoint.model, ids, MAX_LAG, POSITIONS)), what
 
 
-def picture(store: Store, reader: Reader, own_text: str) -> str:
-    """What the plot view shows for this model and text; the reason where it cannot be measured."""
+def picture(store: Store, reader: Reader | None, own_text: str, serial: int) -> str:
+    """What the plot view shows for this model, the first one by default, and text; the reason where it cannot."""
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
+    left_out = ""
     try:
+        reader = reader or store.reader()
+        dropped = dropped_notice(reader.vocab.drop_unknown(own_text[:LONGEST_TEXT])[1])
+        left_out = f" {dropped['text']}" if dropped else ""
         flow, what = measured(store, reader, own_text)
         untrained = None
         if reader.checkpoint.step != reader.info.saved_steps[0]:
             first = store.reader(reader.info.name, reader.info.saved_steps[0])
             untrained, _ = measured(store, first, own_text)
     except ValueError as error:
-        return said(str(error))
+        return said(f"{error}.{left_out}", serial)
     name = f"{reader.title}, step {reader.checkpoint.step}"
     light, dark = (
         figures.gradient_flow_figure(flow, name, palette, untrained).to_json()
         for palette in (figures.LIGHT, figures.DARK)
     )
-    return shown(light or "", dark or "", figures.gradient_flow_words(flow, name, what))
+    return shown(light or "", dark or "", figures.gradient_flow_words(flow, name, what) + left_out, serial)

@@ -71,7 +71,7 @@ def dropped_notice(dropped: Sequence[tuple[int, str]]) -> dict[str, str] | None:
     """What to say about characters the model does not know and that were left out, as (position, character)."""
     if not dropped:
         return None
-    named = ", ".join(f"{character!r} at {position + 1}" for position, character in dropped[:5])
+    named = ", ".join(f"{character!r} at position {position}" for position, character in dropped[:5])
     more = f" and {len(dropped) - 5} more" if len(dropped) > 5 else ""
     what = "1 character" if len(dropped) == 1 else f"{len(dropped)} characters"
     return notice(f"Left out {what} this model has never seen: {named}{more}.")

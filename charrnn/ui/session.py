@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,50 +19,12 @@ from charrnn.ui.messages import (
     packed,
 )
 from charrnn.ui.store import Reader, Store
+from charrnn.ui.wishes import Choice, Manner, Wishes
 
-LONGEST_PROMPT = 1000
-LONGEST_RUN = 3000
 LONGEST_TEXT = 6000
-FASTEST_SPEED = 1000.0
 NAP = 0.1  # seconds: how late a slow writer may notice a button
 EXAMPLE_PROMPT, EXAMPLE_SEED, EXAMPLE_CHARACTERS = "ROMEO:\n", 7, 420
 EXAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the left column says at the moment of an event."""
-
-    settings: SamplingSettings
-    speed: float
-    prompt: str
-    seed: int
-    characters: int
-    checkpoint: str | None
-    step: int | None
-
-    @classmethod
-    def from_page(cls, data: dict[str, Any]) -> "Wishes":
-        """
-        Read what the page sent; anything could have sent it, so every number is checked.
-
-        Raises ValueError where a value is not a number, or out of range.
-        """
-        try:
-            checkpoint = data.get("checkpoint") or {}
-            return cls(
-                settings=SamplingSettings(
-                    float(data["temperature"]), int(data["top_k"]), float(data["top_p"]), float(data["min_p"])
-                ),
-                speed=min(FASTEST_SPEED, max(0.0, float(data["speed"]))),
-                prompt=str(data["prompt"])[:LONGEST_PROMPT],
-                seed=Dice(int(data["seed"])).seed,
-                characters=min(LONGEST_RUN, max(1, int(data["characters"]))),
-                checkpoint=str(checkpoint["name"]) if checkpoint else None,
-                step=int(checkpoint["step"]) if checkpoint else None,
-            )
-        except (KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise ValueError(f"the page sent settings that cannot be used: {error}") from error
 
 
 class Session:
@@ -71,24 +32,30 @@ class Session:
     One visitor's text and the model that reads it. Events of one page share the object, so a slider that moves while
     text is being written counts from the next character on.
 
-    state: empty, writing, paused or finished.
+    state: empty, writing, paused or finished. Whoever changes the text or the model holds `lock`: a long text is read
+    in a thread, so that no visitor waits for another one's. Pausing and stopping are flags and wait for nothing.
     """
 
     def __init__(self) -> None:
+        self.lock = asyncio.Lock()
         self.reader: Reader | None = None
-        self.reading: Reading | None = None
+        self.reading: Reading | None = None  # at the end of the text; None until a snapshot has read it
         self.settings = EXAMPLE_SETTINGS
         self.speed = 30.0
         self.dice = Dice(EXAMPLE_SEED)
         self.text = ""
         self.prompt_length = 0
+        self.span = EXAMPLE_CHARACTERS  # characters of one run
         self.limit = 0  # characters to have written at the end of the run
         self.state = "empty"
         self.run = 0  # counts the texts
         self.serial = 0  # counts the messages
         self.ticket = 0  # of the generator that may write
+        self.click = 0  # of the last Pause, Stop or Clear
         self.snapshot_due = False
+        self.saying: dict[str, Any] = {}  # a notice that goes with the next snapshot
         self.tab = "write"
+        self.measurement = 0  # counts those of the gradients
 
     def __deepcopy__(self, memo: dict) -> "Session":
         return Session()  # each visitor begins with a new one
@@ -99,9 +66,9 @@ class Session:
 
     # ------------------------------------------------------------------ what the buttons do
 
-    def open(self, store: Store, name: str | None = None, step: int | None = None) -> None:
+    def open(self, store: Store) -> None:
         """Begin with an example, so that the page is alive before anything is pressed."""
-        self.reader = store.reader(name, step)
+        self.reader = store.reader()
         key = ("example", self.reader.info.sha256, self.reader.checkpoint.step)
         self.text, self.prompt_length, self.reading = store.worked_out(key, self._example)
         self.limit = self.written
@@ -109,98 +76,115 @@ class Session:
         self.run += 1
 
     def _example(self) -> tuple[str, int, Reading]:
-        assert self.reader
-        prompt, _ = self.reader.vocab.drop_unknown(EXAMPLE_PROMPT)
-        self._set_text(prompt)
-        self.dice, self.settings = Dice(EXAMPLE_SEED), EXAMPLE_SETTINGS
-        self.write_some(EXAMPLE_CHARACTERS)
-        assert self.reading
-        return self.text, self.prompt_length, self.reading
+        reader = self._opened()
+        self.text, _ = reader.vocab.drop_unknown(EXAMPLE_PROMPT)
+        self.prompt_length = len(self.text)
+        self.reading = reader.decoder.prefill(reader.vocab.encode(self.text))
+        last = self.write_some(EXAMPLE_CHARACTERS)[-1]
+        return self.text, self.prompt_length, last.reading
 
-    def begin(self, store: Store, wishes: Wishes) -> dict[str, str] | None:
-        """Start a new text from the prompt; says which characters of it the model does not know."""
-        self.reader = store.reader(wishes.checkpoint, wishes.step)
-        self.dice = Dice(wishes.seed)
-        self.listen(wishes)
-        prompt, dropped = self.reader.vocab.drop_unknown(wishes.prompt)
-        self._set_text(prompt)
-        self.limit = wishes.characters
-        self.run += 1
-        return dropped_notice(dropped)
+    def _opened(self) -> Reader:
+        if self.reader is None:
+            raise ValueError("the server no longer knows this page: reload it")
+        return self.reader
 
-    def listen(self, wishes: Wishes) -> None:
+    async def begin(self, store: Store, wishes: Wishes) -> None:
+        """Start a new text from the prompt; the snapshot says which characters of it the model does not know."""
+        async with self.lock:
+            self.reader = await asyncio.to_thread(store.reader, wishes.choice.name, wishes.choice.step)
+            self.ticket += 1
+            self.dice = Dice(wishes.seed)
+            self.listen(wishes.manner)
+            prompt, dropped = self.reader.vocab.drop_unknown(wishes.prompt)
+            self._set_text(prompt, len(prompt))
+            self.limit = self.span = wishes.characters
+            self.run += 1
+            self.saying = {"notice": dropped_notice(dropped)}
+
+    def listen(self, manner: Manner) -> None:
         """From the next character on."""
-        self.settings, self.speed = wishes.settings, wishes.speed
+        self.settings, self.speed = manner.settings, manner.speed
 
-    def prolong(self, wishes: Wishes) -> None:
+    def prolong(self, manner: Manner) -> None:
         """Go on with the text there is; where it had reached its end, by as many characters again."""
-        self.listen(wishes)
+        self._opened()
+        self.listen(manner)
         if self.written >= self.limit:
-            self.limit = self.written + wishes.characters
+            self.limit = self.written + self.span
 
-    def step(self, store: Store, wishes: Wishes) -> str:
+    async def step(self) -> str:
         """Write one character -> the message that shows it."""
-        if self.state == "writing":
-            return self._message("state", state=self.state)
-        if self.reading is None or self.state == "empty":
-            said = self.begin(store, wishes)
+        async with self.lock:
+            self._opened()
+            if self.state == "writing":
+                return self.told()
+            if len(self.text) >= LONGEST_TEXT:
+                return self._message("state", state=self.state, notice=self._full())
             self.state = "paused"
-            self.write_some(1)
-            return self.snapshot(notice=said, instant=self.prompt_length)
-        self.listen(wishes)
-        if len(self.text) >= LONGEST_TEXT:
-            return self._message("state", state=self.state, notice=self._full())
-        self.state = "paused"
-        return self._more(1)
+            if not self.snapshot_due:
+                return self._more(1)
+            readings = await self._read_text()
+            steps = self.write_some(1)
+            return self._start([*readings, *(step.reading for step in steps)], instant=self.prompt_length)
 
-    def pause(self) -> None:
+    def pause(self, click: int) -> None:
         """The generator ends by itself; text and state stay here and hold no place in a queue."""
+        self.click = max(self.click, click)
         if self.state == "writing":
             self.state = "paused"
 
-    def stop(self) -> None:
+    def stop(self, click: int) -> None:
+        self.click = max(self.click, click)
         if self.state in ("writing", "paused"):
             self.state = "finished"
+
+    def is_overtaken(self, click: int) -> bool:
+        """Whether a later click took back this one, which had to wait in the queue."""
+        return click < self.click
 
     def leave(self) -> None:
         """The page is gone: whatever still writes ends."""
         self.ticket += 1
 
-    def resend(self) -> str | None:
+    async def resend(self) -> str | None:
         """Everything once more, for a page that missed a message; None where a running generator will send it."""
+        self._opened()
         if self.state == "writing":
             self.snapshot_due = True
             return None
-        return self.snapshot()
+        async with self.lock:
+            return await self.snapshot()
 
-    def clear(self) -> str:
+    async def clear(self, click: int) -> str:
         """Empty the page; the model stays."""
-        self._set_text("")
-        self.state, self.limit = "empty", 0
-        self.run += 1
-        self.ticket += 1
-        return self.snapshot(notice=None)
+        self.click = max(self.click, click)
+        async with self.lock:
+            self._opened()
+            self._set_text("", 0)
+            self.state, self.limit = "empty", 0
+            self.run += 1
+            self.ticket += 1
+            self.saying = {"notice": None}
+            return await self.snapshot()
 
-    def change_model(self, store: Store, wishes: Wishes) -> str | None:
+    async def change_model(self, store: Store, choice: Choice) -> str | None:
         """
         Let another model, or the same at another step of its training, read the text from its beginning.
 
         Returns the message that recolours the page, or None where a running generator will send it.
         """
-        self.reader = store.reader(wishes.checkpoint, wishes.step)
-        text, dropped = self.reader.vocab.drop_unknown(self.text)
-        given, _ = self.reader.vocab.drop_unknown(self.text[: self.prompt_length])
-        self.text, self.prompt_length = text, len(given)
-        self.reading = self.reader.decoder.prefill(self.reader.vocab.encode(text))
-        if self.state == "writing":
-            self.snapshot_due = True
-            return None
-        return self.snapshot(notice=dropped_notice(dropped))
+        async with self.lock:
+            self.reader = await asyncio.to_thread(store.reader, choice.name, choice.step)
+            text, dropped = self.reader.vocab.drop_unknown(self.text)
+            given, _ = self.reader.vocab.drop_unknown(self.text[: self.prompt_length])
+            self._set_text(text, len(given))
+            if dropped:
+                self.saying = {"notice": dropped_notice(dropped)}
+            return None if self.state == "writing" else await self.snapshot()
 
-    def _set_text(self, text: str) -> None:
-        assert self.reader
-        self.text, self.prompt_length = text, len(text)
-        self.reading = self.reader.decoder.prefill(self.reader.vocab.encode(text))
+    def _set_text(self, text: str, prompt_length: int) -> None:
+        self.text, self.prompt_length = text, prompt_length
+        self.reading, self.snapshot_due = None, True
 
     # ------------------------------------------------------------------ writing
 
@@ -213,36 +197,31 @@ class Session:
             self.text += self.reader.vocab.decode([step.id for step in steps])
         return steps
 
-    async def writing(self, store: Store, fresh: bool, said: dict[str, str] | None = None) -> AsyncIterator[str]:
+    async def writing(self, store: Store, click: int = 0) -> AsyncIterator[str]:
         """
         Write up to the limit at the asked speed, a message at a time; ends when paused, stopped or replaced.
 
-        A newer generator of the same session takes over: this one then ends without a word.
+        A newer generator of the same session takes over: this one then ends without a word. A click that was
+        overtaken by a later one writes nothing.
         """
         self.ticket += 1
         mine = self.ticket
-        self.state = "writing"
-        self.snapshot_due = fresh
+        self.state = "paused" if self.is_overtaken(click) else "writing"
         store.writers.add(mine_of := (id(self), mine))
         due = time.perf_counter()
         try:
-            while self.ticket == mine and self.state == "writing":
-                if self.snapshot_due:
-                    self.snapshot_due = False
-                    yield self.snapshot(notice=said)
-                    said = None
-                if self.written >= self.limit or len(self.text) >= LONGEST_TEXT:
-                    self.state = "finished"
-                    break
+            while True:
                 writers = len(store.writers)
-                n = characters_per_message(self.speed, writers)
-                now = time.perf_counter()
-                due = max(due + message_seconds(self.speed, writers), now - 0.2)
-                yield self._more(min(n, self.limit - self.written, LONGEST_TEXT - len(self.text)))
-                while (rest := due - time.perf_counter()) > 0 and not self.snapshot_due:
-                    await asyncio.sleep(min(rest, NAP))
-                    if self.ticket != mine or self.state != "writing":
-                        break
+                async with self.lock:
+                    is_more = not self.snapshot_due
+                    n = characters_per_message(self.speed, writers)
+                    told = await self._next(n) if self.ticket == mine else None
+                if told is None:
+                    break
+                yield told
+                if is_more:
+                    due = max(due + message_seconds(self.speed, writers), time.perf_counter() - 0.2)
+                    await self._nap(mine, due)
             if self.ticket == mine:
                 full = len(self.text) >= LONGEST_TEXT
                 yield self._message("state", state=self.state, **({"notice": self._full()} if full else {}))
@@ -251,23 +230,51 @@ class Session:
             if self.ticket == mine and self.state == "writing":
                 self.state = "paused"  # the page went away, or an error ended the run
 
+    async def _next(self, n: int) -> str | None:
+        """The next message of a run, with n more characters at most; None at its end."""
+        if self.snapshot_due:
+            return await self.snapshot()
+        if self.state != "writing":
+            return None
+        n = min(n, self.limit - self.written, LONGEST_TEXT - len(self.text))
+        if n > 0:
+            return self._more(n)
+        self.state = "finished"
+        return None
+
+    async def _nap(self, mine: int, until: float) -> None:
+        while (rest := until - time.perf_counter()) > 0 and not self.snapshot_due:
+            await asyncio.sleep(min(rest, NAP))
+            if self.ticket != mine or self.state != "writing":
+                return
+
     # ------------------------------------------------------------------ messages
 
-    def snapshot(self, instant: int | None = None, **parts: Any) -> str:
+    async def snapshot(self) -> str:
         """Everything about the text, as the present model reads it."""
-        assert self.reader
-        columns = self._columns(self.text, self.reader.read(self.text), 0)
+        return self._start(await self._read_text(), instant=len(self.text))
+
+    async def _read_text(self) -> list[Reading]:
+        """Where the model stands after each character of the text: read once, beside the event loop."""
+        reader, text = self._opened(), self.text
+        readings, _ = await asyncio.to_thread(lambda: (reader.read(text), reader.orders))
+        self.reading = readings[-1] if readings else reader.beginning
+        return readings
+
+    def _start(self, readings: list[Reading], instant: int) -> str:
+        reader = self._opened()
+        self.snapshot_due, said, self.saying = False, self.saying, {}
         return self._message(
             "start",
             state=self.state,
-            model=self.reader.describe(),
-            orders=self.reader.orders,
+            model=reader.describe(),
+            orders=reader.orders,
             prompt=self.prompt_length,
-            start_logits=packed(self.reader.beginning.logits),
+            start_logits=packed(reader.beginning.logits),
             start_draw=self._draw_after(-1),
-            instant=len(self.text) if instant is None else instant,
-            **columns_part(0, columns),
-            **parts,
+            instant=instant,
+            **columns_part(0, self._columns(self.text, readings, 0)),
+            **said,
         )
 
     def _more(self, n: int) -> str:
@@ -278,8 +285,7 @@ class Session:
 
     def _columns(self, text: str, readings: list[Reading], start: int) -> Columns:
         """What reading this text, whose first character stands at `start`, left behind."""
-        assert self.reader
-        beginning = self.reader.beginning  # an empty array has to know its width
+        beginning = self._opened().beginning  # an empty array has to know its width
         rows = [beginning, *readings]
         return Columns(
             text,
@@ -294,9 +300,7 @@ class Session:
         return None if index < 0 else self.dice[index]
 
     def trouble(self, error: ValueError) -> str:
-        """What the page is told when an event could not be carried out; the text stays."""
-        if self.state == "writing":
-            self.state = "paused"
+        """What the page is told when an event could not be carried out; the text stays, and goes on."""
         return self._message("state", state=self.state, notice=notice(str(error), problem=True))
 
     def told(self) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 import gradio as gr
 
 from charrnn.ui.live_view.live_view import live_view
-from charrnn.ui.session import Session, Wishes
+from charrnn.ui.session import Session
 from charrnn.ui.store import Store
+from charrnn.ui.wishes import Manner, Wishes, click_of
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 LONG: dict[str, Any] = {
@@ -20,51 +21,69 @@ LONG: dict[str, Any] = {
 
 
 def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
-    """Lay out the tab and wire the buttons; the handlers run in the event loop, where a session has no rivals."""
+    """Lay out the tab and wire the buttons; the handlers run in the event loop, where nothing else moves a session."""
     view = live_view()
 
     async def write(session: Session, event: gr.EventData) -> AsyncIterator[str]:
+        click = click_of(event._data)
+        if session.is_overtaken(click):
+            yield session.told()
+            return
         try:
-            wishes = Wishes.from_page(event._data)
-            said = session.begin(store, wishes)
+            await session.begin(store, Wishes.from_page(event._data))
         except ValueError as error:
             yield session.trouble(error)
             return
-        async for message in session.writing(store, fresh=True, said=said):
+        async for message in session.writing(store, click):
             yield message
 
     async def resume(session: Session, event: gr.EventData) -> AsyncIterator[str]:
+        click = click_of(event._data)
+        if session.is_overtaken(click):
+            yield session.told()
+            return
         try:
-            session.prolong(Wishes.from_page(event._data))
+            session.prolong(Manner.from_page(event._data))
         except ValueError as error:
             yield session.trouble(error)
             return
-        async for message in session.writing(store, fresh=False):
+        async for message in session.writing(store, click):
             yield message
 
     async def step(session: Session, event: gr.EventData) -> str:
         try:
-            return session.step(store, Wishes.from_page(event._data))
+            if session.state == "empty":
+                await session.begin(store, Wishes.from_page(event._data))
+            else:
+                session.listen(Manner.from_page(event._data))
+            return await session.step()
         except ValueError as error:
             return session.trouble(error)
 
-    async def pause(session: Session) -> None:
-        session.pause()
+    async def pause(session: Session, event: gr.EventData) -> None:
+        session.pause(click_of(event._data))
 
-    async def stop(session: Session) -> None:
-        session.stop()
+    async def stop(session: Session, event: gr.EventData) -> None:
+        session.stop(click_of(event._data))
 
-    async def clear(session: Session) -> str:
-        return session.clear()
-
-    async def settings(session: Session, event: gr.EventData) -> None:
+    async def clear(session: Session, event: gr.EventData) -> str:
         try:
-            session.listen(Wishes.from_page(event._data))
+            return await session.clear(click_of(event._data))
         except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            return session.trouble(error)
+
+    async def settings(session: Session, event: gr.EventData) -> Any:
+        try:
+            session.listen(Manner.from_page(event._data))
+        except ValueError as error:
+            return session.trouble(error)
+        return gr.skip()
 
     async def resend(session: Session) -> Any:
-        return session.resend() or gr.skip()
+        try:
+            return await session.resend() or gr.skip()
+        except ValueError as error:
+            return session.trouble(error)
 
     async def failed(session: Session) -> str:
         return session.told()
@@ -75,6 +94,6 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
     controls.pause(pause, state, None, trigger_mode="multiple", **QUIET)
     controls.stop(stop, state, None, trigger_mode="multiple", **QUIET)
     controls.clear(clear, state, view, trigger_mode="multiple", **QUIET)
-    controls.settings(settings, state, None, trigger_mode="always_last", **QUIET)
+    controls.settings(settings, state, view, trigger_mode="always_last", **QUIET)
     view.resend(resend, state, view, trigger_mode="once", **QUIET)
     return view

@@ -1,12 +1,13 @@
 """Which text the gradients are measured on, and that it is measured once."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from charrnn.gradient_flow import GradientFlow
 from charrnn.ui import gradients_tab
-from charrnn.ui.gradients_tab import default_text, measured
+from charrnn.ui.gradients_tab import default_text, measured, picture
 from charrnn.ui.store import Store
 from tests.ui.conftest import CHECKPOINTS
 
@@ -45,3 +46,21 @@ def test_a_text_is_measured_once_for_each_model_and_step(store: Store):
 def test_a_text_that_is_too_short_says_how_long_it_must_be(store: Store):
     with pytest.raises(ValueError, match="at least 130"):
         measured(store, store.reader("rnn"), "short")
+
+
+def test_what_is_left_out_of_ones_own_text_is_said(store: Store):
+    reader, own = store.reader("rnn"), "→To be, or not to be. " * 20
+    shown = json.loads(picture(store, reader, own, 1))
+    assert shown["light"] and "Left out 20 characters" in shown["words"] and "'→' at position 0" in shown["words"]
+    refused = json.loads(picture(store, reader, "→" * 200, 2))
+    assert "at least 130" in refused["words"] and "Left out 200 characters" in refused["words"]
+
+
+def test_without_a_checkpoint_the_tab_says_why(tmp_path: Path):
+    assert "train one with scripts/train.py" in json.loads(picture(Store(tmp_path), None, "", 1))["words"]
+
+
+def test_a_result_seen_before_is_told_again(store: Store):
+    """Else the page, which says that it is being measured, would wait for ever."""
+    reader = store.reader("rnn")
+    assert picture(store, reader, "", 1) != picture(store, reader, "", 2)

@@ -1,6 +1,7 @@
 """The page around the tabs: looks, widths, visitors, endpoints."""
 
 import json
+import re
 import subprocess
 import sys
 import urllib.error
@@ -243,14 +244,41 @@ WRITE = ["ROMEO:", "rnn", 10, 0.8, 0, 1.0, 0.0, 7, -1]
         (7, -1, "seed is"),
         (8, 5, "not saved at step 5"),
         (3, "hot", "temperature is"),
+        (3, 1e-9, "temperature is"),
         (0, "a" * 1001, "length of the prompt"),
+        (0, None, "prompt is None: give a text"),
+        (0, 5, "prompt is 5: give a text"),
+        (1, ["rnn"], "checkpoint is .* give a text"),
+        (2, 10.5, "characters is 10.5: give a whole number"),
+        (2, True, "characters is True: give a whole number"),
+        (4, 1e300, "top_k is"),
+        (4, None, "top_k is"),
+        (7, "7", "seed is '7': give a whole number"),
+        (7, 2**63, "seed is"),
+        (8, 10.5, "step is 10.5"),
     ],
 )
 def test_the_endpoint_refuses_and_says_why(app: str, place: int, wrong: Any, said: str):
     arguments = list(WRITE)
     arguments[place] = wrong
-    with pytest.raises(RuntimeError, match=said):
+    with pytest.raises(RuntimeError) as refused:
         call(app, "write", *arguments)
+    told = json.loads(str(refused.value))["error"]
+    assert re.search(said, told) and "\n" not in told and told[0] not in "'\""
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "a" * 20_001])
+def test_the_other_endpoints_refuse_a_text_that_is_none(app: str, wrong: Any):
+    for name, more in (("next_characters", ["rnn", 1.0, 0, 1.0, 0.0, -1]), ("gradient_flow", ["rnn", -1])):
+        with pytest.raises(RuntimeError, match="text is .*: give a text|length of the text is 20001"):
+            call(app, name, wrong, *more)
+
+
+def test_whole_numbers_may_be_written_with_a_point_and_seeds_may_be_large(app: str):
+    plain = call(app, "write", *WRITE)
+    assert call(app, "write", *[float(x) if type(x) is int else x for x in WRITE]) == plain
+    assert call(app, "write", *WRITE[:7], 2**63 - 1, -1) != plain
+    assert call(app, "write", *WRITE[:7], 1e18, -1) == call(app, "write", *WRITE[:7], 10**18, -1)
 
 
 def test_only_the_four_endpoints_are_named(app: str):
@@ -264,7 +292,17 @@ def test_only_the_four_endpoints_are_named(app: str):
 
 
 @pytest.mark.parametrize(
-    "path", ["__init__.py", "..%2f..%2fapp.py", "../../app.py", "live_view/view.html", "nothing.js"]
+    "path",
+    [
+        "__init__.py",
+        "..%2f..%2fapp.py",
+        "../../app.py",
+        "live_view/view.html",
+        "nothing.js",
+        "%00",
+        "page.js%00.css",
+        "a" * 5000,
+    ],
 )
 def test_only_scripts_and_styles_are_served(app: str, path: str):
     with pytest.raises(urllib.error.HTTPError) as refused, urllib.request.urlopen(f"{app}charrnn/{path}", timeout=30):

@@ -1,16 +1,20 @@
 """Seen from the server: nobody writes for a page that is paused, or gone; a folder may hold many models, or none."""
 
+import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from charrnn import ui
 from charrnn.ui.store import Store
-from tests.ui.conftest import CHECKPOINTS, free_port, open_page
+from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_speed, settled, start_writing, text
 
 
@@ -19,7 +23,7 @@ def serving(root: Path) -> Iterator[tuple[Store, str]]:
     """The page served by this process, so that its store can be looked into, and its address."""
     store = Store(root)
     demo = ui.build_demo(store)
-    yield store, ui.serve(demo, "127.0.0.1", free_port())
+    yield store, ui.serve(demo, "127.0.0.1", 0)
     demo.close()
 
 
@@ -69,3 +73,25 @@ def test_a_folder_without_checkpoints_says_what_to_do(context: BrowserContext, t
         press(page, "write")
         expect(page.locator(".cr-notice")).to_contain_text("train one with scripts/train.py")
         expect(page.locator('[data-action="write"]')).to_contain_text("Write")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "99999"], "'99999' is not a port: give 0 to 65535"),
+        (["--port", "-5"], "'-5' is not a port"),
+        ([], "'abc' is not a port"),
+        (["--host", "no host", "--port", "0"], "cannot listen on no host:0: "),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_in_one_line(arguments: list[str], said: str):
+    environment = {**os.environ, "GRADIO_SERVER_PORT": "abc", "HF_HUB_OFFLINE": "1"}
+    ended = subprocess.run(
+        [sys.executable, "app.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 2 and said in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_a_port_that_is_taken_is_said_to_be(tmp_path: Path):
+    with serving(tmp_path) as (store, address), pytest.raises(OSError, match="in use"):
+        ui.serve(ui.build_demo(store), "127.0.0.1", int(address.rstrip("/").rpartition(":")[2]))

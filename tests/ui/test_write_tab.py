@@ -253,7 +253,7 @@ def test_characters_the_model_does_not_know_are_dropped_with_a_notice(page: Page
     shown = write(page, prompt="Caf→é: ", characters=20, seed=4)
     assert shown == written(checkpoint, "Caf: ", 20, SamplingSettings(0.8), seed=4)
     said = page.locator(".cr-notice").inner_text()
-    assert "'→' at 4" in said and "'é' at 5" in said
+    assert "'→' at position 3" in said and "'é' at position 4" in said
 
 
 def test_a_wrong_seed_is_explained_and_the_text_stays(page: Page):

@@ -18,11 +18,15 @@ def plot_view() -> gr.HTML:
     )
 
 
-def shown(light: str, dark: str, words: str) -> str:
-    """A figure, as Plotly JSON for either theme, and the same in words."""
-    return f'{{"light":{light},"dark":{dark},"words":{json.dumps(words)}}}'
+def shown(light: str, dark: str, words: str, serial: int) -> str:
+    """
+    A figure, as Plotly JSON for either theme, and the same in words.
+
+    The serial number makes each value differ from the one before, or the page would not notice it.
+    """
+    return f'{{"light":{light},"dark":{dark},"words":{json.dumps(words)},"serial":{serial}}}'
 
 
-def said(words: str) -> str:
+def said(words: str, serial: int) -> str:
     """No figure, and why."""
-    return json.dumps({"light": None, "dark": None, "words": words})
+    return json.dumps({"light": None, "dark": None, "words": words, "serial": serial})

@@ -1,0 +1,128 @@
+"""What a page or a client asks for. Anything could have sent it: each check names the value and the limits."""
+
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from charrnn.sampling import MIN_TEMPERATURE, SamplingSettings
+
+LONGEST_PROMPT = 1000
+LONGEST_RUN = 3000
+LONGEST_NAME = 200
+HOTTEST = 2
+SLOWEST, FASTEST = 1, 1000  # characters a second
+MOST_CHARACTERS = 0x110000  # there are in Unicode, and so in a vocabulary
+LARGEST_SEED = 2**63 - 1
+LARGEST_EXACT = 2**53 - 1  # whole number that a page can send
+
+
+def number(name: str, value: Any, low: float, high: float) -> float:
+    """The value, where it is a number within the limits. Raises ValueError."""
+    if not _is_number(value) or not low <= value <= high:
+        raise ValueError(f"{name} is {reprlib.repr(value)}: give {low} to {high}")
+    return float(value)
+
+
+def zero_or(name: str, value: Any, low: float, high: float) -> float:
+    """The value, where it is 0 or a number within the limits. Raises ValueError."""
+    if not _is_number(value) or not (value == 0 or low <= value <= high):
+        raise ValueError(f"{name} is {reprlib.repr(value)}: give 0, or {low} to {high}")
+    return float(value)
+
+
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """The value, where it is a whole number within the limits; 7.0 is one, JSON knows no other. Raises ValueError."""
+    if not _is_number(value) or not low <= value <= high or value != int(value):
+        raise ValueError(f"{name} is {reprlib.repr(value)}: give a whole number from {low} to {high}")
+    return int(value)
+
+
+def text(name: str, value: Any, longest: int) -> str:
+    """The value, where it is a text that is not too long. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {reprlib.repr(value)}: give a text")
+    if len(value) > longest:
+        raise ValueError(f"the length of the {name} is {len(value)}: give at most {longest} characters")
+    return value
+
+
+def sampling(temperature: Any, top_k: Any, top_p: Any, min_p: Any) -> SamplingSettings:
+    """The sampling settings. Raises ValueError."""
+    return SamplingSettings(
+        zero_or("temperature", temperature, MIN_TEMPERATURE, HOTTEST),
+        whole("top_k", top_k, 0, MOST_CHARACTERS),
+        number("top_p", top_p, 0, 1),
+        number("min_p", min_p, 0, 1),
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+# ------------------------------------------------------------------ what the left column says at the moment of an event
+
+
+def click_of(data: Any) -> int:
+    """The number of the click, counted by its page; 0 where there is none."""
+    click = data.get("click") if isinstance(data, Mapping) else None
+    return click if isinstance(click, int) else 0
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How to write from now on."""
+
+    settings: SamplingSettings
+    speed: float  # characters/s; 0 is as fast as it goes
+
+    @classmethod
+    def from_page(cls, data: Any) -> "Manner":
+        """Read it from what the page sent. Raises ValueError."""
+        sent = data if isinstance(data, Mapping) else {}
+        settings = sampling(*(sent.get(name) for name in ("temperature", "top_k", "top_p", "min_p")))
+        return cls(settings, zero_or("speed", sent.get("speed"), SLOWEST, FASTEST))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A checkpoint and a step of its training; None for the first on offer, and its last."""
+
+    name: str | None
+    step: int | None
+
+    @classmethod
+    def from_page(cls, data: Any) -> "Choice":
+        """Read it from what the page sent. Raises ValueError."""
+        sent = data.get("checkpoint") if isinstance(data, Mapping) else None
+        if sent is None:
+            return cls(None, None)
+        if not isinstance(sent, Mapping):
+            raise ValueError(f"checkpoint is {reprlib.repr(sent)}: give its name and its step")
+        return cls(
+            text("checkpoint", sent.get("name"), LONGEST_NAME), whole("step", sent.get("step"), 0, LARGEST_EXACT)
+        )
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """A new text."""
+
+    manner: Manner
+    choice: Choice
+    prompt: str
+    seed: int
+    characters: int
+
+    @classmethod
+    def from_page(cls, data: Any) -> "Wishes":
+        """Read it from what the page sent. Raises ValueError."""
+        sent = data if isinstance(data, Mapping) else {}
+        return cls(
+            Manner.from_page(sent),
+            Choice.from_page(sent),
+            text("prompt", sent.get("prompt"), LONGEST_PROMPT),
+            whole("seed", sent.get("seed"), 0, LARGEST_EXACT),
+            whole("characters", sent.get("characters"), 1, LONGEST_RUN),
+        )
