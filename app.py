@@ -59,6 +59,7 @@ def main() -> None:
     """Serve the page until Ctrl-C."""
     arguments = parse()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # gradio asks when it is imported: below
+    os.environ["GRADIO_SERVER_PORT"] = str(arguments.port)  # it reads this too, and the flag may have overruled it
     if "SPACE_ID" in os.environ:
         satisfy_zero_gpu()
     from charrnn import hub, ui

@@ -8,8 +8,14 @@ watch("value", () => receive(props.value));
 const events = ["write", "pause", "resume", "step", "stop", "clear", "settings", "model", "resend"];
 const send = (name, data) => events.includes(name) && trigger(name, data);
 
+function failed(error) {
+  const line = document.createElement("p");
+  line.textContent = "This part of the page could not be loaded (" + error.message + "): reload the page.";
+  element.replaceChildren(line);
+}
+
 import(new URL(props.module, document.baseURI).href).then(({ mount }) => {
   const show = mount({ element, send });
   receive = (value) => value && show(value);
   waiting.forEach(receive);
-});
+}, failed);

@@ -1,8 +1,12 @@
 // The left column: what the visitor chooses, and the buttons. It keeps page.settings and sends events to the server.
 
 import { page } from "../page.js";
+import { drawer } from "./drawer.js";
+import { listenToKeys } from "./keys.js";
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as it goes
+
+const KEPT = "charrnn-settings";
 
 const WORDS = {
   temperature: (x) => (x === 0 ? "0, greedy" : x.toFixed(2)),
@@ -18,6 +22,7 @@ export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const slider = (name) => $("#cr-" + name);
   let models = [];
+  let clicks = 0;
   let pending = null; // the settings event that waits for its turn
 
   const model = () => models.find((m) => m.name === $("#cr-model").value);
@@ -37,14 +42,22 @@ export function mount({ element, send }) {
     input.closest(".cr-slider").querySelector("output").textContent = words;
   }
 
+  /** What stands in a number box, as it is: the server says what is wrong with it. */
+  const boxed = (selector) => ($(selector).value === "" ? "" : Number($(selector).value));
+
   function request() {
     return {
       ...page.settings,
       prompt: $("#cr-prompt").value,
-      seed: Number($("#cr-seed").value || 0),
-      characters: Number($("#cr-characters").value || 1),
+      seed: boxed("#cr-seed"),
+      characters: boxed("#cr-characters"),
       checkpoint: page.checkpoint,
     };
+  }
+
+  /** Send a click with its number: one that waits in the queue can be overtaken, and then no longer counts. */
+  function click(name) {
+    send(name, { ...request(), click: (clicks += 1) });
   }
 
   function settingsChanged() {
@@ -65,6 +78,21 @@ export function mount({ element, send }) {
       settingsChanged();
     });
     show(name);
+  }
+
+  /** The settings survive the reload that follows when the server is back. */
+  function keep() {
+    const kept = [...element.querySelectorAll("input:not(#cr-step), textarea")].map((input) => [input.id, input.value]);
+    sessionStorage.setItem(KEPT, JSON.stringify(kept));
+  }
+
+  function restore() {
+    for (const [id, value] of JSON.parse(sessionStorage.getItem(KEPT) || "[]")) {
+      const input = document.getElementById(id);
+      input.value = value;
+      input.dispatchEvent(new Event("input"));
+    }
+    sessionStorage.removeItem(KEPT);
   }
 
   function showModel() {
@@ -99,6 +127,7 @@ export function mount({ element, send }) {
 
   function modelChanged() {
     page.checkpoint = { name: model().name, step: valueOf("step") };
+    page.emit("measuring");
     send("model", request());
   }
 
@@ -134,7 +163,9 @@ export function mount({ element, send }) {
     showModel();
     showSteps(offered.chosen.step);
     page.checkpoint = { name: offered.chosen.name, step: offered.chosen.step };
+    restore();
   }
+
   // --- buttons and keys
 
   const primary = $('[data-action="write"]');
@@ -156,77 +187,46 @@ export function mount({ element, send }) {
 
   const actions = {
     write() {
+      if (page.lost) return page.emit("lost");
       if (page.state === "writing") {
         setState("paused");
-        send("pause", {});
+        click("pause");
       } else if (page.state === "paused") {
         setState("writing");
-        send("resume", request());
+        click("resume");
       } else {
         page.stats.clickedAt = performance.now();
         page.stats.firstCharacterMs = null;
         setState("writing");
         closeDrawer();
-        send("write", request());
+        click("write");
       }
     },
     step() {
-      if (page.state !== "writing") send("step", request());
+      if (page.lost) return page.emit("lost");
+      if (page.state !== "writing") click("step");
     },
     stop() {
       setState("finished");
-      send("stop", {});
+      click("stop");
     },
     clear() {
+      if (page.lost) return page.emit("lost");
       setState("empty");
-      send("clear", request());
+      click("clear");
     },
   };
   for (const [name, act] of Object.entries(actions)) $(`[data-action="${name}"]`).addEventListener("click", act);
 
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape") closeDrawer();
-    const typing = "input:not([type=range]), textarea, select, button, summary, a, [role=tab], [contenteditable]";
-    if (event.target.closest(typing)) return;
-    if (event.target.closest("[type=range]") && event.key !== " ") return; // the arrows move the slider
-    if (event.key === " ") {
-      event.preventDefault();
-      actions.write();
-    } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
-      event.preventDefault();
-      const move = { by: event.key === "ArrowLeft" ? -1 : 1, atEnd: false };
-      page.emit("move", move);
-      if (move.atEnd) actions.step();
-    } else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
-      if (!event.target.closest(".cr-map")) return;
-      event.preventDefault();
-      page.emit("unit", event.key === "ArrowUp" ? -1 : 1);
-    } else if (event.key === "Enter" && event.target.closest(".cr-map")) {
-      page.emit("colour");
-    } else if (event.key === "Escape") {
-      page.emit("release");
-    }
-  });
+  const closeDrawer = drawer($("#cr-settings"), $(".cr-open"), $(".cr-close"));
+  listenToKeys(actions, closeDrawer);
 
-  // --- the drawer of a phone
+  // --- a lost connection
 
-  const opener = $(".cr-open");
-  function setDrawer(open) {
-    $("#cr-settings").classList.toggle("cr-drawn", open);
-    opener.setAttribute("aria-expanded", String(open));
-  }
-  function closeDrawer() {
-    if (opener.getAttribute("aria-expanded") === "true") {
-      setDrawer(false);
-      if (opener.offsetParent) opener.focus();
-    }
-  }
-  opener.addEventListener("click", () => {
-    setDrawer(opener.getAttribute("aria-expanded") !== "true");
-    if (opener.getAttribute("aria-expanded") === "true") $("#cr-model").focus();
+  page.on("lost", () => {
+    keep();
+    if (page.state === "writing") setState("paused");
   });
-  $(".cr-close").addEventListener("click", closeDrawer);
 
   return fill;
 }

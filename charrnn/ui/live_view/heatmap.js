@@ -44,8 +44,8 @@ export class Heatmap {
     return this.shown === "h" ? record.state(i, unit) : Math.round(record.change(i, unit) / 2);
   }
 
-  /** Draw the last columns up to `length`; the cursor's column and the marked unit are framed. */
-  draw(record, length, palette, { cursor, unit }) {
+  /** Draw the last columns up to `length`; the cursor's column is framed, the ends of the units' rows are marked. */
+  draw(record, length, palette, { cursor, units }) {
     if (!this.image || !this.rows) return;
     const { context, columns, pixels, rows, ratio } = this;
     this.from = Math.max(0, length - columns);
@@ -84,7 +84,7 @@ export class Heatmap {
       context.strokeStyle = css(palette.ink);
       context.strokeRect((cursor - this.from) * cell, context.lineWidth / 2, cell, height - context.lineWidth);
     }
-    if (unit !== null) {
+    for (const unit of units) {
       const row = rows.indexOf(unit);
       context.fillStyle = css(palette.ink);
       for (const x of [0, width - 5 * ratio]) {
@@ -104,12 +104,18 @@ export class Heatmap {
     return { position, unit: this.rows[row], row };
   }
 
-  /** Enlarge the surroundings of a cell beside the pointer. */
-  magnify(record, length, palette, at, event) {
+  /** The cell of a position and a unit; null where it is not drawn. */
+  cell(position, unit) {
+    return position < this.from ? null : { position, unit, row: this.rows.indexOf(unit) };
+  }
+
+  /** Enlarge the surroundings of a cell, beside it. */
+  magnify(record, length, palette, at) {
     const { lens, rows, ratio } = this;
     lens.hidden = !at;
     if (!at) return;
-    const { columns, rows: tall, width: cell, height: line } = LENS;
+    const { columns, width: cell, height: line } = LENS;
+    const tall = Math.min(LENS.rows, rows.length);
     const names = 34; // room for the numbers of the units
     const box = this.canvas.getBoundingClientRect();
     lens.width = (columns * cell + names) * ratio;
@@ -149,8 +155,8 @@ export class Heatmap {
     pen.strokeRect(names + (columns >> 1) * cell - 0.5, (at.row - top) * line - 0.5, cell, line);
 
     const room = this.canvas.parentElement.clientWidth;
-    const x = event.clientX - box.left;
-    const y = event.clientY - box.top;
+    const x = ((at.position - this.from + 0.5) * box.width) / this.columns;
+    const y = ((at.row + 0.5) * this.rowHeight) / ratio;
     const [wide, high] = [lens.width / ratio, lens.height / ratio];
     if (x + 22 + wide < room || x - 22 - wide > 0) {
       lens.style.left = (x + 22 + wide < room ? x + 22 : x - 22 - wide) + "px";

@@ -10,12 +10,13 @@ export const SCALE = 127; // a state of 1.0 is sent as 127
 export class TextRecord {
   constructor(start) {
     this.run = start.run;
+    this.serial = start.serial;
     this.model = start.model; // {name, title, step, units, characters, sha256}
     this.prompt = start.prompt; // how many characters were given, not written
     this.orders = start.orders; // {similarity: [unit, …], activity: […]}
     this.units = start.model.units;
-    this.size = start.model.characters.length;
-    this.vocabulary = Array.from(start.model.characters);
+    this.vocabulary = Array.from(start.model.characters); // code points, as Python counts them
+    this.size = this.vocabulary.length;
     this.startLogits = new Float32Array(bytes(start.start_logits).buffer);
     this.startDraw = start.start_draw;
     this.characters = [];

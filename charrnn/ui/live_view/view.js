@@ -1,7 +1,9 @@
 // The live view: takes the server's messages, draws them at the asked speed, and keeps one cursor over text, heatmap and
 // distribution. Hovering costs no round trip: every state and every logit that was sent is kept here.
 
+import { onTrouble } from "../connection.js";
 import { onTheme, page, quoted } from "../page.js";
+import { showCaptions } from "./captions.js";
 import { DistributionView } from "./distribution_view.js";
 import { Heatmap } from "./heatmap.js";
 import { Palette } from "./palette.js";
@@ -10,20 +12,8 @@ import { SCALE, TextRecord } from "./text_record.js";
 import { TextView } from "./text_view.js";
 
 const HORIZON = 0.25; // seconds within which a backlog is drawn, whatever the speed
+const PATIENCE = 2000; // ms within which a lost message is asked for once
 const SETTLE = 60; // ms between two drawings of the distribution while text runs: faster is unreadable
-
-const SEE = {
-  h: {
-    similarity: "Units that behave alike stand together: broad bands switch as one; a column that differs from its neighbours is a character that sets the state anew, often a space or a line end.",
-    index: "Each row is one unit in the order of the weights, each column one character. Order by similarity to see patterns.",
-    activity: "The units that change most stand at the top, the ones that hardly move at the bottom.",
-  },
-  change: {
-    similarity: "What each character changed: pale means kept, full colour means a unit turned over. Units that behave alike stand together.",
-    index: "What each character changed: pale means kept, full colour means a unit turned over.",
-    activity: "What each character changed. Pale rows at the bottom are units that remember; the top ones follow every character.",
-  },
-};
 
 /** Set up the view; returns what takes the server's messages. */
 export function mount({ element, send }) {
@@ -37,6 +27,7 @@ export function mount({ element, send }) {
   let credit = 0; // characters that may be drawn by now
   let last = 0; // time of the last frame
   let pinned = null; // where the visitor put the cursor; null follows the text
+  let pointer = null; // the last event of a pointer that is over the heatmap
   let hovered = null; // {position, unit} under the pointer
   let unit = null; // the unit that colours the text
   let marked = null; // the unit of the cursor, moved by keys
@@ -44,6 +35,8 @@ export function mount({ element, send }) {
   let order = "similarity";
   let dirty = true;
   let serverState = "empty";
+  let missed = 0; // the serial number of the newest message that did not fit to what had come before
+  let askedAt = -Infinity; // when everything was asked for once more
 
   // ------------------------------------------------------------------ the cursor
 
@@ -85,7 +78,15 @@ export function mount({ element, send }) {
 
   function redraw() {
     if (!record) return;
-    map.draw(record, drawn, palette, { cursor: drawn ? cursor() : null, unit });
+    const units = [unit, marked].filter((which) => which !== null);
+    map.draw(record, drawn, palette, { cursor: drawn ? cursor() : null, units });
+    map.magnify(record, drawn, palette, magnified());
+  }
+
+  /** The cell to enlarge: the one under the pointer, else the one that keys have walked to. */
+  function magnified() {
+    if (pointer) return hovered;
+    return marked !== null && document.activeElement === map.canvas && drawn ? map.cell(cursor(), marked) : null;
   }
 
   /** After the cursor moved: frame, column, distribution, words. */
@@ -135,22 +136,11 @@ export function mount({ element, send }) {
     describe();
   }
 
-  function titles() {
-    if (!record) return;
-    $(".cr-map-title").textContent =
-      (map.shown === "h" ? "hidden state h" : "change of the hidden state Δh") + ", " + record.units + " units, last " + map.columns + " characters";
-    $(".cr-see").textContent = SEE[map.shown][order];
-    const range = map.shown === "h" ? "1" : "2";
-    $(".cr-least").textContent = "−" + range;
-    $(".cr-most").textContent = "+" + range;
-    $(".cr-source").textContent = record.model.title + ", step " + record.model.step + " · " + record.model.sha256.slice(0, 7);
-  }
-
   function arrange() {
     if (!record) return;
     map.rows = order === "index" ? Array.from({ length: record.units }, (_, i) => i) : record.orders[order];
     map.measure();
-    titles();
+    showCaptions(element, record, map, order);
     redraw();
   }
 
@@ -171,7 +161,7 @@ export function mount({ element, send }) {
     drawn = 0;
     credit = 0;
     hovered = null;
-    $(".cr-lens").hidden = true;
+    askedAt = -Infinity;
     if (!same) pinned = marked = null;
     if (unit !== null && unit >= record.units) unit = null;
     if (marked !== null && marked >= record.units) marked = null;
@@ -185,11 +175,9 @@ export function mount({ element, send }) {
     if (message.kind === "start") begin(message);
     if (message.text !== undefined) {
       if (!record || message.run !== record.run) return; // what a text that is gone still had on its way
-      if (!record.append(message)) {
-        page.stats.lost += 1;
-        send("resend", {});
-        return;
-      }
+      if (!record.append(message)) missed = Math.max(missed, message.serial);
+      if (missed > record.serial) askAgain();
+      if (missed >= message.serial) return;
       page.stats.columns = record.length;
       if (message.kind === "start") advance(message.instant); // prompt, example or a re-read text: at once
     }
@@ -199,6 +187,14 @@ export function mount({ element, send }) {
       page.emit("state");
     }
     dirty = true;
+  }
+
+  /** What is missing comes with everything else; one request at a time is enough. */
+  function askAgain() {
+    if (performance.now() - askedAt < PATIENCE) return;
+    askedAt = performance.now();
+    page.stats.lost += 1;
+    send("resend", {});
   }
 
   /** Put the next n characters on the page. */
@@ -236,10 +232,11 @@ export function mount({ element, send }) {
     }
     if (!dirty || !palette) return;
     dirty = record.length > drawn;
+    if (pointer) hovered = map.under(pointer, drawn); // the columns move under a pointer that rests
     text.mark(cursor() >= 0 ? cursor() : null, false);
     redraw();
     if (!dirty || now - shownAt > SETTLE) showDistribution();
-    if (!hovered) describe();
+    describe();
     page.stats.frames += 1;
   }
 
@@ -262,17 +259,15 @@ export function mount({ element, send }) {
     pointed();
   });
   map.canvas.addEventListener("pointermove", (event) => {
-    if (!record) return;
-    const at = map.under(event, drawn);
-    hovered = at;
+    pointer = event;
+    hovered = record && map.under(event, drawn);
     pointed();
-    map.magnify(record, drawn, palette, at, event);
   });
   map.canvas.addEventListener("pointerleave", () => {
-    hovered = null;
-    $(".cr-lens").hidden = true;
+    pointer = hovered = null;
     pointed();
   });
+  for (const change of ["focus", "blur"]) map.canvas.addEventListener(change, redraw);
   map.canvas.addEventListener("click", (event) => {
     const at = record && map.under(event, drawn);
     if (at) paint(at.unit);
@@ -318,10 +313,11 @@ export function mount({ element, send }) {
     });
   }
   $(".cr-notice button").addEventListener("click", () => notice(null));
+  onTrouble((words) => notice({ kind: "problem", text: words }));
 
   new ResizeObserver(() => {
     map.measure();
-    titles();
+    if (record) showCaptions(element, record, map, order);
     redraw();
   }).observe(map.canvas.parentElement);
   onTheme(() => {
@@ -331,8 +327,9 @@ export function mount({ element, send }) {
     redraw();
   });
 
-  // What a measurement or a test may look at.
+  // What the keyboard, a measurement or a test may look at.
   page.live = {
+    get shown() { return element.offsetParent !== null; },
     get record() { return record; },
     get drawn() { return drawn; },
     get cursor() { return cursor(); },

@@ -1,6 +1,6 @@
 // One Plotly view for every figure. Plotly comes from the plotly package on this machine, and only when a figure is shown.
 
-import { onTheme } from "../page.js";
+import { onTheme, page } from "../page.js";
 
 let loading = null;
 
@@ -38,6 +38,10 @@ export function mount({ element }) {
   function fit() {
     if (Plotly && box.clientWidth && box.data) Plotly.Plots.resize(box);
   }
+
+  const measuring = () => (words.textContent = "Measuring …");
+  page.on("measuring", measuring);
+  element.closest(".cr-gradients").addEventListener("click", (event) => event.target.closest(".cr-button") && measuring());
 
   const attempt = () => draw().catch((error) => (words.textContent = error.message));
   new ResizeObserver(fit).observe(box.parentElement);

@@ -1,0 +1,21 @@
+// What Gradio would say in boxes of its own, theme.css hides; the words stand in our notice line instead.
+
+import { page } from "./page.js";
+
+const LOST = "Connection to the server was lost"; // Gradio asks for it every two seconds then, and reloads the page
+
+/** Call back with the words of every box, and where the connection is lost with what that means. */
+export function onTrouble(callback) {
+  const heard = (box) => {
+    const words = box.textContent.trim();
+    if (!words.startsWith(LOST)) return callback(words);
+    page.lost = true;
+    page.emit("lost");
+    callback("The connection to the server is lost. The text stays here until it is back; then the page opens anew, with your prompt and settings.");
+  };
+  const boxes = "[data-testid=toast-text]";
+  new MutationObserver((records) => {
+    const added = records.flatMap((record) => [...record.addedNodes]).filter((node) => node.nodeType === Node.ELEMENT_NODE);
+    added.flatMap((node) => (node.matches(boxes) ? [node] : [...node.querySelectorAll(boxes)])).forEach(heard);
+  }).observe(document.body, { childList: true, subtree: true });
+}

@@ -1,0 +1,30 @@
+// On a phone the settings are a drawer over the page, and the page beneath is out of reach while it is open.
+
+const PHONE = "(max-width: 860px)"; // as in control_view.css
+
+/** Set up the drawer; returns what closes it. */
+export function drawer(settings, opener, closer) {
+  const isOpen = () => opener.getAttribute("aria-expanded") === "true";
+
+  function set(open) {
+    settings.classList.toggle("cr-drawn", open);
+    opener.setAttribute("aria-expanded", String(open));
+    for (let node = settings; node !== document.body; node = node.parentElement) {
+      for (const other of node.parentElement.children) if (other !== node) other.inert = open;
+    }
+  }
+
+  function close() {
+    if (!isOpen()) return;
+    set(false);
+    if (opener.offsetParent) opener.focus();
+  }
+
+  opener.addEventListener("click", () => {
+    set(true);
+    settings.querySelector("select").focus();
+  });
+  closer.addEventListener("click", close);
+  window.matchMedia(PHONE).addEventListener("change", close);
+  return close;
+}
