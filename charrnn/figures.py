@@ -99,6 +99,9 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
     _mark(figure, flow.horizon_chars, 0.01, "1 % left", palette)
     axis = {"gridcolor": palette.line, "zeroline": False, "linecolor": palette.line, "fixedrange": False}
     ticks = {"tickfont": {"family": MONO, "size": 11, "color": palette.quiet}}
+    powers = {
+        "tickfont": {"family": MONO, "size": 9, "color": palette.quiet}
+    }  # plotly draws powers 1.25 times as large
     figure.update_layout(
         showlegend=False,
         paper_bgcolor="rgba(0,0,0,0)",
@@ -117,7 +120,7 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
         },
         yaxis={
             **axis,
-            **ticks,
+            **powers,
             "type": "log",
             "range": _decades(flow, untrained),
             "dtick": 2,
@@ -167,12 +170,13 @@ def _label_on(
         xanchor="left" if right else "right",
         yanchor="bottom" if right else "top",
         xshift=12 if right else -6,
-        **_plain(colour, palette),
+        bgcolor=palette.paper,
+        **_plain(colour),
     )
 
 
-def _plain(colour: str, palette: Palette) -> dict:
-    return {"showarrow": False, "bgcolor": palette.paper, "font": {"family": MONO, "size": 12, "color": colour}}
+def _plain(colour: str) -> dict:
+    return {"showarrow": False, "font": {"family": MONO, "size": 12, "color": colour}}
 
 
 def _mark(figure: go.Figure, lag: float | None, level: float, what: str, palette: Palette) -> None:
@@ -194,5 +198,5 @@ def _mark(figure: go.Figure, lag: float | None, level: float, what: str, palette
         yanchor="middle",
         xshift=12,
         yshift=9,
-        **_plain(palette.orange, palette),
+        **_plain(palette.orange),
     )

@@ -9,10 +9,10 @@ a person judges the figures, on a quiet machine.
 import argparse
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -25,39 +25,41 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Page, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+from scripts.browser import find_browser
+
 ALIVE = "() => window.charrnn?.live?.received > 0 && charrnn.live.drawn === charrnn.live.received"
 SPEEDS = {60: 6, 0: 8}  # characters/s -> place on the slider
 GOALS = {"frames_per_second": "≥ 50", "lost_columns": "0", "first_character_p95_ms": "≤ 100", "redraw_p95_ms": "≤ 20"}
 
 
-def find_chromium() -> str | None:
-    """The system's Chromium; None for Playwright's own."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
-
-
 @contextmanager
-def running_app(checkpoints: str) -> Iterator[str]:
-    """The address of an app.py of its own on a free port."""
+def running_app(checkpoints: str, **environment: str) -> Iterator[str]:
+    """The address of an app.py of its own on a free port. Raises RuntimeError, with what it said, where it ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "app.py", "--port", str(port), "--checkpoints", checkpoints]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=os.environ.copy())
     address = f"http://127.0.0.1:{port}/"
-    try:
-        while True:
-            if process.poll() is not None:
-                sys.exit(f"app.py ended with exit code {process.returncode}")
-            try:
-                with urllib.request.urlopen(address, timeout=60):
-                    break
-            except (urllib.error.URLError, ConnectionError):
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment})
+        try:
+            while not _answers(address):
+                if process.poll() is not None:
+                    log.seek(0)
+                    raise RuntimeError(f"app.py ended with exit code {process.returncode}: {log.read()}")
                 time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(20)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=60):
+            return True
+    except (urllib.error.URLError, ConnectionError):
+        return False
 
 
 def percentile_95(values: list[float]) -> float:
@@ -115,8 +117,9 @@ def redraws(page: Page, moves: int) -> list[float]:
 
 def measure(checkpoints: str, seconds: float) -> dict[str, float]:
     """All figures of one page."""
+    browser = find_browser()
     with running_app(checkpoints) as address, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = chromium.new_page(viewport={"width": 1440, "height": 900})
         page.goto(address)
         page.wait_for_function(ALIVE)

@@ -14,7 +14,8 @@ sys.path.insert(0, str(ROOT))
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from scripts.bench_page import ALIVE, find_chromium, running_app
+from scripts.bench_page import ALIVE, running_app
+from scripts.browser import find_browser
 
 WIDTH, HEIGHT = 1440, 900
 SEED, CHARACTERS = 11, 520
@@ -70,8 +71,9 @@ def main() -> None:
     parser.add_argument("--checkpoints", default=str(ROOT / "checkpoints"), help="folder of the checkpoints")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
+    browser = find_browser()
     with running_app(arguments.checkpoints) as address, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         for scheme in ("light", "dark"):
             page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)
             page.goto(address)

@@ -2,16 +2,17 @@
 
 import { page } from "./page.js";
 
+const MEANS =
+  "The connection to the server is lost. The text stays here until it is back; then the page opens anew, with your prompt and settings.";
 const LOST = "Connection to the server was lost"; // Gradio asks for it every two seconds then, and reloads the page
 
 /** Call back with the words of every box, and where the connection is lost with what that means. */
 export function onTrouble(callback) {
+  page.on("lost", () => callback(MEANS));
   const heard = (box) => {
     const words = box.textContent.trim();
-    if (!words.startsWith(LOST)) return callback(words);
-    page.lost = true;
-    page.emit("lost");
-    callback("The connection to the server is lost. The text stays here until it is back; then the page opens anew, with your prompt and settings.");
+    page.lost ||= words.startsWith(LOST);
+    page.lost ? page.emit("lost") : callback(words);
   };
   const boxes = "[data-testid=toast-text]";
   new MutationObserver((records) => {

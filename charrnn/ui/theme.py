@@ -2,13 +2,10 @@
 
 from gradio.themes import Base
 
-SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif"]
-MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
-
 
 def theme() -> Base:
     """Fonts of the visitor's own machine, no shadows, no boxes."""
-    return Base(font=SANS, font_mono=MONO).set(
+    return Base(font="sans-serif", font_mono="monospace").set(
         body_background_fill="#fbfaf8",
         body_background_fill_dark="#131417",
         body_text_color="#1d1c1a",

@@ -1,12 +1,5 @@
 """A running app on the bundled checkpoint, a real Chromium, and pages that fail on what a visitor should not see."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,17 +7,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from charrnn.checkpoint import Checkpoint, load
+from scripts.bench_page import ALIVE, running_app
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = ROOT / "checkpoints"
-ALIVE = "() => window.charrnn?.live?.received > 0 && charrnn.live.drawn === charrnn.live.received"
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
@@ -36,34 +22,9 @@ def checkpoint() -> Checkpoint:
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real `app.py`, started for these tests and ended after them."""
-    port = free_port()
-    folder = tmp_path_factory.mktemp("app")
-    environment = {**os.environ, "CHARRNN_CACHE": str(folder / "no-corpus"), "HF_HUB_OFFLINE": "1"}
-    with open(folder / "log.txt", "w+") as log:
-        command = [sys.executable, "app.py", "--port", str(port), "--checkpoints", str(CHECKPOINTS)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env=environment)
-        try:
-            wait_for(f"http://127.0.0.1:{port}/", process, log.name)
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def wait_for(address: str, process: subprocess.Popen, log: str) -> None:
-    """Until the address answers; a process that ends before fails the test with what it said."""
-    for _ in range(600):
-        assert process.poll() is None, Path(log).read_text()
-        try:
-            with urllib.request.urlopen(address, timeout=30):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.2)
-    raise AssertionError(f"{address} did not answer: {Path(log).read_text()}")
+    no_corpus = tmp_path_factory.mktemp("app") / "no-corpus"
+    with running_app(str(CHECKPOINTS), CHARRNN_CACHE=str(no_corpus), HF_HUB_OFFLINE="1") as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from charrnn.checkpoint import Checkpoint
 from charrnn.gradient_flow import gradient_flow
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
-from tests.ui.conftest import ALIVE, CHECKPOINTS, ROOT, open_page
+from scripts.bench_page import ALIVE
+from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_slider, set_speed, settled, start_writing, text, write
 
 OWN_TEXT = "What, is the king but sleeping? " * 12
@@ -64,12 +65,40 @@ def test_on_a_phone_the_settings_are_a_drawer(browser: Browser, app: str):
     expect(page.locator("#cr-temperature")).to_be_hidden()
     page.get_by_role("button", name="Settings").click()
     expect(page.locator("#cr-temperature")).to_be_visible()
+    page.keyboard.press("Shift+Tab")
+    for _ in range(14):  # once around
+        focused = "['BODY', 'HTML'].includes(document.activeElement.tagName)"
+        assert page.evaluate(f"!!document.activeElement.closest('#cr-settings') || {focused}")
+        page.keyboard.press("Tab")
     set_slider(page, "temperature", 0)
     page.get_by_role("button", name="Done").click()
     expect(page.locator("#cr-temperature")).to_be_hidden()
     press(page, "write")
     page.wait_for_function("charrnn.state === 'writing'")
     press(page, "stop")
+    context.close()
+
+
+def test_on_a_phone_the_heatmap_follows_the_text(browser: Browser, app: str):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_page(context, app)
+    tops = [page.locator(part).bounding_box() for part in (".cr-text-panel", ".cr-map", ".cr-distribution")]
+    assert [box and box["y"] for box in tops] == sorted(box["y"] for box in tops if box)
+    context.close()
+
+
+def test_a_script_that_does_not_load_is_said_in_its_place(page: Page, app: str):
+    page.route("**/plot.js", lambda route: route.abort())
+    page.goto(app)
+    page.get_by_role("tab", name="Gradients").click()
+    expect(page.get_by_text("could not be loaded")).to_be_visible()
+
+
+def test_who_wants_no_motion_sees_none(browser: Browser, app: str):
+    context = browser.new_context(reduced_motion="reduce", viewport={"width": 390, "height": 844})
+    page = open_page(context, app)
+    moving = "e => getComputedStyle(e).transitionDuration !== '0s' || getComputedStyle(e).animationName !== 'none'"
+    assert page.evaluate(f"[...document.querySelectorAll('.gradio-container *')].filter({moving}).length") == 0
     context.close()
 
 
@@ -143,6 +172,23 @@ def test_gradients_on_ones_own_text(page: Page, checkpoint: Checkpoint):
     page.locator("#cr-own-text textarea").fill("too short")
     page.get_by_role("button", name="Measure on this text").click()
     expect(words).to_contain_text("at least 130")
+    page.get_by_role("button", name="Measure on this text").click()
+    expect(words).to_contain_text("at least 130")  # the same answer, told again
+
+
+def test_the_page_says_measuring_until_the_answer_comes(page: Page):
+    page.get_by_role("tab", name="Gradients").click()
+    words = page.locator(".cr-plot-words")
+    expect(words).to_contain_text("halved")
+    held: list[Route] = []
+    page.route("**/queue/join*", lambda route: held.append(route))
+    page.get_by_role("button", name="Measure on this text").click()
+    expect(words).to_have_text("Measuring …")
+    page.wait_for_timeout(200)
+    for route in held:
+        route.continue_()
+    page.unroute("**/queue/join*")
+    expect(words).to_contain_text("halved")
 
 
 def test_the_plot_keeps_its_size_when_it_changes_out_of_sight(page: Page):

@@ -130,6 +130,33 @@ def test_stop_keeps_the_text_and_clear_empties_it(page: Page):
     page.wait_for_function("charrnn.live.drawn === 8")  # the prompt and one character
 
 
+def test_a_click_right_after_write_is_not_lost(page: Page):
+    set_more(page, characters=2000)
+    clicks = "names => names.forEach(name => document.querySelector(`[data-action=${name}]`).click())"
+    for second, state in (("write", "paused"), ("stop", "finished"), ("clear", "empty")):  # Write is Pause by then
+        page.evaluate(clicks, ["write", second])
+        page.wait_for_timeout(700)
+        settled(page)
+        assert page.evaluate("charrnn.state") in (state, "finished")  # a write that was taken back began nothing
+        assert page.evaluate("charrnn.live.received") < 500
+
+
+def test_a_box_that_cannot_be_used_is_said_and_a_running_text_goes_on(page: Page):
+    for characters, said in (("0", "characters is 0"), ("", "characters is ''"), ("99999", "characters is 99999")):
+        page.evaluate("document.querySelector('.cr-more').open = true")
+        page.locator("#cr-characters").fill(characters)
+        press(page, "write")
+        expect(page.locator(".cr-notice")).to_contain_text(said)
+    set_speed(page, 60)
+    start_writing(page, at_least=20, characters=400)
+    page.locator("#cr-seed").fill("1.5")
+    set_slider(page, "temperature", 0)
+    set_speed(page, 0)
+    page.wait_for_function("charrnn.state === 'finished' && charrnn.live.drawn > 400")
+    assert len(set(text(page)[-200:-150])) <= 20
+    expect(page.locator(".cr-notice")).to_be_hidden()
+
+
 def test_hover_shows_unit_character_and_value(page: Page):
     box = page.locator(".cr-canvas").bounding_box()
     assert box

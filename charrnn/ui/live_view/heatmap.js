@@ -48,7 +48,7 @@ export class Heatmap {
   draw(record, length, palette, { cursor, units }) {
     if (!this.image || !this.rows) return;
     const { context, columns, pixels, rows, ratio } = this;
-    this.from = Math.max(0, length - columns);
+    this.from = this.leftmost(length);
     const drawn = Math.min(columns, length);
     const paper = palette.pixels[127];
     for (let row = 0; row < rows.length; row++) {
@@ -93,13 +93,18 @@ export class Heatmap {
     }
   }
 
+  /** The position of the leftmost column when so many characters are drawn. */
+  leftmost(length) {
+    return Math.max(0, length - this.columns);
+  }
+
   /** Which position and unit lie under a pointer event; null outside of the drawn columns. */
   under(event, length) {
     if (!this.rows) return null;
     const box = this.canvas.getBoundingClientRect();
     const column = Math.floor(((event.clientX - box.left) / box.width) * this.columns);
     const row = Math.floor(((event.clientY - box.top) * this.ratio) / this.rowHeight);
-    const position = this.from + column;
+    const position = this.leftmost(length) + column;
     if (column < 0 || row < 0 || row >= this.rows.length || position >= length) return null;
     return { position, unit: this.rows[row], row };
   }
