@@ -95,8 +95,9 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
         hovertemplate="geometric mean, k = %{x}: %{y:.3g}<extra></extra>",
     )
     _label_on(figure, flow, 0.7, name.replace(", ", "<br>"), palette.blue, palette, right=not slower)
-    _mark(figure, flow.half_life_chars, 0.5, "half-life", palette)
-    _mark(figure, flow.horizon_chars, 0.01, "1 % left", palette)
+    curves = [flow.high] + ([untrained.median] if untrained is not None else [])
+    _mark(figure, flow.half_life_chars, 0.5, "half-life", curves, palette)
+    _mark(figure, flow.horizon_chars, 0.01, "1 % left", curves, palette)
     axis = {"gridcolor": palette.line, "zeroline": False, "linecolor": palette.line, "fixedrange": False}
     ticks = {"tickfont": {"family": MONO, "size": 11, "color": palette.quiet}}
     powers = {
@@ -170,17 +171,18 @@ def _label_on(
         xanchor="left" if right else "right",
         yanchor="bottom" if right else "top",
         xshift=12 if right else -6,
-        bgcolor=palette.paper,
-        **_plain(colour),
+        **_plain(colour, palette),
     )
 
 
-def _plain(colour: str) -> dict:
-    return {"showarrow": False, "font": {"family": MONO, "size": 12, "color": colour}}
+def _plain(colour: str, palette: Palette) -> dict:
+    return {"showarrow": False, "bgcolor": palette.paper, "font": {"family": MONO, "size": 12, "color": colour}}
 
 
-def _mark(figure: go.Figure, lag: float | None, level: float, what: str, palette: Palette) -> None:
-    """A point on the median where it crosses a level, with its lag in characters."""
+def _mark(
+    figure: go.Figure, lag: float | None, level: float, what: str, curves: list[np.ndarray], palette: Palette
+) -> None:
+    """A point on the median where it crosses a level, with its lag in characters, written clear of the curves."""
     if lag is None:
         return
     figure.add_scatter(
@@ -190,13 +192,14 @@ def _mark(figure: go.Figure, lag: float | None, level: float, what: str, palette
         marker={"color": palette.orange, "size": 9, "line": {"color": palette.paper, "width": 1.5}},
         hovertemplate=what + ": %{x:.2f} characters<extra></extra>",
     )
+    crossings = [int((curve >= level).sum()) for curve in curves]
     figure.add_annotation(
-        x=lag,
+        x=max([lag, *(x for x in crossings if x < len(curves[0]) / 2)]),
         y=math.log10(level),
         text=f"{what}: {lag:.1f} characters",
         xanchor="left",
         yanchor="middle",
         xshift=12,
         yshift=9,
-        **_plain(palette.orange),
+        **_plain(palette.orange, palette),
     )

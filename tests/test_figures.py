@@ -71,6 +71,19 @@ def test_labels_stand_on_opposite_sides_of_the_two_curves():
         assert side["untrained"] == ("left" if untrained > own else "right")
 
 
+def test_the_label_of_a_mark_stands_right_of_every_curve():
+    own, untrained = decay(0.7), decay(0.85)
+    figure: Any = gradient_flow_figure(own, "net", LIGHT, untrained=untrained)
+    (label,) = [annotation for annotation in figure.layout.annotations if "1 %" in annotation.text]
+    assert untrained.horizon_chars and label.x > untrained.horizon_chars
+    assert label.x > own.lags[own.high >= 0.01].max()
+
+
+def test_the_ticks_of_both_axes_are_equally_large():
+    layout: Any = gradient_flow_figure(decay(0.7), "net", LIGHT).layout
+    assert 1.25 * layout.yaxis.tickfont.size == pytest.approx(layout.xaxis.tickfont.size, abs=0.5)  # plotly's factor
+
+
 def test_there_is_no_legend_and_no_box():
     layout: Any = gradient_flow_figure(decay(0.7), "net", DARK).layout
     assert layout.showlegend is False
