@@ -185,9 +185,8 @@ export function mount({ element, send }) {
     page.emit("state");
   }
 
-  const actions = {
+  const clicked = {
     write() {
-      if (page.lost) return page.emit("lost");
       if (page.state === "writing") {
         setState("paused");
         click("pause");
@@ -203,7 +202,6 @@ export function mount({ element, send }) {
       }
     },
     step() {
-      if (page.lost) return page.emit("lost");
       if (page.state !== "writing") click("step");
     },
     stop() {
@@ -211,11 +209,12 @@ export function mount({ element, send }) {
       click("stop");
     },
     clear() {
-      if (page.lost) return page.emit("lost");
       setState("empty");
       click("clear");
     },
   };
+  const unlessLost = (act) => () => (page.lost ? page.emit("lost") : act());
+  const actions = Object.fromEntries(Object.entries(clicked).map(([name, act]) => [name, unlessLost(act)]));
   for (const [name, act] of Object.entries(actions)) $(`[data-action="${name}"]`).addEventListener("click", act);
 
   const closeDrawer = drawer($("#cr-settings"), $(".cr-open"), $(".cr-close"));
