@@ -6,7 +6,7 @@ No figure has a legend, a title or a background: the page around it says what it
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import plotly.graph_objects as go
@@ -71,38 +71,17 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
         hoverinfo="skip",
     )
     if untrained is not None:
-        figure.add_scatter(
-            x=untrained.lags.tolist(),
-            y=_above_floor(untrained.median),
-            mode="lines",
-            line={"color": palette.quiet, "width": 1.6, "dash": "dot"},
-            hovertemplate="untrained, k = %{x}: %{y:.3g}<extra></extra>",
-        )
+        _line(figure, untrained.median, "untrained, ", color=palette.quiet, width=1.6, dash="dot")
         slower = bool(untrained.median[-1] > flow.median[-1])
         _label_on(figure, untrained, 0.6, "untrained", palette.quiet, palette, right=slower)
-    figure.add_scatter(
-        x=flow.lags.tolist(),
-        y=_above_floor(flow.median),
-        mode="lines",
-        line={"color": palette.blue, "width": 2.6},
-        hovertemplate="k = %{x}: %{y:.3g}<extra></extra>",
-    )
-    figure.add_scatter(
-        x=flow.lags.tolist(),
-        y=_above_floor(flow.geometric_mean),
-        mode="lines",
-        line={"color": palette.ink, "width": 1, "dash": "dash"},
-        hovertemplate="geometric mean, k = %{x}: %{y:.3g}<extra></extra>",
-    )
+    _line(figure, flow.median, "", color=palette.blue, width=2.6)
+    _line(figure, flow.geometric_mean, "geometric mean, ", color=palette.ink, width=1, dash="dash")
     _label_on(figure, flow, 0.7, name.replace(", ", "<br>"), palette.blue, palette, right=not slower)
     curves = [flow.high] + ([untrained.median] if untrained is not None else [])
     _mark(figure, flow.half_life_chars, 0.5, "half-life", curves, palette)
     _mark(figure, flow.horizon_chars, 0.01, "1 % left", curves, palette)
     axis = {"gridcolor": palette.line, "zeroline": False, "linecolor": palette.line, "fixedrange": False}
-    ticks = {"tickfont": {"family": MONO, "size": 11, "color": palette.quiet}}
-    powers = {
-        "tickfont": {"family": MONO, "size": 9, "color": palette.quiet}
-    }  # plotly draws powers 1.25 times as large
+    ticks = {"family": MONO, "size": 11, "color": palette.quiet}
     figure.update_layout(
         showlegend=False,
         paper_bgcolor="rgba(0,0,0,0)",
@@ -113,7 +92,7 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
         hoverlabel={"bgcolor": palette.paper, "bordercolor": palette.line, "font": {"color": palette.ink}},
         xaxis={
             **axis,
-            **ticks,
+            "tickfont": ticks,
             "title": {"text": "characters back, k", "font": {"color": palette.quiet, "size": 12}},
             "range": [0, int(flow.lags[-1])],
             "dtick": 16,
@@ -121,7 +100,7 @@ def gradient_flow_figure(flow: Flow, name: str, palette: Palette, untrained: Flo
         },
         yaxis={
             **axis,
-            **powers,
+            "tickfont": {**ticks, "size": 9},  # plotly draws powers 1.25 times as large
             "type": "log",
             "range": _decades(flow, untrained),
             "dtick": 2,
@@ -141,6 +120,13 @@ def gradient_flow_words(flow: Flow, name: str, text: str) -> str:
         else f"1 % of it is left after {flow.horizon_chars:.1f}"
     )
     return f"{name}: the gradient {half}, {rest}. Measured at {flow.positions} positions of {text}."
+
+
+def _line(figure: go.Figure, curve: np.ndarray, label: str, **style: Any) -> None:
+    """A curve over its lags 0, 1, …, and what hovering over it says."""
+    hover = label + "k = %{x}: %{y:.3g}<extra></extra>"
+    lags = list(range(len(curve)))
+    figure.add_scatter(x=lags, y=_above_floor(curve), mode="lines", line=style, hovertemplate=hover)
 
 
 def _above_floor(values: np.ndarray) -> list[float | None]:

@@ -174,9 +174,19 @@ class Training:
     def measure(self) -> Progress:
         """The next point of the curve, with validation; keeps the weights where the step is one of SAVED_STEPS."""
         self.require_finite()
+        progress = self._point()
+        self.history.append(progress)
+        self._losses = []
+        if self.step in SAVED_STEPS and not self.finished:
+            self.saved[self.step] = {name: weight.half() for name, weight in self.model.state_dict().items()}
+        return progress
+
+    def _point(self) -> Progress:
+        """Where the curve stands at this step."""
         start = time.perf_counter()
-        train_loss = self._recent_loss()
-        if train_loss is None:  # before the first update: the windows it will see
+        if self._losses:
+            train_loss = sum(self._losses) / len(self._losses)
+        else:  # before the first update: the windows it will see
             rng = self._rng.clone_state()
             with torch.no_grad():
                 windows = random_windows(self.corpus.train_ids, self.recipe.batch, self.recipe.seq_len, rng)
@@ -184,23 +194,15 @@ class Training:
         val_loss = evaluate_stream(self.model, self.corpus.val_ids)
         self.seconds += time.perf_counter() - start
         rate = self.recipe.rate(max(0, self.step - 1))
-        progress = Progress(self.step, train_loss, val_loss, self._grad_norm, rate, round(self.seconds, 3))
-        self.history.append(progress)
-        self._losses = []
-        if self.step in SAVED_STEPS and not self.finished:
-            self.saved[self.step] = {name: weight.half() for name, weight in self.model.state_dict().items()}
-        return progress
-
-    def _recent_loss(self) -> float | None:
-        """The mean over the minibatches since the last point of the curve; None where there are none."""
-        return sum(self._losses) / len(self._losses) if self._losses else None
+        return Progress(self.step, train_loss, val_loss, self._grad_norm, rate, round(self.seconds, 3))
 
     def metrics(self) -> dict[str, Any]:
         """What the checkpoint says of itself; both validation figures by the protocol of `evaluate_*`."""
-        recent_loss = self._recent_loss()
+        newest = self.history[-1]
+        point = newest if newest.step == self.step else self._point()
         return {
-            "train_loss_nats": self.history[-1].train_loss_nats if recent_loss is None else recent_loss,
-            "val_stream_nats": evaluate_stream(self.model, self.corpus.val_ids),
+            "train_loss_nats": point.train_loss_nats,
+            "val_stream_nats": point.val_loss_nats,
             "val_cold_nats": evaluate_cold(self.model, self.corpus.val_ids),
             "initial_loss_nats": self.history[0].train_loss_nats,
             "minutes": round(self.seconds / 60, 2),

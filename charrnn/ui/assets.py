@@ -1,9 +1,10 @@
-"""The scripts and styles the page asks for, all served from this machine."""
+"""The templates, scripts and styles of the page, all served from this machine."""
 
 import importlib.util
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 from gradio.routes import APIRouter, FileResponse, Response  # pyright: ignore[reportPrivateImportUsage]
 
 HERE = Path(__file__).parent
@@ -14,6 +15,17 @@ PLOTLY = "plotly.min.js"
 def read(name: str) -> str:
     """A template or script below this folder."""
     return (HERE / name).read_text(encoding="utf-8")
+
+
+def view(name: str, elem_classes: str) -> gr.HTML:
+    """A part of the page that is drawn in the browser: its template is `name`.html, its module `name`.js."""
+    return gr.HTML(
+        html_template=read(f"{name}.html"),
+        js_on_load=read("mount.js"),
+        apply_default_css=False,
+        elem_classes=elem_classes,
+        module=f"charrnn/{name}.js",
+    )
 
 
 def served() -> dict[str, Path]:

@@ -4,7 +4,7 @@ import json
 
 import gradio as gr
 
-from charrnn.ui.assets import read
+from charrnn.ui.assets import view
 from charrnn.ui.store import Reader, Store, facts
 
 
@@ -14,13 +14,7 @@ def control_view() -> gr.HTML:
 
     Sends the events write, pause, resume, step, stop, clear, settings and model, each with all the settings.
     """
-    return gr.HTML(
-        html_template=read("control_view/control_view.html"),
-        js_on_load=read("mount.js"),
-        apply_default_css=False,
-        elem_classes="cr-left",
-        module="charrnn/control_view/control_view.js",
-    )
+    return view("control_view/control_view", "cr-left")
 
 
 def offer(store: Store, reader: Reader | None) -> str:

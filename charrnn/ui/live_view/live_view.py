@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from charrnn.ui.assets import read
+from charrnn.ui.assets import view
 
 
 def live_view() -> gr.HTML:
@@ -11,10 +11,4 @@ def live_view() -> gr.HTML:
 
     Sends the event resend when a message was lost.
     """
-    return gr.HTML(
-        html_template=read("live_view/view.html"),
-        js_on_load=read("mount.js"),
-        apply_default_css=False,
-        elem_classes="cr-view",
-        module="charrnn/live_view/view.js",
-    )
+    return view("live_view/view", "cr-view")

@@ -4,18 +4,12 @@ import json
 
 import gradio as gr
 
-from charrnn.ui.assets import read
+from charrnn.ui.assets import view
 
 
 def plot_view() -> gr.HTML:
     """A place for one figure; its value is what `shown` or `said` makes."""
-    return gr.HTML(
-        html_template=read("plot_view/plot.html"),
-        js_on_load=read("mount.js"),
-        apply_default_css=False,
-        elem_classes="cr-view",
-        module="charrnn/plot_view/plot.js",
-    )
+    return view("plot_view/plot", "cr-view")
 
 
 def shown(light: str, dark: str, words: str, serial: int) -> str:
