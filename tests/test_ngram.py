@@ -1,0 +1,128 @@
+import math
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.ngram import FALLBACK, KneserNey, discounts_of
+
+V = 4
+texts = st.lists(st.integers(0, V - 1), min_size=6, max_size=80)
+contexts = st.lists(st.integers(0, V - 1), max_size=9)
+
+
+def skewed_text(length, seed=0):
+    """Ids of which some n-grams are frequent and some occur once, so that discounts can be estimated."""
+    rng = np.random.default_rng(seed)
+    ids = [0]
+    while len(ids) < length:
+        ids.append(int((ids[-1] + rng.geometric(0.6)) % V))
+    return ids
+
+
+def by_the_book(text, context, order):
+    """Modified Kneser-Ney with dictionaries, as the formulas are printed: P of each character after the context."""
+    context = tuple(context[-(order - 1) :])
+    n = len(context) + 1
+    occurrences = Counter(tuple(text[i : i + n]) for i in range(len(text) - n + 1))
+    return _interpolated(text, context, occurrences)
+
+
+def _interpolated(text, context, counts):
+    n = len(context) + 1
+    shorter = [1 / V] * V
+    if n > 1:
+        before = defaultdict(set)  # N1+(• context w): the different characters that stand before
+        for i in range(len(text) - n + 1):
+            before[tuple(text[i + 1 : i + n])].add(text[i])
+        shorter = _interpolated(text, context[1:], {ngram: len(those) for ngram, those in before.items()})
+    d = (0, *discounts_of(np.array(list(counts.values()))))
+    after = [counts.get((*context, w), 0) for w in range(V)]
+    if sum(after) == 0:
+        return shorter
+    left_over = sum(d[min(count, 3)] for count in after)
+    return [(c - d[min(c, 3)] + left_over * p) / sum(after) for c, p in zip(after, shorter, strict=True)]
+
+
+@given(texts, contexts, st.integers(2, 6))
+def test_probabilities_are_those_of_dictionaries_and_printed_formulas(text, context, order):
+    found = np.exp(KneserNey(np.array(text), V, order).log_probs(context))
+    np.testing.assert_allclose(found, by_the_book(text, context, order), rtol=1e-12)
+
+
+def test_the_same_holds_where_the_discounts_are_estimated():
+    text = skewed_text(600)
+    model = KneserNey(np.array(text), V, 5)
+    counts = Counter(tuple(text[i : i + 5]) for i in range(len(text) - 4))
+    assert discounts_of(np.array(list(counts.values()))) != FALLBACK
+    for end in range(0, 40, 3):
+        np.testing.assert_allclose(np.exp(model.log_probs(text[:end])), by_the_book(text, text[:end], 5), rtol=1e-12)
+
+
+@given(texts, contexts, st.integers(2, 6))
+def test_every_character_has_a_probability_and_they_sum_to_one(text, context, order):
+    """After contexts the text holds and after those it does not."""
+    probs = np.exp(KneserNey(np.array(text), V + 3, order).log_probs(context))  # three characters never occur
+    assert probs.shape == (V + 3,) and (probs > 0).all()
+    assert probs.sum() == pytest.approx(1, abs=1e-12)
+
+
+@given(texts, st.lists(texts, min_size=1, max_size=3), st.integers(2, 6))
+def test_the_loss_is_the_mean_of_what_log_probs_says_of_each_character(text, others, order):
+    model = KneserNey(np.array(text), V, order)
+    length = min(map(len, others))
+    rows = [row[:length] for row in others]
+    costs = [-model.log_probs(row[:t])[row[t]] for row in rows for t in range(1, length)]
+    assert model.loss_nats(np.array(rows)) == pytest.approx(np.mean(costs), rel=1e-12)
+
+
+def test_a_text_that_holds_no_surprise_costs_next_to_nothing():
+    text = np.arange(4000) % V
+    assert KneserNey(text, V, 3).loss_nats(text[None]) < 0.005
+
+
+def test_random_characters_cost_what_guessing_costs():
+    rng = np.random.default_rng(0)
+    loss = KneserNey(rng.integers(V, size=40_000), V, 3).loss_nats(rng.integers(V, size=(1, 10_000)))
+    assert loss == pytest.approx(math.log(V), abs=0.01)
+
+
+def test_a_longer_context_helps_where_the_text_needs_it():
+    """The next character is the one five back: an order of 6 sees it, one of 5 does not."""
+    rng = np.random.default_rng(0)
+    text = list(rng.integers(V, size=5))
+    while len(text) < 6000:
+        text.append(text[-5] if rng.random() < 0.9 else rng.integers(V))
+    train, test = np.array(text[:5000]), np.array(text[5000:])[None]
+    sees, does_not = KneserNey(train, V, 6).loss_nats(test), KneserNey(train, V, 5).loss_nats(test)
+    assert sees < 0.8 < 1.2 < does_not
+
+
+def test_discounts_follow_the_published_equation():
+    counts = np.repeat([1, 2, 3, 4, 9], [400, 150, 80, 50, 7])
+    y = 400 / (400 + 2 * 150)
+    expected = (1 - 2 * y * 150 / 400, 2 - 3 * y * 80 / 150, 3 - 4 * y * 50 / 80)
+    assert discounts_of(counts) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("counts", [[1], [5, 6, 7], [1, 2, 3, 3, 3, 4]])
+def test_counts_that_say_nothing_of_discounts_take_the_usual_ones(counts):
+    assert discounts_of(np.array(counts)) == FALLBACK
+
+
+def test_size_is_the_number_of_distinct_ngrams():
+    text = skewed_text(50)
+    distinct = [{tuple(text[i : i + n]) for i in range(len(text) - n + 1)} for n in (1, 2, 3)]
+    inner = [{ngram[1:] for ngram in longer} for longer in distinct[1:]]  # what never follows anything has no count
+    assert KneserNey(np.array(text), V, 3).size == len(distinct[2]) + sum(map(len, inner))
+
+
+@pytest.mark.parametrize(
+    ("ids", "order", "problem"),
+    [([0, 1, 2], 1, "order is 1"), ([0, 1, 2], 60, "order is 60"), ([0, 1], 3, "3 ids"), ([0, 1, 4], 2, "0 to 3")],
+)
+def test_what_cannot_be_counted_is_refused(ids, order, problem):
+    with pytest.raises(ValueError, match=problem):
+        KneserNey(np.array(ids), V, order)
