@@ -50,8 +50,9 @@ class Block(nn.Module):
         """Read x (B, T, d), turned by rotation (T, d_head / 2), after the cached keys and values -> x, new cache."""
         B, T, d = x.shape
         qkv = self.qkv(self.attention_norm(x)).view(B, T, 3, self.heads, d // self.heads)
-        q, k = rotate(qkv[:, :, :2], rotation).permute(2, 0, 3, 1, 4)  # (B, heads, T, d_head) each
-        v = qkv[:, :, 2].transpose(1, 2)  # (B, heads, T, d_head)
+        qk, v = qkv.split((2, 1), dim=2)
+        q, k = rotate(qk, rotation).permute(2, 0, 3, 1, 4)  # (B, heads, T, d_head) each
+        v = v.squeeze(2).transpose(1, 2)  # (B, heads, T, d_head)
         if cached is not None:
             k, v = torch.cat([cached[0], k], dim=2), torch.cat([cached[1], v], dim=2)
         attended = window_attention(q, k, v, self.context).transpose(1, 2).reshape(B, T, d)
