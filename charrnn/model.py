@@ -1,32 +1,50 @@
 """`CharRNN`: a character-level recurrent language model, embed → cell → head."""
 
-import secrets
+import copy
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from charrnn.bptt import vanilla_states
-from charrnn.cells import HiddenState, VanillaRNNCell
-from charrnn.sampling import Dice, Reading, SamplingSettings, generate
+from charrnn import sampling
+from charrnn.bptt import through_time
+from charrnn.cells import CELLS
+from charrnn.dropout import dropout
+from charrnn.sampling import Reading, SamplingSettings
 
 
 class CharRNN(nn.Module):
     """
     A network that reads characters one at a time and says, after each, which is likely to be next.
 
-    vocab_size V characters, hidden_dim H units; embedding and hidden state have the same width. Graves 2013.
+    vocab_size V characters, hidden_dim H units; embedding and hidden state have the same width. cell: `rnn`, `gru` or
+    `lstm`. While it learns, a share `dropout` of what enters and leaves the cell is left out. Raises ValueError for
+    another cell. Graves 2013.
     """
 
-    def __init__(self, vocab_size: int, hidden_dim: int = 256):
+    context = None  # a recurrent network reads on for ever
+
+    def __init__(
+        self, vocab_size: int, hidden_dim: int = 256, cell: str = "rnn", layer_norm: bool = False, dropout: float = 0.0
+    ):
         super().__init__()
+        if cell not in CELLS:
+            raise ValueError(f"the cell is {cell!r}: give one of {', '.join(CELLS)}")
         self.hidden_dim = hidden_dim
+        self.dropout = dropout
         self.embed = nn.Embedding(vocab_size, hidden_dim)
-        self.cell = VanillaRNNCell(hidden_dim, hidden_dim)
+        self.cell = CELLS[cell](hidden_dim, hidden_dim, layer_norm)
         self.head = nn.Linear(hidden_dim, vocab_size)
 
-    def forward(self, ids: Tensor, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
+    @property
+    def config(self) -> dict[str, Any]:
+        """What a checkpoint says of the model's form."""
+        name = next(name for name, kind in CELLS.items() if type(self.cell) is kind)
+        return {"cell": name, "hidden_dim": self.hidden_dim, "layer_norm": self.cell.layer_norm}
+
+    def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """
         Read ids (B, T) from `state` (zeros where None) -> logits (B, T, V) of the next characters, and the last state.
 
@@ -39,24 +57,19 @@ class CharRNN(nn.Module):
             states.append(last.h)
         return self.head(torch.stack(states, dim=1)), last
 
-    def fast_forward(self, ids: Tensor, state: HiddenState | None = None) -> tuple[Tensor, HiddenState]:
-        """The same as `forward`, over the whole sequence at once and with the backward pass by hand (`bptt.py`)."""
-        h = self.time_major_states(ids, state)  # (T, B, H)
-        return self.head(h).transpose(0, 1), HiddenState(h[-1])
+    def fast_forward(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
+        """
+        The same as `forward`, over the whole sequence at once and with the backward pass by hand (`bptt`).
 
-    def states(self, ids: Tensor, state: HiddenState | None = None) -> Tensor:
-        """The hidden states after each character of ids (B, T): (B, T, H)."""
-        return self.time_major_states(ids, state).transpose(0, 1)
+        Drops out where `rng` is given.
+        """
+        last = self.cell.initial_state(len(ids)) if state is None else state
+        h, last = through_time(self.cell, self.input_table(rng), ids.t().contiguous(), last)  # (T, B, H)
+        return self.head(dropout(h, self.dropout, rng)).transpose(0, 1), last
 
-    def time_major_states(self, ids: Tensor, state: HiddenState | None = None) -> Tensor:
-        """The hidden states after each character of ids (B, T), time first: (T, B, H)."""
-        state = self.cell.initial_state(len(ids)) if state is None else state
-        table = self.input_table() + self.cell.W_hh.bias
-        return vanilla_states(table, ids.t().contiguous(), self.cell.W_hh.weight, state.h)
-
-    def input_table(self) -> Tensor:
-        """What each character says to the cell: row i is W_ih x for the character with id i, (V, H)."""
-        return self.cell.W_ih(self.embed.weight)
+    def input_table(self, rng: torch.Generator | None = None) -> Tensor:
+        """What each character says to the cell: row i is W_ih x for the character with id i, (V, G·H)."""
+        return self.cell.W_ih(dropout(self.embed.weight, self.dropout, rng))
 
     def decoder(self) -> "Decoder":
         """The model, ready to write one character after the other; a copy of its weights as they are now."""
@@ -78,14 +91,7 @@ class CharRNN(nn.Module):
         Row b consumes the dice of seed + b; without a seed, of one drawn at random. Raises ValueError for settings out
         of their range and for logits that are not finite.
         """
-        settings = SamplingSettings(temperature, top_k, top_p, min_p)
-        seed = secrets.randbits(62) if seed is None else seed
-        decoder = self.decoder()
-        rows = [
-            [step.id for step in generate(decoder, decoder.prefill(row), n, settings, Dice(seed + b))]
-            for b, row in enumerate(ctx.tolist())
-        ]
-        return torch.cat([ctx, torch.tensor(rows, dtype=ctx.dtype, device=ctx.device).view(len(ctx), n)], dim=1)
+        return sampling.sample(self.decoder(), ctx, n, SamplingSettings(temperature, top_k, top_p, min_p), seed)
 
 
 class Decoder:
@@ -95,28 +101,31 @@ class Decoder:
     """
 
     def __init__(self, model: CharRNN):
-        self._update = model.cell.update
-        self._start = HiddenState(*map(_array, model.cell.initial_state()))
-        self._from_input = list(_array(model.input_table()))  # V × (H,)
-        self._W_hh, self._b_hh = _array(model.cell.W_hh.weight), _array(model.cell.W_hh.bias)
+        cell = copy.deepcopy(model.cell).cpu()
+        start = cell.initial_state()
+        self._update = cell.update
+        self._start = type(start)(*map(_array, start))
+        self._from_input = list(_array(model.input_table()))  # V × (G·H,)
+        self._W_hh, self._b_hh = _array(cell.W_hh.weight), _array(cell.W_hh.bias)
         self._W_out, self._b_out = _array(model.head.weight), _array(model.head.bias)
 
-    def prefill(self, ids: Sequence[int], state: HiddenState | None = None) -> Reading:
+    def prefill(self, ids: Sequence[int], state: Any = None) -> Reading:
         """Read ids from `state`, zeros where None; no ids at all is a text that has not begun."""
-        state = self._start if state is None else state
+        state, gates = self._start if state is None else state, None
         for id in ids:
-            state = self._next_state(id, state)
-        return self._reading(state)
+            state, gates = self._next(id, state)
+        return self._reading(state, gates)
 
-    def step(self, id: int, state: HiddenState) -> Reading:
+    def step(self, id: int, state: Any) -> Reading:
         """Read one character."""
-        return self._reading(self._next_state(id, state))
+        return self._reading(*self._next(id, state))
 
-    def _next_state(self, id: int, state: HiddenState) -> HiddenState:
+    def _next(self, id: int, state: Any) -> tuple[Any, Any]:
         return self._update(self._from_input[id], self._W_hh.dot(state.h) + self._b_hh, state)
 
-    def _reading(self, state: HiddenState) -> Reading:
-        return Reading(self._W_out.dot(state.h) + self._b_out, state)
+    def _reading(self, state: Any, gates: Any) -> Reading:
+        activations = state._asdict() if gates is None else state._asdict() | gates._asdict()
+        return Reading(self._W_out.dot(state.h) + self._b_out, state, activations)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

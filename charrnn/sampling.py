@@ -9,8 +9,10 @@ Nothing here knows which network made the logits: `generate` drives anything tha
 """
 
 import math
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -181,7 +183,10 @@ class Reading(NamedTuple):
     """Where a model stands after reading some text."""
 
     logits: np.ndarray  # (V,) of the next character
-    state: Any  # what the model carries, of arrays without a batch
+    state: Any  # what the model carries, without a batch
+    activations: Mapping[str, np.ndarray] = MappingProxyType(
+        {}
+    )  # what the last character left to see, by name: (rows,)
 
 
 class Step(NamedTuple):
@@ -223,3 +228,18 @@ def generate(
         step = write_step(reader, reading, settings, dice, index)
         reading = step.reading
         yield step
+
+
+def sample(reader: Reader, ctx: Tensor, n: int, settings: SamplingSettings, seed: int | None) -> Tensor:
+    """
+    Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
+
+    Row b consumes the dice of seed + b; without a seed, of one drawn at random. Raises ValueError for logits that are
+    not finite.
+    """
+    seed = secrets.randbits(62) if seed is None else seed
+    rows = [
+        [step.id for step in generate(reader, reader.prefill(row), n, settings, Dice(seed + b))]
+        for b, row in enumerate(ctx.tolist())
+    ]
+    return torch.cat([ctx, torch.tensor(rows, dtype=ctx.dtype, device=ctx.device).view(len(ctx), n)], dim=1)

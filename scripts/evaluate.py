@@ -70,7 +70,7 @@ def _train_loss(trained: checkpoint.Checkpoint, corpus: Corpus) -> float:
     batch, seq_len = trained.info.recipe["batch"], trained.info.recipe["seq_len"]
     rng = torch.Generator().manual_seed(0)
     losses = [
-        loss_nats(trained.model, *random_windows(corpus.train_ids, batch, seq_len, rng)).item()
+        loss_nats(trained.model, *random_windows(corpus.train_ids, batch, seq_len, rng))[0].item()
         for _ in range(TRAIN_BATCHES)
     ]
     return sum(losses) / len(losses)

@@ -1,8 +1,10 @@
 """
 Train a checkpoint.
 
-    python scripts/train.py                                      refresh the bundled checkpoint, checkpoints/rnn
-    python scripts/train.py --recipe lab --out checkpoints/lab   the lab sheet's own recipe
+    python scripts/train.py                                      refresh checkpoints/rnn
+    python scripts/train.py --cell lstm --layer-norm             refresh checkpoints/lstm-layernorm
+    python scripts/train.py --recipe rnn-lab                     the lab sheet's own recipe, checkpoints/rnn-lab
+    python scripts/train.py --all                                every bundled checkpoint that is not done yet
     python scripts/train.py --data my.txt --out checkpoints/my   any UTF-8 text
     python scripts/train.py --out checkpoints/my --resume        go on with a run that was stopped
 
@@ -15,6 +17,7 @@ import signal
 import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
@@ -24,22 +27,29 @@ from tqdm import tqdm
 
 from charrnn import checkpoint
 from charrnn.corpus import Corpus, cache_path, cached_tiny_shakespeare, read_text, tiny_shakespeare
+from charrnn.networks import KINDS
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.training import RECIPES, DivergedError, Recipe, Training
 
 HYPERPARAMETERS = {
+    "cell": "the network: `rnn`, `gru`, `lstm` or `minigpt`",
+    "hidden_dim": "units of the hidden state",
+    "layer_norm": "layer norm inside the cell",
+    "stateful": "carry the state from window to window, reset it at the epoch boundary",
     "steps": "updates",
     "batch": "windows in a minibatch",
-    "seq_len": "characters in a window: as far as the gradient can flow",
-    "hidden_dim": "units of the hidden state",
+    "seq_len": "characters in a window: as far as the gradient can flow, MiniGPT's context",
     "learning_rate": "the peak of the schedule",
     "warmup_steps": "steps until the peak; 0: none",
     "final_rate": "learning rate at the end as a share of the peak; 1: constant",
     "beta2": "AdamW's second decay",
-    "weight_decay": "AdamW's weight decay",
+    "weight_decay": "AdamW's weight decay of the matrices",
+    "dropout": "share of what enters and leaves the cell, or each layer, that is left out",
     "max_grad_norm": "clip the gradient to this norm; 0: do not clip",
-    "initialisation": "`default` or `orthogonal`",
+    "initialisation": "`default`, `orthogonal` or `chrono`",
+    "keep_steps": "keep the weights along the way, for the time machine",
 }
+CHECKPOINTS = REPOSITORY / "checkpoints"
 PROMPT = "ROMEO:"
 SAMPLE_CHARS, PASSAGE_CHARS, SAMPLE_SEED = 400, 6000, 7
 
@@ -49,18 +59,25 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     run = parser.add_argument_group("the run")
     run.add_argument("--data", type=Path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
-    run.add_argument("--out", type=Path, default=REPOSITORY / "checkpoints" / "rnn", help="the checkpoint folder")
-    run.add_argument("--seed", type=int, help="decides the first weights and the windows (default: 0)")
-    run.add_argument("--recipe", choices=RECIPES, help="the defaults of what follows (default: tuned)")
+    run.add_argument("--out", type=Path, help="the checkpoint folder (default: checkpoints/NAME of the recipe)")
+    run.add_argument("--all", action="store_true", help="every recipe whose checkpoint in --out/NAME is not done")
+    run.add_argument("--seed", type=int, help="decides first weights, windows and dropout (default: 0)")
+    run.add_argument("--recipe", choices=RECIPES, help="the defaults of what follows (default: that of the network)")
     run.add_argument("--save-every", type=int, default=500, metavar="STEPS", help="default: 500")
     run.add_argument("--resume", action="store_true", help="go on with the unfinished run in --out")
     run.add_argument("--threads", type=int, help="CPU threads (default: all cores, or those of the run to resume)")
+    run.add_argument("--device", default="cpu", help="cpu (default), or cuda where there is one")
     run.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the finished checkpoint in one commit")
     recipe = parser.add_argument_group("the recipe")
     for field in fields(Recipe):
-        defaults = ", ".join(f"{name} {getattr(RECIPES[name], field.name)}" for name in RECIPES)
-        help = f"{HYPERPARAMETERS[field.name]} ({defaults})"
-        recipe.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), help=help)
+        flag = f"--{field.name.replace('_', '-')}"
+        kind: dict[str, Any] = {"type": type(field.default)}
+        if isinstance(field.default, bool):
+            kind = {"action": argparse.BooleanOptionalAction}
+        elif field.name == "cell":
+            kind = {"choices": KINDS}
+        help = f"{HYPERPARAMETERS[field.name]} (rnn: {getattr(RECIPES['rnn'], field.name)})"
+        recipe.add_argument(flag, default=None, help=help, **kind)
     options = parser.parse_args(argv)
     for flag, most in {"save_every": 10**7, "threads": 4096}.items():
         value = getattr(options, flag)
@@ -68,7 +85,30 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
             parser.error(f"--{flag.replace('_', '-')} is {value}: give 1 to {most}")
     if options.seed is not None and not 0 <= options.seed < 2**63:
         parser.error(f"--seed is {options.seed}: give 0 to {2**63 - 1}")
+    if options.device != "cpu" and not (options.device == "cuda" and torch.cuda.is_available()):
+        parser.error(
+            f"--device is {options.device}: this machine has {'cpu, cuda' if torch.cuda.is_available() else 'cpu'}"
+        )
+    if options.all and (options.recipe or options.cell or options.resume or options.push_to_hub):
+        parser.error(
+            "--all takes every recipe and goes on with unfinished runs: leave --recipe, --cell, --resume and "
+            "--push-to-hub out"
+        )
     return options
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """What the flags say of the recipe."""
+    chosen = {field.name: getattr(options, field.name) for field in fields(Recipe)}
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def recipe_name(options: argparse.Namespace) -> str:
+    """The recipe asked for, or the name its network would have: `lstm-layernorm`, `rnn-seq256`."""
+    parts = [options.cell or "rnn"]
+    parts += [word for word, is_so in (("layernorm", options.layer_norm), ("stateful", options.stateful)) if is_so]
+    parts += [f"seq{options.seq_len}"] if options.seq_len not in (None, Recipe().seq_len) else []
+    return options.recipe or "-".join(parts)
 
 
 def read_corpus(data: Path | None) -> Corpus:
@@ -86,26 +126,26 @@ def read_corpus(data: Path | None) -> Corpus:
         return Corpus.from_text(tiny_shakespeare(follow))
 
 
-def start(options: argparse.Namespace, corpus: Corpus) -> Training:
-    """A new run, or the unfinished one in --out. Raises ValueError where the flags do not fit what is there."""
-    chosen = {field.name: getattr(options, field.name) for field in fields(Recipe)}
-    given = {name: value for name, value in chosen.items() if value is not None}
+def start(options: argparse.Namespace, name: str, out: Path, corpus: Corpus) -> Training:
+    """A new run, or the unfinished one in `out`. Raises ValueError where the flags do not fit what is there."""
     if options.resume:
-        tensors, run = checkpoint.load_run(options.out)
-        training = Training.resume(corpus, tensors, run)
-        wanted = asdict(RECIPES[options.recipe]) | given if options.recipe else given
+        tensors, run = checkpoint.load_run(out)
+        training = Training.resume(corpus, tensors, run, options.device)
+        wanted = asdict(RECIPES[options.recipe]) | given(options) if options.recipe else given(options)
         has = asdict(training.recipe) | {"seed": training.seed}
-        for name, value in (wanted | ({} if options.seed is None else {"seed": options.seed})).items():
-            if value != has[name]:
-                raise ValueError(f"the run in {options.out} has {name} {has[name]}, not {value}: leave the flag out")
+        for key, value in (wanted | ({} if options.seed is None else {"seed": options.seed})).items():
+            if value != has[key]:
+                raise ValueError(f"the run in {out} has {key} {has[key]}, not {value}: leave the flag out")
         torch.set_num_threads(options.threads or run.get("threads") or torch.get_num_threads())
         return training
-    if checkpoint.holds_run(options.out):
-        raise ValueError(
-            f"{options.out} holds an unfinished run: go on with --resume, or remove {options.out / checkpoint.RUN}"
-        )
-    recipe = replace(RECIPES[options.recipe or "tuned"], **given)
-    return Training(corpus, recipe, options.seed or 0)
+    if checkpoint.holds_run(out):
+        raise ValueError(f"{out} holds an unfinished run: go on with --resume, or remove {out / checkpoint.RUN}")
+    return Training(corpus, planned(options, name), options.seed or 0, options.device)
+
+
+def planned(options: argparse.Namespace, name: str) -> Recipe:
+    """The recipe of this name, or else of its cell, with what the flags change. Raises ValueError."""
+    return replace(RECIPES.get(name, RECIPES[options.cell or "rnn"]), **given(options))
 
 
 def write_text(training: Training, chars: int) -> str:
@@ -121,10 +161,12 @@ def write_text(training: Training, chars: int) -> str:
 def save(out: Path, training: Training) -> None:
     """The run first, so that nothing is lost; the checkpoint where that replaces no finished one by an unfinished."""
     training.require_finite()
-    if not training.finished:
+    if training.finished:
+        training.round_to_half()
+    else:
         tensors, run = training.state()
         checkpoint.save_run(out, tensors, run | {"threads": torch.get_num_threads()})
-        if holds_finished(out):
+        if finished(out):
             return
     checkpoint.save(
         out,
@@ -143,13 +185,13 @@ def save(out: Path, training: Training) -> None:
         checkpoint.remove_run(out)
 
 
-def holds_finished(out: Path) -> bool:
-    """Whether the folder holds a checkpoint whose training came to its end."""
+def finished(out: Path) -> checkpoint.CheckpointInfo | None:
+    """The checkpoint in the folder, where its training came to its end."""
     try:
         info = checkpoint.describe(out)
     except checkpoint.CheckpointError:
-        return False
-    return info.step >= info.recipe.get("steps", 0)
+        return None
+    return info if info.step >= info.recipe.get("steps", 0) else None
 
 
 def train(training: Training, out: Path, save_every: int) -> signal.Signals | None:
@@ -186,23 +228,51 @@ def main(argv: list[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
-        training = start(options, read_corpus(options.data))
+        corpus = read_corpus(options.data)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.all:
+        return train_all(options, corpus)
+    name = recipe_name(options)
+    return train_one(options, name, options.out or CHECKPOINTS / name, corpus)
+
+
+def train_all(options: argparse.Namespace, corpus: Corpus) -> int:
+    """Every recipe whose checkpoint is not done, the unfinished ones from where they stopped; the exit code."""
+    for name in RECIPES:
+        out = (options.out or CHECKPOINTS) / name
+        done = finished(out)
+        if done and done.recipe == asdict(planned(options, name)) and done.seed == (options.seed or 0):
+            print(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
+            continue
+        print(f"{name}: {'goes on' if checkpoint.holds_run(out) else 'starts'}")
+        own = argparse.Namespace(**vars(options) | {"recipe": name, "resume": checkpoint.holds_run(out)})
+        if code := train_one(own, name, out, corpus):
+            return code
+    return 0
+
+
+def train_one(options: argparse.Namespace, name: str, out: Path, corpus: Corpus) -> int:
+    """One run to its end or to a signal; the exit code."""
+    try:
+        training = start(options, name, out, corpus)
     except (ValueError, DivergedError) as error:
         print(error, file=sys.stderr)
         return 2
     try:
-        stopped = train(training, options.out, options.save_every)
+        stopped = train(training, out, options.save_every)
     except DivergedError as error:
-        print(f"{error}; {last_good(options.out)}", file=sys.stderr)
+        print(f"{error}; {last_good(out)}", file=sys.stderr)
         return 1
     except (OSError, checkpoint.CheckpointError) as error:
-        print(f"cannot write {options.out}: {error}", file=sys.stderr)
+        print(f"cannot write {out}: {error}", file=sys.stderr)
         return 2
     if stopped:
         print(f"stopped at step {training.step}: go on with --resume", file=sys.stderr)
         return 128 + stopped
-    print(f"----- T=0.8 -----\n{write_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {options.out}")
-    return push(options.out, options.push_to_hub) if options.push_to_hub else 0
+    print(f"----- T=0.8 -----\n{write_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {out}")
+    return push(out, options.push_to_hub) if options.push_to_hub else 0
 
 
 def last_good(out: Path) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from charrnn.checkpoint.safe_file import CheckpointError, SafeFile, read, write_bytes, write_tensors
 from charrnn.metrics import Progress
-from charrnn.model import CharRNN
+from charrnn.networks import Network, build
 from charrnn.vocab import Vocab
 
 MODEL, RUN, STEPS, PASSAGE = "model.safetensors", "training.safetensors", "steps", "passage.txt"
@@ -35,8 +35,7 @@ class CheckpointInfo:
     name: str  # of its folder
     saved_as: str  # the name its folder had when it was written
     folder: Path
-    cell: str
-    hidden_dim: int
+    config: dict[str, Any]  # the form of the network, as `networks.build` takes it
     vocab: Vocab
     parameters: int
     step: int
@@ -47,6 +46,16 @@ class CheckpointInfo:
     saved_steps: list[int]  # that can be loaded, ascending, the last one the checkpoint's own
     data_sha256: str
     sha256: str  # of model.safetensors
+
+    @property
+    def cell(self) -> str:
+        """`rnn`, `gru`, `lstm` or `minigpt`."""
+        return self.config["cell"]
+
+    @property
+    def hidden_dim(self) -> int:
+        """Units of the hidden state; of MiniGPT the width of its residual stream."""
+        return self.config["hidden_dim"]
 
     @property
     def passage(self) -> str:
@@ -62,7 +71,7 @@ class Checkpoint:
     """A model with the characters it knows and the way it was trained."""
 
     info: CheckpointInfo
-    model: CharRNN
+    model: Network
     vocab: Vocab
     step: int
     history: list[Progress]
@@ -73,7 +82,7 @@ class Checkpoint:
 
 def save(
     folder: Path,
-    model: CharRNN,
+    model: Network,
     vocab: Vocab,
     *,
     step: int,
@@ -88,13 +97,13 @@ def save(
     """
     Write a checkpoint folder: the model first, then its saved steps and the copies, each file whole or not at all.
 
-    `saved` maps steps to their state dicts. Raises OSError where the folder cannot be written. Whatever the moment of a
-    crash, the model there is the old or the new one; steps of the other are not offered.
+    `saved` maps steps to their state dicts. Weights that half precision holds exactly are stored in it. Raises OSError
+    where the folder cannot be written. Whatever the moment of a crash, the model there is the old or the new one; steps
+    of the other are not offered.
     """
-    config = {"cell": "rnn", "hidden_dim": model.hidden_dim}
     whole = {
         "name": folder.resolve().name,
-        "config": config,
+        "config": model.config,
         "vocab": vocab.characters,
         "step": step,
         "seed": seed,
@@ -103,7 +112,7 @@ def save(
         "metrics": dict(metrics),
         "history": [asdict(progress) for progress in history],
     }
-    write_tensors(folder / MODEL, model.state_dict(), whole)
+    write_tensors(folder / MODEL, _smallest(model.state_dict()), whole)
     along_the_way = {key: whole[key] for key in OF_THE_RUN}
     paths = {_step_path(folder, saved_step): saved_step for saved_step in saved}
     for path, saved_step in paths.items():
@@ -116,6 +125,13 @@ def save(
     write_bytes(folder / HISTORY, _json_bytes(whole["history"]))
     if passage:
         write_bytes(folder / PASSAGE, passage.encode("utf-8"))
+
+
+def _smallest(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """In half precision where that changes no weight."""
+    halves = {name: weight.cpu().half() for name, weight in weights.items()}
+    lossless = all(torch.equal(halves[name].float(), weight.cpu()) for name, weight in weights.items())
+    return halves if lossless else {name: weight.cpu() for name, weight in weights.items()}
 
 
 def save_run(folder: Path, tensors: Mapping[str, Tensor], run: Mapping[str, Any]) -> None:
@@ -163,13 +179,15 @@ def load(folder: Path, step: int | None = None) -> Checkpoint:
             saved = ", ".join(map(str, info.saved_steps))
             raise CheckpointError(f"{folder} has no step {step}: give one of {saved}")
         file = read(_step_path(folder, step))
-    model = _build(file, info.hidden_dim, info.vocab)
+    model = _build(file, info.config, info.vocab)
     return Checkpoint(info, model, info.vocab, step, [point for point in info.history if point.step <= step])
 
 
-def load_state_dict(path: Path, vocab: Vocab) -> CharRNN:
+def load_state_dict(path: Path, vocab: Vocab) -> Network:
     """
     A lab solution: the bare state dict of a `CharRNN` as a safetensors file, its vocabulary from its corpus.
+
+    Which cell it is follows from the rows of W_hh, whether it has layer norm from the names.
 
     Raises CheckpointError where keys, shapes or vocabulary do not fit.
     """
@@ -177,7 +195,10 @@ def load_state_dict(path: Path, vocab: Vocab) -> CharRNN:
     shape = file.header.get("embed.weight", {}).get("shape", [])
     if len(shape) != 2:
         raise CheckpointError(f"{path} has no embed.weight of shape (V, H): it is not the state dict of a CharRNN")
-    return _build(file, shape[1], vocab)
+    rows = file.header.get("cell.W_hh.weight", {}).get("shape", [0])[0]
+    cell = {3 * shape[1]: "gru", 4 * shape[1]: "lstm"}.get(rows, "rnn")
+    layer_norm = any(name.startswith("cell.norm.") for name in file.header)
+    return _build(file, {"cell": cell, "hidden_dim": shape[1], "layer_norm": layer_norm}, vocab)
 
 
 def load_run(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -226,18 +247,13 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
     for key, kind in KINDS.items():
         if type(metadata.get(key)) is not kind:
             raise CheckpointError(f"{path} has the {key} {metadata.get(key)!r}: it must be of type {kind.__name__}")
-    cell, hidden_dim = (metadata["config"].get(key) for key in ("cell", "hidden_dim"))
-    if cell != "rnn":
-        raise CheckpointError(f"{path} holds a {cell!r} model; this version knows 'rnn'")
-    if type(hidden_dim) is not int or hidden_dim < 1:
-        raise CheckpointError(f"{path} has hidden_dim {hidden_dim!r}: it must be a whole number above 0")
+    _require_config(path, metadata["config"])
     try:
         return CheckpointInfo(
             name=folder.resolve().name,
             saved_as=metadata["name"],
             folder=folder,
-            cell=cell,
-            hidden_dim=hidden_dim,
+            config=metadata["config"],
             vocab=Vocab(metadata["vocab"]),
             parameters=sum(math.prod(tensor["shape"]) for tensor in file.header.values()),
             step=metadata["step"],
@@ -268,25 +284,28 @@ def _saved_steps(folder: Path, metadata: dict[str, Any]) -> list[int]:
     return steps
 
 
-def _build(file: SafeFile, hidden_dim: int, vocab: Vocab) -> CharRNN:
+def _require_config(path: Path, config: dict[str, Any]) -> None:
+    """Raises CheckpointError for the form of a network that cannot be; no memory is taken for it."""
+    try:
+        with torch.device("meta"):
+            build(config, 1)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} does not hold a network this version knows: {error}") from None
+
+
+def _build(file: SafeFile, config: dict[str, Any], vocab: Vocab) -> Network:
     path, header = file.path, file.header
-    shapes = {
-        "embed.weight": [len(vocab), hidden_dim],
-        "cell.W_ih.weight": [hidden_dim, hidden_dim],
-        "cell.W_hh.weight": [hidden_dim, hidden_dim],
-        "cell.W_hh.bias": [hidden_dim],
-        "head.weight": [len(vocab), hidden_dim],
-        "head.bias": [len(vocab)],
-    }
+    with torch.device("meta"):
+        shapes = {name: list(weight.shape) for name, weight in build(config, len(vocab)).state_dict().items()}
     if missing := shapes.keys() - header.keys():
         raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}")
     if unexpected := header.keys() - shapes.keys():
-        raise CheckpointError(f"{path} holds what a CharRNN has not: {', '.join(sorted(map(repr, unexpected)))}")
+        raise CheckpointError(f"{path} holds what its network has not: {', '.join(sorted(map(repr, unexpected)))}")
     for name, shape in shapes.items():
         if header[name].get("shape") != shape:
             raise CheckpointError(
                 f"{name} in {path} has the shape {header[name].get('shape')}; a vocabulary of {len(vocab)} characters "
-                f"and hidden_dim {hidden_dim} take {shape}"
+                f"and {config} take {shape}"
             )
         if header[name].get("dtype") not in ("F16", "F32"):
             raise CheckpointError(f"{name} in {path} is stored as {header[name].get('dtype')}: F16 or F32 are read")
@@ -294,6 +313,6 @@ def _build(file: SafeFile, hidden_dim: int, vocab: Vocab) -> CharRNN:
     for name, weight in weights.items():
         if not torch.isfinite(weight).all():
             raise CheckpointError(f"{name} in {path} holds NaN or infinite weights")
-    model = CharRNN(len(vocab), hidden_dim)
+    model = build(config, len(vocab))
     model.load_state_dict(weights)
     return model.eval()

@@ -1,0 +1,17 @@
+"""How a network learns: recipes, the loop of truncated BPTT, both validation losses."""
+
+from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
+from charrnn.training.recipes import RECIPES, Recipe, initialise
+from charrnn.training.run import SAVED_STEPS, DivergedError, Training
+
+__all__ = [
+    "RECIPES",
+    "SAVED_STEPS",
+    "DivergedError",
+    "Recipe",
+    "Training",
+    "evaluate_cold",
+    "evaluate_stream",
+    "initialise",
+    "loss_nats",
+]

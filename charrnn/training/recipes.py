@@ -1,0 +1,160 @@
+"""What is trained and how: one recipe for every bundled checkpoint, in one table, and the first weights."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from charrnn import minigpt
+from charrnn.cells import GRUCell, LSTMCell
+from charrnn.networks import KINDS, Network
+
+INITIALISATIONS = ("default", "orthogonal", "chrono")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """
+    How a checkpoint is trained; the defaults are the lab sheet's recipe.
+
+    learning_rate is the peak, reached after warmup_steps; then a cosine down to final_rate times the peak (1: none).
+    max_grad_norm 0 is no clipping. weight_decay is for matrices. stateful: contiguous streams, the state carried from
+    window to window and reset at the epoch boundary. MiniGPT's context is seq_len. initialisation: `default`
+    (torch.nn's; MiniGPT its own), `orthogonal` (W_hh; biases zero, forget gates 1) or `chrono` (the same, the forget
+    gates' biases for memories of up to seq_len characters). keep_steps: whether the weights along the way are kept.
+    Raises ValueError for a value that cannot work.
+    """
+
+    cell: str = "rnn"
+    hidden_dim: int = 256
+    layer_norm: bool = False
+    stateful: bool = False
+    steps: int = 2000
+    batch: int = 64
+    seq_len: int = 128
+    learning_rate: float = 1e-3
+    warmup_steps: int = 0
+    final_rate: float = 1.0
+    beta2: float = 0.999
+    weight_decay: float = 0.01
+    dropout: float = 0.0
+    max_grad_norm: float = 5.0
+    initialisation: str = "default"
+    keep_steps: bool = False
+
+    def __post_init__(self) -> None:
+        limits = {
+            "hidden_dim": (1, 4096),
+            "steps": (0, 10**7),
+            "batch": (1, 65536),
+            "seq_len": (1, 65536),
+            "learning_rate": (0, 1000),
+            "warmup_steps": (0, 10**7),
+            "final_rate": (0, 1),
+            "beta2": (0, 1 - 1e-9),
+            "weight_decay": (0, 1000),
+            "dropout": (0, 0.99),
+            "max_grad_norm": (0, 10**9),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}: give {low} to {high:g}")
+        for name, choices in (("cell", KINDS), ("initialisation", INITIALISATIONS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: give one of {', '.join(choices)}")
+        if self.cell == "minigpt":
+            own = {"layer_norm": False, "stateful": False, "initialisation": "default"}
+            for name, value in own.items():
+                if getattr(self, name) != value:
+                    raise ValueError(
+                        f"{name} is {getattr(self, name)!r}: that is for recurrent cells, leave it {value}"
+                    )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The form of the network."""
+        if self.cell == "minigpt":
+            return {"cell": "minigpt", "hidden_dim": self.hidden_dim, "context": self.seq_len}
+        return {"cell": self.cell, "hidden_dim": self.hidden_dim, "layer_norm": self.layer_norm}
+
+    def rate(self, step: int) -> float:
+        """The learning rate of the update number `step`, from 0."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        return self.learning_rate * (self.final_rate + (1 - self.final_rate) * (1 + math.cos(math.pi * done)) / 2)
+
+
+_TUNED = Recipe(
+    learning_rate=8e-3,
+    warmup_steps=100,
+    final_rate=0.02,
+    beta2=0.99,
+    max_grad_norm=1.0,
+    initialisation="orthogonal",
+)
+_GATED = replace(_TUNED, stateful=True, learning_rate=5e-3, dropout=0.2)
+
+RECIPES = {
+    "rnn": replace(_TUNED, keep_steps=True),
+    "rnn-lab": Recipe(),
+    "rnn-layernorm": replace(_TUNED, layer_norm=True),
+    "rnn-stateful": replace(_TUNED, stateful=True),
+    "rnn-seq256": replace(_TUNED, seq_len=256, batch=32),
+    "rnn-seq512": replace(_TUNED, seq_len=512, batch=16),
+    "gru": replace(_GATED, cell="gru", keep_steps=True),
+    "lstm": replace(_GATED, cell="lstm", keep_steps=True),
+    "lstm-layernorm": replace(_GATED, cell="lstm", layer_norm=True),
+    "minigpt": Recipe(
+        cell="minigpt",
+        hidden_dim=128,
+        learning_rate=3e-3,
+        warmup_steps=100,
+        final_rate=0.02,
+        beta2=0.99,
+        weight_decay=0.1,
+        dropout=0.1,
+        max_grad_norm=1.0,
+        keep_steps=True,
+    ),
+}
+
+
+def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
+    """
+    Draw the weights anew, as the recipe says.
+
+    Orthogonal: Saxe et al. 2014. A forget gate that starts open: Gers et al. 2000, Jozefowicz et al. 2015; chrono:
+    Tallec and Ollivier 2018.
+    """
+    if isinstance(model, minigpt.MiniGPT):
+        minigpt.initialise(model, rng)
+        return
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, generator=rng)
+        elif isinstance(module, nn.Linear):
+            bound = module.in_features**-0.5
+            for parameter in module.parameters():
+                nn.init.uniform_(parameter, -bound, bound, generator=rng)
+    if recipe.initialisation == "default":
+        return
+    cell = model.cell
+    for block in cell.W_hh.weight.data.split(model.hidden_dim):
+        nn.init.orthogonal_(block, generator=rng)
+    nn.init.zeros_(cell.W_hh.bias)
+    shifts = dict(zip(cell.normed, cell.W_hh.bias.data.split(model.hidden_dim), strict=False))
+    if cell.layer_norm:  # a bias before the norm would be normalised away
+        shifts = {name: cell.norm[name].bias.data for name in cell.normed}
+    lives = torch.full((model.hidden_dim,), math.e)  # characters; ln e = 1
+    if recipe.initialisation == "chrono":
+        nn.init.uniform_(lives, 1, max(2, recipe.seq_len - 1), generator=rng)
+    if isinstance(cell, LSTMCell):
+        shifts["f"].copy_(lives.log())
+        if recipe.initialisation == "chrono":
+            shifts["i"].copy_(-lives.log())
+    elif isinstance(cell, GRUCell) and recipe.initialisation == "chrono":
+        shifts["z"].copy_(lives.log())

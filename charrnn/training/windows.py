@@ -1,0 +1,75 @@
+"""Where the windows come from that a run learns on: anywhere in the text, or one after the other."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from charrnn.cells import HiddenState, LSTMState
+from charrnn.corpus import contiguous_streams, random_windows
+
+STATES = {1: HiddenState, 2: LSTMState}  # by how many tensors a cell carries
+
+
+class Anywhere:
+    """Windows that start anywhere, each read from a zero state."""
+
+    state = None
+
+    def __init__(self, ids: Tensor, batch: int, seq_len: int):
+        self.ids, self.batch, self.seq_len = ids, batch, seq_len
+
+    def next(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """x (B, T) and y (B, T), the characters one further on."""
+        return random_windows(self.ids, self.batch, self.seq_len, rng)
+
+    def carry(self, state: Any) -> None:
+        """Nothing is carried."""
+
+    def position(self) -> tuple[dict[str, Tensor], dict[str, int]]:
+        """Where the reading stands: what tensors and which numbers bring it back here."""
+        return {}, {}
+
+    def seek(self, carried: dict[str, Tensor], position: dict[str, int]) -> None:
+        """Stand where `position` said."""
+
+
+class OneAfterTheOther(Anywhere):
+    """
+    The text as B contiguous streams: a window begins where the one before it ended, with the state it ended in.
+
+    At the epoch boundary the state is reset, and the text cut anew a little further on, so that no two epochs see the
+    same windows. Raises ValueError for a text too short for a window of every stream.
+    """
+
+    def __init__(self, ids: Tensor, batch: int, seq_len: int):
+        super().__init__(ids, batch, seq_len)
+        if len(ids) < (least := batch * (seq_len + 1) + seq_len):
+            raise ValueError(
+                f"the text has {len(ids)} characters to learn from: {batch} streams of {seq_len} take {least}; "
+                "give a smaller batch or seq_len, or do without stateful"
+            )
+        self.offset, self.start = 0, len(ids)  # as if at the end of an epoch
+        self.state = None
+
+    def next(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        rows = contiguous_streams(self.ids[self.offset :], self.batch)
+        if self.start + self.seq_len + 1 > rows.shape[1]:
+            self.offset = int(torch.randint(self.seq_len, (), generator=rng))
+            self.start, self.state = 0, None
+            rows = contiguous_streams(self.ids[self.offset :], self.batch)
+        start, end = self.start, self.start + self.seq_len
+        self.start = end
+        return rows[:, start:end], rows[:, start + 1 : end + 1]
+
+    def carry(self, state: Any) -> None:
+        """Go on from this state, but let no gradient flow back into the window that made it."""
+        self.state = type(state)(*(part.detach() for part in state))
+
+    def position(self) -> tuple[dict[str, Tensor], dict[str, int]]:
+        carried = {} if self.state is None else self.state._asdict()
+        return carried, {"offset": self.offset, "start": self.start}
+
+    def seek(self, carried: dict[str, Tensor], position: dict[str, int]) -> None:
+        self.offset, self.start = int(position["offset"]), int(position["start"])
+        self.state = STATES[len(carried)](**carried) if carried else None
