@@ -1,8 +1,9 @@
 """
 How far back the gradient reaches.
 
-One loss at one position T, looked at from k characters earlier: ‖∂ℓ_T/∂h_{T−k}‖, over many positions. Never the
-gradient of a summed loss: the nearby losses in the sum would hide the decay. Bengio et al. 1994, Pascanu et al. 2013.
+One loss at one position T, looked at from k characters earlier: ‖∂ℓ_T/∂state_{T−k}‖, over many positions. The state is
+h, of an LSTM h and c together; MiniGPT carries none, there it is the input of the first block. Never the gradient of a
+summed loss: the nearby losses in the sum would hide the decay. Bengio et al. 1994, Pascanu et al. 2013.
 """
 
 import copy
@@ -14,10 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.bptt import tanh_slope
+from charrnn.bptt import WalkBack
+from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
+from charrnn.networks import Network
 
 HORIZON = 0.01
+WINDOWS_AT_ONCE = 32  # of MiniGPT's: a matter of memory alone
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class GradientFlow:
     horizon_chars: float | None
 
 
-def gradient_flow(model: CharRNN, ids: Sequence[int], max_lag: int = 128, positions: int = 512) -> GradientFlow:
+def gradient_flow(model: Network, ids: Sequence[int], max_lag: int = 128, positions: int = 512) -> GradientFlow:
     """
     The gradient flow of a model that reads a text, in float64, from its own state at every position.
 
@@ -68,24 +72,48 @@ def gradient_flow(model: CharRNN, ids: Sequence[int], max_lag: int = 128, positi
     )
 
 
-@torch.no_grad()
-def gradient_norms(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
+def gradient_norms(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     """
-    ‖∂ℓ_T/∂h_{T−k}‖ for the loss of the character after each position T and k = 0 … max_lag, float64.
+    ‖∂ℓ_T/∂state_{T−k}‖ for the loss of the character after each position T and k = 0 … max_lag, float64.
 
-    ids (N,), positions (P,) with max_lag <= T <= N - 2 -> (max_lag + 1, P). The text is read once; the positions go
-    back through it side by side, each step the product δ_{t−1} = W_hhᵀ (1 − h_t²) δ_t.
+    ids (N,), positions (P,) with max_lag <= T <= N - 2 -> (max_lag + 1, P).
     """
-    exact = copy.deepcopy(model).double()
-    h = exact.states(ids[None])[0]  # (N, H)
-    d_logits = exact.head(h[positions]).softmax(-1)  # (P, V): softmax − one-hot
+    exact = copy.deepcopy(model).double().requires_grad_(False)
+    of_network = _norms_through_attention if isinstance(exact, MiniGPT) else _norms_through_time
+    return of_network(exact, ids, positions, max_lag)
+
+
+@torch.no_grad()
+def _norms_through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
+    """The text is read once; the positions go back through it side by side, by the walk of `bptt`."""
+    walk = WalkBack(model.cell, model.input_table(), ids[:, None])
+    d_logits = model.head(walk.h[positions]).softmax(-1)  # (P, V): softmax − one-hot
     d_logits[torch.arange(len(positions)), ids[positions + 1]] -= 1
-    d_h = d_logits @ exact.head.weight  # (P, H)
-    norms = d_h.new_empty(max_lag + 1, len(positions))
-    norms[0] = d_h.norm(dim=-1)
-    for lag in range(1, max_lag + 1):
-        d_h = tanh_slope(h[positions - lag + 1]).mul_(d_h) @ exact.cell.W_hh.weight
-        norms[lag] = d_h.norm(dim=-1)
+    d_state = walk.from_h(d_logits @ model.head.weight)
+    norms = [_norm(d_state)]
+    for lag in range(max_lag):
+        d_state = walk.back(d_state, positions - lag)
+        norms.append(_norm(d_state))
+    return torch.stack(norms)
+
+
+def _norm(d_state: Sequence[Tensor]) -> Tensor:
+    """Of the parts of a state (P, H) together: (P,)."""
+    return torch.cat(tuple(d_state), dim=-1).norm(dim=-1)
+
+
+def _norms_through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
+    """Each position is the last of a window as long as the context, and autograd goes back through it."""
+    length = min(model.context, int(positions.min()) + 1)
+    norms = torch.zeros(max_lag + 1, len(positions), dtype=torch.float64)
+    seen = min(max_lag + 1, length)
+    for some in torch.arange(len(positions)).split(WINDOWS_AT_ONCE):
+        window = ids[positions[some, None] + torch.arange(1 - length, 1)]  # (p, length)
+        x = model.embed(window).requires_grad_()
+        logits, _ = model.from_embedded(x)
+        loss = torch.nn.functional.cross_entropy(logits[:, -1], ids[positions[some] + 1], reduction="sum")
+        (d_x,) = torch.autograd.grad(loss, x)
+        norms[:seen, some] = d_x.norm(dim=-1).flip(1).t()[:seen]
     return norms
 
 

@@ -6,6 +6,6 @@ character, the states live in one time-major buffer, only the recurrent product 
 gradient is one product over all T·B rows. Werbos 1990.
 """
 
-from charrnn.bptt.through_time import through_time
+from charrnn.bptt.through_time import WalkBack, through_time
 
-__all__ = ["through_time"]
+__all__ = ["WalkBack", "through_time"]

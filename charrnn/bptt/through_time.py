@@ -88,3 +88,25 @@ def at(local: Any, where: Any) -> Any:
     if local is None or isinstance(local, Tensor):
         return local if local is None else local[where]
     return type(local)(*(at(part, where) for part in local))
+
+
+class WalkBack:
+    """A text once read, and the way back through it from many positions at once."""
+
+    def __init__(self, cell: Cell, table: Tensor, ids: Tensor):
+        """Read ids (N, 1) from a zero state; `table` as in `through_time`."""
+        self._way, self._norm, self._weight = WAYS[type(cell)], norm_of(cell), cell.W_hh.weight
+        start = cell.initial_state(1)
+        tape = self._way.read(table, ids, cell.W_hh.weight, cell.W_hh.bias, self._norm, start)
+        self._local = at(self._way.local(tape), (slice(None), 0))  # every tensor (N, …)
+        self._state = type(start)
+        self.h = tape.h[1:, 0]  # (N, H)
+
+    def from_h(self, d_h: Tensor) -> Any:
+        """The gradient of a state where only its h is looked at: d_h (P, H)."""
+        return self._state(d_h, *(torch.zeros_like(d_h) for _ in self._state._fields[1:]))
+
+    def back(self, d_state: Any, positions: Tensor) -> Any:
+        """From the gradient of the states at these positions (P,) to that of the states one character before."""
+        nothing = torch.zeros_like(d_state.h)
+        return self._way.step_back(at(self._local, positions), d_state, nothing, self._weight, self._norm)
