@@ -1,0 +1,65 @@
+"""
+What others reached on Tiny Shakespeare, its last 10 % held out, as they reported it and where.
+
+None of it was measured here. nanoGPT and what follows it average over random windows, each read from nothing: that is
+near our `cold` figure, not `stream`.
+"""
+
+from dataclasses import dataclass
+
+FROM_ZERO = "random windows, each from a zero state"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model of somebody else: its validation loss in nats per character, how it was measured, who says so."""
+
+    name: str
+    parameters: int | None  # None where the source does not say
+    val_nats: float
+    protocol: str
+    source: str
+    url: str = ""
+
+
+PUBLISHED = (
+    Published(
+        "nanoGPT, baby GPT",
+        10_650_000,
+        1.4697,
+        f"{FROM_ZERO}, up to 256 characters; the best of 5000 steps",
+        "Karpathy, nanoGPT",
+        "https://github.com/karpathy/nanoGPT",
+    ),
+    Published(
+        "GPT, 4 layers, d = 256",
+        3_300_000,
+        1.543,
+        f"{FROM_ZERO}, up to 512 characters; 2000 steps",
+        "narinzar, a model card on Hugging Face",
+    ),
+    Published(
+        "minGRU",
+        None,
+        1.548,
+        "test loss, the best step",
+        "Feng et al. 2024, Were RNNs all we needed?",
+        "https://arxiv.org/abs/2410.01201",
+    ),
+    Published(
+        "minLSTM",
+        None,
+        1.555,
+        "test loss, the best step",
+        "Feng et al. 2024, Were RNNs all we needed?",
+        "https://arxiv.org/abs/2410.01201",
+    ),
+    Published(
+        "nanoGPT on a CPU",
+        800_000,
+        1.88,
+        f"{FROM_ZERO}, up to 64 characters; 2000 steps",
+        "Karpathy, nanoGPT",
+        "https://github.com/karpathy/nanoGPT",
+    ),
+)
