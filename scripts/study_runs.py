@@ -198,7 +198,7 @@ def write_by_the_sheet(model: CharRNN, rng: torch.Generator, n: int) -> HiddenSt
     return state
 
 
-def memory_kept(way: Callable[[int], HiddenState], n: int) -> float | None:
+def memory_kept(way: Callable[[int], Any], n: int) -> float | None:
     """By how many bytes a written character makes the process grow; None where the system does not tell."""
     way(10)
     before = resident_bytes()

@@ -1,0 +1,378 @@
+"""Every part of the study gives the documented rows, and a second way to its figures finds the same."""
+
+import argparse
+import json
+import math
+import random
+import re
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from charrnn import checkpoint
+from charrnn.corpus import Corpus
+from charrnn.model import CharRNN
+from charrnn.ngram import KneserNey
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.text_quality import Reference
+from charrnn.training import DivergedError, Recipe, Training, evaluate_cold, evaluate_stream
+from scripts import study, study_models, study_runs
+
+WORDS = "the and of king thou o'er shall not love death with heart come away night day blood".split()
+
+
+def written(length, seed=0):
+    """A text of lines of words."""
+    rng = random.Random(seed)
+    return "".join(rng.choice(WORDS) + rng.choice("  \n") for _ in range(length // 3))[:length]
+
+
+TEXT = written(12_000)
+CORPUS = Corpus.from_text(TEXT)
+
+
+def small_model(cell="rnn", seed=0) -> Any:
+    """An untrained network that is not sure of anything, nor of nothing."""
+    return Training(CORPUS, Recipe(cell=cell, hidden_dim=8, seq_len=16), seed).model.eval()
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A checkpoint of a small vanilla network."""
+    recipe = Recipe(hidden_dim=8, seq_len=16)
+    facts = {"step": 0, "seed": 0, "recipe": asdict(recipe), "data_sha256": CORPUS.sha256, "metrics": {}}
+    checkpoint.save(tmp_path / "small", small_model(), CORPUS.vocab, **facts, history=[], saved={})
+    return tmp_path / "small"
+
+
+@pytest.fixture
+def measure(tmp_path, data):
+    """Measure a part by its command line -> its rows, as they are kept."""
+    out = tmp_path / "study.json"
+
+    def run(part, *flags):
+        assert study.main([part, *map(str, flags), "--data", str(data), "--out", str(out)]) == 0
+        return json.loads(out.read_text())[part]["rows"]
+
+    return run
+
+
+RUN_FLAGS = ("--steps", 4, "--batch", 3, "--seq-len", 8, "--hidden-dim", 6, "--every", 3, "--learning-rates", 0.01)
+SAMPLING_FLAGS = ("--temperatures", 0.8, "--top-k", 3, "--top-p", 0.9, "--texts", 2, "--chars", 60)
+FLAGS = {
+    "ngram": ("--orders", 3, 4),
+    "sampling": SAMPLING_FLAGS,
+    "clipping": (*RUN_FLAGS, "--seeds", 0),
+    "relu": (*RUN_FLAGS, "--seeds", 0),
+    "no_grad": ("--chars", 5, 20, "--rounds", 2, "--hidden-dim", 6),
+    "reach": ("--positions", 6, "--context", 110),
+    "position": ("--positions", 6),
+}
+
+
+@pytest.mark.parametrize("part", study.PARTS)
+def test_a_part_gives_the_rows_that_are_documented(part, measure, folder):
+    named = {"sampling": ("--checkpoints", folder), "reach": ("--checkpoints", folder), "position": (folder,)}
+    rows = measure(part, *named.get(part, ()), *FLAGS[part])
+    keys = [[row[name] for name in study.PARTS[part].key] for row in rows]
+    assert len(rows) == {"ngram": 2, "sampling": 5, "clipping": 2, "relu": 4, "no_grad": 2}.get(part, 1)
+    assert len(set(map(str, keys))) == len(rows), "each row its own key"
+    sections = dict(re.findall(r"^(\w+) {2,}(\S.*\n(?: .*\n)*)", study.__doc__ or "", re.MULTILINE))
+    documented = sections[part] + (sections["clipping"] if part == "relu" else "")  # as it says
+    for row in rows:
+        inner = [name for value in row.values() if isinstance(value, dict) for name in value]
+        for name in (*row, *inner):
+            assert name in documented, f"{name} is not documented"
+        assert list(row)[: len(keys[0])] == list(study.PARTS[part].key), "the key comes first"
+
+
+# ------------------------------------------------------------------------------------------------ the file
+
+
+def found(**changes):
+    return {"machine": {"cores": 2}, "data_sha256": "ab", "settings": {"positions": 5}} | changes
+
+
+def test_a_row_takes_the_place_of_the_one_with_its_key_and_of_no_other(tmp_path):
+    path = tmp_path / "study.json"
+    for part, model, positions in (("reach", "a", 1), ("reach", "b", 2), ("position", "a", 3), ("reach", "a", 4)):
+        study.keep(path, part, found(), {"model": model, "positions": positions})
+    kept = json.loads(path.read_text())
+    assert [(row["model"], row["positions"]) for row in kept["reach"]["rows"]] == [("b", 2), ("a", 4)]
+    assert [row["positions"] for row in kept["position"]["rows"]] == [3]
+    assert '  {"model": "b", "positions": 2},\n' in path.read_text(), "one row a line"
+
+
+@pytest.mark.parametrize("change", [{"settings": {"positions": 6}}, {"data_sha256": "cd"}])
+def test_rows_of_other_settings_or_another_text_are_not_mixed(tmp_path, change):
+    path = tmp_path / "study.json"
+    study.keep(path, "reach", found(), {"model": "a"})
+    before = path.read_text()
+    with pytest.raises(ValueError, match="--anew"):
+        study.keep(path, "reach", found(**change), {"model": "b"})
+    assert path.read_text() == before
+    study.keep(path, "reach", found(machine={"cores": 64}), {"model": "b"})  # another machine finds the same figures
+
+
+def test_a_part_may_begin_anew(measure, capsys):
+    measure("ngram", "--orders", 2)
+    measure("no_grad", "--chars", 5, "--rounds", 1, "--hidden-dim", 4)
+    assert [row["chars"] for row in measure("no_grad", "--chars", 6, "--rounds", 2, "--hidden-dim", 4, "--anew")] == [6]
+    assert [row["order"] for row in measure("ngram", "--orders", 3)] == [2, 3], "the other part stays"
+
+
+def test_figures_have_six_digits_and_what_is_no_number_is_null(tmp_path):
+    path = tmp_path / "study.json"
+    row = {"model": "a", "lags": (1, 2), "x": {"y": [1 / 3, math.nan, np.float64(math.inf)]}, "big": 123456789.0}
+    study.keep(path, "reach", found(), row)
+    kept = json.loads(path.read_text())["reach"]["rows"][0]
+    assert kept == {"model": "a", "lags": [1, 2], "x": {"y": [0.333333, None, None]}, "big": 123457000.0}
+
+
+def test_a_file_that_is_no_study_is_one_line_and_stays(tmp_path, data, capsys):
+    path = tmp_path / "study.json"
+    path.write_text("{")
+    assert study.main(["ngram", "--data", str(data), "--out", str(path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1 and path.read_text() == "{"
+
+
+def test_a_checkpoint_that_is_not_there_is_skipped_and_said(measure, folder, capsys):
+    rows = measure("position", "nowhere", folder, "--positions", 4)
+    assert [row["model"] for row in rows] == ["small"]
+    assert "nowhere" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------ finished models
+
+
+class NGramNetwork:
+    """A 3-gram model in the place of a network, for the protocols by which networks are evaluated."""
+
+    def __init__(self, model):
+        self.log_probs = cache(model.log_probs)
+
+    def fast_forward(self, ids, state=None, rng=None):
+        rows = [[*before, *row] for before, row in zip(state or [[]] * len(ids), ids.tolist(), strict=True)]
+        ends = [range(len(row) - ids.shape[1], len(row)) for row in rows]
+        logits = [
+            [self.log_probs(tuple(row[max(0, t - 1) : t + 1])) for t in end]
+            for row, end in zip(rows, ends, strict=True)
+        ]
+        return torch.tensor(np.array(logits)), [row[-2:] for row in rows]
+
+
+def test_an_ngram_is_measured_by_the_protocols_of_the_networks():
+    text = written(172_000)  # 64 streams of more than a window
+    corpus = Corpus.from_text(text)
+    row = next(study_models.ngram(argparse.Namespace(orders=[3]), text))
+    network: Any = NGramNetwork(KneserNey(corpus.train_ids.numpy(), len(corpus.vocab), 3))
+    assert row["val_stream_nats"] == pytest.approx(evaluate_stream(network, corpus.val_ids), rel=1e-9)
+    assert row["val_cold_nats"] == pytest.approx(evaluate_cold(network, corpus.val_ids), rel=1e-9)
+
+
+def test_an_ngram_reads_in_pieces_as_in_one():
+    reader = study_models.NGramReader(KneserNey(CORPUS.train_ids.numpy(), len(CORPUS.vocab), 5))
+    ids = CORPUS.val_ids[:20].tolist()
+    piecewise = reader.prefill([])
+    for id in ids:
+        piecewise = reader.step(id, piecewise.state)
+    whole = reader.prefill(ids)
+    assert np.array_equal(whole.logits, piecewise.logits) and whole.state == piecewise.state == tuple(ids[-4:])
+    settings = SamplingSettings(temperature=0.8)
+    once, again = ([step.id for step in generate(reader, whole, 30, settings, Dice(1))] for _ in range(2))
+    assert once == again
+
+
+def test_quality_is_that_of_the_texts_the_model_s_own_sample_writes(folder):
+    flags = study.parser().parse_args(["sampling", *map(str, SAMPLING_FLAGS), "--checkpoints", str(folder)])
+    rows = {(row["temperature"], row["top_k"], row["top_p"]): row for row in study_models.sampling(flags, TEXT)}
+    passages = list(study_models._passages(TEXT[len(CORPUS.train_ids) :], 2, 60))
+    reference = Reference(TEXT[: len(CORPUS.train_ids)])
+    model: Any = checkpoint.load(folder).model
+    for temperature, top_k, top_p in ((0, 0, 1.0), (0.8, 3, 1.0), (0.8, 0, 0.9)):
+        qualities = []
+        for seed, (prompt, _) in enumerate(passages):
+            ctx = torch.tensor([CORPUS.vocab.encode(prompt)])
+            ids = model.sample(ctx, 60, temperature, top_k=top_k, top_p=top_p, seed=seed)[0, ctx.shape[1] :]
+            qualities.append(reference.judge(CORPUS.vocab.decode(ids.tolist())))
+        row = rows[temperature, top_k, top_p]
+        for share in ("known_words", "distinct_4grams", "repetition", "copied"):
+            one, other = (getattr(quality, share) for quality in qualities)
+            assert row[share]["mean"] == pytest.approx((one + other) / 2)
+            assert row[share]["standard_error"] == pytest.approx(abs(one - other) / 2)
+    assert rows[0.8, 3, 1.0]["kept_characters"] == 3 and rows[0, 0, 1.0]["kept_characters"] == 1
+    assert rows[None, None, None]["model"] == study_models.HELD_OUT
+    assert rows[None, None, None]["known_words"]["mean"] > 0.95
+
+
+def test_passages_are_what_people_wrote_after_the_prompt():
+    text = written(3000, seed=5)
+    passages = list(study_models._passages(text, 5, 700))
+    assert len({prompt for prompt, _ in passages}) == 5
+    assert all(prompt + following in text and prompt.endswith("\n") for prompt, following in passages)
+    with pytest.raises(ValueError, match="--chars"):
+        list(study_models._passages(text, 5, 2950))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_divergence_is_what_the_readable_loop_and_the_definition_say(cell):
+    model = small_model(cell)
+    windows, _ = study_models.contexts_of(CORPUS.val_ids, 12, 5)
+    drawn = [torch.Generator().manual_seed(3) for _ in range(2)]
+    kl = study_models.replaced_kl(model, windows, 4, drawn[0])
+    seen = []
+    model.fast_forward = lambda ids, *rest: seen.append(ids) or model(ids)  # what is read, and by the readable loop
+    study_models.replaced_kl(model, windows, 4, drawn[1])
+    before, after = seen
+    assert torch.equal(before, windows) and ((before != after).sum(1) == 1).all() and (before != after)[:, -4].all()
+    p, q = (model(ids)[0][:, -1].double().softmax(-1) for ids in (before, after))
+    torch.testing.assert_close(kl, (p * (p / q).log()).sum(-1), rtol=1e-4, atol=1e-9)
+    assert (kl > 0).all()
+
+
+def test_a_network_without_memory_is_reached_by_the_last_character_alone():
+    model = small_model()
+    torch.nn.init.zeros_(model.cell.W_hh.weight)
+    windows, _ = study_models.contexts_of(CORPUS.val_ids, 12, 5)
+    rng = torch.Generator().manual_seed(0)
+    assert (study_models.replaced_kl(model, windows, 1, rng) > 1e-6).all()
+    assert study_models.replaced_kl(model, windows, 2, rng).abs().max() < 1e-12
+
+
+def test_reach_takes_the_median_from_the_curve_of_gradient_flow(measure, folder):
+    row = measure("reach", "--checkpoints", folder, "--positions", 6, "--context", 110)[0]
+    flow = study_models.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 100, 512)
+    assert row["gradient_median"] == pytest.approx(flow.median[row["lags"]], rel=1e-5)
+    assert row["half_life_chars"] == pytest.approx(flow.half_life_chars, rel=1e-5)
+
+
+def test_every_context_predicts_the_same_characters(measure, folder):
+    row = measure("position", folder, "--positions", 6)[0]
+    model = checkpoint.load(folder).model
+    last = len(CORPUS.val_ids) - 1
+    at = [512 + int(i * (last - 512) / 5) for i in range(6)]
+    for n, loss in zip(row["contexts"], row["loss_nats"], strict=True):
+        logits = torch.cat([model(CORPUS.val_ids[None, t - n : t])[0][:, -1] for t in at])
+        assert loss == pytest.approx(F.cross_entropy(logits, CORPUS.val_ids[at]).item(), rel=1e-4)
+    assert row["excess_nats"] == pytest.approx([loss - row["loss_nats"][-1] for loss in row["loss_nats"]], abs=1e-4)
+    assert row["excess_standard_error"][-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("excess", "context"),
+    [([0.0] * 10, 1), ([1, 0.5, 0.2, 0.01, 0.005, 0, 0, 0, 0, 0], 8), ([1, 0, 1, 0, 0, 0, 0, 0, 0, 0], 8)],
+)
+def test_a_context_is_enough_where_no_longer_one_is_worth_more(excess, context):
+    assert study_models.effective_context(excess) == context
+
+
+# ------------------------------------------------------------------------------------------------ runs
+
+
+class ScriptedTraining:
+    """A run whose losses and gradient norms are known beforehand; None where it diverges."""
+
+    def __init__(self, points: list[Any]):
+        self.points, self.step, self.seed = points, 0, 0
+        self.recipe, self.corpus, self.model = Recipe(max_grad_norm=0), CORPUS, small_model()
+
+    @property
+    def finished(self):
+        return self.step == len(self.points)
+
+    def advance(self):
+        if self.points[self.step] is None:
+            raise DivergedError(self.step, math.nan, math.inf)
+        self.last = self.points[self.step]
+        self.step += 1
+
+    def require_finite(self):
+        pass
+
+
+def test_what_happened_in_a_run_is_found():
+    points = [(2.0, 1.0)] * 100
+    points[70], points[80] = (7.0, 3.0), (2.5, 40.0)
+    scripted: Any = ScriptedTraining(points)
+    row = study_runs.learn(scripted, 30)
+    assert (row["largest_spike_step"], row["largest_spike_nats"]) == (70, 5.0)
+    assert (row["largest_grad_norm_step"], row["largest_grad_norm"]) == (80, 40.0)
+    assert row["share_to_clip"] == pytest.approx(0.01), "3 is below the lab sheet's 5"
+    assert row["curve"]["loss_max_nats"] == [2, 2, 7, 2] and row["curve"]["grad_norm_median"] == [1, 1, 1, 1]
+    assert row["last_loss_nats"] == pytest.approx(2 + 5.5 / 50)
+    assert (row["steps"], row["diverged_at"]) == (100, None)
+    assert row["val_stream_nats"] == pytest.approx(evaluate_stream(small_model(), CORPUS.val_ids))
+
+
+def test_a_run_that_diverges_says_where_and_keeps_what_was_before():
+    scripted: Any = ScriptedTraining([(2.0, 1.0), (9.0, 1e9), None])
+    row = study_runs.learn(scripted, 2)
+    assert (row["diverged_at"], row["steps"], row["largest_grad_norm"]) == (2, 2, 1e9)
+    assert math.isnan(row["val_stream_nats"]) and row["largest_spike_step"] is None
+
+
+def test_clipping_changes_nothing_where_no_gradient_is_long_enough(measure):
+    free, clipped = measure("clipping", *RUN_FLAGS, "--seeds", 0, "--max-grad-norms", 0, 1000)
+    assert free["max_grad_norm"] == 0 and free["curve"] == clipped["curve"]
+    tight = measure("clipping", *RUN_FLAGS, "--seeds", 0, "--max-grad-norms", 0.001)[-1]
+    assert tight["curve"]["grad_norm_max"][0] > 0.001, "norms are those before clipping"
+    assert tight["curve"]["loss_mean_nats"] != free["curve"]["loss_mean_nats"]
+
+
+def test_tanh_through_the_loop_learns_what_the_run_itself_learns():
+    recipe = Recipe(steps=6, batch=3, seq_len=8, hidden_dim=6, learning_rate=0.01)
+    by_hand, by_loop = (Training(CORPUS, recipe, seed=2) for _ in range(2))
+    by_loop.model = study_runs.LoopRNN(by_loop.model, study_runs.ACTIVATIONS["tanh"])
+    one, other = (study_runs.learn(training, 1)["curve"] for training in (by_hand, by_loop))
+    for name in ("loss_mean_nats", "grad_norm_max"):
+        assert other[name] == pytest.approx(one[name], rel=1e-4)
+
+
+def test_the_relu_state_while_reading_is_that_of_the_formula():
+    model = study_runs.LoopRNN(small_model(), study_runs.ACTIVATIONS["relu"])
+    reading = study_runs.state_while_reading(model, CORPUS.val_ids)
+    rows = CORPUS.val_ids[: 64 * (len(CORPUS.val_ids) // 64)].view(64, -1)
+    W_ih, W_hh, b, table = (
+        parameter.detach().double().numpy()
+        for parameter in (model.cell.W_ih.weight, model.cell.W_hh.weight, model.cell.W_hh.bias, model.embed.weight)
+    )
+    h = np.zeros((64, 8))
+    for t in range(reading["characters"][-1]):
+        h = np.maximum(0, table[rows[:, t]] @ W_ih.T + h @ W_hh.T + b)
+        if t + 1 in reading["characters"]:
+            found = reading["largest_state"][reading["characters"].index(t + 1)]
+            assert found == pytest.approx(np.abs(h).max(), rel=1e-4)
+
+
+def test_no_grad_changes_what_is_kept_and_nothing_that_is_written():
+    model = CharRNN(7, 5)
+    outside = study_runs.write_by_the_sheet(model, torch.Generator().manual_seed(0), 30)
+    with torch.no_grad():
+        inside = study_runs.write_by_the_sheet(model, torch.Generator().manual_seed(0), 30)
+    assert torch.equal(inside.h, outside.h)
+    assert outside.h.requires_grad and not inside.h.requires_grad
+
+
+def test_memory_that_is_kept_is_counted():
+    megabytes = study_runs.memory_kept(lambda n: np.ones((n, 4 << 17)), 20)  # 4 MB each; so large, never from a heap
+    assert megabytes is None or megabytes == pytest.approx(4 << 20, rel=0.1)
