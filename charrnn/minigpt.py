@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from charrnn.dropout import dropout
-from charrnn.sampling import Reading
+from charrnn.sampling import Reading, Trace
 
 ROTARY_BASE = 10_000.0
 INITIAL_STD = 0.02
@@ -329,11 +329,16 @@ class Decoder:
         state = self._beginning if state is None else state
         if not len(ids):
             return Reading(state.logits, state, state.activations)
-        memory = _Appending(self._cache(state), self._model.context)
-        streams = self._model.residual_streams(self._model.embed(torch.tensor([ids])), memory)
-        cache = memory.after(len(ids))
-        tape = Tape(cache, self._model.context)
-        return self._reading(streams, tape, tape.filled, cache.position)
+        return self._reading(*self._at_once(ids, state))
+
+    @torch.inference_mode()
+    def read(self, ids: Sequence[int], state: Place | None = None) -> Trace:
+        """Read ids, one at least, and keep what each left to see: what `step` says, all at once, but for rounding."""
+        streams, tape, end, position = self._at_once(ids, self._beginning if state is None else state)
+        logits = self._model.head(self._model.norm(streams[-1]))[0].numpy()
+        activations = {name: stream[0].numpy() for name, stream in zip(self._names, streams, strict=True)}
+        reading = self._reading(streams, tape, end, position)
+        return Trace(logits, dict(reversed(activations.items())), reading)
 
     @torch.inference_mode()
     def step(self, id: int, state: Place) -> Reading:
@@ -346,6 +351,14 @@ class Decoder:
         memory = _Recording(tape, end, state.position)
         streams = self._model.residual_streams(self._model.embed.weight[None, None, id], memory)
         return self._reading(streams, tape, end + 1, state.position + 1)
+
+    def _at_once(self, ids: Sequence[int], state: Place) -> tuple[list[Tensor], Tape, int, int]:
+        """The residual streams (1, T, d) of ids, and the tape, its end and the position after them."""
+        memory = _Appending(self._cache(state), self._model.context)
+        streams = self._model.residual_streams(self._model.embed(torch.tensor([ids])), memory)
+        cache = memory.after(len(ids))
+        tape = Tape(cache, self._model.context)
+        return streams, tape, tape.filled, cache.position
 
     def _cache(self, state: Place) -> KVCache:
         kept = slice(max(0, state.end - self._model.context + 1), state.end)

@@ -12,7 +12,7 @@ from charrnn import sampling
 from charrnn.bptt import through_time
 from charrnn.cells import CELLS
 from charrnn.dropout import dropout
-from charrnn.sampling import Reading, SamplingSettings
+from charrnn.sampling import Reading, SamplingSettings, Trace
 
 
 class CharRNN(nn.Module):
@@ -119,6 +119,14 @@ class Decoder:
     def step(self, id: int, state: Any) -> Reading:
         """Read one character."""
         return self._reading(*self._next(id, state))
+
+    def read(self, ids: Sequence[int], state: Any = None) -> Trace:
+        """Read ids, one at least, from `state` and keep what each left to see: bit for bit what `step` says."""
+        state, readings = self._start if state is None else state, []
+        for id in ids:
+            readings.append(self.step(id, state))
+            state = readings[-1].state
+        return Trace.of(readings)
 
     def _next(self, id: int, state: Any) -> tuple[Any, Any]:
         return self._update(self._from_input[id], self._W_hh.dot(state.h) + self._b_hh, state)

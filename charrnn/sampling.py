@@ -184,9 +184,23 @@ class Reading(NamedTuple):
 
     logits: np.ndarray  # (V,) of the next character
     state: Any  # what the model carries, without a batch
-    activations: Mapping[str, np.ndarray] = MappingProxyType(
-        {}
-    )  # what the last character left to see, by name: (rows,)
+    activations: Mapping[str, np.ndarray] = MappingProxyType({})  # of the last character, by name: (rows,)
+
+
+class Trace(NamedTuple):
+    """What a model left to see at each of T characters it read."""
+
+    logits: np.ndarray  # (T, V) of the next character
+    activations: Mapping[str, np.ndarray]  # by name: (T, rows)
+    end: Reading
+
+    @classmethod
+    def of(cls, readings: Sequence[Reading]) -> "Trace":
+        """The trace of one reading after the other, one at least."""
+        logits = np.stack([reading.logits for reading in readings])
+        names = readings[-1].activations
+        activations = {name: np.stack([reading.activations[name] for reading in readings]) for name in names}
+        return cls(logits, activations, readings[-1])
 
 
 class Step(NamedTuple):
