@@ -1,5 +1,7 @@
+import io
 import json
 import os
+import resource
 import stat
 import struct
 import threading
@@ -10,9 +12,10 @@ import torch
 from safetensors.torch import save as to_bytes
 
 from charrnn import checkpoint
-from charrnn.checkpoint import CheckpointError, safe_file
+from charrnn.checkpoint import CheckpointError, folder, safe_file
 from charrnn.metrics import Progress
 from charrnn.model import CharRNN
+from charrnn.networks import build
 from charrnn.vocab import Vocab
 
 VOCAB = Vocab("\n abcé")
@@ -21,7 +24,7 @@ HISTORY = [Progress(0, 1.8, 1.9, 0.5, 0.1, 0.0), Progress(10, 1.2, 1.3, 0.4, 0.1
 
 def saved(folder, **changes):
     rng = torch.Generator().manual_seed(changes.pop("weights", 0))
-    model = CharRNN(len(VOCAB), 4)
+    model = build(changes.pop("config", {"cell": "rnn", "hidden_dim": 4}), len(VOCAB))
     for parameter in model.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=rng))
     early = {name: (weight / 2).half() for name, weight in model.state_dict().items()}
@@ -66,6 +69,71 @@ def test_what_was_saved_is_what_is_loaded(tmp_path):
         assert torch.equal(loaded.model.state_dict()[name], weight)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"cell": "rnn", "hidden_dim": 4, "layer_norm": True},
+        {"cell": "gru", "hidden_dim": 4, "layer_norm": False},
+        {"cell": "gru", "hidden_dim": 4, "layer_norm": True},
+        {"cell": "lstm", "hidden_dim": 4, "layer_norm": False},
+        {"cell": "lstm", "hidden_dim": 4, "layer_norm": True},
+        {"cell": "minigpt", "hidden_dim": 8, "layers": 3, "heads": 2, "context": 5},
+    ],
+    ids=lambda config: "-".join(map(str, config.values())),
+)
+def test_every_network_comes_back_in_its_form_with_its_weights(tmp_path, config):
+    model = saved(tmp_path, config=config)
+    loaded = checkpoint.load(tmp_path)
+    assert loaded.info.config == loaded.model.config == model.config == config
+    assert (loaded.info.cell, loaded.info.hidden_dim) == (config["cell"], config["hidden_dim"])
+    assert loaded.info.parameters == sum(p.numel() for p in model.parameters())
+    ids = torch.tensor([VOCAB.encode("a cab abc\n")])
+    assert torch.equal(loaded.model(ids)[0], model(ids)[0])
+    assert checkpoint.load(tmp_path, step=10).model.config == config
+
+
+def test_a_checkpoint_that_says_nothing_of_layer_norm_has_none(tmp_path):
+    saved(tmp_path)
+    rewrite(tmp_path / "model.safetensors", set_metadata("config", {"cell": "rnn", "hidden_dim": 4}))
+    assert checkpoint.load(tmp_path).model.config == {"cell": "rnn", "hidden_dim": 4, "layer_norm": False}
+
+
+def dtypes(path):
+    return {tensor["dtype"] for tensor in safe_file.read_header(path).header.values()}
+
+
+def test_weights_that_are_halves_are_stored_as_halves_and_come_back_as_they_were(tmp_path):
+    model = saved(tmp_path / "exact")
+    assert dtypes(tmp_path / "exact/model.safetensors") == {"F32"}
+    for parameter in model.parameters():
+        parameter.data.copy_(parameter.data.half())
+    same = checkpoint.describe(tmp_path / "exact")
+    checkpoint.save(
+        tmp_path / "halves",
+        model,
+        VOCAB,
+        step=20,
+        seed=3,
+        recipe=same.recipe,
+        data_sha256=same.data_sha256,
+        metrics=same.metrics,
+        history=HISTORY,
+        saved={},
+    )
+    assert dtypes(tmp_path / "halves/model.safetensors") == {"F16"}
+    for name, weight in checkpoint.load(tmp_path / "halves").model.state_dict().items():
+        assert weight.dtype == torch.float32
+        assert torch.equal(weight, model.state_dict()[name])
+
+
+def test_one_weight_that_is_no_half_keeps_all_of_them_exact(tmp_path):
+    for name, odd in {"too fine": 1 + 2**-12, "too large": 1e6}.items():
+        weights = {"a": torch.ones(3), "b": torch.tensor([0.5, odd])}
+        smallest = folder._smallest(weights)
+        assert {weight.dtype for weight in smallest.values()} == {torch.float32}, name
+        assert torch.equal(smallest["b"], weights["b"])
+
+
 def test_a_saved_step_is_loaded_from_half_precision_with_its_part_of_the_curve(tmp_path):
     model = saved(tmp_path)
     loaded = checkpoint.load(tmp_path, step=10)
@@ -97,6 +165,37 @@ def test_a_step_whose_file_is_damaged_or_misnamed_is_not_offered(tmp_path):
     os.rename(tmp_path / "steps/000010.safetensors", tmp_path / "steps/000011.safetensors")
     (tmp_path / "steps/000000.safetensors").write_bytes(b"")
     assert checkpoint.describe(tmp_path).saved_steps == [20]
+
+
+@pytest.mark.parametrize("left", [0.5, 0.99])
+def test_a_step_that_was_cut_short_after_its_header_is_not_offered(tmp_path, left):
+    saved(tmp_path)
+    path = tmp_path / "steps/000010.safetensors"
+    content = path.read_bytes()
+    header = 8 + struct.unpack("<Q", content[:8])[0]
+    path.write_bytes(content[: header + int(left * (len(content) - header))])
+    assert checkpoint.describe(tmp_path).saved_steps == [0, 20]
+    path.write_bytes(content + b"more")
+    assert checkpoint.describe(tmp_path).saved_steps == [0, 20]
+    path.write_bytes(content)
+    assert checkpoint.describe(tmp_path).saved_steps == [0, 10, 20]
+
+
+def test_of_a_step_only_the_header_is_read_until_it_is_asked_for(tmp_path, monkeypatch):
+    weights = {"embed.weight": torch.zeros(1000, 1000).half()}
+    saved(tmp_path, saved={0: weights, 10: weights})
+    taken = []
+
+    class Counted(io.FileIO):
+        def read(self, size=-1):
+            content = super().read(size)
+            taken.append(len(content))
+            return content
+
+    monkeypatch.setattr(safe_file, "open", Counted, raising=False)
+    assert checkpoint.describe(tmp_path).saved_steps == [0, 10, 20]
+    assert sum(taken) < 20_000 + (tmp_path / "model.safetensors").stat().st_size
+    assert (tmp_path / "steps/000010.safetensors").stat().st_size > 2_000_000
 
 
 @pytest.mark.parametrize("writes", range(6))
@@ -162,6 +261,43 @@ def test_a_lab_solution_loads_with_the_vocabulary_of_its_corpus(tmp_path):
     assert torch.equal(loaded(ids)[0], solution(ids)[0])
     with pytest.raises(CheckpointError, match="vocabulary of 2 characters"):
         checkpoint.load_state_dict(tmp_path / "solution.safetensors", Vocab("ab"))
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_the_cell_of_a_lab_solution_is_recognised(tmp_path, cell, layer_norm):
+    solution = CharRNN(len(VOCAB), 4, cell, layer_norm)
+    (tmp_path / "solution.safetensors").write_bytes(to_bytes(solution.state_dict()))
+    loaded = checkpoint.load_state_dict(tmp_path / "solution.safetensors", VOCAB)
+    assert loaded.config == {"cell": cell, "hidden_dim": 4, "layer_norm": layer_norm}
+    ids = torch.tensor([VOCAB.encode("abc a")])
+    assert torch.equal(loaded(ids)[0], solution(ids)[0])
+
+
+LAB = {"embed.weight": (6, 4), "cell.W_ih.weight": (4, 4), "cell.W_hh.weight": (4, 4), "cell.W_hh.bias": (4,)} | {
+    "head.weight": (6, 4),
+    "head.bias": (6,),
+}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "reason"),
+    [
+        ({"embed.weight": (6,)}, "no embed.weight"),
+        ({"cell.W_hh.weight": ()}, "no cell.W_hh.weight"),
+        ({"cell.W_hh.weight": (8, 4)}, r"cell.W_hh.weight .* shape \[8, 4\]"),
+        ({"cell.W_hh.weight": (12, 4)}, "cell.W_.* 'gru'"),
+        ({"embed.weight": (6, 0)}, "hidden_dim is 0"),
+        ({"cell.norm.h.weight": (4,)}, "lacks cell.norm.h.bias"),
+        ({"blocks.0.weight": (4, 4)}, "has not: 'blocks.0.weight'"),
+    ],
+    ids=str,
+)
+def test_a_state_dict_that_is_none_of_a_lab_solution_is_refused(tmp_path, shapes, reason):
+    path = tmp_path / "solution.safetensors"
+    path.write_bytes(to_bytes({name: torch.zeros(shape) for name, shape in (LAB | shapes).items()}))
+    with pytest.raises(CheckpointError, match=reason):
+        checkpoint.load_state_dict(path, VOCAB)
 
 
 def set_metadata(key, value):
@@ -252,14 +388,19 @@ CASES = {
         lambda h, d: h["__metadata__"].update(metrics='{"a": NaN}'),
         "NaN is not a number",
     ),
-    "another architecture": (set_metadata("config", {"cell": "xlstm", "hidden_dim": 4}), "'xlstm' model"),
+    "another architecture": (set_metadata("config", {"cell": "xlstm", "hidden_dim": 4}), "the cell is 'xlstm'"),
     "config of a wrong type": (set_metadata("config", [4]), "config .* type dict"),
-    "config without a cell": (set_metadata("config", {}), "None model"),
-    "hidden_dim of a wrong type": (set_metadata("config", {"cell": "rnn", "hidden_dim": True}), "hidden_dim True"),
-    "hidden_dim out of range": (set_metadata("config", {"cell": "rnn", "hidden_dim": 0}), "hidden_dim 0"),
-    "hidden_dim that would fill the memory": (
-        set_metadata("config", {"cell": "rnn", "hidden_dim": 10**9}),
-        "take",
+    "config without a cell": (set_metadata("config", {}), "the cell is None"),
+    "cell of a wrong type": (set_metadata("config", {"cell": ["rnn"], "hidden_dim": 4}), r"the cell is \['rnn'\]"),
+    "config without hidden_dim": (set_metadata("config", {"cell": "lstm"}), "no hidden_dim"),
+    "config of a later version": (
+        set_metadata("config", {"cell": "lstm", "hidden_dim": 4, "peepholes": True}),
+        "lstm has no 'peepholes'",
+    ),
+    "config of another cell": (set_metadata("config", {"cell": "lstm", "hidden_dim": 4}), "shape .* take"),
+    "layer norm where there is none": (
+        set_metadata("config", {"cell": "rnn", "hidden_dim": 4, "layer_norm": True}),
+        "lacks cell.norm.h.bias",
     ),
     "vocabulary that does not fit": (set_metadata("vocab", "ab"), "vocabulary of 2 characters"),
     "empty vocabulary": (set_metadata("vocab", ""), "metadata of"),
@@ -277,6 +418,87 @@ def test_a_bad_file_is_refused_with_its_reason(tmp_path, mutation, reason):
     rewrite(tmp_path / "model.safetensors", mutation)
     with pytest.raises(CheckpointError, match=reason):
         checkpoint.load(tmp_path)
+
+
+GPT = {"cell": "minigpt", "hidden_dim": 8, "layers": 2, "heads": 2, "context": 8}
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"cell": "rnn", "hidden_dim": True}, "hidden_dim is True"),
+        ({"cell": "rnn", "hidden_dim": 4.0}, "hidden_dim is 4.0"),
+        ({"cell": "rnn", "hidden_dim": "4"}, "hidden_dim is '4'"),
+        ({"cell": "rnn", "hidden_dim": 0}, "hidden_dim is 0"),
+        ({"cell": "rnn", "hidden_dim": -(10**30)}, "hidden_dim is -1000"),
+        ({"cell": "rnn", "hidden_dim": 10**9}, "hidden_dim is 1000000000"),
+        ({"cell": "lstm", "hidden_dim": 4, "layer_norm": 1}, "layer_norm is 1"),
+        ({"cell": "gru", "hidden_dim": 4, "layers": 2}, "gru has no 'layers'"),
+        (GPT | {"layers": 10**9}, "layers is 1000000000"),
+        (GPT | {"layers": True}, "layers is True"),
+        (GPT | {"layers": 0}, "layers is 0"),
+        (GPT | {"heads": 0}, "heads is 0"),
+        (GPT | {"heads": 3}, "heads that divide"),
+        (GPT | {"heads": 8}, "give even"),
+        (GPT | {"context": 1}, "context is 1"),
+        (GPT | {"context": 10**12}, "context is 1000000000000"),
+        (GPT | {"layer_norm": True}, "minigpt has no 'layer_norm'"),
+        (GPT | {"\n": 1}, r"minigpt has no '\\n'"),
+    ],
+    ids=str,
+)
+def test_a_hostile_form_is_refused_in_one_line_before_memory_is_taken(tmp_path, config, reason):
+    saved(tmp_path)
+    rewrite(tmp_path / "model.safetensors", set_metadata("config", config))
+    for read in (checkpoint.describe, checkpoint.load):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(CheckpointError, match=reason) as refusal:
+            read(tmp_path)
+        assert "\n" not in str(refusal.value)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "kilobytes"
+
+
+def test_the_largest_form_that_is_allowed_takes_no_memory_until_its_weights_are_there(tmp_path):
+    saved(tmp_path)
+    largest = {"cell": "minigpt", "hidden_dim": 4096, "layers": 64, "heads": 64, "context": 65536}  # 13 billion weights
+    rewrite(tmp_path / "model.safetensors", set_metadata("config", largest))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError, match="lacks blocks.0"):
+        checkpoint.load(tmp_path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "kilobytes"
+
+
+def test_the_header_alone_is_refused_for_the_same_reasons(tmp_path):
+    """All but those that are in the tensors: whoever wants these has to read them."""
+    in_the_tensors = {"flipped bit", "NaN weight", "infinite weight"}
+    path = tmp_path / "model.safetensors"
+    compared = 0
+    for name, (mutation, _) in CASES.items():
+        saved(tmp_path)
+        rewrite(path, mutation)
+        refusals = []
+        for read in (safe_file.read, safe_file.read_header):
+            try:
+                read(path).metadata()
+            except CheckpointError as refusal:
+                refusals.append(str(refusal))
+        assert len(refusals) in (0, 2) and len(set(refusals)) == len(refusals) / 2, name
+        compared += bool(refusals)
+        assert not (refusals and name in in_the_tensors)
+    assert compared >= 18
+
+
+def test_a_file_of_a_few_bytes_that_looks_like_a_header_is_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    for content in (
+        struct.pack("<Q", 2) + b"{}",
+        struct.pack("<Q", 2) + b"{}" + bytes(100),
+        struct.pack("<Q", 1) + b"{",
+    ):
+        path.write_bytes(content)
+        for read in (safe_file.read, safe_file.read_header):
+            with pytest.raises(CheckpointError):
+                read(path).metadata()
 
 
 def test_a_missing_or_oversized_file_is_refused(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from charrnn.checkpoint.safe_file import CheckpointError, SafeFile, read, write_bytes, write_tensors
+from charrnn.checkpoint.safe_file import CheckpointError, SafeFile, read, read_header, write_bytes, write_tensors
 from charrnn.metrics import Progress
 from charrnn.networks import Network, build
 from charrnn.vocab import Vocab
@@ -192,13 +192,20 @@ def load_state_dict(path: Path, vocab: Vocab) -> Network:
     Raises CheckpointError where keys, shapes or vocabulary do not fit.
     """
     file = read(path)
-    shape = file.header.get("embed.weight", {}).get("shape", [])
-    if len(shape) != 2:
-        raise CheckpointError(f"{path} has no embed.weight of shape (V, H): it is not the state dict of a CharRNN")
-    rows = file.header.get("cell.W_hh.weight", {}).get("shape", [0])[0]
-    cell = {3 * shape[1]: "gru", 4 * shape[1]: "lstm"}.get(rows, "rnn")
-    layer_norm = any(name.startswith("cell.norm.") for name in file.header)
-    return _build(file, {"cell": cell, "hidden_dim": shape[1], "layer_norm": layer_norm}, vocab)
+    embedding, recurrent = (file.header.get(name, {}).get("shape", []) for name in ("embed.weight", "cell.W_hh.weight"))
+    if len(embedding) != 2 or len(recurrent) != 2:
+        raise CheckpointError(
+            f"{path} has no embed.weight (V, H) or no cell.W_hh.weight (G·H, H): it is not the state dict of a CharRNN"
+        )
+    hidden_dim = embedding[1]
+    cell = {3 * hidden_dim: "gru", 4 * hidden_dim: "lstm"}.get(recurrent[0], "rnn")
+    config = {
+        "cell": cell,
+        "hidden_dim": hidden_dim,
+        "layer_norm": any(name.startswith("cell.norm.") for name in file.header),
+    }
+    _require_config(path, config)
+    return _build(file, config, vocab)
 
 
 def load_run(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -270,11 +277,11 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
 
 
 def _saved_steps(folder: Path, metadata: dict[str, Any]) -> list[int]:
-    """The steps on the way whose file is whole and of the same run as the model with these metadata."""
+    """The steps on the way whose file was not cut short and is of the same run as the model with these metadata."""
     steps = []
     for path in sorted((folder / STEPS).glob("*.safetensors")):
         try:
-            of_step = read(path).metadata()
+            of_step = read_header(path).metadata()
         except CheckpointError:
             continue
         step = of_step.get("step")

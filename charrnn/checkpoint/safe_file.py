@@ -1,18 +1,19 @@
 """
 A safetensors file, written whole and read with suspicion; nothing here can run code.
 
-Reading takes the whole file into memory once, so that what is checked is what is used, whatever happens to the file.
+Reading takes the whole file into memory once, so that what is checked is what is used, whatever happens to the file;
+or its header alone, where nothing else is asked for.
 """
 
 import hashlib
 import json
 import os
 import stat
-import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import safetensors
 from safetensors.torch import load as tensors_from_bytes
@@ -22,6 +23,7 @@ from torch import Tensor
 FORMAT = "1"
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
+PROBE_BYTES = 64  # enough to recognise what is no safetensors file
 LFS_POINTER = b"version https://git-lfs"
 PICKLES = (b"\x80", b"PK\x03\x04")
 
@@ -31,11 +33,10 @@ class CheckpointError(ValueError):
 
 
 @dataclass(frozen=True)
-class SafeFile:
-    """A safetensors file that was read: its bytes, and what its header says of its tensors and in its metadata."""
+class Headed:
+    """A safetensors file whose header was read: what that says of the tensors and in its metadata."""
 
     path: Path
-    data: bytes
     header: dict[str, dict[str, Any]]  # name -> dtype, shape, data_offsets
     texts: dict[str, str]
 
@@ -47,6 +48,13 @@ class SafeFile:
             return {key: _parse_json(text) for key, text in self.texts.items() if key not in ("charrnn", "digest")}
         except (ValueError, RecursionError) as error:
             raise CheckpointError(f"the metadata of {self.path} cannot be read: {error}") from None
+
+
+@dataclass(frozen=True)
+class SafeFile(Headed):
+    """A safetensors file that was read whole."""
+
+    data: bytes
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors by name. Raises CheckpointError where the data are not what the header says."""
@@ -75,11 +83,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
     Raises OSError where it cannot be written, and ValueError for what `read` would refuse.
     """
-    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     texts = {"charrnn": FORMAT, "digest": digest(contiguous)}
     texts |= {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
     data = tensors_to_bytes(contiguous, metadata=texts)
-    header_bytes = struct.unpack("<Q", data[:8])[0]
+    header_bytes = _header_length(data)
     if len(data) > MAX_FILE_BYTES or header_bytes > MAX_HEADER_BYTES:
         raise CheckpointError(f"{path} would take {len(data)} bytes, {header_bytes} of them in its header: too many")
     write_bytes(path, data)
@@ -109,34 +117,65 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def read(path: Path) -> SafeFile:
     """A safetensors file. Raises CheckpointError for anything else: the reasons are in the table of the tests."""
+    with _opened(path) as (file, _):
+        data = file.read(MAX_FILE_BYTES + 1)
+    return SafeFile(path, *_header(path, data, len(data)), data)
+
+
+def read_header(path: Path) -> Headed:
+    """The header of a safetensors file as long as it says, without its tensors. Raises CheckpointError as `read`."""
+    with _opened(path) as (file, size):
+        start = file.read(PROBE_BYTES)
+        rest = file.read(max(0, 8 + min(_header_length(start), MAX_HEADER_BYTES) - len(start)))
+    return Headed(path, *_header(path, start + rest, size))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A file to read from and its size, if it is a file and not too large."""
     try:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise CheckpointError(f"{path} is not a file")
-            data = file.read(MAX_FILE_BYTES + 1)
-            if len(data) > MAX_FILE_BYTES:
+            if status.st_size > MAX_FILE_BYTES:
                 raise CheckpointError(f"{path} has {status.st_size} bytes; more than {MAX_FILE_BYTES} are refused")
+            yield file, status.st_size
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
-    if data.startswith(LFS_POINTER):
+
+
+def _header_length(start: bytes) -> int:
+    return int.from_bytes(start[:8], "little")
+
+
+def _header(path: Path, start: bytes, size: int) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """The entries and the metadata in the header of a file with this many bytes, which begins with `start`."""
+    if start.startswith(LFS_POINTER):
         raise CheckpointError(f"{path} is a git-LFS pointer, not the file it points to: run `git lfs pull`")
-    if data[8:9] != b"{":
-        hint = "; pickled files are never opened, save as safetensors" if data.startswith(PICKLES) else ""
+    if start[8:9] != b"{":
+        hint = "; pickled files are never opened, save as safetensors" if start.startswith(PICKLES) else ""
         raise CheckpointError(f"{path} is not a safetensors file{hint}")
-    length = struct.unpack("<Q", data[:8])[0]
-    if length > min(MAX_HEADER_BYTES, len(data) - 8):
+    length = _header_length(start)
+    if length > min(MAX_HEADER_BYTES, size - 8):
         raise CheckpointError(f"{path} announces a header of {length} bytes: it is cut off, or not what it seems")
     try:
-        header = _parse_json(data[8 : 8 + length])
+        header = _parse_json(start[8 : 8 + length])
         texts = header.pop("__metadata__", {})
-        if not all(isinstance(entry["shape"], list) for entry in header.values()):
-            raise ValueError("a tensor has no shape")
+        if not all(_are_sizes(entry["shape"]) and _are_sizes(entry["data_offsets"]) for entry in header.values()):
+            raise ValueError("a tensor has no shape or no place")
         if not all(isinstance(text, str) for text in texts.values()):
             raise ValueError("the metadata are not texts")
-    except (ValueError, RecursionError, AttributeError, TypeError, KeyError) as error:
+        announced = 8 + length + max((entry["data_offsets"][-1] for entry in header.values()), default=0)
+    except (ValueError, RecursionError, AttributeError, TypeError, KeyError, IndexError) as error:
         raise CheckpointError(f"the header of {path} cannot be read: {error}") from None
-    return SafeFile(path, data, header, texts)
+    if size != announced:
+        raise CheckpointError(f"{path} is damaged: it has {size} bytes, its header speaks of {announced}")
+    return header, texts
+
+
+def _are_sizes(numbers: Any) -> bool:
+    return isinstance(numbers, list) and all(type(number) is int and number >= 0 for number in numbers)
 
 
 def _parse_json(text: str | bytes) -> Any:
