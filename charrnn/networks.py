@@ -8,7 +8,9 @@ from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 
 Network = CharRNN | MiniGPT
-KINDS = (*CELLS, "minigpt")
+FORMS = {cell: ("hidden_dim", "layer_norm") for cell in CELLS}
+FORMS["minigpt"] = ("hidden_dim", "layers", "heads", "context")
+KINDS = tuple(FORMS)
 LIMITS = {"hidden_dim": (1, 4096), "layers": (1, 64), "heads": (1, 64), "context": (2, 65536)}
 
 
@@ -19,18 +21,18 @@ def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0) -> N
     config: `cell`, `hidden_dim`; of a recurrent cell `layer_norm`, of MiniGPT `layers`, `heads`, `context`. Raises
     ValueError for a config that cannot be.
     """
-    if "hidden_dim" not in config:
+    cell, form = config.get("cell"), {key: value for key, value in config.items() if key != "cell"}
+    if not isinstance(cell, str) or cell not in FORMS:
+        raise ValueError(f"the cell is {cell!r}: give one of {', '.join(KINDS)}")
+    if unknown := form.keys() - FORMS[cell]:
+        raise ValueError(f"{cell} has no {', '.join(map(repr, sorted(unknown)))}: give {', '.join(FORMS[cell])}")
+    if "hidden_dim" not in form:
         raise ValueError("there is no hidden_dim: give the number of units")
-    sizes = {key: value for key, value in config.items() if key in LIMITS}
-    for key, value in sizes.items():
-        low, high = LIMITS[key]
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"{key} is {value!r}: give a whole number, {low} to {high}")
-    cell, layer_norm = config.get("cell"), config.get("layer_norm", False)
-    if type(layer_norm) is not bool:
-        raise ValueError(f"layer_norm is {layer_norm!r}: give true or false")
+    for key, (low, high) in LIMITS.items():
+        if key in form and (type(form[key]) is not int or not low <= form[key] <= high):
+            raise ValueError(f"{key} is {form[key]!r}: give a whole number, {low} to {high}")
+    if type(form.get("layer_norm", False)) is not bool:
+        raise ValueError(f"layer_norm is {form['layer_norm']!r}: give true or false")
     if cell == "minigpt":
-        return MiniGPT(vocab_size, **sizes, dropout=dropout)
-    if cell not in CELLS or sizes.keys() - {"hidden_dim"}:
-        raise ValueError(f"this version knows no network {dict(config)}: the cell is one of {', '.join(KINDS)}")
-    return CharRNN(vocab_size, **sizes, cell=cell, layer_norm=layer_norm, dropout=dropout)
+        return MiniGPT(vocab_size, **form, dropout=dropout)
+    return CharRNN(vocab_size, **form, cell=cell, dropout=dropout)
