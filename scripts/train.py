@@ -94,6 +94,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
             "--all takes every recipe and goes on with unfinished runs: leave --recipe, --cell, --resume and "
             "--push-to-hub out"
         )
+    if options.recipe and options.cell not in (None, RECIPES[options.recipe].cell):
+        parser.error(f"--recipe {options.recipe} is of another network than --cell {options.cell}: leave one out")
     return options
 
 
@@ -105,9 +107,10 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
 
 def recipe_name(options: argparse.Namespace) -> str:
     """The recipe asked for, or the name its network would have: `lstm-layernorm`, `rnn-seq256`."""
-    parts = [options.cell or "rnn"]
-    parts += [word for word, is_so in (("layernorm", options.layer_norm), ("stateful", options.stateful)) if is_so]
-    parts += [f"seq{options.seq_len}"] if options.seq_len not in (None, Recipe().seq_len) else []
+    cell = options.cell or "rnn"
+    usual, named = RECIPES[cell], {"layer_norm": "layernorm", "stateful": "stateful"}
+    parts = [cell, *(word for name, word in named.items() if getattr(options, name) and not getattr(usual, name))]
+    parts += [f"seq{options.seq_len}"] if options.seq_len not in (None, usual.seq_len) else []
     return options.recipe or "-".join(parts)
 
 
@@ -135,7 +138,10 @@ def start(options: argparse.Namespace, name: str, out: Path, corpus: Corpus) -> 
         has = asdict(training.recipe) | {"seed": training.seed}
         for key, value in (wanted | ({} if options.seed is None else {"seed": options.seed})).items():
             if value != has[key]:
-                raise ValueError(f"the run in {out} has {key} {has[key]}, not {value}: leave the flag out")
+                raise ValueError(
+                    f"the run in {out} has {key} {has[key]}, not {value}: go on with that, or remove "
+                    f"{out / checkpoint.RUN} to start anew"
+                )
         torch.set_num_threads(options.threads or run.get("threads") or torch.get_num_threads())
         return training
     if checkpoint.holds_run(out):
@@ -229,21 +235,23 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     try:
         corpus = read_corpus(options.data)
+        recipes = {name: planned(options, name) for name in RECIPES if options.all}
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     if options.all:
-        return train_all(options, corpus)
+        return train_all(options, recipes, corpus)
     name = recipe_name(options)
     return train_one(options, name, options.out or CHECKPOINTS / name, corpus)
 
 
-def train_all(options: argparse.Namespace, corpus: Corpus) -> int:
+def train_all(options: argparse.Namespace, recipes: dict[str, Recipe], corpus: Corpus) -> int:
     """Every recipe whose checkpoint is not done, the unfinished ones from where they stopped; the exit code."""
-    for name in RECIPES:
+    for name, recipe in recipes.items():
         out = (options.out or CHECKPOINTS) / name
         done = finished(out)
-        if done and done.recipe == asdict(planned(options, name)) and done.seed == (options.seed or 0):
+        wanted = (asdict(recipe), options.seed or 0, corpus.sha256)
+        if done and (done.recipe, done.seed, done.data_sha256) == wanted:
             print(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
             continue
         print(f"{name}: {'goes on' if checkpoint.holds_run(out) else 'starts'}")

@@ -161,6 +161,7 @@ class Training:
             "recipe": asdict(self.recipe),
             "seed": self.seed,
             "data_sha256": self.corpus.sha256,
+            "device": self.device.type,
             "step": self.step,
             "seconds": self.seconds,
             "position": position,
@@ -186,6 +187,8 @@ class Training:
                 "give the same --data, or start anew"
             )
         training = cls(corpus, Recipe(**run["recipe"]), run["seed"], device)
+        if (before := run.get("device", training.device.type)) != training.device.type:  # other dice
+            raise ValueError(f"the run was on {before}: go on with --device {before}, or start anew")
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "saved": {}, "carried": {}}
         for key, value in tensors.items():
             part, _, name = key.partition(".")
