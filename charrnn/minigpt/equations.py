@@ -1,0 +1,134 @@
+"""
+The equations of the Transformer.
+
+Pre-norm blocks (Xiong et al. 2020) of causal attention (Vaswani et al. 2017) and an MLP, RMSNorm (Zhang & Sennrich
+2019), rotary positions (Su et al. 2021), no biases. As in `cells.py`, they hold for tensors, which can learn, and for
+numpy arrays, which are several times quicker where there is but one character at a time.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from charrnn.dropout import dropout
+
+ROTARY_BASE = 10_000.0
+RMS_EPS = 1e-6
+
+
+class KVCache(NamedTuple):
+    """What a Transformer carries from one character to the next: all that the next one may attend to."""
+
+    keys: tuple[Tensor, ...]  # layers × (B, heads, n, d_head), rotated; n <= context - 1
+    values: tuple[Tensor, ...]  # layers × (B, heads, n, d_head)
+    position: int  # of the next character: how many were read
+
+
+def residual_streams(
+    blocks: Iterable[Any], x: Any, rotation: Any, extend: Callable[..., tuple[Any, Any]], rng: torch.Generator | None
+) -> list[Any]:
+    """The residual stream of the embedded characters x (B, T, d): x, then what it is after each block, (B, T, d)."""
+    streams = [x]
+    for layer, block in enumerate(blocks):
+        streams.append(transformer_block(block, streams[-1], rotation, partial(extend, layer), rng))
+    return streams
+
+
+def transformer_block(
+    block: Any, x: Any, rotation: Any, extend: Callable[[Any, Any], tuple[Any, Any]], rng: torch.Generator | None
+) -> Any:
+    """
+    One layer: x + attention(norm(x)), then x + MLP(norm(x)); each of the two only adds to the residual stream.
+
+    x (B, T, d), rotation (T, d_head / 2) of its positions -> (B, T, d). `extend` takes the keys and values of these
+    characters, (B, heads, T, d_head), and gives them with all that came before, (B, heads, n + T, d_head).
+    """
+    q, k, v = split_heads(block.qkv(block.attention_norm(x)), block.heads)  # (B, heads, T, d_head) each
+    k, v = extend(rotate(k, rotation), v)  # (B, heads, n + T, d_head)
+    attended = window_attention(rotate(q, rotation), k, v, block.context).swapaxes(1, 2).reshape(x.shape)
+    x = x + dropout(block.attention_out(attended), block.dropout, rng)
+    return x + dropout(block.mlp_out(gelu(block.mlp_in(block.mlp_norm(x)))), block.dropout, rng)
+
+
+def rms_norm(x: Any, weight: Any) -> Any:
+    """
+    x over its root mean square, times a weight for each entry: x (..., d) -> (..., d). Zhang & Sennrich 2019.
+
+    The root is raised by 1e-6, so that zeros stay zeros.
+    """
+    if isinstance(x, np.ndarray):
+        norm = np.sqrt(np.vecdot(x, x))[..., None]  # (..., 1)
+    else:
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (..., 1)
+    return x / (norm * len(weight) ** -0.5 + RMS_EPS) * weight
+
+
+def gelu(x: Any) -> Any:
+    """x Φ(x), Φ the normal distribution function. Hendrycks & Gimpel 2016."""
+    if isinstance(x, np.ndarray):  # numpy has no erf; F.gelu takes longer to begin than to work on a single vector
+        return x * (0.5 + 0.5 * torch.erf(torch.from_numpy(x * 0.5**0.5)).numpy())
+    return F.gelu(x)
+
+
+def split_heads(qkv: Any, heads: int) -> list[Any]:
+    """qkv (B, T, 3 d) -> queries, keys, values, (B, heads, T, d_head) each."""
+    d = qkv.shape[2] // 3
+    if isinstance(qkv, np.ndarray):
+        parts = (qkv[..., :d], qkv[..., d : 2 * d], qkv[..., 2 * d :])
+    else:
+        parts = qkv.chunk(3, dim=-1)  # whose gradient is one concatenation, where slices would fill in zeros
+    return [part.reshape(*part.shape[:2], heads, d // heads).swapaxes(1, 2) for part in parts]
+
+
+def rotation_at(positions: Any, pairs: Any) -> Any:
+    """
+    The rotary angles as unit complex numbers: positions (T,), pairs 0, 1, … (d_head / 2,) -> (T, d_head / 2).
+
+    Pair i of position p turns by p · base^(-2i / d_head). Su et al. 2021. All in float64, so that the billionth
+    position is turned as exactly as the first.
+    """
+    angle = positions[:, None] * ROTARY_BASE ** (-pairs / len(pairs))  # (T, d_head / 2)
+    return np.exp(1j * angle) if isinstance(angle, np.ndarray) else torch.polar(torch.ones_like(angle), angle)
+
+
+def rotate(x: Any, rotation: Any) -> Any:
+    """Turn the pairs of neighbours in x (B, heads, T, d_head) by their position's angles: rotation (T, d_head / 2)."""
+    if isinstance(x, np.ndarray):
+        return (x.view(rotation.dtype) * rotation).view(x.dtype)
+    return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2))) * rotation).flatten(-2)
+
+
+def window_attention(q: Any, k: Any, v: Any, context: int) -> Any:
+    """
+    softmax(q kᵀ / √d_head) v, each query over the key of its own position and the context - 1 keys before it.
+
+    q (B, heads, T, d_head) are the last T of the positions of k, v (B, heads, n + T, d_head) -> (B, heads, T, d_head).
+    """
+    if isinstance(q, np.ndarray):
+        return _last_attention(q, k[:, :, -context:], v[:, :, -context:])
+    pieces = []
+    for first in range(0, q.shape[2], context):  # pieces of one context: the work grows with T, not with T²
+        piece = q[:, :, first : first + context]
+        own = k.shape[2] - q.shape[2] + first  # the piece's first key of its own
+        start, end = max(0, own - context + 1), own + piece.shape[2]
+        mask = window_mask(piece.shape[2], end - start, context).to(q.device) if own and piece.shape[2] > 1 else None
+        keys, values = k[:, :, start:end], v[:, :, start:end]
+        pieces.append(F.scaled_dot_product_attention(piece, keys, values, attn_mask=mask, is_causal=own == 0))
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
+
+
+def _last_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+    scores = np.matmul(q, k.swapaxes(2, 3)) * q.dtype.type(q.shape[3] ** -0.5)  # (B, heads, 1, n)
+    weights = np.exp(scores - scores.max(axis=3, keepdims=True))
+    return np.matmul(weights, v) / weights.sum(axis=3, keepdims=True)
+
+
+def window_mask(queries: int, keys: int, context: int) -> Tensor:
+    """Which keys each query sees where the last positions of both are the same: bool (queries, keys)."""
+    own = keys - queries  # column of the first query's own key
+    return torch.ones(queries, keys, dtype=torch.bool).tril(own).triu(own - context + 1)

@@ -1,0 +1,159 @@
+"""`MiniGPT`: the Transformer the lab compares with, embed → blocks → norm → head."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from charrnn.dropout import dropout
+from charrnn.minigpt.decoder import Decoder
+from charrnn.minigpt.equations import KVCache, residual_streams, rms_norm, rotation_at
+from charrnn.sampling import SamplingSettings, sample
+
+INITIAL_STD = 0.02
+
+
+class RMSNorm(nn.Module):
+    """`rms_norm` with its weight (d,)."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return rms_norm(x, self.weight)
+
+
+class Block(nn.Module):
+    """The weights of one layer; `transformer_block` says what they do."""
+
+    def __init__(self, hidden_dim: int, heads: int, context: int, dropout: float = 0.0):
+        super().__init__()
+        self.heads, self.context, self.dropout = heads, context, dropout
+        self.attention_norm = RMSNorm(hidden_dim)
+        self.qkv = nn.Linear(hidden_dim, 3 * hidden_dim, bias=False)
+        self.attention_out = nn.Linear(hidden_dim, hidden_dim, bias=False)
+        self.mlp_norm = RMSNorm(hidden_dim)
+        self.mlp_in = nn.Linear(hidden_dim, 4 * hidden_dim, bias=False)
+        self.mlp_out = nn.Linear(4 * hidden_dim, hidden_dim, bias=False)
+
+
+class MiniGPT(nn.Module):
+    """
+    A Transformer that reads characters and says, after each, which is likely to be next.
+
+    vocab_size V characters, a residual stream of hidden_dim d. Attention is a sliding window (Beltagy et al. 2020): a
+    character attends to itself and to the context - 1 before it, however long the text; through a stack of layers it
+    hears of up to layers × (context - 1) before it. Raises ValueError for sizes that do not fit together.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        hidden_dim: int = 128,
+        layers: int = 6,
+        heads: int = 4,
+        context: int = 128,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        _require_sizes(hidden_dim, layers, heads, context)
+        self.hidden_dim, self.heads, self.context, self.dropout = hidden_dim, heads, context, dropout
+        self.embed = nn.Embedding(vocab_size, hidden_dim)
+        self.blocks = nn.ModuleList(Block(hidden_dim, heads, context, dropout) for _ in range(layers))
+        self.norm = RMSNorm(hidden_dim)
+        self.head = nn.Linear(hidden_dim, vocab_size, bias=False)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What a checkpoint says of the model's form."""
+        return {
+            "cell": "minigpt",
+            "hidden_dim": self.hidden_dim,
+            "layers": len(self.blocks),
+            "heads": self.heads,
+            "context": self.context,
+        }
+
+    def forward(
+        self, ids: Tensor, state: KVCache | None = None, rng: torch.Generator | None = None
+    ) -> tuple[Tensor, KVCache]:
+        """
+        Read ids (B, T) after `state` (nothing where None) -> logits (B, T, V) of the next characters, and last state.
+
+        Drops out where `rng` is given.
+        """
+        return self.from_embedded(self.embed(ids), state, rng)
+
+    fast_forward = forward  # parallel over time as it stands
+
+    def from_embedded(
+        self, x: Tensor, state: KVCache | None = None, rng: torch.Generator | None = None
+    ) -> tuple[Tensor, KVCache]:
+        """The same from the embedded characters x (B, T, d)."""
+        streams, state = self.streams_from_embedded(x, state, rng)
+        return self.head(self.norm(streams[-1])), state
+
+    def streams_from_embedded(
+        self, x: Tensor, state: KVCache | None = None, rng: torch.Generator | None = None
+    ) -> tuple[list[Tensor], KVCache]:
+        """The residual stream at the start and after each block, layers + 1 × (B, T, d), and the last state."""
+        start, length = 0 if state is None else state.position, x.shape[1]
+        positions = torch.arange(start, start + length, dtype=torch.float64, device=x.device)
+        pairs = torch.arange(self.hidden_dim // self.heads // 2, dtype=torch.float64, device=x.device)
+        rotation = rotation_at(positions, pairs).to(torch.promote_types(x.dtype, torch.complex32))
+        kept: list[tuple[Tensor, Tensor]] = []
+
+        def extend(layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+            if state is not None:
+                k, v = torch.cat([state.keys[layer], k], dim=2), torch.cat([state.values[layer], v], dim=2)
+            first = max(0, k.shape[2] - self.context + 1)
+            kept.append((k[:, :, first:], v[:, :, first:]))
+            return k, v
+
+        streams = residual_streams(self.blocks, dropout(x, self.dropout, rng), rotation, extend, rng)
+        keys, values = zip(*kept, strict=True)
+        return streams, KVCache(keys, values, start + length)
+
+    def decoder(self) -> Decoder:
+        """The model, ready to write one character after the other; a copy of its weights as they are now."""
+        return Decoder(self)
+
+    def sample(
+        self,
+        ctx: Tensor,
+        n: int,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        seed: int | None = None,
+    ) -> Tensor:
+        """Continue each row of ctx (B, T) by n characters -> ids (B, T + n); see `sampling.sample`."""
+        return sample(self.decoder(), ctx, n, SamplingSettings(temperature, top_k, top_p, min_p), seed)
+
+
+def _require_sizes(hidden_dim: int, layers: int, heads: int, context: int) -> None:
+    if layers < 1:
+        raise ValueError(f"layers is {layers}: give 1 or more")
+    if heads < 1 or hidden_dim % heads:
+        raise ValueError(f"hidden_dim is {hidden_dim}, heads {heads}: give heads that divide hidden_dim")
+    if hidden_dim < 1 or hidden_dim // heads % 2:
+        raise ValueError(f"each of {heads} heads is {hidden_dim // heads} wide: rotary positions turn pairs, give even")
+    if context < 2:
+        raise ValueError(f"context is {context}: give 2 characters or more")
+
+
+def initialise(model: MiniGPT, rng: torch.Generator) -> None:
+    """
+    Draw the weights anew: normal of std 0.02, the two projections of each block that add to the residual stream
+    smaller by √(2 · layers). Radford et al. 2019.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Embedding | nn.Linear):
+            nn.init.normal_(module.weight, std=INITIAL_STD, generator=rng)
+        elif isinstance(module, RMSNorm):
+            nn.init.ones_(module.weight)
+    for name, weight in model.named_parameters():
+        if name.endswith(("attention_out.weight", "mlp_out.weight")):
+            nn.init.normal_(weight, std=INITIAL_STD / (2 * len(model.blocks)) ** 0.5, generator=rng)

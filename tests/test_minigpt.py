@@ -1,0 +1,360 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from charrnn.minigpt import KVCache, MiniGPT, initialise
+
+V, D, LAYERS, HEADS, CONTEXT = 11, 16, 3, 2, 8
+
+
+def dice(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def small(dropout: float = 0.0, dtype: torch.dtype = torch.float64, seed: int = 0) -> MiniGPT:
+    """A model with weights large enough that attention is far from uniform."""
+    model = MiniGPT(V, D, LAYERS, HEADS, CONTEXT, dropout).to(dtype)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(
+                torch.randn(weight.shape, generator=dice(seed)) * weight.shape[-1] ** -0.5 + (weight.dim() == 1)
+            )
+    return model
+
+
+def text(length: int, rows: int = 2, seed: int = 1) -> Tensor:
+    return torch.randint(V, (rows, length), generator=dice(seed))
+
+
+def naive_logits(model: MiniGPT, ids: list[int]) -> Tensor:
+    """(T, V) by loops over positions, heads and keys: no fused attention, no complex numbers, no masks."""
+    weights = {name: weight.detach() for name, weight in model.named_parameters()}
+    d_head = D // HEADS
+
+    def norm(x: Tensor, name: str) -> Tensor:
+        rms = math.sqrt(sum(float(entry) ** 2 for entry in x) / D)
+        return x / (rms + 1e-6) * weights[name]
+
+    def turned(x: Tensor, position: int) -> Tensor:
+        result = x.clone()
+        for pair in range(d_head // 2):
+            angle = position / 10000 ** (2 * pair / d_head)
+            a, b = x[2 * pair], x[2 * pair + 1]
+            result[2 * pair] = a * math.cos(angle) - b * math.sin(angle)
+            result[2 * pair + 1] = a * math.sin(angle) + b * math.cos(angle)
+        return result
+
+    streams = [weights["embed.weight"][id] for id in ids]
+    for layer in range(LAYERS):
+        of = f"blocks.{layer}."
+        qkv = [weights[of + "qkv.weight"] @ norm(x, of + "attention_norm.weight") for x in streams]
+        for t, x in enumerate(list(streams)):
+            heads = []
+            for head in range(HEADS):
+                q, k, v = (slice(part * D + head * d_head, part * D + (head + 1) * d_head) for part in range(3))
+                seen = range(max(0, t - CONTEXT + 1), t + 1)
+                scores = [float(turned(qkv[t][q], t) @ turned(qkv[s][k], s)) / math.sqrt(d_head) for s in seen]
+                total = sum(math.exp(score) for score in scores)
+                heads.append(sum(math.exp(score) / total * qkv[s][v] for score, s in zip(scores, seen, strict=True)))
+            x = x + weights[of + "attention_out.weight"] @ torch.cat(heads)
+            inner = weights[of + "mlp_in.weight"] @ norm(x, of + "mlp_norm.weight")
+            share = [(1 + math.erf(float(entry) / math.sqrt(2))) / 2 for entry in inner]
+            inner = inner * inner.new_tensor(share)
+            streams[t] = x + weights[of + "mlp_out.weight"] @ inner
+    return torch.stack([weights["head.weight"] @ norm(x, "norm.weight") for x in streams])
+
+
+def in_pieces(model: MiniGPT, ids: Tensor, lengths: list[int]) -> tuple[Tensor, KVCache | None]:
+    pieces, state = [], None
+    for piece in ids.split(lengths, dim=1):
+        logits, state = model(piece, state)
+        pieces.append(logits)
+    return torch.cat(pieces, dim=1), state
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    return float((a - b).detach().abs().max())
+
+
+# ------------------------------------------------------------------------------------------------ the model
+
+
+def test_the_model_of_the_lab_has_one_million_two_hundred_thousand_parameters():
+    of_a_block = 128 * (3 * 128 + 128 + 4 * 128 + 4 * 128) + 2 * 128
+    assert sum(weight.numel() for weight in MiniGPT(65).parameters()) == 65 * 128 + 6 * of_a_block + 128 + 65 * 128
+
+
+def test_the_config_builds_the_same_model_again():
+    config = small().config
+    assert config.pop("cell") == "minigpt"
+    assert MiniGPT(V, **config).state_dict().keys() == small().state_dict().keys()
+    assert MiniGPT(V, **config).config == small().config
+
+
+@pytest.mark.parametrize("length", [1, CONTEXT, 3 * CONTEXT + 2])
+def test_forward_is_the_naive_loop(length):
+    model, ids = small(), text(length)
+    logits, _ = model(ids)
+    for row, of_row in zip(ids.tolist(), logits, strict=True):
+        assert distance(of_row, naive_logits(model, row)) < 1e-10
+
+
+def test_a_later_character_changes_nothing_before_it():
+    model, ids = small(), text(20)
+    other = ids.clone()
+    other[:, 12] = (other[:, 12] + 1) % V
+    before, after = model(ids)[0], model(other)[0]
+    assert torch.equal(before[:, :12], after[:, :12])
+    assert distance(before[:, 12], after[:, 12]) > 1e-3
+
+
+def test_the_gradient_reaches_back_one_context_for_each_layer_and_no_further():
+    model, length = small(), 3 * CONTEXT * LAYERS
+    x = model.embed(text(length, rows=1)).detach().requires_grad_()
+    logits, _ = model.from_embedded(x)
+    (gradient,) = torch.autograd.grad(logits[0, -1].square().sum(), x)
+    reached = gradient[0].abs().sum(dim=1) > 0
+    farthest = LAYERS * (CONTEXT - 1)
+    assert reached.tolist() == [False] * (length - farthest - 1) + [True] * (farthest + 1)
+
+
+def test_from_embedded_is_forward_without_the_embedding():
+    model, ids = small(), text(9)
+    assert torch.equal(model.from_embedded(model.embed(ids))[0], model(ids)[0])
+    assert torch.equal(model.fast_forward(ids)[0], model(ids)[0])
+
+
+def test_every_weight_gets_a_gradient():
+    model, ids = small(), text(2 * CONTEXT)
+    model(ids)[0].square().sum().backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None and weight.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"hidden_dim": 10, "heads": 4}, "hidden_dim is 10, heads 4"),
+        ({"hidden_dim": 12, "heads": 4}, "3 wide"),
+        ({"hidden_dim": 0}, "0 wide"),
+        ({"heads": 0}, "heads 0"),
+        ({"layers": 0}, "layers is 0"),
+        ({"context": 1}, "context is 1"),
+    ],
+)
+def test_sizes_that_do_not_fit_together_are_refused(sizes, said):
+    with pytest.raises(ValueError, match=said):
+        MiniGPT(V, **sizes)
+
+
+# ------------------------------------------------------------------------------------------------ the cache
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("lengths", [[1] * 30, [3, 4, 23], [20, 1, 9], [8, 8, 14], [7, 9, 14]])
+def test_pieces_equal_the_whole_within_the_context_and_past_it(dtype, close, lengths):
+    model, ids = small(dtype=dtype), text(30)
+    whole, after_whole = model(ids)
+    pieces, after_pieces = in_pieces(model, ids, lengths)
+    assert after_pieces is not None
+    assert distance(pieces, whole) < close
+    assert after_pieces.position == after_whole.position == 30
+    for a, b in zip(after_pieces.keys + after_pieces.values, after_whole.keys + after_whole.values, strict=True):
+        assert a.shape == (2, HEADS, CONTEXT - 1, D // HEADS)
+        assert distance(a, b) < close
+
+
+def test_the_cache_slides_only_by_what_no_one_attends_to_any_more():
+    """One key fewer would change the next character's logits, so the oldest key kept still matters."""
+    model, ids = small(), text(20)
+    _, state = model(ids[:, :-1])
+    whole = model(ids)[0][:, -1:]
+    assert distance(model(ids[:, -1:], state)[0], whole) < 1e-10
+    short = KVCache(tuple(k[:, :, 1:] for k in state.keys), tuple(v[:, :, 1:] for v in state.values), state.position)
+    assert distance(model(ids[:, -1:], short)[0], whole) > 1e-4
+
+
+def test_a_state_is_left_as_it_was():
+    model, ids = small(), text(20)
+    _, state = model(ids[:, :10])
+    before = [tensor.clone() for tensor in state.keys + state.values]
+    first = model(ids[:, 10:], state)[0]
+    assert all(map(torch.equal, before, state.keys + state.values))
+    assert torch.equal(model(ids[:, 10:], state)[0], first)
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float64, 1e-7)])
+def test_positions_are_relative_even_after_ten_million_characters(dtype, close):
+    model, ids = small(dtype=dtype), text(2 * CONTEXT)
+    nothing = (torch.zeros(2, HEADS, 0, D // HEADS, dtype=dtype),) * LAYERS
+    shifted, state = model(ids, KVCache(nothing, nothing, 10_000_000))
+    assert state.position == 10_000_000 + 2 * CONTEXT
+    assert distance(shifted, model(ids)[0]) < close
+
+
+def test_the_order_of_the_characters_matters():
+    model = small()
+    assert distance(model(torch.tensor([[1, 2, 3]]))[0][:, -1], model(torch.tensor([[2, 1, 3]]))[0][:, -1]) > 1e-3
+
+
+# ------------------------------------------------------------------------------------------------ dropout, weights
+
+
+def test_dropout_follows_its_generator_and_is_absent_without():
+    model, ids = small(dropout=0.5), text(12)
+    assert torch.equal(model(ids, rng=dice(3))[0], model(ids, rng=dice(3))[0])
+    assert distance(model(ids, rng=dice(3))[0], model(ids, rng=dice(4))[0]) > 1e-3
+    assert torch.equal(model(ids)[0], small()(ids)[0])
+    assert distance(model(ids, rng=dice(3))[0], model(ids)[0]) > 1e-3
+
+
+def test_neither_dropout_nor_weights_touch_the_global_random_state():
+    before = torch.get_rng_state()
+    model = small(dropout=0.5)
+    torch.set_rng_state(before)
+    initialise(model, dice())
+    model(text(5), rng=dice())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_initial_weights_repeat_with_their_generator():
+    models = [MiniGPT(65), MiniGPT(65), MiniGPT(65)]
+    for model, seed in zip(models, [1, 1, 2], strict=True):
+        initialise(model, dice(seed))
+    first, again, other = (model.state_dict() for model in models)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_initial_weights_are_normal_and_smaller_where_they_add_to_the_residual_stream():
+    """Standard errors are below 0.6 %; the bounds are 5 %."""
+    model = MiniGPT(65)
+    initialise(model, dice())
+    for name, weight in model.named_parameters():
+        if name.endswith("norm.weight"):
+            assert torch.equal(weight, torch.ones(128)), name
+        else:
+            std = 0.02 / math.sqrt(12) if "_out" in name else 0.02
+            assert float(weight.std()) == pytest.approx(std, rel=0.05), name
+
+
+def test_an_untrained_model_knows_nothing():
+    model = MiniGPT(65)
+    initialise(model, dice())
+    ids = torch.randint(65, (4, 129), generator=dice(1))
+    loss = torch.nn.functional.cross_entropy(model(ids[:, :-1])[0].flatten(0, 1), ids[:, 1:].flatten())
+    assert float(loss.detach()) == pytest.approx(math.log(65), abs=0.05)
+
+
+# ------------------------------------------------------------------------------------------------ writing
+
+
+def test_the_decoder_reads_what_forward_reads():
+    model, ids = small(dtype=torch.float32), text(40, rows=1)
+    logits = model(ids)[0][0].detach().numpy()
+    decoder = model.decoder()
+    reading = decoder.prefill([])
+    for t, id in enumerate(ids[0].tolist()):
+        reading = decoder.step(id, reading.state)
+        assert np.allclose(reading.logits, logits[t], rtol=0, atol=1e-5)
+        assert np.allclose(decoder.prefill(ids[0, : t + 1].tolist()).logits, logits[t], rtol=0, atol=1e-5)
+    assert reading.logits.dtype == np.float32
+    assert reading.logits.shape == (V,)
+
+
+def test_the_decoder_reads_to_the_last_digit_in_float64():
+    model, ids = small(), text(40, rows=1)
+    decoder = model.decoder()
+    reading = decoder.prefill(ids[0, :7].tolist())
+    for id in ids[0, 7:].tolist():
+        reading = decoder.step(id, reading.state)
+    assert np.allclose(reading.logits, model(ids)[0][0, -1].detach(), rtol=0, atol=1e-10)
+
+
+def test_the_decoder_shows_the_residual_stream_after_each_block():
+    model, ids = small(), text(20, rows=1)
+    streams, _ = model.streams_from_embedded(model.embed(ids))
+    decoder = model.decoder()
+    stepped = decoder.step(int(ids[0, -1]), decoder.prefill(ids[0, :-1].tolist()).state)
+    for reading in (stepped, decoder.prefill(ids[0].tolist())):
+        assert list(reading.activations) == ["layer 3", "layer 2", "layer 1", "embedding"]
+        for array, stream in zip(reading.activations.values(), reversed(streams), strict=True):
+            assert array.shape == (D,)
+            assert np.allclose(array, stream[0, -1].detach(), rtol=0, atol=1e-10)
+
+
+def test_stepping_twice_from_one_state_gives_the_same():
+    decoder = small().decoder()
+    reading = decoder.prefill(text(5, rows=1)[0].tolist())
+    for id in text(40, rows=1, seed=2)[0].tolist():
+        other = decoder.step((id + 1) % V, reading.state)  # a text that parts ways
+        decoder.step(3, other.state)
+        first, second = decoder.step(id, reading.state), decoder.step(id, reading.state)
+        assert np.allclose(first.logits, second.logits, rtol=0, atol=1e-12)
+        assert not np.allclose(first.logits, other.logits, rtol=0, atol=1e-3)
+        reading = second
+
+
+def test_a_state_can_be_gone_back_to_after_any_number_of_steps():
+    decoder, ids = small().decoder(), text(50, rows=1)[0].tolist()
+    readings = [decoder.prefill([])]
+    for id in ids:
+        readings.append(decoder.step(id, readings[-1].state))
+    for t, id in enumerate(ids):
+        again = decoder.step(id, readings[t].state)
+        assert np.allclose(again.logits, readings[t + 1].logits, rtol=0, atol=1e-12)
+
+
+def test_prefilling_goes_on_from_a_state():
+    decoder, ids = small().decoder(), text(30, rows=1)[0].tolist()
+    whole = decoder.prefill(ids)
+    pieces = decoder.prefill(ids[17:], decoder.prefill(ids[:17]).state)
+    assert np.allclose(pieces.logits, whole.logits, rtol=0, atol=1e-12)
+    nothing_more = decoder.prefill([], pieces.state)
+    assert np.array_equal(nothing_more.logits, pieces.logits)
+
+
+def test_before_the_first_character_all_are_equally_likely_and_nothing_is_active():
+    reading = small().decoder().prefill([])
+    assert np.array_equal(reading.logits, np.zeros(V))
+    assert all(np.array_equal(array, np.zeros(D)) for array in reading.activations.values())
+
+
+def test_the_states_of_one_text_share_their_keys():
+    """A page that keeps the state of every character must not keep a context of keys with each."""
+    decoder, tapes = small().decoder(), set()
+    reading = decoder.prefill([])
+    for id in text(10 * CONTEXT, rows=1)[0].tolist():
+        reading = decoder.step(id, reading.state)
+        tapes.add(reading.state.tape)
+    assert len(tapes) <= 11
+
+
+def test_a_decoder_does_not_follow_later_training():
+    model = small()
+    decoder = model.decoder()
+    before = decoder.prefill([1, 2]), decoder.step(2, decoder.prefill([1]).state)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(2).add_(0.1)
+    after = decoder.prefill([1, 2]), decoder.step(2, decoder.prefill([1]).state)
+    assert all(np.array_equal(a.logits, b.logits) for a, b in zip(before, after, strict=True))
+
+
+def test_sample_continues_every_row_and_repeats_with_its_seed():
+    model, ctx = small(dtype=torch.float32), text(4, rows=3)
+    written = model.sample(ctx, 10, temperature=0.8, top_k=5, seed=1)
+    assert written.shape == (3, 14)
+    assert torch.equal(written[:, :4], ctx)
+    assert torch.equal(written, model.sample(ctx, 10, temperature=0.8, top_k=5, seed=1))
+    assert not torch.equal(written, model.sample(ctx, 10, temperature=0.8, top_k=5, seed=9))
+
+
+def test_greedy_sampling_follows_the_argmax_of_forward_past_the_context():
+    model, ctx = small(), text(4, rows=1)
+    written = model.sample(ctx, 3 * CONTEXT, temperature=0)
+    logits, _ = model(written)
+    assert torch.equal(written[0, 4:], logits[0, 3:-1].argmax(dim=1))
