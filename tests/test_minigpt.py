@@ -230,7 +230,7 @@ def test_initial_weights_repeat_with_their_generator():
 
 
 def test_initial_weights_are_normal_and_smaller_where_they_add_to_the_residual_stream():
-    """Standard errors are below 0.6 %; the bounds are 5 %."""
+    """Standard errors are below 0.8 %; the bounds are 5 %."""
     model = MiniGPT(65)
     initialise(model, dice())
     for name, weight in model.named_parameters():
@@ -238,7 +238,7 @@ def test_initial_weights_are_normal_and_smaller_where_they_add_to_the_residual_s
             assert torch.equal(weight, torch.ones(128)), name
         else:
             std = 0.02 / math.sqrt(12) if "_out" in name else 0.02
-            assert float(weight.std()) == pytest.approx(std, rel=0.05), name
+            assert float(weight.detach().std()) == pytest.approx(std, rel=0.05), name
 
 
 def test_an_untrained_model_knows_nothing():
