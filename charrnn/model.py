@@ -14,6 +14,8 @@ from charrnn.cells import CELLS
 from charrnn.dropout import dropout
 from charrnn.sampling import Reading, SamplingSettings, Trace
 
+MASKS = 16  # sequences of a minibatch share that many masks of dropout at the input
+
 
 class CharRNN(nn.Module):
     """
@@ -64,12 +66,24 @@ class CharRNN(nn.Module):
         Drops out where `rng` is given.
         """
         last = self.cell.initial_state(len(ids)) if state is None else state
-        h, last = through_time(self.cell, self.input_table(rng), ids.t().contiguous(), last)  # (T, B, H)
+        table, rows = self.input_table(), ids.t()  # (T, B)
+        if rng is not None and self.dropout:
+            table, rows = self._input_tables(rng), rows + torch.arange(len(ids), device=ids.device) % MASKS * len(table)
+        h, last = through_time(self.cell, table, rows.contiguous(), last)  # (T, B, H)
         return self.head(dropout(h, self.dropout, rng)).transpose(0, 1), last
 
-    def input_table(self, rng: torch.Generator | None = None) -> Tensor:
+    def input_table(self) -> Tensor:
         """What each character says to the cell: row i is W_ih x for the character with id i, (V, G·H)."""
-        return self.cell.W_ih(dropout(self.embed.weight, self.dropout, rng))
+        return self.cell.W_ih(self.embed.weight)
+
+    def _input_tables(self, rng: torch.Generator) -> Tensor:
+        """
+        MASKS such tables one below the other, (MASKS·V, G·H), each of an embedding with other numbers left out.
+
+        A sequence keeps to one of them, so what is left out of a character is so for a whole window, and the product
+        stays small. Gal and Ghahramani 2016.
+        """
+        return self.cell.W_ih(dropout(self.embed.weight.expand(MASKS, -1, -1), self.dropout, rng)).flatten(0, 1)
 
     def decoder(self) -> "Decoder":
         """The model, ready to write one character after the other; a copy of its weights as they are now."""

@@ -1,8 +1,8 @@
 """
-Write the tables of README.md: results from the checkpoints, speed from the benchmark's own records.
+Write what was measured: the tables of README.md, and docs/results.md.
 
-    python scripts/report.py             write them between their markers
-    python scripts/report.py --check     exit code 1 where README.md is not what this would write
+    python scripts/report.py             write them
+    python scripts/report.py --check     exit code 1 where they are not what this would write
     python scripts/report.py --bench     run the benchmarks first and keep their records in docs/ (minutes)
     python scripts/report.py --runs FOLDER …    keep what these checkpoints reached, without bundling them
 """
@@ -19,68 +19,33 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from charrnn.checkpoint import CheckpointInfo, describe
-from charrnn.metrics import bits_per_char, perplexity
+from charrnn.checkpoint import describe
+from scripts import results
 from scripts.bench import UNITS
-
-BUNDLED = ("rnn", "rnn-lab")
-BENCHES = ("train", "sample", "gradients")
-HEADS = "checkpoint|seed|parameters|steps|minutes|train|val `stream`|val `cold`|bits|perplexity".split("|")
-
-
-def results(root: Path) -> str:
-    """The table of what the bundled checkpoints reach, the best first, then what the runs do that are not bundled."""
-    ordered = sorted(map(record, bundled(root)), key=lambda run: run["metrics"]["val_stream_nats"])
-    return markdown_table(HEADS, [_result(run) for run in [*ordered, *kept_runs(root)]])
-
-
-def bundled(root: Path) -> list[CheckpointInfo]:
-    """The checkpoints that come with the repository; what else was trained beside them is nobody's but its owner's."""
-    return [describe(root / "checkpoints" / name) for name in BUNDLED]
-
-
-def record(info: CheckpointInfo) -> dict[str, Any]:
-    """What a run reached, as `docs/runs.json` keeps it."""
-    kept = ("train_loss_nats", "val_stream_nats", "val_cold_nats", "initial_loss_nats", "minutes")
-    metrics = {key: info.metrics[key] for key in kept}
-    numbers = {"seed": info.seed, "parameters": info.parameters, "step": info.step}
-    return {"name": info.name, **numbers, "recipe": info.recipe, "metrics": metrics}
-
-
-def kept_runs(root: Path) -> list[dict[str, Any]]:
-    """The runs in `root/docs/runs.json`."""
-    return json.loads((root / "docs" / "runs.json").read_text(encoding="utf-8"))
+from scripts.facts import BENCHES, Facts, record
+from scripts.tables import markdown_table
 
 
 def keep_runs(root: Path, folders: Sequence[Path]) -> None:
     """Put what these checkpoints reached into `root/docs/runs.json`, in place of runs of the same name."""
     new = [record(describe(folder)) for folder in folders]
     names = {run["name"] for run in new}
-    runs = [run for run in kept_runs(root) if run["name"] not in names] + new
-    text = json.dumps(sorted(runs, key=lambda run: run["name"]), indent=1)
+    runs = [run for run in Facts(root).kept_runs if run["name"] not in names] + new
+    text = json.dumps(sorted(runs, key=lambda run: run["name"]), indent=1, ensure_ascii=False)
     (root / "docs" / "runs.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _result(run: dict[str, Any]) -> list[str]:
-    metrics, stream = run["metrics"], run["metrics"]["val_stream_nats"]
-    losses = [f"{metrics[key]:.3f}" for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
-    size = [f"{run['seed']}", f"{run['parameters']:,}", f"{run['step']}", f"{metrics['minutes']:.1f}"]
-    return [f"`{run['name']}`", *size, *losses, f"{bits_per_char(stream):.3f}", f"{perplexity(stream):.2f}"]
-
-
-def initial_loss(root: Path) -> str:
+def initial_loss(facts: Facts) -> str:
     """A sentence on where training starts."""
-    infos = bundled(root)
-    losses = ", ".join(f"{info.metrics['initial_loss_nats']:.3f} (`{info.name}`)" for info in infos)
-    size = len(infos[0].vocab)
+    losses = ", ".join(f"{info.metrics['initial_loss_nats']:.3f} (`{info.name}`)" for info in facts.bundled)
+    size = len(facts.bundled[0].vocab)
     guess = f"guessing among {size} characters costs ln {size} = {math.log(size):.3f}"
     return f"Before the first update the loss is {losses}; {guess}."
 
 
-def speed(root: Path) -> str:
-    """The tables of the benchmark's records in `root/docs`."""
-    records = {verb: json.loads((root / "docs" / f"bench_{verb}.json").read_text(encoding="utf-8")) for verb in BENCHES}
-    return "\n\n".join(_speed(verb, record) for verb, record in records.items())
+def speed(facts: Facts) -> str:
+    """The tables of the benchmarks' records."""
+    return "\n\n".join(_speed(verb, facts.bench(verb)) for verb in ("train", "sample", "gradients"))
 
 
 def _speed(verb: str, record: dict[str, Any]) -> str:
@@ -97,12 +62,6 @@ def _speed(verb: str, record: dict[str, Any]) -> str:
     return markdown_table(heads, body) + f"\n\n<sub>{machine['processor']}, {threads}, torch {machine['torch']}</sub>"
 
 
-def markdown_table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown; the first column left-aligned, the others right-aligned."""
-    ruler = ["---", *("---:" for _ in heads[1:])]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ruler, *body])
-
-
 def rewrite(text: str, sections: dict[str, str]) -> str:
     """The text with each section between `<!-- name:begin -->` and `<!-- name:end -->` replaced."""
     for name, content in sections.items():
@@ -114,10 +73,21 @@ def rewrite(text: str, sections: dict[str, str]) -> str:
     return text
 
 
-def readme(root: Path) -> str:
-    """README.md as it should be."""
-    text = (root / "README.md").read_text(encoding="utf-8")
-    return rewrite(text, {"results": results(root), "start": initial_loss(root), "speed": speed(root)})
+def written(root: Path) -> dict[Path, str]:
+    """Every file this writes, as it should be."""
+    facts = Facts(root)
+    sections = {
+        "results": results.losses(facts),
+        "published": results.published(facts),
+        "claims": results.claims(facts),
+        "start": initial_loss(facts),
+        "speed": speed(facts),
+    }
+    readme = root / "README.md"
+    return {
+        readme: rewrite(readme.read_text(encoding="utf-8"), sections),
+        root / "docs" / "results.md": results.page(facts),
+    }
 
 
 def run_benches(root: Path) -> None:
@@ -130,7 +100,7 @@ def run_benches(root: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where README.md is stale")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where they are stale")
     parser.add_argument("--bench", action="store_true", help="run the benchmarks first and keep their records in docs/")
     parser.add_argument("--runs", nargs="+", type=Path, metavar="FOLDER", help="keep the figures of these checkpoints")
     options = parser.parse_args(arguments)
@@ -146,14 +116,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def write(root: Path, only_check: bool) -> int:
-    """Bring README.md up to date, or only say whether it is; the exit code."""
-    path, wanted = root / "README.md", readme(root)
-    if path.read_text(encoding="utf-8") == wanted:
-        return 0
-    if only_check:
-        print("README.md is stale: run python scripts/report.py", file=sys.stderr)
+    """Bring the files up to date, or only say which are not; the exit code."""
+    stale = {path: text for path, text in written(root).items() if not path.exists() or path.read_text("utf-8") != text}
+    if only_check and stale:
+        names = ", ".join(path.relative_to(root).as_posix() for path in stale)
+        print(f"{names}: not what python scripts/report.py writes", file=sys.stderr)
         return 1
-    path.write_text(wanted, encoding="utf-8")
+    for path, text in stale.items():
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

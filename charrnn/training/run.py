@@ -143,6 +143,7 @@ class Training:
             "train_loss_nats": point.train_loss_nats,
             "val_stream_nats": evaluate_stream(self.model, self._val_ids),
             "val_cold_nats": evaluate_cold(self.model, self._val_ids),
+            "val_halves_nats": [evaluate_stream(self.model, half) for half in self._val_ids.tensor_split(2)],
             "initial_loss_nats": self.history[0].train_loss_nats,
             "minutes": round(self.seconds / 60, 2),
         }

@@ -1,0 +1,253 @@
+"""docs/results.md: everything that was measured of the networks, made of `Facts`; `scripts/report.py` writes it."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from charrnn.metrics import bits_per_char, perplexity
+from charrnn.published import PUBLISHED
+from scripts.claims import CLAIMS
+from scripts.facts import Facts
+from scripts.tables import markdown_table, quoted, words_table
+
+HEADS = "network|seed|parameters|steps|minutes|train|val `stream`|val `cold`|bits|perplexity".split("|")
+LENGTHS = (128, 256, 512)
+FAMILIES = {"vanilla": "rnn", "vanilla + layer norm": "rnn-layernorm", "MiniGPT": "minigpt"}
+
+
+def page(facts: Facts) -> str:
+    """The whole file."""
+    sections = [
+        "# What the networks reach\n\nWritten by `python scripts/report.py` from the checkpoints, `docs/runs.json`, "
+        "`docs/study.json` and the benchmarks' records; nothing here is typed by hand. How each figure is measured "
+        "stands in the [README](../README.md) and in `scripts/study.py`.",
+        "## The lab sheet's claims\n\nThe sheet's losses are those of training minibatches: they are held against "
+        f"ours in training, and what they mean for new text stands beside.\n\n{claims(facts)}",
+        f"## Losses\n\n{losses(facts)}\n\n{published(facts)}",
+        f"## Context\n\n{context(facts)}",
+        f"## Top-k and top-p at the same temperature\n\n{sampling(facts)}",
+        f"## Without clipping\n\n{clipping(facts)}",
+        f"## ReLU in the place of tanh\n\n{relu(facts)}",
+        f"## How far back\n\n{reach(facts)}",
+        f"## A sample of each\n\n{samples(facts)}",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def losses(facts: Facts) -> str:
+    """Every run, the best first, and the n-grams among them."""
+    rows = [(run["metrics"]["val_stream_nats"], _run(run)) for run in facts.runs.values()]
+    rows += [(row["val_stream_nats"], _ngram(row)) for row in facts.rows("ngram")]
+    return markdown_table(HEADS, [cells for _, cells in sorted(rows, key=lambda row: row[0])])
+
+
+def _run(run: dict[str, Any]) -> list[str]:
+    metrics = run["metrics"]
+    size = [f"{run['seed']}", f"{run['parameters']:,}", f"{run['step']}", f"{metrics['minutes']:.1f}"]
+    return [f"`{run['name']}`", *size, *_figures(metrics)]
+
+
+def _ngram(row: dict[str, Any]) -> list[str]:
+    size = ["", f"{row['ngrams']:,}", "", f"{row['seconds'] / 60:.2f}"]
+    return [f"Kneser-Ney {row['order']}-gram", *size, *_figures(row)]
+
+
+def _figures(metrics: dict[str, Any]) -> list[str]:
+    stream = metrics["val_stream_nats"]
+    nats = [f"{metrics[key]:.3f}" for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
+    return [*nats, f"{bits_per_char(stream):.3f}", f"{perplexity(stream):.2f}"]
+
+
+def published(facts: Facts) -> str:
+    """What others report."""
+    heads = ["published elsewhere", "parameters", "val", "how", "source"]
+    body = []
+    for other in PUBLISHED:
+        source = f"[{other.source}]({other.url})" if other.url else other.source
+        size = "" if other.parameters is None else f"{other.parameters:,}"
+        body.append([other.name, size, f"{other.val_nats:g}", other.protocol, source])
+    return words_table(heads, body)
+
+
+def claims(facts: Facts) -> str:
+    """Each claim of the lab sheet, what became of it, and the figure."""
+    body = []
+    for section, claim, judge in CLAIMS:
+        verdict, figure = judge(facts)
+        body.append([section, claim, f"**{verdict}**", figure])
+    return words_table(["§", "the lab sheet says", "", "measured"], body)
+
+
+def context(facts: Facts) -> str:
+    """What a longer window brings in training, and how much context the trained networks use."""
+    body = []
+    for family, name in FAMILIES.items():
+        names = [name if length == 128 else f"{name}-seq{length}" for length in LENGTHS]
+        body.append(
+            [
+                family,
+                *(f"{facts.nats(run):.3f}" for run in names),
+                *(f"{facts.nats(run, 'train_loss_nats'):.3f}" for run in names),
+            ]
+        )
+    heads = [
+        "val `stream`, then train",
+        *(f"{length}" for length in LENGTHS),
+        *(f"train {length}" for length in LENGTHS),
+    ]
+    trained = markdown_table(heads, body)
+    rows = sorted(facts.rows("position"), key=lambda row: row["excess_nats"][4], reverse=True)
+    contexts = rows[0]["contexts"]
+    used = markdown_table(
+        ["network", *map(str, contexts), "all but 0.01"],
+        [
+            [f"`{row['model']}`", *(f"{nats:.3f}" for nats in row["loss_nats"]), f"{row['effective_context']}"]
+            for row in rows
+        ],
+    )
+    return (
+        "The same number of characters in every step, windows of 128, 256 and 512 characters; MiniGPT's context is its "
+        f"window. `stream` and train.\n\n{trained}\n\nThe loss of the same held-out characters with only the last n "
+        f"characters to go by, and the n from which on more are worth at most 0.01 nats:\n\n{used}"
+    )
+
+
+def sampling(facts: Facts) -> str:
+    """What is written by temperature and filter, and a sentence on which is better."""
+    heads = ["network, filter", "T", "kept", "known words", "distinct 4-grams", "repeated", "copied"]
+    body, models = [], []
+    for row in facts.rows("sampling"):
+        filters = "the text itself" if row["temperature"] is None else _filter(row)
+        models += [row["model"]] if row["model"] not in models else []
+        name = f"{row['model']}, {filters}"
+        shares = [
+            f"{row[key]['mean']:.1%} ± {row[key]['standard_error']:.1%}"
+            for key in ("known_words", "distinct_4grams", "repetition", "copied")
+        ]
+        temperature = "" if row["temperature"] is None else f"{row['temperature']:g}"
+        kept = "" if row["kept_characters"] is None else f"{row['kept_characters']:.1f}"
+        body.append([name, temperature, kept, *shares])
+    return f"{compared(facts)}\n\n{markdown_table(heads, body)}"
+
+
+def _filter(row: dict[str, Any]) -> str:
+    if row["temperature"] == 0:
+        return "greedy"
+    if row["top_k"]:
+        return f"top-k {row['top_k']}"
+    return f"top-p {row['top_p']:g}" if row["top_p"] < 1 else "no filter"
+
+
+def compared(facts: Facts) -> str:
+    """Top-k against top-p where both let equally many distinct 4-grams through: by line through the filters' rows."""
+    lines = []
+    for model in ("rnn", "lstm", "minigpt"):
+        for temperature in (0.8, 1.0, 1.2):
+            rows = facts.rows("sampling", model=model, temperature=temperature)
+            k = [row for row in rows if row["top_k"]]
+            p = [row for row in rows if row["top_p"] < 1]
+            plain = [row for row in rows if not row["top_k"] and row["top_p"] == 1]
+            lines.append([f"`{model}`", f"{temperature:g}", *(_best(some) for some in (plain, k, p))])
+    table = markdown_table(["known words / distinct", "T", "no filter", "best top-k", "best top-p"], lines)
+    return (
+        "The filter that writes most known words, at each temperature, and what that costs in variety (share of 4-grams "
+        f"that are distinct). Held-out text: {_best(facts.rows('sampling', model='held-out text'))}.\n\n{table}"
+    )
+
+
+def _best(rows: Sequence[dict[str, Any]]) -> str:
+    best = max(rows, key=lambda row: row["known_words"]["mean"])
+    which = f" ({_filter(best)})" if best["temperature"] and (best["top_k"] or best["top_p"] < 1) else ""
+    return f"{best['known_words']['mean']:.1%} / {best['distinct_4grams']['mean']:.1%}{which}"
+
+
+RUN_HEADS = [
+    "learning rate",
+    "clipped at",
+    "runs",
+    "NaN",
+    "loss at the end",
+    "largest norm",
+    "steps above 5",
+    "largest spike",
+]
+
+
+def clipping(facts: Facts) -> str:
+    """Runs of the lab sheet's recipe with clipping and without."""
+    settings = facts.study["clipping"]["settings"]
+    intro = (
+        f"The lab sheet's recipe, {settings['steps']} steps; a spike is loss above the median of the 50 steps before."
+    )
+    return (
+        f"{intro}\n\n{markdown_table(RUN_HEADS, _run_rows(facts.rows('clipping'), ('learning_rate', 'max_grad_norm')))}"
+    )
+
+
+def relu(facts: Facts) -> str:
+    """The same with the other activation."""
+    settings = facts.study["relu"]["settings"]
+    body = [
+        [f"{kind}, {cells[0]}", *cells[1:]]
+        for kind in ("tanh", "relu")
+        for cells in _run_rows(facts.rows("relu", activation=kind))
+    ]
+    return f"The lab sheet's recipe, {settings['steps']} steps.\n\n{markdown_table(RUN_HEADS, body)}"
+
+
+def _run_rows(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
+    groups: dict[tuple, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["learning_rate"], row["max_grad_norm"]), []).append(row)
+    body = []
+    for (rate, norm), some in sorted(groups.items()):
+        losses = [row["last_loss_nats"] for row in some if row["last_loss_nats"] is not None]
+        body.append(
+            [
+                f"{rate:g}",
+                f"{norm:g}" if norm else "not",
+                f"{len(some)}",
+                f"{sum(row['diverged_at'] is not None for row in some)}",
+                f"{statistics.mean(losses):.3f}" if losses else "–",
+                f"{max(row['largest_grad_norm'] or 0 for row in some):.3g}",
+                f"{statistics.mean(row['share_to_clip'] for row in some):.1%}",
+                f"{max(row['largest_spike_nats'] or 0 for row in some):.2f}",
+            ]
+        )
+    return body
+
+
+def reach(facts: Facts) -> str:
+    """The gradient and the influence of a character, some way back."""
+    rows = facts.rows("reach")
+    lags = rows[0]["lags"]
+    order = sorted(rows, key=lambda row: row["half_life_chars"] or 1e9)
+    gradient = markdown_table(
+        ["gradient, relative", "half-life", "1 % left", *map(str, lags)],
+        [
+            [
+                f"`{row['model']}`",
+                *(f"{value:.1f}" if value else "> 128" for value in (row["half_life_chars"], row["horizon_chars"])),
+                *(f"{value:.1e}" for value in row["gradient_median"]),
+            ]
+            for row in order
+        ],
+    )
+    replaced = markdown_table(
+        ["KL, nats", *map(str, lags)],
+        [[f"`{row['model']}`", *(f"{value:.1e}" for value in row["kl_mean_nats"])] for row in order],
+    )
+    return (
+        "The norm of the gradient of one loss k characters back, median over positions of held-out text, relative to "
+        f"k = 0; half-life and the horizon where 1 % is left, in characters.\n\n{gradient}\n\nHow much the prediction "
+        f"changes when the character k back is another one.\n\n{replaced}"
+    )
+
+
+def samples(facts: Facts) -> str:
+    """400 characters of each, T = 0.8, the same dice."""
+    rows = [(row["val_stream_nats"], f"Kneser-Ney {row['order']}-gram", row["sample"]) for row in facts.rows("ngram")]
+    rows += [
+        (run["metrics"]["val_stream_nats"], f"`{run['name']}`", run["metrics"]["sample"]) for run in facts.runs.values()
+    ]
+    return "\n\n".join(f"**{name}**, {nats:.3f} nats\n\n{quoted(text)}" for nats, name, text in sorted(rows))
