@@ -37,7 +37,7 @@ PROMPT_CHARS = 100  # of held-out text, before a written one begins
 EXCERPT_CHARS = 240  # of a written text that a row shows
 HELD_OUT = "held-out text"  # what people wrote, in the place of a model's name
 LAGS = (1, 2, 5, 10, 20, 50, 100)
-GRADIENT_POSITIONS, GRADIENT_CHARS = 512, 16_384
+GRADIENT_LAGS, GRADIENT_POSITIONS, GRADIENT_CHARS = 128, 512, 16_384
 CONTEXTS = tuple(2**i for i in range(10))  # 1 to 512 characters
 NEGLIGIBLE_NATS = 0.01
 AT_ONCE = 64  # texts that are read side by side; a matter of memory alone
@@ -113,17 +113,15 @@ def sampling(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 
 def _passages(text: str, count: int, chars: int) -> Iterator[tuple[str, str]]:
-    """Prompts that end with a line, spread evenly over the text, and what people wrote after each."""
-    last = len(text) - PROMPT_CHARS - chars
+    """Prompts that end with a line where one ends nearby, spread evenly over the text, and what people wrote after."""
+    last = len(text) - 2 * PROMPT_CHARS - chars
     if last < 0:
-        raise ValueError(
-            f"the text holds out {len(text)} characters: {PROMPT_CHARS + chars} are needed, take less --chars"
-        )
+        raise ValueError(f"the text holds out {len(text)} characters, {-last} too few: give less --chars")
     for i in range(count):
-        start = i * last // max(1, count - 1)
-        line = text.find("\n", start, start + PROMPT_CHARS)
-        begin = start + PROMPT_CHARS if line < 0 else line + 1
-        yield text[max(0, begin - PROMPT_CHARS) : begin], text[begin : begin + chars]
+        start = i * last // max(1, count - 1) + PROMPT_CHARS
+        line_end = text.find("\n", start, start + PROMPT_CHARS)
+        begin = start if line_end < 0 else line_end + 1
+        yield text[begin - PROMPT_CHARS : begin], text[begin : begin + chars]
 
 
 def _ways_to_draw(options: argparse.Namespace) -> Iterator[SamplingSettings]:
@@ -162,7 +160,7 @@ def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
         windows, _ = contexts_of(ids, options.context, options.positions)
         rng = torch.Generator().manual_seed(0)
         kl = [replaced_kl(model.model, windows, lag, rng) for lag in LAGS]  # each (P,)
-        flow = gradient_flow(model.model, ids[:GRADIENT_CHARS].tolist(), max(LAGS), GRADIENT_POSITIONS)
+        flow = gradient_flow(model.model, ids[:GRADIENT_CHARS].tolist(), GRADIENT_LAGS, GRADIENT_POSITIONS)
         yield {
             "model": model.info.name,
             "positions": len(windows),

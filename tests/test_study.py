@@ -230,8 +230,9 @@ def test_passages_are_what_people_wrote_after_the_prompt():
     passages = list(study_models._passages(text, 5, 700))
     assert len({prompt for prompt, _ in passages}) == 5
     assert all(prompt + following in text and prompt.endswith("\n") for prompt, following in passages)
+    assert {(len(prompt), len(following)) for prompt, following in passages} == {(study_models.PROMPT_CHARS, 700)}
     with pytest.raises(ValueError, match="--chars"):
-        list(study_models._passages(text, 5, 2950))
+        list(study_models._passages(text, 5, 2850))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
@@ -261,7 +262,7 @@ def test_a_network_without_memory_is_reached_by_the_last_character_alone():
 
 def test_reach_takes_the_median_from_the_curve_of_gradient_flow(measure, folder):
     row = measure("reach", "--checkpoints", folder, "--positions", 6, "--context", 110)[0]
-    flow = study_models.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 100, 512)
+    flow = study_models.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
     assert row["gradient_median"] == pytest.approx(flow.median[row["lags"]], rel=1e-5)
     assert row["half_life_chars"] == pytest.approx(flow.half_life_chars, rel=1e-5)
 
