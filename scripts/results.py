@@ -148,10 +148,11 @@ def compared(facts: Facts) -> str:
             p = [row for row in rows if row["top_p"] < 1]
             plain = [row for row in rows if not row["top_k"] and row["top_p"] == 1]
             lines.append([f"`{model}`", f"{temperature:g}", *(_best(some) for some in (plain, k, p))])
-    table = markdown_table(["known words / distinct", "T", "no filter", "best top-k", "best top-p"], lines)
+    heads = ["known words / distinct", "T", "no filter", "best top-k", "best top-p"]
+    people = _best(facts.rows("sampling", model="held-out text"))
     return (
-        "The filter that writes most known words, at each temperature, and what that costs in variety (share of 4-grams "
-        f"that are distinct). Held-out text: {_best(facts.rows('sampling', model='held-out text'))}.\n\n{table}"
+        "The filter that writes most known words, at each temperature, and what that costs in variety (distinct 4-grams, "
+        f"their share). Held-out text: {people}.\n\n{markdown_table(heads, lines)}"
     )
 
 

@@ -17,8 +17,10 @@ import torch
 import yaml
 
 from charrnn.checkpoint import load
+from charrnn.training import RECIPES
 from charrnn.vocab import Vocab
-from scripts import bench, report
+from scripts import bench, report, results
+from scripts.facts import BENCHES, Facts
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -85,7 +87,7 @@ def test_every_command_uses_flags_that_there_are(script):
 
 
 DOCUMENTED = ["scripts/train.py", "scripts/sample.py", "app.py"]
-DOCUMENTED += [f"scripts/bench.py {verb}" for verb in report.BENCHES]
+DOCUMENTED += [f"scripts/bench.py {verb}" for verb in BENCHES]
 
 
 @pytest.mark.parametrize("command", DOCUMENTED)
@@ -140,20 +142,21 @@ def test_every_link_and_picture_is_there():
 
 
 def test_the_tables_are_what_the_report_writes():
-    assert report.readme(ROOT) == README, "run python scripts/report.py"
+    for path, text in report.written(ROOT).items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run python scripts/report.py"
 
 
 def test_the_results_table_is_read_from_the_checkpoints():
-    rows = report.results(ROOT).splitlines()[2:]
+    rows = results.losses(Facts(ROOT)).splitlines()[2:]
     info = load(ROOT / "checkpoints" / "rnn").info
     (row,) = [row for row in rows if row.startswith("| `rnn` |")]
     assert f"{info.parameters:,}" in row and f"{info.metrics['val_stream_nats']:.3f}" in row
+    assert all(any(row.startswith(f"| `{name}` |") for row in rows) for name in RECIPES)
 
 
 def test_a_checkpoint_of_ones_own_does_not_make_the_tables_stale():
-    infos = report.bundled(ROOT)
-    assert [info.name for info in infos] == list(report.BUNDLED)
-    assert set(report.BUNDLED) <= {path.name for path in (ROOT / "checkpoints").iterdir()}
+    assert [info.name for info in Facts(ROOT).bundled] == list(RECIPES)
+    assert set(RECIPES) <= {path.name for path in (ROOT / "checkpoints").iterdir()}
 
 
 def test_a_stale_section_is_replaced_and_a_missing_one_refused():
@@ -163,7 +166,7 @@ def test_a_stale_section_is_replaced_and_a_missing_one_refused():
         report.rewrite(text, {"y": "new"})
 
 
-@pytest.mark.parametrize("verb", report.BENCHES)
+@pytest.mark.parametrize("verb", BENCHES)
 def test_the_benchmarks_were_run_as_they_run_by_default(verb):
     record = json.loads((ROOT / "docs" / f"bench_{verb}.json").read_text(encoding="utf-8"))
     defaults = vars(bench.parser().parse_args([verb]))

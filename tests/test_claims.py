@@ -1,0 +1,77 @@
+"""The verdicts on the lab sheet's claims follow from the figures: planted figures turn them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts import claims
+from scripts.facts import Facts
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Planted:
+    """Facts that say what a test wants."""
+
+    losses: dict[tuple[str, str], float] = field(default_factory=dict)
+    found: list[dict[str, Any]] = field(default_factory=list)
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def nats(self, name: str, figure: str = "val_stream_nats") -> float:
+        return self.losses[name, figure]
+
+    def rows(self, part: str, **key: Any) -> list[dict[str, Any]]:
+        return [row for row in self.found if all(row[name] == value for name, value in key.items())]
+
+    def row(self, part: str, **key: Any) -> dict[str, Any]:
+        (row,) = self.rows(part, **key)
+        return row
+
+    def bench(self, verb: str) -> dict[str, Any]:
+        return self.record
+
+
+def run(rate: float, norm: float, diverged_at: int | None) -> dict[str, Any]:
+    losses = {"last_loss_nats": 1.5, "largest_grad_norm": 2.0, "share_to_clip": 0.0}
+    return {"learning_rate": rate, "max_grad_norm": norm, "diverged_at": diverged_at, **losses}
+
+
+@pytest.mark.parametrize(("train", "verdict"), [(1.59, "confirmed"), (1.43, "corrected"), (1.8, "corrected")])
+def test_the_training_loss_is_held_against_the_range_of_the_sheet(train, verdict):
+    losses = {("rnn-lab", "train_loss_nats"): train, ("rnn-lab", "val_stream_nats"): 1.6}
+    losses |= {("rnn", "train_loss_nats"): 1.36, ("rnn", "val_stream_nats"): 1.55}
+    judged = claims.training_loss(Planted(losses))
+    assert judged.verdict == verdict
+    assert f"{train:.3f}" in judged.figure
+
+
+@pytest.mark.parametrize(("diverged_at", "verdict"), [(500, "confirmed"), (None, "corrected")])
+def test_clipping_is_needed_where_a_run_without_it_ends_in_nan(diverged_at, verdict):
+    found = [run(rate, norm, None if norm else diverged_at) for rate in (1e-3, 1e-2) for norm in (0.0, 5.0)]
+    assert claims.clipping(Planted(found=found)).verdict == verdict
+
+
+@pytest.mark.parametrize(("backward", "verdict"), [(60.0, "confirmed"), (5.0, "corrected")])
+def test_the_loop_dominates_where_it_takes_more_than_half_with_its_way_back(backward, verdict):
+    parts = {"loop over T": 20.0, "input product": 40.0, "head and loss": 10.0, "backward": backward, "optimiser": 1.0}
+    rows = [{"name": name, "median_ms": sum(parts.values()), "parts": parts} for name in ("plain loop", "rnn")]
+    assert claims.loop(Planted(record={"rows": rows})).verdict == verdict
+
+
+@pytest.mark.parametrize(("vanilla", "verdict"), [(40, "confirmed"), (400, "corrected")])
+def test_the_recurrent_loss_saturates_earlier_where_it_uses_less_context(vanilla, verdict):
+    used = {"rnn-seq512": vanilla, "rnn-layernorm-seq512": 50, "lstm": 64, "minigpt": 100, "minigpt-seq512": 256}
+    found = [{"model": name, "effective_context": characters} for name, characters in used.items()]
+    assert claims.saturation(Planted(found=found)).verdict == verdict
+
+
+def test_every_claim_has_a_verdict_and_a_figure_from_what_was_measured():
+    facts = Facts(ROOT)
+    for section, claim, judge in claims.CLAIMS:
+        judged = judge(facts)
+        assert section and claim
+        assert judged.verdict in (claims.CONFIRMED, claims.CORRECTED, claims.PARTLY)
+        assert any(character.isdigit() for character in judged.figure)
