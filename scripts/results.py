@@ -151,7 +151,7 @@ def compared(facts: Facts) -> str:
     heads = ["known words / distinct", "T", "no filter", "best top-k", "best top-p"]
     people = _best(facts.rows("sampling", model="held-out text"))
     return (
-        "The filter that writes most known words, at each temperature, and what that costs in variety (distinct 4-grams, "
+        "The filter that writes most known words, at each temperature, and what it costs in variety (distinct 4-grams, "
         f"their share). Held-out text: {people}.\n\n{markdown_table(heads, lines)}"
     )
 
