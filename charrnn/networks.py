@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch.overrides import TorchFunctionMode
+
 from charrnn.cells import CELLS
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
@@ -36,3 +39,18 @@ def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0) -> N
     if cell == "minigpt":
         return MiniGPT(vocab_size, **form, dropout=dropout)
     return CharRNN(vocab_size, **form, cell=cell, dropout=dropout)
+
+
+def blueprint(config: Mapping[str, Any], vocab_size: int) -> Network:
+    """The model of this form with weights that take no memory and have no values: names and shapes. As `build`."""
+    with torch.device("meta"), _WithoutDice():
+        return build(config, vocab_size)
+
+
+class _WithoutDice(TorchFunctionMode):
+    """Drawing weights that have no values would be slow: the first time it takes torch seconds to prepare for it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"]
+        return func(*args, **(kwargs or {}))

@@ -98,6 +98,21 @@ def test_a_checkpoint_that_says_nothing_of_layer_norm_has_none(tmp_path):
     assert checkpoint.load(tmp_path).model.config == {"cell": "rnn", "hidden_dim": 4, "layer_norm": False}
 
 
+def test_loading_leaves_the_global_random_state_alone(tmp_path):
+    saved(tmp_path)
+    before = torch.get_rng_state()
+    checkpoint.load(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_loaded_model_can_learn_on(tmp_path):
+    saved(tmp_path)
+    model = checkpoint.load(tmp_path).model
+    logits, _ = model.fast_forward(torch.tensor([VOCAB.encode("abc a")]))
+    logits.square().sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
 def dtypes(path):
     return {tensor["dtype"] for tensor in safe_file.read_header(path).header.values()}
 
@@ -472,9 +487,10 @@ def test_the_header_alone_is_refused_for_the_same_reasons(tmp_path):
     """All but those that are in the tensors: whoever wants these has to read them."""
     in_the_tensors = {"flipped bit", "NaN weight", "infinite weight"}
     path = tmp_path / "model.safetensors"
-    compared = 0
+    saved(tmp_path)
+    pristine, compared = path.read_bytes(), 0
     for name, (mutation, _) in CASES.items():
-        saved(tmp_path)
+        path.write_bytes(pristine)
         rewrite(path, mutation)
         refusals = []
         for read in (safe_file.read, safe_file.read_header):

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from charrnn.checkpoint.safe_file import CheckpointError, SafeFile, read, read_header, write_bytes, write_tensors
 from charrnn.metrics import Progress
-from charrnn.networks import Network, build
+from charrnn.networks import Network, blueprint
 from charrnn.vocab import Vocab
 
 MODEL, RUN, STEPS, PASSAGE = "model.safetensors", "training.safetensors", "steps", "passage.txt"
@@ -294,16 +294,15 @@ def _saved_steps(folder: Path, metadata: dict[str, Any]) -> list[int]:
 def _require_config(path: Path, config: dict[str, Any]) -> None:
     """Raises CheckpointError for the form of a network that cannot be; no memory is taken for it."""
     try:
-        with torch.device("meta"):
-            build(config, 1)
+        blueprint(config, 1)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not hold a network this version knows: {error}") from None
 
 
 def _build(file: SafeFile, config: dict[str, Any], vocab: Vocab) -> Network:
     path, header = file.path, file.header
-    with torch.device("meta"):
-        shapes = {name: list(weight.shape) for name, weight in build(config, len(vocab)).state_dict().items()}
+    model = blueprint(config, len(vocab))
+    shapes = {name: list(weight.shape) for name, weight in model.state_dict().items()}
     if missing := shapes.keys() - header.keys():
         raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}")
     if unexpected := header.keys() - shapes.keys():
@@ -320,6 +319,5 @@ def _build(file: SafeFile, config: dict[str, Any], vocab: Vocab) -> Network:
     for name, weight in weights.items():
         if not torch.isfinite(weight).all():
             raise CheckpointError(f"{name} in {path} holds NaN or infinite weights")
-    model = build(config, len(vocab))
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, assign=True)
     return model.eval()

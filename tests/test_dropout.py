@@ -1,0 +1,117 @@
+"""Dropout leaves a share out, keeps the mean, draws from the dice it is given, and is there only while learning."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from charrnn.dropout import dropout
+from charrnn.model import MASKS
+from charrnn.networks import build
+from charrnn.training import evaluate_cold, evaluate_stream, loss_nats
+
+NETWORKS = [
+    {"cell": "rnn", "hidden_dim": 8},
+    {"cell": "lstm", "hidden_dim": 8, "layer_norm": True},
+    {"cell": "gru", "hidden_dim": 8},
+    {"cell": "minigpt", "hidden_dim": 8, "layers": 2, "heads": 2, "context": 6},
+]
+
+
+def dice(seed=1):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_a_share_is_left_out_and_the_mean_is_kept():
+    """Of a million entries; the bounds are six standard deviations, a false alarm has a probability below 1e-8."""
+    n, share = 10**6, 0.3
+    y = dropout(torch.ones(n), share, dice())
+    assert set(y.unique().tolist()) == {0.0, torch.tensor(1 / 0.7).item()}
+    assert (y == 0).float().mean().item() == pytest.approx(share, abs=6 * (share * (1 - share) / n) ** 0.5)
+    assert y.mean().item() == pytest.approx(1, abs=6 * (share / (1 - share) / n) ** 0.5)
+
+
+@pytest.mark.parametrize(("share", "rng"), [(0.0, dice()), (0.5, None)], ids=["no share", "no dice"])
+def test_without_a_share_or_dice_it_is_x_itself(share, rng):
+    x = torch.randn(5)
+    assert dropout(x, share, rng) is x
+
+
+def test_without_a_share_no_dice_are_thrown():
+    rng = dice()
+    before = rng.get_state()
+    dropout(torch.randn(5), 0.0, rng)
+    assert torch.equal(rng.get_state(), before)
+
+
+def test_its_dice_decide_and_no_others():
+    x, before = torch.randn(200), torch.get_rng_state()
+    assert torch.equal(dropout(x, 0.5, dice(1)), dropout(x, 0.5, dice(1)))
+    assert not torch.equal(dropout(x, 0.5, dice(1)), dropout(x, 0.5, dice(2)))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_gradient_goes_through_what_is_kept_with_its_scale():
+    x = torch.randn(100, requires_grad=True)
+    y = dropout(x, 0.2, dice())
+    y.sum().backward()
+    assert x.grad is not None
+    assert torch.equal(x.grad, torch.where(y == 0, 0.0, 1 / torch.tensor(1 - 0.2)))
+
+
+@pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config["cell"])
+def test_only_a_network_that_learns_drops_out(config):
+    """Reading, evaluating and the definition itself are those of a network without dropout, in either mode of torch."""
+    with_it, ids = build(config, 7, dropout=0.5), torch.randint(7, (3, 300))
+    without = build(config, 7)
+    without.load_state_dict(with_it.state_dict())
+    for mode in (with_it.train(), with_it.eval()):
+        assert torch.equal(mode(ids)[0], without(ids)[0])
+        assert torch.equal(mode.fast_forward(ids)[0], without.fast_forward(ids)[0])
+        for evaluate in (evaluate_stream, evaluate_cold):
+            assert evaluate(mode, ids.flatten()) == evaluate(without, ids.flatten())
+        decoders = [model.decoder().prefill(ids[0].tolist()).logits.tolist() for model in (mode, without)]
+        assert decoders[0] == decoders[1]
+    assert not torch.equal(with_it.fast_forward(ids, rng=dice())[0], without.fast_forward(ids)[0])
+
+
+@pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config["cell"])
+def test_the_same_dice_drop_the_same_and_others_something_else(config):
+    model, ids = build(config, 7, dropout=0.5), torch.randint(7, (3, 20))
+    once, again, other = (loss_nats(model, ids[:, :-1], ids[:, 1:], rng=dice(seed))[0].item() for seed in (1, 1, 2))
+    assert once == again != other
+
+
+def test_what_enters_and_what_leaves_the_cell_is_dropped_out_and_nothing_within():
+    """By hand: each window with a table of its own mask, the loop over time, states with entries left out."""
+    batch = MASKS + 2  # more windows than masks: the last two share those of the first
+    model, ids = build({"cell": "lstm", "hidden_dim": 8}, 7, dropout=0.4).double(), torch.randint(7, (batch, 9))
+    rng = dice()
+    tables = dropout(model.embed.weight.expand(MASKS, -1, -1), 0.4, rng)
+    state, states = model.cell.initial_state(batch), []
+    for t in range(9):
+        x = torch.stack([tables[b % MASKS][ids[b, t]] for b in range(batch)])
+        state = model.cell(x, state)
+        states.append(state.h)
+    h = dropout(torch.stack(states), 0.4, rng)  # (T, B, H)
+    by_hand = F.cross_entropy(model.head(h).flatten(0, 1), ids.t().flatten())
+    loss, last = loss_nats(model, ids, ids, rng=dice())
+    assert loss.item() == pytest.approx(by_hand.item(), rel=1e-12)
+    assert torch.allclose(last.c, state.c, rtol=0, atol=1e-12)
+
+
+def test_many_dropped_out_losses_of_a_linear_network_average_to_the_whole():
+    """Without the bend of a softmax the mean over the dice is the network itself: six standard errors."""
+    model = build({"cell": "rnn", "hidden_dim": 8}, 7, dropout=0.5)
+    whole = copy.deepcopy(model)
+    whole.dropout = 0.0
+    ids, rng = torch.zeros(1, 1, dtype=torch.long), dice()
+    with torch.no_grad():
+        for network in (model, whole):
+            network.cell.W_ih.weight.mul_(1e-3)  # the tanh is a line here
+            network.cell.W_hh.bias.zero_()
+        draws = torch.stack([model.fast_forward(ids, rng=rng)[0].flatten() for _ in range(1000)]).double()
+        expected = whole.fast_forward(ids)[0].flatten().double()
+    error = draws.std(0) / len(draws) ** 0.5
+    assert ((draws.mean(0) - expected).abs() < 6 * error).all()

@@ -1,0 +1,135 @@
+"""A config becomes the network it names, or is refused with the reason."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from charrnn.cells import CELLS, GRUCell, LSTMCell, VanillaRNNCell
+from charrnn.minigpt import MiniGPT
+from charrnn.model import CharRNN
+from charrnn.networks import KINDS, LIMITS, blueprint, build
+
+ROOT = Path(__file__).resolve().parents[1]
+RNN = {"cell": "rnn", "hidden_dim": 6}
+GPT = {"cell": "minigpt", "hidden_dim": 8, "layers": 2, "heads": 2, "context": 5}
+EVERY = [
+    *({"cell": cell, "hidden_dim": 6, "layer_norm": normed} for cell in CELLS for normed in (False, True)),
+    GPT,
+    GPT | {"layers": 1, "heads": 1},
+]
+
+
+def name(config):
+    return "-".join(map(str, config.values()))
+
+
+@pytest.mark.parametrize("config", EVERY, ids=name)
+def test_a_network_says_the_config_it_was_built_from(config):
+    assert build(config, 7).config == config
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"), [("rnn", VanillaRNNCell), ("gru", GRUCell), ("lstm", LSTMCell)], ids=["rnn", "gru", "lstm"]
+)
+def test_a_recurrent_config_is_a_char_rnn_with_that_cell(cell, kind):
+    model = build({"cell": cell, "hidden_dim": 6, "layer_norm": True}, 7, dropout=0.25)
+    assert isinstance(model, CharRNN)
+    assert type(model.cell) is kind
+    assert (model.hidden_dim, model.cell.layer_norm, model.dropout) == (6, True, 0.25)
+    assert model.head.out_features == model.embed.num_embeddings == 7
+
+
+def test_minigpt_has_the_sizes_of_its_config():
+    model = build(GPT, 7, dropout=0.25)
+    assert isinstance(model, MiniGPT)
+    assert (model.hidden_dim, len(model.blocks), model.heads, model.context, model.dropout) == (8, 2, 2, 5, 0.25)
+    assert model.head.out_features == model.embed.num_embeddings == 7
+
+
+def test_what_a_config_leaves_out_is_as_in_the_lab():
+    assert build(RNN, 7).config == RNN | {"layer_norm": False}
+    of_the_lab = {"cell": "minigpt", "hidden_dim": 128, "layers": 6, "heads": 4, "context": 128}
+    assert build({"cell": "minigpt", "hidden_dim": 128}, 7).config == of_the_lab
+
+
+@pytest.mark.parametrize("config", EVERY, ids=name)
+def test_every_network_reads_on_from_its_state_the_fast_way_as_by_definition(config):
+    model, ids = build(config, 7).double(), torch.randint(7, (2, 12))
+    whole, _ = model(ids)
+    state, pieces = None, []
+    for piece in ids.split([4, 1, 7], dim=1):
+        logits, state = model.fast_forward(piece, state)
+        pieces.append(logits)
+    assert torch.allclose(torch.cat(pieces, dim=1), whole, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({}, "the cell is None: give one of rnn, gru, lstm, minigpt"),
+        ({"hidden_dim": 6}, "the cell is None"),
+        (RNN | {"cell": "elman"}, "the cell is 'elman'"),
+        (RNN | {"cell": ["rnn"]}, r"the cell is \['rnn'\]"),
+        ({"cell": "rnn"}, "no hidden_dim"),
+        (RNN | {"hidden_dim": 0}, "hidden_dim is 0: give a whole number, 1 to 4096"),
+        (RNN | {"hidden_dim": 4097}, "hidden_dim is 4097"),
+        (RNN | {"hidden_dim": 6.0}, "hidden_dim is 6.0"),
+        (RNN | {"hidden_dim": True}, "hidden_dim is True"),
+        (RNN | {"hidden_dim": None}, "hidden_dim is None"),
+        (RNN | {"layer_norm": "no"}, "layer_norm is 'no': give true or false"),
+        (RNN | {"layer_norm": 0}, "layer_norm is 0"),
+        (RNN | {"heads": 2}, "rnn has no 'heads': give hidden_dim, layer_norm"),
+        (RNN | {"activation": "relu"}, "rnn has no 'activation'"),
+        (GPT | {"layer_norm": True}, "minigpt has no 'layer_norm'"),
+        (GPT | {"layers": 65}, "layers is 65"),
+        (GPT | {"heads": -1}, "heads is -1"),
+        (GPT | {"heads": 3}, "hidden_dim is 8, heads 3: give heads that divide"),
+        (GPT | {"hidden_dim": 6}, "each of 2 heads is 3 wide"),
+        (GPT | {"context": 1}, "context is 1: give a whole number, 2 to 65536"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused_by_name(config, reason):
+    for make in (build, blueprint):
+        with pytest.raises(ValueError, match=reason):
+            make(config, 7)
+
+
+def test_every_limit_can_be_reached():
+    for key, (low, high) in LIMITS.items():
+        base = {"cell": "minigpt", "hidden_dim": 8, "layers": 1, "heads": 1}
+        for value in (2 if key == "hidden_dim" else low, high):
+            config = base | {key: value} | ({"hidden_dim": 128} if key == "heads" else {})
+            assert blueprint(config, 7).config[key] == value
+
+
+@pytest.mark.parametrize("config", EVERY, ids=name)
+def test_a_blueprint_has_the_names_and_shapes_and_takes_no_memory(config):
+    sketch, real = blueprint(config, 7), build(config, 7)
+    assert sketch.config == real.config
+    assert all(weight.is_meta for weight in sketch.state_dict().values())
+    assert {name: weight.shape for name, weight in sketch.state_dict().items()} == {
+        name: weight.shape for name, weight in real.state_dict().items()
+    }
+
+
+def test_a_blueprint_costs_torch_no_preparation():
+    """Drawing weights on the device without memory loads hundreds of modules, seconds of an app's start."""
+    code = """
+import sys
+from charrnn.networks import KINDS, blueprint
+before = len(sys.modules)
+for cell in KINDS:
+    blueprint({"cell": cell, "hidden_dim": 8}, 7)
+print(len(sys.modules) - before)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) < 20
+
+
+def test_the_kinds_are_those_of_the_lab():
+    assert KINDS == ("rnn", "gru", "lstm", "minigpt")
