@@ -22,20 +22,26 @@ class CharRNN(nn.Module):
     A network that reads characters one at a time and says, after each, which is likely to be next.
 
     vocab_size V characters, hidden_dim H units; embedding and hidden state have the same width. cell: `rnn`, `gru` or
-    `lstm`. While it learns, a share `dropout` of what enters and leaves the cell is left out. Raises ValueError for
-    another cell. Graves 2013.
+    `lstm`. While it learns, a share `input_dropout` of what enters the cell and `dropout` of what leaves it is left out.
+    Raises ValueError for another cell. Graves 2013.
     """
 
     context = None  # a recurrent network reads on for ever
 
     def __init__(
-        self, vocab_size: int, hidden_dim: int = 256, cell: str = "rnn", layer_norm: bool = False, dropout: float = 0.0
+        self,
+        vocab_size: int,
+        hidden_dim: int = 256,
+        cell: str = "rnn",
+        layer_norm: bool = False,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
     ):
         super().__init__()
         if cell not in CELLS:
             raise ValueError(f"the cell is {cell!r}: give one of {', '.join(CELLS)}")
         self.hidden_dim = hidden_dim
-        self.dropout = dropout
+        self.dropout, self.input_dropout = dropout, input_dropout
         self.embed = nn.Embedding(vocab_size, hidden_dim)
         self.cell = CELLS[cell](hidden_dim, hidden_dim, layer_norm)
         self.head = nn.Linear(hidden_dim, vocab_size)
@@ -67,7 +73,7 @@ class CharRNN(nn.Module):
         """
         last = self.cell.initial_state(len(ids)) if state is None else state
         table, rows = self.input_table(), ids.t()  # (T, B)
-        if rng is not None and self.dropout:
+        if rng is not None and self.input_dropout:
             table, rows = self._input_tables(rng), rows + torch.arange(len(ids), device=ids.device) % MASKS * len(table)
         h, last = through_time(self.cell, table, rows.contiguous(), last)  # (T, B, H)
         return self.head(dropout(h, self.dropout, rng)).transpose(0, 1), last
@@ -83,7 +89,7 @@ class CharRNN(nn.Module):
         A sequence keeps to one of them, so what is left out of a character is so for a whole window, and the product
         stays small. Gal and Ghahramani 2016.
         """
-        return self.cell.W_ih(dropout(self.embed.weight.expand(MASKS, -1, -1), self.dropout, rng)).flatten(0, 1)
+        return self.cell.W_ih(dropout(self.embed.weight.expand(MASKS, -1, -1), self.input_dropout, rng)).flatten(0, 1)
 
     def decoder(self) -> "Decoder":
         """The model, ready to write one character after the other; a copy of its weights as they are now."""

@@ -17,12 +17,12 @@ KINDS = tuple(FORMS)
 LIMITS = {"hidden_dim": (1, 4096), "layers": (1, 64), "heads": (1, 64), "context": (2, 65536)}
 
 
-def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0) -> Network:
+def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, input_dropout: float = 0.0) -> Network:
     """
     The model of this form, its weights whatever torch.nn draws.
 
-    config: `cell`, `hidden_dim`; of a recurrent cell `layer_norm`, of MiniGPT `layers`, `heads`, `context`. Raises
-    ValueError for a config that cannot be.
+    config: `cell`, `hidden_dim`; of a recurrent cell `layer_norm`, of MiniGPT `layers`, `heads`, `context`.
+    input_dropout is for recurrent cells. Raises ValueError for a config that cannot be.
     """
     cell, form = config.get("cell"), {key: value for key, value in config.items() if key != "cell"}
     if not isinstance(cell, str) or cell not in FORMS:
@@ -38,7 +38,7 @@ def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0) -> N
         raise ValueError(f"layer_norm is {form['layer_norm']!r}: give true or false")
     if cell == "minigpt":
         return MiniGPT(vocab_size, **form, dropout=dropout)
-    return CharRNN(vocab_size, **form, cell=cell, dropout=dropout)
+    return CharRNN(vocab_size, **form, cell=cell, dropout=dropout, input_dropout=input_dropout)
 
 
 def blueprint(config: Mapping[str, Any], vocab_size: int) -> Network:

@@ -44,7 +44,8 @@ HYPERPARAMETERS = {
     "final_rate": "learning rate at the end as a share of the peak; 1: constant",
     "beta2": "AdamW's second decay",
     "weight_decay": "AdamW's weight decay of the matrices",
-    "dropout": "share of what enters and leaves the cell, or each layer, that is left out",
+    "dropout": "share of what leaves the cell, or each layer of MiniGPT, that is left out",
+    "input_dropout": "share of what enters the cell that is left out",
     "max_grad_norm": "clip the gradient to this norm; 0: do not clip",
     "initialisation": "`default`, `orthogonal` or `chrono`",
     "keep_steps": "keep the weights along the way, for the time machine",
@@ -250,8 +251,8 @@ def train_all(options: argparse.Namespace, recipes: dict[str, Recipe], corpus: C
     for name, recipe in recipes.items():
         out = (options.out or CHECKPOINTS) / name
         done = finished(out)
-        wanted = (asdict(recipe), options.seed or 0, corpus.sha256)
-        if done and (done.recipe, done.seed, done.data_sha256) == wanted:
+        wanted = (recipe, options.seed or 0, corpus.sha256)
+        if done and (Recipe(**done.recipe), done.seed, done.data_sha256) == wanted:
             print(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
             continue
         print(f"{name}: {'goes on' if checkpoint.holds_run(out) else 'starts'}")

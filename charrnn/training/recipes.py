@@ -21,7 +21,8 @@ class Recipe:
 
     learning_rate is the peak, reached after warmup_steps; then a cosine down to final_rate times the peak (1: none).
     max_grad_norm 0 is no clipping. weight_decay is for matrices. stateful: contiguous streams, the state carried from
-    window to window and reset at the epoch boundary. MiniGPT's context is seq_len. initialisation: `default`
+    window to window and reset at the epoch boundary. MiniGPT's context is seq_len; its dropout is that of every layer, a
+    recurrent cell's that of its output. initialisation: `default`
     (torch.nn's; MiniGPT its own), `orthogonal` (W_hh; biases zero, forget gates 1) or `chrono` (the same, the forget
     gates' biases for memories of up to seq_len characters). keep_steps: whether the weights along the way are kept.
     Raises ValueError for a value that cannot work.
@@ -40,6 +41,7 @@ class Recipe:
     beta2: float = 0.999
     weight_decay: float = 0.01
     dropout: float = 0.0
+    input_dropout: float = 0.0
     max_grad_norm: float = 5.0
     initialisation: str = "default"
     keep_steps: bool = False
@@ -56,6 +58,7 @@ class Recipe:
             "beta2": (0, 1 - 1e-9),
             "weight_decay": (0, 1000),
             "dropout": (0, 0.99),
+            "input_dropout": (0, 0.99),
             "max_grad_norm": (0, 10**9),
         }
         for name, (low, high) in limits.items():
@@ -66,7 +69,7 @@ class Recipe:
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: give one of {', '.join(choices)}")
         if self.cell == "minigpt":
-            own = {"layer_norm": False, "stateful": False, "initialisation": "default"}
+            own = {"layer_norm": False, "stateful": False, "input_dropout": 0.0, "initialisation": "default"}
             for name, value in own.items():
                 if getattr(self, name) != value:
                     raise ValueError(
@@ -96,7 +99,7 @@ _TUNED = Recipe(
     max_grad_norm=1.0,
     initialisation="orthogonal",
 )
-_GATED = replace(_TUNED, stateful=True, learning_rate=5e-3, dropout=0.2)
+_GATED = replace(_TUNED, stateful=True, dropout=0.2)
 
 RECIPES = {
     "rnn": replace(_TUNED, keep_steps=True),

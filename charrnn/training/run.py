@@ -51,7 +51,7 @@ class Training:
         self._grad_norm = 0.0
         self._rng = torch.Generator().manual_seed(seed)
         self._dropout_rng = torch.Generator(self.device).manual_seed(seed)
-        self.model: Network = build(recipe.config, len(corpus.vocab), recipe.dropout)
+        self.model: Network = build(recipe.config, len(corpus.vocab), recipe.dropout, recipe.input_dropout)
         initialise(self.model, recipe, self._rng)
         self.model.to(self.device)
         matrices, vectors = ([p for p in self.model.parameters() if (p.dim() > 1) is wide] for wide in (True, False))
