@@ -1,0 +1,239 @@
+"""
+Where the time of a training step goes, and what a longer window costs: is it the loop over T?
+
+    python scripts/bench.py profile            two tables
+    python scripts/bench.py profile --json     the same for machines, as docs/bench_profile.json keeps it
+
+The steps are whole and real; a stopwatch hangs on the borders between their parts, on the way forward and on the way
+back, so that every moment of a step belongs to exactly one part. The record:
+
+    {"verb", "lengths", "batch", "seq_len", "hidden_dim", "rounds",    B, T, H of `rows`; MiniGPT has 128 units
+     "machine": {"processor", "cores", "threads", "torch"},
+     "parts": [part, …],                                       in the order of a step
+     "rows": [{"name",
+               "median_ms",                                    of whole steps with no stopwatch on them
+               "loop_share",                                   of the two loops over T in all parts, 0..1
+               "parts": {part: ms}}, …],                       medians; a part that a network lacks is not there
+     "against_T": [{"name", "seq_len": [T, …], "batch": [B, …], "median_ms": [ms, …]}, …]}
+
+Each point of `against_T` reads the same number of characters, B · T: what rises with T is the price of the sequence.
+"""
+
+import argparse
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from torch import Tensor, nn
+
+from charrnn.bptt.through_time import WAYS
+from charrnn.model import CharRNN
+from charrnn.networks import build
+from charrnn.training import Recipe
+from scripts.plain import Logits, PlainCharRNN, PlainTraining, TorchCharRNN
+from scripts.timing import VOCAB_SIZE, columns, now, synthetic_corpus, take_turns
+
+LOOP, LOOP_BACK = "loop over T", "backward: loop over T"
+BLOCKS, BLOCKS_BACK = "blocks", "backward: blocks"  # MiniGPT's, all characters at once
+INPUT, REST_BACK = "input product", "backward: the rest"
+PARTS = (INPUT, LOOP, BLOCKS, "head and loss", LOOP_BACK, BLOCKS_BACK, REST_BACK, "optimiser", "the rest")
+LENGTHS = (32, 64, 128, 256, 512)
+MINIGPT_DIM = 128
+
+Lap = Callable[[str], None]
+
+
+class Stopwatch:
+    """Milliseconds of each part of one step: a lap lasts from the one before it."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, float] = defaultdict(float)
+        self._last = now()
+
+    def lap(self, part: str) -> None:
+        self._last, before = now(), self._last
+        self.parts[part] += 1000 * (self._last - before)
+
+
+# ------------------------------------------------------------------------------------------------ the borders
+
+
+def border(x: Tensor, lap: Lap, forward: str, back: str) -> None:
+    """The part `forward` ends as x is there; on the way back, `back` does as the gradient of x is."""
+    lap(forward)
+    if x.requires_grad:
+        x.register_hook(lambda gradient: lap(back))
+
+
+@contextmanager
+def borders(network: nn.Module, lap: Lap) -> Iterator[None]:
+    """Hang the stopwatch on a network; nothing of it stays."""
+    if isinstance(network, Logits):
+        inner = network.network
+        watched = _recurrent(inner, lap) if isinstance(inner, CharRNN) else _minigpt(inner, lap)
+    else:
+        watched = _plain(network, lap)
+    with watched:
+        yield
+
+
+def _after(module: nn.Module, lap: Lap, forward: str, back: str) -> Any:
+    return module.register_forward_hook(lambda _, inputs, output: border(output, lap, forward, back))
+
+
+def _before(module: nn.Module, lap: Lap, forward: str, back: str) -> Any:
+    return module.register_forward_pre_hook(lambda _, inputs: border(inputs[0], lap, forward, back))
+
+
+@contextmanager
+def _until(*hooks: Any) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _plain(network: Any, lap: Lap) -> Any:
+    """The plain loop and torch.nn. What the latter's layer does with its input cannot be told from its loop."""
+    hooks = [
+        _after(network.embed, lap, INPUT, LOOP_BACK),
+        _before(network.head, lap, LOOP, REST_BACK),
+    ]
+    if isinstance(network, PlainCharRNN):  # its input product is in the loop, one at each step
+
+        def around(_: Any, inputs: Any, product: Tensor) -> None:
+            lap(INPUT)
+            assert product.grad_fn is not None
+            product.grad_fn.register_prehook(lambda gradients: lap(LOOP_BACK))
+            product.grad_fn.register_hook(lambda inputs, outputs: lap(REST_BACK))
+
+        hooks += [
+            network.cell.W_ih.register_forward_pre_hook(lambda *_: lap(LOOP)),
+            network.cell.W_ih.register_forward_hook(around),
+        ]
+    return _until(*hooks)
+
+
+def _minigpt(network: Any, lap: Lap) -> Any:
+    return _until(
+        _after(network.embed, lap, INPUT, BLOCKS_BACK),
+        _before(network.norm, lap, BLOCKS, REST_BACK),
+    )
+
+
+@contextmanager
+def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
+    """Ours: of the way back only the walk is sequential, the weights' gradients are one product over all steps."""
+    kind = type(network.cell)
+    way = WAYS[kind]
+
+    def timed(function: Callable[..., Any], before: str, part: str) -> Callable[..., Any]:
+        def run(*inputs: Any) -> Any:
+            lap(before)
+            result = function(*inputs)
+            lap(part)
+            return result
+
+        return run
+
+    WAYS[kind] = SimpleNamespace(
+        read=timed(way.read, INPUT, LOOP),
+        local=timed(way.local, REST_BACK, REST_BACK),
+        step_back=timed(way.step_back, LOOP_BACK, LOOP_BACK),
+    )
+    try:
+        with _until(_before(network.head, lap, LOOP, REST_BACK)):
+            yield
+    finally:
+        WAYS[kind] = way
+
+
+# ------------------------------------------------------------------------------------------------ measuring
+
+
+def contestants(recipe: Recipe) -> dict[str, PlainTraining]:
+    """A training of each network, all on one text."""
+    ids, hidden = synthetic_corpus().train_ids, recipe.hidden_dim
+    networks: dict[str, nn.Module] = {"plain loop": PlainCharRNN(VOCAB_SIZE, hidden)}
+    for cell in ("rnn", "gru", "lstm"):
+        networks[f"torch.nn.{cell.upper()}"] = TorchCharRNN(VOCAB_SIZE, hidden, cell)
+        networks[f"charrnn {cell}"] = Logits(CharRNN(VOCAB_SIZE, hidden, cell))
+    minigpt = {"cell": "minigpt", "hidden_dim": MINIGPT_DIM, "context": max(2, recipe.seq_len)}
+    networks["MiniGPT"] = Logits(build(minigpt, VOCAB_SIZE))
+    return {name: PlainTraining(network, ids, recipe) for name, network in networks.items()}
+
+
+def parts_of_a_step(training: PlainTraining) -> Mapping[str, float]:
+    """Milliseconds of each part of one more step."""
+    watch = Stopwatch()
+    with borders(training.model, watch.lap):
+        training.advance(watch.lap)
+    watch.lap("the rest")
+    return watch.parts
+
+
+def rows(recipe: Recipe, rounds: int) -> list[dict[str, Any]]:
+    """Where the time of a step goes, for each network."""
+    trainings = contestants(recipe)
+    found: dict[str, list[Mapping[str, float]]] = {name: [] for name in trainings}
+    steps: dict[str, Callable[[], Any]] = {name: training.advance for name, training in trainings.items()}
+    watched = {
+        f"{name}, watched": lambda name=name: found[name].append(parts_of_a_step(trainings[name])) for name in trainings
+    }
+    turns = take_turns(steps | watched, rounds)
+    return [_row(name, statistics.median(turns[name]), found[name][-rounds:]) for name in trainings]
+
+
+def _row(name: str, median_ms: float, steps: list[Mapping[str, float]]) -> dict[str, Any]:
+    seen = [part for part in PARTS if part in steps[0]]
+    parts = {part: statistics.median(step[part] for step in steps) for part in seen}
+    loop = sum(parts.get(part, 0.0) for part in (LOOP, LOOP_BACK))
+    return {"name": name, "median_ms": median_ms, "loop_share": loop / sum(parts.values()), "parts": parts}
+
+
+def against_T(recipe: Recipe, lengths: tuple[int, ...], rounds: int) -> list[dict[str, Any]]:
+    """A whole step of each network as the window grows and the batch shrinks."""
+    chars = recipe.batch * recipe.seq_len
+    sizes = {T: max(1, chars // T) for T in lengths}
+    chosen = ("plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT")
+    found: dict[str, list[float]] = {name: [] for name in chosen}
+    for T, B in sizes.items():
+        trainings = contestants(Recipe(batch=B, seq_len=T, hidden_dim=recipe.hidden_dim))
+        turns = take_turns({name: trainings[name].advance for name in chosen}, rounds)
+        for name in chosen:
+            found[name].append(statistics.median(turns[name]))
+    return [
+        {"name": name, "seq_len": list(sizes), "batch": list(sizes.values()), "median_ms": medians}
+        for name, medians in found.items()
+    ]
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """What the record says beyond its settings and the machine."""
+    recipe = Recipe(batch=options.batch, seq_len=options.seq_len, hidden_dim=options.hidden_dim)
+    return {
+        "parts": list(PARTS),
+        "rows": rows(recipe, options.rounds),
+        "against_T": against_T(recipe, tuple(options.lengths), options.rounds),
+    }
+
+
+def tables(record: dict[str, Any]) -> str:
+    """The record for a reader."""
+    title = "ms, one step (batch {batch}, {seq_len} characters, {hidden_dim} units)".format(**record)
+    where = [title, *(row["name"] for row in record["rows"])]
+    body = []
+    for part in record["parts"]:
+        cells = [(row["parts"].get(part), sum(row["parts"].values())) for row in record["rows"]]
+        body.append([part, *("" if ms is None else f"{ms:.1f} {ms / whole:4.0%}" for ms, whole in cells)])
+    body.append(["whole step, unwatched", *(f"{row['median_ms']:.1f}     " for row in record["rows"])])
+    body.append(["the loop over T", *(f"{row['loop_share']:.0%}" for row in record["rows"])])
+    first = record["against_T"][0]
+    sizes = zip(first["seq_len"], first["batch"], strict=True)
+    growing = ["ms, one step of the same characters", *(f"T {T}, batch {B}" for T, B in sizes)]
+    lines = [[line["name"], *(f"{ms:.1f}" for ms in line["median_ms"])] for line in record["against_T"]]
+    return f"{columns(where, body)}\n\n{columns(growing, lines)}"
