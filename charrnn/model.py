@@ -22,8 +22,8 @@ class CharRNN(nn.Module):
     A network that reads characters one at a time and says, after each, which is likely to be next.
 
     vocab_size V characters, hidden_dim H units; embedding and hidden state have the same width. cell: `rnn`, `gru` or
-    `lstm`. While it learns, a share `input_dropout` of what enters the cell and `dropout` of what leaves it is left out.
-    Raises ValueError for another cell. Graves 2013.
+    `lstm`. While it learns, a share `input_dropout` of what enters the cell, `dropout` of what leaves it and
+    `recurrent_dropout` of W_hh is left out. Raises ValueError for another cell. Graves 2013.
     """
 
     context = None  # a recurrent network reads on for ever
@@ -36,12 +36,13 @@ class CharRNN(nn.Module):
         layer_norm: bool = False,
         dropout: float = 0.0,
         input_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
     ):
         super().__init__()
         if cell not in CELLS:
             raise ValueError(f"the cell is {cell!r}: give one of {', '.join(CELLS)}")
         self.hidden_dim = hidden_dim
-        self.dropout, self.input_dropout = dropout, input_dropout
+        self.dropout, self.input_dropout, self.recurrent_dropout = dropout, input_dropout, recurrent_dropout
         self.embed = nn.Embedding(vocab_size, hidden_dim)
         self.cell = CELLS[cell](hidden_dim, hidden_dim, layer_norm)
         self.head = nn.Linear(hidden_dim, vocab_size)
@@ -75,7 +76,8 @@ class CharRNN(nn.Module):
         table, rows = self.input_table(), ids.t()  # (T, B)
         if rng is not None and self.input_dropout:
             table, rows = self._input_tables(rng), rows + torch.arange(len(ids), device=ids.device) % MASKS * len(table)
-        h, last = through_time(self.cell, table, rows.contiguous(), last)  # (T, B, H)
+        W_hh = dropout(self.cell.W_hh.weight, self.recurrent_dropout, rng)  # one mask for all steps: Merity et al. 2018
+        h, last = through_time(self.cell, table, rows.contiguous(), last, W_hh)  # (T, B, H)
         return self.head(dropout(h, self.dropout, rng)).transpose(0, 1), last
 
     def input_table(self) -> Tensor:

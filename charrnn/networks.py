@@ -22,7 +22,7 @@ def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, inpu
     The model of this form, its weights whatever torch.nn draws.
 
     config: `cell`, `hidden_dim`; of a recurrent cell `layer_norm`, of MiniGPT `layers`, `heads`, `context`.
-    input_dropout is for recurrent cells. Raises ValueError for a config that cannot be.
+    of_cell: the other shares of dropout, where there is a cell. Raises ValueError for a config that cannot be.
     """
     cell, form = config.get("cell"), {key: value for key, value in config.items() if key != "cell"}
     if not isinstance(cell, str) or cell not in FORMS:
@@ -38,7 +38,7 @@ def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, inpu
         raise ValueError(f"layer_norm is {form['layer_norm']!r}: give true or false")
     if cell == "minigpt":
         return MiniGPT(vocab_size, **form, dropout=dropout)
-    return CharRNN(vocab_size, **form, cell=cell, dropout=dropout, input_dropout=input_dropout)
+    return CharRNN(vocab_size, **form, cell=cell, dropout=dropout, **of_cell)
 
 
 def blueprint(config: Mapping[str, Any], vocab_size: int) -> Network:

@@ -46,6 +46,7 @@ HYPERPARAMETERS = {
     "weight_decay": "AdamW's weight decay of the matrices",
     "dropout": "share of what leaves the cell, or each layer of MiniGPT, that is left out",
     "input_dropout": "share of what enters the cell that is left out",
+    "recurrent_dropout": "share of W_hh that is left out",
     "max_grad_norm": "clip the gradient to this norm; 0: do not clip",
     "initialisation": "`default`, `orthogonal` or `chrono`",
     "keep_steps": "keep the weights along the way, for the time machine",

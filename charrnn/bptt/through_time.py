@@ -19,16 +19,20 @@ from charrnn.cells import Cell, GRUCell, LSTMCell, VanillaRNNCell
 WAYS: dict[type[Cell], Any] = {VanillaRNNCell: vanilla, LSTMCell: lstm, GRUCell: gru}
 
 
-def through_time(cell: Cell, table: Tensor, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+def through_time(
+    cell: Cell, table: Tensor, ids: Tensor, state: Any, weight: Tensor | None = None
+) -> tuple[Tensor, Any]:
     """
     The hidden states of a cell that reads ids (T, B) from `state`, and its last state: (T, B, H), state.
 
-    table (V, G·H): row i is what character i says, W_ih x. Differentiable once in the table, the cell and the state.
+    table (V, G·H): row i is what character i says, W_ih x; weight (G·H, H): W_hh, or what dropout leaves of it.
+    Differentiable once in all of them.
     """
+    weight = cell.W_hh.weight if weight is None else weight
     norm = norm_of(cell)
     gain, shift, eps = norm or (None, None, 0.0)
     how = WAYS[type(cell)], type(state), eps
-    h, *last = _ThroughTime.apply(how, ids, table, cell.W_hh.weight, cell.W_hh.bias, gain, shift, *state)
+    h, *last = _ThroughTime.apply(how, ids, table, weight, cell.W_hh.bias, gain, shift, *state)
     return h, type(state)(*last)
 
 

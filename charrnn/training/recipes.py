@@ -42,6 +42,7 @@ class Recipe:
     weight_decay: float = 0.01
     dropout: float = 0.0
     input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
     max_grad_norm: float = 5.0
     initialisation: str = "default"
     keep_steps: bool = False
@@ -59,6 +60,7 @@ class Recipe:
             "weight_decay": (0, 1000),
             "dropout": (0, 0.99),
             "input_dropout": (0, 0.99),
+            "recurrent_dropout": (0, 0.99),
             "max_grad_norm": (0, 10**9),
         }
         for name, (low, high) in limits.items():
@@ -69,7 +71,8 @@ class Recipe:
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: give one of {', '.join(choices)}")
         if self.cell == "minigpt":
-            own = {"layer_norm": False, "stateful": False, "input_dropout": 0.0, "initialisation": "default"}
+            own = {"layer_norm": False, "stateful": False, "initialisation": "default"}
+            own |= {"input_dropout": 0.0, "recurrent_dropout": 0.0}
             for name, value in own.items():
                 if getattr(self, name) != value:
                     raise ValueError(
@@ -111,6 +114,18 @@ RECIPES = {
     "gru": replace(_GATED, cell="gru", keep_steps=True),
     "lstm": replace(_GATED, cell="lstm", keep_steps=True),
     "lstm-layernorm": replace(_GATED, cell="lstm", layer_norm=True),
+    "best": replace(
+        _TUNED,
+        cell="gru",
+        hidden_dim=512,
+        stateful=True,
+        steps=4000,
+        learning_rate=5e-3,
+        weight_decay=0.1,
+        dropout=0.4,
+        input_dropout=0.1,
+        recurrent_dropout=0.3,
+    ),
     "minigpt": Recipe(
         cell="minigpt",
         hidden_dim=128,

@@ -51,7 +51,8 @@ class Training:
         self._grad_norm = 0.0
         self._rng = torch.Generator().manual_seed(seed)
         self._dropout_rng = torch.Generator(self.device).manual_seed(seed)
-        self.model: Network = build(recipe.config, len(corpus.vocab), recipe.dropout, recipe.input_dropout)
+        of_cell = {"input_dropout": recipe.input_dropout, "recurrent_dropout": recipe.recurrent_dropout}
+        self.model: Network = build(recipe.config, len(corpus.vocab), recipe.dropout, **of_cell)
         initialise(self.model, recipe, self._rng)
         self.model.to(self.device)
         matrices, vectors = ([p for p in self.model.parameters() if (p.dim() > 1) is wide] for wide in (True, False))
