@@ -11,13 +11,15 @@ from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 
 Network = CharRNN | MiniGPT
-FORMS = {cell: ("hidden_dim", "layer_norm") for cell in CELLS}
-FORMS["minigpt"] = ("hidden_dim", "layers", "heads", "context")
+FORMS = {
+    **dict.fromkeys(CELLS, ("hidden_dim", "layer_norm")),
+    "minigpt": ("hidden_dim", "layers", "heads", "context"),
+}
 KINDS = tuple(FORMS)
 LIMITS = {"hidden_dim": (1, 4096), "layers": (1, 64), "heads": (1, 64), "context": (2, 65536)}
 
 
-def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, input_dropout: float = 0.0) -> Network:
+def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, **of_cell: float) -> Network:
     """
     The model of this form, its weights whatever torch.nn draws.
 

@@ -21,10 +21,10 @@ class Recipe:
 
     learning_rate is the peak, reached after warmup_steps; then a cosine down to final_rate times the peak (1: none).
     max_grad_norm 0 is no clipping. weight_decay is for matrices. stateful: contiguous streams, the state carried from
-    window to window and reset at the epoch boundary. MiniGPT's context is seq_len; its dropout is that of every layer, a
-    recurrent cell's that of its output. initialisation: `default`
-    (torch.nn's; MiniGPT its own), `orthogonal` (W_hh; biases zero, forget gates 1) or `chrono` (the same, the forget
-    gates' biases for memories of up to seq_len characters). keep_steps: whether the weights along the way are kept.
+    window to window and reset at the epoch boundary. MiniGPT's context is seq_len; its dropout is that of every layer,
+    a recurrent cell's that of its output. initialisation: `default` (torch.nn's; MiniGPT its own), `orthogonal` (W_hh;
+    biases zero, forget gates 1) or `chrono` (the same, the forget gates' biases for memories of up to seq_len
+    characters). keep_steps: whether the weights along the way are kept.
     Raises ValueError for a value that cannot work.
     """
 
@@ -102,7 +102,7 @@ _TUNED = Recipe(
     max_grad_norm=1.0,
     initialisation="orthogonal",
 )
-_GATED = replace(_TUNED, stateful=True, dropout=0.2)
+_GATED = replace(_TUNED, stateful=True, learning_rate=4e-3, weight_decay=0.1, dropout=0.2)
 
 RECIPES = {
     "rnn": replace(_TUNED, keep_steps=True),
