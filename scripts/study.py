@@ -40,7 +40,6 @@ position  model · seq_len: of its training · contexts: in characters · loss_n
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +54,7 @@ import torch
 from charrnn.checkpoint.safe_file import write_bytes
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from scripts import study_models, study_runs
-from scripts.bench import processor
+from scripts.timing import machine
 
 STUDY = REPOSITORY / "docs" / "study.json"
 
@@ -240,16 +239,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     return 0
-
-
-def machine() -> dict[str, Any]:
-    """What measures."""
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
 
 
 def in_short(row: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from charrnn.cells import HiddenState, NoGates, VanillaRNNCell
 from charrnn.corpus import Corpus, contiguous_streams
 from charrnn.model import CharRNN
 from charrnn.training import DivergedError, Recipe, Training, evaluate_stream
-from scripts.bench import take_turns
+from scripts.timing import take_turns
 
 Row = dict[str, Any]
 
