@@ -1,13 +1,11 @@
 """Dropout leaves a share out, keeps the mean, draws from the dice it is given, and is there only while learning."""
 
-import copy
-
 import pytest
 import torch
 import torch.nn.functional as F
 
 from charrnn.dropout import dropout
-from charrnn.model import MASKS
+from charrnn.model import MASKS, CharRNN
 from charrnn.networks import build
 from charrnn.training import evaluate_cold, evaluate_stream, loss_nats
 
@@ -63,7 +61,7 @@ def test_the_gradient_goes_through_what_is_kept_with_its_scale():
 @pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config["cell"])
 def test_only_a_network_that_learns_drops_out(config):
     """Reading, evaluating and the definition itself are those of a network without dropout, in either mode of torch."""
-    with_it, ids = build(config, 7, dropout=0.5), torch.randint(7, (3, 300))
+    with_it, ids = build(config, 7, dropout=0.5, input_dropout=0.5), torch.randint(7, (3, 300))
     without = build(config, 7)
     without.load_state_dict(with_it.state_dict())
     for mode in (with_it.train(), with_it.eval()):
@@ -78,7 +76,7 @@ def test_only_a_network_that_learns_drops_out(config):
 
 @pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config["cell"])
 def test_the_same_dice_drop_the_same_and_others_something_else(config):
-    model, ids = build(config, 7, dropout=0.5), torch.randint(7, (3, 20))
+    model, ids = build(config, 7, dropout=0.5, input_dropout=0.5), torch.randint(7, (3, 20))
     once, again, other = (loss_nats(model, ids[:, :-1], ids[:, 1:], rng=dice(seed))[0].item() for seed in (1, 1, 2))
     assert once == again != other
 
@@ -86,9 +84,9 @@ def test_the_same_dice_drop_the_same_and_others_something_else(config):
 def test_what_enters_and_what_leaves_the_cell_is_dropped_out_and_nothing_within():
     """By hand: each window with a table of its own mask, the loop over time, states with entries left out."""
     batch = MASKS + 2  # more windows than masks: the last two share those of the first
-    model, ids = build({"cell": "lstm", "hidden_dim": 8}, 7, dropout=0.4).double(), torch.randint(7, (batch, 9))
+    model, ids = CharRNN(7, 8, "lstm", dropout=0.4, input_dropout=0.3).double(), torch.randint(7, (batch, 9))
     rng = dice()
-    tables = dropout(model.embed.weight.expand(MASKS, -1, -1), 0.4, rng)
+    tables = dropout(model.embed.weight.expand(MASKS, -1, -1), 0.3, rng)
     state, states = model.cell.initial_state(batch), []
     for t in range(9):
         x = torch.stack([tables[b % MASKS][ids[b, t]] for b in range(batch)])
@@ -103,9 +101,9 @@ def test_what_enters_and_what_leaves_the_cell_is_dropped_out_and_nothing_within(
 
 def test_many_dropped_out_losses_of_a_linear_network_average_to_the_whole():
     """Without the bend of a softmax the mean over the dice is the network itself: six standard errors."""
-    model = build({"cell": "rnn", "hidden_dim": 8}, 7, dropout=0.5)
-    whole = copy.deepcopy(model)
-    whole.dropout = 0.0
+    model = CharRNN(7, 8, dropout=0.5, input_dropout=0.5)
+    whole = CharRNN(7, 8)
+    whole.load_state_dict(model.state_dict())
     ids, rng = torch.zeros(1, 1, dtype=torch.long), dice()
     with torch.no_grad():
         for network in (model, whole):

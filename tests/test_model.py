@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -6,10 +7,46 @@ from charrnn.cells import HiddenState
 from charrnn.model import CharRNN
 
 KEYS = ["embed.weight", "cell.W_ih.weight", "cell.W_hh.weight", "cell.W_hh.bias", "head.weight", "head.bias"]
+CELLS = [(cell, layer_norm) for cell in ("rnn", "gru", "lstm") for layer_norm in (False, True)]
+every_cell = pytest.mark.parametrize(("cell", "layer_norm"), CELLS)
+
+
+def drawn(cell="rnn", layer_norm=False, seed=0):
+    """A small model whose layer norms too have something to say."""
+    rng = torch.Generator().manual_seed(seed)
+    model = CharRNN(7, 5, cell, layer_norm)
+    for parameter in model.parameters():
+        parameter.data.copy_(torch.randn(parameter.shape, generator=rng) * 0.7)
+    return model
 
 
 def test_the_state_dict_has_the_keys_of_the_lab_sheet():
     assert list(CharRNN(65).state_dict()) == KEYS
+
+
+@pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
+def test_every_cell_has_these_keys_with_its_gates_packed(cell, gates):
+    model = CharRNN(7, 5, cell)
+    assert list(model.state_dict()) == KEYS
+    assert model.cell.W_ih.weight.shape == model.cell.W_hh.weight.shape == (gates * 5, 5)
+    assert model.cell.W_hh.bias.shape == (gates * 5,)
+
+
+@pytest.mark.parametrize(("cell", "normed"), [("rnn", "h"), ("gru", "rzn"), ("lstm", "ifgoc")])
+def test_layer_norm_adds_a_gain_and_a_shift_by_name(cell, normed):
+    model = CharRNN(7, 5, cell, layer_norm=True)
+    added = {f"cell.norm.{name}.{part}" for name in normed for part in ("weight", "bias")}
+    assert set(model.state_dict()) == {*KEYS, *added}
+
+
+@every_cell
+def test_a_model_says_its_form(cell, layer_norm):
+    assert CharRNN(7, 5, cell, layer_norm).config == {"cell": cell, "hidden_dim": 5, "layer_norm": layer_norm}
+
+
+def test_a_cell_that_is_not_known_is_refused_with_those_that_are():
+    with pytest.raises(ValueError, match="'minigru': give one of rnn, gru, lstm"):
+        CharRNN(7, 5, "minigru")
 
 
 def test_forward_gives_logits_for_every_character_and_the_last_state():
@@ -29,30 +66,79 @@ def test_forward_is_the_loop_of_the_lab_sheet():
     assert torch.allclose(model(ids)[0], torch.stack(logits, 1), rtol=0, atol=1e-14)
 
 
-def test_states_are_those_that_forward_passes_through():
-    model, ids = CharRNN(7, 5).double(), torch.randint(7, (2, 6))
+@every_cell
+def test_forward_carries_the_state_the_cell_leaves(cell, layer_norm):
+    model, ids = drawn(cell, layer_norm).double(), torch.randint(7, (2, 6))
+    state = model.cell.initial_state(2)
     for t in range(6):
-        assert torch.allclose(model.states(ids)[:, t], model(ids[:, : t + 1])[1].h, rtol=0, atol=1e-14)
+        state = model.cell(model.embed.weight[ids[:, t]], state)
+        logits, last = model(ids[:, : t + 1])
+        assert torch.allclose(logits[:, -1], model.head(state.h), rtol=0, atol=1e-14)
+        for part, expected in zip(last, state, strict=True):
+            assert torch.allclose(part, expected, rtol=0, atol=1e-14)
 
 
-def test_the_decoder_reads_what_forward_reads():
-    model, ids = CharRNN(7, 5), torch.randint(7, (1, 9))
+@every_cell
+def test_the_fast_way_is_the_definition(cell, layer_norm):
+    model, ids = drawn(cell, layer_norm).double(), torch.randint(7, (3, 11))
+    state = type(model.cell.initial_state(3))(*(torch.rand(3, 5).double() for _ in model.cell.initial_state(3)))
+    for start in (None, state):
+        for (logits, last), (reference, end) in [(model.fast_forward(ids, start), model(ids, start))]:
+            assert torch.allclose(logits, reference, rtol=0, atol=1e-13)
+            assert all(torch.allclose(a, b, rtol=0, atol=1e-13) for a, b in zip(last, end, strict=True))
+
+
+@every_cell
+def test_the_decoder_reads_what_forward_reads(cell, layer_norm):
+    model, ids = drawn(cell, layer_norm), torch.randint(7, (1, 9))
     logits, state = model(ids)
-    decoder = model.decoder()
-    reading = decoder.prefill(ids[0].tolist())
+    reading = model.decoder().prefill(ids[0].tolist())
     assert np.allclose(reading.logits, logits[0, -1].detach(), atol=1e-5)
-    assert np.allclose(reading.state.h, state.h[0].detach(), atol=1e-5)
-    assert reading.logits.dtype == reading.state.h.dtype == np.float32
+    for ours, theirs in zip(reading.state, state, strict=True):
+        assert np.allclose(ours, theirs[0].detach(), atol=1e-5)
+        assert ours.dtype == np.float32
+    assert reading.logits.dtype == np.float32
 
 
-def test_stepping_equals_prefilling():
-    decoder, ids = CharRNN(7, 5).decoder(), [3, 1, 6, 0]
+@every_cell
+def test_stepping_equals_prefilling(cell, layer_norm):
+    decoder, ids = drawn(cell, layer_norm).decoder(), [3, 1, 6, 0]
     stepped = decoder.prefill(ids[:1])
     for id in ids[1:]:
         stepped = decoder.step(id, stepped.state)
-    whole = decoder.prefill(ids)
-    assert np.array_equal(stepped.logits, whole.logits)
-    assert np.array_equal(stepped.state.h, whole.state.h)
+    for whole in (decoder.prefill(ids), decoder.prefill(ids[2:], decoder.prefill(ids[:2]).state)):
+        assert np.array_equal(stepped.logits, whole.logits)
+        assert all(np.array_equal(a, b) for a, b in zip(stepped.state, whole.state, strict=True))
+
+
+@every_cell
+def test_two_texts_can_go_on_from_one_state(cell, layer_norm):
+    decoder = drawn(cell, layer_norm).decoder()
+    reading = decoder.prefill([3, 1])
+    before = [part.copy() for part in reading.state]
+    first = decoder.step(4, reading.state)
+    decoder.step(5, reading.state)
+    assert np.array_equal(first.logits, decoder.step(4, reading.state).logits)
+    assert all(np.array_equal(a, b) for a, b in zip(reading.state, before, strict=True))
+
+
+@every_cell
+def test_a_reading_shows_the_state_and_the_gates_that_made_it(cell, layer_norm):
+    model = drawn(cell, layer_norm)
+    shown = model.decoder().prefill([3, 1, 6]).activations
+    with torch.no_grad():
+        before = model(torch.tensor([[3, 1]]))[1]
+        said = model.cell.W_ih(model.embed.weight[6])[None], model.cell.W_hh(before.h)
+        state, gates = model.cell.update(*said, before)
+    expected = state._asdict() | gates._asdict()
+    assert list(shown) == list(expected) == list({"rnn": "h", "gru": "hrzn", "lstm": "hcifgo"}[cell])
+    for name, rows in shown.items():
+        assert rows.shape == (5,)
+        assert np.allclose(rows, expected[name][0], atol=1e-5)
+        if name != "c":
+            assert (-1 <= rows).all() and (rows <= 1).all()
+        if name in "ifo" + "rz":
+            assert (rows >= 0).all()
 
 
 def test_a_decoder_does_not_follow_later_training():
@@ -71,8 +157,9 @@ def test_an_empty_text_leaves_the_model_at_its_start():
     assert np.allclose(reading.logits, model.head(torch.zeros(5)).detach(), atol=1e-6)
 
 
-def test_sample_continues_every_row_and_repeats_with_its_seed():
-    model, ctx = CharRNN(7, 5), torch.randint(7, (3, 4))
+@every_cell
+def test_sample_continues_every_row_and_repeats_with_its_seed(cell, layer_norm):
+    model, ctx = drawn(cell, layer_norm), torch.randint(7, (3, 4))
     text = model.sample(ctx, 10, temperature=0.8, top_k=5, seed=1)
     assert text.shape == (3, 14)
     assert torch.equal(text[:, :4], ctx)
@@ -80,12 +167,17 @@ def test_sample_continues_every_row_and_repeats_with_its_seed():
     assert not torch.equal(text, model.sample(ctx, 10, temperature=0.8, top_k=5, seed=9))
 
 
-def test_greedy_sampling_follows_the_argmax_of_forward():
-    model, ctx = CharRNN(7, 5).double(), torch.randint(7, (1, 4))
+@every_cell
+def test_greedy_sampling_follows_the_argmax_of_forward(cell, layer_norm):
+    model, ctx = drawn(cell, layer_norm).double(), torch.randint(7, (1, 4))
     text = model.sample(ctx, 8, temperature=0)
     for t in range(4, 12):
-        logits, _ = model(text[:, :t], HiddenState(torch.zeros(1, 5, dtype=torch.float64)))
-        assert text[0, t] == logits[0, -1].argmax()
+        assert text[0, t] == model(text[:, :t])[0][0, -1].argmax()
+
+
+def test_reading_from_zeros_is_reading_from_the_start():
+    model, ids = drawn().double(), torch.randint(7, (1, 4))
+    assert torch.equal(model(ids)[0], model(ids, HiddenState(torch.zeros(1, 5, dtype=torch.float64)))[0])
 
 
 def test_sampling_leaves_the_global_random_state_alone():

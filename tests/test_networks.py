@@ -35,10 +35,11 @@ def test_a_network_says_the_config_it_was_built_from(config):
     ("cell", "kind"), [("rnn", VanillaRNNCell), ("gru", GRUCell), ("lstm", LSTMCell)], ids=["rnn", "gru", "lstm"]
 )
 def test_a_recurrent_config_is_a_char_rnn_with_that_cell(cell, kind):
-    model = build({"cell": cell, "hidden_dim": 6, "layer_norm": True}, 7, dropout=0.25)
+    model = build({"cell": cell, "hidden_dim": 6, "layer_norm": True}, 7, dropout=0.25, input_dropout=0.125)
     assert isinstance(model, CharRNN)
     assert type(model.cell) is kind
-    assert (model.hidden_dim, model.cell.layer_norm, model.dropout) == (6, True, 0.25)
+    assert (model.hidden_dim, model.cell.layer_norm) == (6, True)
+    assert (model.dropout, model.input_dropout) == (0.25, 0.125)
     assert model.head.out_features == model.embed.num_embeddings == 7
 
 
