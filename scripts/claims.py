@@ -153,9 +153,9 @@ def loop(facts: Facts) -> Verdict:
     rows = {row["name"]: row for row in facts.bench("profile")["rows"]}
     plain, ours = rows["plain loop"], rows["charrnn rnn"]
     figure = (
-        f"{plain['loop_share']:.0%} of a step of the plain loop is the loop over T and its way back; written by hand the "
-        f"whole step takes {ours['median_ms'] / plain['median_ms']:.2f} of the time, {ours['loop_share']:.0%} of it in the "
-        "loop; MiniGPT has none"
+        f"{plain['loop_share']:.0%} of a step of the plain loop is the loop over T and its way back; by hand the whole "
+        f"step takes {ours['median_ms'] / plain['median_ms']:.2f} of the time, {ours['loop_share']:.0%} of it in the loop; "
+        "MiniGPT has none"
     )
     return judged(plain["loop_share"] > 0.5, figure)
 
