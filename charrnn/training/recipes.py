@@ -102,7 +102,7 @@ _TUNED = Recipe(
     max_grad_norm=1.0,
     initialisation="orthogonal",
 )
-_GATED = replace(_TUNED, stateful=True, learning_rate=4e-3, weight_decay=0.1, dropout=0.2)
+_GATED = replace(_TUNED, stateful=True, learning_rate=4e-3, weight_decay=0.1, dropout=0.3, recurrent_dropout=0.1)
 
 RECIPES = {
     "rnn": replace(_TUNED, keep_steps=True),
@@ -158,6 +158,8 @@ def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
             bound = module.in_features**-0.5
             for parameter in module.parameters():
                 nn.init.uniform_(parameter, -bound, bound, generator=rng)
+        elif isinstance(module, nn.LayerNorm):
+            module.reset_parameters()
     if recipe.initialisation == "default":
         return
     cell = model.cell
