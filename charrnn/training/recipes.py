@@ -102,7 +102,7 @@ _TUNED = Recipe(
     max_grad_norm=1.0,
     initialisation="orthogonal",
 )
-_GATED = replace(_TUNED, stateful=True, learning_rate=4e-3, weight_decay=0.1, dropout=0.3, recurrent_dropout=0.1)
+_GATED = replace(_TUNED, stateful=True, learning_rate=6e-3, weight_decay=0.1, dropout=0.2)
 
 RECIPES = {
     "rnn": replace(_TUNED, keep_steps=True),
@@ -169,12 +169,12 @@ def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
     shifts = dict(zip(cell.normed, cell.W_hh.bias.data.split(model.hidden_dim), strict=False))
     if cell.layer_norm:  # a bias before the norm would be normalised away
         shifts = {name: cell.norm[name].bias.data for name in cell.normed}
-    lives = torch.full((model.hidden_dim,), math.e)  # characters; ln e = 1
+    keep = torch.ones(model.hidden_dim)  # ln of the characters that a unit remembers for
     if recipe.initialisation == "chrono":
-        nn.init.uniform_(lives, 1, max(2, recipe.seq_len - 1), generator=rng)
+        nn.init.uniform_(keep, 1, max(2, recipe.seq_len - 1), generator=rng).log_()
     if isinstance(cell, LSTMCell):
-        shifts["f"].copy_(lives.log())
+        shifts["f"].copy_(keep)
         if recipe.initialisation == "chrono":
-            shifts["i"].copy_(-lives.log())
+            shifts["i"].copy_(-keep)
     elif isinstance(cell, GRUCell) and recipe.initialisation == "chrono":
-        shifts["z"].copy_(lives.log())
+        shifts["z"].copy_(keep)
