@@ -1,0 +1,101 @@
+"""The loss a network learns from and the two it is compared by, each against the plain reading of its protocol."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from charrnn.networks import build
+from charrnn.training import evaluate_cold, evaluate_stream, evaluation, loss_nats
+
+NETWORKS = {
+    "rnn": {"cell": "rnn", "hidden_dim": 4},
+    "gru": {"cell": "gru", "hidden_dim": 4},
+    "lstm with layer norm": {"cell": "lstm", "hidden_dim": 4, "layer_norm": True},
+    "minigpt": {"cell": "minigpt", "hidden_dim": 8, "layers": 2, "heads": 2, "context": 10},
+}
+every_network = pytest.mark.parametrize("config", NETWORKS.values(), ids=NETWORKS.keys())
+
+
+def network(config, characters=5):
+    """One that says something: weights far from zero."""
+    rng = torch.Generator().manual_seed(2)
+    model = build(config, characters)
+    for parameter in model.parameters():
+        parameter.data.copy_(torch.randn(parameter.shape, generator=rng) * 0.5)
+    return model, rng
+
+
+@every_network
+def test_the_loss_is_that_of_the_readable_loop_and_comes_with_the_state(config):
+    model, rng = network(config)
+    ids = torch.randint(5, (3, 15), generator=rng)
+    reference = F.cross_entropy(model(ids[:, :-1])[0].flatten(0, 1), ids[:, 1:].flatten())
+    assert loss_nats(model, ids[:, :-1], ids[:, 1:])[0].item() == pytest.approx(reference.item(), rel=1e-5)
+    first, state = loss_nats(model, ids[:, :6], ids[:, 1:7])
+    rest, _ = loss_nats(model, ids[:, 6:-1], ids[:, 7:], state)
+    assert ((6 * first + 8 * rest) / 14).item() == pytest.approx(reference.item(), rel=1e-5)
+
+
+@every_network
+def test_stream_evaluation_is_the_mean_over_one_pass_with_the_state_carried(config):
+    model, rng = network(config)
+    ids, total = torch.randint(5, (1500,), generator=rng), 0.0
+    for row in ids.view(5, 300):  # 1500 // 256 streams
+        logits, _ = model(row[None, :-1])
+        total += F.cross_entropy(logits[0], row[1:], reduction="sum").item()
+    assert evaluate_stream(model, ids) == pytest.approx(total / (5 * 299), rel=1e-5)
+
+
+@every_network
+def test_stream_evaluation_carries_the_state_across_its_own_chunks(config, monkeypatch):
+    model, rng = network(config)
+    ids = torch.randint(5, (64 * 300,), generator=rng)
+    with torch.no_grad():
+        logits, _ = model(ids.view(64, 300)[:, :-1])
+    whole = F.cross_entropy(logits.flatten(0, 1), ids.view(64, 300)[:, 1:].flatten()).item()
+    for chunk in (7, 64, 299, 512):
+        monkeypatch.setattr(evaluation, "CHUNK", chunk)
+        assert evaluate_stream(model, ids) == pytest.approx(whole, rel=1e-5)
+
+
+@every_network
+def test_cold_evaluation_reads_every_window_from_before_any_text(config):
+    model, rng = network(config)
+    ids = torch.randint(5, (900,), generator=rng)
+    losses = [F.cross_entropy(model(ids[None, i : i + 256])[0][0], ids[i + 1 : i + 257]).item() for i in (0, 256, 512)]
+    assert evaluate_cold(model, ids) == pytest.approx(sum(losses) / 3, rel=1e-5)
+
+
+def test_cold_evaluation_reads_in_batches_without_changing_the_mean(monkeypatch):
+    model, rng = network(NETWORKS["gru"])
+    ids = torch.randint(5, (256 * 7 + 1,), generator=rng)
+    whole = evaluate_cold(model, ids)
+    monkeypatch.setattr(evaluation, "COLD_BATCH", 3)
+    assert evaluate_cold(model, ids) == pytest.approx(whole, rel=1e-6)
+
+
+def test_the_protocol_is_that_of_the_published_figures():
+    """111,540 validation characters: 64 streams of 1,742 and 435 windows of 256."""
+    assert (evaluation.VAL_STREAMS, evaluation.VAL_WINDOW) == (64, 256)
+    ids = torch.arange(111_540)
+    assert evaluation.contiguous_streams(ids, 64).shape == (64, 1742)
+    assert evaluation.windows_in_order(ids, 256)[0].shape == (435, 256)
+
+
+@every_network
+def test_evaluation_of_a_text_shorter_than_a_window_is_possible(config):
+    model, rng = network(config)
+    ids = torch.randint(5, (9,), generator=rng)
+    assert math.isfinite(evaluate_cold(model, ids))
+    assert math.isfinite(evaluate_stream(model, ids))
+
+
+@every_network
+def test_evaluation_builds_no_graph(config):
+    model, rng = network(config)
+    ids = torch.randint(5, (700,), generator=rng)
+    evaluate_stream(model, ids)
+    evaluate_cold(model, ids)
+    assert all(parameter.grad is None for parameter in model.parameters())

@@ -1,0 +1,124 @@
+"""The first weights of every network: orthogonal blocks, open forget gates, their own dice."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from charrnn.networks import build
+from charrnn.training import Recipe, initialise
+
+CELLS = [(cell, layer_norm) for cell in ("rnn", "gru", "lstm") for layer_norm in (False, True)]
+every_cell = pytest.mark.parametrize(("cell", "layer_norm"), CELLS)
+
+
+def drawn(recipe: Recipe, seed: int = 1, vocab_size: int = 7) -> Any:
+    model = build(recipe.config, vocab_size)
+    initialise(model, recipe, torch.Generator().manual_seed(seed))
+    return model
+
+
+def shifts(model):
+    """What is added to each gate before it is squashed, by name: the bias, or that of its layer norm."""
+    names = {"VanillaRNNCell": "h", "GRUCell": "rzn", "LSTMCell": "ifgo"}[type(model.cell).__name__]
+    if model.cell.layer_norm:
+        assert not model.cell.W_hh.bias.any(), "before a layer norm a bias says nothing"
+        return {name: model.cell.norm[name].bias.detach() for name in names}
+    return dict(zip(names, model.cell.W_hh.bias.detach().chunk(len(names)), strict=True))
+
+
+@every_cell
+@pytest.mark.parametrize("initialisation", ["orthogonal", "chrono"])
+def test_every_block_of_the_recurrent_matrix_is_orthogonal(cell, layer_norm, initialisation):
+    model = drawn(Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=12, initialisation=initialisation))
+    blocks = model.cell.W_hh.weight.detach().split(12)
+    assert len(blocks) == {"rnn": 1, "gru": 3, "lstm": 4}[cell]
+    for block in blocks:
+        assert torch.allclose(block @ block.t(), torch.eye(12), atol=1e-5)
+    assert not any(torch.allclose(blocks[0], other, atol=0.1) for other in blocks[1:]), "each drawn for itself"
+
+
+@every_cell
+def test_of_all_gates_only_the_forget_gate_starts_open(cell, layer_norm):
+    model = drawn(Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=12, initialisation="orthogonal"))
+    for name, shift in shifts(model).items():
+        assert shift.tolist() == [1.0 if name == "f" else 0.0] * 12, name
+    if layer_norm:
+        assert all(norm.weight.detach().eq(1).all() for norm in model.cell.norm.values())
+
+
+def test_the_forget_gate_is_the_second_block_of_rows():
+    bias = drawn(Recipe(cell="lstm", hidden_dim=12, initialisation="orthogonal")).cell.W_hh.bias
+    assert bias.tolist() == [0.0] * 12 + [1.0] * 12 + [0.0] * 24
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize(("cell", "keeps"), [("lstm", "f"), ("gru", "z")])
+def test_chrono_gives_memories_of_one_character_to_a_window(cell, keeps, layer_norm):
+    """A gate that keeps sigmoid(ln n) of a unit lets it live 1 + n characters; six standard errors of 256 draws."""
+    recipe = Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=256, seq_len=128, initialisation="chrono")
+    by_name = shifts(drawn(recipe))
+    lives = by_name.pop(keeps).exp()
+    assert lives.min() > 0.9999 and lives.max() < 127.001
+    assert lives.mean().item() == pytest.approx(64, abs=6 * 126 / math.sqrt(12 * 256))
+    assert lives.std().item() == pytest.approx(126 / math.sqrt(12), rel=0.2)
+    if cell == "lstm":
+        assert torch.allclose(by_name.pop("i").exp(), 1 / lives), "what is kept longer is written less"
+    assert not any(shift.any() for shift in by_name.values())
+
+
+def test_chrono_of_a_cell_without_gates_is_orthogonal():
+    orthogonal, chrono = (drawn(Recipe(hidden_dim=6, initialisation=name)) for name in ("orthogonal", "chrono"))
+    assert same_weights(orthogonal, chrono)
+
+
+def same_weights(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        *(
+            Recipe(cell=cell, hidden_dim=6, layer_norm=True, initialisation=name)
+            for cell in ("rnn", "gru", "lstm")
+            for name in ("default", "orthogonal", "chrono")
+        ),
+        Recipe(cell="minigpt", hidden_dim=8),
+    ],
+    ids=lambda recipe: f"{recipe.cell}-{recipe.initialisation}",
+)
+def test_first_weights_depend_on_their_own_dice_alone(recipe):
+    models = [build(recipe.config, 7) for _ in range(3)]
+    with torch.no_grad():
+        for parameter in models[0].parameters():
+            parameter.fill_(0.3)  # whatever was there before
+    before = torch.get_rng_state()
+    for model, seed in zip(models, (1, 1, 2), strict=True):
+        initialise(model, recipe, torch.Generator().manual_seed(seed))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert same_weights(*models[:2])
+    assert not same_weights(*models[1:])
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_default_initialisation_has_the_spread_of_torch_nn(cell):
+    """Uniform within 1/sqrt(H) and normal embeddings; a false alarm has a probability below 1e-9."""
+    model = drawn(Recipe(cell=cell, hidden_dim=256), vocab_size=65)
+    for layer in (model.cell.W_ih, model.cell.W_hh, model.head):
+        assert layer.weight.abs().max() <= 1 / 16
+        assert layer.weight.std().item() == pytest.approx(1 / 16 / math.sqrt(3), rel=0.02)
+    assert model.cell.W_hh.bias.abs().max() <= 1 / 16
+    assert model.embed.weight.std().item() == pytest.approx(1, rel=0.04)
+
+
+@pytest.mark.parametrize(
+    "recipe", [Recipe(), Recipe(initialisation="orthogonal"), Recipe(cell="minigpt", hidden_dim=128)]
+)
+def test_an_untrained_network_knows_next_to_nothing(recipe):
+    """ln V at the start, as the lab sheet says."""
+    ids = torch.randint(65, (8, 64), generator=torch.Generator().manual_seed(1))
+    logits, _ = drawn(recipe, vocab_size=65)(ids)
+    loss = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
+    assert loss.item() == pytest.approx(math.log(65), abs=0.15)

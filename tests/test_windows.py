@@ -1,0 +1,110 @@
+"""Where the windows of a run come from: anywhere, or contiguous streams with the state carried along."""
+
+import pytest
+import torch
+
+from charrnn.cells import HiddenState, LSTMState
+from charrnn.training.windows import Anywhere, OneAfterTheOther
+
+TEXT = torch.arange(1000)  # an id says where it stands
+
+
+def dice(seed=1):
+    return torch.Generator().manual_seed(seed)
+
+
+def epoch(windows, rng):
+    """The windows of one epoch, each with the state it is to be read from; the first of the next one ends it."""
+    first = windows.next(rng)
+    found = [(*first, windows.state)]
+    while True:
+        windows.carry(HiddenState(torch.ones(windows.batch, 3)))
+        x, y = windows.next(rng)
+        if windows.state is None:
+            return found
+        found.append((x, y, windows.state))
+
+
+@pytest.mark.parametrize(("batch", "seq_len"), [(1, 7), (3, 5), (4, 24), (7, 13)])
+def test_the_streams_of_an_epoch_cover_the_text_in_order(batch, seq_len):
+    windows = OneAfterTheOther(TEXT, batch, seq_len)
+    found = epoch(windows, dice())
+    x, y = torch.cat([x for x, _, _ in found], dim=1), torch.cat([y for _, y, _ in found], dim=1)
+    offset = int(torch.randint(seq_len, (), generator=dice()))
+    length = (1000 - offset) // batch
+    assert x.shape == (batch, seq_len * len(found))
+    assert torch.equal(y, x + 1), "each character is predicted from the one before"
+    for row in range(batch):
+        assert x[row].tolist() == list(range(offset + row * length, offset + row * length + x.shape[1]))
+    assert length - seq_len <= x.shape[1] + 1 <= length, "less than a window of each stream is left out"
+
+
+def test_only_the_first_window_of_an_epoch_is_read_from_zeros():
+    windows = OneAfterTheOther(TEXT, 3, 20)
+    for _ in range(4):
+        found = epoch(windows, dice())
+        assert [state is None for _, _, state in found] == [True] + [False] * (len(found) - 1)
+        windows = OneAfterTheOther(TEXT, 3, 20)
+
+
+def test_the_state_of_the_window_before_is_carried_without_its_gradient():
+    windows, rng = OneAfterTheOther(TEXT, 2, 10), dice()
+    windows.next(rng)
+    h, c = torch.randn(2, 2, 4, requires_grad=True).unbind()
+    windows.carry(LSTMState(h, c))
+    windows.next(rng)
+    assert isinstance(windows.state, LSTMState)
+    assert torch.equal(windows.state.h, h) and torch.equal(windows.state.c, c)
+    assert not windows.state.h.requires_grad and not windows.state.c.requires_grad
+
+
+def test_every_epoch_cuts_the_text_elsewhere():
+    windows, rng, firsts = OneAfterTheOther(TEXT, 3, 50), dice(), []
+    for _ in range(30):
+        x, _ = windows.next(rng)
+        if windows.state is None:
+            firsts.append(int(x[0, 0]))
+        windows.carry(HiddenState(torch.zeros(3, 2)))
+    assert len(firsts) == 5, "six windows an epoch"
+    assert len(set(firsts)) > 1
+    assert all(0 <= first < 50 for first in firsts)
+
+
+@pytest.mark.parametrize("taken", [0, 1, 5, 6, 7])
+def test_a_position_brings_the_reading_back_to_where_it_stood(taken):
+    """Six windows an epoch: in its middle, at its end and after it."""
+    original, rng = OneAfterTheOther(TEXT, 3, 50), dice()
+    for i in range(taken):
+        original.next(rng)
+        original.carry(LSTMState(torch.full((3, 2), float(i)), torch.full((3, 2), float(-i))))
+    again = OneAfterTheOther(TEXT, 3, 50)
+    again.seek(*original.position())
+    rngs = [rng, rng.clone_state()]
+    for _ in range(9):
+        windows = [at.next(dice) for at, dice in zip((original, again), rngs, strict=True)]
+        assert all(torch.equal(a, b) for a, b in zip(*windows, strict=True))
+        assert (original.state is None) == (again.state is None)
+        if original.state is not None and again.state is not None:
+            assert type(again.state) is type(original.state)
+            assert all(torch.equal(a, b) for a, b in zip(original.state, again.state, strict=True))
+
+
+@pytest.mark.parametrize(("batch", "seq_len"), [(1, 1), (4, 9), (64, 128)])
+def test_the_shortest_text_has_a_window_of_every_stream_whatever_the_offset(batch, seq_len):
+    least = batch * (seq_len + 1) + seq_len
+    for seed in range(50):
+        x, y = OneAfterTheOther(torch.arange(least), batch, seq_len).next(dice(seed))
+        assert x.shape == y.shape == (batch, seq_len)
+    with pytest.raises(
+        ValueError, match=f"has {least - 1} characters .* take {least}; give a smaller batch or seq_len"
+    ):
+        OneAfterTheOther(torch.arange(least - 1), batch, seq_len)
+
+
+def test_windows_from_anywhere_carry_nothing():
+    windows, rng = Anywhere(TEXT, 4, 10), dice()
+    x, y = windows.next(rng)
+    assert torch.equal(y, x + 1)
+    windows.carry(HiddenState(torch.ones(4, 2)))
+    assert windows.state is None
+    assert windows.position() == ({}, {})
