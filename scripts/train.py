@@ -252,8 +252,8 @@ def train_all(options: argparse.Namespace, recipes: dict[str, Recipe], corpus: C
     for name, recipe in recipes.items():
         out = (options.out or CHECKPOINTS) / name
         done = finished(out)
-        wanted = (recipe, options.seed or 0, corpus.sha256)
-        if done and (Recipe(**done.recipe), done.seed, done.data_sha256) == wanted:
+        wanted = (asdict(recipe), options.seed or 0, corpus.sha256)
+        if done and (asdict(Recipe()) | done.recipe, done.seed, done.data_sha256) == wanted:
             print(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
             continue
         print(f"{name}: {'goes on' if checkpoint.holds_run(out) else 'starts'}")
