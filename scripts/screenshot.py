@@ -45,7 +45,7 @@ def picture(page: Page, path: Path) -> None:
             const { record, map } = charrnn.live;
             const wanted = record.characters.map((c) => (/[A-Z:]/.test(c) ? 1 : -1));
             const weight = { 1: 1 / wanted.filter((w) => w > 0).length, "-1": 1 / wanted.filter((w) => w < 0).length };
-            const score = (unit) => wanted.reduce((sum, w, i) => sum + w * weight[w] * record.state(i, unit), 0);
+            const score = (unit) => wanted.reduce((sum, w, i) => sum + w * weight[w] * record.value(i, unit), 0);
             return [...map.rows].sort((a, b) => score(b) - score(a))[0];
         }"""
     )

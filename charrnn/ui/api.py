@@ -118,7 +118,8 @@ def build(store: Store) -> None:
         The checkpoints on offer.
 
         Returns:
-            a list of {name, title, cell, hidden_dim, parameters, step, saved_steps, metrics, sha256, characters}
+            a list of {name, title, cell, hidden_dim, config, parameters, step, saved_steps, metrics, sha256,
+            characters}
         """
         return [
             {
@@ -126,6 +127,7 @@ def build(store: Store) -> None:
                 "title": Reader.title_of(info),
                 "cell": info.cell,
                 "hidden_dim": info.hidden_dim,
+                "config": info.config,
                 "parameters": info.parameters,
                 "step": info.step,
                 "saved_steps": info.saved_steps,

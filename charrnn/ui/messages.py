@@ -1,8 +1,9 @@
 """
-What the server tells the page: written characters with their states and logits, as small JSON texts.
+What the server tells the page: written characters with what they left to see and the logits, as small JSON texts.
 
 Pure functions of numpy arrays and strings. A message carries the characters from position `from` on; the page keeps
-all of it, so that hovering and sliders cost no round trip. Columns are int8 (a state of 1 is 127), logits float32.
+all of it, so that hovering and sliders cost no round trip. Columns are float16: three digits of any value, inside of
+the scale that a start message brings for their colours or beyond it. Logits are float32.
 """
 
 import base64
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-SCALE = 127
+LARGEST_HALF = 65504
 MOST_MESSAGES = 20  # a second and visitor: a message costs the server more than its characters do
 FEWEST_MESSAGES = 5
 HOUSE_MESSAGES = 400  # a second over all visitors, half of what one core can send
@@ -26,14 +27,19 @@ class Columns:
     """What reading some characters left behind: one row for each."""
 
     text: str
-    states: np.ndarray  # (n, H) float32
+    values: np.ndarray  # (n, rows) float32, what the heatmap shows
     logits: np.ndarray  # (n, V) float32, of the character after each
     draws: Sequence[float | None]  # n: the uniform of the character after each; None where that is given, not drawn
 
+    def and_then(self, other: "Columns") -> "Columns":
+        """These characters, and others right after them."""
+        values, logits = np.concatenate([self.values, other.values]), np.concatenate([self.logits, other.logits])
+        return Columns(self.text + other.text, values, logits, [*self.draws, *other.draws])
 
-def quantised(states: np.ndarray) -> np.ndarray:
-    """States (…, H) in −1…1 -> int8 in −127…127; what lies outside is clipped."""
-    return np.clip(np.rint(states * SCALE), -SCALE, SCALE).astype(np.int8)
+
+def halves(values: np.ndarray) -> np.ndarray:
+    """Values in half precision, little-endian; what is too large for it is clipped."""
+    return np.clip(values, -LARGEST_HALF, LARGEST_HALF).astype("<f2")
 
 
 def packed(array: np.ndarray) -> str:
@@ -46,7 +52,7 @@ def columns_part(start: int, columns: Columns) -> dict[str, Any]:
     return {
         "from": start,
         "text": columns.text,
-        "columns": packed(quantised(columns.states)),
+        "columns": packed(halves(columns.values)),
         "logits": packed(columns.logits.astype("<f4")),
         "draws": list(columns.draws),
     }

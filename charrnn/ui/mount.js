@@ -5,7 +5,7 @@ let receive = (value) => waiting.push(value);
 watch("value", () => receive(props.value));
 
 // Gradio lets a component send the events whose names it finds quoted here.
-const events = ["write", "pause", "resume", "step", "stop", "clear", "settings", "model", "resend"];
+const events = ["write", "pause", "resume", "step", "stop", "clear", "settings", "model", "show", "resend", "ask"];
 const send = (name, data) => events.includes(name) && trigger(name, data);
 
 function failed(error) {

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.sampling import Dice, Reading, SamplingSettings, Step, generate
+from charrnn.sampling import Dice, Reading, SamplingSettings, Step, Trace, generate
+from charrnn.ui.activations import nearest
 from charrnn.ui.messages import (
     Columns,
     characters_per_message,
@@ -18,10 +19,12 @@ from charrnn.ui.messages import (
     notice,
     packed,
 )
-from charrnn.ui.store import Reader, Store
+from charrnn.ui.reader import Reader
+from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice, Manner, Wishes
 
 LONGEST_TEXT = 6000
+AT_ONCE = 8  # characters; more of them are written beside the event loop
 NAP = 0.1  # seconds: how late a slow writer may notice a button
 EXAMPLE_PROMPT, EXAMPLE_SEED, EXAMPLE_CHARACTERS = "ROMEO:\n", 7, 420
 EXAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
@@ -54,6 +57,8 @@ class Session:
         self.click = 0  # of the last Pause, Stop or Clear
         self.snapshot_due = False
         self.saying: dict[str, Any] = {}  # a notice that goes with the next snapshot
+        self.asked = ""  # what the visitor wants the heatmap to show, and what it shows
+        self.shown = ""
         self.tab = "write"
         self.measurement = 0  # counts those of the gradients
 
@@ -122,10 +127,9 @@ class Session:
                 return self._message("state", state=self.state, notice=self._full())
             self.state = "paused"
             if not self.snapshot_due:
-                return self._more(1)
-            readings = await self._read_text()
-            steps = self.write_some(1)
-            return self._start([*readings, *(step.reading for step in steps)], instant=self.prompt_length)
+                return await self._more(1)
+            given = await self._read_text()
+            return self._start(given.and_then(await self._written(1)), instant=self.prompt_length)
 
     def pause(self, click: int) -> None:
         """The generator ends by itself; text and state stay here and hold no place in a queue."""
@@ -180,6 +184,17 @@ class Session:
             self._set_text(text, len(given))
             if dropped:
                 self.saying = {"notice": dropped_notice(dropped)}
+            return None if self.state == "writing" else await self.snapshot()
+
+    async def change_view(self, asked: str) -> str | None:
+        """
+        Let the heatmap show something else of the model; where a model has not got it, what is nearest.
+
+        Returns the message that recolours the page, or None where a running generator will send it.
+        """
+        async with self.lock:
+            self._opened()
+            self.asked, self.snapshot_due = asked, True
             return None if self.state == "writing" else await self.snapshot()
 
     def _set_text(self, text: str, prompt_length: int) -> None:
@@ -238,7 +253,7 @@ class Session:
             return None
         n = min(n, self.limit - self.written, LONGEST_TEXT - len(self.text))
         if n > 0:
-            return self._more(n)
+            return await self._more(n)
         self.state = "finished"
         return None
 
@@ -254,45 +269,51 @@ class Session:
         """Everything about the text, as the present model reads it."""
         return self._start(await self._read_text(), instant=len(self.text))
 
-    async def _read_text(self) -> list[Reading]:
-        """Where the model stands after each character of the text: read once, beside the event loop."""
-        reader, text = self._opened(), self.text
-        readings, _ = await asyncio.to_thread(lambda: (reader.read(text), reader.orders))
-        self.reading = readings[-1] if readings else reader.beginning
-        return readings
+    async def _read_text(self) -> Columns:
+        """The whole text, read beside the event loop; the model then stands at its end."""
+        reader, text, asked = self._opened(), self.text, self.asked
 
-    def _start(self, readings: list[Reading], instant: int) -> str:
+        def read() -> tuple[str, Trace]:
+            shown = nearest(reader.names, asked)
+            reader.display(shown)
+            return shown, reader.read(text, shown)
+
+        self.shown, trace = await asyncio.to_thread(read)
+        if self.reading is None:  # else it stands there already, and what it writes does not hang on what is shown
+            self.reading = trace.end
+        return self._columns(0, text, trace.activations[self.shown], trace.logits)
+
+    def _start(self, columns: Columns, instant: int) -> str:
         reader = self._opened()
         self.snapshot_due, said, self.saying = False, self.saying, {}
         return self._message(
             "start",
             state=self.state,
             model=reader.describe(),
-            orders=reader.orders,
+            view=reader.display(self.shown).told(),
             prompt=self.prompt_length,
             start_logits=packed(reader.beginning.logits),
             start_draw=self._draw_after(-1),
             instant=instant,
-            **columns_part(0, self._columns(self.text, readings, 0)),
+            **columns_part(0, columns),
             **said,
         )
 
-    def _more(self, n: int) -> str:
+    async def _more(self, n: int) -> str:
         start = len(self.text)
-        steps = self.write_some(n)
-        columns = self._columns(self.text[start:], [step.reading for step in steps], start)
+        columns = await self._written(n)
         return self._message("more", state=self.state, **columns_part(start, columns))
 
-    def _columns(self, text: str, readings: list[Reading], start: int) -> Columns:
-        """What reading this text, whose first character stands at `start`, left behind."""
-        beginning = self._opened().beginning  # an empty array has to know its width
-        rows = [beginning, *readings]
-        return Columns(
-            text,
-            np.stack([reading.state.h for reading in rows])[1:],
-            np.stack([reading.logits for reading in rows])[1:],
-            [self._draw_after(start + i) for i in range(len(text))],
-        )
+    async def _written(self, n: int) -> Columns:
+        """Write n characters, at least one; many of them beside the event loop, so that no other visitor waits."""
+        start = len(self.text)
+        steps = self.write_some(n) if n <= AT_ONCE else await asyncio.to_thread(self.write_some, n)
+        values = np.stack([step.reading.activations[self.shown] for step in steps])
+        logits = np.stack([step.reading.logits for step in steps])
+        return self._columns(start, self.text[start:], values, logits)
+
+    def _columns(self, start: int, text: str, values: np.ndarray, logits: np.ndarray) -> Columns:
+        return Columns(text, values, logits, [self._draw_after(start + i) for i in range(len(text))])
 
     def _draw_after(self, position: int) -> float | None:
         """The uniform of the character after this position; None where the prompt gives it."""

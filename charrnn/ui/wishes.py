@@ -70,6 +70,11 @@ def click_of(data: Any) -> int:
     return click if isinstance(click, int) else 0
 
 
+def view_of(data: Any) -> str:
+    """What the heatmap is asked to show. Raises ValueError."""
+    return text("view", data.get("view") if isinstance(data, Mapping) else None, LONGEST_NAME)
+
+
 @dataclass(frozen=True)
 class Manner:
     """How to write from now on."""

@@ -8,7 +8,7 @@ import gradio as gr
 from charrnn.ui.live_view.live_view import live_view
 from charrnn.ui.session import Session
 from charrnn.ui.store import Store
-from charrnn.ui.wishes import Manner, Wishes, click_of
+from charrnn.ui.wishes import Manner, Wishes, click_of, view_of
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 LONG: dict[str, Any] = {
@@ -85,6 +85,12 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
         except ValueError as error:
             return session.trouble(error)
 
+    async def show(session: Session, event: gr.EventData) -> Any:
+        try:
+            return await session.change_view(view_of(event._data)) or gr.skip()
+        except ValueError as error:
+            return session.trouble(error)
+
     async def failed(session: Session) -> str:
         return session.told()
 
@@ -95,5 +101,6 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
     controls.stop(stop, state, None, trigger_mode="multiple", **QUIET)
     controls.clear(clear, state, view, trigger_mode="multiple", **QUIET)
     controls.settings(settings, state, view, trigger_mode="always_last", **QUIET)
+    view.show(show, state, view, trigger_mode="always_last", **QUIET)
     view.resend(resend, state, view, trigger_mode="once", **QUIET)
     return view

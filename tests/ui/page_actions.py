@@ -61,18 +61,30 @@ def text(page: Page) -> str:
 
 
 def columns(page: Page) -> np.ndarray:
-    """Every state the page keeps, int8 (T, H)."""
+    """Every value the page keeps of what the heatmap shows, (T, rows)."""
     packed = page.evaluate(
         """() => {
             const { record } = charrnn.live;
-            const bytes = new Uint8Array(record.columns.buffer, 0, record.length * record.units);
+            const bytes = new Uint8Array(record.columns.buffer, 0, 2 * record.length * record.rows);
             let text = "";
             for (let i = 0; i < bytes.length; i += 4096) text += String.fromCharCode(...bytes.subarray(i, i + 4096));
             return btoa(text);
         }"""
     )
-    units = page.evaluate("charrnn.live.record.units")
-    return np.frombuffer(base64.b64decode(packed), np.int8).reshape(-1, units)
+    rows = page.evaluate("charrnn.live.record.rows")
+    return np.frombuffer(base64.b64decode(packed), "<f2").reshape(-1, rows).astype(float)
+
+
+def choose(page: Page, model: str) -> None:
+    """Choose a model and wait until it has read the text."""
+    page.locator("#cr-model").select_option(model)
+    page.wait_for_function(f"charrnn.live.record.model.name === '{model}'")
+
+
+def look_at(page: Page, view: str) -> None:
+    """Let the heatmap show something else of the model, and wait for it."""
+    page.locator(f'.cr-shown [data-value="{view}"]').click()
+    page.wait_for_function(f"charrnn.live.record.view.name === '{view}'")
 
 
 def canvas_column(page: Page, position: int) -> list[list[int]]:

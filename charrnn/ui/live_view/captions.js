@@ -1,26 +1,95 @@
-// What stands around the heatmap: its title, its scale, how to read it, and whose states it shows.
+// What stands around the heatmap: its title, its scale, how to read it, and whose values it shows; and the words for them.
+
+const RESIDUAL = /^layer (\d+)$/;
+
+const NAMES = {
+  h: "hidden state",
+  c: "cell state",
+  i: "input gate",
+  f: "forget gate",
+  g: "candidate",
+  o: "output gate",
+  r: "reset gate",
+  z: "update gate",
+  n: "candidate",
+  embedding: "embedding",
+};
 
 const SEE = {
-  h: {
-    similarity: "Units that behave alike stand together: broad bands switch as one; a column that differs from its neighbours is a character that sets the state anew, often a space or a line end.",
-    index: "Each row is one unit in the order of the weights, each column one character. Order by similarity to see patterns.",
-    activity: "The units that change most stand at the top, the ones that hardly move at the bottom.",
-  },
-  change: {
-    similarity: "What each character changed: pale means kept, full colour means a unit turned over. Units that behave alike stand together.",
-    index: "What each character changed: pale means kept, full colour means a unit turned over.",
-    activity: "What each character changed. Pale rows at the bottom are units that remember; the top ones follow every character.",
-  },
+  h: "A column is what the network holds after a character; one unlike its neighbours sets the state anew, often at a space or a line end.",
+  c: "The long memory of the LSTM: a stripe is a unit that holds on to something, its end is where it lets go.",
+  i: "How much of the candidate g enters the memory c: orange takes it in, paper keeps it out.",
+  f: "How much of the memory c stays: orange keeps it, paper forgets it; a pale column is a character at which many units forget.",
+  g: "What this character would write into the memory c; the input gate i says how much of it does.",
+  o: "How much of the memory c is shown as h: orange shows it, paper holds it back.",
+  r: "How much of the old state the candidate n sees: orange all of it, paper none.",
+  z: "How much of the old state stays: orange keeps it, paper replaces it by the candidate n.",
+  n: "What this character would make of the state; it does where the update gate z is pale.",
+  embedding: "Before the first layer: each character by itself, so that the same character has the same column.",
 };
+const SEE_LAYER = {
+  last: (layer) => "After the last layer, " + layer + ": from this column alone the next character is predicted.",
+  other: (layer) => "After " + layer + ", which read the stream and added to it: the later the layer, the more it knows of what came before.",
+};
+const SEE_CHANGE = {
+  h: "What each character changed: pale means kept, full colour means a unit turned over.",
+  residual: "How each column differs from the one before: pale dimensions are alike for both characters.",
+  other: "What each character changed: pale means kept.",
+};
+
+const ORDER = {
+  similarity: (row) => row + "s that behave alike stand together.",
+  index: (row) => row + "s in the order of the weights.",
+  activity: (row) => "On top the " + row.toLowerCase() + "s that change most.",
+};
+
+const isResidual = (name) => name === "embedding" || RESIDUAL.test(name);
+const capital = (word) => word[0].toUpperCase() + word.slice(1);
+
+/** The letter in formulas: of the residual stream x, with the number of layers behind it. */
+export function symbol(name) {
+  if (!isResidual(name)) return name;
+  const layers = name === "embedding" ? "0" : name.match(RESIDUAL)[1];
+  return "x" + Array.from(layers, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
+}
+
+/** What it is called: "forget gate", "layer 6". */
+export const nameOf = (name) => NAMES[name] || name;
+
+/** What a row of the heatmap is. */
+export const rowWord = (name) => (isResidual(name) ? "dimension" : "unit");
+
+/** A value to three digits of what the scale reaches, as it was sent; with its sign where it can have either. */
+export function number(value, view, signed) {
+  const digits = Math.max(0, Math.min(5, 2 - Math.floor(Math.log10(view.high))));
+  return (value < 0 ? "−" : signed ? "+" : "") + Math.abs(value).toFixed(digits);
+}
+
+/** What the heatmap shows, in words. */
+export function titleOf(view, change) {
+  const what = isResidual(view.name) ? "residual stream" : nameOf(view.name);
+  return change ? "change of the " + what + " Δ" + symbol(view.name) : what + " " + symbol(view.name);
+}
+
+function seeOf(view, model, change) {
+  if (change) return SEE_CHANGE[view.name] || SEE_CHANGE[isResidual(view.name) ? "residual" : "other"];
+  if (RESIDUAL.test(view.name)) return SEE_LAYER[view.name === model.views[0] ? "last" : "other"](view.name);
+  return SEE[view.name] || "";
+}
 
 /** Write the captions for what the heatmap shows, in this order of its rows. */
 export function showCaptions(element, record, map, order) {
-  const say = (selector, words) => (element.querySelector(selector).textContent = words);
-  const name = map.shown === "h" ? "hidden state h" : "change of the hidden state Δh";
-  const range = map.shown === "h" ? "1" : "2";
-  say(".cr-map-title", name + ", " + record.units + " units, last " + map.columns + " characters");
-  say(".cr-see", SEE[map.shown][order]);
-  say(".cr-least", "−" + range);
-  say(".cr-most", "+" + range);
-  say(".cr-source", record.model.title + ", step " + record.model.step + " · " + record.model.sha256.slice(0, 7));
+  const $ = (selector) => element.querySelector(selector);
+  const { view, model } = record;
+  const row = rowWord(view.name);
+  const [low, high] = map.change ? [-view.change, view.change] : [view.low, view.high];
+  const end = (value) => (value < 0 ? "−" : low < 0 ? "+" : "") + Math.abs(value);
+  $(".cr-map").setAttribute("aria-label", capital(titleOf(view, map.change)));
+  $(".cr-map-title").textContent = titleOf(view, map.change) + ", " + view.rows + " " + row + "s, last " + map.columns + " characters";
+  $(".cr-see").textContent = seeOf(view, model, map.change) + " " + ORDER[order](capital(row));
+  $(".cr-least").textContent = (view.bounded ? "" : "≤ ") + end(low);
+  $(".cr-most").textContent = (view.bounded ? "" : "≥ ") + end(high);
+  $(".cr-scale").classList.toggle("cr-from-zero", low === 0);
+  $(".cr-scale").title = view.bounded ? "" : "95 % of what this model shows on a text of its own lies within; what lies beyond has the same colour";
+  $(".cr-source").textContent = model.title + ", step " + model.step + " · " + model.sha256.slice(0, 7);
 }

@@ -1,4 +1,4 @@
-// The hidden state while it changes: one row per unit, one column per character, on a canvas. And a magnifier.
+// What a model has to show while it reads: one row per unit, one column per character, on a canvas. And a magnifier.
 
 import { visible } from "../page.js";
 import { css } from "./palette.js";
@@ -15,7 +15,7 @@ export class Heatmap {
     this.context = canvas.getContext("2d", { alpha: false });
     this.small = document.createElement("canvas");
     this.rows = null; // row -> unit
-    this.shown = "h"; // or "change"
+    this.change = false; // whether it shows what each character changed
     this.from = 0; // position of the leftmost column
     this.measure();
   }
@@ -41,7 +41,7 @@ export class Heatmap {
   }
 
   level(record, i, unit) {
-    return this.shown === "h" ? record.state(i, unit) : Math.round(record.change(i, unit) / 2);
+    return record.level(i, unit, this.change);
   }
 
   /** Draw the last columns up to `length`; the cursor's column is framed, the ends of the units' rows are marked. */

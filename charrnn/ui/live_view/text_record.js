@@ -1,20 +1,30 @@
-// Everything the page was sent about one text: characters, states, logits and dice, by position.
+// Everything the page was sent about one text: characters, what they left to see, logits and dice, by position.
 
 /** base64 -> bytes */
 function bytes(base64) {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const packed = atob(base64);
+  const unpacked = new Uint8Array(packed.length);
+  for (let i = 0; i < packed.length; i++) unpacked[i] = packed.charCodeAt(i);
+  return unpacked;
 }
 
-export const SCALE = 127; // a state of 1.0 is sent as 127
+/** What each of the 65536 numbers of half precision is worth, by its bits. */
+const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24);
+});
+
+export const SCALE = 127; // the full colour
 
 export class TextRecord {
   constructor(start) {
     this.run = start.run;
     this.serial = start.serial;
-    this.model = start.model; // {name, title, step, units, characters, sha256}
+    this.model = start.model; // {name, title, step, views, characters, sha256}
+    this.view = start.view; // {name, rows, low, high, change, bounded, orders: {similarity: [row, …], activity: […]}}
     this.prompt = start.prompt; // how many characters were given, not written
-    this.orders = start.orders; // {similarity: [unit, …], activity: […]}
-    this.units = start.model.units;
+    this.rows = start.view.rows;
     this.vocabulary = Array.from(start.model.characters); // code points, as Python counts them
     this.size = this.vocabulary.length;
     this.startLogits = new Float32Array(bytes(start.start_logits).buffer);
@@ -30,7 +40,7 @@ export class TextRecord {
       return array;
     };
     this.capacity = length;
-    this.columns = grow(Int8Array, this.columns, this.units);
+    this.columns = grow(Uint16Array, this.columns, this.rows);
     this.logits = grow(Float32Array, this.logits, this.size);
     this.draws = grow(Float64Array, this.draws, 1);
   }
@@ -45,20 +55,27 @@ export class TextRecord {
     const characters = Array.from(message.text);
     const length = this.length + characters.length;
     if (length > this.capacity) this.room(Math.max(2 * this.capacity, length));
-    this.columns.set(new Int8Array(bytes(message.columns).buffer), this.length * this.units);
+    this.columns.set(new Uint16Array(bytes(message.columns).buffer), this.length * this.rows);
     this.logits.set(new Float32Array(bytes(message.logits).buffer), this.length * this.size);
     message.draws.forEach((u, i) => (this.draws[this.length + i] = u === null ? NaN : u));
     this.characters.push(...characters);
     return true;
   }
 
-  /** The state of a unit after reading position i, −127…127; a text begins with zeros. */
-  state(i, unit) {
-    return i < 0 ? 0 : this.columns[i * this.units + unit];
+  /** What stands in a row after reading position i; a text begins with zeros. */
+  value(i, row) {
+    return i < 0 ? 0 : HALVES[this.columns[i * this.rows + row]];
   }
 
-  change(i, unit) {
-    return this.state(i, unit) - this.state(i - 1, unit);
+  /** What the character at position i changed in a row. */
+  change(i, row) {
+    return this.value(i, row) - this.value(i - 1, row);
+  }
+
+  /** The colour of a value, or of a change, −127…127; what lies beyond the scale has its end's. */
+  level(i, row, change) {
+    const share = change ? this.change(i, row) / this.view.change : this.value(i, row) / this.view.high;
+    return Math.round(SCALE * Math.max(-1, Math.min(1, share)));
   }
 
   /** The logits of the character that follows position i; −1 is the start of the text. */

@@ -1,14 +1,15 @@
 // The live view: takes the server's messages, draws them at the asked speed, and keeps one cursor over text, heatmap and
-// distribution. Hovering costs no round trip: every state and every logit that was sent is kept here.
+// distribution. Hovering costs no round trip: every value and every logit that was sent is kept here.
 
 import { onTrouble } from "../connection.js";
 import { onTheme, page, quoted } from "../page.js";
-import { showCaptions } from "./captions.js";
+import { number, rowWord, showCaptions, symbol, titleOf } from "./captions.js";
 import { DistributionView } from "./distribution_view.js";
 import { Heatmap } from "./heatmap.js";
 import { Palette } from "./palette.js";
 import { distribution } from "./sampler.js";
-import { SCALE, TextRecord } from "./text_record.js";
+import { Switches } from "./switches.js";
+import { TextRecord } from "./text_record.js";
 import { TextView } from "./text_view.js";
 
 const HORIZON = 0.25; // seconds within which a backlog is drawn, whatever the speed
@@ -45,9 +46,7 @@ export function mount({ element, send }) {
     if (pinned !== null) return Math.min(pinned, drawn - 1);
     return drawn - 1;
   };
-  const cursorUnit = () => (hovered && hovered.unit !== undefined ? hovered.unit : marked !== null ? marked : unit);
-
-  const signed = (level) => (level < 0 ? "−" : "+") + Math.abs(level / SCALE).toFixed(2);
+  const cursorUnit = () => hovered?.unit ?? marked ?? unit;
 
   function sentence() {
     const i = cursor();
@@ -55,11 +54,12 @@ export function mount({ element, send }) {
     const place = "character " + (i + 1) + " of " + drawn;
     const which = cursorUnit();
     if (which === null) return quoted(record.characters[i]) + ", " + place;
-    return (
-      "unit " + which + " at " + quoted(record.characters[i]) + ": h = " + signed(record.state(i, which)) +
-      ", Δh = " + signed(record.change(i, which)) + " · " + place
-    );
+    const [view, name] = [record.view, symbol(record.view.name)];
+    const value = name + " = " + number(record.value(i, which), view, view.low < 0);
+    const change = "Δ" + name + " = " + number(record.change(i, which), view, true);
+    return unitName(which) + " at " + quoted(record.characters[i]) + ": " + value + ", " + change + " · " + place;
   }
+  const unitName = (which) => rowWord(record.view.name) + " " + which;
 
   function describe() {
     const words = sentence();
@@ -67,7 +67,7 @@ export function mount({ element, send }) {
     const likely = next.latest
       ? next.latest.order.slice(0, 3).map((id, rank) => quoted(record.vocabulary[id]) + " " + (100 * next.latest.probs[rank]).toFixed(0) + "%")
       : [];
-    $(".cr-canvas").setAttribute("aria-label", "Hidden state. " + words + (likely.length ? ". Likely next: " + likely.join(", ") : ""));
+    $(".cr-canvas").setAttribute("aria-label", (record ? titleOf(record.view, map.change) + ". " : "") + words + (likely.length ? ". Likely next: " + likely.join(", ") : ""));
   }
 
   function showDistribution() {
@@ -117,7 +117,7 @@ export function mount({ element, send }) {
     title.replaceChildren("text");
     if (unit !== null) {
       const name = document.createElement("b");
-      name.textContent = "unit " + unit;
+      name.textContent = unitName(unit);
       const off = document.createElement("button");
       off.type = "button";
       off.textContent = "×";
@@ -138,7 +138,7 @@ export function mount({ element, send }) {
 
   function arrange() {
     if (!record) return;
-    map.rows = order === "index" ? Array.from({ length: record.units }, (_, i) => i) : record.orders[order];
+    map.rows = order === "index" ? Array.from({ length: record.rows }, (_, i) => i) : record.view.orders[order];
     map.measure();
     showCaptions(element, record, map, order);
     redraw();
@@ -154,17 +154,24 @@ export function mount({ element, send }) {
     box.firstElementChild.textContent = said.text;
   }
 
+  /** A text, or the one that stands here as another model reads it, or with something else of the model to see. */
   function begin(message) {
-    const same = record && message.run === record.run; // the same text, read by another model
+    const before = record;
     record = new TextRecord(message);
-    text.clear();
-    drawn = 0;
-    credit = 0;
-    hovered = null;
+    record.append(message);
+    const sameRun = before && message.run === before.run;
+    const stands = sameRun && before.prompt === record.prompt && before.characters.every((c, i) => i >= drawn || c === record.characters[i]);
     askedAt = -Infinity;
-    if (!same) pinned = marked = null;
-    if (unit !== null && unit >= record.units) unit = null;
-    if (marked !== null && marked >= record.units) marked = null;
+    hovered = null;
+    if (!sameRun) pinned = marked = null;
+    if (unit !== null && unit >= record.rows) unit = null;
+    if (marked !== null && marked >= record.rows) marked = null;
+    if (!stands) {
+      text.clear();
+      drawn = credit = 0;
+      advance(message.instant); // prompt, example or a re-read text: at once
+    }
+    switches.show(record);
     recolour();
     arrange();
   }
@@ -175,15 +182,13 @@ export function mount({ element, send }) {
     if (message.kind === "start") begin(message);
     if (message.text !== undefined) {
       if (!record || message.run !== record.run) return; // what a text that is gone still had on its way
-      if (!record.append(message)) missed = Math.max(missed, message.serial);
+      if (message.kind === "more" && !record.append(message)) missed = Math.max(missed, message.serial);
       if (missed > record.serial) askAgain();
       if (missed >= message.serial) return;
       page.stats.columns = record.length;
-      if (message.kind === "start") advance(message.instant); // prompt, example or a re-read text: at once
     }
-    if (message.state && message.state !== serverState) serverState = message.state;
     if (message.state) {
-      page.state = message.state;
+      page.state = serverState = message.state;
       page.emit("state");
     }
     dirty = true;
@@ -301,17 +306,18 @@ export function mount({ element, send }) {
   });
   page.on("settings", () => showDistribution());
 
-  for (const group of element.querySelectorAll(".cr-switch")) {
-    group.addEventListener("click", (event) => {
-      const button = event.target.closest("button");
-      if (!button) return;
-      for (const other of group.children) other.setAttribute("aria-pressed", String(other === button));
-      if (group.dataset.switch === "order") order = button.dataset.value;
-      else map.shown = button.dataset.value;
+  const switches = new Switches(element, {
+    shown: (name) => send("show", { view: name }),
+    changed(yes) {
+      map.change = yes;
       recolour();
       arrange();
-    });
-  }
+    },
+    ordered(by) {
+      order = by;
+      arrange();
+    },
+  });
   $(".cr-notice button").addEventListener("click", () => notice(null));
   onTrouble((words) => notice({ kind: "problem", text: words }));
 

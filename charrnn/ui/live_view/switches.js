@@ -1,0 +1,70 @@
+// What the heatmap shows, whether its value or its change, and the order of its rows: buttons, or a list where names are long.
+
+import { nameOf, symbol } from "./captions.js";
+
+const MOST_BUTTONS = 8;
+
+export class Switches {
+  /** `on` has a function for each switch: shown(name), changed(yes), ordered(order). */
+  constructor(element, on) {
+    const $ = (selector) => element.querySelector(selector);
+    this.group = $(".cr-shown");
+    this.list = $(".cr-shown-list");
+    this.change = $(".cr-change");
+    this.offered = "";
+    this.group.addEventListener("click", ({ target }) => {
+      const button = target.closest("button");
+      if (button) on.shown(this.mark(button.dataset.value));
+    });
+    this.list.addEventListener("change", () => on.shown(this.mark(this.list.value)));
+    this.change.addEventListener("click", () => {
+      const yes = this.change.getAttribute("aria-pressed") !== "true";
+      this.change.setAttribute("aria-pressed", String(yes));
+      on.changed(yes);
+    });
+    const orders = $(".cr-orders");
+    orders.addEventListener("click", ({ target }) => {
+      const button = target.closest("button");
+      if (!button) return;
+      press(orders, button);
+      on.ordered(button.dataset.value);
+    });
+  }
+
+  /** Offer what this model has to show, and mark what is shown. */
+  show({ model, view }) {
+    const offered = model.views.join();
+    if (offered !== this.offered) this.offer(model.views);
+    this.offered = offered;
+    this.mark(view.name);
+  }
+
+  offer(names) {
+    const asButtons = names.length <= MOST_BUTTONS;
+    this.group.hidden = !asButtons || names.length < 2;
+    this.list.hidden = asButtons;
+    this.group.replaceChildren(
+      ...names.map((name) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.dataset.value = name;
+        button.textContent = symbol(name);
+        button.title = nameOf(name);
+        button.setAttribute("aria-label", nameOf(name) + " " + symbol(name));
+        return button;
+      }),
+    );
+    this.list.replaceChildren(...names.map((name) => new Option(nameOf(name) + "  " + symbol(name), name)));
+  }
+
+  mark(name) {
+    press(this.group, [...this.group.children].find((button) => button.dataset.value === name));
+    this.list.value = name;
+    this.change.textContent = "Δ" + symbol(name);
+    return name;
+  }
+}
+
+function press(group, pressed) {
+  for (const button of group.children) button.setAttribute("aria-pressed", String(button === pressed));
+}

@@ -1,0 +1,48 @@
+"""A folder of small networks of every kind, for tests that must not wait for a training: weights drawn, not learnt."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from charrnn import checkpoint
+from charrnn.networks import build
+from charrnn.vocab import Vocab
+
+VOCAB = Vocab("\n !',-.:;?" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "abcdefghijklmnopqrstuvwxyz")
+SMALL = {
+    "rnn": {"cell": "rnn", "hidden_dim": 20},
+    "gru": {"cell": "gru", "hidden_dim": 24},
+    "lstm": {"cell": "lstm", "hidden_dim": 28},
+    "lstm-layernorm": {"cell": "lstm", "hidden_dim": 16, "layer_norm": True},
+    "minigpt": {"cell": "minigpt", "hidden_dim": 32, "layers": 6, "heads": 4, "context": 16},
+}
+
+
+def save_small(folder: Path, config: dict[str, Any], vocab: Vocab = VOCAB, passage: str = "") -> None:
+    """One checkpoint; its weights are large enough for a cell state, or a residual stream, to leave −1 … 1."""
+    model, rng = build(config, len(vocab)), torch.Generator().manual_seed(len(config["cell"]))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=rng))
+        model.embed.weight.mul_(8)
+    checkpoint.save(
+        folder,
+        model,
+        vocab,
+        step=40,
+        seed=0,
+        recipe={"steps": 40},
+        data_sha256="0" * 64,
+        metrics={"train_loss_nats": 1.5, "val_stream_nats": 1.5, "val_cold_nats": 1.6, "minutes": 0.1, "sample": ""},
+        history=[],
+        saved={},
+        passage=passage,
+    )
+
+
+def save_all(root: Path) -> Path:
+    """All of them, one folder each."""
+    for name, config in SMALL.items():
+        save_small(root / name, config)
+    return root

@@ -1,0 +1,107 @@
+"""What the heatmap shows of a model: on which scale, in which order of its rows, and what if that is missing."""
+
+import numpy as np
+import pytest
+
+from charrnn.ui.activations import Display, nearest, rounded_up, scale_of
+from charrnn.ui.row_order import by_activity, by_similarity
+
+LSTM = ("h", "c", "i", "f", "g", "o")
+GRU = ("h", "r", "z", "n")
+MINIGPT = ("layer 2", "layer 1", "embedding")
+
+
+# ------------------------------------------------------------------ scales
+
+
+@pytest.mark.parametrize("name", "iforz")
+def test_a_gate_has_the_scale_zero_to_one_whatever_was_seen(name: str):
+    scale = scale_of(name, np.full((5, 3), 0.2))
+    assert (scale.low, scale.high, scale.change, scale.bounded) == (0, 1, 1, True)
+
+
+@pytest.mark.parametrize("name", "hgn")
+def test_what_a_tanh_bounds_has_its_scale(name: str):
+    scale = scale_of(name, np.full((5, 3), 0.2))
+    assert (scale.low, scale.high, scale.change, scale.bounded) == (-1, 1, 2, True)
+
+
+@pytest.mark.parametrize("name", ["c", "layer 6", "embedding", "of another network"])
+def test_whatever_else_is_scaled_by_what_was_seen_but_for_its_outliers(name: str):
+    values = np.random.default_rng(0).standard_normal((400, 50))
+    values[::40, 0] = 1000.0
+    scale = scale_of(name, values)
+    assert scale.low == -scale.high and not scale.bounded
+    assert np.mean(np.abs(values) <= scale.high) >= 0.95 and scale.high == 2
+    assert np.mean(np.abs(np.diff(values, axis=0)) <= scale.change) >= 0.95 and scale.change == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "end"),
+    [(0, 0.001), (1, 1), (1.01, 1.2), (2.1, 2.5), (3.3, 4), (9.1, 10), (10, 10), (0.033, 0.04), (740, 800), (7e4, 8e4)],
+)
+def test_a_scale_ends_at_a_number_that_can_be_read(value: float, end: float):
+    assert rounded_up(value) == end
+
+
+def test_a_scale_survives_values_that_never_move():
+    scale = scale_of("c", np.zeros((1, 4)))
+    assert scale.high > 0 and scale.change > 0
+
+
+def test_a_display_says_how_many_rows_there_are_and_orders_them_all():
+    values = np.random.default_rng(1).standard_normal((60, 9)).astype(np.float32)
+    told = Display.of("c", values).told()
+    assert (told["name"], told["rows"], told["bounded"]) == ("c", 9, False)
+    assert sorted(told["orders"]["similarity"]) == sorted(told["orders"]["activity"]) == list(range(9))
+
+
+# ------------------------------------------------------------------ switching
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "shown"),
+    [
+        (LSTM, "c", "c"),
+        (("h",), "c", "h"),
+        (GRU, "c", "h"),
+        (MINIGPT, "c", "layer 2"),
+        (MINIGPT, "layer 1", "layer 1"),
+        (LSTM, "layer 1", "h"),
+        (GRU, "f", "z"),
+        (LSTM, "z", "f"),
+        (GRU, "g", "n"),
+        (LSTM, "n", "g"),
+        (GRU, "", "h"),
+        (LSTM, "no such thing", "h"),
+    ],
+)
+def test_what_a_model_has_not_got_is_shown_by_what_is_nearest(names: tuple[str, ...], asked: str, shown: str):
+    assert nearest(names, asked) == shown
+
+
+# ------------------------------------------------------------------ the order of the rows
+
+
+def test_similar_units_stand_together():
+    rng = np.random.default_rng(0)
+    groups = rng.standard_normal((300, 4))
+    members = np.repeat(np.arange(4), 8)
+    states = groups[:, members] + 0.3 * rng.standard_normal((300, 32))
+    shuffled = rng.permutation(32)
+    order = by_similarity(states[:, shuffled])
+    assert sorted(order) == list(range(32))
+    in_order = members[shuffled[order]]
+    assert (np.diff(in_order) != 0).sum() == 3  # four groups, three borders
+
+
+def test_a_unit_that_never_moves_comes_last():
+    states = np.random.default_rng(0).standard_normal((50, 5))
+    states[:, 2] = 0.7
+    assert by_similarity(states)[-1] == 2
+    assert by_activity(states)[-1] == 2
+
+
+def test_the_liveliest_unit_comes_first():
+    states = np.array([[0.0, 0.0, 0.0], [0.1, 1.0, 0.5], [0.0, 0.0, 0.0]])
+    assert by_activity(states) == [1, 2, 0]

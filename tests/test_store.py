@@ -1,0 +1,40 @@
+"""Which models a folder offers, and that they are read once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from charrnn.ui import store as room
+from charrnn.ui.reader import Reader
+from charrnn.ui.store import Store, facts
+from tests.small_models import SMALL, save_small
+
+
+def test_models_are_offered_in_a_sensible_order_with_size_and_quality(tmp_path: Path):
+    for name in ("zebra", "rnn-lab", "best", "minigpt", "lstm", "rnn-seq512", "rnn"):
+        save_small(tmp_path / name, SMALL["minigpt" if name == "minigpt" else "lstm"])
+    infos = Store(tmp_path).infos()
+    titles = [Reader.title_of(info) for info in infos]
+    assert titles == [
+        "Vanilla RNN",
+        "RNN, long context 512",
+        "LSTM",
+        "MiniGPT",
+        "Best: LSTM, 28 units",
+        "Vanilla RNN, lab recipe",
+        "zebra",
+    ]
+    assert facts(infos[0]).endswith("k parameters · 2.16 bits per character")
+
+
+def test_many_who_come_at_once_read_the_folder_and_a_model_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    calls: list[str] = []
+    for name in ("list_checkpoints", "load"):
+        real = getattr(room, name)
+        monkeypatch.setattr(room, name, lambda *given, real=real, name=name: calls.append(name) or real(*given))
+    save_small(tmp_path / "gru", SMALL["gru"])
+    fresh = Store(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        readers = list(pool.map(lambda _: fresh.reader("gru"), range(16)))
+    assert sorted(calls) == ["list_checkpoints", "load"] and len(set(map(id, readers))) == 1
