@@ -1,57 +1,113 @@
+"""How far back the gradient reaches, against autograd from leaf states, finite differences and closed forms."""
+
 import copy
+import math
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from charrnn.cells import HiddenState
 from charrnn.gradient_flow import first_crossing, gradient_flow, gradient_norms
+from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 
+CELLS = [(cell, layer_norm) for cell in ("rnn", "gru", "lstm") for layer_norm in (False, True)]
+every_cell = pytest.mark.parametrize(("cell", "layer_norm"), CELLS)
 
-def small_model(hidden_dim=6, seed=0):
+
+def drawn(model, seed=0):
+    """The model with weights that say something, and a text."""
     rng = torch.Generator().manual_seed(seed)
-    model = CharRNN(5, hidden_dim)
     for parameter in model.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=rng) * 0.5)
     return model, torch.randint(5, (40,), generator=rng)
 
 
-def test_norms_equal_autograd_of_the_one_loss_through_the_readable_loop():
-    model, ids = small_model()
-    norms = gradient_norms(model, ids, torch.tensor([12, 30]), max_lag=10)
+def recurrent(cell="rnn", layer_norm=False, hidden_dim=6):
+    return drawn(CharRNN(5, hidden_dim, cell, layer_norm))
+
+
+def attentive(context=8):
+    return drawn(MiniGPT(5, hidden_dim=8, layers=3, heads=2, context=context))
+
+
+@every_cell
+def test_norms_equal_autograd_through_the_readable_loop_from_leaf_states(cell, layer_norm):
+    """For each lag: the state there as leaves (of an LSTM h and c, each for itself), the loop on to the one loss."""
+    model, ids = recurrent(cell, layer_norm)
+    positions = [10, 12, 30, 38]
+    norms = gradient_norms(model, ids, torch.tensor(positions), max_lag=10)
+    assert norms.shape == (11, 4)
     exact = copy.deepcopy(model).double()
-    for column, position in enumerate((12, 30)):
-        state, states = exact.cell.initial_state(1), []
-        for x in exact.embed(ids[: position + 1])[:, None]:
-            h = exact.cell(x, state).h
-            h.retain_grad()
-            state = HiddenState(h)
-            states.append(h)
-        F.cross_entropy(exact.head(state.h), ids[position + 1 : position + 2]).backward()
+    for column, position in enumerate(positions):
         for lag in range(11):
-            assert norms[lag, column] == pytest.approx(states[position - lag].grad.norm().item(), rel=1e-10)
+            _, state = exact(ids[None, : position - lag + 1])
+            leaves = [part.detach().requires_grad_() for part in state]
+            logits, end = exact.head(leaves[0]), type(state)(*leaves)
+            if lag:
+                logits = exact(ids[None, position - lag + 1 : position + 1], end)[0][:, -1]
+            loss = F.cross_entropy(logits, ids[position + 1 : position + 2])
+            gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+            assert norms[lag, column].item() == pytest.approx(torch.cat(gradients).norm().item(), rel=1e-10)
 
 
-def test_the_gradient_at_a_lag_agrees_with_finite_differences():
-    model, ids = small_model()
-    exact, position, lag, eps = copy.deepcopy(model).double(), 20, 4, 1e-5
-    h = exact.states(ids[None, : position - lag + 1])[0, -1]
+@every_cell
+def test_the_gradient_at_a_lag_agrees_with_finite_differences(cell, layer_norm):
+    model, ids = recurrent(cell, layer_norm)
+    exact, position, lag, eps = copy.deepcopy(model).double().requires_grad_(False), 20, 4, 1e-5
+    _, state = exact(ids[None, : position - lag + 1])
+    packed = torch.cat(list(state), dim=1)  # (1, 6) or (1, 12)
 
-    def loss(h):
-        logits, _ = exact(ids[None, position - lag + 1 : position + 1], HiddenState(h[None]))
+    def loss(packed):
+        logits, _ = exact(ids[None, position - lag + 1 : position + 1], type(state)(*packed.split(6, dim=1)))
         return F.cross_entropy(logits[:, -1], ids[position + 1 : position + 2]).item()
 
-    with torch.no_grad():
-        directions = torch.eye(6, dtype=torch.float64) * eps
-        by_differences = torch.tensor([(loss(h + d) - loss(h - d)) / (2 * eps) for d in directions])
+    directions = torch.eye(packed.shape[1], dtype=torch.float64) * eps
+    by_differences = torch.tensor([(loss(packed + d) - loss(packed - d)) / (2 * eps) for d in directions])
     norms = gradient_norms(model, ids, torch.tensor([position]), max_lag=lag)
-    assert norms[lag, 0] == pytest.approx(by_differences.norm().item(), rel=1e-6)
+    assert norms[lag, 0].item() == pytest.approx(by_differences.norm().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("lag", [0, 1, 5, 7])
+def test_through_a_transformer_it_is_that_of_the_first_blocks_input_by_finite_differences(lag):
+    model, ids = attentive(context=8)
+    exact, position, eps = copy.deepcopy(model).double().requires_grad_(False), 20, 1e-5
+    x = exact.embed(ids[None, position - 7 : position + 1])  # the last eight characters, (1, 8, d)
+
+    def loss(shift):
+        moved = x.clone()
+        moved[0, 7 - lag] += shift
+        return F.cross_entropy(exact.from_embedded(moved)[0][:, -1], ids[position + 1 : position + 2]).item()
+
+    directions = torch.eye(8, dtype=torch.float64) * eps
+    by_differences = torch.tensor([(loss(d) - loss(-d)) / (2 * eps) for d in directions])
+    norms = gradient_norms(model, ids, torch.tensor([position]), max_lag=7)
+    assert norms[lag, 0].item() == pytest.approx(by_differences.norm().item(), rel=1e-6)
+
+
+def test_beyond_its_context_a_transformer_has_no_gradient_at_all():
+    model, ids = attentive(context=8)
+    norms = gradient_norms(model, ids, torch.tensor([20, 30]), max_lag=15)
+    assert (norms[:8] > 0).all()
+    assert (norms[8:] == 0).all()
+    flow = gradient_flow(model, ids.tolist(), max_lag=15)
+    assert (flow.median[8:] == 0).all() and (flow.high[8:] == 0).all()
+    assert flow.horizon_chars is not None and flow.horizon_chars <= 8
+
+
+def test_positions_of_a_transformer_are_measured_in_pieces_without_a_change(monkeypatch):
+    model, ids = attentive()
+    positions = torch.arange(15, 38)
+    whole = gradient_norms(model, ids, positions, max_lag=10)
+    monkeypatch.setattr("charrnn.gradient_flow.WINDOWS_AT_ONCE", 4)
+    assert torch.allclose(gradient_norms(model, ids, positions, max_lag=10), whole, rtol=1e-12)
+    one_by_one = [gradient_norms(model, ids, position[None], max_lag=10) for position in positions]
+    assert torch.allclose(torch.cat(one_by_one, dim=1), whole, rtol=1e-12)
 
 
 def test_without_input_and_state_an_orthogonal_net_neither_loses_nor_gains_gradient():
-    model, ids = small_model(hidden_dim=8)
+    model, ids = recurrent(hidden_dim=8)
     with torch.no_grad():
         torch.nn.init.orthogonal_(model.cell.W_hh.weight)
         model.cell.W_hh.bias.zero_()
@@ -62,7 +118,7 @@ def test_without_input_and_state_an_orthogonal_net_neither_loses_nor_gains_gradi
 
 
 def test_a_scaled_orthogonal_net_loses_exactly_its_scale_a_step():
-    model, ids = small_model(hidden_dim=8)
+    model, ids = recurrent(hidden_dim=8)
     with torch.no_grad():
         torch.nn.init.orthogonal_(model.cell.W_hh.weight, gain=0.8)
         model.cell.W_hh.bias.zero_()
@@ -73,27 +129,75 @@ def test_a_scaled_orthogonal_net_loses_exactly_its_scale_a_step():
     assert flow.half_life_chars == pytest.approx(np.log(0.5) / np.log(0.8), rel=1e-5)
 
 
-def test_the_curve_starts_at_one_and_the_band_holds_the_median():
-    model, ids = small_model()
+@pytest.mark.parametrize(("cell", "rows", "first"), [("gru", slice(8, 16), 0), ("lstm", slice(8, 16), 1)])
+def test_a_gate_that_keeps_nine_tenths_loses_a_tenth_of_the_gradient_a_step(cell, rows, first):
+    """Without recurrent weights the way back is the gate alone: z of a GRU, f of an LSTM once h has passed into c."""
+    model, ids = recurrent(cell, hidden_dim=8)
+    with torch.no_grad():
+        model.cell.W_hh.weight.zero_()
+        model.cell.W_ih.weight.zero_()
+        model.cell.W_hh.bias.fill_(0.3)
+        model.cell.W_hh.bias[rows] = math.log(0.9 / 0.1)
+    flow = gradient_flow(model, ids.tolist(), max_lag=20)
+    assert np.allclose(flow.median[first:] / flow.median[first], 0.9 ** flow.lags[: 21 - first], rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [recurrent, attentive])
+def test_the_curve_starts_at_one_and_the_band_holds_the_median(make):
+    model, ids = make()
     flow = gradient_flow(model, ids.tolist(), max_lag=10, positions=20)
     assert flow.positions == 20
     assert flow.median[0] == 1
     assert (flow.low <= flow.median).all() and (flow.median <= flow.high).all()
 
 
-def test_the_shortest_text_has_one_position_and_a_shorter_one_is_refused():
-    model, ids = small_model()
+def test_512_positions_are_spread_over_the_text_from_end_to_end():
+    model, _ = recurrent()
+    ids = torch.randint(5, (3000,), generator=torch.Generator().manual_seed(1))
+    flow = gradient_flow(model, ids.tolist(), max_lag=6)
+    assert flow.positions == 512
+    positions = torch.linspace(6, 2998, 512, dtype=torch.float64).round().long()
+    norms = gradient_norms(model, ids, positions, max_lag=6)
+    assert len(positions.unique()) == 512
+    assert np.allclose(flow.median, np.median((norms / norms[0]).numpy(), axis=1), rtol=1e-12)
+
+
+def test_a_text_with_fewer_positions_is_measured_at_all_of_them():
+    model, ids = recurrent()
+    flow = gradient_flow(model, ids.tolist(), max_lag=10)
+    assert flow.positions == 29  # 10 … 38
+    norms = gradient_norms(model, ids, torch.arange(10, 39), max_lag=10)
+    assert np.allclose(flow.geometric_mean, (norms / norms[0]).log().mean(1).exp(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("make", [recurrent, attentive])
+def test_the_shortest_text_has_one_position_and_a_shorter_one_is_refused(make):
+    model, ids = make()
     assert gradient_flow(model, ids[:12].tolist(), max_lag=10).positions == 1
     with pytest.raises(ValueError, match="11 characters.*at least 12"):
         gradient_flow(model, ids[:11].tolist(), max_lag=10)
 
 
-def test_a_model_that_is_certain_has_no_gradient_to_follow():
-    model = CharRNN(1, 4)
+@pytest.mark.parametrize(
+    "model",
+    [CharRNN(1, 4), CharRNN(1, 4, "lstm", layer_norm=True), MiniGPT(1, 8, layers=1, heads=2, context=4)],
+    ids=["rnn", "lstm", "minigpt"],
+)
+def test_a_model_that_is_certain_has_no_gradient_to_follow(model):
     with pytest.raises(ValueError, match="no gradient"):
         gradient_flow(model, [0] * 30, max_lag=10)
+
+
+@pytest.mark.parametrize("make", [recurrent, attentive])
+def test_the_model_is_left_as_it_was(make):
+    model, ids = make()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    gradient_flow(model, ids.tolist(), max_lag=10)
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
 
 
 def test_a_crossing_is_interpolated_on_the_logarithm():
     assert first_crossing(np.array([1, 0.8, 0.2]), 0.4) == pytest.approx(1.5)
     assert first_crossing(np.array([1, 0.8, 0.7]), 0.4) is None
+    assert first_crossing(np.array([1, 0.8, 0.0]), 0.4) == 2
