@@ -18,10 +18,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A room imports only lower floors; rooms on one floor do not know each other.
 FLOORS = [
-    {"vocab", "metrics"},
-    {"corpus", "cells"},
+    {"vocab", "metrics", "published"},
+    {"corpus", "cells", "dropout", "ngram", "text_quality"},
     {"bptt", "sampling"},
-    {"model"},
+    {"model", "minigpt"},
+    {"networks"},
     {"training", "checkpoint", "gradient_flow"},
     {"hub", "figures"},
     {"ui"},
@@ -31,12 +32,13 @@ FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floo
 # The rooms each library may enter by. A library that is not listed has no door.
 DOORS = {
     "numpy": set(FLOOR_OF) - FLOORS[0],
-    "torch": set.union(*FLOORS[1:5]),
+    "torch": set.union(*FLOORS[1:6]),
     "safetensors": {"checkpoint"},
     "huggingface_hub": {"hub"},
     "plotly": {"figures"},
     "gradio": {"ui"},
 }
+GLOBAL_DICE = {"torch.manual_seed", "torch.seed", "torch.set_rng_state", "np.random.seed", "random.seed"}
 RUNS_CODE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve"}
 
 
@@ -109,6 +111,16 @@ def code_running_findings(root: Path) -> list[str]:
             elif isinstance(node, ast.keyword) and node.arg in {"trust_remote_code", "allow_pickle"}:
                 names.append((node.value.lineno, node.arg))
         findings += [f"{path.relative_to(root).as_posix()}:{line}: {name}" for line, name in names]
+    return findings
+
+
+def global_dice_findings(root: Path) -> list[str]:
+    """Where the package would throw or set dice that everyone shares, one line each."""
+    findings = []
+    for path in sorted((root / "charrnn").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in GLOBAL_DICE:
+                findings.append(f"{path.relative_to(root).as_posix()}:{node.lineno}: {ast.unparse(node)}")
     return findings
 
 
@@ -214,6 +226,11 @@ def test_a_clean_project_is_clean(tmp_path):
         ("charrnn/vocab.py", "import charrnn.cells", "vocab must not know cells"),
         ("charrnn/cells.py", "def late():\n    from charrnn.ui import build_demo", "cells must not know ui"),
         ("charrnn/training.py", "from charrnn.checkpoint import save", "training must not know checkpoint"),
+        ("charrnn/training/run.py", "from charrnn.checkpoint import save", "training must not know checkpoint"),
+        ("charrnn/minigpt/model.py", "from charrnn.model import CharRNN", "minigpt must not know model"),
+        ("charrnn/model.py", "from charrnn.networks import build", "model must not know networks"),
+        ("charrnn/text_quality.py", "from charrnn.ngram import fit", "text_quality must not know ngram"),
+        ("charrnn/published.py", "import numpy", "numpy has no door into published"),
         ("charrnn/figures.py", "from charrnn.hub import resolve", "figures must not know hub"),
         ("charrnn/model.py", "from charrnn import cells, training", "model must not know training"),
         ("charrnn/model.py", "import charrnn", "charrnn is no room"),
@@ -266,6 +283,19 @@ def test_a_model_in_evaluation_mode_is_no_finding(tmp_path):
     assert code_running_findings(plant(tmp_path, {"charrnn/checkpoint.py": "model.eval()\nmodel.load('x')"})) == []
 
 
+# ------------------------------------------------------------------------------------------------ dice
+
+
+def test_the_package_leaves_the_dice_of_everyone_alone():
+    assert global_dice_findings(ROOT) == []
+
+
+def test_planted_global_dice_are_found_and_own_ones_are_not(tmp_path):
+    planted = "import torch\ntorch.manual_seed(1)\ntorch.Generator().manual_seed(1)\nrng.manual_seed(2)"
+    plant(tmp_path, {"charrnn/training/run.py": planted, "scripts/train.py": "import torch\ntorch.manual_seed(1)"})
+    assert global_dice_findings(tmp_path) == ["charrnn/training/run.py:2: torch.manual_seed"]
+
+
 # ------------------------------------------------------------------------------------------------ work at import
 
 
@@ -299,8 +329,8 @@ def test_planted_work_at_import_is_found(tmp_path):
         assert work in found.get(name, []), name
 
 
-def test_importing_the_model_loads_no_interface_library():
-    assert libraries_loaded_by(ROOT, "charrnn.model") == {"torch", "numpy"}
+def test_importing_the_model_and_what_trains_it_loads_no_interface_library():
+    assert libraries_loaded_by(ROOT, "charrnn.model, charrnn.training, charrnn.gradient_flow") == {"torch", "numpy"}
 
 
 def test_a_planted_interface_library_is_found(tmp_path):
