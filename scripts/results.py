@@ -82,33 +82,23 @@ def context(facts: Facts) -> str:
     """What a longer window brings in training, and how much context the trained networks use."""
     body = []
     for family, name in FAMILIES.items():
-        names = [name if length == 128 else f"{name}-seq{length}" for length in LENGTHS]
-        body.append(
-            [
-                family,
-                *(f"{facts.nats(run):.3f}" for run in names),
-                *(f"{facts.nats(run, 'train_loss_nats'):.3f}" for run in names),
-            ]
-        )
-    heads = [
-        "val `stream`, then train",
-        *(f"{length}" for length in LENGTHS),
-        *(f"train {length}" for length in LENGTHS),
-    ]
-    trained = markdown_table(heads, body)
+        for length in LENGTHS:
+            if run := facts.runs.get(name if length == 128 else f"{name}-seq{length}"):
+                losses = (run["metrics"][figure] for figure in ("train_loss_nats", "val_stream_nats", "val_cold_nats"))
+                body.append([family, f"{length}", f"{run['step']}", *(f"{nats:.3f}" for nats in losses)])
+    trained = markdown_table(["network", "window", "steps", "train", "val `stream`", "val `cold`"], body)
     rows = sorted(facts.rows("position"), key=lambda row: row["excess_nats"][4], reverse=True)
-    contexts = rows[0]["contexts"]
     used = markdown_table(
-        ["network", *map(str, contexts), "all but 0.01"],
+        ["network", *map(str, rows[0]["contexts"]), "all but 0.01"],
         [
             [f"`{row['model']}`", *(f"{nats:.3f}" for nats in row["loss_nats"]), f"{row['effective_context']}"]
             for row in rows
         ],
     )
     return (
-        "The same number of characters in every step, windows of 128, 256 and 512 characters; MiniGPT's context is its "
-        f"window. `stream` and train.\n\n{trained}\n\nThe loss of the same held-out characters with only the last n "
-        f"characters to go by, and the n from which on more are worth at most 0.01 nats:\n\n{used}"
+        "Windows of 128, 256 and 512 characters, 8192 characters in every step; MiniGPT's context is its window.\n\n"
+        f"{trained}\n\nThe loss of the same held-out characters with only the last n characters to go by, and the n from "
+        f"which on more are worth at most 0.01 nats:\n\n{used}"
     )
 
 
