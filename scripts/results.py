@@ -97,8 +97,8 @@ def context(facts: Facts) -> str:
     )
     return (
         "Windows of 128, 256 and 512 characters, 8192 characters in every step; MiniGPT's context is its window.\n\n"
-        f"{trained}\n\nThe loss of the same held-out characters with only the last n characters to go by, and the n from "
-        f"which on more are worth at most 0.01 nats:\n\n{used}"
+        f"{trained}\n\nThe loss of the same held-out characters with only the last n characters to go by, and the n "
+        f"from which on more are worth at most 0.01 nats:\n\n{used}"
     )
 
 
