@@ -2,9 +2,12 @@
 Write a text with a checkpoint.
 
     python scripts/sample.py --checkpoint rnn --prompt "ROMEO:" --chars 500 --temperature 0.8 --seed 7
+    python scripts/sample.py --checkpoint minigpt --step 300                       as it wrote after 300 updates
     python scripts/sample.py --state-dict solution.safetensors --data input.txt    your own solution of the lab sheet
 
-The text goes to stdout as it is written; an error is one line on stderr and exit code 2.
+Every network writes. Whether a state dict is that of a vanilla, a GRU or an LSTM cell, with layer norm or without,
+follows from its names and shapes. The text goes to stdout as it is written; an error is one line on stderr and exit
+code 2.
 """
 
 import argparse
@@ -18,7 +21,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from charrnn import checkpoint
 from charrnn.corpus import read_text, tiny_shakespeare
-from charrnn.model import CharRNN
+from charrnn.networks import Network
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.vocab import Vocab
 
@@ -28,7 +31,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--checkpoint", default="rnn", help="a name under checkpoints/, or any checkpoint folder")
-    model.add_argument("--state-dict", type=Path, help="a bare state dict as safetensors; needs the text it learnt")
+    model.add_argument(
+        "--state-dict", type=Path, help="the bare state dict of a CharRNN as safetensors; needs the text it learnt"
+    )
     parser.add_argument("--step", type=int, help="one of the checkpoint's saved steps (default: the last)")
     parser.add_argument("--data", type=Path, help="with --state-dict: its corpus (default: Tiny Shakespeare)")
     parser.add_argument("--prompt", default="ROMEO:", help="the text to go on from (default: ROMEO:)")
@@ -48,7 +53,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def read_model(options: argparse.Namespace) -> tuple[CharRNN, Vocab]:
+def read_model(options: argparse.Namespace) -> tuple[Network, Vocab]:
     """The model and the characters it knows. Raises ValueError."""
     if options.state_dict is not None:
         vocab = Vocab.from_text(read_text(options.data) if options.data else tiny_shakespeare())

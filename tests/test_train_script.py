@@ -1,26 +1,24 @@
-"""`scripts/train.py` and `scripts/sample.py` as processes: what a person types and sees."""
+"""
+`scripts/train.py`: what a person types and sees.
 
-import os
+A process where it is about signals, kills and pipes; else the script's own `main`, which is much quicker.
+"""
+
 import random
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from charrnn import checkpoint
+from charrnn.checkpoint.safe_file import read_header
 from charrnn.corpus import Corpus
-from charrnn.model import CharRNN
-from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.training import Recipe, Training
-from charrnn.vocab import Vocab
 from scripts import train
+from tests.calling import call, command, interrupted, said
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200
 SMALL = "--steps 60 --batch 8 --seq-len 16 --hidden-dim 16 --save-every 7 --threads 1".split()
 
@@ -32,14 +30,12 @@ def corpus(tmp_path):
     return path
 
 
-def command(script, *arguments):
-    return [sys.executable, str(REPOSITORY / "scripts" / script), *map(str, arguments)]
-
-
-def call(script, *arguments, **environment):
-    return subprocess.run(
-        command(script, *arguments), capture_output=True, text=True, env=os.environ | environment, timeout=120
-    )
+@pytest.fixture
+def typed(capsys, monkeypatch):
+    """The script called with these arguments in this process, its texts short."""
+    monkeypatch.setattr(train, "PASSAGE_CHARS", 40)
+    monkeypatch.setattr(train, "SAMPLE_CHARS", 20)
+    return lambda *arguments: said(capsys, train.main, *arguments)
 
 
 def weights(folder):
@@ -55,13 +51,15 @@ def test_a_run_prints_its_curve_and_a_sample_and_leaves_a_whole_checkpoint(corpu
     result = call("train.py", "--data", corpus, "--out", out, *SMALL)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert [line.split()[1] for line in lines if line.startswith("step ")] == ["0", "10", "30", "60"]
+    assert [line.split()[1] for line in lines if line.startswith("step ")] == ["0", "10", "60"]
     assert "----- T=0.8 -----" in lines
     assert all(word in lines[0] for word in ("loss=", "ppl=", "bpc=", "val_loss=", "val_ppl=", "val_bpc="))
     info = checkpoint.describe(out)
-    assert info.saved_steps == [0, 10, 30, 60]
-    assert [point.step for point in info.history] == [0, 10, 30, 60]
-    assert info.metrics["val_stream_nats"] == pytest.approx(info.history[-1].val_loss_nats)
+    assert info.saved_steps == [0, 10, 60]
+    assert [point.step for point in info.history] == [0, 10, 60]
+    assert info.metrics["val_stream_nats"] == pytest.approx(info.history[-1].val_loss_nats, abs=1e-3)
+    dtypes = {tensor["dtype"] for tensor in read_header(out / "model.safetensors").header.values()}
+    assert dtypes == {"F16"}, "the weights were rounded, as that cost next to nothing"
     assert not (out / "training.safetensors").exists()
 
 
@@ -163,39 +161,43 @@ def test_a_run_that_diverges_names_step_norm_and_the_last_good_checkpoint(corpus
         (TEXT.encode(), ["--learning-rate", "-1"], "learning_rate is -1"),
         (TEXT.encode(), ["--resume"], "no unfinished run"),
         (TEXT.encode(), ["--max-grad-norm", "inf"], "max_grad_norm is inf"),
+        (TEXT.encode(), ["--dropout", "1"], "dropout is 1"),
+        (TEXT.encode(), ["--initialisation", "zeros"], "initialisation is 'zeros': give one of default"),
+        (TEXT.encode(), ["--stateful", "--batch", "128"], "do without stateful"),
+        (TEXT.encode(), ["--cell", "minigpt", "--stateful"], "that is for recurrent cells, leave it False"),
+        (TEXT.encode(), ["--cell", "minigpt", "--layer-norm"], "that is for recurrent cells, leave it False"),
+        (TEXT.encode(), ["--cell", "minigpt", "--hidden-dim", "10"], "give heads that divide hidden_dim"),
+        (TEXT.encode(), ["--all", "--stateful"], "that is for recurrent cells, leave it False"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(tmp_path, content, flags, reason):
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, typed, content, flags, reason):
     path = tmp_path / "text.txt"
     if content is not None:
         path.write_bytes(content)
-    result = call("train.py", "--data", path, "--out", tmp_path / "rnn", *flags)
-    assert result.returncode == 2
-    assert reason in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    result = typed("--data", path, "--out", tmp_path / "rnn", *flags)
+    assert result.code == 2
+    assert reason in result.err
+    assert len(result.err.splitlines()) == 1
+    assert not (tmp_path / "rnn").exists()
 
 
-def test_resume_refuses_another_recipe_and_another_text(corpus, tmp_path):
+def test_resume_refuses_another_recipe_and_another_text(corpus, tmp_path, typed):
     out = tmp_path / "rnn"
-    process = subprocess.Popen(
-        command("train.py", "--data", corpus, "--out", out, *SMALL, "--steps", 10**6), stdout=subprocess.DEVNULL
-    )
-    while not checkpoint.holds_run(out):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
+    with interrupted(at=3):
+        assert typed("--data", corpus, "--out", out, *SMALL).code == 128 + signal.SIGINT
     for flags, reason in {
-        ("--batch", 9): "has batch 8, not 9",
+        ("--batch", 9): f"has batch 8, not 9: go on with that, or remove {out / 'training.safetensors'} to start anew",
         ("--seed", 5): "has seed 0, not 5",
-        ("--recipe", "lab"): "not",
+        ("--cell", "gru"): "has cell rnn, not gru",
+        ("--layer-norm",): "has layer_norm False, not True",
+        ("--recipe", "rnn-lab"): "not",
     }.items():
-        result = call("train.py", "--data", corpus, "--out", out, "--resume", *flags)
-        assert (result.returncode, reason in result.stderr) == (2, True)
+        result = typed("--data", corpus, "--out", out, "--resume", *flags)
+        assert (result.code, reason in result.err, result.err.count("\n")) == (2, True, 1)
     other = tmp_path / "other.txt"
     other.write_text(TEXT.upper(), encoding="utf-8")
-    result = call("train.py", "--data", other, "--out", out, "--resume")
-    assert (result.returncode, "give the same --data" in result.stderr) == (2, True)
+    result = typed("--data", other, "--out", out, "--resume")
+    assert (result.code, "give the same --data" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -209,18 +211,24 @@ def test_resume_refuses_another_recipe_and_another_text(corpus, tmp_path):
         lambda tensors, run: tensors.pop("model.head.bias"),
         lambda tensors, run: tensors.update({"else": torch.zeros(1)}),
         lambda tensors, run: tensors["model.head.bias"].fill_(float("nan")),
+        lambda tensors, run: run.pop("position"),
+        lambda tensors, run: run.update(position={"offset": 0}),
+        lambda tensors, run: run.update(position=[0, 0]),
+        lambda tensors, run: tensors.update({"carried.h": torch.zeros(2, 4), "carried.x": torch.zeros(2, 4)}),
+        lambda tensors, run: tensors.update({"carried.a": torch.zeros(2, 4)} | {"carried.h": torch.zeros(1)}),
+        lambda tensors, run: tensors.update(dropout_rng=torch.zeros(3, dtype=torch.uint8)),
     ],
 )
-def test_a_damaged_run_is_refused_in_one_line(corpus, tmp_path, damage):
-    training = Training(Corpus.from_text(TEXT), Recipe(steps=50, batch=2, seq_len=4, hidden_dim=4))
+def test_a_damaged_run_is_refused_in_one_line(corpus, tmp_path, typed, damage):
+    training = Training(Corpus.from_text(TEXT), Recipe(steps=50, batch=2, seq_len=4, hidden_dim=4, stateful=True))
     training.measure()
     training.advance()
     tensors, run = training.state()
     damage(tensors, run)
     checkpoint.save_run(tmp_path, tensors, run | {"threads": 1})
-    result = call("train.py", "--data", corpus, "--out", tmp_path, "--resume")
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1
+    result = typed("--data", corpus, "--out", tmp_path, "--resume")
+    assert result.code == 2
+    assert len(result.err.splitlines()) == 1
 
 
 def test_resume_uses_the_threads_of_the_run(corpus, tmp_path):
@@ -231,87 +239,42 @@ def test_resume_uses_the_threads_of_the_run(corpus, tmp_path):
         for threads, flags, expected in [(1, [], 1), (2, [], 2), (2, ["--threads", "1"], 1)]:
             checkpoint.save_run(tmp_path, tensors, run | {"threads": threads})
             options = train.parse(["--out", str(tmp_path), "--resume", *flags])
-            train.start(options, Corpus.from_text(TEXT))
+            train.start(options, "rnn", tmp_path, Corpus.from_text(TEXT))
             assert torch.get_num_threads() == expected
     finally:
         torch.set_num_threads(before)
 
 
-def test_the_sample_script_writes_what_python_writes():
-    arguments = ["--prompt", "JULIET:", "--chars", 80, "--temperature", 0.9, "--top-k", 12, "--top-p", 0.9, "--seed", 5]
-    result = call("sample.py", "--checkpoint", "rnn", *arguments)
-    loaded = checkpoint.load(REPOSITORY / "checkpoints/rnn")
-    decoder, settings = loaded.model.decoder(), SamplingSettings(0.9, 12, 0.9)
-    steps = generate(decoder, decoder.prefill(loaded.vocab.encode("JULIET:")), 80, settings, Dice(5))
-    assert result.stdout == "JULIET:" + loaded.vocab.decode(step.id for step in steps) + "\n"
-    ctx = torch.tensor([loaded.vocab.encode("JULIET:")])
-    ids = loaded.model.sample(ctx, 80, temperature=0.9, top_k=12, top_p=0.9, seed=5)
-    assert result.stdout == loaded.vocab.decode(ids[0].tolist()) + "\n"
-
-
-def test_the_sample_script_writes_with_a_lab_solution(tmp_path, corpus):
-    vocab = Vocab.from_text(TEXT)
-    solution = CharRNN(len(vocab), 8)
-    save_file(solution.state_dict(), tmp_path / "solution.safetensors")
-    result = call(
-        "sample.py",
-        "--state-dict",
-        tmp_path / "solution.safetensors",
-        "--data",
-        corpus,
-        "--prompt",
-        "fox",
-        "--chars",
-        20,
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("fox") and len(result.stdout) == 24
-
-
 @pytest.mark.parametrize(
-    ("flags", "reason"),
+    "flags",
     [
-        (["--checkpoint", "nowhere"], "cannot read"),
-        (["--prompt", "Ω"], "'Ω' at position 0"),
-        (["--temperature", "-1"], "temperature is -1"),
-        (["--top-p", "0"], "top_p is 0"),
-        (["--seed", "-1"], "seed is -1"),
-        (["--step", "7"], "has no step 7"),
-        (["--state-dict", "solution.pt", "--data", str(Path(__file__))], "cannot read"),
+        ["--threads", "99999999999"],
+        ["--seed", "-1"],
+        ["--seed", "99999999999999999999999"],
+        ["--save-every", "0"],
+        ["--cell", "elman"],
+        ["--recipe", "tuned"],
+        ["--device", "tpu"],
+        ["--all", "--cell", "lstm"],
+        ["--all", "--recipe", "lstm"],
+        ["--all", "--push-to-hub", "me/rnn"],
+        ["--all", "--resume"],
+        ["--recipe", "lstm", "--cell", "gru"],
     ],
+    ids=" ".join,
 )
-def test_what_the_sample_script_cannot_do_is_one_line_and_exit_code_2(flags, reason):
-    result = call("sample.py", *flags)
-    assert result.returncode == 2
-    assert reason in result.stderr
-    assert len(result.stderr.splitlines()) == 1
-    assert result.stdout == ""
+def test_flags_that_make_no_sense_are_refused_by_name(typed, flags):
+    result = typed(*flags)
+    assert result.code == 2
+    assert next(flag for flag in reversed(flags) if flag.startswith("--")) in result.err.splitlines()[-1]
+    assert result.out == ""
 
 
-@pytest.mark.parametrize(
-    ("script", "flags"),
-    [
-        ("sample.py", ["--data", "text.txt"]),
-        ("sample.py", ["--state-dict", "solution.safetensors", "--step", "10"]),
-        ("sample.py", ["--chars", "-1"]),
-        ("train.py", ["--threads", "99999999999"]),
-        ("train.py", ["--seed", "-1"]),
-        ("train.py", ["--seed", "99999999999999999999999"]),
-        ("train.py", ["--save-every", "0"]),
-    ],
-)
-def test_flags_that_make_no_sense_are_refused_by_name(script, flags):
-    result = call(script, *flags)
-    assert result.returncode == 2
-    assert flags[-2] in result.stderr.splitlines()[-1]
-    assert "Traceback" not in result.stderr
-
-
-def test_a_full_disk_behind_stdout_is_one_line():
-    with open("/dev/full", "w") as full:
-        result = subprocess.run(command("sample.py"), stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
-    assert result.returncode != 0
-    assert "Traceback" not in result.stderr
+def test_a_device_that_is_not_there_is_refused_in_words(typed, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = typed("--device", "cuda")
+    assert result.code == 2
+    assert "--device is cuda: this machine has cpu" in result.err.splitlines()[-1]
 
 
 def test_a_pipe_that_knows_few_characters_still_gets_the_text(tmp_path):

@@ -1,0 +1,137 @@
+"""`scripts/sample.py`: the text a person gets, of which model, and why not."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from charrnn import checkpoint
+from charrnn.metrics import Progress
+from charrnn.model import CharRNN
+from charrnn.networks import build
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.vocab import Vocab
+from scripts import sample
+from tests.calling import ROOT, call, command, said
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200
+
+
+@pytest.fixture
+def typed(capsys):
+    """The script called with these arguments in this process."""
+    return lambda *arguments: said(capsys, sample.main, *arguments)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_the_sample_script_writes_what_python_writes():
+    arguments = ["--prompt", "JULIET:", "--chars", 80, "--temperature", 0.9, "--top-k", 12, "--top-p", 0.9, "--seed", 5]
+    result = call("sample.py", "--checkpoint", "rnn", *arguments)
+    loaded = checkpoint.load(ROOT / "checkpoints/rnn")
+    decoder, settings = loaded.model.decoder(), SamplingSettings(0.9, 12, 0.9)
+    steps = generate(decoder, decoder.prefill(loaded.vocab.encode("JULIET:")), 80, settings, Dice(5))
+    assert result.stdout == "JULIET:" + loaded.vocab.decode(step.id for step in steps) + "\n"
+    ctx = torch.tensor([loaded.vocab.encode("JULIET:")])
+    ids = loaded.model.sample(ctx, 80, temperature=0.9, top_k=12, top_p=0.9, seed=5)
+    assert result.stdout == loaded.vocab.decode(ids[0].tolist()) + "\n"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"cell": "gru", "hidden_dim": 8},
+        {"cell": "lstm", "hidden_dim": 8, "layer_norm": True},
+        {"cell": "minigpt", "hidden_dim": 8, "layers": 2, "heads": 2, "context": 6},
+    ],
+    ids=lambda config: config["cell"],
+)
+def test_every_network_writes_at_every_saved_step(tmp_path, typed, config):
+    vocab, models = Vocab.from_text(TEXT), {}
+    for step in (0, 20):
+        models[step] = build(config, len(vocab))
+    checkpoint.save(
+        tmp_path / "mine",
+        models[20],
+        vocab,
+        step=20,
+        seed=0,
+        recipe={"steps": 20},
+        data_sha256="0" * 64,
+        metrics={},
+        history=[Progress(0, 3.3, 3.3, 0.0, 0.1, 0.0)],
+        saved={0: {name: weight.half() for name, weight in models[0].state_dict().items()}},
+    )
+    texts = set()
+    for step in (0, 20):
+        result = typed("--checkpoint", tmp_path / "mine", "--step", step, "--prompt", "fox", "--chars", 30)
+        assert result.code == 0, result.err
+        loaded = checkpoint.load(tmp_path / "mine", step).model
+        ids = loaded.sample(torch.tensor([vocab.encode("fox")]), 30, temperature=0.8, seed=7)
+        assert result.out == vocab.decode(ids[0].tolist()) + "\n"
+        texts.add(result.out)
+    assert len(texts) == 2
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_the_sample_script_writes_with_a_lab_solution(tmp_path, typed, corpus, cell, layer_norm):
+    vocab = Vocab.from_text(TEXT)
+    solution = CharRNN(len(vocab), 8, cell, layer_norm)
+    save_file(solution.state_dict(), tmp_path / "solution.safetensors")
+    result = typed(
+        *("--state-dict", tmp_path / "solution.safetensors", "--data", corpus, "--prompt", "fox", "--chars", 20)
+    )
+    assert result.code == 0, result.err
+    ids = solution.sample(torch.tensor([vocab.encode("fox")]), 20, temperature=0.8, seed=7)
+    assert result.out == vocab.decode(ids[0].tolist()) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (["--checkpoint", "nowhere"], "cannot read"),
+        (["--prompt", "Ω"], "'Ω' at position 0"),
+        (["--temperature", "-1"], "temperature is -1"),
+        (["--top-p", "0"], "top_p is 0"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--step", "7"], "has no step 7"),
+        (["--state-dict", "solution.pt", "--data", str(Path(__file__))], "cannot read"),
+    ],
+)
+def test_what_the_sample_script_cannot_do_is_one_line_and_exit_code_2(typed, flags, reason):
+    result = typed(*flags)
+    assert result.code == 2
+    assert reason in result.err
+    assert len(result.err.splitlines()) == 1
+    assert result.out == ""
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--data", "text.txt"],
+        ["--state-dict", "solution.safetensors", "--step", "10"],
+        ["--state-dict", "solution.safetensors", "--checkpoint", "rnn"],
+        ["--chars", "-1"],
+    ],
+    ids=" ".join,
+)
+def test_flags_that_make_no_sense_are_refused_by_name(typed, flags):
+    result = typed(*flags)
+    assert result.code == 2
+    assert flags[-2] in result.err.splitlines()[-1]
+
+
+def test_a_full_disk_behind_stdout_is_one_line():
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(command("sample.py"), stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr

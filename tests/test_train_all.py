@@ -1,0 +1,209 @@
+"""`scripts/train.py --all`, and which recipe and which folder the flags mean."""
+
+import shutil
+import signal
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from charrnn import checkpoint
+from charrnn.training import RECIPES
+from scripts import train
+from tests.calling import interrupted, said
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
+TINY = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 8 --save-every 2".split()
+TWO = {name: RECIPES[name] for name in ("rnn", "gru")}
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def typed(capsys, monkeypatch, corpus, tmp_path):
+    """The script called in this process on the small text, with these arguments; its texts are short."""
+    monkeypatch.setattr(train, "PASSAGE_CHARS", 40)
+    monkeypatch.setattr(train, "SAMPLE_CHARS", 20)
+    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path / "checkpoints")
+    return lambda *arguments: said(capsys, train.main, "--data", corpus, *arguments)
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """A table of two recipes is enough, and quicker."""
+    monkeypatch.setattr(train, "RECIPES", TWO)
+
+
+def planned(name):
+    return replace(RECIPES[name], steps=4, batch=2, seq_len=8, hidden_dim=8)
+
+
+def heads(result):
+    """The lines that say what becomes of a recipe."""
+    return [line for line in result.out.splitlines() if line.partition(":")[0] in RECIPES]
+
+
+def stamps(root):
+    return {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+
+
+def same(a, b):
+    a, b = (checkpoint.load(folder).model.state_dict() for folder in (a, b))
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+# ------------------------------------------------------------------------------------------------ one recipe
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        ("", "rnn"),
+        ("--cell lstm --layer-norm", "lstm-layernorm"),
+        ("--cell gru", "gru"),
+        ("--cell lstm", "lstm"),
+        ("--cell minigpt", "minigpt"),
+        ("--layer-norm", "rnn-layernorm"),
+        ("--stateful", "rnn-stateful"),
+        ("--seq-len 256", "rnn-seq256"),
+        ("--seq-len 512", "rnn-seq512"),
+        ("--seq-len 128", "rnn"),
+        ("--cell lstm --stateful --no-layer-norm", "lstm"),
+        ("--recipe rnn-lab", "rnn-lab"),
+        ("--recipe best", "best"),
+    ],
+)
+def test_flags_that_describe_a_bundled_checkpoint_mean_its_recipe_and_folder(flags, name):
+    options = train.parse(flags.split())
+    assert train.recipe_name(options) == name
+    assert train.planned(options, name) == RECIPES[name]
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "recipe"),
+    [
+        ("--cell gru --layer-norm", "gru-layernorm", replace(RECIPES["gru"], layer_norm=True)),
+        ("--layer-norm --seq-len 512", "rnn-layernorm-seq512", replace(RECIPES["rnn"], layer_norm=True, seq_len=512)),
+        ("--cell minigpt --seq-len 256", "minigpt-seq256", replace(RECIPES["minigpt"], seq_len=256)),
+        ("--recipe lstm --dropout 0.5", "lstm", replace(RECIPES["lstm"], dropout=0.5)),
+        ("--stateful --dropout 0.1", "rnn-stateful", replace(RECIPES["rnn-stateful"], dropout=0.1)),
+    ],
+)
+def test_other_flags_change_the_recipe_of_the_network_and_name_its_folder(flags, name, recipe):
+    options = train.parse(flags.split())
+    assert train.recipe_name(options) == name
+    assert train.planned(options, name) == recipe
+
+
+def test_a_network_by_its_flags_goes_to_the_folder_of_its_recipe(typed, tmp_path):
+    result = typed("--cell", "lstm", "--layer-norm", *TINY[:4], *TINY[6:])
+    assert result.code == 0, result.err
+    info = checkpoint.describe(tmp_path / "checkpoints/lstm-layernorm")
+    assert info.config == {"cell": "lstm", "hidden_dim": 8, "layer_norm": True}
+    assert info.recipe == asdict(replace(planned("lstm-layernorm"), seq_len=128))
+
+
+# ------------------------------------------------------------------------------------------------ all of them
+
+
+def test_all_trains_every_recipe_once_then_nothing_then_the_one_that_is_missing(typed, tmp_path):
+    root = tmp_path / "all"
+    first = typed("--all", "--out", root, *TINY)
+    assert first.code == 0, first.err
+    assert heads(first) == [f"{name}: starts" for name in RECIPES]
+    infos, refused = checkpoint.list_checkpoints(root)
+    assert {info.name for info in infos} == set(RECIPES) and not refused
+    for info in infos:
+        recipe = planned(info.name)
+        assert info.recipe == asdict(recipe)
+        assert info.config.items() >= recipe.config.items()
+        assert info.saved_steps == ([0, 4] if recipe.keep_steps else [4])
+        assert not checkpoint.holds_run(root / info.name)
+        assert info.passage
+
+    before = stamps(root)
+    second = typed("--all", "--out", root, *TINY)
+    assert second.code == 0
+    assert second.out.splitlines() == [
+        f"{name}: done, 4 steps, val {checkpoint.describe(root / name).metrics['val_stream_nats']:.4f}"
+        for name in RECIPES
+    ]
+    assert stamps(root) == before, "not a byte was written"
+
+    shutil.move(root / "lstm", tmp_path / "lstm")
+    third = typed("--all", "--out", root, *TINY)
+    assert third.code == 0
+    assert [line for line in heads(third) if "done" not in line] == ["lstm: starts"]
+    assert same(root / "lstm", tmp_path / "lstm")
+    assert {path for path, stamp in stamps(root).items() if before.get(path) != stamp} == set(
+        (root / "lstm").rglob("*.*")
+    ), "the one that was missing and no other"
+
+
+def test_an_interrupted_all_goes_on_where_it_stopped(typed, two, tmp_path):
+    with interrupted(at=3, cell="gru"):
+        stopped = typed("--all", "--out", tmp_path / "all", *TINY)
+    assert stopped.code == 128 + signal.SIGINT
+    assert "stopped at step 3: go on with --resume" in stopped.err
+    assert checkpoint.load_run(tmp_path / "all/gru")[1]["step"] == 3
+    again = typed("--all", "--out", tmp_path / "all", *TINY)
+    assert again.code == 0, again.err
+    assert heads(again)[0].startswith("rnn: done") and heads(again)[1:] == ["gru: goes on"]
+    assert typed("--all", "--out", tmp_path / "undisturbed", *TINY).code == 0
+    assert same(tmp_path / "all/gru", tmp_path / "undisturbed/gru")
+    assert heads(typed("--all", "--out", tmp_path / "all", *TINY))[1].startswith("gru: done")
+
+
+@pytest.mark.parametrize("flags", [["--steps", "5"], ["--seed", "1"]], ids=" ".join)
+def test_what_was_trained_otherwise_is_not_done(typed, two, tmp_path, flags):
+    typed("--all", "--out", tmp_path / "all", *TINY)
+    result = typed("--all", "--out", tmp_path / "all", *TINY, *flags)
+    assert heads(result) == ["rnn: starts", "gru: starts"]
+
+
+def test_what_was_trained_on_another_text_is_not_done(typed, two, tmp_path, corpus):
+    typed("--all", "--out", tmp_path / "all", *TINY)
+    corpus.write_text(TEXT[::-1], encoding="utf-8")
+    assert heads(typed("--all", "--out", tmp_path / "all", *TINY)) == ["rnn: starts", "gru: starts"]
+
+
+def test_a_damaged_checkpoint_is_not_done(typed, two, tmp_path):
+    typed("--all", "--out", tmp_path / "all", *TINY)
+    path = tmp_path / "all/gru/model.safetensors"
+    path.write_bytes(path.read_bytes()[:-4])
+    result = typed("--all", "--out", tmp_path / "all", *TINY)
+    assert heads(result)[0].startswith("rnn: done") and heads(result)[1:] == ["gru: starts"]
+
+
+def test_an_unfinished_run_of_another_recipe_is_neither_lost_nor_mixed_up(typed, two, tmp_path):
+    with interrupted(at=3, cell="gru"):
+        typed("--all", "--out", tmp_path / "all", *TINY)
+    result = typed("--all", "--out", tmp_path / "all", *TINY, "--batch", 3)
+    assert result.code == 2
+    run = tmp_path / "all/gru/training.safetensors"
+    assert f"has batch 2, not 3: go on with that, or remove {run} to start anew" in result.err
+    assert checkpoint.load_run(tmp_path / "all/gru")[1]["step"] == 3
+
+
+def test_a_checkpoint_from_before_a_recipe_had_all_its_fields_is_still_done(typed, two, tmp_path):
+    typed("--all", "--out", tmp_path / "all", *TINY)
+    loaded = checkpoint.load(tmp_path / "all/rnn")
+    older = {name: value for name, value in loaded.info.recipe.items() if name not in ("dropout", "cell", "stateful")}
+    checkpoint.save(
+        tmp_path / "all/rnn",
+        loaded.model,
+        loaded.vocab,
+        step=4,
+        seed=0,
+        recipe=older,
+        data_sha256=loaded.info.data_sha256,
+        metrics=loaded.info.metrics,
+        history=loaded.history,
+        saved={},
+    )
+    assert heads(typed("--all", "--out", tmp_path / "all", *TINY))[0].startswith("rnn: done")
