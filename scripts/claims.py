@@ -94,7 +94,6 @@ def layer_norm(facts: Facts) -> Verdict:
         length: facts.nats(plain) - facts.nats(normed)
         for length, plain, normed in (
             (128, "rnn", "rnn-layernorm"),
-            (256, "rnn-seq256", "rnn-layernorm-seq256"),
             (512, "rnn-seq512", "rnn-layernorm-seq512"),
         )
     }

@@ -67,7 +67,5 @@ class Facts:
 
 def record(info: CheckpointInfo) -> dict[str, Any]:
     """What a run reached, as `docs/runs.json` keeps it."""
-    kept = ("train_loss_nats", "val_stream_nats", "val_cold_nats", "initial_loss_nats", "minutes", "sample")
-    metrics = {key: info.metrics[key] for key in kept}
     numbers = {"seed": info.seed, "parameters": info.parameters, "step": info.step}
-    return {"name": info.name, **numbers, "recipe": info.recipe, "metrics": metrics}
+    return {"name": info.name, **numbers, "recipe": info.recipe, "metrics": info.metrics}

@@ -23,7 +23,7 @@ def page(facts: Facts) -> str:
         "stands in the [README](../README.md) and in `scripts/study.py`.",
         "## The lab sheet's claims\n\nThe sheet's losses are those of training minibatches: they are held against "
         f"ours in training, and what they mean for new text stands beside.\n\n{claims(facts)}",
-        f"## Losses\n\n{losses(facts)}\n\n{published(facts)}",
+        f"## Losses\n\n{losses(facts)}\n\n{halves(facts)}\n\n{published(facts)}",
         f"## Context\n\n{context(facts)}",
         f"## Top-k and top-p at the same temperature\n\n{sampling(facts)}",
         f"## Without clipping\n\n{clipping(facts)}",
@@ -56,6 +56,12 @@ def _figures(metrics: dict[str, Any]) -> list[str]:
     stream = metrics["val_stream_nats"]
     nats = [f"{metrics[key]:.3f}" for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
     return [*nats, f"{bits_per_char(stream):.3f}", f"{perplexity(stream):.2f}"]
+
+
+def halves(facts: Facts) -> str:
+    """The best recurrent network on each half of the validation text."""
+    first, second = facts.runs["best"]["metrics"]["val_halves_nats"]
+    return f"`best` on the first half of the validation text: {first:.3f}; on the second: {second:.3f}."
 
 
 def published(facts: Facts) -> str:
@@ -238,7 +244,7 @@ def reach(facts: Facts) -> str:
 def samples(facts: Facts) -> str:
     """400 characters of each, T = 0.8, the same dice."""
     rows = [(row["val_stream_nats"], f"Kneser-Ney {row['order']}-gram", row["sample"]) for row in facts.rows("ngram")]
-    rows += [
-        (run["metrics"]["val_stream_nats"], f"`{run['name']}`", run["metrics"]["sample"]) for run in facts.runs.values()
-    ]
+    for run in facts.runs.values():
+        if text := run["metrics"].get("sample"):
+            rows.append((run["metrics"]["val_stream_nats"], f"`{run['name']}`", text))
     return "\n\n".join(f"**{name}**, {nats:.3f} nats\n\n{quoted(text)}" for nats, name, text in sorted(rows))
