@@ -25,7 +25,7 @@ def command(script: str, *arguments: object) -> list[str]:
 def call(script: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """The script as a process, to its end."""
     return subprocess.run(
-        command(script, *arguments), capture_output=True, text=True, env=os.environ | environment, timeout=120
+        command(script, *arguments), capture_output=True, text=True, env=os.environ | environment, timeout=280
     )
 
 

@@ -1,8 +1,10 @@
-"""`scripts/evaluate.py` measures a checkpoint from its file, and notices when that is not what the checkpoint says."""
+"""`scripts/evaluate.py` measures checkpoints from their files, and notices when one is not what it says."""
 
 import math
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,17 +14,26 @@ from charrnn import checkpoint
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
 from scripts import evaluate
+from tests.calling import said
 
 TEXT = "".join(chr(ord("a") + (7 * i * i + i // 5) % 23) for i in range(9000))
+TINY = Recipe(steps=3, batch=4, seq_len=16, hidden_dim=8, keep_steps=True)
+RECIPES = {
+    "rnn": TINY,
+    "stateful gru": replace(TINY, cell="gru", stateful=True, dropout=0.3),
+    "lstm with layer norm": replace(TINY, cell="lstm", layer_norm=True, keep_steps=False),
+    "minigpt": replace(TINY, cell="minigpt", dropout=0.1),
+}
 
 
-def write_checkpoint(folder: Path, **claims: float) -> Path:
+def write_checkpoint(folder: Path, recipe: Recipe = TINY, claims: Mapping[str, Any] | None = None) -> Path:
     """A network after three updates, its step 0 kept; `claims` replace what it says of itself."""
-    training = Training(Corpus.from_text(TEXT), Recipe(steps=3, batch=4, seq_len=16, hidden_dim=8), seed=3)
+    training = Training(Corpus.from_text(TEXT), recipe, seed=3)
     training.measure()
     while not training.finished:
         training.advance()
     training.measure()
+    training.round_to_half()
     checkpoint.save(
         folder,
         training.model,
@@ -31,7 +42,7 @@ def write_checkpoint(folder: Path, **claims: float) -> Path:
         seed=3,
         recipe=asdict(training.recipe),
         data_sha256=training.corpus.sha256,
-        metrics=training.metrics() | claims,
+        metrics=training.metrics() | dict(claims or {}),
         history=training.history,
         saved=training.saved,
     )
@@ -39,31 +50,52 @@ def write_checkpoint(folder: Path, **claims: float) -> Path:
 
 
 @pytest.fixture
-def data(tmp_path) -> Path:
+def typed(capsys, tmp_path):
+    """The script called in this process on the text, with these arguments."""
     path = tmp_path / "text.txt"
     path.write_text(TEXT)
-    return path
+    return lambda *arguments: said(capsys, evaluate.main, "--data", path, *arguments)
 
 
-def test_an_honest_checkpoint_is_confirmed(tmp_path, data, capsys):
-    folder = write_checkpoint(tmp_path / "honest")
-    assert evaluate.main([str(folder), "--data", str(data)]) == 0
-    table = capsys.readouterr().out
-    info = checkpoint.describe(folder)
-    for name in ("val_stream_nats", "val_cold_nats"):
-        assert table.count(f"{info.metrics[name]:.4f}") >= 2, "once found, once recorded"
+def test_several_checkpoints_are_confirmed_by_one_command(tmp_path, typed):
+    folders = [write_checkpoint(tmp_path / name, recipe) for name, recipe in RECIPES.items()]
+    result = typed(*folders)
+    assert (result.code, result.err) == (0, "")
+    head, *rows, chance = result.out.splitlines()
+    assert head.split() == list(evaluate.COLUMNS)
+    assert chance == f"by chance, ln 23: {math.log(23):.4f}"
+    for row, folder in zip(rows, folders, strict=True):
+        assert row.startswith(folder.name)
+        train, stream, recorded, cold, recorded_cold, bits, perplexity, *untrained = map(
+            float, row.removeprefix(folder.name).split()
+        )
+        metrics = checkpoint.describe(folder).metrics
+        assert (recorded, recorded_cold) == (
+            round(metrics["val_stream_nats"], 4),
+            round(metrics["val_cold_nats"], 4),
+        )
+        assert stream == pytest.approx(recorded, abs=2e-4) and cold == pytest.approx(recorded_cold, abs=2e-4)
+        assert bits == pytest.approx(stream / math.log(2), abs=2e-4)
+        assert perplexity == pytest.approx(math.exp(stream), rel=2e-4)
+        assert train == pytest.approx(metrics["train_loss_nats"], abs=0.5)
+        assert len(untrained) == (folder.name != "lstm with layer norm")
+        assert all(loss == pytest.approx(math.log(23), abs=0.5) for loss in untrained)
 
 
 @pytest.mark.parametrize("name", ["val_stream_nats", "val_cold_nats"])
-def test_a_claim_that_does_not_hold_is_noticed(tmp_path, data, capsys, name):
-    folder = write_checkpoint(tmp_path / "bold", **{name: 1.2})
-    assert evaluate.main([str(folder), "--data", str(data)]) == 1
-    assert name.split("_")[1] in capsys.readouterr().err
+def test_one_claim_that_does_not_hold_is_noticed_among_others(tmp_path, typed, name):
+    honest, bold = write_checkpoint(tmp_path / "honest"), write_checkpoint(tmp_path / "bold", claims={name: 1.2})
+    result = typed(bold, honest)
+    assert result.code == 1
+    assert len(result.err.splitlines()) == 1
+    assert f"not what {bold} says of itself: val {name.split('_')[1]} by " in result.err
+    assert sum(line.startswith(("honest", "bold")) for line in result.out.splitlines()) == 2
 
 
-def test_cold_is_what_the_readable_loop_finds(tmp_path):
-    """The figure by the protocol itself: every window of 256 from a zero state, through `forward`."""
-    folder = write_checkpoint(tmp_path / "honest")
+@pytest.mark.parametrize("recipe", [RECIPES["rnn"], RECIPES["minigpt"]], ids=["rnn", "minigpt"])
+def test_cold_is_what_the_readable_loop_finds(tmp_path, recipe):
+    """The figure by the protocol itself: every window of 256 from nothing, through `forward`."""
+    folder = write_checkpoint(tmp_path / "honest", recipe)
     trained = checkpoint.load(folder)
     ids = torch.tensor(trained.vocab.encode(TEXT[int(0.9 * len(TEXT)) :]))
     losses = []
@@ -71,22 +103,56 @@ def test_cold_is_what_the_readable_loop_finds(tmp_path):
         with torch.no_grad():
             logits, _ = trained.model(ids[None, start : start + 256])
         losses.append(F.cross_entropy(logits[0], ids[start + 1 : start + 257]).item())
-    found = {figure.name: figure.found_nats for figure in evaluate.evaluate(folder, TEXT)}
-    assert found["val cold"] == pytest.approx(sum(losses) / len(losses), abs=1e-5)
-    assert found["step 0, minibatches"] == pytest.approx(math.log(23), abs=0.5)
+    assert evaluate.evaluate(folder, TEXT).cold_nats == pytest.approx(sum(losses) / len(losses), abs=1e-5)
 
 
 def test_another_text_is_measured_but_not_compared(tmp_path):
-    folder = write_checkpoint(tmp_path / "honest", val_stream_nats=0.1)
-    figures = evaluate.evaluate(folder, TEXT[::-1])
-    assert not any(figure.differs for figure in figures)
-    assert all(figure.recorded_nats is None for figure in figures)
+    found = evaluate.evaluate(write_checkpoint(tmp_path / "honest", claims={"val_stream_nats": 0.1}), TEXT[::-1])
+    assert found.recorded_stream_nats is None and found.recorded_cold_nats is None
+    assert not found.differing
 
 
-def test_a_text_with_unknown_characters_is_an_error_in_one_line(tmp_path, capsys):
-    folder = write_checkpoint(tmp_path / "honest")
+def test_a_claim_that_is_no_number_is_none(tmp_path):
+    folder = write_checkpoint(tmp_path / "odd", claims={"val_stream_nats": "1.2", "val_cold_nats": None})
+    found = evaluate.evaluate(folder, TEXT)
+    assert (found.recorded_stream_nats, found.recorded_cold_nats) == (None, None)
+
+
+def test_one_bad_folder_is_one_line_and_does_not_hide_the_others(tmp_path, typed):
+    good, empty = write_checkpoint(tmp_path / "good"), tmp_path / "empty"
+    empty.mkdir()
+    bold = write_checkpoint(tmp_path / "bold", claims={"val_cold_nats": 1.2})
+    result = typed(empty, bold, good)
+    assert result.code == 2
+    assert len(result.err.splitlines()) == 2
+    assert "cannot read" in result.err.splitlines()[0]
+    assert sum(line.startswith(("good", "bold")) for line in result.out.splitlines()) == 2
+
+
+def test_a_recipe_that_says_no_window_is_one_line(tmp_path, typed):
+    folder = write_checkpoint(tmp_path / "odd")
+    trained = checkpoint.load(folder)
+    for wrong in ({}, {"batch": "4", "seq_len": 16}, {"batch": 4, "seq_len": 10**9}):
+        checkpoint.save(
+            folder,
+            trained.model,
+            trained.vocab,
+            step=3,
+            seed=3,
+            recipe=wrong,
+            data_sha256=trained.info.data_sha256,
+            metrics=trained.info.metrics,
+            history=trained.history,
+            saved={},
+        )
+        result = typed(folder)
+        assert (result.code, len(result.err.splitlines())) == (2, 1)
+        assert "the recipe in" in result.err
+
+
+def test_a_text_with_unknown_characters_is_an_error_in_one_line(tmp_path, typed):
     other = tmp_path / "other.txt"
     other.write_text(TEXT + "É")
-    assert evaluate.main([str(folder), "--data", str(other)]) == 2
-    message = capsys.readouterr().err
-    assert "É" in message and message.count("\n") == 1
+    result = typed(write_checkpoint(tmp_path / "honest"), "--data", other)
+    assert result.code == 2
+    assert "É" in result.err and result.err.count("\n") == 1

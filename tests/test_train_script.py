@@ -63,6 +63,7 @@ def test_a_run_prints_its_curve_and_a_sample_and_leaves_a_whole_checkpoint(corpu
     assert not (out / "training.safetensors").exists()
 
 
+@pytest.mark.timeout(900)  # twelve processes
 def test_after_ten_kills_at_random_moments_the_newest_checkpoint_loads_and_the_run_ends_in_the_same_weights(
     corpus, tmp_path
 ):
@@ -121,34 +122,29 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(corpus, tmp_path
     assert checkpoint.load(out).step == run["step"] >= 10
 
 
-def test_an_unfinished_run_does_not_replace_a_finished_checkpoint(corpus, tmp_path):
+def test_an_unfinished_run_does_not_replace_a_finished_checkpoint(corpus, tmp_path, typed):
     out = tmp_path / "rnn"
-    assert call("train.py", "--data", corpus, "--out", out, *SMALL).returncode == 0
+    assert typed("--data", corpus, "--out", out, *SMALL).code == 0
     before = weights(out)
-    process = subprocess.Popen(
-        command("train.py", "--data", corpus, "--out", out, "--seed", 1, *SMALL, "--steps", 10**6),
-        stdout=subprocess.DEVNULL,
-    )
-    while not checkpoint.holds_run(out):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
+    with interrupted(at=8):
+        stopped = typed("--data", corpus, "--out", out, "--seed", 1, *SMALL, "--steps", 1000)
+    assert stopped.code == 128 + signal.SIGINT
+    assert checkpoint.load_run(out)[1]["step"] == 8
     assert same(before, weights(out))
-    refused = call("train.py", "--data", corpus, "--out", out, *SMALL)
-    assert refused.returncode == 2
-    assert "unfinished run: go on with --resume" in refused.stderr
+    refused = typed("--data", corpus, "--out", out, *SMALL)
+    assert refused.code == 2
+    assert "unfinished run: go on with --resume" in refused.err
 
 
-def test_a_run_that_diverges_names_step_norm_and_the_last_good_checkpoint(corpus, tmp_path):
+def test_a_run_that_diverges_names_step_norm_and_the_last_good_checkpoint(corpus, tmp_path, typed):
     out = tmp_path / "rnn"
     exploding = ["--learning-rate", 1000, "--max-grad-norm", 0, "--warmup-steps", 0, "--weight-decay", 900]
-    result = call("train.py", "--data", corpus, "--out", out, *SMALL, *exploding)
-    assert result.returncode == 1
-    assert "diverged at step" in result.stderr and "gradient norm" in result.stderr
-    assert f"{out}, step {checkpoint.load(out).step}; to try again, remove" in result.stderr
+    result = typed("--data", corpus, "--out", out, *SMALL, *exploding)
+    assert result.code == 1
+    assert "diverged at step" in result.err and "gradient norm" in result.err
+    assert f"{out}, step {checkpoint.load(out).step}; to try again, remove" in result.err
     (out / "training.safetensors").unlink()
-    assert call("train.py", "--data", corpus, "--out", out, *SMALL).returncode == 0
+    assert typed("--data", corpus, "--out", out, *SMALL).code == 0
 
 
 @pytest.mark.parametrize(

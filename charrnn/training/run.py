@@ -194,7 +194,7 @@ class Training:
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "saved": {}, "carried": {}}
         for key, value in tensors.items():
             part, _, name = key.partition(".")
-            if name:
+            if key not in ("rng", "dropout_rng"):
                 parts[part][name] = value
         training.model.load_state_dict(parts["model"])
         optimizer = training.optimizer.state_dict()
