@@ -84,7 +84,7 @@ export function showCaptions(element, record, map, order) {
   const row = rowWord(view.name);
   const [low, high] = map.change ? [-view.change, view.change] : [view.low, view.high];
   const end = (value) => (value < 0 ? "−" : low < 0 ? "+" : "") + Math.abs(value);
-  $(".cr-map").setAttribute("aria-label", capital(titleOf(view, map.change)));
+  $(".cr-map").setAttribute("aria-label", capital(titleOf(view, map.change)) + ", coloured from " + end(low) + " to " + end(high));
   $(".cr-map-title").textContent = titleOf(view, map.change) + ", " + view.rows + " " + row + "s, last " + map.columns + " characters";
   $(".cr-see").textContent = seeOf(view, model, map.change) + " " + ORDER[order](capital(row));
   $(".cr-least").textContent = (view.bounded ? "" : "≤ ") + end(low);

@@ -124,7 +124,7 @@ export function mount({ element, send }) {
       off.className = "cr-uncolour";
       off.setAttribute("aria-label", "Remove the colours");
       off.addEventListener("click", () => paint(unit));
-      title.append(", coloured by ", name, " ", off);
+      title.append(", coloured by " + (map.change ? "Δ" : "") + symbol(record.view.name) + " of ", name, " ", off);
     }
   }
 
