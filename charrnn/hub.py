@@ -32,9 +32,17 @@ CARD = "README.md"  # beside it go FILES and nothing else, never the optimiser's
 
 # The two validation figures of a checkpoint: name, key of its metrics, protocol.
 VALIDATIONS = (
-    ("stream", "val_stream_nats", "64 contiguous streams, the state carried from start to end"),
-    ("cold", "val_cold_nats", "windows of 256 characters, each from a zero state"),
+    ("stream", "val_stream_nats", "64 contiguous streams, what was read carried along from start to end"),
+    ("cold", "val_cold_nats", "windows of 256 characters, each read as if nothing came before"),
 )
+
+# What a card says of a network beside its sizes: its name, and what it knows of the text so far.
+NETWORKS = {
+    "rnn": ("vanilla recurrent network", "one vector of {hidden_dim} numbers"),
+    "gru": ("gated recurrent unit (GRU)", "one vector of {hidden_dim} numbers"),
+    "lstm": ("long short-term memory (LSTM)", "two vectors of {hidden_dim} numbers"),
+    "minigpt": ("Transformer", "what each of its {layers} layers keeps of the last {context} characters"),
+}
 
 REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?")
 
@@ -123,7 +131,12 @@ def model_card(info: CheckpointInfo, repo_id: str) -> str:
         license="mit",
         library_name="charrnn",
         pipeline_tag="text-generation",
-        tags=["char-rnn", "recurrent-neural-network", "character-level", info.cell],
+        tags=[
+            "transformer" if info.cell == "minigpt" else "recurrent-neural-network",
+            "char-rnn",
+            "character-level",
+            info.cell,
+        ],
         model_name=info.name,
         eval_results=[
             EvalResult(
@@ -144,14 +157,16 @@ def model_card(info: CheckpointInfo, repo_id: str) -> str:
     ]
     figures = "\n".join(f"| {name} | {_figures(info.metrics[key])} |" for name, key in rows)
     protocols = "\n".join(f"- `{name}`: {protocol}." for name, _, protocol in VALIDATIONS)
+    network, memory = NETWORKS[info.cell]
+    form = ", ".join(f"{name} {value}" for name, value in info.config.items())
     return f"""---
 {front_matter}
 ---
 
 # {info.name}
 
-A character-level recurrent network (`{info.cell}`, {info.hidden_dim} hidden units, {info.parameters:,} parameters,
-{len(info.vocab)} characters), trained with charrnn {__version__}.
+A character-level language model: a {network} of {info.parameters:,} parameters that knows {len(info.vocab)} characters,
+trained with charrnn {__version__}.
 
 | loss on | nats per character | bits per character | perplexity |
 |---|---|---|---|
@@ -163,6 +178,7 @@ First 90 % of the text train, last 10 % validate, contiguous.
 
 | | |
 |---|---|
+| form | {form} |
 | text | {_corpus(info)} |
 | sha256 of the text | `{info.data_sha256}` |
 | step, seed | {info.step}, {info.seed} |
@@ -188,8 +204,8 @@ python scripts/sample.py --checkpoint {info.name} --prompt "ROMEO:"
 ## Limits
 
 It has learnt how its text is spelt and laid out, not what it says: the words are often no words and the sentences
-mean nothing. It knows the {len(info.vocab)} characters of its text and no others, and its memory reaches back a few
-dozen characters. It is made for teaching.
+mean nothing. It knows the {len(info.vocab)} characters of its text and no others, and of what it has read it knows
+{memory.format(**info.config)}. It is made for teaching.
 
 ## Licence
 

@@ -95,7 +95,8 @@ def test_every_network_comes_back_in_its_form_with_its_weights(tmp_path, config)
 def test_a_checkpoint_that_says_nothing_of_layer_norm_has_none(tmp_path):
     saved(tmp_path)
     rewrite(tmp_path / "model.safetensors", set_metadata("config", {"cell": "rnn", "hidden_dim": 4}))
-    assert checkpoint.load(tmp_path).model.config == {"cell": "rnn", "hidden_dim": 4, "layer_norm": False}
+    loaded = checkpoint.load(tmp_path)
+    assert loaded.info.config == loaded.model.config == {"cell": "rnn", "hidden_dim": 4, "layer_norm": False}
 
 
 def test_loading_leaves_the_global_random_state_alone(tmp_path):

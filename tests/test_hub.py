@@ -21,7 +21,7 @@ import yaml
 
 from charrnn import checkpoint, hub
 from charrnn.metrics import Progress
-from charrnn.model import CharRNN
+from charrnn.networks import build
 from charrnn.vocab import Vocab
 from tests.hub_server import TOKEN
 
@@ -97,10 +97,13 @@ def server(tmp_path) -> Iterator[Server]:
     server.kill()
 
 
-def write_checkpoint(folder: Path, seed: int, steps: list[int]) -> Path:
+RNN = {"cell": "rnn", "hidden_dim": 4}
+
+
+def write_checkpoint(folder: Path, seed: int, steps: list[int], config: dict[str, Any] = RNN) -> Path:
     """A small checkpoint with saved steps, the state of its training beside it."""
     torch.manual_seed(seed)
-    model, vocab = CharRNN(5, 4), Vocab("\n abc")
+    model, vocab = build(config, 5), Vocab("\n abc")
     checkpoint.save(
         folder,
         model,
@@ -279,6 +282,39 @@ def test_the_card_says_what_the_checkpoint_reaches_and_how_it_was_measured(folde
         assert fact in card
     sample = re.search(r"^(`{3,})text\n(.*?)\n\1$", card, re.DOTALL | re.MULTILINE)
     assert sample is not None and sample[2] == info.metrics["sample"]
+
+
+@pytest.mark.parametrize(
+    ("config", "family", "facts"),
+    [
+        (RNN, "recurrent-neural-network", ["vanilla recurrent network", "one vector of 4 numbers", "layer_norm False"]),
+        (
+            {"cell": "gru", "hidden_dim": 4},
+            "recurrent-neural-network",
+            ["gated recurrent unit (GRU)", "one vector of 4 numbers"],
+        ),
+        (
+            {"cell": "lstm", "hidden_dim": 4, "layer_norm": True},
+            "recurrent-neural-network",
+            ["long short-term memory (LSTM)", "two vectors of 4 numbers", "layer_norm True"],
+        ),
+        (
+            {"cell": "minigpt", "hidden_dim": 8, "layers": 2, "heads": 2, "context": 6},
+            "transformer",
+            ["Transformer", "each of its 2 layers keeps of the last 6 characters", "layers 2, heads 2, context 6"],
+        ),
+    ],
+    ids=["rnn", "gru", "lstm", "minigpt"],
+)
+def test_the_card_of_every_network_speaks_of_that_network(tmp_path, config, family, facts):
+    card = hub.model_card(checkpoint.describe(write_checkpoint(tmp_path, 1, [], config)), "me/tiny")
+    tags = yaml.safe_load(card.split("---")[1])["tags"]
+    assert {family, config["cell"], "character-level"} <= set(tags)
+    assert len({"transformer", "recurrent-neural-network"} & set(tags)) == 1
+    for fact in facts:
+        assert fact in card
+    names = {"vanilla recurrent network", "(GRU)", "(LSTM)", "Transformer"}
+    assert sum(name in card for name in names) == 1, "and of no other"
 
 
 def test_the_retry_line_survives_a_shell():

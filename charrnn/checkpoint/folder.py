@@ -199,12 +199,8 @@ def load_state_dict(path: Path, vocab: Vocab) -> Network:
         )
     hidden_dim = embedding[1]
     cell = {3 * hidden_dim: "gru", 4 * hidden_dim: "lstm"}.get(recurrent[0], "rnn")
-    config = {
-        "cell": cell,
-        "hidden_dim": hidden_dim,
-        "layer_norm": any(name.startswith("cell.norm.") for name in file.header),
-    }
-    _require_config(path, config)
+    layer_norm = any(name.startswith("cell.norm.") for name in file.header)
+    config = _whole_config(path, {"cell": cell, "hidden_dim": hidden_dim, "layer_norm": layer_norm})
     return _build(file, config, vocab)
 
 
@@ -254,13 +250,13 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
     for key, kind in KINDS.items():
         if type(metadata.get(key)) is not kind:
             raise CheckpointError(f"{path} has the {key} {metadata.get(key)!r}: it must be of type {kind.__name__}")
-    _require_config(path, metadata["config"])
+    config = _whole_config(path, metadata["config"])
     try:
         return CheckpointInfo(
             name=folder.resolve().name,
             saved_as=metadata["name"],
             folder=folder,
-            config=metadata["config"],
+            config=config,
             vocab=Vocab(metadata["vocab"]),
             parameters=sum(math.prod(tensor["shape"]) for tensor in file.header.values()),
             step=metadata["step"],
@@ -291,11 +287,11 @@ def _saved_steps(folder: Path, metadata: dict[str, Any]) -> list[int]:
     return steps
 
 
-def _require_config(path: Path, config: dict[str, Any]) -> None:
-    """Raises CheckpointError for the form of a network that cannot be; no memory is taken for it."""
+def _whole_config(path: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """The form of the network, with what it leaves out. Raises CheckpointError for one that cannot be."""
     try:
-        blueprint(config, 1)
-    except (TypeError, ValueError) as error:
+        return blueprint(config, 1).config
+    except ValueError as error:
         raise CheckpointError(f"{path} does not hold a network this version knows: {error}") from None
 
 
