@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn.networks import build
 from charrnn.sampling import (
     Dice,
     Reading,
@@ -15,6 +16,7 @@ from charrnn.sampling import (
     keep_min_p,
     keep_top_k,
     keep_top_p,
+    sample,
 )
 
 values = st.floats(-30, 30, width=32) | st.sampled_from([0.0, 1.0, -1.0])  # the latter for ties
@@ -242,6 +244,49 @@ def test_a_step_holds_what_it_was_drawn_from_and_where_the_model_stands_after():
     assert step.id == 2
     assert step.logits.argmax() == 2
     assert step.reading.state == 3
+
+
+def test_every_row_of_a_sample_is_written_with_the_dice_of_its_own_seed():
+    ctx, settings = torch.tensor([[0, 1], [2, 3], [4, 0]]), SamplingSettings(2.0)
+    text = sample(Counter(), ctx, 15, settings, seed=8)
+    assert torch.equal(text[:, :2], ctx)
+    for b, row in enumerate(text.tolist()):
+        model = Counter()
+        steps = generate(model, model.prefill(row[:2]), 15, settings, Dice(8 + b))
+        assert row[2:] == [step.id for step in steps]
+
+
+def test_a_sample_without_a_seed_is_another_each_time():
+    """Forty characters of five, nearly equally likely: two alike have a probability below 1e-20."""
+    ctx = torch.tensor([[0]])
+    first, second = (sample(Counter(), ctx, 40, SamplingSettings(100.0), None) for _ in range(2))
+    assert not torch.equal(first, second)
+    assert torch.equal(sample(Counter(), ctx, 0, SamplingSettings(), None), ctx)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"cell": "rnn", "hidden_dim": 6},
+        {"cell": "gru", "hidden_dim": 6, "layer_norm": True},
+        {"cell": "lstm", "hidden_dim": 6},
+        {"cell": "minigpt", "hidden_dim": 8, "layers": 2, "heads": 2, "context": 4},
+    ],
+    ids=lambda config: config["cell"],
+)
+def test_every_network_writes_what_its_definition_makes_likely(config):
+    """The text by the plain way: the whole of it read again by `forward` for each character, past any context."""
+    model, settings, dice = build(config, 7), SamplingSettings(0.9, 5, 0.95), Dice(4)
+    rng = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        parameter.data.copy_(torch.randn(parameter.shape, generator=rng) * 0.5)
+    ctx = torch.tensor([[3, 1, 6]])
+    text = model.sample(ctx, 12, temperature=0.9, top_k=5, top_p=0.95, seed=4)
+    assert text.shape == (1, 15)
+    for index in range(12):
+        with torch.no_grad():
+            logits = model(text[:, : 3 + index])[0][0, -1]
+        assert text[0, 3 + index] == distribution(logits, settings).draw(dice[index])
 
 
 def test_drawn_characters_are_distributed_as_the_pipeline_says():
