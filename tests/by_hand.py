@@ -1,0 +1,59 @@
+"""Checkpoints made by hand: small networks with any weights, and files taken apart and put together otherwise."""
+
+import json
+import struct
+from typing import Any
+
+import torch
+
+from charrnn import checkpoint
+from charrnn.metrics import Progress
+from charrnn.networks import build
+from charrnn.vocab import Vocab
+
+VOCAB = Vocab("\n abcé")
+HISTORY = [Progress(0, 1.8, 1.9, 0.5, 0.1, 0.0), Progress(10, 1.2, 1.3, 0.4, 0.1, 1.0)]
+
+
+def saved(folder, **changes):
+    rng = torch.Generator().manual_seed(changes.pop("weights", 0))
+    model = build(changes.pop("config", {"cell": "rnn", "hidden_dim": 4}), len(VOCAB))
+    for parameter in model.parameters():
+        parameter.data.copy_(torch.randn(parameter.shape, generator=rng))
+    early = {name: (weight / 2).half() for name, weight in model.state_dict().items()}
+    facts: dict[str, Any] = dict(
+        step=20,
+        seed=3,
+        recipe={"steps": 20},
+        data_sha256="f" * 64,
+        metrics={"val_stream_nats": 1.1},
+        history=HISTORY,
+        saved={0: early, 10: early},
+        passage="ab cab\n",
+    )
+    checkpoint.save(folder, model, VOCAB, **(facts | changes))
+    return model
+
+
+def rewrite(path, change):
+    """Take a safetensors file apart, let `change(header, data)` alter it or return new bytes, put it back together."""
+    content = path.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
+    result = change(header, data)
+    if not isinstance(result, bytes):
+        text = json.dumps(header).encode()
+        result = struct.pack("<Q", len(text)) + text + data
+    path.write_bytes(result)
+
+
+def set_metadata(key, value):
+    def change(header, data):
+        header["__metadata__"][key] = json.dumps(value)
+
+    return change
+
+
+def whole(header, data):
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
