@@ -7,6 +7,7 @@ import numpy as np
 from playwright.sync_api import Page
 
 SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]
+SLOWLY = 5  # characters a second: the text still runs when the next click comes, on a busy machine too
 
 
 def set_slider(page: Page, name: str, value: float) -> None:

@@ -19,6 +19,7 @@ from scripts.bench_page import running_app
 from tests.small_models import SMALL, save_all, save_small
 from tests.ui.conftest import open_page
 from tests.ui.page_actions import (
+    SLOWLY,
     canvas_column,
     choose,
     columns,
@@ -220,7 +221,7 @@ def test_a_view_or_a_model_changed_moves_neither_text_nor_cursor(page: Page):
 
 
 def test_models_and_views_changed_while_text_runs_lose_nothing(page: Page, store: Store):
-    set_speed(page, 5)  # slow enough to be still writing when the last model comes, on a busy machine too
+    set_speed(page, SLOWLY)
     start_writing(page, at_least=10, seed=5, characters=600, prompt="MARCIUS:")
     stood = text(page)
     for name in ("lstm", "gru", "minigpt"):
@@ -240,7 +241,7 @@ def test_models_and_views_changed_while_text_runs_lose_nothing(page: Page, store
 @pytest.mark.parametrize("name", ["lstm", "minigpt"])
 def test_a_view_changed_while_text_runs_changes_no_character(page: Page, store: Store, name: str):
     choose(page, name)
-    set_speed(page, 5)
+    set_speed(page, SLOWLY)
     start_writing(page, at_least=5, seed=9, characters=300, prompt="A")
     look_at(page, store.reader(name).names[2])
     press(page, "write")
