@@ -1,5 +1,6 @@
 """Figures are pure functions of records; what they say is what the record holds."""
 
+import itertools
 import json
 import math
 from dataclasses import dataclass
@@ -7,8 +8,34 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from charrnn.figures import DARK, FLOOR, LIGHT, Palette, gradient_flow_figure, gradient_flow_words
+from charrnn.figures import (
+    DARK,
+    FLOOR,
+    LIGHT,
+    Curve,
+    Palette,
+    Run,
+    Stroke,
+    against_length_figure,
+    against_length_words,
+    context_of,
+    gradient_flow_figure,
+    gradient_flow_words,
+    profile_figure,
+    profile_words,
+    strokes,
+    training_curves_figure,
+    training_curves_words,
+)
+from charrnn.figures.labels import LINE_HEIGHT, Area, Box, at_ends, beside_curves, box_of
+from charrnn.figures.palette import DASHES, GHOST, PLACES
+from charrnn.metrics import Progress, bits_per_char
+
+BOTH = pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+LINE = Stroke("#0b6e99", "solid")
 
 
 @dataclass
@@ -23,85 +50,380 @@ class Record:
     horizon_chars: float | None
 
 
-def decay(rate: float, max_lag: int = 128) -> Record:
-    """A gradient that shrinks by the same factor at each step back."""
+def decay(rate: float, max_lag: int = 128, sees: int | None = None) -> Record:
+    """A gradient that shrinks by the same factor at each step back; of a model that sees only so far, 0 from there."""
     lags = np.arange(max_lag + 1)
-    median = rate ** lags.astype(float)
+    median = np.where(lags < (sees or max_lag + 1), rate ** lags.astype(float), 0.0)
     half, horizon = (math.log(level) / math.log(rate) if rate < 1 else None for level in (0.5, 0.01))
-    within = lambda lag: lag if lag is not None and lag <= max_lag else None  # noqa: E731
+    within = lambda lag: sees if lag is None or lag > (sees or max_lag) else lag  # noqa: E731
     return Record(lags, median, median / 3, median * 3, median * 0.9, 512, within(half), within(horizon))
 
 
-def curve(figure: Any, width: float) -> list:
-    (trace,) = [trace for trace in figure.data if trace.mode == "lines" and trace.line.width == width]
-    return list(trace.y)
+def curves_of(*rates: float) -> list[Curve]:
+    names = [f"net {i}" for i in range(len(rates))]
+    lines = strokes(names, LIGHT)
+    return [Curve(name, decay(rate), lines[name]) for name, rate in zip(names, rates, strict=True)]
 
 
-@pytest.mark.parametrize("palette", [LIGHT, DARK])
-def test_the_curve_is_the_median_down_to_the_floor(palette: Palette):
-    record = decay(0.7)
-    shown = curve(gradient_flow_figure(record, "net", palette), 2.6)
-    for value, drawn in zip(record.median, shown, strict=True):
-        assert drawn == (value if value >= FLOOR else None)
+def trace(figure: Any, name: str) -> Any:
+    (found,) = [trace for trace in figure.data if trace.name == name]
+    return found
 
 
-def test_half_life_and_horizon_stand_on_the_curve():
-    record = decay(0.8)
-    figure: Any = gradient_flow_figure(record, "net", LIGHT)
-    points = {(trace.x[0], trace.y[0]) for trace in figure.data if trace.mode == "markers"}
-    assert points == {(record.half_life_chars, 0.5), (record.horizon_chars, 0.01)}
-    labels = [annotation.text for annotation in figure.layout.annotations]
-    assert f"half-life: {record.half_life_chars:.1f} characters" in labels
+def texts(figure: Any) -> list[str]:
+    return [annotation.text for annotation in figure.layout.annotations]
+
+
+# ------------------------------------------------------------------ gradient flow
+
+
+@BOTH
+def test_every_curve_is_its_median_down_to_the_floor(palette: Palette):
+    curves = curves_of(0.6, 0.7, 0.8, 0.9, 0.95)
+    figure = gradient_flow_figure(curves, palette)
+    for curve in curves:
+        drawn = trace(figure, curve.title)
+        assert (drawn.line.color, drawn.line.dash) == curve.stroke
+        for value, shown in zip(curve.flow.median, drawn.y, strict=True):
+            assert shown == (value if value >= FLOOR else None)
+
+
+def test_a_line_ends_where_a_transformer_sees_no_further():
+    flow = decay(0.99, sees=16)
+    figure = gradient_flow_figure([Curve("MiniGPT", flow, LINE)], LIGHT)
+    shown = trace(figure, "MiniGPT").y
+    assert all(value is not None for value in shown[:16]) and set(shown[16:]) == {None}
+    assert context_of(flow) == 16 and context_of(decay(0.99)) is None
+    said = gradient_flow_words([Curve("MiniGPT", flow, LINE)], ["a text"])
+    assert "more than 1 % of it is left after 15" in said and "sees 16 characters and nothing beyond" in said
+    assert not any(trace.marker.symbol == "diamond" for trace in figure.data if trace.mode == "markers")
+    assert any("1 % &gt; 15" in text for text in texts(figure))
+
+
+def test_half_life_and_horizon_stand_on_every_curve_and_beside_its_name():
+    curves = curves_of(0.6, 0.7, 0.8, 0.9, 0.95)
+    figure: Any = gradient_flow_figure(curves, LIGHT)
+    points = {(trace.x[0], trace.y[0], trace.marker.color) for trace in figure.data if trace.mode == "markers"}
+    expected = [((c.flow.half_life_chars, 0.5), (c.flow.horizon_chars, 0.01)) for c in curves]
+    assert points == {(*p, c.stroke.colour) for c, two in zip(curves, expected, strict=True) for p in two}
+    for curve in curves:
+        half, horizon = curve.flow.half_life_chars, curve.flow.horizon_chars
+        assert f"<b>{curve.title}</b><br>half {half:.1f} · 1 % {horizon:.1f}" in texts(figure)
+
+
+def test_only_the_model_in_the_picker_has_a_band_a_mean_and_a_ghost():
+    curves = curves_of(0.7, 0.8, 0.9)
+    plain: Any = gradient_flow_figure(curves, LIGHT)
+    assert not any(trace.fill for trace in plain.data)
+    figure: Any = gradient_flow_figure(curves, LIGHT, picked=curves[1], untrained=decay(0.85))
+    (band,) = [trace for trace in figure.data if trace.fill]
+    assert max(y for x, y in zip(band.x, band.y, strict=True) if x == 5) == pytest.approx(curves[1].flow.high[5])
+    assert band.fillcolor == "rgba(168, 80, 10, 0.15)"
+    mean = trace(figure, "net 1, geometric mean")
+    assert mean.y[3] == curves[1].flow.geometric_mean[3] and mean.line.width < trace(figure, "net 1").line.width
+    assert trace(figure, "untrained").line.dash == GHOST and "<b>untrained</b>" in texts(figure)
 
 
 def test_a_gradient_that_explodes_has_no_half_life():
     record = decay(1.05)
-    figure: Any = gradient_flow_figure(record, "net", LIGHT, untrained=decay(0.9))
-    assert not any("half-life" in annotation.text for annotation in figure.layout.annotations)
+    curve = Curve("net", record, LINE)
+    figure: Any = gradient_flow_figure([curve], LIGHT, picked=curve, untrained=decay(0.9))
+    assert "<b>net</b><br>half never · 1 % &gt; 128" in texts(figure)
     lowest, highest = figure.layout.yaxis.range
-    assert highest > math.log10(record.median[-1]) and lowest <= math.log10(decay(0.9).median[-1])
-    assert "never halves" in gradient_flow_words(record, "net", "a text")
+    assert highest > math.log10(record.high[-1]) and lowest <= math.log10(decay(0.9).median[-1])
+    assert "never halves" in gradient_flow_words([curve], ["a text"])
 
 
-def test_labels_stand_on_opposite_sides_of_the_two_curves():
-    for own, untrained in ((0.7, 0.8), (0.8, 0.7)):
-        figure: Any = gradient_flow_figure(decay(own), "net, step 1", LIGHT, untrained=decay(untrained))
-        side = {annotation.text: annotation.xanchor for annotation in figure.layout.annotations}
-        assert {side["untrained"], side["net<br>step 1"]} == {"left", "right"}
-        assert side["untrained"] == ("left" if untrained > own else "right")
+@pytest.mark.parametrize("width", [358, 560, 801, 1200])
+@pytest.mark.parametrize("rates", [(0.6, 0.7, 0.8, 0.9, 0.95), (0.70, 0.705, 0.71, 0.9, 0.99, 0.98)])
+def test_names_do_not_collide(rates: tuple[float, ...], width: int):
+    curves = curves_of(*rates)
+    figure: Any = gradient_flow_figure(curves, LIGHT, width, picked=curves[0], untrained=decay(0.85))
+    inner, height = width - 62 - 42, 460 - 14 - 48
+    bottom, top = figure.layout.yaxis.range
+    boxes = []
+    for named in figure.layout.annotations:
+        if not named.text.startswith("<b>"):
+            continue
+        box = box_of(named.text.replace("<b>", "").replace("</b>", "").split("<br>"))
+        dx, dy = (named.ax, named.ay) if named.showarrow else (named.xshift, -named.yshift)
+        x, y = named.x / 128 * inner + dx, (top - named.y) / (top - bottom) * height + dy
+        boxes.append((x - box.width / 2, x + box.width / 2, y - box.height / 2, y + box.height / 2))
+        assert 0 <= boxes[-1][0] + 0.5 and boxes[-1][1] <= inner + 0.5, named.text
+        assert 0 <= boxes[-1][2] + 0.5 and boxes[-1][3] <= height + 0.5, named.text
+    assert len(boxes) == len(rates) + 1
+    for (l1, r1, t1, b1), (l2, r2, t2, b2) in itertools.combinations(boxes, 2):
+        assert r1 <= l2 or r2 <= l1 or b1 <= t2 or b2 <= t1
 
 
-def test_the_label_of_a_mark_stands_right_of_every_curve():
-    own, untrained = decay(0.7), decay(0.85)
-    figure: Any = gradient_flow_figure(own, "net", LIGHT, untrained=untrained)
-    (label,) = [annotation for annotation in figure.layout.annotations if "1 %" in annotation.text]
-    assert untrained.horizon_chars and label.x > untrained.horizon_chars
-    assert label.x > own.lags[own.high >= 0.01].max()
+def test_on_a_telephone_the_numbers_are_left_to_the_table():
+    assert "<b>net 0</b>" in texts(gradient_flow_figure(curves_of(0.7), LIGHT, width=358))
 
 
 def test_the_ticks_of_both_axes_are_equally_large():
-    layout: Any = gradient_flow_figure(decay(0.7), "net", LIGHT).layout
+    layout: Any = gradient_flow_figure(curves_of(0.7), LIGHT).layout
     assert 1.25 * layout.yaxis.tickfont.size == pytest.approx(layout.xaxis.tickfont.size, abs=0.5)  # plotly's factor
 
 
 def test_there_is_no_legend_and_no_box():
-    layout: Any = gradient_flow_figure(decay(0.7), "net", DARK).layout
+    layout: Any = gradient_flow_figure(curves_of(0.7), DARK).layout
     assert layout.showlegend is False
     assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
 
 
 def test_a_figure_is_plain_json():
-    record = decay(0.7)
-    first = str(gradient_flow_figure(record, "net", LIGHT, untrained=decay(0.8)).to_json())
+    curves = curves_of(0.7, 0.8)
+    first = str(gradient_flow_figure(curves, LIGHT, picked=curves[0], untrained=decay(0.9)).to_json())
     assert json.loads(first)["data"]
-    assert first == gradient_flow_figure(record, "net", LIGHT, untrained=decay(0.8)).to_json()
+    assert first == gradient_flow_figure(curves, LIGHT, picked=curves[0], untrained=decay(0.9)).to_json()
     assert "bdata" not in first  # numbers, not base64: a test, and a reader, can look at them
 
 
+def test_a_name_is_never_markup():
+    curve = Curve("<img src=x> & co", decay(0.7), LINE)
+    figure = str(gradient_flow_figure([curve], LIGHT).to_json())
+    run = Run("<img src=x> & co", [Progress(0, 4, 4, 0, 1, 0), Progress(9, 2, 2, 1, 1, 0)], LINE)
+    curves = str(training_curves_figure([run], LIGHT).to_json())
+    record = {"parts": ["<b>"], "rows": [{"name": "<img>", "median_ms": 1.0, "parts": {"<b>": 1.0}}]}
+    bars = str(profile_figure(record, LIGHT).to_json())
+    for drawn in (figure, curves, bars):
+        assert "<img" not in drawn.replace("\\u003c", "<") and "&lt;img" in drawn.replace("\\u0026", "&")
+
+
 def test_the_words_name_the_figures_and_the_text():
-    record = decay(0.5)
-    said = gradient_flow_words(record, "Vanilla RNN, step 2000", "your own text")
+    said = gradient_flow_words([Curve("Vanilla RNN, step 2000", decay(0.5), LINE)], ["your own text"])
     assert said == (
         "Vanilla RNN, step 2000: the gradient has halved after 1.0 characters, 1 % of it is left after 6.6. "
         "Measured at 512 positions of your own text."
     )
+
+
+def test_the_words_for_several_models_are_one_sentence():
+    curves = [*curves_of(0.5, 0.7), Curve("MiniGPT", decay(0.999, sees=100), LINE)]
+    assert gradient_flow_words(curves, ["a text", "a text", "another"]) == (
+        "1 % of the gradient is left after 6.6 characters in net 0 and 12.9 in net 1. "
+        "MiniGPT: more than 1 % of it is left after 99. MiniGPT sees 100 characters and nothing beyond. "
+        "Measured at 512 positions of a text; 512 positions of another."
+    )
+
+
+# ------------------------------------------------------------------ where names go
+
+
+@given(st.lists(st.floats(0, 400), min_size=1, max_size=12))
+def test_names_at_the_ends_keep_apart_in_order_and_inside(heights: list[float]):
+    placed = at_ends(heights, 400)
+    apart = min(LINE_HEIGHT, 400 / len(heights))
+    by_height = [placed[i] for i in np.argsort(heights, kind="stable")]
+    assert all(b - a >= apart - 1e-6 for a, b in itertools.pairwise(by_height))
+    assert min(placed) >= apart / 2 - 1e-6 and max(placed) <= 400 - apart / 2 + 1e-6
+
+
+def test_a_name_that_has_room_stands_level_with_its_end():
+    assert at_ends([50, 200, 300], 400) == [50, 200, 300]
+    assert at_ends([100, 100], 400) == [92, 108]
+
+
+def test_a_name_avoids_the_other_curve():
+    area = Area(600, 400, (0, 100), (0, 1))
+    x = np.linspace(0, 100, 101)
+    curves = [area.pixels(x, np.full(101, level)) for level in (0.5, 0.56)]  # 24 pixels apart
+    spots = beside_curves(curves, [Box(80, 16)] * 2, np.empty((0, 2)), area)
+    assert spots[0].dy > 0 > spots[1].dy  # the lower one's below, the upper one's above
+    assert area.values(*area.pixels(np.array([30.0]), np.array([0.4]))[0]) == pytest.approx((30.0, 0.4))
+
+
+# ------------------------------------------------------------------ the palette
+
+
+def linear(colour: str) -> np.ndarray:
+    """#rrggbb as linear light."""
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG has it."""
+    low, high = sorted(float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in (one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+# What is left of linear light without red, green and blue receptors: Machado et al. 2009, severity 1.
+EYES = [
+    np.eye(3),
+    np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+]
+
+
+def oklab(light: np.ndarray) -> np.ndarray:
+    """Ottosson 2020: distances are about as large as they look."""
+    cones = np.array(
+        [
+            [0.4122214708, 0.5363325363, 0.0514459929],
+            [0.2119034982, 0.6806995451, 0.1073969566],
+            [0.0883024619, 0.2817188376, 0.6299787005],
+        ]
+    )
+    opponents = np.array(
+        [
+            [0.2104542553, 0.7936177850, -0.0040720468],
+            [1.9779984951, -2.4285922050, 0.4505937099],
+            [0.0259040371, 0.7827717662, -0.8086757660],
+        ]
+    )
+    return opponents @ np.cbrt(np.clip(cones @ light, 0, None))
+
+
+@BOTH
+def test_every_model_s_colour_can_be_read_as_words(palette: Palette):
+    for colour in palette.models:
+        assert contrast(colour, palette.paper) >= 4.5
+    for colour in (palette.ink, palette.quiet, palette.blue, palette.orange):
+        assert contrast(colour, palette.paper) >= 4.5
+
+
+@BOTH
+def test_models_with_the_same_dash_differ_in_every_kind_of_colour_blindness(palette: Palette):
+    for one, other in itertools.combinations(range(len(DASHES)), 2):
+        if DASHES[one] != DASHES[other]:
+            continue
+        for eye in EYES:
+            seen = [oklab(np.clip(eye @ linear(palette.models[place]), 0, 1)) for place in (one, other)]
+            assert np.linalg.norm(seen[0] - seen[1]) > 0.07, (one, other)
+
+
+@BOTH
+def test_twelve_models_have_twelve_lines_and_the_lab_s_keep_theirs(palette: Palette):
+    lines = strokes([*PLACES, "my own"], palette)
+    assert len(set(lines.values())) == 12
+    assert strokes(["a", "lstm", "b"], palette)["lstm"] == lines["lstm"]
+    four = [lines[name] for name in ("rnn", "gru", "lstm", "minigpt")]
+    assert len({line.dash for line in four}) == 4
+    assert len(strokes([f"net {i}" for i in range(30)], palette)) == 30
+
+
+# ------------------------------------------------------------------ training curves
+
+
+def run(title: str, end: float, steps: int = 200) -> Run:
+    points = [
+        Progress(step, end + 2 / (1 + step), end + 0.1 + 2 / (1 + step), 0.0 if step == 0 else 3 / step, 1e-3, step)
+        for step in range(0, steps + 1, 50)
+    ]
+    return Run(title, points, strokes([title], LIGHT)[title])
+
+
+@BOTH
+@pytest.mark.parametrize("unit", ["nats", "bits"])
+def test_training_curves_are_the_history(palette: Palette, unit: str):
+    runs = [run("rnn", 1.4), run("gru", 1.3)]
+    figure = training_curves_figure(runs, palette, unit=unit)
+    to_unit = bits_per_char if unit == "bits" else float
+    for one in runs:
+        steps = tuple(point.step for point in one.history)
+        validation, train, norm = (
+            trace(figure, f"{one.title}, {part}") for part in ("validation", "train", "gradient norm")
+        )
+        assert validation.x == train.x == norm.x == steps
+        assert validation.y == tuple(to_unit(point.val_loss_nats) for point in one.history)
+        assert train.y == tuple(to_unit(point.train_loss_nats) for point in one.history)
+        assert norm.y == (None, *(point.grad_norm for point in one.history[1:]))  # a log axis has no 0
+        assert train.line.width < validation.line.width and validation.line.dash == one.stroke.dash
+
+
+def test_what_is_not_asked_for_is_not_drawn():
+    runs = [run("rnn", 1.4)]
+    names = lambda **asked: {trace.name for trace in training_curves_figure(runs, LIGHT, **asked).data}  # noqa: E731
+    assert names(parts=["train"]) == {"rnn, train"}
+    assert names(parts=["gradient norm"]) == {"rnn, gradient norm"}
+    assert names(parts=["train", "validation"]) == {"rnn, train", "rnn, validation"}
+    alone: Any = training_curves_figure(runs, LIGHT, parts=["gradient norm"]).layout
+    assert alone.yaxis2.domain == (0, 1)
+
+
+def test_the_late_part_cuts_off_the_beginning():
+    runs = [run("rnn", 1.4), run("gru", 1.3)]
+    late: Any = training_curves_figure(runs, LIGHT, span="late").layout
+    whole: Any = training_curves_figure(runs, LIGHT, span="whole").layout
+    assert late.yaxis.range[1] < 2 < 3.3 < whole.yaxis.range[1]
+    assert late.yaxis.range[0] < runs[1].history[-1].train_loss_nats
+
+
+def test_the_names_stand_at_the_ends_with_the_loss():
+    runs = [run("rnn", 1.4), run("gru", 1.3), run("short", 1.35, steps=100)]
+    figure = training_curves_figure(runs, LIGHT, parts=["train", "validation"])
+    for one in runs:
+        assert f"<b>{one.title}</b> {one.history[-1].val_loss_nats:.3f}" in texts(figure)
+    narrow = training_curves_figure(runs, LIGHT, width=358, parts=["train", "validation"])
+    assert set(texts(narrow)) == {f"<b>{one.title}</b>" for one in runs}
+
+
+def test_a_run_without_a_history_is_no_trouble():
+    empty = Run("empty", [], LINE)
+    assert training_curves_figure([empty], LIGHT).data and training_curves_words([empty]) == ""
+    training_curves_figure([empty, run("rnn", 1.4)], LIGHT, width=358)
+
+
+def test_the_words_of_training_curves():
+    assert training_curves_words([run("rnn", 1.4)]) == (
+        "rnn: from 3.50 nats per character to training 1.410, validation 1.510 at step 200."
+    )
+    assert "2.178" in training_curves_words([run("rnn", 1.4)], "bits")
+
+
+# ------------------------------------------------------------------ where the time goes
+
+PROFILE = {
+    "machine": {"processor": "a processor", "threads": 1, "torch": "2"},
+    "parts": ["input product", "loop over T", "blocks", "backward: loop over T", "the rest"],
+    "rows": [
+        {
+            "name": "plain loop",
+            "median_ms": 100.0,
+            "parts": {"input product": 5.0, "loop over T": 40.0, "backward: loop over T": 50.0, "the rest": 5.0},
+        },
+        {"name": "MiniGPT", "median_ms": 900.0, "parts": {"input product": 1.0, "blocks": 800.0, "the rest": 99.0}},
+    ],
+    "against_T": [
+        {"name": "plain loop", "seq_len": [32, 128, 512], "median_ms": [100.0, 390.0, 1600.0]},
+        {"name": "MiniGPT", "seq_len": [32, 128, 512], "median_ms": [900.0, 950.0, 1000.0]},
+    ],
+}
+
+
+@BOTH
+def test_bars_are_the_shares_of_the_parts(palette: Palette):
+    figure: Any = profile_figure(PROFILE, palette)
+    assert [bar.name for bar in figure.data] == PROFILE["parts"]
+    assert tuple(trace(figure, "loop over T").x) == (40.0, None)
+    assert trace(figure, "blocks").x[1] == pytest.approx(100 * 800 / 900)
+    assert sum(bar.x[0] or 0 for bar in figure.data) == pytest.approx(100)
+    assert trace(figure, "loop over T").text == ("loop over T 40 %", "")
+    assert trace(figure, "backward: loop over T").marker.pattern.shape == "/"  # not by colour alone
+    assert {"<b>plain loop</b> 100 ms", "<b>MiniGPT</b> 900 ms"} <= set(texts(figure))
+
+
+def test_a_narrow_bar_has_less_written_on_it():
+    wide, narrow = (profile_figure(PROFILE, LIGHT, width) for width in (900, 200))
+    assert trace(wide, "backward: loop over T").text[0] == "backward: loop over T 50 %"
+    assert trace(narrow, "backward: loop over T").text[0] == "50 %"
+    assert trace(narrow, "the rest").text[0] == ""
+
+
+@BOTH
+def test_cost_against_length_is_the_record(palette: Palette):
+    figure: Any = against_length_figure(PROFILE, palette)
+    for line in PROFILE["against_T"]:
+        drawn = trace(figure, line["name"])
+        assert list(drawn.x) == line["seq_len"] and list(drawn.y) == line["median_ms"]
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
+    assert set(texts(figure)) == {"<b>plain loop</b>", "<b>MiniGPT</b>"}
+
+
+def test_the_words_of_a_profile_say_what_the_loop_takes():
+    assert profile_words(PROFILE) == (
+        "plain loop: 100 ms a step, 90% of it in the loop over T. MiniGPT: 900 ms a step, most of it in blocks (89%)."
+    )
+    assert "plain loop: 16.0 times the time at T = 512 that it takes at T = 32." in against_length_words(PROFILE)

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import gradio as gr
 
-from charrnn.ui import api, gradients_tab, write_tab
+from charrnn.ui import api, compare_tab, gradients_tab, hood_tab, lab_map, write_tab
 from charrnn.ui.assets import read, routes
 from charrnn.ui.control_view.control_view import control_view, offer
 from charrnn.ui.session import Session
@@ -43,23 +43,6 @@ def build_demo(store: Store) -> gr.Blocks:
         if session is not None:
             session.leave()
 
-    def show_write(session: Session) -> None:
-        session.tab = "write"
-
-    def show_gradients(session: Session, text: str) -> Any:
-        session.tab = "gradients"
-        return draw_gradients(session, text)
-
-    def draw_gradients(session: Session, text: str) -> Any:
-        if session.tab != "gradients":
-            return gr.skip()
-        session.measurement = mine = session.measurement + 1
-        drawn = gradients_tab.picture(store, session.reader, text, mine)
-        return drawn if session.measurement == mine else gr.skip()  # a newer one is on its way
-
-    def default_gradients(session: Session) -> tuple[Any, str]:
-        return draw_gradients(session, ""), ""
-
     with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
         api.build(store)  # first: the names of its functions are the names of the endpoints
         state = gr.State(Session())
@@ -68,27 +51,18 @@ def build_demo(store: Store) -> gr.Blocks:
             with gr.Column(elem_classes="cr-aside", scale=0, min_width=0):
                 controls = control_view()
             with gr.Column(elem_classes="cr-main", scale=1, min_width=0), gr.Tabs(elem_classes="cr-tabs"):
-                with gr.Tab("Write") as write:
+                with gr.Tab(lab_map.WRITE):
                     view = write_tab.build(store, state, controls)
-                with gr.Tab("Gradients") as gradients:
-                    text, measure, default, plot = gradients_tab.build()
+                with gr.Tab(lab_map.GRADIENTS):
+                    gradients_tab.build(store)
+                with gr.Tab(lab_map.COMPARE):
+                    compare_tab.build(store)
+                with gr.Tab(lab_map.HOOD):
+                    hood_tab.build()
 
         demo.load(arrive, state, [controls, view], **QUIET)
         demo.unload(leave)
-        work: dict[str, Any] = {
-            "show_progress": "hidden",
-            "api_visibility": "private",
-            "trigger_mode": "always_last",
-            "concurrency_limit": 4,
-            "concurrency_id": "analysis",
-        }
-        controls.model(model, state, view, trigger_mode="always_last", **QUIET).then(
-            draw_gradients, [state, text], plot, **work
-        )
-        write.select(show_write, state, None, **QUIET)
-        gradients.select(show_gradients, [state, text], plot, **work)
-        measure.click(draw_gradients, [state, text], plot, **work)
-        default.click(default_gradients, state, [plot, text], **work)
+        controls.model(model, state, view, trigger_mode="always_last", **QUIET)
     return demo.queue(max_size=1000, default_concurrency_limit=8)
 
 

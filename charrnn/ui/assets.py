@@ -17,10 +17,10 @@ def read(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def view(name: str, elem_classes: str) -> gr.HTML:
-    """A part of the page that is drawn in the browser: its template is `name`.html, its module `name`.js."""
+def view(name: str, elem_classes: str, template: str = "") -> gr.HTML:
+    """A part of the page that is drawn in the browser: its module is `name`.js, its template `name`.html or another."""
     return gr.HTML(
-        html_template=read(f"{name}.html"),
+        html_template=read(f"{template or name}.html"),
         js_on_load=read("mount.js"),
         apply_default_css=False,
         elem_classes=elem_classes,

@@ -1,66 +1,390 @@
-"""Which text the gradients are measured on, and that it is measured once."""
+"""The tab Gradients: which text is measured, that it is measured once, and five models' curves in one plot."""
 
 import json
+import shutil
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from charrnn.gradient_flow import GradientFlow
+from charrnn import figures
+from charrnn.checkpoint import load
+from charrnn.gradient_flow import GradientFlow, gradient_flow
 from charrnn.ui import gradients_tab
-from charrnn.ui.gradients_tab import default_text, measured, picture
+from charrnn.ui.gradients_tab import curves, default_text, measured
+from charrnn.ui.questions import Newest, Question
 from charrnn.ui.store import Store
-from tests.ui.conftest import CHECKPOINTS
+from charrnn.ui.wishes import Choice
+from scripts.bench_page import running_app
+from tests.trained import RECIPES, TEXT, train_all
+from tests.ui.conftest import open_page
+from tests.ui.test_serving import serving
 
-CORPUS = "First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 2000
+OWN = "What light is this, that breaks? " * 12
+SERVED_HERE = pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")  # Gradio's own, in the process of the tests
+FIVE = ["rnn", "rnn-layernorm", "gru", "lstm", "minigpt"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_all(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(autouse=True)
+def no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
 
 
 @pytest.fixture
-def store() -> Store:
-    return Store(CHECKPOINTS)
+def store(folder: Path) -> Store:
+    return Store(folder)
 
 
-def test_without_a_corpus_the_model_s_own_passage_is_read(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
-    reader = store.reader("rnn")
-    assert default_text(reader) == (reader.passage, "a passage this model wrote itself")
+def answers(store: Store, question: Question, wanted: Any = lambda: True) -> list[dict[str, Any]]:
+    return [json.loads(told) for told in curves(store, question, wanted, threading.Lock())]
+
+
+def expected(folder: Path, name: str, text: str, step: int | None = None) -> GradientFlow:
+    checkpoint = load(folder / name, step)
+    return gradient_flow(checkpoint.model, checkpoint.vocab.encode(text), 128, 128 if name == "minigpt" else 512)
+
+
+# ------------------------------------------------------------------ which text
+
+
+def test_without_a_corpus_the_best_model_s_passage_is_read(store: Store):
+    text, what = default_text(store, store.reader("rnn"))
+    assert text == TEXT[:2000] and what == "a passage this model wrote itself"
+    text, what = default_text(store, store.reader("lstm"))
+    assert text == TEXT[:2000] and what == "a passage that Vanilla RNN wrote"
 
 
 def test_with_a_corpus_its_validation_part_is_read(store: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gradients_tab, "cached_tiny_shakespeare", lambda: CORPUS)
-    text, what = default_text(store.reader("rnn"))
-    cut = int(0.9 * len(CORPUS))
-    assert text == CORPUS[cut : cut + 10_000]
+    corpus = TEXT * 30
+    monkeypatch.setattr(gradients_tab, "cached_tiny_shakespeare", lambda: corpus)
+    text, what = default_text(store, store.reader("rnn"))
+    cut = int(0.9 * len(corpus))
+    assert text == corpus[cut : cut + 10_000]
     assert what == "the validation part of Tiny Shakespeare (its first 10,000 characters)"
 
 
 def test_a_text_is_measured_once_for_each_model_and_step(store: Store):
-    reader, own = store.reader("rnn"), "To be, or not to be. " * 20
-    flow, what = measured(store, reader, own)
+    reader = store.reader("rnn")
+    flow, what = measured(store, reader, OWN)
     assert what == "your own text" and isinstance(flow, GradientFlow)
-    assert measured(store, reader, own)[0] is flow
-    assert measured(store, store.reader("rnn", 0), own)[0] is not flow
+    assert measured(store, reader, OWN)[0] is flow
+    assert measured(store, store.reader("rnn", 0), OWN)[0] is not flow
 
 
 def test_a_text_that_is_too_short_says_how_long_it_must_be(store: Store):
     with pytest.raises(ValueError, match="at least 130"):
-        measured(store, store.reader("rnn"), "short")
+        measured(store, store.reader("rnn"), "night")
 
 
-def test_what_is_left_out_of_ones_own_text_is_said(store: Store):
-    reader, own = store.reader("rnn"), "→To be, or not to be. " * 20
-    shown = json.loads(picture(store, reader, own, 1))
-    assert shown["light"] and "Left out 20 characters" in shown["words"] and "'→' at position 0" in shown["words"]
-    refused = json.loads(picture(store, reader, "→" * 200, 2))
+# ------------------------------------------------------------------ the answers, one curve more each
+
+
+def test_curves_come_one_by_one_and_at_once_when_they_are_known(store: Store):
+    question = Question(names=("rnn", "gru", "lstm"), form={"text": OWN})
+    told = answers(store, question)
+    rows = [len(one["table"]["rows"]) if "table" in one and one["table"] else 0 for one in told]
+    assert rows == [0, 1, 2, 3, 3]  # the last wait is for the untrained network
+    assert "Measuring GRU …" in told[1]["words"] and told[1]["busy"] and not told[-1]["busy"]
+    again = answers(store, question)
+    assert len(again) == 1 and again[0]["light"] == told[-1]["light"]
+
+
+def test_the_model_in_the_picker_comes_first_with_its_step_and_its_ghost(store: Store):
+    question = Question(names=("rnn", "lstm"), choice=Choice("lstm", 10), form={"text": OWN})
+    told = answers(store, question)
+    assert [row["cells"][0]["text"] for row in told[1]["table"]["rows"]] == ["LSTM, step 10"]
+    names = [trace.get("name") for trace in told[-1]["light"]["data"]]
+    assert {"untrained", "LSTM, step 10", "LSTM, step 10, geometric mean", "Vanilla RNN"} <= set(names)
+    untrained = Question(names=("rnn", "lstm"), choice=Choice("lstm", 0), form={"text": OWN})
+    assert "untrained" not in str(answers(store, untrained)[-1]["light"]["data"])
+
+
+def test_who_asks_anew_is_not_kept_waiting_for_the_old_answer(store: Store):
+    wanted = iter([True, True, False])
+    told = answers(store, Question(names=("rnn", "gru", "lstm"), form={"text": OWN * 2}), lambda: next(wanted, False))
+    assert len(told) == 1
+    newest = Newest()
+    newest.asked(Question(number=3))
+    newest.asked(Question(number=2))
+    assert newest.wants(Question(number=3)) and not newest.wants(Question(number=2))
+
+
+def test_at_first_one_model_of_each_kind_is_shown(store: Store):
+    told = answers(store, Question())[-1]
+    assert told["ticked"] == ["rnn", "gru", "lstm", "minigpt"]
+    assert {model["name"] for model in told["models"]} == set(RECIPES)
+
+
+def test_without_a_tick_there_is_no_figure(store: Store):
+    (told,) = answers(store, Question(names=()))
+    assert told["light"] is None and told["words"].startswith("Tick a model")
+
+
+def test_minigpt_s_line_ends_where_it_sees_nothing(store: Store):
+    told = answers(store, Question(names=("minigpt",), choice=Choice("rnn", None), form={"text": OWN}))[-1]
+    (line,) = [trace for trace in told["light"]["data"] if trace.get("name") == "MiniGPT"]
+    assert all(value is not None for value in line["y"][:24]) and set(line["y"][24:]) == {None}
+    assert "MiniGPT sees 24 characters and nothing beyond" in told["words"]
+
+
+def test_what_is_left_out_of_ones_own_text_is_said_once(store: Store):
+    told = answers(store, Question(names=("rnn", "gru"), form={"text": "→" + OWN}))[-1]
+    assert told["light"] and told["words"].count("Left out 1 character") == 1
+    refused = answers(store, Question(names=("rnn",), form={"text": "→" * 200}))[-1]
     assert "at least 130" in refused["words"] and "Left out 200 characters" in refused["words"]
 
 
+def test_a_text_that_is_too_long_is_refused(store: Store):
+    with pytest.raises(ValueError, match="at most 20000"):
+        answers(store, Question(form={"text": "a" * 20_001}))
+
+
 def test_without_a_checkpoint_the_tab_says_why(tmp_path: Path):
-    assert "train one with scripts/train.py" in json.loads(picture(Store(tmp_path), None, "", 1))["words"]
+    with pytest.raises(ValueError, match="train one with scripts/train.py"):
+        answers(Store(tmp_path), Question())
 
 
-def test_a_result_seen_before_is_told_again(store: Store):
-    """Else the page, which says that it is being measured, would wait for ever."""
-    reader = store.reader("rnn")
-    assert picture(store, reader, "", 1) != picture(store, reader, "", 2)
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        {"width": 5},
+        {"width": 900, "names": "rnn"},
+        {"width": 900, "names": [3]},
+        {"width": 900, "names": ["a" * 300]},
+        {"width": 900, "names": ["rnn"] * 1000},
+        {"width": 900, "checkpoint": 3},
+    ],
+)
+def test_a_question_that_is_none_is_refused(sent: Any):
+    with pytest.raises(ValueError, match="give|names is not a list|checkpoint"):
+        Question.from_page(sent)
+
+
+# ------------------------------------------------------------------ in a browser
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    no_corpus = str(tmp_path_factory.mktemp("app"))
+    with running_app(str(folder), CHARRNN_CACHE=no_corpus, HF_HUB_OFFLINE="1") as address:
+        yield address
+
+
+def open_gradients(context: BrowserContext, address: str) -> Page:
+    page = open_page(context, address)
+    page.get_by_role("tab", name="Gradients").click()
+    settled(page)
+    return page
+
+
+def settled(page: Page) -> None:
+    """Until every curve is there."""
+    page.wait_for_function(
+        "document.querySelector('.cr-plot .main-svg') && !document.querySelector('.cr-busy')"
+        "&& !document.querySelector('.cr-plot-words').textContent.includes('Measuring')"
+    )
+
+
+def lines(page: Page) -> dict[str, list[float | None]]:
+    """Every named line of the plot, as Plotly holds it."""
+    return page.evaluate(
+        """() => Object.fromEntries(document.querySelector('.cr-plot').data
+            .filter((trace) => trace.name && trace.mode === 'lines').map((trace) => [trace.name, [...trace.y]]))"""
+    )
+
+
+def tick(page: Page, title: str) -> None:
+    page.locator(".cr-chips").get_by_role("checkbox", name=title, exact=True).click()
+    page.wait_for_timeout(100)
+    settled(page)
+
+
+def assert_is(drawn: list[float | None], median: np.ndarray) -> None:
+    for value, shown in zip(median.tolist(), drawn, strict=True):
+        assert shown == (pytest.approx(value) if value >= figures.FLOOR else None)
+
+
+def test_five_curves_in_one_plot(context: BrowserContext, address: str, folder: Path):
+    page = open_gradients(context, address)
+    tick(page, "RNN + layer norm")
+    drawn = lines(page)
+    titles = dict(zip(FIVE, ("Vanilla RNN", "RNN + layer norm", "GRU", "LSTM", "MiniGPT"), strict=True))
+    passage = TEXT[:2000]
+    for name, title in titles.items():
+        assert_is(drawn[title], expected(folder, name, passage).median)
+    assert_is(drawn["untrained"], expected(folder, "rnn", passage, 0).median)
+    labels = page.locator(".cr-plot .annotation-text").all_text_contents()
+    assert all(any(label.startswith(title) for label in labels) for title in titles.values())
+    rows = page.locator(".cr-figure table tbody tr")
+    expect(rows).to_have_count(5)
+    half = expected(folder, "gru", passage).half_life_chars
+    expect(rows.filter(has_text="GRU").locator("td").first).to_have_text(f"{half:.1f}" if half else "never")
+    expect(page.locator(".cr-plot")).to_have_attribute("aria-label", page.locator(".cr-plot-words").inner_text())
+
+
+def test_ticking_and_unticking(context: BrowserContext, address: str):
+    page = open_gradients(context, address)
+    assert set(lines(page)) >= {"Vanilla RNN", "GRU", "LSTM", "MiniGPT"}
+    tick(page, "GRU")
+    assert "GRU" not in lines(page) and "LSTM" in lines(page)
+    tick(page, "my <b>net & co")
+    assert "my &lt;b&gt;net &amp; co" in lines(page)
+    box = page.locator(".cr-chips").get_by_role("checkbox", name="LSTM", exact=True)
+    box.focus()
+    page.keyboard.press("Space")
+    page.wait_for_timeout(100)
+    settled(page)
+    assert "LSTM" not in lines(page)
+    for title in ("Vanilla RNN", "MiniGPT", "my <b>net & co"):
+        page.locator(".cr-chips").get_by_role("checkbox", name=title, exact=True).click()
+    expect(page.locator(".cr-plot-words")).to_contain_text("Tick a model")
+    expect(page.locator(".cr-plot")).to_be_hidden()
+
+
+def test_the_picker_adds_its_model_and_takes_it_away_again(context: BrowserContext, address: str):
+    page = open_gradients(context, address)
+    tick(page, "GRU")  # from now on the ticks are the visitor's
+    page.locator("#cr-model").select_option("rnn-layernorm")
+    page.wait_for_timeout(100)
+    settled(page)
+    assert "RNN + layer norm, geometric mean" in lines(page) and "untrained" not in lines(page)  # it keeps no step 0
+    page.locator("#cr-model").select_option("gru")
+    page.wait_for_timeout(100)
+    settled(page)
+    assert "RNN + layer norm" not in lines(page) and "GRU, geometric mean" in lines(page) and "untrained" in lines(page)
+
+
+def test_the_training_step_moves_the_picker_s_curve(context: BrowserContext, address: str, folder: Path):
+    page = open_gradients(context, address)
+    page.locator("#cr-step").fill("0")
+    expect(page.locator(".cr-figure tbody")).to_contain_text("Vanilla RNN, step 0")
+    settled(page)
+    assert_is(lines(page)["Vanilla RNN, step 0"], expected(folder, "rnn", TEXT[:2000], 0).median)
+    assert "untrained" not in lines(page)
+
+
+def test_ones_own_text(context: BrowserContext, address: str, folder: Path):
+    page = open_gradients(context, address)
+    page.locator("#cr-own-text").fill(OWN)
+    page.get_by_role("button", name="Measure on this text").click()
+    expect(page.locator(".cr-plot-words")).to_contain_text("of your own text")
+    settled(page)
+    assert_is(lines(page)["GRU"], expected(folder, "gru", OWN).median)
+    page.locator("#cr-own-text").fill("night")
+    for _ in range(2):  # the same answer, told again
+        page.get_by_role("button", name="Measure on this text").click()
+        expect(page.locator(".cr-plot-words")).to_contain_text("at least 130")
+        expect(page.locator(".cr-plot")).to_be_hidden()
+    page.get_by_role("button", name="Back to the default").click()
+    expect(page.locator(".cr-plot-words")).to_contain_text("a passage")
+    expect(page.locator("#cr-own-text")).to_have_value("")
+
+
+def test_the_page_says_measuring_until_the_answer_comes(context: BrowserContext, address: str):
+    page = open_gradients(context, address)
+    words = page.locator(".cr-plot-words")
+    held: list[Route] = []
+    page.route("**/queue/join*", lambda route: held.append(route))
+    page.get_by_role("button", name="Measure on this text").click()
+    expect(words).to_have_text("Measuring …")
+    page.wait_for_timeout(200)
+    for route in held:
+        route.continue_()
+    page.unroute("**/queue/join*")
+    expect(words).to_contain_text("is left after")
+
+
+@SERVED_HERE
+def test_a_slow_measurement_does_not_replace_a_newer_one(
+    context: BrowserContext, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    go_on, measure = threading.Event(), gradients_tab._measure
+
+    def slowly(reader: Any, text: str) -> GradientFlow:
+        if text == OWN:
+            go_on.wait(60)
+        return measure(reader, text)
+
+    monkeypatch.setattr(gradients_tab, "_measure", slowly)
+    with serving(folder) as (_, address):
+        page = open_gradients(context, address)
+        page.locator("#cr-own-text").fill(OWN)
+        page.get_by_role("button", name="Measure on this text").click()
+        expect(page.locator(".cr-plot-words")).to_contain_text("Measuring Vanilla RNN")
+        page.get_by_role("button", name="Back to the default").click()
+        expect(page.locator(".cr-plot-words")).to_contain_text("a passage")
+        before = page.locator(".cr-plot-words").inner_text()
+        go_on.set()
+        page.wait_for_timeout(1000)
+        assert page.locator(".cr-plot-words").inner_text() == before
+
+
+@SERVED_HERE
+def test_an_answer_that_fails_is_said(context: BrowserContext, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: Any) -> None:
+        raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(gradients_tab, "_measure", broken)
+    with serving(folder) as (_, address):
+        page = open_page(context, address)
+        page.get_by_role("tab", name="Gradients").click()
+        expect(page.locator(".cr-plot-words")).to_contain_text("could not answer")
+
+
+def test_the_plot_keeps_its_size_when_it_changes_out_of_sight(context: BrowserContext, address: str):
+    page = open_gradients(context, address)
+    wide = page.locator(".cr-plot .main-svg").first.bounding_box()
+    page.get_by_role("tab", name="Write").click()
+    page.set_viewport_size({"width": 1100, "height": 800})
+    page.locator("#cr-step").fill("1")
+    page.wait_for_timeout(300)
+    page.get_by_role("tab", name="Gradients").click()
+    expect(page.locator(".cr-figure tbody")).to_contain_text("step 10")
+    width = "document.querySelector('{}').clientWidth".format
+    page.wait_for_function(f"{width('.cr-plot .main-svg')} === {width('.cr-plot')}")
+    box = page.locator(".cr-plot").bounding_box()
+    assert wide and box and box["width"] < wide["width"]
+
+
+def test_dark_lines_are_those_of_the_dark_palette(browser: Browser, address: str):
+    context = browser.new_context(color_scheme="dark")
+    page = open_gradients(context, address)
+    colour = "document.querySelector('.cr-plot').data.find((trace) => trace.name === 'GRU').line.color"
+    dark = figures.strokes(["gru"], figures.DARK)["gru"].colour
+    assert page.evaluate(colour) == dark
+    swatch = page.locator(".cr-chips label").filter(has_text="GRU").locator("svg")
+    red, green, blue = (int(dark[i : i + 2], 16) for i in (1, 3, 5))
+    expect(swatch).to_have_css("stroke", f"rgb({red}, {green}, {blue})")
+    page.evaluate("document.body.classList.remove('dark')")
+    page.wait_for_function(f"{colour} === '{figures.strokes(['gru'], figures.LIGHT)['gru'].colour}'")
+    context.close()
+
+
+def test_on_a_telephone_nothing_scrolls_sideways(browser: Browser, address: str):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = open_gradients(context, address)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    box = page.locator(".cr-plot").bounding_box()
+    assert box and box["width"] >= 340
+    context.close()
+
+
+@SERVED_HERE
+def test_a_folder_that_changes_is_offered_anew(context: BrowserContext, folder: Path, tmp_path: Path):
+    shutil.copytree(folder / "rnn", tmp_path / "rnn")
+    with serving(tmp_path) as (_, address):
+        page = open_gradients(context, address)
+        expect(page.locator(".cr-chips label")).to_have_count(1)
+        shutil.copytree(folder / "gru", tmp_path / "gru")
+        page.get_by_role("button", name="Measure on this text").click()
+        expect(page.locator(".cr-chips label")).to_have_count(2)

@@ -51,10 +51,10 @@ def test_dark_and_light_can_be_asked_for(context: BrowserContext, app: str):
 def test_nothing_scrolls_sideways(browser: Browser, app: str, width: int):
     context = browser.new_context(viewport={"width": width, "height": 844}, has_touch=True)
     page = open_page(context, app)
-    for tab in ("Write", "Gradients"):
+    for tab in ("Write", "Gradients", "Compare", "Under the hood"):
         page.get_by_role("tab", name=tab).click()
-        if tab == "Gradients":
-            expect(page.locator(".cr-plot .main-svg").first).to_be_visible()
+        if tab != "Write":
+            expect(page.locator(".cr-plot .main-svg:visible").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
 
@@ -138,74 +138,6 @@ def test_scripts_that_arrive_late_miss_nothing(context: BrowserContext, app: str
     page.goto(app)
     page.wait_for_function(ALIVE)
     assert text(page).startswith("ROMEO:")
-
-
-# ------------------------------------------------------------------ gradients
-
-
-def test_the_half_life_on_the_page_is_the_one_python_measures(page: Page, checkpoint: Checkpoint):
-    page.get_by_role("tab", name="Gradients").click()
-    words = page.locator(".cr-plot-words")
-    expect(words).to_contain_text("a passage this model wrote itself")
-    ids = checkpoint.vocab.encode(checkpoint.vocab.drop_unknown(checkpoint.info.passage)[0])
-    flow = gradient_flow(checkpoint.model, ids, 128, 512)
-    assert flow.half_life_chars and flow.horizon_chars
-    expect(words).to_contain_text(f"halved after {flow.half_life_chars:.1f} characters")
-    expect(words).to_contain_text(f"left after {flow.horizon_chars:.1f}")
-    labels = page.locator(".cr-plot .annotation-text").all_text_contents()
-    assert f"half-life: {flow.half_life_chars:.1f} characters" in labels
-    assert "untrained" in labels
-    curve = page.evaluate("document.querySelector('.cr-plot').data.find((trace) => trace.line.width > 2).y")
-    seen = [y for y in curve if y is not None]
-    np.testing.assert_allclose(seen, flow.median[: len(seen)])
-
-
-def test_gradients_on_ones_own_text(page: Page, checkpoint: Checkpoint):
-    page.get_by_role("tab", name="Gradients").click()
-    page.locator("#cr-own-text textarea").fill(OWN_TEXT)
-    page.get_by_role("button", name="Measure on this text").click()
-    words = page.locator(".cr-plot-words")
-    expect(words).to_contain_text("your own text")
-    flow = gradient_flow(checkpoint.model, checkpoint.vocab.encode(OWN_TEXT), 128, 512)
-    assert flow.half_life_chars
-    expect(words).to_contain_text(f"halved after {flow.half_life_chars:.1f} characters")
-    page.locator("#cr-own-text textarea").fill("too short")
-    page.get_by_role("button", name="Measure on this text").click()
-    expect(words).to_contain_text("at least 130")
-    page.get_by_role("button", name="Measure on this text").click()
-    expect(words).to_contain_text("at least 130")  # the same answer, told again
-
-
-def test_the_page_says_measuring_until_the_answer_comes(page: Page):
-    page.get_by_role("tab", name="Gradients").click()
-    words = page.locator(".cr-plot-words")
-    expect(words).to_contain_text("halved")
-    held: list[Route] = []
-    page.route("**/queue/join*", lambda route: held.append(route))
-    page.get_by_role("button", name="Measure on this text").click()
-    expect(words).to_have_text("Measuring …")
-    page.wait_for_timeout(200)
-    for route in held:
-        route.continue_()
-    page.unroute("**/queue/join*")
-    expect(words).to_contain_text("halved")
-
-
-def test_the_plot_keeps_its_size_when_it_changes_out_of_sight(page: Page):
-    page.get_by_role("tab", name="Gradients").click()
-    plot = page.locator(".cr-plot .main-svg").first
-    expect(plot).to_be_visible()
-    wide = plot.bounding_box()
-    page.get_by_role("tab", name="Write").click()
-    page.set_viewport_size({"width": 1100, "height": 800})
-    set_slider(page, "step", 1)
-    page.wait_for_timeout(300)
-    page.get_by_role("tab", name="Gradients").click()
-    expect(page.locator(".cr-plot-words")).to_contain_text("step 10:")
-    box = page.locator(".cr-plot").bounding_box()
-    width = "document.querySelector('{}').clientWidth".format
-    page.wait_for_function(f"{width('.cr-plot .main-svg')} === {width('.cr-plot')}")
-    assert wide and box and box["width"] < wide["width"]
 
 
 # ------------------------------------------------------------------ endpoints

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +13,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from charrnn import ui
-from charrnn.ui import gradients_tab
-from charrnn.ui.plot_view.plot_view import said
-from charrnn.ui.store import Reader, Store
+from charrnn.ui.store import Store
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_speed, settled, start_writing, text
 
@@ -98,27 +95,3 @@ def test_an_address_that_cannot_be_is_refused_in_one_line(arguments: list[str], 
 def test_a_port_that_is_taken_is_said_to_be(tmp_path: Path):
     with serving(tmp_path) as (store, address), pytest.raises(OSError, match="in use"):
         ui.serve(ui.build_demo(store), "127.0.0.1", int(address.rstrip("/").rpartition(":")[2]))
-
-
-def test_a_slow_measurement_does_not_replace_a_newer_one(context: BrowserContext, monkeypatch: pytest.MonkeyPatch):
-    go_on = threading.Event()
-
-    def picture(store: Store, reader: Reader | None, own_text: str, serial: int) -> str:
-        if own_text:
-            go_on.wait(30)
-        return said("the slow one" if own_text else "the default", serial)
-
-    monkeypatch.setattr(gradients_tab, "picture", picture)
-    with serving(CHECKPOINTS) as (_, address):
-        page = open_page(context, address)
-        page.get_by_role("tab", name="Gradients").click()
-        words = page.locator(".cr-plot-words")
-        expect(words).to_have_text("the default")
-        page.locator("#cr-own-text textarea").fill("slow")
-        page.get_by_role("button", name="Measure on this text").click()
-        expect(words).to_have_text("Measuring …")
-        page.get_by_role("button", name="Back to the default").click()
-        expect(words).to_have_text("the default")
-        go_on.set()
-        page.wait_for_timeout(700)
-        expect(words).to_have_text("the default")

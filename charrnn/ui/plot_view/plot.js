@@ -1,53 +1,50 @@
-// One Plotly view for every figure. Plotly comes from the plotly package on this machine, and only when a figure is shown.
+// A form and the figure it asks for; which parts there are depends on the template.
 
-import { onTheme, page } from "../page.js";
+import { asking } from "../asking.js";
+import { page } from "../page.js";
+import { tableIn } from "../table_view/table.js";
+import { chipsIn } from "./chips.js";
+import { figureIn } from "./figure.js";
 
-let loading = null;
-
-function plotly() {
-  loading ||= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = new URL("charrnn/plotly.min.js", document.baseURI).href;
-    script.onload = () => resolve(window.Plotly);
-    script.onerror = () => reject(new Error("the plotting library could not be loaded; reload the page"));
-    document.head.append(script);
-  });
-  return loading;
-}
-
-/** Set up the view; returns what takes a figure. */
-export function mount({ element }) {
-  const box = element.querySelector(".cr-plot");
+/** Set up the view; returns what takes the server's answers. */
+export function mount({ element, send }) {
+  const form = element.querySelector("form");
   const words = element.querySelector(".cr-plot-words");
-  let Plotly = null;
-  let sent = null;
+  const fieldset = element.querySelector(".cr-chips");
+  const own = element.querySelector("textarea");
+  const say = (text) => (words.textContent = text);
+  let text = ""; // the own text that is measured: it counts when the button is pressed
 
-  async function draw() {
-    if (!sent) return;
-    words.textContent = sent.words;
-    box.hidden = !sent.light;
-    if (!sent.light) return;
-    Plotly ||= await plotly();
-    const figure = document.body.classList.contains("dark") ? sent.dark : sent.light;
-    const layout = { ...figure.layout, uirevision: "keep", autosize: true };
-    await Plotly.react(box, figure.data, layout, { displayModeBar: false, responsive: false, displaylogo: false });
-    box.setAttribute("aria-label", sent.words);
-    fit();
-  }
+  const chosen = () => {
+    const data = new FormData(form);
+    return { parts: data.getAll("parts"), unit: data.get("unit") || "nats", span: data.get("span") || "late", text };
+  };
+  const view = asking({ element, send, request: () => ({ form: chosen() }), asked: () => own && say("Measuring …") });
+  const showFigure = figureIn(element.querySelector(".cr-plot"), say);
+  const showTable = tableIn(element.querySelector(".cr-table"));
+  const showChips = fieldset && chipsIn(fieldset, view.ask);
 
-  function fit() {
-    if (Plotly && box.clientWidth && box.data) Plotly.Plots.resize(box);
-  }
+  form.addEventListener("change", (event) => event.target.closest(".cr-options") && view.ask());
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    text = own?.value || "";
+    view.ask();
+  });
+  form.addEventListener("reset", () => {
+    text = "";
+    view.ask();
+  });
+  if (fieldset) page.on("measuring", view.ask);
 
-  const measuring = () => (words.textContent = "Measuring …");
-  page.on("measuring", measuring);
-  element.closest(".cr-gradients").addEventListener("click", (event) => event.target.closest(".cr-button") && measuring());
-
-  const attempt = () => draw().catch((error) => (words.textContent = error.message));
-  new ResizeObserver(fit).observe(box.parentElement);
-  onTheme(attempt);
   return (value) => {
-    sent = JSON.parse(value);
-    attempt();
+    const answer = view.answered(value);
+    if (!answer) return;
+    say(answer.words);
+    element.classList.toggle("cr-busy", !!answer.busy);
+    if (answer.light || !answer.busy) {
+      showFigure(answer);
+      showTable(answer.table, answer.models);
+    }
+    if (answer.models && showChips) showChips(answer);
   };
 }

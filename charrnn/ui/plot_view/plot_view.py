@@ -1,26 +1,62 @@
-"""One view for every Plotly figure: keeps the zoom, follows light and dark, fits its box."""
+"""One view for every Plotly figure: keeps the zoom, follows light and dark, fits its box; and what answers it."""
 
 import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import gradio as gr
 
 from charrnn.ui.assets import view
+from charrnn.ui.questions import Newest, Question, number_of
+
+BACKGROUND: dict[str, Any] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "trigger_mode": "multiple",
+    "concurrency_limit": 4,
+    "concurrency_id": "analysis",
+}
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-def plot_view() -> gr.HTML:
-    """A place for one figure; its value is what `shown` or `said` makes."""
-    return view("plot_view/plot", "cr-view")
-
-
-def shown(light: str, dark: str, words: str, serial: int) -> str:
+def plot_view(template: str = "plot_view/plot") -> gr.HTML:
     """
-    A figure, as Plotly JSON for either theme, and the same in words.
+    A form, a figure, its words and a table, as far as the template has them.
 
-    The serial number makes each value differ from the one before, or the page would not notice it.
+    Sends the event `ask` (a Question) when it comes into sight and when a choice changes; takes what `answer` makes.
     """
-    return f'{{"light":{light},"dark":{dark},"words":{json.dumps(words)},"serial":{serial}}}'
+    return view("plot_view/plot", "cr-view", template)
 
 
-def said(words: str, serial: int) -> str:
-    """No figure, and why."""
-    return json.dumps({"light": None, "dark": None, "words": words, "serial": serial})
+def answering(shown: gr.HTML, answers: Callable[[Question, Callable[[], bool]], Iterator[str]]) -> None:
+    """
+    Let `answers` answer what a view asks, one value after the other; ValueErrors are told in its words.
+
+    Its second argument says whether the answer is still wanted: a newer question makes an older one pointless.
+    """
+
+    def ask(newest: Newest, event: gr.EventData) -> Iterator[str]:
+        try:
+            question = Question.from_page(event._data)
+            newest.asked(question)
+            yield from answers(question, lambda: newest.wants(question))
+        except ValueError as error:
+            yield answer(number_of(event._data), f"{error}.")
+
+    def failed(newest: Newest) -> str:
+        return answer(newest.number, "The server could not answer this: try again, or reload the page.", part=-1)
+
+    state = gr.State(Newest())
+    shown.ask(ask, state, shown, **BACKGROUND).failure(failed, state, shown, **QUIET)
+
+
+def answer(number: int, words: str, part: int = 0, light: str = "", dark: str = "", **more: Any) -> str:
+    """
+    A figure, as Plotly JSON for either theme, and the same in words; no figure where there is none to show.
+
+    The number is that of the question, `part` counts its answers: each value differs from the one before, or the page
+    would not notice it.
+    """
+    told = json.dumps({"number": number, "part": part, "words": words, **more}, ensure_ascii=False)
+    text = f'{told[:-1]},"light":{light or "null"},"dark":{dark or "null"}}}'
+    return text.replace("<", "\\u003c")  # the same JSON, and never mistaken for markup on its way

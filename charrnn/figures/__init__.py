@@ -1,0 +1,40 @@
+"""
+Records of numpy arrays → plotly figures. Pure functions, one palette for light and one for dark, names on the curves.
+
+No figure has a legend, a title or a background: the page around it says what it shows.
+"""
+
+from charrnn.figures.gradient_flow import FLOOR, Curve, context_of, gradient_flow_figure, gradient_flow_words
+from charrnn.figures.palette import DARK, LIGHT, Palette, Stroke, strokes
+from charrnn.figures.profile import (
+    against_length_figure,
+    against_length_words,
+    profile_figure,
+    profile_height,
+    profile_words,
+)
+from charrnn.figures.training_curves import PARTS, SPANS, UNITS, Run, training_curves_figure, training_curves_words
+
+__all__ = [
+    "DARK",
+    "FLOOR",
+    "LIGHT",
+    "PARTS",
+    "SPANS",
+    "UNITS",
+    "Curve",
+    "Palette",
+    "Run",
+    "Stroke",
+    "against_length_figure",
+    "against_length_words",
+    "context_of",
+    "gradient_flow_figure",
+    "gradient_flow_words",
+    "profile_figure",
+    "profile_height",
+    "profile_words",
+    "strokes",
+    "training_curves_figure",
+    "training_curves_words",
+]

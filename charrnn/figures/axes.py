@@ -1,0 +1,68 @@
+"""What the figures have in common: axes, no legend, no box, names in the colour of their curves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+
+from charrnn.figures.labels import FAR, Area, Box, Spot
+from charrnn.figures.palette import MONO, SANS, Palette, faint
+
+NARROW = 560  # pixels: a telephone, where names are short and ticks few
+TICKS = 11  # pixels
+LOG_TICKS = {
+    "type": "log",
+    "tickvals": [digit * 10.0**power for power in range(-9, 10) for digit in (1, 2, 5)],
+    "ticktext": [f"{digit * 10.0**power:g}" for power in range(-9, 10) for digit in (1, 2, 5)],
+}
+
+
+def axis(palette: Palette, title: str = "", **more: Any) -> dict[str, Any]:
+    """An axis; plotly draws the powers of a log axis 1.25 times as large as it is told."""
+    size = TICKS / 1.25 if more.get("exponentformat") == "power" else TICKS
+    return {
+        "gridcolor": palette.line,
+        "linecolor": palette.line,
+        "zeroline": False,
+        "tickfont": {"family": MONO, "size": size, "color": palette.quiet},
+        "title": {"text": title, "font": {"color": palette.quiet, "size": 12}, "standoff": 8},
+        **more,
+    }
+
+
+def frame(figure: go.Figure, palette: Palette, margin: Mapping[str, float], **more: Any) -> None:
+    """Everything around the curves."""
+    figure.update_layout(
+        showlegend=False,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        margin=dict(margin),
+        font={"family": SANS, "color": palette.ink, "size": 12},
+        hovermode="closest",
+        hoverlabel={"bgcolor": palette.paper, "bordercolor": palette.line, "font": {"color": palette.ink}},
+        **more,
+    )
+
+
+def words(colour: str, palette: Palette) -> dict[str, Any]:
+    """The style of a name; the lines of the grid do not run through it, areas do."""
+    return {"bgcolor": faint(palette.paper, 0.5), "borderpad": 1, "font": {"family": MONO, "size": 12, "color": colour}}
+
+
+def name_beside(
+    figure: go.Figure, text: str, spot: Spot, box: Box, area: Area, colour: str, palette: Palette, y_axis: str = "y"
+) -> None:
+    """A name beside its curve, with a thin line to it where it stands far off."""
+    x, y = area.values(spot.x, spot.y)
+    away = max(abs(spot.dx) - box.width / 2, abs(spot.dy) - box.height / 2)
+    at = {"x": x, "y": y, "yref": y_axis, "text": text, "align": "left", "xanchor": "center", "yanchor": "middle"}
+    if away > FAR:
+        line = {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": colour}
+        figure.add_annotation(**at, ax=spot.dx, ay=spot.dy, **line, **words(colour, palette))
+    else:
+        figure.add_annotation(**at, xshift=spot.dx, yshift=-spot.dy, showarrow=False, **words(colour, palette))
+
+
+def escaped(name: str) -> str:
+    """A name as plotly draws it: it knows some HTML, and a folder may be called anything."""
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,259 @@
+"""How far back learning reaches: the gradient against the lag, any set of models on one log axis."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import plotly.graph_objects as go
+
+from charrnn.figures import labels
+from charrnn.figures.axes import NARROW, axis, escaped, frame, name_beside, words
+from charrnn.figures.labels import Area
+from charrnn.figures.palette import GHOST, Palette, Stroke, faint
+
+FLOOR = 1e-12  # below this the gradient is rounding, not learning
+HALF, HORIZON = 0.5, 0.01
+HEIGHT = 460  # pixels, as in ui/plot_view/plot.css
+MARGIN = {"l": 62, "r": 42, "t": 14, "b": 48}
+
+
+class Flow(Protocol):
+    """What `gradient_flow` measured: arrays (K+1,), relative to lag 0."""
+
+    @property
+    def lags(self) -> np.ndarray: ...
+    @property
+    def median(self) -> np.ndarray: ...
+    @property
+    def low(self) -> np.ndarray: ...
+    @property
+    def high(self) -> np.ndarray: ...
+    @property
+    def geometric_mean(self) -> np.ndarray: ...
+    @property
+    def positions(self) -> int: ...
+    @property
+    def half_life_chars(self) -> float | None: ...
+    @property
+    def horizon_chars(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What was measured on one model, what it is called and how its line is drawn."""
+
+    title: str
+    flow: Flow
+    stroke: Stroke
+
+
+def gradient_flow_figure(
+    curves: Sequence[Curve],
+    palette: Palette,
+    width: int = 900,
+    picked: Curve | None = None,
+    untrained: Flow | None = None,
+) -> go.Figure:
+    """
+    The median gradient norm of every model against the lag; half-life and 1 % horizon as points and beside the names.
+
+    picked: the one of the curves that is looked at closely, with the band of 10–90 % of positions, its geometric mean
+    and the untrained network as a ghost. width: pixels there are, which decide where names find room.
+    """
+    figure = go.Figure()
+    if picked is not None:
+        _band(figure, picked, palette)
+    if untrained is not None:
+        _line(figure, untrained.median, "untrained", color=palette.quiet, width=1.6, dash=GHOST)
+    for curve in curves:
+        style = {"color": curve.stroke.colour, "dash": curve.stroke.dash}
+        _line(figure, curve.flow.median, curve.title, width=2.8 if curve is picked else 2, **style)
+    if picked is not None:
+        _line(figure, picked.flow.geometric_mean, f"{picked.title}, geometric mean", color=palette.ink, width=1)
+    for curve in curves:
+        _crossing(figure, curve, curve.flow.half_life_chars, HALF, "half-life", "circle", palette)
+        _crossing(figure, curve, curve.flow.horizon_chars, HORIZON, "1 % left", "diamond", palette)
+
+    most = max((int(curve.flow.lags[-1]) for curve in curves), default=128)
+    area = Area(
+        width - MARGIN["l"] - MARGIN["r"],
+        HEIGHT - MARGIN["t"] - MARGIN["b"],
+        (0, most),
+        _decades(curves, picked, untrained),
+    )
+    _level(figure, HALF, "half", most, palette)
+    _level(figure, HORIZON, "1 %", most, palette)
+    _names(figure, curves, untrained, area, width < NARROW, palette)
+    frame(
+        figure,
+        palette,
+        MARGIN,
+        xaxis=axis(palette, "characters back, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False),
+        yaxis=axis(
+            palette,
+            "gradient, relative to k = 0",
+            type="log",
+            range=list(area.y_range),
+            dtick=2,
+            exponentformat="power",
+        ),
+    )
+    return figure
+
+
+def gradient_flow_words(curves: Sequence[Curve], texts: Sequence[str]) -> str:
+    """The figure in a sentence or two, and on which text each model was measured."""
+    if len(curves) == 1:
+        (curve,) = curves
+        told = [f"{curve.title}: the gradient {_half(curve.flow)}, {_horizon(curve.flow)}."]
+    else:
+        seen = [(curve.title, curve.flow.horizon_chars) for curve in curves if not _is_far(curve.flow)]
+        units = [" characters"] + [""] * len(seen)
+        left = _listed([f"{lag:.1f}{unit} in {title}" for (title, lag), unit in zip(seen, units, strict=False)])
+        told = [f"1 % of the gradient is left after {left}."] if seen else []
+        told += [f"{curve.title}: {_horizon(curve.flow)}." for curve in curves if _is_far(curve.flow)]
+    for curve in curves:
+        if context_of(curve.flow) is not None:
+            told.append(f"{curve.title} sees {context_of(curve.flow)} characters and nothing beyond.")
+    by_text = {text: [c for c, t in zip(curves, texts, strict=True) if t == text] for text in dict.fromkeys(texts)}
+    measured = "; ".join(f"{_positions(some)} of {text}" for text, some in by_text.items())
+    return " ".join([*told, f"Measured at {measured}."])
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def _positions(curves: Sequence[Curve]) -> str:
+    counts = sorted({curve.flow.positions for curve in curves}, reverse=True)
+    return " or ".join(map(str, counts)) + " positions"
+
+
+def _half(flow: Flow) -> str:
+    never = flow.half_life_chars is None
+    return "never halves" if never else f"has halved after {flow.half_life_chars:.1f} characters"
+
+
+def _horizon(flow: Flow) -> str:
+    if _is_far(flow):
+        return f"more than 1 % of it is left after {(context_of(flow) or int(flow.lags[-1]) + 1) - 1}"
+    return f"1 % of it is left after {flow.horizon_chars:.1f}"
+
+
+def _is_far(flow: Flow) -> bool:
+    """Whether 1 % is left as far as can be seen."""
+    return flow.horizon_chars is None or flow.horizon_chars == context_of(flow)
+
+
+def context_of(flow: Flow) -> int | None:
+    """How many characters a model sees where it sees no further: from there on its gradient is exactly zero."""
+    zeros = np.flatnonzero(flow.high == 0)
+    return int(flow.lags[zeros[0]]) if len(zeros) and not flow.high[zeros[0] :].any() else None
+
+
+# ------------------------------------------------------------------------------------------------ lines
+
+
+def _line(figure: go.Figure, curve: np.ndarray, name: str, **style: Any) -> None:
+    """A curve over its lags 0, 1, …, and what hovering over it says."""
+    hover = escaped(name) + ", k = %{x}: %{y:.3g}<extra></extra>"
+    lags = list(range(len(curve)))
+    figure.add_scatter(x=lags, y=_above_floor(curve), mode="lines", line=style, name=escaped(name), hovertemplate=hover)
+
+
+def _above_floor(values: np.ndarray) -> list[float | None]:
+    """A line ends where it falls below what can be told from rounding."""
+    return [value if value >= FLOOR else None for value in values.tolist()]
+
+
+def _band(figure: go.Figure, curve: Curve, palette: Palette) -> None:
+    seen = curve.flow.high > 0  # beyond the context of a Transformer there is nothing to show
+    lags, high, low = (values[seen] for values in (curve.flow.lags, curve.flow.high, curve.flow.low))
+    high, low = np.maximum(high, FLOOR), np.maximum(low, FLOOR)
+    figure.add_scatter(
+        x=np.concatenate([lags, lags[::-1]]).tolist(),
+        y=np.concatenate([high, low[::-1]]).tolist(),
+        fill="toself",
+        fillcolor=faint(curve.stroke.colour, palette.veil),
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+    )
+
+
+def _crossing(
+    figure: go.Figure, curve: Curve, lag: float | None, level: float, what: str, symbol: str, palette: Palette
+) -> None:
+    """A point on the median where it falls to a level; not where that is the end of what a Transformer sees."""
+    if lag is None or (level == HORIZON and _is_far(curve.flow)):
+        return
+    figure.add_scatter(
+        x=[lag],
+        y=[level],
+        mode="markers",
+        marker={
+            "color": curve.stroke.colour,
+            "size": 9,
+            "symbol": symbol,
+            "line": {"color": palette.paper, "width": 1.5},
+        },
+        hovertemplate=escaped(f"{curve.title}, {what}: ") + "%{x:.2f} characters<extra></extra>",
+    )
+
+
+def _level(figure: go.Figure, level: float, text: str, most: int, palette: Palette) -> None:
+    """A thin line across, with its name at the right."""
+    line = {"color": palette.quiet, "width": 1, "dash": "1px,3px"}
+    figure.add_shape(type="line", x0=0, x1=most, y0=level, y1=level, line=line, layer="below")
+    style = words(palette.quiet, palette)
+    figure.add_annotation(x=most, y=math.log10(level), text=text, xanchor="left", xshift=3, showarrow=False, **style)
+
+
+def _decades(curves: Sequence[Curve], picked: Curve | None, untrained: Flow | None) -> tuple[float, float]:
+    """The log10 range that holds the curves, whole pairs of decades."""
+    drawn = [curve.flow.median for curve in curves]
+    drawn += [] if picked is None else [picked.flow.high]
+    drawn += [] if untrained is None else [untrained.median]
+    values = np.concatenate([[1.0], *drawn])
+    lowest = max(FLOOR, float(values[values > 0].min()))
+    return min(-2.0, 2 * math.floor(math.log10(lowest) / 2)), max(0.35, math.log10(values.max()) + 0.35)
+
+
+# ------------------------------------------------------------------------------------------------ names
+
+
+def _names(
+    figure: go.Figure, curves: Sequence[Curve], untrained: Flow | None, area: Area, narrow: bool, palette: Palette
+) -> None:
+    named = [(_lines(curve, narrow), curve.flow, curve.stroke.colour) for curve in curves]
+    named += [] if untrained is None else [(["untrained"], untrained, palette.quiet)]
+    pixels = [_pixels(flow, area) for _, flow, _ in named]
+    boxes = [labels.box_of(lines) for lines, _, _ in named]
+    taken = [_points(curve.flow, area) for curve in curves]
+    spots = labels.beside_curves(pixels, boxes, np.concatenate(taken), area)
+    for (lines, _, colour), spot, box in zip(named, spots, boxes, strict=True):
+        first, *rest = map(escaped, lines)
+        name_beside(figure, "<br>".join([f"<b>{first}</b>", *rest]), spot, box, area, colour, palette)
+
+
+def _lines(curve: Curve, narrow: bool) -> list[str]:
+    """What stands beside a curve: its name and, where there is room, its half-life and 1 % horizon."""
+    if narrow:
+        return [curve.title]
+    half, horizon = curve.flow.half_life_chars, curve.flow.horizon_chars
+    later = f"> {(context_of(curve.flow) or int(curve.flow.lags[-1]) + 1) - 1}"
+    numbers = ("never" if half is None else f"{half:.1f}", later if _is_far(curve.flow) else f"{horizon:.1f}")
+    return [curve.title, "half {} · 1 % {}".format(*numbers)]
+
+
+def _pixels(flow: Flow, area: Area) -> np.ndarray:
+    seen = flow.median >= FLOOR
+    return area.pixels(flow.lags[seen], np.log10(flow.median[seen]))
+
+
+def _points(flow: Flow, area: Area) -> np.ndarray:
+    """Where half-life and horizon stand."""
+    found = [(lag, level) for lag, level in ((flow.half_life_chars, HALF), (flow.horizon_chars, HORIZON)) if lag]
+    return area.pixels(np.array([lag for lag, _ in found]), np.log10([level for _, level in found]))

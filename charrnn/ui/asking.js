@@ -1,0 +1,47 @@
+// A view that asks the server for what it shows: when it comes into sight, when something changed, when its width did.
+
+import { page } from "./page.js";
+
+const WIDER = 1.12; // a figure that much wider or narrower places its names anew
+
+/**
+ * Returns {ask, answered}: `ask` sends what `request` says, now or when the view is next in sight; `answered` reads an
+ * answer, null where a newer question is on its way.
+ */
+export function asking({ element, send, request, asked = () => {} }) {
+  let number = 0;
+  let due = true;
+  let asWide = 0;
+  let timer = null;
+
+  const measured = () => (element.querySelector(".cr-plot")?.parentElement || element).clientWidth;
+
+  function ask() {
+    due = true;
+    if (!element.clientWidth) return;
+    due = false;
+    asWide = measured();
+    number += 1;
+    asked();
+    const width = Math.round(Math.min(4000, Math.max(120, asWide)));
+    send("ask", { number, width, names: page.ticked ?? null, checkpoint: page.checkpoint, ...request() });
+  }
+
+  new ResizeObserver(() => {
+    const width = measured();
+    if (!width) return;
+    if (due) ask();
+    else if (width > asWide * WIDER || width < asWide / WIDER) {
+      clearTimeout(timer);
+      timer = setTimeout(ask, 250);
+    }
+  }).observe(element);
+
+  return {
+    ask,
+    answered(value) {
+      const answer = JSON.parse(value);
+      return answer.number === number ? answer : null;
+    },
+  };
+}

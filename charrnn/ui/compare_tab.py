@@ -1,0 +1,169 @@
+"""The tab Compare: how the models learnt, how good they are beside published ones, what they wrote on the way."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.metrics import bits_per_char, perplexity
+from charrnn.published import PUBLISHED, Published
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ui.assets import read, view
+from charrnn.ui.lab_map import lab_map
+from charrnn.ui.models import offered, ticked
+from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Reader, Store
+from charrnn.ui.table_view.table_view import Cell, Table, number
+
+STUDY = Path(__file__).resolve().parents[2] / "docs" / "study.json"  # part of the repository; the page works without it
+SAMPLE_PROMPT, SAMPLE_SEED, SAMPLE_CHARACTERS = "ROMEO:\n", 7, 300
+SAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
+
+
+def build(store: Store, study: Path = STUDY) -> None:
+    """Lay out the tab: training curves, the table, samples at saved steps, the map of the lab sheet."""
+    with gr.Column(elem_classes="cr-part", elem_id="cr-training"):
+        answering(plot_view("plot_view/curves"), lambda question, wanted: training_curves(store, question))
+    with gr.Column(elem_classes="cr-part", elem_id="cr-results"):
+        gr.HTML(read("compare_view/table_head.html"), apply_default_css=False)
+        table = view("table_view/table_view", "cr-view")
+        answering(table, lambda question, wanted: results(store, question, study))
+    with gr.Column(elem_classes="cr-part", elem_id="cr-learning"):
+        shown = view("compare_view/samples", "cr-view")
+        answering(shown, lambda question, wanted: samples(store, question, wanted))
+    with gr.Column(elem_classes="cr-part", elem_id="cr-lab"):
+        gr.HTML(read("compare_view/map_head.html"), apply_default_css=False)
+        table = view("table_view/table_view", "cr-view")
+        answering(table, lambda question, wanted: iter([answer(question.number, "", table=lab_map().told())]))
+
+
+# ------------------------------------------------------------------------------------------------ training curves
+
+
+def training_curves(store: Store, question: Question) -> Iterator[str]:
+    """The curves of the checkpoints ticked, as their histories have them. Raises ValueError."""
+    from charrnn import figures
+
+    unit, span = question.one_of("unit", [*figures.UNITS]), question.one_of("span", figures.SPANS)
+    parts, infos = question.some_of("parts", figures.PARTS), ticked(store, question)
+    models = offered(store, question)
+    if not infos or not parts:
+        what = "a model to see how it learnt" if parts else "what to see of them"
+        yield answer(question.number, f"Tick {what}.", **models)
+        return
+    themes, runs = {}, []
+    for theme, palette in (("light", figures.LIGHT), ("dark", figures.DARK)):
+        stroke = figures.strokes([info.name for info in store.infos()], palette)
+        runs = [figures.Run(Reader.title_of(info), info.history, stroke[info.name]) for info in infos]
+        made = figures.training_curves_figure(runs, palette, question.width, parts, unit, span)
+        themes[theme] = made.to_json() or ""
+    yield answer(question.number, figures.training_curves_words(runs, unit), **themes, **models)
+
+
+# ------------------------------------------------------------------------------------------------ the table
+
+TITLES = ("model", "parameters", "minutes", "train", "val stream", "val cold", "bits", "perplexity", "source")
+CAPTION = "Nats per character; bits and perplexity of val stream, of the loss as published where the row is grey."
+
+
+def results(store: Store, question: Question, study: Path) -> Iterator[str]:
+    """The table of the checkpoints, the best first, with what others published and the n-gram to beat."""
+    infos = sorted(store.infos(), key=lambda info: info.metrics.get("val_stream_nats", float("inf")))
+    rows = [checkpoint_row(info) for info in infos]
+    others = [*ngram_rows(study), *map(published_row, PUBLISHED)]
+    table = Table(
+        CAPTION,
+        TITLES,
+        [*rows, *others],
+        quiet=range(len(rows), len(rows) + len(others)),
+        sorted_by=TITLES.index("bits"),
+    )
+    yield answer(question.number, "", table=table.told(), **offered(store, question))
+
+
+def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
+    """What a checkpoint says of itself."""
+    figures = [_metric(info.metrics, key) for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
+    minutes = number(_metric(info.metrics, "minutes"), "{:.1f}")
+    source = Cell(f"this checkpoint: {info.step} steps, seed {info.seed}")
+    first = [Cell(Reader.title_of(info), model=info.name), number(info.parameters, "{:,}"), minutes]
+    return [*first, *map(number, figures), *_in_other_units(figures[1]), source]
+
+
+def published_row(other: Published) -> list[Cell]:
+    """What somebody else reports, near our val cold."""
+    size = number(other.parameters, "{:,}")
+    loss = number(other.val_nats, "{:g}")
+    source = Cell(other.source, link=other.url, note=other.protocol)
+    return [Cell(other.name), size, Cell("–"), Cell("–"), Cell("–"), loss, *_in_other_units(other.val_nats), source]
+
+
+def ngram_rows(study: Path) -> list[list[Cell]]:
+    """The best n-gram model of the study: counting, no learning. No row where there is no study."""
+    try:
+        rows = json.loads(study.read_text(encoding="utf-8"))["ngram"]["rows"]
+        best = min(rows, key=lambda row: row["val_stream_nats"])
+        losses = [best["train_loss_nats"], best["val_stream_nats"], best["val_cold_nats"]]
+        first = [Cell(f"Kneser-Ney {best['order']}-gram"), number(best["ngrams"], "{:,}")]
+        minutes = number(best["seconds"] / 60, "{:.1f}")
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    source = Cell("counted here, nothing learnt: python scripts/study.py ngram")
+    return [[*first, minutes, *map(number, losses), *_in_other_units(losses[1]), source]]
+
+
+def _metric(metrics: Mapping[str, Any], key: str) -> float | None:
+    value = metrics.get(key)
+    return value if type(value) in (int, float) else None
+
+
+def _in_other_units(loss_nats: float | None) -> list[Cell]:
+    if loss_nats is None:
+        return [number(None), number(None)]
+    return [number(bits_per_char(loss_nats)), number(perplexity(loss_nats), "{:.2f}")]
+
+
+# ------------------------------------------------------------------------------------------------ samples
+
+
+def samples(store: Store, question: Question, wanted: Callable[[], bool]) -> Iterator[str]:
+    """What the model chosen writes at each of its saved steps, as they come. Raises ValueError."""
+    infos = sorted(store.infos(), key=lambda info: len(info.saved_steps) < 2)
+    chosen = question.text("model", 200) or next((info.name for info in infos), None)
+    info = store.reader(chosen).info
+    models = [{"name": each.name, "title": Reader.title_of(each)} for each in infos]
+    written: list[dict[str, Any]] = []
+    for step in info.saved_steps:
+        if not wanted():
+            return
+        text = sample(store, info.name, step)
+        written.append({"step": step, "loss": _loss_at(info, step), "text": text})
+        last = step == info.saved_steps[-1]
+        words = "" if last else f"{Reader.title_of(info)} writes …"
+        if info.saved_steps == [step]:
+            words = f"Of {Reader.title_of(info)} only the last step was kept."
+        more: dict[str, Any] = {"models": models} if len(written) == 1 else {}
+        yield answer(question.number, words, len(written), samples=written, chosen=info.name, **more)
+
+
+def sample(store: Store, name: str, step: int) -> str:
+    """The text of a checkpoint at one of its saved steps, always with the same dice."""
+    reader = store.reader(name, step)
+    return store.worked_out(("sample", reader.info.sha256, step), lambda: _write(reader))
+
+
+def _write(reader: Reader) -> str:
+    prompt, _ = reader.vocab.drop_unknown(SAMPLE_PROMPT)
+    beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
+    steps = generate(reader.decoder, beginning, SAMPLE_CHARACTERS, SAMPLE_SETTINGS, Dice(SAMPLE_SEED))
+    return prompt + reader.vocab.decode([step.id for step in steps])
+
+
+def _loss_at(info: CheckpointInfo, step: int) -> str:
+    """The validation loss at a step, where the history has it."""
+    losses = {point.step: point.val_loss_nats for point in info.history}
+    return f"val {losses[step]:.3f} nats" if step in losses else ""

@@ -1,0 +1,40 @@
+"""Which checkpoints a view can show, and which it does."""
+
+from typing import Any
+
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Reader, Store
+
+AT_FIRST = ("rnn", "gru", "lstm", "minigpt")  # the four systems of the lab sheet
+
+
+def ticked(store: Store, question: Question) -> list[CheckpointInfo]:
+    """
+    The checkpoints to show, in the order of the picker: those the visitor ticked, at first one of each kind.
+
+    What is no longer there is left out. Raises ValueError where there is no checkpoint at all.
+    """
+    picked = store.reader(question.choice.name, question.choice.step).info.name
+    names = {picked, *AT_FIRST} if question.names is None else set(question.names)
+    return [info for info in store.infos() if info.name in names]
+
+
+def offered(store: Store, question: Question) -> dict[str, Any]:
+    """What the page needs to offer the checkpoints: names, lines for light and dark, and those that are ticked."""
+    from charrnn import figures
+
+    infos = store.infos()
+    names = [info.name for info in infos]
+    light, dark = (figures.strokes(names, palette) for palette in (figures.LIGHT, figures.DARK))
+    models = [
+        {
+            "name": info.name,
+            "title": Reader.title_of(info),
+            "light": light[info.name].colour,
+            "dark": dark[info.name].colour,
+            "dash": light[info.name].dash,
+        }
+        for info in infos
+    ]
+    return {"models": models, "ticked": [info.name for info in ticked(store, question)]}

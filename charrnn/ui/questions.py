@@ -1,0 +1,81 @@
+"""What a view asks the server to show. Anything could have sent it: each check names the value and the limits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from charrnn.ui import wishes
+from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_NAME, Choice
+
+MOST_NAMES = 64
+NARROWEST, WIDEST = 120, 4000  # pixels
+
+
+@dataclass(frozen=True)
+class Question:
+    """
+    What a view wants to know: about which checkpoints, how wide its figure is, and what its form says.
+
+    number: counts the questions of a view; names: the checkpoints ticked, None where the visitor has not chosen;
+    choice: what stands in the picker.
+    """
+
+    number: int = 0
+    width: int = 900
+    choice: Choice = Choice(None, None)
+    names: tuple[str, ...] | None = None
+    form: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_page(cls, data: Any) -> "Question":
+        """Read it from what the page sent. Raises ValueError."""
+        sent = data if isinstance(data, Mapping) else {}
+        names, form = sent.get("names"), sent.get("form")
+        if names is not None and not (isinstance(names, list) and len(names) <= MOST_NAMES):
+            raise ValueError(f"names is not a list of at most {MOST_NAMES}")
+        return cls(
+            number_of(data),
+            wishes.whole("width", sent.get("width"), NARROWEST, WIDEST),
+            Choice.from_page(sent),
+            None if names is None else tuple(wishes.text("checkpoint", name, LONGEST_NAME) for name in names),
+            form if isinstance(form, Mapping) else {},
+        )
+
+    def text(self, name: str, longest: int) -> str:
+        """What stands in a text box of the form. Raises ValueError."""
+        return wishes.text(name, self.form.get(name, ""), longest)
+
+    def one_of(self, name: str, known: Sequence[str]) -> str:
+        """What is chosen of these; the first where nothing is. Raises ValueError."""
+        value = self.form.get(name, known[0])
+        if value not in known:
+            raise ValueError(f"{name} is {value!r:.80}: give one of {', '.join(known)}")
+        return value
+
+    def some_of(self, name: str, known: Sequence[str]) -> list[str]:
+        """What is ticked of these, in their order; all of them where the form does not say."""
+        value = self.form.get(name, known)
+        return [each for each in known if isinstance(value, Sequence) and each in value]
+
+
+def number_of(data: Any) -> int:
+    """The number of a question, counted by its page; 0 where there is none."""
+    number = data.get("number") if isinstance(data, Mapping) else None
+    return number if type(number) is int and 0 <= number <= LARGEST_EXACT else 0
+
+
+class Newest:
+    """The newest question of one view of one visitor; who still works for an older one can stop."""
+
+    def __init__(self) -> None:
+        self.number = -1
+
+    def __deepcopy__(self, memo: dict) -> "Newest":
+        return Newest()  # each visitor begins with a new one
+
+    def asked(self, question: Question) -> None:
+        self.number = max(self.number, question.number)
+
+    def wants(self, question: Question) -> bool:
+        """Whether the visitor still waits for the answer."""
+        return question.number >= self.number

@@ -1,0 +1,49 @@
+"""A folder of small networks that were really trained, a few steps each, for tests that compare them."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from charrnn import checkpoint
+from charrnn.corpus import Corpus
+from charrnn.training import Recipe, Training
+
+TEXT = (
+    "ROMEO:\nWhat light is this, that breaks? It is the east; arise, fair sun, and kill the envious moon.\n\n"
+    "JULIET:\nGood night, good night! Parting is such sweet sorrow; 'tis but thy name that is my enemy.\n\n"
+) * 25
+SMALL = {"hidden_dim": 16, "steps": 12, "batch": 4, "seq_len": 24, "max_grad_norm": 1.0, "learning_rate": 5e-3}
+RECIPES = {
+    "rnn": Recipe(**SMALL, keep_steps=True),
+    "rnn-layernorm": Recipe(**SMALL, layer_norm=True),
+    "gru": Recipe(**SMALL, cell="gru", keep_steps=True),
+    "lstm": Recipe(**SMALL, cell="lstm", keep_steps=True),
+    "minigpt": Recipe(**SMALL | {"hidden_dim": 32}, cell="minigpt", keep_steps=True),
+    "my <b>net & co": Recipe(**SMALL, initialisation="orthogonal"),
+}
+
+
+def train_all(root: Path) -> Path:
+    """One folder each; a folder may be called anything."""
+    corpus = Corpus.from_text(TEXT)
+    for seed, (name, recipe) in enumerate(RECIPES.items()):
+        training = Training(corpus, recipe, seed)
+        while True:
+            if training.measure_due:
+                training.measure()
+            if training.finished:
+                break
+            training.advance()
+        checkpoint.save(
+            root / name,
+            training.model,
+            corpus.vocab,
+            step=training.step,
+            seed=seed,
+            recipe=asdict(recipe),
+            data_sha256=corpus.sha256,
+            metrics=training.metrics(),
+            history=training.history,
+            saved=training.saved,
+            passage=TEXT[:2000] if name == "rnn" else "",
+        )
+    return root

@@ -1,0 +1,392 @@
+"""The tabs Compare and Under the hood: curves, table, samples, the map of the lab sheet, where the time goes."""
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from charrnn.checkpoint import load
+from charrnn.metrics import bits_per_char, perplexity
+from charrnn.published import PUBLISHED
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ui import compare_tab, hood_tab, lab_map
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
+from charrnn.ui.table_view.table_view import Cell, Table, number
+from scripts import bench, sample, study, train
+from scripts.bench_page import running_app
+from tests.test_figures import PROFILE
+from tests.trained import RECIPES, train_all
+from tests.ui.conftest import open_page
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_all(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def store(folder: Path) -> Store:
+    return Store(folder)
+
+
+def always() -> bool:
+    return True
+
+
+def told(answers: Iterator[str]) -> list[dict[str, Any]]:
+    return [json.loads(answer) for answer in answers]
+
+
+# ------------------------------------------------------------------ training curves
+
+
+def test_curves_of_the_ticked_models_as_asked(store: Store):
+    form = {"parts": ["train"], "unit": "bits", "span": "whole"}
+    (answer,) = told(compare_tab.training_curves(store, Question(names=("gru",), form=form)))
+    (line,) = answer["light"]["data"]
+    history = store.reader("gru").info.history
+    assert line["y"] == [bits_per_char(point.train_loss_nats) for point in history]
+    assert answer["ticked"] == ["gru"] and "bits per character" in answer["words"]
+
+
+def test_nothing_ticked_says_what_to_tick(store: Store):
+    (answer,) = told(compare_tab.training_curves(store, Question(names=())))
+    assert answer["words"] == "Tick a model to see how it learnt." and answer["light"] is None
+    (answer,) = told(compare_tab.training_curves(store, Question(names=("gru",), form={"parts": []})))
+    assert answer["words"] == "Tick what to see of them."
+
+
+@pytest.mark.parametrize("form", [{"unit": "apples"}, {"span": 3}, {"unit": {}}])
+def test_a_choice_that_is_none_is_refused(store: Store, form: dict[str, Any]):
+    with pytest.raises(ValueError, match="give one of"):
+        told(compare_tab.training_curves(store, Question(form=form)))
+
+
+# ------------------------------------------------------------------ the table
+
+
+def test_the_table_holds_the_metrics_the_published_and_the_n_gram(store: Store, tmp_path: Path):
+    rows = [
+        {
+            "order": 5,
+            "ngrams": 10,
+            "train_loss_nats": 1.2,
+            "val_stream_nats": 1.56,
+            "val_cold_nats": 1.57,
+            "seconds": 3,
+        },
+        {
+            "order": 7,
+            "ngrams": 90,
+            "train_loss_nats": 0.9,
+            "val_stream_nats": 1.51,
+            "val_cold_nats": 1.52,
+            "seconds": 6,
+        },
+    ]
+    study_file = tmp_path / "study.json"
+    study_file.write_text(json.dumps({"ngram": {"rows": rows}}))
+    (answer,) = told(compare_tab.results(store, Question(), study_file))
+    table = answer["table"]
+    assert [column["title"] for column in table["columns"]] == list(compare_tab.TITLES)
+    found = {row["cells"][0]["text"]: row for row in table["rows"]}
+    for name in RECIPES:
+        info = store.reader(name).info
+        (row,) = [row for row in table["rows"] if row["cells"][0].get("model") == name]
+        values = [cell.get("value") for cell in row["cells"][1:8]]
+        metrics = [info.metrics[key] for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
+        stream = info.metrics["val_stream_nats"]
+        expected = [info.parameters, info.metrics["minutes"], *metrics, bits_per_char(stream), perplexity(stream)]
+        assert values == expected and not row["quiet"]
+    for other in PUBLISHED:
+        cells = found[other.name]["cells"]
+        assert cells[5]["value"] == other.val_nats and cells[1].get("value") == other.parameters
+        assert cells[8]["text"] == other.source and cells[8].get("link", "") == other.url
+        assert found[other.name]["quiet"]
+    assert found["Kneser-Ney 7-gram"]["cells"][4]["value"] == 1.51 and "Kneser-Ney 5-gram" not in found
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}", '{"ngram": {"rows": []}}', '{"ngram": {"rows": [{"order": 5}]}}'])
+def test_without_a_study_there_is_no_row_of_it(tmp_path: Path, content: str | None):
+    study_file = tmp_path / "study.json"
+    if content is not None:
+        study_file.write_text(content)
+    assert compare_tab.ngram_rows(study_file) == []
+
+
+def test_a_checkpoint_that_says_little_of_itself_has_a_row(store: Store):
+    info = store.reader("rnn").info
+    row = compare_tab.checkpoint_row(type(info)(**{**vars(info), "metrics": {"val_stream_nats": "good"}}))
+    assert [cell.text for cell in row[2:8]] == ["–"] * 6
+
+
+def test_a_column_whose_cells_have_values_is_one_of_numbers():
+    sent = Table("", ["a", "b"], [[Cell("x"), number(None)], [Cell("y"), number(2.0, "{:.1f}")]]).told()
+    assert [column["numeric"] for column in sent["columns"]] == [False, True]
+    assert sent["rows"][0]["cells"][1] == {"text": "–"} and sent["rows"][1]["cells"][1] == {"text": "2.0", "value": 2.0}
+
+
+# ------------------------------------------------------------------ samples
+
+
+def written(folder: Path, name: str, step: int) -> str:
+    checkpoint = load(folder / name, step)
+    decoder = checkpoint.model.decoder()
+    reading = decoder.prefill(checkpoint.vocab.encode("ROMEO:\n"))
+    steps = generate(decoder, reading, 300, SamplingSettings(temperature=0.8), Dice(7))
+    return "ROMEO:\n" + checkpoint.vocab.decode([step.id for step in steps])
+
+
+@pytest.mark.parametrize("name", ["lstm", "minigpt"])
+def test_samples_come_step_by_step_with_the_same_dice(store: Store, folder: Path, name: str):
+    answers = told(compare_tab.samples(store, Question(form={"model": name}), always))
+    assert [len(answer["samples"]) for answer in answers] == [1, 2, 3]
+    assert "writes" in answers[0]["words"] and answers[-1]["words"] == ""
+    shown = {each["step"]: each["text"] for each in answers[-1]["samples"]}
+    assert shown == {step: written(folder, name, step) for step in (0, 10, 12)}
+    losses = {point.step: point.val_loss_nats for point in store.reader(name).info.history}
+    assert [each["loss"] for each in answers[-1]["samples"]] == [f"val {losses[s]:.3f} nats" for s in (0, 10, 12)]
+
+
+def test_a_sample_is_written_once(store: Store):
+    assert compare_tab.sample(store, "gru", 10) is compare_tab.sample(store, "gru", 10)
+
+
+def test_a_model_without_saved_steps_says_so(store: Store):
+    (answer,) = told(compare_tab.samples(store, Question(form={"model": "rnn-layernorm"}), always))
+    assert "only the last step was kept" in answer["words"] and len(answer["samples"]) == 1
+
+
+# ------------------------------------------------------------------ the map of the lab sheet
+
+SCRIPTS = {
+    "scripts/train.py": train.parse,
+    "scripts/sample.py": sample.parse,
+    "scripts/bench.py": lambda words: bench.parser().parse_args(words),
+    "scripts/study.py": lambda words: study.parser().parse_args(words),
+    "scripts/evaluate.py": lambda words: None if words == [] else pytest.fail("evaluate.py takes folders only"),
+}
+
+
+def test_every_command_of_the_map_can_be_typed():
+    for what, commands, ways in lab_map.ROWS:
+        assert commands and ways, what
+        for command in commands:
+            python, script, *words = shlex.split(command)
+            assert python == "python" and (ROOT / script).is_file()
+            SCRIPTS[script](words)
+
+
+def test_the_map_names_every_section_and_every_stretch_exercise():
+    whats = [what for what, _, _ in lab_map.ROWS]
+    assert [what[0] for what in whats[:7]] == list("2345678")
+    assert [what.split(" · ")[0] for what in whats[7:]] == [f"Stretch {n}" for n in range(1, 8)]
+
+
+def test_every_recipe_the_map_trains_is_the_model_it_shows():
+    for _, commands, ways in lab_map.ROWS:
+        trained = {
+            train.recipe_name(train.parse(shlex.split(command)[2:])) for command in commands if "train.py" in command
+        }
+        models = {way.model for way in ways if way.model}
+        if trained and models:
+            assert models <= trained
+        for way in ways:
+            assert set(way.tick) | ({way.model} if way.model else set()) <= set(train.RECIPES)
+            assert way.tab in (lab_map.WRITE, lab_map.GRADIENTS, lab_map.COMPARE, lab_map.HOOD)
+
+
+# ------------------------------------------------------------------ where the time goes
+
+
+def test_without_a_record_the_tab_says_how_to_make_it(tmp_path: Path):
+    for content in (None, "{", "[]", "{}"):
+        path = tmp_path / "bench_profile.json"
+        if content is not None:
+            path.write_text(content)
+        for panel in (hood_tab.profile, hood_tab.against_length):
+            with pytest.raises(ValueError, match="python scripts/bench.py profile --json"):
+                told(panel(Question(), path))
+
+
+def test_the_panels_show_the_record_and_say_which_machine(tmp_path: Path):
+    path = tmp_path / "bench_profile.json"
+    path.write_text(json.dumps(PROFILE))
+    (answer,) = told(hood_tab.profile(Question(), path))
+    assert "Measured on a processor, 1 thread, torch 2" in answer["words"] and answer["light"]["data"]
+    assert [cell.get("value") for cell in answer["table"]["rows"][0]["cells"][1:4]] == [100.0, 5.0, 40.0]
+    (answer,) = told(hood_tab.against_length(Question(), path))
+    assert [cell.get("value") for cell in answer["table"]["rows"][1]["cells"][1:]] == [900.0, 950.0, 1000.0]
+
+
+# ------------------------------------------------------------------ in a browser
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    no_corpus = str(tmp_path_factory.mktemp("app"))
+    with running_app(str(folder), CHARRNN_CACHE=no_corpus, HF_HUB_OFFLINE="1") as address:
+        yield address
+
+
+def open_compare(context: BrowserContext, address: str) -> Page:
+    page = open_page(context, address)
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#cr-training .main-svg").first).to_be_visible()
+    expect(page.locator("#cr-results tbody tr").first).to_be_visible()
+    expect(page.locator("#cr-learning li")).to_have_count(3)
+    expect(page.locator("#cr-lab tbody tr").first).to_be_visible()
+    return page
+
+
+def traces(page: Page) -> dict[str, tuple[list[float], list[float | None]]]:
+    """Every named line of the training curves, as Plotly holds it."""
+    found = page.evaluate(
+        """() => document.querySelector('#cr-training .cr-plot').data
+            .map((trace) => [trace.name, [...trace.x], [...trace.y]])"""
+    )
+    return {name: (x, y) for name, x, y in found}
+
+
+def until_drawn(page: Page, condition: str) -> None:
+    page.wait_for_function(
+        "(condition) => new Function('traces', 'return ' + condition)"
+        "(document.querySelector('#cr-training .cr-plot').data.map((trace) => trace.name))",
+        arg=condition,
+    )
+
+
+def test_the_curves_are_the_histories(context: BrowserContext, address: str, store: Store):
+    page = open_compare(context, address)
+    page.locator("#cr-training").get_by_role("checkbox", name="RNN + layer norm").click()
+    until_drawn(page, "traces.includes('RNN + layer norm, train')")
+    drawn = traces(page)
+    for name, title in {"rnn": "Vanilla RNN", "rnn-layernorm": "RNN + layer norm", "minigpt": "MiniGPT"}.items():
+        history = store.reader(name).info.history
+        steps = [point.step for point in history]
+        assert drawn[f"{title}, validation"] == (steps, [point.val_loss_nats for point in history])
+        assert drawn[f"{title}, train"] == (steps, [point.train_loss_nats for point in history])
+        assert drawn[f"{title}, gradient norm"] == (steps, [point.grad_norm or None for point in history])
+    page.locator("#cr-training").get_by_role("checkbox", name="training (thin)").click()
+    until_drawn(page, "!traces.includes('MiniGPT, train')")
+    page.locator("#cr-training").get_by_role("radio", name="bits").click()
+    page.wait_for_function("document.querySelector('#cr-training .cr-plot-words').textContent.includes('bits per')")
+    shown = traces(page)["MiniGPT, validation"][1]
+    assert shown == [bits_per_char(point.val_loss_nats) for point in store.reader("minigpt").info.history]
+
+
+def test_both_tabs_share_the_ticks(context: BrowserContext, address: str):
+    page = open_compare(context, address)
+    page.locator("#cr-training").get_by_role("checkbox", name="GRU", exact=True).click()
+    until_drawn(page, "!traces.includes('GRU, validation')")
+    page.get_by_role("tab", name="Gradients").click()
+    page.wait_for_function("document.querySelector('.cr-two .cr-plot')?.data?.some((trace) => trace.name === 'LSTM')")
+    expect(page.locator(".cr-two .cr-chips").get_by_role("checkbox", name="GRU", exact=True)).not_to_be_checked()
+
+
+def column(page: Page, title: str) -> list[str]:
+    return page.locator(f'#cr-results tbody [data-title="{title}"]').all_inner_texts()
+
+
+def test_the_table_can_be_sorted_by_click_and_by_key(context: BrowserContext, address: str, store: Store):
+    page = open_compare(context, address)
+    bits = [float(text) for text in column(page, "bits")]
+    assert bits == sorted(bits) and len(bits) >= len(RECIPES) + len(PUBLISHED)
+    names, streams = column(page, "model"), column(page, "val stream")
+    by_name = dict(zip([name.strip() for name in names], streams, strict=True))
+    for name, title in {"gru": "GRU", "minigpt": "MiniGPT", "my <b>net & co": "my <b>net & co"}.items():
+        assert by_name[title] == f"{store.reader(name).info.metrics['val_stream_nats']:.3f}"
+    page.locator("#cr-results thead").get_by_role("button", name="parameters").click()
+    sizes = [int(text.replace(",", "")) for text in column(page, "parameters") if text != "–"]
+    assert sizes == sorted(sizes) and column(page, "parameters")[-1] == "–"
+    expect(page.locator('#cr-results th[aria-sort="ascending"]')).to_have_text("parameters")
+    page.keyboard.press("Enter")  # the title keeps the focus
+    sizes = [int(text.replace(",", "")) for text in column(page, "parameters") if text != "–"]
+    assert sizes == sorted(sizes, reverse=True) and column(page, "parameters")[-1] == "–"
+    expect(page.locator('#cr-results th[aria-sort="descending"]')).to_have_text("parameters")
+
+
+def test_samples_at_saved_steps_are_those_of_the_package(context: BrowserContext, address: str, folder: Path):
+    page = open_compare(context, address)
+    page.locator("#cr-sampled").select_option("gru")
+    item = page.locator("#cr-learning li")
+    expect(item.nth(2).locator("p")).to_have_text(written(folder, "gru", 12), use_inner_text=True)
+    assert [p.evaluate("e => e.textContent") for p in item.locator("p").all()] == [
+        written(folder, "gru", step) for step in (0, 10, 12)
+    ]
+
+
+def test_the_map_leads_to_every_place(context: BrowserContext, address: str):
+    page = open_compare(context, address)
+
+    def follow(row: str, way: str) -> None:
+        page.get_by_role("tab", name="Compare").click()
+        page.locator("#cr-lab tr").filter(has_text=row).get_by_role("button", name=way).click()
+
+    def selected(tab: str) -> None:
+        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+
+    follow("Stretch 1", "its gates")
+    selected("Write")
+    expect(page.locator("#cr-model")).to_have_value("lstm")
+    expect(page.locator(".cr-source")).to_contain_text("LSTM")
+    follow("Stretch 3", "gradients with and without")
+    selected("Gradients")
+    page.wait_for_function(
+        "document.querySelector('.cr-two .cr-plot')?.data?.some((trace) => trace.name === 'RNN + layer norm')"
+    )
+    expect(page.locator(".cr-two .cr-chips").get_by_role("checkbox", name="GRU", exact=True)).not_to_be_checked()
+    follow("Stretch 7", "where the time goes")
+    selected("Under the hood")
+    follow("6 · Expected", "the table")
+    selected("Compare")
+    page.wait_for_function("Math.abs(document.querySelector('#cr-results').getBoundingClientRect().top) < 100")
+    follow("2 · VanillaRNNCell", "its hidden state")  # of a model that is not on offer here
+    selected("Write")
+    expect(page.locator("#cr-model")).to_have_value("lstm")
+
+
+def test_under_the_hood_shows_what_was_measured(context: BrowserContext, address: str):
+    page = open_page(context, address)
+    page.get_by_role("tab", name="Under the hood").click()
+    record = json.loads(hood_tab.RECORD.read_text(encoding="utf-8"))
+    plots = page.locator(".cr-plot .main-svg:visible")
+    expect(plots.first).to_be_visible()
+    page.wait_for_function("[...document.querySelectorAll('.cr-plot')].filter((box) => box.data).length === 2")
+    parts, lines = page.evaluate(
+        "[...document.querySelectorAll('.cr-plot')].map((box) => box.data.map((trace) => [trace.name, [...trace.y]]))"
+    )
+    assert [name for name, _ in parts] == record["parts"]
+    assert dict(lines) == {line["name"]: line["median_ms"] for line in record["against_T"]}
+    expect(page.locator(".cr-plot-words:visible").first).to_contain_text(record["machine"]["processor"])
+
+
+def test_every_control_of_these_tabs_has_a_name(context: BrowserContext, address: str):
+    page = open_compare(context, address)
+    nameless = page.evaluate(
+        """[...document.querySelectorAll('.cr-main :is(button, input, select, textarea, [tabindex="0"])')]
+            .filter((e) => e.offsetParent && !e.textContent.trim() && !e.getAttribute('aria-label'))
+            .filter((e) => !(e.labels && e.labels.length))
+            .map((e) => e.outerHTML)"""
+    )
+    assert nameless == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_telephone_nothing_scrolls_sideways(browser: Browser, address: str, scheme: Any):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme=scheme)
+    page = open_compare(context, address)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("tab", name="Under the hood").click()
+    expect(page.locator(".cr-plot .main-svg:visible").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    colour = page.evaluate("getComputedStyle(document.querySelector('#cr-results tbody th')).color")
+    assert colour == {"light": "rgb(29, 28, 26)", "dark": "rgb(236, 233, 227)"}[scheme]
+    context.close()
