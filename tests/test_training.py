@@ -2,7 +2,7 @@
 
 import copy
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,8 +12,7 @@ from charrnn import checkpoint
 from charrnn.cells import HiddenState
 from charrnn.corpus import Corpus, CorpusError
 from charrnn.model import CharRNN
-from charrnn.networks import KINDS, blueprint
-from charrnn.training import RECIPES, SAVED_STEPS, DivergedError, Recipe, Training, evaluate_stream
+from charrnn.training import RECIPES, SAVED_STEPS, DivergedError, Training, evaluate_stream
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60
 SMALL = replace(RECIPES["rnn"], steps=12, batch=4, seq_len=8, hidden_dim=10, learning_rate=3e-3, warmup_steps=3)
@@ -241,42 +240,6 @@ def test_without_clipping_the_gradient_keeps_its_norm():
     assert norms[1] == pytest.approx(free._grad_norm, rel=1e-5)
 
 
-def test_the_rate_warms_up_to_its_peak_and_ends_at_its_final_share():
-    recipe = Recipe(steps=100, learning_rate=1.0, warmup_steps=10, final_rate=0.1)
-    rates = [recipe.rate(step) for step in range(101)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == rates[10] == 1.0
-    assert rates[100] == pytest.approx(0.1)
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-
-
-def test_the_lab_recipe_has_a_constant_rate_and_default_initialisation():
-    lab = RECIPES["rnn-lab"]
-    assert {lab.rate(step) for step in range(0, 2000, 100)} == {1e-3}
-    assert (lab.initialisation, lab.max_grad_norm, lab.seq_len, lab.hidden_dim) == ("default", 5.0, 128, 256)
-    assert (lab.stateful, lab.layer_norm, lab.dropout, lab.beta2, lab.steps, lab.batch) == (
-        False,
-        False,
-        0.0,
-        0.999,
-        2000,
-        64,
-    )
-
-
-def test_every_bundled_checkpoint_has_its_recipe():
-    assert set(RECIPES) == {
-        *("rnn", "rnn-lab", "rnn-layernorm", "rnn-stateful", "rnn-seq256", "rnn-seq512"),
-        *("gru", "lstm", "lstm-layernorm", "minigpt", "best"),
-    }
-    for name, recipe in RECIPES.items():
-        assert recipe.config["cell"] in KINDS
-        assert sum(weight.numel() for weight in blueprint(recipe.config, 65).parameters()) < 2e6, name
-        assert recipe.keep_steps == (name in ("rnn", "gru", "lstm", "minigpt"))
-    assert [name for name, recipe in RECIPES.items() if recipe.layer_norm] == ["rnn-layernorm", "lstm-layernorm"]
-    assert {RECIPES[f"rnn-seq{n}"].seq_len * RECIPES[f"rnn-seq{n}"].batch for n in (256, 512)} == {64 * 128}
-
-
 def test_the_network_has_the_form_its_recipe_says():
     corpus = Corpus.from_text(TEXT)
     for recipe in RESUMED.values():
@@ -331,42 +294,3 @@ def test_a_text_too_short_for_its_streams_is_refused_with_the_way_out():
     with pytest.raises(ValueError, match="smaller batch or seq_len, or do without stateful"):
         Training(corpus, replace(STATEFUL, batch=64))
     Training(corpus, replace(STATEFUL, batch=64, stateful=False))
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"steps": -1},
-        {"batch": 0},
-        {"seq_len": 0},
-        {"hidden_dim": 0},
-        {"learning_rate": math.nan},
-        {"beta2": 1.0},
-        {"final_rate": 2.0},
-        {"max_grad_norm": -1.0},
-        {"initialisation": "zeros"},
-        {"cell": "elman"},
-        {"dropout": 1.0},
-        {"input_dropout": -0.1},
-        {"recurrent_dropout": 1.0},
-        {"weight_decay": -0.1},
-        {"stateful": True, "cell": "minigpt"},
-        {"layer_norm": True, "cell": "minigpt"},
-        {"initialisation": "orthogonal", "cell": "minigpt"},
-        {"input_dropout": 0.1, "cell": "minigpt"},
-    ],
-    ids=str,
-)
-def test_a_recipe_that_cannot_work_is_refused_by_name(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Recipe(**wrong)
-
-
-def test_what_is_for_recurrent_cells_says_so():
-    with pytest.raises(ValueError, match="stateful is True: that is for recurrent cells, leave it False"):
-        Recipe(cell="minigpt", stateful=True)
-
-
-def test_a_recipe_is_what_its_json_says():
-    for recipe in RECIPES.values():
-        assert Recipe(**asdict(recipe)) == recipe
