@@ -90,7 +90,7 @@ def test_every_curve_is_its_median_down_to_the_floor(palette: Palette):
 
 def test_a_line_ends_where_a_transformer_sees_no_further():
     flow = decay(0.99, sees=16)
-    figure = gradient_flow_figure([Curve("MiniGPT", flow, LINE)], LIGHT)
+    figure: Any = gradient_flow_figure([Curve("MiniGPT", flow, LINE)], LIGHT)
     shown = trace(figure, "MiniGPT").y
     assert all(value is not None for value in shown[:16]) and set(shown[16:]) == {None}
     assert context_of(flow) == 16 and context_of(decay(0.99)) is None
@@ -335,7 +335,8 @@ def test_training_curves_are_the_history(palette: Palette, unit: str):
 
 def test_what_is_not_asked_for_is_not_drawn():
     runs = [run("rnn", 1.4)]
-    names = lambda **asked: {trace.name for trace in training_curves_figure(runs, LIGHT, **asked).data}  # noqa: E731
+    figures: Any = lambda **asked: training_curves_figure(runs, LIGHT, **asked)  # noqa: E731
+    names = lambda **asked: {trace.name for trace in figures(**asked).data}  # noqa: E731
     assert names(parts=["train"]) == {"rnn, train"}
     assert names(parts=["gradient norm"]) == {"rnn, gradient norm"}
     assert names(parts=["train", "validation"]) == {"rnn, train", "rnn, validation"}

@@ -1,6 +1,6 @@
 """A folder of small networks that were really trained, a few steps each, for tests that compare them."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from charrnn import checkpoint
@@ -11,14 +11,14 @@ TEXT = (
     "ROMEO:\nWhat light is this, that breaks? It is the east; arise, fair sun, and kill the envious moon.\n\n"
     "JULIET:\nGood night, good night! Parting is such sweet sorrow; 'tis but thy name that is my enemy.\n\n"
 ) * 25
-SMALL = {"hidden_dim": 16, "steps": 12, "batch": 4, "seq_len": 24, "max_grad_norm": 1.0, "learning_rate": 5e-3}
+SMALL = Recipe(hidden_dim=16, steps=12, batch=4, seq_len=24, max_grad_norm=1.0, learning_rate=5e-3)
 RECIPES = {
-    "rnn": Recipe(**SMALL, keep_steps=True),
-    "rnn-layernorm": Recipe(**SMALL, layer_norm=True),
-    "gru": Recipe(**SMALL, cell="gru", keep_steps=True),
-    "lstm": Recipe(**SMALL, cell="lstm", keep_steps=True),
-    "minigpt": Recipe(**SMALL | {"hidden_dim": 32}, cell="minigpt", keep_steps=True),
-    "my <b>net & co": Recipe(**SMALL, initialisation="orthogonal"),
+    "rnn": replace(SMALL, keep_steps=True),
+    "rnn-layernorm": replace(SMALL, layer_norm=True),
+    "gru": replace(SMALL, cell="gru", keep_steps=True),
+    "lstm": replace(SMALL, cell="lstm", keep_steps=True),
+    "minigpt": replace(SMALL, cell="minigpt", hidden_dim=32, keep_steps=True),
+    "my <b>net & co": replace(SMALL, initialisation="orthogonal"),
 }
 
 

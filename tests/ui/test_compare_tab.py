@@ -23,6 +23,7 @@ from tests.test_figures import PROFILE
 from tests.trained import RECIPES, train_all
 from tests.ui.conftest import open_page
 
+PATIENCE = 120_000  # milliseconds, on a machine that may be busy
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -239,10 +240,8 @@ def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def open_compare(context: BrowserContext, address: str) -> Page:
     page = open_page(context, address)
     page.get_by_role("tab", name="Compare").click()
-    expect(page.locator("#cr-training .main-svg").first).to_be_visible()
-    expect(page.locator("#cr-results tbody tr").first).to_be_visible()
-    expect(page.locator("#cr-learning li")).to_have_count(3)
-    expect(page.locator("#cr-lab tbody tr").first).to_be_visible()
+    for part in ("#cr-training .main-svg", "#cr-results tbody tr", "#cr-learning li:nth-child(3)", "#cr-lab tbody tr"):
+        page.locator(part).first.wait_for(timeout=PATIENCE)
     return page
 
 
@@ -317,7 +316,7 @@ def test_samples_at_saved_steps_are_those_of_the_package(context: BrowserContext
     page = open_compare(context, address)
     page.locator("#cr-sampled").select_option("gru")
     item = page.locator("#cr-learning li")
-    expect(item.nth(2).locator("p")).to_have_text(written(folder, "gru", 12), use_inner_text=True)
+    expect(item.nth(2).locator("p")).to_have_text(written(folder, "gru", 12), use_inner_text=True, timeout=PATIENCE)
     assert [p.evaluate("e => e.textContent") for p in item.locator("p").all()] == [
         written(folder, "gru", step) for step in (0, 10, 12)
     ]
@@ -336,7 +335,7 @@ def test_the_map_leads_to_every_place(context: BrowserContext, address: str):
     follow("Stretch 1", "its gates")
     selected("Write")
     expect(page.locator("#cr-model")).to_have_value("lstm")
-    expect(page.locator(".cr-source")).to_contain_text("LSTM")
+    expect(page.locator(".cr-source")).to_contain_text("LSTM", timeout=PATIENCE)
     follow("Stretch 3", "gradients with and without")
     selected("Gradients")
     page.wait_for_function(
@@ -358,7 +357,7 @@ def test_under_the_hood_shows_what_was_measured(context: BrowserContext, address
     page.get_by_role("tab", name="Under the hood").click()
     record = json.loads(hood_tab.RECORD.read_text(encoding="utf-8"))
     plots = page.locator(".cr-plot .main-svg:visible")
-    expect(plots.first).to_be_visible()
+    expect(plots.first).to_be_visible(timeout=PATIENCE)
     page.wait_for_function("[...document.querySelectorAll('.cr-plot')].filter((box) => box.data).length === 2")
     parts, lines = page.evaluate(
         "[...document.querySelectorAll('.cr-plot')].map((box) => box.data.map((trace) => [trace.name, [...trace.y]]))"
@@ -385,7 +384,7 @@ def test_on_a_telephone_nothing_scrolls_sideways(browser: Browser, address: str,
     page = open_compare(context, address)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("tab", name="Under the hood").click()
-    expect(page.locator(".cr-plot .main-svg:visible").first).to_be_visible()
+    expect(page.locator(".cr-plot .main-svg:visible").first).to_be_visible(timeout=PATIENCE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     colour = page.evaluate("getComputedStyle(document.querySelector('#cr-results tbody th')).color")
     assert colour == {"light": "rgb(29, 28, 26)", "dark": "rgb(236, 233, 227)"}[scheme]
