@@ -236,6 +236,14 @@ def main(argv: list[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
+        return train_as_asked(options)
+    except KeyboardInterrupt:  # before the first update, or between two runs
+        return 128 + signal.SIGINT
+
+
+def train_as_asked(options: argparse.Namespace) -> int:
+    """One run or all of them; the exit code."""
+    try:
         corpus = read_corpus(options.data)
         recipes = {name: planned(options, name) for name in RECIPES if options.all}
     except ValueError as error:

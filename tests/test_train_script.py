@@ -122,6 +122,14 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(corpus, tmp_path
     assert checkpoint.load(out).step == run["step"] >= 10
 
 
+def test_ctrl_c_before_the_first_update_is_no_traceback(typed, monkeypatch):
+    def stop(data):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "read_corpus", stop)
+    assert typed() == (130, "", "")
+
+
 def test_an_unfinished_run_does_not_replace_a_finished_checkpoint(corpus, tmp_path, typed):
     out = tmp_path / "rnn"
     assert typed("--data", corpus, "--out", out, *SMALL).code == 0
