@@ -127,7 +127,7 @@ def _minigpt(network: Any, lap: Lap) -> Any:
 
 @contextmanager
 def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
-    """Ours: of the way back only the walk is sequential, the weights' gradients are one product over all steps."""
+    """Ours: the way back is the walk, with the products for the weights' gradients that are made along it."""
     kind = type(network.cell)
     way = WAYS[kind]
 
@@ -140,11 +140,12 @@ def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
 
         return run
 
-    WAYS[kind] = SimpleNamespace(
-        read=timed(way.read, INPUT, LOOP),
-        local=timed(way.local, REST_BACK, REST_BACK),
-        step_back=timed(way.step_back, LOOP_BACK, LOOP_BACK),
-    )
+    timed_parts = {
+        "read": timed(way.read, INPUT, LOOP),
+        "local": timed(way.local, REST_BACK, REST_BACK),
+        "step_back": timed(way.step_back, LOOP_BACK, LOOP_BACK),
+    }
+    WAYS[kind] = SimpleNamespace(**(vars(way) | timed_parts))
     try:
         with _until(_before(network.head, lap, LOOP, REST_BACK)):
             yield

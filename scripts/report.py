@@ -21,7 +21,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from charrnn.checkpoint import describe
 from scripts import results
-from scripts.bench import UNITS
+from scripts.bench import UNITS, shown
 from scripts.facts import BENCHES, Facts, record
 from scripts.tables import markdown_table
 
@@ -57,7 +57,7 @@ def _speed(verb: str, record: dict[str, Any]) -> str:
     }
     keys = [key for key in UNITS if key in record["rows"][0]]
     heads = [titles[verb].format(**record), *(UNITS[key][0] for key in keys)]
-    body = [[row["name"], *(UNITS[key][1].format(row[key]) for key in keys)] for row in record["rows"]]
+    body = [shown(row, keys) for row in record["rows"]]
     threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
     return markdown_table(heads, body) + f"\n\n<sub>{machine['processor']}, {threads}, torch {machine['torch']}</sub>"
 

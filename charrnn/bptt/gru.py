@@ -1,21 +1,25 @@
-"""The GRU cell over a whole sequence; the gates lie side by side in one buffer, r, z, n."""
+"""The GRU cell over a whole sequence; r, z and what n hears of the state lie side by side in one buffer."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from charrnn.bptt.norm import Norm, Normalised, back, gradients, look_up
+from charrnn.bptt.norm import Norm, centre, normalise, normalise_back, rescale
+from charrnn.bptt.steps import Room, look_up, sigmoid_back, tanh_back
 from charrnn.cells import HiddenState
+
+FROM_INPUT = (0, 1, 3)  # the sums that hear W_ih x; the first three hear W_hh h + b
+NORMED, CENTRED = (2, 1), 2  # what is normalised together; how many sums lose their mean in the weights
 
 
 class Tape(NamedTuple):
     """What reading leaves behind."""
 
     h: Tensor  # (T+1, B, H), the first one is where the reading began
-    gates: Tensor  # (T, B, 3, H)
-    h_n: Tensor  # (T, B, H) what the state says to the candidate, before the reset
-    normalised: Normalised | None
+    heard: Tensor  # (T, B, 3, H) r, z (with layer norm x̂, before gain, shift and squash); what n hears of the state
+    n: Tensor  # (T, B, 1, H) (likewise)
+    scale: Tensor | None  # (T, B, 3, 1) with layer norm
 
     @property
     def last(self) -> HiddenState:
@@ -23,79 +27,60 @@ class Tape(NamedTuple):
 
 
 class Local(NamedTuple):
-    """The derivatives within each step; on the way back the first three become gradients."""
+    """What the way back needs of each step."""
 
-    d_normed: Tensor  # (T, B, 3, H) of z and n by h', and of r by n's sum, before they are squashed
-    d_sum: Tensor | None  # (T, B, 3, H) room for the gradient before the norm, where there is one
-    d_packed: Tensor  # (T, B, 3, H) room for the gradient of W_hh h + b: n's share is behind the reset
-    r: Tensor  # (T, B, H)
-    z: Tensor  # (T, B, H)
-    normalised: Normalised | None
-
-    @property
-    def d_input(self) -> Tensor:
-        return (self.d_normed if self.d_sum is None else self.d_sum).flatten(-2)
-
-    @property
-    def d_from_state(self) -> Tensor:
-        return self.d_packed.flatten(-2)
-
-    def norm_gradients(self) -> tuple[Tensor, Tensor]:
-        assert self.normalised is not None
-        return gradients(self.d_normed, self.normalised.x_hat)
+    h_before: Tensor  # (T, B, H)
+    heard: Tensor  # (T, B, 3, H)
+    n: Tensor  # (T, B, 1, H)
+    scale: Tensor | None
 
 
-def read(table: Tensor, ids: Tensor, weight: Tensor, bias: Tensor, norm: Norm | None, state: HiddenState) -> Tape:
-    steps, batch = ids.shape
+def read(table: Tensor, ids: Tensor, weight: Tensor, bias: Tensor, norms: tuple[Norm, ...], state: HiddenState) -> Tape:
     hidden = state.h.shape[-1]
-    h = table.new_empty(steps + 1, batch, hidden)
+    h = table.new_empty(len(ids) + 1, *state.h.shape)
     h[0] = state.h
-    sums = look_up(table, ids, out=table.new_empty(steps, batch, 3 * hidden))
-    gates = sums.view(steps, batch, 3, hidden)
-    h_n = table.new_empty(steps, batch, hidden)
-    normalised = None if norm is None else Normalised.empty(gates)
-    weight_T = weight.t()
-    from_state = table.new_empty(batch, 3 * hidden)
-    for t in range(steps):
-        torch.addmm(bias, h[t], weight_T, out=from_state)
-        h_n[t] = from_state[:, 2 * hidden :]
-        r_z, n = sums[t, :, : 2 * hidden], gates[t, :, 2]
-        r_z.add_(from_state[:, : 2 * hidden])
-        if norm is not None and normalised is not None:
-            x_hat = normalised.put(t, gates[t, :, :2], norm.eps, slice(0, 2))
-            torch.addcmul(norm.shift[:2], x_hat, norm.gain[:2], out=gates[t, :, :2])
-        r_z.sigmoid_()
-        r, z = gates[t, :, 0], gates[t, :, 1]
-        n.addcmul_(r, h_n[t])
-        if norm is not None and normalised is not None:
-            x_hat = normalised.put(t, gates[t, :, 2:], norm.eps, slice(2, 3))
-            torch.addcmul(norm.shift[2], x_hat[:, 0], norm.gain[2], out=n)
-        n.tanh_()
-        torch.lerp(n, h[t], z, out=h[t + 1])
-    return Tape(h, gates, h_n, normalised)
+    heard, all_n = table.new_empty(*ids.shape, 3, hidden), table.new_empty(*ids.shape, 1, hidden)
+    scale = table.new_empty(*ids.shape, 3, 1) if norms else None
+    weight_T = weight.t().contiguous()
+    x_r_z, x_n = table.split((2 * hidden, hidden), dim=1)
+    to_sums = torch.cat([x_r_z, torch.zeros_like(x_n)], dim=1) + bias
+    looked_up = look_up(to_sums, ids, heard.flatten(2)), look_up(x_n.contiguous(), ids, all_n.flatten(2))
+    scales = heard if scale is None else scale
+    for h_before, h_t, now, n, s, sums, _ in zip(h, h[1:], heard, all_n, scales, *looked_up, strict=False):
+        sums.addmm_(h_before, weight_T)
+        r_z, h_n = now.split((2, 1), dim=1)
+        if norms:
+            r_z = rescale(normalise(r_z, norms[0], s[:, :2]), norms[0])
+        r, z = r_z.sigmoid_().unbind(1)
+        n[:, 0].addcmul_(r, h_n[:, 0])
+        if norms:
+            n = rescale(normalise(centre(n), norms[1], s[:, 2:]), norms[1])
+        torch.lerp(n.tanh_()[:, 0], h_before, z, out=h_t)
+    return Tape(h, heard, all_n, scale)
 
 
 def local(tape: Tape) -> Local:
-    r, z, n = tape.gates.unbind(2)
-    d_normed = torch.empty_like(tape.gates)
-    torch.mul(torch.addcmul(r, r, r, value=-1), tape.h_n, out=d_normed[:, :, 0])
-    torch.mul(torch.addcmul(z, z, z, value=-1), tape.h[:-1] - n, out=d_normed[:, :, 1])
-    torch.mul(1 - z, 1 - n * n, out=d_normed[:, :, 2])
-    d_sum = None if tape.normalised is None else torch.empty_like(d_normed)
-    return Local(d_normed, d_sum, torch.empty_like(d_normed), r, z, tape.normalised)
+    return Local(tape.h[:-1], tape.heard, tape.n, tape.scale)
 
 
-def step_back(at: Local, d_state: HiddenState, above: Tensor, weight: Tensor, norm: Norm | None) -> HiddenState:
-    d_sum = at.d_normed
-    d_sum[:, 1:].mul_(d_state.h[:, None])
-    if norm is None or at.normalised is None or at.d_sum is None:
-        d_sum[:, 0].mul_(d_sum[:, 2])
-    else:
-        x_hat, scale = at.normalised
-        d_n = back(at.d_normed[:, 2], norm.gain[2], x_hat[:, 2], scale[:, 2], out=at.d_sum[:, 2])
-        at.d_normed[:, 0].mul_(d_n)
-        back(at.d_normed[:, :2], norm.gain[:2], x_hat[:, :2], scale[:, :2], out=at.d_sum[:, :2])
-        d_sum = at.d_sum
-    at.d_packed[:, :2] = d_sum[:, :2]
-    torch.mul(d_sum[:, 2], at.r, out=at.d_packed[:, 2])
-    return HiddenState(torch.addcmul(above, d_state.h, at.z).addmm_(at.d_packed.flatten(1), weight))
+def step_back(at: Local, d_state: HiddenState, above: Tensor, norms: tuple[Norm, ...], room: Room) -> HiddenState:
+    r, z, h_n = at.heard.unbind(1)
+    n = at.n[:, 0]
+    d_r, d_z, d_h_n, d_n = room.d_sums.unbind(1)
+    dy_r, dy_z, dy_n = d_r, d_z, d_n
+    if norms:
+        r, z = rescale(at.heard[:, :2], norms[0]).sigmoid_().unbind(1)
+        n = rescale(at.n, norms[1])[:, 0].tanh_()
+        dy_r, dy_z, dy_n = room.d_shift.unbind(1)
+    kept = d_state.h * z
+    sigmoid_back(torch.sub(at.h_before, n, out=dy_z).mul_(d_state.h), z, out=dy_z)
+    tanh_back(torch.sub(d_state.h, kept, out=dy_n), n, out=dy_n)
+    if norms and at.scale is not None:
+        centre(normalise_back(dy_n[:, None], at.n, at.scale[:, 2:], norms[1], room.d_gain[:, 2:], out=d_n[:, None]))
+    torch.mul(d_n, r, out=d_h_n)
+    sigmoid_back(torch.mul(d_n, h_n, out=dy_r), r, out=dy_r)
+    if norms and at.scale is not None:
+        normalise_back(
+            room.d_shift[:, :2], at.heard[:, :2], at.scale[:, :2], norms[0], room.d_gain[:, :2], room.d_sums[:, :2]
+        )
+    return HiddenState(kept.add_(above))

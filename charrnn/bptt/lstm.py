@@ -5,8 +5,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from charrnn.bptt.norm import Norm, Normalised, back, gradients, look_up
+from charrnn.bptt.norm import Norm, centre, normalise, normalise_back, rescale
+from charrnn.bptt.steps import Room, look_up, sigmoid_back, tanh_back
 from charrnn.cells import LSTMState
+
+FROM_INPUT = (0, 1, 2, 3)  # the sums that hear W_ih x; all hear W_hh h + b
+NORMED, CENTRED = (4, 1), 4  # what is normalised together: the gates, c; how many sums lose their mean in the weights
 
 
 class Tape(NamedTuple):
@@ -14,10 +18,8 @@ class Tape(NamedTuple):
 
     h: Tensor  # (T+1, B, H), the first one is where the reading began
     c: Tensor  # (T+1, B, H), likewise
-    gates: Tensor  # (T, B, 4, H)
-    tanh_c: Tensor  # (T, B, H), of what c is after its layer norm
-    normalised: Normalised | None  # of the gates
-    normalised_c: Normalised | None
+    gates: Tensor  # (T, B, 4, H); with layer norm x̂, before gain, shift and squash
+    scale: Tensor | None  # (T, B, 4, 1) with layer norm
 
     @property
     def last(self) -> LSTMState:
@@ -25,81 +27,74 @@ class Tape(NamedTuple):
 
 
 class Local(NamedTuple):
-    """The derivatives within each step; on the way back the first two become gradients."""
+    """What the way back needs of each step."""
 
-    d_normed: Tensor  # (T, B, 4, H) of i, f, g by c' and of o by h', before they are squashed
-    d_c_normed: Tensor  # (T, B, H) of c' by h', before its tanh
-    f: Tensor  # (T, B, H)
-    d_sum: Tensor | None  # (T, B, 4, H) room for the gradient before the norm, where there is one
-    normalised: Normalised | None
-    normalised_c: Normalised | None
-
-    @property
-    def d_input(self) -> Tensor:
-        return (self.d_normed if self.d_sum is None else self.d_sum).flatten(-2)
-
-    @property
-    def d_from_state(self) -> Tensor:
-        return self.d_input
-
-    def norm_gradients(self) -> tuple[Tensor, Tensor]:
-        assert self.normalised is not None and self.normalised_c is not None
-        of_gates = gradients(self.d_normed, self.normalised.x_hat)
-        of_c = gradients(self.d_c_normed[:, :, None], self.normalised_c.x_hat)
-        return torch.cat([of_gates[0], of_c[0]]), torch.cat([of_gates[1], of_c[1]])
+    c_before: Tensor  # (T, B, H)
+    c: Tensor  # (T, B, H)
+    gates: Tensor  # (T, B, 4, H)
+    scale: Tensor | None
 
 
-def read(table: Tensor, ids: Tensor, weight: Tensor, bias: Tensor, norm: Norm | None, state: LSTMState) -> Tape:
-    steps, batch = ids.shape
-    hidden = state.h.shape[-1]
-    h, c = table.new_empty(2, steps + 1, batch, hidden)
+def read(table: Tensor, ids: Tensor, weight: Tensor, bias: Tensor, norms: tuple[Norm, ...], state: LSTMState) -> Tape:
+    h, c = table.new_empty(2, len(ids) + 1, *state.h.shape)
     h[0], c[0] = state
-    sums = look_up(table + bias, ids, out=table.new_empty(steps, batch, 4 * hidden))
-    gates = sums.view(steps, batch, 4, hidden)
-    tanh_c = table.new_empty(steps, batch, hidden)
-    normalised = normalised_c = None
-    if norm is not None:
-        normalised, normalised_c = Normalised.empty(gates), Normalised.empty(tanh_c[:, :, None])
-    weight_T = weight.t()
-    for t in range(steps):
-        sums[t].addmm_(h[t], weight_T)
-        if norm is not None and normalised is not None:
-            torch.addcmul(norm.shift[:4], normalised.put(t, gates[t], norm.eps), norm.gain[:4], out=gates[t])
-        gates[t, :, :2].sigmoid_()
-        gates[t, :, 2].tanh_()
-        gates[t, :, 3].sigmoid_()
-        i, f, g, o = gates[t].unbind(1)
-        torch.mul(f, c[t], out=c[t + 1]).addcmul_(i, g)
-        squashed = c[t + 1]
-        if norm is not None and normalised_c is not None:
-            x_hat = normalised_c.put(t, squashed[:, None], norm.eps)
-            squashed = torch.addcmul(norm.shift[4], x_hat[:, 0], norm.gain[4])
-        torch.mul(o, torch.tanh(squashed, out=tanh_c[t]), out=h[t + 1])
-    return Tape(h, c, gates, tanh_c, normalised, normalised_c)
+    gates = table.new_empty(*ids.shape, 4, h.shape[-1])
+    scale = table.new_empty(*ids.shape, 4, 1) if norms else None
+    weight_T = weight.t().contiguous()
+    all_sums = look_up(table + bias, ids, out=gates.flatten(2))
+    scales = gates if scale is None else scale
+    for h_before, h_t, c_before, c_t, now, s, sums in zip(h, h[1:], c, c[1:], gates, scales, all_sums, strict=False):
+        sums.addmm_(h_before, weight_T)
+        if norms:
+            now = rescale(normalise(now, norms[0], s), norms[0])
+        i, f, g, o = squash(now)
+        torch.mul(f, c_before, out=c_t).addcmul_(i, g)
+        torch.mul(o, squash_c(c_t, norms)[0], out=h_t)
+    return Tape(h, c, gates, scale)
+
+
+def squash(sums: Tensor) -> tuple[Tensor, ...]:
+    """The gates, in place of what they are before: (B, 4, H) -> i, f, g, o."""
+    i, f, g, o = sums.unbind(1)
+    g.mul_(2)
+    sums.sigmoid_()
+    g.mul_(2).sub_(1)  # tanh x = 2 sigmoid(2x) − 1: one pass over all four instead of three
+    return i, f, g, o
+
+
+def squash_c(c: Tensor, norms: tuple[Norm, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """tanh(c) (B, H), behind its layer norm; ĉ (B, 1, H) and its scale."""
+    if not norms:
+        return torch.tanh(c), c, c
+    c_hat = centre(c[:, None].clone())
+    scale = c.new_empty(len(c), 1, 1)
+    normalise(c_hat, norms[1], scale)
+    return rescale(c_hat, norms[1])[:, 0].tanh_(), c_hat, scale
 
 
 def local(tape: Tape) -> Local:
-    i, f, g, o = tape.gates.unbind(2)
-    d_normed = torch.empty_like(tape.gates)
-    for gate, partner, out in ((i, g, 0), (f, tape.c[:-1], 1), (o, tape.tanh_c, 3)):
-        torch.mul(torch.addcmul(gate, gate, gate, value=-1), partner, out=d_normed[:, :, out])
-    torch.addcmul(i, torch.mul(i, g), g, value=-1, out=d_normed[:, :, 2])
-    d_c_normed = torch.addcmul(o, o * tape.tanh_c, tape.tanh_c, value=-1)
-    d_sum = None if tape.normalised is None else torch.empty_like(d_normed)
-    return Local(d_normed, d_c_normed, f, d_sum, tape.normalised, tape.normalised_c)
+    return Local(tape.c[:-1], tape.c[1:], tape.gates, tape.scale)
 
 
-def step_back(at: Local, d_state: LSTMState, above: Tensor, weight: Tensor, norm: Norm | None) -> LSTMState:
+def step_back(at: Local, d_state: LSTMState, above: Tensor, norms: tuple[Norm, ...], room: Room) -> LSTMState:
+    i, f, g, o = squash(rescale(at.gates, norms[0])) if norms else at.gates.unbind(1)
+    tanh_c, c_hat, c_scale = squash_c(at.c, norms)
+    d_y = room.d_shift[:, :4] if norms else room.d_sums
+    d_i, d_f, d_g, d_o = d_y.unbind(1)
     d_h, d_c = d_state
-    d_sum = at.d_normed
-    d_sum[:, 3].mul_(d_h)
-    if norm is None or at.normalised is None or at.normalised_c is None:
-        d_c = torch.addcmul(d_c, d_h, at.d_c_normed)
-        d_sum[:, :3].mul_(d_c[:, None])
+    sigmoid_back(torch.mul(d_h, tanh_c, out=d_o), o, out=d_o)
+    through_tanh = d_h * o
+    if norms:
+        d_shift_c = room.d_shift[:, 4]
+        tanh_back(through_tanh, tanh_c, out=d_shift_c)
+        normalise_back(d_shift_c[:, None], c_hat, c_scale, norms[1], room.d_gain[:, 4:], out=through_tanh[:, None])
+        centre(through_tanh)
     else:
-        x_hat, scale = at.normalised_c
-        through_tanh = at.d_c_normed.mul_(d_h)
-        d_c = d_c + back(through_tanh, norm.gain[4], x_hat[:, 0], scale[:, 0], out=torch.empty_like(d_c))
-        d_sum[:, :3].mul_(d_c[:, None])
-        d_sum = back(at.d_normed, norm.gain[:4], *at.normalised, out=at.d_sum)
-    return LSTMState(torch.addmm(above, d_sum.flatten(1), weight), d_c.mul_(at.f))
+        tanh_back(through_tanh, tanh_c, out=through_tanh)
+    d_c = through_tanh.add_(d_c)
+    sigmoid_back(torch.mul(d_c, g, out=d_i), i, out=d_i)
+    sigmoid_back(torch.mul(d_c, at.c_before, out=d_f), f, out=d_f)
+    tanh_back(torch.mul(d_c, i, out=d_g), g, out=d_g)
+    if norms and at.scale is not None:
+        normalise_back(d_y, at.gates, at.scale, norms[0], room.d_gain[:, :4], out=room.d_sums)
+    return LSTMState(above, d_c.mul_(f))

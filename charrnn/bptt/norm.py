@@ -1,4 +1,9 @@
-"""Layer norm over a whole sequence: normalise step by step, and the way back by hand."""
+"""
+Layer norm within a sequence, step by step, and the way back by hand. Ba et al. 2016.
+
+y = gain · x̂ + shift with x̂ = (x − mean x) / σ. The mean over the units of a sum is linear in what is summed: where
+vectors are sums of rows of weights, `centred` takes it out of the weights, once, and no step has to.
+"""
 
 from typing import NamedTuple
 
@@ -7,49 +12,45 @@ from torch import Tensor
 
 
 class Norm(NamedTuple):
-    """The gain and shift of everything a cell normalises, in the order of `cell.normed`: each (N, H)."""
+    """How a cell normalises some of its vectors (B, N, H), at every step the same."""
 
-    gain: Tensor
-    shift: Tensor
-    eps: float
-
-
-class Normalised(NamedTuple):
-    """What the way back needs of a sequence of normalised vectors."""
-
-    x_hat: Tensor  # (T, B, N, H) zero mean, unit variance
-    scale: Tensor  # (T, B, N, 1) 1 / standard deviation
-
-    @classmethod
-    def empty(cls, like: Tensor) -> "Normalised":
-        """Room for all vectors of a tensor (T, B, N, H)."""
-        return cls(like.new_empty(like.shape), like.new_empty(*like.shape[:-1], 1))
-
-    def put(self, t: int, x: Tensor, eps: float, which: slice = slice(None)) -> Tensor:
-        """Normalise vectors x (B, n, H) of step t, `which` of the N -> (B, n, H)."""
-        x_hat, _, scale = torch.native_layer_norm(x, x.shape[-1:], None, None, eps)
-        self.x_hat[t, :, which], self.scale[t, :, which] = x_hat, scale
-        return x_hat
+    gain: Tensor  # (N, H)
+    shift: Tensor  # (N, H)
+    eps: Tensor  # ()
 
 
-def back(d_y: Tensor, gain: Tensor, x_hat: Tensor, scale: Tensor, out: Tensor) -> Tensor:
+def centred(rows: Tensor, blocks: int, hidden: int) -> Tensor:
+    """Rows (…, G·H) of weights, of whose G blocks the first lose their mean."""
+    parts = rows.unflatten(-1, (-1, hidden))
+    means = parts.mean(-1, keepdim=True)
+    means = torch.cat([means[..., :blocks, :], torch.zeros_like(means[..., blocks:, :])], dim=-2)
+    return (parts - means).flatten(-2)
+
+
+def centre(x: Tensor) -> Tensor:
+    """x less its mean over the units, in place; as this is linear and symmetric, its own way back."""
+    return x.sub_(x.sum(-1, keepdim=True), alpha=1 / x.shape[-1])
+
+
+def normalise(x: Tensor, norm: Norm, scale: Tensor) -> Tensor:
+    """Centred vectors x (B, N, H) become x̂, in place; scale (B, N, 1) becomes 1 / σ."""
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    torch.rsqrt(torch.addcmul(norm.eps, length, length, value=1 / x.shape[-1]), out=scale)
+    return x.mul_(scale)
+
+
+def rescale(x_hat: Tensor, norm: Norm) -> Tensor:
+    """y = gain · x̂ + shift."""
+    return torch.addcmul(norm.shift, x_hat, norm.gain)
+
+
+def normalise_back(d_y: Tensor, x_hat: Tensor, scale: Tensor, norm: Norm, d_gain: Tensor, out: Tensor) -> Tensor:
     """
-    The gradient of x, from that of y = gain · x̂ + shift; all (…, H), scale (…, 1). Ba et al. 2016.
+    The gradient of centred x from that of y, all (B, N, H); that of the gain before it is summed. That of shift is d_y.
 
-    dx = (u − mean u − x̂ · mean(u · x̂)) / σ with u = gain · dy: what would only move or stretch x is taken out.
+    dx = (u − x̂ · mean(u · x̂)) / σ with u = gain · dy: what would only stretch x is taken out.
     """
-    torch.mul(d_y, gain, out=out)
-    along = torch.mul(out, x_hat).mean(-1, keepdim=True)
-    out.sub_(out.mean(-1, keepdim=True))
-    return out.addcmul_(x_hat, along, value=-1).mul_(scale)
-
-
-def gradients(d_y: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
-    """Those of gain and shift (N, H), from what came back over a whole sequence, both (T, B, N, H)."""
-    return torch.linalg.vecdot(d_y.flatten(0, 1), x_hat.flatten(0, 1), dim=0), d_y.sum((0, 1))
-
-
-def look_up(table: Tensor, ids: Tensor, out: Tensor) -> Tensor:
-    """The rows of a table (V, N) for ids (T, B), written to out (T, B, N)."""
-    torch.index_select(table, 0, ids.reshape(-1), out=out.view(ids.numel(), -1))
-    return out
+    torch.mul(d_y, x_hat, out=d_gain)
+    u = torch.mul(d_y, norm.gain, out=out)
+    along = torch.linalg.vecdot(u, x_hat)[..., None]
+    return u.addcmul_(x_hat, along, value=-1 / x_hat.shape[-1]).mul_(scale)

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from charrnn.bptt import gru, lstm, vanilla
-from charrnn.bptt.norm import Norm
+from charrnn.bptt.norm import Norm, centred
+from charrnn.bptt.steps import Room, at_once
 from charrnn.cells import Cell, GRUCell, LSTMCell, VanillaRNNCell
 
 WAYS: dict[type[Cell], Any] = {VanillaRNNCell: vanilla, LSTMCell: lstm, GRUCell: gru}
@@ -28,29 +29,18 @@ def through_time(
     table (V, G·H): row i is what character i says, W_ih x; weight (G·H, H): W_hh, or what dropout leaves of it.
     Differentiable once in all of them.
     """
-    weight = cell.W_hh.weight if weight is None else weight
-    norm = norm_of(cell)
-    gain, shift, eps = norm or (None, None, 0.0)
+    gain, shift, eps = stacked(cell)
     how = WAYS[type(cell)], type(state), eps
-    h, *last = _ThroughTime.apply(how, ids, table, weight, cell.W_hh.bias, gain, shift, *state)
+    weights = sources(cell, table, cell.W_hh.weight if weight is None else weight)
+    h, *last = _ThroughTime.apply(how, ids, *weights, gain, shift, *state)
     return h, type(state)(*last)
-
-
-def norm_of(cell: Cell) -> Norm | None:
-    """What the cell normalises with; None where it has no layer norm."""
-    if not cell.layer_norm:
-        return None
-    layers = [cell.norm[name] for name in cell.normed]
-    return Norm(
-        torch.stack([layer.weight for layer in layers]), torch.stack([layer.bias for layer in layers]), layers[0].eps
-    )
 
 
 class _ThroughTime(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        how: tuple[Any, Any, float],
+        how: tuple[Any, Any, Tensor | None],
         ids: Tensor,
         table: Tensor,
         weight: Tensor,
@@ -60,38 +50,83 @@ class _ThroughTime(torch.autograd.Function):
         *state: Tensor,
     ) -> Any:
         way, State, eps = how
-        norm = None if gain is None or shift is None else Norm(gain, shift, eps)
-        ctx.tape = way.read(table, ids, weight, bias, norm, State(*state))
-        ctx.way, ctx.norm = way, norm
-        ctx.save_for_backward(ids, table, weight)
-        return ctx.tape.h[1:], *(part.clone() for part in ctx.tape.last)
+        norms = norms_of(way, gain, shift, eps)
+        tape = way.read(table, ids, weight, bias, norms, State(*state))
+        h = tape.h[1:]
+        ctx.way, ctx.norms, ctx.tape = way, norms, tape
+        ctx.save_for_backward(ids, table, weight, gain, h)  # h is the caller's too: a change in place would be noticed
+        return h, *(part.clone() for part in tape.last)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_h: Tensor, *d_last: Tensor) -> Any:
-        ids, table, weight = ctx.saved_tensors
-        way, tape, norm = ctx.way, ctx.tape, ctx.norm
-        local = way.local(tape)
-        last = tape.last
-        d_state = type(last)(*d_last)
-        d_state = d_state._replace(h=d_state.h + d_h[-1])
-        nothing = torch.zeros_like(d_state.h)
-        for t in range(len(ids) - 1, -1, -1):
-            d_state = way.step_back(at(local, t), d_state, d_h[t - 1] if t else nothing, weight, norm)
-        d_rows = local.d_input.view(ids.numel(), -1)
-        d_sums = local.d_from_state.view(ids.numel(), -1)
-        d_table = torch.zeros_like(table).index_add_(0, ids.reshape(-1), d_rows)
-        d_bias = d_table.sum(0) if local.d_from_state is local.d_input else d_sums.sum(0)
-        d_weight = d_sums.t() @ tape.h[:-1].view(ids.numel(), -1)
-        d_norm = (None, None) if norm is None else local.norm_gradients()
-        return None, None, d_table, d_weight, d_bias, *d_norm, *d_state
+        ids, table, weight, gain, _ = ctx.saved_tensors
+        way, tape, norms = ctx.way, ctx.tape, ctx.norms
+        steps, batch, hidden = d_h.shape
+        blocks = 1 + way.FROM_INPUT[-1]
+        some = min(steps, at_once(table.device, batch * (blocks + 2 * sum(way.NORMED) * bool(norms)) * hidden))
+        d_sums = table.new_empty(some, batch, blocks, hidden)
+        d_norm = table.new_empty(some, batch, 2, sum(way.NORMED) if norms else 0, hidden)
+        from_state = d_sums.flatten(2)[..., : len(weight)]
+        rooms = [Room(*parts) for parts in zip(d_sums, from_state, *d_norm.unbind(2), strict=True)]
+        d_rows = table.new_zeros(len(table), d_sums[0, 0].numel())
+        d_gain_shift = d_norm.new_zeros(d_norm.shape[2:])
+        d_weight = torch.zeros_like(weight)
+        locals = each_step(way.local(tape))
+        above = [torch.zeros_like(d_h[0]), *d_h]
+        d_state = type(tape.last)(*d_last)
+        d_state = d_state._replace(h=d_state.h + above.pop())
+        for first in range(0, steps, some)[::-1]:
+            end = min(steps, first + some)
+            for at in reversed(range(first, end)):
+                room = rooms[at - first]
+                d_state = way.step_back(locals[at], d_state, above.pop(), norms, room)
+                d_state = d_state._replace(h=torch.addmm(d_state.h, room.d_from_state, weight))
+            rows = d_sums[: end - first].view((end - first) * batch, -1)
+            d_rows.index_add_(0, ids[first:end].reshape(-1), rows)
+            d_weight.addmm_(rows[:, : len(weight)].t(), tape.h[first:end].view(len(rows), -1))
+            if norms:
+                d_gain_shift.add_(d_norm[: end - first].sum((0, 1)))
+        d_bias = d_rows[:, : len(weight)].sum(0)
+        d_table = d_rows.view(len(table), -1, hidden)[:, way.FROM_INPUT].flatten(1)
+        d_gain, d_shift = d_gain_shift if norms else (None, None)
+        return None, None, d_table, d_weight, d_bias, d_gain, d_shift, *d_state
+
+
+def each_step(local: Any) -> list[Any]:
+    """The derivatives of a whole sequence, step by step: views, taken once."""
+    some = [[None] * len(local[0]) if part is None else part.unbind(0) for part in local]
+    return [type(local)(*parts) for parts in zip(*some, strict=True)]
 
 
 def at(local: Any, where: Any) -> Any:
     """The derivatives at some of the steps: every tensor indexed by `where`."""
-    if local is None or isinstance(local, Tensor):
-        return local if local is None else local[where]
-    return type(local)(*(at(part, where) for part in local))
+    return type(local)(*(None if part is None else part[where] for part in local))
+
+
+def sources(cell: Cell, table: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Table, weight and bias of the cell as its `read` takes them: centred where it normalises their sums."""
+    bias, hidden = cell.W_hh.bias, cell.W_hh.in_features
+    if not cell.layer_norm:
+        return table, weight, bias
+    blocks = WAYS[type(cell)].CENTRED
+    return centred(table, blocks, hidden), centred(weight.t(), blocks, hidden).t(), centred(bias, blocks, hidden)
+
+
+def stacked(cell: Cell) -> tuple[Tensor, Tensor, Tensor] | tuple[None, None, None]:
+    """Gain, shift and eps of all that the cell normalises, (N, H), (N, H), ()."""
+    if not cell.layer_norm:
+        return None, None, None
+    layers = [cell.norm[name] for name in cell.normed]
+    gain, shift = torch.stack([layer.weight for layer in layers]), torch.stack([layer.bias for layer in layers])
+    return gain, shift, gain.new_tensor(layers[0].eps)
+
+
+def norms_of(way: Any, gain: Tensor | None, shift: Tensor | None, eps: Tensor | None) -> tuple[Norm, ...]:
+    """What the cell normalises together, part by part; nothing without layer norm."""
+    if gain is None or shift is None or eps is None:
+        return ()
+    return tuple(Norm(*parts, eps) for parts in zip(gain.split(way.NORMED), shift.split(way.NORMED), strict=True))
 
 
 class WalkBack:
@@ -99,10 +134,12 @@ class WalkBack:
 
     def __init__(self, cell: Cell, table: Tensor, ids: Tensor):
         """Read ids (N, 1) from a zero state; `table` as in `through_time`."""
-        self._way, self._norm, self._weight = WAYS[type(cell)], norm_of(cell), cell.W_hh.weight
+        self._way = way = WAYS[type(cell)]
+        table, self._weight, bias = sources(cell, table, cell.W_hh.weight)
+        self._norms = norms_of(way, *stacked(cell))
         start = cell.initial_state(1)
-        tape = self._way.read(table, ids, cell.W_hh.weight, cell.W_hh.bias, self._norm, start)
-        self._local = at(self._way.local(tape), (slice(None), 0))  # every tensor (N, …)
+        tape = way.read(table, ids, self._weight, bias, self._norms, start)
+        self._local = at(way.local(tape), (slice(None), 0))  # every tensor (N, …)
         self._state = type(start)
         self.h = tape.h[1:, 0]  # (N, H)
 
@@ -112,5 +149,8 @@ class WalkBack:
 
     def back(self, d_state: Any, positions: Tensor) -> Any:
         """From the gradient of the states at these positions (P,) to that of the states one character before."""
-        nothing = torch.zeros_like(d_state.h)
-        return self._way.step_back(at(self._local, positions), d_state, nothing, self._weight, self._norm)
+        d_h, way = d_state.h, self._way
+        normed = sum(way.NORMED) if self._norms else 0
+        room = Room.new(d_h, 1 + way.FROM_INPUT[-1], len(self._weight), normed)
+        d_state = way.step_back(at(self._local, positions), d_state, torch.zeros_like(d_h), self._norms, room)
+        return d_state._replace(h=torch.addmm(d_state.h, room.d_from_state, self._weight))

@@ -5,15 +5,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from charrnn.bptt.norm import Norm, Normalised, back, gradients, look_up
+from charrnn.bptt.norm import Norm, normalise, normalise_back, rescale
+from charrnn.bptt.steps import Room, look_up, tanh_back
 from charrnn.cells import HiddenState
+
+FROM_INPUT = (0,)  # the sums that hear W_ih x; all hear W_hh h + b
+NORMED, CENTRED = (1,), 1  # what is normalised together; how many sums lose their mean in the weights
 
 
 class Tape(NamedTuple):
     """What reading leaves behind."""
 
     h: Tensor  # (T+1, B, H), the first one is where the reading began
-    normalised: Normalised | None
+    x_hat: Tensor | None  # (T, B, 1, H) with layer norm: before gain and shift
+    scale: Tensor | None  # (T, B, 1, 1)
 
     @property
     def last(self) -> HiddenState:
@@ -21,51 +26,37 @@ class Tape(NamedTuple):
 
 
 class Local(NamedTuple):
-    """The derivatives within each step; on the way back they become gradients, before the tanh and before the norm."""
+    """What the way back needs of each step."""
 
-    d_normed: Tensor  # (T, B, H) 1 − h²
-    d_sum: Tensor | None  # (T, B, H) room, where there is a layer norm
-    normalised: Normalised | None
-
-    @property
-    def d_input(self) -> Tensor:
-        return self.d_normed if self.d_sum is None else self.d_sum
-
-    @property
-    def d_from_state(self) -> Tensor:
-        return self.d_input
-
-    def norm_gradients(self) -> tuple[Tensor, Tensor]:
-        assert self.normalised is not None
-        return gradients(self.d_normed[:, :, None], self.normalised.x_hat)
+    h: Tensor  # (T, B, H)
+    x_hat: Tensor | None
+    scale: Tensor | None
 
 
-def read(table: Tensor, ids: Tensor, weight: Tensor, bias: Tensor, norm: Norm | None, state: HiddenState) -> Tape:
-    steps, batch = ids.shape
-    h = table.new_empty(steps + 1, batch, state.h.shape[-1])
+def read(table: Tensor, ids: Tensor, weight: Tensor, bias: Tensor, norms: tuple[Norm, ...], state: HiddenState) -> Tape:
+    h = table.new_empty(len(ids) + 1, *state.h.shape)
     h[0] = state.h
-    look_up(table + bias, ids, out=h[1:])
-    weight_T = weight.t()
-    if norm is None:
-        for t in range(steps):
-            h[t + 1].addmm_(h[t], weight_T).tanh_()
-        return Tape(h, None)
-    normalised = Normalised.empty(h[1:, :, None])
-    for t in range(steps):
-        x_hat = normalised.put(t, h[t + 1].addmm_(h[t], weight_T)[:, None], norm.eps)
-        torch.addcmul(norm.shift, x_hat[:, 0], norm.gain, out=h[t + 1]).tanh_()
-    return Tape(h, normalised)
+    weight_T = weight.t().contiguous()
+    if not norms:
+        for h_before, sums in zip(h, look_up(table + bias, ids, out=h[1:]), strict=False):
+            sums.addmm_(h_before, weight_T).tanh_()
+        return Tape(h, None, None)
+    x_hat, scale = table.new_empty(*ids.shape, 1, h.shape[-1]), table.new_empty(*ids.shape, 1, 1)
+    all_sums = look_up(table + bias, ids, out=x_hat.flatten(2))
+    for h_before, h_t, x, s, sums in zip(h, h[1:], x_hat, scale, all_sums, strict=False):
+        sums.addmm_(h_before, weight_T)
+        torch.tanh(rescale(normalise(x, norms[0], s), norms[0])[:, 0], out=h_t)
+    return Tape(h, x_hat, scale)
 
 
 def local(tape: Tape) -> Local:
-    h = tape.h[1:]
-    slope = torch.addcmul(h.new_ones(()), h, h, value=-1)
-    return Local(slope, None if tape.normalised is None else torch.empty_like(slope), tape.normalised)
+    return Local(tape.h[1:], tape.x_hat, tape.scale)
 
 
-def step_back(at: Local, d_state: HiddenState, above: Tensor, weight: Tensor, norm: Norm | None) -> HiddenState:
-    d_sum = at.d_normed.mul_(d_state.h)
-    if norm is not None and at.normalised is not None:
-        x_hat, scale = at.normalised
-        d_sum = back(at.d_normed, norm.gain[0], x_hat[:, 0], scale[:, 0], out=at.d_sum)
-    return HiddenState(torch.addmm(above, d_sum, weight))
+def step_back(at: Local, d_state: HiddenState, above: Tensor, norms: tuple[Norm, ...], room: Room) -> HiddenState:
+    if at.x_hat is None or at.scale is None:
+        tanh_back(d_state.h, at.h, out=room.d_sums[:, 0])
+    else:
+        tanh_back(d_state.h, at.h, out=room.d_shift[:, 0])
+        normalise_back(room.d_shift, at.x_hat, at.scale, norms[0], room.d_gain, out=room.d_sums)
+    return HiddenState(above)
