@@ -27,13 +27,11 @@ def test_what_a_tanh_bounds_has_its_scale(name: str):
 
 
 @pytest.mark.parametrize("name", ["c", "layer 6", "embedding", "of another network"])
-def test_whatever_else_is_scaled_by_what_was_seen_but_for_its_outliers(name: str):
-    values = np.random.default_rng(0).standard_normal((400, 50))
-    values[::40, 0] = 1000.0
+def test_whatever_else_is_scaled_by_what_most_of_it_is_like(name: str):
+    values = np.random.default_rng(0).standard_normal((400, 50))  # of median size 0.67, their differences 0.95
+    values[:, :10] *= 1000
     scale = scale_of(name, values)
-    assert scale.low == -scale.high and not scale.bounded
-    assert np.mean(np.abs(values) <= scale.high) >= 0.95 and scale.high == 2
-    assert np.mean(np.abs(np.diff(values, axis=0)) <= scale.change) >= 0.95 and scale.change == 3
+    assert (scale.low, scale.high, scale.change, scale.bounded) == (-3, 3, 4, False)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from charrnn.ui import row_order
 GATES = frozenset("ifo" + "rz")  # 0..1
 SQUASHED = frozenset("h" + "gn")  # -1..1
 KIN = {"f": "z", "z": "f", "g": "n", "n": "g"}  # what has the same task in another cell: what is kept, the candidate
-WITHIN = 95  # per cent of the values lie within a scale that has no bounds of its own: with more, most would be pale
+REACH = 3  # times the median size: few values lie beyond, or the many units of an LSTM that only count
 STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)  # what such a scale ends at, times a power of ten
 
 
@@ -52,9 +52,9 @@ def scale_of(name: str, values: np.ndarray) -> Scale:
         return Scale(0.0, 1.0, 1.0, bounded=True)
     if name in SQUASHED:
         return Scale(-1.0, 1.0, 2.0, bounded=True)
-    high = rounded_up(float(np.percentile(np.abs(values), WITHIN)))
-    steps = np.abs(np.diff(values, axis=0)) if len(values) > 1 else np.abs(values)
-    return Scale(-high, high, rounded_up(float(np.percentile(steps, WITHIN))), bounded=False)
+    steps = np.diff(values, axis=0) if len(values) > 1 else values
+    high, change = (rounded_up(REACH * float(np.median(np.abs(sizes)))) for sizes in (values, steps))
+    return Scale(-high, high, change, bounded=False)
 
 
 def rounded_up(value: float) -> float:

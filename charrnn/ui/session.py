@@ -24,7 +24,7 @@ from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice, Manner, Wishes
 
 LONGEST_TEXT = 6000
-AT_ONCE = 8  # characters; more of them are written beside the event loop
+AT_ONCE = 4  # characters; more of them, a few milliseconds' work, are written beside the event loop
 NAP = 0.1  # seconds: how late a slow writer may notice a button
 EXAMPLE_PROMPT, EXAMPLE_SEED, EXAMPLE_CHARACTERS = "ROMEO:\n", 7, 420
 EXAMPLE_SETTINGS = SamplingSettings(temperature=0.8)

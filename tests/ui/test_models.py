@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from charrnn.gradient_flow import gradient_flow
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
@@ -87,7 +87,9 @@ def hovered(page: Page, position: int, row: int) -> tuple[str, int, float, float
     x = box["x"] + (position - place[0] + 0.5) * box["width"] / place[1]
     page.mouse.move(x, box["y"] + (row + 0.5) * place[2])
     said = page.locator(".cr-values").inner_text()
-    found = re.fullmatch(r"(\w+) (\d+) at “.”: \S+ = ([+−]?[\d.]+), Δ\S+ = ([+−][\d.]+) · character (\d+) of \d+", said)
+    found = re.fullmatch(
+        r"(\w+) (\d+) at “.”: \S+ = ([+−]?[\d.]+), Δ\S+ = ([+−]?[\d.]+) · character (\d+) of \d+", said
+    )
     assert found and int(found[5]) == position + 1, said
     return found[1], int(found[2]), number(found[3]), number(found[4])
 
@@ -270,6 +272,37 @@ def test_a_transformer_of_many_layers_offers_them_in_a_list(context: BrowserCont
         expect(page.locator(".cr-map-title")).to_contain_text("residual stream x₁₀, 32 dimensions")
         reader = Store(tmp_path).reader("deep")
         np.testing.assert_allclose(columns(page), stepped(reader, text(page), "layer 10"), rtol=1e-3, atol=1e-4)
+
+
+def test_many_units_share_the_height_there_is(context: BrowserContext, tmp_path: Path):
+    save_small(tmp_path / "wide", {"cell": "gru", "hidden_dim": 700})
+    with running_app(str(tmp_path), CHARRNN_CACHE=str(tmp_path), HF_HUB_OFFLINE="1") as address:
+        page = open_page(context, address)
+        look_at(page, "z")
+        expect(page.locator(".cr-see")).to_contain_text("share a line of pixels")
+        assert page.locator(".cr-canvas").evaluate("canvas => canvas.clientHeight") == 280 + 18
+        expected, last = stepped(Store(tmp_path).reader("wide"), text(page), "z"), len(text(page)) - 1
+        order, rows = page.evaluate("charrnn.live.map.rows"), (2, 350, 699)
+        assert sorted(order) == list(range(700))
+        for row in rows:  # some row of those under the pointer; the magnifier has it in its middle
+            _, unit, value, _ = hovered(page, last - 10, row)
+            assert abs(order.index(unit) - row) <= 2
+            assert value == pytest.approx(expected[last - 10, unit], abs=0.0052)
+        order_of_brightness = expected[last][order].reshape(-1, 5).mean(axis=1)  # two pixels' worth of units
+        pixels = np.array(canvas_column(page, last)).reshape(-1, 5, 3)[:, :, 2].mean(axis=1)
+        assert np.corrcoef(order_of_brightness, pixels)[0, 1] < -0.9  # the more orange, the less blue
+
+
+@pytest.mark.parametrize("width", [360, 768, 1024])
+def test_nothing_scrolls_sideways_whatever_is_shown(browser: Browser, app: str, width: int):
+    context = browser.new_context(viewport={"width": width, "height": 844}, has_touch=True)
+    page = open_page(context, app)
+    for name in ("minigpt", "lstm"):  # chosen in the drawer of a phone
+        page.locator("#cr-model").evaluate("(s, name) => (s.value = name, s.dispatchEvent(new Event('change')))", name)
+        page.wait_for_function(f"charrnn.live.record.model.name === '{name}'")
+        page.locator(".cr-change").click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
 
 
 # ------------------------------------------------------------------ endpoints

@@ -163,7 +163,7 @@ def test_hover_shows_unit_character_and_value(page: Page):
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 100)
     said = page.locator(".cr-values").inner_text()
-    found = re.fullmatch(r"unit (\d+) at “(.)”: h = ([+−][\d.]+), Δh = ([+−][\d.]+) · character (\d+) of (\d+)", said)
+    found = re.fullmatch(r"unit (\d+) at “(.)”: h = ([+−]?[\d.]+), Δh = ([+−]?[\d.]+) · character (\d+) of (\d+)", said)
     assert found, said
     unit, character, value, change, place, _ = found.groups()
     position = int(place) - 1

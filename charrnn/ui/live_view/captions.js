@@ -62,7 +62,8 @@ export const rowWord = (name) => (isResidual(name) ? "dimension" : "unit");
 /** A value to three digits of what the scale reaches, as it was sent; with its sign where it can have either. */
 export function number(value, view, signed) {
   const digits = Math.max(0, Math.min(5, 2 - Math.floor(Math.log10(view.high))));
-  return (value < 0 ? "−" : signed ? "+" : "") + Math.abs(value).toFixed(digits);
+  const size = Math.abs(value).toFixed(digits);
+  return (Number(size) === 0 ? "" : value < 0 ? "−" : signed ? "+" : "") + size;
 }
 
 /** What the heatmap shows, in words. */
@@ -86,10 +87,11 @@ export function showCaptions(element, record, map, order) {
   const end = (value) => (value < 0 ? "−" : low < 0 ? "+" : "") + Math.abs(value);
   $(".cr-map").setAttribute("aria-label", capital(titleOf(view, map.change)) + ", coloured from " + end(low) + " to " + end(high));
   $(".cr-map-title").textContent = titleOf(view, map.change) + ", " + view.rows + " " + row + "s, last " + map.columns + " characters";
-  $(".cr-see").textContent = seeOf(view, model, map.change) + " " + ORDER[order](capital(row));
+  const crowded = map.rowHeight < 1 ? " Neighbours share a line of pixels, the magnifier shows each." : "";
+  $(".cr-see").textContent = seeOf(view, model, map.change) + " " + ORDER[order](capital(row)) + crowded;
   $(".cr-least").textContent = (view.bounded ? "" : "≤ ") + end(low);
   $(".cr-most").textContent = (view.bounded ? "" : "≥ ") + end(high);
   $(".cr-scale").classList.toggle("cr-from-zero", low === 0);
-  $(".cr-scale").title = view.bounded ? "" : "95 % of what this model shows on a text of its own lies within; what lies beyond has the same colour";
+  $(".cr-scale").title = view.bounded ? "" : "up to three times the median size on a text of this model's own; what lies beyond has the same colour";
   $(".cr-source").textContent = model.title + ", step " + model.step + " · " + model.sha256.slice(0, 7);
 }

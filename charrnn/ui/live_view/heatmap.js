@@ -5,6 +5,8 @@ import { css } from "./palette.js";
 
 const MOST_COLUMNS = 120;
 const NARROWEST = 6; // CSS pixels a column, so that its character stays legible
+const HEIGHT = 280; // CSS pixels it would like to have
+const DENSEST = 0.7; // device pixels a row: below, rows are blended into the height there is
 const AXIS = 18; // CSS pixels for the characters underneath
 const LENS = { columns: 11, rows: 13, width: 17, height: 14 };
 
@@ -13,14 +15,15 @@ export class Heatmap {
     this.canvas = canvas;
     this.lens = lens;
     this.context = canvas.getContext("2d", { alpha: false });
-    this.small = document.createElement("canvas");
+    this.small = document.createElement("canvas"); // a pixel for each cell
+    this.blended = document.createElement("canvas"); // the same, in fewer rows
     this.rows = null; // row -> unit
     this.change = false; // whether it shows what each character changed
     this.from = 0; // position of the leftmost column
     this.measure();
   }
 
-  /** Fit the canvas to its box: whole device pixels a row, at most 120 columns. */
+  /** Fit the canvas to its box: whole device pixels a row where there is room for them, at most 120 columns. */
   measure() {
     const ratio = window.devicePixelRatio || 1;
     const width = this.canvas.parentElement.clientWidth;
@@ -28,9 +31,10 @@ export class Heatmap {
     this.ratio = ratio;
     this.columns = Math.max(20, Math.min(MOST_COLUMNS, Math.floor(width / NARROWEST)));
     const units = this.rows ? this.rows.length : 256;
-    this.rowHeight = Math.max(1, Math.round((280 * ratio) / units));
+    const room = (HEIGHT * ratio) / units;
+    this.rowHeight = room < DENSEST ? room : Math.max(1, Math.round(room));
     this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = this.rowHeight * units + Math.round(AXIS * ratio);
+    this.canvas.height = Math.round(this.rowHeight * units) + Math.round(AXIS * ratio);
     this.canvas.style.height = this.canvas.height / ratio + "px";
     this.small.width = this.columns;
     this.small.height = units;
@@ -62,11 +66,11 @@ export class Heatmap {
     this.small.getContext("2d").putImageData(this.image, 0, 0);
 
     const width = this.canvas.width;
-    const height = this.rowHeight * rows.length;
+    const height = Math.round(this.rowHeight * rows.length);
     context.fillStyle = css(palette.paper);
     context.fillRect(0, height, width, this.canvas.height - height);
     context.imageSmoothingEnabled = false;
-    context.drawImage(this.small, 0, 0, width, height);
+    context.drawImage(this.rowHeight < 1 ? this.blend(height) : this.small, 0, 0, width, height);
 
     const cell = width / columns;
     context.font = this.font;
@@ -91,6 +95,16 @@ export class Heatmap {
         context.fillRect(x, (row + 0.5) * this.rowHeight - 1.5 * ratio, 5 * ratio, 3 * ratio);
       }
     }
+  }
+
+  /** The cells in so many rows: a pixel is the mean of the units that share it. */
+  blend(height) {
+    this.blended.width = this.columns;
+    this.blended.height = height;
+    const pen = this.blended.getContext("2d", { alpha: false });
+    pen.imageSmoothingQuality = "high";
+    pen.drawImage(this.small, 0, 0, this.columns, height);
+    return this.blended;
   }
 
   /** The position of the leftmost column when so many characters are drawn. */
