@@ -363,7 +363,7 @@ def test_the_names_stand_at_the_ends_with_the_loss():
 
 def test_a_run_without_a_history_is_no_trouble():
     empty = Run("empty", [], LINE)
-    assert training_curves_figure([empty], LIGHT).data and training_curves_words([empty]) == ""
+    assert not training_curves_figure([empty], LIGHT).data and training_curves_words([empty]) == ""
     training_curves_figure([empty, run("rnn", 1.4)], LIGHT, width=358)
 
 

@@ -16,8 +16,8 @@ from charrnn.metrics import Progress, bits_per_char
 
 HEIGHT = 560
 MARGIN = {"l": 62, "t": 14, "b": 48}
-LATE = 1.35  # the late part of learning: losses up to so many times the best one
-LOSSES = {"train": "train_loss_nats", "validation": "val_loss_nats"}
+LATE = 1.2  # the late part of learning: losses up to so many times the best of the thick curves
+LOSSES = {"train": "train_loss_nats", "validation": "val_loss_nats"}  # the last one is drawn thick
 NORMS = "gradient norm"
 PARTS = (*LOSSES, NORMS)  # what there is to see
 UNITS: dict[str, Callable[[float], float]] = {"nats": float, "bits": bits_per_char}
@@ -34,8 +34,17 @@ class Run:
     stroke: Stroke
 
 
-class Panel(NamedTuple):
-    """One of the two, in pixels: its axis, the steps it shows, and the values between which it shows, as drawn."""
+class Line(NamedTuple):
+    """One curve of a run."""
+
+    run: Run
+    part: str
+    values: list[float]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One of the two diagrams: its axis, its size in pixels, and what it shows as the axis counts it."""
 
     axis: str
     width: float
@@ -60,45 +69,28 @@ def training_curves_figure(
     where every loss falls from ln V, `whole` shows them too. width: pixels there are.
     """
     figure = go.Figure()
-    losses, has_norms = [part for part in LOSSES if part in parts], NORMS in parts
+    runs = [run for run in runs if run.history]
     longest = max((len(run.title) for run in runs), default=0)
     right = 14 if width < NARROW else labels.LETTER_WIDTH * (longest + 6) + 26
-    inner = width - MARGIN["l"] - right, HEIGHT - MARGIN["t"] - MARGIN["b"]
-    most = max((run.history[-1].step for run in runs if run.history), default=0) or 1
-    split = (0.0, 0.0) if not has_norms else (0.0, 1.0) if not losses else (0.0, 0.34)
-    panels: dict[str, Any] = {}
+    inner, height = width - MARGIN["l"] - right, HEIGHT - MARGIN["t"] - MARGIN["b"]
+    most = max((run.history[-1].step for run in runs), default=0) or 1
+    losses, norms = [part for part in LOSSES if part in parts], NORMS in parts
+    below = 0.0 if not norms else 1.0 if not losses else 0.34
+    axes: dict[str, Any] = {}
     if losses:
-        curves = [(run, [(part, _loss(run, part, unit)) for part in losses]) for run in runs]
-        drawn = [value for _, some in curves for _, values in some for value in values]
-        low, high = _range(drawn, span)
-        panels["yaxis"] = axis(
-            palette, f"{unit} per character", range=[low, high], domain=[split[1] + (0.08 if has_norms else 0), 1]
-        )
-        for run, some in curves:
-            for part, values in some:
-                _line(figure, run, values, part, "y", THIN if part == "train" and len(losses) > 1 else THICK)
-        ends = [(run, some[-1][1][-1]) for run, some in curves if run.history]
-        panel = Panel("y", inner[0], inner[1] * (1 - panels["yaxis"]["domain"][0]), most, (low, high), float)
-        if width < NARROW:
-            _names_between(figure, curves, panel, palette)
-        else:
-            _names_at_ends(figure, ends, panel, "{:.3f}", palette)
-    if has_norms:
-        norms = [(run, [point.grad_norm for point in run.history]) for run in runs]
-        positive = [norm for _, values in norms for norm in values if norm > 0] or [1.0]
-        low, high = math.log10(min(positive)) - 0.1, math.log10(max(positive)) + 0.1
-        panels["yaxis2"] = axis(palette, NORMS, range=[low, high], domain=list(split), anchor="x", **LOG_TICKS)
-        for run, values in norms:
-            _line(figure, run, [norm if norm > 0 else None for norm in values], NORMS, "y2", THIN if losses else THICK)
-        ends = [(run, values[-1]) for run, values in norms if values and values[-1] > 0]
-        panel = Panel("y2", inner[0], inner[1] * split[1], most, (low, high), math.log10)
-        if width >= NARROW:
-            _names_at_ends(figure, ends, panel, "", palette)
-        elif not losses:
-            _names_between(figure, [(run, [(NORMS, values)]) for run, values in norms], panel, palette)
+        lines = [Line(run, part, _loss(run, part, unit)) for run in runs for part in losses]
+        above = below + 0.08 if norms else 0.0
+        panel = Panel("y", inner, height * (1 - above), most, _range(lines, span), float)
+        axes["yaxis"] = axis(palette, f"{unit} per character", range=list(panel.limits), domain=[above, 1])
+        _draw(figure, lines, panel, width, "{:.3f}", palette)
+    if norms:
+        lines = [Line(run, NORMS, [point.grad_norm for point in run.history]) for run in runs]
+        panel = Panel("y2", inner, height * below, most, _decades(lines), math.log10)
+        axes["yaxis2"] = axis(palette, NORMS, range=list(panel.limits), domain=[0, below], anchor="x", **LOG_TICKS)
+        _draw(figure, lines, panel, width, "", palette)
     steps = axis(palette, "training step", range=[0, most], showgrid=False)
-    steps |= {"anchor": "y2" if has_norms else "y", "nticks": 5 if width < NARROW else 11, "tickangle": 0}
-    frame(figure, palette, MARGIN | {"r": right}, xaxis=steps, **panels)
+    steps |= {"anchor": "y2" if norms else "y", "nticks": 5 if width < NARROW else 11, "tickangle": 0}
+    frame(figure, palette, MARGIN | {"r": right}, xaxis=steps, **axes)
     return figure
 
 
@@ -118,44 +110,63 @@ def _loss(run: Run, part: str, unit: str) -> list[float]:
     return [UNITS[unit](getattr(point, LOSSES[part])) for point in run.history]
 
 
-def _range(losses: Sequence[float], span: str) -> tuple[float, float]:
-    if not losses:
-        return 0.0, 1.0
-    low, high = min(losses), max(losses)
-    high = min(high, LATE * low) if span == "late" else high
+def _thick(line: Line, lines: Sequence[Line]) -> bool:
+    """Whether it is the curve of its run that is looked at: validation where there are both."""
+    return line.part == lines[-1].part
+
+
+def _range(lines: Sequence[Line], span: str) -> tuple[float, float]:
+    values = [value for line in lines for value in line.values]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    if span == "late":
+        high = min(high, LATE * min((min(line.values) for line in lines if _thick(line, lines)), default=1.0))
     room = 0.04 * (high - low) or 0.1
     return low - room, high + room
 
 
-def _line(figure: go.Figure, run: Run, values: Sequence[float | None], part: str, axis_name: str, width: float) -> None:
-    hover = escaped(f"{run.title}, {part}") + ", step %{x}: %{y:.4g}<extra></extra>"
-    figure.add_scatter(
-        x=[point.step for point in run.history],
-        y=list(values),
-        mode="lines",
-        line={"color": run.stroke.colour, "dash": run.stroke.dash, "width": width},
-        name=escaped(f"{run.title}, {part}"),
-        hovertemplate=hover,
-        yaxis=axis_name,
-    )
+def _decades(lines: Sequence[Line]) -> tuple[float, float]:
+    """The log10 range of what is above 0: before the first update there is no norm."""
+    positive = [value for line in lines for value in line.values if value > 0] or [1.0]
+    return math.log10(min(positive)) - 0.1, math.log10(max(positive)) + 0.1
 
 
-def _names_at_ends(
-    figure: go.Figure, ends: Sequence[tuple[Run, float]], panel: Panel, number: str, palette: Palette
-) -> None:
+def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, number: str, palette: Palette) -> None:
+    """The curves of a panel and their names: at the ends of the thick ones, on a telephone beside them."""
+    for line in lines:
+        stroke, name = line.run.stroke, escaped(f"{line.run.title}, {line.part}")
+        figure.add_scatter(
+            x=[point.step for point in line.run.history],
+            y=[value if panel.scale is float or value > 0 else None for value in line.values],
+            mode="lines",
+            line={
+                "color": stroke.colour,
+                "dash": stroke.dash,
+                "width": THICK if line.part != NORMS and _thick(line, lines) else THIN,
+            },
+            name=name,
+            hovertemplate=name + ", step %{x}: %{y:.4g}<extra></extra>",
+            yaxis=panel.axis,
+        )
+    if width >= NARROW:
+        _names_at_ends(figure, [line for line in lines if _thick(line, lines)], panel, number, palette)
+    elif panel.axis == "y" or panel.height > HEIGHT / 2:
+        _names_between(figure, lines, panel, palette)
+
+
+def _names_at_ends(figure: go.Figure, lines: Sequence[Line], panel: Panel, number: str, palette: Palette) -> None:
     """The name of each run in a column at the right, each with a thin line to the end of its curve."""
     low, high = panel.limits
-    seen = [min(max(panel.scale(value), low), high) for _, value in ends]
+    ends = [line for line in lines if line.values[-1] > 0]
+    seen = [min(max(panel.scale(line.values[-1]), low), high) for line in ends]
     wanted = [(high - y) / (high - low) * panel.height for y in seen]
     placed = labels.at_ends(wanted, panel.height)
-    for (run, value), y, height, own in zip(ends, seen, wanted, placed, strict=True):
-        text = f"<b>{escaped(run.title)}</b>" + (f" {number.format(value)}" if number else "")
-        step = run.history[-1].step
+    for line, y, height, own in zip(ends, seen, wanted, placed, strict=True):
+        run, step = line.run, line.run.history[-1].step
         figure.add_annotation(
             x=step,
             y=y,
             yref=panel.axis,
-            text=text,
+            text=f"<b>{escaped(run.title)}</b>" + (f" {number.format(line.values[-1])}" if number else ""),
             ax=(1 - step / panel.steps) * panel.width + 18,
             ay=own - height,
             xanchor="left",
@@ -167,19 +178,19 @@ def _names_at_ends(
         )
 
 
-def _names_between(figure: go.Figure, curves: Sequence[tuple[Run, Any]], panel: Panel, palette: Palette) -> None:
-    """The name of each run beside its thickest curve: on a telephone there is no room for a column."""
+def _names_between(figure: go.Figure, lines: Sequence[Line], panel: Panel, palette: Palette) -> None:
+    """The name of each run beside its thick curve: on a telephone there is no room for a column."""
     area = Area(panel.width, panel.height, (0, panel.steps), panel.limits)
-    drawn = [(run, values[-1][1]) for run, values in curves if run.history]
-    pixels = [
-        area.pixels(
-            np.array([point.step for point in run.history]),
-            np.array([panel.scale(value) if value > 0 else math.nan for value in values]),
-        )
-        for run, values in drawn
-    ]
-    boxes = [labels.box_of([run.title]) for run, _ in drawn]
-    spots = labels.beside_curves(pixels, boxes, np.empty((0, 2)), area)
-    for (run, _), spot, box in zip(drawn, spots, boxes, strict=True):
-        text = f"<b>{escaped(run.title)}</b>"
-        name_beside(figure, text, spot, box, area, run.stroke.colour, palette, panel.axis)
+    thick = [line for line in lines if _thick(line, lines)]
+    thin = [_pixels(line, panel, area) for line in lines if not _thick(line, lines)]
+    boxes = [labels.box_of([line.run.title]) for line in thick]
+    taken = np.concatenate([np.empty((0, 2)), *thin])
+    spots = labels.beside_curves([_pixels(line, panel, area) for line in thick], boxes, taken, area)
+    for line, spot, box in zip(thick, spots, boxes, strict=True):
+        text = f"<b>{escaped(line.run.title)}</b>"
+        name_beside(figure, text, spot, box, area, line.run.stroke.colour, palette, panel.axis)
+
+
+def _pixels(line: Line, panel: Panel, area: Area) -> np.ndarray:
+    seen = [(point.step, value) for point, value in zip(line.run.history, line.values, strict=True) if value > 0]
+    return area.pixels(np.array([step for step, _ in seen]), np.array([panel.scale(value) for _, value in seen]))

@@ -44,6 +44,7 @@ export function tableIn(box) {
     table.createCaption().textContent = sent.caption;
     const head = table.createTHead().insertRow();
     const numeric = (i) => sent.columns[i].numeric;
+    table.classList.toggle("cr-figures", sent.columns.some((column) => column.numeric));
     sent.columns.forEach((column, i) => {
       const title = document.createElement("th");
       title.scope = "col";
