@@ -58,6 +58,7 @@ class Cell(nn.Module):
     """
 
     gates: int  # blocks of H rows in W_ih and W_hh
+    gate_names: tuple[str, ...]  # of what `update` returns beside the state
     normed: tuple[str, ...]  # what layer norm applies to, by name
 
     def __init__(self, in_dim: int, hidden_dim: int, layer_norm: bool = False):
@@ -65,9 +66,9 @@ class Cell(nn.Module):
         self.W_ih = nn.Linear(in_dim, self.gates * hidden_dim, bias=False)
         self.W_hh = nn.Linear(hidden_dim, self.gates * hidden_dim, bias=True)
         self.layer_norm = layer_norm
-        self.norm = nn.ModuleDict(
-            {name: LayerNorm(hidden_dim) if layer_norm else nn.Identity() for name in self.normed}
-        )
+        self.norm: Any = dict.fromkeys(self.normed, unchanged)
+        if layer_norm:
+            self.norm = nn.ModuleDict({name: LayerNorm(hidden_dim) for name in self.normed})
 
     def forward(self, x: Tensor, state: Any) -> Any:
         return self.update(self.W_ih(x), self.W_hh(state.h), state)[0]
@@ -88,7 +89,7 @@ class VanillaRNNCell(Cell):
     With layer norm: of the sum, before the tanh. Ba et al. 2016.
     """
 
-    gates, normed = 1, ("h",)
+    gates, normed, gate_names = 1, ("h",), NoGates._fields
 
     def update(self, from_input: Any, from_state: Any, state: HiddenState) -> tuple[HiddenState, NoGates]:
         h = tanh(self.norm["h"](from_input + from_state))
@@ -103,7 +104,7 @@ class LSTMCell(Cell):
     squashed, and of c' before its tanh. Ba et al. 2016.
     """
 
-    gates, normed = 4, ("i", "f", "g", "o", "c")
+    gates, normed, gate_names = 4, ("i", "f", "g", "o", "c"), LSTMGates._fields
 
     def update(self, from_input: Any, from_state: Any, state: LSTMState) -> tuple[LSTMState, LSTMGates]:
         norm = self.norm
@@ -129,7 +130,7 @@ class GRUCell(Cell):
     squashed. Ba et al. 2016.
     """
 
-    gates, normed = 3, ("r", "z", "n")
+    gates, normed, gate_names = 3, ("r", "z", "n"), GRUGates._fields
 
     def update(self, from_input: Any, from_state: Any, state: HiddenState) -> tuple[HiddenState, GRUGates]:
         norm = self.norm
@@ -151,6 +152,11 @@ class LayerNorm(nn.LayerNorm):
         centred = x - x.mean()
         scale = (centred.dot(centred) / len(x) + self.eps) ** -0.5
         return centred * scale * self.weight.numpy(force=True) + self.bias.numpy(force=True)
+
+
+def unchanged(x: Any) -> Any:
+    """What stands in the place of layer norm where there is none."""
+    return x
 
 
 def tanh(x: Any) -> Any:

@@ -127,13 +127,14 @@ class Decoder:
         start = cell.initial_state()
         self._update = cell.update
         self._start = type(start)(*map(_array, start))
+        self._names = (*start._fields, *cell.gate_names)
         self._from_input = list(_array(model.input_table()))  # V × (G·H,)
         self._W_hh, self._b_hh = _array(cell.W_hh.weight), _array(cell.W_hh.bias)
         self._W_out, self._b_out = _array(model.head.weight), _array(model.head.bias)
 
     def prefill(self, ids: Sequence[int], state: Any = None) -> Reading:
         """Read ids from `state`, zeros where None; no ids at all is a text that has not begun."""
-        state, gates = self._start if state is None else state, None
+        state, gates = self._start if state is None else state, ()
         for id in ids:
             state, gates = self._next(id, state)
         return self._reading(state, gates)
@@ -154,7 +155,7 @@ class Decoder:
         return self._update(self._from_input[id], self._W_hh.dot(state.h) + self._b_hh, state)
 
     def _reading(self, state: Any, gates: Any) -> Reading:
-        activations = state._asdict() if gates is None else state._asdict() | gates._asdict()
+        activations = dict(zip(self._names, state + gates, strict=False))  # before any text there are no gates
         return Reading(self._W_out.dot(state.h) + self._b_out, state, activations)
 
 
