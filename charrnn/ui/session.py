@@ -258,6 +258,7 @@ class Session:
         return None
 
     async def _nap(self, mine: int, until: float) -> None:
+        await asyncio.sleep(0)  # who is late lets the others go on too
         while (rest := until - time.perf_counter()) > 0 and not self.snapshot_due:
             await asyncio.sleep(min(rest, NAP))
             if self.ticket != mine or self.state != "writing":
