@@ -117,7 +117,7 @@ def relu(facts: Facts) -> Verdict:
     }
     diverged = sum(row["diverged_at"] is not None for row in free["relu"])
     figure = (
-        f"without clipping {diverged} of {len(free['relu'])} ReLU runs end in NaN; the largest |h| in training is "
+        f"without clipping {diverged} of {len(free['relu'])} ReLU runs end in NaN; the largest h in training is "
         f"{largest['relu']:.3g}, with tanh {largest['tanh']:.3g}; loss after {free['relu'][0]['steps']} steps "
         f"{_mean(free['relu'], 'last_loss_nats')}, with tanh {_mean(free['tanh'], 'last_loss_nats')}"
     )

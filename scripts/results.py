@@ -176,9 +176,7 @@ def clipping(facts: Facts) -> str:
     intro = (
         f"The lab sheet's recipe, {settings['steps']} steps; a spike is loss above the median of the 50 steps before."
     )
-    return (
-        f"{intro}\n\n{markdown_table(RUN_HEADS, _run_rows(facts.rows('clipping'), ('learning_rate', 'max_grad_norm')))}"
-    )
+    return f"{intro}\n\n{markdown_table(RUN_HEADS, _run_rows(facts.rows('clipping')))}"
 
 
 def relu(facts: Facts) -> str:
