@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from charrnn.bptt.norm import Norm, centre, normalise, normalise_back, rescale
-from charrnn.bptt.steps import Room, look_up, sigmoid_back, tanh_back
+from charrnn.bptt.steps import look_up, sigmoid_back, tanh_back
 from charrnn.cells import HiddenState
 
-FROM_INPUT = (0, 1, 3)  # the sums that hear W_ih x; the first three hear W_hh h + b
+SUMS, FROM_INPUT = 4, (0, 1, 3)  # r, z, what n hears of the state, n; those that hear W_ih x
 NORMED, CENTRED = (2, 1), 2  # what is normalised together; how many sums lose their mean in the weights
 
 
@@ -63,24 +63,20 @@ def local(tape: Tape) -> Local:
     return Local(tape.h[:-1], tape.heard, tape.n, tape.scale)
 
 
-def step_back(at: Local, d_state: HiddenState, above: Tensor, norms: tuple[Norm, ...], room: Room) -> HiddenState:
+def step_back(at: Local, d_state: HiddenState, above: Tensor, norms: tuple[Norm, ...], d_sums: Tensor) -> HiddenState:
     r, z, h_n = at.heard.unbind(1)
     n = at.n[:, 0]
-    d_r, d_z, d_h_n, d_n = room.d_sums.unbind(1)
-    dy_r, dy_z, dy_n = d_r, d_z, d_n
     if norms:
         r, z = rescale(at.heard[:, :2], norms[0]).sigmoid_().unbind(1)
         n = rescale(at.n, norms[1])[:, 0].tanh_()
-        dy_r, dy_z, dy_n = room.d_shift.unbind(1)
+    d_r, d_z, d_h_n, d_n = d_sums.unbind(1)
     kept = d_state.h * z
-    sigmoid_back(torch.sub(at.h_before, n, out=dy_z).mul_(d_state.h), z, out=dy_z)
-    tanh_back(torch.sub(d_state.h, kept, out=dy_n), n, out=dy_n)
+    sigmoid_back(torch.sub(at.h_before, n, out=d_z).mul_(d_state.h), z, out=d_z)
+    tanh_back(torch.sub(d_state.h, kept, out=d_n), n, out=d_n)
     if norms and at.scale is not None:
-        centre(normalise_back(dy_n[:, None], at.n, at.scale[:, 2:], norms[1], room.d_gain[:, 2:], out=d_n[:, None]))
+        centre(normalise_back(d_sums[:, 3:], at.n, at.scale[:, 2:], norms[1]))
     torch.mul(d_n, r, out=d_h_n)
-    sigmoid_back(torch.mul(d_n, h_n, out=dy_r), r, out=dy_r)
+    sigmoid_back(torch.mul(d_n, h_n, out=d_r), r, out=d_r)
     if norms and at.scale is not None:
-        normalise_back(
-            room.d_shift[:, :2], at.heard[:, :2], at.scale[:, :2], norms[0], room.d_gain[:, :2], room.d_sums[:, :2]
-        )
+        normalise_back(d_sums[:, :2], at.heard[:, :2], at.scale[:, :2], norms[0])
     return HiddenState(kept.add_(above))

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from charrnn.bptt.norm import Norm, centre, normalise, normalise_back, rescale
-from charrnn.bptt.steps import Room, look_up, sigmoid_back, tanh_back
+from charrnn.bptt.steps import look_up, sigmoid_back, tanh_back
 from charrnn.cells import LSTMState
 
-FROM_INPUT = (0, 1, 2, 3)  # the sums that hear W_ih x; all hear W_hh h + b
+SUMS, FROM_INPUT = 4, (0, 1, 2, 3)  # how many sums there are; those that hear W_ih x
 NORMED, CENTRED = (4, 1), 4  # what is normalised together: the gates, c; how many sums lose their mean in the weights
 
 
@@ -19,7 +19,8 @@ class Tape(NamedTuple):
     h: Tensor  # (T+1, B, H), the first one is where the reading began
     c: Tensor  # (T+1, B, H), likewise
     gates: Tensor  # (T, B, 4, H); with layer norm x̂, before gain, shift and squash
-    scale: Tensor | None  # (T, B, 4, 1) with layer norm
+    c_hat: Tensor | None  # (T, B, 1, H) likewise
+    scale: Tensor | None  # (T, B, 5, 1) what the gates and c were multiplied by
 
     @property
     def last(self) -> LSTMState:
@@ -30,8 +31,8 @@ class Local(NamedTuple):
     """What the way back needs of each step."""
 
     c_before: Tensor  # (T, B, H)
-    c: Tensor  # (T, B, H)
-    gates: Tensor  # (T, B, 4, H)
+    c: Tensor  # (T, B, 1, H) with layer norm x̂
+    gates: Tensor  # (T, B, 4, H) with layer norm x̂
     scale: Tensor | None
 
 
@@ -39,18 +40,20 @@ def read(table: Tensor, ids: Tensor, weight: Tensor, bias: Tensor, norms: tuple[
     h, c = table.new_empty(2, len(ids) + 1, *state.h.shape)
     h[0], c[0] = state
     gates = table.new_empty(*ids.shape, 4, h.shape[-1])
-    scale = table.new_empty(*ids.shape, 4, 1) if norms else None
+    c_hat, scale = (torch.empty_like(c[1:, :, None]), table.new_empty(*ids.shape, 5, 1)) if norms else (None, None)
     weight_T = weight.t().contiguous()
-    all_sums = look_up(table + bias, ids, out=gates.flatten(2))
-    scales = gates if scale is None else scale
-    for h_before, h_t, c_before, c_t, now, s, sums in zip(h, h[1:], c, c[1:], gates, scales, all_sums, strict=False):
-        sums.addmm_(h_before, weight_T)
-        if norms:
-            now = rescale(normalise(now, norms[0], s), norms[0])
+    for t, sums in enumerate(look_up(table + bias, ids, out=gates.flatten(2))):
+        sums.addmm_(h[t], weight_T)
+        now, c_t = gates[t], c[t + 1]
+        if norms and scale is not None:
+            now = rescale(normalise(now, norms[0], scale[t, :, :4]), norms[0])
         i, f, g, o = squash(now)
-        torch.mul(f, c_before, out=c_t).addcmul_(i, g)
-        torch.mul(o, squash_c(c_t, norms)[0], out=h_t)
-    return Tape(h, c, gates, scale)
+        torch.mul(f, c[t], out=c_t).addcmul_(i, g)
+        if norms and c_hat is not None and scale is not None:
+            c_hat[t, :, 0] = c_t
+            c_t = rescale(normalise(centre(c_hat[t]), norms[1], scale[t, :, 4:]), norms[1])[:, 0]
+        torch.mul(o, torch.tanh(c_t), out=h[t + 1])
+    return Tape(h, c, gates, c_hat, scale)
 
 
 def squash(sums: Tensor) -> tuple[Tensor, ...]:
@@ -62,39 +65,24 @@ def squash(sums: Tensor) -> tuple[Tensor, ...]:
     return i, f, g, o
 
 
-def squash_c(c: Tensor, norms: tuple[Norm, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """tanh(c) (B, H), behind its layer norm; ĉ (B, 1, H) and its scale."""
-    if not norms:
-        return torch.tanh(c), c, c
-    c_hat = centre(c[:, None].clone())
-    scale = c.new_empty(len(c), 1, 1)
-    normalise(c_hat, norms[1], scale)
-    return rescale(c_hat, norms[1])[:, 0].tanh_(), c_hat, scale
-
-
 def local(tape: Tape) -> Local:
-    return Local(tape.c[:-1], tape.c[1:], tape.gates, tape.scale)
+    return Local(tape.c[:-1], tape.c[1:, :, None] if tape.c_hat is None else tape.c_hat, tape.gates, tape.scale)
 
 
-def step_back(at: Local, d_state: LSTMState, above: Tensor, norms: tuple[Norm, ...], room: Room) -> LSTMState:
+def step_back(at: Local, d_state: LSTMState, above: Tensor, norms: tuple[Norm, ...], d_sums: Tensor) -> LSTMState:
     i, f, g, o = squash(rescale(at.gates, norms[0])) if norms else at.gates.unbind(1)
-    tanh_c, c_hat, c_scale = squash_c(at.c, norms)
-    d_y = room.d_shift[:, :4] if norms else room.d_sums
-    d_i, d_f, d_g, d_o = d_y.unbind(1)
+    tanh_c = torch.tanh(rescale(at.c, norms[1]) if norms else at.c)[:, 0]
+    d_i, d_f, d_g, d_o = d_sums.unbind(1)
     d_h, d_c = d_state
     sigmoid_back(torch.mul(d_h, tanh_c, out=d_o), o, out=d_o)
     through_tanh = d_h * o
-    if norms:
-        d_shift_c = room.d_shift[:, 4]
-        tanh_back(through_tanh, tanh_c, out=d_shift_c)
-        normalise_back(d_shift_c[:, None], c_hat, c_scale, norms[1], room.d_gain[:, 4:], out=through_tanh[:, None])
-        centre(through_tanh)
-    else:
-        tanh_back(through_tanh, tanh_c, out=through_tanh)
+    tanh_back(through_tanh, tanh_c, out=through_tanh)
+    if norms and at.scale is not None:
+        centre(normalise_back(through_tanh[:, None], at.c, at.scale[:, 4:], norms[1]))
     d_c = through_tanh.add_(d_c)
     sigmoid_back(torch.mul(d_c, g, out=d_i), i, out=d_i)
     sigmoid_back(torch.mul(d_c, at.c_before, out=d_f), f, out=d_f)
     tanh_back(torch.mul(d_c, i, out=d_g), g, out=d_g)
     if norms and at.scale is not None:
-        normalise_back(d_y, at.gates, at.scale, norms[0], room.d_gain[:, :4], out=room.d_sums)
+        normalise_back(d_sums, at.gates, at.scale[:, :4], norms[0])
     return LSTMState(above, d_c.mul_(f))

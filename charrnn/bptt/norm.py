@@ -12,11 +12,13 @@ from torch import Tensor
 
 
 class Norm(NamedTuple):
-    """How a cell normalises some of its vectors (B, N, H), at every step the same."""
+    """How a cell normalises some of its vectors (B, N, H), at every step the same; the gradients gather on the way."""
 
     gain: Tensor  # (N, H)
     shift: Tensor  # (N, H)
     eps: Tensor  # ()
+    d_gain: Tensor  # (N, H)
+    d_shift: Tensor  # (N, H)
 
 
 def centred(rows: Tensor, blocks: int, hidden: int) -> Tensor:
@@ -44,13 +46,15 @@ def rescale(x_hat: Tensor, norm: Norm) -> Tensor:
     return torch.addcmul(norm.shift, x_hat, norm.gain)
 
 
-def normalise_back(d_y: Tensor, x_hat: Tensor, scale: Tensor, norm: Norm, d_gain: Tensor, out: Tensor) -> Tensor:
+def normalise_back(d_y: Tensor, x_hat: Tensor, scale: Tensor, norm: Norm) -> Tensor:
     """
-    The gradient of centred x from that of y, all (B, N, H); that of the gain before it is summed. That of shift is d_y.
+    The gradient of centred x, in place of that of y (B, N, H); those of gain and shift are added to the norm's.
 
     dx = (u − x̂ · mean(u · x̂)) / σ with u = gain · dy: what would only stretch x is taken out.
     """
-    torch.mul(d_y, x_hat, out=d_gain)
-    u = torch.mul(d_y, norm.gain, out=out)
-    along = torch.linalg.vecdot(u, x_hat)[..., None]
+    d_gain = d_y * x_hat
+    norm.d_gain.add_(d_gain.sum(0))
+    norm.d_shift.add_(d_y.sum(0))
+    u = d_y.mul_(norm.gain)
+    along = d_gain.mul_(norm.gain).sum(-1, keepdim=True)
     return u.addcmul_(x_hat, along, value=-1 / x_hat.shape[-1]).mul_(scale)

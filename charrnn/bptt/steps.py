@@ -1,7 +1,6 @@
-"""What the steps of all cells are made of: rows of a table, room for gradients, and the way back through a squash."""
+"""What the steps of all cells are made of: rows of a table, and the way back through a squash."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,22 +9,6 @@ CACHE = 1 << 18  # numbers
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
-
-
-class Room(NamedTuple):
-    """Where a step leaves its gradients, before anything is summed over the batch."""
-
-    d_sums: Tensor  # (B, K, H)
-    d_from_state: Tensor  # (B, G·H), the first G of them
-    d_gain: Tensor  # (B, N, H); N is 0 without layer norm
-    d_shift: Tensor  # (B, N, H)
-
-    @classmethod
-    def new(cls, like: Tensor, sums: int, from_state: int, normed: int) -> "Room":
-        """Room for states like this one (B, H): K sums, from_state numbers of them from the state, N normed vectors."""
-        d_sums = like.new_empty(len(like), sums, like.shape[-1])
-        d_norm = like.new_empty(2, len(like), normed, like.shape[-1])
-        return cls(d_sums, d_sums.flatten(1)[:, :from_state], *d_norm)
 
 
 def at_once(device: torch.device, numbers: int) -> int:

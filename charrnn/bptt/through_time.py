@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from charrnn.bptt import gru, lstm, vanilla
 from charrnn.bptt.norm import Norm, centred
-from charrnn.bptt.steps import Room, at_once
+from charrnn.bptt.steps import at_once
 from charrnn.cells import Cell, GRUCell, LSTMCell, VanillaRNNCell
 
 WAYS: dict[type[Cell], Any] = {VanillaRNNCell: vanilla, LSTMCell: lstm, GRUCell: gru}
@@ -50,46 +50,39 @@ class _ThroughTime(torch.autograd.Function):
         *state: Tensor,
     ) -> Any:
         way, State, eps = how
-        norms = norms_of(way, gain, shift, eps)
-        tape = way.read(table, ids, weight, bias, norms, State(*state))
+        tape = way.read(table, ids, weight, bias, norms_of(way, gain, shift, eps), State(*state))
         h = tape.h[1:]
-        ctx.way, ctx.norms, ctx.tape = way, norms, tape
-        ctx.save_for_backward(ids, table, weight, gain, h)  # h is the caller's too: a change in place would be noticed
+        ctx.way, ctx.tape, ctx.eps = way, tape, eps
+        ctx.save_for_backward(ids, table, weight, gain, shift, h)  # h, for a change in place to be noticed
         return h, *(part.clone() for part in tape.last)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_h: Tensor, *d_last: Tensor) -> Any:
-        ids, table, weight, gain, _ = ctx.saved_tensors
-        way, tape, norms = ctx.way, ctx.tape, ctx.norms
+        ids, table, weight, gain, shift, _ = ctx.saved_tensors
+        way, tape, norms = ctx.way, ctx.tape, norms_of(ctx.way, gain, shift, ctx.eps)
         steps, batch, hidden = d_h.shape
-        blocks = 1 + way.FROM_INPUT[-1]
-        some = min(steps, at_once(table.device, batch * (blocks + 2 * sum(way.NORMED) * bool(norms)) * hidden))
-        d_sums = table.new_empty(some, batch, blocks, hidden)
-        d_norm = table.new_empty(some, batch, 2, sum(way.NORMED) if norms else 0, hidden)
-        from_state = d_sums.flatten(2)[..., : len(weight)]
-        rooms = [Room(*parts) for parts in zip(d_sums, from_state, *d_norm.unbind(2), strict=True)]
-        d_rows = table.new_zeros(len(table), d_sums[0, 0].numel())
-        d_gain_shift = d_norm.new_zeros(d_norm.shape[2:])
+        some = min(steps, at_once(table.device, batch * way.SUMS * hidden))
+        d_sums = table.new_empty(some, batch, way.SUMS, hidden)
+        d_from_state = d_sums.flatten(2)[..., : len(weight)].unbind()
+        d_rows = table.new_zeros(len(table), way.SUMS * hidden)
         d_weight = torch.zeros_like(weight)
-        locals = each_step(way.local(tape))
+        local = each_step(way.local(tape))
         above = [torch.zeros_like(d_h[0]), *d_h]
         d_state = type(tape.last)(*d_last)
         d_state = d_state._replace(h=d_state.h + above.pop())
         for first in range(0, steps, some)[::-1]:
             end = min(steps, first + some)
-            for at in reversed(range(first, end)):
-                room = rooms[at - first]
-                d_state = way.step_back(locals[at], d_state, above.pop(), norms, room)
-                d_state = d_state._replace(h=torch.addmm(d_state.h, room.d_from_state, weight))
+            for t in range(first, end)[::-1]:
+                d_state = way.step_back(local[t], d_state, above.pop(), norms, d_sums[t - first])
+                d_state = d_state._replace(h=torch.addmm(d_state.h, d_from_state[t - first], weight))
             rows = d_sums[: end - first].view((end - first) * batch, -1)
             d_rows.index_add_(0, ids[first:end].reshape(-1), rows)
             d_weight.addmm_(rows[:, : len(weight)].t(), tape.h[first:end].view(len(rows), -1))
-            if norms:
-                d_gain_shift.add_(d_norm[: end - first].sum((0, 1)))
         d_bias = d_rows[:, : len(weight)].sum(0)
         d_table = d_rows.view(len(table), -1, hidden)[:, way.FROM_INPUT].flatten(1)
-        d_gain, d_shift = d_gain_shift if norms else (None, None)
+        d_gain = torch.cat([norm.d_gain for norm in norms]) if norms else None
+        d_shift = torch.cat([norm.d_shift for norm in norms]) if norms else None
         return None, None, d_table, d_weight, d_bias, d_gain, d_shift, *d_state
 
 
@@ -126,7 +119,8 @@ def norms_of(way: Any, gain: Tensor | None, shift: Tensor | None, eps: Tensor | 
     """What the cell normalises together, part by part; nothing without layer norm."""
     if gain is None or shift is None or eps is None:
         return ()
-    return tuple(Norm(*parts, eps) for parts in zip(gain.split(way.NORMED), shift.split(way.NORMED), strict=True))
+    parts = zip(gain.split(way.NORMED), shift.split(way.NORMED), strict=True)
+    return tuple(Norm(gain, shift, eps, torch.zeros_like(gain), torch.zeros_like(shift)) for gain, shift in parts)
 
 
 class WalkBack:
@@ -150,7 +144,6 @@ class WalkBack:
     def back(self, d_state: Any, positions: Tensor) -> Any:
         """From the gradient of the states at these positions (P,) to that of the states one character before."""
         d_h, way = d_state.h, self._way
-        normed = sum(way.NORMED) if self._norms else 0
-        room = Room.new(d_h, 1 + way.FROM_INPUT[-1], len(self._weight), normed)
-        d_state = way.step_back(at(self._local, positions), d_state, torch.zeros_like(d_h), self._norms, room)
-        return d_state._replace(h=torch.addmm(d_state.h, room.d_from_state, self._weight))
+        d_sums = d_h.new_empty(len(d_h), way.SUMS, d_h.shape[-1])
+        d_state = way.step_back(at(self._local, positions), d_state, torch.zeros_like(d_h), self._norms, d_sums)
+        return d_state._replace(h=torch.addmm(d_state.h, d_sums.flatten(1)[:, : len(self._weight)], self._weight))

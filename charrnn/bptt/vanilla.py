@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from charrnn.bptt.norm import Norm, normalise, normalise_back, rescale
-from charrnn.bptt.steps import Room, look_up, tanh_back
+from charrnn.bptt.steps import look_up, tanh_back
 from charrnn.cells import HiddenState
 
-FROM_INPUT = (0,)  # the sums that hear W_ih x; all hear W_hh h + b
+SUMS, FROM_INPUT = 1, (0,)  # how many sums there are; those that hear W_ih x
 NORMED, CENTRED = (1,), 1  # what is normalised together; how many sums lose their mean in the weights
 
 
@@ -53,10 +53,8 @@ def local(tape: Tape) -> Local:
     return Local(tape.h[1:], tape.x_hat, tape.scale)
 
 
-def step_back(at: Local, d_state: HiddenState, above: Tensor, norms: tuple[Norm, ...], room: Room) -> HiddenState:
-    if at.x_hat is None or at.scale is None:
-        tanh_back(d_state.h, at.h, out=room.d_sums[:, 0])
-    else:
-        tanh_back(d_state.h, at.h, out=room.d_shift[:, 0])
-        normalise_back(room.d_shift, at.x_hat, at.scale, norms[0], room.d_gain, out=room.d_sums)
+def step_back(at: Local, d_state: HiddenState, above: Tensor, norms: tuple[Norm, ...], d_sums: Tensor) -> HiddenState:
+    tanh_back(d_state.h, at.h, out=d_sums[:, 0])
+    if norms and at.x_hat is not None and at.scale is not None:
+        normalise_back(d_sums, at.x_hat, at.scale, norms[0])
     return HiddenState(above)
