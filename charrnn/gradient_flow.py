@@ -79,8 +79,9 @@ def gradient_norms(model: Network, ids: Tensor, positions: Tensor, max_lag: int)
     ids (N,), positions (P,) with max_lag <= T <= N - 2 -> (max_lag + 1, P).
     """
     exact = copy.deepcopy(model).double().requires_grad_(False)
-    of_network = _norms_through_attention if isinstance(exact, MiniGPT) else _norms_through_time
-    return of_network(exact, ids, positions, max_lag)
+    if isinstance(exact, MiniGPT):
+        return _norms_through_attention(exact, ids, positions, max_lag)
+    return _norms_through_time(exact, ids, positions, max_lag)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ KINDS = tuple(FORMS)
 LIMITS = {"hidden_dim": (1, 4096), "layers": (1, 64), "heads": (1, 64), "context": (2, 65536)}
 
 
-def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, **of_cell: float) -> Network:
+def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, **of_cell: Any) -> Network:
     """
     The model of this form, its weights whatever torch.nn draws.
 

@@ -68,12 +68,13 @@ def bench_train(options: argparse.Namespace) -> list[Row]:
     for cell in CELLS:
         training = Training(corpus, replace(recipe, cell=cell), device=options.device)
         normed = Training(corpus, replace(recipe, cell=cell, layer_norm=True), device=options.device)
+        model = training.model
+        assert isinstance(model, CharRNN)
         others = {f"torch.nn.{cell.upper()}": TorchCharRNN(VOCAB_SIZE, recipe.hidden_dim, cell)}
         if cell == "rnn":
             others = {"plain loop": PlainCharRNN(VOCAB_SIZE, recipe.hidden_dim)} | others
         steps |= {
-            name: plain_training(network.copy_weights(training.model), training).advance
-            for name, network in others.items()
+            name: plain_training(network.copy_weights(model), training).advance for name, network in others.items()
         }
         steps |= {f"{OURS} {cell}": training.advance, f"{OURS} {cell}, layer norm": normed.advance}
         cell_of |= {name: cell for name in steps if name not in cell_of}

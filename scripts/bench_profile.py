@@ -85,7 +85,10 @@ def _after(module: nn.Module, lap: Lap, forward: str, back: str) -> Any:
 
 
 def _before(module: nn.Module, lap: Lap, forward: str, back: str) -> Any:
-    return module.register_forward_pre_hook(lambda _, inputs: border(inputs[0], lap, forward, back))
+    def at_border(_: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+        return border(inputs[0], lap, forward, back)
+
+    return module.register_forward_pre_hook(at_border)
 
 
 @contextmanager

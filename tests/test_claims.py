@@ -12,10 +12,11 @@ from scripts.facts import Facts
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@dataclass
-class Planted:
+@dataclass(frozen=True)
+class Planted(Facts):
     """Facts that say what a test wants."""
 
+    root: Path = ROOT
     losses: dict[tuple[str, str], float] = field(default_factory=dict)
     found: list[dict[str, Any]] = field(default_factory=list)
     record: dict[str, Any] = field(default_factory=dict)
@@ -43,7 +44,7 @@ def run(rate: float, norm: float, diverged_at: int | None) -> dict[str, Any]:
 def test_the_training_loss_is_held_against_the_range_of_the_sheet(train, verdict):
     losses = {("rnn-lab", "train_loss_nats"): train, ("rnn-lab", "val_stream_nats"): 1.6}
     losses |= {("rnn", "train_loss_nats"): 1.36, ("rnn", "val_stream_nats"): 1.55}
-    judged = claims.training_loss(Planted(losses))
+    judged = claims.training_loss(Planted(losses=losses))
     assert judged.verdict == verdict
     assert f"{train:.3f}" in judged.figure
 
