@@ -81,12 +81,15 @@ def borders(network: nn.Module, lap: Lap) -> Iterator[None]:
 
 
 def _after(module: nn.Module, lap: Lap, forward: str, back: str) -> Any:
-    return module.register_forward_hook(lambda _, inputs, output: border(output, lap, forward, back))
+    def at_border(_: nn.Module, inputs: Any, output: Tensor) -> None:
+        border(output, lap, forward, back)
+
+    return module.register_forward_hook(at_border)
 
 
 def _before(module: nn.Module, lap: Lap, forward: str, back: str) -> Any:
-    def at_border(_: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-        return border(inputs[0], lap, forward, back)
+    def at_border(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        border(inputs[0], lap, forward, back)
 
     return module.register_forward_pre_hook(at_border)
 
