@@ -67,7 +67,7 @@ def training_curves(store: Store, question: Question) -> Iterator[str]:
 # ------------------------------------------------------------------------------------------------ the table
 
 TITLES = ("model", "parameters", "minutes", "train", "val stream", "val cold", "bits", "perplexity", "source")
-CAPTION = "Nats per character; bits and perplexity of val stream, of the loss as published where the row is grey."
+CAPTION = "Bits and perplexity are those of val stream; in a grey row those of the loss that was published."
 
 
 def results(store: Store, question: Question, study: Path) -> Iterator[str]:

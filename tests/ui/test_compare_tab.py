@@ -386,6 +386,8 @@ def test_on_a_telephone_nothing_scrolls_sideways(browser: Browser, address: str,
     page.get_by_role("tab", name="Under the hood").click()
     expect(page.locator(".cr-plot .main-svg:visible").first).to_be_visible(timeout=PATIENCE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    colour = page.evaluate("getComputedStyle(document.querySelector('#cr-results tbody th')).color")
+    colour = page.evaluate(
+        "getComputedStyle(document.querySelector('#cr-results tr:not(.cr-quiet) > th[scope=row]')).color"
+    )
     assert colour == {"light": "rgb(29, 28, 26)", "dark": "rgb(236, 233, 227)"}[scheme]
     context.close()

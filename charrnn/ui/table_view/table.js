@@ -41,7 +41,9 @@ export function tableIn(box) {
 
   function draw(sent, models) {
     const table = document.createElement("table");
-    table.createCaption().textContent = sent.caption;
+    const caption = document.createElement("span"); // a caption is as wide as its table, and that may be scrolled
+    caption.textContent = sent.caption;
+    table.createCaption().append(caption);
     const head = table.createTHead().insertRow();
     const numeric = (i) => sent.columns[i].numeric;
     table.classList.toggle("cr-figures", sent.columns.some((column) => column.numeric));
