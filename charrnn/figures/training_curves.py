@@ -90,7 +90,8 @@ def training_curves_figure(
         _draw(figure, lines, panel, width, "", palette)
     steps = axis(palette, "training step", range=[0, most], showgrid=False)
     steps |= {"anchor": "y2" if norms else "y", "nticks": 5 if width < NARROW else 11, "tickangle": 0}
-    frame(figure, palette, MARGIN | {"r": right}, xaxis=steps, **axes)
+    zoom = f"{unit} {span} {losses} {norms}"  # what the visitor zoomed into stays as long as the axes mean the same
+    frame(figure, palette, MARGIN | {"r": right}, xaxis=steps, uirevision=zoom, **axes)
     return figure
 
 

@@ -27,7 +27,7 @@ export function figureIn(box, failed) {
     Plotly ||= await plotly();
     const figure = document.body.classList.contains("dark") ? sent.dark : sent.light;
     box.style.height = figure.layout.height ? figure.layout.height + "px" : "";
-    const layout = { ...figure.layout, uirevision: "keep", autosize: true };
+    const layout = { uirevision: "keep", ...figure.layout, autosize: true };
     await Plotly.react(box, figure.data, layout, { displayModeBar: false, responsive: false, displaylogo: false });
     box.setAttribute("aria-label", sent.words);
     fit();
