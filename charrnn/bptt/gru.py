@@ -39,24 +39,23 @@ def read(table: Tensor, ids: Tensor, weight: Tensor, bias: Tensor, norms: tuple[
     hidden = state.h.shape[-1]
     h = table.new_empty(len(ids) + 1, *state.h.shape)
     h[0] = state.h
-    heard, all_n = table.new_empty(*ids.shape, 3, hidden), table.new_empty(*ids.shape, 1, hidden)
+    heard, n = table.new_empty(*ids.shape, 3, hidden), table.new_empty(*ids.shape, 1, hidden)
     scale = table.new_empty(*ids.shape, 3, 1) if norms else None
     weight_T = weight.t().contiguous()
     x_r_z, x_n = table.split((2 * hidden, hidden), dim=1)
-    to_sums = torch.cat([x_r_z, torch.zeros_like(x_n)], dim=1) + bias
-    looked_up = look_up(to_sums, ids, heard.flatten(2)), look_up(x_n.contiguous(), ids, all_n.flatten(2))
-    scales = heard if scale is None else scale
-    for h_before, h_t, now, n, s, sums, _ in zip(h, h[1:], heard, all_n, scales, *looked_up, strict=False):
-        sums.addmm_(h_before, weight_T)
-        r_z, h_n = now.split((2, 1), dim=1)
-        if norms:
-            r_z = rescale(normalise(r_z, norms[0], s[:, :2]), norms[0])
+    x_sums = torch.cat([x_r_z, torch.zeros_like(x_n)], dim=1) + bias
+    looked_up = zip(look_up(x_sums, ids, heard.flatten(2)), look_up(x_n.contiguous(), ids, n.flatten(2)), strict=True)
+    for t, (sums, sum_n) in enumerate(looked_up):
+        sums.addmm_(h[t], weight_T)
+        r_z, h_n = heard[t].split((2, 1), dim=1)
+        if norms and scale is not None:
+            r_z = rescale(normalise(r_z, norms[0], scale[t, :, :2]), norms[0])
         r, z = r_z.sigmoid_().unbind(1)
-        n[:, 0].addcmul_(r, h_n[:, 0])
-        if norms:
-            n = rescale(normalise(centre(n), norms[1], s[:, 2:]), norms[1])
-        torch.lerp(n.tanh_()[:, 0], h_before, z, out=h_t)
-    return Tape(h, heard, all_n, scale)
+        now = sum_n.addcmul_(r, h_n[:, 0])
+        if norms and scale is not None:
+            now = rescale(normalise(centre(n[t]), norms[1], scale[t, :, 2:]), norms[1])[:, 0]
+        torch.lerp(now.tanh_(), h[t], z, out=h[t + 1])
+    return Tape(h, heard, n, scale)
 
 
 def local(tape: Tape) -> Local:

@@ -64,7 +64,7 @@ class _ThroughTime(torch.autograd.Function):
         steps, batch, hidden = d_h.shape
         some = min(steps, at_once(table.device, batch * way.SUMS * hidden))
         d_sums = table.new_empty(some, batch, way.SUMS, hidden)
-        d_from_state = d_sums.flatten(2)[..., : len(weight)].unbind()
+        each, each_from_state = d_sums.unbind(), d_sums.flatten(2)[..., : len(weight)].unbind()
         d_rows = table.new_zeros(len(table), way.SUMS * hidden)
         d_weight = torch.zeros_like(weight)
         local = each_step(way.local(tape))
@@ -74,8 +74,8 @@ class _ThroughTime(torch.autograd.Function):
         for first in range(0, steps, some)[::-1]:
             end = min(steps, first + some)
             for t in range(first, end)[::-1]:
-                d_state = way.step_back(local[t], d_state, above.pop(), norms, d_sums[t - first])
-                d_state = d_state._replace(h=torch.addmm(d_state.h, d_from_state[t - first], weight))
+                d_state = way.step_back(local[t], d_state, above.pop(), norms, each[t - first])
+                d_state = d_state._replace(h=torch.addmm(d_state.h, each_from_state[t - first], weight))
             rows = d_sums[: end - first].view((end - first) * batch, -1)
             d_rows.index_add_(0, ids[first:end].reshape(-1), rows)
             d_weight.addmm_(rows[:, : len(weight)].t(), tape.h[first:end].view(len(rows), -1))

@@ -38,14 +38,13 @@ def read(table: Tensor, ids: Tensor, weight: Tensor, bias: Tensor, norms: tuple[
     h[0] = state.h
     weight_T = weight.t().contiguous()
     if not norms:
-        for h_before, sums in zip(h, look_up(table + bias, ids, out=h[1:]), strict=False):
-            sums.addmm_(h_before, weight_T).tanh_()
+        for t, sums in enumerate(look_up(table + bias, ids, out=h[1:])):
+            sums.addmm_(h[t], weight_T).tanh_()
         return Tape(h, None, None)
     x_hat, scale = table.new_empty(*ids.shape, 1, h.shape[-1]), table.new_empty(*ids.shape, 1, 1)
-    all_sums = look_up(table + bias, ids, out=x_hat.flatten(2))
-    for h_before, h_t, x, s, sums in zip(h, h[1:], x_hat, scale, all_sums, strict=False):
-        sums.addmm_(h_before, weight_T)
-        torch.tanh(rescale(normalise(x, norms[0], s), norms[0])[:, 0], out=h_t)
+    for t, sums in enumerate(look_up(table + bias, ids, out=x_hat.flatten(2))):
+        sums.addmm_(h[t], weight_T)
+        torch.tanh(rescale(normalise(x_hat[t], norms[0], scale[t]), norms[0])[:, 0], out=h[t + 1])
     return Tape(h, x_hat, scale)
 
 
