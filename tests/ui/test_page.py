@@ -54,7 +54,7 @@ def test_nothing_scrolls_sideways(browser: Browser, app: str, width: int):
     for tab in ("Write", "Gradients", "Compare", "Under the hood"):
         page.get_by_role("tab", name=tab).click()
         if tab != "Write":
-            expect(page.locator(".cr-plot .main-svg:visible").first).to_be_visible()
+            expect(page.locator(".cr-plot .main-svg:visible").first).to_be_visible(timeout=60_000)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
 
