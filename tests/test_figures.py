@@ -201,7 +201,7 @@ def test_the_words_name_the_figures_and_the_text():
 def test_the_words_for_several_models_are_one_sentence():
     curves = [*curves_of(0.5, 0.7), Curve("MiniGPT", decay(0.999, sees=100), LINE)]
     assert gradient_flow_words(curves, ["a text", "a text", "another"]) == (
-        "1 % of the gradient is left after 6.6 characters in net 0 and 12.9 in net 1. "
+        "1 % of the gradient is left after 6.6 characters in net 0; 12.9 in net 1. "
         "MiniGPT: more than 1 % of it is left after 99. MiniGPT sees 100 characters and nothing beyond. "
         "Measured at 512 positions of a text; 512 positions of another."
     )

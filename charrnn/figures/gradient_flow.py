@@ -111,7 +111,7 @@ def gradient_flow_words(curves: Sequence[Curve], texts: Sequence[str]) -> str:
     else:
         seen = [(curve.title, curve.flow.horizon_chars) for curve in curves if not _is_far(curve.flow)]
         units = [" characters"] + [""] * len(seen)
-        left = _listed([f"{lag:.1f}{unit} in {title}" for (title, lag), unit in zip(seen, units, strict=False)])
+        left = "; ".join(f"{lag:.1f}{unit} in {title}" for (title, lag), unit in zip(seen, units, strict=False))
         told = [f"1 % of the gradient is left after {left}."] if seen else []
         told += [f"{curve.title}: {_horizon(curve.flow)}." for curve in curves if _is_far(curve.flow)]
     for curve in curves:
@@ -120,10 +120,6 @@ def gradient_flow_words(curves: Sequence[Curve], texts: Sequence[str]) -> str:
     by_text = {text: [c for c, t in zip(curves, texts, strict=True) if t == text] for text in dict.fromkeys(texts)}
     measured = "; ".join(f"{_positions(some)} of {text}" for text, some in by_text.items())
     return " ".join([*told, f"Measured at {measured}."])
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def _positions(curves: Sequence[Curve]) -> str:
