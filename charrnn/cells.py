@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+EPS = 1e-5  # of layer norm, beside the variance
+
 
 class HiddenState(NamedTuple):
     """What a vanilla or a GRU cell carries from one step to the next."""
@@ -68,7 +70,7 @@ class Cell(nn.Module):
         self.layer_norm = layer_norm
         self.norm: Any = dict.fromkeys(self.normed, unchanged)
         if layer_norm:
-            self.norm = nn.ModuleDict({name: LayerNorm(hidden_dim) for name in self.normed})
+            self.norm = nn.ModuleDict({name: LayerNorm(hidden_dim, EPS) for name in self.normed})
 
     def forward(self, x: Tensor, state: Any) -> Any:
         return self.update(self.W_ih(x), self.W_hh(state.h), state)[0]

@@ -24,12 +24,12 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from torch import Tensor, nn
 
-from charrnn.bptt.through_time import WAYS
+from charrnn.bptt import walk
 from charrnn.model import CharRNN
 from charrnn.networks import build
 from charrnn.training import Recipe
@@ -134,8 +134,6 @@ def _minigpt(network: Any, lap: Lap) -> Any:
 @contextmanager
 def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
     """Ours: the way back is the walk, with the products for the weights' gradients that are made along it."""
-    kind = type(network.cell)
-    way = WAYS[kind]
 
     def timed(function: Callable[..., Any], before: str, part: str) -> Callable[..., Any]:
         def run(*inputs: Any) -> Any:
@@ -146,17 +144,12 @@ def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
 
         return run
 
-    timed_parts = {
-        "read": timed(way.read, INPUT, LOOP),
-        "local": timed(way.local, REST_BACK, REST_BACK),
-        "step_back": timed(way.step_back, LOOP_BACK, LOOP_BACK),
-    }
-    WAYS[kind] = SimpleNamespace(**(vars(way) | timed_parts))
-    try:
-        with _until(_before(network.head, lap, LOOP, REST_BACK)):
-            yield
-    finally:
-        WAYS[kind] = way
+    with (
+        patch.object(walk, "read", timed(walk.read, INPUT, LOOP)),
+        patch.object(walk, "walk_back", timed(walk.walk_back, REST_BACK, LOOP_BACK)),
+        _until(_before(network.head, lap, LOOP, REST_BACK)),
+    ):
+        yield
 
 
 # ------------------------------------------------------------------------------------------------ measuring

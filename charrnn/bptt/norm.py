@@ -1,8 +1,11 @@
 """
-Layer norm within a sequence, step by step, and the way back by hand. Ba et al. 2016.
+Layer norm within a sequence, step by step, and the way back. Ba et al. 2016.
 
-y = gain · x̂ + shift with x̂ = (x − mean x) / σ. The mean over the units of a sum is linear in what is summed: where
-vectors are sums of rows of weights, `centred` takes it out of the weights, once, and no step has to.
+y = gain · x̂ + shift with x̂ = (x − mean x) / σ, and back: dx = (u − mean u − x̂ · mean(u · x̂)) / σ with u = gain · dy.
+
+The gates lie side by side and are normalised together. The mean over the units of a sum is linear in what is summed:
+`centred` takes it out of the weights, once, and no step has to. What stands alone (c, and n after its product with r)
+is no sum of weights' rows; torch's own kernel does it in one go.
 """
 
 from typing import NamedTuple
@@ -10,51 +13,79 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from charrnn.cells import EPS
+
+_layer_norm_backward = torch.ops.aten.native_layer_norm_backward.default
+
 
 class Norm(NamedTuple):
-    """How a cell normalises some of its vectors (B, N, H), at every step the same; the gradients gather on the way."""
+    """A gain and a shift, or their gradients."""
 
-    gain: Tensor  # (N, H)
-    shift: Tensor  # (N, H)
+    gain: Tensor  # (N, H) of the gates; (H,) of what stands alone
+    shift: Tensor
+
+
+class Norms(NamedTuple):
+    """How a cell normalises, at every step the same."""
+
+    gates: Norm
+    alone: Norm
     eps: Tensor  # ()
-    d_gain: Tensor  # (N, H)
-    d_shift: Tensor  # (N, H)
+    d_gates: Norm | None = None  # where the gradients gather on the way back, if they are wanted; (B, N, H)
+    d_alone: Norm | None = None
 
 
-def centred(rows: Tensor, blocks: int, hidden: int) -> Tensor:
-    """Rows (…, G·H) of weights, of whose G blocks the first lose their mean."""
-    parts = rows.unflatten(-1, (-1, hidden))
-    means = parts.mean(-1, keepdim=True)
-    means = torch.cat([means[..., :blocks, :], torch.zeros_like(means[..., blocks:, :])], dim=-2)
-    return (parts - means).flatten(-2)
+class NormedGates(NamedTuple):
+    """What a step leaves behind for the way back."""
+
+    x_hat: Tensor  # (B, N, H)
+    scale: Tensor  # (B, N, 1) 1 / σ
 
 
-def centre(x: Tensor) -> Tensor:
-    """x less its mean over the units, in place; as this is linear and symmetric, its own way back."""
-    return x.sub_(x.sum(-1, keepdim=True), alpha=1 / x.shape[-1])
+class NormedAlone(NamedTuple):
+    x: Tensor  # (B, H)
+    mean: Tensor  # (B, 1)
+    scale: Tensor  # (B, 1)
 
 
-def normalise(x: Tensor, norm: Norm, scale: Tensor) -> Tensor:
-    """Centred vectors x (B, N, H) become x̂, in place; scale (B, N, 1) becomes 1 / σ."""
+def centred(weights: Tensor, gates: int, hidden: int, dim: int) -> Tensor:
+    """Weights with G blocks of H along a dimension, of which the first, the gates', lose their mean over the units."""
+    blocks = weights.unflatten(dim, (-1, hidden))
+    of_gates, rest = blocks.tensor_split([gates], dim)
+    return torch.cat([of_gates - of_gates.mean(dim + 1, keepdim=True), rest], dim).flatten(dim, dim + 1)
+
+
+def normalise_gates(x: Tensor, norms: Norms) -> tuple[Tensor, NormedGates]:
+    """y from the centred sums x (B, N, H), which become x̂."""
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    torch.rsqrt(torch.addcmul(norm.eps, length, length, value=1 / x.shape[-1]), out=scale)
-    return x.mul_(scale)
+    scale = torch.addcmul(norms.eps, length, length, value=1 / x.shape[-1]).rsqrt_()
+    x_hat = x.mul_(scale)
+    return torch.addcmul(norms.gates.shift, x_hat, norms.gates.gain), NormedGates(x_hat, scale)
 
 
-def rescale(x_hat: Tensor, norm: Norm) -> Tensor:
-    """y = gain · x̂ + shift."""
-    return torch.addcmul(norm.shift, x_hat, norm.gain)
-
-
-def normalise_back(d_y: Tensor, x_hat: Tensor, scale: Tensor, norm: Norm) -> Tensor:
-    """
-    The gradient of centred x, in place of that of y (B, N, H); those of gain and shift are added to the norm's.
-
-    dx = (u − x̂ · mean(u · x̂)) / σ with u = gain · dy: what would only stretch x is taken out.
-    """
-    d_gain = d_y * x_hat
-    norm.d_gain.add_(d_gain.sum(0))
-    norm.d_shift.add_(d_y.sum(0))
-    u = d_y.mul_(norm.gain)
-    along = d_gain.mul_(norm.gain).sum(-1, keepdim=True)
+def normalise_gates_back(d_y: Tensor, at: NormedGates, norms: Norms) -> Tensor:
+    """The gradient of the centred sums, in place of d_y (B, N, H). Its mean is not taken out: the weights do that."""
+    x_hat, scale = at
+    if norms.d_gates:
+        norms.d_gates.gain.addcmul_(d_y, x_hat)
+        norms.d_gates.shift.add_(d_y)
+    u = d_y.mul_(norms.gates.gain)
+    along = (u * x_hat).sum(-1, keepdim=True)
     return u.addcmul_(x_hat, along, value=-1 / x_hat.shape[-1]).mul_(scale)
+
+
+def normalise_alone(x: Tensor, norms: Norms) -> tuple[Tensor, NormedAlone]:
+    """y from x (B, H)."""
+    y, *stats = torch.native_layer_norm(x, x.shape[-1:], norms.alone.gain, norms.alone.shift, EPS)
+    return y, NormedAlone(x, *stats)
+
+
+def normalise_alone_back(d_y: Tensor, at: NormedAlone, norms: Norms) -> Tensor:
+    """The gradient of x (B, H)."""
+    x, mean, scale = at
+    which = (True, *(norms.d_alone is not None for _ in norms.alone))
+    d_x, d_gain, d_shift = _layer_norm_backward(d_y, x, x.shape[-1:], mean, scale, *norms.alone, which)
+    if norms.d_alone:
+        norms.d_alone.gain.add_(d_gain)
+        norms.d_alone.shift.add_(d_shift)
+    return d_x
