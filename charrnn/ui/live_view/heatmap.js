@@ -6,7 +6,7 @@ import { css } from "./palette.js";
 const MOST_COLUMNS = 120;
 const NARROWEST = 6; // CSS pixels a column, so that its character stays legible
 const HEIGHT = 280; // CSS pixels it would like to have
-const DENSEST = 0.7; // device pixels a row: below, rows are blended into the height there is
+const DENSEST = 0.7; // device pixels a row: below, rows share the height there is
 const AXIS = 18; // CSS pixels for the characters underneath
 const LENS = { columns: 11, rows: 13, width: 17, height: 14 };
 
@@ -15,8 +15,7 @@ export class Heatmap {
     this.canvas = canvas;
     this.lens = lens;
     this.context = canvas.getContext("2d", { alpha: false });
-    this.small = document.createElement("canvas"); // a pixel for each cell
-    this.blended = document.createElement("canvas"); // the same, in fewer rows
+    this.small = document.createElement("canvas"); // a pixel for each cell, or for the cells that share it
     this.rows = null; // row -> unit
     this.change = false; // whether it shows what each character changed
     this.from = 0; // position of the leftmost column
@@ -36,9 +35,10 @@ export class Heatmap {
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(this.rowHeight * units) + Math.round(AXIS * ratio);
     this.canvas.style.height = this.canvas.height / ratio + "px";
+    this.lines = sharing(units, Math.round(Math.min(1, this.rowHeight) * units));
     this.small.width = this.columns;
-    this.small.height = units;
-    this.image = this.small.getContext("2d").createImageData(this.columns, units);
+    this.small.height = this.lines.length;
+    this.image = this.small.getContext("2d").createImageData(this.columns, this.lines.length);
     this.pixels = new Uint32Array(this.image.data.buffer);
     const style = getComputedStyle(this.canvas);
     this.font = Math.round(Math.min(11, (width / this.columns) * 1.25) * ratio) + "px " + style.fontFamily;
@@ -55,11 +55,12 @@ export class Heatmap {
     this.from = this.leftmost(length);
     const drawn = Math.min(columns, length);
     const paper = palette.pixels[127];
-    for (let row = 0; row < rows.length; row++) {
-      const which = rows[row];
-      let at = row * columns;
+    let at = 0;
+    for (const line of this.lines) {
       for (let column = 0; column < drawn; column++) {
-        pixels[at++] = palette.pixels[this.level(record, this.from + column, which) + 127];
+        let level = 0;
+        for (const { row, share } of line) level += share * this.level(record, this.from + column, rows[row]);
+        pixels[at++] = palette.pixels[Math.round(level) + 127];
       }
       for (let column = drawn; column < columns; column++) pixels[at++] = paper;
     }
@@ -70,7 +71,7 @@ export class Heatmap {
     context.fillStyle = css(palette.paper);
     context.fillRect(0, height, width, this.canvas.height - height);
     context.imageSmoothingEnabled = false;
-    context.drawImage(this.rowHeight < 1 ? this.blend(height) : this.small, 0, 0, width, height);
+    context.drawImage(this.small, 0, 0, width, height);
 
     const cell = width / columns;
     context.font = this.font;
@@ -95,16 +96,6 @@ export class Heatmap {
         context.fillRect(x, (row + 0.5) * this.rowHeight - 1.5 * ratio, 5 * ratio, 3 * ratio);
       }
     }
-  }
-
-  /** The cells in so many rows: a pixel is the mean of the units that share it. */
-  blend(height) {
-    this.blended.width = this.columns;
-    this.blended.height = height;
-    const pen = this.blended.getContext("2d", { alpha: false });
-    pen.imageSmoothingQuality = "high";
-    pen.drawImage(this.small, 0, 0, this.columns, height);
-    return this.blended;
   }
 
   /** The position of the leftmost column when so many characters are drawn. */
@@ -185,4 +176,17 @@ export class Heatmap {
       lens.style.top = y - high - 24 + "px";
     }
   }
+}
+
+/** Which rows share each of so many lines, and how much each has of it: [[{ row, share }, …], …]. */
+function sharing(rows, lines) {
+  const tall = rows / lines; // rows a line
+  return Array.from({ length: lines }, (_, line) => {
+    const [first, last] = [line * tall, (line + 1) * tall];
+    const within = [];
+    for (let row = Math.floor(first); row < Math.min(rows, Math.ceil(last)); row++) {
+      within.push({ row, share: (Math.min(last, row + 1) - Math.max(first, row)) / tall });
+    }
+    return within;
+  });
 }
