@@ -13,8 +13,8 @@ from charrnn.ui.control_view.control_view import control_view, offer
 from charrnn.ui.session import Session
 from charrnn.ui.store import Store
 from charrnn.ui.theme import theme
-from charrnn.ui.wishes import Choice
-from charrnn.ui.write_tab import QUIET
+from charrnn.ui.wishes import Choice, count_of
+from charrnn.ui.write_tab import EACH, QUIET
 
 MOST_THREADS = 400  # also Gradio's limit of generators at once: a lecture hall writes at the same time
 MOST_SESSIONS = 1000
@@ -34,7 +34,8 @@ def build_demo(store: Store) -> gr.Blocks:
 
     async def model(session: Session, event: gr.EventData) -> Any:
         try:
-            return await session.change_model(store, Choice.from_page(event._data)) or gr.skip()
+            wanted = session.newest("model", count_of("sent", event._data))
+            return await session.change_model(store, Choice.from_page(event._data), wanted) or gr.skip()
         except ValueError as error:
             return session.trouble(error)
 
@@ -62,7 +63,7 @@ def build_demo(store: Store) -> gr.Blocks:
 
         demo.load(arrive, state, [controls, view], **QUIET)
         demo.unload(leave)
-        controls.model(model, state, view, trigger_mode="always_last", **QUIET)
+        controls.model(model, state, view, **EACH)
     return demo.queue(max_size=1000, default_concurrency_limit=8)
 
 

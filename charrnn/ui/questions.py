@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from charrnn.ui import wishes
-from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_NAME, Choice
+from charrnn.ui.wishes import LONGEST_NAME, Choice
 
 MOST_NAMES = 64
 NARROWEST, WIDEST = 120, 4000  # pixels
@@ -59,9 +59,8 @@ class Question:
 
 
 def number_of(data: Any) -> int:
-    """The number of a question, counted by its page; 0 where there is none."""
-    number = data.get("number") if isinstance(data, Mapping) else None
-    return number if type(number) is int and 0 <= number <= LARGEST_EXACT else 0
+    """The number of a question; 0 where there is none."""
+    return wishes.count_of("number", data)
 
 
 class Newest:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,7 @@ class Session:
         self.serial = 0  # counts the messages
         self.ticket = 0  # of the generator that may write
         self.click = 0  # of the last Pause, Stop or Clear
+        self.sent: dict[str, int] = {}  # the number of the newest event of each name
         self.snapshot_due = False
         self.saying: dict[str, Any] = {}  # a notice that goes with the next snapshot
         self.asked = ""  # what the visitor wants the heatmap to show, and what it shows
@@ -171,13 +172,21 @@ class Session:
             self.saying = {"notice": None}
             return await self.snapshot()
 
-    async def change_model(self, store: Store, choice: Choice) -> str | None:
+    def newest(self, event: str, sent: int) -> Callable[[], bool]:
+        """Note that the page has sent an event, which may come late -> whether it is the newest of its name."""
+        self.sent[event] = max(sent, self.sent.get(event, 0))
+        return lambda: sent >= self.sent[event]
+
+    async def change_model(self, store: Store, choice: Choice, wanted: Callable[[], bool] = lambda: True) -> str | None:
         """
         Let another model, or the same at another step of its training, read the text from its beginning.
 
-        Returns the message that recolours the page, or None where a running generator will send it.
+        Returns the message that recolours the page; None where a running generator will send it, or where the model is
+        no longer wanted when it is this one's turn.
         """
         async with self.lock:
+            if not wanted():
+                return None
             self.reader = await asyncio.to_thread(store.reader, choice.name, choice.step)
             text, dropped = self.reader.vocab.drop_unknown(self.text)
             given, _ = self.reader.vocab.drop_unknown(self.text[: self.prompt_length])
@@ -186,13 +195,16 @@ class Session:
                 self.saying = {"notice": dropped_notice(dropped)}
             return None if self.state == "writing" else await self.snapshot()
 
-    async def change_view(self, asked: str) -> str | None:
+    async def change_view(self, asked: str, wanted: Callable[[], bool] = lambda: True) -> str | None:
         """
         Let the heatmap show something else of the model; where a model has not got it, what is nearest.
 
-        Returns the message that recolours the page, or None where a running generator will send it.
+        Returns the message that recolours the page; None where a running generator will send it, or where the view is
+        no longer wanted when it is this one's turn.
         """
         async with self.lock:
+            if not wanted():
+                return None
             self._opened()
             self.asked, self.snapshot_due = asked, True
             return None if self.state == "writing" else await self.snapshot()

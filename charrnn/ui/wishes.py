@@ -64,10 +64,15 @@ def _is_number(value: Any) -> bool:
 # ------------------------------------------------------------------ what the left column says at the moment of an event
 
 
+def count_of(name: str, data: Any) -> int:
+    """What the page has counted under this name; 0 where it has not."""
+    count = data.get(name) if isinstance(data, Mapping) else None
+    return count if type(count) is int and 0 <= count <= LARGEST_EXACT else 0
+
+
 def click_of(data: Any) -> int:
-    """The number of the click, counted by its page; 0 where there is none."""
-    click = data.get("click") if isinstance(data, Mapping) else None
-    return click if isinstance(click, int) else 0
+    """The number of the click; 0 where there is none."""
+    return count_of("click", data)
 
 
 def view_of(data: Any) -> str:

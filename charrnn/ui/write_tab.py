@@ -8,9 +8,10 @@ import gradio as gr
 from charrnn.ui.live_view.live_view import live_view
 from charrnn.ui.session import Session
 from charrnn.ui.store import Store
-from charrnn.ui.wishes import Manner, Wishes, click_of, view_of
+from charrnn.ui.wishes import Manner, Wishes, click_of, count_of, view_of
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+EACH: dict[str, Any] = QUIET | {"trigger_mode": "multiple"}  # "always_last" would send the first one's data again
 LONG: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
@@ -74,7 +75,8 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
 
     async def settings(session: Session, event: gr.EventData) -> Any:
         try:
-            session.listen(Manner.from_page(event._data))
+            if session.newest("settings", count_of("sent", event._data))():
+                session.listen(Manner.from_page(event._data))
         except ValueError as error:
             return session.trouble(error)
         return gr.skip()
@@ -87,7 +89,8 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
 
     async def show(session: Session, event: gr.EventData) -> Any:
         try:
-            return await session.change_view(view_of(event._data)) or gr.skip()
+            wanted = session.newest("show", count_of("sent", event._data))
+            return await session.change_view(view_of(event._data), wanted) or gr.skip()
         except ValueError as error:
             return session.trouble(error)
 
@@ -96,11 +99,11 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
 
     controls.write(write, state, view, **LONG).failure(failed, state, view, **QUIET)
     controls.resume(resume, state, view, **LONG).failure(failed, state, view, **QUIET)
-    controls.step(step, state, view, trigger_mode="multiple", **QUIET)
-    controls.pause(pause, state, None, trigger_mode="multiple", **QUIET)
-    controls.stop(stop, state, None, trigger_mode="multiple", **QUIET)
-    controls.clear(clear, state, view, trigger_mode="multiple", **QUIET)
-    controls.settings(settings, state, view, trigger_mode="always_last", **QUIET)
-    view.show(show, state, view, trigger_mode="always_last", **QUIET)
+    controls.step(step, state, view, **EACH)
+    controls.pause(pause, state, None, **EACH)
+    controls.stop(stop, state, None, **EACH)
+    controls.clear(clear, state, view, **EACH)
+    controls.settings(settings, state, view, **EACH)
+    view.show(show, state, view, **EACH)
     view.resend(resend, state, view, trigger_mode="once", **QUIET)
     return view

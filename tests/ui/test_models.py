@@ -25,6 +25,7 @@ from tests.ui.page_actions import (
     columns,
     look_at,
     press,
+    set_slider,
     set_speed,
     settled,
     start_writing,
@@ -114,6 +115,34 @@ def test_models_are_switched_in_mid_page_and_read_the_same_text(page: Page, stor
         expect(page.locator(".cr-source")).to_contain_text(Reader.title_of(store.reader(name).info))
         heights.add(page.evaluate("charrnn.live.map.rowHeight"))
     assert len(heights) > 2  # few rows are tall ones
+
+
+def test_of_quick_choices_the_last_one_stands(page: Page, store: Store):
+    for first, then in (("lstm", "gru"), ("minigpt", "lstm"), ("rnn", "minigpt"), ("gru", "rnn")):
+        page.locator("#cr-model").select_option(first)
+        choose(page, then)
+        page.wait_for_timeout(400)
+        assert page.evaluate("charrnn.live.record.model.name") == then
+
+
+def test_the_last_of_quick_settings_is_the_one_that_writes(page: Page, store: Store):
+    choose(page, "rnn")
+    set_speed(page, 60)
+    start_writing(page, characters=1500)
+    for temperature in (2, 1.6, 1.2, 0.8, 0.4, 0):  # a slider that is dragged while its events are on their way
+        set_slider(page, "temperature", temperature)
+        page.wait_for_timeout(35)
+    page.wait_for_timeout(500)
+    begin = page.evaluate("charrnn.live.received")
+    page.wait_for_function(f"charrnn.live.received > {begin + 30}")
+    press(page, "stop")
+    settled(page)
+    reader, written = store.reader("rnn"), text(page)
+    reading = reader.decoder.prefill(reader.vocab.encode(written[:begin]))
+    for character in written[begin:]:
+        likeliest = int(np.argmax(reading.logits))
+        assert character == reader.vocab.decode([likeliest])
+        reading = reader.decoder.step(likeliest, reading.state)
 
 
 def test_gates_have_the_scale_zero_to_one_and_the_values_of_the_decoder(page: Page, store: Store):
