@@ -4,8 +4,8 @@ Layer norm within a sequence, step by step, and the way back. Ba et al. 2016.
 y = gain · x̂ + shift with x̂ = (x − mean x) / σ, and back: dx = (u − mean u − x̂ · mean(u · x̂)) / σ with u = gain · dy.
 
 The gates lie side by side and are normalised together. The mean over the units of a sum is linear in what is summed:
-`centred` takes it out of the weights, once, and no step has to. What stands alone (c, and n after its product with r)
-is no sum of weights' rows; torch's own kernel does it in one go.
+`without_mean` takes it out of the weights, once, and no step has to. What stands alone (c, and n after its product with
+r) is no sum of rows of weights; torch's own kernel does it in one go.
 """
 
 from typing import NamedTuple
@@ -48,8 +48,8 @@ class NormedAlone(NamedTuple):
     scale: Tensor  # (B, 1)
 
 
-def centred(weights: Tensor, gates: int, hidden: int, dim: int) -> Tensor:
-    """Weights with G blocks of H along a dimension, of which the first, the gates', lose their mean over the units."""
+def without_mean(weights: Tensor, gates: int, hidden: int, dim: int) -> Tensor:
+    """Weights with blocks of H along a dimension, of which the first, the gates', lose their mean over the units."""
     blocks = weights.unflatten(dim, (-1, hidden))
     of_gates, rest = blocks.tensor_split([gates], dim)
     return torch.cat([of_gates - of_gates.mean(dim + 1, keepdim=True), rest], dim).flatten(dim, dim + 1)
@@ -83,8 +83,8 @@ def normalise_alone(x: Tensor, norms: Norms) -> tuple[Tensor, NormedAlone]:
 def normalise_alone_back(d_y: Tensor, at: NormedAlone, norms: Norms) -> Tensor:
     """The gradient of x (B, H)."""
     x, mean, scale = at
-    which = (True, *(norms.d_alone is not None for _ in norms.alone))
-    d_x, d_gain, d_shift = _layer_norm_backward(d_y, x, x.shape[-1:], mean, scale, *norms.alone, which)
+    wanted = norms.d_alone is not None
+    d_x, d_gain, d_shift = _layer_norm_backward(d_y, x, x.shape[-1:], mean, scale, *norms.alone, (True, wanted, wanted))
     if norms.d_alone:
         norms.d_alone.gain.add_(d_gain)
         norms.d_alone.shift.add_(d_shift)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from charrnn.bptt import walk
-from charrnn.bptt.walk import WAYS, Weights, norms_of, weights_of
+from charrnn.bptt.walk import WAYS, Weights, centred, norms_of, weights_of
 from charrnn.cells import Cell
 
 
@@ -38,7 +38,7 @@ class _ThroughTime(torch.autograd.Function):
         shift: Tensor | None,
         *state: Tensor,
     ) -> Any:
-        weights = Weights(rows, weight, gain, shift)
+        weights = centred(Weights(rows, weight, gain, shift))
         h, last, ctx.tape = walk.read(way, weights, norms_of(weights), ids, State(*state))
         ctx.way, ctx.State, h = way, State, h[1:]
         ctx.save_for_backward(*weights, h)  # h, for a change in place to be noticed
@@ -50,4 +50,4 @@ class _ThroughTime(torch.autograd.Function):
         weights = Weights(*ctx.saved_tensors[:-1])
         d_state = ctx.State(*d_last)
         d_weights, d_state = walk.walk_back(ctx.way, weights, norms_of(weights), ctx.tape, d_h, d_state)
-        return None, None, None, *d_weights, *d_state
+        return None, None, None, *centred(d_weights), *d_state

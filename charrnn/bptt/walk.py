@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from charrnn.bptt import gru, lstm, vanilla
-from charrnn.bptt.norm import Norm, Norms, centred
+from charrnn.bptt.norm import Norm, Norms, without_mean
 from charrnn.cells import EPS, Cell, GRUCell, LSTMCell, VanillaRNNCell
 
 WAYS: dict[type[Cell], Any] = {VanillaRNNCell: vanilla, LSTMCell: lstm, GRUCell: gru}
@@ -36,14 +36,22 @@ def weights_of(cell: Cell, table: Tensor, weight: Tensor) -> Weights:
     rows = WAYS[type(cell)].rows(table, cell.W_hh.bias)
     if not cell.layer_norm:
         return Weights(rows, weight, None, None)
-    layers, hidden = list(cell.norm.values()), cell.W_hh.in_features
-    gates = len(layers) - 1
-    return Weights(
-        centred(rows, gates, hidden, dim=1),
-        centred(weight, gates, hidden, dim=0),
-        torch.stack([layer.weight for layer in layers]),
-        torch.stack([layer.bias for layer in layers]),
-    )
+    layers = cell.norm.values()
+    gain, shift = torch.stack([layer.weight for layer in layers]), torch.stack([layer.bias for layer in layers])
+    return Weights(rows, weight, gain, shift)
+
+
+def centred(weights: Weights) -> Weights:
+    """
+    With layer norm, the weights without what it takes out of every gate: no step has to.
+
+    Linear and symmetric, so it takes the gradients back as well.
+    """
+    rows, weight, gain, _ = weights
+    if gain is None:
+        return weights
+    gates, hidden = len(gain) - 1, gain.shape[1]
+    return weights._replace(rows=without_mean(rows, gates, hidden, 1), weight=without_mean(weight, gates, hidden, 0))
 
 
 def norms_of(weights: Weights) -> Norms | None:
@@ -129,7 +137,7 @@ class WalkBack:
     def __init__(self, cell: Cell, table: Tensor, ids: Tensor):
         """Read ids (N, 1) from a zero state; `table` as in `weights_of`."""
         self._way = WAYS[type(cell)]
-        self._weights = weights_of(cell, table, cell.W_hh.weight)
+        self._weights = centred(weights_of(cell, table, cell.W_hh.weight))
         self._norms = norms_of(self._weights)
         start = cell.initial_state(1)
         h, _, tape = read(self._way, self._weights, self._norms, ids, start)
