@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A room imports only lower floors; rooms on one floor do not know each other.
 FLOORS = [
-    {"vocab", "metrics", "published"},
+    {"vocab", "metrics", "published", "character_kinds"},
     {"corpus", "cells", "dropout", "ngram", "text_quality"},
     {"bptt", "sampling"},
-    {"model", "minigpt"},
+    {"model", "minigpt", "same_dice", "surprisal"},
     {"networks"},
     {"training", "checkpoint", "gradient_flow"},
     {"hub", "figures"},

@@ -1,0 +1,111 @@
+"""
+How surprised a model is by each character of a text, in bits: −log₂ p(character | everything before it).
+
+p is the model's own: the softmax of its logits, temperature 1, nothing cut. The mean over a text is the model's bits
+per character on it. Two models on one text differ, at each character, by a number of bits with a sign.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from charrnn.character_kinds import KINDS, kinds
+from charrnn.sampling import Reading, Trace
+
+PIECE = 256  # characters read at once: who no longer waits for the rest can stop in between
+CONTEXTS = ((1, 8), (9, 16), (17, 32), (33, 64), (65, 128), (129, 256), (257, None))  # positions, from 1
+
+
+class TraceReader(Protocol):
+    """A model that reads many characters at once."""
+
+    def prefill(self, ids: Sequence[int], state: Any = None) -> Reading: ...
+
+    def read(self, ids: Sequence[int], state: Any = None) -> Trace: ...
+
+
+def surprisal_bits(logits: np.ndarray, ids: Sequence[int]) -> np.ndarray:
+    """
+    Bits of surprise at each id: logits (T, V) that it was predicted from, T ids -> (T,) float64.
+
+    Raises ValueError where the logits are not finite.
+    """
+    exact = np.asarray(logits, dtype=np.float64)  # (T, V)
+    if not np.isfinite(exact).all():
+        raise ValueError("the logits are not finite: the checkpoint is broken, or its weights overflow")
+    exact = exact - exact.max(axis=1, keepdims=True, initial=-math.inf)
+    nats = np.log(np.exp(exact).sum(axis=1)) - exact[np.arange(len(ids)), list(ids)]
+    return nats / math.log(2)
+
+
+def surprisals(reader: TraceReader, ids: Sequence[int], piece: int = PIECE) -> Iterator[np.ndarray]:
+    """The bits of surprise at each character of a text, a piece of it at a time; before the first stands nothing."""
+    reading = reader.prefill([])
+    for first in range(0, len(ids), piece):
+        some = ids[first : first + piece]
+        trace = reader.read(some, reading.state)
+        yield surprisal_bits(np.concatenate([reading.logits[None], trace.logits[:-1]]), some)
+        reading = trace.end
+
+
+class Group(NamedTuple):
+    """Some of a text's characters, at least one, and the mean surprisals over them."""
+
+    name: str
+    characters: int
+    a_bits: float
+    b_bits: float
+    delta_bits: float  # A − B
+    error_bits: float | None  # standard error of delta_bits, as if characters were independent; None for one alone
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """Two models on one text: what it cost either, in bits, character by character."""
+
+    text: str
+    a_bits: np.ndarray  # (T,)
+    b_bits: np.ndarray  # (T,)
+
+    def __post_init__(self) -> None:
+        if not len(self.text) == len(self.a_bits) == len(self.b_bits) > 0:
+            lengths = f"{len(self.text)} characters, {len(self.a_bits)} and {len(self.b_bits)} surprisals"
+            raise ValueError(f"{lengths}: give one of either for each character, at least one")
+
+    @property
+    def delta_bits(self) -> np.ndarray:
+        """(T,) A − B: above zero where B predicts the character better."""
+        return self.a_bits - self.b_bits
+
+    @cached_property
+    def kinds(self) -> list[str]:
+        """The kind of each character."""
+        return kinds(self.text)
+
+    def whole(self) -> Group:
+        """All of the text."""
+        return self._group("all characters", np.ones(len(self.text), dtype=bool))
+
+    def by_kind(self) -> list[Group]:
+        """The kinds of character that the text has."""
+        here = np.array(self.kinds)
+        return [self._group(kind, here == kind) for kind in KINDS if (here == kind).any()]
+
+    def by_context(self) -> list[Group]:
+        """The text's stretches from its beginning: the further in, the more there is to look back at."""
+        position = np.arange(1, len(self.text) + 1)
+        groups = []
+        for first, last in CONTEXTS:
+            inside = (first <= position) & (position <= (last or len(position)))
+            if inside.any():
+                groups.append(self._group(f"{first}–{last}" if last else f"{first}+", inside))
+        return groups
+
+    def _group(self, name: str, inside: np.ndarray) -> Group:
+        a, b, delta = (bits[inside] for bits in (self.a_bits, self.b_bits, self.delta_bits))
+        error = float(delta.std(ddof=1) / math.sqrt(len(delta))) if len(delta) > 1 else None
+        return Group(name, len(delta), float(a.mean()), float(b.mean()), float(delta.mean()), error)

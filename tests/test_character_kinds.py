@@ -1,0 +1,65 @@
+"""Which kind each character of a text is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn import text_quality
+from charrnn.character_kinds import (
+    KINDS,
+    LINE_START,
+    NEWLINE,
+    OTHER,
+    PUNCTUATION,
+    SPACE,
+    SPEAKER,
+    WITHIN,
+    WORD_START,
+    kinds,
+)
+
+SIGNS = {
+    "L": LINE_START,
+    "w": WORD_START,
+    "-": WITHIN,
+    "S": SPEAKER,
+    "_": SPACE,
+    "n": NEWLINE,
+    ".": PUNCTUATION,
+    "?": OTHER,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ROMEO:\nAy me!\n", "SSSSS.nL-_w-.n"),
+        ("Hi.\n\nFirst Citizen:\nYou", "L-.nnS----_S------.nL--"),
+        ("So he said:\nNo", "S-_w-_w---.nL-"),  # the text begins with what looks like a speaker
+        ("x\nSo he said:\nNo", "LnL-_w-_w---.nL-"),  # after no empty line nobody begins to speak
+        ("o'er 'tis James'", "L.--_.w--_w----."),
+        ("  'Tis 3 & £", "__.L--_?_?_?"),
+        ("a-b É9c", "L.w_w?w"),
+        ("\t\n", "_n"),
+        ("ROMEO", "L----"),
+        ("KING RICHARD III:", "SSSS_SSSSSSS_SSS."),
+        ("lower:\na", "L----.nL"),
+    ],
+)
+def test_a_letter_is_judged_by_its_place(text: str, expected: str):
+    assert "".join({kind: sign for sign, kind in SIGNS.items()}[kind] for kind in kinds(text)) == expected
+
+
+@given(st.text(max_size=200))
+def test_every_character_is_of_one_kind(text: str):
+    found = kinds(text)
+    assert len(found) == len(text) and set(found) <= set(KINDS)
+    for character, kind in zip(text, found, strict=True):
+        assert (kind == NEWLINE) == (character == "\n")
+        assert (kind in (LINE_START, WORD_START, WITHIN, SPEAKER)) == character.isalpha()
+        assert kind != SPEAKER or character.isupper()
+
+
+@given(st.text("aB' \n.", max_size=200))
+def test_as_many_letters_start_a_word_as_there_are_words(text: str):
+    assert sum(kind in (LINE_START, WORD_START) for kind in kinds(text)) == len(text_quality.words(text))

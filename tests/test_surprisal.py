@@ -1,0 +1,128 @@
+"""Bits of surprise, the difference of two models, and which characters it comes from."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.networks import build
+from charrnn.surprisal import CONTEXTS, Difference, surprisal_bits, surprisals
+from tests.small_models import SMALL, VOCAB
+
+TEXT = "ROMEO:\nWhat's here? A cup, clos'd in my true love's hand?\n\nFirst Citizen:\nAy, sir; 'tis so.\n"
+texts = st.text("aB \n:'.", min_size=1, max_size=300)
+
+
+def drawn(seed: int, n: int) -> np.ndarray:
+    return np.random.default_rng(seed).gamma(2, size=n)
+
+
+def difference(text: str, seed: int = 0) -> Difference:
+    return Difference(text, drawn(seed, len(text)), drawn(seed + 1, len(text)))
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+@pytest.mark.parametrize("piece", [1, 7, 256])
+def test_every_network_s_surprisals_are_those_of_a_plain_loop_over_its_steps(name: str, piece: int):
+    decoder, ids = build(SMALL[name], len(VOCAB)).decoder(), VOCAB.encode(TEXT)
+    reading, expected = decoder.prefill([]), []
+    for id in ids:
+        weights = [math.exp(logit) for logit in reading.logits.tolist()]
+        expected.append(-math.log2(weights[id] / sum(weights)))
+        reading = decoder.step(id, reading.state)
+    got = np.concatenate(list(surprisals(decoder, ids, piece)))
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4)  # MiniGPT reads many at once in float32
+
+
+def test_the_mean_is_the_cross_entropy_in_bits():
+    import torch
+
+    model, ids = build(SMALL["gru"], len(VOCAB)), VOCAB.encode(TEXT)
+    (bits,) = surprisals(model.decoder(), ids)
+    logits, _ = model(torch.tensor([ids]))
+    nats = torch.nn.functional.cross_entropy(logits[0, :-1], torch.tensor(ids[1:]))
+    assert bits[1:].mean() == pytest.approx(nats.item() / math.log(2), abs=1e-5)
+
+
+@given(st.lists(st.floats(-2000, 2000), min_size=2, max_size=9))
+def test_the_chances_that_surprisals_stand_for_are_all_of_them(logits):
+    bits = surprisal_bits(np.array([logits] * len(logits)), range(len(logits)))
+    assert (bits >= -1e-9).all() and np.exp2(-bits).sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_logits_that_are_not_finite_are_refused(wrong: float):
+    with pytest.raises(ValueError, match="not finite"):
+        surprisal_bits(np.array([[0.0, wrong]]), [0])
+
+
+def test_a_text_of_nothing_has_no_surprise():
+    assert list(surprisals(build(SMALL["rnn"], len(VOCAB)).decoder(), [])) == []
+
+
+@given(texts, st.integers(0, 99))
+def test_groups_are_all_characters_once_and_their_means_make_up_the_whole_mean(text, seed):
+    one = difference(text, seed)
+    whole = one.whole()
+    assert (whole.characters, whole.delta_bits) == (len(text), pytest.approx(one.delta_bits.mean()))
+    for groups in (one.by_kind(), one.by_context()):
+        assert sum(group.characters for group in groups) == len(text)
+        for name in ("a_bits", "b_bits", "delta_bits"):
+            weighted = sum(group.characters * getattr(group, name) for group in groups) / len(text)
+            assert weighted == pytest.approx(getattr(whole, name))
+        assert all(group.delta_bits == pytest.approx(group.a_bits - group.b_bits) for group in groups)
+
+
+@given(texts, st.integers(0, 99))
+def test_swapping_the_models_flips_every_sign(text, seed):
+    one = difference(text, seed)
+    other = Difference(text, one.b_bits, one.a_bits)
+    np.testing.assert_array_equal(other.delta_bits, -one.delta_bits)
+    for groups, swapped in ((one.by_kind(), other.by_kind()), (one.by_context(), other.by_context())):
+        assert [group.name for group in groups] == [group.name for group in swapped]
+        for group, back in zip(groups, swapped, strict=True):
+            assert (back.a_bits, back.b_bits) == (group.b_bits, group.a_bits)
+            assert back.delta_bits == pytest.approx(-group.delta_bits) and back.error_bits == group.error_bits
+
+
+@given(texts)
+def test_a_model_against_itself_differs_nowhere(text):
+    bits = drawn(3, len(text))
+    one = Difference(text, bits, bits)
+    assert not one.delta_bits.any()
+    assert {group.delta_bits for group in (one.whole(), *one.by_kind(), *one.by_context())} == {0.0}
+
+
+def test_the_length_of_context_is_the_position_in_the_text():
+    one = difference("a" * 300)
+    groups = one.by_context()
+    assert [(group.name, group.characters) for group in groups] == [
+        ("1–8", 8),
+        ("9–16", 8),
+        ("17–32", 16),
+        ("33–64", 32),
+        ("65–128", 64),
+        ("129–256", 128),
+        ("257+", 44),
+    ]
+    assert groups[2].a_bits == pytest.approx(sum(one.a_bits.tolist()[16:32]) / 16)
+    assert [group.name for group in difference("abcdefghi").by_context()] == ["1–8", "9–16"]
+    assert len(CONTEXTS) == 7
+
+
+def test_the_standard_error_is_that_of_the_differences():
+    one = difference("a" * 8)
+    (group,) = one.by_context()
+    delta = one.delta_bits.tolist()
+    mean = sum(delta) / 8
+    assert group.error_bits == pytest.approx(math.sqrt(sum((d - mean) ** 2 for d in delta) / 7 / 8))
+    assert difference("a").whole().error_bits is None
+
+
+@pytest.mark.parametrize("lengths", [(0, 0, 0), (2, 1, 2), (2, 2, 3)])
+def test_a_difference_has_two_surprisals_for_each_character(lengths: tuple[int, int, int]):
+    n, a, b = lengths
+    with pytest.raises(ValueError, match=f"{n} characters, {a} and {b} surprisals"):
+        Difference("x" * n, np.ones(a), np.ones(b))
