@@ -1,69 +1,109 @@
 """The page's sampler is sampling.py's, number for number."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import torch
 from playwright.sync_api import Page
 
-from charrnn.sampling import SamplingSettings, distribution
+from charrnn.sampling import MAX_TEMPERATURE, MIN_TEMPERATURE, SamplingSettings, distribution
 
-SETTINGS = [
-    (0.0, 0, 1.0, 0.0),
-    (1.0, 0, 1.0, 0.0),
-    (0.8, 0, 1.0, 0.0),
-    (2.0, 0, 0.95, 0.0),
-    (0.7, 12, 0.9, 0.05),
-    (1.3, 3, 0.5, 0.2),
-    (1.0, 1, 1.0, 0.0),
-    (1.0, 65, 0.01, 0.0),
-    (0.01, 0, 0.99, 0.0),
-    (1.0, 0, 1.0, 1.0),
-    (0.05, 40, 0.7, 0.9),
-    (1.0, 200, 0.999, 0.001),
-]
+CASES = 1000
+FACES = [0.0, 0.5, 1 - 2**-53]  # the ends of a die, and its middle
+STAGES = ("temperature", "top_k", "top_p", "min_p")
 
 
-def logit_vectors() -> list[list[float]]:
-    """Ordinary ones, flat and steep ones, ties, and numbers near the ends of float32."""
-    rng = np.random.default_rng(20)
-    vectors = [rng.normal(0, spread, 65) for spread in (0.01, 1, 3, 10, 60) for _ in range(6)]
-    vectors += [rng.integers(-2, 3, 65) for _ in range(12)]  # ties everywhere
-    vectors += [np.zeros(65), np.full(65, -1e30), np.where(np.arange(65) == 9, 3e38, -3e38), np.linspace(-700, 700, 65)]
-    vectors += [rng.normal(0, 2, size) for size in (1, 2, 5, 300)]
-    return [np.asarray(vector, np.float32).tolist() for vector in vectors]
+class Case(NamedTuple):
+    logits: np.ndarray  # (V,) float32, as they are sent
+    settings: SamplingSettings
+    dice: list[float]
 
 
-def test_order_length_and_probabilities_are_the_same(page: Page):
-    vectors = logit_vectors()
-    found = page.evaluate(
-        """([vectors, settings]) => vectors.map((logits) => settings.map(([temperature, top_k, top_p, min_p]) => {
-            const d = charrnn.live.distribution(Float32Array.from(logits), { temperature, top_k, top_p, min_p });
-            return [d.order, d.kept, d.raw, d.probs];
-        }))""",
-        [vectors, SETTINGS],
+def logits_at_random(rng: np.random.Generator) -> np.ndarray:
+    """Ordinary ones, flat and steep ones, ties, one against all, and numbers near the ends of float32."""
+    size = int(rng.choice([1, 2, 5, 65, 65, 65, 100, 300]))
+    kind = rng.integers(8)
+    if kind < 3:
+        logits = rng.normal(0, rng.choice([0.01, 1, 3, 10, 60]), size)
+    elif kind == 3:
+        logits = rng.integers(-2, 3, size)  # ties everywhere
+    elif kind == 4:
+        logits = np.full(size, rng.choice([0, -0.0, 1e30, -1e30]))
+    elif kind == 5:
+        logits = np.where(np.arange(size) == rng.integers(size), 3e38, -3e38)
+    elif kind == 6:
+        logits = rng.permutation(np.linspace(-700, 700, size))
+    else:
+        logits = np.where(rng.random(size) < 0.5, -3e38, rng.normal(0, 2, size))  # half of them as good as masked
+    return np.asarray(logits, np.float32)
+
+
+def case_at_random(rng: np.random.Generator) -> Case:
+    """Each setting is at an end of its range, off, or anywhere."""
+    logits = logits_at_random(rng)
+    size = len(logits)
+    temperature = rng.choice([0, MIN_TEMPERATURE, 0.01, 0.5, 1, 2, MAX_TEMPERATURE, rng.uniform(0.05, 2)])
+    top_k = rng.choice([0, 0, 1, 2, size, size + 1, int(rng.integers(1, size + 1))])
+    top_p = rng.choice([5e-324, 1e-12, 0.01, 0.5, 0.9, 1 - 2**-53, 1, 1, rng.uniform(0.01, 1)])
+    min_p = rng.choice([0, 0, 1e-300, 0.05, 0.5, 1, rng.uniform(0, 1)])
+    settings = SamplingSettings(float(temperature), int(top_k), float(top_p), float(min_p))
+    return Case(logits, settings, [*FACES, *rng.random(5).tolist()])
+
+
+def in_the_page(page: Page, cases: list[Case]) -> list[dict[str, Any]]:
+    """What the page makes of every case."""
+    return page.evaluate(
+        """async (cases) => {
+            const { cutter, distribution, draw, stageProbs, STAGES } = await import("/charrnn/live_view/sampler.js");
+            return cases.map(([logits, [temperature, top_k, top_p, min_p], dice]) => {
+                const d = distribution(Float32Array.from(logits), { temperature, top_k, top_p, min_p });
+                return {
+                    order: d.order, kept: d.kept, raw: d.raw, probs: d.probs, lengths: STAGES.map((s) => d.stages[s]),
+                    stages: STAGES.map((stage) => stageProbs(d, stage)), cut: d.order.map((_, rank) => cutter(d, rank)),
+                    drawn: dice.map((u) => d.order[draw(d, u)]),
+                };
+            });
+        }""",
+        [[case.logits.tolist(), [case.settings.temperature, *filters_of(case.settings)], case.dice] for case in cases],
     )
-    for logits, per_setting in zip(vectors, found, strict=True):
-        for settings, (order, kept, raw, probs) in zip(SETTINGS, per_setting, strict=True):
-            expected = distribution(torch.tensor(logits), SamplingSettings(*settings))
-            assert order == expected.order.tolist()
-            assert kept == expected.kept, settings
-            np.testing.assert_allclose(raw, expected.raw, rtol=1e-12, atol=1e-15)
-            np.testing.assert_allclose(probs, expected.probs, rtol=1e-9, atol=1e-15)
+
+
+def filters_of(settings: SamplingSettings) -> tuple[int, float, float]:
+    return settings.top_k, settings.top_p, settings.min_p
+
+
+def stage_by_stage(case: Case) -> list[Any]:
+    """The distribution after temperature, after top-k too, after top-p too, after all, each worked out afresh."""
+    temperature, (top_k, top_p, min_p) = case.settings.temperature, filters_of(case.settings)
+    steps = [(0, 1.0, 0.0), (top_k, 1.0, 0.0), (top_k, top_p, 0.0), (top_k, top_p, min_p)]
+    return [distribution(torch.from_numpy(case.logits), SamplingSettings(temperature, *step)) for step in steps]
+
+
+def test_a_thousand_random_distributions_are_those_of_sampling(page: Page):
+    rng = np.random.default_rng(20)
+    cases = [case_at_random(rng) for _ in range(CASES)]
+    assert {case.settings.temperature for case in cases} >= {0, MIN_TEMPERATURE, MAX_TEMPERATURE}
+    for case, found in zip(cases, in_the_page(page, cases), strict=True):
+        stages = stage_by_stage(case)
+        expected = stages[-1]
+        assert found["order"] == expected.order.tolist(), case
+        assert found["lengths"] == [stage.kept for stage in stages], case
+        assert found["kept"] == expected.kept
+        assert found["drawn"] == [expected.draw(u) for u in case.dice], case
+        np.testing.assert_allclose(found["raw"], expected.raw, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(found["probs"], expected.probs, rtol=1e-9, atol=1e-15)
+        for probs, stage in zip(found["stages"], stages, strict=True):
+            np.testing.assert_allclose(probs, stage.probs, rtol=1e-9, atol=1e-15)
+        for rank, name in enumerate(found["cut"]):
+            first = next((at for at, stage in zip(STAGES, stages, strict=True) if rank >= stage.kept), None)
+            assert name == first, (case, rank)
 
 
 def test_the_same_die_falls_on_the_same_character(page: Page):
     rng = np.random.default_rng(3)
-    logits = rng.normal(0, 2, 65).astype(np.float32)
-    dice = [0.0, 0.5, 1 - 2**-53, *rng.random(300).tolist()]
-    found = page.evaluate(
-        """async ([logits, settings, dice]) => {
-            const { distribution, draw } = await import("/charrnn/live_view/sampler.js");
-            return settings.map(([temperature, top_k, top_p, min_p]) => {
-                const d = distribution(Float32Array.from(logits), { temperature, top_k, top_p, min_p });
-                return dice.map((u) => d.order[draw(d, u)]);
-            });
-        }""",
-        [logits.tolist(), SETTINGS, dice],
-    )
-    for settings, drawn in zip(SETTINGS, found, strict=True):
-        expected = distribution(torch.from_numpy(logits), SamplingSettings(*settings))
-        assert drawn == [expected.draw(u) for u in dice]
+    settings = SamplingSettings(0.7, 12, 0.9, 0.05)
+    case = Case(rng.normal(0, 2, 65).astype(np.float32), settings, [*FACES, *rng.random(1000).tolist()])
+    (found,) = in_the_page(page, [case])
+    expected = distribution(torch.from_numpy(case.logits), settings)
+    assert found["drawn"] == [expected.draw(u) for u in case.dice]
+    assert len(set(found["drawn"])) == expected.kept

@@ -1,7 +1,10 @@
 // The next-character distribution, in the page: what charrnn/sampling.py does, line for line, so that a slider moves without
 // asking the server. tests/ui holds the two together.
 
-/** All characters by descending logit, ties by id, with how many of them stay after each filter. */
+/** What the pipeline does, in order; after each of these the probabilities can be looked at with `stageProbs`. */
+export const STAGES = ["temperature", "top_k", "top_p", "min_p"];
+
+/** All characters by descending logit, ties by id, with how many of them stay after each stage. */
 export function distribution(logits, { temperature, top_k, top_p, min_p }) {
   const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
   const size = order.length;
@@ -9,25 +12,26 @@ export function distribution(logits, { temperature, top_k, top_p, min_p }) {
   const raw = normalised(order.map((id) => Math.exp(logits[id] - best)));
   if (temperature === 0) {
     const probs = raw.map((_, rank) => (rank === 0 ? 1 : 0));
-    return { order, raw, heated: probs, probs, kept: 1, cumulative: [1], stages: { top_k: 1, top_p: 1, min_p: 1 } };
+    return { order, raw, probs, kept: 1, sums: [1], cumulative: [1], stages: { temperature: 1, top_k: 1, top_p: 1, min_p: 1 } };
   }
   const weights = order.map((id) => Math.exp((logits[id] - best) / temperature));
+  const sums = runningSum(weights);
   const inTopK = top_k ? Math.min(top_k, size) : size;
-  const cumulative = runningSum(weights.slice(0, inTopK));
-  const inTopP = top_p < 1 ? firstReaching(cumulative, top_p * cumulative[inTopK - 1]) + 1 : inTopK;
+  const inTopP = top_p < 1 ? firstReaching(sums, top_p * sums[inTopK - 1]) + 1 : inTopK;
   const inMinP = min_p ? weights.filter((weight) => weight >= min_p * weights[0]).length : size;
   const kept = Math.min(inTopP, inMinP);
-  const total = cumulative[kept - 1];
-  const probs = weights.map((_, rank) => (rank < kept ? (cumulative[rank] - (rank ? cumulative[rank - 1] : 0)) / total : 0));
-  return {
-    order,
-    raw,
-    heated: normalised(weights),
-    probs,
-    kept,
-    cumulative: cumulative.slice(0, kept),
-    stages: { top_k: inTopK, top_p: inTopP, min_p: kept },
-  };
+  const stages = { temperature: size, top_k: inTopK, top_p: inTopP, min_p: kept };
+  return { order, raw, probs: firstOf(sums, kept), kept, sums, cumulative: sums.slice(0, kept), stages };
+}
+
+/** The probabilities after one of the stages, in the same order; 0 for those cut by then. */
+export function stageProbs({ raw, sums, stages }, stage) {
+  return stages.temperature === 1 ? raw.map((_, rank) => (rank === 0 ? 1 : 0)) : firstOf(sums, stages[stage]);
+}
+
+/** Which stage cut the character of this rank; null where it stays. */
+export function cutter({ stages }, rank) {
+  return STAGES.find((stage) => rank >= stages[stage]) ?? null;
 }
 
 /** The rank at which the cumulative probability first exceeds u, 0 <= u < 1. */
@@ -37,6 +41,9 @@ export function draw({ cumulative, kept }, u) {
   return rank < 0 ? kept - 1 : rank;
 }
 
+/** Bits of surprise at what had this probability. */
+export const surprisalBits = (p) => 0 - Math.log2(p);
+
 /** Bits of surprise to expect. */
 export function entropyBits(probs) {
   return probs.reduce((bits, p) => (p > 0 ? bits - p * Math.log2(p) : bits), 0);
@@ -45,6 +52,12 @@ export function entropyBits(probs) {
 function runningSum(values) {
   let sum = 0;
   return values.map((value) => (sum += value));
+}
+
+/** The first so many of running sums as probabilities of their own, 0 after them. */
+function firstOf(sums, kept) {
+  const total = sums[kept - 1];
+  return sums.map((sum, rank) => (rank < kept ? (sum - (rank ? sums[rank - 1] : 0)) / total : 0));
 }
 
 function normalised(values) {

@@ -1,0 +1,158 @@
+"""The picture of the sampler at the cursor: every stage has the numbers of sampling.py, as the sliders stand."""
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.sampling import Dice, Distribution, SamplingSettings, distribution
+from tests.ui.page_actions import set_slider, text
+
+STAGES = ("raw", "temperature", "top_k", "top_p", "min_p")
+ROWS = 11
+SIGNS = {" ": "␣", "\n": "⏎"}
+
+
+def picture(page: Page) -> dict[str, list[list[str]]]:
+    """The words of every cell in sight, row by row, by the part of the table; and what strikes a sign out."""
+    return page.evaluate(
+        """() => {
+            const rows = (part) => [...document.querySelectorAll(`.cr-pipeline ${part} tr:not([hidden])`)];
+            const words = (part) => rows(part).map((row) =>
+                [...row.querySelectorAll("th, td[data-stage]")].map((cell) => cell.textContent));
+            return {
+                heads: words("thead"), likely: words("tbody"), sums: words("tfoot"),
+                struck: rows("tbody").map((row) => getComputedStyle(row.cells[0]).textDecorationLine),
+                titles: rows("tbody").map((row) => row.title),
+                widths: rows("tbody").map((row) =>
+                    ["cr-ghost", "cr-solid"].map((bar) => row.querySelector("." + bar).style.width)),
+            };
+        }"""
+    )
+
+
+def at_the_cursor(page: Page, checkpoint: Checkpoint) -> np.ndarray:
+    """The logits behind the cursor, read again by the package."""
+    shown = text(page)[: page.evaluate("charrnn.live.cursor") + 1]
+    return checkpoint.model.decoder().prefill(checkpoint.vocab.encode(shown)).logits
+
+
+def stages(logits: np.ndarray, temperature: float, top_k: int, top_p: float, min_p: float) -> list[Distribution]:
+    """The distribution after each stage, worked out afresh."""
+    filters = [(0, 1.0, 0.0), (top_k, 1.0, 0.0), (top_k, top_p, 0.0), (top_k, top_p, min_p)]
+    return [distribution(logits, SamplingSettings(temperature, *some)) for some in filters]
+
+
+def entropy(probs: np.ndarray) -> float:
+    kept = probs[probs > 0]
+    return abs(float((kept * np.log2(kept)).sum()))
+
+
+def percent(p: float) -> str:
+    return f"{100 * p:.2f}"
+
+
+def test_before_and_after_every_filter_stand_side_by_side(page: Page, checkpoint: Checkpoint):
+    page.locator(".cr-text").focus()
+    for _ in range(7):
+        page.keyboard.press("ArrowLeft")
+    page.evaluate("window.asked = 0; fetch = new Proxy(fetch, { apply: (f, t, a) => (asked += 1, f.apply(t, a)) })")
+    for name, value in (("temperature", 0.7), ("top_k", 9), ("top_p", 0.9)):
+        set_slider(page, name, value)
+    page.evaluate("document.querySelector('.cr-more').open = true")
+    at_once = page.evaluate(
+        """() => {
+            const slider = document.querySelector("#cr-min_p");
+            slider.value = 0.16;
+            const asked = window.asked;
+            slider.dispatchEvent(new Event("input"));
+            return [document.querySelector('th[data-stage="min_p"] b').textContent, window.asked - asked];
+        }"""
+    )
+    assert at_once == ["0.16", 0]  # redrawn before anything was asked of the server
+    after = stages(at_the_cursor(page, checkpoint), 0.7, 9, 0.9, 0.16)
+    last = after[-1]
+    assert last.kept < after[2].kept < after[1].kept == 9  # so that each of the three cuts something in sight
+    shown = picture(page)
+    assert [head.rstrip() for head in shown["heads"][0]] == [
+        "character",
+        "raw",
+        "temp0.70",
+        "top-k9",
+        "top-p0.90",
+        "min-p0.16",
+    ]
+    for rank, (row, struck, title) in enumerate(zip(shown["likely"], shown["struck"], shown["titles"], strict=True)):
+        character = checkpoint.vocab.characters[last.order[rank]]
+        cells = [percent(last.raw[rank])]
+        for stage in after:
+            cells.append(percent(stage.probs[rank]) if rank < stage.kept else "" if "cut" in cells else "cut")
+        assert row == [SIGNS.get(character, character), *cells]
+        assert (struck == "line-through") == (rank >= last.kept)
+        by = next((name for name, stage in zip(STAGES[1:], after, strict=True) if rank >= stage.kept), None)
+        assert title == (f"cut by {by.replace('_', '-')}" if by else "")
+    rest, stay, bits = shown["sums"]
+    everything = [last.raw, *(stage.probs for stage in after)]
+    assert rest == ["54 more", *(percent(abs(probs[ROWS:].sum())) for probs in everything)]
+    assert stay == ["characters", "65", *(str(stage.kept) for stage in after)]
+    assert bits == ["entropy, bits", *(f"{entropy(probs):.2f}" for probs in everything)]
+    ghost, solid = (float(width.removesuffix("%")) for width in shown["widths"][0])
+    assert solid == 100 and ghost == pytest.approx(100 * last.raw[0] / last.probs[0], abs=0.01)
+    signs = page.locator(".cr-bar-signs span:visible").all_inner_texts()
+    wide = [checkpoint.vocab.characters[last.order[rank]] for rank in range(last.kept) if last.probs[rank] >= 0.042]
+    assert set(signs) >= {SIGNS.get(character, character) for character in wide}
+
+
+@pytest.mark.parametrize(
+    ("temperature", "said"),
+    [
+        (0.5, "Temperature 0.50 sharpens: the likeliest {raw} → {tempered}. The order stays; only the draw is random."),
+        (1.5, "Temperature 1.50 flattens: the likeliest {raw} → {tempered}. The order stays; only the draw is random."),
+        (1, "Temperature 1.00 leaves the model's own percentages: the likeliest stays at {raw}."),
+        (0, "Temperature 0 is greedy: always the likeliest, “{likeliest}” (raw {raw}), whatever the die says."),
+    ],
+)
+def test_one_line_says_what_the_temperature_did(page: Page, checkpoint: Checkpoint, temperature: float, said: str):
+    set_slider(page, "top_k", 3)
+    set_slider(page, "temperature", temperature)
+    expected = distribution(at_the_cursor(page, checkpoint), SamplingSettings(temperature))
+    likeliest = checkpoint.vocab.characters[expected.order[0]]
+    values = {"raw": percent(expected.raw[0]) + "%", "tempered": percent(expected.probs[0]) + "%"}
+    assert page.locator(".cr-temperature-words").inner_text() == said.format(
+        likeliest=SIGNS.get(likeliest, likeliest), **values
+    )
+    if temperature == 0:
+        shown = picture(page)
+        assert [head[-3:] for head in shown["heads"][0][3:]] == ["off"] * 3  # nothing is left to filter
+        assert shown["likely"][0][2] == "100.00" and {row[2] for row in shown["likely"][1:]} == {"cut"}
+
+
+def test_the_die_and_the_surprise_are_those_of_the_character_that_came(page: Page, checkpoint: Checkpoint):
+    shown = text(page)
+    page.locator(".cr-text").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    position = page.evaluate("charrnn.live.cursor")
+    u = Dice(7)[position + 1 - len("ROMEO:\n")]
+    sign = SIGNS.get(shown[position + 1], shown[position + 1])
+    assert page.locator(".cr-u").inner_text() == f"u = {u:.4f} → {sign}"
+    assert page.locator(".cr-needle").evaluate("n => parseFloat(n.style.left)") == pytest.approx(100 * u, abs=1e-3)
+    expected = distribution(at_the_cursor(page, checkpoint), SamplingSettings(0.8))
+    (rank,) = np.flatnonzero(expected.order == checkpoint.vocab.encode(shown[position + 1])[0])
+    raw, drawn = (-np.log2(probs[rank]) for probs in (expected.raw, expected.probs))
+    said = f"surprisal of “{sign}”: raw {raw:.2f} bits → "
+    assert page.locator(".cr-surprisal").inner_text() == said + f"{drawn:.2f} bits"
+    assert rank > 0
+    set_slider(page, "top_k", int(rank))  # one too few
+    assert page.locator(".cr-surprisal").inner_text() == said + "∞, cut by top-k"
+    assert page.locator(".cr-next .cr-sign").inner_text() == sign
+
+
+def test_the_picture_fits_beside_the_text_and_on_a_phone(page: Page):
+    set_slider(page, "temperature", 0.5)
+    tall = page.locator(".cr-distribution").evaluate("e => e.firstElementChild && e.scrollHeight")
+    assert tall <= page.locator(".cr-text-panel").evaluate("e => e.offsetHeight")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    over = page.locator(".cr-pipeline").evaluate("table => table.getBoundingClientRect().right - innerWidth")
+    assert over <= 0
