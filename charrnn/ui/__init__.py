@@ -10,6 +10,7 @@ import gradio as gr
 from charrnn.ui import api, compare_tab, gradients_tab, hood_tab, lab_map, write_tab
 from charrnn.ui.assets import read, routes
 from charrnn.ui.control_view.control_view import control_view, offer
+from charrnn.ui.link import follow
 from charrnn.ui.session import Session
 from charrnn.ui.store import Store
 from charrnn.ui.theme import theme
@@ -27,10 +28,11 @@ def build_demo(store: Store) -> gr.Blocks:
     async def arrive(session: Session, request: gr.Request) -> tuple[Any, Any]:
         visitors[str(request.session_hash)] = session
         try:
-            await asyncio.to_thread(session.open, store)
+            link = await asyncio.to_thread(follow, store, dict(request.query_params))
+            await session.follow(store, link)
         except ValueError as error:
             return offer(store, None), session.trouble(error)
-        return offer(store, session.reader), await session.snapshot()
+        return offer(store, session.reader, link), await session.snapshot()
 
     async def model(session: Session, event: gr.EventData) -> Any:
         try:
@@ -52,13 +54,13 @@ def build_demo(store: Store) -> gr.Blocks:
             with gr.Column(elem_classes="cr-aside", scale=0, min_width=0):
                 controls = control_view()
             with gr.Column(elem_classes="cr-main", scale=1, min_width=0), gr.Tabs(elem_classes="cr-tabs"):
-                with gr.Tab(lab_map.WRITE):
+                with gr.Tab(lab_map.WRITE, elem_id="cr-tab-write"):
                     view = write_tab.build(store, state, controls)
-                with gr.Tab(lab_map.GRADIENTS):
+                with gr.Tab(lab_map.GRADIENTS, elem_id="cr-tab-gradients"):
                     gradients_tab.build(store)
-                with gr.Tab(lab_map.COMPARE):
+                with gr.Tab(lab_map.COMPARE, elem_id="cr-tab-compare"):
                     compare_tab.build(store)
-                with gr.Tab(lab_map.HOOD):
+                with gr.Tab(lab_map.HOOD, elem_id="cr-tab-hood"):
                     hood_tab.build()
 
         demo.load(arrive, state, [controls, view], **QUIET)

@@ -9,11 +9,13 @@ import numpy as np
 
 from charrnn.sampling import Dice, Reading, SamplingSettings, Step, Trace, generate
 from charrnn.ui.activations import nearest
+from charrnn.ui.link import Link
 from charrnn.ui.messages import (
     Columns,
     characters_per_message,
     columns_part,
     dropped_notice,
+    joined,
     message,
     message_seconds,
     notice,
@@ -26,7 +28,7 @@ from charrnn.ui.wishes import Choice, Manner, Wishes
 LONGEST_TEXT = 6000
 AT_ONCE = 4  # characters; more of them, a few milliseconds' work, are written beside the event loop
 NAP = 0.1  # seconds: how late a slow writer may notice a button
-EXAMPLE_PROMPT, EXAMPLE_SEED, EXAMPLE_CHARACTERS = "ROMEO:\n", 7, 420
+EXAMPLE_PROMPT, EXAMPLE_SEED, EXAMPLE_CHARACTERS = "ROMEO:\n", 7, 400
 EXAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
 
 
@@ -80,6 +82,22 @@ class Session:
         self.limit = self.written
         self.state = "finished"
         self.run += 1
+
+    async def follow(self, store: Store, link: Link) -> None:
+        """Begin with the text that a link asks for, written at once; with the example where it asks for none."""
+        if link.is_example(store):
+            await asyncio.to_thread(self.open, store)
+        else:
+            await self.begin(store, link.wishes)
+            await asyncio.to_thread(self._write_whole)
+        self.speed, self.asked = link.wishes.manner.speed, link.view
+        self.saying = {"notice": joined(link.notice(), self.saying.get("notice"))}
+
+    def _write_whole(self) -> None:
+        reader = self._opened()
+        self.reading = reader.decoder.prefill(reader.vocab.encode(self.text))
+        self.write_some(self.limit)
+        self.state = "finished"
 
     def _example(self) -> tuple[str, int, Reading]:
         reader = self._opened()

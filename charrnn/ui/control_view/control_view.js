@@ -3,6 +3,8 @@
 import { page } from "../page.js";
 import { drawer } from "./drawer.js";
 import { listenToKeys } from "./keys.js";
+import { opening } from "./opening.js";
+import { sharing } from "./share.js";
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as it goes
 
@@ -36,7 +38,7 @@ export function mount({ element, send }) {
   function show(name) {
     const input = slider(name);
     const share = (input.value - input.min) / (input.max - input.min || 1);
-    const words = WORDS[name](valueOf(name));
+    const words = WORDS[name](page.settings[name] ?? valueOf(name)); // a link can say it finer than a slider
     input.style.setProperty("--share", share);
     input.setAttribute("aria-valuetext", words);
     input.closest(".cr-slider").querySelector("output").textContent = words;
@@ -61,6 +63,7 @@ export function mount({ element, send }) {
   }
 
   function settingsChanged() {
+    if (page.state === "writing") share.goesOn();
     if (pending) return;
     pending = setTimeout(() => {
       pending = null;
@@ -127,6 +130,7 @@ export function mount({ element, send }) {
 
   function modelChanged() {
     page.checkpoint = { name: model().name, step: valueOf("step") };
+    if (page.state === "writing") share.goesOn();
     page.emit("measuring");
     send("model", request());
   }
@@ -144,7 +148,7 @@ export function mount({ element, send }) {
 
   function fill(value) {
     const offered = JSON.parse(value);
-    models = offered.models;
+    page.models = models = offered.models;
     const select = $("#cr-model");
     select.replaceChildren(
       ...models.map((m) => {
@@ -163,6 +167,9 @@ export function mount({ element, send }) {
     showModel();
     showSteps(offered.chosen.step);
     page.checkpoint = { name: offered.chosen.name, step: offered.chosen.step };
+    Object.assign(page, { defaults: offered.defaults, tabs: offered.tabs });
+    open(offered.link);
+    share.began();
     restore();
   }
 
@@ -192,17 +199,21 @@ export function mount({ element, send }) {
         click("pause");
       } else if (page.state === "paused") {
         setState("writing");
+        share.goesOn();
         click("resume");
       } else {
         page.stats.clickedAt = performance.now();
         page.stats.firstCharacterMs = null;
         setState("writing");
         closeDrawer();
+        share.began();
         click("write");
       }
     },
     step() {
-      if (page.state !== "writing") click("step");
+      if (page.state === "writing") return;
+      page.state === "empty" ? share.began() : share.goesOn();
+      click("step");
     },
     stop() {
       setState("finished");
@@ -217,6 +228,8 @@ export function mount({ element, send }) {
   const actions = Object.fromEntries(Object.entries(clicked).map(([name, act]) => [name, unlessLost(act)]));
   for (const [name, act] of Object.entries(actions)) $(`[data-action="${name}"]`).addEventListener("click", act);
 
+  const share = sharing(element, request);
+  const open = opening(element, SPEEDS, show);
   const closeDrawer = drawer($("#cr-settings"), $(".cr-open"), $(".cr-close"));
   listenToKeys(actions, closeDrawer);
 

@@ -1,10 +1,15 @@
 """The left column: model, training step, sampling, prompt, buttons."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.hub import commit_of
 from charrnn.ui.assets import view
+from charrnn.ui.link import DEFAULTS, TABS, Link
 from charrnn.ui.store import Reader, Store, facts
 
 
@@ -17,8 +22,10 @@ def control_view() -> gr.HTML:
     return view("control_view/control_view", "cr-left")
 
 
-def offer(store: Store, reader: Reader | None) -> str:
-    """The value of the view: the models on offer and the one in use; why there is none where there is none."""
+def offer(store: Store, reader: Reader | None, link: Link | None = None) -> str:
+    """The value of the view: the models on offer, the one in use, what a link sets; why there is none where so."""
+    if reader is None:
+        return json.dumps({"models": [], "problem": store.problem()})
     models = [
         {
             "name": info.name,
@@ -26,10 +33,25 @@ def offer(store: Store, reader: Reader | None) -> str:
             "facts": facts(info),
             "steps": info.saved_steps,
             "characters": len(info.vocab),
+            "vocabulary": info.vocab.characters,
+            "sha256": info.sha256,
+            **source(store.root, info),
         }
         for info in store.infos()
     ]
-    if reader is None:
-        return json.dumps({"models": [], "problem": store.problem()})
     chosen = {"name": reader.info.name, "step": reader.checkpoint.step}
-    return json.dumps({"models": models, "chosen": chosen})
+    told = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS}
+    return json.dumps(told | {"link": link.told() if link else None})
+
+
+def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:
+    """How Python finds a checkpoint: the folder as seen from where the app was started, or the commit on the Hub."""
+    commit = commit_of(root)
+    if commit is not None and root.parent.parent.name.startswith("models--"):
+        repository = root.parent.parent.name.removeprefix("models--").replace("--", "/")
+        below = info.folder.relative_to(root).as_posix()
+        where = f"hub.resolve({repository + '@' + commit!r})" + ("" if below == "." else f" / {below!r}")
+        return {"source": where, "imports": ["from charrnn import hub"]}
+    folder = info.folder.resolve()
+    folder = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    return {"source": f"Path({folder.as_posix()!r})", "imports": ["from pathlib import Path", ""]}

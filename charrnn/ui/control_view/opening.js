@@ -1,0 +1,45 @@
+// What a link asks for, put into the page: the server has checked it.
+
+import { go } from "../go.js";
+import { page } from "../page.js";
+
+/** Returns what sets everything a link says; null where there is none. `show` writes a slider's words. */
+export function opening(element, speeds, show) {
+  const $ = (selector) => element.querySelector(selector);
+
+  return (link) => {
+    if (!link) return;
+    for (const name of ["temperature", "top_k", "top_p", "min_p", "speed"]) {
+      page.settings[name] = link[name];
+      $("#cr-" + name).value = name === "speed" ? nearest(speeds, link.speed) : link[name];
+      show(name);
+    }
+    for (const name of ["seed", "characters", "prompt"]) $("#cr-" + name).value = link[name];
+    const { min_p, seed, characters } = page.defaults;
+    if (link.min_p !== min_p || link.seed !== seed || link.characters !== characters) $(".cr-more").open = true;
+    page.emit("settings");
+    if (link.tick) {
+      page.ticked = link.tick;
+      page.emit("ticked");
+    }
+    if (link.tab) go({ tab: link.tab });
+    onceAlive(() => arrange(link));
+  };
+}
+
+/** The place of the speed that is closest by ratio; 0 is as fast as it goes. */
+function nearest(speeds, speed) {
+  const far = (each) => (speed && each ? Math.abs(Math.log(each / speed)) : each === speed ? 0 : Infinity);
+  return speeds.reduce((best, each, i) => (far(each) < far(speeds[best]) ? i : best), 0);
+}
+
+/** Change or value, and the order of the rows: the server knows nothing of them. */
+function arrange({ change, rows }) {
+  if (change !== undefined && page.live.map.change !== change) document.querySelector(".cr-change").click();
+  if (rows) document.querySelector(`.cr-orders [data-value="${rows}"]`).click();
+}
+
+function onceAlive(act) {
+  if (page.live?.record) act();
+  else requestAnimationFrame(() => onceAlive(act));
+}

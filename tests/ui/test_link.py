@@ -1,0 +1,123 @@
+"""Copy link and Copy as Python, from the buttons to the text they give again."""
+
+import subprocess
+import sys
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from charrnn.checkpoint import load
+from charrnn.sampling import Dice, SamplingSettings, generate
+from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
+from tests.ui.page_actions import choose, look_at, press, set_slider, set_speed, start_writing, text, write
+
+PROMPT = 'O "Juliet" \\n\n\'tis & = + <b>:'  # everything that an address or a string of Python could trip over
+
+
+def copied(page: Page, action: str) -> str:
+    press(page, action)
+    expect(page.locator(".cr-said")).to_contain_text("copied")
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def run(snippet: str) -> str:
+    done = subprocess.run([sys.executable, "-c", snippet], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_a_link_and_a_snippet_give_the_same_text_again(context: BrowserContext, app: str):
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = open_page(context, app)
+    set_speed(page, 0)
+    choose(page, "lstm")
+    look_at(page, "c")
+    for name, value in (("temperature", 1.15), ("top_k", 30), ("top_p", 0.95), ("min_p", 0.02)):
+        page.evaluate("document.querySelector('.cr-more').open = true")
+        set_slider(page, name, value)
+    page.locator(".cr-change").click()
+    page.get_by_role("button", name="by activity").click()
+    first = write(page, seed=11, characters=90, prompt=PROMPT)
+
+    link = copied(page, "link")
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+    trained = load(CHECKPOINTS / "lstm")
+    known = trained.vocab.drop_unknown(PROMPT)[0]
+    assert asked == {
+        "model": "lstm",
+        "temperature": "1.15",
+        "top_k": "30",
+        "top_p": "0.95",
+        "min_p": "0.02",
+        "speed": "0",
+        "seed": "11",
+        "characters": "90",
+        "prompt": PROMPT,
+        "view": "c",
+        "change": "1",
+        "rows": "activity",
+        "sha": trained.info.sha256[:12],
+    }
+    decoder = trained.model.decoder()
+    beginning = decoder.prefill(trained.vocab.encode(known))
+    steps = generate(decoder, beginning, 90, SamplingSettings(1.15, 30, 0.95, 0.02), Dice(11))
+    assert first == known + trained.vocab.decode(step.id for step in steps)
+    assert run(copied(page, "python")) == first
+
+    other = open_page(context, link)
+    assert text(other) == first
+    assert other.evaluate("[charrnn.live.record.view.name, charrnn.live.map.change]") == ["c", True]
+    expect(other.get_by_role("button", name="by activity")).to_have_attribute("aria-pressed", "true")
+    assert other.locator("#cr-prompt").input_value() == PROMPT and other.locator("#cr-seed").input_value() == "11"
+    assert copied(other, "link") == link
+    assert write(other) == first  # what stands in the form writes it too
+
+
+def test_a_text_that_came_about_otherwise_is_not_promised(context: BrowserContext, app: str):
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = open_page(context, app)
+    address = copied(page, "link")
+    assert set(parse_qs(urlsplit(address).query)) == {"model", "sha"}
+    assert page.locator(".cr-said").inner_text() == "Link copied."
+    set_speed(page, 30)
+    start_writing(page, at_least=10, characters=300, seed=4)
+    set_slider(page, "temperature", 1.4)
+    press(page, "write")
+    page.wait_for_function("charrnn.state === 'paused' && charrnn.live.drawn === charrnn.live.received")
+    assert "characters=300" in copied(page, "link")
+    expect(page.locator(".cr-said")).to_contain_text("the text here came about otherwise")
+    press(page, "stop")
+    first = write(page, characters=40)
+    assert page.locator(".cr-said").get_attribute("role") == "status"
+    assert run(copied(page, "python")) == first
+    assert page.locator(".cr-said").inner_text() == "Python copied."
+
+
+def test_where_the_clipboard_is_refused_the_text_stands_selected(page: Page):
+    page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error()), 0")
+    press(page, "link")
+    area = page.get_by_label("to copy")
+    expect(area).to_be_focused()
+    assert page.evaluate("document.activeElement.selectionEnd") == len(area.input_value()) > 20
+    assert "model=rnn&sha=" in area.input_value()
+    expect(page.locator(".cr-said")).to_contain_text("refuses the clipboard")
+    page.locator(".cr-copied button").click()
+    expect(area).to_be_hidden()
+    page.locator("#cr-seed").evaluate("(box) => { box.value = -3; }")
+    press(page, "python")
+    expect(page.locator("#cr-seed")).to_be_visible()  # the browser says at the box what is wrong
+    expect(area).to_be_hidden()
+
+
+def test_a_link_with_nonsense_opens_with_a_notice_and_defaults(context: BrowserContext, app: str):
+    script = "<img src=x onerror=document.title='hit'>"
+    asked = "model=nobody&temperature=NaN&seed=1e99&characters=0.5&sha=00000000&prompt=" + script
+    page = open_page(context, f"{app}?{asked}&tab=compare&colour={script}")
+    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    said = page.locator(".cr-notice span").text_content() or ""
+    for part in ("'nobody'", "temperature is nan", "seed is 1e+99", "characters is 0.5", "no setting 'colour'"):
+        assert part in said, part
+    assert "another checkpoint 'rnn'" in said
+    assert page.locator("#cr-prompt").input_value() == script and page.title() == "Char-RNN Lab"
+    assert page.evaluate("charrnn.checkpoint.name") == "rnn" and page.evaluate("charrnn.settings.temperature") == 0.8
+    assert page.locator(".gradio-container img[src=x]").count() == 0
