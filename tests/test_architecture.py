@@ -23,7 +23,7 @@ FLOORS = [
     {"bptt", "sampling"},
     {"model", "minigpt", "same_dice", "surprisal"},
     {"networks"},
-    {"training", "checkpoint", "gradient_flow"},
+    {"training", "checkpoint", "gradient_flow", "line_by_line"},
     {"hub", "figures"},
     {"ui"},
 ]

@@ -61,7 +61,7 @@ def build_demo(store: Store) -> gr.Blocks:
                 with gr.Tab(lab_map.COMPARE, elem_id="cr-tab-compare"):
                     compare_tab.build(store)
                 with gr.Tab(lab_map.HOOD, elem_id="cr-tab-hood"):
-                    hood_tab.build()
+                    hood_tab.build(store)
 
         demo.load(arrive, state, [controls, view], **QUIET)
         demo.unload(leave)

@@ -1,4 +1,4 @@
-"""The tab Under the hood: where the time of a training step goes."""
+"""The tab Under the hood: the cell's own source with its values; where the time of a training step goes."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,17 +7,23 @@ from typing import Any
 
 import gradio as gr
 
-from charrnn.ui.assets import read
+from charrnn.ui.assets import read, view
+from charrnn.ui.cell_panel import States, cell_lines
 from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
 from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
 
 RECORD = Path(__file__).resolve().parents[2] / "docs" / "bench_profile.json"  # part of the repository
 HOW = "python scripts/bench.py profile --json > docs/bench_profile.json"
 
 
-def build(record: Path = RECORD) -> None:
+def build(store: Store, record: Path = RECORD) -> None:
     """Lay out the tab."""
+    states = States()
+    with gr.Column(elem_classes="cr-part", elem_id="cr-cell-source"):
+        source = view("hood_view/source", "cr-view")
+        answering(source, lambda question, wanted: cell_lines(store, states, question))
     with gr.Column(elem_classes="cr-part"):
         gr.HTML(read("plot_view/profile_head.html"), apply_default_css=False)
         answering(plot_view(), lambda question, wanted: profile(question, record))

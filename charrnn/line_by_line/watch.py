@@ -1,0 +1,243 @@
+"""
+Watch functions while they run: each statement of their source with the arrays that it makes.
+
+The functions run as they are, nothing is compiled anew: Python tells a trace function, of this thread alone, which
+line comes next and which call is made from where. So the values are those the code computed, and the source is the
+file's.
+"""
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import FrameType, FunctionType
+from typing import Any
+
+import numpy as np
+import torch
+
+GIVEN, INSIDE, BOUND, RETURNED = "given", "inside", "bound", "returned"
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """An array as it was at that moment; `source` is the expression, or the name it was given."""
+
+    source: str
+    kind: str  # given (to the function), inside (an expression of the line), bound (to a name), returned
+    array: np.ndarray
+    shape: tuple[int, ...]
+    part: str = ""  # what of the whole `array` is, where it is not all of it
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A statement, the head of a loop or of a condition, or of the function itself; and what it made."""
+
+    number: int  # of its first line in the file
+    source: str
+    values: list[Value] = field(default_factory=list)
+
+
+class Source:
+    """A function's source: its statements and its calls, by their place."""
+
+    def __init__(self, function: FunctionType):
+        self.function, self.code = function, function.__code__
+        self.file = inspect.getsourcefile(function) or ""
+        self._lines, self.first = inspect.getsourcelines(function)
+
+    @cached_property
+    def positions(self) -> list[tuple[int | None, ...]]:
+        """For each instruction of the code its place in the file."""
+        return list(self.code.co_positions())
+
+    @cached_property
+    def indent(self) -> int:
+        return len(self._lines[0]) - len(self._lines[0].lstrip())
+
+    @cached_property
+    def _dedented(self) -> str:
+        return "".join(line[self.indent :] if line.strip() else line for line in self._lines)
+
+    @cached_property
+    def tree(self) -> ast.FunctionDef:
+        (tree,) = ast.parse(self._dedented).body
+        assert isinstance(tree, ast.FunctionDef)
+        return tree
+
+    @cached_property
+    def calls(self) -> dict[tuple[int | None, ...], ast.Call]:
+        """The calls by their place in the file, as the code's positions have it."""
+        nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
+        return {self._place(node): node for node in nodes}
+
+    def _place(self, node: ast.Call) -> tuple[int, int, int, int]:
+        last, end = node.end_lineno or node.lineno, node.end_col_offset or 0
+        return self.first + node.lineno - 1, self.first + last - 1, node.col_offset + self.indent, end + self.indent
+
+    @cached_property
+    def statements(self) -> list[tuple[int, int, ast.stmt | None]]:
+        """(first line, last line, statement) from the top, numbered from 1; of what holds others the head alone."""
+        body = self.tree.body[1:] if ast.get_docstring(self.tree) else self.tree.body
+        return [(1, self.tree.body[0].lineno - 1, None), *_flat(body)]
+
+    def statement_at(self, line: int) -> int:
+        """The number of the statement that this line of the file belongs to."""
+        return max(i for i, (first, _, _) in enumerate(self.statements) if first <= line - self.first + 1)
+
+    def expression(self, node: ast.expr) -> str:
+        """As it stands in the file, on one line."""
+        return " ".join((ast.get_source_segment(self._dedented, node) or "").split())
+
+    def text(self, first: int, last: int) -> str:
+        lines = self._lines[first - 1 : last]
+        return "".join(line[self.indent :] for line in lines).rstrip()
+
+
+def _flat(body: Sequence[ast.stmt]) -> Iterator[tuple[int, int, ast.stmt | None]]:
+    for node in body:
+        inner = getattr(node, "body", None)
+        if inner and not isinstance(node, ast.FunctionDef):
+            yield node.lineno, inner[0].lineno - 1, None
+            yield from _flat([*inner, *getattr(node, "orelse", [])])
+        else:
+            yield node.lineno, node.end_lineno or node.lineno, node
+
+
+class Run:
+    """One call of a watched function: its lines with the values that they made."""
+
+    def __init__(self, source: Source, given: dict[str, Any]):
+        self.source = source
+        self._at: int | None = None  # the statement that runs
+        self._inside: list[Value] = []
+        self._found: dict[int, list[Value]] = {0: _values(given, GIVEN)}
+
+    @property
+    def lines(self) -> list[Line]:
+        """Every statement, with the values of the last time it ran."""
+        return [
+            Line(self.source.first + first - 1, self.source.text(first, last), self._found.get(i, []))
+            for i, (first, last, _) in enumerate(self.source.statements)
+        ]
+
+    def comes_to(self, line: int, names: dict[str, Any]) -> None:
+        """The line runs next; whatever ran before it is done."""
+        at = self.source.statement_at(line)
+        if at != self._at:
+            self._done(names)
+            self._at = at
+
+    def called(self, node: ast.Call, arguments: Sequence[Any]) -> None:
+        """A call of the running statement begins: what it is given is what its arguments are worth."""
+        for expression, value in zip(node.args, arguments, strict=False):
+            if not isinstance(expression, ast.Name | ast.Call | ast.Constant):
+                self._inside += _values({self.source.expression(expression): value}, INSIDE)
+
+    def came_back(self, node: ast.Call, arguments: Sequence[Any], result: Any) -> None:
+        """A call ends; where it gave back what it was given there is nothing to see."""
+        statement = self.source.statements[self._at or 0][2]
+        if getattr(statement, "value", None) is not node and not any(result is each for each in arguments):
+            self._inside += _values({self.source.expression(node): result}, INSIDE)
+
+    def ends(self, names: dict[str, Any], result: Any) -> None:
+        """The function returns."""
+        at = self._at
+        self._done(names)
+        if at is not None and isinstance(self.source.statements[at][2], ast.Return):
+            self._found[at] += _values({"returned": result}, RETURNED)
+
+    def _done(self, names: dict[str, Any]) -> None:
+        if self._at is not None:
+            bound = {name: names[name] for name in _bound_by(self.source.statements[self._at][2]) if name in names}
+            self._found[self._at] = [*self._inside, *_values(bound, BOUND)]
+        self._inside = []
+
+
+def _bound_by(statement: ast.stmt | None) -> list[str]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+
+
+def _values(named: dict[str, Any], kind: str) -> list[Value]:
+    """The arrays among these, and those of states among them (tuples with names), copied."""
+    found = []
+    for name, value in named.items():
+        if isinstance(value, torch.Tensor):
+            value = value.detach().cpu().numpy()
+        if isinstance(value, np.ndarray) and np.isrealobj(value):
+            found.append(Value(name, kind, value.copy(), value.shape))
+        elif kind == GIVEN and isinstance(value, tuple):
+            parts = zip(getattr(value, "_fields", ()), value, strict=False)
+            found += _values({f"{name}.{part}": each for part, each in parts}, kind)
+    return found
+
+
+@contextmanager
+def watch(*functions: Callable[..., Any]) -> Iterator[list[Run]]:
+    """
+    Collect the runs of these functions, in the order in which they begin, as long as the block lasts.
+
+    Only calls of the thread that is in the block are seen; a debugger's trace function rests meanwhile.
+    """
+    sources = {source.code: source for source in map(Source, map(_plain, functions))}
+    runs: list[Run] = []
+    running: dict[FrameType, Run] = {}
+
+    def at_call(frame: FrameType, event: str, _: Any) -> Any:
+        caller = running.get(frame.f_back) if frame.f_back else None
+        node = _call(caller, frame.f_back) if caller and frame.f_back else None
+        own = sources.get(frame.f_code)
+        if node is None and own is None:
+            return None
+        arguments = _arguments(frame)
+        if caller and node:
+            caller.called(node, arguments)
+        if own:
+            runs.append(Run(own, dict(frame.f_locals)))
+            running[frame] = runs[-1]
+        frame.f_trace_lines = own is not None
+
+        def inside(frame: FrameType, event: str, result: Any) -> Any:
+            if event == "line":
+                running[frame].comes_to(frame.f_lineno, frame.f_locals)
+            elif event == "return":
+                if own:
+                    running.pop(frame).ends(frame.f_locals, result)
+                if caller and node:
+                    caller.came_back(node, arguments, result)
+            return inside
+
+        return inside
+
+    before = sys.gettrace()
+    sys.settrace(at_call)
+    try:
+        yield runs
+    finally:
+        sys.settrace(before)
+
+
+def _plain(function: Callable[..., Any]) -> FunctionType:
+    plain = inspect.unwrap(getattr(function, "__func__", function))
+    assert isinstance(plain, FunctionType)
+    return plain
+
+
+def _call(caller: Run, frame: FrameType) -> ast.Call | None:
+    """The call that the caller is making, by its place in the source."""
+    return caller.source.calls.get(caller.source.positions[frame.f_lasti // 2])
+
+
+def _arguments(frame: FrameType) -> list[Any]:
+    """What the function that begins was given by place, without the object or class it belongs to."""
+    code = frame.f_code
+    names = code.co_varnames[: code.co_argcount]
+    values = [frame.f_locals[name] for name in names if name in frame.f_locals]
+    if code.co_flags & inspect.CO_VARARGS:
+        values += frame.f_locals[code.co_varnames[code.co_argcount + code.co_kwonlyargcount]]
+    return values[1:] if names[:1] in (("self",), ("cls",), ("_cls",)) else values

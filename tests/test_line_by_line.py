@@ -1,0 +1,232 @@
+"""What the page shows beside each line is what the line computed: against float64 worked out by another way."""
+
+import inspect
+import sys
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from charrnn import cells
+from charrnn.line_by_line import Block, layers_of, read_character, watch
+from charrnn.minigpt import equations
+from charrnn.networks import build
+from tests.small_models import SMALL
+
+V = 13
+IDS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4]  # longer than MiniGPT's context
+RECURRENT = {
+    "rnn": {"cell": "rnn", "hidden_dim": 6},
+    "rnn, layer norm": {"cell": "rnn", "hidden_dim": 6, "layer_norm": True},
+    "gru": {"cell": "gru", "hidden_dim": 7},
+    "lstm": {"cell": "lstm", "hidden_dim": 5},
+    "lstm, layer norm": {"cell": "lstm", "hidden_dim": 8, "layer_norm": True},
+}
+
+
+def network_of(config):
+    rng = torch.Generator().manual_seed(2)
+    network = build(config, V)
+    for parameter in network.parameters():
+        parameter.data.copy_(0.6 * torch.randn(parameter.shape, generator=rng))
+    return network
+
+
+def read(config, layer=1) -> tuple[list[Block], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The blocks for the last of IDS, the weights in float64, and the activations the heatmap shows."""
+    network = network_of(config)
+    decoder = network.decoder()
+    before = decoder.prefill(IDS[:-1])
+    blocks, reading = read_character(network, decoder, IDS[-1], before.state, layer)
+    weights = {name: w.detach().double().numpy() for name, w in network.named_parameters()}
+    return blocks, weights, {"logits": reading.logits, **decoder.read(IDS).end.activations}
+
+
+def close(found, expected, atol=2e-6):
+    np.testing.assert_allclose(np.asarray(found).ravel(), np.asarray(expected).ravel(), rtol=2e-6, atol=atol)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def normed(w, name, x):
+    if f"cell.norm.{name}.weight" not in w:
+        return x
+    return (x - x.mean()) / np.sqrt(x.var() + 1e-5) * w[f"cell.norm.{name}.weight"] + w[f"cell.norm.{name}.bias"]
+
+
+def by_formula(w, kind):
+    """Every named value of the last character's step, in float64, from the weights alone."""
+    h = c = np.zeros(w["cell.W_hh.weight"].shape[1])
+    found = {}
+    for id in IDS:
+        x = w["embed.weight"][id]
+        found = {"embed.weight": x, "state.h": h, "state.c": c}
+        a, b = w["cell.W_ih.weight"] @ x, w["cell.W_hh.weight"] @ h + w["cell.W_hh.bias"]
+        found |= {"from_input": a, "from_state": b}
+        if kind == "rnn":
+            h = np.tanh(normed(w, "h", a + b))
+        elif kind == "lstm":
+            i, f, g, o = np.split(a + b, 4)
+            i, f, o = (sigmoid(normed(w, name, gate)) for name, gate in (("i", i), ("f", f), ("o", o)))
+            g = np.tanh(normed(w, "g", g))
+            c = f * c + i * g
+            h = o * np.tanh(normed(w, "c", c))
+            found |= {"i": i, "f": f, "g": g, "o": o, "c": c}
+        else:
+            (x_r, x_z, x_n), (h_r, h_z, h_n) = np.split(a, 3), np.split(b, 3)
+            r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+            n = np.tanh(x_n + r * h_n)
+            h = (1 - z) * n + z * h
+            found |= {"x_n": x_n, "h_n": h_n, "r": r, "z": z, "n": n}
+        found["h"] = h
+    return found, w["head.weight"] @ h + w["head.bias"]
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_each_line_of_a_cell_has_the_values_of_its_formula(name):
+    config = RECURRENT[name]
+    (table, sums, cell, head), w, shown = read(config)
+    expected, logits = by_formula(w, config["cell"])
+    assert expected.keys() - {v.source for line in cell.lines for v in line.values} <= {"embed.weight", "state.c"}
+    for source, value in expected.items():
+        if source == "embed.weight":
+            close(table.value("self.embed.weight").array, value)
+        elif source != "state.c" or config["cell"] == "lstm":
+            close(cell.value(source).array, value)
+    close(table.value("returned").array, expected["from_input"])
+    assert table.value("returned").part == f"row {IDS[-1]}"
+    close(sums.value("self._W_hh.dot(state.h) + self._b_hh").array, expected["from_state"])
+    close(head.value("self._W_out.dot(state.h) + self._b_out").array, logits)
+    assert np.array_equal(head.value("self._W_out.dot(state.h) + self._b_out").array, shown.pop("logits"))
+    for activation, values in shown.items():
+        assert np.array_equal(cell.value(activation).array, values), "not what the heatmap shows"
+
+
+def test_what_goes_into_a_squashing_function_is_shown_too():
+    (_, _, cell, _), w, _ = read(RECURRENT["gru"])
+    expected, _ = by_formula(w, "gru")
+    close(cell.value("x_n + r * h_n").array, expected["x_n"] + expected["r"] * expected["h_n"])
+    (_, _, cell, _), w, _ = read(RECURRENT["lstm, layer norm"])
+    expected, _ = by_formula(w, "lstm")
+    close(cell.value('norm["c"](c)').array, normed(w, "c", expected["c"]))
+    close(cell.value('tanh(norm["c"](c))').array, np.tanh(normed(w, "c", expected["c"])))
+
+
+@pytest.mark.parametrize("layer", [1, 2, 6])
+def test_each_line_of_a_block_has_the_values_of_its_formula(layer):
+    """The whole text at once, in float64, with a mask instead of a cache and torch's own attention."""
+    config = SMALL["minigpt"]
+    (step, block, head), w, shown = read(config, layer)
+    d, heads, context = config["hidden_dim"], config["heads"], config["context"]
+    weights = {name: torch.from_numpy(value) for name, value in w.items()}
+    x = weights["embed.weight"][IDS]
+    close(step.value("self._embed[None, None, id]").array, x[-1])
+    T, half = len(IDS), d // heads // 2
+    angle = torch.arange(T, dtype=torch.float64)[:, None] * 10_000.0 ** (-torch.arange(half) / half)
+
+    def rms(x, weight):
+        return F.rms_norm(x, (d,), weight, 1e-12)
+
+    def turn(x):
+        a, b = x[..., 0::2], x[..., 1::2]
+        return torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1).flatten(-2)
+
+    seen = torch.ones(T, T, dtype=torch.bool).tril().triu(1 - context)
+    found = {}
+    for number in range(layer):
+        of = {name.removeprefix(f"blocks.{number}."): value for name, value in weights.items()}
+        normed = rms(x, of["attention_norm.weight"])
+        packed = normed @ of["qkv.weight"].T
+        q, k, v = (part.reshape(T, heads, d // heads).transpose(0, 1) for part in packed.split(d, dim=-1))
+        attended = F.scaled_dot_product_attention(turn(q), turn(k), v, attn_mask=seen).transpose(0, 1).reshape(T, d)
+        added = attended @ of["attention_out.weight"].T
+        found = {"x, given": x, "block.attention_norm(x)": normed, "block.qkv(block.attention_norm(x))": packed}
+        found |= {"q": q[:, -1:], "k": turn(k)[:, -1:], "v": v[:, -1:], "attended": attended}
+        found |= {"block.attention_out(attended)": added, "x": x + added}
+        x = x + added
+        inner = rms(x, of["mlp_norm.weight"]) @ of["mlp_in.weight"].T
+        found |= {"block.mlp_in(block.mlp_norm(x))": inner, "gelu(block.mlp_in(block.mlp_norm(x)))": F.gelu(inner)}
+        x = x + F.gelu(inner) @ of["mlp_out.weight"].T
+        found["returned"] = x
+    for source, value in found.items():
+        last = value.numpy() if value.dim() == 3 else value[-1].numpy()
+        ours = block.lines[0].values[0] if source == "x, given" else block.value(source)
+        close(ours.array, last, atol=1e-3)
+    assert block.value("k").shape == (1, heads, min(T, context), d // heads)
+    close(block.value("returned").array, shown[f"layer {layer}"], atol=1e-5)
+    close(head.value("logits").array, shown["logits"], atol=1e-5)
+
+
+def test_the_lines_are_those_of_the_file():
+    (_, _, cell, _), _, _ = read(RECURRENT["lstm"])
+    file = Path(cells.__file__).read_text(encoding="utf-8").splitlines()
+    assert cell.file == "charrnn/cells.py" and cell.name == "LSTMCell.update"
+    for line in cell.lines:
+        for i, text in enumerate(line.source.splitlines()):
+            assert file[line.number - 1 + i] == "    " + text
+    written, first = inspect.getsourcelines(cells.LSTMCell.update)
+    assert [line.number for line in cell.lines] == list(range(first, first + len(written)))
+
+
+def test_there_are_as_many_blocks_as_the_network_has_layers():
+    assert layers_of(network_of(RECURRENT["gru"])) == 1
+    assert layers_of(network_of(SMALL["minigpt"])) == 6
+
+
+# ------------------------------------------------------------------ watching
+
+
+def twice(x):
+    return 2 * x
+
+
+def with_a_loop(x, rounds):
+    total = x
+    for _ in range(rounds):
+        total = total + twice(total + 1)
+        x[0] = -1  # what was seen before stays as it was
+    if rounds > 5:
+        total = -total
+    return total
+
+
+def test_a_loop_shows_its_last_round_and_what_did_not_run_shows_nothing():
+    x = np.array([1.0, 2.0])
+    with watch(with_a_loop) as runs:
+        result = with_a_loop(x, 2)
+    (run,) = runs
+    sources = [line.source.strip() for line in run.lines]
+    assert sources[0].startswith("def with_a_loop") and sources[-1] == "return total"
+    by_source = {line.source.strip(): {v.source: v.array.tolist() for v in line.values} for line in run.lines}
+    assert by_source["def with_a_loop(x, rounds):"] == {"x": [1.0, 2.0]}
+    once = [3 * t + 2 for t in (1.0, 2.0)]
+    assert by_source["total = x"] == {"total": [1.0, 2.0]}
+    assert by_source["total = total + twice(total + 1)"] == {
+        "total + 1": [once[0] + 1, once[1] + 1],
+        "twice(total + 1)": [2 * (once[0] + 1), 2 * (once[1] + 1)],
+        "total": [3 * once[0] + 2, 3 * once[1] + 2],
+    }
+    assert by_source["total = -total"] == {}
+    assert by_source["return total"] == {"returned": result.tolist()}
+
+
+def test_watching_ends_with_the_block_even_after_an_error():
+    before = sys.gettrace()
+    with pytest.raises(TypeError), watch(equations.gelu) as runs:
+        equations.gelu("no array")
+    assert sys.gettrace() is before
+    equations.gelu(torch.zeros(2))
+    assert len(runs) == 1
+
+
+def test_another_thread_is_not_watched():
+    with watch(twice) as runs:
+        thread = Thread(target=twice, args=[np.zeros(1)])
+        thread.start()
+        thread.join()
+    assert runs == []

@@ -1,0 +1,159 @@
+"""The tab Under the hood: the cell's source with this character's numbers."""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from charrnn.line_by_line import read_character
+from charrnn.ui.cell_panel import States, cell_lines
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
+from charrnn.ui.wishes import Choice
+from tests.small_models import save_all
+from tests.ui.conftest import CHECKPOINTS, open_page
+from tests.ui.page_actions import choose, text, write
+
+TEXT = "First Citizen: hear me, ye gods! " * 9
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(save_all(tmp_path_factory.mktemp("small")))
+
+
+def asked(model: str, form: Mapping[str, Any]) -> Question:
+    return Question(form=form, choice=Choice(model, None))
+
+
+def numbers(value: Mapping[str, Any]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(value["numbers"]), "<f4")
+
+
+def values_of(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """By expression; of several the last one."""
+    return {value["source"]: value for block in answer["blocks"] for line in block["lines"] for value in line["values"]}
+
+
+def figure(value: float) -> str:
+    """As the page writes a number."""
+    size = f"{abs(value):.3f}"
+    return ("−" if value < 0 and float(size) else "") + size
+
+
+# ------------------------------------------------------------------ the cell's source
+
+
+@pytest.mark.parametrize("model", ["rnn", "gru", "lstm-layernorm", "minigpt"])
+def test_the_lines_have_the_values_of_the_last_character_of_the_text(small: Store, model: str):
+    states = States()
+    reader = small.reader(model)
+    for length in (1, 128, 129, 257, len(TEXT)):  # in the middle of the kept states, and on them
+        (answer,) = map(json.loads, cell_lines(small, states, asked(model, {"text": TEXT[:length]})))
+        found = values_of(answer)
+        shown = reader.decoder.read(reader.vocab.encode(TEXT[:length])).end.activations
+        source = "h" if model != "minigpt" else "returned"
+        expected = shown["h" if model != "minigpt" else "layer 6"]
+        np.testing.assert_allclose(numbers(found[source]), expected, rtol=0, atol=2e-4 if model == "minigpt" else 0)
+        exact = numbers(found[source]).astype(float)
+        told = [found[source][name] for name in ("least", "mean", "most")]
+        np.testing.assert_allclose(told, [exact.min(), exact.mean(), exact.max()], rtol=1e-12)
+    assert answer["units"] == reader.info.hidden_dim and answer["layers"] == (6 if model == "minigpt" else 1)
+
+
+def test_a_unit_is_found_in_packed_gates_and_not_where_there_is_none(small: Store):
+    (answer,) = map(json.loads, cell_lines(small, States(), asked("lstm-layernorm", {"text": "To be"})))
+    units = {source: value["units"] for source, value in values_of(answer).items()}
+    assert units["from_input + from_state"] == ["i", "f", "g", "o"] and units["c"] == [""]
+    assert units["self.embed.weight"] == units["self._W_out.dot(state.h) + self._b_out"] == []
+    (answer,) = map(json.loads, cell_lines(small, States(), asked("minigpt", {"text": "To be", "layer": 2})))
+    units = {source: value["units"] for source, value in values_of(answer).items()}
+    assert units["block.qkv(block.attention_norm(x))"] == ["q", "k", "v"] and units["q"] == units["x"] == [""]
+    assert units["block.mlp_in(block.mlp_norm(x))"] == units["logits"] == [] and answer["layer"] == 2
+
+
+def test_without_a_text_there_is_nothing_to_see_and_nonsense_is_refused(small: Store):
+    (answer,) = map(json.loads, cell_lines(small, States(), asked("rnn", {})))
+    assert answer["words"].startswith("Nothing has been read yet") and "blocks" not in answer
+    for form, said in (({"text": 7}, "text"), ({"text": "x" * 6001}, "6000"), ({"text": "a", "layer": 0}, "layer")):
+        with pytest.raises(ValueError, match=said):
+            list(cell_lines(small, States(), asked("rnn", form)))
+
+
+def shown_units(page: Page) -> dict[str, str]:
+    """What stands at the chosen unit, by expression; of several the last one."""
+    return page.evaluate(
+        """Object.fromEntries([...document.querySelectorAll('.cr-value')].map((row) =>
+            ['name', 'unit'].map((part) => row.querySelector('.cr-value-' + part).textContent.trim())))"""
+    )
+
+
+def open_hood(context: BrowserContext, address: str) -> Page:
+    page = open_page(context, address)
+    page.get_by_role("tab", name="Under the hood").click()
+    expect(page.locator(".cr-code-line").first).to_be_visible()
+    return page
+
+
+def expected_units(store: Store, model: str, read: str, unit: int, layer: int = 1) -> dict[str, str]:
+    """The same from the package."""
+    reader = store.reader(model)
+    state = reader.decoder.prefill(reader.vocab.encode(read[:-1])).state
+    (id,) = reader.vocab.encode(read[-1])
+    blocks, _ = read_character(reader.checkpoint.model, reader.decoder, id, state, layer)
+    values = [value for block in blocks for line in block.lines for value in line.values]
+    return {value.source: figure(value.array.ravel()[unit]) for value in values if unit < value.array.size}
+
+
+def test_the_source_follows_the_cursor_and_magnifies_a_unit(context: BrowserContext, app: str):
+    store = Store(CHECKPOINTS)
+    page = open_page(context, app)
+    choose(page, "lstm")
+    written = write(page, seed=5, characters=60, prompt="ROMEO:\nWhat <b>light</b>")
+    page.get_by_role("tab", name="Under the hood").click()
+    sources = page.locator(".cr-cell pre code")
+    expect(sources.nth(3)).to_have_text('    i = sigmoid(norm["i"](i))')
+    unit = page.get_by_role("spinbutton", name="unit")
+    unit.fill("17")
+    for back in (1, 2):  # the character at the cursor, then one before it
+        read = written[: len(written) + 1 - back]
+        expected = expected_units(store, "lstm", read, 17)
+        page.wait_for_function(
+            "([h]) => [...document.querySelectorAll('.cr-cell .cr-bound')].at(-1)"
+            "?.querySelector('.cr-value-unit').textContent.trim() === h",
+            arg=[expected["h"]],
+        )
+        shown = shown_units(page)
+        for source in ("i", "f", "g", "o", "c", "h", 'tanh(norm["c"](c))', "state.h", "state.c"):
+            assert shown[source] == expected[source], source
+        on_heatmap = page.evaluate("charrnn.live.record.value(charrnn.live.cursor, 17)")
+        assert abs(on_heatmap - float(shown["h"].replace("−", "-"))) < 1e-3
+        assert page.evaluate("charrnn.live.cursor") == len(read) - 1
+        if back == 1:
+            unit.blur()
+            page.keyboard.press("ArrowLeft")
+    packed = shown["from_input + from_state"].split()
+    assert packed[::2] == ["i", "f", "g", "o"]
+    page.get_by_role("button", name="One character on").click()
+    place = re.compile(f"character {len(written)} of {len(written)}$")
+    expect(page.locator(".cr-hood-context")).to_have_attribute("aria-label", place)
+
+    choose(page, "minigpt")
+    page.get_by_role("combobox", name="block").select_option("2")
+    expected = expected_units(store, "minigpt", text(page), 17, layer=2)
+    page.wait_for_function(
+        "([x]) => [...document.querySelectorAll('.cr-cell .cr-returned')].at(-1)"
+        "?.querySelector('.cr-value-unit').textContent.trim() === x",
+        arg=[expected["returned"]],
+    )
+    expect(page.locator(".cr-cell h3")).to_contain_text("transformer_block, charrnn/minigpt/equations.py")
+    strip = page.locator(".cr-cell .cr-returned .cr-strip")
+    box = strip.bounding_box()
+    assert box
+    strip.click(position={"x": (40 + 0.5) / 128 * box["width"], "y": 5})
+    expect(unit).to_have_value("40")
