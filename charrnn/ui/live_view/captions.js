@@ -72,6 +72,13 @@ export function titleOf(view, change) {
   return change ? "change of the " + what + " Δ" + symbol(view.name) : what + " " + symbol(view.name);
 }
 
+/** What the two ends of the scale are worth, in words. */
+export function endsOf(view, change) {
+  const [low, high] = change ? [-view.change, view.change] : [view.low, view.high];
+  const beyond = view.bounded ? ["", ""] : ["≤ ", "≥ "];
+  return [low, high].map((value, at) => beyond[at] + (value < 0 ? "−" : low < 0 ? "+" : "") + Math.abs(value));
+}
+
 function seeOf(view, model, change) {
   if (change) return SEE_CHANGE[view.name] || SEE_CHANGE[isResidual(view.name) ? "residual" : "other"];
   if (RESIDUAL.test(view.name)) return SEE_LAYER[view.name === model.views[0] ? "last" : "other"](view.name);
@@ -83,15 +90,15 @@ export function showCaptions(element, record, map, order) {
   const $ = (selector) => element.querySelector(selector);
   const { view, model } = record;
   const row = rowWord(view.name);
-  const [low, high] = map.change ? [-view.change, view.change] : [view.low, view.high];
-  const end = (value) => (value < 0 ? "−" : low < 0 ? "+" : "") + Math.abs(value);
-  $(".cr-map").setAttribute("aria-label", capital(titleOf(view, map.change)) + ", coloured from " + end(low) + " to " + end(high));
-  $(".cr-map-title").textContent = titleOf(view, map.change) + ", " + view.rows + " " + row + "s, last " + map.columns + " characters";
+  const [least, most] = endsOf(view, map.change);
+  $(".cr-map").setAttribute("aria-label", capital(titleOf(view, map.change)) + ", coloured from " + least + " to " + most);
+  const some = map.range ? "rows " + (map.range.first + 1) + "–" + (map.range.last + 1) + " of " : "";
+  $(".cr-map-title").textContent = titleOf(view, map.change) + ", " + some + view.rows + " " + row + "s, last " + map.columns + " characters";
   const crowded = map.rowHeight < 1 ? " Neighbours share a line of pixels, the magnifier shows each." : "";
   $(".cr-see").textContent = seeOf(view, model, map.change) + " " + ORDER[order](capital(row)) + crowded;
-  $(".cr-least").textContent = (view.bounded ? "" : "≤ ") + end(low);
-  $(".cr-most").textContent = (view.bounded ? "" : "≥ ") + end(high);
-  $(".cr-scale").classList.toggle("cr-from-zero", low === 0);
+  $(".cr-least").textContent = least;
+  $(".cr-most").textContent = most;
+  $(".cr-scale").classList.toggle("cr-from-zero", !map.change && view.low === 0);
   $(".cr-scale").title = view.bounded ? "" : "up to three times the median size on a text of this model's own; what lies beyond has the same colour";
   $(".cr-source").textContent = model.title + ", step " + model.step + " · " + model.sha256.slice(0, 7);
 }

@@ -16,9 +16,19 @@ export class Heatmap {
     this.lens = lens;
     this.context = canvas.getContext("2d", { alpha: false });
     this.small = document.createElement("canvas"); // a pixel for each cell, or for the cells that share it
-    this.rows = null; // row -> unit
+    this.order = null; // place -> unit, of all of them
+    this.range = null; // { first, last } places in sight; null for all
+    this.rows = null; // row -> unit, of those in sight
     this.change = false; // whether it shows what each character changed
     this.from = 0; // position of the leftmost column
+    this.measure();
+  }
+
+  /** The order of the rows; the range in sight stays where there are as many. */
+  arrange(order) {
+    if (order.length !== this.order?.length) this.range = null;
+    this.order = order;
+    this.rows = this.range ? order.slice(this.range.first, this.range.last + 1) : order;
     this.measure();
   }
 
@@ -29,11 +39,13 @@ export class Heatmap {
     if (!width) return;
     this.ratio = ratio;
     this.columns = Math.max(20, Math.min(MOST_COLUMNS, Math.floor(width / NARROWEST)));
+    const all = this.order ? this.order.length : 256;
     const units = this.rows ? this.rows.length : 256;
-    const room = (HEIGHT * ratio) / units;
-    this.rowHeight = room < DENSEST ? room : Math.max(1, Math.round(room));
+    const room = (HEIGHT * ratio) / all;
+    const height = Math.round((room < DENSEST ? room : Math.max(1, Math.round(room))) * all);
+    this.rowHeight = height / units; // fewer rows share the height of all
     this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = Math.round(this.rowHeight * units) + Math.round(AXIS * ratio);
+    this.canvas.height = height + Math.round(AXIS * ratio);
     this.canvas.style.height = this.canvas.height / ratio + "px";
     this.lines = sharing(units, Math.round(Math.min(1, this.rowHeight) * units));
     this.small.width = this.columns;
@@ -91,6 +103,7 @@ export class Heatmap {
     }
     for (const unit of units) {
       const row = rows.indexOf(unit);
+      if (row < 0) continue;
       context.fillStyle = css(palette.ink);
       for (const x of [0, width - 5 * ratio]) {
         context.fillRect(x, (row + 0.5) * this.rowHeight - 1.5 * ratio, 5 * ratio, 3 * ratio);
@@ -114,9 +127,23 @@ export class Heatmap {
     return { position, unit: this.rows[row], row };
   }
 
+  /** Whether so many CSS pixels from the top there is a row. */
+  has(y) {
+    return y >= 0 && y * this.ratio < this.rowHeight * this.rows.length;
+  }
+
+  /** The rows that two heights touch, in CSS pixels from the top: first, last, and where they begin and end. */
+  rowsBetween(y, other) {
+    const tall = this.rowHeight / this.ratio;
+    const at = (height) => Math.max(0, Math.min(this.rows.length - 1, Math.floor(height / tall)));
+    const [first, last] = [at(Math.min(y, other)), at(Math.max(y, other))];
+    return { first, last, top: first * tall, bottom: (last + 1) * tall };
+  }
+
   /** The cell of a position and a unit; null where it is not drawn. */
   cell(position, unit) {
-    return position < this.from ? null : { position, unit, row: this.rows.indexOf(unit) };
+    const row = this.rows.indexOf(unit);
+    return position < this.from || row < 0 ? null : { position, unit, row };
   }
 
   /** Enlarge the surroundings of a cell, beside it. */

@@ -6,6 +6,7 @@ import { onTheme, page, quoted } from "../page.js";
 import { number, rowWord, showCaptions, symbol, titleOf } from "./captions.js";
 import { DistributionView } from "./distribution_view.js";
 import { Heatmap } from "./heatmap.js";
+import { HeatmapTools } from "./heatmap_tools.js";
 import { Palette } from "./palette.js";
 import { distribution } from "./sampler.js";
 import { Switches } from "./switches.js";
@@ -138,8 +139,9 @@ export function mount({ element, send }) {
 
   function arrange() {
     if (!record) return;
-    map.rows = order === "index" ? Array.from({ length: record.rows }, (_, i) => i) : record.view.orders[order];
-    map.measure();
+    map.arrange(order === "index" ? Array.from({ length: record.rows }, (_, i) => i) : record.view.orders[order]);
+    if (pointer) hovered = map.under(pointer, drawn);
+    tools.show();
     showCaptions(element, record, map, order);
     redraw();
   }
@@ -293,7 +295,7 @@ export function mount({ element, send }) {
   });
   page.on("unit", (by) => {
     if (!map.rows) return;
-    const row = marked === null ? 0 : map.rows.indexOf(marked) + by;
+    const row = map.rows.includes(marked) ? map.rows.indexOf(marked) + by : 0;
     marked = map.rows[Math.max(0, Math.min(map.rows.length - 1, row))];
     pointed();
     announce();
@@ -315,9 +317,11 @@ export function mount({ element, send }) {
     },
     ordered(by) {
       order = by;
+      map.range = null; // other units stand in those rows
       arrange();
     },
   });
+  const tools = new HeatmapTools(element, map, () => ({ record, drawn, palette }), arrange);
   $(".cr-notice button").addEventListener("click", () => notice(null));
   onTrouble((words) => notice({ kind: "problem", text: words }));
 

@@ -1,0 +1,113 @@
+// What can be done with the heatmap: look at some of its rows, keep it as a picture or as a table.
+
+import { rowWord } from "./captions.js";
+import { csv, fileName, inSight, picture, save } from "./heatmap_export.js";
+
+const A_DRAG = 6; // CSS pixels; less is a click
+
+export class HeatmapTools {
+  /** `now` says what is there: now() -> { record, drawn, palette }; `changed` is called when other rows are in sight. */
+  constructor(element, map, now, changed) {
+    const $ = (selector) => element.querySelector(selector);
+    Object.assign(this, { element, map, now, changed });
+    this.first = $(".cr-first-row");
+    this.last = $(".cr-last-row");
+    this.all = $(".cr-all-rows");
+    this.band = $(".cr-band");
+    this.said = $('.cr-map [role="status"]');
+    for (const input of [this.first, this.last]) input.addEventListener("change", () => this.typed());
+    this.all.addEventListener("click", () => this.look(null));
+    $(".cr-save-png").addEventListener("click", () => this.savePicture());
+    $(".cr-save-csv").addEventListener("click", () => this.saveTable());
+    this.listenToDrags(map.canvas);
+  }
+
+  /** After the rows were arranged: which of them are in sight. */
+  show() {
+    const { map } = this;
+    const count = map.order.length;
+    this.first.max = this.last.max = count;
+    this.first.value = map.range ? map.range.first + 1 : 1;
+    this.last.value = map.range ? map.range.last + 1 : count;
+    this.all.disabled = !map.range;
+    this.all.textContent = "all " + rowWord(this.now().record.view.name) + "s";
+  }
+
+  typed() {
+    const { map } = this;
+    if (!map.order) return;
+    const place = (input, otherwise) => Math.max(1, Math.min(map.order.length, Math.round(Number(input.value)) || otherwise)) - 1;
+    const ends = [place(this.first, 1), place(this.last, map.order.length)].sort((a, b) => a - b);
+    this.look({ first: ends[0], last: ends[1] });
+  }
+
+  /** Show the rows first … last of the order, or all of them. */
+  look(range) {
+    const { map } = this;
+    if (!map.order) return;
+    map.range = range && range.last - range.first + 1 < map.order.length ? range : null;
+    this.changed();
+  }
+
+  // ------------------------------------------------------------------ a drag down or up the map
+
+  listenToDrags(canvas) {
+    let from = null; // where it began, in CSS pixels from the top
+    let dragged = false;
+    const height = (event) => event.clientY - canvas.getBoundingClientRect().top;
+    const end = () => {
+      from = null;
+      this.band.hidden = true;
+      this.element.querySelector(".cr-lens").classList.remove("cr-away");
+    };
+    canvas.addEventListener("pointerdown", (event) => {
+      dragged = false;
+      if (event.button !== 0 || !this.map.rows || !this.map.has(height(event))) return;
+      from = height(event);
+      canvas.setPointerCapture(event.pointerId);
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (from === null) return;
+      dragged ||= Math.abs(height(event) - from) >= A_DRAG;
+      if (!dragged) return;
+      const { top, bottom } = this.map.rowsBetween(from, height(event));
+      this.band.hidden = false;
+      this.band.style.top = top + "px";
+      this.band.style.height = bottom - top + "px";
+      this.element.querySelector(".cr-lens").classList.add("cr-away");
+    });
+    canvas.addEventListener("pointerup", (event) => {
+      if (from !== null && dragged) {
+        const { first, last } = this.map.rowsBetween(from, height(event));
+        const above = this.map.range ? this.map.range.first : 0;
+        this.look({ first: above + first, last: above + last });
+      }
+      end();
+    });
+    canvas.addEventListener("pointercancel", end); // a finger that scrolls the page
+    canvas.addEventListener("click", (event) => dragged && event.stopImmediatePropagation(), true);
+  }
+
+  // ------------------------------------------------------------------ to take away
+
+  savePicture() {
+    const { record, drawn, palette } = this.now();
+    if (!record || !drawn) return;
+    const family = (element) => getComputedStyle(element).fontFamily;
+    const fonts = { sans: family(this.element.querySelector(".cr-live")), mono: family(this.map.canvas) };
+    const name = fileName(record, this.map, "png");
+    picture(record, inSight(this.map, drawn), palette, drawn, fonts).toBlob((blob) => this.keep(blob, name), "image/png");
+  }
+
+  saveTable() {
+    const { record, drawn } = this.now();
+    if (!record || !drawn) return;
+    const table = csv(record, inSight(this.map, drawn));
+    this.keep(new Blob([table], { type: "text/csv;charset=utf-8" }), fileName(record, this.map, "csv"));
+  }
+
+  keep(blob, name) {
+    save(blob, name);
+    this.said.textContent = "saved as " + name;
+  }
+}

@@ -1,0 +1,237 @@
+"""The heatmap's rows keep their order, some of them can be looked at, and what is in sight can be taken away."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Download, Page, expect
+
+from charrnn.checkpoint import load
+from charrnn.ui.reader import Reader
+from tests.ui.conftest import CHECKPOINTS
+from tests.ui.page_actions import SLOWLY, canvas_column, choose, look_at, press, set_speed, settled, start_writing, text
+
+ORDER, ROWS = "charrnn.live.map.order", "charrnn.live.map.rows"
+PAPER, BLUE, ORANGE = (np.array(c) for c in ((0xFB, 0xFA, 0xF8), (0x0B, 0x6E, 0x99), (0xD1, 0x60, 0x2B)))
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader(load(CHECKPOINTS / "rnn"))
+
+
+def read(reader: Reader, shown: str, name: str) -> np.ndarray:
+    """What the package reads, as precise as it is sent: (T, rows)."""
+    return reader.read(shown, name).activations[name].astype(np.float16).astype(float)
+
+
+def shades(values: np.ndarray) -> np.ndarray:
+    """The light palette's colours of values −1 … 1: (rows, 3)."""
+    share = values[:, None]
+    return PAPER + np.where(share < 0, BLUE - PAPER, ORANGE - PAPER) * np.abs(share)
+
+
+def drag(page: Page, first: int, last: int) -> None:
+    """Draw a band over these rows, counted from the top of what is in sight."""
+    box = page.locator(".cr-canvas").bounding_box()
+    assert box
+    tall = page.evaluate("charrnn.live.map.rowHeight / charrnn.live.map.ratio")
+    page.mouse.move(box["x"] + 300, box["y"] + (first + 0.5) * tall)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 320, box["y"] + (last + 0.5) * tall, steps=3)
+    page.mouse.up()
+
+
+def hover(page: Page, row: int) -> str:
+    """The unit that the page names for a row under the pointer."""
+    box = page.locator(".cr-canvas").bounding_box()
+    assert box
+    tall = page.evaluate("charrnn.live.map.rowHeight / charrnn.live.map.ratio")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + (row + 0.5) * tall)
+    return page.locator(".cr-values").inner_text().split(" at ")[0]
+
+
+def saved(page: Page, what: str) -> Download:
+    with page.expect_download() as download:
+        page.locator(f".cr-save-{what}").click()
+    return download.value
+
+
+def table(download: Download) -> list[list[str]]:
+    content = Path(download.path()).read_bytes().decode("utf-8")
+    return list(csv.reader(io.StringIO(content, newline="")))
+
+
+def test_the_rows_keep_the_order_of_similarity_while_text_is_written(page: Page, reader: Reader):
+    similar = reader.display("h").orders["similarity"]
+    assert sorted(similar) == list(range(256)) and similar != sorted(similar)
+    page.evaluate("window.orders = new Set(); setInterval(() => orders.add(JSON.stringify(charrnn.live.map.rows)), 5)")
+    set_speed(page, 60)
+    start_writing(page, at_least=60, seed=3, characters=180, prompt="KING:\n")
+    set_speed(page, SLOWLY)
+    press(page, "write")  # a pause, a step, and on
+    settled(page)
+    press(page, "step")
+    set_speed(page, 0)
+    press(page, "write")
+    page.wait_for_function("charrnn.state === 'finished' && charrnn.live.drawn === 186")
+    assert page.evaluate("[...orders].map(JSON.parse)") == [similar]
+
+
+def test_a_drag_looks_at_some_rows_and_everything_goes_on_working_there(page: Page, reader: Reader):
+    shown, order = text(page), page.evaluate(ORDER)
+    values = read(reader, shown, "h")
+    whole = page.locator(".cr-canvas").bounding_box()
+    drag(page, 100, 139)
+    units = page.evaluate(ROWS)
+    assert units == order[100:140]
+    assert page.locator(".cr-text-title").inner_text() == "text"  # a drag is not a click
+    assert page.locator(".cr-canvas").bounding_box() == whole
+    assert "rows 101–140 of 256 units" in page.locator(".cr-map-title").inner_text()
+    position = len(shown) - 4
+    np.testing.assert_allclose(canvas_column(page, position), shades(values[position, units]), atol=2)
+
+    assert hover(page, 7) == f"unit {units[7]}"
+    expect(page.locator(".cr-lens")).to_be_visible()
+    page.mouse.down()
+    page.mouse.up()  # a click
+    assert page.locator(".cr-text-title b").inner_text() == f"unit {units[7]}"
+    ink = [0x1D, 0x1C, 0x1A]
+    mark = "row => { const { map } = charrnn.live; const y = (row + 0.5) * map.rowHeight;"
+    mark += "return [...map.canvas.getContext('2d').getImageData(2, Math.round(y), 1, 1).data].slice(0, 3) }"
+    assert page.evaluate(mark, 7) == ink  # the mark at the end of the unit's row
+
+    drag(page, 10, 3)  # upwards, into what is in sight
+    assert page.evaluate(ROWS) == order[103:111]
+    page.mouse.move(10, 10)
+    page.locator(".cr-canvas").focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowDown")
+    assert page.locator(".cr-values").inner_text().startswith(f"unit {order[110]} at ")  # the last in sight
+    assert page.evaluate(mark, 7) == ink
+    page.get_by_role("button", name="by index").click()  # other units stand there: all of them again
+    assert page.evaluate(ROWS) == list(range(256))
+
+
+def test_the_rows_in_sight_can_be_typed_and_stay_while_text_runs(page: Page):
+    order = page.evaluate(ORDER)
+    first, last = (page.get_by_role("spinbutton", name=f"{end} row in sight") for end in ("First", "Last"))
+    everything = page.get_by_role("button", name="all units")
+    expect(everything).to_be_disabled()
+    last.focus()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("12")
+    page.keyboard.press("Enter")
+    assert page.evaluate(ROWS) == order[:12]
+    for typed, expected in (("20", (11, 20)), ("0", (0, 20)), ("", (0, 20)), ("999", (19, 256))):
+        first.fill(typed)
+        first.press("Enter")
+        assert page.evaluate(ROWS) == order[slice(*expected)], typed
+        assert [first.input_value(), last.input_value()] == [str(expected[0] + 1), str(expected[1])]
+    page.locator(".cr-change").click()  # Δh of the same rows
+    set_speed(page, 0)
+    start_writing(page, at_least=40, seed=5, characters=60)
+    assert page.evaluate(ROWS) == order[19:]
+    everything.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(ROWS) == order
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_table_has_every_value_in_sight(page: Page, reader: Reader):
+    shown, order = text(page), page.evaluate(ORDER)
+    values = read(reader, shown, "h")
+    download = saved(page, "csv")
+    assert download.suggested_filename == "rnn_h_step-2000.csv"
+    head, *lines = table(download)
+    assert head == ["position", "character", *(f"unit {unit}" for unit in order)]
+    first = len(shown) - 120
+    assert [int(line[0]) for line in lines] == list(range(first + 1, len(shown) + 1))
+    assert "".join(line[1] for line in lines).replace("'-", "-") == shown[first:]
+    found = np.array([line[2:] for line in lines], float)
+    np.testing.assert_allclose(found, values[first:, order], rtol=1e-3, atol=1e-5)
+    expect(page.locator('.cr-map [role="status"]')).to_have_text("saved as rnn_h_step-2000.csv")
+
+    page.locator(".cr-change").click()
+    drag(page, 30, 41)
+    download = saved(page, "csv")
+    assert download.suggested_filename == "rnn_delta-h_step-2000_rows-31-42.csv"
+    head, *lines = table(download)
+    assert head[2:] == [f"unit {unit}" for unit in order[30:42]]
+    changes = np.diff(values, axis=0)[first - 1 :, order[30:42]]
+    np.testing.assert_allclose(np.array([line[2:] for line in lines], float), changes, atol=2e-3)
+
+
+def test_no_cell_of_the_table_is_a_formula_and_no_name_leaves_its_folder(page: Page):
+    characters = ["=", "+", "-", "@", "\t", "\r", "\n", '"', ",", "'", " ", "é", "0"]
+    written, names = page.evaluate(
+        """async (characters) => {
+            const { csv, fileName } = await import("/charrnn/live_view/heatmap_export.js");
+            const view = { name: "layer 6" };
+            const record = { characters, view, value: (i, unit) => (unit - i) / 4, change: (i) => i };
+            const model = { name: "../some one/lab=1", step: 300 };
+            return [
+                csv(record, { from: 0, to: characters.length, rows: [2, 0], change: false }),
+                [true, false].map((change) => fileName({ model, view }, { change, range: null }, "png")),
+            ];
+        }""",
+        characters,
+    )
+    head, *lines = csv.reader(io.StringIO(written, newline=""))
+    assert head == ["position", "character", "dimension 2", "dimension 0"]
+    cells = [line[1] for line in lines]
+    assert cells == [f"'{c}" if c in "=+-@\t\r" else c for c in characters]
+    assert not any(cell[:1] in "=+-@\t\r" for cell in cells)
+    assert [[float(cell) for cell in line[2:]] for line in lines] == [[(2 - i) / 4, -i / 4] for i in range(13)]
+    assert names == ["..-some-one-lab-1_delta-layer-6_step-300.png", "..-some-one-lab-1_layer-6_step-300.png"]
+
+
+def test_the_picture_has_every_cell_with_its_axes(page: Page, reader: Reader):
+    shown = text(page)
+    drag(page, 20, 59)
+    units = page.evaluate(ROWS)
+    download = saved(page, "png")
+    assert download.suggested_filename == "rnn_h_step-2000_rows-21-60.png"
+    picture = np.asarray(Image.open(download.path()).convert("RGB")).astype(int)
+    sharp, left, top, right, bottom, wide, tall = page.evaluate(
+        """async () => {
+            const { SHARP, FRAME, COLUMN, rowHeightFor } = await import("/charrnn/live_view/heatmap_export.js");
+            return [SHARP, FRAME.left, FRAME.top, FRAME.right, FRAME.bottom, COLUMN, rowHeightFor(40)];
+        }"""
+    )
+    assert picture.shape == (sharp * (top + 40 * tall + bottom), sharp * (left + 120 * wide + right), 3)
+    rows = [round(sharp * (top + (row + 0.5) * tall)) for row in range(40)]
+    columns = [round(sharp * (left + (column + 0.5) * wide)) for column in range(120)]
+    values = read(reader, shown, "h")[-120:, units]
+    for column, expected in zip(columns, values, strict=True):
+        np.testing.assert_allclose(picture[rows, column], shades(expected), atol=2)
+    inked = np.abs(picture - PAPER).sum(axis=2) > 60
+    assert all(inked[row - 8 : row + 8, : sharp * left].any() for row in rows)  # a number beside every row
+    under = inked[sharp * (top + 40 * tall + 4) : sharp * (top + 40 * tall + 17)]
+    assert all(under[:, column - 8 : column + 8].any() for column in columns)  # a character under every column
+    assert inked[: sharp * 24, sharp * left : sharp * (left + 100)].any()  # the title
+    scale = picture[sharp * 16, -sharp * 180 :]
+    for end in (BLUE, ORANGE):
+        assert (np.abs(scale - end).max(axis=1) <= 4).any()
+
+
+def test_gates_and_other_models_are_saved_under_their_names(page: Page):
+    choose(page, "lstm")
+    look_at(page, "f")
+    page.locator(".cr-last-row").fill("3")
+    page.locator(".cr-last-row").press("Enter")
+    download = saved(page, "csv")
+    assert re.fullmatch(r"lstm_f_step-\d+_rows-1-3\.csv", download.suggested_filename)
+    lstm = Reader(load(CHECKPOINTS / "lstm"))
+    head, *lines = table(download)
+    units = lstm.display("f").orders["similarity"][:3]
+    assert head[2:] == [f"unit {unit}" for unit in units]
+    expected = read(lstm, text(page), "f")[-120:, units]
+    np.testing.assert_allclose(np.array([line[2:] for line in lines], float), expected, rtol=2e-3, atol=1e-5)
+    look_at(page, "c")
+    assert saved(page, "png").suggested_filename.startswith("lstm_c_step-")
