@@ -222,24 +222,38 @@ class Reader(Protocol):
     def step(self, id: int, state: Any) -> Reading: ...
 
 
-def write_step(reader: Reader, reading: Reading, settings: SamplingSettings, dice: Dice, index: int) -> Step:
-    """Draw the character with this index after `reading`, and read it. Raises ValueError as `distribution` does."""
+def write_step(
+    reader: Reader, reading: Reading, settings: SamplingSettings, dice: Dice, index: int, chosen: int | None = None
+) -> Step:
+    """
+    Draw the character with this index after `reading`, or take the one that was chosen, and read it.
+
+    Raises ValueError as `distribution` does.
+    """
     drawn_from = distribution(reading.logits, settings)
     u = dice[index]
-    id = drawn_from.draw(u)
+    id = drawn_from.draw(u) if chosen is None else chosen
     return Step(index, id, u, reading.logits, drawn_from, reader.step(id, reading.state))
 
 
 def generate(
-    reader: Reader, reading: Reading, n: int, settings: SamplingSettings, dice: Dice, start: int = 0
+    reader: Reader,
+    reading: Reading,
+    n: int,
+    settings: SamplingSettings,
+    dice: Dice,
+    start: int = 0,
+    chosen: Mapping[int, int] = MappingProxyType({}),
 ) -> Iterator[Step]:
     """
     Write n characters after `reading`, as they come; `start` is the index of the first.
 
+    chosen: the ids that stand at some indices whatever the dice say; the others keep their dice.
+
     Raises ValueError where the logits are not finite.
     """
     for index in range(start, start + n):
-        step = write_step(reader, reading, settings, dice, index)
+        step = write_step(reader, reading, settings, dice, index, chosen.get(index))
         reading = step.reading
         yield step
 

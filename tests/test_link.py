@@ -30,7 +30,7 @@ def opened(store: Store, **sent: str) -> tuple[Session, dict]:
 
     async def arrive() -> dict:
         await session.follow(store, follow(store, sent))
-        return json.loads(await session.snapshot())
+        return json.loads(await session.show())
 
     return session, run_in_loop(arrive())
 

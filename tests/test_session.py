@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ui.draft import Draft
 from charrnn.ui.reader import Reader
-from charrnn.ui.session import AT_ONCE, Session
+from charrnn.ui.session import Session
 from charrnn.ui.store import Store
+from charrnn.ui.telling import AT_ONCE
 from charrnn.ui.wishes import Choice, Manner, Wishes
 from tests.small_models import SMALL, VOCAB, save_all, save_small
 
@@ -137,7 +139,7 @@ def test_a_model_changed_in_mid_text_keeps_its_notice_and_reads_the_text_once(st
         async for text in session.writing(store):
             got.append(json.loads(text))
             if len(got) == 2:
-                session.text += "é"  # a character the other model does not know
+                session.draft.text += "é"  # a character the other model does not know
                 assert await session.change_model(store, Choice("rnn", 0)) is None
         return got
 
@@ -232,7 +234,7 @@ def test_every_view_of_every_model_is_what_its_decoder_says(small: Store):
     async def look() -> None:
         session = Session()
         await session.begin(small, Wishes.from_page(PAGE | {"prompt": "To be, or not to be", "checkpoint": None}))
-        await session.snapshot()
+        await session.show()
         session.state = "paused"
         for name in SMALL:
             await session.change_model(small, Choice(name, 40))
@@ -314,13 +316,13 @@ def test_a_text_of_the_page_s_full_length_is_read_in_pieces(small: Store):
 
 def test_much_that_is_written_at_once_is_written_beside_the_event_loop(small: Store, monkeypatch: pytest.MonkeyPatch):
     threads: dict[int, set[int]] = {}
-    write_some = Session.write_some
+    whole_write = Draft.write
 
-    def write(session: Session, n: int):
+    def write(draft: Draft, reader: Reader, settings: SamplingSettings, n: int):
         threads.setdefault(n, set()).add(threading.get_ident())
-        return write_some(session, n)
+        return whole_write(draft, reader, settings, n)
 
-    monkeypatch.setattr(Session, "write_some", write)
+    monkeypatch.setattr(Draft, "write", write)
 
     async def run() -> int:
         session = Session()

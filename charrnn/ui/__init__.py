@@ -32,7 +32,7 @@ def build_demo(store: Store) -> gr.Blocks:
             await session.follow(store, link)
         except ValueError as error:
             return offer(store, None), session.trouble(error)
-        return offer(store, session.reader, link), await session.snapshot()
+        return offer(store, session.reader, link), await session.show()
 
     async def model(session: Session, event: gr.EventData) -> Any:
         try:

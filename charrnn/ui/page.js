@@ -6,6 +6,7 @@ export const page = {
   settings: { temperature: 0.8, top_k: 0, top_p: 1, min_p: 0, speed: 30 },
   checkpoint: null, // {name, step}
   state: "empty", // empty | writing | paused | finished
+  clicks: 0, // on buttons that write or end writing: one that waits in the queue can be overtaken
   lost: false, // whether the connection to the server is
   stats: { frames: 0, columns: 0, lost: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },
   on(name, listener) {

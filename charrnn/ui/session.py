@@ -1,14 +1,14 @@
-"""What one visitor's page remembers between events: the text, where the model stands in it, and the wishes."""
+"""What one visitor's page remembers between events: the text, what can be taken back, the model, and the wishes."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import numpy as np
-
-from charrnn.sampling import Dice, Reading, SamplingSettings, Step, Trace, generate
-from charrnn.ui.activations import nearest
+from charrnn.sampling import Dice
+from charrnn.ui import example
+from charrnn.ui.draft import Draft, parted
+from charrnn.ui.history import History, Version
 from charrnn.ui.link import Link
 from charrnn.ui.messages import (
     Columns,
@@ -16,20 +16,19 @@ from charrnn.ui.messages import (
     columns_part,
     dropped_notice,
     joined,
-    message,
     message_seconds,
     notice,
-    packed,
 )
 from charrnn.ui.reader import Reader
 from charrnn.ui.store import Store
-from charrnn.ui.wishes import Choice, Manner, Wishes
+from charrnn.ui.telling import Telling, edits_told
+from charrnn.ui.wishes import LONGEST_TEXT, Choice, Manner, Passage, Rewrite, Wishes
 
-LONGEST_TEXT = 6000
-AT_ONCE = 4  # characters; more of them, a few milliseconds' work, are written beside the event loop
 NAP = 0.1  # seconds: how late a slow writer may notice a button
-EXAMPLE_PROMPT, EXAMPLE_SEED, EXAMPLE_CHARACTERS = "ROMEO:\n", 7, 400
-EXAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
+
+
+class UnwantedError(Exception):
+    """What was asked for is no longer wanted, or was about a text that is gone."""
 
 
 class Session:
@@ -44,44 +43,37 @@ class Session:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.reader: Reader | None = None
-        self.reading: Reading | None = None  # at the end of the text; None until a snapshot has read it
-        self.settings = EXAMPLE_SETTINGS
+        self.settings = example.SETTINGS
         self.speed = 30.0
-        self.dice = Dice(EXAMPLE_SEED)
-        self.text = ""
-        self.prompt_length = 0
-        self.span = EXAMPLE_CHARACTERS  # characters of one run
-        self.limit = 0  # characters to have written at the end of the run
+        self.draft = Draft.of(0, "", Dice(example.SEED), example.CHARACTERS)
         self.state = "empty"
-        self.run = 0  # counts the texts
-        self.serial = 0  # counts the messages
+        self.history = History()
+        self.telling = Telling()
+        self.runs = 0  # counts the texts
         self.ticket = 0  # of the generator that may write
-        self.click = 0  # of the last Pause, Stop or Clear
+        self.click = 0  # of the last Pause, Stop or Clear, and the state in which it left what it overtook
+        self.left = "paused"
         self.sent: dict[str, int] = {}  # the number of the newest event of each name
-        self.snapshot_due = False
-        self.saying: dict[str, Any] = {}  # a notice that goes with the next snapshot
-        self.asked = ""  # what the visitor wants the heatmap to show, and what it shows
-        self.shown = ""
-        self.tab = "write"
-        self.measurement = 0  # counts those of the gradients
 
     def __deepcopy__(self, memo: dict) -> "Session":
         return Session()  # each visitor begins with a new one
 
     @property
-    def written(self) -> int:
-        return len(self.text) - self.prompt_length
+    def text(self) -> str:
+        return self.draft.text
 
-    # ------------------------------------------------------------------ what the buttons do
+    @property
+    def written(self) -> int:
+        return self.draft.written
+
+    # ------------------------------------------------------------------ a new text
 
     def open(self, store: Store) -> None:
         """Begin with an example, so that the page is alive before anything is pressed."""
         self.reader = store.reader()
-        key = ("example", self.reader.info.sha256, self.reader.checkpoint.step)
-        self.text, self.prompt_length, self.reading = store.worked_out(key, self._example)
-        self.limit = self.written
+        self.draft = example.example(store, self.reader)
+        self.runs = self.draft.run
         self.state = "finished"
-        self.run += 1
 
     async def follow(self, store: Store, link: Link) -> None:
         """Begin with the text that a link asks for, written at once; with the example where it asks for none."""
@@ -89,41 +81,70 @@ class Session:
             await asyncio.to_thread(self.open, store)
         else:
             await self.begin(store, link.wishes)
-            await asyncio.to_thread(self._write_whole)
-        self.speed, self.asked = link.wishes.manner.speed, link.view
-        self.saying = {"notice": joined(link.notice(), self.saying.get("notice"))}
-
-    def _write_whole(self) -> None:
-        reader = self._opened()
-        self.reading = reader.decoder.prefill(reader.vocab.encode(self.text))
-        self.write_some(self.limit)
-        self.state = "finished"
-
-    def _example(self) -> tuple[str, int, Reading]:
-        reader = self._opened()
-        self.text, _ = reader.vocab.drop_unknown(EXAMPLE_PROMPT)
-        self.prompt_length = len(self.text)
-        self.reading = reader.decoder.prefill(reader.vocab.encode(self.text))
-        last = self.write_some(EXAMPLE_CHARACTERS)[-1]
-        return self.text, self.prompt_length, last.reading
-
-    def _opened(self) -> Reader:
-        if self.reader is None:
-            raise ValueError("the server no longer knows this page: reload it")
-        return self.reader
+            await asyncio.to_thread(self.draft.write, self._opened(), self.settings, self.draft.limit)
+            self.state = "finished"
+        self.speed, self.telling.asked = link.wishes.manner.speed, link.view
+        self.telling.saying = {"notice": joined(link.notice(), self.telling.saying.get("notice"))}
 
     async def begin(self, store: Store, wishes: Wishes) -> None:
         """Start a new text from the prompt; the snapshot says which characters of it the model does not know."""
         async with self.lock:
             self.reader = await asyncio.to_thread(store.reader, wishes.choice.name, wishes.choice.step)
             self.ticket += 1
-            self.dice = Dice(wishes.seed)
             self.listen(wishes.manner)
-            prompt, dropped = self.reader.vocab.drop_unknown(wishes.prompt)
-            self._set_text(prompt, len(prompt))
-            self.limit = self.span = wishes.characters
-            self.run += 1
-            self.saying = {"notice": dropped_notice(dropped)}
+            self._replace(Draft.of(0, wishes.prompt, Dice(wishes.seed), wishes.characters, wishes.edits))
+
+    async def read(self, passage: Passage) -> str:
+        """Read a text instead of writing one -> the message that shows it; the model can write on from its end."""
+        async with self.lock:
+            reader = self._opened()
+            if not reader.vocab.drop_unknown(passage.text)[0]:
+                raise ValueError("the passage holds no character that this model knows")
+            self.ticket += 1
+            self.listen(passage.manner)
+            self._replace(Draft.of(0, passage.text, Dice(passage.seed), passage.characters))
+            self.draft.limit = 0
+            self.state = "paused"
+            return await self._snapshot()
+
+    async def write_again(self, store: Store, choice: Choice, wanted: Callable[[], bool]) -> None:
+        """
+        Begin the text anew from its prompt and with its dice, by another model or another step of its training;
+        `writing` then writes as much as there was. Raises UnwantedError.
+        """
+        async with self.lock:
+            if not wanted():
+                raise UnwantedError
+            self.reader = await asyncio.to_thread(store.reader, choice.name, choice.step)
+            self.ticket += 1
+            old = self.draft
+            new = Draft.of(0, old.text[: old.prompt_length], old.dice, old.span)
+            new.limit, new.again = old.written if self.state == "finished" else old.limit, True
+            self._replace(new, remember=not old.again)  # a slider that passes many steps is taken back at once
+
+    def _replace(self, draft: Draft, remember: bool = True) -> None:
+        """Another text stands on the page now; the one before can be had back."""
+        if remember and self.state != "empty":
+            self.history.add(self._version())
+        self.telling.saying = {"notice": None}
+        self.runs += 1
+        draft.run = self.runs
+        self.draft = draft
+        self._reread()
+
+    def _reread(self) -> None:
+        """The present model is to read the text; what it does not know is left out and told."""
+        dropped = self.draft.known_to(self._opened())
+        if dropped:
+            self.telling.saying = {"notice": dropped_notice(dropped)}
+        self.telling.is_due = True
+
+    def _opened(self) -> Reader:
+        if self.reader is None:
+            raise ValueError("the server no longer knows this page: reload it")
+        return self.reader
+
+    # ------------------------------------------------------------------ what the buttons do
 
     def listen(self, manner: Manner) -> None:
         """From the next character on."""
@@ -133,8 +154,7 @@ class Session:
         """Go on with the text there is; where it had reached its end, by as many characters again."""
         self._opened()
         self.listen(manner)
-        if self.written >= self.limit:
-            self.limit = self.written + self.span
+        self.draft.prolong()
 
     async def step(self) -> str:
         """Write one character -> the message that shows it."""
@@ -142,24 +162,71 @@ class Session:
             self._opened()
             if self.state == "writing":
                 return self.told()
-            if len(self.text) >= LONGEST_TEXT:
-                return self._message("state", state=self.state, notice=self._full())
+            if self.draft.is_full:
+                return self._say(self._full())
             self.state = "paused"
-            if not self.snapshot_due:
-                return await self._more(1)
-            given = await self._read_text()
-            return self._start(given.and_then(await self._written(1)), instant=self.prompt_length)
+            return await self._one()
+
+    async def rewrite(self, wish: Rewrite) -> str:
+        """
+        Let the text branch: another character at one place -> the message that shows it; `writing` writes the rest.
+
+        Raises UnwantedError where the text that was meant is gone, ValueError where there is nothing to choose.
+        """
+        async with self.lock:
+            reader = self._opened()
+            if wish.run != self.draft.run:
+                raise UnwantedError
+            before = self._version()
+            self.draft.rewrite(wish.position, wish.character, reader)
+            self.history.add(before)
+            self.ticket += 1
+            self.listen(wish.manner)
+            self.draft.prolong()
+            self.state = "paused"  # until `writing` takes over
+            if self.telling.is_due:
+                return await self._one()
+            return await self._more(1, "branch", edits=edits_told(self.draft), **self.history.counts())
+
+    async def undo(self, click: int) -> str:
+        """Bring back the whole text that stood there before the last Write, Read, Clear or choice of a character."""
+        return await self._travel(self.history.undo, click)
+
+    async def redo(self, click: int) -> str:
+        """Bring back what was taken back last."""
+        return await self._travel(self.history.redo, click)
+
+    async def _travel(self, move: Callable[[Version], Version | None], click: int) -> str:
+        async with self.lock:
+            self._opened()
+            version = move(self._version())
+            if version is None:
+                return self.told()
+            self._clicked(click, "paused")
+            self.ticket += 1
+            common = parted(self.draft.text, version.draft.text)
+            self.draft, self.state = version.draft.copy(), version.state
+            self.telling.saying = {"notice": None}
+            self._reread()
+            return await self._snapshot(parted=common)
+
+    def _version(self) -> Version:
+        return Version.of(self.draft, self.state)
 
     def pause(self, click: int) -> None:
         """The generator ends by itself; text and state stay here and hold no place in a queue."""
-        self.click = max(self.click, click)
+        self._clicked(click, "paused")
         if self.state == "writing":
             self.state = "paused"
 
     def stop(self, click: int) -> None:
-        self.click = max(self.click, click)
+        self._clicked(click, "finished")
         if self.state in ("writing", "paused"):
             self.state = "finished"
+
+    def _clicked(self, click: int, left: str) -> None:
+        if click >= self.click:
+            self.click, self.left = click, left
 
     def is_overtaken(self, click: int) -> bool:
         """Whether a later click took back this one, which had to wait in the queue."""
@@ -173,22 +240,23 @@ class Session:
         """Everything once more, for a page that missed a message; None where a running generator will send it."""
         self._opened()
         if self.state == "writing":
-            self.snapshot_due = True
+            self.telling.is_due = True
             return None
         async with self.lock:
-            return await self.snapshot()
+            return await self._snapshot()
 
     async def clear(self, click: int) -> str:
         """Empty the page; the model stays."""
-        self.click = max(self.click, click)
+        self._clicked(click, "finished")
         async with self.lock:
             self._opened()
-            self._set_text("", 0)
-            self.state, self.limit = "empty", 0
-            self.run += 1
             self.ticket += 1
-            self.saying = {"notice": None}
-            return await self.snapshot()
+            self._replace(Draft.of(0, "", self.draft.dice, self.draft.span))
+            self.draft.limit = 0
+            self.state = "empty"
+            return await self._snapshot()
+
+    # ------------------------------------------------------------------ what reads, and what of it is shown
 
     def newest(self, event: str, sent: int) -> Callable[[], bool]:
         """Note that the page has sent an event, which may come late -> whether it is the newest of its name."""
@@ -206,12 +274,8 @@ class Session:
             if not wanted():
                 return None
             self.reader = await asyncio.to_thread(store.reader, choice.name, choice.step)
-            text, dropped = self.reader.vocab.drop_unknown(self.text)
-            given, _ = self.reader.vocab.drop_unknown(self.text[: self.prompt_length])
-            self._set_text(text, len(given))
-            if dropped:
-                self.saying = {"notice": dropped_notice(dropped)}
-            return None if self.state == "writing" else await self.snapshot()
+            self._reread()
+            return None if self.state == "writing" else await self._snapshot()
 
     async def change_view(self, asked: str, wanted: Callable[[], bool] = lambda: True) -> str | None:
         """
@@ -224,23 +288,10 @@ class Session:
             if not wanted():
                 return None
             self._opened()
-            self.asked, self.snapshot_due = asked, True
-            return None if self.state == "writing" else await self.snapshot()
-
-    def _set_text(self, text: str, prompt_length: int) -> None:
-        self.text, self.prompt_length = text, prompt_length
-        self.reading, self.snapshot_due = None, True
+            self.telling.asked, self.telling.is_due = asked, True
+            return None if self.state == "writing" else await self._snapshot()
 
     # ------------------------------------------------------------------ writing
-
-    def write_some(self, n: int) -> list[Step]:
-        """Write n characters with the settings of this moment."""
-        assert self.reader and self.reading
-        steps = list(generate(self.reader.decoder, self.reading, n, self.settings, self.dice, start=self.written))
-        if steps:
-            self.reading = steps[-1].reading
-            self.text += self.reader.vocab.decode([step.id for step in steps])
-        return steps
 
     async def writing(self, store: Store, click: int = 0) -> AsyncIterator[str]:
         """
@@ -251,14 +302,14 @@ class Session:
         """
         self.ticket += 1
         mine = self.ticket
-        self.state = "paused" if self.is_overtaken(click) else "writing"
+        self.state = self.left if self.is_overtaken(click) else "writing"
         store.writers.add(mine_of := (id(self), mine))
         due = time.perf_counter()
         try:
             while True:
                 writers = len(store.writers)
                 async with self.lock:
-                    is_more = not self.snapshot_due
+                    is_more = not self.telling.is_due
                     n = characters_per_message(self.speed, writers)
                     told = await self._next(n) if self.ticket == mine else None
                 if told is None:
@@ -268,8 +319,7 @@ class Session:
                     due = max(due + message_seconds(self.speed, writers), time.perf_counter() - 0.2)
                     await self._nap(mine, due)
             if self.ticket == mine:
-                full = len(self.text) >= LONGEST_TEXT
-                yield self._message("state", state=self.state, **({"notice": self._full()} if full else {}))
+                yield self._say(self._full()) if self.draft.is_full else self.told()
         finally:
             store.writers.discard(mine_of)
             if self.ticket == mine and self.state == "writing":
@@ -277,11 +327,11 @@ class Session:
 
     async def _next(self, n: int) -> str | None:
         """The next message of a run, with n more characters at most; None at its end."""
-        if self.snapshot_due:
-            return await self.snapshot()
+        if self.telling.is_due:
+            return await self._snapshot()
         if self.state != "writing":
             return None
-        n = min(n, self.limit - self.written, LONGEST_TEXT - len(self.text))
+        n = min(n, self.draft.limit - self.draft.written, LONGEST_TEXT - len(self.draft.text))
         if n > 0:
             return await self._more(n)
         self.state = "finished"
@@ -289,78 +339,51 @@ class Session:
 
     async def _nap(self, mine: int, until: float) -> None:
         await asyncio.sleep(0)  # who is late lets the others go on too
-        while (rest := until - time.perf_counter()) > 0 and not self.snapshot_due:
+        while (rest := until - time.perf_counter()) > 0 and not self.telling.is_due:
             await asyncio.sleep(min(rest, NAP))
             if self.ticket != mine or self.state != "writing":
                 return
 
     # ------------------------------------------------------------------ messages
 
-    async def snapshot(self) -> str:
+    async def show(self) -> str:
         """Everything about the text, as the present model reads it."""
-        return self._start(await self._read_text(), instant=len(self.text))
+        async with self.lock:
+            return await self._snapshot()
 
-    async def _read_text(self) -> Columns:
-        """The whole text, read beside the event loop; the model then stands at its end."""
-        reader, text, asked = self._opened(), self.text, self.asked
+    async def _snapshot(self, **more: int) -> str:
+        columns = await self.telling.read(self._opened(), self.draft)
+        return self._start(columns, len(self.draft.text), **more)
 
-        def read() -> tuple[str, Trace]:
-            shown = nearest(reader.names, asked)
-            reader.display(shown)
-            return shown, reader.read(text, shown)
+    def _start(self, columns: Columns, instant: int, **more: int) -> str:
+        kept = self.history.counts()
+        return self.telling.start(self._opened(), self.draft, self.state, columns, instant, **kept, **more)
 
-        self.shown, trace = await asyncio.to_thread(read)
-        if self.reading is None:  # else it stands there already, and what it writes does not hang on what is shown
-            self.reading = trace.end
-        return self._columns(0, text, trace.activations[self.shown], trace.logits)
+    async def _one(self) -> str:
+        """One more character, and everything before it where that is due."""
+        if not self.telling.is_due:
+            return await self._more(1)
+        given = await self.telling.read(self._opened(), self.draft)
+        return self._start(given.and_then(await self._written(1)), instant=len(self.draft.text) - 1)
 
-    def _start(self, columns: Columns, instant: int) -> str:
-        reader = self._opened()
-        self.snapshot_due, said, self.saying = False, self.saying, {}
-        return self._message(
-            "start",
-            state=self.state,
-            model=reader.describe(),
-            view=reader.display(self.shown).told(),
-            prompt=self.prompt_length,
-            start_logits=packed(reader.beginning.logits),
-            start_draw=self._draw_after(-1),
-            instant=instant,
-            **columns_part(0, columns),
-            **said,
-        )
-
-    async def _more(self, n: int) -> str:
-        start = len(self.text)
-        columns = await self._written(n)
-        return self._message("more", state=self.state, **columns_part(start, columns))
+    async def _more(self, n: int, kind: str = "more", **parts: Any) -> str:
+        """The message that brings n more characters; one of the kind branch also takes away what stood there."""
+        start = len(self.draft.text)
+        part = columns_part(start, await self._written(n))
+        return self.telling.message(kind, self.draft, self.state, **part, **parts)
 
     async def _written(self, n: int) -> Columns:
-        """Write n characters, at least one; many of them beside the event loop, so that no other visitor waits."""
-        start = len(self.text)
-        steps = self.write_some(n) if n <= AT_ONCE else await asyncio.to_thread(self.write_some, n)
-        values = np.stack([step.reading.activations[self.shown] for step in steps])
-        logits = np.stack([step.reading.logits for step in steps])
-        return self._columns(start, self.text[start:], values, logits)
-
-    def _columns(self, start: int, text: str, values: np.ndarray, logits: np.ndarray) -> Columns:
-        return Columns(text, values, logits, [self._draw_after(start + i) for i in range(len(text))])
-
-    def _draw_after(self, position: int) -> float | None:
-        """The uniform of the character after this position; None where the prompt gives it."""
-        index = position + 1 - self.prompt_length
-        return None if index < 0 else self.dice[index]
+        return await self.telling.write(self._opened(), self.draft, self.settings, n)
 
     def trouble(self, error: ValueError) -> str:
         """What the page is told when an event could not be carried out; the text stays, and goes on."""
-        return self._message("state", state=self.state, notice=notice(str(error), problem=True))
+        return self._say(notice(str(error), problem=True))
 
     def told(self) -> str:
-        return self._message("state", state=self.state)
+        return self.telling.message("state", self.draft, self.state)
+
+    def _say(self, said: dict[str, str]) -> str:
+        return self.telling.message("state", self.draft, self.state, notice=said)
 
     def _full(self) -> dict[str, str]:
         return notice(f"The page holds {LONGEST_TEXT} characters: press Write for a new text.")
-
-    def _message(self, kind: str, **parts: Any) -> str:
-        self.serial += 1
-        return message(kind, self.serial, self.run, **parts)

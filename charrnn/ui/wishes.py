@@ -2,12 +2,15 @@
 
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from charrnn.sampling import MIN_TEMPERATURE, SamplingSettings
 
 LONGEST_PROMPT = 1000
+LONGEST_PASSAGE = 5000  # to be read; the page holds a little more, so that the model can write on
+LONGEST_TEXT = 6000  # that the page holds
+MOST_EDITS = 500
 LONGEST_RUN = 3000
 LONGEST_NAME = 200
 HOTTEST = 2
@@ -115,6 +118,72 @@ class Choice:
         )
 
 
+def edits_of(value: Any) -> dict[int, str]:
+    """The characters chosen in place of drawn ones, by position from the first written one. Raises ValueError."""
+    if value is None:
+        return {}
+    if not isinstance(value, list) or len(value) > MOST_EDITS:
+        raise ValueError(f"edits is {reprlib.repr(value)}: give a list of at most {MOST_EDITS}")
+    edits = {}
+    for edit in value:
+        if not isinstance(edit, list) or len(edit) != 2:
+            raise ValueError(f"an edit is {reprlib.repr(edit)}: give a position and a character")
+        edits[whole("position", edit[0], 0, LONGEST_TEXT - 1)] = character_of(edit[1])
+    return edits
+
+
+def character_of(value: Any) -> str:
+    """The value, where it is one character. Raises ValueError."""
+    if not isinstance(value, str) or len(value) != 1:
+        raise ValueError(f"character is {reprlib.repr(value)}: give one character")
+    return value
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """Another character at one place of a text, and whatever the dice then say."""
+
+    manner: Manner
+    run: int  # of the text that is meant
+    position: int
+    character: str
+
+    @classmethod
+    def from_page(cls, data: Any) -> "Rewrite":
+        """Read it from what the page sent. Raises ValueError."""
+        sent = data if isinstance(data, Mapping) else {}
+        return cls(
+            Manner.from_page(sent),
+            whole("run", sent.get("run"), 0, LARGEST_EXACT),
+            whole("position", sent.get("position"), 0, LONGEST_TEXT),
+            character_of(sent.get("character")),
+        )
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text to be read, and how to write on from its end."""
+
+    manner: Manner
+    text: str
+    seed: int
+    characters: int
+
+    @classmethod
+    def from_page(cls, data: Any) -> "Passage":
+        """Read it from what the page sent. Raises ValueError."""
+        sent = data if isinstance(data, Mapping) else {}
+        passage = text("passage", sent.get("passage"), LONGEST_PASSAGE)
+        if not passage:
+            raise ValueError("the passage is empty: paste a text to read")
+        return cls(
+            Manner.from_page(sent),
+            passage,
+            whole("seed", sent.get("seed"), 0, LARGEST_EXACT),
+            whole("characters", sent.get("characters"), 1, LONGEST_RUN),
+        )
+
+
 @dataclass(frozen=True)
 class Wishes:
     """A new text."""
@@ -124,6 +193,7 @@ class Wishes:
     prompt: str
     seed: int
     characters: int
+    edits: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def from_page(cls, data: Any) -> "Wishes":
@@ -135,4 +205,5 @@ class Wishes:
             text("prompt", sent.get("prompt"), LONGEST_PROMPT),
             whole("seed", sent.get("seed"), 0, LARGEST_EXACT),
             whole("characters", sent.get("characters"), 1, LONGEST_RUN),
+            edits_of(sent.get("edits")),
         )

@@ -1,14 +1,14 @@
 """The tab Write and the events of the left column: which button does what to the visitor's session."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import gradio as gr
 
 from charrnn.ui.live_view.live_view import live_view
-from charrnn.ui.session import Session
+from charrnn.ui.session import Session, UnwantedError
 from charrnn.ui.store import Store
-from charrnn.ui.wishes import Manner, Wishes, click_of, count_of, view_of
+from charrnn.ui.wishes import Choice, Manner, Passage, Rewrite, Wishes, click_of, count_of, view_of
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 EACH: dict[str, Any] = QUIET | {"trigger_mode": "multiple"}  # "always_last" would send the first one's data again
@@ -26,30 +26,53 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
     view = live_view()
 
     async def write(session: Session, event: gr.EventData) -> AsyncIterator[str]:
-        click = click_of(event._data)
-        if session.is_overtaken(click):
-            yield session.told()
-            return
-        try:
+        async def begin() -> None:
             await session.begin(store, Wishes.from_page(event._data))
-        except ValueError as error:
-            yield session.trouble(error)
-            return
-        async for message in session.writing(store, click):
+
+        async for message in _writing(store, session, event, begin):
             yield message
 
     async def resume(session: Session, event: gr.EventData) -> AsyncIterator[str]:
-        click = click_of(event._data)
-        if session.is_overtaken(click):
-            yield session.told()
-            return
-        try:
+        async def prolong() -> None:
             session.prolong(Manner.from_page(event._data))
-        except ValueError as error:
-            yield session.trouble(error)
-            return
-        async for message in session.writing(store, click):
+
+        async for message in _writing(store, session, event, prolong):
             yield message
+
+    async def branch(session: Session, event: gr.EventData) -> AsyncIterator[str]:
+        async def rewrite() -> str:
+            return await session.rewrite(Rewrite.from_page(event._data))
+
+        async for message in _writing(store, session, event, rewrite):
+            yield message
+
+    async def again(session: Session, event: gr.EventData) -> AsyncIterator[str]:
+        wanted = session.newest("model", count_of("sent", event._data))
+
+        async def begin() -> None:
+            session.listen(Manner.from_page(event._data))
+            await session.write_again(store, Choice.from_page(event._data), wanted)
+
+        async for message in _writing(store, session, event, begin):
+            yield message
+
+    async def read(session: Session, event: gr.EventData) -> str:
+        try:
+            return await session.read(Passage.from_page(event._data))
+        except ValueError as error:
+            return session.trouble(error)
+
+    async def undo(session: Session, event: gr.EventData) -> str:
+        try:
+            return await session.undo(click_of(event._data))
+        except ValueError as error:
+            return session.trouble(error)
+
+    async def redo(session: Session, event: gr.EventData) -> str:
+        try:
+            return await session.redo(click_of(event._data))
+        except ValueError as error:
+            return session.trouble(error)
 
     async def step(session: Session, event: gr.EventData) -> str:
         try:
@@ -99,6 +122,11 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
 
     controls.write(write, state, view, **LONG).failure(failed, state, view, **QUIET)
     controls.resume(resume, state, view, **LONG).failure(failed, state, view, **QUIET)
+    controls.again(again, state, view, **LONG).failure(failed, state, view, **QUIET)
+    controls.read(read, state, view, **EACH)
+    view.branch(branch, state, view, **LONG).failure(failed, state, view, **QUIET)
+    view.undo(undo, state, view, **EACH)
+    view.redo(redo, state, view, **EACH)
     controls.step(step, state, view, **EACH)
     controls.pause(pause, state, None, **EACH)
     controls.stop(stop, state, None, **EACH)
@@ -107,3 +135,25 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
     view.show(show, state, view, **EACH)
     view.resend(resend, state, view, trigger_mode="once", **QUIET)
     return view
+
+
+async def _writing(
+    store: Store, session: Session, event: gr.EventData, begin: Callable[[], Awaitable[str | None]]
+) -> AsyncIterator[str]:
+    """The messages of a run that `begin` sets going, unless a later click took it back; what it says comes first."""
+    click = click_of(event._data)
+    if session.is_overtaken(click):
+        yield session.told()
+        return
+    try:
+        first = await begin()
+    except ValueError as error:
+        yield session.trouble(error)
+        return
+    except UnwantedError:
+        yield session.told()
+        return
+    if first is not None:
+        yield first
+    async for message in session.writing(store, click):
+        yield message

@@ -24,7 +24,6 @@ export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const slider = (name) => $("#cr-" + name);
   let models = [];
-  let clicks = 0;
   let pending = null; // the settings event that waits for its turn
 
   const model = () => models.find((m) => m.name === $("#cr-model").value);
@@ -59,7 +58,7 @@ export function mount({ element, send }) {
 
   /** Send a click with its number: one that waits in the queue can be overtaken, and then no longer counts. */
   function click(name) {
-    send(name, { ...request(), click: (clicks += 1) });
+    send(name, { ...request(), click: (page.clicks += 1) });
   }
 
   function settingsChanged() {

@@ -1,0 +1,21 @@
+"""The text that a page opens with, so that it is alive before anything is pressed."""
+
+from charrnn.sampling import Dice, SamplingSettings
+from charrnn.ui.draft import Draft
+from charrnn.ui.reader import Reader
+from charrnn.ui.store import Store
+
+PROMPT, SEED, CHARACTERS = "ROMEO:\n", 7, 400
+SETTINGS = SamplingSettings(temperature=0.8)
+
+
+def example(store: Store, reader: Reader) -> Draft:
+    """What the model writes after a speaker's name; written once, whoever comes."""
+    key = ("example", reader.info.sha256, reader.checkpoint.step)
+    return store.worked_out(key, lambda: _written(reader)).copy()
+
+
+def _written(reader: Reader) -> Draft:
+    draft = Draft.of(1, reader.vocab.drop_unknown(PROMPT)[0], Dice(SEED), CHARACTERS)
+    draft.write(reader, SETTINGS, CHARACTERS)
+    return draft
