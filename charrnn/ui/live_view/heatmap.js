@@ -121,18 +121,19 @@ export class Heatmap {
     if (!this.rows) return null;
     const box = this.canvas.getBoundingClientRect();
     const column = Math.floor(((event.clientX - box.left) / box.width) * this.columns);
-    const row = Math.floor(((event.clientY - box.top) * this.ratio) / this.rowHeight);
+    const row = Math.floor(((event.clientY - box.top) / box.height) * (this.canvas.height / this.rowHeight));
     const position = this.leftmost(length) + column;
     if (column < 0 || row < 0 || row >= this.rows.length || position >= length) return null;
     return { position, unit: this.rows[row], row };
   }
 
-  /** Whether so many CSS pixels from the top there is a row. */
-  has(y) {
-    return y >= 0 && y * this.ratio < this.rowHeight * this.rows.length;
+  /** How far below its top a pointer is, in CSS pixels of the canvas, which a page that is enlarged stretches. */
+  heightOf(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return ((event.clientY - box.top) / box.height) * (this.canvas.height / this.ratio);
   }
 
-  /** The rows that two heights touch, in CSS pixels from the top: first, last, and where they begin and end. */
+  /** The rows that two such heights touch: first, last, and where they begin and end. */
   rowsBetween(y, other) {
     const tall = this.rowHeight / this.ratio;
     const at = (height) => Math.max(0, Math.min(this.rows.length - 1, Math.floor(height / tall)));
@@ -154,7 +155,7 @@ export class Heatmap {
     const { columns, width: cell, height: line } = LENS;
     const tall = Math.min(LENS.rows, rows.length);
     const names = 34; // room for the numbers of the units
-    const box = this.canvas.getBoundingClientRect();
+    const { clientWidth: room, clientHeight: floor } = this.canvas;
     lens.width = (columns * cell + names) * ratio;
     lens.height = (tall * line + 20) * ratio;
     lens.style.width = lens.width / ratio + "px";
@@ -191,13 +192,12 @@ export class Heatmap {
     pen.strokeStyle = css(palette.ink);
     pen.strokeRect(names + (columns >> 1) * cell - 0.5, (at.row - top) * line - 0.5, cell, line);
 
-    const room = this.canvas.parentElement.clientWidth;
-    const x = ((at.position - this.from + 0.5) * box.width) / this.columns;
+    const x = ((at.position - this.from + 0.5) * room) / this.columns;
     const y = ((at.row + 0.5) * this.rowHeight) / ratio;
     const [wide, high] = [lens.width / ratio, lens.height / ratio];
     if (x + 22 + wide < room || x - 22 - wide > 0) {
       lens.style.left = (x + 22 + wide < room ? x + 22 : x - 22 - wide) + "px";
-      lens.style.top = Math.max(0, Math.min(y - 90, box.height - high)) + "px";
+      lens.style.top = Math.max(0, Math.min(y - 90, floor - high)) + "px";
     } else {
       lens.style.left = Math.max(0, Math.min(room - wide, x - wide / 2)) + "px"; // a phone: above the finger
       lens.style.top = y - high - 24 + "px";

@@ -13,6 +13,7 @@ export class HeatmapTools {
     this.first = $(".cr-first-row");
     this.last = $(".cr-last-row");
     this.all = $(".cr-all-rows");
+    this.hint = $(".cr-drag-hint");
     this.band = $(".cr-band");
     this.said = $('.cr-map [role="status"]');
     for (const input of [this.first, this.last]) input.addEventListener("change", () => this.typed());
@@ -29,7 +30,9 @@ export class HeatmapTools {
     this.first.max = this.last.max = count;
     this.first.value = map.range ? map.range.first + 1 : 1;
     this.last.value = map.range ? map.range.last + 1 : count;
-    this.all.disabled = !map.range;
+    if (!map.range && document.activeElement === this.all) map.canvas.focus({ preventScroll: true }); // it goes away
+    this.all.hidden = !map.range;
+    this.hint.hidden = Boolean(map.range);
     this.all.textContent = "all " + rowWord(this.now().record.view.name) + "s";
   }
 
@@ -54,7 +57,7 @@ export class HeatmapTools {
   listenToDrags(canvas) {
     let from = null; // where it began, in CSS pixels from the top
     let dragged = false;
-    const height = (event) => event.clientY - canvas.getBoundingClientRect().top;
+    const height = (event) => this.map.heightOf(event);
     const end = () => {
       from = null;
       this.band.hidden = true;
@@ -62,7 +65,7 @@ export class HeatmapTools {
     };
     canvas.addEventListener("pointerdown", (event) => {
       dragged = false;
-      if (event.button !== 0 || !this.map.rows || !this.map.has(height(event))) return;
+      if (event.button !== 0 || event.pointerType === "touch" || !this.map.rows) return; // a finger scrolls
       from = height(event);
       canvas.setPointerCapture(event.pointerId);
     });
@@ -84,7 +87,7 @@ export class HeatmapTools {
       }
       end();
     });
-    canvas.addEventListener("pointercancel", end); // a finger that scrolls the page
+    canvas.addEventListener("pointercancel", end);
     canvas.addEventListener("click", (event) => dragged && event.stopImmediatePropagation(), true);
   }
 
