@@ -4,6 +4,7 @@ Records of numpy arrays → plotly figures. Pure functions, one palette for ligh
 No figure has a legend, a title or a background: the page around it says what it shows.
 """
 
+from charrnn.figures.delta_bits import delta_bits_figure, delta_bits_words, signed
 from charrnn.figures.gradient_flow import FLOOR, Curve, context_of, gradient_flow_figure, gradient_flow_words
 from charrnn.figures.palette import DARK, LIGHT, Palette, Stroke, strokes
 from charrnn.figures.profile import (
@@ -29,11 +30,14 @@ __all__ = [
     "against_length_figure",
     "against_length_words",
     "context_of",
+    "delta_bits_figure",
+    "delta_bits_words",
     "gradient_flow_figure",
     "gradient_flow_words",
     "profile_figure",
     "profile_height",
     "profile_words",
+    "signed",
     "strokes",
     "training_curves_figure",
     "training_curves_words",

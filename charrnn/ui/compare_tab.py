@@ -11,6 +11,7 @@ from charrnn.checkpoint import CheckpointInfo
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published import PUBLISHED, Published
 from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ui import delta_bits, same_dice
 from charrnn.ui.assets import read, view
 from charrnn.ui.lab_map import lab_map
 from charrnn.ui.models import offered, ticked
@@ -25,7 +26,9 @@ SAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
 
 
 def build(store: Store, study: Path = STUDY) -> None:
-    """Lay out the tab: training curves, the table, samples at saved steps, the map of the lab sheet."""
+    """Lay out the tab: same dice, Δ bits; how the models learnt, how good they are; the map of the lab sheet."""
+    same_dice.build(store)
+    delta_bits.build(store)
     with gr.Column(elem_classes="cr-part", elem_id="cr-training"):
         answering(plot_view("plot_view/curves"), lambda question, wanted: training_curves(store, question))
     with gr.Column(elem_classes="cr-part", elem_id="cr-results"):

@@ -4,6 +4,7 @@ from charrnn.ui.table_view.table_view import Cell, Go, Table
 
 WRITE, GRADIENTS, COMPARE, HOOD = "Write", "Gradients", "Compare", "Under the hood"  # the titles of the tabs
 CURVES, RESULTS, LEARNING = "#cr-training", "#cr-results", "#cr-learning"  # parts of Compare
+DICE, DELTA = "#cr-dice", "#cr-delta"  # so are these
 TRAIN = "python scripts/train.py"
 
 
@@ -29,7 +30,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], tuple[Go, ...]], ...] = (
     (
         "4 · sample: warm-up, decode, temperature",
         ("python scripts/sample.py --prompt ROMEO: --temperature 0.8",),
-        (Go("the sliders and the distribution", WRITE),),
+        (Go("the sliders and the distribution", WRITE), Go("two settings with the same dice", COMPARE, part=DICE)),
     ),
     (
         "5 · The training loop, truncated BPTT, clipping",
@@ -47,6 +48,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], tuple[Go, ...]], ...] = (
         (
             Go("both gradients in one figure", GRADIENTS, tick=("rnn", "minigpt")),
             Go("MiniGPT, while it writes", WRITE, model="minigpt"),
+            Go("where it predicts better, character by character", COMPARE, part=DELTA),
         ),
     ),
     (

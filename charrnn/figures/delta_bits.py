@@ -1,0 +1,105 @@
+"""By how many bits two models differ, by kind of character and by length of context: bars from zero to either side."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from charrnn.figures.axes import NARROW, axis, escaped, frame, words
+from charrnn.figures.palette import Palette
+from charrnn.surprisal import Group
+
+BAR, ROW = 12, 34  # pixels: a bar, and from one to the next, its name between them
+MARGIN = {"l": 10, "r": 16, "t": 34, "b": 46}
+BETWEEN = 74  # pixels between two panels
+TITLES = ("by kind of character", "by length of context: the position in the text")
+
+
+def delta_bits_figure(panels: Sequence[Sequence[Group]], palette: Palette, width: int = 900) -> go.Figure:
+    """
+    The groups by kind and those by context as two panels of bars, one above the other, on one scale.
+
+    Right of zero B predicts better, left of it A does. A bar has its name, figure and number of characters on it, a
+    whisker its standard error. width: pixels there are.
+    """
+    figure = go.Figure()
+    ends = [
+        group.delta_bits + way * (group.error_bits or 0) for groups in panels for group in groups for way in (-1, 1)
+    ]
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    room = 0.04 * (high - low) or 0.1
+    heights = [ROW * len(groups) for groups in panels]
+    inner = sum(heights) + BETWEEN * (len(panels) - 1)
+    axes, top = {}, 1.0
+    for i, (panel, title) in enumerate(zip(panels, TITLES, strict=True)):
+        number, bottom = str(i + 1) if i else "", top - heights[i] / inner
+        _bars(figure, panel, palette, number)
+        figure.add_annotation(
+            **{
+                "x": 0,
+                "y": top,
+                "xref": "paper",
+                "yref": "paper",
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "yshift": 10,
+            },
+            text=f"<b>{title}</b>",
+            showarrow=False,
+            font={"size": 12, "color": palette.ink},
+        )
+        name = (
+            "Δ bits (right of 0: B better)" if width < NARROW else "Δ bits a character (right of 0: B predicts better)"
+        )
+        zero = {"zeroline": True, "zerolinecolor": palette.quiet, "zerolinewidth": 1}
+        x_axis = axis(palette, name, range=[low - room, high + room], anchor=f"y{number}", nticks=7)
+        y_axis = axis(palette, range=[len(panel) - 0.6, -0.6], visible=False, domain=(max(0.0, bottom), top))
+        axes |= {f"xaxis{number}": x_axis | zero, f"yaxis{number}": y_axis | {"anchor": f"x{number}"}}
+        top = bottom - BETWEEN / inner
+    frame(figure, palette, MARGIN, height=inner + MARGIN["t"] + MARGIN["b"], **axes)
+    return figure
+
+
+def _bars(figure: go.Figure, groups: Sequence[Group], palette: Palette, number: str) -> None:
+    """The bars of one panel, and over each what it stands for."""
+    figure.add_bar(
+        x=[group.delta_bits for group in groups],
+        y=list(range(len(groups))),
+        orientation="h",
+        width=BAR / ROW,
+        xaxis=f"x{number}",
+        yaxis=f"y{number}",
+        name=TITLES[1 if number else 0],
+        marker={"color": [palette.orange if group.delta_bits > 0 else palette.blue for group in groups]},
+        error_x={"array": [g.error_bits or 0 for g in groups], "color": palette.quiet, "thickness": 1.2, "width": 3},
+        customdata=[[escaped(g.name), g.characters, g.a_bits, g.b_bits] for g in groups],
+        hovertemplate="%{customdata[0]}, %{customdata[1]:,} characters<br>A %{customdata[2]:.3f} bits, "
+        "B %{customdata[3]:.3f}<br>Δ = %{x:+.3f}<extra></extra>",
+    )
+    for place, group in enumerate(groups):
+        figure.add_annotation(
+            **{"x": 0, "y": place, "xref": f"x{number} domain", "yref": f"y{number}", "yshift": BAR / 2},
+            text=f"<b>{escaped(group.name)}</b> {signed(group.delta_bits)} · {_n(group)}",
+            xanchor="left",
+            yanchor="bottom",
+            showarrow=False,
+            **words(palette.ink, palette) | {"font": {"size": 11.5, "color": palette.ink}},
+        )
+
+
+def delta_bits_words(panels: Sequence[Sequence[Group]]) -> str:
+    """Both panels in a sentence each."""
+    told = []
+    for title, groups in zip(TITLES, panels, strict=True):
+        each = "; ".join(f"{group.name} {signed(group.delta_bits)} ({_n(group)})" for group in groups)
+        told.append(f"Δ bits {title}: {each}.")
+    return " ".join(told)
+
+
+def signed(bits: float) -> str:
+    """A difference with its sign; what rounds to nothing has none."""
+    size = f"{abs(bits):.3f}"
+    return size if float(size) == 0 else f"{'−' if bits < 0 else '+'}{size}"
+
+
+def _n(group: Group) -> str:
+    return "1 character" if group.characters == 1 else f"{group.characters:,} characters"

@@ -1,0 +1,48 @@
+// What separates two models on a text: the text itself, coloured by Δ bits, and the same by kind and by context.
+
+import { asking } from "../asking.js";
+import { figureIn } from "../plot_view/figure.js";
+import { tableIn } from "../table_view/table.js";
+import { passageIn } from "./passage.js";
+import { sidesIn } from "./sides.js";
+
+/** Set up the view; returns what takes the server's answers. */
+export function mount({ element, send }) {
+  const $ = (selector) => element.querySelector(selector);
+  const form = $("form");
+  const own = form.elements.text;
+  const numbers = $(".cr-numbers");
+  const say = (words) => ($(".cr-plot-words").textContent = words);
+  let text = ""; // the own text that is read: it counts when the button is pressed
+
+  const sides = sidesIn(form, false);
+  const request = () => ({ form: { ...sides.said(), text } });
+  const view = asking({ element, send, request, asked: () => say("Reading …") });
+  const showPassage = passageIn($(".cr-delta"));
+  const showFigure = figureIn($(".cr-plot"), say);
+  const showTable = tableIn($(".cr-table"));
+
+  form.addEventListener("change", (event) => event.target !== own && view.ask());
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    text = own.value;
+    view.ask();
+  });
+  $(".cr-default").addEventListener("click", () => {
+    own.value = text = "";
+    view.ask();
+  });
+
+  return (value) => {
+    const answer = view.answered(value);
+    if (!answer) return;
+    say(answer.words);
+    sides.offer(answer);
+    element.classList.toggle("cr-busy", !!answer.busy);
+    if (answer.busy) return;
+    showPassage(answer);
+    showFigure({ ...answer, words: answer.figure_words || "" });
+    numbers.hidden = !answer.table;
+    showTable(answer.table, null);
+  };
+}

@@ -1,0 +1,130 @@
+"""Compare, Δ bits: two models read one text; where, by how much and at which kinds of character they differ."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
+
+import gradio as gr
+import numpy as np
+
+from charrnn.character_kinds import KINDS
+from charrnn.surprisal import Difference, Group, surprisals
+from charrnn.ui.assets import view
+from charrnn.ui.gradients_tab import LONGEST_TEXT, text_for
+from charrnn.ui.plot_view.plot_view import answer, answering
+from charrnn.ui.questions import Question
+from charrnn.ui.sides import known_to_both, pickers, sides
+from charrnn.ui.store import Reader, Store
+from charrnn.ui.table_view.table_view import Cell, Table, number
+
+LONGEST_READ = 10_000  # characters that are compared, and coloured in the page
+TITLES = ("characters", "how many", "A, bits", "B, bits", "Δ, bits", "standard error")
+
+
+def build(store: Store) -> None:
+    """Lay out the part and let it answer; one reads at a time, so that nobody reads what another just did."""
+    reading = Lock()
+    with gr.Column(elem_classes="cr-part", elem_id="cr-delta"):
+        shown = view("compare_view/delta", "cr-view")
+        answering(shown, lambda question, wanted: differences(store, question, wanted, reading))
+
+
+class OvertakenError(Exception):
+    """The visitor has asked for something else meanwhile."""
+
+
+def passage(store: Store, readers: Sequence[Reader], own_text: str) -> tuple[str, str, str]:
+    """The text that both read, what it is, and what of it they do not. Raises ValueError."""
+    own = bool(own_text.strip())
+    text, what = (own_text, "your own text") if own else text_for(store, readers[0], "")
+    text, note = known_to_both(readers, text)
+    if not text:
+        raise ValueError(f"A and B share no character of {what}: give another text, or choose other models")
+    if len(text) > LONGEST_READ:
+        note = f"It has {len(text):,} characters: only the first {LONGEST_READ:,} are compared. {note}".rstrip()
+    if not own and what.startswith("a passage"):
+        note = f"{note} What a network wrote is easy for its kin: paste a text that people wrote.".lstrip()
+    return text[:LONGEST_READ], what, note
+
+
+def differences(store: Store, question: Question, wanted: Callable[[], bool], reading: Lock) -> Iterator[str]:
+    """What separates the two models asked for on the text asked for. Raises ValueError."""
+    readers = sides(store, question)
+    models = pickers(store, readers)
+    text, what, note = passage(store, readers, question.text("text", LONGEST_TEXT))
+    yield answer(question.number, f"Reading {len(text):,} characters …", busy=True, **models)
+    try:
+        with reading:
+            a_bits, b_bits = (bits_of(store, reader, text, wanted) for reader in readers)
+    except OvertakenError:
+        return
+    if wanted():
+        yield _told(question, Difference(text, a_bits, b_bits), what, note)
+
+
+def bits_of(store: Store, reader: Reader, text: str, wanted: Callable[[], bool]) -> np.ndarray:
+    """The surprisals of a model on a text, worked out once. Raises OvertakenError where nobody waits any more."""
+
+    def read() -> np.ndarray:
+        pieces = []
+        for piece in surprisals(reader.decoder, reader.vocab.encode(text)):
+            if not wanted():
+                raise OvertakenError
+            pieces.append(piece)
+        return np.concatenate(pieces)
+
+    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return store.worked_out(("surprisal", reader.info.sha256, reader.checkpoint.step, digest), read)
+
+
+# ------------------------------------------------------------------------------------------------ what the view shows
+
+
+def _told(question: Question, difference: Difference, what: str, note: str) -> str:
+    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+
+    panels = difference.by_kind(), difference.by_context()
+    light, dark = (
+        figures.delta_bits_figure(panels, palette, question.width).to_json() or ""
+        for palette in (figures.LIGHT, figures.DARK)
+    )
+    return answer(
+        question.number,
+        " ".join(filter(None, [in_words(difference.whole(), what), note])),
+        part=1,
+        light=light,
+        dark=dark,
+        text=difference.text,
+        bits=[np.round(1000 * bits).astype(int).tolist() for bits in (difference.a_bits, difference.b_bits)],
+        kinds=[KINDS.index(kind) for kind in difference.kinds],
+        kind_names=KINDS,
+        figure_words=figures.delta_bits_words(panels),
+        table=_table([difference.whole(), *panels[0], *panels[1]]).told(),
+    )
+
+
+def in_words(whole: Group, what: str) -> str:
+    """The mean over a text in a sentence."""
+    from charrnn.figures import signed
+
+    delta = signed(whole.delta_bits)
+    better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")
+    over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
+    give = f" ± {whole.error_bits:.3f}" if whole.error_bits else ""
+    mean = f"Mean Δ = {delta}{give} bits a character, over {over} of {what}"
+    return f"{mean}: A needs {whole.a_bits:.3f} bits, B needs {whole.b_bits:.3f}. {better}"
+
+
+def _table(groups: Sequence[Group]) -> Table:
+    rows = [
+        [
+            Cell(group.name if group.name[0].isalpha() else f"positions {group.name}"),
+            number(group.characters, "{:,}"),
+            number(group.a_bits),
+            number(group.b_bits),
+            number(group.delta_bits, "{:+.3f}"),
+            number(group.error_bits),
+        ]
+        for group in groups
+    ]
+    return Table("The same in numbers: means over so many characters", TITLES, rows, sortable=False)

@@ -1,0 +1,189 @@
+"""Compare: two texts from the same dice."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from charrnn.sampling import Dice, SamplingSettings
+from charrnn.ui import same_dice
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
+from tests.ui.conftest import CHECKPOINTS
+from tests.ui.versus import PATIENCE, SETTINGS, always, open_compare, probabilities, side, told, written
+
+
+@pytest.fixture(scope="module")
+def store() -> Store:
+    return Store(CHECKPOINTS)
+
+
+def dice_of(store: Store, **form: Any) -> list[dict[str, Any]]:
+    return told(same_dice.both_texts(store, Question(form=form), always))
+
+
+def test_both_texts_are_what_each_model_writes_alone_and_grow_piece_by_piece(store: Store):
+    answers = dice_of(store)
+    expected = [written(name, None, SETTINGS, "ROMEO:\n", 300, 12) for name in ("rnn", "minigpt")]
+    assert answers[-1]["texts"] == expected
+    assert [len(one["texts"][0]) for one in answers] == list(range(20, 301, 20))
+    assert all(e.startswith(t) for one in answers for e, t in zip(expected, one["texts"], strict=True))
+    assert answers[0]["titles"] == ["A · Vanilla RNN", "B · MiniGPT"] and "models" not in answers[1]
+
+
+def test_where_they_part_the_die_falls_on_what_each_wrote(store: Store):
+    parting = dice_of(store)[-1]["parting"]
+    a, b = (written(name, None, SETTINGS, "ROMEO:\n", 300, 12) for name in ("rnn", "minigpt"))
+    at = next(i for i in range(300) if a[i] != b[i])
+    assert parting["at"] == at and parting["u"] == Dice(12)[at]
+    for name, shown, drew, other in zip(
+        ("rnn", "minigpt"), parting["sides"], (a[at], b[at]), (b[at], a[at]), strict=True
+    ):
+        chances = probabilities(name, "ROMEO:\n" + a[:at], 0.8)
+        ends = dict(zip(chances, np.cumsum(list(chances.values())), strict=True))
+        assert shown["drawn"]["character"] == drew and shown["other"] == other
+        assert shown["drawn"]["high"] == pytest.approx(ends[drew], abs=1e-5)
+        assert shown["drawn"]["low"] <= parting["u"] < shown["drawn"]["high"]
+        order = list(chances)
+        for row in shown["rows"]:
+            assert order[row["rank"]] == row["character"] and row["p"] == pytest.approx(
+                chances[row["character"]], abs=1e-5
+            )
+        assert {drew, other} <= {row["character"] for row in shown["rows"]} and len(shown["rows"]) == 8
+        assert [c for c, _ in shown["pieces"]] == order[: len(shown["pieces"])]
+    assert f"The first {at} characters are the same" in parting["why"]
+    assert f"falls on “{a[at]}” in A" in parting["why"] and f"on “{b[at]}” in B" in parting["why"]
+
+
+def test_a_filter_that_cuts_is_seen_where_two_settings_part(store: Store):
+    cold = side("rnn", 2000, temperature=0.8, top_k=3)
+    last = dice_of(store, A=side("rnn", 2000, temperature=0.8), B=cold, seed=1)[-1]
+    a, b = last["parting"]["sides"]
+    assert (a["kept"], b["kept"], a["of"]) == (65, 3, 65)
+    assert [row["cut"] for row in b["rows"]] == [row["rank"] >= 3 for row in b["rows"]] and any(
+        r["cut"] for r in b["rows"]
+    )
+    assert sum(row["p"] for row in b["rows"]) == pytest.approx(1)
+    assert last["texts"][1] == written("rnn", 2000, SamplingSettings(0.8, top_k=3), "ROMEO:\n", 300, 1)
+
+
+def test_the_same_twice_is_said_to_be_identical(store: Store):
+    last = dice_of(store, A=side("gru", 100), B=side("gru", 100), characters=40)[-1]
+    assert last["parting"] is None and last["texts"][0] == last["texts"][1]
+    assert last["words"].startswith("Identical: both write the same 40 characters; the same model")
+    greedy = [side("rnn", 2000, temperature=0, top_k=k) for k in (0, 5)]  # different settings that do the same
+    words = dice_of(store, A=greedy[0], B=greedy[1], characters=40)[-1]["words"]
+    assert words == "Identical: both write the same 40 characters; no die fell where they differ."
+
+
+def test_so_many_digits_that_one_sees_where_the_die_fell():
+    falls = [same_dice.Fall("a", 0, 0.0, 0.41204), same_dice.Fall("b", 1, 0.4119, 0.9)]
+    assert same_dice.digits_for(0.412, [falls[1]]) == 4 and same_dice.digits_for(0.412, falls) == 5
+    told = same_dice.why(1, 0.412, falls, 5)
+    assert told.startswith("The first character is the same, then they part: u = 0.41200 falls on “a” in A (0.00000 to")
+
+
+def test_an_older_question_stops_writing(store: Store):
+    wanted = iter([True, False])
+    assert len(told(same_dice.both_texts(store, Question(), lambda: next(wanted)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ({"A": {"temperature": 3}}, "A: temperature is 3"),
+        ({"B": {"top_p": 0}}, "B: top_p is 0"),
+        ({"B": {"top_k": None}}, "B: top_k is None"),
+        ({"A": side("none", 0)}, "there is no checkpoint 'none'"),
+        ({"A": side("rnn", 7)}, "was not saved at step 7"),
+        ({"A": {"checkpoint": 3}}, "checkpoint is 3"),
+        ({"seed": -1}, "seed is -1"),
+        ({"characters": 1001}, "number of characters is 1001: give a whole number from 1 to 1000"),
+        ({"prompt": "a" * 1001}, "at most 1000"),
+        ({"prompt": 4}, "prompt is 4"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_with_the_reason(store: Store, form: dict[str, Any], why: str):
+    with pytest.raises(ValueError, match=why):
+        dice_of(store, **form)
+
+
+def test_a_character_that_one_of_them_has_never_seen_is_left_out_of_the_prompt(store: Store):
+    last = dice_of(store, prompt="R→O", characters=20)[-1]
+    assert last["prompt"] == "RO" and "Left out 1 character that A or B has never seen: '→'." in last["words"]
+
+
+# ------------------------------------------------------------------ in a browser
+
+
+def dice_texts(page: Page) -> list[str]:
+    texts = page.locator("#cr-dice .cr-written").evaluate_all("places => places.map((place) => place.textContent)")
+    return [text.removeprefix("ROMEO:\n") for text in texts]
+
+
+def until_written(page: Page, *texts: str) -> None:
+    page.wait_for_function(
+        """(texts) => {
+            const shown = [...document.querySelectorAll('#cr-dice .cr-written')].map((place) => place.textContent);
+            return JSON.stringify(shown) === JSON.stringify(texts);
+        }""",
+        arg=["ROMEO:\n" + text for text in texts],
+        timeout=PATIENCE,
+    )
+
+
+def test_two_texts_from_the_same_dice_stand_side_by_side_and_show_why_they_part(context: BrowserContext, app: str):
+    page = open_compare(context, app)
+    a, b = (written(name, None, SETTINGS, "ROMEO:\n", 300, 12) for name in ("rnn", "minigpt"))
+    until_written(page, a, b)
+    at = next(i for i in range(300) if a[i] != b[i])
+    assert page.locator("#cr-dice mark").all_text_contents() == [a[at], b[at]]
+    assert page.locator("#cr-dice .cr-common").all_text_contents() == [a[:at]] * 2
+    u, bars = Dice(12)[at], page.locator("#cr-dice .cr-cumulative")
+    words = page.locator("#cr-dice .cr-plot-words")
+    expect(words).to_contain_text(f"u = {u:.3f}")
+    for i, (name, drew, other) in enumerate((("rnn", a[at], b[at]), ("minigpt", b[at], a[at]))):
+        chances = probabilities(name, "ROMEO:\n" + a[:at], 0.8)
+        sign = {" ": "␣", "\n": "⏎"}
+        rows = page.locator("#cr-dice .cr-list").nth(i).locator("li")
+        shown = dict(
+            zip(
+                rows.locator(".cr-sign").all_text_contents(),
+                rows.locator(".cr-chance").all_text_contents(),
+                strict=True,
+            )
+        )
+        assert list(shown.items())[:5] == [(sign.get(c, c), f"{100 * p:.2f}%") for c, p in list(chances.items())[:5]]
+        expect(rows.filter(has_text="◀ u").locator(".cr-sign")).to_have_text(sign.get(drew, drew))
+        expect(rows.filter(has_text="drew it").locator(".cr-sign")).to_have_text(sign.get(other, other))
+        order, ends = list(chances), np.cumsum(list(chances.values()))
+        high = ends[order.index(drew)]
+        label = bars.nth(i).get_attribute("aria-label") or ""
+        assert f"“{sign.get(drew, drew)}” from {high - chances[drew]:.4f} to {high:.4f}; u = {u:.4f}" in label
+        box, landed = bars.nth(i).bounding_box(), bars.nth(i).locator(".cr-landed").bounding_box()
+        die = page.locator("#cr-dice .cr-die-place").bounding_box()
+        assert box and landed and die and landed["x"] <= die["x"] + 1 <= landed["x"] + landed["width"]
+        assert die["x"] + 1 == pytest.approx(box["x"] + u * box["width"], abs=1.5)
+        assert die["y"] <= box["y"] and die["y"] + die["height"] >= box["y"] + box["height"]  # one line through both
+
+    b_side = page.locator('#cr-dice [data-side="B"]')
+    b_side.get_by_label("model").select_option("rnn")
+    until_written(page, a, a)
+    expect(words).to_have_text(
+        "Identical: both write the same 300 characters; the same model with the same settings and the same dice."
+    )
+    expect(page.locator("#cr-dice .cr-parting")).to_be_hidden()
+    b_side.get_by_label("training step").select_option("300")
+    until_written(page, a, written("rnn", 300, SETTINGS, "ROMEO:\n", 300, 12))
+    expect(page.locator("#cr-dice .cr-writer h3")).to_have_text(["A · Vanilla RNN", "B · Vanilla RNN, step 300"])
+    b_side.get_by_label("training step").select_option("2000")
+    b_side.get_by_label("temperature").fill("0")
+    b_side.get_by_label("temperature").press("Enter")
+    page.locator("#cr-dice").get_by_role("button", name="Other dice").click()
+    cold = written("rnn", None, SamplingSettings(temperature=0), "ROMEO:\n", 300, 13)
+    until_written(page, written("rnn", None, SETTINGS, "ROMEO:\n", 300, 13), cold)
+    b_side.get_by_label("temperature").fill("7")
+    b_side.get_by_label("temperature").press("Enter")
+    assert b_side.get_by_label("temperature").evaluate("input => !input.validity.valid")
+    assert dice_texts(page)[1] == cold
