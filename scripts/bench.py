@@ -29,10 +29,11 @@ from torch import Tensor
 from charrnn.cells import CELLS
 from charrnn.gradient_flow import gradient_flow
 from charrnn.model import CharRNN
+from charrnn.reference import PlainCharRNN, TorchCharRNN, gradient_norms_by_autograd
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.training import Recipe, Training
 from scripts import bench_profile
-from scripts.plain import PlainCharRNN, TorchCharRNN, gradient_norms_by_autograd, plain_training
+from scripts.plain import plain_training
 from scripts.timing import VOCAB_SIZE, columns, machine, processor, synthetic_corpus, take_turns
 
 __all__ = ["PlainCharRNN", "processor", "take_turns"]  # for those who look for them here

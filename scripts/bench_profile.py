@@ -32,8 +32,9 @@ from torch import Tensor, nn
 from charrnn.bptt import walk
 from charrnn.model import CharRNN
 from charrnn.networks import build
+from charrnn.reference import Logits, PlainCharRNN, TorchCharRNN
 from charrnn.training import Recipe
-from scripts.plain import Logits, PlainCharRNN, PlainTraining, TorchCharRNN
+from scripts.plain import PlainTraining
 from scripts.timing import VOCAB_SIZE, columns, now, synthetic_corpus, take_turns
 
 LOOP, LOOP_BACK = "loop over T", "backward: loop over T"

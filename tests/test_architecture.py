@@ -22,8 +22,8 @@ FLOORS = [
     {"corpus", "cells", "dropout", "ngram", "text_quality"},
     {"bptt", "sampling"},
     {"model", "minigpt", "same_dice", "surprisal"},
-    {"networks"},
-    {"training", "checkpoint", "gradient_flow", "line_by_line"},
+    {"networks", "reference"},
+    {"training", "checkpoint", "gradient_flow", "line_by_line", "trust"},
     {"hub", "figures"},
     {"ui"},
 ]

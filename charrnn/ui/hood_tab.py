@@ -1,4 +1,4 @@
-"""The tab Under the hood: the cell's own source with its values; where the time of a training step goes."""
+"""The tab Under the hood: the cell's own source with its values, the trust panel, where a training step's time goes."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
+from charrnn.ui.trust_panel import Measurements, panel
 
 RECORD = Path(__file__).resolve().parents[2] / "docs" / "bench_profile.json"  # part of the repository
 HOW = "python scripts/bench.py profile --json > docs/bench_profile.json"
@@ -24,6 +25,9 @@ def build(store: Store, record: Path = RECORD) -> None:
     with gr.Column(elem_classes="cr-part", elem_id="cr-cell-source"):
         source = view("hood_view/source", "cr-view")
         answering(source, lambda question, wanted: cell_lines(store, states, question))
+    measurements = Measurements()
+    with gr.Column(elem_classes="cr-part", elem_id="cr-trust"):
+        answering(view("hood_view/trust", "cr-view"), lambda question, wanted: panel(store, measurements, question))
     with gr.Column(elem_classes="cr-part"):
         gr.HTML(read("plot_view/profile_head.html"), apply_default_css=False)
         answering(plot_view(), lambda question, wanted: profile(question, record))

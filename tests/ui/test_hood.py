@@ -1,23 +1,32 @@
-"""The tab Under the hood: the cell's source with this character's numbers."""
+"""The tab Under the hood: the cell's source with this character's numbers; the trust panel."""
 
 import base64
 import json
 import re
+import threading
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import gradio
 import numpy as np
 import pytest
+import torch
 from playwright.sync_api import BrowserContext, Page, expect
 
+from charrnn.cells import LSTMCell
 from charrnn.line_by_line import read_character
 from charrnn.ui.cell_panel import States, cell_lines
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
+from charrnn.ui.trust_panel import Measurements, dice, digest, measured, of_file, panel, versions
 from charrnn.ui.wishes import Choice
 from tests.small_models import save_all
+from tests.test_trust import forgets_nothing
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import choose, text, write
+from tests.ui.test_serving import serving
 
 TEXT = "First Citizen: hear me, ye gods! " * 9
 
@@ -157,3 +166,96 @@ def test_the_source_follows_the_cursor_and_magnifies_a_unit(context: BrowserCont
     assert box
     strip.click(position={"x": (40 + 0.5) / 128 * box["width"], "y": 5})
     expect(unit).to_have_value("40")
+
+
+# ------------------------------------------------------------------ trust
+
+
+@pytest.mark.parametrize("model", ["rnn", "gru", "lstm-layernorm", "minigpt"])
+def test_the_panel_measures_every_claim_for_the_model_chosen(small: Store, model: str):
+    (answer,) = map(json.loads, panel(small, Measurements(), asked(model, {})))
+    lines = {line["claim"]: line for line in answer["lines"]}
+    assert answer["failing"] == 0 and answer["words"].startswith("All of these hold.")
+    assert ("Backpropagation by hand is autograd" in lines) == (model != "minigpt")
+    assert float(lines["A stream is one shot"]["value"]) < 1e-10
+    assert lines["torch"]["value"] == torch.__version__ and lines["gradio"]["value"] == gradio.__version__
+    reader = small.reader(model)
+    drawn = dice(reader)
+    assert drawn and lines["Server and Python write one text"]["value"] == drawn["digest"] == digest(drawn["text"])
+    assert lines["The checkpoint's file has not changed"]["value"] == reader.info.sha256[:12]
+
+
+def test_a_file_that_changed_and_a_version_that_is_another_are_told(tmp_path: Path):
+    store = Store(save_all(tmp_path))
+    reader = store.reader("gru")
+    with (tmp_path / "gru" / "model.safetensors").open("ab") as file:
+        file.write(b" ")
+    assert [line["holds"] for line in of_file(reader)] == [False, None]
+    pins = tmp_path / "requirements.txt"
+    pins.write_text("torch==1.0.0")
+    lines = {line["claim"]: line["holds"] for line in versions(pins)}
+    assert lines["torch"] is False and lines["numpy"] is None
+
+
+def test_who_waits_for_a_measurement_shares_the_next_one(small: Store, monkeypatch: pytest.MonkeyPatch):
+    began, go_on, measurements = threading.Event(), threading.Event(), Measurements()
+    count = []
+
+    def slow(reader: Any) -> list[dict[str, Any]]:
+        count.append(reader)
+        began.set()
+        assert go_on.wait(30)
+        return measured(reader)
+
+    monkeypatch.setattr("charrnn.ui.trust_panel.measured", slow)
+    threads = [threading.Thread(target=measurements.of, args=[small.reader("gru")]) for _ in range(5)]
+    threads[0].start()
+    assert began.wait(30)
+    for thread in threads[1:]:
+        thread.start()
+    while measurements.waiting < 4:
+        time.sleep(0.01)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert len(count) == 2
+
+
+def checks(page: Page) -> dict[str, list[str]]:
+    """The lines of the trust panel: claim → [state, measured, how]."""
+    return page.evaluate(
+        """Object.fromEntries([...document.querySelectorAll('.cr-checks li')].map((line) => {
+            const part = (name) => line.querySelector('.cr-' + name).textContent;
+            return [part('claim'), [part('check-state'), part('measured'), part('how')]];
+        }))"""
+    )
+
+
+def test_the_trust_panel_ticks_what_holds_and_names_a_planted_bug(
+    context: BrowserContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with serving(save_all(tmp_path)) as (store, address):
+        page = open_page(context, address)
+        choose(page, "lstm")
+        page.get_by_role("tab", name="Under the hood").click()
+        summary = page.locator(".cr-trust summary")
+        expect(page.locator(".cr-checks li")).to_have_count(0)
+        summary.click()
+        expect(summary).to_contain_text("✓ every claim holds")
+        found = checks(page)
+        drawn = dice(store.reader("lstm"))
+        assert drawn and found["The page's sampler writes it too"][:2] == ["✓ holds", drawn["digest"]]
+        assert "120 of 120 characters" in found["The page's sampler writes it too"][2]
+        assert found["The lstm cell is torch.nn.LSTM"][0] == "✓ holds"
+        assert float(found["The lstm cell is torch.nn.LSTM"][1]) < 1e-12
+        assert found["torch"][1] == torch.__version__
+
+        monkeypatch.setattr(LSTMCell, "update", forgets_nothing)
+        page.get_by_role("button", name="Measure again").click()
+        expect(summary).to_contain_text("lines fail")
+        found = checks(page)
+        wrong = [claim for claim, (state, _, _) in found.items() if state == "✗ FAILS"]
+        assert {"The lstm cell is torch.nn.LSTM", "Backpropagation by hand is autograd"} <= set(wrong)
+        assert found["The gru cell is torch.nn.GRU"][0] == "✓ holds"
+        assert float(found["The lstm cell is torch.nn.LSTM"][1]) > 1e-3
+        expect(page.locator("#cr-trust .cr-plot-words")).to_contain_text("The lstm cell is torch.nn.LSTM")

@@ -47,6 +47,7 @@ class Row {
     this.canvas.height = 1;
     this.canvas.setAttribute("aria-hidden", "true");
     strip.append(this.canvas);
+    strip.title = "colours from −" + this.end + " to " + this.end;
     this.marks = value.units.map(() => strip.appendChild(made("i", "cr-mark")));
     if (value.units.length) {
       strip.addEventListener("click", (event) => {
@@ -59,7 +60,7 @@ class Row {
     const span = "min " + figure(value.least) + " · mean " + figure(value.mean) + " · max " + figure(value.most);
     const foot = made("div", "cr-value-foot");
     const more = this.numbers.length > FIRST ? "  …" : "";
-    foot.append(made("span", "cr-first", first + more), made("span", "cr-span", span + " · colours ±" + this.end));
+    foot.append(made("span", "cr-first", first + more), made("span", "cr-span", span));
     this.node.append(head, strip, foot);
   }
 

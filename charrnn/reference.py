@@ -1,0 +1,115 @@
+"""
+Another way to the same numbers: a plain loop in the lab sheet's shape, and torch.nn.
+
+Not the project's own equations but what they are held against, for correctness and for speed: `copy_weights` makes each
+of these the same network.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from charrnn.model import CharRNN
+
+
+class PlainCell(nn.Module):
+    """One step as two linear layers."""
+
+    def __init__(self, in_dim: int, hidden_dim: int):
+        super().__init__()
+        self.W_ih = nn.Linear(in_dim, hidden_dim, bias=False)
+        self.W_hh = nn.Linear(hidden_dim, hidden_dim)
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        return torch.tanh(self.W_ih(x) + self.W_hh(h))
+
+
+class PlainCharRNN(nn.Module):
+    """The network in the shape of the lab sheet: an embedding, a Python loop over the cell, a head."""
+
+    def __init__(self, vocab_size: int, hidden_dim: int):
+        super().__init__()
+        self.embed = nn.Embedding(vocab_size, hidden_dim)
+        self.cell = PlainCell(hidden_dim, hidden_dim)
+        self.head = nn.Linear(hidden_dim, vocab_size)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids (B, T) -> logits (B, T, V), from a zero state."""
+        x = self.embed(ids)
+        h = x.new_zeros(len(ids), x.shape[-1])
+        states = []
+        for t in range(ids.shape[1]):
+            h = self.cell(x[:, t], h)
+            states.append(h)
+        return self.head(torch.stack(states, dim=1))
+
+    @torch.no_grad()
+    def write(self, ids: Tensor, n: int, temperature: float) -> Tensor:
+        """ids (B, T) continued by n characters, none filtered and no state kept."""
+        x = self.embed(ids)
+        h = x.new_zeros(len(ids), x.shape[-1])
+        for t in range(ids.shape[1]):
+            h = self.cell(x[:, t], h)
+        written = [ids]
+        for _ in range(n):
+            probs = F.softmax(self.head(h) / temperature, dim=-1)
+            last = torch.multinomial(probs, 1)  # (B, 1)
+            written.append(last)
+            h = self.cell(self.embed(last.squeeze(1)), h)
+        return torch.cat(written, dim=1)
+
+    def copy_weights(self, model: CharRNN) -> "PlainCharRNN":
+        self.load_state_dict(model.state_dict())  # the lab sheet's names are the project's
+        return self
+
+
+class TorchCharRNN(nn.Module):
+    """The same network with `torch.nn.RNN`, `GRU` or `LSTM` between embedding and head."""
+
+    LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+    def __init__(self, vocab_size: int, hidden_dim: int, cell: str = "rnn"):
+        super().__init__()
+        self.embed = nn.Embedding(vocab_size, hidden_dim)
+        self.rnn = self.LAYERS[cell](hidden_dim, hidden_dim, batch_first=True)
+        self.head = nn.Linear(hidden_dim, vocab_size)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids (B, T) -> logits (B, T, V), from a zero state."""
+        return self.head(self.rnn(self.embed(ids))[0])
+
+    def copy_weights(self, model: CharRNN) -> "TorchCharRNN":
+        self.embed.load_state_dict(model.embed.state_dict())
+        self.head.load_state_dict(model.head.state_dict())
+        weights = {"weight_ih_l0": model.cell.W_ih.weight, "weight_hh_l0": model.cell.W_hh.weight}
+        biases = {"bias_ih_l0": torch.zeros_like(model.cell.W_hh.bias), "bias_hh_l0": model.cell.W_hh.bias}
+        self.rnn.load_state_dict(weights | biases)
+        return self
+
+
+class Logits(nn.Module):
+    """One of the project's own networks as those above are: ids (B, T) -> logits (B, T, V)."""
+
+    def __init__(self, network: Any):
+        super().__init__()
+        self.network = network
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.network.fast_forward(ids)[0]
+
+
+def gradient_norms_by_autograd(model: CharRNN, windows: Tensor) -> Tensor:
+    """
+    What the gradient-flow curve is made of, the plain way: one autograd pass through the loop, every state retained.
+
+    windows (N, K + 2) of ids: K + 1 states, the loss at the last of them -> norms (N, K + 1), lag 0 first.
+    """
+    states, state = [], model.cell.initial_state(len(windows))
+    for t in range(windows.shape[1] - 1):
+        state = model.cell(model.embed(windows[:, t]), state)
+        states.append(state.h)
+    loss = F.cross_entropy(model.head(states[-1]), windows[:, -1], reduction="sum")
+    gradients = torch.autograd.grad(loss, states)
+    return torch.stack([gradient.norm(dim=-1) for gradient in reversed(gradients)], dim=1)

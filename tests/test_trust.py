@@ -1,0 +1,87 @@
+"""What the trust panel claims holds, and it notices when it does not."""
+
+import math
+
+import pytest
+import torch
+
+from charrnn import model, trust
+from charrnn.bptt import vanilla
+from charrnn.cells import CELLS, GRUCell, LSTMCell, LSTMGates, LSTMState, VanillaRNNCell, sigmoid, split, tanh
+from charrnn.networks import build
+from charrnn.sampling import SamplingSettings
+from tests.small_models import SMALL
+
+V = 13
+IDS = [(7 * i * i + 3 * i) % V for i in range(60)]
+
+
+def network_of(name):
+    rng = torch.Generator().manual_seed(1)
+    network = build(SMALL[name], V)
+    for parameter in network.parameters():
+        parameter.data.copy_(0.3 * torch.randn(parameter.shape, generator=rng))
+    return network
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_every_cell_is_that_of_torch(kind):
+    check = trust.cell_is_torch(kind)
+    assert check.holds and 0 < check.difference < 1e-13
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_network_keeps_its_limits(name):
+    network = network_of(name)
+    weights = {key: weight.clone() for key, weight in network.state_dict().items()}
+    checks = [trust.gradient_is_slope(network, IDS), trust.stream_is_one_shot(network, IDS)]
+    if name != "minigpt":
+        checks.append(trust.by_hand_is_autograd(network, IDS))  # pyright: ignore[reportArgumentType]
+    assert [check.claim for check in checks if not check.holds] == []
+    assert all(torch.equal(weight, weights[key]) for key, weight in network.state_dict().items())
+    steps, sample = trust.written(network, IDS[:4], 50, SamplingSettings(0.8, top_k=9), 3)
+    assert steps == sample and len(steps) == 50
+
+
+def forgets_nothing(self, from_input, from_state, state):
+    i, _, g, o = split(from_input + from_state, 4)
+    c = state.c + sigmoid(i) * tanh(g)
+    h = sigmoid(o) * tanh(c)
+    return LSTMState(h, c), LSTMGates(i, i, g, o)
+
+
+def test_a_planted_bug_in_a_cell_is_found(monkeypatch):
+    monkeypatch.setattr(LSTMCell, "update", forgets_nothing)
+    check = trust.cell_is_torch("lstm")
+    assert not check.holds and check.difference > 1e-3
+    assert not trust.by_hand_is_autograd(network_of("lstm"), IDS).holds  # pyright: ignore[reportArgumentType]
+    assert trust.cell_is_torch("gru").holds
+
+
+def test_a_planted_bug_on_the_way_back_is_found(monkeypatch):
+    """A gradient wrong by a thousandth, at each step: neither torch.nn nor the slope of the loss agrees."""
+    right = vanilla.step_back
+
+    def wrong(at, d_state, above, norms, d_sums):
+        before = right(at, d_state, above, norms, d_sums)
+        d_sums.h.mul_(1.001)
+        return before
+
+    monkeypatch.setattr(vanilla, "step_back", wrong)
+    assert not trust.cell_is_torch("rnn").holds
+    assert not trust.gradient_is_slope(network_of("rnn"), IDS).holds
+
+
+def test_a_planted_bug_in_the_writing_is_found(monkeypatch):
+    right = model.Decoder._next
+    monkeypatch.setattr(model.Decoder, "_next", lambda self, id, state: right(self, (id + 1) % V, state))
+    assert not trust.stream_is_one_shot(network_of("gru"), IDS).holds
+
+
+def test_weights_that_are_no_numbers_keep_no_limit():
+    network = network_of("gru")
+    network.head.bias.data[0] = math.nan  # pyright: ignore[reportOptionalMemberAccess]
+    assert not trust.stream_is_one_shot(network, IDS).holds
+    assert not trust.gradient_is_slope(network, IDS).holds
+    assert trust._largest(1.0, math.nan, 2.0) != 2.0
+    assert {VanillaRNNCell, GRUCell, LSTMCell} == set(CELLS.values())
