@@ -139,8 +139,8 @@ def test_a_text_is_coloured_by_what_separates_its_readers(context: BrowserContex
         assert spans.nth(i).evaluate("span => span.classList.contains('cr-here')")
     strong = np.abs(plain.delta_bits) > 1.01
     lines = spans.evaluate_all("all => all.map((span) => [span.className, getComputedStyle(span).backgroundColor])")
-    assert all(("cr-more" in lines[i][0]) == (plain.delta_bits[i] > 0) for i in np.flatnonzero(strong))
-    assert all(("cr-less" in lines[i][0]) == (plain.delta_bits[i] < 0) for i in np.flatnonzero(strong))
+    assert all(("cr-b-better" in lines[i][0]) == (plain.delta_bits[i] > 0) for i in np.flatnonzero(strong))
+    assert all(("cr-a-better" in lines[i][0]) == (plain.delta_bits[i] < 0) for i in np.flatnonzero(strong))
     for i in np.flatnonzero(strong):
         red, _, blue = (int(channel) for channel in lines[i][1][4:-1].split(","))
         assert (red > blue) == (plain.delta_bits[i] > 0)  # orange above zero, blue below

@@ -149,19 +149,19 @@ def test_two_texts_from_the_same_dice_stand_side_by_side_and_show_why_they_part(
         rows = page.locator("#cr-dice .cr-list").nth(i).locator("li")
         shown = dict(
             zip(
-                rows.locator(".cr-sign").all_text_contents(),
+                rows.locator(".cr-letter").all_text_contents(),
                 rows.locator(".cr-chance").all_text_contents(),
                 strict=True,
             )
         )
         assert list(shown.items())[:5] == [(sign.get(c, c), f"{100 * p:.2f}%") for c, p in list(chances.items())[:5]]
-        expect(rows.filter(has_text="◀ u").locator(".cr-sign")).to_have_text(sign.get(drew, drew))
-        expect(rows.filter(has_text="drew it").locator(".cr-sign")).to_have_text(sign.get(other, other))
+        expect(rows.filter(has_text="◀ u").locator(".cr-letter")).to_have_text(sign.get(drew, drew))
+        expect(rows.filter(has_text="drew it").locator(".cr-letter")).to_have_text(sign.get(other, other))
         order, ends = list(chances), np.cumsum(list(chances.values()))
         high = ends[order.index(drew)]
         label = bars.nth(i).get_attribute("aria-label") or ""
         assert f"“{sign.get(drew, drew)}” from {high - chances[drew]:.4f} to {high:.4f}; u = {u:.4f}" in label
-        box, landed = bars.nth(i).bounding_box(), bars.nth(i).locator(".cr-landed").bounding_box()
+        box, landed = bars.nth(i).bounding_box(), bars.nth(i).locator(".cr-fallen").bounding_box()
         die = page.locator("#cr-dice .cr-die-place").bounding_box()
         assert box and landed and die and landed["x"] <= die["x"] + 1 <= landed["x"] + landed["width"]
         assert die["x"] + 1 == pytest.approx(box["x"] + u * box["width"], abs=1.5)

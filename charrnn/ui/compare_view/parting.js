@@ -25,13 +25,16 @@ function bar(side, title, u) {
     const piece = part("i", "", p >= LEAST_FOR_A_SIGN ? visible(sign) : "");
     piece.style.width = 100 * p + "%";
     piece.title = `${visible(sign)} ${percent(p)}, from ${end.toFixed(4)} to ${(end + p).toFixed(4)}`;
-    piece.classList.toggle("cr-landed", sign === character);
+    if (sign === character) {
+      piece.className = "cr-fallen";
+      piece.style.textAlign = u > (low + high) / 2 ? "left" : "right"; // beside the die, not under it
+    }
     piece.classList.toggle("cr-others", sign === side.other);
     track.append(piece);
     end += p;
   }
   if (side.pieces.every(([sign]) => sign !== character)) {
-    const thin = part("i", "cr-landed cr-thin"); // too unlikely for a piece of its own, and drawn all the same
+    const thin = part("i", "cr-fallen cr-thin"); // too unlikely for a piece of its own, and drawn all the same
     thin.style.left = 100 * low + "%";
     thin.style.width = 100 * (high - low) + "%";
     track.append(thin);
@@ -50,13 +53,13 @@ function list(side, title, otherName) {
     const item = part("li", row.cut ? "cr-gone" : "");
     const drawn = row.character === side.drawn.character;
     const note = drawn ? "◀ u" : row.character === side.other ? `${otherName} drew it` : "";
-    item.classList.toggle("cr-landed", drawn);
+    item.classList.toggle("cr-fallen", drawn);
     const track = part("span", "cr-length");
     const fill = part("i", "");
     fill.style.width = (100 * row.p) / most + "%";
     track.append(fill);
     item.title = row.cut ? "cut by a filter" : `from ${row.from.toFixed(4)} to ${(row.from + row.p).toFixed(4)} of the bar`;
-    const parts = [part("span", "cr-rank", row.rank + 1 + "."), part("span", "cr-sign", visible(row.character))];
+    const parts = [part("span", "cr-rank", row.rank + 1 + "."), part("span", "cr-letter", visible(row.character))];
     item.append(...parts, track, part("span", "cr-chance", row.cut ? "cut" : percent(row.p)), part("span", "cr-told", note));
     rows.append(item);
   }

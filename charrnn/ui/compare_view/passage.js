@@ -42,8 +42,8 @@ export function passageIn(box) {
       const level = Math.round(127 * Math.max(-1, Math.min(1, bits / FULL_BITS)));
       span.style.background = palette.fills[level + 127];
       span.style.color = palette.inks[level + 127];
-      span.classList.toggle("cr-more", bits >= UNDERLINED_BITS);
-      span.classList.toggle("cr-less", bits <= -UNDERLINED_BITS);
+      span.classList.toggle("cr-b-better", bits >= UNDERLINED_BITS);
+      span.classList.toggle("cr-a-better", bits <= -UNDERLINED_BITS);
     });
   }
 
