@@ -1,6 +1,7 @@
 // What separates two models on a text: the text itself, coloured by Δ bits, and the same by kind and by context.
 
 import { asking } from "../asking.js";
+import { page } from "../page.js";
 import { figureIn } from "../plot_view/figure.js";
 import { tableIn } from "../table_view/table.js";
 import { passageIn } from "./passage.js";
@@ -23,15 +24,16 @@ export function mount({ element, send }) {
   const showTable = tableIn($(".cr-table"));
 
   form.addEventListener("change", (event) => event.target !== own && view.ask());
+  function read(passage) {
+    own.value = text = passage;
+    view.ask();
+  }
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    text = own.value;
-    view.ask();
+    read(own.value);
   });
-  $(".cr-default").addEventListener("click", () => {
-    own.value = text = "";
-    view.ask();
-  });
+  $(".cr-of-write").addEventListener("click", () => read(page.live?.text || ""));
+  $(".cr-default").addEventListener("click", () => read(""));
 
   return (value) => {
     const answer = view.answered(value);
