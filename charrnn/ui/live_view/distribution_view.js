@@ -8,7 +8,7 @@ const ROWS = 11;
 const percent = (p) => (100 * p).toFixed(2);
 const LABELS = { temperature: "temperature", top_k: "top-k", top_p: "top-p", min_p: "min-p" };
 const OFF = { temperature: () => false, top_k: (k) => k === 0, top_p: (p) => p === 1, min_p: (p) => p === 0 };
-const BARS = ["cr-taken", "cr-solid", "cr-ghost"];
+const BARS = ["cr-taken", "cr-drawn-from", "cr-tempered", "cr-ghost"]; // each over the one before
 
 export class DistributionView {
   constructor(box) {
@@ -44,8 +44,8 @@ export class DistributionView {
     track.firstChild.append(...bars);
     row.append(sign, track);
     this.list.append(row);
-    const [taken, solid, ghost] = bars;
-    return { row, sign, taken, solid, ghost, cells: this.cells(row) };
+    const [taken, drawnFrom, temperedTo, ghost] = bars;
+    return { row, sign, taken, drawnFrom, temperedTo, ghost, cells: this.cells(row) };
   }
 
   summary(row) {
@@ -108,7 +108,7 @@ export class DistributionView {
     const tempered = stages[1];
     const most = Math.max(d.raw[0], tempered[0], d.probs[0]);
     const width = (p) => (100 * p) / most + "%";
-    this.rows.forEach(({ row, sign, taken, solid, ghost, cells }, place) => {
+    this.rows.forEach(({ row, sign, taken, drawnFrom, temperedTo, ghost, cells }, place) => {
       row.hidden = place >= ranks.length;
       if (row.hidden) return;
       const rank = ranks[place];
@@ -120,7 +120,8 @@ export class DistributionView {
       row.title = by === null ? "" : "cut by " + LABELS[by];
       sign.textContent = visible(record.vocabulary[d.order[rank]]);
       ghost.style.width = width(d.raw[rank]);
-      solid.style.width = by === null ? width(d.probs[rank]) : 0;
+      drawnFrom.style.width = by === null ? width(d.probs[rank]) : 0;
+      temperedTo.style.width = by === null ? width(tempered[rank]) : 0; // the filters only add to those that stay
       taken.style.width = width(tempered[rank]);
       cells.forEach((cell, at) => {
         const cutBefore = by !== null && at > STAGES.indexOf(by) + 1;
