@@ -129,10 +129,17 @@ export function mount({ element, send }) {
 
   function modelChanged() {
     page.checkpoint = { name: model().name, step: valueOf("step") };
-    if (page.state === "writing") share.goesOn();
     page.emit("measuring");
+    if ($("#cr-again").checked && hasWritten() && !page.lost) {
+      share.wroteAgain();
+      setState("writing");
+      click("again");
+      return;
+    }
+    if (page.state === "writing") share.goesOn();
     send("model", request());
   }
+  const hasWritten = () => page.state !== "empty" && page.live?.record?.length > page.live.record.prompt;
 
   $("#cr-model").addEventListener("change", () => {
     showModel();
@@ -176,7 +183,7 @@ export function mount({ element, send }) {
 
   const primary = $('[data-action="write"]');
   function showState() {
-    const words = { writing: "Pause", paused: "Resume" };
+    const words = { writing: "Pause", paused: hasWritten() ? "Resume" : "Write on" };
     primary.firstElementChild.textContent = words[page.state] || "Write";
     $('[data-action="stop"]').disabled = !(page.state === "writing" || page.state === "paused");
     $('[data-action="step"]').disabled = page.state === "writing";
@@ -222,12 +229,21 @@ export function mount({ element, send }) {
       setState("empty");
       click("clear");
     },
+    read() {
+      closeDrawer();
+      share.strayed();
+      page.passage = $("#cr-passage").value;
+      page.emit("passage");
+      send("read", { ...request(), passage: page.passage });
+    },
   };
   const unlessLost = (act) => () => (page.lost ? page.emit("lost") : act());
   const actions = Object.fromEntries(Object.entries(clicked).map(([name, act]) => [name, unlessLost(act)]));
   for (const [name, act] of Object.entries(actions)) $(`[data-action="${name}"]`).addEventListener("click", act);
 
   const share = sharing(element, request);
+  page.on("branched", share.goesOn);
+  page.on("strayed", share.strayed);
   const open = opening(element, SPEEDS, show);
   const closeDrawer = drawer($("#cr-settings"), $(".cr-open"), $(".cr-close"));
   listenToKeys(actions, closeDrawer);

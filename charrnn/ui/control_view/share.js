@@ -79,6 +79,16 @@ export function sharing(element, request) {
       begun = recipe();
       mixed = false;
     },
+    /** Another text, not what the settings write. */
+    strayed() {
+      mixed = true;
+    },
+    /** The same with another checkpoint. */
+    wroteAgain() {
+      const recipes = [begun, recipe()].map((json) => json && JSON.stringify(JSON.parse(json).slice(0, 6)));
+      mixed ||= recipes[0] !== recipes[1];
+      begun = recipe();
+    },
     goesOn() {
       mixed ||= withoutLength(recipe()) !== withoutLength(begun);
     },

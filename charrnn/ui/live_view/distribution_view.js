@@ -31,7 +31,10 @@ export class DistributionView {
     const row = document.createElement("tr");
     const sign = document.createElement("th");
     sign.scope = "row";
-    sign.className = "cr-sign";
+    const choice = document.createElement("button"); // branching.js listens to the whole row
+    choice.type = "button";
+    choice.className = "cr-sign";
+    sign.append(choice);
     const track = document.createElement("td");
     const bars = BARS.map((name) => {
       const bar = document.createElement("i");
@@ -45,7 +48,7 @@ export class DistributionView {
     row.append(sign, track);
     this.list.append(row);
     const [taken, drawnFrom, temperedTo, ghost] = bars;
-    return { row, sign, taken, drawnFrom, temperedTo, ghost, cells: this.cells(row) };
+    return { row, sign: choice, taken, drawnFrom, temperedTo, ghost, cells: this.cells(row) };
   }
 
   summary(row) {
@@ -119,6 +122,7 @@ export class DistributionView {
       row.classList.toggle("cr-landed", rank === landed);
       row.title = by === null ? "" : "cut by " + LABELS[by];
       sign.textContent = visible(record.vocabulary[d.order[rank]]);
+      sign.setAttribute("aria-label", "Write " + quoted(record.vocabulary[d.order[rank]]) + " here");
       ghost.style.width = width(d.raw[rank]);
       drawnFrom.style.width = by === null ? width(d.probs[rank]) : 0;
       temperedTo.style.width = by === null ? width(tempered[rank]) : 0; // the filters only add to those that stay

@@ -29,6 +29,8 @@ export class TextRecord {
     this.size = this.vocabulary.length;
     this.startLogits = new Float32Array(bytes(start.start_logits).buffer);
     this.startDraw = start.start_draw;
+    this.edits = start.edits || []; // [[position from the first written character, character], …]
+    this.chosen = new Set(this.edits.map(([at]) => at));
     this.characters = [];
     this.room(256);
   }
@@ -47,6 +49,27 @@ export class TextRecord {
 
   get length() {
     return this.characters.length;
+  }
+
+  /** Go back to where a message branches off; false where that lies beyond what has come. */
+  branch(message) {
+    if (message.from > this.length) return false;
+    this.characters.length = message.from;
+    this.serial = message.serial;
+    this.edits = message.edits;
+    this.chosen = new Set(this.edits.map(([at]) => at));
+    return this.append(message);
+  }
+
+  /** Whether the visitor put the character at position i there. */
+  isChosen(i) {
+    return this.chosen.has(i - this.prompt);
+  }
+
+  /** How many characters this text and another have in common from their beginning. */
+  common(other) {
+    const differs = this.characters.findIndex((character, i) => character !== other.characters[i]);
+    return differs < 0 ? this.length : differs;
   }
 
   /** Append what a message brings; false where messages are missing in between. */

@@ -1,8 +1,11 @@
 // The text: a line is a block, a character is a target.
 
+import { hang } from "./ladder.js";
+
 export class TextView {
   constructor(box) {
     this.box = box;
+    this.laddered = false;
     this.clear();
   }
 
@@ -28,12 +31,34 @@ export class TextView {
       span.position = i;
       if (i < record.prompt) span.className = "cr-given";
       if (character === "\n") span.classList.add("cr-newline");
+      if (record.isChosen(i)) {
+        span.classList.add("cr-chosen");
+        span.title = "chosen, not drawn";
+      }
+      if (this.laddered) hang(span, record, i);
       colour(span, i);
       this.spans.push(span);
       this.line.append(span);
       if (character === "\n") this.line = null;
     }
     if (follow) this.box.scrollTop = this.box.scrollHeight;
+  }
+
+  /** Keep only the first so many characters. */
+  cut(length) {
+    for (const span of this.spans.splice(length)) span.remove();
+    if (this.marked && this.marked.position >= length) this.marked = null;
+    const last = this.spans.at(-1);
+    const line = last ? last.parentElement : null;
+    while (this.box.lastElementChild !== line) this.box.lastElementChild.remove();
+    this.line = last && last.textContent !== "\n" ? line : null;
+  }
+
+  /** Show or hide the likeliest characters under each. */
+  ladder(record, shown) {
+    this.laddered = shown;
+    this.box.classList.toggle("cr-laddered", shown);
+    if (shown && record) this.spans.forEach((span, i) => hang(span, record, i));
   }
 
   /** Frame the character under the cursor. */

@@ -3,14 +3,18 @@
 
 import { onTrouble } from "../connection.js";
 import { onTheme, page, quoted } from "../page.js";
+import { branching } from "./branching.js";
 import { number, rowWord, showCaptions, symbol, titleOf } from "./captions.js";
 import { DistributionView } from "./distribution_view.js";
 import { Heatmap } from "./heatmap.js";
 import { HeatmapTools } from "./heatmap_tools.js";
+import { surpriseWords } from "./ladder.js";
+import { Notice } from "./notice.js";
 import { Palette } from "./palette.js";
 import { distribution } from "./sampler.js";
 import { Switches } from "./switches.js";
 import { TextRecord } from "./text_record.js";
+import { showTextTitle } from "./text_title.js";
 import { TextView } from "./text_view.js";
 
 const HORIZON = 0.25; // seconds within which a backlog is drawn, whatever the speed
@@ -23,6 +27,7 @@ export function mount({ element, send }) {
   const text = new TextView($(".cr-text"));
   const next = new DistributionView($(".cr-distribution"));
   const map = new Heatmap($(".cr-canvas"), $(".cr-lens"));
+  const notice = new Notice($(".cr-notice"));
   let palette;
   let record = null;
   let drawn = 0; // characters on the page; record.length is what has arrived
@@ -65,6 +70,7 @@ export function mount({ element, send }) {
   function describe() {
     const words = sentence();
     $(".cr-values").textContent = words;
+    $(".cr-surprise").textContent = record ? surpriseWords(record, cursor()) : "";
     const likely = next.latest
       ? next.latest.order.slice(0, 3).map((id, rank) => quoted(record.vocabulary[id]) + " " + (100 * next.latest.probs[rank]).toFixed(0) + "%")
       : [];
@@ -114,19 +120,8 @@ export function mount({ element, send }) {
   function recolour() {
     text.box.classList.toggle("cr-coloured", unit !== null);
     if (record) text.spans.forEach(colour);
-    const title = $(".cr-text-title");
-    title.replaceChildren("text");
-    if (unit !== null) {
-      const name = document.createElement("b");
-      name.textContent = unitName(unit);
-      const off = document.createElement("button");
-      off.type = "button";
-      off.textContent = "×";
-      off.className = "cr-uncolour";
-      off.setAttribute("aria-label", "Remove the colours");
-      off.addEventListener("click", () => paint(unit));
-      title.append(", coloured by " + (map.change ? "Δ" : "") + symbol(record.view.name) + " of ", name, " ", off);
-    }
+    const of = record ? (map.change ? "Δ" : "") + symbol(record.view.name) : "";
+    showTextTitle($(".cr-text-title"), unit === null ? null : unitName(unit), of, () => paint(unit));
   }
 
   /** Colour the text by a unit; the same unit once more takes the colours away. */
@@ -148,43 +143,54 @@ export function mount({ element, send }) {
 
   // ------------------------------------------------------------------ messages
 
-  function notice(said) {
-    const box = $(".cr-notice");
-    box.hidden = !said;
-    if (!said) return;
-    box.classList.toggle("cr-problem", said.kind === "problem");
-    box.firstElementChild.textContent = said.text;
-  }
-
   /** A text, or the one that stands here as another model reads it, or with something else of the model to see. */
   function begin(message) {
     const before = record;
     record = new TextRecord(message);
     record.append(message);
     const sameRun = before && message.run === before.run;
-    const stands = sameRun && before.prompt === record.prompt && before.characters.every((c, i) => i >= drawn || c === record.characters[i]);
+    const stays = sameRun && before.prompt === record.prompt ? Math.min(drawn, record.common(before)) : 0;
     askedAt = -Infinity;
     hovered = null;
     if (!sameRun) pinned = marked = null;
     if (unit !== null && unit >= record.rows) unit = null;
     if (marked !== null && marked >= record.rows) marked = null;
-    if (!stands) {
-      text.clear();
-      drawn = credit = 0;
-      advance(message.instant); // prompt, example or a re-read text: at once
+    if (message.parted !== undefined) sameRun ? (pinned = message.parted - 1) : page.emit("strayed"); // where texts part
+    if (!stays || stays < drawn) {
+      cut(stays);
+      advance(message.instant - stays); // prompt, example or a re-read text: at once
     }
+    if (text.laddered) text.ladder(record, true);
     switches.show(record);
     recolour();
     arrange();
   }
 
+  /** Take away what stands from a position on. */
+  function cut(length) {
+    text.cut(length);
+    drawn = Math.min(drawn, length);
+    credit = 0;
+  }
+
+  /** Another character at one place; false where what stands before it has not all come. */
+  function branch(message) {
+    if (!record.branch(message)) return false;
+    cut(message.from);
+    hovered = null;
+    return true;
+  }
+
   function receive(value) {
     const message = JSON.parse(value);
-    if (message.notice !== undefined) notice(message.notice);
+    if (message.text !== undefined && message.serial < record?.serial) return; // it was on its way while the text changed
+    showKept(message);
+    if (message.notice !== undefined) notice.show(message.notice);
     if (message.kind === "start") begin(message);
     if (message.text !== undefined) {
       if (!record || message.run !== record.run) return; // what a text that is gone still had on its way
-      if (message.kind === "more" && !record.append(message)) missed = Math.max(missed, message.serial);
+      const fits = { start: () => true, more: () => record.append(message), branch: () => branch(message) };
+      if (!fits[message.kind]()) missed = Math.max(missed, message.serial);
       if (missed > record.serial) askAgain();
       if (missed >= message.serial) return;
       page.stats.columns = record.length;
@@ -322,8 +328,19 @@ export function mount({ element, send }) {
     },
   });
   const tools = new HeatmapTools(element, map, () => ({ record, drawn, palette }), arrange);
-  $(".cr-notice button").addEventListener("click", () => notice(null));
-  onTrouble((words) => notice({ kind: "problem", text: words }));
+  onTrouble((words) => notice.show({ kind: "problem", text: words }));
+
+  const showKept = branching({
+    element,
+    send,
+    live: () => ({ record, drawn, cursor: cursor(), shown: element.offsetParent !== null }),
+    say: (words) => notice.show({ kind: "note", text: words }),
+  });
+  $(".cr-ladder").addEventListener("click", () => {
+    text.ladder(record, !text.laddered);
+    $(".cr-ladder").setAttribute("aria-pressed", text.laddered);
+    pointed(true);
+  });
 
   new ResizeObserver(() => {
     map.measure();

@@ -36,6 +36,15 @@ export function mount({ element, send }) {
   });
   if (fieldset) page.on("measuring", view.ask);
 
+  const take = element.querySelector(".cr-take"); // the passage that the tab Write reads
+  const offer = () => take && (take.hidden = !page.passage);
+  take?.addEventListener("click", () => {
+    own.value = page.passage;
+    form.requestSubmit();
+  });
+  page.on("passage", offer);
+  offer();
+
   return (value) => {
     const answer = view.answered(value);
     if (!answer) return;

@@ -1,0 +1,68 @@
+"""A passage of the visitor's own: read, not written."""
+
+import math
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.sampling import Dice, SamplingSettings, generate
+from tests.ui.page_actions import columns, set_speed, settled, text
+from tests.ui.test_branching import probabilities, put_cursor
+from tests.ui.test_write_tab import states
+
+PASSAGE = "To be, or not to be: that is the question:\nWhether 'tis nobler"
+
+
+def read(page: Page, passage: str) -> None:
+    page.evaluate("document.querySelector('.cr-reading').open = true")
+    page.locator("#cr-passage").fill(passage)
+    page.locator('[data-action="read"]').click()
+
+
+def test_a_passage_is_read_walked_through_and_written_on(page: Page, checkpoint: Checkpoint):
+    before = text(page)
+    read(page, "é" + PASSAGE)
+    page.wait_for_function("passage => charrnn.live.text === passage", arg=PASSAGE)
+    expect(page.locator(".cr-notice")).to_contain_text("'é' at position 0")
+    assert text(page) == PASSAGE and page.locator(".cr-given").count() == len(PASSAGE)
+    np.testing.assert_allclose(columns(page), states(checkpoint, PASSAGE), rtol=1e-3, atol=1e-5)
+    probs = probabilities(checkpoint, PASSAGE)
+    for position in (5, len(PASSAGE) - 1):
+        put_cursor(page, position)
+        surprisal = -math.log2(float(probs[position, checkpoint.vocab.encode(PASSAGE[position])[0]]))
+        assert f"surprisal {surprisal:.2f} bits" in page.locator(".cr-surprise").inner_text()
+    put_cursor(page, 5)
+    assert page.locator(".cr-u").inner_text().startswith("given")
+    set_speed(page, 0)
+    expect(page.locator('[data-action="write"]')).to_contain_text("Write on")
+    page.locator('[data-action="write"]').click()
+    page.wait_for_function(f"charrnn.live.drawn > {len(PASSAGE)}")
+    settled(page)
+    decoder, vocab = checkpoint.model.decoder(), checkpoint.vocab
+    steps = generate(decoder, decoder.prefill(vocab.encode(PASSAGE)), 400, SamplingSettings(0.8), Dice(7))
+    assert text(page) == PASSAGE + vocab.decode([step.id for step in steps])
+    page.locator('[data-do="undo"]').click()
+    page.wait_for_function("before => charrnn.live.text === before", arg=before)
+
+
+def test_a_passage_that_cannot_be_read_is_explained_and_the_text_stays(page: Page):
+    before = text(page)
+    for passage, said in (
+        ("", "the passage is empty"),
+        ("x" * 5001, "the length of the passage is 5001: give at most 5000"),
+        ("→→", "no character that this model knows"),
+    ):
+        read(page, passage)
+        expect(page.locator(".cr-notice")).to_contain_text(said)
+        assert text(page) == before
+
+
+def test_the_gradients_are_measured_on_the_passage_too(page: Page):
+    passage = PASSAGE * 8
+    read(page, passage)
+    page.wait_for_function("passage => charrnn.live.text === passage", arg=passage)
+    page.get_by_role("tab", name="Gradients").click()
+    page.get_by_role("button", name="Measure on the passage that is read").click()
+    assert page.locator("#cr-own-text").input_value() == passage
+    expect(page.locator(".cr-plot-words")).to_contain_text("your own text", timeout=60_000)
