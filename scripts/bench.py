@@ -31,10 +31,10 @@ from charrnn.gradient_flow import gradient_flow
 from charrnn.model import CharRNN
 from charrnn.reference import PlainCharRNN, TorchCharRNN, gradient_norms_by_autograd
 from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.step_profile import VOCAB_SIZE, machine, plain_training, processor, synthetic_corpus, take_turns
 from charrnn.training import Recipe, Training
 from scripts import bench_profile
-from scripts.plain import plain_training
-from scripts.timing import VOCAB_SIZE, columns, machine, processor, synthetic_corpus, take_turns
+from scripts.tables import columns
 
 __all__ = ["PlainCharRNN", "processor", "take_turns"]  # for those who look for them here
 

@@ -53,8 +53,8 @@ import torch
 
 from charrnn.checkpoint.safe_file import write_bytes
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
+from charrnn.step_profile import machine
 from scripts import study_models, study_runs
-from scripts.timing import machine
 
 STUDY = REPOSITORY / "docs" / "study.json"
 

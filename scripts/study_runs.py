@@ -27,8 +27,8 @@ from torch import Tensor
 from charrnn.cells import HiddenState, NoGates, VanillaRNNCell
 from charrnn.corpus import Corpus, contiguous_streams
 from charrnn.model import CharRNN
+from charrnn.step_profile import take_turns
 from charrnn.training import DivergedError, Recipe, Training, evaluate_stream
-from scripts.timing import take_turns
 
 Row = dict[str, Any]
 

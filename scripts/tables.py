@@ -1,4 +1,4 @@
-"""Tables of Markdown, for the README and the study."""
+"""Tables of Markdown, for the README and the study, and of aligned text, for the terminal."""
 
 from collections.abc import Sequence
 
@@ -19,3 +19,11 @@ def quoted(text: str) -> str:
     longest = max((len(run) for run in text.replace("`", " `").split(" ") if set(run) == {"`"}), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text.rstrip()}\n{fence}"
+
+
+def columns(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table as aligned text, the first column to the left."""
+    widths = [max(map(len, column)) for column in zip(heads, *body, strict=True)]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in [heads, *body]
+    )

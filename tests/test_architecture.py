@@ -24,7 +24,7 @@ FLOORS = [
     {"model", "minigpt", "same_dice", "surprisal"},
     {"networks", "reference"},
     {"training", "checkpoint", "gradient_flow", "line_by_line", "trust"},
-    {"hub", "figures"},
+    {"hub", "figures", "step_profile"},
     {"ui"},
 ]
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
@@ -32,7 +32,7 @@ FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floo
 # The rooms each library may enter by. A library that is not listed has no door.
 DOORS = {
     "numpy": set(FLOOR_OF) - FLOORS[0],
-    "torch": set.union(*FLOORS[1:6]),
+    "torch": set.union(*FLOORS[1:6]) | {"step_profile"},
     "safetensors": {"checkpoint"},
     "huggingface_hub": {"hub"},
     "plotly": {"figures"},

@@ -10,9 +10,9 @@ import torch
 
 from charrnn.gradient_flow import gradient_norms
 from charrnn.model import CharRNN
+from charrnn.step_profile import plain_training
 from charrnn.training import Recipe, Training
 from scripts import bench
-from scripts.plain import plain_training
 
 ROOT = Path(__file__).resolve().parents[1]
 V, H = 11, 7

@@ -13,6 +13,7 @@ from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
+from charrnn.ui.timing_panel import Turn, timing
 from charrnn.ui.trust_panel import Measurements, panel
 
 RECORD = Path(__file__).resolve().parents[2] / "docs" / "bench_profile.json"  # part of the repository
@@ -31,6 +32,10 @@ def build(store: Store, record: Path = RECORD) -> None:
     with gr.Column(elem_classes="cr-part"):
         gr.HTML(read("plot_view/profile_head.html"), apply_default_css=False)
         answering(plot_view(), lambda question, wanted: profile(question, record))
+    turn = Turn()
+    with gr.Column(elem_classes="cr-part", elem_id="cr-time-it"):
+        live = view("hood_view/timing", "cr-view")
+        answering(live, lambda question, wanted: timing(turn, question, wanted, known(record)))
     with gr.Column(elem_classes="cr-part"):
         gr.HTML(read("plot_view/against_head.html"), apply_default_css=False)
         answering(plot_view(), lambda question, wanted: against_length(question, record))
@@ -50,6 +55,14 @@ def against_length(question: Question, path: Path) -> Iterator[str]:
 
     record = read_record(path)
     yield _shown(question, record, against_length_figure, against_length_words(record), _times(record))
+
+
+def known(path: Path) -> dict[str, Any] | None:
+    """The bundled record; None where there is none that can be read."""
+    try:
+        return read_record(path)
+    except ValueError:
+        return None
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -360,11 +360,12 @@ def test_under_the_hood_shows_what_was_measured(context: BrowserContext, address
     expect(plots.first).to_be_visible(timeout=PATIENCE)
     page.wait_for_function("[...document.querySelectorAll('.cr-plot')].filter((box) => box.data).length === 2")
     parts, lines = page.evaluate(
-        "[...document.querySelectorAll('.cr-plot')].map((box) => box.data.map((trace) => [trace.name, [...trace.y]]))"
+        """[...document.querySelectorAll('.cr-plot')].filter((box) => box.data).map((box) =>
+            box.data.map((trace) => [trace.name, [...trace.y]]))"""
     )
     assert [name for name, _ in parts] == record["parts"]
     assert dict(lines) == {line["name"]: line["median_ms"] for line in record["against_T"]}
-    expect(page.locator(".cr-plot-words:visible").first).to_contain_text(record["machine"]["processor"])
+    expect(page.locator(".cr-figure .cr-plot-words:visible").first).to_contain_text(record["machine"]["processor"])
 
 
 def test_every_control_of_these_tabs_has_a_name(context: BrowserContext, address: str):

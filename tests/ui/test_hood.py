@@ -1,4 +1,4 @@
-"""The tab Under the hood: the cell's source with this character's numbers; the trust panel."""
+"""The tab Under the hood: the cell's source with this character's numbers; the trust panel; time it."""
 
 import base64
 import json
@@ -17,9 +17,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.cells import LSTMCell
 from charrnn.line_by_line import read_character
+from charrnn.training import Recipe
+from charrnn.ui import hood_tab
 from charrnn.ui.cell_panel import States, cell_lines
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
+from charrnn.ui.timing_panel import Turn, timing
 from charrnn.ui.trust_panel import Measurements, dice, digest, measured, of_file, panel, versions
 from charrnn.ui.wishes import Choice
 from tests.small_models import save_all
@@ -259,3 +262,66 @@ def test_the_trust_panel_ticks_what_holds_and_names_a_planted_bug(
         assert found["The gru cell is torch.nn.GRU"][0] == "✓ holds"
         assert float(found["The lstm cell is torch.nn.LSTM"][1]) > 1e-3
         expect(page.locator("#cr-trust .cr-plot-words")).to_contain_text("The lstm cell is torch.nn.LSTM")
+
+
+# ------------------------------------------------------------------ time it
+
+TINY = Recipe(batch=2, seq_len=8, hidden_dim=8)
+RECORD = {"batch": 64, "seq_len": 128, "rows": [{"name": "MiniGPT", "median_ms": 819.2, "loop_share": 0.0}]}
+
+
+def test_a_measurement_tells_its_progress_and_then_where_the_time_went():
+    answers = [json.loads(told) for told in timing(Turn(), Question(number=3), lambda: True, RECORD, TINY)]
+    *progress, last = answers
+    assert [answer["share"] for answer in progress] == sorted(answer["share"] for answer in progress)
+    assert all(answer["busy"] and answer["number"] == 3 for answer in progress) and progress[-1]["share"] == 1
+    assert len({answer["part"] for answer in answers}) == len(answers)
+    names = [row["cells"][0]["text"] for row in last["table"]["rows"]]
+    assert names == ["plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT"]
+    of_minigpt = [cell.get("value") for cell in last["table"]["rows"][3]["cells"]]
+    assert of_minigpt[2] == pytest.approx(1000 * of_minigpt[1] / 16) and of_minigpt[3] == pytest.approx(100.0)
+    assert [trace["name"] for trace in last["light"]["data"]][1] == "loop over T"
+    by_hand = {trace["name"]: trace["x"][2] for trace in last["light"]["data"]}
+    assert sum(share or 0 for share in by_hand.values()) == pytest.approx(100)
+    assert by_hand["backward: loop over T"] > 0 and by_hand["blocks"] is None
+    assert f"torch {torch.__version__}" in last["words"] and "batch 2, 8 characters, 8 units" in last["words"]
+
+
+def test_only_one_measures_at_a_time_and_who_stops_or_leaves_makes_room():
+    turn, going = Turn(), True
+    first = timing(turn, Question(), lambda: going, RECORD, TINY)
+    next(first)
+    (told,) = map(json.loads, timing(turn, Question(), lambda: True, RECORD, TINY))
+    assert told["words"].startswith("Somebody else is measuring") and "busy" not in told
+    going = False
+    assert list(first) == []  # stopped
+    second: Any = timing(turn, Question(), lambda: True, RECORD, TINY)
+    assert json.loads(next(second))["busy"]
+    second.close()  # left
+    assert json.loads(next(timing(turn, Question(), lambda: True, RECORD, TINY)))["busy"]
+
+
+def test_time_it_measures_here_stops_and_says_busy_to_others(context: BrowserContext, app: str):
+    page, other = open_hood(context, app), open_hood(context, app)
+    part, of_other = page.locator("#cr-time-it"), other.locator("#cr-time-it")
+    start, stop = (part.get_by_role("button", name=name) for name in ("Time it", "Stop timing"))
+    start.click()
+    expect(part.locator(".cr-plot-words")).to_contain_text("Measuring:", timeout=20_000)
+    of_other.get_by_role("button", name="Time it").click()
+    expect(of_other.locator(".cr-plot-words")).to_contain_text("Somebody else is measuring")
+    stop.click()
+    expect(part.locator(".cr-plot-words")).to_have_text("Stopped.")
+    expect(start).to_be_enabled()
+    expect(start).to_be_focused()
+    start.click()
+    expect(part.locator(".cr-table tbody tr")).to_have_count(4, timeout=60_000)
+    expect(part.locator(".cr-plot-words")).to_contain_text("Measured just now on")
+    figures = part.locator(".cr-table tbody tr").evaluate_all(
+        "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    recorded = {row["name"]: row for row in json.loads(hood_tab.RECORD.read_text())["rows"]}
+    for name, ms, microseconds, before, _, share in figures:
+        assert float(microseconds) == pytest.approx(float(ms) / 64 / 64 * 1000, abs=0.02)
+        assert float(before) == pytest.approx(recorded[name]["median_ms"] / 64 / 128 * 1000, abs=0.006)
+        assert share == f"{recorded[name]['loop_share']:.0%}"
+    page.wait_for_function("document.querySelector('#cr-time-it .cr-plot').data?.length > 5")

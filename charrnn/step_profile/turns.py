@@ -1,9 +1,9 @@
-"""How the benchmarks measure: contestants take turns, medians count, the machine is named."""
+"""How contestants are timed: they take turns, medians count, the machine is named."""
 
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +61,3 @@ def processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def columns(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A table as aligned text, the first column to the left."""
-    widths = [max(map(len, column)) for column in zip(heads, *body, strict=True)]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in [heads, *body]
-    )

@@ -1,4 +1,4 @@
-"""The training step of `charrnn.training.Training` for the networks that the project is measured against."""
+"""A training step of any network, as the project's own takes it: what the plain networks are measured with."""
 
 from collections.abc import Callable
 

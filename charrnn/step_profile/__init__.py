@@ -1,0 +1,19 @@
+"""What a training step costs, part by part, and beside the plain way: measured with real steps that take turns."""
+
+from charrnn.step_profile.parts import PARTS, against_T, rows, rows_as_they_come
+from charrnn.step_profile.training import PlainTraining, plain_training
+from charrnn.step_profile.turns import VOCAB_SIZE, machine, processor, synthetic_corpus, take_turns
+
+__all__ = [
+    "PARTS",
+    "VOCAB_SIZE",
+    "PlainTraining",
+    "against_T",
+    "machine",
+    "plain_training",
+    "processor",
+    "rows",
+    "rows_as_they_come",
+    "synthetic_corpus",
+    "take_turns",
+]
