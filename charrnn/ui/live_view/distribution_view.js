@@ -18,7 +18,7 @@ export class DistributionView {
     this.settings = Object.fromEntries(STAGES.map((stage) => [stage, $(`th[data-stage="${stage}"]`)]));
     this.list = $(".cr-likely");
     this.rest = this.summary($(".cr-rest"));
-    this.stay = this.summary($(".cr-stay"));
+    this.stay = this.summary($(".cr-staying"));
     this.entropy = this.summary($(".cr-entropy"));
     this.words = $(".cr-temperature-words");
     this.surprisal = $(".cr-surprisal");
@@ -79,7 +79,7 @@ export class DistributionView {
     const u = record.drawAfter(i);
     const next = i + 1 < length ? record.characters[i + 1] : null;
     const landed = u === null ? null : draw(d, u);
-    const before = record.characters.slice(Math.max(0, i - 9), i + 1).map((c) => (c === " " ? " " : visible(c))).join("");
+    const before = record.characters.slice(Math.max(0, i - 9), i + 1).map((c) => (c === " " ? "\u00a0" : visible(c))).join("");
     this.after.textContent = i < 0 ? "the start" : (i > 9 ? "…" : "") + before;
 
     const off = STAGES.map((stage) => settings.temperature === 0 ? stage !== "temperature" : OFF[stage](settings[stage]));
