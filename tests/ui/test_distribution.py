@@ -24,7 +24,7 @@ def picture(page: Page) -> dict[str, list[list[str]]]:
                 [...row.querySelectorAll("th, td[data-stage]")].map((cell) => cell.textContent));
             return {
                 heads: words("thead"), likely: words("tbody"), sums: words("tfoot"),
-                struck: rows("tbody").map((row) => getComputedStyle(row.cells[0]).textDecorationLine),
+                struck: rows("tbody").map((row) => getComputedStyle(row.cells[0].firstElementChild).textDecorationLine),
                 titles: rows("tbody").map((row) => row.title),
                 widths: rows("tbody").map((row) => ["cr-ghost", "cr-tempered", "cr-drawn-from"].map(
                     (bar) => row.querySelector("." + bar).style.width)),
