@@ -24,7 +24,7 @@ export function passageIn(box) {
   function sentence(i) {
     const [a, b] = shown.bits;
     const what = `${quoted(shown.characters[i])}, ${shown.kind_names[shown.kinds[i]]}, character ${(i + 1).toLocaleString("en")}`;
-    return `${what}: A ${bitsOf(a[i])} bits, B ${bitsOf(b[i])} bits, Δ\u00a0=\u00a0${signed(delta(i))}`;
+    return `${what}: A ${bitsOf(a[i])} bits, B\u00a0${bitsOf(b[i])} bits, Δ\u00a0=\u00a0${signed(delta(i))}`;
   }
 
   function mark(i) {
