@@ -110,6 +110,8 @@ NONSENSE = [
     ("hide", "top_p,everything", "hide names 'everything': give model"),
     ("lecture", "2", "lecture is '2': give one of 0, 1"),
     ("sha", "zz", "sha is 'zz': give 8 to 64 hexadecimal digits"),
+    ("edits", "12:ab", "edits is '12:ab': give position:character, separated by commas"),
+    ("edits", "9000:a", "position is 9000: give a whole number from 0 to"),
     ("temprature", "0.3", "there is no setting 'temprature'"),
 ]
 
@@ -131,6 +133,17 @@ def test_everything_wrong_at_once_still_opens_the_page(store):
     assert session.text == written(store, "rnn", "ROMEO:\n", 400, SamplingSettings(0.8), 7)
     assert message["notice"]["text"].count(";") == 6 and "more" in message["notice"]["text"]
     assert "<" not in json.dumps(message["notice"]).replace("\\u003c", "") or "script" in message["notice"]["text"]
+
+
+def test_a_branched_text_is_built_again_with_the_dice_it_kept(store):
+    session, message = opened(store, characters="60", edits="5:\n,20:,,21:1")
+    reader = store.reader()
+    chosen = {at: reader.vocab.encode(c)[0] for at, c in {5: "\n", 20: ","}.items()}
+    beginning = reader.decoder.prefill(reader.vocab.encode("ROMEO:\n"))
+    steps = generate(reader.decoder, beginning, 60, SamplingSettings(0.8), Dice(7), chosen=chosen)
+    assert "1" not in reader.vocab.characters  # such a choice is left out
+    assert message["text"] == session.text == "ROMEO:\n" + reader.vocab.decode([step.id for step in steps])
+    assert message["edits"] == [[5, "\n"], [20, ","]]
 
 
 def test_a_step_of_a_model_that_is_not_here_is_not_blamed_as_well(store):

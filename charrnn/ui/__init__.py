@@ -10,7 +10,7 @@ import gradio as gr
 from charrnn.ui import api, compare_tab, gradients_tab, hood_tab, lab_map, write_tab
 from charrnn.ui.assets import read, routes
 from charrnn.ui.control_view.control_view import control_view, offer
-from charrnn.ui.link import follow
+from charrnn.ui.lecture_view.lecture_view import arrival, lecture_view, opened, walking
 from charrnn.ui.session import Session
 from charrnn.ui.store import Store
 from charrnn.ui.theme import theme
@@ -25,14 +25,14 @@ def build_demo(store: Store) -> gr.Blocks:
     """The whole page on these checkpoints; nothing is loaded before a visitor comes."""
     visitors: WeakValueDictionary[str, Session] = WeakValueDictionary()  # to end what a closed page left behind
 
-    async def arrive(session: Session, request: gr.Request) -> tuple[Any, Any]:
+    async def arrive(session: Session, request: gr.Request) -> tuple[Any, Any, Any]:
         visitors[str(request.session_hash)] = session
         try:
-            link = await asyncio.to_thread(follow, store, dict(request.query_params))
+            link = await asyncio.to_thread(arrival, store, dict(request.query_params))
             await session.follow(store, link)
         except ValueError as error:
-            return offer(store, None), session.trouble(error)
-        return offer(store, session.reader, link), await session.show()
+            return offer(store, None), session.trouble(error), gr.skip()
+        return offer(store, session.reader, link), await session.show(), opened(store, link)
 
     async def model(session: Session, event: gr.EventData) -> Any:
         try:
@@ -52,6 +52,7 @@ def build_demo(store: Store) -> gr.Blocks:
         gr.HTML(read("header.html"), apply_default_css=False, elem_classes="cr-header")
         with gr.Row(elem_classes="cr-page"):
             with gr.Column(elem_classes="cr-aside", scale=0, min_width=0):
+                lecture = lecture_view()
                 controls = control_view()
             with gr.Column(elem_classes="cr-main", scale=1, min_width=0), gr.Tabs(elem_classes="cr-tabs"):
                 with gr.Tab(lab_map.WRITE, elem_id="cr-tab-write"):
@@ -63,7 +64,8 @@ def build_demo(store: Store) -> gr.Blocks:
                 with gr.Tab(lab_map.HOOD, elem_id="cr-tab-hood"):
                     hood_tab.build(store)
 
-        demo.load(arrive, state, [controls, view], **QUIET)
+        demo.load(arrive, state, [controls, view, lecture], **QUIET)
+        walking(store, state, controls, view, lecture)
         demo.unload(leave)
         controls.model(model, state, view, **EACH)
     return demo.queue(max_size=1000, default_concurrency_limit=8)

@@ -114,13 +114,14 @@ def follow(store: Store, sent: Mapping[str, str], scenes: int = 0) -> Link:
         lambda value: wishes.whole("characters", _number(value), 1, LONGEST_RUN),
         DEFAULTS["characters"],
     )
+    edits = found.take("edits", _edits, {})
     reader = _checkpoint(store, found)
     warning = found.take("sha", lambda value: _other_revision(reader, value), "")
     shown = _shown(store, reader, found, scenes)
     unknown = [name for name in sent if name not in found.asked and not FOREIGN.fullmatch(name)]
     found.problems += [f"there is no setting {reprlib.repr(name)}" for name in unknown]
     choice = Choice(reader.info.name, reader.checkpoint.step)
-    wanted = Wishes(Manner(sampling, speed), choice, prompt, seed, characters)
+    wanted = Wishes(Manner(sampling, speed), choice, prompt, seed, characters, edits)
     return Link(wanted, frozenset(found.given), shown, tuple(found.problems), warning)
 
 
@@ -149,6 +150,15 @@ class _Found:
 def _prompt(value: str) -> str:
     """With line ends as a text box has them."""
     return wishes.text("prompt", value.replace("\r\n", "\n").replace("\r", "\n"), LONGEST_PROMPT)
+
+
+def _edits(value: str) -> dict[int, str]:
+    """Position and character, one pair after the other: 12:a,40:b. A character can be a comma, too."""
+    wishes.text("edits", value, LONGEST_LIST)
+    if not re.fullmatch(r"(\d{1,6}:.)(,\d{1,6}:.)*", value, re.DOTALL):
+        raise ValueError(f"edits is {reprlib.repr(value)}: give position:character, separated by commas")
+    pairs = re.findall(r"(\d{1,6}):(.)(?:,|$)", value, re.DOTALL)
+    return wishes.edits_of([[int(position), character] for position, character in pairs])
 
 
 def _number(value: str) -> int | float | str:

@@ -19,6 +19,14 @@ export const page = {
 
 window.charrnn = page;
 
+/** A lecture is held on light paper, with colours of its own, from the first paint on. */
+if (new URLSearchParams(location.search).get("lecture") === "1") {
+  document.body.classList.add("cr-lecture");
+  const light = () => document.body.classList.remove("dark");
+  light();
+  new MutationObserver(() => document.body.classList.contains("dark") && light()).observe(document.body, { attributes: true });
+}
+
 /** Call back now and whenever the page switches between light and dark. */
 export function onTheme(callback) {
   callback();

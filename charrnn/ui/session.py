@@ -77,11 +77,12 @@ class Session:
 
     async def follow(self, store: Store, link: Link) -> None:
         """Begin with the text that a link asks for, written at once; with the example where it asks for none."""
-        if link.is_example(store):
+        if self.runs == 0 and link.is_example(store):
             await asyncio.to_thread(self.open, store)
         else:
             await self.begin(store, link.wishes)
-            await asyncio.to_thread(self.draft.write, self._opened(), self.settings, self.draft.limit)
+            async with self.lock:
+                await asyncio.to_thread(self.draft.write, self._opened(), self.settings, self.draft.limit)
             self.state = "finished"
         self.speed, self.telling.asked = link.wishes.manner.speed, link.view
         self.telling.saying = {"notice": joined(link.notice(), self.telling.saying.get("notice"))}

@@ -175,7 +175,7 @@ export function mount({ element, send }) {
     page.checkpoint = { name: offered.chosen.name, step: offered.chosen.step };
     Object.assign(page, { defaults: offered.defaults, tabs: offered.tabs });
     open(offered.link);
-    share.began();
+    share.began(true);
     restore();
   }
 
@@ -247,6 +247,11 @@ export function mount({ element, send }) {
   const open = opening(element, SPEEDS, show);
   const closeDrawer = drawer($("#cr-settings"), $(".cr-open"), $(".cr-close"));
   listenToKeys(actions, closeDrawer);
+  const keys = $(".cr-keys");
+  const showKeys = () => keys.open || keys.showModal();
+  $('[data-action="keys"]').addEventListener("click", showKeys);
+  page.on("keys", showKeys);
+  keys.querySelector("button").addEventListener("click", () => keys.close());
 
   // --- a lost connection
 

@@ -1,6 +1,5 @@
 // What a link asks for, put into the page: the server has checked it.
 
-import { go } from "../go.js";
 import { page } from "../page.js";
 
 /** Returns what sets everything a link says; null where there is none. `show` writes a slider's words. */
@@ -22,7 +21,8 @@ export function opening(element, speeds, show) {
       page.ticked = link.tick;
       page.emit("ticked");
     }
-    if (link.tab) go({ tab: link.tab });
+    const tabs = [...document.querySelectorAll("[role=tab]")];
+    tabs.find((tab) => tab.textContent.trim() === link.tab)?.click();
     onceAlive(() => arrange(link));
   };
 }

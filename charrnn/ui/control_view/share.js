@@ -12,15 +12,29 @@ export function sharing(element, request) {
   const $ = (selector) => element.querySelector(selector);
   const box = $(".cr-copied");
   const area = box.querySelector("textarea");
-  let begun = null; // what the text on the page was begun with
-  let mixed = false; // whether something changed while it was written
+  const begun = new Map(); // run -> what its text came about by; null where that is no single recipe
+  let pending = null; // the recipe of a text that is on its way
 
-  const recipe = () => {
-    const { temperature, top_k, top_p, min_p, prompt, seed, characters, checkpoint } = request();
-    return JSON.stringify([temperature, top_k, top_p, min_p, prompt, seed, checkpoint, characters]);
-  };
-  const withoutLength = (json) => json && json.slice(0, json.lastIndexOf(","));
-  const isThis = () => !mixed && withoutLength(recipe()) === withoutLength(begun);
+  /** What a text follows from, besides its length; `manner` is the part of it that can change on the way. */
+  function recipe() {
+    const { temperature, top_k, top_p, min_p, prompt, seed, checkpoint } = request();
+    return { manner: JSON.stringify([temperature, top_k, top_p, min_p, checkpoint]), given: JSON.stringify([prompt, seed]) };
+  }
+
+  function isThis() {
+    const [now, then] = [recipe(), begun.get(page.live?.record?.run)];
+    return !!then && then.manner === now.manner && then.given === now.given;
+  }
+
+  page.on("state", () => {
+    const run = page.live?.record?.run;
+    if (run === undefined) return;
+    if (!begun.has(run)) {
+      begun.set(run, pending);
+      pending = null;
+    }
+    if (page.state === "writing" && begun.get(run)?.manner !== recipe().manner) begun.set(run, null);
+  });
 
   /** How many characters of this recipe stand there; those that are asked for where it is not this text. */
   function length() {
@@ -75,22 +89,26 @@ export function sharing(element, request) {
   });
 
   return {
-    began() {
-      begun = recipe();
-      mixed = false;
+    /** A text is asked for; `stands`: it may be there already. */
+    began(stands = false) {
+      const run = page.live?.record?.run;
+      if (stands && run !== undefined && !begun.get(run)) begun.set(run, recipe());
+      pending = recipe();
     },
-    /** Another text, not what the settings write. */
+    /** Another text is asked for, not what the settings write. */
     strayed() {
-      mixed = true;
+      pending = null;
     },
     /** The same with another checkpoint. */
     wroteAgain() {
-      const recipes = [begun, recipe()].map((json) => json && JSON.stringify(JSON.parse(json).slice(0, 6)));
-      mixed ||= recipes[0] !== recipes[1];
-      begun = recipe();
+      const [now, then] = [recipe(), begun.get(page.live?.record?.run)];
+      const settings = ({ manner }) => JSON.stringify(JSON.parse(manner).slice(0, 4));
+      pending = then && then.given === now.given && settings(then) === settings(now) ? now : null;
     },
+    /** It is written on, or read by another model. */
     goesOn() {
-      mixed ||= withoutLength(recipe()) !== withoutLength(begun);
+      const run = page.live?.record?.run;
+      if (begun.get(run)?.manner !== recipe().manner) begun.set(run, null);
     },
   };
 }
@@ -130,7 +148,7 @@ function shownTab() {
 function snippet({ checkpoint, prompt, seed, characters, edits, ...settings }) {
   const model = page.models.find((each) => each.name === checkpoint.name);
   const known = [...prompt].filter((character) => model.vocabulary.includes(character)).join("");
-  const chosen = ["temperature", "top_k", "top_p", "min_p"].map((name) => name + "=" + settings[name]).join(", ");
+  const sampling = ["temperature", "top_k", "top_p", "min_p"].map((name) => name + "=" + settings[name]).join(", ");
   const last = checkpoint.step === model.steps.at(-1);
   const load = `trained = load(${model.source}${last ? "" : ", step=" + checkpoint.step})`;
   const begin = [
@@ -138,36 +156,19 @@ function snippet({ checkpoint, prompt, seed, characters, edits, ...settings }) {
     "decoder = trained.model.decoder()",
     `prompt = ${JSON.stringify(known)}`,
     "reading = decoder.prefill(trained.vocab.encode(prompt))",
-    `settings, dice = SamplingSettings(${chosen}), Dice(${seed})`,
+    `settings, dice = SamplingSettings(${sampling}), Dice(${seed})`,
   ];
-  const imports = [...model.imports, "from charrnn.checkpoint import load"];
-  if (!edits.length) {
-    return [
-      ...imports,
-      "from charrnn.sampling import Dice, SamplingSettings, generate",
-      "",
-      ...begin,
-      `steps = generate(decoder, reading, ${characters}, settings, dice)`,
-      'print(prompt + trained.vocab.decode(step.id for step in steps), end="")',
-      "",
-    ].join("\n");
-  }
+  const chosen = edits.map(([at, character]) => `${at}: trained.vocab.encode(${JSON.stringify(character)})[0]`).join(", ");
+  const instead = edits.length ? [`chosen = {${chosen}}  # in place of what the dice would have drawn`] : [];
   return [
-    ...imports,
-    "from charrnn.sampling import Dice, SamplingSettings, write_step",
+    ...model.imports,
+    "from charrnn.checkpoint import load",
+    "from charrnn.sampling import Dice, SamplingSettings, generate",
     "",
     ...begin,
-    `chosen = dict(${JSON.stringify(edits)})  # in place of what the dice would have drawn`,
-    "text = prompt",
-    `for index in range(${characters}):`,
-    "    if index in chosen:",
-    "        text += chosen[index]",
-    "        reading = decoder.step(trained.vocab.encode(chosen[index])[0], reading.state)",
-    "    else:",
-    "        step = write_step(decoder, reading, settings, dice, index)",
-    "        text += trained.vocab.decode([step.id])",
-    "        reading = step.reading",
-    'print(text, end="")',
+    ...instead,
+    `steps = generate(decoder, reading, ${characters}, settings, dice${edits.length ? ", chosen=chosen" : ""})`,
+    'print(prompt + trained.vocab.decode(step.id for step in steps), end="")',
     "",
   ].join("\n");
 }

@@ -313,6 +313,12 @@ export function mount({ element, send }) {
     pointed(true);
   });
   page.on("settings", () => showDistribution());
+  page.on("painted", (at) => {
+    if ((at?.unit ?? null) !== unit) paint(at?.unit ?? unit);
+    if (!at) return;
+    pinned = at.position;
+    pointed(true);
+  });
 
   const switches = new Switches(element, {
     shown: (name) => send("show", { view: name }),

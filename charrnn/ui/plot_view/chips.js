@@ -2,7 +2,7 @@
 
 import { page } from "../page.js";
 
-page.ticked = null; // names; null while the server decides
+page.ticked ??= null; // names; null while the server decides
 let added = null; // the name that the picker added, not the visitor
 
 page.on("measuring", () => {

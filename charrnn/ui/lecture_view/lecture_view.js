@@ -1,0 +1,101 @@
+// The scene of a lecture: the question first, then the answer on the picture.
+
+import { go } from "../go.js";
+import { page } from "../page.js";
+
+/** Set up the panel; returns what takes the server's scenes and answers. */
+export function mount({ element, send }) {
+  const $ = (selector) => element.querySelector(selector);
+  const hiding = document.createElement("style");
+  document.head.append(hiding);
+  const texts = document.createElement("div"); // beside the panel, above the picture
+  texts.className = "cr-scene-texts";
+  let lecture = false;
+  let at = 0; // the scene that stands there, from 1
+  let last = 0;
+
+  function show(told) {
+    at = told.at;
+    last = told.titles.length;
+    $(".cr-scene").hidden = !lecture;
+    $(".cr-scene").classList.toggle("cr-begun", at > 0);
+    $("h2").textContent = told.title || "Lecture";
+    $(".cr-scene-place").textContent = at ? `scene ${at} of ${last}` : `${last} scenes`;
+    $(".cr-question").textContent = told.question || "";
+    $(".cr-look").textContent = told.look ? "Look at: " + lowered(told.look) : "";
+    $(".cr-scene-back").disabled = at < 2;
+    $(".cr-scene-on").disabled = at >= last;
+    $(".cr-answer").textContent = told.answer?.words || "";
+    texts.replaceChildren(...(told.answer?.texts || []).map(figure));
+    texts.childElementCount ? document.querySelector(".cr-live").before(texts) : texts.remove();
+    $(".cr-reveal").hidden = !at || !!told.answer;
+    $(".cr-reveal").disabled = false;
+  }
+
+  function walk(by) {
+    const to = at + by;
+    if (!lecture || to < 1 || to > last) return;
+    page.emit("painted", null);
+    send("scene", { scene: to });
+  }
+
+  function reveal() {
+    const button = $(".cr-reveal");
+    if (!lecture || button.hidden || button.disabled) return;
+    button.disabled = true;
+    $(".cr-answer").textContent = "Measuring …";
+    send("reveal", { scene: at });
+  }
+
+  $(".cr-scene-back").addEventListener("click", () => walk(-1));
+  $(".cr-scene-on").addEventListener("click", () => walk(1));
+  $(".cr-reveal").addEventListener("click", reveal);
+  page.on("scene", walk);
+  page.on("reveal", reveal);
+
+  return (value) => {
+    const told = JSON.parse(value);
+    if (told.lecture !== undefined) {
+      lecture = told.lecture;
+      hiding.textContent = told.hide.map((selector) => `.gradio-container ${selector} { display: none !important; }`).join("\n");
+      requestAnimationFrame(leaveHiddenTab);
+    }
+    if (told.answer && told.at !== at) return; // the walk has gone on meanwhile
+    const isNew = told.at !== at;
+    show(told);
+    if (told.answer) picture(told.answer.shown);
+    else if (told.part) go({ part: told.part });
+    else if (isNew && told.at) window.scrollTo({ top: 0 });
+  };
+}
+
+/** Where the tab that is open was hidden, the first that is left opens. */
+function leaveHiddenTab() {
+  const tabs = [...document.querySelectorAll("[role=tab]")];
+  const open = tabs.find((tab) => tab.ariaSelected === "true");
+  if (open && !open.offsetParent) tabs.find((tab) => tab.offsetParent)?.click();
+}
+
+/** The answer as the picture shows it. */
+function picture({ tick, unit, position }) {
+  if (tick) {
+    page.ticked = tick;
+    page.emit("ticked");
+  }
+  if (unit !== undefined) page.emit("painted", { unit, position });
+}
+
+/** One text; what differs from the one on the page is marked. */
+function figure([title, text, parting]) {
+  const box = document.createElement("figure");
+  const caption = document.createElement("figcaption");
+  caption.textContent = title;
+  const written = document.createElement("div");
+  const other = document.createElement("b");
+  other.textContent = text.slice(parting);
+  written.append(text.slice(0, parting), other);
+  box.append(caption, written);
+  return box;
+}
+
+const lowered = (sentence) => sentence[0].toLowerCase() + sentence.slice(1);

@@ -1,0 +1,96 @@
+"""The lecture: a walk of scenes beside the picture, and a page that an address has reduced."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from charrnn.ui import wishes
+from charrnn.ui.assets import view
+from charrnn.ui.control_view.control_view import offer
+from charrnn.ui.link import HIDEABLE, Link, follow
+from charrnn.ui.scene_answers import Answer
+from charrnn.ui.scenes import SCENES
+from charrnn.ui.session import Session
+from charrnn.ui.store import Store
+from charrnn.ui.wishes import count_of
+
+EACH: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "trigger_mode": "multiple",
+}
+
+
+def lecture_view() -> gr.HTML:
+    """
+    The text of the scene, above its picture; not there outside of a lecture.
+
+    Sends the events scene and reveal, with the number of the scene, counted from 1.
+    """
+    return view("lecture_view/lecture_view", "cr-lecture-view")
+
+
+def arrival(store: Store, sent: Mapping[str, str]) -> Link:
+    """What an address asks for; where it names a scene, what that sets, and what it says itself over it."""
+    link = follow(store, sent, len(SCENES))
+    number = link.shown.get("scene") if link.shown.get("lecture") else None
+    if number is None:
+        return link
+    sets = {name: value for name, value in SCENES[number - 1].sets.items() if name not in link.given}
+    return follow(store, {**sets, **sent}, len(SCENES))
+
+
+def opened(store: Store, link: Link) -> str:
+    """The value of the view when the page opens."""
+    hidden = [HIDEABLE[name] for name in link.shown.get("hide", [])]
+    lecture = bool(link.shown.get("lecture"))
+    return _told(link.shown.get("scene", 0) if lecture else 0, lecture=lecture, hide=hidden)
+
+
+def walking(store: Store, state: gr.State, controls: gr.HTML, live: gr.HTML, lecture: gr.HTML) -> None:
+    """Let the view change the scene, and reveal its answer."""
+
+    async def scene(session: Session, event: gr.EventData) -> Any:
+        is_newest = session.newest("scene", count_of("sent", event._data))
+        try:
+            number = _number(event._data)
+            link = await asyncio.to_thread(SCENES[number - 1].link, store)
+            if not is_newest():
+                return gr.skip()
+            await session.follow(store, link)
+            if not is_newest():
+                return gr.skip()
+            return _told(number, count=session.draft.run), offer(store, session.reader, link), await session.show()
+        except ValueError as error:
+            return gr.skip(), gr.skip(), session.trouble(error)
+
+    async def reveal(session: Session, event: gr.EventData) -> Any:
+        try:
+            number = _number(event._data)
+            answer = await asyncio.to_thread(SCENES[number - 1].answered, store)
+            return _told(number, answer, count=session.draft.run)
+        except ValueError as error:
+            return _told(0, Answer(f"{error}."))
+
+    lecture.scene(scene, state, [lecture, controls, live], **EACH)
+    lecture.reveal(reveal, state, lecture, **EACH)
+
+
+def _number(data: Any) -> int:
+    return wishes.whole("scene", data.get("scene") if isinstance(data, Mapping) else None, 1, len(SCENES))
+
+
+def _told(number: int, answer: Answer | None = None, **more: Any) -> str:
+    """One value of the view: the scene, its answer only where it is revealed."""
+    scene = SCENES[number - 1] if number else None
+    told: dict[str, Any] = {"at": number, "titles": [each.title for each in SCENES], **more}
+    if scene is not None:
+        told |= {"title": scene.title, "question": scene.question, "look": scene.look, "part": scene.part}
+    if answer is not None:
+        told["answer"] = asdict(answer)
+    return json.dumps(told, ensure_ascii=False).replace("<", "\\u003c")

@@ -1,0 +1,90 @@
+"""
+The scenes of a lecture: first a question, then the answer on the picture. One record for each, in the order of the walk.
+
+A scene sets what a link could set, by the same names (`link.py`). Its answer is measured when it is revealed, on the
+checkpoints that are here (`scene_answers.py`): no figure stands in this file but those that it asks about.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from charrnn.ui import scene_answers
+from charrnn.ui.link import Link, follow
+from charrnn.ui.scene_answers import Answer
+from charrnn.ui.store import Store
+
+
+@dataclass(frozen=True)
+class Scene:
+    """
+    One question to the hall.
+
+    sets: parameters of a link; look: what to look at while guessing; part: where on the tab to scroll to;
+    answer: what is said and shown after "Reveal".
+    """
+
+    id: str
+    title: str
+    question: str
+    look: str
+    answer: Callable[[Store, Link], Answer]
+    sets: Mapping[str, str] = field(default_factory=dict)
+    part: str = ""
+
+    def link(self, store: Store) -> Link:
+        """What it sets, checked against the checkpoints that are here."""
+        return follow(store, self.sets)
+
+    def answered(self, store: Store) -> Answer:
+        """Its answer, measured once; where that cannot be done, the reason."""
+        link = self.link(store)
+        offered = tuple(info.sha256 for info in store.infos())
+        try:
+            return store.worked_out(("scene", self.id, offered), lambda: self.answer(store, link))
+        except ValueError as error:
+            return Answer(f"{error}.")
+
+
+SCENES = (
+    Scene(
+        "temperature",
+        "What temperature does",
+        "This text was written at temperature 1. The same dice fall once more, at 0.3 and at 1.6: what will be different?",
+        "The bar of the draw, while you move the temperature: the pointer stays where it is.",
+        scene_answers.temperature,
+        {"model": "rnn", "temperature": "1", "seed": "7", "characters": "240", "prompt": "ROMEO:\n", "tab": "write"},
+    ),
+    Scene(
+        "newline",
+        "What the state does at a line end",
+        "A line ends. Which of the 256 numbers of the hidden state know it, and does the whole state move?",
+        "The columns over ⏎ in the heatmap: does any row change its colour there, and only there?",
+        scene_answers.newline,
+        {"model": "rnn", "temperature": "0.8", "seed": "7", "characters": "400", "tab": "write", "view": "h"},
+    ),
+    Scene(
+        "speaker",
+        "What the state does at a speaker's name",
+        "Is there a unit that is on while a speaker's name is written, or does it only see capital letters?",
+        "The names in capitals before a colon, and the capitals that begin a line.",
+        scene_answers.speaker,
+        {"model": "lstm", "temperature": "0.8", "seed": "2", "characters": "600", "tab": "write", "view": "h"},
+    ),
+    Scene(
+        "gradient",
+        "How far the gradient reaches",
+        "This is the vanilla network. Where will the curves of the LSTM and of MiniGPT be: higher, lower, longer?",
+        "The scale: every line of the grid is a factor. The point where a hundredth is left.",
+        scene_answers.gradient,
+        {"model": "rnn", "tab": "gradients", "tick": "rnn"},
+    ),
+    Scene(
+        "transformer",
+        "Where the Transformer wins",
+        "MiniGPT predicts the same text better. At which characters most: line ends, first letters of words, or within?",
+        "The vanilla network's curve: where will MiniGPT's end?",
+        scene_answers.transformer,
+        {"model": "rnn", "tab": "compare", "tick": "rnn"},
+        part="#cr-training",
+    ),
+)
