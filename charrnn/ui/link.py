@@ -49,7 +49,7 @@ HIDEABLE = {
     "share": ".cr-share",
     "distribution": ".cr-distribution",
     "heatmap": ".cr-map",
-    **{name: f"#cr-tab-{name}-button" for name in TABS},
+    **{name: f"#cr-tab-{name}-button" for name in TABS if name != "write"},
 }
 # Parameters that are not ours: Gradio's, the Hub's, and those that mailers and networks append.
 FOREIGN = re.compile(r"__.*|utm_.*|logs|fbclid|gclid|session_hash")
@@ -232,6 +232,8 @@ def _shown(store: Store, reader: Reader, found: _Found, scenes: int) -> dict[str
         "scene": scene,
     }
     taken = {name: found.take(name, read, None) for name, read in readers.items()}
+    if taken["tab"] in [TABS.get(name) for name in taken["hide"] or ()]:
+        taken["tab"] = None
     return {name: value for name, value in taken.items() if value is not None}
 
 

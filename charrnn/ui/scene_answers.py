@@ -9,6 +9,7 @@ import numpy as np
 from charrnn.character_kinds import SPEAKER_LINE
 from charrnn.sampling import Dice, SamplingSettings, Step, generate
 from charrnn.surprisal import Difference, Group, surprisals
+from charrnn.ui.draft import parted
 from charrnn.ui.gradients_tab import FAR_BACK, MAX_LAG, default_text, measured
 from charrnn.ui.link import Link
 from charrnn.ui.store import Reader, Store
@@ -59,10 +60,10 @@ def temperature(store: Store, link: Link) -> Answer:
         likeliest = np.mean([step.id == step.distribution.order[0] for step in steps])
         told.append(f"at {t:g} the likeliest character {likeliest:.0%} of the time ({entropy_bits(steps):.2f} bits)")
     words = (
-        f"Of the same {link.wishes.characters} dice the network took {'; '.join(told)}. In brackets the mean entropy of "
-        "what it drew from: a low temperature squeezes the bar the dice fall on, a high one spreads it."
+        f"Of the same {link.wishes.characters} dice the network took {'; '.join(told)}. In brackets the mean entropy "
+        "of what it drew from: a low temperature squeezes the bar the dice fall on, a high one spreads it."
     )
-    shown = [(f"T = {t:g}", texts[t], _parting(texts[own], texts[t])) for t in (COLD, own, HOT)]
+    shown = [(f"T = {t:g}", texts[t], parted(texts[own], texts[t])) for t in (COLD, own, HOT)]
     return Answer(words, tuple(shown))
 
 
@@ -87,9 +88,9 @@ def newline(store: Store, link: Link) -> Answer:
     at, away = float(moved[inside[1:]].mean()), float(moved[~inside[1:]].mean())
     compared = "more" if at > away else "less"
     words = (
-        f"Unit {unit} tells it best: at the {inside.sum()} line ends its h is {here:+.2f} on average, at the other "
-        f"{(~inside).sum()} characters {elsewhere:+.2f}. It colours the text now. The state as a whole moves {compared} "
-        f"than elsewhere: |Δh| is {at:.2f} a unit at a line end, {away:.2f} otherwise."
+        f"Unit {unit} tells it best: at the {inside.sum()} line ends its h is {signed(here)} on average, at the "
+        f"other {(~inside).sum()} characters {signed(elsewhere)}. It colours the text now. The state as a whole moves "
+        f"{compared} than elsewhere: |Δh| is {at:.2f} a unit at a line end, {away:.2f} otherwise."
     )
     return Answer(words, shown={"unit": unit, "position": int(np.flatnonzero(inside)[-1])})
 
@@ -104,9 +105,9 @@ def speaker(store: Store, link: Link) -> Answer:
     at_capitals = float(h[capitals, unit].mean()) if capitals.any() else elsewhere
     nearer = "the names themselves" if abs(at_capitals - elsewhere) < abs(at_capitals - here) else "capitals as such"
     words = (
-        f"Unit {unit} tells the {inside.sum()} characters of names best: h is {here:+.2f} there on average, "
-        f"{elsewhere:+.2f} at all others, {at_capitals:+.2f} at the {capitals.sum()} capitals elsewhere: nearer to "
-        f"a unit for {nearer}. It colours the text now."
+        f"Unit {unit} tells the {inside.sum()} characters of names best: h is {signed(here)} there on average, "
+        f"{signed(elsewhere)} at all others, {signed(at_capitals)} at the {capitals.sum()} capitals elsewhere: nearer "
+        f"to a unit for {nearer}. It colours the text now."
     )
     return Answer(words, shown={"unit": unit, "position": int(np.flatnonzero(inside)[-1])})
 
@@ -133,9 +134,9 @@ def _reader(store: Store, link: Link) -> Reader:
     return store.reader(link.wishes.choice.name, link.wishes.choice.step)
 
 
-def _parting(a: str, b: str) -> int:
-    """Where two texts begin to differ."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+def signed(value: float) -> str:
+    """With two digits and a sign."""
+    return f"{value:+.2f}".replace("-", "−")
 
 
 # ------------------------------------------------------------------------------------------------ on the other tabs
@@ -176,7 +177,7 @@ def difference(a: Reader, b: Reader, text: str) -> Difference:
 
 
 def _gain(what: str, kind: Group) -> str:
-    return f"{what} at “{kind.name}” ({kind.delta_bits:+.2f} bits each, {kind.characters} of them)"
+    return f"{what} at “{kind.name}” ({signed(kind.delta_bits)} bits each, {kind.characters} of them)"
 
 
 def _loss(reader: Reader) -> str:

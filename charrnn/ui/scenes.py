@@ -1,8 +1,9 @@
 """
-The scenes of a lecture: first a question, then the answer on the picture. One record for each, in the order of the walk.
+The scenes of a lecture, in the order of the walk: first a question, then the answer on the picture.
 
-A scene sets what a link could set, by the same names (`link.py`). Its answer is measured when it is revealed, on the
-checkpoints that are here (`scene_answers.py`): no figure stands in this file but those that it asks about.
+A new scene is a new record. It sets what a link could set, by the same names (`link.py`). Its answer is measured when
+it is revealed, on the checkpoints that are here (`scene_answers.py`): no figure stands in this file but those that it
+asks about.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,7 +50,7 @@ SCENES = (
     Scene(
         "temperature",
         "What temperature does",
-        "This text was written at temperature 1. The same dice fall once more, at 0.3 and at 1.6: what will be different?",
+        "This text was written at temperature 1. The same dice fall again, at 0.3 and at 1.6: what will be different?",
         "The bar of the draw, while you move the temperature: the pointer stays where it is.",
         scene_answers.temperature,
         {"model": "rnn", "temperature": "1", "seed": "7", "characters": "240", "prompt": "ROMEO:\n", "tab": "write"},
@@ -81,7 +82,7 @@ SCENES = (
     Scene(
         "transformer",
         "Where the Transformer wins",
-        "MiniGPT predicts the same text better. At which characters most: line ends, first letters of words, or within?",
+        "MiniGPT predicts the same text better. At which characters most: line ends, first letters of words, inside?",
         "The vanilla network's curve: where will MiniGPT's end?",
         scene_answers.transformer,
         {"model": "rnn", "tab": "compare", "tick": "rnn"},

@@ -58,7 +58,6 @@ export function mount({ element, send }) {
     if (told.lecture !== undefined) {
       lecture = told.lecture;
       hiding.textContent = told.hide.map((selector) => `.gradio-container ${selector} { display: none !important; }`).join("\n");
-      requestAnimationFrame(leaveHiddenTab);
     }
     if (told.answer && told.at !== at) return; // the walk has gone on meanwhile
     const isNew = told.at !== at;
@@ -67,13 +66,6 @@ export function mount({ element, send }) {
     else if (told.part) go({ part: told.part });
     else if (isNew && told.at) window.scrollTo({ top: 0 });
   };
-}
-
-/** Where the tab that is open was hidden, the first that is left opens. */
-function leaveHiddenTab() {
-  const tabs = [...document.querySelectorAll("[role=tab]")];
-  const open = tabs.find((tab) => tab.ariaSelected === "true");
-  if (open && !open.offsetParent) tabs.find((tab) => tab.offsetParent)?.click();
 }
 
 /** The answer as the picture shows it. */

@@ -1,0 +1,191 @@
+"""Scenes set what they say, and their answers are true of the bundled checkpoints: each figure worked out once more."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.checkpoint import load
+from charrnn.gradient_flow import gradient_flow
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ui.gradients_tab import default_text
+from charrnn.ui.lecture_view.lecture_view import arrival
+from charrnn.ui.link import Link
+from charrnn.ui.scene_answers import Answer, signed
+from charrnn.ui.scenes import SCENES, Scene
+from charrnn.ui.store import Store
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+BY_ID = {scene.id: scene for scene in SCENES}
+
+
+@pytest.fixture(scope="module")
+def store() -> Store:
+    return Store(CHECKPOINTS)
+
+
+@pytest.fixture(autouse=True)
+def no_corpus(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
+
+
+def figures(words: str) -> list[float]:
+    return [float(number) for number in re.findall(r"[+-]?\d[\d,]*(?:\.\d+)?(?:e-\d+)?", words.replace("−", "-"))]
+
+
+def read_by_hand(name: str, text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Character by character: h after each, (T, H), and the logits each was predicted from, (T, V)."""
+    trained = load(CHECKPOINTS / name)
+    decoder = trained.model.decoder()
+    reading, h, logits = decoder.prefill([]), [], []
+    for id in trained.vocab.encode(text):
+        logits.append(reading.logits)
+        reading = decoder.step(id, reading.state)
+        h.append(reading.activations.get("h", np.zeros(1)))
+    return np.stack(h).astype(float), np.stack(logits).astype(float)
+
+
+def written(scene: Scene, temperature: float) -> tuple[str, list]:
+    trained = load(CHECKPOINTS / scene.sets["model"])
+    decoder, prompt = trained.model.decoder(), "ROMEO:\n"
+    beginning = decoder.prefill(trained.vocab.encode(prompt))
+    n, dice = int(scene.sets["characters"]), Dice(int(scene.sets["seed"]))
+    steps = list(generate(decoder, beginning, n, SamplingSettings(temperature), dice))
+    return prompt + trained.vocab.decode([step.id for step in steps]), steps
+
+
+def test_scenes_are_told_apart_and_each_sets_only_what_there_is(store):
+    assert len(BY_ID) == len(SCENES) == 5
+    for number, scene in enumerate(SCENES, 1):
+        link = arrival(store, {"lecture": "1", "scene": str(number)})
+        assert link.notice() is None, scene.id
+        assert link.wishes.choice.name == scene.sets["model"]
+        assert scene.question.endswith("?") and not scene.look.endswith("?") or scene.look.count("?") == 1
+
+
+def test_an_address_says_more_than_the_scene_it_names(store):
+    link = arrival(store, {"lecture": "1", "scene": "1", "temperature": "0.5", "tab": "compare"})
+    assert link.wishes.manner.settings.temperature == 0.5 and link.shown["tab"] == "Compare"
+    assert link.wishes.characters == 240
+    assert "scene is 9: give a whole number from 1 to 5" in arrival(store, {"lecture": "1", "scene": "9"}).problems
+    assert arrival(store, {"scene": "1"}).wishes.characters == 400  # no lecture, no scene
+
+
+def test_what_temperature_does(store):
+    answer = BY_ID["temperature"].answered(store)
+    expected, texts = [240.0], []
+    for temperature in (0.3, 1, 1.6):
+        text, steps = written(BY_ID["temperature"], temperature)
+        greedy = [int(np.argmax(step.logits)) == step.id for step in steps]
+        probs = torch.softmax(torch.from_numpy(np.stack([s.logits for s in steps])).double() / temperature, dim=1)
+        bits = torch.special.entr(probs).sum(dim=1).mean().item() / np.log(2)
+        expected += [temperature, round(100 * float(np.mean(greedy))), round(bits, 2)]
+        texts.append(text)
+    assert figures(answer.words) == expected
+    assert [text for _, text, _ in answer.texts] == texts
+    assert [title for title, _, _ in answer.texts] == ["T = 0.3", "T = 1", "T = 1.6"]
+    for text, (_, _, parting) in zip(texts, answer.texts, strict=True):
+        assert text[:parting] == texts[1][:parting]
+        assert parting == len(text) or text[parting] != texts[1][parting]
+    shares, bits = expected[2::3], expected[3::3]
+    assert shares == sorted(shares, reverse=True) and bits == sorted(bits)  # what the words conclude
+
+
+def check_unit(answer: Answer, h: np.ndarray, inside: np.ndarray) -> tuple[float, float]:
+    gap = [abs(h[inside, unit].mean() - h[~inside, unit].mean()) for unit in range(h.shape[1])]
+    unit = int(np.argmax(gap))
+    assert answer.shown["unit"] == unit and f"Unit {unit} " in answer.words
+    assert inside[answer.shown["position"]] and not inside[answer.shown["position"] + 1 :].any()
+    return h[inside, unit].mean(), h[~inside, unit].mean()
+
+
+def test_what_the_state_does_at_a_line_end(store):
+    answer = BY_ID["newline"].answered(store)
+    text, _ = written(BY_ID["newline"], 0.8)
+    h, _ = read_by_hand("rnn", text)
+    inside = np.array([c == "\n" for c in text])
+    here, elsewhere = check_unit(answer, h, inside)
+    assert f"at the {text.count(chr(10))} line ends its h is {signed(here)}" in answer.words
+    assert f"at the other {len(text) - text.count(chr(10))} characters {signed(elsewhere)}" in answer.words
+    moved = [np.abs(h[i] - h[i - 1]).mean() for i in range(1, len(text))]
+    at = np.mean([m for m, c in zip(moved, text[1:], strict=True) if c == "\n"])
+    away = np.mean([m for m, c in zip(moved, text[1:], strict=True) if c != "\n"])
+    assert f"|Δh| is {at:.2f} a unit at a line end, {away:.2f} otherwise" in answer.words
+    assert f"moves {'more' if at > away else 'less'} than" in answer.words
+
+
+def test_what_the_state_does_at_a_speaker_s_name(store):
+    answer = BY_ID["speaker"].answered(store)
+    text, _ = written(BY_ID["speaker"], 0.8)
+    h, _ = read_by_hand("lstm", text)
+    inside, at, before = np.zeros(len(text), dtype=bool), 0, ""
+    for line in text.splitlines(keepends=True):
+        if line.rstrip("\n").endswith(":") and line[0].isupper() and (at == 0 or before == "\n"):
+            inside[at : at + len(line.rstrip("\n"))] = True
+        at, before = at + len(line), line
+    assert inside.sum() > 20
+    here, elsewhere = check_unit(answer, h, inside)
+    capitals = np.array([c.isupper() for c in text]) & ~inside
+    other = h[capitals, answer.shown["unit"]].mean()
+    assert f"tells the {inside.sum()} characters of names best: h is {signed(here)}" in answer.words
+    assert f"{signed(elsewhere)} at all others, {signed(other)} at the {capitals.sum()} capitals" in answer.words
+    as_such = abs(other - here) <= abs(other - elsewhere)
+    assert ("capitals as such" in answer.words) == as_such and ("names themselves" in answer.words) != as_such
+
+
+def test_how_far_the_gradient_reaches(store):
+    answer = BY_ID["gradient"].answered(store)
+    assert answer.shown["tick"] == ["rnn", "lstm", "minigpt"]
+    sentences = re.split(r"(?<=back)\. ?", answer.words)[:3]
+    horizons = []
+    for name, positions, sentence in zip(answer.shown["tick"], (512, 512, 128), sentences, strict=True):
+        reader = store.reader(name)
+        text, _ = default_text(store, reader)
+        flow = gradient_flow(load(CHECKPOINTS / name).model, reader.vocab.encode(text), 128, positions)
+        below = np.flatnonzero(flow.median < 0.01)  # the horizon lies right before the first of them
+        half = np.flatnonzero(flow.median < 0.5)
+        _, said_half, _, said_horizon, left, _ = [None, *figures(sentence.partition(": ")[2])]
+        assert half[0] - 1 <= said_half <= half[0] and below[0] - 1 <= said_horizon <= below[0]
+        assert left == float(f"{flow.median[100]:.0e}") and sentence.startswith(reader.title)
+        horizons.append(said_horizon)
+    assert horizons == sorted(horizons)
+
+
+def test_where_the_transformer_wins(store):
+    answer = BY_ID["transformer"].answered(store)
+    text = default_text(store, store.reader("rnn"))[0][:2000]
+    bits = {}
+    for name in ("rnn", "minigpt"):
+        _, logits = read_by_hand(name, text)
+        log_probs = torch.log_softmax(torch.from_numpy(logits), dim=1)
+        ids = torch.tensor(load(CHECKPOINTS / name).vocab.encode(text))
+        bits[name] = -log_probs[torch.arange(len(ids)), ids].numpy() / np.log(2)
+    assert f"needs {bits['rnn'].mean():.2f} bits a character, MiniGPT {bits['minigpt'].mean():.2f}" in answer.words
+    saved = bits["rnn"] - bits["minigpt"]
+    said = dict(re.findall(r"(most|least) at “([^”]+)”", answer.words))
+    whole = {"newline": [c == "\n" for c in text], "space": [c == " " for c in text]}
+    for kind in set(whole) & set(said.values()):  # kinds that need no rules to count
+        inside = np.array(whole[kind])
+        assert f"“{kind}” ({signed(saved[inside].mean())} bits each, {inside.sum()} of them)" in answer.words
+    assert said["most"] == "newline"
+    for name in ("rnn", "minigpt"):
+        loss = load(CHECKPOINTS / name).info.metrics["val_stream_nats"]
+        assert f"{loss:.3f}" in answer.words
+    assert answer.shown["tick"] == ["rnn", "minigpt"]
+
+
+def test_where_the_checkpoints_of_a_scene_are_not_here_it_says_so(tmp_path):
+    (tmp_path / "gru").symlink_to(CHECKPOINTS / "gru")
+    store = Store(tmp_path)
+    for scene in SCENES:
+        notice = scene.link(store).notice()
+        assert notice and scene.sets["model"] in notice["text"]
+    assert "there is no checkpoint 'rnn'" in BY_ID["transformer"].answered(store).words
+
+
+def test_a_scene_whose_text_has_no_such_place_says_so(store):
+    short = Scene("short", "", "?", "", BY_ID["speaker"].answer, {"model": "rnn", "prompt": "a", "characters": "1"})
+    assert "take another seed" in short.answered(store).words
+    assert isinstance(short.link(store), Link)

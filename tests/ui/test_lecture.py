@@ -1,0 +1,170 @@
+"""A lecture in a real browser: scenes, keys, a reduced page, colours that carry."""
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from charrnn.ui.scenes import SCENES
+from charrnn.ui.store import Store
+from tests.ui.conftest import CHECKPOINTS, open_page
+from tests.ui.page_actions import columns, set_more, text
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> Store:
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))  # as the app of these tests has it
+    return Store(CHECKPOINTS)
+
+
+def luminance(page: Page, colour: str) -> float:
+    """Relative luminance of a custom property of the page, WCAG 2."""
+    value = page.evaluate(f"getComputedStyle(document.body).getPropertyValue('--cr-{colour}').trim()")
+    parts = np.array([int(value[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(page: Page, ink: str, paper: str = "paper") -> float:
+    light, dark = sorted((luminance(page, ink), luminance(page, paper)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserContext, app: str, store: Store):
+    page = open_page(context, app + "?lecture=1&scene=1")
+    answer, question = page.locator(".cr-answer"), page.locator(".cr-question")
+    for number, scene in enumerate(SCENES, 1):
+        link, expected = scene.link(store), scene.answered(store)
+        expect(page.locator(".cr-scene h2")).to_have_text(scene.title)
+        expect(page.locator(".cr-scene-place")).to_have_text(f"scene {number} of {len(SCENES)}")
+        expect(question).to_have_text(scene.question)
+        expect(page.get_by_role("tab", name=link.shown["tab"])).to_have_attribute("aria-selected", "true")
+        page.wait_for_function("(wanted) => charrnn.checkpoint.name === wanted", arg=link.wishes.choice.name)
+        settings = page.evaluate("charrnn.settings")
+        assert {name: settings[name] for name in ("temperature", "top_k", "top_p", "min_p", "speed")} == {
+            name: value for name, value in link.told().items() if name in settings
+        }
+        assert page.locator("#cr-seed").input_value() == str(link.wishes.seed)
+        assert page.locator("#cr-characters").input_value() == str(link.wishes.characters)
+        expect(answer).to_be_hidden()
+        assert expected.words[:30] not in page.content()
+        if "tick" in link.shown:
+            page.wait_for_function(f"charrnn.ticked.join() === '{','.join(link.shown['tick'])}'")
+        page.keyboard.press("r")
+        expect(answer).to_have_text(expected.words, timeout=60_000)
+        expect(page.get_by_role("button", name="Reveal")).to_be_hidden()
+        if "unit" in expected.shown:
+            expect(page.locator(".cr-text-title b")).to_have_text(f"unit {expected.shown['unit']}")
+            assert page.evaluate("charrnn.live.cursor") == expected.shown["position"]
+            h = columns(page)[:, expected.shown["unit"]]
+            span = page.locator(".cr-line span").nth(int(np.abs(h).argmax()))
+            assert span.evaluate("e => e.style.background") != ""
+        if "tick" in expected.shown:
+            page.wait_for_function(f"charrnn.ticked.join() === '{','.join(expected.shown['tick'])}'")
+            expect(page.locator(".cr-chips:visible input:checked")).to_have_count(len(expected.shown["tick"]))
+        figures = page.locator(".cr-scene-texts figure")
+        expect(figures).to_have_count(len(expected.texts))
+        for i, (title, written, parting) in enumerate(expected.texts):
+            assert figures.nth(i).locator("figcaption").text_content() == title
+            assert figures.nth(i).locator("div").text_content() == written
+            assert figures.nth(i).locator("b").text_content() == written[parting:]
+        if expected.texts:
+            assert text(page) == expected.texts[1][1]  # the middle one is the text of the page
+        page.keyboard.press("PageDown")
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    page.get_by_role("button", name="Previous").click()
+    expect(page.locator(".cr-scene h2")).to_have_text(SCENES[-2].title)
+    expect(answer).to_be_hidden()
+    page.keyboard.press("PageUp")
+    expect(page.locator(".cr-scene h2")).to_have_text(SCENES[-3].title)
+    page.wait_for_function("charrnn.live.record.model.name === 'lstm'")
+
+
+def test_a_lecture_is_large_and_on_light_paper(browser: Browser, app: str):
+    context = browser.new_context(color_scheme="dark", viewport={"width": 1440, "height": 900})
+    plain = open_page(context, app)
+    height = plain.locator("#cr-tab-hood-button").bounding_box()
+    small = plain.locator(".cr-line span").first.bounding_box()
+    page = open_page(context, app + "?lecture=1")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.evaluate("document.body.classList.contains('dark')")
+    for ink, least in (
+        ("ink", 15),
+        ("quiet", 7),
+        ("words", 7),
+        ("accent", 7),
+        ("edge", 3),
+        ("minus", 7),
+        ("plus", 4.5),
+    ):
+        assert contrast(page, ink) >= least, ink
+    assert contrast(page, "on-accent", "accent") >= 7 and contrast(page, "minus", "plus") >= 1.3
+    large = page.locator(".cr-line span").first.bounding_box()
+    assert small and large and height and large["width"] / small["width"] == pytest.approx(1.25, rel=0.05)
+    for tab in ("Write", "Gradients", "Compare", "Under the hood"):
+        expect(page.get_by_role("tab", name=tab)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+    expect(page.locator(".cr-scene-place")).to_have_text(f"{len(SCENES)} scenes")
+    expect(page.locator(".cr-scene-body")).to_be_hidden()
+
+    page.locator(".cr-values").scroll_into_view_if_needed()
+    box = page.locator(".cr-canvas").bounding_box()  # what is under the pointer is what is said
+    assert box
+    rows, last = page.evaluate("[charrnn.live.map.rows.length, charrnn.live.drawn]")
+    bottom = box["y"] + box["height"] * page.evaluate(
+        "charrnn.live.map.rowHeight * charrnn.live.map.rows.length / charrnn.live.map.canvas.height"
+    )
+    page.mouse.move(box["x"] + box["width"] - 3, bottom - (bottom - box["y"]) / rows / 2)
+    lowest = page.evaluate("charrnn.live.map.rows.at(-1)")
+    expect(page.locator(".cr-values")).to_contain_text(f"unit {lowest} at ")
+    assert page.evaluate("charrnn.live.cursor") == last - 1
+    context.close()
+
+
+def test_keys_open_tabs_and_their_list_everywhere(page: Page):
+    expect(page.locator(".cr-scene")).to_be_hidden()
+    tabs = [name.strip() for name in page.get_by_role("tab").all_text_contents()]
+    for number, name in [*enumerate(tabs, 1)][::-1]:
+        page.keyboard.press(str(number))
+        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("PageDown")  # no lecture: the page scrolls as ever
+    expect(page.locator(".cr-scene")).to_be_hidden()
+    set_more(page)
+    page.locator("#cr-prompt").focus()
+    page.keyboard.type("2?")
+    expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")
+    dialog = page.get_by_role("dialog", name="Keys")
+    expect(dialog).to_be_hidden()
+    page.locator(".cr-text").focus()
+    page.keyboard.press("?")
+    expect(dialog).to_be_visible()
+    for key in ("space", "→", "PgDn", "Esc"):
+        expect(dialog.locator("kbd").get_by_text(key, exact=True).first).to_be_visible()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        inside = "!!document.activeElement.closest('dialog') || document.activeElement === document.body"
+        assert page.evaluate(inside)
+    run = page.evaluate("charrnn.live.record.run")
+    page.keyboard.press("2")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.locator(".cr-text")).to_be_focused()
+    assert page.evaluate("charrnn.live.record.run") == run
+    expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")
+
+
+def test_hide_takes_controls_and_tabs_away(context: BrowserContext, app: str):
+    page = open_page(context, app + "?hide=top_p,min_p,speed,compare,prompt,share,jokes")
+    for name in ("top_p", "min_p", "speed", "prompt"):
+        expect(page.locator(f"#cr-{name}")).to_be_hidden()
+    page.evaluate("document.querySelector('.cr-more').open = true")
+    for name in ("step", "temperature", "top_k", "seed", "characters"):
+        expect(page.locator(f"#cr-{name}")).to_be_visible()
+    expect(page.locator("#cr-min_p")).to_be_hidden()
+    expect(page.get_by_role("button", name="Copy link")).to_be_hidden()
+    expect(page.get_by_role("tab", name="Compare")).to_be_hidden()
+    said = page.locator(".cr-notice span").text_content() or ""
+    assert "hide names 'jokes': give model, step" in said
+    page.keyboard.press("3")  # the third in sight
+    expect(page.get_by_role("tab", name="Under the hood")).to_have_attribute("aria-selected", "true")
+    page = open_page(context, app + "?hide=gradients&tab=gradients")
+    expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")
