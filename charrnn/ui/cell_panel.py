@@ -16,7 +16,6 @@ from charrnn.ui.questions import Question
 from charrnn.ui.reader import Reader
 from charrnn.ui.store import Store
 
-LONGEST_TEXT = 6000
 MOST_LAYERS = 64
 STRIDE = 128  # characters from one kept state to the next
 MOST_KEPT = 64
@@ -56,7 +55,7 @@ class States:
 
 def cell_lines(store: Store, states: States, question: Question) -> Iterator[str]:
     """What the model that reads the text computed for its last character, line by line. Raises ValueError."""
-    text = question.text("text", LONGEST_TEXT)
+    text = question.text("text", wishes.LONGEST_TEXT)
     layer = wishes.whole("layer", question.form.get("layer", MOST_LAYERS), 1, MOST_LAYERS)
     if not text:
         yield answer(question.number, "Nothing has been read yet: write a text, or move the cursor to a character.")

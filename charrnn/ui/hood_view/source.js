@@ -81,7 +81,7 @@ export function mount({ element, send }) {
     button.addEventListener("click", () => move(Number(button.dataset.by)));
   }
   document.addEventListener("keydown", (event) => {
-    if (!element.clientWidth || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!element.clientWidth || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (!["ArrowLeft", "ArrowRight"].includes(event.key) || event.target.closest(TAKES_ARROWS)) return;
     event.preventDefault();
     move(event.key === "ArrowLeft" ? -1 : 1);
