@@ -362,12 +362,12 @@ def test_a_text_is_written_again_by_another_model_with_the_same_dice(small: Stor
         await run_out(session, small)
         first = session.text
         for sent, name in enumerate(("lstm", "gru"), 1):
-            await session.write_again(small, Choice(name, 40), session.newest("model", sent))
+            await session.write_again(small, Choice(name, 40), session.clicks.newest("model", sent))
             await run_out(session, small)
             assert session.written == 100 and session.draft.dice.seed == 7
             assert session.text == replayed(small.reader(name), session) != first
         with pytest.raises(UnwantedError):
-            await session.write_again(small, Choice("minigpt", 40), session.newest("model", 1))
+            await session.write_again(small, Choice("minigpt", 40), session.clicks.newest("model", 1))
         await session.undo(0)
         assert session.text == first  # the slider's way is one step back
 

@@ -278,7 +278,7 @@ def test_of_quick_choices_the_newest_stands_in_whatever_order_they_come(small: S
     session = Session()
     session.open(small)
 
-    asked = [(name, session.newest("model", sent)) for name, sent in (("lstm", 1), ("minigpt", 3), ("gru", 2))]
+    asked = [(name, session.clicks.newest("model", sent)) for name, sent in (("lstm", 1), ("minigpt", 3), ("gru", 2))]
 
     async def in_a_hurry() -> list[str | None]:
         return [await session.change_model(small, Choice(name, 40), wanted) for name, wanted in asked]
@@ -286,7 +286,7 @@ def test_of_quick_choices_the_newest_stands_in_whatever_order_they_come(small: S
     answers = run_in_loop(in_a_hurry())
     assert [answer and json.loads(answer)["model"]["name"] for answer in answers] == [None, "minigpt", None]
     assert session.reader and session.reader.info.name == "minigpt"
-    assert session.newest("settings", 1)()  # each event has its own numbers
+    assert session.clicks.newest("settings", 1)()  # each event has its own numbers
 
 
 def test_characters_another_model_does_not_know_are_left_out_of_its_text(tmp_path: Path):

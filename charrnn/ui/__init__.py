@@ -36,7 +36,7 @@ def build_demo(store: Store) -> gr.Blocks:
 
     async def model(session: Session, event: gr.EventData) -> Any:
         try:
-            wanted = session.newest("model", count_of("sent", event._data))
+            wanted = session.clicks.newest("model", count_of("sent", event._data))
             return await session.change_model(store, Choice.from_page(event._data), wanted) or gr.skip()
         except ValueError as error:
             return session.trouble(error)

@@ -7,6 +7,7 @@ from typing import Any
 
 from charrnn.sampling import Dice
 from charrnn.ui import example
+from charrnn.ui.clicks import Clicks
 from charrnn.ui.draft import Draft, parted
 from charrnn.ui.history import History, Version
 from charrnn.ui.link import Link
@@ -51,9 +52,7 @@ class Session:
         self.telling = Telling()
         self.runs = 0  # counts the texts
         self.ticket = 0  # of the generator that may write
-        self.click = 0  # of the last Pause, Stop or Clear, and the state in which it left what it overtook
-        self.left = "paused"
-        self.sent: dict[str, int] = {}  # the number of the newest event of each name
+        self.clicks = Clicks()
 
     def __deepcopy__(self, memo: dict) -> "Session":
         return Session()  # each visitor begins with a new one
@@ -203,7 +202,7 @@ class Session:
             version = move(self._version())
             if version is None:
                 return self.told()
-            self._clicked(click, "paused")
+            self.clicks.note(click, "paused")
             self.ticket += 1
             common = parted(self.draft.text, version.draft.text)
             self.draft, self.state = version.draft.copy(), version.state
@@ -216,22 +215,14 @@ class Session:
 
     def pause(self, click: int) -> None:
         """The generator ends by itself; text and state stay here and hold no place in a queue."""
-        self._clicked(click, "paused")
+        self.clicks.note(click, "paused")
         if self.state == "writing":
             self.state = "paused"
 
     def stop(self, click: int) -> None:
-        self._clicked(click, "finished")
+        self.clicks.note(click, "finished")
         if self.state in ("writing", "paused"):
             self.state = "finished"
-
-    def _clicked(self, click: int, left: str) -> None:
-        if click >= self.click:
-            self.click, self.left = click, left
-
-    def is_overtaken(self, click: int) -> bool:
-        """Whether a later click took back this one, which had to wait in the queue."""
-        return click < self.click
 
     def leave(self) -> None:
         """The page is gone: whatever still writes ends."""
@@ -248,7 +239,7 @@ class Session:
 
     async def clear(self, click: int) -> str:
         """Empty the page; the model stays."""
-        self._clicked(click, "finished")
+        self.clicks.note(click, "finished")
         async with self.lock:
             self._opened()
             self.ticket += 1
@@ -258,11 +249,6 @@ class Session:
             return await self._snapshot()
 
     # ------------------------------------------------------------------ what reads, and what of it is shown
-
-    def newest(self, event: str, sent: int) -> Callable[[], bool]:
-        """Note that the page has sent an event, which may come late -> whether it is the newest of its name."""
-        self.sent[event] = max(sent, self.sent.get(event, 0))
-        return lambda: sent >= self.sent[event]
 
     async def change_model(self, store: Store, choice: Choice, wanted: Callable[[], bool] = lambda: True) -> str | None:
         """
@@ -303,7 +289,7 @@ class Session:
         """
         self.ticket += 1
         mine = self.ticket
-        self.state = self.left if self.is_overtaken(click) else "writing"
+        self.state = self.clicks.left if self.clicks.overtook(click) else "writing"
         store.writers.add(mine_of := (id(self), mine))
         due = time.perf_counter()
         try:

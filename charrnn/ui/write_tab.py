@@ -47,7 +47,7 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
             yield message
 
     async def again(session: Session, event: gr.EventData) -> AsyncIterator[str]:
-        wanted = session.newest("model", count_of("sent", event._data))
+        wanted = session.clicks.newest("model", count_of("sent", event._data))
 
         async def begin() -> None:
             session.listen(Manner.from_page(event._data))
@@ -98,7 +98,7 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
 
     async def settings(session: Session, event: gr.EventData) -> Any:
         try:
-            if session.newest("settings", count_of("sent", event._data))():
+            if session.clicks.newest("settings", count_of("sent", event._data))():
                 session.listen(Manner.from_page(event._data))
         except ValueError as error:
             return session.trouble(error)
@@ -112,7 +112,7 @@ def build(store: Store, state: gr.State, controls: gr.HTML) -> gr.HTML:
 
     async def show(session: Session, event: gr.EventData) -> Any:
         try:
-            wanted = session.newest("show", count_of("sent", event._data))
+            wanted = session.clicks.newest("show", count_of("sent", event._data))
             return await session.change_view(view_of(event._data), wanted) or gr.skip()
         except ValueError as error:
             return session.trouble(error)
@@ -142,7 +142,7 @@ async def _writing(
 ) -> AsyncIterator[str]:
     """The messages of a run that `begin` sets going, unless a later click took it back; what it says comes first."""
     click = click_of(event._data)
-    if session.is_overtaken(click):
+    if session.clicks.overtook(click):
         yield session.told()
         return
     try:
