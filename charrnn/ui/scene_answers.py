@@ -16,6 +16,7 @@ from charrnn.ui.store import Reader, Store
 
 COLD, HOT = 0.3, 1.6
 LEARNT = ("rnn", "lstm", "minigpt")
+DELTA = {"title": "Character by character: Δ bits", "part": "#cr-delta"}  # a part of the tab Compare
 READ = 2000  # characters on which two models are compared: a second or two
 ENOUGH = 20  # characters of a kind, for its mean to say something
 
@@ -26,7 +27,7 @@ class Answer:
     What is said after "Reveal", and what the page shows.
 
     texts: (title, prompt and text, position from which it differs from the one on the page); shown: `unit` that colours
-    the text, `position` of the cursor, models to `tick`.
+    the text, `position` of the cursor, models to `tick`, `more` to see.
     """
 
     words: str
@@ -167,7 +168,7 @@ def transformer(store: Store, link: Link) -> Answer:
         f"characters of {what}. {_gain('It gains most', kinds[-1])}; {_gain('least', kinds[0])}. "
         f"In the figure: their validation losses, {_loss(a)} and {_loss(b)} nats at the end."
     )
-    return Answer(words, shown={"tick": [a.info.name, b.info.name]})
+    return Answer(words, shown={"tick": [a.info.name, b.info.name], "more": DELTA})
 
 
 def difference(a: Reader, b: Reader, text: str) -> Difference:

@@ -70,6 +70,8 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
         if expected.texts:
             assert text(page) == expected.texts[1][1]  # the middle one is the text of the page
         page.keyboard.press("PageDown")
+    page.get_by_role("button", name="Δ bits").click()
+    page.wait_for_function("Math.abs(document.querySelector('#cr-delta').getBoundingClientRect().top) < 200")
     expect(page.get_by_role("button", name="Next")).to_be_disabled()
     page.get_by_role("button", name="Previous").click()
     expect(page.locator(".cr-scene h2")).to_have_text(SCENES[-2].title)

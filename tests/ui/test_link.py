@@ -93,6 +93,20 @@ def test_a_text_that_came_about_otherwise_is_not_promised(context: BrowserContex
     assert page.locator(".cr-said").inner_text() == "Python copied."
 
 
+def test_a_branched_text_travels_too(context: BrowserContext, app: str):
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = open_page(context, app + "?characters=60&edits=5:%0A,20:,,30:%22")
+    trained = load(CHECKPOINTS / "rnn")
+    decoder = trained.model.decoder()
+    chosen = {at: trained.vocab.encode(character)[0] for at, character in {5: "\n", 20: ","}.items()}  # it knows no "
+    beginning = decoder.prefill(trained.vocab.encode("ROMEO:\n"))
+    steps = generate(decoder, beginning, 60, SamplingSettings(0.8), Dice(7), chosen=chosen)
+    assert text(page) == "ROMEO:\n" + trained.vocab.decode(step.id for step in steps)
+    link = copied(page, "link")
+    assert parse_qs(urlsplit(link).query)["edits"] == ["5:\n,20:,"]
+    assert run(copied(page, "python")) == text(page) == text(open_page(context, link))
+
+
 def test_where_the_clipboard_is_refused_the_text_stands_selected(page: Page):
     page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error()), 0")
     press(page, "link")

@@ -13,6 +13,7 @@ export function mount({ element, send }) {
   let lecture = false;
   let at = 0; // the scene that stands there, from 1
   let last = 0;
+  let part = ""; // where there is more to see
 
   function show(told) {
     at = told.at;
@@ -26,6 +27,10 @@ export function mount({ element, send }) {
     $(".cr-scene-back").disabled = at < 2;
     $(".cr-scene-on").disabled = at >= last;
     $(".cr-answer").textContent = told.answer?.words || "";
+    const more = told.answer?.shown.more;
+    $(".cr-scene-more").hidden = !more;
+    $(".cr-scene-more").textContent = more?.title || "";
+    part = more?.part;
     texts.replaceChildren(...(told.answer?.texts || []).map(figure));
     texts.childElementCount ? document.querySelector(".cr-live").before(texts) : texts.remove();
     $(".cr-reveal").hidden = !at || !!told.answer;
@@ -50,6 +55,7 @@ export function mount({ element, send }) {
   $(".cr-scene-back").addEventListener("click", () => walk(-1));
   $(".cr-scene-on").addEventListener("click", () => walk(1));
   $(".cr-reveal").addEventListener("click", reveal);
+  $(".cr-scene-more").addEventListener("click", () => go({ part }));
   page.on("scene", walk);
   page.on("reveal", reveal);
 
