@@ -56,7 +56,7 @@ def walking(store: Store, state: gr.State, controls: gr.HTML, live: gr.HTML, lec
     """Let the view change the scene, and reveal its answer."""
 
     async def scene(session: Session, event: gr.EventData) -> Any:
-        is_newest = session.newest("scene", count_of("sent", event._data))
+        is_newest = session.clicks.newest("scene", count_of("sent", event._data))
         try:
             number = _number(event._data)
             link = await asyncio.to_thread(SCENES[number - 1].link, store)
