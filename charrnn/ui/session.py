@@ -1,28 +1,19 @@
-"""What one visitor's page remembers between events: the text, what can be taken back, the model, and the wishes."""
+"""What a visitor's wishes do to what stands on the page: a new text, the buttons, another model, and the writing."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 from charrnn.sampling import Dice
 from charrnn.ui import example
 from charrnn.ui.clicks import Clicks
 from charrnn.ui.draft import Draft, parted
-from charrnn.ui.history import History, Version
+from charrnn.ui.history import Version
 from charrnn.ui.link import Link
-from charrnn.ui.messages import (
-    Columns,
-    characters_per_message,
-    columns_part,
-    dropped_notice,
-    joined,
-    message_seconds,
-    notice,
-)
-from charrnn.ui.reader import Reader
+from charrnn.ui.messages import characters_per_message, joined, message_seconds
+from charrnn.ui.standing import Standing
 from charrnn.ui.store import Store
-from charrnn.ui.telling import Telling, edits_told
+from charrnn.ui.telling import edits_told
 from charrnn.ui.wishes import LONGEST_TEXT, Choice, Manner, Passage, Rewrite, Wishes
 
 NAP = 0.1  # seconds: how late a slow writer may notice a button
@@ -32,38 +23,23 @@ class UnwantedError(Exception):
     """What was asked for is no longer wanted, or was about a text that is gone."""
 
 
-class Session:
+class Session(Standing):
     """
-    One visitor's text and the model that reads it. Events of one page share the object, so a slider that moves while
-    text is being written counts from the next character on.
+    One visitor. Events of one page share the object, so a slider that moves while text is being written counts from
+    the next character on.
 
-    state: empty, writing, paused or finished. Whoever changes the text or the model holds `lock`: a long text is read
-    in a thread, so that no visitor waits for another one's. Pausing and stopping are flags and wait for nothing.
+    Whoever changes the text or the model holds `lock`: a long text is read in a thread, so that no visitor waits for
+    another one's. Pausing and stopping are flags and wait for nothing.
     """
 
     def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.reader: Reader | None = None
-        self.settings = example.SETTINGS
+        super().__init__()
         self.speed = 30.0
-        self.draft = Draft.of(0, "", Dice(example.SEED), example.CHARACTERS)
-        self.state = "empty"
-        self.history = History()
-        self.telling = Telling()
-        self.runs = 0  # counts the texts
         self.ticket = 0  # of the generator that may write
         self.clicks = Clicks()
 
     def __deepcopy__(self, memo: dict) -> "Session":
         return Session()  # each visitor begins with a new one
-
-    @property
-    def text(self) -> str:
-        return self.draft.text
-
-    @property
-    def written(self) -> int:
-        return self.draft.written
 
     # ------------------------------------------------------------------ a new text
 
@@ -81,7 +57,7 @@ class Session:
         else:
             await self.begin(store, link.wishes)
             async with self.lock:
-                await asyncio.to_thread(self.draft.write, self._opened(), self.settings, self.draft.limit)
+                await asyncio.to_thread(self.draft.write, self.opened(), self.settings, self.draft.limit)
             self.state = "finished"
         self.speed, self.telling.asked = link.wishes.manner.speed, link.view
         self.telling.saying = {"notice": joined(link.notice(), self.telling.saying.get("notice"))}
@@ -92,20 +68,20 @@ class Session:
             self.reader = await asyncio.to_thread(store.reader, wishes.choice.name, wishes.choice.step)
             self.ticket += 1
             self.listen(wishes.manner)
-            self._replace(Draft.of(0, wishes.prompt, Dice(wishes.seed), wishes.characters, wishes.edits))
+            self.replace(Draft.of(0, wishes.prompt, Dice(wishes.seed), wishes.characters, wishes.edits))
 
     async def read(self, passage: Passage) -> str:
         """Read a text instead of writing one -> the message that shows it; the model can write on from its end."""
         async with self.lock:
-            reader = self._opened()
+            reader = self.opened()
             if not reader.vocab.drop_unknown(passage.text)[0]:
                 raise ValueError("the passage holds no character that this model knows")
             self.ticket += 1
             self.listen(passage.manner)
-            self._replace(Draft.of(0, passage.text, Dice(passage.seed), passage.characters))
+            self.replace(Draft.of(0, passage.text, Dice(passage.seed), passage.characters))
             self.draft.limit = 0
             self.state = "paused"
-            return await self._snapshot()
+            return await self.snapshot()
 
     async def write_again(self, store: Store, choice: Choice, wanted: Callable[[], bool]) -> None:
         """
@@ -120,29 +96,7 @@ class Session:
             old = self.draft
             new = Draft.of(0, old.text[: old.prompt_length], old.dice, old.span)
             new.limit, new.again = old.written if self.state == "finished" else old.limit, True
-            self._replace(new, remember=not old.again)  # a slider that passes many steps is taken back at once
-
-    def _replace(self, draft: Draft, remember: bool = True) -> None:
-        """Another text stands on the page now; the one before can be had back."""
-        if remember and self.state != "empty":
-            self.history.add(self._version())
-        self.telling.saying = {"notice": None}
-        self.runs += 1
-        draft.run = self.runs
-        self.draft = draft
-        self._reread()
-
-    def _reread(self) -> None:
-        """The present model is to read the text; what it does not know is left out and told."""
-        dropped = self.draft.known_to(self._opened())
-        if dropped:
-            self.telling.saying = {"notice": dropped_notice(dropped)}
-        self.telling.is_due = True
-
-    def _opened(self) -> Reader:
-        if self.reader is None:
-            raise ValueError("the server no longer knows this page: reload it")
-        return self.reader
+            self.replace(new, remember=not old.again)  # a slider that passes many steps is taken back at once
 
     # ------------------------------------------------------------------ what the buttons do
 
@@ -152,20 +106,20 @@ class Session:
 
     def prolong(self, manner: Manner) -> None:
         """Go on with the text there is; where it had reached its end, by as many characters again."""
-        self._opened()
+        self.opened()
         self.listen(manner)
         self.draft.prolong()
 
     async def step(self) -> str:
         """Write one character -> the message that shows it."""
         async with self.lock:
-            self._opened()
+            self.opened()
             if self.state == "writing":
                 return self.told()
             if self.draft.is_full:
-                return self._say(self._full())
+                return self.say(self.full())
             self.state = "paused"
-            return await self._one()
+            return await self.one()
 
     async def rewrite(self, wish: Rewrite) -> str:
         """
@@ -174,10 +128,10 @@ class Session:
         Raises UnwantedError where the text that was meant is gone, ValueError where there is nothing to choose.
         """
         async with self.lock:
-            reader = self._opened()
+            reader = self.opened()
             if wish.run != self.draft.run:
                 raise UnwantedError
-            before = self._version()
+            before = self.version()
             self.draft.rewrite(wish.position, wish.character, reader)
             self.history.add(before)
             self.ticket += 1
@@ -185,8 +139,8 @@ class Session:
             self.draft.prolong()
             self.state = "paused"  # until `writing` takes over
             if self.telling.is_due:
-                return await self._one()
-            return await self._more(1, "branch", edits=edits_told(self.draft), **self.history.counts())
+                return await self.one()
+            return await self.more(1, "branch", edits=edits_told(self.draft), **self.history.counts())
 
     async def undo(self, click: int) -> str:
         """Bring back the whole text that stood there before the last Write, Read, Clear or choice of a character."""
@@ -198,8 +152,8 @@ class Session:
 
     async def _travel(self, move: Callable[[Version], Version | None], click: int) -> str:
         async with self.lock:
-            self._opened()
-            version = move(self._version())
+            self.opened()
+            version = move(self.version())
             if version is None:
                 return self.told()
             self.clicks.note(click, "paused")
@@ -207,11 +161,8 @@ class Session:
             common = parted(self.draft.text, version.draft.text)
             self.draft, self.state = version.draft.copy(), version.state
             self.telling.saying = {"notice": None}
-            self._reread()
-            return await self._snapshot(parted=common)
-
-    def _version(self) -> Version:
-        return Version.of(self.draft, self.state)
+            self.reread()
+            return await self.snapshot(parted=common)
 
     def pause(self, click: int) -> None:
         """The generator ends by itself; text and state stay here and hold no place in a queue."""
@@ -230,23 +181,23 @@ class Session:
 
     async def resend(self) -> str | None:
         """Everything once more, for a page that missed a message; None where a running generator will send it."""
-        self._opened()
+        self.opened()
         if self.state == "writing":
             self.telling.is_due = True
             return None
         async with self.lock:
-            return await self._snapshot()
+            return await self.snapshot()
 
     async def clear(self, click: int) -> str:
         """Empty the page; the model stays."""
         self.clicks.note(click, "finished")
         async with self.lock:
-            self._opened()
+            self.opened()
             self.ticket += 1
-            self._replace(Draft.of(0, "", self.draft.dice, self.draft.span))
+            self.replace(Draft.of(0, "", self.draft.dice, self.draft.span))
             self.draft.limit = 0
             self.state = "empty"
-            return await self._snapshot()
+            return await self.snapshot()
 
     # ------------------------------------------------------------------ what reads, and what of it is shown
 
@@ -261,8 +212,8 @@ class Session:
             if not wanted():
                 return None
             self.reader = await asyncio.to_thread(store.reader, choice.name, choice.step)
-            self._reread()
-            return None if self.state == "writing" else await self._snapshot()
+            self.reread()
+            return None if self.state == "writing" else await self.snapshot()
 
     async def change_view(self, asked: str, wanted: Callable[[], bool] = lambda: True) -> str | None:
         """
@@ -274,9 +225,9 @@ class Session:
         async with self.lock:
             if not wanted():
                 return None
-            self._opened()
+            self.opened()
             self.telling.asked, self.telling.is_due = asked, True
-            return None if self.state == "writing" else await self._snapshot()
+            return None if self.state == "writing" else await self.snapshot()
 
     # ------------------------------------------------------------------ writing
 
@@ -306,7 +257,7 @@ class Session:
                     due = max(due + message_seconds(self.speed, writers), time.perf_counter() - 0.2)
                     await self._nap(mine, due)
             if self.ticket == mine:
-                yield self._say(self._full()) if self.draft.is_full else self.told()
+                yield self.say(self.full()) if self.draft.is_full else self.told()
         finally:
             store.writers.discard(mine_of)
             if self.ticket == mine and self.state == "writing":
@@ -315,12 +266,12 @@ class Session:
     async def _next(self, n: int) -> str | None:
         """The next message of a run, with n more characters at most; None at its end."""
         if self.telling.is_due:
-            return await self._snapshot()
+            return await self.snapshot()
         if self.state != "writing":
             return None
         n = min(n, self.draft.limit - self.draft.written, LONGEST_TEXT - len(self.draft.text))
         if n > 0:
-            return await self._more(n)
+            return await self.more(n)
         self.state = "finished"
         return None
 
@@ -330,47 +281,3 @@ class Session:
             await asyncio.sleep(min(rest, NAP))
             if self.ticket != mine or self.state != "writing":
                 return
-
-    # ------------------------------------------------------------------ messages
-
-    async def show(self) -> str:
-        """Everything about the text, as the present model reads it."""
-        async with self.lock:
-            return await self._snapshot()
-
-    async def _snapshot(self, **more: int) -> str:
-        columns = await self.telling.read(self._opened(), self.draft)
-        return self._start(columns, len(self.draft.text), **more)
-
-    def _start(self, columns: Columns, instant: int, **more: int) -> str:
-        kept = self.history.counts()
-        return self.telling.start(self._opened(), self.draft, self.state, columns, instant, **kept, **more)
-
-    async def _one(self) -> str:
-        """One more character, and everything before it where that is due."""
-        if not self.telling.is_due:
-            return await self._more(1)
-        given = await self.telling.read(self._opened(), self.draft)
-        return self._start(given.and_then(await self._written(1)), instant=len(self.draft.text) - 1)
-
-    async def _more(self, n: int, kind: str = "more", **parts: Any) -> str:
-        """The message that brings n more characters; one of the kind branch also takes away what stood there."""
-        start = len(self.draft.text)
-        part = columns_part(start, await self._written(n))
-        return self.telling.message(kind, self.draft, self.state, **part, **parts)
-
-    async def _written(self, n: int) -> Columns:
-        return await self.telling.write(self._opened(), self.draft, self.settings, n)
-
-    def trouble(self, error: ValueError) -> str:
-        """What the page is told when an event could not be carried out; the text stays, and goes on."""
-        return self._say(notice(str(error), problem=True))
-
-    def told(self) -> str:
-        return self.telling.message("state", self.draft, self.state)
-
-    def _say(self, said: dict[str, str]) -> str:
-        return self.telling.message("state", self.draft, self.state, notice=said)
-
-    def _full(self) -> dict[str, str]:
-        return notice(f"The page holds {LONGEST_TEXT} characters: press Write for a new text.")
