@@ -14,8 +14,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from charrnn.character_kinds import KINDS, kinds
+from charrnn.findings import Findings
 from charrnn.sampling import Reading, Trace
 
+STRETCHES = 32  # of a long text: two models are compared on each, so that the spread over them says how sure that is
 PIECE = 256  # characters read at once: who no longer waits for the rest can stop in between
 CONTEXTS = ((1, 8), (9, 16), (17, 32), (33, 64), (65, 128), (129, 256), (257, None))  # positions, from 1
 
@@ -109,3 +111,73 @@ class Difference:
         a, b, delta = (bits[inside] for bits in (self.a_bits, self.b_bits, self.delta_bits))
         error = float(delta.std(ddof=1) / math.sqrt(len(delta))) if len(delta) > 1 else None
         return Group(name, len(delta), float(a.mean()), float(b.mean()), float(delta.mean()), error)
+
+
+def kind_findings(text: str, bits: np.ndarray) -> Findings:
+    """
+    The mean surprise of a model by kind of character, in each of 32 stretches of a text: what is kept of its bits (T,).
+
+    Two models' findings on one text make a difference by kind with a standard error: see `difference_by_kind`.
+    """
+    kind_of = np.array([KINDS.index(kind) for kind in kinds(text)])
+    stretch_of = np.arange(len(text)) * STRETCHES // max(1, len(text))
+    cells = kind_of * STRETCHES + stretch_of  # (T,)
+    counts = np.bincount(cells, minlength=len(KINDS) * STRETCHES)
+    sums = np.bincount(cells, weights=bits, minlength=len(KINDS) * STRETCHES)
+    here = np.flatnonzero(counts)
+    return Findings(
+        {},
+        {
+            "kinds": {
+                "kind": [KINDS[cell // STRETCHES] for cell in here],
+                "stretch": (here % STRETCHES).tolist(),
+                "characters": counts[here].tolist(),
+                "bits": (sums[here] / counts[here]).tolist(),
+            }
+        },
+    )
+
+
+def difference_by_kind(a: Findings, b: Findings) -> list[Group]:
+    """
+    Two models on one text by kind of character, all characters first, from what is kept of either.
+
+    The standard error is that of the mean over stretches, weighted by their characters: neighbours may depend on each
+    other, stretches hardly do. Raises ValueError where the two are not about the same characters of one text.
+    """
+    (cells, counts, a_bits), (others, other_counts, b_bits) = map(_kept, (a, b))
+    if (
+        cells != others
+        or counts.tolist() != other_counts.tolist()
+        or a.facts.get("data_sha256") != b.facts.get("data_sha256")
+    ):
+        raise ValueError("the two were not measured on the same text")
+    kind = np.array([name for name, _ in cells])
+    stretch = np.array([number for _, number in cells])
+    groups = []
+    for name in ["all characters", *KINDS]:
+        inside = np.ones(len(kind), dtype=bool) if name == "all characters" else kind == name
+        if inside.any():
+            groups.append(_over_stretches(name, stretch[inside], counts[inside], a_bits[inside], b_bits[inside]))
+    return groups
+
+
+def _kept(found: Findings) -> tuple[list[tuple[str, float]], np.ndarray, np.ndarray]:
+    """Kind and stretch of each row, its characters, its bits. Raises FindingsError."""
+    names, stretches = found.texts("kinds", "kind"), found.numbers("kinds", "stretch", 0, STRETCHES - 1)
+    counts, bits = found.numbers("kinds", "characters", 1, 1e9), found.numbers("kinds", "bits", 0, 1e6)
+    if not names or not set(names) <= set(KINDS):
+        raise ValueError("a kind of character is none that this version knows")
+    return list(zip(names, stretches, strict=True)), np.array(counts), np.array(bits)
+
+
+def _over_stretches(
+    name: str, stretch: np.ndarray, counts: np.ndarray, a_bits: np.ndarray, b_bits: np.ndarray
+) -> Group:
+    total = counts.sum()
+    a, b = float((counts * a_bits).sum() / total), float((counts * b_bits).sum() / total)
+    residual = counts * (a_bits - b_bits - (a - b))  # summed over a stretch: by how much it is off, in bits
+    off = np.array([residual[stretch == number].sum() for number in np.unique(stretch)])
+    n = len(off)
+    error = math.sqrt(n / (n - 1) * (off**2).sum()) / total if n > 1 else None
+    return Group(name, int(total), a, b, a - b, None if error is None else float(error))

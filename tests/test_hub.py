@@ -20,6 +20,8 @@ import torch
 import yaml
 
 from charrnn import checkpoint, hub
+from charrnn.checkpoint import describe, keep_analyses
+from charrnn.findings import Findings
 from charrnn.metrics import Progress
 from charrnn.networks import build
 from charrnn.vocab import Vocab
@@ -130,7 +132,9 @@ def write_checkpoint(folder: Path, seed: int, steps: list[int], config: dict[str
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    return write_checkpoint(tmp_path / "tiny", seed=1, steps=[0, 10])
+    folder = write_checkpoint(tmp_path / "tiny", seed=1, steps=[0, 10])
+    keep_analyses(folder, describe(folder).sha256, {"memory": Findings({"ecl_chars": 31})})
+    return folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -144,7 +148,7 @@ def test_what_is_pushed_comes_back_byte_by_byte(server, folder, without_xet):
     )
     assert pushed["url"] == f"{server.address}/me/tiny"
     assert found["commit"] == pushed["commit"]
-    listed = {"model.safetensors", "config.json", "history.json", "passage.txt"}
+    listed = {"model.safetensors", "config.json", "history.json", "passage.txt", "analyses.json"}
     listed |= {"steps/000000.safetensors", "steps/000010.safetensors"}
     here = contents(folder)
     assert contents(Path(found["folder"])) == {name: here[name] for name in listed}
@@ -158,6 +162,7 @@ def test_nothing_but_listed_files_and_the_card_leaves_the_machine(server, folder
     assert names == {
         ".gitattributes",
         "README.md",
+        "analyses.json",
         "config.json",
         "history.json",
         "model.safetensors",

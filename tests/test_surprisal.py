@@ -1,14 +1,25 @@
 """Bits of surprise, the difference of two models, and which characters it comes from."""
 
+import json
 import math
+import statistics
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn.findings import Findings
 from charrnn.networks import build
-from charrnn.surprisal import CONTEXTS, Difference, surprisal_bits, surprisals
+from charrnn.surprisal import (
+    CONTEXTS,
+    STRETCHES,
+    Difference,
+    difference_by_kind,
+    kind_findings,
+    surprisal_bits,
+    surprisals,
+)
 from tests.small_models import SMALL, VOCAB
 
 TEXT = "ROMEO:\nWhat's here? A cup, clos'd in my true love's hand?\n\nFirst Citizen:\nAy, sir; 'tis so.\n"
@@ -126,3 +137,39 @@ def test_a_difference_has_two_surprisals_for_each_character(lengths: tuple[int, 
     n, a, b = lengths
     with pytest.raises(ValueError, match=f"{n} characters, {a} and {b} surprisals"):
         Difference("x" * n, np.ones(a), np.ones(b))
+
+
+# ------------------------------------------------------------------------------------------------ what is kept
+
+
+def kept(text: str, bits: np.ndarray) -> Findings:
+    return Findings.from_json(json.loads(kind_findings(text, bits).as_json()))
+
+
+def test_the_kept_difference_by_kind_is_the_one_of_all_characters():
+    text = TEXT * 40
+    whole = difference(text)
+    found = difference_by_kind(kept(text, whole.a_bits), kept(text, whole.b_bits))
+    for group, exact in zip(found, [whole.whole(), *whole.by_kind()], strict=True):
+        assert (group.name, group.characters) == (exact.name, exact.characters)
+        assert group.a_bits == pytest.approx(exact.a_bits, abs=1e-4)
+        assert group.delta_bits == pytest.approx(exact.delta_bits, abs=1e-4)
+        assert group.error_bits == pytest.approx(exact.error_bits, rel=0.5), "drawn independently, so about the same"
+
+
+def test_the_error_over_stretches_sees_what_neighbours_share():
+    """One stretch in four is a bit harder for A: by characters that seems sure, by stretches it is not."""
+    text = "abcdefgh" * 400
+    a = np.where(np.arange(len(text)) * STRETCHES // len(text) % 4 == 0, 2.0, 1.0)
+    (all_of_it, *_) = difference_by_kind(kept(text, a), kept(text, np.ones(len(text))))
+    assert all_of_it.delta_bits == pytest.approx(0.25)
+    by_hand = statistics.stdev([1.0] * 8 + [0.0] * 24) / math.sqrt(32)
+    assert all_of_it.error_bits == pytest.approx(by_hand, rel=1e-3)
+
+
+def test_what_was_kept_of_two_texts_is_not_compared():
+    a, b = (kept(text, drawn(0, len(text))) for text in (TEXT, TEXT[:-1]))
+    with pytest.raises(ValueError, match="not measured on the same text"):
+        difference_by_kind(a, b)
+    with pytest.raises(ValueError, match="none that this version knows"):
+        difference_by_kind(a, Findings({}, {"kinds": {"kind": ["x"], "stretch": [0], "characters": [1], "bits": [1]}}))

@@ -1,5 +1,6 @@
 """A trained model as a file that cannot run code: save, load, refuse."""
 
+from charrnn.checkpoint.analyses import ANALYSES, Analyses, keep_analyses
 from charrnn.checkpoint.folder import (
     FILES,
     MODEL,
@@ -19,14 +20,17 @@ from charrnn.checkpoint.folder import (
 from charrnn.checkpoint.safe_file import CheckpointError
 
 __all__ = [
+    "ANALYSES",
     "FILES",
     "MODEL",
     "RUN",
+    "Analyses",
     "Checkpoint",
     "CheckpointError",
     "CheckpointInfo",
     "describe",
     "holds_run",
+    "keep_analyses",
     "list_checkpoints",
     "load",
     "load_run",

@@ -3,7 +3,8 @@ The folder of a trained model.
 
 `model.safetensors` holds the weights and, in its metadata, everything else there is to know, so that the two can never
 be torn apart. `config.json` and `history.json` are copies for people to read, `steps/` the weights along the way,
-`passage.txt` a text the model wrote. `training.safetensors` is a run that has not finished.
+`passage.txt` a text the model wrote, `analyses.json` what was worked out about it. `training.safetensors` is a run that
+has not finished.
 """
 
 import hashlib
@@ -11,12 +12,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from charrnn.checkpoint.analyses import ANALYSES, Analyses, read_analyses
 from charrnn.checkpoint.safe_file import CheckpointError, SafeFile, read, read_header, write_bytes, write_tensors
 from charrnn.metrics import Progress
 from charrnn.networks import Network, blueprint
@@ -24,7 +27,7 @@ from charrnn.vocab import Vocab
 
 MODEL, RUN, STEPS, PASSAGE = "model.safetensors", "training.safetensors", "steps", "passage.txt"
 CONFIG, HISTORY = "config.json", "history.json"
-FILES = (MODEL, CONFIG, HISTORY, PASSAGE, f"{STEPS}/*.safetensors")  # what a finished checkpoint consists of
+FILES = (MODEL, CONFIG, HISTORY, PASSAGE, ANALYSES, f"{STEPS}/*.safetensors")  # what a finished checkpoint has
 OF_THE_RUN = ("config", "vocab", "seed", "recipe", "data_sha256")  # what a saved step shares with its checkpoint
 
 
@@ -64,6 +67,11 @@ class CheckpointInfo:
             return (self.folder / PASSAGE).read_text(encoding="utf-8")
         except OSError:
             return ""
+
+    @cached_property
+    def analyses(self) -> Analyses:
+        """What was worked out about the model and is kept beside it, read when it is first asked for."""
+        return read_analyses(self.folder, self.sha256)
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,7 @@ def save(
     readable = {key: value for key, value in whole.items() if key != "history"}
     write_bytes(folder / CONFIG, _json_bytes(readable))
     write_bytes(folder / HISTORY, _json_bytes(whole["history"]))
+    (folder / ANALYSES).unlink(missing_ok=True)  # it was about the model that was there before
     if passage:
         write_bytes(folder / PASSAGE, passage.encode("utf-8"))
 

@@ -45,7 +45,7 @@ class Headed:
         if self.texts.get("charrnn") != FORMAT:
             raise CheckpointError(f"{self.path} is not a charrnn checkpoint of format {FORMAT}")
         try:
-            return {key: _parse_json(text) for key, text in self.texts.items() if key not in ("charrnn", "digest")}
+            return {key: parse_json(text) for key, text in self.texts.items() if key not in ("charrnn", "digest")}
         except (ValueError, RecursionError) as error:
             raise CheckpointError(f"the metadata of {self.path} cannot be read: {error}") from None
 
@@ -122,6 +122,12 @@ def read(path: Path) -> SafeFile:
     return SafeFile(path, *_header(path, data, len(data)), data)
 
 
+def read_small(path: Path, most_bytes: int) -> bytes:
+    """What is in a file of at most so many bytes. Raises CheckpointError for anything else."""
+    with _opened(path, most_bytes) as (file, _):
+        return file.read(most_bytes)
+
+
 def read_header(path: Path) -> Headed:
     """The header of a safetensors file as long as it says, without its tensors. Raises CheckpointError as `read`."""
     with _opened(path) as (file, size):
@@ -131,15 +137,15 @@ def read_header(path: Path) -> Headed:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def _opened(path: Path, most_bytes: int = MAX_FILE_BYTES) -> Iterator[tuple[BinaryIO, int]]:
     """A file to read from and its size, if it is a file and not too large."""
     try:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise CheckpointError(f"{path} is not a file")
-            if status.st_size > MAX_FILE_BYTES:
-                raise CheckpointError(f"{path} has {status.st_size} bytes; more than {MAX_FILE_BYTES} are refused")
+            if status.st_size > most_bytes:
+                raise CheckpointError(f"{path} has {status.st_size} bytes; more than {most_bytes} are refused")
             yield file, status.st_size
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
@@ -160,7 +166,7 @@ def _header(path: Path, start: bytes, size: int) -> tuple[dict[str, dict[str, An
     if length > min(MAX_HEADER_BYTES, size - 8):
         raise CheckpointError(f"{path} announces a header of {length} bytes: it is cut off, or not what it seems")
     try:
-        header = _parse_json(start[8 : 8 + length])
+        header = parse_json(start[8 : 8 + length])
         texts = header.pop("__metadata__", {})
         if not all(_are_sizes(entry["shape"]) and _are_sizes(entry["data_offsets"]) for entry in header.values()):
             raise ValueError("a tensor has no shape or no place")
@@ -178,7 +184,7 @@ def _are_sizes(numbers: Any) -> bool:
     return isinstance(numbers, list) and all(type(number) is int and number >= 0 for number in numbers)
 
 
-def _parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """JSON without the loopholes of Python's parser: no key twice, no NaN. Raises ValueError."""
     return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
 

@@ -1,0 +1,73 @@
+"""
+What was worked out about a model and is kept beside it: `analyses.json`, a section for each analysis.
+
+It belongs to one `model.safetensors`, by its sha256, and comes from wherever that does: what is wrong with it is left
+out and told, and never keeps a checkpoint from being used.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from charrnn.checkpoint.safe_file import CheckpointError, parse_json, read_small, write_bytes
+from charrnn.findings import NAME, Findings, FindingsError
+
+ANALYSES = "analyses.json"
+MOST_BYTES, MOST_SECTIONS = 1 << 19, 16
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Analyses:
+    """The sections that could be read, by name, and what was wrong with the others, a sentence each."""
+
+    sections: Mapping[str, Findings] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
+
+
+def read_analyses(folder: Path, sha256: str) -> Analyses:
+    """What is kept in this folder about the model of this sha256; nothing where there is no such file."""
+    path = folder / ANALYSES
+    if not path.exists():
+        return Analyses()
+    try:
+        whole = parse_json(read_small(path, MOST_BYTES))
+    except CheckpointError as error:
+        return Analyses(refused=(str(error),))
+    except (ValueError, RecursionError) as error:
+        return Analyses(refused=(f"{path} cannot be read: {error}",))
+    if not isinstance(whole, dict) or whole.get("format") != FORMAT or not isinstance(whole.get("sections"), dict):
+        return Analyses(refused=(f"{path} does not hold analyses of format {FORMAT}",))
+    if whole.get("sha256") != sha256:
+        return Analyses(refused=(f"{path} is about another model than the one beside it",))
+    if len(whole["sections"]) > MOST_SECTIONS:
+        return Analyses(refused=(f"{path} has {len(whole['sections'])} sections: {MOST_SECTIONS} at most",))
+    sections, refused = {}, []
+    for name, value in whole["sections"].items():
+        try:
+            if not NAME.fullmatch(name):
+                raise FindingsError("small letters, digits and _ make a name")
+            sections[name] = Findings.from_json(value)
+        except FindingsError as error:
+            refused.append(f"{path}, section {name[:50]!r}: {error}")
+    return Analyses(sections, tuple(refused))
+
+
+def keep_analyses(folder: Path, sha256: str, new: Mapping[str, Findings]) -> None:
+    """
+    Keep these sections about the model of this sha256, in place of those of the same name; the file is written whole.
+
+    What is about another model, or was refused, goes. Raises CheckpointError for what would not be read again, else
+    OSError.
+    """
+    sections = {**read_analyses(folder, sha256).sections, **new}
+    wrong = [name for name in sections if not NAME.fullmatch(name)]
+    if wrong or len(sections) > MOST_SECTIONS:
+        raise CheckpointError(f"{folder / ANALYSES} cannot keep {wrong or len(sections)}: {MOST_SECTIONS} short names")
+    parts = ",\n".join(f"{json.dumps(name)}: {sections[name].as_json()}" for name in sorted(sections))
+    text = f'{{\n"format": {FORMAT},\n"sha256": {json.dumps(sha256)},\n"sections": {{\n{parts}\n}}\n}}\n'
+    data = text.encode("utf-8")
+    if len(data) > MOST_BYTES:
+        raise CheckpointError(f"{folder / ANALYSES} would take {len(data)} bytes: {MOST_BYTES} at most")
+    write_bytes(folder / ANALYSES, data)

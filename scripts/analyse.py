@@ -1,0 +1,96 @@
+"""
+Work out what the page shows of a checkpoint at once, and keep it beside the model, in `analyses.json`.
+
+    python scripts/analyse.py                                the bundled checkpoints: what is missing
+    python scripts/analyse.py checkpoints/mine --data mine.txt     on the text it was trained on
+    python scripts/analyse.py --sections bits --anew         these sections, whether they are there or not
+
+Everything is measured on the validation part of the text, which no model has learnt from. A checkpoint that was trained
+on another text is skipped. Each section is written as soon as it is done: what is interrupted goes on where it was.
+
+What sections hold, beside the text's sha256 and how many characters of it validate:
+
+bits    bits of surprise by kind of character, in each of 32 stretches of the text, see `charrnn.surprisal`
+
+Exit code 2 where a checkpoint could not be analysed.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+import numpy as np
+import torch
+
+from charrnn import checkpoint
+from charrnn.checkpoint import Checkpoint, keep_analyses
+from charrnn.corpus import Corpus, read_text, tiny_shakespeare
+from charrnn.findings import Findings
+from charrnn.surprisal import kind_findings, surprisals
+
+Analysis = Callable[[Checkpoint, Corpus], Findings]
+
+
+def bits(trained: Checkpoint, corpus: Corpus) -> Findings:
+    """The surprise at each character of the validation text, read in one go, by kind."""
+    ids = corpus.val_ids.tolist()
+    return kind_findings(trained.vocab.decode(ids), np.concatenate([*surprisals(trained.model.decoder(), ids)]))
+
+
+ANALYSES: dict[str, Analysis] = {"bits": bits}
+
+
+def analyse(folder: Path, text: str, sections: Sequence[str], anew: bool, analyses: Mapping[str, Analysis]) -> str:
+    """Work out these sections of a checkpoint, those that are there only `anew` -> what was done. Raises ValueError."""
+    info = checkpoint.describe(folder)
+    corpus = Corpus.from_text(text, info.vocab)
+    if corpus.sha256 != info.data_sha256:
+        return f"{info.name}: skipped, it was trained on another text"
+    todo = [name for name in sections if anew or name not in info.analyses.sections]
+    trained = checkpoint.load(folder) if todo else None
+    done = [f"{name} is there" for name in sections if name not in todo]
+    for name in todo:
+        assert trained is not None
+        start = time.perf_counter()
+        found = analyses[name](trained, corpus)
+        facts = {"data_sha256": corpus.sha256, "characters": len(corpus.val_ids), **found.facts}
+        keep_analyses(folder, info.sha256, {name: replace(found, facts=facts)})
+        done.append(f"{name} in {time.perf_counter() - start:.0f} s")
+    return f"{info.name}: {', '.join(done)}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Analyse one checkpoint after the other; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    bundled = sorted(path.parent for path in (REPOSITORY / "checkpoints").glob("*/model.safetensors"))
+    parser.add_argument("folders", type=Path, nargs="*", default=bundled, metavar="FOLDER", help="default: all bundled")
+    parser.add_argument("--data", type=Path, help="the text they were trained on (default: Tiny Shakespeare)")
+    parser.add_argument("--sections", nargs="+", choices=[*ANALYSES], default=[*ANALYSES], help="default: all")
+    parser.add_argument("--anew", action="store_true", help="also those that are there")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        text = read_text(options.data) if options.data else tiny_shakespeare()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    code = 0
+    for folder in options.folders:
+        try:
+            print(analyse(folder, text, options.sections, options.anew, ANALYSES), flush=True)
+        except (ValueError, OSError) as error:
+            print(error, file=sys.stderr, flush=True)
+            code = 2
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

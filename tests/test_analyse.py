@@ -1,0 +1,59 @@
+"""`scripts/analyse.py` keeps what is missing beside each checkpoint, and says what it skipped."""
+
+import math
+
+import pytest
+
+from charrnn import checkpoint
+from charrnn.checkpoint import ANALYSES, keep_analyses
+from charrnn.corpus import Corpus
+from charrnn.findings import Findings
+from charrnn.training import evaluate_stream
+from scripts import analyse
+from tests.calling import said
+from tests.test_evaluate import TEXT, write_checkpoint
+
+
+@pytest.fixture
+def typed(capsys, tmp_path):
+    """The script called in this process on the text, with these arguments."""
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return lambda *arguments: said(capsys, analyse.main, "--data", path, *arguments)
+
+
+def sections(folder):
+    return checkpoint.describe(folder).analyses.sections
+
+
+def test_the_bits_that_are_kept_are_those_of_the_validation_loss(tmp_path, typed):
+    folder = write_checkpoint(tmp_path / "one")
+    code, out, err = typed(folder, "--sections", "bits")
+    assert (code, err) == (0, "") and "one: bits in" in out
+    found = sections(folder)["bits"]
+    corpus = Corpus.from_text(TEXT)
+    assert found.text("data_sha256") == corpus.sha256 and found.number("characters") == len(corpus.val_ids)
+    counts, bits = found.numbers("kinds", "characters"), found.numbers("kinds", "bits")
+    mean = sum(n * bit for n, bit in zip(counts, bits, strict=True)) / sum(counts)
+    stream = evaluate_stream(checkpoint.load(folder).model, corpus.val_ids) / math.log(2)
+    assert sum(counts) == len(corpus.val_ids) and mean == pytest.approx(stream, abs=0.01)  # one stream, not several
+
+
+def test_only_what_is_missing_is_worked_out(tmp_path, typed):
+    folder = write_checkpoint(tmp_path / "one")
+    info = checkpoint.describe(folder)
+    kept = {"bits": Findings({"old": 1}), "units": Findings({"n": 1})}
+    keep_analyses(folder, info.sha256, kept)
+    code, out, _ = typed(folder, "--sections", "bits")
+    assert (code, out) == (0, "one: bits is there\n") and sections(folder) == kept
+    typed(folder, "--sections", "bits", "--anew")
+    assert "old" not in sections(folder)["bits"].facts and sections(folder)["units"] == kept["units"]
+
+
+def test_what_was_trained_on_another_text_is_skipped_and_what_is_no_checkpoint_told(tmp_path, typed, capsys):
+    folder = write_checkpoint(tmp_path / "one")
+    (tmp_path / "other.txt").write_text(TEXT[::-1])
+    code, out, _ = typed(folder, "--data", tmp_path / "other.txt")
+    assert (code, out) == (0, "one: skipped, it was trained on another text\n") and not (folder / ANALYSES).exists()
+    code, _, err = typed(tmp_path / "nothing", folder, "--sections", "bits")
+    assert code == 2 and "nothing" in err and "bits" in sections(folder)

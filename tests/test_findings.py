@@ -1,0 +1,173 @@
+"""What an analysis may hold, and what is not let in; the file that keeps analyses beside a checkpoint."""
+
+import json
+
+import pytest
+
+from charrnn import checkpoint
+from charrnn.checkpoint import ANALYSES, CheckpointError, keep_analyses
+from charrnn.findings import Findings, FindingsError
+from tests.by_hand import saved
+
+FOUND = Findings(
+    {"positions": 64, "ecl_chars": 31.25, "never": None, "text": "held out: “é”\n", "whole": True},
+    {
+        "curve": {"n": [1, 2, 4], "loss_nats": [2.5, 2.25, 2.125]},
+        "units": {"name": ["vowel", "none"], "auc": [1, None]},
+    },
+)
+
+
+def with_file(folder, change):
+    """A checkpoint whose analyses were altered by `change(whole)`, which may return the new text."""
+    saved(folder)
+    info = checkpoint.describe(folder)
+    keep_analyses(folder, info.sha256, {"memory": FOUND, "units": Findings({"n": 1})})
+    whole = json.loads((folder / ANALYSES).read_text(encoding="utf-8"))
+    text = change(whole)
+    (folder / ANALYSES).write_text(text if isinstance(text, str) else json.dumps(whole), encoding="utf-8")
+    return checkpoint.describe(folder).analyses
+
+
+# ------------------------------------------------------------------------------------------------ the form
+
+
+def test_what_was_kept_is_what_is_read(tmp_path):
+    kept = with_file(tmp_path, lambda whole: None)
+    assert kept.sections == {"memory": FOUND, "units": Findings({"n": 1})} and kept.refused == ()
+    memory = kept.sections["memory"]
+    assert (memory.number("positions"), memory.number("ecl_chars", 1, 256)) == (64, 31.25)
+    assert memory.number_or_none("never") is None and memory.text("text") == "held out: “é”\n"
+    assert memory.numbers("curve", "loss_nats", 0, 10) == [2.5, 2.25, 2.125]
+    assert memory.numbers_or_none("units", "auc") == [1, None] and memory.texts("units", "name") == ["vowel", "none"]
+
+
+def test_numbers_are_kept_to_six_digits():
+    assert json.loads(Findings({"x": 1 / 3}, {"t": {"a": [2e-9 / 3, 12345678]}}).as_json()) == {
+        "facts": {"x": 0.333333},
+        "tables": {"t": {"a": [6.66667e-10, 12345678]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda found: found.number("text"), "text is 'held"),
+        (lambda found: found.number("whole"), "whole is True"),
+        (lambda found: found.number("ecl_chars", 40, 50), "31.25: a number from 40 to 50"),
+        (lambda found: found.number("never"), "never is None"),
+        (lambda found: found.number("other"), "no fact other"),
+        (lambda found: found.text("positions"), "positions is 64: a text"),
+        (lambda found: found.numbers("curve", "n", 2), "curve, n is 1"),
+        (lambda found: found.numbers("units", "auc"), "units, auc is None"),
+        (lambda found: found.numbers("curve", "x"), "no column x of a table curve"),
+        (lambda found: found.texts("nothing", "x"), "no column x of a table nothing"),
+    ],
+)
+def test_what_is_asked_for_must_be_there_and_in_range(ask, said):
+    with pytest.raises(FindingsError, match=said):
+        ask(FOUND)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ([], "facts and tables and nothing else"),
+        ({"facts": {}, "code": "x"}, "facts and tables and nothing else"),
+        ({"facts": [1]}, "each fact needs a name"),
+        ({"facts": {"A": 1}}, "'A' is no name of a fact"),
+        ({"facts": {"a" * 41: 1}}, "is no name of a fact"),
+        ({"facts": {"__class__": 1}}, "is no name of a fact"),
+        ({"facts": {f"a{i}": 1 for i in range(65)}}, "65 times a fact"),
+        ({"facts": {"a": float("inf")}}, "a is inf"),
+        ({"facts": {"a": 10**17}}, "finite numbers up to"),
+        ({"facts": {"a": [1]}}, "of type list"),
+        ({"facts": {"a": "x" * 401}}, "401 characters"),
+        ({"facts": {"a": "\ud800"}}, "half of a character"),
+        ({"tables": {"t": [1]}}, "each column of t needs a name"),
+        ({"tables": {"t": {"a": 1}}}, "a column of t is no list"),
+        ({"tables": {"t": {"a": [1], "b": [1, 2]}}}, r"columns of \[1, 2\] rows"),
+        ({"tables": {"t": {"a": [0] * 8193}}}, "8192 at most"),
+        ({"tables": {"t": {"a": [{"b": 1}]}}}, "t, a is of type dict"),
+        ({"tables": {f"t{i}": {} for i in range(17)}}, "17 times a table"),
+    ],
+)
+def test_what_cannot_be_an_analysis_is_not_let_in(value, said):
+    with pytest.raises(FindingsError, match=said):
+        Findings.from_json(value)
+
+
+# ------------------------------------------------------------------------------------------------ the file
+
+
+def test_a_checkpoint_without_analyses_has_none(tmp_path):
+    saved(tmp_path)
+    assert checkpoint.describe(tmp_path).analyses == checkpoint.Analyses()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda whole: whole.update(sha256="0" * 64), "about another model"),
+        (lambda whole: whole.update(format=2), "format 1"),
+        (lambda whole: whole.update(sections=[]), "format 1"),
+        (lambda whole: "[]", "format 1"),
+        (lambda whole: "{", "cannot be read"),
+        (lambda whole: '{"format": 1, "format": 1}', "stands there twice"),
+        (lambda whole: '{"format": NaN}', "NaN is not a number"),
+        (lambda whole: "[" * 100_000, "cannot be read"),
+        (lambda whole: " " * ((1 << 19) + 1), "more than 524288 are refused"),
+        (lambda whole: whole["sections"].update({f"s{i}": {} for i in range(20)}), "22 sections: 16 at most"),
+    ],
+)
+def test_a_file_that_is_wrong_is_left_out_and_told(tmp_path, change, said):
+    kept = with_file(tmp_path, change)
+    assert kept.sections == {}
+    (reason,) = kept.refused
+    assert said in reason and ANALYSES in reason
+
+
+def test_a_section_that_is_wrong_takes_no_other_with_it(tmp_path):
+    def change(whole):
+        whole["sections"]["memory"]["tables"]["curve"]["n"][0] = "infinite"
+        whole["sections"]["units"]["facts"]["n"] = [1]
+        whole["sections"]["../evil"] = {}
+        return json.dumps(whole).replace('"ecl_chars": 31.25', '"ecl_chars": 1e999')
+
+    kept = with_file(tmp_path, change)
+    assert kept.sections == {}
+    assert [reason.partition(", section ")[2] for reason in kept.refused] == [
+        "'memory': ecl_chars is inf: finite numbers up to 2^53 in size are read",
+        "'units': n is of type list: a text, a number, true, false or null",
+        "'../evil': small letters, digits and _ make a name",
+    ]
+    kept = with_file(tmp_path, lambda whole: whole["sections"]["units"].update(facts=3))
+    assert kept.sections == {"memory": FOUND} and len(kept.refused) == 1
+
+
+def test_a_section_joins_those_that_are_there_and_replaces_its_own(tmp_path):
+    saved(tmp_path)
+    info = checkpoint.describe(tmp_path)
+    keep_analyses(tmp_path, info.sha256, {"memory": FOUND})
+    keep_analyses(tmp_path, info.sha256, {"units": FOUND})
+    keep_analyses(tmp_path, info.sha256, {"memory": Findings({"n": 2})})
+    assert checkpoint.describe(tmp_path).analyses.sections == {"memory": Findings({"n": 2}), "units": FOUND}
+    assert info.analyses is info.analyses
+
+
+def test_what_would_not_be_read_again_is_not_written(tmp_path):
+    saved(tmp_path)
+    info = checkpoint.describe(tmp_path)
+    with pytest.raises(CheckpointError, match="cannot keep"):
+        keep_analyses(tmp_path, info.sha256, {"A": FOUND})
+    large = Findings({}, {"t": {f"c{i}": [0.123456] * 8192 for i in range(12)}})
+    with pytest.raises(CheckpointError, match="524288 at most"):
+        keep_analyses(tmp_path, info.sha256, {"large": large})
+    assert not (tmp_path / ANALYSES).exists()
+
+
+def test_a_model_that_is_saved_anew_takes_the_analyses_of_the_old_one_away(tmp_path):
+    saved(tmp_path)
+    keep_analyses(tmp_path, checkpoint.describe(tmp_path).sha256, {"memory": FOUND})
+    saved(tmp_path, weights=1)
+    assert not (tmp_path / ANALYSES).exists()
