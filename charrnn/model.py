@@ -1,7 +1,8 @@
 """`CharRNN`: a character-level recurrent language model, embed → cell → head."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from charrnn import sampling
 from charrnn.bptt import through_time
 from charrnn.cells import CELLS
 from charrnn.dropout import dropout
+from charrnn.interventions import Clamp, Held
 from charrnn.sampling import Reading, SamplingSettings, Trace
 
 MASKS = 16  # sequences of a minibatch share that many masks of dropout at the input
@@ -123,7 +125,7 @@ class Decoder:
     """
 
     def __init__(self, model: CharRNN):
-        cell = copy.deepcopy(model.cell).cpu()
+        self._cell = cell = copy.deepcopy(model.cell).cpu()
         start = cell.initial_state()
         self._update = cell.update
         self._start = type(start)(*map(_array, start))
@@ -131,6 +133,17 @@ class Decoder:
         self._from_input = list(_array(model.input_table()))  # V × (G·H,)
         self._W_hh, self._b_hh = _array(cell.W_hh.weight), _array(cell.W_hh.bias)
         self._W_out, self._b_out = _array(model.head.weight), _array(model.head.bias)
+
+    def clamped(self, clamps: Sequence[Clamp]) -> "Decoder":
+        """
+        The same, with what `interventions` says held while it reads: h, c, and the cell's gates, at every character.
+
+        Shares its weights. Raises ValueError for a clamp that does not fit.
+        """
+        held = Held(clamps, dict.fromkeys(self._names, len(self._start.h)))
+        twin = copy.copy(self)
+        twin._update = _held_update(self._cell, held)
+        return twin
 
     def prefill(self, ids: Sequence[int], state: Any = None) -> Reading:
         """Read ids from `state`, zeros where None; no ids at all is a text that has not begun."""
@@ -157,6 +170,21 @@ class Decoder:
     def _reading(self, state: Any, gates: Any) -> Reading:
         activations = dict(zip(self._names, state + gates, strict=False))  # before any text there are no gates
         return Reading(self._W_out.dot(state.h) + self._b_out, state, activations)
+
+
+def _held_update(cell: Any, held: Held) -> Callable[..., tuple[Any, Any]]:
+    """The cell's own `update`, with what is held in place of what it computes."""
+    norm = {name: cell.norm[name] for name in cell.normed}
+    norm |= {gate: held.squashed_from(gate, norm[gate]) for gate in cell.gate_names}
+    if "c" in norm:
+        norm["c"] = lambda c: cell.norm["c"](held("c", c))  # h' sees what is held of c'
+    squashing, update = SimpleNamespace(norm=norm), type(cell).update
+
+    def held_update(from_input: Any, from_state: Any, state: Any) -> tuple[Any, Any]:
+        new, gates = update(squashing, from_input, from_state, state)
+        return type(new)(*map(held, new._fields, new)), gates
+
+    return held_update
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -13,11 +13,13 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from charrnn.interventions import Clamp
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-6, 100.0
 
@@ -222,6 +224,12 @@ class Reader(Protocol):
     def step(self, id: int, state: Any) -> Reading: ...
 
 
+class ClampedReader(Reader, Protocol):
+    """One in which something can be held: the networks' decoders."""
+
+    def clamped(self, clamps: Sequence[Clamp]) -> Reader: ...
+
+
 def write_step(
     reader: Reader, reading: Reading, settings: SamplingSettings, dice: Dice, index: int, chosen: int | None = None
 ) -> Step:
@@ -244,14 +252,18 @@ def generate(
     dice: Dice,
     start: int = 0,
     chosen: Mapping[int, int] = MappingProxyType({}),
+    clamps: Sequence[Clamp] = (),
 ) -> Iterator[Step]:
     """
     Write n characters after `reading`, as they come; `start` is the index of the first.
 
-    chosen: the ids that stand at some indices whatever the dice say; the others keep their dice.
+    chosen: the ids that stand at some indices whatever the dice say; the others keep their dice. clamps: what is held
+    (`interventions`) from the first written character on, as that is read; it is still drawn from `reading`.
 
-    Raises ValueError where the logits are not finite.
+    Raises ValueError where the logits are not finite, and for a clamp that does not fit.
     """
+    if clamps:
+        reader = cast(ClampedReader, reader).clamped(clamps)
     for index in range(start, start + n):
         step = write_step(reader, reading, settings, dice, index, chosen.get(index))
         reading = step.reading

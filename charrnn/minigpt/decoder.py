@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from charrnn.minigpt.equations import KVCache, residual_streams, rms_norm, rotation_at
+from charrnn.interventions import Clamp, Held
+from charrnn.minigpt.equations import KVCache, as_it_is, residual_streams, rms_norm, rotation_at, stream_name
 from charrnn.sampling import Reading, Trace
 
 
@@ -68,11 +69,23 @@ class Decoder:
         self._norm, self._head = _in_arrays(self._model.norm), _in_arrays(self._model.head)
         self._pairs = np.arange(model.hidden_dim // model.heads // 2, dtype=np.float64)
         self._rotation_dtype = np.result_type(self._embed, np.complex64)
-        self._names = [*(f"layer {layer}" for layer in range(len(self._blocks), 0, -1)), "embedding"]
+        self._names = [stream_name(layer) for layer in range(len(self._blocks), -1, -1)]
+        self._held: Callable[[str, Any], Any] = as_it_is
         vocab_size, hidden_dim = self._embed.shape
         nothing = [self._embed[:0].reshape(1, model.heads, 0, hidden_dim // model.heads)] * len(self._blocks)
         silent = {name: np.zeros_like(self._embed[0]) for name in self._names}
         self._beginning = Place(self._tape(nothing, nothing), 0, 0, np.zeros(vocab_size, self._embed.dtype), silent)
+
+    def clamped(self, clamps: Sequence[Clamp]) -> "Decoder":
+        """
+        The same, with what `interventions` says held while it reads: the residual stream, at every character.
+
+        Shares its weights. Raises ValueError for a clamp that does not fit.
+        """
+        twin = copy.copy(self)
+        width: int = self._embed.shape[1]
+        twin._held = Held(clamps, dict.fromkeys(self._names, width))
+        return twin
 
     def prefill(self, ids: Sequence[int], state: Place | None = None) -> Reading:
         """Read ids from `state`, the beginning where None: all of them at once."""
@@ -105,7 +118,7 @@ class Decoder:
             return keys[:, :, : end + 1], values[:, :, : end + 1]
 
         rotation = rotation_at(np.array([state.position], dtype=np.float64), self._pairs).astype(self._rotation_dtype)
-        streams = residual_streams(self._blocks, self._embed[None, None, id], rotation, extend, None)
+        streams = residual_streams(self._blocks, self._embed[None, None, id], rotation, extend, None, self._held)
         return self._reading(streams, tape, end + 1, state.position + 1)
 
     def _at_once(self, ids: Sequence[int], state: Place) -> tuple[list[Tensor], Tape, int]:
@@ -114,7 +127,7 @@ class Decoder:
         cache = KVCache(tuple(map(torch.from_numpy, keys)), tuple(map(torch.from_numpy, values)), state.position)
         with torch.inference_mode():
             x = self._model.embed(torch.tensor([ids]))
-            streams, cache = self._model.streams_from_embedded(x, cache)
+            streams, cache = self._model.streams_from_embedded(x, cache, None, self._held)
         tape = self._tape([k.numpy() for k in cache.keys], [v.numpy() for v in cache.values])
         return streams, tape, cache.position
 

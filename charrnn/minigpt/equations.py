@@ -29,14 +29,34 @@ class KVCache(NamedTuple):
     position: int  # of the next character: how many were read
 
 
+def as_it_is(name: str, x: Any) -> Any:
+    """Where nothing is held."""
+    return x
+
+
 def residual_streams(
-    blocks: Iterable[Any], x: Any, rotation: Any, extend: Callable[..., tuple[Any, Any]], rng: torch.Generator | None
+    blocks: Iterable[Any],
+    x: Any,
+    rotation: Any,
+    extend: Callable[..., tuple[Any, Any]],
+    rng: torch.Generator | None,
+    held: Callable[[str, Any], Any] = as_it_is,
 ) -> list[Any]:
-    """The residual stream of the embedded characters x (B, T, d): x, then what it is after each block, (B, T, d)."""
-    streams = [x]
+    """
+    The residual stream of the embedded characters x (B, T, d): x, then what it is after each block, (B, T, d).
+
+    held: what an intervention makes of each of them, by its name, before the next block sees it.
+    """
+    streams = [held(stream_name(0), x)]
     for layer, block in enumerate(blocks):
-        streams.append(transformer_block(block, streams[-1], rotation, partial(extend, layer), rng))
+        x = transformer_block(block, streams[-1], rotation, partial(extend, layer), rng)
+        streams.append(held(stream_name(layer + 1), x))
     return streams
+
+
+def stream_name(layer: int) -> str:
+    """What the residual stream after so many blocks is called."""
+    return f"layer {layer}" if layer else "embedding"
 
 
 def transformer_block(

@@ -1,5 +1,6 @@
 """`MiniGPT`: the Transformer the lab compares with, embed → blocks → norm → head."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 
 from charrnn.dropout import dropout
 from charrnn.minigpt.decoder import Decoder
-from charrnn.minigpt.equations import KVCache, residual_streams, rms_norm, rotation_at
+from charrnn.minigpt.equations import KVCache, as_it_is, residual_streams, rms_norm, rotation_at
 from charrnn.sampling import SamplingSettings, sample
 
 INITIAL_STD = 0.02
@@ -95,7 +96,11 @@ class MiniGPT(nn.Module):
         return self.head(self.norm(streams[-1])), state
 
     def streams_from_embedded(
-        self, x: Tensor, state: KVCache | None = None, rng: torch.Generator | None = None
+        self,
+        x: Tensor,
+        state: KVCache | None = None,
+        rng: torch.Generator | None = None,
+        held: Callable[[str, Any], Any] = as_it_is,
     ) -> tuple[list[Tensor], KVCache]:
         """The residual stream at the start and after each block, layers + 1 × (B, T, d), and the last state."""
         start, length = 0 if state is None else state.position, x.shape[1]
@@ -111,7 +116,7 @@ class MiniGPT(nn.Module):
             kept.append((k[:, :, first:], v[:, :, first:]))
             return k, v
 
-        streams = residual_streams(self.blocks, dropout(x, self.dropout, rng), rotation, extend, rng)
+        streams = residual_streams(self.blocks, dropout(x, self.dropout, rng), rotation, extend, rng, held)
         keys, values = zip(*kept, strict=True)
         return streams, KVCache(keys, values, start + length)
 

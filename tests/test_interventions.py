@@ -1,0 +1,242 @@
+"""What is held is held, what is computed from it follows, and nothing else changes: against a plain loop in float64."""
+
+import copy
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn.interventions import Clamp, Held, limits
+from charrnn.networks import build
+from charrnn.sampling import Dice, SamplingSettings, distribution, generate
+from charrnn.surprisal import surprisals
+
+V, H, T = 9, 6, 40
+FORMS: dict[str, dict[str, Any]] = {
+    f"{cell}{' with layer norm' if norm else ''}": {"cell": cell, "hidden_dim": H, "layer_norm": norm}
+    for cell in ("rnn", "gru", "lstm")
+    for norm in (False, True)
+}
+FORMS["minigpt"] = {"cell": "minigpt", "hidden_dim": 8, "layers": 3, "heads": 2, "context": 8}
+PARTS = {"rnn": "h", "gru": "hrzn", "lstm": "hcifgo"}
+CASES = [(form, name) for form in FORMS for name in PARTS.get(FORMS[form]["cell"], ("embedding", "layer 2", "layer 3"))]
+IDS = np.random.default_rng(5).integers(0, V, T).tolist()
+
+
+@cache
+def network(form: str) -> Any:
+    """In float64, its weights drawn."""
+    model, rng = build(FORMS[form], V).double(), torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(0.7 * torch.randn(parameter.shape, generator=rng, dtype=torch.float64))
+    return model.requires_grad_(False)
+
+
+def sigma(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def read_plainly(model: Any, ids: list[int], hold: dict[str, tuple[list[int], float]]) -> tuple[np.ndarray, dict]:
+    """The equations once more, the clamp written in at its place -> logits (T, V), what everything was, (T, H)."""
+    weights = {name: weight.numpy() for name, weight in model.state_dict().items()}
+    cell = model.config["cell"]
+
+    def norm(name: str, x: np.ndarray) -> np.ndarray:
+        if not model.config["layer_norm"]:
+            return x
+        x = (x - x.mean()) / np.sqrt(x.var() + 1e-5)
+        return x * weights[f"cell.norm.{name}.weight"] + weights[f"cell.norm.{name}.bias"]
+
+    def held(name: str, x: np.ndarray) -> np.ndarray:
+        if name in hold:
+            x = x.copy()
+            x[hold[name][0]] = hold[name][1]
+        return x
+
+    h, c, logits, seen = np.zeros(H), np.zeros(H), [], {name: [] for name in PARTS[cell]}
+    for id in ids:
+        from_x = weights["cell.W_ih.weight"] @ weights["embed.weight"][id]
+        from_h = weights["cell.W_hh.weight"] @ h + weights["cell.W_hh.bias"]
+        now: dict[str, np.ndarray] = {}
+        if cell == "rnn":
+            h = np.tanh(norm("h", from_x + from_h))
+        elif cell == "gru":
+            r = now["r"] = held("r", sigma(norm("r", (from_x + from_h)[:H])))
+            z = now["z"] = held("z", sigma(norm("z", (from_x + from_h)[H : 2 * H])))
+            n = now["n"] = held("n", np.tanh(norm("n", from_x[2 * H :] + r * from_h[2 * H :])))
+            h = (1 - z) * n + z * h
+        else:
+            for k, (gate, squash) in enumerate({"i": sigma, "f": sigma, "g": np.tanh, "o": sigma}.items()):
+                now[gate] = held(gate, squash(norm(gate, (from_x + from_h)[k * H : (k + 1) * H])))
+            c = now["c"] = held("c", now["f"] * c + now["i"] * now["g"])
+            h = now["o"] * np.tanh(norm("c", c))
+        h = now["h"] = held("h", h)
+        logits.append(weights["head.weight"] @ h + weights["head.bias"])
+        for name, value in now.items():
+            seen[name].append(value)
+    return np.stack(logits), {name: np.stack(values) for name, values in seen.items()}
+
+
+def some_value(name: str) -> float:
+    return 0.3 if name in "ifrzo" else -0.4
+
+
+@pytest.mark.parametrize(("form", "name"), [case for case in CASES if case[0] != "minigpt"])
+@pytest.mark.parametrize("units", [[2], [0, 4], list(range(H))])
+def test_a_clamped_reader_is_the_plain_loop_with_the_clamp_written_in(form: str, name: str, units: list[int]):
+    model = network(form)
+    low, high = limits(name)
+    for value in {some_value(name), *([low, high] if high <= 1 else [])}:
+        clamps = [Clamp(name, None, value)] if len(units) == H else [Clamp(name, unit, value) for unit in units]
+        decoder = model.decoder().clamped(clamps)
+        trace = decoder.read(IDS)
+        logits, seen = read_plainly(model, IDS, {name: (units, value)})
+        np.testing.assert_allclose(trace.logits, logits, rtol=0, atol=1e-12)
+        for part, expected in seen.items():
+            np.testing.assert_allclose(trace.activations[part], expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(trace.activations[name][:, units], value, rtol=0, atol=1e-15)
+        np.testing.assert_allclose(decoder.prefill(IDS).logits, logits[-1], rtol=0, atol=1e-12)
+
+
+def test_clamps_of_several_parts_act_together_and_the_last_of_one_unit_counts():
+    clamps = [Clamp("f", 1, 0.0), Clamp("c", 3, 2.5), Clamp("h", None, 0.9), Clamp("h", 0, -0.5), Clamp("f", 1, 1.0)]
+    model = network("lstm with layer norm")
+    trace = model.decoder().clamped(clamps).read(IDS)
+    every = {"f": ([1], 1.0), "c": ([3], 2.5)}
+    _, seen = read_plainly(model, IDS[:1], every)
+    np.testing.assert_allclose(trace.activations["c"][0], seen["c"][0], rtol=0, atol=1e-12)
+    assert trace.activations["h"][:, 0].tolist() == [-0.5] * T
+    assert trace.activations["h"][:, 1:].ravel().tolist() == [0.9] * T * (H - 1)
+    assert (trace.activations["f"][:, 1] == 1).all() and (trace.activations["c"][:, 3] == 2.5).all()
+
+
+@pytest.mark.parametrize("name", ["embedding", "layer 1", "layer 2", "layer 3"])
+def test_the_residual_stream_is_held_before_the_next_block_sees_it(name: str):
+    """One block after the other, over a text no longer than the context."""
+    model, ids = network("minigpt"), IDS[:8]
+    trace = model.decoder().clamped([Clamp(name, 5, 1.5)]).read(ids)
+    streams: list[torch.Tensor] = []
+
+    def hold(x: torch.Tensor) -> torch.Tensor:
+        held = x.clone()
+        held[..., 5] = 1.5
+        return held
+
+    layer = 0 if name == "embedding" else int(name[-1])
+    x, alone = model.embed(torch.tensor([ids])), copy.deepcopy(model)
+    for at in range(4):
+        if at:
+            alone.blocks = model.blocks[at - 1 : at]
+            x = alone.streams_from_embedded(x)[0][-1]
+        x = hold(x) if at == layer else x
+        streams.append(x)
+    expected = model.head(model.norm(x))[0].numpy()
+    np.testing.assert_allclose(trace.logits, expected, rtol=0, atol=1e-12)
+    for at, stream in enumerate(streams):
+        shown = trace.activations[f"layer {at}" if at else "embedding"]
+        np.testing.assert_allclose(shown, stream[0].numpy(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_reading_at_once_and_step_by_step_agree_under_a_clamp_past_the_context_too(form: str):
+    name = "layer 2" if form == "minigpt" else "h"
+    decoder = network(form).decoder().clamped([Clamp(name, 1, 0.25)])
+    trace, reading = decoder.read(IDS), decoder.prefill([])
+    for t, id in enumerate(IDS):
+        reading = decoder.step(id, reading.state)
+        np.testing.assert_allclose(trace.logits[t], reading.logits, rtol=0, atol=1e-10)
+        assert reading.activations[name][1] == 0.25
+    cut = decoder.prefill(IDS[23:], decoder.prefill(IDS[:23]).state)
+    np.testing.assert_allclose(cut.logits, trace.logits[-1], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("form", "name"), CASES)
+def test_held_at_the_value_it_has_anyway_nothing_changes(form: str, name: str):
+    """At one step, every unit in turn: its own value back in."""
+    decoder = network(form).decoder()
+    before = decoder.prefill(IDS[:7])
+    after = decoder.step(IDS[7], before.state)
+    for unit, value in enumerate(after.activations[name].tolist()):
+        same = decoder.clamped([Clamp(name, unit, value)]).step(IDS[7], before.state)
+        np.testing.assert_allclose(same.logits, after.logits, rtol=0, atol=1e-13)
+        other = decoder.clamped([Clamp(name, unit, value / 2)]).step(IDS[7], before.state)
+        assert np.abs(other.logits - after.logits).max() > 1e-9
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(CASES), st.integers(0, H - 1), st.floats(0, 1), st.integers(0, 2**40))
+def test_the_text_changes_from_the_first_affected_draw_on_and_the_dice_are_the_same(case, unit, value, seed):
+    form, name = case
+    decoder, manner, n = network(form).decoder(), SamplingSettings(0.7, top_p=0.95), 40
+    clamp, beginning = Clamp(name, unit, value), decoder.prefill(IDS[:5])
+    free = list(generate(decoder, beginning, n, manner, Dice(seed)))
+    held = list(generate(decoder, beginning, n, manner, Dice(seed), clamps=[clamp]))
+    assert [step.u for step in held] == [step.u for step in free]
+    at = next((i for i in range(n) if free[i].id != held[i].id), n)
+    assert at > 0  # the first is drawn from a reading that was made before
+    if at < n:  # up to there both read the same characters, and the die falls on both sides of an edge
+        written = IDS[:5] + [step.id for step in free[:at]]
+        clamped = decoder.clamped([clamp]).read(written[5:], beginning.state).logits[-1]
+        drawn = [distribution(logits, manner).draw(free[at].u) for logits in (free[at].logits, clamped)]
+        assert drawn == [free[at].id, held[at].id] and drawn[0] != drawn[1]
+
+
+def test_bits_of_a_clamped_reader_are_those_of_the_plain_loop():
+    model, clamp = network("gru"), Clamp("z", None, 0.0)
+    logits, _ = read_plainly(model, IDS, {"z": (list(range(H)), 0.0)})
+    bits = np.concatenate([*surprisals(model.decoder().clamped([clamp]), IDS)])
+    first = model.head.bias.numpy()  # before the first character the state is zero
+    for t, row in enumerate([first, *logits[:-1]]):
+        expected = (math.log(np.exp(row).sum()) - row[IDS[t]]) / math.log(2)
+        assert bits[t] == pytest.approx(expected, abs=1e-12)
+
+
+def test_without_its_gates_a_gru_knows_nothing_but_the_last_character():
+    decoder = network("gru").decoder().clamped([Clamp("z", None, 0.0), Clamp("r", None, 0.0)])
+    after_one = decoder.prefill([4])
+    for past in (IDS, [1, 2, 3], [0]):
+        assert np.array_equal(decoder.prefill([*past, 4]).logits, after_one.logits)
+
+
+def test_the_unclamped_reader_is_left_as_it_was():
+    for form in FORMS:
+        decoder = network(form).decoder()
+        before = decoder.read(IDS).logits
+        name = "embedding" if form == "minigpt" else "h"
+        assert not np.allclose(decoder.clamped([Clamp(name, 0, 0.9)]).read(IDS).logits, before)
+        assert np.array_equal(decoder.read(IDS).logits, before)
+        assert np.array_equal(decoder.clamped([]).read(IDS).logits, before)
+
+
+@pytest.mark.parametrize(
+    ("clamp", "words"),
+    [
+        (Clamp("c", 0, 0.0), "'c' cannot be held here: give one of h, r, z, n"),
+        (Clamp("h", H, 0.0), "the unit is 6: give 0 to 5, or None for all"),
+        (Clamp("h", -1, 0.0), "the unit is -1: give 0 to 5"),
+        (Clamp("h", True, 0.0), "the unit is True"),
+        (Clamp("z", None, 1.01), "z is to be held at 1.01: give 0 to 1"),
+        (Clamp("n", 1, -1.5), "n is to be held at -1.5: give -1 to 1"),
+        (Clamp("h", 1, math.nan), "h is to be held at nan: give -1 to 1"),
+    ],
+)
+def test_a_clamp_that_does_not_fit_is_refused_in_one_line(clamp: Clamp, words: str):
+    decoder = network("gru").decoder()
+    with pytest.raises(ValueError, match=words.replace("(", r"\(")):
+        decoder.clamped([clamp])
+    with pytest.raises(ValueError, match=words):
+        next(generate(decoder, decoder.prefill([]), 1, SamplingSettings(), Dice(0), clamps=[clamp]))
+
+
+def test_too_many_clamps_and_infinite_values_are_refused():
+    with pytest.raises(ValueError, match="there are 4097 clamps: give at most 4096"):
+        Held([Clamp("h", 0, 0.0)] * 4097, {"h": 1})
+    with pytest.raises(ValueError, match="give -1e\\+06 to 1e\\+06"):
+        network("lstm").decoder().clamped([Clamp("c", 0, math.inf)])
+    assert str(Clamp("z", None, 0.0)) == "z of every unit = 0" and str(Clamp("h", 7, -0.5)) == "h of unit 7 = -0.5"
