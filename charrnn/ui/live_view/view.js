@@ -2,23 +2,26 @@
 // distribution. Hovering costs no round trip: every value and every logit that was sent is kept here.
 
 import { onTrouble } from "../connection.js";
-import { onTheme, page, quoted } from "../page.js";
+import { onTheme, page } from "../page.js";
 import { branching } from "./branching.js";
-import { number, rowWord, showCaptions, symbol, titleOf } from "./captions.js";
+import { showCaptions, symbol } from "./captions.js";
+import { Cursor } from "./cursor.js";
+import { pictureName, sentence, unitName } from "./cursor_words.js";
 import { DistributionView } from "./distribution_view.js";
 import { Heatmap } from "./heatmap.js";
 import { HeatmapTools } from "./heatmap_tools.js";
+import { Inbox } from "./inbox.js";
 import { surpriseWords } from "./ladder.js";
 import { Notice } from "./notice.js";
+import { Pace } from "./pace.js";
 import { Palette } from "./palette.js";
+import { pointing } from "./pointing.js";
 import { distribution } from "./sampler.js";
 import { Switches } from "./switches.js";
 import { TextRecord } from "./text_record.js";
 import { showTextTitle } from "./text_title.js";
 import { TextView } from "./text_view.js";
 
-const HORIZON = 0.25; // seconds within which a backlog is drawn, whatever the speed
-const PATIENCE = 2000; // ms within which a lost message is asked for once
 const SETTLE = 60; // ms between two drawings of the distribution while text runs: faster is unreadable
 
 /** Set up the view; returns what takes the server's messages. */
@@ -28,78 +31,45 @@ export function mount({ element, send }) {
   const next = new DistributionView($(".cr-distribution"));
   const map = new Heatmap($(".cr-canvas"), $(".cr-lens"));
   const notice = new Notice($(".cr-notice"));
+  const cursor = new Cursor();
+  const pace = new Pace();
+  const inbox = new Inbox(() => send("resend", {}));
   let palette;
   let record = null;
   let drawn = 0; // characters on the page; record.length is what has arrived
-  let credit = 0; // characters that may be drawn by now
-  let last = 0; // time of the last frame
-  let pinned = null; // where the visitor put the cursor; null follows the text
-  let pointer = null; // the last event of a pointer that is over the heatmap
-  let hovered = null; // {position, unit} under the pointer
-  let unit = null; // the unit that colours the text
-  let marked = null; // the unit of the cursor, moved by keys
   let shownAt = 0; // when the distribution was last drawn
   let order = "similarity";
   let dirty = true;
   let serverState = "empty";
-  let missed = 0; // the serial number of the newest message that did not fit to what had come before
-  let askedAt = -Infinity; // when everything was asked for once more
 
   // ------------------------------------------------------------------ the cursor
 
-  const cursor = () => {
-    if (hovered) return Math.min(hovered.position, drawn - 1);
-    if (pinned !== null) return Math.min(pinned, drawn - 1);
-    return drawn - 1;
-  };
-  const cursorUnit = () => hovered?.unit ?? marked ?? unit;
-
-  function sentence() {
-    const i = cursor();
-    if (!record || i < 0) return "";
-    const place = "character " + (i + 1) + " of " + drawn;
-    const which = cursorUnit();
-    if (which === null) return quoted(record.characters[i]) + ", " + place;
-    const [view, name] = [record.view, symbol(record.view.name)];
-    const value = name + " = " + number(record.value(i, which), view, view.low < 0);
-    const change = "Δ" + name + " = " + number(record.change(i, which), view, true);
-    return unitName(which) + " at " + quoted(record.characters[i]) + ": " + value + ", " + change + " · " + place;
-  }
-  const unitName = (which) => rowWord(record.view.name) + " " + which;
+  const at = () => cursor.at(drawn);
+  const words = () => sentence(record, at(), cursor.row, drawn);
 
   function describe() {
-    const words = sentence();
-    $(".cr-values").textContent = words;
-    $(".cr-surprise").textContent = record ? surpriseWords(record, cursor()) : "";
-    const likely = next.latest
-      ? next.latest.order.slice(0, 3).map((id, rank) => quoted(record.vocabulary[id]) + " " + (100 * next.latest.probs[rank]).toFixed(0) + "%")
-      : [];
-    $(".cr-canvas").setAttribute("aria-label", (record ? titleOf(record.view, map.change) + ". " : "") + words + (likely.length ? ". Likely next: " + likely.join(", ") : ""));
+    $(".cr-values").textContent = words();
+    $(".cr-surprise").textContent = record ? surpriseWords(record, at()) : "";
+    $(".cr-canvas").setAttribute("aria-label", pictureName(record, words(), map.change, next.latest));
   }
 
   function showDistribution() {
     if (!record) return next.clear();
-    next.draw(record, cursor(), drawn, page.settings);
+    next.draw(record, at(), drawn, page.settings);
     shownAt = performance.now();
   }
 
   function redraw() {
     if (!record) return;
-    const units = [unit, marked].filter((which) => which !== null);
-    map.draw(record, drawn, palette, { cursor: drawn ? cursor() : null, units });
-    map.magnify(record, drawn, palette, magnified());
-  }
-
-  /** The cell to enlarge: the one under the pointer, else the one that keys have walked to. */
-  function magnified() {
-    if (pointer) return hovered;
-    return marked !== null && document.activeElement === map.canvas && drawn ? map.cell(cursor(), marked) : null;
+    const units = [cursor.unit, cursor.marked].filter((which) => which !== null);
+    map.draw(record, drawn, palette, { cursor: drawn ? at() : null, units });
+    map.magnify(record, drawn, palette, cursor.magnified(map, drawn));
   }
 
   /** After the cursor moved: frame, column, distribution, words. */
   function pointed(scroll = false) {
     if (!record) return;
-    text.mark(cursor() >= 0 ? cursor() : null, scroll);
+    text.mark(at() >= 0 ? at() : null, scroll);
     redraw();
     showDistribution();
     describe();
@@ -108,25 +78,25 @@ export function mount({ element, send }) {
   // ------------------------------------------------------------------ colours and titles
 
   function colour(span, i) {
-    if (unit === null) {
+    if (cursor.unit === null) {
       span.style.background = span.style.color = "";
       return;
     }
-    const level = map.level(record, i, unit) + 127;
+    const level = map.level(record, i, cursor.unit) + 127;
     span.style.background = palette.fills[level];
     span.style.color = palette.inks[level];
   }
 
   function recolour() {
-    text.box.classList.toggle("cr-coloured", unit !== null);
+    text.box.classList.toggle("cr-coloured", cursor.unit !== null);
     if (record) text.spans.forEach(colour);
     const of = record ? (map.change ? "Δ" : "") + symbol(record.view.name) : "";
-    showTextTitle($(".cr-text-title"), unit === null ? null : unitName(unit), of, () => paint(unit));
+    showTextTitle($(".cr-text-title"), cursor.unit === null ? null : unitName(record, cursor.unit), of, () => paint(cursor.unit));
   }
 
   /** Colour the text by a unit; the same unit once more takes the colours away. */
   function paint(which) {
-    unit = which === unit ? null : which;
+    cursor.unit = which === cursor.unit ? null : which;
     recolour();
     redraw();
     describe();
@@ -135,7 +105,7 @@ export function mount({ element, send }) {
   function arrange() {
     if (!record) return;
     map.arrange(order === "index" ? Array.from({ length: record.rows }, (_, i) => i) : record.view.orders[order]);
-    if (pointer) hovered = map.under(pointer, drawn);
+    cursor.point(map, drawn);
     tools.show();
     showCaptions(element, record, map, order);
     redraw();
@@ -150,12 +120,9 @@ export function mount({ element, send }) {
     record.append(message);
     const sameRun = before && message.run === before.run;
     const stays = sameRun && before.prompt === record.prompt ? Math.min(drawn, record.common(before)) : 0;
-    askedAt = -Infinity;
-    hovered = null;
-    if (!sameRun) pinned = marked = null;
-    if (unit !== null && unit >= record.rows) unit = null;
-    if (marked !== null && marked >= record.rows) marked = null;
-    if (message.parted !== undefined) sameRun ? (pinned = message.parted - 1) : page.emit("strayed"); // where texts part
+    inbox.restart();
+    cursor.renew(record.rows, sameRun);
+    if (message.parted !== undefined) sameRun ? (cursor.pinned = message.parted - 1) : page.emit("strayed"); // where texts part
     if (!stays || stays < drawn) {
       cut(stays);
       advance(message.instant - stays); // prompt, example or a re-read text: at once
@@ -170,14 +137,14 @@ export function mount({ element, send }) {
   function cut(length) {
     text.cut(length);
     drawn = Math.min(drawn, length);
-    credit = 0;
+    pace.restart();
   }
 
   /** Another character at one place; false where what stands before it has not all come. */
   function branch(message) {
     if (!record.branch(message)) return false;
     cut(message.from);
-    hovered = null;
+    cursor.hovered = null;
     return true;
   }
 
@@ -190,9 +157,7 @@ export function mount({ element, send }) {
     if (message.text !== undefined) {
       if (!record || message.run !== record.run) return; // what a text that is gone still had on its way
       const fits = { start: () => true, more: () => record.append(message), branch: () => branch(message) };
-      if (!fits[message.kind]()) missed = Math.max(missed, message.serial);
-      if (missed > record.serial) askAgain();
-      if (missed >= message.serial) return;
+      if (!inbox.complete(message, record, fits[message.kind]())) return;
       page.stats.columns = record.length;
     }
     if (message.state) {
@@ -200,14 +165,6 @@ export function mount({ element, send }) {
       page.emit("state");
     }
     dirty = true;
-  }
-
-  /** What is missing comes with everything else; one request at a time is enough. */
-  function askAgain() {
-    if (performance.now() - askedAt < PATIENCE) return;
-    askedAt = performance.now();
-    page.stats.lost += 1;
-    send("resend", {});
   }
 
   /** Put the next n characters on the page. */
@@ -225,28 +182,22 @@ export function mount({ element, send }) {
 
   function frame(now) {
     requestAnimationFrame(frame);
-    const seconds = Math.min(0.5, (now - last) / 1000);
-    last = now;
+    const seconds = pace.tick(now);
     if (!record) return;
     const backlog = record.length - drawn;
     if (backlog > 0) {
       if (serverState === "writing" && page.state === "writing") {
-        const asked = page.settings.speed || Infinity;
-        credit = Math.min(credit + seconds * Math.max(asked === Infinity ? 0 : asked, backlog / HORIZON), backlog + 1);
-        if (drawn <= record.prompt) credit = Math.max(credit, 1); // the first one at once
-        const n = Math.floor(credit);
-        credit -= n;
-        advance(n);
+        advance(pace.due(seconds, backlog, page.settings.speed, drawn <= record.prompt));
       } else {
         advance(backlog);
       }
     } else {
-      credit = Math.min(credit, 1);
+      pace.rest();
     }
     if (!dirty || !palette) return;
     dirty = record.length > drawn;
-    if (pointer) hovered = map.under(pointer, drawn); // the columns move under a pointer that rests
-    text.mark(cursor() >= 0 ? cursor() : null, false);
+    cursor.point(map, drawn);
+    text.mark(at() >= 0 ? at() : null, false);
     redraw();
     if (!dirty || now - shownAt > SETTLE) showDistribution();
     describe();
@@ -255,71 +206,17 @@ export function mount({ element, send }) {
 
   // ------------------------------------------------------------------ pointer and keys
 
-  text.box.addEventListener("pointermove", (event) => {
-    const position = text.positionOf(event);
-    if (position === null || (hovered && hovered.position === position)) return;
-    hovered = { position };
-    pointed();
-  });
-  text.box.addEventListener("pointerleave", () => {
-    hovered = null;
-    pointed();
-  });
-  text.box.addEventListener("click", (event) => {
-    const position = text.positionOf(event);
-    if (position === null) return;
-    pinned = position === drawn - 1 ? null : position;
-    pointed();
-  });
-  map.canvas.addEventListener("pointermove", (event) => {
-    pointer = event;
-    hovered = record && map.under(event, drawn);
-    pointed();
-  });
-  map.canvas.addEventListener("pointerleave", () => {
-    pointer = hovered = null;
-    pointed();
-  });
-  for (const change of ["focus", "blur"]) map.canvas.addEventListener(change, redraw);
-  map.canvas.addEventListener("click", (event) => {
-    const at = record && map.under(event, drawn);
-    if (at) paint(at.unit);
-  });
-
-  const announce = () => ($('.cr-map [role="status"]').textContent = sentence());
-  page.on("move", (move) => {
-    if (!record) return;
-    const to = cursor() + move.by;
-    if (to >= drawn) {
-      move.atEnd = page.state !== "writing";
-      return;
-    }
-    hovered = null;
-    pinned = to === drawn - 1 ? null : Math.max(-1, to);
-    pointed(true);
-    announce();
-  });
-  page.on("unit", (by) => {
-    if (!map.rows) return;
-    const row = map.rows.includes(marked) ? map.rows.indexOf(marked) + by : 0;
-    marked = map.rows[Math.max(0, Math.min(map.rows.length - 1, row))];
-    pointed();
-    announce();
-  });
-  page.on("colour", () => cursorUnit() !== null && paint(cursorUnit()));
-  page.on("release", () => {
-    pinned = marked = null;
-    if (unit !== null) paint(unit);
-    pointed(true);
+  pointing({
+    text,
+    map,
+    cursor,
+    live: () => ({ record, drawn }),
+    pointed,
+    announce: () => ($('.cr-map [role="status"]').textContent = words()),
+    redraw,
+    paint,
   });
   page.on("settings", () => showDistribution());
-  page.on("painted", (at) => {
-    if ((at?.unit ?? null) !== unit) paint(at?.unit ?? unit);
-    if (!at) return;
-    pinned = at.position;
-    pointed(true);
-  });
-
   const switches = new Switches(element, {
     shown: (name) => send("show", { view: name }),
     changed(yes) {
@@ -339,7 +236,7 @@ export function mount({ element, send }) {
   const showKept = branching({
     element,
     send,
-    live: () => ({ record, drawn, cursor: cursor(), shown: element.offsetParent !== null }),
+    live: () => ({ record, drawn, cursor: at(), shown: element.offsetParent !== null }),
     say: (words) => notice.show({ kind: "note", text: words }),
   });
   $(".cr-ladder").addEventListener("click", () => {
@@ -365,7 +262,7 @@ export function mount({ element, send }) {
     get shown() { return element.offsetParent !== null; },
     get record() { return record; },
     get drawn() { return drawn; },
-    get cursor() { return cursor(); },
+    get cursor() { return at(); },
     get map() { return map; },
     get text() { return record ? record.characters.slice(0, drawn).join("") : ""; },
     get received() { return record ? record.length : 0; },
