@@ -1,7 +1,7 @@
 """How a network learns: recipes, the loop of truncated BPTT, both validation losses."""
 
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
-from charrnn.training.recipes import RECIPES, Recipe, initialise
+from charrnn.training.recipes import RECIPES, Recipe, initialise, untrained
 from charrnn.training.run import SAVED_STEPS, DivergedError, Training
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "evaluate_cold",
     "evaluate_stream",
     "initialise",
+    "untrained",
     "loss_nats",
 ]

@@ -1,7 +1,8 @@
 """What is trained and how: one recipe for every bundled checkpoint, in one table, and the first weights."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 
 from charrnn import minigpt
 from charrnn.cells import GRUCell, LSTMCell
-from charrnn.networks import KINDS, Network
+from charrnn.networks import KINDS, Network, build
 
 INITIALISATIONS = ("default", "orthogonal", "chrono")
 
@@ -178,3 +179,19 @@ def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
             shifts["i"].copy_(-keep)
     elif isinstance(cell, GRUCell) and recipe.initialisation == "chrono":
         shifts["z"].copy_(keep)
+
+
+def untrained(config: Mapping[str, Any], vocab_size: int, recipe: Mapping[str, Any], seed: int) -> Network:
+    """
+    A network of this form as its training would begin with it: what a trained one is held against.
+
+    recipe: what a checkpoint says of its own; where nobody could train by it, the weights are torch.nn's.
+    """
+    model, rng = build(config, vocab_size), torch.Generator().manual_seed(seed)
+    known = {field.name for field in fields(Recipe)}
+    try:
+        as_it_says = Recipe(**{name: value for name, value in recipe.items() if name in known})
+    except (TypeError, ValueError):
+        as_it_says = Recipe()
+    initialise(model, as_it_says, rng)
+    return model

@@ -1,0 +1,31 @@
+"""What a unit means: scored against concepts on text it was not chosen on, and against networks that learnt nothing."""
+
+from charrnn.neurons.concepts import BANK, LABELS, VALUES, Concept
+from charrnn.neurons.naming import Baseline, Best, Scores, Targets, best_units, names, score
+from charrnn.neurons.pattern import LONGEST_PATTERN, PatternError, covered_by
+from charrnn.neurons.reading import activations, read
+from charrnn.neurons.saturation import GATES, Saturation
+from charrnn.neurons.spans import Span, top_spans
+
+__all__ = [
+    "BANK",
+    "GATES",
+    "LABELS",
+    "LONGEST_PATTERN",
+    "VALUES",
+    "Baseline",
+    "Best",
+    "Concept",
+    "PatternError",
+    "Saturation",
+    "Scores",
+    "Span",
+    "Targets",
+    "activations",
+    "best_units",
+    "covered_by",
+    "names",
+    "read",
+    "score",
+    "top_spans",
+]

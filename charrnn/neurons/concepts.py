@@ -1,0 +1,152 @@
+"""
+What a unit could stand for: small functions that say something of every character of a text.
+
+A label is true or false, a value a number. Both are of the character just read and may look at the whole text: a unit
+that knows of the end of a word before it is there has understood something.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from charrnn.character_kinds import MARKS, SPEAKER_LINE, WORD
+
+JUST_BEGUN = 5  # characters
+QUOTES = {"“": "”", "«": "»", '"': '"'}
+BRACKETS = {"(": ")", "[": "]"}
+VOWELS = frozenset("aeiouAEIOU")
+APOSTROPHES, SENTENCE_ENDS = frozenset("'’"), frozenset(".!?")
+FIRST_WORD = re.compile(r"(?:\A|[.!?:]['\"”]?\s+|\n\n)['\"“(]?([^\W\d_]+(?:'[^\W\d_]+)*)")
+SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
+
+
+class Concept(NamedTuple):
+    """A name, what it means in one line, and what it says of each of N characters: bool (N,) labels, else values."""
+
+    name: str
+    meaning: str
+    of: Callable[[str], np.ndarray]
+
+
+# ------------------------------------------------------------------------------------------------ how labels are made
+
+
+def each(test: Callable[[str], bool]) -> Callable[[str], np.ndarray]:
+    """A label of the character alone."""
+    return lambda text: np.fromiter(map(test, text), bool, len(text))
+
+
+def covered(length: int, spans: Iterable[tuple[int, int]]) -> np.ndarray:
+    """The characters that lie in one of these spans (from, up to): bool (length,)."""
+    steps = np.zeros(length + 1, int)
+    for first, end in spans:
+        steps[first] += 1
+        steps[end] -= 1
+    return steps[:-1].cumsum() > 0
+
+
+def matches(pattern: re.Pattern[str], group: int = 0) -> Callable[[str], np.ndarray]:
+    """A label of what a pattern, or a group of it, covers."""
+    return lambda text: covered(len(text), (found.span(group) for found in pattern.finditer(text)))
+
+
+def since(starts: np.ndarray) -> np.ndarray:
+    """How many characters ago the last start was, 0 at a start itself; the text's beginning counts as one. (N,)"""
+    places = np.arange(len(starts))
+    return places - np.maximum.accumulate(np.where(starts, places, 0))
+
+
+def line_starts(text: str) -> np.ndarray:
+    """The first character of each line."""
+    newline = each("\n".__eq__)(text)
+    return np.concatenate([[True], newline[:-1]])[: len(text)]
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """From the first letter of each word to its last; an apostrophe within belongs to it."""
+    spans = []
+    for run in WORD.finditer(text):
+        letters = run.group().strip("'")
+        if letters:
+            first = run.start() + run.group().index(letters[0])
+            spans.append((first, first + len(letters)))
+    return spans
+
+
+def between(marks: dict[str, str]) -> Callable[[str], np.ndarray]:
+    """From an opening mark until just before its closing one; an empty line ends it as well."""
+
+    def inside(text: str) -> np.ndarray:
+        found, waiting = np.zeros(len(text), bool), ""
+        for i, character in enumerate(text):
+            if waiting and (character == waiting or text[i - 1 : i + 1] == "\n\n"):
+                waiting = ""
+            elif not waiting:
+                waiting = marks.get(character, "")
+            found[i] = bool(waiting)
+        return found
+
+    return inside
+
+
+def sentence_starts(text: str) -> np.ndarray:
+    """The first letter of each sentence."""
+    return covered(len(text), ((found.start(1), found.start(1) + 1) for found in FIRST_WORD.finditer(text)))
+
+
+def line_of_speech(text: str) -> np.ndarray:
+    """How many lines ago the last empty line was."""
+    newline = each("\n".__eq__)(text)
+    lines = np.concatenate([[0], newline[:-1].cumsum()])[: len(text)]
+    empty = newline & line_starts(text)
+    return lines - np.maximum.accumulate(np.where(empty, lines, 0))
+
+
+def word_ends(text: str) -> np.ndarray:
+    """The last letter of each word."""
+    return covered(len(text), ((end - 1, end) for _, end in words(text)))
+
+
+def place_in_word(text: str) -> np.ndarray:
+    """1 at a word's first letter, 2 at the next, …; 0 outside of words."""
+    places = np.zeros(len(text))
+    for first, end in words(text):
+        places[first:end] = np.arange(1, end - first + 1)
+    return places
+
+
+# ------------------------------------------------------------------------------------------------ the bank
+
+NEWLINE = each("\n".__eq__)
+LABELS = (
+    Concept("newline", "the character is a newline", NEWLINE),
+    Concept("line start", "the first character of a line", line_starts),
+    Concept("after newline", f"one of a line's first {JUST_BEGUN}", lambda text: since(line_starts(text)) < JUST_BEGUN),
+    Concept("line end", "a newline comes next", lambda text: NEWLINE(text[1:] + " ")[: len(text)]),
+    Concept("empty line", "a newline right after a newline", lambda text: NEWLINE(text) & line_starts(text)),
+    Concept("speaker name", "a name alone on its line, with its colon", matches(SPEAKER_LINE)),
+    Concept("capital", "a capital letter", each(str.isupper)),
+    Concept("word in capitals", "two capitals or more side by side", matches(SHOUTED)),
+    Concept("vowel", "a, e, i, o or u", each(VOWELS.__contains__)),
+    Concept("double letter", "the same letter as the one before", matches(re.compile(r"(?<=([^\W\d_]))\1"))),
+    Concept("word start", "the first letter of a word", lambda text: place_in_word(text) == 1),
+    Concept("word end", "the last letter of a word", word_ends),
+    Concept("inside a word", "any letter of a word but the first", lambda text: place_in_word(text) > 1),
+    Concept("first word", "the first word of a sentence", matches(FIRST_WORD, 1)),
+    Concept("space", "a blank", each(" ".__eq__)),
+    Concept("punctuation", "a mark: , . ; : ! ? ' and their like", each(MARKS.__contains__)),
+    Concept("sentence end", "a full stop, ! or ?", each(SENTENCE_ENDS.__contains__)),
+    Concept("apostrophe", "an apostrophe", each(APOSTROPHES.__contains__)),
+    Concept("digit", "a digit", each(str.isdigit)),
+    Concept("inside quotes", "between “ and ”, or two straight double quotes", between(QUOTES)),
+    Concept("inside brackets", "between ( and ), or [ and ]", between(BRACKETS)),
+)
+VALUES = (
+    Concept("position in line", "characters since the line began", lambda text: since(line_starts(text)) * 1.0),
+    Concept("position in word", "which letter of its word: 1, 2, …; 0 outside", place_in_word),
+    Concept("position in sentence", "since its first letter", lambda text: since(sentence_starts(text)) * 1.0),
+    Concept("line of the speech", "lines since the last empty one", lambda text: line_of_speech(text) * 1.0),
+)
+BANK = LABELS + VALUES

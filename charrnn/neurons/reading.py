@@ -1,0 +1,32 @@
+"""What a network's units say while it reads a text."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from charrnn.sampling import Reading, Trace
+
+PIECE = 512  # characters read at once: who no longer waits for the rest can stop in between
+
+
+class TraceReader(Protocol):
+    """A model that reads many characters at once."""
+
+    def prefill(self, ids: Sequence[int], state: Any = None) -> Reading: ...
+
+    def read(self, ids: Sequence[int], state: Any = None) -> Trace: ...
+
+
+def read(reader: TraceReader, ids: Sequence[int], names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
+    """The activations (n, U) of each name, a piece of the text at a time, from the model's own beginning."""
+    state = reader.prefill([]).state
+    for first in range(0, len(ids), PIECE):
+        trace = reader.read(ids[first : first + PIECE], state)
+        state = trace.end.state
+        yield {name: trace.activations[name] for name in names}
+
+
+def activations(reader: TraceReader, ids: Sequence[int], name: str) -> np.ndarray:
+    """All of one name, (N, U)."""
+    return np.concatenate([piece[name] for piece in read(reader, ids, [name])])

@@ -1,0 +1,287 @@
+"""What a unit means: concepts, scores on the half that had no say, the untrained baseline, a planted unit."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from charrnn.model import CharRNN
+from charrnn.neurons import (
+    BANK,
+    LABELS,
+    Baseline,
+    Saturation,
+    Scores,
+    Targets,
+    activations,
+    best_units,
+    names,
+    score,
+    top_spans,
+)
+from charrnn.neurons.scores import areas, lines, r_squared, ranked
+from charrnn.training import untrained
+from charrnn.vocab import Vocab
+from tests.trained import TEXT
+
+CONCEPTS = {concept.name: concept for concept in BANK}
+VERSE = "ROMEO:\nSoft! o'er “yon(d) Hall.\nAY\n\nA b\n"
+
+
+def said(name: str, text: str = VERSE) -> str:
+    """The characters of the text that have a label, the others as blanks."""
+    return "".join(c if yes else "·" for c, yes in zip(text, CONCEPTS[name].of(text), strict=True)).replace("\n", "⏎")
+
+
+def counted(name: str, text: str = VERSE) -> list[float]:
+    return CONCEPTS[name].of(text).tolist()
+
+
+def quoting(characters: int, seed: int) -> str:
+    """Words without meaning, a third of them in quotes."""
+    rng, pieces = np.random.default_rng(seed), []
+    while sum(map(len, pieces)) < characters:
+        words = " ".join("".join(rng.choice(list("abcdefgh"), rng.integers(2, 7))) for _ in range(rng.integers(2, 8)))
+        pieces.append(rng.choice([f"“{words}” ", f"{words} ", f"{words.capitalize()}.\n"]))
+    return "".join(pieces)[:characters]
+
+
+# ------------------------------------------------------------------------------------------------ concepts
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("newline", "······⏎························⏎··⏎⏎···⏎"),
+        ("line start", "R······S························A··⏎A···"),
+        ("after newline", "ROMEO··Soft!····················AY⏎⏎A b⏎"),
+        ("line end", "·····:························.··Y⏎···b·"),
+        ("empty line", "···································⏎····"),
+        ("speaker name", "ROMEO:··································"),
+        ("capital", "ROMEO··S··················H·····AY··A···"),
+        ("word in capitals", "ROMEO···························AY······"),
+        ("vowel", "·O·EO···o····o·e····o······a····A···A···"),
+        ("double letter", "·····························l··········"),
+        ("word start", "R······S·····o·····y···d··H·····A···A·b·"),
+        ("word end", "····O·····t·····r····n·d·····l···Y··A·b·"),
+        ("inside a word", "·OMEO···oft···'er···on·····all···Y······"),
+        ("first word", "ROMEO··Soft··o'er···············AY··A···"),
+        ("space", "············ ···· ······· ··········· ··"),
+        ("punctuation", "·····:·····!··'···“···(·)·····.·········"),
+        ("sentence end", "···········!··················.·········"),
+        ("apostrophe", "··············'·························"),
+        ("digit", "········································"),
+        ("inside quotes", "··················“yon(d) Hall.⏎AY⏎·····"),
+        ("inside brackets", "······················(d················"),
+    ],
+)
+def test_every_label_covers_what_its_name_says(name: str, expected: str):
+    assert said(name) == expected
+
+
+def test_the_values_count():
+    text = "ab. c'd\n\nEf"
+    assert counted("position in line", text) == [0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 1]
+    assert counted("position in word", text) == [1, 2, 0, 0, 1, 2, 3, 0, 0, 1, 2]
+    assert counted("position in sentence", text) == [0, 1, 2, 3, 0, 1, 2, 3, 4, 0, 1]
+    assert counted("line of the speech", text) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]
+    assert counted("line of the speech", "a\nb\nc\n\nd\ne") == [0, 0, 1, 1, 2, 2, 0, 1, 1, 2]
+
+
+@given(st.text("aB \n:'.“”()1é", max_size=200))
+def test_every_concept_says_one_thing_of_each_character_of_any_text(text: str):
+    for concept in BANK:
+        told = concept.of(text)
+        assert told.shape == (len(text),) and np.isfinite(told).all()
+        assert (told.dtype == bool) == (concept in LABELS)
+
+
+# ------------------------------------------------------------------------------------------------ scores
+
+columns = hnp.arrays(float, st.tuples(st.integers(2, 40), st.integers(1, 4)), elements=st.integers(-5, 5).map(float))
+
+
+def labels_for(n: int, seed: int) -> np.ndarray:
+    labels = np.random.default_rng(seed).random((n, 3)) < 0.4
+    labels[0], labels[1] = True, False
+    return labels
+
+
+@given(columns, st.integers(0, 99))
+def test_the_area_is_the_share_of_pairs_that_are_told_apart(values: np.ndarray, seed: int):
+    labels = labels_for(len(values), seed)
+    got = areas(ranked(values), labels)
+    for c in range(labels.shape[1]):
+        for u in range(values.shape[1]):
+            having, lacking = values[labels[:, c], u], values[~labels[:, c], u]
+            won = sum((a > b) + (a == b) / 2 for a in having for b in lacking)
+            assert got[c, u] == pytest.approx(won / (len(having) * len(lacking)), abs=1e-12)
+
+
+@given(columns, st.integers(0, 99))
+def test_the_area_hears_the_order_alone_and_turns_with_it(values: np.ndarray, seed: int):
+    labels = labels_for(len(values), seed)
+    area = areas(ranked(values), labels)
+    np.testing.assert_array_equal(areas(ranked(np.exp(values) * 3 - 7), labels), area)
+    np.testing.assert_allclose(areas(ranked(-values), labels), 1 - area, atol=1e-12)
+    np.testing.assert_allclose(areas(ranked(values), ~labels), 1 - area, atol=1e-12)
+
+
+def test_r_squared_is_that_of_numpy_s_least_squares_on_both_halves():
+    rng = np.random.default_rng(3)
+    x, other = rng.normal(2, 3, (60, 4)), rng.normal(1, 3, (50, 4))
+    y, y_other = (x[:, :2] * [2, -1] + rng.normal(size=(60, 2)), other[:, :2] * [2, -1] + rng.normal(size=(50, 2)))
+    x[:, 3] = 0.5  # a unit that says nothing
+    slope, intercept = lines(x, y)
+    for got_x, got_y in ((x, y), (other, y_other)):
+        got = r_squared(got_x, got_y, slope, intercept)
+        for c in range(2):
+            for u in range(4):
+                fitted, *_ = np.linalg.lstsq(np.stack([x[:, u], np.ones(60)], axis=1), y[:, c])
+                left = got_y[:, c] - np.stack([got_x[:, u], np.ones(len(got_x))], axis=1) @ fitted
+                if u < 3:
+                    expected = 1 - (left**2).sum() / ((got_y[:, c] - got_y[:, c].mean()) ** 2).sum()
+                    assert got[c, u] == pytest.approx(expected, abs=1e-10)
+    assert (slope[:, 3] == 0).all() and r_squared(x, y, slope, intercept)[:, 3] == pytest.approx(0)
+
+
+def test_direction_and_line_come_from_the_first_half_alone():
+    text = "ab\n" * 400
+    targets = Targets.of(text, [CONCEPTS["newline"], CONCEPTS["position in word"]])
+    right = (np.array(list(text)) == "\n").astype(float)
+    turned = np.concatenate([right[:600], -right[600:]])
+    scores = score(targets, np.stack([right, -right, turned, np.zeros(1200)], axis=1))
+    assert scores.train[0].tolist() == [1, 1, 1, 0.5]
+    assert scores.held_out[0].tolist() == [1, 1, 0, 0.5]
+    assert scores.direction[0].tolist() == [1, -1, 1, 1]
+    assert scores.train[1, 0] == pytest.approx(0.75)  # of 0, 1, 2 a newline takes the 0: 2/3 · (3/2)² of 2 · 1
+    assert scores.held_out[1, 2] < 0 < scores.held_out[1, 1]
+
+
+def test_what_a_text_has_too_little_of_is_not_scored():
+    assert Targets.of(TEXT).rare == ("digit", "inside quotes", "inside brackets")
+    with pytest.raises(ValueError, match="399 characters: units are scored on 400"):
+        Targets.of("a\n" * 199 + "b")
+
+
+# ------------------------------------------------------------------------------------------------ names
+
+
+def drawn(seed: int, units: int = 400) -> Scores:
+    rng = np.random.default_rng(seed)
+    held_out = rng.beta(30, 30, size=(12, units))
+    return Scores(held_out, held_out, np.ones_like(held_out))
+
+
+def test_the_baseline_lets_two_in_a_hundred_of_its_own_units_through():
+    scores = [drawn(seed) for seed in range(5)]
+    together = np.concatenate([one.held_out for one in scores], axis=1)
+    baseline = Baseline.of(scores)
+    assert baseline.units == 2000
+    np.testing.assert_allclose((together > baseline.percentile[:, None]).mean(axis=1), 0.01, atol=1e-3)
+    assert (together > baseline.to_beat[:, None]).any(axis=0).mean() == pytest.approx(0.02, abs=1e-3)
+
+
+def planted(vocab: Vocab, seed: int) -> CharRNN:
+    """A random vanilla network; but its unit 7 is set by “, cleared by ”, and holds on to itself."""
+    rng = torch.Generator().manual_seed(seed)
+    model = CharRNN(len(vocab), 80)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=rng) / 9)
+        model.embed.weight.copy_(torch.eye(len(vocab), 80))
+        model.cell.W_ih.weight[7] = 0
+        model.cell.W_ih.weight[7, vocab.encode("“")[0]] = 20
+        model.cell.W_ih.weight[7, vocab.encode("”")[0]] = -20
+        model.cell.W_hh.weight[7] = 0
+        model.cell.W_hh.weight[7, 7] = 5
+        model.cell.W_hh.bias[7] = 0
+    return model
+
+
+def test_a_planted_unit_is_found_and_an_untrained_network_gets_next_to_no_names():
+    text = quoting(5000, 0)
+    vocab = Vocab.from_text(text)
+    targets, ids = Targets.of(text), vocab.encode(text)
+    config = {"cell": "rnn", "hidden_dim": 80}
+
+    def scored(model) -> Scores:
+        return score(targets, activations(model.decoder(), ids, "h"))
+
+    baseline = Baseline.of([scored(untrained(config, len(vocab), {}, seed)) for seed in range(100, 112)])
+    found = scored(planted(vocab, 1))
+    (best,) = [best for best in best_units(targets, found, baseline) if best.concept == "inside quotes"]
+    assert best.found and (best.unit, best.direction, best.held_out) == (7, 1, 1.0)
+    assert best.percentile < 0.7
+    assert names(targets, found, baseline)[7] == "inside quotes"
+
+    others = [names(targets, scored(untrained(config, len(vocab), {}, seed)), baseline) for seed in range(10)]
+    share = np.mean([name is not None for unit in others for name in unit])
+    assert share <= 0.05
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "minigpt"])
+def test_reading_in_pieces_says_what_a_reader_says_of_each_character(cell: str):
+    vocab = Vocab.from_text(TEXT)
+    decoder = untrained({"cell": cell, "hidden_dim": 16}, len(vocab), {}, 0).decoder()
+    ids = vocab.encode(TEXT[:1100])
+    reading = decoder.prefill([])
+    name = "layer 2" if cell == "minigpt" else "h"
+    expected = []
+    for id in ids:
+        reading = decoder.step(id, reading.state)
+        expected.append(reading.activations[name])
+    np.testing.assert_allclose(activations(decoder, ids, name), expected, atol=2e-5)
+
+
+def recurrent(*form: Any) -> CharRNN:
+    model = untrained(*form)
+    assert isinstance(model, CharRNN)
+    return model
+
+
+def test_an_untrained_network_is_drawn_as_training_would_and_by_its_seed():
+    config = {"cell": "lstm", "hidden_dim": 8}
+    one, again, other = (recurrent(config, 5, {"initialisation": "orthogonal"}, seed) for seed in (1, 1, 2))
+    assert torch.equal(one.cell.W_hh.weight, again.cell.W_hh.weight)
+    assert not torch.equal(one.cell.W_hh.weight, other.cell.W_hh.weight)
+    assert one.cell.W_hh.bias.tolist() == [0] * 8 + [1] * 8 + [0] * 16  # the forget gate begins open
+    odd = recurrent(config, 5, {"initialisation": "nobody knows", "own": 3}, 1)
+    assert odd.cell.W_hh.bias.abs().max() <= 8**-0.5
+
+
+# ------------------------------------------------------------------------------------------------ spans, saturation
+
+
+def test_the_spans_are_the_runs_where_the_unit_says_most():
+    text = "abcdefghij" * 10
+    values = np.zeros(100)
+    values[20:23], values[50:52], values[99] = 1, 2, 1
+    spans = top_spans(text, values, most=2, context=3)
+    assert [(span.first, span.end) for span in spans] == [(50, 52), (20, 23)]
+    assert spans[0] == (50, 52, "hij", "ab", "cde", 2.0)
+    assert [span.text for span in top_spans(text, values, most=9)] == ["ab", "abc", "j"]
+    assert top_spans(text, np.ones(100)) == []
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 5))
+def test_spans_are_parts_of_the_text_and_never_touch(values: list[int], context: int):
+    text = "".join(chr(97 + i % 26) for i in range(len(values)))
+    spans = sorted(top_spans(text, np.array(values, float), most=99, context=context))
+    for span in spans:
+        assert text[span.first : span.end] == span.text and text.find(span.before + span.text + span.after) >= 0
+        assert span.peak == max(values[span.first : span.end])
+    assert all(a.end < b.first for a, b in zip(spans, spans[1:], strict=False))
+
+
+def test_saturation_counts_the_characters_at_which_a_gate_is_nearly_shut_or_open():
+    values = np.array([[0.05, 0.5], [0.1, 0.95], [0.9, 0.91], [0.0, 0.92]])
+    told = Saturation.of("f", values)
+    assert (told.shut.tolist(), told.open.tolist()) == ([0.5, 0.0], [0.0, 0.75])
+    assert math.isclose(told.open.sum(), 0.75)
