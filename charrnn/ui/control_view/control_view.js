@@ -139,7 +139,7 @@ export function mount({ element, send }) {
     if (page.state === "writing") share.goesOn();
     send("model", request());
   }
-  const hasWritten = () => page.state !== "empty" && page.live?.record?.length > page.live.record.prompt;
+  const hasWritten = () => page.state !== "empty" && !!page.live?.record && page.live.record.length > page.live.record.prompt;
 
   $("#cr-model").addEventListener("change", () => {
     showModel();
