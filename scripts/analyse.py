@@ -10,6 +10,8 @@ on another text is skipped. Each section is written as soon as it is done: what 
 
 What sections hold, beside the text's sha256 and how many characters of it validate:
 
+memory  effective context and replaced characters, see `charrnn.memory`: loss_nats and excess_nats with n = 1, 2, …
+        characters of context, shuffled_excess_nats behind a shuffled prefix; KL, nats, k = 1, 2, … characters later
 bits    bits of surprise by kind of character, in each of 32 stretches of the text, see `charrnn.surprisal`
 
 Exit code 2 where a checkpoint could not be analysed.
@@ -32,6 +34,7 @@ from charrnn import checkpoint
 from charrnn.checkpoint import Checkpoint, keep_analyses
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.findings import Findings
+from charrnn.memory import MemoryUsed, context_use, corruption, memory_findings
 from charrnn.surprisal import kind_findings, surprisals
 
 Analysis = Callable[[Checkpoint, Corpus], Findings]
@@ -43,7 +46,13 @@ def bits(trained: Checkpoint, corpus: Corpus) -> Findings:
     return kind_findings(trained.vocab.decode(ids), np.concatenate([*surprisals(trained.model.decoder(), ids)]))
 
 
-ANALYSES: dict[str, Analysis] = {"bits": bits}
+def memory(trained: Checkpoint, corpus: Corpus) -> Findings:
+    """How much context it uses, and how long a replaced character is felt."""
+    ids, rng = corpus.val_ids.tolist(), torch.Generator().manual_seed(0)
+    return memory_findings(MemoryUsed(context_use(trained.model, ids, rng), corruption(trained.model, ids, rng)))
+
+
+ANALYSES: dict[str, Analysis] = {"memory": memory, "bits": bits}
 
 
 def analyse(folder: Path, text: str, sections: Sequence[str], anew: bool, analyses: Mapping[str, Analysis]) -> str:

@@ -2,12 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
+import torch
 
 from charrnn import checkpoint
 from charrnn.checkpoint import ANALYSES, keep_analyses
 from charrnn.corpus import Corpus
 from charrnn.findings import Findings
+from charrnn.memory import LAGS, LONGEST, context_use, memory_of
 from charrnn.training import evaluate_stream
 from scripts import analyse
 from tests.calling import said
@@ -37,6 +40,17 @@ def test_the_bits_that_are_kept_are_those_of_the_validation_loss(tmp_path, typed
     mean = sum(n * bit for n, bit in zip(counts, bits, strict=True)) / sum(counts)
     stream = evaluate_stream(checkpoint.load(folder).model, corpus.val_ids) / math.log(2)
     assert sum(counts) == len(corpus.val_ids) and mean == pytest.approx(stream, abs=0.01)  # one stream, not several
+
+
+def test_the_memory_that_is_kept_is_that_of_the_validation_text(tmp_path, typed):
+    folder = write_checkpoint(tmp_path / "one")
+    typed(folder, "--sections", "memory")
+    used = memory_of(sections(folder)["memory"])
+    model, ids = checkpoint.load(folder).model, Corpus.from_text(TEXT).val_ids.tolist()
+    again = context_use(model, ids, torch.Generator().manual_seed(0))
+    assert len(used.context.n) == LONGEST and len(used.corruption.k) == LAGS
+    np.testing.assert_allclose(used.context.loss_nats, again.loss_nats, rtol=1e-5)
+    np.testing.assert_allclose(used.context.shuffled_excess_nats, again.shuffled_excess_nats, rtol=1e-5, atol=1e-9)
 
 
 def test_only_what_is_missing_is_worked_out(tmp_path, typed):

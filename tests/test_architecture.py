@@ -23,7 +23,7 @@ FLOORS = [
     {"bptt", "sampling"},
     {"model", "minigpt", "same_dice", "surprisal"},
     {"networks", "reference"},
-    {"training", "checkpoint", "gradient_flow", "line_by_line", "neurons", "trust"},
+    {"training", "checkpoint", "gradient_flow", "line_by_line", "memory", "neurons", "trust"},
     {"hub", "figures", "step_profile"},
     {"ui"},
 ]

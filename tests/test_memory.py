@@ -1,0 +1,221 @@
+"""The memory that is used, against networks whose memory is known, and against a loop that does one thing at a time."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from charrnn import memory
+from charrnn.findings import Findings, FindingsError
+from charrnn.memory import (
+    BATCH,
+    BEFORE,
+    SHUFFLED,
+    MemoryUsed,
+    context_losses,
+    context_use,
+    corruption,
+    corruption_nats,
+    enough,
+    memory_findings,
+    memory_of,
+    others,
+)
+from charrnn.model import CharRNN
+from charrnn.networks import build
+from tests.small_models import SMALL, VOCAB
+
+V, BACK = 5, 7
+
+
+def dice(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def drawn_text(length: int, size: int, seed: int = 1) -> Tensor:
+    return torch.randint(size, (length,), generator=dice(seed))
+
+
+def copies_back(n: int, certainty: float = 20.0) -> CharRNN:
+    """A shift register: n blocks of V units, the head reads the last one, which holds the character n back."""
+    model = CharRNN(V, n * V)
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    model.cell.W_ih.weight.data.copy_(torch.eye(n * V))
+    model.embed.weight.data[:, :V] = 40 * torch.eye(V)
+    model.cell.W_hh.weight.data[V:, :-V] = 40 * torch.eye((n - 1) * V)
+    model.head.weight.data[:, -V:] = certainty * torch.eye(V)
+    return model
+
+
+def without_memory() -> CharRNN:
+    model = build({"cell": "rnn", "hidden_dim": 12}, V)
+    assert isinstance(model, CharRNN)
+    model.cell.W_hh.weight.data.zero_()
+    return model
+
+
+def small(name: str, seed: int = 3):
+    """A small network of drawn weights, large enough to remember something."""
+    model, rng = build(SMALL[name], len(VOCAB)), dice(seed)
+    for parameter in model.parameters():
+        parameter.data.copy_(0.3 * torch.randn(parameter.shape, generator=rng))
+    return model.eval()
+
+
+# ------------------------------------------------------------------------------------------------ known memories
+
+
+def test_a_network_that_copies_the_character_seven_back_has_an_effective_context_of_seven():
+    pattern = torch.tensor([0, 1, 4, 2, 2, 3, 0])
+    text = pattern.repeat(120)  # what comes is what stood seven back
+    used = context_use(copies_back(BACK), text.tolist(), dice(), longest=20, predictions=256, stretch=128)
+    np.testing.assert_allclose(used.loss_nats[: BACK - 1], math.log(V), atol=1e-6)
+    right = -math.log(math.exp(20) / (math.exp(20) + V - 1))
+    np.testing.assert_allclose(used.loss_nats[BACK - 1 :], right, atol=1e-6)
+    assert used.ecl_chars == used.ecl_share_chars == used.shuffled_ecl_chars == BACK
+    assert used.excess_error.max() < 1e-6 and used.predictions == 256
+    assert (used.shuffled_excess_nats[: BACK - 1] > math.log(V)).all(), "sure of a character that stands elsewhere"
+
+
+def test_a_replaced_character_is_felt_seven_characters_on_and_nowhere_else():
+    text = drawn_text(600, V)
+    probe = corruption(copies_back(BACK, certainty=3.0), text.tolist(), dice(), lags=20, positions=64)
+    p = np.exp([3.0, 0, 0, 0, 0]) / (math.exp(3) + V - 1)
+    q = np.roll(p, 1)
+    by_hand = float((p * np.log(p / q)).sum())
+    expected = np.where(np.arange(1, 21) == BACK, by_hand, 0.0)
+    for curve in (probe.median, probe.low, probe.high, probe.mean):
+        np.testing.assert_allclose(curve, expected, atol=1e-12)
+    assert probe.felt_chars == BACK and probe.positions == 64
+
+
+def test_a_network_without_memory_needs_one_character_and_feels_one():
+    text = drawn_text(900, V).tolist()
+    used = context_use(without_memory(), text, dice(), longest=30, predictions=128)
+    np.testing.assert_allclose(used.excess_nats, 0, atol=1e-6)
+    np.testing.assert_allclose(used.shuffled_excess_nats, 0, atol=1e-6)
+    assert used.ecl_chars == used.ecl_share_chars == used.shuffled_ecl_chars == 1
+    probe = corruption(without_memory(), text, dice(), lags=10, positions=32)
+    assert probe.median[0] > 1e-4 and probe.high[1:].max() < 1e-15 and probe.felt_chars <= 1
+
+
+# ------------------------------------------------------------------------------------------------ a plain loop
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_every_loss_is_that_of_a_text_of_n_characters_read_alone(name: str):
+    model, ids = small(name), drawn_text(400, len(VOCAB))
+    first, count, longest = 250, 90, 40
+    losses = context_losses(model, ids, first, count, longest)
+    assert losses.shape == (longest, count) and np.isfinite(losses).all()
+    for n in (1, 2, 17, longest):
+        for place in (0, 1, 44, count - 1):
+            target = first + place
+            with torch.no_grad():
+                logits, _ = model(ids[None, target - n : target])
+            expected = -logits[0, -1].log_softmax(-1)[ids[target]].item()
+            assert losses[n - 1, place] == pytest.approx(expected, abs=2e-5)
+
+
+@pytest.mark.parametrize("name", ["gru", "minigpt"])
+def test_the_control_reads_the_characters_before_in_another_order(name: str, monkeypatch: pytest.MonkeyPatch):
+    model, ids = small(name), drawn_text(400, len(VOCAB))
+    seen = {}
+
+    def remember(ids: Tensor, starts: Tensor, rng: torch.Generator) -> Tensor:
+        prefixes = shuffled_before(ids, starts, rng)
+        seen.update(zip(starts.tolist(), prefixes, strict=True))
+        return prefixes
+
+    shuffled_before = memory._shuffled_before
+    monkeypatch.setattr(memory, "_shuffled_before", remember)
+    losses = context_losses(model, ids, 250, 20, 30, dice())
+    for n, place in ((1, 0), (5, 19), (30, 7)):
+        target = 250 + place
+        start = target - n
+        assert sorted(seen[start].tolist()) == sorted(ids[start - SHUFFLED : start].tolist())
+        with torch.no_grad():
+            logits, _ = model(torch.cat([seen[start], ids[start:target]])[None])
+        expected = -logits[0, -1].log_softmax(-1)[ids[target]].item()
+        assert losses[n - 1, place] == pytest.approx(expected, abs=2e-5)
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_every_divergence_is_the_sum_by_hand_after_two_texts_that_differ_in_one_character(name: str):
+    model, ids = small(name), drawn_text(420, len(VOCAB))
+    places, lags = torch.tensor([BEFORE, 200, 399]), 21
+    replaced = others(ids, ids[places], dice())
+    assert (replaced != ids[places]).all()
+    nats = corruption_nats(model, ids, places, replaced, lags)
+    exact = small(name).double()
+    for row, place in enumerate(places.tolist()):
+        for k in (1, 2, 9, lags):
+            written = ids[place - BEFORE : place + k].clone()
+            instead = written.clone()
+            instead[BEFORE] = replaced[row]
+            with torch.no_grad():
+                p, q = (exact(text[None])[0][0, -1].softmax(-1).tolist() for text in (written, instead))
+            by_hand = sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+            assert nats[row, k - 1].item() == pytest.approx(by_hand, abs=1e-11)
+
+
+def test_the_error_is_that_of_means_over_neighbours():
+    values = np.random.default_rng(0).normal(size=(3, 5 * BATCH))
+    mean, error = memory._mean_and_error(values)
+    for row in range(3):
+        means = [values[row, i * BATCH : (i + 1) * BATCH].mean() for i in range(5)]
+        assert mean[row] == pytest.approx(values[row].mean())
+        assert error[row] == pytest.approx(np.std(means, ddof=1) / math.sqrt(5))
+
+
+# ------------------------------------------------------------------------------------------------ edges
+
+
+@pytest.mark.parametrize(
+    ("values", "level", "chars"),
+    [([3, 2, 0.02, 0.01, 0], 0.01, 4), ([0, 0], 0.01, 1), ([1, 0, 0.5, 0], 0.1, 4), ([1, 1], 0.1, 3)],
+)
+def test_what_is_enough_stays_enough(values, level, chars):
+    assert enough(np.array(values), level) == chars
+
+
+def test_another_character_is_drawn_by_its_frequency():
+    ids = torch.tensor([0] * 600 + [1] * 300 + [2] * 100)
+    drawn = others(ids, torch.zeros(4000, dtype=torch.long), dice())
+    counts = drawn.bincount(minlength=3).tolist()
+    assert counts[0] == 0 and counts[1] / 4000 == pytest.approx(0.75, abs=0.03)
+    with pytest.raises(ValueError, match="one character over and over"):
+        others(torch.zeros(9, dtype=torch.long), torch.zeros(1, dtype=torch.long), dice())
+
+
+def test_a_text_that_is_too_short_is_refused_and_one_that_is_just_long_enough_read():
+    model = without_memory()
+    text = drawn_text(10 + SHUFFLED + BATCH, V).tolist()
+    assert context_use(model, text, dice(), longest=10).predictions == BATCH
+    with pytest.raises(ValueError, match=f"give {10 + SHUFFLED + BATCH} or more"):
+        context_use(model, text[1:], dice(), longest=10)
+    assert corruption(model, text[: BEFORE + 5], dice(), lags=5).positions == 1
+    with pytest.raises(ValueError, match=f"give {BEFORE + 5} or more"):
+        corruption(model, text[: BEFORE + 4], dice(), lags=5)
+
+
+def test_what_is_kept_comes_back_and_what_is_something_else_is_refused():
+    text, model = drawn_text(700, len(VOCAB)).tolist(), small("gru")
+    used = MemoryUsed(
+        context_use(model, text, dice(), 30, 128, 64), corruption(model, text, dice(), lags=12, positions=20)
+    )
+    kept = json.loads(memory_findings(used).as_json())
+    back = memory_of(Findings.from_json(kept))
+    for one, other in ((used.context, back.context), (used.corruption, back.corruption)):
+        for name, value in vars(one).items():
+            np.testing.assert_allclose(getattr(other, name), value, rtol=1e-5, atol=1e-12)
+    assert kept["facts"]["ecl_chars"] == used.context.ecl_chars == back.context.ecl_chars
+    kept["tables"]["context"]["excess_error"][3] = -1
+    with pytest.raises(FindingsError, match="excess_error is -1"):
+        memory_of(Findings.from_json(kept))
+    with pytest.raises(FindingsError, match="no column loss_nats"):
+        memory_of(Findings())
