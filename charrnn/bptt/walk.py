@@ -140,11 +140,16 @@ class WalkBack:
         self._weights = centred(weights_of(cell, table, cell.W_hh.weight))
         self._norms = norms_of(self._weights)
         start = cell.initial_state(1)
-        h, _, tape = read(self._way, self._weights, self._norms, ids, start)
+        h, last, tape = read(self._way, self._weights, self._norms, ids, start)
         steps = [step for few in tape for step in few.steps]
         self._local = mapped(lambda *parts: torch.cat(parts), *steps)  # every tensor (N, …)
         self._state = type(start)
         self.h = h[1:, 0]  # (N, H)
+        carried = [
+            torch.cat([getattr(self._local, f"{name}_before")[1:], end])
+            for name, end in zip(start._fields[1:], last[1:], strict=True)
+        ]
+        self.states = self._state(self.h, *carried)  # after each character, (N, H) each
 
     def from_h(self, d_h: Tensor) -> Any:
         """The gradient of a state where only its h is looked at: d_h (P, H)."""

@@ -1,6 +1,25 @@
 """How far back the gradient reaches, and why: the curve itself, and the knob that scales the recurrent weights."""
 
-from charrnn.gradient_flow.curve import GradientFlow, first_crossing, gradient_flow, gradient_norms
+from charrnn.gradient_flow.curve import GradientFlow, first_crossing, gradient_flow, gradient_norms, tail_slope
 from charrnn.gradient_flow.knob import KNOB, scaled
+from charrnn.gradient_flow.lyapunov import Lyapunov, lyapunov
+from charrnn.gradient_flow.products import ProductNorms, product_norms
+from charrnn.gradient_flow.spectrum import Spectrum, spectra
+from charrnn.gradient_flow.steps import step_jacobians
 
-__all__ = ["KNOB", "GradientFlow", "first_crossing", "gradient_flow", "gradient_norms", "scaled"]
+__all__ = [
+    "KNOB",
+    "GradientFlow",
+    "Lyapunov",
+    "ProductNorms",
+    "Spectrum",
+    "first_crossing",
+    "gradient_flow",
+    "gradient_norms",
+    "lyapunov",
+    "product_norms",
+    "scaled",
+    "spectra",
+    "step_jacobians",
+    "tail_slope",
+]

@@ -21,6 +21,7 @@ from charrnn.model import CharRNN
 from charrnn.networks import Network
 
 HORIZON = 0.01
+TAIL = (32, 128)  # lags at which the curve is called its tail
 WINDOWS_AT_ONCE = 32  # of MiniGPT's: a matter of memory alone
 
 
@@ -50,9 +51,7 @@ def gradient_flow(model: Network, ids: Sequence[int], max_lag: int = 128, positi
     ids: the text, max_lag + 2 characters at least; the positions T >= max_lag are spread evenly over it, all of them
     where it has fewer. Raises ValueError for a shorter text, and where a loss has no gradient at all.
     """
-    if len(ids) < max_lag + 2:
-        raise ValueError(f"the text has {len(ids)} characters: {max_lag} lags take at least {max_lag + 2}")
-    norms = gradient_norms(model, torch.as_tensor(ids), _spread(max_lag, len(ids) - 2, positions), max_lag)
+    norms = gradient_norms(model, torch.as_tensor(ids), spread(ids, max_lag, positions), max_lag)
     if not norms[0].all():
         raise ValueError(
             "the loss has no gradient here: the model is certain of a character, so there is nothing to learn"
@@ -130,5 +129,22 @@ def first_crossing(curve: np.ndarray, level: float) -> float | None:
     return k - 1 + (before - math.log(level)) / (before - after)
 
 
-def _spread(first: int, last: int, count: int) -> Tensor:
+def tail_slope(flow: GradientFlow, first: int = TAIL[0], last: int = TAIL[1]) -> float:
+    """
+    How the geometric mean falls far back, in nats a character: the slope of the straight line through its logarithm.
+
+    Least squares over lags first … last: the first Lyapunov exponent, once the gradient has turned to where it lasts.
+    """
+    far = slice(first, last + 1)
+    return float(np.polyfit(flow.lags[far], np.log(flow.geometric_mean[far]), 1)[0])
+
+
+def spread(ids: Sequence[int], max_lag: int, count: int) -> Tensor:
+    """
+    That many positions (P,), or all there are, spread evenly over a text: each with max_lag characters before it and
+    one after it. Raises ValueError where there is none.
+    """
+    if len(ids) < max_lag + 2:
+        raise ValueError(f"the text has {len(ids)} characters: {max_lag} lags take at least {max_lag + 2}")
+    first, last = max_lag, len(ids) - 2
     return torch.linspace(first, last, min(count, last - first + 1), dtype=torch.float64).round().long()

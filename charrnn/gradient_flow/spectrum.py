@@ -1,0 +1,49 @@
+"""Eigenvalues and singular values of the recurrent weights: what the step Jacobians are made of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from charrnn.cells import VanillaRNNCell
+from charrnn.minigpt import MiniGPT
+from charrnn.networks import Network
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """
+    Of one gate's part of W_hh, (H, H).
+
+    bounds: whether its largest singular value bounds every step Jacobian: of a vanilla cell without layer norm, where
+    J = diag(1 − h²) W_hh.
+    """
+
+    gate: str  # "h" of a vanilla cell, which has none
+    eigenvalues: np.ndarray  # (H,) complex, the largest modulus first
+    singular_values: np.ndarray  # (H,) descending
+    bounds: bool
+
+    @property
+    def radius(self) -> float:
+        """The spectral radius ρ: the largest modulus of an eigenvalue."""
+        return float(abs(self.eigenvalues[0]))
+
+    @property
+    def norm(self) -> float:
+        """The largest singular value σ_max: how much a vector can grow at most."""
+        return float(self.singular_values[0])
+
+
+def spectra(model: Network) -> tuple[Spectrum, ...]:
+    """The spectrum of each gate's recurrent weights, in float64. Raises ValueError for a model that has none."""
+    if isinstance(model, MiniGPT):
+        raise ValueError("MiniGPT has no recurrent weights W_hh: it has no eigenvalues to show")
+    cell = model.cell
+    bounds = isinstance(cell, VanillaRNNCell) and not cell.layer_norm
+    parts = cell.W_hh.weight.detach().cpu().double().numpy().reshape(cell.gates, -1, cell.W_hh.in_features)
+    return tuple(_spectrum(gate, W, bounds) for gate, W in zip(cell.gate_names or ("h",), parts, strict=True))
+
+
+def _spectrum(gate: str, W: np.ndarray, bounds: bool) -> Spectrum:
+    eigenvalues = np.linalg.eigvals(W).astype(complex)
+    return Spectrum(gate, eigenvalues[np.argsort(-abs(eigenvalues))], np.linalg.svd(W, compute_uv=False), bounds)

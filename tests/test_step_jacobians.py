@@ -1,0 +1,275 @@
+"""Products of step Jacobians, spectra and Lyapunov exponents, against autograd, differences and closed forms."""
+
+import copy
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.autograd.functional import jacobian
+
+from charrnn.checkpoint import load
+from charrnn.gradient_flow import (
+    gradient_flow,
+    gradient_norms,
+    lyapunov,
+    product_norms,
+    scaled,
+    spectra,
+    step_jacobians,
+    tail_slope,
+)
+from charrnn.gradient_flow.products import largest_singular_values, spaced_lags
+from charrnn.gradient_flow.steps import Steps
+from charrnn.model import CharRNN
+from tests.test_gradient_flow import attentive, every_cell, recurrent
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+FLAT = 1e-12
+
+
+def packed(state):
+    return torch.cat(list(state), dim=-1)
+
+
+def at_rest(W, cell="rnn"):
+    """A network that hears nothing and stands at zero, with these recurrent weights: its step is the matrix itself."""
+    model = CharRNN(5, len(W), cell).double()
+    with torch.no_grad():
+        for weight in (model.embed.weight, model.cell.W_hh.bias):
+            weight.zero_()
+        model.cell.W_hh.weight.copy_(torch.as_tensor(W))
+    return model, torch.randint(5, (700,), generator=torch.Generator().manual_seed(0)).tolist()
+
+
+def orthogonal(size=8):
+    return np.linalg.qr(np.random.default_rng(0).standard_normal((size, size)))[0]
+
+
+def by_autograd(model, ids, position):
+    """∂state_t / ∂state_{t−1} of the readable cell, and the state before."""
+    exact = copy.deepcopy(model).double().requires_grad_(False)
+    _, before = exact(ids[None, :position])
+    State, x = type(before), exact.embed(ids[position : position + 1])
+
+    def step(at):
+        return packed(exact.cell(x, State(*at[None].chunk(len(before), dim=-1))))[0]
+
+    return jacobian(step, packed(before)[0]), step, packed(before)[0]
+
+
+# ------------------------------------------------------------------ one step
+
+
+@every_cell
+def test_a_step_jacobian_equals_autograd_through_the_readable_cell_and_central_differences(cell, layer_norm):
+    model, ids = recurrent(cell, layer_norm)
+    for position, found in zip((3, 20), step_jacobians(model, ids, torch.tensor([3, 20])), strict=True):
+        expected, step, before = by_autograd(model, ids, position)
+        assert torch.allclose(found, expected, rtol=1e-10, atol=1e-14)
+        moves = torch.eye(len(before), dtype=torch.float64) * 1e-5
+        columns = [(step(before + move) - step(before - move)) / 2e-5 for move in moves]
+        assert (found - torch.stack(columns, dim=1)).norm() <= 1e-6 * found.norm()
+
+
+@every_cell
+def test_both_ways_round_a_step_is_its_jacobian(cell, layer_norm):
+    model, ids = recurrent(cell, layer_norm)
+    positions = torch.tensor([2, 9, 30])
+    steps, written_out = Steps(model, ids), step_jacobians(model, ids, positions)
+    x = torch.randn(3, steps.dim, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.allclose(steps.back(x, positions), torch.einsum("pij,pi->pj", written_out, x), rtol=1e-10)
+        assert torch.allclose(steps.forth(x, positions), torch.einsum("pij,pj->pi", written_out, x), rtol=1e-10)
+
+
+def test_without_input_and_state_the_step_is_the_matrix():
+    W = np.random.default_rng(1).standard_normal((6, 6))
+    model, ids = at_rest(W)
+    found = step_jacobians(model, torch.tensor(ids), torch.tensor([1, 50]))
+    assert np.array_equal(found[0].numpy(), W) and np.array_equal(found[1].numpy(), W)
+
+
+def test_an_lstm_that_only_keeps_passes_the_gradient_of_its_cell_state_on_unchanged():
+    """f = 1, i = 0, whatever the recurrent weights are."""
+    model, ids = recurrent("lstm")
+    with torch.no_grad():
+        model.cell.W_hh.weight.mul_(0.1)
+        model.cell.W_ih.weight.zero_()
+        model.cell.W_hh.bias[:6] = -200.0
+        model.cell.W_hh.bias[6:12] = 200.0
+    steps, position = Steps(model, ids), torch.tensor([35])
+    norms, u = [], steps.d_loss(position)
+    for lag in range(30):
+        u = steps.back(u, position - lag)
+        norms.append(u[:, 6:].norm().item())
+    assert norms[0] > 0.01
+    assert np.allclose(norms, norms[0], rtol=FLAT, atol=0)
+
+
+# ------------------------------------------------------------------ the product of steps
+
+
+@every_cell
+def test_the_largest_singular_value_is_that_of_the_product_written_out(cell, layer_norm):
+    model, ids = recurrent(cell, layer_norm)
+    position, lags = 36, [1, 2, 3, 8, 20]
+    with torch.no_grad():
+        found = largest_singular_values(Steps(model, ids), torch.tensor([position]), lags, tolerance=1e-13)[:, 0]
+    product = torch.eye(12 if cell == "lstm" else 6, dtype=torch.float64)
+    for lag in range(1, 21):
+        product = product @ by_autograd(model, ids, position - lag + 1)[0]
+        if lag in lags:
+            expected = torch.linalg.svdvals(product)[0].item()
+            assert found[lags.index(lag)].item() == pytest.approx(expected, rel=1e-10)
+
+
+@every_cell
+def test_it_bounds_the_gradient_and_in_a_vanilla_net_the_power_of_the_weights_bounds_it(cell, layer_norm):
+    model, ids = recurrent(cell, layer_norm)
+    positions, lags = torch.arange(20, 39), spaced_lags(20)
+    with torch.no_grad():
+        norms = largest_singular_values(Steps(model, ids), positions, lags)
+    gradients = gradient_norms(model, ids, positions, 20)
+    assert (gradients[lags] <= norms * gradients[0] * (1 + 1e-12)).all()
+    measured = product_norms(model, ids.tolist(), 20, 19)
+    assert measured.positions == 19 and np.array_equal(measured.median, norms.median(dim=1).values.numpy())
+    assert np.allclose(measured.high, np.quantile(norms.numpy(), 0.9, axis=1), rtol=1e-12)
+    if cell == "rnn" and not layer_norm:
+        assert measured.bound is not None
+        W = model.cell.W_hh.weight.double().detach().numpy()
+        assert np.allclose(measured.bound, np.linalg.svd(W)[1][0] ** np.array(lags), rtol=1e-12)
+        assert (norms.numpy() <= measured.bound[:, None] * (1 + 1e-12)).all()
+    else:
+        assert measured.bound is None
+
+
+def test_an_orthogonal_linear_net_is_flat_and_a_scaled_one_falls_by_the_logarithm_of_its_scale():
+    Q = orthogonal()
+    for scale in (1.0, 0.8, 1.3):
+        model, ids = at_rest(scale * Q)
+        flow, product = gradient_flow(model, ids, 40), product_norms(model, ids, 40)
+        exponents = lyapunov(model, ids, count=8)
+        assert np.allclose(flow.median / scale**flow.lags, 1, rtol=0, atol=FLAT)
+        assert np.allclose(product.median / scale**product.lags, 1, rtol=0, atol=FLAT)
+        assert product.bound is not None and np.allclose(product.bound / product.median, 1, rtol=0, atol=FLAT)
+        assert np.allclose(exponents.exponents, math.log(scale), rtol=0, atol=FLAT)
+        assert tail_slope(flow, 10, 40) == pytest.approx(math.log(scale), abs=FLAT)
+
+
+def test_the_lags_lie_the_farther_apart_the_more_steps_they_take():
+    assert spaced_lags(128) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128]
+    assert spaced_lags(20) == [1, 2, 3, 4, 6, 8, 12, 16, 20] and spaced_lags(1) == [1]
+    assert sum(spaced_lags(256)) < 4 * 256  # what they cost together
+
+
+# ------------------------------------------------------------------ Lyapunov exponents
+
+
+def test_without_input_and_state_the_exponents_are_the_logarithms_of_the_eigenvalues():
+    symmetric = np.random.default_rng(2).standard_normal((6, 6))
+    symmetric += symmetric.T
+    model, ids = at_rest(symmetric)
+    expected = np.sort(np.log(abs(np.linalg.eigvalsh(symmetric))))[::-1]
+    assert np.allclose(lyapunov(model, ids, count=6, warm_up=400).exponents, expected, atol=1e-9)
+    W = np.diag([1.4, 0.9, 0.3]) + np.triu(np.full((3, 3), 2.0), 1)  # far from normal: σ_max is not ρ
+    first = lyapunov(at_rest(W)[0], ids, warm_up=400)
+    assert first.exponents[0] == pytest.approx(math.log(1.4), abs=1e-9)
+    assert spectra(at_rest(W)[0])[0].radius == pytest.approx(1.4) and spectra(at_rest(W)[0])[0].norm > 2
+
+
+@pytest.mark.parametrize(("cell", "layer_norm"), [("rnn", False), ("gru", False), ("gru", True), ("lstm", False)])
+def test_all_exponents_together_are_the_mean_logarithm_of_the_determinants(cell, layer_norm):
+    model, _ = recurrent(cell, layer_norm)
+    ids = torch.randint(5, (61,), generator=torch.Generator().manual_seed(3))
+    dim = 12 if cell == "lstm" else 6
+    found = lyapunov(model, ids.tolist(), count=dim, stretch=20, warm_up=0)  # some layer norms leave determinants of 0
+    dets = torch.linalg.slogdet(step_jacobians(model, ids, torch.arange(1, 61)))[1].view(3, 20).mean(dim=1)
+    assert found.stretches == 3 and found.exponents.sum() == pytest.approx(dets.mean().item(), rel=1e-9)
+    assert (np.diff(found.exponents) < 0.05).all()
+
+
+def test_the_error_of_an_exponent_is_that_of_a_mean_over_stretches():
+    """One unit: its derivative along the text, written out."""
+    model, _ = recurrent(hidden_dim=1)
+    ids = torch.randint(5, (81,), generator=torch.Generator().manual_seed(3))
+    found = lyapunov(model, ids.tolist(), stretch=20, warm_up=0)
+    W, exact = model.cell.W_hh.weight.double().item(), copy.deepcopy(model).double()
+    h, logs = torch.zeros(1, 1, dtype=torch.float64), []
+    for id in ids:
+        h = exact.cell(exact.embed(id[None]), exact.cell.initial_state(1)._replace(h=h)).h
+        logs.append(math.log(abs(W * (1 - h.item() ** 2))))
+    samples = np.array(logs[1:]).reshape(4, 20).mean(axis=1)
+    assert found.exponents[0] == pytest.approx(samples.mean(), rel=1e-10)
+    assert found.errors[0] == pytest.approx(samples.std(ddof=1) / 2, rel=1e-10)
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru"])
+def test_the_tail_of_a_trained_net_s_curve_falls_as_its_first_exponent_says(name):
+    """The LSTM's does not: what its loss asks of the past lies across its slowest directions. See how_far_back.md."""
+    checkpoint = load(CHECKPOINTS / name)
+    ids = checkpoint.vocab.encode(load(CHECKPOINTS / "best").info.passage)
+    first = lyapunov(checkpoint.model, ids)
+    slope = tail_slope(gradient_flow(checkpoint.model, ids, positions=256), 32, 128)
+    assert abs(slope - first.exponents[0]) <= 2 * first.errors[0]
+
+
+# ------------------------------------------------------------------ the weights
+
+
+@every_cell
+def test_each_gate_has_a_spectrum_and_the_knob_scales_it(cell, layer_norm):
+    model, _ = recurrent(cell, layer_norm)
+    W = model.cell.W_hh.weight.detach().double().numpy()
+    gates = {"rnn": "h", "gru": "rzn", "lstm": "ifgo"}[cell]
+    half = spectra(scaled(model, 0.5))
+    for i, (gate, spectrum) in enumerate(zip(gates, spectra(model), strict=True)):
+        own = W[6 * i : 6 * i + 6]
+        assert spectrum.gate == gate
+        assert np.poly(spectrum.eigenvalues) == pytest.approx(np.poly(own), rel=1e-9)
+        assert (np.diff(abs(spectrum.eigenvalues)) <= 1e-12).all()
+        assert np.allclose(spectrum.singular_values**2, np.linalg.eigvalsh(own.T @ own)[::-1], rtol=1e-6)
+        assert spectrum.radius <= spectrum.norm
+        assert half[i].radius == pytest.approx(spectrum.radius / 2, rel=1e-6)
+        assert half[i].norm == pytest.approx(spectrum.norm / 2, rel=1e-6)
+        assert spectrum.bounds == (cell == "rnn" and not layer_norm)
+
+
+# ------------------------------------------------------------------ what has no meaning
+
+
+@pytest.mark.parametrize(
+    ("ask", "reason"),
+    [
+        (lambda model, ids: step_jacobians(model, ids, torch.tensor([3])), "carries no state"),
+        (lambda model, ids: product_norms(model, ids.tolist(), 10), "carries no state"),
+        (lambda model, ids: lyapunov(model, ids.tolist(), stretch=8, warm_up=8), "carries no state"),
+        (lambda model, ids: spectra(model), "no recurrent weights"),
+    ],
+)
+def test_a_transformer_has_no_steps_to_go_back_through(ask, reason):
+    with pytest.raises(ValueError, match=reason):
+        ask(*attentive())
+
+
+def test_a_text_too_short_and_exponents_that_are_not_there_are_refused():
+    model, ids = recurrent()
+    assert product_norms(model, ids[:12].tolist(), 10).positions == 1
+    with pytest.raises(ValueError, match="11 characters.*at least 12"):
+        product_norms(model, ids[:11].tolist(), 10)
+    assert lyapunov(model, ids[:29].tolist(), stretch=10, warm_up=8).stretches == 2
+    with pytest.raises(ValueError, match="28 characters.*at least 29"):
+        lyapunov(model, ids[:28].tolist(), stretch=10, warm_up=8)
+    for count in (0, 7):
+        with pytest.raises(ValueError, match="give 1 to 6"):
+            lyapunov(model, ids.tolist(), count=count, stretch=10, warm_up=8)
+
+
+def test_the_model_is_left_as_it_was():
+    model, ids = recurrent("lstm", layer_norm=True)
+    before = copy.deepcopy(model.state_dict())
+    product_norms(model, ids.tolist(), 10)
+    lyapunov(model, ids.tolist(), stretch=10, warm_up=8)
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
