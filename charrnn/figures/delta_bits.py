@@ -95,9 +95,9 @@ def delta_bits_words(panels: Sequence[Sequence[Group]]) -> str:
     return " ".join(told)
 
 
-def signed(bits: float) -> str:
+def signed(bits: float, digits: int = 3) -> str:
     """A difference with its sign; what rounds to nothing has none."""
-    size = f"{abs(bits):.3f}"
+    size = f"{abs(bits):.{digits}f}"
     return size if float(size) == 0 else f"{'−' if bits < 0 else '+'}{size}"
 
 

@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 
 from charrnn.character_kinds import KINDS
-from charrnn.surprisal import Difference, Group, surprisals
+from charrnn.surprisal import Difference, Group, TraceReader, surprisals
 from charrnn.ui.assets import view
 from charrnn.ui.gradients_tab import LONGEST_TEXT, text_for
 from charrnn.ui.plot_view.plot_view import answer, answering
@@ -64,17 +64,19 @@ def differences(store: Store, question: Question, wanted: Callable[[], bool], re
 
 def bits_of(store: Store, reader: Reader, text: str, wanted: Callable[[], bool]) -> np.ndarray:
     """The surprisals of a model on a text, worked out once. Raises OvertakenError where nobody waits any more."""
-
-    def read() -> np.ndarray:
-        pieces = []
-        for piece in surprisals(reader.decoder, reader.vocab.encode(text)):
-            if not wanted():
-                raise OvertakenError
-            pieces.append(piece)
-        return np.concatenate(pieces)
-
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return store.worked_out(("surprisal", reader.info.sha256, reader.checkpoint.step, digest), read)
+    key = ("surprisal", reader.info.sha256, reader.checkpoint.step, digest)
+    return store.worked_out(key, lambda: read_bits(reader.decoder, reader.vocab.encode(text), wanted))
+
+
+def read_bits(decoder: TraceReader, ids: Sequence[int], wanted: Callable[[], bool]) -> np.ndarray:
+    """The surprisals of whatever reads there. Raises OvertakenError where nobody waits any more."""
+    pieces = []
+    for piece in surprisals(decoder, ids):
+        if not wanted():
+            raise OvertakenError
+        pieces.append(piece)
+    return np.concatenate(pieces)
 
 
 # ------------------------------------------------------------------------------------------------ what the view shows

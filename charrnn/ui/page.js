@@ -7,6 +7,8 @@ export const page = {
   checkpoint: null, // {name, step}
   state: "empty", // empty | writing | paused | finished
   clicks: 0, // on buttons that write or end writing: one that waits in the queue can be overtaken
+  clamps: null, // [{name, unit, value}] of the network clampsOf; whoever sets them emits "clamps"
+  clampsOf: null,
   lost: false, // whether the connection to the server is
   stats: { frames: 0, columns: 0, lost: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },
   on(name, listener) {
@@ -18,6 +20,13 @@ export const page = {
 };
 
 window.charrnn = page;
+
+/** Let the part on clamps hold a unit, null for every one, of the network in the picker; a value of null is its mean. */
+export function hold(name, unit, value = null) {
+  page.clamps = [{ name, unit, value }];
+  page.clampsOf = page.checkpoint?.name;
+  page.emit("clamps");
+}
 
 /** A lecture is held on light paper, with colours of its own, from the first paint on. */
 if (new URLSearchParams(location.search).get("lecture") === "1") {

@@ -77,11 +77,12 @@ class Reader:
     def display(self, name: str) -> Display:
         """How the heatmap shows what goes by this name."""
         if name not in self._displays:
-            self._displays[name] = Display.of(name, self.read(self._own_text, name).activations[name])
+            self._displays[name] = Display.of(name, self.read(self.own_text, name).activations[name])
         return self._displays[name]
 
     @cached_property
-    def _own_text(self) -> str:
+    def own_text(self) -> str:
+        """A short text of the network's own writing."""
         if self.passage:
             return self.passage[:OWN_TEXT]
         steps = generate(self.decoder, self.beginning, OWN_TEXT, SamplingSettings(), Dice(OWN_SEED))

@@ -71,7 +71,7 @@ def both_texts(store: Store, question: Question, wanted: Callable[[], bool]) -> 
     told: dict[str, Any] = {"prompt": asked.prompt, **more}
     for pair in write_both(asked.a, asked.b, asked.characters, asked.dice):
         if parting is None and parts(asked.a, asked.b, pair):
-            parting = {"at": len(texts[0]), **_parting(asked, pair)}
+            parting = {"at": len(texts[0]), **parting_told(asked.a, asked.b, pair)}
         texts = [texts[0] + asked.a.character(pair.a), texts[1] + asked.b.character(pair.b)]
         if len(texts[0]) % PIECE == 0 or len(texts[0]) == asked.characters:
             if not wanted():
@@ -95,13 +95,13 @@ def _words(asked: Asked, texts: Sequence[str], parting: dict[str, Any] | None) -
 # ------------------------------------------------------------------------------------------------ where they part
 
 
-def _parting(asked: Asked, pair: Pair) -> dict[str, Any]:
+def parting_told(a: Writer, b: Writer, pair: Pair) -> dict[str, Any]:
     """The first difference: the die, both distributions in the order of the draw, and why."""
-    falls = [fall(asked.a, pair.a), fall(asked.b, pair.b)]
+    falls = [fall(a, pair.a), fall(b, pair.b)]
     other = [falls[1].character, falls[0].character]
     sides = [
         distribution_told(writer, step, fell, also)
-        for writer, step, fell, also in zip((asked.a, asked.b), pair, falls, other, strict=True)
+        for writer, step, fell, also in zip((a, b), pair, falls, other, strict=True)
     ]
     digits = digits_for(pair.a.u, falls)
     return {"u": pair.a.u, "digits": digits, "why": why(pair.a.index, pair.a.u, falls, digits), "sides": sides}

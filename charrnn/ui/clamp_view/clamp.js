@@ -1,0 +1,82 @@
+// A unit or a gate is held at a value: the two texts of the same dice, where they part, and what holding costs.
+
+import { asking } from "../asking.js";
+import { partingIn } from "../compare_view/parting.js";
+import { textsIn } from "../compare_view/texts.js";
+import { page } from "../page.js";
+import { tableIn } from "../table_view/table.js";
+import { rowsIn } from "./rows.js";
+
+const PAUSE = 150; // milliseconds that a slider rests before it is asked for
+
+/** Set up the part; returns what takes the server's answers. */
+export function mount({ element, send }) {
+  const $ = (selector) => element.querySelector(selector);
+  const form = $("form");
+  const own = form.elements.text;
+  const numbers = $(".cr-numbers");
+  const say = (words) => ($(".cr-plot-words").textContent = words);
+  let text = ""; // the own text that is read: it counts when the button is pressed
+  let timer = null;
+
+  const left = (name) => document.querySelector("#cr-" + name);
+  const request = () => ({
+    form: {
+      ...page.settings,
+      prompt: left("prompt").value,
+      seed: left("seed").valueAsNumber,
+      characters: left("characters").valueAsNumber,
+      clamps: page.clamps,
+      text,
+    },
+  });
+  const view = asking({ element, send, request, asked: () => say("Writing …") });
+  function later() {
+    clearTimeout(timer);
+    timer = setTimeout(view.ask, PAUSE);
+  }
+
+  const rows = rowsIn($(".cr-clamps"), (clamps) => {
+    page.clamps = clamps;
+    later();
+  });
+  const showTexts = textsIn($(".cr-writers"));
+  const showParting = partingIn($(".cr-parting"));
+  const showTable = tableIn($(".cr-table"));
+
+  $(".cr-hold-more").addEventListener("click", rows.add);
+  function read(passage) {
+    own.value = text = passage;
+    view.ask();
+  }
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    read(own.value);
+  });
+  $(".cr-default").addEventListener("click", () => read(""));
+
+  page.on("measuring", () => {
+    if (page.clampsOf !== page.checkpoint?.name) page.clamps = null; // they are about the units of another network
+    view.ask();
+  });
+  page.on("settings", later);
+  for (const name of ["prompt", "seed", "characters"]) left(name)?.addEventListener("change", later);
+  page.on("clamps", view.ask); // a link, a scene, or another view has set them
+
+  return (value) => {
+    const answer = view.answered(value);
+    if (!answer) return;
+    $(".cr-cost").textContent = answer.cost || "";
+    numbers.hidden = !answer.table;
+    if (answer.table) return showTable(answer.table, null);
+    say(answer.words);
+    if (answer.clamps) {
+      page.clamps = answer.clamps.map(({ name, unit, value }) => ({ name, unit, value }));
+      page.clampsOf = page.checkpoint?.name;
+      rows.show(answer);
+    }
+    showTexts(answer, answer.titles);
+    $(".cr-why").hidden = !answer.parting;
+    showParting(answer.parting, answer.titles);
+  };
+}

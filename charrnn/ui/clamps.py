@@ -1,0 +1,91 @@
+"""What a visitor asks to be held: clamps as the page sends them, the values they can take, and one to begin with."""
+
+import reprlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from charrnn.interventions import Clamp, limits
+from charrnn.ui import wishes
+from charrnn.ui.activations import rounded_up
+from charrnn.ui.store import Reader, Store
+from charrnn.ui.wishes import LONGEST_NAME
+
+MOST_CLAMPS = 8
+FEWEST = 8  # line ends, for their mean to say something
+
+
+class Usual:
+    """What the units of a network usually are, on a passage of its own."""
+
+    def __init__(self, reader: Reader):
+        self.text = reader.own_text
+        trace = reader.decoder.read(reader.vocab.encode(self.text))
+        self.values = {name: rows.astype(np.float64) for name, rows in trace.activations.items()}  # (T, units) each
+
+    @classmethod
+    def of(cls, store: Store, reader: Reader) -> "Usual":
+        """Worked out once."""
+        return store.worked_out(("usual values", reader.info.sha256, reader.checkpoint.step), lambda: cls(reader))
+
+    @property
+    def units(self) -> int:
+        return next(iter(self.values.values())).shape[1]
+
+    def span(self, name: str) -> tuple[float, float]:
+        """Between which values a slider can go: all that there can be, or where there is no bound, what there was."""
+        low, high = limits(name)
+        if high <= 1:
+            return low, high
+        most = rounded_up(float(np.abs(self.values[name]).max()))
+        return -most, most
+
+    def told(self, clamp: Clamp) -> dict[str, Any]:
+        """A clamp as the page shows it, with what that unit usually is: 5 %, mean, 95 %; of every unit together."""
+        some = self.values[clamp.name] if clamp.unit is None else self.values[clamp.name][:, clamp.unit]
+        low, high = np.quantile(some, [0.05, 0.95])
+        usual = [float(f"{value:.3g}") for value in (low, some.mean(), high)]
+        return {"name": clamp.name, "unit": clamp.unit, "value": clamp.value, "usual": usual}
+
+    def mean(self, name: str, unit: int | None) -> float:
+        """What a unit is on average, or every unit, in the digits that the page shows."""
+        some = self.values[name] if unit is None else self.values[name][:, unit]
+        return round(float(some.mean()), 2)
+
+
+def clamps_of(usual: Usual, sent: Any) -> tuple[Clamp, ...]:
+    """
+    The clamps that the page asks for, one at least; a value that it leaves open is the unit's mean.
+
+    Where it asks for none: what tells line ends best, held as if there were none. Raises ValueError.
+    """
+    if sent is None or sent == []:
+        return (suggestion(usual),)
+    if not isinstance(sent, Sequence) or isinstance(sent, str) or len(sent) > MOST_CLAMPS:
+        raise ValueError(f"clamps is {reprlib.repr(sent)}: give a list of at most {MOST_CLAMPS}")
+    return tuple(_clamp(usual, each) for each in sent)
+
+
+def _clamp(usual: Usual, sent: Any) -> Clamp:
+    if not isinstance(sent, Mapping):
+        raise ValueError(f"a clamp is {reprlib.repr(sent)}: give its name, its unit and its value")
+    name = wishes.text("name of what is held", sent.get("name"), LONGEST_NAME)
+    if name not in usual.values:
+        raise ValueError(f"{name!r} cannot be held here: give one of {', '.join(usual.values)}")
+    unit = sent.get("unit")
+    unit = None if unit is None else wishes.whole("unit", unit, 0, usual.units - 1)
+    value = sent.get("value")
+    value = usual.mean(name, unit) if value is None else wishes.number(f"the value of {name}", value, *limits(name))
+    return Clamp(name, unit, value)
+
+
+def suggestion(usual: Usual) -> Clamp:
+    """The unit whose mean at line ends differs most from its mean elsewhere, held at the latter."""
+    name, values = next(iter(usual.values.items()))
+    ends = np.array([character == "\n" for character in usual.text])
+    if FEWEST <= ends.sum() < len(ends):
+        unit = int(np.abs(values[ends].mean(axis=0) - values[~ends].mean(axis=0)).argmax())
+        return Clamp(name, unit, round(float(values[~ends, unit].mean()), 2))
+    unit = int(values.std(axis=0).argmax())
+    return Clamp(name, unit, usual.mean(name, unit))

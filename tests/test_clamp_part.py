@@ -1,0 +1,160 @@
+"""Clamps on the page: what is asked for is checked, the texts and the bits are those of a loop of one's own."""
+
+import json
+import math
+import re
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.character_kinds import kinds
+from charrnn.checkpoint import load
+from charrnn.interventions import Clamp
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ui import clamp_part
+from charrnn.ui.clamps import Usual, clamps_of
+from charrnn.ui.gradients_tab import text_for
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
+from charrnn.ui.wishes import Choice
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+OWN = "JULIET:\nO Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father & refuse thy name.\n\nROMEO:\n"
+MANNER = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+FORM: dict[str, Any] = {**MANNER, "prompt": "ROMEO:\n", "seed": 7, "characters": 120, "text": OWN}
+
+
+@pytest.fixture(scope="module")
+def store() -> Store:
+    return Store(CHECKPOINTS)
+
+
+@pytest.fixture(autouse=True)
+def no_corpus(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
+
+
+def asked(store: Store, model: str, clamps: Any, **form: Any) -> list[dict[str, Any]]:
+    question = Question(choice=Choice(model, None), form={**FORM, "clamps": clamps, **form})
+    return [json.loads(told) for told in clamp_part.written_again(store, question, lambda: True, Lock())]
+
+
+def held(name: str, unit: int | None, value: float | None) -> dict[str, Any]:
+    return {"name": name, "unit": unit, "value": value}
+
+
+def bits_by_hand(model: str, text: str, clamps: list[Clamp]) -> np.ndarray:
+    """One step after the other, the probabilities in the plainest way."""
+    trained = load(CHECKPOINTS / model)
+    decoder = trained.model.decoder().clamped(clamps)
+    reading, bits = decoder.prefill([]), []
+    for id in trained.vocab.encode(text):
+        weights = [math.exp(logit) for logit in reading.logits.astype(float).tolist()]
+        bits.append(-math.log2(weights[id] / sum(weights)))
+        reading = decoder.step(id, reading.state)
+    return np.array(bits)
+
+
+@pytest.mark.parametrize(
+    ("model", "clamps"),
+    [
+        ("rnn", [held("h", 97, 1.0)]),
+        ("gru", [held("z", None, 0.0), held("r", 12, 1.0)]),
+        ("lstm", [held("c", 91, -3.5), held("f", None, 1.0)]),
+    ],
+)
+def test_both_texts_and_the_bits_are_those_of_a_loop(store: Store, model: str, clamps: list[dict[str, Any]]):
+    first, last = asked(store, model, clamps)
+    trained, own = load(CHECKPOINTS / model), [Clamp(**each) for each in clamps]
+    decoder, n = trained.model.decoder(), 120
+    assert [{key: each[key] for key in ("name", "unit", "value")} for each in first["clamps"]] == clamps
+    for text, reader in zip(first["texts"], (decoder, decoder.clamped(own)), strict=True):
+        steps = list(
+            generate(reader, reader.prefill(trained.vocab.encode("ROMEO:\n")), n, SamplingSettings(0.8), Dice(7))
+        )
+        assert text == trained.vocab.decode([step.id for step in steps])
+        at = first["parting"]["at"]
+        assert steps[at].u == first["parting"]["u"] == Dice(7)[at]
+    free, clamped = first["texts"]
+    assert free[:at] == clamped[:at] and free[at] != clamped[at]
+
+    bits = [bits_by_hand(model, OWN, each) for each in ([], own)]
+    delta = bits[1] - bits[0]
+    said = [float(x.replace("−", "-")) for x in re.findall(r"[+−]?\d+\.\d+", last["cost"])]
+    error = delta.std(ddof=1) / math.sqrt(len(OWN))
+    assert said[:4] == pytest.approx([delta.mean(), error, bits[0].mean(), bits[1].mean()], abs=2e-4)
+    assert f"over {len(OWN)} characters of your own text" in last["cost"]
+    rows = {row["cells"][0]["text"]: [cell["value"] for cell in row["cells"][1:5]] for row in last["table"]["rows"]}
+    inside = np.array(kinds(OWN)) == "newline"
+    expected = [inside.sum(), bits[0][inside].mean(), bits[1][inside].mean(), delta[inside].mean()]
+    assert rows["newline"] == pytest.approx(expected, abs=2e-4)
+
+
+def test_asked_for_nothing_it_holds_what_tells_line_ends_at_its_mean_elsewhere(store: Store):
+    first, _ = asked(store, "lstm", None)
+    reader = store.reader("lstm")
+    text = reader.passage[:800]
+    h = reader.decoder.read(reader.vocab.encode(text)).activations["h"].astype(float)
+    ends = np.array([c == "\n" for c in text])
+    gap = [abs(h[ends, unit].mean() - h[~ends, unit].mean()) for unit in range(256)]
+    (clamp,) = first["clamps"]
+    assert clamp["unit"] == int(np.argmax(gap)) and clamp["value"] == round(h[~ends, clamp["unit"]].mean(), 2)
+    low, high = np.quantile(h[:, clamp["unit"]], [0.05, 0.95])
+    assert clamp["usual"] == pytest.approx([low, h[:, clamp["unit"]].mean(), high], rel=6e-3)
+    assert [name["name"] for name in first["names"]] == ["h", "c", "i", "f", "g", "o"] and first["units"] == 256
+    assert first["names"][0]["span"] == [-1, 1] and first["names"][2]["limits"] == [0, 1]
+    most = np.abs(reader.decoder.read(reader.vocab.encode(text)).activations["c"]).max()
+    assert first["names"][1]["span"][1] >= most and first["names"][1]["limits"] == [-1e6, 1e6]
+
+
+def test_an_open_value_is_the_mean_and_a_unit_held_where_it_always_is_parts_nothing(store: Store):
+    usual = Usual.of(store, store.reader("minigpt"))
+    (clamp,) = clamps_of(usual, [held("layer 6", 3, None)])
+    assert clamp == Clamp("layer 6", 3, round(float(usual.values["layer 6"][:, 3].mean()), 2))
+    first, last = asked(store, "minigpt", [held("layer 6", 3, None)], characters=5)
+    assert first["names"][0]["name"] == "layer 6" and last["cost"].startswith("Δ = ")
+    h = Usual.of(store, store.reader("rnn")).values["h"]
+    still = int(h.std(axis=0).argmin())
+    first, _ = asked(store, "rnn", [held("h", still, round(float(h[:, still].mean()), 2))], characters=1)
+    assert first["parting"] is None and first["words"].startswith("Identical: both write the same character;")
+
+
+@pytest.mark.parametrize(
+    ("clamps", "words"),
+    [
+        ("h", "give a list of at most 8"),
+        ([held("h", 0, 0.0)] * 9, "give a list of at most 8"),
+        ([7], "a clamp is 7: give its name, its unit and its value"),
+        ([held("c", 0, 0.0)], "'c' cannot be held here: give one of h, r, z, n"),
+        ([held("h", 256, 0.0)], "unit is 256: give a whole number from 0 to 255"),
+        ([held("h", 1.5, 0.0)], "unit is 1.5: give a whole number"),  # type: ignore[arg-type]
+        ([held("z", None, 1.2)], "the value of z is 1.2: give 0.0 to 1.0"),
+        ([held("z", None, float("nan"))], "the value of z is nan"),
+        ([{"name": ["h"]}], "give a text"),
+    ],
+)
+def test_what_cannot_be_held_is_refused_in_one_line(store: Store, clamps: Any, words: str):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        asked(store, "gru", clamps)
+
+
+def test_the_rest_of_the_question_is_checked_too_and_what_is_too_long_is_bounded(store: Store):
+    for wrong in ({"seed": -1}, {"characters": 0}, {"temperature": 9}, {"prompt": "a" * 1001}, {"text": "a" * 20_001}):
+        with pytest.raises(ValueError, match="give"):
+            asked(store, "gru", None, **wrong)
+    with pytest.raises(ValueError, match="knows no character of your own text"):
+        asked(store, "gru", None, text="→→")
+    first, last = asked(store, "rnn", None, characters=5000, text="", prompt="RO→MEO:\n")
+    assert len(first["texts"][0]) == 600 and first["prompt"] == "ROMEO:\n" and "Left out 1 character" in first["words"]
+    assert "over 3,000 characters of a passage that" in last["cost"]
+    assert "Of its 6,006 characters the first 3,000 are read." in last["cost"]
+    assert len(text_for(store, store.reader("rnn"), "")[0]) == 6006
+
+
+def test_who_asks_anew_stops_the_reading(store: Store):
+    waits = iter([True, True, False])
+    question = Question(choice=Choice("gru", None), form={**FORM, "clamps": None, "text": OWN * 6})
+    assert len(list(clamp_part.written_again(store, question, lambda: next(waits), Lock()))) == 1
