@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from charrnn.gradient_flow import KNOB
 from charrnn.ui import lab_map, wishes
 from charrnn.ui.messages import notice
 from charrnn.ui.store import Reader, Store
@@ -49,6 +50,7 @@ HIDEABLE = {
     "share": ".cr-share",
     "distribution": ".cr-distribution",
     "heatmap": ".cr-map",
+    "knob": "#cr-knob",
     **{name: f"#cr-tab-{name}-button" for name in TABS if name != "write"},
 }
 # Parameters that are not ours: Gradio's, the Hub's, and those that mailers and networks append.
@@ -228,6 +230,7 @@ def _shown(store: Store, reader: Reader, found: _Found, scenes: int) -> dict[str
         "rows": lambda value: _one_of("rows", value, ROWS),
         "tick": some([info.name for info in store.infos()], "tick"),
         "hide": some(HIDEABLE, "hide"),
+        "knob": lambda value: wishes.number("knob", _number(value), *KNOB),
         "lecture": lambda value: _one_of("lecture", value, ("0", "1")) == "1",
         "scene": scene,
     }

@@ -21,6 +21,10 @@ export function opening(element, speeds, show) {
       page.ticked = link.tick;
       page.emit("ticked");
     }
+    if (link.knob !== undefined) {
+      page.knob = link.knob;
+      page.emit("knob");
+    }
     const tabs = [...document.querySelectorAll("[role=tab]")];
     tabs.find((tab) => tab.textContent.trim() === link.tab)?.click();
     onceAlive(() => arrange(link));

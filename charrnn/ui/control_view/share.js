@@ -136,6 +136,7 @@ function address(wanted) {
   if (page.live.map.change) parts.push(["change", 1]);
   const rows = document.querySelector('.cr-orders [aria-pressed="true"]')?.dataset.value;
   if (rows && rows !== "similarity") parts.push(["rows", rows]);
+  if (page.knob !== null) parts.push(["knob", page.knob]);
   parts.push(["sha", model.sha256.slice(0, SHA_DIGITS)]);
   return location.origin + location.pathname + "?" + parts.map(([name, value]) => name + "=" + encoded(value)).join("&");
 }
