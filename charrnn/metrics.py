@@ -35,8 +35,9 @@ class Progress:
     def from_json(cls, point: dict[str, Any]) -> "Progress":
         """A point as JSON has it, `asdict(progress)`. Raises ValueError where it is none."""
         names = {field.name for field in fields(cls)}
-        if set(point) != names or not all(type(number) in (int, float) for number in point.values()):
-            raise ValueError(f"{point} is not a point of a training curve")
+        whole = isinstance(point, dict) and set(point) == names and type(point["step"]) is int and point["step"] >= 0
+        if not whole or not all(type(number) in (int, float) and abs(number) < math.inf for number in point.values()):
+            raise ValueError(f"{str(point)[:200]} is not a point of a training curve")
         return cls(**point)
 
     def line(self) -> str:

@@ -204,37 +204,6 @@ def test_resume_refuses_another_recipe_and_another_text(corpus, tmp_path, typed)
     assert (result.code, "give the same --data" in result.err) == (2, True)
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda tensors, run: run.pop("step"),
-        lambda tensors, run: run.update(recipe={"steps": 5, "magic": 1}),
-        lambda tensors, run: run.update(history=[{"step": 1}]),
-        lambda tensors, run: run.update(losses=["x"]),
-        lambda tensors, run: tensors.pop("rng"),
-        lambda tensors, run: tensors.pop("model.head.bias"),
-        lambda tensors, run: tensors.update({"else": torch.zeros(1)}),
-        lambda tensors, run: tensors["model.head.bias"].fill_(float("nan")),
-        lambda tensors, run: run.pop("position"),
-        lambda tensors, run: run.update(position={"offset": 0}),
-        lambda tensors, run: run.update(position=[0, 0]),
-        lambda tensors, run: tensors.update({"carried.h": torch.zeros(2, 4), "carried.x": torch.zeros(2, 4)}),
-        lambda tensors, run: tensors.update({"carried.a": torch.zeros(2, 4)} | {"carried.h": torch.zeros(1)}),
-        lambda tensors, run: tensors.update(dropout_rng=torch.zeros(3, dtype=torch.uint8)),
-    ],
-)
-def test_a_damaged_run_is_refused_in_one_line(corpus, tmp_path, typed, damage):
-    training = Training(Corpus.from_text(TEXT), Recipe(steps=50, batch=2, seq_len=4, hidden_dim=4, stateful=True))
-    training.measure()
-    training.advance()
-    tensors, run = training.state()
-    damage(tensors, run)
-    checkpoint.save_run(tmp_path, tensors, run | {"threads": 1})
-    result = typed("--data", corpus, "--out", tmp_path, "--resume")
-    assert result.code == 2
-    assert len(result.err.splitlines()) == 1
-
-
 def test_resume_uses_the_threads_of_the_run(corpus, tmp_path):
     training = Training(Corpus.from_text(TEXT), Recipe(steps=2, batch=2, seq_len=4, hidden_dim=4))
     tensors, run = training.state()

@@ -20,7 +20,17 @@ import torch
 from torch import Tensor
 
 from charrnn.checkpoint.analyses import ANALYSES, Analyses, read_analyses
-from charrnn.checkpoint.safe_file import CheckpointError, SafeFile, read, read_header, write_bytes, write_tensors
+from charrnn.checkpoint.metadata import require
+from charrnn.checkpoint.safe_file import (
+    CheckpointError,
+    SafeFile,
+    parse_json,
+    read,
+    read_header,
+    read_small,
+    write_bytes,
+    write_tensors,
+)
 from charrnn.metrics import Progress
 from charrnn.networks import Network, blueprint
 from charrnn.vocab import Vocab
@@ -28,6 +38,7 @@ from charrnn.vocab import Vocab
 MODEL, RUN, STEPS, PASSAGE = "model.safetensors", "training.safetensors", "steps", "passage.txt"
 CONFIG, HISTORY = "config.json", "history.json"
 FILES = (MODEL, CONFIG, HISTORY, PASSAGE, ANALYSES, f"{STEPS}/*.safetensors")  # what a finished checkpoint has
+MOST_PASSAGE_BYTES = 1 << 20
 OF_THE_RUN = ("config", "vocab", "seed", "recipe", "data_sha256")  # what a saved step shares with its checkpoint
 
 
@@ -62,10 +73,10 @@ class CheckpointInfo:
 
     @property
     def passage(self) -> str:
-        """A text the model wrote itself; empty where there is none."""
+        """A text the model wrote itself; empty where there is none that can be read."""
         try:
-            return (self.folder / PASSAGE).read_text(encoding="utf-8")
-        except OSError:
+            return read_small(self.folder / PASSAGE, MOST_PASSAGE_BYTES).decode("utf-8")
+        except ValueError:  # CheckpointError, UnicodeDecodeError
             return ""
 
     @cached_property
@@ -120,6 +131,10 @@ def save(
         "metrics": dict(metrics),
         "history": [asdict(progress) for progress in history],
     }
+    try:
+        require(parse_json(json.dumps(whole)))
+    except ValueError as error:
+        raise CheckpointError(f"what is to be saved in {folder} could not be read again: {error}") from None
     write_tensors(folder / MODEL, _smallest(model.state_dict()), whole)
     along_the_way = {key: whole[key] for key in OF_THE_RUN}
     paths = {_step_path(folder, saved_step): saved_step for saved_step in saved}
@@ -170,8 +185,8 @@ def _json_bytes(value: Any) -> bytes:
 
 
 def describe(folder: Path) -> CheckpointInfo:
-    """What the checkpoint in this folder says of itself. Raises CheckpointError."""
-    return _info(folder, read(folder / MODEL))
+    """What the checkpoint in this folder says of itself; its weights can be used. Raises CheckpointError."""
+    return _examined(folder)[0]
 
 
 def load(folder: Path, step: int | None = None) -> Checkpoint:
@@ -180,16 +195,21 @@ def load(folder: Path, step: int | None = None) -> Checkpoint:
 
     Raises CheckpointError for a file that is not a checkpoint, is damaged, or does not hold what it says.
     """
-    file = read(folder / MODEL)
-    info = _info(folder, file)
+    info, weights = _examined(folder)
     step = info.step if step is None else step
     if step != info.step:
         if step not in info.saved_steps:
             saved = ", ".join(map(str, info.saved_steps))
             raise CheckpointError(f"{folder} has no step {step}: give one of {saved}")
-        file = read(_step_path(folder, step))
-    model = _build(file, info.config, info.vocab)
+        weights = _weights(read(_step_path(folder, step)), info.config, info.vocab)
+    model = _network(weights, info.config, info.vocab)
     return Checkpoint(info, model, info.vocab, step, [point for point in info.history if point.step <= step])
+
+
+def _examined(folder: Path) -> tuple[CheckpointInfo, dict[str, Tensor]]:
+    file = read(folder / MODEL)
+    info = _info(folder, file)
+    return info, _weights(file, info.config, info.vocab)
 
 
 def load_state_dict(path: Path, vocab: Vocab) -> Network:
@@ -200,7 +220,7 @@ def load_state_dict(path: Path, vocab: Vocab) -> Network:
 
     Raises CheckpointError where keys, shapes or vocabulary do not fit.
     """
-    file = read(path)
+    file = read(path.resolve() if path.is_symlink() else path)  # whoever names it may link it
     embedding, recurrent = (file.header.get(name, {}).get("shape", []) for name in ("embed.weight", "cell.W_hh.weight"))
     if len(embedding) != 2 or len(recurrent) != 2:
         raise CheckpointError(
@@ -210,7 +230,7 @@ def load_state_dict(path: Path, vocab: Vocab) -> Network:
     cell = {3 * hidden_dim: "gru", 4 * hidden_dim: "lstm"}.get(recurrent[0], "rnn")
     layer_norm = any(name.startswith("cell.norm.") for name in file.header)
     config = _whole_config(path, {"cell": cell, "hidden_dim": hidden_dim, "layer_norm": layer_norm})
-    return _build(file, config, vocab)
+    return _network(_weights(file, config, vocab), config, vocab)
 
 
 def load_run(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -241,44 +261,30 @@ def list_checkpoints(root: Path) -> tuple[list[CheckpointInfo], dict[str, Checkp
     return good, refused
 
 
-KINDS: dict[str, type] = {
-    "name": str,
-    "config": dict,
-    "vocab": str,
-    "step": int,
-    "seed": int,
-    "recipe": dict,
-    "metrics": dict,
-    "history": list,
-    "data_sha256": str,
-}
-
-
 def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
     path, metadata = file.path, file.metadata()
-    for key, kind in KINDS.items():
-        if type(metadata.get(key)) is not kind:
-            raise CheckpointError(f"{path} has the {key} {metadata.get(key)!r}: it must be of type {kind.__name__}")
-    config = _whole_config(path, metadata["config"])
+    name = folder.resolve().name
     try:
-        return CheckpointInfo(
-            name=folder.resolve().name,
-            saved_as=metadata["name"],
-            folder=folder,
-            config=config,
-            vocab=Vocab(metadata["vocab"]),
-            parameters=sum(math.prod(tensor["shape"]) for tensor in file.header.values()),
-            step=metadata["step"],
-            seed=metadata["seed"],
-            recipe=metadata["recipe"],
-            metrics=metadata["metrics"],
-            history=[Progress.from_json(point) for point in metadata["history"]],
-            saved_steps=[*_saved_steps(folder, metadata), metadata["step"]],
-            data_sha256=metadata["data_sha256"],
-            sha256=hashlib.sha256(file.data).hexdigest(),
-        )
+        require(metadata | {"name": name})
+        require(metadata)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"the metadata of {path} are not those of a checkpoint: {error}") from None
+    return CheckpointInfo(
+        name=name,
+        saved_as=metadata["name"],
+        folder=folder,
+        config=_whole_config(path, metadata["config"]),
+        vocab=Vocab(metadata["vocab"]),
+        parameters=sum(math.prod(tensor["shape"]) for tensor in file.header.values()),
+        step=metadata["step"],
+        seed=metadata["seed"],
+        recipe=metadata["recipe"],
+        metrics=metadata["metrics"],
+        history=[Progress.from_json(point) for point in metadata["history"]],
+        saved_steps=[*_saved_steps(folder, metadata), metadata["step"]],
+        data_sha256=metadata["data_sha256"],
+        sha256=hashlib.sha256(file.data).hexdigest(),
+    )
 
 
 def _saved_steps(folder: Path, metadata: dict[str, Any]) -> list[int]:
@@ -304,10 +310,10 @@ def _whole_config(path: Path, config: dict[str, Any]) -> dict[str, Any]:
         raise CheckpointError(f"{path} does not hold a network this version knows: {error}") from None
 
 
-def _build(file: SafeFile, config: dict[str, Any], vocab: Vocab) -> Network:
+def _weights(file: SafeFile, config: dict[str, Any], vocab: Vocab) -> dict[str, Tensor]:
+    """The weights in the file, if they are those of such a network. Raises CheckpointError."""
     path, header = file.path, file.header
-    model = blueprint(config, len(vocab))
-    shapes = {name: list(weight.shape) for name, weight in model.state_dict().items()}
+    shapes = {name: list(weight.shape) for name, weight in blueprint(config, len(vocab)).state_dict().items()}
     if missing := shapes.keys() - header.keys():
         raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}")
     if unexpected := header.keys() - shapes.keys():
@@ -320,9 +326,14 @@ def _build(file: SafeFile, config: dict[str, Any], vocab: Vocab) -> Network:
             )
         if header[name].get("dtype") not in ("F16", "F32"):
             raise CheckpointError(f"{name} in {path} is stored as {header[name].get('dtype')}: F16 or F32 are read")
-    weights = {name: weight.float() for name, weight in file.tensors().items()}
+    weights = file.tensors()
     for name, weight in weights.items():
-        if not torch.isfinite(weight).all():
+        if not weight.isfinite().all():
             raise CheckpointError(f"{name} in {path} holds NaN or infinite weights")
-    model.load_state_dict(weights, assign=True)
+    return weights
+
+
+def _network(weights: dict[str, Tensor], config: dict[str, Any], vocab: Vocab) -> Network:
+    model = blueprint(config, len(vocab))
+    model.load_state_dict({name: weight.float() for name, weight in weights.items()}, assign=True)
     return model.eval()

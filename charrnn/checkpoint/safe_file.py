@@ -7,6 +7,7 @@ or its header alone, where nothing else is asked for.
 
 import hashlib
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -23,13 +24,23 @@ from torch import Tensor
 FORMAT = "1"
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
+DTYPES = {"F16", "F32", "F64", "I64", "U8"}  # what is written; the last two in the state of a run
+MOST_REASON = 1000  # characters of a message
 PROBE_BYTES = 64  # enough to recognise what is no safetensors file
 LFS_POINTER = b"version https://git-lfs"
 PICKLES = (b"\x80", b"PK\x03\x04")
 
 
 class CheckpointError(ValueError):
-    """A file is not a checkpoint that can be used; the message names the file and the reason."""
+    """
+    A file is not a checkpoint that can be used; the message names the file and the reason.
+
+    It is one line that can be printed and shown, however long or odd what it quotes.
+    """
+
+    def __init__(self, message: str):
+        line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message[:MOST_REASON])
+        super().__init__(line + ("…" if len(message) > MOST_REASON else ""))
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,9 @@ class SafeFile(Headed):
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors by name. Raises CheckpointError where the data are not what the header says."""
+        for name, entry in self.header.items():
+            if str(entry.get("dtype")) not in DTYPES:
+                raise CheckpointError(f"{name} in {self.path} is stored as {entry.get('dtype')}, which is not read")
         try:
             tensors = tensors_from_bytes(self.data)
         except safetensors.SafetensorError as error:
@@ -117,8 +131,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def read(path: Path) -> SafeFile:
     """A safetensors file. Raises CheckpointError for anything else: the reasons are in the table of the tests."""
-    with _opened(path) as (file, _):
-        data = file.read(MAX_FILE_BYTES + 1)
+    with _opened(path) as (file, size):
+        data = file.read(size + 1)  # one more than there was: whoever is still writing is noticed
     return SafeFile(path, *_header(path, data, len(data)), data)
 
 
@@ -126,6 +140,19 @@ def read_small(path: Path, most_bytes: int) -> bytes:
     """What is in a file of at most so many bytes. Raises CheckpointError for anything else."""
     with _opened(path, most_bytes) as (file, _):
         return file.read(most_bytes)
+
+
+def at_home(path: Path) -> Path:
+    """
+    The file that a path leads to, which may be a link within its folder, or of the Hub library's into its own cache.
+
+    Raises CheckpointError for a link to anywhere else: what it shows there is nobody else's to see.
+    """
+    real, folder = Path(os.path.realpath(path)), Path(os.path.realpath(path.parent))
+    caches = [parent.parent / "blobs" for parent in folder.parents if parent.name == "snapshots"]
+    if not any(real.is_relative_to(home) for home in (folder, *caches)):
+        raise CheckpointError(f"{path} is a link that leads out of its folder: put the file itself there")
+    return real
 
 
 def read_header(path: Path) -> Headed:
@@ -137,10 +164,11 @@ def read_header(path: Path) -> Headed:
 
 
 @contextmanager
-def _opened(path: Path, most_bytes: int = MAX_FILE_BYTES) -> Iterator[tuple[BinaryIO, int]]:
+def _opened(path: Path, most_bytes: int | None = None) -> Iterator[tuple[BinaryIO, int]]:
     """A file to read from and its size, if it is a file and not too large."""
+    most_bytes = MAX_FILE_BYTES if most_bytes is None else most_bytes
     try:
-        with open(path, "rb") as file:
+        with open(at_home(path), "rb", opener=_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise CheckpointError(f"{path} is not a file")
@@ -149,6 +177,11 @@ def _opened(path: Path, most_bytes: int = MAX_FILE_BYTES) -> Iterator[tuple[Bina
             yield file, status.st_size
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for a writer, as a pipe would, and without following what has become a link meanwhile."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
 
 
 def _header_length(start: bytes) -> int:
@@ -166,7 +199,7 @@ def _header(path: Path, start: bytes, size: int) -> tuple[dict[str, dict[str, An
     if length > min(MAX_HEADER_BYTES, size - 8):
         raise CheckpointError(f"{path} announces a header of {length} bytes: it is cut off, or not what it seems")
     try:
-        header = parse_json(start[8 : 8 + length])
+        header = parse_json(start[8 : 8 + length].decode("utf-8"))
         texts = header.pop("__metadata__", {})
         if not all(_are_sizes(entry["shape"]) and _are_sizes(entry["data_offsets"]) for entry in header.values()):
             raise ValueError("a tensor has no shape or no place")
@@ -185,12 +218,36 @@ def _are_sizes(numbers: Any) -> bool:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """JSON without the loopholes of Python's parser: no key twice, no NaN. Raises ValueError."""
-    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+    """
+    JSON without the loopholes of Python's parser: no key twice, no NaN, no number beyond 64 bits, no half character.
+
+    Raises ValueError, and RecursionError for what is nested without end.
+    """
+    value = json.loads(
+        text,
+        parse_constant=_refuse_constant,
+        parse_float=_finite,
+        parse_int=_whole,
+        object_pairs_hook=_unique_keys,
+    )
+    json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails at half of a surrogate pair
+    return value
 
 
 def _refuse_constant(constant: str) -> Any:
     raise ValueError(f"{constant} is not a number")
+
+
+def _finite(digits: str) -> float:
+    if not math.isfinite(number := float(digits)):
+        raise ValueError(f"{digits[:50]} is too large a number")
+    return number
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > 20 or not -(2**63) <= (number := int(digits)) < 2**63:
+        raise ValueError(f"{digits[:50]} is too large a number")
+    return number
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -49,6 +49,10 @@ class Recipe:
     keep_steps: bool = False
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            if type(value) is not kind and not (kind is float and type(value) is int):
+                raise ValueError(f"{field.name} is {value!r}: it must be of type {kind.__name__}")
         limits = {
             "hidden_dim": (1, 4096),
             "steps": (0, 10**7),

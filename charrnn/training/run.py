@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from charrnn.corpus import Corpus
 from charrnn.metrics import Progress
 from charrnn.networks import Network, build
+from charrnn.training import unfinished
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
 from charrnn.training.recipes import Recipe, initialise
 from charrnn.training.windows import Anywhere, OneAfterTheOther
@@ -183,12 +184,8 @@ class Training:
 
     @classmethod
     def _restored(cls, corpus: Corpus, tensors: dict[str, Tensor], run: dict[str, Any], device: str) -> "Training":
-        if run["data_sha256"] != corpus.sha256:
-            raise ValueError(
-                f"the run was trained on a text with sha256 {run['data_sha256'][:12]}…, not {corpus.sha256[:12]}…: "
-                "give the same --data, or start anew"
-            )
-        training = cls(corpus, Recipe(**run["recipe"]), run["seed"], device)
+        recipe = unfinished.require(tensors, run, corpus)
+        training = cls(corpus, recipe, run["seed"], device)
         if (before := run.get("device", training.device.type)) != training.device.type:  # other dice
             raise ValueError(f"the run was on {before}: go on with --device {before}, or start anew")
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "saved": {}, "carried": {}}
@@ -209,10 +206,8 @@ class Training:
         training._windows.seek(carried, run["position"])
         training._rng.set_state(tensors["rng"])
         training._dropout_rng.set_state(tensors["dropout_rng"])
-        training.step = int(run["step"])
-        training.seconds = float(run["seconds"])
-        training._losses = [float(loss) for loss in run["losses"]]
-        training._grad_norm = float(run["grad_norm"])
+        training.step, training.seconds = run["step"], run["seconds"]
+        training._losses, training._grad_norm = run["losses"], run["grad_norm"]
         training.history = [Progress.from_json(point) for point in run["history"]]
         training.require_finite()
         return training

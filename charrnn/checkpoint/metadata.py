@@ -1,0 +1,73 @@
+"""What a checkpoint says of itself: entries of the right kind and within limits, since anyone may have written them."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from charrnn.metrics import Progress
+from charrnn.vocab import Vocab
+
+MOST_STEPS = 10**9
+MOST_CHARACTERS = 1 << 16  # of a vocabulary
+MOST_NATS = 10**6  # of a loss that can be shown
+LOSSES = ("train_loss_nats", "val_stream_nats", "val_cold_nats", "initial_loss_nats")
+SCALARS = (str, bool, int, float, type(None))
+
+
+def require(metadata: Mapping[str, Any]) -> None:
+    """Raises ValueError for what a checkpoint cannot say of itself, and names it."""
+    for key, (kind, fits, expected) in ENTRIES.items():
+        value = metadata.get(key)
+        if type(value) is not kind:
+            raise ValueError(f"the {key} is {_short(value)}: it must be of type {kind.__name__}")
+        if not fits(value):
+            raise ValueError(f"the {key} is {_short(value)}: it must be {expected}")
+    Vocab(metadata["vocab"])
+    for key in LOSSES:
+        _require_number("metrics", metadata["metrics"], key, MOST_NATS)
+    _require_number("metrics", metadata["metrics"], "minutes", math.inf)
+    _require_number("recipe", metadata["recipe"], "steps", MOST_STEPS)
+    if not isinstance(metadata["metrics"].get("sample", ""), str):
+        raise ValueError("the sample in the metrics is no text")
+    steps = [Progress.from_json(point).step for point in metadata["history"]]
+    if any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
+        raise ValueError("the history does not go forward")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+def _require_number(where: str, values: Mapping[str, Any], key: str, most: float) -> None:
+    value = values.get(key, 0)
+    if type(value) not in (int, float) or not 0 <= value <= most:
+        raise ValueError(f"{key} in the {where} is {_short(value)}: it must be a number, 0 to {most:g}")
+
+
+def _is_title(name: str) -> bool:
+    return 1 <= len(name) <= 255 and name.isprintable()
+
+
+def _is_flat(values: dict[str, Any]) -> bool:
+    return all(isinstance(value, SCALARS) for value in values.values())
+
+
+def _is_nearly_flat(values: dict[str, Any]) -> bool:
+    return all(
+        isinstance(part, SCALARS) for value in values.values() for part in (value if type(value) is list else [value])
+    )
+
+
+ENTRIES: dict[str, tuple[type, Callable[[Any], bool], str]] = {
+    "name": (str, _is_title, "1 to 255 characters that can be shown"),
+    "config": (dict, lambda config: True, ""),
+    "vocab": (str, lambda text: len(text) <= MOST_CHARACTERS, f"at most {MOST_CHARACTERS} characters"),
+    "step": (int, lambda step: 0 <= step <= MOST_STEPS, f"0 to {MOST_STEPS}"),
+    "seed": (int, lambda seed: seed >= 0, "0 or more"),
+    "recipe": (dict, _is_flat, "names with a value each"),
+    "metrics": (dict, _is_nearly_flat, "names with a value, or a list of values, each"),
+    "history": (list, lambda points: True, ""),
+    "data_sha256": (str, lambda text: bool(re.fullmatch("[0-9a-f]{64}", text)), "64 hexadecimal digits"),
+}
