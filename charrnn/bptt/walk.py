@@ -1,6 +1,7 @@
 """From step to step: read a sequence, then walk back, for every cell alike."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -136,7 +137,7 @@ class WalkBack:
 
     def __init__(self, cell: Cell, table: Tensor, ids: Tensor):
         """Read ids (N, 1) from a zero state; `table` as in `weights_of`."""
-        self._way = WAYS[type(cell)]
+        self._cell, self._way = cell, WAYS[type(cell)]
         self._weights = centred(weights_of(cell, table, cell.W_hh.weight))
         self._norms = norms_of(self._weights)
         start = cell.initial_state(1)
@@ -157,12 +158,28 @@ class WalkBack:
 
     def back(self, d_state: Any, positions: Tensor) -> Any:
         """From the gradient of the states at these positions (P,) to that of the states one character before."""
+        return self._back(d_state, positions)[0]
+
+    def back_and_in(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
+        """The same, and the gradient of what the cell read at these positions, x (P, E)."""
+        d_state, d_sums = self._back(d_state, positions)
+        return d_state, d_sums.flatten(1) @ self._input_to_sums.t()
+
+    def _back(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
+        """The gradient of the states before, and of the sums (P, S, H)."""
         d_h, way = d_state.h, self._way
         d_sums = d_h.new_empty(1, len(d_h), way.SUMS, d_h.shape[-1])
         local = mapped(lambda part: part[positions], self._local)
         d_state = way.step_back(local, d_state, torch.zeros_like(d_h), self._norms, way.parts(d_sums[0]))
         d_h = torch.addmm(d_state.h, from_state(d_sums, self._weights)[0], self._weights.weight)
-        return d_state._replace(h=d_h)
+        return d_state._replace(h=d_h), d_sums[0]
+
+    @cached_property
+    def _input_to_sums(self) -> Tensor:
+        """By how much each entry of x moves the sums: (E, S·H)."""
+        cell, matrix = self._cell, self._cell.W_ih.weight
+        moved = weights_of(cell, torch.cat([matrix.t(), torch.zeros_like(matrix[:, :1]).t()]), cell.W_hh.weight).rows
+        return centred(self._weights._replace(rows=moved[:-1] - moved[-1])).rows
 
 
 def mapped(function: Callable[..., Tensor], *trees: Any) -> Any:

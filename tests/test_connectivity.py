@@ -1,0 +1,83 @@
+"""Where the gradient goes: against autograd through the readable loop, finite differences and a closed form."""
+
+import copy
+
+import pytest
+import torch
+
+from charrnn.gradient_flow import character_distance, connectivity
+from charrnn.model import CharRNN
+from tests.test_gradient_flow import attentive, every_cell, recurrent
+
+
+@every_cell
+def test_every_number_is_that_of_autograd_through_the_readable_loop(cell, layer_norm):
+    model, ids = recurrent(cell, layer_norm)
+    positions = torch.tensor([0, 3, 17, 38])
+    norms = connectivity(model, ids, positions, max_lag=20)
+    assert norms.shape == (21, 4) and norms.dtype == torch.float64
+    exact = copy.deepcopy(model).double()
+    for column, position in enumerate(positions.tolist()):
+        x = exact.embed(ids[None, : position + 1]).detach().requires_grad_()
+        state = exact.cell.initial_state(1)
+        for each in x.unbind(1):
+            state = exact.cell(each, state)
+        logit = exact.head(state.h)[0, ids[position + 1]]
+        (d_x,) = torch.autograd.grad(logit, x)
+        expected = torch.zeros(21, dtype=torch.float64)
+        seen = min(20, position) + 1
+        expected[:seen] = d_x[0].norm(dim=-1).flip(0)[:seen]
+        torch.testing.assert_close(norms[:, column], expected, rtol=1e-10, atol=0)
+
+
+def test_through_a_transformer_it_agrees_with_finite_differences_and_ends_with_the_window():
+    model, ids = attentive(context=8)
+    positions = torch.tensor([2, 7, 30])
+    norms = connectivity(model, ids, positions, max_lag=12)
+    exact, eps = copy.deepcopy(model).double().requires_grad_(False), 1e-5
+    for column, position in enumerate(positions.tolist()):
+        start = max(0, position - 7)
+        x = exact.embed(ids[None, start : position + 1])
+
+        def logit(place, direction, x=x, position=position):
+            moved = x.clone()
+            moved[0, place] += direction
+            return exact.from_embedded(moved)[0][0, -1, ids[position + 1]].item()
+
+        for lag in range(13):
+            place = position - lag - start
+            slopes = [0.0] * 8
+            if place >= 0:
+                axes = torch.eye(8, dtype=torch.float64) * eps
+                slopes = [(logit(place, axis) - logit(place, -axis)) / (2 * eps) for axis in axes]
+            by_differences = torch.tensor(slopes, dtype=torch.float64).norm().item()
+            assert norms[lag, column].item() == pytest.approx(by_differences, rel=1e-6, abs=1e-15), (position, lag)
+
+
+def test_many_positions_are_what_each_is_alone():
+    for model, ids in (recurrent("lstm"), attentive(context=8)):
+        together = connectivity(model, ids, torch.arange(39), max_lag=15)
+        for position in (0, 1, 15, 16, 17, 38):
+            alone = connectivity(model, ids, torch.tensor([position]), max_lag=15)[:, 0]
+            torch.testing.assert_close(together[:, position], alone, rtol=1e-12, atol=1e-15)
+
+
+def test_an_almost_linear_cell_with_orthogonal_weights_passes_on_all_of_it():
+    model = CharRNN(5, 6)
+    orthogonal = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1)))[0]
+    with torch.no_grad():
+        model.embed.weight.mul_(1e-9)
+        model.cell.W_ih.weight.copy_(torch.eye(6))
+        model.cell.W_hh.weight.copy_(orthogonal)
+        model.cell.W_hh.bias.zero_()
+    ids = torch.tensor([0, 1, 2, 3, 4] * 8)
+    norms = connectivity(model, ids, torch.tensor([30]), max_lag=30)[:, 0]
+    rows = model.head.weight.detach().double().norm(dim=1)
+    torch.testing.assert_close(norms, rows[ids[31]].expand(31), rtol=1e-5, atol=0)  # so orthogonal is float32
+
+
+def test_the_distance_of_characters_is_the_mean_over_pairs():
+    model = CharRNN(3, 2)
+    model.embed.weight.data.copy_(torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]))
+    assert character_distance(model) == pytest.approx((5 + 1 + 18**0.5) / 3)
+    assert character_distance(CharRNN(1, 2)) == 0
