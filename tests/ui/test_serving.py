@@ -8,11 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from charrnn import ui
+from charrnn.gradient_flow import GradientFlow, gradient_flow
+from charrnn.ui import gradients_tab
+from charrnn.ui.reader import Reader
 from charrnn.ui.store import Store
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_speed, settled, start_writing, text
@@ -50,6 +54,27 @@ def test_a_page_that_is_paused_or_closed_has_no_writer(context: BrowserContext):
         assert soon(store, 1)
         page.close()
         assert soon(store, 0)
+
+
+def test_nothing_more_is_measured_for_a_page_that_is_closed(context: BrowserContext, monkeypatch: pytest.MonkeyPatch):
+    begun, going = list[str](), Event()
+
+    def slow(reader: Reader, text: str) -> GradientFlow:
+        begun.append(reader.info.name)
+        assert going.wait(30)
+        return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), gradients_tab.MAX_LAG, 8)
+
+    monkeypatch.setattr(gradients_tab, "_measure", slow)
+    with serving(CHECKPOINTS) as (_, address):
+        page = open_page(context, address)
+        page.get_by_role("tab", name="Gradients").click()
+        page.wait_for_function("document.querySelectorAll('.cr-chips:not([hidden]) input:checked').length > 1")
+        assert begun == ["rnn"]
+        page.close()
+        time.sleep(1)  # the server notices
+        going.set()
+        time.sleep(1.5)  # the next one would have begun
+        assert begun == ["rnn"]
 
 
 def test_another_model_reads_the_same_text(context: BrowserContext, tmp_path: Path):

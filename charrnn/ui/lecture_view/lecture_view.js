@@ -89,6 +89,7 @@ function figure([title, text, parting]) {
   const caption = document.createElement("figcaption");
   caption.textContent = title;
   const written = document.createElement("div");
+  Object.assign(written, { tabIndex: 0, role: "group", ariaLabel: title }); // it scrolls
   const other = document.createElement("b");
   other.textContent = text.slice(parting);
   written.append(text.slice(0, parting), other);

@@ -24,12 +24,12 @@ export function figureIn(box, failed) {
     if (!sent) return;
     box.hidden = !sent.light;
     if (!sent.light) return;
+    box.setAttribute("aria-label", sent.words);
     Plotly ||= await plotly();
     const figure = document.body.classList.contains("dark") ? sent.dark : sent.light;
     box.style.height = figure.layout.height ? figure.layout.height + "px" : "";
     const layout = { uirevision: "keep", ...figure.layout, autosize: true };
     await Plotly.react(box, figure.data, layout, { displayModeBar: false, responsive: false, displaylogo: false });
-    box.setAttribute("aria-label", sent.words);
     fit();
   }
 

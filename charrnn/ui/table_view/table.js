@@ -88,7 +88,17 @@ export function tableIn(box) {
       });
     }
     box.replaceChildren(table);
+    reachable();
   }
+
+  /** Where it is wider than its place, the arrow keys scroll it. */
+  function reachable() {
+    const scrolls = box.scrollWidth > box.clientWidth;
+    for (const [name, value] of [["tabindex", 0], ["role", "region"], ["aria-label", box.querySelector("caption")?.textContent]]) {
+      scrolls ? box.setAttribute(name, value) : box.removeAttribute(name);
+    }
+  }
+  if (box) new ResizeObserver(reachable).observe(box);
 
   return (sent, models) => {
     if (!box) return;

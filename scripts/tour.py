@@ -1,0 +1,83 @@
+"""A tour of the page in a real browser: every tab of it, with each of its parts opened and at rest."""
+
+from collections.abc import Iterator
+
+from playwright.sync_api import Page
+
+PATIENCE = 90_000  # ms: the first visit measures
+
+AT_REST = """() => {
+    const seen = (element) => element.offsetParent !== null;
+    const words = [...document.querySelectorAll(".cr-plot-words, .cr-answer")].filter(seen);
+    const waiting = words.some((each) => each.textContent.includes("…")) || document.querySelector(".cr-busy");
+    const plots = [...document.querySelectorAll(".cr-plot")].filter(seen);
+    const bare = plots.some((each) => !each.querySelector(".main-svg"));
+    const { live, state } = charrnn;
+    return !waiting && !bare && state !== "writing" && live.drawn === live.received;
+}"""
+UNFOLD = """() => {
+    const folded = [...document.querySelectorAll("details:not([open])")].filter((each) => each.offsetParent !== null);
+    for (const each of folded) each.open = true;
+    const ladder = document.querySelector('.cr-ladder[aria-pressed="false"]');
+    if (ladder?.offsetParent) ladder.click();
+}"""
+
+
+def names(page: Page) -> list[str]:
+    """The tabs, from the left."""
+    return [name.strip() for name in page.get_by_role("tab").all_text_contents()]
+
+
+def rest(page: Page) -> None:
+    """Wait until nothing is written, measured or drawn any more."""
+    page.wait_for_timeout(150)  # who has just come into sight begins to ask
+    page.wait_for_function(AT_REST, timeout=PATIENCE)
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Open a tab and wait for what it shows."""
+    page.get_by_role("tab", name=name, exact=True).click()
+    rest(page)
+
+
+def unfold(page: Page) -> None:
+    """Open whatever is folded in the tab that is open, and in the left column."""
+    page.evaluate(UNFOLD)
+    rest(page)
+
+
+def tour(page: Page) -> Iterator[str]:
+    """Every tab in turn, all of it unfolded."""
+    for name in names(page):
+        open_tab(page, name)
+        unfold(page)
+        yield name
+
+
+USE = """async (root) => {
+    const seen = (element) => element.isConnected && element.offsetParent !== null && !element.disabled;
+    const used = [];
+    for (const control of document.querySelectorAll(`${root} :is(button, select, input)`)) {
+        if (!seen(control)) continue;
+        const name = control.ariaLabel || control.textContent.trim() || control.value || control.id;
+        const changed = (value, event) => {
+            control.value = value;
+            control.dispatchEvent(new Event(event, { bubbles: true }));
+        };
+        if (control.matches("select")) changed(control.options[control.options.length - 1].value, "change");
+        else if (control.matches("[type=range]")) changed(control.max, "input");
+        else if (control.matches("button, [type=checkbox], [type=radio]")) control.click();
+        else continue;
+        used.push(name);
+        await new Promise((done) => setTimeout(done, 60));
+        document.querySelector("dialog[open]")?.close();
+    }
+    return used;
+}"""
+
+
+def use_all(page: Page, root: str) -> list[str]:
+    """Press every button and move every control in sight below `root`, once each -> their names."""
+    used = page.evaluate(USE, root)
+    rest(page)
+    return used
