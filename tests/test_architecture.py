@@ -21,7 +21,7 @@ FLOORS = [
     {"vocab", "metrics", "published", "character_kinds", "findings"},
     {"corpus", "cells", "dropout", "interventions", "ngram", "text_quality"},
     {"bptt", "sampling"},
-    {"model", "minigpt", "same_dice", "surprisal"},
+    {"model", "minigpt", "probes", "same_dice", "surprisal"},
     {"networks", "reference"},
     {"training", "checkpoint", "gradient_flow", "line_by_line", "memory", "neurons", "trust"},
     {"hub", "figures", "step_profile"},

@@ -73,6 +73,7 @@ export function mount({ element, send }) {
     if (answer.clamps) {
       page.clamps = answer.clamps.map(({ name, unit, value }) => ({ name, unit, value }));
       page.clampsOf = page.checkpoint?.name;
+      page.emit("held");
       rows.show(answer);
     }
     showTexts(answer, answer.titles);

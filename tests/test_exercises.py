@@ -1,0 +1,149 @@
+"""The exercises: whatever passes its measurement is right, and the measured values are true of the bundled networks."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.checkpoint import load
+from charrnn.gradient_flow import gradient_flow
+from charrnn.interventions import Clamp
+from charrnn.ui.exercises import EXERCISES, checked
+from charrnn.ui.gradients_tab import text_for
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
+from charrnn.ui.wishes import Choice
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+
+
+@pytest.fixture(scope="module")
+def store() -> Store:
+    return Store(CHECKPOINTS)
+
+
+@pytest.fixture(autouse=True)
+def no_corpus(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
+
+
+def handed_in(store: Store, model: str, exercise: str = "", **form: Any) -> dict[str, Any]:
+    question = Question(choice=Choice(model, None), form={"exercise": exercise, **form})
+    return [json.loads(told) for told in checked(store, question, lambda: True)][-1]
+
+
+def values(answer: dict[str, Any]) -> dict[str, str]:
+    return dict(answer["found"]["values"])
+
+
+def test_the_exercises_are_offered_with_what_there_is_to_choose_from(store: Store):
+    told = handed_in(store, "lstm")
+    assert [each["id"] for each in told["exercises"]] == ["reset", "forget", "half-life"] and "found" not in told
+    assert {part["name"]: part["units"] for part in told["parts"]} == dict.fromkeys("hcifgo", 256)
+    assert told["model"] == "LSTM" and len(EXERCISES) == 3
+    for each in told["exercises"]:
+        assert "check" not in each and each["how"] and each["button"]
+
+
+def plainly(text: str, unit: np.ndarray) -> tuple[float, float]:
+    """The share of the spread that a line end leaves, and the correlation along the line."""
+    before, after, pairs, start = [], [], [], 0
+    for line in text.split("\n")[:-1]:
+        if line:
+            before.append(unit[start + len(line) - 1])
+            after.append(unit[start + len(line)])
+        pairs += [(unit[start + i], unit[start + i + 5]) for i in range(len(line) - 5)]
+        start += len(line) + 1
+    last = len(text) - start  # a line that is not ended
+    pairs += [(unit[start + i], unit[start + i + 5]) for i in range(last - 5)]
+    return float(np.std(after) / np.std(before)), float(np.corrcoef(np.array(pairs).T)[0, 1])
+
+
+def test_a_unit_that_begins_anew_is_right_whichever_it_is_and_no_other(store: Store):
+    reader = store.reader("lstm")
+    text = text_for(store, reader, "")[0][:3000]
+    c = load(CHECKPOINTS / "lstm").model.decoder().read(reader.vocab.encode(text)).activations["c"].astype(float)
+    figures = [plainly(text, c[:, unit]) for unit in range(256)]
+    right = [unit for unit, (left, carried) in enumerate(figures) if left <= 0.25 and carried >= 0.5]
+    forgetful = [unit for unit, (left, carried) in enumerate(figures) if left <= 0.25 and carried < 0.4]
+    stubborn = [unit for unit, (left, carried) in enumerate(figures) if left > 0.3 and carried >= 0.5]
+    assert right and forgetful and stubborn
+    for unit, passed, words in (
+        (right[0], True, "Right: it carries"),
+        (right[-1], True, "Right: it carries"),
+        (forgetful[0], False, "but it carries nothing along one"),
+        (stubborn[0], False, "a line end does not wipe it out"),
+    ):
+        answer = handed_in(store, "lstm", "reset", part="c", unit=unit)
+        assert answer["found"]["passed"] is passed and words in answer["found"]["words"]
+        left, carried = figures[unit]
+        assert values(answer)["share that is left"] == f"{left:.3f} (at most 0.25)"
+        said = values(answer)["correlation over 5 characters of a line"]
+        assert float(said.split()[0].replace("−", "-")) == pytest.approx(carried, abs=0.0051)
+        assert values(answer)["unit"] == f"c {unit}"
+    info = reader.info
+    assert answer["of"] == {
+        "network": "LSTM",
+        "training step": f"{info.step:,}",
+        "sha256": info.sha256[:12],
+        "seed of its training": str(info.seed),
+    }
+
+
+def held(name: str, value: float, unit: int | None = None) -> dict[str, Any]:
+    return {"name": name, "unit": unit, "value": value}
+
+
+def test_a_gru_forgets_with_both_gates_shut_and_not_with_one(store: Store):
+    both = [held("r", 0.0), held("z", 0.0)]
+    right = handed_in(store, "gru", "forget", clamps=both)
+    assert right["found"]["passed"] and values(right)["looks back, held"] == "1 character (at most 2)"
+    assert values(right)["held"] == "r of every unit = 0, z of every unit = 0"
+    trained = load(CHECKPOINTS / "gru")
+    decoder = trained.model.decoder().clamped([Clamp("r", None, 0.0), Clamp("z", None, 0.0)])
+    ends = [decoder.prefill(trained.vocab.encode(text)).logits for text in ("What light", "t", "ROMEO:\nNight")]
+    assert all(np.array_equal(ends[0], each) for each in ends)  # it predicts from the last character alone
+    for one in both:
+        wrong = handed_in(store, "gru", "forget", clamps=[one])
+        assert not wrong["found"]["passed"] and "some way is open" in wrong["found"]["words"]
+    frozen = handed_in(store, "gru", "forget", clamps=[held("z", 1.0)])
+    assert not frozen["found"]["passed"] and "learns nothing" in frozen["found"]["words"]
+    assert values(frozen)["what it predicts from, against nothing at all"].startswith("0.000 nats")
+
+
+def test_a_guess_of_the_half_life_is_right_within_its_factor(store: Store):
+    reader = store.reader("rnn")
+    ids = reader.vocab.encode(text_for(store, reader, "")[0])
+    flow = gradient_flow(load(CHECKPOINTS / "rnn").model, ids, 128, 512)
+    true = flow.half_life_chars
+    assert true is not None
+    for guess, passed in ((true, True), (true * 1.45, True), (true / 1.45, True), (true * 1.6, False), (40.0, False)):
+        answer = handed_in(store, "rnn", "half-life", guess=guess)
+        assert answer["found"]["passed"] is passed
+        assert values(answer)["measured half-life"] == f"{true:.2f} characters"
+        ratio = max(guess / true, true / guess)
+        assert values(answer)["off by a factor of"] == f"{ratio:.2f} (at most 1.5)"
+
+
+@pytest.mark.parametrize(
+    ("model", "exercise", "form", "words"),
+    [
+        ("lstm", "forget", {}, "LSTM is no GRU: choose one in the left column."),
+        ("gru", "forget", {"clamps": [held("h", 0.0)]}, "h is no gate of forgetting: hold r, z, or both"),
+        ("gru", "forget", {"clamps": [held("r", 2.0)]}, "the value of r is 2.0: give 0.0 to 1.0"),
+        ("rnn", "reset", {"part": "c", "unit": 1}, "part is 'c': give one of h"),
+        ("rnn", "reset", {"part": "h", "unit": 256}, "unit is 256: give a whole number from 0 to 255"),
+        ("rnn", "half-life", {"guess": "long"}, "the half-life is 'long': give 0.01 to 1000"),
+        ("rnn", "half-life", {"guess": float("nan")}, "the half-life is nan"),
+    ],
+)
+def test_what_cannot_be_checked_says_why_and_passes_nothing(store: Store, model, exercise, form, words):
+    found = handed_in(store, model, exercise, **form)["found"]
+    assert words in found["words"] and "passed" not in found and found["values"] == []
+
+
+def test_an_exercise_that_there_is_not_is_refused(store: Store):
+    with pytest.raises(ValueError, match="exercise is 'x': give one of reset, forget, half-life"):
+        handed_in(store, "rnn", "x")

@@ -1,0 +1,120 @@
+"""What a unit carries along a line, and how far back a reader looks: on readers made by hand."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.interventions import Clamp
+from charrnn.networks import build
+from charrnn.probes import LOOKS_BACK, kl_nats, line_reset, log_probabilities, looking_back
+from charrnn.sampling import Reading
+
+TEXT = "".join("abcdefghij"[: 6 + i % 5] + "\n" + ("\n" if i % 4 == 0 else "") for i in range(40))
+
+
+class Window:
+    """A reader whose prediction depends on its last `n` characters alone, and on each of them."""
+
+    def __init__(self, n: int, strength: float = 1.0):
+        self.n, self.strength = n, strength
+
+    def prefill(self, ids: Sequence[int], state: Any = None) -> Reading:
+        last = ((state or ()) + tuple(ids))[-self.n :] if self.n else ()
+        logits = np.zeros(5)
+        for k, id in enumerate(reversed(last)):
+            logits[id] += self.strength / (k + 1)
+        return Reading(logits, last)
+
+    def step(self, id: int, state: Any) -> Reading:
+        return self.prefill([id], state)
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 8, 32])
+def test_a_reader_looks_back_as_far_as_it_was_made_to(n: int):
+    ids = np.random.default_rng(0).integers(0, 5, 400).tolist()
+    found = looking_back(Window(n, 20.0), ids)
+    assert found.characters == n and found.n == LOOKS_BACK and found.positions == 48
+    assert found.nats[LOOKS_BACK.index(n) :] == pytest.approx(0, abs=1e-12)
+    assert (found.nats[: LOOKS_BACK.index(n)] > 0.01).all()
+
+
+def test_what_it_looks_back_is_the_mean_divergence_worked_out_by_hand():
+    ids, reader = np.random.default_rng(1).integers(0, 5, 90).tolist(), Window(64)
+    found = looking_back(reader, ids, positions=3)
+    for at, n in enumerate(LOOKS_BACK):
+        total = 0.0
+        for end in (65, 77, 90):  # spread evenly, the last at the end
+            p, q = (
+                np.exp(x.logits) / np.exp(x.logits).sum()
+                for x in (reader.prefill(ids[:end]), reader.prefill(ids[end - n : end]))
+            )
+            total += sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+        assert found.nats[at] == pytest.approx(total / 3, abs=1e-12)
+
+
+def test_a_divergence_of_a_distribution_from_itself_is_nothing_and_never_negative():
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        p, q = (log_probabilities(rng.normal(size=9) * 4) for _ in range(2))
+        assert kl_nats(p, p) == 0 and kl_nats(p, q) > 0 and np.exp(p).sum() == pytest.approx(1)
+
+
+def test_held_gates_close_the_ways_of_a_gru():
+    import torch
+
+    model, rng = build({"cell": "gru", "hidden_dim": 12}, 5), torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=rng))
+    ids = np.random.default_rng(3).integers(0, 5, 300).tolist()
+    closed = model.decoder().clamped([Clamp("z", None, 0.0), Clamp("r", None, 0.0)])
+    assert looking_back(closed, ids).characters == 1
+    assert looking_back(model.decoder().clamped([Clamp("z", None, 1.0)]), ids).characters == 0
+    free = looking_back(model.decoder(), ids).characters
+    assert free is None or free > 1
+
+
+def column(text: str) -> np.ndarray:
+    """How many characters the line has, back to 0 with its ⏎."""
+    values, count = [], 0
+    for character in text:
+        count = 0 if character == "\n" else count + 1
+        values.append(float(count))
+    return np.array(values)
+
+
+def test_a_unit_that_counts_along_the_line_begins_anew_and_one_that_counts_on_does_not():
+    counts = line_reset(TEXT, column(TEXT))
+    lengths = [len(line) for line in TEXT.split("\n") if line]
+    assert counts.lines == len(lengths) == 40
+    assert counts.before == pytest.approx(np.std(lengths)) and counts.after == counts.left == 0
+    assert counts.carried == pytest.approx(1)
+    on = line_reset(TEXT, np.arange(len(TEXT)))
+    assert on.left == pytest.approx(1, abs=0.01) and on.carried == pytest.approx(1)
+
+
+def test_noise_carries_nothing_and_a_constant_has_no_spread_to_lose():
+    noise = line_reset(TEXT * 20, np.random.default_rng(0).normal(size=20 * len(TEXT)))
+    assert abs(noise.carried) < 0.1 and noise.left == pytest.approx(1, abs=0.15)
+    still = line_reset(TEXT, np.ones(len(TEXT)))
+    assert still.carried == 0 and still.left == 1
+
+
+def test_the_pairs_that_are_correlated_lie_in_one_line():
+    values = np.random.default_rng(4).normal(size=len(TEXT))
+    pairs, start = [], 0
+    for line in TEXT.splitlines(keepends=True):
+        for i in range(len(line) - 1 - 5):  # without the ⏎
+            pairs.append((values[start + i], values[start + i + 5]))
+        start += len(line)
+    assert line_reset(TEXT, values).carried == pytest.approx(np.corrcoef(np.array(pairs).T)[0, 1])
+
+
+def test_a_text_too_short_to_say_anything_is_refused():
+    with pytest.raises(ValueError, match="the text has 1 lines that say something: give one with at least 8"):
+        line_reset("abc\n\n\n", np.arange(6))
+    with pytest.raises(ValueError, match="the text has 64 characters: give more than 64"):
+        looking_back(Window(1), [0] * 64)
