@@ -15,6 +15,7 @@ from charrnn.figures.profile import (
     profile_words,
 )
 from charrnn.figures.training_curves import PARTS, SPANS, UNITS, Run, training_curves_figure, training_curves_words
+from charrnn.figures.units import saturation_figure, saturation_words, unit_histogram, unit_histogram_words
 
 __all__ = [
     "DARK",
@@ -37,8 +38,12 @@ __all__ = [
     "profile_figure",
     "profile_height",
     "profile_words",
+    "saturation_figure",
+    "saturation_words",
     "signed",
     "strokes",
     "training_curves_figure",
     "training_curves_words",
+    "unit_histogram",
+    "unit_histogram_words",
 ]

@@ -1,5 +1,6 @@
 """What a unit means: scored against concepts on text it was not chosen on, and against networks that learnt nothing."""
 
+from charrnn.neurons.board import Board, as_findings, from_findings
 from charrnn.neurons.concepts import BANK, LABELS, VALUES, Concept
 from charrnn.neurons.naming import Baseline, Best, Scores, Targets, best_units, names, score
 from charrnn.neurons.pattern import LONGEST_PATTERN, PatternError, covered_by
@@ -15,6 +16,7 @@ __all__ = [
     "VALUES",
     "Baseline",
     "Best",
+    "Board",
     "Concept",
     "PatternError",
     "Saturation",
@@ -22,8 +24,10 @@ __all__ = [
     "Span",
     "Targets",
     "activations",
+    "as_findings",
     "best_units",
     "covered_by",
+    "from_findings",
     "names",
     "read",
     "score",

@@ -99,7 +99,7 @@ class Baseline:
     def of(cls, untrained: Sequence[Scores]) -> "Baseline":
         """Of networks of one architecture, never trained, that read the same text."""
         scores = np.concatenate([scores.held_out for scores in untrained], axis=1)  # (C, U)
-        percentile = np.percentile(scores, PERCENTILE, axis=1)
+        percentile = np.maximum(np.percentile(scores, PERCENTILE, axis=1), 0)  # worse than a mean is no score to beat
         best = (scores - percentile[:, None]).max(axis=0, initial=0)
         return cls(percentile, float(np.percentile(best, NAMELESS)), scores.shape[1])
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 EXCITED = 95  # percentile of a unit's values: the twentieth part of the text where it says the most
-CONTEXT = 30  # characters
+CONTEXT = 20  # characters
 
 
 class Span(NamedTuple):

@@ -1,9 +1,10 @@
-// Ways to other places of the page: a tab, a model for the picker, models to tick, a part to scroll to.
+// Ways to other places of the page: a tab, a model for the picker, models to tick, a unit, a part to scroll to.
 
+import { look } from "./neurons_view/unit_choice.js";
 import { page } from "./page.js";
 
 /** Go there; what is not on offer is left as it is. */
-export function go({ tab, model, tick, part }) {
+export function go({ tab, model, tick, unit, part }) {
   const tabs = [...document.querySelectorAll("[role=tab]")];
   const wanted = tabs.find((each) => each.textContent.trim() === tab);
   const picker = document.querySelector("#cr-model");
@@ -17,5 +18,6 @@ export function go({ tab, model, tick, part }) {
     page.ticked = tick;
     page.emit("ticked");
   }
+  if (unit) look(...unit);
   requestAnimationFrame(() => (document.querySelector(part || "header") || document.body).scrollIntoView({ block: "start" }));
 }

@@ -2,7 +2,7 @@
 
 from charrnn.ui.table_view.table_view import Cell, Go, Table
 
-WRITE, GRADIENTS, COMPARE, HOOD = "Write", "Gradients", "Compare", "Under the hood"  # the titles of the tabs
+WRITE, GRADIENTS, NEURONS, COMPARE, HOOD = "Write", "Gradients", "Neurons", "Compare", "Under the hood"  # the tabs
 CURVES, RESULTS, LEARNING = "#cr-training", "#cr-results", "#cr-learning"  # parts of Compare
 DICE, DELTA = "#cr-dice", "#cr-delta"  # so are these
 TRAIN = "python scripts/train.py"

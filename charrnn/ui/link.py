@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
 TABS = {
     "write": lab_map.WRITE,
     "gradients": lab_map.GRADIENTS,
+    "neurons": lab_map.NEURONS,
     "compare": lab_map.COMPARE,
     "hood": lab_map.HOOD,
 }

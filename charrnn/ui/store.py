@@ -85,6 +85,10 @@ class Store:
                 self._readers.popitem(last=False)
             return self._readers[key]
 
+    def known(self, key: tuple) -> Any:
+        """What was worked out under this key; None where nothing was, or no more."""
+        return self._worked_out.get(key)
+
     def worked_out(self, key: tuple, work: Callable[[], Any]) -> Any:
         """The result of `work`, kept under this key."""
         result = self._worked_out.get(key)

@@ -102,7 +102,7 @@ def test_a_lecture_is_large_and_on_light_paper(browser: Browser, app: str):
     assert contrast(page, "on-accent", "accent") >= 7 and contrast(page, "minus", "plus") >= 1.3
     large = page.locator(".cr-line span").first.bounding_box()
     assert small and large and height and large["width"] / small["width"] == pytest.approx(1.25, rel=0.05)
-    for tab in ("Write", "Gradients", "Compare", "Under the hood"):
+    for tab in ("Write", "Gradients", "Neurons", "Compare", "Under the hood"):
         expect(page.get_by_role("tab", name=tab)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440
     expect(page.locator(".cr-scene-place")).to_have_text(f"{len(SCENES)} scenes")
@@ -166,7 +166,7 @@ def test_hide_takes_controls_and_tabs_away(context: BrowserContext, app: str):
     expect(page.get_by_role("tab", name="Compare")).to_be_hidden()
     said = page.locator(".cr-notice span").text_content() or ""
     assert "hide names 'jokes': give model, step" in said
-    page.keyboard.press("3")  # the third in sight
+    page.keyboard.press("4")  # the fourth in sight
     expect(page.get_by_role("tab", name="Under the hood")).to_have_attribute("aria-selected", "true")
     page = open_page(context, app + "?hide=gradients&tab=gradients")
     expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")

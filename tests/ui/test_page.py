@@ -51,7 +51,7 @@ def test_dark_and_light_can_be_asked_for(context: BrowserContext, app: str):
 def test_nothing_scrolls_sideways(browser: Browser, app: str, width: int):
     context = browser.new_context(viewport={"width": width, "height": 844}, has_touch=True)
     page = open_page(context, app)
-    for tab in ("Write", "Gradients", "Compare", "Under the hood"):
+    for tab in ("Write", "Gradients", "Neurons", "Compare", "Under the hood"):
         page.get_by_role("tab", name=tab).click()
         if tab != "Write":
             expect(page.locator(".cr-plot .main-svg:visible").first).to_be_visible(timeout=60_000)

@@ -7,17 +7,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Go:
-    """A way to another place of the page: its tab, a model for the picker, models to tick, a part to scroll to."""
+    """A way to another place of the page: its tab, a model to pick, models to tick, a unit, a part to scroll to."""
 
     text: str
     tab: str
     model: str = ""
     tick: tuple[str, ...] = ()
     part: str = ""
+    unit: tuple[str, int] | tuple[()] = ()  # what goes by which name, and which of them
 
     def told(self) -> dict[str, Any]:
         """As the page reads it."""
-        whole = {"text": self.text, "tab": self.tab, "model": self.model, "tick": self.tick, "part": self.part}
+        whole = {"text": self.text, "tab": self.tab, "model": self.model, "tick": self.tick}
+        whole |= {"part": self.part, "unit": self.unit}
         return {key: value for key, value in whole.items() if value}
 
 

@@ -1,0 +1,132 @@
+"""What one unit says, as a histogram; how long gates stand open or shut, unit by unit."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import plotly.graph_objects as go
+
+from charrnn.figures.axes import axis, frame
+from charrnn.figures.palette import Palette
+
+BINS = 48
+MARGIN = {"l": 54, "r": 10, "t": 10, "b": 42}
+PANELS = 3  # side by side, where there is room
+
+
+def unit_histogram(
+    values: np.ndarray, palette: Palette, ends: tuple[float, float] | None = None, width: int = 600
+) -> go.Figure:
+    """At how many characters a unit (N,) says what; `ends` are those of the scale, where it has any."""
+    counts, edges = np.histogram(values, bins=BINS, range=ends)
+    middles = (edges[:-1] + edges[1:]) / 2
+    figure = go.Figure()
+    figure.add_bar(
+        x=middles.tolist(),
+        y=counts.tolist(),
+        marker={"color": [palette.orange if middle > 0 else palette.blue for middle in middles]},
+        hovertemplate="around %{x:.2f}: %{y:,} characters<extra></extra>",
+    )
+    frame(
+        figure,
+        palette,
+        MARGIN,
+        bargap=0.08,
+        xaxis=axis(palette, "what the unit says", nticks=9),
+        yaxis=axis(palette, "characters" if width > 300 else "", nticks=5),
+    )
+    return figure
+
+
+def unit_histogram_words(values: np.ndarray) -> str:
+    """The histogram in a sentence."""
+    low, first, middle, third, high = np.percentile(values, [0, 25, 50, 75, 100])
+    return (
+        f"What the unit says at {len(values):,} characters: from {low:.2f} to {high:.2f}, half of the time between "
+        f"{first:.2f} and {third:.2f}, median {middle:.2f}."
+    )
+
+
+class Saturation(Protocol):
+    """What `neurons` counted of a gate: arrays (U,)."""
+
+    @property
+    def gate(self) -> str: ...
+    @property
+    def shut(self) -> np.ndarray: ...
+    @property
+    def open(self) -> np.ndarray: ...
+
+
+def saturation_figure(gates: Sequence[Saturation], palette: Palette, width: int = 900) -> go.Figure:
+    """
+    A panel for each gate, a point for each unit: how often it is shut against how often open. A point on the diagonal
+    is always the one or the other. Karpathy et al. 2015, figure 3.
+    """
+    figure = go.Figure()
+    columns = len(gates) if width >= 520 else 1
+    rows = -(-len(gates) // columns)
+    gap_x, gap_y = 0.07, 0.16
+    wide, high = (1 - gap_x * (columns - 1)) / columns, (1 - gap_y * (rows - 1)) / rows
+    axes = {}
+    for i, gate in enumerate(gates):
+        number = str(i + 1) if i else ""
+        row, column = divmod(i, columns)
+        left, top = column * (wide + gap_x), 1 - row * (high + gap_y)
+        figure.add_scatter(
+            x=[0, 1],
+            y=[1, 0],
+            mode="lines",
+            line={"color": palette.line, "width": 1},
+            hoverinfo="skip",
+            xaxis=f"x{number}",
+            yaxis=f"y{number}",
+        )
+        figure.add_scatter(
+            x=gate.shut.tolist(),
+            y=gate.open.tolist(),
+            mode="markers",
+            marker={"color": palette.blue, "size": 5, "opacity": 0.6},
+            customdata=list(range(len(gate.shut))),
+            hovertemplate="unit %{customdata}: shut %{x:.0%}, open %{y:.0%} of the time<extra></extra>",
+            name=gate.gate,
+            xaxis=f"x{number}",
+            yaxis=f"y{number}",
+        )
+        figure.add_annotation(
+            **{"x": 1, "y": 1, "xref": f"x{number} domain", "yref": f"y{number} domain"},
+            text=f"<b>{gate.gate}</b>",
+            xanchor="right",
+            yanchor="top",
+            showarrow=False,
+            font={"size": 13, "color": palette.ink},
+        )
+        lower = row == rows - 1
+        axes[f"xaxis{number}"] = axis(
+            palette, "shut (< 0.1)" if lower else "", range=[-0.03, 1.03], tickformat=".0%"
+        ) | {
+            "domain": [left, left + wide],
+            "anchor": f"y{number}",
+            "nticks": 5,
+        }
+        axes[f"yaxis{number}"] = axis(
+            palette, "open (> 0.9)" if not column else "", range=[-0.03, 1.03], tickformat=".0%"
+        ) | {
+            "domain": [max(0.0, top - high), top],
+            "anchor": f"x{number}",
+            "nticks": 5,
+        }
+    frame(figure, palette, MARGIN, height=60 + 250 * rows, **axes)
+    return figure
+
+
+def saturation_words(gates: Sequence[Saturation]) -> str:
+    """The panels in a sentence each."""
+    told = []
+    for gate in gates:
+        settled = int(((gate.shut > 0.9) | (gate.open > 0.9)).sum())
+        told.append(
+            f"{gate.gate}: shut {gate.shut.mean():.0%} and open {gate.open.mean():.0%} of the time on average; "
+            f"{settled} of {len(gate.shut)} units are one of both more than nine times in ten."
+        )
+    return " ".join(told)

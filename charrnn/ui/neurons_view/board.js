@@ -1,0 +1,62 @@
+// The leaderboard: which unit stands for what, and a concept of the visitor's own.
+
+import { asking } from "../asking.js";
+import { page } from "../page.js";
+import { tableIn } from "../table_view/table.js";
+import { offerViews } from "./unit_choice.js";
+
+/** Set up the view; returns what takes the server's answers. */
+export function mount({ element, send }) {
+  const $ = (selector) => element.querySelector(selector);
+  const form = $("form");
+  const { text, pattern, view: views } = form.elements;
+  const wrong = $(".cr-pattern-error");
+  const say = (words) => ($(".cr-plot-words").textContent = words);
+  const said = { text: "", pattern: "" }; // they count when the button is pressed
+
+  const request = () => ({ form: { view: views.value || null, ...said } });
+  const view = asking({ element, send, request, asked: () => say("Reading …") });
+  const showTable = tableIn($(".cr-table"));
+
+  function score(passage = text.value) {
+    const other = passage !== said.text;
+    text.value = said.text = passage;
+    said.pattern = pattern.value;
+    view.ask();
+    if (!other) return;
+    page.neuronText = passage;
+    page.emit("neuron-text");
+  }
+
+  views.addEventListener("change", () => view.ask());
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    score();
+  });
+  $(".cr-of-write").addEventListener("click", () => score(page.live?.text || ""));
+  $(".cr-default").addEventListener("click", () => score(""));
+  page.on("measuring", view.ask);
+
+  /** The pattern again, the place of its error marked. */
+  function showWrong(error) {
+    wrong.hidden = !error;
+    pattern.toggleAttribute("aria-invalid", !!error);
+    if (!error) return;
+    const [code, words] = wrong.children;
+    const mark = document.createElement("mark");
+    const at = error.position;
+    mark.textContent = at === null ? "" : said.pattern.slice(at, at + 1) || "␣";
+    code.replaceChildren(...(at === null ? [] : [said.pattern.slice(0, at), mark, said.pattern.slice(at + 1)]));
+    words.textContent = error.words;
+  }
+
+  return (value) => {
+    const answer = view.answered(value);
+    if (!answer) return;
+    say(answer.words);
+    element.classList.toggle("cr-busy", !!answer.busy);
+    if (answer.views) offerViews(views, answer.views, answer.view);
+    showWrong(answer.pattern_error);
+    if (answer.table || !answer.busy) showTable(answer.table, null);
+  };
+}

@@ -1,0 +1,193 @@
+"""Neurons, leaderboard: which unit stands for which concept, and for a regular expression of the visitor's."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from charrnn.neurons import BANK, LONGEST_PATTERN, Best, Board, Concept, PatternError, Targets, covered_by
+from charrnn.neurons.naming import FEWEST
+from charrnn.ui import lab_map
+from charrnn.ui.activations import nearest
+from charrnn.ui.assets import view
+from charrnn.ui.gradients_tab import LONGEST_TEXT, text_for
+from charrnn.ui.plot_view.plot_view import answer, answering
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Reader, Store
+from charrnn.ui.table_view.table_view import Cell, Go, Table, number
+from charrnn.ui.units import OvertakenError, Units, Wanted, in_words, kept_boards, views_told
+
+LONGEST_READ = 10_000  # characters
+MEANING = {concept.name: concept.meaning for concept in BANK}
+TITLES = (
+    "concept",
+    "what it is",
+    "best unit",
+    "more of it is",
+    "first half",
+    "held out",
+    "untrained",
+    "to beat",
+    "verdict",
+)
+PATTERN = "your pattern"
+
+
+def build(units: Units) -> None:
+    """Lay out the part and let it answer."""
+    with gr.Column(elem_classes="cr-part", elem_id="cr-units"):
+        shown = view("neurons_view/board", "cr-view")
+        answering(shown, lambda question, wanted: leaderboard(units, question, wanted))
+
+
+def view_of(reader: Reader, question: Question) -> str:
+    """Which of a model's units the question is about; their kin where it has none of that name."""
+    asked = question.form.get("view")
+    return nearest(reader.names, asked if isinstance(asked, str) else reader.names[0])
+
+
+def passage(store: Store, reader: Reader, own_text: str) -> tuple[str, str, str]:
+    """The text that is read, what it is, and what of it is not."""
+    text, what = text_for(store, reader, own_text)
+    dropped = len(own_text[:LONGEST_TEXT]) - len(text) if own_text.strip() else 0
+    note = f"{dropped:,} characters that the model does not know are left out. " if dropped else ""
+    if len(text) > LONGEST_READ:
+        note += f"It has {len(text):,} characters: the first {LONGEST_READ:,} are read. "
+    return text[:LONGEST_READ], what, note.rstrip()
+
+
+class Telling:
+    """The answers to one question, each with what there is to see so far."""
+
+    def __init__(self, question: Question, **shown: Any):
+        self.question, self.shown, self.part = question, shown, 0
+
+    def now(self, words: str, busy: bool = False, **more: Any) -> str:
+        """One value of the view; what is shown stays until something else is."""
+        self.shown |= more
+        self.part += 1
+        return answer(self.question.number, words, self.part, busy=busy, **self.shown)
+
+
+def leaderboard(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
+    """The best unit for each concept: at once what is kept, then what has to be read for it. Raises ValueError."""
+    reader = units.store.reader(question.choice.name, question.choice.step)
+    view_name = view_of(reader, question)
+    own_text, pattern = question.text("text", LONGEST_TEXT), question.text("pattern", LONGEST_PATTERN)
+    telling = Telling(question, views=views_told(reader), view=view_name)
+    kept = None if own_text.strip() else kept_boards(reader).get(view_name)
+    try:
+        if kept is not None:
+            words = in_sentences(kept, "the validation part of Tiny Shakespeare when the checkpoint was refreshed")
+            yield telling.now(words, busy=bool(pattern), table=table(kept).told())
+            board, words = kept, words
+        else:
+            board = words = None
+            for told in live(units, reader, view_name, own_text, wanted):
+                if isinstance(told, str):
+                    yield telling.now(told, busy=True)
+                else:
+                    board, words = told
+            assert board is not None and words is not None
+            yield telling.now(words, busy=bool(pattern), table=table(board).told())
+        if pattern and wanted():
+            yield from with_pattern(units, reader, board, words, pattern, own_text, telling, wanted)
+    except OvertakenError:
+        return
+
+
+def live(
+    units: Units, reader: Reader, view_name: str, own_text: str, wanted: Wanted
+) -> Iterator[str | tuple[Board, str]]:
+    """The board of a text that has to be read: what is being done, then the board and its words."""
+    text, what, note = passage(units.store, reader, own_text)
+    targets = Targets.of(text)
+    yield f"Reading {len(text):,} characters …"
+    scores = units.scores(reader, view_name, targets, wanted)
+    for told in units.baseline(reader, view_name, targets, wanted):
+        if isinstance(told, str):
+            yield told
+        elif wanted():
+            board = Board.of(view_name, targets, scores, told)
+            yield board, " ".join(filter(None, [in_sentences(board, f"{len(text):,} characters of {what}"), note]))
+
+
+def with_pattern(
+    units: Units,
+    reader: Reader,
+    board: Board,
+    words: str,
+    pattern: str,
+    own_text: str,
+    telling: Telling,
+    wanted: Wanted,
+) -> Iterator[str]:
+    """The same board with a row for the visitor's pattern, or why there is none."""
+    text, what, _ = passage(units.store, reader, own_text)
+    try:
+        covered = covered_by(pattern, text)
+    except PatternError as error:
+        yield telling.now(words, pattern_error={"words": f"{error}.", "position": error.position})
+        return
+    targets = Targets.of(text, [Concept(PATTERN, pattern, lambda _: covered)])
+    if targets.rare:
+        half = len(text) // 2
+        reason = (
+            f"Your pattern covers {covered[:half].sum():,} characters of the first half of {what} and "
+            f"{covered[half:].sum():,} of the second: of {half:,} in each it must cover {FEWEST} or more, and spare "
+            "as many."
+        )
+        yield telling.now(words, pattern_error={"words": reason, "position": None})
+        return
+    scores = units.scores(reader, board.view, targets, wanted)
+    for told in units.baseline(reader, board.view, targets, wanted):
+        if isinstance(told, str):
+            yield telling.now(told, busy=True)
+            continue
+        only = Board.of(board.view, targets, scores, replace(told, margin=board.margin))
+        share = f"{covered.mean():.1%} of {len(text):,} characters of {what}"
+        longer = replace(board, best=(*only.best, *board.best))
+        words = f"Your pattern covers {share}: {verdict_in_words(only.best[0])}. {words}"
+        yield telling.now(words, table=table(longer, pattern).told())
+
+
+def verdict_in_words(best: Best) -> str:
+    """What became of a concept's best unit, in a sentence without its end."""
+    compared = f"held-out {best.held_out:.3f} against {best.to_beat:.3f} to beat"
+    return f"unit {best.unit} stands for it ({compared})" if best.found else f"no unit stands for it ({compared})"
+
+
+def in_sentences(board: Board, what: str) -> str:
+    """A board in words: how many found, on what."""
+    found = sum(best.found for best in board.best)
+    rare = f" Too rare in this text: {', '.join(board.rare)}." if board.rare else ""
+    return (
+        f"{found} of {len(board.best)} concepts have a unit of the {in_words(board.view)}; "
+        f"{board.named} of {board.units} units bear a name. "
+        f"Measured on {what}, against {board.untrained_units:,} untrained units.{rare}"
+    )
+
+
+def table(board: Board, pattern: str = "") -> Table:
+    """The leaderboard: those found first, by how much they beat what untrained units reach."""
+
+    def row(best: Best) -> list[Cell]:
+        more = "more" if best.direction > 0 else "less"
+        goes = Go(f"unit {best.unit}", lab_map.NEURONS, part="#cr-unit", unit=(board.view, best.unit))
+        above = best.held_out - best.to_beat
+        return [
+            Cell(best.concept),
+            Cell(pattern if best.concept == PATTERN else MEANING.get(best.concept, "")),
+            Cell("", best.unit, go=(goes,)),
+            Cell(f"{more} of it"),
+            number(best.train),
+            number(best.held_out),
+            number(best.percentile),
+            number(best.to_beat) if best.to_beat < 1 else Cell("> 1", best.to_beat),
+            Cell(f"found, +{above:.3f}" if best.found else "none found"),
+        ]
+
+    rows = sorted(board.best, key=lambda best: (best.concept != PATTERN, not best.found, best.to_beat - best.held_out))
+    caption = f"The best unit of the {in_words(board.view)} for each concept: AUC, of positions R²"
+    return Table(caption, TITLES, [row(best) for best in rows], [i for i, best in enumerate(rows) if not best.found])

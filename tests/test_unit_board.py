@@ -1,0 +1,176 @@
+"""The tab Neurons without a browser: what is read, what is kept, what a pattern adds, which unit is looked at."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.checkpoint import load
+from charrnn.neurons import Baseline, Best, Board, Targets, as_findings, best_units, from_findings, names, score
+from charrnn.training import untrained
+from charrnn.ui import units as units_room
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
+from charrnn.ui.unit_board import leaderboard
+from charrnn.ui.unit_panel import one_unit
+from charrnn.ui.units import Units, networks_for
+from charrnn.ui.wishes import Choice
+from tests.trained import TEXT, train_all
+
+OWN = TEXT[:1500]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_all(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def units(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Units:
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
+    return Units(Store(folder))
+
+
+def asked(name: str, step: int | None = None, **form: Any) -> Question:
+    return Question(1, 900, Choice(name, step), None, form)
+
+
+def answers(told: Iterator[str]) -> list[dict[str, Any]]:
+    return [json.loads(one) for one in told]
+
+
+def cells(answer: dict[str, Any]) -> dict[str, list[Any]]:
+    """The table's rows by concept: texts, and values where there are any."""
+    rows = [row["cells"] for row in answer["table"]["rows"]]
+    return {row[0]["text"]: [cell.get("value", cell.get("text")) for cell in row[1:]] for row in rows}
+
+
+def by_hand(folder: Path, name: str, view: str, text: str) -> tuple[Targets, Any, Baseline]:
+    """Targets, scores and baseline: every network reads character by character."""
+    checkpoint = load(folder / name)
+
+    def told(model: Any) -> Any:
+        reading, values = (decoder := model.decoder()).prefill([]), []
+        for id in checkpoint.vocab.encode(text):
+            reading = decoder.step(id, reading.state)
+            values.append(reading.activations[view])
+        return score(targets, np.array(values))
+
+    targets, info = Targets.of(text), checkpoint.info
+    drawn = [
+        untrained(info.config, len(info.vocab), info.recipe, seed) for seed in range(networks_for(info.hidden_dim))
+    ]
+    return targets, told(checkpoint.model), Baseline.of([told(model) for model in drawn])
+
+
+def test_the_board_of_an_own_text_is_what_a_plain_loop_finds(units: Units, folder: Path):
+    *before, last = answers(leaderboard(units, asked("gru", view="z", text=OWN), lambda: True))
+    assert [answer["words"].startswith("Reading") for answer in before] == [True] * 9 and not last["busy"]
+    assert [view["name"] for view in last["views"]] == ["h", "r", "z", "n"] and last["view"] == "z"
+    targets, scores, baseline = by_hand(folder, "gru", "z", OWN)
+    best, table = best_units(targets, scores, baseline), cells(last)
+    assert set(table) == set(targets.names)
+    for one in best:
+        meaning, unit, more, train, held_out, percentile, to_beat, verdict = table[one.concept]
+        assert unit == one.unit and more == ("more of it" if one.direction > 0 else "less of it")
+        np.testing.assert_allclose(
+            [train, held_out, percentile, to_beat], [one.train, one.held_out, one.percentile, one.to_beat], atol=1e-6
+        )
+        assert verdict.startswith("found, +") == one.found
+    bear = sum(name is not None for name in names(targets, scores, baseline))
+    found = sum(one.found for one in best)
+    assert last["words"].startswith(
+        f"{found} of {len(best)} concepts have a unit of the update gate z; {bear} of 16 units"
+    )
+    assert f"Measured on {len(OWN):,} characters of your own text, against 128 untrained units." in last["words"]
+
+
+def test_a_question_again_reads_nothing_again(units: Units, monkeypatch: pytest.MonkeyPatch):
+    question = asked("rnn", text=OWN)
+    first = answers(leaderboard(units, question, lambda: True))
+    monkeypatch.setattr(units_room, "_read", None)
+    again = answers(leaderboard(units, question, lambda: True))
+    assert again[-1]["table"] == first[-1]["table"] and len(again) == 2
+
+
+def test_who_asked_for_something_else_is_not_read_for(units: Units):
+    told = answers(leaderboard(units, asked("lstm", text=OWN), lambda: False))
+    assert [answer["busy"] for answer in told] == [True]
+
+
+def test_a_pattern_is_one_more_row_and_its_errors_are_placed(units: Units, folder: Path):
+    last = answers(leaderboard(units, asked("rnn", text=OWN, pattern="[A-Z]"), lambda: True))[-1]
+    table = cells(last)
+    assert list(table)[0] == "your pattern" and table["your pattern"][0] == "[A-Z]"
+    assert table["your pattern"][1:6] == table["capital"][1:6]  # the same characters, found another way
+    share = np.mean([c.isupper() for c in OWN])
+    assert last["words"].startswith(f"Your pattern covers {share:.1%} of 1,500 characters of your own text: ")
+
+    wrong = answers(leaderboard(units, asked("rnn", text=OWN, pattern="a(b"), lambda: True))[-1]
+    assert wrong["pattern_error"]["position"] == 1 and "unterminated subpattern" in wrong["pattern_error"]["words"]
+    assert "your pattern" not in cells(wrong)
+    rare = answers(leaderboard(units, asked("rnn", text=OWN, pattern="xyz"), lambda: True))[-1]
+    assert "covers 0 characters of the first half" in rare["pattern_error"]["words"]
+
+
+def test_a_text_that_is_too_short_says_how_long_it_must_be(units: Units):
+    with pytest.raises(ValueError, match="400 or more"):
+        answers(leaderboard(units, asked("rnn", text="night"), lambda: True))
+
+
+# ------------------------------------------------------------------------------------------------ what is kept
+
+
+def board() -> Board:
+    best = (Best("vowel", 3, -1, 0.9, 0.8125, 0.75, 0.78125), Best("newline", 0, 1, 1, 0.99, 0.984375, 1.015625))
+    return Board("h", best, 16, 5, 0.03125, 2048, ("digit",))
+
+
+def test_boards_are_kept_and_come_back():
+    boards = [board(), Board("c", (), 16, 0, 0.5, 2048, ("digit",))]
+    back, characters = from_findings(as_findings(boards, 10_000))
+    assert characters == 10_000 and list(back.values()) == boards and list(back) == ["h", "c"]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("best", "unit", 16),
+        ("best", "held_out", 1.5),
+        ("best", "view", "x"),
+        ("views", "units", 0),
+        ("views", "margin", "a"),
+    ],
+)
+def test_boards_that_cannot_be_are_refused(table: str, column: str, value: Any):
+    kept = as_findings([board()], 10_000)
+    kept.tables[table][column][0] = value  # pyright: ignore[reportIndexIssue]
+    with pytest.raises(ValueError, match=r"unit 16 of h|0 to|-1e\+09 to 1|unit 3 of x|1 to 4096"):
+        from_findings(kept)
+
+
+# ------------------------------------------------------------------------------------------------ one unit
+
+
+def test_one_unit_is_shown_with_the_values_a_reader_finds(units: Units, folder: Path):
+    first, last = answers(one_unit(units, asked("lstm", view="c", unit=5, text=OWN), lambda: True))
+    assert first["busy"] and (last["view"], last["unit"], last["units"]) == ("c", 5, 16)
+    checkpoint = load(folder / "lstm")
+    values = checkpoint.model.decoder().read(checkpoint.vocab.encode(OWN)).activations["c"][:, 5]
+    np.testing.assert_allclose(last["values"], values, atol=6e-4)
+    assert last["text"] == OWN and len(last["values"]) == 1500
+    for span in last["most"]:
+        assert span["peak"] == pytest.approx(values[span["first"] : span["end"]].max())
+        assert OWN[span["first"] : span["end"]] == span["text"]
+    assert min(span["peak"] for span in last["least"]) == pytest.approx(values.min())
+    (bars,) = last["light"]["data"]
+    assert sum(bars["y"]) == 1500 and last["scale"]["low"] == -last["scale"]["high"]
+
+
+def test_another_model_s_unit_is_its_kin(units: Units):
+    last = answers(one_unit(units, asked("gru", view="f", unit=99, text=OWN), lambda: True))[-1]
+    assert (last["view"], last["unit"], last["units"]) == ("z", 0, 16)
+    assert last["title"] == "Unit 0 of the update gate z"
