@@ -108,6 +108,11 @@ NONSENSE = [
     ("change", "yes", "change is 'yes': give one of 0, 1"),
     ("tick", "rnn,nobody", "tick names 'nobody': give rnn"),
     ("knob", "3", "knob is 3: give 0.5 to 1.6"),
+    ("clamp", "h:1", "clamp is 'h:1': give name:unit:value, or name:all:value, separated by commas"),
+    ("clamp", "z:all:0", "'z' cannot be held here: give one of h"),
+    ("clamp", "h:256:0", "unit is 256: give a whole number from 0 to 255"),
+    ("clamp", "h:all:2", "the value of h is 2: give -1.0 to 1.0"),
+    ("clamp", "h:0:one", "the value of h is 'one': give -1.0 to 1.0"),
     ("hide", "top_p,everything", "hide names 'everything': give model"),
     ("lecture", "2", "lecture is '2': give one of 0, 1"),
     ("sha", "zz", "sha is 'zz': give 8 to 64 hexadecimal digits"),
@@ -173,10 +178,11 @@ def test_what_others_append_to_addresses_is_no_nonsense(store):
 
 def test_what_the_page_is_told_is_what_wishes_accept(store):
     link = follow(
-        store, {"model": "lstm", "temperature": "1e-6", "hide": "top_p,compare", "tick": "rnn,gru", "knob": "1.4"}
+        store, {"model": "lstm", "temperature": "1e-6", "hide": "top_p,compare", "tick": "rnn,gru", "knob": "1.4", "clamp": "c:7:-2.5,f:all:1"}
     )
     told = json.loads(offer(store, store.reader("lstm"), link))["link"]
     again = wishes.Wishes.from_page(told | {"checkpoint": {"name": "lstm", "step": 2000}})
     assert again == link.wishes and again.choice == Choice("lstm", 2000)
     assert told["hide"] == ["top_p", "compare"] and told["tick"] == ["rnn", "gru"]
     assert set(told["hide"]) <= set(HIDEABLE) and told["knob"] == 1.4
+    assert told["clamp"] == [("c", 7, -2.5), ("f", None, 1.0)]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from charrnn.gradient_flow import KNOB
 from charrnn.ui import lab_map, wishes
+from charrnn.ui.clamps import Usual, clamps_of
 from charrnn.ui.messages import notice
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_NAME, LONGEST_PROMPT, LONGEST_RUN, Choice, Manner, Wishes
@@ -231,6 +232,7 @@ def _shown(store: Store, reader: Reader, found: _Found, scenes: int) -> dict[str
         "rows": lambda value: _one_of("rows", value, ROWS),
         "tick": some([info.name for info in store.infos()], "tick"),
         "hide": some(HIDEABLE, "hide"),
+        "clamp": lambda value: _clamps(store, reader, value),
         "knob": lambda value: wishes.number("knob", _number(value), *KNOB),
         "lecture": lambda value: _one_of("lecture", value, ("0", "1")) == "1",
         "scene": scene,
@@ -239,6 +241,18 @@ def _shown(store: Store, reader: Reader, found: _Found, scenes: int) -> dict[str
     if taken["tab"] in [TABS.get(name) for name in taken["hide"] or ()]:
         taken["tab"] = None
     return {name: value for name, value in taken.items() if value is not None}
+
+
+def _clamps(store: Store, reader: Reader, value: str) -> list[tuple[str, int | None, float]]:
+    """What is to be held: name:unit:value, one after the other; the unit `all` is every one."""
+    wishes.text("clamp", value, LONGEST_LIST)
+    if not re.fullmatch(r"[^:,]+:(\d{1,6}|all):[^:,]+(,[^:,]+:(\d{1,6}|all):[^:,]+)*", value):
+        raise ValueError(f"clamp is {reprlib.repr(value)}: give name:unit:value, or name:all:value, separated by commas")
+    sent = [each.split(":") for each in value.split(",")]
+    asked = [
+        {"name": name, "unit": None if unit == "all" else int(unit), "value": _number(at)} for name, unit, at in sent
+    ]
+    return [(clamp.name, clamp.unit, clamp.value) for clamp in clamps_of(Usual.of(store, reader), asked)]
 
 
 def _one_of(name: str, value: str, known: Any) -> str:

@@ -7,8 +7,9 @@ export const page = {
   checkpoint: null, // {name, step}
   state: "empty", // empty | writing | paused | finished
   clicks: 0, // on buttons that write or end writing: one that waits in the queue can be overtaken
-  clamps: null, // [{name, unit, value}] of the network clampsOf; whoever sets them emits "clamps"
+  clamps: null, // [{name, unit, value}] that were asked for, of the network clampsOf; whoever sets them emits "clamps"
   clampsOf: null,
+  held: [], // what is held, asked for or not
   knob: null, // what W_hh is multiplied by on the tab Gradients, where the visitor or a link chose it; emits "knob"
   lost: false, // whether the connection to the server is
   stats: { frames: 0, columns: 0, lost: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },

@@ -3,7 +3,7 @@
 import { asking } from "../asking.js";
 import { partingIn } from "../compare_view/parting.js";
 import { textsIn } from "../compare_view/texts.js";
-import { page } from "../page.js";
+import { hold, page } from "../page.js";
 import { tableIn } from "../table_view/table.js";
 import { rowsIn } from "./rows.js";
 
@@ -38,6 +38,7 @@ export function mount({ element, send }) {
 
   const rows = rowsIn($(".cr-clamps"), (clamps) => {
     page.clamps = clamps;
+    page.clampsOf = page.checkpoint?.name;
     later();
   });
   const showTexts = textsIn($(".cr-writers"));
@@ -62,6 +63,7 @@ export function mount({ element, send }) {
   page.on("settings", later);
   for (const name of ["prompt", "seed", "characters"]) left(name)?.addEventListener("change", later);
   page.on("clamps", view.ask); // a link, a scene, or another view has set them
+  page.on("neuron", () => hold(page.neuron.view, page.neuron.unit));
 
   return (value) => {
     const answer = view.answered(value);
@@ -71,8 +73,8 @@ export function mount({ element, send }) {
     if (answer.table) return showTable(answer.table, null);
     say(answer.words);
     if (answer.clamps) {
-      page.clamps = answer.clamps.map(({ name, unit, value }) => ({ name, unit, value }));
-      page.clampsOf = page.checkpoint?.name;
+      page.held = answer.clamps.map(({ name, unit, value }) => ({ name, unit, value }));
+      if (page.clamps) page.clamps = page.held; // values that were left open are known now
       page.emit("held");
       rows.show(answer);
     }

@@ -21,6 +21,11 @@ export function opening(element, speeds, show) {
       page.ticked = link.tick;
       page.emit("ticked");
     }
+    if (link.clamp) {
+      page.clamps = link.clamp.map(([name, unit, value]) => ({ name, unit, value }));
+      page.clampsOf = page.checkpoint?.name;
+      page.emit("clamps");
+    }
     if (link.knob !== undefined) {
       page.knob = link.knob;
       page.emit("knob");

@@ -113,6 +113,9 @@ export function sharing(element, request) {
   };
 }
 
+/** As link.py reads it. */
+const clampWords = ({ name, unit, value }) => [name, unit ?? "all", value].join(":");
+
 /** Readable: what may stand in a query stays as it is. */
 function encoded(value) {
   return encodeURIComponent(value).replaceAll("%20", "+").replaceAll("%3A", ":").replaceAll("%2C", ",").replaceAll("%2F", "/");
@@ -136,6 +139,7 @@ function address(wanted) {
   if (page.live.map.change) parts.push(["change", 1]);
   const rows = document.querySelector('.cr-orders [aria-pressed="true"]')?.dataset.value;
   if (rows && rows !== "similarity") parts.push(["rows", rows]);
+  if (page.clamps && page.clampsOf === model.name) parts.push(["clamp", page.clamps.map(clampWords).join(",")]);
   if (page.knob !== null) parts.push(["knob", page.knob]);
   parts.push(["sha", model.sha256.slice(0, SHA_DIGITS)]);
   return location.origin + location.pathname + "?" + parts.map(([name, value]) => name + "=" + encoded(value)).join("&");

@@ -43,7 +43,7 @@ export function mount({ element, send }) {
       const said = new FormData(form);
       handedIn = { exercise: exercise.id, part: said.get("part") ?? "" };
       for (const name of ["unit", "guess"]) if (said.has(name)) handedIn[name] = Number(said.get(name));
-      if (exercise.from_clamps) handedIn.clamps = page.clamps;
+      if (exercise.from_clamps) handedIn.clamps = page.held;
       view.ask();
     });
     return made("li", {}, form);
@@ -63,7 +63,7 @@ export function mount({ element, send }) {
 
   /** What the part on clamps holds now, as an exercise takes it. */
   function showHeld() {
-    const words = (page.clamps || []).map(({ name, unit, value }) => `${name} of ${unit === null ? "every unit" : "unit " + unit} = ${String(value).replace("-", "−")}`);
+    const words = page.held.map(({ name, unit, value }) => `${name} of ${unit === null ? "every unit" : "unit " + unit} = ${String(value).replace("-", "−")}`);
     for (const line of list.querySelectorAll(".cr-held-now")) line.textContent = "held above: " + (words.join(", ") || "nothing yet");
   }
 
