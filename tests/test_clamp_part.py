@@ -122,6 +122,15 @@ def test_an_open_value_is_the_mean_and_a_unit_held_where_it_always_is_parts_noth
     assert first["parting"] is None and first["words"].startswith("Identical: both write the same character;")
 
 
+def test_asked_for_nothing_it_holds_the_unit_that_the_tab_looks_at_where_the_network_has_it(store: Store):
+    usual = Usual.of(store, store.reader("lstm"))
+    mean = round(float(usual.values["c"][:, 91].mean()), 2)
+    assert clamps_of(usual, None, {"view": "c", "unit": 91}) == (Clamp("c", 91, mean),)
+    for other in ({"view": "z", "unit": 1}, {"view": "c", "unit": 256}, {"view": None}, "c"):
+        assert clamps_of(usual, [], other) == clamps_of(usual, None)
+    assert clamps_of(usual, [held("h", 1, 0.5)], {"view": "c", "unit": 91}) == (Clamp("h", 1, 0.5),)
+
+
 @pytest.mark.parametrize(
     ("clamps", "words"),
     [

@@ -102,7 +102,7 @@ NONSENSE = [
     ("model", "../rnn", "there is no checkpoint '../rnn': choose one of rnn"),
     ("step", "7", "rnn was not saved at step 7: choose one of [0, 10"),
     ("step", "x", "step is 'x': give a whole number from 0"),
-    ("tab", "Gradients", "tab is 'Gradients': give one of write, gradients, compare, hood"),
+    ("tab", "Gradients", "tab is 'Gradients': give one of write, gradients, neurons, compare, hood"),
     ("view", "z", "view is 'z': give one of h"),
     ("rows", "up", "rows is 'up': give one of similarity, index, activity"),
     ("change", "yes", "change is 'yes': give one of 0, 1"),
@@ -178,11 +178,19 @@ def test_what_others_append_to_addresses_is_no_nonsense(store):
 
 def test_what_the_page_is_told_is_what_wishes_accept(store):
     link = follow(
-        store, {"model": "lstm", "temperature": "1e-6", "hide": "top_p,compare", "tick": "rnn,gru", "knob": "1.4", "clamp": "c:7:-2.5,f:all:1"}
+        store,
+        {
+            "model": "lstm",
+            "temperature": "1e-6",
+            "hide": "top_p,compare",
+            "tick": "rnn,gru",
+            "knob": "1.4",
+            "clamp": "c:7:-2.5,f:all:1",
+        },
     )
     told = json.loads(offer(store, store.reader("lstm"), link))["link"]
     again = wishes.Wishes.from_page(told | {"checkpoint": {"name": "lstm", "step": 2000}})
     assert again == link.wishes and again.choice == Choice("lstm", 2000)
     assert told["hide"] == ["top_p", "compare"] and told["tick"] == ["rnn", "gru"]
     assert set(told["hide"]) <= set(HIDEABLE) and told["knob"] == 1.4
-    assert told["clamp"] == [("c", 7, -2.5), ("f", None, 1.0)]
+    assert told["clamp"] == [["c", 7, -2.5], ["f", None, 1.0]]

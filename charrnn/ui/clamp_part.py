@@ -41,7 +41,7 @@ def written_again(store: Store, question: Question, wanted: Callable[[], bool], 
     """Both texts and why they part; then, once it is read, what the clamps cost. Raises ValueError."""
     reader = store.reader(question.choice.name, question.choice.step)
     usual = Usual.of(store, reader)
-    clamps = clamps_of(usual, question.form.get("clamps"))
+    clamps = clamps_of(usual, question.form.get("clamps"), question.form.get("neuron"))
     told = {
         "clamps": [usual.told(clamp) for clamp in clamps],
         "names": [_name_told(usual, name) for name in usual.values],

@@ -54,17 +54,27 @@ class Usual:
         return round(float(some.mean()), 2)
 
 
-def clamps_of(usual: Usual, sent: Any) -> tuple[Clamp, ...]:
+def clamps_of(usual: Usual, sent: Any, looked_at: Any = None) -> tuple[Clamp, ...]:
     """
     The clamps that the page asks for, one at least; a value that it leaves open is the unit's mean.
 
-    Where it asks for none: what tells line ends best, held as if there were none. Raises ValueError.
+    Where it asks for none: the unit that the tab looks at, if this network has it; else what tells line ends best, held
+    as if there were none. Raises ValueError.
     """
     if sent is None or sent == []:
-        return (suggestion(usual),)
+        return (_looked_at(usual, looked_at) or suggestion(usual),)
     if not isinstance(sent, Sequence) or isinstance(sent, str) or len(sent) > MOST_CLAMPS:
         raise ValueError(f"clamps is {reprlib.repr(sent)}: give a list of at most {MOST_CLAMPS}")
     return tuple(_clamp(usual, each) for each in sent)
+
+
+def _looked_at(usual: Usual, sent: Any) -> Clamp | None:
+    try:
+        return _clamp(
+            usual, {"name": sent.get("view"), "unit": sent.get("unit")} if isinstance(sent, Mapping) else None
+        )
+    except ValueError:
+        return None
 
 
 def _clamp(usual: Usual, sent: Any) -> Clamp:

@@ -247,7 +247,9 @@ def _clamps(store: Store, reader: Reader, value: str) -> list[tuple[str, int | N
     """What is to be held: name:unit:value, one after the other; the unit `all` is every one."""
     wishes.text("clamp", value, LONGEST_LIST)
     if not re.fullmatch(r"[^:,]+:(\d{1,6}|all):[^:,]+(,[^:,]+:(\d{1,6}|all):[^:,]+)*", value):
-        raise ValueError(f"clamp is {reprlib.repr(value)}: give name:unit:value, or name:all:value, separated by commas")
+        raise ValueError(
+            f"clamp is {reprlib.repr(value)}: give name:unit:value, or name:all:value, separated by commas"
+        )
     sent = [each.split(":") for each in value.split(",")]
     asked = [
         {"name": name, "unit": None if unit == "all" else int(unit), "value": _number(at)} for name, unit, at in sent

@@ -1,6 +1,6 @@
 """The tab Neurons: what a unit means, where it says it, how gates stand, and what happens when one is held."""
 
-from charrnn.ui import unit_board, unit_panel
+from charrnn.ui import clamp_part, exercises, unit_board, unit_panel
 from charrnn.ui.store import Store
 from charrnn.ui.units import Units
 
@@ -10,3 +10,5 @@ def build(store: Store) -> None:
     units = Units(store)
     unit_board.build(units)
     unit_panel.build(units)
+    clamp_part.build(store)
+    exercises.build(store)

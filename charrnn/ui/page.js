@@ -23,13 +23,6 @@ export const page = {
 
 window.charrnn = page;
 
-/** Let the part on clamps hold a unit, null for every one, of the network in the picker; a value of null is its mean. */
-export function hold(name, unit, value = null) {
-  page.clamps = [{ name, unit, value }];
-  page.clampsOf = page.checkpoint?.name;
-  page.emit("clamps");
-}
-
 /** A lecture is held on light paper, with colours of its own, from the first paint on. */
 if (new URLSearchParams(location.search).get("lecture") === "1") {
   document.body.classList.add("cr-lecture");

@@ -3,7 +3,7 @@
 import { asking } from "../asking.js";
 import { partingIn } from "../compare_view/parting.js";
 import { textsIn } from "../compare_view/texts.js";
-import { hold, page } from "../page.js";
+import { page } from "../page.js";
 import { tableIn } from "../table_view/table.js";
 import { rowsIn } from "./rows.js";
 
@@ -27,6 +27,7 @@ export function mount({ element, send }) {
       seed: left("seed").valueAsNumber,
       characters: left("characters").valueAsNumber,
       clamps: page.clamps,
+      neuron: page.neuron ?? null,
       text,
     },
   });
@@ -63,7 +64,10 @@ export function mount({ element, send }) {
   page.on("settings", later);
   for (const name of ["prompt", "seed", "characters"]) left(name)?.addEventListener("change", later);
   page.on("clamps", view.ask); // a link, a scene, or another view has set them
-  page.on("neuron", () => hold(page.neuron.view, page.neuron.unit));
+  page.on("neuron", (who) => {
+    if (!who) page.clamps = null; // the visitor looks at another unit: that one is held
+    if (!page.clamps) view.ask();
+  });
 
   return (value) => {
     const answer = view.answered(value);
