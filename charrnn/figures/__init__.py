@@ -6,6 +6,7 @@ No figure has a legend, a title or a background: the page around it says what it
 
 from charrnn.figures.delta_bits import delta_bits_figure, delta_bits_words, signed
 from charrnn.figures.gradient_flow import FLOOR, Curve, context_of, gradient_flow_figure, gradient_flow_words
+from charrnn.figures.memory import MemoryCurve, memory_figure, memory_words
 from charrnn.figures.palette import DARK, LIGHT, Palette, Stroke, strokes
 from charrnn.figures.profile import (
     against_length_figure,
@@ -25,6 +26,7 @@ __all__ = [
     "SPANS",
     "UNITS",
     "Curve",
+    "MemoryCurve",
     "Palette",
     "Run",
     "Stroke",
@@ -35,6 +37,8 @@ __all__ = [
     "delta_bits_words",
     "gradient_flow_figure",
     "gradient_flow_words",
+    "memory_figure",
+    "memory_words",
     "profile_figure",
     "profile_height",
     "profile_words",

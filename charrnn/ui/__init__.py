@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import gradio as gr
 
-from charrnn.ui import api, compare_tab, gradients_tab, hood_tab, lab_map, neurons_tab, write_tab
+from charrnn.ui import api, compare_tab, gradients_tab, hood_tab, lab_map, memory_part, neurons_tab, write_tab
 from charrnn.ui.assets import read, routes
 from charrnn.ui.control_view.control_view import control_view, offer
 from charrnn.ui.lecture_view.lecture_view import arrival, lecture_view, opened, walking
@@ -59,6 +59,7 @@ def build_demo(store: Store) -> gr.Blocks:
                     view = write_tab.build(store, state, controls)
                 with gr.Tab(lab_map.GRADIENTS, elem_id="cr-tab-gradients"):
                     gradients_tab.build(store)
+                    memory_part.build(store)
                 with gr.Tab(lab_map.NEURONS, elem_id="cr-tab-neurons"):
                     neurons_tab.build(store)
                 with gr.Tab(lab_map.COMPARE, elem_id="cr-tab-compare"):

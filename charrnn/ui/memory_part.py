@@ -1,0 +1,158 @@
+"""Gradients, the memory that is used: effective context and replaced characters, kept figures at once, others live."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
+from typing import Any
+
+import gradio as gr
+import torch
+
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.findings import FindingsError
+from charrnn.memory import MemoryUsed, context_use, corruption, memory_of
+from charrnn.ui.gradients_tab import LONGEST_TEXT, Asked, text_for, to_measure
+from charrnn.ui.messages import dropped_notice
+from charrnn.ui.models import offered
+from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Reader, Store
+from charrnn.ui.table_view.table_view import Cell, Table, number
+
+LONGEST, PREDICTIONS, REPLACED = 128, 512, 256  # of a live measurement: seconds, not minutes
+REPLACED_OF_WINDOWS = 96  # MiniGPT reads a whole window around each
+SEED = 0
+KEPT = "the validation part of the text they were trained on"
+
+
+def build(store: Store) -> None:
+    """Lay out the part and let it answer; one measurement at a time, so that nobody measures what another just did."""
+    measuring = Lock()
+    with gr.Column(elem_classes="cr-part", elem_id="cr-memory"):
+        shown = plot_view("memory_view/memory")
+        answering(shown, lambda question, wanted: memories(store, question, wanted, measuring))
+
+
+def kept(info: CheckpointInfo) -> MemoryUsed | None:
+    """What was worked out when the checkpoint was made; None where there is nothing, or nothing that can be read."""
+    found = info.analyses.sections.get("memory")
+    try:
+        return None if found is None else memory_of(found)
+    except FindingsError:
+        return None
+
+
+def measure(reader: Reader, text: str) -> MemoryUsed:
+    """Both measurements of a model on a text, in a size that one can wait for. Raises ValueError."""
+    ids, model, rng = reader.vocab.encode(text), reader.checkpoint.model, torch.Generator().manual_seed(SEED)
+    places = REPLACED_OF_WINDOWS if reader.info.cell == "minigpt" else REPLACED
+    use = context_use(model, ids, rng, LONGEST, PREDICTIONS)
+    return MemoryUsed(use, corruption(model, ids, rng, positions=places))
+
+
+def memories(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:
+    """The answers to a question, each with one model more; what is kept or known comes at once. Raises ValueError."""
+    own_text = question.text("text", LONGEST_TEXT)
+    asked, picked = to_measure(store, question)
+    answers = Answers(store, question, asked, picked, own_text)
+    waiting = [one for one in sorted(asked, key=lambda one: one is not picked) if not answers.knows(one)]
+    while waiting and wanted():
+        one = waiting.pop(0)
+        yield answers.told(measuring=one.title)
+        with measuring:
+            if wanted():
+                answers.measure(one)
+    if wanted():
+        yield answers.told()
+
+
+class Answers:
+    """The answers to one question: what was found so far, and what is to be said about the others."""
+
+    def __init__(self, store: Store, question: Question, asked: Sequence[Asked], picked: Asked | None, own_text: str):
+        self.store, self.question, self.asked, self.picked, self.own_text = store, question, asked, picked, own_text
+        self.found: dict[Asked, tuple[MemoryUsed, str]] = {}
+        self.notes: list[str] = []
+        self.part = 0
+
+    def knows(self, one: Asked) -> bool:
+        """Take what is kept beside the checkpoint, or was measured before; False where there is neither."""
+        last = one.step == one.info.saved_steps[-1]
+        used = kept(one.info) if last and not self.own_text.strip() else None
+        if used is not None:
+            self.found[one] = used, KEPT
+            return True
+        reader, text, what = self._text(one)
+        used = self.store.known(_key(reader, text))
+        if used is not None:
+            self.found[one] = used, what
+        return used is not None
+
+    def measure(self, one: Asked) -> None:
+        """Measure one more."""
+        reader, text, what = self._text(one)
+        try:
+            self.found[one] = self.store.worked_out(_key(reader, text), lambda: measure(reader, text)), what
+        except ValueError as error:
+            self.notes.append(f"{one.title}: {error}.")
+
+    def _text(self, one: Asked) -> tuple[Reader, str, str]:
+        reader = self.store.reader(one.info.name, one.step)
+        dropped = dropped_notice(reader.vocab.drop_unknown(self.own_text[:LONGEST_TEXT])[1])
+        self.notes += [dropped["text"]] if dropped and dropped["text"] not in self.notes else []
+        return reader, *text_for(self.store, reader, self.own_text)
+
+    def told(self, measuring: str = "") -> str:
+        """One value of the view."""
+        from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+
+        notes = [f"Measuring {measuring} …" if measuring else "", *self.notes]
+        here = [one for one in self.asked if one in self.found]
+        self.part += 1
+        if not here:
+            notes = notes if self.asked else ["Tick a model to see how much of the text it uses."]
+            return self._answer(" ".join(filter(None, notes)), measuring)
+        names = [info.name for info in self.store.infos()]
+        drawn, themes = [], {}
+        for theme, palette in (("light", figures.LIGHT), ("dark", figures.DARK)):
+            stroke = figures.strokes(names, palette)
+            drawn = [figures.MemoryCurve(one.title, self.found[one][0], stroke[one.info.name]) for one in here]
+            close = drawn[here.index(self.picked)] if self.picked in here else None
+            themes[theme] = figures.memory_figure(drawn, palette, self.question.width, close).to_json() or ""
+        words = figures.memory_words(drawn, [self.found[one][1] for one in here])
+        table = _table([(one, self.found[one][0]) for one in here])
+        return self._answer(" ".join(filter(None, [words, *notes])), measuring, table=table.told(), **themes)
+
+    def _answer(self, words: str, measuring: str, **more: Any) -> str:
+        models = offered(self.store, self.question)
+        return answer(self.question.number, words, self.part, busy=bool(measuring), **models, **more)
+
+
+def _key(reader: Reader, text: str) -> tuple:
+    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return "memory", reader.info.sha256, reader.checkpoint.step, digest
+
+
+def context_cell(chars: int, longest: int) -> Cell:
+    """A length of context, where it is one that was tried."""
+    return number(chars, "{}") if chars <= longest else Cell(f"> {longest}", float(longest))
+
+
+def _table(rows: Sequence[tuple[Asked, MemoryUsed]]) -> Table:
+    """The lengths of every model, and its loss with little context and with much."""
+
+    def row(one: Asked, used: MemoryUsed) -> list[Cell]:
+        context, probe = used.context, used.corruption
+        longest = len(context.n)
+        lengths = [context.ecl_chars, context.ecl_share_chars, context.shuffled_ecl_chars]
+        return [
+            Cell(one.title, model=one.info.name),
+            *(context_cell(chars, longest) for chars in lengths),
+            context_cell(probe.felt_chars, len(probe.k) - 1),
+            *(number(float(context.loss_nats[n - 1])) for n in (1, 8, 32) if n <= longest),
+            number(float(context.loss_nats[-1])),
+        ]
+
+    titles = ["model", "0.01 nats", "1 %", "0.01, shuffled", "felt", "n = 1", "n = 8", "n = 32", "longest"]
+    caption = "The same in numbers: effective context by each measure and how long a replaced character is felt, "
+    return Table(caption + "in characters; loss with n characters, in nats", titles, [row(*each) for each in rows])
