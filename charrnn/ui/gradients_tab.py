@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+import gradio as gr
+
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.corpus import Corpus, cached_tiny_shakespeare
 from charrnn.gradient_flow import GradientFlow, gradient_flow
@@ -31,7 +33,8 @@ def build(store: Store) -> None:
     def answers(question: Question, wanted: Callable[[], bool]) -> Iterator[str]:
         yield from curves(store, question, wanted, measuring)
 
-    answering(plot_view("plot_view/gradients"), answers)
+    with gr.Column(elem_classes="cr-part", elem_id="cr-flow"):
+        answering(plot_view("plot_view/gradients"), answers)
 
 
 # ------------------------------------------------------------------------------------------------ measuring

@@ -11,10 +11,11 @@ import torch
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.findings import FindingsError
 from charrnn.memory import MemoryUsed, context_use, corruption, memory_of
+from charrnn.ui.assets import view
 from charrnn.ui.gradients_tab import LONGEST_TEXT, Asked, text_for, to_measure
 from charrnn.ui.messages import dropped_notice
 from charrnn.ui.models import offered
-from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
+from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
@@ -29,8 +30,9 @@ def build(store: Store) -> None:
     """Lay out the part and let it answer; one measurement at a time, so that nobody measures what another just did."""
     measuring = Lock()
     with gr.Column(elem_classes="cr-part", elem_id="cr-memory"):
-        shown = plot_view("memory_view/memory")
-        answering(shown, lambda question, wanted: memories(store, question, wanted, measuring))
+        answering(
+            view("memory_view/memory", "cr-view"), lambda question, wanted: memories(store, question, wanted, measuring)
+        )
 
 
 def kept(info: CheckpointInfo) -> MemoryUsed | None:
@@ -154,5 +156,6 @@ def _table(rows: Sequence[tuple[Asked, MemoryUsed]]) -> Table:
         ]
 
     titles = ["model", "0.01 nats", "1 %", "0.01, shuffled", "felt", "n = 1", "n = 8", "n = 32", "longest"]
-    caption = "The same in numbers: effective context by each measure and how long a replaced character is felt, "
-    return Table(caption + "in characters; loss with n characters, in nats", titles, [row(*each) for each in rows])
+    caption = "Effective context at 0.01 nats, at 1 %, at 0.01 nats behind a shuffled prefix, and how long a replaced "
+    caption += "character is felt, in characters; the loss with n characters of context, in nats"
+    return Table(caption, titles, [row(*each) for each in rows])

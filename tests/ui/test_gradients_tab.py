@@ -191,8 +191,8 @@ def open_gradients(context: BrowserContext, address: str) -> Page:
 def settled(page: Page) -> None:
     """Until every curve is there."""
     page.wait_for_function(
-        "document.querySelector('.cr-plot .main-svg') && !document.querySelector('.cr-busy')"
-        "&& !document.querySelector('.cr-plot-words').textContent.includes('Measuring')",
+        "document.querySelector('#cr-flow .cr-plot .main-svg') && !document.querySelector('#cr-flow .cr-busy')"
+        "&& !document.querySelector('#cr-flow .cr-plot-words').textContent.includes('Measuring')",
         timeout=PATIENCE,
     )
 
@@ -200,13 +200,13 @@ def settled(page: Page) -> None:
 def lines(page: Page) -> dict[str, list[float | None]]:
     """Every named line of the plot, as Plotly holds it."""
     return page.evaluate(
-        """() => Object.fromEntries(document.querySelector('.cr-plot').data
+        """() => Object.fromEntries(document.querySelector('#cr-flow .cr-plot').data
             .filter((trace) => trace.name && trace.mode === 'lines').map((trace) => [trace.name, [...trace.y]]))"""
     )
 
 
 def tick(page: Page, title: str) -> None:
-    page.locator(".cr-chips").get_by_role("checkbox", name=title, exact=True).click()
+    page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name=title, exact=True).click()
     page.wait_for_timeout(100)
     settled(page)
 
@@ -225,13 +225,15 @@ def test_five_curves_in_one_plot(context: BrowserContext, address: str, folder: 
     for name, title in titles.items():
         assert_is(drawn[title], expected(folder, name, passage).median)
     assert_is(drawn["untrained"], expected(folder, "rnn", passage, 0).median)
-    labels = page.locator(".cr-plot .annotation-text").all_text_contents()
+    labels = page.locator("#cr-flow .cr-plot .annotation-text").all_text_contents()
     assert all(any(label.startswith(title) for label in labels) for title in titles.values())
-    rows = page.locator(".cr-figure table tbody tr")
+    rows = page.locator("#cr-flow .cr-figure table tbody tr")
     expect(rows).to_have_count(5)
     half = expected(folder, "gru", passage).half_life_chars
     expect(rows.filter(has_text="GRU").locator("td").first).to_have_text(f"{half:.1f}" if half else "never")
-    expect(page.locator(".cr-plot")).to_have_attribute("aria-label", page.locator(".cr-plot-words").inner_text())
+    expect(page.locator("#cr-flow .cr-plot")).to_have_attribute(
+        "aria-label", page.locator("#cr-flow .cr-plot-words").inner_text()
+    )
 
 
 def test_ticking_and_unticking(context: BrowserContext, address: str):
@@ -241,16 +243,16 @@ def test_ticking_and_unticking(context: BrowserContext, address: str):
     assert "GRU" not in lines(page) and "LSTM" in lines(page)
     tick(page, "my <b>net & co")
     assert "my &lt;b&gt;net &amp; co" in lines(page)
-    box = page.locator(".cr-chips").get_by_role("checkbox", name="LSTM", exact=True)
+    box = page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name="LSTM", exact=True)
     box.focus()
     page.keyboard.press("Space")
     page.wait_for_timeout(100)
     settled(page)
     assert "LSTM" not in lines(page)
     for title in ("Vanilla RNN", "MiniGPT", "my <b>net & co"):
-        page.locator(".cr-chips").get_by_role("checkbox", name=title, exact=True).click()
-    expect(page.locator(".cr-plot-words")).to_contain_text("Tick a model", timeout=PATIENCE)
-    expect(page.locator(".cr-plot")).to_be_hidden(timeout=PATIENCE)
+        page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name=title, exact=True).click()
+    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Tick a model", timeout=PATIENCE)
+    expect(page.locator("#cr-flow .cr-plot")).to_be_hidden(timeout=PATIENCE)
 
 
 def test_the_picker_adds_its_model_and_takes_it_away_again(context: BrowserContext, address: str):
@@ -269,7 +271,7 @@ def test_the_picker_adds_its_model_and_takes_it_away_again(context: BrowserConte
 def test_the_training_step_moves_the_picker_s_curve(context: BrowserContext, address: str, folder: Path):
     page = open_gradients(context, address)
     page.locator("#cr-step").fill("0")
-    expect(page.locator(".cr-figure tbody")).to_contain_text("Vanilla RNN, step 0", timeout=PATIENCE)
+    expect(page.locator("#cr-flow .cr-figure tbody")).to_contain_text("Vanilla RNN, step 0", timeout=PATIENCE)
     settled(page)
     assert_is(lines(page)["Vanilla RNN, step 0"], expected(folder, "rnn", TEXT[:2000], 0).median)
     assert "untrained" not in lines(page)
@@ -279,22 +281,22 @@ def test_ones_own_text(context: BrowserContext, address: str, folder: Path):
     page = open_gradients(context, address)
     page.locator("#cr-own-text").fill(OWN)
     page.get_by_role("button", name="Measure on this text").click()
-    expect(page.locator(".cr-plot-words")).to_contain_text("of your own text", timeout=PATIENCE)
+    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("of your own text", timeout=PATIENCE)
     settled(page)
     assert_is(lines(page)["GRU"], expected(folder, "gru", OWN).median)
     page.locator("#cr-own-text").fill("night")
     for _ in range(2):  # the same answer, told again
         page.get_by_role("button", name="Measure on this text").click()
-        expect(page.locator(".cr-plot-words")).to_contain_text("at least 130", timeout=PATIENCE)
-        expect(page.locator(".cr-plot")).to_be_hidden(timeout=PATIENCE)
+        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("at least 130", timeout=PATIENCE)
+        expect(page.locator("#cr-flow .cr-plot")).to_be_hidden(timeout=PATIENCE)
     page.get_by_role("button", name="Back to the default").click()
-    expect(page.locator(".cr-plot-words")).to_contain_text("a passage", timeout=PATIENCE)
+    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("a passage", timeout=PATIENCE)
     expect(page.locator("#cr-own-text")).to_have_value("")
 
 
 def test_the_page_says_measuring_until_the_answer_comes(context: BrowserContext, address: str):
     page = open_gradients(context, address)
-    words = page.locator(".cr-plot-words")
+    words = page.locator("#cr-flow .cr-plot-words")
     held: list[Route] = []
     page.route("**/queue/join*", lambda route: held.append(route))
     page.get_by_role("button", name="Measure on this text").click()
@@ -322,13 +324,13 @@ def test_a_slow_measurement_does_not_replace_a_newer_one(
         page = open_gradients(context, address)
         page.locator("#cr-own-text").fill(OWN)
         page.get_by_role("button", name="Measure on this text").click()
-        expect(page.locator(".cr-plot-words")).to_contain_text("Measuring Vanilla RNN", timeout=PATIENCE)
+        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Measuring Vanilla RNN", timeout=PATIENCE)
         page.get_by_role("button", name="Back to the default").click()
-        expect(page.locator(".cr-plot-words")).to_contain_text("a passage", timeout=PATIENCE)
-        before = page.locator(".cr-plot-words").inner_text()
+        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("a passage", timeout=PATIENCE)
+        before = page.locator("#cr-flow .cr-plot-words").inner_text()
         go_on.set()
         page.wait_for_timeout(1000)
-        assert page.locator(".cr-plot-words").inner_text() == before
+        assert page.locator("#cr-flow .cr-plot-words").inner_text() == before
 
 
 @SERVED_HERE
@@ -340,31 +342,31 @@ def test_an_answer_that_fails_is_said(context: BrowserContext, folder: Path, mon
     with serving(folder) as (_, address):
         page = open_page(context, address)
         page.get_by_role("tab", name="Gradients").click()
-        expect(page.locator(".cr-plot-words")).to_contain_text("could not answer", timeout=PATIENCE)
+        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("could not answer", timeout=PATIENCE)
 
 
 def test_the_plot_keeps_its_size_when_it_changes_out_of_sight(context: BrowserContext, address: str):
     page = open_gradients(context, address)
-    wide = page.locator(".cr-plot .main-svg").first.bounding_box()
+    wide = page.locator("#cr-flow .cr-plot .main-svg").first.bounding_box()
     page.get_by_role("tab", name="Write").click()
     page.set_viewport_size({"width": 1100, "height": 800})
     page.locator("#cr-step").fill("1")
     page.wait_for_timeout(300)
     page.get_by_role("tab", name="Gradients").click()
-    expect(page.locator(".cr-figure tbody")).to_contain_text("step 10", timeout=PATIENCE)
+    expect(page.locator("#cr-flow .cr-figure tbody")).to_contain_text("step 10", timeout=PATIENCE)
     width = "document.querySelector('{}').clientWidth".format
     page.wait_for_function(f"{width('.cr-plot .main-svg')} === {width('.cr-plot')}")
-    box = page.locator(".cr-plot").bounding_box()
+    box = page.locator("#cr-flow .cr-plot").bounding_box()
     assert wide and box and box["width"] < wide["width"]
 
 
 def test_dark_lines_are_those_of_the_dark_palette(browser: Browser, address: str):
     context = browser.new_context(color_scheme="dark")
     page = open_gradients(context, address)
-    colour = "document.querySelector('.cr-plot').data.find((trace) => trace.name === 'GRU').line.color"
+    colour = "document.querySelector('#cr-flow .cr-plot').data.find((trace) => trace.name === 'GRU').line.color"
     dark = figures.strokes(["gru"], figures.DARK)["gru"].colour
     assert page.evaluate(colour) == dark
-    swatch = page.locator(".cr-chips label").filter(has_text="GRU").locator("svg")
+    swatch = page.locator("#cr-flow .cr-chips label").filter(has_text="GRU").locator("svg")
     red, green, blue = (int(dark[i : i + 2], 16) for i in (1, 3, 5))
     expect(swatch).to_have_css("stroke", f"rgb({red}, {green}, {blue})")
     page.evaluate("document.body.classList.remove('dark')")
@@ -376,7 +378,7 @@ def test_on_a_telephone_nothing_scrolls_sideways(browser: Browser, address: str)
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     page = open_gradients(context, address)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    box = page.locator(".cr-plot").bounding_box()
+    box = page.locator("#cr-flow .cr-plot").bounding_box()
     assert box and box["width"] >= 340
     context.close()
 
@@ -386,7 +388,7 @@ def test_a_folder_that_changes_is_offered_anew(context: BrowserContext, folder: 
     shutil.copytree(folder / "rnn", tmp_path / "rnn")
     with serving(tmp_path) as (_, address):
         page = open_gradients(context, address)
-        expect(page.locator(".cr-chips label")).to_have_count(1)
+        expect(page.locator("#cr-flow .cr-chips label")).to_have_count(1)
         shutil.copytree(folder / "gru", tmp_path / "gru")
         page.get_by_role("button", name="Measure on this text").click()
-        expect(page.locator(".cr-chips label")).to_have_count(2, timeout=PATIENCE)
+        expect(page.locator("#cr-flow .cr-chips label")).to_have_count(2, timeout=PATIENCE)

@@ -1,0 +1,69 @@
+"""The figure of the memory that is used shows what the records hold."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.figures import DARK, LIGHT, MemoryCurve, memory_figure, memory_words, strokes
+from charrnn.figures.memory import LOW_CONTEXT, LOW_KL
+from charrnn.memory import ContextUse, Corruption, MemoryUsed
+
+
+def used(rate: float, longest: int = 256, lags: int = 128) -> MemoryUsed:
+    """Both curves fall by the same factor with each character."""
+    n, k = np.arange(1, longest + 1), np.arange(1, lags + 1)
+    excess = 2.0 * (rate**n - rate**longest)
+    error = 0.01 * excess
+    kl = 3.0 * rate ** (k - 1.0)
+    return MemoryUsed(
+        ContextUse(1.5 + excess, excess, error, 1.5 * excess, error, 4096), Corruption(kl, kl / 4, 4 * kl, kl, 1024)
+    )
+
+
+def curves(*rates: float) -> list[MemoryCurve]:
+    lines = strokes([f"net {i}" for i in range(len(rates))], LIGHT)
+    return [MemoryCurve(name, used(rate), lines[name]) for rate, name in zip(rates, lines, strict=True)]
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [358, 900])
+def test_every_line_is_its_curve_down_to_what_is_drawn(palette, width):
+    drawn = curves(0.5, 0.8, 0.93, 0.97)
+    figure: Any = memory_figure(drawn, palette, width, drawn[1])
+    for curve in drawn:
+        above, below = [trace for trace in figure.data if trace.name == curve.title]
+        assert (above.xaxis, above.yaxis, below.xaxis, below.yaxis) == ("x", "y", "x2", "y2")
+        context, probe = curve.used.context, curve.used.corruption
+        assert list(above.x) == list(range(1, 257)) and list(below.x) == list(range(1, 129))
+        assert list(above.y) == [y if y >= LOW_CONTEXT else None for y in context.excess_nats]
+        assert list(below.y) == [y if y >= LOW_KL else None for y in probe.median]
+    (control,) = [trace for trace in figure.data if "shuffled prefix" in (trace.name or "")]
+    assert control.name.startswith("net 1,") and control.y[4] == pytest.approx(
+        1.5 * drawn[1].used.context.excess_nats[4]
+    )
+    (band,) = [trace for trace in figure.data if trace.fill]
+    assert max(y for x, y in zip(band.x, band.y, strict=True) if x == 3) == pytest.approx(12 * 0.8**2)
+    low, high = figure.layout.yaxis.range
+    assert low == pytest.approx(math.log10(LOW_CONTEXT)) and high > math.log10(1.5 * 2 * 0.97)
+
+
+def test_the_effective_context_stands_on_the_level_and_beside_the_name():
+    drawn = curves(0.5, 0.97)
+    figure: Any = memory_figure(drawn, LIGHT)
+    chars = [next(n for n in range(1, 257) if 2 * (rate**n - rate**256) <= 0.01) for rate in (0.5, 0.97)]
+    points = [(trace.x[0], trace.y[0]) for trace in figure.data if trace.mode == "markers"]
+    assert points == [(n, 0.01) for n in chars]
+    names = [note.text for note in figure.layout.annotations]
+    assert all(f"<b>net {i}</b><br>effective {n}" in names for i, n in enumerate(chars))
+    felt = [max(k for k in range(1, 129) if 3 * rate ** (k - 1) > 0.01) for rate in (0.5, 0.97)]
+    said = memory_words(drawn, ["a text", "a text"])
+    assert f"Effective context, in characters: net 0 {chars[0]}; net 1 {chars[1]}." in said
+    assert felt[1] == 128 and f"for as long: net 0 {felt[0]}; net 1 more than 128." in said
+    assert "Measured on a text, 4,096 predictions." in said
+
+
+def test_without_a_model_there_are_empty_axes_and_no_words():
+    figure: Any = memory_figure([], LIGHT)
+    assert len(figure.data) == 0 and memory_words([], []) == ""

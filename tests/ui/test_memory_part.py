@@ -1,0 +1,156 @@
+"""Gradients, the memory that is used: what is kept is shown at once, the visitor's text is measured."""
+
+import json
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import BrowserContext, Page, expect
+
+from charrnn.checkpoint import describe, keep_analyses, load
+from charrnn.findings import Findings
+from charrnn.memory import MemoryUsed, context_use, corruption, memory_findings, memory_of
+from charrnn.ui import memory_part
+from charrnn.ui.memory_part import KEPT, LONGEST, PREDICTIONS, REPLACED, memories
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
+from charrnn.ui.wishes import Choice
+from tests.trained import TEXT, train_all
+from tests.ui.conftest import CHECKPOINTS, open_page
+
+OWN = "What light is this, that breaks? It is the east, and Juliet is the sun. " * 6
+PATIENCE = 120_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_all(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(autouse=True)
+def no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
+
+
+def answers(store: Store, question: Question, wanted: Any = lambda: True) -> list[dict[str, Any]]:
+    return [json.loads(told) for told in memories(store, question, wanted, threading.Lock())]
+
+
+def expected(folder: Path, text: str, step: int | None = None) -> MemoryUsed:
+    """What the part measures live, of a recurrent network."""
+    loaded, rng = load(folder, step), torch.Generator().manual_seed(0)
+    ids = loaded.vocab.encode(text)
+    use = context_use(loaded.model, ids, rng, LONGEST, PREDICTIONS)
+    return MemoryUsed(use, corruption(loaded.model, ids, rng, positions=REPLACED))
+
+
+def drawn(told: dict[str, Any], name: str) -> list[list[float | None]]:
+    return [trace["y"] for trace in told["light"]["data"] if trace.get("name") == name]
+
+
+def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(folder: Path):
+    store = Store(folder)
+    question = Question(names=("rnn", "gru"), form={"text": OWN})
+    told = answers(store, question)
+    assert [one["words"].partition(" …")[0] for one in told[:2]] == ["Measuring Vanilla RNN"] * 1 + [
+        told[1]["words"].partition(" …")[0]
+    ]
+    assert "Measuring GRU …" in told[1]["words"] and told[1]["busy"] and not told[2]["busy"] and len(told) == 3
+    for name, title in (("rnn", "Vanilla RNN"), ("gru", "GRU")):
+        used = expected(folder / name, OWN)
+        above, below = drawn(told[-1], title)
+        for value, shown in zip(used.context.excess_nats, above, strict=True):
+            assert shown == (pytest.approx(value, abs=1e-6) if value >= 1e-3 else None)
+        assert below[0] == pytest.approx(used.corruption.median[0])
+        (row,) = [row for row in told[-1]["table"]["rows"] if row["cells"][0]["text"] == title]
+        assert [cell["text"] for cell in row["cells"][1:4]] == [
+            str(n) if n <= LONGEST else f"> {LONGEST}"
+            for n in (used.context.ecl_chars, used.context.ecl_share_chars, used.context.shuffled_ecl_chars)
+        ]
+        assert row["cells"][5]["text"] == f"{used.context.loss_nats[0]:.3f}"
+    assert "Measured on your own text" in told[-1]["words"]
+    (again,) = answers(store, question)
+    assert again["light"] == told[-1]["light"]
+
+
+def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(folder: Path, tmp_path: Path, monkeypatch):
+    shutil.copytree(folder / "rnn", tmp_path / "rnn")
+    info = describe(tmp_path / "rnn")
+    used = expected(tmp_path / "rnn", TEXT[-2000:])
+    keep_analyses(tmp_path / "rnn", info.sha256, {"memory": memory_findings(used)})
+    monkeypatch.setattr(memory_part, "measure", lambda reader, text: pytest.fail("it is kept"))
+    (told,) = answers(Store(tmp_path), Question())
+    kept = memory_of(Findings.from_json(json.loads(memory_findings(used).as_json())))
+    above, below = drawn(told, "Vanilla RNN")
+    np.testing.assert_allclose(
+        [y or 0 for y in below], np.where(kept.corruption.median < 1e-6, 0, kept.corruption.median)
+    )
+    assert above[0] == kept.context.excess_nats[0] and f"Measured on {KEPT}" in told["words"]
+    monkeypatch.undo()
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "none"))
+    early = answers(Store(tmp_path), Question(choice=Choice("rnn", 0)))
+    assert len(early) == 2 and "a passage" in early[-1]["words"] and drawn(early[-1], "Vanilla RNN, step 0")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [Findings({"predictions": 3}), Findings({}, {"context": {"loss_nats": [-1]}, "corruption": {"median": [1]}})],
+)
+def test_what_is_kept_and_cannot_be_right_is_measured_anew(folder: Path, tmp_path: Path, found: Findings):
+    shutil.copytree(folder / "rnn", tmp_path / "rnn")
+    keep_analyses(tmp_path / "rnn", describe(tmp_path / "rnn").sha256, {"memory": found})
+    told = answers(Store(tmp_path), Question())
+    assert len(told) == 2 and drawn(told[-1], "Vanilla RNN")
+
+
+def test_a_text_that_is_too_short_says_how_long_it_must_be_and_who_moves_on_is_not_kept_waiting(folder: Path):
+    store = Store(folder)
+    told = answers(store, Question(names=("rnn",), form={"text": "night"}))[-1]
+    assert "Vanilla RNN: the text has 5 characters: give 320 or more." in told["words"] and told["light"] is None
+    wanted = iter([True, True, False])
+    told = answers(store, Question(names=("rnn", "gru", "lstm"), form={"text": OWN * 2}), lambda: next(wanted, False))
+    assert len(told) == 1
+    (told,) = answers(store, Question(names=()))
+    assert told["words"].startswith("Tick a model")
+
+
+# ------------------------------------------------------------------ in a browser
+
+
+def settled(page: Page, words: str) -> None:
+    expect(page.locator("#cr-memory .cr-plot-words")).to_contain_text(words, timeout=PATIENCE)
+    page.wait_for_function("!document.querySelector('#cr-memory .cr-busy')", timeout=PATIENCE)
+
+
+def test_the_kept_curves_stand_on_the_page_follow_the_ticks_and_ones_own_text(context: BrowserContext, app: str):
+    page = open_page(context, app)
+    page.get_by_role("tab", name="Gradients").click()
+    part = page.locator("#cr-memory")
+    part.scroll_into_view_if_needed()
+    settled(page, "Effective context")
+    kept = {name: memory_part.kept(describe(CHECKPOINTS / name)) for name in ("rnn", "gru", "lstm", "minigpt")}
+    titles = ("Vanilla RNN", "GRU", "LSTM", "MiniGPT")
+    lengths = [f"{title} {used.context.ecl_chars}" for title, used in zip(titles, kept.values(), strict=True) if used]
+    assert f"Effective context, in characters: {'; '.join(lengths)}." in part.locator(".cr-plot-words").inner_text()
+    page.wait_for_function("document.querySelector('#cr-memory .cr-plot').data?.length > 8")
+    lines = "document.querySelector('#cr-memory .cr-plot').data.filter((t) => t.name === 'GRU').map((t) => [...t.y])"
+    above, below = page.evaluate(lines)
+    assert kept["gru"] and above[9] == pytest.approx(kept["gru"].context.excess_nats[9])
+    assert below[9] == pytest.approx(kept["gru"].corruption.median[9])
+    part.get_by_text("The same in numbers").click()
+    row = part.locator("tbody tr").filter(has_text="GRU").locator("td")
+    expect(row.nth(0)).to_have_text(str(kept["gru"].context.ecl_chars))
+    part.get_by_text("How to read this").click()
+    expect(part.locator("li")).to_have_count(3)
+
+    for title in ("GRU", "LSTM", "MiniGPT"):
+        page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name=title, exact=True).click()
+    expect(part.locator(".cr-plot-words")).not_to_contain_text("GRU", timeout=PATIENCE)
+    page.evaluate("(text) => { charrnn.ownText = text; charrnn.emit('own-text'); }", OWN)
+    settled(page, "Measured on your own text")
+    used = expected(CHECKPOINTS / "rnn", OWN)
+    expect(part.locator(".cr-plot-words")).to_contain_text(f"in characters: Vanilla RNN {used.context.ecl_chars}.")
