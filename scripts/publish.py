@@ -1,33 +1,86 @@
 """
-Publish a trained checkpoint on the Hugging Face Hub, in one commit, with a model card.
+Publish on the Hugging Face Hub, in one commit or none.
 
-    python scripts/publish.py checkpoints/rnn owner/name
+    python scripts/publish.py checkpoints owner/name                              all under checkpoints/
+    python scripts/publish.py checkpoints owner/name --folder checkpoints/mine    this one
+    python scripts/publish.py space owner/name       the page, on the checkpoints that owner/name has
 
-Log in first (`hf auth login`, or HF_TOKEN). An error is one line on stderr and exit code 1.
+Log in first (`hf auth login`, or HF_TOKEN). --dry-run lists what would be sent and asks nothing of the network.
+An error is said on stderr with the line that tries again, and exit code 1.
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
 
 from charrnn import hub
 
 
+def parser() -> argparse.ArgumentParser:
+    """The two verbs and their flags."""
+    whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = whole.add_subparsers(dest="verb", required=True)
+    checkpoints = verbs.add_parser("checkpoints", help="a trained network, or all of them")
+    space = verbs.add_parser("space", help="the page")
+    for verb in (checkpoints, space):
+        verb.add_argument("repository", metavar="owner/name", help="where to; made where there is none")
+        verb.add_argument("--private", action="store_true", help="make a new repository private")
+        verb.add_argument("--dry-run", action="store_true", help="list what would be sent, and send nothing")
+    checkpoints.add_argument(
+        "--folder", type=Path, default=REPOSITORY / "checkpoints", help="a checkpoint, or a folder of them"
+    )
+    checkpoints.add_argument("--tag", help="of this release (default: the next of v1, v2, …)")
+    space.add_argument(
+        "--checkpoints", metavar="owner/name[@revision]", help="where it has its checkpoints (default: the same name)"
+    )
+    space.add_argument(
+        "--zero-gpu", action="store_true", help="for ZeroGPU hardware, which takes few versions of torch"
+    )
+    return whole
+
+
+def listing(release: hub.Release) -> str:
+    """What would be sent."""
+    sizes = release.sizes()
+    lines = [f"{size:>12,}  {path}" for path, size in sizes.items()]
+    return "\n".join([*lines, f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files: {release.message}"])
+
+
+def publish(options: argparse.Namespace) -> str:
+    """Do it, or say what would be done. Raises ValueError (CheckpointError, HubError)."""
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    if options.verb == "checkpoints":
+        if options.dry_run:
+            return listing(hub.release(options.folder, options.repository))
+        pushed = hub.push(options.folder, options.repository, private=options.private, tag=options.tag, say=say)
+        return f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}"
+    source = options.checkpoints or options.repository
+    if options.dry_run:
+        return listing(hub.space_release(REPOSITORY, source, zero_gpu=options.zero_gpu))
+    pushed = hub.push_space(
+        REPOSITORY, options.repository, source, private=options.private, zero_gpu=options.zero_gpu, say=say
+    )
+    return f"{pushed.url} at commit {pushed.commit}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="the checkpoint folder")
-    parser.add_argument("repository", metavar="owner/name", help="where to; made where there is none")
-    parser.add_argument("--private", action="store_true", help="make a new repository private")
-    options = parser.parse_args(arguments)
+    """Publish as the command line says; the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(arguments)
     try:
-        pushed = hub.push(options.folder, options.repository, private=options.private)
-    except ValueError as error:  # CheckpointError, HubError
-        print(error, file=sys.stderr)
+        print(publish(options))
+    except ValueError as error:
+        again = shlex.join(["python", "scripts/publish.py", *arguments])
+        print(f"{error}\nnothing is lost; try again with:\n{again}", file=sys.stderr)
         return 1
-    print(f"{pushed.url} at commit {pushed.commit}")
     return 0
 
 

@@ -14,6 +14,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from charrnn import checkpoint
+from charrnn.metrics import Progress
+from charrnn.networks import build
+from charrnn.vocab import Vocab
 from tests.hub_server import TOKEN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,9 +33,12 @@ for name, *arguments in json.loads(sys.argv[1]):
         if name == "fail":
             urllib.request.urlopen(os.environ["HF_ENDPOINT"] + "/faults", json.dumps(arguments[0]).encode()).close()
             continue
+        said = []
         if name == "push":
-            pushed = hub.push(Path(arguments[0]), arguments[1])
-            outcome = {"url": pushed.url, "commit": pushed.commit}
+            options = arguments[2] if len(arguments) > 2 else {}
+            outcome = vars(hub.push(Path(arguments[0]), arguments[1], **options, say=said.append)) | {"said": said}
+        elif name == "push_space":
+            outcome = vars(hub.push_space(Path(arguments[0]), *arguments[1:], say=said.append))
         else:
             folder = hub.resolve(arguments[0])
             outcome = {"folder": str(folder), "commit": hub.commit_of(folder)}
@@ -59,9 +68,10 @@ class Server:
 
     def call(self, *calls: list, **environment: str) -> list[dict[str, Any]]:
         """
-        What each call gave, one after the other in one client process: ["push", folder, repo_id], ["resolve", source].
+        What each call gave, one after the other in one client process: ["push", folder, repo_id, flags],
+        ["push_space", root, repo_id, checkpoints], ["resolve", source].
 
-        ["fail", {route: [status, error code, message]}] makes routes fail from there on and gives nothing.
+        ["fail", {route: [status, error code, message, headers, times]}] makes routes fail from there on, gives nothing.
         """
         run = subprocess.run(
             [sys.executable, "-c", CLIENT, json.dumps(calls)],
@@ -73,6 +83,29 @@ class Server:
         assert run.returncode == 0, run.stderr
         assert TOKEN not in run.stdout + run.stderr
         return [json.loads(line) for line in run.stdout.splitlines()]
+
+    def script(self, name: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A script of the project as a process that knows this server."""
+        run = subprocess.run(
+            [sys.executable, str(ROOT / name), *map(str, arguments)],
+            cwd=ROOT,
+            env=os.environ | self.environment | environment,
+            capture_output=True,
+            text=True,
+        )
+        assert TOKEN not in run.stdout + run.stderr
+        return run
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """What the server itself says to someone with the token."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data, {"Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def files(self, repo_id: str) -> set[str]:
+        """The paths in a repository's newest commit."""
+        return {file["rfilename"] for file in self.ask(f"/api/models/{repo_id}")["siblings"]}
 
     def kill(self) -> None:
         self.process.kill()
@@ -92,3 +125,34 @@ def commit_files(server: Server, repo_id: str, files: dict[str, bytes]) -> None:
     for route, body in (bodies | {f"models/{repo_id}/commit/main": commit}).items():
         request = urllib.request.Request(f"{server.address}/api/{route}", body, {"Authorization": f"Bearer {TOKEN}"})
         urllib.request.urlopen(request).close()
+
+
+RNN = {"cell": "rnn", "hidden_dim": 4}
+
+
+def write_checkpoint(folder: Path, seed: int, steps: list[int], config: dict[str, Any] = RNN) -> Path:
+    """A small checkpoint with saved steps, the state of its training beside it."""
+    torch.manual_seed(seed)
+    model, vocab = build(config, 5), Vocab("\n abc")
+    checkpoint.save(
+        folder,
+        model,
+        vocab,
+        step=2000,
+        seed=seed,
+        recipe={"steps": 2000, "learning_rate": 0.003},
+        data_sha256="0" * 64,
+        metrics={
+            "train_loss_nats": 1.3,
+            "val_stream_nats": 1.5,
+            "val_cold_nats": 1.6,
+            "minutes": 2.25,
+            "sample": "abc ``` abc",
+        },
+        history=[Progress(0, 1.7, 1.7, 0.4, 1e-4, 0.0), Progress(2000, 1.3, 1.5, 0.4, 1e-4, 130.0)],
+        saved={step: model.state_dict() for step in steps},
+        passage="cab abc",
+    )
+    (folder / "training.safetensors").write_bytes(b"the optimiser's state")
+    (folder / "notes.txt").write_text("mine")
+    return folder

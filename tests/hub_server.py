@@ -1,10 +1,14 @@
 """
 The part of the Hugging Face Hub's HTTP interface that `charrnn.hub` reaches, small enough to read.
 
-    python tests/hub_server.py FOLDER      serves until killed; prints its address; uploads by Xet are kept in FOLDER
+    python tests/hub_server.py FOLDER [PORT]     serves until killed; uploads by Xet are kept in FOLDER
 
-It runs in a process of its own, so that a test can really kill it. A repository is a list of commits, a commit a
-whole tree of files. POST /faults {"route": [status, error code]} makes a route answer with an error from then on.
+The first line it prints is its address, the others are the lines with which a shell publishes and loads by it, without
+an account. It runs in a process of its own, so that a test can really kill it. A repository is a list of commits, a
+commit a whole tree of files; all of it is forgotten at the end.
+
+POST /faults {"route": [status, error code, message, headers, times]} makes a route answer with an error from then on,
+or so many times; {"race": "owner/name"} commits something there at the next preupload; GET /counts: requests by route.
 """
 
 import base64
@@ -13,6 +17,7 @@ import json
 import re
 import struct
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,7 +29,10 @@ TOKEN = "hf_a_token_that_may_write"
 
 @dataclass
 class Repository:
+    private: bool = False
     commits: list[tuple[str, dict[str, bytes]]] = field(default_factory=list)  # (oid, path -> content), newest last
+    tags: dict[str, str] = field(default_factory=dict)  # name -> oid
+    variables: dict[str, str] = field(default_factory=dict)  # of a Space
 
     def commit(self, files: dict[str, bytes]) -> str:
         digests = [(path, hashlib.sha1(content).hexdigest()) for path, content in sorted(files.items())]
@@ -33,9 +41,10 @@ class Repository:
         return oid
 
     def find(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
-        """The commit that is meant by `main` or a commit's oid; None where there is none."""
+        """The commit that is meant by `main`, a tag or a commit's oid; None where there is none."""
         if revision == "main":
             return self.commits[-1]
+        revision = self.tags.get(revision, revision)
         return next((commit for commit in self.commits if commit[0] == revision), None)
 
 
@@ -74,6 +83,8 @@ class Hub(BaseHTTPRequestHandler):
     objects: dict[str, bytes] = {}  # sha256 -> content, uploaded but perhaps not yet committed
     sizes: dict[str, int] = {}  # sha256 -> size of what came by Xet
     faults: dict[str, list] = {}
+    race: str | None = None
+    counts: Counter[str] = Counter()
     xet: Xet
 
     # ------------------------------------------------------------------------------------------------ routes
@@ -81,10 +92,11 @@ class Hub(BaseHTTPRequestHandler):
     def repos_create(self) -> None:
         asked = json.loads(self.body)
         repo_id = f"{asked.get('organization') or 'me'}/{asked['name']}"
+        repo_id = f"spaces/{repo_id}" if asked.get("type") == "space" else repo_id
         address = {"url": f"{self.address}/{repo_id}"}
         if repo_id in self.repositories:
             return self.answer(409, {"error": "exists", **address})
-        self.repositories[repo_id] = Repository()
+        self.repositories[repo_id] = Repository(bool(asked.get("private") or asked.get("visibility") == "private"))
         self.repositories[repo_id].commit({".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"})
         self.answer(200, address)
 
@@ -92,6 +104,10 @@ class Hub(BaseHTTPRequestHandler):
         self.answer(200, {"errors": [], "warnings": []})
 
     def preupload(self, repo_id: str, revision: str) -> None:
+        if type(self).race == repo_id:
+            type(self).race = None
+            repository = self.repositories[repo_id]
+            repository.commit(repository.commits[-1][1] | {"theirs.txt": b"first"})
         _, files = self.commit_of(repo_id, revision)
         asked = [(file["path"], file["path"].endswith(".safetensors")) for file in json.loads(self.body)["files"]]
         modes = [
@@ -138,10 +154,41 @@ class Hub(BaseHTTPRequestHandler):
         oid = self.repositories[repo_id].commit(files)
         self.answer(200, {"commitOid": oid, "commitUrl": f"{self.address}/{repo_id}/commit/{oid}"})
 
+    def refs(self, repo_id: str) -> None:
+        oid, _ = self.commit_of(repo_id, "main")
+        tags = [
+            {"name": name, "ref": f"refs/tags/{name}", "targetCommit": target}
+            for name, target in self.repositories[repo_id].tags.items()
+        ]
+        branches = [{"name": "main", "ref": "refs/heads/main", "targetCommit": oid}]
+        self.answer(200, {"branches": branches, "converts": [], "tags": tags})
+
+    def make_tag(self, repo_id: str, revision: str) -> None:
+        oid, _ = self.commit_of(repo_id, revision)
+        name = json.loads(self.body)["tag"]
+        if name in self.repositories[repo_id].tags:
+            return self.answer(409, {"error": "exists"})
+        self.repositories[repo_id].tags[name] = oid
+        self.answer(200, {})
+
+    def set_variable(self, repo_id: str) -> None:
+        asked = json.loads(self.body)
+        variables = self.repositories[repo_id].variables
+        variables[asked["key"]] = asked["value"]
+        self.answer(200, {key: {"key": key, "value": value} for key, value in variables.items()})
+
     def info(self, repo_id: str, revision: str | None) -> None:
         oid, files = self.commit_of(repo_id, revision or "main")
         siblings = [{"rfilename": path} for path in sorted(files)]
-        self.answer(200, {"id": repo_id, "sha": oid, "siblings": siblings, "private": False, "tags": []})
+        private = self.repositories[repo_id].private
+        whole = {
+            "id": repo_id.removeprefix("spaces/"),
+            "sha": oid,
+            "siblings": siblings,
+            "private": private,
+            "tags": [],
+        }
+        self.answer(200, whole)
 
     def tree(self, repo_id: str, revision: str) -> None:
         _, files = self.commit_of(repo_id, revision)
@@ -165,8 +212,8 @@ class Hub(BaseHTTPRequestHandler):
 
     def commit_of(self, repo_id: str, revision: str) -> tuple[str, dict[str, bytes]]:
         repository = self.repositories.get(repo_id)
-        if repository is None:
-            raise Refused(404, "RepoNotFound")
+        if repository is None or repository.private and not self.may_write:
+            raise Refused(404 if self.may_write else 401, "RepoNotFound")
         commit = repository.find(unquote(revision))
         if commit is None:
             raise Refused(404, "RevisionNotFound")
@@ -176,22 +223,36 @@ class Hub(BaseHTTPRequestHandler):
         self.address = f"http://{self.headers['Host']}"
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urlsplit(self.path).path
+        path = re.sub("^/api/spaces/", "/api/models/spaces/", path)
+        self.may_write = self.headers.get("Authorization") == f"Bearer {TOKEN}"
         if path == "/faults":
-            type(self).faults = json.loads(self.body)
+            faults = json.loads(self.body)
+            type(self).race = faults.pop("race", None)
+            type(self).faults = faults
             return self.answer(200, {})
+        if path == "/counts":
+            return self.answer(200, dict(self.counts))
         try:
             for method, pattern, route in ROUTES:
                 match = re.fullmatch(pattern, path)
                 if match and self.command in method:
-                    if self.command == "POST" and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                    self.counts[route.__name__] += 1
+                    if self.command == "POST" and not self.may_write:
                         raise Refused(401, "", "Invalid credentials in Authorization header")
-                    if fault := self.faults.get(route.__name__):
-                        raise Refused(*fault)
+                    self.fail_if_asked(route.__name__)
                     return route(self, **match.groupdict())
             raise Refused(404, "EntryNotFound")
         except Refused as refusal:
-            status, code, message = refusal.args
-            self.answer(status, {"error": message}, {"X-Error-Code": code, "X-Error-Message": message})
+            status, code, message, headers = refusal.args
+            self.answer(status, {"error": message}, {"X-Error-Code": code, "X-Error-Message": message} | headers)
+
+    def fail_if_asked(self, route: str) -> None:
+        if fault := self.faults.get(route):
+            if len(fault) == 5:
+                fault[4] -= 1
+                if fault[4] <= 0:
+                    del self.faults[route]
+            raise Refused(*fault[:4])
 
     def answer(self, status: int, body: dict | list | bytes, headers: dict[str, str] | None = None) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -210,13 +271,13 @@ class Hub(BaseHTTPRequestHandler):
 
 
 class Refused(Exception):
-    """(status, the Hub's error code, message) of an answer that is an error."""
+    """(status, the Hub's error code, message, headers) of an answer that is an error."""
 
-    def __init__(self, status: int, code: str = "", message: str = "refused"):
-        super().__init__(status, code, message)
+    def __init__(self, status: int, code: str = "", message: str = "refused", headers: dict[str, str] | None = None):
+        super().__init__(status, code, message, headers or {})
 
 
-REPO, REVISION = r"(?P<repo_id>[^/]+/[^/]+)", r"(?P<revision>[^/]+)"
+REPO, REVISION = r"(?P<repo_id>(?:spaces/)?[^/]+/[^/]+)", r"(?P<revision>[^/]+)"
 ROUTES: list[tuple[str, str, Callable[..., None]]] = [
     ("POST", "/api/repos/create", Hub.repos_create),
     ("POST", "/api/validate-yaml", Hub.validate_yaml),
@@ -225,6 +286,9 @@ ROUTES: list[tuple[str, str, Callable[..., None]]] = [
     ("PUT", r"/lfs/(?P<sha256>\w+)", Hub.lfs_put),
     ("GET", f"/api/models/{REPO}/xet-(read|write)-token/{REVISION}", Hub.xet_token),
     ("POST", f"/api/models/{REPO}/commit/{REVISION}", Hub.make_commit),
+    ("GET", f"/api/models/{REPO}/refs", Hub.refs),
+    ("POST", f"/api/models/{REPO}/tag/{REVISION}", Hub.make_tag),
+    ("POST", f"/api/models/{REPO}/variables", Hub.set_variable),
     ("GET", f"/api/models/{REPO}(/revision/{REVISION})?", Hub.info),
     ("GET", f"/api/models/{REPO}/tree/{REVISION}", Hub.tree),
     ("GET HEAD", f"/{REPO}/resolve/{REVISION}/(?P<path>.+)", Hub.resolve),
@@ -240,7 +304,10 @@ def _git_sha1(content: bytes) -> str:
 
 
 if __name__ == "__main__":
-    Hub.xet = Xet(Path(sys.argv[1]))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    Hub.xet = Xet(Path(sys.argv[1]).resolve())
+    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0), Hub)
+    address = f"http://127.0.0.1:{server.server_port}"
+    home = f"{Path(sys.argv[1]).resolve()}-client"
+    print(f"{address}\nexport HF_ENDPOINT={address} HF_TOKEN={TOKEN} HF_HOME={home}", flush=True)
+    print("python scripts/publish.py checkpoints me/lab\npython app.py --checkpoints me/lab", flush=True)
     server.serve_forever()

@@ -17,7 +17,7 @@ from charrnn.checkpoint.folder import (
     save,
     save_run,
 )
-from charrnn.checkpoint.safe_file import CheckpointError
+from charrnn.checkpoint.safe_file import CheckpointError, at_home
 
 __all__ = [
     "ANALYSES",
@@ -28,6 +28,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "CheckpointInfo",
+    "at_home",
     "describe",
     "holds_run",
     "keep_analyses",

@@ -10,6 +10,7 @@ has not finished.
 import hashlib
 import json
 import math
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from charrnn import __version__
 from charrnn.checkpoint.analyses import ANALYSES, Analyses, read_analyses
 from charrnn.checkpoint.metadata import require
 from charrnn.checkpoint.safe_file import (
@@ -60,6 +62,7 @@ class CheckpointInfo:
     saved_steps: list[int]  # that can be loaded, ascending, the last one the checkpoint's own
     data_sha256: str
     sha256: str  # of model.safetensors
+    versions: dict[str, str]  # of what it was trained with; empty where that was not recorded
 
     @property
     def cell(self) -> str:
@@ -130,6 +133,7 @@ def save(
         "data_sha256": data_sha256,
         "metrics": dict(metrics),
         "history": [asdict(progress) for progress in history],
+        "versions": {"charrnn": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
     try:
         require(parse_json(json.dumps(whole)))
@@ -284,6 +288,7 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
         saved_steps=[*_saved_steps(folder, metadata), metadata["step"]],
         data_sha256=metadata["data_sha256"],
         sha256=hashlib.sha256(file.data).hexdigest(),
+        versions=metadata.get("versions", {}),
     )
 
 

@@ -28,6 +28,11 @@ def require(metadata: Mapping[str, Any]) -> None:
         _require_number("metrics", metadata["metrics"], key, MOST_NATS)
     _require_number("metrics", metadata["metrics"], "minutes", math.inf)
     _require_number("recipe", metadata["recipe"], "steps", MOST_STEPS)
+    versions = metadata.get("versions", {})
+    if not isinstance(versions, dict) or not all(
+        isinstance(text, str) and _is_title(text) for text in versions.values()
+    ):
+        raise ValueError(f"the versions are {_short(versions)}: they must be names with a text each")
     if not isinstance(metadata["metrics"].get("sample", ""), str):
         raise ValueError("the sample in the metrics is no text")
     steps = [Progress.from_json(point).step for point in metadata["history"]]

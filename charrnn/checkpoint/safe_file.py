@@ -149,7 +149,8 @@ def at_home(path: Path) -> Path:
     Raises CheckpointError for a link to anywhere else: what it shows there is nobody else's to see.
     """
     real, folder = Path(os.path.realpath(path)), Path(os.path.realpath(path.parent))
-    caches = [parent.parent / "blobs" for parent in folder.parents if parent.name == "snapshots"]
+    repositories = [parent.parent for parent in folder.parents if parent.name == "snapshots"]
+    caches = [place / "blobs" for repository in repositories for place in (repository, repository.parent)]
     if not any(real.is_relative_to(home) for home in (folder, *caches)):
         raise CheckpointError(f"{path} is a link that leads out of its folder: put the file itself there")
     return real

@@ -1,0 +1,25 @@
+"""
+Where checkpoints come from and go to: a folder of this machine, or a repository on the Hugging Face Hub.
+
+The token is the Hub library's own business (`hf auth login`, HF_TOKEN): it is never an argument here and never printed.
+"""
+
+from charrnn.hub.card import model_card
+from charrnn.hub.errors import HubError
+from charrnn.hub.publish import PushResult, Release, push, release, retry_line
+from charrnn.hub.source import commit_of, resolve
+from charrnn.hub.space import push_space, space_release
+
+__all__ = [
+    "HubError",
+    "PushResult",
+    "Release",
+    "commit_of",
+    "model_card",
+    "push",
+    "push_space",
+    "release",
+    "resolve",
+    "retry_line",
+    "space_release",
+]

@@ -1,0 +1,224 @@
+"""The README of published checkpoints: what they are, what they reach and under which protocol, what they cannot do."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from charrnn import __version__
+from charrnn.checkpoint import CheckpointInfo, load
+from charrnn.corpus import TINY_SHAKESPEARE_SHA256
+from charrnn.metrics import bits_per_char, perplexity
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.training import RECIPES, Recipe
+
+CARD = "README.md"
+PROMPT, SAMPLE_CHARS, TEMPERATURE, SEED = "ROMEO:", 400, 0.8, 7
+
+# The two validation figures of a checkpoint: name, key of its metrics, protocol.
+VALIDATIONS = (
+    ("stream", "val_stream_nats", "64 contiguous streams, what was read carried along from start to end"),
+    ("cold", "val_cold_nats", "windows of 256 characters, each read as if nothing came before"),
+)
+
+# What a card says of a network beside its sizes: its name, and what it knows of the text so far.
+NETWORKS = {
+    "rnn": ("vanilla recurrent network", "one vector of {hidden_dim} numbers"),
+    "gru": ("gated recurrent unit (GRU)", "one vector of {hidden_dim} numbers"),
+    "lstm": ("long short-term memory (LSTM)", "two vectors of {hidden_dim} numbers"),
+    "minigpt": ("Transformer", "what each of its {layers} layers keeps of the last {context} characters"),
+}
+
+
+def model_card(info: CheckpointInfo, repo_id: str, below: str = "") -> str:
+    """
+    The card of one checkpoint, at the head of a repository or in the folder `below` it.
+
+    Its sample is written here and now. Raises CheckpointError where the checkpoint has gone meanwhile.
+    """
+    rows = [
+        ("training minibatches", "train_loss_nats"),
+        *((f"validation, `{name}`", key) for name, key, _ in VALIDATIONS),
+    ]
+    figures = "\n".join(f"| {name} | {_figures(info.metrics.get(key))} |" for name, key in rows)
+    protocols = "\n".join(f"- `{name}`: {protocol}." for name, _, protocol in VALIDATIONS)
+    network, memory = NETWORKS[info.cell]
+    form = ", ".join(f"{name} {value}" for name, value in info.config.items())
+    versions = ", ".join(f"{name} {version}" for name, version in info.versions.items()) or "not recorded"
+    curve = "![Bits per character against training steps](curve.png)\n\n" if len(info.history) > 1 else ""
+    prompt, text = sample(info)
+    minutes = info.metrics.get("minutes")
+    download = f'--include "{below}/*" --local-dir checkpoints' if below else f"--local-dir checkpoints/{info.name}"
+    again = f"--checkpoint {shlex.quote(info.name)} --prompt {shlex.quote(prompt)} --chars {SAMPLE_CHARS}"
+    head = "" if below else f"{_front_matter([info])}\n"
+    return f"""{head}# {info.name}
+
+A character-level language model: a {network} of {info.parameters:,} parameters that knows {len(info.vocab)} characters,
+published with charrnn {__version__}.
+
+| loss on | nats per character | bits per character | perplexity |
+|---|---|---|---|
+{figures}
+
+First 90 % of the text train, last 10 % validate, contiguous.
+
+{protocols}
+
+{curve}| | |
+|---|---|
+| form | {form} |
+| text | {_corpus(info)} |
+| sha256 of the text | `{info.data_sha256}` |
+| step, seed | {info.step}, {info.seed} |
+| recipe | {", ".join(f"{name} {value}" for name, value in info.recipe.items())} |
+| minutes of training | {"not recorded" if minutes is None else f"{minutes:.1f}"} |
+| versions it was trained with | {versions} |
+| sha256 of model.safetensors | `{info.sha256}` |
+
+{_command(info)}## What it writes
+
+{_fenced(text)}
+
+The same text again:
+
+```bash
+hf download {repo_id} {download}
+python scripts/sample.py {again} --temperature {TEMPERATURE} --seed {SEED}
+```
+
+`model.safetensors` holds weights, configuration and vocabulary; opening it runs no code.
+
+## Limits
+
+It has learnt how its text is spelt and laid out, not what it says: the words are often no words and the sentences
+mean nothing. It knows the {len(info.vocab)} characters of its text and no others, and of what it has read it knows
+{memory.format(**info.config)}. It is made for teaching.
+
+{LICENCE}"""
+
+
+def collection_card(infos: Sequence[CheckpointInfo], repo_id: str) -> str:
+    """The card at the head of a repository of several checkpoints; each has its own in its folder."""
+    rows = "\n".join(
+        f"| [{info.name}]({info.name}/README.md) | {info.cell} | {info.parameters:,} | {_short(info)} |"
+        for info in infos
+    )
+    protocols = "\n".join(f"- `{name}`: {protocol}." for name, _, protocol in VALIDATIONS)
+    return f"""{_front_matter(infos)}
+# {repo_id.rpartition("/")[2]}
+
+{len(infos)} character-level language models, published with charrnn {__version__}; each folder has a card of its own.
+
+| checkpoint | network | parameters | val `stream`, nats | bits | val `cold`, nats |
+|---|---|---|---|---|---|
+{rows}
+
+First 90 % of the text train, last 10 % validate, contiguous.
+
+{protocols}
+
+## Use
+
+```bash
+python app.py --checkpoints {repo_id}
+```
+
+Files of weights are safetensors; opening them runs no code.
+
+## Limits
+
+They have learnt how their text is spelt and laid out, not what it says. They are made for teaching.
+
+{LICENCE}"""
+
+
+LICENCE = """## Licence
+
+MIT for the weights and the code; the text has its own.
+"""
+
+
+def sample(info: CheckpointInfo) -> tuple[str, str]:
+    """A prompt that the model knows, and the text it writes from there with the dice of SEED."""
+    loaded = load(info.folder)
+    vocab, decoder = loaded.vocab, loaded.model.decoder()
+    prompt = vocab.drop_unknown(PROMPT)[0] or next(
+        (c for c in vocab.characters if c.isprintable()), vocab.characters[0]
+    )
+    settings = SamplingSettings(temperature=TEMPERATURE)
+    steps = generate(decoder, decoder.prefill(vocab.encode(prompt)), SAMPLE_CHARS, settings, Dice(SEED))
+    return prompt, prompt + vocab.decode(step.id for step in steps)
+
+
+def training_command(info: CheckpointInfo) -> str | None:
+    """The command line that trains this checkpoint; None for a recipe that this version does not know."""
+    try:
+        recipe = Recipe(**info.recipe)
+    except (TypeError, ValueError):
+        return None
+    name = info.saved_as if RECIPES.get(info.saved_as, Recipe()).cell == recipe.cell else recipe.cell
+    name = name if name in RECIPES else recipe.cell
+    usual, words = asdict(RECIPES[name]), ["--recipe", name]
+    for field in fields(Recipe):
+        value, flag = getattr(recipe, field.name), field.name.replace("_", "-")
+        if value != usual[field.name]:
+            words += [f"--{flag}" if value else f"--no-{flag}"] if type(value) is bool else [f"--{flag}", str(value)]
+    words += ["--seed", str(info.seed)]
+    if info.data_sha256 != TINY_SHAKESPEARE_SHA256:
+        words += ["--data", "input.txt", "--out", f"checkpoints/{info.name}"]
+    return shlex.join(["python", "scripts/train.py", *words])
+
+
+def _command(info: CheckpointInfo) -> str:
+    command = training_command(info)
+    return f"Trained by\n\n```bash\n{command}\n```\n\n" if command else ""
+
+
+def _front_matter(infos: Sequence[CheckpointInfo]) -> str:
+    families = {"transformer" if info.cell == "minigpt" else "recurrent-neural-network" for info in infos}
+    data = ModelCardData(
+        license="mit",
+        library_name="charrnn",
+        pipeline_tag="text-generation",
+        tags=[*sorted(families), "char-rnn", "character-level", *dict.fromkeys(info.cell for info in infos)],
+        model_name=infos[0].name if len(infos) == 1 else "charrnn",
+        eval_results=[_result(info, *part) for info in infos for part in VALIDATIONS if part[1] in info.metrics]
+        or None,
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
+
+
+def _result(info: CheckpointInfo, name: str, key: str, protocol: str) -> EvalResult:
+    return EvalResult(
+        task_type="text-generation",
+        dataset_type="text",
+        dataset_name=_corpus(info),
+        dataset_split=f"last 10 % of the text, {protocol}",
+        metric_type="bits_per_character",
+        metric_name=f"bits per character, {name}, {info.name}",
+        metric_value=round(bits_per_char(info.metrics[key]), 4),
+    )
+
+
+def _corpus(info: CheckpointInfo) -> str:
+    return "Tiny Shakespeare" if info.data_sha256 == TINY_SHAKESPEARE_SHA256 else "the author's own text"
+
+
+def _fenced(text: str) -> str:
+    """The text as a code block, whatever it holds: the fence is longer than any run of backticks in it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _figures(loss_nats: float | None) -> str:
+    if loss_nats is None:
+        return "– | – | –"
+    return f"{loss_nats:.4f} | {bits_per_char(loss_nats):.4f} | {perplexity(loss_nats):.2f}"
+
+
+def _short(info: CheckpointInfo) -> str:
+    stream, cold = (info.metrics.get(key) for _, key, _ in VALIDATIONS)
+    bits = None if stream is None else bits_per_char(stream)
+    return " | ".join("–" if value is None else f"{value:.4f}" for value in (stream, bits, cold))

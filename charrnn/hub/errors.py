@@ -1,0 +1,91 @@
+"""What can go wrong between here and the Hub, in one line that says what to do; and how long to wait for it."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from huggingface_hub import constants, errors, get_token
+from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
+
+Result = TypeVar("Result")
+
+ANSWERS = {
+    401: "the Hub does not accept the token: see `hf auth whoami`, log in with `hf auth login`",
+    402: "the Hub asks for a paid plan for this (402): see the pricing of your account",
+    403: "the token may not write there: it needs write access to this repository",
+    412: "someone else pushed in the meantime (412): look at what they did, then run it again",
+    429: "the Hub is asked too often (429): wait some minutes and run it again",
+}
+PASSES = (429, 500, 502, 503, 504)  # what may be over in a moment
+WAITS_S = (1, 4)  # before the second try and the third, unless the Hub says how long
+LONGEST_WAIT_S = 60
+
+
+class HubError(ValueError):
+    """A checkpoint could not be fetched or published; the message is one line and says what to do."""
+
+
+def patiently(attempt: Callable[[], Result], say: Callable[[str], None]) -> Result:
+    """
+    The result of `attempt`, which is made again where the Hub is busy for a moment: at most three times.
+
+    It must be safe to repeat. `say` is told of every wait.
+    """
+    for wait in WAITS_S:
+        try:
+            return attempt()
+        except errors.HfHubHTTPError as error:
+            status = error.response.status_code
+            if status not in PASSES:
+                raise
+            asked = error.response.headers.get("Retry-After", "")
+            seconds = int(asked) if asked.isascii() and asked.isdigit() else wait
+            if seconds > LONGEST_WAIT_S:
+                raise
+            say(f"the Hub answered {status}: trying again in {seconds} s")
+            time.sleep(seconds)
+    return attempt()
+
+
+@contextmanager
+def as_hub_errors(subject: str) -> Iterator[None]:
+    """Turn whatever the Hub library raises, from four unrelated families, into one HubError of one line."""
+    try:
+        yield
+    except (OSError, ValueError, HTTPError) as error:
+        if isinstance(error, HubError):
+            raise
+        raise HubError(_without_token(_reason(error, subject))) from error
+
+
+def _reason(error: Exception, subject: str) -> str:
+    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
+        error = error.__cause__  # nothing cached, and this is why the Hub was of no help
+    match error:
+        case errors.HFValidationError():
+            return f"{subject!r} is not the name of a Hub repository (owner/name)"
+        case errors.GatedRepoError():
+            return f"{subject} is gated: ask for access at {constants.ENDPOINT}/{subject.partition('@')[0]}"
+        case errors.RepositoryNotFoundError():
+            return f"{subject} was not found, or is private: check the name, or log in with `hf auth login`"
+        case errors.RevisionNotFoundError():
+            return f"{subject}: there is no such branch, tag or commit"
+        case errors.HfHubHTTPError():
+            status = error.response.status_code
+            said = f"the Hub answered {status}: {_first_line(error.server_message or str(error))}"
+            return f"{subject}: {ANSWERS.get(status, said)}"
+        case ConnectionError() if "403" in str(error):  # what the Xet upload makes of a token without write access
+            return f"{subject}: {ANSWERS[403]}"
+        case errors.LocalEntryNotFoundError() | ConnectionError() | HTTPError():
+            return f"{subject}: the Hub cannot be reached: check the network and try again"
+    return f"{subject}: {_first_line(str(error))}"
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
+
+
+def _without_token(text: str) -> str:
+    token = get_token()
+    return text.replace(token, "…") if token else text

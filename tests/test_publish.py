@@ -1,0 +1,287 @@
+"""Publishing against a real server in a process of its own: tags, races, retries, the script, the Space, the card."""
+
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from charrnn import checkpoint, hub
+from charrnn.hub import card as card_of
+from charrnn.hub.publish import gone
+from charrnn.training import RECIPES, Recipe
+from scripts import publish, sample, train
+from tests.calling import said
+from tests.hub_client import Server, commit_files, write_checkpoint
+
+ROOT = Path(__file__).resolve().parents[1]
+ANY = "a" * 64
+BUSY = {"repos_create": 503, "make_commit": 429, "make_tag": 500}
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return write_checkpoint(tmp_path / "tiny", seed=1, steps=[0, 10])
+
+
+def test_every_release_has_a_tag_and_an_unchanged_one_keeps_it(server: Server, folder, tmp_path):
+    other = write_checkpoint(tmp_path / "other", seed=2, steps=[])
+    first, again, second, named, taken, found = server.call(
+        ["push", str(folder), "me/tiny"],
+        ["push", str(folder), "me/tiny"],
+        ["push", str(other), "me/tiny"],
+        ["push", str(folder), "me/tiny", {"tag": "final"}],
+        ["push", str(other), "me/tiny", {"tag": "final"}],
+        ["resolve", "me/tiny@v1"],
+    )
+    assert [pushed["tag"] for pushed in (first, again, second, named)] == ["v1", "v1", "v2", "final"]
+    assert first["commit"] == again["commit"] == found["commit"]
+    assert Path(found["folder"], "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+    assert taken["error"] == "me/tiny has a tag final already, on another commit: choose another --tag"
+    tags = {tag["name"]: tag["targetCommit"] for tag in server.ask("/api/models/me/tiny/refs")["tags"]}
+    assert tags == {"v1": first["commit"], "v2": second["commit"], "final": named["commit"]}
+
+
+def test_a_tag_that_could_not_be_set_is_set_by_the_next_push(server: Server, folder):
+    failed, again = server.call(
+        ["fail", {"make_tag": [403, "", "no", {}, 1]}],
+        ["push", str(folder), "me/tiny"],
+        ["push", str(folder), "me/tiny"],
+    )
+    assert "write access" in failed["error"] and again["tag"] == "v1"
+    assert server.ask("/counts")["make_commit"] == 1
+
+
+def test_a_push_that_meets_another_is_refused_and_nothing_of_theirs_is_lost(server: Server, folder, tmp_path):
+    other = write_checkpoint(tmp_path / "other", seed=2, steps=[])
+    _, refused = server.call(
+        ["push", str(folder), "me/tiny"], ["fail", {"race": "me/tiny"}], ["push", str(other), "me/tiny"]
+    )
+    assert "someone else pushed in the meantime (412)" in refused["error"]
+    assert {"theirs.txt", "steps/000010.safetensors"} <= server.files("me/tiny"), "theirs stands, ours did not begin"
+    (again,) = server.call(["push", str(other), "me/tiny"])
+    assert again["tag"] == "v2" and "theirs.txt" in server.files("me/tiny")
+
+
+def test_a_hub_that_is_busy_for_a_moment_is_asked_again(server: Server, folder):
+    busy = {route: [status, "", "busy", {"Retry-After": "0"}, 2] for route, status in BUSY.items()}
+    (pushed,) = server.call(["fail", busy], ["push", str(folder), "me/tiny"], HF_HUB_DISABLE_XET="1")
+    assert pushed["tag"] == "v1"
+    assert pushed["said"] == [
+        f"the Hub answered {status}: trying again in 0 s" for status in BUSY.values() for _ in "12"
+    ]
+    assert len(server.ask("/api/models/me/tiny/refs")["tags"]) == 1
+
+
+def test_a_hub_that_wants_an_hour_is_not_waited_for(server: Server, folder):
+    (refused,) = server.call(
+        ["fail", {"make_commit": [429, "", "busy", {"Retry-After": "3600"}]}],
+        ["push", str(folder), "me/tiny"],
+        HF_HUB_DISABLE_XET="1",
+    )
+    assert "asked too often (429)" in refused["error"]
+
+
+def test_a_private_repository_is_for_those_with_a_token(server: Server, folder):
+    pushed, found = server.call(["push", str(folder), "me/secret", {"private": True}], ["resolve", "me/secret"])
+    assert found["commit"] == pushed["commit"]
+    (refused,) = server.call(["resolve", "me/secret"], HF_TOKEN="", HF_HOME=str(folder / "nobody"))
+    assert refused["error"].startswith("me/secret was not found, or is private")
+
+
+def test_many_checkpoints_share_a_repository_and_make_way_for_one(server: Server, tmp_path):
+    root = tmp_path / "all"
+    for seed, name in enumerate(("gru", "rnn")):
+        write_checkpoint(root / name, seed=seed, steps=[0], config={"cell": name, "hidden_dim": 4})
+    commit_files(server, "me/lab", {"notes/README.md": b"theirs", "notes/config.json": b"{}"})
+    _, found = server.call(["push", str(root), "me/lab"], ["resolve", "me/lab"])
+    good, refused = checkpoint.list_checkpoints(Path(found["folder"]))
+    assert ([info.name for info in good], refused) == (["gru", "rnn"], {})
+    here = {f"{name}/{file}" for name in ("gru", "rnn") for file in ("README.md", "curve.png", "model.safetensors")}
+    assert here | {"README.md", "notes/README.md"} <= server.files("me/lab")
+    server.call(["push", str(root / "rnn"), "me/lab"])
+    assert server.files("me/lab") == {
+        *(".gitattributes", "README.md", "config.json", "curve.png", "history.json", "model.safetensors"),
+        *("passage.txt", "steps/000000.safetensors", "notes/README.md", "notes/config.json"),
+    }
+
+
+def test_one_bad_checkpoint_keeps_a_folder_of_them_from_being_published(tmp_path):
+    write_checkpoint(tmp_path / "rnn", seed=1, steps=[])
+    write_checkpoint(tmp_path / "bad", seed=1, steps=[])
+    (tmp_path / "bad/model.safetensors").write_bytes(b"")
+    with pytest.raises(checkpoint.CheckpointError, match="bad/model.safetensors is not a safetensors file"):
+        hub.release(tmp_path, "me/lab")
+
+
+def test_what_a_link_leads_to_is_not_published(tmp_path):
+    write_checkpoint(tmp_path / "rnn", seed=1, steps=[])
+    (tmp_path / "secret").write_text("the password")
+    (tmp_path / "rnn/config.json").unlink()
+    (tmp_path / "rnn/config.json").symlink_to(tmp_path / "secret")
+    with pytest.raises(checkpoint.CheckpointError, match="a link that leads out of its folder"):
+        hub.release(tmp_path / "rnn", "me/lab")
+
+
+def test_only_files_of_checkpoints_are_taken_away():
+    ours = ["model.safetensors", "config.json", "history.json", "steps/000010.safetensors", "README.md"]
+    nested = [f"old/{name}" for name in ours]
+    others = ["other/model.safetensors", "other/config.json", "a/b/model.safetensors", "data.csv", ".gitattributes"]
+    assert gone([*ours, *nested, *others], ["README.md"]) == sorted({*ours, *nested} - {"README.md"})
+    assert gone(["model.safetensors", "config.json", "tokenizer.json"], ["README.md"]) == []
+
+
+# ------------------------------------------------------------------------------------------------ the script
+
+
+def test_the_script_publishes_and_a_failed_push_prints_the_line_that_retries(server: Server, folder):
+    flags = ["checkpoints", "me/tiny", "--folder", folder, "--private", "--tag", "first"]
+    server.ask("/faults", {"make_commit": [403, "", "no", {}]})
+    failed = server.script("scripts/publish.py", *flags)
+    assert failed.returncode == 1 and failed.stdout == ""
+    reason, safe, again = failed.stderr.splitlines()[-3:]
+    assert reason == "me/tiny: the token may not write there: it needs write access to this repository"
+    assert safe == "nothing is lost; try again with:"
+    assert again == f"python scripts/publish.py checkpoints me/tiny --folder {folder} --private --tag first"
+    server.ask("/faults", {})
+    done = server.script(*shlex.split(again)[1:])
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(rf"{server.address}/me/tiny at commit [0-9a-f]{{40}}, tag first\n", done.stdout)
+    assert server.ask("/api/models/me/tiny")["private"] is True
+
+
+def test_a_dry_run_lists_what_would_be_sent_and_asks_nothing(server: Server, folder, capsys, monkeypatch):
+    monkeypatch.setattr(publish.hub, "push", None)
+    result = said(capsys, publish.main, "checkpoints", "me/tiny", "--folder", folder, "--dry-run")
+    lines = [line.split() for line in result.out.splitlines()]
+    sizes = {path: int(size.replace(",", "")) for size, path in lines[:-1]}
+    assert result.code == 0
+    for name in ("config.json", "model.safetensors", "steps/000010.safetensors"):
+        assert sizes[name] == (folder / name).stat().st_size
+    assert "training.safetensors" not in sizes and "notes.txt" not in sizes
+    assert lines[-1][:5] == [f"{sum(sizes.values()):,}", "bytes", "in", str(len(sizes)), "files:"]
+    assert server.ask("/counts") == {}
+
+
+def test_the_server_can_be_tried_by_hand(server: Server, folder):
+    assert server.process.stdout is not None
+    exports, publishing, loading = (server.process.stdout.readline().strip() for _ in range(3))
+    assert f"HF_ENDPOINT={server.address}" in exports.split() and exports.startswith("export ")
+    assert publish.parser().parse_args(shlex.split(publishing)[2:]).repository == "me/lab"
+    assert shlex.split(loading) == ["python", "app.py", "--checkpoints", "me/lab"]
+
+
+# ------------------------------------------------------------------------------------------------ the Space
+
+
+def test_the_page_is_published_as_text_beside_its_checkpoints(server: Server, folder):
+    missing, _, made, again = server.call(
+        ["push_space", str(ROOT), "me/lab", "me/lab"],
+        ["push", str(folder), "me/lab"],
+        ["push_space", str(ROOT), "me/lab", "me/lab"],
+        ["push_space", str(ROOT), "me/lab", "me/lab"],
+    )
+    assert missing["error"].startswith("me/lab was not found")
+    assert made["commit"] == again["commit"], "nothing changed, and yet a commit"
+    assert made["url"] == f"{server.address}/spaces/me/lab"
+    names = server.files("spaces/me/lab")
+    assert {"app.py", "README.md", "requirements.txt", "charrnn/ui/page.js", "docs/study.json"} <= names
+    assert not {name for name in names if name.endswith((".safetensors", ".png", ".pyc")) or name.startswith("tests")}
+    assert server.ask("/api/models/spaces/me/lab/variables", {"key": "a", "value": "b"})["CHARRNN_CHECKPOINTS"] == {
+        "key": "CHARRNN_CHECKPOINTS",
+        "value": "me/lab",
+    }
+
+
+def test_git_would_take_the_space_as_it_is():
+    release = hub.space_release(ROOT, "me/models@v3", zero_gpu=True)
+    contents = {path: part if isinstance(part, bytes) else part.read_bytes() for path, part in release.files.items()}
+    for path, content in contents.items():
+        assert content.decode("utf-8") is not None and b"\0" not in content and len(content) < 10 * 1024 * 1024, path
+    head = yaml.safe_load(contents["README.md"].decode().split("---")[1])
+    assert head["models"] == ["me/models"] and head["sdk"] == "gradio" and head["app_file"] == "app.py"
+    assert "torch==2.11.0" in contents["requirements.txt"].decode().splitlines()
+    plain = hub.space_release(ROOT, "me/models").files["requirements.txt"]
+    assert isinstance(plain, Path) and plain == ROOT / "requirements.txt"
+
+
+# ------------------------------------------------------------------------------------------------ the card
+
+
+def test_the_sample_of_a_card_is_what_its_command_writes(capsys):
+    folder = ROOT / "checkpoints/gru"
+    card = hub.model_card(checkpoint.describe(folder), "me/lab", below="gru")
+    text = re.search(r"^(`{3,})text\n(.*?)\n\1$", card, re.DOTALL | re.MULTILINE)
+    command = re.search(r"^python scripts/sample.py (.*)$", card, re.MULTILINE)
+    assert text is not None and command is not None and "--seed 7" in command[1]
+    assert said(capsys, sample.main, *shlex.split(command[1])).out.rstrip("\n") == text[2].rstrip("\n")
+
+
+def test_a_card_of_a_text_with_code_fences_cannot_be_broken_out_of():
+    for text in ("a ``` b", "`" * 9, "\n````\n# heading"):
+        fenced = card_of._fenced(text)
+        fence = fenced.split("text\n")[0]
+        assert set(fence) == {"`"} and fence not in text and fenced.endswith(fence)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "changes", [{}, {"steps": 200, "learning_rate": 0.0042, "keep_steps": False, "batch": 7}], ids=str
+)
+def test_the_command_on_a_card_trains_by_the_same_recipe(name, changes):
+    recipe = replace(RECIPES[name], **changes)
+    info = replace(
+        checkpoint.describe(ROOT / "checkpoints/rnn-lab"), saved_as=name, recipe=vars(recipe), seed=3, data_sha256=ANY
+    )
+    command = card_of.training_command(info)
+    assert command is not None
+    options = train.parse(shlex.split(command)[2:])
+    assert train.planned(options, train.recipe_name(options)) == recipe
+    assert (options.seed, str(options.data)) == (3, "input.txt")
+    mine = card_of.training_command(replace(info, saved_as="my net"))
+    assert mine is not None
+    options = train.parse(shlex.split(mine)[2:])
+    assert train.planned(options, train.recipe_name(options)) == recipe
+    assert card_of.training_command(replace(info, recipe=vars(Recipe()) | {"magic": 1})) is None
+
+
+def test_a_card_says_with_what_it_was_trained_and_shows_the_curve(folder):
+    info = checkpoint.describe(folder)
+    card = hub.model_card(info, "me/tiny")
+    assert f"torch {torch.__version__}" in card and "![Bits per character" in card
+    files = hub.release(folder, "me/tiny").files
+    picture = files["curve.png"]
+    assert isinstance(picture, bytes)
+    with Image.open(io.BytesIO(picture)) as image:
+        assert (image.format, image.size) == ("PNG", (1200, 600))
+        red, _, blue = np.asarray(image.convert("RGB"), dtype=int).reshape(-1, 3).T
+    assert (blue > red + 100).sum() > 1000, "the line of what was held out"
+    assert len(picture) < 100_000
+
+
+def test_the_card_of_a_collection_has_every_checkpoint_with_its_figures():
+    infos, _ = checkpoint.list_checkpoints(ROOT / "checkpoints")
+    card = card_of.collection_card(infos, "me/lab")
+    head = yaml.safe_load(card.split("---")[1])
+    measured = [metric for result in head["model-index"][0]["results"] for metric in result["metrics"]]
+    values = {metric["name"]: metric["value"] for metric in measured}
+    assert len(values) == len(measured) == 2 * len(infos)
+    for info in infos:
+        bits = round(info.metrics["val_stream_nats"] / 0.6931471805599453, 4)
+        assert f"| [{info.name}]({info.name}/README.md) | {info.cell} | {info.parameters:,} |" in card
+        assert values[f"bits per character, stream, {info.name}"] == bits
+    assert head["license"] == "mit" and {"transformer", "recurrent-neural-network", "lstm"} <= set(head["tags"])
