@@ -12,6 +12,9 @@ What sections hold, beside the text's sha256 and how many characters of it valid
 
 memory  effective context and replaced characters, see `charrnn.memory`: loss_nats and excess_nats with n = 1, 2, …
         characters of context, shuffled_excess_nats behind a shuffled prefix; KL, nats, k = 1, 2, … characters later
+units   which unit stands for which concept, see `charrnn.neurons`, on the first 10,000 characters: for everything the
+        model has to show (h, c, gates, layers) the best unit of each concept, chosen on their first half, its score on
+        the second, and the 99th percentile of untrained units
 bits    bits of surprise by kind of character, in each of 32 stretches of the text, see `charrnn.surprisal`
 
 Exit code 2 where a checkpoint could not be analysed.
@@ -35,7 +38,12 @@ from charrnn.checkpoint import Checkpoint, keep_analyses
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.findings import Findings
 from charrnn.memory import MemoryUsed, context_use, corruption, memory_findings
+from charrnn.neurons import Targets, as_findings, boards
 from charrnn.surprisal import kind_findings, surprisals
+from charrnn.training import untrained
+
+UNITS_READ = 10_000  # characters: the page's default text, so that it can go on from there
+UNTRAINED_UNITS = 2048
 
 Analysis = Callable[[Checkpoint, Corpus], Findings]
 
@@ -52,7 +60,16 @@ def memory(trained: Checkpoint, corpus: Corpus) -> Findings:
     return memory_findings(MemoryUsed(context_use(trained.model, ids, rng), corruption(trained.model, ids, rng)))
 
 
-ANALYSES: dict[str, Analysis] = {"memory": memory, "bits": bits}
+def units(trained: Checkpoint, corpus: Corpus) -> Findings:
+    """Its best unit for each concept, against networks of its form that learnt nothing."""
+    info, ids = trained.info, corpus.val_ids[:UNITS_READ].tolist()
+    networks = range(-(-UNTRAINED_UNITS // info.hidden_dim))
+    drawn = (untrained(info.config, len(info.vocab), info.recipe, seed) for seed in networks)
+    text = info.vocab.decode(ids)
+    return as_findings(boards(trained.model, drawn, Targets.of(text), ids), text)
+
+
+ANALYSES: dict[str, Analysis] = {"memory": memory, "bits": bits, "units": units}
 
 
 def analyse(folder: Path, text: str, sections: Sequence[str], anew: bool, analyses: Mapping[str, Analysis]) -> str:

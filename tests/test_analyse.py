@@ -11,7 +11,8 @@ from charrnn.checkpoint import ANALYSES, keep_analyses
 from charrnn.corpus import Corpus
 from charrnn.findings import Findings
 from charrnn.memory import LAGS, LONGEST, context_use, memory_of
-from charrnn.training import evaluate_stream
+from charrnn.neurons import Baseline, Targets, activations, best_units, from_findings, names, score
+from charrnn.training import evaluate_stream, untrained
 from scripts import analyse
 from tests.calling import said
 from tests.test_evaluate import TEXT, write_checkpoint
@@ -51,6 +52,25 @@ def test_the_memory_that_is_kept_is_that_of_the_validation_text(tmp_path, typed)
     assert len(used.context.n) == LONGEST and len(used.corruption.k) == LAGS
     np.testing.assert_allclose(used.context.loss_nats, again.loss_nats, rtol=1e-5)
     np.testing.assert_allclose(used.context.shuffled_excess_nats, again.shuffled_excess_nats, rtol=1e-5, atol=1e-9)
+
+
+def test_the_units_that_are_kept_are_those_a_single_reading_finds(tmp_path, typed, monkeypatch):
+    monkeypatch.setattr(analyse, "UNTRAINED_UNITS", 20)
+    folder = write_checkpoint(tmp_path / "one")
+    typed(folder, "--sections", "units")
+    kept = from_findings(sections(folder)["units"])
+    trained, corpus = checkpoint.load(folder), Corpus.from_text(TEXT)
+    text = trained.vocab.decode(corpus.val_ids[:10_000].tolist())
+    targets, ids = Targets.of(text), trained.vocab.encode(text)
+    networks = -(-20 // trained.info.hidden_dim)
+    scores = score(targets, activations(trained.model.decoder(), ids, "h"))
+    drawn = [untrained(trained.info.config, len(trained.vocab), trained.info.recipe, seed) for seed in range(networks)]
+    baseline = Baseline.of([score(targets, activations(model.decoder(), ids, "h")) for model in drawn])
+    board = kept.boards["h"]
+    assert kept.characters == len(text) and board.untrained_units == networks * trained.info.hidden_dim
+    for best, expected in zip(board.best, best_units(targets, scores, baseline), strict=True):
+        assert best[:3] == expected[:3] and best[3:] == pytest.approx(expected[3:], rel=1e-5, abs=1e-6)
+    assert board.named == sum(name is not None for name in names(targets, scores, baseline))
 
 
 def test_only_what_is_missing_is_worked_out(tmp_path, typed):

@@ -1,6 +1,7 @@
 """The tab Neurons without a browser: what is read, what is kept, what a pattern adds, which unit is looked at."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.checkpoint import load
-from charrnn.neurons import Baseline, Best, Board, Targets, as_findings, best_units, from_findings, names, score
+from charrnn.checkpoint import keep_analyses, load
+from charrnn.findings import Findings
+from charrnn.neurons import BANK, Baseline, Best, Board, Targets, as_findings, best_units, from_findings, names, score
 from charrnn.training import untrained
+from charrnn.ui import gates_panel
 from charrnn.ui import units as units_room
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
@@ -21,6 +24,7 @@ from charrnn.ui.wishes import Choice
 from tests.trained import TEXT, train_all
 
 OWN = TEXT[:1500]
+CONCEPTS = {concept.name: concept for concept in BANK}
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +79,11 @@ def test_the_board_of_an_own_text_is_what_a_plain_loop_finds(units: Units, folde
     assert set(table) == set(targets.names)
     for one in best:
         meaning, unit, more, train, held_out, percentile, to_beat, verdict = table[one.concept]
-        assert unit == one.unit and more == ("more of it" if one.direction > 0 else "less of it")
+        assert unit == one.unit and more == ("+" if one.direction > 0 else "−")
         np.testing.assert_allclose(
             [train, held_out, percentile, to_beat], [one.train, one.held_out, one.percentile, one.to_beat], atol=1e-6
         )
-        assert verdict.startswith("found, +") == one.found
+        assert verdict == pytest.approx(one.held_out - one.to_beat, abs=1e-6) and (verdict > 0) == one.found
     bear = sum(name is not None for name in names(targets, scores, baseline))
     found = sum(one.found for one in best)
     assert last["words"].startswith(
@@ -131,8 +135,32 @@ def board() -> Board:
 
 def test_boards_are_kept_and_come_back():
     boards = [board(), Board("c", (), 16, 0, 0.5, 2048, ("digit",))]
-    back, characters = from_findings(as_findings(boards, 10_000))
-    assert characters == 10_000 and list(back.values()) == boards and list(back) == ["h", "c"]
+    back = from_findings(as_findings(boards, TEXT))
+    assert back.characters == len(TEXT) and list(back.boards.values()) == boards and list(back.boards) == ["h", "c"]
+    targets = Targets.of(TEXT, [CONCEPTS["vowel"], CONCEPTS["newline"]])
+    baseline = back.baseline("h", targets)
+    assert baseline and (baseline.percentile.tolist(), baseline.margin, baseline.units) == (
+        [0.75, 0.984375],
+        1 / 32,
+        2048,
+    )
+    assert back.baseline("c", targets) is None and back.baseline("z", targets) is None
+    assert back.baseline("h", Targets.of(TEXT[1:], [CONCEPTS["vowel"], CONCEPTS["newline"]])) is None
+
+
+def test_a_kept_board_is_shown_at_once_for_the_last_step_alone(tmp_path: Path, units: Units, folder: Path):
+    shutil.copytree(folder / "rnn", tmp_path / "rnn")
+    info = load(tmp_path / "rnn").info
+    keep_analyses(info.folder, info.sha256, {"units": as_findings([board()], "x" * 10_000)})
+    mine = Units(Store(tmp_path))
+    (only,) = answers(leaderboard(mine, asked("rnn"), lambda: True))
+    assert cells(only)["vowel"][1:8] == [3, "−", 0.9, 0.8125, 0.75, 0.78125, 0.03125]
+    assert cells(only)["newline"][6:8] == [1.015625, 0.99 - 1.015625] and "5 of 16 units" in only["words"]
+    assert answers(one_unit(mine, asked("rnn"), lambda: True))[-1]["unit"] == 3
+    assert len(answers(leaderboard(mine, asked("rnn", 0), lambda: True))) > 2
+    assert len(answers(leaderboard(mine, asked("rnn", text=OWN), lambda: True))) > 2
+    keep_analyses(info.folder, info.sha256, {"units": Findings({"characters_read": -1})})
+    assert len(answers(leaderboard(Units(Store(tmp_path)), asked("rnn"), lambda: True))) > 2
 
 
 @pytest.mark.parametrize(
@@ -146,7 +174,7 @@ def test_boards_are_kept_and_come_back():
     ],
 )
 def test_boards_that_cannot_be_are_refused(table: str, column: str, value: Any):
-    kept = as_findings([board()], 10_000)
+    kept = as_findings([board()], TEXT)
     kept.tables[table][column][0] = value  # pyright: ignore[reportIndexIssue]
     with pytest.raises(ValueError, match=r"unit 16 of h|0 to|-1e\+09 to 1|unit 3 of x|1 to 4096"):
         from_findings(kept)
@@ -168,6 +196,24 @@ def test_one_unit_is_shown_with_the_values_a_reader_finds(units: Units, folder: 
     assert min(span["peak"] for span in last["least"]) == pytest.approx(values.min())
     (bars,) = last["light"]["data"]
     assert sum(bars["y"]) == 1500 and last["scale"]["low"] == -last["scale"]["high"]
+
+
+@pytest.mark.parametrize(("name", "gates"), [("gru", "rz"), ("lstm", "ifo")])
+def test_the_gates_are_counted_character_by_character(units: Units, folder: Path, name: str, gates: str):
+    first, last = answers(gates_panel.gates(units, asked(name, text=OWN), lambda: True))
+    checkpoint = load(folder / name)
+    activations = checkpoint.model.decoder().read(checkpoint.vocab.encode(OWN)).activations
+    points = [trace for trace in last["light"]["data"] if trace["mode"] == "markers"]
+    assert first["busy"] and [trace["name"] for trace in points] == list(gates)
+    for gate, trace in zip(gates, points, strict=True):
+        assert trace["x"] == [sum(v < 0.1 for v in unit) / 1500 for unit in activations[gate].T]
+        assert trace["y"] == [sum(v > 0.9 for v in unit) / 1500 for unit in activations[gate].T]
+    assert f"shut {np.mean(points[0]['x']):.0%} and open {np.mean(points[0]['y']):.0%} of the time" in last["words"]
+
+
+def test_what_has_no_gates_says_so(units: Units):
+    (only,) = answers(gates_panel.gates(units, asked("rnn"), lambda: True))
+    assert only["words"].startswith("A vanilla cell has no gates") and only["light"] is None
 
 
 def test_another_model_s_unit_is_its_kin(units: Units):

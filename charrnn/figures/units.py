@@ -1,6 +1,6 @@
 """What one unit says, as a histogram; how long gates stand open or shut, unit by unit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from charrnn.figures.palette import Palette
 
 BINS = 48
 MARGIN = {"l": 54, "r": 10, "t": 10, "b": 42}
-PANELS = 3  # side by side, where there is room
+MOSTLY = 0.9  # of the time
 
 
 def unit_histogram(
@@ -120,13 +120,14 @@ def saturation_figure(gates: Sequence[Saturation], palette: Palette, width: int 
     return figure
 
 
-def saturation_words(gates: Sequence[Saturation]) -> str:
+def saturation_words(gates: Sequence[Saturation], named: Callable[[str], str] = str) -> str:
     """The panels in a sentence each."""
     told = []
     for gate in gates:
-        settled = int(((gate.shut > 0.9) | (gate.open > 0.9)).sum())
+        settled = int(((gate.shut > MOSTLY) | (gate.open > MOSTLY)).sum())
+        name = named(gate.gate)
         told.append(
-            f"{gate.gate}: shut {gate.shut.mean():.0%} and open {gate.open.mean():.0%} of the time on average; "
-            f"{settled} of {len(gate.shut)} units are one of both more than nine times in ten."
+            f"{name[0].upper()}{name[1:]}: shut {gate.shut.mean():.0%} and open {gate.open.mean():.0%} of the time; "
+            f"{settled} of {len(gate.shut)} units are always the one or always the other, nine times in ten."
         )
     return " ".join(told)

@@ -1,6 +1,6 @@
 """What a unit means: scored against concepts on text it was not chosen on, and against networks that learnt nothing."""
 
-from charrnn.neurons.board import Board, as_findings, from_findings
+from charrnn.neurons.board import Board, Kept, as_findings, boards, from_findings, sha256_of
 from charrnn.neurons.concepts import BANK, LABELS, VALUES, Concept
 from charrnn.neurons.naming import Baseline, Best, Scores, Targets, best_units, names, score
 from charrnn.neurons.pattern import LONGEST_PATTERN, PatternError, covered_by
@@ -18,6 +18,7 @@ __all__ = [
     "Best",
     "Board",
     "Concept",
+    "Kept",
     "PatternError",
     "Saturation",
     "Scores",
@@ -26,10 +27,12 @@ __all__ = [
     "activations",
     "as_findings",
     "best_units",
+    "boards",
     "covered_by",
     "from_findings",
     "names",
     "read",
     "score",
+    "sha256_of",
     "top_spans",
 ]

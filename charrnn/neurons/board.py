@@ -1,10 +1,15 @@
 """The leaderboard of one kind of unit: its best unit for each concept, and how such boards are kept."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from charrnn.findings import Findings, FindingsError
-from charrnn.neurons.naming import Baseline, Best, Scores, Targets, best_units, names
+from charrnn.networks import Network
+from charrnn.neurons.naming import Baseline, Best, Scores, Targets, best_units, names, score
+from charrnn.neurons.reading import read
 
 MOST_UNITS, LONGEST_NAME = 4096, 40
 
@@ -29,11 +34,33 @@ class Board:
         return cls(view, best, units, len(bear), baseline.margin, baseline.units, targets.rare)
 
 
-def as_findings(boards: Sequence[Board], characters: int) -> Findings:
+def boards(model: Network, untrained: Iterable[Network], targets: Targets, ids: Sequence[int]) -> list[Board]:
+    """A board for everything a model has to show, against networks of its form that learnt nothing; ids of the text."""
+    trained = _all_scores(model, targets, ids)
+    others = [_all_scores(other, targets, ids) for other in untrained]
+    return [
+        Board.of(view, targets, scores, Baseline.of([other[view] for other in others]))
+        for view, scores in trained.items()
+    ]
+
+
+def _all_scores(model: Network, targets: Targets, ids: Sequence[int]) -> dict[str, Scores]:
+    reader = model.decoder()
+    views = tuple(reader.read(ids[:1]).activations)
+    pieces = list(read(reader, ids, views))
+    return {view: score(targets, np.concatenate([piece[view] for piece in pieces])) for view in views}
+
+
+def sha256_of(text: str) -> str:
+    """By which a text is known again."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def as_findings(boards: Sequence[Board], text: str) -> Findings:
     """Boards of one text, in the form in which they are kept beside a checkpoint."""
     rows = [(board.view, best) for board in boards for best in board.best]
     return Findings(
-        {"characters_read": characters},
+        {"characters_read": len(text), "text_sha256": sha256_of(text)},
         {
             "views": {
                 "view": [board.view for board in boards],
@@ -56,8 +83,26 @@ def as_findings(boards: Sequence[Board], characters: int) -> Findings:
     )
 
 
-def from_findings(kept: Findings) -> tuple[dict[str, Board], int]:
-    """The boards by view, and how many characters were read for them. Raises FindingsError for what cannot be any."""
+@dataclass(frozen=True)
+class Kept:
+    """Boards by view, and the text that was read for them."""
+
+    boards: Mapping[str, Board]
+    characters: int
+    text_sha256: str
+
+    def baseline(self, view: str, targets: Targets) -> Baseline | None:
+        """What untrained units reached, where it was this text and these concepts."""
+        board = self.boards.get(view)
+        if board is None or self.text_sha256 != sha256_of(targets.text):
+            return None
+        if tuple(best.concept for best in board.best) != targets.names:
+            return None
+        return Baseline(np.array([best.percentile for best in board.best]), board.margin, board.untrained_units)
+
+
+def from_findings(kept: Findings) -> Kept:
+    """What was kept as `as_findings` says. Raises FindingsError for what cannot be that."""
     rare = tuple(_names(kept, "rare", "concept"))
     boards = {}
     for view, *facts in zip(
@@ -85,7 +130,7 @@ def from_findings(kept: Findings) -> tuple[dict[str, Board], int]:
         way = 1 if direction >= 0 else -1
         best = Best(concept, int(unit), way, train, held_out, percentile, percentile + board.margin)
         boards[view] = replace(board, best=(*board.best, best))
-    return boards, int(kept.number("characters_read", 1, 1e9))
+    return Kept(boards, int(kept.number("characters_read", 1, 1e9)), kept.text("text_sha256"))
 
 
 def _names(kept: Findings, table: str, column: str) -> list[str]:

@@ -1,6 +1,6 @@
-"""The tab Neurons: what a unit means, where it says it, how gates stand, and what happens when one is held."""
+"""The tab Neurons: what a unit means, where it says it, what happens when one is held, how gates stand."""
 
-from charrnn.ui import clamp_part, exercises, unit_board, unit_panel
+from charrnn.ui import clamp_part, exercises, gates_panel, unit_board, unit_panel
 from charrnn.ui.store import Store
 from charrnn.ui.units import Units
 
@@ -11,4 +11,5 @@ def build(store: Store) -> None:
     unit_board.build(units)
     unit_panel.build(units)
     clamp_part.build(store)
+    gates_panel.build(units)
     exercises.build(store)

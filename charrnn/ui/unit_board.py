@@ -20,17 +20,7 @@ from charrnn.ui.units import OvertakenError, Units, Wanted, in_words, kept_board
 
 LONGEST_READ = 10_000  # characters
 MEANING = {concept.name: concept.meaning for concept in BANK}
-TITLES = (
-    "concept",
-    "what it is",
-    "best unit",
-    "more of it is",
-    "first half",
-    "held out",
-    "untrained",
-    "to beat",
-    "verdict",
-)
+TITLES = ("concept", "what it is", "best unit", "sign", "first half", "held out", "untrained", "to beat", "verdict")
 PATTERN = "your pattern"
 
 
@@ -173,21 +163,23 @@ def table(board: Board, pattern: str = "") -> Table:
     """The leaderboard: those found first, by how much they beat what untrained units reach."""
 
     def row(best: Best) -> list[Cell]:
-        more = "more" if best.direction > 0 else "less"
         goes = Go(f"unit {best.unit}", lab_map.NEURONS, part="#cr-unit", unit=(board.view, best.unit))
         above = best.held_out - best.to_beat
         return [
             Cell(best.concept),
             Cell(pattern if best.concept == PATTERN else MEANING.get(best.concept, "")),
             Cell("", best.unit, go=(goes,)),
-            Cell(f"{more} of it"),
+            Cell("+" if best.direction > 0 else "−"),
             number(best.train),
             number(best.held_out),
             number(best.percentile),
             number(best.to_beat) if best.to_beat < 1 else Cell("> 1", best.to_beat),
-            Cell(f"found, +{above:.3f}" if best.found else "none found"),
+            Cell(f"found, +{above:.3f}" if best.found else "none found", above),
         ]
 
     rows = sorted(board.best, key=lambda best: (best.concept != PATTERN, not best.found, best.to_beat - best.held_out))
-    caption = f"The best unit of the {in_words(board.view)} for each concept: AUC, of positions R²"
+    caption = (
+        f"The best unit of the {in_words(board.view)} for each concept: AUC, of positions and of the line R². "
+        "Sign −: the less the unit says, the more of the concept."
+    )
     return Table(caption, TITLES, [row(best) for best in rows], [i for i, best in enumerate(rows) if not best.found])

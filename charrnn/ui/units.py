@@ -1,15 +1,14 @@
 """What the tab Neurons knows of a model's units: what they say while a text is read, and what untrained ones reach."""
 
-import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 
 import numpy as np
 
 from charrnn.findings import FindingsError
-from charrnn.neurons import Baseline, Board, Scores, Targets, from_findings, read, score
+from charrnn.neurons import Baseline, Board, Kept, Scores, Targets, from_findings, read, score, sha256_of
 from charrnn.training import untrained
 from charrnn.ui.store import Reader, Store
 
@@ -42,10 +41,6 @@ def views_told(reader: Reader) -> list[dict[str, str]]:
     return [{"name": name, "title": in_words(name)} for name in reader.names]
 
 
-def digest_of(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
 class Units:
     """Readings and baselines of one running app; the last few are kept."""
 
@@ -57,7 +52,7 @@ class Units:
 
     def values(self, reader: Reader, view: str, text: str, wanted: Wanted) -> np.ndarray:
         """What the units say after each character of a text, (N, U). Raises OvertakenError."""
-        key = (reader.info.sha256, reader.checkpoint.step, view, digest_of(text))
+        key = (reader.info.sha256, reader.checkpoint.step, view, sha256_of(text))
         with self.busy:
             if key not in self._kept:
                 self._kept[key] = _read(reader.decoder, reader.vocab.encode(text), view, wanted)
@@ -68,13 +63,14 @@ class Units:
 
     def scores(self, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Scores:
         """Every unit against every concept. Raises OvertakenError."""
-        key = ("unit scores", reader.info.sha256, reader.checkpoint.step, view, targets.names, digest_of(targets.text))
+        key = ("unit scores", reader.info.sha256, reader.checkpoint.step, view, targets.names, sha256_of(targets.text))
         return self.store.worked_out(key, lambda: score(targets, self.values(reader, view, targets.text, wanted)))
 
     def baseline(self, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Iterator[str | Baseline]:
         """What untrained units reach: what is being done, then the baseline. Raises OvertakenError."""
-        key = ("untrained units", *_form(reader), view, targets.names, digest_of(targets.text))
-        known = self.store.known(key)
+        key = ("untrained units", *_form(reader), view, targets.names, sha256_of(targets.text))
+        kept = kept_of(reader)
+        known = self.store.known(key) or (kept.baseline(view, targets) if kept else None)
         if known is None:
             scores = []
             for values in self._untrained(reader, view, targets.text, wanted):
@@ -87,7 +83,7 @@ class Units:
 
     def _untrained(self, reader: Reader, view: str, text: str, wanted: Wanted) -> Iterator[str | np.ndarray]:
         """What the units of untrained networks say while they read, and before each what is being done."""
-        key = (*_form(reader), view, digest_of(text))
+        key = (*_form(reader), view, sha256_of(text))
         if self._last is not None and self._last[0] == key:
             yield from self._last[1]
             return
@@ -122,13 +118,16 @@ def _read(decoder, ids: list[int], view: str, wanted: Wanted) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def kept_boards(reader: Reader) -> dict[str, Board]:
-    """The boards that are kept beside a checkpoint, by view; none for another step than its last, or broken ones."""
-    info = reader.info
-    section = info.analyses.sections.get("units")
-    if section is None or reader.checkpoint.step != info.saved_steps[-1]:
-        return {}
+def kept_of(reader: Reader) -> Kept | None:
+    """What is kept beside a checkpoint; None where nothing is, or what is broken."""
+    section = reader.info.analyses.sections.get("units")
     try:
-        return from_findings(section)[0]
+        return None if section is None else from_findings(section)
     except FindingsError:
-        return {}
+        return None
+
+
+def kept_boards(reader: Reader) -> Mapping[str, Board]:
+    """The boards that are kept, by view; none for another step than the last."""
+    kept = kept_of(reader)
+    return kept.boards if kept and reader.checkpoint.step == reader.info.saved_steps[-1] else {}

@@ -1,0 +1,60 @@
+"""Neurons, gates: how much of the time each unit's gates stand open or shut."""
+
+from collections.abc import Iterator
+
+import gradio as gr
+import numpy as np
+
+from charrnn.neurons import GATES, Saturation, read, sha256_of
+from charrnn.ui.assets import view
+from charrnn.ui.gradients_tab import LONGEST_TEXT
+from charrnn.ui.plot_view.plot_view import answer, answering
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Reader
+from charrnn.ui.unit_board import passage
+from charrnn.ui.units import OvertakenError, Units, Wanted, in_words
+
+
+def build(units: Units) -> None:
+    """Lay out the part and let it answer."""
+    with gr.Column(elem_classes="cr-part", elem_id="cr-gates"):
+        shown = view("neurons_view/gates", "cr-view")
+        answering(shown, lambda question, wanted: gates(units, question, wanted))
+
+
+def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
+    """The gates of the model in the picker on a text. Raises ValueError."""
+    reader = units.store.reader(question.choice.name, question.choice.step)
+    if reader.info.cell not in GATES:
+        without = "MiniGPT has" if reader.info.cell == "minigpt" else "A vanilla cell has"
+        yield answer(question.number, f"{without} no gates: choose a GRU or an LSTM in the picker.", part=1)
+        return
+    text, what, note = passage(units.store, reader, question.text("text", LONGEST_TEXT))
+    if not text:
+        raise ValueError("the model knows no character of this text: give another")
+    yield answer(question.number, f"Reading {len(text):,} characters …", busy=True)
+    key = ("gates", reader.info.sha256, reader.checkpoint.step, sha256_of(text))
+    try:
+        told = units.store.worked_out(key, lambda: saturations(units, reader, text, wanted))
+    except OvertakenError:
+        return
+
+    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+
+    light, dark = (
+        figures.saturation_figure(told, palette, question.width).to_json() or ""
+        for palette in (figures.LIGHT, figures.DARK)
+    )
+    words = f"{figures.saturation_words(told, in_words)} Over {len(text):,} characters of {what}. {note}".rstrip()
+    yield answer(question.number, words, 1, light, dark)
+
+
+def saturations(units: Units, reader: Reader, text: str, wanted: Wanted) -> list[Saturation]:
+    """Of each gate. Raises OvertakenError."""
+    names, pieces = GATES[reader.info.cell], []
+    with units.busy:
+        for piece in read(reader.decoder, reader.vocab.encode(text), names):
+            if not wanted():
+                raise OvertakenError
+            pieces.append(piece)
+    return [Saturation.of(name, np.concatenate([piece[name] for piece in pieces])) for name in names]

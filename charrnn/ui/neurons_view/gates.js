@@ -1,0 +1,22 @@
+// How gates stand: a figure that follows the picker and the tab's own text.
+
+import { asking } from "../asking.js";
+import { page } from "../page.js";
+import { figureIn } from "../plot_view/figure.js";
+
+/** Set up the view; returns what takes the server's answers. */
+export function mount({ element, send }) {
+  const say = (words) => (element.querySelector(".cr-plot-words").textContent = words);
+  const request = () => ({ form: { text: page.neuronText ?? "" } });
+  const view = asking({ element, send, request, asked: () => say("Reading …") });
+  const showFigure = figureIn(element.querySelector(".cr-plot"), say);
+  for (const event of ["neuron-text", "measuring"]) page.on(event, view.ask);
+
+  return (value) => {
+    const answer = view.answered(value);
+    if (!answer) return;
+    say(answer.words);
+    element.classList.toggle("cr-busy", !!answer.busy);
+    if (!answer.busy) showFigure(answer);
+  };
+}
