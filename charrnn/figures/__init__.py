@@ -6,7 +6,22 @@ No figure has a legend, a title or a background: the page around it says what it
 
 from charrnn.figures.delta_bits import delta_bits_figure, delta_bits_words, signed
 from charrnn.figures.gradient_flow import FLOOR, Curve, context_of, gradient_flow_figure, gradient_flow_words
+from charrnn.figures.knob import (
+    Cloud,
+    Turned,
+    eigenvalue_figure,
+    eigenvalue_words,
+    product_norms_figure,
+    product_norms_words,
+)
 from charrnn.figures.memory import MemoryCurve, memory_figure, memory_words
+from charrnn.figures.over_training import (
+    NormRun,
+    grad_norms_figure,
+    grad_norms_words,
+    steps_figure,
+    steps_words,
+)
 from charrnn.figures.palette import DARK, LIGHT, Palette, Stroke, strokes
 from charrnn.figures.profile import (
     against_length_figure,
@@ -25,26 +40,37 @@ __all__ = [
     "PARTS",
     "SPANS",
     "UNITS",
+    "Cloud",
     "Curve",
     "MemoryCurve",
+    "NormRun",
     "Palette",
     "Run",
     "Stroke",
+    "Turned",
     "against_length_figure",
     "against_length_words",
     "context_of",
     "delta_bits_figure",
     "delta_bits_words",
+    "eigenvalue_figure",
+    "eigenvalue_words",
+    "grad_norms_figure",
+    "grad_norms_words",
     "gradient_flow_figure",
     "gradient_flow_words",
     "memory_figure",
     "memory_words",
+    "product_norms_figure",
+    "product_norms_words",
     "profile_figure",
     "profile_height",
     "profile_words",
     "saturation_figure",
     "saturation_words",
     "signed",
+    "steps_figure",
+    "steps_words",
     "strokes",
     "training_curves_figure",
     "training_curves_words",

@@ -4,7 +4,7 @@ from charrnn.gradient_flow.connectivity import character_distance, connectivity
 from charrnn.gradient_flow.curve import GradientFlow, first_crossing, gradient_flow, gradient_norms, tail_slope
 from charrnn.gradient_flow.knob import KNOB, scaled
 from charrnn.gradient_flow.lyapunov import Lyapunov, lyapunov
-from charrnn.gradient_flow.products import ProductNorms, product_norms
+from charrnn.gradient_flow.products import ProductNorms, growing_product_norms, product_norms
 from charrnn.gradient_flow.spectrum import Spectrum, spectra
 from charrnn.gradient_flow.steps import step_jacobians
 
@@ -19,6 +19,7 @@ __all__ = [
     "first_crossing",
     "gradient_flow",
     "gradient_norms",
+    "growing_product_norms",
     "lyapunov",
     "product_norms",
     "scaled",

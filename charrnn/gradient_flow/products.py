@@ -5,7 +5,7 @@ The product of step Jacobians over k steps, P_k = J_T … J_{T−k+1}: how much 
 Pascanu et al. 2013.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,11 +40,21 @@ def product_norms(model: Network, ids: Sequence[int], max_lag: int = 128, positi
     ids: max_lag + 2 characters at least; the positions are spread evenly over them. Raises ValueError for a shorter
     text and for a model that carries no state.
     """
+    *_, measured = growing_product_norms(model, ids, max_lag, positions)
+    return measured
+
+
+def growing_product_norms(
+    model: Network, ids: Sequence[int], max_lag: int = 128, positions: int = POSITIONS
+) -> Iterator[ProductNorms]:
+    """The same as far as it is measured, one lag more each time: who waits no longer need not take the last."""
     steps, at = Steps(model, torch.as_tensor(ids)), spread(ids, max_lag, positions)
-    lags = spaced_lags(max_lag)
-    norms = largest_singular_values(steps, at, lags).numpy()  # (L, P)
-    low, median, high = np.quantile(norms, [0.1, 0.5, 0.9], axis=1)
-    return ProductNorms(np.array(lags), median, low, high, product_bound(model, np.array(lags)), len(at))
+    lags, norms = spaced_lags(max_lag), []
+    for i, lag in enumerate(lags):
+        norms.append(largest_singular_values(steps, at, [lag])[0].numpy())
+        low, median, high = np.quantile(np.stack(norms), [0.1, 0.5, 0.9], axis=1)
+        seen = np.array(lags[: i + 1])
+        yield ProductNorms(seen, median, low, high, product_bound(model, seen), len(at))
 
 
 def product_bound(model: Network, lags: np.ndarray) -> np.ndarray | None:

@@ -7,7 +7,18 @@ from weakref import WeakValueDictionary
 
 import gradio as gr
 
-from charrnn.ui import api, compare_tab, gradients_tab, hood_tab, lab_map, memory_part, neurons_tab, write_tab
+from charrnn.ui import (
+    api,
+    compare_tab,
+    gradients_tab,
+    hood_tab,
+    knob_part,
+    lab_map,
+    memory_part,
+    neurons_tab,
+    over_training,
+    write_tab,
+)
 from charrnn.ui.assets import read, routes
 from charrnn.ui.control_view.control_view import control_view, offer
 from charrnn.ui.lecture_view.lecture_view import arrival, lecture_view, opened, walking
@@ -59,7 +70,9 @@ def build_demo(store: Store) -> gr.Blocks:
                     view = write_tab.build(store, state, controls)
                 with gr.Tab(lab_map.GRADIENTS, elem_id="cr-tab-gradients"):
                     gradients_tab.build(store)
+                    knob_part.build(store)
                     memory_part.build(store)
+                    over_training.build(store)
                 with gr.Tab(lab_map.NEURONS, elem_id="cr-tab-neurons"):
                     neurons_tab.build(store)
                 with gr.Tab(lab_map.COMPARE, elem_id="cr-tab-compare"):

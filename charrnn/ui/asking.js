@@ -5,12 +5,15 @@ import { page } from "./page.js";
 const WIDER = 1.12; // a figure that much wider or narrower places its names anew
 
 /**
+ * `lazily`: only where the view is on the screen, or nearly; else whenever its tab is open.
+ *
  * Returns {ask, answered}: `ask` sends what `request` says, now or when the view is next in sight; `answered` reads an
  * answer, null where a newer question is on its way.
  */
-export function asking({ element, send, request, asked = () => {} }) {
+export function asking({ element, send, request, asked = () => {}, lazily = false }) {
   let number = 0;
   let due = true;
+  let near = !lazily;
   let asWide = 0;
   let timer = null;
 
@@ -18,7 +21,7 @@ export function asking({ element, send, request, asked = () => {} }) {
 
   function ask() {
     due = true;
-    if (!element.clientWidth) return;
+    if (!element.clientWidth || !near) return;
     due = false;
     asWide = measured();
     number += 1;
@@ -36,6 +39,14 @@ export function asking({ element, send, request, asked = () => {} }) {
       timer = setTimeout(ask, 250);
     }
   }).observe(element);
+
+  if (lazily) {
+    const watch = (entries) => {
+      near = entries.at(-1).isIntersecting;
+      if (due) ask();
+    };
+    new IntersectionObserver(watch, { rootMargin: "300px" }).observe(element);
+  }
 
   return {
     ask,

@@ -91,7 +91,7 @@ def test_a_script_that_does_not_load_is_said_in_its_place(page: Page, app: str):
     page.route("**/plot.js", lambda route: route.abort())
     page.goto(app)
     page.get_by_role("tab", name="Gradients").click()
-    expect(page.get_by_text("could not be loaded")).to_be_visible()
+    expect(page.get_by_text("could not be loaded").first).to_be_visible()
 
 
 def test_who_wants_no_motion_sees_none(browser: Browser, app: str):

@@ -56,6 +56,8 @@ export function mount({ element, send }) {
     };
   }
 
+  page.request = request; // what other views write, where they write the same
+
   /** Send a click with its number: one that waits in the queue can be overtaken, and then no longer counts. */
   function click(name) {
     send(name, { ...request(), click: (page.clicks += 1) });

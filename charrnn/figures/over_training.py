@@ -1,0 +1,127 @@
+"""Over training: the gradient against the lag at every saved step, and its norm at every step of a training run."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from charrnn.figures import labels
+from charrnn.figures.axes import LOG_TICKS, NARROW, axis, frame, name_beside, words
+from charrnn.figures.gradient_flow import Curve, Flow, gradient_flow_figure
+from charrnn.figures.labels import Area
+from charrnn.figures.palette import Palette, Stroke
+
+HEIGHT = 300  # pixels
+MARGIN = {"l": 62, "r": 30, "t": 14, "b": 48}
+DASHES = ("1px,4px", "2px,3px", "4px,3px", "7px,3px", "11px,3px")  # the longer, the later
+
+
+def steps_figure(flows: Mapping[int, Flow], colour: str, palette: Palette, width: int = 900) -> go.Figure:
+    """The curve of one model at each of its saved steps, from faint and dotted to full; of the last also its band."""
+    curves = [
+        Curve(f"step {step}", flow, _stroke(i, len(flows), colour, palette))
+        for i, (step, flow) in enumerate(flows.items())
+    ]
+    return gradient_flow_figure(curves, palette, width, picked=curves[-1])
+
+
+def steps_words(title: str, flows: Mapping[int, Flow]) -> str:
+    """The figure in a sentence: the half-life at every saved step."""
+    told = [
+        f"{'never' if flow.half_life_chars is None else f'{flow.half_life_chars:.1f}'} at step {step}"
+        for step, flow in flows.items()
+    ]
+    return f"{title}: the half-life in characters is {', '.join(told)}."
+
+
+def _stroke(i: int, count: int, colour: str, palette: Palette) -> Stroke:
+    """Of the i-th of so many moments: from the quiet colour of words to the model's own."""
+    share = 1.0 if count < 2 else i / (count - 1)
+    dash = "solid" if i == count - 1 else DASHES[min(len(DASHES) - 1, round(share * len(DASHES)))]
+    return Stroke(_mixed(palette.quiet, colour, share), dash)
+
+
+def _mixed(one: str, other: str, share: float) -> str:
+    """Two colours #rrggbb, so much of the second."""
+    parts = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in (one, other)]
+    mixed = [round(a + share * (b - a)) for a, b in zip(*parts, strict=True)]
+    return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+# ------------------------------------------------------------------------------------------------ norms while learning
+
+
+@dataclass(frozen=True)
+class NormRun:
+    """One training run: the largest gradient norm before clipping in each `every` of its steps."""
+
+    title: str
+    norms: Sequence[float]
+    every: int
+    clipped: bool
+
+
+def grad_norms_figure(runs: Sequence[NormRun], threshold: float, palette: Palette, width: int = 900) -> go.Figure:
+    """Gradient norms along training, clipped runs as broad lines, unclipped ones thin and dashed on top of them."""
+    figure = go.Figure()
+    most = max((len(run.norms) * run.every for run in runs), default=1)
+    values = [norm for run in runs for norm in run.norms if norm > 0]
+    limits = math.log10(min([*values, threshold])) - 0.1, math.log10(max([*values, threshold])) + 0.25
+    colours = {title: palette.models[i] for i, title in enumerate(dict.fromkeys(run.title for run in runs))}
+    area = Area(width - MARGIN["l"] - MARGIN["r"], HEIGHT - MARGIN["t"] - MARGIN["b"], (0, most), limits)
+    for run in sorted(runs, key=lambda run: not run.clipped):
+        alone = sum(other.title == run.title for other in runs) == 1
+        colour = colours[run.title] if run.clipped or alone else palette.ink
+        ink = {"color": colour, "width": 5 if run.clipped else 1.6}
+        name = f"{run.title}, {'clipped' if run.clipped else 'not clipped'}"
+        figure.add_scatter(
+            x=_steps(run),
+            y=list(run.norms),
+            mode="lines",
+            name=name,
+            line=ink | {"dash": "solid" if run.clipped else "5px,4px"},
+            opacity=0.55 if run.clipped else 1,
+            hovertemplate=name + ", step %{x}: %{y:.3g}<extra></extra>",
+        )
+    line = {"color": palette.orange, "width": 1.4}
+    figure.add_shape(type="line", x0=0, x1=most, y0=threshold, y1=threshold, line=line, layer="below")
+    figure.add_annotation(
+        x=most,
+        y=math.log10(threshold),
+        text=f"clipped above {threshold:g}",
+        xanchor="right",
+        yanchor="bottom",
+        showarrow=False,
+        **words(palette.orange, palette),
+    )
+    pixels = [area.pixels(np.array(_steps(run)), np.log10(run.norms)) for run in runs if run.title in colours]
+    named = {run.title: line for run, line in zip(runs, pixels, strict=True)}
+    boxes = [labels.box_of([title]) for title in named]
+    spots = labels.beside_curves(list(named.values()), boxes, np.empty((0, 2)), area)
+    for title, spot, box in zip(named, spots, boxes, strict=True):
+        name_beside(figure, f"<b>{title}</b>", spot, box, area, colours[title], palette)
+    across = axis(palette, "training step", range=[0, most], showgrid=False, nticks=5 if width < NARROW else 11)
+    up: dict[str, Any] = axis(palette, "gradient norm", range=list(limits), **LOG_TICKS)
+    frame(figure, palette, MARGIN, xaxis=across, yaxis=up, height=HEIGHT)
+    return figure
+
+
+def grad_norms_words(runs: Sequence[NormRun], threshold: float) -> str:
+    """The figure in a sentence for each pair of runs."""
+    told = []
+    for title in dict.fromkeys(run.title for run in runs):
+        pair = [run for run in runs if run.title == title]
+        largest = max(max(run.norms) for run in pair)
+        said = f"{title}: the largest norm is {largest:.2f}"
+        if len(pair) > 1:
+            same = list(pair[0].norms) == list(pair[1].norms)
+            said += ", clipped and unclipped are the same run" if same else ", clipped and unclipped part"
+        told.append(said + (f"; nothing reaches {threshold:g}." if largest < threshold else "."))
+    return " ".join(told)
+
+
+def _steps(run: NormRun) -> list[int]:
+    return [(i + 1) * run.every for i in range(len(run.norms))]

@@ -1,0 +1,339 @@
+"""Gradients, the knob: the model in the picker with W_hh × g; its gradient, its steps and its text together."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import gradio as gr
+
+from charrnn.gradient_flow import (
+    KNOB,
+    GradientFlow,
+    Lyapunov,
+    ProductNorms,
+    Spectrum,
+    gradient_flow,
+    growing_product_norms,
+    lyapunov,
+    scaled,
+    spectra,
+)
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ui import wishes
+from charrnn.ui.assets import view
+from charrnn.ui.delta_bits import OvertakenError
+from charrnn.ui.draft import parted
+from charrnn.ui.example import PROMPT, SEED
+from charrnn.ui.gradients_tab import FAR_BACK, LONGEST_TEXT, MAX_LAG, POSITIONS, measured, text_for
+from charrnn.ui.plot_view.plot_view import answer, answering
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Reader, Store
+from charrnn.ui.table_view.table_view import Cell, Table, number
+from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_PROMPT
+
+AT_FIRST = 1.4
+CHARACTERS = 200
+POSITIONS_OF_PRODUCTS = 32  # each costs some four times a position of the curve, at every lag
+SETTINGS = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+CANDIDATE = {"rnn": "h", "gru": "n", "lstm": "g"}  # the gate whose eigenvalues are shown at first
+
+
+def build(store: Store) -> None:
+    """Lay out the part and let it answer; one measurement at a time, so that nobody measures what another just did."""
+    measuring = Lock()
+    with gr.Column(elem_classes="cr-part", elem_id="cr-knob"):
+        shown = view("knob_view/knob", "cr-view")
+        answering(shown, lambda question, wanted: turns(store, question, wanted, measuring))
+
+
+# ------------------------------------------------------------------------------------------------ what is measured
+
+
+@dataclass
+class Turn:
+    """One position of the knob of one model, and what was found there so far."""
+
+    reader: Reader
+    g: float
+    spectra: tuple[Spectrum, ...] = ()
+    text: str = ""
+    flow: GradientFlow | None = None
+    norms: ProductNorms | None = None
+    exponent: Lyapunov | None = None
+
+    @property
+    def title(self) -> str:
+        return f"× {self.g:.2f}" if self.g != 1 else "× 1"
+
+    @property
+    def model(self) -> Any:
+        return scaled(self.reader.checkpoint.model, self.g)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the page wants to see turned, on which text, and what is to be written."""
+
+    question: Question
+    turned: tuple[Turn, ...]  # as trained, and turned; one where the knob stands at 1
+    text: str
+    what: str
+    prompt: str
+    settings: SamplingSettings
+    seed: int
+
+    @property
+    def gate(self) -> str:
+        """The gate whose eigenvalues are shown. Raises ValueError."""
+        gates = [spectrum.gate for spectrum in self.turned[0].spectra]
+        asked = self.question.form.get("gate")
+        first = CANDIDATE[self.turned[0].reader.info.cell]
+        return asked if asked in gates else first
+
+
+def asked_for(store: Store, question: Question) -> Asked:
+    """What the form asks for. Raises ValueError."""
+    form = question.form
+    g = wishes.number("knob", form.get("knob", AT_FIRST), *KNOB)
+    settings = wishes.sampling(**{name: form.get(name, value) for name, value in SETTINGS.items()})
+    prompt = wishes.text("prompt", form.get("prompt", PROMPT), LONGEST_PROMPT)
+    seed = wishes.whole("seed", form.get("seed", SEED), 0, LARGEST_EXACT)
+    reader = store.reader(question.choice.name, question.choice.step)
+    scaled(reader.checkpoint.model, g)  # refuses what has no W_hh, before anything is measured
+    own_text = question.text("text", LONGEST_TEXT)
+    text, what = text_for(store, reader, own_text)
+    turned = tuple(Turn(reader, each) for each in dict.fromkeys((1.0, g)))
+    return Asked(question, turned, text, what, reader.vocab.drop_unknown(prompt)[0], settings, seed)
+
+
+def turns(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:
+    """
+    The answers to a question: eigenvalues and text at once, then the gradient, then the exponents, then the products.
+
+    Raises ValueError, too, for a model without recurrent weights.
+    """
+    asked = asked_for(store, question)
+    work = Work(store, asked, wanted)
+    stages = (
+        ("its eigenvalues and its text", work.weights_and_text),
+        ("its gradient", work.gradient),
+        ("its Lyapunov exponent", work.exponents),
+        ("the product of its steps", work.products),
+    )
+    try:
+        for part, (name, stage) in enumerate(stages):
+            yield told(asked, part, f"Measuring {name} …")
+            with measuring:
+                if not wanted():
+                    return
+                stage()
+    except OvertakenError:
+        return
+    if wanted():
+        yield told(asked, len(stages))
+
+
+@dataclass
+class Work:
+    """What is to be found out about the positions of the knob, each thing once for all visitors."""
+
+    store: Store
+    asked: Asked
+    wanted: Callable[[], bool]
+    _digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._digest = hashlib.sha256(self.asked.text.encode("utf-8")).hexdigest()
+
+    def weights_and_text(self) -> None:
+        """The spectra of W_hh, and what the model writes."""
+        asked = self.asked
+        for turn in self.asked.turned:
+            turn.spectra = self._once(turn, "spectra", lambda turn=turn: spectra(turn.model), of_text=False)
+            decoder = turn.reader.decoder if turn.g == 1 else turn.model.decoder()
+            beginning = decoder.prefill(turn.reader.vocab.encode(asked.prompt))
+            steps = generate(decoder, beginning, CHARACTERS, asked.settings, Dice(asked.seed))
+            turn.text = turn.reader.vocab.decode([step.id for step in steps])
+
+    def gradient(self) -> None:
+        """The gradient flow; as trained it is the curve at the top of the tab."""
+        own = self.asked.question.text("text", LONGEST_TEXT)
+        for turn in self.asked.turned:
+            if turn.g == 1:
+                turn.flow = measured(self.store, turn.reader, own)[0]
+            else:
+                turn.flow = self._once(
+                    turn, "flow", lambda turn=turn: gradient_flow(turn.model, self._ids(turn), MAX_LAG, POSITIONS)
+                )
+
+    def exponents(self) -> None:
+        """The first Lyapunov exponent; None where the text is too short for an error."""
+        for turn in reversed(self.asked.turned):
+            self._go_on()
+            try:
+                turn.exponent = self._once(turn, "lyapunov", lambda turn=turn: lyapunov(turn.model, self._ids(turn)))
+            except ValueError:
+                turn.exponent = None
+
+    def products(self) -> None:
+        """The largest singular values of the products, the turned ones first."""
+        for turn in reversed(self.asked.turned):
+            turn.norms = self._once(turn, "products", lambda turn=turn: self._products(turn))
+
+    def _products(self, turn: Turn) -> ProductNorms:
+        *_, measured = (
+            self._going_on(norms)
+            for norms in growing_product_norms(turn.model, self._ids(turn), MAX_LAG, POSITIONS_OF_PRODUCTS)
+        )
+        return measured
+
+    def _going_on(self, norms: ProductNorms) -> ProductNorms:
+        self._go_on()
+        return norms
+
+    def _go_on(self) -> None:
+        if not self.wanted():
+            raise OvertakenError
+
+    def _ids(self, turn: Turn) -> list[int]:
+        return turn.reader.vocab.encode(self.asked.text)
+
+    def _once(self, turn: Turn, what: str, work: Callable[[], Any], of_text: bool = True) -> Any:
+        info = turn.reader.info
+        key = ("knob", what, info.sha256, turn.reader.checkpoint.step, turn.g, self._digest if of_text else "")
+        return self.store.worked_out(key, work)
+
+
+# ------------------------------------------------------------------------------------------------ what the view shows
+
+
+def told(asked: Asked, part: int, busy: str = "") -> str:
+    """One value of the view: whatever is known by now."""
+    turned = asked.turned
+    figures_told: dict[str, Any] = {}
+    if turned[0].spectra:
+        figures_told["cloud"] = _figure(asked, _cloud)
+    if all(turn.flow for turn in turned):
+        figures_told["curve"] = _figure(asked, _curve)
+    if all(turn.norms for turn in turned):
+        figures_told["product"] = _figure(asked, _product)
+    texts = [turn.text for turn in turned]
+    at = parted(texts[0], texts[-1]) if len(texts) > 1 and texts[0] != texts[-1] else None
+    return answer(
+        asked.question.number,
+        " ".join(filter(None, [in_words(asked), busy])),
+        part,
+        busy=bool(busy),
+        knob=turned[-1].g,
+        title=turned[0].reader.title,
+        figures=figures_told,
+        gates=[spectrum.gate for spectrum in turned[0].spectra],
+        gate=asked.gate if turned[0].spectra else "",
+        prompt=asked.prompt,
+        texts=texts if texts[0] else None,
+        titles=[turn.title for turn in turned],
+        parting=None if at is None else {"at": at},
+        table=_table(asked).told() if turned[0].spectra else None,
+    )
+
+
+def in_words(asked: Asked) -> str:
+    """What the knob did, in a sentence or two."""
+    one, turn = asked.turned[0], asked.turned[-1]
+    if one.flow is None or turn.flow is None:
+        return ""
+    beside = turn is not one
+    said = f"{one.reader.title}, W_hh {turn.title}: the gradient {_half(turn.flow)}"
+    said += f" ({one.title}: {_half(one.flow)})." if beside else "."
+    if turn.exponent is not None:
+        said += f" First Lyapunov exponent {_exponent(turn.exponent)} nats a character"
+        said += f" ({one.title}: {_exponent(one.exponent)})." if beside and one.exponent else "."
+    return f"{said} Measured at {turn.flow.positions} positions of {asked.what}."
+
+
+def _half(flow: GradientFlow) -> str:
+    half = flow.half_life_chars
+    return "never halves" if half is None else f"has halved after {half:.1f} characters"
+
+
+def _exponent(found: Lyapunov | None) -> str:
+    return "–" if found is None else f"{found.exponents[0]:+.3f} ± {found.errors[0]:.3f}".replace("-", "−")
+
+
+def _figure(asked: Asked, made: Callable[[Asked, Any], tuple[Any, str]]) -> dict[str, str]:
+    """A figure for light and for dark, as Plotly's JSON, and in words."""
+    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+
+    light, words = made(asked, figures.LIGHT)
+    dark, _ = made(asked, figures.DARK)
+    return {"light": light.to_json(), "dark": dark.to_json(), "words": words}
+
+
+def _colours(asked: Asked, palette: Any) -> list[tuple[Turn, str]]:
+    """As trained blue, turned orange; alone as trained."""
+    return list(zip(asked.turned, (palette.blue, palette.orange), strict=False))
+
+
+def _curve(asked: Asked, palette: Any) -> tuple[Any, str]:
+    from charrnn import figures
+
+    curves = [
+        figures.Curve(turn.title, turn.flow, figures.Stroke(colour, "solid"))
+        for turn, colour in _colours(asked, palette)
+        if turn.flow
+    ]
+    drawn = figures.gradient_flow_figure(curves, palette, asked.question.width, picked=curves[-1])
+    return drawn, figures.gradient_flow_words(curves, [asked.what] * len(curves))
+
+
+def _product(asked: Asked, palette: Any) -> tuple[Any, str]:
+    from charrnn import figures
+
+    turned = [
+        figures.Turned(turn.title, colour, turn.norms, turn.flow)
+        for turn, colour in _colours(asked, palette)
+        if turn.norms and turn.flow
+    ]
+    return figures.product_norms_figure(turned, palette, asked.question.width), figures.product_norms_words(turned)
+
+
+def _cloud(asked: Asked, palette: Any) -> tuple[Any, str]:
+    from charrnn import figures
+
+    gate = asked.gate
+    clouds = [
+        figures.Cloud(turn.title, colour, spectrum.eigenvalues)
+        for turn, colour in _colours(asked, palette)
+        for spectrum in turn.spectra
+        if spectrum.gate == gate
+    ]
+    return figures.eigenvalue_figure(clouds, palette), figures.eigenvalue_words(clouds)
+
+
+def _table(asked: Asked) -> Table:
+    """Every number of the part, as trained and turned."""
+
+    def row(title: str, value: Callable[[Turn], Cell]) -> list[Cell]:
+        return [Cell(title), *(value(turn) for turn in asked.turned)]
+
+    def of_flow(read: Callable[[GradientFlow], float | None], form: str, missing: str) -> Callable[[Turn], Cell]:
+        return lambda turn: Cell("…") if turn.flow is None else number(read(turn.flow), form, missing)
+
+    rows = [
+        row("half-life, characters", of_flow(lambda flow: flow.half_life_chars, "{:.1f}", "never")),
+        row("1 % left at", of_flow(lambda flow: flow.horizon_chars, "{:.1f}", f"> {MAX_LAG}")),
+        row(f"left at k = {FAR_BACK}", of_flow(lambda flow: float(flow.median[FAR_BACK]), "{:.1e}", "")),
+        row("first Lyapunov exponent ± SE", lambda turn: Cell(_exponent(turn.exponent))),
+    ]
+    for i, spectrum in enumerate(asked.turned[0].spectra):
+        of = "W_hh" if len(asked.turned[0].spectra) == 1 else f"gate {spectrum.gate}"
+        rows.append(row(f"{of}: ρ", lambda turn, i=i: number(turn.spectra[i].radius, "{:.2f}")))
+        rows.append(row(f"{of}: σ_max", lambda turn, i=i: number(turn.spectra[i].norm, "{:.2f}")))
+    return Table(
+        "The same in numbers; ρ: largest |λ|, σ_max: largest singular value",
+        ["", *(turn.title for turn in asked.turned)],
+        rows,
+        sortable=False,
+    )

@@ -1,0 +1,126 @@
+"""Gradients, over training: the curve of the model in the picker at every saved step, and what clipping did."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import gradio as gr
+
+from charrnn.gradient_flow import GradientFlow
+from charrnn.ui.compare_tab import STUDY
+from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
+from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
+from charrnn.ui.table_view.table_view import Cell, Table, number
+
+THRESHOLD = 5.0  # the lab sheet's
+TITLES = ("training step", "half-life", "1 % left at", "loss, nats")
+
+
+def build(store: Store, study: Path = STUDY) -> None:
+    """Lay out the two figures and let them answer."""
+    measuring = Lock()
+    with gr.Column(elem_classes="cr-part", elem_id="cr-over-training"):
+        shown = plot_view("knob_view/over_training")
+        answering(shown, lambda question, wanted: saved_steps(store, question, wanted, measuring))
+    with gr.Column(elem_classes="cr-part", elem_id="cr-clipping"):
+        shown = plot_view("knob_view/clipping")
+        answering(shown, lambda question, wanted: clipping(question, study))
+
+
+# ------------------------------------------------------------------------------------------------ every saved step
+
+
+def saved_steps(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:
+    """The answers to a question, each with the curve of one saved step more. Raises ValueError."""
+    reader = store.reader(question.choice.name, question.choice.step)
+    info, own = reader.info, question.text("text", LONGEST_TEXT)
+    if len(info.saved_steps) < 2:
+        kept = [store.reader(one.name).title for one in store.infos() if len(one.saved_steps) > 1]
+        others = f": choose {', '.join(kept)}" if kept else ""
+        raise ValueError(f"of the training of {reader.title} only the end is kept{others}")
+    flows: dict[int, GradientFlow] = {}
+    what = ""
+    for part, step in enumerate(info.saved_steps):
+        yield _told(store, question, flows, what, part, f"Measuring step {step} …")
+        with measuring:
+            if not wanted():
+                return
+            flows[step], what = measured(store, store.reader(info.name, step), own)
+    yield _told(store, question, flows, what, len(flows))
+
+
+def _told(
+    store: Store, question: Question, flows: dict[int, GradientFlow], what: str, part: int, busy: str = ""
+) -> str:
+    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+
+    if not flows:
+        return answer(question.number, busy, part, busy=True)
+    reader = store.reader(question.choice.name, question.choice.step)
+    themes = {}
+    for theme, palette in (("light", figures.LIGHT), ("dark", figures.DARK)):
+        colour = figures.strokes([info.name for info in store.infos()], palette)[reader.info.name].colour
+        themes[theme] = figures.steps_figure(flows, colour, palette, question.width).to_json() or ""
+    measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {what}."
+    said = " ".join(filter(None, [figures.steps_words(reader.title, flows), measured_at, busy]))
+    losses = {point.step: point.val_loss_nats for point in reader.info.history}
+    rows = [
+        [
+            number(step, "{}"),
+            number(flow.half_life_chars, "{:.1f}", "never"),
+            number(flow.horizon_chars, "{:.1f}", f"> {flow.lags[-1]}"),
+            number(losses.get(step)),
+        ]
+        for step, flow in flows.items()
+    ]
+    table = Table("The same in numbers, in characters; the loss is that of validation", TITLES, rows, sortable=False)
+    return answer(question.number, said, part, busy=bool(busy), table=table.told(), **themes)
+
+
+# ------------------------------------------------------------------------------------------------ clipping
+
+
+def clipping(question: Question, study: Path) -> Iterator[str]:
+    """The norms of the study's runs. Raises ValueError where there is none."""
+    from charrnn import figures
+
+    runs = norm_runs(study)
+    light, dark = (
+        figures.grad_norms_figure(runs, THRESHOLD, palette, question.width).to_json() or ""
+        for palette in (figures.LIGHT, figures.DARK)
+    )
+    rows = [
+        [
+            Cell(f"{run.title}, {'clipped' if run.clipped else 'not clipped'}"),
+            number(max(run.norms), "{:.2f}"),
+            number(run.norms[-1], "{:.2f}"),
+        ]
+        for run in runs
+    ]
+    table = Table("The same in numbers", ("run", "largest norm", "norm at the end"), rows, sortable=False)
+    said = figures.grad_norms_words(runs, THRESHOLD)
+    yield answer(question.number, said, light=light, dark=dark, table=table.told())
+
+
+def norm_runs(study: Path) -> list[Any]:
+    """The vanilla net's runs with clipping and without, and the ReLU net's without. Raises ValueError."""
+    from charrnn import figures
+
+    try:
+        found = json.loads(study.read_text(encoding="utf-8"))
+        rows = [*found["clipping"]["rows"], *(row for row in found["relu"]["rows"] if row["activation"] == "relu")]
+        return [
+            figures.NormRun(
+                f"{row.get('activation', 'tanh')}, learning rate {row['learning_rate']:g}",
+                row["curve"]["grad_norm_max"],
+                row["curve"]["every"],
+                row["max_grad_norm"] > 0,
+            )
+            for row in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ValueError("no runs are recorded here: scripts/study.py clipping makes them") from None

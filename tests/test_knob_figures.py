@@ -1,0 +1,126 @@
+"""The figures of the knob and of training: what is drawn is what was measured, and the words say the same."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.figures import (
+    DARK,
+    LIGHT,
+    Cloud,
+    NormRun,
+    Turned,
+    eigenvalue_figure,
+    eigenvalue_words,
+    grad_norms_figure,
+    grad_norms_words,
+    product_norms_figure,
+    product_norms_words,
+    steps_figure,
+    steps_words,
+)
+from tests.test_figures import BOTH, decay, texts, trace
+
+LAGS = np.array([1, 2, 4, 8, 64, 128])
+
+
+@dataclass
+class Norms:
+    lags: np.ndarray
+    median: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    bound: np.ndarray | None
+
+
+def stretched(rate: float, bound: float | None = None) -> Norms:
+    median = 3 * rate ** LAGS.astype(float)
+    return Norms(LAGS, median, median / 2, median * 2, None if bound is None else bound ** LAGS.astype(float))
+
+
+@BOTH
+def test_the_product_its_band_its_bound_and_the_gradient_are_drawn_as_measured(palette):
+    one = Turned("× 1", palette.blue, stretched(0.9, 6.0), decay(0.85))
+    turned = Turned("× 1.40", palette.orange, stretched(1.02, 8.4), decay(0.99))
+    figure: Any = product_norms_figure([one, turned], palette)
+    for each in (one, turned):
+        assert np.allclose(trace(figure, each.title).y, each.norms.median)
+        assert np.allclose(trace(figure, f"{each.title}, gradient").y, each.flow.median)
+        assert each.norms.bound is not None
+        assert np.allclose(trace(figure, f"{each.title}, bound").y, np.minimum(each.norms.bound, 1e100))
+        assert trace(figure, each.title).line.color == each.colour
+    bands = [drawn for drawn in figure.data if drawn.fill]
+    assert [max(band.y) for band in bands] == pytest.approx([one.norms.high.max(), turned.norms.high.max()])
+    bottom, top = figure.layout.yaxis.range
+    assert top < math.log10(8.4**128) and top > math.log10(turned.norms.high.max())  # the bound leaves the figure
+    assert bottom <= math.log10(one.norms.median.min())
+    assert [text for text in texts(figure) if "×" in text] == ["<b>× 1</b>", "<b>× 1.40</b>"]
+    assert texts(figure).count("bound") == texts(figure).count("gradient") == 2
+
+
+def test_without_a_bound_none_is_drawn_and_none_is_told():
+    turned = [Turned("× 1", LIGHT.blue, stretched(0.9), decay(0.85))]
+    assert "bound" not in texts(product_norms_figure(turned, LIGHT))
+    said = product_norms_words(turned)
+    assert said == f"× 1: 128 steps stretch a vector by {3 * 0.9**128:.0e} at most."
+    bounded = product_norms_words([Turned("× 1", LIGHT.blue, stretched(0.9, 6.0), decay(0.85))])
+    assert "one step by 2.70" in bounded and "(σ_max W_hh)^128 would allow 4e+99" in bounded
+
+
+def test_a_product_of_zero_leaves_a_gap():
+    norms = stretched(0.5)
+    norms.median = norms.low = norms.high = np.where(LAGS < 64, norms.median, 0.0)
+    figure: Any = product_norms_figure([Turned("× 1", LIGHT.blue, norms, decay(0.4))], LIGHT, 360)
+    drawn = trace(figure, "× 1").y
+    assert np.isnan(drawn[4:]).all() and np.allclose(drawn[:4], norms.median[:4])
+
+
+@BOTH
+def test_eigenvalues_are_points_beside_the_unit_circle_on_axes_of_one_scale(palette):
+    values = np.array([3 + 0j, 0.5 + 0.5j, 0.5 - 0.5j, -0.2 + 0j])
+    clouds = [Cloud("× 1", palette.blue, values), Cloud("× 0.70", palette.orange, 0.7 * values)]
+    figure: Any = eigenvalue_figure(clouds, palette)
+    for cloud in clouds:
+        points = trace(figure, cloud.title)
+        assert np.allclose(np.array(points.x) + 1j * np.array(points.y), cloud.eigenvalues)
+    (circle,) = figure.layout.shapes
+    assert (circle.type, circle.x0, circle.x1, circle.y0, circle.y1) == ("circle", -1, 1, -1, 1)
+    assert figure.layout.yaxis.scaleanchor == "x"
+    assert figure.layout.xaxis.range == figure.layout.yaxis.range and figure.layout.xaxis.range[1] > 3
+    assert "● × 1  ρ 3.00" in texts(figure) and "◇ × 0.70  ρ 2.10" in texts(figure)
+    assert eigenvalue_words(clouds[:1]) == (
+        "× 1: the largest of 4 eigenvalues has modulus 3.00; 1 lie outside the unit circle."
+    )
+
+
+def test_saved_steps_go_from_the_quiet_colour_to_the_model_s_own():
+    flows = {0: decay(0.9), 100: decay(0.6), 2000: decay(0.8)}
+    figure: Any = steps_figure(flows, "#0b6e99", LIGHT)
+    assert trace(figure, "step 0").line.color == LIGHT.quiet
+    assert (trace(figure, "step 2000").line.color, trace(figure, "step 2000").line.dash) == ("#0b6e99", "solid")
+    (band,) = [drawn for drawn in figure.data if drawn.fill]
+    assert max(y for x, y in zip(band.x, band.y, strict=True) if x == 5) == pytest.approx(flows[2000].high[5])
+    halves = [math.log(0.5) / math.log(rate) for rate in (0.9, 0.6, 0.8)]
+    told = ", ".join(f"{half:.1f} at step {step}" for half, step in zip(halves, flows, strict=True))
+    assert steps_words("GRU", flows) == f"GRU: the half-life in characters is {told}."
+    assert "never at step 0" in steps_words("GRU", {0: decay(1.1)})
+
+
+@pytest.mark.parametrize("width", [360, 900])
+def test_norms_with_clipping_and_without_lie_on_each_other_where_they_are_the_same(width):
+    norms = [2.0, 0.5, 0.4]
+    runs = [NormRun("tanh", norms, 20, False), NormRun("tanh", norms, 20, True), NormRun("relu", [9.0, 1], 20, False)]
+    figure: Any = grad_norms_figure(runs, 5.0, DARK, width)
+    clipped, bare, alone = (trace(figure, name) for name in ("tanh, clipped", "tanh, not clipped", "relu, not clipped"))
+    assert list(clipped.x) == [20, 40, 60] and list(clipped.y) == list(bare.y) == norms
+    assert clipped.line.width > bare.line.width and bare.line.dash != "solid"
+    assert alone.line.color == DARK.models[1] != bare.line.color
+    (line,) = figure.layout.shapes
+    assert line.y0 == line.y1 == 5.0 and "clipped above 5" in texts(figure)
+    assert 10 ** figure.layout.yaxis.range[1] > 9
+    said = grad_norms_words(runs, 5.0)
+    assert said.startswith("tanh: the largest norm is 2.00, clipped and unclipped are the same run; nothing reaches 5.")
+    assert said.endswith("relu: the largest norm is 9.00.")

@@ -1,0 +1,261 @@
+"""Gradients, the knob and the saved steps: what is told is what the scaled network does, measured a second way."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from charrnn.checkpoint import load
+from charrnn.gradient_flow import gradient_flow, lyapunov, product_norms, scaled
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ui import knob_part, over_training
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
+from charrnn.ui.wishes import Choice
+from scripts.bench_page import running_app
+from tests.trained import TEXT, train_all
+from tests.ui.conftest import open_page
+
+OWN = TEXT[200:800]
+PATIENCE = 120_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_all(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(autouse=True)
+def no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
+
+
+@pytest.fixture
+def store(folder: Path) -> Store:
+    return Store(folder)
+
+
+def turned(store: Store, name: str, wanted: Callable[[], bool] = lambda: True, **form: Any) -> list[dict[str, Any]]:
+    question = Question(choice=Choice(name, None), form={"text": OWN, **form})
+    return [json.loads(told) for told in knob_part.turns(store, question, wanted, threading.Lock())]
+
+
+def drawn(told: dict[str, Any], figure: str, theme: str = "light") -> dict[str, Any]:
+    """The traces of a figure by name."""
+    return {trace.get("name"): trace for trace in json.loads(told["figures"][figure][theme])["data"]}
+
+
+def values(packed: Any) -> np.ndarray:
+    """A list, or an array as Plotly packs it."""
+    import base64
+
+    if isinstance(packed, dict):
+        return np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
+    return np.array([np.nan if value is None else value for value in packed])
+
+
+def written(folder: Path, name: str, g: float, prompt: str, settings: SamplingSettings, seed: int) -> str:
+    """The same model by its own file, turned by hand."""
+    checkpoint = load(folder / name)
+    checkpoint.model.state_dict()["cell.W_hh.weight"].mul_(g)
+    decoder = checkpoint.model.decoder()
+    beginning = decoder.prefill(checkpoint.vocab.encode(prompt))
+    return checkpoint.vocab.decode([step.id for step in generate(decoder, beginning, 200, settings, Dice(seed))])
+
+
+@pytest.mark.parametrize(("name", "gate", "rows"), [("rnn", "h", slice(0, 16)), ("gru", "z", slice(16, 32))])
+def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(store, folder, name, gate, rows):
+    told = turned(store, name, knob=0.7, gate=gate, temperature=0.5, seed=3, prompt="JULIET:\n")[-1]
+    checkpoint = load(folder / name)
+    model, ids = checkpoint.model, checkpoint.vocab.encode(OWN)
+    for title, g in (("× 1", 1.0), ("× 0.70", 0.7)):
+        flow, norms = gradient_flow(scaled(model, g), ids), product_norms(scaled(model, g), ids, positions=32)
+        line = values(drawn(told, "curve")[title]["y"])
+        assert np.allclose(line[flow.median >= 1e-12], flow.median[flow.median >= 1e-12], rtol=1e-9)
+        assert np.allclose(values(drawn(told, "product")[title]["y"]), norms.median, rtol=1e-9)
+        cloud = drawn(told, "cloud")[title]
+        W = g * model.state_dict()["cell.W_hh.weight"].double().numpy()[rows]
+        found = values(cloud["x"]) + 1j * values(cloud["y"])
+        assert np.allclose(np.poly(found), np.poly(W), rtol=1e-5, atol=1e-9)
+        exponent = lyapunov(scaled(model, g), ids)
+        cells = {row["cells"][0]["text"]: row["cells"][1:] for row in told["table"]["rows"]}
+        column = told["titles"].index(title)
+        said = f"{exponent.exponents[0]:+.3f} ± {exponent.errors[0]:.3f}".replace("-", "−")
+        assert cells["first Lyapunov exponent ± SE"][column]["text"] == said and said in told["words"]
+        of = "W_hh" if name == "rnn" else "gate z"
+        assert cells[f"{of}: ρ"][column]["text"] == f"{abs(np.linalg.eigvals(W)).max():.2f}"
+        assert cells[f"{of}: σ_max"][column]["text"] == f"{np.linalg.svd(W)[1][0]:.2f}"
+    pair = [written(folder, name, g, "JULIET:\n", SamplingSettings(0.5), 3) for g in (1.0, 0.7)]
+    assert told["texts"] == pair and told["prompt"] == "JULIET:\n"
+    assert told["parting"] is not None
+    at = told["parting"]["at"]
+    assert pair[0][:at] == pair[1][:at] and pair[0][at] != pair[1][at]
+    assert told["gates"] == (["h"] if name == "rnn" else ["r", "z", "n"]) and told["gate"] == gate
+
+
+def test_text_and_eigenvalues_come_first_and_a_second_visitor_waits_for_nothing(store, monkeypatch):
+    told = turned(store, "lstm", knob=1.3)
+    known = [sorted(each["figures"]) for each in told]
+    assert known == [[], ["cloud"], ["cloud", "curve"], ["cloud", "curve"], ["cloud", "curve", "product"]]
+    assert [each["busy"] for each in told] == [True] * 4 + [False]
+    assert told[1]["texts"] == told[-1]["texts"] and len(told[1]["texts"][0]) == 200
+    for name in ("gradient_flow", "growing_product_norms", "lyapunov"):
+        monkeypatch.setattr(knob_part, name, None)
+    assert turned(store, "lstm", knob=1.3)[-1] == told[-1]
+    assert set(drawn(told[-1], "product")) == {None, "× 1", "× 1.30", "× 1, gradient", "× 1.30, gradient"}  # no bound
+
+
+def test_as_trained_there_is_one_of_everything(store):
+    told = turned(store, "rnn", knob=1.0)[-1]
+    assert told["titles"] == ["× 1"] and told["parting"] is None
+    assert set(drawn(told, "cloud")) == {"× 1"} and len(told["table"]["columns"]) == 2
+
+
+def test_who_turns_on_stops_the_measurement_before(store):
+    asked = iter([True] * 5)
+    assert len(turned(store, "rnn", wanted=lambda: next(asked, False), knob=0.55)) == 4  # in the middle of the product
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "reason"),
+    [
+        ("minigpt", {}, "MiniGPT has no recurrent weights"),
+        ("rnn", {"knob": 3}, "knob is 3: give 0.5 to 1.6"),
+        ("rnn", {"knob": float("nan")}, "knob is nan"),
+        ("rnn", {"text": "night"}, "at least 130"),
+        ("rnn", {"temperature": "hot"}, "temperature is 'hot'"),
+        ("rnn", {"prompt": "a" * 1001}, "at most 1000"),
+    ],
+)
+def test_what_cannot_be_turned_is_said(store, name, form, reason):
+    with pytest.raises(ValueError, match=reason):
+        turned(store, name, **form)
+
+
+def test_a_text_too_short_for_an_error_has_no_exponent(store):
+    told = turned(store, "rnn", text=TEXT[:150])[-1]
+    assert "Lyapunov" not in told["words"] and "at 21 positions" in told["words"] and "product" in told["figures"]
+
+
+# ------------------------------------------------------------------ over training
+
+
+def test_every_saved_step_has_its_curve(store, folder):
+    question = Question(choice=Choice("gru", None), form={"text": OWN})
+    told = [json.loads(each) for each in over_training.saved_steps(store, question, lambda: True, threading.Lock())]
+    steps = store.reader("gru").info.saved_steps
+    assert len(told) == len(steps) + 1 and len(steps) > 2 and not told[-1]["busy"]
+    lines = {trace.get("name"): trace for trace in told[-1]["light"]["data"]}
+    for step in steps:
+        checkpoint = load(folder / "gru", step)
+        flow = gradient_flow(checkpoint.model, checkpoint.vocab.encode(OWN))
+        line = values(lines[f"step {step}"]["y"])
+        assert np.allclose(line[flow.median >= 1e-12], flow.median[flow.median >= 1e-12], rtol=1e-9)
+    with pytest.raises(ValueError, match="only the end is kept: choose Vanilla RNN, GRU, LSTM, MiniGPT"):
+        list(over_training.saved_steps(store, Question(choice=Choice("rnn-layernorm", None)), bool, threading.Lock()))
+
+
+def test_the_study_s_norms_are_drawn_and_without_a_study_it_is_said(tmp_path):
+    (told,) = over_training.clipping(Question(), over_training.STUDY)
+    rows = json.loads(over_training.STUDY.read_text(encoding="utf-8"))["clipping"]["rows"]
+    lines = {trace.get("name"): trace for trace in json.loads(told)["light"]["data"]}
+    for row in rows:
+        name = f"tanh, learning rate {row['learning_rate']:g}, {'' if row['max_grad_norm'] else 'not '}clipped"
+        assert values(lines[name]["y"]).tolist() == row["curve"]["grad_norm_max"]
+    for broken in ("{}", "[]", "no json"):
+        (tmp_path / "study.json").write_text(broken)
+        with pytest.raises(ValueError, match="no runs are recorded here"):
+            list(over_training.clipping(Question(), tmp_path / "study.json"))
+
+
+# ------------------------------------------------------------------ in a browser
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """One page for all of them, opened by a link at 0.7."""
+    with running_app(str(folder), CHARRNN_CACHE=str(tmp_path_factory.mktemp("app")), HF_HUB_OFFLINE="1") as address:
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        yield open_page(context, address + "?tab=gradients&model=gru&knob=0.7&seed=5")
+        context.close()
+
+
+def at_rest(page: Page, title: str) -> None:
+    part = page.locator("#cr-knob")
+    part.scroll_into_view_if_needed()
+    expect(part.locator(".cr-plot-words").first).to_contain_text(title, timeout=PATIENCE)
+    page.wait_for_function("!document.querySelector('#cr-knob .cr-busy')", timeout=PATIENCE)
+
+
+def names(page: Page, figure: str) -> list[str]:
+    return page.evaluate(f"document.querySelector('[data-figure={figure}]').data.map((trace) => trace.name ?? '')")
+
+
+def test_the_knob_is_turned_by_link_and_by_key_and_everything_follows(page: Page, folder: Path):
+    part, slider = page.locator("#cr-knob"), page.locator("#cr-knob-g")
+    at_rest(page, "× 0.70")
+    expect(slider).to_have_value("0.7")
+    expect(slider).to_have_attribute("aria-valuetext", "0.70")
+    assert {"× 1", "× 0.70"} <= set(names(page, "curve")) & set(names(page, "product")) & set(names(page, "cloud"))
+    texts = part.locator(".cr-written")
+    expected = written(folder, "gru", 0.7, "ROMEO:\n", SamplingSettings(0.8), 5)
+    assert texts.nth(1).evaluate("e => e.textContent") == "ROMEO:\n" + expected
+    radius = "document.querySelector('[data-figure=cloud]')._fullData[1]"
+    before = page.evaluate(f"Math.max(...[...{radius}.x].map((x, i) => Math.hypot(x, {radius}.y[i])))")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    at_rest(page, "× 0.75")
+    after = page.evaluate(f"Math.max(...[...{radius}.x].map((x, i) => Math.hypot(x, {radius}.y[i])))")
+    assert after == pytest.approx(before / 0.7 * 0.75)
+    assert page.evaluate("charrnn.knob") == 0.75
+    part.get_by_text("gate r", exact=True).click()
+    page.wait_for_timeout(100)
+    at_rest(page, "× 0.75")
+    W = 0.75 * load(folder / "gru").model.state_dict()["cell.W_hh.weight"].double().numpy()[:16]
+    reach = page.evaluate(f"Math.max(...[...{radius}.x].map((x, i) => Math.hypot(x, {radius}.y[i])))")
+    assert reach == pytest.approx(abs(np.linalg.eigvals(W)).max(), rel=1e-5)
+    part.get_by_role("button", name="As trained").click()
+    at_rest(page, "GRU, W_hh × 1:")
+    expect(texts).to_have_count(1)
+    expect(slider).to_be_focused()
+
+
+def test_another_model_text_or_setting_is_followed_and_minigpt_is_refused(page: Page, folder: Path):
+    page.evaluate("charrnn.knob = 1.6; charrnn.emit('knob')")
+    at_rest(page, "GRU, W_hh × 1.60")
+    page.locator("#cr-model").select_option("rnn")
+    at_rest(page, "Vanilla RNN, W_hh × 1.60")
+    assert {"× 1, bound", "× 1.60, bound"} <= set(names(page, "product"))
+    expect(page.locator("#cr-knob .cr-gates")).to_be_hidden()
+    page.locator("#cr-own-text").fill(OWN)
+    page.get_by_role("button", name="Measure on this text").click()
+    at_rest(page, "positions of your own text")
+    page.locator("#cr-temperature").fill("0.3")
+    expected = written(folder, "rnn", 1.6, "ROMEO:\n", SamplingSettings(0.3), 5)
+    page.wait_for_function(
+        "text => [...document.querySelectorAll('#cr-knob .cr-written')].at(-1)?.textContent === text",
+        arg="ROMEO:\n" + expected,
+        timeout=PATIENCE,
+    )
+    page.locator("#cr-model").select_option("minigpt")
+    expect(page.locator("#cr-knob .cr-plot-words").first).to_contain_text("MiniGPT has no recurrent", timeout=PATIENCE)
+    expect(page.locator("[data-figure=curve]")).to_be_hidden()
+
+
+def test_over_training_follows_the_picker(page: Page):
+    page.locator("#cr-model").select_option("rnn")
+    part = page.locator("#cr-over-training")
+    part.scroll_into_view_if_needed()
+    expect(part.locator(".cr-plot-words")).to_contain_text("Vanilla RNN: the half-life", timeout=PATIENCE)
+    rows = part.locator("tbody tr")
+    expect(rows).to_have_count(3, timeout=PATIENCE)
+    clipping = page.locator("#cr-clipping")
+    clipping.scroll_into_view_if_needed()
+    expect(clipping.locator(".cr-plot-words")).to_contain_text("clipped and unclipped", timeout=PATIENCE)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
