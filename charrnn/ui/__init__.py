@@ -17,6 +17,7 @@ from charrnn.ui import (
     memory_part,
     neurons_tab,
     over_training,
+    where_part,
     write_tab,
 )
 from charrnn.ui.assets import read, routes
@@ -71,6 +72,7 @@ def build_demo(store: Store) -> gr.Blocks:
                 with gr.Tab(lab_map.GRADIENTS, elem_id="cr-tab-gradients"):
                     gradients_tab.build(store)
                     knob_part.build(store)
+                    where_part.build(store)
                     memory_part.build(store)
                     over_training.build(store)
                 with gr.Tab(lab_map.NEURONS, elem_id="cr-tab-neurons"):
