@@ -92,6 +92,20 @@ class MemoryUsed:
     corruption: Corruption
 
 
+def memory_used(
+    model: Network,
+    ids: Sequence[int],
+    seed: int,
+    longest: int = LONGEST,
+    predictions: int = TARGETS,
+    positions: int = POSITIONS,
+) -> MemoryUsed:
+    """Both measurements of a model on a text; what they draw comes from `seed`. Raises ValueError as they do."""
+    rng = torch.Generator().manual_seed(seed)
+    use = context_use(model, ids, rng, longest, predictions)
+    return MemoryUsed(use, corruption(model, ids, rng, positions=positions))
+
+
 def enough(values: np.ndarray, level: float) -> int:
     """The first n = 1, 2, … from which on no value (N,) is above the level; N + 1 where the last one is."""
     above = np.flatnonzero(np.asarray(values) > level)

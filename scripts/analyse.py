@@ -37,7 +37,7 @@ from charrnn import checkpoint
 from charrnn.checkpoint import Checkpoint, keep_analyses
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.findings import Findings
-from charrnn.memory import MemoryUsed, context_use, corruption, memory_findings
+from charrnn.memory import memory_findings, memory_used
 from charrnn.neurons import Targets, as_findings, boards
 from charrnn.surprisal import kind_findings, surprisals
 from charrnn.training import untrained
@@ -56,8 +56,7 @@ def bits(trained: Checkpoint, corpus: Corpus) -> Findings:
 
 def memory(trained: Checkpoint, corpus: Corpus) -> Findings:
     """How much context it uses, and how long a replaced character is felt."""
-    ids, rng = corpus.val_ids.tolist(), torch.Generator().manual_seed(0)
-    return memory_findings(MemoryUsed(context_use(trained.model, ids, rng), corruption(trained.model, ids, rng)))
+    return memory_findings(memory_used(trained.model, corpus.val_ids.tolist(), seed=0))
 
 
 def units(trained: Checkpoint, corpus: Corpus) -> Findings:

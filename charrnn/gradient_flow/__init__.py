@@ -1,6 +1,6 @@
 """How far back the gradient reaches, and why: the curve itself, and the knob that scales the recurrent weights."""
 
-from charrnn.gradient_flow.connectivity import character_distance, connectivity
+from charrnn.gradient_flow.connectivity import character_distance, character_heat, connectivity
 from charrnn.gradient_flow.curve import GradientFlow, first_crossing, gradient_flow, gradient_norms, tail_slope
 from charrnn.gradient_flow.knob import KNOB, scaled
 from charrnn.gradient_flow.lyapunov import Lyapunov, lyapunov
@@ -15,6 +15,7 @@ __all__ = [
     "ProductNorms",
     "Spectrum",
     "character_distance",
+    "character_heat",
     "connectivity",
     "first_crossing",
     "gradient_flow",

@@ -6,11 +6,10 @@ from threading import Lock
 from typing import Any
 
 import gradio as gr
-import torch
 
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.findings import FindingsError
-from charrnn.memory import MemoryUsed, context_use, corruption, memory_of
+from charrnn.memory import MemoryUsed, memory_of, memory_used
 from charrnn.ui.assets import view
 from charrnn.ui.gradients_tab import LONGEST_TEXT, Asked, text_for, to_measure
 from charrnn.ui.messages import dropped_notice
@@ -46,10 +45,8 @@ def kept(info: CheckpointInfo) -> MemoryUsed | None:
 
 def measure(reader: Reader, text: str) -> MemoryUsed:
     """Both measurements of a model on a text, in a size that one can wait for. Raises ValueError."""
-    ids, model, rng = reader.vocab.encode(text), reader.checkpoint.model, torch.Generator().manual_seed(SEED)
     places = REPLACED_OF_WINDOWS if reader.info.cell == "minigpt" else REPLACED
-    use = context_use(model, ids, rng, LONGEST, PREDICTIONS)
-    return MemoryUsed(use, corruption(model, ids, rng, positions=places))
+    return memory_used(reader.checkpoint.model, reader.vocab.encode(text), SEED, LONGEST, PREDICTIONS, places)
 
 
 def memories(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 
 import gradio as gr
-import torch
 
-from charrnn.gradient_flow import character_distance, connectivity
+from charrnn.gradient_flow import character_heat
 from charrnn.ui.assets import view
 from charrnn.ui.gradients_tab import MAX_LAG, text_for
 from charrnn.ui.plot_view.plot_view import answer, answering
@@ -37,13 +36,7 @@ def heats(store: Store, question: Question, wanted: Callable[[], bool], measurin
     """
     readers = sides(store, question)
     text, what, note = passage(store, readers, question)
-    scales = [character_distance(reader.checkpoint.model) for reader in readers]
-    told = {
-        **pickers(store, readers),
-        "text": text,
-        "distances": [float(f"{scale:.3g}") for scale in scales],
-        "lags": MAX_LAG,
-    }
+    told = {**pickers(store, readers), "text": text}
     words = " ".join(filter(None, [f"{len(text)} characters of {what}.", note]))
     cursor = min(max(1, count_of("position", question.form)), len(text) - 1)
     todo = [[cursor], *pieces(len(text), cursor)]
@@ -51,7 +44,7 @@ def heats(store: Store, question: Question, wanted: Callable[[], bool], measurin
         with measuring:
             if not wanted():
                 return
-            heat = [heat_of(store, *each, text, targets) for each in zip(readers, scales, strict=True)]
+            heat = [heat_of(store, reader, text, targets) for reader in readers]
         busy = part < len(todo) - 1
         yield answer(question.number, words, part, busy=busy, targets=targets, heat=heat, **told)
 
@@ -74,19 +67,18 @@ def pieces(length: int, cursor: int) -> list[list[int]]:
     return [near[first : first + PIECE] for first in range(0, len(near), PIECE)]
 
 
-def heat_of(store: Store, reader: Reader, scale: float, text: str, targets: Sequence[int]) -> list[list[int | None]]:
+def heat_of(store: Store, reader: Reader, text: str, targets: Sequence[int]) -> list[list[int | None]]:
     """
     For each target character: what the one before it, two before it, … meant to its logit, in hundredths of a decade.
 
-    A null where that is exactly nothing. Numbers are slopes times the typical distance of two characters' vectors.
+    A null where that is exactly nothing.
     """
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
     key = ("connectivity", reader.info.sha256, reader.checkpoint.step, digest)
     known: dict[int, list[int | None]] = store.worked_out(key, dict)
     missing = [target for target in targets if target not in known]
     if missing:
-        ids, before = torch.tensor(reader.vocab.encode(text)), torch.tensor(missing) - 1
-        norms = connectivity(reader.checkpoint.model, ids, before, MAX_LAG, torch.float32).double().numpy() * scale
-        for target, column in zip(missing, norms.T, strict=True):  # (K + 1,)
+        heat = character_heat(reader.checkpoint.model, reader.vocab.encode(text), missing, MAX_LAG)
+        for target, column in zip(missing, heat.T, strict=True):  # (K + 1,)
             known[target] = [round(100 * math.log10(norm)) if norm > 0 else None for norm in column[:target].tolist()]
     return [known[target] for target in targets]

@@ -71,7 +71,7 @@ def test_what_is_known_is_not_worked_out_again_and_who_moves_on_is_not_kept_wait
         },
     )
     first = answers(store, form)
-    monkeypatch.setattr("charrnn.ui.where_part.connectivity", lambda *_: pytest.fail("it is known"))
+    monkeypatch.setattr("charrnn.ui.where_part.character_heat", lambda *_: pytest.fail("it is known"))
     assert [one["heat"] for one in answers(store, form)] == [one["heat"] for one in first]
     assert first[0]["titles"] == ["A · GRU", "B · LSTM"]
     wanted = iter([True])
