@@ -1,7 +1,7 @@
 """
-Start the lab in the browser: `python app.py`, or `python app.py --checkpoints owner/name` for a model on the Hub.
+Start the lab in the browser: `python app.py`, or `python app.py --checkpoints owner/name` for models on the Hub.
 
-On a Hugging Face Space the same file is run without arguments.
+On a Hugging Face Space the same file is run without arguments; CHARRNN_CHECKPOINTS names its checkpoints.
 """
 
 import argparse
@@ -10,8 +10,13 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from charrnn.hub import Origin
 
 ROOT = Path(__file__).resolve().parent
+VARIABLE = "CHARRNN_CHECKPOINTS"
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -23,7 +28,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     default = os.environ.get("GRADIO_SERVER_PORT", "7860")
     parser.add_argument("--port", type=port, default=default, help="port to listen on, 0 for a free one (%(default)s)")
     parser.add_argument(
-        "--checkpoints", default=str(ROOT / "checkpoints"), help="a folder, or owner/name[@revision] on the Hub"
+        "--checkpoints", help=f"a folder, or owner/name[@revision] on the Hub (${VARIABLE}, else those of the project)"
     )
     return parser.parse_args(arguments)
 
@@ -55,6 +60,21 @@ def fetch_corpus() -> None:
         tiny_shakespeare()
 
 
+def checkpoints(named: str | None) -> "Origin":
+    """
+    Those that were named on the command line, else in the environment, else those of the project.
+
+    A Hub that is away is no reason not to start. Nor is anything wrong with what the environment names: there is nobody
+    at a command line to mend it, and the page says it. Raises HubError.
+    """
+    from charrnn import hub
+
+    bundled, variable = ROOT / "checkpoints", os.environ.get(VARIABLE)
+    if named is None and not variable:
+        return hub.Origin(bundled, str(bundled))
+    return hub.fetch_or(named or variable or "", bundled, always=named is None)
+
+
 def main() -> None:
     """Serve the page until Ctrl-C."""
     arguments = parse()
@@ -66,9 +86,12 @@ def main() -> None:
     from charrnn.ui.store import Store
 
     try:
-        demo = ui.build_demo(Store(hub.resolve(arguments.checkpoints)))
+        origin = checkpoints(arguments.checkpoints)
     except hub.HubError as error:
         sys.exit(_refused(str(error)))
+    if origin.notice:
+        print(f"app.py: {origin.notice}", file=sys.stderr)
+    demo = ui.build_demo(Store(origin.folder, origin))
     if os.environ.get("HF_HUB_OFFLINE", "0") in ("", "0"):
         threading.Thread(target=fetch_corpus, daemon=True).start()
     try:

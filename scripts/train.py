@@ -279,7 +279,8 @@ def train_one(options: argparse.Namespace, name: str, out: Path, corpus: Corpus)
         print(error, file=sys.stderr)
         return 2
     try:
-        stopped = train(training, out, options.save_every)
+        with checkpoint.held(out):
+            stopped = train(training, out, options.save_every)
     except DivergedError as error:
         print(f"{error}; {last_good(out)}", file=sys.stderr)
         return 1
@@ -307,7 +308,8 @@ def push(folder: Path, repository: str) -> int:
     from charrnn import hub  # the Hub's client is not needed to train
 
     try:
-        print(hub.push(folder, repository).url)
+        pushed = hub.push(folder, repository, say=lambda line: print(line, file=sys.stderr))
+        print(f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}")
     except hub.HubError as error:
         again = hub.retry_line(folder, repository)
         print(f"{error}\nthe checkpoint is safe in {folder}; try again with:\n{again}", file=sys.stderr)

@@ -39,11 +39,15 @@ for name, *arguments in json.loads(sys.argv[1]):
             outcome = vars(hub.push(Path(arguments[0]), arguments[1], **options, say=said.append)) | {"said": said}
         elif name == "push_space":
             outcome = vars(hub.push_space(Path(arguments[0]), *arguments[1:], say=said.append))
+        elif name == "fetch_or":
+            origin = hub.fetch_or(arguments[0], Path(arguments[1]), always=arguments[2])
+            outcome = {"folder": str(origin.folder), "commit": origin.commit, "notice": origin.notice}
         else:
-            folder = hub.resolve(arguments[0])
-            outcome = {"folder": str(folder), "commit": hub.commit_of(folder)}
+            origin = hub.fetch(arguments[0])
+            outcome = {"folder": str(origin.folder), "commit": origin.commit, "notice": origin.notice}
+            assert origin.commit == hub.commit_of(origin.folder) and origin.folder == hub.resolve(arguments[0])
     except hub.HubError as error:
-        outcome = {"error": str(error)}
+        outcome = {"error": str(error), "kind": error.kind, "to_visitor": error.to_visitor}
     print(json.dumps(outcome))
 """
 
@@ -69,7 +73,7 @@ class Server:
     def call(self, *calls: list, **environment: str) -> list[dict[str, Any]]:
         """
         What each call gave, one after the other in one client process: ["push", folder, repo_id, flags],
-        ["push_space", root, repo_id, checkpoints], ["resolve", source].
+        ["push_space", root, repo_id, checkpoints], ["resolve", source], ["fetch_or", source, bundled, always].
 
         ["fail", {route: [status, error code, message, headers, times]}] makes routes fail from there on, gives nothing.
         """
@@ -98,8 +102,11 @@ class Server:
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """What the server itself says to someone with the token."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.address + path, data, {"Authorization": f"Bearer {TOKEN}"})
+        return self.post(path, None if body is None else json.dumps(body).encode())
+
+    def post(self, path: str, body: bytes | None) -> Any:
+        """The same with a body that is not one piece of JSON."""
+        request = urllib.request.Request(self.address + path, body, {"Authorization": f"Bearer {TOKEN}"})
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
@@ -123,8 +130,7 @@ def commit_files(server: Server, repo_id: str, files: dict[str, bytes]) -> None:
     commit = "\n".join(map(json.dumps, lines)).encode()
     bodies = {"repos/create": json.dumps({"name": name, "organization": organization}).encode()}
     for route, body in (bodies | {f"models/{repo_id}/commit/main": commit}).items():
-        request = urllib.request.Request(f"{server.address}/api/{route}", body, {"Authorization": f"Bearer {TOKEN}"})
-        urllib.request.urlopen(request).close()
+        server.post(f"/api/{route}", body)
 
 
 RNN = {"cell": "rnn", "hidden_dim": 4}

@@ -179,7 +179,9 @@ class Hub(BaseHTTPRequestHandler):
 
     def info(self, repo_id: str, revision: str | None) -> None:
         oid, files = self.commit_of(repo_id, revision or "main")
-        siblings = [{"rfilename": path} for path in sorted(files)]
+        siblings = [
+            {"rfilename": path, "size": self.entry(path, content)["size"]} for path, content in sorted(files.items())
+        ]
         private = self.repositories[repo_id].private
         whole = {
             "id": repo_id.removeprefix("spaces/"),
@@ -199,7 +201,7 @@ class Hub(BaseHTTPRequestHandler):
             sha256 = content[4:].decode()
             size = self.sizes[sha256]
             lfs = {"oid": sha256, "size": size, "pointerSize": 130}
-            xet_hash = self.xet.hashes()[sha256]
+            xet_hash = self.xet.hashes().get(sha256)
             return {"type": "file", "path": path, "size": size, "oid": "0" * 40, "lfs": lfs, "xetHash": xet_hash}
         return {"type": "file", "path": path, "size": len(content), "oid": _git_sha1(content)}
 

@@ -136,18 +136,6 @@ def test_a_repository_without_a_checkpoint_is_refused(server):
     assert "no model.safetensors" in outcome["error"]
 
 
-def test_a_dead_hub_serves_from_the_cache_and_refuses_a_push(server, folder):
-    pushed, found = server.call(["push", str(folder), "me/tiny"], ["resolve", "me/tiny"])
-    server.kill()
-    cached, unknown, push = server.call(
-        ["resolve", "me/tiny"], ["resolve", "me/none"], ["push", str(folder), "me/tiny"]
-    )
-    assert cached == found and cached["commit"] == pushed["commit"]
-    assert "cannot be reached" in unknown["error"] and "cannot be reached" in push["error"]
-    (offline,) = server.call(["resolve", "me/tiny"], HF_HUB_OFFLINE="1")
-    assert offline == found
-
-
 def test_a_local_folder_is_itself_and_has_no_commit(folder):
     assert hub.resolve(str(folder)) == folder
     assert hub.commit_of(folder) is None

@@ -17,11 +17,13 @@ from charrnn.checkpoint.folder import (
     save,
     save_run,
 )
-from charrnn.checkpoint.safe_file import CheckpointError, at_home
+from charrnn.checkpoint.holding import held
+from charrnn.checkpoint.safe_file import MAX_FILE_BYTES, CheckpointError, at_home
 
 __all__ = [
     "ANALYSES",
     "FILES",
+    "MAX_FILE_BYTES",
     "MODEL",
     "RUN",
     "Analyses",
@@ -30,6 +32,7 @@ __all__ = [
     "CheckpointInfo",
     "at_home",
     "describe",
+    "held",
     "holds_run",
     "keep_analyses",
     "list_checkpoints",

@@ -144,9 +144,9 @@ def save(
     paths = {_step_path(folder, saved_step): saved_step for saved_step in saved}
     for path, saved_step in paths.items():
         write_tensors(path, saved[saved_step], along_the_way | {"step": saved_step})
-    for path in (folder / STEPS).glob("*.safetensors"):
+    for path in _step_files(folder):
         if path not in paths:
-            path.unlink()
+            path.unlink(missing_ok=True)
     readable = {key: value for key, value in whole.items() if key != "history"}
     write_bytes(folder / CONFIG, _json_bytes(readable))
     write_bytes(folder / HISTORY, _json_bytes(whole["history"]))
@@ -179,6 +179,13 @@ def holds_run(folder: Path) -> bool:
 
 def _step_path(folder: Path, step: int) -> Path:
     return folder / STEPS / f"{step:06d}.safetensors"
+
+
+def _step_files(folder: Path) -> list[Path]:
+    try:
+        return sorted((folder / STEPS).glob("*.safetensors"))
+    except OSError:  # it has gone while it was looked into
+        return []
 
 
 def _json_bytes(value: Any) -> bytes:
@@ -295,7 +302,7 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
 def _saved_steps(folder: Path, metadata: dict[str, Any]) -> list[int]:
     """The steps on the way whose file was not cut short and is of the same run as the model with these metadata."""
     steps = []
-    for path in sorted((folder / STEPS).glob("*.safetensors")):
+    for path in _step_files(folder):
         try:
             of_step = read_header(path).metadata()
         except CheckpointError:

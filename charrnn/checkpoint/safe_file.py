@@ -10,8 +10,9 @@ import json
 import math
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +23,7 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
 FORMAT = "1"
+TEMPORARY = ".tmp"  # how a file ends that is being written
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
 DTYPES = {"F16", "F32", "F64", "I64", "U8"}  # what is written; the last two in the state of a run
@@ -108,18 +110,23 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Temporary name in the same folder, fsync, readable by all, atomic rename, fsync of the folder. Raises OSError."""
+    """
+    A name of its own in the same folder, fsync, readable by all, atomic rename, fsync of the folder.
+
+    Raises OSError; what was there then stays, and nothing half written does.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    descriptor, temporary = tempfile.mkstemp(TEMPORARY, f".{path.name}.", path.parent)
     try:
-        with open(temporary, "wb") as file:
+        with open(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
+        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # a full disk must not stay full
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)  # a full disk must not stay full
         raise
     if os.name == "posix":  # elsewhere a folder cannot be opened
         folder = os.open(path.parent, os.O_RDONLY)

@@ -7,14 +7,17 @@ The token is the Hub library's own business (`hf auth login`, HF_TOKEN): it is n
 from charrnn.hub.card import model_card
 from charrnn.hub.errors import HubError
 from charrnn.hub.publish import PushResult, Release, push, release, retry_line
-from charrnn.hub.source import commit_of, resolve
+from charrnn.hub.source import Origin, commit_of, fetch, fetch_or, resolve
 from charrnn.hub.space import push_space, space_release
 
 __all__ = [
     "HubError",
+    "Origin",
     "PushResult",
     "Release",
     "commit_of",
+    "fetch",
+    "fetch_or",
     "model_card",
     "push",
     "push_space",

@@ -22,8 +22,41 @@ WAITS_S = (1, 4)  # before the second try and the third, unless the Hub says how
 LONGEST_WAIT_S = 60
 
 
+# What a visitor of the page is told, who can do nothing about it.
+TO_VISITOR = {
+    "name": "{subject} is not the name of a repository on the Hub",
+    "missing": "{subject} is not on the Hub, or is not public",
+    "gated": "{subject} is on the Hub, but open only to those its owner lets in",
+    "revision": "{subject} is on the Hub, but not in this version",
+    "empty": "{subject} on the Hub holds no network of this lab",
+    "large": "{subject} on the Hub is larger than this page takes",
+    "network": "The Hub cannot be reached just now",
+    "busy": "The Hub is too busy just now",
+    "token": "{subject} on the Hub does not let this page in",
+    "other": "{subject} could not be fetched from the Hub",
+}
+
+
 class HubError(ValueError):
-    """A checkpoint could not be fetched or published; the message is one line and says what to do."""
+    """
+    A checkpoint could not be fetched or published; the message is one line and says what to do.
+
+    `kind` is one of TO_VISITOR; `to_visitor` says it in the words of somebody who only looks at the page.
+    """
+
+    def __init__(self, message: str, kind: str = "other"):
+        super().__init__(message)
+        self.kind = kind
+        self.subject = message.split(": ")[0].split(" ")[0]
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether waiting is all there is to do."""
+        return self.kind in ("network", "busy")
+
+    @property
+    def to_visitor(self) -> str:
+        return TO_VISITOR[self.kind].format(subject=self.subject)
 
 
 def patiently(attempt: Callable[[], Result], say: Callable[[str], None]) -> Result:
@@ -56,12 +89,37 @@ def as_hub_errors(subject: str) -> Iterator[None]:
     except (OSError, ValueError, HTTPError) as error:
         if isinstance(error, HubError):
             raise
-        raise HubError(_without_token(_reason(error, subject))) from error
+        raise HubError(_without_token(_reason(error, subject)), kind_of(error)) from error
+
+
+def _cause(error: Exception) -> Exception:
+    """Of an error that says that nothing is cached: why the Hub was of no help."""
+    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
+        return error.__cause__
+    return error
+
+
+def kind_of(error: Exception) -> str:
+    """Which of TO_VISITOR an error of the Hub library is."""
+    match error := _cause(error):
+        case errors.HFValidationError():
+            return "name"
+        case errors.GatedRepoError():
+            return "gated"
+        case errors.RepositoryNotFoundError():
+            return "missing"
+        case errors.RevisionNotFoundError():
+            return "revision"
+        case errors.HfHubHTTPError():
+            status = error.response.status_code
+            return "busy" if status in PASSES else "token" if status in (401, 403) else "other"
+        case errors.LocalEntryNotFoundError() | ConnectionError() | TimeoutError() | HTTPError():
+            return "network"
+    return "other"
 
 
 def _reason(error: Exception, subject: str) -> str:
-    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
-        error = error.__cause__  # nothing cached, and this is why the Hub was of no help
+    error = _cause(error)
     match error:
         case errors.HFValidationError():
             return f"{subject!r} is not the name of a Hub repository (owner/name)"

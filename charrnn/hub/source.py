@@ -1,37 +1,117 @@
-"""Where checkpoints come from: a folder of this machine, or a repository on the Hub."""
+"""Where checkpoints come from: a folder of this machine, or a repository on the Hub, kept for when that is away."""
 
 import re
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
+from huggingface_hub.hf_api import ModelInfo
 
-from charrnn.checkpoint import FILES, MODEL
-from charrnn.hub.errors import HubError, as_hub_errors
+from charrnn import __version__
+from charrnn.checkpoint import FILES, MAX_FILE_BYTES, MODEL
+from charrnn.hub.errors import HubError, as_hub_errors, kind_of
 
 REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?")
+PATTERNS = [pattern for name in FILES for pattern in (name, f"*/{name}")]
+MOST_FILES, MOST_BYTES = 2000, 4 << 30
+ASK_S = 10
 
 
-def resolve(source: str) -> Path:
+@dataclass(frozen=True)
+class Origin:
+    """A folder of checkpoints, where it was asked for, and what a visitor should know of how it came."""
+
+    folder: Path
+    source: str
+    commit: str | None = None  # that it is pinned to; None for a folder of this machine
+    notice: str = ""  # where these are not the newest, or not those that were asked for
+
+
+def fetch(source: str) -> Origin:
     """
-    The folder of checkpoints that `source` means: a local folder, or `owner/name[@revision]` on the Hub.
+    The checkpoints of a local folder, or of `owner/name[@revision]` on the Hub.
 
-    A repository is downloaded once and then served from the Hub library's cache, also when there is no network;
-    `commit_of` says which commit that is. Raises HubError.
+    A repository is downloaded once, pinned to a commit, and served from the Hub library's cache from then on: also when
+    the Hub is away, and then the notice says so. Raises HubError, for what is too large before anything is downloaded.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
-        return folder
+        return Origin(folder, source)
     match = REPOSITORY.fullmatch(source)
     if match is None:
-        raise HubError(f"{source!r} is neither a folder nor a Hub repository (owner/name or owner/name@revision)")
-    patterns = [pattern for name in FILES for pattern in (name, f"*/{name}")]
+        raise HubError(
+            f"{source!r} is neither a folder nor a Hub repository (owner/name or owner/name@revision)", "name"
+        )
     with as_hub_errors(source):
-        folder = Path(snapshot_download(match["repo_id"], revision=match["revision"], allow_patterns=patterns))
-    if next(folder.rglob(MODEL), None) is None:
-        raise HubError(f"{source} holds no charrnn checkpoint: there is no {MODEL} in it")
-    return folder
+        origin = _from_hub(source, match["repo_id"], match["revision"])
+    if next(origin.folder.rglob(MODEL), None) is None:
+        raise HubError(f"{source} holds no charrnn checkpoint: there is no {MODEL} in it", "empty")
+    return origin
+
+
+def fetch_or(source: str, bundled: Path, *, always: bool = False) -> Origin:
+    """
+    The same, or the `bundled` checkpoints with a notice where the Hub is away and nothing of it is kept here.
+
+    always: whatever is wrong with the repository; else Raises HubError for all but a Hub that is away.
+    """
+    try:
+        return fetch(source)
+    except HubError as error:
+        if not (always or error.is_passing):
+            raise
+        return Origin(bundled, source, notice=f"{error.to_visitor}. These are the networks that come with the lab.")
+
+
+def resolve(source: str) -> Path:
+    """The folder of checkpoints that `source` means, as `fetch` finds it. Raises HubError."""
+    return fetch(source).folder
 
 
 def commit_of(folder: Path) -> str | None:
     """The commit that a folder given by `resolve` was downloaded from; None for a folder of this machine."""
     return folder.name if folder.parent.name == "snapshots" else None
+
+
+def _from_hub(source: str, repo_id: str, revision: str | None) -> Origin:
+    api = HfApi(library_name="charrnn", library_version=__version__)
+    try:
+        info = api.model_info(repo_id, revision=revision, files_metadata=True, timeout=ASK_S)
+        _require_sizes(source, info)
+        folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=PATTERNS))
+    except (OSError, HTTPError) as error:
+        kept = _kept(repo_id, revision) if kind_of(error) in ("network", "busy") else None
+        if kept is None:
+            raise
+        return Origin(kept, source, kept.name, _as_kept(kept.name))
+    if folder.name != info.sha:  # it went away in between, or moved on
+        return Origin(folder, source, folder.name, _as_kept(folder.name))
+    return Origin(folder, source, folder.name)
+
+
+def _as_kept(commit: str) -> str:
+    return f"The Hub cannot be reached just now: these are the networks as last fetched, commit {commit[:8]}."
+
+
+def _kept(repo_id: str, revision: str | None) -> Path | None:
+    """What was downloaded before, whole."""
+    try:
+        return Path(snapshot_download(repo_id, revision=revision, allow_patterns=PATTERNS, local_files_only=True))
+    except (OSError, ValueError):
+        return None
+
+
+def _require_sizes(source: str, info: ModelInfo) -> None:
+    wanted = [
+        file
+        for file in info.siblings or []
+        if any(file.rfilename.count("/") == p.count("/") and PurePosixPath(file.rfilename).match(p) for p in PATTERNS)
+    ]
+    for file in wanted:
+        if (file.size or 0) > MAX_FILE_BYTES:
+            what = f"{file.rfilename} has {file.size} bytes, more than {MAX_FILE_BYTES}"
+            raise HubError(f"{source} is not fetched: {what}", "large")
+    total = sum(file.size or 0 for file in wanted)
+    if len(wanted) > MOST_FILES or total > MOST_BYTES:
+        raise HubError(f"{source} is not fetched: {len(wanted)} files of {total} bytes are too many", "large")

@@ -1,17 +1,21 @@
 """The checkpoints a running app offers, each loaded once, and what was worked out about them."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from charrnn.checkpoint import MODEL, CheckpointError, CheckpointInfo, list_checkpoints, load
+from charrnn.hub import HubError, Origin, fetch
 from charrnn.metrics import bits_per_char
 from charrnn.ui.reader import TITLES, Reader
 
 MOST_LOADED = 48  # from 1 to 20 MB each
 MOST_WORKED_OUT = 256
+REFRESH_S = 30
 
 
 def facts(info: CheckpointInfo) -> str:
@@ -29,23 +33,28 @@ class Store:
     `writers` are the sessions that write right now: the more, the fewer messages each of them sends.
     """
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, origin: Origin | None = None):
         self.root = root
+        self.origin = origin or Origin(root, str(root))
+        self._asked = 0.0  # when it was last looked whether there are newer ones
         self.writers: set[Any] = set()
         self._listing: tuple | None = None
         self._listing_lock = Lock()  # many may come at once: the folder is read, and a model loaded, for all of them
         self._loading_lock = Lock()
+        self._refreshing_lock = Lock()
         self._readers: OrderedDict[tuple[str, str, int], Reader] = OrderedDict()
         self._worked_out: OrderedDict[tuple, Any] = OrderedDict()
 
     def _listed(self) -> tuple[list[CheckpointInfo], dict[str, CheckpointError]]:
         """What lies in the folder; read again when a file has changed, so that a new training run shows."""
         with self._listing_lock:
-            files = [path for path in (self.root / MODEL, *sorted(self.root.glob(f"*/{MODEL}"))) if path.is_file()]
-            stats = [(path, path.stat()) for path in files]
-            signature = tuple((str(path), stat.st_mtime_ns, stat.st_size) for path, stat in stats)
+            root, signature = self.root, ()
+            for path in (root / MODEL, *sorted(root.glob(f"*/{MODEL}"))):
+                with suppress(OSError):  # one that is on its way out, or nobody's to read
+                    stat = path.stat()
+                    signature += ((str(path), stat.st_mtime_ns, stat.st_ino, stat.st_size),)
             if self._listing is None or self._listing[0] != signature:
-                self._listing = signature, list_checkpoints(self.root)
+                self._listing = signature, list_checkpoints(root)
             return self._listing[1]
 
     def infos(self) -> list[CheckpointInfo]:
@@ -53,8 +62,29 @@ class Store:
         rank = {name: i for i, name in enumerate(TITLES)}
         return sorted(self._listed()[0], key=lambda info: (rank.get(info.name, len(rank)), info.name))
 
+    def refresh(self) -> str:
+        """Look whether the Hub has newer checkpoints than these; what there is to say of it."""
+        with self._refreshing_lock:
+            if time.monotonic() < self._asked + REFRESH_S:
+                return "The Hub was asked a moment ago: try again in half a minute."
+            self._asked = time.monotonic()
+            before = self.origin
+            try:
+                self.origin = fetch(before.source)
+            except HubError as error:
+                return f"{error.to_visitor}: these stay."
+            self.root = self.origin.folder
+            if self.origin.notice:
+                return self.origin.notice
+            commit = (self.origin.commit or "")[:8]
+            return (
+                f"Now at commit {commit}." if self.origin.commit != before.commit else f"Nothing newer than {commit}."
+            )
+
     def problem(self) -> str:
         """Why there is nothing to offer."""
+        if self.origin.notice:
+            return self.origin.notice
         refused = self._listed()[1]
         if refused:
             return "; ".join(str(reason) for reason in refused.values())
@@ -88,6 +118,14 @@ class Store:
     def known(self, key: tuple) -> Any:
         """What was worked out under this key; None where nothing was, or no more."""
         return self._worked_out.get(key)
+
+    def nearest(self, reader: Reader | None) -> Reader | None:
+        """What is on offer in this one's place, of the same name and step if possible; None where there is nothing."""
+        known = [(reader.info.name, reader.checkpoint.step), (reader.info.name, None)] if reader else []
+        for choice in (*known, (None, None)):
+            with suppress(CheckpointError):
+                return self.reader(*choice)
+        return None
 
     def worked_out(self, key: tuple, work: Callable[[], Any]) -> Any:
         """The result of `work`, kept under this key."""

@@ -17,7 +17,7 @@ def control_view() -> gr.HTML:
     """
     The controls as one component of plain form elements; its value is the list of models on offer.
 
-    Sends the events write, pause, resume, step, stop, clear, settings and model, each with all the settings.
+    Sends the events write, pause, resume, step, stop, clear, settings and model with all the settings, and refresh.
     """
     return view("control_view/control_view", "cr-left")
 
@@ -25,7 +25,7 @@ def control_view() -> gr.HTML:
 def offer(store: Store, reader: Reader | None, link: Link | None = None) -> str:
     """The value of the view: the models on offer, the one in use, what a link sets; why there is none where so."""
     if reader is None:
-        return json.dumps({"models": [], "problem": store.problem()})
+        return json.dumps({"models": [], "problem": store.problem(), "origin": origin(store)})
     models = [
         {
             "name": info.name,
@@ -40,8 +40,22 @@ def offer(store: Store, reader: Reader | None, link: Link | None = None) -> str:
         for info in store.infos()
     ]
     chosen = {"name": reader.info.name, "step": reader.checkpoint.step}
-    told = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS}
+    told = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS, "origin": origin(store)}
     return json.dumps(told | {"link": link.told() if link else None})
+
+
+def origin(store: Store) -> dict[str, str] | None:
+    """Which commit of which repository the models are, and whether they are others; None for a folder from here."""
+    if Path(store.origin.source).is_dir():
+        return None
+    commit = store.origin.commit
+    where = f"{store.origin.source.partition('@')[0]} at commit {commit[:8]}" if commit else store.origin.source
+    return {"where": where, "commit": commit or "", "notice": store.origin.notice}
+
+
+def refreshed(store: Store, reader: Reader | None, said: str, number: int) -> str:
+    """The value of the view after a look for newer models; the number sets it apart from others."""
+    return json.dumps(json.loads(offer(store, reader)) | {"refreshed": number, "said": said})
 
 
 def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:

@@ -1,0 +1,23 @@
+// Where the models come from: the repository and its commit, and the button that looks for newer ones.
+
+/** Set up the lines below the list of models; `show` takes what the server says of them, `asked` sends the question. */
+export function originLines(element, asked) {
+  const [box, where, said, button] = ["", "-where", "-said"].map((part) => element.querySelector(".cr-origin" + part))
+    .concat(element.querySelector('[data-action="refresh"]'));
+
+  button.addEventListener("click", () => {
+    button.disabled = true;
+    said.textContent = "Asking the Hub …";
+    asked();
+  });
+
+  return function show(origin, answer) {
+    box.hidden = !origin;
+    if (!origin) return;
+    button.disabled = false;
+    where.textContent = origin.where;
+    where.title = origin.commit;
+    said.textContent = answer || origin.notice;
+    box.classList.toggle("cr-origin-other", !!origin.notice);
+  };
+}

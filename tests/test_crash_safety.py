@@ -1,0 +1,226 @@
+"""Killed amid a save, a full disk, a folder that cannot be written, two writers, a reader beside a writer."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+
+from charrnn import checkpoint
+from charrnn.checkpoint import CheckpointError
+from charrnn.checkpoint.safe_file import write_bytes
+from charrnn.ui.store import Store
+from scripts import train
+from tests.by_hand import saved
+from tests.calling import ROOT, command, interrupted, said
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
+SMALL = "--steps 6 --batch 2 --seq-len 8 --hidden-dim 8 --save-every 2 --threads 1".split()
+
+# Trains in a child that kills itself at the n-th of these system calls, for every n given; torch is imported once.
+KILLER = """
+import json, os, signal, sys
+import torch
+from scripts import train
+text, root, points = json.loads(sys.argv[1])
+flags = json.loads(sys.argv[2])
+train.SAMPLE_CHARS = train.PASSAGE_CHARS = 5
+torch.set_num_threads(1)
+def run(out, kill_at):
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    sys.stdout = sys.stderr = open(os.devnull, "w")
+    calls = [0]
+    def watched(real):
+        def call(*arguments):
+            calls[0] += 1
+            if calls[0] == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments)
+        return call
+    os.fsync, os.replace, os.chmod = watched(os.fsync), watched(os.replace), watched(os.chmod)
+    resume = ["--resume"] if os.path.exists(out + "/training.safetensors") else []
+    code = train.main(["--data", text, "--out", out, *flags, *resume])
+    os._exit(code if calls[0] < 250 else 99)
+print(json.dumps([run(f"{root}/{point}", point) for point in points]), flush=True)
+print(json.dumps([run(f"{root}/{point}", -1) for point in points]), flush=True)
+"""
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def typed(capsys, monkeypatch, corpus):
+    """The script called in this process on the small text, its texts short."""
+    monkeypatch.setattr(train, "PASSAGE_CHARS", 5)
+    monkeypatch.setattr(train, "SAMPLE_CHARS", 5)
+    return lambda *arguments: said(capsys, train.main, "--data", corpus, *arguments, *SMALL)
+
+
+def weights(folder):
+    return checkpoint.load(folder).model.state_dict()
+
+
+def temporaries(folder):
+    return [path for path in folder.rglob("*") if path.name.endswith(".tmp")]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_run_killed_anywhere_in_a_save_leaves_a_whole_checkpoint_and_ends_in_the_same_weights(
+    corpus, tmp_path, typed
+):
+    points = [1, 2, 3, 4, 6, 9, 15, 28, 41]
+    assert typed("--out", tmp_path / "undisturbed").code == 0
+    driver = subprocess.Popen(
+        [sys.executable, "-c", KILLER, json.dumps([str(corpus), str(tmp_path), points]), json.dumps(SMALL)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with driver:
+        assert driver.stdout is not None
+        killed = json.loads(driver.stdout.readline())
+        assert killed == [signal.SIGKILL] * len(points), "a run came to its end before it was killed"
+        for point in points:
+            for info in checkpoint.list_checkpoints(tmp_path / str(point))[0]:
+                assert info.step < 6
+            assert checkpoint.list_checkpoints(tmp_path / str(point))[1] == {}, "a save was torn"
+        assert json.loads(driver.stdout.readline()) == [0] * len(points)
+    expected = weights(tmp_path / "undisturbed")
+    for point in points:
+        found = weights(tmp_path / str(point))
+        assert all(torch.equal(found[name], expected[name]) for name in expected), point
+        assert temporaries(tmp_path / str(point)) == [], "what was half written is swept away"
+
+
+def test_a_full_disk_ends_the_run_in_one_line_and_leaves_what_was_there(corpus, tmp_path):
+    """The kernel itself refuses to write more than the limit; a process, since the limit would be this one's too."""
+    out, limit = tmp_path / "rnn", 9000  # bytes: less than the state of a run takes
+    with interrupted(at=3), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "SAMPLE_CHARS", 5)
+        threads = torch.get_num_threads()
+        train.main(["--data", str(corpus), "--out", str(out), *SMALL])
+        torch.set_num_threads(threads)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert (out / "training.safetensors").stat().st_size > limit
+    run = subprocess.run(
+        command("train.py", "--data", corpus, "--out", out, *SMALL, "--resume"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1].startswith(f"cannot write {out}: ") and "Traceback" not in run.stderr
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    again = subprocess.run(
+        command("train.py", "--data", corpus, "--out", out, "--resume"), capture_output=True, text=True
+    )
+    assert again.returncode == 0 and checkpoint.describe(out).step == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder that nobody can write to, not even root")
+def test_a_folder_that_cannot_be_written_is_told_in_one_line_before_anything_is_trained(typed):
+    result = typed("--out", "/proc/rnn")
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert result.err.startswith("cannot write /proc/rnn: ") and "step 2" not in result.out
+
+
+def test_a_checkpoint_in_a_folder_that_cannot_be_written_is_read(tmp_path, monkeypatch):
+    saved(tmp_path / "rnn")
+
+    def refuse(*arguments, **more):
+        raise OSError(30, "Read-only file system")
+
+    for name in ("mkdir", "replace", "unlink", "chmod", "fsync"):
+        monkeypatch.setattr(os, name, refuse)
+    assert Store(tmp_path).reader("rnn").info.step == 20
+
+
+def test_a_second_run_on_the_same_folder_is_refused_and_the_first_goes_on(typed, tmp_path):
+    out = tmp_path / "rnn"
+    with checkpoint.held(out):
+        result = typed("--out", out)
+        assert result.code == 2
+        assert f"another run writes to {out}: wait until it ends, or give another --out" in result.err
+        assert list(out.iterdir()) == []
+        with pytest.raises(CheckpointError, match="another run"), checkpoint.held(out):
+            pass
+        with checkpoint.held(tmp_path / "other"):
+            pass
+    assert typed("--out", out).code == 0
+
+
+def test_a_folder_is_free_again_when_its_writer_was_killed(tmp_path):
+    code = f"import time, pathlib\nfrom charrnn.checkpoint import held\nwith held(pathlib.Path({str(tmp_path)!r})):"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", f"{code}\n print('held', flush=True); time.sleep(60)"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with writer:
+        assert writer.stdout is not None and writer.stdout.readline() == "held\n"
+        with pytest.raises(CheckpointError), checkpoint.held(tmp_path):
+            pass
+        writer.kill()
+        writer.wait()
+    with checkpoint.held(tmp_path):
+        pass
+
+
+def test_two_writers_of_one_file_never_mix(tmp_path):
+    """Without the lock, even: each writes under a name of its own."""
+    contents = [bytes([i]) * 200_000 for i in range(4)]
+
+    def write(content):
+        for _ in range(25):
+            write_bytes(tmp_path / "file", content)
+
+    writers = [threading.Thread(target=write, args=(content,)) for content in contents]
+    for writer in writers:
+        writer.start()
+    seen = 0
+    while any(writer.is_alive() for writer in writers):
+        if (tmp_path / "file").exists():
+            assert (tmp_path / "file").read_bytes() in contents
+            seen += 1
+    assert seen and temporaries(tmp_path) == []
+
+
+def test_an_app_that_reads_while_checkpoints_come_and_go_always_offers_the_others(tmp_path):
+    saved(tmp_path / "steady")
+    stop, store, met = threading.Event(), Store(tmp_path), set[int]()
+
+    def come_and_go():
+        while not stop.is_set():
+            for step in (10, 20, 30):
+                saved(tmp_path / "moving", step=step, weights=step)
+            shutil.rmtree(tmp_path / "moving")
+
+    writer = threading.Thread(target=come_and_go)
+    writer.start()
+    try:
+        for _ in range(300):
+            names = [info.name for info in store.infos()]
+            assert "steady" in names and set(names) <= {"steady", "moving"}
+            assert store.reader("steady").info.step == 20
+            try:
+                met.add(store.reader("moving").checkpoint.step)
+            except CheckpointError:
+                met.add(-1)
+    finally:
+        stop.set()
+        writer.join()
+    assert met <= {-1, 0, 10, 20, 30} and len(met) > 1

@@ -1,0 +1,231 @@
+"""Loading from a real server in a process of its own: what is kept, what is refused, and what is told of it."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import app
+from charrnn import hub
+from charrnn.ui import store as room
+from charrnn.ui.control_view.control_view import offer, refreshed
+from charrnn.ui.store import Store
+from tests.hub_client import Server, write_checkpoint
+from tests.small_models import save_all
+
+BUSY = {"Retry-After": "0"}
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return write_checkpoint(tmp_path / "tiny", seed=1, steps=[0])
+
+
+def commit_size(server: Server, repo_id: str, path: str, size: int) -> None:
+    """A file that says it is of this size."""
+    lines = [{"key": "header", "value": {"summary": "large"}}]
+    lines.append({"key": "lfsFile", "value": {"path": path, "algo": "sha256", "oid": f"{size:064x}", "size": size}})
+    server.post(f"/api/models/{repo_id}/commit/main", "\n".join(map(json.dumps, lines)).encode())
+
+
+def test_a_hub_that_is_away_serves_what_was_fetched_and_says_so(server: Server, folder, tmp_path):
+    pushed, found = server.call(["push", str(folder), "me/tiny"], ["resolve", "me/tiny"])
+    assert (found["commit"], found["notice"]) == (pushed["commit"], "")
+    commit, kept = pushed["commit"], {"folder": found["folder"], "commit": pushed["commit"]}
+    said = f"The Hub cannot be reached just now: these are the networks as last fetched, commit {commit[:8]}."
+    busy = [["fail", {"info": [status, "", "no", BUSY]}] for status in (429, 500, 503)]
+    calls = [call for fault in busy for call in (fault, ["resolve", "me/tiny"])]
+    for outcome in server.call(*calls):
+        assert outcome == kept | {"notice": said}
+    server.kill()
+    dead, pinned, unknown, push = server.call(
+        ["resolve", "me/tiny"],
+        ["resolve", f"me/tiny@{commit}"],
+        ["resolve", "me/none"],
+        ["push", str(folder), "me/tiny"],
+    )
+    assert dead == pinned == kept | {"notice": said}
+    assert (unknown["kind"], unknown["to_visitor"]) == ("network", "The Hub cannot be reached just now")
+    assert "cannot be reached" in unknown["error"] and "cannot be reached" in push["error"]
+    offline, bundled = server.call(
+        ["resolve", "me/tiny"], ["fetch_or", "me/none", str(tmp_path), False], HF_HUB_OFFLINE="1"
+    )
+    assert offline == kept | {"notice": said}
+    assert (bundled["folder"], bundled["commit"]) == (str(tmp_path), None)
+    assert bundled["notice"] == "The Hub cannot be reached just now. These are the networks that come with the lab."
+
+
+def test_a_newer_commit_is_fetched_and_a_revision_stays(server: Server, folder, tmp_path):
+    other = write_checkpoint(tmp_path / "other", seed=2, steps=[])
+    one, first, two, second, tagged = server.call(
+        ["push", str(folder), "me/tiny"],
+        ["resolve", "me/tiny"],
+        ["push", str(other), "me/tiny"],
+        ["resolve", "me/tiny"],
+        ["resolve", "me/tiny@v1"],
+    )
+    assert (first["commit"], second["commit"], tagged["commit"]) == (one["commit"], two["commit"], one["commit"])
+    before = server.ask("/counts")["resolve"]
+    server.call(["resolve", "me/tiny"], ["resolve", "me/tiny@v1"])
+    assert server.ask("/counts")["resolve"] == before, "what is there was fetched again"
+
+
+@pytest.mark.parametrize(
+    ("source", "fault", "kind", "to_visitor"),
+    [
+        ("me/none", {}, "missing", "me/none is not on the Hub, or is not public"),
+        ("me/tiny@v9", {}, "revision", "me/tiny@v9 is on the Hub, but not in this version"),
+        ("me/tiny", {"info": [403, "GatedRepo", "no"]}, "gated", "me/tiny is on the Hub, but open only to those"),
+        ("me/tiny", {"resolve": [403, "GatedRepo", "no"]}, "gated", "me/tiny is on the Hub, but open only to those"),
+        (
+            "me/tiny",
+            {"info": [401, "", "Invalid credentials"]},
+            "token",
+            "me/tiny on the Hub does not let this page in",
+        ),
+        ("me/tiny", {"info": [429, "", "no", BUSY]}, "busy", "The Hub is too busy just now"),
+        ("me/empty", {}, "empty", "me/empty on the Hub holds no network of this lab"),
+        ("me/large", {}, "large", "me/large on the Hub is larger than this page takes"),
+        ("me/many", {}, "large", "me/many on the Hub is larger than this page takes"),
+        ("a/b/c", {}, "name", "'a/b/c' is not the name of a repository on the Hub"),
+    ],
+    ids=str,
+)
+def test_errors_are_told_by_kind(published: Server, source, fault, kind, to_visitor):
+    published.ask("/faults", fault)
+    before = published.ask("/counts").get("resolve", 0)
+    refused, instead = published.call(
+        ["resolve", source], ["fetch_or", source, "/bundled", True], HF_HOME=str(published.folder / "nobody")
+    )
+    assert refused["kind"] == kind and refused["to_visitor"].startswith(to_visitor)
+    assert instead["folder"] == "/bundled" and instead["notice"] == (
+        f"{refused['to_visitor']}. These are the networks that come with the lab."
+    )
+    if kind == "large":
+        assert published.ask("/counts").get("resolve", 0) == before, "something of it was downloaded"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> Iterator[Server]:
+    """A server with a checkpoint, a repository without one, one with a file of a terabyte, and one of many files."""
+    server = Server(tmp_path_factory.mktemp("published"))
+    folder = write_checkpoint(server.folder / "tiny", seed=1, steps=[])
+    server.call(["push", str(folder), "me/tiny"])
+    for name in ("empty", "large", "many"):
+        server.ask("/api/repos/create", {"name": name})
+    commit_size(server, "me/large", "rnn/model.safetensors", 1 << 40)
+    for i in range(5):
+        commit_size(server, "me/many", f"{i}/model.safetensors", 1 << 30)
+    yield server
+    server.kill()
+
+
+# ------------------------------------------------------------------------------------------------ the app
+
+
+def test_the_command_line_names_the_checkpoints_else_the_environment_else_the_project(monkeypatch, tmp_path):
+    named, variable = tmp_path / "named", tmp_path / "variable"
+    named.mkdir()
+    variable.mkdir()
+    assert app.checkpoints(None).folder == app.ROOT / "checkpoints"
+    monkeypatch.setenv("CHARRNN_CHECKPOINTS", str(variable))
+    assert app.checkpoints(None).folder == variable
+    assert app.checkpoints(str(named)).folder == named
+    assert app.parse([]).checkpoints is None
+
+
+def test_a_wrong_name_ends_a_command_line_but_not_a_space(monkeypatch):
+    with pytest.raises(hub.HubError, match="neither a folder nor a Hub repository"):
+        app.checkpoints("a/b/c")
+    monkeypatch.setenv("CHARRNN_CHECKPOINTS", "a/b/c")
+    origin = app.checkpoints(None)
+    assert origin.folder == app.ROOT / "checkpoints"
+    assert origin.notice == (
+        "'a/b/c' is not the name of a repository on the Hub. These are the networks that come with the lab."
+    )
+
+
+# ------------------------------------------------------------------------------------------------ looked for again
+
+
+@pytest.fixture
+def of_the_hub(tmp_path, monkeypatch) -> Store:
+    """Checkpoints of a commit; what the Hub has next is the folder `next`."""
+    first = save_all(tmp_path / "models--me--lab/snapshots" / ("a" * 40))
+    return Store(first, hub.Origin(first, "me/lab@v1", "a" * 40))
+
+
+def answers(monkeypatch, answer) -> None:
+    """The next time the Hub is asked, it answers so."""
+    monkeypatch.setattr(room, "REFRESH_S", -1e9)
+
+    def fetch(source):
+        assert source == "me/lab@v1"
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(room, "fetch", fetch)
+
+
+def test_newer_checkpoints_are_offered_once_they_were_looked_for(of_the_hub, tmp_path, monkeypatch):
+    second = tmp_path / "models--me--lab/snapshots" / ("b" * 40)
+    write_checkpoint(second / "lstm", seed=1, steps=[])
+    reader = of_the_hub.reader("gru")
+    assert json.loads(offer(of_the_hub, reader))["origin"] == {
+        "where": "me/lab at commit aaaaaaaa",
+        "commit": "a" * 40,
+        "notice": "",
+    }
+    answers(monkeypatch, hub.Origin(of_the_hub.root, "me/lab@v1", "a" * 40))
+    assert of_the_hub.refresh() == "Nothing newer than aaaaaaaa."
+    answers(monkeypatch, hub.Origin(second, "me/lab@v1", "b" * 40))
+    assert of_the_hub.refresh() == "Now at commit bbbbbbbb."
+    assert [info.name for info in of_the_hub.infos()] == ["lstm"]
+    assert of_the_hub.nearest(reader) is of_the_hub.reader("lstm"), "what is gone gives way to the first on offer"
+    told = json.loads(refreshed(of_the_hub, of_the_hub.nearest(reader), "Now at commit bbbbbbbb.", 3))
+    assert (told["refreshed"], told["said"], told["chosen"]["name"]) == (3, "Now at commit bbbbbbbb.", "lstm")
+    assert told["origin"]["where"] == "me/lab at commit bbbbbbbb"
+
+
+def test_a_hub_that_fails_leaves_what_is_there(of_the_hub, monkeypatch):
+    before = of_the_hub.infos()
+    for kind, said in {
+        "network": "The Hub cannot be reached just now",
+        "gated": "me/lab@v1 is on the Hub, but",
+    }.items():
+        answers(monkeypatch, hub.HubError("me/lab@v1: no", kind))
+        assert of_the_hub.refresh().startswith(said) and of_the_hub.refresh().endswith(": these stay.")
+    assert of_the_hub.infos() == before and of_the_hub.origin.commit == "a" * 40
+
+
+def test_many_who_look_at_once_ask_the_hub_once(of_the_hub, monkeypatch):
+    answers(monkeypatch, hub.Origin(of_the_hub.root, "me/lab@v1", "a" * 40))
+    monkeypatch.setattr(room, "REFRESH_S", 30)
+    of_the_hub._asked = -1e9
+    said = [of_the_hub.refresh() for _ in range(3)]
+    assert said == [
+        "Nothing newer than aaaaaaaa.",
+        *["The Hub was asked a moment ago: try again in half a minute."] * 2,
+    ]
+
+
+def test_a_page_without_models_says_why_in_a_visitors_words(tmp_path):
+    notice = "The Hub cannot be reached just now. These are the networks that come with the lab."
+    told = json.loads(offer(Store(tmp_path, hub.Origin(tmp_path, "me/lab", None, notice)), None))
+    assert told == {"models": [], "problem": notice, "origin": {"where": "me/lab", "commit": "", "notice": notice}}
+    assert os.fspath(tmp_path) not in json.dumps(told)
+
+
+def test_a_folder_of_this_machine_has_no_origin_to_show(tmp_path):
+    store = Store(save_all(tmp_path))
+    assert json.loads(offer(store, store.reader("rnn")))["origin"] is None
