@@ -12,6 +12,9 @@ What sections hold, beside the text's sha256 and how many characters of it valid
 
 memory  effective context and replaced characters, see `charrnn.memory`: loss_nats and excess_nats with n = 1, 2, …
         characters of context, shuffled_excess_nats behind a shuffled prefix; KL, nats, k = 1, 2, … characters later
+gradient  the gradient's norm against the lag at 512 places, relative to lag 0, see `charrnn.gradient_flow`: median,
+        low, high, half_life_chars, horizon_chars (1 %); of a recurrent network the first Lyapunov exponent, its
+        standard error and the slope of the geometric mean far back, in nats a character
 units   which unit stands for which concept, see `charrnn.neurons`, on the first 10,000 characters: for everything the
         model has to show (h, c, gates, layers) the best unit of each concept, chosen on their first half, its score on
         the second, and the 99th percentile of untrained units
@@ -37,6 +40,7 @@ from charrnn import checkpoint
 from charrnn.checkpoint import Checkpoint, keep_analyses
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.findings import Findings
+from charrnn.gradient_flow import gradient_flow, lyapunov, tail_slope
 from charrnn.memory import memory_findings, memory_used
 from charrnn.neurons import Targets, as_findings, boards
 from charrnn.surprisal import kind_findings, surprisals
@@ -46,6 +50,7 @@ UNITS_READ = 10_000  # characters: the page's default text, so that it can go on
 UNTRAINED_UNITS = 2048
 
 Analysis = Callable[[Checkpoint, Corpus], Findings]
+GRADIENT_READ = 16_384  # characters: the places are spread over them
 
 
 def bits(trained: Checkpoint, corpus: Corpus) -> Findings:
@@ -59,6 +64,24 @@ def memory(trained: Checkpoint, corpus: Corpus) -> Findings:
     return memory_findings(memory_used(trained.model, corpus.val_ids.tolist(), seed=0))
 
 
+def gradient(trained: Checkpoint, corpus: Corpus) -> Findings:
+    """How far back its gradient reaches, and the exponent that says why."""
+    ids = corpus.val_ids[:GRADIENT_READ].tolist()
+    flow = gradient_flow(trained.model, ids)
+    facts = {
+        "positions": flow.positions,
+        "characters_read": len(ids),
+        "half_life_chars": flow.half_life_chars,
+        "horizon_chars": flow.horizon_chars,
+    }
+    if trained.info.cell != "minigpt":
+        first = lyapunov(trained.model, ids)
+        facts |= {"exponent": float(first.exponents[0]), "exponent_error": float(first.errors[0])}
+        facts["tail_slope"] = tail_slope(flow)
+    curve = {"median": flow.median.tolist(), "low": flow.low.tolist(), "high": flow.high.tolist()}
+    return Findings(facts, {"curve": curve})
+
+
 def units(trained: Checkpoint, corpus: Corpus) -> Findings:
     """Its best unit for each concept, against networks of its form that learnt nothing."""
     info, ids = trained.info, corpus.val_ids[:UNITS_READ].tolist()
@@ -68,7 +91,7 @@ def units(trained: Checkpoint, corpus: Corpus) -> Findings:
     return as_findings(boards(trained.model, drawn, Targets.of(text), ids), text)
 
 
-ANALYSES: dict[str, Analysis] = {"memory": memory, "bits": bits, "units": units}
+ANALYSES: dict[str, Analysis] = {"gradient": gradient, "memory": memory, "bits": bits, "units": units}
 
 
 def analyse(folder: Path, text: str, sections: Sequence[str], anew: bool, analyses: Mapping[str, Analysis]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from charrnn.checkpoint import CheckpointInfo
+from charrnn.findings import FindingsError
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published import PUBLISHED, Published
 from charrnn.sampling import Dice, SamplingSettings, generate
@@ -69,8 +70,12 @@ def training_curves(store: Store, question: Question) -> Iterator[str]:
 
 # ------------------------------------------------------------------------------------------------ the table
 
-TITLES = ("model", "parameters", "minutes", "train", "val stream", "val cold", "bits", "perplexity", "source")
-CAPTION = "Bits and perplexity are those of val stream; in a grey row those of the loss that was published."
+TITLES = ("model", "parameters", "minutes", "train", "val stream", "val cold", "bits", "perplexity")
+TITLES += ("half-life", "context", "source")
+CAPTION = (
+    "Bits and perplexity are those of val stream; in a grey row those of the loss that was published. Half-life of the "
+    "gradient and effective context at 0.01 nats, both in characters of held-out text: see the tab Gradients."
+)
 
 
 def results(store: Store, question: Question, study: Path) -> Iterator[str]:
@@ -94,7 +99,18 @@ def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
     minutes = number(_metric(info.metrics, "minutes"), "{:.1f}")
     source = Cell(f"this checkpoint: {info.step} steps, seed {info.seed}")
     first = [Cell(Reader.title_of(info), model=info.name), number(info.parameters, "{:,}"), minutes]
-    return [*first, *map(number, figures), *_in_other_units(figures[1]), source]
+    return [*first, *map(number, figures), *_in_other_units(figures[1]), *far_back(info), source]
+
+
+def far_back(info: CheckpointInfo) -> list[Cell]:
+    """Half-life and effective context, where they are kept beside the checkpoint."""
+    sections, cells = info.analyses.sections, []
+    for section, fact, form in (("gradient", "half_life_chars", "{:.1f}"), ("memory", "ecl_chars", "{:.0f}")):
+        try:
+            cells.append(number(sections[section].number(fact, 0, 1e6), form))
+        except (KeyError, FindingsError):
+            cells.append(number(None))
+    return cells
 
 
 def published_row(other: Published) -> list[Cell]:
@@ -102,7 +118,18 @@ def published_row(other: Published) -> list[Cell]:
     size = number(other.parameters, "{:,}")
     loss = number(other.val_nats, "{:g}")
     source = Cell(other.source, link=other.url, note=other.protocol)
-    return [Cell(other.name), size, Cell("–"), Cell("–"), Cell("–"), loss, *_in_other_units(other.val_nats), source]
+    return [
+        Cell(other.name),
+        size,
+        Cell("–"),
+        Cell("–"),
+        Cell("–"),
+        loss,
+        *_in_other_units(other.val_nats),
+        Cell("–"),
+        Cell("–"),
+        source,
+    ]
 
 
 def ngram_rows(study: Path) -> list[list[Cell]]:
@@ -116,7 +143,7 @@ def ngram_rows(study: Path) -> list[list[Cell]]:
     except (OSError, ValueError, KeyError, TypeError):
         return []
     source = Cell("counted here, nothing learnt: python scripts/study.py ngram")
-    return [[*first, minutes, *map(number, losses), *_in_other_units(losses[1]), source]]
+    return [[*first, minutes, *map(number, losses), *_in_other_units(losses[1]), Cell("–"), Cell("–"), source]]
 
 
 def _metric(metrics: Mapping[str, Any], key: str) -> float | None:

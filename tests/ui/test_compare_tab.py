@@ -3,13 +3,15 @@
 import json
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from charrnn.checkpoint import load
+from charrnn.checkpoint import describe, keep_analyses, load
+from charrnn.findings import Findings
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published import PUBLISHED
 from charrnn.sampling import Dice, SamplingSettings, generate
@@ -19,6 +21,7 @@ from charrnn.ui.store import Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
 from scripts import bench, sample, study, train
 from scripts.bench_page import running_app
+from tests.small_models import save_all
 from tests.test_figures import PROFILE
 from tests.trained import RECIPES, train_all
 from tests.ui.conftest import open_page
@@ -109,7 +112,7 @@ def test_the_table_holds_the_metrics_the_published_and_the_n_gram(store: Store, 
     for other in PUBLISHED:
         cells = found[other.name]["cells"]
         assert cells[5]["value"] == other.val_nats and cells[1].get("value") == other.parameters
-        assert cells[8]["text"] == other.source and cells[8].get("link", "") == other.url
+        assert cells[-1]["text"] == other.source and cells[-1].get("link", "") == other.url
         assert found[other.name]["quiet"]
     assert found["Kneser-Ney 7-gram"]["cells"][4]["value"] == 1.51 and "Kneser-Ney 5-gram" not in found
 
@@ -124,8 +127,21 @@ def test_without_a_study_there_is_no_row_of_it(tmp_path: Path, content: str | No
 
 def test_a_checkpoint_that_says_little_of_itself_has_a_row(store: Store):
     info = store.reader("rnn").info
-    row = compare_tab.checkpoint_row(type(info)(**{**vars(info), "metrics": {"val_stream_nats": "good"}}))
-    assert [cell.text for cell in row[2:8]] == ["–"] * 6
+    row = compare_tab.checkpoint_row(replace(info, metrics={"val_stream_nats": "good"}))
+    assert [cell.text for cell in row[2:10]] == ["–"] * 8
+
+
+def test_half_life_and_effective_context_stand_where_they_are_kept_and_are_right(tmp_path: Path):
+    save_all(tmp_path)
+    info = describe(tmp_path / "gru")
+    found = {"gradient": Findings({"half_life_chars": 3.14159}), "memory": Findings({"ecl_chars": 39})}
+    keep_analyses(info.folder, info.sha256, found)
+    at = compare_tab.TITLES.index("half-life")
+    row = compare_tab.checkpoint_row(describe(tmp_path / "gru"))
+    assert [(cell.text, cell.value) for cell in row[at : at + 2]] == [("3.1", 3.14159), ("39", 39)]
+    keep_analyses(info.folder, info.sha256, {"memory": Findings({"ecl_chars": -1}), "gradient": Findings()})
+    row = compare_tab.checkpoint_row(describe(tmp_path / "gru"))
+    assert [cell.text for cell in row[at : at + 2]] == ["–", "–"]
 
 
 def test_a_column_whose_cells_have_values_is_one_of_numbers():
