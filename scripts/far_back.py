@@ -1,0 +1,254 @@
+"""The sections of docs/how_far_back.md: each a function of what was measured; `scripts/how_far_back.py` writes it."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from charrnn.checkpoint import CheckpointInfo, describe
+from charrnn.findings import Findings
+from charrnn.memory import MemoryUsed, memory_of
+from charrnn.neurons import from_findings
+from charrnn.training import RECIPES
+from scripts.tables import markdown_table
+
+TURNED = ("rnn", "rnn-layernorm", "gru", "lstm")  # by the knob
+LAGS = 128
+FAR = 50  # characters: where the lab sheet says that gradients vanish
+BEST_UNITS = ("newline", "line start", "speaker name", "capital", "vowel", "word start", "space", "punctuation")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything the page is made of. Raises OSError or ValueError where a file or a section is missing."""
+
+    root: Path
+
+    @cached_property
+    def infos(self) -> list[CheckpointInfo]:
+        """The bundled checkpoints."""
+        return [describe(self.root / "checkpoints" / name) for name in RECIPES]
+
+    @cached_property
+    def knob(self) -> list[dict[str, Any]]:
+        """The rows of the knob."""
+        path = self.root / "docs" / "how_far_back.json"
+        return json.loads(path.read_text(encoding="utf-8"))["knob"]
+
+    def section(self, info: CheckpointInfo, name: str) -> Findings:
+        """A section of what is kept beside a checkpoint."""
+        if name not in info.analyses.sections:
+            reasons = "; ".join(info.analyses.refused) or f"it has no section {name}"
+            raise ValueError(f"{info.folder}: {reasons}; run python scripts/analyse.py {info.folder}")
+        return info.analyses.sections[name]
+
+    def gradient(self, name: str) -> Findings:
+        """What is kept of a network's gradient."""
+        return self.section(self.info(name), "gradient")
+
+    def memory(self, name: str) -> MemoryUsed:
+        """What is kept of the memory it uses."""
+        return memory_of(self.section(self.info(name), "memory"))
+
+    def turned(self, name: str) -> list[dict[str, Any]]:
+        """The rows of one network, by factor."""
+        return sorted((row for row in self.knob if row["model"] == name), key=lambda row: row["g"])
+
+    def info(self, name: str) -> CheckpointInfo:
+        """What a bundled checkpoint says of itself."""
+        return next(info for info in self.infos if info.name == name)
+
+
+def half_lives(measured: Measured) -> str:
+    """Half-life, horizon and exponent of every network."""
+    body = []
+    for info in measured.infos:
+        found = measured.section(info, "gradient")
+        median = found.numbers("curve", "median", 0)
+        exponent = "–"
+        if "exponent" in found.facts:
+            exponent = f"{found.number('exponent'):+.3f} ± {found.number('exponent_error'):.3f}"
+        slope = f"{found.number('tail_slope'):+.3f}" if "tail_slope" in found.facts else "–"
+        lengths = [found.number_or_none(fact) for fact in ("half_life_chars", "horizon_chars")]
+        row = [chars(length) for length in lengths]
+        body.append((lengths[1] or math.inf, [f"`{info.name}`", *row, f"{median[FAR]:.0e}", exponent, slope]))
+    heads = ["network", "half-life", "1 % left at", f"left at k = {FAR}", "first exponent", "slope, k = 32–128"]
+    return (
+        "The norm of the gradient of one loss, k characters back, relative to k = 0: where the median over 512 "
+        "positions of held-out text is down to a half and to 1 %, in characters, and what is left of it 50 characters "
+        "back. The first Lyapunov exponent along the same text, in nats a character: what a step does in the long run; "
+        "the slope of the geometric mean far back should be the same number.\n\n"
+        + markdown_table(heads, [row for _, row in sorted(body, key=lambda pair: pair[0])])
+    )
+
+
+def used_memory(measured: Measured) -> str:
+    """Effective context and replaced characters of every network."""
+    body = []
+    for info in measured.infos:
+        used = measured.memory(info.name)
+        context, probe = used.context, used.corruption
+        lengths = [context.ecl_chars, context.ecl_share_chars, context.shuffled_ecl_chars, probe.felt_chars]
+        losses = [f"{context.loss_nats[n - 1]:.3f}" for n in (1, 4, 16, 64)] + [f"{context.loss_nats[-1]:.3f}"]
+        body.append((context.ecl_chars, [f"`{info.name}`", *map(str, lengths), *losses]))
+    heads = ["network", "0.01 nats", "1 %", "shuffled", "felt", *(f"n = {n}" for n in (1, 4, 16, 64, 256))]
+    context = measured.memory(measured.infos[0].name).context
+    return (
+        f"The loss on the same {context.predictions:,} held-out characters with only the last n before them, from the "
+        "state a network was trained to start from. The effective context is the n from which on more is worth at most "
+        "0.01 nats, or 1 % of the loss; `shuffled`: at 0.01 nats, where 128 characters in random order stand before "
+        "the n. `felt`: for how many characters a replaced one changes the typical (median) prediction by more than "
+        "0.01 nats. All in characters; the losses in nats.\n\n"
+        + markdown_table(heads, [row for _, row in sorted(body, key=lambda pair: pair[0])])
+    )
+
+
+def knob(measured: Measured) -> str:
+    """What W_hh × g does to half-life and exponent, beside what the theory says."""
+    body = []
+    for name in TURNED:
+        rows = measured.turned(name)
+        at_one = next(row["exponent"] for row in rows if row["g"] == 1.0)
+        for row in rows:
+            band = f"{chars(row['half_life_low'])} … {chars(row['half_life_high'])}"
+            norms = ["–" if row[key] is None else f"{row[key]:.2f}" for key in ("sigma_max", "radius")]
+            exponent = f"{row['exponent']:+.3f} ± {row['exponent_error']:.3f}"
+            predicted = f"{at_one + math.log(row['g']):+.3f}"
+            lengths = [chars(row["half_life_chars"]), band, chars(row["horizon_chars"])]
+            body.append([f"`{name}`", f"{row['g']:g}", *lengths, exponent, predicted, *norms])
+    heads = ["network", "g", "half-life", "10–90 %", "1 % left at", "exponent", "linear", "σ_max", "ρ"]
+    return (
+        "The trained networks with W_hh × g and nothing else changed; half-life with the band over positions. Pascanu "
+        "et al. 2013: with tanh the gradient must vanish where σ_max(W_hh) < 1, and can explode only where it is "
+        "greater. `linear` is the exponent that scaling alone would give, that of g = 1 plus ln g: the difference is "
+        f"what the states make of it, which change too.\n\n{markdown_table(heads, body)}\n\n{verdict(measured)}"
+    )
+
+
+def verdict(measured: Measured) -> str:
+    """Whether the knob does what the theory says, as found."""
+    plain = measured.turned("rnn")
+    must = [row for row in plain if row["sigma_max"] < 1]
+    may = [row for row in plain if row["sigma_max"] >= 1]
+    growing = [row["g"] for row in may if row["exponent"] > 2 * row["exponent_error"]]
+    said = [
+        f"**Vanilla cell.** σ_max < 1 at {len(must)} of {len(plain)} factors"
+        + (f", and there the exponent is below zero in {sum(row['exponent'] < 0 for row in must)}." if must else ".")
+        + f" At the {len(may)} others the theory allows growth; the exponent is above zero at "
+        + (", ".join(f"{g:g}" for g in growing) if growing else "none")
+        + ": a σ_max above 1 is necessary and far from sufficient."
+    ]
+    for name in TURNED:
+        rows = measured.turned(name)
+        one = next(row for row in rows if row["g"] == 1.0)
+        off = {row["g"]: row["exponent"] - one["exponent"] - math.log(row["g"]) for row in rows if row["g"] != 1.0}
+        least, most = min(off), max(off)
+        said.append(
+            f"`{name}`: against the linear expectation the exponent is off by {off[least]:+.2f} at g = {least:g} and "
+            f"by {off[most]:+.2f} at g = {most:g}."
+        )
+    return "\n\n".join([said[0], " ".join(said[1:])])
+
+
+def best_units(measured: Measured) -> str:
+    """The best unit of each network for some concepts, on text it was not chosen on."""
+    body = []
+    for info in measured.infos:
+        kept = from_findings(measured.section(info, "units"))
+        found: dict[str, tuple[float, str]] = {}
+        for view, board in kept.boards.items():
+            for best in board.best:
+                if best.found and best.held_out > found.get(best.concept, (0.0, ""))[0]:
+                    found[best.concept] = best.held_out, f"{view}[{best.unit}] {best.held_out:.3f}"
+        body.append([f"`{info.name}`", *(found.get(concept, (0.0, "none found"))[1] for concept in BEST_UNITS)])
+    return (
+        "For each concept the best unit of everything a network has to show, chosen on one half of 10,000 held-out "
+        "characters, its AUC on the other half. `none found` where no unit beats the 99th percentile of the units of "
+        f"untrained networks of the same form.\n\n{markdown_table(['network', *BEST_UNITS], body)}"
+    )
+
+
+def uncomfortable(measured: Measured) -> str:
+    """What does not fit what is usually said, in figures."""
+    ways = [fifty(measured), windows(measured), gating(measured), could_and_does(measured), tails(measured)]
+    return "\n".join(f"- {way}" for way in ways)
+
+
+def fifty(measured: Measured) -> str:
+    """Where the plain network's memory really ends."""
+    plain, memory = measured.gradient("rnn"), measured.memory("rnn")
+    left = plain.numbers("curve", "median", 0)[FAR]
+    return (
+        "**“Vanishing gradients past ~50 timesteps”**, says the lab sheet. In the plain network 1 % is left "
+        f"{horizon(plain)} characters back, and {left:.0e} at 50. Its prediction uses {memory.context.ecl_chars} "
+        f"characters, and a replaced one is felt for {memory.corruption.felt_chars}: its memory ends far before the 50."
+    )
+
+
+def windows(measured: Measured) -> str:
+    """What training on more context at a time does for a plain network."""
+    names = ("rnn", "rnn-seq256", "rnn-seq512", "rnn-stateful")
+    lengths = ", ".join(f"{measured.memory(name).context.ecl_chars} (`{name}`)" for name in names)
+    return (
+        "**Longer windows, carried states.** Effective context, in characters, after training on windows of 128, 256 "
+        f"and 512 characters, and with the state carried along: {lengths}."
+    )
+
+
+def gating(measured: Measured) -> str:
+    """What of the curve gating changes."""
+    found = {name: measured.gradient(name) for name in ("rnn", "lstm", "gru")}
+    halves = ", ".join(f"{each.number('half_life_chars'):.1f} (`{name}`)" for name, each in found.items())
+    ends = ", ".join(f"{horizon(each)} (`{name}`)" for name, each in found.items())
+    return f"**The half-life says little of gating**: {halves} characters. The tails differ: 1 % is left at {ends}."
+
+
+def could_and_does(measured: Measured) -> str:
+    """The gradient that reaches, the memory that is used."""
+    gru, gpt = measured.memory("gru"), measured.memory("minigpt")
+    return (
+        "**What could be used and what is used are two things.** `gru` has 1 % of its gradient left at "
+        f"{horizon(measured.gradient('gru'))} characters and uses {gru.context.ecl_chars}; MiniGPT sees "
+        f"{measured.info('minigpt').config['context']} and uses {gpt.context.ecl_chars}, behind a shuffled prefix "
+        f"{gpt.context.shuffled_ecl_chars}. A single replaced character changes the typical prediction by more than "
+        f"0.01 nats for {gru.corruption.felt_chars} and {gpt.corruption.felt_chars} characters."
+    )
+
+
+def tails(measured: Measured) -> str:
+    """Where the slope far back is the first exponent, and where it is not (yet)."""
+    apart = {}
+    for info in measured.infos:
+        found = measured.section(info, "gradient")
+        if "exponent" in found.facts:
+            off = abs(found.number("tail_slope") - found.number("exponent")) / found.number("exponent_error")
+            apart[info.name] = off
+    agree = [name for name, off in apart.items() if off <= 2]
+    others = ", ".join(f"`{name}` ({off:.0f})" for name, off in apart.items() if off > 2)
+    return (
+        "**The slope of the curve at lags 32–128 is the first Lyapunov exponent** within two standard errors in "
+        f"{len(agree)} of {len(apart)} networks"
+        + (f"; by so many standard errors it is not in {others}." if others else ".")
+    )
+
+
+SECTIONS: dict[str, Callable[[Measured], str]] = {
+    "What does not fit what is usually said": uncomfortable,
+    "How far back the gradient reaches": half_lives,
+    "The memory that is used": used_memory,
+    "The knob: W_hh × g": knob,
+    "The best units": best_units,
+}
+
+
+def chars(length: float | None) -> str:
+    """A length in characters; where there is none, it is longer than was looked at."""
+    return f"> {LAGS}" if length is None else f"{length:.1f}"
+
+
+def horizon(found: Findings) -> str:
+    """Where 1 % of a gradient is left."""
+    return chars(found.number_or_none("horizon_chars"))

@@ -1,0 +1,117 @@
+"""
+How far back the bundled networks reach: docs/how_far_back.md, made of what was measured and of nothing else.
+
+    python scripts/how_far_back.py              write it, from the checkpoints' analyses.json and docs/how_far_back.json
+    python scripts/how_far_back.py --check      exit code 1 where it is not what this would write
+    python scripts/how_far_back.py --knob       turn the knob of the recurrent networks first (minutes), and keep that
+
+What stands in analyses.json is measured by `python scripts/analyse.py`. docs/how_far_back.json is
+{"machine", "data_sha256", "settings", "knob": [row, …]}; a row is a model and a factor g of W_hh: half_life_chars of
+the median gradient and, as _low and _high, of its 10th and 90th percentile over positions (null: never within the
+lags), horizon_chars (1 %), the first Lyapunov exponent in nats a character with its standard error, sigma_max and
+radius of the scaled W_hh (null where gates or layer norm stand between it and the Jacobian).
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+import torch
+
+from charrnn.checkpoint import load
+from charrnn.checkpoint.safe_file import write_bytes
+from charrnn.corpus import Corpus, tiny_shakespeare
+from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov, scaled, spectra
+from charrnn.step_profile import machine
+from scripts.far_back import LAGS, SECTIONS, TURNED, Measured
+from scripts.study import rounded
+
+FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.6)
+SETTINGS = {"characters": 16_384, "positions": 512, "lags": LAGS}
+
+
+# ------------------------------------------------------------------------------------------------ the knob
+
+
+def turn(name: str, text: str) -> Iterator[dict[str, Any]]:
+    """A row for each factor."""
+    trained = load(REPOSITORY / "checkpoints" / name)
+    ids = Corpus.from_text(text, trained.vocab).val_ids[: SETTINGS["characters"]].tolist()
+    for g in FACTORS:
+        model = scaled(trained.model, g)
+        flow = gradient_flow(model, ids, SETTINGS["lags"], SETTINGS["positions"])
+        first = lyapunov(model, ids)
+        spectrum = spectra(model)[0]
+        yield {
+            "model": name,
+            "g": g,
+            "half_life_chars": flow.half_life_chars,
+            "half_life_low": first_crossing(flow.low, 0.5),
+            "half_life_high": first_crossing(flow.high, 0.5),
+            "horizon_chars": flow.horizon_chars,
+            "exponent": float(first.exponents[0]),
+            "exponent_error": float(first.errors[0]),
+            "sigma_max": spectrum.norm if spectrum.bounds else None,
+            "radius": spectrum.radius if spectrum.bounds else None,
+        }
+
+
+def turn_all(path: Path) -> None:
+    """Measure every row and write the file whole."""
+    text, rows = tiny_shakespeare(), []
+    for name in TURNED:
+        for row in turn(name, text):
+            rows.append(rounded(row))
+            print(json.dumps(rows[-1]), flush=True)
+    heads = {"machine": machine(), "data_sha256": Corpus.from_text(text).sha256, "settings": SETTINGS}
+    lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in heads.items()]
+    lines.append(' "knob": [\n' + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n ]")
+    write_bytes(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8"))
+
+
+# ------------------------------------------------------------------------------------------------ the page
+
+
+def page(measured: Measured) -> str:
+    """The whole file."""
+    head = (
+        "# How far back\n\nWritten by `python scripts/how_far_back.py` from what `scripts/analyse.py` keeps beside "
+        "each checkpoint and from `docs/how_far_back.json`; nothing here is typed by hand. The page's tab *Gradients* "
+        "shows the curves."
+    )
+    return "\n\n".join([head, *(f"## {title}\n\n{make(measured)}" for title, make in SECTIONS.items())]) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where it is stale")
+    parser.add_argument("--knob", action="store_true", help="turn the knob of the recurrent networks first")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    docs = REPOSITORY / "docs"
+    try:
+        if options.knob:
+            turn_all(docs / "how_far_back.json")
+        text, path = page(Measured(REPOSITORY)), docs / "how_far_back.md"
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if not options.check:
+        path.write_text(text, encoding="utf-8")
+    elif not path.exists() or path.read_text(encoding="utf-8") != text:
+        print(f"{path.name} is not what python scripts/how_far_back.py writes", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
