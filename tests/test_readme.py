@@ -185,8 +185,23 @@ def from_the_command_line() -> str:
 
 
 def test_python_writes_what_the_command_line_writes(from_the_command_line):
-    (snippet,) = [text for text in blocks("python") if "charrnn" in text]
+    (snippet,) = [text for text in blocks("python") if "generate" in text]
     assert python("-c", snippet) == from_the_command_line
+
+
+def test_python_prints_the_units_that_are_kept():
+    (snippet,) = [text for text in blocks("python") if "from_findings" in text]
+    kept = json.loads((ROOT / "checkpoints/lstm/analyses.json").read_text(encoding="utf-8"))["sections"]["units"]
+    best = kept["tables"]["best"]
+    rows = zip(*(best[column] for column in ("view", "concept", "unit", "held_out", "percentile")), strict=True)
+    expected = [
+        f"{concept} {unit} {held_out} {float(untrained)} "
+        for view, concept, unit, held_out, untrained in rows
+        if view == "h"
+    ]
+    lines = python("-c", snippet).splitlines()
+    assert len(lines) == len(expected) > 20
+    assert all(line.startswith(start) and line.endswith("found") for line, start in zip(lines, expected, strict=True))
 
 
 @pytest.fixture(scope="module")

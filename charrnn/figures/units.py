@@ -128,6 +128,6 @@ def saturation_words(gates: Sequence[Saturation], named: Callable[[str], str] = 
         name = named(gate.gate)
         told.append(
             f"{name[0].upper()}{name[1:]}: shut {gate.shut.mean():.0%} and open {gate.open.mean():.0%} of the time; "
-            f"{settled} of {len(gate.shut)} units are always the one or always the other, nine times in ten."
+            f"{settled} of {len(gate.shut)} units stay the one or the other for more than nine characters in ten."
         )
     return " ".join(told)

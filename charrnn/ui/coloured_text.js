@@ -6,10 +6,11 @@ import { onTheme } from "./page.js";
 /**
  * Set up the text in this box (.cr-passage, .cr-readout, a status for screen readers).
  *
- * level(i): −127 … 127, the colour of a character; sentence(i): what is said of it; dress(span, i): what else marks it.
+ * level(i): −127 … 127, the colour of a character; sentence(i): what is said of it; dress(span, i): what else marks it;
+ * moved(i): the visitor moved the cursor there.
  * Returns {show, goTo}: show(characters, start, words) draws a text anew with the cursor at `start`, null hides it.
  */
-export function colouredText(box, { level, sentence, dress = () => {} }) {
+export function colouredText(box, { level, sentence, dress = () => {}, moved = () => {} }) {
   const place = box.querySelector(".cr-passage");
   const readout = box.querySelector(".cr-readout");
   const status = box.querySelector('[role="status"]');
@@ -70,6 +71,7 @@ export function colouredText(box, { level, sentence, dress = () => {} }) {
     const [frame, here] = [place.getBoundingClientRect(), marked.getBoundingClientRect()];
     if (here.top < frame.top || here.bottom > frame.bottom) place.scrollTop += here.top - frame.top - frame.height / 3;
     status.textContent = sentence(cursor);
+    moved(cursor);
   }
 
   place.addEventListener("pointermove", (event) => {
@@ -78,7 +80,9 @@ export function colouredText(box, { level, sentence, dress = () => {} }) {
   });
   place.addEventListener("pointerleave", () => spans.length && mark(cursor));
   place.addEventListener("click", (event) => {
-    if (event.target.position !== undefined) mark((cursor = event.target.position));
+    if (event.target.position === undefined) return;
+    mark((cursor = event.target.position));
+    moved(cursor);
   });
   place.addEventListener("focus", () => spans.length && mark(cursor));
   place.addEventListener("keydown", (event) => {

@@ -232,6 +232,7 @@ def _shown(store: Store, reader: Reader, found: _Found, scenes: int) -> dict[str
         "rows": lambda value: _one_of("rows", value, ROWS),
         "tick": some([info.name for info in store.infos()], "tick"),
         "hide": some(HIDEABLE, "hide"),
+        "unit": lambda value: _unit(reader, value),
         "clamp": lambda value: _clamps(store, reader, value),
         "knob": lambda value: wishes.number("knob", _number(value), *KNOB),
         "lecture": lambda value: _one_of("lecture", value, ("0", "1")) == "1",
@@ -241,6 +242,14 @@ def _shown(store: Store, reader: Reader, found: _Found, scenes: int) -> dict[str
     if taken["tab"] in [TABS.get(name) for name in taken["hide"] or ()]:
         taken["tab"] = None
     return {name: value for name, value in taken.items() if value is not None}
+
+
+def _unit(reader: Reader, value: str) -> tuple[str, int]:
+    """Which unit the tab Neurons looks at: name:unit."""
+    if not re.fullmatch(r"[^:]{1,40}:\d{1,6}", value):
+        raise ValueError(f"unit is {reprlib.repr(value)}: give name:unit")
+    name, unit = value.split(":")
+    return _one_of("unit", name, reader.names), wishes.whole("unit", int(unit), 0, reader.info.hidden_dim - 1)
 
 
 def _clamps(store: Store, reader: Reader, value: str) -> list[tuple[str, int | None, float]]:

@@ -60,7 +60,7 @@ def one_unit(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
         title=f"Unit {unit} of the {in_words(view_name)}",
         text=text,
         values=np.round(values.astype(float), 3).tolist(),
-        scale={"low": scale.low, "high": scale.high},
+        scale={"low": scale.low, "high": scale.high, "bounded": scale.bounded},
         most=[span._asdict() for span in top_spans(text, values)],
         least=[span._asdict() | {"peak": -span.peak} for span in top_spans(text, -values)],
         **drawn,

@@ -1,5 +1,6 @@
 // What a link asks for, put into the page: the server has checked it.
 
+import { look } from "../neurons_view/unit_choice.js";
 import { page } from "../page.js";
 
 /** Returns what sets everything a link says; null where there is none. `show` writes a slider's words. */
@@ -21,6 +22,7 @@ export function opening(element, speeds, show) {
       page.ticked = link.tick;
       page.emit("ticked");
     }
+    if (link.unit) look(...link.unit);
     if (link.clamp) {
       page.clamps = link.clamp.map(([name, unit, value]) => ({ name, unit, value }));
       page.clampsOf = page.checkpoint?.name;

@@ -139,6 +139,7 @@ function address(wanted) {
   if (page.live.map.change) parts.push(["change", 1]);
   const rows = document.querySelector('.cr-orders [aria-pressed="true"]')?.dataset.value;
   if (rows && rows !== "similarity") parts.push(["rows", rows]);
+  if (page.neuron && tab?.[0] === "neurons") parts.push(["unit", page.neuron.view + ":" + page.neuron.unit]);
   if (page.clamps && page.clampsOf === model.name) parts.push(["clamp", page.clamps.map(clampWords).join(",")]);
   if (page.knob !== null) parts.push(["knob", page.knob]);
   parts.push(["sha", model.sha256.slice(0, SHA_DIGITS)]);

@@ -3,13 +3,18 @@
 import { asking } from "../asking.js";
 import { page } from "../page.js";
 import { figureIn } from "../plot_view/figure.js";
+import { look } from "./unit_choice.js";
 
 /** Set up the view; returns what takes the server's answers. */
 export function mount({ element, send }) {
   const say = (words) => (element.querySelector(".cr-plot-words").textContent = words);
   const request = () => ({ form: { text: page.neuronText ?? "" } });
   const view = asking({ element, send, request, asked: () => say("Reading …") });
-  const showFigure = figureIn(element.querySelector(".cr-plot"), say);
+  const showFigure = figureIn(element.querySelector(".cr-plot"), say, ({ data, customdata }) => {
+    if (!Number.isInteger(customdata)) return; // the diagonal
+    look(data.name, customdata);
+    document.querySelector("#cr-unit").scrollIntoView({ block: "start" });
+  });
   for (const event of ["neuron-text", "measuring"]) page.on(event, view.ask);
 
   return (value) => {

@@ -6,6 +6,8 @@ import { page, quoted, visible } from "../page.js";
 import { figureIn } from "../plot_view/figure.js";
 import { look, offerViews } from "./unit_choice.js";
 
+const signed = (value) => String(value).replace("-", "−");
+
 /** Set up the view; returns what takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
@@ -25,7 +27,8 @@ export function mount({ element, send }) {
       const share = Math.max(0, Math.min(1, (shown.values[i] - low) / (high - low)));
       return Math.round(127 * (low < 0 ? 2 * share - 1 : share));
     },
-    sentence: (i) => `${quoted(shown.characters[i])}, character ${(i + 1).toLocaleString("en")}: ${shown.values[i].toFixed(3)}`,
+    sentence: (i) => `${quoted(shown.characters[i])}, character ${(i + 1).toLocaleString("en")}: ${signed(shown.values[i].toFixed(3))}`,
+    moved: (i) => shown.text === page.live?.text && page.emit("move", { by: i - page.live.cursor, atEnd: false }),
   });
 
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -45,7 +48,7 @@ export function mount({ element, send }) {
     button.setAttribute("aria-label", `${signs(excited)}, ${peak.toFixed(2)}, from character ${(first + 1).toLocaleString("en")}: show it in the text`);
     button.addEventListener("click", () => text.goTo(first));
     const number = document.createElement("span");
-    number.textContent = peak.toFixed(2).replace("-", "−");
+    number.textContent = signed(peak.toFixed(2));
     item.append(button, number);
     return item;
   }
@@ -67,9 +70,11 @@ export function mount({ element, send }) {
     showFigure({ ...answer, words: answer.figure_words || "" });
     if (!shown) return text.show(null);
     const [low, , high] = scale.children;
-    [low.textContent, high.textContent] = [`≤ ${shown.scale.low}`, `≥ ${shown.scale.high}`];
+    const beyond = shown.scale.bounded ? ["", ""] : ["≤ ", "≥ "];
+    [low.textContent, high.textContent] = [beyond[0] + signed(shown.scale.low), beyond[1] + signed(shown.scale.high)];
     scale.classList.toggle("cr-from-zero", shown.scale.low === 0);
-    text.show(shown.characters, shown.most[0]?.first ?? 0);
+    const common = answer.text === page.live?.text; // the text of the tab Write: one cursor for both
+    text.show(shown.characters, common ? Math.max(0, page.live.cursor) : (shown.most[0]?.first ?? 0));
     lists.forEach((list, i) => list.replaceChildren(...[shown.most, shown.least][i].map(entry)));
   };
 }

@@ -15,8 +15,11 @@ function plotly() {
   return loading;
 }
 
-/** Returns what takes {light, dark, words}: the zoom stays, light and dark follow the page, the size its box. */
-export function figureIn(box, failed) {
+/**
+ * Returns what takes {light, dark, words}: the zoom stays, light and dark follow the page, the size its box.
+ * `picked` takes a point that is clicked, as Plotly tells it.
+ */
+export function figureIn(box, failed, picked = null) {
   let Plotly = null;
   let sent = null;
 
@@ -29,7 +32,9 @@ export function figureIn(box, failed) {
     const figure = document.body.classList.contains("dark") ? sent.dark : sent.light;
     box.style.height = figure.layout.height ? figure.layout.height + "px" : "";
     const layout = { uirevision: "keep", ...figure.layout, autosize: true };
+    const first = !box.data;
     await Plotly.react(box, figure.data, layout, { displayModeBar: false, responsive: false, displaylogo: false });
+    if (first && picked) box.on("plotly_click", ({ points }) => picked(points[0]));
     fit();
   }
 

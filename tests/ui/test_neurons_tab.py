@@ -1,0 +1,128 @@
+"""The tab Neurons in a real browser: leaderboard, pattern, one unit's colours, spans and gates, picker, cursor."""
+
+import json
+
+import numpy as np
+from playwright.sync_api import BrowserContext, Page, expect
+
+from charrnn.checkpoint import load
+from charrnn.neurons import Best, from_findings, top_spans
+from charrnn.ui.unit_board import TITLES
+from tests.ui.conftest import CHECKPOINTS, open_page
+from tests.ui.page_actions import choose, set_slider, text
+
+PATIENCE = 60_000  # milliseconds: networks read, on a machine that may be busy
+BOARD, UNIT, GATES = "#cr-units", "#cr-unit", "#cr-gates"
+
+
+def kept(name: str, view: str) -> list[Best]:
+    """The bundled board as the table shows it: what is found first, then by how far it is above the rest."""
+    board = from_findings(load(CHECKPOINTS / name).info.analyses.sections["units"]).boards[view]
+    return sorted(board.best, key=lambda best: (not best.found, best.to_beat - best.held_out))
+
+
+def rows(page: Page) -> list[list[str]]:
+    return page.locator(f"{BOARD} tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+
+
+def shown(page: Page) -> str:
+    """The text of the part on one unit, as it stands in the document."""
+    return page.evaluate(f"[...document.querySelectorAll('{UNIT} .cr-passage span')].map(e => e.textContent).join('')")
+
+
+def unit_is(page: Page, view: str, unit: int) -> None:
+    expect(page.locator(f"{UNIT} h2")).to_contain_text(f"Unit {unit} of the ", timeout=PATIENCE)
+    assert page.evaluate("charrnn.neuron") == {"view": view, "unit": unit}
+
+
+def test_the_leaderboard_leads_to_a_unit_and_the_unit_to_its_places(context: BrowserContext, app: str):
+    page = open_page(context, app + "?model=gru&tab=neurons")
+    best = kept("gru", "h")
+    expect(page.locator(f"{BOARD} tbody tr")).to_have_count(len(best), timeout=PATIENCE)
+    assert page.locator(f"{BOARD} thead th").all_text_contents() == list(TITLES)
+    for row, one in zip(rows(page), best, strict=True):
+        assert (row[0], row[2]) == (one.concept, f"unit {one.unit}")
+        assert row[4:7] == [f"{score:.3f}" for score in (one.train, one.held_out, one.percentile)]
+        assert row[8] == (f"found, +{one.held_out - one.to_beat:.3f}" if one.found else "none found")
+    unit_is(page, "h", best[0].unit)  # the one that stands out most, before anything is pressed
+
+    page.get_by_role("button", name="held out").click()
+    scores = [float(row[5]) for row in rows(page)]
+    assert scores == sorted(scores)
+    second = next(one for one in best if one.unit != best[0].unit)
+    page.locator(f"{BOARD} tbody tr", has_text=second.concept).first.get_by_role("button").click()
+    unit_is(page, "h", second.unit)
+    expect(page.locator(f"{UNIT} .cr-plot-words")).to_contain_text(f"{second.concept} ({second.held_out:.3f} held out)")
+
+    trained = load(CHECKPOINTS / "gru")
+    passage = shown(page)
+    values = trained.model.decoder().read(trained.vocab.encode(passage)).activations["h"][:, second.unit]
+    spans = top_spans(passage, values)
+    told = page.locator(f"{UNIT} .cr-spans section").first.locator("li mark").all_text_contents()
+    assert told == [span.text.replace("\n", "⏎") for span in spans]
+    page.locator(f"{UNIT} .cr-spans button").nth(1).click()
+    at = spans[1].first
+    expect(page.locator(f"{UNIT} .cr-readout")).to_contain_text(f"character {at + 1:,}: ")
+    assert f"{values[at]:.3f}".replace("-", "−") in (page.locator(f"{UNIT} .cr-readout").text_content() or "")
+    heights = json.loads(page.evaluate(f"JSON.stringify(document.querySelector('{UNIT} .cr-plot').data[0].y)"))
+    np.testing.assert_array_equal(heights, np.histogram(values, 48, (-1, 1))[0])
+
+    most, least = int(values.argmax()), int(values.argmin())
+    colours = page.evaluate(
+        "([a, b]) => [...document.querySelectorAll('#cr-unit .cr-passage span')].filter((_, i) => i === a || i === b)"
+        ".map(e => [e.position, e.style.background])",
+        [most, least],
+    )
+    assert len({colour for _, colour in colours}) == 2
+    expect(page.locator(f"{GATES} .cr-plot-words")).to_contain_text("Update gate z: shut ", timeout=PATIENCE)
+
+
+def test_a_pattern_joins_the_board_and_a_bad_one_is_shown_its_error(context: BrowserContext, app: str):
+    page = open_page(context, app + "?tab=neurons&unit=h:9")
+    unit_is(page, "h", 9)
+    field = page.get_by_label("your own concept, a regular expression")
+    field.fill("a(b")
+    field.press("Enter")
+    error = page.locator(".cr-pattern-error")
+    expect(error).to_contain_text("unterminated subpattern at position 1", timeout=PATIENCE)
+    expect(error.locator("mark")).to_have_text("(")
+    field.fill("(a|a)*(a+)+(<b>x</b>)$")
+    own = page.locator(f"{BOARD} textarea")
+    own.fill("a" * 9000)
+    field.press("Enter")
+    expect(error).to_contain_text("stopped after 2 s", timeout=PATIENCE)
+
+    passage = text(page)
+    field.fill("(?i)[aeiou]")
+    page.get_by_role("button", name="Text of Write").first.click()
+    row = page.locator(f"{BOARD} tbody tr").first
+    expect(row).to_contain_text("your pattern", timeout=PATIENCE)
+    expect(error).to_be_hidden()
+    by_concept = {each[0]: each for each in rows(page)}
+    assert by_concept["your pattern"][2:7] == by_concept["vowel"][2:7]
+    share = np.mean([c in "aeiouAEIOU" for c in passage])
+    expect(page.locator(f"{BOARD} .cr-plot-words")).to_contain_text(
+        f"covers {share:.1%} of {len(passage):,} characters"
+    )
+
+    page.wait_for_function(
+        "text => [...document.querySelectorAll('#cr-unit .cr-passage span')].length === text.length", arg=passage
+    )
+    assert shown(page) == passage  # now it is the text of Write, and so they share one cursor
+    page.locator(f"{UNIT} .cr-passage").focus()
+    for key in ("Home", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    here = page.evaluate("document.querySelector('#cr-unit .cr-here').position")
+    assert here == passage.index("\n") + 2 and page.evaluate("charrnn.live.cursor") == here
+
+    set_slider(page, "step", 1)
+    expect(page.locator(f"{BOARD} .cr-plot-words")).to_contain_text("concepts have a unit", timeout=PATIENCE)
+    page.wait_for_function("charrnn.live.record.model.step === 10")
+    choose(page, "lstm")
+    page.locator(f"{UNIT} select").select_option("f")
+    unit_is(page, "f", 9)
+    page.locator(f"{UNIT} [name=unit]").fill("256")
+    page.locator(f"{UNIT} [name=unit]").press("Enter")
+    unit_is(page, "f", 9)  # there is no such unit
