@@ -223,8 +223,13 @@ def corruption_nats(model: Network, ids: Tensor, places: Tensor, replaced: Tenso
         written = ids[some[:, None] + torch.arange(lags)]  # (p, lags)
         instead = torch.cat([new[:, None], written[:, 1:]], dim=1)
         log_p, log_q = (exact.fast_forward(rows, state)[0].log_softmax(-1) for rows in (written, instead))
-        nats.append((log_p.exp() * (log_p - log_q)).sum(-1).clamp_min(0))
+        nats.append(divergence_nats(log_p, log_q).clamp_min(0))  # rounding can make less than nothing of nothing
     return torch.cat(nats)
+
+
+def divergence_nats(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """KL(p ‖ q) of distributions given by their logarithms: (…, V) -> (…)."""
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
 # ------------------------------------------------------------------------------------------------ what is kept

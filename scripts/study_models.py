@@ -24,6 +24,7 @@ from torch import Tensor
 from charrnn import checkpoint
 from charrnn.corpus import Corpus, contiguous_streams, windows_in_order
 from charrnn.gradient_flow import gradient_flow
+from charrnn.memory import NEGLIGIBLE_NATS, divergence_nats, enough, others
 from charrnn.ngram import KneserNey
 from charrnn.sampling import Dice, Reader, Reading, SamplingSettings, Step, generate
 from charrnn.text_quality import Reference
@@ -39,7 +40,6 @@ HELD_OUT = "held-out text"  # what people wrote, in the place of a model's name
 LAGS = (1, 2, 5, 10, 20, 50, 100)
 GRADIENT_LAGS, GRADIENT_POSITIONS, GRADIENT_CHARS = 128, 512, 16_384
 CONTEXTS = tuple(2**i for i in range(10))  # 1 to 512 characters
-NEGLIGIBLE_NATS = 0.01
 AT_ONCE = 64  # texts that are read side by side; a matter of memory alone
 
 
@@ -196,12 +196,9 @@ def replaced_kl(model: Any, windows: Tensor, lag: int, rng: torch.Generator) -> 
 
     windows (P, T) -> (P,). Another one by its frequency in the windows, so that it is no rarity.
     """
-    original = windows[:, -lag]
-    frequency = windows.flatten().bincount().double().expand(len(windows), -1).clone()  # (P, V)
     replaced = windows.clone()
-    replaced[:, -lag] = frequency.scatter_(1, original[:, None], 0).multinomial(1, generator=rng).squeeze(1)
-    as_written, as_replaced = log_probs_after(model, windows), log_probs_after(model, replaced)
-    return F.kl_div(as_replaced, as_written, log_target=True, reduction="none").sum(-1)
+    replaced[:, -lag] = others(windows.flatten(), windows[:, -lag], rng)
+    return divergence_nats(log_probs_after(model, windows), log_probs_after(model, replaced))
 
 
 # ------------------------------------------------------------------------------------------------ position
@@ -228,5 +225,4 @@ def position(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 def effective_context(excess_nats: Sequence[float]) -> int:
     """The shortest of CONTEXTS from which on more context is worth no more than NEGLIGIBLE_NATS."""
-    needed = [i for i, excess in enumerate(excess_nats) if excess > NEGLIGIBLE_NATS]
-    return CONTEXTS[needed[-1] + 1 if needed else 0]
+    return CONTEXTS[enough(np.array(excess_nats), NEGLIGIBLE_NATS) - 1]
