@@ -4,7 +4,7 @@ How fast the hand-written networks are, against the plain loop of the lab sheet 
     python scripts/bench.py train         one whole training step: forward, backward, clipping, optimiser
     python scripts/bench.py profile       where the time of such a step goes, and what a longer window costs
     python scripts/bench.py sample        characters per second on one core
-    python scripts/bench.py gradients     the gradient-flow curve of one checkpoint
+    python scripts/bench.py gradients     the gradient-flow curve of one checkpoint, and how its cost grows
     python scripts/bench.py page          the page in a real browser (scripts/bench_page.py)
 
 Machines differ and are noisy, so every figure that counts is a ratio of medians, the contestants taking turns in one
@@ -33,6 +33,7 @@ from charrnn.reference import PlainCharRNN, TorchCharRNN, gradient_norms_by_auto
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.step_profile import VOCAB_SIZE, machine, plain_training, processor, synthetic_corpus, take_turns
 from charrnn.training import Recipe, Training
+from scripts import bench_gradients as growth_of_gradients
 from scripts import bench_profile
 from scripts.tables import columns
 
@@ -120,19 +121,28 @@ def bench_sample(options: argparse.Namespace) -> list[Row]:
     return rows(take_turns({"plain loop": theirs, OURS: ours}, options.rounds), figures)
 
 
+def gradients_bench(options: argparse.Namespace) -> tuple[CharRNN, Tensor]:
+    """The network whose gradient is followed, and as many characters as the longest turn takes."""
+    ids = synthetic_corpus().train_ids[: options.positions * (options.lags + 2)]
+    return CharRNN(VOCAB_SIZE, options.hidden_dim).double().eval(), ids
+
+
 def bench_gradients(options: argparse.Namespace) -> list[Row]:
-    model = CharRNN(VOCAB_SIZE, options.hidden_dim).double().eval()
-    corpus = synthetic_corpus()
-    ids = corpus.train_ids[: options.lags + 4 * options.positions].tolist()
-    windows = corpus.train_ids[: options.positions * (options.lags + 2)].view(options.positions, -1)
+    model, ids = gradients_bench(options)
+    few, windows = ids[: options.lags + 4 * options.positions].tolist(), ids.view(options.positions, -1)
     turns = take_turns(
         {
             "autograd, states retained": lambda: gradient_norms_by_autograd(model, windows),
-            OURS: lambda: gradient_flow(model, ids, max_lag=options.lags, positions=options.positions),
+            OURS: lambda: gradient_flow(model, few, max_lag=options.lags, positions=options.positions),
         },
         options.rounds,
     )
     return rows(turns, lambda name, medians: {"ours_over_this": medians[OURS] / medians[name]})
+
+
+def growing_gradients(options: argparse.Namespace) -> list[dict[str, Any]]:
+    model, ids = gradients_bench(options)
+    return growth_of_gradients.growing(model, ids[: options.lags + 4 * options.positions].tolist(), options)
 
 
 # How a figure is shown: the head of its column, its format.
@@ -203,6 +213,9 @@ def main(arguments: Sequence[str]) -> int:
         measured = bench(options)
         found |= {"rows": [row.record() for row in measured]}
         text = table(measured)
+        if options.verb == "gradients":
+            found["growing"] = growing_gradients(options)
+            text += "\n\n" + growth_of_gradients.table(found["growing"])
     if options.json:
         print(json.dumps(found, indent=1))
     else:
