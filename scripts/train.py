@@ -7,6 +7,7 @@ Train a checkpoint.
     python scripts/train.py --all                                every bundled checkpoint that is not done yet
     python scripts/train.py --data my.txt --out checkpoints/my   any UTF-8 text
     python scripts/train.py --out checkpoints/my --resume        go on with a run that was stopped
+    torchrun --nproc-per-node 8 scripts/train.py --all           the same, eight at a time; on many machines too
 
 Ctrl-C finishes the step and saves. Exit codes: 0 done, 1 diverged or not pushed, 2 bad input, 130 and 143 stopped.
 """
@@ -29,7 +30,7 @@ from charrnn import checkpoint
 from charrnn.corpus import Corpus, cache_path, cached_tiny_shakespeare, read_text, tiny_shakespeare
 from charrnn.networks import KINDS
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.training import RECIPES, DivergedError, Recipe, Training
+from charrnn.training import RECIPES, Crew, DivergedError, Recipe, Training, is_shared
 
 HYPERPARAMETERS = {
     "cell": "the network: `rnn`, `gru`, `lstm` or `minigpt`",
@@ -233,8 +234,8 @@ def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a pipe may know few characters
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    if options.threads or is_shared():  # as many as there are processes would only wait for each other
+        torch.set_num_threads(options.threads or 1)
     try:
         return train_as_asked(options)
     except KeyboardInterrupt:  # before the first update, or between two runs
@@ -256,9 +257,14 @@ def train_as_asked(options: argparse.Namespace) -> int:
 
 
 def train_all(options: argparse.Namespace, recipes: dict[str, Recipe], corpus: Corpus) -> int:
-    """Every recipe whose checkpoint is not done, the unfinished ones from where they stopped; the exit code."""
-    for name, recipe in recipes.items():
-        out = (options.out or CHECKPOINTS) / name
+    """
+    Every recipe whose checkpoint is not done, the unfinished ones from where they stopped; the exit code.
+
+    Under torchrun each process takes the next that nobody has taken; what comes out is the same however many they are.
+    """
+    crew, root = Crew(), options.out or CHECKPOINTS
+    for name, recipe in crew.share(recipes.items()):
+        out = root / name
         done = finished(out)
         wanted = (asdict(recipe), options.seed or 0, corpus.sha256)
         if done and (asdict(Recipe()) | done.recipe, done.seed, done.data_sha256) == wanted:
@@ -268,7 +274,17 @@ def train_all(options: argparse.Namespace, recipes: dict[str, Recipe], corpus: C
         own = argparse.Namespace(**vars(options) | {"recipe": name, "resume": checkpoint.holds_run(out)})
         if code := train_one(own, name, out, corpus):
             return code
+    crew.wait()
+    if crew.rank == 0 and is_shared():
+        print("\n".join(table_row(checkpoint.load(root / name)) for name in recipes))
     return 0
+
+
+def table_row(done: checkpoint.Checkpoint) -> str:
+    """What a run came to: its losses, and the digest of its weights."""
+    figures = [done.info.metrics[key] for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
+    losses = "  ".join(f"{figure:.6f}" for figure in figures)
+    return f"{done.info.name:20}  {done.step:>6}  {losses}  {checkpoint.digest(done.model.state_dict())[:16]}"
 
 
 def train_one(options: argparse.Namespace, name: str, out: Path, corpus: Corpus) -> int:

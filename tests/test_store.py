@@ -38,3 +38,13 @@ def test_many_who_come_at_once_read_the_folder_and_a_model_once(tmp_path: Path, 
     with ThreadPoolExecutor(8) as pool:
         readers = list(pool.map(lambda _: fresh.reader("gru"), range(16)))
     assert sorted(calls) == ["list_checkpoints", "load"] and len(set(map(id, readers))) == 1
+
+
+def test_a_checkpoint_alone_is_called_what_it_was_saved_as(tmp_path: Path):
+    save_small(tmp_path / "mine", SMALL["gru"])
+    (tmp_path / "mine").rename(tmp_path / ("a" * 40))  # as a download is
+    alone = Store(tmp_path / ("a" * 40))
+    assert [info.name for info in alone.infos()] == ["mine"]
+    assert (
+        alone.reader().info.name == alone.reader("mine").info.name == alone.reader("mine").describe()["name"] == "mine"
+    )

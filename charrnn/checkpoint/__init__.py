@@ -18,7 +18,7 @@ from charrnn.checkpoint.folder import (
     save_run,
 )
 from charrnn.checkpoint.holding import held
-from charrnn.checkpoint.safe_file import MAX_FILE_BYTES, CheckpointError, at_home
+from charrnn.checkpoint.safe_file import MAX_FILE_BYTES, CheckpointError, at_home, digest
 
 __all__ = [
     "ANALYSES",
@@ -32,6 +32,7 @@ __all__ = [
     "CheckpointInfo",
     "at_home",
     "describe",
+    "digest",
     "held",
     "holds_run",
     "keep_analyses",

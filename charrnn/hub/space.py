@@ -19,6 +19,7 @@ PARTS = (
     "LICENSE",
     "requirements.txt",
     "charrnn/**/*",
+    "scripts/*.py",
     "docs/*",
 )
 NOT_PARTS = {"__pycache__"}

@@ -3,16 +3,19 @@
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
 from charrnn.training.recipes import RECIPES, Recipe, initialise, untrained
 from charrnn.training.run import SAVED_STEPS, DivergedError, Training
+from charrnn.training.sharing import Crew, is_shared
 
 __all__ = [
     "RECIPES",
     "SAVED_STEPS",
+    "Crew",
     "DivergedError",
     "Recipe",
     "Training",
     "evaluate_cold",
     "evaluate_stream",
     "initialise",
+    "is_shared",
     "untrained",
     "loss_nats",
 ]

@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -109,7 +110,9 @@ class Store:
         key = (name, info.sha256, step)
         with self._loading_lock:
             if key not in self._readers:
-                self._readers[key] = Reader(load(info.folder, step))
+                loaded = load(info.folder, step)
+                named = replace(loaded.info, name=info.name)  # that of a download's folder says nothing
+                self._readers[key] = Reader(replace(loaded, info=named))
             self._readers.move_to_end(key)
             if len(self._readers) > MOST_LOADED:
                 self._readers.popitem(last=False)

@@ -1,0 +1,97 @@
+"""`--all` under torchrun: the same table from one process and from two, and after one of them was killed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from charrnn import checkpoint
+from charrnn.training import Crew
+from scripts import train
+from tests.calling import ROOT
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
+TINY = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 8 --save-every 2".split()
+FEW = ["rnn", "gru", "lstm"]
+
+# What torchrun runs: the script on few recipes; where it is told so, one process dies in the middle of its run.
+WORKER = """
+import json, os, signal, sys
+sys.path.insert(0, os.environ["ROOT"])
+from charrnn.training import RECIPES, Training
+from scripts import train
+train.RECIPES = {name: RECIPES[name] for name in json.loads(os.environ["FEW"])}
+train.SAMPLE_CHARS = train.PASSAGE_CHARS = 5
+advance = Training.advance
+def dying(training):
+    advance(training)
+    if training.recipe.cell == os.environ.get("DIES") and training.step == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+Training.advance = dying
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="module")
+def launched(root):
+    """torchrun with so many processes -> its exit code, the table, all of what was said."""
+    (root / "worker.py").write_text(WORKER)
+    (root / "text.txt").write_text(TEXT, encoding="utf-8")
+
+    def launch(processes: int, out: str, **environment: str) -> tuple[int, list[str], str]:
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command += [str(root / "worker.py"), "--all", "--data", str(root / "text.txt")]
+        own = {"ROOT": str(ROOT), "FEW": json.dumps(FEW), "OMP_NUM_THREADS": "2"} | environment
+        run = subprocess.run(
+            [*command, "--out", str(root / out), *TINY], env=os.environ | own, capture_output=True, text=True
+        )
+        table = [line for line in run.stdout.splitlines() if line.split()[:1] and line.split()[0] in FEW]
+        return run.returncode, table, run.stdout + run.stderr
+
+    return launch
+
+
+@pytest.fixture(scope="module")
+def alone(launched) -> tuple[int, list[str], str]:
+    return launched(1, "one")
+
+
+def test_the_table_does_not_depend_on_how_many_processes_there_are(launched, alone, root):
+    one = alone[1]
+    assert alone[0] == 0, alone[2]
+    shared, two, said = launched(2, "two")
+    assert shared == 0, said
+    assert one == two and [line.split()[0] for line in one] == FEW
+    assert len({line.split()[-1] for line in one}) == len(FEW), "each has weights of its own"
+    assert Counter(line for line in said.splitlines() if line.endswith(": starts")) == {f"{n}: starts": 1 for n in FEW}
+    row = train.table_row(checkpoint.load(root / "two/gru"))
+    assert row == two[1]
+
+
+def test_after_a_process_was_killed_only_what_is_missing_is_trained(launched, alone, root):
+    code, table, said = launched(2, "killed", DIES="gru")
+    assert code != 0 and table == []
+    done = {path.name for path in (root / "killed").iterdir() if train.finished(path)}
+    stamps = {name: (root / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done}
+    assert "gru" not in done
+    code, table, said = launched(1, "killed")
+    assert code == 0 and [line.split()[0] for line in table] == FEW
+    assert "gru: goes on" in said.splitlines()
+    assert {name: (root / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done} == stamps
+    assert alone[1] == table
+
+
+def test_a_process_alone_takes_everything_and_waits_for_nobody():
+    crew = Crew()
+    assert (crew.rank, crew.size) == (0, 1)
+    assert list(crew.share("abc")) == ["a", "b", "c"]
+    crew.wait()
