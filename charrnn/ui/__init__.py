@@ -21,7 +21,7 @@ from charrnn.ui import (
     write_tab,
 )
 from charrnn.ui.assets import read, routes
-from charrnn.ui.control_view.control_view import control_view, offer
+from charrnn.ui.control_view.control_view import control_view, offer, refreshed
 from charrnn.ui.lecture_view.lecture_view import arrival, lecture_view, opened, walking
 from charrnn.ui.session import Session
 from charrnn.ui.store import Store
@@ -52,6 +52,11 @@ def build_demo(store: Store) -> gr.Blocks:
             return await session.change_model(store, Choice.from_page(event._data), wanted) or gr.skip()
         except ValueError as error:
             return session.trouble(error)
+
+    async def refresh(session: Session, event: gr.EventData) -> str:
+        said = await asyncio.to_thread(store.refresh)
+        reader = await asyncio.to_thread(store.nearest, session.reader)
+        return refreshed(store, reader, said, count_of("sent", event._data))
 
     def leave(request: gr.Request) -> None:
         session = visitors.pop(str(request.session_hash), None)
@@ -86,6 +91,7 @@ def build_demo(store: Store) -> gr.Blocks:
         walking(store, state, controls, view, lecture)
         demo.unload(leave)
         controls.model(model, state, view, **EACH)
+        controls.refresh(refresh, state, controls, **EACH)
     return demo.queue(max_size=1000, default_concurrency_limit=8)
 
 

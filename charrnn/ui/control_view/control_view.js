@@ -4,6 +4,7 @@ import { page } from "../page.js";
 import { drawer } from "./drawer.js";
 import { listenToKeys } from "./keys.js";
 import { opening } from "./opening.js";
+import { originLines } from "./origin.js";
 import { sharing } from "./share.js";
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as it goes
@@ -156,6 +157,9 @@ export function mount({ element, send }) {
 
   function fill(value) {
     const offered = JSON.parse(value);
+    const before = { sha256: model()?.sha256, any: models.length > 0 };
+    showOrigin(offered.origin, offered.said);
+    if (offered.refreshed && offered.models.length && !before.any) return location.reload();
     page.models = models = offered.models;
     const select = $("#cr-model");
     select.replaceChildren(
@@ -175,6 +179,10 @@ export function mount({ element, send }) {
     showModel();
     showSteps(offered.chosen.step);
     page.checkpoint = { name: offered.chosen.name, step: offered.chosen.step };
+    if (offered.refreshed) {
+      if (model().sha256 !== before.sha256) modelChanged();
+      return;
+    }
     Object.assign(page, { defaults: offered.defaults, tabs: offered.tabs });
     open(offered.link);
     share.began(true);
@@ -243,6 +251,7 @@ export function mount({ element, send }) {
   const actions = Object.fromEntries(Object.entries(clicked).map(([name, act]) => [name, unlessLost(act)]));
   for (const [name, act] of Object.entries(actions)) $(`[data-action="${name}"]`).addEventListener("click", act);
 
+  const showOrigin = originLines(element, () => send("refresh", {}));
   const share = sharing(element, request);
   page.on("branched", share.goesOn);
   page.on("strayed", share.strayed);

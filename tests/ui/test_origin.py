@@ -1,0 +1,57 @@
+"""The page on a repository of the Hub, played by a test server: its commit, newer networks, a Hub that is away."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, expect
+
+from charrnn.checkpoint import load
+from charrnn.sampling import Dice, SamplingSettings, generate
+from scripts.bench_page import running_app
+from tests.hub_client import Server
+from tests.small_models import SMALL, save_small
+from tests.ui.conftest import open_page
+from tests.ui.page_actions import write
+
+
+def test_the_page_shows_the_commit_takes_newer_networks_and_goes_on_without_the_hub(
+    context: BrowserContext, tmp_path: Path
+):
+    server = Server(tmp_path)
+    save_small(tmp_path / "net", SMALL["gru"])
+    (first,) = server.call(["push", str(tmp_path / "net"), "me/lab"])
+    quiet = {"CHARRNN_CACHE": str(tmp_path / "no-corpus")}
+    with running_app("me/lab", **server.environment, **quiet) as address:
+        page = open_page(context, address)
+        where, said = page.locator(".cr-origin-where"), page.locator(".cr-origin-said")
+        expect(where).to_have_text(f"me/lab at commit {first['commit'][:8]}")
+        assert where.get_attribute("title") == first["commit"]
+        expect(said).to_have_text("")
+        loaded = load(tmp_path / "net")
+        decoder, ids = loaded.model.decoder(), loaded.vocab.encode("ROMEO:")
+        steps = generate(decoder, decoder.prefill(ids), 60, SamplingSettings(0.8), Dice(5))
+        local = "ROMEO:" + loaded.vocab.decode(step.id for step in steps)
+        assert write(page, seed=5, characters=60, prompt="ROMEO:") == local, "pushed, fetched, and yet another text"
+
+        save_small(tmp_path / "net", SMALL["lstm"])
+        (second,) = server.call(["push", str(tmp_path / "net"), "me/lab"])
+        page.locator('[data-action="refresh"]').click()
+        expect(said).to_have_text(f"Now at commit {second['commit'][:8]}.")
+        expect(where).to_have_text(f"me/lab at commit {second['commit'][:8]}")
+        sha256 = load(tmp_path / "net").info.sha256
+        page.wait_for_function(f"charrnn.live.record.model.sha256 === '{sha256}'")
+        page.locator('[data-action="refresh"]').click()
+        expect(said).to_have_text(re.compile("asked a moment ago"))
+        page.screenshot(path=tmp_path / "origin.png")
+    server.kill()
+    with running_app("me/lab", **server.environment, **quiet) as address:
+        page = open_page(context, address)
+        expect(page.locator(".cr-origin-where")).to_have_text(f"me/lab at commit {second['commit'][:8]}")
+        expect(page.locator(".cr-origin-said")).to_contain_text(
+            "cannot be reached just now: these are the networks as last"
+        )
+        page.locator('[data-action="refresh"]').click()
+        expect(page.locator(".cr-origin-said")).to_contain_text("as last fetched")
+        page.screenshot(path=tmp_path / "away.png")
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
