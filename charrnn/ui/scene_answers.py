@@ -27,7 +27,8 @@ class Answer:
     What is said after "Reveal", and what the page shows.
 
     texts: (title, prompt and text, position from which it differs from the one on the page); shown: `unit` that colours
-    the text, `position` of the cursor, models to `tick`, `more` to see.
+    the text, `position` of the cursor, models to `tick`, where the `knob` stands, what is held (`clamp`), and `ways`
+    on: each a title, a part to scroll to, and a knob or a clamp to set.
     """
 
     words: str
@@ -168,7 +169,7 @@ def transformer(store: Store, link: Link) -> Answer:
         f"characters of {what}. {_gain('It gains most', kinds[-1])}; {_gain('least', kinds[0])}. "
         f"In the figure: their validation losses, {_loss(a)} and {_loss(b)} nats at the end."
     )
-    return Answer(words, shown={"tick": [a.info.name, b.info.name], "more": DELTA})
+    return Answer(words, shown={"tick": [a.info.name, b.info.name], "ways": (DELTA,)})
 
 
 def difference(a: Reader, b: Reader, text: str) -> Difference:

@@ -9,7 +9,7 @@ asks about.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from charrnn.ui import scene_answers
+from charrnn.ui import scene_answers, scene_changes
 from charrnn.ui.link import Link, follow
 from charrnn.ui.scene_answers import Answer
 from charrnn.ui.store import Store
@@ -78,6 +78,46 @@ SCENES = (
         "The scale: every line of the grid is a factor. The point where a hundredth is left.",
         scene_answers.gradient,
         {"model": "rnn", "tab": "gradients", "tick": "rnn"},
+    ),
+    Scene(
+        "knob",
+        "The knob: W_hh × 0.7 and × 1.4",
+        "Nothing is changed but the size of the recurrent weights. What will the gradient do, and what the text?",
+        "The eigenvalues: which of them leave the circle? And the curve: one line is steeper, one is not.",
+        scene_changes.knob,
+        {"model": "rnn", "tab": "gradients", "knob": "1", "tick": "rnn", "temperature": "0.8", "seed": "7"}
+        | {"characters": "240", "prompt": "ROMEO:\n"},
+        part="#cr-knob",
+    ),
+    Scene(
+        "clipping",
+        "What happens without clipping",
+        "The same training twice, at ten times the usual learning rate: with clipping and without. Which one diverges?",
+        "The norm of the gradient before clipping, and the line at which it would be clipped.",
+        scene_changes.clipping,
+        {"model": "rnn", "tab": "gradients", "tick": "rnn"},
+        part="#cr-clipping",
+    ),
+    Scene(
+        "gating",
+        "What gating buys",
+        "With z = 0 and r = 1 a GRU is a vanilla RNN with the same weights. How much of what it knows will be left?",
+        "The bits a character, and how many characters back it looks.",
+        scene_changes.gating,
+        {"model": "gru", "tab": "neurons", "temperature": "0.8", "seed": "7", "characters": "240"}
+        | {"prompt": "ROMEO:\n"},
+        part="#cr-clamp",
+    ),
+    Scene(
+        "clamp",
+        "A unit, held",
+        "One number of the LSTM's memory counts along the line. Held where it stands at a line's beginning, what will "
+        "lines be like? And held where it stands at the end?",
+        "The line ends of both texts, and the unit while it counts.",
+        scene_changes.clamp,
+        {"model": "lstm", "tab": "neurons", "temperature": "0.8", "seed": "7", "characters": "240"}
+        | {"prompt": "ROMEO:\n"},
+        part="#cr-clamp",
     ),
     Scene(
         "transformer",

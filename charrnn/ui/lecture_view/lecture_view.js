@@ -13,7 +13,6 @@ export function mount({ element, send }) {
   let lecture = false;
   let at = 0; // the scene that stands there, from 1
   let last = 0;
-  let part = ""; // where there is more to see
 
   function show(told) {
     at = told.at;
@@ -27,12 +26,10 @@ export function mount({ element, send }) {
     $(".cr-scene-back").disabled = at < 2;
     $(".cr-scene-on").disabled = at >= last;
     $(".cr-answer").textContent = told.answer?.words || "";
-    const more = told.answer?.shown.more;
-    $(".cr-scene-more").hidden = !more;
-    $(".cr-scene-more").textContent = more?.title || "";
-    part = more?.part;
+    $(".cr-scene-ways").replaceChildren(...(told.answer?.shown.ways || []).map(way));
     texts.replaceChildren(...(told.answer?.texts || []).map(figure));
-    texts.childElementCount ? document.querySelector(".cr-live").before(texts) : texts.remove();
+    const picture = document.querySelector(told.part || ".cr-live") || document.querySelector(".cr-live");
+    texts.childElementCount ? picture.before(texts) : texts.remove();
     $(".cr-reveal").hidden = !at || !!told.answer;
     $(".cr-reveal").disabled = false;
   }
@@ -41,6 +38,7 @@ export function mount({ element, send }) {
     const to = at + by;
     if (!lecture || to < 1 || to > last) return;
     page.emit("painted", null);
+    picture({ clamp: null });
     send("scene", { scene: to });
   }
 
@@ -55,7 +53,6 @@ export function mount({ element, send }) {
   $(".cr-scene-back").addEventListener("click", () => walk(-1));
   $(".cr-scene-on").addEventListener("click", () => walk(1));
   $(".cr-reveal").addEventListener("click", reveal);
-  $(".cr-scene-more").addEventListener("click", () => go({ part }));
   page.on("scene", walk);
   page.on("reveal", reveal);
 
@@ -75,12 +72,33 @@ export function mount({ element, send }) {
 }
 
 /** The answer as the picture shows it. */
-function picture({ tick, unit, position }) {
+function picture({ tick, unit, position, knob, clamp }) {
   if (tick) {
     page.ticked = tick;
     page.emit("ticked");
   }
   if (unit !== undefined) page.emit("painted", { unit, position });
+  if (knob !== undefined) {
+    page.knob = knob;
+    page.emit("knob");
+  }
+  if (clamp !== undefined) {
+    page.clamps = clamp?.map(([name, unit, value]) => ({ name, unit, value })) ?? null;
+    page.clampsOf = page.checkpoint?.name;
+    page.emit("clamps");
+  }
+}
+
+/** A button that shows more of the answer. */
+function way({ title, part, ...more }) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = title;
+  button.addEventListener("click", () => {
+    picture(more);
+    go({ part });
+  });
+  return button;
 }
 
 /** One text; what differs from the one on the page is marked. */

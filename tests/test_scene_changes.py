@@ -1,0 +1,153 @@
+"""The scenes that change a network: each figure of their answers worked out once more, by loops of the test's own."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.checkpoint import load
+from charrnn.gradient_flow import gradient_flow, scaled
+from charrnn.interventions import Clamp
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ui import scene_changes
+from charrnn.ui.gradients_tab import text_for
+from charrnn.ui.scenes import SCENES
+from charrnn.ui.store import Store
+
+ROOT = Path(__file__).resolve().parents[1]
+CHECKPOINTS = ROOT / "checkpoints"
+BY_ID = {scene.id: scene for scene in SCENES}
+
+
+@pytest.fixture(scope="module")
+def store() -> Store:
+    return Store(CHECKPOINTS)
+
+
+@pytest.fixture(autouse=True)
+def no_corpus(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
+
+
+def numbers(words: str) -> list[float]:
+    found = re.findall(r"[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?", words.replace("−", "-"))
+    return [float(number.replace(",", "")) for number in found]
+
+
+def held_out(store: Store, name: str) -> str:
+    return text_for(store, store.reader(name), "")[0][:2000]
+
+
+def bits(decoder, ids: list[int]) -> float:
+    """A loop: one character after the other."""
+    reading, found = decoder.prefill([]), []
+    for id in ids:
+        found.append(-torch.log_softmax(torch.from_numpy(reading.logits).double(), 0)[id].item() / math.log(2))
+        reading = decoder.step(id, reading.state)
+    return float(np.mean(found))
+
+
+def written(decoder, vocab, n: int) -> str:
+    steps = generate(decoder, decoder.prefill(vocab.encode("ROMEO:\n")), n, SamplingSettings(0.8), Dice(7))
+    return "ROMEO:\n" + vocab.decode([step.id for step in steps])
+
+
+def test_the_knob_s_eigenvalues_gradient_bits_and_texts(store: Store):
+    answer = BY_ID["knob"].answered(store)
+    trained, text = load(CHECKPOINTS / "rnn"), held_out(store, "rnn")
+    whole = trained.vocab.encode(text_for(store, store.reader("rnn"), "")[0])
+    told = answer.words.split(". ×")
+    assert len(told) == 3
+    for words, g in zip(told, (1.0, 0.7, 1.4), strict=True):
+        said = numbers(words)
+        W = g * trained.model.state_dict()["cell.W_hh.weight"].double()
+        model = scaled(trained.model, g)
+        assert said[0] == g and said[1] == pytest.approx(torch.linalg.eigvals(W).abs().max().item(), abs=0.0051)
+        flow = gradient_flow(model, whole, 128, 512)
+        assert said[2] == float(f"{flow.geometric_mean[100]:.0e}") and said[3] == 100
+        assert said[4] == pytest.approx(bits(model.decoder(), trained.vocab.encode(text)), abs=0.0051)
+    assert [title for title, _, _ in answer.texts] == ["W_hh × 0.7", "W_hh × 1", "W_hh × 1.4"]
+    for (_, shown, parting), g in zip(answer.texts, (0.7, 1.0, 1.4), strict=True):
+        assert shown == written(scaled(trained.model, g).decoder(), trained.vocab, 240)
+        assert shown[:parting] == answer.texts[1][1][:parting]
+    assert answer.shown["knob"] == 1.4 and [way["knob"] for way in answer.shown["ways"]] == [0.7, 1.4]
+
+
+def far(predict: Callable[[list[int]], np.ndarray], ids: list[int]) -> int:
+    """The fewest characters from which on what came before changes the prediction by less than 0.01 nats on average."""
+    ns, ends = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64), sorted({int(x) for x in np.linspace(65, len(ids), 48)})
+    mean = np.zeros(len(ns))
+    for end in ends:
+        p = torch.log_softmax(torch.from_numpy(predict(ids[:end])).double(), 0)
+        for i, n in enumerate(ns):
+            q = torch.log_softmax(torch.from_numpy(predict(ids[end - n : end])).double(), 0)
+            mean[i] += (p.exp() * (p - q)).sum().item() / len(ends)
+    return next((n for i, n in enumerate(ns) if (mean[i:] <= 0.01).all()), 65)
+
+
+def test_what_gating_buys(store: Store):
+    answer = BY_ID["gating"].answered(store)
+    text = held_out(store, "gru")
+    gru, rnn = load(CHECKPOINTS / "gru"), load(CHECKPOINTS / "rnn")
+    shut = gru.model.decoder().clamped([Clamp("z", None, 0.0), Clamp("r", None, 1.0)])
+    rows = [(gru.model.decoder(), gru.vocab), (shut, gru.vocab), (rnn.model.decoder(), rnn.vocab)]
+    for words, (decoder, vocab) in zip(answer.words.split("; "), rows, strict=True):
+        said = numbers(words.partition(": ")[2])
+        ids = vocab.encode(text)
+        assert said[0] == pytest.approx(bits(decoder, ids), abs=0.0051)
+        reach = far(lambda some, decoder=decoder: decoder.prefill(some).logits, ids)
+        assert said[1] == min(reach, 64) and ("looks back more than" in words) == (reach > 64)
+    guessing = math.log2(len(gru.vocab))
+    assert f"Of {guessing:.2f} bits that guessing costs" in answer.words
+    assert answer.shown["clamp"] == [("z", None, 0.0), ("r", None, 1.0)]
+
+
+def test_a_unit_held_where_lines_begin_and_where_they_end(store: Store):
+    answer = BY_ID["clamp"].answered(store)
+    trained, text = load(CHECKPOINTS / "lstm"), held_out(store, "lstm")
+    decoder, ids = trained.model.decoder(), trained.vocab.encode(text)
+    c = decoder.read(ids).activations["c"].astype(float)
+    ((name, unit, high),) = answer.shown["clamp"]
+    (((_, _, low),), ((_, _, again),)) = [way["clamp"] for way in answer.shown["ways"]]
+    assert name == "c" and again == high and f"Unit {unit} of c" in answer.words
+    assert (low, high) == tuple(round(float(x), 2) for x in np.quantile(c[:, unit], [0.05, 0.95]))
+    free, said = bits(decoder, ids), answer.words.partition("⏎. ")[2].split("; ")
+    lengths = []
+    for words, at in zip(said, (low, None, high), strict=True):
+        reader = decoder if at is None else decoder.clamped([Clamp("c", unit, at)])
+        lines = [line for line in written(reader, trained.vocab, 2000).split("\n") if line and line[-1] != ":"]
+        lengths.append(sum(map(len, lines)) / len(lines))
+        figures = numbers(words.partition(": " if at is None else "held at ")[2])
+        assert figures[0 if at is None else 1] == round(lengths[-1])
+        if at is not None:
+            assert figures[0] == pytest.approx(at, abs=0.0051)
+            assert figures[2] == pytest.approx(bits(reader, ids) - free, abs=0.0011)
+    assert max(lengths) > 2 * lengths[1] > 4 * min(lengths)  # what the scene is there to show
+    assert [len(shown) for _, shown, _ in answer.texts] == [247] * 3
+    assert answer.texts[1][1] == written(decoder, trained.vocab, 240)
+    for _, shown, parting in answer.texts:
+        assert shown[:parting] == answer.texts[1][1][:parting]
+
+
+def test_what_happens_without_clipping_is_what_the_study_measured(store: Store, tmp_path, monkeypatch):
+    answer = BY_ID["clipping"].answered(store)
+    rows = json.loads((ROOT / "docs" / "study.json").read_text())["clipping"]["rows"]
+    off, on = (next(r for r in rows if r["learning_rate"] == 0.01 and r["max_grad_norm"] == m) for m in (0.0, 5.0))
+    for row in (off, on):
+        assert f"val {row['val_stream_nats']:.4f} nats, largest norm {row['largest_grad_norm']:.2f}" in answer.words
+    assert ("to the last digit" in answer.words) == (off["val_stream_nats"] == on["val_stream_nats"])
+    assert f"in {on['share_to_clip']:.0%} of the steps" in answer.words
+    monkeypatch.setattr(scene_changes, "STUDY", tmp_path / "none.json")
+    assert "there is no study of clipping here" in BY_ID["clipping"].answered(Store(CHECKPOINTS)).words
+
+
+def test_where_no_unit_counts_along_the_line_the_scene_says_so():
+    text = "abcdefghij\n" * 40
+    with pytest.raises(ValueError, match="no unit that counts along a line"):
+        scene_changes.line_counter(text, np.random.default_rng(0).normal(size=(len(text), 5)))
+    assert scene_changes.line_length("ROMEO:\nabcd\n\nab\n") == 3 and scene_changes.line_length("abc:\n") == 5
