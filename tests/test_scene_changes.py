@@ -116,7 +116,7 @@ def test_a_unit_held_where_lines_begin_and_where_they_end(store: Store):
     (((_, _, low),), ((_, _, again),)) = [way["clamp"] for way in answer.shown["ways"]]
     assert name == "c" and again == high and f"Unit {unit} of c" in answer.words
     assert (low, high) == tuple(round(float(x), 2) for x in np.quantile(c[:, unit], [0.05, 0.95]))
-    free, said = bits(decoder, ids), answer.words.partition("⏎. ")[2].split("; ")
+    free, said = bits(decoder, ids), answer.words.partition("⏎. ")[2].lower().split("; ")
     lengths = []
     for words, at in zip(said, (low, None, high), strict=True):
         reader = decoder if at is None else decoder.clamped([Clamp("c", unit, at)])

@@ -45,7 +45,9 @@ class Usual:
         """A clamp as the page shows it, with what that unit usually is: 5 %, mean, 95 %; of every unit together."""
         some = self.values[clamp.name] if clamp.unit is None else self.values[clamp.name][:, clamp.unit]
         low, high = np.quantile(some, [0.05, 0.95])
-        usual = [float(f"{value:.3g}") for value in (low, some.mean(), high)]
+        usual = [
+            float(f"{value:.3g}") if abs(value) >= 1 else round(float(value), 3) for value in (low, some.mean(), high)
+        ]
         return {"name": clamp.name, "unit": clamp.unit, "value": clamp.value, "usual": usual}
 
     def mean(self, name: str, unit: int | None) -> float:

@@ -3,6 +3,8 @@
 import { look } from "./neurons_view/unit_choice.js";
 import { page } from "./page.js";
 
+const PATIENCE = 15_000; // milliseconds that a page may grow while a visitor waits at a place of it
+
 /** Go there; what is not on offer is left as it is. */
 export function go({ tab, model, tick, unit, part }) {
   const tabs = [...document.querySelectorAll("[role=tab]")];
@@ -19,5 +21,22 @@ export function go({ tab, model, tick, unit, part }) {
     page.emit("ticked");
   }
   if (unit) look(...unit);
-  requestAnimationFrame(() => (document.querySelector(part || "header") || document.body).scrollIntoView({ block: "start" }));
+  const place = () => document.querySelector(part || "header") || document.body;
+  requestAnimationFrame(() => place().scrollIntoView({ block: "start" }));
+  if (part) stay(place);
+}
+
+/** What stands above a place may still be on its way and push it down: follow it, until the visitor scrolls. */
+let leave = () => {};
+function stay(place) {
+  leave();
+  const grown = new ResizeObserver(() => place().scrollIntoView({ block: "start" }));
+  const own = new AbortController();
+  leave = () => {
+    grown.disconnect();
+    own.abort();
+  };
+  grown.observe(document.querySelector(".cr-main") || document.body);
+  for (const event of ["wheel", "pointerdown", "keydown", "touchmove"]) addEventListener(event, leave, { signal: own.signal, passive: true });
+  setTimeout(leave, PATIENCE);
 }

@@ -116,7 +116,7 @@ def clamp(store: Store, link: Link) -> Answer:
         )
     words = (
         f"Unit {unit} of c carries {found.carried:.2f} of itself over 5 characters of a line and keeps "
-        f"{found.left:.3f} of its spread over ⏎. {'; '.join(told)} (lines over {WRITTEN:,} characters written with the "
+        f"{found.left:.3f} of its spread over ⏎. {capital('; '.join(told))} (lines over {WRITTEN:,} characters written with the "
         f"same dice, bits on {len(ids):,} characters of {what}). One number of 256, and lines hang on it."
     )
     shown = [
@@ -136,6 +136,11 @@ def clamp(store: Store, link: Link) -> Answer:
         for clamps in held.values()
     )
     return Answer(words, tuple(shown), {"clamp": ways[1]["clamp"], "ways": ways})
+
+
+def capital(sentence: str) -> str:
+    """With a capital at its beginning; the rest stays."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def line_counter(text: str, c: np.ndarray) -> tuple[int, LineReset]:
@@ -177,7 +182,7 @@ def clipping(store: Store, link: Link) -> Answer:
         else f"The norm reached {most:g} in {share:.0%} of the steps, and from there on the runs are two."
     )
     return Answer(
-        f"{'; '.join(told)} (learning rate {rate:g}, {steps:,} steps, one seed). {verdict}",
+        f"{capital('; '.join(told))} (learning rate {rate:g}, {steps:,} steps, one seed). {verdict}",
         shown={"ways": ({"title": "The norms of both runs", "part": "#cr-clipping"},)},
     )
 

@@ -61,6 +61,13 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
         if "tick" in expected.shown:
             page.wait_for_function(f"charrnn.ticked.join() === '{','.join(expected.shown['tick'])}'")
             expect(page.locator(".cr-chips:visible input:checked")).to_have_count(len(expected.shown["tick"]))
+        if "knob" in expected.shown:
+            assert page.evaluate("charrnn.knob") == expected.shown["knob"] != link.shown["knob"]
+        if "clamp" in expected.shown:
+            for name, unit, value in expected.shown["clamp"]:
+                every = "every unit" if unit is None else f"unit {unit}"
+                words = f"{name} of {every} = {value:g}".replace("-", "−")
+                expect(page.locator("#cr-clamp .cr-writer h3").last).to_contain_text(words, timeout=60_000)
         figures = page.locator(".cr-scene-texts figure")
         expect(figures).to_have_count(len(expected.texts))
         for i, (title, written, parting) in enumerate(expected.texts):

@@ -66,7 +66,7 @@ export function mount({ element, send }) {
     const isNew = told.at !== at;
     show(told);
     if (told.answer) picture(told.answer.shown);
-    else if (told.part) go({ part: told.part });
+    if (told.part) go({ part: told.answer && texts.isConnected ? ".cr-scene-texts" : told.part });
     else if (isNew && told.at) window.scrollTo({ top: 0 });
   };
 }
