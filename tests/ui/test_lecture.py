@@ -85,7 +85,7 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
     expect(answer).to_be_hidden()
     page.keyboard.press("PageUp")
     expect(page.locator(".cr-scene h2")).to_have_text(SCENES[-3].title)
-    page.wait_for_function("charrnn.live.record.model.name === 'lstm'")
+    page.wait_for_function(f"charrnn.live.record.model.name === '{SCENES[-3].sets['model']}'")
 
 
 def test_a_lecture_is_large_and_on_light_paper(browser: Browser, app: str):
