@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 
 from charrnn.character_kinds import KINDS
-from charrnn.surprisal import Difference, Group, TraceReader, surprisals
+from charrnn.surprisal import Difference, Group, TraceReader, difference_by_kind, surprisals
 from charrnn.ui.assets import view
 from charrnn.ui.gradients_tab import LONGEST_TEXT, text_for
 from charrnn.ui.plot_view.plot_view import answer, answering
@@ -52,14 +52,43 @@ def differences(store: Store, question: Question, wanted: Callable[[], bool], re
     readers = sides(store, question)
     models = pickers(store, readers)
     text, what, note = passage(store, readers, question.text("text", LONGEST_TEXT))
-    yield answer(question.number, f"Reading {len(text):,} characters …", busy=True, **models)
+    whole = kept_groups(readers)
+    at_once = " ".join(filter(None, [kept_in_words(whole), f"Reading {len(text):,} characters …"]))
+    yield answer(question.number, at_once, busy=True, **models)
     try:
         with reading:
             a_bits, b_bits = (bits_of(store, reader, text, wanted) for reader in readers)
     except OvertakenError:
         return
     if wanted():
-        yield _told(question, Difference(text, a_bits, b_bits), what, note)
+        yield _told(question, Difference(text, a_bits, b_bits), what, note, whole)
+
+
+def kept_groups(readers: Sequence[Reader]) -> list[Group]:
+    """The difference on the whole held-out text, by kind, from what is kept beside both checkpoints; else nothing."""
+    last = all(reader.checkpoint.step == reader.info.step for reader in readers)
+    if not last or readers[0].info.sha256 == readers[1].info.sha256:
+        return []
+    try:
+        a, b = (reader.info.analyses.sections["bits"] for reader in readers)
+        return difference_by_kind(a, b)
+    except (KeyError, ValueError):
+        return []
+
+
+def kept_in_words(groups: Sequence[Group]) -> str:
+    """The same in a sentence: the mean, and the kind that makes most of it."""
+    from charrnn.figures import signed
+
+    if not groups:
+        return ""
+    whole, *kinds = groups
+    most = max(kinds, key=lambda group: abs(group.characters * group.delta_bits))
+    error = f" ± {whole.error_bits:.3f}" if whole.error_bits else ""
+    return (
+        f"On all {whole.characters:,} held-out characters Δ = {signed(whole.delta_bits)}{error}; most of it comes from "
+        f"the kind “{most.name}” ({signed(most.delta_bits)})."
+    )
 
 
 def bits_of(store: Store, reader: Reader, text: str, wanted: Callable[[], bool]) -> np.ndarray:
@@ -82,7 +111,7 @@ def read_bits(decoder: TraceReader, ids: Sequence[int], wanted: Callable[[], boo
 # ------------------------------------------------------------------------------------------------ what the view shows
 
 
-def _told(question: Question, difference: Difference, what: str, note: str) -> str:
+def _told(question: Question, difference: Difference, what: str, note: str, kept: Sequence[Group]) -> str:
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
     panels = difference.by_kind(), difference.by_context()
@@ -92,7 +121,7 @@ def _told(question: Question, difference: Difference, what: str, note: str) -> s
     )
     return answer(
         question.number,
-        " ".join(filter(None, [in_words(difference.whole(), what), note])),
+        " ".join(filter(None, [in_words(difference.whole(), what), note, kept_in_words(kept)])),
         part=1,
         light=light,
         dark=dark,
@@ -101,7 +130,7 @@ def _told(question: Question, difference: Difference, what: str, note: str) -> s
         kinds=[KINDS.index(kind) for kind in difference.kinds],
         kind_names=KINDS,
         figure_words=figures.delta_bits_words(panels),
-        table=_table([difference.whole(), *panels[0], *panels[1]]).told(),
+        table=_table([difference.whole(), *panels[0], *panels[1]], kept).told(),
     )
 
 
@@ -117,16 +146,18 @@ def in_words(whole: Group, what: str) -> str:
     return f"{mean}: A needs {whole.a_bits:.3f} bits, B needs {whole.b_bits:.3f}. {better}"
 
 
-def _table(groups: Sequence[Group]) -> Table:
+def _table(groups: Sequence[Group], kept: Sequence[Group]) -> Table:
+    named = [(group.name if group.name[0].isalpha() else f"positions {group.name}", group) for group in groups]
+    named += [(f"held-out text: {group.name}", group) for group in kept]
     rows = [
         [
-            Cell(group.name if group.name[0].isalpha() else f"positions {group.name}"),
+            Cell(name),
             number(group.characters, "{:,}"),
             number(group.a_bits),
             number(group.b_bits),
             number(group.delta_bits, "{:+.3f}"),
             number(group.error_bits),
         ]
-        for group in groups
+        for name, group in named
     ]
     return Table("The same in numbers: means over so many characters", TITLES, rows, sortable=False)

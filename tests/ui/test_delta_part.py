@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 
 from charrnn import figures
 from charrnn.character_kinds import KINDS, kinds
+from charrnn.checkpoint import describe
 from charrnn.surprisal import Difference
 from charrnn.ui import delta_bits
 from charrnn.ui.questions import Question
@@ -42,7 +43,7 @@ def test_every_character_has_the_surprisals_of_a_plain_loop(store: Store, plain:
     assert f"Mean Δ = {figures.signed(float(plain.delta_bits.mean()))} ±" in last["words"]
     rows = [[cell.get("value") for cell in row["cells"][1:5]] for row in last["table"]["rows"]]
     groups = [plain.whole(), *plain.by_kind(), *plain.by_context()]
-    for row, group in zip(rows, groups, strict=True):
+    for row, group in zip(rows[: len(groups)], groups, strict=True):
         assert row == pytest.approx([group.characters, group.a_bits, group.b_bits, group.delta_bits], abs=1e-4)
 
 
@@ -72,6 +73,24 @@ def test_the_default_is_the_passage_of_the_app_and_what_is_too_long_is_bounded(s
     assert "Left out 2 characters that A or B has never seen: '→'." in delta_of(store, "→Ay→")[-1]["words"]
     one = delta_of(store, "A")[-1]
     assert "over 1 character of your own text" in one["words"] and one["light"]["data"]
+
+
+def test_what_is_kept_of_the_whole_held_out_text_is_told_at_once(store: Store):
+    first, last = delta_of(store, OWN)
+    infos = [describe(CHECKPOINTS / name) for name in ("rnn", "minigpt")]
+    sums = []
+    for info in infos:
+        found = info.analyses.sections["bits"]
+        counts, bits = (np.array(found.numbers("kinds", column)) for column in ("characters", "bits"))
+        inside = np.array(found.texts("kinds", "kind")) == "space"
+        sums.append([(counts * bits).sum() / counts.sum(), (counts * bits)[inside].sum() / counts[inside].sum()])
+    (a, a_space), (b, b_space) = sums
+    assert first["words"].startswith(f"On all 111,540 held-out characters Δ = {figures.signed(a - b)} ± ")
+    assert last["words"].endswith(first["words"].removesuffix(f" Reading {len(OWN)} characters …"))
+    (row,) = [row["cells"] for row in last["table"]["rows"] if row["cells"][0]["text"] == "held-out text: space"]
+    assert [cell["value"] for cell in row[2:5]] == pytest.approx([a_space, b_space, a_space - b_space])
+    early = delta_of(store, OWN, A=side("rnn", 0))
+    assert "held-out" not in early[0]["words"] + str(early[-1]["table"])
 
 
 def test_who_asks_anew_stops_the_reading_and_nothing_half_read_is_kept(store: Store):

@@ -150,7 +150,9 @@ def test_the_kept_curves_stand_on_the_page_follow_the_ticks_and_ones_own_text(co
     for title in ("GRU", "LSTM", "MiniGPT"):
         page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name=title, exact=True).click()
     expect(part.locator(".cr-plot-words")).not_to_contain_text("GRU", timeout=PATIENCE)
-    page.evaluate("(text) => { charrnn.ownText = text; charrnn.emit('own-text'); }", OWN)
+    page.locator("#cr-own-text").fill(OWN)
+    page.get_by_role("button", name="Measure on this text").click()
+    part.scroll_into_view_if_needed()
     settled(page, "Measured on your own text")
     used = expected(CHECKPOINTS / "rnn", OWN)
     expect(part.locator(".cr-plot-words")).to_contain_text(f"in characters: Vanilla RNN {used.context.ecl_chars}.")
