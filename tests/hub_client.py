@@ -1,16 +1,13 @@
-"""
-The test server in a process of its own, and clients that talk to it by the real Hub library.
+"""The test server in a process of its own, and clients that talk to it by the real Hub library."""
 
-That library reads its address when it is imported, so the client is a process too: it runs a list of calls and prints
-what each gave.
-"""
-
+import atexit
 import base64
 import json
 import os
 import subprocess
 import sys
 import urllib.request
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,32 +21,14 @@ from tests.hub_server import TOKEN
 
 ROOT = Path(__file__).resolve().parents[1]
 
-CLIENT = """
-import json, os, sys, urllib.request
-from pathlib import Path
-from charrnn import hub
-for name, *arguments in json.loads(sys.argv[1]):
-    try:
-        if name == "fail":
-            urllib.request.urlopen(os.environ["HF_ENDPOINT"] + "/faults", json.dumps(arguments[0]).encode()).close()
-            continue
-        said = []
-        if name == "push":
-            options = arguments[2] if len(arguments) > 2 else {}
-            outcome = vars(hub.push(Path(arguments[0]), arguments[1], **options, say=said.append)) | {"said": said}
-        elif name == "push_space":
-            outcome = vars(hub.push_space(Path(arguments[0]), *arguments[1:], say=said.append))
-        elif name == "fetch_or":
-            origin = hub.fetch_or(arguments[0], Path(arguments[1]), always=arguments[2])
-            outcome = {"folder": str(origin.folder), "commit": origin.commit, "notice": origin.notice}
-        else:
-            origin = hub.fetch(arguments[0])
-            outcome = {"folder": str(origin.folder), "commit": origin.commit, "notice": origin.notice}
-            assert origin.commit == hub.commit_of(origin.folder) and origin.folder == hub.resolve(arguments[0])
-    except hub.HubError as error:
-        outcome = {"error": str(error), "kind": error.kind, "to_visitor": error.to_visitor}
-    print(json.dumps(outcome))
-"""
+
+@cache
+def calling() -> subprocess.Popen[str]:
+    """The process that forks the clients; it ends with this one, at the end of its input."""
+    command = [sys.executable, str(ROOT / "tests/hub_calls.py")]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(process.__exit__, None, None, None)
+    return process
 
 
 class Server:
@@ -77,16 +56,13 @@ class Server:
 
         ["fail", {route: [status, error code, message, headers, times]}] makes routes fail from there on, gives nothing.
         """
-        run = subprocess.run(
-            [sys.executable, "-c", CLIENT, json.dumps(calls)],
-            cwd=ROOT,
-            env=os.environ | self.environment | environment,
-            capture_output=True,
-            text=True,
-        )
-        assert run.returncode == 0, run.stderr
-        assert TOKEN not in run.stdout + run.stderr
-        return [json.loads(line) for line in run.stdout.splitlines()]
+        process, out, err = calling(), self.folder / "out", self.folder / "err"
+        assert process.stdin is not None and process.stdout is not None
+        whole = {"calls": calls, "environment": os.environ | self.environment | environment}
+        print(json.dumps(whole | {"out": str(out), "err": str(err)}), file=process.stdin, flush=True)
+        assert process.stdout.readline() == "0\n", err.read_text()
+        assert TOKEN not in out.read_text() + err.read_text()
+        return [json.loads(line) for line in out.read_text().splitlines()]
 
     def script(self, name: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         """A script of the project as a process that knows this server."""

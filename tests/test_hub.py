@@ -1,9 +1,4 @@
-"""
-`hub` against a real server in a process of its own: what is pushed comes back byte by byte, every failure is one line.
-
-The Hub library reads its address when it is imported, so the client is a process too: it runs a list of calls and
-prints what each gave.
-"""
+"""`hub` against a real server in a process of its own: what is pushed comes back, what fails is told in a line."""
 
 from collections.abc import Iterator
 from pathlib import Path

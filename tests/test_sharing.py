@@ -12,7 +12,7 @@ import pytest
 from charrnn import checkpoint
 from charrnn.training import Crew
 from scripts import train
-from tests.calling import ROOT
+from tests.calling import ROOT, said
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
 TINY = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 8 --save-every 2".split()
@@ -68,26 +68,30 @@ def alone(launched) -> tuple[int, list[str], str]:
 def test_the_table_does_not_depend_on_how_many_processes_there_are(launched, alone, root):
     one = alone[1]
     assert alone[0] == 0, alone[2]
-    shared, two, said = launched(2, "two")
-    assert shared == 0, said
+    shared, two, heard = launched(2, "two")
+    assert shared == 0, heard
     assert one == two and [line.split()[0] for line in one] == FEW
     assert len({line.split()[-1] for line in one}) == len(FEW), "each has weights of its own"
-    assert Counter(line for line in said.splitlines() if line.endswith(": starts")) == {f"{n}: starts": 1 for n in FEW}
+    assert Counter(line for line in heard.splitlines() if line.endswith(": starts")) == {f"{n}: starts": 1 for n in FEW}
     row = train.table_row(checkpoint.load(root / "two/gru"))
     assert row == two[1]
 
 
-def test_after_a_process_was_killed_only_what_is_missing_is_trained(launched, alone, root):
-    code, table, said = launched(2, "killed", DIES="gru")
+def test_after_a_process_was_killed_only_what_is_missing_is_trained(launched, alone, root, capsys, monkeypatch):
+    code, table, _ = launched(2, "killed", DIES="gru")
     assert code != 0 and table == []
     done = {path.name for path in (root / "killed").iterdir() if train.finished(path)}
     stamps = {name: (root / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done}
     assert "gru" not in done
-    code, table, said = launched(1, "killed")
-    assert code == 0 and [line.split()[0] for line in table] == FEW
-    assert "gru: goes on" in said.splitlines()
+    monkeypatch.setattr(train, "RECIPES", {name: train.RECIPES[name] for name in FEW})
+    monkeypatch.setattr(train, "PASSAGE_CHARS", 5)
+    monkeypatch.setattr(train, "SAMPLE_CHARS", 5)
+    again = said(
+        capsys, train.main, "--all", "--data", root / "text.txt", "--out", root / "killed", *TINY, "--threads", 1
+    )
+    assert again.code == 0 and "gru: goes on" in again.out.splitlines()
     assert {name: (root / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done} == stamps
-    assert alone[1] == table
+    assert [train.table_row(checkpoint.load(root / "killed" / name)) for name in FEW] == alone[1]
 
 
 def test_a_process_alone_takes_everything_and_waits_for_nobody():

@@ -42,7 +42,6 @@ def test_the_page_shows_the_commit_takes_newer_networks_and_goes_on_without_the_
         page.wait_for_function(f"charrnn.live.record.model.sha256 === '{sha256}'")
         page.locator('[data-action="refresh"]').click()
         expect(said).to_have_text(re.compile("asked a moment ago"))
-        page.screenshot(path=tmp_path / "origin.png")
     server.kill()
     with running_app("me/lab", **server.environment, **quiet) as address:
         page = open_page(context, address)
@@ -52,6 +51,5 @@ def test_the_page_shows_the_commit_takes_newer_networks_and_goes_on_without_the_
         )
         page.locator('[data-action="refresh"]').click()
         expect(page.locator(".cr-origin-said")).to_contain_text("as last fetched")
-        page.screenshot(path=tmp_path / "away.png")
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
