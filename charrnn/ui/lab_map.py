@@ -5,6 +5,7 @@ from charrnn.ui.table_view.table_view import Cell, Go, Table
 WRITE, GRADIENTS, NEURONS, COMPARE, HOOD = "Write", "Gradients", "Neurons", "Compare", "Under the hood"  # the tabs
 CURVES, RESULTS, LEARNING = "#cr-training", "#cr-results", "#cr-learning"  # parts of Compare
 DICE, DELTA = "#cr-dice", "#cr-delta"  # so are these
+CLAMP, EXERCISES = "#cr-clamp", "#cr-exercises"  # parts of Neurons
 TRAIN = "python scripts/train.py"
 
 
@@ -62,6 +63,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], tuple[Go, ...]], ...] = (
         (
             Go("its gates and its memory c", WRITE, model="lstm"),
             Go("its gradient beside the vanilla one", GRADIENTS, tick=("rnn", "lstm")),
+            Go("a unit, or a gate, held at a value", NEURONS, model="lstm", part=CLAMP),
         ),
     ),
     (
@@ -69,6 +71,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], tuple[Go, ...]], ...] = (
         (f"{TRAIN} --cell gru",),
         (
             Go("its gates", WRITE, model="gru"),
+            Go("make it forget: an exercise", NEURONS, model="gru", part=EXERCISES),
             Go("both training curves", COMPARE, tick=("gru", "lstm"), part=CURVES),
         ),
     ),

@@ -217,7 +217,7 @@ def test_every_recipe_the_map_trains_is_the_model_it_shows():
             assert models <= trained
         for way in ways:
             assert set(way.tick) | ({way.model} if way.model else set()) <= set(train.RECIPES)
-            assert way.tab in (lab_map.WRITE, lab_map.GRADIENTS, lab_map.COMPARE, lab_map.HOOD)
+            assert way.tab in (lab_map.WRITE, lab_map.GRADIENTS, lab_map.NEURONS, lab_map.COMPARE, lab_map.HOOD)
 
 
 # ------------------------------------------------------------------ where the time goes
