@@ -11,13 +11,13 @@ import plotly.graph_objects as go
 from charrnn.figures import labels
 from charrnn.figures.axes import NARROW, axis, frame, name_beside, words
 from charrnn.figures.gradient_flow import FLOOR, MARGIN, Flow
-from charrnn.figures.labels import Area
+from charrnn.figures.labels import LINE_HEIGHT, Area
 from charrnn.figures.palette import GHOST, Palette, faint
 
 HEIGHT = 380  # pixels
 DRAWN = (1e-100, 1e100)  # what lies beyond is far outside the figure
 ROOM = 2.0  # decades that a bound is followed above everything else
-CLOUD_MARGIN = {"l": 44, "r": 14, "t": 30, "b": 44}
+CLOUD_MARGIN = {"l": 44, "r": 14, "t": 46, "b": 44}
 
 
 class Norms(Protocol):
@@ -160,16 +160,16 @@ def eigenvalue_figure(clouds: Sequence[Cloud], palette: Palette) -> go.Figure:
             hovertemplate=cloud.title + ": %{x:.3f} + %{y:.3f} i<extra></extra>",
         )
         sign, radius = "●" if i == 0 else "◇", abs(cloud.eigenvalues).max()
-        at = {"x": i / max(1, len(clouds) - 1), "y": 1, "xref": "paper", "yref": "paper", "yanchor": "bottom"}
-        text = f"{sign} {cloud.title}  ρ {radius:.2f}"
-        figure.add_annotation(
-            **at, text=text, xanchor="right" if i else "left", showarrow=False, **words(cloud.colour, palette)
-        )
+        at = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"}
+        at |= {"yshift": LINE_HEIGHT * (len(clouds) - 1 - i), "text": f"{sign} {cloud.title}  ρ {radius:.2f}"}
+        figure.add_annotation(**at, showarrow=False, **words(cloud.colour, palette))
     figure.add_shape(**circle)
     name = {"x": 0.72, "y": -0.72, "xanchor": "left", "yanchor": "top", "text": "|λ| = 1", "showarrow": False}
     figure.add_annotation(**name, **words(palette.ink, palette))
     across = axis(palette, "real part of λ", range=[-reach, reach], showgrid=False, constrain="domain", nticks=6)
-    up = axis(palette, "imaginary part", range=[-reach, reach], showgrid=False, scaleanchor="x", nticks=6)
+    up = axis(
+        palette, "imaginary part", range=[-reach, reach], showgrid=False, scaleanchor="x", constrain="domain", nticks=6
+    )
     for each in (across, up):
         each |= {"zeroline": True, "zerolinecolor": palette.line}
     frame(figure, palette, CLOUD_MARGIN, xaxis=across, yaxis=up, height=HEIGHT + 20)

@@ -325,14 +325,15 @@ def _table(asked: Asked) -> Table:
         row("half-life, characters", of_flow(lambda flow: flow.half_life_chars, "{:.1f}", "never")),
         row("1 % left at", of_flow(lambda flow: flow.horizon_chars, "{:.1f}", f"> {MAX_LAG}")),
         row(f"left at k = {FAR_BACK}", of_flow(lambda flow: float(flow.median[FAR_BACK]), "{:.1e}", "")),
-        row("first Lyapunov exponent ± SE", lambda turn: Cell(_exponent(turn.exponent))),
+        row("first Lyapunov exponent, nats", lambda turn: Cell(_exponent(turn.exponent).split(" ")[0])),
+        row("its standard error", lambda turn: Cell(_exponent(turn.exponent).split(" ")[-1])),
     ]
     for i, spectrum in enumerate(asked.turned[0].spectra):
         of = "W_hh" if len(asked.turned[0].spectra) == 1 else f"gate {spectrum.gate}"
-        rows.append(row(f"{of}: ρ", lambda turn, i=i: number(turn.spectra[i].radius, "{:.2f}")))
-        rows.append(row(f"{of}: σ_max", lambda turn, i=i: number(turn.spectra[i].norm, "{:.2f}")))
+        rows.append(row(f"{of}: spectral radius ρ", lambda turn, i=i: number(turn.spectra[i].radius, "{:.2f}")))
+        rows.append(row(f"{of}: largest singular value", lambda turn, i=i: number(turn.spectra[i].norm, "{:.2f}")))
     return Table(
-        "The same in numbers; ρ: largest |λ|, σ_max: largest singular value",
+        "The same in numbers",
         ["", *(turn.title for turn in asked.turned)],
         rows,
         sortable=False,

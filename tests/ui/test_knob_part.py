@@ -86,10 +86,11 @@ def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(s
         cells = {row["cells"][0]["text"]: row["cells"][1:] for row in told["table"]["rows"]}
         column = told["titles"].index(title)
         said = f"{exponent.exponents[0]:+.3f} ± {exponent.errors[0]:.3f}".replace("-", "−")
-        assert cells["first Lyapunov exponent ± SE"][column]["text"] == said and said in told["words"]
+        names = ("first Lyapunov exponent, nats", "its standard error")
+        assert " ± ".join(cells[each][column]["text"] for each in names) == said and said in told["words"]
         of = "W_hh" if name == "rnn" else "gate z"
-        assert cells[f"{of}: ρ"][column]["text"] == f"{abs(np.linalg.eigvals(W)).max():.2f}"
-        assert cells[f"{of}: σ_max"][column]["text"] == f"{np.linalg.svd(W)[1][0]:.2f}"
+        assert cells[f"{of}: spectral radius ρ"][column]["text"] == f"{abs(np.linalg.eigvals(W)).max():.2f}"
+        assert cells[f"{of}: largest singular value"][column]["text"] == f"{np.linalg.svd(W)[1][0]:.2f}"
     pair = [written(folder, name, g, "JULIET:\n", SamplingSettings(0.5), 3) for g in (1.0, 0.7)]
     assert told["texts"] == pair and told["prompt"] == "JULIET:\n"
     assert told["parting"] is not None
