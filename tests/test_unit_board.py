@@ -196,6 +196,7 @@ def test_one_unit_is_shown_with_the_values_a_reader_finds(units: Units, folder: 
     assert min(span["peak"] for span in last["least"]) == pytest.approx(values.min())
     (bars,) = last["light"]["data"]
     assert sum(bars["y"]) == 1500 and last["scale"]["low"] == -last["scale"]["high"]
+    assert (np.abs(values) > last["scale"]["high"]).mean() <= 0.01 < (np.abs(values) > last["scale"]["high"] / 1.6).mean()
 
 
 @pytest.mark.parametrize(("name", "gates"), [("gru", "rz"), ("lstm", "ifo")])
@@ -214,6 +215,22 @@ def test_the_gates_are_counted_character_by_character(units: Units, folder: Path
 def test_what_has_no_gates_says_so(units: Units):
     (only,) = answers(gates_panel.gates(units, asked("rnn"), lambda: True))
     assert only["words"].startswith("A vanilla cell has no gates") and only["light"] is None
+
+
+def test_one_unit_s_own_scores_are_its_column_of_all_scores(units: Units, folder: Path):
+    question = asked("gru", view="h", unit=3, text=OWN)
+    without = cells(answers(one_unit(units, question, lambda: True))[-1])
+    assert [row[3] for row in without.values()] == ["–"] * 5  # nobody knows yet what untrained units reach
+    answers(leaderboard(units, question, lambda: True))
+    told = cells(answers(one_unit(units, question, lambda: True))[-1])
+    targets, scores, baseline = by_hand(folder, "gru", "h", OWN)
+    above = scores.held_out[:, 3] - baseline.percentile
+    assert list(told) == [targets.names[c] for c in (-above).argsort()[:5]]
+    for concept, (sign, train, held_out, percentile) in told.items():
+        c = targets.names.index(concept)
+        expected = scores.train[c, 3], scores.held_out[c, 3], baseline.percentile[c]
+        assert (train, held_out, percentile) == pytest.approx(expected, abs=1e-6)
+        assert sign == ("+" if scores.direction[c, 3] > 0 else "−")
 
 
 def test_another_model_s_unit_is_its_kin(units: Units):

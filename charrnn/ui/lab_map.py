@@ -21,7 +21,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], tuple[Go, ...]], ...] = (
     (
         "2 · VanillaRNNCell",
         (f"{TRAIN} --recipe rnn-lab",),
-        (Go("its hidden state, while it writes", WRITE, model="rnn-lab"),),
+        (Go("its hidden state, while it writes", WRITE, model="rnn-lab"), Go("what its units mean", NEURONS)),
     ),
     (
         "3 · CharRNN, the loop over time",
@@ -62,6 +62,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], tuple[Go, ...]], ...] = (
         (f"{TRAIN} --cell lstm",),
         (
             Go("its gates and its memory c", WRITE, model="lstm"),
+            Go("the unit that counts a line's characters", NEURONS, model="lstm", part="#cr-unit"),
             Go("its gradient beside the vanilla one", GRADIENTS, tick=("rnn", "lstm")),
             Go("a unit, or a gate, held at a value", NEURONS, model="lstm", part=CLAMP),
         ),
@@ -72,6 +73,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], tuple[Go, ...]], ...] = (
         (
             Go("its gates", WRITE, model="gru"),
             Go("make it forget: an exercise", NEURONS, model="gru", part=EXERCISES),
+            Go("how they stand", NEURONS, model="gru", part="#cr-gates"),
             Go("both training curves", COMPARE, tick=("gru", "lstm"), part=CURVES),
         ),
     ),

@@ -1,19 +1,26 @@
 """Neurons, one unit: the text coloured by it, how often it says what, and where it says most."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from charrnn.neurons import Best, top_spans
+from charrnn.neurons import Best, Targets, score, top_spans
+from charrnn.neurons.naming import SHORTEST
+from charrnn.ui.activations import Scale, rounded_up
 from charrnn.ui.assets import view
 from charrnn.ui.gradients_tab import LONGEST_TEXT
 from charrnn.ui.plot_view.plot_view import answering
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Reader
+from charrnn.ui.table_view.table_view import Cell, Table, number
 from charrnn.ui.unit_board import Telling, passage, view_of
 from charrnn.ui.units import OvertakenError, Units, Wanted, in_words, kept_boards, views_told
+
+MOST_TOLD = 5  # concepts
+FULL = 99  # percentile of what a unit says, either way: from there on the colour is as strong as it gets
 
 
 def build(units: Units) -> None:
@@ -51,9 +58,10 @@ def one_unit(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
         return
     if not wanted():
         return
-    scale = reader.display(view_name).scale
+    scale = own_scale(reader.display(view_name).scale, values)
     bears = known_for(reader, view_name, unit)
     words = f"Read: {len(text):,} characters of {what}. {note} {bears}".replace("  ", " ").strip()
+    told = tells(units, reader, view_name, unit, text, values)
     drawn = figure(values, (scale.low, scale.high) if scale.bounded else None, question.width)
     yield telling.now(
         words,
@@ -63,8 +71,36 @@ def one_unit(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
         scale={"low": scale.low, "high": scale.high, "bounded": scale.bounded},
         most=[span._asdict() for span in top_spans(text, values)],
         least=[span._asdict() | {"peak": -span.peak} for span in top_spans(text, -values)],
+        table=told.told() if told else None,
         **drawn,
     )
+
+
+def own_scale(scale: Scale, values: np.ndarray) -> Scale:
+    """That of the view where it is bounded; else one unit's own: some say a tenth of what others do."""
+    if scale.bounded:
+        return scale
+    high = rounded_up(float(np.percentile(np.abs(values), FULL)))
+    return replace(scale, low=-high, high=high)
+
+
+def tells(units: Units, reader: Reader, view_name: str, unit: int, text: str, values: np.ndarray) -> Table | None:
+    """What this one unit tells best of the text, beside what untrained units reach; None for too short a text."""
+    if len(text) < SHORTEST:
+        return None
+    targets = Targets.of(text)
+    scores = score(targets, values[:, None])
+    untrained = units.untrained_percentiles(reader, view_name, targets)
+    rows = []
+    for c, concept in enumerate(targets.names):
+        held_out, percentile = float(scores.held_out[c, 0]), untrained.get(concept)
+        rank = held_out - (1.0 if percentile is None else percentile)
+        sign = "+" if scores.direction[c, 0] > 0 else "−"
+        cells = [Cell(concept), Cell(sign), number(float(scores.train[c, 0])), number(held_out), number(percentile)]
+        rows.append((rank, cells))
+    best = sorted(rows, key=lambda row: -row[0])[:MOST_TOLD]
+    titles = ("concept", "sign", "first half", "held out", "untrained")
+    return Table(f"What unit {unit} tells best here", titles, [cells for _, cells in best], sortable=False)
 
 
 def known_for(reader: Reader, view_name: str, unit: int) -> str:

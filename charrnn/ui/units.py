@@ -68,9 +68,7 @@ class Units:
 
     def baseline(self, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Iterator[str | Baseline]:
         """What untrained units reach: what is being done, then the baseline. Raises OvertakenError."""
-        key = ("untrained units", *_form(reader), view, targets.names, sha256_of(targets.text))
-        kept = kept_of(reader)
-        known = self.store.known(key) or (kept.baseline(view, targets) if kept else None)
+        key, known = self._known(reader, view, targets)
         if known is None:
             scores = []
             for values in self._untrained(reader, view, targets.text, wanted):
@@ -80,6 +78,20 @@ class Units:
                     scores.append(score(targets, values))
             known = self.store.worked_out(key, lambda: Baseline.of(scores))
         yield known
+
+    def _known(self, reader: Reader, view: str, targets: Targets) -> tuple[tuple, Baseline | None]:
+        """The baseline that was worked out, here or when the checkpoint was refreshed, and the key it has here."""
+        key, kept = ("untrained units", *_form(reader), view, targets.names, sha256_of(targets.text)), kept_of(reader)
+        return key, self.store.known(key) or (kept.baseline(view, targets) if kept else None)
+
+    def untrained_percentiles(self, reader: Reader, view: str, targets: Targets) -> dict[str, float]:
+        """By concept, what untrained units reach: on this text if that is known, else on the one that is kept."""
+        _, known = self._known(reader, view, targets)
+        if known is not None:
+            return dict(zip(targets.names, known.percentile.tolist(), strict=True))
+        kept = kept_of(reader)
+        board = kept.boards.get(view) if kept else None
+        return {best.concept: best.percentile for best in board.best} if board else {}
 
     def _untrained(self, reader: Reader, view: str, text: str, wanted: Wanted) -> Iterator[str | np.ndarray]:
         """What the units of untrained networks say while they read, and before each what is being done."""

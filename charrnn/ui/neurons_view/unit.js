@@ -4,6 +4,7 @@ import { asking } from "../asking.js";
 import { colouredText } from "../coloured_text.js";
 import { page, quoted, visible } from "../page.js";
 import { figureIn } from "../plot_view/figure.js";
+import { tableIn } from "../table_view/table.js";
 import { look, offerViews } from "./unit_choice.js";
 
 const signed = (value) => String(value).replace("-", "−");
@@ -20,6 +21,7 @@ export function mount({ element, send }) {
   const request = () => ({ form: { view: page.neuron?.view ?? null, unit: page.neuron?.unit ?? null, text: page.neuronText } });
   const view = asking({ element, send, request, asked: () => say("Reading …") });
   const showFigure = figureIn($(".cr-plot"), say);
+  const showTable = tableIn($(".cr-table"));
 
   const text = colouredText($(".cr-unit-text"), {
     level: (i) => {
@@ -68,6 +70,7 @@ export function mount({ element, send }) {
     $(".cr-unit-title").textContent = answer.title || "One unit";
     $(".cr-spans").hidden = !shown;
     showFigure({ ...answer, words: answer.figure_words || "" });
+    showTable(answer.table, null);
     if (!shown) return text.show(null);
     const [low, , high] = scale.children;
     const beyond = shown.scale.bounded ? ["", ""] : ["≤ ", "≥ "];
