@@ -13,12 +13,12 @@ from charrnn.findings import Findings
 from charrnn.memory import MemoryUsed, memory_of
 from charrnn.neurons import from_findings
 from charrnn.training import RECIPES
+from scripts import far_back_units
 from scripts.tables import markdown_table
 
 TURNED = ("rnn", "rnn-layernorm", "gru", "lstm")  # by the knob
 LAGS = 128
 FAR = 50  # characters: where the lab sheet says that gradients vanish
-BEST_UNITS = ("newline", "line start", "speaker name", "capital", "vowel", "word start", "space", "punctuation")
 
 
 @dataclass(frozen=True)
@@ -154,21 +154,8 @@ def verdict(measured: Measured) -> str:
 
 
 def best_units(measured: Measured) -> str:
-    """The best unit of each network for some concepts, on text it was not chosen on."""
-    body = []
-    for info in measured.infos:
-        kept = from_findings(measured.section(info, "units"))
-        found: dict[str, tuple[float, str]] = {}
-        for view, board in kept.boards.items():
-            for best in board.best:
-                if best.found and best.held_out > found.get(best.concept, (0.0, ""))[0]:
-                    found[best.concept] = best.held_out, f"{view}[{best.unit}] {best.held_out:.3f}"
-        body.append([f"`{info.name}`", *(found.get(concept, (0.0, "none found"))[1] for concept in BEST_UNITS)])
-    return (
-        "For each concept the best unit of everything a network has to show, chosen on one half of 10,000 held-out "
-        "characters, its AUC on the other half. `none found` where no unit beats the 99th percentile of the units of "
-        f"untrained networks of the same form.\n\n{markdown_table(['network', *BEST_UNITS], body)}"
-    )
+    """What the units of each network stand for."""
+    return far_back_units.best_units({i.name: from_findings(measured.section(i, "units")) for i in measured.infos})
 
 
 def uncomfortable(measured: Measured) -> str:
