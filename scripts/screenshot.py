@@ -1,89 +1,124 @@
 """
-The pictures of the README, taken from the running app in a real Chromium: `python scripts/screenshot.py`.
+Pictures of the page, taken from the running app in a real Chromium.
 
-Starts app.py on a free port, writes a text with a fixed seed, and saves docs/write_light.png and docs/write_dark.png.
+    python scripts/screenshot.py                  the README's: docs/write.png, docs/compare.png, docs/gradients.png
+    python scripts/screenshot.py --all pictures   every tab in light, dark, on a phone and in a lecture
+
+Starts app.py on a free port and ends it; a text with a fixed seed stands on every picture.
 """
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from scripts.bench_page import ALIVE, running_app
 from scripts.browser import find_browser
+from scripts.tour import names, open_tab, rest
 
-WIDTH, HEIGHT = 1440, 900
-SEED, CHARACTERS = 11, 520
+TEXT = "?seed=11&characters=520&temperature=0.7&top_k=12&top_p=0.95"
+WIDE, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
+LOOKS = {
+    "light": (TEXT, WIDE, "light"),
+    "dark": (TEXT, WIDE, "dark"),
+    "phone": (TEXT, PHONE, "light"),
+    "lecture": ("?lecture=1&scene=1", WIDE, "light"),
+}
+
+HEIGHT = "document.documentElement.scrollHeight"
+CAPITALS = """() => {
+    const { record, map } = charrnn.live;
+    const wanted = record.characters.map((c) => (/[A-Z:]/.test(c) ? 1 : -1));
+    const weight = { 1: 1 / wanted.filter((w) => w > 0).length, "-1": 1 / wanted.filter((w) => w < 0).length };
+    const score = (unit) => wanted.reduce((sum, w, i) => sum + w * weight[w] * record.value(i, unit), 0);
+    return map.rows.indexOf([...map.rows].sort((a, b) => score(b) - score(a))[0]);
+}"""
+WIDEST_CHOICE = """() => {
+    const { record, map, distribution } = charrnn.live;
+    const left = (i) => distribution(record.logitsAfter(map.from + i), charrnn.settings).kept;
+    return Array.from({ length: 24 }, (_, i) => i + 56).sort((a, b) => left(b) - left(a))[0];
+}"""
 
 
-def write(page: Page) -> None:
-    """A finished text, coloured by a unit that is on for part of it."""
-    page.evaluate("document.querySelector('.cr-more').open = true")
-    for name, value in (("temperature", 0.7), ("top_k", 12), ("top_p", 0.95), ("speed", 8)):
-        page.locator(f"#cr-{name}").fill(str(value))
-    page.locator("#cr-seed").fill(str(SEED))
-    page.locator("#cr-characters").fill(str(CHARACTERS))
-    page.evaluate("document.querySelector('.cr-more').open = false")
-    page.locator('[data-action="write"]').click()
-    page.wait_for_function(
-        f"charrnn.state === 'finished' && charrnn.live.drawn === {CHARACTERS} + charrnn.live.record.prompt"
-    )
+@contextmanager
+def opened(browser: Browser, address: str, look: str) -> Iterator[Page]:
+    """The page in one of its looks, a finished text on it."""
+    query, size, scheme = LOOKS[look]
+    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(address + query)
+    page.wait_for_function(ALIVE, timeout=90_000)
+    yield page
+    context.close()
 
 
-def picture(page: Page, path: Path) -> None:
-    """The text coloured by the unit that likes capitals best, the pointer on its row, its surroundings magnified."""
-    page.locator("#cr-speed").fill("5")
+def point_at_a_unit(page: Page) -> None:
+    """Colour the text by the unit that likes capitals best, the pointer on its row where the choice was widest."""
+    row, column = page.evaluate(CAPITALS), page.evaluate(WIDEST_CHOICE)
     box = page.locator(".cr-canvas").bounding_box()
     assert box
-    unit = page.evaluate(
-        """() => {
-            const { record, map } = charrnn.live;
-            const wanted = record.characters.map((c) => (/[A-Z:]/.test(c) ? 1 : -1));
-            const weight = { 1: 1 / wanted.filter((w) => w > 0).length, "-1": 1 / wanted.filter((w) => w < 0).length };
-            const score = (unit) => wanted.reduce((sum, w, i) => sum + w * weight[w] * record.value(i, unit), 0);
-            return [...map.rows].sort((a, b) => score(b) - score(a))[0];
-        }"""
-    )
-    row = page.evaluate(f"charrnn.live.map.rows.indexOf({unit})")
-    column = page.evaluate(  # where the choice was widest, a little right of the middle
-        """() => {
-            const { record, map, distribution } = charrnn.live;
-            const left = (i) => distribution(record.logitsAfter(map.from + i), charrnn.settings).kept;
-            return Array.from({ length: 24 }, (_, i) => i + 56).sort((a, b) => left(b) - left(a))[0];
-        }"""
-    )
-    rows, columns = page.evaluate("[charrnn.live.map.rows.length, charrnn.live.map.columns]")
-    x = box["x"] + (column + 0.5) * box["width"] / columns
-    page.mouse.click(x, box["y"] + (row + 0.5) * (box["height"] - 18) / rows)
+    tall = box["height"] * page.evaluate("charrnn.live.map.rowHeight / charrnn.live.map.canvas.height")
+    x = box["x"] + (column + 0.5) * box["width"] / page.evaluate("charrnn.live.map.columns")
+    page.mouse.click(x, box["y"] + (row + 0.5) * tall)
     page.wait_for_timeout(300)
-    page.screenshot(path=path)
+
+
+def save(page: Page, path: Path, element: str = "") -> None:
+    """A picture of what is in sight, or of an element; 256 colours are enough, and half the bytes."""
+    (page.locator(element) if element else page).screenshot(path=path)
+    Image.open(path).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(path)
+
+
+def every_tab(browser: Browser, address: str, out: Path) -> None:
+    """Each tab in each look, from top to bottom."""
+    for look, (_, size, _) in LOOKS.items():
+        with opened(browser, address, look) as page:
+            if look == "lecture":
+                page.keyboard.press("r")
+            for tab in names(page):
+                open_tab(page, tab)
+                page.set_viewport_size(ViewportSize(width=size["width"], height=page.evaluate(HEIGHT)))
+                rest(page)
+                save(page, out / f"{tab.lower().replace(' ', '_')}_{look}.png")
+                page.set_viewport_size(size)
+
+
+def of_readme(browser: Browser, address: str, out: Path) -> None:
+    """The three that say the most."""
+    with opened(browser, address, "light") as page:
+        point_at_a_unit(page)
+        save(page, out / "write.png")
+        open_tab(page, "Gradients")
+        save(page, out / "gradients.png")
+    with opened(browser, address, "dark") as page:
+        open_tab(page, "Compare")
+        page.locator("#cr-delta").scroll_into_view_if_needed()
+        rest(page)
+        save(page, out / "compare.png", element="#cr-delta")
 
 
 def main() -> None:
     """Take the pictures."""
-    parser = argparse.ArgumentParser(description="Take the pictures of the README.")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of the pictures")
+    parser = argparse.ArgumentParser(description="Pictures of the page, taken from the running app.")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of the README's pictures")
+    parser.add_argument("--all", type=Path, metavar="FOLDER", help="every tab in every look instead, into this folder")
     parser.add_argument("--checkpoints", default=str(ROOT / "checkpoints"), help="folder of the checkpoints")
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    browser = find_browser()
+    out = arguments.all or arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    path = find_browser()
     with running_app(arguments.checkpoints) as address, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        for scheme in ("light", "dark"):
-            page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)
-            page.goto(address)
-            page.wait_for_function(ALIVE)
-            write(page)
-            path = arguments.out / f"write_{scheme}.png"
-            picture(page, path)
-            Image.open(path).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)  # half the bytes
-            print(path)
-        chromium.close()
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        (every_tab if arguments.all else of_readme)(browser, address, out)
+        browser.close()
 
 
 if __name__ == "__main__":

@@ -30,8 +30,9 @@ def names(page: Page) -> list[str]:
 
 def rest(page: Page) -> None:
     """Wait until nothing is written, measured or drawn any more."""
-    page.wait_for_timeout(150)  # who has just come into sight begins to ask
-    page.wait_for_function(AT_REST, timeout=PATIENCE)
+    for _ in range(2):
+        page.wait_for_timeout(200)  # who has just come into sight, or changed its width, begins to ask
+        page.wait_for_function(AT_REST, timeout=PATIENCE)
 
 
 def open_tab(page: Page, name: str) -> None:

@@ -21,6 +21,7 @@ from charrnn.ui import (
     write_tab,
 )
 from charrnn.ui.assets import read, routes
+from charrnn.ui.code_errors import raised
 from charrnn.ui.control_view.control_view import control_view, offer, refreshed
 from charrnn.ui.lecture_view.lecture_view import arrival, lecture_view, opened, walking
 from charrnn.ui.session import Session
@@ -44,6 +45,8 @@ def build_demo(store: Store) -> gr.Blocks:
             await session.follow(store, link)
         except ValueError as error:
             return offer(store, None), session.trouble(error), gr.skip()
+        except Exception as error:  # the code of this model: another one may run
+            return offer(store, session.reader), session.trouble(ValueError(raised(error))), gr.skip()
         return offer(store, session.reader, link), await session.show(), opened(store, link)
 
     async def model(session: Session, event: gr.EventData) -> Any:
@@ -52,6 +55,8 @@ def build_demo(store: Store) -> gr.Blocks:
             return await session.change_model(store, Choice.from_page(event._data), wanted) or gr.skip()
         except ValueError as error:
             return session.trouble(error)
+        except Exception as error:
+            return session.trouble(ValueError(raised(error)))
 
     async def refresh(session: Session, event: gr.EventData) -> str:
         said = await asyncio.to_thread(store.refresh)

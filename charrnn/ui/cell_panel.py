@@ -10,6 +10,7 @@ import numpy as np
 from charrnn.line_by_line import Block, Value, layers_of, read_character
 from charrnn.model import CharRNN
 from charrnn.ui import wishes
+from charrnn.ui.code_errors import raised
 from charrnn.ui.messages import packed
 from charrnn.ui.plot_view.plot_view import answer
 from charrnn.ui.questions import Question
@@ -64,8 +65,12 @@ def cell_lines(store: Store, states: States, question: Question) -> Iterator[str
     network, (*_, id) = reader.checkpoint.model, reader.vocab.encode(text)
     layers = layers_of(network)
     layer = min(layer, layers)
-    state = states.after(reader, text[:-1])
-    blocks, _ = read_character(network, reader.decoder, id, state, layer)
+    try:
+        state = states.after(reader, text[:-1])
+        blocks, _ = read_character(network, reader.decoder, id, state, layer)
+    except Exception as error:  # whoever changes a cell is to see here what is wrong with it
+        yield answer(question.number, raised(error))
+        return
     words = (
         f"As {reader.title}, step {reader.checkpoint.step}, reads it: the code that writes, run once more and watched."
     )

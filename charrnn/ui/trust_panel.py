@@ -18,6 +18,7 @@ from charrnn.hub import commit_of
 from charrnn.model import CharRNN
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.trust import Check
+from charrnn.ui.code_errors import raised
 from charrnn.ui.messages import packed
 from charrnn.ui.plot_view.plot_view import answer
 from charrnn.ui.questions import Question
@@ -56,7 +57,11 @@ def panel(store: Store, measurements: Measurements, question: Question) -> Itera
     """Every line with what was measured, its limit and whether it holds. Raises ValueError."""
     reader = store.reader(question.choice.name, question.choice.step)
     start = time.perf_counter()
-    lines = measurements.of(reader)
+    try:
+        lines = measurements.of(reader)
+    except Exception as error:  # a cell that cannot be run is no reason to say nothing
+        yield answer(question.number, raised(error))
+        return
     seconds = time.perf_counter() - start
     failing = [line["claim"] for line in lines if line["holds"] is False]
     words = f"{len(failing)} of these fail: {'; '.join(failing)}." if failing else "All of these hold."

@@ -8,12 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Download, Page, expect
+from playwright.sync_api import BrowserContext, Download, Page, expect
 
 from charrnn.checkpoint import load
 from charrnn.ui.reader import Reader
-from tests.ui.conftest import CHECKPOINTS
-from tests.ui.page_actions import SLOWLY, canvas_column, choose, look_at, press, set_speed, settled, start_writing, text
+from tests.ui.conftest import CHECKPOINTS, open_page
+from tests.ui.page_actions import (
+    SLOWLY,
+    canvas_column,
+    choose,
+    columns,
+    look_at,
+    press,
+    set_speed,
+    settled,
+    start_writing,
+    text,
+)
 
 ORDER, ROWS = "charrnn.live.map.order", "charrnn.live.map.rows"
 PAPER, BLUE, ORANGE = (np.array(c) for c in ((0xFB, 0xFA, 0xF8), (0x0B, 0x6E, 0x99), (0xD1, 0x60, 0x2B)))
@@ -240,3 +251,34 @@ def test_gates_and_other_models_are_saved_under_their_names(page: Page):
     np.testing.assert_allclose(np.array([line[2:] for line in lines], float), expected, rtol=2e-3, atol=1e-5)
     look_at(page, "c")
     assert saved(page, "png").suggested_filename.startswith("lstm_c_step-")
+
+
+def test_of_an_empty_page_there_is_nothing_to_save(page: Page):
+    png, csv_button = (page.get_by_role("button", name=name, exact=True) for name in ("PNG", "CSV"))
+    expect(png).to_be_enabled()
+    press(page, "clear")
+    for button in (png, csv_button):
+        expect(button).to_be_disabled()
+        expect(button).to_have_attribute("title", "nothing to save yet: write or read a text")
+    press(page, "step")
+    expect(png).to_be_enabled()
+    expect(csv_button).to_have_attribute("title", "save the values as a table")
+
+
+def test_in_the_dark_a_zero_is_told_from_the_page(context: BrowserContext, app: str):
+    page = open_page(context, app + "?__theme=dark&characters=60")
+    page.locator(".cr-last-row").fill("60")
+    page.locator(".cr-last-row").press("Enter")
+    values = columns(page)
+    zero = page.evaluate(
+        """() => {
+            const { record, map } = charrnn.live;
+            const cells = Array.from({ length: record.length }, (_, i) => map.rows.map((unit, row) => [i, row, unit]));
+            return cells.flat().find(([i, , unit]) => record.level(i, unit, false) === 0);
+        }"""
+    )
+    assert zero and abs(values[zero[0], zero[2]]) < 0.5 / 127
+    middle = np.array(canvas_column(page, zero[0])[zero[1]])
+    beyond = np.array(canvas_column(page, len(values) + 3)[zero[1]])  # nothing has been written there
+    assert beyond.tolist() == [19, 20, 23]
+    assert (middle - beyond).min() > 20

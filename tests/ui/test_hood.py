@@ -18,7 +18,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from charrnn.cells import LSTMCell
 from charrnn.line_by_line import read_character
 from charrnn.training import Recipe
-from charrnn.ui import hood_tab
+from charrnn.ui import code_errors, hood_tab
 from charrnn.ui.cell_panel import States, cell_lines
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
@@ -27,7 +27,7 @@ from charrnn.ui.trust_panel import Measurements, dice, digest, measured, of_file
 from charrnn.ui.wishes import Choice
 from tests.small_models import save_all
 from tests.test_trust import forgets_nothing
-from tests.ui.conftest import CHECKPOINTS, open_page
+from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import choose, text, write
 from tests.ui.test_serving import serving
 
@@ -89,12 +89,30 @@ def test_a_unit_is_found_in_packed_gates_and_not_where_there_is_none(small: Stor
     assert units["block.mlp_in(block.mlp_norm(x))"] == units["logits"] == [] and answer["layer"] == 2
 
 
+def written_wrongly(self, from_input, from_state, state):
+    return state.c[99999]
+
+
 def test_without_a_text_there_is_nothing_to_see_and_nonsense_is_refused(small: Store):
     (answer,) = map(json.loads, cell_lines(small, States(), asked("rnn", {})))
     assert answer["words"].startswith("Nothing has been read yet") and "blocks" not in answer
     for form, said in (({"text": 7}, "text"), ({"text": "x" * 6001}, "6000"), ({"text": "a", "layer": 0}, "layer")):
         with pytest.raises(ValueError, match=said):
             list(cell_lines(small, States(), asked("rnn", form)))
+
+
+def test_a_cell_whose_code_raises_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    store = Store(save_all(tmp_path))
+    monkeypatch.setattr(LSTMCell, "update", written_wrongly)
+    path, line = Path(__file__).relative_to(ROOT), written_wrongly.__code__.co_firstlineno + 1
+    monkeypatch.setattr(code_errors, "PACKAGE", ROOT / "tests")
+    for answers in (
+        cell_lines(store, States(), asked("lstm", {"text": "To be"})),
+        panel(store, Measurements(), asked("lstm", {})),
+    ):
+        (answer,) = map(json.loads, answers)
+        assert answer["words"].startswith("IndexError: ") and "blocks" not in answer and "lines" not in answer
+        assert f"raised at line {line} of {path}, in written_wrongly: return state.c[99999]" in answer["words"]
 
 
 def shown_units(page: Page) -> dict[str, str]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from charrnn.figures import LIGHT
 from charrnn.ui.scenes import SCENES
 from charrnn.ui.store import Store
 from tests.ui.conftest import CHECKPOINTS, open_page
@@ -127,6 +128,34 @@ def test_a_lecture_is_large_and_on_light_paper(browser: Browser, app: str):
     expect(page.locator(".cr-values")).to_contain_text(f"unit {lowest} at ")
     assert page.evaluate("charrnn.live.cursor") == last - 1
     context.close()
+
+
+def test_figures_of_a_lecture_have_its_colours_and_find_the_pointer(context: BrowserContext, app: str, store: Store):
+    page = open_page(context, app + "?lecture=1&tab=gradients")
+    page.wait_for_function("document.querySelector('.cr-plot').data?.length > 3")
+    plot = page.locator(".cr-plot").first
+    style = "getComputedStyle(document.body).getPropertyValue('--cr-{}')"
+    ink, blue = (page.evaluate(style.format(name)) for name in ("ink", "minus"))
+    assert (ink, blue) == ("#000000", "#00527a") != (LIGHT.ink, LIGHT.models[0])
+    names = plot.evaluate("plot => plot.data.map((trace) => [trace.name, trace.line?.color])")
+    assert ["Vanilla RNN", blue] in names
+    assert plot.evaluate("plot => plot.layout.font.color") == ink
+    swatch = page.locator(".cr-chips label", has_text="Vanilla RNN").first.locator("svg")
+    assert swatch.evaluate("e => getComputedStyle(e).stroke") == "rgb(0, 82, 122)"
+    x, y, k = plot.evaluate(
+        """(plot) => {
+            const { xaxis, yaxis } = plot._fullLayout;
+            const k = 90, trace = plot.data.find(({ name }) => name === "LSTM");
+            const box = plot.querySelector(".nsewdrag").getBoundingClientRect();
+            const share = (axis, value) => axis.d2p(value) / axis._length;
+            const y = trace.y[trace.x.indexOf(k)];
+            return [box.x + share(xaxis, k) * box.width, box.y + share(yaxis, y) * box.height, k];
+        }"""
+    )
+    page.mouse.move(x, y)
+    expect(plot.locator(".hovertext")).to_contain_text(f"LSTM, k = {k}")
+    label = plot.locator(".hovertext").bounding_box()
+    assert label and abs(label["y"] + label["height"] / 2 - y) < 3
 
 
 def test_keys_open_tabs_and_their_list_everywhere(page: Page):

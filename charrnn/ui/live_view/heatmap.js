@@ -66,7 +66,7 @@ export class Heatmap {
     const { context, columns, pixels, rows, ratio } = this;
     this.from = this.leftmost(length);
     const drawn = Math.min(columns, length);
-    const paper = palette.pixels[127];
+    const { bare } = palette;
     let at = 0;
     for (const line of this.lines) {
       for (let column = 0; column < drawn; column++) {
@@ -74,7 +74,7 @@ export class Heatmap {
         for (const { row, share } of line) level += share * this.level(record, this.from + column, rows[row]);
         pixels[at++] = palette.pixels[Math.round(level) + 127];
       }
-      for (let column = drawn; column < columns; column++) pixels[at++] = paper;
+      for (let column = drawn; column < columns; column++) pixels[at++] = bare; // nothing has been written there
     }
     this.small.getContext("2d").putImageData(this.image, 0, 0);
 

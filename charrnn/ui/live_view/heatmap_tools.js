@@ -20,7 +20,17 @@ export class HeatmapTools {
     this.all.addEventListener("click", () => this.look(null));
     $(".cr-save-png").addEventListener("click", () => this.savePicture());
     $(".cr-save-csv").addEventListener("click", () => this.saveTable());
+    this.keepers = [...element.querySelectorAll(".cr-keep button")].map((button) => [button, button.title]);
+    this.offer(0);
     this.listenToDrags(map.canvas);
+  }
+
+  /** Without a text there is nothing to take away. */
+  offer(drawn) {
+    for (const [button, title] of this.keepers) {
+      button.disabled = !drawn;
+      button.title = drawn ? title : "nothing to save yet: write or read a text";
+    }
   }
 
   /** After the rows were arranged: which of them are in sight. */

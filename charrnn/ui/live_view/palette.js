@@ -22,10 +22,11 @@ export class Palette {
     this.cursor = colour("--cr-words");
     const [minus, plus] = [colour("--cr-minus"), colour("--cr-plus")];
     const middle = colour("--cr-middle");
-    const shade = (level, strength) => mix(middle, level < 0 ? minus : plus, Math.min(1, Math.abs(level) / 127) * strength);
+    const shade = (level, strength, zero) => mix(zero, level < 0 ? minus : plus, Math.min(1, Math.abs(level) / 127) * strength);
     const levels = Array.from({ length: 255 }, (_, i) => i - 127);
-    this.pixels = new Uint32Array(levels.map((level) => pixel(shade(level, 1)))); // index: level + 127
-    const soft = levels.map((level) => shade(level, 0.78));
+    this.pixels = new Uint32Array(levels.map((level) => pixel(shade(level, 1, middle)))); // index: level + 127
+    this.bare = pixel(this.paper);
+    const soft = levels.map((level) => shade(level, 0.78, this.paper));
     this.fills = soft.map(css);
     this.inks = soft.map((rgb) => {
       const light = luminance(rgb);

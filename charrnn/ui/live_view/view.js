@@ -201,6 +201,7 @@ export function mount({ element, send }) {
     redraw();
     if (!dirty || now - shownAt > SETTLE) showDistribution();
     describe();
+    tools.offer(drawn);
     page.stats.frames += 1;
   }
 

@@ -1,6 +1,6 @@
 // One Plotly figure in a box. Plotly comes from the plotly package on this machine, and only when a figure is shown.
 
-import { onTheme } from "../page.js";
+import { inLecture, onTheme } from "../page.js";
 
 let loading = null;
 
@@ -29,8 +29,9 @@ export function figureIn(box, failed, picked = null) {
     if (!sent.light) return;
     box.setAttribute("aria-label", sent.words);
     Plotly ||= await plotly();
-    const figure = document.body.classList.contains("dark") ? sent.dark : sent.light;
-    box.style.height = figure.layout.height ? figure.layout.height + "px" : "";
+    const figure = document.body.classList.contains("dark") ? sent.dark : inLecture(sent.light);
+    if (figure.layout.height) box.style.setProperty("--cr-height", figure.layout.height + "px");
+    else box.style.removeProperty("--cr-height");
     const layout = { uirevision: "keep", ...figure.layout, autosize: true };
     const first = !box.data;
     await Plotly.react(box, figure.data, layout, { displayModeBar: false, responsive: false, displaylogo: false });
