@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 
 from scripts.bench_page import ALIVE, running_app
 from scripts.browser import find_browser
@@ -32,6 +32,31 @@ LOOKS = {
     "lecture": ("?lecture=1&scene=1", WIDE, "light"),
 }
 
+TALL = ViewportSize(width=1440, height=1500)
+MARGIN = 24  # pixels
+# Not among the plays that the networks have read.
+HAMLET = """HAMLET:
+To be, or not to be, that is the question:
+Whether 'tis nobler in the mind to suffer
+The slings and arrows of outrageous fortune,
+Or to take arms against a sea of troubles
+And by opposing end them. To die: to sleep,
+No more; and by a sleep to say we end
+The heart-ache and the thousand natural shocks
+That flesh is heir to: 'tis a consummation
+Devoutly to be wish'd. To die, to sleep;
+To sleep, perchance to dream. Ay, there's the rub,
+For in that sleep of death what dreams may come,
+When we have shuffled off this mortal coil,
+Must give us pause.
+
+OPHELIA:
+Good my lord,
+How does your honour for this many a day?
+
+HAMLET:
+I humbly thank you; well, well, well.
+"""
 HEIGHT = "document.documentElement.scrollHeight"
 CAPITALS = """() => {
     const { record, map } = charrnn.live;
@@ -70,9 +95,9 @@ def point_at_a_unit(page: Page) -> None:
     page.wait_for_timeout(300)
 
 
-def save(page: Page, path: Path, element: str = "") -> None:
-    """A picture of what is in sight, or of an element; 256 colours are enough, and half the bytes."""
-    (page.locator(element) if element else page).screenshot(path=path)
+def save(page: Page, path: Path, clip: FloatRect | None = None) -> None:
+    """A picture of what is in sight, or of a part of it; 256 colours are enough, and half the bytes."""
+    page.screenshot(path=path, clip=clip)
     Image.open(path).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     print(path)
 
@@ -99,10 +124,18 @@ def of_readme(browser: Browser, address: str, out: Path) -> None:
         open_tab(page, "Gradients")
         save(page, out / "gradients.png")
     with opened(browser, address, "dark") as page:
+        page.set_viewport_size(TALL)
         open_tab(page, "Compare")
-        page.locator("#cr-delta").scroll_into_view_if_needed()
+        part = page.locator("#cr-delta")
+        part.locator("textarea").fill(HAMLET)
+        part.get_by_role("button", name="Read this").click()
         rest(page)
-        save(page, out / "compare.png", element="#cr-delta")
+        part.scroll_into_view_if_needed()
+        rest(page)
+        box = part.bounding_box()
+        assert box
+        around = {"x": box["x"] - MARGIN, "y": box["y"] - MARGIN, "width": box["width"] + 2 * MARGIN}
+        save(page, out / "compare.png", FloatRect(**around, height=box["height"] + MARGIN))
 
 
 def main() -> None:

@@ -106,6 +106,9 @@ NONSENSE = [
     ("view", "z", "view is 'z': give one of h"),
     ("rows", "up", "rows is 'up': give one of similarity, index, activity"),
     ("change", "yes", "change is 'yes': give one of 0, 1"),
+    ("range", "40-13", "range is '40-13': give two rows of the heatmap, as in 13-40"),
+    ("range", "0-5", "range is '0-5': give two rows"),
+    ("read", "a" * 5001, "the length of the passage is 5001: give at most 5000 characters"),
     ("tick", "rnn,nobody", "tick names 'nobody': give rnn"),
     ("knob", "3", "knob is 3: give 0.5 to 1.6"),
     ("unit", "h", "unit is 'h': give name:unit"),
@@ -197,3 +200,17 @@ def test_what_the_page_is_told_is_what_wishes_accept(store):
     assert told["hide"] == ["top_p", "compare"] and told["tick"] == ["rnn", "gru"]
     assert set(told["hide"]) <= set(HIDEABLE) and told["knob"] == 1.4
     assert told["clamp"] == [["c", 7, -2.5], ["f", None, 1.0]]
+
+
+def test_a_passage_is_read_and_written_on_only_where_the_link_says_so(store):
+    passage = "Now is the winter\r\nof our discontent"
+    read = passage.replace("\r", "")
+    session, message = opened(store, model="gru", read=passage, seed="3")
+    assert message["text"] == session.text == read and message["prompt"] == len(read)
+    assert message["state"] == "paused" and session.draft.span == 400  # the button writes on
+    assert follow(store, {"read": passage}).told()["read"] == read
+    assert follow(store, {"read": passage}).told()["prompt"] == "ROMEO:\n"
+    _, message = opened(store, model="gru", read=passage, seed="3", characters="25")
+    assert message["text"] == written(store, "gru", read, 25, SamplingSettings(0.8), 3)
+    assert message["state"] == "finished" and message["prompt"] == len(read)
+    assert follow(store, {"read": ""}).is_example(store)

@@ -16,7 +16,16 @@ from charrnn.ui import lab_map, wishes
 from charrnn.ui.clamps import Usual, clamps_of
 from charrnn.ui.messages import notice
 from charrnn.ui.store import Reader, Store
-from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_NAME, LONGEST_PROMPT, LONGEST_RUN, Choice, Manner, Wishes
+from charrnn.ui.wishes import (
+    LARGEST_EXACT,
+    LONGEST_NAME,
+    LONGEST_PASSAGE,
+    LONGEST_PROMPT,
+    LONGEST_RUN,
+    Choice,
+    Manner,
+    Wishes,
+)
 
 # As control_view.html has them: what a bare address writes.
 DEFAULTS: dict[str, Any] = {
@@ -67,10 +76,11 @@ class Link:
     What an address asks for, every value of it usable.
 
     given: the names in it that were understood; shown: what the page itself has to set, by the same names;
-    problems: what could not be used, a sentence each.
+    problems: what could not be used, a sentence each; passage: a text to be read instead of a prompt.
     """
 
     wishes: Wishes
+    passage: str = ""
     given: frozenset[str] = frozenset()
     shown: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -81,9 +91,14 @@ class Link:
         """What the heatmap shows; empty for the model's first."""
         return self.shown.get("view", "")
 
+    @property
+    def to_write(self) -> int:
+        """How many characters; after a passage only where the address says so."""
+        return 0 if self.passage and "characters" not in self.given else self.wishes.characters
+
     def is_example(self, store: Store) -> bool:
         """Whether it asks for the very text that a bare address shows."""
-        return self.wishes == follow(store, {}).wishes
+        return not self.passage and self.wishes == follow(store, {}).wishes
 
     def notice(self) -> dict[str, str] | None:
         """What the visitor is told about the link; None where all of it could be used."""
@@ -99,6 +114,7 @@ class Link:
         manner, settings = self.wishes.manner, self.wishes.manner.settings
         told = {name: getattr(settings, name) for name in ("temperature", "top_k", "top_p", "min_p")}
         told |= {name: getattr(self.wishes, name) for name in ("prompt", "seed", "characters")}
+        told |= {"read": self.passage} if self.passage else {}
         return told | {"speed": manner.speed, **self.shown}
 
 
@@ -112,6 +128,7 @@ def follow(store: Store, sent: Mapping[str, str], scenes: int = 0) -> Link:
     sampling = wishes.sampling(**settings)
     speed = found.take("speed", lambda value: wishes.zero_or("speed", _number(value), 1, 1000), DEFAULTS["speed"])
     prompt = found.take("prompt", _prompt, DEFAULTS["prompt"])
+    passage = found.take("read", _passage, "")
     seed = found.take("seed", lambda value: wishes.whole("seed", _number(value), 0, LARGEST_EXACT), DEFAULTS["seed"])
     characters = found.take(
         "characters",
@@ -126,7 +143,7 @@ def follow(store: Store, sent: Mapping[str, str], scenes: int = 0) -> Link:
     found.problems += [f"there is no setting {reprlib.repr(name)}" for name in unknown]
     choice = Choice(reader.info.name, reader.checkpoint.step)
     wanted = Wishes(Manner(sampling, speed), choice, prompt, seed, characters, edits)
-    return Link(wanted, frozenset(found.given), shown, tuple(found.problems), warning)
+    return Link(wanted, passage, frozenset(found.given), shown, tuple(found.problems), warning)
 
 
 class _Found:
@@ -152,8 +169,24 @@ class _Found:
 
 
 def _prompt(value: str) -> str:
+    return wishes.text("prompt", _as_typed(value), LONGEST_PROMPT)
+
+
+def _passage(value: str) -> str:
+    return wishes.text("passage", _as_typed(value), LONGEST_PASSAGE)
+
+
+def _as_typed(value: str) -> str:
     """With line ends as a text box has them."""
-    return wishes.text("prompt", value.replace("\r\n", "\n").replace("\r", "\n"), LONGEST_PROMPT)
+    return value.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _range(value: str) -> tuple[int, int]:
+    """First and last row of the heatmap in sight, from 1: 13-40."""
+    ends = re.fullmatch(r"(\d{1,5})-(\d{1,5})", value)
+    if not ends or not 1 <= int(ends[1]) <= int(ends[2]):
+        raise ValueError(f"range is {reprlib.repr(value)}: give two rows of the heatmap, as in 13-40")
+    return int(ends[1]), int(ends[2])
 
 
 def _edits(value: str) -> dict[int, str]:
@@ -230,6 +263,7 @@ def _shown(store: Store, reader: Reader, found: _Found, scenes: int) -> dict[str
         "view": lambda value: _one_of("view", value, reader.names),
         "change": lambda value: _one_of("change", value, ("0", "1")) == "1",
         "rows": lambda value: _one_of("rows", value, ROWS),
+        "range": _range,
         "tick": some([info.name for info in store.infos()], "tick"),
         "hide": some(HIDEABLE, "hide"),
         "unit": lambda value: _unit(reader, value),

@@ -11,6 +11,8 @@ export const page = {
   clampsOf: null,
   held: [], // what is held, asked for or not
   knob: null, // what W_hh is multiplied by on the tab Gradients, where the visitor or a link chose it; emits "knob"
+  scene: 0, // of a lecture, from 1
+  hidden: [], // the controls that the address took away
   lost: false, // whether the connection to the server is
   stats: { frames: 0, columns: 0, lost: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },
   on(name, listener) {

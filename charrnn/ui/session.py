@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from charrnn.sampling import Dice
 from charrnn.ui import example
@@ -55,10 +56,11 @@ class Session(Standing):
         if self.runs == 0 and link.is_example(store):
             await asyncio.to_thread(self.open, store)
         else:
-            await self.begin(store, link.wishes)
+            await self.begin(store, replace(link.wishes, prompt=link.passage) if link.passage else link.wishes)
             async with self.lock:
-                await asyncio.to_thread(self.draft.write, self.opened(), self.settings, self.draft.limit)
-            self.state = "finished"
+                self.draft.limit = link.to_write
+                await asyncio.to_thread(self.draft.write, self.opened(), self.settings, link.to_write)
+            self.state = "finished" if link.to_write else "paused"  # a passage can be written on
         self.speed, self.telling.asked = link.wishes.manner.speed, link.view
         self.telling.saying = {"notice": joined(link.notice(), self.telling.saying.get("notice"))}
 

@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from charrnn.figures import LIGHT
 from charrnn.ui.scenes import SCENES
 from charrnn.ui.store import Store
+from scripts.tour import rest
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import columns, set_more, text
 
@@ -132,7 +133,7 @@ def test_a_lecture_is_large_and_on_light_paper(browser: Browser, app: str):
 
 def test_figures_of_a_lecture_have_its_colours_and_find_the_pointer(context: BrowserContext, app: str, store: Store):
     page = open_page(context, app + "?lecture=1&tab=gradients")
-    page.wait_for_function("document.querySelector('.cr-plot').data?.length > 3")
+    rest(page)
     plot = page.locator(".cr-plot").first
     style = "getComputedStyle(document.body).getPropertyValue('--cr-{}')"
     ink, blue = (page.evaluate(style.format(name)) for name in ("ink", "minus"))

@@ -135,3 +135,55 @@ def test_a_link_with_nonsense_opens_with_a_notice_and_defaults(context: BrowserC
     assert page.locator("#cr-prompt").input_value() == script and page.title() == "Char-RNN Lab"
     assert page.evaluate("charrnn.checkpoint.name") == "rnn" and page.evaluate("charrnn.settings.temperature") == 0.8
     assert page.locator(".gradio-container img[src=x]").count() == 0
+
+
+def query(link: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+
+
+def test_a_passage_travels_and_what_was_written_after_it(context: BrowserContext, app: str):
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = open_page(context, app)
+    set_speed(page, 0)
+    passage = "To be, or not to be: that is the question:\nWhether 'tis nobler & so on\n"
+    page.evaluate("document.querySelector('.cr-reading').open = true")
+    page.locator("#cr-passage").fill(passage)
+    press(page, "read")
+    page.wait_for_function("text => charrnn.live.text === text", arg=passage)
+    link = copied(page, "link")
+    assert page.locator(".cr-said").inner_text() == "Link copied."
+    assert query(link)["read"] == passage and not {"characters", "prompt"} & set(query(link))
+    other = open_page(context, link)
+    assert text(other) == passage and other.evaluate("charrnn.live.record.prompt") == len(passage)
+    assert other.locator("#cr-passage").input_value() == passage
+    assert copied(other, "link") == link
+    other.locator("#cr-characters").evaluate("(box) => { box.value = 50; }")
+    press(other, "write")
+    other.wait_for_function("charrnn.state === 'finished' && charrnn.live.drawn === charrnn.live.record.length")
+    link = copied(other, "link")
+    assert query(link)["characters"] == str(len(text(other)) - len(passage))
+    assert text(open_page(context, link)) == text(other) == run(copied(other, "python"))
+    page.locator("#cr-passage").fill("O!\n&" * 1200)  # each is eight in a link
+    press(page, "read")
+    page.wait_for_function("charrnn.live.text.length > 4000")
+    press(page, "link")
+    expect(page.locator(".cr-said")).to_contain_text("too long for a link")
+
+
+def test_rows_in_sight_ticks_and_a_lecture_travel(context: BrowserContext, app: str):
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = open_page(context, app + "?lecture=1&scene=2&hide=min_p,speed&temperature=0.9&tick=gru,lstm")
+    page.locator(".cr-first-row").fill("13")
+    page.locator(".cr-last-row").fill("40")
+    page.locator(".cr-last-row").press("Enter")
+    link = copied(page, "link")
+    expected = {"lecture": "1", "scene": "2", "hide": "min_p,speed", "temperature": "0.9", "tick": "gru,lstm"}
+    assert query(link).items() >= {**expected, "range": "13-40", "tab": "write", "characters": "400"}.items()
+    other = open_page(context, link)
+    other.wait_for_function("charrnn.live.map.range")
+    assert other.evaluate("charrnn.live.map.rows") == page.evaluate("charrnn.live.map.rows")
+    assert len(other.evaluate("charrnn.live.map.rows")) == 28 and text(other) == text(page)
+    expect(other.locator(".cr-scene-place")).to_contain_text("scene 2 of")
+    assert other.evaluate("charrnn.ticked") == ["gru", "lstm"]
+    expect(other.locator("#cr-speed")).to_be_hidden()
+    assert copied(other, "link") == link

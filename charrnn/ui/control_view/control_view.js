@@ -185,7 +185,7 @@ export function mount({ element, send }) {
     }
     Object.assign(page, { defaults: offered.defaults, tabs: offered.tabs });
     open(offered.link);
-    share.began(true);
+    share.began(true, offered.link?.read);
     restore();
   }
 
@@ -241,8 +241,8 @@ export function mount({ element, send }) {
     },
     read() {
       closeDrawer();
-      share.strayed();
       page.passage = $("#cr-passage").value;
+      share.reads(page.passage);
       page.emit("passage");
       send("read", { ...request(), passage: page.passage });
     },

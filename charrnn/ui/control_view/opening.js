@@ -18,6 +18,11 @@ export function opening(element, speeds, show) {
     const { min_p, seed, characters } = page.defaults;
     if (link.min_p !== min_p || link.seed !== seed || link.characters !== characters) $(".cr-more").open = true;
     page.emit("settings");
+    page.hidden = link.hide || [];
+    if (link.read) {
+      $("#cr-passage").value = page.passage = link.read;
+      page.emit("passage");
+    }
     if (link.tick) {
       page.ticked = link.tick;
       page.emit("ticked");
@@ -45,9 +50,10 @@ function nearest(speeds, speed) {
 }
 
 /** Change or value, and the order of the rows: the server knows nothing of them. */
-function arrange({ change, rows }) {
+function arrange({ change, rows, range }) {
   if (change !== undefined && page.live.map.change !== change) document.querySelector(".cr-change").click();
   if (rows) document.querySelector(`.cr-orders [data-value="${rows}"]`).click();
+  if (range) page.live.look({ first: range[0] - 1, last: range[1] - 1 });
 }
 
 function onceAlive(act) {

@@ -15,15 +15,22 @@ export function sharing(element, request) {
   const begun = new Map(); // run -> what its text came about by; null where that is no single recipe
   let pending = null; // the recipe of a text that is on its way
 
-  /** What a text follows from, besides its length; `manner` is the part of it that can change on the way. */
-  function recipe() {
+  /**
+   * What a text follows from, besides its length; `manner` is the part of it that can change on the way, `read` a passage
+   * that was read in place of a prompt.
+   */
+  function recipe(read) {
     const { temperature, top_k, top_p, min_p, prompt, seed, checkpoint } = request();
-    return { manner: JSON.stringify([temperature, top_k, top_p, min_p, checkpoint]), given: JSON.stringify([prompt, seed]) };
+    return { manner: JSON.stringify([temperature, top_k, top_p, min_p, checkpoint]), given: JSON.stringify([read ?? prompt, seed]), read };
   }
 
+  const then = () => begun.get(page.live?.record?.run);
+  const written = () => Math.max(0, (page.live?.record?.length || 0) - (page.live?.record?.prompt || 0));
+  const onlyReads = () => then()?.read !== undefined && !written(); // whoever reads it, and whatever the dice
+
   function isThis() {
-    const [now, then] = [recipe(), begun.get(page.live?.record?.run)];
-    return !!then && then.manner === now.manner && then.given === now.given;
+    const now = recipe(then()?.read);
+    return onlyReads() || (then()?.manner === now.manner && then()?.given === now.given);
   }
 
   page.on("state", () => {
@@ -38,10 +45,10 @@ export function sharing(element, request) {
 
   /** How many characters of this recipe stand there; those that are asked for where it is not this text. */
   function length() {
-    const { record } = page.live;
-    const written = record ? record.length - record.prompt : 0;
-    return isThis() && page.state !== "writing" && written > 0 ? written : Number(request().characters);
+    const stands = isThis() && page.state !== "writing" && (written() > 0 || onlyReads());
+    return stands ? written() : Number(request().characters);
   }
+  const wanted = () => ({ ...request(), characters: length(), edits: edits(), read: isThis() ? then().read : undefined });
 
   const edits = () => (isThis() && page.live.record?.edits) || [];
 
@@ -76,12 +83,13 @@ export function sharing(element, request) {
   $('[data-action="link"]').addEventListener("click", () => {
     if (!usable()) return;
     if (length() > LONGEST_RUN) return announce(`A link writes at most ${LONGEST_RUN} characters: copy as Python instead.`);
-    const link = address({ ...request(), characters: length(), edits: edits() });
-    if (link.length > LONGEST_LINK) return announce("The prompt is too long for a link: shorten it, or copy as Python.");
+    const link = address(wanted());
+    const text = wanted().read === undefined ? "prompt" : "passage";
+    if (link.length > LONGEST_LINK) return announce(`The ${text} is too long for a link: shorten it, or copy as Python.`);
     copy(link, "Link");
   });
   $('[data-action="python"]').addEventListener("click", () => {
-    if (usable()) copy(snippet({ ...request(), characters: length(), edits: edits() }), "Python");
+    if (usable()) copy(snippet(wanted()), "Python");
   });
   box.querySelector("button").addEventListener("click", () => {
     box.hidden = true;
@@ -90,10 +98,14 @@ export function sharing(element, request) {
 
   return {
     /** A text is asked for; `stands`: it may be there already. */
-    began(stands = false) {
+    began(stands = false, read = undefined) {
       const run = page.live?.record?.run;
-      if (stands && run !== undefined && !begun.get(run)) begun.set(run, recipe());
-      pending = recipe();
+      if (stands && run !== undefined && !begun.get(run)) begun.set(run, recipe(read));
+      pending = recipe(read);
+    },
+    /** A passage is read. */
+    reads(passage) {
+      pending = recipe(passage);
     },
     /** Another text is asked for, not what the settings write. */
     strayed() {
@@ -101,14 +113,15 @@ export function sharing(element, request) {
     },
     /** The same with another checkpoint. */
     wroteAgain() {
-      const [now, then] = [recipe(), begun.get(page.live?.record?.run)];
+      const [now, before] = [recipe(then()?.read), then()];
       const settings = ({ manner }) => JSON.stringify(JSON.parse(manner).slice(0, 4));
-      pending = then && then.given === now.given && settings(then) === settings(now) ? now : null;
+      pending = before?.given === now.given && settings(before) === settings(now) ? now : null;
     },
     /** It is written on, or read by another model. */
     goesOn() {
       const run = page.live?.record?.run;
-      if (begun.get(run)?.manner !== recipe().manner) begun.set(run, null);
+      if (onlyReads()) begun.set(run, recipe(then().read));
+      else if (then()?.manner !== recipe().manner) begun.set(run, null);
     },
   };
 }
@@ -121,27 +134,37 @@ function encoded(value) {
   return encodeURIComponent(value).replaceAll("%20", "+").replaceAll("%3A", ":").replaceAll("%2C", ",").replaceAll("%2F", "/");
 }
 
-/** The address that opens the page with this, naming only what differs from the defaults. */
+/** The address that opens the page with this, naming only what differs from the defaults, or from what a scene sets. */
 function address(wanted) {
-  const defaults = page.defaults;
-  const { checkpoint, edits } = wanted;
+  const { scene, defaults } = page;
+  const { checkpoint, edits, read } = wanted;
   const { record } = page.live;
   const model = page.models.find((each) => each.name === checkpoint.name);
   const parts = [["model", checkpoint.name]];
   if (checkpoint.step !== model.steps.at(-1)) parts.push(["step", checkpoint.step]);
-  for (const name of [...SETTINGS, "seed", "characters", "prompt"]) {
-    if (wanted[name] !== defaults[name]) parts.push([name, wanted[name]]);
+  for (const name of [...SETTINGS, "seed"]) if (scene || wanted[name] !== defaults[name]) parts.push([name, wanted[name]]);
+  if (read !== undefined) {
+    parts.push(["read", read]);
+    if (wanted.characters) parts.push(["characters", wanted.characters]);
+  } else {
+    for (const name of ["characters", "prompt"]) if (scene || wanted[name] !== defaults[name]) parts.push([name, wanted[name]]);
   }
   if (edits.length) parts.push(["edits", edits.map(([at, character]) => at + ":" + character).join(",")]);
   const tab = Object.entries(page.tabs).find(([, title]) => title === shownTab());
-  if (tab && tab[0] !== "write") parts.push(["tab", tab[0]]);
-  if (record && record.view.name !== record.model.views[0]) parts.push(["view", record.view.name]);
+  if (tab && (scene || tab[0] !== "write")) parts.push(["tab", tab[0]]);
+  if (record && (scene || record.view.name !== record.model.views[0])) parts.push(["view", record.view.name]);
   if (page.live.map.change) parts.push(["change", 1]);
   const rows = document.querySelector('.cr-orders [aria-pressed="true"]')?.dataset.value;
   if (rows && rows !== "similarity") parts.push(["rows", rows]);
   if (page.neuron && tab?.[0] === "neurons") parts.push(["unit", page.neuron.view + ":" + page.neuron.unit]);
+  const { range } = page.live.map;
+  if (range) parts.push(["range", range.first + 1 + "-" + (range.last + 1)]);
+  if (page.ticked && page.ticked.every((name) => !name.includes(","))) parts.push(["tick", page.ticked.join(",")]);
   if (page.clamps && page.clampsOf === model.name) parts.push(["clamp", page.clamps.map(clampWords).join(",")]);
   if (page.knob !== null) parts.push(["knob", page.knob]);
+  if (document.body.classList.contains("cr-lecture")) parts.push(["lecture", 1]);
+  if (scene) parts.push(["scene", scene]);
+  if (page.hidden.length) parts.push(["hide", page.hidden.join(",")]);
   parts.push(["sha", model.sha256.slice(0, SHA_DIGITS)]);
   return location.origin + location.pathname + "?" + parts.map(([name, value]) => name + "=" + encoded(value)).join("&");
 }
@@ -151,9 +174,9 @@ function shownTab() {
 }
 
 /** What the package needs to print the same text. JSON's strings, numbers and lists are Python's too. */
-function snippet({ checkpoint, prompt, seed, characters, edits, ...settings }) {
+function snippet({ checkpoint, prompt, read, seed, characters, edits, ...settings }) {
   const model = page.models.find((each) => each.name === checkpoint.name);
-  const known = [...prompt].filter((character) => model.vocabulary.includes(character)).join("");
+  const known = [...(read ?? prompt)].filter((character) => model.vocabulary.includes(character)).join("");
   const sampling = ["temperature", "top_k", "top_p", "min_p"].map((name) => name + "=" + settings[name]).join(", ");
   const last = checkpoint.step === model.steps.at(-1);
   const load = `trained = load(${model.source}${last ? "" : ", step=" + checkpoint.step})`;

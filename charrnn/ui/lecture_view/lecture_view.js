@@ -16,6 +16,7 @@ export function mount({ element, send }) {
 
   function show(told) {
     at = told.at;
+    page.scene = lecture ? at : 0;
     last = told.titles.length;
     $(".cr-scene").hidden = !lecture;
     $(".cr-scene").classList.toggle("cr-begun", at > 0);

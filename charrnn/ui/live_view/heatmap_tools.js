@@ -58,7 +58,9 @@ export class HeatmapTools {
   look(range) {
     const { map } = this;
     if (!map.order) return;
-    map.range = range && range.last - range.first + 1 < map.order.length ? range : null;
+    const end = map.order.length - 1;
+    const [first, last] = range ? [Math.min(range.first, end), Math.min(range.last, end)] : [0, end];
+    map.range = last - first < end ? { first, last } : null;
     this.changed();
   }
 

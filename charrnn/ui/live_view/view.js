@@ -268,6 +268,7 @@ export function mount({ element, send }) {
     get text() { return record ? record.characters.slice(0, drawn).join("") : ""; },
     get received() { return record ? record.length : 0; },
     distribution,
+    look: (range) => tools.look(range),
   };
 
   requestAnimationFrame(frame);
