@@ -1,0 +1,140 @@
+"""Neurons in a real browser: a gate is held, the same dice write again; the exercises walked through with the keys."""
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from charrnn.checkpoint import load
+from charrnn.interventions import Clamp
+from charrnn.probes import line_reset
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.surprisal import surprisals
+from tests.ui.conftest import CHECKPOINTS, open_page
+from tests.ui.versus import PATIENCE
+
+ASKED = "?model=gru&tab=neurons&seed=7&characters=120&clamp=z:all:0,h:3:0.5"
+OWN = "JULIET:\nO Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father and refuse thy name.\n"
+
+
+class ByHand:
+    """What the GRU writes and needs, asked by itself."""
+
+    def __init__(self) -> None:
+        self.trained = load(CHECKPOINTS / "gru")
+        self.decoder = self.trained.model.decoder()
+        self.text = load(CHECKPOINTS / "best").info.passage[:3000]  # what the page reads without a corpus
+
+    def text_under(self, *clamps: Clamp) -> str:
+        decoder, vocab = self.decoder.clamped(clamps), self.trained.vocab
+        beginning = decoder.prefill(vocab.encode("ROMEO:\n"))
+        steps = generate(decoder, beginning, 120, SamplingSettings(0.8), Dice(7))
+        return "ROMEO:\n" + vocab.decode([step.id for step in steps])
+
+    def bits(self, text: str, *clamps: Clamp) -> float:
+        read = surprisals(self.decoder.clamped(clamps), self.trained.vocab.encode(text))
+        return float(np.concatenate([*read]).mean())
+
+
+@pytest.fixture(scope="module")
+def by_hand() -> ByHand:
+    return ByHand()
+
+
+def figures(words: str) -> list[float]:
+    return [float(number.replace("−", "-")) for number in re.findall(r"[+−]?\d+\.\d+", words)]
+
+
+def check_held(page: Page, by_hand: ByHand, text: str, *clamps: Clamp) -> None:
+    """Both texts, the mark where they part, and the cost are those that were asked for."""
+    part, title = page.locator("#cr-clamp"), ", ".join(map(str, clamps))
+    expect(part.locator(".cr-writer h3").last).to_have_text(f"B · held: {title}", timeout=PATIENCE)
+    free, held = by_hand.text_under(), by_hand.text_under(*clamps)
+    expect(part.locator(".cr-written").first).to_have_text(re.compile(re.escape(free[:20])))
+    assert part.locator(".cr-written").all_text_contents() == [free, held]
+    at = next(i for i, (a, b) in enumerate(zip(free, held, strict=True)) if a != b)
+    assert part.locator(".cr-written mark").all_text_contents() == [free[at], held[at]]
+    assert [len(given) for given in part.locator(".cr-common").all_text_contents()] == [at - len("ROMEO:\n")] * 2
+    expect(part.locator(".cr-cost")).to_contain_text("bits a character", timeout=PATIENCE)
+    delta, _, before, after = figures(part.locator(".cr-cost").inner_text())[:4]
+    expected = by_hand.bits(text), by_hand.bits(text, *clamps)
+    assert (before, after) == pytest.approx(expected, abs=2e-4) and delta == pytest.approx(after - before, abs=2e-4)
+
+
+def test_a_gate_is_held_and_the_exercises_are_walked_through(context: BrowserContext, app: str, by_hand: ByHand):
+    page = open_page(context, app + ASKED)
+    part, shut = page.locator("#cr-clamp"), Clamp("z", None, 0.0)
+    check_held(page, by_hand, by_hand.text, shut, Clamp("h", 3, 0.5))
+    part.get_by_role("button", name="Let go").last.click()
+    check_held(page, by_hand, by_hand.text, shut)
+    expect(part.get_by_role("button", name="Let go")).to_be_hidden()
+
+    slider = part.get_by_label("value, as a slider")
+    slider.focus()
+    page.keyboard.press("End")
+    check_held(page, by_hand, by_hand.text, Clamp("z", None, 1.0))
+    part.get_by_text("Read your own text instead").click()
+    part.get_by_label("your own text").fill(OWN)
+    part.get_by_role("button", name="Read this").click()
+    expect(part.locator(".cr-cost")).to_contain_text(f"over {len(OWN)} characters of your own text", timeout=PATIENCE)
+    check_held(page, by_hand, OWN, Clamp("z", None, 1.0))
+    part.get_by_text("Why there").click()
+    expect(part.locator(".cr-die-label")).to_contain_text("u = ")
+
+    exercises = page.locator("#cr-exercises")
+    exercises.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    forget = exercises.locator('[data-id="forget"]')
+    expect(forget.locator(".cr-held-now")).to_have_text("held above: z of every unit = 1")
+    forget.get_by_role("button").press("Enter")
+    expect(forget.locator(".cr-verdict")).to_contain_text(
+        "✗ It forgets nothing, for it learns nothing", timeout=PATIENCE
+    )
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(part.locator(".cr-writer h3").last).to_have_text("B · held: z of every unit = 0", timeout=PATIENCE)
+    part.get_by_role("button", name="Hold another").click()
+    expect(part.locator(".cr-clamp")).to_have_count(2, timeout=PATIENCE)
+    part.get_by_label("what").last.select_option("r")
+    expect(part.locator(".cr-writer h3").last).to_contain_text("r of every unit", timeout=PATIENCE)
+    part.get_by_label("held at").last.fill("0")
+    part.get_by_label("held at").last.press("Tab")
+    expect(forget.locator(".cr-held-now")).to_have_text(
+        "held above: z of every unit = 0, r of every unit = 0", timeout=PATIENCE
+    )
+    forget.get_by_role("button").press("Enter")
+    expect(forget.locator(".cr-verdict")).to_contain_text("✓ Right: as it is, it looks back", timeout=PATIENCE)
+    expect(forget.locator("td").filter(has_text=by_hand.trained.info.sha256[:12])).to_be_visible()
+
+    reset = exercises.locator('[data-id="reset"]')
+    h = by_hand.decoder.read(by_hand.trained.vocab.encode(by_hand.text)).activations["h"]
+    found = [line_reset(by_hand.text, h[:, unit]) for unit in range(h.shape[1])]
+    best = max(range(len(found)), key=lambda unit: found[unit].carried - found[unit].left)
+    for unit in (best, int(np.argmax([each.left for each in found]))):
+        reset.get_by_label("unit").fill(str(unit))
+        reset.get_by_label("unit").press("Enter")
+        expect(reset.locator("td").first).to_have_text(f"h {unit}", timeout=PATIENCE)
+        right = found[unit].left <= 0.25 and found[unit].carried >= 0.5
+        assert (reset.locator(".cr-verdict").inner_text()[0] == "✓") == right == (unit == best)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+    page.evaluate("window.print = () => (window.printed = true)")
+    exercises.get_by_label("your name").fill("Ada")
+    exercises.get_by_role("button", name="Print the results").click()
+    assert page.evaluate("window.printed")
+    page.emulate_media(media="print")
+    for gone in (".cr-aside", ".cr-header", "#cr-clamp", '[data-id="half-life"]'):
+        expect(page.locator(gone).first).to_be_hidden()
+    expect(reset.locator(".cr-found table")).to_be_visible()
+    expect(exercises.get_by_label("your name")).to_have_value("Ada")
+
+
+def test_on_a_telephone_in_the_dark_clamps_and_exercises_do_not_scroll_sideways(browser: Browser, app: str):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme="dark")
+    page = open_page(context, app + ASKED)
+    expect(page.locator("#cr-clamp .cr-written")).to_have_count(2, timeout=PATIENCE)
+    page.locator("#cr-exercises summary").first.click()
+    expect(page.locator('#cr-exercises [data-id="half-life"]')).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
