@@ -17,6 +17,7 @@ import torch
 import yaml
 
 from charrnn.checkpoint import load
+from charrnn.interventions import Clamp
 from charrnn.training import RECIPES
 from charrnn.vocab import Vocab
 from scripts import bench, report, results
@@ -187,6 +188,16 @@ def from_the_command_line() -> str:
 def test_python_writes_what_the_command_line_writes(from_the_command_line):
     (snippet,) = [text for text in blocks("python") if "generate" in text]
     assert python("-c", snippet) == from_the_command_line
+
+
+def test_python_holds_what_the_readme_holds():
+    (snippet,) = [text for text in blocks("python") if ".clamped(" in text]
+    trained = load(ROOT / "checkpoints" / "lstm")
+    clamps = [*(Clamp("f", unit, 1.0) for unit in range(256)), Clamp("c", 91, 1.5)]
+    assert (
+        python("-c", snippet)
+        == f"{trained.model.decoder().clamped(clamps).prefill(trained.vocab.encode('ROMEO:')).logits}\n"
+    )
 
 
 def test_python_prints_the_units_that_are_kept():
