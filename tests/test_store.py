@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.checkpoint import CheckpointError
 from charrnn.ui import store as room
 from charrnn.ui.reader import Reader
 from charrnn.ui.store import Store, facts
@@ -48,3 +49,29 @@ def test_a_checkpoint_alone_is_called_what_it_was_saved_as(tmp_path: Path):
     assert (
         alone.reader().info.name == alone.reader("mine").info.name == alone.reader("mine").describe()["name"] == "mine"
     )
+
+
+def test_what_is_wrong_is_told_without_where_this_machine_keeps_it(tmp_path: Path):
+    root = tmp_path / "networks"
+    save_small(root / "gru", SMALL["gru"])
+    (root / "gru/model.safetensors").write_bytes(b"")
+    assert Store(root).problem() == "gru/model.safetensors is not a safetensors file"
+    alone = Store(root / "gru")
+    assert alone.problem() == "model.safetensors is not a safetensors file"
+    (root / "gru/model.safetensors").unlink()
+    told = "networks holds no checkpoint: train one with scripts/train.py, or name another folder"
+    assert Store(root).problem() == told
+    with pytest.raises(CheckpointError, match=f"^{told}$"):
+        Store(root).reader()
+
+
+def test_a_checkpoint_that_is_damaged_after_it_was_listed_is_told_without_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    save_small(tmp_path / "gru", SMALL["gru"])
+    store = Store(tmp_path)
+    listed = store.infos()
+    monkeypatch.setattr(Store, "infos", lambda self: listed)
+    (tmp_path / "gru/model.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="^gru/model.safetensors is not a safetensors file$"):
+        store.reader("gru")

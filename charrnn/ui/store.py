@@ -1,5 +1,6 @@
 """The checkpoints a running app offers, each loaded once, and what was worked out about them."""
 
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -88,8 +89,12 @@ class Store:
             return self.origin.notice
         refused = self._listed()[1]
         if refused:
-            return "; ".join(str(reason) for reason in refused.values())
-        return f"{self.root} holds no checkpoint: train one with scripts/train.py, or name another folder"
+            return "; ".join(map(self._told, refused.values()))
+        return f"{self.root.name} holds no checkpoint: train one with scripts/train.py, or name another folder"
+
+    def _told(self, reason: CheckpointError) -> str:
+        """What is wrong with a file, without where this machine keeps it: that is nobody else's business."""
+        return str(reason).replace(f"{self.root}{os.sep}", "").replace(str(self.root), self.root.name)
 
     def reader(self, name: str | None = None, step: int | None = None) -> Reader:
         """
@@ -110,7 +115,10 @@ class Store:
         key = (name, info.sha256, step)
         with self._loading_lock:
             if key not in self._readers:
-                loaded = load(info.folder, step)
+                try:
+                    loaded = load(info.folder, step)
+                except CheckpointError as reason:  # it was changed, or a step of it is damaged
+                    raise CheckpointError(self._told(reason)) from None
                 named = replace(loaded.info, name=info.name)  # that of a download's folder says nothing
                 self._readers[key] = Reader(replace(loaded, info=named))
             self._readers.move_to_end(key)
