@@ -3,11 +3,13 @@ What is no checkpoint is refused with its reason, whichever way it comes: a fold
 the run that --resume goes on with, the state dict that --state-dict reads.
 """
 
+import gc
 import io
 import os
 import re
 import resource
 import struct
+import sys
 import threading
 from pathlib import Path
 
@@ -207,6 +209,20 @@ def test_a_bomb_is_refused_before_memory_is_taken(tmp_path, pristine, name):
         with pytest.raises(CheckpointError, match=CASES[name].reason):
             read(folder)
         assert peak_kib() - before < 50_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted by /proc")
+def test_refusing_again_and_again_takes_no_memory(bad_root):
+    def resident_kib() -> int:
+        gc.collect()  # a refusal and its traceback know each other
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
+
+    for _ in range(2):
+        checkpoint.list_checkpoints(bad_root)
+    before = resident_kib()
+    for _ in range(6):
+        checkpoint.list_checkpoints(bad_root)
+    assert resident_kib() - before < 4_000, f"{6 * len(CASES)} refusals were not forgotten"
 
 
 def test_the_largest_form_that_is_allowed_takes_no_memory_until_its_weights_are_there(tmp_path):
