@@ -9,9 +9,10 @@ PATIENCE = 90_000  # ms: the first visit measures
 AT_REST = """() => {
     const seen = (element) => element.offsetParent !== null;
     const words = [...document.querySelectorAll(".cr-plot-words, .cr-answer")].filter(seen);
-    const waiting = words.some((each) => each.textContent.includes("…")) || document.querySelector(".cr-busy");
+    const waiting = words.find((each) => each.textContent.includes("…")) || document.querySelector(".cr-busy");
     const plots = [...document.querySelectorAll(".cr-plot")].filter(seen);
-    const bare = plots.some((each) => !each.querySelector(".main-svg"));
+    const bare = plots.find((each) => !each.querySelector(".main-svg"));
+    (waiting || bare)?.scrollIntoView({ block: "center" }); // some ask only when they come into sight
     const { live, state } = charrnn;
     return !waiting && !bare && state !== "writing" && live.drawn === live.received;
 }"""
@@ -39,12 +40,14 @@ def open_tab(page: Page, name: str) -> None:
     """Open a tab and wait for what it shows."""
     page.get_by_role("tab", name=name, exact=True).click()
     rest(page)
+    page.evaluate("window.scrollTo(0, 0)")
 
 
 def unfold(page: Page) -> None:
     """Open whatever is folded in the tab that is open, and in the left column."""
     page.evaluate(UNFOLD)
     rest(page)
+    page.evaluate("window.scrollTo(0, 0)")
 
 
 def tour(page: Page) -> Iterator[str]:
