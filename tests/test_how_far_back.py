@@ -48,6 +48,8 @@ def row(model: str, g: float, exponent: float, sigma_max: float | None = None) -
         "exponent_error": 0.01,
         "sigma_max": sigma_max,
         "radius": None,
+        "gates": {"r": [2.0, 3.0], "z": [4.0, 5.5]} if model == "gru" else {"h": [6.2, 9.8]},
+        "product": [1e-3, 2e-2, 3e-1],
         **lengths,
     }
 
@@ -93,6 +95,10 @@ def test_the_knob_is_held_against_the_theory():
     assert "At the 3 others the theory allows growth; the exponent is above zero at 1.6:" in text
     low, high = -1.0 + 0.3 - math.log(0.5), 0.2 + 0.3 - math.log(1.6)  # at the least and the greatest factor
     assert f"off by {low:+.2f} at g = 0.5 and by {high:+.2f} at g = 1.6" in text
+    assert "`rnn` g = 1.39, `rnn-layernorm` nowhere measured" in text  # 1 + 0.4 · 0.3 / 0.31
+    whole = far_back.knob(Planted(rows=[*plain, *others]))
+    assert "at g = 1 (× g scales both): `gru` r 2.00 and 3.00, z 4.00 and 5.50." in whole
+    assert whole.count("| 2e-02 (1e-03 … 3e-01) |") == len(plain) + len(others)
 
 
 def test_a_slope_that_is_not_the_exponent_is_named():
