@@ -11,6 +11,11 @@ from scripts.tour import rest
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import columns, set_more, text
 
+MEASURED_ELSEWHERE = {  # twice in one test would be long: tests/test_scene_changes.py; here what the page then shows
+    "knob": "charrnn.knob === 1.4",
+    "gating": "charrnn.held.map(({ name, unit, value }) => [name, unit, value].join()).join(' ') === 'z,,0 r,,1'",
+}
+
 
 @pytest.fixture
 def store(tmp_path, monkeypatch) -> Store:
@@ -35,7 +40,7 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
     page = open_page(context, app + "?lecture=1&scene=1")
     answer, question = page.locator(".cr-answer"), page.locator(".cr-question")
     for number, scene in enumerate(SCENES, 1):
-        link, expected = scene.link(store), scene.answered(store)
+        link = scene.link(store)
         expect(page.locator(".cr-scene h2")).to_have_text(scene.title)
         expect(page.locator(".cr-scene-place")).to_have_text(f"scene {number} of {len(SCENES)}")
         expect(question).to_have_text(scene.question)
@@ -48,10 +53,16 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
         assert page.locator("#cr-seed").input_value() == str(link.wishes.seed)
         assert page.locator("#cr-characters").input_value() == str(link.wishes.characters)
         expect(answer).to_be_hidden()
-        assert expected.words[:30] not in page.content()
+        expected = None if scene.id in MEASURED_ELSEWHERE else scene.answered(store)
+        assert expected is None or expected.words[:30] not in page.content()
         if "tick" in link.shown:
             page.wait_for_function(f"charrnn.ticked.join() === '{','.join(link.shown['tick'])}'")
         page.keyboard.press("r")
+        if expected is None:
+            expect(answer).to_contain_text("bits a character", timeout=60_000)
+            page.wait_for_function(MEASURED_ELSEWHERE[scene.id], timeout=60_000)
+            page.keyboard.press("PageDown")
+            continue
         expect(answer).to_have_text(expected.words, timeout=60_000)
         expect(page.get_by_role("button", name="Reveal")).to_be_hidden()
         if "unit" in expected.shown:
@@ -63,8 +74,6 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
         if "tick" in expected.shown:
             page.wait_for_function(f"charrnn.ticked.join() === '{','.join(expected.shown['tick'])}'")
             expect(page.locator(".cr-chips:visible input:checked")).to_have_count(len(expected.shown["tick"]))
-        if "knob" in expected.shown:
-            assert page.evaluate("charrnn.knob") == expected.shown["knob"] != link.shown["knob"]
         if "clamp" in expected.shown:
             for name, unit, value in expected.shown["clamp"]:
                 every = "every unit" if unit is None else f"unit {unit}"
