@@ -117,6 +117,13 @@ def test_a_pattern_joins_the_board_and_a_bad_one_is_shown_its_error(context: Bro
     here = page.evaluate("document.querySelector('#cr-unit .cr-here').position")
     assert here == passage.index("\n") + 2 and page.evaluate("charrnn.live.cursor") == here
 
+    page.get_by_role("tab", name="Write").click()
+    page.locator(".cr-text").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("tab", name="Neurons").click()
+    page.locator(f"{UNIT} .cr-passage").scroll_into_view_if_needed()
+    page.wait_for_function(f"document.querySelector('#cr-unit .cr-here').position === {here + 1}")
+
     set_slider(page, "step", 1)
     expect(page.locator(f"{BOARD} .cr-plot-words")).to_contain_text("concepts have a unit", timeout=PATIENCE)
     page.wait_for_function("charrnn.live.record.model.step === 10")

@@ -30,8 +30,11 @@ export function mount({ element, send }) {
       return Math.round(127 * (low < 0 ? 2 * share - 1 : share));
     },
     sentence: (i) => `${quoted(shown.characters[i])}, character ${(i + 1).toLocaleString("en")}: ${signed(shown.values[i].toFixed(3))}`,
-    moved: (i) => shown.text === page.live?.text && page.emit("move", { by: i - page.live.cursor, atEnd: false }),
+    moved: (i) => isCommon() && page.emit("move", { by: i - page.live.cursor, atEnd: false }),
   });
+  const isCommon = () => !!shown && shown.text === page.live?.text; // the text of the tab Write: one cursor for both
+  const comeAlong = ([box]) => box.isIntersecting && isCommon() && page.live.cursor >= 0 && text.goTo(page.live.cursor);
+  new IntersectionObserver(comeAlong).observe($(".cr-passage"));
 
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", () => form.reportValidity() && look(views.value, unit.valueAsNumber));
@@ -76,8 +79,7 @@ export function mount({ element, send }) {
     const beyond = shown.scale.bounded ? ["", ""] : ["≤ ", "≥ "];
     [low.textContent, high.textContent] = [beyond[0] + signed(shown.scale.low), beyond[1] + signed(shown.scale.high)];
     scale.classList.toggle("cr-from-zero", shown.scale.low === 0);
-    const common = answer.text === page.live?.text; // the text of the tab Write: one cursor for both
-    text.show(shown.characters, common ? Math.max(0, page.live.cursor) : (shown.most[0]?.first ?? 0));
+    text.show(shown.characters, isCommon() ? Math.max(0, page.live.cursor) : (shown.most[0]?.first ?? 0));
     lists.forEach((list, i) => list.replaceChildren(...[shown.most, shown.least][i].map(entry)));
   };
 }
