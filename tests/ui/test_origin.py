@@ -1,8 +1,10 @@
 """The page on a repository of the Hub, played by a test server: its commit, newer networks, a Hub that is away."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from charrnn.checkpoint import load
@@ -15,10 +17,16 @@ from tests.ui.conftest import open_page
 from tests.ui.page_actions import write
 
 
-def test_the_page_shows_the_commit_takes_newer_networks_and_goes_on_without_the_hub(
-    context: BrowserContext, tmp_path: Path
-):
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path)
+    yield server
+    server.kill()
+
+
+def test_the_page_shows_the_commit_takes_newer_networks_and_goes_on_without_the_hub(
+    context: BrowserContext, server: Server, tmp_path: Path
+):
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     flags = ["--cell", "gru", "--steps", 200, "--batch", 4, "--seq-len", 24, "--hidden-dim", 16, "--threads", 1]
     flags += ["--data", tmp_path / "text.txt", "--out", tmp_path / "net", "--push-to-hub", "me/lab"]
