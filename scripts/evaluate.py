@@ -84,8 +84,8 @@ def evaluate(folder: Path, text: str) -> Evaluation:
         stream_nats=evaluate_stream(trained.model, corpus.val_ids),
         cold_nats=evaluate_cold(trained.model, corpus.val_ids),
         untrained_nats=untrained and _train_loss(untrained, corpus, batch, seq_len),
-        recorded_stream_nats=_number(recorded.get("val_stream_nats")),
-        recorded_cold_nats=_number(recorded.get("val_cold_nats")),
+        recorded_stream_nats=recorded.get("val_stream_nats"),
+        recorded_cold_nats=recorded.get("val_cold_nats"),
     )
 
 
@@ -104,10 +104,6 @@ def _size(info: checkpoint.CheckpointInfo, name: str) -> int:
     if type(value) is not int or not 1 <= value <= 65536:
         raise ValueError(f"the recipe in {info.folder} has the {name} {value!r}: 1 to 65536 can be measured with")
     return value
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
 
 
 def _line(name: str, figures: Sequence[str]) -> str:
