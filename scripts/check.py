@@ -1,6 +1,8 @@
 """
 Run everything that must pass: a browser is there, ruff, ruff format, pyright, pytest. `make test` calls this.
 
+Two processes share the test files, each of them one thread of torch; `-n 0` leaves them to one.
+
     python scripts/check.py                    all of it, stopping at the first failure
     python scripts/check.py -k gradient -x     further arguments go to pytest
 """
@@ -20,9 +22,12 @@ def main() -> int:
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
         [*python, "pyright", "--pythonpath", sys.executable],
-        [*python, "pytest", *sys.argv[1:]],
+        [*python, "pytest", "-n", "2", "--dist", "loadfile", *sys.argv[1:]],
     ]
-    environment = os.environ | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # the pinned version is the wanted one
+    environment = os.environ | {
+        "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",  # the pinned version is the wanted one
+        "OMP_NUM_THREADS": "1",
+    }
     for command in checks:
         print("$", *["python" if word == sys.executable else word for word in command], flush=True)
         status = subprocess.run(command, cwd=ROOT, env=environment).returncode

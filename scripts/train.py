@@ -268,16 +268,21 @@ def train_all(options: argparse.Namespace, recipes: dict[str, Recipe], corpus: C
         done = finished(out)
         wanted = (asdict(recipe), options.seed or 0, corpus.sha256)
         if done and (asdict(Recipe()) | done.recipe, done.seed, done.data_sha256) == wanted:
-            print(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
+            say(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
             continue
-        print(f"{name}: {'goes on' if checkpoint.holds_run(out) else 'starts'}")
+        say(f"{name}: {'goes on' if checkpoint.holds_run(out) else 'starts'}")
         own = argparse.Namespace(**vars(options) | {"recipe": name, "resume": checkpoint.holds_run(out)})
         if code := train_one(own, name, out, corpus):
             return code
     crew.wait()
     if crew.rank == 0 and is_shared():
-        print("\n".join(table_row(checkpoint.load(root / name)) for name in recipes))
+        say("\n".join(table_row(checkpoint.load(root / name)) for name in recipes))
     return 0
+
+
+def say(lines: str) -> None:
+    """Print in one piece: several processes may share the terminal."""
+    print(f"{lines}\n", end="", flush=True)
 
 
 def table_row(done: checkpoint.Checkpoint) -> str:

@@ -17,3 +17,11 @@ def browser_path() -> Path:
     path = find_browser()
     assert path is not None, "no Chromium: run `python scripts/browser.py`, which installs one"
     return path
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What passing tests have to tell by `record_property("told", …)`."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(str(value))

@@ -152,6 +152,7 @@ def test_figures_of_a_lecture_have_its_colours_and_find_the_pointer(context: Bro
     assert plot.evaluate("plot => plot.layout.font.color") == ink
     swatch = page.locator(".cr-chips label", has_text="Vanilla RNN").first.locator("svg")
     assert swatch.evaluate("e => getComputedStyle(e).stroke") == "rgb(0, 82, 122)"
+    plot.scroll_into_view_if_needed()
     x, y, k = plot.evaluate(
         """(plot) => {
             const { xaxis, yaxis } = plot._fullLayout;
