@@ -149,6 +149,7 @@ def test_the_kept_curves_stand_on_the_page_follow_the_ticks_and_ones_own_text(co
 
     for title in ("GRU", "LSTM", "MiniGPT"):
         page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name=title, exact=True).click()
+    part.scroll_into_view_if_needed()
     expect(part.locator(".cr-plot-words")).not_to_contain_text("GRU", timeout=PATIENCE)
     page.locator("#cr-own-text").fill(OWN)
     page.get_by_role("button", name="Measure on this text").click()

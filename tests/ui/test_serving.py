@@ -69,12 +69,13 @@ def test_nothing_more_is_measured_for_a_page_that_is_closed(context: BrowserCont
         page = open_page(context, address)
         page.get_by_role("tab", name="Gradients").click()
         page.wait_for_function("document.querySelectorAll('.cr-chips:not([hidden]) input:checked').length > 1")
-        assert begun == ["rnn"]
+        assert set(begun) == {"rnn"}  # for the curves, and for the knob where that is in sight
         page.close()
         time.sleep(1)  # the server notices
+        before = list(begun)
         going.set()
         time.sleep(1.5)  # the next one would have begun
-        assert begun == ["rnn"]
+        assert begun == before
 
 
 def test_another_model_reads_the_same_text(context: BrowserContext, tmp_path: Path):
