@@ -2,21 +2,23 @@
 How the page feels, measured in a real Chromium: `python scripts/bench_page.py`, `--json` for machines.
 
 Starts app.py on a free port. Frames drawn per second and columns lost at 60 characters/s, the time from the click on
-Write to the first character on the screen, and from a slider's move to the distribution redrawn. Nothing is asserted:
-a person judges the figures, on a quiet machine.
+Write to the first character on the screen, and from a slider's move to the distribution redrawn; what each of twenty
+visitors gets; and what the app costs over an empty page of Gradio's: until it is served, and in memory with every
+checkpoint loaded. Nothing is asserted: a person judges the figures, on a quiet machine.
 """
 
 import argparse
 import json
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,30 +27,57 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Page, sync_playwright
 
+from charrnn.ui.store import Store
+from scripts.bench_visitors import slowest_share, visitors
 from scripts.browser import find_browser
 
 ALIVE = "() => window.charrnn?.live?.received > 0 && charrnn.live.drawn === charrnn.live.received"
 SPEEDS = {60: 6, 0: 8}  # characters/s -> place on the slider
-GOALS = {"frames_per_second": "≥ 50", "lost_columns": "0", "first_character_p95_ms": "≤ 100", "redraw_p95_ms": "≤ 20"}
+USERS, USER_SPEED, USER_SECONDS = 20, 20, 20
+STARTS = 5
+BARE = """
+import sys, torch, gradio
+with gradio.Blocks() as demo:
+    pass
+demo.launch(server_port=int(sys.argv[1]), ssr_mode=False, quiet=True)
+"""
+GOALS = {
+    "frames_per_second": "≥ 50",
+    "lost_columns": "0",
+    "first_character_p95_ms": "≤ 100",
+    "redraw_p95_ms": "≤ 20",
+    "users_p5_percent_of_their_speed": "≥ 95",
+    "users_lost_columns": "0",
+    "start_over_bare": "≤ 1.25",
+    "memory_over_bare_mb": "≤ 150",
+}
 
 
 @contextmanager
 def running_app(checkpoints: str, **environment: str) -> Iterator[str]:
     """The address of an app.py of its own on a free port. Raises RuntimeError, with what it said, where it ends."""
+    with serving(["app.py", "--checkpoints", checkpoints, "--port"], **environment) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving(command: Sequence[str], **environment: str) -> Iterator[tuple[str, int]]:
+    """The address and the process id of what Python serves when it is told this and a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--checkpoints", checkpoints]
     address = f"http://127.0.0.1:{port}/"
     with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment})
+        process = subprocess.Popen(
+            [sys.executable, *command, str(port)], cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment}
+        )
         try:
             while not _answers(address):
                 if process.poll() is not None:
                     log.seek(0)
-                    raise RuntimeError(f"app.py ended with exit code {process.returncode}: {log.read()}")
-                time.sleep(0.1)
-            yield address
+                    raise RuntimeError(f"{command[0]} ended with exit code {process.returncode}: {log.read()}")
+                time.sleep(0.05)
+            yield address, process.pid
         finally:
             process.terminate()
             process.wait(20)
@@ -116,17 +145,19 @@ def redraws(page: Page, moves: int) -> list[float]:
 
 
 def measure(checkpoints: str, seconds: float) -> dict[str, float]:
-    """All figures of one page."""
+    """All figures."""
     browser = find_browser()
-    with running_app(checkpoints) as address, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(address)
-        page.wait_for_function(ALIVE)
-        rate, sent, lost = frames(page, seconds)
-        firsts = first_characters(page, 20)
-        slides = redraws(page, 100)
-        chromium.close()
+    with running_app(checkpoints) as address:
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+            page = chromium.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(address)
+            page.wait_for_function(ALIVE)
+            rate, sent, lost = frames(page, seconds)
+            firsts = first_characters(page, 20)
+            slides = redraws(page, 100)
+            chromium.close()
+        shared = house(address)
     return {
         "frames_per_second": rate,
         "columns_sent": sent,
@@ -135,7 +166,49 @@ def measure(checkpoints: str, seconds: float) -> dict[str, float]:
         "first_character_p95_ms": percentile_95(firsts),
         "redraw_median_ms": sorted(slides)[len(slides) // 2],
         "redraw_p95_ms": percentile_95(slides),
+        **shared,
+        **cost(checkpoints),
     }
+
+
+def house(address: str) -> dict[str, float]:
+    """What each of twenty visitors gets who write at once."""
+    visits = visitors(address, [None] * USERS, USER_SPEED, USER_SECONDS)
+    return {
+        "users_p5_percent_of_their_speed": 100 * slowest_share(visits, USER_SPEED),
+        "users_lost_columns": sum(USER_SPEED * USER_SECONDS - visit.whole_columns for visit in visits),
+    }
+
+
+def cost(checkpoints: str) -> dict[str, float]:
+    """What the app costs over an empty page that has torch and gradio imported; both in turn."""
+    bare, app = ["-c", BARE], ["app.py", "--checkpoints", checkpoints, "--port"]
+    quiet = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
+    times: dict[str, list[float]] = {"bare": [], "app": []}
+    memory = {}
+    loaded = [{"name": info.name, "step": info.saved_steps[-1]} for info in Store(Path(checkpoints)).infos()]
+    for _ in range(STARTS):
+        for name, command in (("bare", bare), ("app", app)):
+            began = time.perf_counter()
+            with serving(command, **quiet) as (address, pid):
+                times[name].append(time.perf_counter() - began)
+                if name == "app" and name not in memory:
+                    visitors(address, loaded, 20, 3)
+                memory.setdefault(name, resident_bytes(pid))
+    start = {name: statistics.median(each) for name, each in times.items()}
+    found = {"start_s": start["app"], "bare_start_s": start["bare"], "start_over_bare": start["app"] / start["bare"]}
+    if memory["app"] and memory["bare"]:
+        found["memory_over_bare_mb"] = (memory["app"] - memory["bare"]) / 1e6
+    return found
+
+
+def resident_bytes(pid: int) -> int | None:
+    """The memory a process has now; None where the system does not tell."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except OSError:
+        return None
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def main() -> None:
@@ -150,7 +223,7 @@ def main() -> None:
         print(json.dumps(figures))
         return
     for name, value in figures.items():
-        print(f"{name.replace('_', ' '):28} {value:8.1f}   {GOALS.get(name, '')}")
+        print(f"{name.replace('_', ' '):34} {value:8.2f}   {GOALS.get(name, '')}")
 
 
 if __name__ == "__main__":

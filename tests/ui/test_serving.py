@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -18,6 +19,7 @@ from charrnn.gradient_flow import GradientFlow, gradient_flow
 from charrnn.ui import gradients_tab
 from charrnn.ui.reader import Reader
 from charrnn.ui.store import Store
+from scripts.bench_visitors import Visit, slowest_share, visitors
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_speed, settled, start_writing, text
 
@@ -121,3 +123,10 @@ def test_an_address_that_cannot_be_is_refused_in_one_line(arguments: list[str], 
 def test_a_port_that_is_taken_is_said_to_be(tmp_path: Path):
     with serving(tmp_path) as (store, address), pytest.raises(OSError, match="in use"):
         ui.serve(ui.build_demo(store), "127.0.0.1", int(address.rstrip("/").rpartition(":")[2]))
+
+
+def test_what_visitors_get_is_counted(app: str):
+    with ThreadPoolExecutor() as threads:  # Playwright's loop holds this one
+        visits = threads.submit(visitors, app, [None, {"name": "gru", "step": 2000}], speed=50, seconds=3).result()
+    assert [(visit.characters, visit.whole_columns) for visit in visits] == [(150, 150)] * 2
+    assert slowest_share([Visit(speed, 0, 0) for speed in range(1, 22)], speed=20) == pytest.approx(0.1)
