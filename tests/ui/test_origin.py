@@ -8,13 +8,10 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from charrnn.checkpoint import load
-from charrnn.sampling import Dice, SamplingSettings, generate
 from scripts.bench_page import running_app
 from tests.hub_client import Server
 from tests.small_models import SMALL, save_small
-from tests.trained import TEXT
 from tests.ui.conftest import open_page
-from tests.ui.page_actions import write
 
 
 @pytest.fixture
@@ -27,13 +24,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_the_page_shows_the_commit_takes_newer_networks_and_goes_on_without_the_hub(
     context: BrowserContext, server: Server, tmp_path: Path
 ):
-    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
-    flags = ["--cell", "gru", "--steps", 200, "--batch", 4, "--seq-len", 24, "--hidden-dim", 16, "--threads", 1]
-    flags += ["--data", tmp_path / "text.txt", "--out", tmp_path / "net", "--push-to-hub", "me/lab"]
-    trained = server.script("scripts/train.py", *flags)
-    assert trained.returncode == 0, trained.stderr
-    first = {"commit": server.ask("/api/models/me/lab")["sha"]}
-    assert trained.stdout.splitlines()[-1] == f"{server.address}/me/lab at commit {first['commit']}, tag v1"
+    save_small(tmp_path / "net", SMALL["gru"])
+    (first,) = server.call(["push", str(tmp_path / "net"), "me/lab"])
     quiet = {"CHARRNN_CACHE": str(tmp_path / "no-corpus")}
     with running_app("me/lab", **server.environment, **quiet) as address:
         page = open_page(context, address)
@@ -41,13 +33,6 @@ def test_the_page_shows_the_commit_takes_newer_networks_and_goes_on_without_the_
         expect(where).to_have_text(f"me/lab at commit {first['commit'][:8]}")
         assert where.get_attribute("title") == first["commit"]
         expect(said).to_have_text("")
-        loaded = load(tmp_path / "net")
-        decoder, ids = loaded.model.decoder(), loaded.vocab.encode("ROMEO:")
-        steps = generate(decoder, decoder.prefill(ids), 60, SamplingSettings(0.8), Dice(5))
-        local = "ROMEO:" + loaded.vocab.decode(step.id for step in steps)
-        assert write(page, seed=5, characters=60, prompt="ROMEO:") == local, (
-            "trained, pushed, fetched, and yet another text"
-        )
 
         save_small(tmp_path / "net", SMALL["lstm"])
         (second,) = server.call(["push", str(tmp_path / "net"), "me/lab"])
