@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from charrnn.checkpoint import Checkpoint, load
 from scripts.bench_page import ALIVE, running_app
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = ROOT / "checkpoints"
+PATIENCE_MS = 30_000  # a machine may have much else to do
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +65,7 @@ def page(context: BrowserContext, app: str) -> Page:
 
 def open_page(context: BrowserContext, address: str) -> Page:
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(address)
     page.wait_for_function(ALIVE)
     return page
