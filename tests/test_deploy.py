@@ -10,7 +10,7 @@ from pathlib import Path
 
 import app
 from charrnn import hub
-from scripts import publish, train
+from scripts import publish, serve, train
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
@@ -41,6 +41,13 @@ def test_the_container_serves_as_nobody_in_particular_on_the_port_it_names():
     assert all(
         cached.startswith("/home/lab/cache") for cached in re.findall(r"(?:HF_HOME|CHARRNN_CACHE)=(\S+)", DOCKERFILE)
     )
+
+
+def test_the_container_can_serve_by_several_processes_too():
+    (run,) = re.findall(r"char-rnn-lab python scripts/serve\.py (.*)$", DOCKERFILE, re.MULTILINE)
+    options = serve.parse(shlex.split(run))
+    assert (options.host, options.port) == ("0.0.0.0", 7860)
+    assert any("nginx" in line for line in instructions("RUN")) and "deploy deploy" in instructions("COPY")
 
 
 def test_the_health_check_fails_where_nothing_listens():

@@ -1,0 +1,127 @@
+"""Several processes behind nginx: each visitor stays with one, and one that is killed harms nobody but its own."""
+
+import asyncio
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from gradio_client import Client
+
+from charrnn.training import RECIPES
+from charrnn.ui.store import Store
+from charrnn.ui.wishes import LONGEST_PASSAGE
+from scripts import nginx, serve
+from scripts.bench_page import resident_bytes
+from scripts.bench_visitors import visitors
+from tests.behind_proxy import Lab, Visitor, alone, lab
+from tests.calling import ROOT
+
+VISITORS, CHARACTERS, SPEED = 8, 160, 40
+CONFIGURATION = serve.TEMPLATE.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with lab(tmp_path_factory.mktemp("lab"), processes=2) as running:
+        yield running
+
+
+def test_one_that_is_killed_under_load_leaves_the_others_alone_and_comes_back(two: Lab):
+    texts = [alone(seed, CHARACTERS) for seed in range(VISITORS)]
+
+    async def visit(house: AsyncExitStack) -> None:
+        hall = [Visitor(house, two.address, seed) for seed in range(VISITORS)]
+        at_first = [await visitor.open() for visitor in hall]
+        assert sorted(at_first) == ["1"] * 4 + ["2"] * 4
+        unlucky = [visitor for visitor in hall if visitor.process == "1"]
+        others = [visitor for visitor in hall if visitor.process == "2"]
+
+        writing = {visitor.seed: asyncio.create_task(visitor.write(CHARACTERS, SPEED)) for visitor in hall}
+        while any(len(visitor.text) < 40 for visitor in hall):
+            await asyncio.sleep(0.05)
+        before = dict(two.processes)
+        two.kill("1")
+        assert [await Visitor(house, two.address, 0).open() for _ in range(4)] == ["2"] * 4
+
+        for visitor in unlucky:  # told at once, by a stream that breaks rather than ends
+            with pytest.raises(httpx.RemoteProtocolError):
+                await writing[visitor.seed]
+            assert len(visitor.text) < len(texts[visitor.seed]) and texts[visitor.seed].startswith(visitor.text)
+        for visitor in others:  # notice nothing
+            assert await writing[visitor.seed] == texts[visitor.seed]
+            assert visitor.columns == len(visitor.text)
+        assert [visitor.process for visitor in hall] == at_first
+
+        assert [await visitor.open() for visitor in unlucky] == ["2"] * 4
+        again = await asyncio.gather(*(visitor.write(CHARACTERS, 0) for visitor in unlucky))
+        assert again == [texts[visitor.seed] for visitor in unlucky]
+
+        while await (newcomer := Visitor(house, two.address, 7)).open() != "1":
+            await asyncio.sleep(0.2)
+        assert await newcomer.write(CHARACTERS, 0) == texts[7] and newcomer.columns == len(texts[7])
+        assert {await visitor.open() for visitor in unlucky} == {"2"}  # they stay where they went
+        assert two.processes["2"] == before["2"] and two.processes["1"] != before["1"]
+        assert "process 1 ended with exit code -9: starting it again" in two.said
+
+    async def day() -> None:
+        async with AsyncExitStack() as house, asyncio.timeout(200):
+            await visit(house)
+
+    asyncio.run(day())
+
+
+def test_who_keeps_no_cookies_is_with_one_process_too(two: Lab):
+    """A script asks for an event in one request and for what comes of it in another."""
+    for seed in range(3):
+        client = Client(two.address, verbose=False)
+        given = {"prompt": "ROMEO:", "characters": 40, "temperature": 0.8, "seed": seed}
+        assert client.predict(**given, api_name="/write") == alone(seed, 40)
+        client.close()
+
+
+def test_what_is_too_large_is_refused_in_words(two: Lab):
+    address = f"{two.address}gradio_api/queue/join"
+    refused = httpx.post(address, content=b"[" * 10_000_000, timeout=60)
+    assert (
+        refused.status_code == 413 and refused.json()["error"] == "That is too much to send at once: shorten the text."
+    )
+    longest = {"data": [None], "fn_index": 0, "session_hash": "a", "event_data": {"passage": "\x01" * LONGEST_PASSAGE}}
+    assert httpx.post(address, json=longest, timeout=60).status_code != 413
+
+
+def test_a_process_takes_no_more_memory_than_the_readme_says(two: Lab):
+    names = [{"name": info.name, "step": info.saved_steps[-1]} for info in Store(ROOT / "checkpoints").infos()]
+    pid, port = two.processes["2"], re.findall(r"process 2: .*port (\d+)", two.said)[-1]
+    visitors(f"http://127.0.0.1:{port}/", names, speed=20, seconds=3)
+    (gigabytes,) = re.findall(r"up to ([\d.]+) GB of memory", " ".join((ROOT / "README.md").read_text().split()))
+    assert len(names) >= len(RECIPES) and (resident_bytes(pid) or 0) < 1e9 * float(gigabytes)
+
+
+def test_the_page_is_addressed_as_the_visitor_addressed_it(two: Lab):
+    config = httpx.get(f"{two.address}config", headers={"Host": "lab.example:8443"}).json()
+    assert config["root"] == "http://lab.example:8443"
+    assert httpx.get(two.address, headers={"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
+
+
+# --------------------------------------------------------------------------------------------- the configuration
+
+
+def test_nginx_accepts_the_configuration(tmp_path: Path):
+    found = nginx.find_nginx()
+    assert found is not None, nginx.MISSING
+    for number, text in enumerate([CONFIGURATION, serve.configuration("127.0.0.1", 7900, range(7901, 7909))]):
+        (file := tmp_path / f"{number}.conf").write_text(text, encoding="utf-8")
+        words = [str(found), "-t", "-e", "stderr", "-p", str(tmp_path), "-c", str(file)]
+        checked = subprocess.run(words, capture_output=True, text=True)
+        assert checked.returncode == 0 and "[warn]" not in checked.stderr, checked.stderr
+
+
+def test_the_configuration_that_is_there_to_be_read_is_the_one_that_is_used():
+    assert serve.configuration("127.0.0.1", 7860, [7861, 7862]) == CONFIGURATION
+    many = serve.configuration("0.0.0.0", 80, range(9001, 9017))
+    assert "listen 0.0.0.0:80;" in many and len(re.findall("upstream process_", many)) == 16
+    assert re.findall(r"server 127\.0\.0\.1:(\d+) max_fails", many)[-16:] == [str(port) for port in range(9001, 9017)]
