@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.ngram import FALLBACK, KneserNey, discounts_of
+from charrnn.ngram import FALLBACK, KneserNey, discounts_of, unigram_nats
 
 V = 4
 texts = st.lists(st.integers(0, V - 1), min_size=6, max_size=80)
@@ -126,3 +126,12 @@ def test_size_is_the_number_of_distinct_ngrams():
 def test_what_cannot_be_counted_is_refused(ids, order, problem):
     with pytest.raises(ValueError, match=problem):
         KneserNey(np.array(ids), V, order)
+
+
+def test_who_knows_only_how_often_characters_occur_pays_their_entropy():
+    ids = np.array([0, 0, 0, 1, 1, 2])
+    rows = np.array([[3, 0, 1], [2, 3, 3]])
+    shares = np.array([4, 3, 2, 1]) / 10  # one added to each, also to what never occurred
+    assert unigram_nats(ids, rows, V) == pytest.approx(-np.log(shares[[0, 1, 3, 3]]).mean())
+    text = np.array(skewed_text(4000))
+    assert unigram_nats(text, text[None], V) > KneserNey(text, V, 2).loss_nats(text[None])
