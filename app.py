@@ -6,6 +6,7 @@ On a Hugging Face Space the same file is run without arguments; CHARRNN_CHECKPOI
 
 import argparse
 import contextlib
+import ctypes
 import os
 import sys
 import threading
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent
 VARIABLE = "CHARRNN_CHECKPOINTS"
+M_ARENA_MAX = -8  # malloc.h
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -38,6 +40,17 @@ def port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: give 0 to 65535")
     return int(text)
+
+
+def share_one_heap() -> None:
+    """
+    Let all threads take memory from one heap, where malloc is glibc's; before the first of them.
+
+    One of its own would keep what its thread has ever needed: 40 MB over all of the page's, and none is quicker for it.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def satisfy_zero_gpu() -> None:
@@ -78,6 +91,7 @@ def checkpoints(named: str | None) -> "Origin":
 def main() -> None:
     """Serve the page until Ctrl-C."""
     arguments = parse()
+    share_one_heap()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # gradio asks when it is imported: below
     os.environ["GRADIO_SERVER_PORT"] = str(arguments.port)  # it reads this too, and the flag may have overruled it
     if "SPACE_ID" in os.environ:

@@ -95,9 +95,13 @@ class CharRNN(nn.Module):
         """
         return self.cell.W_ih(dropout(self.embed.weight.expand(MASKS, -1, -1), self.input_dropout, rng)).flatten(0, 1)
 
-    def decoder(self) -> "Decoder":
-        """The model, ready to write one character after the other; a copy of its weights as they are now."""
-        return Decoder(self)
+    def decoder(self, share: bool = False) -> "Decoder":
+        """
+        The model, ready to write one character after the other: a copy of its weights as they are now.
+
+        share: the weights themselves, without a copy; of a model that learns no more.
+        """
+        return Decoder(self if share else copy.deepcopy(self).cpu())
 
     def sample(
         self,
@@ -121,11 +125,11 @@ class CharRNN(nn.Module):
 class Decoder:
     """
     A model that writes one character at a time: no batch, no gradient, numpy instead of torch, the input's share looked
-    up in a table. Implements `sampling.Reader`; the arithmetic is the cell's own `update`.
+    up in a table. Implements `sampling.Reader`; the arithmetic is the cell's own `update`, the weights are the model's.
     """
 
     def __init__(self, model: CharRNN):
-        self._cell = cell = copy.deepcopy(model.cell).cpu()
+        self._cell = cell = model.cell
         start = cell.initial_state()
         self._update = cell.update
         self._start = type(start)(*map(_array, start))
@@ -188,4 +192,4 @@ def _held_update(cell: Any, held: Held) -> Callable[..., tuple[Any, Any]]:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy().copy()
+    return tensor.detach().cpu().numpy()

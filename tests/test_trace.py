@@ -52,3 +52,16 @@ def test_a_text_read_in_pieces_leaves_what_the_whole_leaves(form: str):
     for name, rows in whole.activations.items():
         pieces = [first.activations[name], rest.activations[name]]
         np.testing.assert_allclose(np.concatenate(pieces), rows, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_decoder_takes_a_copy_of_the_weights_or_shares_them(form: str):
+    model = build(FORMS[form], V)
+    shared, own = model.decoder(share=True), model.decoder()
+    before = own.prefill([1, 2]).logits
+    assert np.array_equal(shared.prefill([1, 2]).logits, before)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.mul_(2.0 if name.startswith("head.") else 1.0)
+    assert np.array_equal(own.prefill([1, 2]).logits, before)
+    assert np.array_equal(shared.prefill([1, 2]).logits, 2 * before)

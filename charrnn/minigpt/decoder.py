@@ -56,17 +56,17 @@ class Place(NamedTuple):
 class Decoder:
     """
     A model that writes one character at a time: no batch, no gradient, numpy instead of torch. Implements
-    `sampling.Reader`; the arithmetic is the model's own.
+    `sampling.Reader`; arithmetic and weights are the model's own.
 
     Before the first character there is nothing to attend to: all characters are equally likely, all activations zero.
     """
 
     def __init__(self, model: Any):
-        self._model = copy.deepcopy(model).cpu().requires_grad_(False)
+        self._model = model
         self._context = model.context
-        self._embed = self._model.embed.weight.numpy()  # (V, d)
-        self._blocks = [_in_arrays(block) for block in self._model.blocks]
-        self._norm, self._head = _in_arrays(self._model.norm), _in_arrays(self._model.head)
+        self._embed = model.embed.weight.detach().numpy()  # (V, d)
+        self._blocks = [_in_arrays(block) for block in model.blocks]
+        self._norm, self._head = _in_arrays(model.norm), _in_arrays(model.head)
         self._pairs = np.arange(model.hidden_dim // model.heads // 2, dtype=np.float64)
         self._rotation_dtype = np.result_type(self._embed, np.complex64)
         self._names = [stream_name(layer) for layer in range(len(self._blocks), -1, -1)]
@@ -148,7 +148,7 @@ class Decoder:
 def _in_arrays(module: nn.Module) -> Any:
     """What `transformer_block` asks of a block, or what a norm or a product does, for arrays (1, 1, ...)."""
     if not list(module.children()):
-        weight = module.get_parameter("weight").numpy()
+        weight = module.get_parameter("weight").detach().numpy()
         return partial(_product, weight) if isinstance(module, nn.Linear) else partial(rms_norm, weight=weight)
     parts = {name: _in_arrays(part) for name, part in module.named_children()}
     return SimpleNamespace(heads=module.heads, context=module.context, dropout=0.0, **parts)

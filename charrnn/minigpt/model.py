@@ -1,5 +1,6 @@
 """`MiniGPT`: the Transformer the lab compares with, embed → blocks → norm → head."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -120,9 +121,13 @@ class MiniGPT(nn.Module):
         keys, values = zip(*kept, strict=True)
         return streams, KVCache(keys, values, start + length)
 
-    def decoder(self) -> Decoder:
-        """The model, ready to write one character after the other; a copy of its weights as they are now."""
-        return Decoder(self)
+    def decoder(self, share: bool = False) -> Decoder:
+        """
+        The model, ready to write one character after the other: a copy of its weights as they are now.
+
+        share: the weights themselves, without a copy; of a model that learns no more.
+        """
+        return Decoder(self if share else copy.deepcopy(self).cpu())
 
     def sample(
         self,

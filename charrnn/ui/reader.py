@@ -57,7 +57,7 @@ class Reader:
 
     @cached_property
     def decoder(self):
-        return self.checkpoint.model.decoder()
+        return self.checkpoint.model.decoder(share=True)
 
     @cached_property
     def beginning(self) -> Reading:
