@@ -263,21 +263,27 @@ def train_all(options: argparse.Namespace, recipes: dict[str, Recipe], corpus: C
     Under torchrun each process takes the next that nobody has taken; what comes out is the same however many they are.
     """
     crew, root = Crew(), options.out or CHECKPOINTS
-    for name, recipe in crew.share(recipes.items()):
-        out = root / name
-        done = finished(out)
-        wanted = (asdict(recipe), options.seed or 0, corpus.sha256)
-        if done and (asdict(Recipe()) | done.recipe, done.seed, done.data_sha256) == wanted:
-            say(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
-            continue
-        say(f"{name}: {'goes on' if checkpoint.holds_run(out) else 'starts'}")
-        own = argparse.Namespace(**vars(options) | {"recipe": name, "resume": checkpoint.holds_run(out)})
-        if code := train_one(own, name, out, corpus):
+    for name in crew.share(recipes):
+        own = argparse.Namespace(**vars(options) | {"recipe": name, "out": root / name})
+        if code := train_unless_done(own, name, corpus):
             return code
     crew.wait()
     if crew.rank == 0 and is_shared():
         say("\n".join(table_row(checkpoint.load(root / name)) for name in recipes))
     return 0
+
+
+def train_unless_done(options: argparse.Namespace, name: str, corpus: Corpus) -> int:
+    """The run of `options.recipe` in `options.out`, to its end, from where it stopped; the exit code."""
+    out, recipe = options.out, planned(options, options.recipe)
+    done, goes_on = finished(out), checkpoint.holds_run(out)
+    wanted = (asdict(recipe), options.seed or 0, corpus.sha256)
+    if done and (asdict(Recipe()) | done.recipe, done.seed, done.data_sha256) == wanted:
+        say(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
+        return 0
+    say(f"{name}: {'goes on' if goes_on else 'starts'}")
+    own = argparse.Namespace(**vars(options) | {"resume": goes_on})
+    return train_one(own, options.recipe, out, corpus)
 
 
 def say(lines: str) -> None:
@@ -311,7 +317,7 @@ def train_one(options: argparse.Namespace, name: str, out: Path, corpus: Corpus)
     if stopped:
         print(f"stopped at step {training.step}: go on with --resume", file=sys.stderr)
         return 128 + stopped
-    print(f"----- T=0.8 -----\n{write_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {out}")
+    say(f"----- T=0.8 -----\n{write_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {out}")
     return push(out, options.push_to_hub) if options.push_to_hub else 0
 
 

@@ -1,6 +1,7 @@
 """What deploy/ says fits the project: files and flags that there are, no root, a health check that can fail."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -8,9 +9,12 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
+from torch.distributed import run
+
 import app
 from charrnn import hub
-from scripts import publish, serve, train
+from scripts import publish, serve, sweep, train
+from tests.hub_server import TOKEN
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
@@ -72,6 +76,74 @@ def test_a_job_runs_commands_that_there_are():
     assert train.parse(training[training.index("scripts/train.py") + 1 :]).all
     assert publish.parser().parse_args(publishing[2:]).verb == "checkpoints"
     assert {"scripts/train.py", "scripts/publish.py"} <= hub.space_release(ROOT, "me/lab").files.keys()
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+
+
+def lines_of_readme(beginning: str) -> list[str]:
+    return [line for line in README.splitlines() if line.startswith(beginning)]
+
+
+def test_torchrun_and_the_scripts_take_the_flags_of_the_readme():
+    lines = [shlex.split(line, comments=True) for line in lines_of_readme("torchrun ")]
+    parsed = [run.get_args_parser().parse_args(words[1:]) for words in lines]
+    assert [(one.training_script, one.nnodes, one.standalone) for one in parsed] == [
+        ("scripts/train.py", "1:1", True),
+        ("scripts/sweep.py", "1:1", True),
+        ("scripts/train.py", "2", False),
+    ]
+    everything, grid, machines = (one.training_script_args for one in parsed)
+    assert train.parse(everything).all and train.parse(machines).all
+    assert len(sweep.runs_of(sweep.parse(grid))) == 12
+
+
+def test_the_hub_would_take_the_job_of_the_readme():
+    (line,) = lines_of_readme("hf jobs run ")
+    environment = os.environ | {
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+        "HF_TOKEN": TOKEN,
+        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    }
+    python = shlex.quote(sys.executable)
+    command = line.replace("hf jobs run", f"{python} -m huggingface_hub.cli.hf jobs run --dry-run")
+    told = subprocess.run(["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    for fact in ("cpu-performance", "6h", "NAME=owner/name", "HF_TOKEN=***", "scripts/train.py --all"):
+        assert fact in told.stdout, fact
+    assert TOKEN not in told.stdout + told.stderr
+
+
+def test_machines_of_slurm_share_the_runs(tmp_path):
+    """The script itself, on two machines that are this one: what srun would start on each is started twice."""
+    (line,) = lines_of_readme("sbatch ")
+    words = shlex.split(line, comments=True)
+    assert words[1:6] == ["--nodes", "4", "--cpus-per-task", "8", "deploy/slurm.sh"] and train.parse(words[7:]).all
+    (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog.\n" * 60, encoding="utf-8")
+    commands = {
+        "srun": '"$@" & "$@" & wait',
+        "torchrun": f'exec {sys.executable} -m torch.distributed.run "$@"',
+        "hostname": "echo localhost",
+    }
+    for name, text in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    allotted = {"SLURM_NNODES": "2", "SLURM_CPUS_PER_TASK": "1", "SLURM_JOB_ID": str(os.getpid())}
+    grid = "--recipe rnn gru --hidden-dim 6 8 --steps 2 --batch 2 --seq-len 8".split()
+    where = ["--data", str(tmp_path / "text.txt"), "--into", str(tmp_path / "runs")]
+    done = subprocess.run(
+        ["bash", "deploy/slurm.sh", "scripts/sweep.py", *grid, *where],
+        cwd=ROOT,
+        env=os.environ | allotted | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    begun = [line for line in done.stdout.splitlines() if line.endswith(": starts")]
+    assert len(begun) == len(set(begun)) == 4, done.stderr
+    table = done.stdout.splitlines()[-5:]
+    assert table[0].startswith("configuration ") and done.stdout.count("configuration ") == 1
+    expected = {f"{cell} hidden_dim={units}" for cell in ("rnn", "gru") for units in (6, 8)}
+    assert {" ".join(row.split()[:2]) for row in table[1:]} == expected
 
 
 def as_words(text: str) -> list[str]:

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def python(*command: str, cwd: Path = ROOT) -> str:
     return run.stdout
 
 
+@cache
 def flags_of(*command: str) -> set[str]:
     """The flags that the command's own help names."""
     return set(re.findall(r"--[a-z][a-z0-9-]+", python(*command, "--help"))) - {"--help"}
@@ -87,7 +89,7 @@ def test_every_command_uses_flags_that_there_are(script):
             assert flags <= flags_of(script), f"{script} {' '.join(words)}"
 
 
-DOCUMENTED = ["scripts/train.py", "scripts/sample.py", "app.py"]
+DOCUMENTED = ["scripts/train.py", "scripts/sweep.py", "scripts/sample.py", "app.py"]
 DOCUMENTED += [f"scripts/bench.py {verb}" for verb in BENCHES]
 
 

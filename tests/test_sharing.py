@@ -1,9 +1,5 @@
 """`--all` under torchrun: the same table from one process and from two, and after one of them was killed."""
 
-import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,28 +8,12 @@ import pytest
 from charrnn import checkpoint
 from charrnn.training import Crew
 from scripts import train
-from tests.calling import ROOT, said
+from tests.calling import said
+from tests.launching import launch
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
 TINY = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 8 --save-every 2".split()
 FEW = ["rnn", "gru", "lstm"]
-
-# What torchrun runs: the script on few recipes; where it is told so, one process dies in the middle of its run.
-WORKER = """
-import json, os, signal, sys
-sys.path.insert(0, os.environ["ROOT"])
-from charrnn.training import RECIPES, Training
-from scripts import train
-train.RECIPES = {name: RECIPES[name] for name in json.loads(os.environ["FEW"])}
-train.SAMPLE_CHARS = train.PASSAGE_CHARS = 5
-advance = Training.advance
-def dying(training):
-    advance(training)
-    if training.recipe.cell == os.environ.get("DIES") and training.step == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-Training.advance = dying
-sys.exit(train.main(sys.argv[1:]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -44,20 +24,15 @@ def root(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def launched(root):
     """torchrun with so many processes -> its exit code, the table, all of what was said."""
-    (root / "worker.py").write_text(WORKER)
     (root / "text.txt").write_text(TEXT, encoding="utf-8")
 
-    def launch(processes: int, out: str, **environment: str) -> tuple[int, list[str], str]:
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        command += [str(root / "worker.py"), "--all", "--data", str(root / "text.txt")]
-        own = {"ROOT": str(ROOT), "FEW": json.dumps(FEW), "OMP_NUM_THREADS": "2"} | environment
-        run = subprocess.run(
-            [*command, "--out", str(root / out), *TINY], env=os.environ | own, capture_output=True, text=True
-        )
+    def train_all(processes: int, out: str, **environment: str) -> tuple[int, list[str], str]:
+        flags = ["--all", "--data", root / "text.txt", "--out", root / out, *TINY]
+        run = launch(root, "train", processes, FEW, *flags, **environment)
         table = [line for line in run.stdout.splitlines() if line.split()[:1] and line.split()[0] in FEW]
         return run.returncode, table, run.stdout + run.stderr
 
-    return launch
+    return train_all
 
 
 @pytest.fixture(scope="module")

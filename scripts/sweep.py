@@ -1,0 +1,139 @@
+"""
+Train a grid of configurations, each with several seeds, and compare them in one table.
+
+    python scripts/sweep.py --recipe gru lstm --hidden-dim 64 128 --seed 0 1 2            twelve runs, in runs/sweep
+    python scripts/sweep.py --layer-norm no yes --learning-rate 0.002 0.008 0.03 --steps 500
+    torchrun --standalone --nproc-per-node 8 scripts/sweep.py --recipe gru lstm --seed 0 1 2    eight at a time
+
+Every figure of a recipe takes several values, and each combination is trained. A run is what one command line of
+scripts/train.py does; its folder bears the settings in its name. The same command again trains what is missing, and
+goes on with what was stopped. The table does not depend on how many processes share the work.
+
+Losses are nats per character of the validation text (`stream`): the median over the seeds, and from the best to the
+worst. Exit codes: 0 done, 1 a run diverged, 2 bad input, 130 and 143 stopped.
+"""
+
+import argparse
+import itertools
+import signal
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+import torch
+
+from charrnn.metrics import bits_per_char
+from charrnn.training import RECIPES, Crew, Recipe
+from scripts import train
+from scripts.tables import columns
+
+HEADS = ("configuration", "parameters", "seeds", "val stream", "from", "to", "bits")
+DIVERGED = 1
+AXES = [field for field in fields(Recipe) if field.name != "cell"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One configuration with one seed: what tells it from the others but for the seed, its name, what train.py does."""
+
+    configuration: str
+    name: str
+    options: argparse.Namespace
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The flags; those of the recipe as lists of words, which train.py reads."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--into", type=Path, default=REPOSITORY / "runs/sweep", help="default: runs/sweep")
+    parser.add_argument("--data", type=Path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
+    parser.add_argument("--threads", default="1", help="of each run; they decide the last digits (default: 1)")
+    parser.add_argument("--device", default="cpu", help="cpu (default), or cuda where there is one")
+    parser.add_argument("--save-every", default="500", metavar="STEPS", help="default: 500")
+    grid = parser.add_argument_group("the grid", "each takes one value or several")
+    grid.add_argument("--recipe", nargs="+", default=["rnn"], choices=RECIPES, help="what is not given (default: rnn)")
+    grid.add_argument("--seed", nargs="+", default=["0"], help="default: 0")
+    for field in AXES:
+        values: dict[str, Any] = {"choices": ("no", "yes")} if isinstance(field.default, bool) else {}
+        grid.add_argument(flag(field.name), nargs="+", help=train.HYPERPARAMETERS[field.name], **values)
+    return parser.parse_args(argv)
+
+
+def flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def runs_of(options: argparse.Namespace) -> list[Run]:
+    """Every combination, each once, the seeds next to each other. Raises SystemExit for what train.py would refuse."""
+    axes = {field.name: getattr(options, field.name) for field in AXES if getattr(options, field.name)}
+    fixed = ["--threads", options.threads, "--device", options.device, "--save-every", options.save_every]
+    fixed += ["--data", str(options.data)] if options.data else []
+    runs = {}
+    for recipe, *values, seed in itertools.product(options.recipe, *axes.values(), options.seed):
+        settings = dict(zip(axes, values, strict=True))
+        words = [word for name, value in settings.items() for word in told(name, value)]
+        name = "-".join([recipe, *(f"{name}={value}" for name, value in settings.items()), f"seed={seed}"])
+        configuration = " ".join([recipe, *(f"{name}={settings[name]}" for name in axes if len(set(axes[name])) > 1)])
+        own = train.parse(["--recipe", recipe, "--seed", seed, *fixed, *words, "--out", str(options.into / name)])
+        runs[name] = Run(configuration, name, own)
+    return list(runs.values())
+
+
+def told(name: str, value: str) -> list[str]:
+    """A setting as train.py takes it."""
+    if value in ("no", "yes"):
+        return [flag(name) if value == "yes" else flag(f"no_{name}")]
+    return [flag(name), value]
+
+
+def table(runs: Sequence[Run]) -> str:
+    """A row for each configuration, the best first; those of which no run came to its end at last."""
+    rows = []
+    for configuration, of_it in itertools.groupby(runs, lambda run: run.configuration):
+        seeds = list(of_it)
+        found = [info for run in seeds if (info := train.finished(run.options.out))]
+        count = str(len(seeds)) if len(found) == len(seeds) else f"{len(found)} of {len(seeds)}"
+        losses = sorted(info.metrics["val_stream_nats"] for info in found)
+        if not losses:
+            rows.append((float("inf"), [configuration, "", count, "", "", "", ""]))
+            continue
+        median = statistics.median(losses)
+        figures = [f"{nats:.6f}" for nats in (median, losses[0], losses[-1])]
+        parameters = f"{found[0].parameters:,}"
+        rows.append((median, [configuration, parameters, count, *figures, f"{bits_per_char(median):.4f}"]))
+    return columns(HEADS, [row for _, row in sorted(rows, key=lambda row: row[0])])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train what is missing, print the table; the exit code."""
+    options = parse(argv)
+    runs = runs_of(options)
+    torch.set_num_threads(runs[0].options.threads)
+    try:
+        corpus = train.read_corpus(options.data)
+        for run in runs:
+            train.planned(run.options, run.options.recipe)  # nothing begins before all of it can
+        crew = Crew()
+        for run in crew.share(runs):
+            code = train.train_unless_done(run.options, run.name, corpus)
+            if code not in (0, DIVERGED):
+                return code
+        crew.wait()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    if crew.rank > 0:
+        return 0
+    train.say(table(runs))
+    return 0 if all(train.finished(run.options.out) for run in runs) else DIVERGED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""torchrun on a script of the project, on this machine; where it is told so, one of its processes dies."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.calling import ROOT
+
+# What torchrun runs: its texts are short; RECIPES are few; a run of the network DIES is killed in its third step.
+WORKER = """
+import importlib, os, signal, sys
+sys.path.insert(0, os.environ["ROOT"])
+from charrnn.training import RECIPES, Training
+from scripts import train
+train.RECIPES = {name: RECIPES[name] for name in os.environ["RECIPES"].split()}
+train.SAMPLE_CHARS = train.PASSAGE_CHARS = 5
+advance = Training.advance
+def dying(training):
+    advance(training)
+    if training.recipe.cell == os.environ.get("DIES") and training.step == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+Training.advance = dying
+sys.exit(importlib.import_module("scripts." + os.environ["SCRIPT"]).main(sys.argv[1:]))
+"""
+
+
+def launch(
+    folder: Path, script: str, processes: int, recipes: list[str], *arguments: object, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`torchrun --nproc-per-node=processes scripts/script.py arguments`, to its end; it knows these recipes alone."""
+    worker = folder / "worker.py"
+    worker.write_text(WORKER)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    own = {"ROOT": str(ROOT), "SCRIPT": script, "RECIPES": " ".join(recipes), "OMP_NUM_THREADS": "2"} | environment
+    return subprocess.run(
+        [*command, str(worker), *map(str, arguments)], env=os.environ | own, capture_output=True, text=True
+    )

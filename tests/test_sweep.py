@@ -1,0 +1,157 @@
+"""Sweeps: the grid that is meant, what is done once, and the same table from one process and from two."""
+
+import math
+import shlex
+import signal
+import statistics
+from pathlib import Path
+
+import pytest
+
+from charrnn import checkpoint
+from charrnn.training import DivergedError, Training
+from scripts import sweep, train
+from tests.calling import interrupted, said
+from tests.launching import launch
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
+TINY = "--steps 4 --batch 2 --seq-len 8 --save-every 2".split()
+GRID = ["--recipe", "rnn", "gru", "--hidden-dim", 6, 8, "--seed", 0, 1, *TINY]
+RUNS = [
+    f"{cell}-hidden_dim={units}-steps=4-batch=2-seq_len=8-seed={seed}"
+    for cell in ("rnn", "gru")
+    for units in (6, 8)
+    for seed in (0, 1)
+]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("sweep")
+    (root / "text.txt").write_text(TEXT, encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def typed(capsys, monkeypatch, root):
+    """The script in this process; its texts are short."""
+    monkeypatch.setattr(train, "PASSAGE_CHARS", 5)
+    monkeypatch.setattr(train, "SAMPLE_CHARS", 5)
+    return lambda *arguments: said(capsys, sweep.main, "--data", root / "text.txt", *arguments)
+
+
+def heads(out: str) -> list[str]:
+    """What became of each run."""
+    return [line for line in out.splitlines() if line.partition(": ")[0] in RUNS]
+
+
+def table(out: str) -> list[str]:
+    """The rows of the table."""
+    lines = out.splitlines()
+    return lines[next(i for i, line in enumerate(lines) if line.startswith("configuration ")) + 1 :]
+
+
+def weights(folder: Path) -> dict[str, str]:
+    return {name: checkpoint.digest(checkpoint.load(folder / name).model.state_dict()) for name in RUNS}
+
+
+def test_a_sweep_is_every_combination_each_the_command_line_of_a_training(tmp_path):
+    options = sweep.parse(
+        shlex.split("--recipe lstm rnn-lab --layer-norm no yes --dropout 0.5 --seed 3 4 3 --data my.txt --into")
+        + [str(tmp_path)]
+    )
+    runs = sweep.runs_of(options)
+    assert [run.name for run in runs] == [
+        f"{recipe}-layer_norm={norm}-dropout=0.5-seed={seed}"
+        for recipe in ("lstm", "rnn-lab")
+        for norm in ("no", "yes")
+        for seed in (3, 4)
+    ], "in any order of the flags, the seed given twice taken once"
+    assert {run.configuration for run in runs} == {
+        f"{recipe} layer_norm={norm}" for recipe in ("lstm", "rnn-lab") for norm in ("no", "yes")
+    }
+    last = train.planned(runs[-1].options, runs[-1].options.recipe)
+    usual = train.RECIPES["rnn-lab"]
+    assert (last.cell, last.layer_norm, last.dropout, last.learning_rate) == ("rnn", True, 0.5, usual.learning_rate)
+    assert (runs[-1].options.seed, runs[-1].options.threads) == (4, 1)
+    assert runs[-1].options.out == tmp_path / runs[-1].name
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        ("--learning-rate fast", "argument --learning-rate: invalid float value: 'fast'"),
+        ("--layer-norm maybe", "invalid choice: 'maybe'"),
+        ("--seed -1", "--seed is -1: give 0 to"),
+        ("--hidden-dim 8 0", "hidden_dim is 0: give 1 to 4096"),
+        ("--recipe rnn minigpt --layer-norm yes", "layer_norm is True: that is for recurrent cells"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_begins(typed, tmp_path, flags, reason):
+    result = typed(*flags.split(), "--into", tmp_path / "none")
+    assert result.code == 2 and reason in result.err
+    assert not (tmp_path / "none").exists()
+
+
+def test_one_process_and_two_give_the_same_table_and_after_a_kill_only_what_is_missing_is_trained(root, typed):
+    def swept(processes: int, into: str, **environment: str):
+        flags = [*GRID, "--data", root / "text.txt", "--into", root / into]
+        return launch(root, "sweep", processes, ["rnn", "gru"], *flags, **environment)
+
+    one, two, killed = swept(1, "one"), swept(2, "two"), swept(2, "killed", DIES="gru")
+    assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr
+    assert table(one.stdout) == table(two.stdout)
+    assert sorted(heads(one.stdout)) == sorted(heads(two.stdout)) == sorted(f"{name}: starts" for name in RUNS)
+    assert weights(root / "one") == weights(root / "two") and len(set(weights(root / "one").values())) == len(RUNS)
+
+    rows = {" ".join(line.split()[:2]): line.split()[2:] for line in table(one.stdout)}
+    assert list(rows) == sorted(rows, key=lambda name: float(rows[name][2])) and len(rows) == 4, "the best first"
+    for name, (parameters, seeds, median, best, worst, bits) in rows.items():
+        cell, units = name.split()
+        infos = [checkpoint.describe(root / "one" / run) for run in RUNS if run.startswith(f"{cell}-{units}-")]
+        losses = sorted(info.metrics["val_stream_nats"] for info in infos)
+        assert [median, best, worst] == [f"{nats:.6f}" for nats in (statistics.median(losses), *losses)]
+        assert (parameters, seeds) == (f"{infos[0].parameters:,}", "2")
+        assert float(bits) == pytest.approx(statistics.median(losses) / 0.6931471805599453, abs=1e-4)
+
+    assert killed.returncode != 0 and "configuration" not in killed.stdout
+    done = {path.name for path in (root / "killed").iterdir() if train.finished(path)}
+    stamps = {name: (root / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done}
+    assert not any(name.startswith("gru") for name in done)
+    again = typed(*GRID, "--into", root / "killed")
+    assert again.code == 0, again.err
+    assert {line.partition(": ")[0] for line in heads(again.out) if ": done" in line} == done
+    assert {name: (root / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done} == stamps
+    assert table(again.out) == table(one.stdout) and weights(root / "killed") == weights(root / "one")
+
+
+def test_a_run_that_diverges_leaves_the_others_be_and_is_counted(typed, tmp_path, monkeypatch):
+    advance = Training.advance
+
+    def advance_or_diverge(training: Training) -> None:
+        if training.recipe.learning_rate == 0.5 and training.seed == 1 and training.step == 2:
+            raise DivergedError(training.step, math.nan, math.nan)
+        advance(training)
+
+    monkeypatch.setattr(Training, "advance", advance_or_diverge)
+    grid = ["--learning-rate", 0.5, 0.01, "--hidden-dim", 6, "--seed", 0, 1, *TINY]
+    result = typed(*grid, "--into", tmp_path)
+    assert result.code == 1 and "training diverged at step 2" in result.err
+    rows = {line.split()[1]: line.split()[3:] for line in table(result.out)}
+    assert rows["learning_rate=0.01"][0] == "2"
+    assert rows["learning_rate=0.5"][:3] == ["1", "of", "2"]
+    monkeypatch.setattr(Training, "advance", advance)
+    again = typed(*grid, "--into", tmp_path)
+    assert again.code == 0 and again.out.count(": done, ") == 3 and again.out.count(": goes on") == 1
+
+
+def test_ctrl_c_stops_a_sweep_and_the_same_command_goes_on(typed, tmp_path):
+    flags = ["--recipe", "rnn", "gru", "--hidden-dim", 6, *TINY, "--into", tmp_path]
+    with interrupted(at=3, cell="gru"):
+        assert typed(*flags).code == 128 + signal.SIGINT
+    again = typed(*flags)
+    assert again.code == 0
+    assert [line.split(": ")[1].split(",")[0] for line in again.out.splitlines() if "-seed=0: " in line] == [
+        "done",
+        "goes on",
+    ]
