@@ -6,6 +6,7 @@ How fast the hand-written networks are, against the plain loop of the lab sheet 
     python scripts/bench.py sample        characters per second on one core
     python scripts/bench.py gradients     the gradient-flow curve of one checkpoint, and how its cost grows
     python scripts/bench.py page          the page in a real browser (scripts/bench_page.py)
+    python scripts/bench.py load          a house full of visitors (scripts/bench_load.py)
 
 Machines differ and are noisy, so every figure that counts is a ratio of medians, the contestants taking turns in one
 run. `--json` prints the figures for machines. Nothing is asserted: a person judges.
@@ -191,6 +192,7 @@ def parser() -> argparse.ArgumentParser:
         verb.add_argument("--threads", type=int, default=threads, help=f"CPU threads (default {threads or 'all'})")
         verb.add_argument("--json", action="store_true", help="print the figures for machines")
     verbs.add_parser("page", help="the page in a real browser; takes the flags of scripts/bench_page.py")
+    verbs.add_parser("load", help="a house full of visitors; takes the flags of scripts/bench_load.py")
     return whole
 
 
@@ -198,8 +200,9 @@ LENGTHS = "window lengths for the cost of a longer window (default %(default)s)"
 
 
 def main(arguments: Sequence[str]) -> int:
-    if arguments[:1] == ["page"]:
-        return subprocess.run([sys.executable, Path(__file__).with_name("bench_page.py"), *arguments[1:]]).returncode
+    if arguments[:1] in (["page"], ["load"]):
+        script = Path(__file__).with_name(f"bench_{arguments[0]}.py")
+        return subprocess.run([sys.executable, script, *arguments[1:]]).returncode
     options = parser().parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)

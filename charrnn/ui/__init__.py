@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from typing import Any
-from weakref import WeakValueDictionary
 
 import gradio as gr
 
@@ -24,6 +23,7 @@ from charrnn.ui.assets import read, routes
 from charrnn.ui.code_errors import raised
 from charrnn.ui.control_view.control_view import control_view, offer, refreshed
 from charrnn.ui.lecture_view.lecture_view import arrival, lecture_view, opened, walking
+from charrnn.ui.presence import Presence, keep_no_statistics
 from charrnn.ui.session import Session
 from charrnn.ui.store import Store
 from charrnn.ui.theme import theme
@@ -31,15 +31,15 @@ from charrnn.ui.wishes import Choice, count_of
 from charrnn.ui.write_tab import EACH, QUIET
 
 MOST_THREADS = 400  # also Gradio's limit of generators at once: a lecture hall writes at the same time
-MOST_SESSIONS = 1000
+MOST_SESSIONS = 500  # each takes some 300 KB: a page that is closed is forgotten earlier
 
 
 def build_demo(store: Store) -> gr.Blocks:
     """The whole page on these checkpoints; nothing is loaded before a visitor comes."""
-    visitors: WeakValueDictionary[str, Session] = WeakValueDictionary()  # to end what a closed page left behind
+    presence = Presence()
 
     async def arrive(session: Session, request: gr.Request) -> tuple[Any, Any, Any]:
-        visitors[str(request.session_hash)] = session
+        presence.here(str(request.session_hash), session)
         try:
             link = await asyncio.to_thread(arrival, store, dict(request.query_params))
             await session.follow(store, link)
@@ -63,10 +63,8 @@ def build_demo(store: Store) -> gr.Blocks:
         reader = await asyncio.to_thread(store.nearest, session.reader)
         return refreshed(store, reader, said, count_of("sent", event._data))
 
-    def leave(request: gr.Request) -> None:
-        session = visitors.pop(str(request.session_hash), None)
-        if session is not None:
-            session.leave()
+    async def leave(request: gr.Request) -> None:
+        presence.gone(str(request.session_hash), demo)
 
     with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
         api.build(store)  # first: the names of its functions are the names of the endpoints
@@ -97,7 +95,9 @@ def build_demo(store: Store) -> gr.Blocks:
         demo.unload(leave)
         controls.model(model, state, view, **EACH)
         controls.refresh(refresh, state, controls, **EACH)
-    return demo.queue(max_size=1000, default_concurrency_limit=8)
+    demo.queue(max_size=1000, default_concurrency_limit=8)
+    keep_no_statistics(demo)
+    return demo
 
 
 def serve(demo: gr.Blocks, host: str, port: int) -> str:
