@@ -19,6 +19,7 @@ from scripts.tables import markdown_table
 
 TURNED = ("rnn", "rnn-layernorm", "gru", "lstm")  # by the knob
 LAGS = 128
+FURTHER = ((32, 128), (128, 256), (256, 512), (512, 1024))  # ranges of lags
 FAR = 50  # characters: where the lab sheet says that gradients vanish
 
 
@@ -33,11 +34,25 @@ class Measured:
         """The bundled checkpoints."""
         return [describe(self.root / "checkpoints" / name) for name in RECIPES]
 
+    @property
+    def recurrent(self) -> list[CheckpointInfo]:
+        """Those that carry a state."""
+        return [info for info in self.infos if info.cell != "minigpt"]
+
     @cached_property
+    def record(self) -> dict[str, Any]:
+        """What docs/how_far_back.json holds."""
+        return json.loads((self.root / "docs" / "how_far_back.json").read_text(encoding="utf-8"))
+
+    @property
     def knob(self) -> list[dict[str, Any]]:
         """The rows of the knob."""
-        path = self.root / "docs" / "how_far_back.json"
-        return json.loads(path.read_text(encoding="utf-8"))["knob"]
+        return self.record["knob"]
+
+    @property
+    def further(self) -> dict[str, list[float | None]]:
+        """How the curve of each network falls, by range of lags, in nats a character; None where too little is left."""
+        return {row["model"]: row["slopes"] for row in self.record["further"]}
 
     def section(self, info: CheckpointInfo, name: str) -> Findings:
         """A section of what is kept beside a checkpoint."""
@@ -72,16 +87,18 @@ def half_lives(measured: Measured) -> str:
         exponent = "–"
         if "exponent" in found.facts:
             exponent = f"{found.number('exponent'):+.3f} ± {found.number('exponent_error'):.3f}"
-        slope = f"{found.number('tail_slope'):+.3f}" if "tail_slope" in found.facts else "–"
+        slopes = [nats(slope) for slope in measured.further.get(info.name, [None] * len(FURTHER))]
         lengths = [found.number_or_none(fact) for fact in ("half_life_chars", "horizon_chars")]
         row = [chars(length) for length in lengths]
-        body.append((lengths[1] or math.inf, [f"`{info.name}`", *row, f"{median[FAR]:.0e}", exponent, slope]))
-    heads = ["network", "half-life", "1 % left at", f"left at k = {FAR}", "first exponent", "slope, k = 32–128"]
+        body.append((lengths[1] or math.inf, [f"`{info.name}`", *row, f"{median[FAR]:.0e}", exponent, *slopes]))
+    ranges = [f"{first}–{last}" for first, last in FURTHER]
+    heads = ["network", "half-life", "1 % left at", f"left at k = {FAR}", "first exponent", *ranges]
     return (
         "The norm of the gradient of one loss, k characters back, relative to k = 0: where the median over 512 "
         "positions of held-out text is down to a half and to 1 %, in characters, and what is left of it 50 characters "
-        "back. The first Lyapunov exponent along the same text, in nats a character: what a step does in the long run; "
-        "the slope of the geometric mean far back should be the same number.\n\n"
+        "back. The first Lyapunov exponent along the same text, in nats a character: what a step does in the long run. "
+        "The last columns are how the geometric mean falls over those lags, in nats a character too: far enough back "
+        "it should be the same number (–: too little is left to tell).\n\n"
         + markdown_table(heads, [row for _, row in sorted(body, key=lambda pair: pair[0])])
     )
 
@@ -236,18 +253,22 @@ def could_and_does(measured: Measured) -> str:
 def tails(measured: Measured) -> str:
     """Where the slope far back is the first exponent, and where it is not (yet)."""
     apart = {}
-    for info in measured.infos:
+    for info in measured.recurrent:
         found = measured.section(info, "gradient")
-        if "exponent" in found.facts:
-            off = abs(found.number("tail_slope") - found.number("exponent")) / found.number("exponent_error")
-            apart[info.name] = off
+        apart[info.name] = abs(found.number("tail_slope") - found.number("exponent")) / found.number("exponent_error")
     agree = [name for name, off in apart.items() if off <= 2]
-    others = ", ".join(f"`{name}` ({off:.0f})" for name, off in apart.items() if off > 2)
-    return (
+    said = (
         "**The slope of the curve at lags 32–128 is the first Lyapunov exponent** within two standard errors in "
-        f"{len(agree)} of {len(apart)} networks"
-        + (f"; by so many standard errors it is not in {others}." if others else ".")
+        f"{len(agree)} of {len(apart)} networks."
     )
+    for name in (name for name in apart if name not in agree):
+        slopes = ", ".join(
+            f"{nats(slope)} at {first}–{last}"
+            for slope, (first, last) in zip(measured.further[name], FURTHER, strict=True)
+        )
+        exponent = measured.gradient(name).number("exponent")
+        said += f" In `{name}` it is not, by {apart[name]:.0f} of them: {slopes}; the exponent is {exponent:+.3f}."
+    return said
 
 
 SECTIONS: dict[str, Callable[[Measured], str]] = {
@@ -262,6 +283,11 @@ SECTIONS: dict[str, Callable[[Measured], str]] = {
 def chars(length: float | None) -> str:
     """A length in characters; where there is none, it is longer than was looked at."""
     return f"> {LAGS}" if length is None else f"{length:.1f}"
+
+
+def nats(slope: float | None) -> str:
+    """How a curve falls, or nothing where too little of it is left."""
+    return "–" if slope is None else f"{slope:+.3f}"
 
 
 def horizon(found: Findings) -> str:

@@ -4,20 +4,24 @@ How far back the bundled networks reach: docs/how_far_back.md, made of what was 
     python scripts/how_far_back.py              write it, from the checkpoints' analyses.json and docs/how_far_back.json
     python scripts/how_far_back.py --check      exit code 1 where it is not what this would write
     python scripts/how_far_back.py --knob       turn the knob of the recurrent networks first (minutes), and keep that
+    python scripts/how_far_back.py --further    follow their gradients over a thousand characters first, and keep that
 
 What stands in analyses.json is measured by `python scripts/analyse.py`. docs/how_far_back.json is
-{"machine", "data_sha256", "settings", "knob": [row, …]}; a row is a model and a factor g of W_hh: half_life_chars of
-the median gradient and, as _low and _high, of its 10th and 90th percentile over positions (null: never within the
-lags), horizon_chars (1 %), the first Lyapunov exponent in nats a character with its standard error, sigma_max and
-radius of the scaled W_hh (null where gates or layer norm stand between it and the Jacobian); gates: by name ρ and
-σ_max of each gate's recurrent weights; product: the largest singular value of the product of 128 step Jacobians, 10th
-percentile, median and 90th over 32 positions. Of the plain network there is also the g that brings σ_max to 0.95.
+{"machine", "data_sha256", "settings", "further": [row, …], "knob": [row, …]}. A row of `further` is a model and how the
+geometric mean of its gradient falls, in nats a character, range by range of lags (null: too little is left to tell).
+
+A row of `knob` is a model and a factor g of W_hh: half_life_chars of the median gradient and, as _low and _high, of its
+10th and 90th percentile over positions (null: never within the lags), horizon_chars (1 %), the first Lyapunov exponent
+in nats a character with its standard error, sigma_max and radius of the scaled W_hh (null where gates or layer norm
+stand between it and the Jacobian); gates: by name ρ and σ_max of each gate's recurrent weights; product: the largest
+singular value of the product of 128 step Jacobians, 10th percentile, median and 90th over 32 positions. Of the plain
+network there is also the g that brings σ_max to 0.95.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,27 +33,28 @@ import torch
 from charrnn.checkpoint import load
 from charrnn.checkpoint.safe_file import write_bytes
 from charrnn.corpus import Corpus, tiny_shakespeare
-from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov, product_norms, scaled, spectra
+from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov, product_norms, scaled, spectra, tail_slope
+from charrnn.model import CharRNN
 from charrnn.step_profile import machine
-from scripts.far_back import LAGS, SECTIONS, TURNED, Measured
+from scripts.far_back import FURTHER, LAGS, SECTIONS, TURNED, Measured
 from scripts.study import rounded
 
 FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.6)
 BELOW_ONE = 0.95  # σ_max where the theory says that the gradient must vanish
 POSITIONS_OF_PRODUCTS = 32
+LEAST_NORM = 1e-140  # its square is still a number
 SETTINGS = {"characters": 16_384, "positions": 512, "lags": LAGS}
 
 
-# ------------------------------------------------------------------------------------------------ the knob
+# ------------------------------------------------------------------------------------------------ measurements
 
 
 def turn(name: str, text: str) -> Iterator[dict[str, Any]]:
-    """A row for each factor."""
-    trained = load(REPOSITORY / "checkpoints" / name)
-    ids = Corpus.from_text(text, trained.vocab).val_ids[: SETTINGS["characters"]].tolist()
-    own = spectra(trained.model)[0]
+    """What the knob does to a network: a row for each factor."""
+    trained, ids = read(name, text)
+    own = spectra(trained)[0]
     for g in (*((BELOW_ONE / own.norm,) if own.bounds else ()), *FACTORS):
-        model = scaled(trained.model, g)
+        model = scaled(trained, g)
         flow = gradient_flow(model, ids, SETTINGS["lags"], SETTINGS["positions"])
         first = lyapunov(model, ids)
         gates, spectrum = spectra(model), spectra(model)[0]
@@ -70,16 +75,37 @@ def turn(name: str, text: str) -> Iterator[dict[str, Any]]:
         }
 
 
-def turn_all(path: Path) -> None:
-    """Measure every row and write the file whole."""
+def follow(name: str, text: str) -> Iterator[dict[str, Any]]:
+    """How the curve of a network falls, range by range of lags: one row."""
+    model, ids = read(name, text)
+    flow = gradient_flow(model, ids, FURTHER[-1][1], SETTINGS["positions"])
+    told = [tail_slope(flow, *lags) if flow.geometric_mean[lags[1]] > LEAST_NORM else None for lags in FURTHER]
+    yield {"model": name, "slopes": told}
+
+
+def read(name: str, text: str) -> tuple[CharRNN, list[int]]:
+    """A bundled network and the held-out text that everything here is measured on."""
+    trained = load(REPOSITORY / "checkpoints" / name)
+    if not isinstance(trained.model, CharRNN):
+        raise ValueError(f"{name} is no recurrent network")
+    return trained.model, Corpus.from_text(text, trained.vocab).val_ids[: SETTINGS["characters"]].tolist()
+
+
+def keep(path: Path, kind: str, names: Sequence[str], measure: Callable[[str, str], Iterator[dict[str, Any]]]) -> None:
+    """Measure the rows of one kind and write the file whole, the other kind as it was."""
     text, rows = tiny_shakespeare(), []
-    for name in TURNED:
-        for row in turn(name, text):
+    for name in names:
+        for row in measure(name, text):
             rows.append(rounded(row))
             print(json.dumps(rows[-1]), flush=True)
     heads = {"machine": machine(), "data_sha256": Corpus.from_text(text).sha256, "settings": SETTINGS}
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    lists = {"further": [], "knob": []} | {each: kept[each] for each in ("further", "knob") if each in kept}
+    lists[kind] = rows
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in heads.items()]
-    lines.append(' "knob": [\n' + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n ]")
+    lines += [
+        f' "{key}": [\n' + ",\n".join(f"  {json.dumps(row)}" for row in each) + "\n ]" for key, each in lists.items()
+    ]
     write_bytes(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8"))
 
 
@@ -101,15 +127,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where it is stale")
     parser.add_argument("--knob", action="store_true", help="turn the knob of the recurrent networks first")
+    parser.add_argument("--further", action="store_true", help="follow their gradients further first")
     parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
     docs = REPOSITORY / "docs"
     try:
+        measured = Measured(REPOSITORY)
+        if options.further:
+            keep(docs / "how_far_back.json", "further", [info.name for info in measured.recurrent], follow)
         if options.knob:
-            turn_all(docs / "how_far_back.json")
-        text, path = page(Measured(REPOSITORY)), docs / "how_far_back.md"
+            keep(docs / "how_far_back.json", "knob", TURNED, turn)
+        text, path = page(measured), docs / "how_far_back.md"
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

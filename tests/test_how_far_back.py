@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.checkpoint import describe
+from charrnn.checkpoint import describe, load
 from charrnn.findings import Findings
 from scripts import far_back, how_far_back
 from scripts.far_back import Measured
@@ -23,6 +23,11 @@ class Planted(Measured):
     root: Path = ROOT
     rows: list[dict[str, Any]] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    slopes: dict[str, list[float | None]] = field(default_factory=dict)
+
+    @property
+    def further(self) -> dict[str, list[float | None]]:
+        return self.slopes
 
     @property
     def knob(self) -> list[dict[str, Any]]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -107,7 +112,19 @@ def test_a_slope_that_is_not_the_exponent_is_named():
     facts = {name: dict(near) for name in names}
     assert f"in {len(names)} of {len(names)} networks." in far_back.tails(Planted(facts=facts))
     facts["lstm"]["tail_slope"] = -0.5
-    assert "it is not in `lstm` (10)." in far_back.tails(Planted(facts=facts))
+    slopes: dict[str, list[float | None]] = {"lstm": [-0.5, -0.45, -0.41, None]}
+    text = far_back.tails(Planted(facts=facts, slopes=slopes))
+    assert f"in {len(names) - 1} of {len(names)} networks." in text
+    assert "In `lstm` it is not, by 10 of them: -0.500 at 32–128, -0.450 at 128–256, -0.410 at 256–512, –" in text
+    assert text.endswith("the exponent is -0.400.")
+
+
+@pytest.mark.parametrize("name", ["gru", "rnn"])
+def test_a_gradient_is_followed_until_too_little_of_it_is_left(name):
+    (found,) = how_far_back.follow(name, load(ROOT / "checkpoints" / "best").info.passage * 3)
+    near, *_, far = found["slopes"]
+    assert near == pytest.approx(Measured(ROOT).gradient(name).number("exponent"), rel=0.1)
+    assert (far is None) == (name == "rnn")  # exp(−0.4 · 1024) has a square that no double holds
 
 
 def test_what_is_missing_says_how_it_is_made(tmp_path: Path):

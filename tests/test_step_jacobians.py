@@ -207,7 +207,7 @@ def test_the_error_of_an_exponent_is_that_of_a_mean_over_stretches():
 
 @pytest.mark.parametrize("name", ["rnn", "gru"])
 def test_the_tail_of_a_trained_net_s_curve_falls_as_its_first_exponent_says(name):
-    """The LSTM's does not: what its loss asks of the past lies across its slowest directions. See how_far_back.md."""
+    """The LSTM's gets there only hundreds of characters back: see docs/how_far_back.md."""
     checkpoint = load(CHECKPOINTS / name)
     ids = checkpoint.vocab.encode(load(CHECKPOINTS / "best").info.passage)
     first = lyapunov(checkpoint.model, ids)
