@@ -10,7 +10,6 @@ An error is said on stderr with the line that tries again, and exit code 1.
 """
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(publish(options))
     except ValueError as error:
-        again = shlex.join(["python", "scripts/publish.py", *arguments])
+        again = hub.as_typed(Path(__file__).resolve(), *arguments)
         print(f"{error}\nnothing is lost; try again with:\n{again}", file=sys.stderr)
         return 1
     return 0

@@ -71,6 +71,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     run.add_argument("--threads", type=int, help="CPU threads (default: all cores, or those of the run to resume)")
     run.add_argument("--device", default="cpu", help="cpu (default), or cuda where there is one")
     run.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the finished checkpoint in one commit")
+    run.add_argument("--private", action="store_true", help="with --push-to-hub: make a new repository private")
     recipe = parser.add_argument_group("the recipe")
     for field in fields(Recipe):
         flag = f"--{field.name.replace('_', '-')}"
@@ -97,6 +98,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
             "--all takes every recipe and goes on with unfinished runs: leave --recipe, --cell, --resume and "
             "--push-to-hub out"
         )
+    if options.push_to_hub is not None and options.push_to_hub.count("/") != 1:
+        parser.error(f"--push-to-hub is {options.push_to_hub!r}: give owner/name")
     if options.recipe and options.cell not in (None, RECIPES[options.recipe].cell):
         parser.error(f"--recipe {options.recipe} is of another network than --cell {options.cell}: leave one out")
     return options
@@ -318,7 +321,7 @@ def train_one(options: argparse.Namespace, name: str, out: Path, corpus: Corpus)
         print(f"stopped at step {training.step}: go on with --resume", file=sys.stderr)
         return 128 + stopped
     say(f"----- T=0.8 -----\n{write_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {out}")
-    return push(out, options.push_to_hub) if options.push_to_hub else 0
+    return push(out, options.push_to_hub, options.private) if options.push_to_hub else 0
 
 
 def last_good(out: Path) -> str:
@@ -330,15 +333,15 @@ def last_good(out: Path) -> str:
     )
 
 
-def push(folder: Path, repository: str) -> int:
+def push(folder: Path, repository: str, private: bool) -> int:
     """Upload the checkpoint, or say how to try again; the exit code."""
     from charrnn import hub  # the Hub's client is not needed to train
 
     try:
-        pushed = hub.push(folder, repository, say=lambda line: print(line, file=sys.stderr))
+        pushed = hub.push(folder, repository, private=private, say=lambda line: print(line, file=sys.stderr))
         print(f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}")
     except hub.HubError as error:
-        again = hub.retry_line(folder, repository)
+        again = hub.retry_line(REPOSITORY / "scripts/publish.py", folder, repository, private=private)
         print(f"{error}\nthe checkpoint is safe in {folder}; try again with:\n{again}", file=sys.stderr)
         return 1
     return 0

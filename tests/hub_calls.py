@@ -34,7 +34,8 @@ def run(calls: list[list]) -> None:
                     pushed = hub.push(Path(arguments[0]), arguments[1], **options, say=said.append)
                     outcome = vars(pushed) | {"said": said}
                 case "push_space":
-                    outcome = vars(hub.push_space(Path(arguments[0]), *arguments[1:], say=said.append))
+                    options = arguments[3] if len(arguments) > 3 else {}
+                    outcome = vars(hub.push_space(Path(arguments[0]), *arguments[1:3], **options, say=said.append))
                 case "fetch_or":
                     origin = hub.fetch_or(arguments[0], Path(arguments[1]), always=arguments[2])
                     outcome = {"folder": str(origin.folder), "commit": origin.commit, "notice": origin.notice}

@@ -33,6 +33,7 @@ class Repository:
     commits: list[tuple[str, dict[str, bytes]]] = field(default_factory=list)  # (oid, path -> content), newest last
     tags: dict[str, str] = field(default_factory=dict)  # name -> oid
     variables: dict[str, str] = field(default_factory=dict)  # of a Space
+    hardware: str = "cpu-basic"  # of a Space
 
     def commit(self, files: dict[str, bytes]) -> str:
         digests = [(path, hashlib.sha1(content).hexdigest()) for path, content in sorted(files.items())]
@@ -97,6 +98,7 @@ class Hub(BaseHTTPRequestHandler):
         if repo_id in self.repositories:
             return self.answer(409, {"error": "exists", **address})
         self.repositories[repo_id] = Repository(bool(asked.get("private") or asked.get("visibility") == "private"))
+        self.repositories[repo_id].hardware = asked.get("hardware") or Repository.hardware
         self.repositories[repo_id].commit({".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"})
         self.answer(200, address)
 
@@ -176,6 +178,10 @@ class Hub(BaseHTTPRequestHandler):
         variables = self.repositories[repo_id].variables
         variables[asked["key"]] = asked["value"]
         self.answer(200, {key: {"key": key, "value": value} for key, value in variables.items()})
+
+    def runtime(self, repo_id: str) -> None:
+        hardware = self.repositories[repo_id].hardware
+        self.answer(200, {"stage": "RUNNING", "hardware": {"current": hardware, "requested": hardware}})
 
     def info(self, repo_id: str, revision: str | None) -> None:
         oid, files = self.commit_of(repo_id, revision or "main")
@@ -291,6 +297,7 @@ ROUTES: list[tuple[str, str, Callable[..., None]]] = [
     ("GET", f"/api/models/{REPO}/refs", Hub.refs),
     ("POST", f"/api/models/{REPO}/tag/{REVISION}", Hub.make_tag),
     ("POST", f"/api/models/{REPO}/variables", Hub.set_variable),
+    ("GET", f"/api/models/{REPO}/runtime", Hub.runtime),
     ("GET", f"/api/models/{REPO}(/revision/{REVISION})?", Hub.info),
     ("GET", f"/api/models/{REPO}/tree/{REVISION}", Hub.tree),
     ("GET HEAD", f"/{REPO}/resolve/{REVISION}/(?P<path>.+)", Hub.resolve),

@@ -9,7 +9,7 @@ import yaml
 from charrnn import checkpoint, hub
 from charrnn.checkpoint import describe, keep_analyses
 from charrnn.findings import Findings
-from tests.hub_client import RNN, Server, write_checkpoint
+from tests.hub_client import RNN, ROOT, Server, write_checkpoint
 
 
 @pytest.fixture
@@ -192,7 +192,16 @@ def test_the_card_of_every_network_speaks_of_that_network(tmp_path, config, fami
     assert sum(name in card for name in names) == 1, "and of no other"
 
 
-def test_the_retry_line_survives_a_shell():
-    again = "python scripts/publish.py checkpoints me/a --folder 'my runs/a'"
-    assert hub.retry_line(Path("my runs/a"), "me/a") == again
-    assert hub.retry_line(Path("my runs/a"), "me/a", private=True, tag="v1") == f"{again} --private --tag v1"
+def test_the_retry_line_works_where_it_is_pasted(tmp_path, monkeypatch):
+    script, python = ROOT / "scripts/publish.py", tmp_path / "my env/python"
+    python.parent.mkdir()
+    python.touch(mode=0o755)
+    monkeypatch.setattr("sys.executable", str(python))
+    monkeypatch.chdir(ROOT)
+    again = f"'{python}' scripts/publish.py checkpoints me/a --folder 'my runs/a'"
+    assert hub.retry_line(script, Path("my runs/a"), "me/a") == again
+    assert hub.retry_line(script, Path("my runs/a"), "me/a", private=True) == f"{again} --private"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(python.parent))
+    elsewhere = hub.retry_line(script, Path("a"), "me/a")
+    assert elsewhere == f"python {script} checkpoints me/a --folder a"

@@ -1,8 +1,11 @@
 """Publishing against a real server in a process of its own: tags, races, retries, the script, the Space, the card."""
 
 import io
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +90,12 @@ def test_a_hub_that_is_busy_for_a_moment_is_asked_again(server: Server, folder):
     assert len(server.ask("/api/models/me/tiny/refs")["tags"]) == 1
 
 
+def test_a_hub_that_says_when_its_limit_ends_is_asked_again_then(server: Server, folder):
+    header = {"RateLimit": '"api";r=0;t=1', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'}
+    (pushed,) = server.call(["fail", {"repos_create": [429, "", "busy", header, 1]}], ["push", str(folder), "me/tiny"])
+    assert pushed["said"] == ["the Hub answered 429: trying again in 2 s"] and pushed["tag"] == "v1"
+
+
 def test_a_hub_that_wants_an_hour_is_not_waited_for(server: Server, folder):
     (refused,) = server.call(
         ["fail", {"make_commit": [429, "", "busy", {"Retry-After": "3600"}]}],
@@ -156,12 +165,37 @@ def test_the_script_publishes_and_a_failed_push_prints_the_line_that_retries(ser
     reason, safe, again = failed.stderr.splitlines()[-3:]
     assert reason == "me/tiny: the token may not write there: it needs write access to this repository"
     assert safe == "nothing is lost; try again with:"
-    assert again == f"python scripts/publish.py checkpoints me/tiny --folder {folder} --private --tag first"
+    words = shlex.split(again)
+    assert words[1:] == ["scripts/publish.py", *map(str, flags)]
     server.ask("/faults", {})
-    done = server.script(*shlex.split(again)[1:])
+    done = pasted(server, again, ROOT)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(rf"{server.address}/me/tiny at commit [0-9a-f]{{40}}, tag first\n", done.stdout)
     assert server.ask("/api/models/me/tiny")["private"] is True
+
+
+def pasted(server: Server, line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What a shell in this folder makes of a line."""
+    return subprocess.run(
+        line, shell=True, cwd=folder, env=os.environ | server.environment, capture_output=True, text=True
+    )
+
+
+def test_a_training_whose_push_failed_is_published_by_the_line_it_prints(server: Server, tmp_path):
+    (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog.\n" * 60, encoding="utf-8")
+    script = shlex.join([sys.executable, str(ROOT / "scripts/train.py")])
+    tiny = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 8 --threads 1 --data text.txt --out 'my net'"
+    server.ask("/faults", {"make_commit": [403, "", "no", {}]})
+    failed = pasted(server, f"{script} {tiny} --push-to-hub me/mine --private", tmp_path)
+    assert failed.returncode == 1
+    *_, reason, safe, again = failed.stderr.splitlines()
+    assert reason == "me/mine: the token may not write there: it needs write access to this repository"
+    assert safe == "the checkpoint is safe in my net; try again with:"
+    server.ask("/faults", {})
+    done = pasted(server, again, tmp_path)
+    assert done.returncode == 0 and "tag v1" in done.stdout, done.stderr
+    there = server.ask("/api/models/me/mine")
+    assert there["private"] is True and "model.safetensors" in {file["rfilename"] for file in there["siblings"]}
 
 
 def test_a_dry_run_lists_what_would_be_sent_and_asks_nothing(server: Server, folder, capsys, monkeypatch):
@@ -201,10 +235,21 @@ def test_the_page_is_published_as_text_beside_its_checkpoints(server: Server, fo
     names = server.files("spaces/me/lab")
     assert {"app.py", "README.md", "requirements.txt", "charrnn/ui/page.js", "docs/study.json"} <= names
     assert not {name for name in names if name.endswith((".safetensors", ".png", ".pyc")) or name.startswith("tests")}
+    assert server.ask("/api/spaces/me/lab/runtime")["hardware"]["current"] == "cpu-basic"
     assert server.ask("/api/models/spaces/me/lab/variables", {"key": "a", "value": "b"})["CHARRNN_CHECKPOINTS"] == {
         "key": "CHARRNN_CHECKPOINTS",
         "value": "me/lab",
     }
+
+
+def test_a_space_for_zero_gpu_is_made_on_that_hardware_with_a_torch_that_it_takes(server: Server, folder):
+    server.call(
+        ["push", str(folder), "me/lab"],
+        ["push_space", str(ROOT), "me/zero", "me/lab", {"zero_gpu": True, "private": True}],
+    )
+    assert server.ask("/api/spaces/me/zero/runtime")["hardware"]["requested"] == "zero-a10g"
+    assert server.ask("/api/models/spaces/me/zero")["private"] is True
+    assert "torch==2.11.0" in server.content("spaces/me/zero", "requirements.txt").decode().split()
 
 
 def test_git_would_take_the_space_as_it_is():

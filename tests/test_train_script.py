@@ -232,6 +232,7 @@ def test_resume_uses_the_threads_of_the_run(corpus, tmp_path):
         ["--all", "--recipe", "lstm"],
         ["--all", "--push-to-hub", "me/rnn"],
         ["--all", "--resume"],
+        ["--push-to-hub", "rnn"],
         ["--recipe", "lstm", "--cell", "gru"],
     ],
     ids=" ".join,

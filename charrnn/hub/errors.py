@@ -1,18 +1,19 @@
 """What can go wrong between here and the Hub, in one line that says what to do; and how long to wait for it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
 from huggingface_hub import constants, errors, get_token
 from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
+from huggingface_hub.utils import parse_ratelimit_headers
 
 Result = TypeVar("Result")
 
 ANSWERS = {
     401: "the Hub does not accept the token: see `hf auth whoami`, log in with `hf auth login`",
-    402: "the Hub asks for a paid plan for this (402): see the pricing of your account",
+    402: "the Hub asks for a paid plan for this (402): see the pricing of your account; a Space may do with --zero-gpu",
     403: "the token may not write there: it needs write access to this repository",
     412: "someone else pushed in the meantime (412): look at what they did, then run it again",
     429: "the Hub is asked too often (429): wait some minutes and run it again",
@@ -72,13 +73,21 @@ def patiently(attempt: Callable[[], Result], say: Callable[[str], None]) -> Resu
             status = error.response.status_code
             if status not in PASSES:
                 raise
-            asked = error.response.headers.get("Retry-After", "")
-            seconds = int(asked) if asked.isascii() and asked.isdigit() else wait
+            seconds = _asked_wait_s(error.response.headers, wait)
             if seconds > LONGEST_WAIT_S:
                 raise
             say(f"the Hub answered {status}: trying again in {seconds} s")
             time.sleep(seconds)
     return attempt()
+
+
+def _asked_wait_s(headers: Mapping[str, str], otherwise: int) -> int:
+    """How long the Hub says to wait, by either of its headers."""
+    asked = headers.get("Retry-After", "")
+    if asked.isascii() and asked.isdigit():
+        return int(asked)
+    limit = parse_ratelimit_headers(headers)
+    return limit.reset_in_seconds + 1 if limit and not limit.remaining else otherwise
 
 
 @contextmanager

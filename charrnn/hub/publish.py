@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -146,7 +148,15 @@ def _matches(path: str, pattern: str) -> bool:
     return path.count("/") == pattern.count("/") and PurePosixPath(path).match(pattern)
 
 
-def retry_line(folder: Path, repo_id: str, *, private: bool = False, tag: str | None = None) -> str:
-    """The command that does a push again."""
-    flags = [*(["--private"] if private else []), *(["--tag", tag] if tag else [])]
-    return shlex.join(["python", "scripts/publish.py", "checkpoints", repo_id, "--folder", str(folder), *flags])
+def retry_line(script: Path, folder: Path, repo_id: str, *, private: bool = False) -> str:
+    """The command that does a push again; script: where `publish.py` is."""
+    flags = ["--private"] if private else []
+    return as_typed(script, "checkpoints", repo_id, "--folder", str(folder), *flags)
+
+
+def as_typed(script: Path, *words: str) -> str:
+    """A script of the project as a shell takes it in the folder one is in: this Python, and the way to the script."""
+    found = shutil.which("python")
+    python = "python" if found and Path(found) == Path(sys.executable) else sys.executable
+    here = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+    return shlex.join([python, str(here), *words])

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, SpaceHardware
 
 from charrnn import __version__
 from charrnn.hub.errors import HubError, as_hub_errors, patiently
@@ -61,7 +61,8 @@ def push_space(
     """
     Publish the page as a Space, in one commit, which holds it and nothing else; the Space is made where there is none.
 
-    Its variable CHARRNN_CHECKPOINTS names the repository of its checkpoints, which must be there. Raises HubError.
+    Its variable CHARRNN_CHECKPOINTS names the repository of its checkpoints, which must be there. zero_gpu: a new one
+    is made on that hardware, the only one on which an account without a paid plan may have it. Raises HubError.
     """
     content = space_release(root, checkpoints, zero_gpu=zero_gpu)
     api = HfApi(library_name="charrnn", library_version=__version__)
@@ -69,7 +70,9 @@ def push_space(
         patiently(lambda: api.model_info(checkpoints.partition("@")[0]), say)
 
     def create() -> str:
-        return str(api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True))
+        hardware = SpaceHardware.ZERO_A10G if zero_gpu else None
+        made = {"repo_type": "space", "space_sdk": "gradio", "space_hardware": hardware}
+        return str(api.create_repo(repo_id, **made, private=private, exist_ok=True))
 
     def commit() -> str:
         head = api.space_info(repo_id)
