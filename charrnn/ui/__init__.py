@@ -22,6 +22,7 @@ from charrnn.ui import (
 from charrnn.ui.assets import read, routes
 from charrnn.ui.code_errors import raised
 from charrnn.ui.control_view.control_view import control_view, offer, refreshed
+from charrnn.ui.guard import guarded
 from charrnn.ui.lecture_view.lecture_view import arrival, lecture_view, opened, walking
 from charrnn.ui.presence import Presence, keep_no_statistics
 from charrnn.ui.session import Session
@@ -111,7 +112,7 @@ def serve(demo: gr.Blocks, host: str, port: int) -> str:
         server_port=_free(host, port),
         theme=theme(),
         head=read("head.html"),
-        app_kwargs={"routes": routes()},
+        app_kwargs={"routes": routes(), "lifespan": guarded(demo)},
         max_threads=MOST_THREADS,
         state_session_capacity=MOST_SESSIONS,
         ssr_mode=False,
@@ -120,6 +121,7 @@ def serve(demo: gr.Blocks, host: str, port: int) -> str:
         enable_monitoring=False,
         footer_links=[],
         share=False,
+        strict_cors=True,
         quiet=True,
         prevent_thread_lock=True,
     )

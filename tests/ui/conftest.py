@@ -40,17 +40,23 @@ def browser(browser_path: Path) -> Iterator[Browser]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One visitor. Whatever the pages ask of another host, or throw, fails the test."""
+    """One visitor. Whatever the pages ask of another host, are kept from asking, or throw, fails the test."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
     errors: list[str] = []
     requests: list[str] = []
     context.on("request", lambda request: requests.append(request.url))
+    context.on("console", lambda told: errors.append(told.text) if is_kept_back(told.text) else None)
     context.on("weberror", lambda error: errors.append(str(error.error)))
     yield context
     context.close()
     assert requests
     assert [url for url in requests if _is_foreign(url)] == []
     assert not errors
+
+
+def is_kept_back(told: str) -> bool:
+    """Whether the console tells of something that the page's own policy did not let it ask for, or run."""
+    return "Content Security Policy" in told
 
 
 def _is_foreign(url: str) -> bool:

@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, BrowserContext
 
 from charrnn.ui.assets import served
 from scripts.tour import names, open_tab, rest, unfold, use_all
-from tests.ui.conftest import open_page
+from tests.ui.conftest import is_kept_back, open_page
 from tests.ui.page_actions import press
 
 IN_TAB = ".cr-main [role=tabpanel]"
@@ -23,6 +23,7 @@ def origins(context: BrowserContext) -> tuple[set[str], set[str]]:
             paths.add(parts.path)
 
     context.on("request", lambda request: note(request.url))
+    context.on("console", lambda told: asked.add(told.text) if is_kept_back(told.text) else None)
     context.on("page", lambda page: page.on("websocket", lambda socket: note(socket.url)))
     return asked, paths
 
@@ -48,12 +49,31 @@ def test_no_request_leaves_the_machine_while_every_control_of_every_tab_is_used(
     context.close()
 
 
+LEAVING = """() => Promise.allSettled([
+    fetch("http://elsewhere.invalid/font"),
+    new Promise((resolve) => Object.assign(new Image(), { onerror: resolve, src: "//elsewhere.invalid/i" })),
+    import("http://elsewhere.invalid/script.js"),
+    new Promise((resolve) => (new WebSocket("ws://elsewhere.invalid:81/").onerror = resolve)),
+]).then((all) => all.length)"""
+
+
 def test_a_request_that_leaves_is_noticed(browser: Browser, app: str):
-    context = browser.new_context()
+    context = browser.new_context(bypass_csp=True)
     asked, paths = origins(context)
     page = open_page(context, app)
-    page.evaluate("fetch('http://elsewhere.invalid/font').catch(() => 0)")
-    page.evaluate("void new WebSocket('ws://elsewhere.invalid:81/')")
-    page.wait_for_timeout(300)
-    assert asked == {app, "http://elsewhere.invalid/", "ws://elsewhere.invalid:81/"} and "/font" in paths
+    page.evaluate(LEAVING)
+    assert asked == {app, "http://elsewhere.invalid/", "ws://elsewhere.invalid:81/"}
+    assert {"/font", "/i", "/script.js"} <= paths
+    context.close()
+
+
+def test_the_browser_itself_keeps_the_page_from_asking_anyone_else(browser: Browser, app: str):
+    context = browser.new_context()
+    asked, _ = origins(context)
+    page = open_page(context, app)
+    assert asked == {app}
+    page.evaluate(LEAVING)
+    told = [text for text in asked if is_kept_back(text)]
+    for what in ("http://elsewhere.invalid/font", "/i'", "script.js", "ws://elsewhere.invalid:81/"):
+        assert [text for text in told if what in text], (what, told)
     context.close()

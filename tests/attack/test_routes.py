@@ -1,0 +1,176 @@
+"""What the server answers besides its endpoints: only what the page needs, and to no other site's page."""
+
+import socket
+
+import pytest
+
+from charrnn.ui.guard import CONTENT, HEADERS
+from tests.attack.attacked import JSON, Attacked, Visitor
+
+FILES = [
+    "/etc/passwd",
+    "app.py",
+    "../app.py",
+    "%2e%2e/app.py",
+    "file:///etc/passwd",
+    "http://127.0.0.1:1/",
+    "C:\\x",
+    "a%00",
+]
+CLOSED = {
+    "GET": [
+        *(f"gradio_api/{way}{file}" for way in ("file=", "file/", "proxy=") for file in FILES),
+        "monitoring", "monitoring/summary", "monitoring/x", "gradio_api/runs", "gradio_api/run-history/records",
+        "gradio_api/vibe-code", "gradio_api/dev/reload", "gradio_api/profiling/traces", "gradio_api/token",
+        "gradio_api/user", "gradio_api/login_check", "gradio_api/deep_link?session_hash=a",
+        "gradio_api/upload_progress",
+        "gradio_api/stream/a/b/c/playlist.m3u8", "gradio_api/stream/a/b/c/playlist-file",
+        "gradio_api/custom_component/a/client/component/x.js", "gradio_api/mcp/schema", "docs", "redoc", "openapi.json",
+        "login", "logout", "?page=nothing", "config?page=nothing", "?deep_link=x", ".env", "gradio_api/heartbeat/a%00",
+        "gradio_api/heartbeat/" + "a" * 65, "gradio_api/call/write/%3Cb%3E", "gradio_api/call/write/" + "a" * 65,
+        "gradio_api/queue/data?session_hash=%ed%a0%80",
+        "gradio_api/queue/data?session_hash=" + "a" * 65, "charrnn/%00", "charrnn/..%2fapi.py",
+    ],
+    "HEAD": ["gradio_api/file=/etc/passwd", "gradio_api/proxy=http://127.0.0.1:1/"],
+    "POST": [
+        "", "login", "gradio_api/upload", "gradio_api/component_server", "gradio_api/stream/a",
+        "gradio_api/stream/a/close",
+        "gradio_api/process_recording", "gradio_api/vibe-edit", "gradio_api/undo-vibe-edit", "gradio_api/vibe-code",
+        "gradio_api/vibe-starter-queries", "gradio_api/run-history/connect", "gradio_api/profiling/clear",
+        "gradio_api/run/write", "gradio_api/api/write", "gradio_api/api/predict", "config",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", CLOSED)
+def test_what_the_page_does_not_need_is_not_there(app: Attacked, method: str):
+    for path in CLOSED[method]:
+        answer = app.ask(method, path, **({"content": b'{"data": []}', "headers": JSON} if method == "POST" else {}))
+        assert answer.status_code == 404, (path, answer.status_code, answer.text[:200])
+        assert answer.text in ("", '{"detail": "Not Found"}', '{"detail":"Not Found"}'), path
+
+
+def test_nothing_can_be_uploaded(app: Attacked):
+    file = {"files": ("../../evil.html", b"<script>alert(1)</script>" * 1000, "text/html")}
+    for path in ("gradio_api/upload", "gradio_api/upload?upload_id=1", "upload", "gradio_api/component_server"):
+        assert app.ask("POST", path, files=file).status_code == 404
+    assert app.ask("POST", "gradio_api/call/write", files=file).status_code == 415
+    assert app.ask("POST", "gradio_api/call/write", content=b'{"data": []}').status_code == 415
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
+def test_other_methods_are_refused(app: Attacked, method: str):
+    for path in ("", "gradio_api/call/write", "gradio_api/queue/join"):
+        assert app.ask(method, path).status_code == 405
+
+
+FOREIGN = ["https://evil.example", "null", "http://localhost:9999", "file://", "chrome-extension://abc"]
+
+
+@pytest.mark.parametrize("host", ["", "lab.example"])
+def test_no_other_site_may_read_an_answer_or_call(app: Attacked, host: str):
+    """Gradio itself lets every site read where its address is no local one."""
+    at = {"Host": host} if host else {}
+    for origin in FOREIGN:
+        asking = {"Origin": origin} | at
+        wanted = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+        for method, path, more in (
+            ("OPTIONS", "gradio_api/queue/join", wanted),
+            ("GET", "config", {}),
+            ("GET", "", {}),
+            ("GET", "gradio_api/info", {}),
+            ("GET", "gradio_api/file=/etc/passwd", {}),
+            ("POST", "gradio_api/call/models", JSON),
+        ):
+            content = {"content": b'{"data": []}'} if method == "POST" else {}
+            answer = app.ask(method, path, headers=asking | more, **content)
+            assert [name for name in answer.headers if name.startswith("access-control-")] == []
+    for site in ("cross-site", "same-site"):
+        refused = app.ask("POST", "gradio_api/call/models", headers=JSON | {"Sec-Fetch-Site": site}, content=b"{}")
+        assert refused.status_code == 403 and refused.json()["detail"].startswith("another site's page may not call")
+    own = JSON | {"Sec-Fetch-Site": "same-origin", "Origin": app.address.rstrip("/")}
+    assert app.ask("POST", "gradio_api/call/models", headers=own, content=b'{"data": []}').status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["", "config", "charrnn/page.js", "gradio_api/info", "nothing", "gradio_api/queue/status"]
+)
+def test_every_answer_says_how_a_browser_may_use_it(app: Attacked, path: str):
+    headers = app.ask("GET", path).headers
+    assert {name: headers.get_list(name) for name in HEADERS} == {name: [value] for name, value in HEADERS.items()}
+    assert CONTENT["default-src"] == "'self'" and "http" not in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("name", ["Host", "X-Forwarded-Host"])
+def test_a_host_that_is_none_is_refused(app: Attacked, name: str):
+    for host in ("evil/../..", "a b", "<script>", "a@b", "a" * 300, "\x7f"):
+        assert app.ask("GET", "config", headers={name: host}).status_code == 400, host
+    told = app.ask("GET", "config", headers={"X-Forwarded-Host": "lab.example:8443, inner"}).json()
+    assert told["root"].startswith("http://lab.example")
+
+
+def test_an_address_that_is_too_long_is_refused_and_a_long_passage_is_not(app: Attacked):
+    refused = app.ask("GET", "?passage=" + "a" * 60_000)
+    assert refused.status_code == 414 and refused.json()["detail"].endswith("send a shorter text")
+    assert app.ask("GET", "?passage=" + "%C3%A9" * 5000).status_code == 200
+
+
+def test_what_is_no_http_does_not_stop_the_server(app: Attacked):
+    host, _, port = app.address.removeprefix("http://").rstrip("/").partition(":")
+    for sent in (
+        b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 50\r\n\r\n{",
+        b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"GET /?" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /?\xff\x01 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /gradio_api/x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YWJjZGVmZ2hpamtsbW5vcA==\r\n\r\n",
+    ):
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda c=connection: c.recv(65536), b"")).decode("latin-1")
+        app.search(answer)
+        assert not answer.startswith("HTTP/1.1 2") and " 101 " not in answer
+
+
+def test_an_event_that_is_none_is_refused_in_words(app: Attacked):
+    dependency, part, _ = app.events[0]
+    right = {"data": [None], "event_data": {}, "fn_index": dependency["id"], "trigger_id": part, "session_hash": "a1"}
+    for wrong, said in (
+        ({"fn_index": 9999}, "fn_index is 9999: the page has no such event"),
+        ({"fn_index": -1}, "fn_index is -1: the page has no such event"),
+        ({"fn_index": None}, "fn_index is None: the page has no such event"),
+        ({"fn_index": True}, "fn_index is True: the page has no such event"),
+        ({"fn_index": 0.0}, "fn_index is 0.0: the page has no such event"),
+        ({"fn_index": "0"}, "fn_index is '0': the page has no such event"),
+        ({"trigger_id": 10**9}, "trigger_id is 1000000000: the page has no such part"),
+        ({"trigger_id": []}, "trigger_id is []: the page has no such part"),
+        ({"data": None}, "data is None: give a list of values"),
+        ({"data": []}, "data holds 0 values: give 1"),
+        ({"data": [None] * 1000}, "data holds 1000 values: give 1"),
+        ({"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}, "looks like a file"),
+        ({"session_hash": "a" * 65}, "give 1 to 64 letters and digits"),
+        ({"session_hash": "../a"}, "session_hash is '../a': give 1 to 64 letters"),
+        ({"session_hash": ["a"]}, "session_hash is ['a']: give 1 to 64 letters"),
+    ):
+        for path in ("gradio_api/queue/join", "gradio_api/run/predict"):
+            answer = app.post(path, right | wrong)
+            assert answer.status_code in (404, 422) and said in answer.json()["detail"], (wrong, answer.text)
+    assert app.post("gradio_api/queue/join", {**right, "session_hash": None}).status_code == 400
+
+
+def test_what_ends_an_event_ends_nothing_that_is_unknown(app: Attacked):
+    for path in ("cancel", "reset"):
+        for body in (b"", b"[]", b'{"event_id": {}}', b'{"event_id": "../x"}', b'{"session_hash": "a\\u0000"}'):
+            assert app.post(f"gradio_api/{path}", body).status_code in (400, 422)
+        unknown = {"session_hash": "nobody", "fn_index": 1, "event_id": "nothing"}
+        assert app.post(f"gradio_api/{path}", unknown).json() == {"success": True}
+
+
+def test_a_session_that_never_was_has_no_messages(app: Attacked):
+    for path in ("queue/data?session_hash=nobody", "call/write/nobody", "call/v2/models/nobody"):
+        assert "404: Not Found" in app.ask("GET", f"gradio_api/{path}").text
+    assert [m["msg"] for m in Visitor(app, "nobody").stream()] == ["unexpected_error"]
