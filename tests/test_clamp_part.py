@@ -21,20 +21,12 @@ from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice
 
+pytestmark = pytest.mark.usefixtures("no_corpus")
+
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 OWN = "JULIET:\nO Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father & refuse thy name.\n\nROMEO:\n"
 MANNER = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
 FORM: dict[str, Any] = {**MANNER, "prompt": "ROMEO:\n", "seed": 7, "characters": 120, "text": OWN}
-
-
-@pytest.fixture(scope="module")
-def store() -> Store:
-    return Store(CHECKPOINTS)
-
-
-@pytest.fixture(autouse=True)
-def no_corpus(tmp_path, monkeypatch):
-    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
 
 
 def asked(store: Store, model: str, clamps: Any, **form: Any) -> list[dict[str, Any]]:

@@ -16,17 +16,9 @@ from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice
 
+pytestmark = pytest.mark.usefixtures("no_corpus")
+
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
-
-
-@pytest.fixture(scope="module")
-def store() -> Store:
-    return Store(CHECKPOINTS)
-
-
-@pytest.fixture(autouse=True)
-def no_corpus(tmp_path, monkeypatch):
-    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
 
 
 def handed_in(store: Store, model: str, exercise: str = "", **form: Any) -> dict[str, Any]:

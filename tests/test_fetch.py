@@ -19,13 +19,6 @@ BUSY = {"Retry-After": "0"}
 
 
 @pytest.fixture
-def server(tmp_path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    yield server
-    server.kill()
-
-
-@pytest.fixture
 def folder(tmp_path) -> Path:
     return write_checkpoint(tmp_path / "tiny", seed=1, steps=[0])
 

@@ -1,6 +1,5 @@
 """`hub` against a real server in a process of its own: what is pushed comes back, what fails is told in a line."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,14 +8,7 @@ import yaml
 from charrnn import checkpoint, hub
 from charrnn.checkpoint import describe, keep_analyses
 from charrnn.findings import Findings
-from tests.hub_client import RNN, ROOT, Server, write_checkpoint
-
-
-@pytest.fixture
-def server(tmp_path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    yield server
-    server.kill()
+from tests.hub_client import RNN, ROOT, write_checkpoint
 
 
 @pytest.fixture

@@ -19,11 +19,6 @@ ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = (ROOT / "charrnn/ui/control_view/control_view.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def store() -> Store:
-    return Store(ROOT / "checkpoints")
-
-
 def opened(store: Store, **sent: str) -> tuple[Session, dict]:
     """The session that such a link opens, and the message the page gets."""
     session = Session()

@@ -6,7 +6,6 @@ import re
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,6 @@ NOTEBOOK: Any = nbformat.read(PATH, as_version=4)  # pyright: ignore[reportPriva
 CODE = {cell.id: cell.source for cell in NOTEBOOK.cells if cell.cell_type == "code"}
 TINY = "--hidden-dim 16 --batch 4 --seq-len 24 --threads 1"
 PROCEED = "\nassert globals().get('_exit_code', 0) == 0"  # a command that fails does not end its cell
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    yield server
-    server.kill()
 
 
 def test_it_is_kept_without_outputs():

@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,13 +26,6 @@ from tests.hub_client import Server, commit_files, write_checkpoint
 ROOT = Path(__file__).resolve().parents[1]
 ANY = "a" * 64
 BUSY = {"repos_create": 503, "make_commit": 429, "make_tag": 500}
-
-
-@pytest.fixture
-def server(tmp_path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    yield server
-    server.kill()
 
 
 @pytest.fixture

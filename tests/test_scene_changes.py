@@ -19,19 +19,11 @@ from charrnn.ui.gradients_tab import text_for
 from charrnn.ui.scenes import SCENES
 from charrnn.ui.store import Store
 
+pytestmark = pytest.mark.usefixtures("no_corpus")
+
 ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINTS = ROOT / "checkpoints"
 BY_ID = {scene.id: scene for scene in SCENES}
-
-
-@pytest.fixture(scope="module")
-def store() -> Store:
-    return Store(CHECKPOINTS)
-
-
-@pytest.fixture(autouse=True)
-def no_corpus(tmp_path, monkeypatch):
-    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
 
 
 def numbers(words: str) -> list[float]:

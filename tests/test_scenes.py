@@ -17,18 +17,10 @@ from charrnn.ui.scene_answers import Answer, signed
 from charrnn.ui.scenes import SCENES, Scene
 from charrnn.ui.store import Store
 
+pytestmark = pytest.mark.usefixtures("no_corpus")
+
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 BY_ID = {scene.id: scene for scene in SCENES}
-
-
-@pytest.fixture(scope="module")
-def store() -> Store:
-    return Store(CHECKPOINTS)
-
-
-@pytest.fixture(autouse=True)
-def no_corpus(tmp_path, monkeypatch):
-    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
 
 
 def figures(words: str) -> list[float]:

@@ -56,11 +56,6 @@ def collect(session, store, wishes, until=None) -> list[dict]:
     return run_in_loop(run())
 
 
-@pytest.fixture
-def store():
-    return Store(ROOT / "checkpoints")
-
-
 def test_no_character_is_lost_between_messages(store):
     session = Session()
     wishes = Wishes.from_page(PAGE | {"speed": 0, "characters": 300, "checkpoint": None})

@@ -21,21 +21,16 @@ from charrnn.ui.unit_board import leaderboard
 from charrnn.ui.unit_panel import one_unit
 from charrnn.ui.units import Units, networks_for
 from charrnn.ui.wishes import Choice
-from tests.trained import TEXT, train_all
+from tests.trained import TEXT
 
 OWN = TEXT[:1500]
 CONCEPTS = {concept.name: concept for concept in BANK}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_all(tmp_path_factory.mktemp("trained"))
-
-
 @pytest.fixture
-def units(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Units:
+def units(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Units:
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
-    return Units(Store(folder))
+    return Units(Store(trained))
 
 
 def asked(name: str, step: int | None = None, **form: Any) -> Question:
@@ -52,9 +47,9 @@ def cells(answer: dict[str, Any]) -> dict[str, list[Any]]:
     return {row[0]["text"]: [cell.get("value", cell.get("text")) for cell in row[1:]] for row in rows}
 
 
-def by_hand(folder: Path, name: str, view: str, text: str) -> tuple[Targets, Any, Baseline]:
+def by_hand(trained: Path, name: str, view: str, text: str) -> tuple[Targets, Any, Baseline]:
     """Targets, scores and baseline: every network reads character by character."""
-    checkpoint = load(folder / name)
+    checkpoint = load(trained / name)
 
     def told(model: Any) -> Any:
         reading, values = (decoder := model.decoder()).prefill([]), []
@@ -70,11 +65,11 @@ def by_hand(folder: Path, name: str, view: str, text: str) -> tuple[Targets, Any
     return targets, told(checkpoint.model), Baseline.of([told(model) for model in drawn])
 
 
-def test_the_board_of_an_own_text_is_what_a_plain_loop_finds(units: Units, folder: Path):
+def test_the_board_of_an_own_text_is_what_a_plain_loop_finds(units: Units, trained: Path):
     *before, last = answers(leaderboard(units, asked("gru", view="z", text=OWN), lambda: True))
     assert [answer["words"].startswith("Reading") for answer in before] == [True] * 9 and not last["busy"]
     assert [view["name"] for view in last["views"]] == ["h", "r", "z", "n"] and last["view"] == "z"
-    targets, scores, baseline = by_hand(folder, "gru", "z", OWN)
+    targets, scores, baseline = by_hand(trained, "gru", "z", OWN)
     best, table = best_units(targets, scores, baseline), cells(last)
     assert set(table) == set(targets.names)
     for one in best:
@@ -105,7 +100,7 @@ def test_who_asked_for_something_else_is_not_read_for(units: Units):
     assert [answer["busy"] for answer in told] == [True]
 
 
-def test_a_pattern_is_one_more_row_and_its_errors_are_placed(units: Units, folder: Path):
+def test_a_pattern_is_one_more_row_and_its_errors_are_placed(units: Units, trained: Path):
     last = answers(leaderboard(units, asked("rnn", text=OWN, pattern="[A-Z]"), lambda: True))[-1]
     table = cells(last)
     assert list(table)[0] == "your pattern" and table["your pattern"][0] == "[A-Z]"
@@ -148,8 +143,8 @@ def test_boards_are_kept_and_come_back():
     assert back.baseline("h", Targets.of(TEXT[1:], [CONCEPTS["vowel"], CONCEPTS["newline"]])) is None
 
 
-def test_a_kept_board_is_shown_at_once_for_the_last_step_alone(tmp_path: Path, units: Units, folder: Path):
-    shutil.copytree(folder / "rnn", tmp_path / "rnn")
+def test_a_kept_board_is_shown_at_once_for_the_last_step_alone(tmp_path: Path, units: Units, trained: Path):
+    shutil.copytree(trained / "rnn", tmp_path / "rnn")
     info = load(tmp_path / "rnn").info
     keep_analyses(info.folder, info.sha256, {"units": as_findings([board()], "x" * 10_000)})
     mine = Units(Store(tmp_path))
@@ -183,10 +178,10 @@ def test_boards_that_cannot_be_are_refused(table: str, column: str, value: Any):
 # ------------------------------------------------------------------------------------------------ one unit
 
 
-def test_one_unit_is_shown_with_the_values_a_reader_finds(units: Units, folder: Path):
+def test_one_unit_is_shown_with_the_values_a_reader_finds(units: Units, trained: Path):
     first, last = answers(one_unit(units, asked("lstm", view="c", unit=5, text=OWN), lambda: True))
     assert first["busy"] and (last["view"], last["unit"], last["units"]) == ("c", 5, 16)
-    checkpoint = load(folder / "lstm")
+    checkpoint = load(trained / "lstm")
     values = checkpoint.model.decoder().read(checkpoint.vocab.encode(OWN)).activations["c"][:, 5]
     np.testing.assert_allclose(last["values"], values, atol=6e-4)
     assert last["text"] == OWN and len(last["values"]) == 1500
@@ -201,9 +196,9 @@ def test_one_unit_is_shown_with_the_values_a_reader_finds(units: Units, folder: 
 
 
 @pytest.mark.parametrize(("name", "gates"), [("gru", "rz"), ("lstm", "ifo")])
-def test_the_gates_are_counted_character_by_character(units: Units, folder: Path, name: str, gates: str):
+def test_the_gates_are_counted_character_by_character(units: Units, trained: Path, name: str, gates: str):
     first, last = answers(gates_panel.gates(units, asked(name, text=OWN), lambda: True))
-    checkpoint = load(folder / name)
+    checkpoint = load(trained / name)
     activations = checkpoint.model.decoder().read(checkpoint.vocab.encode(OWN)).activations
     points = [trace for trace in last["light"]["data"] if trace["mode"] == "markers"]
     assert first["busy"] and [trace["name"] for trace in points] == list(gates)
@@ -218,13 +213,13 @@ def test_what_has_no_gates_says_so(units: Units):
     assert only["words"].startswith("A vanilla cell has no gates") and only["light"] is None
 
 
-def test_one_unit_s_own_scores_are_its_column_of_all_scores(units: Units, folder: Path):
+def test_one_unit_s_own_scores_are_its_column_of_all_scores(units: Units, trained: Path):
     question = asked("gru", view="h", unit=3, text=OWN)
     without = cells(answers(one_unit(units, question, lambda: True))[-1])
     assert [row[3] for row in without.values()] == ["–"] * 5  # nobody knows yet what untrained units reach
     answers(leaderboard(units, question, lambda: True))
     told = cells(answers(one_unit(units, question, lambda: True))[-1])
-    targets, scores, baseline = by_hand(folder, "gru", "h", OWN)
+    targets, scores, baseline = by_hand(trained, "gru", "h", OWN)
     above = scores.held_out[:, 3] - baseline.percentile
     assert list(told) == [targets.names[c] for c in (-above).argsort()[:5]]
     for concept, (sign, train, held_out, percentile) in told.items():

@@ -23,21 +23,16 @@ from scripts import bench, sample, study, train
 from scripts.bench_page import running_app
 from tests.small_models import save_all
 from tests.test_figures import PROFILE
-from tests.trained import RECIPES, train_all
+from tests.trained import RECIPES
 from tests.ui.conftest import open_page
 
 PATIENCE = 120_000  # milliseconds, on a machine that may be busy
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_all(tmp_path_factory.mktemp("trained"))
-
-
 @pytest.fixture
-def store(folder: Path) -> Store:
-    return Store(folder)
+def store(trained: Path) -> Store:
+    return Store(trained)
 
 
 def always() -> bool:
@@ -153,8 +148,8 @@ def test_a_column_whose_cells_have_values_is_one_of_numbers():
 # ------------------------------------------------------------------ samples
 
 
-def written(folder: Path, name: str, step: int) -> str:
-    checkpoint = load(folder / name, step)
+def written(trained: Path, name: str, step: int) -> str:
+    checkpoint = load(trained / name, step)
     decoder = checkpoint.model.decoder()
     reading = decoder.prefill(checkpoint.vocab.encode("ROMEO:\n"))
     steps = generate(decoder, reading, 300, SamplingSettings(temperature=0.8), Dice(7))
@@ -162,12 +157,12 @@ def written(folder: Path, name: str, step: int) -> str:
 
 
 @pytest.mark.parametrize("name", ["lstm", "minigpt"])
-def test_samples_come_step_by_step_with_the_same_dice(store: Store, folder: Path, name: str):
+def test_samples_come_step_by_step_with_the_same_dice(store: Store, trained: Path, name: str):
     answers = told(compare_tab.samples(store, Question(form={"model": name}), always))
     assert [len(answer["samples"]) for answer in answers] == [1, 2, 3]
     assert "writes" in answers[0]["words"] and answers[-1]["words"] == ""
     shown = {each["step"]: each["text"] for each in answers[-1]["samples"]}
-    assert shown == {step: written(folder, name, step) for step in (0, 10, 12)}
+    assert shown == {step: written(trained, name, step) for step in (0, 10, 12)}
     losses = {point.step: point.val_loss_nats for point in store.reader(name).info.history}
     assert [each["loss"] for each in answers[-1]["samples"]] == [f"val {losses[s]:.3f} nats" for s in (0, 10, 12)]
 
@@ -247,9 +242,9 @@ def test_the_panels_show_the_record_and_say_which_machine(tmp_path: Path):
 
 
 @pytest.fixture(scope="module")
-def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     no_corpus = str(tmp_path_factory.mktemp("app"))
-    with running_app(str(folder), CHARRNN_CACHE=no_corpus, HF_HUB_OFFLINE="1") as address:
+    with running_app(str(trained), CHARRNN_CACHE=no_corpus, HF_HUB_OFFLINE="1") as address:
         yield address
 
 
@@ -328,13 +323,13 @@ def test_the_table_can_be_sorted_by_click_and_by_key(context: BrowserContext, ad
     expect(page.locator('#cr-results th[aria-sort="descending"]')).to_have_text("parameters")
 
 
-def test_samples_at_saved_steps_are_those_of_the_package(context: BrowserContext, address: str, folder: Path):
+def test_samples_at_saved_steps_are_those_of_the_package(context: BrowserContext, address: str, trained: Path):
     page = open_compare(context, address)
     page.locator("#cr-sampled").select_option("gru")
     item = page.locator("#cr-learning li")
-    expect(item.nth(2).locator("p")).to_have_text(written(folder, "gru", 12), use_inner_text=True, timeout=PATIENCE)
+    expect(item.nth(2).locator("p")).to_have_text(written(trained, "gru", 12), use_inner_text=True, timeout=PATIENCE)
     assert [p.evaluate("e => e.textContent") for p in item.locator("p").all()] == [
-        written(folder, "gru", step) for step in (0, 10, 12)
+        written(trained, "gru", step) for step in (0, 10, 12)
     ]
 
 

@@ -18,11 +18,6 @@ from tests.ui.conftest import CHECKPOINTS
 from tests.ui.versus import OWN, PATIENCE, always, open_compare, plain_bits, side, told
 
 
-@pytest.fixture(scope="module")
-def store() -> Store:
-    return Store(CHECKPOINTS)
-
-
 def delta_of(store: Store, text: str = OWN, **form: Any) -> list[dict[str, Any]]:
     return told(delta_bits.differences(store, Question(form={"text": text, **form}), always, Lock()))
 

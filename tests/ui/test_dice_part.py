@@ -10,13 +10,7 @@ from charrnn.sampling import Dice, SamplingSettings
 from charrnn.ui import same_dice
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
-from tests.ui.conftest import CHECKPOINTS
 from tests.ui.versus import PATIENCE, SETTINGS, always, open_compare, probabilities, side, told, written
-
-
-@pytest.fixture(scope="module")
-def store() -> Store:
-    return Store(CHECKPOINTS)
 
 
 def dice_of(store: Store, **form: Any) -> list[dict[str, Any]]:

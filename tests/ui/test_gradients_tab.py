@@ -20,9 +20,11 @@ from charrnn.ui.questions import Newest, Question
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice
 from scripts.bench_page import running_app
-from tests.trained import RECIPES, TEXT, train_all
+from tests.trained import RECIPES, TEXT
 from tests.ui.conftest import open_page
 from tests.ui.test_serving import serving
+
+pytestmark = pytest.mark.usefixtures("no_corpus")
 
 OWN = "What light is this, that breaks? " * 12
 SERVED_HERE = pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")  # Gradio's own, in the process of the tests
@@ -30,27 +32,17 @@ PATIENCE = 120_000  # milliseconds: several models are measured, on a machine th
 FIVE = ["rnn", "rnn-layernorm", "gru", "lstm", "minigpt"]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_all(tmp_path_factory.mktemp("trained"))
-
-
-@pytest.fixture(autouse=True)
-def no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
-
-
 @pytest.fixture
-def store(folder: Path) -> Store:
-    return Store(folder)
+def store(trained: Path) -> Store:
+    return Store(trained)
 
 
 def answers(store: Store, question: Question, wanted: Any = lambda: True) -> list[dict[str, Any]]:
     return [json.loads(told) for told in curves(store, question, wanted, threading.Lock())]
 
 
-def expected(folder: Path, name: str, text: str, step: int | None = None) -> GradientFlow:
-    checkpoint = load(folder / name, step)
+def expected(trained: Path, name: str, text: str, step: int | None = None) -> GradientFlow:
+    checkpoint = load(trained / name, step)
     return gradient_flow(checkpoint.model, checkpoint.vocab.encode(text), 128, 128 if name == "minigpt" else 512)
 
 
@@ -175,9 +167,9 @@ def test_a_question_that_is_none_is_refused(sent: Any):
 
 
 @pytest.fixture(scope="module")
-def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     no_corpus = str(tmp_path_factory.mktemp("app"))
-    with running_app(str(folder), CHARRNN_CACHE=no_corpus, HF_HUB_OFFLINE="1") as address:
+    with running_app(str(trained), CHARRNN_CACHE=no_corpus, HF_HUB_OFFLINE="1") as address:
         yield address
 
 
@@ -216,20 +208,20 @@ def assert_is(drawn: list[float | None], median: np.ndarray) -> None:
         assert shown == (pytest.approx(value) if value >= figures.FLOOR else None)
 
 
-def test_five_curves_in_one_plot(context: BrowserContext, address: str, folder: Path):
+def test_five_curves_in_one_plot(context: BrowserContext, address: str, trained: Path):
     page = open_gradients(context, address)
     tick(page, "RNN + layer norm")
     drawn = lines(page)
     titles = dict(zip(FIVE, ("Vanilla RNN", "RNN + layer norm", "GRU", "LSTM", "MiniGPT"), strict=True))
     passage = TEXT[:2000]
     for name, title in titles.items():
-        assert_is(drawn[title], expected(folder, name, passage).median)
-    assert_is(drawn["untrained"], expected(folder, "rnn", passage, 0).median)
+        assert_is(drawn[title], expected(trained, name, passage).median)
+    assert_is(drawn["untrained"], expected(trained, "rnn", passage, 0).median)
     labels = page.locator("#cr-flow .cr-plot .annotation-text").all_text_contents()
     assert all(any(label.startswith(title) for label in labels) for title in titles.values())
     rows = page.locator("#cr-flow .cr-figure table tbody tr")
     expect(rows).to_have_count(5)
-    half = expected(folder, "gru", passage).half_life_chars
+    half = expected(trained, "gru", passage).half_life_chars
     expect(rows.filter(has_text="GRU").locator("td").first).to_have_text(f"{half:.1f}" if half else "never")
     expect(page.locator("#cr-flow .cr-plot")).to_have_attribute(
         "aria-label", page.locator("#cr-flow .cr-plot-words").inner_text()
@@ -268,22 +260,22 @@ def test_the_picker_adds_its_model_and_takes_it_away_again(context: BrowserConte
     assert "RNN + layer norm" not in lines(page) and "GRU, geometric mean" in lines(page) and "untrained" in lines(page)
 
 
-def test_the_training_step_moves_the_picker_s_curve(context: BrowserContext, address: str, folder: Path):
+def test_the_training_step_moves_the_picker_s_curve(context: BrowserContext, address: str, trained: Path):
     page = open_gradients(context, address)
     page.locator("#cr-step").fill("0")
     expect(page.locator("#cr-flow .cr-figure tbody")).to_contain_text("Vanilla RNN, step 0", timeout=PATIENCE)
     settled(page)
-    assert_is(lines(page)["Vanilla RNN, step 0"], expected(folder, "rnn", TEXT[:2000], 0).median)
+    assert_is(lines(page)["Vanilla RNN, step 0"], expected(trained, "rnn", TEXT[:2000], 0).median)
     assert "untrained" not in lines(page)
 
 
-def test_ones_own_text(context: BrowserContext, address: str, folder: Path):
+def test_ones_own_text(context: BrowserContext, address: str, trained: Path):
     page = open_gradients(context, address)
     page.locator("#cr-own-text").fill(OWN)
     page.get_by_role("button", name="Measure on this text").click()
     expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("of your own text", timeout=PATIENCE)
     settled(page)
-    assert_is(lines(page)["GRU"], expected(folder, "gru", OWN).median)
+    assert_is(lines(page)["GRU"], expected(trained, "gru", OWN).median)
     page.locator("#cr-own-text").fill("night")
     for _ in range(2):  # the same answer, told again
         page.get_by_role("button", name="Measure on this text").click()
@@ -310,7 +302,7 @@ def test_the_page_says_measuring_until_the_answer_comes(context: BrowserContext,
 
 @SERVED_HERE
 def test_a_slow_measurement_does_not_replace_a_newer_one(
-    context: BrowserContext, folder: Path, monkeypatch: pytest.MonkeyPatch
+    context: BrowserContext, trained: Path, monkeypatch: pytest.MonkeyPatch
 ):
     go_on, measure = threading.Event(), gradients_tab._measure
 
@@ -320,7 +312,7 @@ def test_a_slow_measurement_does_not_replace_a_newer_one(
         return measure(reader, text)
 
     monkeypatch.setattr(gradients_tab, "_measure", slowly)
-    with serving(folder) as (_, address):
+    with serving(trained) as (_, address):
         page = open_gradients(context, address)
         page.locator("#cr-own-text").fill(OWN)
         page.get_by_role("button", name="Measure on this text").click()
@@ -334,12 +326,12 @@ def test_a_slow_measurement_does_not_replace_a_newer_one(
 
 
 @SERVED_HERE
-def test_an_answer_that_fails_is_said(context: BrowserContext, folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_answer_that_fails_is_said(context: BrowserContext, trained: Path, monkeypatch: pytest.MonkeyPatch):
     def broken(*_: Any) -> None:
         raise RuntimeError("no memory left")
 
     monkeypatch.setattr(gradients_tab, "_measure", broken)
-    with serving(folder) as (_, address):
+    with serving(trained) as (_, address):
         page = open_page(context, address)
         page.get_by_role("tab", name="Gradients").click()
         expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("could not answer", timeout=PATIENCE)
@@ -384,11 +376,11 @@ def test_on_a_telephone_nothing_scrolls_sideways(browser: Browser, address: str)
 
 
 @SERVED_HERE
-def test_a_folder_that_changes_is_offered_anew(context: BrowserContext, folder: Path, tmp_path: Path):
-    shutil.copytree(folder / "rnn", tmp_path / "rnn")
+def test_a_folder_that_changes_is_offered_anew(context: BrowserContext, trained: Path, tmp_path: Path):
+    shutil.copytree(trained / "rnn", tmp_path / "rnn")
     with serving(tmp_path) as (_, address):
         page = open_gradients(context, address)
         expect(page.locator("#cr-flow .cr-chips label")).to_have_count(1)
-        shutil.copytree(folder / "gru", tmp_path / "gru")
+        shutil.copytree(trained / "gru", tmp_path / "gru")
         page.get_by_role("button", name="Measure on this text").click()
         expect(page.locator("#cr-flow .cr-chips label")).to_have_count(2, timeout=PATIENCE)

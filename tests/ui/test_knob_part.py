@@ -18,26 +18,18 @@ from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice
 from scripts.bench_page import running_app
-from tests.trained import TEXT, train_all
+from tests.trained import TEXT
 from tests.ui.conftest import open_page
+
+pytestmark = pytest.mark.usefixtures("no_corpus")
 
 OWN = TEXT[200:800]
 PATIENCE = 120_000
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_all(tmp_path_factory.mktemp("trained"))
-
-
-@pytest.fixture(autouse=True)
-def no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
-
-
 @pytest.fixture
-def store(folder: Path) -> Store:
-    return Store(folder)
+def store(trained: Path) -> Store:
+    return Store(trained)
 
 
 def turned(store: Store, name: str, wanted: Callable[[], bool] = lambda: True, **form: Any) -> list[dict[str, Any]]:
@@ -59,9 +51,9 @@ def values(packed: Any) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in packed])
 
 
-def written(folder: Path, name: str, g: float, prompt: str, settings: SamplingSettings, seed: int) -> str:
+def written(trained: Path, name: str, g: float, prompt: str, settings: SamplingSettings, seed: int) -> str:
     """The same model by its own file, turned by hand."""
-    checkpoint = load(folder / name)
+    checkpoint = load(trained / name)
     checkpoint.model.state_dict()["cell.W_hh.weight"].mul_(g)
     decoder = checkpoint.model.decoder()
     beginning = decoder.prefill(checkpoint.vocab.encode(prompt))
@@ -69,9 +61,9 @@ def written(folder: Path, name: str, g: float, prompt: str, settings: SamplingSe
 
 
 @pytest.mark.parametrize(("name", "gate", "rows"), [("rnn", "h", slice(0, 16)), ("gru", "z", slice(16, 32))])
-def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(store, folder, name, gate, rows):
+def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(store, trained, name, gate, rows):
     told = turned(store, name, knob=0.7, gate=gate, temperature=0.5, seed=3, prompt="JULIET:\n")[-1]
-    checkpoint = load(folder / name)
+    checkpoint = load(trained / name)
     model, ids = checkpoint.model, checkpoint.vocab.encode(OWN)
     for title, g in (("× 1", 1.0), ("× 0.70", 0.7)):
         flow, norms = gradient_flow(scaled(model, g), ids), product_norms(scaled(model, g), ids, positions=32)
@@ -91,7 +83,7 @@ def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(s
         of = "W_hh" if name == "rnn" else "gate z"
         assert cells[f"{of}: spectral radius ρ"][column]["text"] == f"{abs(np.linalg.eigvals(W)).max():.2f}"
         assert cells[f"{of}: largest singular value"][column]["text"] == f"{np.linalg.svd(W)[1][0]:.2f}"
-    pair = [written(folder, name, g, "JULIET:\n", SamplingSettings(0.5), 3) for g in (1.0, 0.7)]
+    pair = [written(trained, name, g, "JULIET:\n", SamplingSettings(0.5), 3) for g in (1.0, 0.7)]
     assert told["texts"] == pair and told["prompt"] == "JULIET:\n"
     assert told["parting"] is not None
     at = told["parting"]["at"]
@@ -146,14 +138,14 @@ def test_a_text_too_short_for_an_error_has_no_exponent(store):
 # ------------------------------------------------------------------ over training
 
 
-def test_every_saved_step_has_its_curve(store, folder):
+def test_every_saved_step_has_its_curve(store, trained):
     question = Question(choice=Choice("gru", None), form={"text": OWN})
     told = [json.loads(each) for each in over_training.saved_steps(store, question, lambda: True, threading.Lock())]
     steps = store.reader("gru").info.saved_steps
     assert len(told) == len(steps) + 1 and len(steps) > 2 and not told[-1]["busy"]
     lines = {trace.get("name"): trace for trace in told[-1]["light"]["data"]}
     for step in steps:
-        checkpoint = load(folder / "gru", step)
+        checkpoint = load(trained / "gru", step)
         flow = gradient_flow(checkpoint.model, checkpoint.vocab.encode(OWN))
         line = values(lines[f"step {step}"]["y"])
         assert np.allclose(line[flow.median >= 1e-12], flow.median[flow.median >= 1e-12], rtol=1e-9)
@@ -178,9 +170,9 @@ def test_the_study_s_norms_are_drawn_and_without_a_study_it_is_said(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(browser: Browser, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """One page for all of them, opened by a link at 0.7."""
-    with running_app(str(folder), CHARRNN_CACHE=str(tmp_path_factory.mktemp("app")), HF_HUB_OFFLINE="1") as address:
+    with running_app(str(trained), CHARRNN_CACHE=str(tmp_path_factory.mktemp("app")), HF_HUB_OFFLINE="1") as address:
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         yield open_page(context, address + "?tab=gradients&model=gru&knob=0.7&seed=5")
         context.close()
@@ -197,14 +189,14 @@ def names(page: Page, figure: str) -> list[str]:
     return page.evaluate(f"document.querySelector('[data-figure={figure}]').data.map((trace) => trace.name ?? '')")
 
 
-def test_the_knob_is_turned_by_link_and_by_key_and_everything_follows(page: Page, folder: Path):
+def test_the_knob_is_turned_by_link_and_by_key_and_everything_follows(page: Page, trained: Path):
     part, slider = page.locator("#cr-knob"), page.locator("#cr-knob-g")
     at_rest(page, "× 0.70")
     expect(slider).to_have_value("0.7")
     expect(slider).to_have_attribute("aria-valuetext", "0.70")
     assert {"× 1", "× 0.70"} <= set(names(page, "curve")) & set(names(page, "product")) & set(names(page, "cloud"))
     texts = part.locator(".cr-written")
-    expected = written(folder, "gru", 0.7, "ROMEO:\n", SamplingSettings(0.8), 5)
+    expected = written(trained, "gru", 0.7, "ROMEO:\n", SamplingSettings(0.8), 5)
     assert texts.nth(1).evaluate("e => e.textContent") == "ROMEO:\n" + expected
     radius = "document.querySelector('[data-figure=cloud]')._fullData[1]"
     before = page.evaluate(f"Math.max(...[...{radius}.x].map((x, i) => Math.hypot(x, {radius}.y[i])))")
@@ -217,7 +209,7 @@ def test_the_knob_is_turned_by_link_and_by_key_and_everything_follows(page: Page
     part.get_by_text("gate r", exact=True).click()
     page.wait_for_timeout(100)
     at_rest(page, "× 0.75")
-    W = 0.75 * load(folder / "gru").model.state_dict()["cell.W_hh.weight"].double().numpy()[:16]
+    W = 0.75 * load(trained / "gru").model.state_dict()["cell.W_hh.weight"].double().numpy()[:16]
     reach = page.evaluate(f"Math.max(...[...{radius}.x].map((x, i) => Math.hypot(x, {radius}.y[i])))")
     assert reach == pytest.approx(abs(np.linalg.eigvals(W)).max(), rel=1e-5)
     part.get_by_role("button", name="As trained").click()
@@ -226,7 +218,7 @@ def test_the_knob_is_turned_by_link_and_by_key_and_everything_follows(page: Page
     expect(slider).to_be_focused()
 
 
-def test_another_model_text_or_setting_is_followed_and_minigpt_is_refused(page: Page, folder: Path):
+def test_another_model_text_or_setting_is_followed_and_minigpt_is_refused(page: Page, trained: Path):
     page.evaluate("charrnn.knob = 1.6; charrnn.emit('knob')")
     at_rest(page, "GRU, W_hh × 1.60")
     page.locator("#cr-model").select_option("rnn")
@@ -237,7 +229,7 @@ def test_another_model_text_or_setting_is_followed_and_minigpt_is_refused(page: 
     page.get_by_role("button", name="Measure on this text").click()
     at_rest(page, "positions of your own text")
     page.locator("#cr-temperature").fill("0.3")
-    expected = written(folder, "rnn", 1.6, "ROMEO:\n", SamplingSettings(0.3), 5)
+    expected = written(trained, "rnn", 1.6, "ROMEO:\n", SamplingSettings(0.3), 5)
     page.wait_for_function(
         "text => [...document.querySelectorAll('#cr-knob .cr-written')].at(-1)?.textContent === text",
         arg="ROMEO:\n" + expected,

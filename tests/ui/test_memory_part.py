@@ -19,30 +19,22 @@ from charrnn.ui.memory_part import KEPT, LONGEST, PREDICTIONS, REPLACED, memorie
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice
-from tests.trained import TEXT, train_all
+from tests.trained import TEXT
 from tests.ui.conftest import CHECKPOINTS, open_page
+
+pytestmark = pytest.mark.usefixtures("no_corpus")
 
 OWN = "What light is this, that breaks? It is the east, and Juliet is the sun. " * 6
 PATIENCE = 120_000
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_all(tmp_path_factory.mktemp("trained"))
-
-
-@pytest.fixture(autouse=True)
-def no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
 
 
 def answers(store: Store, question: Question, wanted: Any = lambda: True) -> list[dict[str, Any]]:
     return [json.loads(told) for told in memories(store, question, wanted, threading.Lock())]
 
 
-def expected(folder: Path, text: str, step: int | None = None) -> MemoryUsed:
+def expected(trained: Path, text: str, step: int | None = None) -> MemoryUsed:
     """What the part measures live, of a recurrent network."""
-    loaded, rng = load(folder, step), torch.Generator().manual_seed(0)
+    loaded, rng = load(trained, step), torch.Generator().manual_seed(0)
     ids = loaded.vocab.encode(text)
     use = context_use(loaded.model, ids, rng, LONGEST, PREDICTIONS)
     return MemoryUsed(use, corruption(loaded.model, ids, rng, positions=REPLACED))
@@ -52,8 +44,8 @@ def drawn(told: dict[str, Any], name: str) -> list[list[float | None]]:
     return [trace["y"] for trace in told["light"]["data"] if trace.get("name") == name]
 
 
-def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(folder: Path):
-    store = Store(folder)
+def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(trained: Path):
+    store = Store(trained)
     question = Question(names=("rnn", "gru"), form={"text": OWN})
     told = answers(store, question)
     assert [one["words"].partition(" …")[0] for one in told[:2]] == ["Measuring Vanilla RNN"] * 1 + [
@@ -61,7 +53,7 @@ def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(folder: Pat
     ]
     assert "Measuring GRU …" in told[1]["words"] and told[1]["busy"] and not told[2]["busy"] and len(told) == 3
     for name, title in (("rnn", "Vanilla RNN"), ("gru", "GRU")):
-        used = expected(folder / name, OWN)
+        used = expected(trained / name, OWN)
         above, below = drawn(told[-1], title)
         for value, shown in zip(used.context.excess_nats, above, strict=True):
             assert shown == (pytest.approx(value, abs=1e-6) if value >= 1e-3 else None)
@@ -77,8 +69,8 @@ def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(folder: Pat
     assert again["light"] == told[-1]["light"]
 
 
-def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(folder: Path, tmp_path: Path, monkeypatch):
-    shutil.copytree(folder / "rnn", tmp_path / "rnn")
+def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path, tmp_path: Path, monkeypatch):
+    shutil.copytree(trained / "rnn", tmp_path / "rnn")
     info = describe(tmp_path / "rnn")
     used = expected(tmp_path / "rnn", TEXT[-2000:])
     keep_analyses(tmp_path / "rnn", info.sha256, {"memory": memory_findings(used)})
@@ -100,15 +92,15 @@ def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(folder: Path, 
     "found",
     [Findings({"predictions": 3}), Findings({}, {"context": {"loss_nats": [-1]}, "corruption": {"median": [1]}})],
 )
-def test_what_is_kept_and_cannot_be_right_is_measured_anew(folder: Path, tmp_path: Path, found: Findings):
-    shutil.copytree(folder / "rnn", tmp_path / "rnn")
+def test_what_is_kept_and_cannot_be_right_is_measured_anew(trained: Path, tmp_path: Path, found: Findings):
+    shutil.copytree(trained / "rnn", tmp_path / "rnn")
     keep_analyses(tmp_path / "rnn", describe(tmp_path / "rnn").sha256, {"memory": found})
     told = answers(Store(tmp_path), Question())
     assert len(told) == 2 and drawn(told[-1], "Vanilla RNN")
 
 
-def test_a_text_that_is_too_short_says_how_long_it_must_be_and_who_moves_on_is_not_kept_waiting(folder: Path):
-    store = Store(folder)
+def test_a_text_that_is_too_short_says_how_long_it_must_be_and_who_moves_on_is_not_kept_waiting(trained: Path):
+    store = Store(trained)
     told = answers(store, Question(names=("rnn",), form={"text": "night"}))[-1]
     assert "Vanilla RNN: the text has 5 characters: give 320 or more." in told["words"] and told["light"] is None
     wanted = iter([True, True, False])

@@ -1,10 +1,8 @@
 """The page on a repository of the Hub, played by a test server: its commit, newer networks, a Hub that is away."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from charrnn.checkpoint import load
@@ -12,13 +10,6 @@ from scripts.bench_page import running_app
 from tests.hub_client import Server
 from tests.small_models import SMALL, save_small
 from tests.ui.conftest import open_page
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    yield server
-    server.kill()
 
 
 def test_the_page_shows_the_commit_takes_newer_networks_and_goes_on_without_the_hub(
