@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -84,12 +86,13 @@ class Server:
         """The same with a body that is not one piece of JSON."""
         return json.loads(self._answer(path, body))
 
-    def content(self, repo_id: str, path: str) -> bytes:
+    def content(self, repo_id: str, path: str, **headers: str) -> bytes:
         """A file of a repository's newest commit, unless it came by Xet."""
-        return self._answer(f"/{repo_id}/resolve/main/{path}", None)
+        return self._answer(f"/{repo_id}/resolve/main/{path}", None, headers)
 
-    def _answer(self, path: str, body: bytes | None) -> bytes:
-        request = urllib.request.Request(self.address + path, body, {"Authorization": f"Bearer {TOKEN}"})
+    def _answer(self, path: str, body: bytes | None, headers: Mapping[str, str] = MappingProxyType({})) -> bytes:
+        own = {"Authorization": f"Bearer {TOKEN}", **headers}
+        request = urllib.request.Request(self.address + path, body, own)
         with urllib.request.urlopen(request) as answer:
             return answer.read()
 

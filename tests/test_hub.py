@@ -123,6 +123,16 @@ def test_a_repository_without_a_checkpoint_is_refused(server):
     assert "no model.safetensors" in outcome["error"]
 
 
+def test_the_server_answers_other_clients_too(server, folder):
+    """By hand @huggingface/hub 2.17.5 passes on it: whoAmI, createRepo, uploadFiles, listFiles, downloadFile."""
+    server.call(["push", str(folder), "me/tiny"], HF_HUB_DISABLE_XET="1")
+    assert server.ask("/api/whoami-v2")["name"] == "me"
+    assert server.ask("/api/models/me/tiny/revision/HEAD")["sha"] == server.ask("/api/models/me/tiny")["sha"]
+    whole = (folder / "model.safetensors").read_bytes()
+    assert server.content("me/tiny", "model.safetensors") == whole
+    assert server.content("me/tiny", "model.safetensors", Range="bytes=8-99") == whole[8:100]
+
+
 def test_a_local_folder_is_itself_and_has_no_commit(folder):
     assert hub.resolve(str(folder)) == folder
     assert hub.commit_of(folder) is None

@@ -1,4 +1,4 @@
-"""Publishing against a real server in a process of its own: tags, races, retries, the script, the Space, the card."""
+"""Publishing against a real server in a process of its own: tags, races, retries, the script, the card."""
 
 import io
 import os
@@ -209,51 +209,6 @@ def test_the_server_can_be_tried_by_hand(server: Server, folder):
     assert f"HF_ENDPOINT={server.address}" in exports.split() and exports.startswith("export ")
     assert publish.parser().parse_args(shlex.split(publishing)[2:]).repository == "me/lab"
     assert shlex.split(loading) == ["python", "app.py", "--checkpoints", "me/lab"]
-
-
-# ------------------------------------------------------------------------------------------------ the Space
-
-
-def test_the_page_is_published_as_text_beside_its_checkpoints(server: Server, folder):
-    missing, _, made, again = server.call(
-        ["push_space", str(ROOT), "me/lab", "me/lab"],
-        ["push", str(folder), "me/lab"],
-        ["push_space", str(ROOT), "me/lab", "me/lab"],
-        ["push_space", str(ROOT), "me/lab", "me/lab"],
-    )
-    assert missing["error"].startswith("me/lab was not found")
-    assert made["commit"] == again["commit"], "nothing changed, and yet a commit"
-    assert made["url"] == f"{server.address}/spaces/me/lab"
-    names = server.files("spaces/me/lab")
-    assert {"app.py", "README.md", "requirements.txt", "charrnn/ui/page.js", "docs/study.json"} <= names
-    assert not {name for name in names if name.endswith((".safetensors", ".png", ".pyc")) or name.startswith("tests")}
-    assert server.ask("/api/spaces/me/lab/runtime")["hardware"]["current"] == "cpu-basic"
-    assert server.ask("/api/models/spaces/me/lab/variables", {"key": "a", "value": "b"})["CHARRNN_CHECKPOINTS"] == {
-        "key": "CHARRNN_CHECKPOINTS",
-        "value": "me/lab",
-    }
-
-
-def test_a_space_for_zero_gpu_is_made_on_that_hardware_with_a_torch_that_it_takes(server: Server, folder):
-    server.call(
-        ["push", str(folder), "me/lab"],
-        ["push_space", str(ROOT), "me/zero", "me/lab", {"zero_gpu": True, "private": True}],
-    )
-    assert server.ask("/api/spaces/me/zero/runtime")["hardware"]["requested"] == "zero-a10g"
-    assert server.ask("/api/models/spaces/me/zero")["private"] is True
-    assert "torch==2.11.0" in server.content("spaces/me/zero", "requirements.txt").decode().split()
-
-
-def test_git_would_take_the_space_as_it_is():
-    release = hub.space_release(ROOT, "me/models@v3", zero_gpu=True)
-    contents = {path: part if isinstance(part, bytes) else part.read_bytes() for path, part in release.files.items()}
-    for path, content in contents.items():
-        assert content.decode("utf-8") is not None and b"\0" not in content and len(content) < 10 * 1024 * 1024, path
-    head = yaml.safe_load(contents["README.md"].decode().split("---")[1])
-    assert head["models"] == ["me/models"] and head["sdk"] == "gradio" and head["app_file"] == "app.py"
-    assert "torch==2.11.0" in contents["requirements.txt"].decode().splitlines()
-    plain = hub.space_release(ROOT, "me/models").files["requirements.txt"]
-    assert isinstance(plain, Path) and plain == ROOT / "requirements.txt"
 
 
 # ------------------------------------------------------------------------------------------------ the card

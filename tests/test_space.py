@@ -1,0 +1,87 @@
+"""The page as a Space: published against a real server in a process of its own, taken by git, served from what is in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from gradio_client import Client
+
+from charrnn import checkpoint, hub
+from charrnn.sampling import Dice, SamplingSettings, generate
+from scripts.bench_page import serving
+from tests.hub_client import ROOT, Server, write_checkpoint
+from tests.small_models import SMALL, save_all
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return write_checkpoint(tmp_path / "tiny", seed=1, steps=[0, 10])
+
+
+def test_the_page_is_published_as_text_beside_its_checkpoints(server: Server, folder):
+    missing, _, made, again = server.call(
+        ["push_space", str(ROOT), "me/lab", "me/lab"],
+        ["push", str(folder), "me/lab"],
+        ["push_space", str(ROOT), "me/lab", "me/lab"],
+        ["push_space", str(ROOT), "me/lab", "me/lab"],
+    )
+    assert missing["error"].startswith("me/lab was not found")
+    assert made["commit"] == again["commit"], "nothing changed, and yet a commit"
+    assert made["url"] == f"{server.address}/spaces/me/lab"
+    names = server.files("spaces/me/lab")
+    assert {"app.py", "README.md", "requirements.txt", "charrnn/ui/page.js", "docs/study.json"} <= names
+    assert not {name for name in names if name.endswith((".safetensors", ".png", ".pyc")) or name.startswith("tests")}
+    assert server.ask("/api/spaces/me/lab/runtime")["hardware"]["current"] == "cpu-basic"
+    assert server.ask("/api/models/spaces/me/lab/variables", {"key": "a", "value": "b"})["CHARRNN_CHECKPOINTS"] == {
+        "key": "CHARRNN_CHECKPOINTS",
+        "value": "me/lab",
+    }
+
+
+def test_a_space_for_zero_gpu_is_made_on_that_hardware_with_a_torch_that_it_takes(server: Server, folder):
+    server.call(
+        ["push", str(folder), "me/lab"],
+        ["push_space", str(ROOT), "me/zero", "me/lab", {"zero_gpu": True, "private": True}],
+    )
+    assert server.ask("/api/spaces/me/zero/runtime")["hardware"]["requested"] == "zero-a10g"
+    assert server.ask("/api/models/spaces/me/zero")["private"] is True
+    assert "torch==2.11.0" in server.content("spaces/me/zero", "requirements.txt").decode().split()
+
+
+def test_what_is_in_a_space_is_all_that_the_page_needs(tmp_path):
+    for path, part in hub.space_release(ROOT, "me/lab").files.items():
+        whole = tmp_path / "space" / path
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        whole.write_bytes(part if isinstance(part, bytes) else part.read_bytes())
+    save_all(tmp_path / "checkpoints")
+    of_a_space = {"SPACE_ID": "me/lab", "CHARRNN_CHECKPOINTS": str(tmp_path / "checkpoints"), "PYTHONPATH": ""}
+    quiet = {"CHARRNN_CACHE": str(tmp_path / "no-corpus"), "HF_HUB_OFFLINE": "1"}
+    command = [str(tmp_path / "space/app.py"), "--host", "127.0.0.1", "--port"]
+    with serving(command, **of_a_space, **quiet) as (address, _):
+        page = Client(address, verbose=False)
+        text = page.predict(prompt="ROMEO:", characters=20, checkpoint="gru", seed=7, api_name="/write")
+        assert {model["name"] for model in page.predict(api_name="/models")} == set(SMALL)
+    trained = checkpoint.load(tmp_path / "checkpoints/gru")
+    decoder = trained.model.decoder()
+    steps = generate(decoder, decoder.prefill(trained.vocab.encode("ROMEO:")), 20, SamplingSettings(0.8), Dice(7))
+    assert text == "ROMEO:" + trained.vocab.decode(step.id for step in steps)
+
+
+def test_git_would_take_the_space_as_it_is():
+    release = hub.space_release(ROOT, "me/models@v3", zero_gpu=True)
+    contents = {path: part if isinstance(part, bytes) else part.read_bytes() for path, part in release.files.items()}
+    for path, content in contents.items():
+        assert content.decode("utf-8") is not None and b"\0" not in content and len(content) < 10 * 1024 * 1024, path
+    head = yaml.safe_load(contents["README.md"].decode().split("---")[1])
+    assert head["models"] == ["me/models"] and head["sdk"] == "gradio" and head["app_file"] == "app.py"
+    assert "torch==2.11.0" in contents["requirements.txt"].decode().splitlines()
+    plain = hub.space_release(ROOT, "me/models").files["requirements.txt"]
+    assert isinstance(plain, Path) and plain == ROOT / "requirements.txt"
