@@ -1,4 +1,4 @@
-"""The page as a Space: published against a real server in a process of its own, taken by git, served from what is in it."""
+"""The page as a Space: published on a server that plays the Hub, taken by git, served from what is in it."""
 
 from collections.abc import Iterator
 from pathlib import Path
