@@ -16,7 +16,7 @@ import httpx
 
 from charrnn.checkpoint import load
 from charrnn.sampling import Dice, SamplingSettings, generate
-from scripts.bench_visitors import SETTINGS
+from scripts.visitor import SETTINGS
 from scripts.nginx import MISSING, find_nginx
 from tests.calling import ROOT, command
 
