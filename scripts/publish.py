@@ -63,7 +63,7 @@ def publish(options: argparse.Namespace) -> str:
         return f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}"
     source = options.checkpoints or options.repository
     if options.dry_run:
-        return listing(hub.space_release(REPOSITORY, source, zero_gpu=options.zero_gpu))
+        return listing(hub.space_release(REPOSITORY, options.repository, source, zero_gpu=options.zero_gpu))
     pushed = hub.push_space(
         REPOSITORY, options.repository, source, private=options.private, zero_gpu=options.zero_gpu, say=say
     )

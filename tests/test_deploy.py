@@ -28,7 +28,7 @@ def instructions(name: str) -> list[str]:
 def test_the_container_has_every_file_that_the_app_reads():
     copied = [part for line in instructions("COPY") for part in line.split()[:-1]]
     assert all((ROOT / part).exists() for part in copied)
-    space = hub.space_release(ROOT, "me/lab").files
+    space = hub.space_release(ROOT, "me/lab", "me/lab").files
     missing = [path for path in space if not any(fnmatch(path, part) or path.startswith(f"{part}/") for part in copied)]
     assert missing == [] and "checkpoints" in copied
 
@@ -75,7 +75,7 @@ def test_a_job_runs_commands_that_there_are():
     (publishing,) = [words for words in commands if "scripts/publish.py" in words]
     assert train.parse(training[training.index("scripts/train.py") + 1 :]).all
     assert publish.parser().parse_args(publishing[2:]).verb == "checkpoints"
-    assert {"scripts/train.py", "scripts/publish.py"} <= hub.space_release(ROOT, "me/lab").files.keys()
+    assert {"scripts/train.py", "scripts/publish.py"} <= hub.space_release(ROOT, "me/lab", "me/lab").files.keys()
 
 
 README = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")

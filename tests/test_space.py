@@ -57,7 +57,7 @@ def test_a_space_for_zero_gpu_is_made_on_that_hardware_with_a_torch_that_it_take
 
 
 def test_what_is_in_a_space_is_all_that_the_page_needs(tmp_path):
-    for path, part in hub.space_release(ROOT, "me/lab").files.items():
+    for path, part in hub.space_release(ROOT, "me/lab", "me/lab").files.items():
         whole = tmp_path / "space" / path
         whole.parent.mkdir(parents=True, exist_ok=True)
         whole.write_bytes(part if isinstance(part, bytes) else part.read_bytes())
@@ -76,12 +76,14 @@ def test_what_is_in_a_space_is_all_that_the_page_needs(tmp_path):
 
 
 def test_git_would_take_the_space_as_it_is():
-    release = hub.space_release(ROOT, "me/models@v3", zero_gpu=True)
+    release = hub.space_release(ROOT, "me/lab", "me/models@v3", zero_gpu=True)
     contents = {path: part if isinstance(part, bytes) else part.read_bytes() for path, part in release.files.items()}
     for path, content in contents.items():
         assert content.decode("utf-8") is not None and b"\0" not in content and len(content) < 10 * 1024 * 1024, path
     head = yaml.safe_load(contents["README.md"].decode().split("---")[1])
     assert head["models"] == ["me/models"] and head["sdk"] == "gradio" and head["app_file"] == "app.py"
+    assert '"https://huggingface.co/spaces/me/lab\\"' in contents["docs/own_text.ipynb"].decode()
+    assert b"owner/name" not in contents["docs/own_text.ipynb"]
     assert "torch==2.11.0" in contents["requirements.txt"].decode().splitlines()
-    plain = hub.space_release(ROOT, "me/models").files["requirements.txt"]
+    plain = hub.space_release(ROOT, "me/lab", "me/models").files["requirements.txt"]
     assert isinstance(plain, Path) and plain == ROOT / "requirements.txt"

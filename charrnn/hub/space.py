@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, SpaceHardware
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, SpaceHardware, constants
 
 from charrnn import __version__
 from charrnn.hub.errors import HubError, as_hub_errors, patiently
@@ -22,17 +22,19 @@ PARTS = (
     "scripts/*.py",
     "docs/*",
 )
+NOTEBOOK, SOME_SPACE = "docs/own_text.ipynb", "https://huggingface.co/spaces/owner/name"
 NOT_PARTS = {"__pycache__"}
 LARGEST_BYTES = 10 * 1024 * 1024  # what a plain git push to the Hub may hold
 GPU_TORCH = "torch==2.11.0"  # the newest that ZeroGPU lists
 ITS_OWN = {".gitattributes"}  # what the Hub puts there itself
 
 
-def space_release(root: Path, checkpoints: str, *, zero_gpu: bool = False) -> Release:
+def space_release(root: Path, repo_id: str, checkpoints: str, *, zero_gpu: bool = False) -> Release:
     """
     What of the project in `root` goes into a Space, beside the name of the repository that has its checkpoints.
 
-    Files that are no text, pictures above all, stay here. Raises HubError where something of the app is missing.
+    Files that are no text, pictures above all, stay here; the notebook fetches the project from this Space. Raises
+    HubError where something of the app is missing.
     """
     paths = sorted({path for part in PARTS for path in root.glob(part) if path.is_file()})
     files: dict[str, Path | bytes] = {}
@@ -42,6 +44,9 @@ def space_release(root: Path, checkpoints: str, *, zero_gpu: bool = False) -> Re
     if missing := {"app.py", "README.md", "requirements.txt"} - files.keys():
         raise HubError(f"{root} lacks {', '.join(sorted(missing))}: run it from a checkout of the project")
     files["README.md"] = _with_models((root / "README.md").read_text(encoding="utf-8"), checkpoints).encode()
+    if NOTEBOOK in files:
+        text = (root / NOTEBOOK).read_text(encoding="utf-8")
+        files[NOTEBOOK] = text.replace(SOME_SPACE, f"{constants.ENDPOINT}/spaces/{repo_id}").encode()
     if zero_gpu:
         lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
         lines = [GPU_TORCH if line.startswith("torch==") else line for line in lines]
@@ -64,7 +69,7 @@ def push_space(
     Its variable CHARRNN_CHECKPOINTS names the repository of its checkpoints, which must be there. zero_gpu: a new one
     is made on that hardware, the only one on which an account without a paid plan may have it. Raises HubError.
     """
-    content = space_release(root, checkpoints, zero_gpu=zero_gpu)
+    content = space_release(root, repo_id, checkpoints, zero_gpu=zero_gpu)
     api = HfApi(library_name="charrnn", library_version=__version__)
     with as_hub_errors(checkpoints):
         patiently(lambda: api.model_info(checkpoints.partition("@")[0]), say)
