@@ -96,7 +96,7 @@ def build_demo(store: Store) -> gr.Blocks:
         demo.unload(leave)
         controls.model(model, state, view, **EACH)
         controls.refresh(refresh, state, controls, **EACH)
-    demo.queue(max_size=1000, default_concurrency_limit=8)
+    demo.queue(api_open=False, max_size=1000, default_concurrency_limit=8)
     keep_no_statistics(demo)
     return demo
 

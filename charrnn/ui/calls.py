@@ -60,6 +60,7 @@ class Calls:
         if trigger is not None and (type(trigger) is not int or trigger not in self.targets):
             raise RefusedError(404, f"trigger_id is {reprlib.repr(trigger)}: the page has no such part; reload it")
         kept = {key: sent[key] for key in KEPT if key in sent}
+        _check_files([sent.get("event_data")])
         return _dumped(kept | {"data": _values(self.functions[index], sent.get("data"))} | _session(sent))
 
     def _endpoint(self, name: str) -> BlockFunction:

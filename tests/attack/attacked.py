@@ -12,6 +12,7 @@ import httpx
 
 JSON = {"Content-Type": "application/json"}
 STREAM_S = 60
+MANNER = {"temperature": 0.8, "top_k": 0, "top_p": 1, "min_p": 0, "speed": 0, "seed": 5, "characters": 40}
 
 
 @dataclass
@@ -19,14 +20,14 @@ class Attacked:
     """
     The app, what must never be heard from it, and what it has told so far.
 
-    secrets: paths of the machine; private: what other visitors wrote.
+    secrets: paths of the machine; private: what a visitor wrote, and under which name, by whose it is.
     """
 
     address: str
     pid: int
     log: Path
     secrets: Sequence[str]
-    private: list[str] = field(default_factory=list)
+    private: dict["Visitor", list[str]] = field(default_factory=dict)
     answers: int = 0
 
     def __post_init__(self) -> None:
@@ -35,6 +36,8 @@ class Attacked:
         self.events = [
             (dependency, part, name) for dependency in config["dependencies"] for part, name in dependency["targets"]
         ]
+        modules = {part["id"]: part["props"].get("props") for part in config["components"]}
+        self.modules = {part: (props or {}).get("module", "") for part, props in modules.items()}
         self.endpoints = self.client.get("gradio_api/info").json()["named_endpoints"]
 
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
@@ -48,11 +51,12 @@ class Attacked:
         content = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
         return self.ask("POST", path, content=content, headers=JSON)
 
-    def search(self, text: str, headers: httpx.Headers | None = None) -> None:
+    def search(self, text: str, headers: httpx.Headers | None = None, asker: "Visitor | None" = None) -> None:
         """Fails where a traceback, a path of the machine or what another visitor wrote is in the answer."""
         self.answers += 1
+        private = [each for visitor, all_of_them in self.private.items() if visitor != asker for each in all_of_them]
         said = text + "".join(f"\n{name}: {value}" for name, value in (headers or {}).items())
-        for secret in ("Traceback", 'File "', "site-packages", *self.secrets, *self.private):
+        for secret in ("Traceback", 'File "', "site-packages", *self.secrets, *private):
             assert secret not in said, f"{secret!r} was told"
 
     def call(self, name: str, values: Any) -> tuple[bool, Any]:
@@ -87,11 +91,26 @@ class Visitor:
     def __init__(self, app: Attacked, session: str | None = None):
         self.app = app
         self.session = session or uuid.uuid4().hex
+        self.clicks = 0
 
     def send(self, name: str, sent: Any, part: int | None = None) -> list[str]:
         """The event of this name, of this part where several have it -> all that is told until it is over."""
         dependency, place, _ = next(e for e in self.app.events if e[2] == name and part in (None, e[1]))
         return self.fire(dependency, place, sent)
+
+    def loads(self) -> list[str]:
+        """Open the page."""
+        return self.send("load", {})
+
+    def writes(self, prompt: str, **more: Any) -> str:
+        """Write a text anew -> the whole of it, as the page then shows it."""
+        self.clicks += 1
+        self.send("write", MANNER | {"prompt": prompt, "click": self.clicks} | more)
+        return self.sees()
+
+    def sees(self) -> str:
+        """The text on the page."""
+        return json.loads(self.send("resend", {})[-1])["text"]
 
     def fire(self, dependency: dict[str, Any], part: int | None, sent: Any) -> list[str]:
         """An event of the page by its way in the config -> the texts told; a failure is one that begins with "!"."""
@@ -123,7 +142,7 @@ class Visitor:
             for line in stream.iter_lines():
                 assert time.monotonic() < ends, "no end of it"
                 if line.startswith("data:"):
-                    self.app.search(line, stream.headers)
+                    self.app.search(line, stream.headers, self)
                     yield json.loads(line.removeprefix("data:"))
 
 

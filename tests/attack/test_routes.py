@@ -64,6 +64,7 @@ def test_other_methods_are_refused(app: Attacked, method: str):
         assert app.ask(method, path).status_code == 405
 
 
+FILE = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
 FOREIGN = ["https://evil.example", "null", "http://localhost:9999", "file://", "chrome-extension://abc"]
 
 
@@ -151,7 +152,10 @@ def test_an_event_that_is_none_is_refused_in_words(app: Attacked):
         ({"data": None}, "data is None: give a list of values"),
         ({"data": []}, "data holds 0 values: give 1"),
         ({"data": [None] * 1000}, "data holds 1000 values: give 1"),
-        ({"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]}, "looks like a file"),
+        ({"data": [FILE]}, "looks like a file"),
+        ({"event_data": [[FILE]]}, "looks like a file"),
+        ({"event_data": [{"path": "/etc/passwd"}]}, "looks like a file"),
+        ({"event_data": {"form": {"text": FILE}}}, "looks like a file"),
         ({"session_hash": "a" * 65}, "give 1 to 64 letters and digits"),
         ({"session_hash": "../a"}, "session_hash is '../a': give 1 to 64 letters"),
         ({"session_hash": ["a"]}, "session_hash is ['a']: give 1 to 64 letters"),

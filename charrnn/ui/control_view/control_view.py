@@ -59,7 +59,11 @@ def refreshed(store: Store, reader: Reader | None, said: str, number: int) -> st
 
 
 def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:
-    """How Python finds a checkpoint: the folder as seen from where the app was started, or the commit on the Hub."""
+    """
+    How Python finds a checkpoint: the folder as seen from where the app was started, or the commit on the Hub.
+
+    Where a folder lies that is not below is nobody else's business: then it is named as seen from beside it.
+    """
     commit = commit_of(root)
     if commit is not None and root.parent.parent.name.startswith("models--"):
         repository = root.parent.parent.name.removeprefix("models--").replace("--", "/")
@@ -67,5 +71,8 @@ def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:
         where = f"hub.resolve({repository + '@' + commit!r})" + ("" if below == "." else f" / {below!r}")
         return {"source": where, "imports": ["from charrnn import hub"]}
     folder = info.folder.resolve()
-    folder = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())
+    else:
+        folder = Path(root.resolve().name) / info.folder.relative_to(root)
     return {"source": f"Path({folder.as_posix()!r})", "imports": ["from pathlib import Path", ""]}
