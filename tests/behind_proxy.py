@@ -16,8 +16,8 @@ import httpx
 
 from charrnn.checkpoint import load
 from charrnn.sampling import Dice, SamplingSettings, generate
-from scripts.visitor import SETTINGS
 from scripts.nginx import MISSING, find_nginx
+from scripts.visitor import SETTINGS
 from tests.calling import ROOT, command
 
 COOKIE = "charrnn_process"

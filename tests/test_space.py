@@ -1,6 +1,5 @@
 """The page as a Space: published on a server that plays the Hub, taken by git, served from what is in it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,6 @@ from charrnn.sampling import Dice, SamplingSettings, generate
 from scripts.bench_page import serving
 from tests.hub_client import ROOT, Server, write_checkpoint
 from tests.small_models import SMALL, save_all
-
-
-@pytest.fixture
-def server(tmp_path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    yield server
-    server.kill()
 
 
 @pytest.fixture
