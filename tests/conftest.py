@@ -1,5 +1,6 @@
 """What every test can ask for: `browser_path`, and below it whatever more than one room's tests need."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,9 +53,23 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server.kill()
 
 
+SUITES = {
+    "the Hub's contract": ("hub", "publish", "fetch", "space", "origin", "fresh_clone"),
+    "bad files": ("refusals", "damaged_runs", "crash_safety"),
+    "under attack": ("endpoints", "routes", "events"),
+    "many processes": ("proxy", "sharing", "sweep"),
+}
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What passing tests have to tell by `record_property("told", …)`."""
+    """How many cases keep others' trust and how long they take, and what they tell by `record_property("told", …)`."""
+    for suite, files in SUITES.items():
+        of_suite = re.compile(rf".*/test_({'|'.join(files)})\.py::")
+        reports = [each for each in terminalreporter.getreports("passed") if of_suite.match(each.nodeid)]
+        if reports:
+            seconds = sum(report.duration for report in reports)
+            terminalreporter.write_line(f"{suite}: {len(reports)} cases passed in {seconds:.0f} s")
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             if name == "told":
-                terminalreporter.write_line(str(value))
+                terminalreporter.write_line(f"{report.nodeid.partition('::')[0]}: {value}")
