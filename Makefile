@@ -1,17 +1,26 @@
 # make app    the page, on the bundled checkpoint          make test    everything CI checks
-# make clean  remove the virtual environment               ARGS="--port 8000" goes to the app or to pytest
+# make audit  what is known against its dependencies       make clean   remove the virtual environment
+# ARGS="--port 8000" goes to the app or to pytest
 
 PYTHON ?= $(shell for name in python3.11 python3 python; do command -v $$name && break; done)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: app test clean
+.PHONY: app test audit clean
 
 app: .venv/app-installed
 	$(BIN)/python app.py $(ARGS)
 
 test: .venv/test-installed
 	$(BIN)/python scripts/check.py $(ARGS)
+
+# pip-audit has an environment of its own: the app depends on none of it.
+audit: .venv/test-installed .venv/audit/bin/pip-audit
+	$(BIN)/python scripts/audit.py .venv/audit/bin/pip-audit
+
+.venv/audit/bin/pip-audit: | $(BIN)/python
+	$(BIN)/python -m venv .venv/audit
+	.venv/audit/bin/python -m pip install pip-audit==2.10.1
 
 # A stamp is newer than the list it was installed from: a second run installs nothing.
 .venv/app-installed: requirements.txt | $(BIN)/python

@@ -19,6 +19,10 @@ KEPT = (
     "fn_index",
     "trigger_id",
 )  # of a call; anything else is none of a caller's
+ENDED_BY = {
+    "/gradio_api/cancel": ("session_hash", "fn_index", "event_id"),
+    "/gradio_api/reset": ("event_id",),
+}
 
 
 class RefusedError(Exception):
@@ -69,15 +73,14 @@ class Calls:
         return self.named[name]
 
 
-def ending(body: bytes) -> bytes:
+def ending(path: str, body: bytes) -> bytes:
     """What is sent to end an event -> what Gradio may read of it. Raises RefusedError."""
-    sent = loaded(body)
-    for key, value in sent.items():
-        if not (type(value) is int or (isinstance(value, str) and TOKEN.fullmatch(value))):
-            raise RefusedError(
-                422, f"{reprlib.repr(key)} is {reprlib.repr(value)}: give what joining the queue answered"
-            )
-    return _dumped(sent)
+    sent, kept = loaded(body), {}
+    for key in ENDED_BY[path]:
+        value = kept[key] = sent.get(key)
+        if not (type(value) is int if key == "fn_index" else isinstance(value, str) and TOKEN.fullmatch(value)):
+            raise RefusedError(422, f"{key} is {reprlib.repr(value)}: give what the queue answered")
+    return _dumped(kept)
 
 
 def loaded(body: bytes) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote
 
 import gradio as gr
 
-from charrnn.ui.calls import MOST_BYTES, TOKEN, Calls, RefusedError, ending
+from charrnn.ui.calls import ENDED_BY, MOST_BYTES, TOKEN, Calls, RefusedError, ending
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -119,8 +119,8 @@ class Guard:
         """What looks at the body of a call to this path. Raises RefusedError."""
         if path in ("/gradio_api/queue/join", "/gradio_api/run/predict"):
             return self.calls.event
-        if path in ("/gradio_api/cancel", "/gradio_api/reset"):
-            return ending
+        if path in ENDED_BY:
+            return lambda body: ending(path, body)
         if call := CALL.fullmatch(path):
             check = self.calls.by_name if call[1] else self.calls.by_place
             return lambda body: check(call[2], body)

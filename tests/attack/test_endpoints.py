@@ -40,7 +40,7 @@ TAKEN: dict[str, list[Any]] = {"prompt": ["", ".", "NaN", "Infinity"], "temperat
 def in_words(told: Any) -> bool:
     """Whether it is one line, and says the way out."""
     line = isinstance(told, str) and told.isprintable() and len(told) <= 1000
-    return line and bool(re.search(r"\b(give|choose|leave|call|send|at least|at most) ", told))
+    return line and bool(re.search(r"\b(give|choose|leave|call|send|reload|at least|at most) ", told))
 
 
 def values(app: Attacked, name: str, **changed: Any) -> list[Any]:

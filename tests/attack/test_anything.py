@@ -1,0 +1,63 @@
+"""Anything at all, sent to the endpoints and the events of the page: a short answer comes, and nothing else happens."""
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.attack.attacked import MANNER, Attacked, Visitor
+from tests.attack.test_endpoints import in_words, values
+
+EXAMPLES = 150  # of each property below
+FAST = settings(max_examples=EXAMPLES, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+LONGEST = 20_000  # characters of an answer: the list of a model's characters, or a text
+
+TEXT = st.text(st.characters(codec=None), max_size=12)  # lone surrogates too
+NUMBER = st.integers() | st.floats() | st.integers(-4, 4) | st.sampled_from([2**53, 10**400, -0.0])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | NUMBER | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+NEARLY = MANNER | {"prompt": "a", "passage": "ab", "run": 0, "position": 0, "character": "a", "view": "h", "click": 1}
+
+
+@FAST
+@given(st.data())
+def test_any_arguments_are_answered_or_refused_in_words(app: Attacked, data: st.DataObject):
+    name = data.draw(st.sampled_from(sorted(app.endpoints))).removeprefix("/")
+    right = values(app, name)
+    places = data.draw(st.sets(st.integers(0, max(0, len(right) - 1))) if right else st.just(set[int]()))
+    sent = [data.draw(ANYTHING) if place in places else value for place, value in enumerate(right)]
+    sent += data.draw(st.lists(ANYTHING, max_size=1)) if data.draw(st.integers(0, 9)) == 0 else []
+    ok, told = app.call(name, sent)
+    assert ok or in_words(told), (sent, told)
+    assert len(json.dumps(told)) < LONGEST
+
+
+@FAST
+@given(st.one_of(st.binary(max_size=200), ANYTHING.map(lambda any: json.dumps({"data": any}).encode())))
+def test_any_body_is_answered_or_refused_in_words(app: Attacked, body: bytes):
+    for path in ("call/write", "call/v2/write", "queue/join", "run/predict", "cancel", "nothing"):
+        answer = app.post(f"gradio_api/{path}", body)
+        assert 400 <= answer.status_code < 500 and len(answer.text) < 2000
+        assert path == "nothing" or in_words(answer.json()["detail"])
+
+
+@FAST
+@given(st.data())
+def test_any_data_of_any_event_is_answered(app: Attacked, data: st.DataObject):
+    events = [event for event in app.events if event[2] not in ("failure", "unload")]
+    dependency, part, name = data.draw(st.sampled_from(events))
+    if app.modules.get(part) == "charrnn/hood_view/timing.js":
+        return
+    nearly = st.dictionaries(st.sampled_from([*NEARLY, "edits", "names", "number", "sent", "checkpoint"]), ANYTHING)
+    sent: Any = data.draw(ANYTHING | nearly.map(lambda changed: NEARLY | changed))
+    visitor = Visitor(app)
+    visitor.loads()
+    assert not any(text.startswith("!") for text in visitor.fire(dependency, part, sent)), (name, sent)
+
+
+def test_the_examples_are_counted(app: Attacked, record_property):
+    record_property("told", f"3 × {EXAMPLES} examples of anything at all, {app.answers} answers read")
