@@ -34,6 +34,7 @@ LOOKS = {
 
 TALL = ViewportSize(width=1440, height=1500)
 MARGIN = 24  # pixels
+GROWTHS = 4
 # Not among the plays that the networks have read.
 HAMLET = """HAMLET:
 To be, or not to be, that is the question:
@@ -102,6 +103,18 @@ def save(page: Page, path: Path, clip: FloatRect | None = None) -> None:
     print(path)
 
 
+def whole(page: Page, size: ViewportSize) -> None:
+    """Make the window as high as what is in it, which may grow by that."""
+    page.add_style_tag(content="* { content-visibility: visible !important }")
+    for _ in range(GROWTHS):
+        height = page.evaluate(HEIGHT)
+        page.set_viewport_size(ViewportSize(width=size["width"], height=height))
+        rest(page)
+        if page.evaluate(HEIGHT) == height:
+            break
+    page.evaluate("window.scrollTo(0, 0)")
+
+
 def every_tab(browser: Browser, address: str, out: Path) -> None:
     """Each tab in each look, from top to bottom."""
     for look, (_, size, _) in LOOKS.items():
@@ -110,8 +123,7 @@ def every_tab(browser: Browser, address: str, out: Path) -> None:
                 page.keyboard.press("r")
             for tab in names(page):
                 open_tab(page, tab)
-                page.set_viewport_size(ViewportSize(width=size["width"], height=page.evaluate(HEIGHT)))
-                rest(page)
+                whole(page, size)
                 save(page, out / f"{tab.lower().replace(' ', '_')}_{look}.png")
                 page.set_viewport_size(size)
 

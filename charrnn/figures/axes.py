@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from charrnn.figures.labels import FAR, Area, Box, Spot
-from charrnn.figures.palette import MONO, SANS, Palette, faint
+from charrnn.figures.palette import MONO, SANS, Palette
 
 NARROW = 560  # pixels: a telephone, where names are short and ticks few
 TICKS = 11  # pixels
@@ -45,8 +45,9 @@ def frame(figure: go.Figure, palette: Palette, margin: Mapping[str, float], **mo
 
 
 def words(colour: str, palette: Palette) -> dict[str, Any]:
-    """The style of a name; the lines of the grid do not run through it, areas do."""
-    return {"bgcolor": faint(palette.paper, 0.5), "borderpad": 1, "font": {"family": MONO, "size": 12, "color": colour}}
+    """The style of a name: its letters have an edge of paper, so that lines and areas behind them do no harm."""
+    edge = ", ".join([f"0 0 2px {palette.paper}"] * 4)
+    return {"font": {"family": MONO, "size": 12, "color": colour, "shadow": edge}}
 
 
 def name_beside(

@@ -164,8 +164,10 @@ def eigenvalue_figure(clouds: Sequence[Cloud], palette: Palette) -> go.Figure:
         at |= {"yshift": LINE_HEIGHT * (len(clouds) - 1 - i), "text": f"{sign} {cloud.title}  ρ {radius:.2f}"}
         figure.add_annotation(**at, showarrow=False, **words(cloud.colour, palette))
     figure.add_shape(**circle)
-    name = {"x": 0.72, "y": -0.72, "xanchor": "left", "yanchor": "top", "text": "|λ| = 1", "showarrow": False}
-    figure.add_annotation(**name, **words(palette.ink, palette))
+    name = {"x": math.sqrt(0.5), "y": -math.sqrt(0.5), "text": "|λ| = 1", "xanchor": "right", "yanchor": "top"}
+    name |= {"ax": 0.98 * reach, "ay": -0.86 * reach, "axref": "x", "ayref": "y"}
+    arrow = {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": palette.ink}
+    figure.add_annotation(**name, **arrow, **words(palette.ink, palette))
     across = axis(palette, "real part of λ", range=[-reach, reach], showgrid=False, constrain="domain", nticks=6)
     up = axis(
         palette, "imaginary part", range=[-reach, reach], showgrid=False, scaleanchor="x", constrain="domain", nticks=6

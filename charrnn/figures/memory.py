@@ -21,6 +21,7 @@ LOW_CONTEXT, LOW_KL = 1e-3, 1e-6  # nats: what is less is not drawn
 TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 THIN, MIDDLE, THICK = 1.2, 2.0, 2.8
 TITLES = ("loss with only the last n characters, above that with all", "one character replaced: KL of the prediction")
+CONTROL = "after shuffled ones"
 SHORT_TITLES = ("loss with the last n characters", "one character replaced")
 
 
@@ -41,6 +42,15 @@ class Panel(NamedTuple):
     domain: tuple[float, float]
     area: Area
     low: float
+
+
+class Named(NamedTuple):
+    """A line that gets a name, and the lines of that."""
+
+    name: Sequence[str]
+    colour: str
+    at: np.ndarray
+    values: np.ndarray
 
 
 def memory_figure(
@@ -74,15 +84,19 @@ def memory_figure(
         _line(figure, context.n, context.excess_nats, curve.title, above, **style)
         _line(figure, probe.k, probe.median, curve.title, below, **style)
         _point(figure, curve, above, palette)
-    drawn = [(curve, curve.used.context.n, curve.used.context.excess_nats) for curve in curves]
-    _names(figure, drawn, above, width < NARROW, palette)
-    _names(
-        figure,
-        [(curve, curve.used.corruption.k, curve.used.corruption.median) for curve in curves],
-        below,
-        True,
-        palette,
-    )
+    contexts = [(curve.used.context.n, curve.used.context.excess_nats) for curve in curves]
+    reaches = [[] if width < NARROW else [f"effective {_reach(curve)}"] for curve in curves]
+    named = [
+        Named([curve.title, *reach], curve.stroke.colour, *line)
+        for curve, reach, line in zip(curves, reaches, contexts, strict=True)
+    ]
+    if picked is not None:
+        named.append(Named([CONTROL], palette.ink, picked.used.context.n, picked.used.context.shuffled_excess_nats))
+    points = [[math.log10(curve.used.context.ecl_chars), math.log10(NEGLIGIBLE_NATS)] for curve in curves]
+    _names(figure, named, above, palette, np.array(points).reshape(-1, 2))
+    probes = [(curve.used.corruption.k, curve.used.corruption.median) for curve in curves]
+    named = [Named([curve.title], curve.stroke.colour, *line) for curve, line in zip(curves, probes, strict=True)]
+    _names(figure, named, below, palette, np.empty((0, 2)))
     axes: dict[str, Any] = {}
     titles = (
         ("characters of context, n", "nats above the longest"),
@@ -102,7 +116,7 @@ def memory_words(curves: Sequence[MemoryCurve], texts: Sequence[str]) -> str:
     """The figure in a sentence or two, and on which text each model was measured."""
     told = []
     if curves:
-        context = "; ".join(f"{curve.title} {_reach(curve.used.context.ecl_chars, curve)}" for curve in curves)
+        context = "; ".join(f"{curve.title} {_reach(curve)}" for curve in curves)
         told.append(f"Effective context, in characters: {context}.")
         felt = "; ".join(f"{curve.title} {_felt(curve)}" for curve in curves)
         told.append(f"A replaced character changes the typical prediction by more than 0.01 nats for as long: {felt}.")
@@ -113,8 +127,8 @@ def memory_words(curves: Sequence[MemoryCurve], texts: Sequence[str]) -> str:
     return " ".join(told)
 
 
-def _reach(chars: int, curve: MemoryCurve) -> str:
-    longest = len(curve.used.context.n)
+def _reach(curve: MemoryCurve) -> str:
+    chars, longest = curve.used.context.ecl_chars, len(curve.used.context.n)
     return f"{chars}" if chars <= longest else f"more than {longest}"
 
 
@@ -209,30 +223,16 @@ def _level(figure: go.Figure, panel: Panel, palette: Palette) -> None:
     figure.add_annotation(text=f"{NEGLIGIBLE_NATS:g}", **place, **at, **words(palette.quiet, palette))
 
 
-def _names(
-    figure: go.Figure,
-    drawn: Sequence[tuple[MemoryCurve, np.ndarray, np.ndarray]],
-    panel: Panel,
-    short: bool,
-    palette: Palette,
-) -> None:
-    lines = [
-        [curve.title] if short else [curve.title, f"effective {_reach(curve.used.context.ecl_chars, curve)}"]
-        for curve, _, _ in drawn
-    ]
-    pixels = []
-    for _, at, values in drawn:
-        seen = values >= panel.low
-        pixels.append(panel.area.pixels(np.log10(at[seen]), np.log10(values[seen])))
-    boxes = [labels.box_of(each) for each in lines]
-    points = np.array(
-        [[math.log10(curve.used.context.ecl_chars), math.log10(NEGLIGIBLE_NATS)] for curve, _, _ in drawn]
-    )
-    taken = panel.area.pixels(*points.T) if len(points) and panel.x == "x" else np.empty((0, 2))
-    for (curve, _, _), text, spot, box in zip(
-        drawn, lines, labels.beside_curves(pixels, boxes, taken, panel.area), boxes, strict=True
-    ):
-        first, *rest = map(escaped, text)
-        whole = "<br>".join([f"<b>{first}</b>", *rest])
-        name_beside(figure, whole, spot, box, panel.area, curve.stroke.colour, palette, panel.y)
+def _names(figure: go.Figure, named: Sequence[Named], panel: Panel, palette: Palette, points: np.ndarray) -> None:
+    """Each name beside its line; on none of the points (N, 2), in decades."""
+    lines = []
+    for each in named:
+        seen = each.values >= panel.low
+        lines.append(panel.area.pixels(np.log10(each.at[seen]), np.log10(each.values[seen])))
+    boxes = [labels.box_of(each.name) for each in named]
+    spots = labels.beside_curves(lines, boxes, panel.area.pixels(*points.T), panel.area)
+    for each, spot, box in zip(named, spots, boxes, strict=True):
+        first, *rest = map(escaped, each.name)
+        title = first if first == CONTROL else f"<b>{first}</b>"
+        name_beside(figure, "<br>".join([title, *rest]), spot, box, panel.area, each.colour, palette, panel.y)
         figure.layout.annotations[-1].xref = panel.x  # pyright: ignore[reportAttributeAccessIssue]

@@ -156,12 +156,13 @@ def against_length_figure(record: Mapping[str, Any], palette: Palette, width: in
 
 
 def against_length_words(record: Mapping[str, Any]) -> str:
-    """The lines in a sentence for each network."""
-    told = []
-    for line in record["against_T"]:
-        (first, *_, last), (begin, *_, end) = line["seq_len"], line["median_ms"]
-        told.append(f"{line['name']}: {end / begin:.1f} times the time at T = {last} that it takes at T = {first}.")
-    return " ".join(told)
+    """The lines in a sentence."""
+    lines = record["against_T"]
+    if not lines:
+        return ""
+    lengths = lines[0]["seq_len"]
+    told = ", ".join(f"{line['name']} {line['median_ms'][-1] / line['median_ms'][0]:.1f}" for line in lines)
+    return f"A step with T = {lengths[-1]} takes so many times as long as one with T = {lengths[0]}: {told}."
 
 
 def _ends(lengths: Sequence[int]) -> list[float]:

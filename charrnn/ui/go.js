@@ -22,15 +22,20 @@ export function go({ tab, model, tick, unit, part }) {
   }
   if (unit) look(...unit);
   const place = () => document.querySelector(part || "header") || document.body;
-  requestAnimationFrame(() => place().scrollIntoView({ block: "start" }));
-  if (part) stay(place);
+  const arrive = () => {
+    const folded = part && place().querySelector("details:has(> summary h2)"); // the whole of the part
+    if (folded) folded.open = true;
+    place().scrollIntoView({ block: "start" });
+  };
+  requestAnimationFrame(arrive);
+  if (part) stay(arrive);
 }
 
-/** What stands above a place may still be on its way and push it down: follow it, until the visitor scrolls. */
+/** A place, or what stands above it, may still be on its way: follow it, until the visitor scrolls. */
 let leave = () => {};
-function stay(place) {
+function stay(arrive) {
   leave();
-  const grown = new ResizeObserver(() => place().scrollIntoView({ block: "start" }));
+  const grown = new ResizeObserver(arrive);
   const own = new AbortController();
   leave = () => {
     grown.disconnect();

@@ -54,7 +54,7 @@ def default_text(store: Store, reader: Reader) -> tuple[str, str]:
     best = min(same, key=lambda info: info.metrics.get("val_stream_nats", float("inf")), default=None)
     if best is None or best.sha256 == reader.info.sha256:
         return reader.passage, "a passage this model wrote itself"
-    return reader.vocab.drop_unknown(best.passage)[0], f"a passage that {Reader.title_of(best)} wrote"
+    return reader.vocab.drop_unknown(best.passage)[0], f"a passage by “{Reader.title_of(best)}”"
 
 
 def measured(store: Store, reader: Reader, own_text: str) -> tuple[GradientFlow, str]:
@@ -204,6 +204,12 @@ class Answers:
         return answer(question.number, words, self.part, busy=bool(measuring), **models, **more)
 
 
+def left_far_back(flow: GradientFlow) -> Cell:
+    """What is left of the gradient FAR_BACK characters back."""
+    left = float(flow.median[FAR_BACK])
+    return number(left, "{:.2f}" if 0.01 <= left < 1000 else "{:.1e}")
+
+
 def _table(rows: Sequence[tuple[Asked, GradientFlow]]) -> Table:
     """Half-life and horizon of every curve, and what is left far back."""
     from charrnn.figures import context_of
@@ -216,7 +222,7 @@ def _table(rows: Sequence[tuple[Asked, GradientFlow]]) -> Table:
             Cell(one.title, model=one.info.name),
             number(flow.half_life_chars, "{:.1f}", "never"),
             beyond if horizon is None else number(horizon, "{:.1f}"),
-            number(float(flow.median[FAR_BACK]), "{:.1e}"),
+            left_far_back(flow),
             number(flow.positions, "{}"),
         ]
 

@@ -26,7 +26,7 @@ from charrnn.ui.assets import view
 from charrnn.ui.delta_bits import OvertakenError
 from charrnn.ui.draft import parted
 from charrnn.ui.example import PROMPT, SEED
-from charrnn.ui.gradients_tab import FAR_BACK, LONGEST_TEXT, MAX_LAG, POSITIONS, measured, text_for
+from charrnn.ui.gradients_tab import FAR_BACK, LONGEST_TEXT, MAX_LAG, POSITIONS, left_far_back, measured, text_for
 from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Reader, Store
@@ -324,7 +324,7 @@ def _table(asked: Asked) -> Table:
     rows = [
         row("half-life, characters", of_flow(lambda flow: flow.half_life_chars, "{:.1f}", "never")),
         row("1 % left at", of_flow(lambda flow: flow.horizon_chars, "{:.1f}", f"> {MAX_LAG}")),
-        row(f"left at k = {FAR_BACK}", of_flow(lambda flow: float(flow.median[FAR_BACK]), "{:.1e}", "")),
+        row(f"left at k = {FAR_BACK}", lambda turn: Cell("…") if turn.flow is None else left_far_back(turn.flow)),
         row("first Lyapunov exponent, nats", lambda turn: Cell(_exponent(turn.exponent).split(" ")[0])),
         row("its standard error", lambda turn: Cell(_exponent(turn.exponent).split(" ")[-1])),
     ]

@@ -114,6 +114,11 @@ def test_a_text_branches_while_it_is_written_and_while_it_is_paused(page: Page, 
     expect(page.locator('[data-action="write"]')).to_contain_text("Resume")
 
 
+FIRSTS = """() => [...document.querySelectorAll(".cr-line span")]
+    .filter((span, i, all) => !i || span.getBoundingClientRect().top > all[i - 1].getBoundingClientRect().top + 40)
+    .map((span) => span.textContent)"""
+
+
 def test_the_ladder_hangs_the_likeliest_under_each_character(page: Page, checkpoint: Checkpoint):
     shown = text(page)
     assert page.locator("[data-ladder]").count() == 0
@@ -131,6 +136,8 @@ def test_the_ladder_hangs_the_likeliest_under_each_character(page: Page, checkpo
     )
     assert box == pytest.approx(page.evaluate("document.querySelectorAll('.cr-line span')[12].offsetWidth"), abs=1)
     assert under == pytest.approx(22 + 5 * 14, abs=2)
+    firsts = page.evaluate(FIRSTS)
+    assert len(firsts) > shown.count("\n") + 1 and " " not in firsts
     put_cursor(page, 40)
     at = probs[40]
     surprisal = -math.log2(float(at[checkpoint.vocab.encode(shown[40])[0]]))

@@ -358,9 +358,13 @@ def test_the_map_leads_to_every_place(context: BrowserContext, address: str):
     follow("6 · Expected", "the table")
     selected("Compare")
     page.wait_for_function("Math.abs(document.querySelector('#cr-results').getBoundingClientRect().top) < 100")
+    follow("Stretch 2", "make it forget: an exercise")
+    selected("Neurons")
+    expect(page.locator("#cr-exercises .cr-tasks li")).to_have_count(3, timeout=PATIENCE)
+    expect(page.locator("#cr-exercises details").first).to_have_attribute("open", "")
     follow("2 · VanillaRNNCell", "its hidden state")  # of a model that is not on offer here
     selected("Write")
-    expect(page.locator("#cr-model")).to_have_value("lstm")
+    expect(page.locator("#cr-model")).to_have_value("gru")
 
 
 def test_under_the_hood_shows_what_was_measured(context: BrowserContext, address: str):

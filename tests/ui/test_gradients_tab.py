@@ -53,7 +53,7 @@ def test_without_a_corpus_the_best_model_s_passage_is_read(store: Store):
     text, what = default_text(store, store.reader("rnn"))
     assert text == TEXT[:2000] and what == "a passage this model wrote itself"
     text, what = default_text(store, store.reader("lstm"))
-    assert text == TEXT[:2000] and what == "a passage that Vanilla RNN wrote"
+    assert text == TEXT[:2000] and what == "a passage by “Vanilla RNN”"
 
 
 def test_with_a_corpus_its_validation_part_is_read(store: Store, monkeypatch: pytest.MonkeyPatch):

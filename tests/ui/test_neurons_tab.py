@@ -14,6 +14,20 @@ from tests.ui.page_actions import choose, set_slider, text
 PATIENCE = 60_000  # milliseconds: networks read, on a machine that may be busy
 BOARD, UNIT, GATES = "#cr-units", "#cr-unit", "#cr-gates"
 
+# The point of a gate's panel that is farthest from all others: its unit, and where it is in the window.
+LONELIEST = """(gate) => {
+    const plot = document.querySelector("#cr-gates .cr-plot");
+    const trace = plot._fullData.find((each) => each.name === gate);
+    const [across, up] = ["x", "y"].map((axis) => plot._fullLayout[trace[axis + "axis"].replace(axis, axis + "axis")]);
+    const at = (i) => [across._offset + across.d2p(trace.x[i]), up._offset + up.d2p(trace.y[i])];
+    const places = Array.from(trace.x, (_, i) => at(i));
+    const apart = (i, j) => Math.hypot(places[i][0] - places[j][0], places[i][1] - places[j][1]);
+    const alone = (i) => Math.min(...places.map((_, j) => (i === j ? Infinity : apart(i, j))));
+    const unit = places.map((_, i) => i).sort((a, b) => alone(b) - alone(a))[0];
+    const { left, top } = plot.getBoundingClientRect();
+    return [unit, left + places[unit][0], top + places[unit][1]];
+}"""
+
 
 def kept(name: str, view: str) -> list[Best]:
     """The bundled board as the table shows it: what is found first, then by how far it is above the rest."""
@@ -77,6 +91,11 @@ def test_the_leaderboard_leads_to_a_unit_and_the_unit_to_its_places(context: Bro
     )
     assert len({colour for _, colour in colours}) == 2
     expect(page.locator(f"{GATES} .cr-plot-words")).to_contain_text("Update gate z: shut ", timeout=PATIENCE)
+    page.locator(f"{GATES} .main-svg").first.scroll_into_view_if_needed()
+    unit, x, y = page.evaluate(LONELIEST, "z")
+    page.mouse.move(x, y)
+    page.mouse.click(x, y)
+    unit_is(page, "z", unit)
 
 
 def test_a_pattern_joins_the_board_and_a_bad_one_is_shown_its_error(context: BrowserContext, app: str):

@@ -1,4 +1,4 @@
-// The text: a line is a block, a character is a target.
+// The text: a line is a block, a character is a target; a word with the space after it stays on one line.
 
 import { hang } from "./ladder.js";
 
@@ -11,7 +11,7 @@ export class TextView {
 
   clear() {
     this.spans = [];
-    this.line = null;
+    this.line = this.word = null;
     this.marked = null;
     this.box.replaceChildren();
   }
@@ -25,6 +25,7 @@ export class TextView {
         this.line.className = "cr-line";
         this.box.append(this.line);
       }
+      if (!this.word) this.line.append((this.word = document.createElement("cr-word")));
       const span = document.createElement("span");
       const character = record.characters[i];
       span.textContent = character;
@@ -38,20 +39,27 @@ export class TextView {
       if (this.laddered) hang(span, record, i);
       colour(span, i);
       this.spans.push(span);
-      this.line.append(span);
-      if (character === "\n") this.line = null;
+      this.word.append(span);
+      this.wentOn(character);
     }
     if (follow) this.box.scrollTop = this.box.scrollHeight;
   }
 
+  /** After this character another word begins, or another line. */
+  wentOn(character) {
+    if (character === " " || character === "\n") this.word = null;
+    if (character === "\n") this.line = null;
+  }
+
   /** Keep only the first so many characters. */
   cut(length) {
-    for (const span of this.spans.splice(length)) span.remove();
+    for (const span of this.spans.splice(length)) (span.previousSibling ? span : span.parentElement).remove();
     if (this.marked && this.marked.position >= length) this.marked = null;
     const last = this.spans.at(-1);
-    const line = last ? last.parentElement : null;
-    while (this.box.lastElementChild !== line) this.box.lastElementChild.remove();
-    this.line = last && last.textContent !== "\n" ? line : null;
+    this.word = last ? last.parentElement : null;
+    this.line = last ? this.word.parentElement : null;
+    while (this.box.lastElementChild !== this.line) this.box.lastElementChild.remove();
+    if (last) this.wentOn(last.textContent);
   }
 
   /** Show or hide the likeliest characters under each. */

@@ -109,9 +109,9 @@ export function mount({ element, send }) {
       if (!heat) return title + ": not measured yet";
       const order = heat.map((value, i) => [value, i]).filter(([value]) => value !== null).sort((a, b) => b[0] - a[0]);
       if (!order.length) return title + ": nothing";
-      const most = order.slice(0, 3).map(([value, i]) => `${quoted(shown.characters[target - 1 - i])} ${i + 1} back ${logits(value)}`);
+      const most = order.slice(0, 3).map(([value, i]) => `${quoted(shown.characters[target - 1 - i])} ${i + 1} back: ${logits(value)}`);
       const felt = Math.max(0, ...order.filter(([value]) => value >= FELT).map(([, i]) => i + 1));
-      return `${title}: ${most.join(", ")} logits; above 0.01 as far as ${felt} back`;
+      return `${title}, in logits: ${most.join(", ")}; more than 0.01 as far as ${felt} characters back`;
     });
     return `${quoted(shown.characters[target])}, character ${target + 1}. ${told.join(". ")}.`;
   }

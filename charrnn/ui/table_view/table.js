@@ -93,6 +93,7 @@ export function tableIn(box) {
 
   /** Where it is wider than its place, the arrow keys scroll it. */
   function reachable() {
+    box.style.setProperty("--cr-room", box.clientWidth + "px");
     const scrolls = box.scrollWidth > box.clientWidth;
     for (const [name, value] of [["tabindex", 0], ["role", "region"], ["aria-label", box.querySelector("caption")?.textContent]]) {
       scrolls ? box.setAttribute(name, value) : box.removeAttribute(name);
