@@ -83,14 +83,6 @@ def _measure(reader: Reader, text: str) -> GradientFlow:
     return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), MAX_LAG, positions)
 
 
-class NotYetError(LookupError):
-    """Nobody has worked this out so far."""
-
-
-def _not_yet(reader: Reader, text: str) -> GradientFlow:
-    raise NotYetError
-
-
 # ------------------------------------------------------------------------------------------------ what the view shows
 
 
@@ -153,21 +145,22 @@ class Answers:
 
     def knows(self, one: Asked, own_text: str) -> bool:
         """Take what was measured before; False where nobody did."""
-        return self._try(one, own_text, _not_yet)
+        return self._try(one, own_text, self.store.known)
 
     def measure(self, one: Asked, own_text: str) -> None:
         """Measure one more."""
-        self._try(one, own_text, _measure)
+        self._try(one, own_text)
 
-    def _try(self, one: Asked, own_text: str, work: Callable[[Reader, str], GradientFlow]) -> bool:
+    def _try(self, one: Asked, own_text: str, known: Callable[[tuple], GradientFlow | None] | None = None) -> bool:
         try:
             reader = self.store.reader(one.info.name, one.step)
             text, what = text_for(self.store, reader, own_text)
             dropped = dropped_notice(reader.vocab.drop_unknown(own_text[:LONGEST_TEXT])[1])
             self.notes += [dropped["text"]] if dropped else []
-            self.found[one] = self.store.worked_out(_key(reader, text), lambda: work(reader, text)), what
-        except NotYetError:
-            return False
+            flow = known(_key(reader, text)) if known else measured(self.store, reader, own_text)[0]
+            if flow is None:
+                return False
+            self.found[one] = flow, what
         except ValueError as error:
             self.notes += [] if one.ghost else [f"{one.title}: {error}."]
         return True

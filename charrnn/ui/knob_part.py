@@ -1,6 +1,5 @@
 """Gradients, the knob: the model in the picker with W_hh × g; its gradient, its steps and its text together."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
@@ -20,6 +19,7 @@ from charrnn.gradient_flow import (
     scaled,
     spectra,
 )
+from charrnn.neurons import sha256_of
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.ui import wishes
 from charrnn.ui.assets import view
@@ -70,6 +70,16 @@ class Turn:
     @property
     def model(self) -> Any:
         return scaled(self.reader.checkpoint.model, self.g)
+
+
+def turned_flow(store: Store, reader: Reader, g: float, own_text: str) -> GradientFlow:
+    """The gradient flow with W_hh × g on a text, worked out once; as trained it is the curve at the top of the tab."""
+    if g == 1:
+        return measured(store, reader, own_text)[0]
+    text = text_for(store, reader, own_text)[0]
+    key = ("turned flow", reader.info.sha256, reader.checkpoint.step, g, sha256_of(text))
+    ids = reader.vocab.encode(text)
+    return store.worked_out(key, lambda: gradient_flow(scaled(reader.checkpoint.model, g), ids, MAX_LAG, POSITIONS))
 
 
 @dataclass(frozen=True)
@@ -145,7 +155,7 @@ class Work:
     _digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self._digest = hashlib.sha256(self.asked.text.encode("utf-8")).hexdigest()
+        self._digest = sha256_of(self.asked.text)
 
     def weights_and_text(self) -> None:
         """The spectra of W_hh, and what the model writes."""
@@ -158,15 +168,10 @@ class Work:
             turn.text = turn.reader.vocab.decode([step.id for step in steps])
 
     def gradient(self) -> None:
-        """The gradient flow; as trained it is the curve at the top of the tab."""
+        """The gradient flow."""
         own = self.asked.question.text("text", LONGEST_TEXT)
         for turn in self.asked.turned:
-            if turn.g == 1:
-                turn.flow = measured(self.store, turn.reader, own)[0]
-            else:
-                turn.flow = self._once(
-                    turn, "flow", lambda turn=turn: gradient_flow(turn.model, self._ids(turn), MAX_LAG, POSITIONS)
-                )
+            turn.flow = turned_flow(self.store, turn.reader, turn.g, own)
 
     def exponents(self) -> None:
         """The first Lyapunov exponent; None where the text is too short for an error."""

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.gradient_flow import gradient_flow, scaled
+from charrnn.gradient_flow import scaled
 from charrnn.interventions import Clamp
 from charrnn.probes import LineReset, LookingBack, line_reset, looking_back
 from charrnn.sampling import Dice, generate
 from charrnn.surprisal import TraceReader, surprisals
 from charrnn.ui.draft import parted
 from charrnn.ui.exercises import CARRIED, LEFT
-from charrnn.ui.gradients_tab import FAR_BACK, MAX_LAG, POSITIONS, measured, text_for
+from charrnn.ui.gradients_tab import FAR_BACK, text_for
+from charrnn.ui.knob_part import turned_flow
 from charrnn.ui.link import Link
 from charrnn.ui.scene_answers import Answer
 from charrnn.ui.store import Reader, Store
@@ -48,11 +49,10 @@ def knob(store: Store, link: Link) -> Answer:
     """The recurrent weights × 0.7 and × 1.4: eigenvalues, gradient, bits and text of each."""
     reader = store.reader(link.wishes.choice.name, link.wishes.choice.step)
     text, ids, what = _held_out(store, reader)
-    whole = reader.vocab.encode(text_for(store, reader, "")[0])
     told, texts = [], {}
     for g in (1.0, *KNOBS):
         model = scaled(reader.checkpoint.model, g)
-        flow = measured(store, reader, "")[0] if g == 1 else gradient_flow(model, whole, MAX_LAG, POSITIONS)
+        flow = turned_flow(store, reader, g, "")
         radius = float(np.abs(np.linalg.eigvals(model.cell.W_hh.weight.detach().double().numpy())).max())
         left = f"{flow.geometric_mean[FAR_BACK]:.0e}".replace("-", "−")
         decoder = model.decoder()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from weakref import WeakValueDictionary
 
 from charrnn.checkpoint import MODEL, CheckpointError, CheckpointInfo, list_checkpoints, load
 from charrnn.hub import HubError, Origin, fetch
@@ -46,6 +47,8 @@ class Store:
         self._refreshing_lock = Lock()
         self._readers: OrderedDict[tuple[str, str, int], Reader] = OrderedDict()
         self._worked_out: OrderedDict[tuple, Any] = OrderedDict()
+        self._working: WeakValueDictionary[tuple, Lock] = WeakValueDictionary()  # one for each key that is waited for
+        self._working_lock = Lock()
 
     def _listed(self) -> tuple[list[CheckpointInfo], dict[str, CheckpointError]]:
         """What lies in the folder; read again when a file has changed, so that a new training run shows."""
@@ -139,10 +142,15 @@ class Store:
         return None
 
     def worked_out(self, key: tuple, work: Callable[[], Any]) -> Any:
-        """The result of `work`, kept under this key."""
-        result = self._worked_out.get(key)
-        if result is None:
-            result = self._worked_out[key] = work()
-            if len(self._worked_out) > MOST_WORKED_OUT:
-                self._worked_out.popitem(last=False)
+        """The result of `work`, kept under this key; who asks while another one works it out waits for that."""
+        if (result := self._worked_out.get(key)) is not None:
+            return result
+        with self._working_lock:
+            lock = self._working.setdefault(key, Lock())
+        with lock:
+            result = self._worked_out.get(key)
+            if result is None:
+                result = self._worked_out[key] = work()
+                if len(self._worked_out) > MOST_WORKED_OUT:
+                    self._worked_out.popitem(last=False)
         return result

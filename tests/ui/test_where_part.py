@@ -140,9 +140,9 @@ def test_the_text_is_coloured_for_the_shared_cursor_and_for_ones_own_text(contex
         for title, name in (("A · Vanilla RNN", "rnn"), ("B · MiniGPT", "minigpt")):
             back, decades = strongest(name, OWN, target)
             sign = {" ": "␣", "\n": "⏎"}.get(OWN[target - 1 - back], OWN[target - 1 - back])
-            told = said.split(f"{title}: ")[1]
-            assert told.startswith(f"“{sign}” {back + 1} back ")
-            assert float(told.split(" back ")[1].split()[0].rstrip(",")) == pytest.approx(10**decades, rel=0.06)
+            told = said.split(f"{title}, in logits: ")[1]
+            assert told.startswith(f"“{sign}” {back + 1} back: ")
+            assert float(told.split(" back: ")[1].split()[0].rstrip(",;")) == pytest.approx(10**decades, rel=0.06)
     styles = first.evaluate_all("all => all.map((span) => [span.className, span.style.background])")
     decades = expected(CHECKPOINTS / "rnn", OWN, len(OWN) - 1)
     for back, value in enumerate(decades):
