@@ -1,13 +1,11 @@
 """Several processes of the page behind nginx, and visitors who keep their cookies as a browser does."""
 
 import base64
-import json
 import os
 import re
 import signal
 import subprocess
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -16,8 +14,9 @@ import httpx
 
 from charrnn.checkpoint import load
 from charrnn.sampling import Dice, SamplingSettings, generate
+from scripts import visitor
 from scripts.nginx import MISSING, find_nginx
-from scripts.visitor import SETTINGS
+from scripts.visitor import SETTINGS, Door
 from tests.calling import ROOT, command
 
 COOKIE = "charrnn_process"
@@ -42,6 +41,14 @@ class Lab:
     def processes(self) -> dict[str, int]:
         """The newest process id of each number."""
         return {number: int(pid) for number, pid in re.findall(r"process (\d+): pid (\d+)", self.said)}
+
+    def lives(self, number: str) -> bool:
+        """Whether this process answers."""
+        port = re.findall(rf"process {number}: .*port (\d+)", self.said)[-1]
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def kill(self, number: str) -> None:
         os.kill(self.processes[number], signal.SIGKILL)
@@ -103,33 +110,12 @@ class Visitor:
 
     async def write(self, characters: int, speed: float) -> str:
         """Write -> the text. Raises httpx.HTTPError where the connection breaks; `text` is what had come till then."""
-        dependencies = (await self.client.get("config")).json()["dependencies"]
-        event = next(each for each in dependencies for _, name in each["targets"] if name == "write")
-        wish = SETTINGS | {"speed": speed, "characters": characters, "seed": self.seed}
-        wish |= {"checkpoint": {"name": MODEL, "step": LAST}}
-        name, value, rows = uuid.uuid4().hex, "", 1
-        self.text, self.columns = "", 0
-        asked = {"data": [None], "event_data": wish, "fn_index": event["id"], "trigger_id": event["targets"][0][0]}
-        joined = await self.client.post("gradio_api/queue/join", json=asked | {"session_hash": name})
-        joined.raise_for_status()
-        async with self.client.stream("GET", "gradio_api/queue/data", params={"session_hash": name}) as stream:
-            async for line in stream.aiter_lines():
-                told = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
-                if told.get("msg") == "process_generating":
-                    value = patched(value, told["output"]["data"][0])
-                    message = json.loads(value)
-                    rows = message["view"]["rows"] if message["kind"] == "start" else rows
-                    self.text += message.get("text", "")
-                    self.columns += len(base64.b64decode(message.get("columns", ""))) // (2 * rows)
-                elif told.get("msg") in ("process_completed", "close_stream"):
-                    break
+        door = Door(self.client, (await self.client.get("config")).json()["dependencies"])
+        choice = {"name": MODEL, "step": LAST}
+        wish = {"speed": speed, "characters": characters, "seed": self.seed, "checkpoint": choice}
+        self.text, self.columns, rows = "", 0, 1
+        async for message in visitor.Visitor(door).writing(**wish):
+            rows = message["view"]["rows"] if message["kind"] == "start" else rows
+            self.text += message.get("text", "")
+            self.columns += len(base64.b64decode(message.get("columns", ""))) // (2 * rows)  # half precision
         return self.text
-
-
-def patched(value: str, told: str | list) -> str:
-    """Gradio sends a text whole, or by what it has to be replaced with."""
-    if isinstance(told, str):
-        return told
-    for action, _, part in told:
-        value = value + part if action == "append" else part
-    return value

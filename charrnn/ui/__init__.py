@@ -23,7 +23,10 @@ from charrnn.ui.assets import read, routes
 from charrnn.ui.code_errors import raised
 from charrnn.ui.control_view.control_view import control_view, offer, refreshed
 from charrnn.ui.guard import guarded
+from charrnn.ui.kept import Kept
 from charrnn.ui.lecture_view.lecture_view import arrival, lecture_view, opened, walking
+from charrnn.ui.link import Link
+from charrnn.ui.messages import notice
 from charrnn.ui.presence import Presence, keep_no_statistics
 from charrnn.ui.session import Session
 from charrnn.ui.store import Store
@@ -39,16 +42,26 @@ def build_demo(store: Store) -> gr.Blocks:
     """The whole page on these checkpoints; nothing is loaded before a visitor comes."""
     presence = Presence()
 
-    async def arrive(session: Session, request: gr.Request) -> tuple[Any, Any, Any]:
+    async def arrive(session: Session, kept: Any, request: gr.Request) -> tuple[Any, Any, Any]:
         presence.here(str(request.session_hash), session)
         try:
             link = await asyncio.to_thread(arrival, store, dict(request.query_params))
-            await session.follow(store, link)
+            await begin(session, kept, link)
         except ValueError as error:
             return offer(store, None), session.trouble(error), gr.skip()
         except Exception as error:  # the code of this model: another one may run
             return offer(store, session.reader), session.trouble(ValueError(raised(error))), gr.skip()
         return offer(store, session.reader, link), await session.show(), opened(store, link)
+
+    async def begin(session: Session, kept: Any, link: Link) -> None:
+        """With the text that the page has kept, where it has; else with what its address asks for."""
+        if not kept:
+            return await session.follow(store, link)
+        try:
+            await session.restore(store, Kept.from_page(kept))
+        except ValueError as error:
+            await session.follow(store, link)
+            session.telling.saying = {"notice": notice(f"The text could not be brought back: {error}.", problem=True)}
 
     async def model(session: Session, event: gr.EventData) -> Any:
         try:
@@ -91,7 +104,7 @@ def build_demo(store: Store) -> gr.Blocks:
                 with gr.Tab(lab_map.HOOD, elem_id="cr-tab-hood"):
                     hood_tab.build(store)
 
-        demo.load(arrive, state, [controls, view, lecture], **QUIET)
+        demo.load(arrive, [state, view], [controls, view, lecture], js=read("kept.js"), **QUIET)
         walking(store, state, controls, view, lecture)
         demo.unload(leave)
         controls.model(model, state, view, **EACH)

@@ -2,8 +2,7 @@
 
 import { page } from "./page.js";
 
-const MEANS =
-  "The connection to the server is lost. The text stays here until it is back; then the page opens anew, with your prompt and settings.";
+const MEANS = "The connection to the server is lost. The page tries again by itself and then opens anew, with your text and settings.";
 const LOST = "Connection to the server was lost"; // Gradio asks for it every two seconds then, and reloads the page
 
 /** Call back with the words of every box, and where the connection is lost with what that means. */

@@ -14,6 +14,7 @@ export const page = {
   scene: 0, // of a lecture, from 1
   hidden: [], // the controls that the address took away
   lost: false, // whether the connection to the server is
+  session: null, // the server's name for what it knows of this page
   stats: { frames: 0, columns: 0, lost: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },
   on(name, listener) {
     (listeners[name] ||= []).push(listener);

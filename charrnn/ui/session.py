@@ -10,6 +10,7 @@ from charrnn.ui import example
 from charrnn.ui.clicks import Clicks
 from charrnn.ui.draft import Draft, parted
 from charrnn.ui.history import Version
+from charrnn.ui.kept import Kept
 from charrnn.ui.link import Link
 from charrnn.ui.messages import characters_per_message, joined, message_seconds
 from charrnn.ui.standing import Standing
@@ -63,6 +64,15 @@ class Session(Standing):
             self.state = "finished" if link.to_write else "paused"  # a passage can be written on
         self.speed, self.telling.asked = link.wishes.manner.speed, link.view
         self.telling.saying = {"notice": joined(link.notice(), self.telling.saying.get("notice"))}
+
+    async def restore(self, store: Store, kept: Kept) -> None:
+        """Begin with the text that the page has kept while its server was away. Raises ValueError."""
+        async with self.lock:
+            self.reader = await asyncio.to_thread(store.reader, kept.choice.name, kept.choice.step)
+            self.listen(kept.manner)
+            self.replace(kept.draft())
+            self.state, self.telling.asked = kept.state, kept.view
+            self.telling.saying = {"notice": joined(kept.notice(), self.telling.saying.get("notice"))}
 
     async def begin(self, store: Store, wishes: Wishes) -> None:
         """Start a new text from the prompt; the snapshot says which characters of it the model does not know."""

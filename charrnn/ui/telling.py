@@ -1,6 +1,7 @@
 """What one page is told of its text: read by the present model, or written on; and in which order."""
 
 import asyncio
+import secrets
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ class Telling:
     """The messages of one page, numbered, and what its heatmap shows. Whoever calls it holds the session's lock."""
 
     def __init__(self) -> None:
+        self.name = secrets.token_hex(4)  # of the session: a page whose messages bear another one was forgotten
         self.serial = 0  # counts the messages
         self.is_due = False  # everything is to be told anew
         self.saying: dict[str, Any] = {}  # a notice, and what else goes with it
@@ -27,7 +29,7 @@ class Telling:
     def message(self, kind: str, draft: Draft, state: str, **parts: Any) -> str:
         """The next message."""
         self.serial += 1
-        return message(kind, self.serial, draft.run, state=state, **parts)
+        return message(kind, self.serial, draft.run, session=self.name, state=state, **parts)
 
     async def read(self, reader: Reader, draft: Draft) -> Columns:
         """The whole text, read beside the event loop; the model then stands at its end."""
@@ -65,6 +67,9 @@ class Telling:
             model=reader.describe(),
             view=reader.display(self.shown).told(),
             prompt=draft.prompt_length,
+            seed=draft.dice.seed,
+            span=draft.span,
+            limit=draft.limit,
             start_logits=packed(reader.beginning.logits),
             start_draw=draft.draw_after(-1),
             instant=len(draft.text) if instant is None else instant,

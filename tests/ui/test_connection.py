@@ -9,6 +9,8 @@ import urllib.request
 
 from playwright.sync_api import BrowserContext, expect
 
+from charrnn.checkpoint import load
+from charrnn.sampling import Dice, SamplingSettings, generate
 from scripts.bench_page import ALIVE
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import set_speed, start_writing, text
@@ -26,7 +28,16 @@ def start(port: int) -> subprocess.Popen:
     raise AssertionError("the app did not answer")
 
 
-def test_the_text_stays_and_the_settings_come_back_with_the_server(context: BrowserContext):
+def written(length: int) -> str:
+    """The beginning of the text that the test has written."""
+    trained, prompt = load(CHECKPOINTS / "rnn"), "JULIET:\n"
+    decoder = trained.model.decoder()
+    reading = decoder.prefill(trained.vocab.encode(prompt))
+    steps = generate(decoder, reading, length - len(prompt), SamplingSettings(temperature=0.8), Dice(12))
+    return prompt + trained.vocab.decode([step.id for step in steps])
+
+
+def test_text_and_settings_come_back_with_the_server_and_the_dice_go_on(context: BrowserContext):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -50,10 +61,16 @@ def test_the_text_stays_and_the_settings_come_back_with_the_server(context: Brow
         page.evaluate("window.before = true")
         server = start(port)
         page.wait_for_function(f"window.before === undefined && ({ALIVE})()")
+        expect(notice).to_contain_text("text and settings as they were. Resume writes on.")
+        stands = text(page)
+        assert stands.startswith(shown) and page.evaluate("charrnn.state") == "paused"
         assert page.locator("#cr-prompt").input_value() == "JULIET:\n"
         assert page.locator("#cr-seed").input_value() == "12"
         assert page.evaluate("charrnn.settings.speed") == 30
-        assert page.evaluate("sessionStorage.length") == 0
+        assert page.evaluate("[sessionStorage.length, location.search]") == [0, ""]
+        page.locator('[data-action="step"]').click()
+        page.wait_for_function(f"charrnn.live.drawn === {len(stands) + 1}")
+        assert text(page) == written(len(stands) + 1)
     finally:
         server.kill()
         server.wait()

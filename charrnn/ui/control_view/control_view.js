@@ -2,14 +2,13 @@
 
 import { page } from "../page.js";
 import { drawer } from "./drawer.js";
+import { keeping } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
 import { opening } from "./opening.js";
 import { originLines } from "./origin.js";
 import { sharing } from "./share.js";
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as it goes
-
-const KEPT = "charrnn-settings";
 
 const WORDS = {
   temperature: (x) => (x === 0 ? "0, greedy" : x.toFixed(2)),
@@ -83,21 +82,6 @@ export function mount({ element, send }) {
       settingsChanged();
     });
     show(name);
-  }
-
-  /** The settings survive the reload that follows when the server is back. */
-  function keep() {
-    const kept = [...element.querySelectorAll("input:not(#cr-step), textarea")].map((input) => [input.id, input.value]);
-    sessionStorage.setItem(KEPT, JSON.stringify(kept));
-  }
-
-  function restore() {
-    for (const [id, value] of JSON.parse(sessionStorage.getItem(KEPT) || "[]")) {
-      const input = document.getElementById(id);
-      input.value = value;
-      input.dispatchEvent(new Event("input"));
-    }
-    sessionStorage.removeItem(KEPT);
   }
 
   function showModel() {
@@ -185,8 +169,7 @@ export function mount({ element, send }) {
     }
     Object.assign(page, { defaults: offered.defaults, tabs: offered.tabs });
     open(offered.link);
-    share.began(true, offered.link?.read);
-    restore();
+    if (!restore()) share.began(true, offered.link?.read);
   }
 
   // --- buttons and keys
@@ -253,6 +236,7 @@ export function mount({ element, send }) {
 
   const showOrigin = originLines(element, () => send("refresh", {}));
   const share = sharing(element, request);
+  const restore = keeping(element, request, share);
   page.on("branched", share.goesOn);
   page.on("strayed", share.strayed);
   const open = opening(element, SPEEDS, show);
@@ -267,7 +251,6 @@ export function mount({ element, send }) {
   // --- a lost connection
 
   page.on("lost", () => {
-    keep();
     if (page.state === "writing") setState("paused");
   });
 

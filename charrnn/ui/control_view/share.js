@@ -103,6 +103,8 @@ export function sharing(element, request) {
       if (stands && run !== undefined && !begun.get(run)) begun.set(run, recipe(read));
       pending = recipe(read);
     },
+    /** How the text that stands here came about, where the settings of now say it; else null. */
+    recipe: () => (isThis() ? { read: then()?.read } : null),
     /** A passage is read. */
     reads(passage) {
       pending = recipe(passage);
@@ -135,7 +137,7 @@ function encoded(value) {
 }
 
 /** The address that opens the page with this, naming only what differs from the defaults, or from what a scene sets. */
-function address(wanted) {
+export function address(wanted) {
   const { scene, defaults } = page;
   const { checkpoint, edits, read } = wanted;
   const { record } = page.live;

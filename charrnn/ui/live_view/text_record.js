@@ -24,6 +24,7 @@ export class TextRecord {
     this.model = start.model; // {name, title, step, views, characters, sha256}
     this.view = start.view; // {name, rows, low, high, change, bounded, orders: {similarity: [row, …], activity: […]}}
     this.prompt = start.prompt; // how many characters were given, not written
+    Object.assign(this, { seed: start.seed, span: start.span, limit: start.limit }); // by which it goes on
     this.rows = start.view.rows;
     this.vocabulary = Array.from(start.model.characters); // code points, as Python counts them
     this.size = this.vocabulary.length;

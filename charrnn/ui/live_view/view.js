@@ -148,8 +148,16 @@ export function mount({ element, send }) {
     return true;
   }
 
+  /** Who answers does not know this page: another process, or the one there was has forgotten it. */
+  function forgotten() {
+    notice.show({ kind: "problem", text: "The server no longer knows this page: it opens anew, with your text and settings." });
+    page.emit("forgotten");
+  }
+
   function receive(value) {
     const message = JSON.parse(value);
+    page.session ??= message.session;
+    if (message.session !== page.session) return forgotten();
     if (message.text !== undefined && message.serial < record?.serial) return; // it was on its way while the text changed
     showKept(message);
     if (message.notice !== undefined) notice.show(message.notice);
@@ -260,6 +268,7 @@ export function mount({ element, send }) {
 
   // What the keyboard, a measurement or a test may look at.
   page.live = {
+    get told() { return serverState; },
     get shown() { return element.offsetParent !== null; },
     get record() { return record; },
     get drawn() { return drawn; },

@@ -3,22 +3,26 @@
 import asyncio
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 from gradio_client import Client
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from charrnn.training import RECIPES
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import LONGEST_PASSAGE
 from scripts import nginx, serve
-from scripts.bench_page import resident_bytes
+from scripts.bench_page import ALIVE, resident_bytes
 from scripts.bench_visitors import visitors
-from tests.behind_proxy import Lab, Visitor, alone, lab
+from tests.behind_proxy import COOKIE, Lab, Visitor, alone, lab
 from tests.calling import ROOT
+from tests.ui.conftest import open_page
+from tests.ui.page_actions import press, set_speed, start_writing, text
 
 VISITORS, CHARACTERS, SPEED = 8, 160, 40
 CONFIGURATION = serve.TEMPLATE.read_text(encoding="utf-8")
@@ -71,16 +75,16 @@ def test_one_that_is_killed_under_load_leaves_the_others_alone_and_comes_back(tw
         async with AsyncExitStack() as house, asyncio.timeout(200):
             await visit(house)
 
-    asyncio.run(day())
+    aside(lambda: asyncio.run(day()))
 
 
 def test_who_keeps_no_cookies_is_with_one_process_too(two: Lab):
     """A script asks for an event in one request and for what comes of it in another."""
+    client = Client(two.address, verbose=False)
     for seed in range(3):
-        client = Client(two.address, verbose=False)
         given = {"prompt": "ROMEO:", "characters": 40, "temperature": 0.8, "seed": seed}
         assert client.predict(**given, api_name="/write") == alone(seed, 40)
-        client.close()
+    client.close()
 
 
 def test_what_is_too_large_is_refused_in_words(two: Lab):
@@ -96,7 +100,7 @@ def test_what_is_too_large_is_refused_in_words(two: Lab):
 def test_a_process_takes_no_more_memory_than_the_readme_says(two: Lab):
     names = [{"name": info.name, "step": info.saved_steps[-1]} for info in Store(ROOT / "checkpoints").infos()]
     pid, port = two.processes["2"], re.findall(r"process 2: .*port (\d+)", two.said)[-1]
-    visitors(f"http://127.0.0.1:{port}/", names, speed=20, seconds=3)
+    aside(lambda: visitors(f"http://127.0.0.1:{port}/", names, speed=20, seconds=3))
     (gigabytes,) = re.findall(r"up to ([\d.]+) GB of memory", " ".join((ROOT / "README.md").read_text().split()))
     assert len(names) >= len(RECIPES) and (resident_bytes(pid) or 0) < 1e9 * float(gigabytes)
 
@@ -107,14 +111,76 @@ def test_the_page_is_addressed_as_the_visitor_addressed_it(two: Lab):
     assert httpx.get(two.address, headers={"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
 
 
+def test_a_page_whose_process_dies_goes_on_elsewhere_and_the_other_page_notices_nothing(
+    two: Lab, browser: Browser, context: BrowserContext
+):
+    other_context = browser.new_context()
+    pages = [open_page(each, two.address) for each in (context, other_context)]
+    page, other = pages
+    assert {process_of(each) for each in pages} == {"1", "2"}
+    for seed, each in enumerate(pages, 50):
+        each.evaluate("window.before = true")
+        set_speed(each, 30)
+        start_writing(each, at_least=40, prompt="ROMEO:", seed=seed, characters=200)
+    two.kill(process_of(page))
+    notice = page.locator(".cr-notice")
+    expect(notice).to_contain_text("connection to the server is lost")
+    shown = text(page)
+    page.wait_for_function(f"window.before === undefined && ({ALIVE})()")
+    expect(notice).to_contain_text("The connection is back")
+    assert process_of(page) == process_of(other)
+    whole, stands = alone(50, 200), text(page)
+    assert stands.startswith(shown) and whole.startswith(stands) and 46 <= len(stands) < len(whole)
+    press(page, "write")
+    finished(page)
+    assert text(page) == whole
+
+    finished(other)
+    assert text(other) == alone(51, 200) and other.evaluate("window.before && charrnn.stats.lost") == 0
+    expect(other.locator(".cr-notice")).to_be_hidden()
+    other_context.close()
+
+    page.evaluate("window.before = true")  # nothing runs, so nothing breaks: the next click meets a stranger
+    two.kill(process_of(page))
+    press(page, "write")
+    page.wait_for_function(f"window.before === undefined && ({ALIVE})()")
+    assert text(page) == whole and page.evaluate("charrnn.state") == "finished"
+
+    page.evaluate("window.before = true")
+    while not all(map(two.lives, two.processes)):
+        page.wait_for_timeout(100)
+    for process in two.processes:
+        two.kill(process)
+    assert httpx.get(two.address).status_code == 503 and "is being started" in httpx.get(two.address).text
+    press(page, "write")
+    expect(notice).to_contain_text("connection to the server is lost")
+    page.wait_for_function(f"window.before === undefined && ({ALIVE})()", timeout=90_000)
+    assert text(page) == whole and page.evaluate("charrnn.state") == "finished"
+
+
+def aside(act: Callable[[], object]) -> None:
+    """In a thread of its own: Playwright's loop holds this one."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(act).result()
+
+
+def process_of(page: Page) -> str:
+    """The number of the process that the browser is with."""
+    return {each.get("name"): each.get("value", "") for each in page.context.cookies()}[COOKIE]
+
+
+def finished(page: Page) -> None:
+    page.wait_for_function("charrnn.state === 'finished' && charrnn.live.drawn === charrnn.live.received")
+
+
 # --------------------------------------------------------------------------------------------- the configuration
 
 
 def test_nginx_accepts_the_configuration(tmp_path: Path):
     found = nginx.find_nginx()
     assert found is not None, nginx.MISSING
-    for number, text in enumerate([CONFIGURATION, serve.configuration("127.0.0.1", 7900, range(7901, 7909))]):
-        (file := tmp_path / f"{number}.conf").write_text(text, encoding="utf-8")
+    for number, written in enumerate([CONFIGURATION, serve.configuration("127.0.0.1", 7900, range(7901, 7909))]):
+        (file := tmp_path / f"{number}.conf").write_text(written, encoding="utf-8")
         words = [str(found), "-t", "-e", "stderr", "-p", str(tmp_path), "-c", str(file)]
         checked = subprocess.run(words, capture_output=True, text=True)
         assert checked.returncode == 0 and "[warn]" not in checked.stderr, checked.stderr
