@@ -38,6 +38,7 @@ DOORS = {
     "PIL": {"hub"},
     "plotly": {"figures"},
     "gradio": {"ui"},
+    "anyio": {"ui"},  # gradio's own threads
 }
 GLOBAL_DICE = {"torch.manual_seed", "torch.seed", "torch.set_rng_state", "np.random.seed", "random.seed"}
 RUNS_CODE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve"}

@@ -117,7 +117,7 @@ def test_text_that_is_being_written_branches_where_it_is_asked_to(small: Store):
         return branch
 
     branch = run_in_loop(run())
-    assert session.state == "finished" and session.written == 100 and not small.writers
+    assert session.state == "finished" and session.written == 100 and not small.house
     assert session.text == replayed(small.reader("lstm"), session)
     assert [part["serial"] for part in branch] == sorted(part["serial"] for part in branch)
 

@@ -66,7 +66,7 @@ def test_no_character_is_lost_between_messages(store):
         assert part["from"] == len(text)
         text += part["text"]
     assert text == session.text and session.written == 300
-    assert not store.writers
+    assert not store.house
 
 
 def test_a_paused_session_goes_on_with_the_same_dice(store):
@@ -93,11 +93,11 @@ def test_a_generator_that_is_dropped_frees_its_place(store):
         await session.begin(store, wishes)
         generator = session.writing(store)
         await anext(generator)
-        assert len(store.writers) == 1
+        assert len(store.house) == 1
         await generator.aclose()  # type: ignore[attr-defined]
 
     run_in_loop(leave_at_once())
-    assert not store.writers and session.state == "paused"
+    assert not store.house and session.state == "paused"
 
 
 def test_a_run_that_a_later_click_took_back_writes_nothing(store):

@@ -1,6 +1,7 @@
 """Many visitors, played without a browser: what each gets, and what the app keeps of those who have left."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from charrnn import ui
 from charrnn.ui import presence
+from charrnn.ui.house import MOST_CALLED, MOST_CALLING, House
 from charrnn.ui.store import Store
 from scripts.visitor import Door, Visitor
 
@@ -65,7 +67,7 @@ def test_a_page_that_was_closed_is_forgotten(house, monkeypatch: pytest.MonkeyPa
                             break
                     names.append(visitor.name)
                 assert await until(lambda name=names[-1]: holder.session_data[name].is_closed)
-            assert await until(lambda: not store.writers)
+            assert await until(lambda: not store.house)
             assert await until(lambda: not {*names[:2]} & {*holder.session_data})
             assert {stays.name, *names[2:]} <= {*holder.session_data}
             assert [message["kind"] async for message in stays.writing(speed=0, characters=2)] == [
@@ -80,3 +82,46 @@ def test_a_page_that_was_closed_is_forgotten(house, monkeypatch: pytest.MonkeyPa
         assert not {*names[:2]} & {*each}
     assert not demo.server_app.iterators and not queue.event_ids_to_events
     assert len(queue.event_analytics) <= 1 and queue.cached_event_analytics_summary == {"functions": {}}
+
+
+def test_a_question_and_a_call_wait_for_their_turn_and_are_refused_where_too_many_wait(house):
+    _, store, address = house
+    question = {"number": 4, "width": 900, "checkpoint": {"name": "rnn", "step": 2000}}
+    call = {"data": ["ROMEO:", "rnn", 20, 0.8, 0, 1, 0, 7, -1]}
+
+    async def written(door: Door) -> list[str]:
+        event = (await door.client.post("gradio_api/call/write", json=call)).json()["event_id"]
+        told = await door.client.get(f"gradio_api/call/write/{event}")
+        return [line for line in told.text.splitlines() if line]
+
+    async def all_at_once() -> tuple[list[dict], list[dict], list[list[str]]]:
+        async with Door.open(address) as door, Visitor(door) as one, Visitor(door) as other:
+            first, second = [], []
+
+            async def ask() -> None:
+                async for value in one.values("ask", question):
+                    first.append(json.loads(value))
+
+            asking, calling = asyncio.create_task(ask()), asyncio.create_task(written(door))
+            assert await until(lambda: len(first) == len(store.counter.line) == 1)
+            second = [json.loads(value) async for value in other.values("ask", question)]
+            calls = [await written(door)]
+            store.desks.places = store.counter.places = 1
+            await asking
+            return first, second, [*calls, await calling]
+
+    desks = store.desks
+    store.desks = House(0, 1)
+    store.counter.places, store.counter.room = 0, 1
+    try:
+        first, second, (refused, wrote) = asyncio.run(all_at_once())
+    finally:
+        store.counter.places, store.counter.room = MOST_CALLED, MOST_CALLING
+        store.desks = desks
+    busy = "The lab is busy: 1 wait for one of 0 places. Try again in a minute"
+    assert (first[0]["number"], first[0]["words"], first[0]["busy"]) == (4, "The lab is busy: you are next.", True)
+    assert first[-1]["light"] and "of the gradient is left" in first[-1]["words"]
+    assert [value["words"] for value in second] == [f"{busy}."]
+    assert refused[0] == "event: error" and json.loads(refused[1].removeprefix("data: "))["error"] == busy
+    assert wrote[0] == "event: complete" and json.loads(wrote[1].removeprefix("data: "))[0].startswith("ROMEO:")
+    assert not store.counter.inside and not store.counter.line

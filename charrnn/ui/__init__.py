@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from typing import Any
 
 import gradio as gr
@@ -34,7 +35,8 @@ from charrnn.ui.theme import theme
 from charrnn.ui.wishes import Choice, count_of
 from charrnn.ui.write_tab import EACH, QUIET
 
-MOST_THREADS = 400  # also Gradio's limit of generators at once: a lecture hall writes at the same time
+MOST_THREADS = 600  # also Gradio's limit of events at once, more than house.py lets in: nobody waits unseen
+SWITCH_S = 0.001  # of Python's threads: whoever measures something lets the messages pass
 MOST_SESSIONS = 500  # each takes some 300 KB: a page that is closed is forgotten earlier
 
 
@@ -120,6 +122,7 @@ def serve(demo: gr.Blocks, host: str, port: int) -> str:
 
     Port 0 takes a free one. Raises OSError, with the system's reason, where nobody can listen there.
     """
+    sys.setswitchinterval(SWITCH_S)
     _, address, _ = demo.launch(
         server_name=host,
         server_port=_free(host, port),

@@ -1,15 +1,18 @@
 """The named endpoints: the same package functions the page uses, with every bound checked here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial, wraps
 from typing import Any
 
 import gradio as gr
+from anyio.to_thread import run_sync
 from gradio.events import api as endpoint
 
 from charrnn.sampling import Dice, distribution, generate
 from charrnn.ui import wishes
 from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
+from charrnn.ui.house import House
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.wishes import LARGEST_EXACT, LARGEST_SEED, LONGEST_NAME, LONGEST_PROMPT, LONGEST_RUN
 
@@ -139,7 +142,24 @@ def build(store: Store) -> None:
         ]
 
     for function in (write, next_characters, gradient_flow, models):
-        endpoint(function, api_name=function.__name__, concurrency_limit=4)
+        endpoint(in_line(store.counter, function), api_name=function.__name__, concurrency_limit=None)
+
+
+def in_line(counter: House, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, called beside the event loop when it is its turn; refused at once where too many wait."""
+
+    @wraps(function)
+    async def called(*arguments: Any, **named: Any) -> Any:
+        me = object()
+        try:
+            with refusing():
+                async for _ in counter.wait(me):
+                    pass
+            return await run_sync(partial(function, *arguments, **named))
+        finally:
+            counter.leave(me)
+
+    return called
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def build(store: Store) -> None:
     measuring = Lock()
     with gr.Column(elem_classes="cr-part", elem_id="cr-knob"):
         shown = view("knob_view/knob", "cr-view")
-        answering(shown, lambda question, wanted: turns(store, question, wanted, measuring))
+        answering(store, shown, lambda question, wanted: turns(store, question, wanted, measuring))
 
 
 # ------------------------------------------------------------------------------------------------ what is measured

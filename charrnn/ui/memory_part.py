@@ -30,7 +30,9 @@ def build(store: Store) -> None:
     measuring = Lock()
     with gr.Column(elem_classes="cr-part", elem_id="cr-memory"):
         answering(
-            view("memory_view/memory", "cr-view"), lambda question, wanted: memories(store, question, wanted, measuring)
+            store,
+            view("memory_view/memory", "cr-view"),
+            lambda question, wanted: memories(store, question, wanted, measuring),
         )
 
 

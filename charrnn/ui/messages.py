@@ -19,7 +19,7 @@ MOST_MESSAGES = 20  # a second and visitor: a message costs the server more than
 FEWEST_MESSAGES = 5
 HOUSE_MESSAGES = 400  # a second over all visitors, half of what one core can send
 FASTEST = 1200  # characters a second for "as fast as it goes"
-HOUSE_CHARACTERS = 6000
+HOUSE_CHARACTERS = 4000  # a second over all who write like that
 
 
 @dataclass(frozen=True)
@@ -91,18 +91,21 @@ def dropped_notice(dropped: Sequence[tuple[int, str]]) -> dict[str, str] | None:
     return notice(f"Left out {what} this model has never seen: {named}{more}.")
 
 
+def full_speed(hurrying: int) -> float:
+    """Characters a second for each of so many who write as fast as it goes."""
+    return min(FASTEST, HOUSE_CHARACTERS / max(1, hurrying))
+
+
 def messages_per_second(writers: int) -> float:
     """How often one visitor is told, when so many write at once: 20 times a second, less as the house fills."""
     return float(min(MOST_MESSAGES, max(FEWEST_MESSAGES, HOUSE_MESSAGES / max(1, writers))))
 
 
 def characters_per_message(speed: float, writers: int) -> int:
-    """How many characters go into one message at this speed in characters/s; 0 is as fast as it goes."""
-    speed = speed or min(FASTEST, HOUSE_CHARACTERS / max(1, writers))
+    """How many characters go into one message at this speed in characters/s."""
     return max(1, round(speed / messages_per_second(writers)))
 
 
 def message_seconds(speed: float, writers: int) -> float:
     """The time from one message to the next at this speed."""
-    speed = speed or min(FASTEST, HOUSE_CHARACTERS / max(1, writers))
     return characters_per_message(speed, writers) / speed

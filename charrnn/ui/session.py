@@ -10,9 +10,10 @@ from charrnn.ui import example
 from charrnn.ui.clicks import Clicks
 from charrnn.ui.draft import Draft, parted
 from charrnn.ui.history import Version
+from charrnn.ui.house import BusyError, House, busy_notice
 from charrnn.ui.kept import Kept
 from charrnn.ui.link import Link
-from charrnn.ui.messages import characters_per_message, joined, message_seconds
+from charrnn.ui.messages import characters_per_message, full_speed, joined, message_seconds
 from charrnn.ui.standing import Standing
 from charrnn.ui.store import Store
 from charrnn.ui.telling import edits_told
@@ -245,7 +246,8 @@ class Session(Standing):
 
     async def writing(self, store: Store, click: int = 0) -> AsyncIterator[str]:
         """
-        Write up to the limit at the asked speed, a message at a time; ends when paused, stopped or replaced.
+        Write up to the limit at the asked speed, a message at a time; ends when paused, stopped or replaced. Where the
+        house is full it waits, and tells how many are ahead; where nobody else can wait, it says that and ends.
 
         A newer generator of the same session takes over: this one then ends without a word. A click that was
         overtaken by a later one writes nothing.
@@ -253,27 +255,55 @@ class Session(Standing):
         self.ticket += 1
         mine = self.ticket
         self.state = self.clicks.left if self.clicks.overtook(click) else "writing"
-        store.writers.add(mine_of := (id(self), mine))
+        house, me = store.house, (id(self), mine)
         due = time.perf_counter()
         try:
+            if self.state == "writing":
+                house.ahead(me)
             while True:
-                writers = len(store.writers)
+                if me not in house.inside and not self.telling.is_due:
+                    async for told in self._waiting(house, me):
+                        yield told
+                house.hurry(me, self.speed)
+                began, speed = time.perf_counter(), self.speed or full_speed(len(house.hurrying))
                 async with self.lock:
                     is_more = not self.telling.is_due
-                    n = characters_per_message(self.speed, writers)
-                    told = await self._next(n) if self.ticket == mine else None
+                    told = await self._next(characters_per_message(speed, len(house))) if self.ticket == mine else None
                 if told is None:
                     break
                 yield told
                 if is_more:
-                    due = max(due + message_seconds(self.speed, writers), time.perf_counter() - 0.2)
+                    now = time.perf_counter()
+                    earliest = now - 0.2 if self.speed else now + house.rest(now - began)
+                    due = max(due + message_seconds(speed, len(house)), earliest)
                     await self._nap(mine, due)
+                    house.end_turn(me)
             if self.ticket == mine:
                 yield self.say(self.full()) if self.draft.is_full else self.told()
+        except BusyError as error:
+            if self.ticket == mine:
+                self.state = "paused"
+                if self.telling.is_due:
+                    yield await self.show()
+                yield self.trouble(error)
         finally:
-            store.writers.discard(mine_of)
+            house.leave(me)
             if self.ticket == mine and self.state == "writing":
                 self.state = "paused"  # the page went away, or an error ended the run
+
+    async def _waiting(self, house: House, me: tuple[int, int]) -> AsyncIterator[str]:
+        """What the page is told until there is a place for it, or until its text is to be told anew."""
+
+        def waits() -> bool:
+            return self.ticket == me[1] and self.state == "writing" and not self.telling.is_due
+
+        has_told = False
+        async for ahead in house.wait(me, waits):
+            has_told = True
+            is_news = {} if ahead is None else {"ahead": ahead, "notice": busy_notice(ahead)}
+            yield self.telling.message("state", self.draft, self.state, **is_news)
+        if has_told and self.ticket == me[1]:
+            yield self.telling.message("state", self.draft, self.state, notice=None)
 
     async def _next(self, n: int) -> str | None:
         """The next message of a run, with n more characters at most; None at its end."""

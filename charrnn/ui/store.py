@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from charrnn.checkpoint import MODEL, CheckpointError, CheckpointInfo, list_checkpoints, load
 from charrnn.hub import HubError, Origin, fetch
 from charrnn.metrics import bits_per_char
+from charrnn.ui.house import MOST_ASKING, MOST_CALLED, MOST_CALLING, MOST_MEASURING, House
 from charrnn.ui.reader import TITLES, Reader
 
 MOST_LOADED = 48  # from 1 to 20 MB each
@@ -31,16 +32,18 @@ def facts(info: CheckpointInfo) -> str:
 
 class Store:
     """
-    Checkpoints below one folder. Nothing is read before it is asked for.
+    Checkpoints below one folder, and the places there are to use them. Nothing is read before it is asked for.
 
-    `writers` are the sessions that write right now: the more, the fewer messages each of them sends.
+    house: of those who write; desks: of those who have something measured; counter: of programs that call.
     """
 
     def __init__(self, root: Path, origin: Origin | None = None):
         self.root = root
         self.origin = origin or Origin(root, str(root))
         self._asked = 0.0  # when it was last looked whether there are newer ones
-        self.writers: set[Any] = set()
+        self.house = House()
+        self.desks = House(MOST_MEASURING, MOST_ASKING)
+        self.counter = House(MOST_CALLED, MOST_CALLING)
         self._listing: tuple | None = None
         self._listing_lock = Lock()  # many may come at once: the folder is read, and a model loaded, for all of them
         self._loading_lock = Lock()

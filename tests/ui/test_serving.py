@@ -17,6 +17,7 @@ from playwright.sync_api import BrowserContext, expect
 from charrnn import ui
 from charrnn.gradient_flow import GradientFlow, gradient_flow
 from charrnn.ui import gradients_tab
+from charrnn.ui.house import House
 from charrnn.ui.reader import Reader
 from charrnn.ui.store import Store
 from scripts.bench_visitors import Visit, slowest_share, visitors
@@ -36,7 +37,7 @@ def serving(root: Path) -> Iterator[tuple[Store, str]]:
 def soon(store: Store, writers: int) -> bool:
     """Whether the store comes to have so many writers."""
     for _ in range(200):
-        if len(store.writers) == writers:
+        if len(store.house) == writers:
             return True
         time.sleep(0.1)
     return False
@@ -56,6 +57,32 @@ def test_a_page_that_is_paused_or_closed_has_no_writer(context: BrowserContext):
         assert soon(store, 1)
         page.close()
         assert soon(store, 0)
+
+
+def test_a_full_house_is_told_and_one_who_waits_goes_on_by_itself(context: BrowserContext):
+    with serving(CHECKPOINTS) as (store, address):
+        page = open_page(context, address)
+        store.house = House(places=1, room=1)
+        store.house.ahead("somebody else")
+        before = text(page)
+        page.locator("#cr-prompt").fill("KING:")
+        press(page, "write")
+        notice = page.get_by_role("status").filter(has_text="The lab is busy: you are next.")
+        expect(notice).to_contain_text("Your text stays here, and goes on by itself when it is your turn.")
+        assert text(page) == "KING:" and before.startswith("ROMEO:")
+        expect(page.locator('[data-action="write"]')).to_contain_text("Pause")
+        store.house.leave("somebody else")
+        page.wait_for_function("charrnn.live.drawn > 10")
+        expect(notice).to_be_hidden()
+        press(page, "write")
+        settled(page)
+        kept = text(page)
+        store.house.ahead("somebody else")
+        store.house.room = 0
+        press(page, "write")
+        expect(page.locator(".cr-notice.cr-problem")).to_contain_text("Try again in a minute")
+        expect(page.locator('[data-action="write"]')).to_contain_text("Resume")
+        assert text(page) == kept
 
 
 def test_nothing_more_is_measured_for_a_page_that_is_closed(context: BrowserContext, monkeypatch: pytest.MonkeyPatch):
