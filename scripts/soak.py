@@ -30,7 +30,7 @@ from scripts.visitor import Door, RefusedError, Visitor
 MOST_GROWTH_MB = 60.0  # from the median after the warm-up to that of the end
 SPEEDS = (1, 5, 20, 60, 120, 0)
 PROMPTS = ("", "ROMEO:", "KING RICHARD III:\n", "To be, or not to be, ", "Ünknown € characters")
-PATIENCE_S = 60.0  # for an answer of any kind
+PATIENCE_S = 120.0  # for an answer of any kind
 
 
 @dataclass
@@ -116,8 +116,11 @@ class Guest:
     async def ask(self) -> None:
         door, model = self.visitor.door, self.dice.choice(self.models)
         question = {"number": self.dice.randint(1, 10**6), "width": 900, "checkpoint": model, "names": [model["name"]]}
+        ends = time.monotonic() + self.dice.expovariate(1 / 10)
         async for value in self.visitor.values("ask", question, self.dice.randrange(door.count("ask"))):
             self.log.busy += "The lab is busy" in json.loads(value)["words"]
+            if time.monotonic() > ends:
+                break
 
     async def call(self) -> None:
         given = ["ROMEO:", "rnn", self.dice.randint(1, 200), 0.8, 0, 1, 0, self.dice.randint(0, 9), -1]
