@@ -14,6 +14,7 @@ const send = (name, data) => events.includes(name) && trigger(name, { ...data, s
 
 function failed(error) {
   const line = document.createElement("p");
+  line.style.overflowWrap = "anywhere"; // it names an address, which a phone has no room for
   line.textContent = "This part of the page could not be loaded (" + error.message + "): reload the page.";
   element.replaceChildren(line);
 }

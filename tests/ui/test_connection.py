@@ -58,6 +58,10 @@ def test_text_and_settings_come_back_with_the_server_and_the_dice_go_on(context:
         page.locator('[data-action="write"]').click()
         expect(notice).to_contain_text("connection to the server is lost")
         assert text(page) == shown and page.evaluate("charrnn.state") == "paused"
+        page.get_by_role("tab", name="Neurons").click()
+        expect(page.get_by_role("alert")).to_contain_text("connection to the server is lost")
+        page.get_by_role("tab", name="Write").click()
+        expect(page.get_by_role("alert")).to_be_hidden()
         page.evaluate("window.before = true")
         server = start(port)
         page.wait_for_function(f"window.before === undefined && ({ALIVE})()")
