@@ -42,6 +42,11 @@ class Facts:
         """The record of a benchmark."""
         return self._json(f"bench_{verb}.json")
 
+    @cached_property
+    def load(self) -> dict[str, Any] | None:
+        """The record of a house full of visitors, where it was measured."""
+        return self._json("bench_load.json") if (self.root / "docs" / "bench_load.json").exists() else None
+
     def rows(self, part: str, **key: Any) -> list[dict[str, Any]]:
         """The rows of a part of the study with these values."""
         if part not in self.study:

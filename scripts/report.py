@@ -3,6 +3,7 @@ Write what was measured: the tables of README.md, and docs/results.md.
 
     python scripts/report.py             write them
     python scripts/report.py --check     exit code 1 where they are not what this would write
+    python scripts/report.py --load      measure a house full of visitors, and keep its record (minutes)
     python scripts/report.py --bench     run the benchmarks first and keep their records in docs/ (minutes)
     python scripts/report.py --runs FOLDER …    keep what these checkpoints reached, without bundling them
 """
@@ -62,6 +63,21 @@ def _speed(verb: str, record: dict[str, Any]) -> str:
     return markdown_table(heads, body) + f"\n\n<sub>{machine['processor']}, {threads}, torch {machine['torch']}</sub>"
 
 
+def load(facts: Facts) -> str:
+    """What a house full of visitors got, from its record; where there is none, how to make it."""
+    record = facts.load
+    if record is None:
+        return "`python scripts/report.py --load` measures a house full of visitors and puts its table here."
+    from scripts.bench_load import shown as of_visitors  # needs a browser's driver: only where there is a record
+
+    heads = ["A house full of visitors", "got", "goal"]
+    before, after = record["load_average"]
+    settings = f"{record['seconds']:g} s of writing, {record['sessions']:,} sessions, visitors on the same cores"
+    machine = f"{record['machine']['processor']}, {record['machine']['cores']} cores"
+    note = f"<sub>{settings}; {machine}; load average {before:.1f} before, {after:.1f} after</sub>"
+    return f"{markdown_table(heads, of_visitors(record['figures']))}\n\n{note}"
+
+
 def rewrite(text: str, sections: dict[str, str]) -> str:
     """The text with each section between `<!-- name:begin -->` and `<!-- name:end -->` replaced."""
     for name, content in sections.items():
@@ -82,6 +98,7 @@ def written(root: Path) -> dict[Path, str]:
         "claims": results.claims(facts),
         "start": initial_loss(facts),
         "speed": speed(facts),
+        "load": load(facts),
     }
     readme = root / "README.md"
     return {
@@ -90,9 +107,9 @@ def written(root: Path) -> dict[Path, str]:
     }
 
 
-def run_benches(root: Path) -> None:
+def run_benches(root: Path, verbs: Sequence[str] = BENCHES) -> None:
     """Measure, one benchmark after the other, and keep the records."""
-    for verb in BENCHES:
+    for verb in verbs:
         command = [sys.executable, str(root / "scripts" / "bench.py"), verb, "--json"]
         record = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         (root / "docs" / f"bench_{verb}.json").write_text(record, encoding="utf-8")
@@ -102,6 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where they are stale")
     parser.add_argument("--bench", action="store_true", help="run the benchmarks first and keep their records in docs/")
+    parser.add_argument("--load", action="store_true", help="the same for a house full of visitors, minutes")
     parser.add_argument("--runs", nargs="+", type=Path, metavar="FOLDER", help="keep the figures of these checkpoints")
     options = parser.parse_args(arguments)
     try:
@@ -109,6 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             keep_runs(REPOSITORY, options.runs)
         if options.bench:
             run_benches(REPOSITORY)
+        if options.load:
+            run_benches(REPOSITORY, ["load"])
         return write(REPOSITORY, only_check=options.check)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)

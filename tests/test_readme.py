@@ -22,6 +22,7 @@ from charrnn.interventions import Clamp
 from charrnn.training import RECIPES
 from charrnn.vocab import Vocab
 from scripts import bench, report, results
+from scripts.bench_load import GOALS
 from scripts.facts import BENCHES, Facts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -167,6 +168,19 @@ def test_a_stale_section_is_replaced_and_a_missing_one_refused():
     assert report.rewrite(text, {"x": "new"}) == "a <!-- x:begin -->\nnew\n<!-- x:end --> b"
     with pytest.raises(ValueError, match="y:begin"):
         report.rewrite(text, {"y": "new"})
+
+
+def test_what_visitors_got_becomes_a_table_beside_the_goals(tmp_path):
+    assert "`python scripts/report.py --load` measures" in report.load(Facts(tmp_path))
+    figures = dict.fromkeys(GOALS, 0) | {"few_p5_percent": 99.96, "crowd_busy": 180}
+    record = {"seconds": 20, "sessions": 1000, "load_average": [0.1, 1.25], "figures": figures}
+    record["machine"] = {"processor": "Some processor", "cores": 2}
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "bench_load.json").write_text(json.dumps(record), encoding="utf-8")
+    lines = report.load(Facts(tmp_path)).splitlines()
+    assert lines[2] == "| 20 visitors at 20 characters/s: the slowest (p5), % of their speed | 100.0 | ≥ 95 |"
+    assert "| … who were told to wait | 180 |  |" in lines and len(lines) == 2 + len(GOALS) + 2
+    assert "20 s of writing, 1,000 sessions" in lines[-1] and "load average 0.1 before, 1.2 after" in lines[-1]
 
 
 @pytest.mark.parametrize("verb", BENCHES)
