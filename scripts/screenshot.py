@@ -35,6 +35,11 @@ LOOKS = {
 TALL = ViewportSize(width=1440, height=1500)
 MARGIN = 24  # pixels
 GROWTHS = 4
+# Of the Gradients tab its first figure and the knob's, without what is read between them.
+BRIEF = """
+#cr-flow .cr-table, #cr-flow .cr-table ~ .cr-explain, #cr-flow .cr-narrow, #cr-knob details { display: none }
+#cr-flow .cr-two { grid-template-columns: minmax(0, 1fr) }
+"""
 # Not among the plays that the networks have read.
 HAMLET = """HAMLET:
 To be, or not to be, that is the question:
@@ -133,8 +138,15 @@ def of_readme(browser: Browser, address: str, out: Path) -> None:
     with opened(browser, address, "light") as page:
         point_at_a_unit(page)
         save(page, out / "write.png")
+        page.set_viewport_size(TALL)
         open_tab(page, "Gradients")
-        save(page, out / "gradients.png")
+        page.add_style_tag(content=BRIEF)
+        rest(page)
+        page.evaluate("window.scrollTo(0, 0)")
+        first, last = (page.locator(each).first.bounding_box() for each in ("#cr-flow", ".cr-knob-pair"))
+        assert first and last
+        x, y, width = first["x"] - MARGIN, first["y"] - MARGIN / 3, first["width"] + 2 * MARGIN
+        save(page, out / "gradients.png", FloatRect(x=x, y=y, width=width, height=last["y"] + last["height"] - y))
     with opened(browser, address, "dark") as page:
         page.set_viewport_size(TALL)
         open_tab(page, "Compare")
