@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,9 +11,10 @@ import gradio as gr
 import pytest
 
 from charrnn import ui
-from charrnn.ui import presence
+from charrnn.ui import presence, spare_memory
 from charrnn.ui.house import MOST_CALLED, MOST_CALLING, House
 from charrnn.ui.store import Store
+from scripts.bench_page import resident_bytes
 from scripts.visitor import Door, Visitor
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
@@ -125,3 +127,14 @@ def test_a_question_and_a_call_wait_for_their_turn_and_are_refused_where_too_man
     assert refused[0] == "event: error" and json.loads(refused[1].removeprefix("data: "))["error"] == busy
     assert wrote[0] == "event: complete" and json.loads(wrote[1].removeprefix("data: "))[0].startswith("ROMEO:")
     assert not store.counter.inside and not store.counter.line
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell a process's memory")
+def test_what_a_measurement_used_goes_back_to_the_system():
+    """Small blocks below one that stays: the C library keeps them until it is asked."""
+    blocks = [bytearray(64_000) for _ in range(2000)]  # 128 MB, each too small for a mapping of its own
+    stays = blocks[-1]
+    used = resident_bytes(os.getpid()) or 0
+    del blocks
+    spare_memory.give_back()
+    assert used - (resident_bytes(os.getpid()) or 0) > 100e6 and len(stays) == 64_000
