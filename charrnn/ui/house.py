@@ -94,7 +94,7 @@ class House:
     def end_turn(self, who: Any) -> None:
         """Leave the place to those who wait, where it was held for a whole turn."""
         now = time.monotonic()
-        if self.free > 0 or not self.line or now < self.inside[who] + self.turn_s:
+        if who not in self.inside or now < self.inside[who] + self.turn_s or self.free > 0 or not self.line:
             return
         if now >= next(iter(self.line.values())) + PATIENCE_S:
             del self.inside[who]
