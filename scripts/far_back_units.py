@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from charrnn.neurons import Best, Board, Kept
+from charrnn.neurons import Best, Kept
 from scripts.tables import markdown_table
 
 SHOWN = ("rnn", "gru", "lstm", "minigpt")  # the four systems of the lab sheet
@@ -71,17 +71,16 @@ def cell(view: str, best: Best) -> str:
 
 def out_of_reach(kept: Mapping[str, Kept]) -> str:
     """What an untrained network tells as well."""
-    state: dict[str, Board] = {name: next(iter(each.boards.values())) for name, each in kept.items()}
-    concepts = [best.concept for best in next(iter(state.values())).best]
+    rows = [best for each in kept.values() for _, best in all_of(each)]
     never = []
-    for concept in concepts:
-        rows = [best for board in state.values() for best in board.best if best.concept == concept]
-        if not any(best.found for best in rows):
-            most, untrained = max(best.held_out for best in rows), max(best.percentile for best in rows)
+    for concept in dict.fromkeys(best.concept for best in rows):
+        of_concept = [best for best in rows if best.concept == concept]
+        if not any(best.found for best in of_concept):
+            most, untrained = max(best.held_out for best in of_concept), max(best.percentile for best in of_concept)
             never.append(f"{concept} (up to {most:.3f}, untrained {untrained:.3f})")
     return (
-        "**An untrained network tells it as well.** In no network does a unit of the state (of MiniGPT the last layer) "
-        f"stand for: {'; '.join(never) or 'nothing of the bank'}. A high AUC alone would have named units for them."
+        "**An untrained network tells it as well.** Nothing that any of the networks has to show stands for: "
+        f"{'; '.join(never) or 'none of the bank'}. A high AUC alone would have named units for them."
     )
 
 
@@ -89,15 +88,15 @@ def shared(kept: Mapping[str, Kept]) -> str:
     """One unit under several names."""
     told = []
     for name in SHOWN:
-        board = next(iter(kept[name].boards.values()))
-        of: dict[int, list[str]] = {}
+        of: dict[str, list[str]] = {}
+        view, board = next(iter(kept[name].boards.items()))
         for best in board.best:
             if best.found:
-                of.setdefault(best.unit, []).append(best.concept)
-        told += [f"`{name}` unit {unit}: {', '.join(names)}" for unit, names in of.items() if len(names) > 1]
+                of.setdefault(f"{view}[{best.unit}]", []).append(best.concept)
+        told += [f"`{name}` {unit}: {', '.join(names)}" for unit, names in of.items() if len(names) > 1]
     return (
         "**One unit, several names.** A name is what a unit tells, not what it is for; the best unit of one concept is "
-        f"often that of another: {'; '.join(told) or 'not here'}."
+        f"often that of another, in the output alone: {'; '.join(told) or 'not here'}."
     )
 
 

@@ -191,9 +191,7 @@ class Hub(BaseHTTPRequestHandler):
 
     def info(self, repo_id: str, revision: str | None) -> None:
         oid, files = self.commit_of(repo_id, revision or "main")
-        siblings = [
-            {"rfilename": path, "size": self.entry(path, content)["size"]} for path, content in sorted(files.items())
-        ]
+        siblings = [self.sibling(path, content) for path, content in sorted(files.items())]
         private = self.repositories[repo_id].private
         whole = {
             "id": repo_id.removeprefix("spaces/"),
@@ -203,6 +201,13 @@ class Hub(BaseHTTPRequestHandler):
             "tags": [],
         }
         self.answer(200, whole)
+
+    def sibling(self, path: str, content: bytes) -> dict:
+        entry = self.entry(path, content)
+        told = {"rfilename": path, "size": entry["size"], "blobId": entry["oid"]}
+        if lfs := entry.get("lfs"):
+            told["lfs"] = {"sha256": lfs["oid"], "size": lfs["size"], "pointerSize": lfs["pointerSize"]}
+        return told
 
     def tree(self, repo_id: str, revision: str) -> None:
         _, files = self.commit_of(repo_id, revision)

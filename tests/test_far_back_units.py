@@ -45,8 +45,8 @@ def test_the_unit_that_is_shown_is_chosen_on_the_first_half():
 @pytest.mark.parametrize(
     ("sentence", "told"),
     [
-        (far_back_units.out_of_reach, "stand for: newline (up to 0.990, untrained 0.980)"),
-        (far_back_units.shared, "`lstm` unit 3: capital, vowel"),
+        (far_back_units.out_of_reach, "stands for: newline (up to 0.990, untrained 0.980). A high"),
+        (far_back_units.shared, "`lstm` h[3]: capital, vowel; `minigpt`"),
         (far_back_units.fallen, "4 of 6 best units score lower"),
         (far_back_units.fallen, "furthest fell `rnn` c[4], vowel: 0.900 → 0.620"),
     ],

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub.hf_api import ModelInfo
 
 import app
 from charrnn import hub
+from charrnn.hub import source
 from charrnn.ui import store as room
 from charrnn.ui.control_view.control_view import offer, refreshed
 from charrnn.ui.store import Store
@@ -70,6 +72,25 @@ def test_a_newer_commit_is_fetched_and_a_revision_stays(server: Server, folder, 
     before = server.ask("/counts")["resolve"]
     server.call(["resolve", "me/tiny"], ["resolve", "me/tiny@v1"])
     assert server.ask("/counts")["resolve"] == before, "what is there was fetched again"
+
+
+def test_nothing_is_downloaded_whose_size_was_not_looked_at(server: Server, folder):
+    server.call(["push", str(folder), "me/deep"])
+    commit_size(server, "me/deep", "a/b/model.safetensors", 1 << 40)
+    (found,) = server.call(["resolve", "me/deep"])
+    files = {path.relative_to(found["folder"]).as_posix() for path in Path(found["folder"]).rglob("*.safetensors")}
+    assert files == {"model.safetensors", "steps/000000.safetensors"}
+
+
+def test_a_repository_that_moves_on_meanwhile_is_looked_at_again(monkeypatch, tmp_path):
+    folders = [tmp_path / "snapshots" / sha for sha in ("b" * 40, "c" * 40, "c" * 40)]
+    for folder in folders:
+        write_checkpoint(folder, seed=1, steps=[])
+    seen = [ModelInfo(id="me/tiny", sha=sha, siblings=[]) for sha in ("a" * 40, "b" * 40, "c" * 40)]
+    monkeypatch.setattr(source.HfApi, "model_info", lambda *asked, **how: seen.pop(0))
+    monkeypatch.setattr(source, "snapshot_download", lambda *asked, **how: str(folders.pop(0)))
+    origin = hub.fetch("me/tiny")
+    assert (origin.commit, origin.notice) == ("c" * 40, "")
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,14 @@ def test_a_text_with_fewer_positions_is_measured_at_all_of_them():
     assert np.allclose(flow.geometric_mean, (norms / norms[0]).log().mean(1).exp(), rtol=1e-12)
 
 
+def test_a_transformer_reads_its_whole_context_however_few_lags_are_asked_for():
+    model, ids = attentive(context=16)
+    norms = gradient_norms(model, ids, torch.tensor([15]), max_lag=15)[:5, 0]  # a window of 16
+    flow = gradient_flow(model, ids[:17].tolist(), max_lag=4)
+    assert flow.positions == 1 and flow.median == pytest.approx((norms / norms[0]).numpy(), rel=1e-12)
+    assert gradient_flow(model, ids[:16].tolist(), max_lag=4).positions == 11  # too short for that
+
+
 @pytest.mark.parametrize("make", [recurrent, attentive])
 def test_the_shortest_text_has_one_position_and_a_shorter_one_is_refused(make):
     model, ids = make()

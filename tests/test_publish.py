@@ -35,18 +35,20 @@ def folder(tmp_path) -> Path:
 
 def test_every_release_has_a_tag_and_an_unchanged_one_keeps_it(server: Server, folder, tmp_path):
     other = write_checkpoint(tmp_path / "other", seed=2, steps=[])
-    first, again, second, named, taken, found = server.call(
+    first, again, second, named, kept, taken, found = server.call(
         ["push", str(folder), "me/tiny"],
         ["push", str(folder), "me/tiny"],
         ["push", str(other), "me/tiny"],
         ["push", str(folder), "me/tiny", {"tag": "final"}],
+        ["push", str(folder), "me/tiny", {"tag": "final"}],
         ["push", str(other), "me/tiny", {"tag": "final"}],
         ["resolve", "me/tiny@v1"],
     )
-    assert [pushed["tag"] for pushed in (first, again, second, named)] == ["v1", "v1", "v2", "final"]
+    assert [pushed["tag"] for pushed in (first, again, second, named, kept)] == ["v1", "v1", "v2", "final", "final"]
     assert first["commit"] == again["commit"] == found["commit"]
     assert Path(found["folder"], "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
     assert taken["error"] == "me/tiny has a tag final already, on another commit: choose another --tag"
+    assert server.ask("/api/models/me/tiny")["sha"] == named["commit"] == kept["commit"], "refused, and yet published"
     tags = {tag["name"]: tag["targetCommit"] for tag in server.ask("/api/models/me/tiny/refs")["tags"]}
     assert tags == {"v1": first["commit"], "v2": second["commit"], "final": named["commit"]}
 

@@ -49,9 +49,11 @@ def gradient_flow(model: Network, ids: Sequence[int], max_lag: int = 128, positi
     The gradient flow of a model that reads a text, in float64, from its own state at every position.
 
     ids: the text, max_lag + 2 characters at least; the positions T >= max_lag are spread evenly over it, all of them
-    where it has fewer. Raises ValueError for a shorter text, and where a loss has no gradient at all.
+    where it has fewer. MiniGPT's have a whole context before them too, in a text that is long enough. Raises ValueError for a shorter text, and where a loss has no gradient at all.
     """
-    norms = gradient_norms(model, torch.as_tensor(ids), spread(ids, max_lag, positions), max_lag)
+    whole = model.context - 1 if isinstance(model, MiniGPT) else 0  # characters before a position that it reads as well
+    before = max(max_lag, whole) if len(ids) >= whole + 2 else max_lag
+    norms = gradient_norms(model, torch.as_tensor(ids), spread(ids, before, positions), max_lag)
     if not norms[0].all():
         raise ValueError(
             "the loss has no gradient here: the model is certain of a character, so there is nothing to learn"
@@ -103,7 +105,10 @@ def _norm(d_state: Sequence[Tensor]) -> Tensor:
 
 
 def _norms_through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
-    """Each position is the last of a window as long as the context, and autograd goes back through it."""
+    """
+    Each position is the last of a window, and autograd goes back through it: all as long as the context, or as the text
+    up to the first position.
+    """
     length = min(model.context, int(positions.min()) + 1)
     norms = torch.zeros(max_lag + 1, len(positions), dtype=torch.float64)
     seen = min(max_lag + 1, length)

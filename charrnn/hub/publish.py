@@ -1,5 +1,6 @@
 """Publish checkpoints: one commit or none, a tag for each release, and nothing but listed files."""
 
+import hashlib
 import re
 import shlex
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.hf_api import ModelInfo
 
 from charrnn import __version__
 from charrnn.checkpoint import FILES, MODEL, CheckpointError, at_home, describe, list_checkpoints
@@ -99,15 +101,27 @@ def push(
 
 
 def _commit(api: HfApi, repo_id: str, content: Release, tag: str | None) -> str:
-    head = api.model_info(repo_id)
-    if tag is not None and _tags(api, repo_id).get(tag, head.sha) != head.sha:
-        raise HubError(f"{repo_id} has a tag {tag} already, on another commit: choose another --tag")
+    head = api.model_info(repo_id, files_metadata=True)
     there = [file.rfilename for file in head.siblings or []]
+    tagged = None if tag is None else _tags(api, repo_id).get(tag)
+    if tagged is not None and not (tagged == head.sha and _holds(head, content)):
+        raise HubError(f"{repo_id} has a tag {tag} already, on another commit: choose another --tag")
     additions = [CommitOperationAdd(path, part) for path, part in content.files.items()]
     deletions = [CommitOperationDelete(path) for path in gone(there, content.files)]
     return api.create_commit(
         repo_id, [*additions, *deletions], commit_message=content.message, parent_commit=head.sha
     ).oid
+
+
+def _holds(head: ModelInfo, content: Release) -> bool:
+    """Whether a commit is this release already: as git or LFS name what they keep."""
+    names = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in head.siblings or []}
+    for path, part in content.files.items():
+        data = part if isinstance(part, bytes) else part.read_bytes()
+        as_blob = hashlib.sha1(b"blob %d\0" % len(data) + data)
+        if names.get(path) not in (as_blob.hexdigest(), hashlib.sha256(data).hexdigest()):
+            return False
+    return not gone(names, content.files)
 
 
 def _tag(api: HfApi, repo_id: str, commit: str, tag: str | None) -> str:

@@ -1,5 +1,6 @@
 """Where checkpoints come from: a folder of this machine, or a repository on the Hub, kept for when that is away."""
 
+import glob
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?"
 PATTERNS = [pattern for name in FILES for pattern in (name, f"*/{name}")]
 MOST_FILES, MOST_BYTES = 2000, 4 << 30
 ASK_S = 10
+TRIES = 3  # where somebody publishes just now
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,18 @@ def commit_of(folder: Path) -> str | None:
 def _from_hub(source: str, repo_id: str, revision: str | None) -> Origin:
     api = HfApi(library_name="charrnn", library_version=__version__)
     try:
-        info = api.model_info(repo_id, revision=revision, files_metadata=True, timeout=ASK_S)
-        _require_sizes(source, info)
-        folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=PATTERNS))
+        for _ in range(TRIES):
+            info = api.model_info(repo_id, revision=revision, files_metadata=True, timeout=ASK_S)
+            names = [glob.escape(name) for name in _wanted(source, info)]
+            folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=names))
+            if folder.name == info.sha:
+                return Origin(folder, source, folder.name)
     except (OSError, HTTPError) as error:
         kept = _kept(repo_id, revision) if kind_of(error) in ("network", "busy") else None
         if kept is None:
             raise
         return Origin(kept, source, kept.name, _as_kept(kept.name))
-    if folder.name != info.sha:  # it went away in between, or moved on
-        return Origin(folder, source, folder.name, _as_kept(folder.name))
-    return Origin(folder, source, folder.name)
+    return Origin(folder, source, folder.name, _as_kept(folder.name))  # it went away in between
 
 
 def _as_kept(commit: str) -> str:
@@ -102,7 +105,8 @@ def _kept(repo_id: str, revision: str | None) -> Path | None:
         return None
 
 
-def _require_sizes(source: str, info: ModelInfo) -> None:
+def _wanted(source: str, info: ModelInfo) -> list[str]:
+    """The files of checkpoints, by name. Raises HubError where they are too large, or too many."""
     wanted = [
         file
         for file in info.siblings or []
@@ -115,3 +119,4 @@ def _require_sizes(source: str, info: ModelInfo) -> None:
     total = sum(file.size or 0 for file in wanted)
     if len(wanted) > MOST_FILES or total > MOST_BYTES:
         raise HubError(f"{source} is not fetched: {len(wanted)} files of {total} bytes are too many", "large")
+    return [file.rfilename for file in wanted]
