@@ -49,7 +49,8 @@ def gradient_flow(model: Network, ids: Sequence[int], max_lag: int = 128, positi
     The gradient flow of a model that reads a text, in float64, from its own state at every position.
 
     ids: the text, max_lag + 2 characters at least; the positions T >= max_lag are spread evenly over it, all of them
-    where it has fewer. MiniGPT's have a whole context before them too, in a text that is long enough. Raises ValueError for a shorter text, and where a loss has no gradient at all.
+    where it has fewer. MiniGPT's have a whole context before them too, in a text that is long enough. Raises ValueError
+    for a shorter text, and where a loss has no gradient at all.
     """
     whole = model.context - 1 if isinstance(model, MiniGPT) else 0  # characters before a position that it reads as well
     before = max(max_lag, whole) if len(ids) >= whole + 2 else max_lag
