@@ -5,6 +5,8 @@
 #SBATCH --ntasks-per-node 1
 #SBATCH --time 12:00:00
 set -eu
+: "${SLURM_CPUS_PER_TASK:?give --cpus-per-task}" # since 22.05 not every srun takes it over from sbatch
 port=$((29500 + SLURM_JOB_ID % 1000)) # of its own for each job
-srun torchrun --nnodes "$SLURM_NNODES" --nproc-per-node "$SLURM_CPUS_PER_TASK" --rdzv-id "$SLURM_JOB_ID" \
+srun --cpus-per-task "$SLURM_CPUS_PER_TASK" torchrun \
+    --nnodes "$SLURM_NNODES" --nproc-per-node "$SLURM_CPUS_PER_TASK" --rdzv-id "$SLURM_JOB_ID" \
     --rdzv-backend c10d --rdzv-endpoint "$(hostname):$port" "$@"

@@ -121,7 +121,7 @@ def test_machines_of_slurm_share_the_runs(tmp_path):
     assert words[1:6] == ["--nodes", "4", "--cpus-per-task", "8", "deploy/slurm.sh"] and train.parse(words[7:]).all
     (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog.\n" * 60, encoding="utf-8")
     commands = {
-        "srun": '"$@" & "$@" & wait',
+        "srun": 'test "$1 $2" = "--cpus-per-task 1" || exit 9; shift 2; "$@" & "$@" & wait',
         "torchrun": f'exec {sys.executable} -m torch.distributed.run "$@"',
         "hostname": "echo localhost",
     }
@@ -144,6 +144,14 @@ def test_machines_of_slurm_share_the_runs(tmp_path):
     assert table[0].startswith("configuration ") and done.stdout.count("configuration ") == 1
     expected = {f"{cell} hidden_dim={units}" for cell in ("rnn", "gru") for units in (6, 8)}
     assert {" ".join(row.split()[:2]) for row in table[1:]} == expected
+
+
+def test_a_job_without_processors_is_told_what_to_give():
+    known = {name: value for name, value in os.environ.items() if name != "SLURM_CPUS_PER_TASK"}
+    done = subprocess.run(
+        ["bash", "deploy/slurm.sh"], cwd=ROOT, env=known | {"SLURM_JOB_ID": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode != 0 and "SLURM_CPUS_PER_TASK: give --cpus-per-task" in done.stderr
 
 
 def as_words(text: str) -> list[str]:

@@ -7,12 +7,13 @@ routes for what this app does not do. Here is what is open; everything else is n
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import gradio as gr
+import httpx
 
 from charrnn.ui.calls import ENDED_BY, MOST_BYTES, TOKEN, Calls, RefusedError, ending
 
@@ -28,7 +29,8 @@ FILES = re.compile(r"/(assets|static|svelte|charrnn)/.*")
 API = re.compile(r"/gradio_api/(info/?|openapi\.json|app_id/?|startup-events|theme\.css|queue/(status|data))")
 STREAM = re.compile(r"/gradio_api/(?:heartbeat|call/(?:v2/)?\w+)/([^/]*)")
 CALL = re.compile(r"/gradio_api/call/(v2/)?([^/]*)/?")
-HOST = re.compile(r"[\w.:\[\]-]{1,255}", re.ASCII)
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
+LONGEST_HOST = 255
 
 # Everything of the page comes from where the page came from. Gradio's templates are compiled in the browser, and Plotly
 # draws with data: and blob:; who may show the page in a frame is left open, as a Space is shown in one.
@@ -92,24 +94,26 @@ class Guard:
 
     async def _checked(self, scope: Scope, receive: Receive) -> Receive:
         """The request as it may be passed on. Raises RefusedError."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        # Gradio makes addresses of it, for a server of its own that does not run here
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-gradio-server"]
+        headers = _values(scope)
         path, method = _path(scope), scope["method"]
         if len(path) + len(scope["query_string"]) > LONGEST_ADDRESS:
             raise RefusedError(414, f"the address has more than {LONGEST_ADDRESS} characters: send a shorter text")
         for name in ("host", "x-forwarded-host"):  # Gradio makes addresses of them
-            if not HOST.fullmatch(headers.get(name, "localhost").partition(",")[0].strip()):
+            if not all(map(_names_host, headers.get(name, []))):
                 raise RefusedError(400, f"the header {name} names no host")
         if method in ("GET", "HEAD"):
             _check_asked(path, scope["query_string"])
             return receive
         if method != "POST":
             raise RefusedError(405, "Method Not Allowed")
-        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        if not {"same-origin", "none"}.issuperset(headers.get("sec-fetch-site", [])):
             raise RefusedError(403, "another site's page may not call this one: open it, or call it from a program")
         check = self._check_of(path)
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        if {kind.partition(";")[0].strip().lower() for kind in headers.get("content-type", [])} != {"application/json"}:
             raise RefusedError(415, "the body is not JSON: send it with the header Content-Type: application/json")
-        body = check(await _body(headers, receive))
+        body = check(await _body(receive))
         names = (b"content-length", b"transfer-encoding")
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in names]
         scope["headers"].append((b"content-length", str(len(body)).encode()))
@@ -133,6 +137,26 @@ def _path(scope: Scope) -> str:
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
+def _values(scope: Scope) -> dict[str, list[str]]:
+    """All values of each header: who reads only one of them may take the first, or the last."""
+    values = dict[str, list[str]]()
+    for name, value in scope["headers"]:
+        values.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return values
+
+
+def _names_host(value: str) -> bool:
+    """Whether the first of what may be several names a host that Gradio can make an address of."""
+    host = value.partition(",")[0].strip()
+    if len(host) > LONGEST_HOST or not HOST.fullmatch(host):
+        return False
+    try:
+        httpx.URL(f"http://{host}")
+    except httpx.InvalidURL:  # [:::], or 1.2.3.999
+        return False
+    return True
+
+
 def _check_asked(path: str, query: bytes) -> None:
     """Raises RefusedError unless this may be asked for."""
     asked = parse_qs(query.decode("latin-1"))
@@ -144,7 +168,7 @@ def _check_asked(path: str, query: bytes) -> None:
         raise RefusedError(404, "Not Found")
 
 
-async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes:
     """The body to its end. Raises RefusedError where it is too large, or its end does not come."""
     parts, length = [], 0
     while True:

@@ -104,10 +104,36 @@ def test_every_answer_says_how_a_browser_may_use_it(app: Attacked, path: str):
 
 @pytest.mark.parametrize("name", ["Host", "X-Forwarded-Host"])
 def test_a_host_that_is_none_is_refused(app: Attacked, name: str):
-    for host in ("evil/../..", "a b", "<script>", "a@b", "a" * 300, "\x7f"):
-        assert app.ask("GET", "config", headers={name: host}).status_code == 400, host
+    none = ("a:b", "a:", "a:123456", "[::", ":::", "[:::]", "::1", "1.2.3.999", "[....]", "a:80:80", "[::1]x")
+    for host in ("evil/../..", "a b", "<script>", "a@b", "a" * 300, "\x7f", *none):
+        told = app.ask("GET", "config", headers={name: host})
+        assert (told.status_code, told.json()) == (400, {"detail": f"the header {name.lower()} names no host"}), host
+    for host in ("lab.example", "lab_1.example:8443", "127.0.0.1:7860", "[::1]", "[fe80::1]:7860"):
+        assert app.ask("GET", "config", headers={name: host}).json()["root"] == f"http://{host}"
     told = app.ask("GET", "config", headers={"X-Forwarded-Host": "lab.example:8443, inner"}).json()
     assert told["root"].startswith("http://lab.example")
+
+
+def test_a_header_that_comes_twice_is_looked_at_twice(app: Attacked):
+    """Gradio takes the first."""
+    for name, values, status in (
+        ("X-Forwarded-Host", ("[::", "lab.example"), 400),
+        ("X-Forwarded-Host", ("lab.example", "a:b"), 400),
+        ("Sec-Fetch-Site", ("cross-site", "same-origin"), 403),
+        ("Content-Type", ("text/plain", "application/json"), 415),
+        ("Content-Type", ("application/json", "application/json"), 200),
+    ):
+        kind = [("Content-Type", "application/json")] if name != "Content-Type" else []
+        headers = [*kind, *((name, value) for value in values)]
+        answer = app.ask("POST", "gradio_api/call/models", headers=headers, content=b'{"data": []}')
+        assert answer.status_code == status, (name, values, answer.text)
+
+
+def test_no_header_but_those_of_a_proxy_says_where_the_page_is(app: Attacked):
+    own = app.ask("GET", "config").json()["root"]
+    for server in ("http://evil.example", "http://[::", "a:b", "https://evil.example/x"):
+        told = app.ask("GET", "config", headers={"X-Gradio-Server": server})
+        assert (told.status_code, told.json()["root"]) == (200, own)
 
 
 def test_an_address_that_is_too_long_is_refused_and_a_long_passage_is_not(app: Attacked):

@@ -14,6 +14,7 @@ from gradio_client import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from charrnn.training import RECIPES
+from charrnn.ui.calls import MOST_BYTES
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import LONGEST_PASSAGE
 from scripts import nginx, serve
@@ -95,6 +96,8 @@ def test_what_is_too_large_is_refused_in_words(two: Lab):
     )
     longest = {"data": [None], "fn_index": 0, "session_hash": "a", "event_data": {"passage": "\x01" * LONGEST_PASSAGE}}
     assert httpx.post(address, json=longest, timeout=60).status_code != 413
+    most = httpx.post(address, content=b"[" * MOST_BYTES, headers={"Content-Type": "application/json"}, timeout=60)
+    assert most.status_code == 400 and most.json()["detail"].startswith("the body ")
 
 
 def test_a_process_takes_no_more_memory_than_the_readme_says(two: Lab):
@@ -184,6 +187,11 @@ def test_nginx_accepts_the_configuration(tmp_path: Path):
         words = [str(found), "-t", "-e", "stderr", "-p", str(tmp_path), "-c", str(file)]
         checked = subprocess.run(words, capture_output=True, text=True)
         assert checked.returncode == 0 and "[warn]" not in checked.stderr, checked.stderr
+
+
+def test_nginx_takes_what_the_app_takes_and_keeps_it_in_memory():
+    sizes = re.findall(r"client_(?:max_body|body_buffer)_size (\d+)k;", CONFIGURATION)
+    assert [1024 * int(size) for size in sizes] == [MOST_BYTES, MOST_BYTES]
 
 
 def test_the_configuration_that_is_there_to_be_read_is_the_one_that_is_used():
