@@ -41,6 +41,7 @@ class Log:
     wrong: collections.Counter[str] = field(default_factory=collections.Counter)
     busy: int = 0
     memory_mb: list[float] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
 
     def refused(self, what: str, words: str) -> None:
         """Something was not answered: because the lab is busy, or because something is wrong."""
@@ -55,6 +56,12 @@ class Log:
         early = sorted(self.memory_mb[fifth : 2 * fifth] or self.memory_mb[:1])
         late = sorted(self.memory_mb[-fifth:])
         return late[len(late) // 2] - early[len(early) // 2]
+
+    def news(self) -> list[str]:
+        """What went wrong for the first time."""
+        new = [words for words in self.wrong if words not in self.told]
+        self.told.update(new)
+        return new
 
     def line(self) -> str:
         acts = ", ".join(f"{count} {name}" for name, count in sorted(self.done.items()))
@@ -159,7 +166,7 @@ async def soak(address: str, pid: int, options: argparse.Namespace) -> Log:
         while not guests.done():
             await asyncio.wait([guests], timeout=options.every)
             log.memory_mb.append((resident_bytes(pid) or 0) / 1e6)
-            print(f"{time.monotonic() - began:6.0f} s {log.line()}", flush=True)
+            print(f"{time.monotonic() - began:6.0f} s {log.line()}", *log.news(), sep="\n         ", flush=True)
         guests.result()
     return log
 

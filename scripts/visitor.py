@@ -96,7 +96,8 @@ class Visitor:
                 told = json.loads(line[5:]) if line.startswith("data:") else {}
                 if told.get("msg") == "process_generating":
                     value = _patched(value, told["output"]["data"][0])
-                    yield value
+                    if isinstance(value, str):  # else a sign of life, which changes nothing
+                        yield value
                 elif told.get("msg") == "process_completed" and not told["success"]:
                     raise RefusedError(f"{event}: {told['output'].get('error')}")
                 elif told.get("msg") == "unexpected_error":
@@ -118,9 +119,9 @@ class Visitor:
         }
 
 
-def _patched(value: str, told: str | list[Any]) -> str:
+def _patched(value: Any, told: Any) -> Any:
     """Gradio sends a value whole, or how it differs from the one before."""
-    if isinstance(told, str):
+    if not isinstance(told, list):
         return told
     for action, path, part in told:
         if path or action not in ("replace", "append"):

@@ -28,6 +28,7 @@ def test_memory_that_grows_and_errors_other_than_busy_are_blamed():
     assert verdict(log, 60, most_growth_mb=120) == [] and log.busy == 1
     for _ in range(2):
         log.refused("ask", "RefusedError: ask: None")
+    assert [log.news(), log.news()] == [["ask: RefusedError: ask: None"], []]
     assert verdict(log, 60, 60) == [
         "2 × ask: RefusedError: ask: None",
         "memory grew by 120 MB in 60 s, more than 60",
