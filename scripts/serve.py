@@ -5,10 +5,13 @@ Serve the page by several processes at one address: app.py as often as there are
     python scripts/serve.py --processes 4 --host 0.0.0.0 --checkpoints owner/name
 
 Every visitor stays with one process (deploy/nginx.conf says how). A process that ends is started again, and meanwhile
-the others take its visitors; Ctrl-C ends everything. What is wrong is said on stderr, with exit code 1.
+the others take its visitors; Ctrl-C, or the terminal's end, ends everything. All have the same networks: which commit
+a repository is at is looked up once, and stays until this script is started again. What is wrong is said on stderr,
+with exit code 1.
 """
 
 import argparse
+import http.client
 import os
 import re
 import signal
@@ -18,9 +21,9 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +36,15 @@ TEMPLATE = ROOT / "deploy/nginx.conf"
 MARKED = re.compile(r"( *# processes:begin\n).*?( *# processes:end\n)", re.DOTALL)
 LISTEN = re.compile(r"listen 127\.0\.0\.1:7860;")
 CHECKED = "max_fails=1 fail_timeout=2s"
+PIN = """
+import sys, app
+from charrnn.hub import HubError
+try:
+    print(app.checkpoints(*sys.argv[1:] or [None]).pinned)
+except HubError as error:
+    print(error)
+    sys.exit(1)
+"""
 SOON = 5.0  # seconds: a process that has lived less is not started again at once
 
 
@@ -42,8 +54,13 @@ class ServeError(Exception):
 
 def configuration(host: str, port: int, ports: Sequence[int]) -> str:
     """deploy/nginx.conf for this address and the processes on these ports."""
-    text = LISTEN.sub(f"listen {host}:{port};", TEMPLATE.read_text(encoding="utf-8"))
+    text = LISTEN.sub(f"listen {_as_address(host)}:{port};", TEMPLATE.read_text(encoding="utf-8"))
     return MARKED.sub(lambda marks: f"{marks[1]}{_indented(_processes(ports))}{marks[2]}", text)
+
+
+def _as_address(host: str) -> str:
+    """With brackets where it is one of IPv6."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _processes(ports: Sequence[int]) -> str:
@@ -74,10 +91,10 @@ def _indented(text: str) -> str:
 class Process:
     """One app.py, and how often it had to be started."""
 
-    def __init__(self, number: int, port: int, options: Sequence[str], threads: int):
+    def __init__(self, number: int, port: int, options: Sequence[str], environment: Mapping[str, str]):
         self.number, self.port = number, port
-        self.command = [sys.executable, "app.py", "--port", str(port), *options]
-        self.environment = {"OMP_NUM_THREADS": str(threads)} | os.environ
+        self.command = [*_tied(), sys.executable, "app.py", "--port", str(port), *options]
+        self.environment = os.environ | environment
         self.start()
 
     def start(self) -> None:
@@ -95,7 +112,7 @@ class Process:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=60):
                 return True
-        except (urllib.error.URLError, ConnectionError):
+        except (OSError, http.client.HTTPException):
             return False
 
     def look_after(self) -> None:
@@ -115,18 +132,22 @@ def serve(options: argparse.Namespace, stop: threading.Event) -> None:
     port = options.port or _free_ports(1)[0]
     ports = _free_ports(options.processes)
     threads = max(1, (os.cpu_count() or 1) // options.processes)
-    named = ["--checkpoints", options.checkpoints] if options.checkpoints else []
-    running = list[subprocess.Popen]()
+    named, environment = checkpoints(options.checkpoints, stop)
+    if stop.is_set():
+        return
+    environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))} | environment
+    running, processes = list[subprocess.Popen](), list[Process]()
     with tempfile.TemporaryDirectory(prefix="charrnn-") as folder:
         os.chmod(folder, 0o711)  # noqa: S103  started by root, nginx works as nobody, and keeps its own folders in here
         file = Path(folder) / "nginx.conf"
         file.write_text(configuration(options.host, port, ports), encoding="utf-8")
-        processes = [Process(number, each, named, threads) for number, each in enumerate(ports, 1)]
         try:
+            for number, each in enumerate(ports, 1):
+                processes.append(Process(number, each, named, environment))
             while not (stop.is_set() or all(process.answers() for process in processes)):
                 stop.wait(0.1)
             front = subprocess.Popen(
-                [str(nginx), "-e", "stderr", "-p", folder, "-c", str(file)], start_new_session=True
+                [*_tied(), str(nginx), "-e", "stderr", "-p", folder, "-c", str(file)], start_new_session=True
             )
             running.append(front)
             said = False
@@ -134,12 +155,54 @@ def serve(options: argparse.Namespace, stop: threading.Event) -> None:
                 if front.poll() is not None:
                     raise ServeError(f"nginx ended with exit code {front.returncode}")
                 if not said and (said := _listens(options.host, port)):
-                    print(f"Char-RNN Lab: http://{options.host}:{port}", flush=True)
+                    print(f"Char-RNN Lab: http://{_as_address(options.host)}:{port}", flush=True)
                 for process in processes:
                     process.look_after()
         finally:
             running += [process.running for process in processes]
             _end(running)
+
+
+def checkpoints(named: str | None, stop: threading.Event) -> tuple[list[str], dict[str, str]]:
+    """
+    What tells every app.py which checkpoints to take, as this script was told: options, and variables.
+
+    Of a repository, the commit that it is at now. Where the Hub is away, that of the cache; where there is none, it is
+    left to each to have the bundled ones and to say so. Raises ServeError where app.py would not start with it.
+    """
+    source = named or os.environ.get(app.VARIABLE)
+    if not source:
+        return [], {}
+    if Path(source).expanduser().is_dir():
+        pinned = os.path.abspath(Path(source).expanduser())
+    else:
+        pinned = _pinned([named] if named else [], stop) or source
+    return (["--checkpoints", pinned], {}) if named else ([], {app.VARIABLE: pinned})
+
+
+def _pinned(named: Sequence[str], stop: threading.Event) -> str:
+    """The same by a process of its own, which can be ended at any moment of a download."""
+    words = [*_tied(), sys.executable, "-c", PIN, *named]
+    asked = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        while asked.poll() is None and not stop.wait(0.1):
+            pass
+    finally:
+        _end([asked])
+    said, _ = asked.communicate()
+    if asked.returncode and not stop.is_set():
+        raise ServeError(said.strip() or "the checkpoints cannot be looked up")
+    return said.strip()
+
+
+@cache
+def _tied() -> list[str]:
+    """What lets a command end with this process, even where that is killed; nothing where there is no such program."""
+    words = ["setpriv", "--pdeathsig", "TERM"]
+    try:
+        return words if subprocess.run([*words, "true"], capture_output=True).returncode == 0 else []
+    except OSError:
+        return []
 
 
 def _end(running: Sequence[subprocess.Popen]) -> None:
@@ -191,11 +254,13 @@ def _count(text: str) -> int:
 def main() -> int:
     """Serve until Ctrl-C, or until asked to end."""
     stop = threading.Event()
-    for which in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(which, lambda *_: stop.set())
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        which = getattr(signal, name, None)
+        if which and (name != "SIGHUP" or signal.getsignal(which) != signal.SIG_IGN):  # as nohup leaves it
+            signal.signal(which, lambda *_: stop.set())
     try:
         serve(parse(), stop)
-    except ServeError as error:
+    except (ServeError, OSError) as error:
         print(f"serve.py: {error}", file=sys.stderr)
         return 1
     return 0

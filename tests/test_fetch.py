@@ -211,6 +211,17 @@ def test_newer_checkpoints_are_offered_once_they_were_looked_for(of_the_hub, tmp
     assert told["origin"]["where"] == "me/lab at commit bbbbbbbb"
 
 
+def test_a_commit_that_was_asked_for_stays_and_the_page_says_who_can_change_it(of_the_hub, monkeypatch):
+    fixed = hub.Origin(of_the_hub.root, f"me/lab@{'a' * 40}", "a" * 40)
+    assert of_the_hub.origin.pinned == fixed.source == fixed.pinned
+    store = Store(of_the_hub.root, fixed)
+    monkeypatch.setattr(room, "fetch", {fixed.source: fixed}.__getitem__)
+    store._asked = -1e9
+    assert store.refresh() == "Fixed at commit aaaaaaaa: for newer networks, whoever runs the lab starts it again."
+    assert json.loads(offer(store, None))["origin"]["where"] == "me/lab at commit aaaaaaaa"
+    assert hub.Origin(of_the_hub.root, "checkpoints").pinned == "checkpoints"
+
+
 def test_a_hub_that_fails_leaves_what_is_there(of_the_hub, monkeypatch):
     before = of_the_hub.infos()
     for kind, said in {

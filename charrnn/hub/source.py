@@ -29,6 +29,11 @@ class Origin:
     commit: str | None = None  # that it is pinned to; None for a folder of this machine
     notice: str = ""  # where these are not the newest, or not those that were asked for
 
+    @property
+    def pinned(self) -> str:
+        """The source that means this commit for ever; itself where there is none."""
+        return f"{self.source.partition('@')[0]}@{self.commit}" if self.commit else self.source
+
 
 def fetch(source: str) -> Origin:
     """

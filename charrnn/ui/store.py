@@ -85,6 +85,8 @@ class Store:
             if self.origin.notice:
                 return self.origin.notice
             commit = (self.origin.commit or "")[:8]
+            if self.origin.source == self.origin.pinned:
+                return f"Fixed at commit {commit}: for newer networks, whoever runs the lab starts it again."
             return (
                 f"Now at commit {commit}." if self.origin.commit != before.commit else f"Nothing newer than {commit}."
             )
