@@ -3,19 +3,29 @@
 import asyncio
 import json
 import os
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 import pytest
 
 from charrnn import ui
 from charrnn.ui import presence, spare_memory
+from charrnn.ui import store as room
 from charrnn.ui.house import MOST_CALLED, MOST_CALLING, House
+from charrnn.ui.lecture_view import lecture_view
+from charrnn.ui.scene_answers import Answer
+from charrnn.ui.scenes import SCENES
 from charrnn.ui.store import Store
 from scripts.bench_page import resident_bytes
-from scripts.visitor import Door, Visitor
+from scripts.visitor import SETTINGS, Door, Visitor
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
@@ -84,6 +94,101 @@ def test_a_page_that_was_closed_is_forgotten(house, monkeypatch: pytest.MonkeyPa
         assert not {*names[:2]} & {*each}
     assert not demo.server_app.iterators and not queue.event_ids_to_events
     assert len(queue.event_analytics) <= 1 and queue.cached_event_analytics_summary == {"functions": {}}
+
+
+def test_a_page_whose_connection_broke_keeps_its_text_as_long_as_it_is_used(house, monkeypatch: pytest.MonkeyPatch):
+    demo, _, address = house
+    monkeypatch.setattr(presence, "MOST_CLOSED", 2)
+    monkeypatch.setattr(presence, "MOMENT", timedelta(0))
+    sessions = demo.state_holder.session_data
+
+    async def go_and_come_back() -> tuple[list[dict], list[str]]:
+        async with Door.open(address) as door:
+            async with arrived(door) as stays:
+                [_ async for _ in stays.writing(speed=0, characters=5)]
+            assert await until(lambda: sessions[stays.name].is_closed)
+            await stays.send("stop")
+            names = []
+            for _ in range(3):
+                async with arrived(door) as other:
+                    names.append(other.name)
+                assert await until(lambda: sessions[names[-1]].is_closed)
+            assert await until(lambda: names[0] not in sessions)
+            return [json.loads(each) async for each in stays.values("resume", SETTINGS | {"speed": 0})], names
+
+    told, names = asyncio.run(go_and_come_back())
+    assert "".join(each["text"] for each in told if each["kind"] == "more") and told[-1]["state"] == "finished"
+    assert not any("notice" in each for each in told)
+    assert [name in sessions for name in names] == [False, True, True]
+
+
+def test_a_page_that_came_back_is_forgotten_when_it_has_been_silent_for_long(monkeypatch: pytest.MonkeyPatch):
+    now = [datetime(2026, 1, 1)]
+    monkeypatch.setattr(presence, "MOST_CLOSED", 1)
+    monkeypatch.setattr(presence, "datetime", SimpleNamespace(now=lambda: now[0]))
+    holder = SimpleNamespace(session_data={}, time_last_used={})
+    queue = SimpleNamespace(pending_messages_per_session={}, pending_event_ids_session={})
+    demo: Any = SimpleNamespace(state_holder=holder, _queue=queue)
+    here = presence.Presence()
+
+    def close(name: str, used_after_s: float = 0.0) -> set[str]:
+        holder.session_data[name] = name
+        here.gone(name, demo)
+        holder.time_last_used[name] = now[0] + timedelta(seconds=used_after_s)
+        now[0] += timedelta(minutes=20)
+        return {*holder.session_data}
+
+    assert [close("back", 60), close("at its end", 1)] == [{"back"}, {"back", "at its end"}]
+    assert [close("c"), close("d")] == [{"back", "c"}, {"back", "d"}]
+    assert [close("e"), *holder.time_last_used] == [{"e"}, "e"]
+
+
+def test_who_writes_waits_for_nobody_who_measures_loads_or_asks_the_hub(house, monkeypatch: pytest.MonkeyPatch):
+    """While 60 visitors wait for what does not come, one arrives and writes; then each is told, what was done once."""
+    _, store, address = house
+    free, done = Event(), []
+
+    def stuck(name: str, result: Any) -> Callable[..., Any]:
+        def work(*given: Any) -> Any:
+            done.append(name)
+            assert free.wait(60)
+            return result(*given)
+
+        return work
+
+    scenes = [replace(scene, id=f"stuck {i}", answer=stuck(f"scene {i}", told_of(i))) for i, scene in enumerate(SCENES)]
+    reader = store.reader()
+    store._readers = OrderedDict({key: value for key, value in store._readers.items() if value is reader})
+    monkeypatch.setattr(lecture_view, "SCENES", scenes)
+    monkeypatch.setattr(store, "refresh", stuck("refresh", lambda: "Nothing newer."))
+    monkeypatch.setattr(room, "load", stuck("load", room.load))
+    wishes = [("refresh", {}), ("reveal", {"scene": 4})] * 18 + [("reveal", {"scene": n}) for n in range(1, 10)]
+    wishes += [("model", {"checkpoint": {"name": "lstm", "step": 2000}, "sent": n}) for n in range(15)]
+
+    async def all_of_them() -> tuple[list[list[Any]], list[dict]]:
+        async with Door.open(address) as door:
+            stuck_ones = [asyncio.create_task(Visitor(door).send(*wish)) for wish in wishes]
+            try:
+                assert await until(lambda: {"refresh", "load"} <= {*done} and len(store.desks.line) == 5)
+                async with asyncio.timeout(20), arrived(door) as other:
+                    told = [message async for message in other.writing(speed=0, characters=300)]
+                assert [task.result() for task in stuck_ones if task.done()] == []
+            finally:
+                free.set()
+            return await asyncio.gather(*stuck_ones), told
+
+    answers, told = asyncio.run(all_of_them())
+    assert "".join(each["text"] for each in told if each["kind"] == "more")[-1:] and told[-1]["state"] == "finished"
+    assert sorted({*done}) == ["load", "refresh", *(f"scene {i}" for i in range(9))]
+    assert len([each for each in done if each != "load"]) == 10
+    assert {json.loads(value)["said"] for value, *_ in answers[:36:2]} == {"Nothing newer."}
+    revealed = [json.loads(value)["answer"]["words"] for value, *_ in (*answers[1:36:2], *answers[36:45])]
+    assert revealed == ["Answer 3"] * 18 + [f"Answer {i}" for i in range(9)]
+    assert not store.desks.inside and not store.desks.line
+
+
+def told_of(number: int) -> Callable[..., Answer]:
+    return lambda store, link: Answer(f"Answer {number}")
 
 
 def test_a_question_and_a_call_wait_for_their_turn_and_are_refused_where_too_many_wait(house):

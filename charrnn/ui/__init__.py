@@ -1,11 +1,12 @@
 """The page: a header, the left column, the list of tabs; and how it is served."""
 
-import asyncio
 import socket
 import sys
+from functools import partial
 from typing import Any
 
 import gradio as gr
+from anyio.to_thread import run_sync
 
 from charrnn.ui import (
     api,
@@ -47,7 +48,7 @@ def build_demo(store: Store) -> gr.Blocks:
     async def arrive(session: Session, kept: Any, request: gr.Request) -> tuple[Any, Any, Any]:
         presence.here(str(request.session_hash), session)
         try:
-            link = await asyncio.to_thread(arrival, store, dict(request.query_params))
+            link = await run_sync(arrival, store, dict(request.query_params))
             await begin(session, kept, link)
         except ValueError as error:
             return offer(store, None), session.trouble(error), gr.skip()
@@ -75,8 +76,8 @@ def build_demo(store: Store) -> gr.Blocks:
             return session.trouble(ValueError(raised(error)))
 
     async def refresh(session: Session, event: gr.EventData) -> str:
-        said = await asyncio.to_thread(store.refresh)
-        reader = await asyncio.to_thread(store.nearest, session.reader)
+        said = await store.together("refresh", partial(run_sync, store.refresh))
+        reader = await run_sync(store.nearest, session.reader)
         return refreshed(store, reader, said, count_of("sent", event._data))
 
     async def leave(request: gr.Request) -> None:

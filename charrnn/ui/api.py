@@ -6,7 +6,6 @@ from functools import partial, wraps
 from typing import Any
 
 import gradio as gr
-from anyio.to_thread import run_sync
 from gradio.events import api as endpoint
 
 from charrnn.sampling import Dice, distribution, generate
@@ -150,14 +149,8 @@ def in_line(counter: House, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     async def called(*arguments: Any, **named: Any) -> Any:
-        me = object()
-        try:
-            with refusing():
-                async for _ in counter.wait(me):
-                    pass
-            return await run_sync(partial(function, *arguments, **named))
-        finally:
-            counter.leave(me)
+        with refusing():
+            return await counter.served(partial(function, *arguments, **named))
 
     return called
 

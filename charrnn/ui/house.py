@@ -1,9 +1,16 @@
-"""How many may be served at once, who waits for it, and how much of the machine those in a hurry may take."""
+"""
+How many may be served at once, who waits for it, and how much of the machine those in a hurry may take.
+
+asyncio's own threads, six on two cores, belong to those who write and read a text: these compute, briefly, and wait for
+nobody. Whatever may wait for a lock, a file or the Hub, or measures for long, runs in anyio's threads instead.
+"""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+from anyio.to_thread import run_sync
 
 from charrnn.ui.messages import notice
 
@@ -19,6 +26,8 @@ TOLD_S, ALIVE_S = (
 )  # how often one is told the position, at most; and anything, at least: is the page still there?
 HURRY = 0.5  # of one core: what all who write as fast as it goes take together, less as the house fills
 LEAST_HURRY = 0.05
+
+T = TypeVar("T")
 
 
 class BusyError(ValueError):
@@ -85,6 +94,20 @@ class House:
                 yield None
             await asyncio.sleep(GLANCE_S)
 
+    async def served(self, work: Callable[[], T]) -> T:
+        """
+        The result of `work`, done beside the event loop as soon as there is a place for it.
+
+        Raises BusyError where the line is full.
+        """
+        me = object()
+        try:
+            async for _ in self.wait(me):
+                pass
+            return await run_sync(work)
+        finally:
+            self.leave(me)
+
     def leave(self, who: Any) -> None:
         """Whoever is gone holds no place, in the line neither."""
         self.inside.pop(who, None)
@@ -111,6 +134,26 @@ class House:
             return 0.0
         share = max(LEAST_HURRY, HURRY * (1 - others / self.places)) / len(self.hurrying or (None,))
         return worked_s * (1 / share - 1)
+
+
+class Together:
+    """What several want at the same time, done once for all; who waits for it holds neither a thread nor a place."""
+
+    def __init__(self) -> None:
+        self._begun: dict[Any, asyncio.Task] = {}
+
+    async def __call__(self, key: Any, work: Callable[[], Awaitable[T]]) -> T:
+        """The result of `work`, begun by the first who wanted it under this key; it goes on if that one leaves."""
+
+        async def done() -> T:
+            try:
+                return await work()
+            finally:
+                del self._begun[key]
+
+        if key not in self._begun:
+            self._begun[key] = asyncio.create_task(done())
+        return await asyncio.shield(self._begun[key])
 
 
 def busy_words(ahead: int) -> str:

@@ -1,6 +1,7 @@
 """Who is here: the pages that are open, and what is forgotten of one that was closed."""
 
 from collections import OrderedDict
+from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 import gradio as gr
@@ -8,6 +9,8 @@ import gradio as gr
 from charrnn.ui.session import Session
 
 MOST_CLOSED = 20  # pages kept for a moment: one whose connection broke may be back
+MOMENT = timedelta(seconds=2)  # in which what still works for a page that was closed comes to its end
+LONG = timedelta(hours=1)
 
 
 class Presence:
@@ -19,21 +22,28 @@ class Presence:
 
     def __init__(self) -> None:
         self._open: WeakValueDictionary[str, Session] = WeakValueDictionary()
-        self._closed: OrderedDict[str, None] = OrderedDict()
+        self._closed: OrderedDict[str, datetime] = OrderedDict()  # since when
 
     def here(self, name: str, session: Session) -> None:
         """A page is opened."""
         self._open[name] = session
 
     def gone(self, name: str, demo: gr.Blocks) -> None:
-        """A page was closed: whatever still works for it ends, and one that was closed long ago is forgotten."""
-        session = self._open.pop(name, None)
+        """
+        A page was closed: whatever still works for it ends, and one that was closed long ago is forgotten.
+
+        It may be that its connection broke, and that it is used: then it stays, until it has been silent for long.
+        """
+        session = self._open.get(name)
         if session is not None:
             session.leave()
-        self._closed[name] = None
+        now, used = datetime.now(), demo.state_holder.time_last_used
+        self._closed[name] = now
         self._closed.move_to_end(name)
-        while len(self._closed) > MOST_CLOSED:
-            forget(demo, self._closed.popitem(last=False)[0])
+        for each, closed in list(self._closed.items())[:-MOST_CLOSED]:
+            if not max(closed + MOMENT, now - LONG) < used.get(each, closed):
+                del self._closed[each]
+                forget(demo, each)
 
 
 def forget(demo: gr.Blocks, name: str) -> None:

@@ -39,11 +39,17 @@ class Scene:
     def answered(self, store: Store) -> Answer:
         """Its answer, measured once; where that cannot be done, the reason."""
         link = self.link(store)
-        offered = tuple(info.sha256 for info in store.infos())
         try:
-            return store.worked_out(("scene", self.id, offered), lambda: self.answer(store, link))
+            return store.worked_out(self._key(store), lambda: self.answer(store, link))
         except ValueError as error:
             return Answer(f"{error}.")
+
+    def known(self, store: Store) -> Answer | None:
+        """Its answer, where it was measured before."""
+        return store.known(self._key(store))
+
+    def _key(self, store: Store) -> tuple:
+        return ("scene", self.id, tuple(info.sha256 for info in store.infos()))
 
 
 SCENES = (

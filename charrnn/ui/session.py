@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
+from anyio.to_thread import run_sync
+
 from charrnn.sampling import Dice
 from charrnn.ui import example
 from charrnn.ui.clicks import Clicks
@@ -56,12 +58,12 @@ class Session(Standing):
     async def follow(self, store: Store, link: Link) -> None:
         """Begin with the text that a link asks for, written at once; with the example where it asks for none."""
         if self.runs == 0 and link.is_example(store):
-            await asyncio.to_thread(self.open, store)
+            await run_sync(self.open, store)
         else:
             await self.begin(store, replace(link.wishes, prompt=link.passage) if link.passage else link.wishes)
             async with self.lock:
                 self.draft.limit = link.to_write
-                await asyncio.to_thread(self.draft.write, self.opened(), self.settings, link.to_write)
+                await run_sync(self.draft.write, self.opened(), self.settings, link.to_write)
             self.state = "finished" if link.to_write else "paused"  # a passage can be written on
         self.speed, self.telling.asked = link.wishes.manner.speed, link.view
         self.telling.saying = {"notice": joined(link.notice(), self.telling.saying.get("notice"))}
@@ -69,7 +71,7 @@ class Session(Standing):
     async def restore(self, store: Store, kept: Kept) -> None:
         """Begin with the text that the page has kept while its server was away. Raises ValueError."""
         async with self.lock:
-            self.reader = await asyncio.to_thread(store.reader, kept.choice.name, kept.choice.step)
+            self.reader = await run_sync(store.reader, kept.choice.name, kept.choice.step)
             self.listen(kept.manner)
             self.replace(kept.draft())
             self.state, self.telling.asked = kept.state, kept.view
@@ -78,7 +80,7 @@ class Session(Standing):
     async def begin(self, store: Store, wishes: Wishes) -> None:
         """Start a new text from the prompt; the snapshot says which characters of it the model does not know."""
         async with self.lock:
-            self.reader = await asyncio.to_thread(store.reader, wishes.choice.name, wishes.choice.step)
+            self.reader = await run_sync(store.reader, wishes.choice.name, wishes.choice.step)
             self.ticket += 1
             self.listen(wishes.manner)
             self.replace(Draft.of(0, wishes.prompt, Dice(wishes.seed), wishes.characters, wishes.edits))
@@ -104,7 +106,7 @@ class Session(Standing):
         async with self.lock:
             if not wanted():
                 raise UnwantedError
-            self.reader = await asyncio.to_thread(store.reader, choice.name, choice.step)
+            self.reader = await run_sync(store.reader, choice.name, choice.step)
             self.ticket += 1
             old = self.draft
             new = Draft.of(0, old.text[: old.prompt_length], old.dice, old.span)
@@ -224,7 +226,7 @@ class Session(Standing):
         async with self.lock:
             if not wanted():
                 return None
-            self.reader = await asyncio.to_thread(store.reader, choice.name, choice.step)
+            self.reader = await run_sync(store.reader, choice.name, choice.step)
             self.reread()
             return None if self.state == "writing" else await self.snapshot()
 

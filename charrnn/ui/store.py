@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from charrnn.checkpoint import MODEL, CheckpointError, CheckpointInfo, list_checkpoints, load
 from charrnn.hub import HubError, Origin, fetch
 from charrnn.metrics import bits_per_char
-from charrnn.ui.house import MOST_ASKING, MOST_CALLED, MOST_CALLING, MOST_MEASURING, House
+from charrnn.ui.house import MOST_ASKING, MOST_CALLED, MOST_CALLING, MOST_MEASURING, House, Together
 from charrnn.ui.reader import TITLES, Reader
 
 MOST_LOADED = 48  # from 1 to 20 MB each
@@ -34,7 +34,8 @@ class Store:
     """
     Checkpoints below one folder, and the places there are to use them. Nothing is read before it is asked for.
 
-    house: of those who write; desks: of those who have something measured; counter: of programs that call.
+    house: of those who write; desks: of those who have something measured; counter: of programs that call; together:
+    what many want at once.
     """
 
     def __init__(self, root: Path, origin: Origin | None = None):
@@ -44,6 +45,7 @@ class Store:
         self.house = House()
         self.desks = House(MOST_MEASURING, MOST_ASKING)
         self.counter = House(MOST_CALLED, MOST_CALLING)
+        self.together = Together()
         self._listing: tuple | None = None
         self._listing_lock = Lock()  # many may come at once: the folder is read, and a model loaded, for all of them
         self._loading_lock = Lock()
@@ -121,6 +123,9 @@ class Store:
         if step not in info.saved_steps:
             raise CheckpointError(f"{name} was not saved at step {step}: choose one of {info.saved_steps}")
         key = (name, info.sha256, step)
+        with suppress(KeyError):  # who takes one that is there waits for nobody who loads another
+            self._readers.move_to_end(key)
+            return self._readers[key]
         with self._loading_lock:
             if key not in self._readers:
                 try:

@@ -1,19 +1,20 @@
 """The lecture: a walk of scenes beside the picture, and a page that an address has reduced."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import gradio as gr
+from anyio.to_thread import run_sync
 
 from charrnn.ui import wishes
 from charrnn.ui.assets import view
 from charrnn.ui.control_view.control_view import offer
 from charrnn.ui.link import HIDEABLE, Link, follow
 from charrnn.ui.scene_answers import Answer
-from charrnn.ui.scenes import SCENES
+from charrnn.ui.scenes import SCENES, Scene
 from charrnn.ui.session import Session
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import count_of
@@ -59,7 +60,7 @@ def walking(store: Store, state: gr.State, controls: gr.HTML, live: gr.HTML, lec
         is_newest = session.clicks.newest("scene", count_of("sent", event._data))
         try:
             number = _number(event._data)
-            link = await asyncio.to_thread(SCENES[number - 1].link, store)
+            link = await run_sync(SCENES[number - 1].link, store)
             if not is_newest():
                 return gr.skip()
             await session.follow(store, link)
@@ -72,13 +73,19 @@ def walking(store: Store, state: gr.State, controls: gr.HTML, live: gr.HTML, lec
     async def reveal(session: Session, event: gr.EventData) -> Any:
         try:
             number = _number(event._data)
-            answer = await asyncio.to_thread(SCENES[number - 1].answered, store)
+            answer = await store.together(("reveal", number), partial(revealed, store, SCENES[number - 1]))
             return _told(number, answer, count=session.draft.run)
         except ValueError as error:
             return _told(0, Answer(f"{error}."))
 
     lecture.scene(scene, state, [lecture, controls, live], **EACH)
     lecture.reveal(reveal, state, lecture, **EACH)
+
+
+async def revealed(store: Store, scene: Scene) -> Answer:
+    """The answer of a scene; where it is not known yet, measured at one of the store's desks."""
+    known = await run_sync(scene.known, store)
+    return known or await store.desks.served(partial(scene.answered, store))
 
 
 def _number(data: Any) -> int:
