@@ -150,7 +150,7 @@ def test_the_rest_of_the_question_is_checked_too_and_what_is_too_long_is_bounded
         asked(store, "gru", None, text="→→")
     first, last = asked(store, "rnn", None, characters=5000, text="", prompt="RO→MEO:\n")
     assert len(first["texts"][0]) == 600 and first["prompt"] == "ROMEO:\n" and "Left out 1 character" in first["words"]
-    assert "over 3,000 characters of a passage that" in last["cost"]
+    assert "over 3,000 characters of a passage by “Best: GRU, 512 units”" in last["cost"]
     assert "Of its 6,006 characters the first 3,000 are read." in last["cost"]
     assert len(text_for(store, store.reader("rnn"), "")[0]) == 6006
 

@@ -12,13 +12,7 @@ from gradio.block_function import BlockFunction
 MOST_BYTES = 256 * 1024  # the longest text an endpoint takes, every character of it escaped
 DEEPEST = 16  # lists and objects within each other
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # a session or an event: Gradio's clients make up shorter ones
-KEPT = (
-    "data",
-    "session_hash",
-    "event_data",
-    "fn_index",
-    "trigger_id",
-)  # of a call; anything else is none of a caller's
+KEPT = ("data", "session_hash", "event_data", "fn_index", "trigger_id")  # of a call; the rest is none of a caller's
 ENDED_BY = {
     "/gradio_api/cancel": ("session_hash", "fn_index", "event_id"),
     "/gradio_api/reset": ("event_id",),

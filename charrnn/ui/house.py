@@ -20,10 +20,8 @@ MOST_CALLED, MOST_CALLING = 4, 50
 TURN_S = 30.0  # of writing; then a place is left to those who wait
 PATIENCE_S = 1.0  # of waiting, before anybody's turn ends for it
 GLANCE_S = 0.25  # how often one who waits looks up
-TOLD_S, ALIVE_S = (
-    1.0,
-    5.0,
-)  # how often one is told the position, at most; and anything, at least: is the page still there?
+TOLD_S = 1.0  # how often one is told the position, at most
+ALIVE_S = 5.0  # and anything, at least: is the page still there?
 HURRY = 0.5  # of one core: what all who write as fast as it goes take together, less as the house fills
 LEAST_HURRY = 0.05
 

@@ -30,8 +30,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(browser_path: Path) -> Iterator[Browser]:
+    """Ended with its file: as long as Playwright lives, nothing else can run a loop in this thread."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(browser_path), args=["--no-sandbox"])
         yield browser

@@ -173,7 +173,7 @@ def test_a_text_is_coloured_by_what_separates_its_readers(context: BrowserContex
     expect(words).to_contain_text(f"over {len(there)} characters of your own text", timeout=PATIENCE)
     assert part.get_by_label("your own").input_value() == there == "".join(spans.all_text_contents())
     part.get_by_role("button", name="Default text").click()
-    expect(words).to_contain_text("a passage that", timeout=PATIENCE)
+    expect(words).to_contain_text("a passage by “Best: GRU, 512 units”", timeout=PATIENCE)
     expect(part.get_by_label("your own")).to_have_value("")
 
 
