@@ -39,6 +39,7 @@ DOORS = {
     "plotly": {"figures"},
     "gradio": {"ui"},
     "anyio": {"ui"},  # gradio's own threads
+    "httpx": {"ui"},  # and what it reads addresses with
 }
 GLOBAL_DICE = {"torch.manual_seed", "torch.seed", "torch.set_rng_state", "np.random.seed", "random.seed"}
 RUNS_CODE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve"}

@@ -1,7 +1,6 @@
 """The named endpoints: the same package functions the page uses, with every bound checked here."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
@@ -48,15 +47,14 @@ def build(store: Store) -> None:
         Returns:
             the text, prompt included
         """
-        with refusing():
-            wishes.text("prompt", prompt, LONGEST_PROMPT)
-            characters = wishes.whole("characters", characters, 1, LONGEST_RUN)
-            settings = wishes.sampling(temperature, top_k, top_p, min_p)
-            dice = Dice(wishes.whole("seed", seed, 0, LARGEST_SEED))
-            reader = _reader(store, checkpoint, step)
-            beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
-            steps = generate(reader.decoder, beginning, characters, settings, dice)
-            return prompt + reader.vocab.decode([step.id for step in steps])
+        wishes.text("prompt", prompt, LONGEST_PROMPT)
+        characters = wishes.whole("characters", characters, 1, LONGEST_RUN)
+        settings = wishes.sampling(temperature, top_k, top_p, min_p)
+        dice = Dice(wishes.whole("seed", seed, 0, LARGEST_SEED))
+        reader = _reader(store, checkpoint, step)
+        beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
+        steps = generate(reader.decoder, beginning, characters, settings, dice)
+        return prompt + reader.vocab.decode([step.id for step in steps])
 
     def next_characters(
         text: str = "ROMEO:\n",
@@ -81,14 +79,13 @@ def build(store: Store) -> None:
         Returns:
             a list of {character, raw, probability}; probability is 0 for a character that was cut
         """
-        with refusing():
-            wishes.text("text", text, LONGEST_READ)
-            settings = wishes.sampling(temperature, top_k, top_p, min_p)
-            reader = _reader(store, checkpoint, step)
-            found = distribution(reader.decoder.prefill(reader.vocab.encode(text)).logits, settings)
-            characters = reader.vocab.decode(found.order.tolist())
-            columns = zip(characters, found.raw.tolist(), found.probs.tolist(), strict=True)
-            return [{"character": c, "raw": raw, "probability": p} for c, raw, p in columns]
+        wishes.text("text", text, LONGEST_READ)
+        settings = wishes.sampling(temperature, top_k, top_p, min_p)
+        reader = _reader(store, checkpoint, step)
+        found = distribution(reader.decoder.prefill(reader.vocab.encode(text)).logits, settings)
+        characters = reader.vocab.decode(found.order.tolist())
+        columns = zip(characters, found.raw.tolist(), found.probs.tolist(), strict=True)
+        return [{"character": c, "raw": raw, "probability": p} for c, raw, p in columns]
 
     def gradient_flow(text: str = "", checkpoint: str = "rnn", step: int = -1) -> dict[str, Any]:
         """
@@ -101,11 +98,10 @@ def build(store: Store) -> None:
         Returns:
             lags, median, low (10 %), high (90 %), geometric_mean, positions, half_life_chars, horizon_chars (1 %), text
         """
-        with refusing():
-            wishes.text("text", text, LONGEST_TEXT)
-            reader = _reader(store, checkpoint, step)
-            reader.vocab.encode(text)  # the page leaves out what a model does not know; here that is refused
-            flow, what = measured(store, reader, text)
+        wishes.text("text", text, LONGEST_TEXT)
+        reader = _reader(store, checkpoint, step)
+        reader.vocab.encode(text)  # the page leaves out what a model does not know; here that is refused
+        flow, what = measured(store, reader, text)
         arrays = ("lags", "median", "low", "high", "geometric_mean")
         return {
             **{name: getattr(flow, name).tolist() for name in arrays},
@@ -145,23 +141,20 @@ def build(store: Store) -> None:
 
 
 def in_line(counter: House, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, called beside the event loop when it is its turn; refused at once where too many wait."""
+    """
+    The function, called beside the event loop when it is its turn; refused at once where too many wait.
+
+    Whatever is wrong with a request is told to its client in one line.
+    """
 
     @wraps(function)
     async def called(*arguments: Any, **named: Any) -> Any:
-        with refusing():
+        try:
             return await counter.served(partial(function, *arguments, **named))
+        except ValueError as error:
+            raise gr.Error(str(error), title="Refused", print_exception=False) from error
 
     return called
-
-
-@contextmanager
-def refusing() -> Iterator[None]:
-    """Whatever is wrong with a request is told to its client in one line."""
-    try:
-        yield
-    except ValueError as error:
-        raise gr.Error(str(error), title="Refused", print_exception=False) from error
 
 
 def _reader(store: Store, checkpoint: str, step: int) -> Reader:
