@@ -28,7 +28,9 @@ class Door:
     @contextlib.asynccontextmanager
     async def open(cls, address: str) -> "AsyncIterator[Door]":
         """The door of the app at this address. Raises httpx.HTTPError."""
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=2)
+        # Where the server has just closed a connection that was to be used once more, a browser asks again; here none is
+        # used twice.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         async with httpx.AsyncClient(base_url=address, timeout=300, limits=limits) as client:
             config = await client.get("config")
             config.raise_for_status()
