@@ -158,7 +158,7 @@ def test_each_line_of_a_block_has_the_values_of_its_formula(layer):
         ours = block.lines[0].values[0] if source == "x, given" else block.value(source)
         close(ours.array, last, atol=1e-3)
     assert block.value("k").shape == (1, heads, min(T, context), d // heads)
-    close(block.value("returned").array, shown[f"layer {layer}"], atol=1e-5)
+    close(block.value("returned").array, shown[f"layer {layer}"], atol=2e-4)
     close(head.value("logits").array, shown["logits"], atol=1e-5)
 
 

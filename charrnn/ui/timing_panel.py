@@ -24,15 +24,20 @@ class Turn:
     def __init__(self) -> None:
         self._lock = Lock()
         self._owner: object | None = None
+        self._is_wanted: Callable[[], bool] = lambda: False  # what the owner measures
         self._seen = 0.0
 
-    def take(self, owner: object) -> bool:
-        """Whether the owner may measure now; also to be called while it does, or the turn is lost."""
+    def take(self, owner: object, wanted: Callable[[], bool]) -> bool:
+        """
+        Whether the owner may measure now; also to be called while it does, or the turn is lost.
+
+        A measurement that is stopped gives way at once: the step it still makes falls into the next one's warm-up.
+        """
         with self._lock:
             now = time.monotonic()
-            if self._owner not in (None, owner) and now - self._seen < SILENCE:
+            if self._owner not in (None, owner) and self._is_wanted() and now - self._seen < SILENCE:
                 return False
-            self._owner, self._seen = owner, now
+            self._owner, self._is_wanted, self._seen = owner, wanted, now
             return True
 
     def end(self, owner: object) -> None:
@@ -53,13 +58,13 @@ def timing(
         yield answer(question.number, "Stopped.")
         return
     owner = object()
-    if not turn.take(owner):
+    if not turn.take(owner, wanted):
         yield answer(question.number, BUSY)
         return
     try:
         yield answer(question.number, "Getting ready …", busy=True, share=0.0)
         for part, (done, total, rows) in enumerate(rows_as_they_come(recipe, NETWORKS, ROUNDS, SECONDS), start=1):
-            if not (wanted() and turn.take(owner)):
+            if not (wanted() and turn.take(owner, wanted)):
                 return
             if rows:
                 yield _shown(question, part, record_of(rows, recipe), recorded)

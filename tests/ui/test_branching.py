@@ -94,8 +94,9 @@ def test_a_text_branches_while_it_is_written_and_while_it_is_paused(page: Page, 
     row, chosen = row_of(page, 3)
     row.locator("button").focus()
     page.keyboard.press("Enter")  # by the keyboard alone
-    page.wait_for_function("charrnn.live.record.edits.length === 1 && charrnn.live.drawn < 25")
-    assert page.evaluate("charrnn.state") == "writing"
+    page.wait_for_function(
+        "charrnn.live.record.edits.length === 1 && charrnn.live.drawn < 25 && charrnn.state === 'writing'"
+    )
     press(page, "write")  # Pause
     settled(page)
     stood = text(page)

@@ -311,10 +311,12 @@ def test_only_one_measures_at_a_time_and_who_stops_or_leaves_makes_room():
     next(first)
     (told,) = map(json.loads, timing(turn, Question(), lambda: True, RECORD, TINY))
     assert told["words"].startswith("Somebody else is measuring") and "busy" not in told
-    going = False
-    assert list(first) == []  # stopped
+    going = False  # stopped, in the middle of a step
     second: Any = timing(turn, Question(), lambda: True, RECORD, TINY)
     assert json.loads(next(second))["busy"]
+    assert list(first) == []
+    (told,) = map(json.loads, timing(turn, Question(), lambda: True, RECORD, TINY))
+    assert told["words"].startswith("Somebody else is measuring"), "the first one's end is not the second one's"
     second.close()  # left
     assert json.loads(next(timing(turn, Question(), lambda: True, RECORD, TINY)))["busy"]
 
