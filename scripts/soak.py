@@ -9,6 +9,7 @@ goes on; the exit code is 1 where memory has grown, or where anything but “bus
 import argparse
 import asyncio
 import collections
+import contextlib
 import random
 import sys
 import time
@@ -100,15 +101,16 @@ class Guest:
     async def _writes(self, event: str, **wish: Any) -> None:
         """Some wait for the end of the text, most for some seconds of it: they leave, or begin something else."""
         ends = time.monotonic() + self.dice.expovariate(1 / 5)
-        async for message in self.visitor.writing(event, seed=self.dice.randint(0, 9), **wish):
-            if message["kind"] == "start":
-                self.run, self.given, self.length = message["run"], message["prompt"], 0
-            self.length += len(message.get("text", ""))
-            said = message.get("notice") or {}
-            if said.get("kind") == "problem":
-                self.log.refused(event, said["text"])
-            if time.monotonic() > ends:
-                break
+        async with contextlib.aclosing(self.visitor.writing(event, seed=self.dice.randint(0, 9), **wish)) as messages:
+            async for message in messages:
+                if message["kind"] == "start":
+                    self.run, self.given, self.length = message["run"], message["prompt"], 0
+                self.length += len(message.get("text", ""))
+                said = message.get("notice") or {}
+                if said.get("kind") == "problem":
+                    self.log.refused(event, said["text"])
+                if time.monotonic() > ends:
+                    break
 
     async def change_model(self) -> None:
         await self.visitor.send("model", {"checkpoint": self.dice.choice(self.models)})
@@ -123,10 +125,12 @@ class Guest:
         door, model = self.visitor.door, self.dice.choice(self.models)
         question = {"number": self.dice.randint(1, 10**6), "width": 900, "checkpoint": model, "names": [model["name"]]}
         ends = time.monotonic() + self.dice.expovariate(1 / 10)
-        async for value in self.visitor.values("ask", question, self.dice.randrange(door.count("ask"))):
-            self.log.busy += "The lab is busy" in value  # a JSON text; not every answer has words of its own
-            if time.monotonic() > ends:
-                break
+        answers = self.visitor.values("ask", question, self.dice.randrange(door.count("ask")))
+        async with contextlib.aclosing(answers):
+            async for value in answers:
+                self.log.busy += "The lab is busy" in value
+                if time.monotonic() > ends:
+                    break
 
     async def call(self) -> None:
         given = ["ROMEO:", "rnn", self.dice.randint(1, 200), 0.8, 0, 1, 0, self.dice.randint(0, 9), -1]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any
 
@@ -28,8 +28,8 @@ class Door:
     @contextlib.asynccontextmanager
     async def open(cls, address: str) -> "AsyncIterator[Door]":
         """The door of the app at this address. Raises httpx.HTTPError."""
-        # Where the server has just closed a connection that was to be used once more, a browser asks again; here none is
-        # used twice.
+        # A browser asks again where the server has just closed a connection it wanted to use once more:
+        # here none is used twice.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         async with httpx.AsyncClient(base_url=address, timeout=300, limits=limits) as client:
             config = await client.get("config")
@@ -81,21 +81,25 @@ class Visitor:
             raise RefusedError(f"{event}: {told.text[:200]}")
         return told.json()["data"]
 
-    async def writing(self, event: str = "write", **wish: Any) -> AsyncIterator[dict[str, Any]]:
+    async def writing(self, event: str = "write", **wish: Any) -> AsyncGenerator[dict[str, Any], None]:
         """The messages of a run, as they come. Raises RefusedError, httpx.HTTPError."""
-        async for value in self.values(event, SETTINGS | {"checkpoint": None, "seed": 7, **wish}):
-            yield json.loads(value)
+        values = self.values(event, SETTINGS | {"checkpoint": None, "seed": 7, **wish})
+        async with contextlib.aclosing(values):
+            async for value in values:
+                yield json.loads(value)
 
-    async def values(self, event: str, data: Any, nth: int = 0) -> AsyncIterator[str]:
+    async def values(self, event: str, data: Any, nth: int = 0) -> AsyncGenerator[str, None]:
         """What a view is given, value by value. Raises RefusedError, httpx.HTTPError."""
         handler, client = self.door.handler(event, nth), self.door.client
         joined = await client.post("gradio_api/queue/join", json=self._asked(handler, self._with_count(data)))
         if joined.is_error:
             raise RefusedError(f"{event}: {joined.text[:200]}")
-        value = ""
+        mine, value = joined.json()["event_id"], ""
         async with client.stream("GET", "gradio_api/queue/data", params={"session_hash": self.name}) as stream:
             async for line in stream.aiter_lines():
                 told = json.loads(line[5:]) if line.startswith("data:") else {}
+                if told.get("event_id", mine) != mine:
+                    continue  # what is left of an event that was given up
                 if told.get("msg") == "process_generating":
                     value = _patched(value, told["output"]["data"][0])
                     if isinstance(value, str):  # else a sign of life, which changes nothing
