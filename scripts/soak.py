@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import collections
 import contextlib
+import json
 import random
 import sys
 import time
@@ -77,8 +78,7 @@ class Guest:
 
     async def stay(self) -> None:
         """From the first look at the page to the last."""
-        first = await self.visitor.arrive()
-        self.run, self.given, self.length = first["run"], first["prompt"], len(first["text"])
+        self.hear(await self.visitor.arrive())
         acts: list[Callable[[], Awaitable[None]]] = [self.write, self.write, self.branch, self.change_model]
         acts += [self.ask, self.call, self.change_view, self.undo]
         for act in self.dice.choices(acts, k=self.dice.randint(1, 5)):
@@ -89,6 +89,13 @@ class Guest:
                 self.log.wrong[f"{act.__name__}: no answer within {PATIENCE_S:.0f} s"] += 1
             except (RefusedError, httpx.HTTPError) as error:
                 self.log.refused(act.__name__, f"{type(error).__name__}: {error}")
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """What a message does to the text on the page."""
+        if message["kind"] == "start":
+            self.run, self.given = message["run"], message["prompt"]
+        if "text" in message:
+            self.length = message["from"] + len(message["text"])
 
     async def write(self) -> None:
         wish = {"speed": self.dice.choice(SPEEDS), "characters": self.dice.randint(1, 400)}
@@ -103,9 +110,7 @@ class Guest:
         ends = time.monotonic() + self.dice.expovariate(1 / 5)
         async with contextlib.aclosing(self.visitor.writing(event, seed=self.dice.randint(0, 9), **wish)) as messages:
             async for message in messages:
-                if message["kind"] == "start":
-                    self.run, self.given, self.length = message["run"], message["prompt"], 0
-                self.length += len(message.get("text", ""))
+                self.hear(message)
                 said = message.get("notice") or {}
                 if said.get("kind") == "problem":
                     self.log.refused(event, said["text"])
@@ -119,7 +124,8 @@ class Guest:
         await self.visitor.send("show", {"view": self.dice.choice("hcifogrzn")})
 
     async def undo(self) -> None:
-        await self.visitor.send("undo")
+        (told,) = await self.visitor.send("undo")
+        self.hear(json.loads(told))
 
     async def ask(self) -> None:
         door, model = self.visitor.door, self.dice.choice(self.models)
