@@ -33,7 +33,7 @@ def rest(page: Page) -> None:
     """Wait until nothing is written, measured or drawn any more."""
     for _ in range(2):
         page.wait_for_timeout(200)  # who has just come into sight, or changed its width, begins to ask
-        page.wait_for_function(AT_REST, timeout=PATIENCE)
+        page.wait_for_function(AT_REST, timeout=PATIENCE, polling=100)
 
 
 def open_tab(page: Page, name: str) -> None:

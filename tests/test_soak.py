@@ -13,7 +13,7 @@ CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 def test_a_short_day_ends_well(tmp_path: Path):
     shutil.copytree(CHECKPOINTS / "rnn", tmp_path / "checkpoints" / "rnn")
-    brief = ("--seconds", 6, "--visitors", 4, "--every", 2, "--growth", 2000)
+    brief = ("--seconds", 3, "--visitors", 4, "--every", 1, "--growth", 2000)
     day = call("soak.py", *brief, "--checkpoints", tmp_path / "checkpoints")
     assert day.returncode == 0, day.stdout + day.stderr
     assert "nothing wrong; memory grew by" in day.stdout and "visitors" in day.stdout and " 0 wrong" in day.stdout

@@ -16,6 +16,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.gradient_flow import gradient_flow
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
 from scripts.bench_page import ALIVE
+from scripts.tour import names, open_tab, rest
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_slider, set_speed, settled, start_writing, text, write
 
@@ -47,15 +48,15 @@ def test_dark_and_light_can_be_asked_for(context: BrowserContext, app: str):
     assert background(open_page(context, app)) == "rgb(251, 250, 248)"
 
 
-@pytest.mark.parametrize("width", [360, 390, 768, 1024])
-def test_nothing_scrolls_sideways(browser: Browser, app: str, width: int):
-    context = browser.new_context(viewport={"width": width, "height": 844}, has_touch=True)
+def test_nothing_scrolls_sideways(browser: Browser, app: str):
+    context = browser.new_context(viewport={"width": 360, "height": 844}, has_touch=True)
     page = open_page(context, app)
-    for tab in ("Write", "Gradients", "Neurons", "Compare", "Under the hood"):
-        page.get_by_role("tab", name=tab).click()
-        if tab != "Write":
-            expect(page.locator(".cr-plot .main-svg:visible").first).to_be_visible(timeout=60_000)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for tab in names(page):
+        open_tab(page, tab)
+        for width in (390, 768, 1024, 360):
+            page.set_viewport_size({"width": width, "height": 844})
+            rest(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
     context.close()
 
 
