@@ -21,7 +21,8 @@ def through_time(
     Differentiable once in all of them.
     """
     weights = weights_of(cell, table, cell.W_hh.weight if weight is None else weight)
-    h, *last = _ThroughTime.apply(WAYS[type(cell)], type(state), ids, *weights, *state)
+    keep = torch.is_grad_enabled()
+    h, *last = _ThroughTime.apply(WAYS[type(cell)], type(state), keep, ids, *weights, *state)
     return h, type(state)(*last)
 
 
@@ -31,6 +32,7 @@ class _ThroughTime(torch.autograd.Function):
         ctx: Any,
         way: Any,
         State: Any,
+        keep: bool,
         ids: Tensor,
         rows: Tensor,
         weight: Tensor,
@@ -39,7 +41,7 @@ class _ThroughTime(torch.autograd.Function):
         *state: Tensor,
     ) -> Any:
         weights = centred(Weights(rows, weight, gain, shift))
-        h, last, ctx.tape = walk.read(way, weights, norms_of(weights), ids, State(*state))
+        h, last, ctx.tape = walk.read(way, weights, norms_of(weights), ids, State(*state), keep)
         ctx.way, ctx.State, h = way, State, h[1:]
         ctx.save_for_backward(*weights, h)  # h, for a change in place to be noticed
         return h, *(part.clone() for part in last)
@@ -50,4 +52,4 @@ class _ThroughTime(torch.autograd.Function):
         weights = Weights(*ctx.saved_tensors[:-1])
         d_state = ctx.State(*d_last)
         d_weights, d_state = walk.walk_back(ctx.way, weights, norms_of(weights), ctx.tape, d_h, d_state)
-        return None, None, None, *centred(d_weights), *d_state
+        return None, None, None, None, *centred(d_weights), *d_state

@@ -63,9 +63,11 @@ def norms_of(weights: Weights) -> Norms | None:
     return Norms(Norm(gain[:-1], shift[:-1]), Norm(gain[-1], shift[-1]), gain.new_tensor(EPS))
 
 
-def read(way: Any, weights: Weights, norms: Norms | None, ids: Tensor, state: Any) -> tuple[Tensor, Any, list[Stretch]]:
+def read(
+    way: Any, weights: Weights, norms: Norms | None, ids: Tensor, state: Any, keep: bool = True
+) -> tuple[Tensor, Any, list[Stretch]]:
     """
-    The hidden states of a cell that reads ids (T, B) from `state`, its last state, and the tape.
+    The hidden states of a cell that reads ids (T, B) from `state`, its last state, and the tape, empty unless kept.
 
     (T+1, B, H), of which the first is where the reading began.
     """
@@ -82,8 +84,10 @@ def read(way: Any, weights: Weights, norms: Norms | None, ids: Tensor, state: An
         for of_state, parts, h_t in zip(from_state(sums, weights), each(way.parts(sums)), after, strict=True):
             of_state.addmm_(state.h, weight_T)
             state, local = way.step(parts, state, norms, h_t)
-            stretch.steps.append(local)
-        tape.append(stretch)
+            if keep:
+                stretch.steps.append(local)
+        if keep:
+            tape.append(stretch)
     return h, state, tape
 
 
