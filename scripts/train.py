@@ -98,6 +98,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
             "--all takes every recipe and goes on with unfinished runs: leave --recipe, --cell, --resume and "
             "--push-to-hub out"
         )
+    if options.all and given(options) and not options.out:
+        flag = next(iter(given(options))).replace("_", "-")
+        parser.error(f"--all with --{flag} would train other networks than the bundled ones: name a folder with --out")
     if options.push_to_hub is not None and options.push_to_hub.count("/") != 1:
         parser.error(f"--push-to-hub is {options.push_to_hub!r}: give owner/name")
     if options.recipe and options.cell not in (None, RECIPES[options.recipe].cell):
@@ -206,6 +209,12 @@ def finished(out: Path) -> checkpoint.CheckpointInfo | None:
     return info if info.step >= info.recipe.get("steps", 0) else None
 
 
+def is_of(done: checkpoint.CheckpointInfo, recipe: Recipe, seed: int | None, corpus: Corpus) -> bool:
+    """Whether a checkpoint is what this recipe, seed and text come to."""
+    has = (asdict(Recipe()) | done.recipe, done.seed, done.data_sha256)
+    return has == (asdict(recipe), seed or 0, corpus.sha256)
+
+
 def train(training: Training, out: Path, save_every: int) -> signal.Signals | None:
     """Run to the end, or until a signal asks to stop; either way what was learnt is saved."""
     asked: list[signal.Signals] = []
@@ -256,7 +265,16 @@ def train_as_asked(options: argparse.Namespace) -> int:
     if options.all:
         return train_all(options, recipes, corpus)
     name = recipe_name(options)
-    return train_one(options, name, options.out or CHECKPOINTS / name, corpus)
+    out = options.out or CHECKPOINTS / name
+    done = None if options.out or options.resume else finished(out)
+    if done and not is_of(done, planned(options, name), options.seed, corpus):
+        print(
+            f"{out} holds a finished network of another recipe, seed or text, which this run would replace: name a "
+            f"folder of its own with --out, or this one to replace it",
+            file=sys.stderr,
+        )
+        return 2
+    return train_one(options, name, out, corpus)
 
 
 def train_all(options: argparse.Namespace, recipes: dict[str, Recipe], corpus: Corpus) -> int:
@@ -280,8 +298,7 @@ def train_unless_done(options: argparse.Namespace, name: str, corpus: Corpus) ->
     """The run of `options.recipe` in `options.out`, to its end, from where it stopped; the exit code."""
     out, recipe = options.out, planned(options, options.recipe)
     done, goes_on = finished(out), checkpoint.holds_run(out)
-    wanted = (asdict(recipe), options.seed or 0, corpus.sha256)
-    if done and (asdict(Recipe()) | done.recipe, done.seed, done.data_sha256) == wanted:
+    if done and is_of(done, recipe, options.seed, corpus):
         say(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
         return 0
     say(f"{name}: {'goes on' if goes_on else 'starts'}")

@@ -108,6 +108,22 @@ def test_a_network_by_its_flags_goes_to_the_folder_of_its_recipe(typed, tmp_path
     assert info.recipe == asdict(replace(planned("lstm-layernorm"), seq_len=128))
 
 
+def test_a_folder_that_nobody_named_keeps_the_network_it_has(typed, tmp_path):
+    """Another size, seed or text goes to a folder of its own; the same run once more is welcome."""
+    first = typed(*TINY)
+    assert first.code == 0, first.err
+    folder = tmp_path / "checkpoints" / "rnn-seq8"
+    before = stamps(folder)
+    (other := tmp_path / "other.txt").write_text(TEXT[::-1], encoding="utf-8")
+    for changed in (["--hidden-dim", 9], ["--seed", 1], ["--data", other]):
+        refused = typed(*TINY, *changed)
+        assert refused.code == 2 and f"{folder} holds a finished network" in refused.err and "--out" in refused.err
+    assert stamps(folder) == before
+    assert typed(*TINY).code == 0 and stamps(folder) != before
+    assert typed(*TINY, "--seed", 1, "--out", folder).code == 0
+    assert checkpoint.describe(folder).seed == 1
+
+
 # ------------------------------------------------------------------------------------------------ all of them
 
 
@@ -207,3 +223,9 @@ def test_a_checkpoint_from_before_a_recipe_had_all_its_fields_is_still_done(type
         saved={},
     )
     assert heads(typed("--all", "--out", tmp_path / "all", *TINY))[0].startswith("rnn: done")
+
+
+def test_all_with_other_settings_needs_a_folder_of_its_own(typed, tmp_path):
+    refused = typed("--all", "--hidden-dim", 8)
+    assert refused.code == 2 and "--all with --hidden-dim would train other networks" in refused.err
+    assert not (tmp_path / "checkpoints").exists()
