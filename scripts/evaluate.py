@@ -110,12 +110,17 @@ def _line(name: str, figures: Sequence[str]) -> str:
     return f"{name:20}" + "".join(f"{figure:>11}" for figure in figures)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a row for each folder; the exit code."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The folders and the text."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a checkpoint folder")
     parser.add_argument("--data", type=Path, help="the text they were trained on (default: Tiny Shakespeare)")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a row for each folder; the exit code."""
+    options = parse(arguments)
     try:
         text = read_text(options.data) if options.data else tiny_shakespeare()
     except ValueError as error:

@@ -5,6 +5,7 @@ from charrnn.ui.table_view.table_view import Cell, Go, Table
 WRITE, GRADIENTS, NEURONS, COMPARE, HOOD = "Write", "Gradients", "Neurons", "Compare", "Under the hood"  # the tabs
 CURVES, RESULTS, LEARNING = "#cr-training", "#cr-results", "#cr-learning"  # parts of Compare
 DICE, DELTA = "#cr-dice", "#cr-delta"  # so are these
+CLIPPING = "#cr-clipping"  # a part of Gradients
 CLAMP, EXERCISES = "#cr-clamp", "#cr-exercises"  # parts of Neurons
 TRAIN = "python scripts/train.py"
 
@@ -36,11 +37,14 @@ ROWS: tuple[tuple[str, tuple[str, ...], tuple[Go, ...]], ...] = (
     (
         "5 · The training loop, truncated BPTT, clipping",
         (TRAIN, "python scripts/study.py clipping"),
-        (Go("loss and gradient norm against the step", COMPARE, part=CURVES),),
+        (
+            Go("loss and gradient norm against the step", COMPARE, part=CURVES),
+            Go("the norm with clipping and without", GRADIENTS, part=CLIPPING),
+        ),
     ),
     (
         "6 · Expected output",
-        ("python scripts/evaluate.py", "python scripts/sample.py --checkpoint rnn-lab"),
+        ("python scripts/evaluate.py checkpoints/rnn-lab", "python scripts/sample.py --checkpoint rnn-lab"),
         (Go("the table", COMPARE, part=RESULTS), Go("samples at saved steps", COMPARE, part=LEARNING)),
     ),
     (
@@ -55,7 +59,7 @@ ROWS: tuple[tuple[str, tuple[str, ...], tuple[Go, ...]], ...] = (
     (
         "8 · Common pitfalls",
         (f"{TRAIN} --recipe rnn-lab --max-grad-norm 0 --out runs/unclipped", "python scripts/study.py no_grad"),
-        (Go("gradient norms", COMPARE, part=CURVES),),
+        (Go("with clipping and without", GRADIENTS, part=CLIPPING), Go("gradient norms", COMPARE, part=CURVES)),
     ),
     (
         "Stretch 1 · LSTMCell by hand",

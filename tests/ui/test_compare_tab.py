@@ -19,7 +19,7 @@ from charrnn.ui import compare_tab, hood_tab, lab_map
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
-from scripts import bench, sample, study, train
+from scripts import bench, evaluate, sample, study, train
 from scripts.bench_page import running_app
 from tests.small_models import save_all
 from tests.test_figures import PROFILE
@@ -183,7 +183,7 @@ SCRIPTS = {
     "scripts/sample.py": sample.parse,
     "scripts/bench.py": lambda words: bench.parser().parse_args(words),
     "scripts/study.py": lambda words: study.parser().parse_args(words),
-    "scripts/evaluate.py": lambda words: None if words == [] else pytest.fail("evaluate.py takes folders only"),
+    "scripts/evaluate.py": evaluate.parse,
 }
 
 
