@@ -135,7 +135,7 @@ def _filter(row: dict[str, Any]) -> str:
 
 
 def compared(facts: Facts) -> str:
-    """Top-k against top-p where both let equally many distinct 4-grams through: by line through the filters' rows."""
+    """Of top-k and of top-p that setting which writes most known words, and what each costs in variety."""
     lines = []
     for model in ("rnn", "lstm", "minigpt"):
         for temperature in (0.8, 1.0, 1.2):

@@ -21,6 +21,10 @@ class Planted(Facts):
     found: list[dict[str, Any]] = field(default_factory=list)
     record: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def runs(self) -> dict[str, dict[str, Any]]:
+        return {"minigpt-seq512": {"step": 1000}}
+
     def nats(self, name: str, figure: str = "val_stream_nats") -> float:
         return self.losses[name, figure]
 
@@ -63,11 +67,50 @@ def test_the_loop_dominates_where_it_takes_more_than_half_with_its_way_back(shar
     assert f"{share:.0%}" in judged.figure
 
 
-@pytest.mark.parametrize(("vanilla", "verdict"), [(40, "confirmed"), (400, "corrected")])
-def test_the_recurrent_loss_saturates_earlier_where_it_uses_less_context(vanilla, verdict):
-    used = {"rnn-seq512": vanilla, "rnn-layernorm-seq512": 50, "lstm": 64, "minigpt": 100, "minigpt-seq512": 256}
+@pytest.mark.parametrize(
+    ("vanilla", "lstm", "verdict"), [(40, 64, "confirmed"), (40, 128, "partly"), (400, 128, "corrected")]
+)
+def test_the_recurrent_loss_saturates_earlier_where_both_cells_use_less_context(vanilla, lstm, verdict):
+    used = {"rnn-seq512": vanilla, "rnn-layernorm-seq512": 50, "lstm": lstm, "minigpt": 100, "minigpt-seq512": 256}
     found = [{"model": name, "effective_context": characters} for name, characters in used.items()]
     assert claims.saturation(Planted(found=found)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("judge", "name", "said"),
+    [(claims.bits, "rnn-lab", 1.594), (claims.lstm_loss, "lstm", 1.4), (claims.minigpt_loss, "minigpt", 1.32)],
+)
+def test_a_loss_of_the_sheet_is_held_against_that_of_training_and_all_by_one_measure(judge, name, said):
+    for distance, verdict in ((0.04, "confirmed"), (-0.04, "confirmed"), (0.06, "corrected"), (-0.06, "corrected")):
+        losses = {
+            (name, "train_loss_nats"): said + distance,
+            (name, "val_stream_nats"): said,
+            ("gru", "val_stream_nats"): 1.5,
+        }
+        assert judge(Planted(losses=losses)).verdict == verdict
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.03, "confirmed"), (0.01, "partly"), (-0.01, "corrected")])
+def test_layer_norm_helps_where_it_gains_more_than_seeds_differ(gain, verdict):
+    held_out = {"rnn": 1.55, "rnn-seed1": 1.56, "rnn-seed2": 1.57, "rnn-layernorm": 1.55}
+    held_out |= {"rnn-seq512": 1.55, "rnn-layernorm-seq512": 1.55 - gain}
+    losses = {(name, "val_stream_nats"): nats for name, nats in held_out.items()}
+    assert claims.layer_norm(Planted(losses=losses)).verdict == verdict
+
+
+@pytest.mark.parametrize(("known", "verdict"), [(0.97, "confirmed"), (0.95, "partly"), (0.92, "corrected")])
+def test_minigpt_is_much_more_coherent_where_it_makes_up_half_as_many_words(known, verdict):
+    shares = {"rnn": 0.93, "lstm": 0.93, "minigpt": known, "held-out text": 0.96}
+    plain = {"temperature": 0.8, "top_k": 0, "top_p": 1.0}
+    found = [{"model": name, "known_words": {"mean": share}, **plain} for name, share in shares.items()]
+    assert claims.coherence(Planted(found=found)).verdict == verdict
+
+
+@pytest.mark.parametrize(("gpt", "verdict"), [(40.0, "confirmed"), (90.0, "open"), (300.0, "open")])
+def test_who_trains_faster_on_a_gpu_is_open_where_a_processor_was_measured(gpt, verdict):
+    times = {"plain loop": 100.0, "charrnn rnn": 20.0, "MiniGPT": gpt}
+    rows = [{"name": name, "median_ms": ms} for name, ms in times.items()]
+    assert claims.wall_time(Planted(record={"rows": rows, "machine": {"threads": 2}})).verdict == verdict
 
 
 def test_every_claim_has_a_verdict_and_a_figure_from_what_was_measured():
@@ -75,5 +118,5 @@ def test_every_claim_has_a_verdict_and_a_figure_from_what_was_measured():
     for section, claim, judge in claims.CLAIMS:
         judged = judge(facts)
         assert section and claim
-        assert judged.verdict in (claims.CONFIRMED, claims.CORRECTED, claims.PARTLY, "top-k", "top-p")
+        assert judged.verdict in (claims.CONFIRMED, claims.CORRECTED, claims.PARTLY, claims.OPEN, "top-k", "top-p")
         assert any(character.isdigit() for character in judged.figure)
