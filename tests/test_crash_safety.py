@@ -180,6 +180,20 @@ def test_a_folder_is_free_again_when_its_writer_was_killed(tmp_path):
         pass
 
 
+def test_only_what_a_writer_of_this_folder_left_half_written_is_swept_away(tmp_path):
+    ours = [tmp_path / ".charrnn-config.json.x1.tmp", tmp_path / "steps" / ".charrnn-000010.safetensors.x2.tmp"]
+    others = [
+        tmp_path / ".editor.tmp",
+        tmp_path / "steps" / "notes.tmp",
+        tmp_path / "b" / ".charrnn-config.json.x3.tmp",
+    ]
+    for path in (*ours, *others):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    with checkpoint.held(tmp_path):
+        assert not any(path.exists() for path in ours) and all(path.exists() for path in others)
+
+
 def test_two_writers_of_one_file_never_mix(tmp_path):
     """Without the lock, even: each writes under a name of its own."""
     contents = [bytes([i]) * 200_000 for i in range(4)]

@@ -104,8 +104,12 @@ def test_a_bad_checkpoint_neither_hides_the_others_nor_is_offered(bad_root):
     store = Store(bad_root)
     assert [info.name for info in store.infos()] == ["a-good-one", "zebra"]
     assert store.reader().info.name == "a-good-one"
-    with pytest.raises(CheckpointError, match="there is no checkpoint 'NaN-weight'"):
+    with pytest.raises(CheckpointError, match="^head.weight in NaN-weight/model.safetensors holds NaN"):
         store.reader("NaN-weight")
+    with pytest.raises(CheckpointError, match="there is no checkpoint 'nowhere': choose one of a-good-one, zebra"):
+        store.reader("nowhere")
+    refused = checkpoint.list_checkpoints(bad_root)[1]
+    assert store.refusals().endswith(f"; and {len(refused) - 3} more") and str(bad_root) not in store.refusals()
 
 
 @of_kinds(FILE, WEIGHTS)
@@ -388,7 +392,7 @@ def test_a_passage_that_cannot_be_used_is_none(tmp_path, content):
 
 
 def test_a_file_that_is_cut_or_swapped_while_it_is_read_is_whole_or_refused(tmp_path, pristine):
-    """Another process cuts, lengthens and swaps the file in place; what loads is one of the two, never a mixture."""
+    """Another thread cuts, lengthens and swaps the file in place; what loads is one of the two, never a mixture."""
     path, stop = tmp_path / "model.safetensors", threading.Event()
     saved(tmp_path)
     other = tmp_path / "other"

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from charrnn.checkpoint.safe_file import TEMPORARY, CheckpointError
+from charrnn.checkpoint.folder import STEPS
+from charrnn.checkpoint.safe_file import TEMPORARY, WRITING, CheckpointError
 
 try:
     import fcntl
@@ -33,9 +34,10 @@ def held(folder: Path) -> Iterator[None]:
             raise CheckpointError(
                 f"another run writes to {folder}: wait until it ends, or give another --out"
             ) from None
-        for left in folder.rglob(f".*{TEMPORARY}"):
-            with suppress(OSError):
-                left.unlink()
+        for place in (folder, folder / STEPS):  # what lies deeper is another writer's
+            for left in place.glob(f"{WRITING}*{TEMPORARY}"):
+                with suppress(OSError):
+                    left.unlink()
         yield
     finally:
         os.close(descriptor)

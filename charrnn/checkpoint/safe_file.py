@@ -23,7 +23,7 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
 FORMAT = "1"
-TEMPORARY = ".tmp"  # how a file ends that is being written
+WRITING, TEMPORARY = ".charrnn-", ".tmp"  # how the name of a file begins and ends that is being written
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
 DTYPES = {"F16", "F32", "F64", "I64", "U8"}  # what is written; the last two in the state of a run
@@ -116,7 +116,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises OSError; what was there then stays, and nothing half written does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(TEMPORARY, f".{path.name}.", path.parent)
+    descriptor, temporary = tempfile.mkstemp(TEMPORARY, f"{WRITING}{path.name}.", path.parent)
     try:
         with open(descriptor, "wb") as file:
             file.write(data)

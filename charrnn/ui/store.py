@@ -20,6 +20,7 @@ from charrnn.ui.reader import TITLES, Reader
 MOST_LOADED = 48  # from 1 to 20 MB each
 MOST_WORKED_OUT = 256
 REFRESH_S = 30
+MOST_TOLD = 3  # of what was refused, in one line
 
 
 def facts(info: CheckpointInfo) -> str:
@@ -97,10 +98,16 @@ class Store:
         """Why there is nothing to offer."""
         if self.origin.notice:
             return self.origin.notice
-        refused = self._listed()[1]
-        if refused:
-            return "; ".join(map(self._told, refused.values()))
-        return f"{self.root.name} holds no checkpoint: train one with scripts/train.py, or name another folder"
+        return (
+            self.refusals()
+            or f"{self.root.name} holds no checkpoint: train one with scripts/train.py, or name another folder"
+        )
+
+    def refusals(self) -> str:
+        """What is wrong with the checkpoints that are not offered, the first of them; "" where all of them are."""
+        reasons = [self._told(reason) for reason in self._listed()[1].values()]
+        more = [f"and {len(reasons) - MOST_TOLD} more"] if len(reasons) > MOST_TOLD else []
+        return "; ".join(reasons[:MOST_TOLD] + more)
 
     def _told(self, reason: CheckpointError) -> str:
         """What is wrong with a file, without where this machine keeps it: that is nobody else's business."""
@@ -112,7 +119,9 @@ class Store:
 
         Raises CheckpointError where there is none, or where it is refused.
         """
-        offered = {info.name: info for info in self.infos()}
+        offered, refused = {info.name: info for info in self.infos()}, self._listed()[1]
+        if name in refused and name not in offered:
+            raise CheckpointError(self._told(refused[name]))
         if not offered:
             raise CheckpointError(self.problem())
         name = next(iter(offered)) if name is None else name

@@ -98,6 +98,8 @@ def test_nothing_more_is_measured_for_a_page_that_is_closed(context: BrowserCont
         page = open_page(context, address)
         page.get_by_role("tab", name="Gradients").click()
         page.wait_for_function("document.querySelectorAll('.cr-chips:not([hidden]) input:checked').length > 1")
+        while not begun:
+            page.wait_for_timeout(50)
         assert set(begun) == {"rnn"}  # for the curves, and for the knob where that is in sight
         page.close()
         time.sleep(1)  # the server notices
@@ -157,3 +159,20 @@ def test_what_visitors_get_is_counted(app: str):
         visits = threads.submit(visitors, app, [None, {"name": "gru", "step": 2000}], speed=50, seconds=3).result()
     assert [(visit.characters, visit.whole_columns) for visit in visits] == [(150, 150)] * 2
     assert slowest_share([Visit(speed, 0, 0) for speed in range(1, 22)], speed=20) == pytest.approx(0.1)
+
+
+def test_a_checkpoint_that_is_not_offered_is_told_with_its_reason_beside_the_others(
+    context: BrowserContext, tmp_path: Path
+):
+    shutil.copytree(CHECKPOINTS / "rnn", tmp_path / "rnn")
+    (bad := tmp_path / "<b>mine" / "model.safetensors").parent.mkdir()
+    bad.write_bytes(b"\x80\x04K\x01.")
+    with serving(tmp_path) as (_, address):
+        page = open_page(context, address)
+        expect(page.locator(".cr-refused")).to_contain_text("Not offered: <b>mine/model.safetensors")
+        expect(page.locator(".cr-refused")).to_contain_text("pickle")
+        assert page.locator(".cr-refused b").count() == 0 and str(tmp_path) not in page.content()
+        (bad.parent).rename(tmp_path.parent / "elsewhere")
+        page.reload()
+        expect(page.locator("#cr-model option")).to_have_count(1)
+        expect(page.locator(".cr-refused")).to_be_hidden()

@@ -159,6 +159,7 @@ export function mount({ element, send }) {
       $(".cr-model-facts").textContent = offered.problem;
       return;
     }
+    $(".cr-refused").textContent = offered.refused && "Not offered: " + offered.refused;
     select.value = offered.chosen.name;
     showModel();
     showSteps(offered.chosen.step);

@@ -41,7 +41,7 @@ def offer(store: Store, reader: Reader | None, link: Link | None = None) -> str:
     ]
     chosen = {"name": reader.info.name, "step": reader.checkpoint.step}
     told = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS, "origin": origin(store)}
-    return json.dumps(told | {"link": link.told() if link else None})
+    return json.dumps(told | {"refused": store.refusals(), "link": link.told() if link else None})
 
 
 def origin(store: Store) -> dict[str, str] | None:
