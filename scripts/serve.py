@@ -130,6 +130,7 @@ def serve(options: argparse.Namespace, stop: threading.Event) -> None:
     if nginx is None:
         raise ServeError(MISSING)
     port = options.port or _free_ports(1)[0]
+    _require_free(options.host, port)
     ports = _free_ports(options.processes)
     threads = max(1, (os.cpu_count() or 1) // options.processes)
     named, environment = checkpoints(options.checkpoints, stop)
@@ -222,6 +223,18 @@ def _listens(host: str, port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raises ServeError where nginx could not listen there: it would go on trying, beside whoever does."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just ended is in nobody's way
+            probe.bind(address)
+    except OSError as error:
+        where = f"{_as_address(host)}:{port}"
+        raise ServeError(f"cannot listen on {where}: {error.strerror}; give another --host or --port") from None
 
 
 def _free_ports(count: int) -> list[int]:

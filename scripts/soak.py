@@ -46,7 +46,7 @@ class Log:
 
     def refused(self, what: str, words: str) -> None:
         """Something was not answered: because the lab is busy, or because something is wrong."""
-        if "busy" in words:
+        if "The lab is busy" in words:
             self.busy += 1
         else:
             self.wrong[f"{what}: {words[:300]}"] += 1

@@ -412,7 +412,7 @@ def test_a_file_that_is_cut_or_swapped_while_it_is_read_is_whole_or_refused(tmp_
     writer.start()
     loaded = refused = 0
     try:
-        for _ in range(200):
+        while loaded < 20 or refused < 20:  # both come up, in what share is the machine's business
             try:
                 bias = checkpoint.load(tmp_path).model.head.bias
                 assert any(torch.equal(bias, expected) for expected in biases)
@@ -423,7 +423,7 @@ def test_a_file_that_is_cut_or_swapped_while_it_is_read_is_whole_or_refused(tmp_
         stop.set()
         writer.join()
     path.write_bytes(contents[0])
-    assert torch.equal(checkpoint.load(tmp_path).model.head.bias, biases[0]) and loaded + refused == 200
+    assert torch.equal(checkpoint.load(tmp_path).model.head.bias, biases[0])
 
 
 # ------------------------------------------------------------------------------------------------ anything at all

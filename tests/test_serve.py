@@ -107,6 +107,14 @@ def test_a_process_that_cannot_be_started_leaves_none_running(monkeypatch: pytes
     assert [process.poll() for process in started] == [-signal.SIGTERM]
 
 
+def test_a_port_that_is_taken_is_said_to_be_before_anything_is_started(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(serve.Process, "start", lambda process: pytest.fail("a process was started"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        with pytest.raises(serve.ServeError, match=f"cannot listen on 127.0.0.1:{port}: .*; give another --host or"):
+            serve.serve(serve.parse(["--port", port]), threading.Event())
+
+
 @pytest.mark.parametrize(
     "error", [TimeoutError("slow"), http.client.BadStatusLine("x"), http.client.IncompleteRead(b""), OSError("no")]
 )
