@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from httpx2 import Request, Response
+from huggingface_hub.errors import HfHubHTTPError
 
 from charrnn import checkpoint, hub
 from charrnn.checkpoint import describe, keep_analyses
 from charrnn.findings import Findings
+from charrnn.hub.errors import as_hub_errors, patiently
 from tests.hub_client import RNN, ROOT, write_checkpoint
 
 
@@ -82,17 +85,62 @@ FAULTS = [
     ("make_tag", [403, "", "no"], "write access"),
     ("refs", [500, "", "no tags today", {"Retry-After": "0"}], "answered 500: no tags today"),
 ]
+LFS_FAULTS = [
+    ("lfs_batch", [403, "", "no"], "write access"),
+    ("lfs_put", [403, "", "no"], "write access"),
+    ("lfs_put", [413, "", "too much"], "answered 413: too much"),
+]
 
 
-def test_a_push_that_fails_says_why_in_one_line(server, folder):
+@pytest.mark.parametrize(("faults", "without_xet"), [(FAULTS, ""), (LFS_FAULTS, "1")], ids=["xet", "lfs"])
+def test_a_push_that_fails_says_why_in_one_line(server, folder, faults, without_xet):
     calls = [
-        call for route, fault, _ in FAULTS for call in (["fail", {route: fault}], ["push", str(folder), "me/tiny"])
+        call for route, fault, _ in faults for call in (["fail", {route: fault}], ["push", str(folder), "me/tiny"])
     ]
-    *outcomes, recovered = server.call(*calls, ["fail", {}], ["push", str(folder), "me/tiny"])
-    for outcome, (*_, said) in zip(outcomes, FAULTS, strict=True):
+    *outcomes, recovered = server.call(
+        *calls, ["fail", {}], ["push", str(folder), "me/tiny"], HF_HUB_DISABLE_XET=without_xet
+    )
+    for outcome, (*_, said) in zip(outcomes, faults, strict=True):
         assert outcome["error"].startswith("me/tiny: ") and said in outcome["error"]
         assert "\n" not in outcome["error"]
     assert recovered["url"] == f"{server.address}/me/tiny"
+
+
+XET = "Network error: Request error: HTTP status {}, domain: http://127.0.0.1:40403/api/models/me/tiny"
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (XET.format("client error (403 Forbidden)"), "write access"),
+        (XET.format("client error (429 Too Many Requests)"), "asked too often"),
+        (XET.format("server error (500 Internal Server Error)"), "the Hub answered 500"),
+        ("Network error: tcp connect error, domain: http://127.0.0.1:40403", "cannot be reached"),
+    ],
+)
+def test_what_the_xet_client_was_answered_is_told(told, said):
+    with pytest.raises(hub.HubError, match=said), as_hub_errors("me/tiny"):
+        raise ConnectionError(told)
+
+
+def test_an_offline_push_names_the_variable_that_keeps_it_here(server, folder):
+    (refused,) = server.call(["push", str(folder), "me/tiny"], HF_HUB_OFFLINE="1")
+    assert refused["error"] == "me/tiny: the Hub is not asked while HF_HUB_OFFLINE is set: unset it and try again"
+
+
+@pytest.mark.parametrize(
+    ("path", "times"), [("/me/tiny.git/info/lfs/objects/batch", 1), ("/api/models/me/tiny/commit/main", 3)]
+)
+def test_what_the_library_has_repeated_is_not_repeated_again(path, times):
+    answer = Response(500, headers={"Retry-After": "0"}, request=Request("POST", f"http://hub{path}"))
+    attempts = iter([HfHubHTTPError("no", response=answer)] * 5)
+
+    def attempt():
+        raise next(attempts)
+
+    with pytest.raises(HfHubHTTPError):
+        patiently(attempt, lambda line: None)
+    assert len(list(attempts)) == 5 - times
 
 
 def test_a_source_that_cannot_be_fetched_says_why_in_one_line(server, folder):

@@ -1,5 +1,6 @@
 """What can go wrong between here and the Hub, in one line that says what to do; and how long to wait for it."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ ANSWERS = {
 PASSES = (429, 500, 502, 503, 504)  # what may be over in a moment
 WAITS_S = (1, 4)  # before the second try and the third, unless the Hub says how long
 LONGEST_WAIT_S = 60
+ASKED_OFTEN = re.compile(r"/info/lfs/|/preupload/|/xet-write-token/")  # the library repeats these itself, six times
+XET_STATUS = re.compile(r"HTTP status .*?\((\d{3})\b")  # as the Xet client tells it, in words alone
 
 
 # What a visitor of the page is told, who can do nothing about it.
@@ -64,14 +67,14 @@ def patiently(attempt: Callable[[], Result], say: Callable[[str], None]) -> Resu
     """
     The result of `attempt`, which is made again where the Hub is busy for a moment: at most three times.
 
-    It must be safe to repeat. `say` is told of every wait.
+    What the Hub library has repeated already is not. It must be safe to repeat. `say` is told of every wait.
     """
     for wait in WAITS_S:
         try:
             return attempt()
         except errors.HfHubHTTPError as error:
             status = error.response.status_code
-            if status not in PASSES:
+            if status not in PASSES or ASKED_OFTEN.search(str(error.response.url)):
                 raise
             seconds = _asked_wait_s(error.response.headers, wait)
             if seconds > LONGEST_WAIT_S:
@@ -92,20 +95,30 @@ def _asked_wait_s(headers: Mapping[str, str], otherwise: int) -> int:
 
 @contextmanager
 def as_hub_errors(subject: str) -> Iterator[None]:
-    """Turn whatever the Hub library raises, from four unrelated families, into one HubError of one line."""
+    """Turn whatever the Hub library raises, from five unrelated families, into one HubError of one line."""
     try:
         yield
-    except (OSError, ValueError, HTTPError) as error:
+    except (OSError, ValueError, HTTPError, RuntimeError) as error:
         if isinstance(error, HubError):
             raise
         raise HubError(_without_token(_reason(error, subject)), kind_of(error)) from error
 
 
 def _cause(error: Exception) -> Exception:
-    """Of an error that says that nothing is cached: why the Hub was of no help."""
+    """Of an error that says that nothing is cached, or that a file was not uploaded: why the Hub was of no help."""
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
         return error.__cause__
+    if type(error) is RuntimeError and isinstance(error.__cause__, Exception):  # what a failed upload is wrapped in
+        return error.__cause__
     return error
+
+
+def _status(error: Exception) -> int | None:
+    """What the Hub answered, by either way of uploading; None where it gave no answer."""
+    if isinstance(error, errors.HfHubHTTPError):
+        return error.response.status_code
+    told = XET_STATUS.search(str(error)) if isinstance(error, ConnectionError) else None
+    return int(told[1]) if told else None
 
 
 def kind_of(error: Exception) -> str:
@@ -119,8 +132,7 @@ def kind_of(error: Exception) -> str:
             return "missing"
         case errors.RevisionNotFoundError():
             return "revision"
-        case errors.HfHubHTTPError():
-            status = error.response.status_code
+        case _ if status := _status(error):
             return "busy" if status in PASSES else "token" if status in (401, 403) else "other"
         case errors.LocalEntryNotFoundError() | ConnectionError() | TimeoutError() | HTTPError():
             return "network"
@@ -138,12 +150,11 @@ def _reason(error: Exception, subject: str) -> str:
             return f"{subject} was not found, or is private: check the name, or log in with `hf auth login`"
         case errors.RevisionNotFoundError():
             return f"{subject}: there is no such branch, tag or commit"
-        case errors.HfHubHTTPError():
-            status = error.response.status_code
-            said = f"the Hub answered {status}: {_first_line(error.server_message or str(error))}"
-            return f"{subject}: {ANSWERS.get(status, said)}"
-        case ConnectionError() if "403" in str(error):  # what the Xet upload makes of a token without write access
-            return f"{subject}: {ANSWERS[403]}"
+        case _ if status := _status(error):
+            why = isinstance(error, errors.HfHubHTTPError) and error.server_message
+            return f"{subject}: {ANSWERS.get(status, f'the Hub answered {status}: {_first_line(why or str(error))}')}"
+        case errors.OfflineModeIsEnabled():
+            return f"{subject}: the Hub is not asked while HF_HUB_OFFLINE is set: unset it and try again"
         case errors.LocalEntryNotFoundError() | ConnectionError() | HTTPError():
             return f"{subject}: the Hub cannot be reached: check the network and try again"
     return f"{subject}: {_first_line(str(error))}"
