@@ -67,6 +67,51 @@ def test_what_is_in_a_space_is_all_that_the_page_needs(tmp_path):
     assert text == "ROMEO:" + trained.vocab.decode(step.id for step in steps)
 
 
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """The least of a project that makes a Space, in a hidden folder, and files beside it that are nobody's business."""
+    root = tmp_path / ".work/lab"
+    (root / "charrnn/ui").mkdir(parents=True)
+    (root / "docs").mkdir()
+    for name in ("app.py", "requirements.txt", "charrnn/ui/page.js", "docs/results.md"):
+        (root / name).write_text("text\n")
+    (root / "README.md").write_text("---\nsdk: gradio\n---\n")
+    (tmp_path / "secret.py").write_text("the password")
+    return root
+
+
+def test_what_is_hidden_or_of_another_kind_stays_out_of_a_space(project):
+    whole = set(hub.space_release(project, "me/lab", "me/lab").files)
+    assert whole == {"app.py", "requirements.txt", "README.md", "charrnn/ui/page.js", "docs/results.md"}
+    for name in (".env", "charrnn/.env", "charrnn/.env.py", "docs/.notes.md", "docs/token", "charrnn/ui/mine.txt"):
+        (project / name).write_text("HF_TOKEN=hf_secret")
+    (project / "charrnn/.git").mkdir()
+    (project / "charrnn/.git/hook.py").write_text("HF_TOKEN=hf_secret")
+    assert set(hub.space_release(project, "me/lab", "me/lab").files) == whole
+
+
+@pytest.mark.parametrize("name", ["app.py", "charrnn/ui/more.py", "docs/more.md"])
+@pytest.mark.parametrize("target", ["../../secret.py", ".env"])
+def test_what_a_link_leads_to_is_not_in_a_space(project, name, target):
+    (project / ".env").write_text("HF_TOKEN=hf_secret")
+    (project / name).unlink(missing_ok=True)
+    (project / name).symlink_to(project / target)
+    with pytest.raises(hub.HubError, match="is a link that leads out of the project: put the file itself there"):
+        hub.space_release(project, "me/lab", "me/lab")
+
+
+def test_a_folder_that_is_a_link_is_not_in_a_space(project):
+    (project / "docs").rename(project.parent / "docs")
+    (project / "docs").symlink_to(project.parent / "docs")
+    with pytest.raises(hub.HubError, match="docs/results.md is a link that leads out of the project"):
+        hub.space_release(project, "me/lab", "me/lab")
+
+
+def test_a_link_within_the_project_is_followed(project):
+    (project / "charrnn/again.js").symlink_to(project / "charrnn/ui/page.js")
+    assert "charrnn/again.js" in hub.space_release(project, "me/lab", "me/lab").files
+
+
 def test_git_would_take_the_space_as_it_is():
     release = hub.space_release(ROOT, "me/lab", "me/models@v3", zero_gpu=True)
     contents = {path: part if isinstance(part, bytes) else part.read_bytes() for path, part in release.files.items()}

@@ -18,12 +18,11 @@ PARTS = (
     "CONTRIBUTING.md",
     "LICENSE",
     "requirements.txt",
-    "charrnn/**/*",
+    *(f"charrnn/**/*.{kind}" for kind in ("py", "js", "css", "html")),
     "scripts/*.py",
-    "docs/*",
+    *(f"docs/*.{kind}" for kind in ("md", "json", "ipynb")),
 )
 NOTEBOOK, SOME_SPACE = "docs/own_text.ipynb", "https://huggingface.co/spaces/owner/name"
-NOT_PARTS = {"__pycache__"}
 LARGEST_BYTES = 10 * 1024 * 1024  # what a plain git push to the Hub may hold
 GPU_TORCH = "torch==2.11.0"  # the newest that ZeroGPU lists
 ITS_OWN = {".gitattributes"}  # what the Hub puts there itself
@@ -33,13 +32,16 @@ def space_release(root: Path, repo_id: str, checkpoints: str, *, zero_gpu: bool 
     """
     What of the project in `root` goes into a Space, beside the name of the repository that has its checkpoints.
 
-    Files that are no text, pictures above all, stay here; the notebook fetches the project from this Space. Raises
-    HubError where something of the app is missing.
+    Files that are no text, pictures above all, stay here, and what is hidden; the notebook fetches the project from
+    this Space. Raises HubError where something of the app is missing, or is a link that leads out of `root`.
     """
-    paths = sorted({path for part in PARTS for path in root.glob(part) if path.is_file()})
     files: dict[str, Path | bytes] = {}
-    for path in paths:
-        if not NOT_PARTS & set(path.parts) and path.suffix != ".pyi" and _is_text(path):
+    for path in sorted({path for part in PARTS for path in root.glob(part) if path.is_file()}):
+        if _is_hidden(path.relative_to(root)):
+            continue
+        if not path.resolve().is_relative_to(root.resolve()) or _is_hidden(path.resolve().relative_to(root.resolve())):
+            raise HubError(f"{path} is a link that leads out of the project: put the file itself there")
+        if _is_text(path):
             files[path.relative_to(root).as_posix()] = path
     if missing := {"app.py", "README.md", "requirements.txt"} - files.keys():
         raise HubError(f"{root} lacks {', '.join(sorted(missing))}: run it from a checkout of the project")
@@ -97,6 +99,10 @@ def push_space(
         url = patiently(create, say)
         patiently(lambda: api.add_space_variable(repo_id, VARIABLE, checkpoints), say)
         return PushResult(url, patiently(commit, say), "")
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _is_text(path: Path) -> bool:
