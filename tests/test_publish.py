@@ -140,6 +140,23 @@ def test_what_a_link_leads_to_is_not_published(tmp_path):
         hub.release(tmp_path / "rnn", "me/lab")
 
 
+def test_a_folder_of_steps_that_is_a_link_is_neither_read_nor_published(folder, tmp_path):
+    (folder / "steps").rename(tmp_path / "elsewhere")
+    (folder / "steps").symlink_to(tmp_path / "elsewhere")
+    assert checkpoint.describe(folder).saved_steps == [2000]
+    with pytest.raises(checkpoint.CheckpointError):
+        checkpoint.load(folder, 10)
+    assert not [path for path in hub.release(folder, "me/tiny").files if path.startswith("steps/")]
+
+
+def test_only_steps_that_can_be_loaded_are_published(folder):
+    (folder / "steps/mine.safetensors").write_text("the password")
+    (folder / "steps/000020.safetensors").write_text("the password")
+    (folder / "steps/10.safetensors").write_bytes((folder / "steps/000010.safetensors").read_bytes())
+    steps = [path for path in hub.release(folder, "me/tiny").files if path.startswith("steps/")]
+    assert steps == ["steps/000000.safetensors", "steps/000010.safetensors"]
+
+
 def test_only_files_of_checkpoints_are_taken_away():
     ours = ["model.safetensors", "config.json", "history.json", "steps/000010.safetensors", "README.md"]
     nested = [f"old/{name}" for name in ours]

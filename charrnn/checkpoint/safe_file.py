@@ -151,11 +151,14 @@ def read_small(path: Path, most_bytes: int) -> bytes:
 
 def at_home(path: Path) -> Path:
     """
-    The file that a path leads to, which may be a link within its folder, or of the Hub library's into its own cache.
+    The file that a path leads to, which may be a link within its checkpoint, or of the Hub library's into its cache.
 
-    Raises CheckpointError for a link to anywhere else: what it shows there is nobody else's to see.
+    Raises CheckpointError for a link to anywhere else, also where `steps` is one: what it shows there is nobody else's
+    to see.
     """
-    real, folder = Path(os.path.realpath(path)), Path(os.path.realpath(path.parent))
+    is_of_a_step = path.parent.name == "steps" and path.stem.isdecimal()  # which lies one folder further down
+    home = path.parent.parent if is_of_a_step else path.parent
+    real, folder = Path(os.path.realpath(path)), Path(os.path.realpath(home))
     repositories = [parent.parent for parent in folder.parents if parent.name == "snapshots"]
     caches = [place / "blobs" for repository in repositories for place in (repository, repository.parent)]
     if not any(real.is_relative_to(home) for home in (folder, *caches)):

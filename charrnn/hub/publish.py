@@ -14,7 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import ModelInfo
 
 from charrnn import __version__
-from charrnn.checkpoint import FILES, MODEL, CheckpointError, at_home, describe, list_checkpoints
+from charrnn.checkpoint import FILES, MODEL, CheckpointError, CheckpointInfo, at_home, describe, list_checkpoints
 from charrnn.hub.card import CARD, collection_card, model_card
 from charrnn.hub.curve import curve_picture
 from charrnn.hub.errors import HubError, as_hub_errors, patiently
@@ -57,7 +57,7 @@ def release(folder: Path, repo_id: str) -> Release:
     """
     if (folder / MODEL).exists():
         info = describe(folder)
-        return Release(_files(folder, model_card(info, repo_id)), f"{info.name}, step {info.step}")
+        return Release(_files(info, model_card(info, repo_id)), f"{info.name}, step {info.step}")
     infos, refused = list_checkpoints(folder)
     if refused:
         raise CheckpointError(next(iter(refused.values())).args[0])
@@ -65,16 +65,18 @@ def release(folder: Path, repo_id: str) -> Release:
         raise CheckpointError(f"{folder} holds no checkpoint: train one, or name another folder")
     files: dict[str, Path | bytes] = {CARD: collection_card(infos, repo_id).encode()}
     for info in infos:
-        own = _files(info.folder, model_card(info, repo_id, below=info.name))
+        own = _files(info, model_card(info, repo_id, below=info.name))
         files |= {f"{info.name}/{path}": content for path, content in own.items()}
     return Release(files, f"{len(infos)} checkpoints: {', '.join(info.name for info in infos)}"[:500])
 
 
-def _files(folder: Path, card: str) -> dict[str, Path | bytes]:
-    history = describe(folder).history
-    picture: dict[str, Path | bytes] = {CURVE: curve_picture(history)} if len(history) > 1 else {}
-    listed = {path.relative_to(folder).as_posix(): at_home(path) for name in FILES for path in folder.glob(name)}
-    return {CARD: card.encode(), **picture, **dict(sorted(listed.items()))}
+def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
+    """What goes up of one checkpoint; of its steps those that can be loaded."""
+    folder, steps = info.folder, {f"{step:06d}" for step in info.saved_steps[:-1]}
+    picture: dict[str, Path | bytes] = {CURVE: curve_picture(info.history)} if len(info.history) > 1 else {}
+    found = [path for name in FILES for path in folder.glob(name) if path.parent == folder or path.stem in steps]
+    listed = {path.relative_to(folder).as_posix(): at_home(path) for path in sorted(found)}
+    return {CARD: card.encode(), **picture, **listed}
 
 
 def push(
