@@ -158,6 +158,20 @@ UNITS = {
 }
 
 
+# What the ratio of a contestant is to be at most.
+GOALS = {
+    "train": {
+        "plain loop": 0.28,
+        "torch.nn.RNN": 0.55,
+        "torch.nn.GRU": 0.65,
+        "torch.nn.LSTM": 0.9,
+        **{f"{OURS} {cell}, layer norm": 1.35 for cell in ("rnn", "gru", "lstm")},
+    },
+    "sample": {"plain loop": 0.33},
+    "gradients": {"autograd, states retained": 1.0},
+}
+
+
 def shown(record: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
     """A row of a table: the name, then these figures; nothing where one does not apply."""
     return [record["name"], *("" if record[key] is None else UNITS[key][1].format(record[key]) for key in keys)]

@@ -22,7 +22,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from charrnn.checkpoint import describe
 from scripts import results
-from scripts.bench import UNITS, shown
+from scripts.bench import GOALS, UNITS, shown
 from scripts.facts import BENCHES, Facts, record
 from scripts.tables import markdown_table
 
@@ -57,8 +57,9 @@ def _speed(verb: str, record: dict[str, Any]) -> str:
         "gradients": "Gradient flow ({positions} positions, {lags} lags, float64)",
     }
     keys = [key for key in UNITS if key in record["rows"][0]]
-    heads = [titles[verb].format(**record), *(UNITS[key][0] for key in keys)]
-    body = [shown(row, keys) for row in record["rows"]]
+    heads = [titles[verb].format(**record), *(UNITS[key][0] for key in keys), "ratio wanted"]
+    wanted = {name: f"≤ {most:g}" for name, most in GOALS[verb].items()}
+    body = [[*shown(row, keys), wanted.get(row["name"], "")] for row in record["rows"]]
     threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
     return markdown_table(heads, body) + f"\n\n<sub>{machine['processor']}, {threads}, torch {machine['torch']}</sub>"
 
