@@ -2,11 +2,15 @@
 
 import math
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
+from charrnn import checkpoint
 from charrnn.networks import KINDS, blueprint
 from charrnn.training import RECIPES, Recipe
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 
 def test_the_rate_warms_up_to_its_peak_and_ends_at_its_final_share():
@@ -82,3 +86,27 @@ def test_what_is_for_recurrent_cells_says_so():
 def test_a_recipe_is_what_its_json_says():
     for recipe in RECIPES.values():
         assert Recipe(**asdict(recipe)) == recipe
+
+
+WANTED_NATS = {  # of the validation text in streams
+    "rnn": 1.57,
+    "rnn-stateful": 1.56,
+    "rnn-layernorm": 1.56,
+    "gru": 1.50,
+    "lstm": 1.505,
+    "lstm-layernorm": 1.505,
+    "minigpt": 1.465,
+    "best": 1.48,
+}
+
+
+def test_what_is_bundled_is_small_whole_and_as_good_as_was_wanted():
+    infos, refused = checkpoint.list_checkpoints(CHECKPOINTS)
+    assert refused == {} and {info.name for info in infos} >= set(RECIPES)
+    assert sum(path.stat().st_size for name in RECIPES for path in (CHECKPOINTS / name).rglob("*")) < 40e6
+    for info in infos:
+        if info.name in RECIPES:
+            recipe = RECIPES[info.name]
+            assert asdict(Recipe()) | info.recipe == asdict(recipe) and info.step == recipe.steps, info.name
+            assert not recipe.keep_steps or {0, 10, 100, 1000} <= set(info.saved_steps)
+            assert info.metrics["val_stream_nats"] <= WANTED_NATS.get(info.name, math.inf), info.name
