@@ -82,6 +82,24 @@ def test_nothing_is_downloaded_whose_size_was_not_looked_at(server: Server, fold
     assert files == {"model.safetensors", "steps/000000.safetensors"}
 
 
+def test_a_checkpoint_that_is_too_large_hides_no_other(server: Server, tmp_path):
+    for name in ("gru", "rnn"):
+        write_checkpoint(tmp_path / "all" / name, seed=1, steps=[0])
+    server.call(["push", str(tmp_path / "all"), "me/lab"])
+    commit_size(server, "me/lab", "rnn/steps/000010.safetensors", 1 << 40)
+    commit_size(server, "me/lab", "model.safetensors", 1 << 41)
+    (found,) = server.call(["resolve", "me/lab"])
+    here = {path.relative_to(found["folder"]).as_posix() for path in Path(found["folder"]).rglob("*.safetensors")}
+    assert here == {"gru/model.safetensors", "gru/steps/000000.safetensors"}
+    assert found["notice"] == (
+        f"Not all of me/lab is here: model.safetensors has {1 << 41} bytes, more than {1 << 30}; "
+        f"rnn/steps/000010.safetensors has {1 << 40} bytes, more than {1 << 30}."
+    )
+    server.kill()
+    (kept,) = server.call(["resolve", "me/lab"])
+    assert kept["folder"] == found["folder"] and "as last fetched" in kept["notice"]
+
+
 def test_a_repository_that_moves_on_meanwhile_is_looked_at_again(monkeypatch, tmp_path):
     folders = [tmp_path / "snapshots" / sha for sha in ("b" * 40, "c" * 40, "c" * 40)]
     for folder in folders:

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
+from huggingface_hub.errors import (
+    HTTPError,  # pyright: ignore[reportPrivateImportUsage]
+    IncompleteSnapshotError,
+)
 from huggingface_hub.hf_api import ModelInfo
 
 from charrnn import __version__
-from charrnn.checkpoint import FILES, MAX_FILE_BYTES, MODEL
+from charrnn.checkpoint import FILES, MAX_FILE_BYTES, MODEL, list_checkpoints
 from charrnn.hub.errors import HubError, as_hub_errors, kind_of
 
 REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?")
 PATTERNS = [pattern for name in FILES for pattern in (name, f"*/{name}")]
 MOST_FILES, MOST_BYTES = 2000, 4 << 30
+MOST_TOLD = 3  # of what was left out
 ASK_S = 10
 TRIES = 3  # where somebody publishes just now
 
@@ -40,7 +44,8 @@ def fetch(source: str) -> Origin:
     The checkpoints of a local folder, or of `owner/name[@revision]` on the Hub.
 
     A repository is downloaded once, pinned to a commit, and served from the Hub library's cache from then on: also when
-    the Hub is away, and then the notice says so. Raises HubError, for what is too large before anything is downloaded.
+    the Hub is away, and then the notice says so, as it names what was left out for its size. Raises HubError, for what
+    is too large before anything is downloaded.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
@@ -86,10 +91,11 @@ def _from_hub(source: str, repo_id: str, revision: str | None) -> Origin:
     try:
         for _ in range(TRIES):
             info = api.model_info(repo_id, revision=revision, files_metadata=True, timeout=ASK_S)
-            names = [glob.escape(name) for name in _wanted(source, info)]
-            folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=names))
+            names, notice = _wanted(source, info)
+            patterns = [glob.escape(name) for name in names]
+            folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=patterns))
             if folder.name == info.sha:
-                return Origin(folder, source, folder.name)
+                return Origin(folder, source, folder.name, notice)
     except (OSError, HTTPError) as error:
         kept = _kept(repo_id, revision) if kind_of(error) in ("network", "busy") else None
         if kept is None:
@@ -103,25 +109,41 @@ def _as_kept(commit: str) -> str:
 
 
 def _kept(repo_id: str, revision: str | None) -> Path | None:
-    """What was downloaded before, whole."""
+    """What was downloaded before; where some was not, the checkpoints that were."""
     try:
         return Path(snapshot_download(repo_id, revision=revision, allow_patterns=PATTERNS, local_files_only=True))
+    except IncompleteSnapshotError as error:  # too large, or the network went away meanwhile
+        kept = Path(error.snapshot_path)
+        return kept if list_checkpoints(kept)[0] else None
     except (OSError, ValueError):
         return None
 
 
-def _wanted(source: str, info: ModelInfo) -> list[str]:
-    """The files of checkpoints, by name. Raises HubError where they are too large, or too many."""
+def _wanted(source: str, info: ModelInfo) -> tuple[list[str], str]:
+    """
+    The files of checkpoints, by name, and a notice where one is left out, since a file of it is too large.
+
+    Raises HubError where none is left, or all together are too large or too many.
+    """
     wanted = [
         file
         for file in info.siblings or []
         if any(file.rfilename.count("/") == p.count("/") and PurePosixPath(file.rfilename).match(p) for p in PATTERNS)
     ]
-    for file in wanted:
-        if (file.size or 0) > MAX_FILE_BYTES:
-            what = f"{file.rfilename} has {file.size} bytes, more than {MAX_FILE_BYTES}"
-            raise HubError(f"{source} is not fetched: {what}", "large")
+    large = {_checkpoint_of(file.rfilename): file for file in wanted if (file.size or 0) > MAX_FILE_BYTES}
+    wanted = [file for file in wanted if _checkpoint_of(file.rfilename) not in large]
+    whats = [f"{file.rfilename} has {file.size} bytes, more than {MAX_FILE_BYTES}" for file in large.values()]
+    if large and not any(PurePosixPath(file.rfilename).name == MODEL for file in wanted):
+        raise HubError(f"{source} is not fetched: {whats[0]}", "large")
     total = sum(file.size or 0 for file in wanted)
     if len(wanted) > MOST_FILES or total > MOST_BYTES:
         raise HubError(f"{source} is not fetched: {len(wanted)} files of {total} bytes are too many", "large")
-    return [file.rfilename for file in wanted]
+    more = [f"and {len(whats) - MOST_TOLD} more"] if len(whats) > MOST_TOLD else []
+    notice = f"Not all of {source} is here: {'; '.join(whats[:MOST_TOLD] + more)}." if whats else ""
+    return [file.rfilename for file in wanted], notice
+
+
+def _checkpoint_of(name: str) -> PurePosixPath:
+    """The folder of the checkpoint that a file of a repository belongs to."""
+    path = PurePosixPath(name)
+    return next(path.parents[file.count("/")] for file in FILES if path.match(file))
