@@ -77,14 +77,15 @@ def learn(training: Training, every: int) -> Row:
         training.require_finite()
     except DivergedError as error:
         diverged_at = error.step
-    losses, norms = np.array(points).T
+    steps, nothing = len(points), [(math.nan, math.nan)]
+    losses, norms = np.array(points or nothing).T
     spike_step, spike_nats = largest_spike(losses)
     val_nats = math.nan if diverged_at is not None else evaluate_stream(training.model, training.corpus.val_ids)
     return {
         "learning_rate": training.recipe.learning_rate,
         "max_grad_norm": training.recipe.max_grad_norm,
         "seed": training.seed,
-        "steps": len(points),
+        "steps": steps,
         "diverged_at": diverged_at,
         "last_loss_nats": losses[-RECENT:].mean(),
         "val_stream_nats": val_nats,

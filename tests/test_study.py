@@ -333,6 +333,12 @@ def test_a_run_that_diverges_says_where_and_keeps_what_was_before():
     assert math.isnan(row["val_stream_nats"]) and row["largest_spike_step"] is None
 
 
+def test_a_run_that_diverges_at_once_is_a_row_too():
+    scripted: Any = ScriptedTraining([None])
+    row = study.rounded(study_runs.learn(scripted, 2))
+    assert (row["diverged_at"], row["steps"], row["last_loss_nats"], row["largest_grad_norm"]) == (0, 0, None, None)
+
+
 def test_clipping_changes_nothing_where_no_gradient_is_long_enough(measure):
     free, clipped = measure("clipping", *RUN_FLAGS, "--seeds", 0, "--max-grad-norms", 0, 1000)
     assert free["max_grad_norm"] == 0 and free["curve"] == clipped["curve"]
