@@ -132,15 +132,15 @@ def test_a_repository_that_moves_on_meanwhile_is_looked_at_again(monkeypatch, tm
     ],
     ids=str,
 )
-def test_errors_are_told_by_kind(published: Server, source, fault, kind, to_visitor):
+def test_errors_are_told_by_kind(published: Server, tmp_path, source, fault, kind, to_visitor):
     published.ask("/faults", fault)
     before = published.ask("/counts").get("resolve", 0)
     refused, instead = published.call(
-        ["resolve", source], ["fetch_or", source, "/bundled", True], HF_HOME=str(published.folder / "nobody")
+        ["resolve", source], ["fetch_or", source, "/bundled", True], HF_HOME=str(tmp_path)
     )
     assert refused["kind"] == kind and refused["to_visitor"].startswith(to_visitor)
     assert instead["folder"] == "/bundled" and instead["notice"] == (
-        f"{refused['to_visitor']}. These are the networks that come with the lab."
+        f"{refused['to_visitor']}, and no network came with this page: look again in a moment."
     )
     if kind == "large":
         assert published.ask("/counts").get("resolve", 0) == before, "something of it was downloaded"
@@ -262,9 +262,15 @@ def test_many_who_look_at_once_ask_the_hub_once(of_the_hub, monkeypatch):
     ]
 
 
-def test_a_page_without_models_says_why_in_a_visitors_words(tmp_path):
-    notice = "The Hub cannot be reached just now. These are the networks that come with the lab."
-    told = json.loads(offer(Store(tmp_path, hub.Origin(tmp_path, "me/lab", None, notice)), None))
+def test_a_page_without_models_says_why_in_a_visitors_words(tmp_path, monkeypatch):
+    notice = "The Hub cannot be reached just now, and no network came with this page: look again in a moment."
+
+    def away(source):
+        raise hub.HubError(f"{source}: no", "network")
+
+    monkeypatch.setattr(source, "fetch", away)
+    origin = hub.fetch_or("me/lab", tmp_path)
+    told = json.loads(offer(Store(origin.folder, origin), None))
     assert told == {"models": [], "problem": notice, "origin": {"where": "me/lab", "commit": "", "notice": notice}}
     assert os.fspath(tmp_path) not in json.dumps(told)
 

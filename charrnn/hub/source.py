@@ -20,6 +20,8 @@ REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?"
 PATTERNS = [pattern for name in FILES for pattern in (name, f"*/{name}")]
 MOST_FILES, MOST_BYTES = 2000, 4 << 30
 MOST_TOLD = 3  # of what was left out
+STANDS_IN = ". These are the networks that come with the lab."
+NOTHING_HERE = ", and no network came with this page: look again in a moment."
 ASK_S = 10
 TRIES = 3  # where somebody publishes just now
 
@@ -64,7 +66,7 @@ def fetch(source: str) -> Origin:
 
 def fetch_or(source: str, bundled: Path, *, always: bool = False) -> Origin:
     """
-    The same, or the `bundled` checkpoints with a notice where the Hub is away and nothing of it is kept here.
+    The same, or the `bundled` checkpoints, if any, with a notice where the Hub is away and nothing of it is kept here.
 
     always: whatever is wrong with the repository; else Raises HubError for all but a Hub that is away.
     """
@@ -73,7 +75,8 @@ def fetch_or(source: str, bundled: Path, *, always: bool = False) -> Origin:
     except HubError as error:
         if not (always or error.is_passing):
             raise
-        return Origin(bundled, source, notice=f"{error.to_visitor}. These are the networks that come with the lab.")
+        stands_in = bool(list_checkpoints(bundled)[0])  # a Space has none of its own
+        return Origin(bundled, source, notice=f"{error.to_visitor}{STANDS_IN if stands_in else NOTHING_HERE}")
 
 
 def resolve(source: str) -> Path:
