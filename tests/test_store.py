@@ -43,6 +43,20 @@ def test_many_who_come_at_once_read_the_folder_and_a_model_once(tmp_path: Path, 
     assert sorted(calls) == ["list_checkpoints", "load"] and len(set(map(id, readers))) == 1
 
 
+@pytest.mark.parametrize("most", ["MOST_LOADED", "MOST_PARAMETERS"])
+def test_what_was_not_used_for_longest_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str):
+    for name in ("gru", "lstm", "rnn"):
+        save_small(tmp_path / name, SMALL["lstm"])
+    store = Store(tmp_path)
+    monkeypatch.setattr(room, most, 2 if most == "MOST_LOADED" else 2 * store.infos()[0].parameters)
+    gru, lstm = store.reader("gru"), store.reader("lstm")
+    assert store.reader("gru") is gru
+    store.reader("rnn")
+    assert store.reader("gru") is gru and store.reader("lstm") is not lstm
+    monkeypatch.setattr(room, most, 0)
+    assert store.reader("rnn") is store.reader("rnn"), "the last one stays, however large"
+
+
 def test_a_checkpoint_alone_is_called_what_it_was_saved_as(tmp_path: Path):
     save_small(tmp_path / "mine", SMALL["gru"])
     (tmp_path / "mine").rename(tmp_path / ("a" * 40))  # as a download is

@@ -17,7 +17,8 @@ from charrnn.metrics import bits_per_char
 from charrnn.ui.house import MOST_ASKING, MOST_CALLED, MOST_CALLING, MOST_MEASURING, House, Together
 from charrnn.ui.reader import TITLES, Reader
 
-MOST_LOADED = 48  # from 1 to 20 MB each
+MOST_LOADED = 48
+MOST_PARAMETERS = 200_000_000  # of all that are loaded, 4 to 8 bytes each
 MOST_WORKED_OUT = 256
 REFRESH_S = 30
 MOST_TOLD = 3  # of what was refused, in one line
@@ -144,9 +145,13 @@ class Store:
                 named = replace(loaded.info, name=info.name)  # that of a download's folder says nothing
                 self._readers[key] = Reader(replace(loaded, info=named))
             self._readers.move_to_end(key)
-            if len(self._readers) > MOST_LOADED:
+            while len(self._readers) > 1 and not self._has_room():
                 self._readers.popitem(last=False)
             return self._readers[key]
+
+    def _has_room(self) -> bool:
+        parameters = sum(reader.info.parameters for reader in self._readers.values())
+        return len(self._readers) <= MOST_LOADED and parameters <= MOST_PARAMETERS
 
     def known(self, key: tuple) -> Any:
         """What was worked out under this key; None where nothing was, or no more."""
