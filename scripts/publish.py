@@ -6,10 +6,11 @@ Publish on the Hugging Face Hub, in one commit or none.
     python scripts/publish.py space owner/name       the page, on the checkpoints that owner/name has
 
 Log in first (`hf auth login`, or HF_TOKEN). --dry-run lists what would be sent and asks nothing of the network.
-An error is said on stderr with the line that tries again, and exit code 1.
+An error is said on stderr with the line that tries again. Exit codes: 0 published, 1 not, 2 bad input, 130 stopped.
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,21 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The flags; what cannot be the name of a repository is refused before anything is read."""
+    whole = parser()
+    options = whole.parse_args(arguments)
+    if options.verb == "space":
+        options.checkpoints = options.checkpoints or options.repository
+    try:
+        hub.require_repository(options.repository)
+        if options.verb == "space":
+            hub.require_repository(options.checkpoints.partition("@")[0])
+    except hub.HubError as error:
+        whole.error(str(error))
+    return options
+
+
 def listing(release: hub.Release) -> str:
     """What would be sent."""
     sizes = release.sizes()
@@ -61,7 +77,7 @@ def publish(options: argparse.Namespace) -> str:
             return listing(hub.release(options.folder, options.repository))
         pushed = hub.push(options.folder, options.repository, private=options.private, tag=options.tag, say=say)
         return f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}"
-    source = options.checkpoints or options.repository
+    source = options.checkpoints
     if options.dry_run:
         return listing(hub.space_release(REPOSITORY, options.repository, source, zero_gpu=options.zero_gpu))
     pushed = hub.push_space(
@@ -73,14 +89,17 @@ def publish(options: argparse.Namespace) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Publish as the command line says; the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = parser().parse_args(arguments)
+    options = parse(arguments)
     try:
         print(publish(options))
+        return 0
     except ValueError as error:
-        again = hub.as_typed(Path(__file__).resolve(), *arguments)
-        print(f"{error}\nnothing is lost; try again with:\n{again}", file=sys.stderr)
-        return 1
-    return 0
+        reason, code = str(error), 1
+    except KeyboardInterrupt:
+        reason, code = "stopped", 128 + signal.SIGINT
+    again = hub.as_typed(Path(__file__).resolve(), *arguments)
+    print(f"{reason}\nnothing is lost; try again with:\n{again}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

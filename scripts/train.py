@@ -101,8 +101,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     if options.all and given(options) and not options.out:
         flag = next(iter(given(options))).replace("_", "-")
         parser.error(f"--all with --{flag} would train other networks than the bundled ones: name a folder with --out")
-    if options.push_to_hub is not None and options.push_to_hub.count("/") != 1:
-        parser.error(f"--push-to-hub is {options.push_to_hub!r}: give owner/name")
+    if options.push_to_hub is not None:
+        from charrnn import hub  # the Hub's client is not needed to train
+
+        try:
+            hub.require_repository(options.push_to_hub)
+        except hub.HubError as error:
+            parser.error(f"--push-to-hub: {error}")
     if options.recipe and options.cell not in (None, RECIPES[options.recipe].cell):
         parser.error(f"--recipe {options.recipe} is of another network than --cell {options.cell}: leave one out")
     return options
@@ -357,11 +362,14 @@ def push(folder: Path, repository: str, private: bool) -> int:
     try:
         pushed = hub.push(folder, repository, private=private, say=lambda line: print(line, file=sys.stderr))
         print(f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}")
-    except hub.HubError as error:
-        again = hub.retry_line(REPOSITORY / "scripts/publish.py", folder, repository, private=private)
-        print(f"{error}\nthe checkpoint is safe in {folder}; try again with:\n{again}", file=sys.stderr)
-        return 1
-    return 0
+        return 0
+    except (hub.HubError, checkpoint.CheckpointError) as error:
+        reason, code = str(error), 1
+    except KeyboardInterrupt:
+        reason, code = "stopped", 128 + signal.SIGINT
+    again = hub.retry_line(REPOSITORY / "scripts/publish.py", folder, repository, private=private)
+    print(f"{reason}\nthe checkpoint is safe in {folder}; try again with:\n{again}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

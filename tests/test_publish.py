@@ -209,6 +209,45 @@ def test_a_training_whose_push_failed_is_published_by_the_line_it_prints(server:
     assert there["private"] is True and "model.safetensors" in {file["rfilename"] for file in there["siblings"]}
 
 
+@pytest.mark.parametrize(
+    ("error", "reason", "code"),
+    [
+        (KeyboardInterrupt(), "stopped", 130),
+        (checkpoint.CheckpointError("model.safetensors has gone"), "model.safetensors has gone", 1),
+        (hub.HubError("me/tiny: no"), "me/tiny: no", 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_however_a_push_ends_early_the_line_that_retries_is_printed(folder, capsys, monkeypatch, error, reason, code):
+    def push(*asked, **how):
+        raise error
+
+    monkeypatch.setattr(hub, "push", push)
+    result = said(capsys, publish.main, "checkpoints", "me/tiny", "--folder", folder)
+    again = ["scripts/publish.py", "checkpoints", "me/tiny", "--folder", str(folder)]
+    *whole, line = result.err.splitlines()
+    assert (result.code, whole) == (code, [reason, "nothing is lost; try again with:"])
+    assert shlex.split(line)[1:] == again
+    assert train.push(folder, "me/tiny", private=True) == code
+    *whole, line = capsys.readouterr().err.splitlines()
+    assert whole == [reason, f"the checkpoint is safe in {folder}; try again with:"]
+    assert shlex.split(line)[1:] == [*again, "--private"]
+
+
+@pytest.mark.parametrize("name", ["/", "owner/", "lab", "a b/c d", "me/x@v1", "a/b/c", "me/x.git", "me/"])
+def test_what_is_no_name_of_a_repository_is_refused_before_anything_is_done(capsys, name):
+    refused = f"{name!r} is not the name of a Hub repository: give owner/name"
+    ways = [
+        (publish.main, ["checkpoints", name, "--folder", "no such folder"]),
+        (publish.main, ["space", name]),
+        (train.main, ["--push-to-hub", name, "--data", "no such file"]),
+    ]
+    ways += [] if "@" in name else [(publish.main, ["space", "me/lab", "--checkpoints", f"{name}@v1"])]
+    for main, arguments in ways:
+        result = said(capsys, main, *arguments)
+        assert result.code == 2 and refused in result.err
+
+
 def test_a_dry_run_lists_what_would_be_sent_and_asks_nothing(server: Server, folder, capsys, monkeypatch):
     monkeypatch.setattr(publish.hub, "push", None)
     result = said(capsys, publish.main, "checkpoints", "me/tiny", "--folder", folder, "--dry-run")

@@ -7,7 +7,7 @@ The token is the Hub library's own business (`hf auth login`, HF_TOKEN): it is n
 from charrnn.hub.card import model_card
 from charrnn.hub.errors import HubError
 from charrnn.hub.publish import PushResult, Release, as_typed, push, release, retry_line
-from charrnn.hub.source import Origin, commit_of, fetch, fetch_or, resolve
+from charrnn.hub.source import Origin, commit_of, fetch, fetch_or, require_repository, resolve
 from charrnn.hub.space import push_space, space_release
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "push",
     "push_space",
     "release",
+    "require_repository",
     "resolve",
     "retry_line",
     "space_release",

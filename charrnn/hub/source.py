@@ -7,10 +7,12 @@ from pathlib import Path, PurePosixPath
 
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import (
+    HFValidationError,
     HTTPError,  # pyright: ignore[reportPrivateImportUsage]
     IncompleteSnapshotError,
 )
 from huggingface_hub.hf_api import ModelInfo
+from huggingface_hub.utils import validate_repo_id
 
 from charrnn import __version__
 from charrnn.checkpoint import FILES, MAX_FILE_BYTES, MODEL, list_checkpoints
@@ -77,6 +79,17 @@ def fetch_or(source: str, bundled: Path, *, always: bool = False) -> Origin:
             raise
         stands_in = bool(list_checkpoints(bundled)[0])  # a Space has none of its own
         return Origin(bundled, source, notice=f"{error.to_visitor}{STANDS_IN if stands_in else NOTHING_HERE}")
+
+
+def require_repository(name: str) -> None:
+    """Raises HubError for what cannot be the name of a repository to publish in."""
+    try:
+        validate_repo_id(name)
+        fits = name.count("/") == 1
+    except HFValidationError:
+        fits = False
+    if not fits:
+        raise HubError(f"{name!r} is not the name of a Hub repository: give owner/name", "name")
 
 
 def resolve(source: str) -> Path:
