@@ -25,6 +25,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 TOKEN = "hf_a_token_that_may_write"
+PRIVATE_HOUSE = "house"  # an organisation whose new repositories are private unless something else is asked for
 
 
 @dataclass
@@ -103,7 +104,9 @@ class Hub(BaseHTTPRequestHandler):
         address = {"url": f"{self.address}/{repo_id}"}
         if repo_id in self.repositories:
             return self.answer(409, {"error": "exists", **address})
-        self.repositories[repo_id] = Repository(bool(asked.get("private") or asked.get("visibility") == "private"))
+        is_private = asked.get("private", asked.get("organization") == PRIVATE_HOUSE)
+        visibility = asked.get("visibility") or ("private" if is_private else "public")
+        self.repositories[repo_id] = Repository(visibility == "private")
         self.repositories[repo_id].hardware = asked.get("hardware") or Repository.hardware
         self.repositories[repo_id].commit({".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"})
         self.answer(200, address)

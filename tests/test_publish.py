@@ -22,6 +22,7 @@ from charrnn.training import RECIPES, Recipe
 from scripts import publish, sample, train
 from tests.calling import said
 from tests.hub_client import Server, commit_files, write_checkpoint
+from tests.hub_server import PRIVATE_HOUSE
 
 ROOT = Path(__file__).resolve().parents[1]
 ANY = "a" * 64
@@ -104,6 +105,13 @@ def test_a_private_repository_is_for_those_with_a_token(server: Server, folder):
     assert found["commit"] == pushed["commit"]
     (refused,) = server.call(["resolve", "me/secret"], HF_TOKEN="", HF_HOME=str(folder / "nobody"))
     assert refused["error"].startswith("me/secret was not found, or is private")
+
+
+def test_a_new_repository_is_as_private_as_its_owner_has_them(server: Server, folder):
+    for owner in ("me", PRIVATE_HOUSE):
+        server.call(["push", str(folder), f"{owner}/lab"], ["push_space", str(ROOT), f"{owner}/lab", f"{owner}/lab"])
+        for kind in ("models", "spaces"):
+            assert server.ask(f"/api/{kind}/{owner}/lab")["private"] is (owner == PRIVATE_HOUSE)
 
 
 def test_many_checkpoints_share_a_repository_and_make_way_for_one(server: Server, tmp_path):

@@ -89,6 +89,7 @@ def push(
 ) -> PushResult:
     """
     Publish a checkpoint folder, or a folder of them, in one commit with a tag; where there is no repository it is made.
+    private: so that others do not see it; else as its owner's new repositories are.
 
     The repository then holds these checkpoints and nothing of earlier ones; files of other kinds stay. A push of what
     is already there makes no commit. The tag is the next of v1, v2, … unless given. Raises CheckpointError for a folder
@@ -97,7 +98,7 @@ def push(
     content = release(folder, repo_id)
     api = HfApi(library_name="charrnn", library_version=__version__)
     with as_hub_errors(repo_id):
-        url = patiently(lambda: api.create_repo(repo_id, private=private, exist_ok=True), say)
+        url = patiently(lambda: api.create_repo(repo_id, private=private or None, exist_ok=True), say)
         commit = patiently(lambda: _commit(api, repo_id, content, tag), say)
         return PushResult(str(url), commit, patiently(lambda: _tag(api, repo_id, commit, tag), say))
 

@@ -79,7 +79,7 @@ def push_space(
     def create() -> str:
         hardware = SpaceHardware.ZERO_A10G if zero_gpu else None
         made = {"repo_type": "space", "space_sdk": "gradio", "space_hardware": hardware}
-        return str(api.create_repo(repo_id, **made, private=private, exist_ok=True))
+        return str(api.create_repo(repo_id, **made, private=private or None, exist_ok=True))
 
     def commit() -> str:
         head = api.space_info(repo_id)
