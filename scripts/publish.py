@@ -5,7 +5,11 @@ Publish on the Hugging Face Hub, in one commit or none.
     python scripts/publish.py checkpoints owner/name --folder checkpoints/mine    this one
     python scripts/publish.py space owner/name       the page, on the checkpoints that owner/name has
 
-Log in first (`hf auth login`, or HF_TOKEN). --dry-run lists what would be sent and asks nothing of the network.
+A repository holds the checkpoints published last and no others, a Space nothing but the page: what else was there is
+taken away, which is said, and stays in earlier commits.
+
+Log in first (`hf auth login`, or HF_TOKEN). --dry-run lists what would be sent and asks nothing of the network,
+so it does not know what would be taken away.
 An error is said on stderr with the line that tries again. Exit codes: 0 published, 1 not, 2 bad input, 130 stopped.
 """
 
@@ -26,13 +30,16 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = whole.add_subparsers(dest="verb", required=True)
     checkpoints = verbs.add_parser("checkpoints", help="a trained network, or all of them")
-    space = verbs.add_parser("space", help="the page")
+    space = verbs.add_parser("space", help="the page, in the place of all that is in the Space")
     for verb in (checkpoints, space):
         verb.add_argument("repository", metavar="owner/name", help="where to; made where there is none")
         verb.add_argument("--private", action="store_true", help="make a new repository private")
         verb.add_argument("--dry-run", action="store_true", help="list what would be sent, and send nothing")
     checkpoints.add_argument(
-        "--folder", type=Path, default=REPOSITORY / "checkpoints", help="a checkpoint, or a folder of them"
+        "--folder",
+        type=Path,
+        default=REPOSITORY / "checkpoints",
+        help="a checkpoint, or a folder of them: the repository then holds these and no others",
     )
     checkpoints.add_argument("--tag", help="of this release (default: the next of v1, v2, …)")
     space.add_argument(

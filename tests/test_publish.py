@@ -124,7 +124,9 @@ def test_many_checkpoints_share_a_repository_and_make_way_for_one(server: Server
     assert ([info.name for info in good], refused) == (["gru", "rnn"], {})
     here = {f"{name}/{file}" for name in ("gru", "rnn") for file in ("README.md", "curve.png", "model.safetensors")}
     assert here | {"README.md", "notes/README.md"} <= server.files("me/lab")
-    server.call(["push", str(root / "rnn"), "me/lab"])
+    (alone,) = server.call(["push", str(root / "rnn"), "me/lab"])
+    went = ["gru/README.md", "gru/config.json", "gru/curve.png", "gru/history.json", "gru/model.safetensors"]
+    assert alone["said"] == [f"taking away what is not published any more: {', '.join(went)} and 9 more"]
     assert server.files("me/lab") == {
         *(".gitattributes", "README.md", "config.json", "curve.png", "history.json", "model.safetensors"),
         *("passage.txt", "steps/000000.safetensors", "notes/README.md", "notes/config.json"),

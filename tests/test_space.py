@@ -38,6 +38,16 @@ def test_the_page_is_published_as_text_beside_its_checkpoints(server: Server, fo
     }
 
 
+def test_the_page_takes_the_place_of_what_was_in_the_space_and_says_so(server: Server, folder):
+    server.call(["push", str(folder), "me/lab"], ["push_space", str(ROOT), "me/lab", "me/lab"])
+    line = {"key": "file", "value": {"path": "theirs.txt", "content": ""}}
+    server.ask("/api/models/spaces/me/lab/commit/main", line)
+    assert "theirs.txt" in server.files("spaces/me/lab")
+    done = server.script("scripts/publish.py", "space", "me/lab")
+    assert done.stderr.splitlines() == ["taking away what is not published any more: theirs.txt"]
+    assert "theirs.txt" not in server.files("spaces/me/lab")
+
+
 def test_a_space_for_zero_gpu_is_made_on_that_hardware_with_a_torch_that_it_takes(server: Server, folder):
     server.call(
         ["push", str(folder), "me/lab"],

@@ -5,7 +5,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +22,7 @@ from charrnn.hub.errors import HubError, as_hub_errors, patiently
 CURVE = "curve.png"
 OURS = (*FILES, CURVE, CARD)
 SIGNATURE = (MODEL, "config.json", "history.json")  # a folder of a repository with all of these is one of ours
+MOST_TOLD = 5  # of the files that are taken away
 NUMBERED = re.compile(r"v([1-9]\d{0,8})")
 
 
@@ -99,21 +100,29 @@ def push(
     api = HfApi(library_name="charrnn", library_version=__version__)
     with as_hub_errors(repo_id):
         url = patiently(lambda: api.create_repo(repo_id, private=private or None, exist_ok=True), say)
-        commit = patiently(lambda: _commit(api, repo_id, content, tag), say)
+        commit = patiently(lambda: _commit(api, repo_id, content, tag, say), say)
         return PushResult(str(url), commit, patiently(lambda: _tag(api, repo_id, commit, tag), say))
 
 
-def _commit(api: HfApi, repo_id: str, content: Release, tag: str | None) -> str:
+def _commit(api: HfApi, repo_id: str, content: Release, tag: str | None, say: Callable[[str], None]) -> str:
     head = api.model_info(repo_id, files_metadata=True)
     there = [file.rfilename for file in head.siblings or []]
     tagged = None if tag is None else _tags(api, repo_id).get(tag)
     if tagged is not None and not (tagged == head.sha and _holds(head, content)):
         raise HubError(f"{repo_id} has a tag {tag} already, on another commit: choose another --tag")
     additions = [CommitOperationAdd(path, part) for path, part in content.files.items()]
-    deletions = [CommitOperationDelete(path) for path in gone(there, content.files)]
+    deletions = taking_away(gone(there, content.files), say)
     return api.create_commit(
         repo_id, [*additions, *deletions], commit_message=content.message, parent_commit=head.sha
     ).oid
+
+
+def taking_away(paths: Sequence[str], say: Callable[[str], None]) -> list[CommitOperationDelete]:
+    """What a commit has to do so that these files are no longer there; `say` is told which."""
+    if paths:
+        more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
+        say(f"taking away what is not published any more: {', '.join(paths[:MOST_TOLD])}{more}")
+    return [CommitOperationDelete(path) for path in paths]
 
 
 def _holds(head: ModelInfo, content: Release) -> bool:

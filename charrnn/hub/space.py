@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, SpaceHardware, constants
+from huggingface_hub import CommitOperationAdd, HfApi, SpaceHardware, constants
 
 from charrnn import __version__
 from charrnn.hub.errors import HubError, as_hub_errors, patiently
-from charrnn.hub.publish import PushResult, Release
+from charrnn.hub.publish import PushResult, Release, taking_away
 
 VARIABLE = "CHARRNN_CHECKPOINTS"
 PARTS = (
@@ -85,7 +85,7 @@ def push_space(
         head = api.space_info(repo_id)
         there = {file.rfilename for file in head.siblings or []}
         additions = [CommitOperationAdd(path, part) for path, part in content.files.items()]
-        deletions = [CommitOperationDelete(path) for path in sorted(there - content.files.keys() - ITS_OWN)]
+        deletions = taking_away(sorted(there - content.files.keys() - ITS_OWN), say)
         made = api.create_commit(
             repo_id,
             [*additions, *deletions],
