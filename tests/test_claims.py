@@ -93,6 +93,7 @@ def test_a_loss_of_the_sheet_is_held_against_that_of_training_and_all_by_one_mea
 @pytest.mark.parametrize(("gain", "verdict"), [(0.03, "confirmed"), (0.01, "partly"), (-0.01, "corrected")])
 def test_layer_norm_helps_where_it_gains_more_than_seeds_differ(gain, verdict):
     held_out = {"rnn": 1.55, "rnn-seed1": 1.56, "rnn-seed2": 1.57, "rnn-layernorm": 1.55}
+    held_out |= {"rnn-seq256": 1.55, "rnn-layernorm-seq256": 1.55}
     held_out |= {"rnn-seq512": 1.55, "rnn-layernorm-seq512": 1.55 - gain}
     losses = {(name, "val_stream_nats"): nats for name, nats in held_out.items()}
     assert claims.layer_norm(Planted(losses=losses)).verdict == verdict

@@ -1,5 +1,6 @@
 """What the README promises is there: front matter, commands, flags, files, figures, snippets."""
 
+import argparse
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.training import RECIPES
 from charrnn.vocab import Vocab
-from scripts import bench, report, results
+from scripts import bench, report, results, study
 from scripts.bench_load import GOALS
 from scripts.facts import BENCHES, Facts
 
@@ -190,6 +192,31 @@ def test_the_benchmarks_were_run_as_they_run_by_default(verb):
     assert {key: record[key] for key in defaults if key not in ("json", "threads")} == {
         key: value for key, value in defaults.items() if key not in ("json", "threads")
     }
+
+
+@pytest.mark.parametrize("part", [part for part in study.PARTS if part != "position"])
+def test_the_study_was_measured_as_it_is_by_default(part):
+    record = json.loads(study.STUDY.read_text(encoding="utf-8"))[part]
+    options = study.parser().parse_args([part])
+    assert record["settings"] == {name: getattr(options, name) for name in study.PARTS[part].settings}
+    measured = {tuple(row[name] for name in study.PARTS[part].key) for row in record["rows"]}
+    assert measured >= keys_by_default(part, options)
+
+
+def keys_by_default(part: str, options: argparse.Namespace) -> set[tuple]:
+    """What tells the rows apart that this part measures when it is told nothing."""
+    match part:
+        case "ngram":
+            return {(order,) for order in options.orders}
+        case "no_grad":
+            return {(chars,) for chars in options.chars}
+        case "reach":
+            return {(name,) for name in options.checkpoints if name in RECIPES}
+        case "sampling":
+            filters = [(0, 1.0), *((k, 1.0) for k in options.top_k), *((0, p) for p in options.top_p)]
+            return {(name, t, *f) for name in options.checkpoints for t in options.temperatures for f in filters}
+    runs = product(options.learning_rates, options.max_grad_norms, options.seeds)
+    return set(runs) if part == "clipping" else {(cell, *run) for cell in ("tanh", "relu") for run in runs}
 
 
 # ------------------------------------------------------------------------------------------------ snippets
