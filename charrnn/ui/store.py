@@ -120,9 +120,9 @@ class Store:
 
         Raises CheckpointError where there is none, or where it is refused.
         """
-        offered, refused = {info.name: info for info in self.infos()}, self._listed()[1]
-        if name in refused and name not in offered:
-            raise CheckpointError(self._told(refused[name]))
+        offered = {info.name: info for info in self.infos()}
+        if name and name not in offered and (reason := self._listed()[1].get(name)):
+            raise CheckpointError(self._told(reason))
         if not offered:
             raise CheckpointError(self.problem())
         name = next(iter(offered)) if name is None else name
