@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from charrnn.printable import printable
 from charrnn.vocab import Vocab
 
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -23,7 +24,10 @@ Report = Callable[[int, int | None], None]
 
 
 class CorpusError(ValueError):
-    """A corpus cannot be used; the message says why and what to do."""
+    """A corpus cannot be used; the message, one line that can be printed, says why and what to do."""
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from safetensors.torch import save as to_bytes
 
 from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError, safe_file
+from charrnn.printable import printable
 from charrnn.ui.store import Store
 from scripts import sample, train
 from tests.bad_files import CASES, FILE, METADATA, WEIGHTS, first_tensor
@@ -48,7 +49,7 @@ def write_bad(folder: Path, pristine: bytes, name: str) -> str:
 
 
 def is_one_line(reason: str) -> bool:
-    return reason.isprintable() and len(reason) <= 1001
+    return printable(reason) == reason and len(reason) <= 1001
 
 
 # ------------------------------------------------------------------------------------------------ every way in

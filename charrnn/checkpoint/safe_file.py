@@ -22,6 +22,8 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
+from charrnn.printable import printable
+
 FORMAT = "1"
 WRITING, TEMPORARY = ".charrnn-", ".tmp"  # how the name of a file begins and ends that is being written
 MAX_FILE_BYTES = 1 << 30
@@ -41,8 +43,7 @@ class CheckpointError(ValueError):
     """
 
     def __init__(self, message: str):
-        line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message[:MOST_REASON])
-        super().__init__(line + ("…" if len(message) > MOST_REASON else ""))
+        super().__init__(printable(message[:MOST_REASON]) + ("…" if len(message) > MOST_REASON else ""))
 
 
 @dataclass(frozen=True)
