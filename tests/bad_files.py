@@ -112,14 +112,14 @@ def with_extra(name: str, shape: list[int] | None = None) -> Callable:
 
 def not_finite(value: float) -> Callable:
     def change(header: dict[str, Any], data: bytes) -> bytes:
-        header.get("__metadata__", {}).pop("digest", None)  # as another program would write it
         return whole(header, data[:-4] + struct.pack("<f", value))
 
     return change
 
 
 def flipped_bit(header: dict[str, Any], data: bytes) -> bytes:
-    return whole(header, data[:9] + bytes([data[9] ^ 1]) + data[10:])
+    content = whole(header, data)
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
 
 
 def metadata(**texts: Any) -> Callable:
@@ -209,7 +209,8 @@ TENSORS = {
 }
 
 SAID = {
-    "flipped bit": (flipped_bit, "is damaged: its tensors are not those that were written"),
+    "flipped bit": (flipped_bit, "is damaged: its bytes are not those that were written"),
+    "no digest": (without_metadata("file_sha256"), "has no digest .*: it is damaged, or was not written by charrnn"),
     "no metadata": (lambda h, d: h.pop("__metadata__") and None, "not a charrnn checkpoint"),
     "format of the future": (metadata(charrnn="99"), "not a charrnn checkpoint of format 1"),
     "format 0": (metadata(charrnn="0"), "not a charrnn checkpoint of format 1"),

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from charrnn import checkpoint
+from charrnn.checkpoint import safe_file
 from charrnn.metrics import Progress
 from charrnn.networks import build
 from charrnn.vocab import Vocab
@@ -36,15 +37,16 @@ def saved(folder, **changes):
 
 
 def rewrite(path, change):
-    """Take a safetensors file apart, let `change(header, data)` alter it or return new bytes, put it back together."""
+    """
+    Take a safetensors file apart, let `change(header, data)` alter it or return new bytes, put it back together.
+
+    What is put back together has the digest of its new contents, as whoever writes such a file on purpose would do it.
+    """
     content = path.read_bytes()
     length = struct.unpack("<Q", content[:8])[0]
     header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
     result = change(header, data)
-    if not isinstance(result, bytes):
-        text = json.dumps(header).encode()
-        result = struct.pack("<Q", len(text)) + text + data
-    path.write_bytes(result)
+    path.write_bytes(result if isinstance(result, bytes) else whole(header, data))
 
 
 def set_metadata(key, value):
@@ -56,4 +58,9 @@ def set_metadata(key, value):
 
 def whole(header, data):
     text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + data
+    content = struct.pack("<Q", len(text)) + text + data
+    texts = header.get("__metadata__")
+    if not isinstance(texts, dict) or "file_sha256" not in texts:
+        return content
+    old = json.loads(texts["file_sha256"])
+    return content.replace(old.encode(), safe_file._file_digest(content, old).encode(), 1)

@@ -267,6 +267,8 @@ def test_reading_a_small_file_reserves_no_room_for_a_large_one(tmp_path, monkeyp
 def test_the_header_alone_is_refused_for_the_same_reasons(tmp_path, pristine):
     path, compared = tmp_path / "model.safetensors", 0
     for name, case in CASES.items():
+        if name == "flipped bit":  # of the data, which are not read
+            continue
         path.write_bytes(pristine)
         rewrite(path, case.mutation)
         refusals = []

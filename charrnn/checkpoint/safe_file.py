@@ -3,12 +3,19 @@ A safetensors file, written whole and read with suspicion; nothing here can run 
 
 Reading takes the whole file into memory once, so that what is checked is what is used, whatever happens to the file;
 or its header alone, where nothing else is asked for.
+
+The digest of a file (`file_sha256` in its metadata) covers every byte: it is the sha256 of the file with zeros in place
+of its own 64 digits. Files of earlier versions have a digest of their tensors alone (`digest`) and are still read. A
+damaged file cannot pass for one of those: it has no `digest`, which no few bits could turn `file_sha256` and its value
+into, and a file of our format with neither is refused.
 """
 
 import hashlib
 import json
 import math
 import os
+import re
+import secrets
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -25,6 +32,7 @@ from torch import Tensor
 from charrnn.printable import printable
 
 FORMAT = "1"
+DIGEST, TENSORS_DIGEST = "file_sha256", "digest"  # of the whole file; of its tensors, as earlier versions wrote it
 WRITING, TEMPORARY = ".charrnn-", ".tmp"  # how the name of a file begins and ends that is being written
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
@@ -59,7 +67,8 @@ class Headed:
         if self.texts.get("charrnn") != FORMAT:
             raise CheckpointError(f"{self.path} is not a charrnn checkpoint of format {FORMAT}")
         try:
-            return {key: parse_json(text) for key, text in self.texts.items() if key not in ("charrnn", "digest")}
+            ours = {"charrnn", DIGEST, TENSORS_DIGEST}
+            return {key: parse_json(text) for key, text in self.texts.items() if key not in ours}
         except (ValueError, RecursionError) as error:
             raise CheckpointError(f"the metadata of {self.path} cannot be read: {error}") from None
 
@@ -79,14 +88,14 @@ class SafeFile(Headed):
             tensors = tensors_from_bytes(self.data)
         except safetensors.SafetensorError as error:
             raise CheckpointError(f"{self.path} is damaged: {error}") from None
-        written = self.texts.get("digest")
+        written = self.texts.get(TENSORS_DIGEST)
         if written is not None and written != digest(tensors):
             raise CheckpointError(f"{self.path} is damaged: its tensors are not those that were written")
         return tensors
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """The sha256 of tensors, their names, types and shapes: what a flipped bit would change."""
+    """The sha256 of tensors, their names, types and shapes."""
     whole = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         whole.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
@@ -101,13 +110,37 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     Raises OSError where it cannot be written, and ValueError for what `read` would refuse.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    texts = {"charrnn": FORMAT, "digest": digest(contiguous)}
-    texts |= {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
+    placeholder = secrets.token_hex(32)  # 64 digits that stand nowhere else
+    texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
+    texts |= {"charrnn": FORMAT, DIGEST: json.dumps(placeholder)}  # in JSON, as earlier versions read any entry
     data = tensors_to_bytes(contiguous, metadata=texts)
+    data = data.replace(placeholder.encode(), _file_digest(data, placeholder).encode(), 1)
     header_bytes = _header_length(data)
     if len(data) > MAX_FILE_BYTES or header_bytes > MAX_HEADER_BYTES:
         raise CheckpointError(f"{path} would take {len(data)} bytes, {header_bytes} of them in its header: too many")
     write_bytes(path, data)
+
+
+def _file_digest(data: bytes, written: str) -> str:
+    """The sha256 of a file with zeros where these 64 digits are in its header. Raises ValueError if they are not."""
+    start = data.index(written.encode(), 8, 8 + _header_length(data))
+    whole = hashlib.sha256(memoryview(data)[:start])
+    whole.update(b"0" * 64)
+    whole.update(memoryview(data)[start + 64 :])
+    return whole.hexdigest()
+
+
+def _require_digest(file: SafeFile) -> None:
+    """Raises CheckpointError where the file has a digest of its bytes and they are others."""
+    if DIGEST not in file.texts:
+        return
+    written = file.texts[DIGEST].strip('"')
+    try:
+        same = bool(re.fullmatch("[0-9a-f]{64}", written)) and written == _file_digest(file.data, written)
+    except ValueError:
+        same = False
+    if not same:
+        raise CheckpointError(f"{file.path} is damaged: its bytes are not those that were written ({DIGEST})")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -141,7 +174,9 @@ def read(path: Path) -> SafeFile:
     """A safetensors file. Raises CheckpointError for anything else: the reasons are in the table of the tests."""
     with _opened(path) as (file, size):
         data = file.read(size + 1)  # one more than there was: whoever is still writing is noticed
-    return SafeFile(path, *_header(path, data, len(data)), data)
+    file = SafeFile(path, *_header(path, data, len(data)), data)
+    _require_digest(file)
+    return file
 
 
 def read_small(path: Path, most_bytes: int) -> bytes:
@@ -222,6 +257,8 @@ def _header(path: Path, start: bytes, size: int) -> tuple[dict[str, dict[str, An
         raise CheckpointError(f"the header of {path} cannot be read: {error}") from None
     if size != announced:
         raise CheckpointError(f"{path} is damaged: it has {size} bytes, its header speaks of {announced}")
+    if "charrnn" in texts and not texts.keys() & {DIGEST, TENSORS_DIGEST}:
+        raise CheckpointError(f"{path} has no digest ({DIGEST}): it is damaged, or was not written by charrnn")
     return header, texts
 
 
