@@ -13,6 +13,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from charrnn import command
+
 if TYPE_CHECKING:
     from charrnn.hub import Origin
 
@@ -121,4 +123,4 @@ def _refused(reason: str) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.run(main))

@@ -68,9 +68,13 @@ def read_text(path: Path) -> str:
 
 
 def cache_path() -> Path:
-    """Where Tiny Shakespeare is kept: in `$CHARRNN_CACHE`, else in `~/.cache/charrnn`."""
-    folder = os.environ.get("CHARRNN_CACHE")
-    return (Path(folder) if folder else Path.home() / ".cache" / "charrnn") / "tinyshakespeare.txt"
+    """Return the file that caches Tiny Shakespeare: in `$CHARRNN_CACHE`, else `~/.cache/charrnn`, else temporary."""
+    if not (folder := os.environ.get("CHARRNN_CACHE")):
+        try:
+            folder = Path.home() / ".cache" / "charrnn"
+        except RuntimeError:  # no HOME, and a user that passwd does not know; what is read is verified anyway
+            folder = Path(tempfile.gettempdir()) / f"charrnn-{os.getuid()}"
+    return Path(folder) / "tinyshakespeare.txt"
 
 
 def cached_tiny_shakespeare() -> str | None:

@@ -33,6 +33,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from charrnn import command
+
+command.begin(__name__)
+
 import numpy as np
 import torch
 
@@ -113,6 +117,7 @@ def analyse(folder: Path, text: str, sections: Sequence[str], anew: bool, analys
     return f"{info.name}: {', '.join(done)}"
 
 
+@command.lasting_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Analyse one checkpoint after the other; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -141,4 +146,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

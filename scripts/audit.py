@@ -16,20 +16,24 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from charrnn import command
+
 SERVICES = {"pypi": "https://pypi.org", "osv": "https://api.osv.dev"}
 WAIT_S = 20  # for each answer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: nothing is known against any of them; 1: something is; 2: that could not be found out."""
-    command = list(sys.argv[1:] if arguments is None else arguments)
-    if not command:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words:
         print("audit.py: say which pip-audit to run: make audit", file=sys.stderr)
         return 2
     packages = installed()
     unknown, flaws, silent = dict(packages), set[str](), []
     for service, address in SERVICES.items():
-        answer = asked(command, service, unknown) if unknown else []
+        answer = asked(words, service, unknown) if unknown else []
         if isinstance(answer, str):
             silent.append(f"{address} could not be asked: {answer}")
             continue
@@ -82,4 +86,4 @@ def flaws_of(package: dict[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

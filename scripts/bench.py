@@ -24,6 +24,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from charrnn import command
+
+command.begin(__name__)
+
 import torch
 from torch import Tensor
 
@@ -213,7 +217,8 @@ def parser() -> argparse.ArgumentParser:
 LENGTHS = "window lengths for the cost of a longer window (default %(default)s)"
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] in (["page"], ["load"]):
         script = Path(__file__).with_name(f"bench_{arguments[0]}.py")
         return subprocess.run([sys.executable, script, *arguments[1:]]).returncode
@@ -242,4 +247,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(command.run(main))

@@ -25,6 +25,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from charrnn import command
+
+command.begin(__name__)
+
 from playwright.sync_api import Page, sync_playwright
 
 from charrnn.ui.store import Store
@@ -188,9 +192,9 @@ def cost(checkpoints: str) -> dict[str, float]:
     memory = {}
     loaded = [{"name": info.name, "step": info.saved_steps[-1]} for info in Store(Path(checkpoints)).infos()]
     for _ in range(STARTS):
-        for name, command in (("bare", bare), ("app", app)):
+        for name, words in (("bare", bare), ("app", app)):
             began = time.perf_counter()
-            with serving(command, **quiet) as (address, pid):
+            with serving(words, **quiet) as (address, pid):
                 times[name].append(time.perf_counter() - began)
                 if name == "app" and name not in memory:
                     visitors(address, loaded, 20, 3)
@@ -227,4 +231,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.run(main))

@@ -11,6 +11,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from charrnn import command
+
+command.begin(__name__)
+
 from playwright.sync_api import sync_playwright
 
 # The shell is Chromium without windows: the same pages for half of the work.
@@ -28,10 +34,10 @@ def find_browser() -> Path | None:
 
 def install_browser() -> Path | None:
     """Playwright's own download, else the package manager's Chromium; None when neither could be had."""
-    for command in (_download_command(), *_package_commands()):
-        print("no Chromium yet:", *command, file=sys.stderr, flush=True)
+    for words in (_download_command(), *_package_commands()):
+        print("no Chromium yet:", *words, file=sys.stderr, flush=True)
         try:
-            subprocess.run(command, stdout=sys.stderr, timeout=900)
+            subprocess.run(words, stdout=sys.stderr, timeout=900)
         except (OSError, subprocess.TimeoutExpired) as error:
             print(error, file=sys.stderr)
         if browser := find_browser():
@@ -68,8 +74,13 @@ def _package_commands() -> list[list[str]]:
     return [[*get, "update"], [*install, "chromium-headless-shell"], [*install, "chromium"]]
 
 
-if __name__ == "__main__":
-    found = find_browser() or install_browser()
-    if found is None:
+def main() -> int:
+    """Print the path of the browser, installed first if needed; the exit code."""
+    if (found := find_browser() or install_browser()) is None:
         sys.exit("no Chromium: install one (e.g. `apt-get install chromium`), or run `playwright install chromium`")
     print(found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -13,6 +13,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from charrnn import command
 
 
 def main() -> int:
@@ -29,13 +32,13 @@ def main() -> int:
         "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",  # the pinned version is the wanted one
         "OMP_NUM_THREADS": "1",
     }
-    for command in checks:
-        print("$", *["python" if word == sys.executable else word for word in command], flush=True)
-        status = subprocess.run(command, cwd=ROOT, env=environment).returncode
+    for words in checks:
+        print("$", *["python" if word == sys.executable else word for word in words], flush=True)
+        status = subprocess.run(words, cwd=ROOT, env=environment).returncode
         if status:
             return status
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

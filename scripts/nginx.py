@@ -10,6 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from charrnn import command
+
 MISSING = "no nginx: install it (`apt-get install nginx`, `brew install nginx`); it need not run as a service"
 
 
@@ -23,13 +27,19 @@ def find_nginx() -> Path | None:
 def install_nginx() -> Path | None:
     """By apt-get, and only as root: on a person's own machine the package would start a web server."""
     if shutil.which("apt-get") and os.geteuid() == 0:
-        for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "nginx"]):
-            print("no nginx yet:", *command, file=sys.stderr, flush=True)
-            subprocess.run(command, stdout=sys.stderr, timeout=900)
+        for words in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "nginx"]):
+            print("no nginx yet:", *words, file=sys.stderr, flush=True)
+            subprocess.run(words, stdout=sys.stderr, timeout=900)
     return find_nginx()
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Print the path of nginx, installed first if needed; the exit code."""
     if (found := find_nginx() or install_nginx()) is None:
         sys.exit(MISSING)
     print(found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

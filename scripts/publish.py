@@ -22,6 +22,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from charrnn import command
+
+command.begin(__name__)
+
 from charrnn import hub
 
 
@@ -100,14 +104,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(publish(options))
         return 0
-    except ValueError as error:
-        reason, code = str(error), 1
+    except (ValueError, OSError) as error:
+        reason, code = command.reason(error), 1
     except KeyboardInterrupt:
         reason, code = "stopped", 128 + signal.SIGINT
-    again = hub.as_typed(Path(__file__).resolve(), *arguments)
+    again = command.as_typed(Path(__file__).resolve(), *arguments)
     print(f"{reason}\nnothing is lost; try again with:\n{again}", file=sys.stderr)
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

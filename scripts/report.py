@@ -20,6 +20,10 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from charrnn import command
+
+command.begin(__name__)
+
 from charrnn.checkpoint import describe
 from scripts import results
 from scripts.bench import GOALS, UNITS, shown
@@ -149,4 +153,4 @@ def write(root: Path, only_check: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -6,18 +6,20 @@ Write a text with a checkpoint.
     python scripts/sample.py --state-dict solution.safetensors --data input.txt    your own solution of the lab sheet
 
 Every network writes. Whether a state dict is that of a vanilla, a GRU or an LSTM cell, with layer norm or without,
-follows from its names and shapes. The text goes to stdout as it is written; an error is one line on stderr and exit
-code 2.
+follows from its names and shapes. The text goes to stdout as it is written, control characters escaped where
+that is a terminal; an error is one line on stderr and exit code 2.
 """
 
 import argparse
-import io
-import os
 import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
+
+from charrnn import command
+
+command.begin(__name__)
 
 from charrnn import checkpoint
 from charrnn.corpus import read_text, tiny_shakespeare
@@ -66,28 +68,22 @@ def read_model(options: argparse.Namespace) -> tuple[Network, Vocab]:
 def main(argv: list[str] | None = None) -> int:
     """Write the text; the exit code."""
     options = parse(argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a pipe may know few characters
     try:
         settings = SamplingSettings(options.temperature, options.top_k, options.top_p, options.min_p)
         dice = Dice(options.seed)
         model, vocab = read_model(options)
         decoder = model.decoder()
         reading = decoder.prefill(vocab.encode(options.prompt))
-        sys.stdout.write(options.prompt)
+        command.write_text(options.prompt)
         for step in generate(decoder, reading, options.chars, settings, dice):
-            sys.stdout.write(vocab.decode([step.id]))
+            command.write_text(vocab.decode([step.id]))
             sys.stdout.flush()
-        print(flush=True)
-    except BrokenPipeError:  # whoever read the text has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        command.write_text("\n")
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 130
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

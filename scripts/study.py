@@ -49,6 +49,10 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from charrnn import command
+
+command.begin(__name__)
+
 import torch
 
 from charrnn.checkpoint.safe_file import write_bytes
@@ -214,6 +218,7 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
+@command.lasting_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure one part, row by row; the exit code."""
     options = parser().parse_args(arguments)
@@ -252,4 +257,4 @@ def in_short(row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -26,6 +26,10 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from charrnn import command
+
+command.begin(__name__)
+
 import torch
 
 from charrnn.metrics import bits_per_char
@@ -136,4 +140,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -13,7 +13,6 @@ Ctrl-C finishes the step and saves. Exit codes: 0 done, 1 diverged or not pushed
 """
 
 import argparse
-import io
 import signal
 import sys
 from dataclasses import asdict, fields, replace
@@ -22,6 +21,10 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
+
+from charrnn import command
+
+command.begin(__name__)
 
 import torch
 from tqdm import tqdm
@@ -249,8 +252,6 @@ def train(training: Training, out: Path, save_every: int) -> signal.Signals | No
 def main(argv: list[str] | None = None) -> int:
     """Train as the command line says; the exit code."""
     options = parse(argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a pipe may know few characters
     if options.threads or is_shared():  # as many as there are processes would only wait for each other
         torch.set_num_threads(options.threads or 1)
     try:
@@ -373,4 +374,4 @@ def push(folder: Path, repository: str, private: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -6,7 +6,7 @@ The token is the Hub library's own business (`hf auth login`, HF_TOKEN): it is n
 
 from charrnn.hub.card import model_card
 from charrnn.hub.errors import HubError
-from charrnn.hub.publish import PushResult, Release, as_typed, push, release, retry_line
+from charrnn.hub.publish import PushResult, Release, push, release, retry_line
 from charrnn.hub.source import Origin, commit_of, fetch, fetch_or, require_repository, resolve
 from charrnn.hub.space import push_space, space_release
 
@@ -15,7 +15,6 @@ __all__ = [
     "Origin",
     "PushResult",
     "Release",
-    "as_typed",
     "commit_of",
     "fetch",
     "fetch_or",

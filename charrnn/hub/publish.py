@@ -2,9 +2,6 @@
 
 import hashlib
 import re
-import shlex
-import shutil
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,6 +12,7 @@ from huggingface_hub.hf_api import ModelInfo
 
 from charrnn import __version__
 from charrnn.checkpoint import FILES, MODEL, CheckpointError, CheckpointInfo, at_home, describe, list_checkpoints
+from charrnn.command import as_typed
 from charrnn.hub.card import CARD, collection_card, model_card
 from charrnn.hub.curve import curve_picture
 from charrnn.hub.errors import HubError, as_hub_errors, patiently
@@ -178,11 +176,3 @@ def retry_line(script: Path, folder: Path, repo_id: str, *, private: bool = Fals
     """The command that does a push again; script: where `publish.py` is."""
     flags = ["--private"] if private else []
     return as_typed(script, "checkpoints", repo_id, "--folder", str(folder), *flags)
-
-
-def as_typed(script: Path, *words: str) -> str:
-    """A script of the project as a shell takes it in the folder one is in: this Python, and the way to the script."""
-    found = shutil.which("python")
-    python = "python" if found and Path(found) == Path(sys.executable) else sys.executable
-    here = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
-    return shlex.join([python, str(here), *words])

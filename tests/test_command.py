@@ -1,0 +1,188 @@
+"""How every script ends: Ctrl-C, a reader that has gone, a full disk behind stdout, no memory, closed streams."""
+
+import ast
+import errno
+import io
+import os
+import pty
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from charrnn import command
+from charrnn.corpus import cache_path, cached_tiny_shakespeare
+from tests.calling import ROOT
+from tests.test_architecture import imports
+
+SCRIPTS = [
+    path for path in [*ROOT.glob("*.py"), *ROOT.glob("scripts/*.py")] if "if __name__" in path.read_text("utf-8")
+]
+QUICK = ("charrnn.command", *sys.stdlib_module_names)  # to import
+# Runs the body as a script does, without what takes long to import.
+SCRIPT = "import os, sys\nfrom charrnn import command\ncommand.begin()\n{}\nsys.exit(command.run(main))"
+
+
+def script(body: str, redirect: str = "", **more) -> subprocess.CompletedProcess[str]:
+    """`main` with this body as a process; its standard streams as the shell makes them of `redirect`."""
+    source = SCRIPT.format(f"def main():\n    {body}")
+    words = [sys.executable, "-c", source]
+    line = f"set -o pipefail; {shlex.join(words)} {redirect}" if redirect else shlex.join(words)
+    return subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, **more)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_every_script_is_run_by_the_same_function_which_is_ready_before_anything_slow_is_imported(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.unparse(tree.body[-1]).endswith("sys.exit(command.run(main))")
+    begins = [node.lineno for node in tree.body if ast.unparse(node) == "command.begin(__name__)"]
+    at_the_top = {node.lineno for node in tree.body}
+    slow = [
+        line
+        for line, name in imports(path)
+        if line in at_the_top and name != "charrnn.command" and name.partition(".")[0] not in QUICK
+    ]
+    assert not slow or begins and begins[0] < min(slow)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "err"),
+    [
+        ("print('done'); return 3", 3, ""),
+        ("return None", 0, ""),
+        ("sys.exit('no \\x1b[2J')", 1, r"no \x1b[2J"),
+        ("raise KeyboardInterrupt", 130, ""),
+        ("raise MemoryError", 1, "-c: out of memory"),
+        ("raise RuntimeError('DefaultCPUAllocator: can\\'t allocate memory: you tried')", 1, "-c: out of memory"),
+        ("open('/no/\\x1b')", 2, r"-c: /no/\x1b: No such file or directory"),
+        ("raise OSError(5, 'Input/output error')", 2, "-c: Input/output error"),
+    ],
+)
+def test_what_a_user_can_cause_is_one_line_and_an_exit_code(body, code, err):
+    result = script(body)
+    assert (result.returncode, result.stderr.strip()) == (code, err)
+
+
+def test_a_mistake_in_the_code_keeps_its_traceback():
+    assert "Traceback" in script("raise RuntimeError('size mismatch')").stderr
+
+
+@pytest.mark.parametrize(
+    ("redirect", "code", "err"),
+    [
+        ("| head -1", 141, ""),
+        (">/dev/full", 2, "-c: cannot write the output: No space left on device"),
+        (">&-", 0, ""),
+        (">&- 2>&- <&-", 0, ""),
+    ],
+)
+@pytest.mark.parametrize("lines", [1, 100_000], ids=["written at the end", "written on the way"])
+def test_output_that_cannot_be_written_ends_a_command_quietly(redirect, code, err, lines):
+    if (redirect, lines) == ("| head -1", 1):
+        redirect = "| true"
+    result = script(
+        f"import time; time.sleep(0.1)\n    for number in range({lines}): print('a line', number)", redirect
+    )
+    assert (result.returncode, result.stderr.strip()) == (code, err)
+
+
+@pytest.mark.parametrize(("redirect", "why"), [("| head -1", "Broken pipe"), (">/dev/full", "No space left on device")])
+def test_a_command_whose_result_is_what_it_saves_goes_on_without_output(redirect, why, tmp_path):
+    body = "\n    ".join(
+        [
+            "with command.lasting_output():",
+            "    for number in range(100_000): print('a line', number)",
+            f"    open({str(tmp_path / 'saved')!r}, 'w').close()",
+        ]
+    )
+    result = script(body, redirect)
+    assert (result.returncode, result.stderr.strip()) == (0, f"-c: output is lost ({why}): going on without it")
+    assert (tmp_path / "saved").exists()
+
+
+def test_a_file_opened_under_closed_streams_does_not_become_standard_output(tmp_path):
+    result = script(f"file = open({str(tmp_path / 'file')!r}, 'w'); print('text', flush=True)", ">&-")
+    assert result.returncode == 0 and (tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.parametrize("name", ["evaluate.py", "analyse.py", "publish.py", "train.py"])
+def test_ctrl_c_while_a_script_imports_is_no_traceback(name):
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", str(ROOT / "scripts" / name), "--help"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "numpy" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        said += process.stderr.read().splitlines()
+    assert process.returncode == 130
+    assert not [line for line in said if not line.startswith("import time:")]
+
+
+def test_ignored_signals_stay_ignored():
+    """As a shell leaves Ctrl-C for a command in the background."""
+    body = "os.kill(os.getpid(), 2); print('still here')"
+    result = script(body, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    assert (result.returncode, result.stdout) == (0, "still here\n")
+
+
+def test_nothing_reaches_a_terminal_raw_and_a_pipe_gets_the_text_of_a_network_exactly(tmp_path):
+    body = r"""print('a\x1b[2Jb'); sys.stderr.write('\x9b2J\n'); command.write_text('\x07\u202e\t\n')"""
+    piped = script(body)
+    assert (piped.stdout, piped.stderr) == ("a\\x1b[2Jb\n\x07\u202e\t\n", "\\x9b2J\n")
+    ours, terminal = pty.openpty()
+    source = SCRIPT.format(f"def main():\n    {body}")
+    subprocess.run([sys.executable, "-c", source], cwd=ROOT, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    shown = os.read(ours, 1000).decode()
+    assert "\x1b" not in shown and "\x07" not in shown and r"\x07\u202e" in shown
+
+
+def test_a_bar_may_move_the_cursor_between_its_lines_but_a_text_may_not():
+    stream = io.StringIO()
+    output = command.Output(stream, lasting=True)
+    for text in ("\n", "\x1b[A", "\r50%", "name\x1b[A"):
+        output.write(text)
+    assert stream.getvalue() == "\n\x1b[A\r50%name\\x1b[A"
+
+
+def test_output_is_said_to_be_lost_once():
+    class Broken(io.StringIO):
+        def write(self, text):
+            raise OSError(errno.EIO, "Input/output error")
+
+    said = []
+    output = command.Output(Broken(), lasting=True, notify=said.append)
+    for _ in range(3):
+        output.write("x")
+        output.flush()
+    assert said == ["output is lost (Input/output error): going on without it"]
+
+
+@pytest.mark.parametrize("word", ["two words", "it's", "a\x1b[2J\n'\\b", "نمی\u200cدانم", "-x"])
+def test_a_command_to_type_is_the_same_command_and_can_be_printed(word):
+    line = command.as_typed(ROOT / "scripts/train.py", "--out", word)
+    assert "\x1b" not in line and "\n" not in line
+    words = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True).stdout.decode().split("\0")
+    assert words[2:-1] == ["--out", word]
+
+
+def test_without_a_home_folder_the_text_is_kept_in_the_temporary_folder(monkeypatch, tmp_path):
+    """A container may run as a user that its passwd does not know."""
+
+    def nobody(*arguments):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("CHARRNN_CACHE", raising=False)
+    monkeypatch.setattr("pathlib.Path.home", nobody)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert cache_path().is_relative_to(tmp_path)
+    assert cached_tiny_shakespeare() is None
