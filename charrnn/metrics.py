@@ -1,8 +1,21 @@
 """Nats per character and what they mean: bits, perplexity; the record of a training run."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
+
+MOST_STEPS = 10**9
+MOST_NATS = 10**6  # of a loss that can be shown; where it is larger, training has diverged
+MOST_POINTS = 4096  # of a training curve
+LIMITS = {  # of a point of it, each from 0
+    "step": MOST_STEPS,
+    "train_loss_nats": MOST_NATS,
+    "val_loss_nats": MOST_NATS,
+    "grad_norm": 3.5e38,  # what float32 can hold
+    "learning_rate": 10**6,
+    "seconds": 10**10,
+}
 
 
 def bits_per_char(loss_nats: float) -> float:
@@ -33,12 +46,24 @@ class Progress:
 
     @classmethod
     def from_json(cls, point: dict[str, Any]) -> "Progress":
-        """A point as JSON has it, `asdict(progress)`. Raises ValueError where it is none."""
-        names = {field.name for field in fields(cls)}
-        whole = isinstance(point, dict) and set(point) == names and type(point["step"]) is int and point["step"] >= 0
-        if not whole or not all(type(number) in (int, float) and abs(number) < math.inf for number in point.values()):
+        """A point as JSON has it, `asdict(progress)`. Raises ValueError where it is none, or a number beyond LIMITS."""
+        whole = isinstance(point, dict) and point.keys() == LIMITS.keys() and type(point["step"]) is int
+        if not whole or not all(type(number) in (int, float) for number in point.values()):
             raise ValueError(f"{str(point)[:200]} is not a point of a training curve")
+        for name, number in point.items():
+            if not 0 <= number <= LIMITS[name]:
+                raise ValueError(f"{name} is {number} in a point of a training curve: it must be 0 to {LIMITS[name]:g}")
         return cls(**point)
+
+    @classmethod
+    def curve(cls, points: list[Any]) -> "list[Progress]":
+        """A training curve of such points. Raises ValueError where they are none, too many or do not go forward."""
+        if len(points) > MOST_POINTS:
+            raise ValueError(f"the history has {len(points)} points: it must be at most {MOST_POINTS}")
+        history = [cls.from_json(point) for point in points]
+        if any(later.step <= earlier.step for earlier, later in pairwise(history)):
+            raise ValueError("the history does not go forward")
+        return history
 
     def line(self) -> str:
         """The point as a line of text: `step 1000 loss=1.5897 ppl=4.90 bpc=2.293 ...`."""

@@ -172,6 +172,12 @@ FILES = {
     "tensor without a type": (with_tensor(dtype=...), "is stored as None"),
     "shape that is a number": (with_tensor(shape=6), f"{UNREADABLE}: a tensor has no shape or no place"),
     "negative shape": (with_tensor(shape=[-1, 4]), f"{UNREADABLE}: a tensor has no shape or no place"),
+    "shape of 9 dimensions": (with_tensor(shape=[1] * 9), f"{UNREADABLE}: a tensor has more than 8 dimensions"),
+    "shape of 9 dimensions after a space": (
+        lambda h, d: header_text(json.dumps(h).replace('"shape": [', f'"shape" : [{"1, " * 8}', 1).encode())(h, d),
+        f"{UNREADABLE}: a tensor has no shape or no place",
+    ),
+    "shape whose product has no end": (with_tensor(shape=[2**63 - 1] * 45_000), f"{UNREADABLE}: .* 8 dimensions"),
     "broken shape": (with_tensor(shape=[1.5, 4]), f"{UNREADABLE}: a tensor has no shape or no place"),
     "shape beyond 64 bits": (with_tensor(shape=[10**30]), f"{UNREADABLE}: 10+ is too large a number"),
     "unknown type": (stored_as("F99"), "is stored as F99"),
@@ -262,16 +268,42 @@ SAID = {
     "step below zero": (set_metadata("step", -1), "the step is -1: it must be 0 to 1000000000"),
     "step without end": (set_metadata("step", 10**15), "the step is 1000000000000000: it must be 0 to"),
     "seed below zero": (set_metadata("seed", -1), "the seed is -1: it must be 0 or more"),
-    "recipe that is nested": (set_metadata("recipe", {"a": [1]}), "the recipe is .*: it must be names with a value"),
+    "recipe that is nested": (set_metadata("recipe", {"a": [1]}), "the recipe is .*: it must be at most 64 names"),
     "recipe with steps that are a text": (set_metadata("recipe", {"steps": "9"}), "steps in the recipe is '9'"),
     "metrics of a wrong type": (set_metadata("metrics", None), "the metrics is None: it must be of type dict"),
-    "metrics that are nested": (set_metadata("metrics", {"a": {"b": 1}}), "the metrics is .*: it must be names"),
+    "metrics that are nested": (set_metadata("metrics", {"a": {"b": 1}}), "the metrics is .*: it must be at most 64"),
     "loss that is a text": (set_metadata("metrics", {"val_stream_nats": "1"}), "val_stream_nats in the metrics is '1'"),
     "loss below zero": (set_metadata("metrics", {"train_loss_nats": -1}), "train_loss_nats in the metrics is -1"),
     "sample that is a number": (set_metadata("metrics", {"sample": 1}), "the sample in the metrics is no text"),
     "history of something else": (set_metadata("history", [{"step": 1}]), "{'step': 1} is not a point of a training"),
     "history of numbers": (set_metadata("history", [1]), "1 is not a point of a training curve"),
     "history of names": (set_metadata("history", [["step", *POINT]]), "is not a point of a training curve"),
+    **{
+        f"history with a {key} beyond all bounds": (
+            set_metadata("history", [POINT | {"step": 0, key: 1e39}]),
+            rf"{key} is 1e\+39 in a point of a training curve: it must be 0 to",
+        )
+        for key in POINT
+    },
+    "history with a loss below zero": (
+        set_metadata("history", [POINT | {"step": 0, "val_loss_nats": -1}]),
+        "val_loss_nats is -1 in a point of a training curve: it must be 0 to 1e",
+    ),
+    "history with a step beyond all bounds": (
+        set_metadata("history", [POINT | {"step": 2**62}]),
+        r"step is 4611686018427387904 in a point of a training curve: it must be 0 to 1e\+09",
+    ),
+    "history without end": (
+        set_metadata("history", [POINT | {"step": step} for step in range(5000)]),
+        "the history has 5000 points: it must be at most 4096",
+    ),
+    "minutes without end": (set_metadata("metrics", {"minutes": 10**10}), "minutes in the metrics is 1"),
+    "metric without end": (set_metadata("metrics", {"a": [1, 1e300]}), "the metrics is .*: it must be at most 64"),
+    "metrics without end": (set_metadata("metrics", {"a": [1] * 65}), "the metrics is .*: it must be at most 64"),
+    "recipe without end": (
+        set_metadata("recipe", {str(i): 1 for i in range(65)}),
+        "the recipe is .*: it must be at most",
+    ),
     "history with half a step": (set_metadata("history", [POINT | {"step": 0.5}]), "is not a point of a training"),
     "history that goes back": (
         set_metadata("history", [POINT | {"step": 10}, POINT | {"step": 0}]),

@@ -43,13 +43,12 @@ def as_earlier_versions_wrote_it(content: bytes) -> bytes:
 
 
 def test_no_bit_of_a_file_can_be_another_one(folder, tmp_path):
-    """Every bit of the length, the header and the first of the data, and the last bytes, each in turn."""
+    """A bit of every byte of the length, the header and the data, each in turn; not always the same one of it."""
     content = (folder / "model.safetensors").read_bytes()
     path = tmp_path / "model.safetensors"
-    header = 8 + struct.unpack("<Q", content[:8])[0]
     path.write_bytes(content)
     assert safe_file.read(path).tensors()
-    for bit in (*range(8 * (header + 8)), *range(8 * (len(content) - 8), 8 * len(content))):
+    for bit in range(0, 8 * len(content), 7):
         path.write_bytes(flipped(content, bit))
         with pytest.raises(CheckpointError):
             safe_file.read(path).tensors()

@@ -294,3 +294,14 @@ def test_a_text_too_short_for_its_streams_is_refused_with_the_way_out():
     with pytest.raises(ValueError, match="smaller batch or seq_len, or do without stateful"):
         Training(corpus, replace(STATEFUL, batch=64))
     Training(corpus, replace(STATEFUL, batch=64, stateful=False))
+
+
+def test_a_loss_that_no_checkpoint_could_say_of_itself_is_divergence():
+    training = Training(Corpus.from_text(TEXT), SMALL)
+    with torch.no_grad():
+        training.model.head.bias[0] = -1e9  # finite, and so is the loss
+    with pytest.raises(DivergedError, match="diverged at step 0"):
+        training.advance()
+    with pytest.raises(DivergedError, match="diverged at step 0"):
+        training.measure()
+    assert not training.history

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from charrnn import __version__
 from charrnn.checkpoint.analyses import ANALYSES, Analyses, read_analyses
-from charrnn.checkpoint.metadata import require
+from charrnn.checkpoint.metadata import require, require_name
 from charrnn.checkpoint.safe_file import (
     CheckpointError,
     SafeFile,
@@ -276,7 +276,7 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
     path, metadata = file.path, file.metadata()
     name = folder.resolve().name
     try:
-        require(metadata | {"name": name})
+        require_name(name)
         require(metadata)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"the metadata of {path} are not those of a checkpoint: {error}") from None
@@ -291,7 +291,7 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
         seed=metadata["seed"],
         recipe=metadata["recipe"],
         metrics=metadata["metrics"],
-        history=[Progress.from_json(point) for point in metadata["history"]],
+        history=Progress.curve(metadata["history"]),
         saved_steps=[*_saved_steps(folder, metadata), metadata["step"]],
         data_sha256=metadata["data_sha256"],
         sha256=hashlib.sha256(file.data).hexdigest(),

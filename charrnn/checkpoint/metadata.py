@@ -1,32 +1,28 @@
 """What a checkpoint says of itself: entries of the right kind and within limits, since anyone may have written them."""
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from charrnn.metrics import Progress
+from charrnn.metrics import MOST_NATS, MOST_STEPS, Progress
 from charrnn.vocab import Vocab
 
-MOST_STEPS = 10**9
 MOST_CHARACTERS = 1 << 16  # of a vocabulary
-MOST_NATS = 10**6  # of a loss that can be shown
+MOST_ENTRIES = 64  # of a recipe, of metrics, of a list of values in them
+LARGEST = 2**63
+MOST_MINUTES = 10**9
 LOSSES = ("train_loss_nats", "val_stream_nats", "val_cold_nats", "initial_loss_nats")
 SCALARS = (str, bool, int, float, type(None))
 
 
 def require(metadata: Mapping[str, Any]) -> None:
     """Raises ValueError for what a checkpoint cannot say of itself, and names it."""
-    for key, (kind, fits, expected) in ENTRIES.items():
-        value = metadata.get(key)
-        if type(value) is not kind:
-            raise ValueError(f"the {key} is {_short(value)}: it must be of type {kind.__name__}")
-        if not fits(value):
-            raise ValueError(f"the {key} is {_short(value)}: it must be {expected}")
+    for key in ENTRIES:
+        _require_fit(key, metadata.get(key))
     Vocab(metadata["vocab"])
     for key in LOSSES:
         _require_number("metrics", metadata["metrics"], key, MOST_NATS)
-    _require_number("metrics", metadata["metrics"], "minutes", math.inf)
+    _require_number("metrics", metadata["metrics"], "minutes", MOST_MINUTES)
     _require_number("recipe", metadata["recipe"], "steps", MOST_STEPS)
     versions = metadata.get("versions", {})
     if not isinstance(versions, dict) or not all(
@@ -35,9 +31,20 @@ def require(metadata: Mapping[str, Any]) -> None:
         raise ValueError(f"the versions are {_short(versions)}: they must be names with a text each")
     if not isinstance(metadata["metrics"].get("sample", ""), str):
         raise ValueError("the sample in the metrics is no text")
-    steps = [Progress.from_json(point).step for point in metadata["history"]]
-    if any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
-        raise ValueError("the history does not go forward")
+    Progress.curve(metadata["history"])
+
+
+def require_name(name: str) -> None:
+    """Raises ValueError for a folder whose name cannot be shown."""
+    _require_fit("name", name)
+
+
+def _require_fit(key: str, value: Any) -> None:
+    kind, fits, expected = ENTRIES[key]
+    if type(value) is not kind:
+        raise ValueError(f"the {key} is {_short(value)}: it must be of type {kind.__name__}")
+    if not fits(value):
+        raise ValueError(f"the {key} is {_short(value)}: it must be {expected}")
 
 
 def _short(value: Any) -> str:
@@ -55,13 +62,18 @@ def _is_title(name: str) -> bool:
     return 1 <= len(name) <= 255 and name.isprintable()
 
 
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, SCALARS) and (not isinstance(value, (int, float)) or abs(value) <= LARGEST)
+
+
 def _is_flat(values: dict[str, Any]) -> bool:
-    return all(isinstance(value, SCALARS) for value in values.values())
+    return len(values) <= MOST_ENTRIES and all(map(_is_scalar, values.values()))
 
 
 def _is_nearly_flat(values: dict[str, Any]) -> bool:
-    return all(
-        isinstance(part, SCALARS) for value in values.values() for part in (value if type(value) is list else [value])
+    lists = [value if type(value) is list else [value] for value in values.values()]
+    return max(map(len, [values, *lists])) <= MOST_ENTRIES and all(
+        _is_scalar(part) for parts in lists for part in parts
     )
 
 
@@ -71,8 +83,12 @@ ENTRIES: dict[str, tuple[type, Callable[[Any], bool], str]] = {
     "vocab": (str, lambda text: len(text) <= MOST_CHARACTERS, f"at most {MOST_CHARACTERS} characters"),
     "step": (int, lambda step: 0 <= step <= MOST_STEPS, f"0 to {MOST_STEPS}"),
     "seed": (int, lambda seed: seed >= 0, "0 or more"),
-    "recipe": (dict, _is_flat, "names with a value each"),
-    "metrics": (dict, _is_nearly_flat, "names with a value, or a list of values, each"),
+    "recipe": (dict, _is_flat, f"at most {MOST_ENTRIES} names with a value each, numbers up to 2^63"),
+    "metrics": (
+        dict,
+        _is_nearly_flat,
+        f"at most {MOST_ENTRIES} names with up to so many values each, numbers up to 2^63",
+    ),
     "history": (list, lambda points: True, ""),
     "data_sha256": (str, lambda text: bool(re.fullmatch("[0-9a-f]{64}", text)), "64 hexadecimal digits"),
 }

@@ -36,10 +36,13 @@ DIGEST, TENSORS_DIGEST = "file_sha256", "digest"  # of the whole file; of its te
 WRITING, TEMPORARY = ".charrnn-", ".tmp"  # how the name of a file begins and ends that is being written
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
+MOST_DIMS = 8  # of a tensor
+TOO_MANY_DIMS = re.compile(rb'"shape":\s*\[(?:[\s0-9]*,){%d}' % MOST_DIMS)  # found before they are parsed
 DTYPES = {"F16", "F32", "F64", "I64", "U8"}  # what is written; the last two in the state of a run
 MOST_REASON = 1000  # characters of a message
 PROBE_BYTES = 64  # enough to recognise what is no safetensors file
 LFS_POINTER = b"version https://git-lfs"
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
 PICKLES = (b"\x80", b"PK\x03\x04")
 
 
@@ -245,8 +248,10 @@ def _header(path: Path, start: bytes, size: int) -> tuple[dict[str, dict[str, An
     length = _header_length(start)
     if length > min(MAX_HEADER_BYTES, size - 8):
         raise CheckpointError(f"{path} announces a header of {length} bytes: it is cut off, or not what it seems")
+    if TOO_MANY_DIMS.search(start, 8, 8 + length):
+        raise CheckpointError(f"the header of {path} cannot be read: a tensor has more than {MOST_DIMS} dimensions")
     try:
-        header = parse_json(start[8 : 8 + length].decode("utf-8"))
+        header = parse_json(start[8 : 8 + length])
         texts = header.pop("__metadata__", {})
         if not all(_are_sizes(entry["shape"]) and _are_sizes(entry["data_offsets"]) for entry in header.values()):
             raise ValueError("a tensor has no shape or no place")
@@ -263,7 +268,9 @@ def _header(path: Path, start: bytes, size: int) -> tuple[dict[str, dict[str, An
 
 
 def _are_sizes(numbers: Any) -> bool:
-    return isinstance(numbers, list) and all(type(number) is int and number >= 0 for number in numbers)
+    """Whether this is a shape or a place: arithmetic on it takes no time."""
+    few = isinstance(numbers, list) and len(numbers) <= MOST_DIMS
+    return few and all(type(number) is int and number >= 0 for number in numbers)
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -272,6 +279,7 @@ def parse_json(text: str | bytes) -> Any:
 
     Raises ValueError, and RecursionError for what is nested without end.
     """
+    text = text if isinstance(text, str) else text.decode("utf-8")
     value = json.loads(
         text,
         parse_constant=_refuse_constant,
@@ -279,7 +287,8 @@ def parse_json(text: str | bytes) -> Any:
         parse_int=_whole,
         object_pairs_hook=_unique_keys,
     )
-    json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails at half of a surrogate pair
+    if HALF.search(text):
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails where it has no other half
     return value
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.corpus import Corpus
-from charrnn.metrics import Progress
+from charrnn.metrics import MOST_NATS, Progress
 from charrnn.networks import Network, build
 from charrnn.training import unfinished
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
@@ -24,7 +24,7 @@ MOST_MEASURED = 1000  # points of a curve; a longer run is measured less often
 
 
 class DivergedError(ArithmeticError):
-    """The loss, its gradient or the weights stopped being numbers."""
+    """The loss, its gradient or the weights stopped being numbers, or the loss went beyond MOST_NATS."""
 
     def __init__(self, step: int, loss_nats: float, grad_norm: float):
         super().__init__(f"training diverged at step {step}: loss {loss_nats}, gradient norm {grad_norm}")
@@ -68,14 +68,14 @@ class Training:
         return self.step >= self.recipe.steps
 
     def advance(self) -> None:
-        """One update. Raises DivergedError where loss or gradient is not finite; the weights then stay as they were."""
+        """One update. Raises DivergedError where loss or gradient is none to go on from; the weights then stay."""
         start = time.perf_counter()
         x, y = (part.to(self.device) for part in self._windows.next(self._rng))
         self.optimizer.zero_grad()
         loss, state = loss_nats(self.model, x, y, self._windows.state, self._dropout_rng)
         loss.backward()
         grad_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm or math.inf).item()
-        if not (math.isfinite(loss.item()) and math.isfinite(grad_norm)):
+        if not (loss.item() <= MOST_NATS and math.isfinite(grad_norm)):
             raise DivergedError(self.step, loss.item(), grad_norm)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.step)
@@ -107,6 +107,8 @@ class Training:
         """The next point of the curve, with validation; keeps the weights where the step is one of SAVED_STEPS."""
         self.require_finite()
         progress = self._point()
+        if not progress.val_loss_nats <= MOST_NATS:
+            raise DivergedError(self.step, progress.val_loss_nats, self._grad_norm)
         self.history.append(progress)
         self._losses = []
         if self.recipe.keep_steps and self.step in SAVED_STEPS and not self.finished:

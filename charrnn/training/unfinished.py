@@ -1,13 +1,12 @@
 """The state of an unfinished run, checked before anything is built from it: the file may be damaged, or anybody's."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
 
 from charrnn.corpus import Corpus
-from charrnn.metrics import Progress
+from charrnn.metrics import LIMITS, MOST_NATS, Progress
 from charrnn.networks import blueprint
 from charrnn.training.recipes import Recipe
 
@@ -26,8 +25,7 @@ def require(tensors: Mapping[str, Tensor], run: Mapping[str, Any], corpus: Corpu
         )
     try:
         recipe = Recipe(**run["recipe"])
-        for point in run["history"]:
-            Progress.from_json(point)
+        Progress.curve(run["history"])
     except (TypeError, ValueError) as error:
         raise ValueError(f"this is not the state of a run: {error}; start anew") from None
     if run["step"] > recipe.steps:
@@ -80,8 +78,8 @@ def _is_whole(value: Any, most: int = 2**63 - 1) -> bool:
     return type(value) is int and 0 <= value <= most
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value < math.inf
+def _is_number(value: Any, most: float = MOST_NATS) -> bool:
+    return type(value) in (int, float) and 0 <= value <= most
 
 
 ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -89,10 +87,10 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (_is_whole, "a whole number"),
     "data_sha256": (lambda value: isinstance(value, str), "a text"),
     "step": (_is_whole, "a whole number"),
-    "seconds": (_is_number, "a number, 0 or more"),
+    "seconds": (lambda value: _is_number(value, LIMITS["seconds"]), f"a number, 0 to {LIMITS['seconds']:g}"),
     "position": (lambda value: isinstance(value, dict), "names with a value each"),
-    "losses": (lambda value: isinstance(value, list) and all(map(_is_number, value)), "numbers, 0 or more"),
-    "grad_norm": (_is_number, "a number, 0 or more"),
+    "losses": (lambda value: isinstance(value, list) and all(map(_is_number, value)), f"numbers, 0 to {MOST_NATS}"),
+    "grad_norm": (lambda value: _is_number(value, LIMITS["grad_norm"]), f"a number, 0 to {LIMITS['grad_norm']:g}"),
     "history": (lambda value: isinstance(value, list), "a list"),
     "threads": (lambda value: value is None or _is_whole(value, MOST_THREADS) and value > 0, f"1 to {MOST_THREADS}"),
 }
