@@ -264,7 +264,7 @@ def _half(flow: GradientFlow) -> str:
 
 
 def _exponent(found: Lyapunov | None) -> str:
-    return "–" if found is None else f"{found.exponents[0]:+.3f} ± {found.errors[0]:.3f}".replace("-", "−")
+    return "–" if found is None else f"{found.exponents[0]:+.4f} ± {found.errors[0]:.4f}".replace("-", "−")
 
 
 def _figure(asked: Asked, made: Callable[[Asked, Any], tuple[Any, str]]) -> dict[str, str]:

@@ -77,7 +77,7 @@ def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(s
         exponent = lyapunov(scaled(model, g), ids)
         cells = {row["cells"][0]["text"]: row["cells"][1:] for row in told["table"]["rows"]}
         column = told["titles"].index(title)
-        said = f"{exponent.exponents[0]:+.3f} ± {exponent.errors[0]:.3f}".replace("-", "−")
+        said = f"{exponent.exponents[0]:+.4f} ± {exponent.errors[0]:.4f}".replace("-", "−")
         names = ("first Lyapunov exponent, nats", "its standard error")
         assert " ± ".join(cells[each][column]["text"] for each in names) == said and said in told["words"]
         of = "W_hh" if name == "rnn" else "gate z"
