@@ -14,12 +14,13 @@ afterwards, they compute from the held value:
 The state before the first character is left as it is.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from charrnn.ranges import Range
 
 SIGMOIDS, TANHS = frozenset("ifo" + "rz"), frozenset("gn")  # gates, by what squashes them
 LARGEST = 1e6  # of what has no bound of its own
@@ -92,5 +93,4 @@ def _require(clamp: Clamp, units: Mapping[str, int]) -> None:
     size, (low, high) = units[clamp.name], limits(clamp.name)
     if clamp.unit is not None and not (type(clamp.unit) is int and 0 <= clamp.unit < size):
         raise ValueError(f"the unit is {clamp.unit!r}: give 0 to {size - 1}, or None for all")
-    if not (math.isfinite(clamp.value) and low <= clamp.value <= high):
-        raise ValueError(f"{clamp.name} is to be held at {clamp.value:g}: give {low:g} to {high:g}")
+    Range(low, high).require(f"the value of {clamp.name}", clamp.value)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from charrnn.findings import Findings, FindingsError
 from charrnn.networks import Network
+from charrnn.seeds import seeded
 
 NEGLIGIBLE_NATS, NEGLIGIBLE_SHARE = 0.01, 0.01
 LONGEST, TARGETS, STRETCH = 256, 4096, 512  # characters of context, predictions, of them in one piece of text
@@ -101,7 +102,7 @@ def memory_used(
     positions: int = POSITIONS,
 ) -> MemoryUsed:
     """Both measurements of a model on a text; what they draw comes from `seed`. Raises ValueError as they do."""
-    rng = torch.Generator().manual_seed(seed)
+    rng = seeded(seed)
     use = context_use(model, ids, rng, longest, predictions)
     return MemoryUsed(use, corruption(model, ids, rng, positions=positions))
 

@@ -9,6 +9,7 @@ from torch.overrides import TorchFunctionMode
 from charrnn.cells import CELLS
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
+from charrnn.ranges import Range
 
 Network = CharRNN | MiniGPT
 FORMS = {
@@ -16,7 +17,12 @@ FORMS = {
     "minigpt": ("hidden_dim", "layers", "heads", "context"),
 }
 KINDS = tuple(FORMS)
-LIMITS = {"hidden_dim": (1, 4096), "layers": (1, 64), "heads": (1, 64), "context": (2, 65536)}
+LIMITS = {
+    "hidden_dim": Range(1, 4096, whole=True),
+    "layers": Range(1, 64, whole=True),
+    "heads": Range(1, 64, whole=True),
+    "context": Range(2, 65536, whole=True),
+}
 
 
 def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, **of_cell: Any) -> Network:
@@ -33,9 +39,9 @@ def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, **of
         raise ValueError(f"{cell} has no {', '.join(map(repr, sorted(unknown)))}: give {', '.join(FORMS[cell])}")
     if "hidden_dim" not in form:
         raise ValueError("there is no hidden_dim: give the number of units")
-    for key, (low, high) in LIMITS.items():
-        if key in form and (type(form[key]) is not int or not low <= form[key] <= high):
-            raise ValueError(f"{key} is {form[key]!r}: give a whole number, {low} to {high}")
+    for key in form.keys() & LIMITS.keys():
+        if type(form[key]) is not int or form[key] not in LIMITS[key]:
+            raise ValueError(f"{key} is {form[key]!r}: give {LIMITS[key]}")
     if type(form.get("layer_norm", False)) is not bool:
         raise ValueError(f"layer_norm is {form['layer_norm']!r}: give true or false")
     if cell == "minigpt":

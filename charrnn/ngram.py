@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from charrnn.ranges import Range
+
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where a text is too small to say (KenLM's, Heafield et al. 2013)
 LARGEST_KEY = 2**63 - 1  # an n-gram is a number of n digits to the base V
 
@@ -24,8 +26,8 @@ class KneserNey:
     """
 
     def __init__(self, ids: np.ndarray, vocab_size: int, order: int):
-        if order < 2 or vocab_size**order > LARGEST_KEY:
-            raise ValueError(f"order is {order}: give 2 or more, {vocab_size} ** order at most {LARGEST_KEY}")
+        highest = next(n for n in range(63) if max(2, vocab_size) ** (n + 1) > LARGEST_KEY)
+        Range(2, highest, whole=True).require("order", order)
         if len(ids) < order or not 0 <= ids.min() <= ids.max() < vocab_size:
             raise ValueError(f"give {order} ids or more, each from 0 to {vocab_size - 1}")
         self.vocab_size = vocab_size

@@ -11,7 +11,7 @@ Nothing here knows which network made the logits: `generate` drives anything tha
 import math
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -20,8 +20,16 @@ import torch
 from torch import Tensor
 
 from charrnn.interventions import Clamp
+from charrnn.ranges import Range
+from charrnn.seeds import SEEDS, STREAMS, seeded
 
-MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-6, 100.0
+MOST_CHARACTERS = 0x110000  # there are in Unicode, and so in a vocabulary
+LIMITS = {
+    "temperature": Range(1e-6, 100, zero="greedy"),
+    "top_k": Range(0, MOST_CHARACTERS, whole=True, zero="off"),
+    "top_p": Range(0, 1, above=True),
+    "min_p": Range(0, 1, zero="off"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class SamplingSettings:
     How the next character is drawn; the defaults leave the model's own distribution as it is.
 
     temperature 1e-6..100 or 0 (always the likeliest character), top_k >= 0 (0: off), 0 < top_p <= 1 (1: off),
-    0 <= min_p <= 1 (0: off). Raises ValueError for anything else.
+    0 <= min_p <= 1 (0: off), as LIMITS has them. Raises ValueError for anything else.
     """
 
     temperature: float = 1.0
@@ -39,14 +47,8 @@ class SamplingSettings:
     min_p: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.temperature != 0 and not MIN_TEMPERATURE <= self.temperature <= MAX_TEMPERATURE:
-            raise ValueError(f"temperature is {self.temperature}: give 0 (greedy), or up to {MAX_TEMPERATURE:g}")
-        if self.top_k != int(self.top_k) or self.top_k < 0:
-            raise ValueError(f"top_k is {self.top_k}: give a whole number, 0 for off")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p}: give more than 0 and at most 1, 1 for off")
-        if not 0 <= self.min_p <= 1:
-            raise ValueError(f"min_p is {self.min_p}: give 0 (off) to 1")
+        for name, limits in LIMITS.items():
+            object.__setattr__(self, name, limits.require(name, getattr(self, name)))
 
 
 # ------------------------------------------------------------------------------------------------ filters
@@ -157,17 +159,15 @@ class Dice:
     """
     The uniforms of one seed: dice[i], 0 <= dice[i] < 1, decides the i-th written character.
 
-    Random access, so that a text that pauses, steps or branches keeps its dice. Raises ValueError unless the seed is
-    a whole number, 0 <= seed < 2**63.
+    Random access, so that a text that pauses, steps or branches keeps its dice. Raises ValueError for a seed that is
+    not in SEEDS.
     """
 
     BLOCK = 512
 
     def __init__(self, seed: int):
-        if not 0 <= seed < 2**63 or seed != int(seed):
-            raise ValueError(f"the seed is {seed}: give a whole number from 0 to {2**63 - 1}")
-        self.seed = seed
-        self._rng = torch.Generator().manual_seed(seed)
+        self._rng = seeded(seed)
+        self.seed = int(seed)
         self._uniforms: list[float] = []
 
     def __getitem__(self, index: int) -> float:
@@ -275,11 +275,12 @@ def sample(reader: Reader, ctx: Tensor, n: int, settings: SamplingSettings, seed
     Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
 
     Row b consumes the dice of seed + b; without a seed, of one drawn at random. Raises ValueError for logits that are
-    not finite.
+    not finite, and for a seed of which a row would have none in SEEDS.
     """
-    seed = secrets.randbits(62) if seed is None else seed
+    last = STREAMS - max(1, len(ctx))  # the largest seed that leaves one for each row
+    first: int = secrets.randbelow(last + 1) if seed is None else replace(SEEDS, high=last).require("seed", seed)
     rows = [
-        [step.id for step in generate(reader, reader.prefill(row), n, settings, Dice(seed + b))]
+        [step.id for step in generate(reader, reader.prefill(row), n, settings, Dice(first + b))]
         for b, row in enumerate(ctx.tolist())
     ]
     return torch.cat([ctx, torch.tensor(rows, dtype=ctx.dtype, device=ctx.device).view(len(ctx), n)], dim=1)

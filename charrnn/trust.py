@@ -16,6 +16,7 @@ from charrnn.model import CharRNN
 from charrnn.networks import Network
 from charrnn.reference import TorchCharRNN
 from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.seeds import seeded
 
 ROUNDING = 1e-10  # of sums in float64 that are added up in another order
 SLOPE = 1e-5  # of a finite difference, relative to the gradient's own size along its direction
@@ -41,7 +42,7 @@ class Check:
 
 def cell_is_torch(kind: str, seed: int = 0) -> Check:
     """Logits and all gradients of a network of this cell, by its equations and by hand, against torch.nn's layer."""
-    rng = torch.Generator().manual_seed(seed)
+    rng = seeded(seed)
     ours = CharRNN(V, H, kind).double()
     for parameter in ours.parameters():
         parameter.data.copy_(0.3 * torch.randn(parameter.shape, generator=rng, dtype=torch.float64))
@@ -85,7 +86,7 @@ def gradient_is_slope(network: Network, ids: Sequence[int], seed: int = 0) -> Ch
     """The gradient along random directions of all weights, against the finite difference of the loss."""
     exact = copy.deepcopy(network).double()
     read, targets = _windows(ids)
-    rng = torch.Generator().manual_seed(seed)
+    rng = seeded(seed)
     gradients = _gradients(exact, exact.fast_forward(read)[0], targets)
     weights = dict(exact.named_parameters())
     worst = 0.0

@@ -49,6 +49,7 @@ from charrnn.memory import memory_findings, memory_used
 from charrnn.neurons import Targets, as_findings, boards
 from charrnn.surprisal import kind_findings, surprisals
 from charrnn.training import untrained
+from scripts.flags import THREADS
 
 UNITS_READ = 10_000  # characters: the page's default text, so that it can go on from there
 UNTRAINED_UNITS = 2048
@@ -126,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="the text they were trained on (default: Tiny Shakespeare)")
     parser.add_argument("--sections", nargs="+", choices=[*ANALYSES], default=[*ANALYSES], help="default: all")
     parser.add_argument("--anew", action="store_true", help="also those that are there")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    parser.add_argument("--threads", type=THREADS, help="CPU threads (default: all)")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)

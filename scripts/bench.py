@@ -40,6 +40,7 @@ from charrnn.step_profile import VOCAB_SIZE, machine, plain_training, processor,
 from charrnn.training import Recipe, Training
 from scripts import bench_gradients as growth_of_gradients
 from scripts import bench_profile
+from scripts.flags import COUNT, THREADS, WIDTH, WINDOW
 from scripts.tables import columns
 
 __all__ = ["PlainCharRNN", "processor", "take_turns"]  # for those who look for them here
@@ -195,19 +196,19 @@ def parser() -> argparse.ArgumentParser:
     train = verbs.add_parser("train", help="one whole training step")
     train.add_argument("--device", default="cpu", help="where to train: cpu, cuda (default cpu)")
     profile = verbs.add_parser("profile", help="where the time of a training step goes")
-    profile.add_argument("--lengths", type=int, nargs="+", default=bench_profile.LENGTHS, metavar="T", help=LENGTHS)
+    profile.add_argument("--lengths", type=WINDOW, nargs="+", default=bench_profile.LENGTHS, metavar="T", help=LENGTHS)
     for verb in (train, profile):
-        verb.add_argument("--batch", type=int, default=64, help="windows a step (default 64)")
-        verb.add_argument("--seq-len", type=int, default=128, help="characters a window (default 128)")
+        verb.add_argument("--batch", type=WINDOW, default=64, help="windows a step (default 64)")
+        verb.add_argument("--seq-len", type=WINDOW, default=128, help="characters a window (default 128)")
     sample = verbs.add_parser("sample", help="characters per second on one core")
-    sample.add_argument("--chars", type=int, default=500, help="characters a turn (default 500)")
+    sample.add_argument("--chars", type=COUNT, default=500, help="characters a turn (default 500)")
     gradients = verbs.add_parser("gradients", help="the gradient-flow curve")
-    gradients.add_argument("--positions", type=int, default=512, help="text positions (default 512)")
-    gradients.add_argument("--lags", type=int, default=128, help="characters back (default 128)")
+    gradients.add_argument("--positions", type=COUNT, default=512, help="text positions (default 512)")
+    gradients.add_argument("--lags", type=WINDOW, default=128, help="characters back (default 128)")
     for verb, rounds, threads in ((train, 15, None), (profile, 9, None), (sample, 15, 1), (gradients, 5, None)):
-        verb.add_argument("--hidden-dim", type=int, default=256, help="hidden units (default 256)")
-        verb.add_argument("--rounds", type=int, default=rounds, help=f"turns of each contestant (default {rounds})")
-        verb.add_argument("--threads", type=int, default=threads, help=f"CPU threads (default {threads or 'all'})")
+        verb.add_argument("--hidden-dim", type=WIDTH, default=256, help="hidden units (default 256)")
+        verb.add_argument("--rounds", type=COUNT, default=rounds, help=f"turns of each contestant (default {rounds})")
+        verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")
         verb.add_argument("--json", action="store_true", help="print the figures for machines")
     verbs.add_parser("page", help="the page in a real browser; takes the flags of scripts/bench_page.py")
     verbs.add_parser("load", help="a house full of visitors; takes the flags of scripts/bench_load.py")

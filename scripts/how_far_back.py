@@ -41,6 +41,7 @@ from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov, produ
 from charrnn.model import CharRNN
 from charrnn.step_profile import machine
 from scripts.far_back import FURTHER, LAGS, SECTIONS, TURNED, Measured
+from scripts.flags import THREADS
 from scripts.study import rounded
 
 FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.6)
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where it is stale")
     parser.add_argument("--knob", action="store_true", help="turn the knob of the recurrent networks first")
     parser.add_argument("--further", action="store_true", help="follow their gradients further first")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    parser.add_argument("--threads", type=THREADS, help="CPU threads (default: all)")
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)

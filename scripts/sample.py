@@ -24,8 +24,12 @@ command.begin(__name__)
 from charrnn import checkpoint
 from charrnn.corpus import read_text, tiny_shakespeare
 from charrnn.networks import Network
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ranges import Range
+from charrnn.sampling import LIMITS, Dice, SamplingSettings, generate
 from charrnn.vocab import Vocab
+from scripts.flags import SEED, Number
+
+STEP = CHARS = Number(Range(0, 10**9, whole=True))
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -36,18 +40,18 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     model.add_argument(
         "--state-dict", type=Path, help="the bare state dict of a CharRNN as safetensors; needs the text it learnt"
     )
-    parser.add_argument("--step", type=int, help="one of the checkpoint's saved steps (default: the last)")
+    parser.add_argument("--step", type=STEP, help="one of the checkpoint's saved steps (default: the last)")
     parser.add_argument("--data", type=Path, help="with --state-dict: its corpus (default: Tiny Shakespeare)")
     parser.add_argument("--prompt", default="ROMEO:", help="the text to go on from (default: ROMEO:)")
-    parser.add_argument("--chars", type=int, default=500, help="characters to write (default: 500)")
-    parser.add_argument("--temperature", type=float, default=0.8, help="0: always the likeliest (default: 0.8)")
-    parser.add_argument("--top-k", type=int, default=0, help="0: off")
-    parser.add_argument("--top-p", type=float, default=1.0, help="1: off")
-    parser.add_argument("--min-p", type=float, default=0.0, help="0: off")
-    parser.add_argument("--seed", type=int, default=7, help="the same seed writes the same text (default: 7)")
+    parser.add_argument("--chars", type=CHARS, default=500, help="characters to write (default: 500)")
+    parser.add_argument(
+        "--temperature", type=Number(LIMITS["temperature"]), default=0.8, help="0: always the likeliest (default: 0.8)"
+    )
+    parser.add_argument("--top-k", type=Number(LIMITS["top_k"]), default=0, help="0: off")
+    parser.add_argument("--top-p", type=Number(LIMITS["top_p"]), default=1.0, help="1: off")
+    parser.add_argument("--min-p", type=Number(LIMITS["min_p"]), default=0.0, help="0: off")
+    parser.add_argument("--seed", type=SEED, default=7, help="the same seed writes the same text (default: 7)")
     options = parser.parse_args(argv)
-    if options.chars < 0:
-        parser.error(f"--chars is {options.chars}: give 0 or more")
     if options.data and not options.state_dict:
         parser.error("--data goes with --state-dict: a checkpoint knows its characters")
     if options.step is not None and options.state_dict:

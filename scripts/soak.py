@@ -29,8 +29,10 @@ command.begin(__name__)
 
 import httpx
 
+from charrnn.ranges import Range
 from charrnn.ui.store import Store
 from scripts.bench_page import resident_bytes, serving
+from scripts.flags import COUNT, SECONDS, Number
 from scripts.visitor import Door, RefusedError, Visitor
 
 SHIFTS, WARM = 5, 1  # the shifts of a day; the one at whose end every cache is in use
@@ -202,11 +204,14 @@ def verdict(log: Log, seconds: float, most_growth_mb: float) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Let mixed visitors use the app for a long time.")
-    parser.add_argument("--seconds", type=float, default=1800, help="how long (%(default)s)")
-    parser.add_argument("--visitors", type=int, default=30, help="at once (%(default)s)")
-    parser.add_argument("--every", type=float, default=60, help="seconds between two lines (%(default)s)")
+    parser.add_argument("--seconds", type=SECONDS, default=1800, help="how long (%(default)s)")
+    parser.add_argument("--visitors", type=COUNT, default=30, help="at once (%(default)s)")
+    parser.add_argument("--every", type=SECONDS, default=60, help="seconds between two lines (%(default)s)")
     parser.add_argument(
-        "--growth", type=float, default=MOST_GROWTH_MB, help="most MB that memory may grow (%(default)s)"
+        "--growth",
+        type=Number(Range(0, 10**6)),
+        default=MOST_GROWTH_MB,
+        help="most MB that memory may grow (%(default)s)",
     )
     parser.add_argument("--checkpoints", default=str(ROOT / "checkpoints"), help="folder of the checkpoints")
     options = parser.parse_args(arguments)

@@ -57,8 +57,12 @@ import torch
 
 from charrnn.checkpoint.safe_file import write_bytes
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
+from charrnn.ranges import Range
+from charrnn.sampling import LIMITS
 from charrnn.step_profile import machine
+from charrnn.training import LIMITS as OF_TRAINING
 from scripts import study_models, study_runs
+from scripts.flags import COUNT, SEED, THREADS, WIDTH, WINDOW, Number
 
 STUDY = REPOSITORY / "docs" / "study.json"
 
@@ -175,46 +179,60 @@ def parser() -> argparse.ArgumentParser:
     flags = {name: verbs.add_parser(name, help=part.help) for name, part in PARTS.items()}
     bundled = sorted(path.parent.name for path in study_models.BUNDLED.glob("*/model.safetensors"))
 
-    flags["ngram"].add_argument("--orders", type=int, nargs="+", default=[5, 6, 7], help="default: 5 6 7")
+    flags["ngram"].add_argument(
+        "--orders", type=Number(Range(2, 64, whole=True)), nargs="+", default=[5, 6, 7], help="default: 5 6 7"
+    )
 
     sampling = flags["sampling"]
     sampling.add_argument("--checkpoints", nargs="+", default=["rnn", "lstm", "minigpt"], help="names or folders")
-    sampling.add_argument("--temperatures", type=float, nargs="+", default=[0.5, 0.8, 1.0, 1.2])
-    sampling.add_argument("--top-k", type=int, nargs="*", default=[5, 20, 40])
-    sampling.add_argument("--top-p", type=float, nargs="*", default=[0.8, 0.9, 0.95])
-    sampling.add_argument("--texts", type=int, default=8, help="written in each way, each with its seed (default 8)")
-    sampling.add_argument("--chars", type=int, default=2000, help="in a text (default 2000)")
+    sampling.add_argument("--temperatures", type=Number(LIMITS["temperature"]), nargs="+", default=[0.5, 0.8, 1.0, 1.2])
+    sampling.add_argument("--top-k", type=Number(LIMITS["top_k"]), nargs="*", default=[5, 20, 40])
+    sampling.add_argument("--top-p", type=Number(LIMITS["top_p"]), nargs="*", default=[0.8, 0.9, 0.95])
+    sampling.add_argument("--texts", type=COUNT, default=8, help="written in each way, each with its seed (default 8)")
+    sampling.add_argument("--chars", type=COUNT, default=2000, help="in a text (default 2000)")
 
     for name, steps, rates in (("clipping", 2000, [1e-3, 3e-3, 1e-2]), ("relu", 500, [1e-3])):
         run = flags[name]
-        run.add_argument("--learning-rates", type=float, nargs="+", default=rates, help="default: " + str(rates))
-        run.add_argument("--max-grad-norms", type=float, nargs="+", default=[0.0, 5.0], help="0: no clipping")
-        run.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
-        run.add_argument("--steps", type=int, default=steps, help=f"updates (default {steps})")
-        run.add_argument("--batch", type=int, default=64, help="windows a step (default 64)")
-        run.add_argument("--seq-len", type=int, default=128, help="characters a window (default 128)")
-        run.add_argument("--every", type=int, default=20, help="steps in one figure of a curve (default 20)")
+        run.add_argument(
+            "--learning-rates",
+            type=Number(OF_TRAINING["learning_rate"]),
+            nargs="+",
+            default=rates,
+            help="default: " + str(rates),
+        )
+        run.add_argument(
+            "--max-grad-norms",
+            type=Number(OF_TRAINING["max_grad_norm"]),
+            nargs="+",
+            default=[0.0, 5.0],
+            help="0: no clipping",
+        )
+        run.add_argument("--seeds", type=SEED, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
+        run.add_argument("--steps", type=COUNT, default=steps, help=f"updates (default {steps})")
+        run.add_argument("--batch", type=WINDOW, default=64, help="windows a step (default 64)")
+        run.add_argument("--seq-len", type=WINDOW, default=128, help="characters a window (default 128)")
+        run.add_argument("--every", type=COUNT, default=20, help="steps in one figure of a curve (default 20)")
 
     no_grad = flags["no_grad"]
-    no_grad.add_argument("--chars", type=int, nargs="+", default=[500, 2000, 10_000], help="written in one go")
-    no_grad.add_argument("--rounds", type=int, default=9, help="turns of each way (default 9)")
+    no_grad.add_argument("--chars", type=COUNT, nargs="+", default=[500, 2000, 10_000], help="written in one go")
+    no_grad.add_argument("--rounds", type=COUNT, default=9, help="turns of each way (default 9)")
     for name in ("clipping", "relu", "no_grad"):
-        flags[name].add_argument("--hidden-dim", type=int, default=256, help="hidden units (default 256)")
+        flags[name].add_argument("--hidden-dim", type=WIDTH, default=256, help="hidden units (default 256)")
 
     reach = flags["reach"]
     reach.add_argument("--checkpoints", nargs="+", default=bundled, help="names or folders (default: all bundled)")
-    reach.add_argument("--positions", type=int, default=1024, help="of held-out text (default 1024)")
-    reach.add_argument("--context", type=int, default=256, help="characters read before each (default 256)")
+    reach.add_argument("--positions", type=COUNT, default=1024, help="of held-out text (default 1024)")
+    reach.add_argument("--context", type=WINDOW, default=256, help="characters read before each (default 256)")
     position = flags["position"]
     position.add_argument("checkpoints", nargs="+", metavar="FOLDER", help="names or folders of checkpoints")
-    position.add_argument("--positions", type=int, default=4096, help="of held-out text (default 4096)")
+    position.add_argument("--positions", type=COUNT, default=4096, help="of held-out text (default 4096)")
 
     for name, verb in flags.items():
         verb.add_argument("--data", type=Path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
         verb.add_argument("--out", type=Path, default=STUDY, help="the study (default: docs/study.json)")
         verb.add_argument("--anew", action="store_true", help="forget the rows that the part has")
         threads = 1 if name == "no_grad" else None
-        verb.add_argument("--threads", type=int, default=threads, help=f"CPU threads (default {threads or 'all'})")
+        verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")
     return whole
 
 

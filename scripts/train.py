@@ -33,7 +33,8 @@ from charrnn import checkpoint
 from charrnn.corpus import Corpus, cache_path, cached_tiny_shakespeare, read_text, tiny_shakespeare
 from charrnn.networks import KINDS
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.training import RECIPES, Crew, DivergedError, Recipe, Training, is_shared
+from charrnn.training import LIMITS, RECIPES, Crew, DivergedError, Recipe, Training, is_shared
+from scripts.flags import COUNT, SEED, THREADS, Number
 
 HYPERPARAMETERS = {
     "cell": "the network: `rnn`, `gru`, `lstm` or `minigpt`",
@@ -67,18 +68,18 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     run.add_argument("--data", type=Path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
     run.add_argument("--out", type=Path, help="the checkpoint folder (default: checkpoints/NAME of the recipe)")
     run.add_argument("--all", action="store_true", help="every recipe whose checkpoint in --out/NAME is not done")
-    run.add_argument("--seed", type=int, help="decides first weights, windows and dropout (default: 0)")
+    run.add_argument("--seed", type=SEED, help="decides first weights, windows and dropout (default: 0)")
     run.add_argument("--recipe", choices=RECIPES, help="the defaults of what follows (default: that of the network)")
-    run.add_argument("--save-every", type=int, default=500, metavar="STEPS", help="default: 500")
+    run.add_argument("--save-every", type=COUNT, default=500, metavar="STEPS", help="default: 500")
     run.add_argument("--resume", action="store_true", help="go on with the unfinished run in --out")
-    run.add_argument("--threads", type=int, help="CPU threads (default: all cores, or those of the run to resume)")
+    run.add_argument("--threads", type=THREADS, help="CPU threads (default: all cores, or those of the run to resume)")
     run.add_argument("--device", default="cpu", help="cpu (default), or cuda where there is one")
     run.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the finished checkpoint in one commit")
     run.add_argument("--private", action="store_true", help="with --push-to-hub: make a new repository private")
     recipe = parser.add_argument_group("the recipe")
     for field in fields(Recipe):
         flag = f"--{field.name.replace('_', '-')}"
-        kind: dict[str, Any] = {"type": type(field.default)}
+        kind: dict[str, Any] = {"type": Number(LIMITS[field.name]) if field.name in LIMITS else str}
         if isinstance(field.default, bool):
             kind = {"action": argparse.BooleanOptionalAction}
         elif field.name == "cell":
@@ -86,12 +87,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help = f"{HYPERPARAMETERS[field.name]} (rnn: {getattr(RECIPES['rnn'], field.name)})"
         recipe.add_argument(flag, default=None, help=help, **kind)
     options = parser.parse_args(argv)
-    for flag, most in {"save_every": 10**7, "threads": 4096}.items():
-        value = getattr(options, flag)
-        if value is not None and not 1 <= value <= most:
-            parser.error(f"--{flag.replace('_', '-')} is {value}: give 1 to {most}")
-    if options.seed is not None and not 0 <= options.seed < 2**63:
-        parser.error(f"--seed is {options.seed}: give 0 to {2**63 - 1}")
     if options.device != "cpu" and not (options.device == "cuda" and torch.cuda.is_available()):
         parser.error(
             f"--device is {options.device}: this machine has {'cpu, cuda' if torch.cuda.is_available() else 'cpu'}"

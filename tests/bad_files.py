@@ -238,7 +238,7 @@ SAID = {
     "no hidden_dim": (config(cell="lstm"), "there is no hidden_dim"),
     "config of a later version": (config(cell="lstm", hidden_dim=4, peepholes=True), "lstm has no 'peepholes'"),
     "config with a line break": (config(**GPT, **{"\n": 1}), r"minigpt has no '\\n'"),
-    "hidden_dim of no units": (config(cell="rnn", hidden_dim=0), "hidden_dim is 0: give a whole number, 1 to 4096"),
+    "hidden_dim of no units": (config(cell="rnn", hidden_dim=0), "hidden_dim is 0: give a whole number from 1 to 4096"),
     "hidden_dim below zero": (config(cell="rnn", hidden_dim=-4), "hidden_dim is -4"),
     "hidden_dim that is true": (config(cell="rnn", hidden_dim=True), "hidden_dim is True"),
     "hidden_dim that is a fraction": (config(cell="rnn", hidden_dim=4.0), "hidden_dim is 4.0"),

@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A room imports only lower floors; rooms on one floor do not know each other.
 FLOORS = [
-    {"vocab", "metrics", "published", "printable", "character_kinds", "findings"},
-    {"corpus", "command", "cells", "dropout", "interventions", "ngram", "text_quality"},
+    {"vocab", "metrics", "published", "printable", "character_kinds", "findings", "ranges"},
+    {"corpus", "command", "seeds", "cells", "dropout", "interventions", "ngram", "text_quality"},
     {"bptt", "sampling"},
     {"model", "minigpt", "probes", "same_dice", "surprisal"},
     {"networks", "reference"},

@@ -132,7 +132,7 @@ def test_asked_for_nothing_it_holds_the_unit_that_the_tab_looks_at_where_the_net
         ([held("c", 0, 0.0)], "'c' cannot be held here: give one of h, r, z, n"),
         ([held("h", 256, 0.0)], "unit is 256: give a whole number from 0 to 255"),
         ([held("h", 1.5, 0.0)], "unit is 1.5: give a whole number"),  # type: ignore[arg-type]
-        ([held("z", None, 1.2)], "the value of z is 1.2: give 0.0 to 1.0"),
+        ([held("z", None, 1.2)], "the value of z is 1.2: give 0 to 1"),
         ([held("z", None, float("nan"))], "the value of z is nan"),
         ([{"name": ["h"]}], "give a text"),
     ],

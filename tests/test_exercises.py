@@ -124,7 +124,7 @@ def test_a_guess_of_the_half_life_is_right_within_its_factor(store: Store):
     [
         ("lstm", "forget", {}, "LSTM is no GRU: choose one in the left column."),
         ("gru", "forget", {"clamps": [held("h", 0.0)]}, "h is no gate of forgetting: hold r, z, or both"),
-        ("gru", "forget", {"clamps": [held("r", 2.0)]}, "the value of r is 2.0: give 0.0 to 1.0"),
+        ("gru", "forget", {"clamps": [held("r", 2.0)]}, "the value of r is 2.0: give 0 to 1"),
         ("rnn", "reset", {"part": "c", "unit": 1}, "part is 'c': give one of h"),
         ("rnn", "reset", {"part": "h", "unit": 256}, "unit is 256: give a whole number from 0 to 255"),
         ("rnn", "half-life", {"guess": "long"}, "the half-life is 'long': give 0.01 to 1000"),

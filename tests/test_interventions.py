@@ -170,7 +170,7 @@ def test_held_at_the_value_it_has_anyway_nothing_changes(form: str, name: str):
 
 
 @settings(max_examples=60)
-@given(st.sampled_from(CASES), st.integers(0, H - 1), st.floats(0, 1), st.integers(0, 2**40))
+@given(st.sampled_from(CASES), st.integers(0, H - 1), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_the_text_changes_from_the_first_affected_draw_on_and_the_dice_are_the_same(case, unit, value, seed):
     form, name = case
     decoder, manner, n = network(form).decoder(), SamplingSettings(0.7, top_p=0.95), 40
@@ -221,9 +221,9 @@ def test_the_unclamped_reader_is_left_as_it_was():
         (Clamp("h", H, 0.0), "the unit is 6: give 0 to 5, or None for all"),
         (Clamp("h", -1, 0.0), "the unit is -1: give 0 to 5"),
         (Clamp("h", True, 0.0), "the unit is True"),
-        (Clamp("z", None, 1.01), "z is to be held at 1.01: give 0 to 1"),
-        (Clamp("n", 1, -1.5), "n is to be held at -1.5: give -1 to 1"),
-        (Clamp("h", 1, math.nan), "h is to be held at nan: give -1 to 1"),
+        (Clamp("z", None, 1.01), "the value of z is 1.01: give 0 to 1"),
+        (Clamp("n", 1, -1.5), "the value of n is -1.5: give -1 to 1"),
+        (Clamp("h", 1, math.nan), "the value of h is nan: give -1 to 1"),
     ],
 )
 def test_a_clamp_that_does_not_fit_is_refused_in_one_line(clamp: Clamp, words: str):
@@ -237,6 +237,6 @@ def test_a_clamp_that_does_not_fit_is_refused_in_one_line(clamp: Clamp, words: s
 def test_too_many_clamps_and_infinite_values_are_refused():
     with pytest.raises(ValueError, match="there are 4097 clamps: give at most 4096"):
         Held([Clamp("h", 0, 0.0)] * 4097, {"h": 1})
-    with pytest.raises(ValueError, match="give -1e\\+06 to 1e\\+06"):
+    with pytest.raises(ValueError, match="give -1000000 to 1000000"):
         network("lstm").decoder().clamped([Clamp("c", 0, math.inf)])
     assert str(Clamp("z", None, 0.0)) == "z of every unit = 0" and str(Clamp("h", 7, -0.5)) == "h of unit 7 = -0.5"

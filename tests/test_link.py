@@ -12,7 +12,7 @@ from charrnn.ui.control_view.control_view import offer
 from charrnn.ui.link import DEFAULTS, HIDEABLE, follow
 from charrnn.ui.session import Session
 from charrnn.ui.store import Store
-from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_RUN, Choice
+from charrnn.ui.wishes import LONGEST_RUN, Choice
 from tests.test_session import run_in_loop
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,28 +67,28 @@ def test_a_link_opens_with_the_text_it_asks_for(store):
         top_k="12",
         top_p="0.9",
         min_p="0.01",
-        seed=str(LARGEST_EXACT),
+        seed=str(2**32 - 1),
         characters="150",
         prompt="To be,\r\nor",
         view="z",
         speed="17",
     )
-    assert session.text == written(store, "gru", "To be,\nor", 150, settings, LARGEST_EXACT, 300)
+    assert session.text == written(store, "gru", "To be,\nor", 150, settings, 2**32 - 1, 300)
     assert message["text"] == session.text and message["state"] == "finished" and message["notice"] is None
     assert message["view"]["name"] == "z" and message["model"]["step"] == 300 and session.speed == 17
 
 
 NONSENSE = [
-    ("temperature", "hot", "temperature is 'hot': give 0, or 1e-06 to 2"),
-    ("temperature", "nan", "temperature is nan: give 0, or 1e-06 to 2"),
-    ("temperature", "-1", "temperature is -1: give 0, or 1e-06 to 2"),
-    ("temperature", "inf", "temperature is inf: give 0, or 1e-06 to 2"),
-    ("temperature", "", "temperature is '': give 0, or 1e-06 to 2"),
-    ("top_k", "1.5", "top_k is 1.5: give a whole number from 0 to 1114112"),
-    ("top_p", "0", "top_p is 0.0: give more than 0 and at most 1, 1 for off"),
-    ("min_p", "2", "min_p is 2: give 0 to 1"),
-    ("speed", "5000", "speed is 5000: give 0, or 1 to 1000"),
-    ("seed", "-1", f"seed is -1: give a whole number from 0 to {2**53 - 1}"),
+    ("temperature", "hot", "temperature is 'hot': give 0 (greedy), or 1e-06 to 2"),
+    ("temperature", "nan", "temperature is nan: give 0 (greedy), or 1e-06 to 2"),
+    ("temperature", "-1", "temperature is -1: give 0 (greedy), or 1e-06 to 2"),
+    ("temperature", "inf", "temperature is inf: give 0 (greedy), or 1e-06 to 2"),
+    ("temperature", "", "temperature is empty: give 0 (greedy), or 1e-06 to 2"),
+    ("top_k", "1.5", "top_k is 1.5: give a whole number from 0 (off) to 1114112"),
+    ("top_p", "0", "top_p is 0: give more than 0 and at most 1"),
+    ("min_p", "2", "min_p is 2: give 0 (off) to 1"),
+    ("speed", "5000", "speed is 5000: give 0 (as fast as it goes), or 1 to 1000"),
+    ("seed", "-1", f"seed is -1: give a whole number from 0 to {2**32 - 1}"),
     ("seed", "9" * 5000, "seed is '999999999999...9999999999999': give a whole number from 0 to"),
     ("characters", "0", "characters is 0: give a whole number from 1 to 3000"),
     ("prompt", "a" * 1001, "the length of the prompt is 1001: give at most 1000 characters"),
@@ -112,8 +112,8 @@ NONSENSE = [
     ("clamp", "h:1", "clamp is 'h:1': give name:unit:value, or name:all:value, separated by commas"),
     ("clamp", "z:all:0", "'z' cannot be held here: give one of h"),
     ("clamp", "h:256:0", "unit is 256: give a whole number from 0 to 255"),
-    ("clamp", "h:all:2", "the value of h is 2: give -1.0 to 1.0"),
-    ("clamp", "h:0:one", "the value of h is 'one': give -1.0 to 1.0"),
+    ("clamp", "h:all:2", "the value of h is 2: give -1 to 1"),
+    ("clamp", "h:0:one", "the value of h is 'one': give -1 to 1"),
     ("hide", "top_p,everything", "hide names 'everything': give model"),
     ("lecture", "2", "lecture is '2': give one of 0, 1"),
     ("sha", "zz", "sha is 'zz': give 8 to 64 hexadecimal digits"),

@@ -75,7 +75,7 @@ def test_every_network_reads_on_from_its_state_the_fast_way_as_by_definition(con
         (RNN | {"cell": "elman"}, "the cell is 'elman'"),
         (RNN | {"cell": ["rnn"]}, r"the cell is \['rnn'\]"),
         ({"cell": "rnn"}, "no hidden_dim"),
-        (RNN | {"hidden_dim": 0}, "hidden_dim is 0: give a whole number, 1 to 4096"),
+        (RNN | {"hidden_dim": 0}, "hidden_dim is 0: give a whole number from 1 to 4096"),
         (RNN | {"hidden_dim": 4097}, "hidden_dim is 4097"),
         (RNN | {"hidden_dim": 6.0}, "hidden_dim is 6.0"),
         (RNN | {"hidden_dim": True}, "hidden_dim is True"),
@@ -89,7 +89,7 @@ def test_every_network_reads_on_from_its_state_the_fast_way_as_by_definition(con
         (GPT | {"heads": -1}, "heads is -1"),
         (GPT | {"heads": 3}, "hidden_dim is 8, heads 3: give heads that divide"),
         (GPT | {"hidden_dim": 6}, "each of 2 heads is 3 wide"),
-        (GPT | {"context": 1}, "context is 1: give a whole number, 2 to 65536"),
+        (GPT | {"context": 1}, "context is 1: give a whole number from 2 to 65536"),
     ],
     ids=str,
 )
@@ -100,9 +100,9 @@ def test_what_cannot_be_is_refused_by_name(config, reason):
 
 
 def test_every_limit_can_be_reached():
-    for key, (low, high) in LIMITS.items():
+    for key, limits in LIMITS.items():
         base = {"cell": "minigpt", "hidden_dim": 8, "layers": 1, "heads": 1}
-        for value in (2 if key == "hidden_dim" else low, high):
+        for value in (2 if key == "hidden_dim" else limits.low, limits.high):
             config = base | {key: value} | ({"hidden_dim": 128} if key == "heads" else {})
             assert blueprint(config, 7).config[key] == value
 

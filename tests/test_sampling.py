@@ -203,7 +203,7 @@ def test_dice_are_the_uniforms_of_a_torch_generator():
         assert Dice(7)[i] == torch.rand((), dtype=torch.float64, generator=one_by_one).item()
 
 
-@pytest.mark.parametrize("seed", [-1, 2**63, 0.5])
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**63, 0.5])
 def test_a_seed_that_is_not_a_whole_number_in_range_is_refused(seed):
     with pytest.raises(ValueError, match="seed"):
         Dice(seed)

@@ -82,8 +82,8 @@ def test_a_sweep_is_every_combination_each_the_command_line_of_a_training(tmp_pa
     [
         ("--learning-rate fast", "argument --learning-rate: invalid float value: 'fast'"),
         ("--layer-norm maybe", "invalid choice: 'maybe'"),
-        ("--seed -1", "--seed is -1: give 0 to"),
-        ("--hidden-dim 8 0", "hidden_dim is 0: give 1 to 4096"),
+        ("--seed -1", "argument --seed: it is -1: give a whole number from 0 to"),
+        ("--hidden-dim 8 0", "argument --hidden-dim: it is 0: give a whole number from 1 to 4096"),
         ("--recipe rnn minigpt --layer-norm yes", "layer_norm is True: that is for recurrent cells"),
     ],
 )

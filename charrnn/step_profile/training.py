@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from charrnn.corpus import random_windows
+from charrnn.seeds import seeded
 from charrnn.training import Recipe, Training
 
 
@@ -19,7 +20,7 @@ class PlainTraining:
 
     def __init__(self, model: nn.Module, ids: Tensor, recipe: Recipe, seed: int = 0):
         self.model, self.ids, self.recipe = model, ids, recipe
-        self.rng = torch.Generator().manual_seed(seed)
+        self.rng = seeded(seed)
         self.device = next(model.parameters()).device
         matrices, vectors = ([p for p in model.parameters() if (p.dim() > 1) is wide] for wide in (True, False))
         groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from charrnn.corpus import Corpus
+from charrnn.seeds import seeded
 
 VOCAB_SIZE = 65  # Tiny Shakespeare's
 
@@ -37,7 +38,7 @@ def now() -> float:
 
 def synthetic_corpus(vocab_size: int = VOCAB_SIZE, length: int = 200_000, seed: int = 0) -> Corpus:
     """A text of random characters: as many kinds as Tiny Shakespeare has, and nothing to download."""
-    ids = torch.randint(vocab_size, (length,), generator=torch.Generator().manual_seed(seed))
+    ids = torch.randint(vocab_size, (length,), generator=seeded(seed))
     ids[:vocab_size] = torch.arange(vocab_size)
     return Corpus.from_text("".join(chr(ord("!") + i) for i in ids.tolist()))
 

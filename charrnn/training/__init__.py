@@ -1,11 +1,12 @@
 """How a network learns: recipes, the loop of truncated BPTT, both validation losses."""
 
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
-from charrnn.training.recipes import RECIPES, Recipe, initialise, untrained
+from charrnn.training.recipes import LIMITS, RECIPES, Recipe, initialise, untrained
 from charrnn.training.run import SAVED_STEPS, DivergedError, Training
 from charrnn.training.sharing import Crew, is_shared
 
 __all__ = [
+    "LIMITS",
     "RECIPES",
     "SAVED_STEPS",
     "Crew",

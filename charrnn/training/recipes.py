@@ -11,8 +11,25 @@ from torch import nn
 from charrnn import minigpt
 from charrnn.cells import GRUCell, LSTMCell
 from charrnn.networks import KINDS, Network, build
+from charrnn.ranges import Range
+from charrnn.seeds import seeded
 
 INITIALISATIONS = ("default", "orthogonal", "chrono")
+LIMITS = {
+    "hidden_dim": Range(1, 4096, whole=True),
+    "steps": Range(0, 10**7, whole=True),
+    "batch": Range(1, 65536, whole=True),
+    "seq_len": Range(1, 65536, whole=True),
+    "learning_rate": Range(0, 1000),
+    "warmup_steps": Range(0, 10**7, whole=True),
+    "final_rate": Range(0, 1),
+    "beta2": Range(0, 1 - 1e-9),
+    "weight_decay": Range(0, 1000),
+    "dropout": Range(0, 0.99),
+    "input_dropout": Range(0, 0.99),
+    "recurrent_dropout": Range(0, 0.99),
+    "max_grad_norm": Range(0, 10**9, zero="no clipping"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,25 +70,8 @@ class Recipe:
             value, kind = getattr(self, field.name), type(field.default)
             if type(value) is not kind and not (kind is float and type(value) is int):
                 raise ValueError(f"{field.name} is {value!r}: it must be of type {kind.__name__}")
-        limits = {
-            "hidden_dim": (1, 4096),
-            "steps": (0, 10**7),
-            "batch": (1, 65536),
-            "seq_len": (1, 65536),
-            "learning_rate": (0, 1000),
-            "warmup_steps": (0, 10**7),
-            "final_rate": (0, 1),
-            "beta2": (0, 1 - 1e-9),
-            "weight_decay": (0, 1000),
-            "dropout": (0, 0.99),
-            "input_dropout": (0, 0.99),
-            "recurrent_dropout": (0, 0.99),
-            "max_grad_norm": (0, 10**9),
-        }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} is {value}: give {low} to {high:g}")
+        for name, limits in LIMITS.items():
+            limits.require(name, getattr(self, name))
         for name, choices in (("cell", KINDS), ("initialisation", INITIALISATIONS)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: give one of {', '.join(choices)}")
@@ -191,7 +191,7 @@ def untrained(config: Mapping[str, Any], vocab_size: int, recipe: Mapping[str, A
 
     recipe: what a checkpoint says of its own; where nobody could train by it, the weights are torch.nn's.
     """
-    model, rng = build(config, vocab_size), torch.Generator().manual_seed(seed)
+    model, rng = build(config, vocab_size), seeded(seed)
     known = {field.name for field in fields(Recipe)}
     try:
         as_it_says = Recipe(**{name: value for name, value in recipe.items() if name in known})

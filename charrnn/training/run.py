@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from charrnn.corpus import Corpus
 from charrnn.metrics import MOST_NATS, Progress
 from charrnn.networks import Network, build
+from charrnn.seeds import STREAMS, seeded
 from charrnn.training import unfinished
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
 from charrnn.training.recipes import Recipe, initialise
@@ -43,15 +44,14 @@ class Training:
         self.device = torch.device(device)
         self._val_ids = self.corpus.val_ids.to(self.device)
         self.recipe = recipe
-        self.seed = seed
+        self.seed = int(seed)
         self.step = 0
         self.seconds = 0.0
         self.history: list[Progress] = []
         self.saved: dict[int, dict[str, Tensor]] = {}
         self._losses: list[float] = []
         self._grad_norm = 0.0
-        self._rng = torch.Generator().manual_seed(seed)
-        self._dropout_rng = torch.Generator(self.device).manual_seed(seed)
+        self._rng, self._dropout_rng = seeded(seed), seeded(seed, self.device)
         of_cell = {"input_dropout": recipe.input_dropout, "recurrent_dropout": recipe.recurrent_dropout}
         self.model: Network = build(recipe.config, len(corpus.vocab), recipe.dropout, **of_cell)
         initialise(self.model, recipe, self._rng)
@@ -187,7 +187,8 @@ class Training:
     @classmethod
     def _restored(cls, corpus: Corpus, tensors: dict[str, Tensor], run: dict[str, Any], device: str) -> "Training":
         recipe = unfinished.require(tensors, run, corpus)
-        training = cls(corpus, recipe, run["seed"], device)
+        training = cls(corpus, recipe, run["seed"] % STREAMS, device)
+        training.seed = run["seed"]  # larger ones were once taken, and drew what this remainder draws
         if (before := run.get("device", training.device.type)) != training.device.type:  # other dice
             raise ValueError(f"the run was on {before}: go on with --device {before}, or start anew")
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "saved": {}, "carried": {}}

@@ -12,7 +12,7 @@ from charrnn.ui import wishes
 from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
 from charrnn.ui.house import House
 from charrnn.ui.store import Reader, Store
-from charrnn.ui.wishes import LARGEST_EXACT, LARGEST_SEED, LONGEST_NAME, LONGEST_PROMPT, LONGEST_RUN
+from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_NAME, LONGEST_PROMPT, LONGEST_RUN
 
 LONGEST_READ = 20_000
 
@@ -42,7 +42,7 @@ def build(store: Store) -> None:
             top_k: keep only so many of the likeliest characters; 0 keeps all
             top_p: keep only the nucleus of this probability, above 0 to 1; 1 keeps all
             min_p: cut what is less likely than this share of the likeliest, 0 to 1; 0 keeps all
-            seed: of the dice, a whole number from 0 to 2**63 - 1
+            seed: of the dice, a whole number from 0 to 2**32 - 1
             step: the saved training step to write with; -1 is the last
         Returns:
             the text, prompt included
@@ -50,7 +50,7 @@ def build(store: Store) -> None:
         wishes.text("prompt", prompt, LONGEST_PROMPT)
         characters = wishes.whole("characters", characters, 1, LONGEST_RUN)
         settings = wishes.sampling(temperature, top_k, top_p, min_p)
-        dice = Dice(wishes.whole("seed", seed, 0, LARGEST_SEED))
+        dice = Dice(seed)
         reader = _reader(store, checkpoint, step)
         beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
         steps = generate(reader.decoder, beginning, characters, settings, dice)

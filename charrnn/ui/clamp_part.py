@@ -9,6 +9,7 @@ import gradio as gr
 from charrnn.interventions import Clamp, limits
 from charrnn.same_dice import Writer, parts, write_both
 from charrnn.sampling import Dice
+from charrnn.seeds import SEEDS
 from charrnn.surprisal import Difference, Group
 from charrnn.ui import wishes
 from charrnn.ui.assets import view
@@ -87,7 +88,7 @@ def both_texts(reader: Reader, clamps: Sequence[Clamp], question: Question) -> d
     prompt = wishes.text("prompt", form.get("prompt"), LONGEST_PROMPT)
     prompt, dropped = reader.vocab.drop_unknown(prompt)
     n = min(LONGEST, wishes.whole("number of characters", form.get("characters"), 1, LARGEST_EXACT))
-    dice = Dice(wishes.whole("seed", form.get("seed"), 0, LARGEST_EXACT))
+    dice = Dice(SEEDS.require("seed", form.get("seed")))
     a, b = (
         Writer.after(prompt, decoder, reader.vocab, settings)
         for decoder in (reader.decoder, reader.decoder.clamped(clamps))

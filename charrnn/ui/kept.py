@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from charrnn.sampling import Dice
+from charrnn.seeds import SEEDS
 from charrnn.ui.draft import Draft
 from charrnn.ui.messages import notice
 from charrnn.ui.wishes import (
-    LARGEST_EXACT,
     LONGEST_RUN,
     LONGEST_TEXT,
     Choice,
@@ -49,7 +49,7 @@ class Kept:
             Choice.from_page(sent),
             stood,
             whole("prompt", sent.get("prompt"), 0, len(stood)),
-            whole("seed", sent.get("seed"), 0, LARGEST_EXACT),
+            SEEDS.require("seed", sent.get("seed")),
             whole("span", sent.get("span"), 0, LONGEST_RUN),
             whole("limit", sent.get("limit"), 0, LONGEST_TEXT + LONGEST_RUN),
             edits_of(sent.get("edits")),

@@ -21,6 +21,7 @@ from charrnn.gradient_flow import (
 )
 from charrnn.neurons import sha256_of
 from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.seeds import SEEDS
 from charrnn.ui import wishes
 from charrnn.ui.assets import view
 from charrnn.ui.delta_bits import OvertakenError
@@ -31,7 +32,7 @@ from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
-from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_PROMPT
+from charrnn.ui.wishes import LONGEST_PROMPT
 
 AT_FIRST = 1.4
 CHARACTERS = 200
@@ -109,7 +110,7 @@ def asked_for(store: Store, question: Question) -> Asked:
     g = wishes.number("knob", form.get("knob", AT_FIRST), *KNOB)
     settings = wishes.sampling(**{name: form.get(name, value) for name, value in SETTINGS.items()})
     prompt = wishes.text("prompt", form.get("prompt", PROMPT), LONGEST_PROMPT)
-    seed = wishes.whole("seed", form.get("seed", SEED), 0, LARGEST_EXACT)
+    seed = SEEDS.require("seed", form.get("seed", SEED))
     reader = store.reader(question.choice.name, question.choice.step)
     scaled(reader.checkpoint.model, g)  # refuses what has no W_hh, before anything is measured
     own_text = question.text("text", LONGEST_TEXT)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from charrnn.gradient_flow import KNOB
+from charrnn.ranges import number_in
+from charrnn.seeds import SEEDS
 from charrnn.ui import lab_map, wishes
 from charrnn.ui.clamps import Usual, clamps_of
 from charrnn.ui.messages import notice
@@ -22,6 +24,8 @@ from charrnn.ui.wishes import (
     LONGEST_PASSAGE,
     LONGEST_PROMPT,
     LONGEST_RUN,
+    OF_SAMPLING,
+    SPEEDS,
     Choice,
     Manner,
     Wishes,
@@ -46,7 +50,6 @@ TABS = {
     "hood": lab_map.HOOD,
 }
 ROWS = ("similarity", "index", "activity")
-LONGEST_NUMBER = 40
 LONGEST_LIST = 2000
 MOST_PROBLEMS = 6
 
@@ -122,17 +125,17 @@ def follow(store: Store, sent: Mapping[str, str], scenes: int = 0) -> Link:
     """What the parameters of an address ask for. Raises CheckpointError where there is no checkpoint at all."""
     found = _Found(sent)
     settings = {
-        name: found.take(name, lambda value, name=name: _setting(name, value), DEFAULTS[name])
+        name: found.take(name, lambda value, name=name: OF_SAMPLING[name].read(name, value), DEFAULTS[name])
         for name in ("temperature", "top_k", "top_p", "min_p")
     }
     sampling = wishes.sampling(**settings)
-    speed = found.take("speed", lambda value: wishes.zero_or("speed", _number(value), 1, 1000), DEFAULTS["speed"])
+    speed = found.take("speed", lambda value: SPEEDS.read("speed", value), DEFAULTS["speed"])
     prompt = found.take("prompt", _prompt, DEFAULTS["prompt"])
     passage = found.take("read", _passage, "")
-    seed = found.take("seed", lambda value: wishes.whole("seed", _number(value), 0, LARGEST_EXACT), DEFAULTS["seed"])
+    seed = found.take("seed", lambda value: SEEDS.read("seed", value), DEFAULTS["seed"])
     characters = found.take(
         "characters",
-        lambda value: wishes.whole("characters", _number(value), 1, LONGEST_RUN),
+        lambda value: wishes.whole("characters", number_in(value), 1, LONGEST_RUN),
         DEFAULTS["characters"],
     )
     edits = found.take("edits", _edits, {})
@@ -198,24 +201,6 @@ def _edits(value: str) -> dict[int, str]:
     return wishes.edits_of([[int(position), character] for position, character in pairs])
 
 
-def _number(value: str) -> int | float | str:
-    """The number that a text stands for; the text itself where it is none, for the words about it."""
-    if len(value) > LONGEST_NUMBER:
-        return value
-    for kind in (int, float):
-        try:
-            return kind(value)
-        except ValueError:
-            continue
-    return value
-
-
-def _setting(name: str, value: str) -> Any:
-    return getattr(
-        wishes.sampling(**{"temperature": 1, "top_k": 0, "top_p": 1, "min_p": 0, name: _number(value)}), name
-    )
-
-
 def _checkpoint(store: Store, found: _Found) -> Reader:
     """The checkpoint asked for; of an unknown model or step the default one."""
 
@@ -223,7 +208,7 @@ def _checkpoint(store: Store, found: _Found) -> Reader:
         return store.reader(wishes.text("model", value, LONGEST_NAME))
 
     def at_step(value: str) -> Reader:
-        return store.reader(reader.info.name, wishes.whole("step", _number(value), 0, LARGEST_EXACT))
+        return store.reader(reader.info.name, wishes.whole("step", number_in(value), 0, LARGEST_EXACT))
 
     reader = found.take("model", named, None) or store.reader()
     if "model" in found.sent and "model" not in found.given:
@@ -257,7 +242,7 @@ def _shown(store: Store, reader: Reader, found: _Found, scenes: int) -> dict[str
 
         return read
 
-    scene = lambda value: wishes.whole("scene", _number(value), 1, scenes)  # noqa: E731
+    scene = lambda value: wishes.whole("scene", number_in(value), 1, scenes)  # noqa: E731
     readers: dict[str, Callable[[str], Any]] = {
         "tab": lambda value: TABS[_one_of("tab", value, TABS)],
         "view": lambda value: _one_of("view", value, reader.names),
@@ -268,7 +253,7 @@ def _shown(store: Store, reader: Reader, found: _Found, scenes: int) -> dict[str
         "hide": some(HIDEABLE, "hide"),
         "unit": lambda value: _unit(reader, value),
         "clamp": lambda value: _clamps(store, reader, value),
-        "knob": lambda value: wishes.number("knob", _number(value), *KNOB),
+        "knob": lambda value: wishes.number("knob", number_in(value), *KNOB),
         "lecture": lambda value: _one_of("lecture", value, ("0", "1")) == "1",
         "scene": scene,
     }
@@ -295,7 +280,7 @@ def _clamps(store: Store, reader: Reader, value: str) -> list[tuple[str, int | N
         )
     sent = [each.split(":") for each in value.split(",")]
     asked = [
-        {"name": name, "unit": None if unit == "all" else int(unit), "value": _number(at)} for name, unit, at in sent
+        {"name": name, "unit": None if unit == "all" else int(unit), "value": number_in(at)} for name, unit, at in sent
     ]
     return [(clamp.name, clamp.unit, clamp.value) for clamp in clamps_of(Usual.of(store, reader), asked)]
 

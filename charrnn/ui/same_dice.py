@@ -7,13 +7,14 @@ import gradio as gr
 
 from charrnn.same_dice import Fall, Pair, Writer, edge, fall, parts, shown_ranks, write_both
 from charrnn.sampling import Dice, SamplingSettings, Step
+from charrnn.seeds import SEEDS
 from charrnn.ui import wishes
 from charrnn.ui.assets import view
 from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
 from charrnn.ui.sides import NAMES, known_to_both, pickers, quoted, side_of, sides
 from charrnn.ui.store import Store
-from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_PROMPT
+from charrnn.ui.wishes import LONGEST_PROMPT
 
 PROMPT, SEED, CHARACTERS = "ROMEO:\n", 12, 300
 LONGEST = 1000
@@ -48,7 +49,7 @@ def asked_for(store: Store, question: Question) -> tuple[Asked, dict[str, Any]]:
     prompt = wishes.text("prompt", form.get("prompt", PROMPT), LONGEST_PROMPT)
     prompt, note = known_to_both(readers, prompt)
     characters = wishes.whole("number of characters", form.get("characters", CHARACTERS), 1, LONGEST)
-    dice = Dice(wishes.whole("seed", form.get("seed", SEED), 0, LARGEST_EXACT))
+    dice = Dice(SEEDS.require("seed", form.get("seed", SEED)))
     a, b = (
         Writer.after(prompt, reader.decoder, reader.vocab, each) for reader, each in zip(readers, settings, strict=True)
     )

@@ -2,10 +2,12 @@
 
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from charrnn.sampling import MIN_TEMPERATURE, SamplingSettings
+from charrnn.ranges import Range
+from charrnn.sampling import LIMITS, SamplingSettings
+from charrnn.seeds import SEEDS
 
 LONGEST_PROMPT = 1000
 LONGEST_PASSAGE = 5000  # to be read; the page holds a little more, so that the model can write on
@@ -13,32 +15,19 @@ LONGEST_TEXT = 6000  # that the page holds
 MOST_EDITS = 500
 LONGEST_RUN = 3000
 LONGEST_NAME = 200
-HOTTEST = 2
-SLOWEST, FASTEST = 1, 1000  # characters a second
-MOST_CHARACTERS = 0x110000  # there are in Unicode, and so in a vocabulary
-LARGEST_SEED = 2**63 - 1
+SPEEDS = Range(1, 1000, zero="as fast as it goes")  # characters a second
+OF_SAMPLING = LIMITS | {"temperature": replace(LIMITS["temperature"], high=2)}
 LARGEST_EXACT = 2**53 - 1  # whole number that a page can send
 
 
 def number(name: str, value: Any, low: float, high: float) -> float:
     """The value, where it is a number within the limits. Raises ValueError."""
-    if not _is_number(value) or not low <= value <= high:
-        raise ValueError(f"{name} is {reprlib.repr(value)}: give {low} to {high}")
-    return float(value)
-
-
-def zero_or(name: str, value: Any, low: float, high: float) -> float:
-    """The value, where it is 0 or a number within the limits. Raises ValueError."""
-    if not _is_number(value) or not (value == 0 or low <= value <= high):
-        raise ValueError(f"{name} is {reprlib.repr(value)}: give 0, or {low} to {high}")
-    return float(value)
+    return Range(low, high).require(name, value)
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:
     """The value, where it is a whole number within the limits; 7.0 is one, JSON knows no other. Raises ValueError."""
-    if not _is_number(value) or not low <= value <= high or value != int(value):
-        raise ValueError(f"{name} is {reprlib.repr(value)}: give a whole number from {low} to {high}")
-    return int(value)
+    return Range(low, high, whole=True).require(name, value)
 
 
 def text(name: str, value: Any, longest: int) -> str:
@@ -52,16 +41,8 @@ def text(name: str, value: Any, longest: int) -> str:
 
 def sampling(temperature: Any, top_k: Any, top_p: Any, min_p: Any) -> SamplingSettings:
     """The sampling settings. Raises ValueError."""
-    return SamplingSettings(
-        zero_or("temperature", temperature, MIN_TEMPERATURE, HOTTEST),
-        whole("top_k", top_k, 0, MOST_CHARACTERS),
-        number("top_p", top_p, 0, 1),
-        number("min_p", min_p, 0, 1),
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    given = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+    return SamplingSettings(**{name: OF_SAMPLING[name].require(name, value) for name, value in given.items()})
 
 
 # ------------------------------------------------------------------ what the left column says at the moment of an event
@@ -95,7 +76,7 @@ class Manner:
         """Read it from what the page sent. Raises ValueError."""
         sent = data if isinstance(data, Mapping) else {}
         settings = sampling(*(sent.get(name) for name in ("temperature", "top_k", "top_p", "min_p")))
-        return cls(settings, zero_or("speed", sent.get("speed"), SLOWEST, FASTEST))
+        return cls(settings, SPEEDS.require("speed", sent.get("speed")))
 
 
 @dataclass(frozen=True)
@@ -179,7 +160,7 @@ class Passage:
         return cls(
             Manner.from_page(sent),
             passage,
-            whole("seed", sent.get("seed"), 0, LARGEST_EXACT),
+            SEEDS.require("seed", sent.get("seed")),
             whole("characters", sent.get("characters"), 1, LONGEST_RUN),
         )
 
@@ -203,7 +184,7 @@ class Wishes:
             Manner.from_page(sent),
             Choice.from_page(sent),
             text("prompt", sent.get("prompt"), LONGEST_PROMPT),
-            whole("seed", sent.get("seed"), 0, LARGEST_EXACT),
+            SEEDS.require("seed", sent.get("seed")),
             whole("characters", sent.get("characters"), 1, LONGEST_RUN),
             edits_of(sent.get("edits")),
         )

@@ -231,9 +231,9 @@ WRITE = ["ROMEO:", "rnn", 10, 0.8, 0, 1.0, 0.0, 7, -1]
         (2, 10.5, "characters is 10.5: give a whole number"),
         (2, True, "characters is True: give a whole number"),
         (4, 1e300, "top_k is"),
-        (4, None, "top_k is"),
+        (4, None, "top_k is empty"),
         (7, "7", "seed is '7': give a whole number"),
-        (7, 2**63, "seed is"),
+        (7, 2**32, "seed is"),
         (8, 10.5, "step is 10.5"),
     ],
 )
@@ -253,11 +253,10 @@ def test_the_other_endpoints_refuse_a_text_that_is_none(app: str, wrong: Any):
             call(app, name, wrong, *more)
 
 
-def test_whole_numbers_may_be_written_with_a_point_and_seeds_may_be_large(app: str):
+def test_whole_numbers_may_be_written_with_a_point(app: str):
     plain = call(app, "write", *WRITE)
     assert call(app, "write", *[float(x) if type(x) is int else x for x in WRITE]) == plain
-    assert call(app, "write", *WRITE[:7], 2**63 - 1, -1) != plain
-    assert call(app, "write", *WRITE[:7], 1e18, -1) == call(app, "write", *WRITE[:7], 10**18, -1)
+    assert call(app, "write", *WRITE[:7], 1e9, -1) == call(app, "write", *WRITE[:7], 10**9, -1) != plain
 
 
 def test_only_the_four_endpoints_are_named(app: str):

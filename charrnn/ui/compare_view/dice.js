@@ -30,7 +30,7 @@ export function mount({ element, send }) {
   });
   element.querySelector(".cr-other-dice").addEventListener("click", () => {
     const seed = form.elements.seed;
-    seed.value = (seed.valueAsNumber || 0) + 1;
+    seed.value = ((seed.valueAsNumber || 0) + 1) % 2 ** 32;
     ask();
   });
 

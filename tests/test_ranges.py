@@ -1,0 +1,218 @@
+"""Ranges: what is refused names the value and both limits, and the limits named are themselves accepted."""
+
+import argparse
+import importlib
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn import networks, sampling, training
+from charrnn.interventions import Clamp, Held
+from charrnn.model import CharRNN
+from charrnn.ranges import Range, written
+from charrnn.sampling import Dice, SamplingSettings
+from charrnn.seeds import SEEDS, STREAMS, seeded
+from charrnn.training import Recipe
+from charrnn.ui import api
+from charrnn.ui.link import follow
+from charrnn.ui.store import Store
+from charrnn.ui.wishes import LONGEST_RUN, OF_SAMPLING, SPEEDS, Wishes
+from scripts.flags import Number
+from tests.small_models import SMALL, save_small
+
+NUMBER = r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
+RANGES = {
+    **{f"sampling {name}": limits for name, limits in sampling.LIMITS.items()},
+    **{f"page {name}": limits for name, limits in OF_SAMPLING.items()},
+    **{f"recipe {name}": limits for name, limits in training.LIMITS.items()},
+    **{f"network {name}": limits for name, limits in networks.LIMITS.items()},
+    "speed": SPEEDS,
+    "seed": SEEDS,
+}
+
+
+def outside(limits: Range) -> list[float]:
+    """The nearest numbers that the range excludes."""
+    step = 1 if limits.whole else None
+    below = limits.low if limits.above else limits.low - step if step else math.nextafter(limits.low, -math.inf)
+    above = limits.high + step if step else math.nextafter(limits.high, math.inf)
+    return [below, above, math.nan, math.inf, -math.inf, *([limits.low + 0.5] if limits.whole else [])]
+
+
+def check(limits: Range, accept, refuse) -> None:
+    """accept(number) must not raise; refuse(number) gives the error's text."""
+    named = [float(each) for each in re.findall(NUMBER, str(limits))]
+    assert {limits.low, limits.high} <= set(named)
+    for number in named:
+        if not (limits.above and number == limits.low):
+            accept(number)
+    if limits.above:
+        accept(math.nextafter(limits.low, math.inf))
+    for number in outside(limits):
+        if limits.zero and number == 0:
+            continue
+        said = refuse(number)
+        assert f"give {limits}" in said and "\n" not in said
+        assert str(int(number) if limits.whole and math.isfinite(number) and number == int(number) else number) in said
+
+
+def refusal(of, *arguments) -> str:
+    with pytest.raises(ValueError) as refused:
+        of(*arguments)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_a_range_names_both_limits_and_accepts_them(name):
+    limits = RANGES[name]
+    check(limits, lambda x: limits.require("x", x), lambda x: refusal(limits.require, "x", x))
+    words = lambda x: written(x) if math.isfinite(x) else str(x)  # noqa: E731
+    check(limits, lambda x: limits.read("x", words(x)), lambda x: refusal(limits.read, "x", words(x)))
+
+
+@pytest.mark.parametrize("name", ["beta2", "max_grad_norm", "steps"])
+def test_a_recipe_takes_the_limits_that_its_error_names(name):
+    limits, kind = training.LIMITS[name], type(getattr(Recipe(), name))
+    for number in re.findall(NUMBER, refusal(lambda: Recipe(**{name: kind(limits.high) + 1})).partition("give")[2]):
+        Recipe(**{name: kind(float(number))})
+
+
+NO_SEEDS = ["", None, "7", "0x7", True, [7], 10**5000, -(10**5000), 0.5, "a\x1b[31m"]
+
+
+@pytest.mark.parametrize("value", NO_SEEDS, ids=range(len(NO_SEEDS)))
+def test_what_is_no_number_of_the_range_is_shown_in_one_short_line(value):
+    said = refusal(SEEDS.require, "seed", value)
+    assert re.fullmatch(r"seed is \S.{0,60}: give a whole number from 0 to 4294967295", said) and said.isprintable()
+    assert "''" not in said and "None" not in said
+
+
+@pytest.mark.parametrize("word", ["0x7", "１", " 7", "7 ", "1_000", "", "seven", "7.5", "1e400", "٣", "--"])
+def test_a_number_is_spelt_in_ascii_digits(word):
+    assert "give a whole number from 0 to 4294967295" in refusal(SEEDS.read, "seed", word)
+
+
+# ------------------------------------------------------------------------------------------------ seeds
+
+
+@pytest.mark.parametrize("seed", [-1, STREAMS, 7 + STREAMS, 2**63, True, 0.5, "7", None, np.int64(-1), math.nan])
+def test_a_seed_that_would_be_another_is_refused(seed):
+    for use in (Dice, seeded):
+        assert f"give {SEEDS}" in refusal(use, seed)
+
+
+def test_seeds_are_told_apart_over_their_whole_range():
+    seven: Any = np.int32(7)
+    assert seeded(seven).initial_seed() == 7 and Dice(seven)[0] == Dice(7)[0]
+    ends = [0, 1, 7, 2**31, STREAMS - 2, STREAMS - 1]
+    assert len({Dice(seed)[0] for seed in ends}) == len(ends)
+    assert Dice(7)[0] == torch.rand((), dtype=torch.float64, generator=torch.Generator().manual_seed(7)).item()
+
+
+def test_rows_have_a_seed_each():
+    network, ctx = CharRNN(5, 4), torch.zeros(3, 1, dtype=torch.long)
+    assert network.sample(ctx, 2, seed=STREAMS - 3).shape == (3, 3)
+    assert network.sample(ctx, 2, seed=None).shape == (3, 3)
+    for seed in (STREAMS - 2, -1, 7 + STREAMS):
+        assert "give a whole number from 0 to 4294967293" in refusal(
+            lambda seed=seed: network.sample(ctx, 2, seed=seed)
+        )
+
+
+# ------------------------------------------------------------------------------------------------ the command line
+
+COMMANDS = "analyse bench bench_load bench_page how_far_back sample soak study sweep train".split()
+
+
+class Caught(BaseException):
+    """Carries the parser out of the script that made it."""
+
+
+def parser_of(script: str, monkeypatch: pytest.MonkeyPatch) -> argparse.ArgumentParser:
+    def caught(parser, *arguments):
+        raise Caught(parser)
+
+    module = importlib.import_module(f"scripts.{script}")
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", caught)
+    monkeypatch.setattr("sys.argv", [script])
+    with pytest.raises(Caught) as stopped:
+        module.main(*([] if script.startswith("bench_") else [[]]))
+    return stopped.value.args[0]
+
+
+def actions(parser: argparse.ArgumentParser):
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                yield from actions(each)
+        else:
+            yield action
+
+
+@pytest.mark.parametrize("script", COMMANDS)
+def test_every_numeric_flag_has_a_range(script, monkeypatch):
+    found = [*actions(parser_of(script, monkeypatch))]
+    assert not [action.dest for action in found if action.type in (int, float)]
+    numeric = [action for action in found if isinstance(action.type, Number)]
+    assert numeric or script == "sweep"
+    for action in numeric:
+        read: Any = action.type
+        default: Any = action.default
+        for value in default if isinstance(default, (list, tuple)) else [default]:
+            assert value is None or value in read.limits, action.dest
+
+        def refused(number, read=read):
+            with pytest.raises(argparse.ArgumentTypeError) as error:
+                read(written(number) if math.isfinite(number) else str(number))
+            return str(error.value)
+
+        check(read.limits, lambda number, read=read: read(written(number)), refused)
+
+
+# ------------------------------------------------------------------------------------------------ the page and the API
+
+ASKED = {"temperature": 0.8, "top_k": 0, "top_p": 1, "min_p": 0, "seed": 7, "characters": 1}
+OF_PAGE = OF_SAMPLING | {"seed": SEEDS, "characters": Range(1, LONGEST_RUN, whole=True), "speed": SPEEDS}
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory):
+    """Three ways to ask for a text: the API, an event of the page, a link."""
+    root = tmp_path_factory.mktemp("small")
+    save_small(root / "rnn", SMALL["rnn"])
+    store = Store(root)
+    endpoints = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "endpoint", lambda function, api_name, **_: endpoints.update({api_name: function}))
+        api.build(store)
+    write = endpoints["write"].__wrapped__
+
+    def by_link(**asked):
+        if problems := follow(store, {name: str(value) for name, value in asked.items()}).problems:
+            raise ValueError("; ".join(problems))
+
+    return {
+        "api": lambda **asked: write(**{"prompt": "", "checkpoint": "rnn", **ASKED, **asked}),
+        "page": lambda **asked: Wishes.from_page({"prompt": "", "speed": 0, **ASKED, **asked}),
+        "link": by_link,
+    }
+
+
+@pytest.mark.parametrize("name", OF_PAGE)
+@pytest.mark.parametrize("door", ["api", "page", "link"])
+def test_every_number_of_a_request_names_both_limits(doors, door, name):
+    if door == "api" and name == "speed":
+        return
+    ask = doors[door]
+    check(OF_PAGE[name], lambda value: ask(**{name: value}), lambda value: refusal(lambda: ask(**{name: value})))
+
+
+def test_settings_and_clamps_name_both_limits():
+    assert refusal(SamplingSettings, 1e-8) == "temperature is 1e-08: give 0 (greedy), or 1e-06 to 100"
+    assert refusal(SamplingSettings, 1.0, 0, 0.0) == "top_p is 0.0: give more than 0 and at most 1"
+    almost = math.nextafter(1, 2)
+    assert f"{almost}: give -1 to 1" in refusal(Held, [Clamp("h", 0, almost)], {"h": 3})
