@@ -1,7 +1,8 @@
-"""Numbers on the command line, each with its range."""
+"""Values on the command line: numbers, each with its range, and paths."""
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from charrnn.ranges import Range
@@ -28,3 +29,10 @@ WIDTH = Number(OF_TRAINING["hidden_dim"])
 WINDOW = Number(OF_TRAINING["seq_len"])  # characters of a window, or windows of a batch
 SEED = Number(SEEDS)
 SECONDS = Number(Range(0.1, 10**6))
+
+
+def path(word: str) -> Path:
+    """The type of a flag for a file or folder; an empty word names none, and not the current folder."""
+    if not word:
+        raise argparse.ArgumentTypeError("it is empty: give a path")
+    return Path(word)

@@ -7,18 +7,21 @@ Train a grid of configurations, each with several seeds, and compare them in one
 
 Every figure of a recipe takes several values, and each combination is trained. A run is what one command line of
 scripts/train.py does; its folder bears the settings in its name. The same command again trains what is missing, and
-goes on with what was stopped. The table does not depend on how many processes share the work.
+goes on with what was stopped. The table does not depend on how many processes share the work. A run that cannot be
+done stands in the table with its reason, and the others are trained all the same; --into names no run's folder, so
+that a finished network of another text is never replaced.
 
 Losses are nats per character of the validation text (`stream`): the median over the seeds, and from the best to the
-worst. Exit codes: 0 done, 1 a run diverged, 2 bad input, 130 and 143 stopped.
+worst. Exit codes: 0 all are done, 1 some are not, 2 bad input or all were refused, 130 and 143 stopped.
 """
 
 import argparse
 import itertools
+import math
 import signal
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -32,13 +35,14 @@ command.begin(__name__)
 
 import torch
 
+from charrnn import checkpoint
 from charrnn.metrics import bits_per_char
 from charrnn.training import RECIPES, Crew, Recipe
 from scripts import train
+from scripts.flags import path
 from scripts.tables import columns
 
 HEADS = ("configuration", "parameters", "seeds", "val stream", "from", "to", "bits")
-DIVERGED = 1
 AXES = [field for field in fields(Recipe) if field.name != "cell"]
 
 
@@ -54,8 +58,8 @@ class Run:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The flags; those of the recipe as lists of words, which train.py reads."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--into", type=Path, default=REPOSITORY / "runs/sweep", help="default: runs/sweep")
-    parser.add_argument("--data", type=Path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
+    parser.add_argument("--into", type=path, default=REPOSITORY / "runs/sweep", help="default: runs/sweep")
+    parser.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
     parser.add_argument("--threads", default="1", help="of each run; they decide the last digits (default: 1)")
     parser.add_argument("--device", default="cpu", help="cpu (default), or cuda where there is one")
     parser.add_argument("--save-every", default="500", metavar="STEPS", help="default: 500")
@@ -77,8 +81,11 @@ def runs_of(options: argparse.Namespace) -> list[Run]:
     axes = {field.name: getattr(options, field.name) for field in AXES if getattr(options, field.name)}
     fixed = ["--threads", options.threads, "--device", options.device, "--save-every", options.save_every]
     fixed += ["--data", str(options.data)] if options.data else []
+    kinds = {field.name: type(field.default) for field in AXES}
+    axes = {name: [canonical(kinds[name], value) for value in values] for name, values in axes.items()}
+    seeds = [canonical(int, seed) for seed in options.seed]
     runs = {}
-    for recipe, *values, seed in itertools.product(options.recipe, *axes.values(), options.seed):
+    for recipe, *values, seed in itertools.product(options.recipe, *axes.values(), seeds):
         settings = dict(zip(axes, values, strict=True))
         words = [word for name, value in settings.items() for word in told(name, value)]
         name = "-".join([recipe, *(f"{name}={value}" for name, value in settings.items()), f"seed={seed}"])
@@ -88,6 +95,14 @@ def runs_of(options: argparse.Namespace) -> list[Run]:
     return list(runs.values())
 
 
+def canonical(kind: type, text: str) -> str:
+    """One spelling for each number, so that `0.002` and `2e-3` are one setting; other words as they are."""
+    try:
+        return str(kind(text) + 0).removesuffix(".0") if kind in (int, float) else text  # + 0: -0.0 is 0.0
+    except ValueError:
+        return text  # train.py says what is wrong with it
+
+
 def told(name: str, value: str) -> list[str]:
     """A setting as train.py takes it."""
     if value in ("no", "yes"):
@@ -95,22 +110,23 @@ def told(name: str, value: str) -> list[str]:
     return [flag(name), value]
 
 
-def table(runs: Sequence[Run]) -> str:
-    """A row for each configuration, the best first; those of which no run came to its end at last."""
+def table(runs: Sequence[Run], failed: Mapping[str, train.Outcome]) -> str:
+    """A row for each configuration, the best first, those without a finished run last; why runs are missing."""
     rows = []
     for configuration, of_it in itertools.groupby(runs, lambda run: run.configuration):
         seeds = list(of_it)
-        found = [info for run in seeds if (info := train.finished(run.options.out))]
+        found = [checkpoint.describe(run.options.out) for run in seeds if run.name not in failed]
         count = str(len(seeds)) if len(found) == len(seeds) else f"{len(found)} of {len(seeds)}"
         losses = sorted(info.metrics["val_stream_nats"] for info in found)
-        if not losses:
-            rows.append((float("inf"), [configuration, "", count, "", "", "", ""]))
-            continue
-        median = statistics.median(losses)
-        figures = [f"{nats:.6f}" for nats in (median, losses[0], losses[-1])]
-        parameters = f"{found[0].parameters:,}"
-        rows.append((median, [configuration, parameters, count, *figures, f"{bits_per_char(median):.4f}"]))
-    return columns(HEADS, [row for _, row in sorted(rows, key=lambda row: row[0])])
+        median = statistics.median(losses) if losses else math.inf
+        figures = [f"{nats:.6f}" for nats in (median, losses[0], losses[-1])] if losses else [""] * 3
+        bits = f"{bits_per_char(median):.4f}" if losses else ""
+        reasons = [f"seed {run.options.seed}: {failed[run.name].reason}" for run in seeds if run.name in failed]
+        parameters = f"{found[0].parameters:,}" if found else ""
+        rows.append((median, [configuration, parameters, count, *figures, bits, "; ".join(reasons)]))
+    rows.sort(key=lambda row: row[0])
+    heads = [*HEADS, "not done"] if failed else HEADS
+    return columns(heads, [row[: len(heads)] for _, row in rows])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -120,23 +136,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(runs[0].options.threads)
     try:
         corpus = train.read_corpus(options.data)
-        for run in runs:
-            train.planned(run.options, run.options.recipe)  # nothing begins before all of it can
         crew = Crew()
-        for run in crew.share(runs):
-            code = train.train_unless_done(run.options, run.name, corpus)
-            if code not in (0, DIVERGED):
-                return code
-        crew.wait()
+        by_name = {run.name: run.options for run in runs}
+        failed = train.train_each(crew, by_name, corpus, "give another --into, or remove that folder")
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    if isinstance(failed, int):
+        return failed
     if crew.rank > 0:
         return 0
-    train.say(table(runs))
-    return 0 if all(train.finished(run.options.out) for run in runs) else DIVERGED
+    train.say(table(runs, failed))
+    return train.exit_code(failed, len(runs))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,18 @@ Train a checkpoint.
     python scripts/train.py --out checkpoints/my --resume        go on with a run that was stopped
     torchrun --nproc-per-node 8 scripts/train.py --all           the same, eight at a time; on many machines too
 
-Ctrl-C finishes the step and saves. Exit codes: 0 done, 1 diverged or not pushed, 2 bad input, 130 and 143 stopped.
+A folder with files that are not a checkpoint's is never written to. A finished network of another recipe, seed or text
+is replaced only where --out names its very folder; --all replaces none: what it may not replace stands in its table.
+
+Ctrl-C finishes the step and saves. Exit codes: 0 done, 1 diverged, not pushed or, of --all, not all done, 2 bad input,
+130 and 143 stopped.
 """
 
 import argparse
 import signal
 import sys
-from dataclasses import asdict, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +35,19 @@ import torch
 from tqdm import tqdm
 
 from charrnn import checkpoint
-from charrnn.corpus import Corpus, cache_path, cached_tiny_shakespeare, read_text, tiny_shakespeare
+from charrnn.checkpoint import Origin, Target, Verdict
+from charrnn.corpus import (
+    TINY_SHAKESPEARE_SHA256,
+    Corpus,
+    cache_path,
+    cached_tiny_shakespeare,
+    read_text,
+    tiny_shakespeare,
+)
 from charrnn.networks import KINDS
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.training import LIMITS, RECIPES, Crew, DivergedError, Recipe, Training, is_shared
-from scripts.flags import COUNT, SEED, THREADS, Number
+from scripts.flags import COUNT, SEED, THREADS, Number, path
 
 HYPERPARAMETERS = {
     "cell": "the network: `rnn`, `gru`, `lstm` or `minigpt`",
@@ -58,6 +71,8 @@ HYPERPARAMETERS = {
 }
 CHECKPOINTS = REPOSITORY / "checkpoints"
 PROMPT = "ROMEO:"
+NOT_BUNDLED = "would train other networks than the bundled ones: name a folder with --out"
+STOPPED = 128  # and the number of a signal: the exit code of a run that it stopped
 SAMPLE_CHARS, PASSAGE_CHARS, SAMPLE_SEED = 400, 6000, 7
 
 
@@ -65,8 +80,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     """The flags, each within its limits."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     run = parser.add_argument_group("the run")
-    run.add_argument("--data", type=Path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
-    run.add_argument("--out", type=Path, help="the checkpoint folder (default: checkpoints/NAME of the recipe)")
+    run.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
+    run.add_argument("--out", type=path, help="the checkpoint folder (default: checkpoints/NAME of the recipe)")
     run.add_argument("--all", action="store_true", help="every recipe whose checkpoint in --out/NAME is not done")
     run.add_argument("--seed", type=SEED, help="decides first weights, windows and dropout (default: 0)")
     run.add_argument("--recipe", choices=RECIPES, help="the defaults of what follows (default: that of the network)")
@@ -98,7 +113,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         )
     if options.all and given(options) and not options.out:
         flag = next(iter(given(options))).replace("_", "-")
-        parser.error(f"--all with --{flag} would train other networks than the bundled ones: name a folder with --out")
+        parser.error(f"--all with --{flag} {NOT_BUNDLED}")
+    if options.all and options.seed and not options.out:
+        parser.error(f"--all with --seed {options.seed} {NOT_BUNDLED}")
+    if options.private and not options.push_to_hub:
+        parser.error("--private goes with --push-to-hub: give both, or neither")
     if options.push_to_hub is not None:
         from charrnn import hub  # the Hub's client is not needed to train
 
@@ -141,24 +160,66 @@ def read_corpus(data: Path | None) -> Corpus:
         return Corpus.from_text(tiny_shakespeare(follow))
 
 
-def start(options: argparse.Namespace, name: str, out: Path, corpus: Corpus) -> Training:
-    """A new run, or the unfinished one in `out`. Raises ValueError where the flags do not fit what is there."""
-    if options.resume:
-        tensors, run = checkpoint.load_run(out)
-        training = Training.resume(corpus, tensors, run, options.device)
-        wanted = asdict(RECIPES[options.recipe]) | given(options) if options.recipe else given(options)
-        has = asdict(training.recipe) | {"seed": training.seed}
-        for key, value in (wanted | ({} if options.seed is None else {"seed": options.seed})).items():
-            if value != has[key]:
-                raise ValueError(
-                    f"the run in {out} has {key} {has[key]}, not {value}: go on with that, or remove "
-                    f"{out / checkpoint.RUN} to start anew"
-                )
-        torch.set_num_threads(options.threads or run.get("threads") or torch.get_num_threads())
+def start(options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus) -> Training:
+    """A new run of this origin, or the unfinished one of the folder. Raises ValueError if its state is damaged."""
+    if target.run is None:
+        training = Training(corpus, Recipe(**origin.recipe), origin.seed, options.device)
+        training.data = kept_path(options.data)
         return training
-    if checkpoint.holds_run(out):
-        raise ValueError(f"{out} holds an unfinished run: go on with --resume, or remove {out / checkpoint.RUN}")
-    return Training(corpus, planned(options, name), options.seed or 0, options.device)
+    tensors, run = checkpoint.load_run(target.folder)
+    training = Training.resume(corpus, tensors, run, options.device)
+    training.data = kept_path(options.data) or training.data
+    torch.set_num_threads(options.threads or run.get("threads") or torch.get_num_threads())
+    return training
+
+
+def wanted(options: argparse.Namespace, name: str, target: Target, corpus: Corpus | None) -> Origin:
+    """
+    The recipe, seed and text that the flags ask for; with --resume the folder's for what the flags leave out.
+
+    corpus: None for the text of the folder. Raises ValueError for a recipe that cannot be.
+    """
+    there = target.origin(asdict(Recipe())) if options.resume else None
+    recipe: Mapping[str, Any]
+    if there is None:
+        recipe, seed = asdict(planned(options, name)), options.seed or 0
+    else:
+        recipe = {**there.recipe, **(asdict(RECIPES[options.recipe]) if options.recipe else {}), **given(options)}
+        seed = there.seed if options.seed is None else options.seed
+    return Origin(recipe, seed, corpus.sha256 if corpus else there.data_sha256 if there else "")
+
+
+def corpus_of(options: argparse.Namespace, target: Target) -> Corpus:
+    """The text of --data, else that of the run to resume, else Tiny Shakespeare. Raises ValueError."""
+    run = target.run if options.resume else None
+    if options.data or not run or run.get("data_sha256") == TINY_SHAKESPEARE_SHA256:
+        return read_corpus(options.data)
+    if not isinstance(run.get("data"), str):
+        raise ValueError(f"the run in {target.folder} does not say where its text is: name it with --data")
+    try:
+        corpus = read_corpus(Path(run["data"]))
+    except ValueError as error:
+        raise ValueError(f"{error}; the run in {target.folder} learns that text: name it with --data") from None
+    if corpus.sha256 != run.get("data_sha256"):
+        raise ValueError(
+            f"{run['data']} is no longer the text that the run in {target.folder} learns (sha256 "
+            f"{corpus.sha256[:12]}…): give that one with --data"
+        )
+    return corpus
+
+
+def kept_path(data: Path | None) -> str | None:
+    """The absolute path of a text, for the run to find it again; None if it cannot be written as UTF-8."""
+    try:
+        return None if data is None else str(data.absolute()).encode("utf-8").decode("utf-8")
+    except UnicodeEncodeError:
+        return None
+
+
+def require_outside(data: Path | None, out: Path) -> None:
+    """Raises ValueError if the text lies in the folder that a run writes to, where it could be replaced."""
+    if data is not None and data.resolve().is_relative_to(out.resolve()):
+        raise ValueError(f"--data {data} lies in {out}, where the run writes: move it, or give another --out")
 
 
 def planned(options: argparse.Namespace, name: str) -> Recipe:
@@ -176,9 +237,11 @@ def write_text(training: Training, chars: int) -> str:
     return prompt + vocab.decode(step.id for step in steps)
 
 
-def save(out: Path, training: Training) -> None:
+def save(hold: checkpoint.Hold, training: Training) -> None:
     """The run first, so that nothing is lost; the checkpoint where that replaces no finished one by an unfinished."""
     training.require_finite()
+    hold.renew()
+    out = hold.folder
     if training.finished:
         training.round_to_half()
     else:
@@ -212,13 +275,7 @@ def finished(out: Path) -> checkpoint.CheckpointInfo | None:
     return info if info.step >= info.recipe.get("steps", 0) else None
 
 
-def is_of(done: checkpoint.CheckpointInfo, recipe: Recipe, seed: int | None, corpus: Corpus) -> bool:
-    """Whether a checkpoint is what this recipe, seed and text come to."""
-    has = (asdict(Recipe()) | done.recipe, done.seed, done.data_sha256)
-    return has == (asdict(recipe), seed or 0, corpus.sha256)
-
-
-def train(training: Training, out: Path, save_every: int) -> signal.Signals | None:
+def train(training: Training, hold: checkpoint.Hold, save_every: int) -> signal.Signals | None:
     """Run to the end, or until a signal asks to stop; either way what was learnt is saved."""
     asked: list[signal.Signals] = []
     before = {
@@ -234,10 +291,10 @@ def train(training: Training, out: Path, save_every: int) -> signal.Signals | No
                 if training.finished or asked:
                     break
                 if training.step % save_every == 0:
-                    save(out, training)
+                    save(hold, training)
                 training.advance()
                 bar.update()
-        save(out, training)
+        save(hold, training)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -255,56 +312,140 @@ def main(argv: list[str] | None = None) -> int:
         return 128 + signal.SIGINT
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: the exit code; unless that is 0 the reason in one line, and what can be done."""
+
+    code: int
+    reason: str = ""
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (self.reason, self.advice)))
+
+    def row(self, name: str) -> str:
+        """The line of a run that failed, in the table of all."""
+        return f"{name:20}  {self.reason}"
+
+
 def train_as_asked(options: argparse.Namespace) -> int:
     """One run or all of them; the exit code."""
-    try:
-        corpus = read_corpus(options.data)
-        recipes = {name: planned(options, name) for name in RECIPES if options.all}
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
     if options.all:
-        return train_all(options, recipes, corpus)
-    name = recipe_name(options)
-    out = options.out or CHECKPOINTS / name
-    done = None if options.out or options.resume else finished(out)
-    if done and not is_of(done, planned(options, name), options.seed, corpus):
-        print(
-            f"{out} holds a finished network of another recipe, seed or text, which this run would replace: name a "
-            f"folder of its own with --out, or this one to replace it",
-            file=sys.stderr,
-        )
-        return 2
-    return train_one(options, name, out, corpus)
+        return train_all(options)
+    outcome = train_single(options)
+    if outcome.code:
+        print(outcome, file=sys.stderr)
+        return outcome.code
+    return push(folder_of(options), options.push_to_hub, options.private) if options.push_to_hub else 0
 
 
-def train_all(options: argparse.Namespace, recipes: dict[str, Recipe], corpus: Corpus) -> int:
+def folder_of(options: argparse.Namespace) -> Path:
+    """The folder that --out names, else that of the recipe."""
+    return options.out or CHECKPOINTS / recipe_name(options)
+
+
+def train_single(options: argparse.Namespace) -> Outcome:
+    """The run that the flags describe, to its end or to a signal. Refuses before anything is made."""
+    name, out = recipe_name(options), folder_of(options)
+    try:
+        target = checkpoint.examine(out)
+        if options.resume and target.run is None:
+            return already_finished(options, name, target)
+        if target.run is not None and not options.resume:
+            run = out / checkpoint.RUN
+            raise ValueError(f"{out} holds an unfinished run: go on with --resume, or remove {run}")
+        require_outside(options.data, out)
+        corpus = corpus_of(options, target)
+        origin = wanted(options, name, target, corpus)
+        instead = None if options.out else "name a folder of its own with --out, or this one to replace it"
+        verdict, reason = target.verdict(origin, instead)
+    except ValueError as error:
+        return Outcome(2, str(error))
+    return Outcome(2, reason) if verdict is Verdict.REFUSED else train_one(options, target, origin, corpus)
+
+
+def already_finished(options: argparse.Namespace, name: str, target: Target) -> Outcome:
+    """Answer --resume where no run is unfinished: done, if the network there is the one that the flags describe."""
+    done, out = target.finished, target.folder
+    if not done:
+        return Outcome(2, f"{out} holds no unfinished run ({checkpoint.RUN}): start one without --resume")
+    origin = wanted(options, name, target, read_corpus(options.data) if options.data else None)
+    found = target.origin(origin.recipe)
+    if found and (differences := found.differences(origin)):
+        there = f"the network in {out} is finished and has {', '.join(differences)}"
+        return Outcome(2, f"{there}: start another without --resume")
+    say(f"{out}: done, {done.step} steps; nothing is left to resume")
+    return Outcome(0)
+
+
+def train_all(options: argparse.Namespace) -> int:
     """
     Every recipe whose checkpoint is not done, the unfinished ones from where they stopped; the exit code.
 
     Under torchrun each process takes the next that nobody has taken; what comes out is the same however many they are.
     """
-    crew, root = Crew(), options.out or CHECKPOINTS
-    for name in crew.share(recipes):
-        own = argparse.Namespace(**vars(options) | {"recipe": name, "out": root / name})
-        if code := train_unless_done(own, name, corpus):
-            return code
-    crew.wait()
-    if crew.rank == 0 and is_shared():
-        say("\n".join(table_row(checkpoint.load(root / name)) for name in recipes))
-    return 0
-
-
-def train_unless_done(options: argparse.Namespace, name: str, corpus: Corpus) -> int:
-    """The run of `options.recipe` in `options.out`, to its end, from where it stopped; the exit code."""
-    out, recipe = options.out, planned(options, options.recipe)
-    done, goes_on = finished(out), checkpoint.holds_run(out)
-    if done and is_of(done, recipe, options.seed, corpus):
-        say(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
+    root, crew = options.out or CHECKPOINTS, Crew()
+    try:
+        corpus = read_corpus(options.data)
+        if not options.out and corpus.sha256 != TINY_SHAKESPEARE_SHA256:
+            raise ValueError(f"--all with --data {options.data} {NOT_BUNDLED}")
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    runs = {name: argparse.Namespace(**vars(options) | {"recipe": name, "out": root / name}) for name in RECIPES}
+    failed = train_each(crew, runs, corpus, f"give another --out, or name it: --recipe NAME --out {root / 'NAME'}")
+    if isinstance(failed, int):
+        return failed
+    if crew.rank > 0:
         return 0
-    say(f"{name}: {'goes on' if goes_on else 'starts'}")
-    own = argparse.Namespace(**vars(options) | {"resume": goes_on})
-    return train_one(own, options.recipe, out, corpus)
+    if failed or is_shared():
+        rows = [failed[name].row(name) if name in failed else table_row(checkpoint.load(root / name)) for name in runs]
+        say("\n".join(rows))
+    return exit_code(failed, len(runs))
+
+
+def train_each(
+    crew: Crew, runs: Mapping[str, argparse.Namespace], corpus: Corpus, instead: str
+) -> dict[str, Outcome] | int:
+    """
+    Every run that is not done, one after the other, whatever becomes of the others; those that failed, by name.
+
+    The exit code alone if a signal stopped one. instead: what to do where a finished network is in the way.
+    """
+    for name in crew.share(runs):
+        outcome = train_unless_done(runs[name], name, corpus, instead)
+        if outcome.code:
+            print(f"{name}: {outcome}", file=sys.stderr, flush=True)
+        if outcome.code > STOPPED:
+            return outcome.code
+        if outcome.code:
+            crew.report(name, f"{outcome.code} {outcome.reason}")
+    crew.wait()
+    reports = {name: report.partition(" ") for name, report in crew.reports(runs).items()}
+    return {name: Outcome(int(code), reason) for name, (code, _, reason) in reports.items()}
+
+
+def exit_code(failed: Mapping[str, Outcome], runs: int) -> int:
+    """Of several runs: 0 if all are done, 2 if every one was refused, else 1."""
+    refused = sum(outcome.code == 2 for outcome in failed.values())
+    return 0 if not failed else 2 if refused == runs else 1
+
+
+def train_unless_done(options: argparse.Namespace, name: str, corpus: Corpus, instead: str) -> Outcome:
+    """The run of `options.recipe` in `options.out`, to its end, from where it stopped."""
+    try:
+        origin = Origin(asdict(planned(options, options.recipe)), options.seed or 0, corpus.sha256)
+        target = checkpoint.examine(options.out)
+        require_outside(options.data, options.out)
+        verdict, reason = target.verdict(origin, instead)
+    except ValueError as error:
+        return Outcome(2, str(error))
+    if verdict is Verdict.REFUSED:
+        return Outcome(2, reason)
+    if verdict is Verdict.SAME and (done := target.finished):
+        say(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
+        return Outcome(0)
+    return train_one(options, target, origin, corpus, f"{name}: {'goes on' if target.run else 'starts'}")
 
 
 def say(lines: str) -> None:
@@ -319,36 +460,46 @@ def table_row(done: checkpoint.Checkpoint) -> str:
     return f"{done.info.name:20}  {done.step:>6}  {losses}  {checkpoint.digest(done.model.state_dict())[:16]}"
 
 
-def train_one(options: argparse.Namespace, name: str, out: Path, corpus: Corpus) -> int:
-    """One run to its end or to a signal; the exit code."""
+def train_one(
+    options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus, head: str | None = None
+) -> Outcome:
+    """One run in a folder that it may write to, to its end or to a signal. head: a line to print when it begins."""
+    out = target.folder
     try:
-        training = start(options, name, out, corpus)
+        training = start(options, target, origin, corpus)
     except (ValueError, DivergedError) as error:
-        print(error, file=sys.stderr)
-        return 2
+        return Outcome(2, str(error))
     try:
-        with checkpoint.held(out):
-            stopped = train(training, out, options.save_every)
+        with checkpoint.held(out) as hold:
+            if checkpoint.examine(out) != target:
+                raise checkpoint.CheckpointError("it has changed since this run looked at it: run the command again")
+            if head:
+                say(head)
+            stopped = train(training, hold, options.save_every)
     except DivergedError as error:
-        print(f"{error}; {last_good(out)}", file=sys.stderr)
-        return 1
+        return Outcome(1, str(error), after_divergence(out, training.recipe))
     except (OSError, checkpoint.CheckpointError) as error:
-        print(f"cannot write {out}: {error}", file=sys.stderr)
-        return 2
+        return Outcome(2, f"cannot write {out}: {error}")
     if stopped:
-        print(f"stopped at step {training.step}: go on with --resume", file=sys.stderr)
-        return 128 + stopped
+        return Outcome(STOPPED + stopped, f"stopped at step {training.step}: go on with --resume")
     say(f"----- T=0.8 -----\n{write_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {out}")
-    return push(out, options.push_to_hub, options.private) if options.push_to_hub else 0
+    return Outcome(0)
 
 
-def last_good(out: Path) -> str:
-    """After a run diverged: what there is, and how to go on."""
-    info = checkpoint.describe(out)
-    return (
-        f"the last good checkpoint is {out}, step {info.step}; to try again, remove {out / checkpoint.RUN} "
-        "and start with a smaller --learning-rate or --max-grad-norm"
+def after_divergence(out: Path, recipe: Recipe) -> str:
+    """What a run that diverged leaves in its folder, and what to try."""
+    less = (
+        "--learning-rate or --max-grad-norm" if recipe.max_grad_norm else "--learning-rate, or clip: --max-grad-norm 5"
     )
+    try:
+        info = checkpoint.describe(out)
+    except checkpoint.CheckpointError:
+        return f"nothing was saved; try a smaller {less}"
+    if finished(out):
+        there = f"{out} still has its finished network, of an earlier run"
+    else:
+        there = f"the last good checkpoint is {out}, step {info.step}"
+    return f"{there}; to try again, remove {out / checkpoint.RUN} and start with a smaller {less}"
 
 
 def push(folder: Path, repository: str, private: bool) -> int:

@@ -89,8 +89,8 @@ def resumed(tmp_path, capsys):
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
 
     def resume(tensors, run):
-        checkpoint.save_run(tmp_path, tensors, {"threads": 1} | run)
-        return said(capsys, train.main, "--data", tmp_path / "text.txt", "--out", tmp_path, "--resume")
+        checkpoint.save_run(tmp_path / "rnn", tensors, {"threads": 1} | run)
+        return said(capsys, train.main, "--data", tmp_path / "text.txt", "--out", tmp_path / "rnn", "--resume")
 
     return resume
 

@@ -84,11 +84,12 @@ def test_a_sweep_is_every_combination_each_the_command_line_of_a_training(tmp_pa
         ("--layer-norm maybe", "invalid choice: 'maybe'"),
         ("--seed -1", "argument --seed: it is -1: give a whole number from 0 to"),
         ("--hidden-dim 8 0", "argument --hidden-dim: it is 0: give a whole number from 1 to 4096"),
-        ("--recipe rnn minigpt --layer-norm yes", "layer_norm is True: that is for recurrent cells"),
+        ("--recipe minigpt --layer-norm yes", "layer_norm is True: that is for recurrent cells"),
+        ("--into=", "argument --into: it is empty"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_begins(typed, tmp_path, flags, reason):
-    result = typed(*flags.split(), "--into", tmp_path / "none")
+    result = typed("--into", tmp_path / "none", *flags.split())
     assert result.code == 2 and reason in result.err
     assert not (tmp_path / "none").exists()
 
@@ -143,6 +144,52 @@ def test_a_run_that_diverges_leaves_the_others_be_and_is_counted(typed, tmp_path
     monkeypatch.setattr(Training, "advance", advance)
     again = typed(*grid, "--into", tmp_path)
     assert again.code == 0 and again.out.count(": done, ") == 3 and again.out.count(": goes on") == 1
+
+
+def test_bad_runs_of_a_sweep_stand_in_its_table_and_the_others_are_trained(typed, tmp_path):
+    """A window that the text is too short for, a form that no network has, and the damaged state of an earlier run."""
+    damaged = tmp_path / "rnn-hidden_dim=8-steps=4-batch=2-seq_len=8-seed=0/training.safetensors"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"cut off")
+    grid = ["--recipe", "minigpt", "rnn", "--hidden-dim", 6, 8, *TINY[:4], "--seq-len", 8000, 8]
+    result = typed(*grid, "--into", tmp_path)
+    assert result.code == 1 and result.out.count(": starts") == 2
+    rows = {" ".join(line.split()[:3]): line for line in table(result.out)}
+    for name, reason in {
+        "rnn hidden_dim=6 seq_len=8000": "where a window takes 8001",
+        "minigpt hidden_dim=8 seq_len=8000": "where a window takes 8001",
+        "minigpt hidden_dim=6 seq_len=8": "give heads that divide hidden_dim",
+        "rnn hidden_dim=8 seq_len=8": "training.safetensors is not a safetensors file",
+    }.items():
+        assert " 0 of 1 " in rows[name] and reason in rows[name] and f"{reason}" in result.err
+    assert rows["rnn hidden_dim=6 seq_len=8"].split()[4] == "1" and len(rows) == 8
+    assert damaged.read_bytes() == b"cut off"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        damaged.parent.name,
+        "rnn-hidden_dim=6-steps=4-batch=2-seq_len=8-seed=0",
+        "minigpt-hidden_dim=8-steps=4-batch=2-seq_len=8-seed=0",
+    }, "nothing is made for a run that cannot be"
+
+
+def test_a_sweep_of_another_text_replaces_nothing_and_counts_nothing_of_it(typed, tmp_path):
+    flags = ["--hidden-dim", 6, *TINY, "--into", tmp_path / "into"]
+    assert typed(*flags).code == 0
+    (run,) = (tmp_path / "into").iterdir()
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    (tmp_path / "other.txt").write_text(TEXT[::-1], encoding="utf-8")
+    result = typed(*flags, "--data", tmp_path / "other.txt")
+    assert result.code == 2 and "holds a finished network with a text with sha256" in result.err
+    assert "give another --into" in result.err and "0 of 1" in table(result.out)[0]
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_number_is_one_setting_however_it_is_spelled(tmp_path):
+    options = sweep.parse(
+        shlex.split("--seed 0 00 +0 1 --learning-rate 0.002 2e-3 --dropout 0 -0.0 0.5 --steps 4 +4 --into x")
+    )
+    assert [run.name for run in sweep.runs_of(options)] == [
+        f"rnn-steps=4-learning_rate=0.002-dropout={share}-seed={seed}" for share in ("0", "0.5") for seed in (0, 1)
+    ]
 
 
 def test_ctrl_c_stops_a_sweep_and_the_same_command_goes_on(typed, tmp_path):

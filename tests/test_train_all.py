@@ -175,25 +175,45 @@ def test_an_interrupted_all_goes_on_where_it_stopped(typed, two, tmp_path):
     assert heads(typed("--all", "--out", tmp_path / "all", *TINY))[1].startswith("gru: done")
 
 
-@pytest.mark.parametrize("flags", [["--steps", "5"], ["--seed", "1"]], ids=" ".join)
-def test_what_was_trained_otherwise_is_not_done(typed, two, tmp_path, flags):
-    typed("--all", "--out", tmp_path / "all", *TINY)
-    result = typed("--all", "--out", tmp_path / "all", *TINY, *flags)
-    assert heads(result) == ["rnn: starts", "gru: starts"]
+def test_all_replaces_no_finished_network_of_another_recipe_seed_or_text_and_says_so(typed, two, tmp_path):
+    root = tmp_path / "all"
+    typed("--all", "--out", root, *TINY)
+    before = stamps(root)
+    (other := tmp_path / "other.txt").write_text(TEXT[::-1], encoding="utf-8")
+    for flags, reason in {
+        ("--steps", 5): "steps 4, not 5",
+        ("--seed", 1): "seed 0, not 1",
+        ("--data", other): "a text with sha256",
+    }.items():
+        result = typed("--all", "--out", root, *TINY, *flags)
+        assert (result.code, heads(result)) == (2, [])
+        for name in TWO:
+            assert f"{name}: {root / name} holds a finished network with {reason}" in result.err
+            assert any(line.split()[0] == name and reason in line for line in result.out.splitlines())
+    assert stamps(root) == before
+    assert typed("--recipe", "gru", "--out", root / "gru", *TINY, "--seed", 1).code == 0, "its folder was named"
 
 
-def test_what_was_trained_on_another_text_is_not_done(typed, two, tmp_path, corpus):
-    typed("--all", "--out", tmp_path / "all", *TINY)
-    corpus.write_text(TEXT[::-1], encoding="utf-8")
-    assert heads(typed("--all", "--out", tmp_path / "all", *TINY)) == ["rnn: starts", "gru: starts"]
+def test_a_recipe_that_cannot_be_trained_stands_in_the_table_and_the_others_are_trained(typed, monkeypatch, tmp_path):
+    monkeypatch.setattr(train, "RECIPES", {name: RECIPES[name] for name in ("minigpt", "rnn")})
+    result = typed("--all", "--out", tmp_path / "all", *TINY, "--stateful")
+    assert (result.code, heads(result)) == (1, ["rnn: starts"])
+    assert "minigpt: stateful is True: that is for recurrent cells" in result.err
+    rows = {line.split()[0]: line for line in result.out.splitlines()[-2:]}
+    assert "that is for recurrent cells" in rows["minigpt"] and rows["rnn"].split()[1] == "4"
+    assert [path.name for path in (tmp_path / "all").iterdir()] == ["rnn"]
 
 
-def test_a_damaged_checkpoint_is_not_done(typed, two, tmp_path):
+def test_a_damaged_checkpoint_is_left_for_its_owner_to_remove(typed, two, tmp_path):
     typed("--all", "--out", tmp_path / "all", *TINY)
     path = tmp_path / "all/gru/model.safetensors"
     path.write_bytes(path.read_bytes()[:-4])
     result = typed("--all", "--out", tmp_path / "all", *TINY)
-    assert heads(result)[0].startswith("rnn: done") and heads(result)[1:] == ["gru: starts"]
+    assert result.code == 1 and heads(result)[0].startswith("rnn: done") and len(heads(result)) == 1
+    assert "gru/model.safetensors is damaged" in result.err and "move that away" in result.err
+    shutil.rmtree(path.parent)
+    result = typed("--all", "--out", tmp_path / "all", *TINY)
+    assert result.code == 0 and heads(result)[1:] == ["gru: starts"]
 
 
 def test_an_unfinished_run_of_another_recipe_is_neither_lost_nor_mixed_up(typed, two, tmp_path):

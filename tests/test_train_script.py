@@ -171,7 +171,6 @@ def test_a_run_that_diverges_names_step_norm_and_the_last_good_checkpoint(corpus
         (TEXT.encode(), ["--cell", "minigpt", "--stateful"], "that is for recurrent cells, leave it False"),
         (TEXT.encode(), ["--cell", "minigpt", "--layer-norm"], "that is for recurrent cells, leave it False"),
         (TEXT.encode(), ["--cell", "minigpt", "--hidden-dim", "10"], "give heads that divide hidden_dim"),
-        (TEXT.encode(), ["--all", "--stateful"], "that is for recurrent cells, leave it False"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, typed, content, flags, reason):
@@ -204,15 +203,16 @@ def test_resume_refuses_another_recipe_and_another_text(corpus, tmp_path, typed)
     assert (result.code, "give the same --data" in result.err) == (2, True)
 
 
-def test_resume_uses_the_threads_of_the_run(corpus, tmp_path):
+def test_resume_uses_the_threads_of_the_run(tmp_path):
     training = Training(Corpus.from_text(TEXT), Recipe(steps=2, batch=2, seq_len=4, hidden_dim=4))
     tensors, run = training.state()
     before = torch.get_num_threads()
     try:
         for threads, flags, expected in [(1, [], 1), (2, [], 2), (2, ["--threads", "1"], 1)]:
-            checkpoint.save_run(tmp_path, tensors, run | {"threads": threads})
-            options = train.parse(["--out", str(tmp_path), "--resume", *flags])
-            train.start(options, "rnn", tmp_path, Corpus.from_text(TEXT))
+            checkpoint.save_run(tmp_path / "rnn", tensors, run | {"threads": threads})
+            options = train.parse(["--resume", *flags])
+            target, corpus = checkpoint.examine(tmp_path / "rnn"), Corpus.from_text(TEXT)
+            train.start(options, target, train.wanted(options, "rnn", target, corpus), corpus)
             assert torch.get_num_threads() == expected
     finally:
         torch.set_num_threads(before)
@@ -232,6 +232,10 @@ def test_resume_uses_the_threads_of_the_run(corpus, tmp_path):
         ["--all", "--recipe", "lstm"],
         ["--all", "--push-to-hub", "me/rnn"],
         ["--all", "--resume"],
+        ["--all", "--seed", "1"],
+        ["--private"],
+        ["--out", ""],
+        ["--data", ""],
         ["--push-to-hub", "rnn"],
         ["--recipe", "lstm", "--cell", "gru"],
     ],

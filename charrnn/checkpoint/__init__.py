@@ -1,6 +1,6 @@
 """A trained model as a file that cannot run code: save, load, refuse."""
 
-from charrnn.checkpoint.analyses import ANALYSES, Analyses, keep_analyses
+from charrnn.checkpoint.analyses import ANALYSES, Analyses, keep_analyses, require_replaceable
 from charrnn.checkpoint.folder import (
     FILES,
     MODEL,
@@ -17,8 +17,9 @@ from charrnn.checkpoint.folder import (
     save,
     save_run,
 )
-from charrnn.checkpoint.holding import held
+from charrnn.checkpoint.holding import Hold, held
 from charrnn.checkpoint.safe_file import MAX_FILE_BYTES, CheckpointError, at_home, digest
+from charrnn.checkpoint.target import Origin, Target, Verdict, examine
 
 __all__ = [
     "ANALYSES",
@@ -30,9 +31,14 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "CheckpointInfo",
+    "Hold",
+    "Origin",
+    "Target",
+    "Verdict",
     "at_home",
     "describe",
     "digest",
+    "examine",
     "held",
     "holds_run",
     "keep_analyses",
@@ -41,6 +47,7 @@ __all__ = [
     "load_run",
     "load_state_dict",
     "remove_run",
+    "require_replaceable",
     "save",
     "save_run",
 ]

@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from charrnn.checkpoint.safe_file import CheckpointError, parse_json, read_small, write_bytes
+from charrnn.checkpoint.safe_file import CheckpointError, parse_json, read_small, require_writable, write_bytes
 from charrnn.findings import NAME, Findings, FindingsError
 
 ANALYSES = "analyses.json"
@@ -32,13 +33,9 @@ def read_analyses(folder: Path, sha256: str) -> Analyses:
     if not path.exists():
         return Analyses()
     try:
-        whole = parse_json(read_small(path, MOST_BYTES))
+        whole = require_analyses(path)
     except CheckpointError as error:
         return Analyses(refused=(str(error),))
-    except (ValueError, RecursionError) as error:
-        return Analyses(refused=(f"{path} cannot be read: {error}",))
-    if not isinstance(whole, dict) or whole.get("format") != FORMAT or not isinstance(whole.get("sections"), dict):
-        return Analyses(refused=(f"{path} does not hold analyses of format {FORMAT}",))
     if whole.get("sha256") != sha256:
         return Analyses(refused=(f"{path} is about another model than the one beside it",))
     if len(whole["sections"]) > MOST_SECTIONS:
@@ -54,13 +51,38 @@ def read_analyses(folder: Path, sha256: str) -> Analyses:
     return Analyses(sections, tuple(refused))
 
 
+def require_analyses(path: Path) -> dict[str, Any]:
+    """The whole file, of any model. Raises CheckpointError for one that was not written by `keep_analyses`."""
+    try:
+        whole = parse_json(read_small(path, MOST_BYTES))
+    except CheckpointError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from None
+    if not isinstance(whole, dict) or whole.get("format") != FORMAT or not isinstance(whole.get("sections"), dict):
+        raise CheckpointError(f"{path} does not hold analyses of format {FORMAT}")
+    return whole
+
+
+def require_replaceable(folder: Path) -> None:
+    """Raises CheckpointError if the folder has an `analyses.json` that is not ours, or cannot be written."""
+    path = folder / ANALYSES
+    if path.is_symlink() or path.exists():
+        try:
+            require_analyses(path)
+        except CheckpointError as error:
+            raise CheckpointError(f"{error}; it is not replaced: move it away") from None
+    require_writable(folder)
+
+
 def keep_analyses(folder: Path, sha256: str, new: Mapping[str, Findings]) -> None:
     """
     Keep these sections about the model of this sha256, in place of those of the same name; the file is written whole.
 
-    What is about another model, or was refused, goes. Raises CheckpointError for what would not be read again, else
-    OSError.
+    Sections about another model, and those that were refused, go. Raises CheckpointError for a file that is not ours
+    and for what would not be read again, else OSError.
     """
+    require_replaceable(folder)
     sections = {**read_analyses(folder, sha256).sections, **new}
     wrong = [name for name in sections if not NAME.fullmatch(name)]
     if wrong or len(sections) > MOST_SECTIONS:

@@ -11,7 +11,9 @@ import hashlib
 import json
 import math
 import platform
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +23,7 @@ import torch
 from torch import Tensor
 
 from charrnn import __version__
-from charrnn.checkpoint.analyses import ANALYSES, Analyses, read_analyses
+from charrnn.checkpoint.analyses import ANALYSES, Analyses, read_analyses, require_analyses
 from charrnn.checkpoint.metadata import require, require_name
 from charrnn.checkpoint.safe_file import (
     CheckpointError,
@@ -41,6 +43,7 @@ MODEL, RUN, STEPS, PASSAGE = "model.safetensors", "training.safetensors", "steps
 CONFIG, HISTORY = "config.json", "history.json"
 FILES = (MODEL, CONFIG, HISTORY, PASSAGE, ANALYSES, f"{STEPS}/*.safetensors")  # what a finished checkpoint has
 MOST_PASSAGE_BYTES = 1 << 20
+STEP_NAME = re.compile(r"[0-9]{6,9}\.safetensors")
 OF_THE_RUN = ("config", "vocab", "seed", "recipe", "data_sha256")  # what a saved step shares with its checkpoint
 
 
@@ -146,11 +149,15 @@ def save(
         write_tensors(path, saved[saved_step], along_the_way | {"step": saved_step})
     for path in _step_files(folder):
         if path not in paths:
-            path.unlink(missing_ok=True)
+            with suppress(CheckpointError):  # not ours
+                require_step(path)
+                path.unlink(missing_ok=True)
     readable = {key: value for key, value in whole.items() if key != "history"}
     write_bytes(folder / CONFIG, _json_bytes(readable))
     write_bytes(folder / HISTORY, _json_bytes(whole["history"]))
-    (folder / ANALYSES).unlink(missing_ok=True)  # it was about the model that was there before
+    with suppress(CheckpointError):  # none there, or not ours
+        require_analyses(folder / ANALYSES)
+        (folder / ANALYSES).unlink(missing_ok=True)  # it was about the model that was there before
     if passage:
         write_bytes(folder / PASSAGE, passage.encode("utf-8"))
 
@@ -186,6 +193,12 @@ def _step_files(folder: Path) -> list[Path]:
         return sorted((folder / STEPS).glob("*.safetensors"))
     except OSError:  # it has gone while it was looked into
         return []
+
+
+def require_step(path: Path) -> None:
+    """Raises CheckpointError for a file among the saved steps that was not written here."""
+    if not STEP_NAME.fullmatch(path.name) or not read_header(path).metadata().keys() >= {*OF_THE_RUN, "step"}:
+        raise CheckpointError(f"{path} is not a saved step of a checkpoint")
 
 
 def _json_bytes(value: Any) -> bytes:

@@ -1,6 +1,7 @@
 """What a checkpoint says of itself: entries of the right kind and within limits, since anyone may have written them."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ MOST_ENTRIES = 64  # of a recipe, of metrics, of a list of values in them
 LARGEST = 2**63
 MOST_MINUTES = 10**9
 LOSSES = ("train_loss_nats", "val_stream_nats", "val_cold_nats", "initial_loss_nats")
+UNNAMEABLE = {"Cc", "Cs", "Zl", "Zp"}  # categories of Unicode: control, surrogate, line and paragraph separator
+TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # explicit directions
 SCALARS = (str, bool, int, float, type(None))
 
 
@@ -26,7 +29,7 @@ def require(metadata: Mapping[str, Any]) -> None:
     _require_number("recipe", metadata["recipe"], "steps", MOST_STEPS)
     versions = metadata.get("versions", {})
     if not isinstance(versions, dict) or not all(
-        isinstance(text, str) and _is_title(text) for text in versions.values()
+        isinstance(text, str) and _is_name(text) for text in versions.values()
     ):
         raise ValueError(f"the versions are {_short(versions)}: they must be names with a text each")
     if not isinstance(metadata["metrics"].get("sample", ""), str):
@@ -58,8 +61,16 @@ def _require_number(where: str, values: Mapping[str, Any], key: str, most: float
         raise ValueError(f"{key} in the {where} is {_short(value)}: it must be a number, 0 to {most:g}")
 
 
-def _is_title(name: str) -> bool:
-    return 1 <= len(name) <= 255 and name.isprintable()
+def _is_name(text: str) -> bool:
+    """
+    Whether a checkpoint may have this name.
+
+    Joiners (Persian, emoji) and any kind of space may be in it; not so what ends a line, steers a terminal, turns the
+    direction of the text around it, or is half a character.
+    """
+    return 1 <= len(text) <= 255 and not any(
+        unicodedata.category(c) in UNNAMEABLE or unicodedata.bidirectional(c) in TURNS for c in text
+    )
 
 
 def _is_scalar(value: Any) -> bool:
@@ -78,7 +89,7 @@ def _is_nearly_flat(values: dict[str, Any]) -> bool:
 
 
 ENTRIES: dict[str, tuple[type, Callable[[Any], bool], str]] = {
-    "name": (str, _is_title, "1 to 255 characters that can be shown"),
+    "name": (str, _is_name, "1 to 255 characters that can be shown"),
     "config": (dict, lambda config: True, ""),
     "vocab": (str, lambda text: len(text) <= MOST_CHARACTERS, f"at most {MOST_CHARACTERS} characters"),
     "step": (int, lambda step: 0 <= step <= MOST_STEPS, f"0 to {MOST_STEPS}"),

@@ -173,6 +173,12 @@ def write_bytes(path: Path, data: bytes) -> None:
             os.close(folder)
 
 
+def require_writable(folder: Path) -> None:
+    """Raises OSError if no file can be made in this folder."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def read(path: Path) -> SafeFile:
     """A safetensors file. Raises CheckpointError for anything else: the reasons are in the table of the tests."""
     with _opened(path) as (file, size):

@@ -49,6 +49,7 @@ class Training:
         self.seconds = 0.0
         self.history: list[Progress] = []
         self.saved: dict[int, dict[str, Tensor]] = {}
+        self.data: str | None = None  # the path of the text, if it is not the one that is downloaded
         self._losses: list[float] = []
         self._grad_norm = 0.0
         self._rng, self._dropout_rng = seeded(seed), seeded(seed, self.device)
@@ -166,6 +167,7 @@ class Training:
             "recipe": asdict(self.recipe),
             "seed": self.seed,
             "data_sha256": self.corpus.sha256,
+            "data": self.data,
             "device": self.device.type,
             "step": self.step,
             "seconds": self.seconds,
@@ -210,6 +212,7 @@ class Training:
         training._rng.set_state(tensors["rng"])
         training._dropout_rng.set_state(tensors["dropout_rng"])
         training.step, training.seconds = run["step"], run["seconds"]
+        training.data = run.get("data")
         training._losses, training._grad_norm = run["losses"], run["grad_norm"]
         training.history = [Progress.from_json(point) for point in run["history"]]
         training.require_finite()

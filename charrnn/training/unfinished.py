@@ -86,6 +86,7 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "recipe": (lambda value: isinstance(value, dict), "names with a value each"),
     "seed": (_is_whole, "a whole number"),
     "data_sha256": (lambda value: isinstance(value, str), "a text"),
+    "data": (lambda value: value is None or isinstance(value, str), "a path, or null"),
     "step": (_is_whole, "a whole number"),
     "seconds": (lambda value: _is_number(value, LIMITS["seconds"]), f"a number, 0 to {LIMITS['seconds']:g}"),
     "position": (lambda value: isinstance(value, dict), "names with a value each"),

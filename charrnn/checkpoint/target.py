@@ -1,0 +1,240 @@
+"""
+Decide whether a run may write to a folder: what is there, and whether this project wrote it.
+
+A folder is ours if it holds the files of a checkpoint or of an unfinished run and nothing else, each of them in the
+form in which it is written here. Only then is a file replaced or deleted.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from charrnn.checkpoint.analyses import ANALYSES, require_analyses
+from charrnn.checkpoint.folder import (
+    CONFIG,
+    HISTORY,
+    MODEL,
+    MOST_PASSAGE_BYTES,
+    OF_THE_RUN,
+    PASSAGE,
+    RUN,
+    STEP_NAME,
+    STEPS,
+    CheckpointInfo,
+    describe,
+    require_step,
+)
+from charrnn.checkpoint.metadata import require_name
+from charrnn.checkpoint.safe_file import (
+    MAX_HEADER_BYTES,
+    TEMPORARY,
+    WRITING,
+    CheckpointError,
+    parse_json,
+    read_header,
+    read_small,
+)
+from charrnn.metrics import Progress
+
+MOST_COPY_BYTES = 4 * MAX_HEADER_BYTES  # of config.json and history.json: the header again, indented
+HALF_WRITTEN = re.compile(rf"{re.escape(WRITING)}(?P<name>.+)\.[a-z0-9_]+{re.escape(TEMPORARY)}")
+LEFT_BY_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+MOST_LISTED = 3  # foreign entries in a message
+WAY_OUT = "move that away, or name another folder"
+
+
+class Verdict(Enum):
+    """The answer to a run that asks for a folder."""
+
+    FREE = "nothing is there"
+    RESUME = "an unfinished run of this recipe, seed and text is there"
+    SAME = "a checkpoint of this recipe, seed and text is there"
+    REPLACE = "a checkpoint of another recipe, seed or text is there, and may be replaced"
+    REFUSED = "what is there may not be replaced"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What decides the weights of a network: recipe, seed, and the sha256 of its text."""
+
+    recipe: Mapping[str, Any]
+    seed: int
+    data_sha256: str
+
+    def differences(self, wanted: "Origin") -> list[str]:
+        """`batch 8, not 9` for each entry in which a wanted run differs; empty if there is none."""
+        pairs = {name: (self.recipe.get(name), value) for name, value in wanted.recipe.items() if name in self.recipe}
+        pairs["seed"] = (self.seed, wanted.seed)
+        pairs["a text with sha256"] = (f"{self.data_sha256[:12]}…", f"{wanted.data_sha256[:12]}…")
+        return [f"{name} {has}, not {value}" for name, (has, value) in pairs.items() if has != value]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A folder that a run may be allowed to write to, with the checkpoint and the unfinished run that it holds."""
+
+    folder: Path
+    checkpoint: CheckpointInfo | None = None
+    run: Mapping[str, Any] | None = None  # as `Training.state()` has it
+
+    @property
+    def finished(self) -> CheckpointInfo | None:
+        """The checkpoint, if its training came to its end."""
+        info = self.checkpoint
+        return info if info and info.step >= info.recipe.get("steps", 0) else None
+
+    def origin(self, defaults: Mapping[str, Any]) -> Origin | None:
+        """The origin of the unfinished run, else of the checkpoint. defaults: of what older recipes lack."""
+        if self.run is None:
+            info = self.checkpoint
+            return info and Origin({**defaults, **info.recipe}, info.seed, info.data_sha256)
+        recipe, seed, sha256 = (self.run.get(key) for key in ("recipe", "seed", "data_sha256"))
+        if not (isinstance(recipe, dict) and isinstance(seed, int) and isinstance(sha256, str)):
+            return None  # damaged: `Training.resume` says how
+        return Origin({**defaults, **recipe}, seed, sha256)
+
+    def verdict(self, wanted: Origin, instead: str | None = None) -> tuple[Verdict, str]:
+        """
+        Whether a run of this origin may write here, and the reason, in one line, if it may not.
+
+        instead: what to do where a network of another origin is in the way; None if the command names this very folder,
+        and may replace it.
+        """
+        info, found = self.checkpoint, self.origin(wanted.recipe)
+        differences = found.differences(wanted) if found else []
+        if self.run is not None and found and differences:
+            text = "give the same --data" if found.data_sha256 != wanted.data_sha256 else "go on with that"
+            return Verdict.REFUSED, (
+                f"the run in {self.folder} has {', '.join(differences)}: {text}, or remove {self.folder / RUN} "
+                "to start anew"
+            )
+        if info and instead is not None:
+            has = Origin({**wanted.recipe, **info.recipe}, info.seed, info.data_sha256).differences(wanted)
+            if has:
+                kind = "a finished" if self.finished else "an unfinished"
+                return Verdict.REFUSED, f"{self.folder} holds {kind} network with {', '.join(has)}: {instead}"
+        if self.run is not None:
+            return Verdict.RESUME, ""
+        if info is None:
+            return Verdict.FREE, ""
+        return (Verdict.REPLACE if differences else Verdict.SAME), ""
+
+
+def examine(folder: Path) -> Target:
+    """
+    What a folder holds, if a run may write there at all; nothing is created.
+
+    Raises CheckpointError with the reason for anything that is not ours, is damaged, or is of another format.
+    """
+    try:
+        return _examined(folder)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        raise CheckpointError(f"cannot write {folder}: {getattr(error, 'strerror', error)}") from None
+
+
+def _examined(folder: Path) -> Target:
+    if folder.is_symlink():
+        raise CheckpointError(f"{folder} is a link: name the folder that it leads to, {folder.resolve()}")
+    try:
+        require_name(folder.resolve().name)
+    except ValueError as error:
+        raise CheckpointError(f"a checkpoint in {folder} would have the name of that folder: {error}") from None
+    if folder.resolve() == Path.cwd():
+        raise CheckpointError(f"{folder} is the current folder, not one for a checkpoint: name a folder of its own")
+    entries = {entry.name: entry for entry in _entries(folder)}
+    is_folder = STEPS in entries and entries[STEPS].is_dir(follow_symlinks=False)
+    steps = {entry.name: entry for entry in (_entries(folder / STEPS) if is_folder else [])}
+    foreign = {
+        name for name, entry in entries.items() if name not in CHECKS or not entry.is_file(follow_symlinks=False)
+    }
+    foreign -= {STEPS} if is_folder else set()
+    foreign |= {
+        f"{STEPS}/{name}"
+        for name, entry in steps.items()
+        if not (STEP_NAME.fullmatch(name) and entry.is_file(follow_symlinks=False))
+    }
+    if foreign:
+        more = f" and {len(foreign) - MOST_LISTED} more" if len(foreign) > MOST_LISTED else ""
+        listed = ", ".join(sorted(foreign)[:MOST_LISTED])
+        raise CheckpointError(f"{folder} holds what is no part of a checkpoint ({listed}{more}): {WAY_OUT}")
+    if entries and MODEL not in entries and RUN not in entries:
+        raise CheckpointError(f"{folder} holds {min(entries)} but neither {MODEL} nor {RUN}: {WAY_OUT}")
+    try:
+        for name in entries.keys() & CHECKS.keys():
+            CHECKS[name](folder / name)
+        for name in steps:
+            require_step(folder / STEPS / name)
+        info = describe(folder) if MODEL in entries else None
+        run = _run_of(folder / RUN) if RUN in entries else None
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; nothing in {folder} is replaced: {WAY_OUT}") from None
+    return Target(folder, info, run)
+
+
+def is_half_written(name: str) -> bool:
+    """Whether this is the name of a temporary file that a writer of a checkpoint leaves if it is killed."""
+    match = HALF_WRITTEN.fullmatch(name)
+    return match is not None and (match["name"] in CHECKS or STEP_NAME.fullmatch(match["name"]) is not None)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, temporary files and those of the system left out; nothing if it does not exist."""
+    try:
+        with os.scandir(folder) as entries:
+            return [each for each in entries if not is_half_written(each.name) and each.name not in LEFT_BY_SYSTEMS]
+    except FileNotFoundError:
+        return []
+
+
+def _run_of(path: Path) -> dict[str, Any]:
+    """What an unfinished run says of itself, from the header of its file. Raises CheckpointError."""
+    run = read_header(path).metadata().get("run")
+    if not isinstance(run, dict):
+        raise CheckpointError(f"{path} is not the state of a run")
+    return run
+
+
+def _json(path: Path) -> Any:
+    try:
+        return parse_json(read_small(path, MOST_COPY_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from None
+
+
+def _require_config(path: Path) -> None:
+    copy = _json(path)
+    if not isinstance(copy, dict) or not {*OF_THE_RUN, "name", "step", "metrics"} <= copy.keys():
+        raise CheckpointError(f"{path} is of another program")
+
+
+def _require_history(path: Path) -> None:
+    points = _json(path)
+    try:
+        Progress.curve(points)
+    except (TypeError, ValueError):
+        raise CheckpointError(f"{path} is of another program") from None
+
+
+def _require_passage(path: Path) -> None:
+    try:
+        read_small(path, MOST_PASSAGE_BYTES).decode("utf-8")
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path} is not a text that a network wrote") from None
+
+
+def _nothing(path: Path) -> None:
+    """Weights are checked by whoever reads them."""
+
+
+CHECKS: dict[str, Callable[[Path], Any]] = {
+    MODEL: _nothing,
+    RUN: _nothing,
+    CONFIG: _require_config,
+    HISTORY: _require_history,
+    PASSAGE: _require_passage,
+    ANALYSES: require_analyses,
+}
