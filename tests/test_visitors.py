@@ -17,6 +17,7 @@ import gradio as gr
 import pytest
 
 from charrnn import ui
+from charrnn.ui import house as rooms
 from charrnn.ui import presence, spare_memory
 from charrnn.ui import store as room
 from charrnn.ui.house import MOST_CALLED, MOST_CALLING, House
@@ -243,3 +244,38 @@ def test_what_a_measurement_used_goes_back_to_the_system():
     del blocks
     spare_memory.give_back()
     assert used - (resident_bytes(os.getpid()) or 0) > 100e6 and len(stays) == 64_000
+
+
+def test_whichever_way_the_last_visitor_leaves_memory_is_given_back(house, monkeypatch: pytest.MonkeyPatch):
+    _, store, address = house
+    given = list[int]()
+    monkeypatch.setattr(rooms, "give_back_aside", lambda: given.append(1))
+    scene = replace(SCENES[0], answer=told_of(0))
+    monkeypatch.setattr(lecture_view, "SCENES", [scene])
+
+    async def by_every_door() -> list[int]:
+        counts = []
+        async with Door.open(address) as door, arrived(door) as visitor:
+            for way in ("ask", "reveal", "write", "call"):
+                if way == "call":
+                    sent = {"data": ["ROMEO:", "rnn", 5, 0.8, 0, 1, 0, 7, -1]}
+                    event = (await door.client.post("gradio_api/call/write", json=sent)).json()["event_id"]
+                    await door.client.get(f"gradio_api/call/write/{event}")
+                elif way == "write":
+                    _ = [message async for message in visitor.writing(speed=0, characters=20)]
+                elif way == "ask":
+                    question = {
+                        "number": 1,
+                        "width": 900,
+                        "names": ["rnn"],
+                        "form": {"text": "What say you to it? " * 10},
+                    }
+                    _ = [value async for value in visitor.values("ask", question)]
+                else:
+                    await visitor.send("reveal", {"scene": 1})
+                assert await until(lambda: not (store.desks.inside or store.counter.inside or store.house.inside))
+                counts.append(len(given))
+        return counts
+
+    counts = asyncio.run(by_every_door())
+    assert 0 < counts[0] < counts[1] < counts[2] < counts[3], counts

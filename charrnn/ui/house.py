@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from anyio.to_thread import run_sync
 
 from charrnn.ui.messages import notice
+from charrnn.ui.spare_memory import give_back_aside
 
 MOST_WRITING, MOST_WAITING = 120, 200
 MOST_MEASURING, MOST_ASKING = 4, 100
@@ -107,10 +108,12 @@ class House:
             self.leave(me)
 
     def leave(self, who: Any) -> None:
-        """Whoever is gone holds no place, in the line neither."""
-        self.inside.pop(who, None)
+        """Whoever is gone holds no place, in the line neither; the last one's memory goes back to the system."""
+        was_served = self.inside.pop(who, None) is not None
         self.line.pop(who, None)
         self.hurrying.discard(who)
+        if was_served and not self.inside and not self.line:
+            give_back_aside()
 
     def end_turn(self, who: Any) -> None:
         """Leave the place to those who wait, where it was held for a whole turn."""

@@ -1,6 +1,7 @@
 """Memory that a measurement used, given back to the system: the C library would keep hundreds of MB for later."""
 
 import ctypes
+import threading
 from functools import cache
 from typing import Any
 
@@ -19,3 +20,8 @@ def give_back() -> None:
     trim = _trim()
     if trim is not None:
         trim(0)
+
+
+def give_back_aside() -> None:
+    """The same in a thread of its own: nobody waits for it."""
+    threading.Thread(target=give_back, daemon=True).start()

@@ -1,6 +1,5 @@
 """One view for every Plotly figure: keeps the zoom, follows light and dark, fits its box; and what answers it."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -11,7 +10,6 @@ from anyio.to_thread import run_sync
 from charrnn.ui.assets import view
 from charrnn.ui.house import busy_words
 from charrnn.ui.questions import Newest, Question, number_of
-from charrnn.ui.spare_memory import give_back
 from charrnn.ui.store import Store
 
 BACKGROUND: dict[str, Any] = {
@@ -57,8 +55,6 @@ def answering(store: Store, shown: gr.HTML, answers: Callable[[Question, Callabl
             yield answer(number_of(event._data), f"{error}.")
         finally:
             desks.leave(me)
-            if not desks:
-                asyncio.get_running_loop().run_in_executor(None, give_back)
 
     def failed(newest: Newest) -> str:
         return answer(newest.number, "The server could not answer this: try again, or reload the page.", part=-1)
