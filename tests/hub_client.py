@@ -87,7 +87,7 @@ class Server:
         return json.loads(self._answer(path, body))
 
     def content(self, repo_id: str, path: str, **headers: str) -> bytes:
-        """A file of a repository's newest commit, unless it came by Xet."""
+        """A file of a repository's newest commit."""
         return self._answer(f"/{repo_id}/resolve/main/{path}", None, headers)
 
     def _answer(self, path: str, body: bytes | None, headers: Mapping[str, str] = MappingProxyType({})) -> bytes:

@@ -24,6 +24,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from hf_xet import XetFileInfo, XetSession  # pyright: ignore[reportAttributeAccessIssue]
+
 TOKEN = "hf_a_token_that_may_write"
 PRIVATE_HOUSE = "house"  # an organisation whose new repositories are private unless something else is asked for
 
@@ -72,6 +74,17 @@ class Xet:
                     at += 48
         return found
 
+    def content(self, sha256: str, size: int) -> bytes | None:
+        """What was uploaded, put together by the Xet client as the Hub does it; None where nothing was."""
+        if (name := self.hashes().get(sha256)) is None:
+            return None
+        path = self.folder.with_name(f"{self.folder.name}-{sha256}")
+        with XetSession().new_file_download_group(f"local://{self.folder}", token="x") as group:
+            group.start_download_file(XetFileInfo(name, size), str(path))
+        content = path.read_bytes()
+        path.unlink()
+        return content
+
 
 def _as_hex(words: bytes) -> str:
     return "".join(f"{word:016x}" for word in struct.unpack("<4Q", words))
@@ -83,7 +96,7 @@ class Hub(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     repositories: dict[str, Repository] = {}
     objects: dict[str, bytes] = {}  # sha256 -> content, uploaded but perhaps not yet committed
-    sizes: dict[str, int] = {}  # sha256 -> size of what came by Xet
+    sizes: dict[str, int] = {}  # sha256 -> size that an upload said, whether it came or not
     faults: dict[str, list] = {}
     race: str | None = None
     counts: Counter[str] = Counter()
@@ -158,7 +171,8 @@ class Hub(BaseHTTPRequestHandler):
                 files[value["path"]] = base64.b64decode(value["content"])
             elif key == "lfsFile":
                 sha256: str = value["oid"]
-                files[value["path"]] = self.objects.get(sha256, f"xet:{sha256}".encode())
+                content = self.objects.get(sha256) or self.xet.content(sha256, value["size"])
+                files[value["path"]] = content or f"nothing:{sha256}".encode()
                 self.sizes[sha256] = value["size"]
             elif key == "deletedFile":
                 del files[value["path"]]
@@ -217,12 +231,10 @@ class Hub(BaseHTTPRequestHandler):
         self.answer(200, [self.entry(path, content) for path, content in sorted(files.items())])
 
     def entry(self, path: str, content: bytes) -> dict:
-        if content.startswith(b"xet:"):
-            sha256 = content[4:].decode()
+        if (sha256 := _sha256(content)) in self.sizes:
             size = self.sizes[sha256]
             lfs = {"oid": sha256, "size": size, "pointerSize": 130}
-            xet_hash = self.xet.hashes().get(sha256)
-            return {"type": "file", "path": path, "size": size, "oid": "0" * 40, "lfs": lfs, "xetHash": xet_hash}
+            return {"type": "file", "path": path, "size": size, "oid": "0" * 40, "lfs": lfs}
         return {"type": "file", "path": path, "size": len(content), "oid": _git_sha1(content)}
 
     def resolve(self, repo_id: str, revision: str, path: str) -> None:
@@ -324,7 +336,7 @@ ROUTES: list[tuple[str, str, Callable[..., None]]] = [
 
 
 def _sha256(content: bytes) -> str:
-    return content[4:].decode() if content.startswith(b"xet:") else hashlib.sha256(content).hexdigest()
+    return content[8:].decode() if content.startswith(b"nothing:") else hashlib.sha256(content).hexdigest()
 
 
 def _git_sha1(content: bytes) -> str:

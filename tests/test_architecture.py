@@ -35,6 +35,7 @@ DOORS = {
     "torch": set.union(*FLOORS[1:6]) | {"step_profile"},
     "safetensors": {"checkpoint"},
     "huggingface_hub": {"hub"},
+    "httpx2": {"hub"},  # its client
     "PIL": {"hub"},
     "plotly": {"figures"},
     "gradio": {"ui"},

@@ -1,14 +1,17 @@
 """What can go wrong between here and the Hub, in one line that says what to do; and how long to wait for it."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
-from huggingface_hub import constants, errors, get_token
+from huggingface_hub import constants, errors, get_session, get_token
 from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
 from huggingface_hub.utils import parse_ratelimit_headers
+
+from charrnn.printable import printable
 
 Result = TypeVar("Result")
 
@@ -22,6 +25,7 @@ ANSWERS = {
 PASSES = (429, 500, 502, 503, 504)  # what may be over in a moment
 WAITS_S = (1, 4)  # before the second try and the third, unless the Hub says how long
 LONGEST_WAIT_S = 60
+LONGEST_REASON = 500  # characters of what somebody else says
 ASKED_OFTEN = re.compile(r"/info/lfs/|/preupload/|/xet-write-token/")  # the library repeats these itself, six times
 XET_STATUS = re.compile(r"HTTP status .*?\((\d{3})\b")  # as the Xet client tells it, in words alone
 
@@ -43,12 +47,13 @@ TO_VISITOR = {
 
 class HubError(ValueError):
     """
-    A checkpoint could not be fetched or published; the message is one line and says what to do.
+    A checkpoint could not be fetched or published; the message is one printable line and says what to do.
 
     `kind` is one of TO_VISITOR; `to_visitor` says it in the words of somebody who only looks at the page.
     """
 
     def __init__(self, message: str, kind: str = "other"):
+        message = printable(message)
         super().__init__(message)
         self.kind = kind
         self.subject = message.split(": ")[0].split(" ")[0]
@@ -95,12 +100,25 @@ def _asked_wait_s(headers: Mapping[str, str], otherwise: int) -> int:
 
 @contextmanager
 def as_hub_errors(subject: str) -> Iterator[None]:
-    """Turn whatever the Hub library raises, from five unrelated families, into one HubError of one line."""
+    """
+    Turn whatever the Hub library raises into one HubError of one line.
+
+    That can be any exception: it reads answers as if they had the form it knows, and makes its client of variables.
+    """
+    try:
+        get_session()
+    except Exception as error:
+        why = _first_line(_without_token(str(error)))
+        raise HubError(
+            f"{subject}: the Hub cannot be reached, since a proxy variable cannot be used ({why}): "
+            "correct or unset http_proxy, https_proxy, all_proxy and no_proxy",
+            "network",
+        ) from error
     try:
         yield
-    except (OSError, ValueError, HTTPError, RuntimeError) as error:
-        if isinstance(error, HubError):
-            raise
+    except (HubError, MemoryError):
+        raise
+    except Exception as error:
         raise HubError(_without_token(_reason(error, subject)), kind_of(error)) from error
 
 
@@ -157,11 +175,15 @@ def _reason(error: Exception, subject: str) -> str:
             return f"{subject}: the Hub is not asked while HF_HUB_OFFLINE is set: unset it and try again"
         case errors.LocalEntryNotFoundError() | ConnectionError() | HTTPError():
             return f"{subject}: the Hub cannot be reached: check the network and try again"
+        case (
+            json.JSONDecodeError() | UnicodeError() | TypeError() | LookupError() | AttributeError() | RecursionError()
+        ):
+            return f"{subject}: what {constants.ENDPOINT} answers is not what a Hub answers: see HF_ENDPOINT"
     return f"{subject}: {_first_line(str(error))}"
 
 
 def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")[:LONGEST_REASON]
 
 
 def _without_token(text: str) -> str:

@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import (
-    HFValidationError,
-    HTTPError,  # pyright: ignore[reportPrivateImportUsage]
-    IncompleteSnapshotError,
-)
+from huggingface_hub.errors import HFValidationError, IncompleteSnapshotError
 from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils import validate_repo_id
 
 from charrnn import __version__
 from charrnn.checkpoint import FILES, MAX_FILE_BYTES, MODEL, list_checkpoints
-from charrnn.hub.errors import HubError, as_hub_errors, kind_of
+from charrnn.hub.bounds import Bounds, bounded
+from charrnn.hub.errors import HubError, as_hub_errors
+from charrnn.printable import printable
 
 REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?")
 PATTERNS = [pattern for name in FILES for pattern in (name, f"*/{name}")]
+COMMIT = re.compile("[0-9a-f]{40}")
 MOST_FILES, MOST_BYTES = 2000, 4 << 30
+LISTING_BYTES, LISTING_S = 32 << 20, 30  # that a listing of files may take
+SLOWEST = 50_000  # bytes per second of a download, on the whole
 MOST_TOLD = 3  # of what was left out
 STANDS_IN = ". These are the networks that come with the lab."
 NOTHING_HERE = ", and no network came with this page: look again in a moment."
@@ -52,15 +53,21 @@ def fetch(source: str) -> Origin:
     is too large before anything is downloaded.
     """
     folder = Path(source).expanduser()
-    if folder.is_dir():
+    if source and folder.is_dir():
         return Origin(folder, source)
     match = REPOSITORY.fullmatch(source)
     if match is None:
         raise HubError(
             f"{source!r} is neither a folder nor a Hub repository (owner/name or owner/name@revision)", "name"
         )
-    with as_hub_errors(source):
-        origin = _from_hub(source, match["repo_id"], match["revision"])
+    beside = sorted(path.parent.name for path in folder.parent.glob(f"*/{MODEL}"))
+    if beside:  # whoever has such a folder means it
+        raise HubError(
+            f"{source} is not there: {folder.parent} has {', '.join(beside)}; for the repository of that name on the "
+            f"Hub, start in a folder without a {folder.parent}",
+            "name",
+        )
+    origin = _from_hub(source, match["repo_id"], match["revision"])
     if next(origin.folder.rglob(MODEL), None) is None:
         raise HubError(f"{source} holds no charrnn checkpoint: there is no {MODEL} in it", "empty")
     return origin
@@ -103,20 +110,33 @@ def commit_of(folder: Path) -> str | None:
 
 
 def _from_hub(source: str, repo_id: str, revision: str | None) -> Origin:
-    api = HfApi(library_name="charrnn", library_version=__version__)
     try:
-        for _ in range(TRIES):
-            info = api.model_info(repo_id, revision=revision, files_metadata=True, timeout=ASK_S)
-            names, notice = _wanted(source, info)
-            patterns = [glob.escape(name) for name in names]
-            folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=patterns))
-            if folder.name == info.sha:
-                return Origin(folder, source, folder.name, notice)
-    except (OSError, HTTPError) as error:
-        kept = _kept(repo_id, revision) if kind_of(error) in ("network", "busy") else None
+        with bounded(source) as bounds, as_hub_errors(source):
+            return _downloaded(source, repo_id, revision, bounds)
+    except HubError as error:
+        kept = _kept(repo_id, revision) if error.is_passing else None
         if kept is None:
             raise
         return Origin(kept, source, kept.name, _as_kept(kept.name))
+
+
+def _downloaded(source: str, repo_id: str, revision: str | None, bounds: Bounds) -> Origin:
+    api = HfApi(library_name="charrnn", library_version=__version__)
+    for _ in range(TRIES):
+        info = bounds.within(
+            LISTING_BYTES,
+            LISTING_S,
+            lambda: api.model_info(repo_id, revision=revision, files_metadata=True, timeout=ASK_S),
+        )
+        sizes, notice = _wanted(source, info)
+        patterns, total = [glob.escape(name) for name in sizes], sum(sizes.values())
+        folder = bounds.within(
+            LISTING_BYTES + total,
+            LISTING_S + total / SLOWEST,
+            lambda patterns=patterns: Path(snapshot_download(repo_id, revision=revision, allow_patterns=patterns)),
+        )
+        if folder.name == info.sha:
+            return Origin(folder, source, folder.name, notice)
     return Origin(folder, source, folder.name, _as_kept(folder.name))  # it went away in between
 
 
@@ -135,28 +155,35 @@ def _kept(repo_id: str, revision: str | None) -> Path | None:
         return None
 
 
-def _wanted(source: str, info: ModelInfo) -> tuple[list[str], str]:
+def _wanted(source: str, info: ModelInfo) -> tuple[dict[str, int], str]:
     """
-    The files of checkpoints, by name, and a notice where one is left out, since a file of it is too large.
+    The files of checkpoints, name -> bytes, and a notice where one is left out, since a file of it is too large.
 
-    Raises HubError where none is left, or all together are too large or too many.
+    Raises HubError where none is left, all together are too large or too many, or it is no listing.
     """
-    wanted = [
-        file
-        for file in info.siblings or []
-        if any(file.rfilename.count("/") == p.count("/") and PurePosixPath(file.rfilename).match(p) for p in PATTERNS)
-    ]
-    large = {_checkpoint_of(file.rfilename): file for file in wanted if (file.size or 0) > MAX_FILE_BYTES}
-    wanted = [file for file in wanted if _checkpoint_of(file.rfilename) not in large]
-    whats = [f"{file.rfilename} has {file.size} bytes, more than {MAX_FILE_BYTES}" for file in large.values()]
-    if large and not any(PurePosixPath(file.rfilename).name == MODEL for file in wanted):
+    listed = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    if not (
+        isinstance(info.sha, str)
+        and COMMIT.fullmatch(info.sha)
+        and all(isinstance(name, str) and type(size) is int and size >= 0 for name, size in listed.items())
+    ):
+        raise TypeError("names, sizes or the commit are not what they are on a Hub")
+    wanted = {
+        name: size
+        for name, size in listed.items()
+        if any(name.count("/") == p.count("/") and PurePosixPath(name).match(p) for p in PATTERNS)
+    }
+    large = {_checkpoint_of(name): name for name, size in wanted.items() if size > MAX_FILE_BYTES}
+    whats = [f"{name} has {wanted[name]} bytes, more than {MAX_FILE_BYTES}" for name in large.values()]
+    wanted = {name: size for name, size in wanted.items() if _checkpoint_of(name) not in large}
+    if large and not any(PurePosixPath(name).name == MODEL for name in wanted):
         raise HubError(f"{source} is not fetched: {whats[0]}", "large")
-    total = sum(file.size or 0 for file in wanted)
+    total = sum(wanted.values())
     if len(wanted) > MOST_FILES or total > MOST_BYTES:
         raise HubError(f"{source} is not fetched: {len(wanted)} files of {total} bytes are too many", "large")
     more = [f"and {len(whats) - MOST_TOLD} more"] if len(whats) > MOST_TOLD else []
     notice = f"Not all of {source} is here: {'; '.join(whats[:MOST_TOLD] + more)}." if whats else ""
-    return [file.rfilename for file in wanted], notice
+    return wanted, printable(notice)
 
 
 def _checkpoint_of(name: str) -> PurePosixPath:

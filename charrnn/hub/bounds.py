@@ -1,0 +1,103 @@
+"""Bounds on what a Hub sends: bytes that really come, and the time until all of it is there."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import httpx2
+from huggingface_hub import constants, set_client_factory
+from huggingface_hub.utils._http import default_client_factory
+
+from charrnn.hub.errors import HubError
+
+Result = TypeVar("Result")
+
+
+class Bounds:
+    """What may still come from the Hub, and until when, for all requests of one `work` together."""
+
+    def __init__(self, subject: str):
+        self.subject = subject
+        self._left, self._ends = 0, 0.0
+
+    def within(self, most_bytes: int, seconds: float, work: Callable[[], Result]) -> Result:
+        """The result of `work`, done in a thread that is left alone where it takes longer. Raises HubError."""
+        self._left, self._ends = most_bytes, time.monotonic() + seconds
+        results: list[Result] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                results.append(work())
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        thread.join(seconds)
+        if errors:
+            raise errors[0]
+        if not results:
+            raise self._late()
+        return results[0]
+
+    def count(self, response: httpx2.Response) -> None:
+        """Let the content of a response count. Raises HubError for one that would grow when it is unpacked."""
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise HubError(f"{self.subject}: the Hub sends packed what was asked for as it is", "large")
+        stream = response.stream
+        assert isinstance(stream, httpx2.SyncByteStream)
+        response.stream = _Counted(stream, self)
+
+    def take(self, count: int) -> None:
+        """Raises HubError where so many bytes more are too many, or come too late."""
+        self._left -= count
+        if self._left < 0:
+            raise HubError(
+                f"{self.subject} is not fetched: the Hub sends more than the repository says it has", "large"
+            )
+        if time.monotonic() > self._ends:
+            raise self._late()
+
+    def _late(self) -> HubError:
+        return HubError(f"{self.subject}: the Hub is too slow: try again later", "network")
+
+
+class _Counted(httpx2.SyncByteStream):
+    def __init__(self, stream: httpx2.SyncByteStream, bounds: Bounds):
+        self._stream, self._bounds = stream, bounds
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._stream:
+            self._bounds.take(len(part))
+            yield part
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+@contextmanager
+def bounded(subject: str) -> Iterator[Bounds]:
+    """
+    Meanwhile the Hub library's client counts what it receives, and downloads by HTTP alone.
+
+    Its Xet client says too late how much came. One at a time: the library has one client for all threads.
+    """
+    bounds = Bounds(subject)
+
+    def client() -> httpx2.Client:
+        made = default_client_factory()
+        made.headers["accept-encoding"] = "identity"
+        made.event_hooks = made.event_hooks | {"response": [bounds.count]}
+        return made
+
+    without_xet = constants.HF_HUB_DISABLE_XET
+    constants.HF_HUB_DISABLE_XET = True
+    set_client_factory(client)
+    try:
+        yield bounds
+    finally:
+        set_client_factory(default_client_factory)
+        constants.HF_HUB_DISABLE_XET = without_xet

@@ -1,0 +1,197 @@
+"""A Hub that answers anything at all: too much, too slowly, of another form, or in characters that move a terminal."""
+
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from huggingface_hub import constants
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from charrnn import hub
+from charrnn.hub import bounds, errors, publish, source
+from charrnn.printable import printable
+
+COMMIT = "c" * 40
+SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
+FAST = settings(max_examples=150, database=None, derandomize=True, suppress_health_check=SLOW)
+
+
+class Body(httpx2.SyncByteStream):
+    """Parts of a body, each counted when it is taken."""
+
+    def __init__(self, parts: Iterator[bytes]):
+        self.parts, self.taken = parts, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self.parts:
+            self.taken += len(part)
+            yield part
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and a token of nobody's."""
+    folder = tmp_path_factory.mktemp("hub")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+    monkeypatch.setattr(errors, "WAITS_S", ())
+    return folder
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
+    """Let every request of the Hub library be answered by this, whichever client it makes."""
+
+    def client() -> httpx2.Client:
+        return httpx2.Client(transport=httpx2.MockTransport(answer), follow_redirects=True)
+
+    for module in (bounds, errors):
+        monkeypatch.setattr(module, "default_client_factory", client, raising=False)
+    monkeypatch.setattr("huggingface_hub.utils._http._GLOBAL_CLIENT_FACTORY", client)
+    monkeypatch.setattr("huggingface_hub.utils._http._GLOBAL_CLIENT", None)
+
+
+def refused(work: Callable[[], object]) -> hub.HubError:
+    with pytest.raises(hub.HubError) as caught:
+        work()
+    for text in (str(caught.value), caught.value.to_visitor):
+        assert text and printable(text) == text and len(text) < 2000
+    return caught.value
+
+
+LISTED = {"id": "me/lab", "sha": COMMIT, "siblings": [{"rfilename": "model.safetensors", "size": 1000}]}
+TREE = [{"type": "file", "path": "model.safetensors", "size": 1000, "oid": "0" * 40}]
+
+
+def hub_with(file: Body, **headers: str) -> Callable[[httpx2.Request], httpx2.Response]:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if "/resolve/" in request.url.path:
+            said = {"X-Repo-Commit": COMMIT, "ETag": '"e"', "X-Linked-Size": str(1 << 31), **headers}
+            return httpx2.Response(200, headers=said, stream=Body(iter(())) if request.method == "HEAD" else file)
+        return httpx2.Response(200, json=TREE if "/tree/" in request.url.path else LISTED)
+
+    return answer
+
+
+def test_a_file_that_is_larger_than_it_was_said_to_be_is_not_taken_to_its_end(monkeypatch, cache: Path):
+    monkeypatch.setattr(source, "LISTING_BYTES", 1 << 20)
+    file = Body(bytes(1 << 16) for _ in itertools.count())
+    answering(monkeypatch, hub_with(file))
+    error = refused(lambda: hub.fetch("me/lab"))
+    assert error.kind == "large"
+    assert "sends more than the repository says it has" in str(error)
+    assert file.taken <= (1 << 20) + (1 << 17)
+    assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) < 1 << 20, "it was left there"
+
+
+def test_what_would_grow_when_it_is_unpacked_is_not_taken(monkeypatch):
+    answering(monkeypatch, hub_with(Body(iter([b"\x1f\x8b"])), **{"Content-Encoding": "gzip"}))
+    assert refused(lambda: hub.fetch("me/lab")).kind == "large"
+
+
+def endless(path: str, what: str, stop: threading.Event) -> Callable[[httpx2.Request], httpx2.Response]:
+    """A Hub whose answers to requests for this path never come, or never end."""
+
+    def drip() -> Iterator[bytes]:
+        while not stop.wait(0.02):
+            yield b" "
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if path in request.url.path:
+            if what == "nothing":
+                stop.wait(60)
+            return httpx2.Response(200, headers={"X-Repo-Commit": COMMIT, "ETag": '"e"'}, stream=Body(drip()))
+        if what == "pages":
+            page = {"Link": f'<{request.url.copy_with(query=b"a=" + str(time.monotonic()).encode())}>; rel="next"'}
+            return httpx2.Response(200, json=TREE if "/tree/" in request.url.path else LISTED, headers=page)
+        return httpx2.Response(200, json=TREE if "/tree/" in request.url.path else LISTED)
+
+    return answer
+
+
+@pytest.mark.parametrize("what", ["nothing", "drip"])
+@pytest.mark.parametrize("path", ["/api/models/me/lab", "/tree/", "/resolve/"])
+def test_a_hub_that_never_comes_to_an_end_counts_as_away(monkeypatch, path: str, what: str):
+    monkeypatch.setattr(source, "LISTING_S", 0.5)
+    stop = threading.Event()
+    answering(monkeypatch, endless(path, what, stop))
+    try:
+        error = refused(lambda: hub.fetch("me/lab"))
+    finally:
+        stop.set()
+    assert error.kind == "network" and error.is_passing and "me/lab: " in str(error)
+
+
+def test_a_listing_of_pages_without_end_counts_as_away(monkeypatch):
+    monkeypatch.setattr(source, "LISTING_S", 0.5)
+    answering(monkeypatch, endless("no path", "pages", threading.Event()))
+    assert refused(lambda: hub.fetch("me/lab")).is_passing
+
+
+@pytest.mark.parametrize("value", ["socks://127.0.0.1:9", "http://[", "ftp://x", "http://a:b:c"])
+@pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "all_proxy"])
+def test_a_proxy_variable_that_cannot_be_used_means_that_the_hub_is_away(monkeypatch, name: str, value: str):
+    monkeypatch.setattr("huggingface_hub.utils._http._GLOBAL_CLIENT", None)
+    monkeypatch.setenv(name, value)
+    if name == "http_proxy" and value != "ftp://x":
+        monkeypatch.setenv("all_proxy", value)
+    for call in (lambda: hub.fetch("me/lab"), lambda: hub.push(Path("nothing"), "me/lab")):
+        monkeypatch.setattr(publish, "release", lambda *_: hub.Release({"README.md": b"a"}, "a"))
+        error = refused(call)
+        assert error.kind == "network", error
+
+
+# ------------------------------------------------------------------------------------------------ any answer
+
+TEXT = st.text(max_size=8) | st.sampled_from(["\x1b[2J", "a\nb", "\u202e", "../x", "model.safetensors", "\x00", "main"])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+NEARLY = {
+    "id": st.just("me/lab"), "sha": st.just(COMMIT) | TEXT, "siblings": st.lists(st.fixed_dictionaries({
+        "rfilename": st.just("model.safetensors") | TEXT | ANYTHING, "size": st.just(100) | ANYTHING,
+        "lfs": st.none() | st.fixed_dictionaries({"size": ANYTHING, "sha256": ANYTHING, "pointerSize": ANYTHING}),
+    }) | ANYTHING, max_size=3) | ANYTHING,
+    "lastModified": ANYTHING, "cardData": ANYTHING, "url": ANYTHING, "tags": ANYTHING, "branches": ANYTHING,
+}  # fmt: skip
+ANSWER = ANYTHING | st.fixed_dictionaries({}, optional=NEARLY) | st.fixed_dictionaries(NEARLY)
+HEADERS = st.dictionaries(
+    st.sampled_from(["X-Error-Code", "X-Error-Message", "Retry-After", "RateLimit", "Location", "ETag"]),
+    st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20),
+    max_size=3,
+)  # fmt: skip
+
+
+@FAST
+@given(st.data())
+def test_whatever_a_hub_answers_is_told_in_one_line(data: st.DataObject):
+    given_for = dict[str, Any]()
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        kind = f"{request.method} {request.url.path}"
+        if kind not in given_for:
+            status = data.draw(st.sampled_from([200, 200, 200, 200, 302, 400, 401, 403, 404, 409, 418]))
+            raw = data.draw(st.booleans())
+            value = data.draw(st.binary(max_size=30) if raw else ANSWER)
+            body = value if isinstance(value, bytes) else json.dumps(value).encode()
+            said = data.draw(HEADERS).items()
+            given_for[kind] = status, [(name.encode(), text.encode("latin-1")) for name, text in said], body
+        status, headers, body = given_for[kind]
+        return httpx2.Response(status, headers=headers, content=body)
+
+    with pytest.MonkeyPatch.context() as patch:
+        answering(patch, answer)
+        patch.setattr(publish, "release", lambda *_: hub.Release({"README.md": b"a"}, "a"))
+        for call in (lambda: hub.fetch("me/lab"), lambda: hub.push(Path("nothing"), "me/lab")):
+            try:
+                call()
+            except hub.HubError as error:
+                for text in (str(error), error.to_visitor):
+                    assert text and printable(text) == text, text
