@@ -2,14 +2,17 @@
 Start the lab in the browser: `python app.py`, or `python app.py --checkpoints owner/name` for models on the Hub.
 
 On a Hugging Face Space the same file is run without arguments; CHARRNN_CHECKPOINTS names its checkpoints.
+Behind a proxy, CHARRNN_ALLOWED_HOSTS is the name that the proxy has, GRADIO_ROOT_PATH the folder below it.
 """
 
 import argparse
 import contextlib
 import ctypes
 import os
+import re
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from charrnn.hub import Origin
 
 ROOT = Path(__file__).resolve().parent
-VARIABLE = "CHARRNN_CHECKPOINTS"
+VARIABLE, HOSTS = "CHARRNN_CHECKPOINTS", "CHARRNN_ALLOWED_HOSTS"
 M_ARENA_MAX = -8  # malloc.h
 
 
@@ -27,14 +30,41 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Watch a character-level recurrent network write.")
     on_space = "SPACE_ID" in os.environ
-    host = "0.0.0.0" if on_space else "127.0.0.1"
-    parser.add_argument("--host", default=host, help="address to listen on (%(default)s)")
+    usual = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
+    parser.add_argument("--host", type=host, default=usual, help="address to listen on (%(default)s)")
     default = os.environ.get("GRADIO_SERVER_PORT", "7860")
     parser.add_argument("--port", type=port, default=default, help="port to listen on, 0 for a free one (%(default)s)")
+    parser.add_argument(
+        "--allowed-hosts",
+        type=hosts,
+        default=os.environ.get(HOSTS, ""),
+        metavar="NAME,…",
+        help=f"names by which the page is opened, as that of a proxy, * for any (${HOSTS}; default: any, but where it "
+        "listens on 127.0.0.1 or ::1 those of this machine)",
+    )
     parser.add_argument(
         "--checkpoints", help=f"a folder, or owner/name[@revision] on the Hub (${VARIABLE}, else those of the project)"
     )
     return parser.parse_args(arguments)
+
+
+def host(text: str) -> str:
+    """What stands for an address on the command line, without the brackets of one of IPv6."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if not bare:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address: give one of this machine, as 127.0.0.1, ::1 or 0.0.0.0"
+        )
+    return bare
+
+
+def hosts(text: str) -> list[str]:
+    """The names in a list with commas."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name != "*" and not re.fullmatch(r"[\w.:\[\]-]+", name, re.ASCII):
+            raise argparse.ArgumentTypeError(f"{name!r} is no name of a host: give names as lab.example,10.0.0.7, or *")
+    return names
 
 
 def port(text: str) -> int:
@@ -53,6 +83,23 @@ def share_one_heap() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError, OSError):
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
+@contextlib.contextmanager
+def without_proxies() -> Iterator[None]:
+    """
+    Keep Gradio from asking a proxy for the address at which it serves, which none can know.
+
+    A variable that names no proxy would keep it from being imported.
+    """
+    before = os.environ.get("no_proxy")
+    os.environ["no_proxy"] = "*"
+    try:
+        yield
+    finally:
+        del os.environ["no_proxy"]
+        if before is not None:
+            os.environ["no_proxy"] = before
 
 
 def satisfy_zero_gpu() -> None:
@@ -96,11 +143,14 @@ def main() -> None:
     share_one_heap()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # gradio asks when it is imported: below
     os.environ["GRADIO_SERVER_PORT"] = str(arguments.port)  # it reads this too, and the flag may have overruled it
+    os.environ.pop("GRADIO_SERVER_NAME", None)  # and tries the port on it, as if it were one of IPv4
     if "SPACE_ID" in os.environ:
         satisfy_zero_gpu()
-    from charrnn import hub, ui
-    from charrnn.ui.store import Store
+    from charrnn import hub
 
+    with without_proxies():
+        from charrnn import ui
+        from charrnn.ui.store import Store
     try:
         origin = checkpoints(arguments.checkpoints)
     except hub.HubError as error:
@@ -108,13 +158,18 @@ def main() -> None:
     if origin.notice:
         print(f"app.py: {origin.notice}", file=sys.stderr)
     demo = ui.build_demo(Store(origin.folder, origin))
+    try:
+        with without_proxies():
+            address = ui.serve(demo, arguments.host, arguments.port, arguments.allowed_hosts)
+    except OSError as error:
+        where = (
+            f"[{arguments.host}]:{arguments.port}" if ":" in arguments.host else f"{arguments.host}:{arguments.port}"
+        )
+        sys.exit(_refused(f"cannot listen on {where}: {error.strerror or error}; give another --host or --port"))
+    print(f"Char-RNN Lab: {address}", flush=True)
     if os.environ.get("HF_HUB_OFFLINE", "0") in ("", "0"):
         threading.Thread(target=fetch_corpus, daemon=True).start()
-    try:
-        ui.launch(demo, arguments.host, arguments.port)
-    except OSError as error:
-        where = f"{arguments.host}:{arguments.port}"
-        sys.exit(_refused(f"cannot listen on {where}: {error.strerror or error}; give another --host or --port"))
+    demo.block_thread()
 
 
 def _refused(reason: str) -> int:

@@ -12,6 +12,7 @@ with exit code 1.
 
 import argparse
 import http.client
+import ipaddress
 import os
 import re
 import signal
@@ -49,6 +50,7 @@ except HubError as error:
     print(error)
     sys.exit(1)
 """
+LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy knows this machine's own addresses
 SOON = 5.0  # seconds: a process that has lived less is not started again at once
 
 
@@ -114,7 +116,7 @@ class Process:
         if self.running.poll() is not None:
             raise ServeError(f"process {self.number} ended with exit code {self.running.returncode}")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=60):
+            with LOCAL.open(f"http://127.0.0.1:{self.port}/", timeout=60):
                 return True
         except (OSError, http.client.HTTPException):
             return False
@@ -134,12 +136,13 @@ def serve(options: argparse.Namespace, stop: threading.Event) -> None:
     if nginx is None:
         raise ServeError(MISSING)
     port = options.port or _free_ports(1)[0]
-    _require_free(options.host, port)
+    is_of_this_machine = _require_free(options.host, port)
     ports = _free_ports(options.processes)
     threads = max(1, (os.cpu_count() or 1) // options.processes)
     named, environment = checkpoints(options.checkpoints, stop)
     if stop.is_set():
         return
+    named += ["--allowed-hosts", ",".join(options.allowed_hosts or ([] if is_of_this_machine else ["*"]))]
     environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))} | environment
     running, processes = list[subprocess.Popen](), list[Process]()
     with tempfile.TemporaryDirectory(prefix="charrnn-") as folder:
@@ -229,16 +232,21 @@ def _listens(host: str, port: int) -> bool:
         return False
 
 
-def _require_free(host: str, port: int) -> None:
-    """Raises ServeError where nginx could not listen there: it would go on trying, beside whoever does."""
+def _require_free(host: str, port: int) -> bool:
+    """
+    Whether only this machine can come there.
+
+    Raises ServeError where nginx could not listen: it would go on trying, beside whoever does.
+    """
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just ended is in nobody's way
             probe.bind(address)
-    except OSError as error:
-        where = f"{_as_address(host)}:{port}"
-        raise ServeError(f"cannot listen on {where}: {error.strerror}; give another --host or --port") from None
+            return ipaddress.ip_address(probe.getsockname()[0].partition("%")[0]).is_loopback
+    except (OSError, UnicodeError) as error:
+        where, why = f"{_as_address(host)}:{port}", getattr(error, "strerror", None) or "this is no name of a host"
+        raise ServeError(f"cannot listen on {where}: {why}; give another --host or --port") from None
 
 
 def _free_ports(count: int) -> list[int]:
@@ -256,8 +264,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=_count, default=os.cpu_count() or 1, help="how many (one for each core)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--host", type=app.host, default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=app.port, default=7860, help="port to listen on, 0 for a free one (%(default)s)")
+    parser.add_argument(
+        "--allowed-hosts", type=app.hosts, default=os.environ.get(app.HOSTS, ""), metavar="NAME,…", help="as for app.py"
+    )
     parser.add_argument("--checkpoints", help="as for app.py")
     return parser.parse_args(arguments)
 

@@ -62,7 +62,7 @@ def lab(folder: Path, processes: int = 2) -> Iterator[Lab]:
     environment = os.environ | {"CHARRNN_CACHE": str(folder / "no-corpus"), "HF_HUB_OFFLINE": "1"}
     with log.open("w") as file:
         running = subprocess.Popen(
-            command("serve.py", "--processes", processes, "--port", 0),
+            command("serve.py", "--processes", processes, "--port", 0, "--allowed-hosts", "lab.example"),
             stdout=file,
             stderr=file,
             env=environment,

@@ -41,6 +41,8 @@ DOORS = {
     "gradio": {"ui"},
     "anyio": {"ui"},  # gradio's own threads
     "httpx": {"ui"},  # and what it reads addresses with
+    "uvicorn": {"ui"},  # and what serves it
+    "h11": {"ui"},
 }
 GLOBAL_DICE = {"torch.manual_seed", "torch.seed", "torch.set_rng_state", "np.random.seed", "random.seed"}
 RUNS_CODE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve"}

@@ -1,7 +1,10 @@
 """The page: a header, the left column, the list of tabs; and how it is served."""
 
+import os
+import re
 import socket
 import sys
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -24,12 +27,13 @@ from charrnn.ui import (
 from charrnn.ui.assets import read, routes
 from charrnn.ui.code_errors import raised
 from charrnn.ui.control_view.control_view import control_view, offer, refreshed
-from charrnn.ui.guard import guarded
+from charrnn.ui.guard import bare_name, guarded, is_of_this_machine
 from charrnn.ui.kept import Kept
 from charrnn.ui.lecture_view.lecture_view import arrival, lecture_view, opened, walking
 from charrnn.ui.link import Link
 from charrnn.ui.messages import notice
 from charrnn.ui.presence import Presence, keep_no_statistics
+from charrnn.ui.request_deadline import PunctualProtocol
 from charrnn.ui.session import Session
 from charrnn.ui.store import Store
 from charrnn.ui.theme import theme
@@ -117,19 +121,27 @@ def build_demo(store: Store) -> gr.Blocks:
     return demo
 
 
-def serve(demo: gr.Blocks, host: str, port: int) -> str:
+def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = ()) -> str:
     """
     Serve the page from a thread -> its address; everything the page needs comes from this machine.
 
-    Port 0 takes a free one. Raises OSError, with the system's reason, where nobody can listen there.
+    Port 0 takes a free one. allowed: names it answers for, beside those of this machine; "*" is any. Without one a
+    loopback address answers for this machine alone, another address for any. GRADIO_ROOT_PATH is the path at which a
+    proxy has the page, or its whole address there. Raises OSError, with the system's reason, where nobody can listen.
     """
     sys.setswitchinterval(SWITCH_S)
+    bound, port = _free(host, port)
+    root = os.environ.get("GRADIO_ROOT_PATH", "").rstrip("/")
+    names = {bare_name(name) for name in allowed}
+    anyone = "*" in names or not (names or is_of_this_machine(bound))
+    names |= {bare_name(host), *map(bare_name, re.findall("://([^/]+)", root))}
     _, address, _ = demo.launch(
-        server_name=host,
-        server_port=_free(host, port),
+        server_name=f"[{host}]" if ":" in host else host,
+        server_port=port,
+        root_path=root if "://" in root or not root else f"/{root.lstrip('/')}",
         theme=theme(),
         head=read("head.html"),
-        app_kwargs={"routes": routes(), "lifespan": guarded(demo)},
+        app_kwargs={"routes": routes(), "lifespan": guarded(demo, None if anyone else frozenset(names))},
         max_threads=MOST_THREADS,
         state_session_capacity=MOST_SESSIONS,
         ssr_mode=False,
@@ -142,19 +154,17 @@ def serve(demo: gr.Blocks, host: str, port: int) -> str:
         quiet=True,
         prevent_thread_lock=True,
     )
+    demo.server.config.http_protocol_class = PunctualProtocol
     return address
 
 
-def launch(demo: gr.Blocks, host: str, port: int) -> None:
-    """Serve the page, print its address, and stay until interrupted. Raises OSError as `serve` does."""
-    print(f"Char-RNN Lab: {serve(demo, host, port)}", flush=True)
-    demo.block_thread()
-
-
-def _free(host: str, port: int) -> int:
-    """The port, where one can listen there: Gradio itself would not say why it cannot."""
-    family, kind, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+def _free(host: str, port: int) -> tuple[str, int]:
+    """The address and the port, where one can listen there: Gradio itself would not say why it cannot."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except UnicodeError:
+        raise OSError("this is no name of a host") from None
     with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
-        return probe.getsockname()[1]
+        return probe.getsockname()[:2]

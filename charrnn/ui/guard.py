@@ -3,11 +3,15 @@ What stands between the network and Gradio: only what this page needs is answere
 
 Gradio takes bodies of any size, files, and calls from every other page where it does not run on localhost; and it has
 routes for what this app does not do. Here is what is open; everything else is not there.
+
+Another site can give its own name the address of this machine: for the browser its page is then of the same origin as
+this one. Where only this machine is listened to, or names were given, a request for any other name is refused.
 """
 
+import ipaddress
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -29,6 +33,7 @@ FILES = re.compile(r"/(assets|static|svelte|charrnn)/.*")
 API = re.compile(r"/gradio_api/(info/?|openapi\.json|app_id/?|startup-events|theme\.css|queue/(status|data))")
 STREAM = re.compile(r"/gradio_api/(?:heartbeat|call/(?:v2/)?\w+)/([^/]*)")
 CALL = re.compile(r"/gradio_api/call/(v2/)?([^/]*)/?")
+QUEUE = re.compile(r"/gradio_api/(?:queue|heartbeat|call)/.*")
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 LONGEST_HOST = 255
 
@@ -52,12 +57,16 @@ HEADERS = {
 }
 
 
-def guarded(demo: gr.Blocks) -> Callable[[Any], Any]:
-    """What Gradio runs as long as the server lives: the guard stands before all the app has put before itself."""
+def guarded(demo: gr.Blocks, hosts: frozenset[str] | None) -> Callable[[Any], Any]:
+    """
+    What Gradio runs as long as the server lives: the guard stands before all the app has put before itself.
+
+    hosts: the names that are answered for beside those of this machine; None answers for any.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Any):
-        app.middleware_stack = Guard(app.middleware_stack, Calls(demo.fns))
+        app.middleware_stack = Guard(app.middleware_stack, Calls(demo.fns), hosts)
         yield
 
     return lifespan
@@ -66,9 +75,10 @@ def guarded(demo: gr.Blocks) -> Callable[[Any], Any]:
 class Guard:
     """An ASGI app before another one."""
 
-    def __init__(self, app: App, calls: Calls):
+    def __init__(self, app: App, calls: Calls, hosts: frozenset[str] | None):
         self.app = app
         self.calls = calls
+        self.hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -103,13 +113,20 @@ class Guard:
         for name in ("host", "x-forwarded-host"):  # Gradio makes addresses of them
             if not all(map(_names_host, headers.get(name, []))):
                 raise RefusedError(400, f"the header {name} names no host")
+        for name in map(bare_name, headers.get("host", [])):
+            if self.hosts is not None and not (name in self.hosts or is_of_this_machine(name)):
+                raise RefusedError(
+                    421,
+                    f"this page is not at {name}, but at {', '.join(sorted({'localhost', *self.hosts}))}: "
+                    f"start it with --allowed-hosts {name}, or with CHARRNN_ALLOWED_HOSTS={name}",
+                )
+        if (method == "POST" or QUEUE.fullmatch(path)) and not self._is_of_own_page(headers):
+            raise RefusedError(403, "another site's page may not call this one: open it, or call it from a program")
         if method in ("GET", "HEAD"):
             _check_asked(path, scope["query_string"])
             return receive
         if method != "POST":
             raise RefusedError(405, "Method Not Allowed")
-        if not {"same-origin", "none"}.issuperset(headers.get("sec-fetch-site", [])):
-            raise RefusedError(403, "another site's page may not call this one: open it, or call it from a program")
         check = self._check_of(path)
         if {kind.partition(";")[0].strip().lower() for kind in headers.get("content-type", [])} != {"application/json"}:
             raise RefusedError(415, "the body is not JSON: send it with the header Content-Type: application/json")
@@ -118,6 +135,15 @@ class Guard:
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in names]
         scope["headers"].append((b"content-length", str(len(body)).encode()))
         return _replayed(body, receive)
+
+    def _is_of_own_page(self, headers: Mapping[str, Sequence[str]]) -> bool:
+        """Whether a page of this app asks, or no page at all: a browser says so, an older one only where it is from."""
+        if sites := headers.get("sec-fetch-site"):
+            return {"same-origin", "none"}.issuperset(sites)
+        forwarded = [value.partition(",")[0].strip() for value in headers.get("x-forwarded-host", [])]
+        own = {value.lower() for value in (*headers.get("host", []), *forwarded)}
+        origins = [value.partition("://")[2].lower() for value in headers.get("origin", [])]
+        return all(origin in own or bare_name(origin) in (self.hosts or ()) for origin in origins)
 
     def _check_of(self, path: str) -> Callable[[bytes], bytes]:
         """What looks at the body of a call to this path. Raises RefusedError."""
@@ -129,6 +155,21 @@ class Guard:
             check = self.calls.by_name if call[1] else self.calls.by_place
             return lambda body: check(call[2], body)
         raise RefusedError(404, "Not Found")
+
+
+def bare_name(host: str) -> str:
+    """The name in a host as a header has it: without a port, brackets, or a dot at its end; in lower case."""
+    inner = host[1:].partition("]")[0] if host.startswith("[") else host
+    name = inner if inner.count(":") > 1 or host.startswith("[") else inner.partition(":")[0]
+    return name.lower().removesuffix(".")
+
+
+def is_of_this_machine(name: str) -> bool:
+    """Whether a bare name, or address, means the machine itself whoever asks."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
 
 
 def _path(scope: Scope) -> str:

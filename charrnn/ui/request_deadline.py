@@ -1,0 +1,38 @@
+"""The time in which a request has to arrive whole: one that never ends would hold its connection for ever."""
+
+import asyncio
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+ARRIVES_S = 60.0  # the largest body that is taken, at 35 kbit/s
+
+
+class PunctualProtocol(H11Protocol):
+    """Uvicorn's protocol, which closes a connection whose request is not complete in ARRIVES_S after its first byte."""
+
+    deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._forget()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def _watch(self) -> None:
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._forget()
+        elif self.deadline is None:
+            self.deadline = self.loop.call_later(ARRIVES_S, self.transport.abort)
+
+    def _forget(self) -> None:
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None

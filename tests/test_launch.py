@@ -1,0 +1,274 @@
+"""How the page is served: whatever proxies there are, at any address, below a path, and to whose names it answers."""
+
+import asyncio
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import app
+from charrnn import ui
+from charrnn.ui import request_deadline
+from charrnn.ui.calls import Calls
+from charrnn.ui.guard import Guard
+from charrnn.ui.store import Store
+from scripts import serve
+from tests.calling import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NO_PROXY_TO_BE_USED = {
+    "http_proxy": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://[",
+    "ALL_PROXY": "socks://127.0.0.1:9",
+    "no_proxy": "[::1, *.lab,,",
+}
+
+
+def without(environment: dict[str, str], *names: str) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.lower() not in names}
+
+
+@contextmanager
+def started(*arguments: str, **environment: str) -> Iterator[tuple[str, str]]:
+    """The address that a real app.py prints, and all it has said until then."""
+    known = without(dict(os.environ), "http_proxy", "https_proxy", "all_proxy", "no_proxy", "hf_hub_offline")
+    words = [sys.executable, "app.py", "--port", "0", *arguments]
+    process = subprocess.Popen(
+        words, cwd=ROOT, env=known | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    try:
+        said = ""
+        while not (address := re.search(r"Char-RNN Lab: (\S+)", said)):
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        yield address[1], said
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
+
+
+def test_the_app_starts_behind_any_proxy_on_ipv6_and_below_a_path(tmp_path: Path):
+    elsewhere = {"CHARRNN_CACHE": str(tmp_path / "no-corpus"), "HF_HOME": str(tmp_path / "hub")}
+    settings = {"GRADIO_SERVER_NAME": "::1", "GRADIO_ROOT_PATH": "/lab", "CHARRNN_ALLOWED_HOSTS": "lab.example"}
+    (block,) = re.findall(r"```nginx\nlocation /lab/ \{\n(.*?)```", README, re.DOTALL)
+    passed = dict(re.findall(r"proxy_set_header (\S+) (\S+);", block))
+    named = {name: {"$http_host": "lab.example:8443", "$scheme": "http"}[value] for name, value in passed.items()}
+    assert {"Host", "X-Forwarded-Host"} <= named.keys()
+    with started("--checkpoints", "me/lab", **NO_PROXY_TO_BE_USED, **elsewhere, **settings) as (address, said):
+        assert "Traceback" not in said and "The Hub cannot be reached just now" in said
+        assert address.startswith("http://[::1]:")
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            assert client.get(address).status_code == 200
+            assert client.get(address, headers={"Host": "evil.example"}).status_code == 421
+            for path in ("lab/", ""):  # the path as the visitor has it, and as a proxy strips it
+                page = address + path
+                assert client.get(f"{page}config", headers=named).json()["root"] == "http://lab.example:8443/lab"
+                assert client.get(f"{page}charrnn/mount.js", headers=named).status_code == 200
+                own = named | {"Origin": "http://lab.example:8443"}
+                called = client.post(f"{page}gradio_api/call/models", json={"data": []}, headers=own)
+                told = client.get(f"{page}gradio_api/call/models/{called.json()['event_id']}", headers=named)
+                assert told.text.startswith("event: complete")
+                assert client.get(page, headers=named | {"Host": "evil.example"}).status_code == 421
+
+
+@pytest.mark.parametrize("which", [app, serve])
+def test_addresses_and_names_are_read_from_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys, which: Any):
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
+    monkeypatch.setenv("CHARRNN_ALLOWED_HOSTS", "a.example, [::2]:80")
+    options = which.parse([])
+    assert options.host == ("0.0.0.0" if which is app else "127.0.0.1")
+    assert options.allowed_hosts == ["a.example", "[::2]:80"]
+    assert which.parse(["--host", "[::1]", "--allowed-hosts", "*"]).host == "::1"
+    for flag, wrong in (("--host", ""), ("--host", "[]"), ("--allowed-hosts", "a b"), ("--allowed-hosts", "http://a")):
+        with pytest.raises(SystemExit):
+            which.parse([flag, wrong])
+        assert repr(wrong) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, "no host"])
+def test_a_host_that_is_none_is_told_by_its_reason(host: str):
+    with pytest.raises(OSError):
+        ui._free(host, 0)
+    with pytest.raises(serve.ServeError, match="give another --host or --port"):
+        serve._require_free(host, 0)
+
+
+# ------------------------------------------------------------------------------------------------ whose names
+
+
+def asked(hosts: frozenset[str] | None, method: str = "GET", path: str = "/", **headers: str) -> int:
+    """The status of an answer of the guard before an app that takes everything."""
+    statuses = list[int]()
+
+    async def taking(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": json.dumps({"event_id": "a"}).encode()}
+
+    async def send(message: Any) -> None:
+        statuses.extend([message["status"]] if message["type"] == "http.response.start" else [])
+
+    pairs = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    scope = {"type": "http", "method": method, "path": path, "query_string": b""}
+    scope["headers"] = [(name.encode(), value.encode()) for name, value in pairs.items()]
+    with pytest.raises(StopIteration):  # it waits for nothing here, and needs no event loop
+        Guard(taking, Calls({}), hosts)(scope, receive, send).send(None)
+    return statuses[0]
+
+
+OWN = ["localhost", "localhost:7860", "LOCALHOST.:1", "127.0.0.1", "127.0.0.1:7860", "127.9.9.9", "[::1]", "[::1]:7860"]
+FOREIGN = [
+    "evil.example",
+    "evil.example:7860",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "10.0.0.7",
+    "0.0.0.0",
+]
+
+
+def test_a_loopback_address_answers_for_its_own_names_or_those_it_was_told():
+    told = frozenset({"lab.example", "10.0.0.7", "fe80::1"})
+    for host in OWN:
+        assert [asked(hosts, host=host) for hosts in (frozenset(), told, None)] == [200, 200, 200], host
+    for host in FOREIGN:
+        assert asked(frozenset(), host=host) == 421 and asked(None, host=host) == 200, host
+        assert asked(frozenset(), "POST", "/gradio_api/reset", host=host, sec_fetch_site="same-origin") == 421
+    for host in ("lab.example", "Lab.Example.:8443", "10.0.0.7:1", "[fe80::1]:7860"):
+        assert asked(told, host=host) == 200, host
+    # nginx by its defaults: its own address as Host, the visitor's in another header, if at all
+    assert asked(frozenset(), host="127.0.0.1:7860", x_forwarded_host="lab.example") == 200
+
+
+CLOSED = [("POST", "/gradio_api/reset"), ("GET", "/gradio_api/queue/data"), ("GET", "/gradio_api/heartbeat/a")]
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+def test_only_the_page_itself_calls_and_listens_whichever_way_a_browser_tells(method: str, path: str):
+    host = "lab.example:8443"
+    for site, status in (("same-origin", 200), ("none", 200), ("same-site", 403), ("cross-site", 403)):
+        assert asked(None, method, path, host=host, sec_fetch_site=site) == status
+    for origin in (
+        "http://evil.example",
+        "null",
+        "http://lab.example",
+        "http://lab.example:8443.evil.example",
+        "file://",
+    ):
+        assert asked(None, method, path, host=host, origin=origin) == 403, origin
+    assert asked(None, method, path, host=host) == asked(None, method, path, host=host, origin=f"https://{host}") == 200
+    behind = {"host": "127.0.0.1:7860", "origin": "https://lab.example"}
+    assert asked(None, method, path, **behind) == 403
+    assert asked(None, method, path, **behind, x_forwarded_host="lab.example, inner") == 200
+    assert asked(frozenset({"lab.example"}), method, path, **behind) == 200, "it was told that this is its name"
+    assert asked(None, "GET", "/", host=host, origin="http://evil.example", sec_fetch_site="cross-site") == 200, (
+        "a link"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "root", "answers"),
+    [
+        ("127.0.0.1", [], "", {"evil.example": 421, "localhost": 200}),
+        ("127.0.0.1", ["*"], "", {"evil.example": 200}),
+        (
+            "127.0.0.1",
+            ["Lab.example:80"],
+            "https://b.example/lab/",
+            {"lab.example": 200, "b.example": 200, "c.de": 421},
+        ),
+        ("0.0.0.0", [], "https://b.example", {"evil.example": 200}),
+        ("0.0.0.0", ["lab.example"], "", {"lab.example": 200, "evil.example": 421, "127.0.0.1": 200}),
+    ],
+)
+def test_which_names_there_are_follows_from_the_address_and_what_was_told(monkeypatch, host, allowed, root, answers):
+    given = {}
+    monkeypatch.setenv("GRADIO_ROOT_PATH", root)
+    monkeypatch.setattr(ui, "guarded", lambda demo, hosts: given.update(hosts=hosts))
+
+    class Demo:
+        server = type("Server", (), {"config": type("Config", (), {})})
+
+        def launch(self, **options: Any) -> tuple[None, str, None]:
+            given["root"] = options["root_path"]
+            return None, "", None
+
+    ui.serve(Demo(), host, 0, allowed)  # pyright: ignore[reportArgumentType]
+    assert given["root"] == root.rstrip("/")
+    assert {name: asked(given["hosts"], host=name) for name in answers} == answers
+
+
+# ------------------------------------------------------------------------------------------------ half a request
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """A page without networks, served by this process."""
+
+    async def opened() -> tuple[Any, str]:
+        demo = ui.build_demo(Store(tmp_path))
+        return demo, ui.serve(demo, "127.0.0.1", 0)
+
+    demo, served = asyncio.run(opened())  # where no loop runs Gradio makes several, and closes none
+    url = httpx.URL(served)
+    yield url.host, url.port or 80
+    demo.close(verbose=False)
+
+
+HEAD = (
+    b"POST /gradio_api/reset HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 900\r\n"
+)
+
+
+def test_a_request_that_never_ends_is_dropped_wherever_it_stops(address, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(request_deadline, "ARRIVES_S", 0.5)
+    whole = b"GET /config HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for begun in (b"", b"GET /con", HEAD, HEAD + b"\r\n{", whole + b"GET"):
+        with socket.create_connection(address, timeout=20) as connection:
+            stop = threading.Event()
+
+            def drip(connection: socket.socket = connection, stop: threading.Event = stop) -> None:
+                while not stop.wait(0.1):
+                    try:
+                        connection.sendall(b"a")
+                    except OSError:
+                        return
+
+            connection.sendall(begun)
+            dripping = threading.Thread(target=drip)
+            dripping.start()
+            try:
+                while connection.recv(1 << 16):
+                    pass
+            except ConnectionError:
+                pass  # what was still on its way meets a closed door
+            finally:
+                stop.set()
+                dripping.join()
+    with socket.create_connection(address, timeout=20) as connection:  # one after the other, each whole: none is late
+        for _ in range(4):
+            connection.sendall(whole)
+            assert connection.recv(1 << 20).startswith(b"HTTP/1.1 200")
+            time.sleep(0.2)
+            connection.setblocking(False)
+            while True:
+                try:
+                    assert connection.recv(1 << 20)
+                except BlockingIOError:
+                    break
+            connection.settimeout(20)
