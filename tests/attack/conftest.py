@@ -47,7 +47,7 @@ def app(checkpoints: Path, known: str, tmp_path_factory: pytest.TempPathFactory)
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     quiet = {"CHARRNN_CACHE": str(root / "no-corpus"), "HF_HUB_OFFLINE": "1", "TMPDIR": str(root)}
-    command = [sys.executable, "app.py", "--checkpoints", str(checkpoints), "--port", str(port)]
+    command = [sys.executable, "app.py", "--checkpoints", str(checkpoints), "--port", str(port), "--allowed-hosts", "*"]
     with (root / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **quiet})
     app = None
