@@ -18,6 +18,7 @@ from charrnn.vocab import Vocab
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 TRAIN_SHARE = 0.9
+SHORTEST_VALIDATION = 4  # characters: each half of them is measured too, and the first of a text is not predicted
 TIMEOUT_S = 30
 
 Report = Callable[[int, int | None], None]
@@ -50,17 +51,22 @@ class Corpus:
 
     def require(self, characters: int) -> "Corpus":
         """The corpus itself, if each part holds this many characters. Raises CorpusError."""
-        shortest = min(len(self.train_ids), len(self.val_ids))
-        if shortest < characters:
+        shortest, least = min(len(self.train_ids), len(self.val_ids)), max(characters, SHORTEST_VALIDATION)
+        if shortest < least:
+            shorter = ", or a shorter seq_len" if characters > SHORTEST_VALIDATION else ""
             raise CorpusError(
-                f"the text has {len(self.text)} characters, {shortest} of them to validate on, where a window takes "
-                f"{characters}: give {round(characters / (1 - TRAIN_SHARE)) + 1} or more, or a shorter seq_len"
+                f"the text has {len(self.text)} characters, {shortest} of them to validate on, which takes "
+                f"{least}: give {round(least / (1 - TRAIN_SHARE)) + 1} or more{shorter}"
             )
         return self
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, line ends as they are. Raises CorpusError where there is none."""
+    """
+    Read a UTF-8 file, without a byte order mark and with a line feed for every line end.
+
+    A text with other line ends has the digest of the text that is returned. Raises CorpusError.
+    """
     try:
         return _decode(path.read_bytes(), str(path))
     except OSError as error:
@@ -125,12 +131,35 @@ def _download(url: str, path: Path, report: Report) -> str:
 
 
 def _decode(data: bytes, source: str) -> str:
-    if not data:
-        raise CorpusError(f"{source} is empty: give a text to learn from")
+    if looks := next((looks for start, looks in OTHER_FORMATS.items() if data.startswith(start)), ""):
+        raise CorpusError(f"{source} is not UTF-8: it looks like {looks} and try again")
+    if max(data[0:4096:2].count(0), data[1:4096:2].count(0)) > min(len(data), 4096) // 4:
+        raise CorpusError(f"{source} is not UTF-8: it looks like {UTF_16} and try again")
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CorpusError(f"{source} is not UTF-8 (byte {error.start}): save it as UTF-8 and try again") from None
+        raise CorpusError(
+            f"{source} is not UTF-8 (byte {error.start} is 0x{data[error.start]:02x}): if it is a text in an older "
+            "encoding, such as Latin-1, save it as UTF-8 and try again"
+        ) from None
+    if not text:
+        raise CorpusError(f"{source} is empty: give a text to learn from")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+UTF_16 = "UTF-16: save it as UTF-8"
+OTHER_FORMATS = {  # by their first bytes
+    b"\x1f\x8b": "a gzip archive: unpack it, as gunzip does,",
+    b"BZh": "a bzip2 archive: unpack it",
+    b"\xfd7zXZ": "an xz archive: unpack it",
+    b"\x28\xb5\x2f\xfd": "a zstd archive: unpack it",
+    b"PK\x03\x04": "a zip archive, or a document of an office program: unpack it, or save it as plain text,",
+    b"%PDF": "a PDF: save it as plain text",
+    b"\xff\xfe\x00\x00": "UTF-32: save it as UTF-8",
+    b"\x00\x00\xfe\xff": "UTF-32: save it as UTF-8",
+    b"\xff\xfe": UTF_16,
+    b"\xfe\xff": UTF_16,
+}
 
 
 def random_windows(ids: Tensor, batch: int, seq_len: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:

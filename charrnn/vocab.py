@@ -1,17 +1,24 @@
 """The characters a model knows: text ↔ ids."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+MOST_CHARACTERS = 1 << 16  # in a vocabulary; a checkpoint stores no more
+MOST_NAMED = 8  # unknown characters in one message
+
 
 class UnknownCharacterError(ValueError):
-    """A text holds a character that the vocabulary lacks; `character` and its `position` in the text."""
+    """A text holds characters that the vocabulary lacks; the first `character` and its `position` in the text."""
 
-    def __init__(self, character: str, position: int):
-        super().__init__(f"the model does not know the character {character!r} at position {position}; leave it out")
-        self.character = character
-        self.position = position
+    def __init__(self, unknown: Sequence[tuple[int, str]]):
+        first = {character: position for position, character in reversed(unknown)}
+        kinds = sorted(first, key=first.__getitem__)
+        named = ", ".join(f"{character!r} at position {first[character]}" for character in kinds[:MOST_NAMED])
+        more = f" and {len(kinds) - MOST_NAMED} others" if len(kinds) > MOST_NAMED else ""
+        what, out = ("characters", "them") if len(kinds) > 1 else ("character", "it")
+        super().__init__(f"the model does not know the {what} {named}{more}; leave {out} out")
+        self.position, self.character = unknown[0]
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,10 @@ class Vocab:
     def __post_init__(self) -> None:
         if not self.characters:
             raise ValueError("a vocabulary needs at least one character")
+        if len(self.characters) > MOST_CHARACTERS:
+            raise ValueError(
+                f"there are {len(self.characters)} different characters: give a text of 1 to {MOST_CHARACTERS}"
+            )
         if len(set(self.characters)) != len(self.characters):
             raise ValueError("a vocabulary lists every character once")
 
@@ -40,12 +51,11 @@ class Vocab:
         return len(self.characters)
 
     def encode(self, text: str) -> list[int]:
-        """Text -> its ids. Raises UnknownCharacterError at the first character that is not in the vocabulary."""
+        """Text -> its ids. Raises UnknownCharacterError, which names the characters that it lacks."""
         try:
             return [self.ids[character] for character in text]
         except KeyError:
-            position = next(i for i, character in enumerate(text) if character not in self.ids)
-            raise UnknownCharacterError(text[position], position) from None
+            raise UnknownCharacterError(self.drop_unknown(text)[1]) from None
 
     def decode(self, ids: Iterable[int]) -> str:
         """Ids -> their text."""
@@ -55,3 +65,8 @@ class Vocab:
         """The text without the characters that are not in the vocabulary, and those with their positions."""
         unknown = [(i, character) for i, character in enumerate(text) if character not in self.ids]
         return "".join(character for character in text if character in self.ids), unknown
+
+    def default_prompt(self, wanted: str) -> str:
+        """Fit a default prompt to the vocabulary: its known characters, else a newline, else a printable character."""
+        known = self.drop_unknown(wanted)[0] or ("\n" if "\n" in self.ids else "")
+        return known or next((c for c in self.characters if c.isprintable()), self.characters[0])

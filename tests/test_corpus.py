@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import http.server
 import socket
@@ -75,14 +76,35 @@ def test_a_given_vocabulary_must_know_the_text():
 
 
 def test_any_utf8_text_is_a_corpus(tmp_path):
-    (tmp_path / "text.txt").write_bytes("Füße\r\nπ 🙂".encode())
+    (tmp_path / "text.txt").write_bytes("Füße\n\tπ 🙂".encode())
     text = read_text(tmp_path / "text.txt")
-    assert text == "Füße\r\nπ 🙂"
+    assert text == "Füße\n\tπ 🙂"
     assert Corpus.from_text(text).vocab.characters == "".join(sorted(set(text)))
 
 
+def test_a_byte_order_mark_and_carriage_returns_are_not_learnt(tmp_path):
+    plain, windows = tmp_path / "plain.txt", tmp_path / "windows.txt"
+    plain.write_bytes(b"One\n\ntwo\nthree\n")
+    windows.write_bytes("\ufeffOne\r\n\r\ntwo\rthree\r\n".encode())
+    assert read_text(windows) == read_text(plain) == "One\n\ntwo\nthree\n"
+
+
+OTHER = {
+    "gzip": (gzip.compress(b"To be"), "gzip archive: unpack it, as gunzip does, and try again"),
+    "zip": (b"PK\x03\x04\x14", "zip archive, or a document"),
+    "UTF-16": ("To be".encode("utf-16"), "looks like UTF-16: save it as UTF-8 and try again"),
+    "UTF-16 without a mark": ("To be or not".encode("utf-16-le"), "looks like UTF-16: save it as UTF-8"),
+    "UTF-16, big end first": ("To be or not".encode("utf-16-be"), "looks like UTF-16: save it as UTF-8"),
+    "UTF-32": ("To be".encode("utf-32"), "looks like UTF-32: save it as UTF-8"),
+    "Latin-1": ("Füße".encode("latin-1"), r"byte 1 is 0xfc\): if it is a text in an older encoding, such as Latin-1"),
+    "a mark alone": (b"\xef\xbb\xbf", "is empty"),
+}
+
+
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"", "is empty"), (b"ab\xff", r"not UTF-8 \(byte 2\)"), (None, "cannot read")]
+    ("content", "reason"),
+    [(b"", "is empty"), (b"ab\xff", r"not UTF-8 \(byte 2 is 0xff\)"), (None, "cannot read"), *OTHER.values()],
+    ids=["nothing", "a stray byte", "no file", *OTHER],
 )
 def test_a_file_that_is_no_text_is_refused_with_the_reason(tmp_path, content, reason):
     path = tmp_path / "text.txt"
@@ -93,7 +115,10 @@ def test_a_file_that_is_no_text_is_refused_with_the_reason(tmp_path, content, re
 
 
 def test_a_text_shorter_than_a_window_is_refused_with_the_length_it_takes():
-    with pytest.raises(CorpusError, match="100 characters, 10 of them to validate on.*takes 11"):
+    with pytest.raises(
+        CorpusError,
+        match="100 characters, 10 of them to validate on, which takes 11: give 111 or more, or a shorter seq_len",
+    ):
         Corpus.from_text("ab" * 50).require(11)
     Corpus.from_text("ab" * 50).require(10)
 
@@ -102,6 +127,19 @@ def test_the_length_that_the_error_names_is_enough():
     Corpus.from_text("a" * (10 * 129 + 1)).require(129)
     with pytest.raises(CorpusError, match="give 1291 or more"):
         Corpus.from_text("a" * 500).require(129)
+
+
+def test_no_seq_len_helps_a_text_too_short_to_validate_on():
+    with pytest.raises(CorpusError, match="20 characters, 2 of them to validate on, which takes 4: give 41 or more$"):
+        Corpus.from_text("ab" * 10).require(2)
+    Corpus.from_text("ab" * 20).require(2)
+
+
+def test_a_text_of_more_characters_than_a_checkpoint_stores_is_refused():
+    text = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x11000)]))
+    assert len(Corpus.from_text(text[: 1 << 16]).vocab) == 1 << 16
+    with pytest.raises(ValueError, match="there are 67584 different characters: give a text of 1 to 65536"):
+        Corpus.from_text(text)
 
 
 def test_random_windows_cover_every_start_and_their_targets_are_one_further_on():

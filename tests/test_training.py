@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from charrnn import checkpoint
 from charrnn.cells import HiddenState
 from charrnn.corpus import Corpus, CorpusError
 from charrnn.model import CharRNN
-from charrnn.training import RECIPES, SAVED_STEPS, DivergedError, Training, evaluate_stream
+from charrnn.networks import KINDS
+from charrnn.training import RECIPES, SAVED_STEPS, DivergedError, Recipe, Training, evaluate_stream
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60
 SMALL = replace(RECIPES["rnn"], steps=12, batch=4, seq_len=8, hidden_dim=10, learning_rate=3e-3, warmup_steps=3)
@@ -43,6 +46,32 @@ def test_the_loss_falls_and_the_curve_starts_near_the_logarithm_of_the_vocabular
     assert last.train_loss_nats < 0.7 * first.train_loss_nats
     assert last.val_loss_nats is not None and first.val_loss_nats is not None
     assert last.val_loss_nats < 0.7 * first.val_loss_nats
+
+
+@settings(max_examples=60)
+@given(
+    length=st.integers(1, 90),
+    alphabet=st.integers(1, 5),
+    seq_len=st.integers(1, 12),
+    batch=st.integers(1, 5),
+    cell=st.sampled_from(KINDS),
+    stateful=st.booleans(),
+    steps=st.integers(0, 2),
+)
+@example(length=20, alphabet=5, seq_len=1, batch=1, cell="rnn", stateful=False, steps=1)
+@example(length=41, alphabet=1, seq_len=1, batch=1, cell="gru", stateful=True, steps=1)
+def test_a_tiny_text_trains_or_is_refused_at_once(length, alphabet, seq_len, batch, cell, stateful, steps):
+    corpus = Corpus.from_text(("abcde"[:alphabet] * length)[:length])
+    try:
+        recipe = Recipe(cell=cell, hidden_dim=8, seq_len=seq_len, batch=batch, stateful=stateful, steps=steps)
+        training = Training(corpus, recipe)
+    except ValueError as refused:
+        assert "give" in str(refused) or "leave it" in str(refused)
+        return
+    run(training, steps)
+    tensors, state = training.state()
+    assert all(math.isfinite(value) for value in training.metrics()["val_halves_nats"])
+    assert Training.resume(corpus, tensors, state).step == steps
 
 
 def windows_of(corpus, recipe, rng):

@@ -21,6 +21,23 @@ def test_an_unknown_character_is_named_with_its_position():
     assert (caught.value.character, caught.value.position) == ("é", 2)
 
 
+def test_every_unknown_character_is_named_once_up_to_a_bound():
+    with pytest.raises(UnknownCharacterError) as caught:
+        Vocab("abc").encode("aéb€é")
+    assert "the characters 'é' at position 1, '€' at position 3; leave them out" in str(caught.value)
+    with pytest.raises(UnknownCharacterError, match="'h' at position 7 and 9 others; leave them out") as caught:
+        Vocab("!").encode("abcdefghijklmnopq" * 1000)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("characters", "prompt"),
+    [("EMOR:\n ", "ROMEO:\n"), ("\n abc", "\n"), ("ROab", "ROO"), ("\t\x1bab", "a"), (" ab", " "), ("\x1b", "\x1b")],
+)
+def test_a_default_prompt_is_one_that_the_model_knows(characters, prompt):
+    assert Vocab(characters).default_prompt("ROMEO:\n") == prompt
+
+
 def test_unknown_characters_are_dropped_and_reported():
     assert Vocab("abc").drop_unknown("a!b?") == ("ab", [(1, "!"), (3, "?")])
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from charrnn.metrics import MOST_NATS, MOST_STEPS, Progress
-from charrnn.vocab import Vocab
+from charrnn.vocab import MOST_CHARACTERS, Vocab
 
-MOST_CHARACTERS = 1 << 16  # of a vocabulary
 MOST_ENTRIES = 64  # of a recipe, of metrics, of a list of values in them
 LARGEST = 2**63
 MOST_MINUTES = 10**9
