@@ -2,6 +2,7 @@
 Write a text with a checkpoint.
 
     python scripts/sample.py --checkpoint rnn --prompt "ROMEO:" --chars 500 --temperature 0.8 --seed 7
+    python scripts/sample.py --checkpoint gru --prompt-file beginning.txt          a prompt of several lines
     python scripts/sample.py --checkpoint minigpt --step 300                       as it wrote after 300 updates
     python scripts/sample.py --state-dict solution.safetensors --data input.txt    your own solution of the lab sheet
 
@@ -29,6 +30,7 @@ from charrnn.sampling import LIMITS, Dice, SamplingSettings, generate
 from charrnn.vocab import Vocab
 from scripts.flags import SEED, Number
 
+PROMPT = "ROMEO:"
 STEP = CHARS = Number(Range(0, 10**9, whole=True))
 
 
@@ -42,7 +44,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--step", type=STEP, help="one of the checkpoint's saved steps (default: the last)")
     parser.add_argument("--data", type=Path, help="with --state-dict: its corpus (default: Tiny Shakespeare)")
-    parser.add_argument("--prompt", default="ROMEO:", help="the text to go on from (default: ROMEO:)")
+    prompt = parser.add_mutually_exclusive_group()
+    prompt.add_argument("--prompt", help=f"the text to go on from (default: what the model knows of {PROMPT})")
+    prompt.add_argument("--prompt-file", type=Path, help="a UTF-8 file with that text, line ends and all")
     parser.add_argument("--chars", type=CHARS, default=500, help="characters to write (default: 500)")
     parser.add_argument(
         "--temperature", type=Number(LIMITS["temperature"]), default=0.8, help="0: always the likeliest (default: 0.8)"
@@ -64,9 +68,17 @@ def read_model(options: argparse.Namespace) -> tuple[Network, Vocab]:
     if options.state_dict is not None:
         vocab = Vocab.from_text(read_text(options.data) if options.data else tiny_shakespeare())
         return checkpoint.load_state_dict(options.state_dict, vocab), vocab
-    bundled = REPOSITORY / "checkpoints" / options.checkpoint
-    loaded = checkpoint.load(bundled if bundled.is_dir() else Path(options.checkpoint), options.step)
+    loaded = checkpoint.load(folder_of(options.checkpoint), options.step)
     return loaded.model, loaded.vocab
+
+
+def folder_of(name: str) -> Path:
+    """The bundled checkpoint of this name, else the folder. Raises ValueError if there is neither."""
+    root = REPOSITORY / "checkpoints"
+    if found := next((path for path in (root / name, Path(name)) if name and path.is_dir()), None):
+        return found
+    bundled = ", ".join(sorted(path.parent.name for path in root.glob("*/model.safetensors")))
+    raise ValueError(f"there is no checkpoint {name!r}: give a folder that holds one, or one of {bundled}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,9 +88,11 @@ def main(argv: list[str] | None = None) -> int:
         settings = SamplingSettings(options.temperature, options.top_k, options.top_p, options.min_p)
         dice = Dice(options.seed)
         model, vocab = read_model(options)
+        prompt = read_text(options.prompt_file) if options.prompt_file else options.prompt
+        prompt = vocab.default_prompt(PROMPT) if prompt is None else prompt
         decoder = model.decoder()
-        reading = decoder.prefill(vocab.encode(options.prompt))
-        command.write_text(options.prompt)
+        reading = decoder.prefill(vocab.encode(prompt))
+        command.write_text(prompt)
         for step in generate(decoder, reading, options.chars, settings, dice):
             command.write_text(vocab.decode([step.id]))
             sys.stdout.flush()

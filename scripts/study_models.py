@@ -46,7 +46,7 @@ AT_ONCE = 64  # texts that are read side by side; a matter of memory alone
 def trained(names: Sequence[str]) -> Iterator[checkpoint.Checkpoint]:
     """The checkpoints of these names, or in these folders; says which are not there. Raises CheckpointError."""
     for name in names:
-        folder = next((path for path in (BUNDLED / name, Path(name)) if path.is_dir()), None)
+        folder = next((path for path in (BUNDLED / name, Path(name)) if name and path.is_dir()), None)
         if folder is None:
             print(f"no checkpoint {name}: skipped", file=sys.stderr)
         else:
@@ -76,7 +76,7 @@ def ngram(options: argparse.Namespace, text: str) -> Iterator[Row]:
     train, val = (contiguous_streams(ids, VAL_STREAMS).numpy() for ids in (corpus.train_ids, corpus.val_ids))
     x, y = windows_in_order(corpus.val_ids, VAL_WINDOW)
     cold = torch.cat([x, y[:, -1:]], dim=1).numpy()  # (W, T + 1)
-    prompt = corpus.vocab.drop_unknown(PROMPT)[0]
+    prompt = corpus.vocab.default_prompt(PROMPT)
     for order in options.orders:
         start = time.perf_counter()
         model = KneserNey(corpus.train_ids.numpy(), len(corpus.vocab), order)

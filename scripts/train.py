@@ -230,7 +230,7 @@ def planned(options: argparse.Namespace, name: str) -> Recipe:
 def write_text(training: Training, chars: int) -> str:
     """A text at T = 0.8, always with the same dice: the prompt of the lab sheet where the vocabulary has it."""
     vocab = training.corpus.vocab
-    prompt = vocab.drop_unknown(PROMPT)[0] or vocab.characters[0]
+    prompt = vocab.default_prompt(PROMPT)
     decoder = training.model.decoder()
     settings = SamplingSettings(temperature=0.8)
     steps = generate(decoder, decoder.prefill(vocab.encode(prompt)), chars, settings, Dice(SAMPLE_SEED))

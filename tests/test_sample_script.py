@@ -97,7 +97,7 @@ def test_the_sample_script_writes_with_a_lab_solution(tmp_path, typed, corpus, c
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (["--checkpoint", "nowhere"], "cannot read"),
+        (["--checkpoint", "nowhere"], "there is no checkpoint"),
         (["--prompt", "Ω"], "'Ω' at position 0"),
         (["--step", "7"], "has no step 7"),
         (["--state-dict", "solution.pt", "--data", str(Path(__file__))], "cannot read"),

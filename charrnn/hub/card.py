@@ -52,7 +52,8 @@ def model_card(info: CheckpointInfo, repo_id: str, below: str = "") -> str:
     prompt, text = sample(info)
     minutes = info.metrics.get("minutes")
     download = f'--include "{below}/*" --local-dir checkpoints' if below else f"--local-dir checkpoints/{info.name}"
-    again = f"--checkpoint {shlex.quote(info.name)} --prompt {shlex.quote(prompt)} --chars {SAMPLE_CHARS}"
+    given = f" --prompt {shlex.quote(prompt)}" if prompt.isprintable() else ""  # else it is the script's default, too
+    again = f"--checkpoint {shlex.quote(info.name)}{given} --chars {SAMPLE_CHARS}"
     head = "" if below else f"{_front_matter([info])}\n"
     return f"""{head}# {info.name}
 
@@ -145,9 +146,7 @@ def sample(info: CheckpointInfo) -> tuple[str, str]:
     """A prompt that the model knows, and the text it writes from there with the dice of SEED."""
     loaded = load(info.folder)
     vocab, decoder = loaded.vocab, loaded.model.decoder()
-    prompt = vocab.drop_unknown(PROMPT)[0] or next(
-        (c for c in vocab.characters if c.isprintable()), vocab.characters[0]
-    )
+    prompt = vocab.default_prompt(PROMPT)
     settings = SamplingSettings(temperature=TEMPERATURE)
     steps = generate(decoder, decoder.prefill(vocab.encode(prompt)), SAMPLE_CHARS, settings, Dice(SEED))
     return prompt, prompt + vocab.decode(step.id for step in steps)

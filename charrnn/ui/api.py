@@ -9,6 +9,7 @@ from gradio.events import api as endpoint
 
 from charrnn.sampling import Dice, distribution, generate
 from charrnn.ui import wishes
+from charrnn.ui.example import PROMPT, prompt_for
 from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
 from charrnn.ui.house import House
 from charrnn.ui.store import Reader, Store
@@ -21,8 +22,8 @@ def build(store: Store) -> None:
     """Offer write, next_characters, gradient_flow and models."""
 
     def write(
-        prompt: str = "ROMEO:\n",
-        checkpoint: str = "rnn",
+        prompt: str = PROMPT,
+        checkpoint: str = "",
         characters: int = 400,
         temperature: float = 0.8,
         top_k: int = 0,
@@ -35,8 +36,9 @@ def build(store: Store) -> None:
         Write a text: the same seed, prompt, settings and checkpoint always give the same one.
 
         Parameters:
-            prompt: where the text begins; may be empty, at most 1000 characters, all of them known to the model
-            checkpoint: a name that `models` lists
+            prompt: where the text begins; may be empty, at most 1000 characters, all of them known to the model; of
+                the default those that it knows
+            checkpoint: a name that `models` lists; empty is the first of them
             characters: how many to write, 1 to 3000
             temperature: 0 (always the likeliest character), or 0.000001 to 2
             top_k: keep only so many of the likeliest characters; 0 keeps all
@@ -52,13 +54,14 @@ def build(store: Store) -> None:
         settings = wishes.sampling(temperature, top_k, top_p, min_p)
         dice = Dice(seed)
         reader = _reader(store, checkpoint, step)
+        prompt = prompt_for(reader, prompt)
         beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
         steps = generate(reader.decoder, beginning, characters, settings, dice)
         return prompt + reader.vocab.decode([step.id for step in steps])
 
     def next_characters(
-        text: str = "ROMEO:\n",
-        checkpoint: str = "rnn",
+        text: str = PROMPT,
+        checkpoint: str = "",
         temperature: float = 1.0,
         top_k: int = 0,
         top_p: float = 1.0,
@@ -69,8 +72,8 @@ def build(store: Store) -> None:
         What may come after a text: every character with its probability before and after the filters, likeliest first.
 
         Parameters:
-            text: what has been written so far, at most 20000 characters
-            checkpoint: a name that `models` lists
+            text: what has been written so far, at most 20000 characters; of the default those that the model knows
+            checkpoint: a name that `models` lists; empty is the first of them
             temperature: 0 (always the likeliest character), or 0.000001 to 2
             top_k: keep only so many of the likeliest characters; 0 keeps all
             top_p: keep only the nucleus of this probability, above 0 to 1; 1 keeps all
@@ -82,18 +85,18 @@ def build(store: Store) -> None:
         wishes.text("text", text, LONGEST_READ)
         settings = wishes.sampling(temperature, top_k, top_p, min_p)
         reader = _reader(store, checkpoint, step)
-        found = distribution(reader.decoder.prefill(reader.vocab.encode(text)).logits, settings)
+        found = distribution(reader.decoder.prefill(reader.vocab.encode(prompt_for(reader, text))).logits, settings)
         characters = reader.vocab.decode(found.order.tolist())
         columns = zip(characters, found.raw.tolist(), found.probs.tolist(), strict=True)
         return [{"character": c, "raw": raw, "probability": p} for c, raw, p in columns]
 
-    def gradient_flow(text: str = "", checkpoint: str = "rnn", step: int = -1) -> dict[str, Any]:
+    def gradient_flow(text: str = "", checkpoint: str = "", step: int = -1) -> dict[str, Any]:
         """
         How far back learning reaches: the norm of one loss's gradient k characters earlier, relative to k = 0.
 
         Parameters:
             text: to measure on, 130 to 20000 characters; empty takes the default text
-            checkpoint: a name that `models` lists
+            checkpoint: a name that `models` lists; empty is the first of them
             step: the saved training step; -1 is the last
         Returns:
             lags, median, low (10 %), high (90 %), geometric_mean, positions, half_life_chars, horizon_chars (1 %), text
@@ -160,4 +163,4 @@ def in_line(counter: House, function: Callable[..., Any]) -> Callable[..., Any]:
 def _reader(store: Store, checkpoint: str, step: int) -> Reader:
     wishes.text("checkpoint", checkpoint, LONGEST_NAME)
     step = wishes.whole("step", step, -1, LARGEST_EXACT)
-    return store.reader(checkpoint, None if step == -1 else step)
+    return store.reader(checkpoint or None, None if step == -1 else step)

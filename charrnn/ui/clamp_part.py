@@ -15,6 +15,7 @@ from charrnn.ui import wishes
 from charrnn.ui.assets import view
 from charrnn.ui.clamps import Usual, clamps_of
 from charrnn.ui.delta_bits import OvertakenError, bits_of, read_bits
+from charrnn.ui.example import prompt_for
 from charrnn.ui.gradients_tab import LONGEST_TEXT, text_for
 from charrnn.ui.messages import dropped_notice
 from charrnn.ui.plot_view.plot_view import answer, answering
@@ -86,7 +87,7 @@ def both_texts(reader: Reader, clamps: Sequence[Clamp], question: Question) -> d
     form = question.form
     settings = wishes.sampling(*(form.get(name) for name in ("temperature", "top_k", "top_p", "min_p")))
     prompt = wishes.text("prompt", form.get("prompt"), LONGEST_PROMPT)
-    prompt, dropped = reader.vocab.drop_unknown(prompt)
+    prompt, dropped = reader.vocab.drop_unknown(prompt_for(reader, prompt))
     n = min(LONGEST, wishes.whole("number of characters", form.get("characters"), 1, LARGEST_EXACT))
     dice = Dice(SEEDS.require("seed", form.get("seed")))
     a, b = (

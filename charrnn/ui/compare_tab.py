@@ -187,7 +187,7 @@ def sample(store: Store, name: str, step: int) -> str:
 
 
 def _write(reader: Reader) -> str:
-    prompt, _ = reader.vocab.drop_unknown(SAMPLE_PROMPT)
+    prompt = reader.vocab.default_prompt(SAMPLE_PROMPT)
     beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
     steps = generate(reader.decoder, beginning, SAMPLE_CHARACTERS, SAMPLE_SETTINGS, Dice(SAMPLE_SEED))
     return prompt + reader.vocab.decode([step.id for step in steps])

@@ -9,6 +9,11 @@ PROMPT, SEED, CHARACTERS = "ROMEO:\n", 7, 400
 SETTINGS = SamplingSettings(temperature=0.8)
 
 
+def prompt_for(reader: Reader, prompt: str) -> str:
+    """Fit the page's default prompt to a model; any other prompt stays as it was typed."""
+    return reader.vocab.default_prompt(PROMPT) if prompt == PROMPT else prompt
+
+
 def example(store: Store, reader: Reader) -> Draft:
     """What the model writes after a speaker's name; written once, whoever comes."""
     key = ("example", reader.info.sha256, reader.checkpoint.step)
@@ -16,6 +21,6 @@ def example(store: Store, reader: Reader) -> Draft:
 
 
 def _written(reader: Reader) -> Draft:
-    draft = Draft.of(1, reader.vocab.drop_unknown(PROMPT)[0], Dice(SEED), CHARACTERS)
+    draft = Draft.of(1, prompt_for(reader, PROMPT), Dice(SEED), CHARACTERS)
     draft.write(reader, SETTINGS, CHARACTERS)
     return draft

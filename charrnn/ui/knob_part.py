@@ -26,7 +26,7 @@ from charrnn.ui import wishes
 from charrnn.ui.assets import view
 from charrnn.ui.delta_bits import OvertakenError
 from charrnn.ui.draft import parted
-from charrnn.ui.example import PROMPT, SEED
+from charrnn.ui.example import PROMPT, SEED, prompt_for
 from charrnn.ui.gradients_tab import FAR_BACK, LONGEST_TEXT, MAX_LAG, POSITIONS, left_far_back, measured, text_for
 from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
@@ -116,7 +116,7 @@ def asked_for(store: Store, question: Question) -> Asked:
     own_text = question.text("text", LONGEST_TEXT)
     text, what = text_for(store, reader, own_text)
     turned = tuple(Turn(reader, each) for each in dict.fromkeys((1.0, g)))
-    return Asked(question, turned, text, what, reader.vocab.drop_unknown(prompt)[0], settings, seed)
+    return Asked(question, turned, text, what, reader.vocab.drop_unknown(prompt_for(reader, prompt))[0], settings, seed)
 
 
 def turns(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:

@@ -16,6 +16,7 @@ from charrnn.ranges import number_in
 from charrnn.seeds import SEEDS
 from charrnn.ui import lab_map, wishes
 from charrnn.ui.clamps import Usual, clamps_of
+from charrnn.ui.example import prompt_for
 from charrnn.ui.messages import notice
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.wishes import (
@@ -130,7 +131,6 @@ def follow(store: Store, sent: Mapping[str, str], scenes: int = 0) -> Link:
     }
     sampling = wishes.sampling(**settings)
     speed = found.take("speed", lambda value: SPEEDS.read("speed", value), DEFAULTS["speed"])
-    prompt = found.take("prompt", _prompt, DEFAULTS["prompt"])
     passage = found.take("read", _passage, "")
     seed = found.take("seed", lambda value: SEEDS.read("seed", value), DEFAULTS["seed"])
     characters = found.take(
@@ -140,6 +140,7 @@ def follow(store: Store, sent: Mapping[str, str], scenes: int = 0) -> Link:
     )
     edits = found.take("edits", _edits, {})
     reader = _checkpoint(store, found)
+    prompt = found.take("prompt", _prompt, prompt_for(reader, DEFAULTS["prompt"]))
     warning = found.take("sha", lambda value: _other_revision(reader, value), "")
     shown = _shown(store, reader, found, scenes)
     unknown = [name for name in sent if name not in found.asked and not FOREIGN.fullmatch(name)]

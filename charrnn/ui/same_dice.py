@@ -15,6 +15,7 @@ from charrnn.ui.questions import Question
 from charrnn.ui.sides import NAMES, known_to_both, pickers, quoted, side_of, sides
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import LONGEST_PROMPT
+from charrnn.vocab import Vocab
 
 PROMPT, SEED, CHARACTERS = "ROMEO:\n", 12, 300
 LONGEST = 1000
@@ -47,6 +48,8 @@ def asked_for(store: Store, question: Question) -> tuple[Asked, dict[str, Any]]:
     readers, form = sides(store, question), question.form
     settings = [_settings(question, name) for name in NAMES]
     prompt = wishes.text("prompt", form.get("prompt", PROMPT), LONGEST_PROMPT)
+    if prompt == PROMPT and (shared := [c for c in readers[0].vocab.characters if c in readers[1].vocab.ids]):
+        prompt = Vocab("".join(shared)).default_prompt(PROMPT)
     prompt, note = known_to_both(readers, prompt)
     characters = wishes.whole("number of characters", form.get("characters", CHARACTERS), 1, LONGEST)
     dice = Dice(SEEDS.require("seed", form.get("seed", SEED)))

@@ -10,6 +10,7 @@ from charrnn.character_kinds import SPEAKER_LINE
 from charrnn.sampling import Dice, SamplingSettings, Step, generate
 from charrnn.surprisal import Difference, Group, surprisals
 from charrnn.ui.draft import parted
+from charrnn.ui.example import prompt_for
 from charrnn.ui.gradients_tab import FAR_BACK, MAX_LAG, default_text, measured
 from charrnn.ui.link import Link
 from charrnn.ui.store import Reader, Store
@@ -41,14 +42,18 @@ class Answer:
 
 def steps_of(reader: Reader, link: Link, settings: SamplingSettings) -> list[Step]:
     """What a link writes, with these settings."""
-    prompt, _ = reader.vocab.drop_unknown(link.wishes.prompt)
-    beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
+    beginning = reader.decoder.prefill(reader.vocab.encode(prompt_of(reader, link)))
     return list(generate(reader.decoder, beginning, link.wishes.characters, settings, Dice(link.wishes.seed)))
+
+
+def prompt_of(reader: Reader, link: Link) -> str:
+    """The prompt of a link, as far as the model knows it."""
+    return reader.vocab.drop_unknown(prompt_for(reader, link.wishes.prompt))[0]
 
 
 def text_of(reader: Reader, link: Link, steps: list[Step]) -> str:
     """The prompt, and what was written after it."""
-    return reader.vocab.drop_unknown(link.wishes.prompt)[0] + reader.vocab.decode([step.id for step in steps])
+    return prompt_of(reader, link) + reader.vocab.decode([step.id for step in steps])
 
 
 def temperature(store: Store, link: Link) -> Answer:

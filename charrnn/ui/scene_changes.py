@@ -17,7 +17,7 @@ from charrnn.ui.exercises import CARRIED, LEFT
 from charrnn.ui.gradients_tab import FAR_BACK, text_for
 from charrnn.ui.knob_part import turned_flow
 from charrnn.ui.link import Link
-from charrnn.ui.scene_answers import Answer
+from charrnn.ui.scene_answers import Answer, prompt_of
 from charrnn.ui.store import Reader, Store
 
 STUDY = Path(__file__).resolve().parents[2] / "docs" / "study.json"
@@ -34,7 +34,7 @@ def bits(decoder: TraceReader, ids: Sequence[int]) -> float:
 
 def written(reader: Reader, decoder: TraceReader, link: Link, n: int) -> str:
     """The prompt of a link, and what whoever reads there writes after it with its dice."""
-    prompt, settings = reader.vocab.drop_unknown(link.wishes.prompt)[0], link.wishes.manner.settings
+    prompt, settings = prompt_of(reader, link), link.wishes.manner.settings
     beginning = decoder.prefill(reader.vocab.encode(prompt))
     steps = generate(decoder, beginning, n, settings, Dice(link.wishes.seed))  # pyright: ignore[reportArgumentType]
     return prompt + reader.vocab.decode([step.id for step in steps])
@@ -108,7 +108,7 @@ def clamp(store: Store, link: Link) -> Answer:
     for at, clamps in {"low": held["low"], "free": (), "high": held["high"]}.items():
         decoder = reader.decoder.clamped(clamps)
         long = written(reader, decoder, link, WRITTEN)
-        lines[at], texts[at] = line_length(long), long[: len(link.wishes.prompt) + link.wishes.characters]
+        lines[at], texts[at] = line_length(long), long[: len(prompt_of(reader, link)) + link.wishes.characters]
         cost = bits(decoder, ids) - free
         value = f"held at {clamps[0].value:g}".replace("-", "−") if clamps else "as it is"
         told.append(

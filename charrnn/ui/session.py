@@ -83,7 +83,8 @@ class Session(Standing):
             self.reader = await run_sync(store.reader, wishes.choice.name, wishes.choice.step)
             self.ticket += 1
             self.listen(wishes.manner)
-            self.replace(Draft.of(0, wishes.prompt, Dice(wishes.seed), wishes.characters, wishes.edits))
+            prompt = example.prompt_for(self.reader, wishes.prompt)
+            self.replace(Draft.of(0, prompt, Dice(wishes.seed), wishes.characters, wishes.edits))
 
     async def read(self, passage: Passage) -> str:
         """Read a text instead of writing one -> the message that shows it; the model can write on from its end."""

@@ -105,7 +105,7 @@ def digest(text: str) -> str:
 def of_writing(reader: Reader) -> list[dict[str, Any]]:
     """Whether the server's way and Python's write the same text."""
     claim, limit = "Server and Python write one text", "the same hash"
-    prompt = reader.vocab.encode(reader.vocab.drop_unknown(PROMPT)[0]) or [0]
+    prompt = reader.vocab.encode(reader.vocab.default_prompt(PROMPT))
     how = f"seed {SEED}, {CHARACTERS} characters: generate(…), as the page does, and sample(…)"
     try:
         ways = trust.written(reader.checkpoint.model, prompt, CHARACTERS, SETTINGS, SEED)
@@ -118,7 +118,7 @@ def of_writing(reader: Reader) -> list[dict[str, Any]]:
 
 def dice(reader: Reader) -> dict[str, Any] | None:
     """What the page needs to draw the same text with its own sampler; None where nothing can be drawn."""
-    prompt = reader.vocab.encode(reader.vocab.drop_unknown(PROMPT)[0]) or [0]
+    prompt = reader.vocab.encode(reader.vocab.default_prompt(PROMPT))
     start = reader.decoder.prefill(prompt)
     try:
         steps = list(generate(reader.decoder, start, CHARACTERS, SETTINGS, Dice(SEED)))

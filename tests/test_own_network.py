@@ -1,0 +1,80 @@
+"""A network whose text has no capitals: no default of script, API or page is refused or asks for what was not typed."""
+
+import pytest
+
+from charrnn.checkpoint import load
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ui import api
+from charrnn.ui.compare_tab import sample as sample_of
+from charrnn.ui.example import example
+from charrnn.ui.link import follow
+from charrnn.ui.questions import Question
+from charrnn.ui.same_dice import asked_for
+from charrnn.ui.store import Store
+from charrnn.vocab import Vocab
+from scripts import sample
+from tests.calling import said
+from tests.small_models import SMALL, save_small
+
+TEXTS = {"lower case": ("\n abcdefg,.", "\n"), "no line end": ("πω", "π"), "some of it": ("ROab\n", "ROO\n")}
+
+
+@pytest.fixture(params=TEXTS)
+def own(request, tmp_path):
+    """A folder of one network, `mine`, and its default prompt."""
+    characters, prompt = TEXTS[request.param]
+    save_small(tmp_path / "mine", SMALL["rnn"], Vocab(characters))
+    return tmp_path, prompt
+
+
+def test_the_script_begins_with_what_the_network_knows(own, capsys):
+    root, prompt = own
+    prompt = prompt if prompt == "\n" else prompt.rstrip("\n")
+    code, out, err = said(capsys, sample.main, "--checkpoint", root / "mine", "--chars", 9)
+    trained = load(root / "mine")
+    decoder = trained.model.decoder()
+    steps = generate(decoder, decoder.prefill(trained.vocab.encode(prompt)), 9, SamplingSettings(0.8), Dice(7))
+    assert (code, err) == (0, "") and out == prompt + trained.vocab.decode(step.id for step in steps) + "\n"
+    code, _, err = said(capsys, sample.main, "--checkpoint", root / "mine", "--prompt", "ROMEO?")
+    assert code == 2 and "'M'" in err and "'?' at position 5" in err
+
+
+def test_the_api_takes_its_own_defaults(own):
+    root, prompt = own
+    endpoints = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            api, "endpoint", lambda function, api_name, **_: endpoints.update({api_name: function.__wrapped__})
+        )
+        api.build(Store(root))
+    assert endpoints["write"](characters=5).startswith(prompt)
+    assert sum(row["probability"] for row in endpoints["next_characters"]()) == pytest.approx(1)
+    with pytest.raises(ValueError, match="does not know"):
+        endpoints["write"](prompt="QUEEN:")
+
+
+def test_the_page_opens_and_compares_with_what_the_network_knows(own):
+    root, prompt = own
+    store = Store(root)
+    reader = store.reader()
+    draft = example(store, reader)
+    assert draft.text[: draft.prompt_length] == prompt
+    assert follow(store, {}).told()["prompt"] == prompt
+    asked, _ = asked_for(store, Question())
+    assert (asked.prompt, asked.note) == (prompt, "")
+    assert sample_of(store, "mine", 40).startswith(prompt)
+
+
+def test_a_checkpoint_that_is_not_there_is_told_with_those_that_are(capsys):
+    for name in ("nosuch", ""):
+        code, out, err = said(capsys, sample.main, "--checkpoint", name)
+        assert (code, out) == (2, "") and "give a folder that holds one, or one of best, gru, " in err
+
+
+def test_a_prompt_from_a_file_has_its_line_ends(tmp_path, capsys):
+    (tmp_path / "beginning.txt").write_bytes("\ufeffROMEO:\r\nSoft!\n".encode())
+    given = said(capsys, sample.main, "--prompt-file", tmp_path / "beginning.txt", "--chars", 5)
+    assert given.code == 0 and given.out.startswith("ROMEO:\nSoft!\n")
+    assert given == said(capsys, sample.main, "--prompt", "ROMEO:\nSoft!\n", "--chars", 5)
+    code, _, err = said(capsys, sample.main, "--prompt-file", tmp_path / "none.txt")
+    assert code == 2 and "cannot read" in err
