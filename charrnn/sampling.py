@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.interventions import Clamp
+from charrnn.interventions import Clamp, Held
 from charrnn.ranges import Range
 from charrnn.seeds import SEEDS, STREAMS, seeded
 
@@ -228,6 +228,65 @@ class ClampedReader(Reader, Protocol):
     """One in which something can be held: the networks' decoders."""
 
     def clamped(self, clamps: Sequence[Clamp]) -> Reader: ...
+
+
+class Place(NamedTuple):
+    """The state of a `TorchReader`: what the network carries, and what was read there."""
+
+    carried: Any
+    logits: np.ndarray  # (V,)
+    activations: Mapping[str, np.ndarray]
+
+
+class TorchReader:
+    """
+    A network that reads by its torch module, one character at a time, where its decoder computes something else.
+
+    The network: one with `beginning`, `watched` and `require_effect`, on the CPU.
+    """
+
+    def __init__(self, network: Any, held: Held | None = None):
+        self._network, self._held = network, held
+
+    def holding(self, held: Held) -> "TorchReader":
+        """The same, with this held while it reads."""
+        return TorchReader(self._network, held)
+
+    def clamped(self, clamps: Sequence[Clamp]) -> "TorchReader":
+        """The same, as `interventions` says. Raises ValueError for a clamp that does not fit, or would not act."""
+        seen = self.step(0, self.prefill([]).state).activations
+        held = Held(clamps, {name: len(values) for name, values in seen.items()})
+        self._network.require_effect(clamps, TorchReader)
+        return self.holding(held)
+
+    @torch.no_grad()
+    def prefill(self, ids: Sequence[int], state: Place | None = None) -> Reading:
+        """Read ids from `state`, the beginning where None."""
+        if len(ids):
+            return self.read(ids, state).end
+        if state is None:
+            return _reading(*self._network.beginning())
+        return Reading(state.logits, state, state.activations)
+
+    def read(self, ids: Sequence[int], state: Place | None = None) -> Trace:
+        """Read ids, one at least, from `state` and keep what each left to see."""
+        readings, at = [], self.prefill([], state).state
+        for id in ids:
+            readings.append(self.step(id, at))
+            at = readings[-1].state
+        return Trace.of(readings)
+
+    @torch.no_grad()
+    def step(self, id: int, state: Place) -> Reading:
+        """Read one character."""
+        return _reading(*self._network.watched(torch.tensor([[id]]), state.carried, self._held))
+
+
+def _reading(logits: Tensor, carried: Any, seen: Mapping[str, Tensor]) -> Reading:
+    """Of logits (1, 1, V) and what there is to see, (…, rows) each, of which the last row counts."""
+    last = logits[0, -1].cpu().numpy()
+    activations = {name: value.reshape(-1, value.shape[-1])[-1].cpu().numpy() for name, value in seen.items()}
+    return Reading(last, Place(carried, last, activations), activations)
 
 
 def write_step(

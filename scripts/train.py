@@ -139,7 +139,7 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
 def recipe_name(options: argparse.Namespace) -> str:
     """The recipe asked for, or the name its network would have: `lstm-layernorm`, `rnn-seq256`."""
     cell = options.cell or "rnn"
-    usual, named = RECIPES[cell], {"layer_norm": "layernorm", "stateful": "stateful"}
+    usual, named = usual_recipe(cell), {"layer_norm": "layernorm", "stateful": "stateful"}
     parts = [cell, *(word for name, word in named.items() if getattr(options, name) and not getattr(usual, name))]
     parts += [f"seq{options.seq_len}"] if options.seq_len not in (None, usual.seq_len) else []
     return options.recipe or "-".join(parts)
@@ -224,7 +224,12 @@ def require_outside(data: Path | None, out: Path) -> None:
 
 def planned(options: argparse.Namespace, name: str) -> Recipe:
     """The recipe of this name, or else of its cell, with what the flags change. Raises ValueError."""
-    return replace(RECIPES.get(name, RECIPES[options.cell or "rnn"]), **given(options))
+    return replace(RECIPES.get(name, usual_recipe(options.cell or "rnn")), **given(options))
+
+
+def usual_recipe(cell: str) -> Recipe:
+    """The recipe of the network with this cell; of a cell that has been added, the vanilla one's."""
+    return RECIPES[cell] if cell in RECIPES else replace(RECIPES["rnn"], cell=cell)
 
 
 def write_text(training: Training, chars: int) -> str:
@@ -469,6 +474,8 @@ def train_one(
         training = start(options, target, origin, corpus)
     except (ValueError, DivergedError) as error:
         return Outcome(2, str(error))
+    for notice in training.model.notices():
+        say(notice)
     try:
         with checkpoint.held(out) as hold:
             if checkpoint.examine(out) != target:

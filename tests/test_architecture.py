@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [
     {"vocab", "metrics", "published", "printable", "character_kinds", "findings", "ranges"},
     {"corpus", "command", "seeds", "cells", "dropout", "interventions", "ngram", "text_quality"},
-    {"bptt", "sampling"},
+    {"agreement", "bptt", "sampling"},
     {"model", "minigpt", "probes", "same_dice", "surprisal"},
     {"networks", "reference"},
     {"training", "checkpoint", "gradient_flow", "line_by_line", "memory", "neurons", "trust"},

@@ -1,6 +1,7 @@
 """What the trust panel claims holds, and it notices when it does not."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -59,7 +60,7 @@ def test_a_planted_bug_in_a_cell_is_found(monkeypatch):
 
 
 def test_a_planted_bug_on_the_way_back_is_found(monkeypatch):
-    """A gradient wrong by a thousandth, at each step: neither torch.nn nor the slope of the loss agrees."""
+    """A gradient wrong by a thousandth, at each step: neither torch.nn nor autograd agrees."""
     right = vanilla.step_back
 
     def wrong(at, d_state, above, norms, d_sums):
@@ -69,13 +70,18 @@ def test_a_planted_bug_on_the_way_back_is_found(monkeypatch):
 
     monkeypatch.setattr(vanilla, "step_back", wrong)
     assert not trust.cell_is_torch("rnn").holds
-    assert not trust.gradient_is_slope(network_of("rnn"), IDS).holds
+    network: Any = network_of("rnn")
+    assert not trust.by_hand_is_autograd(network, IDS).holds
+    assert trust.gradient_is_slope(network, IDS).holds, "what is wrong is not used"
 
 
 def test_a_planted_bug_in_the_writing_is_found(monkeypatch):
     right = model.Decoder._next
     monkeypatch.setattr(model.Decoder, "_next", lambda self, id, state: right(self, (id + 1) % V, state))
-    assert not trust.stream_is_one_shot(network_of("gru"), IDS).holds
+    network = network_of("gru")
+    (said,) = network.notices()
+    assert "numpy decoder is not used" in said
+    assert trust.stream_is_one_shot(network, IDS).holds, "what is wrong is not used"
 
 
 def test_weights_that_are_no_numbers_keep_no_limit():

@@ -78,7 +78,8 @@ def test_a_position_brings_the_reading_back_to_where_it_stood(taken):
         original.next(rng)
         original.carry(LSTMState(torch.full((3, 2), float(i)), torch.full((3, 2), float(-i))))
     again = OneAfterTheOther(TEXT, 3, 50)
-    again.seek(*original.position())
+    carried, position = original.position()
+    again.seek(LSTMState(**carried) if carried else None, position)
     rngs = [rng, rng.clone_state()]
     for _ in range(9):
         windows = [at.next(dice) for at, dice in zip((original, again), rngs, strict=True)]

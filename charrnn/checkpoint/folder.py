@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from charrnn import __version__
+from charrnn.cells import CELLS
 from charrnn.checkpoint.analyses import ANALYSES, Analyses, read_analyses, require_analyses
 from charrnn.checkpoint.metadata import require, require_name
 from charrnn.checkpoint.safe_file import (
@@ -87,7 +88,12 @@ class CheckpointInfo:
 
     @cached_property
     def analyses(self) -> Analyses:
-        """What was worked out about the model and is kept beside it, read when it is first asked for."""
+        """
+        What was worked out about the model and is kept beside it, read when it is first asked for; nothing once its
+        equations were edited.
+        """
+        if edited := blueprint(self.config, 1).eval().edited():
+            return Analyses(refused=(f"{self.folder / ANALYSES} is about other equations than those now ({edited})",))
         return read_analyses(self.folder, self.sha256)
 
 
@@ -251,7 +257,7 @@ def load_state_dict(path: Path, vocab: Vocab) -> Network:
             f"{path} has no embed.weight (V, H) or no cell.W_hh.weight (G·H, H): it is not the state dict of a CharRNN"
         )
     hidden_dim = embedding[1]
-    cell = {3 * hidden_dim: "gru", 4 * hidden_dim: "lstm"}.get(recurrent[0], "rnn")
+    cell = {kind.gates * hidden_dim: name for name, kind in CELLS.items()}.get(recurrent[0], "rnn")
     layer_norm = any(name.startswith("cell.norm.") for name in file.header)
     config = _whole_config(path, {"cell": cell, "hidden_dim": hidden_dim, "layer_norm": layer_norm})
     return _network(_weights(file, config, vocab), config, vocab)

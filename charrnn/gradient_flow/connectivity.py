@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.bptt import WalkBack
+from charrnn.gradient_flow.curve import read_from_embedded
+from charrnn.gradient_flow.way_back import way_back
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.networks import Network
@@ -57,7 +58,7 @@ def character_distance(model: Network) -> float:
 
 @torch.no_grad()
 def _through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
-    walk = WalkBack(model.cell, model.input_table(), ids[:-1, None])
+    walk = way_back(model, ids[:-1])
     d_state = walk.from_h(model.head.weight[ids[positions + 1]])
     norms = model.head.weight.new_zeros(max_lag + 1, len(positions))
     columns = torch.arange(len(positions))
@@ -77,10 +78,9 @@ def _through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max_lag: 
         starts = (ends - model.context + 1).clamp_min(0)
         length = min(model.context, int(ends.max()) + 1)
         window = ids[(starts[:, None] + torch.arange(length)).clamp_max(len(ids) - 1)]  # what is behind T is not seen
-        x = model.embed(window).requires_grad_()
         last = ends - starts
-        logits = model.from_embedded(x)[0][torch.arange(len(some)), last, ids[ends + 1]]
-        (d_x,) = torch.autograd.grad(logits.sum(), x)
+        x, logits = read_from_embedded(model, window)
+        (d_x,) = torch.autograd.grad(logits[torch.arange(len(some)), last, ids[ends + 1]].sum(), x)
         for column, end, of_window in zip(some.tolist(), last.tolist(), d_x.norm(dim=-1), strict=True):
             back = of_window[: end + 1].flip(0)[: max_lag + 1]
             norms[: len(back), column] = back

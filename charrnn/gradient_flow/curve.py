@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.bptt import WalkBack
+from charrnn.gradient_flow.way_back import way_back
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.networks import Network
@@ -88,8 +88,8 @@ def gradient_norms(model: Network, ids: Tensor, positions: Tensor, max_lag: int)
 
 @torch.no_grad()
 def _norms_through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
-    """The text is read once; the positions go back through it side by side, by the walk of `bptt`."""
-    walk = WalkBack(model.cell, model.input_table(), ids[:, None])
+    """The text is read once; the positions go back through it side by side."""
+    walk = way_back(model, ids)
     d_logits = model.head(walk.h[positions]).softmax(-1)  # (P, V): softmax − one-hot
     d_logits[torch.arange(len(positions)), ids[positions + 1]] -= 1
     d_state = walk.from_h(d_logits @ model.head.weight)
@@ -115,12 +115,29 @@ def _norms_through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max
     seen = min(max_lag + 1, length)
     for some in torch.arange(len(positions)).split(WINDOWS_AT_ONCE):
         window = ids[positions[some, None] + torch.arange(1 - length, 1)]  # (p, length)
-        x = model.embed(window).requires_grad_()
-        logits, _ = model.from_embedded(x)
+        x, logits = read_from_embedded(model, window)
         loss = torch.nn.functional.cross_entropy(logits[:, -1], ids[positions[some] + 1], reduction="sum")
         (d_x,) = torch.autograd.grad(loss, x)
         norms[:seen, some] = d_x.norm(dim=-1).flip(1).t()[:seen]
     return norms
+
+
+def read_from_embedded(model: MiniGPT, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """The embedded characters of ids (B, T), a leaf of autograd's, (B, T, d), and the logits that `forward` makes."""
+    embedded: list[Tensor] = []
+
+    def as_leaf(_: torch.nn.Module, inputs: tuple[Tensor, ...], x: Tensor) -> Tensor:
+        embedded.append(x.detach().requires_grad_())
+        return embedded[-1]
+
+    hook = model.embed.register_forward_hook(as_leaf)
+    try:
+        logits = model(ids)[0]
+    finally:
+        hook.remove()
+    if len(embedded) != 1:
+        raise ValueError(f"this network embeds a text {len(embedded)} times: its gradient cannot be followed to there")
+    return embedded[0], logits
 
 
 def first_crossing(curve: np.ndarray, level: float) -> float | None:

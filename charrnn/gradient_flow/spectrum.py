@@ -18,7 +18,7 @@ class Spectrum:
     J = diag(1 − h²) W_hh.
     """
 
-    gate: str  # "h" of a vanilla cell, which has none
+    gate: str  # "h" of a vanilla cell, which has none; of an edited cell which of the blocks of rows it is
     eigenvalues: np.ndarray  # (H,) complex, the largest modulus first
     singular_values: np.ndarray  # (H,) descending
     bounds: bool
@@ -39,9 +39,13 @@ def spectra(model: Network) -> tuple[Spectrum, ...]:
     if isinstance(model, MiniGPT):
         raise ValueError("MiniGPT has no recurrent weights W_hh: it has no eigenvalues to show")
     cell = model.cell
-    bounds = isinstance(cell, VanillaRNNCell) and not cell.layer_norm
+    edited = model.by_hand_differs()
+    bounds = isinstance(cell, VanillaRNNCell) and not cell.layer_norm and not edited
+    names = cell.gate_names or ("h",)
+    if edited and len(names) > 1 or len(names) != cell.gates:  # which block of rows is whose, only `bptt` says
+        names = tuple(f"rows {i + 1} of {cell.gates}" for i in range(cell.gates))
     parts = cell.W_hh.weight.detach().cpu().double().numpy().reshape(cell.gates, -1, cell.W_hh.in_features)
-    return tuple(_spectrum(gate, W, bounds) for gate, W in zip(cell.gate_names or ("h",), parts, strict=True))
+    return tuple(_spectrum(gate, W, bounds) for gate, W in zip(names, parts, strict=True))
 
 
 def _spectrum(gate: str, W: np.ndarray, bounds: bool) -> Spectrum:

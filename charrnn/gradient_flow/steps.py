@@ -1,8 +1,8 @@
 """
 The step Jacobian J_t = ∂state_t / ∂state_{t−1} of a network that reads a text, applied to vectors.
 
-Both ways round and never written out: u ↦ Jᵀu is a step of the walk back (`bptt`), v ↦ Jv the derivative of the
-readable cell along v (`cells`). The state is h, of an LSTM h and c side by side; D numbers. All in float64.
+Both ways round and never written out: u ↦ Jᵀu is a step of the way back, v ↦ Jv the derivative of the readable cell
+along v (`cells`). The state is h, of an LSTM h and c side by side; D numbers. All in float64.
 """
 
 import copy
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from charrnn.bptt import WalkBack
+from charrnn.gradient_flow.way_back import AutogradWalk, way_back
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.networks import Network
@@ -25,14 +25,15 @@ class Steps:
         exact = _exact(model)
         self.ids = ids
         self._cell, self._head, self._table = exact.cell, exact.head, exact.input_table()
-        self._walk = WalkBack(self._cell, self._table, ids[:, None])
+        self._walk = way_back(exact, ids)
         self._State = type(self._walk.states)
+        self._widths = [part.shape[1] for part in self._walk.states]
         self._from_state = self._cell.W_hh(self._walk.states.h)  # (N, G·H)
 
     @property
     def dim(self) -> int:
         """Numbers in a state, D."""
-        return self._cell.W_hh.in_features * len(self._State._fields)
+        return sum(self._widths)
 
     def d_loss(self, positions: Tensor) -> Tensor:
         """The gradient of the loss of the character after each position (P,), by the state there: (P, D)."""
@@ -47,6 +48,8 @@ class Steps:
     def forth(self, v: Tensor, positions: Tensor) -> Tensor:
         """J_t v for the steps that led to these positions (P,), 1 at least: (P, D) -> (P, D)."""
         d_state = self._parts(v)
+        if isinstance(self._walk, AutogradWalk):
+            return _packed(self._walk.forth(d_state, positions))
         along = (d_state.h @ self._cell.W_hh.weight.t(), *d_state)
         with torch.enable_grad():  # the derivative of u ↦ uᵀJ along v: the way back, gone back again
             at = [part[positions - 1].requires_grad_() for part in (self._from_state, *self._walk.states)]
@@ -58,7 +61,7 @@ class Steps:
             return torch.autograd.grad([part for part, _ in used], u, [d for _, d in used])[0]
 
     def _parts(self, packed: Tensor) -> Any:
-        return self._State(*packed.chunk(len(self._State._fields), dim=-1))
+        return self._State(*packed.split(self._widths, dim=-1))
 
 
 @torch.no_grad()

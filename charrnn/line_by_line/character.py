@@ -10,7 +10,7 @@ from charrnn import minigpt
 from charrnn.line_by_line.watch import GIVEN, Line, Run, Value, watch
 from charrnn.minigpt import equations
 from charrnn.networks import Network
-from charrnn.sampling import Reading
+from charrnn.sampling import Reading, TorchReader
 
 PACKAGE = Path(__file__).resolve().parents[2]
 
@@ -52,7 +52,9 @@ def read_character(network: Network, decoder: Any, id: int, state: Any, layer: i
     What is watched is the step that writes texts, so its values are those that the heatmap shows.
     """
     if isinstance(network, minigpt.MiniGPT):
-        return _read_by_blocks(decoder, id, state, layer)
+        return _read_by_blocks(network, decoder, id, state, layer)
+    if isinstance(decoder, TorchReader):
+        return _read_by_module(network, decoder, id, state)
     with watch(type(network).input_table) as tables, torch.no_grad():
         network.input_table()
     with watch(decoder._next, network.cell.update, decoder._reading) as runs:
@@ -68,9 +70,26 @@ def read_character(network: Network, decoder: Any, id: int, state: Any, layer: i
     return blocks, reading
 
 
-def _read_by_blocks(decoder: Any, id: int, state: Any, layer: int) -> tuple[list[Block], Reading]:
-    with watch(type(decoder).step, equations.transformer_block, type(decoder)._reading) as runs:
+def _read_by_module(network: Any, decoder: TorchReader, id: int, state: Any) -> tuple[list[Block], Reading]:
+    """By `forward` as it stands, the cell's too, and by `update` where that calls it."""
+    cell = type(network.cell)
+    with watch(type(network).forward, cell.forward, cell.update) as runs:
         reading = decoder.step(id, state)
+    whole, *of_cell = runs
+    return [
+        *(Block.of("the cell", run, is_cell=True) for run in of_cell),
+        Block.of("around the cell: the embedding, and the head to the logits", whole),
+    ], reading
+
+
+def _read_by_blocks(network: Any, decoder: Any, id: int, state: Any, layer: int) -> tuple[list[Block], Reading]:
+    by_module = isinstance(decoder, TorchReader)
+    around = (type(network).streams_from_embedded, type(network).from_embedded)
+    first, last = around if by_module else (type(decoder).step, type(decoder)._reading)
+    with watch(first, equations.transformer_block, last) as runs:
+        reading = decoder.step(id, state)
+    if by_module:
+        runs = [*runs[1:], runs[0]]  # that of `from_embedded` begins before the others
     step, block, end = runs[0], runs[layer], runs[-1]
     middle = Block.of(f"block {layer}", block, is_cell=True)
     blocks = [

@@ -80,11 +80,16 @@ class Decoder:
         """
         The same, with what `interventions` says held while it reads: the residual stream, at every character.
 
-        Shares its weights. Raises ValueError for a clamp that does not fit.
+        Shares its weights. Raises ValueError for a clamp that does not fit, or would not act.
         """
+        held = Held(clamps, dict.fromkeys(self._names, len(self._embed[0])))
+        self._model.require_effect(clamps, Decoder)
+        return self.holding(held)
+
+    def holding(self, held: Held) -> "Decoder":
+        """The same, with this held while it reads."""
         twin = copy.copy(self)
-        width: int = self._embed.shape[1]
-        twin._held = Held(clamps, dict.fromkeys(self._names, width))
+        twin._held = held
         return twin
 
     def prefill(self, ids: Sequence[int], state: Place | None = None) -> Reading:

@@ -1,17 +1,25 @@
 """`MiniGPT`: the Transformer the lab compares with, embed → blocks → norm → head."""
 
 import copy
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from charrnn import agreement
+from charrnn.agreement import require_same
 from charrnn.dropout import dropout
+from charrnn.interventions import Clamp, Held
+from charrnn.minigpt import decoder, equations
 from charrnn.minigpt.decoder import Decoder
-from charrnn.minigpt.equations import KVCache, as_it_is, residual_streams, rms_norm, rotation_at
-from charrnn.sampling import SamplingSettings, sample
+from charrnn.minigpt.equations import KVCache, as_it_is, residual_streams, rms_norm, rotation_at, stream_name
+from charrnn.sampling import SamplingSettings, TorchReader, sample
 
+WRITTEN_IN = (sys.modules[__name__], equations, decoder)  # what a network here computes
+AS_LEARNT = (0.13996005646, -0.29993163355, 0.43450468817, -0.53228343419, 0.58498786578)  # `require_as_learnt`
+SHORT = 16  # characters of context, of a network that represents one
 INITIAL_STD = 0.02
 
 
@@ -87,7 +95,11 @@ class MiniGPT(nn.Module):
         """
         return self.from_embedded(self.embed(ids), state, rng)
 
-    fast_forward = forward  # parallel over time as it stands
+    def fast_forward(
+        self, ids: Tensor, state: KVCache | None = None, rng: torch.Generator | None = None
+    ) -> tuple[Tensor, KVCache]:
+        """The same: parallel over time as it stands."""
+        return self.forward(ids, state, rng)
 
     def from_embedded(
         self, x: Tensor, state: KVCache | None = None, rng: torch.Generator | None = None
@@ -121,13 +133,58 @@ class MiniGPT(nn.Module):
         keys, values = zip(*kept, strict=True)
         return streams, KVCache(keys, values, start + length)
 
-    def decoder(self, share: bool = False) -> Decoder:
+    def small_config(self, widest: int) -> dict[str, Any]:
+        """The form of a network that computes the same with few characters, no wider, its context short."""
+        width = min(self.hidden_dim // self.heads, max(2, widest // self.heads // 2 * 2))
+        sizes = {"layers": len(self.blocks), "heads": self.heads, "context": min(self.context, SHORT)}
+        return sizes | {"hidden_dim": self.heads * width}
+
+    def beginning(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
+        """Before the first character: logits (1, 1, V), no state, and what there is to see: zeros."""
+        names = [stream_name(layer) for layer in range(len(self.blocks), -1, -1)]
+        nothing = self.embed.weight.new_zeros
+        return nothing(1, 1, self.embed.num_embeddings), None, {name: nothing(1, self.hidden_dim) for name in names}
+
+    def watched(self, ids: Tensor, state: Any, held: Held | None = None) -> tuple[Tensor, Any, dict[str, Tensor]]:
+        """`forward`, with some of it held, and what there is to see: each residual stream (B, T, d), the last first."""
+        twin, seen = copy.copy(self), {}
+
+        def streams_from_embedded(x: Tensor, state: KVCache | None, rng: torch.Generator | None) -> Any:
+            streams, last = type(self).streams_from_embedded(self, x, state, rng, held or as_it_is)
+            seen.update((stream_name(layer), streams[layer]) for layer in reversed(range(len(streams))))
+            return streams, last
+
+        twin.__dict__["streams_from_embedded"] = streams_from_embedded  # seen by the twin's own `forward` alone
+        return *twin.forward(ids, state), seen
+
+    def require_effect(self, clamps: Sequence[Clamp], reader_of: Callable[[Any], Any]) -> None:
+        """Raises ValueError for a clamp that does not do what it says, in that kind of reader."""
+        agreement.require_effect(clamps, self, reader_of)
+
+    def decoder_differs(self) -> str:
+        """In what way the numpy decoder does not compute what `forward` does, after an edit; "" where it does."""
+        return agreement.difference(self, require_decoder, WRITTEN_IN)
+
+    def edited(self) -> str:
+        """In what way `forward` is not what the project's networks learnt by; "" where it is."""
+        return agreement.difference(self, require_as_learnt, WRITTEN_IN)
+
+    def notices(self) -> list[str]:
+        """What is to be said of the ways in which this network is computed: nothing where it is as it was."""
+        edited, writing = self.edited(), self.decoder_differs()
+        return [
+            *([f"The equations of MiniGPT are not those that the bundled one learnt by ({edited})."] if edited else []),
+            *([f"{agreement.WRITES_SLOWLY} ({writing})."] if writing else []),
+        ]
+
+    def decoder(self, share: bool = False) -> Decoder | TorchReader:
         """
         The model, ready to write one character after the other: a copy of its weights as they are now.
 
         share: the weights themselves, without a copy; of a model that learns no more.
         """
-        return Decoder(self if share else copy.deepcopy(self).cpu())
+        model = self if share else copy.deepcopy(self).cpu()
+        return TorchReader(model) if self.decoder_differs() else Decoder(model)
 
     def sample(
         self,
@@ -141,6 +198,36 @@ class MiniGPT(nn.Module):
     ) -> Tensor:
         """Continue each row of ctx (B, T) by n characters -> ids (B, T + n); see `sampling.sample`."""
         return sample(self.decoder(), ctx, n, SamplingSettings(temperature, top_k, top_p, min_p), seed)
+
+
+@torch.no_grad()
+def require_as_learnt(network: MiniGPT) -> None:
+    """Raises DifferentError unless a network of fixed weights says what it did when the project's own were trained."""
+    small = type(network)(len(AS_LEARNT), hidden_dim=8, layers=2, heads=2, context=4).double()
+    for parameter in small.parameters():
+        numbers = torch.arange(1, parameter.numel() + 1, dtype=torch.float64)
+        parameter.copy_((2 * numbers).sin().view_as(parameter))
+    logits = small(torch.arange(len(AS_LEARNT))[None].repeat(1, 2))[0][0, -1]
+    require_same("a logit", logits, torch.tensor(AS_LEARNT, dtype=torch.float64))
+
+
+@torch.no_grad()
+def require_decoder(network: MiniGPT) -> None:
+    """Raises DifferentError unless the numpy decoder computes what `forward` does, past the context too."""
+    rng = torch.Generator().manual_seed(1)
+    ids = torch.randint(network.embed.num_embeddings, (network.context + 6,), generator=rng).tolist()
+    first = network.context - 3
+    logits, _, streams = network.watched(torch.tensor([ids]), None)
+    expected = {"the logits": logits[0].numpy()} | {name: stream[0].numpy() for name, stream in streams.items()}
+    ours = Decoder(network)
+    trace, reading = ours.read(ids), ours.prefill(ids[:first])
+    for name, value in ({"the logits": trace.logits} | dict(trace.activations)).items():
+        require_same(name, value, expected[name])
+    for at in range(first, len(ids)):
+        reading = ours.step(ids[at], reading.state)
+        require_same("the logits", reading.logits, expected["the logits"][at])
+        for name, value in reading.activations.items():
+            require_same(name, value, expected[name][at])
 
 
 def _require_sizes(hidden_dim: int, layers: int, heads: int, context: int) -> None:

@@ -170,19 +170,22 @@ def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
     cell = model.cell
     for block in cell.W_hh.weight.data.split(model.hidden_dim):
         nn.init.orthogonal_(block, generator=rng)
-    nn.init.zeros_(cell.W_hh.bias)
-    shifts = dict(zip(cell.normed, cell.W_hh.bias.data.split(model.hidden_dim), strict=False))
+    bias = cell.W_hh.bias
+    shifts = (
+        {} if bias is None else dict(zip(cell.normed, nn.init.zeros_(bias).data.split(model.hidden_dim), strict=False))
+    )
     if cell.layer_norm:  # a bias before the norm would be normalised away
         shifts = {name: cell.norm[name].bias.data for name in cell.normed}
     keep = torch.ones(model.hidden_dim)  # ln of the characters that a unit remembers for
     if recipe.initialisation == "chrono":
         nn.init.uniform_(keep, 1, max(2, recipe.seq_len - 1), generator=rng).log_()
+    wanted = {}
     if isinstance(cell, LSTMCell):
-        shifts["f"].copy_(keep)
-        if recipe.initialisation == "chrono":
-            shifts["i"].copy_(-keep)
+        wanted = {"f": keep, "i": -keep} if recipe.initialisation == "chrono" else {"f": keep}
     elif isinstance(cell, GRUCell) and recipe.initialisation == "chrono":
-        shifts["z"].copy_(keep)
+        wanted = {"z": keep}
+    for name in wanted.keys() & shifts.keys():  # an edited cell may have no such gate, or no bias
+        shifts[name].copy_(wanted[name])
 
 
 def untrained(config: Mapping[str, Any], vocab_size: int, recipe: Mapping[str, Any], seed: int) -> Network:

@@ -208,7 +208,9 @@ class Training:
             step, _, name = key.partition(".")
             training.saved.setdefault(int(step), {})[name] = value
         carried = {name: value.to(training.device) for name, value in parts["carried"].items()}
-        training._windows.seek(carried, run["position"])
+        model: Any = training.model
+        state = type(model.cell.initial_state(1))(**carried) if carried else None
+        training._windows.seek(state, run["position"])
         training._rng.set_state(tensors["rng"])
         training._dropout_rng.set_state(tensors["dropout_rng"])
         training.step, training.seconds = run["step"], run["seconds"]

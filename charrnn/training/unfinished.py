@@ -43,7 +43,7 @@ def _require_position(position: Mapping[str, Any], recipe: Recipe, corpus: Corpu
 
 def _require_tensors(tensors: Mapping[str, Tensor], recipe: Recipe, vocab_size: int) -> None:
     """Every tensor there that must be, none that must not, and each of the shape that the recipe says."""
-    model = blueprint(recipe.config, vocab_size)
+    model: Any = blueprint(recipe.config, vocab_size)
     weights = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
     by_width = sorted(model.parameters(), key=lambda weight: weight.dim() <= 1)  # the optimiser has matrices first
     expected = {f"model.{name}": shape for name, shape in weights.items()} | {"rng": None, "dropout_rng": None}
@@ -58,8 +58,8 @@ def _require_tensors(tensors: Mapping[str, Tensor], recipe: Recipe, vocab_size: 
         raise ValueError("this is not the state of a run: it has saved steps that are no numbers; start anew")
     expected |= {f"saved.{step}.{name}": shape for step in steps for name, shape in weights.items()}
     if recipe.stateful and any(name.startswith("carried.") for name in tensors):
-        parts = ("h", "c") if recipe.cell == "lstm" else ("h",)
-        expected |= {f"carried.{part}": (recipe.batch, recipe.hidden_dim) for part in parts}
+        carried = model.cell.initial_state(recipe.batch)._asdict()
+        expected |= {f"carried.{name}": tuple(part.shape) for name, part in carried.items()}
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in tensors:
             raise ValueError(f"this is not the state of a run: it lacks {name}; start anew")

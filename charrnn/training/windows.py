@@ -5,10 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from charrnn.cells import HiddenState, LSTMState
 from charrnn.corpus import contiguous_streams, random_windows
-
-STATES = {1: HiddenState, 2: LSTMState}  # by how many tensors a cell carries
 
 
 class Anywhere:
@@ -30,8 +27,8 @@ class Anywhere:
         """Where the reading stands: what tensors and which numbers bring it back here."""
         return {}, {}
 
-    def seek(self, carried: dict[str, Tensor], position: dict[str, int]) -> None:
-        """Stand where `position` said."""
+    def seek(self, state: Any, position: dict[str, int]) -> None:
+        """Stand where `position` said, with what was carried there; None where there is nothing."""
 
 
 class OneAfterTheOther(Anywhere):
@@ -70,6 +67,5 @@ class OneAfterTheOther(Anywhere):
         carried = {} if self.state is None else self.state._asdict()
         return carried, {"offset": self.offset, "start": self.start}
 
-    def seek(self, carried: dict[str, Tensor], position: dict[str, int]) -> None:
-        self.offset, self.start = int(position["offset"]), int(position["start"])
-        self.state = STATES[len(carried)](**carried) if carried else None
+    def seek(self, state: Any, position: dict[str, int]) -> None:
+        self.offset, self.start, self.state = int(position["offset"]), int(position["start"]), state

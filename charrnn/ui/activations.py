@@ -48,9 +48,10 @@ class Display:
 
 def scale_of(name: str, values: np.ndarray) -> Scale:
     """The scale of what has this name: fixed where an activation function bounds it, else from values (T, rows)."""
-    if name in GATES:
+    most = float(np.abs(values).max(initial=0.0))
+    if name in GATES and most <= 1 and float(values.min(initial=0.0)) >= 0:
         return Scale(0.0, 1.0, 1.0, bounded=True)
-    if name in SQUASHED:
+    if name in SQUASHED and most <= 1:  # an edited cell need not keep to it
         return Scale(-1.0, 1.0, 2.0, bounded=True)
     steps = np.diff(values, axis=0) if len(values) > 1 else values
     high, change = (rounded_up(REACH * float(np.median(np.abs(sizes)))) for sizes in (values, steps))

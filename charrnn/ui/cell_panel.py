@@ -74,6 +74,7 @@ def cell_lines(store: Store, states: States, question: Question) -> Iterator[str
     words = (
         f"As {reader.title}, step {reader.checkpoint.step}, reads it: the code that writes, run once more and watched."
     )
+    words = " ".join([words, *network.notices()])
     yield answer(
         question.number,
         words,
@@ -112,7 +113,9 @@ def unit_names(value: Value, reader: Reader) -> list[str]:
     if any(part in value.source for part in NOT_BY_UNIT):
         return []
     network = reader.checkpoint.model
-    gates = list(network.cell.gate_names) if isinstance(network, CharRNN) else ["q", "k", "v"]
+    gates = ["q", "k", "v"]
+    if isinstance(network, CharRNN):  # of an edited cell nobody knows in which order its gates are packed
+        gates = [] if network.by_hand_differs() else list(network.cell.gate_names)
     blocks, rest = divmod(value.array.size, reader.info.hidden_dim)
     if rest:
         return []

@@ -51,7 +51,7 @@ def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
 
 def saturations(units: Units, reader: Reader, text: str, wanted: Wanted) -> list[Saturation]:
     """Of each gate. Raises OvertakenError."""
-    names, pieces = GATES[reader.info.cell], []
+    names, pieces = [name for name in GATES[reader.info.cell] if name in reader.names], []
     with units.busy:
         for piece in read(reader.decoder, reader.vocab.encode(text), names):
             if not wanted():

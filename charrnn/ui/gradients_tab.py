@@ -157,6 +157,7 @@ class Answers:
             text, what = text_for(self.store, reader, own_text)
             dropped = dropped_notice(reader.vocab.drop_unknown(own_text[:LONGEST_TEXT])[1])
             self.notes += [dropped["text"]] if dropped else []
+            self.notes += [f"{one.title}: {notice}" for notice in reader.checkpoint.model.notices()]
             flow = known(_key(reader, text)) if known else measured(self.store, reader, own_text)[0]
             if flow is None:
                 return False

@@ -100,8 +100,8 @@ class Asked:
         """The gate whose eigenvalues are shown. Raises ValueError."""
         gates = [spectrum.gate for spectrum in self.turned[0].spectra]
         asked = self.question.form.get("gate")
-        first = CANDIDATE[self.turned[0].reader.info.cell]
-        return asked if asked in gates else first
+        first = CANDIDATE.get(self.turned[0].reader.info.cell)
+        return asked if asked in gates else first if first in gates else gates[0]
 
 
 def asked_for(store: Store, question: Question) -> Asked:
@@ -229,7 +229,7 @@ def told(asked: Asked, part: int, busy: str = "") -> str:
     at = parted(texts[0], texts[-1]) if len(texts) > 1 and texts[0] != texts[-1] else None
     return answer(
         asked.question.number,
-        " ".join(filter(None, [in_words(asked), busy])),
+        " ".join(filter(None, [in_words(asked), busy, *turned[0].reader.checkpoint.model.notices()])),
         part,
         busy=bool(busy),
         knob=turned[-1].g,

@@ -53,7 +53,7 @@ class Reader:
     def title_of(info: CheckpointInfo) -> str:
         """What the page calls a checkpoint."""
         title = TITLES.get(info.name, info.name)
-        return f"{title}: {CELLS[info.cell]}, {info.hidden_dim} units" if info.name == "best" else title
+        return f"{title}: {CELLS.get(info.cell, info.cell)}, {info.hidden_dim} units" if info.name == "best" else title
 
     @cached_property
     def decoder(self):

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from charrnn import trust
-from charrnn.cells import CELLS
 from charrnn.checkpoint import MODEL
 from charrnn.hub import commit_of
 from charrnn.model import CharRNN
+from charrnn.reference import TorchCharRNN
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.trust import Check
 from charrnn.ui.code_errors import raised
@@ -65,6 +65,7 @@ def panel(store: Store, measurements: Measurements, question: Question) -> Itera
     seconds = time.perf_counter() - start
     failing = [line["claim"] for line in lines if line["holds"] is False]
     words = f"{len(failing)} of these fail: {'; '.join(failing)}." if failing else "All of these hold."
+    words = " ".join([words, *reader.checkpoint.model.notices()])
     words = f"{words} Measured for {reader.title}, step {reader.checkpoint.step}, in {seconds:.1f} s."
     yield answer(question.number, words, lines=lines, failing=len(failing), dice=dice(reader))
 
@@ -72,7 +73,7 @@ def panel(store: Store, measurements: Measurements, question: Question) -> Itera
 def measured(reader: Reader) -> list[dict[str, Any]]:
     """All that the server can measure about this model."""
     network, ids = reader.checkpoint.model, _some_ids(reader)
-    checks = [*map(trust.cell_is_torch, CELLS)]
+    checks = [*map(trust.cell_is_torch, TorchCharRNN.LAYERS)]
     if isinstance(network, CharRNN):
         checks.append(trust.by_hand_is_autograd(network, ids))
     checks += [trust.gradient_is_slope(network, ids), trust.stream_is_one_shot(network, ids)]

@@ -1,0 +1,467 @@
+"""
+An edit of the equations counts: in training, in every analysis, in what is written; or it is refused by name.
+
+Each edit is made in the source of a copy of the package, which is then imported in the package's place.
+"""
+
+import importlib
+import json
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from charrnn import cells
+from charrnn.networks import build
+from charrnn.sampling import TorchReader
+from charrnn.ui.cell_panel import States, cell_lines
+from charrnn.ui.gradients_tab import curves
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
+from charrnn.ui.trust_panel import Measurements, panel
+from charrnn.ui.wishes import Choice
+from tests.small_models import save_all
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = "".join(chr(97 + (7 * i * i + i // 3) % 11) for i in range(900))
+IDS = [(7 * i * i + i // 3) % 11 for i in range(70)]
+H = 8
+
+VANILLA = 'h = tanh(self.norm["h"](from_input + from_state))'
+CARRIED = "c = f * state.c + i * g"
+MIXED = "h = (1 - z) * n + z * state.h"
+ZEROS = "HiddenState(self.W_hh.weight.new_zeros(*batch, self.W_hh.in_features))"
+LAYER_NORM = "self.layer_norm = layer_norm\n"
+ATTENTION = "F.scaled_dot_product_attention(piece, keys, values, "
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is put in place of what, in one file, and the network that it is an edit of."""
+
+    name: str
+    cell: str
+    changes: Mapping[str, str]
+    file: str = "cells.py"
+    layer_norm: bool = False
+    held: str = ""  # what can be held in it
+    refused: str = ""  # what cannot: names of one letter
+
+    @property
+    def config(self) -> dict[str, Any]:
+        if self.cell == "minigpt":
+            return {"cell": "minigpt", "hidden_dim": H, "context": 12}
+        return {"cell": self.cell, "hidden_dim": H, "layer_norm": self.layer_norm}
+
+
+EDITS = [
+    Edit("sigmoid for tanh", "rnn", {VANILLA: VANILLA.replace("tanh", "sigmoid")}, held="h"),
+    Edit("relu", "rnn", {VANILLA: "h = torch.relu(from_input + from_state)"}, held="h"),
+    Edit("a residual connection", "rnn", {VANILLA: f"{VANILLA} + 0.3 * state.h"}, held="h"),
+    Edit("no bias", "rnn", {"hidden_dim, bias=True)": "hidden_dim, bias=False)"}, held="h"),
+    Edit("a clamp far out", "rnn", {"from_input + from_state": "(from_input + from_state).clip(-4, 4)"}, held="h"),
+    Edit(
+        "a scaled recurrent term, in forward",
+        "gru",
+        {"self.W_hh(state.h), state)[0]": "0.5 * self.W_hh(state.h), state)[0]"},
+        held="hrzn",
+    ),
+    Edit(
+        "another initial state",
+        "rnn",
+        {ZEROS: ZEROS.replace("new_zeros(*batch, ", "new_full((*batch, ")[:-2] + "), 0.4))"},
+    ),
+    Edit(
+        "a second layer",
+        "rnn",
+        {
+            LAYER_NORM: f"{LAYER_NORM}        self.second = nn.Linear(hidden_dim, hidden_dim)\n",
+            VANILLA: "h = tanh(self.second(tanh(from_input + from_state)))",
+        },
+    ),
+    Edit(
+        "another part of the state",
+        "rnn",
+        {
+            "    h: Any  # (B, H) hidden state, -1..1; a tensor, or an array (H,)": "    h: Any\n    m: Any",
+            ZEROS: ZEROS.replace("HiddenState(", "HiddenState(*2 * [")[:-1] + "])",
+            VANILLA: "m = 0.9 * state.m + 0.1 * tanh(from_input)\n        h = tanh(from_input + from_state - m)",
+            "return HiddenState(h), NoGates()": "return HiddenState(h, m), NoGates()",
+        },
+        held="h",
+        refused="m",
+    ),
+    Edit("layer norm with another eps", "rnn", {"EPS = 1e-5": "EPS = 1e-2"}, layer_norm=True, held="h"),
+    Edit(
+        "layer norm with another variance",
+        "lstm",
+        {"return super().forward(x)": "return super().forward(x) * (1 - 1 / x.shape[-1]) ** 0.5"},
+        layer_norm=True,
+        held="hcifgo",
+    ),
+    Edit("coupled gates", "lstm", {'f = sigmoid(norm["f"](f))': "f = 1 - i"}, held="hcigo", refused="f"),
+    Edit("gates in another order", "lstm", {"i, f, g, o = split": "f, i, g, o = split"}, held="hcifgo"),
+    Edit("c kept within bounds", "lstm", {CARRIED: f"{CARRIED}\n        c = c.clip(-0.2, 0.2)"}, held="hcifgo"),
+    Edit(
+        "a candidate of 0..1",
+        "lstm",
+        {'g = tanh(norm["g"](g))': 'g = sigmoid(norm["g"](g))'},
+        held="hcifo",
+        refused="g",
+    ),
+    Edit("c shown through a sigmoid", "lstm", {'tanh(norm["c"](c))': "sigmoid(c)"}, held="hifgo", refused="c"),
+    Edit(
+        "another gate",
+        "lstm",
+        {
+            "    o: Any  # (B, H), 0..1": "    o: Any\n    p: Any",
+            '4, ("i", "f", "g", "o", ': '5, ("i", "f", "g", "o", "p", ',
+            "i, f, g, o = split(from_input + from_state, 4)": "i, f, g, o, p = split(from_input + from_state, 5)",
+            'o = sigmoid(norm["o"](o))': 'o, p = sigmoid(norm["o"](o)), sigmoid(norm["p"](p))',
+            'h = o * tanh(norm["c"](c))': 'h = o * tanh(norm["c"](c)) + p * state.h',
+            "LSTMGates(i, f, g, o)": "LSTMGates(i, f, g, o, p)",
+        },
+        held="hcifgo",
+    ),
+    Edit(
+        "another parameter",
+        "gru",
+        {
+            LAYER_NORM: f"{LAYER_NORM}        self.alpha = nn.Parameter(torch.full((hidden_dim,), 0.5))\n",
+            MIXED: "h = (1 - z) * n + z * state.h * self.alpha",
+        },
+        held="hrzn",
+    ),
+    Edit(
+        "another activation, for tensors", "minigpt", {"return F.gelu(x)": "return F.silu(x)"}, "minigpt/equations.py"
+    ),
+    Edit("another activation", "minigpt", {"gelu(block.mlp_in": "torch.relu(block.mlp_in"}, "minigpt/equations.py"),
+    Edit("another scale of attention", "minigpt", {ATTENTION: f"{ATTENTION}scale=0.1, "}, "minigpt/equations.py"),
+    Edit(
+        "the second half only added", "minigpt", {"x = x + dropout(": "x = 0.5 * x + dropout("}, "minigpt/equations.py"
+    ),
+    Edit(
+        "other logits",
+        "minigpt",
+        {"return self.head(self.norm(streams[-1])), state": "return 2 * self.head(self.norm(streams[-1])), state"},
+        "minigpt/model.py",
+    ),
+]
+recurrent = pytest.mark.parametrize(
+    "edit", [edit for edit in EDITS if edit.cell != "minigpt"], ids=lambda edit: edit.name
+)
+every = pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+
+Import = Callable[[str], Any]
+
+
+@contextmanager
+def edited(root: Path, edit: Edit) -> Iterator[Import]:
+    """The package with this edit in its source: what imports its modules."""
+    for folder in ("charrnn", "scripts"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "ui"))
+    path = root / "charrnn" / edit.file
+    source = path.read_text(encoding="utf-8")
+    for old, new in edit.changes.items():
+        assert old in source, old
+        source = source.replace(old, new)
+    path.write_text(source, encoding="utf-8")
+    own = {name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] in ("charrnn", "scripts")}
+    sys.path.insert(0, str(root))
+    try:
+        yield importlib.import_module
+    finally:
+        sys.path.remove(str(root))
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("charrnn", "scripts")]:
+            del sys.modules[name]
+        sys.modules.update(own)
+
+
+@pytest.fixture
+def package(edit: Edit, tmp_path: Path) -> Iterator[Import]:
+    with edited(tmp_path, edit) as imported:
+        yield imported
+
+
+def network(package: Import, edit: Edit) -> Any:
+    """One with drawn weights, in float64."""
+    model = package("charrnn.networks").build(edit.config, 11).double().eval()
+    rng = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(0.6 * torch.randn(parameter.shape, generator=rng, dtype=torch.float64))
+    return model
+
+
+# ------------------------------------------------------------------------------------------------ training
+
+
+def trained(package: Import, edit: Edit, plainly: bool) -> tuple[list[float], list[torch.Tensor]]:
+    """The losses of 30 updates in float64, and the weights they lead to; plainly: autograd through `forward`."""
+    Recipe, Training = (getattr(package("charrnn.training"), name) for name in ("Recipe", "Training"))
+    config = {"cell": edit.cell, "hidden_dim": H, "layer_norm": edit.layer_norm}
+    recipe = Recipe(**config, steps=30, batch=3, seq_len=12, learning_rate=0.02, stateful=edit.cell != "minigpt")
+    run = Training(package("charrnn.corpus").Corpus.from_text(TEXT), recipe, seed=1)
+    run.model.double()
+    if plainly:
+        run.model.fast_forward = lambda ids, state=None, rng=None: run.model.forward(ids, state)
+    losses = []
+    for _ in range(recipe.steps):
+        run.advance()
+        losses.append(run.last[0])
+    return losses, [weight.detach() for weight in run.model.parameters()]
+
+
+@cache
+def unedited_losses(cell: str, layer_norm: bool) -> list[float]:
+    edit = Edit("", cell, {}, layer_norm=layer_norm)
+    return trained(importlib.import_module, edit, plainly=False)[0]
+
+
+@every
+def test_training_learns_what_the_edited_forward_says(edit: Edit, tmp_path: Path):
+    before = unedited_losses(edit.cell, edit.layer_norm)
+    with edited(tmp_path, edit) as package:
+        losses, weights = trained(package, edit, plainly=False)
+        expected_losses, expected = trained(package, edit, plainly=True)
+    assert max(abs(a - b) for a, b in zip(losses, before, strict=True)) > 1e-8, "the edit is not in it"
+    np.testing.assert_allclose(losses, expected_losses, rtol=0, atol=1e-9)
+    for weight, other in zip(weights, expected, strict=True):
+        assert torch.allclose(weight, other, rtol=0, atol=1e-7)
+
+
+# ------------------------------------------------------------------------------------------------ analyses
+
+
+def state_after(model: Any, state: Any, x: torch.Tensor) -> Any:
+    """The state that the cell comes to from `state` by reading x (T, E)."""
+    for at in range(len(x)):
+        state = model.cell(x[at : at + 1], state)
+    return state
+
+
+@recurrent
+def test_the_gradient_is_autograd_through_the_edited_cell(edit: Edit, package: Import):
+    flow, model, ids, at, lags = package("charrnn.gradient_flow"), network(package, edit), torch.tensor(IDS), 30, 12
+    x, start = model.embed(ids[: at + 1]).detach(), model.cell.initial_state(1)
+    norms = []
+    for lag in range(lags + 1):
+        state = state_after(model, start, x[: at + 1 - lag])
+        leaves = [part.detach().requires_grad_() for part in state]
+        h = state_after(model, type(state)(*leaves), x[at + 1 - lag :]).h
+        loss = F.cross_entropy(model.head(h), ids[at + 1 : at + 2])
+        gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+        norms.append(torch.cat([*gradients], dim=1).norm())
+    found = flow.gradient_norms(model, ids, torch.tensor([at]), lags)[:, 0]
+    assert torch.allclose(found, torch.stack(norms), rtol=1e-9, atol=1e-14)
+    slopes = flow.connectivity(model, ids, torch.tensor([at]), lags)[:, 0]
+    moved = x.clone().requires_grad_()
+    logit = model.head(state_after(model, start, moved).h)[0, ids[at + 1]]
+    (d_x,) = torch.autograd.grad(logit, moved)
+    assert torch.allclose(slopes, d_x.norm(dim=1).flip(0)[: lags + 1], rtol=1e-9, atol=1e-14)
+
+
+@recurrent
+def test_a_step_jacobian_is_that_of_the_edited_cell_both_ways_round(edit: Edit, package: Import):
+    flow, steps_room = package("charrnn.gradient_flow"), package("charrnn.gradient_flow.steps")
+    model, ids, at = network(package, edit), torch.tensor(IDS), 17
+    before = [part.detach() for part in state_after(model, model.cell.initial_state(1), model.embed(ids[:at]))]
+    State, x = type(model.cell.initial_state(1)), model.embed(ids[at : at + 1]).detach()
+
+    def step(packed: torch.Tensor) -> torch.Tensor:
+        return torch.cat([*model.cell(x, State(*packed[None].split(H, dim=1)))], dim=1)[0]
+
+    here = torch.cat(before, dim=1)[0]
+    moves = torch.eye(len(here), dtype=torch.float64) * 1e-5
+    expected = torch.stack([(step(here + move) - step(here - move)) / 2e-5 for move in moves], dim=1)
+    found = flow.step_jacobians(model, ids, torch.tensor([at]))[0]
+    assert (found - expected).norm() <= 1e-6 * expected.norm()
+    v = torch.randn(1, len(here), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    with torch.no_grad():
+        forth = steps_room.Steps(model, ids).forth(v, torch.tensor([at]))
+    assert torch.allclose(forth[0], found @ v[0], rtol=1e-8, atol=1e-12)
+    for spectrum in flow.spectra(model):
+        assert not (spectrum.bounds and found.norm(2) > spectrum.norm * (1 + 1e-9))
+    lengths = flow.lyapunov(model, (IDS * 6)[:300], warm_up=16, stretch=32).exponents
+    assert np.isfinite(lengths).all()
+
+
+@pytest.mark.parametrize("edit", [edit for edit in EDITS if edit.cell == "minigpt"], ids=lambda edit: edit.name)
+def test_the_gradient_of_an_edited_transformer_is_its_own(edit: Edit, package: Import):
+    flow, model, ids, at = package("charrnn.gradient_flow"), network(package, edit), torch.tensor(IDS), 20
+    slopes = flow.connectivity(model, ids, torch.tensor([at]), 3)[:, 0]
+    window, moved = ids[None, at - model.context + 1 : at + 1], []
+    with torch.no_grad():
+        twin = torch.nn.Embedding(11 + 1, H).double()
+        twin.weight[:11] = model.embed.weight
+        model.embed, window = twin, window.clone()
+        window[0, -3] = 11
+        for axis in range(H):
+            ends = []
+            for sign in (1, -1):
+                twin.weight[11] = twin.weight[ids[at - 2]]
+                twin.weight[11, axis] += sign * 1e-5
+                ends.append(model(window)[0][0, -1, ids[at + 1]])
+            moved.append((ends[0] - ends[1]) / 2e-5)
+    assert slopes[2].item() == pytest.approx(torch.stack(moved).norm().item(), rel=1e-6)
+
+
+# ------------------------------------------------------------------------------------------------ writing
+
+
+@every
+def test_what_is_written_is_drawn_from_the_edited_forward(edit: Edit, package: Import):
+    model = network(package, edit)
+    with torch.no_grad():
+        state: Any = None
+        whole, expected = model(torch.tensor([IDS]))[0][0], []
+        for id in IDS:
+            logits, state = model(torch.tensor([[id]]), state)
+            expected.append(logits[0, 0])
+    assert torch.allclose(torch.stack(expected), whole, rtol=0, atol=1e-10)
+    decoder = model.decoder()
+    trace, reading = decoder.read(IDS), decoder.prefill(IDS[:20])
+    np.testing.assert_allclose(trace.logits, whole, rtol=0, atol=1e-10)
+    for at in range(20, len(IDS)):
+        reading = decoder.step(IDS[at], reading.state)
+        np.testing.assert_allclose(reading.logits, whole[at], rtol=0, atol=1e-10)
+        assert np.array_equal(decoder.prefill([], reading.state).logits, reading.logits)
+    if edit.cell != "minigpt":
+        for name, part in state._asdict().items():
+            np.testing.assert_allclose(reading.activations[name], part[0], rtol=0, atol=1e-10)
+        np.testing.assert_allclose(decoder.prefill([]).logits, model.head(model.cell.initial_state(1).h)[0].detach())
+    text = model.sample(torch.tensor([IDS[:5]]), 12, temperature=0)[0].tolist()
+    for at in range(5, len(text)):
+        assert text[at] == int(model(torch.tensor([text[:at]]))[0][0, -1].argmax())
+
+
+@recurrent
+def test_a_clamp_holds_what_it_says_or_is_refused_by_name(edit: Edit, package: Import):
+    Clamp = package("charrnn.interventions").Clamp
+    decoder = network(package, edit).decoder()
+    for name in edit.refused:
+        with pytest.raises(ValueError, match=f"^{name} cannot be held"):
+            decoder.clamped([Clamp(name, 3, 0.5)])
+    before = decoder.prefill(IDS[:9]).state
+    free = decoder.step(IDS[9], before)
+    assert set(edit.held) <= set(free.activations)
+    for name in edit.held:
+        for value in (0.0, 0.5, 1.0):
+            held = decoder.clamped([Clamp(name, 3, value)]).step(IDS[9], before)
+            assert held.activations[name][3] == pytest.approx(value, abs=1e-12)
+        own = float(free.activations[name][3])
+        if abs(own) <= 1:
+            same = decoder.clamped([Clamp(name, 3, own)]).step(IDS[9], before)
+            np.testing.assert_allclose(same.logits, free.logits, rtol=0, atol=1e-10)
+    if edit.name == "coupled gates":
+        held = decoder.clamped([Clamp("i", 3, 0.25)]).step(IDS[9], before)
+        assert held.activations["f"][3] == pytest.approx(0.75)
+
+
+@every
+def test_the_lines_shown_are_the_edited_ones_with_their_values(edit: Edit, package: Import):
+    model = network(package, edit)
+    decoder = model.decoder()
+    state = decoder.prefill(IDS[:9]).state
+    blocks, reading = package("charrnn.line_by_line").read_character(model, decoder, IDS[9], state)
+    shown = [line.source for block in blocks for line in block.lines]
+    values = [value.array for block in blocks for line in block.lines for value in line.values]
+    for wanted in (
+        (reading.activations["layer 1"],) if edit.cell == "minigpt" else (reading.logits, reading.activations["h"])
+    ):
+        assert any(value.size == wanted.size and np.allclose(value.ravel(), wanted) for value in values)
+    if edit.cell != "minigpt" and edit.changes.keys() & {VANILLA, CARRIED, MIXED}:
+        assert any(new.partition("\n")[0] in source for new in edit.changes.values() for source in shown)
+
+
+# ------------------------------------------------------------------------------------------------ what is said
+
+
+PARAMETER = next(edit for edit in EDITS if edit.name == "another parameter")
+SIGMOID = EDITS[0]
+
+
+def train(package: Import, folder: Path, *flags: str) -> int:
+    """A short run in `folder`/own by the script; its exit code."""
+    script, text = package("scripts.train"), folder / "text.txt"
+    script.SAMPLE_CHARS = script.PASSAGE_CHARS = 9
+    text.write_text(TEXT, encoding="utf-8")
+    small = ["--steps", "4", "--batch", "2", "--seq-len", "8", "--hidden-dim", "8"]
+    return script.main(["--data", str(text), *small, "--out", str(folder / "own"), *flags])
+
+
+@pytest.mark.parametrize("edit", [PARAMETER], ids=["another parameter"])
+def test_a_parameter_more_is_kept_and_a_file_without_it_is_refused_by_name(package: Import, edit: Edit, tmp_path: Path):
+    assert train(package, tmp_path, "--cell", "gru") == 0
+    checkpoint = package("charrnn.checkpoint")
+    own = checkpoint.load(tmp_path / "own")
+    assert not torch.equal(own.model.cell.alpha, torch.full((8,), 0.5)), "it has not learnt"
+    with pytest.raises(checkpoint.CheckpointError, match="lacks cell.alpha"):
+        checkpoint.load(ROOT / "checkpoints" / "gru")
+
+
+@pytest.mark.parametrize("edit", [SIGMOID], ids=["sigmoid for tanh"])
+def test_training_says_that_it_is_slow_and_kept_analyses_are_put_aside(
+    package: Import, edit: Edit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert train(package, tmp_path) == 0
+    assert "The pass by hand (bptt/) is not used" in capsys.readouterr().out
+    analyses = package("charrnn.checkpoint").describe(ROOT / "checkpoints" / "rnn").analyses
+    assert not analyses.sections and "other equations" in analyses.refused[0]
+
+
+FORMS = [
+    *({"cell": cell, "layer_norm": norm} for cell in ("rnn", "gru", "lstm") for norm in (False, True)),
+    {"cell": "minigpt"},
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(map(str, form.values())))
+def test_the_equations_as_they_stand_take_the_fast_paths_and_say_nothing(form: dict[str, Any]):
+    model = build(form | {"hidden_dim": 16}, 7)
+    state = torch.get_rng_state()
+    for mode in (model.train(), model.eval()):
+        assert mode.notices() == [] and mode.edited() == ""
+        assert not isinstance(mode.decoder(), TorchReader)
+    assert torch.equal(torch.get_rng_state(), state), "the dice of everyone were thrown"
+
+
+@pytest.mark.parametrize("form", FORMS[:-1], ids=lambda form: "-".join(map(str, form.values())))
+def test_both_ways_to_train_leave_out_the_same(form: dict[str, Any]):
+    shares = {"dropout": 0.3, "input_dropout": 0.2, "recurrent_dropout": 0.4}
+    model: Any = build(form | {"hidden_dim": 6}, 7, **shares).double()
+    ids = torch.tensor(IDS[:60]).view(20, 3) % 7
+    ways = [way(ids, None, torch.Generator().manual_seed(4))[0] for way in (model.forward, model.by_hand)]
+    assert torch.allclose(*ways, rtol=0, atol=1e-12) and not torch.allclose(ways[0], model(ids)[0])
+
+
+def test_the_page_says_where_an_edit_makes_it_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def sigmoid_for_tanh(self: Any, from_input: Any, from_state: Any, state: Any) -> Any:
+        return cells.HiddenState(torch.sigmoid(from_input + from_state)), cells.NoGates()
+
+    store = Store(save_all(tmp_path))
+    asked = Question(form={"models": ["rnn"], "text": "To be, or not to be. " * 20}, choice=Choice("rnn", None))
+    *_, before = map(json.loads, curves(store, asked, lambda: True, threading.Lock()))
+    assert "is not used" not in before["words"]
+    monkeypatch.setattr(cells.VanillaRNNCell, "update", sigmoid_for_tanh)
+    store = Store(tmp_path)
+    for answers in (
+        curves(store, asked, lambda: True, threading.Lock()),
+        panel(store, Measurements(), asked),
+        cell_lines(store, States(), asked),
+    ):
+        *_, told = map(json.loads, answers)
+        assert "The pass by hand (bptt/) is not used" in told["words"]
+    lines = {line["claim"]: line for line in json.loads(next(panel(store, Measurements(), asked)))["lines"]}
+    assert lines["Backpropagation by hand is autograd"]["holds"] is False
+    assert lines["The gradient is the slope of the loss"]["holds"] and lines["A stream is one shot"]["holds"]
