@@ -6,17 +6,18 @@ Publish on the Hugging Face Hub, in one commit or none.
     python scripts/publish.py space owner/name       the page, on the checkpoints that owner/name has
 
 A repository holds the checkpoints published last and no others, a Space nothing but the page: what else was there is
-taken away, which is said, and stays in earlier commits.
+taken away, which is said, and stays in earlier commits. Files that charrnn did not publish are replaced with --replace
+alone. Of a Space's files only what git tracks is sent.
 
-Log in first (`hf auth login`, or HF_TOKEN). --dry-run lists what would be sent and asks nothing of the network,
-so it does not know what would be taken away.
+Log in first (`hf auth login`, or HF_TOKEN). --dry-run lists what would be sent and taken away, refuses what would be
+refused, and makes nothing; where the Hub cannot be reached, it says so and lists what would be sent.
 An error is said on stderr with the line that tries again. Exit codes: 0 published, 1 not, 2 bad input, 130 stopped.
 """
 
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -39,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
         verb.add_argument("repository", metavar="owner/name", help="where to; made where there is none")
         verb.add_argument("--private", action="store_true", help="make a new repository private")
         verb.add_argument("--dry-run", action="store_true", help="list what would be sent, and send nothing")
+        verb.add_argument("--replace", action="store_true", help="replace files of another project too")
     checkpoints.add_argument(
         "--folder",
         type=Path,
@@ -70,8 +72,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def listing(release: hub.Release) -> str:
-    """What would be sent."""
+def listing(planned: Callable[[], hub.Release], alone: Callable[[], hub.Release], say: Callable[[str], None]) -> str:
+    """What would be sent; `alone` does without the Hub, where that is away."""
+    try:
+        release = planned()
+    except hub.HubError as error:
+        if not error.is_passing:
+            raise
+        say(f"{error}; so what is there now was not looked at")
+        release = alone()
     sizes = release.sizes()
     lines = [f"{size:>12,}  {path}" for path, size in sizes.items()]
     return "\n".join([*lines, f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files: {release.message}"])
@@ -83,17 +92,25 @@ def publish(options: argparse.Namespace) -> str:
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
+    more = {"replace": options.replace, "say": say}
     if options.verb == "checkpoints":
+        folder, repository = options.folder, options.repository
         if options.dry_run:
-            return listing(hub.release(options.folder, options.repository))
-        pushed = hub.push(options.folder, options.repository, private=options.private, tag=options.tag, say=say)
+            return listing(
+                lambda: hub.planned(folder, repository, tag=options.tag, **more),
+                lambda: hub.release(folder, repository),
+                say,
+            )
+        pushed = hub.push(folder, repository, private=options.private, tag=options.tag, **more)
         return f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}"
-    source = options.checkpoints
+    what = (REPOSITORY, options.repository, options.checkpoints)
     if options.dry_run:
-        return listing(hub.space_release(REPOSITORY, options.repository, source, zero_gpu=options.zero_gpu))
-    pushed = hub.push_space(
-        REPOSITORY, options.repository, source, private=options.private, zero_gpu=options.zero_gpu, say=say
-    )
+        return listing(
+            lambda: hub.planned_space(*what, zero_gpu=options.zero_gpu, **more),
+            lambda: hub.space_release(*what, zero_gpu=options.zero_gpu),
+            say,
+        )
+    pushed = hub.push_space(*what, private=options.private, zero_gpu=options.zero_gpu, **more)
     return f"{pushed.url} at commit {pushed.commit}"
 
 

@@ -337,6 +337,14 @@ def train_as_asked(options: argparse.Namespace) -> int:
     """One run or all of them; the exit code."""
     if options.all:
         return train_all(options)
+    if options.push_to_hub:
+        from charrnn import hub
+
+        try:
+            hub.require_ours(options.push_to_hub)
+        except hub.HubError as error:
+            print(f"--push-to-hub: {error}", file=sys.stderr)
+            return 2
     outcome = train_single(options)
     if outcome.code:
         print(outcome, file=sys.stderr)

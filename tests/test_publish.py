@@ -167,12 +167,73 @@ def test_only_steps_that_can_be_loaded_are_published(folder):
     assert steps == ["steps/000000.safetensors", "steps/000010.safetensors"]
 
 
+OTHERS = {
+    "card": {"README.md": b"# A model of mine"},
+    "model": {"model.safetensors": b"theirs", "config.json": b"{}", "history.json": b"[]"},
+    "step": {"README.md": b"---\nlicense: mit\n---\n", "steps/000010.safetensors": b"theirs"},
+    "stolen card": {"README.md": b"unpublished with charrnn, 2026", "config.json": b"{}"},
+}
+
+
+def test_files_of_another_project_are_refused_before_anything_is_made_and_replaced_if_that_is_asked(
+    server: Server, folder
+):
+    for number, files in enumerate(OTHERS.values()):
+        commit_files(server, f"me/theirs{number}", files)
+    before = [server.ask(f"/api/models/me/theirs{number}")["sha"] for number in range(len(OTHERS))]
+    made = {route: server.ask("/counts").get(route, 0) for route in ("repos_create", "make_commit", "preupload")}
+    for outcome in server.call(*(["push", str(folder), f"me/theirs{number}"] for number in range(len(OTHERS)))):
+        assert outcome["kind"] == "foreign" and "not published with charrnn and would be replaced: " in outcome["error"]
+        assert "--replace" in outcome["error"]
+    assert {route: server.ask("/counts").get(route, 0) for route in made} == made
+    assert before == [server.ask(f"/api/models/me/theirs{number}")["sha"] for number in range(len(OTHERS))]
+    pushes = [["push", str(folder), f"me/theirs{number}", {"replace": True}] for number in range(len(OTHERS))]
+    assert all("commit" in outcome for outcome in server.call(*pushes))
+    early = server.script("scripts/train.py", "--push-to-hub", "me/theirs0", "--data", "no such file")
+    assert early.returncode == 2 and "no such file" in early.stderr, "now it is one of ours"
+    commit_files(server, "me/again", OTHERS["card"])
+    early = server.script("scripts/train.py", "--push-to-hub", "me/again", "--data", "no such file")
+    assert early.returncode == 2 and "me/again holds files that were not published with charrnn" in early.stderr
+
+
+def test_what_nobody_would_miss_is_no_reason_to_refuse_and_another_projects_folder_stays(server: Server, folder):
+    theirs = {f"theirs/{name}": b"{}" for name in ("model.safetensors", "config.json", "history.json", "README.md")}
+    commit_files(server, "me/mixed", {"README.md": b"---\nlicense: mit\n---\n", "notes.txt": b"mine", **theirs})
+    pushed, again = server.call(["push", str(folder), "me/mixed"], ["push", str(folder), "me/mixed"])
+    assert pushed["commit"] == again["commit"] and pushed["said"] == []
+    assert {*theirs, "notes.txt", "model.safetensors"} <= server.files("me/mixed")
+
+
+def test_a_hidden_folder_is_not_published(tmp_path):
+    for name in (".git", "rnn", ".bad"):
+        write_checkpoint(tmp_path / name, seed=1, steps=[])
+    (tmp_path / ".bad/model.safetensors").write_bytes(b"")
+    assert not [path for path in hub.release(tmp_path, "me/lab").files if path.startswith(".")]
+    with pytest.raises(checkpoint.CheckpointError, match="is a hidden folder"):
+        hub.release(tmp_path / ".git", "me/lab")
+
+
+@pytest.mark.parametrize("name", ["passage.txt", "config.json", "steps/000010.safetensors"])
+def test_a_link_to_another_file_of_the_folder_is_not_published(folder, name):
+    (folder / ".env").write_text("the password")
+    (folder / name).unlink()
+    (folder / name).symlink_to(folder / (".env" if "steps" not in name else "steps/000000.safetensors"))
+    if "steps" in name:
+        assert name not in hub.release(folder, "me/tiny").files
+    else:
+        with pytest.raises(checkpoint.CheckpointError, match=f"{name} is a link to .env: put the file itself there"):
+            hub.release(folder, "me/tiny")
+
+
 def test_only_files_of_checkpoints_are_taken_away():
     ours = ["model.safetensors", "config.json", "history.json", "steps/000010.safetensors", "README.md"]
     nested = [f"old/{name}" for name in ours]
     others = ["other/model.safetensors", "other/config.json", "a/b/model.safetensors", "data.csv", ".gitattributes"]
-    assert gone([*ours, *nested, *others], ["README.md"]) == sorted({*ours, *nested} - {"README.md"})
-    assert gone(["model.safetensors", "config.json", "tokenizer.json"], ["README.md"]) == []
+    assert gone([*ours, *nested, *others], ["README.md"], {"", "old"}) == sorted({*ours, *nested} - {"README.md"})
+    assert gone([*ours, *nested, *others], ["README.md"], {"old"}) == sorted(nested)
+    assert gone(["model.safetensors", "config.json", "tokenizer.json"], ["README.md"], {""}) == []
+    starred = ["*/model.safetensors", "*/config.json", "*/history.json"]
+    assert gone([*starred, *nested], [], {"*"}) == sorted(starred)
 
 
 # ------------------------------------------------------------------------------------------------ the script
@@ -258,17 +319,24 @@ def test_what_is_no_name_of_a_repository_is_refused_before_anything_is_done(caps
         assert result.code == 2 and refused in result.err
 
 
-def test_a_dry_run_lists_what_would_be_sent_and_asks_nothing(server: Server, folder, capsys, monkeypatch):
-    monkeypatch.setattr(publish.hub, "push", None)
-    result = said(capsys, publish.main, "checkpoints", "me/tiny", "--folder", folder, "--dry-run")
-    lines = [line.split() for line in result.out.splitlines()]
+def test_a_dry_run_lists_what_would_be_sent_refuses_what_would_be_refused_and_makes_nothing(server: Server, folder):
+    flags = ["scripts/publish.py", "checkpoints", "me/tiny", "--folder", folder, "--dry-run"]
+    result = server.script(*flags)
+    lines = [line.split() for line in result.stdout.splitlines()]
     sizes = {path: int(size.replace(",", "")) for size, path in lines[:-1]}
-    assert result.code == 0
+    assert result.returncode == 0 and result.stderr == ""
     for name in ("config.json", "model.safetensors", "steps/000010.safetensors"):
         assert sizes[name] == (folder / name).stat().st_size
     assert "training.safetensors" not in sizes and "notes.txt" not in sizes
     assert lines[-1][:5] == [f"{sum(sizes.values()):,}", "bytes", "in", str(len(sizes)), "files:"]
-    assert server.ask("/counts") == {}
+    assert server.ask("/counts") == {"info": 1}, "no repository was made"
+    server.call(["push", str(folder), "me/tiny", {"tag": "final"}])
+    (folder / "passage.txt").write_text("another")
+    taken = server.script(*flags, "--tag", "final")
+    assert taken.returncode == 1 and "has a tag final already" in taken.stderr and taken.stdout == ""
+    server.kill()
+    away = server.script(*flags)
+    assert away.returncode == 0 and "cannot be reached" in away.stderr and "model.safetensors" in away.stdout
 
 
 def test_the_server_can_be_tried_by_hand(server: Server, folder):

@@ -1,5 +1,7 @@
 """The page as a Space: published on a server that plays the Hub, taken by git, served from what is in it."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -87,7 +89,46 @@ def project(tmp_path) -> Path:
         (root / name).write_text("text\n")
     (root / "README.md").write_text("---\nsdk: gradio\n---\n")
     (tmp_path / "secret.py").write_text("the password")
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    track(root)
     return root
+
+
+def track(root: Path) -> None:
+    """Let git track all that is there."""
+    subprocess.run(["git", "-C", str(root), "add", "-Af"], check=True)
+
+
+def test_what_git_does_not_track_is_not_in_a_space(project, tmp_path):
+    whole = set(hub.space_release(project, "me/lab", "me/lab").files)
+    for name in ("charrnn/mine.py", "docs/diary.md", "docs/keys.json"):
+        (project / name).write_text("mine alone\n")
+    (project / "docs/link.md").symlink_to(project / "docs/diary.md")
+    assert set(hub.space_release(project, "me/lab", "me/lab").files) == whole
+    subprocess.run(["git", "-C", str(project), "add", "docs/link.md"], check=True)
+    with pytest.raises(hub.HubError, match="docs/link.md is a link to what is not of the project"):
+        hub.space_release(project, "me/lab", "me/lab")
+    shutil.rmtree(project / ".git")
+    with pytest.raises(hub.HubError, match="is no git checkout"):
+        hub.space_release(project, "me/lab", "me/lab")
+
+
+def test_a_space_of_another_project_is_refused_before_anything_is_made(server: Server, folder):
+    server.call(["push", str(folder), "me/lab"])
+    server.ask("/api/repos/create", {"name": "theirs", "type": "space"})
+    for name in ("app.py", "README.md"):
+        line = {"key": "file", "value": {"path": name, "content": ""}}
+        server.ask("/api/models/spaces/me/theirs/commit/main", line)
+    before = server.ask("/counts")
+    asked = ["scripts/publish.py", "space", "me/theirs", "--checkpoints", "me/lab"]
+    refused = [server.script(*asked, *more) for more in ([], ["--dry-run"])]
+    for result in refused:
+        assert result.returncode == 1 and "me/theirs is a Space of another project, with 2 files" in result.stderr
+    assert {name: count for name, count in server.ask("/counts").items() if name != "info"} == {
+        name: count for name, count in before.items() if name != "info"
+    }
+    (done,) = server.call(["push_space", str(ROOT), "me/theirs", "me/lab", {"replace": True}])
+    assert "commit" in done and "charrnn/__init__.py" in server.files("spaces/me/theirs")
 
 
 def test_what_is_hidden_or_of_another_kind_stays_out_of_a_space(project):
@@ -97,6 +138,7 @@ def test_what_is_hidden_or_of_another_kind_stays_out_of_a_space(project):
         (project / name).write_text("HF_TOKEN=hf_secret")
     (project / "charrnn/.git").mkdir()
     (project / "charrnn/.git/hook.py").write_text("HF_TOKEN=hf_secret")
+    subprocess.run(["git", "-C", str(project), "add", "-f", "charrnn/.env.py", "docs/.notes.md"], check=True)
     assert set(hub.space_release(project, "me/lab", "me/lab").files) == whole
 
 
@@ -106,19 +148,23 @@ def test_what_a_link_leads_to_is_not_in_a_space(project, name, target):
     (project / ".env").write_text("HF_TOKEN=hf_secret")
     (project / name).unlink(missing_ok=True)
     (project / name).symlink_to(project / target)
-    with pytest.raises(hub.HubError, match="is a link that leads out of the project: put the file itself there"):
+    subprocess.run(["git", "-C", str(project), "add", name], check=True)
+    with pytest.raises(hub.HubError, match="is a link to what is not of the project: put the file itself there"):
         hub.space_release(project, "me/lab", "me/lab")
 
 
 def test_a_folder_that_is_a_link_is_not_in_a_space(project):
     (project / "docs").rename(project.parent / "docs")
     (project / "docs").symlink_to(project.parent / "docs")
-    with pytest.raises(hub.HubError, match="docs/results.md is a link that leads out of the project"):
+    with pytest.raises(hub.HubError, match="docs/results.md is a link to what is not of the project"):
         hub.space_release(project, "me/lab", "me/lab")
+    track(project)
+    assert not [path for path in hub.space_release(project, "me/lab", "me/lab").files if path.startswith("docs")]
 
 
 def test_a_link_within_the_project_is_followed(project):
     (project / "charrnn/again.js").symlink_to(project / "charrnn/ui/page.js")
+    track(project)
     assert "charrnn/again.js" in hub.space_release(project, "me/lab", "me/lab").files
 
 

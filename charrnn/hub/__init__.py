@@ -6,9 +6,9 @@ The token is the Hub library's own business (`hf auth login`, HF_TOKEN): it is n
 
 from charrnn.hub.card import model_card
 from charrnn.hub.errors import HubError
-from charrnn.hub.publish import PushResult, Release, push, release, retry_line
+from charrnn.hub.publish import PushResult, Release, planned, push, release, require_ours, retry_line
 from charrnn.hub.source import Origin, commit_of, fetch, fetch_or, require_repository, resolve
-from charrnn.hub.space import push_space, space_release
+from charrnn.hub.space import planned_space, push_space, space_release
 
 __all__ = [
     "HubError",
@@ -19,9 +19,12 @@ __all__ = [
     "fetch",
     "fetch_or",
     "model_card",
+    "planned",
+    "planned_space",
     "push",
     "push_space",
     "release",
+    "require_ours",
     "require_repository",
     "resolve",
     "retry_line",

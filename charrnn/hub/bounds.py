@@ -13,6 +13,7 @@ from huggingface_hub.utils._http import default_client_factory
 from charrnn.hub.errors import HubError
 
 Result = TypeVar("Result")
+LISTING_BYTES, LISTING_S = 32 << 20, 30  # that a listing of files may take
 
 
 class Bounds:

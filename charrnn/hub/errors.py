@@ -41,6 +41,7 @@ TO_VISITOR = {
     "network": "The Hub cannot be reached just now",
     "busy": "The Hub is too busy just now",
     "token": "{subject} on the Hub does not let this page in",
+    "foreign": "{subject} on the Hub is of another project",
     "other": "{subject} could not be fetched from the Hub",
 }
 

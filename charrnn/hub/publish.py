@@ -1,18 +1,21 @@
-"""Publish checkpoints: one commit or none, a tag for each release, and nothing but listed files."""
+"""Publish checkpoints: one commit or none, a tag for each release, nothing but listed files, nobody else's replaced."""
 
+import glob
 import hashlib
 import re
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, snapshot_download
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import ModelInfo
 
 from charrnn import __version__
 from charrnn.checkpoint import FILES, MODEL, CheckpointError, CheckpointInfo, at_home, describe, list_checkpoints
 from charrnn.command import as_typed
+from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
 from charrnn.hub.card import CARD, collection_card, model_card
 from charrnn.hub.curve import curve_picture
 from charrnn.hub.errors import HubError, as_hub_errors, patiently
@@ -22,6 +25,10 @@ OURS = (*FILES, CURVE, CARD)
 SIGNATURE = (MODEL, "config.json", "history.json")  # a folder of a repository with all of these is one of ours
 MOST_TOLD = 5  # of the files that are taken away
 NUMBERED = re.compile(r"v([1-9]\d{0,8})")
+MARK = re.compile(r"\bpublished with charrnn \d")  # in every card
+FRONT_MATTER = re.compile(r"\s*(---\n.*?\n---\s*)?", re.DOTALL)  # of a card that the Hub made, and nothing else
+MOST_CARD_BYTES = 1 << 20
+ASK_S = 30
 
 
 @dataclass(frozen=True)
@@ -56,10 +63,13 @@ def release(folder: Path, repo_id: str) -> Release:
     """
     if (folder / MODEL).exists():
         info = describe(folder)
+        if info.name.startswith("."):
+            raise CheckpointError(f"{folder} is a hidden folder: give it another name to publish it")
         return Release(_files(info, model_card(info, repo_id)), f"{info.name}, step {info.step}")
-    infos, refused = list_checkpoints(folder)
-    if refused:
-        raise CheckpointError(next(iter(refused.values())).args[0])
+    listed, refused = list_checkpoints(folder)
+    infos = [info for info in listed if not info.name.startswith(".")]
+    for reason in [reason for name, reason in refused.items() if not name.startswith(".")]:
+        raise CheckpointError(reason.args[0])
     if not infos:
         raise CheckpointError(f"{folder} holds no checkpoint: train one, or name another folder")
     files: dict[str, Path | bytes] = {CARD: collection_card(infos, repo_id).encode()}
@@ -74,8 +84,12 @@ def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
     folder, steps = info.folder, {f"{step:06d}" for step in info.saved_steps[:-1]}
     picture: dict[str, Path | bytes] = {CURVE: curve_picture(info.history)} if len(info.history) > 1 else {}
     found = [path for name in FILES for path in folder.glob(name) if path.parent == folder or path.stem in steps]
-    listed = {path.relative_to(folder).as_posix(): at_home(path) for path in sorted(found)}
-    return {CARD: card.encode(), **picture, **listed}
+    listed = {path.relative_to(folder): at_home(path) for path in sorted(found)}
+    home = folder.resolve()
+    for name, real in listed.items():
+        if real.is_relative_to(home) and real != home / name:
+            raise CheckpointError(f"{folder / name} is a link to {real.relative_to(home)}: put the file itself there")
+    return {CARD: card.encode(), **picture, **{name.as_posix(): real for name, real in listed.items()}}
 
 
 def push(
@@ -84,6 +98,7 @@ def push(
     *,
     private: bool = False,
     tag: str | None = None,
+    replace: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> PushResult:
     """
@@ -91,27 +106,123 @@ def push(
     private: so that others do not see it; else as its owner's new repositories are.
 
     The repository then holds these checkpoints and nothing of earlier ones; files of other kinds stay. A push of what
-    is already there makes no commit. The tag is the next of v1, v2, … unless given. Raises CheckpointError for a folder
-    that is no checkpoint, else HubError.
+    is already there makes no commit. The tag is the next of v1, v2, … unless given. replace: also files that were not
+    published with charrnn; else they are refused, before anything is made. Raises CheckpointError for a folder that is
+    no checkpoint, else HubError.
     """
-    content = release(folder, repo_id)
+    content = planned(folder, repo_id, tag=tag, replace=replace)
     api = HfApi(library_name="charrnn", library_version=__version__)
     with as_hub_errors(repo_id):
         url = patiently(lambda: api.create_repo(repo_id, private=private or None, exist_ok=True), say)
-        commit = patiently(lambda: _commit(api, repo_id, content, tag, say), say)
+        commit = patiently(lambda: _commit(api, repo_id, content, tag, replace, say), say)
         return PushResult(str(url), commit, patiently(lambda: _tag(api, repo_id, commit, tag), say))
 
 
-def _commit(api: HfApi, repo_id: str, content: Release, tag: str | None, say: Callable[[str], None]) -> str:
-    head = api.model_info(repo_id, files_metadata=True)
-    there = [file.rfilename for file in head.siblings or []]
+def planned(
+    folder: Path,
+    repo_id: str,
+    *,
+    tag: str | None = None,
+    replace: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Release:
+    """What `push` would send; refused as it would be, and nothing is made. `say` is told what it would take away."""
+    content = release(folder, repo_id)
+    api = HfApi(library_name="charrnn", library_version=__version__)
+    with as_hub_errors(repo_id):
+        _additions(content)
+        if head := patiently(lambda: _head(api, repo_id), say):
+            taking_away(_plan(api, repo_id, head, content, tag, replace), say)
+    return content
+
+
+def require_ours(repo_id: str) -> None:
+    """
+    Raises HubError where a push of one checkpoint would be refused, as far as that can be known without it.
+
+    A Hub that is away is no reason to refuse.
+    """
+    api = HfApi(library_name="charrnn", library_version=__version__)
+    try:
+        with as_hub_errors(repo_id):
+            if head := _head(api, repo_id):
+                there = [file.rfilename for file in head.siblings or []]
+                _require_ours(api, repo_id, head, [path for path in there if _matches_any(path, *OURS)])
+    except HubError as error:
+        if not error.is_passing:
+            raise
+
+
+def _head(api: HfApi, repo_id: str) -> ModelInfo | None:
+    """What a repository holds; None where there is none."""
+    try:
+        return api.model_info(repo_id, files_metadata=True, timeout=ASK_S)
+    except GatedRepoError:
+        raise
+    except RepositoryNotFoundError:
+        return None
+
+
+def _additions(content: Release) -> list[CommitOperationAdd]:
+    return [CommitOperationAdd(path, part) for path, part in content.files.items()]
+
+
+def _plan(api: HfApi, repo_id: str, head: ModelInfo, content: Release, tag: str | None, replace: bool) -> list[str]:
+    """What has to be taken away. Raises HubError where the tag is of another commit, or files are somebody else's."""
+    there = {file.rfilename for file in head.siblings or []}
+    ours = _require_ours(api, repo_id, head, there & content.files.keys(), replace)
+    old = gone(there, content.files, ours)
     tagged = None if tag is None else _tags(api, repo_id).get(tag)
-    if tagged is not None and not (tagged == head.sha and _holds(head, content)):
+    if tagged is not None and not (tagged == head.sha and not old and _holds(head, content)):
         raise HubError(f"{repo_id} has a tag {tag} already, on another commit: choose another --tag")
-    additions = [CommitOperationAdd(path, part) for path, part in content.files.items()]
-    deletions = taking_away(gone(there, content.files), say)
+    return old
+
+
+def _require_ours(
+    api: HfApi, repo_id: str, head: ModelInfo, replaced: Iterable[str], replace: bool = False
+) -> set[str]:
+    """The folders of a repository that hold a card of charrnn's. Raises HubError where others are to be replaced."""
+    sizes = {file.rfilename: file.size or 0 for file in head.siblings or []}
+    cards = [path for path, size in sizes.items() if _matches_any(path, CARD, f"*/{CARD}") and size <= MOST_CARD_BYTES]
+    ours, blank = set[str](), set[str]()
+    with tempfile.TemporaryDirectory() as place, bounded(repo_id) as bounds:
+        patterns = [glob.escape(path) for path in cards]
+        if cards:
+            bounds.within(
+                LISTING_BYTES,
+                LISTING_S,
+                lambda: snapshot_download(
+                    repo_id, revision=head.sha, allow_patterns=patterns, local_dir=place, token=api.token
+                ),
+            )
+        for path in cards:
+            text = (Path(place) / path).read_text(encoding="utf-8", errors="replace")
+            ours |= {path.rpartition("/")[0]} if MARK.search(text) else set()
+            blank |= {path} if FRONT_MATTER.fullmatch(text) else set()
+    foreign = sorted(path for path in replaced if _folder_of(path) not in ours and path not in blank)
+    if foreign and not replace:
+        more = f" and {len(foreign) - MOST_TOLD} more" if len(foreign) > MOST_TOLD else ""
+        raise HubError(
+            f"{repo_id} holds files that were not published with charrnn and would be replaced: "
+            f"{', '.join(foreign[:MOST_TOLD])}{more}; name another repository, or give publish.py --replace",
+            "foreign",
+        )
+    return ours
+
+
+def _folder_of(path: str) -> str:
+    """The folder of a repository in which the checkpoint of a listed file lies."""
+    folder = path.rpartition("/")[0]
+    return folder.rpartition("/")[0] if PurePosixPath(folder).name == "steps" else folder
+
+
+def _commit(
+    api: HfApi, repo_id: str, content: Release, tag: str | None, replace: bool, say: Callable[[str], None]
+) -> str:
+    head = api.model_info(repo_id, files_metadata=True)
+    deletions = taking_away(_plan(api, repo_id, head, content, tag, replace), say)
     return api.create_commit(
-        repo_id, [*additions, *deletions], commit_message=content.message, parent_commit=head.sha
+        repo_id, [*_additions(content), *deletions], commit_message=content.message, parent_commit=head.sha
     ).oid
 
 
@@ -131,7 +242,7 @@ def _holds(head: ModelInfo, content: Release) -> bool:
         as_blob = hashlib.sha1(b"blob %d\0" % len(data) + data)
         if names.get(path) not in (as_blob.hexdigest(), hashlib.sha256(data).hexdigest()):
             return False
-    return not gone(names, content.files)
+    return True
 
 
 def _tag(api: HfApi, repo_id: str, commit: str, tag: str | None) -> str:
@@ -154,18 +265,20 @@ def _tags(api: HfApi, repo_id: str) -> dict[str, str]:
     return {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags}
 
 
-def gone(there: Iterable[str], new: Iterable[str]) -> list[str]:
-    """The files of checkpoints published earlier that the new release has not; nobody else's."""
+def gone(there: Iterable[str], new: Iterable[str], ours: Iterable[str]) -> list[str]:
+    """The files of checkpoints published earlier, in folders of `ours`, that the new release has not; nobody else's."""
     there = set(there)
-    folders = {path.rpartition("/")[0] for path in there if path.count("/") <= 1}
-    ours = {folder for folder in folders if all(_below(folder, name) in there for name in SIGNATURE)}
-    old = {_below(folder, name) for folder in ours for name in OURS}
-    matched = {path for path in there if any(_matches(path, pattern) for pattern in old)}
+    old = {folder for folder in ours if {f"{folder}/{name}".lstrip("/") for name in SIGNATURE} <= there}
+    matched = {path for path in there if (folder := _folder_of(path)) in old and _is_ours(path, folder)}
     return sorted(matched - set(new))
 
 
-def _below(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
+def _is_ours(path: str, folder: str) -> bool:
+    return _matches_any(path.removeprefix(f"{folder}/"), *OURS)
+
+
+def _matches_any(path: str, *patterns: str) -> bool:
+    return any(_matches(path, pattern) for pattern in patterns)
 
 
 def _matches(path: str, pattern: str) -> bool:

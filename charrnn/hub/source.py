@@ -12,7 +12,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from charrnn import __version__
 from charrnn.checkpoint import FILES, MAX_FILE_BYTES, MODEL, list_checkpoints
-from charrnn.hub.bounds import Bounds, bounded
+from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, Bounds, bounded
 from charrnn.hub.errors import HubError, as_hub_errors
 from charrnn.printable import printable
 
@@ -20,7 +20,6 @@ REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?"
 PATTERNS = [pattern for name in FILES for pattern in (name, f"*/{name}")]
 COMMIT = re.compile("[0-9a-f]{40}")
 MOST_FILES, MOST_BYTES = 2000, 4 << 30
-LISTING_BYTES, LISTING_S = 32 << 20, 30  # that a listing of files may take
 SLOWEST = 50_000  # bytes per second of a download, on the whole
 MOST_TOLD = 3  # of what was left out
 STANDS_IN = ". These are the networks that come with the lab."

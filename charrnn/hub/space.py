@@ -1,10 +1,14 @@
 """Publish the page itself as a Space: text alone, so that git takes it as it is; its checkpoints come from the Hub."""
 
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi, SpaceHardware, constants
+from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.hf_api import SpaceInfo
 
 from charrnn import __version__
 from charrnn.hub.errors import HubError, as_hub_errors, patiently
@@ -26,21 +30,25 @@ NOTEBOOK, SOME_SPACE = "docs/own_text.ipynb", "https://huggingface.co/spaces/own
 LARGEST_BYTES = 10 * 1024 * 1024  # what a plain git push to the Hub may hold
 GPU_TORCH = "torch==2.11.0"  # the newest that ZeroGPU lists
 ITS_OWN = {".gitattributes"}  # what the Hub puts there itself
+SIGNATURE = {"app.py", "charrnn/__init__.py"}  # a Space with both is one of this project
 
 
 def space_release(root: Path, repo_id: str, checkpoints: str, *, zero_gpu: bool = False) -> Release:
     """
     What of the project in `root` goes into a Space, beside the name of the repository that has its checkpoints.
 
-    Files that are no text, pictures above all, stay here, and what is hidden; the notebook fetches the project from
-    this Space. Raises HubError where something of the app is missing, or is a link that leads out of `root`.
+    Only what git tracks goes: a file of one's own beside them stays here, as do what is hidden and what is no text,
+    pictures above all. The notebook fetches the project from this Space. Raises HubError where something of the app is
+    missing, is a link to what git does not track, or `root` is no checkout.
     """
     files: dict[str, Path | bytes] = {}
+    tracked, home = _tracked(root), root.resolve()
     for path in sorted({path for part in PARTS for path in root.glob(part) if path.is_file()}):
-        if _is_hidden(path.relative_to(root)):
+        real = path.resolve()
+        if _is_hidden(path.relative_to(root)) or path.relative_to(root).as_posix() not in tracked:
             continue
-        if not path.resolve().is_relative_to(root.resolve()) or _is_hidden(path.resolve().relative_to(root.resolve())):
-            raise HubError(f"{path} is a link that leads out of the project: put the file itself there")
+        if not real.is_relative_to(home) or real.relative_to(home).as_posix() not in tracked:
+            raise HubError(f"{path} is a link to what is not of the project: put the file itself there")
         if _is_text(path):
             files[path.relative_to(root).as_posix()] = path
     if missing := {"app.py", "README.md", "requirements.txt"} - files.keys():
@@ -63,18 +71,18 @@ def push_space(
     *,
     private: bool = False,
     zero_gpu: bool = False,
+    replace: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> PushResult:
     """
     Publish the page as a Space, in one commit, which holds it and nothing else; the Space is made where there is none.
 
     Its variable CHARRNN_CHECKPOINTS names the repository of its checkpoints, which must be there. zero_gpu: a new one
-    is made on that hardware, the only one on which an account without a paid plan may have it. Raises HubError.
+    is made on that hardware, the only one on which an account without a paid plan may have it. replace: also a Space of
+    another project; else it is refused. Raises HubError.
     """
-    content = space_release(root, repo_id, checkpoints, zero_gpu=zero_gpu)
+    content = planned_space(root, repo_id, checkpoints, zero_gpu=zero_gpu, replace=replace)
     api = HfApi(library_name="charrnn", library_version=__version__)
-    with as_hub_errors(checkpoints):
-        patiently(lambda: api.model_info(checkpoints.partition("@")[0]), say)
 
     def create() -> str:
         hardware = SpaceHardware.ZERO_A10G if zero_gpu else None
@@ -83,9 +91,8 @@ def push_space(
 
     def commit() -> str:
         head = api.space_info(repo_id)
-        there = {file.rfilename for file in head.siblings or []}
         additions = [CommitOperationAdd(path, part) for path, part in content.files.items()]
-        deletions = taking_away(sorted(there - content.files.keys() - ITS_OWN), say)
+        deletions = taking_away(_gone(repo_id, head, content, replace), say)
         made = api.create_commit(
             repo_id,
             [*additions, *deletions],
@@ -99,6 +106,53 @@ def push_space(
         url = patiently(create, say)
         patiently(lambda: api.add_space_variable(repo_id, VARIABLE, checkpoints), say)
         return PushResult(url, patiently(commit, say), "")
+
+
+def planned_space(
+    root: Path,
+    repo_id: str,
+    checkpoints: str,
+    *,
+    zero_gpu: bool = False,
+    replace: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Release:
+    """What `push_space` would send; refused as it would be, and nothing is made. `say` is told what it would delete."""
+    content = space_release(root, repo_id, checkpoints, zero_gpu=zero_gpu)
+    api = HfApi(library_name="charrnn", library_version=__version__)
+    with as_hub_errors(checkpoints):
+        patiently(lambda: api.model_info(checkpoints.partition("@")[0]), say)
+    with as_hub_errors(repo_id):
+        try:
+            head = patiently(lambda: api.space_info(repo_id), say)
+        except RepositoryNotFoundError:
+            return content
+        taking_away(_gone(repo_id, head, content, replace), say)
+    return content
+
+
+def _gone(repo_id: str, head: SpaceInfo, content: Release, replace: bool) -> list[str]:
+    """What of a Space has to be taken away. Raises HubError for a Space of another project."""
+    there = {file.rfilename for file in head.siblings or []} - ITS_OWN
+    if not (replace or there <= {"README.md"} or there >= SIGNATURE):  # a new one has a README of the Hub's
+        raise HubError(
+            f"{repo_id} is a Space of another project, with {len(there)} files that would be replaced: name another "
+            "one, or give --replace",
+            "foreign",
+        )
+    return sorted(there - content.files.keys())
+
+
+def _tracked(root: Path) -> set[str]:
+    """What git tracks below a folder. Raises HubError where it is no checkout."""
+    known = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    words = ["git", "-C", str(root), "ls-files", "-z"]
+    try:
+        listed = subprocess.run(words, capture_output=True, env=known, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = (getattr(error, "stderr", b"") or b"").decode("utf-8", "replace").strip() or str(error)
+        raise HubError(f"{root} is no git checkout, which tells the project's files from others: {why}") from None
+    return set(os.fsdecode(listed).split("\0")) - {""}
 
 
 def _is_hidden(path: Path) -> bool:
