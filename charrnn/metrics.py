@@ -1,7 +1,9 @@
 """Nats per character and what they mean: bits, perplexity; the record of a training run."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -69,6 +71,23 @@ class Progress:
         """The point as a line of text: `step 1000 loss=1.5897 ppl=4.90 bpc=2.293 ...`."""
         losses = f"{_figures('', self.train_loss_nats)}  {_figures('val_', self.val_loss_nats)}"
         return f"step {self.step:<5d} {losses}  grad_norm={self.grad_norm:.2f} lr={self.learning_rate:.2e}"
+
+
+def pace(history: Sequence[Progress], steps: int) -> str:
+    """
+    How fast a training of so many steps goes, at its newest point: `0:01:05  24.3 steps/s  0:02:10 to go`.
+
+    The speed is that since the point before; there is none before the first update.
+    """
+    newest = history[-1]
+    before = history[-2] if len(history) > 1 else newest
+    seconds, done = newest.seconds - before.seconds, newest.step - before.step
+    words = [str(timedelta(seconds=round(newest.seconds)))]
+    if seconds > 0:
+        words.append(f"{done / seconds:.1f} steps/s")
+        if newest.step < steps:
+            words.append(f"{timedelta(seconds=round((steps - newest.step) * seconds / done))} to go")
+    return "  ".join(words)
 
 
 def _figures(prefix: str, loss_nats: float) -> str:

@@ -44,9 +44,22 @@ from charrnn.corpus import (
     read_text,
     tiny_shakespeare,
 )
-from charrnn.networks import KINDS
+from charrnn.metrics import pace
+from charrnn.networks import KINDS, blueprint
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.training import LIMITS, RECIPES, Crew, DivergedError, Recipe, Training, is_shared
+from charrnn.training import (
+    LIMITS,
+    RECIPES,
+    Crew,
+    DivergedError,
+    Recipe,
+    Training,
+    is_shared,
+    largest_state,
+    longest_history,
+    longest_text,
+    saved_steps,
+)
 from scripts.flags import COUNT, SEED, THREADS, Number, path
 
 HYPERPARAMETERS = {
@@ -163,6 +176,7 @@ def read_corpus(data: Path | None) -> Corpus:
 def start(options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus) -> Training:
     """A new run of this origin, or the unfinished one of the folder. Raises ValueError if its state is damaged."""
     if target.run is None:
+        require_room(target.folder, origin, corpus)
         training = Training(corpus, Recipe(**origin.recipe), origin.seed, options.device)
         training.data = kept_path(options.data)
         return training
@@ -206,6 +220,25 @@ def corpus_of(options: argparse.Namespace, target: Target) -> Corpus:
             f"{corpus.sha256[:12]}…): give that one with --data"
         )
     return corpus
+
+
+def require_room(out: Path, origin: Origin, corpus: Corpus) -> None:
+    """Raises ValueError if a run of this origin could not be saved: too large, its folder's name, a full disk."""
+    recipe = Recipe(**origin.recipe)
+    tensors, run = largest_state(recipe, corpus)
+    metadata = checkpoint.metadata_of(
+        out,
+        recipe.config,
+        corpus.vocab,
+        step=recipe.steps,
+        seed=origin.seed,
+        recipe=origin.recipe,
+        data_sha256=corpus.sha256,
+        metrics={"sample": longest_text(corpus, len(PROMPT) + SAMPLE_CHARS)},
+        history=longest_history(recipe),
+    )
+    weights = blueprint(recipe.config, len(corpus.vocab)).state_dict()
+    checkpoint.require_room(out, tensors, run, weights, metadata, len(saved_steps(recipe)))
 
 
 def kept_path(data: Path | None) -> str | None:
@@ -291,7 +324,8 @@ def train(training: Training, hold: checkpoint.Hold, save_every: int) -> signal.
         with tqdm(total=training.recipe.steps, initial=training.step, unit="step", disable=None) as bar:
             while True:
                 if training.measure_due:
-                    tqdm.write(training.measure().line(), file=sys.stdout)
+                    line = training.measure().line()
+                    tqdm.write(f"{line}  {pace(training.history, training.recipe.steps)}", file=sys.stdout)
                     sys.stdout.flush()
                 if training.finished or asked:
                     break

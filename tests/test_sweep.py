@@ -80,7 +80,7 @@ def test_a_sweep_is_every_combination_each_the_command_line_of_a_training(tmp_pa
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        ("--learning-rate fast", "argument --learning-rate: invalid float value: 'fast'"),
+        ("--learning-rate fast", "argument --learning-rate: it is 'fast': give 0 to 1000"),
         ("--layer-norm maybe", "invalid choice: 'maybe'"),
         ("--seed -1", "argument --seed: it is -1: give a whole number from 0 to"),
         ("--hidden-dim 8 0", "argument --hidden-dim: it is 0: give a whole number from 1 to 4096"),

@@ -16,7 +16,10 @@ import torch
 from safetensors.torch import save_file
 
 from charrnn import checkpoint
-from charrnn.training import RECIPES
+from charrnn.checkpoint import CheckpointError
+from charrnn.checkpoint.safe_file import file_bytes
+from charrnn.metrics import Progress, pace
+from charrnn.training import RECIPES, DivergedError, Training
 from scripts import sweep, train
 from tests.by_hand import rewrite
 from tests.calling import interrupted, said
@@ -229,3 +232,202 @@ def test_what_is_not_ours_is_never_written_to(own, typed, tmp_path, kind, comman
     assert (result.code, everything(tmp_path) == before) == (2, True), result.err
     assert re.search(reason, result.err) and "step 0" not in result.out
     assert len(result.err.splitlines()) == 1
+
+
+# ------------------------------------------------------------------------------------------------ what cannot be saved
+
+
+def test_a_run_takes_no_more_than_was_foreseen(own, tmp_path, monkeypatch):
+    """The bytes foreseen bound those of the files, and are near enough to refuse no run that would fit."""
+    seen = {}
+
+    def require_room(folder, state, run, weights, metadata, saved_steps):
+        seen.update({"training": (state, {"run": run}), "model": (weights, metadata)})
+
+    monkeypatch.setattr(checkpoint, "require_room", require_room)
+    monkeypatch.setattr(train, "SAMPLE_CHARS", LIMITED)
+    for cell, flags in {"lstm": ["--stateful", "--layer-norm"], "minigpt": ["--hidden-dim", "8"]}.items():
+        out = tmp_path / cell
+        words = ["--data", str(own / "a.txt"), "--cell", cell, *TINY, "--steps", "12", *flags, "--out", str(out)]
+        with interrupted(at=11, cell=cell):
+            train.main([*words, "--keep-steps"])
+        for name, (tensors, metadata) in seen.items():
+            size, header = file_bytes(tensors, metadata)
+            content = (out / f"{name}.safetensors").read_bytes()
+            length = int.from_bytes(content[:8], "little")
+            assert len(content) - length - 8 <= size - header - 8 <= 2 * len(content), "half precision at most"
+            assert length <= header <= 2.5 * length
+
+
+@pytest.mark.parametrize(
+    ("flags", "free", "text", "reason"),
+    [
+        (
+            ["--hidden-dim", "4096", "--cell", "gru"],
+            1 << 60,
+            TEXT,
+            r"up to 2,\d{3},\d{3},\d{3} bytes, and 1,073,741,824",
+        ),
+        (["--steps", "1000000"], 1 << 60, "".join(map(chr, range(0x10000, 0x1FDE8))) * 2, "bytes of metadata"),
+        ([], 10_000, TEXT, "0.0 MB are free: make room"),
+    ],
+    ids=["state", "metadata", "disk"],
+)
+def test_what_could_not_be_saved_is_refused_before_anything_is_made(
+    tmp_path, capsys, monkeypatch, flags, free, text, reason
+):
+    def begin(*arguments):
+        raise AssertionError("the network was built")
+
+    monkeypatch.setattr(train, "Training", begin)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1 << 60, 0, free))  # type: ignore[attr-defined]
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    words = ["--data", tmp_path / "text.txt", "--out", tmp_path / "a/b", "--seq-len", "8", "--batch", "2", *flags]
+    result = said(capsys, train.main, *words)
+    assert result.code == 2 and re.search(reason, result.err) and len(result.err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+@pytest.mark.parametrize("name", ["کتاب‌ها", "👩‍🔬", "私の　モデル", "x" * 254, "é" * 100])
+def test_a_folder_may_have_any_name_that_can_be_shown(own, tmp_path, typed, capsys, name):
+    out = tmp_path / name
+    assert said(capsys, train.main, "--data", own / "a.txt", "--out", out, *TINY).code == 0
+    assert checkpoint.describe(out).name == checkpoint.load(out).info.saved_as == name
+    assert [info.name for info in checkpoint.list_checkpoints(tmp_path)[0]] == [name]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "a\u202eb", "a\u2028b", "x" * 256, "\udcff"])
+def test_a_folder_with_a_name_that_cannot_be_shown_is_refused_before_anything_is_made(own, tmp_path, capsys, name):
+    result = said(capsys, train.main, "--data", own / "a.txt", "--out", tmp_path / name, *TINY)
+    assert result.code == 2 and "step 0" not in result.out and list(tmp_path.iterdir()) == []
+    assert len(result.err.splitlines()) == 1
+
+
+def test_the_current_folder_and_no_folder_are_none_for_a_checkpoint(own, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for out, reason in {"": "--out: it is empty", ".": "is the current folder", "/": "the name is ''"}.items():
+        result = said(capsys, train.main, "--data", own / "a.txt", "--out", out, *TINY)
+        assert result.code == 2 and reason in result.err and list(tmp_path.iterdir()) == []
+    shutil.copytree(own / "same", tmp_path / "rnn")
+    result = said(capsys, train.main, "--data", "rnn/passage.txt", "--out", "rnn", *TINY, "--seq-len", "1")
+    assert result.code == 2 and "--data rnn/passage.txt lies in rnn, where the run writes" in result.err
+
+
+# ------------------------------------------------------------------------------------------------ resuming
+
+
+def test_a_run_finds_its_text_again(own, tmp_path, typed, capsys, monkeypatch):
+    text, out = tmp_path / "my text.txt", tmp_path / "rnn"
+    text.write_text(TEXT, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with interrupted(at=2):
+        assert said(capsys, train.main, "--data", text.name, "--out", "rnn", *TINY).code == 128 + signal.SIGINT
+    monkeypatch.chdir(tmp_path.parent)
+    text.write_text(TEXT.upper(), encoding="utf-8")
+    changed = said(capsys, train.main, "--out", out, "--resume")
+    assert changed.code == 2 and f"{text} is no longer the text" in changed.err and "--data" in changed.err
+    text.rename(tmp_path / "moved.txt")
+    gone = said(capsys, train.main, "--out", out, "--resume")
+    assert gone.code == 2 and str(text) in gone.err and "name it with --data" in gone.err
+    text.write_text(TEXT, encoding="utf-8")
+    with interrupted(at=3):
+        assert said(capsys, train.main, "--out", out, "--resume").code == 128 + signal.SIGINT
+    done = said(capsys, train.main, "--out", out, "--resume")
+    assert done.code == 0 and checkpoint.describe(out).step == 4
+    again = said(capsys, train.main, "--out", out, "--resume")
+    assert again.code == 0 and "done, 4 steps; nothing is left to resume" in again.out
+    for flags, reason in {("--batch", 3): "batch 2, not 3", ("--seed", 1): "seed 0, not 1"}.items():
+        other = said(capsys, train.main, "--out", out, "--resume", *flags)
+        assert other.code == 2 and f"is finished and has {reason}" in other.err
+
+
+def test_resume_of_a_finished_run_pushes_it(own, tmp_path, typed, capsys, monkeypatch):
+    pushed = []
+    monkeypatch.setattr(train, "push", lambda *arguments: pushed.append(arguments) or 0)
+    shutil.copytree(own / "same", tmp_path / "rnn")
+    assert said(capsys, train.main, "--out", tmp_path / "rnn", "--resume", "--push-to-hub", "me/rnn").code == 0
+    assert pushed == [(tmp_path / "rnn", "me/rnn", False)]
+
+
+# ------------------------------------------------------------------------------------------------ meanwhile
+
+
+@pytest.fixture
+def at_step_two(monkeypatch):
+    """Something to be done after the second update of a run."""
+
+    def install(action):
+        advance = Training.advance
+
+        def advance_and_act(training):
+            advance(training)
+            if training.step == 2 and training.seed == 0:
+                action()
+
+        monkeypatch.setattr(Training, "advance", advance_and_act)
+
+    return install
+
+
+def test_a_run_whose_folder_was_taken_by_another_leaves_it_alone(own, tmp_path, typed, capsys, at_step_two):
+    out = tmp_path / "rnn"
+    words = ["--data", own / "a.txt", "--out", out, *TINY]
+    left = {}
+
+    def remove_and_train_another():
+        shutil.rmtree(out)
+        assert said(capsys, train.main, *words, "--seed", 1).code == 0
+        left.update(everything(out))
+
+    at_step_two(remove_and_train_another)
+    result = said(capsys, train.main, *words)
+    assert result.code == 2 and f"{out} was replaced during the run" in result.err
+    assert everything(out) == left and checkpoint.describe(out).seed == 1
+
+
+def test_a_run_whose_folder_was_removed_makes_it_again(own, tmp_path, typed, capsys, at_step_two):
+    out = tmp_path / "rnn"
+    at_step_two(lambda: shutil.rmtree(out))
+    assert said(capsys, train.main, "--data", own / "a.txt", "--out", out, *TINY).code == 0
+    assert checkpoint.describe(out).step == 4
+    with checkpoint.held(out), pytest.raises(CheckpointError, match="another run"), checkpoint.held(out):
+        pass
+
+
+def test_a_run_that_saves_nothing_leaves_no_folder(tmp_path):
+    with pytest.raises(ZeroDivisionError), checkpoint.held(tmp_path / "a" / "b"):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("clip", "way"), [(0, "or clip: --max-grad-norm 5"), (1, "or --max-grad-norm")])
+def test_a_run_that_diverges_tells_its_own_checkpoint_from_that_of_an_earlier_run(
+    own, tmp_path, typed, capsys, monkeypatch, clip, way
+):
+    def diverge(training):
+        raise DivergedError(training.step, float("nan"), float("nan"))
+
+    monkeypatch.setattr(Training, "advance", diverge)
+    words = ["--data", own / "a.txt", *TINY, "--max-grad-norm", clip]
+    shutil.copytree(own / "seed", tmp_path / "rnn")
+    over = said(capsys, train.main, *words, "--out", tmp_path / "rnn")
+    assert over.code == 1 and "still has its finished network, of an earlier run" in over.err and way in over.err
+    assert "last good" not in over.err and checkpoint.describe(tmp_path / "rnn").seed == 1
+    fresh = said(capsys, train.main, *words, "--out", tmp_path / "fresh")
+    assert fresh.code == 1 and f"the last good checkpoint is {tmp_path / 'fresh'}, step 0" in fresh.err
+
+
+def test_the_log_of_a_run_shows_time_speed_and_time_to_go(own, tmp_path, typed):
+    lines = [line for line in typed("train --out").out.splitlines() if line.startswith("step ")]
+    assert re.search(r"  0:00:\d\d(  [\d.]+ steps/s)?$", lines[0])
+    assert re.search(r"  0:00:\d\d  [\d.]+ steps/s$", lines[-1])
+    history = [
+        Progress(step, 1.0, 1.0, 1.0, 0.1, seconds) for step, seconds in [(0, 0.5), (100, 10.5), (200, 15.5), (300, 65)]
+    ]
+    told = [pace(history[: n + 1], 300) for n in range(4)]
+    assert told == [
+        "0:00:00",
+        "0:00:10  10.0 steps/s  0:00:20 to go",
+        "0:00:16  20.0 steps/s  0:00:05 to go",
+        "0:01:05  2.0 steps/s",
+    ]

@@ -13,11 +13,13 @@ from charrnn.checkpoint.folder import (
     load,
     load_run,
     load_state_dict,
+    metadata_of,
     remove_run,
     save,
     save_run,
 )
 from charrnn.checkpoint.holding import Hold, held
+from charrnn.checkpoint.room import require_room
 from charrnn.checkpoint.safe_file import MAX_FILE_BYTES, CheckpointError, at_home, digest
 from charrnn.checkpoint.target import Origin, Target, Verdict, examine
 
@@ -46,8 +48,10 @@ __all__ = [
     "load",
     "load_run",
     "load_state_dict",
+    "metadata_of",
     "remove_run",
     "require_replaceable",
+    "require_room",
     "save",
     "save_run",
 ]

@@ -132,22 +132,17 @@ def save(
     where the folder cannot be written. Whatever the moment of a crash, the model there is the old or the new one; steps
     of the other are not offered.
     """
-    whole = {
-        "name": folder.resolve().name,
-        "config": model.config,
-        "vocab": vocab.characters,
-        "step": step,
-        "seed": seed,
-        "recipe": dict(recipe),
-        "data_sha256": data_sha256,
-        "metrics": dict(metrics),
-        "history": [asdict(progress) for progress in history],
-        "versions": {"charrnn": __version__, "torch": torch.__version__, "python": platform.python_version()},
-    }
-    try:
-        require(parse_json(json.dumps(whole)))
-    except ValueError as error:
-        raise CheckpointError(f"what is to be saved in {folder} could not be read again: {error}") from None
+    whole = metadata_of(
+        folder,
+        model.config,
+        vocab,
+        step=step,
+        seed=seed,
+        recipe=recipe,
+        data_sha256=data_sha256,
+        metrics=metrics,
+        history=history,
+    )
     write_tensors(folder / MODEL, _smallest(model.state_dict()), whole)
     along_the_way = {key: whole[key] for key in OF_THE_RUN}
     paths = {_step_path(folder, saved_step): saved_step for saved_step in saved}
@@ -166,6 +161,38 @@ def save(
         (folder / ANALYSES).unlink(missing_ok=True)  # it was about the model that was there before
     if passage:
         write_bytes(folder / PASSAGE, passage.encode("utf-8"))
+
+
+def metadata_of(
+    folder: Path,
+    config: Mapping[str, Any],
+    vocab: Vocab,
+    *,
+    step: int,
+    seed: int,
+    recipe: Mapping[str, Any],
+    data_sha256: str,
+    metrics: Mapping[str, Any],
+    history: list[Progress],
+) -> dict[str, Any]:
+    """What a checkpoint in this folder says of itself. Raises CheckpointError if that could not be read again."""
+    whole = {
+        "name": folder.resolve().name,
+        "config": dict(config),
+        "vocab": vocab.characters,
+        "step": step,
+        "seed": seed,
+        "recipe": dict(recipe),
+        "data_sha256": data_sha256,
+        "metrics": dict(metrics),
+        "history": [asdict(progress) for progress in history],
+        "versions": {"charrnn": __version__, "torch": torch.__version__, "python": platform.python_version()},
+    }
+    try:
+        require(parse_json(json.dumps(whole)))
+    except ValueError as error:
+        raise CheckpointError(f"what is to be saved in {folder} could not be read again: {error}") from None
+    return whole
 
 
 def _smallest(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

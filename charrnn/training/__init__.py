@@ -1,6 +1,7 @@
 """How a network learns: recipes, the loop of truncated BPTT, both validation losses."""
 
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
+from charrnn.training.largest import largest_state, longest_history, longest_text, saved_steps
 from charrnn.training.recipes import LIMITS, RECIPES, Recipe, initialise, untrained
 from charrnn.training.run import SAVED_STEPS, DivergedError, Training
 from charrnn.training.sharing import Crew, is_shared
@@ -17,6 +18,10 @@ __all__ = [
     "evaluate_stream",
     "initialise",
     "is_shared",
+    "largest_state",
+    "longest_history",
+    "longest_text",
+    "saved_steps",
     "untrained",
     "loss_nats",
 ]

@@ -24,6 +24,11 @@ MOST_ROUNDING_NATS = 0.001
 MOST_MEASURED = 1000  # points of a curve; a longer run is measured less often
 
 
+def measured_every(recipe: Recipe) -> int:
+    """The updates between two points of the curve."""
+    return max(MEASURE_EVERY, math.ceil(recipe.steps / MOST_MEASURED))
+
+
 class DivergedError(ArithmeticError):
     """The loss, its gradient or the weights stopped being numbers, or the loss went beyond MOST_NATS."""
 
@@ -100,8 +105,7 @@ class Training:
     @property
     def measure_due(self) -> bool:
         """Whether this step is a point of the curve that has not been measured yet."""
-        every = max(MEASURE_EVERY, math.ceil(self.recipe.steps / MOST_MEASURED))
-        due = self.step % every == 0 or self.step in SAVED_STEPS or self.finished
+        due = self.step % measured_every(self.recipe) == 0 or self.step in SAVED_STEPS or self.finished
         return due and (not self.history or self.history[-1].step < self.step)
 
     def measure(self) -> Progress:

@@ -1,6 +1,6 @@
 """The state of an unfinished run, checked before anything is built from it: the file may be damaged, or anybody's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -41,25 +41,36 @@ def _require_position(position: Mapping[str, Any], recipe: Recipe, corpus: Corpu
         raise ValueError("this is not the state of a run: its position is not one in the text; start anew")
 
 
-def _require_tensors(tensors: Mapping[str, Tensor], recipe: Recipe, vocab_size: int) -> None:
-    """Every tensor there that must be, none that must not, and each of the shape that the recipe says."""
+def state_shapes(
+    recipe: Recipe, vocab_size: int, steps: Iterable[object], *, begun: bool, carried: bool
+) -> dict[str, tuple[int, ...] | None]:
+    """
+    The tensors of the state of a run and their shapes; None for those of random generators.
+
+    steps: those whose weights are kept; begun: after the first update; carried: with a state carried along.
+    """
     model: Any = blueprint(recipe.config, vocab_size)
     weights = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
+    shapes: dict[str, tuple[int, ...] | None] = {f"model.{name}": shape for name, shape in weights.items()}
+    shapes |= {"rng": None, "dropout_rng": None}
     by_width = sorted(model.parameters(), key=lambda weight: weight.dim() <= 1)  # the optimiser has matrices first
-    expected = {f"model.{name}": shape for name, shape in weights.items()} | {"rng": None, "dropout_rng": None}
-    moments: dict[str, tuple[int, ...] | None] = {}
-    for i, weight in enumerate(by_width):
+    for i, weight in enumerate(by_width if begun else []):
         shape = tuple(weight.shape)
-        moments |= {f"optimizer.{i}.step": (), f"optimizer.{i}.exp_avg": shape, f"optimizer.{i}.exp_avg_sq": shape}
-    if any(name.startswith("optimizer.") for name in tensors):  # none before the first update
-        expected |= moments
+        shapes |= {f"optimizer.{i}.step": (), f"optimizer.{i}.exp_avg": shape, f"optimizer.{i}.exp_avg_sq": shape}
+    shapes |= {f"saved.{step}.{name}": shape for step in steps for name, shape in weights.items()}
+    if carried:
+        state = model.cell.initial_state(recipe.batch)._asdict()
+        shapes |= {f"carried.{name}": tuple(part.shape) for name, part in state.items()}
+    return shapes
+
+
+def _require_tensors(tensors: Mapping[str, Tensor], recipe: Recipe, vocab_size: int) -> None:
+    """Every tensor there that must be, none that must not, and each of the shape that the recipe says."""
     steps = {name.split(".")[1] for name in tensors if name.startswith("saved.")}
     if not all(step.isascii() and step.isdigit() and len(step) < 10 for step in steps):
         raise ValueError("this is not the state of a run: it has saved steps that are no numbers; start anew")
-    expected |= {f"saved.{step}.{name}": shape for step in steps for name, shape in weights.items()}
-    if recipe.stateful and any(name.startswith("carried.") for name in tensors):
-        carried = model.cell.initial_state(recipe.batch)._asdict()
-        expected |= {f"carried.{name}": tuple(part.shape) for name, part in carried.items()}
+    begun, carried = (any(name.startswith(part) for name in tensors) for part in ("optimizer.", "carried."))
+    expected = state_shapes(recipe, vocab_size, steps, begun=begun, carried=carried and recipe.stateful)
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in tensors:
             raise ValueError(f"this is not the state of a run: it lacks {name}; start anew")
