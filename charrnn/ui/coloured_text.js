@@ -1,7 +1,7 @@
 // A text whose characters are coloured, with a cursor for pointer and keyboard and a line that says what stands there.
 
 import { Palette } from "./live_view/palette.js";
-import { onTheme } from "./page.js";
+import { giveSign, onTheme } from "./page.js";
 
 /**
  * Set up the text in this box (.cr-passage, .cr-readout, a status for screen readers).
@@ -40,13 +40,17 @@ export function colouredText(box, { level, sentence, dress = () => {}, moved = (
     const lines = [];
     let line = null;
     spans = characters.map((character, i) => {
-      if (!line) lines.push((line = document.createElement("div")));
+      if (!line) {
+        lines.push((line = document.createElement("div")));
+        line.dir = "auto";
+      }
       const span = document.createElement("span");
       span.textContent = character;
       span.position = i;
+      giveSign(span, character);
       line.append(span);
       if (character === "\n") {
-        span.className = "cr-end";
+        span.classList.add("cr-end");
         line = null;
       }
       return span;

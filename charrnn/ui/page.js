@@ -55,15 +55,45 @@ export function onTheme(callback) {
   new MutationObserver(callback).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 }
 
-/** A character as a reader can see it: spaces, line ends and the start of the text get a sign. */
+const COMMON = { "\n": "⏎", " ": "␣", "\t": "⇥" };
+const SIGNS = { ...COMMON, "\x7f": "␡", "\u00a0": "⍽" };
+const INKLESS = /^[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]$/u;
+const codePoint = (character) => "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+
+/** A character as it can be seen: itself, or a sign if it has no ink; a mark on a dotted circle. As charrnn/signs.py. */
 export function visible(character) {
-  if (character === "\n") return "⏎";
-  if (character === " ") return "␣";
-  if (character === "\t") return "⇥";
-  return character;
+  if (SIGNS[character]) return SIGNS[character];
+  if (character < " " && character) return String.fromCharCode(0x2400 + character.charCodeAt(0));
+  if (INKLESS.test(character)) return codePoint(character);
+  return /^\p{M}/u.test(character) ? "◌" + character : character;
 }
 
-/** The same, quoted for a sentence. */
+/** The same where there is room for one letter. */
+export const visibleLetter = (character) => (INKLESS.test(character) && visible(character).length > 1 ? "▯" : visible(character));
+
+/** The same, named in a sentence. */
 export function quoted(character) {
-  return "“" + visible(character) + "”";
+  const sign = visible(character);
+  const told = sign === character || character in COMMON || sign === codePoint(character);
+  return "“" + sign + "”" + (told ? "" : " (" + codePoint(character) + ")");
+}
+
+/** Give an element that holds one character of a text the sign of one that would not be seen there. */
+export function giveSign(element, character) {
+  if (character in COMMON || !INKLESS.test(character)) return;
+  element.classList.add("cr-inkless");
+  element.dataset.sign = visible(character);
+}
+
+/** Fill an element with a text, each character that would not be seen there in an element with its sign. */
+export function fill(element, text) {
+  const parts = text.split(/((?![\n\t ])[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800])/u).map((part, i) => {
+    if (i % 2 === 0) return part;
+    const span = document.createElement("span");
+    span.textContent = part;
+    giveSign(span, part);
+    return span;
+  });
+  element.replaceChildren(...parts);
+  return element;
 }

@@ -8,11 +8,12 @@ import gradio as gr
 from charrnn.same_dice import Fall, Pair, Writer, edge, fall, parts, shown_ranks, write_both
 from charrnn.sampling import Dice, SamplingSettings, Step
 from charrnn.seeds import SEEDS
+from charrnn.signs import quoted
 from charrnn.ui import wishes
 from charrnn.ui.assets import view
 from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
-from charrnn.ui.sides import NAMES, known_to_both, pickers, quoted, side_of, sides
+from charrnn.ui.sides import NAMES, known_to_both, pickers, side_of, sides
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import LONGEST_PROMPT
 from charrnn.vocab import Vocab

@@ -9,7 +9,6 @@ from charrnn.ui.wishes import Choice
 
 NAMES = ("A", "B")
 AT_FIRST = ("rnn", "minigpt")
-SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥"}  # as in page.js
 
 
 def side_of(question: Question, name: str) -> Mapping[str, Any]:
@@ -60,8 +59,3 @@ def known_to_both(readers: Sequence[Reader], text: str) -> tuple[str, str]:
     what = "1 character" if len(dropped) == 1 else f"{len(dropped):,} characters"
     out = set(kinds)
     return "".join(c for c in text if c not in out), f"Left out {what} that A or B has never seen: {named}."
-
-
-def quoted(character: str) -> str:
-    """A character as a sentence names it."""
-    return f"“{SIGNS.get(character, character)}”"

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from playwright.sync_api import Page
 
-from charrnn.sampling import MAX_TEMPERATURE, MIN_TEMPERATURE, SamplingSettings, distribution
+from charrnn.sampling import LIMITS, SamplingSettings, distribution
 
 CASES = 1000
+COLDEST, HOTTEST = LIMITS["temperature"].low, LIMITS["temperature"].high
 FACES = [0.0, 0.5, 1 - 2**-53]  # the ends of a die, and its middle
 STAGES = ("temperature", "top_k", "top_p", "min_p")
 
@@ -42,7 +43,7 @@ def case_at_random(rng: np.random.Generator) -> Case:
     """Each setting is at an end of its range, off, or anywhere."""
     logits = logits_at_random(rng)
     size = len(logits)
-    temperature = rng.choice([0, MIN_TEMPERATURE, 0.01, 0.5, 1, 2, MAX_TEMPERATURE, rng.uniform(0.05, 2)])
+    temperature = rng.choice([0, COLDEST, 0.01, 0.5, 1, 2, HOTTEST, rng.uniform(0.05, 2)])
     top_k = rng.choice([0, 0, 1, 2, size, size + 1, int(rng.integers(1, size + 1))])
     top_p = rng.choice([5e-324, 1e-12, 0.01, 0.5, 0.9, 1 - 2**-53, 1, 1, rng.uniform(0.01, 1)])
     min_p = rng.choice([0, 0, 1e-300, 0.05, 0.5, 1, rng.uniform(0, 1)])
@@ -82,7 +83,7 @@ def stage_by_stage(case: Case) -> list[Any]:
 def test_a_thousand_random_distributions_are_those_of_sampling(page: Page):
     rng = np.random.default_rng(20)
     cases = [case_at_random(rng) for _ in range(CASES)]
-    assert {case.settings.temperature for case in cases} >= {0, MIN_TEMPERATURE, MAX_TEMPERATURE}
+    assert {case.settings.temperature for case in cases} >= {0, COLDEST, HOTTEST}
     for case, found in zip(cases, in_the_page(page, cases), strict=True):
         stages = stage_by_stage(case)
         expected = stages[-1]

@@ -1,6 +1,7 @@
 // What one model wrote at each saved step of its training, with the same dice.
 
 import { asking } from "../asking.js";
+import { fill } from "../page.js";
 
 /** Set up the view; returns what takes the server's answers. */
 export function mount({ element, send }) {
@@ -27,7 +28,8 @@ export function mount({ element, send }) {
         const note = document.createElement("span");
         note.textContent = loss;
         const written = document.createElement("p");
-        written.textContent = text;
+        written.dir = "auto";
+        fill(written, text);
         head.append(note);
         item.append(head, written);
         return item;

@@ -1,6 +1,6 @@
 // Two texts side by side, and the place where they part.
 
-import { visible } from "../page.js";
+import { fill, visible } from "../page.js";
 
 function written(title, prompt, text, at) {
   const section = document.createElement("section");
@@ -10,13 +10,13 @@ function written(title, prompt, text, at) {
   const place = document.createElement("div");
   place.className = "cr-written";
   place.tabIndex = 0;
+  place.dir = "auto";
   place.setAttribute("role", "group");
   place.setAttribute("aria-label", "The text of " + title);
   const piece = (name, content, tag = "span") => {
     const span = document.createElement(tag);
     span.className = name;
-    span.textContent = content;
-    place.append(span);
+    place.append(fill(span, content));
     return span;
   };
   piece("cr-given", prompt);

@@ -1,7 +1,7 @@
 // The scene of a lecture: the question first, then the answer on the picture.
 
 import { go } from "../go.js";
-import { page } from "../page.js";
+import { fill, page } from "../page.js";
 
 /** Set up the panel; returns what takes the server's scenes and answers. */
 export function mount({ element, send }) {
@@ -108,10 +108,8 @@ function figure([title, text, parting]) {
   const caption = document.createElement("figcaption");
   caption.textContent = title;
   const written = document.createElement("div");
-  Object.assign(written, { tabIndex: 0, role: "group", ariaLabel: title }); // it scrolls
-  const other = document.createElement("b");
-  other.textContent = text.slice(parting);
-  written.append(text.slice(0, parting), other);
+  Object.assign(written, { tabIndex: 0, role: "group", ariaLabel: title, dir: "auto" }); // it scrolls
+  fill(written, text.slice(0, parting)).append(fill(document.createElement("b"), text.slice(parting)));
   box.append(caption, written);
   return box;
 }

@@ -1,6 +1,6 @@
 // What a model has to show while it reads: one row per unit, one column per character, on a canvas. And a magnifier.
 
-import { visible } from "../page.js";
+import { visibleLetter } from "../page.js";
 import { css } from "./palette.js";
 
 const MOST_COLUMNS = 120;
@@ -94,7 +94,7 @@ export class Heatmap {
       const i = this.from + column;
       const character = record.characters[i];
       context.fillStyle = css(i === cursor ? palette.cursor : character === "\n" || character === " " ? palette.quiet : palette.ink);
-      context.fillText(character === " " ? "·" : visible(character), (column + 0.5) * cell, middle);
+      context.fillText(character === " " ? "·" : visibleLetter(character), (column + 0.5) * cell, middle);
     }
     if (cursor !== null && cursor >= this.from && cursor < this.from + drawn) {
       context.lineWidth = Math.max(1, Math.round(1.5 * ratio));
@@ -186,7 +186,7 @@ export class Heatmap {
       const i = left + c;
       if (i < 0 || i >= length) continue;
       pen.fillStyle = css(i === at.position ? palette.cursor : palette.quiet);
-      pen.fillText(visible(record.characters[i]), names + (c + 0.5) * cell, tall * line + 9);
+      pen.fillText(visibleLetter(record.characters[i]), names + (c + 0.5) * cell, tall * line + 9);
     }
     pen.lineWidth = 2;
     pen.strokeStyle = css(palette.ink);

@@ -1,6 +1,6 @@
 // The heatmap to take away: the cells in sight as a picture with its axes, and as a table of their values.
 
-import { visible } from "../page.js";
+import { visibleLetter } from "../page.js";
 import { endsOf, rowWord, titleOf } from "./captions.js";
 import { css } from "./palette.js";
 
@@ -88,7 +88,7 @@ export function picture(record, shown, palette, length, fonts) {
   for (let i = from; i < to; i++) {
     const x = FRAME.left + (i - from + 0.5) * COLUMN;
     const character = record.characters[i];
-    write(character === " " ? "·" : visible(character), x, FRAME.top + high + 10, "center", palette.ink, mono);
+    write(character === " " ? "·" : visibleLetter(character), x, FRAME.top + high + 10, "center", palette.ink, mono);
     if ((i + 1) % 10 === 0) write(i + 1, x, FRAME.top + high + 25, "center", palette.quiet, mono);
   }
   const range = "characters " + (from + 1) + "–" + to + " of " + length;

@@ -1,5 +1,6 @@
 // The text: a line is a block, a character is a target; a word with the space after it stays on one line.
 
+import { giveSign } from "../page.js";
 import { hang } from "./ladder.js";
 
 export class TextView {
@@ -23,6 +24,7 @@ export class TextView {
       if (!this.line) {
         this.line = document.createElement("div");
         this.line.className = "cr-line";
+        this.line.dir = "auto";
         this.box.append(this.line);
       }
       if (!this.word) this.line.append((this.word = document.createElement("cr-word")));
@@ -32,6 +34,7 @@ export class TextView {
       span.position = i;
       if (i < record.prompt) span.className = "cr-given";
       if (character === "\n") span.classList.add("cr-newline");
+      giveSign(span, character);
       if (record.isChosen(i)) {
         span.classList.add("cr-chosen");
         span.title = "chosen, not drawn";

@@ -3,7 +3,7 @@
 import { asking } from "../asking.js";
 import { sidesIn } from "../compare_view/sides.js";
 import { Palette } from "../live_view/palette.js";
-import { onTheme, page, quoted } from "../page.js";
+import { giveSign, onTheme, page, quoted } from "../page.js";
 
 const [LEAST, MOST] = [-400, 200]; // hundredths of a decade: the ends of the scale
 const UNDERLINED = 0; // one logit
@@ -122,9 +122,11 @@ export function mount({ element, send }) {
         const span = document.createElement("span");
         span.textContent = character;
         if (character === "\n") span.className = "cr-end";
+        giveSign(span, character);
         span.position = i;
         return span;
       });
+      place.dir = "auto";
       place.replaceChildren(...row);
       return row;
     });

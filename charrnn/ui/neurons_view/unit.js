@@ -46,9 +46,10 @@ export function mount({ element, send }) {
     const item = document.createElement("li");
     const button = document.createElement("button");
     const mark = document.createElement("mark");
-    const signs = (characters) => Array.from(characters, (c) => (c === "\n" ? visible(c) : c)).join("");
+    const signs = (characters) => Array.from(characters, (c) => (c === " " ? c : visible(c))).join("");
     mark.textContent = signs(excited);
     button.type = "button";
+    button.dir = "auto";
     button.append(signs(before), mark, signs(after));
     button.setAttribute("aria-label", `${signs(excited)}, ${peak.toFixed(2)}, from character ${(first + 1).toLocaleString("en")}: show it in the text`);
     button.addEventListener("click", () => text.goTo(first));

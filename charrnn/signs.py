@@ -1,0 +1,33 @@
+"""Signs for characters without ink: spaces, controls, marks, joiners. `visible` in ui/page.js is its twin."""
+
+import re
+import unicodedata
+
+COMMON = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+SIGNS = (
+    COMMON | {"\x7f": "␡", "\xa0": "⍽"} | {chr(code): chr(0x2400 + code) for code in range(32) if code not in (9, 10)}
+)
+# Letters, marks and a symbol that draw nothing: Unicode's Default_Ignorable_Code_Point, which Python does not have.
+BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+
+
+def sign(character: str) -> str:
+    """Return a character as it can be seen: itself, or a sign if it has no ink; a mark on a dotted circle."""
+    kind = unicodedata.category(character)[0]
+    if character in SIGNS:
+        return SIGNS[character]
+    if kind in "CZ" or BLANK.fullmatch(character):
+        return code_point(character)
+    return "◌" + character if kind == "M" else character
+
+
+def quoted(character: str) -> str:
+    """Name a character in a sentence, with its code point if the sign does not tell it."""
+    seen = sign(character)
+    is_told = seen == character or character in COMMON or seen == code_point(character)
+    return f"“{seen}”" if is_told else f"“{seen}” ({code_point(character)})"
+
+
+def code_point(character: str) -> str:
+    """Return the code point of a character in Unicode's notation, `U+00A0`."""
+    return f"U+{ord(character):04X}"

@@ -1,0 +1,77 @@
+"""Characters without ink: page and Python give each the same sign, and a text of them can be seen and pointed at."""
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from charrnn.signs import quoted, sign
+from charrnn.vocab import Vocab
+from scripts.bench_page import ALIVE, running_app
+from tests.small_models import SMALL, save_small
+
+ODD = "\r\u200b\u200f\xa0\u0301\u2028\ufeff\x1b"
+LETTERS = "שלום"
+
+
+def test_the_page_and_python_give_the_same_signs(page: Page):
+    points = [*range(0xD800), *range(0xE000, 0x3400), *range(0xF900, 0x20000), *range(0xE0000, 0xE0200), 0x10FFFF]
+    known = [chr(point) for point in points if unicodedata.category(chr(point)) != "Cn"]  # a browser may know more
+    told = page.evaluate(
+        """async (characters) => {
+            const { quoted, visible } = await import("/charrnn/page.js");
+            return characters.map((character) => [visible(character), quoted(character)]);
+        }""",
+        known,
+    )
+    wrong = [f"U+{ord(c):04X}" for c, found in zip(known, told, strict=True) if found != [sign(c), quoted(c)]]
+    assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def odd_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An app on one network that knows letters of Hebrew and characters without ink."""
+    root = tmp_path_factory.mktemp("odd")
+    save_small(root / "odd", SMALL["rnn"], Vocab("".join(sorted(set(f"\n {ODD}{LETTERS}")))))
+    with running_app(str(root), CHARRNN_CACHE=str(root / "none"), HF_HUB_OFFLINE="1") as address:
+        yield address
+
+
+def test_what_has_no_ink_has_a_sign_in_text_and_distribution(odd_app: str, context: BrowserContext):
+    page = context.new_page()
+    page.goto(odd_app)
+    page.wait_for_function(ALIVE)
+    page.evaluate("document.querySelector('.cr-reading').open = true")
+    # A text box would turn the carriage return into a line feed: the passage has all the others.
+    passage = f"{LETTERS} {ODD[1:]} x\n".replace("x", LETTERS)
+    page.locator("#cr-passage").fill(passage)
+    page.locator('[data-action="read"]').click()
+    page.wait_for_function("passage => charrnn.live.text === passage", arg=passage)
+    spans = page.locator(".cr-line span")
+    for position, character in enumerate(passage):
+        if character in ODD and character != "\u0301":
+            assert spans.nth(position).get_attribute("data-sign") == sign(character)
+            assert (spans.nth(position).bounding_box() or {"width": 0})["width"] >= 4, sign(character)
+    rows = page.locator(".cr-likely tr:visible .cr-sign").all_inner_texts()
+    assert len(rows) == 11 and all(row.strip() for row in rows)
+    assert len(set(rows)) == len(rows) and set(rows) <= {sign(character) for character in f"\n {ODD}{LETTERS}"}
+
+
+def test_every_line_runs_in_the_direction_of_its_script(odd_app: str, context: BrowserContext):
+    page = context.new_page()
+    page.goto(f"{odd_app}?read={LETTERS}%0A")
+    page.wait_for_function("window.charrnn?.live?.record?.length > 2")
+    line = page.locator(".cr-line").first
+    expect(line).to_have_attribute("dir", "auto")
+    assert line.evaluate("element => element.matches(':dir(rtl)')")
+    for box in page.locator("textarea").all():
+        assert box.get_attribute("dir") == "auto", box.get_attribute("name")
+
+
+def test_scripts_and_templates_give_every_text_its_direction():
+    ui = Path(__file__).resolve().parents[2] / "charrnn/ui"
+    for html in ui.rglob("*.html"):
+        source = html.read_text(encoding="utf-8")
+        assert source.count("<textarea") == source.count('<textarea dir="auto"'), html.name
