@@ -43,7 +43,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "listens on 127.0.0.1 or ::1 those of this machine)",
     )
     parser.add_argument(
-        "--checkpoints", help=f"a folder, or owner/name[@revision] on the Hub (${VARIABLE}, else those of the project)"
+        "--checkpoints",
+        type=source,
+        help=f"a folder, or owner/name[@revision] on the Hub (${VARIABLE}, else those of the project)",
     )
     return parser.parse_args(arguments)
 
@@ -56,6 +58,13 @@ def host(text: str) -> str:
             f"{text!r} is no address: give one of this machine, as 127.0.0.1, ::1 or 0.0.0.0"
         )
     return bare
+
+
+def source(text: str) -> str:
+    """What stands for a folder of checkpoints, or a repository."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: give a folder, or owner/name[@revision] of the Hub")
+    return text
 
 
 def hosts(text: str) -> list[str]:

@@ -49,7 +49,7 @@ from charrnn.memory import memory_findings, memory_used
 from charrnn.neurons import Targets, as_findings, boards
 from charrnn.surprisal import kind_findings, surprisals
 from charrnn.training import untrained
-from scripts.flags import THREADS
+from scripts.flags import THREADS, path
 
 UNITS_READ = 10_000  # characters: the page's default text, so that it can go on from there
 UNTRAINED_UNITS = 2048
@@ -123,8 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Analyse one checkpoint after the other; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     bundled = sorted(path.parent for path in (REPOSITORY / "checkpoints").glob("*/model.safetensors"))
-    parser.add_argument("folders", type=Path, nargs="*", default=bundled, metavar="FOLDER", help="default: all bundled")
-    parser.add_argument("--data", type=Path, help="the text they were trained on (default: Tiny Shakespeare)")
+    parser.add_argument("folders", type=path, nargs="*", default=bundled, metavar="FOLDER", help="default: all bundled")
+    parser.add_argument("--data", type=path, help="the text they were trained on (default: Tiny Shakespeare)")
     parser.add_argument("--sections", nargs="+", choices=[*ANALYSES], default=[*ANALYSES], help="default: all")
     parser.add_argument("--anew", action="store_true", help="also those that are there")
     parser.add_argument("--threads", type=THREADS, help="CPU threads (default: all)")

@@ -30,7 +30,7 @@ from charrnn.step_profile import machine
 from charrnn.ui.store import Store
 from scripts.bench_page import resident_bytes, serving
 from scripts.bench_visitors import Visit, slowest_share, visit
-from scripts.flags import COUNT, SECONDS
+from scripts.flags import COUNT, SECONDS, name_or_path
 from scripts.tables import columns
 from scripts.visitor import Door, RefusedError, Visitor
 
@@ -173,7 +173,9 @@ def shown(figures: dict[str, Any]) -> list[list[str]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures."""
     parser = argparse.ArgumentParser(description="Measure what a house full of visitors gets.")
-    parser.add_argument("--checkpoints", default=str(ROOT / "checkpoints"), help="folder of the checkpoints")
+    parser.add_argument(
+        "--checkpoints", type=name_or_path, default=str(ROOT / "checkpoints"), help="folder of the checkpoints"
+    )
     parser.add_argument("--seconds", type=SECONDS, default=20, help="of each crowd's writing (%(default)s)")
     parser.add_argument("--sessions", type=COUNT, default=1000, help="pages that come and go (%(default)s)")
     parser.add_argument("--json", action="store_true", help="figures for a machine")

@@ -34,7 +34,7 @@ from playwright.sync_api import Page, sync_playwright
 from charrnn.ui.store import Store
 from scripts.bench_visitors import slowest_share, visitors
 from scripts.browser import find_browser
-from scripts.flags import SECONDS
+from scripts.flags import SECONDS, name_or_path
 
 ALIVE = "() => window.charrnn?.live?.received > 0 && charrnn.live.drawn === charrnn.live.received"
 SPEEDS = {60: 6, 0: 8}  # characters/s -> place on the slider
@@ -219,7 +219,9 @@ def resident_bytes(pid: int) -> int | None:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description="Measure the page in a real Chromium.")
-    parser.add_argument("--checkpoints", default=str(ROOT / "checkpoints"), help="folder of the checkpoints")
+    parser.add_argument(
+        "--checkpoints", type=name_or_path, default=str(ROOT / "checkpoints"), help="folder of the checkpoints"
+    )
     parser.add_argument("--seconds", type=SECONDS, default=10, help="of writing at 60 characters/s (%(default)s)")
     parser.add_argument("--json", action="store_true", help="figures for a machine")
     arguments = parser.parse_args()

@@ -35,6 +35,7 @@ from charrnn import checkpoint
 from charrnn.corpus import Corpus, random_windows, read_text, tiny_shakespeare
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.training import evaluate_cold, evaluate_stream, loss_nats
+from scripts.flags import path
 
 TOLERANCE_NATS = 1e-3
 TRAIN_BATCHES = 20
@@ -117,8 +118,8 @@ def _line(name: str, figures: Sequence[str]) -> str:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The folders and the text."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a checkpoint folder")
-    parser.add_argument("--data", type=Path, help="the text they were trained on (default: Tiny Shakespeare)")
+    parser.add_argument("folders", type=path, nargs="+", metavar="FOLDER", help="a checkpoint folder")
+    parser.add_argument("--data", type=path, help="the text they were trained on (default: Tiny Shakespeare)")
     return parser.parse_args(arguments)
 
 

@@ -33,6 +33,11 @@ SECONDS = Number(Range(0.1, 10**6))
 
 def path(word: str) -> Path:
     """The type of a flag for a file or folder; an empty word names none, and not the current folder."""
+    return Path(name_or_path(word))
+
+
+def name_or_path(word: str) -> str:
+    """The same for what may be a name, of a checkpoint or of a repository, too."""
     if not word:
         raise argparse.ArgumentTypeError("it is empty: give a path")
-    return Path(word)
+    return word

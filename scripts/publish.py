@@ -28,6 +28,7 @@ from charrnn import command
 command.begin(__name__)
 
 from charrnn import hub
+from scripts.flags import name_or_path, path
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,13 +44,16 @@ def parser() -> argparse.ArgumentParser:
         verb.add_argument("--replace", action="store_true", help="replace files of another project too")
     checkpoints.add_argument(
         "--folder",
-        type=Path,
+        type=path,
         default=REPOSITORY / "checkpoints",
         help="a checkpoint, or a folder of them: the repository then holds these and no others",
     )
     checkpoints.add_argument("--tag", help="of this release (default: the next of v1, v2, …)")
     space.add_argument(
-        "--checkpoints", metavar="owner/name[@revision]", help="where it has its checkpoints (default: the same name)"
+        "--checkpoints",
+        type=name_or_path,
+        metavar="owner/name[@revision]",
+        help="where it has its checkpoints (default: the same name)",
     )
     space.add_argument(
         "--zero-gpu", action="store_true", help="for ZeroGPU hardware, which takes few versions of torch"

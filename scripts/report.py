@@ -25,7 +25,7 @@ from charrnn import command
 command.begin(__name__)
 
 from charrnn.checkpoint import describe
-from scripts import results
+from scripts import flags, results
 from scripts.bench import GOALS, UNITS, shown
 from scripts.facts import BENCHES, Facts, record
 from scripts.tables import markdown_table
@@ -125,7 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where they are stale")
     parser.add_argument("--bench", action="store_true", help="run the benchmarks first and keep their records in docs/")
     parser.add_argument("--load", action="store_true", help="the same for a house full of visitors, minutes")
-    parser.add_argument("--runs", nargs="+", type=Path, metavar="FOLDER", help="keep the figures of these checkpoints")
+    parser.add_argument(
+        "--runs", nargs="+", type=flags.path, metavar="FOLDER", help="keep the figures of these checkpoints"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.runs:

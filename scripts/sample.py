@@ -28,7 +28,7 @@ from charrnn.networks import Network
 from charrnn.ranges import Range
 from charrnn.sampling import LIMITS, Dice, SamplingSettings, generate
 from charrnn.vocab import Vocab
-from scripts.flags import SEED, Number
+from scripts.flags import SEED, Number, name_or_path, path
 
 PROMPT = "ROMEO:"
 STEP = CHARS = Number(Range(0, 10**9, whole=True))
@@ -38,15 +38,17 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     """The flags, and whether they go together."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     model = parser.add_mutually_exclusive_group()
-    model.add_argument("--checkpoint", default="rnn", help="a name under checkpoints/, or any checkpoint folder")
     model.add_argument(
-        "--state-dict", type=Path, help="the bare state dict of a CharRNN as safetensors; needs the text it learnt"
+        "--checkpoint", type=name_or_path, default="rnn", help="a name under checkpoints/, or any checkpoint folder"
+    )
+    model.add_argument(
+        "--state-dict", type=path, help="the bare state dict of a CharRNN as safetensors; needs the text it learnt"
     )
     parser.add_argument("--step", type=STEP, help="one of the checkpoint's saved steps (default: the last)")
-    parser.add_argument("--data", type=Path, help="with --state-dict: its corpus (default: Tiny Shakespeare)")
+    parser.add_argument("--data", type=path, help="with --state-dict: its corpus (default: Tiny Shakespeare)")
     prompt = parser.add_mutually_exclusive_group()
     prompt.add_argument("--prompt", help=f"the text to go on from (default: what the model knows of {PROMPT})")
-    prompt.add_argument("--prompt-file", type=Path, help="a UTF-8 file with that text, line ends and all")
+    prompt.add_argument("--prompt-file", type=path, help="a UTF-8 file with that text, line ends and all")
     parser.add_argument("--chars", type=CHARS, default=500, help="characters to write (default: 500)")
     parser.add_argument(
         "--temperature", type=Number(LIMITS["temperature"]), default=0.8, help="0: always the likeliest (default: 0.8)"

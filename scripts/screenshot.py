@@ -23,6 +23,7 @@ command.begin(__name__)
 from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 
+from scripts import flags
 from scripts.bench_page import ALIVE, running_app
 from scripts.browser import find_browser
 from scripts.tour import names, open_tab, rest
@@ -169,9 +170,13 @@ def of_readme(browser: Browser, address: str, out: Path) -> None:
 def main() -> None:
     """Take the pictures."""
     parser = argparse.ArgumentParser(description="Pictures of the page, taken from the running app.")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of the README's pictures")
-    parser.add_argument("--all", type=Path, metavar="FOLDER", help="every tab in every look instead, into this folder")
-    parser.add_argument("--checkpoints", default=str(ROOT / "checkpoints"), help="folder of the checkpoints")
+    parser.add_argument("--out", type=flags.path, default=ROOT / "docs", help="folder of the README's pictures")
+    parser.add_argument(
+        "--all", type=flags.path, metavar="FOLDER", help="every tab in every look instead, into this folder"
+    )
+    parser.add_argument(
+        "--checkpoints", type=flags.name_or_path, default=str(ROOT / "checkpoints"), help="folder of the checkpoints"
+    )
     arguments = parser.parse_args()
     out = arguments.all or arguments.out
     out.mkdir(parents=True, exist_ok=True)

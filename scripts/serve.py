@@ -269,7 +269,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--allowed-hosts", type=app.hosts, default=os.environ.get(app.HOSTS, ""), metavar="NAME,…", help="as for app.py"
     )
-    parser.add_argument("--checkpoints", help="as for app.py")
+    parser.add_argument("--checkpoints", type=app.source, help="as for app.py")
     return parser.parse_args(arguments)
 
 

@@ -32,7 +32,7 @@ import httpx
 from charrnn.ranges import Range
 from charrnn.ui.store import Store
 from scripts.bench_page import resident_bytes, serving
-from scripts.flags import COUNT, SECONDS, Number
+from scripts.flags import COUNT, SECONDS, Number, name_or_path
 from scripts.visitor import Door, RefusedError, Visitor
 
 SHIFTS, WARM = 5, 1  # the shifts of a day; the one at whose end every cache is in use
@@ -213,7 +213,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=MOST_GROWTH_MB,
         help="most MB that memory may grow (%(default)s)",
     )
-    parser.add_argument("--checkpoints", default=str(ROOT / "checkpoints"), help="folder of the checkpoints")
+    parser.add_argument(
+        "--checkpoints", type=name_or_path, default=str(ROOT / "checkpoints"), help="folder of the checkpoints"
+    )
     options = parser.parse_args(arguments)
     command = ["app.py", "--checkpoints", options.checkpoints, "--port"]
     with serving(command, HF_HUB_OFFLINE="1", GRADIO_ANALYTICS_ENABLED="False") as (address, pid):

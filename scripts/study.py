@@ -62,7 +62,7 @@ from charrnn.sampling import LIMITS
 from charrnn.step_profile import machine
 from charrnn.training import LIMITS as OF_TRAINING
 from scripts import study_models, study_runs
-from scripts.flags import COUNT, SEED, THREADS, WIDTH, WINDOW, Number
+from scripts.flags import COUNT, SEED, THREADS, WIDTH, WINDOW, Number, name_or_path, path
 
 STUDY = REPOSITORY / "docs" / "study.json"
 
@@ -184,7 +184,9 @@ def parser() -> argparse.ArgumentParser:
     )
 
     sampling = flags["sampling"]
-    sampling.add_argument("--checkpoints", nargs="+", default=["rnn", "lstm", "minigpt"], help="names or folders")
+    sampling.add_argument(
+        "--checkpoints", type=name_or_path, nargs="+", default=["rnn", "lstm", "minigpt"], help="names or folders"
+    )
     sampling.add_argument("--temperatures", type=Number(LIMITS["temperature"]), nargs="+", default=[0.5, 0.8, 1.0, 1.2])
     sampling.add_argument("--top-k", type=Number(LIMITS["top_k"]), nargs="*", default=[5, 20, 40])
     sampling.add_argument("--top-p", type=Number(LIMITS["top_p"]), nargs="*", default=[0.8, 0.9, 0.95])
@@ -220,7 +222,9 @@ def parser() -> argparse.ArgumentParser:
         flags[name].add_argument("--hidden-dim", type=WIDTH, default=256, help="hidden units (default 256)")
 
     reach = flags["reach"]
-    reach.add_argument("--checkpoints", nargs="+", default=bundled, help="names or folders (default: all bundled)")
+    reach.add_argument(
+        "--checkpoints", type=name_or_path, nargs="+", default=bundled, help="names or folders (default: all bundled)"
+    )
     reach.add_argument("--positions", type=COUNT, default=1024, help="of held-out text (default 1024)")
     reach.add_argument("--context", type=WINDOW, default=256, help="characters read before each (default 256)")
     position = flags["position"]
@@ -228,8 +232,8 @@ def parser() -> argparse.ArgumentParser:
     position.add_argument("--positions", type=COUNT, default=4096, help="of held-out text (default 4096)")
 
     for name, verb in flags.items():
-        verb.add_argument("--data", type=Path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
-        verb.add_argument("--out", type=Path, default=STUDY, help="the study (default: docs/study.json)")
+        verb.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
+        verb.add_argument("--out", type=path, default=STUDY, help="the study (default: docs/study.json)")
         verb.add_argument("--anew", action="store_true", help="forget the rows that the part has")
         threads = 1 if name == "no_grad" else None
         verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")

@@ -18,12 +18,12 @@ import httpx
 import pytest
 
 import app
-from charrnn import ui
+from charrnn import hub, ui
 from charrnn.ui import request_deadline
 from charrnn.ui.calls import Calls
 from charrnn.ui.guard import Guard
 from charrnn.ui.store import Store
-from scripts import serve
+from scripts import publish, sample, serve
 from tests.calling import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -272,3 +272,40 @@ def test_a_request_that_never_ends_is_dropped_wherever_it_stops(address, monkeyp
                 except BlockingIOError:
                     break
             connection.settimeout(20)
+
+
+# ------------------------------------------------------------------------------------------------ an empty path
+
+
+@pytest.mark.parametrize(
+    ("parse", "words"),
+    [
+        (app.parse, ["--checkpoints"]),
+        (serve.parse, ["--checkpoints"]),
+        (publish.parse, ["checkpoints", "me/lab", "--folder"]),
+        (publish.parse, ["space", "me/lab", "--checkpoints"]),
+        (sample.parse, ["--checkpoint"]),
+        (sample.parse, ["--prompt-file"]),
+    ],
+)
+def test_an_empty_word_is_no_path(capsys, parse: Any, words: list[str]):
+    with pytest.raises(SystemExit):
+        parse([*words, ""])
+    assert f"{words[-1]}: it is empty: give a " in capsys.readouterr().err
+
+
+def test_no_flag_of_any_script_takes_an_empty_word_for_the_folder_one_is_in():
+    scripts = [*(ROOT / "scripts").glob("*.py"), ROOT / "app.py"]
+    assert [script.name for script in scripts if "type=Path" in script.read_text(encoding="utf-8")] == []
+    with pytest.raises(hub.HubError, match="'' is neither a folder nor a Hub repository"):
+        hub.fetch("")
+
+
+def test_a_name_beside_checkpoints_is_a_mistyped_folder_and_no_repository(tmp_path: Path, monkeypatch):
+    (tmp_path / "runs/mine").mkdir(parents=True)
+    (tmp_path / "runs/mine/model.safetensors").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("charrnn.hub.source._from_hub", lambda *_: pytest.fail("the Hub was asked"))
+    with pytest.raises(hub.HubError, match="runs/mien is not there: runs has mine; for the repository") as error:
+        hub.fetch("runs/mien")
+    assert not error.value.is_passing, "then other networks would be served"
