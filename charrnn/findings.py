@@ -71,9 +71,14 @@ class Findings:
         """A fact that is a text. Raises FindingsError where it is none."""
         return _as_text(name, self._fact(name))
 
-    def numbers(self, table: str, column: str, low: float = -math.inf, high: float = math.inf) -> list[float]:
-        """A column of numbers in a range. Raises FindingsError where one of them is none."""
-        return [_in_range(f"{table}, {column}", value, low, high) for value in self._column(table, column)]
+    def numbers(
+        self, table: str, column: str, low: float = -math.inf, high: float = math.inf, fewest: int = 0
+    ) -> list[float]:
+        """A column of so many numbers in a range, or more. Raises FindingsError where one of them is none."""
+        values = self._column(table, column)
+        if len(values) < fewest:
+            raise FindingsError(f"{table} has {len(values)} rows: {fewest} to {MOST_ROWS} are needed")
+        return [_in_range(f"{table}, {column}", value, low, high) for value in values]
 
     def numbers_or_none(
         self, table: str, column: str, low: float = -math.inf, high: float = math.inf

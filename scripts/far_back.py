@@ -83,7 +83,7 @@ def half_lives(measured: Measured) -> str:
     body = []
     for info in measured.infos:
         found = measured.section(info, "gradient")
-        median = found.numbers("curve", "median", 0)
+        median = found.numbers("curve", "median", 0, fewest=FAR + 1)
         exponent = "–"
         if "exponent" in found.facts:
             exponent = f"{found.number('exponent'):+.3f} ± {found.number('exponent_error'):.3f}"
@@ -212,7 +212,7 @@ def uncomfortable(measured: Measured) -> str:
 def fifty(measured: Measured) -> str:
     """Where the plain network's memory really ends."""
     plain, memory = measured.gradient("rnn"), measured.memory("rnn")
-    left = plain.numbers("curve", "median", 0)[FAR]
+    left = plain.numbers("curve", "median", 0, fewest=FAR + 1)[FAR]
     return (
         "**“Vanishing gradients past ~50 timesteps”**, says the lab sheet. In the plain network 1 % is left "
         f"{horizon(plain)} characters back, and {left:.0e} at 50. Its prediction uses {memory.context.ecl_chars} "

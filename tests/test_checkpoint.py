@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import stat
 import struct
 import threading
@@ -15,6 +16,8 @@ from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError, folder, safe_file
 from charrnn.metrics import Progress
 from charrnn.model import CharRNN
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
 from charrnn.vocab import Vocab
 from tests.by_hand import HISTORY, VOCAB, rewrite, saved, set_metadata
 
@@ -255,6 +258,19 @@ def test_the_cell_of_a_lab_solution_is_recognised(tmp_path, cell, layer_norm):
     assert torch.equal(loaded(ids)[0], solution(ids)[0])
 
 
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.", "module._orig_mod."])
+def test_a_lab_solution_may_have_been_compiled_or_wrapped(tmp_path, prefix):
+    solution, path = CharRNN(len(VOCAB), 4, "gru", True), tmp_path / "solution.safetensors"
+    wrapped = {prefix + name: weight for name, weight in solution.state_dict().items()}
+    path.write_bytes(to_bytes(wrapped))
+    loaded = checkpoint.load_state_dict(path, VOCAB)
+    for name, weight in loaded.state_dict().items():
+        assert torch.equal(weight, solution.state_dict()[name])
+    path.write_bytes(to_bytes(wrapped | {"loss.weight": torch.zeros(1)}))
+    with pytest.raises(CheckpointError, match="of one within another module, save its own state_dict"):
+        checkpoint.load_state_dict(path, VOCAB)
+
+
 def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
     saved(tmp_path)
     before = (tmp_path / "model.safetensors").read_bytes()
@@ -294,6 +310,31 @@ def test_a_folder_that_is_a_checkpoint_itself_keeps_the_name_it_was_saved_as(tmp
     os.rename(tmp_path / "rnn", tmp_path / "0123abcd")
     assert [info.name for info in checkpoint.list_checkpoints(tmp_path / "0123abcd")[0]] == ["rnn"]
     assert [info.name for info in checkpoint.list_checkpoints(tmp_path)[0]] == ["0123abcd"]
+
+
+def test_a_link_among_checkpoints_goes_by_its_own_name_and_a_hidden_folder_is_none(tmp_path):
+    saved(tmp_path / "rnn")
+    (tmp_path / "latest").symlink_to("rnn")
+    shutil.copytree(tmp_path / "rnn", tmp_path / ".git")
+    good, refused = checkpoint.list_checkpoints(tmp_path)
+    assert [info.name for info in good] == ["latest", "rnn"] and not refused
+    store = Store(tmp_path)
+    assert store.reader("latest").info.name == "latest" and store.reader("rnn").info.name == "rnn"
+    assert checkpoint.load(tmp_path / "latest").info.name == "latest"
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "می\u200cخواهم", "👩\u200d💻", "née  ½"])
+def test_what_a_folder_may_be_called_is_offered_and_taken(tmp_path, name):
+    saved(tmp_path / name)
+    assert [info.name for info in checkpoint.list_checkpoints(tmp_path)[0]] == [name]
+    choice = Question.from_page({"width": 900, "name": name, "names": [name], "number": 1}).choice
+    assert Store(tmp_path).reader(choice.name).info.name == name
+
+
+def test_no_more_than_64_saved_steps_are_looked_into(tmp_path):
+    early = {"embed.weight": torch.zeros(6, 4)}
+    saved(tmp_path, step=100, saved=dict.fromkeys(range(100), early))
+    assert checkpoint.describe(tmp_path).saved_steps == [*range(64), 100]
 
 
 def test_a_reader_meets_the_old_or_the_new_checkpoint_and_never_a_mixture(tmp_path):

@@ -1,8 +1,13 @@
 """Damage to any part of any file of a checkpoint: it is refused with a reason, or what is read is the original."""
 
 import json
+import os
+import shutil
 import struct
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,8 +15,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charrnn import checkpoint
-from charrnn.checkpoint import CheckpointError, safe_file
+from charrnn.checkpoint import ANALYSES, CheckpointError, keep_analyses, safe_file
+from charrnn.findings import Findings
+from charrnn.memory import memory_findings
+from charrnn.ui import compare_tab, memory_part
+from charrnn.ui.gradients_tab import curves
+from charrnn.ui.memory_part import memories
+from charrnn.ui.over_training import saved_steps
+from charrnn.ui.questions import Question
+from charrnn.ui.store import Store
+from charrnn.ui.unit_panel import one_unit
+from charrnn.ui.units import Units
+from charrnn.ui.wishes import Choice
 from tests.by_hand import saved
+from tests.test_memory_figure import used
+from tests.trained import TEXT
 
 FAST = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 RUN = {"step": 4, "losses": [0.1, 1 / 3], "history": []}
@@ -89,3 +107,99 @@ def test_files_of_earlier_versions_are_read_and_their_tensors_checked(folder, tm
     path.write_bytes(flipped(path.read_bytes(), 8 * path.stat().st_size - 20))
     with pytest.raises(CheckpointError, match="damaged: its tensors"):
         checkpoint.describe(tmp_path / "rnn")
+
+
+# ------------------------------------------------------------------------------------------------ beside others
+
+KEPT = memory_findings(used(0.9))
+
+
+def keep(folder: Path, **sections: Findings) -> None:
+    keep_analyses(folder, checkpoint.describe(folder).sha256, sections)
+
+
+def short_memory(folder: Path) -> None:
+    tables = {name: {column: values[:2] for column, values in table.items()} for name, table in KEPT.tables.items()}
+    keep(folder, memory=Findings(KEPT.facts, tables))
+
+
+def flipped_step(folder: Path) -> None:
+    path = folder / "steps/000010.safetensors"
+    path.write_bytes(flipped(path.read_bytes(), 8 * path.stat().st_size - 20))
+
+
+DAMAGE: dict[str, Callable[[Path], Any]] = {
+    "nothing": lambda folder: None,
+    "a memory table of 2 rows": short_memory,
+    "no analysis": lambda folder: keep(
+        folder, memory=Findings(), gradient=Findings(), bits=Findings(), units=Findings()
+    ),
+    "analyses that are no JSON": lambda folder: (folder / ANALYSES).write_text("[" * 100_000),
+    "a bit of a saved step": flipped_step,
+    "a passage that is no text": lambda folder: (folder / "passage.txt").write_bytes(b"\xff\xfe" * 100),
+    "a model cut short": lambda folder: os.truncate(folder / "model.safetensors", 900),
+    "a model that has gone": lambda folder: (folder / "model.safetensors").unlink(),
+}
+
+
+@pytest.fixture
+def three(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three networks, each with what is kept of its memory; what would be measured takes no time."""
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "none"))
+    monkeypatch.setattr(memory_part, "measure", lambda reader, text: used(0.5))
+    for name in ("rnn", "gru", "lstm"):
+        shutil.copytree(trained / name, tmp_path / "root" / name)
+        keep(tmp_path / "root" / name, memory=KEPT)
+    return tmp_path / "root"
+
+
+def drawn(answer: dict[str, Any], *titles: str) -> list[Any]:
+    """What is shown of these models: their curves, and their rows of the table."""
+    traces = [
+        trace["y"] for trace in (answer["light"] or {}).get("data", []) if trace.get("name", "").startswith(titles)
+    ]
+    rows = [row["cells"] for row in answer.get("table", {}).get("rows", []) if row["cells"][0]["text"] in titles]
+    return [traces, rows]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_bad_file_costs_its_own_row_in_every_view_of_several_models(three: Path, damage: str):
+    always, lock, store = (lambda: True), threading.Lock(), Store(three)
+    step = 10 if damage == "a bit of a saved step" else None
+    question = Question(names=("rnn", "gru", "lstm"), choice=Choice("rnn", step), form={"text": TEXT[:400]})
+    plain = Question(names=question.names, choice=question.choice)
+    views: dict[str, Callable[[Store], Any]] = {
+        "gradients": lambda store: curves(store, question, always, lock),
+        "memory": lambda store: memories(store, plain, always, lock),
+        "training": lambda store: compare_tab.training_curves(store, plain),
+        "results": lambda store: compare_tab.results(store, plain, Path("none")),
+    }
+    good = {name: json.loads([*view(store)][-1]) for name, view in views.items()}
+    DAMAGE[damage](three / "rnn")
+    fresh = Store(three)
+    for name, view in views.items():
+        last = json.loads([*view(fresh)][-1])
+        whole = drawn(good[name], "GRU", "LSTM")
+        assert any(whole) and drawn(last, "GRU", "LSTM") == whole, name
+
+
+def test_a_damaged_step_costs_its_own_row_of_a_training(three: Path):
+    flipped_step(three / "gru")
+    question, always = Question(choice=Choice("gru", None), form={"text": TEXT[:400], "model": "gru"}), lambda: True
+    flows = json.loads([*saved_steps(Store(three), question, always, threading.Lock())][-1])
+    assert [row["cells"][0]["text"] for row in flows["table"]["rows"]] == ["0", "12"]
+    samples = json.loads([*compare_tab.samples(Store(three), question, always)][-1])
+    assert [each["step"] for each in samples["samples"]] == [0, 12]
+    for answer in (flows, samples):
+        assert "Step 10 is left out: gru/steps/000010.safetensors is damaged" in answer["words"]
+
+
+def test_kept_boards_of_another_form_of_network_name_no_unit(three: Path):
+    best = {"view": ["h"], "concept": ["vowel"], "unit": [3000], "direction": [1]}
+    best |= dict.fromkeys(("train", "held_out", "percentile"), [0.5])
+    views = {"view": ["h"], "units": [4000], "named": [1], "margin": [0], "untrained_units": [9]}
+    facts = {"characters_read": 9, "text_sha256": ""}
+    keep(three / "rnn", units=Findings(facts, {"views": views, "best": best, "rare": {"concept": []}}))
+    question = Question(choice=Choice("rnn", None), form={"text": TEXT[:400]})
+    last = json.loads([*one_unit(Units(Store(three)), question, lambda: True)][-1])
+    assert last["unit"] == 0 and last["units"] == 16

@@ -93,7 +93,7 @@ NONSENSE = [
     ("characters", "0", "characters is 0: give a whole number from 1 to 3000"),
     ("prompt", "a" * 1001, "the length of the prompt is 1001: give at most 1000 characters"),
     ("model", "<script>alert(1)</script>", "there is no checkpoint '<script>alert(1)</script>': choose one of rnn"),
-    ("model", "m" * 201, "the length of the model is 201: give at most 200 characters"),
+    ("model", "m" * 256, "the length of the model is 256: give at most 255 characters"),
     ("model", "../rnn", "there is no checkpoint '../rnn': choose one of rnn"),
     ("step", "7", "rnn was not saved at step 7: choose one of [0, 10"),
     ("step", "x", "step is 'x': give a whole number from 0"),

@@ -206,7 +206,7 @@ def test_a_text_that_is_too_short_is_refused_and_one_that_is_just_long_enough_re
 def test_what_is_kept_comes_back_and_what_is_something_else_is_refused():
     text, model = drawn_text(700, len(VOCAB)).tolist(), small("gru")
     used = MemoryUsed(
-        context_use(model, text, dice(), 30, 128, 64), corruption(model, text, dice(), lags=12, positions=20)
+        context_use(model, text, dice(), 64, 128, 64), corruption(model, text, dice(), lags=64, positions=20)
     )
     kept = json.loads(memory_findings(used).as_json())
     back = memory_of(Findings.from_json(kept))
@@ -214,6 +214,13 @@ def test_what_is_kept_comes_back_and_what_is_something_else_is_refused():
         for name, value in vars(one).items():
             np.testing.assert_allclose(getattr(other, name), value, rtol=1e-5, atol=1e-12)
     assert kept["facts"]["ecl_chars"] == used.context.ecl_chars == back.context.ecl_chars
+    for table in kept["tables"]:
+        short = {
+            name: dict.fromkeys(columns, [0.5] * (63 if name == table else 64))
+            for name, columns in kept["tables"].items()
+        }
+        with pytest.raises(FindingsError, match=f"{table} has 63 rows: 64 to 8192 are needed"):
+            memory_of(Findings.from_json(kept | {"tables": short}))
     kept["tables"]["context"]["excess_error"][3] = -1
     with pytest.raises(FindingsError, match="excess_error is -1"):
         memory_of(Findings.from_json(kept))

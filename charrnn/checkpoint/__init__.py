@@ -7,6 +7,7 @@ from charrnn.checkpoint.folder import (
     RUN,
     Checkpoint,
     CheckpointInfo,
+    checkpoint_folders,
     describe,
     holds_run,
     list_checkpoints,
@@ -19,6 +20,7 @@ from charrnn.checkpoint.folder import (
     save_run,
 )
 from charrnn.checkpoint.holding import Hold, held
+from charrnn.checkpoint.metadata import LONGEST_NAME
 from charrnn.checkpoint.room import require_room
 from charrnn.checkpoint.safe_file import MAX_FILE_BYTES, CheckpointError, at_home, digest
 from charrnn.checkpoint.target import Origin, Target, Verdict, examine
@@ -26,6 +28,7 @@ from charrnn.checkpoint.target import Origin, Target, Verdict, examine
 __all__ = [
     "ANALYSES",
     "FILES",
+    "LONGEST_NAME",
     "MAX_FILE_BYTES",
     "MODEL",
     "RUN",
@@ -38,6 +41,7 @@ __all__ = [
     "Target",
     "Verdict",
     "at_home",
+    "checkpoint_folders",
     "describe",
     "digest",
     "examine",

@@ -6,6 +6,7 @@ out and told, and never keeps a checkpoint from being used.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ class Analyses:
 def read_analyses(folder: Path, sha256: str) -> Analyses:
     """What is kept in this folder about the model of this sha256; nothing where there is no such file."""
     path = folder / ANALYSES
-    if not path.exists():
+    if not os.path.exists(path):
         return Analyses()
     try:
         whole = require_analyses(path)

@@ -10,6 +10,7 @@ has not finished.
 import hashlib
 import json
 import math
+import os
 import platform
 import re
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ MODEL, RUN, STEPS, PASSAGE = "model.safetensors", "training.safetensors", "steps
 CONFIG, HISTORY = "config.json", "history.json"
 FILES = (MODEL, CONFIG, HISTORY, PASSAGE, ANALYSES, f"{STEPS}/*.safetensors")  # what a finished checkpoint has
 MOST_PASSAGE_BYTES = 1 << 20
+MOST_SAVED_STEPS = 64
 STEP_NAME = re.compile(r"[0-9]{6,9}\.safetensors")
 OF_THE_RUN = ("config", "vocab", "seed", "recipe", "data_sha256")  # what a saved step shares with its checkpoint
 
@@ -273,21 +275,31 @@ def load_state_dict(path: Path, vocab: Vocab) -> Network:
     """
     A lab solution: the bare state dict of a `CharRNN` as a safetensors file, its vocabulary from its corpus.
 
-    Which cell it is follows from the rows of W_hh, whether it has layer norm from the names.
+    Which cell it is follows from the rows of W_hh, whether it has layer norm from the names. What all names begin with
+    is left out: `_orig_mod.` of torch.compile, `module.` of DataParallel, `model.` of Lightning.
 
     Raises CheckpointError where keys, shapes or vocabulary do not fit.
     """
-    file = read(path.resolve() if path.is_symlink() else path)  # whoever names it may link it
+    file = _unwrapped(read(path.resolve() if path.is_symlink() else path))  # whoever names it may link it
     embedding, recurrent = (file.header.get(name, {}).get("shape", []) for name in ("embed.weight", "cell.W_hh.weight"))
     if len(embedding) != 2 or len(recurrent) != 2:
         raise CheckpointError(
-            f"{path} has no embed.weight (V, H) or no cell.W_hh.weight (G·H, H): it is not the state dict of a CharRNN"
+            f"{path} has no embed.weight (V, H) or no cell.W_hh.weight (G·H, H): it is not the state dict of a "
+            "CharRNN; of one within another module, save its own state_dict()"
         )
     hidden_dim = embedding[1]
     cell = {kind.gates * hidden_dim: name for name, kind in CELLS.items()}.get(recurrent[0], "rnn")
     layer_norm = any(name.startswith("cell.norm.") for name in file.header)
     config = _whole_config(path, {"cell": cell, "hidden_dim": hidden_dim, "layer_norm": layer_norm})
     return _network(_weights(file, config, vocab), config, vocab)
+
+
+def _unwrapped(file: SafeFile) -> SafeFile:
+    """The file without what stands before every name, where a module held the network."""
+    prefix = next((name.removesuffix("embed.weight") for name in file.header if name.endswith(".embed.weight")), "")
+    if not prefix or not all(name.startswith(prefix) for name in file.header):
+        return file
+    return replace(file, prefix=prefix, header={name.removeprefix(prefix): of for name, of in file.header.items()})
 
 
 def load_run(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -307,9 +319,9 @@ def list_checkpoints(root: Path) -> tuple[list[CheckpointInfo], dict[str, Checkp
 
     A folder that is a checkpoint itself is the only one, by the name it was saved as: that of a download says nothing.
     """
-    alone = (root / MODEL).is_file()
+    alone = os.path.isfile(root / MODEL)
     good, refused = [], {}
-    for folder in [root] if alone else sorted(path.parent for path in root.glob(f"*/{MODEL}")):
+    for folder in [root] if alone else checkpoint_folders(root):
         try:
             info = describe(folder)
             good.append(replace(info, name=info.saved_as) if alone else info)
@@ -318,9 +330,14 @@ def list_checkpoints(root: Path) -> tuple[list[CheckpointInfo], dict[str, Checkp
     return good, refused
 
 
+def checkpoint_folders(root: Path) -> list[Path]:
+    """The folders in this one that could be checkpoints, by name; hidden ones are somebody else's business."""
+    return sorted(path.parent for path in root.glob(f"*/{MODEL}") if not path.parent.name.startswith("."))
+
+
 def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
     path, metadata = file.path, file.metadata()
-    name = folder.resolve().name
+    name = Path(os.path.abspath(folder)).name  # of a link its own, not that of what it leads to
     try:
         require_name(name)
         require(metadata)
@@ -347,16 +364,16 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
 
 def _saved_steps(folder: Path, metadata: dict[str, Any]) -> list[int]:
     """The steps on the way whose file was not cut short and is of the same run as the model with these metadata."""
+    named = [path for path in _step_files(folder) if STEP_NAME.fullmatch(path.name)]
     steps = []
-    for path in _step_files(folder):
-        try:
-            of_step = read_header(path).metadata()
-        except CheckpointError:
+    for path in named[:MOST_SAVED_STEPS]:
+        step = int(path.stem)
+        if step >= metadata["step"] or path != _step_path(folder, step):
             continue
-        step = of_step.get("step")
-        same_run = all(of_step.get(key) == metadata[key] for key in OF_THE_RUN)
-        if same_run and type(step) is int and step < metadata["step"] and path == _step_path(folder, step):
-            steps.append(step)
+        with suppress(CheckpointError):
+            of_step = read_header(path).metadata()
+            if of_step.get("step") == step and all(of_step.get(key) == metadata[key] for key in OF_THE_RUN):
+                steps.append(step)
     return steps
 
 

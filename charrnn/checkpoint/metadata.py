@@ -8,6 +8,7 @@ from typing import Any
 from charrnn.metrics import MOST_NATS, MOST_STEPS, Progress
 from charrnn.vocab import MOST_CHARACTERS, Vocab
 
+LONGEST_NAME = 255  # of a checkpoint, in characters; a folder's name is at most so many bytes
 MOST_ENTRIES = 64  # of a recipe, of metrics, of a list of values in them
 LARGEST = 2**63
 MOST_MINUTES = 10**9
@@ -67,7 +68,7 @@ def _is_name(text: str) -> bool:
     Joiners (Persian, emoji) and any kind of space may be in it; not so what ends a line, steers a terminal, turns the
     direction of the text around it, or is half a character.
     """
-    return 1 <= len(text) <= 255 and not any(
+    return 1 <= len(text) <= LONGEST_NAME and not any(
         unicodedata.category(c) in UNNAMEABLE or unicodedata.bidirectional(c) in TURNS for c in text
     )
 
@@ -88,7 +89,7 @@ def _is_nearly_flat(values: dict[str, Any]) -> bool:
 
 
 ENTRIES: dict[str, tuple[type, Callable[[Any], bool], str]] = {
-    "name": (str, _is_name, "1 to 255 characters that can be shown"),
+    "name": (str, _is_name, f"1 to {LONGEST_NAME} characters that can be shown"),
     "config": (dict, lambda config: True, ""),
     "vocab": (str, lambda text: len(text) <= MOST_CHARACTERS, f"at most {MOST_CHARACTERS} characters"),
     "step": (int, lambda step: 0 <= step <= MOST_STEPS, f"0 to {MOST_STEPS}"),

@@ -81,6 +81,7 @@ class SafeFile(Headed):
     """A safetensors file that was read whole."""
 
     data: bytes
+    prefix: str = ""  # that every name in the file has and none in `header`
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors by name. Raises CheckpointError where the data are not what the header says."""
@@ -94,7 +95,7 @@ class SafeFile(Headed):
         written = self.texts.get(TENSORS_DIGEST)
         if written is not None and written != digest(tensors):
             raise CheckpointError(f"{self.path} is damaged: its tensors are not those that were written")
-        return tensors
+        return {name.removeprefix(self.prefix): tensor for name, tensor in tensors.items()}
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from charrnn.checkpoint import CheckpointInfo
+from charrnn.checkpoint import LONGEST_NAME, CheckpointError, CheckpointInfo
 from charrnn.findings import FindingsError
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published import PUBLISHED, Published
@@ -163,21 +163,26 @@ def _in_other_units(loss_nats: float | None) -> list[Cell]:
 def samples(store: Store, question: Question, wanted: Callable[[], bool]) -> Iterator[str]:
     """What the model chosen writes at each of its saved steps, as they come. Raises ValueError."""
     infos = sorted(store.infos(), key=lambda info: len(info.saved_steps) < 2)
-    chosen = question.text("model", 200) or next((info.name for info in infos), None)
+    chosen = question.text("model", LONGEST_NAME) or next((info.name for info in infos), None)
     info = store.reader(chosen).info
     models = [{"name": each.name, "title": Reader.title_of(each)} for each in infos]
     written: list[dict[str, Any]] = []
-    for step in info.saved_steps:
+    refused: list[str] = []
+    for part, step in enumerate(info.saved_steps, 1):
         if not wanted():
             return
-        text = sample(store, info.name, step)
-        written.append({"step": step, "loss": _loss_at(info, step), "text": text})
+        try:
+            text = sample(store, info.name, step)
+            written.append({"step": step, "loss": _loss_at(info, step), "text": text})
+        except CheckpointError as error:  # of one step: the others can be read
+            refused.append(f"Step {step} is left out: {error}.")
         last = step == info.saved_steps[-1]
         words = "" if last else f"{Reader.title_of(info)} writes …"
         if info.saved_steps == [step]:
             words = f"Of {Reader.title_of(info)} only the last step was kept."
-        more: dict[str, Any] = {"models": models} if len(written) == 1 else {}
-        yield answer(question.number, words, len(written), samples=written, chosen=info.name, **more)
+        words = " ".join(filter(None, [words, *refused]))
+        more: dict[str, Any] = {"models": models} if part == 1 else {}
+        yield answer(question.number, words, part, samples=written, chosen=info.name, **more)
 
 
 def sample(store: Store, name: str, step: int) -> str:

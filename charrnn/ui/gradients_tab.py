@@ -103,12 +103,10 @@ class Asked:
 
 def to_measure(store: Store, question: Question) -> tuple[list[Asked], Asked | None]:
     """The models to show, in the order of the picker, and which of them is the one in the picker. Raises ValueError."""
-    picked = store.reader(question.choice.name, question.choice.step)
     infos = ticked(store, question)
-    asked = [
-        Asked(info, picked.checkpoint.step if info.name == picked.info.name else info.saved_steps[-1]) for info in infos
-    ]
-    return asked, next((one for one in asked if one.info.name == picked.info.name), None)
+    name, step = question.choice.name or store.infos()[0].name, question.choice.step
+    asked = [Asked(info, info.saved_steps[-1] if info.name != name or step is None else step) for info in infos]
+    return asked, next((one for one in asked if one.info.name == name), None)
 
 
 def curves(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:

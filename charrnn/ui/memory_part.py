@@ -77,13 +77,17 @@ class Answers:
         self.part = 0
 
     def knows(self, one: Asked) -> bool:
-        """Take what is kept beside the checkpoint, or was measured before; False where there is neither."""
+        """Take what is kept beside the checkpoint, or was measured before; False where it is to be measured."""
         last = one.step == one.info.saved_steps[-1]
         used = kept(one.info) if last and not self.own_text.strip() else None
         if used is not None:
             self.found[one] = used, KEPT
             return True
-        reader, text, what = self._text(one)
+        try:
+            reader, text, what = self._text(one)
+        except ValueError as error:
+            self.notes.append(f"{one.title}: {error}.")
+            return True
         used = self.store.known(_key(reader, text))
         if used is not None:
             self.found[one] = used, what
@@ -91,8 +95,8 @@ class Answers:
 
     def measure(self, one: Asked) -> None:
         """Measure one more."""
-        reader, text, what = self._text(one)
         try:
+            reader, text, what = self._text(one)
             self.found[one] = self.store.worked_out(_key(reader, text), lambda: measure(reader, text)), what
         except ValueError as error:
             self.notes.append(f"{one.title}: {error}.")

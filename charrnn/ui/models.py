@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from charrnn.checkpoint import CheckpointInfo
+from charrnn.checkpoint import CheckpointError, CheckpointInfo
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Reader, Store
 
@@ -15,9 +15,11 @@ def ticked(store: Store, question: Question) -> list[CheckpointInfo]:
 
     What is no longer there is left out. Raises ValueError where there is no checkpoint at all.
     """
-    picked = store.reader(question.choice.name, question.choice.step).info.name
-    names = {picked, *AT_FIRST} if question.names is None else set(question.names)
-    return [info for info in store.infos() if info.name in names]
+    infos = store.infos()
+    if not infos:
+        raise CheckpointError(store.problem())
+    names = {question.choice.name or infos[0].name, *AT_FIRST} if question.names is None else set(question.names)
+    return [info for info in infos if info.name in names]
 
 
 def offered(store: Store, question: Question) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from typing import Any
 
 import gradio as gr
 
+from charrnn.checkpoint import CheckpointError
 from charrnn.gradient_flow import GradientFlow
 from charrnn.ui.compare_tab import STUDY
 from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
 from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
 from charrnn.ui.questions import Question
-from charrnn.ui.store import Store
+from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
 
 THRESHOLD = 5.0  # the lab sheet's
@@ -39,34 +40,43 @@ def saved_steps(store: Store, question: Question, wanted: Callable[[], bool], me
     reader = store.reader(question.choice.name, question.choice.step)
     info, own = reader.info, question.text("text", LONGEST_TEXT)
     if len(info.saved_steps) < 2:
-        kept = [store.reader(one.name).title for one in store.infos() if len(one.saved_steps) > 1]
+        kept = [Reader.title_of(one) for one in store.infos() if len(one.saved_steps) > 1]
         others = f": choose {', '.join(kept)}" if kept else ""
         raise ValueError(f"of the training of {reader.title} only the end is kept{others}")
     flows: dict[int, GradientFlow] = {}
-    what = ""
+    what, refused = "", ""
     for part, step in enumerate(info.saved_steps):
-        yield _told(store, question, flows, what, part, f"Measuring step {step} …")
+        yield _told(store, question, flows, what, part, f"Measuring step {step} …", refused)
         with measuring:
             if not wanted():
                 return
-            flows[step], what = measured(store, store.reader(info.name, step), own)
-    yield _told(store, question, flows, what, len(flows))
+            try:
+                flows[step], what = measured(store, store.reader(info.name, step), own)
+            except CheckpointError as error:  # of one step: the others can be read
+                refused += f"Step {step} is left out: {error}. "
+    yield _told(store, question, flows, what, len(info.saved_steps), refused=refused)
 
 
 def _told(
-    store: Store, question: Question, flows: dict[int, GradientFlow], what: str, part: int, busy: str = ""
+    store: Store,
+    question: Question,
+    flows: dict[int, GradientFlow],
+    what: str,
+    part: int,
+    busy: str = "",
+    refused: str = "",
 ) -> str:
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
     if not flows:
-        return answer(question.number, busy, part, busy=True)
+        return answer(question.number, f"{refused}{busy}", part, busy=bool(busy))
     reader = store.reader(question.choice.name, question.choice.step)
     themes = {}
     for theme, palette in (("light", figures.LIGHT), ("dark", figures.DARK)):
         colour = figures.strokes([info.name for info in store.infos()], palette)[reader.info.name].colour
         themes[theme] = figures.steps_figure(flows, colour, palette, question.width).to_json() or ""
     measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {what}."
-    said = " ".join(filter(None, [figures.steps_words(reader.title, flows), measured_at, busy]))
+    said = " ".join(filter(None, [figures.steps_words(reader.title, flows), measured_at, refused.rstrip(), busy]))
     losses = {point.step: point.val_loss_nats for point in reader.info.history}
     rows = [
         [

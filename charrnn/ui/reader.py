@@ -70,6 +70,11 @@ class Reader:
         return tuple(self._first.activations)
 
     @cached_property
+    def units(self) -> dict[str, int]:
+        """How many units there are under each name."""
+        return {name: len(values) for name, values in self._first.activations.items()}
+
+    @cached_property
     def _first(self) -> Reading:
         """After one character, whichever: at the beginning there are no gates yet."""
         return self.decoder.step(0, self.beginning.state)

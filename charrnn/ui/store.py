@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
-from charrnn.checkpoint import MODEL, CheckpointError, CheckpointInfo, list_checkpoints, load
+from charrnn.checkpoint import MODEL, CheckpointError, CheckpointInfo, checkpoint_folders, list_checkpoints, load
 from charrnn.hub import HubError, Origin, fetch
 from charrnn.metrics import bits_per_char
 from charrnn.ui.house import MOST_ASKING, MOST_CALLED, MOST_CALLING, MOST_MEASURING, House, Together
@@ -61,7 +61,7 @@ class Store:
         """What lies in the folder; read again when a file has changed, so that a new training run shows."""
         with self._listing_lock:
             root, signature = self.root, ()
-            for path in (root / MODEL, *sorted(root.glob(f"*/{MODEL}"))):
+            for path in (root / MODEL, *(folder / MODEL for folder in checkpoint_folders(root))):
                 with suppress(OSError):  # one that is on its way out, or nobody's to read
                     stat = path.stat()
                     signature += ((str(path), stat.st_mtime_ns, stat.st_ino, stat.st_size),)

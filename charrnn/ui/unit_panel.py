@@ -32,7 +32,7 @@ def build(units: Units) -> None:
 
 def unit_of(reader: Reader, view_name: str, question: Question) -> int:
     """The unit that is asked for; where none is, the one that stands out most."""
-    rows = len(reader.decoder.step(0, reader.beginning.state).activations[view_name])
+    rows = reader.units[view_name]
     asked = question.form.get("unit")
     if type(asked) is int and 0 <= asked < rows:
         return asked
@@ -49,7 +49,7 @@ def one_unit(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
     text, what, note = passage(units.store, reader, question.text("text", LONGEST_TEXT))
     if not text:
         raise ValueError("the model knows no character of this text: give another")
-    rows = len(reader.decoder.step(0, reader.beginning.state).activations[view_name])
+    rows = reader.units[view_name]
     telling = Telling(question, views=views_told(reader), view=view_name, unit=unit, units=rows)
     yield telling.now(f"Reading {len(text):,} characters …", busy=True)
     try:

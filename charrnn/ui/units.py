@@ -131,12 +131,14 @@ def _read(decoder, ids: list[int], view: str, wanted: Wanted) -> np.ndarray:
 
 
 def kept_of(reader: Reader) -> Kept | None:
-    """What is kept beside a checkpoint; None where nothing is, or what is broken."""
+    """What is kept beside a checkpoint; None where nothing is, or what is broken or of another form of network."""
     section = reader.info.analyses.sections.get("units")
     try:
-        return None if section is None else from_findings(section)
+        kept = None if section is None else from_findings(section)
     except FindingsError:
         return None
+    fits = kept and all(board.units == reader.units.get(view) for view, board in kept.boards.items())
+    return kept if fits else None
 
 
 def kept_boards(reader: Reader) -> Mapping[str, Board]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from charrnn.checkpoint import LONGEST_NAME
 from charrnn.ranges import Range
 from charrnn.sampling import LIMITS, SamplingSettings
 from charrnn.seeds import SEEDS
@@ -14,7 +15,6 @@ LONGEST_PASSAGE = 5000  # to be read; the page holds a little more, so that the 
 LONGEST_TEXT = 6000  # that the page holds
 MOST_EDITS = 500
 LONGEST_RUN = 3000
-LONGEST_NAME = 200
 SPEEDS = Range(1, 1000, zero="as fast as it goes")  # characters a second
 OF_SAMPLING = LIMITS | {"temperature": replace(LIMITS["temperature"], high=2)}
 LARGEST_EXACT = 2**53 - 1  # whole number that a page can send
