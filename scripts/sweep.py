@@ -129,10 +129,14 @@ def table(runs: Sequence[Run], failed: Mapping[str, train.Outcome]) -> str:
     return columns(heads, [row[: len(heads)] for _, row in rows])
 
 
+@command.lasting_output()
 def main(argv: Sequence[str] | None = None) -> int:
     """Train what is missing, print the table; the exit code."""
     options = parse(argv)
     runs = runs_of(options)
+    again = command.as_typed(REPOSITORY / "scripts/sweep.py", *(sys.argv[1:] if argv is None else argv))
+    for run in runs:
+        run.options.go_on = again
     torch.set_num_threads(runs[0].options.threads)
     try:
         corpus = train.read_corpus(options.data)

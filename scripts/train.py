@@ -12,14 +12,17 @@ Train a checkpoint.
 A folder with files that are not a checkpoint's is never written to. A finished network of another recipe, seed or text
 is replaced only where --out names its very folder; --all replaces none: what it may not replace stands in its table.
 
-Ctrl-C finishes the step and saves. Exit codes: 0 done, 1 diverged, not pushed or, of --all, not all done, 2 bad input,
-130 and 143 stopped.
+Ctrl-C finishes the step and saves; so do SIGTERM and a closed terminal. A save that fails, on a full disk say, is tried
+again at the next. A run that ends early says what is saved and what to type to go on; one whose output is no longer
+read goes on without. Exit codes: 0 done, 1 diverged, not pushed, out of memory or, of --all, not all done, 2 bad input
+or a folder that cannot be written, 129, 130 and 143 stopped.
 """
 
 import argparse
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -140,6 +143,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
             parser.error(f"--push-to-hub: {error}")
     if options.recipe and options.cell not in (None, RECIPES[options.recipe].cell):
         parser.error(f"--recipe {options.recipe} is of another network than --cell {options.cell}: leave one out")
+    words = sys.argv[1:] if argv is None else argv
+    resume = [] if options.resume or options.all else ["--resume"]
+    options.go_on = command.as_typed(REPOSITORY / "scripts/train.py", *words, *resume)
     return options
 
 
@@ -275,18 +281,55 @@ def write_text(training: Training, chars: int) -> str:
     return prompt + vocab.decode(step.id for step in steps)
 
 
-def save(hold: checkpoint.Hold, training: Training) -> None:
-    """The run first, so that nothing is lost; the checkpoint where that replaces no finished one by an unfinished."""
-    training.require_finite()
-    hold.renew()
-    out = hold.folder
-    if training.finished:
-        training.round_to_half()
-    else:
-        tensors, run = training.state()
-        checkpoint.save_run(out, tensors, run | {"threads": torch.get_num_threads()})
-        if finished(out):
+class Saver:
+    """Saves a run in its folder and knows the last step that is safe there; None before the first save."""
+
+    def __init__(self, hold: checkpoint.Hold, training: Training, step: int | None):
+        self.hold, self.training, self.step = hold, training, step
+
+    def save_state(self) -> None:
+        """Save what `--resume` needs."""
+        self.hold.renew()
+        tensors, run = self.training.state()
+        checkpoint.save_run(self.hold.folder, tensors, run | {"threads": torch.get_num_threads()})
+        self.step = self.training.step
+
+    def save(self) -> None:
+        """Save the state, then the checkpoint unless an unfinished one would replace a finished one."""
+        self.training.require_finite()
+        self.save_state()
+        if self.training.finished:
+            self.training.round_to_half()
+        elif not holds_unfinished_or_nothing(self.hold.folder):
             return
+        save_checkpoint(self.hold.folder, self.training)
+        if self.training.finished:
+            checkpoint.remove_run(self.hold.folder)
+
+    def attempt(self) -> None:
+        """Save; after the first time, a failure is said and left to the next attempt."""
+        try:
+            self.save()
+        except (OSError, MemoryError, RuntimeError) as error:
+            if self.step is None or not (isinstance(error, OSError) or command.is_out_of_memory(error)):
+                raise
+            failed = f"cannot save step {self.training.step} in {self.hold.folder} ({command.reason(error)})"
+            print(f"{failed}: step {self.step} is saved, training goes on", file=sys.stderr)
+
+    def rescue(self) -> None:
+        """After an error, save the state once more where it is whole and newer than the saved one."""
+        if self.training.consistent and self.step not in (None, self.training.step):
+            with suppress(OSError, MemoryError, RuntimeError, checkpoint.CheckpointError):
+                self.save_state()
+
+
+def way_on(saver: Saver | None, options: argparse.Namespace) -> str:
+    """What is saved, and the command that goes on from there; empty before the first save."""
+    return "" if saver is None or saver.step is None else f"step {saver.step} is saved, go on with\n{options.go_on}"
+
+
+def save_checkpoint(out: Path, training: Training) -> None:
+    """Save the network as it is now, with its figures and a text."""
     checkpoint.save(
         out,
         training.model,
@@ -300,8 +343,15 @@ def save(hold: checkpoint.Hold, training: Training) -> None:
         saved=training.saved,
         passage=write_text(training, PASSAGE_CHARS) if training.finished else "",
     )
-    if training.finished:
-        checkpoint.remove_run(out)
+
+
+def holds_unfinished_or_nothing(out: Path) -> bool:
+    """Whether an unfinished checkpoint may be written there: not over a finished one, nor over one it cannot read."""
+    try:
+        info = checkpoint.describe(out)
+    except checkpoint.CheckpointError:
+        return not (out / checkpoint.MODEL).exists()
+    return info.step < info.recipe.get("steps", 0)
 
 
 def finished(out: Path) -> checkpoint.CheckpointInfo | None:
@@ -313,12 +363,22 @@ def finished(out: Path) -> checkpoint.CheckpointInfo | None:
     return info if info.step >= info.recipe.get("steps", 0) else None
 
 
-def train(training: Training, hold: checkpoint.Hold, save_every: int) -> signal.Signals | None:
-    """Run to the end, or until a signal asks to stop; either way what was learnt is saved."""
+def stopping_signals() -> list[signal.Signals]:
+    """The signals that stop a run after it was saved; a hang-up unless it is ignored, as under nohup."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:
+        numbers.append(hang_up)
+    return numbers
+
+
+def train(saver: Saver, save_every: int) -> signal.Signals | None:
+    """Run to the end, or until a signal asks to stop; either way, and after an error, what was learnt is saved."""
+    training = saver.training
     asked: list[signal.Signals] = []
     before = {
         number: signal.signal(number, lambda number, frame: asked.append(signal.Signals(number)))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in stopping_signals()
     }
     try:
         with tqdm(total=training.recipe.steps, initial=training.step, unit="step", disable=None) as bar:
@@ -330,10 +390,15 @@ def train(training: Training, hold: checkpoint.Hold, save_every: int) -> signal.
                 if training.finished or asked:
                     break
                 if training.step % save_every == 0:
-                    save(hold, training)
+                    saver.attempt()
                 training.advance()
                 bar.update()
-        save(hold, training)
+        saver.save()
+    except DivergedError:
+        raise
+    except BaseException:
+        saver.rescue()
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -346,7 +411,8 @@ def main(argv: list[str] | None = None) -> int:
     if options.threads or is_shared():  # as many as there are processes would only wait for each other
         torch.set_num_threads(options.threads or 1)
     try:
-        return train_as_asked(options)
+        with command.lasting_output():
+            return train_as_asked(options)
     except KeyboardInterrupt:  # before the first update, or between two runs
         return 128 + signal.SIGINT
 
@@ -516,21 +582,32 @@ def train_one(
         training = start(options, target, origin, corpus)
     except (ValueError, DivergedError) as error:
         return Outcome(2, str(error))
+    except OSError as error:
+        return Outcome(2, f"cannot read {out}: {command.reason(error)}")
     for notice in training.model.notices():
         say(notice)
+    saver = None
     try:
         with checkpoint.held(out) as hold:
             if checkpoint.examine(out) != target:
                 raise checkpoint.CheckpointError("it has changed since this run looked at it: run the command again")
             if head:
                 say(head)
-            stopped = train(training, hold, options.save_every)
+            saver = Saver(hold, training, training.step if target.run else None)
+            stopped = train(saver, options.save_every)
     except DivergedError as error:
         return Outcome(1, str(error), after_divergence(out, training.recipe))
-    except (OSError, checkpoint.CheckpointError) as error:
+    except checkpoint.CheckpointError as error:
         return Outcome(2, f"cannot write {out}: {error}")
+    except OSError as error:
+        return Outcome(2, f"cannot write {out}: {command.reason(error)}", way_on(saver, options))
+    except BaseException as error:
+        if command.is_out_of_memory(error):
+            return Outcome(command.OUT_OF_MEMORY, f"out of memory at step {training.step}", way_on(saver, options))
+        print(f"ended at step {training.step}; {way_on(saver, options)}", file=sys.stderr)
+        raise
     if stopped:
-        return Outcome(STOPPED + stopped, f"stopped at step {training.step}: go on with --resume")
+        return Outcome(STOPPED + stopped, f"stopped at step {training.step}", way_on(saver, options))
     say(f"----- T=0.8 -----\n{write_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {out}")
     return Outcome(0)
 

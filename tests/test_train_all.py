@@ -165,7 +165,7 @@ def test_an_interrupted_all_goes_on_where_it_stopped(typed, two, tmp_path):
     with interrupted(at=3, cell="gru"):
         stopped = typed("--all", "--out", tmp_path / "all", *TINY)
     assert stopped.code == 128 + signal.SIGINT
-    assert "stopped at step 3: go on with --resume" in stopped.err
+    assert "stopped at step 3; step 3 is saved, go on with" in stopped.err
     assert checkpoint.load_run(tmp_path / "all/gru")[1]["step"] == 3
     again = typed("--all", "--out", tmp_path / "all", *TINY)
     assert again.code == 0, again.err

@@ -52,6 +52,7 @@ class Training:
         self.seed = int(seed)
         self.step = 0
         self.seconds = 0.0
+        self.consistent = True  # False while, and after, an update fails halfway: then `state` is not worth saving
         self.history: list[Progress] = []
         self.saved: dict[int, dict[str, Tensor]] = {}
         self.data: str | None = None  # the path of the text, if it is not the one that is downloaded
@@ -74,15 +75,28 @@ class Training:
         return self.step >= self.recipe.steps
 
     def advance(self) -> None:
-        """One update. Raises DivergedError where loss or gradient is none to go on from; the weights then stay."""
+        """
+        Do one update. An error before the weights change leaves the run as it was; a later one leaves it inconsistent.
+
+        Raises DivergedError where loss or gradient is none to go on from.
+        """
         start = time.perf_counter()
-        x, y = (part.to(self.device) for part in self._windows.next(self._rng))
-        self.optimizer.zero_grad()
-        loss, state = loss_nats(self.model, x, y, self._windows.state, self._dropout_rng)
-        loss.backward()
-        grad_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm or math.inf).item()
-        if not (loss.item() <= MOST_NATS and math.isfinite(grad_norm)):
-            raise DivergedError(self.step, loss.item(), grad_norm)
+        windows, rng, dropout_rng = copy.copy(self._windows), self._rng.get_state(), self._dropout_rng.get_state()
+        try:
+            x, y = (part.to(self.device) for part in self._windows.next(self._rng))
+            self.optimizer.zero_grad()
+            loss, state = loss_nats(self.model, x, y, self._windows.state, self._dropout_rng)
+            loss.backward()
+            grad_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm or math.inf).item()
+            if not (loss.item() <= MOST_NATS and math.isfinite(grad_norm)):
+                raise DivergedError(self.step, loss.item(), grad_norm)
+        except BaseException:  # out of memory, say: the same update can be done again
+            self._windows = windows
+            self._rng.set_state(rng)
+            self._dropout_rng.set_state(dropout_rng)
+            self.optimizer.zero_grad()  # frees memory for saving
+            raise
+        self.consistent = False
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(self.step)
         self.optimizer.step()
@@ -91,6 +105,7 @@ class Training:
         self._grad_norm = grad_norm
         self.step += 1
         self.seconds += time.perf_counter() - start
+        self.consistent = True
 
     def require_finite(self) -> None:
         """Raises DivergedError where an update has left weights that are no numbers: nothing to keep."""
@@ -114,10 +129,10 @@ class Training:
         progress = self._point()
         if not progress.val_loss_nats <= MOST_NATS:
             raise DivergedError(self.step, progress.val_loss_nats, self._grad_norm)
-        self.history.append(progress)
-        self._losses = []
         if self.recipe.keep_steps and self.step in SAVED_STEPS and not self.finished:
             self.saved[self.step] = {name: weight.half().cpu() for name, weight in self.model.state_dict().items()}
+        self.history.append(progress)
+        self._losses = []
         return progress
 
     def _point(self) -> Progress:

@@ -1,0 +1,354 @@
+"""
+Every file operation of a save and a resume fails in turn, or is the last before a kill; memory, pipe, terminal go.
+
+Whatever happens, the old or the new state is there, whole, and going on ends in the same weights.
+"""
+
+import errno
+import io
+import itertools
+import os
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from charrnn import checkpoint, command
+from charrnn.training import Training, run
+from scripts import train
+from tests.calling import said
+from tests.fault_injection import Killed, faults
+
+TEXT = "the quick brown fox jumps over the lazy dog.\n" * 8
+SMALL = "--batch 2 --seq-len 4 --hidden-dim 2 --save-every 1 --threads 1".split()
+ERRORS = [partial(OSError, number, os.strerror(number)) for number in (errno.ENOSPC, errno.EACCES, errno.EIO)]
+ERRORS += [partial(InterruptedError, errno.EINTR, "interrupted"), KeyboardInterrupt]
+
+
+class Commands(NamedTuple):
+    """What is typed for a folder, and the weights it must end in."""
+
+    start: list[str]
+    again: list[str]
+    digest: str
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """A folder in memory where there is one: thousands of files are written."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def typed(capsys, monkeypatch, root):
+    """The script called in this process on a small text; what it measures and writes is not what is tested here."""
+    monkeypatch.setattr(run, "evaluate_stream", lambda model, ids: 3.0)
+    monkeypatch.setattr(run, "evaluate_cold", lambda model, ids: 3.0)
+    monkeypatch.setattr(train, "write_text", lambda training, chars: "text")
+    corpus = root / "text.txt"
+    corpus.write_text(TEXT, encoding="utf-8")
+    return lambda *arguments: said(capsys, train.main, "--data", corpus, *SMALL, *arguments)
+
+
+def digest(folder: Path) -> str:
+    return checkpoint.digest(checkpoint.load(folder).model.state_dict())
+
+
+def states(folder: Path) -> set[str]:
+    """The model in the folder and its saved steps, by their digests; all of it can be read."""
+    if not (folder / checkpoint.MODEL).exists():
+        return set()
+    info = checkpoint.describe(folder)
+    return {
+        f"{step} of {info.step}: {checkpoint.digest(checkpoint.load(folder, step).model.state_dict())}"
+        for step in info.saved_steps
+    }
+
+
+def seen_states(typed, monkeypatch, *arguments) -> set[str]:
+    """Every state in which an undisturbed run leaves its folder."""
+    seen, write = set(), checkpoint.save
+
+    def look(folder, *those, **more):
+        write(folder, *those, **more)
+        seen.update(states(folder))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", look)
+        assert typed(*arguments).code == 0
+    return seen
+
+
+def start_from(before: Path | None, out: Path) -> None:
+    shutil.rmtree(out, ignore_errors=True)
+    if before is not None:
+        shutil.copytree(before, out)
+
+
+def stopped_run(typed, out: Path, *arguments: str) -> None:
+    """A run that gets Ctrl-C after its first update."""
+    with pytest.MonkeyPatch.context() as patch:
+        advance = Training.advance
+
+        def stop(training):
+            advance(training)
+            signal.raise_signal(signal.SIGINT)
+
+        patch.setattr(Training, "advance", stop)
+        assert typed("--out", str(out), *arguments).code == 130
+
+
+@pytest.mark.parametrize("begins", ["with nothing", "with a stopped run", "over a finished network"])
+def test_every_operation_fails_in_turn_or_is_the_last_before_a_kill(typed, root, monkeypatch, begins):
+    out, before = root / "out", None
+    start = ["--out", str(out), "--steps", "1", "--keep-steps"]
+    known = seen_states(typed, monkeypatch, *start)
+    if begins == "with a stopped run":
+        before, start = root / "before", [*start[:3], "2", "--keep-steps"]
+        stopped_run(typed, before, "--steps", "2", "--keep-steps")
+        shutil.rmtree(out)
+        known = seen_states(typed, monkeypatch, *start) | states(before)
+    elif begins == "over a finished network":
+        before = root / "before"
+        assert typed("--out", before, "--steps", "1", "--seed", "1").code == 0
+        known = {state for state in known if "of 1:" in state} | states(before)  # no unfinished one in its place
+    resume = ["--resume"] if begins == "with a stopped run" else []
+    expected = digest(out)
+    start_from(before, out)
+    with faults(out) as undisturbed:
+        assert typed(*start, *resume).code == 0
+    assert {"write", "fsync", "replace", "unlink", "flock", "read"} - set(undisturbed.done) <= {"read"}
+    assert digest(out) == expected and not (out / checkpoint.RUN).exists()
+    errors = itertools.cycle(ERRORS)
+    for at, name in enumerate(undisturbed.done):
+        failure = next(errors)
+        for error in (failure, None):
+            start_from(before, out)
+            with faults(out, at, error) as watch:
+                try:
+                    result = typed(*start, *resume)
+                except Killed:
+                    result = None
+            case = f"{begins}: {at} {name}, {error or 'killed'}: {result and result.err}"
+            assert watch.done[at] == name, case
+            if error is None:
+                assert result is None, case
+            elif error is KeyboardInterrupt:
+                assert result and result.code == 130, case
+            else:
+                assert result and result.code in (0, 2) and "Traceback" not in result.err, case
+                assert result.code == 0 or result.err, case
+            assert states(out) <= known, case
+            again = ["--resume"] if checkpoint.holds_run(out) else []
+            if result is None or result.code or again:
+                assert typed(*start, *again).code == 0, case
+            assert digest(out) == expected, case
+            assert not (out / checkpoint.RUN).exists() and not list(out.rglob("*.tmp")), case
+
+
+def moments(count: int) -> list[int]:
+    """Ten of the moments of a run, from the first to the last."""
+    return [round(i * (count - 1) / 9) for i in range(10)]
+
+
+def finishes(typed, out: Path, result, expected: str, *arguments: str) -> None:
+    """The run goes on by the command that it printed, to the same weights."""
+    words = shlex.split(result.err.splitlines()[-1])
+    assert words[-1] == "--resume" and "--out" in words, result.err
+    assert train.main(words[2:]) == 0
+    assert digest(out) == expected
+
+
+class MemoryEnds(TorchDispatchMode):
+    """Counts what torch does; from operation `at` on, `left` of them find no memory."""
+
+    def __init__(self, at: int | None = None, left: int = 1):
+        super().__init__()
+        self.count, self.at, self.left = 0, at, left
+
+    def __torch_dispatch__(self, function, types, arguments=(), more=None):
+        number, self.count = self.count, self.count + 1
+        if self.at is not None and number >= self.at and self.left:
+            self.left -= 1
+            raise torch.OutOfMemoryError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes")
+        return function(*arguments, **(more or {}))
+
+
+@pytest.mark.parametrize("left", [1, 10**9], ids=["once", "for good"])
+def test_memory_that_ends_at_ten_moments_costs_no_more_than_the_steps_since_the_last_save(
+    typed, root, left, capsys, monkeypatch
+):
+    def as_command(words: list[str]) -> int:
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stdout", sys.stdout)
+            patch.setattr("sys.stderr", sys.stderr)
+            return command.run(lambda: train.main(words))
+
+    out = root / "out"
+    start = ["--out", str(out), "--steps", "5", "--save-every", "3"]
+    with MemoryEnds() as undisturbed:
+        assert typed(*start).code == 0
+    expected, ended = digest(out), 0
+    for at in moments(undisturbed.count):
+        shutil.rmtree(out, ignore_errors=True)
+        with MemoryEnds(at, left):
+            result = said(capsys, as_command, "--data", root / "text.txt", *SMALL, *start)
+        assert "Traceback" not in result.err
+        assert all(len(state) for state in states(out))
+        if result.code == 0:  # a save that failed, or was not the last
+            assert digest(out) == expected
+        elif checkpoint.holds_run(out):
+            assert result.code == 1 and "out of memory at step" in result.err
+            saved = checkpoint.load_run(out)[1]["step"]
+            assert f"step {saved} is saved" in result.err
+            finishes(typed, out, result, expected)
+            ended += 1
+        else:
+            assert result.code == 1 and "out of memory" in result.err
+            assert typed(*start).code == 0 and digest(out) == expected
+    assert ended
+
+
+def test_a_step_that_finds_no_memory_can_be_done_again():
+    """Random state, place in the text and weights are those of before, unless the weights were being changed."""
+    from charrnn.corpus import Corpus
+    from charrnn.training import Recipe
+
+    recipe = Recipe(cell="lstm", steps=9, batch=2, seq_len=4, hidden_dim=3, stateful=True, dropout=0.5)
+    corpus = Corpus.from_text(TEXT)
+
+    def first_steps() -> Training:
+        training = Training(corpus, recipe)
+        for _ in range(2):
+            training.advance()
+        return training
+
+    expected = first_steps()
+    with MemoryEnds() as undisturbed:
+        expected.advance()
+    broken = 0
+    for at in range(undisturbed.count):
+        training = first_steps()
+        with MemoryEnds(at), pytest.raises(torch.OutOfMemoryError):
+            training.advance()
+        broken += not training.consistent
+        if training.consistent:
+            training.advance()
+            tensors, _ = training.state()
+            assert all(torch.equal(value, expected.state()[0][name]) for name, value in tensors.items()), at
+    assert 0 < broken < undisturbed.count / 2
+
+
+class ClosedPipe(io.StringIO):
+    """Standard output that takes some lines, until nobody reads it any more."""
+
+    def __init__(self, lines: int):
+        super().__init__()
+        self.lines = lines
+
+    def write(self, text: str) -> int:
+        self.lines -= 1
+        if self.lines < 0:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("gone", ["stdout", "both"])
+def test_training_goes_on_without_output_whenever_that_ends(typed, root, monkeypatch, gone):
+    out = root / "out"
+    start = ["--out", str(out), "--steps", "5"]
+    assert typed(*start).code == 0
+    expected = digest(out)
+    for lines in range(10):
+        shutil.rmtree(out)
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stdout", pipe := ClosedPipe(lines))
+            if gone == "both":
+                patch.setattr("sys.stderr", ClosedPipe(0))
+            words = ["--data", str(root / "text.txt"), *SMALL, *start]
+            assert train.main(words) == 0
+        assert digest(out) == expected and not (out / checkpoint.RUN).exists()
+    assert pipe.lines < 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_signal_at_ten_moments_saves_and_says_what_to_type(typed, root, number):
+    out = root / "out"
+    start = ["--out", str(out), "--steps", "5", "--save-every", "2"]
+    with MemoryEnds() as undisturbed:
+        assert typed(*start).code == 0
+    expected = digest(out)
+    for at in moments(undisturbed.count):
+        shutil.rmtree(out)
+
+        class Signal(MemoryEnds):
+            def __torch_dispatch__(self, function, types, arguments=(), more=None):
+                self.count += 1
+                if self.count == self.at and signal.getsignal(number) != signal.SIG_DFL:
+                    signal.raise_signal(number)
+                return function(*arguments, **(more or {}))
+
+        with Signal(at):
+            result = typed(*start)
+        if result.code:
+            assert result.code == 128 + number
+            assert f"step {checkpoint.load_run(out)[1]['step']} is saved" in result.err
+            finishes(typed, out, result, expected)
+        assert digest(out) == expected
+
+
+def test_a_hang_up_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert signal.SIGHUP not in train.stopping_signals()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_full_disk_is_said_at_every_save_and_the_run_is_saved_when_there_is_room_again(typed, root, monkeypatch):
+    out = root / "out"
+    start = ["--out", str(out), "--steps", "6", "--save-every", "1"]
+    assert typed(*start).code == 0
+    expected = digest(out)
+    shutil.rmtree(out)
+    write, saves = checkpoint.save_run, itertools.count()
+
+    def full(*arguments):
+        if next(saves) in (2, 3):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(*arguments)
+
+    monkeypatch.setattr(checkpoint, "save_run", full)
+    result = typed(*start)
+    assert result.code == 0 and digest(out) == expected
+    reason = f"in {out} (No space left on device): step 1 is saved, training goes on"
+    assert result.err.splitlines() == [f"cannot save step {step} {reason}" for step in (2, 3)]
+
+
+def test_an_exception_in_measuring_saves_first_and_keeps_its_traceback(typed, root, monkeypatch, capsys):
+    out = root / "out"
+    start = ["--out", str(out), "--steps", "20", "--save-every", "100"]
+    assert typed(*start).code == 0
+    expected = digest(out)
+    shutil.rmtree(out)
+    with monkeypatch.context() as patch:
+        point = Training._point
+        patch.setattr(Training, "_point", lambda training: point(training) if training.step < 10 else 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            typed(*start)
+    assert checkpoint.load_run(out)[1]["step"] == 10
+    said_of_it = capsys.readouterr().err
+    assert "ended at step 10; step 10 is saved, go on with\n" in said_of_it
+    assert train.main(shlex.split(said_of_it.splitlines()[-1])[2:]) == 0
+    assert digest(out) == expected
