@@ -20,7 +20,7 @@ units   which unit stands for which concept, see `charrnn.neurons`, on the first
         the second, and the 99th percentile of untrained units
 bits    bits of surprise by kind of character, in each of 32 stretches of the text, see `charrnn.surprisal`
 
-Exit code 2 where a checkpoint could not be analysed.
+Exit code 2 if a checkpoint, or a section of one, could not be analysed; the others are.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.findings import Findings
 from charrnn.gradient_flow import gradient_flow, lyapunov, tail_slope
 from charrnn.memory import memory_findings, memory_used
-from charrnn.neurons import Targets, as_findings, boards
+from charrnn.neurons import Targets, as_findings, boards, sha256_of
 from charrnn.surprisal import kind_findings, surprisals
 from charrnn.training import untrained
 from scripts.flags import THREADS, path
@@ -99,23 +99,34 @@ def units(trained: Checkpoint, corpus: Corpus) -> Findings:
 ANALYSES: dict[str, Analysis] = {"gradient": gradient, "memory": memory, "bits": bits, "units": units}
 
 
-def analyse(folder: Path, text: str, sections: Sequence[str], anew: bool, analyses: Mapping[str, Analysis]) -> str:
-    """Work out these sections of a checkpoint, those that are there only `anew` -> what was done. Raises ValueError."""
+def analyse(
+    folder: Path, text: str, sections: Sequence[str], anew: bool, analyses: Mapping[str, Analysis]
+) -> tuple[str, list[str]]:
+    """
+    Work out these sections of a checkpoint, those that are there only `anew` -> what was done, what could not be.
+
+    A section that cannot be worked out does not keep the others from it. Raises ValueError for a checkpoint that cannot
+    be read.
+    """
     info = checkpoint.describe(folder)
+    if sha256_of(text) != info.data_sha256:
+        return f"{info.name}: skipped, it was trained on another text", []
     corpus = Corpus.from_text(text, info.vocab)
-    if corpus.sha256 != info.data_sha256:
-        return f"{info.name}: skipped, it was trained on another text"
     todo = [name for name in sections if anew or name not in info.analyses.sections]
     trained = checkpoint.load(folder) if todo else None
-    done = [f"{name} is there" for name in sections if name not in todo]
+    done, impossible = [f"{name} is there" for name in sections if name not in todo], []
     for name in todo:
         assert trained is not None
         start = time.perf_counter()
-        found = analyses[name](trained, corpus)
+        try:
+            found = analyses[name](trained, corpus)
+        except ValueError as error:
+            impossible.append(f"{info.name}: {name} could not be worked out: {error}")
+            continue
         facts = {"data_sha256": corpus.sha256, "characters": len(corpus.val_ids), **found.facts}
         keep_analyses(folder, info.sha256, {name: replace(found, facts=facts)})
         done.append(f"{name} in {time.perf_counter() - start:.0f} s")
-    return f"{info.name}: {', '.join(done)}"
+    return f"{info.name}: {', '.join(done) or 'nothing was worked out'}", impossible
 
 
 @command.lasting_output()
@@ -139,7 +150,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = 0
     for folder in options.folders:
         try:
-            print(analyse(folder, text, options.sections, options.anew, ANALYSES), flush=True)
+            done, impossible = analyse(folder, text, options.sections, options.anew, ANALYSES)
+            print(done, flush=True)
+            for reason in impossible:
+                print(reason, file=sys.stderr, flush=True)
+                code = 2
         except (ValueError, OSError) as error:
             print(error, file=sys.stderr, flush=True)
             code = 2

@@ -19,7 +19,9 @@ SMALL = {
 }
 
 
-def save_small(folder: Path, config: dict[str, Any], vocab: Vocab = VOCAB, passage: str = "") -> None:
+def save_small(
+    folder: Path, config: dict[str, Any], vocab: Vocab = VOCAB, passage: str = "", data_sha256: str = "0" * 64
+) -> None:
     """One checkpoint; its weights are large enough for a cell state, or a residual stream, to leave −1 … 1."""
     model, rng = build(config, len(vocab)), torch.Generator().manual_seed(len(config["cell"]))
     with torch.no_grad():
@@ -33,7 +35,7 @@ def save_small(folder: Path, config: dict[str, Any], vocab: Vocab = VOCAB, passa
         step=40,
         seed=0,
         recipe={"steps": 40},
-        data_sha256="0" * 64,
+        data_sha256=data_sha256,
         metrics={"train_loss_nats": 1.5, "val_stream_nats": 1.5, "val_cold_nats": 1.6, "minutes": 0.1, "sample": ""},
         history=[],
         saved={},

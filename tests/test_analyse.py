@@ -15,6 +15,7 @@ from charrnn.neurons import Baseline, Targets, activations, best_units, from_fin
 from charrnn.training import evaluate_stream, untrained
 from scripts import analyse
 from tests.calling import said
+from tests.small_models import SMALL, save_small
 from tests.test_evaluate import TEXT, write_checkpoint
 
 
@@ -89,5 +90,30 @@ def test_what_was_trained_on_another_text_is_skipped_and_what_is_no_checkpoint_t
     (tmp_path / "other.txt").write_text(TEXT[::-1])
     code, out, _ = typed(folder, "--data", tmp_path / "other.txt")
     assert (code, out) == (0, "one: skipped, it was trained on another text\n") and not (folder / ANALYSES).exists()
+    (tmp_path / "other.txt").write_text("§" + TEXT)  # with a character that the network does not know
+    assert typed(folder, "--data", tmp_path / "other.txt")[:2] == (code, out)
     code, _, err = typed(tmp_path / "nothing", folder, "--sections", "bits")
     assert code == 2 and "nothing" in err and "bits" in sections(folder)
+
+
+def test_a_section_that_is_impossible_leaves_the_others(tmp_path, typed, monkeypatch):
+    def impossible(trained, corpus):
+        raise ValueError("the text has 7 characters: give 130 or more")
+
+    monkeypatch.setitem(analyse.ANALYSES, "gradient", impossible)
+    folder = write_checkpoint(tmp_path / "one")
+    code, out, err = typed(folder, "--sections", "gradient", "bits")
+    assert (code, [*sections(folder)]) == (2, ["bits"]) and "one: bits in" in out
+    assert err == "one: gradient could not be worked out: the text has 7 characters: give 130 or more\n"
+
+
+def test_every_section_of_a_tiny_text_is_done_or_named(tmp_path, typed):
+    text = "abcd\n" * 9
+    (tmp_path / "tiny.txt").write_text(text)
+    corpus = Corpus.from_text(text)
+    save_small(tmp_path / "tiny", SMALL["rnn"], corpus.vocab, data_sha256=corpus.sha256)
+    code, out, err = typed(tmp_path / "tiny", "--data", tmp_path / "tiny.txt")
+    assert code == 2 and "bits in" in out
+    named = {line.split()[1] for line in err.splitlines()}
+    assert named | {*sections(tmp_path / "tiny")} == {*analyse.ANALYSES}
+    assert all(": the text has 5 characters: " in line for line in err.splitlines())
