@@ -4,6 +4,7 @@ import asyncio
 import copy
 import re
 import socket
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -36,8 +37,14 @@ def test_its_cells_are_short_and_leave_the_work_to_the_project():
     for name, source in CODE.items():
         assert len(source.splitlines()) <= 16, name
         assert re.search(r"^\s*(def|class|while|try)\b", source, re.MULTILINE) is None, name
-    scripts = re.findall(r"^\s*!\{python\} \{LAB\}/(\S+)", "\n".join(CODE.values()), re.MULTILINE)
+    scripts = re.findall(r'^\s*!"\{python\}" "\{LAB\}/(\S+)"', "\n".join(CODE.values()), re.MULTILINE)
     assert scripts == ["scripts/train.py", "scripts/publish.py", "app.py"]
+
+
+def test_its_shell_lines_are_for_any_system():
+    lines = re.findall(r"^\s*!(.*)$", "\n".join(CODE.values()), re.MULTILINE)
+    assert {line.split()[0] for line in lines} == {"git", '"{python}"'}
+    assert not any("'" in line or "|" in line or ">" in line for line in lines)  # cmd.exe reads them in another way
 
 
 def set_to(source: str, **values: object) -> str:
@@ -57,6 +64,10 @@ def test_every_cell_runs_and_what_it_publishes_and_serves_writes_the_same_text(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "lab").symlink_to(ROOT)
+    python = tmp_path / "Program Files" / "python"  # a path with a blank
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -77,6 +88,8 @@ def test_every_cell_runs_and_what_it_publishes_and_serves_writes_the_same_text(
     cells = {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
     for name, cell in cells.items():
         cell.source = set_to(cell.source, **settings.get(name, {}))
+    cells["lab"].source = cells["lab"].source.replace("python = sys.executable", f"python = {str(python)!r}")
+    assert str(python) in cells["lab"].source
     *before, last = cells
     for name in before:
         cells[name].source += PROCEED
