@@ -73,6 +73,11 @@ def read_text(path: Path) -> str:
         raise CorpusError(f"cannot read {path}: {error.strerror}; give the path of a text file") from None
 
 
+def title_of(sha256: str) -> str:
+    """What a corpus of this digest is called."""
+    return "Tiny Shakespeare" if sha256 == TINY_SHAKESPEARE_SHA256 else f"the text with sha256 {sha256[:12]}"
+
+
 def cache_path() -> Path:
     """Return the file that caches Tiny Shakespeare: in `$CHARRNN_CACHE`, else `~/.cache/charrnn`, else temporary."""
     if not (folder := os.environ.get("CHARRNN_CACHE")):

@@ -78,7 +78,7 @@ def test_both_texts_and_the_bits_are_those_of_a_loop(store: Store, model: str, c
     said = [float(x.replace("−", "-")) for x in re.findall(r"[+−]?\d+\.\d+", last["cost"])]
     error = delta.std(ddof=1) / math.sqrt(len(OWN))
     assert said[:4] == pytest.approx([delta.mean(), error, bits[0].mean(), bits[1].mean()], abs=2e-4)
-    assert f"over {len(OWN)} characters of your own text" in last["cost"]
+    assert f"over {len(OWN)} characters of the text you typed or pasted" in last["cost"]
     rows = {row["cells"][0]["text"]: [cell["value"] for cell in row["cells"][1:5]] for row in last["table"]["rows"]}
     inside = np.array(kinds(OWN)) == "newline"
     expected = [inside.sum(), bits[0][inside].mean(), bits[1][inside].mean(), delta[inside].mean()]
@@ -146,13 +146,13 @@ def test_the_rest_of_the_question_is_checked_too_and_what_is_too_long_is_bounded
     for wrong in ({"seed": -1}, {"characters": 0}, {"temperature": 9}, {"prompt": "a" * 1001}, {"text": "a" * 20_001}):
         with pytest.raises(ValueError, match="give"):
             asked(store, "gru", None, **wrong)
-    with pytest.raises(ValueError, match="knows no character of your own text"):
+    with pytest.raises(ValueError, match="knows no character of the text you typed or pasted"):
         asked(store, "gru", None, text="→→")
     first, last = asked(store, "rnn", None, characters=5000, text="", prompt="RO→MEO:\n")
     assert len(first["texts"][0]) == 600 and first["prompt"] == "ROMEO:\n" and "Left out 1 character" in first["words"]
-    assert "over 3,000 characters of a passage by “Best: GRU, 512 units”" in last["cost"]
+    assert "over 3,000 characters of a passage written by Best: GRU, 512 units, step" in last["cost"]
     assert "Of its 6,006 characters the first 3,000 are read." in last["cost"]
-    assert len(text_for(store, store.reader("rnn"), "")[0]) == 6006
+    assert len(text_for(store, store.reader("rnn")).text) == 6006
 
 
 def test_who_asks_anew_stops_the_reading(store: Store):

@@ -55,7 +55,7 @@ def plainly(text: str, unit: np.ndarray) -> tuple[float, float]:
 
 def test_a_unit_that_begins_anew_is_right_whichever_it_is_and_no_other(store: Store):
     reader = store.reader("lstm")
-    text = text_for(store, reader, "")[0][:3000]
+    text = text_for(store, reader).text[:3000]
     c = load(CHECKPOINTS / "lstm").model.decoder().read(reader.vocab.encode(text)).activations["c"].astype(float)
     figures = [plainly(text, c[:, unit]) for unit in range(256)]
     right = [unit for unit, (left, carried) in enumerate(figures) if left <= 0.25 and carried >= 0.5]
@@ -107,7 +107,7 @@ def test_a_gru_forgets_with_both_gates_shut_and_not_with_one(store: Store):
 
 def test_a_guess_of_the_half_life_is_right_within_its_factor(store: Store):
     reader = store.reader("rnn")
-    ids = reader.vocab.encode(text_for(store, reader, "")[0])
+    ids = reader.vocab.encode(text_for(store, reader).text)
     flow = gradient_flow(load(CHECKPOINTS / "rnn").model, ids, 128, 512)
     true = flow.half_life_chars
     assert true is not None

@@ -134,7 +134,7 @@ def test_how_far_the_gradient_reaches(store):
     horizons = []
     for name, positions, sentence in zip(answer.shown["tick"], (512, 512, 128), sentences, strict=True):
         reader = store.reader(name)
-        text, _ = default_text(store, reader)
+        text = default_text(store, reader).text
         flow = gradient_flow(load(CHECKPOINTS / name).model, reader.vocab.encode(text), 128, positions)
         below = np.flatnonzero(flow.median < 0.01)  # the horizon lies right before the first of them
         half = np.flatnonzero(flow.median < 0.5)
@@ -147,7 +147,7 @@ def test_how_far_the_gradient_reaches(store):
 
 def test_where_the_transformer_wins(store):
     answer = BY_ID["transformer"].answered(store)
-    text = default_text(store, store.reader("rnn"))[0][:2000]
+    text = default_text(store, store.reader("rnn")).text[:2000]
     bits = {}
     for name in ("rnn", "minigpt"):
         _, logits = read_by_hand(name, text)

@@ -1,9 +1,7 @@
 """Which models a folder offers, and that they are read once."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
 
 import pytest
 
@@ -91,26 +89,3 @@ def test_a_checkpoint_that_is_damaged_after_it_was_listed_is_told_without_its_pl
     (tmp_path / "gru/model.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match="^gru/model.safetensors is not a safetensors file$"):
         store.reader("gru")
-
-
-def test_what_many_ask_for_at_once_is_worked_out_once_and_what_fails_is_tried_again(tmp_path: Path):
-    store, begun, worked = Store(tmp_path), Barrier(9), []
-
-    def work() -> int:
-        worked.append(1)
-        time.sleep(0.05)
-        if len(worked) == 1:
-            raise ValueError("the first has left")
-        return 17
-
-    def ask(_: int) -> int | str:
-        begun.wait()
-        try:
-            return store.worked_out(("sum",), work)
-        except ValueError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(9) as pool:
-        found = list(pool.map(ask, range(9)))
-    assert sorted(map(str, found)) == ["17"] * 8 + ["the first has left"]
-    assert len(worked) == 2 and store.known(("sum",)) == 17

@@ -84,7 +84,10 @@ def test_the_board_of_an_own_text_is_what_a_plain_loop_finds(units: Units, train
     assert last["words"].startswith(
         f"{found} of {len(best)} concepts have a unit of the update gate z; {bear} of 16 units"
     )
-    assert f"Measured on {len(OWN):,} characters of your own text, against 128 untrained units." in last["words"]
+    assert (
+        f"Measured on {len(OWN):,} characters of the text you typed or pasted, against 128 untrained units."
+        in last["words"]
+    )
 
 
 def test_a_question_again_reads_nothing_again(units: Units, monkeypatch: pytest.MonkeyPatch):
@@ -106,7 +109,9 @@ def test_a_pattern_is_one_more_row_and_its_errors_are_placed(units: Units, train
     assert list(table)[0] == "your pattern" and table["your pattern"][0] == "[A-Z]"
     assert table["your pattern"][1:6] == table["capital"][1:6]  # the same characters, found another way
     share = np.mean([c.isupper() for c in OWN])
-    assert last["words"].startswith(f"Your pattern covers {share:.1%} of 1,500 characters of your own text: ")
+    assert last["words"].startswith(
+        f"Your pattern covers {share:.1%} of 1,500 characters of the text you typed or pasted: "
+    )
 
     wrong = answers(leaderboard(units, asked("rnn", text=OWN, pattern="a(b"), lambda: True))[-1]
     assert wrong["pattern_error"]["position"] == 1 and "unterminated subpattern" in wrong["pattern_error"]["words"]

@@ -12,6 +12,7 @@ from charrnn.ui import wishes
 from charrnn.ui.example import PROMPT, prompt_for
 from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
 from charrnn.ui.house import House
+from charrnn.ui.source_text import SourceText
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_NAME, LONGEST_PROMPT, LONGEST_RUN
 
@@ -104,14 +105,14 @@ def build(store: Store) -> None:
         wishes.text("text", text, LONGEST_TEXT)
         reader = _reader(store, checkpoint, step)
         reader.vocab.encode(text)  # the page leaves out what a model does not know; here that is refused
-        flow, what = measured(store, reader, text)
+        flow, source = measured(store, reader, SourceText(text) if text.strip() else None)
         arrays = ("lags", "median", "low", "high", "geometric_mean")
         return {
             **{name: getattr(flow, name).tolist() for name in arrays},
             "positions": flow.positions,
             "half_life_chars": flow.half_life_chars,
             "horizon_chars": flow.horizon_chars,
-            "text": what,
+            "text": str(source),
         }
 
     def models() -> list[dict[str, Any]]:

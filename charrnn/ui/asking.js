@@ -1,5 +1,6 @@
 // A view that asks the server for what it shows: when it comes into sight, when something changed, when its width did.
 
+import { originOf } from "./origin_of.js";
 import { page } from "./page.js";
 
 const WIDER = 1.12; // a figure that much wider or narrower places its names anew
@@ -27,7 +28,10 @@ export function asking({ element, send, request, asked = () => {}, lazily = fals
     number += 1;
     asked();
     const width = Math.round(Math.min(4000, Math.max(120, asWide)));
-    send("ask", { number, width, names: page.ticked ?? null, checkpoint: page.checkpoint, ...request() });
+    const asks = { number, width, names: page.ticked ?? null, checkpoint: page.checkpoint, ...request() };
+    const origin = originOf(asks.form?.text);
+    if (origin) asks.form.origin = origin;
+    send("ask", asks);
   }
 
   new ResizeObserver(() => {

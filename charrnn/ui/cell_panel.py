@@ -10,6 +10,7 @@ import numpy as np
 from charrnn.line_by_line import Block, Value, layers_of, read_character
 from charrnn.model import CharRNN
 from charrnn.ui import wishes
+from charrnn.ui.cache import fingerprint
 from charrnn.ui.code_errors import raised
 from charrnn.ui.messages import packed
 from charrnn.ui.plot_view.plot_view import answer
@@ -32,19 +33,19 @@ class States:
 
     def after(self, reader: Reader, text: str) -> Any:
         """The decoder's state after the text, all of it known to the model."""
-        who = (reader.info.sha256, reader.checkpoint.step)
+        who = fingerprint(reader)
         start, state = 0, reader.beginning.state
         with self._lock:
             for end in range(len(text) // STRIDE * STRIDE, 0, -STRIDE):
-                if (*who, text[:end]) in self._kept:
-                    start, state = end, self._kept[*who, text[:end]]
+                if (who, text[:end]) in self._kept:
+                    start, state = end, self._kept[who, text[:end]]
                     break
         while start < len(text):
             end = min(start + STRIDE, len(text))
             state = reader.decoder.prefill(reader.vocab.encode(text[start:end]), state).state
             start = end
             if end % STRIDE == 0:
-                self._keep((*who, text[:end]), state)
+                self._keep((who, text[:end]), state)
         return state
 
     def _keep(self, key: tuple, state: Any) -> None:

@@ -22,6 +22,7 @@ from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
 from charrnn.ui.same_dice import parting_told
 from charrnn.ui.sides import with_step
+from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
 from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_PROMPT
@@ -51,7 +52,8 @@ def written_again(store: Store, question: Question, wanted: Callable[[], bool], 
         "titles": [f"A · {with_step(reader)}, as it is", f"B · held: {in_words(clamps)}"],
     }
     both = both_texts(reader, clamps, question)
-    text, what, note = held_out(store, reader, question)
+    source, note = held_out(store, reader, question)
+    text = source.text
     if not wanted():
         return
     yield answer(
@@ -65,7 +67,7 @@ def written_again(store: Store, question: Question, wanted: Callable[[], bool], 
         return
     if wanted():
         cost = Difference(text, held, free)
-        words = " ".join(filter(None, [cost_in_words(cost.whole(), what), note]))
+        words = " ".join(filter(None, [cost_in_words(cost.whole(), source.origin), note]))
         yield answer(question.number, "", 1, cost=words, table=_table(cost).told())
 
 
@@ -109,13 +111,14 @@ def both_texts(reader: Reader, clamps: Sequence[Clamp], question: Question) -> d
 # ------------------------------------------------------------------------------------------------ what it costs
 
 
-def held_out(store: Store, reader: Reader, question: Question) -> tuple[str, str, str]:
-    """The text that is read, what it is, and what is to be said about it. Raises ValueError."""
-    text, what = text_for(store, reader, question.text("text", LONGEST_TEXT))
-    if not text:
-        raise ValueError(f"the network knows no character of {what}: give another text")
-    note = f"Of its {len(text):,} characters the first {LONGEST_READ:,} are read." if len(text) > LONGEST_READ else ""
-    return text[:LONGEST_READ], what, note
+def held_out(store: Store, reader: Reader, question: Question) -> tuple[SourceText, str]:
+    """The text that is read, and what is to be said about it. Raises ValueError."""
+    source = text_for(store, reader, given_text(question, LONGEST_TEXT))
+    if not source.text:
+        raise ValueError(f"the network knows no character of {source.origin}: give another text")
+    characters = len(source.text)
+    note = f"Of its {characters:,} characters the first {LONGEST_READ:,} are read." if characters > LONGEST_READ else ""
+    return source.first(LONGEST_READ), note
 
 
 def cost_in_words(whole: Group, what: str) -> str:

@@ -27,7 +27,7 @@ class Usual:
     @classmethod
     def of(cls, store: Store, reader: Reader) -> "Usual":
         """Worked out once."""
-        return store.worked_out(("usual values", reader.info.sha256, reader.checkpoint.step), lambda: cls(reader))
+        return store.cache.compute(usual_values, reader)
 
     @property
     def units(self) -> int:
@@ -54,6 +54,11 @@ class Usual:
         """What a unit is on average, or every unit, in the digits that the page shows."""
         some = self.values[name] if unit is None else self.values[name][:, unit]
         return round(float(some.mean()), 2)
+
+
+def usual_values(reader: Reader) -> Usual:
+    """What the units of a network usually are."""
+    return Usual(reader)
 
 
 def clamps_of(usual: Usual, sent: Any, looked_at: Any = None) -> tuple[Clamp, ...]:

@@ -188,7 +188,7 @@ def samples(store: Store, question: Question, wanted: Callable[[], bool]) -> Ite
 def sample(store: Store, name: str, step: int) -> str:
     """The text of a checkpoint at one of its saved steps, always with the same dice."""
     reader = store.reader(name, step)
-    return store.worked_out(("sample", reader.info.sha256, step), lambda: _write(reader))
+    return store.cache.compute(_write, reader)
 
 
 def _write(reader: Reader) -> str:

@@ -1,6 +1,5 @@
 """Compare, Δ bits: two models read one text; where, by how much and at which kinds of character they differ."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 
@@ -13,7 +12,8 @@ from charrnn.ui.assets import view
 from charrnn.ui.gradients_tab import LONGEST_TEXT, text_for
 from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
-from charrnn.ui.sides import known_to_both, pickers, sides
+from charrnn.ui.sides import NAMES, known_to_both, pickers, sides
+from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
 
@@ -33,25 +33,25 @@ class OvertakenError(Exception):
     """The visitor has asked for something else meanwhile."""
 
 
-def passage(store: Store, readers: Sequence[Reader], own_text: str) -> tuple[str, str, str]:
-    """The text that both read, what it is, and what of it they do not. Raises ValueError."""
-    own = bool(own_text.strip())
-    text, what = (own_text, "your own text") if own else text_for(store, readers[0], "")
-    text, note = known_to_both(readers, text)
+def passage(store: Store, readers: Sequence[Reader], given: SourceText | None) -> tuple[SourceText, str]:
+    """The text that both read, and what of it they do not. Raises ValueError."""
+    source = given or text_for(store, readers[0])
+    text, note = known_to_both(readers, source.text)
     if not text:
-        raise ValueError(f"A and B share no character of {what}: give another text, or choose other models")
-    if len(text) > LONGEST_READ:
+        raise ValueError(f"A and B share no character of {source.origin}: give another text, or choose other models")
+    if given and len(text) > LONGEST_READ:
         note = f"It has {len(text):,} characters: only the first {LONGEST_READ:,} are compared. {note}".rstrip()
-    if not own and what.startswith("a passage"):
+    if source.writers:
         note = f"{note} What a network wrote is easy for its kin: paste a text that people wrote.".lstrip()
-    return text[:LONGEST_READ], what, note
+    return source.with_text(text).first(LONGEST_READ), note
 
 
 def differences(store: Store, question: Question, wanted: Callable[[], bool], reading: Lock) -> Iterator[str]:
     """What separates the two models asked for on the text asked for. Raises ValueError."""
     readers = sides(store, question)
     models = pickers(store, readers)
-    text, what, note = passage(store, readers, question.text("text", LONGEST_TEXT))
+    source, note = passage(store, readers, given_text(question, LONGEST_TEXT))
+    text = source.text
     whole = kept_groups(readers)
     at_once = " ".join(filter(None, [kept_in_words(whole), f"Reading {len(text):,} characters …"]))
     yield answer(question.number, at_once, busy=True, **models)
@@ -61,7 +61,8 @@ def differences(store: Store, question: Question, wanted: Callable[[], bool], re
     except OvertakenError:
         return
     if wanted():
-        yield _told(question, Difference(text, a_bits, b_bits), what, note, whole)
+        difference = Difference(text, a_bits, b_bits)
+        yield _told(question, difference, in_words(difference.whole(), source, readers), note, whole)
 
 
 def kept_groups(readers: Sequence[Reader]) -> list[Group]:
@@ -93,9 +94,11 @@ def kept_in_words(groups: Sequence[Group]) -> str:
 
 def bits_of(store: Store, reader: Reader, text: str, wanted: Callable[[], bool]) -> np.ndarray:
     """The surprisals of a model on a text, worked out once. Raises OvertakenError where nobody waits any more."""
-    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    key = ("surprisal", reader.info.sha256, reader.checkpoint.step, digest)
-    return store.worked_out(key, lambda: read_bits(reader.decoder, reader.vocab.encode(text), wanted))
+    return store.cache.compute(_bits, reader, text, wanted=wanted)
+
+
+def _bits(reader: Reader, text: str, wanted: Callable[[], bool]) -> np.ndarray:
+    return read_bits(reader.decoder, reader.vocab.encode(text), wanted)
 
 
 def read_bits(decoder: TraceReader, ids: Sequence[int], wanted: Callable[[], bool]) -> np.ndarray:
@@ -111,7 +114,7 @@ def read_bits(decoder: TraceReader, ids: Sequence[int], wanted: Callable[[], boo
 # ------------------------------------------------------------------------------------------------ what the view shows
 
 
-def _told(question: Question, difference: Difference, what: str, note: str, kept: Sequence[Group]) -> str:
+def _told(question: Question, difference: Difference, words: str, note: str, kept: Sequence[Group]) -> str:
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
     panels = difference.by_kind(), difference.by_context()
@@ -121,7 +124,7 @@ def _told(question: Question, difference: Difference, what: str, note: str, kept
     )
     return answer(
         question.number,
-        " ".join(filter(None, [in_words(difference.whole(), what), note, kept_in_words(kept)])),
+        " ".join(filter(None, [words, note, kept_in_words(kept)])),
         part=1,
         light=light,
         dark=dark,
@@ -134,15 +137,21 @@ def _told(question: Question, difference: Difference, what: str, note: str, kept
     )
 
 
-def in_words(whole: Group, what: str) -> str:
-    """The mean over a text in a sentence."""
+def in_words(whole: Group, source: SourceText, readers: Sequence[Reader]) -> str:
+    """The mean over a text in a sentence; of a text that A or B wrote itself, that this is why it was easy."""
     from charrnn.figures import signed
 
     delta = signed(whole.delta_bits)
     better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")
+    wrote = " and ".join(name for name, reader in zip(NAMES, readers, strict=True) if source.is_by(reader))
+    if wrote:
+        better += (
+            f" {wrote} wrote this text, and a network predicts its own samples better than others do: Δ on them says "
+        )
+        better += "nothing of texts that people wrote."
     over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
     give = f" ± {whole.error_bits:.3f}" if whole.error_bits else ""
-    mean = f"Mean Δ = {delta}{give} bits a character, over {over} of {what}"
+    mean = f"Mean Δ = {delta}{give} bits a character, over {over} of {source.origin}"
     return f"{mean}: A needs {whole.a_bits:.3f} bits, B needs {whole.b_bits:.3f}. {better}"
 
 

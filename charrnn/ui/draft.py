@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from charrnn.sampling import Dice, Reading, SamplingSettings, Step, generate
 from charrnn.ui.reader import Reader
+from charrnn.ui.source_text import Writer
 from charrnn.ui.wishes import LONGEST_TEXT
 
 STRIDE = 16  # characters from one kept reading to the next
@@ -28,6 +29,7 @@ class Draft:
     again: bool = False  # whether it was written again at another step of the training
     reading: Reading | None = None  # at the end of the text; None until something has read it
     kept: dict[int, Reading] = field(default_factory=dict)  # by how many characters were read
+    writers: tuple[tuple[int, Writer], ...] = ()  # from which position on which network wrote
 
     @classmethod
     def of(cls, run: int, prompt: str, dice: Dice, span: int, edits: Mapping[int, str] | None = None) -> "Draft":
@@ -86,6 +88,7 @@ class Draft:
         self.text = self.text[:position]
         self.kept = {length: reading for length, reading in self.kept.items() if length <= position}
         self.edits = {at: chosen for at, chosen in self.edits.items() if at < index} | {index: character}
+        self.writers = tuple((at, writer) for at, writer in self.writers if at < position)
 
     def stand(self, reader: Reader) -> None:
         """Let the model stand at the end of the text: it goes on from the last place where its state was kept."""
@@ -105,6 +108,9 @@ class Draft:
             if (step.index + 1) % STRIDE == 0:
                 self._keep(self.prompt_length + step.index + 1, step.reading)
         if steps:
+            writer = Writer(reader.title, reader.info.sha256, reader.checkpoint.step, settings)
+            if not self.writers or self.writers[-1][1] != writer:
+                self.writers += ((len(self.text), writer),)
             self.reading = steps[-1].reading
             self.text += reader.vocab.decode([step.id for step in steps])
         return steps

@@ -16,8 +16,7 @@ def prompt_for(reader: Reader, prompt: str) -> str:
 
 def example(store: Store, reader: Reader) -> Draft:
     """What the model writes after a speaker's name; written once, whoever comes."""
-    key = ("example", reader.info.sha256, reader.checkpoint.step)
-    return store.worked_out(key, lambda: _written(reader)).copy()
+    return store.cache.compute(_written, reader).copy()
 
 
 def _written(reader: Reader) -> Draft:

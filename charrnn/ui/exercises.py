@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, line_reset, looking_back
+from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, LookingBack, line_reset, looking_back
 from charrnn.ui import wishes
 from charrnn.ui.assets import view
 from charrnn.ui.clamps import Usual, clamps_of
@@ -100,8 +100,8 @@ def resets(store: Store, reader: Reader, question: Question) -> Checked:
     usual = Usual.of(store, reader)
     part = question.one_of("part", [*usual.values])
     unit = wishes.whole("unit", question.form.get("unit"), 0, usual.units - 1)
-    text, what = text_for(store, reader, "")
-    text = text[:READ]
+    source = text_for(store, reader).first(READ)
+    text = source.text
     found = line_reset(text, reader.read(text, part).activations[part][:, unit])
     loses, carries = found.left <= LEFT, found.carried >= CARRIED
     words = {
@@ -119,7 +119,7 @@ def resets(store: Store, reader: Reader, question: Question) -> Checked:
             f"correlation over {ALONG} characters of a line",
             f"{found.carried:.2f} (at least {CARRIED})".replace("-", "−"),
         ),
-        ("text", f"{len(text):,} characters of {what}, {found.lines} line ends"),
+        ("text", f"{len(text):,} characters of {source.origin}, {found.lines} line ends"),
     )
     return Checked(loses and carries, words, values)
 
@@ -132,10 +132,9 @@ def forgets(store: Store, reader: Reader, question: Question) -> Checked:
     other = [clamp for clamp in clamps if clamp.name not in ("r", "z")]
     if other:
         raise ValueError(f"{other[0].name} is no gate of forgetting: hold r, z, or both, and nothing else")
-    text, what = text_for(store, reader, "")
-    ids = reader.vocab.encode(text[:READ])
-    key = ("looking back", reader.info.sha256, reader.checkpoint.step, text[:READ])
-    free = store.worked_out(key, lambda: looking_back(reader.decoder, ids))
+    source = text_for(store, reader).first(READ)
+    ids = reader.vocab.encode(source.text)
+    free = store.cache.compute(_looking_back, reader, source.text)
     found = looking_back(reader.decoder.clamped(clamps), ids)
     far, tells = found.characters, float(found.nats[0])
     short, reads = far is not None and far <= FORGETS, tells >= READS_NATS
@@ -150,9 +149,13 @@ def forgets(store: Store, reader: Reader, question: Question) -> Checked:
         ("looks back, as it is", _characters(free.characters)),
         ("looks back, held", f"{_characters(far)} (at most {FORGETS})"),
         ("what it predicts from, against nothing at all", f"{tells:.3f} nats (at least {READS_NATS})"),
-        ("text", f"{len(ids):,} characters of {what}, {found.positions} positions"),
+        ("text", f"{len(ids):,} characters of {source.origin}, {found.positions} positions"),
     )
     return Checked(short and reads, words, values)
+
+
+def _looking_back(reader: Reader, text: str) -> LookingBack:
+    return looking_back(reader.decoder, reader.vocab.encode(text))
 
 
 def _characters(n: int | None) -> str:
@@ -164,7 +167,7 @@ def _characters(n: int | None) -> str:
 def half_life(store: Store, reader: Reader, question: Question) -> Checked:
     """The guess beside the half-life that is measured now."""
     guess = wishes.number("the half-life", question.form.get("guess"), 0.01, 1000)
-    flow, what = measured(store, reader, "")
+    flow, source = measured(store, reader)
     if flow.half_life_chars is None:
         raise ValueError(f"the gradient of {reader.title} never falls to one half: choose another network")
     ratio = max(guess / flow.half_life_chars, flow.half_life_chars / guess)
@@ -174,7 +177,7 @@ def half_life(store: Store, reader: Reader, question: Question) -> Checked:
         ("predicted half-life", f"{guess:g} characters"),
         ("measured half-life", f"{flow.half_life_chars:.2f} characters"),
         ("off by a factor of", f"{ratio:.2f} (at most {FACTOR:g})"),
-        ("text", f"{flow.positions} positions of {what}"),
+        ("text", f"{flow.positions} positions of {source}"),
     )
     return Checked(near, f"{words}: {'near enough.' if near else 'not near yet.'}", values)
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import gradio as gr
 import numpy as np
 
-from charrnn.neurons import GATES, Saturation, read, sha256_of
+from charrnn.neurons import GATES, Saturation, read
 from charrnn.ui.assets import view
 from charrnn.ui.gradients_tab import LONGEST_TEXT
 from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
+from charrnn.ui.source_text import given_text
 from charrnn.ui.store import Reader
 from charrnn.ui.unit_board import passage
 from charrnn.ui.units import OvertakenError, Units, Wanted, in_words
@@ -29,13 +30,13 @@ def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
         without = "MiniGPT has" if reader.info.cell == "minigpt" else "A vanilla cell has"
         yield answer(question.number, f"{without} no gates: choose a GRU or an LSTM in the picker.", part=1)
         return
-    text, what, note = passage(units.store, reader, question.text("text", LONGEST_TEXT))
+    source, note = passage(units.store, reader, given_text(question, LONGEST_TEXT))
+    text = source.text
     if not text:
         raise ValueError("the model knows no character of this text: give another")
     yield answer(question.number, f"Reading {len(text):,} characters …", busy=True)
-    key = ("gates", reader.info.sha256, reader.checkpoint.step, sha256_of(text))
     try:
-        told = units.store.worked_out(key, lambda: saturations(units, reader, text, wanted))
+        told = units.store.cache.compute(saturations, units, reader, text, wanted=wanted)
     except OvertakenError:
         return
 
@@ -45,7 +46,9 @@ def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
         figures.saturation_figure(told, palette, question.width).to_json() or ""
         for palette in (figures.LIGHT, figures.DARK)
     )
-    words = f"{figures.saturation_words(told, in_words)} Over {len(text):,} characters of {what}. {note}".rstrip()
+    words = (
+        f"{figures.saturation_words(told, in_words)} Over {len(text):,} characters of {source.origin}. {note}".rstrip()
+    )
     yield answer(question.number, words, 1, light, dark)
 
 

@@ -1,6 +1,5 @@
 """The tab Gradients: how far back learning reaches, for any set of models."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -9,12 +8,13 @@ from typing import Any
 import gradio as gr
 
 from charrnn.checkpoint import CheckpointInfo
-from charrnn.corpus import Corpus, cached_tiny_shakespeare
+from charrnn.corpus import Corpus, cached_tiny_shakespeare, title_of
 from charrnn.gradient_flow import GradientFlow, gradient_flow
 from charrnn.ui.messages import dropped_notice
 from charrnn.ui.models import offered, ticked
 from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
 from charrnn.ui.questions import Question
+from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
 
@@ -22,7 +22,7 @@ MAX_LAG = 128
 POSITIONS = 512
 POSITIONS_OF_WINDOWS = 128  # MiniGPT reads a whole window for each position: a second or two on one core
 FAR_BACK = 100  # characters: what the lab sheet says contributes nothing
-DEFAULT_TEXT = 10_000
+DEFAULT_TEXT = 16_384  # characters: as many as scripts/analyse.py reads, so that the tab Compare shows the same figures
 LONGEST_TEXT = 20_000  # read in a fraction of a second
 
 
@@ -40,42 +40,35 @@ def build(store: Store) -> None:
 # ------------------------------------------------------------------------------------------------ measuring
 
 
-def default_text(store: Store, reader: Reader) -> tuple[str, str]:
+def default_text(store: Store, reader: Reader) -> SourceText:
     """
-    A text to measure on and what it is: validation characters where the corpus is at hand and the model knows them,
-    else what the best model of the same vocabulary wrote.
+    A text to measure on: validation characters where the corpus is at hand and the model knows them, else what the best
+    model of the same vocabulary wrote.
     """
     corpus = cached_tiny_shakespeare()
     if corpus is not None and not reader.vocab.drop_unknown(corpus)[1]:
         parts = Corpus.from_text(corpus, reader.vocab)
-        ids = parts.val_ids[:DEFAULT_TEXT].tolist()
-        return reader.vocab.decode(ids), f"the validation part of Tiny Shakespeare (its first {len(ids):,} characters)"
+        text = reader.vocab.decode(parts.val_ids.tolist())
+        part = "the validation part" if parts.sha256 == reader.info.data_sha256 else "the last tenth"
+        return SourceText(text, f"{part} of {title_of(parts.sha256)}").first(DEFAULT_TEXT)
     same = [info for info in store.infos() if info.vocab.characters == reader.vocab.characters and info.passage]
     best = min(same, key=lambda info: info.metrics.get("val_stream_nats", float("inf")), default=None)
     if best is None or best.sha256 == reader.info.sha256:
-        return reader.passage, "a passage this model wrote itself"
-    return reader.vocab.drop_unknown(best.passage)[0], f"a passage by “{Reader.title_of(best)}”"
+        return SourceText.passage_of(reader.info, reader.passage)
+    return SourceText.passage_of(best, reader.vocab.drop_unknown(best.passage)[0])
 
 
-def measured(store: Store, reader: Reader, own_text: str) -> tuple[GradientFlow, str]:
-    """The gradient flow of a model on a text, worked out once, and what the text is. Raises ValueError."""
-    text, what = text_for(store, reader, own_text)
-    return store.worked_out(_key(reader, text), lambda: _measure(reader, text)), what
+def measured(store: Store, reader: Reader, given: SourceText | None = None) -> tuple[GradientFlow, SourceText]:
+    """The gradient flow of a model on a text, worked out once, and the text. Raises ValueError."""
+    source = text_for(store, reader, given)
+    return store.cache.compute(_measure, reader, source.text), source
 
 
-def text_for(store: Store, reader: Reader, own_text: str) -> tuple[str, str]:
-    """The text a model is measured on, all of it known to the model, and what it is."""
-    if own_text.strip():
-        return reader.vocab.drop_unknown(own_text[:LONGEST_TEXT])[0], "your own text"
-    best = tuple(info.sha256 for info in store.infos())  # another passage may become the best one
-    corpus_is_there = cached_tiny_shakespeare() is not None
-    key = ("default text", reader.info.sha256, best, corpus_is_there)
-    return store.worked_out(key, lambda: default_text(store, reader))
-
-
-def _key(reader: Reader, text: str) -> tuple:
-    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return "gradient flow", reader.info.sha256, reader.checkpoint.step, digest
+def text_for(store: Store, reader: Reader, given: SourceText | None = None) -> SourceText:
+    """The text a model is measured on, all of it known to the model: the one given, or the default one."""
+    if given is None:
+        return store.cache.compute(default_text, store, reader)
+    return given.with_text(reader.vocab.drop_unknown(given.first(LONGEST_TEXT).text)[0])
 
 
 def _measure(reader: Reader, text: str) -> GradientFlow:
@@ -115,19 +108,19 @@ def curves(store: Store, question: Question, wanted: Callable[[], bool], measuri
 
     A model that cannot be measured is left out and the reason told. Raises ValueError.
     """
-    own_text = question.text("text", LONGEST_TEXT)
+    given = given_text(question, LONGEST_TEXT)
     asked, picked = to_measure(store, question)
     queue = sorted(asked, key=lambda one: one is not picked)
     if picked is not None and 0 in picked.info.saved_steps and picked.step != 0:
         queue.append(Asked(picked.info, 0, ghost=True))
     answers = Answers(store, question, asked, picked)
-    waiting = [one for one in queue if not answers.knows(one, own_text)]
+    waiting = [one for one in queue if not answers.knows(one, given)]
     while waiting and wanted():
         one = waiting.pop(0)
         yield answers.told(measuring=one.title)
         with measuring:
             if wanted():
-                answers.measure(one, own_text)
+                answers.measure(one, given)
     if wanted():
         yield answers.told()
 
@@ -137,29 +130,29 @@ class Answers:
 
     def __init__(self, store: Store, question: Question, asked: Sequence[Asked], picked: Asked | None):
         self.store, self.question, self.asked, self.picked = store, question, asked, picked
-        self.found: dict[Asked, tuple[GradientFlow, str]] = {}
+        self.found: dict[Asked, tuple[GradientFlow, SourceText]] = {}
         self.notes: list[str] = []
         self.part = 0
 
-    def knows(self, one: Asked, own_text: str) -> bool:
+    def knows(self, one: Asked, given: SourceText | None) -> bool:
         """Take what was measured before; False where nobody did."""
-        return self._try(one, own_text, self.store.known)
+        return self._try(one, given, only_known=True)
 
-    def measure(self, one: Asked, own_text: str) -> None:
+    def measure(self, one: Asked, given: SourceText | None) -> None:
         """Measure one more."""
-        self._try(one, own_text)
+        self._try(one, given)
 
-    def _try(self, one: Asked, own_text: str, known: Callable[[tuple], GradientFlow | None] | None = None) -> bool:
+    def _try(self, one: Asked, given: SourceText | None, only_known: bool = False) -> bool:
         try:
             reader = self.store.reader(one.info.name, one.step)
-            text, what = text_for(self.store, reader, own_text)
-            dropped = dropped_notice(reader.vocab.drop_unknown(own_text[:LONGEST_TEXT])[1])
+            source, cache = text_for(self.store, reader, given), self.store.cache
+            dropped = dropped_notice(reader.vocab.drop_unknown(given.text if given else "")[1])
             self.notes += [dropped["text"]] if dropped else []
             self.notes += [f"{one.title}: {notice}" for notice in reader.checkpoint.model.notices()]
-            flow = known(_key(reader, text)) if known else measured(self.store, reader, own_text)[0]
+            flow = (cache.known if only_known else cache.compute)(_measure, reader, source.text)
             if flow is None:
                 return False
-            self.found[one] = flow, what
+            self.found[one] = flow, source
         except ValueError as error:
             self.notes += [] if one.ghost else [f"{one.title}: {error}."]
         return True
@@ -186,8 +179,8 @@ class Answers:
             close = drawn[measured_now.index(self.picked)] if self.picked in measured_now else None
             made = figures.gradient_flow_figure(drawn, palette, self.question.width, close, ghost if close else None)
             themes[theme] = made.to_json() or ""
-        words = figures.gradient_flow_words(drawn, [self.found[one][1] for one in measured_now])
-        table = _table(list(zip(measured_now, flows, strict=True)))
+        words = figures.gradient_flow_words(drawn, [str(self.found[one][1]) for one in measured_now])
+        table = _table([(one, *self.found[one]) for one in measured_now])
         return self._answer(" ".join(filter(None, [words, *notes])), measuring, table=table.told(), **themes)
 
     def _answer(self, words: str, measuring: str, **more: Any) -> str:
@@ -202,11 +195,11 @@ def left_far_back(flow: GradientFlow) -> Cell:
     return number(left, "{:.2f}" if 0.01 <= left < 1000 else "{:.1e}")
 
 
-def _table(rows: Sequence[tuple[Asked, GradientFlow]]) -> Table:
-    """Half-life and horizon of every curve, and what is left far back."""
+def _table(rows: Sequence[tuple[Asked, GradientFlow, SourceText]]) -> Table:
+    """Half-life and horizon of every curve, what is left far back, and on what that was measured."""
     from charrnn.figures import context_of
 
-    def row(one: Asked, flow: GradientFlow) -> list[Cell]:
+    def row(one: Asked, flow: GradientFlow, source: SourceText) -> list[Cell]:
         context = context_of(flow)
         horizon = None if context is not None and flow.horizon_chars == context else flow.horizon_chars
         beyond = Cell(f"> {context or int(flow.lags[-1])}", float(context or flow.lags[-1]))
@@ -216,7 +209,8 @@ def _table(rows: Sequence[tuple[Asked, GradientFlow]]) -> Table:
             beyond if horizon is None else number(horizon, "{:.1f}"),
             left_far_back(flow),
             number(flow.positions, "{}"),
+            Cell(str(source)),
         ]
 
-    titles = ["model", "half-life", "1 % left at", f"left at k = {FAR_BACK}", "positions"]
-    return Table("The same in numbers, in characters", titles, [row(one, flow) for one, flow in rows])
+    titles = ["model", "half-life", "1 % left at", f"left at k = {FAR_BACK}", "positions", "of"]
+    return Table("The same in numbers, in characters", titles, [row(*each) for each in rows])

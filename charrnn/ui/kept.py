@@ -8,6 +8,7 @@ from charrnn.sampling import Dice
 from charrnn.seeds import SEEDS
 from charrnn.ui.draft import Draft
 from charrnn.ui.messages import notice
+from charrnn.ui.source_text import Writer, writers_of
 from charrnn.ui.wishes import (
     LONGEST_RUN,
     LONGEST_TEXT,
@@ -34,6 +35,7 @@ class Kept:
     span: int
     limit: int
     edits: Mapping[int, str]
+    writers: tuple[tuple[int, Writer], ...]
     state: str
     view: str
 
@@ -53,6 +55,7 @@ class Kept:
             whole("span", sent.get("span"), 0, LONGEST_RUN),
             whole("limit", sent.get("limit"), 0, LONGEST_TEXT + LONGEST_RUN),
             edits_of(sent.get("edits")),
+            writers_of(sent.get("writers")),
             str(sent["state"]),
             view_of(sent),
         )
@@ -60,7 +63,7 @@ class Kept:
     def draft(self) -> Draft:
         """The text, to be written on."""
         draft = Draft.of(0, self.text, Dice(self.seed), self.span, self.edits)
-        draft.prompt_length, draft.limit = self.prompt, self.limit
+        draft.prompt_length, draft.limit, draft.writers = self.prompt, self.limit, self.writers
         return draft
 
     def notice(self) -> dict[str, str]:

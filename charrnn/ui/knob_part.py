@@ -1,7 +1,7 @@
 """Gradients, the knob: the model in the picker with W_hh × g; its gradient, its steps and its text together."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -19,7 +19,6 @@ from charrnn.gradient_flow import (
     scaled,
     spectra,
 )
-from charrnn.neurons import sha256_of
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.seeds import SEEDS
 from charrnn.ui import wishes
@@ -30,6 +29,7 @@ from charrnn.ui.example import PROMPT, SEED, prompt_for
 from charrnn.ui.gradients_tab import FAR_BACK, LONGEST_TEXT, MAX_LAG, POSITIONS, left_far_back, measured, text_for
 from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
+from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
 from charrnn.ui.wishes import LONGEST_PROMPT
@@ -73,14 +73,37 @@ class Turn:
         return scaled(self.reader.checkpoint.model, self.g)
 
 
-def turned_flow(store: Store, reader: Reader, g: float, own_text: str) -> GradientFlow:
+def turned_flow(store: Store, reader: Reader, g: float, given: SourceText | None = None) -> GradientFlow:
     """The gradient flow with W_hh × g on a text, worked out once; as trained it is the curve at the top of the tab."""
     if g == 1:
-        return measured(store, reader, own_text)[0]
-    text = text_for(store, reader, own_text)[0]
-    key = ("turned flow", reader.info.sha256, reader.checkpoint.step, g, sha256_of(text))
-    ids = reader.vocab.encode(text)
-    return store.worked_out(key, lambda: gradient_flow(scaled(reader.checkpoint.model, g), ids, MAX_LAG, POSITIONS))
+        return measured(store, reader, given)[0]
+    return store.cache.compute(_flow, reader, g, text_for(store, reader, given).text)
+
+
+def _flow(reader: Reader, g: float, text: str) -> GradientFlow:
+    return gradient_flow(scaled(reader.checkpoint.model, g), reader.vocab.encode(text), MAX_LAG, POSITIONS)
+
+
+def _spectra(reader: Reader, g: float) -> tuple[Spectrum, ...]:
+    return spectra(scaled(reader.checkpoint.model, g))
+
+
+def _exponents(reader: Reader, g: float, text: str) -> Lyapunov | None:
+    """The first Lyapunov exponent; None where the text is too short for an error."""
+    try:
+        return lyapunov(scaled(reader.checkpoint.model, g), reader.vocab.encode(text))
+    except ValueError:
+        return None
+
+
+def _products(reader: Reader, g: float, text: str, wanted: Callable[[], bool]) -> ProductNorms:
+    """The largest singular values of the products. Raises OvertakenError where nobody waits any more."""
+    model, grown = scaled(reader.checkpoint.model, g), []
+    for norms in growing_product_norms(model, reader.vocab.encode(text), MAX_LAG, POSITIONS_OF_PRODUCTS):
+        grown = [norms]
+        if not wanted():
+            raise OvertakenError
+    return grown[0]
 
 
 @dataclass(frozen=True)
@@ -89,8 +112,7 @@ class Asked:
 
     question: Question
     turned: tuple[Turn, ...]  # as trained, and turned; one where the knob stands at 1
-    text: str
-    what: str
+    source: SourceText
     prompt: str
     settings: SamplingSettings
     seed: int
@@ -113,10 +135,9 @@ def asked_for(store: Store, question: Question) -> Asked:
     seed = SEEDS.require("seed", form.get("seed", SEED))
     reader = store.reader(question.choice.name, question.choice.step)
     scaled(reader.checkpoint.model, g)  # refuses what has no W_hh, before anything is measured
-    own_text = question.text("text", LONGEST_TEXT)
-    text, what = text_for(store, reader, own_text)
+    source = text_for(store, reader, given_text(question, LONGEST_TEXT))
     turned = tuple(Turn(reader, each) for each in dict.fromkeys((1.0, g)))
-    return Asked(question, turned, text, what, reader.vocab.drop_unknown(prompt_for(reader, prompt))[0], settings, seed)
+    return Asked(question, turned, source, reader.vocab.drop_unknown(prompt_for(reader, prompt))[0], settings, seed)
 
 
 def turns(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:
@@ -153,16 +174,12 @@ class Work:
     store: Store
     asked: Asked
     wanted: Callable[[], bool]
-    _digest: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._digest = sha256_of(self.asked.text)
 
     def weights_and_text(self) -> None:
         """The spectra of W_hh, and what the model writes."""
         asked = self.asked
         for turn in self.asked.turned:
-            turn.spectra = self._once(turn, "spectra", lambda turn=turn: spectra(turn.model), of_text=False)
+            turn.spectra = self.store.cache.compute(_spectra, turn.reader, turn.g)
             decoder = turn.reader.decoder if turn.g == 1 else turn.model.decoder()
             beginning = decoder.prefill(turn.reader.vocab.encode(asked.prompt))
             steps = generate(decoder, beginning, CHARACTERS, asked.settings, Dice(asked.seed))
@@ -170,46 +187,21 @@ class Work:
 
     def gradient(self) -> None:
         """The gradient flow."""
-        own = self.asked.question.text("text", LONGEST_TEXT)
         for turn in self.asked.turned:
-            turn.flow = turned_flow(self.store, turn.reader, turn.g, own)
+            turn.flow = turned_flow(self.store, turn.reader, turn.g, self.asked.source)
 
     def exponents(self) -> None:
         """The first Lyapunov exponent; None where the text is too short for an error."""
         for turn in reversed(self.asked.turned):
-            self._go_on()
-            try:
-                turn.exponent = self._once(turn, "lyapunov", lambda turn=turn: lyapunov(turn.model, self._ids(turn)))
-            except ValueError:
-                turn.exponent = None
+            if not self.wanted():
+                raise OvertakenError
+            turn.exponent = self.store.cache.compute(_exponents, turn.reader, turn.g, self.asked.source.text)
 
     def products(self) -> None:
         """The largest singular values of the products, the turned ones first."""
         for turn in reversed(self.asked.turned):
-            turn.norms = self._once(turn, "products", lambda turn=turn: self._products(turn))
-
-    def _products(self, turn: Turn) -> ProductNorms:
-        *_, measured = (
-            self._going_on(norms)
-            for norms in growing_product_norms(turn.model, self._ids(turn), MAX_LAG, POSITIONS_OF_PRODUCTS)
-        )
-        return measured
-
-    def _going_on(self, norms: ProductNorms) -> ProductNorms:
-        self._go_on()
-        return norms
-
-    def _go_on(self) -> None:
-        if not self.wanted():
-            raise OvertakenError
-
-    def _ids(self, turn: Turn) -> list[int]:
-        return turn.reader.vocab.encode(self.asked.text)
-
-    def _once(self, turn: Turn, what: str, work: Callable[[], Any], of_text: bool = True) -> Any:
-        info = turn.reader.info
-        key = ("knob", what, info.sha256, turn.reader.checkpoint.step, turn.g, self._digest if of_text else "")
-        return self.store.worked_out(key, work)
+            compute, text = self.store.cache.compute, self.asked.source.text
+            turn.norms = compute(_products, turn.reader, turn.g, text, wanted=self.wanted)
 
 
 # ------------------------------------------------------------------------------------------------ what the view shows
@@ -256,7 +248,7 @@ def in_words(asked: Asked) -> str:
     if turn.exponent is not None:
         said += f" First Lyapunov exponent {_exponent(turn.exponent)} nats a character"
         said += f" ({one.title}: {_exponent(one.exponent)})." if beside and one.exponent else "."
-    return f"{said} Measured at {turn.flow.positions} positions of {asked.what}."
+    return f"{said} Measured at {turn.flow.positions} positions of {asked.source}."
 
 
 def _half(flow: GradientFlow) -> str:
@@ -291,7 +283,7 @@ def _curve(asked: Asked, palette: Any) -> tuple[Any, str]:
         if turn.flow
     ]
     drawn = figures.gradient_flow_figure(curves, palette, asked.question.width, picked=curves[-1])
-    return drawn, figures.gradient_flow_words(curves, [asked.what] * len(curves))
+    return drawn, figures.gradient_flow_words(curves, [str(asked.source)] * len(curves))
 
 
 def _product(asked: Asked, palette: Any) -> tuple[Any, str]:
@@ -338,8 +330,9 @@ def _table(asked: Asked) -> Table:
         of = "W_hh" if len(asked.turned[0].spectra) == 1 else f"gate {spectrum.gate}"
         rows.append(row(f"{of}: spectral radius ρ", lambda turn, i=i: number(turn.spectra[i].radius, "{:.2f}")))
         rows.append(row(f"{of}: largest singular value", lambda turn, i=i: number(turn.spectra[i].norm, "{:.2f}")))
+    positions = f", gradient at {asked.turned[0].flow.positions} positions" if asked.turned[0].flow else ""
     return Table(
-        "The same in numbers",
+        f"The same in numbers; measured on {asked.source}{positions}",
         ["", *(turn.title for turn in asked.turned)],
         rows,
         sortable=False,

@@ -1,6 +1,5 @@
 """Gradients, the memory that is used: effective context and replaced characters, kept figures at once, others live."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from charrnn.checkpoint import CheckpointInfo
+from charrnn.corpus import title_of
 from charrnn.findings import FindingsError
 from charrnn.memory import MemoryUsed, memory_of, memory_used
 from charrnn.ui.assets import view
@@ -16,13 +16,13 @@ from charrnn.ui.messages import dropped_notice
 from charrnn.ui.models import offered
 from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
+from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
 
 LONGEST, PREDICTIONS, REPLACED = 128, 512, 256  # of a live measurement: seconds, not minutes
 REPLACED_OF_WINDOWS = 96  # MiniGPT reads a whole window around each
 SEED = 0
-KEPT = "the validation part of the text they were trained on"
 
 
 def build(store: Store) -> None:
@@ -53,9 +53,9 @@ def measure(reader: Reader, text: str) -> MemoryUsed:
 
 def memories(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:
     """The answers to a question, each with one model more; what is kept or known comes at once. Raises ValueError."""
-    own_text = question.text("text", LONGEST_TEXT)
+    given = given_text(question, LONGEST_TEXT)
     asked, picked = to_measure(store, question)
-    answers = Answers(store, question, asked, picked, own_text)
+    answers = Answers(store, question, asked, picked, given)
     waiting = [one for one in sorted(asked, key=lambda one: one is not picked) if not answers.knows(one)]
     while waiting and wanted():
         one = waiting.pop(0)
@@ -70,42 +70,44 @@ def memories(store: Store, question: Question, wanted: Callable[[], bool], measu
 class Answers:
     """The answers to one question: what was found so far, and what is to be said about the others."""
 
-    def __init__(self, store: Store, question: Question, asked: Sequence[Asked], picked: Asked | None, own_text: str):
-        self.store, self.question, self.asked, self.picked, self.own_text = store, question, asked, picked, own_text
-        self.found: dict[Asked, tuple[MemoryUsed, str]] = {}
+    def __init__(
+        self, store: Store, question: Question, asked: Sequence[Asked], picked: Asked | None, given: SourceText | None
+    ):
+        self.store, self.question, self.asked, self.picked, self.given = store, question, asked, picked, given
+        self.found: dict[Asked, tuple[MemoryUsed, SourceText]] = {}
         self.notes: list[str] = []
         self.part = 0
 
     def knows(self, one: Asked) -> bool:
         """Take what is kept beside the checkpoint, or was measured before; False where it is to be measured."""
         last = one.step == one.info.saved_steps[-1]
-        used = kept(one.info) if last and not self.own_text.strip() else None
+        used = kept(one.info) if last and self.given is None else None
         if used is not None:
-            self.found[one] = used, KEPT
+            self.found[one] = used, SourceText("", f"the validation part of {title_of(one.info.data_sha256)}")
             return True
         try:
-            reader, text, what = self._text(one)
+            reader, source = self._text(one)
         except ValueError as error:
             self.notes.append(f"{one.title}: {error}.")
             return True
-        used = self.store.known(_key(reader, text))
+        used = self.store.cache.known(measure, reader, source.text)
         if used is not None:
-            self.found[one] = used, what
+            self.found[one] = used, source
         return used is not None
 
     def measure(self, one: Asked) -> None:
         """Measure one more."""
         try:
-            reader, text, what = self._text(one)
-            self.found[one] = self.store.worked_out(_key(reader, text), lambda: measure(reader, text)), what
+            reader, source = self._text(one)
+            self.found[one] = self.store.cache.compute(measure, reader, source.text), source
         except ValueError as error:
             self.notes.append(f"{one.title}: {error}.")
 
-    def _text(self, one: Asked) -> tuple[Reader, str, str]:
+    def _text(self, one: Asked) -> tuple[Reader, SourceText]:
         reader = self.store.reader(one.info.name, one.step)
-        dropped = dropped_notice(reader.vocab.drop_unknown(self.own_text[:LONGEST_TEXT])[1])
+        dropped = dropped_notice(reader.vocab.drop_unknown(self.given.text if self.given else "")[1])
         self.notes += [dropped["text"]] if dropped and dropped["text"] not in self.notes else []
-        return reader, *text_for(self.store, reader, self.own_text)
+        return reader, text_for(self.store, reader, self.given)
 
     def told(self, measuring: str = "") -> str:
         """One value of the view."""
@@ -124,8 +126,8 @@ class Answers:
             drawn = [figures.MemoryCurve(one.title, self.found[one][0], stroke[one.info.name]) for one in here]
             close = drawn[here.index(self.picked)] if self.picked in here else None
             themes[theme] = figures.memory_figure(drawn, palette, self.question.width, close).to_json() or ""
-        words = figures.memory_words(drawn, [self.found[one][1] for one in here])
-        table = _table([(one, self.found[one][0]) for one in here])
+        words = figures.memory_words(drawn, [str(self.found[one][1]) for one in here])
+        table = _table([(one, *self.found[one]) for one in here])
         return self._answer(" ".join(filter(None, [words, *notes])), measuring, table=table.told(), **themes)
 
     def _answer(self, words: str, measuring: str, **more: Any) -> str:
@@ -133,20 +135,15 @@ class Answers:
         return answer(self.question.number, words, self.part, busy=bool(measuring), **models, **more)
 
 
-def _key(reader: Reader, text: str) -> tuple:
-    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return "memory", reader.info.sha256, reader.checkpoint.step, digest
-
-
 def context_cell(chars: int, longest: int) -> Cell:
     """A length of context, where it is one that was tried."""
     return number(chars, "{}") if chars <= longest else Cell(f"> {longest}", float(longest))
 
 
-def _table(rows: Sequence[tuple[Asked, MemoryUsed]]) -> Table:
+def _table(rows: Sequence[tuple[Asked, MemoryUsed, SourceText]]) -> Table:
     """The lengths of every model, and its loss with little context and with much."""
 
-    def row(one: Asked, used: MemoryUsed) -> list[Cell]:
+    def row(one: Asked, used: MemoryUsed, source: SourceText) -> list[Cell]:
         context, probe = used.context, used.corruption
         longest = len(context.n)
         lengths = [context.ecl_chars, context.ecl_share_chars, context.shuffled_ecl_chars]
@@ -156,9 +153,23 @@ def _table(rows: Sequence[tuple[Asked, MemoryUsed]]) -> Table:
             context_cell(probe.felt_chars, len(probe.k) - 1),
             *(number(float(context.loss_nats[n - 1])) for n in (1, 8, 32) if n <= longest),
             number(float(context.loss_nats[-1])),
+            number(context.predictions, "{:,}"),
+            Cell(str(source)),
         ]
 
-    titles = ["model", "0.01 nats", "1 %", "0.01, shuffled", "felt", "n = 1", "n = 8", "n = 32", "longest"]
+    titles = [
+        "model",
+        "0.01 nats",
+        "1 %",
+        "0.01, shuffled",
+        "felt",
+        "n = 1",
+        "n = 8",
+        "n = 32",
+        "longest",
+        "predictions",
+        "of",
+    ]
     caption = "Effective context at 0.01 nats, at 1 %, at 0.01 nats behind a shuffled prefix, and how long a replaced "
     caption += "character is felt, in characters; the loss with n characters of context, in nats"
     return Table(caption, titles, [row(*each) for each in rows])

@@ -14,6 +14,7 @@ from charrnn.ui.compare_tab import STUDY
 from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
 from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
 from charrnn.ui.questions import Question
+from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
 
@@ -38,30 +39,30 @@ def build(store: Store, study: Path = STUDY) -> None:
 def saved_steps(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:
     """The answers to a question, each with the curve of one saved step more. Raises ValueError."""
     reader = store.reader(question.choice.name, question.choice.step)
-    info, own = reader.info, question.text("text", LONGEST_TEXT)
+    info, given = reader.info, given_text(question, LONGEST_TEXT)
     if len(info.saved_steps) < 2:
         kept = [Reader.title_of(one) for one in store.infos() if len(one.saved_steps) > 1]
         others = f": choose {', '.join(kept)}" if kept else ""
         raise ValueError(f"of the training of {reader.title} only the end is kept{others}")
     flows: dict[int, GradientFlow] = {}
-    what, refused = "", ""
+    source, refused = None, ""
     for part, step in enumerate(info.saved_steps):
-        yield _told(store, question, flows, what, part, f"Measuring step {step} …", refused)
+        yield _told(store, question, flows, source, part, f"Measuring step {step} …", refused)
         with measuring:
             if not wanted():
                 return
             try:
-                flows[step], what = measured(store, store.reader(info.name, step), own)
+                flows[step], source = measured(store, store.reader(info.name, step), given)
             except CheckpointError as error:  # of one step: the others can be read
                 refused += f"Step {step} is left out: {error}. "
-    yield _told(store, question, flows, what, len(info.saved_steps), refused=refused)
+    yield _told(store, question, flows, source, len(info.saved_steps), refused=refused)
 
 
 def _told(
     store: Store,
     question: Question,
     flows: dict[int, GradientFlow],
-    what: str,
+    source: SourceText | None,
     part: int,
     busy: str = "",
     refused: str = "",
@@ -75,7 +76,7 @@ def _told(
     for theme, palette in (("light", figures.LIGHT), ("dark", figures.DARK)):
         colour = figures.strokes([info.name for info in store.infos()], palette)[reader.info.name].colour
         themes[theme] = figures.steps_figure(flows, colour, palette, question.width).to_json() or ""
-    measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {what}."
+    measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {source}."
     said = " ".join(filter(None, [figures.steps_words(reader.title, flows), measured_at, refused.rstrip(), busy]))
     losses = {point.step: point.val_loss_nats for point in reader.info.history}
     rows = [

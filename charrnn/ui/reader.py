@@ -8,6 +8,7 @@ import numpy as np
 from charrnn.checkpoint import Checkpoint, CheckpointInfo
 from charrnn.sampling import Dice, Reading, SamplingSettings, Trace, generate
 from charrnn.ui.activations import Display
+from charrnn.ui.cache import digest
 from charrnn.vocab import Vocab
 
 TITLES = {
@@ -36,6 +37,17 @@ class Reader:
         self.checkpoint = checkpoint
         self.passage = checkpoint.vocab.drop_unknown(checkpoint.info.passage)[0]  # written by the model itself
         self._displays: dict[str, Display] = {}
+
+    def cache_key(self) -> tuple:
+        """What anything that is worked out about it depends on."""
+        return self._cache_key
+
+    @cached_property
+    def _cache_key(self) -> tuple:
+        info, weights = self.info, self.checkpoint.model.state_dict()
+        loaded = digest(b"".join(digest(tensor.numpy().tobytes()).encode() for tensor in weights.values()))
+        kept = digest(repr(info.analyses).encode("utf-8", "surrogatepass"))
+        return info.name, str(info.folder), info.sha256, self.checkpoint.step, loaded, self.passage, kept
 
     @property
     def info(self) -> CheckpointInfo:

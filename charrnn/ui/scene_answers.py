@@ -151,27 +151,28 @@ def signed(value: float) -> str:
 
 def gradient(store: Store, link: Link) -> Answer:
     """Half-life, horizon and what is left far back, of one network of each kind."""
-    told, names = [], [info.name for info in store.infos() if info.name in LEARNT]
+    told, measured_on, names = [], [], [info.name for info in store.infos() if info.name in LEARNT]
     for name in names:
         reader = store.reader(name)
-        flow, _ = measured(store, reader, "")
+        flow, source = measured(store, reader)
         half = "never" if flow.half_life_chars is None else f"after {flow.half_life_chars:.1f} characters"
         most = f"later than {MAX_LAG}" if flow.horizon_chars is None else f"after {flow.horizon_chars:.1f}"
         left = f"{flow.median[FAR_BACK]:.0e} is left {FAR_BACK} back"
         told.append(f"{reader.title}: half is gone {half}, 99 % {most}, {left}")
-    return Answer(". ".join(told) + ".", shown={"tick": names})
+        measured_on.append(f"{reader.title} at {flow.positions} positions of {source}")
+    return Answer(f"{'. '.join(told)}. Measured: {'; '.join(measured_on)}.", shown={"tick": names})
 
 
 def transformer(store: Store, link: Link) -> Answer:
     """What MiniGPT saves, in bits, on a text that both read, and at which kind of character most and least."""
     a, b = store.reader("rnn"), store.reader("minigpt")
-    text, what = default_text(store, a)
-    both = difference(a, b, b.vocab.drop_unknown(text)[0][:READ])
+    source = default_text(store, a)
+    both = difference(a, b, b.vocab.drop_unknown(source.text)[0][:READ])
     whole = both.whole()
     kinds = sorted((kind for kind in both.by_kind() if kind.characters >= ENOUGH), key=lambda kind: kind.delta_bits)
     words = (
         f"{a.title} needs {whole.a_bits:.2f} bits a character, {b.title} {whole.b_bits:.2f}, on {whole.characters:,} "
-        f"characters of {what}. {_gain('It gains most', kinds[-1])}; {_gain('least', kinds[0])}. "
+        f"characters of {source.origin}. {_gain('It gains most', kinds[-1])}; {_gain('least', kinds[0])}. "
         f"In the figure: their validation losses, {_loss(a)} and {_loss(b)} nats at the end."
     )
     return Answer(words, shown={"tick": [a.info.name, b.info.name], "ways": (DELTA,)})

@@ -41,8 +41,8 @@ def written(reader: Reader, decoder: TraceReader, link: Link, n: int) -> str:
 
 
 def _held_out(store: Store, reader: Reader) -> tuple[str, list[int], str]:
-    text, what = text_for(store, reader, "")
-    return text[:READ], reader.vocab.encode(text[:READ]), what
+    source = text_for(store, reader).first(READ)
+    return source.text, reader.vocab.encode(source.text), source.origin
 
 
 def knob(store: Store, link: Link) -> Answer:
@@ -52,7 +52,7 @@ def knob(store: Store, link: Link) -> Answer:
     told, texts = [], {}
     for g in (1.0, *KNOBS):
         model = scaled(reader.checkpoint.model, g)
-        flow = turned_flow(store, reader, g, "")
+        flow = turned_flow(store, reader, g)
         radius = float(np.abs(np.linalg.eigvals(model.cell.W_hh.weight.detach().double().numpy())).max())
         left = f"{flow.geometric_mean[FAR_BACK]:.0e}".replace("-", "−")
         decoder = model.decoder()
@@ -158,10 +158,10 @@ def line_length(text: str) -> float:
     return float(np.mean([len(line) for line in lines])) if lines else float(len(text))
 
 
-def clipping(store: Store, link: Link) -> Answer:
+def clipping(store: Store, link: Link, study: Path = STUDY) -> Answer:
     """What the study found with clipping and without: the same run where no norm reaches the threshold."""
     try:
-        rows = json.loads(STUDY.read_text(encoding="utf-8"))["clipping"]["rows"]
+        rows = json.loads(study.read_text(encoding="utf-8"))["clipping"]["rows"]
         rate = max(row["learning_rate"] for row in rows)
         off, on = (
             next(row for row in rows if row["learning_rate"] == rate and bool(row["max_grad_norm"]) == clips)

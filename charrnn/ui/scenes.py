@@ -8,6 +8,7 @@ asks about.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from charrnn.ui import scene_answers, scene_changes
 from charrnn.ui.link import Link, follow
@@ -21,16 +22,17 @@ class Scene:
     One question to the hall.
 
     sets: parameters of a link; look: what to look at while guessing; part: where on the tab to scroll to;
-    answer: what is said and shown after "Reveal".
+    answer: what is said and shown after "Reveal"; reads: files that it takes besides the store and the link.
     """
 
     id: str
     title: str
     question: str
     look: str
-    answer: Callable[[Store, Link], Answer]
+    answer: Callable[..., Answer]
     sets: Mapping[str, str] = field(default_factory=dict)
     part: str = ""
+    reads: tuple[Path, ...] = ()
 
     def link(self, store: Store) -> Link:
         """What it sets, checked against the checkpoints that are here."""
@@ -40,16 +42,13 @@ class Scene:
         """Its answer, measured once; where that cannot be done, the reason."""
         link = self.link(store)
         try:
-            return store.worked_out(self._key(store), lambda: self.answer(store, link))
+            return store.cache.compute(self.answer, store, link, *self.reads)
         except ValueError as error:
             return Answer(f"{error}.")
 
     def known(self, store: Store) -> Answer | None:
         """Its answer, where it was measured before."""
-        return store.known(self._key(store))
-
-    def _key(self, store: Store) -> tuple:
-        return ("scene", self.id, tuple(info.sha256 for info in store.infos()))
+        return store.cache.known(self.answer, store, self.link(store), *self.reads)
 
 
 SCENES = (
@@ -103,6 +102,7 @@ SCENES = (
         scene_changes.clipping,
         {"model": "rnn", "tab": "gradients", "tick": "rnn"},
         part="#cr-clipping",
+        reads=(scene_changes.STUDY,),
     ),
     Scene(
         "gating",

@@ -9,7 +9,7 @@ from charrnn.ui.draft import Draft
 from charrnn.ui.history import History, Version
 from charrnn.ui.messages import Columns, columns_part, dropped_notice, notice
 from charrnn.ui.reader import Reader
-from charrnn.ui.telling import Telling
+from charrnn.ui.telling import Telling, writers_told
 from charrnn.ui.wishes import LONGEST_TEXT
 
 
@@ -93,8 +93,10 @@ class Standing:
 
     async def more(self, n: int, kind: str = "more", **parts: Any) -> str:
         """The message that brings n more characters; one of the kind branch also takes away what stood there."""
-        start = len(self.draft.text)
+        start, before = len(self.draft.text), self.draft.writers
         part = columns_part(start, await self._written(n))
+        if self.draft.writers != before or kind == "branch":
+            parts["writers"] = writers_told(self.draft)
         return self.telling.message(kind, self.draft, self.state, **part, **parts)
 
     async def _written(self, n: int) -> Columns:

@@ -3,17 +3,16 @@
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
-from weakref import WeakValueDictionary
 
-from charrnn.checkpoint import MODEL, CheckpointError, CheckpointInfo, checkpoint_folders, list_checkpoints, load
+from charrnn.checkpoint import FILES, STEPS, CheckpointError, CheckpointInfo, checkpoint_folders, list_checkpoints, load
+from charrnn.corpus import cached_tiny_shakespeare
 from charrnn.hub import HubError, Origin, fetch
 from charrnn.metrics import bits_per_char
+from charrnn.ui.cache import Cache
 from charrnn.ui.house import MOST_ASKING, MOST_CALLED, MOST_CALLING, MOST_MEASURING, House, Together
 from charrnn.ui.reader import TITLES, Reader
 
@@ -30,6 +29,19 @@ def facts(info: CheckpointInfo) -> str:
     loss = info.metrics.get("val_stream_nats")
     quality = f" · {bits_per_char(loss):.2f} bits per character" if loss is not None else ""
     return f"{size} parameters{quality}"
+
+
+def signature_of(folder: Path) -> tuple:
+    """By what a change of any file of a checkpoint is noticed: names, times, sizes."""
+    paths = [folder / name for name in FILES]
+    with suppress(OSError):
+        paths += sorted(folder / STEPS / name for name in os.listdir(folder / STEPS))
+    found = []
+    for path in paths:
+        with suppress(OSError):  # one that is not there, is on its way out, or nobody's to read
+            stat = os.stat(path)
+            found.append((str(path), stat.st_mtime_ns, stat.st_ino, stat.st_size))
+    return tuple(found)
 
 
 class Store:
@@ -52,22 +64,23 @@ class Store:
         self._listing_lock = Lock()  # many may come at once: the folder is read, and a model loaded, for all of them
         self._loading_lock = Lock()
         self._refreshing_lock = Lock()
-        self._readers: OrderedDict[tuple[str, str, int], Reader] = OrderedDict()
-        self._worked_out: OrderedDict[tuple, Any] = OrderedDict()
-        self._working: WeakValueDictionary[tuple, Lock] = WeakValueDictionary()  # one for each key that is waited for
-        self._working_lock = Lock()
+        self._readers: OrderedDict[tuple, Reader] = OrderedDict()
+        self.cache = Cache(MOST_WORKED_OUT)
 
     def _listed(self) -> tuple[list[CheckpointInfo], dict[str, CheckpointError]]:
         """What lies in the folder; read again when a file has changed, so that a new training run shows."""
         with self._listing_lock:
-            root, signature = self.root, ()
-            for path in (root / MODEL, *(folder / MODEL for folder in checkpoint_folders(root))):
-                with suppress(OSError):  # one that is on its way out, or nobody's to read
-                    stat = path.stat()
-                    signature += ((str(path), stat.st_mtime_ns, stat.st_ino, stat.st_size),)
+            signature = self._signature()
             if self._listing is None or self._listing[0] != signature:
-                self._listing = signature, list_checkpoints(root)
+                self._listing = signature, list_checkpoints(self.root)
             return self._listing[1]
+
+    def _signature(self) -> tuple:
+        return tuple(map(signature_of, [self.root, *checkpoint_folders(self.root)]))
+
+    def cache_key(self) -> tuple:
+        """All that an answer can find here: every file of every checkpoint, and the corpus once it is there."""
+        return self._signature(), cached_tiny_shakespeare() is not None
 
     def infos(self) -> list[CheckpointInfo]:
         """The checkpoints that can be used, in the order of TITLES, then by name."""
@@ -132,7 +145,7 @@ class Store:
         step = info.saved_steps[-1] if step is None else step
         if step not in info.saved_steps:
             raise CheckpointError(f"{name} was not saved at step {step}: choose one of {info.saved_steps}")
-        key = (name, info.sha256, step)
+        key = (name, step, signature_of(info.folder))
         with suppress(KeyError):  # who takes one that is there waits for nobody who loads another
             self._readers.move_to_end(key)
             return self._readers[key]
@@ -153,10 +166,6 @@ class Store:
         parameters = sum(reader.info.parameters for reader in self._readers.values())
         return len(self._readers) <= MOST_LOADED and parameters <= MOST_PARAMETERS
 
-    def known(self, key: tuple) -> Any:
-        """What was worked out under this key; None where nothing was, or no more."""
-        return self._worked_out.get(key)
-
     def nearest(self, reader: Reader | None) -> Reader | None:
         """What is on offer in this one's place, of the same name and step if possible; None where there is nothing."""
         known = [(reader.info.name, reader.checkpoint.step), (reader.info.name, None)] if reader else []
@@ -164,17 +173,3 @@ class Store:
             with suppress(CheckpointError):
                 return self.reader(*choice)
         return None
-
-    def worked_out(self, key: tuple, work: Callable[[], Any]) -> Any:
-        """The result of `work`, kept under this key; who asks while another one works it out waits for that."""
-        if (result := self._worked_out.get(key)) is not None:
-            return result
-        with self._working_lock:
-            lock = self._working.setdefault(key, Lock())
-        with lock:
-            result = self._worked_out.get(key)
-            if result is None:
-                result = self._worked_out[key] = work()
-                if len(self._worked_out) > MOST_WORKED_OUT:
-                    self._worked_out.popitem(last=False)
-        return result

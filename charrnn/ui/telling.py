@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ class Telling:
             start_draw=draft.draw_after(-1),
             instant=len(draft.text) if instant is None else instant,
             edits=edits_told(draft),
+            writers=writers_told(draft),
             **columns_part(0, columns),
             **more,
             **said,
@@ -83,6 +85,11 @@ class Telling:
 def edits_told(draft: Draft) -> list[tuple[int, str]]:
     """The characters the visitor chose, by position from the first written one."""
     return sorted(draft.edits.items())
+
+
+def writers_told(draft: Draft) -> list[tuple[int, dict[str, Any]]]:
+    """Which network wrote from which position on."""
+    return [(at, asdict(writer)) for at, writer in draft.writers]
 
 
 def _columns(draft: Draft, start: int, values: np.ndarray, logits: np.ndarray) -> Columns:

@@ -3,7 +3,7 @@
 import hashlib
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
@@ -18,6 +18,7 @@ from charrnn.model import CharRNN
 from charrnn.reference import TorchCharRNN
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.trust import Check
+from charrnn.ui.cache import fingerprint
 from charrnn.ui.code_errors import raised
 from charrnn.ui.messages import packed
 from charrnn.ui.plot_view.plot_view import answer
@@ -36,12 +37,12 @@ class Measurements:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._last: dict[tuple, tuple[float, list[dict[str, Any]]]] = {}
+        self._last: dict[Hashable, tuple[float, list[dict[str, Any]]]] = {}
         self.waiting = 0  # for the lock
 
     def of(self, reader: Reader) -> list[dict[str, Any]]:
         """The lines of the panel for this model, measured after this call was made."""
-        came, key = time.monotonic(), (reader.info.sha256, reader.checkpoint.step)
+        came, key = time.monotonic(), fingerprint(reader)
         self.waiting += 1
         with self._lock:
             self.waiting -= 1

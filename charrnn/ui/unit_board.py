@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from charrnn.corpus import title_of
 from charrnn.neurons import BANK, LONGEST_PATTERN, Best, Board, Concept, PatternError, Targets, covered_by
 from charrnn.neurons.naming import FEWEST
 from charrnn.ui import lab_map
@@ -14,6 +15,7 @@ from charrnn.ui.assets import view
 from charrnn.ui.gradients_tab import LONGEST_TEXT, text_for
 from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
+from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Go, Table, number
 from charrnn.ui.units import OvertakenError, Units, Wanted, in_words, kept_boards, views_told
@@ -37,14 +39,14 @@ def view_of(reader: Reader, question: Question) -> str:
     return nearest(reader.names, asked if isinstance(asked, str) else reader.names[0])
 
 
-def passage(store: Store, reader: Reader, own_text: str) -> tuple[str, str, str]:
-    """The text that is read, what it is, and what of it is not."""
-    text, what = text_for(store, reader, own_text)
-    dropped = len(own_text[:LONGEST_TEXT]) - len(text) if own_text.strip() else 0
+def passage(store: Store, reader: Reader, given: SourceText | None) -> tuple[SourceText, str]:
+    """The text that is read, and what of it is not."""
+    source = text_for(store, reader, given)
+    dropped = len(given.text) - len(source.text) if given else 0
     note = f"{dropped:,} characters that the model does not know are left out. " if dropped else ""
-    if len(text) > LONGEST_READ:
-        note += f"It has {len(text):,} characters: the first {LONGEST_READ:,} are read. "
-    return text[:LONGEST_READ], what, note.rstrip()
+    if given and len(source.text) > LONGEST_READ:
+        note += f"It has {len(source.text):,} characters: the first {LONGEST_READ:,} are read. "
+    return source.first(LONGEST_READ), note.rstrip()
 
 
 class Telling:
@@ -64,17 +66,18 @@ def leaderboard(units: Units, question: Question, wanted: Wanted) -> Iterator[st
     """The best unit for each concept: at once what is kept, then what has to be read for it. Raises ValueError."""
     reader = units.store.reader(question.choice.name, question.choice.step)
     view_name = view_of(reader, question)
-    own_text, pattern = question.text("text", LONGEST_TEXT), question.text("pattern", LONGEST_PATTERN)
+    given, pattern = given_text(question, LONGEST_TEXT), question.text("pattern", LONGEST_PATTERN)
     telling = Telling(question, views=views_told(reader), view=view_name)
-    kept = None if own_text.strip() else kept_boards(reader).get(view_name)
+    kept = None if given else kept_boards(reader).get(view_name)
     try:
         if kept is not None:
-            words = in_sentences(kept, "the validation part of Tiny Shakespeare when the checkpoint was refreshed")
+            what = f"the validation part of {title_of(reader.info.data_sha256)} when the checkpoint was refreshed"
+            words = in_sentences(kept, what)
             yield telling.now(words, busy=bool(pattern), table=table(kept).told())
             board, words = kept, words
         else:
             board = words = None
-            for told in live(units, reader, view_name, own_text, wanted):
+            for told in live(units, reader, view_name, given, wanted):
                 if isinstance(told, str):
                     yield telling.now(told, busy=True)
                 else:
@@ -82,16 +85,17 @@ def leaderboard(units: Units, question: Question, wanted: Wanted) -> Iterator[st
             assert board is not None and words is not None
             yield telling.now(words, busy=bool(pattern), table=table(board).told())
         if pattern and wanted():
-            yield from with_pattern(units, reader, board, words, pattern, own_text, telling, wanted)
+            yield from with_pattern(units, reader, board, words, pattern, given, telling, wanted)
     except OvertakenError:
         return
 
 
 def live(
-    units: Units, reader: Reader, view_name: str, own_text: str, wanted: Wanted
+    units: Units, reader: Reader, view_name: str, given: SourceText | None, wanted: Wanted
 ) -> Iterator[str | tuple[Board, str]]:
     """The board of a text that has to be read: what is being done, then the board and its words."""
-    text, what, note = passage(units.store, reader, own_text)
+    source, note = passage(units.store, reader, given)
+    text = source.text
     targets = Targets.of(text)
     yield f"Reading {len(text):,} characters …"
     scores = units.scores(reader, view_name, targets, wanted)
@@ -100,7 +104,10 @@ def live(
             yield told
         elif wanted():
             board = Board.of(view_name, targets, scores, told)
-            yield board, " ".join(filter(None, [in_sentences(board, f"{len(text):,} characters of {what}"), note]))
+            yield (
+                board,
+                " ".join(filter(None, [in_sentences(board, f"{len(text):,} characters of {source.origin}"), note])),
+            )
 
 
 def with_pattern(
@@ -109,12 +116,13 @@ def with_pattern(
     board: Board,
     words: str,
     pattern: str,
-    own_text: str,
+    given: SourceText | None,
     telling: Telling,
     wanted: Wanted,
 ) -> Iterator[str]:
     """The same board with a row for the visitor's pattern, or why there is none."""
-    text, what, _ = passage(units.store, reader, own_text)
+    source, _ = passage(units.store, reader, given)
+    text = source.text
     try:
         covered = covered_by(pattern, text)
     except PatternError as error:
@@ -124,7 +132,7 @@ def with_pattern(
     if targets.rare:
         half = len(text) // 2
         reason = (
-            f"Your pattern covers {covered[:half].sum():,} characters of the first half of {what} and "
+            f"Your pattern covers {covered[:half].sum():,} characters of the first half of {source.origin} and "
             f"{covered[half:].sum():,} of the second: of {half:,} in each it must cover {FEWEST} or more, and spare "
             "as many."
         )
@@ -136,7 +144,7 @@ def with_pattern(
             yield telling.now(told, busy=True)
             continue
         only = Board.of(board.view, targets, scores, replace(told, margin=board.margin))
-        share = f"{covered.mean():.1%} of {len(text):,} characters of {what}"
+        share = f"{covered.mean():.1%} of {len(text):,} characters of {source.origin}"
         longer = replace(board, best=(*only.best, *board.best))
         words = f"Your pattern covers {share}: {verdict_in_words(only.best[0])}. {words}"
         yield telling.now(words, table=table(longer, pattern).told())

@@ -14,6 +14,7 @@ from charrnn.ui.assets import view
 from charrnn.ui.gradients_tab import LONGEST_TEXT
 from charrnn.ui.plot_view.plot_view import answering
 from charrnn.ui.questions import Question
+from charrnn.ui.source_text import given_text
 from charrnn.ui.store import Reader
 from charrnn.ui.table_view.table_view import Cell, Table, number
 from charrnn.ui.unit_board import Telling, passage, view_of
@@ -46,7 +47,8 @@ def one_unit(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
     reader = units.store.reader(question.choice.name, question.choice.step)
     view_name = view_of(reader, question)
     unit = unit_of(reader, view_name, question)
-    text, what, note = passage(units.store, reader, question.text("text", LONGEST_TEXT))
+    source, note = passage(units.store, reader, given_text(question, LONGEST_TEXT))
+    text = source.text
     if not text:
         raise ValueError("the model knows no character of this text: give another")
     rows = reader.units[view_name]
@@ -60,7 +62,7 @@ def one_unit(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
         return
     scale = own_scale(reader.display(view_name).scale, values)
     bears = known_for(reader, view_name, unit)
-    words = f"Read: {len(text):,} characters of {what}. {note} {bears}".replace("  ", " ").strip()
+    words = f"Read: {len(text):,} characters of {source.origin}. {note} {bears}".replace("  ", " ").strip()
     told = tells(units, reader, view_name, unit, text, values)
     drawn = figure(values, (scale.low, scale.high) if scale.bounded else None, question.width)
     yield telling.now(

@@ -1,16 +1,19 @@
 """What the tab Neurons knows of a model's units: what they say while a text is read, and what untrained ones reach."""
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
 from charrnn.findings import FindingsError
-from charrnn.neurons import Baseline, Board, Kept, Scores, Targets, from_findings, read, score, sha256_of
+from charrnn.neurons import BANK, Baseline, Board, Kept, Scores, Targets, from_findings, read, score
 from charrnn.training import untrained
+from charrnn.ui.cache import Cache
 from charrnn.ui.store import Reader, Store
+from charrnn.vocab import Vocab
 
 MOST_KEPT = 4  # readings: of 10,000 characters by 512 units each takes 20 MB
 UNTRAINED_UNITS = 1024  # at least, in all the untrained networks together
@@ -23,6 +26,8 @@ GATE_WORDS = {
     "o": "output gate o",
 }
 WORDS = GATE_WORDS | {"h": "hidden state h", "c": "cell state c", "g": "candidate g", "n": "candidate n"}
+
+CONCEPTS = {concept.name for concept in BANK}
 
 Wanted = Callable[[], bool]
 
@@ -41,79 +46,92 @@ def views_told(reader: Reader) -> list[dict[str, str]]:
     return [{"name": name, "title": in_words(name)} for name in reader.names]
 
 
+@dataclass(frozen=True)
+class Form:
+    """What networks have in common that could be the same before training."""
+
+    config: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    characters: str
+
+
 class Units:
     """Readings and baselines of one running app; the last few are kept."""
 
     def __init__(self, store: Store):
         self.store = store
         self.busy = Lock()  # one reads at a time, so that nobody reads what another just did
-        self._kept: OrderedDict[tuple, np.ndarray] = OrderedDict()
-        self._last: tuple[tuple, list[np.ndarray]] | None = None
+        self._readings = Cache(MOST_KEPT)
+        self._untrained = Cache(MOST_NETWORKS)  # a pattern of the visitor's is likely to be the next question
+
+    def cache_key(self) -> tuple:
+        """It changes no result: what it keeps, it keeps by all that this depends on."""
+        return ()
 
     def values(self, reader: Reader, view: str, text: str, wanted: Wanted) -> np.ndarray:
         """What the units say after each character of a text, (N, U). Raises OvertakenError."""
-        key = (reader.info.sha256, reader.checkpoint.step, view, sha256_of(text))
         with self.busy:
-            if key not in self._kept:
-                self._kept[key] = _read(reader.decoder, reader.vocab.encode(text), view, wanted)
-            self._kept.move_to_end(key)
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-            return self._kept[key]
+            return self._readings.compute(_values, reader, view, text, wanted=wanted)
 
     def scores(self, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Scores:
         """Every unit against every concept. Raises OvertakenError."""
-        key = ("unit scores", reader.info.sha256, reader.checkpoint.step, view, targets.names, sha256_of(targets.text))
-        return self.store.worked_out(key, lambda: score(targets, self.values(reader, view, targets.text, wanted)))
+        return self.store.cache.compute(_scores, self, reader, view, targets, wanted=wanted)
 
     def baseline(self, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Iterator[str | Baseline]:
         """What untrained units reach: what is being done, then the baseline. Raises OvertakenError."""
-        key, known = self._known(reader, view, targets)
+        known = self._known(reader, view, targets)
         if known is None:
-            scores = []
-            for values in self._untrained(reader, view, targets.text, wanted):
-                if isinstance(values, str):
-                    yield values
-                else:
-                    scores.append(score(targets, values))
-            known = self.store.worked_out(key, lambda: Baseline.of(scores))
+            networks = networks_for(reader.info.hidden_dim)
+            for seed in range(networks):
+                yield f"Reading with an untrained network, {seed + 1} of {networks} …"
+                self.untrained_values(_form(reader), seed, view, targets.text, wanted)
+            known = self.store.cache.compute(_baseline, self, _form(reader), view, targets, wanted=wanted)
         yield known
 
-    def _known(self, reader: Reader, view: str, targets: Targets) -> tuple[tuple, Baseline | None]:
-        """The baseline that was worked out, here or when the checkpoint was refreshed, and the key it has here."""
-        key, kept = ("untrained units", *_form(reader), view, targets.names, sha256_of(targets.text)), kept_of(reader)
-        return key, self.store.known(key) or (kept.baseline(view, targets) if kept else None)
+    def _known(self, reader: Reader, view: str, targets: Targets) -> Baseline | None:
+        """The baseline that was worked out, here or when the checkpoint was refreshed."""
+        known = self.store.cache.known(_baseline, self, _form(reader), view, targets)
+        kept = kept_of(reader) if set(targets.names) <= CONCEPTS else None  # a pattern is no concept that has a name
+        return known or (kept.baseline(view, targets) if kept else None)
 
     def untrained_percentiles(self, reader: Reader, view: str, targets: Targets) -> dict[str, float]:
         """By concept, what untrained units reach: on this text if that is known, else on the one that is kept."""
-        _, known = self._known(reader, view, targets)
+        known = self._known(reader, view, targets)
         if known is not None:
             return dict(zip(targets.names, known.percentile.tolist(), strict=True))
         kept = kept_of(reader)
         board = kept.boards.get(view) if kept else None
         return {best.concept: best.percentile for best in board.best} if board else {}
 
-    def _untrained(self, reader: Reader, view: str, text: str, wanted: Wanted) -> Iterator[str | np.ndarray]:
-        """What the units of untrained networks say while they read, and before each what is being done."""
-        key = (*_form(reader), view, sha256_of(text))
-        if self._last is not None and self._last[0] == key:
-            yield from self._last[1]
-            return
-        info, several = reader.info, []
-        networks = networks_for(info.hidden_dim)
-        for seed in range(networks):
-            yield f"Reading with an untrained network, {seed + 1} of {networks} …"
-            model = untrained(info.config, len(info.vocab), info.recipe, seed)
-            with self.busy:
-                several.append(_read(model.decoder(), reader.vocab.encode(text), view, wanted))
-            yield several[-1]
-        self._last = key, several  # a pattern of the visitor's is likely to be the next question
+    def untrained_values(self, form: Form, seed: int, view: str, text: str, wanted: Wanted) -> np.ndarray:
+        """What the units of an untrained network say after each character, (N, U). Raises OvertakenError."""
+        with self.busy:
+            return self._untrained.compute(_untrained_values, form, seed, view, text, wanted=wanted)
 
 
-def _form(reader: Reader) -> tuple:
-    """What networks have in common that could be the same before training."""
+def _form(reader: Reader) -> Form:
     info = reader.info
-    return repr(sorted(info.config.items())), info.recipe.get("initialisation"), info.vocab.characters
+    return Form(info.config, info.recipe, info.vocab.characters)
+
+
+def _values(reader: Reader, view: str, text: str, wanted: Wanted) -> np.ndarray:
+    return _read(reader.decoder, reader.vocab.encode(text), view, wanted)
+
+
+def _scores(units: Units, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Scores:
+    return score(targets, units.values(reader, view, targets.text, wanted))
+
+
+def _untrained_values(form: Form, seed: int, view: str, text: str, wanted: Wanted) -> np.ndarray:
+    vocab = Vocab(form.characters)
+    model = untrained(form.config, len(vocab), form.recipe, seed)
+    return _read(model.decoder(), vocab.encode(text), view, wanted)
+
+
+def _baseline(units: Units, form: Form, view: str, targets: Targets, wanted: Wanted) -> Baseline:
+    drawn = range(networks_for(form.config["hidden_dim"]))
+    values = (units.untrained_values(form, seed, view, targets.text, wanted) for seed in drawn)
+    return Baseline.of([score(targets, each) for each in values])
 
 
 def networks_for(units: int, in_all: int = UNTRAINED_UNITS) -> int:

@@ -1,6 +1,5 @@
 """Gradients, where it goes: what each character of a text means to one logit, for two models on one scale."""
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
@@ -13,11 +12,12 @@ from charrnn.ui.gradients_tab import MAX_LAG, text_for
 from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
 from charrnn.ui.sides import known_to_both, pickers, sides
+from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.wishes import count_of
 
 LONGEST = 240  # characters that are shown, each with what all before it meant
-PIECE = 40  # characters that are worked out at once: who no longer waits for the rest can stop in between
+PIECE = 40  # characters that are worked out at once, the same ones wherever the cursor is: who no longer waits can stop
 
 
 def build(store: Store) -> None:
@@ -35,50 +35,46 @@ def heats(store: Store, question: Question, wanted: Callable[[], bool], measurin
     Raises ValueError for models that are not there and a text that is too short.
     """
     readers = sides(store, question)
-    text, what, note = passage(store, readers, question)
+    source, note = passage(store, readers, question)
+    text = source.text
     told = {**pickers(store, readers), "text": text}
-    words = " ".join(filter(None, [f"{len(text)} characters of {what}.", note]))
+    words = " ".join(filter(None, [f"{len(text)} characters of {source.origin}.", note]))
     cursor = min(max(1, count_of("position", question.form)), len(text) - 1)
-    todo = [[cursor], *pieces(len(text), cursor)]
+    todo = [(cursor,), *pieces(len(text), cursor)]
     for part, targets in enumerate(todo):
         with measuring:
             if not wanted():
                 return
-            heat = [heat_of(store, reader, text, targets) for reader in readers]
+            heat = [store.cache.compute(heat_of, reader, text, targets) for reader in readers]
         busy = part < len(todo) - 1
         yield answer(question.number, words, part, busy=busy, targets=targets, heat=heat, **told)
 
 
-def passage(store: Store, readers: Sequence[Reader], question: Question) -> tuple[str, str, str]:
-    """The text that both read, what it is, and what of it they do not. Raises ValueError."""
-    own = question.text("text", LONGEST)
-    given = {"own": "the text you gave", "write": "the text of Write: its cursor is the one here"}
-    source = given[question.one_of("of", [*given])]
-    text, what = (own, source) if own.strip() else text_for(store, readers[0], "")
-    text, note = known_to_both(readers, text[:LONGEST])
+def passage(store: Store, readers: Sequence[Reader], question: Question) -> tuple[SourceText, str]:
+    """The text that both read, and what of it they do not. Raises ValueError."""
+    source = (given_text(question, LONGEST) or text_for(store, readers[0])).first(LONGEST)
+    text, note = known_to_both(readers, source.text)
     if len(text) < 2:
         raise ValueError("give a text of 2 characters or more that both models know")
-    return text, what, note
+    if question.form.get("of") == "write":
+        note = f"The cursor of Write is the one here. {note}".rstrip()
+    return source.with_text(text), note
 
 
-def pieces(length: int, cursor: int) -> list[list[int]]:
-    """The other characters that something stands before, those near the cursor first."""
-    near = sorted((i for i in range(1, length) if i != cursor), key=lambda i: abs(i - cursor))
-    return [near[first : first + PIECE] for first in range(0, len(near), PIECE)]
+def pieces(length: int, cursor: int) -> list[tuple[int, ...]]:
+    """All characters that something stands before, in stretches, those near the cursor first."""
+    stretches = [tuple(range(first, min(first + PIECE, length))) for first in range(1, length, PIECE)]
+    return sorted(stretches, key=lambda stretch: min(abs(target - cursor) for target in stretch))
 
 
-def heat_of(store: Store, reader: Reader, text: str, targets: Sequence[int]) -> list[list[int | None]]:
+def heat_of(reader: Reader, text: str, targets: Sequence[int]) -> tuple[tuple[int | None, ...], ...]:
     """
     For each target character: what the one before it, two before it, … meant to its logit, in hundredths of a decade.
 
     A null where that is exactly nothing.
     """
-    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    key = ("connectivity", reader.info.sha256, reader.checkpoint.step, digest)
-    known: dict[int, list[int | None]] = store.worked_out(key, dict)
-    missing = [target for target in targets if target not in known]
-    if missing:
-        heat = character_heat(reader.checkpoint.model, reader.vocab.encode(text), missing, MAX_LAG)
-        for target, column in zip(missing, heat.T, strict=True):  # (K + 1,)
-            known[target] = [round(100 * math.log10(norm)) if norm > 0 else None for norm in column[:target].tolist()]
-    return [known[target] for target in targets]
+    heat = character_heat(reader.checkpoint.model, reader.vocab.encode(text), targets, MAX_LAG)  # (K + 1, targets)
+    return tuple(
+        tuple(round(100 * math.log10(norm)) if norm > 0 else None for norm in column[:target].tolist())
+        for target, column in zip(targets, heat.T, strict=True)
+    )

@@ -77,7 +77,8 @@ def test_a_gate_is_held_and_the_exercises_are_walked_through(context: BrowserCon
     part.get_by_text("Read your own text instead").click()
     part.get_by_label("your own text").fill(OWN)
     part.get_by_role("button", name="Read this").click()
-    expect(part.locator(".cr-cost")).to_contain_text(f"over {len(OWN)} characters of your own text", timeout=PATIENCE)
+    over = f"over {len(OWN)} characters of the text you typed or pasted"
+    expect(part.locator(".cr-cost")).to_contain_text(over, timeout=PATIENCE)
     check_held(page, by_hand, OWN, Clamp("z", None, 1.0))
     part.get_by_text("Why there").click()
     expect(part.locator(".cr-die-label")).to_contain_text("u = ")

@@ -13,6 +13,7 @@ from charrnn.checkpoint import describe
 from charrnn.surprisal import Difference
 from charrnn.ui import delta_bits
 from charrnn.ui.questions import Question
+from charrnn.ui.source_text import SourceText
 from charrnn.ui.store import Store
 from tests.ui.conftest import CHECKPOINTS
 from tests.ui.versus import OWN, PATIENCE, always, open_compare, plain_bits, side, told
@@ -34,7 +35,7 @@ def test_every_character_has_the_surprisals_of_a_plain_loop(store: Store, plain:
     assert last["text"] == OWN and [KINDS[kind] for kind in last["kinds"]] == kinds(OWN)
     for shown, bits in zip(last["bits"], (plain.a_bits, plain.b_bits), strict=True):
         assert np.array(shown) / 1000 == pytest.approx(bits, abs=1.1e-3)
-    assert f"over {len(OWN)} characters of your own text" in last["words"]
+    assert f"over {len(OWN)} characters of the text you typed or pasted" in last["words"]
     assert f"Mean Δ = {figures.signed(float(plain.delta_bits.mean()))} ±" in last["words"]
     rows = [[cell.get("value") for cell in row["cells"][1:5]] for row in last["table"]["rows"]]
     groups = [plain.whole(), *plain.by_kind(), *plain.by_context()]
@@ -57,17 +58,19 @@ def test_swapped_every_sign_is_flipped_and_the_same_model_differs_nowhere(store:
 
 
 def test_the_default_is_the_passage_of_the_app_and_what_is_too_long_is_bounded(store: Store, monkeypatch: Any):
-    monkeypatch.setattr(delta_bits, "text_for", lambda *_: ("ab\n" * 5000, "a long text"))
-    text, what, note = delta_bits.passage(store, (store.reader("rnn"), store.reader("gru")), "  \n")
-    assert len(text) == 10_000 and what == "a long text"
+    monkeypatch.setattr(delta_bits, "text_for", lambda *_: SourceText("ab\n" * 5000, "a long text"))
+    both = store.reader("rnn"), store.reader("gru")
+    source, note = delta_bits.passage(store, both, None)
+    assert len(source.text) == 10_000 and str(source) == "a long text (its first 10,000 characters)" and not note
+    _, note = delta_bits.passage(store, both, SourceText("ab\n" * 5000))
     assert note == "It has 15,000 characters: only the first 10,000 are compared."
     with pytest.raises(ValueError, match="at most 20000"):
         delta_of(store, "a" * 20_001)
-    with pytest.raises(ValueError, match="share no character of your own text"):
+    with pytest.raises(ValueError, match="share no character of the text you typed or pasted"):
         delta_of(store, "→→")
     assert "Left out 2 characters that A or B has never seen: '→'." in delta_of(store, "→Ay→")[-1]["words"]
     one = delta_of(store, "A")[-1]
-    assert "over 1 character of your own text" in one["words"] and one["light"]["data"]
+    assert "over 1 character of the text you typed or pasted" in one["words"] and one["light"]["data"]
 
 
 def test_what_is_kept_of_the_whole_held_out_text_is_told_at_once(store: Store):
@@ -121,7 +124,7 @@ def test_a_text_is_coloured_by_what_separates_its_readers(context: BrowserContex
     part.get_by_label("your own").fill(OWN)
     part.get_by_role("button", name="Read this").click()
     words = part.locator(".cr-plot-words")
-    expect(words).to_contain_text(f"over {len(OWN)} characters of your own text", timeout=PATIENCE)
+    expect(words).to_contain_text(f"over {len(OWN)} characters of the text you typed or pasted", timeout=PATIENCE)
     expect(words).to_contain_text(f"Mean Δ = {figures.signed(float(plain.delta_bits.mean()))} ")
     spans = part.locator(".cr-passage span")
     assert "".join(spans.all_text_contents()) == OWN
@@ -170,10 +173,12 @@ def test_a_text_is_coloured_by_what_separates_its_readers(context: BrowserContex
     expect(words).to_contain_text("No difference.", timeout=PATIENCE)
     part.get_by_role("button", name="Text of Write").click()
     there = page.evaluate("charrnn.live.text")
-    expect(words).to_contain_text(f"over {len(there)} characters of your own text", timeout=PATIENCE)
+    over = f"over {len(there)} characters of the text of Write (7 given; 400 written by Vanilla RNN, step 10,000"
+    expect(words).to_contain_text(over, timeout=PATIENCE)
+    expect(words).to_contain_text("A and B wrote this text", timeout=PATIENCE)
     assert part.get_by_label("your own").input_value() == there == "".join(spans.all_text_contents())
     part.get_by_role("button", name="Default text").click()
-    expect(words).to_contain_text("a passage by “Best: GRU, 512 units”", timeout=PATIENCE)
+    expect(words).to_contain_text("a passage written by Best: GRU, 512 units, step", timeout=PATIENCE)
     expect(part.get_by_label("your own")).to_have_value("")
 
 

@@ -1,9 +1,11 @@
 """The tab Gradients: which text is measured, that it is measured once, and five models' curves in one plot."""
 
+import hashlib
 import json
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from charrnn.gradient_flow import GradientFlow, gradient_flow
 from charrnn.ui import gradients_tab
 from charrnn.ui.gradients_tab import curves, default_text, measured
 from charrnn.ui.questions import Newest, Question
+from charrnn.ui.reader import Reader
+from charrnn.ui.source_text import SourceText
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice
 from scripts.bench_page import running_app
@@ -50,32 +54,42 @@ def expected(trained: Path, name: str, text: str, step: int | None = None) -> Gr
 
 
 def test_without_a_corpus_the_best_model_s_passage_is_read(store: Store):
-    text, what = default_text(store, store.reader("rnn"))
-    assert text == TEXT[:2000] and what == "a passage this model wrote itself"
-    text, what = default_text(store, store.reader("lstm"))
-    assert text == TEXT[:2000] and what == "a passage by “Vanilla RNN”"
+    for name in ("rnn", "lstm"):
+        source = default_text(store, store.reader(name))
+        assert source.text == TEXT[:2000]
+        assert str(source) == f"a passage written by Vanilla RNN, step {store.reader('rnn').info.step:,}"
+        assert source.is_by(store.reader("rnn")) and not source.is_by(store.reader("lstm"))
+        assert not source.is_by(store.reader("rnn", 0))
 
 
 def test_with_a_corpus_its_validation_part_is_read(store: Store, monkeypatch: pytest.MonkeyPatch):
-    corpus = TEXT * 30
+    corpus = TEXT * 60
+    digest = hashlib.sha256(corpus.encode()).hexdigest()
     monkeypatch.setattr(gradients_tab, "cached_tiny_shakespeare", lambda: corpus)
-    text, what = default_text(store, store.reader("rnn"))
+    source = default_text(store, store.reader("rnn"))
     cut = int(0.9 * len(corpus))
-    assert text == corpus[cut : cut + 10_000]
-    assert what == "the validation part of Tiny Shakespeare (its first 10,000 characters)"
+    assert source.text == corpus[cut : cut + 16_384] and not source.writers
+    beginning = "(its first 16,384 characters)"
+    assert str(source) == f"the last tenth of the text with sha256 {digest[:12]} {beginning}", "it learnt another text"
+    monkeypatch.setattr("charrnn.corpus.TINY_SHAKESPEARE_SHA256", digest)
+    assert str(default_text(store, store.reader("rnn"))) == f"the last tenth of Tiny Shakespeare {beginning}"
+    reader = store.reader("rnn")
+    of_it = replace(reader.checkpoint, info=replace(reader.info, data_sha256=digest))
+    assert str(default_text(store, Reader(of_it))) == f"the validation part of Tiny Shakespeare {beginning}"
 
 
 def test_a_text_is_measured_once_for_each_model_and_step(store: Store):
     reader = store.reader("rnn")
-    flow, what = measured(store, reader, OWN)
-    assert what == "your own text" and isinstance(flow, GradientFlow)
-    assert measured(store, reader, OWN)[0] is flow
-    assert measured(store, store.reader("rnn", 0), OWN)[0] is not flow
+    own = SourceText(OWN)
+    flow, source = measured(store, reader, own)
+    assert source == own and isinstance(flow, GradientFlow)
+    assert measured(store, reader, own)[0] is flow
+    assert measured(store, store.reader("rnn", 0), own)[0] is not flow
 
 
 def test_a_text_that_is_too_short_says_how_long_it_must_be(store: Store):
     with pytest.raises(ValueError, match="at least 130"):
-        measured(store, store.reader("rnn"), "night")
+        measured(store, store.reader("rnn"), SourceText("night"))
 
 
 # ------------------------------------------------------------------ the answers, one curve more each
@@ -273,7 +287,7 @@ def test_ones_own_text(context: BrowserContext, address: str, trained: Path):
     page = open_gradients(context, address)
     page.locator("#cr-own-text").fill(OWN)
     page.get_by_role("button", name="Measure on this text").click()
-    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("of your own text", timeout=PATIENCE)
+    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("of the text you typed or pasted", timeout=PATIENCE)
     settled(page)
     assert_is(lines(page)["GRU"], expected(trained, "gru", OWN).median)
     page.locator("#cr-own-text").fill("night")

@@ -229,7 +229,7 @@ def test_another_model_text_or_setting_is_followed_and_minigpt_is_refused(page: 
     expect(page.locator("#cr-knob .cr-gates")).to_be_hidden()
     page.locator("#cr-own-text").fill(OWN)
     page.get_by_role("button", name="Measure on this text").click()
-    at_rest(page, "positions of your own text")
+    at_rest(page, "positions of the text you typed or pasted")
     page.locator("#cr-temperature").fill("0.3")
     expected = written(trained, "rnn", 1.6, "ROMEO:\n", SamplingSettings(0.3), 5)
     page.wait_for_function(

@@ -64,7 +64,7 @@ def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(trained: Pa
             for n in (used.context.ecl_chars, used.context.ecl_share_chars, used.context.shuffled_ecl_chars)
         ]
         assert row["cells"][5]["text"] == f"{used.context.loss_nats[0]:.3f}"
-    assert "Measured on your own text" in told[-1]["words"]
+    assert "Measured on the text you typed or pasted" in told[-1]["words"]
     (again,) = answers(store, question)
     assert again["light"] == told[-1]["light"]
 
@@ -146,6 +146,6 @@ def test_the_kept_curves_stand_on_the_page_follow_the_ticks_and_ones_own_text(co
     page.locator("#cr-own-text").fill(OWN)
     page.get_by_role("button", name="Measure on this text").click()
     part.scroll_into_view_if_needed()
-    settled(page, "Measured on your own text")
+    settled(page, "Measured on the text you typed or pasted")
     used = expected(CHECKPOINTS / "rnn", OWN)
     expect(part.locator(".cr-plot-words")).to_contain_text(f"in characters: Vanilla RNN {used.context.ecl_chars}.")

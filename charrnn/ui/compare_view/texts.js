@@ -1,5 +1,6 @@
 // Two texts side by side, and the place where they part.
 
+import { cutAt } from "../characters.js";
 import { fill, visible } from "../page.js";
 
 function written(title, prompt, text, at) {
@@ -23,11 +24,12 @@ function written(title, prompt, text, at) {
   if (at === null) {
     piece("cr-common", text);
   } else {
-    piece("cr-common", text.slice(0, at));
-    const mark = piece("cr-parted", text[at], "mark");
-    mark.title = "here they part: " + visible(text[at]);
-    mark.dataset.sign = text[at] === "\n" ? "⏎" : "";
-    piece("cr-after", text.slice(at + 1));
+    const [before, character, after] = cutAt(text, at);
+    piece("cr-common", before);
+    const mark = piece("cr-parted", character, "mark");
+    mark.title = "here they part: " + visible(character);
+    mark.dataset.sign = character === "\n" ? "⏎" : "";
+    piece("cr-after", after);
   }
   section.append(head, place);
   return section;

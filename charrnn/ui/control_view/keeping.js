@@ -18,11 +18,11 @@ function place(request) {
 
 /** What writes on by itself is paused; a text that was asked for and has not begun leaves the one before as it was. */
 function textOf({ record, told }, request) {
-  const { prompt, seed, span, limit, edits, view, model } = record;
+  const { prompt, seed, span, limit, edits, writers, view, model } = record;
   const stands = page.state === "writing" ? told : page.state;
   const state = stands === "writing" ? "paused" : stands;
   const checkpoint = { name: model.name, step: model.step };
-  return { ...request, checkpoint, text: record.characters.join(""), prompt, seed, span, limit, edits, view: view.name, state };
+  return { ...request, checkpoint, text: record.characters.join(""), prompt, seed, span, limit, edits, writers, view: view.name, state };
 }
 
 /** Returns what keeps everything for the page that comes after this one, and what puts it back there. */

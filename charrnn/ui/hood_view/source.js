@@ -26,7 +26,7 @@ export function mount({ element, send }) {
     const { record, cursor = -1 } = page.live || {};
     return { record, cursor, text: record ? record.characters.slice(0, cursor + 1).join("") : "" };
   };
-  const key = ({ record, text }) => JSON.stringify([record?.model.sha256, record?.model.step, text]);
+  const key = ({ record, text }) => JSON.stringify([record?.model.name, record?.model.sha256, record?.model.step, text]);
   const view = asking({
     element,
     send,
@@ -53,12 +53,14 @@ export function mount({ element, send }) {
     const { record, cursor } = place();
     const box = $(".cr-hood-context");
     if (!record || cursor < 0) return box.replaceChildren("–");
-    const part = (from, to) => record.characters.slice(Math.max(0, from), to).map(visible).join("");
+    const part = (from, to) => record.characters.slice(Math.max(0, from), to).map(visible);
+    const pad = (characters) => " ".repeat(AROUND - characters.length);
     const here = document.createElement("b");
     here.textContent = visible(record.characters[cursor]);
     const [before, after] = [document.createElement("span"), document.createElement("span")];
-    before.textContent = part(cursor - AROUND, cursor).padStart(AROUND, " ");
-    after.textContent = part(cursor + 1, Math.min(page.live.drawn, cursor + 1 + AROUND)).padEnd(AROUND, " ");
+    const sides = [part(cursor - AROUND, cursor), part(cursor + 1, Math.min(page.live.drawn, cursor + 1 + AROUND))];
+    before.textContent = pad(sides[0]) + sides[0].join("");
+    after.textContent = sides[1].join("") + pad(sides[1]);
     box.replaceChildren(before, here, after);
     box.setAttribute("aria-label", "“" + visible(record.characters[cursor]) + "”, character " + (cursor + 1) + " of " + page.live.drawn);
   }

@@ -1,5 +1,6 @@
 // The scene of a lecture: the question first, then the answer on the picture.
 
+import { cutAt } from "../characters.js";
 import { go } from "../go.js";
 import { fill, page } from "../page.js";
 
@@ -103,13 +104,14 @@ function way({ title, part, ...more }) {
 }
 
 /** One text; what differs from the one on the page is marked. */
-function figure([title, text, parting]) {
+export function figure([title, text, parting]) {
   const box = document.createElement("figure");
   const caption = document.createElement("figcaption");
   caption.textContent = title;
   const written = document.createElement("div");
   Object.assign(written, { tabIndex: 0, role: "group", ariaLabel: title, dir: "auto" }); // it scrolls
-  fill(written, text.slice(0, parting)).append(fill(document.createElement("b"), text.slice(parting)));
+  const [before, ...rest] = cutAt(text, parting);
+  fill(written, before).append(fill(document.createElement("b"), rest.join("")));
   box.append(caption, written);
   return box;
 }

@@ -11,6 +11,7 @@ from anyio.to_thread import run_sync
 
 from charrnn.ui import wishes
 from charrnn.ui.assets import view
+from charrnn.ui.cache import fingerprint
 from charrnn.ui.control_view.control_view import offer
 from charrnn.ui.link import HIDEABLE, Link, follow
 from charrnn.ui.scene_answers import Answer
@@ -73,7 +74,8 @@ def walking(store: Store, state: gr.State, controls: gr.HTML, live: gr.HTML, lec
     async def reveal(session: Session, event: gr.EventData) -> Any:
         try:
             number = _number(event._data)
-            answer = await store.together(("reveal", number), partial(revealed, store, SCENES[number - 1]))
+            key = "reveal", number, await run_sync(fingerprint, store)
+            answer = await store.together(key, partial(revealed, store, SCENES[number - 1]))
             return _told(number, answer, count=session.draft.run)
         except ValueError as error:
             return _told(0, Answer(f"{error}."))

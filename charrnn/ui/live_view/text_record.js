@@ -32,6 +32,7 @@ export class TextRecord {
     this.startDraw = start.start_draw;
     this.edits = start.edits || []; // [[position from the first written character, character], …]
     this.chosen = new Set(this.edits.map(([at]) => at));
+    this.writers = start.writers || []; // [[position, writer], …]: who wrote from there on
     this.characters = [];
     this.room(256);
   }
@@ -62,6 +63,18 @@ export class TextRecord {
     return this.append(message);
   }
 
+  /** Who wrote the characters from … to: [{characters, writer, chosen}, …], writer null for what was given. */
+  parts(from, to) {
+    const cuts = [[0, null], ...this.writers.map(([at, writer]) => [Math.max(at, this.prompt), writer])];
+    return cuts
+      .map(([at, writer], i) => {
+        const [first, end] = [Math.max(from, at), Math.min(to, cuts[i + 1]?.[0] ?? this.length)];
+        const chosen = writer ? [...this.chosen].filter((place) => first <= place + this.prompt && place + this.prompt < end).length : 0;
+        return { characters: Math.max(0, end - first), writer, chosen };
+      })
+      .filter(({ characters }) => characters);
+  }
+
   /** Whether the visitor put the character at position i there. */
   isChosen(i) {
     return this.chosen.has(i - this.prompt);
@@ -81,6 +94,7 @@ export class TextRecord {
     if (length > this.capacity) this.room(Math.max(2 * this.capacity, length));
     this.columns.set(new Uint16Array(bytes(message.columns).buffer), this.length * this.rows);
     this.logits.set(new Float32Array(bytes(message.logits).buffer), this.length * this.size);
+    this.writers = message.writers ?? this.writers;
     message.draws.forEach((u, i) => (this.draws[this.length + i] = u === null ? NaN : u));
     this.characters.push(...characters);
     return true;

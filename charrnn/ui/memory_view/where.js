@@ -1,6 +1,7 @@
 // Where the gradient goes: one text under the other, coloured by what each character means to the one at the cursor.
 
 import { asking } from "../asking.js";
+import { countOf } from "../characters.js";
 import { sidesIn } from "../compare_view/sides.js";
 import { Palette } from "../live_view/palette.js";
 import { giveSign, onTheme, page, quoted } from "../page.js";
@@ -43,7 +44,7 @@ export function mount({ element, send }) {
     lazily: true,
     request() {
       const write = given === null ? ofWrite() : null;
-      link = write && { start: write.start, text: write.text };
+      link = write && { start: write.start, end: write.end, text: write.text };
       if (write) cursor = Math.max(1, write.at);
       return { form: { ...sides.said(), text: given ?? write?.text ?? "", of: write ? "write" : "own", position: cursor } };
     },
@@ -53,7 +54,7 @@ export function mount({ element, send }) {
   function read(text) {
     given = text;
     own.value = text ?? "";
-    cursor = (text?.length ?? LONGEST) - 1;
+    cursor = (text === null ? LONGEST : countOf(text)) - 1;
     view.ask();
   }
   form.addEventListener("submit", (event) => {
@@ -71,7 +72,7 @@ export function mount({ element, send }) {
     if (!write) return;
     const at = write.start + write.at;
     const here = at - (link?.start ?? 0);
-    const same = link && page.live.text.startsWith(link.text, link.start);
+    const same = link && link.text === page.live.record.characters.slice(link.start, link.end).join("");
     if (!same || here >= shown.characters.length) return at !== seen && ((seen = at), view.ask());
     if (at !== seen && here >= 1) {
       seen = at;

@@ -1,6 +1,7 @@
 // The leaderboard: which unit stands for what, and a concept of the visitor's own.
 
 import { asking } from "../asking.js";
+import { cutAt } from "../characters.js";
 import { page } from "../page.js";
 import { tableIn } from "../table_view/table.js";
 import { offerViews } from "./unit_choice.js";
@@ -45,8 +46,9 @@ export function mount({ element, send }) {
     const [code, words] = wrong.children;
     const mark = document.createElement("mark");
     const at = error.position;
-    mark.textContent = at === null ? "" : said.pattern.slice(at, at + 1) || "␣";
-    code.replaceChildren(...(at === null ? [] : [said.pattern.slice(0, at), mark, said.pattern.slice(at + 1)]));
+    const [before, character, after] = at === null ? [] : cutAt(said.pattern, at);
+    mark.textContent = character || "␣";
+    code.replaceChildren(...(at === null ? [] : [before, mark, after]));
     words.textContent = error.words;
   }
 

@@ -1,0 +1,111 @@
+"""
+Results that are computed once, each kept under a key that is made from the arguments of its function.
+
+The function is called with exactly the arguments that make the key, so an answer cannot depend on one that its key
+leaves out.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from threading import Lock
+from types import FunctionType
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+MISSING = object()
+
+
+class Cache:
+    """The most recent results, `most` of them."""
+
+    def __init__(self, most: int):
+        self.most = most
+        self._results: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = Lock()  # of the two dictionaries
+        self._working: WeakValueDictionary[Hashable, Lock] = WeakValueDictionary()  # one for each key that is computed
+
+    def compute(self, function: Callable[..., Any], *inputs: Any, wanted: Callable[[], bool] | None = None) -> Any:
+        """
+        The result of `function(*inputs)`; a caller that comes while it is computed waits for that one.
+
+        function: of a module, since a closure could read what is not in its arguments. wanted: passed on by name and
+        no part of the key; a function that takes it raises an error where nobody waits any more, and nothing is kept.
+        Raises TypeError for an input that `fingerprint` does not know.
+        """
+        key = key_of(function, inputs)
+        if (result := self._get(key)) is not MISSING:
+            return result
+        with self._lock:
+            working = self._working.setdefault(key, Lock())
+        with working:
+            if (result := self._get(key)) is MISSING:
+                result = function(*inputs) if wanted is None else function(*inputs, wanted=wanted)
+                with self._lock:
+                    self._results[key] = result
+                    if len(self._results) > self.most:
+                        self._results.popitem(last=False)
+        return result
+
+    def known(self, function: Callable[..., Any], *inputs: Any) -> Any:
+        """The result of `function(*inputs)` if it is here; else None."""
+        result = self._get(key_of(function, inputs))
+        return None if result is MISSING else result
+
+    def _get(self, key: Hashable) -> Any:
+        with self._lock:
+            if key in self._results:
+                self._results.move_to_end(key)
+            return self._results.get(key, MISSING)
+
+
+def key_of(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Hashable:
+    """The key of a call: the function, and the fingerprints of all of its arguments."""
+    return fingerprint(function), tuple(map(fingerprint, inputs))
+
+
+def fingerprint(value: Any) -> Hashable:
+    """
+    A short key that is equal for equal values only, with their types.
+
+    An object that is no plain value says with `cache_key()` what results depend on; a path stands for the content of
+    its file. Raises TypeError for anything else.
+    """
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if value is None or isinstance(value, bool | int | float):
+        return kind, repr(value)
+    if isinstance(value, str | bytes):
+        return kind, digest(value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value)
+    if isinstance(value, tuple | list):
+        return kind, tuple(map(fingerprint, value))
+    if isinstance(value, Mapping):
+        return kind, tuple((fingerprint(key), fingerprint(each)) for key, each in value.items())
+    if isinstance(value, frozenset | set):
+        return kind, frozenset(map(fingerprint, value))
+    if isinstance(value, np.ndarray):
+        return kind, value.dtype.str, value.shape, digest(np.ascontiguousarray(value).tobytes())
+    if isinstance(value, Path):
+        return "path", str(value), _file(value)
+    if isinstance(value, FunctionType) and value.__closure__ is None and "<" not in value.__qualname__:
+        return kind, value.__module__, value.__qualname__
+    if hasattr(value, "cache_key"):
+        return kind, fingerprint(value.cache_key())
+    if is_dataclass(value) and not isinstance(value, type):
+        return kind, tuple(fingerprint(getattr(value, field.name)) for field in fields(value))
+    raise TypeError(f"a {kind} cannot be part of a cache key: give it a method cache_key()")
+
+
+def digest(data: bytes) -> str:
+    """The SHA-256 of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _file(path: Path) -> str | None:
+    try:
+        return digest(path.read_bytes())
+    except OSError:
+        return None

@@ -1,0 +1,275 @@
+"""Results that are computed once: keys follow every input, and every part of the page answers from them as afresh."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Barrier, Lock
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn import corpus, figures, memory
+from charrnn.checkpoint import save
+from charrnn.gradient_flow import lyapunov
+from charrnn.networks import build
+from charrnn.ui import (
+    clamp_part,
+    compare_tab,
+    delta_bits,
+    exercises,
+    gates_panel,
+    gradients_tab,
+    knob_part,
+    memory_part,
+    scene_answers,
+    scene_changes,
+    unit_board,
+    unit_panel,
+    units,
+    where_part,
+)
+from charrnn.ui.cache import Cache, fingerprint
+from charrnn.ui.questions import Question
+from charrnn.ui.scenes import SCENES
+from charrnn.ui.store import Store
+from charrnn.ui.units import Units
+from charrnn.ui.wishes import Choice
+from tests.small_models import VOCAB
+from tests.trained import TEXT
+
+OTHER = TEXT[700:1200]
+WANTED = lambda: True  # noqa: E731
+calls: list[Any] = []
+
+
+# ------------------------------------------------------------------------------------------------ the cache itself
+
+
+def slowly(number: int) -> int:
+    calls.append(number)
+    time.sleep(0.05)
+    if len(calls) == 1:
+        raise ValueError("the first has left")
+    return number + 1
+
+
+def nothing(_: str) -> None:
+    calls.append("nothing")
+
+
+def test_concurrent_callers_share_one_result_and_a_failure_is_tried_again():
+    calls.clear()
+    cache, begun = Cache(8), Barrier(9)
+
+    def ask(_: int) -> int | str:
+        begun.wait()
+        try:
+            return cache.compute(slowly, 16)
+        except ValueError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(9) as pool:
+        found = list(pool.map(ask, range(9)))
+    assert sorted(map(str, found)) == ["17"] * 8 + ["the first has left"]
+    assert len(calls) == 2 and cache.known(slowly, 16) == 17 and cache.known(slowly, 15) is None
+
+
+def test_none_is_a_result_and_the_least_recent_one_makes_room():
+    calls.clear()
+    cache = Cache(2)
+    for name in ("a", "b", "a", "c", "a", "b"):
+        cache.compute(nothing, name)
+    assert len(calls) == 4, "b was used least recently when c came"
+
+
+@dataclass(frozen=True)
+class Pair:
+    a: Any
+    b: Any
+
+
+@dataclass(frozen=True)
+class Other:
+    a: Any
+    b: Any
+
+
+def test_different_values_never_share_a_fingerprint(tmp_path: Path):
+    path = tmp_path / "a.txt"
+    path.write_text("1")
+    values = [None, 0, 0.0, -0.0, False, 1, True, "", "0", b"0", "1", (), [], {}, frozenset(), (1,), [1], ((1,),)]
+    values += [("a", "b"), ("ab",), ("b", "a"), {"a": 1}, {"a": 2}, {"b": 1}, {"a": 1, "b": 1}, float("nan"), 1e-300]
+    values += [np.zeros(2), np.zeros(2, np.float32), np.zeros((1, 2)), np.array([True, False]), np.array([False, True])]
+    values += [Pair(1, 2), Pair(2, 1), Other(1, 2), slowly, nothing, path, "\ud800", "é", "e\u0301"]
+    keys = list(map(fingerprint, values))
+    assert len(set(keys)) == len(values) and keys == list(map(fingerprint, values))
+    path.write_text("2")
+    assert fingerprint(path) not in keys
+
+
+def test_what_could_read_past_its_arguments_is_refused():
+    text = "a"
+    for function in (lambda: text, lambda: 1, Units.values.__get__(object()), torch.nn.Linear(1, 1), object()):
+        with pytest.raises(TypeError, match="cannot be part of a cache key"):
+            Cache(1).compute(function)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="cannot be part of a cache key"):
+        Cache(1).compute(nothing, object())
+
+
+# ------------------------------------------------------------------------------------------------ the whole page
+
+
+def write(folder: Path, cell: str, seed: int, passage: str) -> None:
+    """A small network with drawn weights, and with others at its step 0."""
+    rng = torch.Generator().manual_seed(seed)
+
+    def drawn() -> Any:
+        model = build({"cell": cell, "hidden_dim": 6}, len(VOCAB))
+        for parameter in model.parameters():
+            parameter.data.copy_(0.4 * torch.randn(parameter.shape, generator=rng))
+        return model
+
+    what = {"step": 40, "seed": 0, "recipe": {"steps": 40}, "data_sha256": "0" * 64, "history": []}
+    metrics = {"train_loss_nats": 1.5, "val_stream_nats": 1.5, "val_cold_nats": 1.6, "minutes": 0.1, "sample": ""}
+    save(folder, drawn(), VOCAB, metrics=metrics, saved={0: drawn().state_dict()}, passage=passage, **what)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "cache"))
+    text = VOCAB.drop_unknown(TEXT)[0]
+    for seed, cell in enumerate(("rnn", "gru", "lstm")):
+        write(tmp_path / "nets" / cell, cell, seed, text[50 * seed :][:500])
+    return tmp_path / "nets"
+
+
+Answering = Callable[[Store, Units, Question], Iterator[str]]
+CLAMP = [{"name": "h", "unit": 1, "value": 0.5}]
+WRITES = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "prompt": "A", "characters": 200, "seed": 1}
+A_AND_B = {"A": {"checkpoint": {"name": "rnn", "step": 40}}, "B": {"checkpoint": {"name": "gru", "step": 40}}}
+B_EARLIER = {"B": {"checkpoint": {"name": "gru", "step": 0}}}
+B_IS_LSTM = {"B": {"checkpoint": {"name": "lstm", "step": 40}}}
+HALF_LIFE = {"exercise": "half-life", "guess": 3}
+PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
+    "flow": (lambda s, u, q: gradients_tab.curves(s, q, WANTED, Lock()), {}, [{"text": OTHER}]),
+    "knob": (
+        lambda s, u, q: knob_part.turns(s, q, WANTED, Lock()),
+        {"knob": 1.4},
+        [{"text": OTHER}, {"knob": 0.7}, {"prompt": "B"}, {"seed": 9}, {"temperature": 1.5}],
+    ),
+    "memory": (lambda s, u, q: memory_part.memories(s, q, WANTED, Lock()), {}, [{"text": OTHER}]),
+    "where": (
+        lambda s, u, q: where_part.heats(s, q, WANTED, Lock()),
+        {**A_AND_B, "text": OTHER[:100], "position": 50},
+        [{"text": OTHER[1:100]}, B_EARLIER, B_IS_LSTM],
+    ),
+    "delta": (
+        lambda s, u, q: delta_bits.differences(s, q, WANTED, Lock()),
+        A_AND_B,
+        [{"text": OTHER}, B_EARLIER, B_IS_LSTM],
+    ),
+    "samples": (lambda s, u, q: compare_tab.samples(s, q, WANTED), {"model": "gru"}, [{"model": "lstm"}]),
+    "board": (
+        lambda s, u, q: unit_board.leaderboard(u, q, WANTED),
+        {"pattern": "[aeiou]"},
+        [{"pattern": "[a-m]"}, {"text": OTHER}, {"view": "z"}],
+    ),
+    "unit": (lambda s, u, q: unit_panel.one_unit(u, q, WANTED), {}, [{"unit": 3}, {"text": OTHER}, {"view": "r"}]),
+    "gates": (lambda s, u, q: gates_panel.gates(u, q, WANTED), {}, [{"text": OTHER}]),
+    "clamp": (
+        lambda s, u, q: clamp_part.written_again(s, q, WANTED, Lock()),
+        {**WRITES, "clamps": CLAMP},
+        [{"text": OTHER}, {"clamps": [{**CLAMP[0], "value": -0.5}]}, {"clamps": None}, {"seed": 2}],
+    ),
+    "exercises": (
+        lambda s, u, q: exercises.checked(s, q, WANTED),
+        HALF_LIFE,
+        [
+            {"guess": 4},
+            {"exercise": "forget", "clamps": [{"name": "z", "unit": None, "value": 0}]},
+            {"exercise": "forget", "clamps": [{"name": "r", "unit": None, "value": 0}]},
+            {"exercise": "reset", "part": "h", "unit": 1},
+            {"exercise": "reset", "part": "h", "unit": 2},
+        ],
+    ),
+    **{
+        f"scene {scene.id}": (
+            lambda s, u, q, scene=scene: iter([json.dumps(asdict(scene.answered(s)), default=str)]),
+            {},
+            [],
+        )
+        for scene in SCENES
+        if scene.id in ("newline", "gradient")
+    },
+}
+
+
+SLOW = {
+    gradients_tab: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6},
+    knob_part: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6, "POSITIONS_OF_PRODUCTS": 2, "CHARACTERS": 20},
+    where_part: {"MAX_LAG": 6},
+    memory_part: {"LONGEST": 40, "PREDICTIONS": 64, "REPLACED": 4},
+    memory: {"LAGS": 8, "BEFORE": 8},
+    scene_answers: {"FAR_BACK": 6, "MAX_LAG": 6},
+    scene_changes: {"FAR_BACK": 6, "READ": 200},
+    exercises: {"READ": 300},
+    compare_tab: {"SAMPLE_CHARACTERS": 20},
+    units: {"UNTRAINED_UNITS": 12},
+}
+
+
+def ask(part: str, store: Store, kept: Units, choice: Choice, form: dict[str, Any]) -> dict[str, Any]:
+    """All that a part shows in the end: a later answer replaces what it says anew."""
+    shown, (answering, _, _) = {}, PARTS[part]
+    for told in answering(store, kept, Question(1, 900, choice, ("gru",), form)):
+        answer = json.loads(told)
+        columns = zip(answer.get("targets", ()), *answer.get("heat", ()), strict=True)
+        shown |= answer | {"heat": shown.get("heat", {}) | {target: heat for target, *heat in columns}}
+    return {name: value for name, value in shown.items() if name not in ("part", "targets")}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_answer_outlives_a_change_of_its_inputs(part: str, root: Path, monkeypatch: pytest.MonkeyPatch):
+    """A page that has answered before says what a fresh one says, whatever changed: in the form, then on disk."""
+    for module, sizes in SLOW.items():
+        for name, value in sizes.items():
+            monkeypatch.setattr(module, name, value)
+    drawn = SimpleNamespace(to_json=str)
+    for name in [name for name in dir(figures) if name.endswith(("_figure", "_histogram"))]:
+        monkeypatch.setattr(figures, name, lambda *_, **__: drawn)
+    monkeypatch.setattr(knob_part, "lyapunov", lambda model, ids: lyapunov(model, ids[:100]))
+    _, form, changes = PARTS[part]
+    kept = Store(root)
+    kept_units = Units(kept)
+
+    def told(choice: Choice, **change: Any) -> dict[str, Any]:
+        found, fresh = ask(part, kept, kept_units, choice, form | change), Store(root)
+        assert found == ask(part, fresh, Units(fresh), choice, form | change), change
+        return found
+
+    gru, at_first = Choice("gru", None), told(Choice("gru", None))
+    for change in changes:
+        assert told(gru, **change) != at_first, f"{change} changes nothing: choose another one"
+    told(Choice("gru", 0))
+    told(Choice("lstm", None))
+
+    text = VOCAB.drop_unknown(TEXT)[0]
+    (root / "gru/passage.txt").write_text(text[400:900])
+    write(root / "spare", "gru", 77, "")
+    shutil.move(root / "spare/steps/000000.safetensors", root / "gru/steps/000000.safetensors")
+    shutil.rmtree(root / "spare")
+    told(Choice("gru", 0))
+    write(root / "gru", "gru", 99, text[400:900])
+    told(gru)
+    monkeypatch.setattr(corpus, "TINY_SHAKESPEARE_SHA256", hashlib.sha256((8 * text).encode()).hexdigest())
+    corpus.cache_path().parent.mkdir()
+    corpus.cache_path().write_text(8 * text)
+    told(gru)

@@ -1,0 +1,86 @@
+"""Every text says where it comes from: given, a corpus by its digest, or the networks that wrote it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charrnn.sampling import Dice, SamplingSettings
+from charrnn.surprisal import Group
+from charrnn.ui.delta_bits import in_words
+from charrnn.ui.draft import Draft
+from charrnn.ui.questions import Question
+from charrnn.ui.source_text import SourceText, Writer, given_text, writers_of
+from charrnn.ui.store import Store
+from tests.small_models import SMALL, save_small
+
+COLD, WARM = SamplingSettings(0.5, 40, 0.9, 0.01), SamplingSettings()
+WRITER = Writer("GRU", "a" * 64, 40, COLD)
+TOLD = {"characters": 3, "writer": asdict(WRITER), "chosen": 0}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    for name in ("rnn", "gru"):
+        save_small(tmp_path / name, SMALL[name])
+    return Store(tmp_path)
+
+
+def asked(text: str, origin: Any = None) -> Question:
+    return Question(form={"text": text} if origin is None else {"text": text, "origin": origin})
+
+
+def test_a_text_of_write_names_its_networks_its_prompt_and_what_was_chosen():
+    assert given_text(asked(" \n"), 9) is None and given_text(asked("abc"), 9) == SourceText("abc")
+    other = asdict(Writer("RNN", "b" * 64, 7, WARM))
+    parts = [{"characters": 2, "writer": None}, TOLD, {**TOLD, "writer": other}, {**TOLD, "characters": 1, "chosen": 1}]
+    source = given_text(asked("abcdefghi", parts), 9)
+    assert source is not None and len(source.writers) == 2
+    assert str(source) == (
+        "the text of Write (2 given; 4 written by GRU, step 40, temperature 0.5, top-k 40, top-p 0.9, min-p 0.01; "
+        "3 written by RNN, step 7, temperature 1; 1 of them chosen by hand)"
+    )
+    assert str(source.first(4)) == f"{source.origin} (its first 4 characters)"
+    assert given_text(asked("ab", parts[:1]), 9) == SourceText("ab"), "whatever was given was typed or pasted"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["a", 1, [1], [{}], [{"characters": -1}], [{**TOLD, "chosen": 4}], [{**TOLD, "writer": 1}]]
+    + [[{**TOLD, "writer": {**asdict(WRITER), name: None}}] for name in asdict(WRITER)],
+)
+def test_an_origin_that_cannot_be_is_refused_by_name(origin: Any):
+    with pytest.raises(ValueError, match="^(origin|characters|chosen|a writer|title|sha256|step|temperature|settings)"):
+        given_text(asked("abc", origin), 9)
+
+
+def test_a_text_remembers_every_network_that_wrote_it(store: Store):
+    rnn, gru = store.reader("rnn"), store.reader("gru")
+    draft = Draft.of(1, "ROMEO", Dice(1), 40)
+    draft.write(rnn, WARM, 3)
+    draft.write(rnn, WARM, 2)
+    draft.forget()
+    draft.write(gru, COLD, 4)
+    assert [(at, writer.title, writer.settings) for at, writer in draft.writers] == [
+        (5, "Vanilla RNN", WARM),
+        (10, "GRU", COLD),
+    ]
+    assert writers_of([[at, asdict(writer)] for at, writer in draft.writers]) == draft.writers
+    draft.rewrite(9, "a", gru)
+    assert [at for at, _ in draft.writers] == [5]
+    for wrong in ("a", [1], [[1]], [[-1, asdict(WRITER)]], [[1, None]]):
+        with pytest.raises(ValueError, match="writer|position"):
+            writers_of(wrong)
+
+
+def test_a_network_s_own_text_is_no_evidence_for_it(store: Store):
+    readers = rnn, gru = store.reader("rnn"), store.reader("gru")
+    whole = Group("all characters", 9, 1.0, 2.0, -1.0, 0.1)
+    by_a = SourceText("x", "o", (Writer(rnn.title, rnn.info.sha256, 40, WARM),))
+    told = in_words(whole, by_a, readers)
+    assert "A wrote this text" in told and "nothing of texts that people wrote" in told
+    assert "wrote this" not in in_words(whole, SourceText("x"), readers)
+    assert "wrote this" not in in_words(
+        whole, SourceText("x", "o", (Writer("GRU", gru.info.sha256, 7, WARM),)), readers
+    )

@@ -1,0 +1,40 @@
+"""Server and page count places in a text in code points: emoji and combining marks are characters."""
+
+from playwright.sync_api import Page
+
+TEXT = "a😀e\u0301👩‍👧\n😀b"  # 1 + 1 + 2 + 3 + 1 + 1 + 1 code points
+
+
+def test_two_texts_part_at_the_character_that_the_server_names(page: Page):
+    found = page.evaluate(
+        """async (text) => {
+            const { textsIn } = await import("/charrnn/compare_view/texts.js");
+            const { figure } = await import("/charrnn/lecture_view/lecture_view.js");
+            return Array.from(text, (_, at) => {
+                const box = document.createElement("div");
+                textsIn(box)({ texts: [text, text], prompt: "😀", parting: { at } }, ["A", "B"]);
+                const part = (name) => box.querySelector(name).textContent;
+                const scene = figure(["title", text, at]).querySelector("div").childNodes;
+                return {
+                    parts: [part(".cr-common"), part("mark"), part(".cr-after")],
+                    title: box.querySelector("mark").title,
+                    scene: [scene[0].textContent, scene[1].textContent],
+                };
+            });
+        }""",
+        TEXT,
+    )
+    assert [one["parts"] for one in found] == [[TEXT[:i], TEXT[i], TEXT[i + 1 :]] for i in range(len(TEXT))]
+    assert [one["scene"] for one in found] == [[TEXT[:i], TEXT[i:]] for i in range(len(TEXT))]
+    assert [one["title"][-1:] for one in found] == [c.replace("\n", "⏎") for c in TEXT]
+
+
+def test_the_place_of_an_error_in_a_pattern_is_marked_behind_an_emoji(page: Page):
+    page.get_by_role("tab", name="Neurons").click()
+    form = page.locator("#cr-units form")
+    form.locator("[name=text]").fill("To be, or not to be: that is the question.\n" * 12)
+    form.locator("[name=pattern]").fill("😀😀(b")
+    form.locator("[name=pattern]").press("Enter")
+    wrong = page.locator("#cr-units .cr-pattern-error")
+    wrong.wait_for()
+    assert wrong.locator("mark").text_content() == "(" and wrong.locator("code").text_content() == "😀😀(b"
