@@ -88,7 +88,7 @@ def test_both_texts_and_the_bits_are_those_of_a_loop(store: Store, model: str, c
 def test_asked_for_nothing_it_holds_what_tells_line_ends_at_its_mean_elsewhere(store: Store):
     first, _ = asked(store, "lstm", None)
     reader = store.reader("lstm")
-    text = reader.passage[:800]
+    text = text_for(store, reader).text[:2000]  # as the scenes have it
     h = reader.decoder.read(reader.vocab.encode(text)).activations["h"].astype(float)
     ends = np.array([c == "\n" for c in text])
     gap = [abs(h[ends, unit].mean() - h[~ends, unit].mean()) for unit in range(256)]
@@ -96,6 +96,7 @@ def test_asked_for_nothing_it_holds_what_tells_line_ends_at_its_mean_elsewhere(s
     assert clamp["unit"] == int(np.argmax(gap)) and clamp["value"] == round(h[~ends, clamp["unit"]].mean(), 2)
     low, high = np.quantile(h[:, clamp["unit"]], [0.05, 0.95])
     assert clamp["usual"] == pytest.approx([low, h[:, clamp["unit"]].mean(), high], rel=6e-3)
+    assert first["usual_of"].startswith("5 %, mean and 95 %: over 2,000 characters of a passage written by Best")
     assert [name["name"] for name in first["names"]] == ["h", "c", "i", "f", "g", "o"] and first["units"] == 256
     assert first["names"][0]["span"] == [-1, 1] and first["names"][2]["limits"] == [0, 1]
     most = np.abs(reader.decoder.read(reader.vocab.encode(text)).activations["c"]).max()
@@ -105,7 +106,7 @@ def test_asked_for_nothing_it_holds_what_tells_line_ends_at_its_mean_elsewhere(s
 def test_an_open_value_is_the_mean_and_a_unit_held_where_it_always_is_parts_nothing(store: Store):
     usual = Usual.of(store, store.reader("minigpt"))
     (clamp,) = clamps_of(usual, [held("layer 6", 3, None)])
-    assert clamp == Clamp("layer 6", 3, round(float(usual.values["layer 6"][:, 3].mean()), 2))
+    assert clamp == Clamp("layer 6", 3, round(float(usual.values["layer 6"][:, 3].mean(dtype=float)), 2))
     first, last = asked(store, "minigpt", [held("layer 6", 3, None)], characters=5)
     assert first["names"][0]["name"] == "layer 6" and last["cost"].startswith("Δ = ")
     h = Usual.of(store, store.reader("rnn")).values["h"]
@@ -116,7 +117,7 @@ def test_an_open_value_is_the_mean_and_a_unit_held_where_it_always_is_parts_noth
 
 def test_asked_for_nothing_it_holds_the_unit_that_the_tab_looks_at_where_the_network_has_it(store: Store):
     usual = Usual.of(store, store.reader("lstm"))
-    mean = round(float(usual.values["c"][:, 91].mean()), 2)
+    mean = round(float(usual.values["c"][:, 91].mean(dtype=float)), 2)
     assert clamps_of(usual, None, {"view": "c", "unit": 91}) == (Clamp("c", 91, mean),)
     for other in ({"view": "z", "unit": 1}, {"view": "c", "unit": 256}, {"view": None}, "c"):
         assert clamps_of(usual, [], other) == clamps_of(usual, None)

@@ -49,6 +49,7 @@ def written_again(store: Store, question: Question, wanted: Callable[[], bool], 
         "clamps": [usual.told(clamp) for clamp in clamps],
         "names": [_name_told(usual, name) for name in usual.values],
         "units": usual.units,
+        "usual_of": f"5 %, mean and 95 %: over {usual}.",
         "titles": [f"A · {with_step(reader)}, as it is", f"B · held: {in_words(clamps)}"],
     }
     both = both_texts(reader, clamps, question)

@@ -9,25 +9,34 @@ import numpy as np
 from charrnn.interventions import Clamp, limits
 from charrnn.ui import wishes
 from charrnn.ui.activations import rounded_up
+from charrnn.ui.gradients_tab import text_for
+from charrnn.ui.source_text import SourceText
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.wishes import LONGEST_NAME
 
 MOST_CLAMPS = 8
+READ = 2000  # characters: as many as the scenes read, so that both show the same range
+WROTE = "a text that the network wrote for this"
 FEWEST = 8  # line ends, for their mean to say something
 
 
 class Usual:
-    """What the units of a network usually are, on a passage of its own."""
+    """What the units of a network usually are, on the beginning of the text that everything is measured on."""
 
-    def __init__(self, reader: Reader):
-        self.text = reader.own_text
-        trace = reader.decoder.read(reader.vocab.encode(self.text))
-        self.values = {name: rows.astype(np.float64) for name, rows in trace.activations.items()}  # (T, units) each
+    def __init__(self, reader: Reader, source: SourceText):
+        self.source = source
+        self.text = source.text
+        self.values = reader.decoder.read(reader.vocab.encode(self.text)).activations  # (T, units) each
 
     @classmethod
     def of(cls, store: Store, reader: Reader) -> "Usual":
         """Worked out once."""
-        return store.cache.compute(usual_values, reader)
+        source = text_for(store, reader).first(READ)
+        return store.cache.compute(usual_values, reader, source if source.text else SourceText(reader.own_text, WROTE))
+
+    def __str__(self) -> str:
+        """On which text."""
+        return f"{len(self.text):,} characters of {self.source.origin}"
 
     @property
     def units(self) -> int:
@@ -44,21 +53,22 @@ class Usual:
     def told(self, clamp: Clamp) -> dict[str, Any]:
         """A clamp as the page shows it, with what that unit usually is: 5 %, mean, 95 %; of every unit together."""
         some = self.values[clamp.name] if clamp.unit is None else self.values[clamp.name][:, clamp.unit]
-        low, high = np.quantile(some, [0.05, 0.95])
+        low, high = np.quantile(some.astype(np.float64), [0.05, 0.95])
         usual = [
-            float(f"{value:.3g}") if abs(value) >= 1 else round(float(value), 3) for value in (low, some.mean(), high)
+            float(f"{value:.3g}") if abs(value) >= 1 else round(float(value), 3)
+            for value in (low, some.mean(dtype=float), high)
         ]
         return {"name": clamp.name, "unit": clamp.unit, "value": clamp.value, "usual": usual}
 
     def mean(self, name: str, unit: int | None) -> float:
         """What a unit is on average, or every unit, in the digits that the page shows."""
         some = self.values[name] if unit is None else self.values[name][:, unit]
-        return round(float(some.mean()), 2)
+        return round(float(some.mean(dtype=float)), 2)
 
 
-def usual_values(reader: Reader) -> Usual:
+def usual_values(reader: Reader, source: SourceText) -> Usual:
     """What the units of a network usually are."""
-    return Usual(reader)
+    return Usual(reader, source)
 
 
 def clamps_of(usual: Usual, sent: Any, looked_at: Any = None) -> tuple[Clamp, ...]:
@@ -102,7 +112,7 @@ def suggestion(usual: Usual) -> Clamp:
     name, values = next(iter(usual.values.items()))
     ends = np.array([character == "\n" for character in usual.text])
     if FEWEST <= ends.sum() < len(ends):
-        unit = int(np.abs(values[ends].mean(axis=0) - values[~ends].mean(axis=0)).argmax())
-        return Clamp(name, unit, round(float(values[~ends, unit].mean()), 2))
+        unit = int(np.abs(values[ends].mean(axis=0, dtype=float) - values[~ends].mean(axis=0, dtype=float)).argmax())
+        return Clamp(name, unit, round(float(values[~ends, unit].mean(dtype=float)), 2))
     unit = int(values.std(axis=0).argmax())
     return Clamp(name, unit, usual.mean(name, unit))

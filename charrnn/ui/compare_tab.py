@@ -1,13 +1,15 @@
 """The tab Compare: how the models learnt, how good they are beside published ones, what they wrote on the way."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from charrnn.checkpoint import LONGEST_NAME, CheckpointError, CheckpointInfo
+from charrnn.corpus import title_of
 from charrnn.findings import FindingsError
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published import PUBLISHED, Published
@@ -74,7 +76,7 @@ TITLES = ("model", "parameters", "minutes", "train", "val stream", "val cold", "
 TITLES += ("half-life", "context", "source")
 CAPTION = (
     "Bits and perplexity are those of val stream; in a grey row those of the loss that was published. Half-life of the "
-    "gradient and effective context at 0.01 nats, both in characters of held-out text: see the tab Gradients."
+    "gradient and effective context at 0.01 nats, both in characters: see the tab Gradients."
 )
 
 
@@ -84,7 +86,7 @@ def results(store: Store, question: Question, study: Path) -> Iterator[str]:
     rows = [checkpoint_row(info) for info in infos]
     others = [*ngram_rows(study), *map(published_row, PUBLISHED)]
     table = Table(
-        CAPTION,
+        " ".join([CAPTION, *far_back_of(infos)]),
         TITLES,
         [*rows, *others],
         quiet=range(len(rows), len(rows) + len(others)),
@@ -111,6 +113,23 @@ def far_back(info: CheckpointInfo) -> list[Cell]:
         except (KeyError, FindingsError):
             cells.append(number(None))
     return cells
+
+
+def far_back_of(infos: Sequence[CheckpointInfo]) -> list[str]:
+    """On which text, and at how many places, the half-lives and contexts of the table were measured; a sentence each."""
+    told: dict[str, list[str]] = {}
+    for info in infos:
+        sections, of = info.analyses.sections, title_of(info.data_sha256)
+        with suppress(KeyError, FindingsError):
+            positions, read = (int(sections["gradient"].number(name, 1)) for name in ("positions", "characters_read"))
+            where = f"at {positions} positions of the first {read:,} characters of the validation part of {of}"
+            told.setdefault(f"Half-life {where}", []).append(Reader.title_of(info))
+        with suppress(KeyError, FindingsError):
+            predictions = int(sections["memory"].number("predictions", 1))
+            where = f"over {predictions:,} predictions on the validation part of {of}"
+            told.setdefault(f"Context {where}", []).append(Reader.title_of(info))
+    everybody = [text for text, titles in told.items() if len(titles) == len(infos)]
+    return [f"{text}{'' if text in everybody else ': ' + ', '.join(titles)}." for text, titles in told.items()]
 
 
 def published_row(other: Published) -> list[Cell]:

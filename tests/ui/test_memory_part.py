@@ -12,10 +12,11 @@ import torch
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import describe, keep_analyses, load
+from charrnn.corpus import title_of
 from charrnn.findings import Findings
 from charrnn.memory import MemoryUsed, context_use, corruption, memory_findings, memory_of
 from charrnn.ui import memory_part
-from charrnn.ui.memory_part import KEPT, LONGEST, PREDICTIONS, REPLACED, memories
+from charrnn.ui.memory_part import LONGEST, PREDICTIONS, REPLACED, memories
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice
@@ -81,7 +82,8 @@ def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path,
     np.testing.assert_allclose(
         [y or 0 for y in below], np.where(kept.corruption.median < 1e-6, 0, kept.corruption.median)
     )
-    assert above[0] == kept.context.excess_nats[0] and f"Measured on {KEPT}" in told["words"]
+    measured_on = f"Measured on the validation part of {title_of(info.data_sha256)}, "
+    assert above[0] == kept.context.excess_nats[0] and measured_on in told["words"]
     monkeypatch.undo()
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "none"))
     early = answers(Store(tmp_path), Question(choice=Choice("rnn", 0)))

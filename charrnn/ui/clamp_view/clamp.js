@@ -81,6 +81,7 @@ export function mount({ element, send }) {
       if (page.clamps) page.clamps = page.held; // values that were left open are known now
       page.emit("held");
       rows.show(answer);
+      $(".cr-usual-of").textContent = answer.usual_of;
     }
     showTexts(answer, answer.titles);
     $(".cr-why").hidden = !answer.parting;
