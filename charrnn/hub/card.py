@@ -9,7 +9,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from charrnn import __version__
 from charrnn.checkpoint import CheckpointInfo, load
-from charrnn.corpus import TINY_SHAKESPEARE_SHA256
+from charrnn.corpus import TINY_SHAKESPEARE_SHA256, title_of
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.seeds import STREAMS
@@ -71,7 +71,7 @@ First 90 % of the text train, last 10 % validate, contiguous.
 {curve}| | |
 |---|---|
 | form | {form} |
-| text | {_corpus(info)} |
+| text | {title_of(info.data_sha256)} |
 | sha256 of the text | `{info.data_sha256}` |
 | step, seed | {info.step}, {info.seed} |
 | recipe | {", ".join(f"{name} {value}" for name, value in info.recipe.items())} |
@@ -194,16 +194,12 @@ def _result(info: CheckpointInfo, name: str, key: str, protocol: str) -> EvalRes
     return EvalResult(
         task_type="text-generation",
         dataset_type="text",
-        dataset_name=_corpus(info),
+        dataset_name=title_of(info.data_sha256),
         dataset_split=f"last 10 % of the text, {protocol}",
         metric_type="bits_per_character",
         metric_name=f"bits per character, {name}, {info.name}",
         metric_value=round(bits_per_char(info.metrics[key]), 4),
     )
-
-
-def _corpus(info: CheckpointInfo) -> str:
-    return "Tiny Shakespeare" if info.data_sha256 == TINY_SHAKESPEARE_SHA256 else "the author's own text"
 
 
 def _fenced(text: str) -> str:

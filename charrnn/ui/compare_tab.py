@@ -116,7 +116,7 @@ def far_back(info: CheckpointInfo) -> list[Cell]:
 
 
 def far_back_of(infos: Sequence[CheckpointInfo]) -> list[str]:
-    """On which text, and at how many places, the half-lives and contexts of the table were measured; a sentence each."""
+    """The text and the number of places of the half-lives and contexts in the table, a sentence each."""
     told: dict[str, list[str]] = {}
     for info in infos:
         sections, of = info.analyses.sections, title_of(info.data_sha256)

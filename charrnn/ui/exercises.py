@@ -187,9 +187,9 @@ EXERCISES: Sequence[Exercise] = (
         "reset",
         "A unit that begins anew with each line",
         "Find a unit that carries something along a line and loses it when ⏎ is read. Which network has one?",
-        f"Two figures of this unit on a held-out text. Its spread over line ends: right after ⏎ at most {LEFT} of what "
-        f"it is right before. Its correlation with its own value {ALONG} characters earlier in the line: {CARRIED} or "
-        "more.",
+        f"Two figures of this unit on the default text. Its spread over line ends: right after ⏎ at most {LEFT} of "
+        f"what it is right before. Its correlation with its own value {ALONG} characters earlier in the line: "
+        f"{CARRIED} or more.",
         "Check this unit",
         resets,
         fields=("part", "unit"),
