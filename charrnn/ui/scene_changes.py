@@ -117,7 +117,7 @@ def clamp(store: Store, link: Link) -> Answer:
     words = (
         f"Unit {unit} of c carries {found.carried:.2f} of itself over 5 characters of a line and keeps "
         f"{found.left:.3f} of its spread over ⏎. {capital('; '.join(told))} (lines over {WRITTEN:,} characters written "
-        f"with the same dice; bits, and the unit's 5 % and 95 %, on {len(ids):,} characters of {what}). One number of "
+        f"with the same dice, bits and the unit's 5 % and 95 % on {len(ids):,} characters of {what}). One number of "
         "256, and lines hang on it."
     )
     shown = [

@@ -40,15 +40,18 @@ class Scene:
 
     def answered(self, store: Store) -> Answer:
         """Its answer, measured once; where that cannot be done, the reason."""
-        link = self.link(store)
         try:
-            return store.cache.compute(self.answer, store, link, *self.reads)
+            return store.cache.compute(_answer, self, store)
         except ValueError as error:
             return Answer(f"{error}.")
 
     def known(self, store: Store) -> Answer | None:
         """Its answer, where it was measured before."""
-        return store.cache.known(self.answer, store, self.link(store), *self.reads)
+        return store.cache.known(_answer, self, store)
+
+
+def _answer(scene: Scene, store: Store) -> Answer:
+    return scene.answer(store, scene.link(store), *scene.reads)
 
 
 SCENES = (

@@ -173,7 +173,7 @@ def test_a_text_is_coloured_by_what_separates_its_readers(context: BrowserContex
     expect(words).to_contain_text("No difference.", timeout=PATIENCE)
     part.get_by_role("button", name="Text of Write").click()
     there = page.evaluate("charrnn.live.text")
-    over = f"over {len(there)} characters of the text of Write (7 given; 400 written by Vanilla RNN, step 10,000"
+    over = f"over {len(there)} characters of the text of Write (7 given; 400 written by Vanilla RNN, step 2,000, "
     expect(words).to_contain_text(over, timeout=PATIENCE)
     expect(words).to_contain_text("A and B wrote this text", timeout=PATIENCE)
     assert part.get_by_label("your own").input_value() == there == "".join(spans.all_text_contents())

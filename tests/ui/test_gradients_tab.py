@@ -318,14 +318,14 @@ def test_the_page_says_measuring_until_the_answer_comes(context: BrowserContext,
 def test_a_slow_measurement_does_not_replace_a_newer_one(
     context: BrowserContext, trained: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    go_on, measure = threading.Event(), gradients_tab._measure
+    go_on = threading.Event()
 
-    def slowly(reader: Any, text: str) -> GradientFlow:
-        if text == OWN:
+    def slowly(model: Any, ids: list[int], *more: Any) -> GradientFlow:
+        if len(ids) == len(OWN):
             go_on.wait(60)
-        return measure(reader, text)
+        return gradient_flow(model, ids, *more)
 
-    monkeypatch.setattr(gradients_tab, "_measure", slowly)
+    monkeypatch.setattr(gradients_tab, "gradient_flow", slowly)
     with serving(trained) as (_, address):
         page = open_gradients(context, address)
         page.locator("#cr-own-text").fill(OWN)
@@ -344,7 +344,7 @@ def test_an_answer_that_fails_is_said(context: BrowserContext, trained: Path, mo
     def broken(*_: Any) -> None:
         raise RuntimeError("no memory left")
 
-    monkeypatch.setattr(gradients_tab, "_measure", broken)
+    monkeypatch.setattr(gradients_tab, "gradient_flow", broken)
     with serving(trained) as (_, address):
         page = open_page(context, address)
         page.get_by_role("tab", name="Gradients").click()

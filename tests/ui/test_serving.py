@@ -85,14 +85,16 @@ def test_a_full_house_is_told_and_one_who_waits_goes_on_by_itself(context: Brows
         assert text(page) == kept
 
 
+begun, going = list[str](), Event()
+
+
+def slow(reader: Reader, text: str) -> GradientFlow:
+    begun.append(reader.info.name)
+    assert going.wait(30)
+    return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), gradients_tab.MAX_LAG, 8)
+
+
 def test_nothing_more_is_measured_for_a_page_that_is_closed(context: BrowserContext, monkeypatch: pytest.MonkeyPatch):
-    begun, going = list[str](), Event()
-
-    def slow(reader: Reader, text: str) -> GradientFlow:
-        begun.append(reader.info.name)
-        assert going.wait(30)
-        return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), gradients_tab.MAX_LAG, 8)
-
     monkeypatch.setattr(gradients_tab, "_measure", slow)
     with serving(CHECKPOINTS) as (_, address):
         page = open_page(context, address)
