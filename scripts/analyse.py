@@ -113,6 +113,8 @@ def analyse(
         return f"{info.name}: skipped, it was trained on another text", []
     corpus = Corpus.from_text(text, info.vocab)
     todo = [name for name in sections if anew or name not in info.analyses.sections]
+    if todo:
+        checkpoint.require_replaceable(folder)  # now, not after minutes
     trained = checkpoint.load(folder) if todo else None
     done, impossible = [f"{name} is there" for name in sections if name not in todo], []
     for name in todo:

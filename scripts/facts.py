@@ -67,7 +67,11 @@ class Facts:
         return self.runs[name]["metrics"][figure]
 
     def _json(self, name: str) -> Any:
-        return json.loads((self.root / "docs" / name).read_text(encoding="utf-8"))
+        path = self.root / "docs" / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} cannot be read ({error}): mend it, or remove it") from None
 
 
 def record(info: CheckpointInfo) -> dict[str, Any]:

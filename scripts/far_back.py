@@ -23,6 +23,17 @@ FURTHER = ((32, 128), (128, 256), (256, 512), (512, 1024))  # ranges of lags
 FAR = 50  # characters: where the lab sheet says that gradients vanish
 
 
+def read_record(path: Path) -> dict[str, Any]:
+    """What docs/how_far_back.json holds. Raises ValueError for a file that is not one."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict) or not all(isinstance(record.get(kind), list) for kind in ("further", "knob")):
+            raise ValueError("it was written by another program or version")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read ({error}): mend it, or remove it") from None
+    return record
+
+
 @dataclass(frozen=True)
 class Measured:
     """Everything the page is made of. Raises OSError or ValueError where a file or a section is missing."""
@@ -42,7 +53,7 @@ class Measured:
     @cached_property
     def record(self) -> dict[str, Any]:
         """What docs/how_far_back.json holds."""
-        return json.loads((self.root / "docs" / "how_far_back.json").read_text(encoding="utf-8"))
+        return read_record(self.root / "docs" / "how_far_back.json")
 
     @property
     def knob(self) -> list[dict[str, Any]]:

@@ -35,12 +35,12 @@ command.begin(__name__)
 import torch
 
 from charrnn.checkpoint import load
-from charrnn.checkpoint.safe_file import write_bytes
+from charrnn.checkpoint.safe_file import require_result_file, write_bytes
 from charrnn.corpus import Corpus, tiny_shakespeare
 from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov, product_norms, scaled, spectra, tail_slope
 from charrnn.model import CharRNN
 from charrnn.step_profile import machine
-from scripts.far_back import FURTHER, LAGS, SECTIONS, TURNED, Measured
+from scripts.far_back import FURTHER, LAGS, SECTIONS, TURNED, Measured, read_record
 from scripts.flags import THREADS
 from scripts.study import rounded
 
@@ -98,13 +98,14 @@ def read(name: str, text: str) -> tuple[CharRNN, list[int]]:
 
 def keep(path: Path, kind: str, names: Sequence[str], measure: Callable[[str, str], Iterator[dict[str, Any]]]) -> None:
     """Measure the rows of one kind and write the file whole, the other kind as it was."""
+    require_result_file(path)  # now, not after minutes
+    kept = read_record(path) if path.exists() else {}
     text, rows = tiny_shakespeare(), []
     for name in names:
         for row in measure(name, text):
             rows.append(rounded(row))
             print(json.dumps(rows[-1]), flush=True)
     heads = {"machine": machine(), "data_sha256": Corpus.from_text(text).sha256, "settings": SETTINGS}
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     lists = {"further": [], "knob": []} | {each: kept[each] for each in ("further", "knob") if each in kept}
     lists[kind] = rows
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in heads.items()]
@@ -135,6 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--further", action="store_true", help="follow their gradients further first")
     parser.add_argument("--threads", type=THREADS, help="CPU threads (default: all)")
     options = parser.parse_args(arguments)
+    if options.check and (options.knob or options.further):
+        parser.error("--check changes nothing: leave --knob and --further out")
     if options.threads:
         torch.set_num_threads(options.threads)
     docs = REPOSITORY / "docs"
@@ -145,12 +148,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.knob:
             keep(docs / "how_far_back.json", "knob", TURNED, turn)
         text, path = page(measured), docs / "how_far_back.md"
+        if not options.check:
+            require_result_file(path)
+            write_bytes(path, text.encode("utf-8"))
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    if not options.check:
-        path.write_text(text, encoding="utf-8")
-    elif not path.exists() or path.read_text(encoding="utf-8") != text:
+    if options.check and (not path.exists() or path.read_text(encoding="utf-8") != text):
         print(f"{path.name} is not what python scripts/how_far_back.py writes", file=sys.stderr)
         return 1
     return 0

@@ -25,6 +25,7 @@ from charrnn import command
 command.begin(__name__)
 
 from charrnn.checkpoint import describe
+from charrnn.checkpoint.safe_file import require_result_file, write_bytes
 from scripts import flags, results
 from scripts.bench import GOALS, UNITS, shown
 from scripts.facts import BENCHES, Facts, record
@@ -37,7 +38,13 @@ def keep_runs(root: Path, folders: Sequence[Path]) -> None:
     names = {run["name"] for run in new}
     runs = [run for run in Facts(root).kept_runs if run["name"] not in names] + new
     text = json.dumps(sorted(runs, key=lambda run: run["name"]), indent=1, ensure_ascii=False)
-    (root / "docs" / "runs.json").write_text(text + "\n", encoding="utf-8")
+    put(root / "docs" / "runs.json", text + "\n")
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file whole or not at all; a link is not followed. Raises ValueError or OSError."""
+    require_result_file(path)
+    write_bytes(path, text.encode("utf-8"))
 
 
 def initial_loss(facts: Facts) -> str:
@@ -115,9 +122,11 @@ def written(root: Path) -> dict[Path, str]:
 def run_benches(root: Path, verbs: Sequence[str] = BENCHES) -> None:
     """Measure, one benchmark after the other, and keep the records."""
     for verb in verbs:
+        require_result_file(root / "docs" / f"bench_{verb}.json")  # now, not after minutes
+    for verb in verbs:
         command = [sys.executable, str(root / "scripts" / "bench.py"), verb, "--json"]
         record = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        (root / "docs" / f"bench_{verb}.json").write_text(record, encoding="utf-8")
+        put(root / "docs" / f"bench_{verb}.json", record)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,6 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--runs", nargs="+", type=flags.path, metavar="FOLDER", help="keep the figures of these checkpoints"
     )
     options = parser.parse_args(arguments)
+    if options.check and (options.bench or options.load or options.runs):
+        parser.error("--check changes nothing: leave --bench, --load and --runs out")
     try:
         if options.runs:
             keep_runs(REPOSITORY, options.runs)
@@ -137,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.load:
             run_benches(REPOSITORY, ["load"])
         return write(REPOSITORY, only_check=options.check)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -150,7 +161,7 @@ def write(root: Path, only_check: bool) -> int:
         print(f"{names}: not what python scripts/report.py writes", file=sys.stderr)
         return 1
     for path, text in stale.items():
-        path.write_text(text, encoding="utf-8")
+        put(path, text)
     return 0
 
 

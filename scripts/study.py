@@ -55,7 +55,7 @@ command.begin(__name__)
 
 import torch
 
-from charrnn.checkpoint.safe_file import write_bytes
+from charrnn.checkpoint.safe_file import require_result_file, write_bytes
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.ranges import Range
 from charrnn.sampling import LIMITS
@@ -101,13 +101,16 @@ PARTS = {
 # ------------------------------------------------------------------------------------------------ the file
 
 
-def keep(path: Path, name: str, found: dict[str, Any], row: dict[str, Any]) -> None:
+def keep(path: Path, name: str, found: dict[str, Any], row: dict[str, Any], anew: bool = False) -> None:
     """
     Put a row into the study, in place of the one with the same key; the file is written whole.
 
-    found: the part's machine, data_sha256 and settings. Raises ValueError where its rows have other ones.
+    found: the part's machine, data_sha256 and settings. anew: forget the other rows of the part. Raises ValueError
+    where its rows have other ones.
     """
     study, row = read_study(path), rounded(row)
+    if anew:
+        study.pop(name, None)
     require_same(path, name, study, found)
     key = PARTS[name].key
     others = [other for other in rows_of(study, name) if any(other[part] != row[part] for part in key)]
@@ -139,9 +142,20 @@ def read_study(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        study = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(study, dict) or not all(is_part(name, part) for name, part in study.items()):
+            raise ValueError("it was written by another program or version")
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a study ({error}): mend it, or name another file with --out") from None
+    return study
+
+
+def is_part(name: str, part: Any) -> bool:
+    """Whether this is a part of the study, with rows that have its key."""
+    if name not in PARTS or not isinstance(part, dict) or part.keys() != {"machine", "data_sha256", "settings", "rows"}:
+        return False
+    rows = part["rows"]
+    return isinstance(rows, list) and all(isinstance(row, dict) and {*PARTS[name].key} <= row.keys() for row in rows)
 
 
 def rounded(value: Any) -> Any:
@@ -254,13 +268,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "data_sha256": Corpus.from_text(text).sha256,
             "settings": {name: getattr(options, name) for name in part.settings},
         }
+        require_result_file(options.out)  # now, not after hours
         study = read_study(options.out)
-        if options.anew:
-            write(options.out, {name: those for name, those in study.items() if name != options.part})
-        else:
-            require_same(options.out, options.part, study, found)  # now, not after hours
-        for row in part.measure(options, text):
-            keep(options.out, options.part, found, row)
+        if not options.anew:
+            require_same(options.out, options.part, study, found)
+        for number, row in enumerate(part.measure(options, text)):
+            keep(options.out, options.part, found, row, anew=options.anew and number == 0)
             print(in_short(row), flush=True)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)

@@ -197,6 +197,13 @@ def require_writable(folder: Path) -> None:
         pass
 
 
+def require_result_file(path: Path) -> None:
+    """Raises CheckpointError if this is a link or no file, OSError if `write_bytes` could not write it."""
+    if path.is_symlink() or path.exists() and not path.is_file():
+        raise CheckpointError(f"{path} is a link or a folder, and is left as it is: name a file")
+    require_writable(next(folder for folder in path.absolute().parents if folder.exists()))
+
+
 def read(path: Path) -> SafeFile:
     """A safetensors file. Raises CheckpointError for anything else: the reasons are in the table of the tests."""
     with _opened(path) as (file, size):

@@ -1,0 +1,115 @@
+"""What a measurement writes: never over a file that is not its own, and that is known before anything is measured."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from charrnn import checkpoint
+from charrnn.checkpoint import ANALYSES
+from scripts import analyse, evaluate, how_far_back, report, study
+from tests.calling import said
+from tests.test_evaluate import TEXT, write_checkpoint
+from tests.test_targets import everything
+
+NO_GRAD = ("no_grad", "--chars", 4, "--rounds", 1, "--hidden-dim", 4)
+
+
+@pytest.fixture
+def text(tmp_path):
+    (tmp_path / "text.txt").write_text(TEXT)
+    return tmp_path / "text.txt"
+
+
+def measure_nothing(*arguments):
+    raise AssertionError("it was measured")
+
+
+FOREIGN = {
+    "another program's": lambda path: path.write_text('{"loss": 1}'),
+    "a list": lambda path: path.write_text("[]"),
+    "no JSON": lambda path: path.write_text("do not lose"),
+    "a folder": lambda path: path.mkdir(),
+    "a link": lambda path: (path.with_name("mine").write_text("mine"), path.symlink_to("mine")),
+    "a newer format": lambda path: path.write_text('{"format": 2, "sha256": "", "sections": {}, "ngram": {"rows": 1}}'),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_analyses_and_studies_of_others_are_left_alone(text, tmp_path, capsys, monkeypatch, kind):
+    folder = write_checkpoint(tmp_path / "one")
+    FOREIGN[kind](folder / ANALYSES)
+    FOREIGN[kind](tmp_path / "study.json")
+    before = everything(tmp_path)
+    monkeypatch.setattr(analyse, "ANALYSES", dict.fromkeys(analyse.ANALYSES, measure_nothing))
+    monkeypatch.setitem(study.PARTS, "no_grad", study.Part(measure_nothing, ("chars",), (), ""))
+    for anew in ([], ["--anew"]):
+        analysed = said(capsys, analyse.main, folder, "--data", text, *anew)
+        studied = said(capsys, study.main, *NO_GRAD, "--data", text, "--out", tmp_path / "study.json", *anew)
+        for result, name in ((analysed, ANALYSES), (studied, "study.json")):
+            assert result.code == 2 and name in result.err and len(result.err.splitlines()) == 1
+    assert everything(tmp_path) == before
+
+
+def test_a_part_begun_anew_keeps_its_rows_until_there_are_new_ones(text, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "study.json"
+    words = [*NO_GRAD, "--data", text, "--out", out]
+    assert said(capsys, study.main, *words).code == 0
+    before = out.read_bytes()
+
+    def fail(*arguments):
+        raise ValueError("this cannot be measured")
+        yield
+
+    part = study.PARTS["no_grad"]
+    monkeypatch.setitem(study.PARTS, "no_grad", replace(part, measure=fail))
+    refused = said(capsys, study.main, *words, "--anew")
+    assert (refused.code, refused.err) == (2, "this cannot be measured\n") and out.read_bytes() == before
+
+
+def test_evaluating_writes_nothing(text, tmp_path, capsys):
+    folder = write_checkpoint(tmp_path / "one")
+    before = everything(tmp_path)
+    assert said(capsys, evaluate.main, folder, "--data", text).code == 0
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", ["another program's", "a list", "no JSON", "a folder", "a link"])
+def test_what_is_measured_of_how_far_back_replaces_nothing_of_others(tmp_path, kind):
+    path = tmp_path / "how_far_back.json"
+    FOREIGN[kind](path)
+    before = everything(tmp_path)
+    with pytest.raises((ValueError, OSError), match="how_far_back.json"):
+        how_far_back.keep(path, "knob", ["rnn"], measure_nothing)
+    assert everything(tmp_path) == before
+
+
+def test_a_report_does_not_write_through_a_link(tmp_path, monkeypatch):
+    (tmp_path / "mine.md").write_text("mine")
+    (tmp_path / "README.md").symlink_to("mine.md")
+    monkeypatch.setattr(report, "written", lambda root: {root / "README.md": "new"})
+    with pytest.raises(checkpoint.CheckpointError, match="is a link"):
+        report.write(tmp_path, only_check=False)
+    assert (tmp_path / "mine.md").read_text() == "mine" and os.readlink(tmp_path / "README.md") == "mine.md"
+
+
+@pytest.mark.parametrize("main", [report.main, how_far_back.main])
+def test_a_check_changes_nothing(main, capsys):
+    for flag in ("--runs=x", "--bench", "--load") if main is report.main else ("--knob", "--further"):
+        result = said(capsys, main, "--check", flag)
+        assert result.code == 2 and "--check changes nothing" in result.err
+
+
+@pytest.mark.parametrize(
+    ("main", "words"),
+    [
+        (analyse.main, [""]),
+        (analyse.main, ["--data", ""]),
+        (evaluate.main, [""]),
+        (study.main, ["ngram", "--out", ""]),
+        (report.main, ["--runs", ""]),
+    ],
+)
+def test_an_empty_word_is_no_path(main, words, capsys):
+    result = said(capsys, main, *words)
+    assert result.code == 2 and "it is empty: give a path" in result.err
