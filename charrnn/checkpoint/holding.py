@@ -21,6 +21,7 @@ class Hold:
     def __init__(self, folder: Path):
         self.folder = folder
         self._descriptor: int | None = None
+        self._had_it = False
         self.renew()
 
     def renew(self) -> None:
@@ -32,7 +33,6 @@ class Hold:
         """
         if self._descriptor is not None and self._is_the_same():
             return
-        removed = self._descriptor is not None
         self.release()
         self.folder.mkdir(parents=True, exist_ok=True)
         if fcntl is None:
@@ -40,7 +40,7 @@ class Hold:
         self._descriptor = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if removed and any(self.folder.iterdir()):
+            if self._had_it and any(self.folder.iterdir()):
                 raise CheckpointError(f"{self.folder} was replaced during the run: what is there now is left as it is")
         except BlockingIOError:
             self.release()
@@ -50,6 +50,7 @@ class Hold:
         except BaseException:
             self.release()
             raise
+        self._had_it = True
 
     def _is_the_same(self) -> bool:
         """Whether the path still leads to the folder that is locked."""
