@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.findings import Findings
+from charrnn.head import at_once, divergences_nats
 from charrnn.networks import Network
 from charrnn.seeds import seeded
 
@@ -155,7 +156,9 @@ def context_losses(
     serves the character s + n with n characters, for all n at once, so the cost is one step for each loss.
     """
     losses = np.full((longest, count), np.nan)
-    for starts in torch.arange(first - longest, first + count - 1).split(AT_ONCE):
+    before = 0 if rng is None else SHUFFLED
+    rows_at_once = at_once((before + longest) * model.head.out_features, AT_ONCE)
+    for starts in torch.arange(first - longest, first + count - 1).split(rows_at_once):
         length = min(longest, first + count - 1 - int(starts[0]))
         rows = ids[(starts[:, None] + torch.arange(length + 1)).clamp_max(len(ids) - 1)]  # (b, length + 1)
         read = rows[:, :-1] if rng is None else torch.cat([_shuffled_before(ids, starts, rng), rows[:, :-1]], dim=1)
@@ -208,7 +211,11 @@ def others(ids: Tensor, originals: Tensor, rng: torch.Generator) -> Tensor:
     frequency = ids.bincount().double()
     if (frequency > 0).sum() < 2:
         raise ValueError("the text has one character over and over: there is no other one to put in its place")
-    return frequency.expand(len(originals), -1).scatter(1, originals[:, None], 0).multinomial(1, generator=rng)[:, 0]
+    drawn = []
+    for some in originals.split(at_once(len(frequency), len(originals))):
+        rows = frequency.expand(len(some), -1).scatter(1, some[:, None], 0)
+        drawn.append(rows.multinomial(1, generator=rng)[:, 0])
+    return torch.cat(drawn)
 
 
 @torch.no_grad()
@@ -216,22 +223,17 @@ def corruption_nats(model: Network, ids: Tensor, places: Tensor, replaced: Tenso
     """
     KL(as written ‖ as replaced) of the prediction after 1 … lags characters, the first of them the replaced one.
 
-    places, replaced (P,) -> (P, lags), float64. The text is read from 128 characters before the place.
+    places, replaced (P,) -> (P, lags), float64, 0 where it is less than that can tell. The text is read from 128
+    characters before the place.
     """
     exact = copy.deepcopy(model).double()
-    nats = []
-    for some, new in zip(places.split(AT_ONCE), replaced.split(AT_ONCE), strict=True):
+    nats, rows_at_once = [], at_once(max(BEFORE, lags) * model.head.out_features, AT_ONCE)
+    for some, new in zip(places.split(rows_at_once), replaced.split(rows_at_once), strict=True):
         _, state = exact.fast_forward(ids[some[:, None] + torch.arange(-BEFORE, 0)])
         written = ids[some[:, None] + torch.arange(lags)]  # (p, lags)
         instead = torch.cat([new[:, None], written[:, 1:]], dim=1)
-        log_p, log_q = (exact.fast_forward(rows, state)[0].log_softmax(-1) for rows in (written, instead))
-        nats.append(divergence_nats(log_p, log_q).clamp_min(0))  # rounding can make less than nothing of nothing
+        nats.append(divergences_nats(*(exact.fast_forward(rows, state)[0] for rows in (written, instead))))
     return torch.cat(nats)
-
-
-def divergence_nats(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """KL(p ‖ q) of distributions given by their logarithms: (…, V) -> (…)."""
-    return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
 # ------------------------------------------------------------------------------------------------ what is kept

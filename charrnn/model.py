@@ -15,6 +15,7 @@ from charrnn.agreement import require_same
 from charrnn.bptt import gru, lstm, norm, squash, through_time, vanilla
 from charrnn.cells import CELLS
 from charrnn.dropout import dropout
+from charrnn.head import NUMBERS
 from charrnn.interventions import Clamp, Held
 from charrnn.sampling import Reading, SamplingSettings, TorchReader, Trace
 
@@ -96,7 +97,7 @@ class CharRNN(nn.Module):
     def by_hand(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
         """The same, over the whole sequence at once and with the backward pass by hand (`bptt`)."""
         last = self.cell.initial_state(len(ids)) if state is None else state
-        table, rows = self.input_table(), ids.t()  # (T, B)
+        table, rows = self.inputs(ids.t())  # rows (T, B)
         if rng is not None and self.input_dropout:
             table, rows = self._input_tables(rng), rows + torch.arange(len(ids), device=ids.device) % MASKS * len(table)
         W_hh = dropout(self.cell.W_hh.weight, self.recurrent_dropout, rng)  # one mask for all steps: Merity et al. 2018
@@ -124,6 +125,18 @@ class CharRNN(nn.Module):
     def input_table(self) -> Tensor:
         """What each character says to the cell: row i is W_ih x for the character with id i, (V, G·H)."""
         return self.cell.W_ih(self.embed.weight)
+
+    def inputs(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        The input table, and which rows of it these ids are: (V, G·H), ids' shape.
+
+        Where it would be large and nothing is learnt from it, only of the characters that are there: (C, G·H).
+        """
+        large = self.embed.num_embeddings * self.cell.W_ih.out_features > NUMBERS
+        if not large or torch.is_grad_enabled() or ids.numel() >= self.embed.num_embeddings:
+            return self.input_table(), ids
+        here, rows = ids.unique(return_inverse=True)
+        return self.cell.W_ih(self.embed(here)), rows
 
     def _input_tables(self, rng: torch.Generator) -> Tensor:
         """

@@ -15,6 +15,7 @@ import numpy as np
 
 from charrnn.character_kinds import KINDS, kinds
 from charrnn.findings import Findings
+from charrnn.head import at_once
 from charrnn.sampling import Reading, Trace
 
 STRETCHES = 32  # of a long text: two models are compared on each, so that the spread over them says how sure that is
@@ -47,6 +48,7 @@ def surprisal_bits(logits: np.ndarray, ids: Sequence[int]) -> np.ndarray:
 def surprisals(reader: TraceReader, ids: Sequence[int], piece: int = PIECE) -> Iterator[np.ndarray]:
     """The bits of surprise at each character of a text, a piece of it at a time; before the first stands nothing."""
     reading = reader.prefill([])
+    piece = at_once(len(reading.logits), piece)
     for first in range(0, len(ids), piece):
         some = ids[first : first + piece]
         trace = reader.read(some, reading.state)

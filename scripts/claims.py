@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from charrnn.metrics import bits_per_char
 from scripts.facts import Facts
+from scripts.tables import kl
 
 CONFIRMED, CORRECTED, PARTLY, OPEN = "confirmed", "corrected", "partly", "open"
 NEAR = 0.05  # nats: how far from a loss of the sheet one may lie that confirms it
@@ -185,7 +186,7 @@ def hundred_back(facts: Facts) -> Verdict:
     lag = row["lags"].index(100)
     figure = (
         "another character 100 back moves the vanilla net's prediction by "
-        f"{row['kl_mean_nats'][lag]:.1e} nats, MiniGPT's by {gpt['kl_mean_nats'][lag]:.1e}; the gradient that comes "
+        f"{kl(row['kl_mean_nats'][lag])} nats, MiniGPT's by {kl(gpt['kl_mean_nats'][lag])}; the gradient that comes "
         f"back from there is {row['gradient_median'][lag]:.0e} of what it was"
     )
     return judged(row["kl_mean_nats"][lag] < 0.01, figure)

@@ -61,6 +61,11 @@ class Measured:
         return self.record["knob"]
 
     @property
+    def exponents(self) -> list[dict[str, Any]]:
+        """The rows of the Lyapunov exponents: at the factors of the knob, and at others."""
+        return self.record.get("exponents", [])
+
+    @property
     def further(self) -> dict[str, list[float | None]]:
         """How the curve of each network falls, by range of lags, in nats a character; None where too little is left."""
         return {row["model"]: row["slopes"] for row in self.record["further"]}
@@ -81,8 +86,13 @@ class Measured:
         return memory_of(self.section(self.info(name), "memory"))
 
     def turned(self, name: str) -> list[dict[str, Any]]:
-        """The rows of one network, by factor."""
-        return sorted((row for row in self.knob if row["model"] == name), key=lambda row: row["g"])
+        """The rows of one network by factor, with their exponents."""
+        exponent = {row["g"]: row for row in self.exponents if row["model"] == name}
+        rows = sorted((row for row in self.knob if row["model"] == name), key=lambda row: row["g"])
+        missing = [row["g"] for row in rows if row["g"] not in exponent]
+        if missing:
+            raise ValueError(f"no exponent of {name} at {missing}; run python scripts/how_far_back.py --exponents")
+        return [row | exponent[row["g"]] for row in rows]
 
     def info(self, name: str) -> CheckpointInfo:
         """What a bundled checkpoint says of itself."""
@@ -97,7 +107,7 @@ def half_lives(measured: Measured) -> str:
         median = found.numbers("curve", "median", 0, fewest=FAR + 1)
         exponent = "–"
         if "exponent" in found.facts:
-            exponent = f"{found.number('exponent'):+.3f} ± {found.number('exponent_error'):.3f}"
+            exponent = f"{found.number('exponent'):+.4f} ± {found.number('exponent_error'):.4f}"
         slopes = [nats(slope) for slope in measured.further.get(info.name, [None] * len(FURTHER))]
         lengths = [found.number_or_none(fact) for fact in ("half_life_chars", "horizon_chars")]
         row = [chars(length) for length in lengths]
@@ -144,7 +154,7 @@ def knob(measured: Measured) -> str:
         for row in rows:
             band = f"{chars(row['half_life_low'])} … {chars(row['half_life_high'])}"
             norms = ["–" if row[key] is None else f"{row[key]:.2f}" for key in ("sigma_max", "radius")]
-            exponent = f"{row['exponent']:+.3f} ± {row['exponent_error']:.3f}"
+            exponent = f"{row['exponent']:+.4f} ± {row['exponent_error']:.4f}"
             predicted = f"{at_one + math.log(row['g']):+.3f}"
             lengths = [chars(row["half_life_chars"]), band, chars(row["horizon_chars"])]
             low, median, high = row["product"]
@@ -172,12 +182,16 @@ def gates(measured: Measured) -> str:
     return f"ρ and σ_max of each gate's recurrent weights at g = 1 (× g scales both): {'; '.join(told)}."
 
 
-def crossing(rows: Sequence[dict[str, Any]]) -> float | None:
-    """The g at which the exponent passes 0, on a line between the factors measured; None where it does not."""
-    for one, other in pairwise(rows):
-        before, after = one["exponent"], other["exponent"]
-        if before < 0 <= after:
-            return one["g"] + (other["g"] - one["g"]) * before / (before - after)
+def crossing(rows: Sequence[dict[str, Any]]) -> tuple[float, float] | None:
+    """
+    Two factors between which the exponent passes 0: two standard errors below it at one, above it at the other.
+
+    Those closest to each other, of the first crossing; None where it does not pass 0 at the factors measured.
+    """
+    clear = [row for row in rows if abs(row["exponent"]) > 2 * row["exponent_error"]]
+    for one, other in pairwise(sorted(clear, key=lambda row: row["g"])):
+        if one["exponent"] < 0 < other["exponent"]:
+            return one["g"], other["g"]
     return None
 
 
@@ -194,9 +208,12 @@ def verdict(measured: Measured) -> str:
         + (", ".join(f"{g:g}" for g in growing) if growing else "none")
         + ": a σ_max above 1 is necessary and far from sufficient."
     ]
-    points = {name: crossing(measured.turned(name)) for name in TURNED}
-    ways = [f"`{name}` {'nowhere measured' if g is None else f'g = {g:.2f}'}" for name, g in points.items()]
-    said.append(f"**Where gradients begin to grow** (the exponent passes 0): {', '.join(ways)}.")
+    found = {name: crossing([row for row in measured.exponents if row["model"] == name]) for name in TURNED}
+    ways = [f"`{name}` {'nowhere measured' if not g else f'{g[0]:g} < g < {g[1]:g}'}" for name, g in found.items()]
+    said.append(
+        "**Where gradients begin to grow** (the exponent passes 0: two standard errors below it at the smaller factor, "
+        f"above it at the larger): {', '.join(ways)}."
+    )
     for name in TURNED:
         rows = measured.turned(name)
         one = next(row for row in rows if row["g"] == 1.0)
@@ -278,7 +295,7 @@ def tails(measured: Measured) -> str:
             for slope, (first, last) in zip(measured.further[name], FURTHER, strict=True)
         )
         exponent = measured.gradient(name).number("exponent")
-        said += f" In `{name}` it is not, by {apart[name]:.0f} of them: {slopes}; the exponent is {exponent:+.3f}."
+        said += f" In `{name}` it is not, by {apart[name]:.0f} of them: {slopes}; the exponent is {exponent:+.4f}."
     return said
 
 

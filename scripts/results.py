@@ -8,7 +8,7 @@ from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published import PUBLISHED
 from scripts.claims import CLAIMS
 from scripts.facts import Facts
-from scripts.tables import markdown_table, quoted, words_table
+from scripts.tables import kl, markdown_table, quoted, words_table
 
 HEADS = "network|seed|parameters|steps|minutes|train|val `stream`|val `cold`|bits|perplexity".split("|")
 LENGTHS = (128, 256, 512)
@@ -230,12 +230,13 @@ def reach(facts: Facts) -> str:
     )
     replaced = markdown_table(
         ["KL, nats", *map(str, lags)],
-        [[f"`{row['model']}`", *(f"{value:.1e}" for value in row["kl_mean_nats"])] for row in order],
+        [[f"`{row['model']}`", *map(kl, row["kl_mean_nats"])] for row in order],
     )
     return (
         "The norm of the gradient of one loss k characters back, median over positions of held-out text, relative to "
         f"k = 0; half-life and the horizon where 1 % is left, in characters.\n\n{gradient}\n\nHow much the prediction "
-        f"changes when the character k back is another one.\n\n{replaced}"
+        "changes when the character k back is another one: the mean over "
+        f"{rows[0]['positions']:,} positions, in float64.\n\n{replaced}"
     )
 
 

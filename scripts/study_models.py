@@ -5,6 +5,7 @@ Each part yields the rows that `scripts/study.py` documents and keeps.
 """
 
 import argparse
+import copy
 import statistics
 import sys
 import time
@@ -24,7 +25,8 @@ from torch import Tensor
 from charrnn import checkpoint
 from charrnn.corpus import Corpus, contiguous_streams, windows_in_order
 from charrnn.gradient_flow import gradient_flow
-from charrnn.memory import NEGLIGIBLE_NATS, divergence_nats, enough, others
+from charrnn.head import at_once, divergences_nats
+from charrnn.memory import NEGLIGIBLE_NATS, enough, others
 from charrnn.ngram import KneserNey
 from charrnn.sampling import Dice, Reader, Reading, SamplingSettings, Step, generate
 from charrnn.text_quality import Reference
@@ -159,7 +161,7 @@ def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
         ids = Corpus.from_text(text, model.vocab).val_ids
         windows, _ = contexts_of(ids, options.context, options.positions)
         rng = torch.Generator().manual_seed(0)
-        kl = [replaced_kl(model.model, windows, lag, rng) for lag in LAGS]  # each (P,)
+        kl = replaced_kl(model.model, windows, LAGS, rng)  # each (P,)
         flow = gradient_flow(model.model, ids[:GRADIENT_CHARS].tolist(), GRADIENT_LAGS, GRADIENT_POSITIONS)
         yield {
             "model": model.info.name,
@@ -184,21 +186,27 @@ def contexts_of(ids: Tensor, length: int, positions: int) -> tuple[Tensor, Tenso
 
 
 @torch.no_grad()
-def log_probs_after(model: Any, windows: Tensor) -> Tensor:
-    """log P of the next character after each of the windows (P, T), read from nothing: (P, V), float64."""
-    last = [model.fast_forward(some)[0][:, -1] for some in windows.split(AT_ONCE)]
-    return torch.cat(last).double().log_softmax(-1)
+def logits_after(model: Any, windows: Tensor) -> Tensor:
+    """What each of the windows (P, T), read from nothing, makes of the next character: (P, V)."""
+    some = windows.split(at_once(windows.shape[1] * model.head.out_features, AT_ONCE))
+    return torch.cat([model.fast_forward(each)[0][:, -1] for each in some])
 
 
-def replaced_kl(model: Any, windows: Tensor, lag: int, rng: torch.Generator) -> Tensor:
+@torch.no_grad()
+def replaced_kl(model: Any, windows: Tensor, lags: Sequence[int], rng: torch.Generator) -> list[Tensor]:
     """
     KL(as written ‖ as replaced) of the next character, nats, where the character `lag` back (1: the last) is another.
 
-    windows (P, T) -> (P,). Another one by its frequency in the windows, so that it is no rarity.
+    windows (P, T) -> (P,) for each of the lags, in float64, 0 where it is less than that can tell (`charrnn.head`).
+    Another one by its frequency in the windows, so that it is no rarity.
     """
-    replaced = windows.clone()
-    replaced[:, -lag] = others(windows.flatten(), windows[:, -lag], rng)
-    return divergence_nats(log_probs_after(model, windows), log_probs_after(model, replaced))
+    exact = copy.deepcopy(model).double()
+    written, found = logits_after(exact, windows), []
+    for lag in lags:
+        replaced = windows.clone()
+        replaced[:, -lag] = others(windows.flatten(), windows[:, -lag], rng)
+        found.append(divergences_nats(written, logits_after(exact, replaced)))
+    return found
 
 
 # ------------------------------------------------------------------------------------------------ position
@@ -209,7 +217,10 @@ def position(options: argparse.Namespace, text: str) -> Iterator[Row]:
     for model in trained(options.checkpoints):
         windows, next_ids = contexts_of(Corpus.from_text(text, model.vocab).val_ids, CONTEXTS[-1], options.positions)
         losses = torch.stack(
-            [F.nll_loss(log_probs_after(model.model, windows[:, -n:]), next_ids, reduction="none") for n in CONTEXTS]
+            [
+                F.cross_entropy(logits_after(model.model, windows[:, -n:]).double(), next_ids, reduction="none")
+                for n in CONTEXTS
+            ]
         )  # (contexts, P)
         excess = losses - losses[-1]  # of the same characters, so that their difficulty cancels
         yield {

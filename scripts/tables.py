@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from charrnn.head import LEAST_KL_NATS
+
 
 def markdown_table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """A table; the first column left-aligned, the others right-aligned."""
@@ -12,6 +14,11 @@ def markdown_table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 def words_table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """A table of words: every column left-aligned."""
     return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ["---"] * len(heads), *body])
+
+
+def kl(nats: float) -> str:
+    """A mean KL divergence; where it is below what float64 can tell, that bound."""
+    return f"{nats:.1e}" if nats >= LEAST_KL_NATS else f"< {LEAST_KL_NATS:.0e}"
 
 
 def quoted(text: str) -> str:

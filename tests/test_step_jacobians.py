@@ -292,9 +292,9 @@ def test_a_text_too_short_and_exponents_that_are_not_there_are_refused():
     assert product_norms(model, ids[:12].tolist(), 10).positions == 1
     with pytest.raises(ValueError, match="11 characters.*at least 12"):
         product_norms(model, ids[:11].tolist(), 10)
-    assert lyapunov(model, ids[:21].tolist(), stretch=10, warm_up=8).stretches == 2
-    with pytest.raises(ValueError, match="20 characters.*at least 21"):
-        lyapunov(model, ids[:20].tolist(), stretch=10, warm_up=8)
+    assert lyapunov(model, ids[:31].tolist(), stretch=10, warm_up=8).stretches == 3
+    with pytest.raises(ValueError, match="30 characters.*at least 31"):
+        lyapunov(model, ids[:30].tolist(), stretch=10, warm_up=8)
     for count in (0, 7):
         with pytest.raises(ValueError, match="give 1 to 6"):
             lyapunov(model, ids.tolist(), count=count, stretch=10, warm_up=8)

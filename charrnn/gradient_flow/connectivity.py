@@ -15,6 +15,7 @@ from torch import Tensor
 
 from charrnn.gradient_flow.curve import read_from_embedded
 from charrnn.gradient_flow.way_back import way_back
+from charrnn.head import at_once
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.networks import Network
@@ -22,16 +23,14 @@ from charrnn.networks import Network
 WINDOWS_AT_ONCE = 16  # of MiniGPT's: a matter of memory alone
 
 
-def connectivity(
-    model: Network, ids: Tensor, positions: Tensor, max_lag: int, dtype: torch.dtype = torch.float64
-) -> Tensor:
+def connectivity(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     """
-    ‖∂logit_T/∂x_{T−k}‖ for each position T and k = 0 … max_lag; zero before the text begins.
+    ‖∂logit_T/∂x_{T−k}‖ for each position T and k = 0 … max_lag, in float64; zero before the text begins.
 
     ids (N,), positions (P,) with 0 <= T <= N - 2 -> (max_lag + 1, P). The text is read from its beginning; MiniGPT
     reads a window as long as its context that ends at T, and zero is what lies before it.
     """
-    exact = copy.deepcopy(model).to(dtype).requires_grad_(False)
+    exact = copy.deepcopy(model).double().requires_grad_(False)
     if isinstance(exact, MiniGPT):
         return _through_attention(exact, ids, positions, max_lag)
     return _through_time(exact, ids, positions, max_lag)
@@ -41,19 +40,19 @@ def character_heat(model: Network, ids: Sequence[int], targets: Sequence[int], m
     """
     What the characters before each target mean to its logit: the slope times the typical distance of two characters.
 
-    ids (N,), targets (P,) places in it from 1 on -> (max_lag + 1, P) in logits, the character just before it first;
-    worked out in float32, which is exact enough to be seen.
+    ids (N,), targets (P,) places in it from 1 on -> (max_lag + 1, P) in logits, the character just before it first.
     """
     positions = torch.as_tensor(targets) - 1
-    slopes = connectivity(model, torch.as_tensor(ids), positions, max_lag, torch.float32)
-    return slopes.double().numpy() * character_distance(model)
+    return connectivity(model, torch.as_tensor(ids), positions, max_lag).numpy() * character_distance(model)
 
 
 def character_distance(model: Network) -> float:
     """The mean distance between the vectors of two different characters; 0 where there is but one."""
     vectors = model.embed.weight.detach().double()
-    distances = torch.pdist(vectors)
-    return float(distances.mean()) if len(distances) else 0.0
+    count, exactly = len(vectors), "donot_use_mm_for_euclid_dist"
+    some = vectors.split(at_once(count, count))
+    total = sum(torch.cdist(each, vectors, compute_mode=exactly).sum() for each in some)
+    return float(total) / (count * (count - 1)) if count > 1 else 0.0
 
 
 @torch.no_grad()
@@ -73,7 +72,8 @@ def _through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) 
 
 def _through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     norms = model.head.weight.new_zeros(max_lag + 1, len(positions))
-    for some in torch.arange(len(positions)).split(WINDOWS_AT_ONCE):
+    numbers = min(model.context, len(ids)) * model.head.out_features  # in the logits of a window
+    for some in torch.arange(len(positions)).split(at_once(numbers, WINDOWS_AT_ONCE)):
         ends = positions[some]
         starts = (ends - model.context + 1).clamp_min(0)
         length = min(model.context, int(ends.max()) + 1)

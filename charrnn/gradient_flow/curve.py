@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from charrnn.gradient_flow.way_back import way_back
+from charrnn.head import at_once, loss_gradients
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.networks import Network
@@ -61,13 +62,14 @@ def gradient_flow(model: Network, ids: Sequence[int], max_lag: int = 128, positi
         )
     relative = (norms / norms[0]).numpy()  # (K+1, P)
     low, median, high = np.quantile(relative, [0.1, 0.5, 0.9], axis=1)
-    smallest = np.finfo(np.float64).tiny
+    with np.errstate(divide="ignore"):
+        geometric_mean = np.exp(np.log(relative).mean(axis=1))  # 0 where one of them is
     return GradientFlow(
         lags=np.arange(max_lag + 1),
         median=median,
         low=low,
         high=high,
-        geometric_mean=np.exp(np.log(np.maximum(relative, smallest)).mean(axis=1)),
+        geometric_mean=geometric_mean,
         positions=relative.shape[1],
         half_life_chars=first_crossing(median, 0.5),
         horizon_chars=first_crossing(median, HORIZON),
@@ -90,9 +92,7 @@ def gradient_norms(model: Network, ids: Tensor, positions: Tensor, max_lag: int)
 def _norms_through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     """The text is read once; the positions go back through it side by side."""
     walk = way_back(model, ids)
-    d_logits = model.head(walk.h[positions]).softmax(-1)  # (P, V): softmax − one-hot
-    d_logits[torch.arange(len(positions)), ids[positions + 1]] -= 1
-    d_state = walk.from_h(d_logits @ model.head.weight)
+    d_state = walk.from_h(loss_gradients(model.head, walk.h[positions], ids[positions + 1]))
     norms = [_norm(d_state)]
     for lag in range(max_lag):
         d_state = walk.back(d_state, positions - lag)
@@ -113,7 +113,7 @@ def _norms_through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max
     length = min(model.context, int(positions.min()) + 1)
     norms = torch.zeros(max_lag + 1, len(positions), dtype=torch.float64)
     seen = min(max_lag + 1, length)
-    for some in torch.arange(len(positions)).split(WINDOWS_AT_ONCE):
+    for some in torch.arange(len(positions)).split(at_once(length * model.head.out_features, WINDOWS_AT_ONCE)):
         window = ids[positions[some, None] + torch.arange(1 - length, 1)]  # (p, length)
         x, logits = read_from_embedded(model, window)
         loss = torch.nn.functional.cross_entropy(logits[:, -1], ids[positions[some] + 1], reduction="sum")

@@ -19,7 +19,7 @@ from charrnn.networks import Network
 
 STRETCHES = 16  # of a text: each gives one sample of the exponents
 SHORTEST = 64  # characters of a stretch
-FEWEST = 2
+FEWEST = 3
 WARM_UP = 512  # characters at least: with 64 the exponent of a trained LSTM is off by more than half of itself
 SMALL_CHANGE = 0.25  # of the standard error: what a doubling of the warm-up may change
 
@@ -45,7 +45,7 @@ def lyapunov(
     The text falls into stretches, 16 where each then has 64 characters or more; each gives one sample. The vectors of a
     stretch come from the one after it (of the last, from the first), so that the warm-up takes none of the text. It
     doubles until the exponents change by less than a quarter of their errors, or until it is as long as the text; where
-    `warm_up` is given, it is that, in whole stretches. Raises ValueError for a text without two stretches, and for a
+    `warm_up` is given, it is that, in whole stretches. Raises ValueError for a text without three stretches, and for a
     model that carries no state.
     """
     steps = Steps(model, torch.as_tensor(ids))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from charrnn.gradient_flow.way_back import AutogradWalk, way_back
+from charrnn.head import loss_gradients
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.networks import Network
@@ -24,7 +25,8 @@ class Steps:
         """Raises ValueError for a model that carries no state."""
         exact = _exact(model)
         self.ids = ids
-        self._cell, self._head, self._table = exact.cell, exact.head, exact.input_table()
+        self._cell, self._head = exact.cell, exact.head
+        self._table, self._rows = exact.inputs(ids)
         self._walk = way_back(exact, ids)
         self._State = type(self._walk.states)
         self._widths = [part.shape[1] for part in self._walk.states]
@@ -37,9 +39,8 @@ class Steps:
 
     def d_loss(self, positions: Tensor) -> Tensor:
         """The gradient of the loss of the character after each position (P,), by the state there: (P, D)."""
-        d_logits = self._head(self._walk.h[positions]).softmax(-1)  # (P, V): softmax − one-hot
-        d_logits[torch.arange(len(positions)), self.ids[positions + 1]] -= 1
-        return _packed(self._walk.from_h(d_logits @ self._head.weight))
+        d_h = loss_gradients(self._head, self._walk.h[positions], self.ids[positions + 1])
+        return _packed(self._walk.from_h(d_h))
 
     def back(self, u: Tensor, positions: Tensor) -> Tensor:
         """J_tᵀ u for the steps that led to these positions (P,): (P, D) -> (P, D)."""
@@ -53,7 +54,7 @@ class Steps:
         along = (d_state.h @ self._cell.W_hh.weight.t(), *d_state)
         with torch.enable_grad():  # the derivative of u ↦ uᵀJ along v: the way back, gone back again
             at = [part[positions - 1].requires_grad_() for part in (self._from_state, *self._walk.states)]
-            state = self._cell.update(self._table[self.ids[positions]], at[0], self._State(*at[1:]))[0]
+            state = self._cell.update(self._table[self._rows[positions]], at[0], self._State(*at[1:]))[0]
             after = _packed(state)
             u = torch.zeros_like(after, requires_grad=True)
             back = torch.autograd.grad(after, at, u, create_graph=True, allow_unused=True)

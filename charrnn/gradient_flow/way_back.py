@@ -20,7 +20,7 @@ def way_back(model: CharRNN, ids: Tensor) -> "WalkBack | AutogradWalk":
     """Read ids (N,) from the state before any text. Raises ValueError for a network that cannot be followed."""
     if model.by_hand_differs():
         return AutogradWalk(model, ids)
-    return WalkBack(model.cell, model.input_table(), ids[:, None])
+    return WalkBack(model.cell, *model.inputs(ids[:, None]))
 
 
 class AutogradWalk:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from charrnn.head import at_once
 from charrnn.sampling import Reading, Trace
 
 PIECE = 512  # characters read at once: who no longer waits for the rest can stop in between
@@ -20,9 +21,10 @@ class TraceReader(Protocol):
 
 def read(reader: TraceReader, ids: Sequence[int], names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
     """The activations (n, U) of each name, a piece of the text at a time, from the model's own beginning."""
-    state = reader.prefill([]).state
-    for first in range(0, len(ids), PIECE):
-        trace = reader.read(ids[first : first + PIECE], state)
+    reading = reader.prefill([])
+    state, piece = reading.state, at_once(len(reading.logits), PIECE)
+    for first in range(0, len(ids), piece):
+        trace = reader.read(ids[first : first + piece], state)
         state = trace.end.state
         yield {name: trace.activations[name] for name in names}
 

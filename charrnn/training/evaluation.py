@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.corpus import contiguous_streams, windows_in_order
+from charrnn.head import at_once
 from charrnn.networks import Network
 
 VAL_STREAMS = 64
@@ -34,20 +35,25 @@ def evaluate_stream(model: Network, ids: Tensor) -> float:
 
     The first character of a stream is not predicted. A text too short for 64 streams of a window is cut into fewer.
     """
-    rows = contiguous_streams(ids, max(1, min(VAL_STREAMS, len(ids) // VAL_WINDOW)))
-    state, total = None, 0.0
-    for start in range(0, rows.shape[1] - 1, CHUNK):
-        x = rows[:, start : min(start + CHUNK, rows.shape[1] - 1)]
-        y = rows[:, start + 1 : start + 1 + x.shape[1]]
-        loss, state = loss_nats(model, x, y, state)
-        total += loss.item() * x.numel()
-    return total / (rows.shape[0] * (rows.shape[1] - 1))
+    streams = contiguous_streams(ids, max(1, min(VAL_STREAMS, len(ids) // VAL_WINDOW)))
+    chunk = at_once(model.head.out_features, CHUNK)
+    total = 0.0
+    for rows in streams.split(at_once(chunk * model.head.out_features, VAL_STREAMS)):
+        state = None
+        for start in range(0, rows.shape[1] - 1, chunk):
+            x = rows[:, start : min(start + chunk, rows.shape[1] - 1)]
+            y = rows[:, start + 1 : start + 1 + x.shape[1]]
+            loss, state = loss_nats(model, x, y, state)
+            total += loss.item() * x.numel()
+    return total / (streams.shape[0] * (streams.shape[1] - 1))
 
 
 @torch.no_grad()
 def evaluate_cold(model: Network, ids: Tensor) -> float:
     """Nats per character over non-overlapping windows of 256 characters, each from the state before any text."""
     windows = windows_in_order(ids, min(VAL_WINDOW, len(ids) - 1))
-    some = zip(*(part.split(COLD_BATCH) for part in windows), strict=True)
+    some = zip(
+        *(part.split(at_once(VAL_WINDOW * model.head.out_features, COLD_BATCH)) for part in windows), strict=True
+    )
     total = sum(loss_nats(model, x, y)[0].item() * len(x) for x, y in some)
     return total / len(windows[0])

@@ -1,0 +1,139 @@
+"""The head a piece at a time: against the whole at once, a difference carried along a text, and counted numbers."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from charrnn import head
+from charrnn.checkpoint import load
+from charrnn.gradient_flow import character_distance, connectivity, gradient_flow, product_norms
+from charrnn.head import LEAST_KL_NATS, divergences_nats, loss_gradients
+from charrnn.memory import BEFORE, corruption_nats, memory_used
+from charrnn.model import CharRNN
+from charrnn.networks import build
+from charrnn.training import evaluate_cold, evaluate_stream
+from tests.test_step_jacobians import CHECKPOINTS
+
+WINDOW = 256  # characters: as much as a text of that length may take, and not a multiple of it
+MANY = 20_000  # characters of a vocabulary: an alphabet of words, or of a Chinese book and its names
+FORMS = {
+    "rnn": {"cell": "rnn", "hidden_dim": 8},
+    "lstm": {"cell": "lstm", "hidden_dim": 8},
+    "minigpt": {"cell": "minigpt", "hidden_dim": 8, "layers": 1, "heads": 2, "context": 32},
+}
+
+
+@pytest.mark.parametrize("numbers", [1, 30, 1 << 20])
+def test_pieces_together_are_the_whole(numbers, monkeypatch):
+    monkeypatch.setattr(head, "NUMBERS", numbers)
+    rng = torch.Generator().manual_seed(0)
+    layer, h = nn.Linear(4, 5).double(), torch.randn(7, 4, generator=rng, dtype=torch.float64)
+    p, q = torch.randn(2, 3, 7, 5, generator=rng, dtype=torch.float64)
+    log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
+    assert torch.allclose(divergences_nats(p, q), (log_p.exp() * (log_p - log_q)).sum(-1), rtol=1e-9)
+    ids = torch.randint(5, (7,), generator=rng)
+    at = h.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(F.cross_entropy(layer(at), ids, reduction="sum"), at)
+    assert torch.allclose(loss_gradients(layer, h, ids), expected, rtol=1e-12)
+
+
+# ------------------------------------------------------------------ what float64 can tell
+
+
+def carried(model: CharRNN, ids: Tensor, first: int, other: int, lags: int) -> np.ndarray:
+    """KL after each of `lags` characters from ids[first] on, that one replaced: the difference of h is carried."""
+    w = {name: weight.double().numpy() for name, weight in model.state_dict().items()}
+    from_x = w["embed.weight"] @ w["cell.W_ih.weight"].T + w["cell.W_hh.bias"]
+    W, h, d = w["cell.W_hh.weight"], np.zeros(model.hidden_dim), np.zeros(model.hidden_dim)
+    found = []
+    for t in range(first - BEFORE, first + lags):
+        a = from_x[ids[t]] + W @ h
+        d_a = W @ d + (from_x[other] - from_x[ids[t]] if t == first else 0)
+        h, d = np.tanh(a), np.sinh(d_a) / (np.cosh(a) * np.cosh(a + d_a))  # tanh(a + d) − tanh(a)
+        if t >= first:
+            logits = w["head.weight"] @ h + w["head.bias"]
+            p = np.exp(logits - logits.max())
+            p, moved = p / p.sum(), w["head.weight"] @ d
+            moved = moved - p @ moved
+            small = moved**2 / 2 + moved**3 / 6 + moved**4 / 24
+            found.append(np.log1p(p @ np.where(abs(moved) < 1e-3, small, np.expm1(moved) - moved)))
+    return np.array(found)
+
+
+def test_what_a_replaced_character_moves_is_told_down_to_1e_28_and_nothing_below():
+    rnn = load(CHECKPOINTS / "rnn")
+    assert isinstance(rnn.model, CharRNN)
+    ids = torch.tensor(rnn.vocab.encode(rnn.info.passage[:900]))
+    places = torch.arange(BEFORE, 800, 24)
+    others = (ids[places] + 1) % len(rnn.vocab)
+    found = corruption_nats(rnn.model, ids, places, others, 100).numpy()
+    exact = np.stack(
+        [carried(rnn.model, ids, *pair, 100) for pair in zip(places.tolist(), others.tolist(), strict=True)]
+    )
+    told = exact > 100 * LEAST_KL_NATS
+    assert 0.2 < told.mean() < 0.9 and exact.min() < 1e-30, "both kinds are there"
+    np.testing.assert_allclose(found[told], exact[told], rtol=0.2)
+    assert (found[~told] <= 1000 * LEAST_KL_NATS).all() and not found[exact < LEAST_KL_NATS / 100].any()
+
+
+# ------------------------------------------------------------------ large vocabularies
+
+
+class Largest(TorchDispatchMode):
+    """Counts the numbers of the largest tensor that is made."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, Tensor):
+                size = tensor.untyped_storage().nbytes() // tensor.element_size()
+                self.numbers = max(self.numbers, size)
+        return made
+
+
+MEASUREMENTS = {
+    "the memory that is used": lambda model, ids: memory_used(model, ids, 0, longest=8, predictions=64, positions=4),
+    "gradient flow": lambda model, ids: gradient_flow(model, ids, max_lag=8, positions=400),
+    "connectivity": lambda model, ids: connectivity(model, torch.tensor(ids), torch.arange(100, 250), 8),
+    "loss of streams": lambda model, ids: evaluate_stream(model, torch.tensor(ids)),
+    "loss of windows": lambda model, ids: evaluate_cold(model, torch.tensor(ids)),
+    "product norms": lambda model, ids: product_norms(model, ids, max_lag=2, positions=400),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [(name, form) for name in MEASUREMENTS for form in FORMS if (name, form) != ("product norms", "minigpt")],
+)
+def test_no_tensor_grows_with_vocabulary_and_text_together(name, form):
+    model = build(FORMS[form], MANY).eval()
+    ids = torch.randint(MANY, (600,), generator=torch.Generator().manual_seed(0)).tolist()
+    with Largest() as largest:
+        MEASUREMENTS[name](model, ids)
+    assert 0 < largest.numbers <= WINDOW * MANY
+
+
+def test_the_distance_of_characters_is_a_mean_over_pairs(monkeypatch):
+    monkeypatch.setattr(head, "NUMBERS", 40)
+    model = build(FORMS["rnn"], 17)
+    expected = torch.pdist(model.embed.weight.detach().double()).mean().item()
+    assert character_distance(model) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("form", ["rnn", "lstm"])
+def test_a_text_of_few_characters_needs_few_rows_of_a_large_table(form, monkeypatch):
+    model, ids = CharRNN(50, 8, form), torch.randint(50, (2, 9), generator=torch.Generator().manual_seed(0))
+    whole = gradient_flow(model, ids.flatten().tolist(), 4).median
+    with torch.no_grad():
+        expected = model.fast_forward(ids)[0]
+        monkeypatch.setattr("charrnn.model.NUMBERS", 1)
+        table, _ = model.inputs(ids)
+        assert len(table) == len(ids.unique()) and len(model.inputs(ids.repeat(3, 1))[0]) == 50
+        torch.testing.assert_close(model.fast_forward(ids)[0], expected)
+    assert np.allclose(gradient_flow(model, ids.flatten().tolist(), 4).median, whole, rtol=1e-12)
