@@ -165,6 +165,10 @@ FILES = {
     "header with half a character": (header_text(b'{"\\ud800": 1}'), f"{UNREADABLE}: .* surrogates not allowed"),
     "header nested without end": (header_text(b'{"a":' + b"[" * 200_000), UNREADABLE),
     "tensor twice": (twice, f"{UNREADABLE}: the key .* stands there twice"),
+    "5000 tensors": (
+        lambda h, d: h.update({f"{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(5000)}),
+        f"{UNREADABLE}: 50\\d\\d tensors, 4096 at most",
+    ),
     "tensor that is a number": (lambda h, d: h.update({first_tensor(h): 6}), UNREADABLE),
     "tensor that is null": (lambda h, d: h.update({first_tensor(h): None}), UNREADABLE),
     "tensor without a shape": (with_tensor(shape=...), UNREADABLE),

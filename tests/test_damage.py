@@ -19,13 +19,14 @@ from charrnn.checkpoint import ANALYSES, CheckpointError, keep_analyses, safe_fi
 from charrnn.findings import Findings
 from charrnn.memory import memory_findings
 from charrnn.ui import compare_tab, memory_part
+from charrnn.ui.delta_bits import kept_groups
 from charrnn.ui.gradients_tab import curves
 from charrnn.ui.memory_part import memories
 from charrnn.ui.over_training import saved_steps
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
 from charrnn.ui.unit_panel import one_unit
-from charrnn.ui.units import Units
+from charrnn.ui.units import Units, kept_boards
 from charrnn.ui.wishes import Choice
 from tests.by_hand import saved
 from tests.test_memory_figure import used
@@ -203,3 +204,65 @@ def test_kept_boards_of_another_form_of_network_name_no_unit(three: Path):
     question = Question(choice=Choice("rnn", None), form={"text": TEXT[:400]})
     last = json.loads([*one_unit(Units(Store(three)), question, lambda: True)][-1])
     assert last["unit"] == 0 and last["units"] == 16
+
+
+# ------------------------------------------------------------------------------------------------ what is kept
+
+VALUE = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5) | st.just(0.01)
+COLUMN = st.lists(VALUE, max_size=3) | st.sampled_from(range(300)).map(lambda n: [0.01] * n)
+TABLES = {name: [*table] for name, table in KEPT.tables.items()}
+TABLES |= {"kinds": ["kind", "stretch", "characters", "bits"], "curve": ["median"], "rare": ["concept"]}
+TABLES |= {"views": ["view", "units", "named", "margin", "untrained_units"]}
+TABLES |= {"best": ["view", "concept", "unit", "direction", "train", "held_out", "percentile"]}
+
+
+@st.composite
+def sections(draw: Any) -> dict[str, Any]:
+    """Sections that have what their readers look for, except for what is drawn to be otherwise."""
+    facts = draw(st.dictionaries(st.sampled_from(sorted(KEPT.facts) + ["half_life_chars", "text_sha256"]), VALUE))
+    found = {"memory": {"facts": dict(KEPT.facts) | facts, "tables": {k: dict(v) for k, v in KEPT.tables.items()}}}
+    for name in ("gradient", "bits", "units"):
+        found[name] = {"facts": facts, "tables": {table: dict.fromkeys(of, [0.5] * 64) for table, of in TABLES.items()}}
+    for section, table, column in draw(
+        st.lists(st.tuples(*map(st.sampled_from, (sorted(found), sorted(TABLES), range(9)))), max_size=4)
+    ):
+        columns = found[section]["tables"].setdefault(table, {})
+        value = draw(COLUMN)
+        if draw(st.booleans()) and columns:  # of one length, or the section is none
+            found[section]["tables"][table] = {name: value for name in columns}
+        else:
+            columns[TABLES[table][column % len(TABLES[table])]] = value
+    return found
+
+
+@settings(FAST, max_examples=25)
+@given(whole=sections(), cut=st.none() | st.integers(0, 20_000))
+def test_any_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
+    root = tmp_path_factory.getbasetemp() / "kept"
+    if not root.exists():
+        for name in ("rnn", "gru"):
+            saved(root / name, config={"cell": name, "hidden_dim": 4})
+        keep(root / "gru", memory=KEPT)
+    sha256 = checkpoint.describe(root / "rnn").sha256
+    text = json.dumps({"format": 1, "sha256": sha256, "sections": whole})
+    (root / "rnn" / ANALYSES).write_text(text[:cut])
+    store, plain = Store(root), Question(names=("rnn", "gru"))
+    kept = store.reader("rnn").info.analyses
+    assert cut is None or cut >= len(text) or (kept.refused and not kept.sections)
+    for view in (
+        lambda: memories(store, plain, lambda: True, threading.Lock()),
+        lambda: compare_tab.results(store, plain, Path("none")),
+    ):
+        last = json.loads([*view()][-1])
+        assert drawn(last, "GRU")[1], "the row of the other one"
+    kept_boards(store.reader("rnn"))
+    kept_groups([store.reader(name) for name in ("rnn", "gru")])
+
+
+@pytest.mark.parametrize("name", ["config.json", "history.json", "passage.txt"])
+def test_the_copies_and_the_passage_keep_nothing_from_being_read(folder, tmp_path, name):
+    shutil.copytree(folder, tmp_path / "rnn")
+    for content in (b"", b"\xff\xfe", b"{", b"[" * 100_000, b"\0" * (2 << 20)):
+        (tmp_path / "rnn" / name).write_bytes(content)
+        loaded = checkpoint.load(tmp_path / "rnn")
+        assert loaded.info.metrics == {"val_stream_nats": 1.1} and len(loaded.info.passage) < 1 << 20

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import tracemalloc
 from dataclasses import dataclass
 from typing import Any
 
@@ -365,6 +366,18 @@ def test_a_run_without_a_history_is_no_trouble():
     empty = Run("empty", [], LINE)
     assert not training_curves_figure([empty], LIGHT).data and training_curves_words([empty]) == ""
     training_curves_figure([empty, run("rnn", 1.4)], LIGHT, width=358)
+
+
+def test_names_beside_long_and_ragged_curves_take_little_memory():
+    area = Area(800, 300, (0, 8192), (0, 1))
+    ragged = area.pixels(np.arange(8192), np.arange(8192) % 2)
+    tracemalloc.start()
+    try:
+        spots = beside_curves([ragged, ragged], [Box(80, 16)] * 2, np.concatenate([ragged] * 8), area)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(spots) == 2 and peak < 200e6
 
 
 def test_the_words_of_training_curves():

@@ -36,6 +36,7 @@ DIGEST, TENSORS_DIGEST = "file_sha256", "digest"  # of the whole file; of its te
 WRITING, TEMPORARY = ".charrnn-", ".tmp"  # how the name of a file begins and ends that is being written
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
+MOST_TENSORS = 4096
 MOST_DIMS = 8  # of a tensor
 TOO_MANY_DIMS = re.compile(rb'"shape":\s*\[(?:[\s0-9]*,){%d}' % MOST_DIMS)  # found before they are parsed
 DTYPES = {"F16", "F32", "F64", "I64", "U8"}  # what is written; the last two in the state of a run
@@ -279,6 +280,8 @@ def _header(path: Path, start: bytes, size: int) -> tuple[dict[str, dict[str, An
     length = _header_length(start)
     if length > min(MAX_HEADER_BYTES, size - 8):
         raise CheckpointError(f"{path} announces a header of {length} bytes: it is cut off, or not what it seems")
+    if (tensors := start.count(b'"data_offsets"', 8, 8 + length)) > MOST_TENSORS:
+        raise CheckpointError(f"the header of {path} cannot be read: {tensors} tensors, {MOST_TENSORS} at most")
     if TOO_MANY_DIMS.search(start, 8, 8 + length):
         raise CheckpointError(f"the header of {path} cannot be read: a tensor has more than {MOST_DIMS} dimensions")
     try:

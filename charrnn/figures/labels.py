@@ -5,6 +5,7 @@ All in pixels of the plot area, x to the right and y downwards. The letters are 
 known before it is drawn.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ import numpy as np
 
 LETTER_WIDTH, LINE_HEIGHT = 7.3, 16.0  # of 12 pixel monospace
 STEP = 10.0  # from one point of a curve to the next
+MOST_POINTS = 512  # of one curve, however long or ragged it is; then they are farther apart
+MOST_TAKEN = 4096  # of the pixels that no name may hide
 EVERY = 2  # points that a name may stand beside
 GAPS = (9.0, 22.0, 40.0)  # between a point of the curve and its name
 CLEAR = 3.0  # pixels around a name that stay free
@@ -67,6 +70,7 @@ def beside_curves(curves: Sequence[np.ndarray], boxes: Sequence[Box], taken: np.
     curves: (N_i, 2) pixels each, `boxes` the sizes of their names, taken (M, 2): pixels that no name may hide.
     """
     lines = [_densely(curve, area) for curve in curves]
+    taken = taken[:: math.ceil(len(taken) / MOST_TAKEN) or 1]
     candidates = [_candidates(line, box, area) for line, box in zip(lines, boxes, strict=True)]
     costs = [_cost_of_curves(i, places, lines, boxes[i], taken, area) for i, places in enumerate(candidates)]
     chosen = [int(cost.argmin()) for cost in costs]
@@ -111,7 +115,7 @@ def _densely(curve: np.ndarray, area: Area) -> np.ndarray:
         return curve if len(curve) else np.array([[area.width / 2, area.height / 2]])
     lengths = np.hypot(*np.diff(curve, axis=0).T)
     along = np.concatenate([[0.0], lengths.cumsum()])
-    at = np.linspace(0, along[-1], max(2, int(along[-1] / STEP) + 1))
+    at = np.linspace(0, along[-1], min(MOST_POINTS, max(2, int(along[-1] / STEP) + 1)))
     return np.stack([np.interp(at, along, curve[:, 0]), np.interp(at, along, curve[:, 1])], axis=1)
 
 
@@ -164,6 +168,10 @@ def _cost_of_curves(
 
 def _distance(centres: np.ndarray, half: np.ndarray, points: np.ndarray) -> np.ndarray:
     """From boxes around centres (P, 2) to the nearest point of (N, 2), the farther of x and y: (P,), <= 0 inside."""
-    x = np.abs(centres[:, :1] - points[:, 0]) - half[0]  # (P, N)
-    y = np.abs(centres[:, 1:] - points[:, 1]) - half[1]
-    return np.maximum(x, y, out=x).min(axis=1)
+    nearest = np.full(len(centres), np.inf)
+    for first in range(0, len(points), MOST_POINTS):  # not all at once: P times N may be many
+        some = points[first : first + MOST_POINTS]
+        x = np.abs(centres[:, :1] - some[:, 0]) - half[0]  # (P, at most MOST_POINTS)
+        y = np.abs(centres[:, 1:] - some[:, 1]) - half[1]
+        np.minimum(nearest, np.maximum(x, y, out=x).min(axis=1), out=nearest)
+    return nearest
