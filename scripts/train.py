@@ -19,6 +19,7 @@ or a folder that cannot be written, 129, 130 and 143 stopped.
 """
 
 import argparse
+import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -183,7 +184,10 @@ def start(options: argparse.Namespace, target: Target, origin: Origin, corpus: C
     """A new run of this origin, or the unfinished one of the folder. Raises ValueError if its state is damaged."""
     if target.run is None:
         require_room(target.folder, origin, corpus)
-        training = Training(corpus, Recipe(**origin.recipe), origin.seed, options.device)
+        try:
+            training = Training(corpus, Recipe(**origin.recipe), origin.seed, options.device)
+        except ValueError as error:  # the text is too short for it
+            raise ValueError(in_flags(str(error))) from None
         training.data = kept_path(options.data)
         return training
     tensors, run = checkpoint.load_run(target.folder)
@@ -263,7 +267,19 @@ def require_outside(data: Path | None, out: Path) -> None:
 
 def planned(options: argparse.Namespace, name: str) -> Recipe:
     """The recipe of this name, or else of its cell, with what the flags change. Raises ValueError."""
-    return replace(RECIPES.get(name, usual_recipe(options.cell or "rnn")), **given(options))
+    try:
+        recipe = replace(RECIPES.get(name, usual_recipe(options.cell or "rnn")), **given(options))
+        blueprint(recipe.config, 1)  # its sizes go together
+    except ValueError as error:
+        raise ValueError(in_flags(str(error))) from None
+    return recipe
+
+
+def in_flags(reason: str) -> str:
+    """A reason with the flags in the place of the names of a recipe's settings."""
+    long, short = ("|".join(name for name in HYPERPARAMETERS if ("_" in name) is wide) for wide in (True, False))
+    reason = re.sub(rf"\b({long})\b", lambda found: f"--{found[0].replace('_', '-')}", reason)
+    return re.sub(rf"^({short})\b(?= is )", r"--\1", reason)
 
 
 def usual_recipe(cell: str) -> Recipe:

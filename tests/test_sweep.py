@@ -84,7 +84,7 @@ def test_a_sweep_is_every_combination_each_the_command_line_of_a_training(tmp_pa
         ("--layer-norm maybe", "invalid choice: 'maybe'"),
         ("--seed -1", "argument --seed: it is -1: give a whole number from 0 to"),
         ("--hidden-dim 8 0", "argument --hidden-dim: it is 0: give a whole number from 1 to 4096"),
-        ("--recipe minigpt --layer-norm yes", "layer_norm is True: that is for recurrent cells"),
+        ("--recipe minigpt --layer-norm yes", "--layer-norm is True: that is for recurrent cells"),
         ("--into=", "argument --into: it is empty"),
     ],
 )
@@ -156,9 +156,9 @@ def test_bad_runs_of_a_sweep_stand_in_its_table_and_the_others_are_trained(typed
     assert result.code == 1 and result.out.count(": starts") == 2
     rows = {" ".join(line.split()[:3]): line for line in table(result.out)}
     for name, reason in {
-        "rnn hidden_dim=6 seq_len=8000": "where a window takes 8001",
-        "minigpt hidden_dim=8 seq_len=8000": "where a window takes 8001",
-        "minigpt hidden_dim=6 seq_len=8": "give heads that divide hidden_dim",
+        "rnn hidden_dim=6 seq_len=8000": "which takes 8001: give 80011 or more, or a shorter --seq-len",
+        "minigpt hidden_dim=8 seq_len=8000": "which takes 8001: give 80011 or more, or a shorter --seq-len",
+        "minigpt hidden_dim=6 seq_len=8": "give heads that divide --hidden-dim",
         "rnn hidden_dim=8 seq_len=8": "training.safetensors is not a safetensors file",
     }.items():
         assert " 0 of 1 " in rows[name] and reason in rows[name] and f"{reason}" in result.err

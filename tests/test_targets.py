@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,13 +16,14 @@ import torch
 from safetensors.torch import save_file
 
 from charrnn import checkpoint
-from charrnn.checkpoint import CheckpointError
+from charrnn.checkpoint import CheckpointError, Origin, Verdict
 from charrnn.checkpoint.safe_file import file_bytes
+from charrnn.corpus import TINY_SHAKESPEARE_SHA256
 from charrnn.metrics import Progress, pace
 from charrnn.training import RECIPES, DivergedError, Training
 from scripts import sweep, train
 from tests.by_hand import rewrite
-from tests.calling import interrupted, said
+from tests.calling import ROOT, interrupted, said
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 30
 TINY = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 6 --save-every 2".split()
@@ -232,6 +233,13 @@ def test_what_is_not_ours_is_never_written_to(own, typed, tmp_path, kind, comman
     assert (result.code, everything(tmp_path) == before) == (2, True), result.err
     assert re.search(reason, result.err) and "step 0" not in result.out
     assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_bundled_checkpoint_may_be_refreshed_by_its_own_command(name):
+    options = train.parse(["--recipe", name])
+    origin = Origin(asdict(train.planned(options, name)), 0, TINY_SHAKESPEARE_SHA256)
+    assert checkpoint.examine(ROOT / "checkpoints" / name).verdict(origin, "name it") == (Verdict.SAME, "")
 
 
 # ------------------------------------------------------------------------------------------------ what cannot be saved

@@ -198,7 +198,7 @@ def test_a_recipe_that_cannot_be_trained_stands_in_the_table_and_the_others_are_
     monkeypatch.setattr(train, "RECIPES", {name: RECIPES[name] for name in ("minigpt", "rnn")})
     result = typed("--all", "--out", tmp_path / "all", *TINY, "--stateful")
     assert (result.code, heads(result)) == (1, ["rnn: starts"])
-    assert "minigpt: stateful is True: that is for recurrent cells" in result.err
+    assert "minigpt: --stateful is True: that is for recurrent cells" in result.err
     rows = {line.split()[0]: line for line in result.out.splitlines()[-2:]}
     assert "that is for recurrent cells" in rows["minigpt"] and rows["rnn"].split()[1] == "4"
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["rnn"]

@@ -122,15 +122,23 @@ def test_a_run_that_diverges_names_step_norm_and_the_last_good_checkpoint(corpus
     [
         (b"", [], "is empty"),
         (b"\xff\xfe", [], "not UTF-8"),
-        (b"short", [], "shorter seq_len"),
+        (b"short", [], "shorter --seq-len"),
         (b"twenty characters ab", ["--seq-len", "1"], "2 of them to validate on, which takes 4: give 41 or more"),
         (None, [], "cannot read"),
         (TEXT.encode(), ["--resume"], "no unfinished run"),
         (TEXT.encode(), ["--initialisation", "zeros"], "initialisation is 'zeros': give one of default"),
-        (TEXT.encode(), ["--stateful", "--batch", "128"], "do without stateful"),
-        (TEXT.encode(), ["--cell", "minigpt", "--stateful"], "that is for recurrent cells, leave it False"),
-        (TEXT.encode(), ["--cell", "minigpt", "--layer-norm"], "that is for recurrent cells, leave it False"),
-        (TEXT.encode(), ["--cell", "minigpt", "--hidden-dim", "10"], "give heads that divide hidden_dim"),
+        (TEXT.encode(), ["--stateful", "--batch", "128"], "give a smaller --batch or --seq-len, or --no-stateful"),
+        (
+            TEXT.encode(),
+            ["--cell", "minigpt", "--stateful"],
+            "--stateful is True: that is for recurrent cells, leave it False",
+        ),
+        (
+            TEXT.encode(),
+            ["--cell", "minigpt", "--layer-norm"],
+            "--layer-norm is True: that is for recurrent cells, leave it False",
+        ),
+        (TEXT.encode(), ["--cell", "minigpt", "--hidden-dim", "10"], "a --hidden-dim that is a multiple of 8"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, typed, content, flags, reason):

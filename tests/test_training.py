@@ -320,7 +320,7 @@ def test_a_text_that_holds_no_window_is_refused():
 
 def test_a_text_too_short_for_its_streams_is_refused_with_the_way_out():
     corpus = Corpus.from_text(TEXT[:800])
-    with pytest.raises(ValueError, match="smaller batch or seq_len, or do without stateful"):
+    with pytest.raises(ValueError, match="smaller --batch or --seq-len, or --no-stateful"):
         Training(corpus, replace(STATEFUL, batch=64))
     Training(corpus, replace(STATEFUL, batch=64, stateful=False))
 

@@ -97,7 +97,7 @@ def test_the_shortest_text_has_a_window_of_every_stream_whatever_the_offset(batc
         x, y = OneAfterTheOther(torch.arange(least), batch, seq_len).next(dice(seed))
         assert x.shape == y.shape == (batch, seq_len)
     with pytest.raises(
-        ValueError, match=f"has {least - 1} characters .* take {least}; give a smaller batch or seq_len"
+        ValueError, match=f"has {least - 1} characters .* take {least}; give a smaller --batch or --seq-len"
     ):
         OneAfterTheOther(torch.arange(least - 1), batch, seq_len)
 

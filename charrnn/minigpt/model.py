@@ -234,9 +234,15 @@ def _require_sizes(hidden_dim: int, layers: int, heads: int, context: int) -> No
     if layers < 1:
         raise ValueError(f"layers is {layers}: give 1 or more")
     if heads < 1 or hidden_dim % heads:
-        raise ValueError(f"hidden_dim is {hidden_dim}, heads {heads}: give heads that divide hidden_dim")
+        raise ValueError(
+            f"hidden_dim is {hidden_dim}, heads {heads}: give heads that divide hidden_dim, or a hidden_dim that is a "
+            f"multiple of {2 * heads}"
+        )
     if hidden_dim < 1 or hidden_dim // heads % 2:
-        raise ValueError(f"each of {heads} heads is {hidden_dim // heads} wide: rotary positions turn pairs, give even")
+        raise ValueError(
+            f"each of {heads} heads is {hidden_dim // heads} wide: rotary positions turn pairs, give even, as by a "
+            f"hidden_dim that is a multiple of {2 * heads}"
+        )
     if context < 2:
         raise ValueError(f"context is {context}: give 2 characters or more")
 

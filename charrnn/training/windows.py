@@ -44,7 +44,7 @@ class OneAfterTheOther(Anywhere):
         if len(ids) < (least := batch * (seq_len + 1) + seq_len):
             raise ValueError(
                 f"the text has {len(ids)} characters to learn from: {batch} streams of {seq_len} take {least}; "
-                "give a smaller batch or seq_len, or do without stateful"
+                "give a smaller --batch or --seq-len, or --no-stateful"
             )
         self.offset, self.start = 0, len(ids)  # as if at the end of an epoch
         self.state = None
