@@ -109,6 +109,11 @@ def analyse(
     be read.
     """
     info = checkpoint.describe(folder)
+    if info.edited:  # what is kept does not say of which equations it is
+        raise ValueError(
+            f"{info.name}: its equations were edited ({info.edited}), so nothing is kept beside it: undo the edit of "
+            "cells.py or minigpt/equations.py first"
+        )
     if sha256_of(text) != info.data_sha256:
         return f"{info.name}: skipped, it was trained on another text", []
     corpus = Corpus.from_text(text, info.vocab)

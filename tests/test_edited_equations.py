@@ -418,6 +418,8 @@ def test_training_says_that_it_is_slow_and_kept_analyses_are_put_aside(
     assert "The pass by hand (bptt/) is not used" in capsys.readouterr().out
     analyses = package("charrnn.checkpoint").describe(ROOT / "checkpoints" / "rnn").analyses
     assert not analyses.sections and "other equations" in analyses.refused[0]
+    with pytest.raises(ValueError, match="its equations were edited"):
+        package("scripts.analyse").analyse(tmp_path / "own", TEXT, ["units"], False, {})
 
 
 FORMS = [

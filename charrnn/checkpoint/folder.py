@@ -88,14 +88,19 @@ class CheckpointInfo:
         except ValueError:  # CheckpointError, UnicodeDecodeError
             return ""
 
+    @property
+    def edited(self) -> str:
+        """In what way the equations of such a network are not those the project's own learnt by; "" where they are."""
+        return blueprint(self.config, 1).eval().edited()
+
     @cached_property
     def analyses(self) -> Analyses:
         """
         What was worked out about the model and is kept beside it, read when it is first asked for; nothing once its
         equations were edited.
         """
-        if edited := blueprint(self.config, 1).eval().edited():
-            return Analyses(refused=(f"{self.folder / ANALYSES} is about other equations than those now ({edited})",))
+        if self.edited:
+            return Analyses(refused=(f"{self.folder / ANALYSES} is about other equations than those now",))
         return read_analyses(self.folder, self.sha256)
 
 
