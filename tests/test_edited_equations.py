@@ -240,6 +240,16 @@ def test_training_learns_what_the_edited_forward_says(edit: Edit, tmp_path: Path
         assert torch.allclose(weight, other, rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("edit", [edit for edit in EDITS if edit.name == "gates in another order"], ids=["packed"])
+def test_the_gate_that_starts_open_is_the_forget_gate_wherever_it_is_packed(package: Import, edit: Edit):
+    recipes = package("charrnn.training.recipes")
+    model = package("charrnn.networks").build(edit.config, 11)
+    recipes.initialise(model, recipes.RECIPES["lstm"], torch.Generator().manual_seed(0))
+    sums = torch.zeros(1, 4 * H)
+    _, gates = model.cell.update(sums, model.cell.W_hh(torch.zeros(1, H)), model.cell.initial_state(1))
+    assert torch.allclose(gates.f, torch.tensor(1.0).sigmoid()) and torch.equal(gates.i, torch.full((1, H), 0.5))
+
+
 # ------------------------------------------------------------------------------------------------ analyses
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from charrnn import minigpt
 from charrnn.cells import GRUCell, LSTMCell
@@ -170,12 +170,10 @@ def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
     cell = model.cell
     for block in cell.W_hh.weight.data.split(model.hidden_dim):
         nn.init.orthogonal_(block, generator=rng)
-    bias = cell.W_hh.bias
-    shifts = (
-        {} if bias is None else dict(zip(cell.normed, nn.init.zeros_(bias).data.split(model.hidden_dim), strict=False))
-    )
-    if cell.layer_norm:  # a bias before the norm would be normalised away
-        shifts = {name: cell.norm[name].bias.data for name in cell.normed}
+    if cell.W_hh.bias is not None:
+        nn.init.zeros_(cell.W_hh.bias)
+    # a bias before the norm would be normalised away
+    shifts = {name: cell.norm[name].bias.data for name in cell.normed} if cell.layer_norm else _biases(cell)
     keep = torch.ones(model.hidden_dim)  # ln of the characters that a unit remembers for
     if recipe.initialisation == "chrono":
         nn.init.uniform_(keep, 1, max(2, recipe.seq_len - 1), generator=rng).log_()
@@ -186,6 +184,22 @@ def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
         wanted = {"z": keep}
     for name in wanted.keys() & shifts.keys():  # an edited cell may have no such gate, or no bias
         shifts[name].copy_(wanted[name])
+
+
+@torch.enable_grad()
+def _biases(cell: Any) -> dict[str, Tensor]:
+    """The part of the recurrent bias that moves each gate, by name: an edit of `update` may pack them otherwise."""
+    if cell.W_hh.bias is None:
+        return {}
+    sums = torch.zeros(1, cell.W_hh.out_features, requires_grad=True)
+    _, gates = cell.update(torch.zeros_like(sums), sums, cell.initial_state(1))
+    found = {}
+    for name, gate in gates._asdict().items():
+        (moves,) = torch.autograd.grad(gate.sum(), sums, retain_graph=True, allow_unused=True, materialize_grads=True)
+        rows = moves[0].nonzero()[:, 0]
+        if len(rows) == cell.W_hh.in_features and rows[-1] - rows[0] == len(rows) - 1:
+            found[name] = cell.W_hh.bias.data[rows[0] : rows[-1] + 1]
+    return found
 
 
 def untrained(config: Mapping[str, Any], vocab_size: int, recipe: Mapping[str, Any], seed: int) -> Network:
