@@ -410,7 +410,7 @@ def train(saver: Saver, save_every: int) -> signal.Signals | None:
                 training.advance()
                 bar.update()
         saver.save()
-    except DivergedError:
+    except (DivergedError, checkpoint.CheckpointError):  # nothing to save, or not there
         raise
     except BaseException:
         saver.rescue()

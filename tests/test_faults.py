@@ -22,11 +22,12 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from charrnn import checkpoint, command
+from charrnn import checkpoint, command, hub
 from charrnn.training import Training, run
 from scripts import train
 from tests.calling import said
 from tests.fault_injection import Killed, faults
+from tests.hub_client import write_checkpoint
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 8
 SMALL = "--batch 2 --seq-len 4 --hidden-dim 2 --save-every 1 --threads 1".split()
@@ -352,3 +353,32 @@ def test_an_exception_in_measuring_saves_first_and_keeps_its_traceback(typed, ro
     assert "ended at step 10; step 10 is saved, go on with\n" in said_of_it
     assert train.main(shlex.split(said_of_it.splitlines()[-1])[2:]) == 0
     assert digest(out) == expected
+
+
+# ------------------------------------------------------------------------------------------------ a release
+
+
+def contents(release: hub.Release) -> dict[str, bytes]:
+    """The bytes of every file of a release."""
+    return {path: part if isinstance(part, bytes) else part.read_bytes() for path, part in release.files.items()}
+
+
+@pytest.mark.parametrize("name", [".", "a"], ids=["all", "one"])
+def test_a_release_is_whole_or_refused_whichever_operation_fails(root, monkeypatch, name):
+    """What it left out silently, a push would take away from the Hub."""
+    monkeypatch.setattr("charrnn.hub.publish.curve_picture", lambda history: b"drawn from nothing but the history")
+    for seed, each in enumerate(("a", "b")):
+        write_checkpoint(root / "checkpoints" / each, seed, [0, 100])
+    folder = root / "checkpoints" / name
+    with faults(root) as undisturbed:
+        whole = contents(hub.release(folder, "me/rnn"))
+    refused = 0
+    for at, error in zip(range(len(undisturbed.done)), itertools.cycle(ERRORS[:-1]), strict=False):
+        with faults(root, at, error) as watch:
+            try:
+                found = contents(hub.release(folder, "me/rnn"))
+            except (checkpoint.CheckpointError, OSError):
+                refused += 1
+                continue
+        assert found == whole, (at, watch.done[at])
+    assert refused > len(undisturbed.done) / 5

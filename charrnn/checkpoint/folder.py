@@ -30,6 +30,7 @@ from charrnn.checkpoint.metadata import require, require_name
 from charrnn.checkpoint.safe_file import (
     CheckpointError,
     SafeFile,
+    UnreadableError,
     parse_json,
     read,
     read_header,
@@ -69,6 +70,7 @@ class CheckpointInfo:
     data_sha256: str
     sha256: str  # of model.safetensors
     versions: dict[str, str]  # of what it was trained with; empty where that was not recorded
+    unread: tuple[str, ...] = ()  # why steps that may be whole are not among `saved_steps`
 
     @property
     def cell(self) -> str:
@@ -229,9 +231,10 @@ def _step_path(folder: Path, step: int) -> Path:
 
 
 def _step_files(folder: Path) -> list[Path]:
+    """The files beside the model in which steps may be saved. Raises OSError if that cannot be found out."""
     try:
-        return sorted((folder / STEPS).glob("*.safetensors"))
-    except OSError:  # it has gone while it was looked into
+        return sorted(folder / STEPS / name for name in os.listdir(folder / STEPS) if name.endswith(".safetensors"))
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
@@ -336,8 +339,26 @@ def list_checkpoints(root: Path) -> tuple[list[CheckpointInfo], dict[str, Checkp
 
 
 def checkpoint_folders(root: Path) -> list[Path]:
-    """The folders in this one that could be checkpoints, by name; hidden ones are somebody else's business."""
-    return sorted(path.parent for path in root.glob(f"*/{MODEL}") if not path.parent.name.startswith("."))
+    """
+    The folders in this one that could be checkpoints, by name; hidden ones are somebody else's business.
+
+    One that cannot be looked into is among them, so that it is refused with its reason.
+    """
+    try:
+        names = os.listdir(root)
+    except OSError:
+        return []
+    return sorted(root / name for name in names if not name.startswith(".") and _may_hold_model(root / name))
+
+
+def _may_hold_model(folder: Path) -> bool:
+    try:
+        os.stat(folder / MODEL)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
@@ -348,6 +369,7 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
         require(metadata)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"the metadata of {path} are not those of a checkpoint: {error}") from None
+    saved_steps, unread = _saved_steps(folder, metadata)
     return CheckpointInfo(
         name=name,
         saved_as=metadata["name"],
@@ -360,26 +382,39 @@ def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
         recipe=metadata["recipe"],
         metrics=metadata["metrics"],
         history=Progress.curve(metadata["history"]),
-        saved_steps=[*_saved_steps(folder, metadata), metadata["step"]],
+        saved_steps=[*saved_steps, metadata["step"]],
         data_sha256=metadata["data_sha256"],
         sha256=hashlib.sha256(file.data).hexdigest(),
         versions=metadata.get("versions", {}),
+        unread=unread,
     )
 
 
-def _saved_steps(folder: Path, metadata: dict[str, Any]) -> list[int]:
-    """The steps on the way whose file was not cut short and is of the same run as the model with these metadata."""
-    named = [path for path in _step_files(folder) if STEP_NAME.fullmatch(path.name)]
-    steps = []
+def _saved_steps(folder: Path, metadata: dict[str, Any]) -> tuple[list[int], tuple[str, ...]]:
+    """
+    The steps on the way whose file was not cut short and is of the same run as the model with these metadata.
+
+    With them, why files that the system does not let be read are not among them, a sentence each.
+    """
+    try:
+        named = [path for path in _step_files(folder) if STEP_NAME.fullmatch(path.name)]
+    except OSError as error:
+        return [], (f"cannot read {folder / STEPS}: {error.strerror}",)
+    steps, unread = [], []
     for path in named[:MOST_SAVED_STEPS]:
         step = int(path.stem)
         if step >= metadata["step"] or path != _step_path(folder, step):
             continue
-        with suppress(CheckpointError):
+        try:
             of_step = read_header(path).metadata()
+        except UnreadableError as error:
+            unread.append(str(error))
+        except CheckpointError:
+            continue
+        else:
             if of_step.get("step") == step and all(of_step.get(key) == metadata[key] for key in OF_THE_RUN):
                 steps.append(step)
-    return steps
+    return steps, tuple(unread)
 
 
 def _whole_config(path: Path, config: dict[str, Any]) -> dict[str, Any]:

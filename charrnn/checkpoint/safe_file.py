@@ -58,6 +58,10 @@ class CheckpointError(ValueError):
         super().__init__(printable(message[:MOST_REASON]) + ("…" if len(message) > MOST_REASON else ""))
 
 
+class UnreadableError(CheckpointError):
+    """The system does not let a file be read; the file itself may be whole."""
+
+
 @dataclass(frozen=True)
 class Headed:
     """A safetensors file whose header was read: what that says of the tensors and in its metadata."""
@@ -258,7 +262,7 @@ def _opened(path: Path, most_bytes: int | None = None) -> Iterator[tuple[BinaryI
                 raise CheckpointError(f"{path} has {status.st_size} bytes; more than {most_bytes} are refused")
             yield file, status.st_size
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+        raise UnreadableError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _at_once(path: str, flags: int) -> int:

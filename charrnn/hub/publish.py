@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNot
 from huggingface_hub.hf_api import ModelInfo
 
 from charrnn import __version__
-from charrnn.checkpoint import FILES, MODEL, CheckpointError, CheckpointInfo, at_home, describe, list_checkpoints
+from charrnn.checkpoint import FILES, MODEL, STEPS, CheckpointError, CheckpointInfo, at_home, describe, list_checkpoints
 from charrnn.command import as_typed
 from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
 from charrnn.hub.card import CARD, collection_card, model_card
@@ -80,10 +81,18 @@ def release(folder: Path, repo_id: str) -> Release:
 
 
 def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
-    """What goes up of one checkpoint; of its steps those that can be loaded."""
-    folder, steps = info.folder, {f"{step:06d}" for step in info.saved_steps[:-1]}
+    """
+    What goes up of one checkpoint; of its steps those that can be loaded.
+
+    Raises CheckpointError if one cannot be read just now, which a push would take away from the Hub; else OSError.
+    """
+    for reason in info.unread:
+        raise CheckpointError(f"{reason}: it would be missing; make it readable, or remove it")
+    folder = info.folder
+    there = os.listdir(folder)
     picture: dict[str, Path | bytes] = {CURVE: curve_picture(info.history)} if len(info.history) > 1 else {}
-    found = [path for name in FILES for path in folder.glob(name) if path.parent == folder or path.stem in steps]
+    found = [folder / name for name in FILES if name in there]
+    found += [folder / STEPS / f"{step:06d}.safetensors" for step in info.saved_steps[:-1]]
     listed = {path.relative_to(folder): at_home(path) for path in sorted(found)}
     home = folder.resolve()
     for name, real in listed.items():
