@@ -13,8 +13,8 @@ What sections hold, beside the text's sha256 and how many characters of it valid
 memory  effective context and replaced characters, see `charrnn.memory`: loss_nats and excess_nats with n = 1, 2, …
         characters of context, shuffled_excess_nats behind a shuffled prefix; KL, nats, k = 1, 2, … characters later
 gradient  the gradient's norm against the lag at 512 places, relative to lag 0, see `charrnn.gradient_flow`: median,
-        low, high, half_life_chars, horizon_chars (1 %); of a recurrent network the first Lyapunov exponent, its
-        standard error and the slope of the geometric mean far back, in nats a character
+        low, high, geometric_mean, half_life_chars, horizon_chars (1 %); of a recurrent network the first Lyapunov
+        exponent, its standard error and the slope of the geometric mean far back, in nats a character
 units   which unit stands for which concept, see `charrnn.neurons`, on the first 10,000 characters: for everything the
         model has to show (h, c, gates, layers) the best unit of each concept, chosen on their first half, its score on
         the second, and the 99th percentile of untrained units
@@ -44,7 +44,7 @@ from charrnn import checkpoint
 from charrnn.checkpoint import Checkpoint, keep_analyses
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.findings import Findings
-from charrnn.gradient_flow import gradient_flow, lyapunov, tail_slope
+from charrnn.gradient_flow import flow_findings, gradient_flow, lyapunov, tail_slope
 from charrnn.memory import memory_findings, memory_used
 from charrnn.neurons import Targets, as_findings, boards, sha256_of
 from charrnn.surprisal import kind_findings, surprisals
@@ -73,18 +73,13 @@ def gradient(trained: Checkpoint, corpus: Corpus) -> Findings:
     """How far back its gradient reaches, and the exponent that says why."""
     ids = corpus.val_ids[:GRADIENT_READ].tolist()
     flow = gradient_flow(trained.model, ids)
-    facts = {
-        "positions": flow.positions,
-        "characters_read": len(ids),
-        "half_life_chars": flow.half_life_chars,
-        "horizon_chars": flow.horizon_chars,
-    }
+    found = flow_findings(flow, len(ids))
+    facts = dict(found.facts)
     if trained.info.cell != "minigpt":
         first = lyapunov(trained.model, ids)
         facts |= {"exponent": float(first.exponents[0]), "exponent_error": float(first.errors[0])}
         facts["tail_slope"] = tail_slope(flow)
-    curve = {"median": flow.median.tolist(), "low": flow.low.tolist(), "high": flow.high.tolist()}
-    return Findings(facts, {"curve": curve})
+    return replace(found, facts=facts)
 
 
 def units(trained: Checkpoint, corpus: Corpus) -> Findings:

@@ -1,7 +1,15 @@
 """How far back the gradient reaches, and why: the curve itself, and the knob that scales the recurrent weights."""
 
 from charrnn.gradient_flow.connectivity import character_distance, character_heat, connectivity
-from charrnn.gradient_flow.curve import GradientFlow, first_crossing, gradient_flow, gradient_norms, tail_slope
+from charrnn.gradient_flow.curve import (
+    GradientFlow,
+    first_crossing,
+    flow_findings,
+    flow_of,
+    gradient_flow,
+    gradient_norms,
+    tail_slope,
+)
 from charrnn.gradient_flow.knob import KNOB, scaled
 from charrnn.gradient_flow.lyapunov import Lyapunov, lyapunov
 from charrnn.gradient_flow.products import ProductNorms, growing_product_norms, product_norms
@@ -18,6 +26,8 @@ __all__ = [
     "character_heat",
     "connectivity",
     "first_crossing",
+    "flow_findings",
+    "flow_of",
     "gradient_flow",
     "gradient_norms",
     "growing_product_norms",

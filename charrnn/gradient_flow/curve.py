@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from charrnn.findings import LARGEST, Findings
 from charrnn.gradient_flow.way_back import way_back
 from charrnn.head import at_once, loss_gradients
 from charrnn.minigpt import MiniGPT
@@ -22,6 +23,8 @@ from charrnn.model import CharRNN
 from charrnn.networks import Network
 
 HORIZON = 0.01
+MAX_LAG, POSITIONS = 128, 512
+KEPT = ("median", "low", "high", "geometric_mean")
 TAIL = (32, 128)  # lags at which the curve is called its tail
 WINDOWS_AT_ONCE = 32  # of MiniGPT's: a matter of memory alone
 
@@ -45,7 +48,9 @@ class GradientFlow:
     horizon_chars: float | None
 
 
-def gradient_flow(model: Network, ids: Sequence[int], max_lag: int = 128, positions: int = 512) -> GradientFlow:
+def gradient_flow(
+    model: Network, ids: Sequence[int], max_lag: int = MAX_LAG, positions: int = POSITIONS
+) -> GradientFlow:
     """
     The gradient flow of a model that reads a text, in float64, from its own state at every position.
 
@@ -160,6 +165,29 @@ def tail_slope(flow: GradientFlow, first: int = TAIL[0], last: int = TAIL[1]) ->
     """
     far = slice(first, last + 1)
     return float(np.polyfit(flow.lags[far], np.log(flow.geometric_mean[far]), 1)[0])
+
+
+def flow_findings(flow: GradientFlow, characters: int) -> Findings:
+    """What is kept of a gradient flow beside a checkpoint; characters: of the text that it was measured on."""
+    facts = {
+        "positions": flow.positions,
+        "characters_read": characters,
+        "half_life_chars": flow.half_life_chars,
+        "horizon_chars": flow.horizon_chars,
+    }
+    return Findings(facts, {"curve": {name: getattr(flow, name).tolist() for name in KEPT}})
+
+
+def flow_of(found: Findings) -> GradientFlow:
+    """What was kept, as it was measured. Raises FindingsError where it is something else, or shorter."""
+    curves = {name: np.array(found.numbers("curve", name, 0, LARGEST, MAX_LAG + 1)) for name in KEPT}
+    return GradientFlow(
+        lags=np.arange(len(curves["median"])),
+        **curves,
+        positions=int(found.number("positions", 1)),
+        half_life_chars=found.number_or_none("half_life_chars", 0),
+        horizon_chars=found.number_or_none("horizon_chars", 0),
+    )
 
 
 def spread(ids: Sequence[int], max_lag: int, count: int) -> Tensor:

@@ -9,7 +9,8 @@ import gradio as gr
 
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.corpus import Corpus, cached_tiny_shakespeare, title_of
-from charrnn.gradient_flow import GradientFlow, gradient_flow
+from charrnn.findings import FindingsError
+from charrnn.gradient_flow import GradientFlow, flow_of, gradient_flow
 from charrnn.ui.messages import dropped_notice
 from charrnn.ui.models import offered, ticked
 from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
@@ -59,9 +60,28 @@ def default_text(store: Store, reader: Reader) -> SourceText:
 
 
 def measured(store: Store, reader: Reader, given: SourceText | None = None) -> tuple[GradientFlow, SourceText]:
-    """The gradient flow of a model on a text, worked out once, and the text. Raises ValueError."""
+    """
+    The gradient flow of a model on a text, worked out once, and the text. Raises ValueError.
+
+    Where no text is given, and the network is as its training left it, the flow that is kept beside the checkpoint.
+    """
+    if found := kept(reader, given):
+        return found
     source = text_for(store, reader, given)
-    return store.cache.compute(_measure, reader, source.text), source
+    return store.cache.compute(measure, reader, source.text), source
+
+
+def kept(reader: Reader, given: SourceText | None) -> tuple[GradientFlow, SourceText] | None:
+    """The flow that is kept and its text; None where there is none, or none that can be read, or another is wanted."""
+    section = reader.info.analyses.sections.get("gradient")
+    if section is None or given is not None or reader.checkpoint.step != reader.info.saved_steps[-1]:
+        return None
+    try:
+        flow, characters = flow_of(section), int(section.number("characters_read", 1))
+    except FindingsError:
+        return None
+    part = f"the validation part of {title_of(reader.info.data_sha256)}"
+    return flow, SourceText("", f"{part} (its first {characters:,} characters)")
 
 
 def text_for(store: Store, reader: Reader, given: SourceText | None = None) -> SourceText:
@@ -71,7 +91,8 @@ def text_for(store: Store, reader: Reader, given: SourceText | None = None) -> S
     return given.with_text(reader.vocab.drop_unknown(given.first(LONGEST_TEXT).text)[0])
 
 
-def _measure(reader: Reader, text: str) -> GradientFlow:
+def measure(reader: Reader, text: str) -> GradientFlow:
+    """The gradient flow of a model on a text that it knows. Raises ValueError."""
     positions = POSITIONS_OF_WINDOWS if reader.info.cell == "minigpt" else POSITIONS
     return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), MAX_LAG, positions)
 
@@ -149,7 +170,10 @@ class Answers:
             dropped = dropped_notice(reader.vocab.drop_unknown(given.text if given else "")[1])
             self.notes += [dropped["text"]] if dropped else []
             self.notes += [f"{one.title}: {notice}" for notice in reader.checkpoint.model.notices()]
-            flow = (cache.known if only_known else cache.compute)(_measure, reader, source.text)
+            if found := kept(reader, given):
+                self.found[one] = found
+                return True
+            flow = (cache.known if only_known else cache.compute)(measure, reader, source.text)
             if flow is None:
                 return False
             self.found[one] = flow, source

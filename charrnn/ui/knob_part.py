@@ -26,7 +26,7 @@ from charrnn.ui.assets import view
 from charrnn.ui.delta_bits import OvertakenError
 from charrnn.ui.draft import parted
 from charrnn.ui.example import PROMPT, SEED, prompt_for
-from charrnn.ui.gradients_tab import FAR_BACK, LONGEST_TEXT, MAX_LAG, POSITIONS, left_far_back, measured, text_for
+from charrnn.ui.gradients_tab import FAR_BACK, LONGEST_TEXT, MAX_LAG, POSITIONS, left_far_back, measure, text_for
 from charrnn.ui.plot_view.plot_view import answer, answering
 from charrnn.ui.questions import Question
 from charrnn.ui.source_text import SourceText, given_text
@@ -74,10 +74,9 @@ class Turn:
 
 
 def turned_flow(store: Store, reader: Reader, g: float, given: SourceText | None = None) -> GradientFlow:
-    """The gradient flow with W_hh × g on a text, worked out once; as trained it is the curve at the top of the tab."""
-    if g == 1:
-        return measured(store, reader, given)[0]
-    return store.cache.compute(_flow, reader, g, text_for(store, reader, given).text)
+    """The gradient flow with W_hh × g on a text, worked out once; as trained too, for both to be of the same text."""
+    text = text_for(store, reader, given).text
+    return store.cache.compute(measure, reader, text) if g == 1 else store.cache.compute(_flow, reader, g, text)
 
 
 def _flow(reader: Reader, g: float, text: str) -> GradientFlow:

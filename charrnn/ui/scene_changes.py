@@ -48,11 +48,12 @@ def _held_out(store: Store, reader: Reader) -> tuple[str, list[int], str]:
 def knob(store: Store, link: Link) -> Answer:
     """The recurrent weights × 0.7 and × 1.4: eigenvalues, gradient, bits and text of each."""
     reader = store.reader(link.wishes.choice.name, link.wishes.choice.step)
-    text, ids, what = _held_out(store, reader)
-    told, texts = [], {}
+    _, ids, _ = _held_out(store, reader)
+    told, texts, positions = [], {}, 0
     for g in (1.0, *KNOBS):
         model = scaled(reader.checkpoint.model, g)
         flow = turned_flow(store, reader, g)
+        positions = flow.positions
         radius = float(np.abs(np.linalg.eigvals(model.cell.W_hh.weight.detach().double().numpy())).max())
         left = f"{flow.geometric_mean[FAR_BACK]:.0e}".replace("-", "−")
         decoder = model.decoder()
@@ -63,7 +64,10 @@ def knob(store: Store, link: Link) -> Answer:
         texts[g] = written(reader, decoder, link, link.wishes.characters)
     shown = [(f"W_hh × {g:g}", texts[g], parted(texts[1.0], texts[g])) for g in (KNOBS[0], 1.0, KNOBS[1])]
     ways = tuple({"title": f"Turn to × {g:g}", "part": "#cr-knob", "knob": g} for g in KNOBS)
-    return Answer(f"{'. '.join(told)}, on {len(ids):,} of {what}.", tuple(shown), {"knob": KNOBS[1], "ways": ways})
+    where = (
+        f"gradients at {positions} positions of {text_for(store, reader)}, bits on its first {len(ids):,} characters"
+    )
+    return Answer(f"{'. '.join(told)} ({where}).", tuple(shown), {"knob": KNOBS[1], "ways": ways})
 
 
 def gating(store: Store, link: Link) -> Answer:

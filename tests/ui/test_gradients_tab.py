@@ -14,9 +14,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from charrnn import figures
-from charrnn.checkpoint import load
-from charrnn.gradient_flow import GradientFlow, gradient_flow
+from charrnn.checkpoint import keep_analyses, load
+from charrnn.findings import Findings
+from charrnn.gradient_flow import GradientFlow, flow_findings, gradient_flow
 from charrnn.ui import gradients_tab
+from charrnn.ui.compare_tab import far_back
 from charrnn.ui.gradients_tab import curves, default_text, measured
 from charrnn.ui.questions import Newest, Question
 from charrnn.ui.reader import Reader
@@ -90,6 +92,28 @@ def test_a_text_is_measured_once_for_each_model_and_step(store: Store):
 def test_a_text_that_is_too_short_says_how_long_it_must_be(store: Store):
     with pytest.raises(ValueError, match="at least 130"):
         measured(store, store.reader("rnn"), SourceText("night"))
+
+
+def test_gradients_and_compare_show_the_same_flow_the_one_that_is_kept(trained: Path, tmp_path: Path):
+    shutil.copytree(trained / "rnn", tmp_path / "rnn")
+    flow = replace(expected(trained, "rnn", TEXT[:500]), half_life_chars=7.7, positions=345)
+    sha256 = load(tmp_path / "rnn").info.sha256
+    keep_analyses(tmp_path / "rnn", sha256, {"gradient": flow_findings(flow, 500)})
+    store = Store(tmp_path)
+    reader = store.reader("rnn")
+    found, source = measured(store, reader)
+    assert (found.half_life_chars, found.positions) == (7.7, 345) and "(its first 500 characters)" in str(source)
+    for name in ("median", "low", "high", "geometric_mean"):
+        np.testing.assert_allclose(getattr(found, name), getattr(flow, name), rtol=1e-5)
+    told = answers(store, Question(names=("rnn",)))
+    assert told[-1]["table"]["rows"][0]["cells"][1]["text"] == far_back(reader.info)[0].text == "7.7"
+    assert "Measured at 345 positions of the validation part of" in told[-1]["words"]
+    assert measured(store, reader, SourceText(OWN))[0].half_life_chars == expected(trained, "rnn", OWN).half_life_chars
+    assert measured(store, store.reader("rnn", 0))[0].positions != 345, "the untrained one has nothing kept"
+    keep_analyses(tmp_path / "rnn", sha256, {"gradient": Findings({"positions": 345}, {"curve": {"median": [1.0]}})})
+    assert measured(Store(tmp_path), Store(tmp_path).reader("rnn"))[0].half_life_chars != 7.7, (
+        "what is broken is not used"
+    )
 
 
 # ------------------------------------------------------------------ the answers, one curve more each

@@ -95,7 +95,7 @@ def slow(reader: Reader, text: str) -> GradientFlow:
 
 
 def test_nothing_more_is_measured_for_a_page_that_is_closed(context: BrowserContext, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gradients_tab, "_measure", slow)
+    monkeypatch.setattr(gradients_tab, "measure", slow)
     with serving(CHECKPOINTS) as (_, address):
         page = open_page(context, address)
         page.get_by_role("tab", name="Gradients").click()
