@@ -482,12 +482,15 @@ def train_single(options: argparse.Namespace) -> Outcome:
             return already_finished(options, name, target)
         if target.run is not None and not options.resume:
             run = out / checkpoint.RUN
-            raise ValueError(f"{out} holds an unfinished run: go on with --resume, or remove {run}")
+            with checkpoint.held(out):  # else it is still written to, and nothing may be removed
+                raise ValueError(f"{out} holds an unfinished run: go on with --resume, or remove {run}")
         require_outside(options.data, out)
         corpus = corpus_of(options, target)
         origin = wanted(options, name, target, corpus)
         instead = None if options.out else "name a folder of its own with --out, or this one to replace it"
         verdict, reason = target.verdict(origin, instead)
+    except OSError as error:
+        return Outcome(2, f"cannot write {out}: {command.reason(error)}")
     except ValueError as error:
         return Outcome(2, str(error))
     return Outcome(2, reason) if verdict is Verdict.REFUSED else train_one(options, target, origin, corpus)

@@ -393,6 +393,14 @@ def test_a_run_whose_folder_was_taken_by_another_leaves_it_alone(own, tmp_path, 
     assert everything(out) == left and checkpoint.describe(out).seed == 1
 
 
+def test_nobody_is_told_to_remove_a_run_that_is_still_going(own, tmp_path, typed, capsys):
+    shutil.copytree(own / "run", tmp_path / "rnn")
+    with checkpoint.held(tmp_path / "rnn"):
+        for command in ("train --out", "train --resume", "train --all --out"):
+            result = typed(command)
+            assert result.code == 2 and "another run writes to" in result.err and "or remove" not in result.err
+
+
 def test_a_run_whose_folder_was_removed_makes_it_again(own, tmp_path, typed, capsys, at_step_two):
     out = tmp_path / "rnn"
     at_step_two(lambda: shutil.rmtree(out))
