@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import os
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/mast
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 TRAIN_SHARE = 0.9
 SHORTEST_VALIDATION = 4  # characters: each half of them is measured too, and the first of a text is not predicted
-TIMEOUT_S = 30
+TIMEOUT_S, LONGEST_S = 30, 600  # of one answer; of the whole download
+MOST_BYTES = 2 << 20  # of a download: Tiny Shakespeare has 1,115,394
 
 Report = Callable[[int, int | None], None]
 
@@ -111,9 +113,11 @@ def _download(url: str, path: Path, report: Report) -> str:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
             length = response.headers.get("Content-Length", "")
-            data = bytearray()
-            while chunk := response.read(1 << 16):
+            data, ends = bytearray(), time.monotonic() + LONGEST_S
+            while chunk := response.read1(1 << 16):
                 data += chunk
+                if len(data) > MOST_BYTES or time.monotonic() > ends:
+                    raise TimeoutError(f"more than {MOST_BYTES} bytes, or {LONGEST_S} s")
                 report(len(data), int(length) if length.isdecimal() else None)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or repr(error)

@@ -3,6 +3,8 @@ import hashlib
 import http.server
 import socket
 import threading
+import time
+from contextlib import suppress
 
 import pytest
 import torch
@@ -191,6 +193,25 @@ def test_another_file_than_tiny_shakespeare_is_refused_and_not_kept(server):
     with pytest.raises(CorpusError, match="is not Tiny Shakespeare.*--data"):
         tiny_shakespeare(url=server(b"<html>sign in to this network</html>"))
     assert not cache_path().exists()
+
+
+@pytest.mark.parametrize("limit", ["MOST_BYTES", "LONGEST_S"])
+def test_a_download_without_end_is_given_up(monkeypatch, limit):
+    monkeypatch.setattr(f"charrnn.corpus.{limit}", 0.3)
+
+    def answer(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(b"a" * 100)
+                time.sleep(0.01)
+
+    url, running = serve(answer)
+    with pytest.raises(CorpusError, match="cannot download Tiny Shakespeare .*--data"):
+        tiny_shakespeare(url=url)
+    running.shutdown()
+    running.server_close()
 
 
 def test_a_download_that_breaks_off_is_refused(server):
