@@ -13,7 +13,7 @@ from charrnn.figures.axes import NARROW, axis, escaped, frame, name_beside, word
 from charrnn.figures.labels import Area
 from charrnn.figures.palette import GHOST, Palette, Stroke, faint
 
-FLOOR = 1e-12  # below this the gradient is rounding, not learning
+FLOOR = 1e-12  # what is less is not drawn
 HALF, HORIZON = 0.5, 0.01
 HEIGHT = 460  # pixels, as in ui/plot_view/plot.css
 MARGIN = {"l": 62, "r": 42, "t": 14, "b": 48}
@@ -160,7 +160,7 @@ def _line(figure: go.Figure, curve: np.ndarray, name: str, **style: Any) -> None
 
 
 def _above_floor(values: np.ndarray) -> list[float | None]:
-    """A line ends where it falls below what can be told from rounding."""
+    """A line ends where it falls below what is drawn."""
     return [value if value >= FLOOR else None for value in values.tolist()]
 
 

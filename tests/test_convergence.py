@@ -1,0 +1,75 @@
+"""Twice the effort, and the estimates stand where they stood; far back they are told from rounding."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from charrnn import memory
+from charrnn.checkpoint import Checkpoint, load
+from charrnn.gradient_flow import gradient_norms, products, scaled
+from charrnn.gradient_flow.curve import spread
+from charrnn.gradient_flow.steps import Steps
+from charrnn.memory import NEGLIGIBLE_NATS, context_losses, corruption_nats, enough, others
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+
+
+def read(name: str) -> tuple[Checkpoint, Tensor]:
+    """A bundled network, and the passage that it wrote."""
+    trained = load(CHECKPOINTS / name)
+    return trained, torch.tensor(trained.vocab.encode(trained.info.passage))
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm"])
+def test_what_was_read_before_a_replaced_character_is_enough(name, monkeypatch):
+    trained, ids = read(name)
+    places = torch.arange(300, 5900, 350)
+    new, medians = others(ids, ids[places], torch.Generator().manual_seed(0)), []
+    for characters in (memory.BEFORE, 2 * memory.BEFORE):
+        monkeypatch.setattr(memory, "BEFORE", characters)
+        medians.append(np.median(corruption_nats(trained.model, ids, places, new, 32).numpy(), axis=0))
+    np.testing.assert_allclose(*medians, rtol=0.02)
+    once, twice = (enough(median, NEGLIGIBLE_NATS) for median in medians)
+    assert once == twice
+
+
+def test_an_effective_context_does_not_hang_on_the_longest_context():
+    trained, ids = read("rnn")
+    once, twice = (context_losses(trained.model, ids, 700, 256, longest).mean(axis=1) for longest in (64, 128))
+    np.testing.assert_allclose(twice[:64], once, atol=1e-5)  # of the same characters
+    assert abs(once[-1] - twice[-1]) < 0.1 * NEGLIGIBLE_NATS
+    assert enough(once - once[-1], NEGLIGIBLE_NATS) == enough(twice - twice[-1], NEGLIGIBLE_NATS) < 64
+
+
+@pytest.mark.parametrize(("name", "g"), [("rnn", 1.0), ("gru", 1.4)])
+def test_product_norms_are_as_close_as_they_say(name, g, monkeypatch):
+    trained, ids = read(name)
+    steps, lags = Steps(scaled(trained.model, g), ids[:1500]), [1, 8, 32]
+    at = spread(ids[:1500].tolist(), 128, 6)
+    found = products.largest_singular_values(steps, at, lags)
+    monkeypatch.setattr(products, "MOST_TURNS", 2 * products.MOST_TURNS)
+    closer = products.largest_singular_values(steps, at, lags, tolerance=1e-6)
+    np.testing.assert_allclose(found, closer, rtol=2e-3)
+
+
+@pytest.mark.parametrize("g", [1.0, 0.5])
+def test_a_gradient_far_back_is_what_it_is_with_more_digits(g):
+    trained, ids = read("rnn")
+    model, positions = scaled(trained.model, g), torch.tensor([140, 201, 262])
+    found = gradient_norms(model, ids[:264], positions, 128).numpy()
+    w = {name: weight.double().numpy().astype(np.longdouble) for name, weight in model.state_dict().items()}
+    from_x, W, h = w["embed.weight"] @ w["cell.W_ih.weight"].T + w["cell.W_hh.bias"], w["cell.W_hh.weight"], [0]
+    for id in ids[:263].tolist():
+        h.append(np.tanh(from_x[id] + (W * h[-1]).sum(axis=1)))
+    for column, position in enumerate(positions.tolist()):
+        p = np.exp(w["head.weight"] @ h[position + 1] + w["head.bias"])
+        p = p / p.sum()
+        p[ids[position + 1]] -= 1
+        d = p @ w["head.weight"]
+        for lag in range(129):
+            assert found[lag, column] == pytest.approx(float(np.sqrt((d * d).sum())), rel=1e-9)
+            d = (d * (1 - h[position + 1 - lag]) * (1 + h[position + 1 - lag])) @ W
+    assert found[128].max() < 1e-18, "far below what a float64 near 1 can tell"
