@@ -2,6 +2,8 @@
 
 from playwright.sync_api import Page
 
+from charrnn.signs import sign
+
 TEXT = "a😀e\u0301👩‍👧\n😀b"  # 1 + 1 + 2 + 3 + 1 + 1 + 1 code points
 
 
@@ -14,11 +16,12 @@ def test_two_texts_part_at_the_character_that_the_server_names(page: Page):
                 const box = document.createElement("div");
                 textsIn(box)({ texts: [text, text], prompt: "😀", parting: { at } }, ["A", "B"]);
                 const part = (name) => box.querySelector(name).textContent;
-                const scene = figure(["title", text, at]).querySelector("div").childNodes;
+                const other = figure(["title", text, at]).querySelector("b");
+                const whole = other.parentElement.textContent;
                 return {
                     parts: [part(".cr-common"), part("mark"), part(".cr-after")],
                     title: box.querySelector("mark").title,
-                    scene: [scene[0].textContent, scene[1].textContent],
+                    scene: [whole.slice(0, whole.length - other.textContent.length), other.textContent],
                 };
             });
         }""",
@@ -26,7 +29,7 @@ def test_two_texts_part_at_the_character_that_the_server_names(page: Page):
     )
     assert [one["parts"] for one in found] == [[TEXT[:i], TEXT[i], TEXT[i + 1 :]] for i in range(len(TEXT))]
     assert [one["scene"] for one in found] == [[TEXT[:i], TEXT[i:]] for i in range(len(TEXT))]
-    assert [one["title"][-1:] for one in found] == [c.replace("\n", "⏎") for c in TEXT]
+    assert [one["title"] for one in found] == [f"here they part: {sign(c)}" for c in TEXT]
 
 
 def test_the_place_of_an_error_in_a_pattern_is_marked_behind_an_emoji(page: Page):
