@@ -36,6 +36,7 @@ from charrnn.ui.wishes import LONGEST_PROMPT
 
 AT_FIRST = 1.4
 CHARACTERS = 200
+READ_FOR_EXPONENT = 4096  # characters: a few seconds, and a larger error than all of the text would give
 POSITIONS_OF_PRODUCTS = 32  # each costs some four times a position of the curve, at every lag
 SETTINGS = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
 CANDIDATE = {"rnn": "h", "gru": "n", "lstm": "g"}  # the gate whose eigenvalues are shown at first
@@ -190,11 +191,12 @@ class Work:
             turn.flow = turned_flow(self.store, turn.reader, turn.g, self.asked.source)
 
     def exponents(self) -> None:
-        """The first Lyapunov exponent; None where the text is too short for an error."""
+        """The first Lyapunov exponent on the beginning of the text; None where that is too short for an error."""
+        text = self.asked.source.text[:READ_FOR_EXPONENT]
         for turn in reversed(self.asked.turned):
             if not self.wanted():
                 raise OvertakenError
-            turn.exponent = self.store.cache.compute(_exponents, turn.reader, turn.g, self.asked.source.text)
+            turn.exponent = self.store.cache.compute(_exponents, turn.reader, turn.g, text)
 
     def products(self) -> None:
         """The largest singular values of the products, the turned ones first."""
@@ -245,7 +247,8 @@ def in_words(asked: Asked) -> str:
     said = f"{one.reader.title}, W_hh {turn.title}: the gradient {_half(turn.flow)}"
     said += f" ({one.title}: {_half(one.flow)})." if beside else "."
     if turn.exponent is not None:
-        said += f" First Lyapunov exponent {_exponent(turn.exponent)} nats a character"
+        read = turn.exponent.stretches * turn.exponent.stretch
+        said += f" First Lyapunov exponent {_exponent(turn.exponent)} nats a character over {read:,} characters"
         said += f" ({one.title}: {_exponent(one.exponent)})." if beside and one.exponent else "."
     return f"{said} Measured at {turn.flow.positions} positions of {asked.source}."
 

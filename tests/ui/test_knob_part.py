@@ -130,6 +130,15 @@ def test_what_cannot_be_turned_is_said(store, name, form, reason):
         turned(store, name, **form)
 
 
+def test_the_exponent_is_of_the_beginning_of_a_long_text_and_says_so(store, trained, monkeypatch):
+    monkeypatch.setattr(knob_part, "READ_FOR_EXPONENT", 301)
+    model = load(trained / "rnn").model
+    found = lyapunov(model, load(trained / "rnn").vocab.encode(OWN[:301]))
+    told = turned(store, "rnn", knob=1.0)[-1]
+    exponent = f"{found.exponents[0]:+.4f} ± {found.errors[0]:.4f}".replace("-", "−")
+    assert f"First Lyapunov exponent {exponent} nats a character over 256 characters." in told["words"]
+
+
 def test_a_text_too_short_for_an_error_has_no_exponent(store):
     told = turned(store, "rnn", text=TEXT[:150])[-1]
     assert "Lyapunov" not in told["words"] and "at 21 positions" in told["words"] and "product" in told["figures"]
