@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.interventions import Clamp, limits
+from charrnn.neurons import read
 from charrnn.ui import wishes
 from charrnn.ui.activations import rounded_up
 from charrnn.ui.gradients_tab import text_for
@@ -26,7 +27,8 @@ class Usual:
     def __init__(self, reader: Reader, source: SourceText):
         self.source = source
         self.text = source.text
-        self.values = reader.decoder.read(reader.vocab.encode(self.text)).activations  # (T, units) each
+        pieces = [*read(reader.decoder, reader.vocab.encode(self.text), reader.names)]
+        self.values = {name: np.concatenate([piece[name] for piece in pieces]) for name in reader.names}  # (T, units)
 
     @classmethod
     def of(cls, store: Store, reader: Reader) -> "Usual":

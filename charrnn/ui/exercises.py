@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from charrnn.neurons import activations
 from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, LookingBack, line_reset, looking_back
 from charrnn.ui import wishes
 from charrnn.ui.assets import view
@@ -102,7 +103,7 @@ def resets(store: Store, reader: Reader, question: Question) -> Checked:
     unit = wishes.whole("unit", question.form.get("unit"), 0, usual.units - 1)
     source = text_for(store, reader).first(READ)
     text = source.text
-    found = line_reset(text, reader.read(text, part).activations[part][:, unit])
+    found = line_reset(text, activations(reader.decoder, reader.vocab.encode(text), part)[:, unit])
     loses, carries = found.left <= LEFT, found.carried >= CARRIED
     words = {
         (True, True): "Right: it carries something along the line and begins anew after it.",

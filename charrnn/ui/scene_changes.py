@@ -9,6 +9,7 @@ import numpy as np
 
 from charrnn.gradient_flow import scaled
 from charrnn.interventions import Clamp
+from charrnn.neurons import activations
 from charrnn.probes import LineReset, LookingBack, line_reset, looking_back
 from charrnn.sampling import Dice, generate
 from charrnn.surprisal import TraceReader, surprisals
@@ -101,7 +102,7 @@ def clamp(store: Store, link: Link) -> Answer:
     """The unit that counts along the line, held where lines begin and where they end: what becomes of lines."""
     reader = store.reader(link.wishes.choice.name, link.wishes.choice.step)
     text, ids, what = _held_out(store, reader)
-    c = reader.decoder.read(ids).activations["c"].astype(np.float64)  # (T, H)
+    c = activations(reader.decoder, ids, "c").astype(np.float64)  # (T, H)
     unit, found = line_counter(text, c)
     free, lines, texts = bits(reader.decoder, ids), {}, {}
     held = {
