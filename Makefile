@@ -1,12 +1,12 @@
 # make app    the page, on the bundled checkpoint          make test    everything CI checks
-# make audit  what is known against its dependencies       make soak    half an hour of visitors (SECONDS=1800)
+# make audit  what is known against its dependencies
 # make clean  remove the virtual environment               ARGS="--port 8000" goes to the app or to pytest
 
 PYTHON ?= $(shell for name in python3.11 python3 python; do command -v $$name && break; done)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: app test audit soak clean
+.PHONY: app test audit clean
 
 app: .venv/app-installed
 	$(BIN)/python app.py $(ARGS)
@@ -21,10 +21,6 @@ audit: .venv/test-installed .venv/audit/bin/pip-audit
 .venv/audit/bin/pip-audit: | $(BIN)/python
 	$(BIN)/python -m venv .venv/audit
 	.venv/audit/bin/python -m pip install pip-audit==2.10.1
-
-SECONDS ?= 1800
-soak: .venv/test-installed
-	$(BIN)/python scripts/soak.py --seconds $(SECONDS) $(ARGS)
 
 # A stamp is newer than the list it was installed from: a second run installs nothing.
 .venv/app-installed: requirements.txt | $(BIN)/python

@@ -6,7 +6,7 @@ How fast the hand-written networks are, against the plain loop of the lab sheet 
     python scripts/bench.py sample        characters per second on one core
     python scripts/bench.py gradients     the gradient-flow curve of one checkpoint, and how its cost grows
     python scripts/bench.py page          the page in a real browser (scripts/bench_page.py)
-    python scripts/bench.py load          a house full of visitors (scripts/bench_load.py)
+    python scripts/bench.py load          many pages at once (scripts/bench_load.py)
 
 Machines differ and are noisy, so every figure that counts is a ratio of medians, the contestants taking turns in one
 run. `--json` prints the figures for machines. Nothing is asserted: a person judges.
@@ -211,7 +211,7 @@ def parser() -> argparse.ArgumentParser:
         verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")
         verb.add_argument("--json", action="store_true", help="print the figures for machines")
     verbs.add_parser("page", help="the page in a real browser; takes the flags of scripts/bench_page.py")
-    verbs.add_parser("load", help="a house full of visitors; takes the flags of scripts/bench_load.py")
+    verbs.add_parser("load", help="many pages at once; takes the flags of scripts/bench_load.py")
     return whole
 
 

@@ -1,18 +1,17 @@
 """
-What a house full of visitors gets: `python scripts/bench_load.py`, `--json` for machines.
+The speed that many pages get at once: `python scripts/bench_load.py`, `--json` for machines.
 
-Starts app.py on a free port and plays the visitors beside it, each over a connection of its own (scripts/visitor.py):
-twenty and a hundred who write at reading speed, one who writes as fast as it goes beside twenty, three hundred at once,
-and a thousand who come and go. Nothing is asserted: a person judges the figures, on a quiet machine. The load on the
-machine before and after is part of the record.
+Starts app.py on a free port. Each page makes the calls of session/session.js and draws a character when it is due and
+there. Then the time of one piece as a text grows, and after its end was edited. Nothing is asserted.
 """
 
 import argparse
 import asyncio
 import json
-import os
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,169 +26,123 @@ import httpx
 import numpy as np
 
 from charrnn.step_profile import machine
-from charrnn.ui.store import Store
-from scripts.bench_page import resident_bytes, serving
-from scripts.bench_visitors import Visit, slowest_share, visit
-from scripts.flags import COUNT, SECONDS, name_or_path
+from scripts.bench_page import serving
+from scripts.flags import SECONDS
 from scripts.tables import columns
-from scripts.visitor import Door, RefusedError, Visitor
 
-SPEED = 20  # characters/s
-FEW, MANY, CROWD = 20, 100, 300
-FIRST, AT_ONCE = 100, 20  # sessions before memory is first looked at; pages open at a time
-GOALS = {
-    "few_p5_percent": ("20 visitors at 20 characters/s: the slowest (p5), % of their speed", "≥ 95"),
-    "many_p5_percent": ("100 visitors at 20 characters/s: the slowest (p5), % of their speed", "≥ 95"),
-    "beside_full_speed_percent": ("20 visitors beside one at full speed: the very slowest, % of their speed", "≥ 90"),
-    "full_speed_chars_per_second": ("… and the one at full speed, characters/s", ""),
-    "lost_columns": ("columns lost by any of these", "0"),
-    "crowd_errors": ("300 visitors at once: errors other than “busy”", "0"),
-    "crowd_busy": ("… who were told to wait", ""),
-    "crowd_whole_texts": ("… who got their whole text", "300"),
-    "memory_growth_mb": ("memory after all sessions, over that after the first 100, MB", "≤ 20"),
-}
+LENGTHS, ROUNDS = (1000, 5000, 10_000, 20_000), 15  # characters of a text; pieces timed at each
+SPEED = 20  # characters per second and page
+GOALS = {20: 95, 100: 90}  # pages -> % of its speed that the slowest page should get
+FIRST_SECONDS, RESERVE_SECONDS = 0.25, 1.0  # as session.js has them
+HEADS = ["pages", "5th percentile, % of their speed", "slowest, %", "goal, %", "times told to wait"]
 
 
-async def paced(door: Door, count: int, seconds: float) -> list[Visit]:
-    """So many visitors at reading speed, all at once. Raises RefusedError, httpx.HTTPError."""
-    return await asyncio.gather(*(visit(door, None, SPEED, seconds, seed) for seed in range(count)))
+@dataclass
+class Page:
+    """One page that writes a text."""
+
+    client: httpx.AsyncClient
+    checkpoint: str
+    seed: int
+    text: str = "ROMEO:\n"
+    prompt: int = 7
+    busy: int = 0
+
+    async def call(self, count: int) -> None:
+        """Ask for the next characters, again while the server is busy. Raises RuntimeError for an error."""
+        start = 0 if len(self.text) == self.prompt else len(self.text)
+        request = {"checkpoint": {"name": self.checkpoint}, "text": self.text, "prompt": self.prompt}
+        request |= {"start": start, "count": count, "seed": self.seed, "temperature": 0.8}
+        while True:
+            response = await self.client.post("gradio_api/run/continue_text", json={"data": [request]})
+            answer = response.json()
+            if response.status_code != 200 or "error" in answer["data"][0]:
+                raise RuntimeError(f"status {response.status_code}: {response.text[:200]}")
+            if wait := answer["data"][0].get("busy_ms"):
+                self.busy += 1
+                await asyncio.sleep(wait / 1000)
+                continue
+            self.text += answer["data"][0]["text"][len(self.text) if start == 0 else 0 :]
+            return
+
+    async def write(self, characters: int) -> float:
+        """Write a text at SPEED -> characters per second from the first character to the last one."""
+        await self.call(max(1, round(SPEED * FIRST_SECONDS)))
+        began = last = time.perf_counter()
+        drawn, had = 0.0, 0  # characters; time without a character to draw is lost
+        while drawn < characters:
+            now = time.perf_counter()
+            drawn, last = min(drawn + SPEED * (now - last), had), now
+            had = written = len(self.text) - self.prompt
+            if written - drawn < SPEED * RESERVE_SECONDS and written < characters:
+                await self.call(min(characters - written, round(SPEED * RESERVE_SECONDS)))
+            else:
+                await asyncio.sleep(0.02)
+        return characters / (last - began)
 
 
-async def at_full_speed(door: Door, checkpoint: dict[str, Any] | None, until: asyncio.Event) -> float:
-    """One visitor who writes as fast as it goes, text after text -> characters/s."""
-    async with Visitor(door) as visitor:
-        clock = asyncio.get_running_loop().time
-        began, written = clock(), 0
-        while not until.is_set():
-            async for message in visitor.writing(speed=0, characters=3000, checkpoint=checkpoint):
-                written += len(message.get("text", ""))
-                if until.is_set():
-                    break
-        return written / (clock() - began)
+async def pages(address: str, checkpoint: str, count: int, seconds: float) -> tuple[list[float], int]:
+    """So many pages that write at once -> the speed of each, and how often they were told to wait."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=count)
+    async with httpx.AsyncClient(base_url=address, limits=limits, timeout=60, trust_env=False) as client:
+        writing = [Page(client, checkpoint, seed) for seed in range(count)]
+        return await asyncio.gather(*(page.write(round(SPEED * seconds)) for page in writing)), sum(
+            p.busy for p in writing
+        )
 
 
-async def beside_full_speed(door: Door, fastest: Sequence[Any], seconds: float) -> tuple[list[Visit], list[float]]:
-    """Visitors at reading speed, and what those at full speed beside them got."""
-    over = asyncio.Event()
-    runs = [asyncio.create_task(at_full_speed(door, checkpoint, over)) for checkpoint in fastest]
-    await asyncio.sleep(0.5)
-    try:
-        found = await paced(door, FEW, seconds)
-    finally:
-        over.set()
-    return found, await asyncio.gather(*runs)
-
-
-async def one_of_a_crowd(door: Door, characters: int, seed: int) -> tuple[str, bool, bool]:
-    """One who comes and writes a text -> what went wrong, whether told to wait, whether the whole text came."""
-    busy, written = False, 0
-    try:
-        async with Visitor(door) as visitor:
-            await visitor.arrive()
-            async for message in visitor.writing(speed=SPEED, characters=characters, seed=seed):
-                busy |= "ahead" in message
-                if message["kind"] == "start":
-                    written = -message["prompt"]
-                written += len(message.get("text", ""))
-    except (RefusedError, httpx.HTTPError) as error:
-        return f"{type(error).__name__}: {error}", busy, False
-    return "", busy, written == characters
-
-
-async def crowd(door: Door, count: int, characters: int) -> dict[str, Any]:
-    """So many visitors at once."""
-    found = await asyncio.gather(*(one_of_a_crowd(door, characters, seed) for seed in range(count)))
-    errors = [wrong for wrong, _, _ in found if wrong and "busy" not in wrong]
-    return {
-        "crowd_errors": len(errors),
-        "crowd_error_words": sorted(set(errors))[:5],
-        "crowd_busy": sum(busy for _, busy, _ in found),
-        "crowd_whole_texts": sum(whole for _, _, whole in found),
-    }
-
-
-async def come_and_go(door: Door, count: int) -> None:
-    """So many visitors, a few at a time: each sees the page, writes a little, looks at a tab, and leaves."""
-    turns = asyncio.Semaphore(AT_ONCE)
-
-    async def one(seed: int) -> None:
-        async with turns, Visitor(door) as visitor:
-            await visitor.arrive()
-            async for _ in visitor.writing(speed=0, characters=200, seed=seed):
-                pass
-            async for _ in visitor.values("ask", {"number": 1, "width": 900, "checkpoint": None}):
-                break
-
-    await asyncio.gather(*map(one, range(count)))
-
-
-async def memory(door: Door, pid: int, sessions: int) -> dict[str, Any]:
-    """What so many finished sessions leave behind."""
-    found = {}
-    for name, count in (("first", FIRST), ("last", sessions - FIRST)):
-        await come_and_go(door, count)
-        await asyncio.sleep(5)  # the server notices that they are gone
-        found[f"memory_{name}_mb"] = (resident_bytes(pid) or 0) / 1e6
-    return found | {"memory_growth_mb": found["memory_last_mb"] - found["memory_first_mb"]}
-
-
-async def measured(address: str, pid: int, options: argparse.Namespace) -> dict[str, Any]:
-    """All figures, one after the other."""
-    best = next((info for info in Store(Path(options.checkpoints)).infos() if info.name == "best"), None)
-    largest = {"name": best.name, "step": best.saved_steps[-1]} if best else None
-    async with Door.open(address) as door:
-        few, many = [await paced(door, count, options.seconds) for count in (FEW, MANY)]
-        beside, full = await beside_full_speed(door, [largest], options.seconds)
-        of_all = [*few, *many, *beside]
-        return {
-            "few_p5_percent": 100 * slowest_share(few, SPEED),
-            "many_p5_percent": 100 * slowest_share(many, SPEED),
-            "beside_full_speed_percent": 100 * min(each.chars_per_second for each in beside) / SPEED,
-            "full_speed_chars_per_second": float(np.mean(full)),
-            "lost_columns": sum(round(SPEED * options.seconds) - each.whole_columns for each in of_all),
-            **await crowd(door, CROWD, round(SPEED * options.seconds)),
-            **await memory(door, pid, options.sessions),
-        }
+async def by_length(address: str, checkpoint: str) -> list[dict[str, float]]:
+    """Milliseconds of one piece at several lengths of a text: written on, and after an edit 10 characters back."""
+    rows = []
+    async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as client:
+        page = Page(client, checkpoint, 0)
+        for length in LENGTHS:
+            while len(page.text) - page.prompt < length:
+                await page.call(min(400, length - len(page.text) + page.prompt))
+            times: dict[str, list[float]] = {"on_ms": [], "edited_ms": []}
+            for name in ("on_ms", "edited_ms") * ROUNDS:
+                page.text = page.text[: -10 if name == "edited_ms" else None] + ("e" if name == "edited_ms" else "")
+                began = time.perf_counter()
+                await page.call(SPEED)
+                times[name].append(1000 * (time.perf_counter() - began))
+            rows.append({"length": length} | {name: float(np.median(each)) for name, each in times.items()})
+    return rows
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """The record of a run."""
-    loads = [os.getloadavg()[0]]
-    command = ["app.py", "--checkpoints", options.checkpoints, "--port"]
-    with serving(command, HF_HUB_OFFLINE="1") as (address, pid):
-        figures = asyncio.run(measured(address, pid, options))
-    loads.append(os.getloadavg()[0])
-    settings = {"seconds": options.seconds, "sessions": options.sessions}
-    return {"verb": "load", **settings, "machine": machine("cpu"), "load_average": loads, "figures": figures}
+    rows = []
+    with serving(["app.py", "--checkpoints", str(ROOT / "checkpoints"), "--port"], HF_HUB_OFFLINE="1") as (address, _):
+        asyncio.run(pages(address, options.checkpoint, 1, 1))  # loads the network
+        for count, goal in GOALS.items():
+            speeds, busy = asyncio.run(pages(address, options.checkpoint, count, options.seconds))
+            low, slowest = 100 * np.percentile(speeds, 5) / SPEED, 100 * min(speeds) / SPEED
+            rows.append({"pages": count, "p5_percent": low, "slowest_percent": slowest, "busy": busy, "goal": goal})
+        lengths = asyncio.run(by_length(address, options.checkpoint))
+    settings = {"checkpoint": options.checkpoint, "seconds": options.seconds, "speed": SPEED}
+    return {"verb": "load", **settings, "machine": machine("cpu"), "rows": rows, "by_length": lengths}
 
 
-def shown(figures: dict[str, Any]) -> list[list[str]]:
-    """A row for each figure: what it is, how much, what it should be."""
-    form = "{:.1f}".format
-    rows = [[words, figures[name], goal] for name, (words, goal) in GOALS.items()]
-    return [[words, str(got) if isinstance(got, int) else form(got), goal] for words, got, goal in rows]
+def rows(record: dict[str, Any]) -> list[list[str]]:
+    """The figures as a table under HEADS."""
+    of_speed = ("p5_percent", "slowest_percent")
+    return [
+        [str(row["pages"]), *(f"{row[name]:.1f}" for name in of_speed), f"≥ {row['goal']}", str(row["busy"])]
+        for row in record["rows"]
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description="Measure what a house full of visitors gets.")
-    parser.add_argument(
-        "--checkpoints", type=name_or_path, default=str(ROOT / "checkpoints"), help="folder of the checkpoints"
-    )
-    parser.add_argument("--seconds", type=SECONDS, default=20, help="of each crowd's writing (%(default)s)")
-    parser.add_argument("--sessions", type=COUNT, default=1000, help="pages that come and go (%(default)s)")
+    parser = argparse.ArgumentParser(description="Measure the speed that many pages get at once.")
+    parser.add_argument("--checkpoint", default="rnn", help="which of them writes (%(default)s)")
+    parser.add_argument("--seconds", type=SECONDS, default=20, help="of writing (%(default)s)")
     parser.add_argument("--json", action="store_true", help="figures for a machine")
     options = parser.parse_args(arguments)
-    if options.sessions <= FIRST:
-        parser.error(f"--sessions {options.sessions}: more than {FIRST}, after which memory is first looked at")
     record = measure(options)
-    if options.json:
-        print(json.dumps(record, indent=1, ensure_ascii=False))
-        return 0
-    print(columns(["", "got", "goal"], shown(record["figures"])))
-    print("load average before and after: {:.1f}, {:.1f}".format(*record["load_average"]))
-    for words in record["figures"]["crowd_error_words"]:
-        print(words)
+    each = [[f"{value:.1f}" for value in row.values()] for row in record["by_length"]]
+    text = f"{columns(HEADS, rows(record))}\n\n{columns(['length', 'on, ms', 'after an edit, ms'], each)}"
+    print(json.dumps(record, indent=1, ensure_ascii=False) if options.json else text)
     return 0
 
 

@@ -1,5 +1,5 @@
 """
-Run everything that must pass: browser and nginx are there, ruff, ruff format, pyright, pytest. `make test` calls this.
+Run everything that must pass: a browser is there, ruff, ruff format, pyright, pytest. `make test` calls this.
 
 Two processes share the test files, each of them one thread of torch; `-n 0` leaves them to one.
 
@@ -22,7 +22,6 @@ def main() -> int:
     python = [sys.executable, "-m"]
     checks = [
         [sys.executable, "scripts/browser.py"],
-        [sys.executable, "scripts/nginx.py"],
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
         [*python, "pyright", "--pythonpath", sys.executable],

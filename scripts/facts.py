@@ -44,7 +44,7 @@ class Facts:
 
     @cached_property
     def load(self) -> dict[str, Any] | None:
-        """The record of a house full of visitors, where it was measured."""
+        """The record of many pages at once, if it was measured."""
         return self._json("bench_load.json") if (self.root / "docs" / "bench_load.json").exists() else None
 
     def rows(self, part: str, **key: Any) -> list[dict[str, Any]]:

@@ -76,18 +76,15 @@ def _speed(verb: str, record: dict[str, Any]) -> str:
 
 
 def load(facts: Facts) -> str:
-    """What a house full of visitors got, from its record; where there is none, how to make it."""
+    """The speed that many pages get at once, from its record; without a record, how to make it."""
     record = facts.load
     if record is None:
-        return "`python scripts/report.py --load` measures a house full of visitors and puts its table here."
-    from scripts.bench_load import shown as of_visitors  # needs a browser's driver: only where there is a record
+        return "`python scripts/report.py --load` measures many pages at once and puts its table here."
+    from scripts.bench_load import HEADS, rows  # needs a browser's driver: only where there is a record
 
-    heads = ["A house full of visitors", "got", "goal"]
-    before, after = record["load_average"]
-    settings = f"{record['seconds']:g} s of writing, {record['sessions']:,} sessions, visitors on the same cores"
-    machine = f"{record['machine']['processor']}, {record['machine']['cores']} cores"
-    note = f"<sub>{settings}; {machine}; load average {before:.1f} before, {after:.1f} after</sub>"
-    return f"{markdown_table(heads, of_visitors(record['figures']))}\n\n{note}"
+    settings = f"{record['checkpoint']}, {record['seconds']:g} s at {record['speed']} characters/s, on the same cores"
+    note = f"<sub>{settings}; {record['machine']['processor']}, {record['machine']['cores']} cores</sub>"
+    return f"{markdown_table(HEADS, rows(record))}\n\n{note}"
 
 
 def rewrite(text: str, sections: dict[str, str]) -> str:

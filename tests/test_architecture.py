@@ -43,6 +43,7 @@ DOORS = {
     "httpx": {"ui"},  # and what it reads addresses with
     "uvicorn": {"ui"},  # and what serves it
     "h11": {"ui"},
+    "pydantic": {"ui"},  # and what it checks requests with
 }
 GLOBAL_DICE = {"torch.manual_seed", "torch.seed", "torch.set_rng_state", "np.random.seed", "random.seed"}
 RUNS_CODE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve"}

@@ -4,16 +4,20 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
+import pytest
 from torch.distributed import run
 
 import app
 from charrnn import hub
-from scripts import publish, serve, sweep, train
+from charrnn.ui.calls import MOST_BYTES
+from charrnn.ui.guard import TEXT_CALL
+from scripts import publish, sweep, train
 from tests.hub_server import TOKEN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,11 +51,18 @@ def test_the_container_serves_as_nobody_in_particular_on_the_port_it_names():
     )
 
 
-def test_the_container_can_serve_by_several_processes_too():
-    (run,) = re.findall(r"char-rnn-lab python scripts/serve\.py (.*)$", DOCKERFILE, re.MULTILINE)
-    options = serve.parse(shlex.split(run))
-    assert (options.host, options.port) == ("0.0.0.0", 7860)
-    assert any("nginx" in line for line in instructions("RUN")) and "deploy deploy" in instructions("COPY")
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+def test_nginx_accepts_the_configuration(tmp_path):
+    command = ["nginx", "-t", "-e", "stderr", "-p", str(tmp_path), "-c", str(ROOT / "deploy/nginx.conf")]
+    tested = subprocess.run(command, capture_output=True, text=True)
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_nginx_sends_calls_to_the_processes_by_turns():
+    configuration = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
+    call = configuration.partition(f"location = {TEXT_CALL} {{")[2].partition("}")[0]
+    assert "proxy_pass http://by_turns;" in call and "non_idempotent" in call
+    assert f"client_max_body_size {MOST_BYTES >> 10}k;" in configuration
 
 
 def test_the_health_check_fails_where_nothing_listens():

@@ -223,8 +223,9 @@ def test_newer_checkpoints_are_offered_once_they_were_looked_for(of_the_hub, tmp
     answers(monkeypatch, hub.Origin(second, "me/lab@v1", "b" * 40))
     assert of_the_hub.refresh() == "Now at commit bbbbbbbb."
     assert [info.name for info in of_the_hub.infos()] == ["lstm"]
-    assert of_the_hub.nearest(reader) is of_the_hub.reader("lstm"), "what is gone gives way to the first on offer"
-    told = json.loads(refreshed(of_the_hub, of_the_hub.nearest(reader), "Now at commit bbbbbbbb.", 3))
+    asked = reader.info.name, reader.checkpoint.step
+    assert of_the_hub.nearest(*asked) is of_the_hub.reader("lstm"), "what is gone gives way to the first on offer"
+    told = json.loads(refreshed(of_the_hub, of_the_hub.nearest(*asked), "Now at commit bbbbbbbb.", 3))
     assert (told["refreshed"], told["said"], told["chosen"]["name"]) == (3, "Now at commit bbbbbbbb.", "lstm")
     assert told["origin"]["where"] == "me/lab at commit bbbbbbbb"
 

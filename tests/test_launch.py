@@ -23,7 +23,7 @@ from charrnn.ui import request_deadline
 from charrnn.ui.calls import Calls
 from charrnn.ui.guard import Guard
 from charrnn.ui.store import Store
-from scripts import publish, sample, serve
+from scripts import publish, sample
 from tests.calling import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -85,17 +85,16 @@ def test_the_app_starts_behind_any_proxy_on_ipv6_and_below_a_path(tmp_path: Path
                 assert client.get(page, headers=named | {"Host": "evil.example"}).status_code == 421
 
 
-@pytest.mark.parametrize("which", [app, serve])
-def test_addresses_and_names_are_read_from_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys, which: Any):
+def test_addresses_and_names_are_read_from_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys):
     monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
     monkeypatch.setenv("CHARRNN_ALLOWED_HOSTS", "a.example, [::2]:80")
-    options = which.parse([])
-    assert options.host == ("0.0.0.0" if which is app else "127.0.0.1")
+    options = app.parse([])
+    assert options.host == "0.0.0.0"
     assert options.allowed_hosts == ["a.example", "[::2]:80"]
-    assert which.parse(["--host", "[::1]", "--allowed-hosts", "*"]).host == "::1"
+    assert app.parse(["--host", "[::1]", "--allowed-hosts", "*"]).host == "::1"
     for flag, wrong in (("--host", ""), ("--host", "[]"), ("--allowed-hosts", "a b"), ("--allowed-hosts", "http://a")):
         with pytest.raises(SystemExit):
-            which.parse([flag, wrong])
+            app.parse([flag, wrong])
         assert repr(wrong) in capsys.readouterr().err
 
 
@@ -103,8 +102,6 @@ def test_addresses_and_names_are_read_from_the_command_line(monkeypatch: pytest.
 def test_a_host_that_is_none_is_told_by_its_reason(host: str):
     with pytest.raises(OSError):
         ui._free(host, 0)
-    with pytest.raises(serve.ServeError, match="give another --host or --port"):
-        serve._require_free(host, 0)
 
 
 # ------------------------------------------------------------------------------------------------ whose names
@@ -281,7 +278,6 @@ def test_a_request_that_never_ends_is_dropped_wherever_it_stops(address, monkeyp
     ("parse", "words"),
     [
         (app.parse, ["--checkpoints"]),
-        (serve.parse, ["--checkpoints"]),
         (publish.parse, ["checkpoints", "me/lab", "--folder"]),
         (publish.parse, ["space", "me/lab", "--checkpoints"]),
         (sample.parse, ["--checkpoint"]),

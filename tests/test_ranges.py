@@ -20,7 +20,7 @@ from charrnn.training import Recipe
 from charrnn.ui import api
 from charrnn.ui.link import follow
 from charrnn.ui.store import Store
-from charrnn.ui.wishes import LONGEST_RUN, OF_SAMPLING, SPEEDS, Wishes
+from charrnn.ui.wishes import LONGEST_RUN, OF_SAMPLING, SPEEDS
 from scripts.flags import Number
 from tests.small_models import SMALL, save_small
 
@@ -125,7 +125,7 @@ def test_rows_have_a_seed_each():
 
 # ------------------------------------------------------------------------------------------------ the command line
 
-COMMANDS = "analyse bench bench_load bench_page how_far_back sample soak study sweep train".split()
+COMMANDS = "analyse bench bench_load bench_page how_far_back sample study sweep train".split()
 
 
 class Caught(BaseException):
@@ -197,13 +197,12 @@ def doors(tmp_path_factory):
 
     return {
         "api": lambda **asked: write(**{"prompt": "", "checkpoint": "rnn", **ASKED, **asked}),
-        "page": lambda **asked: Wishes.from_page({"prompt": "", "speed": 0, **ASKED, **asked}),
         "link": by_link,
     }
 
 
 @pytest.mark.parametrize("name", OF_PAGE)
-@pytest.mark.parametrize("door", ["api", "page", "link"])
+@pytest.mark.parametrize("door", ["api", "link"])
 def test_every_number_of_a_request_names_both_limits(doors, door, name):
     if door == "api" and name == "speed":
         return

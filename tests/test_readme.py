@@ -172,17 +172,15 @@ def test_a_stale_section_is_replaced_and_a_missing_one_refused():
         report.rewrite(text, {"y": "new"})
 
 
-def test_what_visitors_got_becomes_a_table_beside_the_goals(tmp_path):
+def test_the_speed_of_many_pages_becomes_a_table(tmp_path):
     assert "`python scripts/report.py --load` measures" in report.load(Facts(tmp_path))
-    figures = dict.fromkeys(GOALS, 0) | {"few_p5_percent": 99.96, "crowd_busy": 180}
-    record = {"seconds": 20, "sessions": 1000, "load_average": [0.1, 1.25], "figures": figures}
-    record["machine"] = {"processor": "Some processor", "cores": 2}
+    row = {"pages": 20, "p5_percent": 99.96, "slowest_percent": 97, "busy": 3, "goal": GOALS[20]}
+    machine = {"processor": "a processor", "cores": 2}
+    record = {"checkpoint": "rnn", "seconds": 20, "speed": 20, "machine": machine, "rows": [row]}
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "bench_load.json").write_text(json.dumps(record), encoding="utf-8")
     lines = report.load(Facts(tmp_path)).splitlines()
-    assert lines[2] == "| 20 visitors at 20 characters/s: the slowest (p5), % of their speed | 100.0 | ≥ 95 |"
-    assert "| … who were told to wait | 180 |  |" in lines and len(lines) == 2 + len(GOALS) + 2
-    assert "20 s of writing, 1,000 sessions" in lines[-1] and "load average 0.1 before, 1.2 after" in lines[-1]
+    assert lines[2] == "| 20 | 100.0 | 97.0 | ≥ 95 | 3 |" and "20 s at 20 characters/s" in lines[-1]
 
 
 @pytest.mark.parametrize("verb", BENCHES)

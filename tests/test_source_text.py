@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from charrnn.sampling import Dice, SamplingSettings
+from charrnn.sampling import SamplingSettings
 from charrnn.surprisal import Group
 from charrnn.ui.delta_bits import in_words
-from charrnn.ui.draft import Draft
 from charrnn.ui.questions import Question
-from charrnn.ui.source_text import SourceText, Writer, given_text, writers_of
+from charrnn.ui.source_text import SourceText, Writer, given_text
 from charrnn.ui.store import Store
 from tests.small_models import SMALL, save_small
 
@@ -53,25 +52,6 @@ def test_a_text_of_write_names_its_networks_its_prompt_and_what_was_chosen():
 def test_an_origin_that_cannot_be_is_refused_by_name(origin: Any):
     with pytest.raises(ValueError, match="^(origin|characters|chosen|a writer|title|sha256|step|temperature|settings)"):
         given_text(asked("abc", origin), 9)
-
-
-def test_a_text_remembers_every_network_that_wrote_it(store: Store):
-    rnn, gru = store.reader("rnn"), store.reader("gru")
-    draft = Draft.of(1, "ROMEO", Dice(1), 40)
-    draft.write(rnn, WARM, 3)
-    draft.write(rnn, WARM, 2)
-    draft.forget()
-    draft.write(gru, COLD, 4)
-    assert [(at, writer.title, writer.settings) for at, writer in draft.writers] == [
-        (5, "Vanilla RNN", WARM),
-        (10, "GRU", COLD),
-    ]
-    assert writers_of([[at, asdict(writer)] for at, writer in draft.writers]) == draft.writers
-    draft.rewrite(9, "a", gru)
-    assert [at for at, _ in draft.writers] == [5]
-    for wrong in ("a", [1], [[1]], [[-1, asdict(WRITER)]], [[1, None]]):
-        with pytest.raises(ValueError, match="writer|position"):
-            writers_of(wrong)
 
 
 def test_a_network_s_own_text_is_no_evidence_for_it(store: Store):

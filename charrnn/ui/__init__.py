@@ -5,7 +5,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterable
-from functools import partial
+from dataclasses import astuple
 from typing import Any
 
 import gradio as gr
@@ -22,74 +22,46 @@ from charrnn.ui import (
     neurons_tab,
     over_training,
     where_part,
-    write_tab,
 )
 from charrnn.ui.assets import read, routes
-from charrnn.ui.code_errors import raised
 from charrnn.ui.control_view.control_view import control_view, offer, refreshed
 from charrnn.ui.guard import bare_name, guarded, is_of_this_machine
-from charrnn.ui.kept import Kept
-from charrnn.ui.lecture_view.lecture_view import arrival, lecture_view, opened, walking
-from charrnn.ui.link import Link
-from charrnn.ui.messages import notice
-from charrnn.ui.presence import Presence, keep_no_statistics
+from charrnn.ui.lecture_view.lecture_view import EACH, arrival, lecture_view, opened, walking
+from charrnn.ui.live_view.live_view import live_view
 from charrnn.ui.request_deadline import PunctualProtocol
-from charrnn.ui.session import Session
+from charrnn.ui.session import text_calls
 from charrnn.ui.store import Store
 from charrnn.ui.theme import theme
 from charrnn.ui.wishes import Choice, count_of
-from charrnn.ui.write_tab import EACH, QUIET
 
-MOST_THREADS = 600  # also Gradio's limit of events at once, more than house.py lets in: nobody waits unseen
-SWITCH_S = 0.001  # of Python's threads: whoever measures something lets the messages pass
-MOST_SESSIONS = 500  # each takes some 300 KB: a page that is closed is forgotten earlier
+MAX_THREADS = 40  # also the number of events that Gradio runs at once
+SWITCH_S = 0.001  # of Python's threads: a measurement lets the calls of other pages pass
+MAX_SESSIONS = 20  # Gradio's copies of the page's configuration, 300 KB each; they hold nothing of ours
 
 
 def build_demo(store: Store) -> gr.Blocks:
     """The whole page on these checkpoints; nothing is loaded before a visitor comes."""
-    presence = Presence()
 
-    async def arrive(session: Session, kept: Any, request: gr.Request) -> tuple[Any, Any, Any]:
-        presence.here(str(request.session_hash), session)
+    async def arrive(request: gr.Request) -> tuple[Any, Any]:
         try:
             link = await run_sync(arrival, store, dict(request.query_params))
-            await begin(session, kept, link)
-        except ValueError as error:
-            return offer(store, None), session.trouble(error), gr.skip()
-        except Exception as error:  # the code of this model: another one may run
-            return offer(store, session.reader), session.trouble(ValueError(raised(error))), gr.skip()
-        return offer(store, session.reader, link), await session.show(), opened(store, link)
+            reader = await run_sync(store.reader, *astuple(link.wishes.choice))
+        except ValueError:
+            return offer(store, None), gr.skip()
+        return offer(store, reader, link), opened(store, link)
 
-    async def begin(session: Session, kept: Any, link: Link) -> None:
-        """With the text that the page has kept, where it has; else with what its address asks for."""
-        if not kept:
-            return await session.follow(store, link)
+    async def refresh(event: gr.EventData) -> str:
+        said = await run_sync(store.refresh)
         try:
-            await session.restore(store, Kept.from_page(kept))
-        except ValueError as error:
-            await session.follow(store, link)
-            session.telling.saying = {"notice": notice(f"The text could not be brought back: {error}.", problem=True)}
-
-    async def model(session: Session, event: gr.EventData) -> Any:
-        try:
-            wanted = session.clicks.newest("model", count_of("sent", event._data))
-            return await session.change_model(store, Choice.from_page(event._data), wanted) or gr.skip()
-        except ValueError as error:
-            return session.trouble(error)
-        except Exception as error:
-            return session.trouble(ValueError(raised(error)))
-
-    async def refresh(session: Session, event: gr.EventData) -> str:
-        said = await store.together("refresh", partial(run_sync, store.refresh))
-        reader = await run_sync(store.nearest, session.reader)
+            choice = Choice.from_page(event._data)
+        except ValueError:
+            choice = Choice(None, None)
+        reader = await run_sync(store.nearest, *astuple(choice))
         return refreshed(store, reader, said, count_of("sent", event._data))
-
-    async def leave(request: gr.Request) -> None:
-        presence.gone(str(request.session_hash), demo)
 
     with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
         api.build(store)  # first: the names of its functions are the names of the endpoints
-        state = gr.State(Session())
+        text_calls.build(store)
         gr.HTML(read("header.html"), apply_default_css=False, elem_classes="cr-header")
         with gr.Row(elem_classes="cr-page"):
             with gr.Column(elem_classes="cr-aside", scale=0, min_width=0):
@@ -97,7 +69,7 @@ def build_demo(store: Store) -> gr.Blocks:
                 controls = control_view()
             with gr.Column(elem_classes="cr-main", scale=1, min_width=0), gr.Tabs(elem_classes="cr-tabs"):
                 with gr.Tab(lab_map.WRITE, elem_id="cr-tab-write"):
-                    view = write_tab.build(store, state, controls)
+                    live_view()
                 with gr.Tab(lab_map.GRADIENTS, elem_id="cr-tab-gradients"):
                     gradients_tab.build(store)
                     knob_part.build(store)
@@ -111,13 +83,10 @@ def build_demo(store: Store) -> gr.Blocks:
                 with gr.Tab(lab_map.HOOD, elem_id="cr-tab-hood"):
                     hood_tab.build(store)
 
-        demo.load(arrive, [state, view], [controls, view, lecture], js=read("kept.js"), **QUIET)
-        walking(store, state, controls, view, lecture)
-        demo.unload(leave)
-        controls.model(model, state, view, **EACH)
-        controls.refresh(refresh, state, controls, **EACH)
+        demo.load(arrive, None, [controls, lecture], **EACH)
+        walking(store, controls, lecture)
+        controls.refresh(refresh, None, controls, **EACH)
     demo.queue(api_open=False, max_size=1000, default_concurrency_limit=8)
-    keep_no_statistics(demo)
     return demo
 
 
@@ -142,8 +111,8 @@ def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = ()) ->
         theme=theme(),
         head=read("head.html"),
         app_kwargs={"routes": routes(), "lifespan": guarded(demo, None if anyone else frozenset(names))},
-        max_threads=MOST_THREADS,
-        state_session_capacity=MOST_SESSIONS,
+        max_threads=MAX_THREADS,
+        state_session_capacity=MAX_SESSIONS,
         ssr_mode=False,
         run_history=False,
         show_error=False,

@@ -1,7 +1,7 @@
 """The named endpoints: the same package functions the page uses, with every bound checked here."""
 
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -11,12 +11,13 @@ from charrnn.sampling import Dice, distribution, generate
 from charrnn.ui import wishes
 from charrnn.ui.example import PROMPT, prompt_for
 from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
-from charrnn.ui.house import House
 from charrnn.ui.source_text import SourceText
+from charrnn.ui.spare_memory import USERS
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_NAME, LONGEST_PROMPT, LONGEST_RUN
 
 LONGEST_READ = 20_000
+MAX_CALLS = 4  # at once; others wait in Gradio's queue
 
 
 def build(store: Store) -> None:
@@ -141,20 +142,18 @@ def build(store: Store) -> None:
         ]
 
     for function in (write, next_characters, gradient_flow, models):
-        endpoint(in_line(store.counter, function), api_name=function.__name__, concurrency_limit=None)
+        called = _refusing(function)
+        endpoint(called, api_name=function.__name__, concurrency_limit=MAX_CALLS, concurrency_id="api")
 
 
-def in_line(counter: House, function: Callable[..., Any]) -> Callable[..., Any]:
-    """
-    The function, called beside the event loop when it is its turn; refused at once where too many wait.
-
-    Whatever is wrong with a request is told to its client in one line.
-    """
+def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function; what is wrong with a request is told to its client in one line."""
 
     @wraps(function)
-    async def called(*arguments: Any, **named: Any) -> Any:
+    def called(*arguments: Any, **named: Any) -> Any:
         try:
-            return await counter.served(partial(function, *arguments, **named))
+            with USERS.one():
+                return function(*arguments, **named)
         except ValueError as error:
             raise gr.Error(str(error), title="Refused", print_exception=False) from error
 

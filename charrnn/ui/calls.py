@@ -61,6 +61,13 @@ class Calls:
         _check_files([sent.get("event_data")])
         return _dumped(kept | {"data": _values(self.functions[index], sent.get("data"))} | _session(sent))
 
+    def text(self, body: bytes) -> bytes:
+        """The call of a page's text (`session/text_calls.py`) -> what Gradio may read of it. Raises RefusedError."""
+        data = loaded(body).get("data")
+        if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
+            raise RefusedError(422, f"data is {reprlib.repr(data)}: give a list of one request")
+        return _dumped({"data": data})
+
     def _endpoint(self, name: str) -> BlockFunction:
         if name not in self.named:
             raise RefusedError(404, f"there is no endpoint {reprlib.repr(name)}: call one of {_listed(self.named)}")

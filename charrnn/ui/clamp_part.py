@@ -37,7 +37,7 @@ def build(store: Store) -> None:
     reading = Lock()
     with gr.Column(elem_classes="cr-part", elem_id="cr-clamp"):
         shown = view("clamp_view/clamp", "cr-view")
-        answering(store, shown, lambda question, wanted: written_again(store, question, wanted, reading))
+        answering(shown, lambda question, wanted: written_again(store, question, wanted, reading))
 
 
 def written_again(store: Store, question: Question, wanted: Callable[[], bool], reading: Lock) -> Iterator[str]:

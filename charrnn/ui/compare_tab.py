@@ -33,18 +33,18 @@ def build(store: Store, study: Path = STUDY) -> None:
     same_dice.build(store)
     delta_bits.build(store)
     with gr.Column(elem_classes="cr-part", elem_id="cr-training"):
-        answering(store, plot_view("plot_view/curves"), lambda question, wanted: training_curves(store, question))
+        answering(plot_view("plot_view/curves"), lambda question, wanted: training_curves(store, question))
     with gr.Column(elem_classes="cr-part", elem_id="cr-results"):
         gr.HTML(read("compare_view/table_head.html"), apply_default_css=False)
         table = view("table_view/table_view", "cr-view")
-        answering(store, table, lambda question, wanted: results(store, question, study))
+        answering(table, lambda question, wanted: results(store, question, study))
     with gr.Column(elem_classes="cr-part", elem_id="cr-learning"):
         shown = view("compare_view/samples", "cr-view")
-        answering(store, shown, lambda question, wanted: samples(store, question, wanted))
+        answering(shown, lambda question, wanted: samples(store, question, wanted))
     with gr.Column(elem_classes="cr-part", elem_id="cr-lab"):
         gr.HTML(read("compare_view/map_head.html"), apply_default_css=False)
         table = view("table_view/table_view", "cr-view")
-        answering(store, table, lambda question, wanted: iter([answer(question.number, "", table=lab_map().told())]))
+        answering(table, lambda question, wanted: iter([answer(question.number, "", table=lab_map().told())]))
 
 
 # ------------------------------------------------------------------------------------------------ training curves

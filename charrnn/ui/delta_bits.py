@@ -26,7 +26,7 @@ def build(store: Store) -> None:
     reading = Lock()
     with gr.Column(elem_classes="cr-part", elem_id="cr-delta"):
         shown = view("compare_view/delta", "cr-view")
-        answering(store, shown, lambda question, wanted: differences(store, question, wanted, reading))
+        answering(shown, lambda question, wanted: differences(store, question, wanted, reading))
 
 
 class OvertakenError(Exception):

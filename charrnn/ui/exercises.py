@@ -63,7 +63,7 @@ def build(store: Store) -> None:
     """Lay out the part and let it answer."""
     with gr.Column(elem_classes="cr-part", elem_id="cr-exercises"):
         shown = view("exercises_view/exercises", "cr-view")
-        answering(store, shown, lambda question, wanted: checked(store, question, wanted))
+        answering(shown, lambda question, wanted: checked(store, question, wanted))
 
 
 def checked(store: Store, question: Question, wanted: Callable[[], bool]) -> Iterator[str]:

@@ -20,7 +20,7 @@ def build(units: Units) -> None:
     """Lay out the part and let it answer."""
     with gr.Column(elem_classes="cr-part", elem_id="cr-gates"):
         shown = view("neurons_view/gates", "cr-view")
-        answering(units.store, shown, lambda question, wanted: gates(units, question, wanted))
+        answering(shown, lambda question, wanted: gates(units, question, wanted))
 
 
 def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:

@@ -35,7 +35,7 @@ def build(store: Store) -> None:
         yield from curves(store, question, wanted, measuring)
 
     with gr.Column(elem_classes="cr-part", elem_id="cr-flow"):
-        answering(store, plot_view("plot_view/gradients"), answers)
+        answering(plot_view("plot_view/gradients"), answers)
 
 
 # ------------------------------------------------------------------------------------------------ measuring

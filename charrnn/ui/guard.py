@@ -20,6 +20,7 @@ import gradio as gr
 import httpx
 
 from charrnn.ui.calls import ENDED_BY, MOST_BYTES, TOKEN, Calls, RefusedError, ending
+from charrnn.ui.session.text_calls import NAME
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -33,6 +34,7 @@ FILES = re.compile(r"/(assets|static|svelte|charrnn)/.*")
 API = re.compile(r"/gradio_api/(info/?|openapi\.json|app_id/?|startup-events|theme\.css|queue/(status|data))")
 STREAM = re.compile(r"/gradio_api/(?:heartbeat|call/(?:v2/)?\w+)/([^/]*)")
 CALL = re.compile(r"/gradio_api/call/(v2/)?([^/]*)/?")
+TEXT_CALL = f"/gradio_api/run/{NAME}"
 QUEUE = re.compile(r"/gradio_api/(?:queue|heartbeat|call)/.*")
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 LONGEST_HOST = 255
@@ -149,6 +151,8 @@ class Guard:
         """What looks at the body of a call to this path. Raises RefusedError."""
         if path in ("/gradio_api/queue/join", "/gradio_api/run/predict"):
             return self.calls.event
+        if path == TEXT_CALL:
+            return self.calls.text
         if path in ENDED_BY:
             return lambda body: ending(path, body)
         if call := CALL.fullmatch(path):

@@ -25,22 +25,20 @@ def build(store: Store, record: Path = RECORD) -> None:
     states = States()
     with gr.Column(elem_classes="cr-part", elem_id="cr-cell-source"):
         source = view("hood_view/source", "cr-view")
-        answering(store, source, lambda question, wanted: cell_lines(store, states, question))
+        answering(source, lambda question, wanted: cell_lines(store, states, question))
     measurements = Measurements()
     with gr.Column(elem_classes="cr-part", elem_id="cr-trust"):
-        answering(
-            store, view("hood_view/trust", "cr-view"), lambda question, wanted: panel(store, measurements, question)
-        )
+        answering(view("hood_view/trust", "cr-view"), lambda question, wanted: panel(store, measurements, question))
     with gr.Column(elem_classes="cr-part"):
         gr.HTML(read("plot_view/profile_head.html"), apply_default_css=False)
-        answering(store, plot_view(), lambda question, wanted: profile(question, record))
+        answering(plot_view(), lambda question, wanted: profile(question, record))
     turn = Turn()
     with gr.Column(elem_classes="cr-part", elem_id="cr-time-it"):
         live = view("hood_view/timing", "cr-view")
-        answering(store, live, lambda question, wanted: timing(turn, question, wanted, known(record)))
+        answering(live, lambda question, wanted: timing(turn, question, wanted, known(record)))
     with gr.Column(elem_classes="cr-part"):
         gr.HTML(read("plot_view/against_head.html"), apply_default_css=False)
-        answering(store, plot_view(), lambda question, wanted: against_length(question, record))
+        answering(plot_view(), lambda question, wanted: against_length(question, record))
 
 
 def profile(question: Question, path: Path) -> Iterator[str]:

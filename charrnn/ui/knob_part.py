@@ -19,12 +19,12 @@ from charrnn.gradient_flow import (
     scaled,
     spectra,
 )
+from charrnn.same_dice import common_length
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.seeds import SEEDS
 from charrnn.ui import wishes
 from charrnn.ui.assets import view
 from charrnn.ui.delta_bits import OvertakenError
-from charrnn.ui.draft import parted
 from charrnn.ui.example import PROMPT, SEED, prompt_for
 from charrnn.ui.gradients_tab import FAR_BACK, LONGEST_TEXT, MAX_LAG, POSITIONS, left_far_back, measure, text_for
 from charrnn.ui.plot_view.plot_view import answer, answering
@@ -47,7 +47,7 @@ def build(store: Store) -> None:
     measuring = Lock()
     with gr.Column(elem_classes="cr-part", elem_id="cr-knob"):
         shown = view("knob_view/knob", "cr-view")
-        answering(store, shown, lambda question, wanted: turns(store, question, wanted, measuring))
+        answering(shown, lambda question, wanted: turns(store, question, wanted, measuring))
 
 
 # ------------------------------------------------------------------------------------------------ what is measured
@@ -219,7 +219,7 @@ def told(asked: Asked, part: int, busy: str = "") -> str:
     if all(turn.norms for turn in turned):
         figures_told["product"] = _figure(asked, _product)
     texts = [turn.text for turn in turned]
-    at = parted(texts[0], texts[-1]) if len(texts) > 1 and texts[0] != texts[-1] else None
+    at = common_length(texts[0], texts[-1]) if len(texts) > 1 and texts[0] != texts[-1] else None
     return answer(
         asked.question.number,
         " ".join(filter(None, [in_words(asked), busy, *turned[0].reader.checkpoint.model.notices()])),

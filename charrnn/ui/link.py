@@ -100,10 +100,6 @@ class Link:
         """How many characters; after a passage only where the address says so."""
         return 0 if self.passage and "characters" not in self.given else self.wishes.characters
 
-    def is_example(self, store: Store) -> bool:
-        """Whether it asks for the very text that a bare address shows."""
-        return not self.passage and self.wishes == follow(store, {}).wishes
-
     def notice(self) -> dict[str, str] | None:
         """What the visitor is told about the link; None where all of it could be used."""
         said = [self.warning] if self.warning else []
@@ -119,6 +115,7 @@ class Link:
         told = {name: getattr(settings, name) for name in ("temperature", "top_k", "top_p", "min_p")}
         told |= {name: getattr(self.wishes, name) for name in ("prompt", "seed", "characters")}
         told |= {"read": self.passage} if self.passage else {}
+        told |= {"edits": sorted(self.wishes.edits.items()), "write": self.to_write}
         return told | {"speed": manner.speed, **self.shown}
 
 

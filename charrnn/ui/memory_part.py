@@ -30,7 +30,6 @@ def build(store: Store) -> None:
     measuring = Lock()
     with gr.Column(elem_classes="cr-part", elem_id="cr-memory"):
         answering(
-            store,
             view("memory_view/memory", "cr-view"),
             lambda question, wanted: memories(store, question, wanted, measuring),
         )

@@ -5,10 +5,7 @@ let receive = (value) => waiting.push(value);
 watch("value", () => receive(props.value));
 
 // Gradio lets a component send the events whose names it finds quoted here.
-const events = [
-  "write", "pause", "resume", "step", "stop", "clear", "settings", "model", "show", "resend", "ask", "branch", "undo", "redo",
-  "read", "again", "scene", "reveal", "refresh",
-];
+const events = ["ask", "scene", "reveal", "refresh"];
 let sent = 0; // they may arrive in any order: the server sees by the number which is the newest
 const send = (name, data) => events.includes(name) && trigger(name, { ...data, sent: (sent += 1) });
 

@@ -27,10 +27,10 @@ def build(store: Store, study: Path = STUDY) -> None:
     measuring = Lock()
     with gr.Column(elem_classes="cr-part", elem_id="cr-over-training"):
         shown = plot_view("knob_view/over_training")
-        answering(store, shown, lambda question, wanted: saved_steps(store, question, wanted, measuring))
+        answering(shown, lambda question, wanted: saved_steps(store, question, wanted, measuring))
     with gr.Column(elem_classes="cr-part", elem_id="cr-clipping"):
         shown = plot_view("knob_view/clipping")
-        answering(store, shown, lambda question, wanted: clipping(question, study))
+        answering(shown, lambda question, wanted: clipping(question, study))
 
 
 # ------------------------------------------------------------------------------------------------ every saved step

@@ -6,16 +6,13 @@ export const page = {
   settings: { temperature: 0.8, top_k: 0, top_p: 1, min_p: 0, speed: 30 },
   checkpoint: null, // {name, step}
   state: "empty", // empty | writing | paused | finished
-  clicks: 0, // on buttons that write or end writing: one that waits in the queue can be overtaken
   clamps: null, // [{name, unit, value}] that were asked for, of the network clampsOf; whoever sets them emits "clamps"
   clampsOf: null,
   held: [], // what is held, asked for or not
   knob: null, // what W_hh is multiplied by on the tab Gradients, where the visitor or a link chose it; emits "knob"
   scene: 0, // of a lecture, from 1
   hidden: [], // the controls that the address took away
-  lost: false, // whether the connection to the server is
-  session: null, // the server's name for what it knows of this page
-  stats: { frames: 0, columns: 0, lost: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },
+  stats: { frames: 0, columns: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },
   on(name, listener) {
     (listeners[name] ||= []).push(listener);
   },

@@ -1,5 +1,6 @@
 """What a view asks the server to show. Anything could have sent it: each check names the value and the limits."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ from charrnn.ui import wishes
 from charrnn.ui.wishes import LONGEST_NAME, Choice
 
 MOST_NAMES = 64
+MAX_PAGES = 1000  # whose newest query is remembered; for the others every answer counts as wanted
 NARROWEST, WIDEST = 120, 4000  # pixels
 
 
@@ -63,18 +65,19 @@ def number_of(data: Any) -> int:
     return wishes.count_of("number", data)
 
 
-class Newest:
-    """The newest question of one view of one visitor; who still works for an older one can stop."""
+class LatestQuery:
+    """The newest query of one view for each open page; work on an older one can stop."""
 
     def __init__(self) -> None:
-        self.number = -1
+        self._numbers: OrderedDict[str, int] = OrderedDict()
 
-    def __deepcopy__(self, memo: dict) -> "Newest":
-        return Newest()  # each visitor begins with a new one
+    def note(self, page: str, number: int) -> None:
+        """Record a query of a page."""
+        self._numbers[page] = max(number, self.number(page))
+        self._numbers.move_to_end(page)
+        if len(self._numbers) > MAX_PAGES:
+            self._numbers.popitem(last=False)
 
-    def asked(self, question: Question) -> None:
-        self.number = max(self.number, question.number)
-
-    def wants(self, question: Question) -> bool:
-        """Whether the visitor still waits for the answer."""
-        return question.number >= self.number
+    def number(self, page: str) -> int:
+        """The newest query of a page; -1 if it is not known."""
+        return self._numbers.get(page, -1)

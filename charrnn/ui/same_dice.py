@@ -29,7 +29,7 @@ def build(store: Store) -> None:
     """Lay out the part and let it answer."""
     with gr.Column(elem_classes="cr-part", elem_id="cr-dice"):
         shown = view("compare_view/dice", "cr-view")
-        answering(store, shown, lambda question, wanted: both_texts(store, question, wanted))
+        answering(shown, lambda question, wanted: both_texts(store, question, wanted))
 
 
 class Asked(NamedTuple):

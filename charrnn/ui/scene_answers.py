@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from charrnn.character_kinds import SPEAKER_LINE
+from charrnn.same_dice import common_length
 from charrnn.sampling import Dice, SamplingSettings, Step, generate
 from charrnn.surprisal import Difference, Group, surprisals
-from charrnn.ui.draft import parted
 from charrnn.ui.example import prompt_for
 from charrnn.ui.gradients_tab import FAR_BACK, MAX_LAG, default_text, measured
 from charrnn.ui.link import Link
@@ -70,7 +70,7 @@ def temperature(store: Store, link: Link) -> Answer:
         f"Of the same {link.wishes.characters} dice the network took {'; '.join(told)}. In brackets the mean entropy "
         "of what it drew from: a low temperature squeezes the bar the dice fall on, a high one spreads it."
     )
-    shown = [(f"T = {t:g}", texts[t], parted(texts[own], texts[t])) for t in (COLD, own, HOT)]
+    shown = [(f"T = {t:g}", texts[t], common_length(texts[own], texts[t])) for t in (COLD, own, HOT)]
     return Answer(words, tuple(shown))
 
 

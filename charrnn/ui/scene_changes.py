@@ -11,9 +11,9 @@ from charrnn.gradient_flow import scaled
 from charrnn.interventions import Clamp
 from charrnn.neurons import activations
 from charrnn.probes import LineReset, LookingBack, line_reset, looking_back
+from charrnn.same_dice import common_length
 from charrnn.sampling import Dice, generate
 from charrnn.surprisal import TraceReader, surprisals
-from charrnn.ui.draft import parted
 from charrnn.ui.exercises import CARRIED, LEFT
 from charrnn.ui.gradients_tab import FAR_BACK, text_for
 from charrnn.ui.knob_part import turned_flow
@@ -63,7 +63,7 @@ def knob(store: Store, link: Link) -> Answer:
             f"(geometric mean), {bits(decoder, ids):.2f} bits a character"
         )
         texts[g] = written(reader, decoder, link, link.wishes.characters)
-    shown = [(f"W_hh × {g:g}", texts[g], parted(texts[1.0], texts[g])) for g in (KNOBS[0], 1.0, KNOBS[1])]
+    shown = [(f"W_hh × {g:g}", texts[g], common_length(texts[1.0], texts[g])) for g in (KNOBS[0], 1.0, KNOBS[1])]
     ways = tuple({"title": f"Turn to × {g:g}", "part": "#cr-knob", "knob": g} for g in KNOBS)
     where = (
         f"gradients at {positions} positions of {text_for(store, reader)}, bits on its first {len(ids):,} characters"
@@ -129,7 +129,7 @@ def clamp(store: Store, link: Link) -> Answer:
         (
             f"c of unit {unit} = {held[at][0].value:g}".replace("-", "−") if at in held else "as it is",
             texts[at],
-            parted(texts["free"], texts[at]),
+            common_length(texts["free"], texts[at]),
         )
         for at in ("low", "free", "high")
     ]

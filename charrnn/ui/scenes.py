@@ -45,10 +45,6 @@ class Scene:
         except ValueError as error:
             return Answer(f"{error}.")
 
-    def known(self, store: Store) -> Answer | None:
-        """Its answer, where it was measured before."""
-        return store.cache.known(_answer, self, store)
-
 
 def _answer(scene: Scene, store: Store) -> Answer:
     return scene.answer(store, scene.link(store), *scene.reads)

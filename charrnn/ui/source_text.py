@@ -105,19 +105,6 @@ class SourceText:
         return f"{self.origin} (its first {len(self.text):,} characters)" if self.excerpt else self.origin
 
 
-def writers_of(sent: Any) -> tuple[tuple[int, Writer], ...]:
-    """Which network wrote from which position on, as the page has it. Raises ValueError."""
-    if sent is None:
-        return ()
-    if not isinstance(sent, Sequence) or len(sent) > LONGEST_TEXT or not all(_is_pair(each) for each in sent):
-        raise ValueError(f"writers is {reprlib.repr(sent)}: give a list of pairs, position and writer")
-    return tuple((wishes.whole("position", at, 0, LONGEST_TEXT), Writer.from_page(writer)) for at, writer in sent)
-
-
-def _is_pair(sent: Any) -> bool:
-    return isinstance(sent, list | tuple) and len(sent) == 2
-
-
 def given_text(question: Question, longest: int) -> SourceText | None:
     """The text in the form of a view, with its origin; None where it asks for the default one. Raises ValueError."""
     text, parts = question.text("text", longest), question.form.get("origin")

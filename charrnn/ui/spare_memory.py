@@ -2,8 +2,12 @@
 
 import ctypes
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
+
+DELAY_S = 2.0  # after the last user: a page that writes calls about once a second
 
 
 @cache
@@ -22,6 +26,35 @@ def give_back() -> None:
         trim(0)
 
 
-def give_back_aside() -> None:
-    """The same in a thread of its own: nobody waits for it."""
-    threading.Thread(target=give_back, daemon=True).start()
+class Users:
+    """Counts what uses memory at the moment; when the last one leaves, free memory goes back to the system."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._lock = threading.Lock()
+        self._is_due = False
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Use memory for the duration of the block."""
+        with self._lock:
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count -= 1
+                starts = not self._count and not self._is_due
+                self._is_due |= starts
+            if starts:
+                timer = threading.Timer(DELAY_S, self._trim)
+                timer.daemon = True
+                timer.start()
+
+    def _trim(self) -> None:
+        self._is_due = False
+        if not self._count:
+            give_back()
+
+
+USERS = Users()

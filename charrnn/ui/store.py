@@ -13,7 +13,6 @@ from charrnn.corpus import cached_tiny_shakespeare
 from charrnn.hub import HubError, Origin, fetch
 from charrnn.metrics import bits_per_char
 from charrnn.ui.cache import Cache
-from charrnn.ui.house import MOST_ASKING, MOST_CALLED, MOST_CALLING, MOST_MEASURING, House, Together
 from charrnn.ui.reader import TITLES, Reader
 
 MOST_LOADED = 48
@@ -45,21 +44,12 @@ def signature_of(folder: Path) -> tuple:
 
 
 class Store:
-    """
-    Checkpoints below one folder, and the places there are to use them. Nothing is read before it is asked for.
-
-    house: of those who write; desks: of those who have something measured; counter: of programs that call; together:
-    what many want at once.
-    """
+    """Checkpoints below one folder. Nothing is read before it is asked for."""
 
     def __init__(self, root: Path, origin: Origin | None = None):
         self.root = root
         self.origin = origin or Origin(root, str(root))
         self._asked = 0.0  # when it was last looked whether there are newer ones
-        self.house = House()
-        self.desks = House(MOST_MEASURING, MOST_ASKING)
-        self.counter = House(MOST_CALLED, MOST_CALLING)
-        self.together = Together()
         self._listing: tuple | None = None
         self._listing_lock = Lock()  # many may come at once: the folder is read, and a model loaded, for all of them
         self._loading_lock = Lock()
@@ -166,10 +156,9 @@ class Store:
         parameters = sum(reader.info.parameters for reader in self._readers.values())
         return len(self._readers) <= MOST_LOADED and parameters <= MOST_PARAMETERS
 
-    def nearest(self, reader: Reader | None) -> Reader | None:
-        """What is on offer in this one's place, of the same name and step if possible; None where there is nothing."""
-        known = [(reader.info.name, reader.checkpoint.step), (reader.info.name, None)] if reader else []
-        for choice in (*known, (None, None)):
+    def nearest(self, name: str | None, step: int | None) -> Reader | None:
+        """What is on offer in place of a checkpoint, of the same name and step if possible; None if nothing is."""
+        for choice in ((name, step), (name, None), (None, None)):
             with suppress(CheckpointError):
                 return self.reader(*choice)
         return None

@@ -30,7 +30,7 @@ def build(units: Units) -> None:
     """Lay out the part and let it answer."""
     with gr.Column(elem_classes="cr-part", elem_id="cr-units"):
         shown = view("neurons_view/board", "cr-view")
-        answering(units.store, shown, lambda question, wanted: leaderboard(units, question, wanted))
+        answering(shown, lambda question, wanted: leaderboard(units, question, wanted))
 
 
 def view_of(reader: Reader, question: Question) -> str:

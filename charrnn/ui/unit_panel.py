@@ -28,7 +28,7 @@ def build(units: Units) -> None:
     """Lay out the part and let it answer."""
     with gr.Column(elem_classes="cr-part", elem_id="cr-unit"):
         shown = view("neurons_view/unit", "cr-view")
-        answering(units.store, shown, lambda question, wanted: one_unit(units, question, wanted))
+        answering(shown, lambda question, wanted: one_unit(units, question, wanted))
 
 
 def unit_of(reader: Reader, view_name: str, question: Question) -> int:

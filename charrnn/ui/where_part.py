@@ -25,7 +25,7 @@ def build(store: Store) -> None:
     measuring = Lock()
     with gr.Column(elem_classes="cr-part", elem_id="cr-where"):
         shown = view("memory_view/where", "cr-view")
-        answering(store, shown, lambda question, wanted: heats(store, question, wanted, measuring))
+        answering(shown, lambda question, wanted: heats(store, question, wanted, measuring))
 
 
 def heats(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:

@@ -8,11 +8,10 @@ from typing import Any
 from charrnn.checkpoint import LONGEST_NAME
 from charrnn.ranges import Range
 from charrnn.sampling import LIMITS, SamplingSettings
-from charrnn.seeds import SEEDS
 
 LONGEST_PROMPT = 1000
-LONGEST_PASSAGE = 5000  # to be read; the page holds a little more, so that the model can write on
-LONGEST_TEXT = 6000  # that the page holds
+LONGEST_PASSAGE = 5000  # to be read, of a link
+LONGEST_TEXT = 24_000  # that a page holds
 MOST_EDITS = 500
 LONGEST_RUN = 3000
 SPEEDS = Range(1, 1000, zero="as fast as it goes")  # characters a second
@@ -54,29 +53,12 @@ def count_of(name: str, data: Any) -> int:
     return count if type(count) is int and 0 <= count <= LARGEST_EXACT else 0
 
 
-def click_of(data: Any) -> int:
-    """The number of the click; 0 where there is none."""
-    return count_of("click", data)
-
-
-def view_of(data: Any) -> str:
-    """What the heatmap is asked to show. Raises ValueError."""
-    return text("view", data.get("view") if isinstance(data, Mapping) else None, LONGEST_NAME)
-
-
 @dataclass(frozen=True)
 class Manner:
     """How to write from now on."""
 
     settings: SamplingSettings
     speed: float  # characters/s; 0 is as fast as it goes
-
-    @classmethod
-    def from_page(cls, data: Any) -> "Manner":
-        """Read it from what the page sent. Raises ValueError."""
-        sent = data if isinstance(data, Mapping) else {}
-        settings = sampling(*(sent.get(name) for name in ("temperature", "top_k", "top_p", "min_p")))
-        return cls(settings, SPEEDS.require("speed", sent.get("speed")))
 
 
 @dataclass(frozen=True)
@@ -109,7 +91,7 @@ def edits_of(value: Any) -> dict[int, str]:
     for edit in value:
         if not isinstance(edit, list) or len(edit) != 2:
             raise ValueError(f"an edit is {reprlib.repr(edit)}: give a position and a character")
-        edits[whole("position", edit[0], 0, LONGEST_TEXT - 1)] = character_of(edit[1])
+        edits[whole("position", edit[0], 0, LONGEST_RUN - 1)] = character_of(edit[1])
     return edits
 
 
@@ -118,51 +100,6 @@ def character_of(value: Any) -> str:
     if not isinstance(value, str) or len(value) != 1:
         raise ValueError(f"character is {reprlib.repr(value)}: give one character")
     return value
-
-
-@dataclass(frozen=True)
-class Rewrite:
-    """Another character at one place of a text, and whatever the dice then say."""
-
-    manner: Manner
-    run: int  # of the text that is meant
-    position: int
-    character: str
-
-    @classmethod
-    def from_page(cls, data: Any) -> "Rewrite":
-        """Read it from what the page sent. Raises ValueError."""
-        sent = data if isinstance(data, Mapping) else {}
-        return cls(
-            Manner.from_page(sent),
-            whole("run", sent.get("run"), 0, LARGEST_EXACT),
-            whole("position", sent.get("position"), 0, LONGEST_TEXT),
-            character_of(sent.get("character")),
-        )
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A text to be read, and how to write on from its end."""
-
-    manner: Manner
-    text: str
-    seed: int
-    characters: int
-
-    @classmethod
-    def from_page(cls, data: Any) -> "Passage":
-        """Read it from what the page sent. Raises ValueError."""
-        sent = data if isinstance(data, Mapping) else {}
-        passage = text("passage", sent.get("passage"), LONGEST_PASSAGE)
-        if not passage:
-            raise ValueError("the passage is empty: paste a text to read")
-        return cls(
-            Manner.from_page(sent),
-            passage,
-            SEEDS.require("seed", sent.get("seed")),
-            whole("characters", sent.get("characters"), 1, LONGEST_RUN),
-        )
 
 
 @dataclass(frozen=True)
@@ -175,16 +112,3 @@ class Wishes:
     seed: int
     characters: int
     edits: Mapping[int, str] = field(default_factory=dict)
-
-    @classmethod
-    def from_page(cls, data: Any) -> "Wishes":
-        """Read it from what the page sent. Raises ValueError."""
-        sent = data if isinstance(data, Mapping) else {}
-        return cls(
-            Manner.from_page(sent),
-            Choice.from_page(sent),
-            text("prompt", sent.get("prompt"), LONGEST_PROMPT),
-            SEEDS.require("seed", sent.get("seed")),
-            whole("characters", sent.get("characters"), 1, LONGEST_RUN),
-            edits_of(sent.get("edits")),
-        )

@@ -1,10 +1,10 @@
-"""A real app.py to be attacked, and visitors without a browser who speak to it as a page, or anything else, could."""
+"""A real app.py to be attacked, and pages without a browser that speak to it as a page, or anything else, could."""
 
 import json
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,13 @@ class Attacked:
     """
     The app, what must never be heard from it, and what it has told so far.
 
-    secrets: paths of the machine; private: what a visitor wrote, and under which name, by whose it is.
+    secrets: paths of the machine.
     """
 
     address: str
     pid: int
     log: Path
     secrets: Sequence[str]
-    private: dict["Visitor", list[str]] = field(default_factory=dict)
     answers: int = 0
 
     def __post_init__(self) -> None:
@@ -51,12 +50,17 @@ class Attacked:
         content = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
         return self.ask("POST", path, content=content, headers=JSON)
 
-    def search(self, text: str, headers: httpx.Headers | None = None, asker: "Visitor | None" = None) -> None:
-        """Fails where a traceback, a path of the machine or what another visitor wrote is in the answer."""
+    def continued(self, request: Any) -> dict[str, Any]:
+        """The call of a page's text -> its answer."""
+        answer = self.post("gradio_api/run/continue_text", {"data": [request]})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"][0]
+
+    def search(self, text: str, headers: httpx.Headers | None = None) -> None:
+        """Fails if a traceback or a path of the machine is in the answer."""
         self.answers += 1
-        private = [each for visitor, all_of_them in self.private.items() if visitor != asker for each in all_of_them]
         said = text + "".join(f"\n{name}: {value}" for name, value in (headers or {}).items())
-        for secret in ("Traceback", 'File "', "site-packages", *self.secrets, *private):
+        for secret in ("Traceback", 'File "', "site-packages", *self.secrets):
             assert secret not in said, f"{secret!r} was told"
 
     def call(self, name: str, values: Any) -> tuple[bool, Any]:
@@ -85,13 +89,12 @@ class Attacked:
         return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
-class Visitor:
+class Page:
     """One session of the page."""
 
     def __init__(self, app: Attacked, session: str | None = None):
         self.app = app
         self.session = session or uuid.uuid4().hex
-        self.clicks = 0
 
     def send(self, name: str, sent: Any, part: int | None = None) -> list[str]:
         """The event of this name, of this part where several have it -> all that is told until it is over."""
@@ -101,16 +104,6 @@ class Visitor:
     def loads(self) -> list[str]:
         """Open the page."""
         return self.send("load", {})
-
-    def writes(self, prompt: str, **more: Any) -> str:
-        """Write a text anew -> the whole of it, as the page then shows it."""
-        self.clicks += 1
-        self.send("write", MANNER | {"prompt": prompt, "click": self.clicks} | more)
-        return self.sees()
-
-    def sees(self) -> str:
-        """The text on the page."""
-        return json.loads(self.send("resend", {})[-1])["text"]
 
     def fire(self, dependency: dict[str, Any], part: int | None, sent: Any) -> list[str]:
         """An event of the page by its way in the config -> the texts told; a failure is one that begins with "!"."""
@@ -142,7 +135,7 @@ class Visitor:
             for line in stream.iter_lines():
                 assert time.monotonic() < ends, "no end of it"
                 if line.startswith("data:"):
-                    self.app.search(line, stream.headers, self)
+                    self.app.search(line, stream.headers)
                     yield json.loads(line.removeprefix("data:"))
 
 

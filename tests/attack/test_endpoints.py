@@ -34,6 +34,7 @@ TAKEN: dict[str, list[Any]] = {"prompt": ["", ".", "NaN", "Infinity"], "temperat
     "min_p": [0.5, 1e-300],
     "text": ["", ".", "NaN", "Infinity"],  # letters
     "step": [-1],
+    "checkpoint": [""],  # the first on offer
 }  # what of EVERYTHING is no attack
 
 

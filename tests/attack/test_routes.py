@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from charrnn.ui.guard import CONTENT, HEADERS
-from tests.attack.attacked import JSON, Attacked, Visitor
+from tests.attack.attacked import JSON, Attacked, Page
 
 FILES = [
     "/etc/passwd",
@@ -165,7 +165,7 @@ def test_what_is_no_http_does_not_stop_the_server(app: Attacked):
 
 def test_an_event_that_is_none_is_refused_in_words(app: Attacked):
     dependency, part, _ = app.events[0]
-    right = {"data": [None], "event_data": {}, "fn_index": dependency["id"], "trigger_id": part, "session_hash": "a1"}
+    right = {"data": [], "event_data": {}, "fn_index": dependency["id"], "trigger_id": part, "session_hash": "a1"}
     for wrong, said in (
         ({"fn_index": 9999}, "fn_index is 9999: the page has no such event"),
         ({"fn_index": -1}, "fn_index is -1: the page has no such event"),
@@ -176,9 +176,8 @@ def test_an_event_that_is_none_is_refused_in_words(app: Attacked):
         ({"trigger_id": 10**9}, "trigger_id is 1000000000: the page has no such part"),
         ({"trigger_id": []}, "trigger_id is []: the page has no such part"),
         ({"data": None}, "data is None: give a list of values"),
-        ({"data": []}, "data holds 0 values: give 1"),
-        ({"data": [None] * 1000}, "data holds 1000 values: give 1"),
-        ({"data": [FILE]}, "looks like a file"),
+        ({"data": [None]}, "data holds 1 values: give 0"),
+        ({"data": [None] * 1000}, "data holds 1000 values: give 0"),
         ({"event_data": [[FILE]]}, "looks like a file"),
         ({"event_data": [{"path": "/etc/passwd"}]}, "looks like a file"),
         ({"event_data": {"form": {"text": FILE}}}, "looks like a file"),
@@ -203,4 +202,4 @@ def test_what_ends_an_event_ends_nothing_that_is_unknown(app: Attacked):
 def test_a_session_that_never_was_has_no_messages(app: Attacked):
     for path in ("queue/data?session_hash=nobody", "call/write/nobody", "call/v2/models/nobody"):
         assert "404: Not Found" in app.ask("GET", f"gradio_api/{path}").text
-    assert [m["msg"] for m in Visitor(app, "nobody").stream()] == ["unexpected_error"]
+    assert [m["msg"] for m in Page(app, "nobody").stream()] == ["unexpected_error"]

@@ -66,14 +66,14 @@ def columns(page: Page) -> np.ndarray:
     packed = page.evaluate(
         """() => {
             const { record } = charrnn.live;
-            const bytes = new Uint8Array(record.columns.buffer, 0, 2 * record.length * record.rows);
+            const bytes = new Uint8Array(record.columns.buffer, 0, 4 * record.length * record.rows);
             let text = "";
             for (let i = 0; i < bytes.length; i += 4096) text += String.fromCharCode(...bytes.subarray(i, i + 4096));
             return btoa(text);
         }"""
     )
     rows = page.evaluate("charrnn.live.record.rows")
-    return np.frombuffer(base64.b64decode(packed), "<f2").reshape(-1, rows).astype(float)
+    return np.frombuffer(base64.b64decode(packed), "<f4").reshape(-1, rows).astype(float)
 
 
 def choose(page: Page, model: str) -> None:

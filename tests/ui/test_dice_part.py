@@ -88,7 +88,7 @@ def test_an_older_question_stops_writing(store: Store):
     [
         ({"A": {"temperature": 3}}, "A: temperature is 3"),
         ({"B": {"top_p": 0}}, "B: top_p is 0"),
-        ({"B": {"top_k": None}}, "B: top_k is None"),
+        ({"B": {"top_k": None}}, "B: top_k is empty"),
         ({"A": side("none", 0)}, "there is no checkpoint 'none'"),
         ({"A": side("rnn", 7)}, "was not saved at step 7"),
         ({"A": {"checkpoint": 3}}, "checkpoint is 3"),

@@ -20,7 +20,7 @@ from charrnn.gradient_flow import GradientFlow, flow_findings, gradient_flow
 from charrnn.ui import gradients_tab
 from charrnn.ui.compare_tab import far_back
 from charrnn.ui.gradients_tab import curves, default_text, measured
-from charrnn.ui.questions import Newest, Question
+from charrnn.ui.questions import LatestQuery, Question
 from charrnn.ui.reader import Reader
 from charrnn.ui.source_text import SourceText
 from charrnn.ui.store import Store
@@ -143,10 +143,14 @@ def test_who_asks_anew_is_not_kept_waiting_for_the_old_answer(store: Store):
     wanted = iter([True, True, False])
     told = answers(store, Question(names=("rnn", "gru", "lstm"), form={"text": OWN * 2}), lambda: next(wanted, False))
     assert len(told) == 1
-    newest = Newest()
-    newest.asked(Question(number=3))
-    newest.asked(Question(number=2))
-    assert newest.wants(Question(number=3)) and not newest.wants(Question(number=2))
+
+
+def test_the_newest_query_of_each_page_is_known():
+    latest = LatestQuery()
+    latest.note("a page", 3)
+    latest.note("a page", 2)
+    latest.note("another", 1)
+    assert (latest.number("a page"), latest.number("another"), latest.number("nobody")) == (3, 1, -1)
 
 
 def test_at_first_one_model_of_each_kind_is_shown(store: Store):

@@ -96,7 +96,7 @@ def written_wrongly(self, from_input, from_state, state):
 def test_without_a_text_there_is_nothing_to_see_and_nonsense_is_refused(small: Store):
     (answer,) = map(json.loads, cell_lines(small, States(), asked("rnn", {})))
     assert answer["words"].startswith("Nothing has been read yet") and "blocks" not in answer
-    for form, said in (({"text": 7}, "text"), ({"text": "x" * 6001}, "6000"), ({"text": "a", "layer": 0}, "layer")):
+    for form, said in (({"text": 7}, "text"), ({"text": "x" * 24_001}, "24000"), ({"text": "a", "layer": 0}, "layer")):
         with pytest.raises(ValueError, match=said):
             list(cell_lines(small, States(), asked("rnn", form)))
 

@@ -40,6 +40,7 @@ def test_a_link_and_a_snippet_give_the_same_text_again(context: BrowserContext, 
     first = write(page, seed=11, characters=90, prompt=PROMPT)
 
     link = copied(page, "link")
+    assert page.locator(".cr-said").inner_text() == "Link copied."  # of this text, though the prompt was cut
     asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
     trained = load(CHECKPOINTS / "lstm")
     known = trained.vocab.drop_unknown(PROMPT)[0]

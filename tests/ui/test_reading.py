@@ -49,8 +49,8 @@ def test_a_passage_is_read_walked_through_and_written_on(page: Page, checkpoint:
 def test_a_passage_that_cannot_be_read_is_explained_and_the_text_stays(page: Page):
     before = text(page)
     for passage, said in (
-        ("", "the passage is empty"),
-        ("x" * 5001, "the length of the passage is 5001: give at most 5000"),
+        ("", "the text is empty"),
+        ("x" * 20_001, "the text has 20001 characters: give at most 20000"),
         ("→→", "no character that this model knows"),
     ):
         read(page, passage)

@@ -44,7 +44,7 @@ def test_no_request_leaves_the_machine_while_every_control_of_every_tab_is_used(
     assert "PNG" in used["Write"] and "Time it" in used["Under the hood"]
     assert all(len(each) > 5 for each in used.values()), used
     assert asked == {app}
-    in_the_page = {"/charrnn/mount.js", "/charrnn/kept.js"}
+    in_the_page = {"/charrnn/mount.js"}
     scripts = {f"/charrnn/{name}" for name in served()} - in_the_page
     assert scripts - paths == set(), "a part of the page stayed unused"
     context.close()

@@ -1,4 +1,4 @@
-"""Seen from the server: nobody writes for a page that is paused, or gone; a folder may hold many models, or none."""
+"""Seen from the server: which requests a page makes; a folder may hold many models, or none."""
 
 import os
 import shutil
@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -15,12 +14,12 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from charrnn import ui
+from charrnn.checkpoint import Checkpoint
 from charrnn.gradient_flow import GradientFlow, gradient_flow
+from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.ui import gradients_tab
-from charrnn.ui.house import House
 from charrnn.ui.reader import Reader
 from charrnn.ui.store import Store
-from scripts.bench_visitors import Visit, slowest_share, visitors
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_speed, settled, start_writing, text
 
@@ -34,55 +33,33 @@ def serving(root: Path) -> Iterator[tuple[Store, str]]:
     demo.close()
 
 
-def soon(store: Store, writers: int) -> bool:
-    """Whether the store comes to have so many writers."""
-    for _ in range(200):
-        if len(store.house) == writers:
-            return True
-        time.sleep(0.1)
-    return False
+def test_a_finished_or_paused_text_makes_no_request(context: BrowserContext, app: str):
+    page = open_page(context, app)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.wait_for_timeout(1500)
+    assert requests == []
+    set_speed(page, 10)
+    start_writing(page, at_least=10, characters=2000)
+    assert {url.rpartition("/")[2] for url in requests} == {"continue_text"}
+    press(page, "write")
+    settled(page)
+    requests.clear()
+    page.wait_for_timeout(1500)
+    assert requests == []
 
 
-def test_a_page_that_is_paused_or_closed_has_no_writer(context: BrowserContext):
-    with serving(CHECKPOINTS) as (store, address):
-        page = open_page(context, address)
-        assert soon(store, 0)
-        set_speed(page, 10)
-        start_writing(page, at_least=10, characters=2000)
-        assert soon(store, 1)
-        press(page, "write")
-        settled(page)
-        assert soon(store, 0)
-        press(page, "write")
-        assert soon(store, 1)
-        page.close()
-        assert soon(store, 0)
-
-
-def test_a_full_house_is_told_and_one_who_waits_goes_on_by_itself(context: BrowserContext):
-    with serving(CHECKPOINTS) as (store, address):
-        page = open_page(context, address)
-        store.house = House(places=1, room=1)
-        store.house.ahead("somebody else")
-        before = text(page)
-        page.locator("#cr-prompt").fill("KING:")
-        press(page, "write")
-        notice = page.get_by_role("status").filter(has_text="The lab is busy: you are next.")
-        expect(notice).to_contain_text("Your text stays here, and goes on by itself when it is your turn.")
-        assert text(page) == "KING:" and before.startswith("ROMEO:")
-        expect(page.locator('[data-action="write"]')).to_contain_text("Pause")
-        store.house.leave("somebody else")
-        page.wait_for_function("charrnn.live.drawn > 10")
-        expect(notice).to_be_hidden()
-        press(page, "write")
-        settled(page)
-        kept = text(page)
-        store.house.ahead("somebody else")
-        store.house.room = 0
-        press(page, "write")
-        expect(page.locator(".cr-notice.cr-problem")).to_contain_text("Try again in a minute")
-        expect(page.locator('[data-action="write"]')).to_contain_text("Resume")
-        assert text(page) == kept
+def test_twelve_tabs_of_one_browser_write_at_once(context: BrowserContext, app: str, checkpoint: Checkpoint):
+    pages = [open_page(context, app) for _ in range(12)]
+    for seed, page in enumerate(pages):
+        set_speed(page, 60)
+        start_writing(page, at_least=1, seed=seed, characters=60, prompt="KING:")
+    decoder, vocab = checkpoint.model.decoder(), checkpoint.vocab
+    for seed, page in enumerate(pages):
+        page.bring_to_front()  # a hidden tab draws nothing
+        page.wait_for_function("charrnn.state === 'finished'")
+        steps = generate(decoder, decoder.prefill(vocab.encode("KING:")), 60, SamplingSettings(0.8), Dice(seed))
+        assert text(page) == "KING:" + vocab.decode(step.id for step in steps)
 
 
 begun, going = list[str](), Event()
@@ -154,13 +131,6 @@ def test_an_address_that_cannot_be_is_refused_in_one_line(arguments: list[str], 
 def test_a_port_that_is_taken_is_said_to_be(tmp_path: Path):
     with serving(tmp_path) as (store, address), pytest.raises(OSError, match="in use"):
         ui.serve(ui.build_demo(store), "127.0.0.1", int(address.rstrip("/").rpartition(":")[2]))
-
-
-def test_what_visitors_get_is_counted(app: str):
-    with ThreadPoolExecutor() as threads:  # Playwright's loop holds this one
-        visits = threads.submit(visitors, app, [None, {"name": "gru", "step": 2000}], speed=50, seconds=3).result()
-    assert [(visit.characters, visit.whole_columns) for visit in visits] == [(150, 150)] * 2
-    assert slowest_share([Visit(speed, 0, 0) for speed in range(1, 22)], speed=20) == pytest.approx(0.1)
 
 
 def test_a_checkpoint_that_is_not_offered_is_told_with_its_reason_beside_the_others(

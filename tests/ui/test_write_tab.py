@@ -59,7 +59,6 @@ def test_every_column_is_drawn_and_is_a_state_of_forward(page: Page, checkpoint:
     kept = columns(page)
     assert kept.shape == expected.shape
     np.testing.assert_allclose(kept, expected, rtol=1e-3, atol=1e-5)
-    assert page.evaluate("charrnn.stats.lost") == 0
 
     order = page.evaluate("charrnn.live.map.rows")
     assert sorted(order) == list(range(256))
@@ -104,16 +103,6 @@ def test_pause_resume_and_step_lose_nothing(page: Page, checkpoint: Checkpoint):
     assert text(page) == written(checkpoint, "The ", 180, SamplingSettings(0.8), seed=11)
 
 
-def test_a_lost_message_is_sent_again(page: Page, checkpoint: Checkpoint):
-    set_speed(page, 60)
-    start_writing(page, at_least=40, seed=13, characters=200, prompt="C")
-    page.evaluate("charrnn.live.record.characters.length -= 5")  # as if they had never come
-    settled(page)
-    assert page.evaluate("charrnn.stats.lost") > 0
-    assert text(page) == written(checkpoint, "C", 200, SamplingSettings(0.8), seed=13)
-    assert len(columns(page)) == 201
-
-
 def test_stop_keeps_the_text_and_clear_empties_it(page: Page):
     set_speed(page, SLOWLY)
     start_writing(page, at_least=12, seed=1, characters=900)
@@ -143,7 +132,7 @@ def test_a_click_right_after_write_is_not_lost(page: Page):
 
 
 def test_a_box_that_cannot_be_used_is_said_and_a_running_text_goes_on(page: Page):
-    for characters, said in (("0", "characters is 0"), ("", "characters is ''"), ("99999", "characters is 99999")):
+    for characters, said in (("0", "characters is 0"), ("", 'characters is ""'), ("99999", "characters is 99999")):
         page.evaluate("document.querySelector('.cr-more').open = true")
         page.locator("#cr-characters").fill(characters)
         press(page, "write")

@@ -3,7 +3,9 @@
 import { asking } from "../asking.js";
 import { partingIn } from "../compare_view/parting.js";
 import { textsIn } from "../compare_view/texts.js";
+import { go } from "../go.js";
 import { page } from "../page.js";
+import { writeWith } from "../session/interventions.js";
 import { tableIn } from "../table_view/table.js";
 import { rowsIn } from "./rows.js";
 
@@ -47,6 +49,10 @@ export function mount({ element, send }) {
   const showTable = tableIn($(".cr-table"));
 
   $(".cr-hold-more").addEventListener("click", rows.add);
+  $(".cr-write-with").addEventListener("click", () => {
+    writeWith({ clamps: page.held });
+    go({ tab: page.tabs.write });
+  });
   function read(passage) {
     own.value = text = passage;
     view.ask();

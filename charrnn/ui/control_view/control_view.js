@@ -1,14 +1,18 @@
-// The left column: what the visitor chooses, and the buttons. It keeps page.settings and sends events to the server.
+// The left column: model, sliders, prompt and buttons. It keeps page.settings and calls the session.
 
 import { page } from "../page.js";
+import { configure, session } from "../session/page_session.js";
+import { NO_INTERVENTIONS } from "../session/session.js";
+import { restoreBoxes, savedPage, savePage } from "../session/saved_page.js";
 import { drawer } from "./drawer.js";
-import { keeping } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
 import { opening } from "./opening.js";
 import { originLines } from "./origin.js";
 import { sharing } from "./share.js";
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as it goes
+
+const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "speed"];
 
 const WORDS = {
   temperature: (x) => (x === 0 ? "0, greedy" : x.toFixed(2)),
@@ -24,7 +28,8 @@ export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const slider = (name) => $("#cr-" + name);
   let models = [];
-  let pending = null; // the settings event that waits for its turn
+  let isFirst = true; // nothing has been offered yet
+  let pending = null; // of a change of settings that the session is not told yet
 
   const model = () => models.find((m) => m.name === $("#cr-model").value);
   const valueOf = (name) => {
@@ -46,10 +51,16 @@ export function mount({ element, send }) {
   /** What stands in a number box, as it is: the server says what is wrong with it. */
   const boxed = (selector) => ($(selector).value === "" ? "" : Number($(selector).value));
 
+  /** The prompt; the default one, which nobody typed, is fitted to the model. */
+  function prompt() {
+    const typed = $("#cr-prompt").value;
+    return typed === page.defaults?.prompt ? (model()?.prompt ?? typed) : typed;
+  }
+
   function request() {
     return {
       ...page.settings,
-      prompt: $("#cr-prompt").value,
+      prompt: prompt(),
       seed: boxed("#cr-seed"),
       characters: boxed("#cr-characters"),
       checkpoint: page.checkpoint,
@@ -58,21 +69,22 @@ export function mount({ element, send }) {
 
   page.request = request; // what other views write, where they write the same
 
-  /** Send a click with its number: one that waits in the queue can be overtaken, and then no longer counts. */
-  function click(name) {
-    send(name, { ...request(), click: (page.clicks += 1) });
+  /** What the session needs to begin a text. */
+  function fresh() {
+    configure();
+    session.checkpoint = page.checkpoint;
+    const { prompt, seed, characters } = request();
+    return { prompt, seed, characters };
   }
 
   function settingsChanged() {
-    if (page.state === "writing") share.goesOn();
-    if (pending) return;
-    pending = setTimeout(() => {
+    pending ??= setTimeout(() => {
       pending = null;
-      send("settings", request());
-    }, 30); // a dragged slider sends at most some thirty events a second; the last one always arrives
+      configure();
+    }, 30); // a dragged slider redraws at once, and asks for new characters some thirty times a second
   }
 
-  for (const name of ["temperature", "top_k", "top_p", "min_p", "speed"]) {
+  for (const name of SETTINGS) {
     slider(name).addEventListener("input", () => {
       const began = performance.now();
       page.settings[name] = valueOf(name);
@@ -82,6 +94,15 @@ export function mount({ element, send }) {
       settingsChanged();
     });
     show(name);
+  }
+
+  /** Move the sliders to the settings, which a link can name more exactly than they do. */
+  function showSettings() {
+    for (const name of SETTINGS) {
+      slider(name).value = name === "speed" ? nearest(SPEEDS, page.settings.speed) : page.settings[name];
+      show(name);
+    }
+    page.emit("settings");
   }
 
   function showModel() {
@@ -117,16 +138,10 @@ export function mount({ element, send }) {
   function modelChanged() {
     page.checkpoint = { name: model().name, step: valueOf("step") };
     page.emit("measuring");
-    if ($("#cr-again").checked && hasWritten() && !page.lost) {
-      share.wroteAgain();
-      setState("writing");
-      click("again");
-      return;
-    }
-    if (page.state === "writing") share.goesOn();
-    send("model", request());
+    if ($("#cr-again").checked && hasWritten()) return session.rewrite({ checkpoint: page.checkpoint });
+    return session.choose(page.checkpoint);
   }
-  const hasWritten = () => page.state !== "empty" && !!page.live?.record && page.live.record.length > page.live.record.prompt;
+  const hasWritten = () => session.state !== "empty" && session.written > 0;
 
   $("#cr-model").addEventListener("change", () => {
     showModel();
@@ -141,6 +156,7 @@ export function mount({ element, send }) {
 
   function fill(value) {
     const offered = JSON.parse(value);
+    if (offered.scene && offered.scene !== page.sceneAsked) return undefined; // the walk has gone on
     const before = { sha256: model()?.sha256, any: models.length > 0 };
     showOrigin(offered.origin, offered.said);
     if (offered.refreshed && offered.models.length && !before.any) return location.reload();
@@ -157,7 +173,8 @@ export function mount({ element, send }) {
     if (!models.length) {
       $(".cr-model-name").textContent = "no model";
       $(".cr-model-facts").textContent = offered.problem;
-      return;
+      session.say({ kind: "problem", text: offered.problem });
+      return undefined;
     }
     $(".cr-refused").textContent = offered.refused && "Not offered: " + offered.refused;
     select.value = offered.chosen.name;
@@ -170,10 +187,39 @@ export function mount({ element, send }) {
     }
     Object.assign(page, { defaults: offered.defaults, tabs: offered.tabs });
     open(offered.link);
-    if (!restore()) share.began(true, offered.link?.read);
+    const saved = isFirst ? savedPage() : null;
+    isFirst = false;
+    session.preface = offered.notice;
+    saved ? restore(saved) : begin(offered.link || offered.defaults);
+    return undefined;
+  }
+
+  /** The text that an address, a scene or the defaults ask for, at once. */
+  function begin({ prompt, read, write, seed, characters, edits, view = "" }) {
+    configure();
+    Object.assign(session, { checkpoint: page.checkpoint, view, interventions: NO_INTERVENTIONS });
+    if (read) return session.read({ text: read, seed, characters, write });
+    return session.write({ prompt, seed, characters, edits, instant: true });
+  }
+
+  /** The page as it was before it was reloaded. */
+  function restore(saved) {
+    const { checkpoint, settings, speed } = saved.session;
+    Object.assign(page.settings, settings, { speed });
+    showSettings();
+    if (checkpoint && models.some((m) => m.name === checkpoint.name)) {
+      $("#cr-model").value = checkpoint.name;
+      showModel();
+      showSteps(checkpoint.step);
+      page.checkpoint = { name: checkpoint.name, step: valueOf("step") };
+    }
+    restoreBoxes(element, saved);
+    return session.restore({ ...saved.session, checkpoint: page.checkpoint }).then(() => page.live?.restore(saved.cursor));
   }
 
   // --- buttons and keys
+
+  savePage(element);
 
   const primary = $('[data-action="write"]');
   function showState() {
@@ -187,60 +233,32 @@ export function mount({ element, send }) {
   page.on("state", showState);
   showState();
 
-  function setState(state) {
-    page.state = state;
-    page.emit("state");
-  }
-
-  const clicked = {
+  const actions = {
     write() {
-      if (page.state === "writing") {
-        setState("paused");
-        click("pause");
-      } else if (page.state === "paused") {
-        setState("writing");
-        share.goesOn();
-        click("resume");
-      } else {
-        page.stats.clickedAt = performance.now();
-        page.stats.firstCharacterMs = null;
-        setState("writing");
-        closeDrawer();
-        share.began();
-        click("write");
-      }
+      if (session.state === "writing") return session.pause();
+      configure();
+      if (session.state === "paused") return session.resume();
+      page.stats.clickedAt = performance.now();
+      page.stats.firstCharacterMs = null;
+      closeDrawer();
+      return session.write(fresh());
     },
-    step() {
-      if (page.state === "writing") return;
-      page.state === "empty" ? share.began() : share.goesOn();
-      click("step");
-    },
-    stop() {
-      setState("finished");
-      click("stop");
-    },
-    clear() {
-      setState("empty");
-      click("clear");
-    },
+    step: () => session.step(fresh()),
+    stop: () => session.stop(),
+    clear: () => session.clear(),
     read() {
       closeDrawer();
       page.passage = $("#cr-passage").value;
-      share.reads(page.passage);
       page.emit("passage");
-      send("read", { ...request(), passage: page.passage });
+      const { seed, characters } = fresh();
+      return session.read({ text: page.passage, seed, characters });
     },
   };
-  const unlessLost = (act) => () => (page.lost ? page.emit("lost") : act());
-  const actions = Object.fromEntries(Object.entries(clicked).map(([name, act]) => [name, unlessLost(act)]));
   for (const [name, act] of Object.entries(actions)) $(`[data-action="${name}"]`).addEventListener("click", act);
 
-  const showOrigin = originLines(element, () => send("refresh", {}));
-  const share = sharing(element, request);
-  const restore = keeping(element, request, share);
-  page.on("branched", share.goesOn);
-  page.on("strayed", share.strayed);
-  const open = opening(element, SPEEDS, show);
+  const showOrigin = originLines(element, () => send("refresh", { checkpoint: page.checkpoint }));
+  sharing(element, request);
+  const open = opening(element, showSettings);
   const closeDrawer = drawer($("#cr-settings"), $(".cr-open"), $(".cr-close"));
   listenToKeys(actions, closeDrawer);
   const keys = $(".cr-keys");
@@ -249,11 +267,11 @@ export function mount({ element, send }) {
   page.on("keys", showKeys);
   keys.querySelector("button").addEventListener("click", () => keys.close());
 
-  // --- a lost connection
-
-  page.on("lost", () => {
-    if (page.state === "writing") setState("paused");
-  });
-
   return fill;
+}
+
+/** The index of the speed that is closest by ratio; 0 is as fast as possible. */
+function nearest(speeds, speed) {
+  const far = (each) => (speed && each ? Math.abs(Math.log(each / speed)) : each === speed ? 0 : Infinity);
+  return speeds.reduce((best, each, i) => (far(each) < far(speeds[best]) ? i : best), 0);
 }

@@ -9,6 +9,7 @@ import gradio as gr
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.hub import commit_of
 from charrnn.ui.assets import view
+from charrnn.ui.example import PROMPT
 from charrnn.ui.link import DEFAULTS, TABS, Link
 from charrnn.ui.store import Reader, Store, facts
 
@@ -17,12 +18,12 @@ def control_view() -> gr.HTML:
     """
     The controls as one component of plain form elements; its value is the list of models on offer.
 
-    Sends the events write, pause, resume, step, stop, clear, settings and model with all the settings, and refresh.
+    Sends the event refresh with the checkpoint in use.
     """
     return view("control_view/control_view", "cr-left")
 
 
-def offer(store: Store, reader: Reader | None, link: Link | None = None) -> str:
+def offer(store: Store, reader: Reader | None, link: Link | None = None, scene: int = 0) -> str:
     """The value of the view: the models on offer, the one in use, what a link sets; why there is none where so."""
     if reader is None:
         return json.dumps({"models": [], "problem": store.problem(), "origin": origin(store)})
@@ -34,6 +35,7 @@ def offer(store: Store, reader: Reader | None, link: Link | None = None) -> str:
             "steps": info.saved_steps,
             "characters": len(info.vocab),
             "vocabulary": info.vocab.characters,
+            "prompt": info.vocab.default_prompt(PROMPT),
             "sha256": info.sha256,
             **source(store.root, info),
         }
@@ -41,7 +43,8 @@ def offer(store: Store, reader: Reader | None, link: Link | None = None) -> str:
     ]
     chosen = {"name": reader.info.name, "step": reader.checkpoint.step}
     told = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS, "origin": origin(store)}
-    return json.dumps(told | {"refused": store.refusals(), "link": link.told() if link else None})
+    told |= {"link": link.told(), "notice": link.notice()} if link else {}
+    return json.dumps(told | {"refused": store.refusals(), "scene": scene})
 
 
 def origin(store: Store) -> dict[str, str] | None:

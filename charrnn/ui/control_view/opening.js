@@ -3,21 +3,17 @@
 import { look } from "../neurons_view/unit_choice.js";
 import { page } from "../page.js";
 
-/** Returns what sets everything a link says; null where there is none. `show` writes a slider's words. */
-export function opening(element, speeds, show) {
+/** Returns what puts a link into the page; `showSettings` moves the sliders. */
+export function opening(element, showSettings) {
   const $ = (selector) => element.querySelector(selector);
 
   return (link) => {
     if (!link) return;
-    for (const name of ["temperature", "top_k", "top_p", "min_p", "speed"]) {
-      page.settings[name] = link[name];
-      $("#cr-" + name).value = name === "speed" ? nearest(speeds, link.speed) : link[name];
-      show(name);
-    }
+    for (const name of Object.keys(page.settings)) page.settings[name] = link[name];
+    showSettings();
     for (const name of ["seed", "characters", "prompt"]) $("#cr-" + name).value = link[name];
     const { min_p, seed, characters } = page.defaults;
     if (link.min_p !== min_p || link.seed !== seed || link.characters !== characters) $(".cr-more").open = true;
-    page.emit("settings");
     page.hidden = link.hide || [];
     if (link.read) {
       $("#cr-passage").value = page.passage = link.read;
@@ -41,12 +37,6 @@ export function opening(element, speeds, show) {
     tabs.find((tab) => tab.textContent.trim() === link.tab)?.click();
     onceAlive(() => arrange(link));
   };
-}
-
-/** The place of the speed that is closest by ratio; 0 is as fast as it goes. */
-function nearest(speeds, speed) {
-  const far = (each) => (speed && each ? Math.abs(Math.log(each / speed)) : each === speed ? 0 : Infinity);
-  return speeds.reduce((best, each, i) => (far(each) < far(speeds[best]) ? i : best), 0);
 }
 
 /** Change or value, and the order of the rows: the server knows nothing of them. */

@@ -1,56 +1,43 @@
 // Copy link and Copy as Python: what writes this text once more, in the page or with the package.
 
 import { page } from "../page.js";
+import { session } from "../session/page_session.js";
+import { NO_INTERVENTIONS } from "../session/session.js";
 
 const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "speed"];
 const SHA_DIGITS = 12;
 const LONGEST_RUN = 3000; // as wishes.py has it
 const LONGEST_LINK = 8000; // characters; servers on the way refuse longer ones
 
-/** Set up both buttons; `request` gives what Write would send. Returns what is told when a text begins. */
+/** Set up both buttons; `request` gives what Write would write. */
 export function sharing(element, request) {
   const $ = (selector) => element.querySelector(selector);
   const box = $(".cr-copied");
   const area = box.querySelector("textarea");
-  const begun = new Map(); // run -> what its text came about by; null where that is no single recipe
-  let pending = null; // the recipe of a text that is on its way
 
-  /**
-   * What a text follows from, besides its length; `manner` is the part of it that can change on the way, `read` a passage
-   * that was read in place of a prompt.
-   */
-  function recipe(read) {
-    const { temperature, top_k, top_p, min_p, prompt, seed, checkpoint } = request();
-    return { manner: JSON.stringify([temperature, top_k, top_p, min_p, checkpoint]), given: JSON.stringify([read ?? prompt, seed]), read };
-  }
-
-  const then = () => begun.get(page.live?.record?.run);
-  const written = () => Math.max(0, (page.live?.record?.length || 0) - (page.live?.record?.prompt || 0));
-  const onlyReads = () => then()?.read !== undefined && !written(); // whoever reads it, and whatever the dice
-
+  /** Whether the settings of now write the text on the page. */
   function isThis() {
-    const now = recipe(then()?.read);
-    return onlyReads() || (then()?.manner === now.manner && then()?.given === now.given);
+    const { recipe } = session;
+    if (!recipe || session.state === "empty") return false;
+    if (JSON.stringify(recipe.interventions) !== JSON.stringify(NO_INTERVENTIONS)) return false; // a link carries none
+    const { prompt, seed, checkpoint, ...now } = request();
+    if (recipe.read !== undefined && !session.written) return true; // nothing was written: settings do not matter
+    const settings = Object.fromEntries(Object.keys(recipe.settings).map((name) => [name, now[name]]));
+    const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+    if (!same(recipe.settings, settings) || !same(recipe.checkpoint, checkpoint) || session.text.seed !== seed) return false;
+    return recipe.read !== undefined || recipe.prompt === prompt;
   }
 
-  page.on("state", () => {
-    const run = page.live?.record?.run;
-    if (run === undefined) return;
-    if (!begun.has(run)) {
-      begun.set(run, pending);
-      pending = null;
-    }
-    if (page.state === "writing" && begun.get(run)?.manner !== recipe().manner) begun.set(run, null);
-  });
-
-  /** How many characters of this recipe stand there; those that are asked for where it is not this text. */
+  /** How many characters this text has; those that are asked for if it is another one. */
   function length() {
-    const stands = isThis() && page.state !== "writing" && (written() > 0 || onlyReads());
-    return stands ? written() : Number(request().characters);
+    const counts = isThis() && session.state !== "writing" && (session.written > 0 || session.recipe.read !== undefined);
+    return counts ? session.written : Number(request().characters);
   }
-  const wanted = () => ({ ...request(), characters: length(), edits: edits(), read: isThis() ? then().read : undefined });
 
-  const edits = () => (isThis() && page.live.record?.edits) || [];
+  function wanted() {
+    const [edits, read] = isThis() ? [page.live.record?.edits || [], session.recipe.read] : [[], undefined];
+    return { ...request(), characters: length(), edits, read };
+  }
 
   function announce(what) {
     const but = isThis() ? "" : " It writes with the settings of now; the text here came about otherwise.";
@@ -95,37 +82,6 @@ export function sharing(element, request) {
     box.hidden = true;
     $('[data-action="link"]').focus();
   });
-
-  return {
-    /** A text is asked for; `stands`: it may be there already. */
-    began(stands = false, read = undefined) {
-      const run = page.live?.record?.run;
-      if (stands && run !== undefined && !begun.get(run)) begun.set(run, recipe(read));
-      pending = recipe(read);
-    },
-    /** How the text that stands here came about, where the settings of now say it; else null. */
-    recipe: () => (isThis() ? { read: then()?.read } : null),
-    /** A passage is read. */
-    reads(passage) {
-      pending = recipe(passage);
-    },
-    /** Another text is asked for, not what the settings write. */
-    strayed() {
-      pending = null;
-    },
-    /** The same with another checkpoint. */
-    wroteAgain() {
-      const [now, before] = [recipe(then()?.read), then()];
-      const settings = ({ manner }) => JSON.stringify(JSON.parse(manner).slice(0, 4));
-      pending = before?.given === now.given && settings(before) === settings(now) ? now : null;
-    },
-    /** It is written on, or read by another model. */
-    goesOn() {
-      const run = page.live?.record?.run;
-      if (onlyReads()) begun.set(run, recipe(then().read));
-      else if (then()?.manner !== recipe().manner) begun.set(run, null);
-    },
-  };
 }
 
 /** As link.py reads it. */

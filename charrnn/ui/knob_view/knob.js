@@ -2,8 +2,10 @@
 
 import { asking } from "../asking.js";
 import { textsIn } from "../compare_view/texts.js";
+import { go } from "../go.js";
 import { page } from "../page.js";
 import { figureIn } from "../plot_view/figure.js";
+import { writeWith } from "../session/interventions.js";
 import { tableIn } from "../table_view/table.js";
 
 const PAUSE = 250; // milliseconds without a move, before it is measured
@@ -56,6 +58,11 @@ export function mount({ element, send }) {
     show();
     soon();
   }
+
+  $(".cr-write-with").addEventListener("click", () => {
+    writeWith({ recurrent_scale: Number(slider.value) });
+    go({ tab: page.tabs.write });
+  });
 
   function turned() {
     page.knob = Number(slider.value);

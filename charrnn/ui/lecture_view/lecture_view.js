@@ -41,6 +41,7 @@ export function mount({ element, send }) {
     if (!lecture || to < 1 || to > last) return;
     page.emit("painted", null);
     picture({ clamp: null });
+    page.sceneAsked = to;
     send("scene", { scene: to });
   }
 
@@ -64,7 +65,7 @@ export function mount({ element, send }) {
       lecture = told.lecture;
       hiding.textContent = told.hide.map((selector) => `.gradio-container ${selector} { display: none !important; }`).join("\n");
     }
-    if (told.answer && told.at !== at) return; // the walk has gone on meanwhile
+    if (told.answer ? told.at !== at : page.sceneAsked && told.at !== page.sceneAsked) return; // the walk has gone on
     const isNew = told.at !== at;
     show(told);
     if (told.answer) picture(told.answer.shown);

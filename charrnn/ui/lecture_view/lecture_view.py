@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, astuple
 from typing import Any
 
 import gradio as gr
@@ -11,12 +10,12 @@ from anyio.to_thread import run_sync
 
 from charrnn.ui import wishes
 from charrnn.ui.assets import view
-from charrnn.ui.cache import fingerprint
 from charrnn.ui.control_view.control_view import offer
 from charrnn.ui.link import HIDEABLE, Link, follow
+from charrnn.ui.plot_view.plot_view import ANALYSIS
 from charrnn.ui.scene_answers import Answer
-from charrnn.ui.scenes import SCENES, Scene
-from charrnn.ui.session import Session
+from charrnn.ui.scenes import SCENES
+from charrnn.ui.spare_memory import USERS
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import count_of
 
@@ -54,40 +53,30 @@ def opened(store: Store, link: Link) -> str:
     return _told(link.shown.get("scene", 0) if lecture else 0, lecture=lecture, hide=hidden)
 
 
-def walking(store: Store, state: gr.State, controls: gr.HTML, live: gr.HTML, lecture: gr.HTML) -> None:
+def walking(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
     """Let the view change the scene, and reveal its answer."""
 
-    async def scene(session: Session, event: gr.EventData) -> Any:
-        is_newest = session.clicks.newest("scene", count_of("sent", event._data))
+    async def scene(event: gr.EventData) -> Any:
+        sent = count_of("sent", event._data)
         try:
             number = _number(event._data)
             link = await run_sync(SCENES[number - 1].link, store)
-            if not is_newest():
-                return gr.skip()
-            await session.follow(store, link)
-            if not is_newest():
-                return gr.skip()
-            return _told(number, count=session.draft.run), offer(store, session.reader, link), await session.show()
+            reader = await run_sync(store.reader, *astuple(link.wishes.choice))
         except ValueError as error:
-            return gr.skip(), gr.skip(), session.trouble(error)
+            return _told(0, Answer(f"{error}."), count=sent), gr.skip()
+        return _told(number, count=sent), offer(store, reader, link, number)
 
-    async def reveal(session: Session, event: gr.EventData) -> Any:
+    async def reveal(event: gr.EventData) -> Any:
+        sent = count_of("sent", event._data)
         try:
             number = _number(event._data)
-            key = "reveal", number, await run_sync(fingerprint, store)
-            answer = await store.together(key, partial(revealed, store, SCENES[number - 1]))
-            return _told(number, answer, count=session.draft.run)
+            with USERS.one():
+                return _told(number, await run_sync(SCENES[number - 1].answered, store), count=sent)
         except ValueError as error:
-            return _told(0, Answer(f"{error}."))
+            return _told(0, Answer(f"{error}."), count=sent)
 
-    lecture.scene(scene, state, [lecture, controls, live], **EACH)
-    lecture.reveal(reveal, state, lecture, **EACH)
-
-
-async def revealed(store: Store, scene: Scene) -> Answer:
-    """The answer of a scene; where it is not known yet, measured at one of the store's desks."""
-    known = await run_sync(scene.known, store)
-    return known or await store.desks.served(partial(scene.answered, store))
+    lecture.scene(scene, None, [lecture, controls], **EACH)
+    lecture.reveal(reveal, None, lecture, **ANALYSIS)
 
 
 def _number(data: Any) -> int:

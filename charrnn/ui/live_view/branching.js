@@ -2,27 +2,25 @@
 // undo and redo bring the whole text back.
 
 import { page, quoted } from "../page.js";
+import { configure, session } from "../session/page_session.js";
 
 const TAKES_TEXT = "input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]"; // these undo by themselves
 
 /** Wire rows, buttons and keys. `live` says what stands at the cursor; returns what shows how much can be taken back. */
-export function branching({ element, send, live, say }) {
+export function branching({ element, live, say }) {
   const button = (name) => element.querySelector(`[data-do="${name}"]`);
-  const clicked = (name, data) => send(name, { ...data, click: (page.clicks += 1) });
 
   function choose(id) {
     const { record, cursor, drawn } = live();
-    if (!record || page.lost) return page.lost && page.emit("lost");
+    if (!record) return undefined;
     const position = cursor + 1;
     const character = record.vocabulary[id];
     if (position < record.prompt) {
       return say("Character " + (position + 1) + " was given, not written: put the cursor behind the prompt to choose.");
     }
     if (position < drawn && record.characters[position] === character) return say(quoted(character) + " stands there already.");
-    page.emit("branched");
-    page.state = "writing";
-    page.emit("state");
-    clicked("branch", { ...page.settings, run: record.run, position, character });
+    configure();
+    return session.branch(position, character);
   }
 
   element.querySelector(".cr-likely").addEventListener("click", (event) => {
@@ -31,8 +29,7 @@ export function branching({ element, send, live, say }) {
   });
 
   function travel(name) {
-    if (page.lost) page.emit("lost");
-    else if (!button(name).disabled) clicked(name, {});
+    if (!button(name).disabled) session[name]();
   }
   for (const name of ["undo", "redo"]) button(name).addEventListener("click", () => travel(name));
   document.addEventListener("keydown", (event) => {

@@ -6,9 +6,5 @@ from charrnn.ui.assets import view
 
 
 def live_view() -> gr.HTML:
-    """
-    Drawn in the page; its value is the newest message of the session (`messages.py`).
-
-    Sends the event resend when a message was lost.
-    """
+    """The view of the page's session (session/session.js); no value and no events."""
     return view("live_view/view", "cr-view")

@@ -1,6 +1,6 @@
-// How fast the page draws what has arrived: at the asked speed, and never far behind.
+// How fast the page draws what has arrived: at the asked speed.
 
-const HORIZON = 0.25; // seconds within which a backlog is drawn, whatever the speed
+const HORIZON = 0.25; // seconds within which a backlog is drawn as fast as possible
 
 export class Pace {
   constructor() {
@@ -21,7 +21,7 @@ export class Pace {
 
   /** How many characters of the backlog to draw after so many seconds; the first of a text at once. */
   due(seconds, backlog, speed, isFirst) {
-    const rate = Math.max(speed || 0, backlog / HORIZON); // speed 0 is as fast as it goes
+    const rate = speed || backlog / HORIZON; // speed 0 is as fast as possible
     this.credit = Math.min(this.credit + seconds * rate, backlog + 1);
     if (isFirst) this.credit = Math.max(this.credit, 1);
     const n = Math.floor(this.credit);

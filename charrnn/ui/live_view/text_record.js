@@ -1,26 +1,10 @@
-// Everything the page was sent about one text: characters, what they left to see, logits and dice, by position.
-
-/** base64 -> bytes */
-function bytes(base64) {
-  const packed = atob(base64);
-  const unpacked = new Uint8Array(packed.length);
-  for (let i = 0; i < packed.length; i++) unpacked[i] = packed.charCodeAt(i);
-  return unpacked;
-}
-
-/** What each of the 65536 numbers of half precision is worth, by its bits. */
-const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => {
-  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24);
-});
+// Everything the session has told about one text: characters, what they left to see, logits and dice, by position.
 
 export const SCALE = 127; // the full colour
 
 export class TextRecord {
   constructor(start) {
     this.run = start.run;
-    this.serial = start.serial;
     this.model = start.model; // {name, title, step, views, characters, sha256}
     this.view = start.view; // {name, rows, low, high, change, bounded, orders: {similarity: [row, …], activity: […]}}
     this.prompt = start.prompt; // how many characters were given, not written
@@ -28,8 +12,8 @@ export class TextRecord {
     this.rows = start.view.rows;
     this.vocabulary = Array.from(start.model.characters); // code points, as Python counts them
     this.size = this.vocabulary.length;
-    this.startLogits = new Float32Array(bytes(start.start_logits).buffer);
-    this.startDraw = start.start_draw;
+    this.startLogits = start.startLogits;
+    this.startDraw = start.startDraw;
     this.edits = start.edits || []; // [[position from the first written character, character], …]
     this.chosen = new Set(this.edits.map(([at]) => at));
     this.writers = start.writers || []; // [[position, writer], …]: who wrote from there on
@@ -44,7 +28,7 @@ export class TextRecord {
       return array;
     };
     this.capacity = length;
-    this.columns = grow(Uint16Array, this.columns, this.rows);
+    this.columns = grow(Float32Array, this.columns, this.rows);
     this.logits = grow(Float32Array, this.logits, this.size);
     this.draws = grow(Float64Array, this.draws, 1);
   }
@@ -57,7 +41,6 @@ export class TextRecord {
   branch(message) {
     if (message.from > this.length) return false;
     this.characters.length = message.from;
-    this.serial = message.serial;
     this.edits = message.edits;
     this.chosen = new Set(this.edits.map(([at]) => at));
     return this.append(message);
@@ -92,8 +75,8 @@ export class TextRecord {
     const characters = Array.from(message.text);
     const length = this.length + characters.length;
     if (length > this.capacity) this.room(Math.max(2 * this.capacity, length));
-    this.columns.set(new Uint16Array(bytes(message.columns).buffer), this.length * this.rows);
-    this.logits.set(new Float32Array(bytes(message.logits).buffer), this.length * this.size);
+    this.columns.set(message.columns, this.length * this.rows);
+    this.logits.set(message.logits, this.length * this.size);
     this.writers = message.writers ?? this.writers;
     message.draws.forEach((u, i) => (this.draws[this.length + i] = u === null ? NaN : u));
     this.characters.push(...characters);
@@ -102,7 +85,7 @@ export class TextRecord {
 
   /** What stands in a row after reading position i; a text begins with zeros. */
   value(i, row) {
-    return i < 0 ? 0 : HALVES[this.columns[i * this.rows + row]];
+    return i < 0 ? 0 : this.columns[i * this.rows + row];
   }
 
   /** What the character at position i changed in a row. */

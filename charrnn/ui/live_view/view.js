@@ -1,8 +1,10 @@
-// The live view: takes the server's messages, draws them at the asked speed, and keeps one cursor over text, heatmap and
-// distribution. Hovering costs no round trip: every value and every logit that was sent is kept here.
+// The live view: draws the messages of the session at the asked speed, and keeps one cursor over text, heatmap and
+// distribution. Hovering costs no call: every value and every logit is in the record.
 
 import { onTrouble } from "../connection.js";
 import { onTheme, page } from "../page.js";
+import { showInterventions } from "../session/interventions.js";
+import { session } from "../session/page_session.js";
 import { branching } from "./branching.js";
 import { showCaptions, symbol } from "./captions.js";
 import { Cursor } from "./cursor.js";
@@ -10,7 +12,6 @@ import { pictureName, sentence, unitName } from "./cursor_words.js";
 import { DistributionView } from "./distribution_view.js";
 import { Heatmap } from "./heatmap.js";
 import { HeatmapTools } from "./heatmap_tools.js";
-import { Inbox } from "./inbox.js";
 import { surpriseWords } from "./ladder.js";
 import { Notice } from "./notice.js";
 import { Pace } from "./pace.js";
@@ -24,8 +25,8 @@ import { TextView } from "./text_view.js";
 
 const SETTLE = 60; // ms between two drawings of the distribution while text runs: faster is unreadable
 
-/** Set up the view; returns what takes the server's messages. */
-export function mount({ element, send }) {
+/** Set up the view; it listens to the session, and takes no value from the server. */
+export function mount({ element }) {
   const $ = (selector) => element.querySelector(selector);
   const text = new TextView($(".cr-text"));
   const next = new DistributionView($(".cr-distribution"));
@@ -33,14 +34,12 @@ export function mount({ element, send }) {
   const notice = new Notice($(".cr-notice"));
   const cursor = new Cursor();
   const pace = new Pace();
-  const inbox = new Inbox(() => send("resend", {}));
   let palette;
   let record = null;
   let drawn = 0; // characters on the page; record.length is what has arrived
   let shownAt = 0; // when the distribution was last drawn
   let order = "similarity";
   let dirty = true;
-  let serverState = "empty";
 
   // ------------------------------------------------------------------ the cursor
 
@@ -113,19 +112,18 @@ export function mount({ element, send }) {
 
   // ------------------------------------------------------------------ messages
 
-  /** A text, or the one that stands here as another model reads it, or with something else of the model to see. */
+  /** A text, or the same text as another model reads it, or with another view of the model. */
   function begin(message) {
     const before = record;
     record = new TextRecord(message);
     record.append(message);
     const sameRun = before && message.run === before.run;
     const stays = sameRun && before.prompt === record.prompt ? Math.min(drawn, record.common(before)) : 0;
-    inbox.restart();
     cursor.renew(record.rows, sameRun);
-    if (message.parted !== undefined) sameRun ? (cursor.pinned = message.parted - 1) : page.emit("strayed"); // where texts part
+    if (message.parted !== undefined && sameRun) cursor.pinned = message.parted - 1; // where the texts differ
     if (!stays || stays < drawn) {
       cut(stays);
-      advance(message.instant - stays); // prompt, example or a re-read text: at once
+      advance(message.instant - stays); // prompt, example or a text that is read again: at once
     }
     if (text.laddered) text.ladder(record, true);
     switches.show(record);
@@ -133,45 +131,29 @@ export function mount({ element, send }) {
     arrange();
   }
 
-  /** Take away what stands from a position on. */
+  /** Remove what follows a position. */
   function cut(length) {
     text.cut(length);
     drawn = Math.min(drawn, length);
     pace.restart();
+    session.shown(drawn);
   }
 
-  /** Another character at one place; false where what stands before it has not all come. */
+  /** Drop what follows a position, and add what the message brings. */
   function branch(message) {
-    if (!record.branch(message)) return false;
-    cut(message.from);
+    record.branch(message);
+    if (message.from < drawn) cut(message.from);
     cursor.hovered = null;
-    return true;
   }
 
-  /** Who answers does not know this page: another process, or the one there was has forgotten it. */
-  function forgotten() {
-    notice.show({ kind: "problem", text: "The server no longer knows this page: it opens anew, with your text and settings." });
-    page.emit("forgotten");
-  }
-
-  function receive(value) {
-    const message = JSON.parse(value);
-    page.session ??= message.session;
-    if (message.session !== page.session) return forgotten();
-    if (message.text !== undefined && message.serial < record?.serial) return; // it was on its way while the text changed
-    showKept(message);
+  function receive(message) {
+    showHistory(message);
     if (message.notice !== undefined) notice.show(message.notice);
     if (message.kind === "start") begin(message);
-    if (message.text !== undefined) {
-      if (!record || message.run !== record.run) return; // what a text that is gone still had on its way
-      const fits = { start: () => true, more: () => record.append(message), branch: () => branch(message) };
-      if (!inbox.complete(message, record, fits[message.kind]())) return;
-      page.stats.columns = record.length;
-    }
-    if (message.state) {
-      page.state = serverState = message.state;
-      page.emit("state");
-    }
+    else if (message.kind === "branch") branch(message);
+    else if (message.kind === "more") record.append(message);
+    if (message.kind === "more" && message.instant) advance(message.instant);
+    page.stats.columns = record ? record.length : 0;
     dirty = true;
   }
 
@@ -183,6 +165,7 @@ export function mount({ element, send }) {
     const written = to > record.prompt && drawn < Math.max(to, record.prompt);
     drawn = to;
     dirty = true;
+    session.shown(drawn);
     if (written && page.stats.clickedAt && page.stats.firstCharacterMs === null) {
       page.stats.firstCharacterMs = performance.now() - page.stats.clickedAt;
     }
@@ -194,7 +177,7 @@ export function mount({ element, send }) {
     if (!record) return;
     const backlog = record.length - drawn;
     if (backlog > 0) {
-      if (serverState === "writing" && page.state === "writing") {
+      if (session.state === "writing") {
         advance(pace.due(seconds, backlog, page.settings.speed, drawn <= record.prompt));
       } else {
         advance(backlog);
@@ -227,7 +210,7 @@ export function mount({ element, send }) {
   });
   page.on("settings", () => showDistribution());
   const switches = new Switches(element, {
-    shown: (name) => send("show", { view: name }),
+    shown: (name) => session.show(name),
     changed(yes) {
       map.change = yes;
       recolour();
@@ -240,11 +223,11 @@ export function mount({ element, send }) {
     },
   });
   const tools = new HeatmapTools(element, map, () => ({ record, drawn, palette }), arrange);
+  showInterventions($(".cr-interventions"));
   onTrouble((words) => notice.show({ kind: "problem", text: words }));
 
-  const showKept = branching({
+  const showHistory = branching({
     element,
-    send,
     live: () => ({ record, drawn, cursor: at(), shown: element.offsetParent !== null }),
     say: (words) => notice.show({ kind: "note", text: words }),
   });
@@ -268,7 +251,6 @@ export function mount({ element, send }) {
 
   // What the keyboard, a measurement or a test may look at.
   page.live = {
-    get told() { return serverState; },
     get shown() { return element.offsetParent !== null; },
     get record() { return record; },
     get drawn() { return drawn; },
@@ -276,10 +258,21 @@ export function mount({ element, send }) {
     get map() { return map; },
     get text() { return record ? record.characters.slice(0, drawn).join("") : ""; },
     get received() { return record ? record.length : 0; },
+    get saved() { return { pinned: cursor.pinned, unit: cursor.unit }; },
+    restore({ pinned, unit }) {
+      cursor.pinned = pinned;
+      if (unit !== null && unit < record.rows) paint(unit);
+      pointed(true);
+    },
     distribution,
     look: (range) => tools.look(range),
   };
 
+  session.onMessage(receive);
+  if (session.model) {
+    session.preface = session.notice; // it began before this view was there
+    session.show(session.view);
+  } else notice.show(session.notice);
   requestAnimationFrame(frame);
-  return receive;
+  return () => {};
 }

@@ -8,15 +8,16 @@ import gradio as gr
 from anyio.to_thread import run_sync
 
 from charrnn.ui.assets import view
-from charrnn.ui.house import busy_words
-from charrnn.ui.questions import Newest, Question, number_of
-from charrnn.ui.store import Store
+from charrnn.ui.questions import LatestQuery, Question, number_of
+from charrnn.ui.spare_memory import USERS
 
-BACKGROUND: dict[str, Any] = {
+MAX_ANALYSES = 4  # at once; others wait in Gradio's queue
+
+ANALYSIS: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
     "trigger_mode": "multiple",
-    "concurrency_limit": None,  # the desks are counted below, where a visitor can be told
+    "concurrency_limit": MAX_ANALYSES,
     "concurrency_id": "analysis",
 }
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -31,36 +32,40 @@ def plot_view(template: str = "plot_view/plot") -> gr.HTML:
     return view("plot_view/plot", "cr-view", template)
 
 
-def answering(store: Store, shown: gr.HTML, answers: Callable[[Question, Callable[[], bool]], Iterator[str]]) -> None:
+def answering(shown: gr.HTML, answers: Callable[[Question, Callable[[], bool]], Iterator[str]]) -> None:
     """
     Let `answers` answer what a view asks, one value after the other; ValueErrors are told in its words.
 
-    Its second argument says whether the answer is still wanted: a newer question makes an older one pointless. It runs
-    beside the event loop, at one of the store's desks; whoever waits for one is told how many are ahead.
+    Its second argument says whether the answer is still wanted: a newer query of the page makes an older one pointless.
+    It runs in a worker thread, as soon as Gradio's queue lets it.
     """
+    latest = LatestQuery()
 
-    async def ask(newest: Newest, event: gr.EventData) -> AsyncIterator[Any]:
-        desks, me = store.desks, object()
-        try:
-            question = Question.from_page(event._data)
-            newest.asked(question)
-            async for ahead in desks.wait(me, lambda: newest.wants(question)):
-                yield gr.skip() if ahead is None else answer(question.number, busy_words(ahead), -ahead - 2, busy=True)
-            if not newest.wants(question):
-                return
-            values = answers(question, lambda: newest.wants(question))
-            while (value := await run_sync(next, values, None)) is not None:
-                yield value
-        except ValueError as error:
-            yield answer(number_of(event._data), f"{error}.")
-        finally:
-            desks.leave(me)
+    def note(event: gr.EventData, request: gr.Request) -> None:
+        latest.note(str(request.session_hash), number_of(event._data))
 
-    def failed(newest: Newest) -> str:
-        return answer(newest.number, "The server could not answer this: try again, or reload the page.", part=-1)
+    async def ask(event: gr.EventData, request: gr.Request) -> AsyncIterator[Any]:
+        page, number = str(request.session_hash), number_of(event._data)
 
-    state = gr.State(Newest())
-    shown.ask(ask, state, shown, **BACKGROUND).failure(failed, state, shown, **QUIET)
+        def wanted() -> bool:
+            return number >= latest.number(page)
+
+        if not wanted():
+            return
+        with USERS.one():
+            try:
+                values = answers(Question.from_page(event._data), wanted)
+                while (value := await run_sync(next, values, None)) is not None:
+                    yield value
+            except ValueError as error:
+                yield answer(number, f"{error}.")
+
+    def failed(request: gr.Request) -> str:
+        number = latest.number(str(request.session_hash))
+        return answer(number, "The server could not answer this: try again, or reload the page.", part=-1)
+
+    shown.ask(note, None, None, **QUIET, trigger_mode="multiple")
+    shown.ask(ask, None, shown, **ANALYSIS).failure(failed, None, shown, **QUIET)
 
 
 def answer(number: int, words: str, part: int = 0, light: str = "", dark: str = "", **more: Any) -> str:

@@ -1,0 +1,62 @@
+// The provider that asks the server: one HTTP request a call.
+
+import { Busy, Unreachable } from "./session.js";
+
+const AWAY = new Set([408, 429, 500, 502, 503, 504]); // what a proxy answers while its server is away
+
+/** base64 -> a view of its bytes, little-endian. */
+function unpacked(base64, Type) {
+  return new Type(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)).buffer);
+}
+
+/** Values of all 65,536 half-precision numbers, by their bits. */
+const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24);
+});
+
+export class CallsProvider {
+  /** `url` of the endpoint; `request` stands in for fetch in tests. */
+  constructor(url, request = (...of) => fetch(...of)) {
+    this.url = url;
+    this.request = request;
+  }
+
+  /** The outputs of text[start:]. */
+  read(asked, signal) {
+    return this.#call(asked, signal);
+  }
+
+  /** The same, and `count` characters written after the text. */
+  continue(asked, signal) {
+    return this.#call(asked, signal);
+  }
+
+  async #call(asked, signal) {
+    const answer = await this.#answer(asked, signal);
+    if (answer.busy_ms) throw new Busy(answer.busy_ms);
+    if (answer.error) throw new Error(answer.error);
+    const { text, draws } = answer;
+    const columns = Float32Array.from(unpacked(answer.columns, Uint16Array), (bits) => HALVES[bits]);
+    const piece = { text, draws, columns, logits: unpacked(answer.logits, Float32Array) };
+    if (asked.start > 0) return piece;
+    const { model, view, prompt, known, notice, start_draw: startDraw } = answer;
+    return { ...piece, model, view, prompt, known, notice, startDraw, startLogits: unpacked(answer.start_logits, Float32Array) };
+  }
+
+  async #answer(asked, signal) {
+    let response;
+    try {
+      const headers = { "Content-Type": "application/json" };
+      response = await this.request(this.url, { method: "POST", headers, body: JSON.stringify({ data: [asked] }), signal });
+      if (AWAY.has(response.status)) throw new Unreachable(`status ${response.status}`);
+      const body = await response.json();
+      if (!response.ok) throw new Error(body.detail || body.error || `The server answered with status ${response.status}.`);
+      return body.data[0];
+    } catch (error) {
+      if (error instanceof TypeError || error instanceof SyntaxError) throw new Unreachable(error.message);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,23 @@
+// The line that says which interventions the text is written with, and takes them away.
+
+import { NO_INTERVENTIONS } from "./session.js";
+import { session } from "./page_session.js";
+
+const clampName = ({ name, unit, value }) => `${name} of ${unit === null ? "every unit" : "unit " + unit} = ${value}`.replace("-", "−");
+
+/** Show the line in a box with a span and a button. */
+export function showInterventions(box) {
+  box.querySelector("button").addEventListener("click", () => session.rewrite({ interventions: NO_INTERVENTIONS }));
+  session.onMessage(() => {
+    const { clamps, recurrent_scale: scale } = session.interventions;
+    const parts = [...clamps.map(clampName), ...(scale === 1 ? [] : [`W_hh × ${scale}`])];
+    box.hidden = !parts.length;
+    box.querySelector("span").textContent = "Written with " + parts.join(", ");
+  });
+}
+
+/** Write the text of the page again, on the same draws, with these interventions besides the others. */
+export function writeWith(interventions) {
+  if (!session.length) return undefined;
+  return session.rewrite({ interventions: { ...session.interventions, ...interventions } });
+}

@@ -1,0 +1,46 @@
+"""A limit on the calls that compute at the same time; those beyond it are told when to come again."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+MAX_RUNNING = 2  # calls that compute at once: numpy holds the interpreter lock for most of a step
+MAX_WAITING = 64
+SMOOTHING = 0.1  # of the running mean of a call's seconds
+
+
+class BusyError(Exception):
+    """Too many calls wait already; `retry_ms` says when there should be room."""
+
+    def __init__(self, retry_ms: int):
+        super().__init__(f"the server is busy: try again in {retry_ms} ms")
+        self.retry_ms = retry_ms
+
+
+class CallLimit:
+    """Run a bounded number of calls at once and let a bounded number wait, in order of arrival."""
+
+    def __init__(self, running: int = MAX_RUNNING, waiting: int = MAX_WAITING):
+        self._slots = asyncio.Semaphore(running)
+        self._running, self._max_waiting = running, waiting
+        self.waiting = 0
+        self._mean_seconds = 0.02
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold a slot for the duration of the block. Raises BusyError if too many calls wait already."""
+        if self._slots.locked() and self.waiting >= self._max_waiting:
+            seconds = self._mean_seconds * (self.waiting + 1) / self._running
+            raise BusyError(max(50, round(1000 * seconds)))
+        self.waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self.waiting -= 1
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._mean_seconds += SMOOTHING * (time.perf_counter() - began - self._mean_seconds)
+            self._slots.release()

@@ -1,0 +1,20 @@
+// The session of this page.
+
+import { page } from "../page.js";
+import { CallsProvider } from "./calls_provider.js";
+import { Session } from "./session.js";
+
+const ENDPOINT = "gradio_api/run/continue_text"; // below the address of the page
+
+export const session = new Session(new CallsProvider(new URL(ENDPOINT, document.baseURI).href));
+
+session.onMessage(({ state }) => {
+  page.state = state;
+  page.emit("state");
+});
+
+/** The settings of the sliders, for the next character on. */
+export function configure() {
+  const { temperature, top_k, top_p, min_p, speed } = page.settings;
+  session.configure({ temperature, top_k, top_p, min_p }, speed);
+}

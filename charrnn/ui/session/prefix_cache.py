@@ -1,0 +1,94 @@
+"""States of recent prefixes, so that a text which is continued is not read again from its beginning."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from charrnn.sampling import Reading
+
+MAX_BYTES = 64 << 20
+
+
+class PrefixCache:
+    """
+    Least recently used `Reading`s by what read them and by the text that was read; bounded by memory.
+
+    A cache of answers that can be computed again: entries may be lost at any time.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES):
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._entries: OrderedDict[tuple, tuple[Reading, int]] = OrderedDict()
+        self._lengths: dict[Hashable, dict[int, int]] = {}  # per reader: prefix length -> number of entries
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the entries, as estimated from their arrays."""
+        return self._bytes
+
+    def longest(self, reader: Hashable, text: str, limit: int) -> tuple[int, Reading | None]:
+        """The longest known prefix of text[:limit] -> its length and its reading; (0, None) if there is none."""
+        with self._lock:
+            lengths = sorted(length for length in self._lengths.get(reader, ()) if length <= limit)
+            keys = [(reader, length, digest) for length, digest in zip(lengths, _digests(text, lengths), strict=True)]
+            for key in reversed(keys):
+                if key in self._entries:
+                    self._entries.move_to_end(key)
+                    return key[1], self._entries[key][0]
+        return 0, None
+
+    def put(self, reader: Hashable, text: str, reading: Reading) -> None:
+        """Keep the reading at the end of a text, without its activations."""
+        kept = reading._replace(activations={})
+        size = _size_of(kept)
+        key = (reader, len(text), next(_digests(text, [len(text)])))
+        with self._lock:
+            self._remove(key)
+            self._entries[key] = (kept, size)
+            self._bytes += size
+            counts = self._lengths.setdefault(reader, {})
+            counts[len(text)] = counts.get(len(text), 0) + 1
+            while self._bytes > self._max_bytes:
+                self._remove(next(iter(self._entries)))
+
+    def _remove(self, key: tuple) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return
+        self._bytes -= entry[1]
+        reader, length, _ = key
+        counts = self._lengths[reader]
+        counts[length] -= 1
+        if not counts[length]:
+            del counts[length]
+        if not counts:
+            del self._lengths[reader]
+
+
+def _digests(text: str, lengths: list[int]) -> Iterator[bytes]:
+    """Digests of the prefixes of these lengths, ascending, in one pass over the text."""
+    running, start = hashlib.blake2b(digest_size=16), 0
+    for length in lengths:
+        running.update(text[start:length].encode("utf-8", "surrogatepass"))
+        start = length
+        yield running.digest()
+
+
+def _size_of(value: Any) -> int:
+    """Bytes of the arrays below a reading; a Transformer's keys and values count for each state that refers to them."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, dict):
+        return sum(map(_size_of, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(_size_of, value))
+    return sum(map(_size_of, vars(value).values())) if hasattr(value, "__dict__") else 64

