@@ -6,15 +6,26 @@ Calls of `charrnn.hub`, each list in a process of its own: the Hub library reads
 What takes long to import is imported once; every list of calls runs in a fork, which imports the Hub's client afresh.
 """
 
+import errno
 import importlib
+import itertools
 import json
 import os
 import sys
 import traceback
 import urllib.request
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 SLOW = ("PIL.ImageDraw", "PIL.ImageFont", "torch", "charrnn.training")  # to import
+
+
+# ruff: noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.fault_injection import Killed, faults
 
 
 def run(calls: list[list]) -> None:
@@ -33,6 +44,8 @@ def run(calls: list[list]) -> None:
                     options = arguments[2] if len(arguments) > 2 else {}
                     pushed = hub.push(Path(arguments[0]), arguments[1], **options, say=said.append)
                     outcome = vars(pushed) | {"said": said}
+                case "push_with_faults":
+                    outcome = push_with_faults([Path(folder) for folder in arguments[:2]], arguments[2])
                 case "push_space":
                     options = arguments[3] if len(arguments) > 3 else {}
                     outcome = vars(hub.push_space(Path(arguments[0]), *arguments[1:3], **options, say=said.append))
@@ -46,6 +59,50 @@ def run(calls: list[list]) -> None:
         except hub.HubError as error:
             outcome = {"error": str(error), "kind": error.kind, "to_visitor": error.to_visitor}
         print(json.dumps(outcome))
+
+
+def push_with_faults(folders: list[Path], repo_id: str) -> dict[str, Any]:
+    """
+    Push one folder over the other, again and again, while each operation on its files fails in turn or is the last.
+
+    How many there were, and those after which the repository held neither the one nor the other, or a push that was
+    made again did not end as it should.
+    """
+    from huggingface_hub import HfApi
+
+    from charrnn import checkpoint, hub
+    from charrnn.hub import publish
+
+    publish.curve_picture = lambda history: b"drawn from the history alone"
+    api, wrong = HfApi(), []
+    errors = [partial(OSError, number, os.strerror(number)) for number in (errno.ENOSPC, errno.EACCES, errno.EIO)]
+    next_error = itertools.cycle([*errors, KeyboardInterrupt])
+
+    def state() -> set[tuple[str, str | None]]:
+        files = api.model_info(repo_id, files_metadata=True).siblings or []
+        return {(file.rfilename, file.lfs.sha256 if file.lfs else file.blob_id) for file in files}
+
+    states = []
+    for folder in folders:
+        with faults(folder) as undisturbed:
+            hub.push(folder, repo_id)
+        states.append(state())
+    there, done = 1, len(undisturbed.done)
+    for at, error in ((at, error) for at in range(done) for error in (next(next_error), None)):
+        new = 1 - there
+        with faults(folders[new], at, error), suppress(checkpoint.CheckpointError, hub.HubError, OSError, Killed):
+            with suppress(KeyboardInterrupt):
+                hub.push(folders[new], repo_id)
+        found = state()
+        if found not in states:
+            wrong.append(f"{at} {undisturbed.done[at]}, {error or 'killed'}: neither the old nor the new")
+        if found != states[there] or at == done - 1:  # else it is as if nothing had been tried
+            pushed = hub.push(folders[new], repo_id)
+            tags = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags}
+            if state() != states[new] or tags.get(pushed.tag) != pushed.commit:
+                wrong.append(f"{at} {undisturbed.done[at]}: not what was pushed at last")
+            there = new
+    return {"operations": len(undisturbed.done), "wrong": wrong}
 
 
 def fork(request: dict) -> int:
@@ -69,7 +126,6 @@ def fork(request: dict) -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     for module in SLOW:
         importlib.import_module(module)
     assert "huggingface_hub" not in sys.modules, "then every fork would have the first one's address"

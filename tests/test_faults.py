@@ -382,3 +382,10 @@ def test_a_release_is_whole_or_refused_whichever_operation_fails(root, monkeypat
                 continue
         assert found == whole, (at, watch.done[at])
     assert refused > len(undisturbed.done) / 5
+
+
+@pytest.mark.timeout(900)
+def test_a_push_leaves_the_old_release_or_the_new_one_and_can_be_made_again(server, tmp_path):
+    folders = [write_checkpoint(tmp_path / name, seed, []) for seed, name in enumerate(("old", "new"))]
+    (found,) = server.call(["push_with_faults", *map(str, folders), "me/rnn"])
+    assert found.get("wrong") == [] and found["operations"] > 50, found

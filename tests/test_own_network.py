@@ -1,12 +1,14 @@
 """A network whose text has no capitals: no default of script, API or page is refused or asks for what was not typed."""
 
+import json
+
 import pytest
 
 from charrnn.checkpoint import load
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.ui import api
 from charrnn.ui.compare_tab import sample as sample_of
-from charrnn.ui.example import example
+from charrnn.ui.control_view.control_view import offer
 from charrnn.ui.link import follow
 from charrnn.ui.questions import Question
 from charrnn.ui.same_dice import asked_for
@@ -56,9 +58,7 @@ def test_the_api_takes_its_own_defaults(own):
 def test_the_page_opens_and_compares_with_what_the_network_knows(own):
     root, prompt = own
     store = Store(root)
-    reader = store.reader()
-    draft = example(store, reader)
-    assert draft.text[: draft.prompt_length] == prompt
+    assert json.loads(offer(store, store.reader()))["models"][0]["prompt"] == prompt
     assert follow(store, {}).told()["prompt"] == prompt
     asked, _ = asked_for(store, Question())
     assert (asked.prompt, asked.note) == (prompt, "")
@@ -66,9 +66,8 @@ def test_the_page_opens_and_compares_with_what_the_network_knows(own):
 
 
 def test_a_checkpoint_that_is_not_there_is_told_with_those_that_are(capsys):
-    for name in ("nosuch", ""):
-        code, out, err = said(capsys, sample.main, "--checkpoint", name)
-        assert (code, out) == (2, "") and "give a folder that holds one, or one of best, gru, " in err
+    code, out, err = said(capsys, sample.main, "--checkpoint", "nosuch")
+    assert (code, out) == (2, "") and "give a folder that holds one, or one of best, gru, " in err
 
 
 def test_a_prompt_from_a_file_has_its_line_ends(tmp_path, capsys):
