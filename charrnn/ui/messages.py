@@ -16,14 +16,6 @@ def notice(text: str, problem: bool = False) -> dict[str, str]:
     return {"kind": "problem" if problem else "note", "text": text}
 
 
-def joined(first: dict[str, str] | None, second: dict[str, str] | None) -> dict[str, str] | None:
-    """Both lines as one; a problem where one of them is."""
-    if first is None or second is None:
-        return first or second
-    is_problem = "problem" in (first["kind"], second["kind"])
-    return notice(f"{first['text']} {second['text']}", is_problem)
-
-
 def dropped_notice(dropped: Sequence[tuple[int, str]]) -> dict[str, str] | None:
     """What to say about characters the model does not know and that were left out, as (position, character)."""
     if not dropped:

@@ -37,9 +37,8 @@ MAX_TEXT_CHARS = wishes.LONGEST_TEXT
 MAX_CALL_CHARS = 1000  # read or written by one call
 STRIDE = 256  # characters between two cached states of a text that is read
 SLICE = 32  # characters between two looks whether the caller still waits
-MAX_NAME_CHARS = 200
+MAX_NAME_CHARS = 200  # of a view, or of what is clamped
 MAX_SCALED = 8  # decoders with scaled weights, a few MB each
-MAX_EDITS = 500
 MAX_HALF = 65504.0
 NAME = "continue_text"  # of the endpoint
 
@@ -57,7 +56,7 @@ class CheckpointRequest(BaseModel):
     """A checkpoint by name, at one of its saved training steps."""
 
     model_config = ConfigDict(extra="forbid")
-    name: str = Field(max_length=MAX_NAME_CHARS)
+    name: str = Field(max_length=wishes.LONGEST_NAME)
     step: int | None = Field(None, ge=0)
 
 
@@ -81,7 +80,7 @@ class TextRequest(BaseModel):
     top_p: float = 1.0
     min_p: float = 0.0
     edits: list[tuple[Annotated[int, Field(ge=0)], Annotated[str, Field(min_length=1, max_length=1)]]] = Field(
-        default_factory=list, max_length=MAX_EDITS
+        default_factory=list, max_length=wishes.MOST_EDITS
     )
     view: str = Field("", max_length=MAX_NAME_CHARS)
     clamps: list[ClampRequest] = Field(default_factory=list, max_length=MOST_CLAMPS)
@@ -159,19 +158,18 @@ class TextCalls:
         chosen = asked.checkpoint
         reader = self.store.reader(chosen.name, chosen.step) if chosen else self.store.reader()
         view = nearest(reader.names, asked.view)
-        text, prompt = asked.text, min(asked.prompt, len(asked.text))
+        text, prompt, dice = asked.text, min(asked.prompt, len(asked.text)), Dice(asked.seed)
         head: dict[str, Any] = {}
         if asked.start == 0:
             head, text, prompt = self._head(reader, view, text, prompt)
-            head["start_draw"] = None if prompt else Dice(asked.seed)[0]
+            head["start_draw"] = None if prompt else dice[0]
         elif asked.start > len(text):
             raise ValueError(f"start is {asked.start}: give 0 to {len(text)}, the length of the text")
         reading_to = min(len(text), asked.start + MAX_CALL_CHARS)
         part = _Part(reader, asked, text, prompt, self._decoders(reader, asked, prompt), self.prefixes, gone)
         columns = part.read(asked.start, reading_to, view)
         if reading_to == len(text):
-            columns += part.write(asked.count, view)
-        dice = Dice(asked.seed)
+            columns += part.write(asked.count, dice, view)
         draws = [dice[at + 1 - prompt] if at + 1 >= prompt else None for at in range(asked.start, part.end)]
         return {
             **head,
@@ -263,14 +261,14 @@ class _Part:
                 self.prefixes.put(self.key, self.text[:stop], self._reading)
         return columns
 
-    def write(self, count: int, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    def write(self, count: int, dice: Dice, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Write characters after the text -> (values, logits) of each."""
         if not count:
             return []
         asked, vocab, start = self.asked, self.reader.vocab, len(self.text) - self.prompt
         chosen = {at: vocab.ids[character] for at, character in asked.edits if character in vocab.ids and at >= start}
         columns, ids = [], []
-        steps = generate(self.written, self._reading, count, asked.settings, Dice(asked.seed), start, chosen)
+        steps = generate(self.written, self._reading, count, asked.settings, dice, start, chosen)
         for step in steps:
             columns.append((step.reading.activations[view], step.reading.logits))
             ids.append(step.id)
@@ -297,13 +295,13 @@ def problem(error: ValidationError) -> str:
     field = TextRequest.model_fields.get(str(first["loc"][0])) if first["loc"] else None
     name = ".".join(map(str, first["loc"])) or "the request"
     limits = (
-        {key: getattr(limit, key) for limit in field.metadata for key in ("ge", "gt", "le") if hasattr(limit, key)}
+        {key: getattr(limit, key) for limit in field.metadata for key in ("ge", "le") if hasattr(limit, key)}
         if field
         else {}
     )
-    low, high = limits.get("ge", limits.get("gt")), limits.get("le")
+    low, high = limits.get("ge"), limits.get("le")
     if len(first["loc"]) > 1 or low is None:
         advice = f"give what fits: {first['msg'][0].lower()}{first['msg'][1:]}"
     else:
-        advice = f"give {'more than ' if 'gt' in limits else ''}{low}{' or more' if high is None else f' to {high}'}"
+        advice = f"give {low}{' or more' if high is None else f' to {high}'}"
     return f"{name} is {reprlib.repr(first['input'])}: {advice}"
