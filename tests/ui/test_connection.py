@@ -75,6 +75,7 @@ def test_text_settings_tab_and_cursor_survive_a_reload(page: Page):
     page.wait_for_function(ALIVE)
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
     page.get_by_role("tab", name="Write").click()
+    page.wait_for_function("charrnn.live.cursor === 12")
     assert text(page) == shown and page.evaluate("[charrnn.state, charrnn.live.cursor]") == ["paused", 12]
     assert page.locator("#cr-prompt").input_value() == "JULIET:\n"
     assert page.evaluate("[charrnn.settings.temperature, charrnn.settings.speed]") == [0.7, 30]

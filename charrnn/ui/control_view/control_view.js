@@ -6,7 +6,7 @@ import { NO_INTERVENTIONS } from "../session/session.js";
 import { restoreBoxes, savedPage, savePage } from "../session/saved_page.js";
 import { drawer } from "./drawer.js";
 import { listenToKeys } from "./keys.js";
-import { opening } from "./opening.js";
+import { onceAlive, opening } from "./opening.js";
 import { originLines } from "./origin.js";
 import { sharing } from "./share.js";
 
@@ -214,7 +214,8 @@ export function mount({ element, send }) {
       page.checkpoint = { name: checkpoint.name, step: valueOf("step") };
     }
     restoreBoxes(element, saved);
-    return session.restore({ ...saved.session, checkpoint: page.checkpoint }).then(() => page.live?.restore(saved.cursor));
+    onceAlive(() => page.live.restore(saved.cursor));
+    return session.restore({ ...saved.session, checkpoint: page.checkpoint });
   }
 
   // --- buttons and keys

@@ -46,7 +46,8 @@ function arrange({ change, rows, range }) {
   if (range) page.live.look({ first: range[0] - 1, last: range[1] - 1 });
 }
 
-function onceAlive(act) {
+/** Act as soon as the live view has a text. */
+export function onceAlive(act) {
   if (page.live?.record) act();
   else requestAnimationFrame(() => onceAlive(act));
 }
