@@ -3,7 +3,7 @@ Write what was measured: the tables of README.md, and docs/results.md.
 
     python scripts/report.py             write them
     python scripts/report.py --check     exit code 1 where they are not what this would write
-    python scripts/report.py --load      measure a house full of visitors, and keep its record (minutes)
+    python scripts/report.py --load      measure 20 and 100 pages at once and keep the record (minutes)
     python scripts/report.py --bench     run the benchmarks first and keep their records in docs/ (minutes)
     python scripts/report.py --runs FOLDER …    keep what these checkpoints reached, without bundling them
 """
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where they are stale")
     parser.add_argument("--bench", action="store_true", help="run the benchmarks first and keep their records in docs/")
-    parser.add_argument("--load", action="store_true", help="the same for a house full of visitors, minutes")
+    parser.add_argument("--load", action="store_true", help="measure many pages at once and keep the record, minutes")
     parser.add_argument(
         "--runs", nargs="+", type=flags.path, metavar="FOLDER", help="keep the figures of these checkpoints"
     )

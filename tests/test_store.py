@@ -41,6 +41,18 @@ def test_many_who_come_at_once_read_the_folder_and_a_model_once(tmp_path: Path, 
     assert sorted(calls) == ["list_checkpoints", "load"] and len(set(map(id, readers))) == 1
 
 
+def test_a_loaded_model_is_found_without_listing_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("gru", "lstm"):
+        save_small(tmp_path / name, SMALL[name])
+    store = Store(tmp_path)
+    gru = store.reader("gru")
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_listed", lambda: pytest.fail("the folder was listed"))
+        assert store.reader("gru") is gru and store.reader("gru", gru.checkpoint.step) is gru
+    save_small(tmp_path / "gru", SMALL["lstm"])
+    assert store.reader("gru").info.config["cell"] == "lstm", "a file that changed is read again"
+
+
 @pytest.mark.parametrize("most", ["MOST_LOADED", "MOST_PARAMETERS"])
 def test_what_was_not_used_for_longest_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str):
     for name in ("gru", "lstm", "rnn"):

@@ -12,6 +12,7 @@ from gradio.block_function import BlockFunction
 MOST_BYTES = 256 * 1024  # the longest text an endpoint takes, every character of it escaped
 DEEPEST = 16  # lists and objects within each other
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # a session or an event: Gradio's clients make up shorter ones
+TEXT_SESSION = "text calls"  # no TOKEN, so that no caller can name it
 KEPT = ("data", "session_hash", "event_data", "fn_index", "trigger_id")  # of a call; the rest is none of a caller's
 ENDED_BY = {
     "/gradio_api/cancel": ("session_hash", "fn_index", "event_id"),
@@ -62,11 +63,16 @@ class Calls:
         return _dumped(kept | {"data": _values(self.functions[index], sent.get("data"))} | _session(sent))
 
     def text(self, body: bytes) -> bytes:
-        """The call of a page's text (`session/text_calls.py`) -> what Gradio may read of it. Raises RefusedError."""
+        """
+        The call of a page's text (`session/text_calls.py`) -> what Gradio may read of it. Raises RefusedError.
+
+        All of these calls share one of Gradio's session states: a new one copies the configuration of every component,
+        which takes ten times as long as the network.
+        """
         data = loaded(body).get("data")
         if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
             raise RefusedError(422, f"data is {reprlib.repr(data)}: give a list of one request")
-        return _dumped({"data": data})
+        return _dumped({"data": data, "session_hash": TEXT_SESSION})
 
     def _endpoint(self, name: str) -> BlockFunction:
         if name not in self.named:

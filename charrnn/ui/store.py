@@ -88,7 +88,7 @@ class Store:
                 self.origin = fetch(before.source)
             except HubError as error:
                 return f"{error.to_visitor}: these stay."
-            self.root = self.origin.folder
+            self.root, self._listing = self.origin.folder, None
             if self.origin.notice:
                 return self.origin.notice
             commit = (self.origin.commit or "")[:8]
@@ -123,6 +123,8 @@ class Store:
 
         Raises CheckpointError where there is none, or where it is refused.
         """
+        with suppress(KeyError):  # loaded and unchanged: the other folders need not be read
+            return self._loaded(name, step)
         offered = {info.name: info for info in self.infos()}
         if name and name not in offered and (reason := self._listed()[1].get(name)):
             raise CheckpointError(self._told(reason))
@@ -136,9 +138,6 @@ class Store:
         if step not in info.saved_steps:
             raise CheckpointError(f"{name} was not saved at step {step}: choose one of {info.saved_steps}")
         key = (name, step, signature_of(info.folder))
-        with suppress(KeyError):  # who takes one that is there waits for nobody who loads another
-            self._readers.move_to_end(key)
-            return self._readers[key]
         with self._loading_lock:
             if key not in self._readers:
                 try:
@@ -151,6 +150,14 @@ class Store:
             while len(self._readers) > 1 and not self._has_room():
                 self._readers.popitem(last=False)
             return self._readers[key]
+
+    def _loaded(self, name: str | None, step: int | None) -> Reader:
+        """The named checkpoint if it is loaded from its files as they are now. Raises KeyError."""
+        _, (infos, _) = self._listing or ((), ([], {}))
+        info = {info.name: info for info in infos}[name or ""]
+        key = (info.name, info.saved_steps[-1] if step is None else step, signature_of(info.folder))
+        self._readers.move_to_end(key)
+        return self._readers[key]
 
     def _has_room(self) -> bool:
         parameters = sum(reader.info.parameters for reader in self._readers.values())

@@ -1,9 +1,11 @@
 """What the server answers besides its endpoints: only what the page needs, and to no other site's page."""
 
+import json
 import socket
 
 import pytest
 
+from charrnn.ui.calls import TEXT_SESSION, TOKEN, Calls
 from charrnn.ui.guard import CONTENT, HEADERS
 from tests.attack.attacked import JSON, Attacked, Page
 
@@ -203,3 +205,8 @@ def test_a_session_that_never_was_has_no_messages(app: Attacked):
     for path in ("queue/data?session_hash=nobody", "call/write/nobody", "call/v2/models/nobody"):
         assert "404: Not Found" in app.ask("GET", f"gradio_api/{path}").text
     assert [m["msg"] for m in Page(app, "nobody").stream()] == ["unexpected_error"]
+
+
+def test_text_calls_share_a_session_that_no_caller_can_name():
+    sent = json.loads(Calls({}).text(b'{"data": [{}], "session_hash": "a1"}'))
+    assert sent == {"data": [{}], "session_hash": TEXT_SESSION} and not TOKEN.fullmatch(TEXT_SESSION)
