@@ -1,6 +1,6 @@
 # make app    the page, on the bundled checkpoint          make test    everything CI checks
-# make audit  what is known against its dependencies
-# make clean  remove the virtual environment               ARGS="--port 8000" goes to the app or to pytest
+# make audit  look up known vulnerabilities of the dependencies
+# make clean  remove the virtual environment     ARGS="--port 8000" goes to the app, to pytest or to pip-audit
 
 PYTHON ?= $(shell for name in python3.11 python3 python; do command -v $$name && break; done)
 BIN := .venv/bin
@@ -14,9 +14,12 @@ app: .venv/app-installed
 test: .venv/test-installed
 	$(BIN)/python scripts/check.py $(ARGS)
 
-# pip-audit has an environment of its own: the app depends on none of it.
+# pip-audit has an environment of its own: the app depends on none of it. It looks up every installed package, indirect
+# dependencies too, without the local part of a version ("+cpu"). --strict: a package that cannot be looked up is an error.
 audit: .venv/test-installed .venv/audit/bin/pip-audit
-	$(BIN)/python scripts/audit.py .venv/audit/bin/pip-audit
+	$(BIN)/python -m pip list --format freeze > .venv/audit/installed.txt
+	sed 's/+.*//' .venv/audit/installed.txt > .venv/audit/requirements.txt
+	.venv/audit/bin/pip-audit -r .venv/audit/requirements.txt --disable-pip --no-deps --strict $(ARGS)
 
 .venv/audit/bin/pip-audit: | $(BIN)/python
 	$(BIN)/python -m venv .venv/audit
