@@ -23,11 +23,11 @@ from charrnn.ui import (
     over_training,
     where_part,
 )
-from charrnn.ui.assets import read, routes
-from charrnn.ui.control_view.control_view import control_view, offer, refreshed
+from charrnn.ui.assets import read, routes, view
+from charrnn.ui.control_view.control_view import offer, refreshed
 from charrnn.ui.guard import bare_name, guarded, is_of_this_machine
-from charrnn.ui.lecture_view.lecture_view import EACH, arrival, lecture_view, opened, walking
-from charrnn.ui.live_view.live_view import live_view
+from charrnn.ui.lecture_view.lecture_view import arrival, opened, walking
+from charrnn.ui.plot_view.plot_view import QUIET
 from charrnn.ui.request_deadline import PunctualProtocol
 from charrnn.ui.session import text_calls
 from charrnn.ui.store import Store
@@ -65,11 +65,11 @@ def build_demo(store: Store) -> gr.Blocks:
         gr.HTML(read("header.html"), apply_default_css=False, elem_classes="cr-header")
         with gr.Row(elem_classes="cr-page"):
             with gr.Column(elem_classes="cr-aside", scale=0, min_width=0):
-                lecture = lecture_view()
-                controls = control_view()
+                lecture = view("lecture_view/lecture_view", "cr-lecture-view")
+                controls = view("control_view/control_view", "cr-left")
             with gr.Column(elem_classes="cr-main", scale=1, min_width=0), gr.Tabs(elem_classes="cr-tabs"):
                 with gr.Tab(lab_map.WRITE, elem_id="cr-tab-write"):
-                    live_view()
+                    view("live_view/view", "cr-view")
                 with gr.Tab(lab_map.GRADIENTS, elem_id="cr-tab-gradients"):
                     gradients_tab.build(store)
                     knob_part.build(store)
@@ -83,9 +83,9 @@ def build_demo(store: Store) -> gr.Blocks:
                 with gr.Tab(lab_map.HOOD, elem_id="cr-tab-hood"):
                     hood_tab.build(store)
 
-        demo.load(arrive, None, [controls, lecture], **EACH)
+        demo.load(arrive, None, [controls, lecture], **QUIET)
         walking(store, controls, lecture)
-        controls.refresh(refresh, None, controls, **EACH)
+        controls.refresh(refresh, None, controls, **QUIET)
     demo.queue(api_open=False, max_size=1000, default_concurrency_limit=8)
     return demo
 

@@ -11,6 +11,7 @@ export const page = {
   held: [], // what is held, asked for or not
   knob: null, // what W_hh is multiplied by on the tab Gradients, where the visitor or a link chose it; emits "knob"
   scene: 0, // of a lecture, from 1
+  sceneAsked: 0, // of the server; 0 until the visitor changes the scene
   hidden: [], // the controls that the address took away
   stats: { frames: 0, columns: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },
   on(name, listener) {

@@ -4,23 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.hub import commit_of
-from charrnn.ui.assets import view
 from charrnn.ui.example import PROMPT
 from charrnn.ui.link import DEFAULTS, TABS, Link
 from charrnn.ui.store import Reader, Store, facts
-
-
-def control_view() -> gr.HTML:
-    """
-    The controls as one component of plain form elements; its value is the list of models on offer.
-
-    Sends the event refresh with the checkpoint in use.
-    """
-    return view("control_view/control_view", "cr-left")
 
 
 def offer(store: Store, reader: Reader | None, link: Link | None = None, scene: int = 0) -> str:

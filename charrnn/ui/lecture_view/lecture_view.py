@@ -9,31 +9,14 @@ import gradio as gr
 from anyio.to_thread import run_sync
 
 from charrnn.ui import wishes
-from charrnn.ui.assets import view
 from charrnn.ui.control_view.control_view import offer
 from charrnn.ui.link import HIDEABLE, Link, follow
-from charrnn.ui.plot_view.plot_view import ANALYSIS
+from charrnn.ui.plot_view.plot_view import ANALYSIS, QUIET
 from charrnn.ui.scene_answers import Answer
 from charrnn.ui.scenes import SCENES
 from charrnn.ui.spare_memory import USERS
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import count_of
-
-EACH: dict[str, Any] = {
-    "queue": False,
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    "trigger_mode": "multiple",
-}
-
-
-def lecture_view() -> gr.HTML:
-    """
-    The text of the scene, above its picture; not there outside of a lecture.
-
-    Sends the events scene and reveal, with the number of the scene, counted from 1.
-    """
-    return view("lecture_view/lecture_view", "cr-lecture-view")
 
 
 def arrival(store: Store, sent: Mapping[str, str]) -> Link:
@@ -54,7 +37,7 @@ def opened(store: Store, link: Link) -> str:
 
 
 def walking(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
-    """Let the view change the scene, and reveal its answer."""
+    """Let the view change the scene, and reveal its answer: its events scene and reveal carry a number from 1."""
 
     async def scene(event: gr.EventData) -> Any:
         sent = count_of("sent", event._data)
@@ -75,7 +58,7 @@ def walking(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
         except ValueError as error:
             return _told(0, Answer(f"{error}."), count=sent)
 
-    lecture.scene(scene, None, [lecture, controls], **EACH)
+    lecture.scene(scene, None, [lecture, controls], **QUIET)
     lecture.reveal(reveal, None, lecture, **ANALYSIS)
 
 

@@ -13,14 +13,9 @@ from charrnn.ui.spare_memory import USERS
 
 MAX_ANALYSES = 4  # at once; others wait in Gradio's queue
 
-ANALYSIS: dict[str, Any] = {
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    "trigger_mode": "multiple",
-    "concurrency_limit": MAX_ANALYSES,
-    "concurrency_id": "analysis",
-}
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+EVENT: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
+QUIET: dict[str, Any] = EVENT | {"queue": False}
+ANALYSIS: dict[str, Any] = EVENT | {"concurrency_limit": MAX_ANALYSES, "concurrency_id": "analysis"}
 
 
 def plot_view(template: str = "plot_view/plot") -> gr.HTML:
@@ -64,7 +59,7 @@ def answering(shown: gr.HTML, answers: Callable[[Question, Callable[[], bool]], 
         number = latest.number(str(request.session_hash))
         return answer(number, "The server could not answer this: try again, or reload the page.", part=-1)
 
-    shown.ask(note, None, None, **QUIET, trigger_mode="multiple")
+    shown.ask(note, None, None, **QUIET)
     shown.ask(ask, None, shown, **ANALYSIS).failure(failed, None, shown, **QUIET)
 
 
