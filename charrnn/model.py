@@ -17,7 +17,7 @@ from charrnn.cells import CELLS
 from charrnn.dropout import dropout
 from charrnn.head import NUMBERS
 from charrnn.interventions import Clamp, Held
-from charrnn.sampling import Reading, SamplingSettings, TorchReader, Trace
+from charrnn.sampling import Reading, TorchReader, Trace
 
 WRITTEN_IN = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, squash)  # what a network here computes
 TRAINS_SLOWLY = (
@@ -175,23 +175,7 @@ class CharRNN(nn.Module):
         model = self if share else copy.deepcopy(self).cpu()
         return TorchReader(model) if self.decoder_differs() else Decoder(model)
 
-    def sample(
-        self,
-        ctx: Tensor,
-        n: int,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        seed: int | None = None,
-    ) -> Tensor:
-        """
-        Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
-
-        Row b consumes the dice of seed + b; without a seed, of one drawn at random. Raises ValueError for settings out
-        of their range and for logits that are not finite.
-        """
-        return sampling.sample(self.decoder(), ctx, n, SamplingSettings(temperature, top_k, top_p, min_p), seed)
+    sample = sampling.sample_rows
 
 
 class Decoder:

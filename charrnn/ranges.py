@@ -70,6 +70,12 @@ def written(number: float) -> str:
     return str(int(number)) if number == int(number) and abs(number) < 1e16 else repr(float(number))
 
 
+def signed(number: float, digits: int = 3) -> str:
+    """A number with a typographic sign, none if it rounds to 0."""
+    size = f"{abs(number):.{digits}f}"
+    return size if float(size) == 0 else f"{'−' if number < 0 else '+'}{size}"
+
+
 def shown(value: Any) -> str:
     """A value as an error message shows it: short, on one line."""
     if value is None or value == "":

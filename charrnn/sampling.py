@@ -343,3 +343,21 @@ def sample(reader: Reader, ctx: Tensor, n: int, settings: SamplingSettings, seed
         for b, row in enumerate(ctx.tolist())
     ]
     return torch.cat([ctx, torch.tensor(rows, dtype=ctx.dtype, device=ctx.device).view(len(ctx), n)], dim=1)
+
+
+def sample_rows(
+    model: Any,
+    ctx: Tensor,
+    n: int,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    seed: int | None = None,
+) -> Tensor:
+    """
+    Continue each row of ctx (B, T) by n characters -> ids (B, T + n): `sample` as a method of every model.
+
+    Raises ValueError as `sample` does, and for settings out of their range.
+    """
+    return sample(model.decoder(), ctx, n, SamplingSettings(temperature, top_k, top_p, min_p), seed)

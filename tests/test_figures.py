@@ -4,7 +4,6 @@ import itertools
 import json
 import math
 import tracemalloc
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,31 +32,20 @@ from charrnn.figures import (
 )
 from charrnn.figures.labels import LINE_HEIGHT, Area, Box, at_ends, beside_curves, box_of
 from charrnn.figures.palette import DASHES, GHOST, PLACES
+from charrnn.gradient_flow import GradientFlow
 from charrnn.metrics import Progress, bits_per_char
 
 BOTH = pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 LINE = Stroke("#0b6e99", "solid")
 
 
-@dataclass
-class Record:
-    lags: np.ndarray
-    median: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    geometric_mean: np.ndarray
-    positions: int
-    half_life_chars: float | None
-    horizon_chars: float | None
-
-
-def decay(rate: float, max_lag: int = 128, sees: int | None = None) -> Record:
+def decay(rate: float, max_lag: int = 128, sees: int | None = None) -> GradientFlow:
     """A gradient that shrinks by the same factor at each step back; of a model that sees only so far, 0 from there."""
     lags = np.arange(max_lag + 1)
     median = np.where(lags < (sees or max_lag + 1), rate ** lags.astype(float), 0.0)
     half, horizon = (math.log(level) / math.log(rate) if rate < 1 else None for level in (0.5, 0.01))
     within = lambda lag: sees if lag is None or lag > (sees or max_lag) else lag  # noqa: E731
-    return Record(lags, median, median / 3, median * 3, median * 0.9, 512, within(half), within(horizon))
+    return GradientFlow(lags, median, median / 3, median * 3, median * 0.9, 512, within(half), within(horizon))
 
 
 def curves_of(*rates: float) -> list[Curve]:

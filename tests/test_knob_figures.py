@@ -1,7 +1,6 @@
 """The figures of the knob and of training: what is drawn is what was measured, and the words say the same."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,23 +21,16 @@ from charrnn.figures import (
     steps_figure,
     steps_words,
 )
+from charrnn.gradient_flow import ProductNorms
 from tests.test_figures import BOTH, decay, texts, trace
 
 LAGS = np.array([1, 2, 4, 8, 64, 128])
 
 
-@dataclass
-class Norms:
-    lags: np.ndarray
-    median: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    bound: np.ndarray | None
-
-
-def stretched(rate: float, bound: float | None = None) -> Norms:
+def stretched(rate: float, bound: float | None = None) -> ProductNorms:
     median = 3 * rate ** LAGS.astype(float)
-    return Norms(LAGS, median, median / 2, median * 2, None if bound is None else bound ** LAGS.astype(float))
+    bounds = None if bound is None else bound ** LAGS.astype(float)
+    return ProductNorms(LAGS, median, median / 2, median * 2, bounds, positions=64)
 
 
 @BOTH
@@ -71,8 +63,8 @@ def test_without_a_bound_none_is_drawn_and_none_is_told():
 
 
 def test_a_product_of_zero_leaves_a_gap():
-    norms = stretched(0.5)
-    norms.median = norms.low = norms.high = np.where(LAGS < 64, norms.median, 0.0)
+    median = np.where(LAGS < 64, stretched(0.5).median, 0.0)
+    norms = ProductNorms(LAGS, median, median, median, None, positions=64)
     figure: Any = product_norms_figure([Turned("× 1", LIGHT.blue, norms, decay(0.4))], LIGHT, 360)
     drawn = trace(figure, "× 1").y
     assert np.isnan(drawn[4:]).all() and np.allclose(drawn[:4], norms.median[:4])

@@ -9,11 +9,12 @@ import torch
 
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import flow_of
+from charrnn.ranges import signed
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.ui.gradients_tab import default_text
 from charrnn.ui.lecture_view.lecture_view import arrival
 from charrnn.ui.link import Link
-from charrnn.ui.scene_answers import Answer, signed
+from charrnn.ui.scene_answers import Answer
 from charrnn.ui.scenes import SCENES, Scene
 from charrnn.ui.store import Store
 
@@ -99,8 +100,8 @@ def test_what_the_state_does_at_a_line_end(store):
     h, _ = read_by_hand("rnn", text)
     inside = np.array([c == "\n" for c in text])
     here, elsewhere = check_unit(answer, h, inside)
-    assert f"at the {text.count(chr(10))} line ends its h is {signed(here)}" in answer.words
-    assert f"at the other {len(text) - text.count(chr(10))} characters {signed(elsewhere)}" in answer.words
+    assert f"at the {text.count(chr(10))} line ends its h is {signed(here, 2)}" in answer.words
+    assert f"at the other {len(text) - text.count(chr(10))} characters {signed(elsewhere, 2)}" in answer.words
     moved = [np.abs(h[i] - h[i - 1]).mean() for i in range(1, len(text))]
     at = np.mean([m for m, c in zip(moved, text[1:], strict=True) if c == "\n"])
     away = np.mean([m for m, c in zip(moved, text[1:], strict=True) if c != "\n"])
@@ -121,8 +122,8 @@ def test_what_the_state_does_at_a_speaker_s_name(store):
     here, elsewhere = check_unit(answer, h, inside)
     capitals = np.array([c.isupper() for c in text]) & ~inside
     other = h[capitals, answer.shown["unit"]].mean()
-    assert f"tells the {inside.sum()} characters of names best: h is {signed(here)}" in answer.words
-    assert f"{signed(elsewhere)} at all others, {signed(other)} at the {capitals.sum()} capitals" in answer.words
+    assert f"tells the {inside.sum()} characters of names best: h is {signed(here, 2)}" in answer.words
+    assert f"{signed(elsewhere, 2)} at all others, {signed(other, 2)} at the {capitals.sum()} capitals" in answer.words
     as_such = abs(other - here) <= abs(other - elsewhere)
     assert ("capitals as such" in answer.words) == as_such and ("names themselves" in answer.words) != as_such
 
@@ -159,7 +160,7 @@ def test_where_the_transformer_wins(store):
     whole = {"newline": [c == "\n" for c in text], "space": [c == " " for c in text]}
     for kind in set(whole) & set(said.values()):  # kinds that need no rules to count
         inside = np.array(whole[kind])
-        assert f"“{kind}” ({signed(saved[inside].mean())} bits each, {inside.sum()} of them)" in answer.words
+        assert f"“{kind}” ({signed(saved[inside].mean(), 2)} bits each, {inside.sum()} of them)" in answer.words
     assert said["most"] == "newline"
     for name in ("rnn", "minigpt"):
         loss = load(CHECKPOINTS / name).info.metrics["val_stream_nats"]

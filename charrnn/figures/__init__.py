@@ -4,7 +4,7 @@ Records of numpy arrays → plotly figures. Pure functions, one palette for ligh
 No figure has a legend, a title or a background: the page around it says what it shows.
 """
 
-from charrnn.figures.delta_bits import delta_bits_figure, delta_bits_words, signed
+from charrnn.figures.delta_bits import delta_bits_figure, delta_bits_words
 from charrnn.figures.gradient_flow import FLOOR, Curve, context_of, gradient_flow_figure, gradient_flow_words
 from charrnn.figures.knob import (
     Cloud,
@@ -68,7 +68,6 @@ __all__ = [
     "profile_words",
     "saturation_figure",
     "saturation_words",
-    "signed",
     "steps_figure",
     "steps_words",
     "strokes",

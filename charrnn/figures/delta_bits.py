@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from charrnn.figures.axes import NARROW, axis, escaped, frame, words
 from charrnn.figures.palette import Palette
+from charrnn.ranges import signed
 from charrnn.surprisal import Group
 
 BAR, ROW = 12, 34  # pixels: a bar, and from one to the next, its name between them
@@ -93,12 +94,6 @@ def delta_bits_words(panels: Sequence[Sequence[Group]]) -> str:
         each = "; ".join(f"{group.name} {signed(group.delta_bits)} ({_n(group)})" for group in groups)
         told.append(f"Δ bits {title}: {each}.")
     return " ".join(told)
-
-
-def signed(bits: float, digits: int = 3) -> str:
-    """A difference with its sign; what rounds to nothing has none."""
-    size = f"{abs(bits):.{digits}f}"
-    return size if float(size) == 0 else f"{'−' if bits < 0 else '+'}{size}"
 
 
 def _n(group: Group) -> str:

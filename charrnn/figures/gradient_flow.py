@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,6 +12,7 @@ from charrnn.figures import labels
 from charrnn.figures.axes import NARROW, axis, escaped, frame, name_beside, words
 from charrnn.figures.labels import Area
 from charrnn.figures.palette import GHOST, Palette, Stroke, faint
+from charrnn.gradient_flow import GradientFlow
 
 FLOOR = 1e-12  # what is less is not drawn
 HALF, HORIZON = 0.5, 0.01
@@ -19,33 +20,12 @@ HEIGHT = 460  # pixels, as in ui/plot_view/plot.css
 MARGIN = {"l": 62, "r": 42, "t": 14, "b": 48}
 
 
-class Flow(Protocol):
-    """What `gradient_flow` measured: arrays (K+1,), relative to lag 0."""
-
-    @property
-    def lags(self) -> np.ndarray: ...
-    @property
-    def median(self) -> np.ndarray: ...
-    @property
-    def low(self) -> np.ndarray: ...
-    @property
-    def high(self) -> np.ndarray: ...
-    @property
-    def geometric_mean(self) -> np.ndarray: ...
-    @property
-    def positions(self) -> int: ...
-    @property
-    def half_life_chars(self) -> float | None: ...
-    @property
-    def horizon_chars(self) -> float | None: ...
-
-
 @dataclass(frozen=True)
 class Curve:
     """What was measured on one model, what it is called and how its line is drawn."""
 
     title: str
-    flow: Flow
+    flow: GradientFlow
     stroke: Stroke
 
 
@@ -54,7 +34,7 @@ def gradient_flow_figure(
     palette: Palette,
     width: int = 900,
     picked: Curve | None = None,
-    untrained: Flow | None = None,
+    untrained: GradientFlow | None = None,
 ) -> go.Figure:
     """
     The median gradient norm of every model against the lag; half-life and 1 % horizon as points and beside the names.
@@ -127,23 +107,23 @@ def _positions(curves: Sequence[Curve]) -> str:
     return " or ".join(map(str, counts)) + " positions"
 
 
-def _half(flow: Flow) -> str:
+def _half(flow: GradientFlow) -> str:
     never = flow.half_life_chars is None
     return "never halves" if never else f"has halved after {flow.half_life_chars:.1f} characters"
 
 
-def _horizon(flow: Flow) -> str:
+def _horizon(flow: GradientFlow) -> str:
     if _is_far(flow):
         return f"more than 1 % of it is left after {(context_of(flow) or int(flow.lags[-1]) + 1) - 1}"
     return f"1 % of it is left after {flow.horizon_chars:.1f}"
 
 
-def _is_far(flow: Flow) -> bool:
+def _is_far(flow: GradientFlow) -> bool:
     """Whether 1 % is left as far as can be seen."""
     return flow.horizon_chars is None or flow.horizon_chars == context_of(flow)
 
 
-def context_of(flow: Flow) -> int | None:
+def context_of(flow: GradientFlow) -> int | None:
     """How many characters a model sees where it sees no further: from there on its gradient is exactly zero."""
     zeros = np.flatnonzero(flow.high == 0)
     return int(flow.lags[zeros[0]]) if len(zeros) and not flow.high[zeros[0] :].any() else None
@@ -207,7 +187,7 @@ def _level(figure: go.Figure, level: float, text: str, most: int, palette: Palet
     figure.add_annotation(x=most, y=math.log10(level), text=text, xanchor="left", xshift=3, showarrow=False, **style)
 
 
-def _decades(curves: Sequence[Curve], picked: Curve | None, untrained: Flow | None) -> tuple[float, float]:
+def _decades(curves: Sequence[Curve], picked: Curve | None, untrained: GradientFlow | None) -> tuple[float, float]:
     """The log10 range that holds the curves, whole pairs of decades."""
     drawn = [curve.flow.median for curve in curves]
     drawn += [] if picked is None else [picked.flow.high]
@@ -221,7 +201,12 @@ def _decades(curves: Sequence[Curve], picked: Curve | None, untrained: Flow | No
 
 
 def _names(
-    figure: go.Figure, curves: Sequence[Curve], untrained: Flow | None, area: Area, narrow: bool, palette: Palette
+    figure: go.Figure,
+    curves: Sequence[Curve],
+    untrained: GradientFlow | None,
+    area: Area,
+    narrow: bool,
+    palette: Palette,
 ) -> None:
     named = [(_lines(curve, narrow), curve.flow, curve.stroke.colour) for curve in curves]
     named += [] if untrained is None else [(["untrained"], untrained, palette.quiet)]
@@ -244,12 +229,12 @@ def _lines(curve: Curve, narrow: bool) -> list[str]:
     return [curve.title, "half {} · 1 % {}".format(*numbers)]
 
 
-def _pixels(flow: Flow, area: Area) -> np.ndarray:
+def _pixels(flow: GradientFlow, area: Area) -> np.ndarray:
     seen = flow.median >= FLOOR
     return area.pixels(flow.lags[seen], np.log10(flow.median[seen]))
 
 
-def _points(flow: Flow, area: Area) -> np.ndarray:
+def _points(flow: GradientFlow, area: Area) -> np.ndarray:
     """Where half-life and horizon stand."""
     found = [(lag, level) for lag, level in ((flow.half_life_chars, HALF), (flow.horizon_chars, HORIZON)) if lag]
     return area.pixels(np.array([lag for lag, _ in found]), np.log10([level for _, level in found]))

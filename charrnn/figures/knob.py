@@ -3,36 +3,22 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from charrnn.figures import labels
 from charrnn.figures.axes import NARROW, axis, frame, name_beside, words
-from charrnn.figures.gradient_flow import FLOOR, MARGIN, Flow
+from charrnn.figures.gradient_flow import FLOOR, MARGIN
 from charrnn.figures.labels import LINE_HEIGHT, Area
 from charrnn.figures.palette import GHOST, Palette, faint
+from charrnn.gradient_flow import GradientFlow, ProductNorms
 
 HEIGHT = 380  # pixels
 DRAWN = (1e-100, 1e100)  # what lies beyond is far outside the figure
 ROOM = 2.0  # decades that a bound is followed above everything else
 CLOUD_MARGIN = {"l": 44, "r": 14, "t": 46, "b": 44}
-
-
-class Norms(Protocol):
-    """What `product_norms` measured: arrays (L,)."""
-
-    @property
-    def lags(self) -> np.ndarray: ...
-    @property
-    def median(self) -> np.ndarray: ...
-    @property
-    def low(self) -> np.ndarray: ...
-    @property
-    def high(self) -> np.ndarray: ...
-    @property
-    def bound(self) -> np.ndarray | None: ...
 
 
 @dataclass(frozen=True)
@@ -41,8 +27,8 @@ class Turned:
 
     title: str
     colour: str
-    norms: Norms
-    flow: Flow
+    norms: ProductNorms
+    flow: GradientFlow
 
 
 # ------------------------------------------------------------------------------------------------ product of steps

@@ -10,16 +10,17 @@ import plotly.graph_objects as go
 
 from charrnn.figures import labels
 from charrnn.figures.axes import LOG_TICKS, NARROW, axis, frame, name_beside, words
-from charrnn.figures.gradient_flow import Curve, Flow, gradient_flow_figure
+from charrnn.figures.gradient_flow import Curve, gradient_flow_figure
 from charrnn.figures.labels import Area
 from charrnn.figures.palette import Palette, Stroke
+from charrnn.gradient_flow import GradientFlow
 
 HEIGHT = 300  # pixels
 MARGIN = {"l": 62, "r": 30, "t": 14, "b": 48}
 DASHES = ("1px,4px", "2px,3px", "4px,3px", "7px,3px", "11px,3px")  # the longer, the later
 
 
-def steps_figure(flows: Mapping[int, Flow], colour: str, palette: Palette, width: int = 900) -> go.Figure:
+def steps_figure(flows: Mapping[int, GradientFlow], colour: str, palette: Palette, width: int = 900) -> go.Figure:
     """The curve of one model at each of its saved steps, from faint and dotted to full; of the last also its band."""
     curves = [
         Curve(f"step {step}", flow, _stroke(i, len(flows), colour, palette))
@@ -28,7 +29,7 @@ def steps_figure(flows: Mapping[int, Flow], colour: str, palette: Palette, width
     return gradient_flow_figure(curves, palette, width, picked=curves[-1])
 
 
-def steps_words(title: str, flows: Mapping[int, Flow]) -> str:
+def steps_words(title: str, flows: Mapping[int, GradientFlow]) -> str:
     """The figure in a sentence: the half-life at every saved step."""
     told = [
         f"{'never' if flow.half_life_chars is None else f'{flow.half_life_chars:.1f}'} at step {step}"

@@ -15,7 +15,7 @@ from charrnn.interventions import Clamp, Held
 from charrnn.minigpt import decoder, equations
 from charrnn.minigpt.decoder import Decoder
 from charrnn.minigpt.equations import KVCache, as_it_is, residual_streams, rms_norm, rotation_at, stream_name
-from charrnn.sampling import SamplingSettings, TorchReader, sample
+from charrnn.sampling import TorchReader, sample_rows
 
 WRITTEN_IN = (sys.modules[__name__], equations, decoder)  # what a network here computes
 AS_LEARNT = (0.13996005646, -0.29993163355, 0.43450468817, -0.53228343419, 0.58498786578)  # `require_as_learnt`
@@ -186,18 +186,7 @@ class MiniGPT(nn.Module):
         model = self if share else copy.deepcopy(self).cpu()
         return TorchReader(model) if self.decoder_differs() else Decoder(model)
 
-    def sample(
-        self,
-        ctx: Tensor,
-        n: int,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        seed: int | None = None,
-    ) -> Tensor:
-        """Continue each row of ctx (B, T) by n characters -> ids (B, T + n); see `sampling.sample`."""
-        return sample(self.decoder(), ctx, n, SamplingSettings(temperature, top_k, top_p, min_p), seed)
+    sample = sample_rows
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from charrnn.interventions import Clamp, limits
+from charrnn.ranges import signed
 from charrnn.same_dice import Writer, parts, write_both
 from charrnn.sampling import Dice
 from charrnn.seeds import SEEDS
@@ -124,8 +125,6 @@ def held_out(store: Store, reader: Reader, question: Question) -> tuple[SourceTe
 
 def cost_in_words(whole: Group, what: str) -> str:
     """Δ bits in a sentence."""
-    from charrnn.figures import signed
-
     over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
     give = f" ± {whole.error_bits:.4f}" if whole.error_bits else ""
     mean = f"Δ = {signed(whole.delta_bits, 4)}{give} bits a character, over {over} of {what}"

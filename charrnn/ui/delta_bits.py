@@ -7,6 +7,7 @@ import gradio as gr
 import numpy as np
 
 from charrnn.character_kinds import KINDS
+from charrnn.ranges import signed
 from charrnn.surprisal import Difference, Group, TraceReader, difference_by_kind, surprisals
 from charrnn.ui.assets import view
 from charrnn.ui.gradients_tab import LONGEST_TEXT, text_for
@@ -79,8 +80,6 @@ def kept_groups(readers: Sequence[Reader]) -> list[Group]:
 
 def kept_in_words(groups: Sequence[Group]) -> str:
     """The same in a sentence: the mean, and the kind that makes most of it."""
-    from charrnn.figures import signed
-
     if not groups:
         return ""
     whole, *kinds = groups
@@ -139,8 +138,6 @@ def _told(question: Question, difference: Difference, words: str, note: str, kep
 
 def in_words(whole: Group, source: SourceText, readers: Sequence[Reader]) -> str:
     """The mean over a text in a sentence; of a text that A or B wrote itself, that this is why it was easy."""
-    from charrnn.figures import signed
-
     delta = signed(whole.delta_bits)
     better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")
     wrote = " and ".join(name for name, reader in zip(NAMES, readers, strict=True) if source.is_by(reader))

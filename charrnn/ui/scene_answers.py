@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.character_kinds import SPEAKER_LINE
+from charrnn.ranges import signed
 from charrnn.same_dice import common_length
 from charrnn.sampling import Dice, SamplingSettings, Step, generate
 from charrnn.surprisal import Difference, Group, surprisals
@@ -95,9 +96,9 @@ def newline(store: Store, link: Link) -> Answer:
     at, away = float(moved[inside[1:]].mean()), float(moved[~inside[1:]].mean())
     compared = "more" if at > away else "less"
     words = (
-        f"Unit {unit} tells it best: at the {inside.sum()} line ends its h is {signed(here)} on average, at the "
-        f"other {(~inside).sum()} characters {signed(elsewhere)}. It colours the text now. The state as a whole moves "
-        f"{compared} than elsewhere: |Δh| is {at:.2f} a unit at a line end, {away:.2f} otherwise."
+        f"Unit {unit} tells it best: at the {inside.sum()} line ends its h is {signed(here, 2)} on average, at the "
+        f"other {(~inside).sum()} characters {signed(elsewhere, 2)}. It colours the text now. The state as a whole "
+        f"moves {compared} than elsewhere: |Δh| is {at:.2f} a unit at a line end, {away:.2f} otherwise."
     )
     return Answer(words, shown={"unit": unit, "position": int(np.flatnonzero(inside)[-1])})
 
@@ -112,9 +113,9 @@ def speaker(store: Store, link: Link) -> Answer:
     at_capitals = float(h[capitals, unit].mean()) if capitals.any() else elsewhere
     nearer = "the names themselves" if abs(at_capitals - elsewhere) < abs(at_capitals - here) else "capitals as such"
     words = (
-        f"Unit {unit} tells the {inside.sum()} characters of names best: h is {signed(here)} there on average, "
-        f"{signed(elsewhere)} at all others, {signed(at_capitals)} at the {capitals.sum()} capitals elsewhere: nearer "
-        f"to a unit for {nearer}. It colours the text now."
+        f"Unit {unit} tells the {inside.sum()} characters of names best: h is {signed(here, 2)} there on average, "
+        f"{signed(elsewhere, 2)} at all others, {signed(at_capitals, 2)} at the {capitals.sum()} capitals elsewhere: "
+        f"nearer to a unit for {nearer}. It colours the text now."
     )
     return Answer(words, shown={"unit": unit, "position": int(np.flatnonzero(inside)[-1])})
 
@@ -139,11 +140,6 @@ def telling_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
 
 def _reader(store: Store, link: Link) -> Reader:
     return store.reader(link.wishes.choice.name, link.wishes.choice.step)
-
-
-def signed(value: float) -> str:
-    """With two digits and a sign."""
-    return f"{value:+.2f}".replace("-", "−")
 
 
 # ------------------------------------------------------------------------------------------------ on the other tabs
@@ -185,7 +181,7 @@ def difference(a: Reader, b: Reader, text: str) -> Difference:
 
 
 def _gain(what: str, kind: Group) -> str:
-    return f"{what} at “{kind.name}” ({signed(kind.delta_bits)} bits each, {kind.characters} of them)"
+    return f"{what} at “{kind.name}” ({signed(kind.delta_bits, 2)} bits each, {kind.characters} of them)"
 
 
 def _loss(reader: Reader) -> str:

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from charrnn import figures
 from charrnn.character_kinds import KINDS, kinds
 from charrnn.checkpoint import describe
+from charrnn.ranges import signed
 from charrnn.surprisal import Difference
 from charrnn.ui import delta_bits
 from charrnn.ui.questions import Question
@@ -36,7 +37,7 @@ def test_every_character_has_the_surprisals_of_a_plain_loop(store: Store, plain:
     for shown, bits in zip(last["bits"], (plain.a_bits, plain.b_bits), strict=True):
         assert np.array(shown) / 1000 == pytest.approx(bits, abs=1.1e-3)
     assert f"over {len(OWN)} characters of the text you typed or pasted" in last["words"]
-    assert f"Mean Δ = {figures.signed(float(plain.delta_bits.mean()))} ±" in last["words"]
+    assert f"Mean Δ = {signed(float(plain.delta_bits.mean()))} ±" in last["words"]
     rows = [[cell.get("value") for cell in row["cells"][1:5]] for row in last["table"]["rows"]]
     groups = [plain.whole(), *plain.by_kind(), *plain.by_context()]
     for row, group in zip(rows[: len(groups)], groups, strict=True):
@@ -83,7 +84,7 @@ def test_what_is_kept_of_the_whole_held_out_text_is_told_at_once(store: Store):
         inside = np.array(found.texts("kinds", "kind")) == "space"
         sums.append([(counts * bits).sum() / counts.sum(), (counts * bits)[inside].sum() / counts[inside].sum()])
     (a, a_space), (b, b_space) = sums
-    assert first["words"].startswith(f"On all 111,540 held-out characters Δ = {figures.signed(a - b)} ± ")
+    assert first["words"].startswith(f"On all 111,540 held-out characters Δ = {signed(a - b)} ± ")
     assert last["words"].endswith(first["words"].removesuffix(f" Reading {len(OWN)} characters …"))
     (row,) = [row["cells"] for row in last["table"]["rows"] if row["cells"][0]["text"] == "held-out text: space"]
     assert [cell["value"] for cell in row[2:5]] == pytest.approx([a_space, b_space, a_space - b_space])
@@ -110,9 +111,9 @@ def test_the_figure_says_of_every_bar_how_many_characters_stand_behind_it(plain:
         words = figures.delta_bits_words(panels)
         for group in (*panels[0], *panels[1]):
             count = f"{group.characters:,} character{'s' if group.characters > 1 else ''}"
-            assert f"<b>{group.name}</b> {figures.signed(group.delta_bits)} · {count}" in notes
-            assert f"{group.name} {figures.signed(group.delta_bits)} ({count})" in words
-    assert [figures.signed(bits) for bits in (0.12345, -2.0, 0.0001, -0.0)] == ["+0.123", "−2.000", "0.000", "0.000"]
+            assert f"<b>{group.name}</b> {signed(group.delta_bits)} · {count}" in notes
+            assert f"{group.name} {signed(group.delta_bits)} ({count})" in words
+    assert [signed(bits) for bits in (0.12345, -2.0, 0.0001, -0.0)] == ["+0.123", "−2.000", "0.000", "0.000"]
 
 
 # ------------------------------------------------------------------ in a browser
@@ -125,7 +126,7 @@ def test_a_text_is_coloured_by_what_separates_its_readers(context: BrowserContex
     part.get_by_role("button", name="Read this").click()
     words = part.locator(".cr-plot-words")
     expect(words).to_contain_text(f"over {len(OWN)} characters of the text you typed or pasted", timeout=PATIENCE)
-    expect(words).to_contain_text(f"Mean Δ = {figures.signed(float(plain.delta_bits.mean()))} ")
+    expect(words).to_contain_text(f"Mean Δ = {signed(float(plain.delta_bits.mean()))} ")
     spans = part.locator(".cr-passage span")
     assert "".join(spans.all_text_contents()) == OWN
 
@@ -133,7 +134,7 @@ def test_a_text_is_coloured_by_what_separates_its_readers(context: BrowserContex
         a, b, delta = (bits[i] for bits in (plain.a_bits, plain.b_bits, plain.delta_bits))
         sign = {" ": "␣", "\n": "⏎"}.get(OWN[i], OWN[i])
         what = f"“{sign}”, {kinds(OWN)[i]}, character {i + 1}"
-        return f"{what}: A {a:.3f} bits, B {b:.3f} bits, Δ = {figures.signed(delta)}"
+        return f"{what}: A {a:.3f} bits, B {b:.3f} bits, Δ = {signed(delta)}"
 
     def assert_told(shown: str, i: int) -> None:
         """Word by word, its numbers to the last digit but one of float32 that was read at once."""
