@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-SLOW = ("PIL.ImageDraw", "PIL.ImageFont", "torch", "charrnn.training")  # to import
+SLOW = ("torch", "charrnn.training")  # to import
 
 
 # ruff: noqa: E402

@@ -36,7 +36,6 @@ DOORS = {
     "safetensors": {"checkpoint"},
     "huggingface_hub": {"hub"},
     "httpx2": {"hub"},  # its client
-    "PIL": {"hub"},
     "plotly": {"figures"},
     "gradio": {"ui"},
     "anyio": {"ui"},  # gradio's own threads

@@ -366,7 +366,6 @@ def contents(release: hub.Release) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", [".", "a"], ids=["all", "one"])
 def test_a_release_is_whole_or_refused_whichever_operation_fails(root, monkeypatch, name):
     """What it left out silently, a push would take away from the Hub."""
-    monkeypatch.setattr("charrnn.hub.publish.curve_picture", lambda history: b"drawn from nothing but the history")
     for seed, each in enumerate(("a", "b")):
         write_checkpoint(root / "checkpoints" / each, seed, [0, 100])
     folder = root / "checkpoints" / name

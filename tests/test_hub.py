@@ -46,7 +46,6 @@ def test_nothing_but_listed_files_and_the_card_leaves_the_machine(server, folder
         "README.md",
         "analyses.json",
         "config.json",
-        "curve.png",
         "history.json",
         "model.safetensors",
         "passage.txt",

@@ -10,13 +10,14 @@ from huggingface_hub import EvalResult, ModelCardData
 from charrnn import __version__
 from charrnn.checkpoint import CheckpointInfo, load
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256, title_of
-from charrnn.metrics import bits_per_char, perplexity
+from charrnn.metrics import Progress, bits_per_char, perplexity
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.seeds import STREAMS
 from charrnn.training import RECIPES, Recipe
 
 CARD = "README.md"
 PROMPT, SAMPLE_CHARS, TEMPERATURE, SEED = "ROMEO:", 400, 0.8, 7
+CURVE_POINTS = 6  # of the training curve, evenly spaced
 
 # The two validation figures of a checkpoint: name, key of its metrics, protocol.
 VALIDATIONS = (
@@ -48,7 +49,6 @@ def model_card(info: CheckpointInfo, repo_id: str, below: str = "") -> str:
     network, memory = NETWORKS[info.cell]
     form = ", ".join(f"{name} {value}" for name, value in info.config.items())
     versions = ", ".join(f"{name} {version}" for name, version in info.versions.items()) or "not recorded"
-    curve = "![Bits per character against training steps](curve.png)\n\n" if len(info.history) > 1 else ""
     prompt, text = sample(info)
     minutes = info.metrics.get("minutes")
     download = f'--include "{below}/*" --local-dir checkpoints' if below else f"--local-dir checkpoints/{info.name}"
@@ -68,7 +68,7 @@ First 90 % of the text train, last 10 % validate, contiguous.
 
 {protocols}
 
-{curve}| | |
+{_curve(info.history)}| | |
 |---|---|
 | form | {form} |
 | text | {title_of(info.data_sha256)} |
@@ -206,6 +206,17 @@ def _fenced(text: str) -> str:
     """The text as a code block, whatever it holds: the fence is longer than any run of backticks in it."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}text\n{text}\n{fence}"
+
+
+def _curve(history: Sequence[Progress]) -> str:
+    """A table of a few points of the training curve; nothing for a curve of less than two."""
+    last = len(history) - 1
+    points = [history[at] for at in sorted({round(last * part / (CURVE_POINTS - 1)) for part in range(CURVE_POINTS)})]
+    rows = [(point.step, bits_per_char(point.train_loss_nats), bits_per_char(point.val_loss_nats)) for point in points]
+    if last < 1:
+        return ""
+    head = "| step | training, bits per character | validation, `stream` |\n|---|---|---|\n"
+    return head + "".join(f"| {step} | {train:.4f} | {val:.4f} |\n" for step, train, val in rows) + "\n"
 
 
 def _figures(loss_nats: float | None) -> str:

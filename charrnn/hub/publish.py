@@ -18,11 +18,10 @@ from charrnn.checkpoint import FILES, MODEL, STEPS, CheckpointError, CheckpointI
 from charrnn.command import as_typed
 from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
 from charrnn.hub.card import CARD, collection_card, model_card
-from charrnn.hub.curve import curve_picture
 from charrnn.hub.errors import HubError, as_hub_errors, patiently
 
-CURVE = "curve.png"
-OURS = (*FILES, CURVE, CARD)
+OBSOLETE = ("curve.png",)  # what earlier versions published and this one takes away
+OURS = (*FILES, CARD, *OBSOLETE)
 SIGNATURE = (MODEL, "config.json", "history.json")  # a folder of a repository with all of these is one of ours
 MOST_TOLD = 5  # of the files that are taken away
 NUMBERED = re.compile(r"v([1-9]\d{0,8})")
@@ -58,7 +57,7 @@ class PushResult:
 
 def release(folder: Path, repo_id: str) -> Release:
     """
-    What of a checkpoint folder, or of a folder of them, goes into a repository: the listed files, cards and curves.
+    What of a checkpoint folder, or of a folder of them, goes into a repository: the listed files and cards.
 
     Reads this machine alone. Raises CheckpointError for what is no checkpoint or leads out of its folder.
     """
@@ -90,7 +89,6 @@ def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
         raise CheckpointError(f"{reason}: it would be missing; make it readable, or remove it")
     folder = info.folder
     there = os.listdir(folder)
-    picture: dict[str, Path | bytes] = {CURVE: curve_picture(info.history)} if len(info.history) > 1 else {}
     found = [folder / name for name in FILES if name in there]
     found += [folder / STEPS / f"{step:06d}.safetensors" for step in info.saved_steps[:-1]]
     listed = {path.relative_to(folder): at_home(path) for path in sorted(found)}
@@ -98,7 +96,7 @@ def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
     for name, real in listed.items():
         if real.is_relative_to(home) and real != home / name:
             raise CheckpointError(f"{folder / name} is a link to {real.relative_to(home)}: put the file itself there")
-    return {CARD: card.encode(), **picture, **{name.as_posix(): real for name, real in listed.items()}}
+    return {CARD: card.encode(), **{name.as_posix(): real for name, real in listed.items()}}
 
 
 def push(
