@@ -1,8 +1,7 @@
 """
 Character-level recurrent networks by hand: trained, written with, watched.
 
-The rooms are imported one by one (`from charrnn.model import CharRNN`). README.md lists them; CONTRIBUTING.md shows
-which may know which.
+Import the modules one by one (`from charrnn.model import CharRNN`). docs/architecture.md describes the folders.
 """
 
 __version__ = "0.1.0"

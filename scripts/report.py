@@ -1,5 +1,5 @@
 """
-Write what was measured: the tables of README.md, and docs/results.md.
+Write the measured tables of README.md, docs/performance.md and docs/results.md.
 
     python scripts/report.py             write them
     python scripts/report.py --check     exit code 1 where they are not what this would write
@@ -10,7 +10,6 @@ Write what was measured: the tables of README.md, and docs/results.md.
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -45,14 +44,6 @@ def put(path: Path, text: str) -> None:
     """Write a file whole or not at all; a link is not followed. Raises ValueError or OSError."""
     require_result_file(path)
     write_bytes(path, text.encode("utf-8"))
-
-
-def initial_loss(facts: Facts) -> str:
-    """A sentence on where training starts."""
-    losses = ", ".join(f"{info.metrics['initial_loss_nats']:.3f} (`{info.name}`)" for info in facts.bundled)
-    size = len(facts.bundled[0].vocab)
-    guess = f"guessing among {size} characters costs ln {size} = {math.log(size):.3f}"
-    return f"Before the first update the loss is {losses}; {guess}."
 
 
 def speed(facts: Facts) -> str:
@@ -92,28 +83,21 @@ def rewrite(text: str, sections: dict[str, str]) -> str:
     for name, content in sections.items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"README.md needs {begin} and {end}, once each")
+            raise ValueError(f"the file needs {begin} and {end}, once each")
         before, _, rest = text.partition(begin)
         text = f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
     return text
 
 
 def written(root: Path) -> dict[Path, str]:
-    """Every file this writes, as it should be."""
+    """Every file this writes, with its new content."""
     facts = Facts(root)
     sections = {
-        "results": results.losses(facts),
-        "published": results.published(facts),
-        "claims": results.claims(facts),
-        "start": initial_loss(facts),
-        "speed": speed(facts),
-        "load": load(facts),
+        root / "README.md": {"results": results.summary(facts)},
+        root / "docs" / "performance.md": {"speed": speed(facts), "load": load(facts)},
     }
-    readme = root / "README.md"
-    return {
-        readme: rewrite(readme.read_text(encoding="utf-8"), sections),
-        root / "docs" / "results.md": results.page(facts),
-    }
+    files = {path: rewrite(path.read_text(encoding="utf-8"), parts) for path, parts in sections.items()}
+    return files | {root / "docs" / "results.md": results.page(facts)}
 
 
 def run_benches(root: Path, verbs: Sequence[str] = BENCHES) -> None:

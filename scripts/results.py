@@ -1,5 +1,6 @@
 """docs/results.md: everything that was measured of the networks, made of `Facts`; `scripts/report.py` writes it."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,16 @@ from scripts.claims import CLAIMS
 from scripts.facts import Facts
 from scripts.tables import kl, markdown_table, quoted, words_table
 
+SUMMARY = ("rnn-lab", "rnn", "gru", "lstm", "best", "minigpt")  # the runs that README.md shows
+LOSSES_NOTE = """Tiny Shakespeare, nats per character, final weights; trained on the first 90 %, validated on the last.
+
+- `train`: mean over the minibatches of the last updates, dropout included; the lab sheet's "loss".
+- `stream`: the validation text as 64 contiguous streams, the state carried from start to end; MiniGPT's context slides.
+- `cold`: windows of 256 characters, each from a zero state.
+
+Minutes were measured on different machines beside other work; [performance.md](performance.md) compares speed. Bits and
+perplexity are those of `stream`. `scripts/train.py --all` trains the bundled checkpoints; Kneser-Ney n-grams are the
+baseline."""
 HEADS = "network|seed|parameters|steps|minutes|train|val `stream`|val `cold`|bits|perplexity".split("|")
 LENGTHS = (128, 256, 512)
 FAMILIES = {"vanilla": "rnn", "vanilla + layer norm": "rnn-layernorm", "MiniGPT": "minigpt"}
@@ -19,11 +30,11 @@ def page(facts: Facts) -> str:
     """The whole file."""
     sections = [
         "# What the networks reach\n\nWritten by `python scripts/report.py` from the checkpoints, `docs/runs.json`, "
-        "`docs/study.json` and the benchmarks' records; nothing here is typed by hand. How each figure is measured "
-        "stands in the [README](../README.md) and in `scripts/study.py`.",
+        "`docs/study.json` and the benchmarks' records; nothing here is typed by hand. [study.md](study.md) says how "
+        "each figure is measured.",
         "## The lab sheet's claims\n\nThe sheet's losses are those of training minibatches: they are held against "
         f"ours in training, and what they mean for new text stands beside.\n\n{claims(facts)}",
-        f"## Losses\n\n{losses(facts)}\n\n{halves(facts)}\n\n{published(facts)}",
+        f"## Losses\n\n{LOSSES_NOTE}\n\n{losses(facts)}\n\n{halves(facts)} {initial_loss(facts)}\n\n{published(facts)}",
         f"## Context\n\n{context(facts)}",
         f"## Top-k and top-p at the same temperature\n\n{sampling(facts)}",
         f"## Without clipping\n\n{clipping(facts)}",
@@ -32,6 +43,27 @@ def page(facts: Facts) -> str:
         f"## A sample of each\n\n{samples(facts)}",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def summary(facts: Facts) -> str:
+    """The held-out losses of the networks that README.md shows."""
+    body = []
+    for info in facts.bundled:
+        nats = info.metrics["val_stream_nats"]
+        network = f"{info.cell}, {info.hidden_dim} units, {info.step} steps"
+        if info.name in SUMMARY:
+            body.append(
+                [f"`{info.name}`", network, f"{info.parameters:,}", f"{nats:.3f}", f"{bits_per_char(nats):.2f}"]
+            )
+    return words_table(["checkpoint", "network", "parameters", "nats", "bits"], body)
+
+
+def initial_loss(facts: Facts) -> str:
+    """A sentence on the loss before the first update."""
+    values = ", ".join(f"{info.metrics['initial_loss_nats']:.3f} (`{info.name}`)" for info in facts.bundled)
+    size = len(facts.bundled[0].vocab)
+    guess = f"a uniform guess among {size} characters costs ln {size} = {math.log(size):.3f}"
+    return f"Before the first update the loss is {values}; {guess}."
 
 
 def losses(facts: Facts) -> str:

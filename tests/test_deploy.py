@@ -89,11 +89,12 @@ def test_a_job_runs_commands_that_there_are():
     assert {"scripts/train.py", "scripts/publish.py"} <= hub.space_release(ROOT, "me/lab", "me/lab").files.keys()
 
 
-README = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+DOCUMENTS = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("training.md", "serving.md"))
+DOCUMENTS = DOCUMENTS.replace("\\\n", " ")
 
 
 def lines_of_readme(beginning: str) -> list[str]:
-    return [line for line in README.splitlines() if line.startswith(beginning)]
+    return [line for line in DOCUMENTS.splitlines() if line.startswith(beginning)]
 
 
 def test_torchrun_and_the_scripts_take_the_flags_of_the_readme():

@@ -26,7 +26,7 @@ from charrnn.ui.store import Store
 from scripts import publish, sample
 from tests.calling import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+SERVING = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 NO_PROXY_TO_BE_USED = {
     "http_proxy": "http://127.0.0.1:9",
     "HTTPS_PROXY": "http://[",
@@ -64,7 +64,7 @@ def started(*arguments: str, **environment: str) -> Iterator[tuple[str, str]]:
 def test_the_app_starts_behind_any_proxy_on_ipv6_and_below_a_path(tmp_path: Path):
     elsewhere = {"CHARRNN_CACHE": str(tmp_path / "no-corpus"), "HF_HOME": str(tmp_path / "hub")}
     settings = {"GRADIO_SERVER_NAME": "::1", "GRADIO_ROOT_PATH": "/lab", "CHARRNN_ALLOWED_HOSTS": "lab.example"}
-    (block,) = re.findall(r"```nginx\nlocation /lab/ \{\n(.*?)```", README, re.DOTALL)
+    (block,) = re.findall(r"```nginx\nlocation /lab/ \{\n(.*?)```", SERVING, re.DOTALL)
     passed = dict(re.findall(r"proxy_set_header (\S+) (\S+);", block))
     named = {name: {"$http_host": "lab.example:8443", "$scheme": "http"}[value] for name, value in passed.items()}
     assert {"Host", "X-Forwarded-Host"} <= named.keys()

@@ -1,4 +1,4 @@
-"""What the README promises is there: front matter, commands, flags, files, figures, snippets."""
+"""README.md and docs/: front matter, commands, flags, endpoints, variables, links, figures and snippets."""
 
 import argparse
 import json
@@ -22,6 +22,8 @@ import yaml
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.training import RECIPES
+from charrnn.ui import link
+from charrnn.ui.store import Store
 from charrnn.vocab import Vocab
 from scripts import bench, report, results, study
 from scripts.bench_load import GOALS
@@ -29,7 +31,11 @@ from scripts.facts import BENCHES, Facts
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+PAGES = {
+    path.name: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+}
+DOCUMENTS = "\n".join(PAGES.values())
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", DOCUMENTS, re.DOTALL | re.MULTILINE)
 FRONT_MATTER = yaml.safe_load(README.split("---")[1])
 
 # https://huggingface.co/docs/hub/spaces-config-reference
@@ -98,7 +104,7 @@ DOCUMENTED += [f"scripts/bench.py {verb}" for verb in BENCHES]
 
 @pytest.mark.parametrize("command", DOCUMENTED)
 def test_every_flag_is_documented(command):
-    undocumented = {flag for flag in flags_of(*command.split()) if not re.search(rf"{flag}(?![\w-])", README)}
+    undocumented = {flag for flag in flags_of(*command.split()) if not re.search(rf"{flag}(?![\w-])", DOCUMENTS)}
     assert undocumented == set()
 
 
@@ -108,40 +114,40 @@ def test_make_knows_the_two_commands():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-# ------------------------------------------------------------------------------------------------ files
+def test_environment_variables_are_documented():
+    sources = [path.read_text(encoding="utf-8") for path in [ROOT / "app.py", *(ROOT / "charrnn").rglob("*.py")]]
+    names = set(re.findall(r'"((?:CHARRNN|GRADIO_SERVER|GRADIO_ROOT)_[A-Z_]+)"', "\n".join(sources)))
+    assert len(names) >= 5 and {name for name in names if name not in DOCUMENTS} == set()
 
 
-def listed_files() -> list[str]:
-    """Every path of the README's tree; a line names one or more files, then, after two spaces, says what they are."""
-    (tree,) = [text for text in blocks("text") if text.startswith("app.py")]
-    paths, folders = [], {-2: ""}
-    for line in tree.splitlines():
-        indent = len(line) - len(line.lstrip())
-        names = re.split(r"\s{2,}", line.strip())[0].split(" ")
-        names = [name for name in names if "." in name or name.endswith("/") or name == "Makefile"]
-        parent = folders[max(depth for depth in folders if depth < indent)]
-        folders = {depth: folder for depth, folder in folders.items() if depth < indent}
-        paths += [parent + name for name in names]
-        folders[indent] = paths[-1]
-    return paths
+def test_link_parameters_are_documented():
+    (table,) = re.findall(r"^\| parameter \|.*?\n\n", PAGES["api.md"], re.DOTALL | re.MULTILINE)
+    documented = {name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    script = (ROOT / "charrnn" / "ui" / "control_view" / "share.js").read_text(encoding="utf-8")
+    written = set(re.findall(r'parts\.push\(\["(\w+)"', script)) | {"temperature", "prompt", "characters", "seed"}
+    problems = "".join(link.follow(Store(ROOT / "checkpoints"), dict.fromkeys(documented, "?")).problems)
+    assert written <= documented and "there is no setting" not in problems
 
 
-def test_every_listed_file_is_there():
-    missing = [path for path in listed_files() if not (ROOT / path).exists()]
-    assert missing == []
+# ------------------------------------------------------------------------------------------------ pages
 
 
-def test_every_file_of_package_and_scripts_is_listed():
-    tracked = [path for folder in ("charrnn", "scripts") for path in (ROOT / folder).rglob("*") if path.is_file()]
-    names = {path.relative_to(ROOT).as_posix() for path in tracked if path.suffix not in {".pyc", ".pyi"}}
-    assert names - set(listed_files()) == set()
+def test_readme_fits_one_screen():
+    assert len(README.splitlines()) <= 150
 
 
-def test_every_link_and_picture_is_there():
-    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
-    assert len(targets) > 2
-    for target in targets:
-        assert (ROOT / target).is_file(), target
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_pictures_exist(page):
+    folder = ROOT if page == "README.md" else ROOT / "docs"
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", PAGES[page]):
+        assert "://" in target or (folder / target).is_file(), target
+    assert page == "README.md" or f"docs/{page}" in README, "every page is reachable from README.md"
+
+
+def test_folders_are_described():
+    folders = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "charrnn").rglob("*.py")}
+    described = {folder for folder in folders if f"`{folder}/`" in PAGES["architecture.md"]}
+    assert folders - described == set()
 
 
 # ------------------------------------------------------------------------------------------------ figures
@@ -280,6 +286,12 @@ def address(tmp_path_factory) -> Iterator[str]:
     finally:
         app.terminate()
         app.wait()
+
+
+def test_endpoints_are_documented(address):
+    with urllib.request.urlopen(f"{address}/gradio_api/info", timeout=60) as answer:
+        names = json.load(answer)["named_endpoints"]
+    assert "/write" in names and {name for name in names if name not in PAGES["api.md"]} == set()
 
 
 def test_the_interface_writes_what_the_command_line_writes(address, from_the_command_line):
