@@ -162,7 +162,7 @@ def three(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def drawn(answer: dict[str, Any], *titles: str) -> list[Any]:
     """What is shown of these models: their curves, and their rows of the table."""
     traces = [
-        trace["y"] for trace in (answer["light"] or {}).get("data", []) if trace.get("name", "").startswith(titles)
+        trace["y"] for trace in (answer["figure"] or {}).get("data", []) if trace.get("name", "").startswith(titles)
     ]
     rows = [row["cells"] for row in answer.get("table", {}).get("rows", []) if row["cells"][0]["text"] in titles]
     return [traces, rows]

@@ -3,7 +3,9 @@
 import itertools
 import json
 import math
+import re
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import charrnn
 from charrnn.figures import (
-    DARK,
     FLOOR,
-    LIGHT,
     Curve,
-    Palette,
     Run,
     Stroke,
     against_length_figure,
@@ -24,6 +24,7 @@ from charrnn.figures import (
     context_of,
     gradient_flow_figure,
     gradient_flow_words,
+    in_light_colours,
     profile_figure,
     profile_words,
     strokes,
@@ -31,12 +32,21 @@ from charrnn.figures import (
     training_curves_words,
 )
 from charrnn.figures.labels import LINE_HEIGHT, Area, Box, at_ends, beside_curves, box_of
-from charrnn.figures.palette import DASHES, GHOST, PLACES
+from charrnn.figures.palette import BLUE, DASHES, GHOST, LIGHT, MODELS, PLACES, VEIL, mixed
 from charrnn.gradient_flow import GradientFlow
 from charrnn.metrics import Progress, bits_per_char
 
-BOTH = pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
-LINE = Stroke("#0b6e99", "solid")
+THEME = Path(charrnn.__file__).parent / "ui" / "theme.css"
+LINE = Stroke(BLUE, "solid")
+
+
+def colours_of_the_page() -> list[dict[str, str]]:
+    """The colours of the stylesheet by name: light, dark."""
+    found = [dict(re.findall(r"--cr-([\w-]+): (#\w{6});", part)) for part in THEME.read_text().split("body.dark")]
+    return [each | {"model-1": each["minus"]} for each in found]
+
+
+LOOKS = pytest.mark.parametrize("colours", colours_of_the_page(), ids=["light", "dark"])
 
 
 def decay(rate: float, max_lag: int = 128, sees: int | None = None) -> GradientFlow:
@@ -50,7 +60,7 @@ def decay(rate: float, max_lag: int = 128, sees: int | None = None) -> GradientF
 
 def curves_of(*rates: float) -> list[Curve]:
     names = [f"net {i}" for i in range(len(rates))]
-    lines = strokes(names, LIGHT)
+    lines = strokes(names)
     return [Curve(name, decay(rate), lines[name]) for name, rate in zip(names, rates, strict=True)]
 
 
@@ -66,10 +76,9 @@ def texts(figure: Any) -> list[str]:
 # ------------------------------------------------------------------ gradient flow
 
 
-@BOTH
-def test_every_curve_is_its_median_down_to_the_floor(palette: Palette):
+def test_every_curve_is_its_median_down_to_the_floor():
     curves = curves_of(0.6, 0.7, 0.8, 0.9, 0.95)
-    figure = gradient_flow_figure(curves, palette)
+    figure = gradient_flow_figure(curves)
     for curve in curves:
         drawn = trace(figure, curve.title)
         assert (drawn.line.color, drawn.line.dash) == curve.stroke
@@ -79,7 +88,7 @@ def test_every_curve_is_its_median_down_to_the_floor(palette: Palette):
 
 def test_a_line_ends_where_a_transformer_sees_no_further():
     flow = decay(0.99, sees=16)
-    figure: Any = gradient_flow_figure([Curve("MiniGPT", flow, LINE)], LIGHT)
+    figure: Any = gradient_flow_figure([Curve("MiniGPT", flow, LINE)])
     shown = trace(figure, "MiniGPT").y
     assert all(value is not None for value in shown[:16]) and set(shown[16:]) == {None}
     assert context_of(flow) == 16 and context_of(decay(0.99)) is None
@@ -91,7 +100,7 @@ def test_a_line_ends_where_a_transformer_sees_no_further():
 
 def test_half_life_and_horizon_stand_on_every_curve_and_beside_its_name():
     curves = curves_of(0.6, 0.7, 0.8, 0.9, 0.95)
-    figure: Any = gradient_flow_figure(curves, LIGHT)
+    figure: Any = gradient_flow_figure(curves)
     points = {(trace.x[0], trace.y[0], trace.marker.color) for trace in figure.data if trace.mode == "markers"}
     expected = [((c.flow.half_life_chars, 0.5), (c.flow.horizon_chars, 0.01)) for c in curves]
     assert points == {(*p, c.stroke.colour) for c, two in zip(curves, expected, strict=True) for p in two}
@@ -102,12 +111,12 @@ def test_half_life_and_horizon_stand_on_every_curve_and_beside_its_name():
 
 def test_only_the_model_in_the_picker_has_a_band_a_mean_and_a_ghost():
     curves = curves_of(0.7, 0.8, 0.9)
-    plain: Any = gradient_flow_figure(curves, LIGHT)
+    plain: Any = gradient_flow_figure(curves)
     assert not any(trace.fill for trace in plain.data)
-    figure: Any = gradient_flow_figure(curves, LIGHT, picked=curves[1], untrained=decay(0.85))
+    figure: Any = gradient_flow_figure(curves, picked=curves[1], untrained=decay(0.85))
     (band,) = [trace for trace in figure.data if trace.fill]
     assert max(y for x, y in zip(band.x, band.y, strict=True) if x == 5) == pytest.approx(curves[1].flow.high[5])
-    assert band.fillcolor == "rgba(168, 80, 10, 0.15)"
+    assert (band.fillcolor, band.opacity) == (MODELS[1], VEIL)
     mean = trace(figure, "net 1, geometric mean")
     assert mean.y[3] == curves[1].flow.geometric_mean[3] and mean.line.width < trace(figure, "net 1").line.width
     assert trace(figure, "untrained").line.dash == GHOST and "<b>untrained</b>" in texts(figure)
@@ -116,7 +125,7 @@ def test_only_the_model_in_the_picker_has_a_band_a_mean_and_a_ghost():
 def test_a_gradient_that_explodes_has_no_half_life():
     record = decay(1.05)
     curve = Curve("net", record, LINE)
-    figure: Any = gradient_flow_figure([curve], LIGHT, picked=curve, untrained=decay(0.9))
+    figure: Any = gradient_flow_figure([curve], picked=curve, untrained=decay(0.9))
     assert "<b>net</b><br>half never · 1 % &gt; 128" in texts(figure)
     lowest, highest = figure.layout.yaxis.range
     assert highest > math.log10(record.high[-1]) and lowest <= math.log10(decay(0.9).median[-1])
@@ -127,7 +136,7 @@ def test_a_gradient_that_explodes_has_no_half_life():
 @pytest.mark.parametrize("rates", [(0.6, 0.7, 0.8, 0.9, 0.95), (0.70, 0.705, 0.71, 0.9, 0.99, 0.98)])
 def test_names_do_not_collide(rates: tuple[float, ...], width: int):
     curves = curves_of(*rates)
-    figure: Any = gradient_flow_figure(curves, LIGHT, width, picked=curves[0], untrained=decay(0.85))
+    figure: Any = gradient_flow_figure(curves, width, picked=curves[0], untrained=decay(0.85))
     inner, height = width - 62 - 42, 460 - 14 - 48
     bottom, top = figure.layout.yaxis.range
     boxes = []
@@ -146,35 +155,35 @@ def test_names_do_not_collide(rates: tuple[float, ...], width: int):
 
 
 def test_on_a_telephone_the_numbers_are_left_to_the_table():
-    assert "<b>net 0</b>" in texts(gradient_flow_figure(curves_of(0.7), LIGHT, width=358))
+    assert "<b>net 0</b>" in texts(gradient_flow_figure(curves_of(0.7), width=358))
 
 
 def test_the_ticks_of_both_axes_are_equally_large():
-    layout: Any = gradient_flow_figure(curves_of(0.7), LIGHT).layout
+    layout: Any = gradient_flow_figure(curves_of(0.7)).layout
     assert 1.25 * layout.yaxis.tickfont.size == pytest.approx(layout.xaxis.tickfont.size, abs=0.5)  # plotly's factor
 
 
 def test_there_is_no_legend_and_no_box():
-    layout: Any = gradient_flow_figure(curves_of(0.7), DARK).layout
+    layout: Any = gradient_flow_figure(curves_of(0.7)).layout
     assert layout.showlegend is False
     assert layout.paper_bgcolor == layout.plot_bgcolor == "rgba(0,0,0,0)"
 
 
 def test_a_figure_is_plain_json():
     curves = curves_of(0.7, 0.8)
-    first = str(gradient_flow_figure(curves, LIGHT, picked=curves[0], untrained=decay(0.9)).to_json())
+    first = str(gradient_flow_figure(curves, picked=curves[0], untrained=decay(0.9)).to_json())
     assert json.loads(first)["data"]
-    assert first == gradient_flow_figure(curves, LIGHT, picked=curves[0], untrained=decay(0.9)).to_json()
+    assert first == gradient_flow_figure(curves, picked=curves[0], untrained=decay(0.9)).to_json()
     assert "bdata" not in first  # numbers, not base64: a test, and a reader, can look at them
 
 
 def test_a_name_is_never_markup():
     curve = Curve("<img src=x> & co", decay(0.7), LINE)
-    figure = str(gradient_flow_figure([curve], LIGHT).to_json())
+    figure = str(gradient_flow_figure([curve]).to_json())
     run = Run("<img src=x> & co", [Progress(0, 4, 4, 0, 1, 0), Progress(9, 2, 2, 1, 1, 0)], LINE)
-    curves = str(training_curves_figure([run], LIGHT).to_json())
+    curves = str(training_curves_figure([run]).to_json())
     record = {"parts": ["<b>"], "rows": [{"name": "<img>", "median_ms": 1.0, "parts": {"<b>": 1.0}}]}
-    bars = str(profile_figure(record, LIGHT).to_json())
+    bars = str(profile_figure(record).to_json())
     for drawn in (figure, curves, bars):
         assert "<img" not in drawn.replace("\\u003c", "<") and "&lt;img" in drawn.replace("\\u0026", "&")
 
@@ -265,32 +274,44 @@ def oklab(light: np.ndarray) -> np.ndarray:
     return opponents @ np.cbrt(np.clip(cones @ light, 0, None))
 
 
-@BOTH
-def test_every_model_s_colour_can_be_read_as_words(palette: Palette):
-    for colour in palette.models:
-        assert contrast(colour, palette.paper) >= 4.5
-    for colour in (palette.ink, palette.quiet, palette.blue, palette.orange):
-        assert contrast(colour, palette.paper) >= 4.5
+MODEL_NAMES = [f"model-{i}" for i in range(1, 13)]
 
 
-@BOTH
-def test_models_with_the_same_dash_differ_in_every_kind_of_colour_blindness(palette: Palette):
+@LOOKS
+def test_every_model_s_colour_can_be_read_as_words(colours: dict[str, str]):
+    for name in (*MODEL_NAMES, "ink", "quiet", "minus", "words"):
+        assert contrast(colours[name], colours["paper"]) >= 4.5
+
+
+@LOOKS
+def test_models_with_the_same_dash_differ_in_every_kind_of_colour_blindness(colours: dict[str, str]):
     for one, other in itertools.combinations(range(len(DASHES)), 2):
         if DASHES[one] != DASHES[other]:
             continue
         for eye in EYES:
-            seen = [oklab(np.clip(eye @ linear(palette.models[place]), 0, 1)) for place in (one, other)]
+            seen = [oklab(np.clip(eye @ linear(colours[MODEL_NAMES[i]]), 0, 1)) for i in (one, other)]
             assert np.linalg.norm(seen[0] - seen[1]) > 0.07, (one, other)
 
 
-@BOTH
-def test_twelve_models_have_twelve_lines_and_the_lab_s_keep_theirs(palette: Palette):
-    lines = strokes([*PLACES, "my own"], palette)
+def test_twelve_models_have_twelve_lines_and_the_lab_s_keep_theirs():
+    lines = strokes([*PLACES, "my own"])
     assert len(set(lines.values())) == 12
-    assert strokes(["a", "lstm", "b"], palette)["lstm"] == lines["lstm"]
+    assert strokes(["a", "lstm", "b"])["lstm"] == lines["lstm"]
     four = [lines[name] for name in ("rnn", "gru", "lstm", "minigpt")]
     assert len({line.dash for line in four}) == 4
-    assert len(strokes([f"net {i}" for i in range(30)], palette)) == 30
+    assert len(strokes([f"net {i}" for i in range(30)])) == 30
+
+
+def test_without_a_page_the_colours_are_those_of_its_light_look():
+    light = colours_of_the_page()[0]
+    assert {name: light[name] for name in LIGHT} == LIGHT
+    curves = curves_of(0.7, 0.8)
+    figure = gradient_flow_figure(curves, picked=curves[0])
+    drawn = in_light_colours(figure)
+    assert trace(drawn, "net 1").line.color == light["model-2"] and "var(" not in str(drawn.to_json())
+    assert trace(figure, "net 1").line.color == MODELS[1]  # is left as it was
+    stepped: Any = in_light_colours(figure.update_layout(font_color=mixed(MODELS[1], 0.4)))
+    assert stepped.layout.font.color == "#dab699"  # 40 % of #a8500a, the rest #fbfaf8
 
 
 # ------------------------------------------------------------------ training curves
@@ -301,14 +322,13 @@ def run(title: str, end: float, steps: int = 200) -> Run:
         Progress(step, end + 2 / (1 + step), end + 0.1 + 2 / (1 + step), 0.0 if step == 0 else 3 / step, 1e-3, step)
         for step in range(0, steps + 1, 50)
     ]
-    return Run(title, points, strokes([title], LIGHT)[title])
+    return Run(title, points, strokes([title])[title])
 
 
-@BOTH
 @pytest.mark.parametrize("unit", ["nats", "bits"])
-def test_training_curves_are_the_history(palette: Palette, unit: str):
+def test_training_curves_are_the_history(unit: str):
     runs = [run("rnn", 1.4), run("gru", 1.3)]
-    figure = training_curves_figure(runs, palette, unit=unit)
+    figure = training_curves_figure(runs, unit=unit)
     to_unit = bits_per_char if unit == "bits" else float
     for one in runs:
         steps = tuple(point.step for point in one.history)
@@ -324,36 +344,36 @@ def test_training_curves_are_the_history(palette: Palette, unit: str):
 
 def test_what_is_not_asked_for_is_not_drawn():
     runs = [run("rnn", 1.4)]
-    figures: Any = lambda **asked: training_curves_figure(runs, LIGHT, **asked)  # noqa: E731
+    figures: Any = lambda **asked: training_curves_figure(runs, **asked)  # noqa: E731
     names = lambda **asked: {trace.name for trace in figures(**asked).data}  # noqa: E731
     assert names(parts=["train"]) == {"rnn, train"}
     assert names(parts=["gradient norm"]) == {"rnn, gradient norm"}
     assert names(parts=["train", "validation"]) == {"rnn, train", "rnn, validation"}
-    alone: Any = training_curves_figure(runs, LIGHT, parts=["gradient norm"]).layout
+    alone: Any = training_curves_figure(runs, parts=["gradient norm"]).layout
     assert alone.yaxis2.domain == (0, 1)
 
 
 def test_the_late_part_cuts_off_the_beginning():
     runs = [run("rnn", 1.4), run("gru", 1.3)]
-    late: Any = training_curves_figure(runs, LIGHT, span="late").layout
-    whole: Any = training_curves_figure(runs, LIGHT, span="whole").layout
+    late: Any = training_curves_figure(runs, span="late").layout
+    whole: Any = training_curves_figure(runs, span="whole").layout
     assert late.yaxis.range[1] < 2 < 3.3 < whole.yaxis.range[1]
     assert late.yaxis.range[0] < runs[1].history[-1].train_loss_nats
 
 
 def test_the_names_stand_at_the_ends_with_the_loss():
     runs = [run("rnn", 1.4), run("gru", 1.3), run("short", 1.35, steps=100)]
-    figure = training_curves_figure(runs, LIGHT, parts=["train", "validation"])
+    figure = training_curves_figure(runs, parts=["train", "validation"])
     for one in runs:
         assert f"<b>{one.title}</b> {one.history[-1].val_loss_nats:.3f}" in texts(figure)
-    narrow = training_curves_figure(runs, LIGHT, width=358, parts=["train", "validation"])
+    narrow = training_curves_figure(runs, width=358, parts=["train", "validation"])
     assert set(texts(narrow)) == {f"<b>{one.title}</b>" for one in runs}
 
 
 def test_a_run_without_a_history_is_no_trouble():
     empty = Run("empty", [], LINE)
-    assert not training_curves_figure([empty], LIGHT).data and training_curves_words([empty]) == ""
-    training_curves_figure([empty, run("rnn", 1.4)], LIGHT, width=358)
+    assert not training_curves_figure([empty]).data and training_curves_words([empty]) == ""
+    training_curves_figure([empty, run("rnn", 1.4)], width=358)
 
 
 def test_names_beside_long_and_ragged_curves_take_little_memory():
@@ -395,9 +415,8 @@ PROFILE = {
 }
 
 
-@BOTH
-def test_bars_are_the_shares_of_the_parts(palette: Palette):
-    figure: Any = profile_figure(PROFILE, palette)
+def test_bars_are_the_shares_of_the_parts():
+    figure: Any = profile_figure(PROFILE)
     assert [bar.name for bar in figure.data] == PROFILE["parts"]
     assert tuple(trace(figure, "loop over T").x) == (40.0, None)
     assert trace(figure, "blocks").x[1] == pytest.approx(100 * 800 / 900)
@@ -408,15 +427,14 @@ def test_bars_are_the_shares_of_the_parts(palette: Palette):
 
 
 def test_a_narrow_bar_has_less_written_on_it():
-    wide, narrow = (profile_figure(PROFILE, LIGHT, width) for width in (900, 200))
+    wide, narrow = (profile_figure(PROFILE, width) for width in (900, 200))
     assert trace(wide, "backward: loop over T").text[0] == "backward: loop over T 50 %"
     assert trace(narrow, "backward: loop over T").text[0] == "50 %"
     assert trace(narrow, "the rest").text[0] == ""
 
 
-@BOTH
-def test_cost_against_length_is_the_record(palette: Palette):
-    figure: Any = against_length_figure(PROFILE, palette)
+def test_cost_against_length_is_the_record():
+    figure: Any = against_length_figure(PROFILE)
     for line in PROFILE["against_T"]:
         drawn = trace(figure, line["name"])
         assert list(drawn.x) == line["seq_len"] and list(drawn.y) == line["median_ms"]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from charrnn.figures import (
-    DARK,
-    LIGHT,
+    BLUE,
+    ORANGE,
     Cloud,
     NormRun,
     Turned,
@@ -16,13 +16,15 @@ from charrnn.figures import (
     eigenvalue_words,
     grad_norms_figure,
     grad_norms_words,
+    in_light_colours,
     product_norms_figure,
     product_norms_words,
     steps_figure,
     steps_words,
 )
+from charrnn.figures.palette import LIGHT, MODELS
 from charrnn.gradient_flow import ProductNorms
-from tests.test_figures import BOTH, decay, texts, trace
+from tests.test_figures import decay, texts, trace
 
 LAGS = np.array([1, 2, 4, 8, 64, 128])
 
@@ -33,11 +35,10 @@ def stretched(rate: float, bound: float | None = None) -> ProductNorms:
     return ProductNorms(LAGS, median, median / 2, median * 2, bounds, positions=64)
 
 
-@BOTH
-def test_the_product_its_band_its_bound_and_the_gradient_are_drawn_as_measured(palette):
-    one = Turned("× 1", palette.blue, stretched(0.9, 6.0), decay(0.85))
-    turned = Turned("× 1.40", palette.orange, stretched(1.02, 8.4), decay(0.99))
-    figure: Any = product_norms_figure([one, turned], palette)
+def test_the_product_its_band_its_bound_and_the_gradient_are_drawn_as_measured():
+    one = Turned("× 1", BLUE, stretched(0.9, 6.0), decay(0.85))
+    turned = Turned("× 1.40", ORANGE, stretched(1.02, 8.4), decay(0.99))
+    figure: Any = product_norms_figure([one, turned])
     for each in (one, turned):
         assert np.allclose(trace(figure, each.title).y, each.norms.median)
         assert np.allclose(trace(figure, f"{each.title}, gradient").y, each.flow.median)
@@ -54,27 +55,26 @@ def test_the_product_its_band_its_bound_and_the_gradient_are_drawn_as_measured(p
 
 
 def test_without_a_bound_none_is_drawn_and_none_is_told():
-    turned = [Turned("× 1", LIGHT.blue, stretched(0.9), decay(0.85))]
-    assert "bound" not in texts(product_norms_figure(turned, LIGHT))
+    turned = [Turned("× 1", BLUE, stretched(0.9), decay(0.85))]
+    assert "bound" not in texts(product_norms_figure(turned))
     said = product_norms_words(turned)
     assert said == f"× 1: 128 steps stretch a vector by {3 * 0.9**128:.0e} at most."
-    bounded = product_norms_words([Turned("× 1", LIGHT.blue, stretched(0.9, 6.0), decay(0.85))])
+    bounded = product_norms_words([Turned("× 1", BLUE, stretched(0.9, 6.0), decay(0.85))])
     assert "one step by 2.70" in bounded and "(σ_max W_hh)^128 would allow 4e+99" in bounded
 
 
 def test_a_product_of_zero_leaves_a_gap():
     median = np.where(LAGS < 64, stretched(0.5).median, 0.0)
     norms = ProductNorms(LAGS, median, median, median, None, positions=64)
-    figure: Any = product_norms_figure([Turned("× 1", LIGHT.blue, norms, decay(0.4))], LIGHT, 360)
+    figure: Any = product_norms_figure([Turned("× 1", BLUE, norms, decay(0.4))], 360)
     drawn = trace(figure, "× 1").y
     assert np.isnan(drawn[4:]).all() and np.allclose(drawn[:4], norms.median[:4])
 
 
-@BOTH
-def test_eigenvalues_are_points_beside_the_unit_circle_on_axes_of_one_scale(palette):
+def test_eigenvalues_are_points_beside_the_unit_circle_on_axes_of_one_scale():
     values = np.array([3 + 0j, 0.5 + 0.5j, 0.5 - 0.5j, -0.2 + 0j])
-    clouds = [Cloud("× 1", palette.blue, values), Cloud("× 0.70", palette.orange, 0.7 * values)]
-    figure: Any = eigenvalue_figure(clouds, palette)
+    clouds = [Cloud("× 1", BLUE, values), Cloud("× 0.70", ORANGE, 0.7 * values)]
+    figure: Any = eigenvalue_figure(clouds)
     for cloud in clouds:
         points = trace(figure, cloud.title)
         assert np.allclose(np.array(points.x) + 1j * np.array(points.y), cloud.eigenvalues)
@@ -90,9 +90,10 @@ def test_eigenvalues_are_points_beside_the_unit_circle_on_axes_of_one_scale(pale
 
 def test_saved_steps_go_from_the_quiet_colour_to_the_model_s_own():
     flows = {0: decay(0.9), 100: decay(0.6), 2000: decay(0.8)}
-    figure: Any = steps_figure(flows, "#0b6e99", LIGHT)
-    assert trace(figure, "step 0").line.color == LIGHT.quiet
-    assert (trace(figure, "step 2000").line.color, trace(figure, "step 2000").line.dash) == ("#0b6e99", "solid")
+    figure: Any = steps_figure(flows, BLUE)
+    drawn = in_light_colours(figure)
+    assert trace(drawn, "step 0").line.color == LIGHT["quiet"]
+    assert (trace(drawn, "step 2000").line.color, trace(drawn, "step 2000").line.dash) == (LIGHT["minus"], "solid")
     (band,) = [drawn for drawn in figure.data if drawn.fill]
     assert max(y for x, y in zip(band.x, band.y, strict=True) if x == 5) == pytest.approx(flows[2000].high[5])
     halves = [math.log(0.5) / math.log(rate) for rate in (0.9, 0.6, 0.8)]
@@ -105,11 +106,11 @@ def test_saved_steps_go_from_the_quiet_colour_to_the_model_s_own():
 def test_norms_with_clipping_and_without_lie_on_each_other_where_they_are_the_same(width):
     norms = [2.0, 0.5, 0.4]
     runs = [NormRun("tanh", norms, 20, False), NormRun("tanh", norms, 20, True), NormRun("relu", [9.0, 1], 20, False)]
-    figure: Any = grad_norms_figure(runs, 5.0, DARK, width)
+    figure: Any = grad_norms_figure(runs, 5.0, width)
     clipped, bare, alone = (trace(figure, name) for name in ("tanh, clipped", "tanh, not clipped", "relu, not clipped"))
     assert list(clipped.x) == [20, 40, 60] and list(clipped.y) == list(bare.y) == norms
     assert clipped.line.width > bare.line.width and bare.line.dash != "solid"
-    assert alone.line.color == DARK.models[1] != bare.line.color
+    assert alone.line.color == MODELS[1] != bare.line.color
     (line,) = figure.layout.shapes
     assert line.y0 == line.y1 == 5.0 and "clipped above 5" in texts(figure)
     assert 10 ** figure.layout.yaxis.range[1] > 9

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.figures import DARK, LIGHT, MemoryCurve, memory_figure, memory_words, strokes
+from charrnn.figures import MemoryCurve, memory_figure, memory_words, strokes
 from charrnn.figures.memory import LOW_CONTEXT, LOW_KL
 from charrnn.memory import ContextUse, Corruption, MemoryUsed
 
@@ -23,15 +23,14 @@ def used(rate: float, longest: int = 256, lags: int = 128) -> MemoryUsed:
 
 
 def curves(*rates: float) -> list[MemoryCurve]:
-    lines = strokes([f"net {i}" for i in range(len(rates))], LIGHT)
+    lines = strokes([f"net {i}" for i in range(len(rates))])
     return [MemoryCurve(name, used(rate), lines[name]) for rate, name in zip(rates, lines, strict=True)]
 
 
-@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [358, 900])
-def test_every_line_is_its_curve_down_to_what_is_drawn(palette, width):
+def test_every_line_is_its_curve_down_to_what_is_drawn(width):
     drawn = curves(0.5, 0.8, 0.93, 0.97)
-    figure: Any = memory_figure(drawn, palette, width, drawn[1])
+    figure: Any = memory_figure(drawn, width, drawn[1])
     for curve in drawn:
         above, below = [trace for trace in figure.data if trace.name == curve.title]
         assert (above.xaxis, above.yaxis, below.xaxis, below.yaxis) == ("x", "y", "x2", "y2")
@@ -51,7 +50,7 @@ def test_every_line_is_its_curve_down_to_what_is_drawn(palette, width):
 
 def test_the_effective_context_stands_on_the_level_and_beside_the_name():
     drawn = curves(0.5, 0.97)
-    figure: Any = memory_figure(drawn, LIGHT)
+    figure: Any = memory_figure(drawn)
     chars = [next(n for n in range(1, 257) if 2 * (rate**n - rate**256) <= 0.01) for rate in (0.5, 0.97)]
     points = [(trace.x[0], trace.y[0]) for trace in figure.data if trace.mode == "markers"]
     assert points == [(n, 0.01) for n in chars]
@@ -65,5 +64,5 @@ def test_the_effective_context_stands_on_the_level_and_beside_the_name():
 
 
 def test_without_a_model_there_are_empty_axes_and_no_words():
-    figure: Any = memory_figure([], LIGHT)
+    figure: Any = memory_figure([])
     assert len(figure.data) == 0 and memory_words([], []) == ""

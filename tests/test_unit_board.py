@@ -194,7 +194,7 @@ def test_one_unit_is_shown_with_the_values_a_reader_finds(units: Units, trained:
         assert span["peak"] == pytest.approx(values[span["first"] : span["end"]].max())
         assert OWN[span["first"] : span["end"]] == span["text"]
     assert min(span["peak"] for span in last["least"]) == pytest.approx(values.min())
-    (bars,) = last["light"]["data"]
+    (bars,) = last["figure"]["data"]
     assert sum(bars["y"]) == 1500 and last["scale"]["low"] == -last["scale"]["high"]
     beyond = [(np.abs(values) > end).mean() for end in (last["scale"]["high"], last["scale"]["high"] / 1.6)]
     assert beyond[0] <= 0.01 < beyond[1]
@@ -205,7 +205,7 @@ def test_the_gates_are_counted_character_by_character(units: Units, trained: Pat
     first, last = answers(gates_panel.gates(units, asked(name, text=OWN), lambda: True))
     checkpoint = load(trained / name)
     activations = checkpoint.model.decoder().read(checkpoint.vocab.encode(OWN)).activations
-    points = [trace for trace in last["light"]["data"] if trace["mode"] == "markers"]
+    points = [trace for trace in last["figure"]["data"] if trace["mode"] == "markers"]
     assert first["busy"] and [trace["name"] for trace in points] == list(gates)
     for gate, trace in zip(gates, points, strict=True):
         assert trace["x"] == [sum(v < 0.1 for v in unit) / 1500 for unit in activations[gate].T]
@@ -215,7 +215,7 @@ def test_the_gates_are_counted_character_by_character(units: Units, trained: Pat
 
 def test_what_has_no_gates_says_so(units: Units):
     (only,) = answers(gates_panel.gates(units, asked("rnn"), lambda: True))
-    assert only["words"].startswith("A vanilla cell has no gates") and only["light"] is None
+    assert only["words"].startswith("A vanilla cell has no gates") and only["figure"] is None
 
 
 def test_one_unit_s_own_scores_are_its_column_of_all_scores(units: Units, trained: Path):

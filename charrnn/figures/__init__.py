@@ -1,5 +1,5 @@
 """
-Records of numpy arrays → plotly figures. Pure functions, one palette for light and one for dark, names on the curves.
+Records of numpy arrays → plotly figures. Pure functions; colours by the names of the stylesheet, names on the curves.
 
 No figure has a legend, a title or a background: the page around it says what it shows.
 """
@@ -22,7 +22,7 @@ from charrnn.figures.over_training import (
     steps_figure,
     steps_words,
 )
-from charrnn.figures.palette import DARK, LIGHT, Palette, Stroke, strokes
+from charrnn.figures.palette import BLUE, ORANGE, Stroke, in_light_colours, strokes
 from charrnn.figures.profile import (
     against_length_figure,
     against_length_words,
@@ -34,9 +34,9 @@ from charrnn.figures.training_curves import PARTS, SPANS, UNITS, Run, training_c
 from charrnn.figures.units import saturation_figure, saturation_words, unit_histogram, unit_histogram_words
 
 __all__ = [
-    "DARK",
+    "BLUE",
     "FLOOR",
-    "LIGHT",
+    "ORANGE",
     "PARTS",
     "SPANS",
     "UNITS",
@@ -44,7 +44,6 @@ __all__ = [
     "Curve",
     "MemoryCurve",
     "NormRun",
-    "Palette",
     "Run",
     "Stroke",
     "Turned",
@@ -59,6 +58,7 @@ __all__ = [
     "grad_norms_words",
     "gradient_flow_figure",
     "gradient_flow_words",
+    "in_light_colours",
     "memory_figure",
     "memory_words",
     "product_norms_figure",

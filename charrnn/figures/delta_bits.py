@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from charrnn.figures.axes import NARROW, axis, escaped, frame, words
-from charrnn.figures.palette import Palette
+from charrnn.figures.palette import BLUE, INK, ORANGE, QUIET
 from charrnn.ranges import signed
 from charrnn.surprisal import Group
 
@@ -15,7 +15,7 @@ BETWEEN = 74  # pixels between two panels
 TITLES = ("by kind of character", "by length of context: the position in the text")
 
 
-def delta_bits_figure(panels: Sequence[Sequence[Group]], palette: Palette, width: int = 900) -> go.Figure:
+def delta_bits_figure(panels: Sequence[Sequence[Group]], width: int = 900) -> go.Figure:
     """
     The groups by kind and those by context as two panels of bars, one above the other, on one scale.
 
@@ -33,7 +33,7 @@ def delta_bits_figure(panels: Sequence[Sequence[Group]], palette: Palette, width
     axes, top = {}, 1.0
     for i, (panel, title) in enumerate(zip(panels, TITLES, strict=True)):
         number, bottom = str(i + 1) if i else "", top - heights[i] / inner
-        _bars(figure, panel, palette, number)
+        _bars(figure, panel, number)
         figure.add_annotation(
             **{
                 "x": 0,
@@ -46,21 +46,21 @@ def delta_bits_figure(panels: Sequence[Sequence[Group]], palette: Palette, width
             },
             text=f"<b>{title}</b>",
             showarrow=False,
-            font={"size": 12, "color": palette.ink},
+            font={"size": 12, "color": INK},
         )
         name = (
             "Δ bits (right of 0: B better)" if width < NARROW else "Δ bits a character (right of 0: B predicts better)"
         )
-        zero = {"zeroline": True, "zerolinecolor": palette.quiet, "zerolinewidth": 1}
-        x_axis = axis(palette, name, range=[low - room, high + room], anchor=f"y{number}", nticks=7)
-        y_axis = axis(palette, range=[len(panel) - 0.6, -0.6], visible=False, domain=(max(0.0, bottom), top))
+        zero = {"zeroline": True, "zerolinecolor": QUIET, "zerolinewidth": 1}
+        x_axis = axis(name, range=[low - room, high + room], anchor=f"y{number}", nticks=7)
+        y_axis = axis(range=[len(panel) - 0.6, -0.6], visible=False, domain=(max(0.0, bottom), top))
         axes |= {f"xaxis{number}": x_axis | zero, f"yaxis{number}": y_axis | {"anchor": f"x{number}"}}
         top = bottom - BETWEEN / inner
-    frame(figure, palette, MARGIN, height=inner + MARGIN["t"] + MARGIN["b"], **axes)
+    frame(figure, MARGIN, height=inner + MARGIN["t"] + MARGIN["b"], **axes)
     return figure
 
 
-def _bars(figure: go.Figure, groups: Sequence[Group], palette: Palette, number: str) -> None:
+def _bars(figure: go.Figure, groups: Sequence[Group], number: str) -> None:
     """The bars of one panel, and over each what it stands for."""
     figure.add_bar(
         x=[group.delta_bits for group in groups],
@@ -70,8 +70,8 @@ def _bars(figure: go.Figure, groups: Sequence[Group], palette: Palette, number: 
         xaxis=f"x{number}",
         yaxis=f"y{number}",
         name=TITLES[1 if number else 0],
-        marker={"color": [palette.orange if group.delta_bits > 0 else palette.blue for group in groups]},
-        error_x={"array": [g.error_bits or 0 for g in groups], "color": palette.quiet, "thickness": 1.2, "width": 3},
+        marker={"color": [ORANGE if group.delta_bits > 0 else BLUE for group in groups]},
+        error_x={"array": [g.error_bits or 0 for g in groups], "color": QUIET, "thickness": 1.2, "width": 3},
         customdata=[[escaped(g.name), g.characters, g.a_bits, g.b_bits] for g in groups],
         hovertemplate="%{customdata[0]}, %{customdata[1]:,} characters<br>A %{customdata[2]:.3f} bits, "
         "B %{customdata[3]:.3f}<br>Δ = %{x:+.3f}<extra></extra>",
@@ -83,7 +83,7 @@ def _bars(figure: go.Figure, groups: Sequence[Group], palette: Palette, number: 
             xanchor="left",
             yanchor="bottom",
             showarrow=False,
-            **words(palette.ink, palette) | {"font": {"size": 11.5, "color": palette.ink}},
+            **words(INK) | {"font": {"size": 11.5, "color": INK}},
         )
 
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from charrnn.figures import labels
 from charrnn.figures.axes import NARROW, axis, escaped, frame, name_beside, words
 from charrnn.figures.labels import Area
-from charrnn.figures.palette import GHOST, Palette, Stroke, faint
+from charrnn.figures.palette import GHOST, INK, PAPER, QUIET, VEIL, Stroke
 from charrnn.gradient_flow import GradientFlow
 
 FLOOR = 1e-12  # what is less is not drawn
@@ -31,7 +31,6 @@ class Curve:
 
 def gradient_flow_figure(
     curves: Sequence[Curve],
-    palette: Palette,
     width: int = 900,
     picked: Curve | None = None,
     untrained: GradientFlow | None = None,
@@ -44,17 +43,17 @@ def gradient_flow_figure(
     """
     figure = go.Figure()
     if picked is not None:
-        _band(figure, picked, palette)
+        _band(figure, picked)
     if untrained is not None:
-        _line(figure, untrained.median, "untrained", color=palette.quiet, width=1.6, dash=GHOST)
+        _line(figure, untrained.median, "untrained", color=QUIET, width=1.6, dash=GHOST)
     for curve in curves:
         style = {"color": curve.stroke.colour, "dash": curve.stroke.dash}
         _line(figure, curve.flow.median, curve.title, width=2.8 if curve is picked else 2, **style)
     if picked is not None:
-        _line(figure, picked.flow.geometric_mean, f"{picked.title}, geometric mean", color=palette.ink, width=1)
+        _line(figure, picked.flow.geometric_mean, f"{picked.title}, geometric mean", color=INK, width=1)
     for curve in curves:
-        _crossing(figure, curve, curve.flow.half_life_chars, HALF, "half-life", "circle", palette)
-        _crossing(figure, curve, curve.flow.horizon_chars, HORIZON, "1 % left", "diamond", palette)
+        _crossing(figure, curve, curve.flow.half_life_chars, HALF, "half-life", "circle")
+        _crossing(figure, curve, curve.flow.horizon_chars, HORIZON, "1 % left", "diamond")
 
     most = max((int(curve.flow.lags[-1]) for curve in curves), default=128)
     area = Area(
@@ -63,16 +62,14 @@ def gradient_flow_figure(
         (0, most),
         _decades(curves, picked, untrained),
     )
-    _level(figure, HALF, "half", most, palette)
-    _level(figure, HORIZON, "1 %", most, palette)
-    _names(figure, curves, untrained, area, width < NARROW, palette)
+    _level(figure, HALF, "half", most)
+    _level(figure, HORIZON, "1 %", most)
+    _names(figure, curves, untrained, area, width < NARROW)
     frame(
         figure,
-        palette,
         MARGIN,
-        xaxis=axis(palette, "characters back, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False),
+        xaxis=axis("characters back, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False),
         yaxis=axis(
-            palette,
             "gradient, relative to k = 0",
             type="log",
             range=list(area.y_range),
@@ -144,7 +141,7 @@ def _above_floor(values: np.ndarray) -> list[float | None]:
     return [value if value >= FLOOR else None for value in values.tolist()]
 
 
-def _band(figure: go.Figure, curve: Curve, palette: Palette) -> None:
+def _band(figure: go.Figure, curve: Curve) -> None:
     seen = curve.flow.high > 0  # beyond the context of a Transformer there is nothing to show
     lags, high, low = (values[seen] for values in (curve.flow.lags, curve.flow.high, curve.flow.low))
     high, low = np.maximum(high, FLOOR), np.maximum(low, FLOOR)
@@ -152,16 +149,15 @@ def _band(figure: go.Figure, curve: Curve, palette: Palette) -> None:
         x=np.concatenate([lags, lags[::-1]]).tolist(),
         y=np.concatenate([high, low[::-1]]).tolist(),
         fill="toself",
-        fillcolor=faint(curve.stroke.colour, palette.veil),
+        fillcolor=curve.stroke.colour,
+        opacity=VEIL,
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
     )
 
 
-def _crossing(
-    figure: go.Figure, curve: Curve, lag: float | None, level: float, what: str, symbol: str, palette: Palette
-) -> None:
+def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, what: str, symbol: str) -> None:
     """A point on the median where it falls to a level; not where that is the end of what a Transformer sees."""
     if lag is None or (level == HORIZON and _is_far(curve.flow)):
         return
@@ -173,17 +169,17 @@ def _crossing(
             "color": curve.stroke.colour,
             "size": 9,
             "symbol": symbol,
-            "line": {"color": palette.paper, "width": 1.5},
+            "line": {"color": PAPER, "width": 1.5},
         },
         hovertemplate=escaped(f"{curve.title}, {what}: ") + "%{x:.2f} characters<extra></extra>",
     )
 
 
-def _level(figure: go.Figure, level: float, text: str, most: int, palette: Palette) -> None:
+def _level(figure: go.Figure, level: float, text: str, most: int) -> None:
     """A thin line across, with its name at the right."""
-    line = {"color": palette.quiet, "width": 1, "dash": "1px,3px"}
+    line = {"color": QUIET, "width": 1, "dash": "1px,3px"}
     figure.add_shape(type="line", x0=0, x1=most, y0=level, y1=level, line=line, layer="below")
-    style = words(palette.quiet, palette)
+    style = words(QUIET)
     figure.add_annotation(x=most, y=math.log10(level), text=text, xanchor="left", xshift=3, showarrow=False, **style)
 
 
@@ -201,22 +197,17 @@ def _decades(curves: Sequence[Curve], picked: Curve | None, untrained: GradientF
 
 
 def _names(
-    figure: go.Figure,
-    curves: Sequence[Curve],
-    untrained: GradientFlow | None,
-    area: Area,
-    narrow: bool,
-    palette: Palette,
+    figure: go.Figure, curves: Sequence[Curve], untrained: GradientFlow | None, area: Area, narrow: bool
 ) -> None:
     named = [(_lines(curve, narrow), curve.flow, curve.stroke.colour) for curve in curves]
-    named += [] if untrained is None else [(["untrained"], untrained, palette.quiet)]
+    named += [] if untrained is None else [(["untrained"], untrained, QUIET)]
     pixels = [_pixels(flow, area) for _, flow, _ in named]
     boxes = [labels.box_of(lines) for lines, _, _ in named]
     taken = [_points(curve.flow, area) for curve in curves]
     spots = labels.beside_curves(pixels, boxes, np.concatenate(taken), area)
     for (lines, _, colour), spot, box in zip(named, spots, boxes, strict=True):
         first, *rest = map(escaped, lines)
-        name_beside(figure, "<br>".join([f"<b>{first}</b>", *rest]), spot, box, area, colour, palette)
+        name_beside(figure, "<br>".join([f"<b>{first}</b>", *rest]), spot, box, area, colour)
 
 
 def _lines(curve: Curve, narrow: bool) -> list[str]:

@@ -12,7 +12,7 @@ from charrnn.figures import labels
 from charrnn.figures.axes import NARROW, axis, frame, name_beside, words
 from charrnn.figures.gradient_flow import FLOOR, MARGIN
 from charrnn.figures.labels import LINE_HEIGHT, Area
-from charrnn.figures.palette import GHOST, Palette, faint
+from charrnn.figures.palette import GHOST, INK, LINE, VEIL
 from charrnn.gradient_flow import GradientFlow, ProductNorms
 
 HEIGHT = 380  # pixels
@@ -34,7 +34,7 @@ class Turned:
 # ------------------------------------------------------------------------------------------------ product of steps
 
 
-def product_norms_figure(turned: Sequence[Turned], palette: Palette, width: int = 900) -> go.Figure:
+def product_norms_figure(turned: Sequence[Turned], width: int = 900) -> go.Figure:
     """
     The largest singular value of the product of k step Jacobians against k, median and 10–90 %, for each position of
     the knob; thin its bound (σ_max W_hh)^k where there is one, dotted the gradient of the loss.
@@ -42,7 +42,7 @@ def product_norms_figure(turned: Sequence[Turned], palette: Palette, width: int 
     figure = go.Figure()
     decades = _decades(turned)
     for one in turned:
-        _band(figure, one, palette)
+        _band(figure, one)
     for one in turned:
         if one.norms.bound is not None:
             _line(figure, one.norms.lags, one.norms.bound, f"{one.title}, bound", color=one.colour, width=1)
@@ -50,12 +50,10 @@ def product_norms_figure(turned: Sequence[Turned], palette: Palette, width: int 
         _line(figure, one.norms.lags, one.norms.median, one.title, color=one.colour, width=2.6)
     most = max((int(one.flow.lags[-1]) for one in turned), default=128)
     area = Area(width - MARGIN["l"] - MARGIN["r"], HEIGHT - MARGIN["t"] - MARGIN["b"], (0, most), decades)
-    _names(figure, turned, area, palette)
-    across = axis(
-        palette, "steps in the product, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False
-    )
-    up = axis(palette, "largest singular value", type="log", range=list(decades), dtick=2, exponentformat="power")
-    frame(figure, palette, MARGIN, xaxis=across, yaxis=up, height=HEIGHT)
+    _names(figure, turned, area)
+    across = axis("steps in the product, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False)
+    up = axis("largest singular value", type="log", range=list(decades), dtick=2, exponentformat="power")
+    frame(figure, MARGIN, xaxis=across, yaxis=up, height=HEIGHT)
     return figure
 
 
@@ -89,20 +87,21 @@ def _line(figure: go.Figure, lags: np.ndarray, values: np.ndarray, name: str, **
     figure.add_scatter(x=lags, y=shown, mode="lines", line=style, name=name, hovertemplate=hover)
 
 
-def _band(figure: go.Figure, one: Turned, palette: Palette) -> None:
+def _band(figure: go.Figure, one: Turned) -> None:
     lags, low, high = (part.tolist() for part in (one.norms.lags, *np.clip([one.norms.low, one.norms.high], *DRAWN)))
     figure.add_scatter(
         x=lags + lags[::-1],
         y=high + low[::-1],
         fill="toself",
-        fillcolor=faint(one.colour, palette.veil),
+        fillcolor=one.colour,
+        opacity=VEIL,
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
     )
 
 
-def _names(figure: go.Figure, turned: Sequence[Turned], area: Area, palette: Palette) -> None:
+def _names(figure: go.Figure, turned: Sequence[Turned], area: Area) -> None:
     named = [(one.title, one.colour, one.norms.lags, one.norms.median) for one in turned]
     named += [("bound", one.colour, one.norms.lags, one.norms.bound) for one in turned if one.norms.bound is not None]
     named += [("gradient", one.colour, one.flow.lags, one.flow.median) for one in turned]
@@ -110,7 +109,7 @@ def _names(figure: go.Figure, turned: Sequence[Turned], area: Area, palette: Pal
     spots = labels.beside_curves(pixels, [labels.box_of([text]) for text, *_ in named], np.empty((0, 2)), area)
     for (text, colour, *_), spot in zip(named, spots, strict=True):
         text = f"<b>{text}</b>" if text.startswith("×") else text
-        name_beside(figure, text, spot, labels.box_of([text]), area, colour, palette)
+        name_beside(figure, text, spot, labels.box_of([text]), area, colour)
 
 
 def _pixels(lags: np.ndarray, values: np.ndarray, area: Area) -> np.ndarray:
@@ -131,11 +130,11 @@ class Cloud:
     eigenvalues: np.ndarray
 
 
-def eigenvalue_figure(clouds: Sequence[Cloud], palette: Palette) -> go.Figure:
+def eigenvalue_figure(clouds: Sequence[Cloud]) -> go.Figure:
     """The eigenvalues in the complex plane and the unit circle, both axes to one scale."""
     figure = go.Figure()
     reach = 1.06 * max(1.1, *(abs(cloud.eigenvalues).max() for cloud in clouds))
-    circle = {"type": "circle", "x0": -1, "x1": 1, "y0": -1, "y1": 1, "line": {"color": palette.ink, "width": 1.6}}
+    circle = {"type": "circle", "x0": -1, "x1": 1, "y0": -1, "y1": 1, "line": {"color": INK, "width": 1.6}}
     for i, cloud in enumerate(clouds):
         figure.add_scatter(
             x=np.real(cloud.eigenvalues),
@@ -148,19 +147,17 @@ def eigenvalue_figure(clouds: Sequence[Cloud], palette: Palette) -> go.Figure:
         sign, radius = "●" if i == 0 else "◇", abs(cloud.eigenvalues).max()
         at = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"}
         at |= {"yshift": LINE_HEIGHT * (len(clouds) - 1 - i), "text": f"{sign} {cloud.title}  ρ {radius:.2f}"}
-        figure.add_annotation(**at, showarrow=False, **words(cloud.colour, palette))
+        figure.add_annotation(**at, showarrow=False, **words(cloud.colour))
     figure.add_shape(**circle)
     name = {"x": math.sqrt(0.5), "y": -math.sqrt(0.5), "text": "|λ| = 1", "xanchor": "right", "yanchor": "top"}
     name |= {"ax": 0.98 * reach, "ay": -0.86 * reach, "axref": "x", "ayref": "y"}
-    arrow = {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": palette.ink}
-    figure.add_annotation(**name, **arrow, **words(palette.ink, palette))
-    across = axis(palette, "real part of λ", range=[-reach, reach], showgrid=False, constrain="domain", nticks=6)
-    up = axis(
-        palette, "imaginary part", range=[-reach, reach], showgrid=False, scaleanchor="x", constrain="domain", nticks=6
-    )
+    arrow = {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": INK}
+    figure.add_annotation(**name, **arrow, **words(INK))
+    across = axis("real part of λ", range=[-reach, reach], showgrid=False, constrain="domain", nticks=6)
+    up = axis("imaginary part", range=[-reach, reach], showgrid=False, scaleanchor="x", constrain="domain", nticks=6)
     for each in (across, up):
-        each |= {"zeroline": True, "zerolinecolor": palette.line}
-    frame(figure, palette, CLOUD_MARGIN, xaxis=across, yaxis=up, height=HEIGHT + 20)
+        each |= {"zeroline": True, "zerolinecolor": LINE}
+    frame(figure, CLOUD_MARGIN, xaxis=across, yaxis=up, height=HEIGHT + 20)
     return figure
 
 

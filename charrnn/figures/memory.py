@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from charrnn.figures import labels
 from charrnn.figures.axes import NARROW, axis, escaped, frame, name_beside, words
 from charrnn.figures.labels import Area
-from charrnn.figures.palette import Palette, Stroke, faint
+from charrnn.figures.palette import INK, PAPER, QUIET, VEIL, Stroke
 from charrnn.memory import NEGLIGIBLE_NATS, MemoryUsed
 
 HEIGHT = 700
@@ -53,9 +53,7 @@ class Named(NamedTuple):
     values: np.ndarray
 
 
-def memory_figure(
-    curves: Sequence[MemoryCurve], palette: Palette, width: int = 900, picked: MemoryCurve | None = None
-) -> go.Figure:
+def memory_figure(curves: Sequence[MemoryCurve], width: int = 900, picked: MemoryCurve | None = None) -> go.Figure:
     """
     Both curves of every model, one diagram below the other, over the same logarithmic distances.
 
@@ -65,25 +63,25 @@ def memory_figure(
     figure = go.Figure()
     above, below = _panels(curves, width)
     for panel, title in zip((above, below), SHORT_TITLES if width < NARROW else TITLES, strict=True):
-        _level(figure, panel, palette)
+        _level(figure, panel)
         figure.add_annotation(
             **{"x": 0, "y": panel.domain[1], "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"},
             text=f"<b>{title}</b>",
             yshift=6,
             showarrow=False,
-            font={"size": 12, "color": palette.ink},
+            font={"size": 12, "color": INK},
         )
     if picked is not None:
-        _band(figure, picked, below, palette)
+        _band(figure, picked, below)
         control = picked.used.context.shuffled_excess_nats
         name = f"{picked.title}, behind a shuffled prefix"
-        _line(figure, picked.used.context.n, control, name, above, color=palette.ink, width=THIN)
+        _line(figure, picked.used.context.n, control, name, above, color=INK, width=THIN)
     for curve in curves:
         style = {"color": curve.stroke.colour, "dash": curve.stroke.dash, "width": THICK if curve is picked else MIDDLE}
         context, probe = curve.used.context, curve.used.corruption
         _line(figure, context.n, context.excess_nats, curve.title, above, **style)
         _line(figure, probe.k, probe.median, curve.title, below, **style)
-        _point(figure, curve, above, palette)
+        _point(figure, curve, above)
     contexts = [(curve.used.context.n, curve.used.context.excess_nats) for curve in curves]
     reaches = [[] if width < NARROW else [f"effective {_reach(curve)}"] for curve in curves]
     named = [
@@ -91,12 +89,12 @@ def memory_figure(
         for curve, reach, line in zip(curves, reaches, contexts, strict=True)
     ]
     if picked is not None:
-        named.append(Named([CONTROL], palette.ink, picked.used.context.n, picked.used.context.shuffled_excess_nats))
+        named.append(Named([CONTROL], INK, picked.used.context.n, picked.used.context.shuffled_excess_nats))
     points = [[math.log10(curve.used.context.ecl_chars), math.log10(NEGLIGIBLE_NATS)] for curve in curves]
-    _names(figure, named, above, palette, np.array(points).reshape(-1, 2))
+    _names(figure, named, above, np.array(points).reshape(-1, 2))
     probes = [(curve.used.corruption.k, curve.used.corruption.median) for curve in curves]
     named = [Named([curve.title], curve.stroke.colour, *line) for curve, line in zip(curves, probes, strict=True)]
-    _names(figure, named, below, palette, np.empty((0, 2)))
+    _names(figure, named, below, np.empty((0, 2)))
     axes: dict[str, Any] = {}
     titles = (
         ("characters of context, n", "nats above the longest"),
@@ -104,11 +102,11 @@ def memory_figure(
     )
     for panel, number, (x_title, y_title) in zip((above, below), ("", "2"), titles, strict=True):
         ticks = {"type": "log", "tickvals": TICKS, "ticktext": [f"{tick}" for tick in TICKS], "showgrid": False}
-        axes[f"xaxis{number}"] = axis(palette, x_title, range=list(panel.area.x_range), anchor=panel.y, **ticks)
+        axes[f"xaxis{number}"] = axis(x_title, range=list(panel.area.x_range), anchor=panel.y, **ticks)
         power = {"type": "log", "dtick": 1 if panel is above else 2, "exponentformat": "power"}
-        y_axis = axis(palette, y_title, range=list(panel.area.y_range), anchor=panel.x, **power)
+        y_axis = axis(y_title, range=list(panel.area.y_range), anchor=panel.x, **power)
         axes[f"yaxis{number}"] = y_axis | {"domain": list(panel.domain)}
-    frame(figure, palette, MARGIN, height=HEIGHT, **axes)
+    frame(figure, MARGIN, height=HEIGHT, **axes)
     return figure
 
 
@@ -173,7 +171,7 @@ def _line(figure: go.Figure, at: np.ndarray, values: np.ndarray, name: str, pane
     )
 
 
-def _band(figure: go.Figure, curve: MemoryCurve, panel: Panel, palette: Palette) -> None:
+def _band(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
     probe = curve.used.corruption
     seen = probe.high >= panel.low
     k, high, low = probe.k[seen], probe.high[seen], np.maximum(probe.low[seen], panel.low)
@@ -181,7 +179,8 @@ def _band(figure: go.Figure, curve: MemoryCurve, panel: Panel, palette: Palette)
         x=np.concatenate([k, k[::-1]]).tolist(),
         y=np.concatenate([high, low[::-1]]).tolist(),
         fill="toself",
-        fillcolor=faint(curve.stroke.colour, palette.veil),
+        fillcolor=curve.stroke.colour,
+        opacity=VEIL,
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
@@ -190,7 +189,7 @@ def _band(figure: go.Figure, curve: MemoryCurve, panel: Panel, palette: Palette)
     )
 
 
-def _point(figure: go.Figure, curve: MemoryCurve, panel: Panel, palette: Palette) -> None:
+def _point(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
     """Where the effective context is, on the level that defines it."""
     chars = curve.used.context.ecl_chars
     if chars > len(curve.used.context.n):
@@ -199,16 +198,16 @@ def _point(figure: go.Figure, curve: MemoryCurve, panel: Panel, palette: Palette
         x=[chars],
         y=[NEGLIGIBLE_NATS],
         mode="markers",
-        marker={"color": curve.stroke.colour, "size": 9, "line": {"color": palette.paper, "width": 1.5}},
+        marker={"color": curve.stroke.colour, "size": 9, "line": {"color": PAPER, "width": 1.5}},
         hovertemplate=f"{escaped(curve.title)}, effective context: %{{x}} characters<extra></extra>",
         xaxis=panel.x,
         yaxis=panel.y,
     )
 
 
-def _level(figure: go.Figure, panel: Panel, palette: Palette) -> None:
+def _level(figure: go.Figure, panel: Panel) -> None:
     """A thin line across at 0.01 nats."""
-    line, ends = {"color": palette.quiet, "width": 1, "dash": "1px,3px"}, [10**end for end in panel.area.x_range]
+    line, ends = {"color": QUIET, "width": 1, "dash": "1px,3px"}, [10**end for end in panel.area.x_range]
     at = {"xref": panel.x, "yref": panel.y}
     figure.add_shape(
         type="line", x0=ends[0], x1=ends[1], y0=NEGLIGIBLE_NATS, y1=NEGLIGIBLE_NATS, line=line, layer="below", **at
@@ -220,10 +219,10 @@ def _level(figure: go.Figure, panel: Panel, palette: Palette) -> None:
         "xshift": 3,
         "showarrow": False,
     }
-    figure.add_annotation(text=f"{NEGLIGIBLE_NATS:g}", **place, **at, **words(palette.quiet, palette))
+    figure.add_annotation(text=f"{NEGLIGIBLE_NATS:g}", **place, **at, **words(QUIET))
 
 
-def _names(figure: go.Figure, named: Sequence[Named], panel: Panel, palette: Palette, points: np.ndarray) -> None:
+def _names(figure: go.Figure, named: Sequence[Named], panel: Panel, points: np.ndarray) -> None:
     """Each name beside its line; on none of the points (N, 2), in decades."""
     lines = []
     for each in named:
@@ -234,5 +233,5 @@ def _names(figure: go.Figure, named: Sequence[Named], panel: Panel, palette: Pal
     for each, spot, box in zip(named, spots, boxes, strict=True):
         first, *rest = map(escaped, each.name)
         title = first if first == CONTROL else f"<b>{first}</b>"
-        name_beside(figure, "<br>".join([title, *rest]), spot, box, panel.area, each.colour, palette, panel.y)
+        name_beside(figure, "<br>".join([title, *rest]), spot, box, panel.area, each.colour, panel.y)
         figure.layout.annotations[-1].xref = panel.x  # pyright: ignore[reportAttributeAccessIssue]

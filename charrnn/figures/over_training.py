@@ -12,7 +12,7 @@ from charrnn.figures import labels
 from charrnn.figures.axes import LOG_TICKS, NARROW, axis, frame, name_beside, words
 from charrnn.figures.gradient_flow import Curve, gradient_flow_figure
 from charrnn.figures.labels import Area
-from charrnn.figures.palette import Palette, Stroke
+from charrnn.figures.palette import INK, MODELS, ORANGE, QUIET, Stroke, mixed
 from charrnn.gradient_flow import GradientFlow
 
 HEIGHT = 300  # pixels
@@ -20,13 +20,12 @@ MARGIN = {"l": 62, "r": 30, "t": 14, "b": 48}
 DASHES = ("1px,4px", "2px,3px", "4px,3px", "7px,3px", "11px,3px")  # the longer, the later
 
 
-def steps_figure(flows: Mapping[int, GradientFlow], colour: str, palette: Palette, width: int = 900) -> go.Figure:
+def steps_figure(flows: Mapping[int, GradientFlow], colour: str, width: int = 900) -> go.Figure:
     """The curve of one model at each of its saved steps, from faint and dotted to full; of the last also its band."""
     curves = [
-        Curve(f"step {step}", flow, _stroke(i, len(flows), colour, palette))
-        for i, (step, flow) in enumerate(flows.items())
+        Curve(f"step {step}", flow, _stroke(i, len(flows), colour)) for i, (step, flow) in enumerate(flows.items())
     ]
-    return gradient_flow_figure(curves, palette, width, picked=curves[-1])
+    return gradient_flow_figure(curves, width, picked=curves[-1])
 
 
 def steps_words(title: str, flows: Mapping[int, GradientFlow]) -> str:
@@ -38,18 +37,11 @@ def steps_words(title: str, flows: Mapping[int, GradientFlow]) -> str:
     return f"{title}: the half-life in characters is {', '.join(told)}."
 
 
-def _stroke(i: int, count: int, colour: str, palette: Palette) -> Stroke:
+def _stroke(i: int, count: int, colour: str) -> Stroke:
     """Of the i-th of so many moments: from the quiet colour of words to the model's own."""
     share = 1.0 if count < 2 else i / (count - 1)
     dash = "solid" if i == count - 1 else DASHES[min(len(DASHES) - 1, round(share * len(DASHES)))]
-    return Stroke(_mixed(palette.quiet, colour, share), dash)
-
-
-def _mixed(one: str, other: str, share: float) -> str:
-    """Two colours #rrggbb, so much of the second."""
-    parts = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in (one, other)]
-    mixed = [round(a + share * (b - a)) for a, b in zip(*parts, strict=True)]
-    return "#" + "".join(f"{part:02x}" for part in mixed)
+    return Stroke(mixed(colour, share, QUIET), dash)
 
 
 # ------------------------------------------------------------------------------------------------ norms while learning
@@ -65,17 +57,17 @@ class NormRun:
     clipped: bool
 
 
-def grad_norms_figure(runs: Sequence[NormRun], threshold: float, palette: Palette, width: int = 900) -> go.Figure:
+def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 900) -> go.Figure:
     """Gradient norms along training, clipped runs as broad lines, unclipped ones thin and dashed on top of them."""
     figure = go.Figure()
     most = max((len(run.norms) * run.every for run in runs), default=1)
     values = [norm for run in runs for norm in run.norms if norm > 0]
     limits = math.log10(min([*values, threshold])) - 0.1, math.log10(max([*values, threshold])) + 0.25
-    colours = {title: palette.models[i] for i, title in enumerate(dict.fromkeys(run.title for run in runs))}
+    colours = {title: MODELS[i] for i, title in enumerate(dict.fromkeys(run.title for run in runs))}
     area = Area(width - MARGIN["l"] - MARGIN["r"], HEIGHT - MARGIN["t"] - MARGIN["b"], (0, most), limits)
     for run in sorted(runs, key=lambda run: not run.clipped):
         alone = sum(other.title == run.title for other in runs) == 1
-        colour = colours[run.title] if run.clipped or alone else palette.ink
+        colour = colours[run.title] if run.clipped or alone else INK
         ink = {"color": colour, "width": 5 if run.clipped else 1.6}
         name = f"{run.title}, {'clipped' if run.clipped else 'not clipped'}"
         figure.add_scatter(
@@ -87,7 +79,7 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, palette: Palett
             opacity=0.55 if run.clipped else 1,
             hovertemplate=name + ", step %{x}: %{y:.3g}<extra></extra>",
         )
-    line = {"color": palette.orange, "width": 1.4}
+    line = {"color": ORANGE, "width": 1.4}
     figure.add_shape(type="line", x0=0, x1=most, y0=threshold, y1=threshold, line=line, layer="below")
     figure.add_annotation(
         x=most,
@@ -96,17 +88,17 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, palette: Palett
         xanchor="right",
         yanchor="bottom",
         showarrow=False,
-        **words(palette.orange, palette),
+        **words(ORANGE),
     )
     pixels = [area.pixels(np.array(_steps(run)), np.log10(run.norms)) for run in runs if run.title in colours]
     named = {run.title: line for run, line in zip(runs, pixels, strict=True)}
     boxes = [labels.box_of([title]) for title in named]
     spots = labels.beside_curves(list(named.values()), boxes, np.empty((0, 2)), area)
     for title, spot, box in zip(named, spots, boxes, strict=True):
-        name_beside(figure, f"<b>{title}</b>", spot, box, area, colours[title], palette)
-    across = axis(palette, "training step", range=[0, most], showgrid=False, nticks=5 if width < NARROW else 11)
-    up: dict[str, Any] = axis(palette, "gradient norm", range=list(limits), **LOG_TICKS)
-    frame(figure, palette, MARGIN, xaxis=across, yaxis=up, height=HEIGHT)
+        name_beside(figure, f"<b>{title}</b>", spot, box, area, colours[title])
+    across = axis("training step", range=[0, most], showgrid=False, nticks=5 if width < NARROW else 11)
+    up: dict[str, Any] = axis("gradient norm", range=list(limits), **LOG_TICKS)
+    frame(figure, MARGIN, xaxis=across, yaxis=up, height=HEIGHT)
     return figure
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from charrnn.figures import labels
 from charrnn.figures.axes import LOG_TICKS, NARROW, axis, escaped, frame, words
-from charrnn.figures.palette import MONO, Palette, faint, strokes
+from charrnn.figures.palette import BLUE, INK, MODELS, MONO, ORANGE, PAPER, QUIET, VEIL, mixed, strokes
 
 BAR, ROW = 26, 50  # pixels: a bar, and from one to the next, its name between them
 MARGIN = {"l": 10, "r": 24, "t": 30, "b": 40}
@@ -23,7 +23,7 @@ def profile_height(record: Mapping[str, Any]) -> int:
     return ROW * len(record["rows"]) + MARGIN["t"] + MARGIN["b"]
 
 
-def profile_figure(record: Mapping[str, Any], palette: Palette, width: int = 900) -> go.Figure:
+def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     """
     One bar for each network, all equally long: the share of a step that each of its parts takes.
 
@@ -38,7 +38,7 @@ def profile_figure(record: Mapping[str, Any], palette: Palette, width: int = 900
         has = [part in row["parts"] for row in rows]
         shares = [row["parts"].get(part, 0.0) / whole for row, whole in zip(rows, wholes, strict=True)]
         is_loop = part.endswith(LOOP)
-        colour = faint(_colour(part, palette), 1 if is_loop else palette.veil * 2)
+        colour = _colour(part) if is_loop else mixed(_colour(part), 2 * VEIL)
         figure.add_bar(
             x=[100 * share if there else None for share, there in zip(shares, has, strict=True)],
             y=places,
@@ -47,8 +47,8 @@ def profile_figure(record: Mapping[str, Any], palette: Palette, width: int = 900
             name=escaped(part),
             marker={
                 "color": colour,
-                "line": {"color": palette.paper, "width": 1},
-                "pattern": {**HATCHED, "fgcolor": palette.paper} if part.startswith("backward") else {},
+                "line": {"color": PAPER, "width": 1},
+                "pattern": {**HATCHED, "fgcolor": PAPER} if part.startswith("backward") else {},
             },
             text=[_inside(part, share, inner) for share in shares],
             textposition="inside",
@@ -56,7 +56,7 @@ def profile_figure(record: Mapping[str, Any], palette: Palette, width: int = 900
             textangle=0,
             cliponaxis=True,
             constraintext="none",
-            textfont={"family": MONO, "size": 11, "color": palette.paper if is_loop else palette.ink},
+            textfont={"family": MONO, "size": 11, "color": PAPER if is_loop else INK},
             customdata=[[escaped(row["name"]), row["parts"].get(part, 0.0)] for row in rows],
             hovertemplate="%{customdata[0]}<br>"
             + escaped(part)
@@ -71,16 +71,15 @@ def profile_figure(record: Mapping[str, Any], palette: Palette, width: int = 900
             yanchor="bottom",
             yshift=BAR / 2,
             showarrow=False,
-            **words(palette.ink, palette),
+            **words(INK),
         )
     frame(
         figure,
-        palette,
         MARGIN,
         barmode="stack",
         height=profile_height(record),
-        xaxis=axis(palette, "share of a step", range=[0, 100], ticksuffix=" %", dtick=25, showgrid=False),
-        yaxis=axis(palette, range=[len(rows) - 0.5, -0.6], visible=False),
+        xaxis=axis("share of a step", range=[0, 100], ticksuffix=" %", dtick=25, showgrid=False),
+        yaxis=axis(range=[len(rows) - 0.5, -0.6], visible=False),
     )
     return figure
 
@@ -98,14 +97,14 @@ def _told(row: Mapping[str, Any]) -> str:
     return f"{row['name']}: {_ms(row['median_ms'])} a step, {what}."
 
 
-def against_length_figure(record: Mapping[str, Any], palette: Palette, width: int = 900) -> go.Figure:
+def against_length_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     """
     What a step costs as the window grows and the batch shrinks, on log axes.
 
     record: {"against_T": [{"name", "seq_len": [T, …], "median_ms": [ms, …]}, …]}. width: pixels there are.
     """
     figure, lines = go.Figure(), record["against_T"]
-    style = strokes([line["name"] for line in lines], palette)
+    style = strokes([line["name"] for line in lines])
     lengths = sorted({T for line in lines for T in line["seq_len"]}) or [1]
     times = [ms for line in lines for ms in line["median_ms"]] or [1.0]
     low, high = math.log10(min(times)) - 0.1, math.log10(max(times)) + 0.1
@@ -134,19 +133,17 @@ def against_length_figure(record: Mapping[str, Any], palette: Palette, width: in
             showarrow=True,
             arrowhead=0,
             arrowwidth=1,
-            arrowcolor=faint(colour, 0.5),
-            **words(colour, palette),
+            arrowcolor=mixed(colour, 0.5),
+            **words(colour),
         )
     longest = max((len(line["name"]) for line in lines), default=0)
     ticks = {"tickvals": lengths, "ticktext": [str(T) for T in lengths]}
     frame(
         figure,
-        palette,
         AGAINST_MARGIN | {"r": labels.LETTER_WIDTH * longest + 26},
         height=AGAINST_HEIGHT,
-        xaxis=axis(palette, "T, characters in a window", type="log", range=_ends(lengths), showgrid=False, **ticks),
+        xaxis=axis("T, characters in a window", type="log", range=_ends(lengths), showgrid=False, **ticks),
         yaxis=axis(
-            palette,
             "ms a step" if width < NARROW else "milliseconds a step",
             range=[low, high],
             **LOG_TICKS,
@@ -169,12 +166,12 @@ def _ends(lengths: Sequence[int]) -> list[float]:
     return [math.log10(lengths[0]) - 0.05, math.log10(lengths[-1])]
 
 
-def _colour(part: str, palette: Palette) -> str:
+def _colour(part: str) -> str:
     if part.endswith(LOOP):
-        return palette.blue
+        return BLUE
     if part.endswith("blocks"):
-        return palette.models[3]  # as MiniGPT's line
-    return palette.orange if part == "input product" else palette.quiet
+        return MODELS[3]  # as MiniGPT's line
+    return ORANGE if part == "input product" else QUIET
 
 
 def _inside(part: str, share: float, width: float) -> str:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from charrnn.figures import labels
 from charrnn.figures.axes import LOG_TICKS, NARROW, axis, escaped, frame, name_beside, words
 from charrnn.figures.labels import Area
-from charrnn.figures.palette import Palette, Stroke, faint
+from charrnn.figures.palette import Stroke, mixed
 from charrnn.metrics import Progress, bits_per_char
 
 HEIGHT = 560
@@ -56,7 +56,6 @@ class Panel:
 
 def training_curves_figure(
     runs: Sequence[Run],
-    palette: Palette,
     width: int = 900,
     parts: Sequence[str] = PARTS,
     unit: str = "nats",
@@ -81,17 +80,17 @@ def training_curves_figure(
         lines = [Line(run, part, _loss(run, part, unit)) for run in runs for part in losses]
         above = below + 0.08 if norms else 0.0
         panel = Panel("y", inner, height * (1 - above), most, _range(lines, span), float)
-        axes["yaxis"] = axis(palette, f"{unit} per character", range=list(panel.limits), domain=[above, 1])
-        _draw(figure, lines, panel, width, "{:.3f}", palette)
+        axes["yaxis"] = axis(f"{unit} per character", range=list(panel.limits), domain=[above, 1])
+        _draw(figure, lines, panel, width, "{:.3f}")
     if norms:
         lines = [Line(run, NORMS, [point.grad_norm for point in run.history]) for run in runs]
         panel = Panel("y2", inner, height * below, most, _decades(lines), math.log10)
-        axes["yaxis2"] = axis(palette, NORMS, range=list(panel.limits), domain=[0, below], anchor="x", **LOG_TICKS)
-        _draw(figure, lines, panel, width, "", palette)
-    steps = axis(palette, "training step", range=[0, most], showgrid=False)
+        axes["yaxis2"] = axis(NORMS, range=list(panel.limits), domain=[0, below], anchor="x", **LOG_TICKS)
+        _draw(figure, lines, panel, width, "")
+    steps = axis("training step", range=[0, most], showgrid=False)
     steps |= {"anchor": "y2" if norms else "y", "nticks": 5 if width < NARROW else 11, "tickangle": 0}
     zoom = f"{unit} {span} {losses} {norms}"  # what the visitor zoomed into stays as long as the axes mean the same
-    frame(figure, palette, MARGIN | {"r": right}, xaxis=steps, uirevision=zoom, **axes)
+    frame(figure, MARGIN | {"r": right}, xaxis=steps, uirevision=zoom, **axes)
     return figure
 
 
@@ -131,7 +130,7 @@ def _decades(lines: Sequence[Line]) -> tuple[float, float]:
     return math.log10(min(positive)) - 0.1, math.log10(max(positive)) + 0.1
 
 
-def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, number: str, palette: Palette) -> None:
+def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, number: str) -> None:
     """The curves of a panel and their names: at the ends of the thick ones, on a telephone beside them."""
     for line in lines:
         stroke, name = line.run.stroke, escaped(f"{line.run.title}, {line.part}")
@@ -149,12 +148,12 @@ def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, nu
             yaxis=panel.axis,
         )
     if width >= NARROW:
-        _names_at_ends(figure, [line for line in lines if _thick(line, lines)], panel, number, palette)
+        _names_at_ends(figure, [line for line in lines if _thick(line, lines)], panel, number)
     elif panel.axis == "y" or panel.height > HEIGHT / 2:
-        _names_between(figure, lines, panel, palette)
+        _names_between(figure, lines, panel)
 
 
-def _names_at_ends(figure: go.Figure, lines: Sequence[Line], panel: Panel, number: str, palette: Palette) -> None:
+def _names_at_ends(figure: go.Figure, lines: Sequence[Line], panel: Panel, number: str) -> None:
     """The name of each run in a column at the right, each with a thin line to the end of its curve."""
     low, high = panel.limits
     ends = [line for line in lines if line.values[-1] > 0]
@@ -174,12 +173,12 @@ def _names_at_ends(figure: go.Figure, lines: Sequence[Line], panel: Panel, numbe
             showarrow=True,
             arrowhead=0,
             arrowwidth=1,
-            arrowcolor=faint(run.stroke.colour, 0.5),
-            **words(run.stroke.colour, palette),
+            arrowcolor=mixed(run.stroke.colour, 0.5),
+            **words(run.stroke.colour),
         )
 
 
-def _names_between(figure: go.Figure, lines: Sequence[Line], panel: Panel, palette: Palette) -> None:
+def _names_between(figure: go.Figure, lines: Sequence[Line], panel: Panel) -> None:
     """The name of each run beside its thick curve: on a telephone there is no room for a column."""
     area = Area(panel.width, panel.height, (0, panel.steps), panel.limits)
     thick = [line for line in lines if _thick(line, lines)]
@@ -189,7 +188,7 @@ def _names_between(figure: go.Figure, lines: Sequence[Line], panel: Panel, palet
     spots = labels.beside_curves([_pixels(line, panel, area) for line in thick], boxes, taken, area)
     for line, spot, box in zip(thick, spots, boxes, strict=True):
         text = f"<b>{escaped(line.run.title)}</b>"
-        name_beside(figure, text, spot, box, area, line.run.stroke.colour, palette, panel.axis)
+        name_beside(figure, text, spot, box, area, line.run.stroke.colour, panel.axis)
 
 
 def _pixels(line: Line, panel: Panel, area: Area) -> np.ndarray:

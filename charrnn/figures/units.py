@@ -7,16 +7,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from charrnn.figures.axes import axis, frame
-from charrnn.figures.palette import Palette
+from charrnn.figures.palette import BLUE, INK, LINE, ORANGE
 
 BINS = 48
 MARGIN = {"l": 54, "r": 10, "t": 10, "b": 42}
 MOSTLY = 0.9  # of the time
 
 
-def unit_histogram(
-    values: np.ndarray, palette: Palette, ends: tuple[float, float] | None = None, width: int = 600
-) -> go.Figure:
+def unit_histogram(values: np.ndarray, ends: tuple[float, float] | None = None, width: int = 600) -> go.Figure:
     """At how many characters a unit (N,) says what; `ends` are those of the scale, where it has any."""
     counts, edges = np.histogram(values, bins=BINS, range=ends)
     middles = (edges[:-1] + edges[1:]) / 2
@@ -24,16 +22,15 @@ def unit_histogram(
     figure.add_bar(
         x=middles.tolist(),
         y=counts.tolist(),
-        marker={"color": [palette.orange if middle > 0 else palette.blue for middle in middles]},
+        marker={"color": [ORANGE if middle > 0 else BLUE for middle in middles]},
         hovertemplate="around %{x:.2f}: %{y:,} characters<extra></extra>",
     )
     frame(
         figure,
-        palette,
         MARGIN,
         bargap=0.08,
-        xaxis=axis(palette, "what the unit says", nticks=9),
-        yaxis=axis(palette, "characters" if width > 300 else "", nticks=5),
+        xaxis=axis("what the unit says", nticks=9),
+        yaxis=axis("characters" if width > 300 else "", nticks=5),
     )
     return figure
 
@@ -58,7 +55,7 @@ class Saturation(Protocol):
     def open(self) -> np.ndarray: ...
 
 
-def saturation_figure(gates: Sequence[Saturation], palette: Palette, width: int = 900) -> go.Figure:
+def saturation_figure(gates: Sequence[Saturation], width: int = 900) -> go.Figure:
     """
     A panel for each gate, a point for each unit: how often it is shut against how often open. A point on the diagonal
     is always the one or the other. Karpathy et al. 2015, figure 3.
@@ -77,7 +74,7 @@ def saturation_figure(gates: Sequence[Saturation], palette: Palette, width: int 
             x=[0, 1],
             y=[1, 0],
             mode="lines",
-            line={"color": palette.line, "width": 1},
+            line={"color": LINE, "width": 1},
             hoverinfo="skip",
             xaxis=f"x{number}",
             yaxis=f"y{number}",
@@ -86,7 +83,7 @@ def saturation_figure(gates: Sequence[Saturation], palette: Palette, width: int 
             x=gate.shut.tolist(),
             y=gate.open.tolist(),
             mode="markers",
-            marker={"color": palette.blue, "size": 5, "opacity": 0.6},
+            marker={"color": BLUE, "size": 5, "opacity": 0.6},
             customdata=list(range(len(gate.shut))),
             hovertemplate="unit %{customdata}: shut %{x:.0%}, open %{y:.0%} of the time<extra></extra>",
             name=gate.gate,
@@ -99,24 +96,20 @@ def saturation_figure(gates: Sequence[Saturation], palette: Palette, width: int 
             xanchor="right",
             yanchor="top",
             showarrow=False,
-            font={"size": 13, "color": palette.ink},
+            font={"size": 13, "color": INK},
         )
         lower = row == rows - 1
-        axes[f"xaxis{number}"] = axis(
-            palette, "shut (< 0.1)" if lower else "", range=[-0.03, 1.03], tickformat=".0%"
-        ) | {
+        axes[f"xaxis{number}"] = axis("shut (< 0.1)" if lower else "", range=[-0.03, 1.03], tickformat=".0%") | {
             "domain": [left, left + wide],
             "anchor": f"y{number}",
             "nticks": 5,
         }
-        axes[f"yaxis{number}"] = axis(
-            palette, "open (> 0.9)" if not column else "", range=[-0.03, 1.03], tickformat=".0%"
-        ) | {
+        axes[f"yaxis{number}"] = axis("open (> 0.9)" if not column else "", range=[-0.03, 1.03], tickformat=".0%") | {
             "domain": [max(0.0, top - high), top],
             "anchor": f"x{number}",
             "nticks": 5,
         }
-    frame(figure, palette, MARGIN, height=60 + 250 * rows, **axes)
+    frame(figure, MARGIN, height=60 + 250 * rows, **axes)
     return figure
 
 

@@ -61,13 +61,10 @@ def training_curves(store: Store, question: Question) -> Iterator[str]:
         what = "a model to see how it learnt" if parts else "what to see of them"
         yield answer(question.number, f"Tick {what}.", **models)
         return
-    themes, runs = {}, []
-    for theme, palette in (("light", figures.LIGHT), ("dark", figures.DARK)):
-        stroke = figures.strokes([info.name for info in store.infos()], palette)
-        runs = [figures.Run(Reader.title_of(info), info.history, stroke[info.name]) for info in infos]
-        made = figures.training_curves_figure(runs, palette, question.width, parts, unit, span)
-        themes[theme] = made.to_json() or ""
-    yield answer(question.number, figures.training_curves_words(runs, unit), **themes, **models)
+    stroke = figures.strokes([info.name for info in store.infos()])
+    runs = [figures.Run(Reader.title_of(info), info.history, stroke[info.name]) for info in infos]
+    figure = figures.training_curves_figure(runs, question.width, parts, unit, span)
+    yield answer(question.number, figures.training_curves_words(runs, unit), figure=figure, **models)
 
 
 # ------------------------------------------------------------------------------------------------ the table

@@ -117,16 +117,11 @@ def _told(question: Question, difference: Difference, words: str, note: str, kep
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
     panels = difference.by_kind(), difference.by_context()
-    light, dark = (
-        figures.delta_bits_figure(panels, palette, question.width).to_json() or ""
-        for palette in (figures.LIGHT, figures.DARK)
-    )
     return answer(
         question.number,
         " ".join(filter(None, [words, note, kept_in_words(kept)])),
         part=1,
-        light=light,
-        dark=dark,
+        figure=figures.delta_bits_figure(panels, question.width),
         text=difference.text,
         bits=[np.round(1000 * bits).astype(int).tolist() for bits in (difference.a_bits, difference.b_bits)],
         kinds=[KINDS.index(kind) for kind in difference.kinds],

@@ -42,14 +42,10 @@ def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
 
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
-    light, dark = (
-        figures.saturation_figure(told, palette, question.width).to_json() or ""
-        for palette in (figures.LIGHT, figures.DARK)
-    )
     words = (
         f"{figures.saturation_words(told, in_words)} Over {len(text):,} characters of {source.origin}. {note}".rstrip()
     )
-    yield answer(question.number, words, 1, light, dark)
+    yield answer(question.number, words, 1, figures.saturation_figure(told, question.width))
 
 
 def saturations(units: Units, reader: Reader, text: str, wanted: Wanted) -> list[Saturation]:

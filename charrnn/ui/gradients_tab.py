@@ -193,19 +193,15 @@ class Answers:
             return self._answer(" ".join(filter(None, notes)), measuring)
         flows = [self.found[one][0] for one in measured_now]
         ghost = next((flow for one, (flow, _) in self.found.items() if one.ghost), None)
-        drawn, themes = [], {}
-        for theme, palette in (("light", figures.LIGHT), ("dark", figures.DARK)):
-            stroke = figures.strokes([info.name for info in store.infos()], palette)
-            drawn = [
-                figures.Curve(one.title, flow, stroke[one.info.name])
-                for one, flow in zip(measured_now, flows, strict=True)
-            ]
-            close = drawn[measured_now.index(self.picked)] if self.picked in measured_now else None
-            made = figures.gradient_flow_figure(drawn, palette, self.question.width, close, ghost if close else None)
-            themes[theme] = made.to_json() or ""
+        stroke = figures.strokes([info.name for info in store.infos()])
+        drawn = [
+            figures.Curve(one.title, flow, stroke[one.info.name]) for one, flow in zip(measured_now, flows, strict=True)
+        ]
+        close = drawn[measured_now.index(self.picked)] if self.picked in measured_now else None
+        figure = figures.gradient_flow_figure(drawn, self.question.width, close, ghost if close else None)
         words = figures.gradient_flow_words(drawn, [str(self.found[one][1]) for one in measured_now])
         table = _table([(one, *self.found[one]) for one in measured_now])
-        return self._answer(" ".join(filter(None, [words, *notes])), measuring, table=table.told(), **themes)
+        return self._answer(" ".join(filter(None, [words, *notes])), measuring, figure=figure, table=table.told())
 
     def _answer(self, words: str, measuring: str, **more: Any) -> str:
         question = self.question

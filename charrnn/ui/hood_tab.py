@@ -90,10 +90,8 @@ def machine(record: dict[str, Any]) -> str:
 
 
 def _shown(question: Question, record: dict[str, Any], figure: Callable[..., Any], words: str, table: Table) -> str:
-    from charrnn.figures import DARK, LIGHT
-
-    light, dark = (figure(record, palette, question.width).to_json() or "" for palette in (LIGHT, DARK))
-    return answer(question.number, f"{words} {machine(record)}", light=light, dark=dark, table=table.told())
+    drawn = figure(record, question.width)
+    return answer(question.number, f"{words} {machine(record)}", figure=drawn, table=table.told())
 
 
 def _parts(record: dict[str, Any]) -> Table:

@@ -213,11 +213,11 @@ def told(asked: Asked, part: int, busy: str = "") -> str:
     turned = asked.turned
     figures_told: dict[str, Any] = {}
     if turned[0].spectra:
-        figures_told["cloud"] = _figure(asked, _cloud)
+        figures_told["cloud"] = _cloud(asked)
     if all(turn.flow for turn in turned):
-        figures_told["curve"] = _figure(asked, _curve)
+        figures_told["curve"] = _curve(asked)
     if all(turn.norms for turn in turned):
-        figures_told["product"] = _figure(asked, _product)
+        figures_told["product"] = _product(asked)
     texts = [turn.text for turn in turned]
     at = common_length(texts[0], texts[-1]) if len(texts) > 1 and texts[0] != texts[-1] else None
     return answer(
@@ -262,54 +262,53 @@ def _exponent(found: Lyapunov | None) -> str:
     return "–" if found is None else f"{found.exponents[0]:+.4f} ± {found.errors[0]:.4f}".replace("-", "−")
 
 
-def _figure(asked: Asked, made: Callable[[Asked, Any], tuple[Any, str]]) -> dict[str, str]:
-    """A figure for light and for dark, as Plotly's JSON, and in words."""
+def _colours(asked: Asked) -> list[tuple[Turn, str]]:
+    """As trained blue, turned orange; alone as trained."""
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
-    light, words = made(asked, figures.LIGHT)
-    dark, _ = made(asked, figures.DARK)
-    return {"light": light.to_json(), "dark": dark.to_json(), "words": words}
+    return list(zip(asked.turned, (figures.BLUE, figures.ORANGE), strict=False))
 
 
-def _colours(asked: Asked, palette: Any) -> list[tuple[Turn, str]]:
-    """As trained blue, turned orange; alone as trained."""
-    return list(zip(asked.turned, (palette.blue, palette.orange), strict=False))
+def _told(figure: Any, words: str) -> dict[str, str]:
+    """A figure as Plotly's JSON, and in words."""
+    return {"figure": figure.to_json(), "words": words}
 
 
-def _curve(asked: Asked, palette: Any) -> tuple[Any, str]:
+def _curve(asked: Asked) -> dict[str, str]:
     from charrnn import figures
 
     curves = [
         figures.Curve(turn.title, turn.flow, figures.Stroke(colour, "solid"))
-        for turn, colour in _colours(asked, palette)
+        for turn, colour in _colours(asked)
         if turn.flow
     ]
-    drawn = figures.gradient_flow_figure(curves, palette, asked.question.width, picked=curves[-1])
-    return drawn, figures.gradient_flow_words(curves, [str(asked.source)] * len(curves))
+    drawn = figures.gradient_flow_figure(curves, asked.question.width, picked=curves[-1])
+    return _told(drawn, figures.gradient_flow_words(curves, [str(asked.source)] * len(curves)))
 
 
-def _product(asked: Asked, palette: Any) -> tuple[Any, str]:
+def _product(asked: Asked) -> dict[str, str]:
     from charrnn import figures
 
     turned = [
         figures.Turned(turn.title, colour, turn.norms, turn.flow)
-        for turn, colour in _colours(asked, palette)
+        for turn, colour in _colours(asked)
         if turn.norms and turn.flow
     ]
-    return figures.product_norms_figure(turned, palette, asked.question.width), figures.product_norms_words(turned)
+    drawn = figures.product_norms_figure(turned, asked.question.width)
+    return _told(drawn, figures.product_norms_words(turned))
 
 
-def _cloud(asked: Asked, palette: Any) -> tuple[Any, str]:
+def _cloud(asked: Asked) -> dict[str, str]:
     from charrnn import figures
 
     gate = asked.gate
     clouds = [
         figures.Cloud(turn.title, colour, spectrum.eigenvalues)
-        for turn, colour in _colours(asked, palette)
+        for turn, colour in _colours(asked)
         for spectrum in turn.spectra
         if spectrum.gate == gate
     ]
-    return figures.eigenvalue_figure(clouds, palette), figures.eigenvalue_words(clouds)
+    return _told(figures.eigenvalue_figure(clouds), figures.eigenvalue_words(clouds))
 
 
 def _table(asked: Asked) -> Table:

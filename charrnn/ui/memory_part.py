@@ -118,16 +118,13 @@ class Answers:
         if not here:
             notes = notes if self.asked else ["Tick a model to see how much of the text it uses."]
             return self._answer(" ".join(filter(None, notes)), measuring)
-        names = [info.name for info in self.store.infos()]
-        drawn, themes = [], {}
-        for theme, palette in (("light", figures.LIGHT), ("dark", figures.DARK)):
-            stroke = figures.strokes(names, palette)
-            drawn = [figures.MemoryCurve(one.title, self.found[one][0], stroke[one.info.name]) for one in here]
-            close = drawn[here.index(self.picked)] if self.picked in here else None
-            themes[theme] = figures.memory_figure(drawn, palette, self.question.width, close).to_json() or ""
+        stroke = figures.strokes([info.name for info in self.store.infos()])
+        drawn = [figures.MemoryCurve(one.title, self.found[one][0], stroke[one.info.name]) for one in here]
+        close = drawn[here.index(self.picked)] if self.picked in here else None
+        figure = figures.memory_figure(drawn, self.question.width, close)
         words = figures.memory_words(drawn, [str(self.found[one][1]) for one in here])
         table = _table([(one, *self.found[one]) for one in here])
-        return self._answer(" ".join(filter(None, [words, *notes])), measuring, table=table.told(), **themes)
+        return self._answer(" ".join(filter(None, [words, *notes])), measuring, figure=figure, table=table.told())
 
     def _answer(self, words: str, measuring: str, **more: Any) -> str:
         models = offered(self.store, self.question)

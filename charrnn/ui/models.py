@@ -23,20 +23,10 @@ def ticked(store: Store, question: Question) -> list[CheckpointInfo]:
 
 
 def offered(store: Store, question: Question) -> dict[str, Any]:
-    """What the page needs to offer the checkpoints: names, lines for light and dark, and those that are ticked."""
+    """What the page needs to offer the checkpoints: names, lines, and those that are ticked."""
     from charrnn import figures
 
     infos = store.infos()
-    names = [info.name for info in infos]
-    light, dark = (figures.strokes(names, palette) for palette in (figures.LIGHT, figures.DARK))
-    models = [
-        {
-            "name": info.name,
-            "title": Reader.title_of(info),
-            "light": light[info.name].colour,
-            "dark": dark[info.name].colour,
-            "dash": light[info.name].dash,
-        }
-        for info in infos
-    ]
+    stroke = figures.strokes([info.name for info in infos])
+    models = [{"name": each.name, "title": Reader.title_of(each), **stroke[each.name]._asdict()} for each in infos]
     return {"models": models, "ticked": [info.name for info in ticked(store, question)]}

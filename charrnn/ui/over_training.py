@@ -72,10 +72,8 @@ def _told(
     if not flows:
         return answer(question.number, f"{refused}{busy}", part, busy=bool(busy))
     reader = store.reader(question.choice.name, question.choice.step)
-    themes = {}
-    for theme, palette in (("light", figures.LIGHT), ("dark", figures.DARK)):
-        colour = figures.strokes([info.name for info in store.infos()], palette)[reader.info.name].colour
-        themes[theme] = figures.steps_figure(flows, colour, palette, question.width).to_json() or ""
+    colour = figures.strokes([info.name for info in store.infos()])[reader.info.name].colour
+    figure = figures.steps_figure(flows, colour, question.width)
     measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {source}."
     said = " ".join(filter(None, [figures.steps_words(reader.title, flows), measured_at, refused.rstrip(), busy]))
     losses = {point.step: point.val_loss_nats for point in reader.info.history}
@@ -89,7 +87,7 @@ def _told(
         for step, flow in flows.items()
     ]
     table = Table("The same in numbers, in characters; the loss is that of validation", TITLES, rows, sortable=False)
-    return answer(question.number, said, part, busy=bool(busy), table=table.told(), **themes)
+    return answer(question.number, said, part, figure, busy=bool(busy), table=table.told())
 
 
 # ------------------------------------------------------------------------------------------------ clipping
@@ -100,10 +98,7 @@ def clipping(question: Question, study: Path) -> Iterator[str]:
     from charrnn import figures
 
     runs = norm_runs(study)
-    light, dark = (
-        figures.grad_norms_figure(runs, THRESHOLD, palette, question.width).to_json() or ""
-        for palette in (figures.LIGHT, figures.DARK)
-    )
+    figure = figures.grad_norms_figure(runs, THRESHOLD, question.width)
     rows = [
         [
             Cell(f"{run.title}, {'clipped' if run.clipped else 'not clipped'}"),
@@ -114,7 +109,7 @@ def clipping(question: Question, study: Path) -> Iterator[str]:
     ]
     table = Table("The same in numbers", ("run", "largest norm", "norm at the end"), rows, sortable=False)
     said = figures.grad_norms_words(runs, THRESHOLD)
-    yield answer(question.number, said, light=light, dark=dark, table=table.told())
+    yield answer(question.number, said, figure=figure, table=table.told())
 
 
 def norm_runs(study: Path) -> list[Any]:

@@ -32,21 +32,6 @@ if (new URLSearchParams(location.search).get("lecture") === "1") {
   new MutationObserver(() => document.body.classList.contains("dark") && light()).observe(document.body, { attributes: true });
 }
 
-const OF_FIGURES = ["paper", "ink", "quiet", "line", "minus", "words"]; // what figures/palette.py takes from theme.css
-
-/** A figure for light paper, in the colours of a lecture where there is one. */
-export function inLecture(figure) {
-  if (!document.body.classList.contains("cr-lecture") || !figure) return figure;
-  const [light, lecture] = [document.documentElement, document.body].map((element) => getComputedStyle(element));
-  const pairs = OF_FIGURES.map((name) => [light, lecture].map((style) => style.getPropertyValue("--cr-" + name).trim()));
-  const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)).join(", ");
-  let text = JSON.stringify(figure);
-  for (const [from, to] of pairs) {
-    text = text.replaceAll(from, to).replaceAll("rgba(" + channels(from) + ",", "rgba(" + channels(to) + ",");
-  }
-  return JSON.parse(text);
-}
-
 /** Call back now and whenever the page switches between light and dark. */
 export function onTheme(callback) {
   callback();

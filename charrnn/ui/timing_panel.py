@@ -82,16 +82,15 @@ def record_of(rows: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
 
 
 def _shown(question: Question, part: int, record: dict[str, Any], recorded: Mapping[str, Any] | None) -> str:
-    from charrnn.figures import DARK, LIGHT, profile_figure, profile_words
+    from charrnn.figures import profile_figure, profile_words
 
-    light, dark = (profile_figure(record, palette, question.width).to_json() or "" for palette in (LIGHT, DARK))
     told = record["machine"]
     threads = "1 thread" if told["threads"] == 1 else f"{told['threads']} threads"
     where = f"Measured just now on {told['processor']}, {threads}, torch {told['torch']}"
     sizes = "batch {batch}, {seq_len} characters, {hidden_dim} units".format(**record)
     words = f"{profile_words(record)} {where}, {sizes}."
     table = against_record(record, recorded).told()
-    return answer(question.number, words, part, light=light, dark=dark, table=table)
+    return answer(question.number, words, part, profile_figure(record, question.width), table=table)
 
 
 def against_record(record: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> Table:

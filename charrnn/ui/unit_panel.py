@@ -117,11 +117,8 @@ def known_for(reader: Reader, view_name: str, unit: int) -> str:
 
 
 def figure(values: np.ndarray, ends: tuple[float, float] | None, width: int) -> dict[str, Any]:
-    """The histogram, for light and for dark, and in words."""
+    """The histogram, and in words."""
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
-    light, dark = (
-        figures.unit_histogram(values, palette, ends, width).to_json() or ""
-        for palette in (figures.LIGHT, figures.DARK)
-    )
-    return {"light": light, "dark": dark, "figure_words": figures.unit_histogram_words(values)}
+    drawn = figures.unit_histogram(values, ends, width)
+    return {"figure": drawn, "figure_words": figures.unit_histogram_words(values)}

@@ -49,7 +49,7 @@ def told(answers: Iterator[str]) -> list[dict[str, Any]]:
 def test_curves_of_the_ticked_models_as_asked(store: Store):
     form = {"parts": ["train"], "unit": "bits", "span": "whole"}
     (answer,) = told(compare_tab.training_curves(store, Question(names=("gru",), form=form)))
-    (line,) = answer["light"]["data"]
+    (line,) = answer["figure"]["data"]
     history = store.reader("gru").info.history
     assert line["y"] == [bits_per_char(point.train_loss_nats) for point in history]
     assert answer["ticked"] == ["gru"] and "bits per character" in answer["words"]
@@ -57,7 +57,7 @@ def test_curves_of_the_ticked_models_as_asked(store: Store):
 
 def test_nothing_ticked_says_what_to_tick(store: Store):
     (answer,) = told(compare_tab.training_curves(store, Question(names=())))
-    assert answer["words"] == "Tick a model to see how it learnt." and answer["light"] is None
+    assert answer["words"] == "Tick a model to see how it learnt." and answer["figure"] is None
     (answer,) = told(compare_tab.training_curves(store, Question(names=("gru",), form={"parts": []})))
     assert answer["words"] == "Tick what to see of them."
 
@@ -232,7 +232,7 @@ def test_the_panels_show_the_record_and_say_which_machine(tmp_path: Path):
     path = tmp_path / "bench_profile.json"
     path.write_text(json.dumps(PROFILE))
     (answer,) = told(hood_tab.profile(Question(), path))
-    assert "Measured on a processor, 1 thread, torch 2" in answer["words"] and answer["light"]["data"]
+    assert "Measured on a processor, 1 thread, torch 2" in answer["words"] and answer["figure"]["data"]
     assert [cell.get("value") for cell in answer["table"]["rows"][0]["cells"][1:4]] == [100.0, 5.0, 40.0]
     (answer,) = told(hood_tab.against_length(Question(), path))
     assert [cell.get("value") for cell in answer["table"]["rows"][1]["cells"][1:]] == [900.0, 950.0, 1000.0]

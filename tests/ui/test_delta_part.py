@@ -48,7 +48,7 @@ def test_swapped_every_sign_is_flipped_and_the_same_model_differs_nowhere(store:
     rnn, gru = side("rnn", 2000), side("gru", 2000)
     forth, back = delta_of(store, A=rnn, B=gru)[-1], delta_of(store, A=gru, B=rnn)[-1]
     assert back["bits"] == forth["bits"][::-1]
-    xs = [[x for bar in one["light"]["data"] for x in bar["x"]] for one in (forth, back)]
+    xs = [[x for bar in one["figure"]["data"] for x in bar["x"]] for one in (forth, back)]
     assert xs[0] == pytest.approx([-x for x in xs[1]])
     same = delta_of(store, A=rnn, B=rnn)[-1]
     assert (
@@ -71,7 +71,7 @@ def test_the_default_is_the_passage_of_the_app_and_what_is_too_long_is_bounded(s
         delta_of(store, "→→")
     assert "Left out 2 characters that A or B has never seen: '→'." in delta_of(store, "→Ay→")[-1]["words"]
     one = delta_of(store, "A")[-1]
-    assert "over 1 character of the text you typed or pasted" in one["words"] and one["light"]["data"]
+    assert "over 1 character of the text you typed or pasted" in one["words"] and one["figure"]["data"]
 
 
 def test_what_is_kept_of_the_whole_held_out_text_is_told_at_once(store: Store):
@@ -103,7 +103,7 @@ def test_who_asks_anew_stops_the_reading_and_nothing_half_read_is_kept(store: St
 def test_the_figure_says_of_every_bar_how_many_characters_stand_behind_it(plain: Difference):
     panels = plain.by_kind(), plain.by_context()
     for width in (358, 900):
-        drawn = figures.delta_bits_figure(panels, figures.LIGHT, width).to_plotly_json()
+        drawn = figures.delta_bits_figure(panels, width).to_plotly_json()
         assert [list(bar["x"]) for bar in drawn["data"]] == [[g.delta_bits for g in panel] for panel in panels]
         errors = [list(bar["error_x"]["array"]) for bar in drawn["data"]]
         assert errors == [[g.error_bits or 0 for g in panel] for panel in panels]

@@ -126,17 +126,17 @@ def test_curves_come_one_by_one_and_at_once_when_they_are_known(store: Store):
     assert rows == [0, 1, 2, 3, 3]  # the last wait is for the untrained network
     assert "Measuring GRU …" in told[1]["words"] and told[1]["busy"] and not told[-1]["busy"]
     again = answers(store, question)
-    assert len(again) == 1 and again[0]["light"] == told[-1]["light"]
+    assert len(again) == 1 and again[0]["figure"] == told[-1]["figure"]
 
 
 def test_the_model_in_the_picker_comes_first_with_its_step_and_its_ghost(store: Store):
     question = Question(names=("rnn", "lstm"), choice=Choice("lstm", 10), form={"text": OWN})
     told = answers(store, question)
     assert [row["cells"][0]["text"] for row in told[1]["table"]["rows"]] == ["LSTM, step 10"]
-    names = [trace.get("name") for trace in told[-1]["light"]["data"]]
+    names = [trace.get("name") for trace in told[-1]["figure"]["data"]]
     assert {"untrained", "LSTM, step 10", "LSTM, step 10, geometric mean", "Vanilla RNN"} <= set(names)
     untrained = Question(names=("rnn", "lstm"), choice=Choice("lstm", 0), form={"text": OWN})
-    assert "untrained" not in str(answers(store, untrained)[-1]["light"]["data"])
+    assert "untrained" not in str(answers(store, untrained)[-1]["figure"]["data"])
 
 
 def test_who_asks_anew_is_not_kept_waiting_for_the_old_answer(store: Store):
@@ -161,19 +161,19 @@ def test_at_first_one_model_of_each_kind_is_shown(store: Store):
 
 def test_without_a_tick_there_is_no_figure(store: Store):
     (told,) = answers(store, Question(names=()))
-    assert told["light"] is None and told["words"].startswith("Tick a model")
+    assert told["figure"] is None and told["words"].startswith("Tick a model")
 
 
 def test_minigpt_s_line_ends_where_it_sees_nothing(store: Store):
     told = answers(store, Question(names=("minigpt",), choice=Choice("rnn", None), form={"text": OWN}))[-1]
-    (line,) = [trace for trace in told["light"]["data"] if trace.get("name") == "MiniGPT"]
+    (line,) = [trace for trace in told["figure"]["data"] if trace.get("name") == "MiniGPT"]
     assert all(value is not None for value in line["y"][:24]) and set(line["y"][24:]) == {None}
     assert "MiniGPT sees 24 characters and nothing beyond" in told["words"]
 
 
 def test_what_is_left_out_of_ones_own_text_is_said_once(store: Store):
     told = answers(store, Question(names=("rnn", "gru"), form={"text": "→" + OWN}))[-1]
-    assert told["light"] and told["words"].count("Left out 1 character") == 1
+    assert told["figure"] and told["words"].count("Left out 1 character") == 1
     refused = answers(store, Question(names=("rnn",), form={"text": "→" * 200}))[-1]
     assert "at least 130" in refused["words"] and "Left out 200 characters" in refused["words"]
 
@@ -398,13 +398,11 @@ def test_dark_lines_are_those_of_the_dark_palette(browser: Browser, address: str
     context = browser.new_context(color_scheme="dark")
     page = open_gradients(context, address)
     colour = "document.querySelector('#cr-flow .cr-plot').data.find((trace) => trace.name === 'GRU').line.color"
-    dark = figures.strokes(["gru"], figures.DARK)["gru"].colour
-    assert page.evaluate(colour) == dark
+    assert page.evaluate(colour) == "#f0803c"
     swatch = page.locator("#cr-flow .cr-chips label").filter(has_text="GRU").locator("svg")
-    red, green, blue = (int(dark[i : i + 2], 16) for i in (1, 3, 5))
-    expect(swatch).to_have_css("stroke", f"rgb({red}, {green}, {blue})")
+    expect(swatch).to_have_css("stroke", "rgb(240, 128, 60)")
     page.evaluate("document.body.classList.remove('dark')")
-    page.wait_for_function(f"{colour} === '{figures.strokes(['gru'], figures.LIGHT)['gru'].colour}'")
+    page.wait_for_function(f"{colour} === '#a8500a'")
     context.close()
 
 

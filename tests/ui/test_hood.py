@@ -298,8 +298,8 @@ def test_a_measurement_tells_its_progress_and_then_where_the_time_went():
     assert names == ["plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT"]
     of_minigpt = [cell.get("value") for cell in last["table"]["rows"][3]["cells"]]
     assert of_minigpt[2] == pytest.approx(1000 * of_minigpt[1] / 16) and of_minigpt[3] == pytest.approx(100.0)
-    assert [trace["name"] for trace in last["light"]["data"]][1] == "loop over T"
-    by_hand = {trace["name"]: trace["x"][2] for trace in last["light"]["data"]}
+    assert [trace["name"] for trace in last["figure"]["data"]][1] == "loop over T"
+    by_hand = {trace["name"]: trace["x"][2] for trace in last["figure"]["data"]}
     assert sum(share or 0 for share in by_hand.values()) == pytest.approx(100)
     assert by_hand["backward: loop over T"] > 0 and by_hand["blocks"] is None
     assert f"torch {torch.__version__}" in last["words"] and "batch 2, 8 characters, 8 units" in last["words"]

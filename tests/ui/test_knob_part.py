@@ -37,9 +37,9 @@ def turned(store: Store, name: str, wanted: Callable[[], bool] = lambda: True, *
     return [json.loads(told) for told in knob_part.turns(store, question, wanted, threading.Lock())]
 
 
-def drawn(told: dict[str, Any], figure: str, theme: str = "light") -> dict[str, Any]:
+def drawn(told: dict[str, Any], figure: str) -> dict[str, Any]:
     """The traces of a figure by name."""
-    return {trace.get("name"): trace for trace in json.loads(told["figures"][figure][theme])["data"]}
+    return {trace.get("name"): trace for trace in json.loads(told["figures"][figure]["figure"])["data"]}
 
 
 def values(packed: Any) -> np.ndarray:
@@ -152,7 +152,7 @@ def test_every_saved_step_has_its_curve(store, trained):
     told = [json.loads(each) for each in over_training.saved_steps(store, question, lambda: True, threading.Lock())]
     steps = store.reader("gru").info.saved_steps
     assert len(told) == len(steps) + 1 and len(steps) > 2 and not told[-1]["busy"]
-    lines = {trace.get("name"): trace for trace in told[-1]["light"]["data"]}
+    lines = {trace.get("name"): trace for trace in told[-1]["figure"]["data"]}
     for step in steps:
         checkpoint = load(trained / "gru", step)
         flow = gradient_flow(checkpoint.model, checkpoint.vocab.encode(OWN))
@@ -165,7 +165,7 @@ def test_every_saved_step_has_its_curve(store, trained):
 def test_the_study_s_norms_are_drawn_and_without_a_study_it_is_said(tmp_path):
     (told,) = over_training.clipping(Question(), over_training.STUDY)
     rows = json.loads(over_training.STUDY.read_text(encoding="utf-8"))["clipping"]["rows"]
-    lines = {trace.get("name"): trace for trace in json.loads(told)["light"]["data"]}
+    lines = {trace.get("name"): trace for trace in json.loads(told)["figure"]["data"]}
     first = [row for row in rows if row["seed"] == 0]
     assert len(rows) > len(first) == 6 and len(lines.keys() - {None}) == 7  # one of ReLU
     for row in first:

@@ -42,7 +42,7 @@ def expected(trained: Path, text: str, step: int | None = None) -> MemoryUsed:
 
 
 def drawn(told: dict[str, Any], name: str) -> list[list[float | None]]:
-    return [trace["y"] for trace in told["light"]["data"] if trace.get("name") == name]
+    return [trace["y"] for trace in told["figure"]["data"] if trace.get("name") == name]
 
 
 def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(trained: Path):
@@ -67,7 +67,7 @@ def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(trained: Pa
         assert row["cells"][5]["text"] == f"{used.context.loss_nats[0]:.3f}"
     assert "Measured on the text you typed or pasted" in told[-1]["words"]
     (again,) = answers(store, question)
-    assert again["light"] == told[-1]["light"]
+    assert again["figure"] == told[-1]["figure"]
 
 
 def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path, tmp_path: Path, monkeypatch):
@@ -104,7 +104,7 @@ def test_what_is_kept_and_cannot_be_right_is_measured_anew(trained: Path, tmp_pa
 def test_a_text_that_is_too_short_says_how_long_it_must_be_and_who_moves_on_is_not_kept_waiting(trained: Path):
     store = Store(trained)
     told = answers(store, Question(names=("rnn",), form={"text": "night"}))[-1]
-    assert "Vanilla RNN: the text has 5 characters: give 320 or more." in told["words"] and told["light"] is None
+    assert "Vanilla RNN: the text has 5 characters: give 320 or more." in told["words"] and told["figure"] is None
     wanted = iter([True, True, False])
     told = answers(store, Question(names=("rnn", "gru", "lstm"), form={"text": OWN * 2}), lambda: next(wanted, False))
     assert len(told) == 1

@@ -45,7 +45,7 @@ export function mount({ element, send }) {
     say(answer.words);
     running(!!answer.busy);
     bar.value = answer.share || 0;
-    if (!answer.light) return;
+    if (!answer.figure) return;
     showFigure(answer);
     showTable(answer.table);
   };

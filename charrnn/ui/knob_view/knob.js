@@ -110,8 +110,8 @@ export function mount({ element, send }) {
     const figures = answer.figures || {};
     for (const [name, show] of Object.entries(draw)) {
       const figure = figures[name];
-      if (figure) show({ light: JSON.parse(figure.light), dark: JSON.parse(figure.dark), words: figure.words });
-      else if (!answer.busy) show({ light: null });
+      if (figure) show({ figure: JSON.parse(figure.figure), words: figure.words });
+      else if (!answer.busy) show({ figure: null });
     }
     if (answer.gates?.length || !answer.busy) offerGates(answer.gates || [], answer.gate);
     if (answer.table || !answer.busy) showTable(answer.table);

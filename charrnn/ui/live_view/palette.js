@@ -40,4 +40,4 @@ function pixel([r, g, b]) {
   return (255 << 24) | (b << 16) | (g << 8) | r;
 }
 
-export { css };
+export { channels, css, mix };

@@ -20,7 +20,7 @@ export function mount({ element, send }) {
     if (!answer) return;
     say(answer.words);
     element.classList.toggle("cr-busy", !!answer.busy);
-    if (!answer.light && answer.busy) return;
+    if (!answer.figure && answer.busy) return;
     showFigure(answer);
     showTable(answer.table, answer.models);
   };

@@ -1,6 +1,6 @@
 // Which models a figure shows: a tick for each, with a piece of its line. All views of the page share the ticks.
 
-import { inLecture, page } from "../page.js";
+import { page } from "../page.js";
 
 page.ticked ??= null; // names; null while the server decides
 let added = null; // the name that the picker added, not the visitor
@@ -16,13 +16,12 @@ page.on("measuring", () => {
 });
 
 /** A piece of a model's line, in its colour. */
-export function swatch({ light, dark, dash }) {
+export function swatch({ colour, dash }) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", "cr-swatch");
   svg.setAttribute("viewBox", "0 0 24 4");
   svg.setAttribute("aria-hidden", "true");
-  svg.style.setProperty("--light", inLecture(light));
-  svg.style.setProperty("--dark", dark);
+  svg.style.stroke = colour;
   const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
   line.setAttribute("d", "M0 2H24");
   if (dash !== "solid") line.setAttribute("stroke-dasharray", dash.replaceAll("px", "").replaceAll(",", " "));

@@ -1,6 +1,7 @@
 // One Plotly figure in a box. Plotly comes from the plotly package on this machine, and only when a figure is shown.
 
-import { inLecture, onTheme } from "../page.js";
+import { channels, css, mix } from "../live_view/palette.js";
+import { onTheme } from "../page.js";
 
 let loading = null;
 
@@ -15,8 +16,21 @@ function plotly() {
   return loading;
 }
 
+// A colour of figures/palette.py: a property of the stylesheet, or so many percent of one mixed with another.
+const COLOUR = /^var\((--cr-[\w-]+)\)(?: ([\d.]+)%, var\((--cr-[\w-]+)\))?$/;
+
+/** A copy of a part of a figure, with the values that its colours have in a style. */
+function coloured(part, style) {
+  if (Array.isArray(part)) return part.map((each) => coloured(each, style));
+  if (part && typeof part === "object") return Object.fromEntries(Object.entries(part).map(([key, each]) => [key, coloured(each, style)]));
+  const [, one, share, other] = (typeof part === "string" && COLOUR.exec(part)) || [];
+  if (!one) return part;
+  const value = (name) => style.getPropertyValue(name).trim();
+  return other ? css(mix(channels(value(other)), channels(value(one)), share / 100)) : value(one);
+}
+
 /**
- * Returns what takes {light, dark, words}: the zoom stays, light and dark follow the page, the size its box.
+ * Returns what takes {figure, words}: the zoom stays, the colours follow the page, the size its box.
  * `picked` takes a point that is clicked, as Plotly tells it.
  */
 export function figureIn(box, failed, picked = null) {
@@ -25,11 +39,11 @@ export function figureIn(box, failed, picked = null) {
 
   async function draw() {
     if (!sent) return;
-    box.hidden = !sent.light;
-    if (!sent.light) return;
+    box.hidden = !sent.figure;
+    if (!sent.figure) return;
     box.setAttribute("aria-label", sent.words);
     Plotly ||= await plotly();
-    const figure = document.body.classList.contains("dark") ? sent.dark : inLecture(sent.light);
+    const figure = coloured(sent.figure, getComputedStyle(document.body));
     if (figure.layout.height) box.style.setProperty("--cr-height", figure.layout.height + "px");
     else box.style.removeProperty("--cr-height");
     const layout = { uirevision: "keep", ...figure.layout, autosize: true };

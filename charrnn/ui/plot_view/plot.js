@@ -58,7 +58,7 @@ export function mount({ element, send }) {
     if (!answer) return;
     say(answer.words);
     element.classList.toggle("cr-busy", !!answer.busy);
-    if (answer.light || !answer.busy) {
+    if (answer.figure || !answer.busy) {
       showFigure(answer);
       showTable(answer.table, answer.models);
     }

@@ -63,13 +63,13 @@ def answering(shown: gr.HTML, answers: Callable[[Question, Callable[[], bool]], 
     shown.ask(ask, None, shown, **ANALYSIS).failure(failed, None, shown, **QUIET)
 
 
-def answer(number: int, words: str, part: int = 0, light: str = "", dark: str = "", **more: Any) -> str:
+def answer(number: int, words: str, part: int = 0, figure: Any = None, **more: Any) -> str:
     """
-    A figure, as Plotly JSON for either theme, and the same in words; no figure where there is none to show.
+    A Plotly figure and the same in words; no figure where there is none to show.
 
     The number is that of the question, `part` counts its answers: each value differs from the one before, or the page
     would not notice it.
     """
     told = json.dumps({"number": number, "part": part, "words": words, **more}, ensure_ascii=False)
-    text = f'{told[:-1]},"light":{light or "null"},"dark":{dark or "null"}}}'
+    text = f'{told[:-1]},"figure":{figure.to_json() if figure else "null"}}}'
     return text.replace("<", "\\u003c")  # the same JSON, and never mistaken for markup on its way
