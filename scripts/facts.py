@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.checkpoint import CheckpointInfo, describe
+from charrnn.findings import Findings
 from charrnn.training import RECIPES
 
 BENCHES = ("train", "sample", "gradients", "profile")
@@ -59,6 +60,13 @@ class Facts:
         if len(found) != 1:
             raise ValueError(f"docs/study.json has {len(found)} rows of {part} with {key}: run scripts/study.py {part}")
         return found[0]
+
+    def analysis(self, info: CheckpointInfo, section: str) -> Findings:
+        """A section of what is kept beside a checkpoint."""
+        if section not in info.analyses.sections:
+            reasons = "; ".join(info.analyses.refused) or f"it has no section {section}"
+            raise ValueError(f"{info.folder}: {reasons}; run python scripts/analyse.py {info.folder}")
+        return info.analyses.sections[section]
 
     def nats(self, name: str, figure: str = "val_stream_nats") -> float:
         """A loss of a run."""

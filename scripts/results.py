@@ -5,6 +5,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.memory import memory_of
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published import PUBLISHED
 from scripts.claims import CLAIMS
@@ -29,9 +31,9 @@ FAMILIES = {"vanilla": "rnn", "vanilla + layer norm": "rnn-layernorm", "MiniGPT"
 def page(facts: Facts) -> str:
     """The whole file."""
     sections = [
-        "# What the networks reach\n\nWritten by `python scripts/report.py` from the checkpoints, `docs/runs.json`, "
-        "`docs/study.json` and the benchmarks' records; nothing here is typed by hand. [study.md](study.md) says how "
-        "each figure is measured.",
+        "# What the networks reach\n\nWritten by `python scripts/report.py` from the checkpoints and the "
+        "`analyses.json` beside them, `docs/runs.json`, `docs/study.json` and the benchmarks' records; nothing here is "
+        "typed by hand. [study.md](study.md) says how each figure is measured.",
         "## The lab sheet's claims\n\nThe sheet's losses are those of training minibatches: they are held against "
         f"ours in training, and what they mean for new text stands beside.\n\n{claims(facts)}",
         f"## Losses\n\n{LOSSES_NOTE}\n\n{losses(facts)}\n\n{halves(facts)} {initial_loss(facts)}\n\n{published(facts)}",
@@ -39,7 +41,7 @@ def page(facts: Facts) -> str:
         f"## Top-k and top-p at the same temperature\n\n{sampling(facts)}",
         f"## Without clipping\n\n{clipping(facts)}",
         f"## ReLU in the place of tanh\n\n{relu(facts)}",
-        f"## How far back\n\n{reach(facts)}",
+        f"## How far back\n\n{reach(facts)}\n\n{context_use(facts)}\n\n{recurrent_scale(facts)}",
         f"## A sample of each\n\n{samples(facts)}",
     ]
     return "\n\n".join(sections) + "\n"
@@ -249,13 +251,15 @@ def reach(facts: Facts) -> str:
     rows = facts.rows("reach")
     lags = rows[0]["lags"]
     order = sorted(rows, key=lambda row: row["half_life_chars"] or 1e9)
+    exponents = {info.name: exponent(facts, info) for info in facts.bundled}
     gradient = markdown_table(
-        ["gradient, relative", "half-life", "1 % left", *map(str, lags)],
+        ["gradient, relative", "half-life", "1 % left", *map(str, lags), "slope 32–128", "exponent"],
         [
             [
                 f"`{row['model']}`",
-                *(f"{value:.1f}" if value else "> 128" for value in (row["half_life_chars"], row["horizon_chars"])),
+                *map(chars, (row["half_life_chars"], row["horizon_chars"])),
                 *(f"{value:.1e}" for value in row["gradient_median"]),
+                *exponents.get(row["model"], ("–", "–")),
             ]
             for row in order
         ],
@@ -265,10 +269,65 @@ def reach(facts: Facts) -> str:
         [[f"`{row['model']}`", *map(kl, row["kl_mean_nats"])] for row in order],
     )
     return (
-        "The norm of the gradient of one loss k characters back, median over positions of held-out text, relative to "
-        f"k = 0; half-life and the horizon where 1 % is left, in characters.\n\n{gradient}\n\nHow much the prediction "
-        "changes when the character k back is another one: the mean over "
+        "The norm of the gradient of one loss k characters back, median over 512 positions of held-out text, relative "
+        "to k = 0; half-life and the horizon where 1 % is left, in characters. Slope of the geometric mean from k = 32 "
+        "to 128 and first Lyapunov exponent with its standard error, in nats a character: far enough back the slope is "
+        "the exponent, and where they differ, 128 characters are not enough. A Transformer has no exponent.\n\n"
+        f"{gradient}\n\nHow much the prediction changes when the character k back is another one: the mean over "
         f"{rows[0]['positions']:,} positions, in float64.\n\n{replaced}"
+    )
+
+
+def chars(length: float | None) -> str:
+    """A number of characters; None is longer than the 128 that were followed."""
+    return "> 128" if length is None else f"{length:.1f}"
+
+
+def exponent(facts: Facts, info: CheckpointInfo) -> tuple[str, str]:
+    """The slope of a checkpoint's gradient and its first Lyapunov exponent."""
+    found = facts.analysis(info, "gradient")
+    if "exponent" not in found.facts:
+        return "–", "–"
+    error = found.number("exponent_error")
+    return f"{found.number('tail_slope'):+.4f}", f"{found.number('exponent'):+.4f} ± {error:.4f}"
+
+
+def context_use(facts: Facts) -> str:
+    """The loss by the length of the context, and for how long a replaced character changes predictions."""
+    found = [(info.name, memory_of(facts.analysis(info, "memory"))) for info in facts.bundled]
+    body = []
+    for name, used in sorted(found, key=lambda pair: pair[1].context.ecl_chars):
+        context = used.context
+        lengths = (context.ecl_chars, context.ecl_share_chars, context.shuffled_ecl_chars, used.corruption.felt_chars)
+        excess = [f"{context.excess_nats[n - 1]:.3f} ± {context.excess_error[n - 1]:.3f}" for n in (1, 4, 16)]
+        body.append([f"`{name}`", *map(str, lengths), *excess, f"{context.loss_nats[-1]:.3f}"])
+    heads = ["network", "0.01 nats", "1 %", "shuffled", "influence", *(f"n = {n}" for n in (1, 4, 16))]
+    used = found[0][1]
+    return (
+        f"The loss on the same {used.context.predictions:,} held-out characters with only the last n before them, "
+        f"above the loss with {len(used.context.n)} (last column), in nats, with its standard error; a network starts "
+        "from the state it was trained to start from. The effective context, in characters: the n from which on more "
+        "is worth at most 0.01 nats, or 1 % of the loss; `shuffled`: at 0.01 nats, where 128 characters in random "
+        "order stand before the n. `influence`: for how many characters a replaced one changes predictions by more "
+        f"than 0.01 nats (KL, median over {used.corruption.positions:,} positions).\n\n"
+        + markdown_table([*heads, f"n = {len(used.context.n)}"], body)
+    )
+
+
+def recurrent_scale(facts: Facts) -> str:
+    """What W_hh × g does to half-life and exponent."""
+    body = []
+    for row in facts.rows("recurrent_scale"):
+        band = f"{chars(row['half_life_low'])} … {chars(row['half_life_high'])}"
+        lengths = [chars(row["half_life_chars"]), band, chars(row["horizon_chars"])]
+        norm = "–" if row["sigma_max"] is None else f"{row['sigma_max']:.2f}"
+        measured = f"{row['exponent']:+.4f} ± {row['exponent_error']:.4f}"
+        body.append([f"`{row['model']}`", f"{row['g']:.3g}", *lengths, measured, norm])
+    heads = ["network", "W_hh × g", "half-life", "10–90 %", "1 % left", "exponent", "σ_max"]
+    return (
+        "The trained networks with W_hh × g and nothing else changed, over the same 512 positions; the half-life with "
+        "its band over positions. Pascanu et al. 2013: with tanh the gradient must vanish where "
+        f"σ_max(W_hh) < 1, and can grow (exponent above 0) only where it is greater.\n\n{markdown_table(heads, body)}"
     )
 
 

@@ -7,6 +7,7 @@ The measurements of the study, each a part of docs/study.json; `scripts/report.p
     python scripts/study.py relu                ReLU in the place of tanh
     python scripts/study.py no_grad             writing inside `torch.no_grad()` and outside
     python scripts/study.py reach               what a character some way back still means to the next prediction
+    python scripts/study.py recurrent_scale     gradients and Lyapunov exponent with W_hh × g
     python scripts/study.py position FOLDER …   the loss with 1, 2, 4, … 512 characters of context
 
 A row is kept as soon as it is measured, in place of an earlier one of the same key, so a part may be measured piece by
@@ -32,6 +33,10 @@ no_grad   chars: written in one go · no_grad_ms without_ms: medians · times_sl
 reach     model · positions · lags · gradient_median: by lag, relative to lag 0 · half_life_chars horizon_chars ·
           kl_median_nats kl_mean_nats kl_standard_error: by lag, where the character so far back (1: the last one read)
           is replaced
+recurrent_scale  model g: the factor of W_hh · half_life_chars half_life_low half_life_high: of the median gradient, of
+          its 10th and its 90th percentile over positions (null: not within 128 lags) · horizon_chars: 1 % of the median
+          · exponent exponent_error: first Lyapunov exponent, nats a character · sigma_max: largest singular value of
+          W_hh × g (null where gates or layer norm stand between it and the Jacobian)
 position  model · seq_len: of its training · contexts: in characters · loss_nats: by context, of the same characters ·
           excess_nats excess_standard_error: above the loss with the longest context · effective_context: the shortest
           from which on the excess is at most 0.01
@@ -94,6 +99,12 @@ PARTS = {
     ),
     "no_grad": Part(study_runs.no_grad, ("chars",), ("hidden_dim", "rounds"), "writing with no_grad and without"),
     "reach": Part(study_models.reach, ("model",), ("positions", "context"), "influence of a character some way back"),
+    "recurrent_scale": Part(
+        study_models.recurrent_scale,
+        ("model", "g"),
+        (),
+        "gradients and Lyapunov exponent with W_hh × g",
+    ),
     "position": Part(study_models.position, ("model",), ("positions",), "loss by the length of the context"),
 }
 
@@ -241,6 +252,9 @@ def parser() -> argparse.ArgumentParser:
     )
     reach.add_argument("--positions", type=COUNT, default=1024, help="of held-out text (default 1024)")
     reach.add_argument("--context", type=WINDOW, default=256, help="characters read before each (default 256)")
+    flags["recurrent_scale"].add_argument(
+        "--checkpoints", type=name_or_path, nargs="+", default=["rnn", "rnn-layernorm", "gru", "lstm"], help="recurrent"
+    )
     position = flags["position"]
     position.add_argument("checkpoints", nargs="+", metavar="FOLDER", help="names or folders of checkpoints")
     position.add_argument("--positions", type=COUNT, default=4096, help="of held-out text (default 4096)")

@@ -24,9 +24,10 @@ from torch import Tensor
 
 from charrnn import checkpoint
 from charrnn.corpus import Corpus, contiguous_streams, windows_in_order
-from charrnn.gradient_flow import gradient_flow
+from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov, scaled, spectra
 from charrnn.head import at_once, divergences_nats
 from charrnn.memory import NEGLIGIBLE_NATS, enough, others
+from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
 from charrnn.sampling import Dice, Reader, Reading, SamplingSettings, Step, generate
 from charrnn.text_quality import Reference
@@ -41,6 +42,8 @@ EXCERPT_CHARS = 240  # of a written text that a row shows
 HELD_OUT = "held-out text"  # what people wrote, in the place of a model's name
 LAGS = (1, 2, 5, 10, 20, 50, 100)
 GRADIENT_LAGS, GRADIENT_POSITIONS, GRADIENT_CHARS = 128, 512, 16_384
+FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.6)  # of the recurrent weights
+VANISHING_NORM = 0.95  # σ_max(W_hh) at which theory says that the gradient of a tanh network must vanish
 CONTEXTS = tuple(2**i for i in range(10))  # 1 to 512 characters
 AT_ONCE = 64  # texts that are read side by side; a matter of memory alone
 
@@ -207,6 +210,35 @@ def replaced_kl(model: Any, windows: Tensor, lags: Sequence[int], rng: torch.Gen
         replaced[:, -lag] = others(windows.flatten(), windows[:, -lag], rng)
         found.append(divergences_nats(written, logits_after(exact, replaced)))
     return found
+
+
+# ------------------------------------------------------------------------------------------------ recurrent_scale
+
+
+def recurrent_scale(options: argparse.Namespace, text: str) -> Iterator[Row]:
+    """Measure gradients and first Lyapunov exponent of W_hh × g; a vanilla network also at σ_max < 1."""
+    for model in trained(options.checkpoints):
+        name, network = model.info.name, model.model
+        if not isinstance(network, CharRNN):
+            raise ValueError(f"{name} has no recurrent weights: give --checkpoints recurrent networks")
+        ids = Corpus.from_text(text, model.vocab).val_ids[:GRADIENT_CHARS].tolist()
+        spectrum = spectra(network)[0]
+        small = (VANISHING_NORM / spectrum.norm,) if spectrum.bounds else ()
+        for g in (*small, *FACTORS):
+            changed = scaled(network, g)
+            flow = gradient_flow(changed, ids, GRADIENT_LAGS, GRADIENT_POSITIONS)
+            first, spectrum = lyapunov(changed, ids), spectra(changed)[0]
+            yield {
+                "model": name,
+                "g": g,
+                "half_life_chars": flow.half_life_chars,
+                "half_life_low": first_crossing(flow.low, 0.5),
+                "half_life_high": first_crossing(flow.high, 0.5),
+                "horizon_chars": flow.horizon_chars,
+                "exponent": float(first.exponents[0]),
+                "exponent_error": float(first.errors[0]),
+                "sigma_max": spectrum.norm if spectrum.bounds else None,
+            }
 
 
 # ------------------------------------------------------------------------------------------------ position

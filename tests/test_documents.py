@@ -25,7 +25,7 @@ from charrnn.training import RECIPES
 from charrnn.ui import link
 from charrnn.ui.store import Store
 from charrnn.vocab import Vocab
-from scripts import bench, report, results, study
+from scripts import bench, report, results, study, study_models
 from scripts.bench_load import GOALS
 from scripts.facts import BENCHES, Facts
 
@@ -216,6 +216,8 @@ def keys_by_default(part: str, options: argparse.Namespace) -> set[tuple]:
             return {(chars,) for chars in options.chars}
         case "reach":
             return {(name,) for name in options.checkpoints if name in RECIPES}
+        case "recurrent_scale":
+            return set(product(options.checkpoints, study_models.FACTORS))
         case "sampling":
             filters = [(0, 1.0), *((k, 1.0) for k in options.top_k), *((0, p) for p in options.top_p)]
             return {(name, t, *f) for name in options.checkpoints for t in options.temperatures for f in filters}

@@ -125,7 +125,7 @@ def test_rows_have_a_seed_each():
 
 # ------------------------------------------------------------------------------------------------ the command line
 
-COMMANDS = "analyse bench bench_load bench_page how_far_back sample study sweep train".split()
+COMMANDS = "analyse bench bench_load bench_page sample study sweep train".split()
 
 
 class Caught(BaseException):

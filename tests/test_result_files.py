@@ -7,7 +7,7 @@ import pytest
 
 from charrnn import checkpoint
 from charrnn.checkpoint import ANALYSES
-from scripts import analyse, evaluate, how_far_back, report, study
+from scripts import analyse, evaluate, report, study
 from tests.calling import said
 from tests.test_evaluate import TEXT, write_checkpoint
 from tests.test_targets import everything
@@ -74,16 +74,6 @@ def test_evaluating_writes_nothing(text, tmp_path, capsys):
     assert everything(tmp_path) == before
 
 
-@pytest.mark.parametrize("kind", ["another program's", "a list", "no JSON", "a folder", "a link"])
-def test_what_is_measured_of_how_far_back_replaces_nothing_of_others(tmp_path, kind):
-    path = tmp_path / "how_far_back.json"
-    FOREIGN[kind](path)
-    before = everything(tmp_path)
-    with pytest.raises((ValueError, OSError), match="how_far_back.json"):
-        how_far_back.keep(path, "knob", ["rnn"], measure_nothing)
-    assert everything(tmp_path) == before
-
-
 def test_a_report_does_not_write_through_a_link(tmp_path, monkeypatch):
     (tmp_path / "mine.md").write_text("mine")
     (tmp_path / "README.md").symlink_to("mine.md")
@@ -93,10 +83,9 @@ def test_a_report_does_not_write_through_a_link(tmp_path, monkeypatch):
     assert (tmp_path / "mine.md").read_text() == "mine" and os.readlink(tmp_path / "README.md") == "mine.md"
 
 
-@pytest.mark.parametrize("main", [report.main, how_far_back.main])
-def test_a_check_changes_nothing(main, capsys):
-    for flag in ("--runs=x", "--bench", "--load") if main is report.main else ("--knob", "--further"):
-        result = said(capsys, main, "--check", flag)
+def test_a_check_changes_nothing(capsys):
+    for flag in ("--runs=x", "--bench", "--load"):
+        result = said(capsys, report.main, "--check", flag)
         assert result.code == 2 and "--check changes nothing" in result.err
 
 

@@ -241,7 +241,7 @@ def test_a_trained_lstm_s_exponent_is_that_of_tangents_and_twice_the_warm_up_doe
 
 @pytest.mark.parametrize("name", ["rnn", "gru"])
 def test_the_tail_of_a_trained_net_s_curve_falls_as_its_first_exponent_says(name):
-    """The LSTM's gets there only hundreds of characters back: see docs/how_far_back.md."""
+    """The LSTM's gets there only hundreds of characters back."""
     checkpoint = load(CHECKPOINTS / name)
     ids = checkpoint.vocab.encode(load(CHECKPOINTS / "best").info.passage)
     first = lyapunov(checkpoint.model, ids)

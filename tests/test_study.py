@@ -89,16 +89,18 @@ FLAGS = {
     "relu": (*RUN_FLAGS, "--seeds", 0),
     "no_grad": ("--chars", 5, 20, "--rounds", 2, "--hidden-dim", 6),
     "reach": ("--positions", 6, "--context", 110),
+    "recurrent_scale": (),
     "position": ("--positions", 6),
 }
 
 
 @pytest.mark.parametrize("part", study.PARTS)
 def test_a_part_gives_the_rows_that_are_documented(part, measure, folder):
-    named = {"sampling": ("--checkpoints", folder), "reach": ("--checkpoints", folder), "position": (folder,)}
+    named = dict.fromkeys(("sampling", "reach", "recurrent_scale"), ("--checkpoints", folder)) | {"position": (folder,)}
     rows = measure(part, *named.get(part, ()), *FLAGS[part])
     keys = [[row[name] for name in study.PARTS[part].key] for row in rows]
-    assert len(rows) == {"ngram": 2, "sampling": 5, "clipping": 2, "relu": 4, "no_grad": 2}.get(part, 1)
+    counts = {"ngram": 2, "sampling": 5, "clipping": 2, "relu": 4, "no_grad": 2, "recurrent_scale": 8}
+    assert len(rows) == counts.get(part, 1)
     assert len(set(map(str, keys))) == len(rows), "each row its own key"
     sections = dict(re.findall(r"^(\w+) {2,}(\S.*\n(?: .*\n)*)", study.__doc__ or "", re.MULTILINE))
     documented = sections[part] + (sections["clipping"] if part == "relu" else "")  # as it says
@@ -270,6 +272,16 @@ def test_reach_takes_the_median_from_the_curve_of_gradient_flow(measure, folder)
     flow = study_models.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
     assert row["gradient_median"] == pytest.approx(flow.median[row["lags"]], rel=1e-5)
     assert row["half_life_chars"] == pytest.approx(flow.half_life_chars, rel=1e-5)
+
+
+def test_weights_scaled_by_one_are_the_network_s_and_the_least_factor_brings_their_norm_below_one(measure, folder):
+    least, *rows = measure("recurrent_scale", "--checkpoints", folder)
+    (row,) = [row for row in rows if row["g"] == 1]
+    flow = study_models.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
+    assert row["half_life_chars"] == pytest.approx(flow.half_life_chars, rel=1e-5)
+    assert least["sigma_max"] == pytest.approx(0.95)
+    assert least["sigma_max"] / least["g"] == pytest.approx(row["sigma_max"], rel=1e-5)
+    assert [each["exponent"] for each in rows] == sorted(each["exponent"] for each in rows)
 
 
 def test_every_context_predicts_the_same_characters(measure, folder):

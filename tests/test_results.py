@@ -1,0 +1,63 @@
+"""The tables of docs/results.md hold what was measured."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charrnn.checkpoint import describe
+from scripts import results
+from scripts.facts import Facts
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Planted(Facts):
+    """The facts of the repository with other rows of the study."""
+
+    root: Path = ROOT
+    planted: list[dict[str, Any]] = field(default_factory=list)
+
+    def rows(self, part: str, **key: Any) -> list[dict[str, Any]]:
+        return self.planted
+
+
+def cells(text: str, *first: str) -> list[str]:
+    """The row of a table that begins with these cells."""
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {' | '.join(first)} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")][len(first) :]
+
+
+def test_the_table_of_the_context_in_use_holds_what_is_kept_beside_the_checkpoints():
+    memory = describe(ROOT / "checkpoints" / "minigpt").analyses.sections["memory"]
+    shown = cells(results.context_use(Facts(ROOT)), "`minigpt`")
+    names = ("ecl_chars", "ecl_share_chars", "shuffled_ecl_chars", "felt_chars")
+    assert shown[:4] == [str(memory.facts[name]) for name in names]
+    excess, error = (memory.numbers("context", name) for name in ("excess_nats", "excess_error"))
+    assert shown[4:-1] == [f"{excess[n - 1]:.3f} ± {error[n - 1]:.3f}" for n in (1, 4, 16)]
+    assert shown[-1] == f"{memory.numbers('context', 'loss_nats')[255]:.3f}"
+
+
+def test_the_exponent_stands_beside_the_slope_of_the_same_gradient():
+    facts = describe(ROOT / "checkpoints" / "gru").analyses.sections["gradient"].facts
+    text = results.reach(Facts(ROOT)).partition("| KL, nats |")[0]
+    shown = cells(text, "`gru`")
+    assert shown[:2] == [f"{facts['half_life_chars']:.1f}", f"{facts['horizon_chars']:.1f}"]
+    exponent = f"{facts['exponent']:+.4f} ± {facts['exponent_error']:.4f}"
+    assert shown[-2:] == [f"{facts['tail_slope']:+.4f}", exponent]
+    assert cells(text, "`minigpt`")[-2:] == ["–", "–"]
+
+
+def test_a_length_that_was_not_reached_is_longer_than_what_was_followed():
+    lengths = {"half_life_chars": 2.04, "half_life_low": 0.5, "half_life_high": None, "horizon_chars": None}
+    row = {"model": "gru", "g": 1.4, "exponent": 0.02, "exponent_error": 0.001, "sigma_max": None, **lengths}
+    shown = cells(results.recurrent_scale(Planted(planted=[row])), "`gru`", "1.4")
+    assert shown == ["2.0", "0.5 … > 128", "> 128", "+0.0200 ± 0.0010", "–"]
+
+
+def test_a_missing_analysis_says_how_it_is_made():
+    facts = Facts(ROOT)
+    with pytest.raises(ValueError, match="run python scripts/analyse.py"):
+        facts.analysis(facts.bundled[0], "nothing")
