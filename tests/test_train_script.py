@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from charrnn import checkpoint
-from charrnn.checkpoint.safe_file import read_header
+from charrnn.checkpoint.safe_file import read
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
 from scripts import train
@@ -57,8 +57,8 @@ def test_a_run_prints_its_curve_and_a_sample_and_leaves_a_whole_checkpoint(corpu
     assert info.saved_steps == [0, 10, 60]
     assert [point.step for point in info.history] == [0, 10, 60]
     assert info.metrics["val_stream_nats"] == pytest.approx(info.history[-1].val_loss_nats, abs=1e-3)
-    dtypes = {tensor["dtype"] for tensor in read_header(out / "model.safetensors").header.values()}
-    assert dtypes == {"F16"}, "the weights were rounded, as that cost next to nothing"
+    dtypes = {tensor.dtype for tensor in read(out / "model.safetensors").tensors().values()}
+    assert dtypes == {torch.float16}, "the weights were rounded, as that cost next to nothing"
     assert not (out / "training.safetensors").exists()
 
 

@@ -9,7 +9,6 @@ has not finished.
 
 import hashlib
 import json
-import math
 import os
 import platform
 import re
@@ -29,11 +28,10 @@ from charrnn.checkpoint.analyses import ANALYSES, Analyses, read_analyses, requi
 from charrnn.checkpoint.metadata import require, require_name
 from charrnn.checkpoint.safe_file import (
     CheckpointError,
-    SafeFile,
     UnreadableError,
     parse_json,
     read,
-    read_header,
+    read_metadata,
     read_small,
     write_bytes,
     write_tensors,
@@ -125,33 +123,18 @@ def save(
     model: Network,
     vocab: Vocab,
     *,
-    step: int,
-    seed: int,
-    recipe: Mapping[str, Any],
-    data_sha256: str,
-    metrics: Mapping[str, Any],
-    history: list[Progress],
     saved: Mapping[int, Mapping[str, Tensor]],
     passage: str = "",
+    **facts: Any,
 ) -> None:
     """
     Write a checkpoint folder: the model first, then its saved steps and the copies, each file whole or not at all.
 
-    `saved` maps steps to their state dicts. Weights that half precision holds exactly are stored in it. Raises OSError
-    where the folder cannot be written. Whatever the moment of a crash, the model there is the old or the new one; steps
-    of the other are not offered.
+    `saved` maps steps to their state dicts; `facts` are the other arguments of `metadata_of`. Weights that half
+    precision holds exactly are stored in it. Raises OSError where the folder cannot be written. Whatever the moment of
+    a crash, the model there is the old or the new one; steps of the other are not offered.
     """
-    whole = metadata_of(
-        folder,
-        model.config,
-        vocab,
-        step=step,
-        seed=seed,
-        recipe=recipe,
-        data_sha256=data_sha256,
-        metrics=metrics,
-        history=history,
-    )
+    whole = metadata_of(folder, model.config, vocab, **facts)
     write_tensors(folder / MODEL, _smallest(model.state_dict()), whole)
     along_the_way = {key: whole[key] for key in OF_THE_RUN}
     paths = {_step_path(folder, saved_step): saved_step for saved_step in saved}
@@ -240,7 +223,7 @@ def _step_files(folder: Path) -> list[Path]:
 
 def require_step(path: Path) -> None:
     """Raises CheckpointError for a file among the saved steps that was not written here."""
-    if not STEP_NAME.fullmatch(path.name) or not read_header(path).metadata().keys() >= {*OF_THE_RUN, "step"}:
+    if not STEP_NAME.fullmatch(path.name) or not read_metadata(path).keys() >= {*OF_THE_RUN, "step"}:
         raise CheckpointError(f"{path} is not a saved step of a checkpoint")
 
 
@@ -262,21 +245,49 @@ def load(folder: Path, step: int | None = None) -> Checkpoint:
 
     Raises CheckpointError for a file that is not a checkpoint, is damaged, or does not hold what it says.
     """
-    info, weights = _examined(folder)
+    info, model = _examined(folder)
     step = info.step if step is None else step
+    if step not in info.saved_steps:
+        raise CheckpointError(f"{folder} has no step {step}: give one of {', '.join(map(str, info.saved_steps))}")
     if step != info.step:
-        if step not in info.saved_steps:
-            saved = ", ".join(map(str, info.saved_steps))
-            raise CheckpointError(f"{folder} has no step {step}: give one of {saved}")
-        weights = _weights(read(_step_path(folder, step)), info.config, info.vocab)
-    model = _network(weights, info.config, info.vocab)
-    return Checkpoint(info, model, info.vocab, step, [point for point in info.history if point.step <= step])
+        file = read(_step_path(folder, step))
+        model = _network(file.path, file.tensors(), info.config, info.vocab)
+    history = [point for point in info.history if point.step <= step]
+    return Checkpoint(info, model.float(), info.vocab, step, history)
 
 
-def _examined(folder: Path) -> tuple[CheckpointInfo, dict[str, Tensor]]:
+def _examined(folder: Path) -> tuple[CheckpointInfo, Network]:
+    """What the checkpoint says of itself, and its network with the weights as they are stored."""
     file = read(folder / MODEL)
-    info = _info(folder, file)
-    return info, _weights(file, info.config, info.vocab)
+    metadata = file.metadata()
+    name = Path(os.path.abspath(folder)).name  # of a link its own, not that of what it leads to
+    try:
+        require_name(name)
+        require(metadata)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"the metadata of {file.path} are not those of a checkpoint: {error}") from None
+    vocab = Vocab(metadata["vocab"])
+    model = _network(file.path, file.tensors(), metadata["config"], vocab)
+    saved_steps, unread = _saved_steps(folder, metadata)
+    info = CheckpointInfo(
+        name=name,
+        saved_as=metadata["name"],
+        folder=folder,
+        config=model.config,
+        vocab=vocab,
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        step=metadata["step"],
+        seed=metadata["seed"],
+        recipe=metadata["recipe"],
+        metrics=metadata["metrics"],
+        history=Progress.curve(metadata["history"]),
+        saved_steps=[*saved_steps, metadata["step"]],
+        data_sha256=metadata["data_sha256"],
+        sha256=hashlib.sha256(file.data).hexdigest(),
+        versions=metadata.get("versions", {}),
+        unread=unread,
+    )
+    return info, model
 
 
 def load_state_dict(path: Path, vocab: Vocab) -> Network:
@@ -288,26 +299,26 @@ def load_state_dict(path: Path, vocab: Vocab) -> Network:
 
     Raises CheckpointError where keys, shapes or vocabulary do not fit.
     """
-    file = _unwrapped(read(path.resolve() if path.is_symlink() else path))  # whoever names it may link it
-    embedding, recurrent = (file.header.get(name, {}).get("shape", []) for name in ("embed.weight", "cell.W_hh.weight"))
-    if len(embedding) != 2 or len(recurrent) != 2:
+    file = read(path.resolve() if path.is_symlink() else path)  # whoever names it may link it
+    tensors = _unwrapped(file.tensors())
+    embedding, recurrent = (tensors.get(name, torch.empty(0)) for name in ("embed.weight", "cell.W_hh.weight"))
+    if embedding.dim() != 2 or recurrent.dim() != 2:
         raise CheckpointError(
             f"{path} has no embed.weight (V, H) or no cell.W_hh.weight (G·H, H): it is not the state dict of a "
             "CharRNN; of one within another module, save its own state_dict()"
         )
-    hidden_dim = embedding[1]
-    cell = {kind.gates * hidden_dim: name for name, kind in CELLS.items()}.get(recurrent[0], "rnn")
-    layer_norm = any(name.startswith("cell.norm.") for name in file.header)
-    config = _whole_config(path, {"cell": cell, "hidden_dim": hidden_dim, "layer_norm": layer_norm})
-    return _network(_weights(file, config, vocab), config, vocab)
+    hidden_dim = embedding.shape[1]
+    cell = {kind.gates * hidden_dim: name for name, kind in CELLS.items()}.get(len(recurrent), "rnn")
+    layer_norm = any(name.startswith("cell.norm.") for name in tensors)
+    return _network(path, tensors, {"cell": cell, "hidden_dim": hidden_dim, "layer_norm": layer_norm}, vocab).float()
 
 
-def _unwrapped(file: SafeFile) -> SafeFile:
-    """The file without what stands before every name, where a module held the network."""
-    prefix = next((name.removesuffix("embed.weight") for name in file.header if name.endswith(".embed.weight")), "")
-    if not prefix or not all(name.startswith(prefix) for name in file.header):
-        return file
-    return replace(file, prefix=prefix, header={name.removeprefix(prefix): of for name, of in file.header.items()})
+def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Remove what every name begins with if a module held the network."""
+    prefix = next((name.removesuffix("embed.weight") for name in tensors if name.endswith(".embed.weight")), "")
+    if not all(name.startswith(prefix) for name in tensors):
+        return tensors
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
 def load_run(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -361,35 +372,6 @@ def _may_hold_model(folder: Path) -> bool:
     return True
 
 
-def _info(folder: Path, file: SafeFile) -> CheckpointInfo:
-    path, metadata = file.path, file.metadata()
-    name = Path(os.path.abspath(folder)).name  # of a link its own, not that of what it leads to
-    try:
-        require_name(name)
-        require(metadata)
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"the metadata of {path} are not those of a checkpoint: {error}") from None
-    saved_steps, unread = _saved_steps(folder, metadata)
-    return CheckpointInfo(
-        name=name,
-        saved_as=metadata["name"],
-        folder=folder,
-        config=_whole_config(path, metadata["config"]),
-        vocab=Vocab(metadata["vocab"]),
-        parameters=sum(math.prod(tensor["shape"]) for tensor in file.header.values()),
-        step=metadata["step"],
-        seed=metadata["seed"],
-        recipe=metadata["recipe"],
-        metrics=metadata["metrics"],
-        history=Progress.curve(metadata["history"]),
-        saved_steps=[*saved_steps, metadata["step"]],
-        data_sha256=metadata["data_sha256"],
-        sha256=hashlib.sha256(file.data).hexdigest(),
-        versions=metadata.get("versions", {}),
-        unread=unread,
-    )
-
-
 def _saved_steps(folder: Path, metadata: dict[str, Any]) -> tuple[list[int], tuple[str, ...]]:
     """
     The steps on the way whose file was not cut short and is of the same run as the model with these metadata.
@@ -406,7 +388,7 @@ def _saved_steps(folder: Path, metadata: dict[str, Any]) -> tuple[list[int], tup
         if step >= metadata["step"] or path != _step_path(folder, step):
             continue
         try:
-            of_step = read_header(path).metadata()
+            of_step = read_metadata(path)
         except UnreadableError as error:
             unread.append(str(error))
         except CheckpointError:
@@ -417,38 +399,26 @@ def _saved_steps(folder: Path, metadata: dict[str, Any]) -> tuple[list[int], tup
     return steps, tuple(unread)
 
 
-def _whole_config(path: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """The form of the network, with what it leaves out. Raises CheckpointError for one that cannot be."""
+def _network(path: Path, tensors: dict[str, Tensor], config: dict[str, Any], vocab: Vocab) -> Network:
+    """Build the network of this form with the tensors as its weights. Raises CheckpointError if they are not."""
     try:
-        return blueprint(config, 1).config
+        model = blueprint(config, len(vocab))
     except ValueError as error:
         raise CheckpointError(f"{path} does not hold a network this version knows: {error}") from None
-
-
-def _weights(file: SafeFile, config: dict[str, Any], vocab: Vocab) -> dict[str, Tensor]:
-    """The weights in the file, if they are those of such a network. Raises CheckpointError."""
-    path, header = file.path, file.header
-    shapes = {name: list(weight.shape) for name, weight in blueprint(config, len(vocab)).state_dict().items()}
-    if missing := shapes.keys() - header.keys():
+    shapes = {name: list(weight.shape) for name, weight in model.state_dict().items()}
+    if missing := shapes.keys() - tensors.keys():
         raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}")
-    if unexpected := header.keys() - shapes.keys():
+    if unexpected := tensors.keys() - shapes.keys():
         raise CheckpointError(f"{path} holds what its network has not: {', '.join(sorted(map(repr, unexpected)))}")
-    for name, shape in shapes.items():
-        if header[name].get("shape") != shape:
+    for name, weight in tensors.items():
+        if list(weight.shape) != shapes[name]:
             raise CheckpointError(
-                f"{name} in {path} has the shape {header[name].get('shape')}; a vocabulary of {len(vocab)} characters "
-                f"and {config} take {shape}"
+                f"{name} in {path} has the shape {list(weight.shape)}; a vocabulary of {len(vocab)} characters and "
+                f"{model.config} take {shapes[name]}"
             )
-        if header[name].get("dtype") not in ("F16", "F32"):
-            raise CheckpointError(f"{name} in {path} is stored as {header[name].get('dtype')}: F16 or F32 are read")
-    weights = file.tensors()
-    for name, weight in weights.items():
+        if weight.dtype not in (torch.float16, torch.float32):
+            raise CheckpointError(f"{name} in {path} is stored as {weight.dtype}: float16 or float32 are read")
         if not weight.isfinite().all():
             raise CheckpointError(f"{name} in {path} holds NaN or infinite weights")
-    return weights
-
-
-def _network(weights: dict[str, Tensor], config: dict[str, Any], vocab: Vocab) -> Network:
-    model = blueprint(config, len(vocab))
-    model.load_state_dict({name: weight.float() for name, weight in weights.items()}, assign=True)
+    model.load_state_dict(tensors, assign=True)
     return model.eval()

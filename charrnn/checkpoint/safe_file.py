@@ -1,8 +1,9 @@
 """
-A safetensors file, written whole and read with suspicion; nothing here can run code.
+Write a safetensors file whole or not at all; read one, or refuse it with a reason. Nothing here can run code.
 
-Reading takes the whole file into memory once, so that what is checked is what is used, whatever happens to the file;
-or its header alone, where nothing else is asked for.
+A file is read into memory once, so that the bytes that are checked are the bytes that are used; of some files only the
+header is read. The safetensors library checks the header against the data. Checked here is what the library accepts: a
+key that occurs twice, any number of tensors and dimensions, types that torch does not have.
 
 The digest of a file (`file_sha256` in its metadata) covers every byte: it is the sha256 of the file with zeros in place
 of its own 64 digits. Files of earlier versions have a digest of their tensors alone (`digest`) and are still read. A
@@ -18,6 +19,7 @@ import re
 import secrets
 import stat
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import safetensors
+import torch
 from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
@@ -38,10 +41,8 @@ MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
 MOST_TENSORS = 4096
 MOST_DIMS = 8  # of a tensor
-TOO_MANY_DIMS = re.compile(rb'"shape":\s*\[(?:[\s0-9]*,){%d}' % MOST_DIMS)  # found before they are parsed
-DTYPES = {"F16", "F32", "F64", "I64", "U8"}  # what is written; the last two in the state of a run
+DTYPES = {torch.float16, torch.float32, torch.float64, torch.int64, torch.uint8}  # all that are written
 MOST_REASON = 1000  # characters of a message
-PROBE_BYTES = 64  # enough to recognise what is no safetensors file
 LFS_POINTER = b"version https://git-lfs"
 HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
 PICKLES = (b"\x80", b"PK\x03\x04")
@@ -63,15 +64,15 @@ class UnreadableError(CheckpointError):
 
 
 @dataclass(frozen=True)
-class Headed:
-    """A safetensors file whose header was read: what that says of the tensors and in its metadata."""
+class SafeFile:
+    """A safetensors file in memory, with the texts of its metadata."""
 
     path: Path
-    header: dict[str, dict[str, Any]]  # name -> dtype, shape, data_offsets
     texts: dict[str, str]
+    data: bytes
 
     def metadata(self) -> dict[str, Any]:
-        """The metadata of a file of our format, parsed. Raises CheckpointError where it is of another."""
+        """Parse the metadata of a file of our format. Raises CheckpointError for any other."""
         if self.texts.get("charrnn") != FORMAT:
             raise CheckpointError(f"{self.path} is not a charrnn checkpoint of format {FORMAT}")
         try:
@@ -80,27 +81,19 @@ class Headed:
         except (ValueError, RecursionError) as error:
             raise CheckpointError(f"the metadata of {self.path} cannot be read: {error}") from None
 
-
-@dataclass(frozen=True)
-class SafeFile(Headed):
-    """A safetensors file that was read whole."""
-
-    data: bytes
-    prefix: str = ""  # that every name in the file has and none in `header`
-
     def tensors(self) -> dict[str, Tensor]:
-        """The tensors by name. Raises CheckpointError where the data are not what the header says."""
-        for name, entry in self.header.items():
-            if str(entry.get("dtype")) not in DTYPES:
-                raise CheckpointError(f"{name} in {self.path} is stored as {entry.get('dtype')}, which is not read")
+        """Return the tensors by name. Raises CheckpointError if the data are not what the header says."""
         try:
             tensors = tensors_from_bytes(self.data)
-        except safetensors.SafetensorError as error:
+        except (safetensors.SafetensorError, KeyError, RuntimeError) as error:
             raise CheckpointError(f"{self.path} is damaged: {error}") from None
+        for name, tensor in tensors.items():
+            if tensor.dtype not in DTYPES:
+                raise CheckpointError(f"{name} in {self.path} is stored as {tensor.dtype}, which is not read")
         written = self.texts.get(TENSORS_DIGEST)
         if written is not None and written != digest(tensors):
             raise CheckpointError(f"{self.path} is damaged: its tensors are not those that were written")
-        return {name.removeprefix(self.prefix): tensor for name, tensor in tensors.items()}
+        return tensors
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -213,7 +206,7 @@ def read(path: Path) -> SafeFile:
     """A safetensors file. Raises CheckpointError for anything else: the reasons are in the table of the tests."""
     with _opened(path) as (file, size):
         data = file.read(size + 1)  # one more than there was: whoever is still writing is noticed
-    file = SafeFile(path, *_header(path, data, len(data)), data)
+    file = SafeFile(path, _texts(path, data, len(data)), data)
     _require_digest(file)
     return file
 
@@ -241,12 +234,12 @@ def at_home(path: Path) -> Path:
     return real
 
 
-def read_header(path: Path) -> Headed:
-    """The header of a safetensors file as long as it says, without its tensors. Raises CheckpointError as `read`."""
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Parse the metadata of a file of our format, of which only the header is read. Raises CheckpointError."""
     with _opened(path) as (file, size):
-        start = file.read(PROBE_BYTES)
-        rest = file.read(max(0, 8 + min(_header_length(start), MAX_HEADER_BYTES) - len(start)))
-    return Headed(path, *_header(path, start + rest, size))
+        start = file.read(8)
+        start += file.read(min(_header_length(start), MAX_HEADER_BYTES))
+    return SafeFile(path, _texts(path, start, size), b"").metadata()
 
 
 @contextmanager
@@ -274,8 +267,8 @@ def _header_length(start: bytes) -> int:
     return int.from_bytes(start[:8], "little")
 
 
-def _header(path: Path, start: bytes, size: int) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """The entries and the metadata in the header of a file with this many bytes, which begins with `start`."""
+def _texts(path: Path, start: bytes, size: int) -> dict[str, str]:
+    """Return the texts in the header of a file of this size that begins with `start`. Raises CheckpointError."""
     if start.startswith(LFS_POINTER):
         raise CheckpointError(f"{path} is a git-LFS pointer, not the file it points to: run `git lfs pull`")
     if start[8:9] != b"{":
@@ -284,15 +277,13 @@ def _header(path: Path, start: bytes, size: int) -> tuple[dict[str, dict[str, An
     length = _header_length(start)
     if length > min(MAX_HEADER_BYTES, size - 8):
         raise CheckpointError(f"{path} announces a header of {length} bytes: it is cut off, or not what it seems")
-    if (tensors := start.count(b'"data_offsets"', 8, 8 + length)) > MOST_TENSORS:
+    if (tensors := start.count(b'"data_offsets"', 8, 8 + length)) > MOST_TENSORS:  # counted before they are parsed
         raise CheckpointError(f"the header of {path} cannot be read: {tensors} tensors, {MOST_TENSORS} at most")
-    if TOO_MANY_DIMS.search(start, 8, 8 + length):
-        raise CheckpointError(f"the header of {path} cannot be read: a tensor has more than {MOST_DIMS} dimensions")
     try:
         header = parse_json(start[8 : 8 + length])
         texts = header.pop("__metadata__", {})
-        if not all(_are_sizes(entry["shape"]) and _are_sizes(entry["data_offsets"]) for entry in header.values()):
-            raise ValueError("a tensor has no shape or no place")
+        if any(len(entry["shape"]) > MOST_DIMS for entry in header.values()):
+            raise ValueError(f"a tensor has more than {MOST_DIMS} dimensions")
         if not all(isinstance(text, str) for text in texts.values()):
             raise ValueError("the metadata are not texts")
         announced = 8 + length + max((entry["data_offsets"][-1] for entry in header.values()), default=0)
@@ -302,13 +293,7 @@ def _header(path: Path, start: bytes, size: int) -> tuple[dict[str, dict[str, An
         raise CheckpointError(f"{path} is damaged: it has {size} bytes, its header speaks of {announced}")
     if "charrnn" in texts and not texts.keys() & {DIGEST, TENSORS_DIGEST}:
         raise CheckpointError(f"{path} has no digest ({DIGEST}): it is damaged, or was not written by charrnn")
-    return header, texts
-
-
-def _are_sizes(numbers: Any) -> bool:
-    """Whether this is a shape or a place: arithmetic on it takes no time."""
-    few = isinstance(numbers, list) and len(numbers) <= MOST_DIMS
-    return few and all(type(number) is int and number >= 0 for number in numbers)
+    return texts
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -349,7 +334,6 @@ def _whole(digits: str) -> int:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"the key {twice!r} stands there twice")
     return result

@@ -35,7 +35,7 @@ from charrnn.checkpoint.safe_file import (
     WRITING,
     CheckpointError,
     parse_json,
-    read_header,
+    read_metadata,
     read_small,
 )
 from charrnn.metrics import Progress
@@ -192,7 +192,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 def _run_of(path: Path) -> dict[str, Any]:
     """What an unfinished run says of itself, from the header of its file. Raises CheckpointError."""
-    run = read_header(path).metadata().get("run")
+    run = read_metadata(path).get("run")
     if not isinstance(run, dict):
         raise CheckpointError(f"{path} is not the state of a run")
     return run
