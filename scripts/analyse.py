@@ -30,8 +30,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from charrnn import command
 
@@ -47,6 +46,7 @@ from charrnn.findings import Findings
 from charrnn.gradient_flow import flow_findings, gradient_flow, lyapunov, tail_slope
 from charrnn.memory import memory_findings, memory_used
 from charrnn.neurons import Targets, as_findings, boards, sha256_of
+from charrnn.paths import REPOSITORY
 from charrnn.surprisal import kind_findings, surprisals
 from charrnn.training import untrained
 from scripts.flags import THREADS, path

@@ -36,14 +36,12 @@ from charrnn.gradient_flow import gradient_flow
 from charrnn.model import CharRNN
 from charrnn.reference import PlainCharRNN, TorchCharRNN, gradient_norms_by_autograd
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.step_profile import VOCAB_SIZE, machine, plain_training, processor, synthetic_corpus, take_turns
+from charrnn.step_profile import VOCAB_SIZE, machine, plain_training, synthetic_corpus, take_turns
 from charrnn.training import Recipe, Training
 from scripts import bench_gradients as growth_of_gradients
 from scripts import bench_profile
 from scripts.flags import COUNT, THREADS, WIDTH, WINDOW
 from scripts.tables import columns
-
-__all__ = ["PlainCharRNN", "processor", "take_turns"]  # for those who look for them here
 
 OURS = "charrnn"
 

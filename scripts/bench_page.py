@@ -32,6 +32,7 @@ command.begin(__name__)
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
+from charrnn.step_profile import resident_bytes
 from charrnn.ui.store import Store
 from scripts.browser import find_browser
 from scripts.flags import SECONDS, name_or_path
@@ -241,15 +242,6 @@ def cost(checkpoints: str) -> dict[str, float]:
     if memory["app"] and memory["bare"]:
         found["memory_over_bare_mb"] = (memory["app"] - memory["bare"]) / 1e6
     return found
-
-
-def resident_bytes(pid: int) -> int | None:
-    """The memory a process has now; None where the system does not tell."""
-    try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    except OSError:
-        return None
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def main() -> None:

@@ -20,14 +20,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from charrnn import command
 
 command.begin(__name__)
 
 from charrnn import hub
+from charrnn.paths import REPOSITORY
 from scripts.flags import name_or_path, path
 
 

@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from charrnn import command
 
@@ -25,6 +24,7 @@ command.begin(__name__)
 
 from charrnn.checkpoint import describe
 from charrnn.checkpoint.safe_file import require_result_file, write_bytes
+from charrnn.paths import REPOSITORY
 from scripts import flags, results
 from scripts.bench import GOALS, UNITS, shown
 from scripts.facts import BENCHES, Facts, record

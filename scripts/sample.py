@@ -15,8 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from charrnn import command
 
@@ -25,6 +24,7 @@ command.begin(__name__)
 from charrnn import checkpoint
 from charrnn.corpus import read_text, tiny_shakespeare
 from charrnn.networks import Network
+from charrnn.paths import REPOSITORY
 from charrnn.ranges import Range
 from charrnn.sampling import LIMITS, Dice, SamplingSettings, generate
 from charrnn.vocab import Vocab

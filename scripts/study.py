@@ -51,8 +51,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from charrnn import command
 
@@ -62,14 +61,13 @@ import torch
 
 from charrnn.checkpoint.safe_file import require_result_file, write_bytes
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
+from charrnn.paths import STUDY
 from charrnn.ranges import Range
 from charrnn.sampling import LIMITS
 from charrnn.step_profile import machine
 from charrnn.training import LIMITS as OF_TRAINING
 from scripts import study_models, study_runs
 from scripts.flags import COUNT, SEED, THREADS, WIDTH, WINDOW, Number, name_or_path, path
-
-STUDY = REPOSITORY / "docs" / "study.json"
 
 
 @dataclass(frozen=True)

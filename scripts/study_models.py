@@ -14,8 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import torch
@@ -29,6 +28,7 @@ from charrnn.head import at_once, divergences_nats
 from charrnn.memory import NEGLIGIBLE_NATS, enough, others
 from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
+from charrnn.paths import REPOSITORY
 from charrnn.sampling import Dice, Reader, Reading, SamplingSettings, Step, generate
 from charrnn.text_quality import Reference
 from charrnn.training.evaluation import VAL_STREAMS, VAL_WINDOW

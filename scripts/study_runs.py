@@ -6,7 +6,6 @@ Each part yields the rows that `scripts/study.py` documents and keeps.
 
 import argparse
 import math
-import os
 import statistics
 import sys
 import time
@@ -16,8 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import torch
@@ -27,7 +25,7 @@ from torch import Tensor
 from charrnn.cells import HiddenState, NoGates, VanillaRNNCell
 from charrnn.corpus import Corpus, contiguous_streams
 from charrnn.model import CharRNN
-from charrnn.step_profile import take_turns
+from charrnn.step_profile import resident_bytes, take_turns
 from charrnn.training import DivergedError, Recipe, Training, evaluate_stream
 
 Row = dict[str, Any]
@@ -207,12 +205,3 @@ def memory_kept(way: Callable[[int], Any], n: int) -> float | None:
     after = resident_bytes()
     del state  # and with it whatever graph it held
     return None if before is None or after is None else (after - before) / n
-
-
-def resident_bytes() -> int | None:
-    """The memory the process has now."""
-    try:
-        pages = Path("/proc/self/statm").read_text().split()[1]
-    except OSError:
-        return None
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -26,8 +26,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from charrnn import command
 
@@ -37,6 +36,7 @@ import torch
 
 from charrnn import checkpoint
 from charrnn.metrics import bits_per_char
+from charrnn.paths import REPOSITORY
 from charrnn.training import RECIPES, Crew, Recipe
 from scripts import train
 from scripts.flags import path

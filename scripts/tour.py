@@ -56,32 +56,3 @@ def tour(page: Page) -> Iterator[str]:
         open_tab(page, name)
         unfold(page)
         yield name
-
-
-USE = """async (root) => {
-    const seen = (element) => element.isConnected && element.offsetParent !== null && !element.disabled;
-    const used = [];
-    for (const control of document.querySelectorAll(`${root} :is(button, select, input)`)) {
-        if (!seen(control)) continue;
-        const name = control.ariaLabel || control.textContent.trim() || control.value || control.id;
-        const changed = (value, event) => {
-            control.value = value;
-            control.dispatchEvent(new Event(event, { bubbles: true }));
-        };
-        if (control.matches("select")) changed(control.options[control.options.length - 1].value, "change");
-        else if (control.matches("[type=range]")) changed(control.max, "input");
-        else if (control.matches("button, [type=checkbox], [type=radio]")) control.click();
-        else continue;
-        used.push(name);
-        await new Promise((done) => setTimeout(done, 60));
-        document.querySelector("dialog[open]")?.close();
-    }
-    return used;
-}"""
-
-
-def use_all(page: Page, root: str) -> list[str]:
-    """Press every button and move every control in sight below `root`, once each -> their names."""
-    used = page.evaluate(USE, root)
-    rest(page)
-    return used

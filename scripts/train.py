@@ -28,8 +28,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from charrnn import command
 
@@ -50,6 +49,7 @@ from charrnn.corpus import (
 )
 from charrnn.metrics import pace
 from charrnn.networks import KINDS, blueprint
+from charrnn.paths import REPOSITORY
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.training import (
     LIMITS,

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A room imports only lower floors; rooms on one floor do not know each other.
 FLOORS = [
-    {"vocab", "metrics", "published", "printable", "character_kinds", "findings", "ranges", "signs"},
+    {"vocab", "metrics", "published", "printable", "character_kinds", "findings", "paths", "ranges", "signs"},
     {"corpus", "command", "seeds", "cells", "dropout", "head", "interventions", "ngram", "text_quality"},
     {"agreement", "bptt", "sampling"},
     {"model", "minigpt", "probes", "same_dice", "surprisal"},

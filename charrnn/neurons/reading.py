@@ -1,22 +1,13 @@
 """What a network's units say while it reads a text."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
 
 import numpy as np
 
 from charrnn.head import at_once
-from charrnn.sampling import Reading, Trace
+from charrnn.surprisal import TraceReader
 
 PIECE = 512  # characters read at once: who no longer waits for the rest can stop in between
-
-
-class TraceReader(Protocol):
-    """A model that reads many characters at once."""
-
-    def prefill(self, ids: Sequence[int], state: Any = None) -> Reading: ...
-
-    def read(self, ids: Sequence[int], state: Any = None) -> Trace: ...
 
 
 def read(reader: TraceReader, ids: Sequence[int], names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:

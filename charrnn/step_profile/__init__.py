@@ -2,7 +2,7 @@
 
 from charrnn.step_profile.parts import PARTS, against_T, rows, rows_as_they_come
 from charrnn.step_profile.training import PlainTraining, plain_training
-from charrnn.step_profile.turns import VOCAB_SIZE, machine, processor, synthetic_corpus, take_turns
+from charrnn.step_profile.turns import VOCAB_SIZE, machine, processor, resident_bytes, synthetic_corpus, take_turns
 
 __all__ = [
     "PARTS",
@@ -12,6 +12,7 @@ __all__ = [
     "machine",
     "plain_training",
     "processor",
+    "resident_bytes",
     "rows",
     "rows_as_they_come",
     "synthetic_corpus",

@@ -12,6 +12,7 @@ from charrnn.checkpoint import LONGEST_NAME, CheckpointError, CheckpointInfo
 from charrnn.corpus import title_of
 from charrnn.findings import FindingsError
 from charrnn.metrics import bits_per_char, perplexity
+from charrnn.paths import STUDY
 from charrnn.published import PUBLISHED, Published
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.ui import delta_bits, same_dice
@@ -23,7 +24,6 @@ from charrnn.ui.questions import Question
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
 
-STUDY = Path(__file__).resolve().parents[2] / "docs" / "study.json"  # part of the repository; the page works without it
 SAMPLE_PROMPT, SAMPLE_SEED, SAMPLE_CHARACTERS = "ROMEO:\n", 7, 300
 SAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
 

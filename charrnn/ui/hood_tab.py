@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from charrnn.paths import REPOSITORY
 from charrnn.ui.assets import read, view
 from charrnn.ui.cell_panel import States, cell_lines
 from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
@@ -16,7 +17,7 @@ from charrnn.ui.table_view.table_view import Cell, Table, number
 from charrnn.ui.timing_panel import Turn, timing
 from charrnn.ui.trust_panel import Measurements, panel
 
-RECORD = Path(__file__).resolve().parents[2] / "docs" / "bench_profile.json"  # part of the repository
+RECORD = REPOSITORY / "docs" / "bench_profile.json"  # part of the repository
 HOW = "python scripts/bench.py profile --json > docs/bench_profile.json"
 
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from charrnn.checkpoint import CheckpointError
 from charrnn.gradient_flow import GradientFlow
-from charrnn.ui.compare_tab import STUDY
+from charrnn.paths import STUDY
 from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
 from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
 from charrnn.ui.questions import Question

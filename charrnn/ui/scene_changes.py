@@ -10,6 +10,7 @@ import numpy as np
 from charrnn.gradient_flow import scaled
 from charrnn.interventions import Clamp
 from charrnn.neurons import activations
+from charrnn.paths import STUDY
 from charrnn.probes import LineReset, LookingBack, line_reset, looking_back
 from charrnn.same_dice import common_length
 from charrnn.sampling import Dice, generate
@@ -21,7 +22,6 @@ from charrnn.ui.link import Link
 from charrnn.ui.scene_answers import Answer, prompt_of
 from charrnn.ui.store import Reader, Store
 
-STUDY = Path(__file__).resolve().parents[2] / "docs" / "study.json"
 KNOBS = (0.7, 1.4)
 READ = 2000  # characters of the held-out text
 WRITTEN = 2000  # characters, for a mean over lines

@@ -15,6 +15,7 @@ from charrnn import trust
 from charrnn.checkpoint import MODEL
 from charrnn.hub import commit_of
 from charrnn.model import CharRNN
+from charrnn.paths import REPOSITORY
 from charrnn.reference import TorchCharRNN
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.trust import Check
@@ -26,7 +27,7 @@ from charrnn.ui.questions import Question
 from charrnn.ui.reader import Reader
 from charrnn.ui.store import Store
 
-PINS = Path(__file__).resolve().parents[2] / "requirements.txt"  # part of the repository
+PINS = REPOSITORY / "requirements.txt"  # part of the repository
 LIBRARIES = ("torch", "numpy", "gradio", "safetensors", "plotly", "huggingface-hub")
 PROMPT, SEED, CHARACTERS = "ROMEO:\n", 7, 120
 SETTINGS = SamplingSettings(temperature=0.9, top_k=40, top_p=0.95, min_p=0.01)

@@ -2,14 +2,41 @@
 
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from charrnn.ui.assets import served
-from scripts.tour import names, open_tab, rest, unfold, use_all
+from scripts.tour import names, open_tab, rest, unfold
 from tests.ui.conftest import is_kept_back, open_page
 from tests.ui.page_actions import press
 
 IN_TAB = ".cr-main [role=tabpanel]"
+USE = """async (root) => {
+    const seen = (element) => element.isConnected && element.offsetParent !== null && !element.disabled;
+    const used = [];
+    for (const control of document.querySelectorAll(`${root} :is(button, select, input)`)) {
+        if (!seen(control)) continue;
+        const name = control.ariaLabel || control.textContent.trim() || control.value || control.id;
+        const changed = (value, event) => {
+            control.value = value;
+            control.dispatchEvent(new Event(event, { bubbles: true }));
+        };
+        if (control.matches("select")) changed(control.options[control.options.length - 1].value, "change");
+        else if (control.matches("[type=range]")) changed(control.max, "input");
+        else if (control.matches("button, [type=checkbox], [type=radio]")) control.click();
+        else continue;
+        used.push(name);
+        await new Promise((done) => setTimeout(done, 60));
+        document.querySelector("dialog[open]")?.close();
+    }
+    return used;
+}"""
+
+
+def use_all(page: Page, root: str) -> list[str]:
+    """Press every button and move every control in sight below `root`, once each -> their names."""
+    used = page.evaluate(USE, root)
+    rest(page)
+    return used
 
 
 def origins(context: BrowserContext) -> tuple[set[str], set[str]]:
