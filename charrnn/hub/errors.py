@@ -120,7 +120,8 @@ def as_hub_errors(subject: str) -> Iterator[None]:
     except (HubError, MemoryError):
         raise
     except Exception as error:
-        raise HubError(_without_token(_reason(error, subject)), kind_of(error)) from error
+        kind, reason = _kind_and_reason(error, subject)
+        raise HubError(_without_token(reason), kind) from error
 
 
 def _cause(error: Exception) -> Exception:
@@ -140,47 +141,33 @@ def _status(error: Exception) -> int | None:
     return int(told[1]) if told else None
 
 
-def kind_of(error: Exception) -> str:
-    """Which of TO_VISITOR an error of the Hub library is."""
+def _kind_and_reason(error: Exception, subject: str) -> tuple[str, str]:
+    """Return which of TO_VISITOR an error of the Hub library is, and a line that says what to do."""
     match error := _cause(error):
         case errors.HFValidationError():
-            return "name"
+            return "name", f"{subject!r} is not the name of a Hub repository (owner/name)"
         case errors.GatedRepoError():
-            return "gated"
+            return "gated", f"{subject} is gated: ask for access at {constants.ENDPOINT}/{subject.partition('@')[0]}"
         case errors.RepositoryNotFoundError():
-            return "missing"
+            return "missing", f"{subject} was not found, or is private: check the name, or log in with `hf auth login`"
         case errors.RevisionNotFoundError():
-            return "revision"
+            return "revision", f"{subject}: there is no such branch, tag or commit"
         case _ if status := _status(error):
-            return "busy" if status in PASSES else "token" if status in (401, 403) else "other"
-        case errors.LocalEntryNotFoundError() | ConnectionError() | TimeoutError() | HTTPError():
-            return "network"
-    return "other"
-
-
-def _reason(error: Exception, subject: str) -> str:
-    error = _cause(error)
-    match error:
-        case errors.HFValidationError():
-            return f"{subject!r} is not the name of a Hub repository (owner/name)"
-        case errors.GatedRepoError():
-            return f"{subject} is gated: ask for access at {constants.ENDPOINT}/{subject.partition('@')[0]}"
-        case errors.RepositoryNotFoundError():
-            return f"{subject} was not found, or is private: check the name, or log in with `hf auth login`"
-        case errors.RevisionNotFoundError():
-            return f"{subject}: there is no such branch, tag or commit"
-        case _ if status := _status(error):
+            kind = "busy" if status in PASSES else "token" if status in (401, 403) else "other"
             why = isinstance(error, errors.HfHubHTTPError) and error.server_message
-            return f"{subject}: {ANSWERS.get(status, f'the Hub answered {status}: {_first_line(why or str(error))}')}"
+            told = ANSWERS.get(status, f"the Hub answered {status}: {_first_line(why or str(error))}")
+            return kind, f"{subject}: {told}"
         case errors.OfflineModeIsEnabled():
-            return f"{subject}: the Hub is not asked while HF_HUB_OFFLINE is set: unset it and try again"
+            return "network", f"{subject}: the Hub is not asked while HF_HUB_OFFLINE is set: unset it and try again"
         case errors.LocalEntryNotFoundError() | ConnectionError() | HTTPError():
-            return f"{subject}: the Hub cannot be reached: check the network and try again"
+            return "network", f"{subject}: the Hub cannot be reached: check the network and try again"
+        case TimeoutError():
+            return "network", f"{subject}: {_first_line(str(error))}"
         case (
             json.JSONDecodeError() | UnicodeError() | TypeError() | LookupError() | AttributeError() | RecursionError()
         ):
-            return f"{subject}: what {constants.ENDPOINT} answers is not what a Hub answers: see HF_ENDPOINT"
-    return f"{subject}: {_first_line(str(error))}"
+            return "other", f"{subject}: what {constants.ENDPOINT} answers is not what a Hub answers: see HF_ENDPOINT"
+    return "other", f"{subject}: {_first_line(str(error))}"
 
 
 def _first_line(text: str) -> str:
