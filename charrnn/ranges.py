@@ -2,6 +2,7 @@
 
 import re
 import reprlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -83,3 +84,28 @@ def shown(value: Any) -> str:
     if isinstance(value, int) and value.bit_length() > 256:
         return f"about {'-' if value < 0 else ''}2**{value.bit_length()}"
     return str(value) if is_number(value) else reprlib.repr(value)
+
+
+Check = tuple[Callable[[Any], bool], str]  # whether a value fits, and what is expected
+
+
+def check_fields(values: Mapping[str, Any], checks: Mapping[str, Check]) -> None:
+    """Check values of a JSON object by name. Raises ValueError with the name of the first that does not fit."""
+    for name, (fits, expected) in checks.items():
+        if not fits(values.get(name)):
+            raise ValueError(f"the {name} must be {expected}, not {reprlib.repr(values.get(name))}")
+
+
+def number(most: float) -> Check:
+    """A number from 0 to `most`, as a JSON file has it."""
+    return lambda value: type(value) in (int, float) and 0 <= value <= most, f"a number from 0 to {most:g}"
+
+
+def whole(most: int = 2**63 - 1, least: int = 0) -> Check:
+    """A whole number without a decimal point."""
+    return lambda value: type(value) is int and least <= value <= most, f"a whole number from {least} to {most}"
+
+
+def of_type(kind: type, expected: str, fits: Callable[[Any], object] = lambda value: True) -> Check:
+    """A value of this very type, of which `fits` is true."""
+    return lambda value: type(value) is kind and bool(fits(value)), expected

@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from charrnn.metrics import MOST_NATS, MOST_STEPS, Progress
+from charrnn.ranges import Check, check_fields, number, of_type, whole
 from charrnn.vocab import MOST_CHARACTERS, Vocab
 
 LONGEST_NAME = 255  # of a checkpoint, in characters; a folder's name is at most so many bytes
@@ -20,45 +21,16 @@ SCALARS = (str, bool, int, float, type(None))
 
 def require(metadata: Mapping[str, Any]) -> None:
     """Raises ValueError for what a checkpoint cannot say of itself, and names it."""
-    for key in ENTRIES:
-        _require_fit(key, metadata.get(key))
+    check_fields({"versions": {}, **metadata}, ENTRIES)
+    check_fields(dict.fromkeys(METRICS, 0) | {"sample": "", **metadata["metrics"]}, METRICS)
+    check_fields({"steps": 0, **metadata["recipe"]}, {"steps": number(MOST_STEPS)})
     Vocab(metadata["vocab"])
-    for key in LOSSES:
-        _require_number("metrics", metadata["metrics"], key, MOST_NATS)
-    _require_number("metrics", metadata["metrics"], "minutes", MOST_MINUTES)
-    _require_number("recipe", metadata["recipe"], "steps", MOST_STEPS)
-    versions = metadata.get("versions", {})
-    if not isinstance(versions, dict) or not all(
-        isinstance(text, str) and _is_name(text) for text in versions.values()
-    ):
-        raise ValueError(f"the versions are {_short(versions)}: they must be names with a text each")
-    if not isinstance(metadata["metrics"].get("sample", ""), str):
-        raise ValueError("the sample in the metrics is no text")
     Progress.curve(metadata["history"])
 
 
 def require_name(name: str) -> None:
     """Raises ValueError for a folder whose name cannot be shown."""
-    _require_fit("name", name)
-
-
-def _require_fit(key: str, value: Any) -> None:
-    kind, fits, expected = ENTRIES[key]
-    if type(value) is not kind:
-        raise ValueError(f"the {key} is {_short(value)}: it must be of type {kind.__name__}")
-    if not fits(value):
-        raise ValueError(f"the {key} is {_short(value)}: it must be {expected}")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
-
-
-def _require_number(where: str, values: Mapping[str, Any], key: str, most: float) -> None:
-    value = values.get(key, 0)
-    if type(value) not in (int, float) or not 0 <= value <= most:
-        raise ValueError(f"{key} in the {where} is {_short(value)}: it must be a number, 0 to {most:g}")
+    check_fields({"name": name}, {"name": NAME})
 
 
 def _is_name(text: str) -> bool:
@@ -88,18 +60,17 @@ def _is_nearly_flat(values: dict[str, Any]) -> bool:
     )
 
 
-ENTRIES: dict[str, tuple[type, Callable[[Any], bool], str]] = {
-    "name": (str, _is_name, f"1 to {LONGEST_NAME} characters that can be shown"),
-    "config": (dict, lambda config: True, ""),
-    "vocab": (str, lambda text: len(text) <= MOST_CHARACTERS, f"at most {MOST_CHARACTERS} characters"),
-    "step": (int, lambda step: 0 <= step <= MOST_STEPS, f"0 to {MOST_STEPS}"),
-    "seed": (int, lambda seed: seed >= 0, "0 or more"),
-    "recipe": (dict, _is_flat, f"at most {MOST_ENTRIES} names with a value each, numbers up to 2^63"),
-    "metrics": (
-        dict,
-        _is_nearly_flat,
-        f"at most {MOST_ENTRIES} names with up to so many values each, numbers up to 2^63",
-    ),
-    "history": (list, lambda points: True, ""),
-    "data_sha256": (str, lambda text: bool(re.fullmatch("[0-9a-f]{64}", text)), "64 hexadecimal digits"),
+NAME = of_type(str, f"1 to {LONGEST_NAME} characters that can be shown", _is_name)
+ENTRIES: dict[str, Check] = {
+    "name": NAME,
+    "config": of_type(dict, "names with a value each"),
+    "vocab": of_type(str, f"at most {MOST_CHARACTERS} characters", lambda text: len(text) <= MOST_CHARACTERS),
+    "step": whole(MOST_STEPS),
+    "seed": whole(),
+    "recipe": of_type(dict, f"at most {MOST_ENTRIES} names with a value each, numbers up to 2^63", _is_flat),
+    "metrics": of_type(dict, f"at most {MOST_ENTRIES} names and values of each, numbers up to 2^63", _is_nearly_flat),
+    "history": of_type(list, "a list"),
+    "data_sha256": of_type(str, "64 hexadecimal digits", re.compile("[0-9a-f]{64}").fullmatch),
+    "versions": of_type(dict, "names with a text each", lambda texts: all(map(NAME[0], texts.values()))),
 }
+METRICS = dict.fromkeys(LOSSES, number(MOST_NATS)) | {"minutes": number(MOST_MINUTES), "sample": of_type(str, "a text")}
