@@ -237,12 +237,9 @@ def test_an_unfinished_run_survives_its_file(tmp_path):
         checkpoint.load_run(tmp_path)
 
 
-def test_a_lab_solution_loads_with_the_vocabulary_of_its_corpus(tmp_path):
+def test_a_lab_solution_of_another_vocabulary_is_refused(tmp_path):
     solution = CharRNN(len(VOCAB), 4)
     (tmp_path / "solution.safetensors").write_bytes(to_bytes(solution.state_dict()))
-    loaded = checkpoint.load_state_dict(tmp_path / "solution.safetensors", VOCAB)
-    ids = torch.tensor([VOCAB.encode("abc a")])
-    assert torch.equal(loaded(ids)[0], solution(ids)[0])
     with pytest.raises(CheckpointError, match="vocabulary of 2 characters"):
         checkpoint.load_state_dict(tmp_path / "solution.safetensors", Vocab("ab"))
 
@@ -293,16 +290,6 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_half_written(tmp_path, mo
     with pytest.raises(OSError, match="No space left"):
         saved(tmp_path, weights=1)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-
-
-def test_one_bad_checkpoint_does_not_hide_the_others(tmp_path):
-    for name in ("good", "bad", "fine"):
-        saved(tmp_path / name)
-    (tmp_path / "bad/model.safetensors").write_bytes(b"")
-    (tmp_path / "no-checkpoint").mkdir()
-    good, refused = checkpoint.list_checkpoints(tmp_path)
-    assert [info.name for info in good] == ["fine", "good"]
-    assert list(refused) == ["bad"]
 
 
 def test_a_folder_that_is_a_checkpoint_itself_keeps_the_name_it_was_saved_as(tmp_path):
