@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Barrier, Lock
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -159,20 +159,20 @@ B_EARLIER = {"B": {"checkpoint": {"name": "gru", "step": 0}}}
 B_IS_LSTM = {"B": {"checkpoint": {"name": "lstm", "step": 40}}}
 HALF_LIFE = {"exercise": "half-life", "guess": 3}
 PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
-    "flow": (lambda s, u, q: gradients_tab.curves(s, q, WANTED, Lock()), {}, [{"text": OTHER}]),
+    "flow": (lambda s, u, q: gradients_tab.curves(s, q, WANTED), {}, [{"text": OTHER}]),
     "knob": (
-        lambda s, u, q: knob_part.turns(s, q, WANTED, Lock()),
+        lambda s, u, q: knob_part.turns(s, q, WANTED),
         {"knob": 1.4},
         [{"text": OTHER}, {"knob": 0.7}, {"prompt": "B"}, {"seed": 9}, {"temperature": 1.5}],
     ),
-    "memory": (lambda s, u, q: memory_part.memories(s, q, WANTED, Lock()), {}, [{"text": OTHER}]),
+    "memory": (lambda s, u, q: memory_part.memories(s, q, WANTED), {}, [{"text": OTHER}]),
     "where": (
-        lambda s, u, q: where_part.heats(s, q, WANTED, Lock()),
+        lambda s, u, q: where_part.heats(s, q, WANTED),
         {**A_AND_B, "text": OTHER[:100], "position": 50},
         [{"text": OTHER[1:100]}, B_EARLIER, B_IS_LSTM],
     ),
     "delta": (
-        lambda s, u, q: delta_bits.differences(s, q, WANTED, Lock()),
+        lambda s, u, q: delta_bits.differences(s, q, WANTED),
         A_AND_B,
         [{"text": OTHER}, B_EARLIER, B_IS_LSTM],
     ),
@@ -185,7 +185,7 @@ PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
     "unit": (lambda s, u, q: unit_panel.one_unit(u, q, WANTED), {}, [{"unit": 3}, {"text": OTHER}, {"view": "r"}]),
     "gates": (lambda s, u, q: gates_panel.gates(u, q, WANTED), {}, [{"text": OTHER}]),
     "clamp": (
-        lambda s, u, q: clamp_part.written_again(s, q, WANTED, Lock()),
+        lambda s, u, q: clamp_part.written_again(s, q, WANTED),
         {**WRITES, "clamps": CLAMP},
         [{"text": OTHER}, {"clamps": [{**CLAMP[0], "value": -0.5}]}, {"clamps": None}, {"seed": 2}],
     ),
@@ -242,7 +242,7 @@ def test_no_answer_outlives_a_change_of_its_inputs(part: str, root: Path, monkey
     for module, sizes in SLOW.items():
         for name, value in sizes.items():
             monkeypatch.setattr(module, name, value)
-    drawn = SimpleNamespace(to_json=str)
+    drawn = SimpleNamespace(to_json=lambda: "null")
     for name in [name for name in dir(figures) if name.endswith(("_figure", "_histogram"))]:
         monkeypatch.setattr(figures, name, lambda *_, **__: drawn)
     monkeypatch.setattr(knob_part, "lyapunov", lambda model, ids: lyapunov(model, ids[:100]))

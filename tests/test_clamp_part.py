@@ -4,7 +4,6 @@ import json
 import math
 import re
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,9 @@ from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.ui import clamp_part
+from charrnn.ui.analysis_view import text_for
 from charrnn.ui.clamps import Usual, clamps_of
-from charrnn.ui.gradients_tab import text_for
-from charrnn.ui.questions import Question
+from charrnn.ui.questions import Question, until_superseded
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice
 
@@ -31,7 +30,7 @@ FORM: dict[str, Any] = {**MANNER, "prompt": "ROMEO:\n", "seed": 7, "characters":
 
 def asked(store: Store, model: str, clamps: Any, **form: Any) -> list[dict[str, Any]]:
     question = Question(choice=Choice(model, None), form={**FORM, "clamps": clamps, **form})
-    return [json.loads(told) for told in clamp_part.written_again(store, question, lambda: True, Lock())]
+    return [json.loads(told) for told in clamp_part.written_again(store, question, lambda: True)]
 
 
 def held(name: str, unit: int | None, value: float | None) -> dict[str, Any]:
@@ -159,4 +158,4 @@ def test_the_rest_of_the_question_is_checked_too_and_what_is_too_long_is_bounded
 def test_who_asks_anew_stops_the_reading(store: Store):
     waits = iter([True, True, False])
     question = Question(choice=Choice("gru", None), form={**FORM, "clamps": None, "text": OWN * 6})
-    assert len(list(clamp_part.written_again(store, question, lambda: next(waits), Lock()))) == 1
+    assert len(list(until_superseded(clamp_part.written_again(store, question, lambda: next(waits))))) == 1

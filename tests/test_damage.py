@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import struct
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,13 +169,13 @@ def drawn(answer: dict[str, Any], *titles: str) -> list[Any]:
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_bad_file_costs_its_own_row_in_every_view_of_several_models(three: Path, damage: str):
-    always, lock, store = (lambda: True), threading.Lock(), Store(three)
+    always, store = (lambda: True), Store(three)
     step = 10 if damage == "a bit of a saved step" else None
     question = Question(names=("rnn", "gru", "lstm"), choice=Choice("rnn", step), form={"text": TEXT[:400]})
     plain = Question(names=question.names, choice=question.choice)
     views: dict[str, Callable[[Store], Any]] = {
-        "gradients": lambda store: curves(store, question, always, lock),
-        "memory": lambda store: memories(store, plain, always, lock),
+        "gradients": lambda store: curves(store, question, always),
+        "memory": lambda store: memories(store, plain, always),
         "training": lambda store: compare_tab.training_curves(store, plain),
         "results": lambda store: compare_tab.results(store, plain, Path("none")),
     }
@@ -192,7 +191,7 @@ def test_a_bad_file_costs_its_own_row_in_every_view_of_several_models(three: Pat
 def test_a_damaged_step_costs_its_own_row_of_a_training(three: Path):
     flipped_step(three / "gru")
     question, always = Question(choice=Choice("gru", None), form={"text": TEXT[:400], "model": "gru"}), lambda: True
-    flows = json.loads([*saved_steps(Store(three), question, always, threading.Lock())][-1])
+    flows = json.loads([*saved_steps(Store(three), question, always)][-1])
     assert [row["cells"][0]["text"] for row in flows["table"]["rows"]] == ["0", "12"]
     samples = json.loads([*compare_tab.samples(Store(three), question, always)][-1])
     assert [each["step"] for each in samples["samples"]] == [0, 12]
@@ -255,7 +254,7 @@ def test_any_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
     kept = store.reader("rnn").info.analyses
     assert cut is None or cut >= len(text) or (kept.refused and not kept.sections)
     for view in (
-        lambda: memories(store, plain, lambda: True, threading.Lock()),
+        lambda: memories(store, plain, lambda: True),
         lambda: compare_tab.results(store, plain, Path("none")),
     ):
         last = json.loads([*view()][-1])

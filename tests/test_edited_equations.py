@@ -8,7 +8,6 @@ import importlib
 import json
 import shutil
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -463,12 +462,12 @@ def test_the_page_says_where_an_edit_makes_it_slow(tmp_path: Path, monkeypatch: 
 
     store = Store(save_all(tmp_path))
     asked = Question(form={"models": ["rnn"], "text": "To be, or not to be. " * 20}, choice=Choice("rnn", None))
-    *_, before = map(json.loads, curves(store, asked, lambda: True, threading.Lock()))
+    *_, before = map(json.loads, curves(store, asked, lambda: True))
     assert "is not used" not in before["words"]
     monkeypatch.setattr(cells.VanillaRNNCell, "update", sigmoid_for_tanh)
     store = Store(tmp_path)
     for answers in (
-        curves(store, asked, lambda: True, threading.Lock()),
+        curves(store, asked, lambda: True),
         panel(store, Measurements(), asked),
         cell_lines(store, States(), asked),
     ):

@@ -9,8 +9,8 @@ import pytest
 
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
+from charrnn.ui.analysis_view import text_for
 from charrnn.ui.exercises import EXERCISES, checked
-from charrnn.ui.gradients_tab import text_for
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice

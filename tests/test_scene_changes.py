@@ -16,7 +16,7 @@ from charrnn.gradient_flow import gradient_flow, scaled
 from charrnn.interventions import Clamp
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.ui import scene_changes
-from charrnn.ui.gradients_tab import text_for
+from charrnn.ui.analysis_view import text_for
 from charrnn.ui.scenes import SCENES
 from charrnn.ui.store import Store
 

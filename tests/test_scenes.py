@@ -11,7 +11,7 @@ from charrnn.checkpoint import load
 from charrnn.gradient_flow import flow_of
 from charrnn.ranges import signed
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.ui.gradients_tab import default_text
+from charrnn.ui.analysis_view import default_text
 from charrnn.ui.lecture_view.lecture_view import arrival
 from charrnn.ui.link import Link
 from charrnn.ui.scene_answers import Answer

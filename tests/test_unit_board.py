@@ -15,7 +15,7 @@ from charrnn.neurons import BANK, Baseline, Best, Board, Targets, as_findings, b
 from charrnn.training import untrained
 from charrnn.ui import gates_panel
 from charrnn.ui import units as units_room
-from charrnn.ui.questions import Question
+from charrnn.ui.questions import Question, until_superseded
 from charrnn.ui.store import Store
 from charrnn.ui.unit_board import leaderboard
 from charrnn.ui.unit_panel import one_unit
@@ -38,7 +38,7 @@ def asked(name: str, step: int | None = None, **form: Any) -> Question:
 
 
 def answers(told: Iterator[str]) -> list[dict[str, Any]]:
-    return [json.loads(one) for one in told]
+    return [json.loads(one) for one in until_superseded(told)]
 
 
 def cells(answer: dict[str, Any]) -> dict[str, list[Any]]:

@@ -9,8 +9,9 @@ from gradio.events import api as endpoint
 
 from charrnn.sampling import Dice, distribution, generate
 from charrnn.ui import wishes
+from charrnn.ui.analysis_view import LONGEST_TEXT
 from charrnn.ui.example import PROMPT, prompt_for
-from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
+from charrnn.ui.gradients_tab import measured
 from charrnn.ui.source_text import SourceText
 from charrnn.ui.spare_memory import USERS
 from charrnn.ui.store import Reader, Store

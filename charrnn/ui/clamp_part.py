@@ -1,10 +1,8 @@
 """Neurons, clamp: a unit or a gate is held at a value, the same dice write again, and a held-out text is read again."""
 
-from collections.abc import Callable, Iterator, Sequence
-from threading import Lock
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
-
-import gradio as gr
 
 from charrnn.interventions import Clamp, limits
 from charrnn.ranges import signed
@@ -13,14 +11,13 @@ from charrnn.sampling import Dice
 from charrnn.seeds import SEEDS
 from charrnn.surprisal import Difference, Group
 from charrnn.ui import wishes
-from charrnn.ui.assets import view
+from charrnn.ui.analysis_view import LONGEST_TEXT, text_for
 from charrnn.ui.clamps import Usual, clamps_of
-from charrnn.ui.delta_bits import OvertakenError, bits_of, read_bits
+from charrnn.ui.delta_bits import bits_of, read_bits
 from charrnn.ui.example import prompt_for
-from charrnn.ui.gradients_tab import LONGEST_TEXT, text_for
 from charrnn.ui.messages import dropped_notice
-from charrnn.ui.plot_view.plot_view import answer, answering
-from charrnn.ui.questions import Question
+from charrnn.ui.plot_view.plot_view import add_part, answer
+from charrnn.ui.questions import Question, Wanted, require
 from charrnn.ui.same_dice import parting_told
 from charrnn.ui.sides import with_step
 from charrnn.ui.source_text import SourceText, given_text
@@ -34,14 +31,11 @@ TITLES = ("characters", "how many", "as it is, bits", "held, bits", "Δ, bits", 
 
 
 def build(store: Store) -> None:
-    """Lay out the part and let it answer; one reads at a time."""
-    reading = Lock()
-    with gr.Column(elem_classes="cr-part", elem_id="cr-clamp"):
-        shown = view("clamp_view/clamp", "cr-view")
-        answering(shown, lambda question, wanted: written_again(store, question, wanted, reading))
+    """Lay out the part and let it answer."""
+    add_part("cr-clamp", "clamp_view/clamp", partial(written_again, store))
 
 
-def written_again(store: Store, question: Question, wanted: Callable[[], bool], reading: Lock) -> Iterator[str]:
+def written_again(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
     """Both texts and why they part; then, once it is read, what the clamps cost. Raises ValueError."""
     reader = store.reader(question.choice.name, question.choice.step)
     usual = Usual.of(store, reader)
@@ -56,21 +50,17 @@ def written_again(store: Store, question: Question, wanted: Callable[[], bool], 
     both = both_texts(reader, clamps, question)
     source, note = held_out(store, reader, question)
     text = source.text
-    if not wanted():
-        return
+    require(wanted)
     yield answer(
         question.number, both.pop("words"), busy=True, cost=f"Reading {len(text):,} characters …", **told, **both
     )
-    try:
-        with reading:
-            free = bits_of(store, reader, text, wanted)
-            held = read_bits(reader.decoder.clamped(clamps), reader.vocab.encode(text), wanted)
-    except OvertakenError:
-        return
-    if wanted():
-        cost = Difference(text, held, free)
-        words = " ".join(filter(None, [cost_in_words(cost.whole(), source.origin), note]))
-        yield answer(question.number, "", 1, cost=words, table=_table(cost).told())
+    with store.turn(written_again, wanted):
+        free = bits_of(store, reader, text, wanted)
+        held = read_bits(reader.decoder.clamped(clamps), reader.vocab.encode(text), wanted)
+    require(wanted)
+    cost = Difference(text, held, free)
+    words = " ".join(filter(None, [cost_in_words(cost.whole(), source.origin), note]))
+    yield answer(question.number, "", 1, cost=words, table=_table(cost).told())
 
 
 def in_words(clamps: Sequence[Clamp]) -> str:

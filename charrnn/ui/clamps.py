@@ -10,7 +10,7 @@ from charrnn.interventions import Clamp, limits
 from charrnn.neurons import read
 from charrnn.ui import wishes
 from charrnn.ui.activations import rounded_up
-from charrnn.ui.gradients_tab import text_for
+from charrnn.ui.analysis_view import text_for
 from charrnn.ui.source_text import SourceText
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.wishes import LONGEST_NAME

@@ -1,8 +1,9 @@
 """The tab Compare: how the models learnt, how good they are beside published ones, what they wrote on the way."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from charrnn.ui import delta_bits, same_dice
 from charrnn.ui.assets import read, view
 from charrnn.ui.lab_map import lab_map
 from charrnn.ui.models import offered, ticked
-from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
-from charrnn.ui.questions import Question
+from charrnn.ui.plot_view.plot_view import add_part, answer, answering
+from charrnn.ui.questions import Question, Wanted, require
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
 
@@ -32,15 +33,14 @@ def build(store: Store, study: Path = STUDY) -> None:
     """Lay out the tab: same dice, Δ bits; how the models learnt, how good they are; the map of the lab sheet."""
     same_dice.build(store)
     delta_bits.build(store)
-    with gr.Column(elem_classes="cr-part", elem_id="cr-training"):
-        answering(plot_view("plot_view/curves"), lambda question, wanted: training_curves(store, question))
+    add_part(
+        "cr-training", "plot_view/plot", lambda question, wanted: training_curves(store, question), "plot_view/curves"
+    )
     with gr.Column(elem_classes="cr-part", elem_id="cr-results"):
         gr.HTML(read("compare_view/table_head.html"), apply_default_css=False)
         table = view("table_view/table_view", "cr-view")
         answering(table, lambda question, wanted: results(store, question, study))
-    with gr.Column(elem_classes="cr-part", elem_id="cr-learning"):
-        shown = view("compare_view/samples", "cr-view")
-        answering(shown, lambda question, wanted: samples(store, question, wanted))
+    add_part("cr-learning", "compare_view/samples", partial(samples, store))
     with gr.Column(elem_classes="cr-part", elem_id="cr-lab"):
         gr.HTML(read("compare_view/map_head.html"), apply_default_css=False)
         table = view("table_view/table_view", "cr-view")
@@ -176,7 +176,7 @@ def _in_other_units(loss_nats: float | None) -> list[Cell]:
 # ------------------------------------------------------------------------------------------------ samples
 
 
-def samples(store: Store, question: Question, wanted: Callable[[], bool]) -> Iterator[str]:
+def samples(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
     """What the model chosen writes at each of its saved steps, as they come. Raises ValueError."""
     infos = sorted(store.infos(), key=lambda info: len(info.saved_steps) < 2)
     chosen = question.text("model", LONGEST_NAME) or next((info.name for info in infos), None)
@@ -185,8 +185,7 @@ def samples(store: Store, question: Question, wanted: Callable[[], bool]) -> Ite
     written: list[dict[str, Any]] = []
     refused: list[str] = []
     for part, step in enumerate(info.saved_steps, 1):
-        if not wanted():
-            return
+        require(wanted)
         try:
             text = sample(store, info.name, step)
             written.append({"step": step, "loss": _loss_at(info, step), "text": text})

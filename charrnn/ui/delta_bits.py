@@ -1,18 +1,16 @@
 """Compare, Δ bits: two models read one text; where, by how much and at which kinds of character they differ."""
 
-from collections.abc import Callable, Iterator, Sequence
-from threading import Lock
+from collections.abc import Iterator, Sequence
+from functools import partial
 
-import gradio as gr
 import numpy as np
 
 from charrnn.character_kinds import KINDS
 from charrnn.ranges import signed
 from charrnn.surprisal import Difference, Group, TraceReader, difference_by_kind, surprisals
-from charrnn.ui.assets import view
-from charrnn.ui.gradients_tab import LONGEST_TEXT, text_for
-from charrnn.ui.plot_view.plot_view import answer, answering
-from charrnn.ui.questions import Question
+from charrnn.ui.analysis_view import LONGEST_TEXT, text_for
+from charrnn.ui.plot_view.plot_view import add_part, answer
+from charrnn.ui.questions import Question, Wanted, require
 from charrnn.ui.sides import NAMES, known_to_both, pickers, sides
 from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
@@ -23,15 +21,8 @@ TITLES = ("characters", "how many", "A, bits", "B, bits", "Δ, bits", "standard 
 
 
 def build(store: Store) -> None:
-    """Lay out the part and let it answer; one reads at a time, so that nobody reads what another just did."""
-    reading = Lock()
-    with gr.Column(elem_classes="cr-part", elem_id="cr-delta"):
-        shown = view("compare_view/delta", "cr-view")
-        answering(shown, lambda question, wanted: differences(store, question, wanted, reading))
-
-
-class OvertakenError(Exception):
-    """The visitor has asked for something else meanwhile."""
+    """Lay out the part and let it answer."""
+    add_part("cr-delta", "compare_view/delta", partial(differences, store))
 
 
 def passage(store: Store, readers: Sequence[Reader], given: SourceText | None) -> tuple[SourceText, str]:
@@ -47,7 +38,7 @@ def passage(store: Store, readers: Sequence[Reader], given: SourceText | None) -
     return source.with_text(text).first(LONGEST_READ), note
 
 
-def differences(store: Store, question: Question, wanted: Callable[[], bool], reading: Lock) -> Iterator[str]:
+def differences(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
     """What separates the two models asked for on the text asked for. Raises ValueError."""
     readers = sides(store, question)
     models = pickers(store, readers)
@@ -56,14 +47,11 @@ def differences(store: Store, question: Question, wanted: Callable[[], bool], re
     whole = kept_groups(readers)
     at_once = " ".join(filter(None, [kept_in_words(whole), f"Reading {len(text):,} characters …"]))
     yield answer(question.number, at_once, busy=True, **models)
-    try:
-        with reading:
-            a_bits, b_bits = (bits_of(store, reader, text, wanted) for reader in readers)
-    except OvertakenError:
-        return
-    if wanted():
-        difference = Difference(text, a_bits, b_bits)
-        yield _told(question, difference, in_words(difference.whole(), source, readers), note, whole)
+    with store.turn(differences, wanted):
+        a_bits, b_bits = (bits_of(store, reader, text, wanted) for reader in readers)
+    require(wanted)
+    difference = Difference(text, a_bits, b_bits)
+    yield _told(question, difference, in_words(difference.whole(), source, readers), note, whole)
 
 
 def kept_groups(readers: Sequence[Reader]) -> list[Group]:
@@ -91,21 +79,20 @@ def kept_in_words(groups: Sequence[Group]) -> str:
     )
 
 
-def bits_of(store: Store, reader: Reader, text: str, wanted: Callable[[], bool]) -> np.ndarray:
-    """The surprisals of a model on a text, worked out once. Raises OvertakenError where nobody waits any more."""
+def bits_of(store: Store, reader: Reader, text: str, wanted: Wanted) -> np.ndarray:
+    """The surprisals of a model on a text, worked out once. Raises Superseded where nobody waits any more."""
     return store.cache.compute(_bits, reader, text, wanted=wanted)
 
 
-def _bits(reader: Reader, text: str, wanted: Callable[[], bool]) -> np.ndarray:
+def _bits(reader: Reader, text: str, wanted: Wanted) -> np.ndarray:
     return read_bits(reader.decoder, reader.vocab.encode(text), wanted)
 
 
-def read_bits(decoder: TraceReader, ids: Sequence[int], wanted: Callable[[], bool]) -> np.ndarray:
-    """The surprisals of whatever reads there. Raises OvertakenError where nobody waits any more."""
+def read_bits(decoder: TraceReader, ids: Sequence[int], wanted: Wanted) -> np.ndarray:
+    """The surprisals of whatever reads there. Raises Superseded where nobody waits any more."""
     pieces = []
     for piece in surprisals(decoder, ids):
-        if not wanted():
-            raise OvertakenError
+        require(wanted)
         pieces.append(piece)
     return np.concatenate(pieces)
 

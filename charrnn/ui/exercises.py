@@ -6,18 +6,17 @@ A new exercise is a new record. No answer stands in this file: whatever passes i
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
-
-import gradio as gr
 
 from charrnn.neurons import activations
 from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, LookingBack, line_reset, looking_back
 from charrnn.ui import wishes
-from charrnn.ui.assets import view
+from charrnn.ui.analysis_view import text_for
 from charrnn.ui.clamps import Usual, clamps_of
-from charrnn.ui.gradients_tab import measured, text_for
-from charrnn.ui.plot_view.plot_view import answer, answering
-from charrnn.ui.questions import Question
+from charrnn.ui.gradients_tab import measured
+from charrnn.ui.plot_view.plot_view import add_part, answer
+from charrnn.ui.questions import Question, Wanted, require
 from charrnn.ui.sides import with_step
 from charrnn.ui.store import Reader, Store
 
@@ -61,12 +60,10 @@ class Exercise:
 
 def build(store: Store) -> None:
     """Lay out the part and let it answer."""
-    with gr.Column(elem_classes="cr-part", elem_id="cr-exercises"):
-        shown = view("exercises_view/exercises", "cr-view")
-        answering(shown, lambda question, wanted: checked(store, question, wanted))
+    add_part("cr-exercises", "exercises_view/exercises", partial(checked, store))
 
 
-def checked(store: Store, question: Question, wanted: Callable[[], bool]) -> Iterator[str]:
+def checked(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
     """The exercises; where one is handed in, what came out of it and who was measured. Raises ValueError."""
     reader = store.reader(question.choice.name, question.choice.step)
     parts = [{"name": name, "units": usual.shape[1]} for name, usual in Usual.of(store, reader).values.items()]
@@ -82,8 +79,8 @@ def checked(store: Store, question: Question, wanted: Callable[[], bool]) -> Ite
         found = asdict(exercise.check(store, reader, question))
     except ValueError as error:
         found = {"words": f"{error}.", "values": ()}
-    if wanted():
-        yield answer(question.number, "", 1, exercise=id, found=found, of=measured_on(reader), **told)
+    require(wanted)
+    yield answer(question.number, "", 1, exercise=id, found=found, of=measured_on(reader), **told)
 
 
 def measured_on(reader: Reader) -> dict[str, Any]:

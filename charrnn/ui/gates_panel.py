@@ -1,26 +1,23 @@
 """Neurons, gates: how much of the time each unit's gates stand open or shut."""
 
 from collections.abc import Iterator
+from functools import partial
 
-import gradio as gr
 import numpy as np
 
 from charrnn.neurons import GATES, Saturation, read
-from charrnn.ui.assets import view
-from charrnn.ui.gradients_tab import LONGEST_TEXT
-from charrnn.ui.plot_view.plot_view import answer, answering
-from charrnn.ui.questions import Question
+from charrnn.ui.analysis_view import LONGEST_TEXT
+from charrnn.ui.plot_view.plot_view import add_part, answer
+from charrnn.ui.questions import Question, Wanted, require
 from charrnn.ui.source_text import given_text
 from charrnn.ui.store import Reader
 from charrnn.ui.unit_board import passage
-from charrnn.ui.units import OvertakenError, Units, Wanted, in_words
+from charrnn.ui.units import Units, in_words
 
 
 def build(units: Units) -> None:
     """Lay out the part and let it answer."""
-    with gr.Column(elem_classes="cr-part", elem_id="cr-gates"):
-        shown = view("neurons_view/gates", "cr-view")
-        answering(shown, lambda question, wanted: gates(units, question, wanted))
+    add_part("cr-gates", "neurons_view/gates", partial(gates, units))
 
 
 def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
@@ -35,10 +32,7 @@ def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
     if not text:
         raise ValueError("the model knows no character of this text: give another")
     yield answer(question.number, f"Reading {len(text):,} characters …", busy=True)
-    try:
-        told = units.store.cache.compute(saturations, units, reader, text, wanted=wanted)
-    except OvertakenError:
-        return
+    told = units.store.cache.compute(saturations, units, reader, text, wanted=wanted)
 
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
@@ -49,11 +43,10 @@ def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
 
 
 def saturations(units: Units, reader: Reader, text: str, wanted: Wanted) -> list[Saturation]:
-    """Of each gate. Raises OvertakenError."""
+    """Of each gate. Raises Superseded."""
     names, pieces = [name for name in GATES[reader.info.cell] if name in reader.names], []
     with units.busy:
         for piece in read(reader.decoder, reader.vocab.encode(text), names):
-            if not wanted():
-                raise OvertakenError
+            require(wanted)
             pieces.append(piece)
     return [Saturation.of(name, np.concatenate([piece[name] for piece in pieces])) for name in names]

@@ -10,7 +10,7 @@ import gradio as gr
 from charrnn.paths import REPOSITORY
 from charrnn.ui.assets import read, view
 from charrnn.ui.cell_panel import States, cell_lines
-from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
+from charrnn.ui.plot_view.plot_view import add_part, answer, answering
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
@@ -24,22 +24,17 @@ HOW = "python scripts/bench.py profile --json > docs/bench_profile.json"
 def build(store: Store, record: Path = RECORD) -> None:
     """Lay out the tab."""
     states = States()
-    with gr.Column(elem_classes="cr-part", elem_id="cr-cell-source"):
-        source = view("hood_view/source", "cr-view")
-        answering(source, lambda question, wanted: cell_lines(store, states, question))
+    add_part("cr-cell-source", "hood_view/source", lambda question, wanted: cell_lines(store, states, question))
     measurements = Measurements()
-    with gr.Column(elem_classes="cr-part", elem_id="cr-trust"):
-        answering(view("hood_view/trust", "cr-view"), lambda question, wanted: panel(store, measurements, question))
+    add_part("cr-trust", "hood_view/trust", lambda question, wanted: panel(store, measurements, question))
     with gr.Column(elem_classes="cr-part"):
         gr.HTML(read("plot_view/profile_head.html"), apply_default_css=False)
-        answering(plot_view(), lambda question, wanted: profile(question, record))
+        answering(view("plot_view/plot", "cr-view"), lambda question, wanted: profile(question, record))
     turn = Turn()
-    with gr.Column(elem_classes="cr-part", elem_id="cr-time-it"):
-        live = view("hood_view/timing", "cr-view")
-        answering(live, lambda question, wanted: timing(turn, question, wanted, known(record)))
+    add_part("cr-time-it", "hood_view/timing", lambda question, wanted: timing(turn, question, wanted, known(record)))
     with gr.Column(elem_classes="cr-part"):
         gr.HTML(read("plot_view/against_head.html"), apply_default_css=False)
-        answering(plot_view(), lambda question, wanted: against_length(question, record))
+        answering(view("plot_view/plot", "cr-view"), lambda question, wanted: against_length(question, record))
 
 
 def profile(question: Question, path: Path) -> Iterator[str]:

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from threading import Lock
+from functools import partial
 from typing import Any
-
-import gradio as gr
 
 from charrnn.gradient_flow import (
     KNOB,
@@ -23,12 +21,11 @@ from charrnn.same_dice import common_length
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.seeds import SEEDS
 from charrnn.ui import wishes
-from charrnn.ui.assets import view
-from charrnn.ui.delta_bits import OvertakenError
+from charrnn.ui.analysis_view import LONGEST_TEXT, text_for
 from charrnn.ui.example import PROMPT, SEED, prompt_for
-from charrnn.ui.gradients_tab import FAR_BACK, LONGEST_TEXT, MAX_LAG, POSITIONS, left_far_back, measure, text_for
-from charrnn.ui.plot_view.plot_view import answer, answering
-from charrnn.ui.questions import Question
+from charrnn.ui.gradients_tab import FAR_BACK, MAX_LAG, POSITIONS, left_far_back, measure
+from charrnn.ui.plot_view.plot_view import add_part, answer
+from charrnn.ui.questions import Question, Wanted, require
 from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
@@ -43,11 +40,8 @@ CANDIDATE = {"rnn": "h", "gru": "n", "lstm": "g"}  # the gate whose eigenvalues 
 
 
 def build(store: Store) -> None:
-    """Lay out the part and let it answer; one measurement at a time, so that nobody measures what another just did."""
-    measuring = Lock()
-    with gr.Column(elem_classes="cr-part", elem_id="cr-knob"):
-        shown = view("knob_view/knob", "cr-view")
-        answering(shown, lambda question, wanted: turns(store, question, wanted, measuring))
+    """Lay out the part and let it answer."""
+    add_part("cr-knob", "knob_view/knob", partial(turns, store))
 
 
 # ------------------------------------------------------------------------------------------------ what is measured
@@ -96,13 +90,12 @@ def _exponents(reader: Reader, g: float, text: str) -> Lyapunov | None:
         return None
 
 
-def _products(reader: Reader, g: float, text: str, wanted: Callable[[], bool]) -> ProductNorms:
-    """The largest singular values of the products. Raises OvertakenError where nobody waits any more."""
+def _products(reader: Reader, g: float, text: str, wanted: Wanted) -> ProductNorms:
+    """The largest singular values of the products. Raises Superseded where nobody waits any more."""
     model, grown = scaled(reader.checkpoint.model, g), []
     for norms in growing_product_norms(model, reader.vocab.encode(text), MAX_LAG, POSITIONS_OF_PRODUCTS):
         grown = [norms]
-        if not wanted():
-            raise OvertakenError
+        require(wanted)
     return grown[0]
 
 
@@ -140,7 +133,7 @@ def asked_for(store: Store, question: Question) -> Asked:
     return Asked(question, turned, source, reader.vocab.drop_unknown(prompt_for(reader, prompt))[0], settings, seed)
 
 
-def turns(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:
+def turns(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
     """
     The answers to a question: eigenvalues and text at once, then the gradient, then the exponents, then the products.
 
@@ -154,17 +147,12 @@ def turns(store: Store, question: Question, wanted: Callable[[], bool], measurin
         ("its Lyapunov exponent", work.exponents),
         ("the product of its steps", work.products),
     )
-    try:
-        for part, (name, stage) in enumerate(stages):
-            yield told(asked, part, f"Measuring {name} …")
-            with measuring:
-                if not wanted():
-                    return
-                stage()
-    except OvertakenError:
-        return
-    if wanted():
-        yield told(asked, len(stages))
+    for part, (name, stage) in enumerate(stages):
+        yield told(asked, part, f"Measuring {name} …")
+        with store.turn(turns, wanted):
+            stage()
+    require(wanted)
+    yield told(asked, len(stages))
 
 
 @dataclass
@@ -173,7 +161,7 @@ class Work:
 
     store: Store
     asked: Asked
-    wanted: Callable[[], bool]
+    wanted: Wanted
 
     def weights_and_text(self) -> None:
         """The spectra of W_hh, and what the model writes."""
@@ -194,8 +182,7 @@ class Work:
         """The first Lyapunov exponent on the beginning of the text; None where that is too short for an error."""
         text = self.asked.source.text[:READ_FOR_EXPONENT]
         for turn in reversed(self.asked.turned):
-            if not self.wanted():
-                raise OvertakenError
+            require(self.wanted)
             turn.exponent = self.store.cache.compute(_exponents, turn.reader, turn.g, text)
 
     def products(self) -> None:

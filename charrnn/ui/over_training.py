@@ -1,19 +1,18 @@
 """Gradients, over training: the curve of the model in the picker at every saved step, and what clipping did."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
-
-import gradio as gr
 
 from charrnn.checkpoint import CheckpointError
 from charrnn.gradient_flow import GradientFlow
 from charrnn.paths import STUDY
-from charrnn.ui.gradients_tab import LONGEST_TEXT, measured
-from charrnn.ui.plot_view.plot_view import answer, answering, plot_view
-from charrnn.ui.questions import Question
+from charrnn.ui.analysis_view import LONGEST_TEXT
+from charrnn.ui.gradients_tab import measured
+from charrnn.ui.plot_view.plot_view import add_part, answer
+from charrnn.ui.questions import Question, Wanted
 from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
@@ -24,19 +23,14 @@ TITLES = ("training step", "half-life", "1 % left at", "loss, nats")
 
 def build(store: Store, study: Path = STUDY) -> None:
     """Lay out the two figures and let them answer."""
-    measuring = Lock()
-    with gr.Column(elem_classes="cr-part", elem_id="cr-over-training"):
-        shown = plot_view("knob_view/over_training")
-        answering(shown, lambda question, wanted: saved_steps(store, question, wanted, measuring))
-    with gr.Column(elem_classes="cr-part", elem_id="cr-clipping"):
-        shown = plot_view("knob_view/clipping")
-        answering(shown, lambda question, wanted: clipping(question, study))
+    add_part("cr-over-training", "plot_view/plot", partial(saved_steps, store), "knob_view/over_training")
+    add_part("cr-clipping", "plot_view/plot", lambda question, wanted: clipping(question, study), "knob_view/clipping")
 
 
 # ------------------------------------------------------------------------------------------------ every saved step
 
 
-def saved_steps(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:
+def saved_steps(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
     """The answers to a question, each with the curve of one saved step more. Raises ValueError."""
     reader = store.reader(question.choice.name, question.choice.step)
     info, given = reader.info, given_text(question, LONGEST_TEXT)
@@ -48,9 +42,7 @@ def saved_steps(store: Store, question: Question, wanted: Callable[[], bool], me
     source, refused = None, ""
     for part, step in enumerate(info.saved_steps):
         yield _told(store, question, flows, source, part, f"Measuring step {step} …", refused)
-        with measuring:
-            if not wanted():
-                return
+        with store.turn(saved_steps, wanted):
             try:
                 flows[step], source = measured(store, store.reader(info.name, step), given)
             except CheckpointError as error:  # of one step: the others can be read

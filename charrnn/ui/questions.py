@@ -1,7 +1,8 @@
 """What a view asks the server to show. Anything could have sent it: each check names the value and the limits."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from charrnn.ui import wishes
 from charrnn.ui.wishes import LONGEST_NAME, Choice
 
 MOST_NAMES = 64
+Wanted = Callable[[], bool]  # whether somebody still waits for an answer
 MAX_PAGES = 1000  # whose newest query is remembered; for the others every answer counts as wanted
 NARROWEST, WIDEST = 120, 4000  # pixels
 
@@ -63,6 +65,22 @@ class Question:
 def number_of(data: Any) -> int:
     """The number of a question; 0 where there is none."""
     return wishes.count_of("number", data)
+
+
+class Superseded(Exception):
+    """Raised where a page has asked for something else meanwhile."""
+
+
+def require(wanted: Wanted) -> None:
+    """Raise Superseded where nobody waits any more."""
+    if not wanted():
+        raise Superseded
+
+
+def until_superseded(answers: Iterator[str]) -> Iterator[str]:
+    """The answers to a question, as long as somebody waits for them."""
+    with suppress(Superseded):
+        yield from answers
 
 
 class LatestQuery:

@@ -1,18 +1,16 @@
 """Compare, same dice: two models or two settings write with the same uniforms, side by side, and where they part."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
-
-import gradio as gr
 
 from charrnn.same_dice import Fall, Pair, Writer, edge, fall, parts, shown_ranks, write_both
 from charrnn.sampling import Dice, SamplingSettings, Step
 from charrnn.seeds import SEEDS
 from charrnn.signs import quoted
 from charrnn.ui import wishes
-from charrnn.ui.assets import view
-from charrnn.ui.plot_view.plot_view import answer, answering
-from charrnn.ui.questions import Question
+from charrnn.ui.plot_view.plot_view import add_part, answer
+from charrnn.ui.questions import Question, Wanted, require
 from charrnn.ui.sides import NAMES, known_to_both, pickers, side_of, sides
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import LONGEST_PROMPT
@@ -27,9 +25,7 @@ NARROWEST_PIECE = 0.004  # of the bar: what is thinner is drawn as one
 
 def build(store: Store) -> None:
     """Lay out the part and let it answer."""
-    with gr.Column(elem_classes="cr-part", elem_id="cr-dice"):
-        shown = view("compare_view/dice", "cr-view")
-        answering(shown, lambda question, wanted: both_texts(store, question, wanted))
+    add_part("cr-dice", "compare_view/dice", partial(both_texts, store))
 
 
 class Asked(NamedTuple):
@@ -69,7 +65,7 @@ def _settings(question: Question, name: str) -> SamplingSettings:
         raise ValueError(f"{name}: {error}") from None
 
 
-def both_texts(store: Store, question: Question, wanted: Callable[[], bool]) -> Iterator[str]:
+def both_texts(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
     """The two texts as they grow; from the first difference on also why there is one. Raises ValueError."""
     asked, more = asked_for(store, question)
     texts, parting, part = ["", ""], None, 0
@@ -79,8 +75,7 @@ def both_texts(store: Store, question: Question, wanted: Callable[[], bool]) -> 
             parting = {"at": len(texts[0]), **parting_told(asked.a, asked.b, pair)}
         texts = [texts[0] + asked.a.character(pair.a), texts[1] + asked.b.character(pair.b)]
         if len(texts[0]) % PIECE == 0 or len(texts[0]) == asked.characters:
-            if not wanted():
-                return
+            require(wanted)
             words = " ".join(filter(None, [_words(asked, texts, parting), asked.note]))
             part += 1
             yield answer(question.number, words, part, texts=texts, parting=parting, **told)

@@ -11,8 +11,9 @@ from charrnn.ranges import signed
 from charrnn.same_dice import common_length
 from charrnn.sampling import Dice, SamplingSettings, Step, generate
 from charrnn.surprisal import Difference, Group, surprisals
+from charrnn.ui.analysis_view import default_text
 from charrnn.ui.example import prompt_for
-from charrnn.ui.gradients_tab import FAR_BACK, MAX_LAG, default_text, measured
+from charrnn.ui.gradients_tab import FAR_BACK, MAX_LAG, measured
 from charrnn.ui.link import Link
 from charrnn.ui.store import Reader, Store
 

@@ -15,8 +15,9 @@ from charrnn.probes import LineReset, LookingBack, line_reset, looking_back
 from charrnn.same_dice import common_length
 from charrnn.sampling import Dice, generate
 from charrnn.surprisal import TraceReader, surprisals
+from charrnn.ui.analysis_view import text_for
 from charrnn.ui.exercises import CARRIED, LEFT
-from charrnn.ui.gradients_tab import FAR_BACK, text_for
+from charrnn.ui.gradients_tab import FAR_BACK
 from charrnn.ui.knob_part import turned_flow
 from charrnn.ui.link import Link
 from charrnn.ui.scene_answers import Answer, prompt_of

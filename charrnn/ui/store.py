@@ -3,16 +3,19 @@
 import os
 import time
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from charrnn.checkpoint import FILES, STEPS, CheckpointError, CheckpointInfo, checkpoint_folders, list_checkpoints, load
 from charrnn.corpus import cached_tiny_shakespeare
 from charrnn.hub import HubError, Origin, fetch
 from charrnn.metrics import bits_per_char
 from charrnn.ui.cache import Cache
+from charrnn.ui.questions import Wanted, require
 from charrnn.ui.reader import TITLES, Reader
 
 MOST_LOADED = 48
@@ -56,6 +59,14 @@ class Store:
         self._refreshing_lock = Lock()
         self._readers: OrderedDict[tuple, Reader] = OrderedDict()
         self.cache = Cache(MOST_WORKED_OUT)
+        self._turns: dict[Callable[..., Any], Lock] = {}
+
+    @contextmanager
+    def turn(self, work: Callable[..., Any], wanted: Wanted) -> Iterator[None]:
+        """Wait until nobody else does this work: it may be the same, and is known then. Raises Superseded."""
+        with self._turns.setdefault(work, Lock()):
+            require(wanted)
+            yield
 
     def _listed(self) -> tuple[list[CheckpointInfo], dict[str, CheckpointError]]:
         """What lies in the folder; read again when a file has changed, so that a new training run shows."""

@@ -2,23 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
-
-import gradio as gr
 
 from charrnn.corpus import title_of
 from charrnn.neurons import BANK, LONGEST_PATTERN, Best, Board, Concept, PatternError, Targets, covered_by
 from charrnn.neurons.naming import FEWEST
 from charrnn.ui import lab_map
 from charrnn.ui.activations import nearest
-from charrnn.ui.assets import view
-from charrnn.ui.gradients_tab import LONGEST_TEXT, text_for
-from charrnn.ui.plot_view.plot_view import answer, answering
-from charrnn.ui.questions import Question
+from charrnn.ui.analysis_view import LONGEST_TEXT, text_for
+from charrnn.ui.plot_view.plot_view import add_part, answer
+from charrnn.ui.questions import Question, Wanted
 from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Go, Table, number
-from charrnn.ui.units import OvertakenError, Units, Wanted, in_words, kept_boards, views_told
+from charrnn.ui.units import Units, in_words, kept_boards, views_told
 
 LONGEST_READ = 10_000  # characters
 MEANING = {concept.name: concept.meaning for concept in BANK}
@@ -28,9 +26,7 @@ PATTERN = "your pattern"
 
 def build(units: Units) -> None:
     """Lay out the part and let it answer."""
-    with gr.Column(elem_classes="cr-part", elem_id="cr-units"):
-        shown = view("neurons_view/board", "cr-view")
-        answering(shown, lambda question, wanted: leaderboard(units, question, wanted))
+    add_part("cr-units", "neurons_view/board", partial(leaderboard, units))
 
 
 def view_of(reader: Reader, question: Question) -> str:
@@ -69,25 +65,22 @@ def leaderboard(units: Units, question: Question, wanted: Wanted) -> Iterator[st
     given, pattern = given_text(question, LONGEST_TEXT), question.text("pattern", LONGEST_PATTERN)
     telling = Telling(question, views=views_told(reader), view=view_name)
     kept = None if given else kept_boards(reader).get(view_name)
-    try:
-        if kept is not None:
-            what = f"the validation part of {title_of(reader.info.data_sha256)} when the checkpoint was refreshed"
-            words = in_sentences(kept, what)
-            yield telling.now(words, busy=bool(pattern), table=table(kept).told())
-            board, words = kept, words
-        else:
-            board = words = None
-            for told in live(units, reader, view_name, given, wanted):
-                if isinstance(told, str):
-                    yield telling.now(told, busy=True)
-                else:
-                    board, words = told
-            assert board is not None and words is not None
-            yield telling.now(words, busy=bool(pattern), table=table(board).told())
-        if pattern and wanted():
-            yield from with_pattern(units, reader, board, words, pattern, given, telling, wanted)
-    except OvertakenError:
-        return
+    if kept is not None:
+        what = f"the validation part of {title_of(reader.info.data_sha256)} when the checkpoint was refreshed"
+        words = in_sentences(kept, what)
+        yield telling.now(words, busy=bool(pattern), table=table(kept).told())
+        board, words = kept, words
+    else:
+        board = words = None
+        for told in live(units, reader, view_name, given, wanted):
+            if isinstance(told, str):
+                yield telling.now(told, busy=True)
+            else:
+                board, words = told
+        assert board is not None and words is not None
+        yield telling.now(words, busy=bool(pattern), table=table(board).told())
+    if pattern and wanted():
+        yield from with_pattern(units, reader, board, words, pattern, given, telling, wanted)
 
 
 def live(

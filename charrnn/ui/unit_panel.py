@@ -2,23 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-import gradio as gr
 import numpy as np
 
 from charrnn.neurons import Best, Targets, score, top_spans
 from charrnn.neurons.naming import SHORTEST
 from charrnn.ui.activations import Scale, rounded_up
-from charrnn.ui.assets import view
-from charrnn.ui.gradients_tab import LONGEST_TEXT
-from charrnn.ui.plot_view.plot_view import answering
-from charrnn.ui.questions import Question
+from charrnn.ui.analysis_view import LONGEST_TEXT
+from charrnn.ui.plot_view.plot_view import add_part
+from charrnn.ui.questions import Question, Wanted, require
 from charrnn.ui.source_text import given_text
 from charrnn.ui.store import Reader
 from charrnn.ui.table_view.table_view import Cell, Table, number
 from charrnn.ui.unit_board import Telling, passage, view_of
-from charrnn.ui.units import OvertakenError, Units, Wanted, in_words, kept_boards, views_told
+from charrnn.ui.units import Units, in_words, kept_boards, views_told
 
 MOST_TOLD = 5  # concepts
 FULL = 99  # percentile of what a unit says, either way: from there on the colour is as strong as it gets
@@ -26,9 +25,7 @@ FULL = 99  # percentile of what a unit says, either way: from there on the colou
 
 def build(units: Units) -> None:
     """Lay out the part and let it answer."""
-    with gr.Column(elem_classes="cr-part", elem_id="cr-unit"):
-        shown = view("neurons_view/unit", "cr-view")
-        answering(shown, lambda question, wanted: one_unit(units, question, wanted))
+    add_part("cr-unit", "neurons_view/unit", partial(one_unit, units))
 
 
 def unit_of(reader: Reader, view_name: str, question: Question) -> int:
@@ -54,12 +51,8 @@ def one_unit(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
     rows = reader.units[view_name]
     telling = Telling(question, views=views_told(reader), view=view_name, unit=unit, units=rows)
     yield telling.now(f"Reading {len(text):,} characters …", busy=True)
-    try:
-        values = units.values(reader, view_name, text, wanted)[:, unit]
-    except OvertakenError:
-        return
-    if not wanted():
-        return
+    values = units.values(reader, view_name, text, wanted)[:, unit]
+    require(wanted)
     scale = own_scale(reader.display(view_name).scale, values)
     bears = known_for(reader, view_name, unit)
     words = f"Read: {len(text):,} characters of {source.origin}. {note} {bears}".replace("  ", " ").strip()

@@ -1,7 +1,7 @@
 """What the tab Neurons knows of a model's units: what they say while a text is read, and what untrained ones reach."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -12,6 +12,7 @@ from charrnn.findings import FindingsError
 from charrnn.neurons import BANK, Baseline, Board, Kept, Scores, Targets, from_findings, read, score
 from charrnn.training import untrained
 from charrnn.ui.cache import Cache
+from charrnn.ui.questions import Wanted, require
 from charrnn.ui.store import Reader, Store
 from charrnn.vocab import Vocab
 
@@ -28,12 +29,6 @@ GATE_WORDS = {
 WORDS = GATE_WORDS | {"h": "hidden state h", "c": "cell state c", "g": "candidate g", "n": "candidate n"}
 
 CONCEPTS = {concept.name for concept in BANK}
-
-Wanted = Callable[[], bool]
-
-
-class OvertakenError(Exception):
-    """The visitor has asked for something else meanwhile."""
 
 
 def in_words(view: str) -> str:
@@ -69,16 +64,16 @@ class Units:
         return ()
 
     def values(self, reader: Reader, view: str, text: str, wanted: Wanted) -> np.ndarray:
-        """What the units say after each character of a text, (N, U). Raises OvertakenError."""
+        """What the units say after each character of a text, (N, U). Raises Superseded."""
         with self.busy:
             return self._readings.compute(_values, reader, view, text, wanted=wanted)
 
     def scores(self, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Scores:
-        """Every unit against every concept. Raises OvertakenError."""
+        """Every unit against every concept. Raises Superseded."""
         return self.store.cache.compute(_scores, self, reader, view, targets, wanted=wanted)
 
     def baseline(self, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Iterator[str | Baseline]:
-        """What untrained units reach: what is being done, then the baseline. Raises OvertakenError."""
+        """What untrained units reach: what is being done, then the baseline. Raises Superseded."""
         known = self._known(reader, view, targets)
         if known is None:
             networks = networks_for(reader.info.hidden_dim)
@@ -104,7 +99,7 @@ class Units:
         return {best.concept: best.percentile for best in board.best} if board else {}
 
     def untrained_values(self, form: Form, seed: int, view: str, text: str, wanted: Wanted) -> np.ndarray:
-        """What the units of an untrained network say after each character, (N, U). Raises OvertakenError."""
+        """What the units of an untrained network say after each character, (N, U). Raises Superseded."""
         with self.busy:
             return self._untrained.compute(_untrained_values, form, seed, view, text, wanted=wanted)
 
@@ -142,8 +137,7 @@ def networks_for(units: int, in_all: int = UNTRAINED_UNITS) -> int:
 def _read(decoder, ids: list[int], view: str, wanted: Wanted) -> np.ndarray:
     pieces = []
     for piece in read(decoder, ids, [view]):
-        if not wanted():
-            raise OvertakenError
+        require(wanted)
         pieces.append(piece[view])
     return np.concatenate(pieces)
 

@@ -1,16 +1,14 @@
 """Gradients, where it goes: what each character of a text means to one logit, for two models on one scale."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from threading import Lock
-
-import gradio as gr
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from charrnn.gradient_flow import character_heat
-from charrnn.ui.assets import view
-from charrnn.ui.gradients_tab import MAX_LAG, text_for
-from charrnn.ui.plot_view.plot_view import answer, answering
-from charrnn.ui.questions import Question
+from charrnn.ui.analysis_view import text_for
+from charrnn.ui.gradients_tab import MAX_LAG
+from charrnn.ui.plot_view.plot_view import add_part, answer
+from charrnn.ui.questions import Question, Wanted
 from charrnn.ui.sides import known_to_both, pickers, sides
 from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
@@ -21,14 +19,11 @@ PIECE = 40  # characters that are worked out at once, the same ones wherever the
 
 
 def build(store: Store) -> None:
-    """Lay out the part and let it answer; one measurement at a time, so that nobody measures what another just did."""
-    measuring = Lock()
-    with gr.Column(elem_classes="cr-part", elem_id="cr-where"):
-        shown = view("memory_view/where", "cr-view")
-        answering(shown, lambda question, wanted: heats(store, question, wanted, measuring))
+    """Lay out the part and let it answer."""
+    add_part("cr-where", "memory_view/where", partial(heats, store))
 
 
-def heats(store: Store, question: Question, wanted: Callable[[], bool], measuring: Lock) -> Iterator[str]:
+def heats(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
     """
     The answers to a question: what stands before the character at the cursor first, then a piece of the others each.
 
@@ -42,9 +37,7 @@ def heats(store: Store, question: Question, wanted: Callable[[], bool], measurin
     cursor = min(max(1, count_of("position", question.form)), len(text) - 1)
     todo = [(cursor,), *pieces(len(text), cursor)]
     for part, targets in enumerate(todo):
-        with measuring:
-            if not wanted():
-                return
+        with store.turn(heats, wanted):
             heat = [store.cache.compute(heat_of, reader, text, targets) for reader in readers]
         busy = part < len(todo) - 1
         yield answer(question.number, words, part, busy=busy, targets=targets, heat=heat, **told)

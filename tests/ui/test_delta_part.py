@@ -1,6 +1,5 @@
 """Compare: the bits that separate two models on one text."""
 
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from tests.ui.versus import OWN, PATIENCE, always, open_compare, plain_bits, sid
 
 
 def delta_of(store: Store, text: str = OWN, **form: Any) -> list[dict[str, Any]]:
-    return told(delta_bits.differences(store, Question(form={"text": text, **form}), always, Lock()))
+    return told(delta_bits.differences(store, Question(form={"text": text, **form}), always))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +93,7 @@ def test_what_is_kept_of_the_whole_held_out_text_is_told_at_once(store: Store):
 
 def test_who_asks_anew_stops_the_reading_and_nothing_half_read_is_kept(store: Store):
     text, asked = OWN * 6, iter([True, False])
-    answers = delta_bits.differences(store, Question(form={"text": text}), lambda: next(asked), Lock())
+    answers = delta_bits.differences(store, Question(form={"text": text}), lambda: next(asked))
     assert len(told(answers)) == 1  # the second of the pieces was no longer wanted
     last = delta_of(store, text)[-1]
     assert len(last["bits"][0]) == len(text)

@@ -17,10 +17,11 @@ from charrnn import figures
 from charrnn.checkpoint import keep_analyses, load
 from charrnn.findings import Findings
 from charrnn.gradient_flow import GradientFlow, flow_findings, gradient_flow
-from charrnn.ui import gradients_tab
+from charrnn.ui import analysis_view, gradients_tab
+from charrnn.ui.analysis_view import default_text
 from charrnn.ui.compare_tab import far_back
-from charrnn.ui.gradients_tab import curves, default_text, measured
-from charrnn.ui.questions import LatestQuery, Question
+from charrnn.ui.gradients_tab import curves, measured
+from charrnn.ui.questions import LatestQuery, Question, until_superseded
 from charrnn.ui.reader import Reader
 from charrnn.ui.source_text import SourceText
 from charrnn.ui.store import Store
@@ -44,7 +45,7 @@ def store(trained: Path) -> Store:
 
 
 def answers(store: Store, question: Question, wanted: Any = lambda: True) -> list[dict[str, Any]]:
-    return [json.loads(told) for told in curves(store, question, wanted, threading.Lock())]
+    return [json.loads(told) for told in until_superseded(curves(store, question, wanted))]
 
 
 def expected(trained: Path, name: str, text: str, step: int | None = None) -> GradientFlow:
@@ -67,7 +68,7 @@ def test_without_a_corpus_the_best_model_s_passage_is_read(store: Store):
 def test_with_a_corpus_its_validation_part_is_read(store: Store, monkeypatch: pytest.MonkeyPatch):
     corpus = TEXT * 60
     digest = hashlib.sha256(corpus.encode()).hexdigest()
-    monkeypatch.setattr(gradients_tab, "cached_tiny_shakespeare", lambda: corpus)
+    monkeypatch.setattr(analysis_view, "cached_tiny_shakespeare", lambda: corpus)
     source = default_text(store, store.reader("rnn"))
     cut = int(0.9 * len(corpus))
     assert source.text == corpus[cut : cut + 16_384] and not source.writers

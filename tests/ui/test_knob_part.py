@@ -1,7 +1,6 @@
 """Gradients, the knob and the saved steps: what is told is what the scaled network does, measured a second way."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from charrnn.checkpoint import load
 from charrnn.gradient_flow import gradient_flow, lyapunov, product_norms, scaled
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.ui import knob_part, over_training
-from charrnn.ui.questions import Question
+from charrnn.ui.questions import Question, until_superseded
 from charrnn.ui.store import Store
 from charrnn.ui.wishes import Choice
 from scripts.bench_page import running_app
@@ -34,7 +33,7 @@ def store(trained: Path) -> Store:
 
 def turned(store: Store, name: str, wanted: Callable[[], bool] = lambda: True, **form: Any) -> list[dict[str, Any]]:
     question = Question(choice=Choice(name, None), form={"text": OWN, **form})
-    return [json.loads(told) for told in knob_part.turns(store, question, wanted, threading.Lock())]
+    return [json.loads(told) for told in until_superseded(knob_part.turns(store, question, wanted))]
 
 
 def drawn(told: dict[str, Any], figure: str) -> dict[str, Any]:
@@ -149,7 +148,7 @@ def test_a_text_too_short_for_an_error_has_no_exponent(store):
 
 def test_every_saved_step_has_its_curve(store, trained):
     question = Question(choice=Choice("gru", None), form={"text": OWN})
-    told = [json.loads(each) for each in over_training.saved_steps(store, question, lambda: True, threading.Lock())]
+    told = [json.loads(each) for each in over_training.saved_steps(store, question, lambda: True)]
     steps = store.reader("gru").info.saved_steps
     assert len(told) == len(steps) + 1 and len(steps) > 2 and not told[-1]["busy"]
     lines = {trace.get("name"): trace for trace in told[-1]["figure"]["data"]}
@@ -159,7 +158,7 @@ def test_every_saved_step_has_its_curve(store, trained):
         line = values(lines[f"step {step}"]["y"])
         assert np.allclose(line[flow.median >= 1e-12], flow.median[flow.median >= 1e-12], rtol=1e-9)
     with pytest.raises(ValueError, match="only the end is kept: choose Vanilla RNN, GRU, LSTM, MiniGPT"):
-        list(over_training.saved_steps(store, Question(choice=Choice("rnn-layernorm", None)), bool, threading.Lock()))
+        list(over_training.saved_steps(store, Question(choice=Choice("rnn-layernorm", None)), bool))
 
 
 def test_the_study_s_norms_are_drawn_and_without_a_study_it_is_said(tmp_path):

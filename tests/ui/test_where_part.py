@@ -2,7 +2,6 @@
 
 import json
 import math
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import character_distance, connectivity
-from charrnn.ui.questions import Question
+from charrnn.ui.questions import Question, until_superseded
 from charrnn.ui.store import Store
 from charrnn.ui.where_part import LONGEST, PIECE, heats, pieces
 from tests.small_models import save_all
@@ -29,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answers(store: Store, form: dict[str, Any], wanted: Any = lambda: True) -> list[dict[str, Any]]:
-    return [json.loads(told) for told in heats(store, Question(form=form), wanted, threading.Lock())]
+    return [json.loads(told) for told in until_superseded(heats(store, Question(form=form), wanted))]
 
 
 def expected(folder: Path, text: str, target: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from charrnn.checkpoint import load
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
+from charrnn.ui.questions import until_superseded
 from tests.ui.conftest import CHECKPOINTS, open_page
 
 PATIENCE = 60_000  # milliseconds, on a machine that may be busy
@@ -25,7 +26,7 @@ def always() -> bool:
 
 
 def told(answers: Iterator[str]) -> list[dict[str, Any]]:
-    return [json.loads(answer) for answer in answers]
+    return [json.loads(answer) for answer in until_superseded(answers)]
 
 
 def side(name: str, step: int, **more: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import gradio as gr
 from anyio.to_thread import run_sync
 
 from charrnn.ui.assets import view
-from charrnn.ui.questions import LatestQuery, Question, number_of
+from charrnn.ui.questions import LatestQuery, Question, Wanted, number_of, until_superseded
 from charrnn.ui.spare_memory import USERS
 
 MAX_ANALYSES = 4  # at once; others wait in Gradio's queue
@@ -17,19 +17,18 @@ EVENT: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private",
 QUIET: dict[str, Any] = EVENT | {"queue": False}
 ANALYSIS: dict[str, Any] = EVENT | {"concurrency_limit": MAX_ANALYSES, "concurrency_id": "analysis"}
 
+Answers = Callable[[Question, Wanted], Iterator[str]]
 
-def plot_view(template: str = "plot_view/plot") -> gr.HTML:
+
+def add_part(elem_id: str, name: str, answers: Answers, template: str = "") -> None:
+    """Lay out a view as a part of a tab, and let it answer."""
+    with gr.Column(elem_classes="cr-part", elem_id=elem_id):
+        answering(view(name, "cr-view", template), answers)
+
+
+def answering(shown: gr.HTML, answers: Answers) -> None:
     """
-    A form, a figure, its words and a table, as far as the template has them.
-
-    Sends the event `ask` (a Question) when it comes into sight and when a choice changes; takes what `answer` makes.
-    """
-    return view("plot_view/plot", "cr-view", template)
-
-
-def answering(shown: gr.HTML, answers: Callable[[Question, Callable[[], bool]], Iterator[str]]) -> None:
-    """
-    Let `answers` answer what a view asks, one value after the other; ValueErrors are told in its words.
+    Let `answers` answer what a view asks (its event `ask`), each time with one value more; ValueErrors in its words.
 
     Its second argument says whether the answer is still wanted: a newer query of the page makes an older one pointless.
     It runs in a worker thread, as soon as Gradio's queue lets it.
@@ -49,7 +48,7 @@ def answering(shown: gr.HTML, answers: Callable[[Question, Callable[[], bool]], 
             return
         with USERS.one():
             try:
-                values = answers(Question.from_page(event._data), wanted)
+                values = until_superseded(answers(Question.from_page(event._data), wanted))
                 while (value := await run_sync(next, values, None)) is not None:
                     yield value
             except ValueError as error:
