@@ -7,6 +7,7 @@ import { go } from "../go.js";
 import { page } from "../page.js";
 import { writeWith } from "../session/interventions.js";
 import { tableIn } from "../table_view/table.js";
+import { textForm } from "../text_form.js";
 import { rowsIn } from "./rows.js";
 
 const PAUSE = 150; // milliseconds that a slider rests before it is asked for
@@ -14,11 +15,9 @@ const PAUSE = 150; // milliseconds that a slider rests before it is asked for
 /** Set up the part; returns what takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
-  const form = $("form");
-  const own = form.elements.text;
   const numbers = $(".cr-numbers");
   const say = (words) => ($(".cr-plot-words").textContent = words);
-  let text = ""; // the own text that is read: it counts when the button is pressed
+  let text = ""; // that is read
   let timer = null;
 
   const left = (name) => document.querySelector("#cr-" + name);
@@ -53,15 +52,10 @@ export function mount({ element, send }) {
     writeWith({ clamps: page.held });
     go({ tab: page.tabs.write });
   });
-  function read(passage) {
-    own.value = text = passage;
+  textForm($("form"), (given) => {
+    text = given;
     view.ask();
-  }
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    read(own.value);
   });
-  $(".cr-default").addEventListener("click", () => read(""));
 
   page.on("measuring", () => {
     if (page.clampsOf !== page.checkpoint?.name) page.clamps = null; // they are about the units of another network

@@ -1,9 +1,9 @@
 // What separates two models on a text: the text itself, coloured by Δ bits, and the same by kind and by context.
 
 import { asking } from "../asking.js";
-import { page } from "../page.js";
 import { figureIn } from "../plot_view/figure.js";
 import { tableIn } from "../table_view/table.js";
+import { textForm } from "../text_form.js";
 import { passageIn } from "./passage.js";
 import { sidesIn } from "./sides.js";
 
@@ -11,10 +11,9 @@ import { sidesIn } from "./sides.js";
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const form = $("form");
-  const own = form.elements.text;
   const numbers = $(".cr-numbers");
   const say = (words) => ($(".cr-plot-words").textContent = words);
-  let text = ""; // the own text that is read: it counts when the button is pressed
+  let text = ""; // that is read
 
   const sides = sidesIn(form, false);
   const request = () => ({ form: { ...sides.said(), text } });
@@ -23,17 +22,11 @@ export function mount({ element, send }) {
   const showFigure = figureIn($(".cr-plot"), say);
   const showTable = tableIn($(".cr-table"));
 
-  form.addEventListener("change", (event) => event.target !== own && view.ask());
-  function read(passage) {
-    own.value = text = passage;
+  form.addEventListener("change", (event) => event.target !== form.elements.text && view.ask());
+  textForm(form, (given) => {
+    text = given;
     view.ask();
-  }
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    read(own.value);
   });
-  $(".cr-of-write").addEventListener("click", () => read(page.live?.text || ""));
-  $(".cr-default").addEventListener("click", () => read(""));
 
   return (value) => {
     const answer = view.answered(value);

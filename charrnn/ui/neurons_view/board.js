@@ -4,13 +4,14 @@ import { asking } from "../asking.js";
 import { cutAt } from "../characters.js";
 import { page } from "../page.js";
 import { tableIn } from "../table_view/table.js";
+import { textForm } from "../text_form.js";
 import { offerViews } from "./unit_choice.js";
 
 /** Set up the view; returns what takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const form = $("form");
-  const { text, pattern, view: views } = form.elements;
+  const { pattern, view: views } = form.elements;
   const wrong = $(".cr-pattern-error");
   const say = (words) => ($(".cr-plot-words").textContent = words);
   const said = { text: "", pattern: "" }; // they count when the button is pressed
@@ -19,23 +20,16 @@ export function mount({ element, send }) {
   const view = asking({ element, send, request, asked: () => say("Reading …") });
   const showTable = tableIn($(".cr-table"));
 
-  function score(passage = text.value) {
+  textForm(form, (passage) => {
     const other = passage !== said.text;
-    text.value = said.text = passage;
-    said.pattern = pattern.value;
+    Object.assign(said, { text: passage, pattern: pattern.value });
     view.ask();
     if (!other) return;
     page.neuronText = passage;
     page.emit("neuron-text");
-  }
+  });
 
   views.addEventListener("change", () => view.ask());
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    score();
-  });
-  $(".cr-of-write").addEventListener("click", () => score(page.live?.text || ""));
-  $(".cr-default").addEventListener("click", () => score(""));
   page.on("measuring", view.ask);
 
   /** The pattern again, the place of its error marked. */
