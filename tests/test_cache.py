@@ -229,7 +229,7 @@ SLOW = {
 def ask(part: str, store: Store, kept: Units, choice: Choice, form: dict[str, Any]) -> dict[str, Any]:
     """All that a part shows in the end: a later answer replaces what it says anew."""
     shown, (answering, _, _) = {}, PARTS[part]
-    for told in answering(store, kept, Question(1, 900, choice, ("gru",), form)):
+    for told in answering(store, kept, Question(number=1, choice=choice, names=("gru",), form=form)):
         answer = json.loads(told)
         columns = zip(answer.get("targets", ()), *answer.get("heat", ()), strict=True)
         shown |= answer | {"heat": shown.get("heat", {}) | {target: heat for target, *heat in columns}}

@@ -134,7 +134,7 @@ def test_asked_for_nothing_it_holds_the_unit_that_the_tab_looks_at_where_the_net
         ([held("h", 1.5, 0.0)], "unit is 1.5: give a whole number"),  # type: ignore[arg-type]
         ([held("z", None, 1.2)], "the value of z is 1.2: give 0 to 1"),
         ([held("z", None, float("nan"))], "the value of z is nan"),
-        ([{"name": ["h"]}], "give a text"),
+        ([{"name": ["h"]}], "['h'] cannot be held here"),
     ],
 )
 def test_what_cannot_be_held_is_refused_in_one_line(store: Store, clamps: Any, words: str):

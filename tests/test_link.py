@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.seeds import SEEDS
+from charrnn.ui import same_dice, wishes
+from charrnn.ui.clamps import MOST_CLAMPS
 from charrnn.ui.control_view.control_view import offer
 from charrnn.ui.link import DEFAULTS, HIDEABLE, follow
-from charrnn.ui.wishes import LONGEST_RUN, Choice
+from charrnn.ui.session.text_calls import MAX_CALL_CHARS
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = (ROOT / "charrnn/ui/control_view/control_view.html").read_text(encoding="utf-8")
@@ -30,8 +33,27 @@ def test_the_form_in_the_page_has_the_same_defaults():
     speeds = json.loads(re.search(r"SPEEDS = (\[.*?\])", script)[1])  # type: ignore[index]
     assert speeds[int(sliders["speed"])] == DEFAULTS["speed"]
     assert DEFAULTS["prompt"] == re.search(r'id="cr-prompt"[^>]*>([^<]*)<', TEMPLATE)[1]  # type: ignore[index]
-    share = (ROOT / "charrnn/ui/control_view/share.js").read_text(encoding="utf-8")
-    assert int(re.search(r"LONGEST_RUN = (\d+)", share)[1]) == LONGEST_RUN  # type: ignore[index]
+
+
+def test_the_page_has_the_limits_of_the_server():
+    files = ("session/session.js", "clamp_view/rows.js", "compare_view/dice.html")
+    script, rows, dice = ((ROOT / "charrnn/ui" / name).read_text(encoding="utf-8") for name in files)
+    found = dict(re.findall(r"const (M\w+) = ([\d_]+(?: \*\* 32 - 1)?);", script + rows))
+    assert {name: eval(limit) for name, limit in found.items()} == {
+        "MAX_TEXT_CHARS": wishes.LONGEST_TEXT,
+        "MAX_READ_CHARS": wishes.LONGEST_READ,
+        "MAX_RUN_CHARS": wishes.LONGEST_RUN,
+        "MAX_SEED": SEEDS.high,
+        "MAX_PIECE": 400,  # the page's own
+        "MAX_CALL_CHARS": MAX_CALL_CHARS,
+        "MOST": MOST_CLAMPS,
+    }
+    seeds = f'min="0" max="{SEEDS.high}"'
+    assert f'id="cr-seed" {seeds}' in TEMPLATE and f'name="seed" {seeds}' in dice
+    assert f'id="cr-characters" min="1" max="{wishes.LONGEST_RUN}"' in TEMPLATE
+    assert f'rows="2" maxlength="{wishes.LONGEST_PROMPT}"' in TEMPLATE
+    assert f"passage, up to {wishes.LONGEST_READ:,} characters" in TEMPLATE
+    assert f'max="{same_dice.LONGEST}"' in dice and f'maxlength="{wishes.LONGEST_PROMPT}"' in dice
 
 
 def test_a_link_asks_for_what_it_says(store):
@@ -40,7 +62,7 @@ def test_a_link_asks_for_what_it_says(store):
     told = link.told()
     assert {name: str(told[name]) for name in asked} == asked and link.notice() is None
     assert (told["prompt"], told["view"], told["speed"]) == ("To be,\nor", "z", 17)
-    assert link.wishes.choice == Choice("gru", 300)
+    assert (link.query.model, link.query.step) == ("gru", 300)
 
 
 NONSENSE = [
@@ -56,9 +78,9 @@ NONSENSE = [
     ("seed", "-1", f"seed is -1: give a whole number from 0 to {2**32 - 1}"),
     ("seed", "9" * 5000, "seed is '999999999999...9999999999999': give a whole number from 0 to"),
     ("characters", "0", "characters is 0: give a whole number from 1 to 3000"),
-    ("prompt", "a" * 1001, "the length of the prompt is 1001: give at most 1000 characters"),
+    ("prompt", "a" * 1001, "the length of prompt is 1001: give at most 1000"),
     ("model", "<script>alert(1)</script>", "there is no checkpoint '<script>alert(1)</script>': choose one of rnn"),
-    ("model", "m" * 256, "the length of the model is 256: give at most 255 characters"),
+    ("model", "m" * 256, "the length of model is 256: give at most 255"),
     ("model", "../rnn", "there is no checkpoint '../rnn': choose one of rnn"),
     ("step", "7", "rnn was not saved at step 7: choose one of [0, 10"),
     ("step", "x", "step is 'x': give a whole number from 0"),
@@ -68,7 +90,7 @@ NONSENSE = [
     ("change", "yes", "change is 'yes': give one of 0, 1"),
     ("range", "40-13", "range is '40-13': give two rows of the heatmap, as in 13-40"),
     ("range", "0-5", "range is '0-5': give two rows"),
-    ("read", "a" * 5001, "the length of the passage is 5001: give at most 5000 characters"),
+    ("read", "a" * 5001, "the length of read is 5001: give at most 5000"),
     ("tick", "rnn,nobody", "tick names 'nobody': give rnn"),
     ("knob", "3", "knob is 3: give 0.5 to 1.6"),
     ("unit", "h", "unit is 'h': give name:unit"),
@@ -83,7 +105,7 @@ NONSENSE = [
     ("lecture", "2", "lecture is '2': give one of 0, 1"),
     ("sha", "zz", "sha is 'zz': give 8 to 64 hexadecimal digits"),
     ("edits", "12:ab", "edits is '12:ab': give position:character, separated by commas"),
-    ("edits", "9000:a", "position is 9000: give a whole number from 0 to"),
+    ("edits", "9000:a", "edits is 9000: give a whole number from 0 to 2999"),
     ("temprature", "0.3", "there is no setting 'temprature'"),
 ]
 
@@ -96,7 +118,9 @@ def test_nonsense_is_named_and_the_defaults_stand_in_its_place(store, name, valu
     said = link.notice()
     assert said and said["kind"] == "problem" and problem in said["text"]
     bare = follow(store, {"seed": "3"} if name != "seed" else {})
-    assert link.wishes == bare.wishes
+    names = [*DEFAULTS, "edits", "write"]
+    assert [link.told()[each] for each in names] == [bare.told()[each] for each in names]
+    assert link.reader is bare.reader
 
 
 def test_everything_wrong_at_once_still_opens_the_page(store):
@@ -139,7 +163,7 @@ def test_what_the_page_is_told_is_what_wishes_accept(store):
         },
     )
     told = json.loads(offer(store, store.reader("lstm"), link))["link"]
-    assert link.wishes.choice == Choice("lstm", 2000) and told["temperature"] == 1e-6
+    assert link.query.model == "lstm" and link.query.step == 2000 and told["temperature"] == 1e-6
     assert told["hide"] == ["top_p", "compare"] and told["tick"] == ["rnn", "gru"]
     assert set(told["hide"]) <= set(HIDEABLE) and told["knob"] == 1.4
     assert told["clamp"] == [["c", 7, -2.5], ["f", None, 1.0]]

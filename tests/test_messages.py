@@ -1,7 +1,11 @@
 """Notices of the page, and the numbers that requests hold."""
 
+from typing import Any
+
+import pytest
+
 from charrnn.ui.messages import dropped_notice, notice
-from charrnn.ui.wishes import LARGEST_EXACT, sampling, whole
+from charrnn.ui.wishes import LARGEST_EXACT, Character, Choice, Prompt, Sampling, Step, checked
 
 
 def test_a_notice_names_characters_and_positions():
@@ -13,6 +17,32 @@ def test_a_notice_names_characters_and_positions():
 
 
 def test_whole_numbers_may_be_written_with_a_point():
-    assert whole("step", 7.0, 0, LARGEST_EXACT) == 7
-    assert whole("step", LARGEST_EXACT, 0, LARGEST_EXACT) == 2**53 - 1
-    assert sampling(0, 5.0, 1, 0).top_k == 5
+    assert [checked(Step, step) for step in (7.0, LARGEST_EXACT)] == [7, 2**53 - 1]
+    assert Sampling(temperature=0, top_k=5.0).settings.top_k == 5  # pyright: ignore[reportArgumentType]
+
+
+class Sent(Sampling):
+    """A request with a list, a model and a field of every kind of problem."""
+
+    title: Prompt
+    edits: list[tuple[Step, Character]] = []
+    checkpoint: Choice = Choice()
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"title": "a" * 1001}, "the length of title is 1001: give at most 1000"),
+        ({"title": 5}, "title is 5: give a text"),
+        ({}, "title is empty: give what fits: field required"),
+        ({"title": "", "top_p": 0}, "top_p is 0: give more than 0 and at most 1"),
+        ({"title": "", "edits": [[-1, "a"]]}, f"edits is -1: give a whole number from 0 to {LARGEST_EXACT}"),
+        ({"title": "", "checkpoint": {"name": 3}}, "name is 3: give a text"),
+        ({"title": "", "checkpoint": {"more": 3}}, "more is 3: give what fits: unexpected keyword argument"),
+        (5, "the request is 5: give what fits: input should be a valid dictionary or instance of Sent"),
+    ],
+)
+def test_a_wrong_request_is_told_by_name_value_and_way_out(sent: Any, words: str):
+    with pytest.raises(ValueError) as refused:
+        checked(Sent, sent)
+    assert str(refused.value) == words

@@ -54,16 +54,16 @@ def test_scenes_are_told_apart_and_each_sets_only_what_there_is(store):
     for number, scene in enumerate(SCENES, 1):
         link = arrival(store, {"lecture": "1", "scene": str(number)})
         assert link.notice() is None, scene.id
-        assert link.wishes.choice.name == scene.sets["model"]
+        assert link.query.model == scene.sets["model"]
         assert scene.question.endswith("?") and not scene.look.endswith("?") or scene.look.count("?") == 1
 
 
 def test_an_address_says_more_than_the_scene_it_names(store):
     link = arrival(store, {"lecture": "1", "scene": "1", "temperature": "0.5", "tab": "compare"})
-    assert link.wishes.manner.settings.temperature == 0.5 and link.shown["tab"] == "Compare"
-    assert link.wishes.characters == 240
+    assert link.query.temperature == 0.5 and link.query.tab == "Compare"
+    assert link.query.characters == 240
     assert "scene is 12: give a whole number from 1 to 9" in arrival(store, {"lecture": "1", "scene": "12"}).problems
-    assert arrival(store, {"scene": "1"}).wishes.characters == 400  # no lecture, no scene
+    assert arrival(store, {"scene": "1"}).query.characters == 400  # no lecture, no scene
 
 
 def test_what_temperature_does(store):

@@ -50,7 +50,7 @@ def test_a_text_of_write_names_its_networks_its_prompt_and_what_was_chosen():
     + [[{**TOLD, "writer": {**asdict(WRITER), name: None}}] for name in asdict(WRITER)],
 )
 def test_an_origin_that_cannot_be_is_refused_by_name(origin: Any):
-    with pytest.raises(ValueError, match="^(origin|characters|chosen|a writer|title|sha256|step|temperature|settings)"):
+    with pytest.raises(ValueError, match="^(origin|characters|chosen|writer|title|sha256|step|temperature|settings)"):
         given_text(asked("abc", origin), 9)
 
 

@@ -34,7 +34,7 @@ def units(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uni
 
 
 def asked(name: str, step: int | None = None, **form: Any) -> Question:
-    return Question(1, 900, Choice(name, step), None, form)
+    return Question(number=1, choice=Choice(name, step), form=form)
 
 
 def answers(told: Iterator[str]) -> list[dict[str, Any]]:

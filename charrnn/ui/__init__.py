@@ -28,6 +28,7 @@ from charrnn.ui.control_view.control_view import offer, refreshed
 from charrnn.ui.guard import bare_name, guarded, is_of_this_machine
 from charrnn.ui.lecture_view.lecture_view import arrival, opened, walking
 from charrnn.ui.plot_view.plot_view import QUIET
+from charrnn.ui.questions import Question
 from charrnn.ui.request_deadline import PunctualProtocol
 from charrnn.ui.session import text_calls
 from charrnn.ui.store import Store
@@ -45,17 +46,16 @@ def build_demo(store: Store) -> gr.Blocks:
     async def arrive(request: gr.Request) -> tuple[Any, Any]:
         try:
             link = await run_sync(arrival, store, dict(request.query_params))
-            reader = await run_sync(store.reader, *astuple(link.wishes.choice))
         except ValueError:
             return offer(store, None), gr.skip()
-        return offer(store, reader, link), opened(store, link)
+        return offer(store, link.reader, link), opened(store, link)
 
     async def refresh(event: gr.EventData) -> str:
         said = await run_sync(store.refresh)
         try:
-            choice = Choice.from_page(event._data)
+            choice = Question.from_page(event._data).choice
         except ValueError:
-            choice = Choice(None, None)
+            choice = Choice()
         reader = await run_sync(store.nearest, *astuple(choice))
         return refreshed(store, reader, said, count_of("sent", event._data))
 

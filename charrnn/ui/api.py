@@ -1,39 +1,54 @@
 """The named endpoints: the same package functions the page uses, with every bound checked here."""
 
+import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Annotated, Any
 
 import gradio as gr
 from gradio.events import api as endpoint
+from pydantic import Field, ValidationError, validate_call
 
-from charrnn.sampling import Dice, distribution, generate
+from charrnn.ranges import Range
+from charrnn.sampling import Dice, SamplingSettings, distribution, generate
 from charrnn.ui import wishes
-from charrnn.ui.analysis_view import LONGEST_TEXT
-from charrnn.ui.example import PROMPT, prompt_for
+from charrnn.ui.example import PROMPT, SEED, prompt_for
 from charrnn.ui.gradients_tab import measured
 from charrnn.ui.source_text import SourceText
 from charrnn.ui.spare_memory import USERS
 from charrnn.ui.store import Reader, Store
-from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_NAME, LONGEST_PROMPT, LONGEST_RUN
+from charrnn.ui.wishes import (
+    LARGEST_EXACT,
+    LONGEST_READ,
+    Characters,
+    MinP,
+    Name,
+    Prompt,
+    Seed,
+    Temperature,
+    TopK,
+    TopP,
+    within,
+)
 
-LONGEST_READ = 20_000
 MAX_CALLS = 4  # at once; others wait in Gradio's queue
+LongText = Annotated[str, Field(max_length=LONGEST_READ)]
+SavedStep = Annotated[int, within(Range(-1, LARGEST_EXACT, whole=True))]
 
 
 def build(store: Store) -> None:
     """Offer write, next_characters, gradient_flow and models."""
 
     def write(
-        prompt: str = PROMPT,
-        checkpoint: str = "",
-        characters: int = 400,
-        temperature: float = 0.8,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        seed: int = 7,
-        step: int = -1,
+        prompt: Prompt = PROMPT,
+        checkpoint: Name = "",
+        characters: Characters = 400,
+        temperature: Temperature = 0.8,
+        top_k: TopK = 0,
+        top_p: TopP = 1.0,
+        min_p: MinP = 0.0,
+        seed: Seed = SEED,
+        step: SavedStep = -1,
     ) -> str:
         """
         Write a text: the same seed, prompt, settings and checkpoint always give the same one.
@@ -52,24 +67,21 @@ def build(store: Store) -> None:
         Returns:
             the text, prompt included
         """
-        wishes.text("prompt", prompt, LONGEST_PROMPT)
-        characters = wishes.whole("characters", characters, 1, LONGEST_RUN)
-        settings = wishes.sampling(temperature, top_k, top_p, min_p)
-        dice = Dice(seed)
+        settings = SamplingSettings(temperature, top_k, top_p, min_p)
         reader = _reader(store, checkpoint, step)
         prompt = prompt_for(reader, prompt)
         beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
-        steps = generate(reader.decoder, beginning, characters, settings, dice)
+        steps = generate(reader.decoder, beginning, characters, settings, Dice(seed))
         return prompt + reader.vocab.decode([step.id for step in steps])
 
     def next_characters(
-        text: str = PROMPT,
-        checkpoint: str = "",
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        step: int = -1,
+        text: LongText = PROMPT,
+        checkpoint: Name = "",
+        temperature: Temperature = 1.0,
+        top_k: TopK = 0,
+        top_p: TopP = 1.0,
+        min_p: MinP = 0.0,
+        step: SavedStep = -1,
     ) -> list[dict[str, Any]]:
         """
         What may come after a text: every character with its probability before and after the filters, likeliest first.
@@ -85,15 +97,14 @@ def build(store: Store) -> None:
         Returns:
             a list of {character, raw, probability}; probability is 0 for a character that was cut
         """
-        wishes.text("text", text, LONGEST_READ)
-        settings = wishes.sampling(temperature, top_k, top_p, min_p)
+        settings = SamplingSettings(temperature, top_k, top_p, min_p)
         reader = _reader(store, checkpoint, step)
         found = distribution(reader.decoder.prefill(reader.vocab.encode(prompt_for(reader, text))).logits, settings)
         characters = reader.vocab.decode(found.order.tolist())
         columns = zip(characters, found.raw.tolist(), found.probs.tolist(), strict=True)
         return [{"character": c, "raw": raw, "probability": p} for c, raw, p in columns]
 
-    def gradient_flow(text: str = "", checkpoint: str = "", step: int = -1) -> dict[str, Any]:
+    def gradient_flow(text: LongText = "", checkpoint: Name = "", step: SavedStep = -1) -> dict[str, Any]:
         """
         How far back learning reaches: the norm of one loss's gradient k characters earlier, relative to k = 0.
 
@@ -104,7 +115,6 @@ def build(store: Store) -> None:
         Returns:
             lags, median, low (10 %), high (90 %), geometric_mean, positions, half_life_chars, horizon_chars (1 %), text
         """
-        wishes.text("text", text, LONGEST_TEXT)
         reader = _reader(store, checkpoint, step)
         reader.vocab.encode(text)  # the page leaves out what a model does not know; here that is refused
         flow, source = measured(store, reader, SourceText(text) if text.strip() else None)
@@ -148,13 +158,16 @@ def build(store: Store) -> None:
 
 
 def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function; what is wrong with a request is told to its client in one line."""
+    """The function, its arguments validated; what is wrong with them is told to its client in one line."""
+    validated, signature = validate_call(function), inspect.signature(function)
 
     @wraps(function)
     def called(*arguments: Any, **named: Any) -> Any:
         try:
             with USERS.one():
-                return function(*arguments, **named)
+                return validated(**signature.bind(*arguments, **named).arguments)
+        except ValidationError as error:
+            raise gr.Error(wishes.problem(error), title="Refused", print_exception=False) from error
         except ValueError as error:
             raise gr.Error(str(error), title="Refused", print_exception=False) from error
 
@@ -162,6 +175,4 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _reader(store: Store, checkpoint: str, step: int) -> Reader:
-    wishes.text("checkpoint", checkpoint, LONGEST_NAME)
-    step = wishes.whole("step", step, -1, LARGEST_EXACT)
     return store.reader(checkpoint or None, None if step == -1 else step)

@@ -9,6 +9,7 @@ import numpy as np
 
 from charrnn.line_by_line import Block, Value, layers_of, read_character
 from charrnn.model import CharRNN
+from charrnn.ranges import Range
 from charrnn.ui import wishes
 from charrnn.ui.cache import fingerprint
 from charrnn.ui.code_errors import raised
@@ -58,7 +59,7 @@ class States:
 def cell_lines(store: Store, states: States, question: Question) -> Iterator[str]:
     """What the model that reads the text computed for its last character, line by line. Raises ValueError."""
     text = question.text("text", wishes.LONGEST_TEXT)
-    layer = wishes.whole("layer", question.form.get("layer", MOST_LAYERS), 1, MOST_LAYERS)
+    layer = Range(1, MOST_LAYERS, whole=True).require("layer", question.form.get("layer", MOST_LAYERS))
     if not text:
         yield answer(question.number, "Nothing has been read yet: write a text, or move the cursor to a character.")
         return

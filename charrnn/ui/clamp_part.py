@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from charrnn.interventions import Clamp, limits
-from charrnn.ranges import signed
+from charrnn.ranges import Range, signed
 from charrnn.same_dice import Writer, parts, write_both
 from charrnn.sampling import Dice
-from charrnn.seeds import SEEDS
 from charrnn.surprisal import Difference, Group
-from charrnn.ui import wishes
 from charrnn.ui.analysis_view import LONGEST_TEXT, text_for
 from charrnn.ui.clamps import Usual, clamps_of
 from charrnn.ui.delta_bits import bits_of, read_bits
@@ -23,7 +21,7 @@ from charrnn.ui.sides import with_step
 from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
-from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_PROMPT
+from charrnn.ui.wishes import LARGEST_EXACT, Writing, checked, within
 
 LONGEST = 600  # characters to write, each of them twice
 LONGEST_READ = 3000  # characters of the held-out text: a second, of MiniGPT a few
@@ -76,16 +74,19 @@ def _name_told(usual: Usual, name: str) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------ the two texts
 
 
+class ClampForm(Writing):
+    """The settings of Write, which this view has in its form."""
+
+    characters: Annotated[int, within(Range(1, LARGEST_EXACT, whole=True))]
+
+
 def both_texts(reader: Reader, clamps: Sequence[Clamp], question: Question) -> dict[str, Any]:
     """What the network writes as it is, and with the clamps from the prompt on; where they part, and why."""
-    form = question.form
-    settings = wishes.sampling(*(form.get(name) for name in ("temperature", "top_k", "top_p", "min_p")))
-    prompt = wishes.text("prompt", form.get("prompt"), LONGEST_PROMPT)
-    prompt, dropped = reader.vocab.drop_unknown(prompt_for(reader, prompt))
-    n = min(LONGEST, wishes.whole("number of characters", form.get("characters"), 1, LARGEST_EXACT))
-    dice = Dice(SEEDS.require("seed", form.get("seed")))
+    form = checked(ClampForm, question.form)
+    prompt, dropped = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))
+    n, dice = min(LONGEST, form.characters), Dice(form.seed)
     a, b = (
-        Writer.after(prompt, decoder, reader.vocab, settings)
+        Writer.after(prompt, decoder, reader.vocab, form.settings)
         for decoder in (reader.decoder, reader.decoder.clamped(clamps))
     )
     texts, parting = ["", ""], None

@@ -8,12 +8,11 @@ import numpy as np
 
 from charrnn.interventions import Clamp, limits
 from charrnn.neurons import read
-from charrnn.ui import wishes
+from charrnn.ranges import Range
 from charrnn.ui.activations import rounded_up
 from charrnn.ui.analysis_view import text_for
 from charrnn.ui.source_text import SourceText
 from charrnn.ui.store import Reader, Store
-from charrnn.ui.wishes import LONGEST_NAME
 
 MOST_CLAMPS = 8
 READ = 2000  # characters: as many as the scenes read, so that both show the same range
@@ -99,13 +98,11 @@ def _looked_at(usual: Usual, sent: Any) -> Clamp | None:
 def _clamp(usual: Usual, sent: Any) -> Clamp:
     if not isinstance(sent, Mapping):
         raise ValueError(f"a clamp is {reprlib.repr(sent)}: give its name, its unit and its value")
-    name = wishes.text("name of what is held", sent.get("name"), LONGEST_NAME)
-    if name not in usual.values:
-        raise ValueError(f"{name!r} cannot be held here: give one of {', '.join(usual.values)}")
-    unit = sent.get("unit")
-    unit = None if unit is None else wishes.whole("unit", unit, 0, usual.units - 1)
-    value = sent.get("value")
-    value = usual.mean(name, unit) if value is None else wishes.number(f"the value of {name}", value, *limits(name))
+    name, unit, value = (sent.get(key) for key in ("name", "unit", "value"))
+    if not isinstance(name, str) or name not in usual.values:
+        raise ValueError(f"{reprlib.repr(name)} cannot be held here: give one of {', '.join(usual.values)}")
+    unit = None if unit is None else Range(0, usual.units - 1, whole=True).require("unit", unit)
+    value = usual.mean(name, unit) if value is None else Range(*limits(name)).require(f"the value of {name}", value)
     return Clamp(name, unit, value)
 
 

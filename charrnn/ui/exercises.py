@@ -11,7 +11,7 @@ from typing import Any
 
 from charrnn.neurons import activations
 from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, LookingBack, line_reset, looking_back
-from charrnn.ui import wishes
+from charrnn.ranges import Range
 from charrnn.ui.analysis_view import text_for
 from charrnn.ui.clamps import Usual, clamps_of
 from charrnn.ui.gradients_tab import measured
@@ -97,7 +97,7 @@ def resets(store: Store, reader: Reader, question: Question) -> Checked:
     """Whether a unit carries something along a line and loses it at the line's end."""
     usual = Usual.of(store, reader)
     part = question.one_of("part", [*usual.values])
-    unit = wishes.whole("unit", question.form.get("unit"), 0, usual.units - 1)
+    unit = Range(0, usual.units - 1, whole=True).require("unit", question.form.get("unit"))
     source = text_for(store, reader).first(READ)
     text = source.text
     found = line_reset(text, activations(reader.decoder, reader.vocab.encode(text), part)[:, unit])
@@ -164,7 +164,7 @@ def _characters(n: int | None) -> str:
 
 def half_life(store: Store, reader: Reader, question: Question) -> Checked:
     """The guess beside the half-life that is measured now."""
-    guess = wishes.number("the half-life", question.form.get("guess"), 0.01, 1000)
+    guess = Range(0.01, 1000).require("the half-life", question.form.get("guess"))
     flow, source = measured(store, reader)
     if flow.half_life_chars is None:
         raise ValueError(f"the gradient of {reader.title} never falls to one half: choose another network")

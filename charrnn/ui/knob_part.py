@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from charrnn.gradient_flow import (
     KNOB,
@@ -17,25 +17,23 @@ from charrnn.gradient_flow import (
     scaled,
     spectra,
 )
+from charrnn.ranges import Range
 from charrnn.same_dice import common_length
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.seeds import SEEDS
 from charrnn.ui import wishes
 from charrnn.ui.analysis_view import LONGEST_TEXT, text_for
-from charrnn.ui.example import PROMPT, SEED, prompt_for
+from charrnn.ui.example import prompt_for
 from charrnn.ui.gradients_tab import FAR_BACK, MAX_LAG, POSITIONS, left_far_back, measure
 from charrnn.ui.plot_view.plot_view import add_part, answer
 from charrnn.ui.questions import Question, Wanted, require
 from charrnn.ui.source_text import SourceText, given_text
 from charrnn.ui.store import Reader, Store
 from charrnn.ui.table_view.table_view import Cell, Table, number
-from charrnn.ui.wishes import LONGEST_PROMPT
 
 AT_FIRST = 1.4
 CHARACTERS = 200
 READ_FOR_EXPONENT = 4096  # characters: a few seconds, and a larger error than all of the text would give
 POSITIONS_OF_PRODUCTS = 32  # each costs some four times a position of the curve, at every lag
-SETTINGS = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
 CANDIDATE = {"rnn": "h", "gru": "n", "lstm": "g"}  # the gate whose eigenvalues are shown at first
 
 
@@ -119,18 +117,21 @@ class Asked:
         return asked if asked in gates else first if first in gates else gates[0]
 
 
+class KnobForm(wishes.Writing):
+    """The form of the view."""
+
+    knob: Annotated[float, wishes.within(Range(*KNOB))] = AT_FIRST
+
+
 def asked_for(store: Store, question: Question) -> Asked:
     """What the form asks for. Raises ValueError."""
-    form = question.form
-    g = wishes.number("knob", form.get("knob", AT_FIRST), *KNOB)
-    settings = wishes.sampling(**{name: form.get(name, value) for name, value in SETTINGS.items()})
-    prompt = wishes.text("prompt", form.get("prompt", PROMPT), LONGEST_PROMPT)
-    seed = SEEDS.require("seed", form.get("seed", SEED))
+    form = wishes.checked(KnobForm, question.form)
     reader = store.reader(question.choice.name, question.choice.step)
-    scaled(reader.checkpoint.model, g)  # refuses what has no W_hh, before anything is measured
+    scaled(reader.checkpoint.model, form.knob)  # refuses what has no W_hh, before anything is measured
     source = text_for(store, reader, given_text(question, LONGEST_TEXT))
-    turned = tuple(Turn(reader, each) for each in dict.fromkeys((1.0, g)))
-    return Asked(question, turned, source, reader.vocab.drop_unknown(prompt_for(reader, prompt))[0], settings, seed)
+    turned = tuple(Turn(reader, each) for each in dict.fromkeys((1.0, form.knob)))
+    prompt = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))[0]
+    return Asked(question, turned, source, prompt, form.settings, form.seed)
 
 
 def turns(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:

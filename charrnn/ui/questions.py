@@ -1,22 +1,23 @@
-"""What a view asks the server to show. Anything could have sent it: each check names the value and the limits."""
+"""What a view asks the server to show, and which of its queries is the newest."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from charrnn.ranges import Range
 from charrnn.ui import wishes
-from charrnn.ui.wishes import LONGEST_NAME, Choice
+from charrnn.ui.wishes import LARGEST_EXACT, Choice, Chosen, Name, within
 
 MOST_NAMES = 64
 Wanted = Callable[[], bool]  # whether somebody still waits for an answer
 MAX_PAGES = 1000  # whose newest query is remembered; for the others every answer counts as wanted
-NARROWEST, WIDEST = 120, 4000  # pixels
+WIDTHS = Range(120, 4000, whole=True)  # pixels
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(BaseModel):
     """
     What a view wants to know: about which checkpoints, how wide its figure is, and what its form says.
 
@@ -24,26 +25,17 @@ class Question:
     choice: what stands in the picker.
     """
 
-    number: int = 0
-    width: int = 900
-    choice: Choice = Choice(None, None)
-    names: tuple[str, ...] | None = None
-    form: Mapping[str, Any] = field(default_factory=dict)
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    number: Annotated[int, within(Range(0, LARGEST_EXACT, whole=True))] = 0
+    width: Annotated[int, within(WIDTHS)] = 900
+    choice: Chosen = Field(default=Choice(), validation_alias="checkpoint")
+    names: Annotated[tuple[Name, ...], Field(max_length=MOST_NAMES)] | None = None
+    form: Mapping[str, Any] = Field(default_factory=dict)
 
     @classmethod
     def from_page(cls, data: Any) -> "Question":
         """Read it from what the page sent. Raises ValueError."""
-        sent = data if isinstance(data, Mapping) else {}
-        names, form = sent.get("names"), sent.get("form")
-        if names is not None and not (isinstance(names, list) and len(names) <= MOST_NAMES):
-            raise ValueError(f"names is not a list of at most {MOST_NAMES}")
-        return cls(
-            number_of(data),
-            wishes.whole("width", sent.get("width"), NARROWEST, WIDEST),
-            Choice.from_page(sent),
-            None if names is None else tuple(wishes.text("checkpoint", name, LONGEST_NAME) for name in names),
-            form if isinstance(form, Mapping) else {},
-        )
+        return wishes.checked(cls, data)
 
     def text(self, name: str, longest: int) -> str:
         """What stands in a text box of the form. Raises ValueError."""
@@ -60,11 +52,6 @@ class Question:
         """What is ticked of these, in their order; all of them where the form does not say."""
         value = self.form.get(name, known)
         return [each for each in known if isinstance(value, Sequence) and each in value]
-
-
-def number_of(data: Any) -> int:
-    """The number of a question; 0 where there is none."""
-    return wishes.count_of("number", data)
 
 
 class Superseded(Exception):

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+from charrnn.ranges import Range
 from charrnn.same_dice import Fall, Pair, Writer, edge, fall, parts, shown_ranks, write_both
-from charrnn.sampling import Dice, SamplingSettings, Step
-from charrnn.seeds import SEEDS
+from charrnn.sampling import Dice, Step
 from charrnn.signs import quoted
-from charrnn.ui import wishes
 from charrnn.ui.plot_view.plot_view import add_part, answer
 from charrnn.ui.questions import Question, Wanted, require
 from charrnn.ui.sides import NAMES, known_to_both, pickers, side_of, sides
 from charrnn.ui.store import Store
-from charrnn.ui.wishes import LONGEST_PROMPT
+from charrnn.ui.wishes import Seed, Writing, checked, within
 from charrnn.vocab import Vocab
 
 PROMPT, SEED, CHARACTERS = "ROMEO:\n", 12, 300
@@ -26,6 +25,13 @@ NARROWEST_PIECE = 0.004  # of the bar: what is thinner is drawn as one
 def build(store: Store) -> None:
     """Lay out the part and let it answer."""
     add_part("cr-dice", "compare_view/dice", partial(both_texts, store))
+
+
+class DiceForm(Writing):
+    """The form of the view."""
+
+    seed: Seed = SEED
+    characters: Annotated[int, within(Range(1, LONGEST, whole=True))] = CHARACTERS
 
 
 class Asked(NamedTuple):
@@ -42,27 +48,17 @@ class Asked(NamedTuple):
 
 def asked_for(store: Store, question: Question) -> tuple[Asked, dict[str, Any]]:
     """What the form asks for, and what the page needs to offer the models. Raises ValueError."""
-    readers, form = sides(store, question), question.form
-    settings = [_settings(question, name) for name in NAMES]
-    prompt = wishes.text("prompt", form.get("prompt", PROMPT), LONGEST_PROMPT)
+    readers, form = sides(store, question), checked(DiceForm, question.form)
+    settings = [side_of(question, name).settings for name in NAMES]
+    prompt = form.prompt
     if prompt == PROMPT and (shared := [c for c in readers[0].vocab.characters if c in readers[1].vocab.ids]):
         prompt = Vocab("".join(shared)).default_prompt(PROMPT)
     prompt, note = known_to_both(readers, prompt)
-    characters = wishes.whole("number of characters", form.get("characters", CHARACTERS), 1, LONGEST)
-    dice = Dice(SEEDS.require("seed", form.get("seed", SEED)))
     a, b = (
         Writer.after(prompt, reader.decoder, reader.vocab, each) for reader, each in zip(readers, settings, strict=True)
     )
     alike = readers[0] is readers[1] and settings[0] == settings[1]
-    return Asked(a, b, prompt, characters, dice, alike, note), pickers(store, readers)
-
-
-def _settings(question: Question, name: str) -> SamplingSettings:
-    said = side_of(question, name)
-    try:
-        return wishes.sampling(said.get("temperature", 0.8), said.get("top_k", 0), said.get("top_p", 1.0), 0)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+    return Asked(a, b, prompt, form.characters, Dice(form.seed), alike, note), pickers(store, readers)
 
 
 def both_texts(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:

@@ -45,12 +45,12 @@ class Answer:
 def steps_of(reader: Reader, link: Link, settings: SamplingSettings) -> list[Step]:
     """What a link writes, with these settings."""
     beginning = reader.decoder.prefill(reader.vocab.encode(prompt_of(reader, link)))
-    return list(generate(reader.decoder, beginning, link.wishes.characters, settings, Dice(link.wishes.seed)))
+    return list(generate(reader.decoder, beginning, link.query.characters, settings, Dice(link.query.seed)))
 
 
 def prompt_of(reader: Reader, link: Link) -> str:
     """The prompt of a link, as far as the model knows it."""
-    return reader.vocab.drop_unknown(prompt_for(reader, link.wishes.prompt))[0]
+    return reader.vocab.drop_unknown(prompt_for(reader, link.query.prompt))[0]
 
 
 def text_of(reader: Reader, link: Link, steps: list[Step]) -> str:
@@ -60,8 +60,8 @@ def text_of(reader: Reader, link: Link, steps: list[Step]) -> str:
 
 def temperature(store: Store, link: Link) -> Answer:
     """The same dice at three temperatures: how often the likeliest character came, and how open the choice was."""
-    reader = _reader(store, link)
-    own = link.wishes.manner.settings.temperature
+    reader = link.reader
+    own = link.query.temperature
     texts, told = {}, []
     for t in (COLD, own, HOT):
         steps = steps_of(reader, link, SamplingSettings(t))
@@ -69,7 +69,7 @@ def temperature(store: Store, link: Link) -> Answer:
         likeliest = np.mean([step.id == step.distribution.order[0] for step in steps])
         told.append(f"at {t:g} the likeliest character {likeliest:.0%} of the time ({entropy_bits(steps):.2f} bits)")
     words = (
-        f"Of the same {link.wishes.characters} dice the network took {'; '.join(told)}. In brackets the mean entropy "
+        f"Of the same {link.query.characters} dice the network took {'; '.join(told)}. In brackets the mean entropy "
         "of what it drew from: a low temperature squeezes the bar the dice fall on, a high one spreads it."
     )
     shown = [(f"T = {t:g}", texts[t], common_length(texts[own], texts[t])) for t in (COLD, own, HOT)]
@@ -88,8 +88,8 @@ def entropy_bits(steps: list[Step]) -> float:
 
 def newline(store: Store, link: Link) -> Answer:
     """The unit that tells line ends from everything else, and how much the state moves there."""
-    reader = _reader(store, link)
-    text = text_of(reader, link, steps_of(reader, link, link.wishes.manner.settings))
+    reader = link.reader
+    text = text_of(reader, link, steps_of(reader, link, link.query.settings))
     h = reader.read(text, "h").activations["h"].astype(float)  # (T, H)
     inside = np.array([character == "\n" for character in text])
     unit, here, elsewhere = telling_unit(h, inside)
@@ -106,8 +106,8 @@ def newline(store: Store, link: Link) -> Answer:
 
 def speaker(store: Store, link: Link) -> Answer:
     """The unit that tells speakers' names from everything else, and what it makes of other capitals."""
-    reader = _reader(store, link)
-    text = text_of(reader, link, steps_of(reader, link, link.wishes.manner.settings))
+    reader = link.reader
+    text = text_of(reader, link, steps_of(reader, link, link.query.settings))
     h = reader.read(text, "h").activations["h"].astype(float)  # (T, H)
     inside, capitals = in_names(text)
     unit, here, elsewhere = telling_unit(h, inside)
@@ -137,10 +137,6 @@ def telling_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
     here, elsewhere = h[inside].mean(axis=0), h[~inside].mean(axis=0)
     unit = int(np.abs(here - elsewhere).argmax())
     return unit, float(here[unit]), float(elsewhere[unit])
-
-
-def _reader(store: Store, link: Link) -> Reader:
-    return store.reader(link.wishes.choice.name, link.wishes.choice.step)
 
 
 # ------------------------------------------------------------------------------------------------ on the other tabs

@@ -36,9 +36,9 @@ def bits(decoder: TraceReader, ids: Sequence[int]) -> float:
 
 def written(reader: Reader, decoder: TraceReader, link: Link, n: int) -> str:
     """The prompt of a link, and what whoever reads there writes after it with its dice."""
-    prompt, settings = prompt_of(reader, link), link.wishes.manner.settings
+    prompt, settings = prompt_of(reader, link), link.query.settings
     beginning = decoder.prefill(reader.vocab.encode(prompt))
-    steps = generate(decoder, beginning, n, settings, Dice(link.wishes.seed))  # pyright: ignore[reportArgumentType]
+    steps = generate(decoder, beginning, n, settings, Dice(link.query.seed))  # pyright: ignore[reportArgumentType]
     return prompt + reader.vocab.decode([step.id for step in steps])
 
 
@@ -49,7 +49,7 @@ def _held_out(store: Store, reader: Reader) -> tuple[str, list[int], str]:
 
 def knob(store: Store, link: Link) -> Answer:
     """The recurrent weights × 0.7 and × 1.4: eigenvalues, gradient, bits and text of each."""
-    reader = store.reader(link.wishes.choice.name, link.wishes.choice.step)
+    reader = link.reader
     _, ids, _ = _held_out(store, reader)
     told, texts, positions = [], {}, 0
     for g in (1.0, *KNOBS):
@@ -63,7 +63,7 @@ def knob(store: Store, link: Link) -> Answer:
             f"× {g:g}: largest |eigenvalue| {radius:.2f}, {left} of the gradient left {FAR_BACK} characters back "
             f"(geometric mean), {bits(decoder, ids):.2f} bits a character"
         )
-        texts[g] = written(reader, decoder, link, link.wishes.characters)
+        texts[g] = written(reader, decoder, link, link.query.characters)
     shown = [(f"W_hh × {g:g}", texts[g], common_length(texts[1.0], texts[g])) for g in (KNOBS[0], 1.0, KNOBS[1])]
     ways = tuple({"title": f"Turn to × {g:g}", "part": "#cr-knob", "knob": g} for g in KNOBS)
     where = (
@@ -74,7 +74,7 @@ def knob(store: Store, link: Link) -> Answer:
 
 def gating(store: Store, link: Link) -> Answer:
     """A GRU whose gates are held so that it is a vanilla network: what is left of what it knew, and how far it sees."""
-    reader, vanilla = store.reader(link.wishes.choice.name, link.wishes.choice.step), store.reader("rnn")
+    reader, vanilla = link.reader, store.reader("rnn")
     _, ids, what = _held_out(store, reader)
     plain = [vanilla.decoder, vanilla.vocab.encode(reader.vocab.decode(ids))]
     rows = [
@@ -101,7 +101,7 @@ def _far(found: LookingBack) -> str:
 
 def clamp(store: Store, link: Link) -> Answer:
     """The unit that counts along the line, held where lines begin and where they end: what becomes of lines."""
-    reader = store.reader(link.wishes.choice.name, link.wishes.choice.step)
+    reader = link.reader
     text, ids, what = _held_out(store, reader)
     c = activations(reader.decoder, ids, "c").astype(np.float64)  # (T, H)
     unit, found = line_counter(text, c)
@@ -114,7 +114,7 @@ def clamp(store: Store, link: Link) -> Answer:
     for at, clamps in {"low": held["low"], "free": (), "high": held["high"]}.items():
         decoder = reader.decoder.clamped(clamps)
         long = written(reader, decoder, link, WRITTEN)
-        lines[at], texts[at] = line_length(long), long[: len(prompt_of(reader, link)) + link.wishes.characters]
+        lines[at], texts[at] = line_length(long), long[: len(prompt_of(reader, link)) + link.query.characters]
         cost = bits(decoder, ids) - free
         value = f"held at {clamps[0].value:g}".replace("-", "−") if clamps else "as it is"
         told.append(

@@ -1,20 +1,28 @@
 """The two that are compared, A and B: each a checkpoint after a step of its training, or the same one twice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from charrnn.ui.questions import Question
 from charrnn.ui.store import Reader, Store
-from charrnn.ui.wishes import Choice
+from charrnn.ui.wishes import Choice, Chosen, Sampling, checked
 
 NAMES = ("A", "B")
 AT_FIRST = ("rnn", "minigpt")
 
 
-def side_of(question: Question, name: str) -> Mapping[str, Any]:
+class Side(Sampling):
     """What the form says of A or of B."""
-    said = question.form.get(name)
-    return said if isinstance(said, Mapping) else {}
+
+    checkpoint: Chosen = Choice()
+
+
+def side_of(question: Question, name: str) -> Side:
+    """What the form says of A or of B. Raises ValueError."""
+    try:
+        return checked(Side, question.form.get(name, {}))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def sides(store: Store, question: Question) -> tuple[Reader, Reader]:
@@ -22,7 +30,7 @@ def sides(store: Store, question: Question) -> tuple[Reader, Reader]:
     names = [info.name for info in store.infos()]
     found = []
     for name, first, other in zip(NAMES, AT_FIRST, (names[:1], names[-1:]), strict=True):
-        choice = Choice.from_page(side_of(question, name))
+        choice = side_of(question, name).checkpoint
         by_default = first if first in names else next(iter(other), None)
         found.append(store.reader(by_default if choice.name is None else choice.name, choice.step))
     return found[0], found[1]

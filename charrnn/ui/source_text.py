@@ -1,16 +1,16 @@
 """A text that is shown or measured, together with where it comes from: given, written by networks, or of a corpus."""
 
-import reprlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
 
 from charrnn.checkpoint import CheckpointInfo
+from charrnn.ranges import Range
 from charrnn.sampling import SamplingSettings
-from charrnn.ui import wishes
 from charrnn.ui.questions import Question
 from charrnn.ui.reader import Reader
-from charrnn.ui.wishes import LARGEST_EXACT, LONGEST_NAME, LONGEST_TEXT
+from charrnn.ui.wishes import LONGEST_TEXT, Name, Sampling, Step, checked, within
 
 GIVEN = "the text you typed or pasted"
 MOST_NAMED = 3  # writers, in one line
@@ -25,19 +25,6 @@ class Writer:
     step: int
     settings: SamplingSettings | None = None  # None where that was not recorded
 
-    @classmethod
-    def from_page(cls, sent: Any) -> "Writer":
-        """Read it from what the page sent. Raises ValueError."""
-        if not isinstance(sent, Mapping) or not isinstance(sent.get("settings"), Mapping):
-            raise ValueError(f"a writer is {reprlib.repr(sent)}: give its title, sha256, step and settings")
-        settings = [sent["settings"].get(name) for name in ("temperature", "top_k", "top_p", "min_p")]
-        return cls(
-            wishes.text("title of a writer", sent.get("title"), LONGEST_NAME),
-            wishes.text("sha256 of a writer", sent.get("sha256"), 64),
-            wishes.whole("step of a writer", sent.get("step"), 0, LARGEST_EXACT),
-            wishes.sampling(*settings),
-        )
-
     def __str__(self) -> str:
         words = f"{self.title}, step {self.step:,}"
         if self.settings is None:
@@ -45,6 +32,29 @@ class Writer:
         filters = {"top-k": self.settings.top_k, "top-p": self.settings.top_p % 1, "min-p": self.settings.min_p}
         more = "".join(f", {name} {value:g}" for name, value in filters.items() if value)
         return f"{words}, temperature {self.settings.temperature:g}{more}"
+
+
+class WriterSent(BaseModel):
+    """A network that wrote characters, as the page sends it."""
+
+    title: Name
+    sha256: Annotated[str, Field(max_length=64)]
+    step: Step
+    settings: Sampling
+
+
+class Part(BaseModel):
+    """Characters of a text in a row, all given or all by one writer; `chosen` of them by hand."""
+
+    characters: Annotated[int, within(Range(0, LONGEST_TEXT, whole=True))]
+    chosen: Any = 0
+    writer: WriterSent | None = None
+
+
+class Origin(BaseModel):
+    """The parts of a text, from its beginning."""
+
+    origin: Annotated[list[Part], Field(max_length=LONGEST_TEXT)]
 
 
 @dataclass(frozen=True)
@@ -69,18 +79,15 @@ class SourceText:
     @classmethod
     def of_write(cls, text: str, parts: Any) -> "SourceText":
         """A text of the tab Write; parts, as the page sends them: who wrote how many characters. Raises ValueError."""
-        if not isinstance(parts, Sequence) or isinstance(parts, str) or len(parts) > LONGEST_TEXT:
-            raise ValueError(f"origin is {reprlib.repr(parts)}: give a list of parts of the text")
         given, chosen, written = 0, 0, dict[Writer, int]()
-        for part in parts:
-            sent = part if isinstance(part, Mapping) else {}
-            characters = wishes.whole("characters of a part", sent.get("characters"), 0, LONGEST_TEXT)
-            chosen += wishes.whole("chosen characters of a part", sent.get("chosen", 0), 0, characters)
-            if sent.get("writer") is None:
-                given += characters
+        for part in checked(Origin, {"origin": parts}).origin:
+            chosen += Range(0, part.characters, whole=True).require("chosen characters", part.chosen)
+            if part.writer is None:
+                given += part.characters
             else:
-                writer = Writer.from_page(sent["writer"])
-                written[writer] = written.get(writer, 0) + characters
+                sent = part.writer
+                writer = Writer(sent.title, sent.sha256, sent.step, sent.settings.settings)
+                written[writer] = written.get(writer, 0) + part.characters
         told = [f"{given:,} given"] if given else []
         told += [f"{count:,} written by {writer}" for writer, count in [*written.items()][:MOST_NAMED]]
         told += [f"{sum([*written.values()][MOST_NAMED:]):,} by others"] if len(written) > MOST_NAMED else []

@@ -123,7 +123,7 @@ def test_a_prompt_of_ten_megabytes_is_refused_unread_and_the_longest_text_is_tak
     widest = app.call("next_characters", values(app, "next_characters", text="\U0001f600" * 20_000))  # 12 bytes each
     assert widest == (False, "the model does not know the character '\U0001f600' at position 0; leave it out")
     assert app.call("gradient_flow", values(app, "gradient_flow", text="a" * 20_001))[1].startswith(
-        "the length of the text"
+        "the length of text"
     )
 
 

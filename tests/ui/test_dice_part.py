@@ -93,7 +93,7 @@ def test_an_older_question_stops_writing(store: Store):
         ({"A": side("rnn", 7)}, "was not saved at step 7"),
         ({"A": {"checkpoint": 3}}, "checkpoint is 3"),
         ({"seed": -1}, "seed is -1"),
-        ({"characters": 1001}, "number of characters is 1001: give a whole number from 1 to 1000"),
+        ({"characters": 1001}, "characters is 1001: give a whole number from 1 to 1000"),
         ({"prompt": "a" * 1001}, "at most 1000"),
         ({"prompt": 4}, "prompt is 4"),
     ],

@@ -43,19 +43,19 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
         expect(page.locator(".cr-scene h2")).to_have_text(scene.title)
         expect(page.locator(".cr-scene-place")).to_have_text(f"scene {number} of {len(SCENES)}")
         expect(question).to_have_text(scene.question)
-        expect(page.get_by_role("tab", name=link.shown["tab"])).to_have_attribute("aria-selected", "true")
-        page.wait_for_function("(wanted) => charrnn.checkpoint.name === wanted", arg=link.wishes.choice.name)
+        expect(page.get_by_role("tab", name=link.query.tab)).to_have_attribute("aria-selected", "true")
+        page.wait_for_function("(wanted) => charrnn.checkpoint.name === wanted", arg=link.query.model)
         settings = page.evaluate("charrnn.settings")
         assert {name: settings[name] for name in ("temperature", "top_k", "top_p", "min_p", "speed")} == {
             name: value for name, value in link.told().items() if name in settings
         }
-        assert page.locator("#cr-seed").input_value() == str(link.wishes.seed)
-        assert page.locator("#cr-characters").input_value() == str(link.wishes.characters)
+        assert page.locator("#cr-seed").input_value() == str(link.query.seed)
+        assert page.locator("#cr-characters").input_value() == str(link.query.characters)
         expect(answer).to_be_hidden()
         expected = None if scene.id in MEASURED_ELSEWHERE else scene.answered(store)
         assert expected is None or expected.words[:30] not in page.content()
-        if "tick" in link.shown:
-            page.wait_for_function(f"charrnn.ticked.join() === '{','.join(link.shown['tick'])}'")
+        if link.query.tick:
+            page.wait_for_function(f"charrnn.ticked.join() === '{','.join(link.query.tick)}'")
         page.keyboard.press("r")
         if expected is None:
             expect(answer).to_contain_text("bits a character", timeout=60_000)

@@ -224,8 +224,8 @@ WRITE = ["ROMEO:", "rnn", 10, 0.8, 0, 1.0, 0.0, 7, -1]
         (8, 5, "not saved at step 5"),
         (3, "hot", "temperature is"),
         (3, 1e-9, "temperature is"),
-        (0, "a" * 1001, "length of the prompt"),
-        (0, None, "prompt is None: give a text"),
+        (0, "a" * 1001, "length of prompt"),
+        (0, None, "prompt is empty: give a text"),
         (0, 5, "prompt is 5: give a text"),
         (1, ["rnn"], "checkpoint is .* give a text"),
         (2, 10.5, "characters is 10.5: give a whole number"),
@@ -249,7 +249,7 @@ def test_the_endpoint_refuses_and_says_why(app: str, place: int, wrong: Any, sai
 @pytest.mark.parametrize("wrong", [None, 5, "a" * 20_001])
 def test_the_other_endpoints_refuse_a_text_that_is_none(app: str, wrong: Any):
     for name, more in (("next_characters", ["rnn", 1.0, 0, 1.0, 0.0, -1]), ("gradient_flow", ["rnn", -1])):
-        with pytest.raises(RuntimeError, match="text is .*: give a text|length of the text is 20001"):
+        with pytest.raises(RuntimeError, match="text is .*: give a text|length of text is 20001"):
             call(app, name, wrong, *more)
 
 

@@ -1,6 +1,7 @@
 // Two texts written with the same dice, side by side, and where they part.
 
 import { asking } from "../asking.js";
+import { MAX_SEED } from "../session/session.js";
 import { partingIn } from "./parting.js";
 import { sidesIn } from "./sides.js";
 import { textsIn } from "./texts.js";
@@ -30,7 +31,7 @@ export function mount({ element, send }) {
   });
   element.querySelector(".cr-other-dice").addEventListener("click", () => {
     const seed = form.elements.seed;
-    seed.value = ((seed.valueAsNumber || 0) + 1) % 2 ** 32;
+    seed.value = ((seed.valueAsNumber || 0) + 1) % (MAX_SEED + 1);
     ask();
   });
 

@@ -2,11 +2,10 @@
 
 import { page } from "../page.js";
 import { session } from "../session/page_session.js";
-import { NO_INTERVENTIONS } from "../session/session.js";
+import { MAX_RUN_CHARS, NO_INTERVENTIONS, same } from "../session/session.js";
 
 const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "speed"];
 const SHA_DIGITS = 12;
-const LONGEST_RUN = 3000; // as wishes.py has it
 const LONGEST_LINK = 8000; // characters; servers on the way refuse longer ones
 
 /** Set up both buttons; `request` gives what Write would write. */
@@ -18,13 +17,11 @@ export function sharing(element, request) {
   /** Whether the settings of now write the text on the page. */
   function isThis() {
     const { recipe } = session;
-    if (!recipe || session.state === "empty") return false;
-    if (JSON.stringify(recipe.interventions) !== JSON.stringify(NO_INTERVENTIONS)) return false; // a link carries none
-    const { prompt, seed, checkpoint, ...now } = request();
+    if (!recipe || session.state === "empty" || !same(recipe.interventions, NO_INTERVENTIONS)) return false; // a link carries none
     if (recipe.read !== undefined && !session.written) return true; // nothing was written: settings do not matter
+    const { prompt, seed, checkpoint, ...now } = request();
     const settings = Object.fromEntries(Object.keys(recipe.settings).map((name) => [name, now[name]]));
-    const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
-    if (!same(recipe.settings, settings) || !same(recipe.checkpoint, checkpoint) || session.text.seed !== seed) return false;
+    if (!same([recipe.settings, recipe.checkpoint, session.text.seed], [settings, checkpoint, seed])) return false;
     return recipe.read !== undefined || recipe.prompt === prompt;
   }
 
@@ -69,7 +66,7 @@ export function sharing(element, request) {
 
   $('[data-action="link"]').addEventListener("click", () => {
     if (!usable()) return;
-    if (length() > LONGEST_RUN) return announce(`A link writes at most ${LONGEST_RUN} characters: copy as Python instead.`);
+    if (length() > MAX_RUN_CHARS) return announce(`A link writes at most ${MAX_RUN_CHARS} characters: copy as Python instead.`);
     const link = address(wanted());
     const text = wanted().read === undefined ? "prompt" : "passage";
     if (link.length > LONGEST_LINK) return announce(`The ${text} is too long for a link: shorten it, or copy as Python.`);

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 from anyio.to_thread import run_sync
 
-from charrnn.ui import wishes
+from charrnn.ranges import Range
 from charrnn.ui.control_view.control_view import offer
 from charrnn.ui.link import HIDEABLE, Link, follow
 from charrnn.ui.plot_view.plot_view import ANALYSIS, QUIET
@@ -22,18 +22,17 @@ from charrnn.ui.wishes import count_of
 def arrival(store: Store, sent: Mapping[str, str]) -> Link:
     """What an address asks for; where it names a scene, what that sets, and what it says itself over it."""
     link = follow(store, sent, len(SCENES))
-    number = link.shown.get("scene") if link.shown.get("lecture") else None
+    number = link.query.scene if link.query.lecture else None
     if number is None:
         return link
-    sets = {name: value for name, value in SCENES[number - 1].sets.items() if name not in link.given}
-    return follow(store, {**sets, **sent}, len(SCENES))
+    return follow(store, {**SCENES[number - 1].sets, **sent}, len(SCENES))
 
 
 def opened(store: Store, link: Link) -> str:
     """The value of the view when the page opens."""
-    hidden = [HIDEABLE[name] for name in link.shown.get("hide", [])]
-    lecture = bool(link.shown.get("lecture"))
-    return _told(link.shown.get("scene", 0) if lecture else 0, lecture=lecture, hide=hidden)
+    hidden = [HIDEABLE[name] for name in link.query.hide or ()]
+    lecture = bool(link.query.lecture)
+    return _told(link.query.scene or 0 if lecture else 0, lecture=lecture, hide=hidden)
 
 
 def walking(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
@@ -44,10 +43,9 @@ def walking(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
         try:
             number = _number(event._data)
             link = await run_sync(SCENES[number - 1].link, store)
-            reader = await run_sync(store.reader, *astuple(link.wishes.choice))
         except ValueError as error:
             return _told(0, Answer(f"{error}."), count=sent), gr.skip()
-        return _told(number, count=sent), offer(store, reader, link, number)
+        return _told(number, count=sent), offer(store, link.reader, link, number)
 
     async def reveal(event: gr.EventData) -> Any:
         sent = count_of("sent", event._data)
@@ -63,7 +61,7 @@ def walking(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
 
 
 def _number(data: Any) -> int:
-    return wishes.whole("scene", data.get("scene") if isinstance(data, Mapping) else None, 1, len(SCENES))
+    return Range(1, len(SCENES), whole=True).require("scene", data.get("scene") if isinstance(data, Mapping) else None)
 
 
 def _told(number: int, answer: Answer | None = None, **more: Any) -> str:

@@ -8,8 +8,9 @@ import gradio as gr
 from anyio.to_thread import run_sync
 
 from charrnn.ui.assets import view
-from charrnn.ui.questions import LatestQuery, Question, Wanted, number_of, until_superseded
+from charrnn.ui.questions import LatestQuery, Question, Wanted, until_superseded
 from charrnn.ui.spare_memory import USERS
+from charrnn.ui.wishes import count_of
 
 MAX_ANALYSES = 4  # at once; others wait in Gradio's queue
 
@@ -36,10 +37,10 @@ def answering(shown: gr.HTML, answers: Answers) -> None:
     latest = LatestQuery()
 
     def note(event: gr.EventData, request: gr.Request) -> None:
-        latest.note(str(request.session_hash), number_of(event._data))
+        latest.note(str(request.session_hash), count_of("number", event._data))
 
     async def ask(event: gr.EventData, request: gr.Request) -> AsyncIterator[Any]:
-        page, number = str(request.session_hash), number_of(event._data)
+        page, number = str(request.session_hash), count_of("number", event._data)
 
         def wanted() -> bool:
             return number >= latest.number(page)

@@ -34,7 +34,7 @@ export const NO_INTERVENTIONS = { clamps: [], recurrent_scale: 1 };
 const EMPTY = { characters: [], prompt: 0, seed: 7, span: 400, limit: 0, edits: new Map(), recipe: null, writers: [] };
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const sorted = (edits) => [...edits].sort(([one], [other]) => one - other);
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+export const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 const note = (text) => ({ kind: "note", text });
 const problem = (text) => ({ kind: "problem", text });
 

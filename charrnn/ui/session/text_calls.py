@@ -6,7 +6,6 @@ process answers it, and the same call always has the same answer. Recent prefixe
 """
 
 import asyncio
-import reprlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,12 +16,11 @@ import gradio as gr
 import numpy as np
 from anyio.to_thread import run_sync
 from gradio.events import api as endpoint
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from charrnn.gradient_flow import KNOB, scaled
-from charrnn.interventions import Clamp
-from charrnn.sampling import Dice, Reading, SamplingSettings, generate
-from charrnn.ui import wishes
+from charrnn.ranges import Range
+from charrnn.sampling import Dice, Reading, generate
 from charrnn.ui.activations import nearest
 from charrnn.ui.cache import fingerprint
 from charrnn.ui.clamps import MOST_CLAMPS, Usual, clamps_of
@@ -32,8 +30,8 @@ from charrnn.ui.session.limit import BusyError, CallLimit
 from charrnn.ui.session.prefix_cache import PrefixCache
 from charrnn.ui.spare_memory import USERS
 from charrnn.ui.store import Reader, Store
+from charrnn.ui.wishes import LONGEST_TEXT, MOST_EDITS, Character, Choice, Chosen, Sampling, Seed, problem, within
 
-MAX_TEXT_CHARS = wishes.LONGEST_TEXT
 MAX_CALL_CHARS = 1000  # read or written by one call
 STRIDE = 256  # characters between two cached states of a text that is read
 SLICE = 32  # characters between two looks whether the caller still waits
@@ -41,26 +39,10 @@ MAX_NAME_CHARS = 200  # of a view, or of what is clamped
 MAX_SCALED = 8  # decoders with scaled weights, a few MB each
 MAX_HALF = 65504.0
 NAME = "continue_text"  # of the endpoint
+Position = Annotated[int, within(Range(0, LONGEST_TEXT, whole=True))]
 
 
-class ClampRequest(BaseModel):
-    """One held unit, or all units of a kind; see `interventions`."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: str = Field(max_length=MAX_NAME_CHARS)
-    unit: int | None = None
-    value: float | None = None
-
-
-class CheckpointRequest(BaseModel):
-    """A checkpoint by name, at one of its saved training steps."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: str = Field(max_length=wishes.LONGEST_NAME)
-    step: int | None = Field(None, ge=0)
-
-
-class TextRequest(BaseModel):
+class TextRequest(Sampling):
     """
     What the next characters of a text follow from.
 
@@ -69,27 +51,16 @@ class TextRequest(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid")
-    checkpoint: CheckpointRequest | None = None
-    text: str = Field("", max_length=MAX_TEXT_CHARS)
-    prompt: int = Field(0, ge=0)
-    start: int = Field(0, ge=0)
-    count: int = Field(0, ge=0, le=MAX_CALL_CHARS)
-    seed: int = 0
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    edits: list[tuple[Annotated[int, Field(ge=0)], Annotated[str, Field(min_length=1, max_length=1)]]] = Field(
-        default_factory=list, max_length=wishes.MOST_EDITS
-    )
+    checkpoint: Chosen = Choice()
+    text: str = Field("", max_length=LONGEST_TEXT)
+    prompt: Position = 0
+    start: Position = 0
+    count: Annotated[int, within(Range(0, MAX_CALL_CHARS, whole=True))] = 0
+    seed: Seed = 0
+    edits: list[tuple[Position, Character]] = Field(default_factory=list, max_length=MOST_EDITS)
     view: str = Field("", max_length=MAX_NAME_CHARS)
-    clamps: list[ClampRequest] = Field(default_factory=list, max_length=MOST_CLAMPS)
-    recurrent_scale: float = Field(1.0, ge=KNOB[0], le=KNOB[1])
-
-    @property
-    def settings(self) -> SamplingSettings:
-        """Raises ValueError."""
-        return wishes.sampling(self.temperature, self.top_k, self.top_p, self.min_p)
+    clamps: list[Any] = Field(default_factory=list, max_length=MOST_CLAMPS)
+    recurrent_scale: Annotated[float, within(Range(*KNOB))] = 1.0
 
 
 class CancelledCallError(Exception):
@@ -155,8 +126,7 @@ class TextCalls:
         The answer to start = 0 also describes the model, and leaves out what it does not know. Raises ValueError, and
         CancelledCallError when the caller has gone.
         """
-        chosen = asked.checkpoint
-        reader = self.store.reader(chosen.name, chosen.step) if chosen else self.store.reader()
+        reader = self.store.reader(asked.checkpoint.name, asked.checkpoint.step)
         view = nearest(reader.names, asked.view)
         text, prompt, dice = asked.text, min(asked.prompt, len(asked.text)), Dice(asked.seed)
         head: dict[str, Any] = {}
@@ -202,7 +172,7 @@ class TextCalls:
         if not asked.clamps:
             return given, given, key
         usual = Usual.of(self.store, reader)
-        clamps: tuple[Clamp, ...] = clamps_of(usual, [clamp.model_dump() for clamp in asked.clamps])
+        clamps = clamps_of(usual, asked.clamps)
         return given, given.clamped(clamps), (*key, clamps, prompt)
 
     def _scaled_decoder(self, reader: Reader, key: tuple) -> Any:
@@ -287,21 +257,3 @@ def _stack(rows: Sequence[np.ndarray]) -> np.ndarray:
 
 def _bytes(array: np.ndarray, kind: str) -> str:
     return packed(array.astype(kind))
-
-
-def problem(error: ValidationError) -> str:
-    """The first fault of a request in one line: the name, the value and, of a number, both limits."""
-    first = error.errors(include_url=False)[0]
-    field = TextRequest.model_fields.get(str(first["loc"][0])) if first["loc"] else None
-    name = ".".join(map(str, first["loc"])) or "the request"
-    limits = (
-        {key: getattr(limit, key) for limit in field.metadata for key in ("ge", "le") if hasattr(limit, key)}
-        if field
-        else {}
-    )
-    low, high = limits.get("ge"), limits.get("le")
-    if len(first["loc"]) > 1 or low is None:
-        advice = f"give what fits: {first['msg'][0].lower()}{first['msg'][1:]}"
-    else:
-        advice = f"give {low}{' or more' if high is None else f' to {high}'}"
-    return f"{name} is {reprlib.repr(first['input'])}: {advice}"
