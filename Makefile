@@ -12,7 +12,7 @@ app: .venv/app-installed
 	$(BIN)/python app.py $(ARGS)
 
 test: .venv/test-installed
-	$(BIN)/python scripts/check.py $(ARGS)
+	$(BIN)/python scripts/dev/check.py $(ARGS)
 
 # pip-audit has an environment of its own: the app depends on none of it. It looks up every installed package, indirect
 # dependencies too, without the local part of a version ("+cpu"). --strict: a package that cannot be looked up is an error.

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from charrnn import command
+from charrnn import terminal
 
 if TYPE_CHECKING:
     from charrnn.hub import Origin
@@ -158,18 +158,19 @@ def main() -> None:
     from charrnn import hub
 
     with without_proxies():
-        from charrnn import ui
-        from charrnn.ui.store import Store
+        from charrnn.ui.launch import serve
+        from charrnn.ui.page import build_demo
+        from charrnn.ui.server.checkpoint_store import Store
     try:
         origin = checkpoints(arguments.checkpoints)
     except hub.HubError as error:
         sys.exit(_refused(str(error)))
     if origin.notice:
         print(f"app.py: {origin.notice}", file=sys.stderr)
-    demo = ui.build_demo(Store(origin.folder, origin))
+    demo = build_demo(Store(origin.folder, origin))
     try:
         with without_proxies():
-            address = ui.serve(demo, arguments.host, arguments.port, arguments.allowed_hosts)
+            address = serve(demo, arguments.host, arguments.port, arguments.allowed_hosts)
     except OSError as error:
         where = (
             f"[{arguments.host}]:{arguments.port}" if ":" in arguments.host else f"{arguments.host}:{arguments.port}"
@@ -187,4 +188,4 @@ def _refused(reason: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run(main))
+    sys.exit(terminal.run(main))

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from charrnn import agreement, cells, sampling
-from charrnn.agreement import require_same
-from charrnn.bptt import gru, lstm, norm, squash, through_time, vanilla
+from charrnn import cells, equivalence, sampling
+from charrnn.bptt import activation_grads, gru, lstm, through_time, vanilla
+from charrnn.bptt import layer_norm as norm
 from charrnn.cells import CELLS
+from charrnn.chunked_logits import NUMBERS
 from charrnn.dropout import dropout
-from charrnn.head import NUMBERS
+from charrnn.equivalence import require_same
 from charrnn.interventions import Clamp, Held
 from charrnn.sampling import Reading, TorchReader, Trace
 
-WRITTEN_IN = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, squash)  # what a network here computes
+WRITTEN_IN = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)  # what a network here computes
 TRAINS_SLOWLY = (
     "The pass by hand (bptt/) is not used, because it does not compute what cells.py says: training and analyses take "
     "autograd through the cell, which is several times slower"
@@ -106,20 +107,20 @@ class CharRNN(nn.Module):
 
     def by_hand_differs(self) -> str:
         """In what way `by_hand` does not compute what `forward` does, after an edit of the cell; "" where it does."""
-        return agreement.difference(self, require_by_hand, WRITTEN_IN)
+        return equivalence.difference(self, require_by_hand, WRITTEN_IN)
 
     edited = by_hand_differs  # what `bptt` computes is what the project's networks learnt by
 
     def decoder_differs(self) -> str:
         """In what way the numpy decoder does not compute what `forward` does; "" where it does."""
-        return agreement.difference(self, require_decoder, WRITTEN_IN)
+        return equivalence.difference(self, require_decoder, WRITTEN_IN)
 
     def notices(self) -> list[str]:
         """What is to be said of the ways in which this network is computed: nothing where the fast paths agree."""
         training, writing = self.by_hand_differs(), self.decoder_differs()
         return [
             *([f"{TRAINS_SLOWLY} ({training})."] if training else []),
-            *([f"{agreement.WRITES_SLOWLY} ({writing})."] if writing else []),
+            *([f"{equivalence.WRITES_SLOWLY} ({writing})."] if writing else []),
         ]
 
     def input_table(self) -> Tensor:
@@ -164,7 +165,7 @@ class CharRNN(nn.Module):
 
     def require_effect(self, clamps: Sequence[Clamp], reader_of: Callable[[Any], Any]) -> None:
         """Raises ValueError for a clamp that does not do what it says, in that kind of reader."""
-        agreement.require_effect(clamps, self, reader_of)
+        equivalence.require_effect(clamps, self, reader_of)
 
     def decoder(self, share: bool = False) -> "Decoder | TorchReader":
         """
@@ -278,7 +279,7 @@ def require_by_hand(network: CharRNN) -> None:
     rng = torch.Generator().manual_seed(1)
     ids = torch.stack([torch.arange(characters), torch.randperm(characters, generator=rng)], dim=1)  # (B, 2)
     zeros = network.cell.initial_state(characters)
-    scale = agreement.sizes(characters)[torch.randperm(characters, generator=rng), None]
+    scale = equivalence.sizes(characters)[torch.randperm(characters, generator=rng), None]
     drawn = [scale * torch.randn(part.shape, generator=rng, dtype=part.dtype) for part in zeros]
     for begin in (None, type(zeros)(*(part.requires_grad_() for part in drawn))):
         expected, found = (_with_gradients(network, read, ids, begin) for read in (network.forward, network.by_hand))
@@ -313,7 +314,7 @@ def require_decoder(network: CharRNN) -> None:
         require_same("the logits", ours.logits, theirs.logits)
         ours, theirs = decoder.step(id, ours.state), reader.step(id, theirs.state)
         if ours.activations.keys() != theirs.activations.keys():
-            raise agreement.DifferentError(
+            raise equivalence.DifferentError(
                 f"it shows {', '.join(ours.activations)}, not {', '.join(theirs.activations)}"
             )
         for name, value in theirs.activations.items():

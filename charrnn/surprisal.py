@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from charrnn.character_kinds import KINDS, kinds
-from charrnn.findings import Findings
-from charrnn.head import at_once
+from charrnn.analysis_record import Findings
+from charrnn.char_classes import KINDS, kinds
+from charrnn.chunked_logits import at_once
 from charrnn.sampling import Reading, Trace
 
 STRETCHES = 32  # of a long text: two models are compared on each, so that the spread over them says how sure that is

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from charrnn import checkpoint
-from charrnn.checkpoint import safe_file
+from charrnn.checkpoint import safetensors_io
 from charrnn.metrics import Progress
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.vocab import Vocab
 
 VOCAB = Vocab("\n abcé")
@@ -63,4 +63,4 @@ def whole(header, data):
     if not isinstance(texts, dict) or "file_sha256" not in texts:
         return content
     old = json.loads(texts["file_sha256"])
-    return content.replace(old.encode(), safe_file._file_digest(content, old).encode(), 1)
+    return content.replace(old.encode(), safetensors_io._file_digest(content, old).encode(), 1)

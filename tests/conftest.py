@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from charrnn.ui.store import Store
+from charrnn.ui.server.checkpoint_store import Store
 from tests.hub_client import Server
 from tests.trained import train_all
 
@@ -20,10 +20,10 @@ settings.load_profile("charrnn")
 @pytest.fixture(scope="session")
 def browser_path() -> Path:
     """The Chromium that browser tests start. No browser at all is a failure, never a skip."""
-    from scripts.browser import find_browser
+    from charrnn.bench.browser import find_browser
 
     path = find_browser()
-    assert path is not None, "no Chromium: run `python scripts/browser.py`, which installs one"
+    assert path is not None, "no Chromium: run `python charrnn/bench/browser.py`, which installs one"
     return path
 
 

@@ -17,7 +17,7 @@ import torch
 
 from charrnn import checkpoint
 from charrnn.metrics import Progress
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.vocab import Vocab
 from tests.hub_server import TOKEN
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from charrnn import checkpoint
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.vocab import Vocab
 
 VOCAB = Vocab("\n !',-.:;?" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "abcdefghijklmnopqrstuvwxyz")

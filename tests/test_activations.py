@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from charrnn.ui.activations import Display, nearest, rounded_up, scale_of
-from charrnn.ui.row_order import by_activity, by_similarity
+from charrnn.ui.server.activation_views import Display, nearest, rounded_up, scale_of
+from charrnn.ui.server.row_order import by_activity, by_similarity
 
 LSTM = ("h", "c", "i", "f", "g", "o")
 GRU = ("h", "r", "z", "n")

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from charrnn import checkpoint
+from charrnn.analysis_record import Findings
 from charrnn.checkpoint import ANALYSES, keep_analyses
+from charrnn.commands import analyse
+from charrnn.context_use import LAGS, LONGEST, context_use, memory_of
 from charrnn.corpus import Corpus
-from charrnn.findings import Findings
-from charrnn.memory import LAGS, LONGEST, context_use, memory_of
 from charrnn.neurons import Baseline, Targets, activations, best_units, from_findings, names, score
 from charrnn.training import evaluate_stream, untrained
-from scripts import analyse
 from tests.calling import said
 from tests.small_models import SMALL, save_small
 from tests.test_evaluate import TEXT, write_checkpoint

@@ -1,12 +1,13 @@
 """
-The house rules that no tool checks: floors, doors, no work at import, nothing that can run a file's code.
+Rules that no tool checks: layers, allowed imports, no work at import, no code run from a file.
 
-Each check is a function from a folder to a list of findings. It is run on the project, where it must find nothing, and
-on planted violations, where it must find exactly them: a check that cannot fail would be worth nothing.
+Each check is a function from a folder to a list of findings. It must find nothing in the project, and exactly the
+planted violations in small projects made for it.
 """
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,35 +17,52 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# A room imports only lower floors; rooms on one floor do not know each other.
-FLOORS = [
-    {"vocab", "metrics", "published", "printable", "character_kinds", "findings", "paths", "ranges", "signs"},
-    {"corpus", "command", "seeds", "cells", "dropout", "head", "interventions", "ngram", "text_quality"},
-    {"agreement", "bptt", "sampling"},
-    {"model", "minigpt", "probes", "same_dice", "surprisal"},
-    {"networks", "reference"},
-    {"training", "checkpoint", "gradient_flow", "line_by_line", "memory", "neurons", "trust"},
-    {"hub", "figures", "step_profile"},
+# A module or package imports lower layers only; those of one layer do not import each other.
+LAYERS = [
+    {"vocab", "metrics", "published_results", "printable", "char_classes", "analysis_record", "paths", "ranges"}
+    | {"visible_signs"},
+    {"corpus", "terminal", "seeds", "cells", "dropout", "chunked_logits", "interventions", "ngram", "text_quality"},
+    {"equivalence", "bptt", "sampling", "text_tables"},
+    {"model", "minigpt", "probes", "coupled_sampling", "surprisal"},
+    {"registry", "reference"},
+    {"training", "checkpoint", "gradient_flow", "tracing", "context_use", "neurons", "self_checks"},
+    {"hub", "figures", "profiling", "flags"},
     {"ui"},
+    {"commands", "bench"},
+    {"study"},
 ]
-FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 
-# The rooms each library may enter by. A library that is not listed has no door.
-DOORS = {
-    "numpy": set(FLOOR_OF) - FLOORS[0],
-    "torch": set.union(*FLOORS[1:6]) | {"step_profile"},
+# Which packages may import a library; none may import one that is not listed.
+ALLOWED_IMPORTS = {
+    "numpy": set(LAYER_OF) - LAYERS[0],
+    "torch": set.union(*LAYERS[1:6]) | {"profiling", "commands", "bench", "study"},
     "safetensors": {"checkpoint"},
     "huggingface_hub": {"hub"},
-    "httpx2": {"hub"},  # its client
+    "httpx2": {"hub"},  # the client of huggingface_hub
     "plotly": {"figures"},
     "gradio": {"ui"},
-    "anyio": {"ui"},  # gradio's own threads
-    "httpx": {"ui"},  # and what it reads addresses with
-    "uvicorn": {"ui"},  # and what serves it
+    "anyio": {"ui"},  # gradio's threads
+    "httpx": {"ui", "bench"},  # gradio parses addresses with it
+    "uvicorn": {"ui"},  # gradio's server
     "h11": {"ui"},
-    "pydantic": {"ui"},  # and what it checks requests with
+    "pydantic": {"ui"},
+    "playwright": {"bench"},  # a browser, for developers
+    "tqdm": {"commands"},
 }
-GLOBAL_DICE = {"torch.manual_seed", "torch.seed", "torch.set_rng_state", "np.random.seed", "random.seed"}
+
+# Within `ui`: the lowest layer first. Tabs import neither each other nor the page.
+UI_LAYERS = [
+    {"tabs"},
+    {"server"},
+    {"components"},
+    {"session", "api"},
+    {"write", "gradients", "neurons", "compare", "under_the_hood", "sidebar"},
+    {"lecture"},
+    {"page", "launch"},
+]
+UI_LAYER_OF = {name: number for number, layer in enumerate(UI_LAYERS) for name in layer}
+GLOBAL_RANDOM = {"torch.manual_seed", "torch.seed", "torch.set_rng_state", "np.random.seed", "random.seed"}
 RUNS_CODE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve"}
 
 
@@ -53,11 +71,18 @@ def sources(root: Path) -> list[Path]:
     return sorted([*(root / "charrnn").rglob("*.py"), *(root / "scripts").rglob("*.py"), *root.glob("*.py")])
 
 
-def room_of(path: Path, root: Path) -> str | None:
-    """The room a file belongs to: its module's name, or its package's; None outside the package and for its front."""
+def package_of(path: Path, root: Path) -> str | None:
+    """The module or package of `charrnn` that a file belongs to; None for other files and `charrnn/__init__.py`."""
     parts = path.relative_to(root).parts
-    room = parts[1].removesuffix(".py") if parts[0] == "charrnn" else None
-    return None if room == "__init__" else room
+    name = parts[1].removesuffix(".py") if parts[0] == "charrnn" else None
+    return None if name == "__init__" else name
+
+
+def ui_part_of(path: Path, root: Path) -> str | None:
+    """The part of `ui` that a file belongs to: a folder, or a file directly in `ui`; None outside of it."""
+    parts = path.relative_to(root).parts
+    name = parts[2].rpartition(".")[0] or parts[2] if parts[:2] == ("charrnn", "ui") else None
+    return None if name == "__init__" else name
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
@@ -71,18 +96,41 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def import_findings(root: Path) -> list[str]:
-    """What in the project's imports breaks the floors or the doors, one line each."""
+    """Imports that break the layers or are not allowed, one line each."""
     findings = []
     for path in sources(root):
-        here = room_of(path, root)
+        here, part = package_of(path, root), ui_part_of(path, root)
         where = path.relative_to(root).as_posix()
-        if here is not None and here not in FLOOR_OF:
-            findings.append(f"{where}: the room {here} stands on no floor")
+        if here is not None and here not in LAYER_OF:
+            findings.append(f"{where}: {here} is in no layer")
             continue
         for line, name in imports(path):
-            if problem := _import_problem(here, name):
+            problem = _import_problem(here, name)
+            if here == "ui" and name.startswith("charrnn.ui."):
+                problem = _ui_problem(part, name.split(".")[2])
+            if problem:
                 findings.append(f"{where}:{line}: {problem}")
     return findings
+
+
+def script_findings(root: Path) -> list[str]:
+    """Imports between the JavaScript modules of `ui` that break its layers, one line each."""
+    findings = []
+    for path in sorted((root / "charrnn" / "ui").rglob("*.js")):
+        for target in re.findall(r'(?:from|import)\s*\(?\s*"(\.[^"]+)"', path.read_text(encoding="utf-8")):
+            there = ui_part_of((path.parent / target).resolve(), root.resolve())
+            if problem := _ui_problem(ui_part_of(path, root), there or target):
+                findings.append(f"{path.relative_to(root).as_posix()}: {problem}")
+    return findings
+
+
+def _ui_problem(here: str | None, there: str) -> str | None:
+    if here is None or here == there:
+        return None
+    for name in (here, there):
+        if name not in UI_LAYER_OF:
+            return f"{name} is in no layer of ui"
+    return None if UI_LAYER_OF[there] < UI_LAYER_OF[here] else f"{here} must not import {there}"
 
 
 def _import_problem(here: str | None, name: str) -> str | None:
@@ -93,14 +141,14 @@ def _import_problem(here: str | None, name: str) -> str | None:
         there = rest.partition(".")[0]
         if there == "__version__" or here is None or here == there:
             return None
-        if there not in FLOOR_OF:
-            return f"{name} is no room"
-        return None if FLOOR_OF[there] < FLOOR_OF[here] else f"{here} must not know {there}"
+        if there not in LAYER_OF:
+            return f"{name} is no module of charrnn"
+        return None if LAYER_OF[there] < LAYER_OF[here] else f"{here} must not import {there}"
     if library == "gradio" and here != "ui":
-        return "gradio enters by the ui alone"
-    if here is None or library in sys.stdlib_module_names or here in DOORS.get(library, ()):
+        return "only ui may import gradio"
+    if here is None or library in sys.stdlib_module_names or here in ALLOWED_IMPORTS.get(library, ()):
         return None
-    return f"{library} has no door into {here}"
+    return f"{library} may not be imported by {here}"
 
 
 def code_running_findings(root: Path) -> list[str]:
@@ -120,12 +168,12 @@ def code_running_findings(root: Path) -> list[str]:
     return findings
 
 
-def global_dice_findings(root: Path) -> list[str]:
-    """Where the package would throw or set dice that everyone shares, one line each."""
+def global_random_findings(root: Path) -> list[str]:
+    """Uses of the global random generators in the package, one line each."""
     findings = []
     for path in sorted((root / "charrnn").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and ast.unparse(node) in GLOBAL_DICE:
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in GLOBAL_RANDOM:
                 findings.append(f"{path.relative_to(root).as_posix()}:{node.lineno}: {ast.unparse(node)}")
     return findings
 
@@ -189,11 +237,11 @@ def work_at_import(root: Path, modules: list[str], preload: list[str]) -> dict[s
 
 
 def libraries_loaded_by(root: Path, module: str) -> set[str]:
-    """The libraries with a door that importing the module brings in, however indirectly."""
+    """The restricted libraries that importing the module loads, directly or not."""
     code = f"import json, sys; sys.path[:0] = [{str(root)!r}]; import {module}; print(json.dumps(list(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    return set(json.loads(run.stdout)) & set(DOORS)
+    return set(json.loads(run.stdout)) & set(ALLOWED_IMPORTS)
 
 
 def plant(root: Path, files: dict[str, str]) -> Path:
@@ -205,11 +253,26 @@ def plant(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-# ------------------------------------------------------------------------------------------------ floors and doors
+# ------------------------------------------------------------------------------------------------ layers
 
 
-def test_every_import_keeps_to_floors_and_doors():
+def test_imports_keep_to_layers():
     assert import_findings(ROOT) == []
+    assert script_findings(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "problem"),
+    [
+        ("components/plot/figure.js", 'import { a } from "../../write/view.js";', "components must not import write"),
+        ("write/view.js", 'import { a } from "../gradients/saliency.js";', "write must not import gradients"),
+        ("session/session.js", 'import("../sidebar/share.js")', "session must not import sidebar"),
+        ("write/view.js", 'import { a } from "../other.js";', "other is in no layer of ui"),
+    ],
+)
+def test_planted_script_import_is_found(tmp_path, file, text, problem):
+    name = f"charrnn/ui/{file}"
+    assert script_findings(plant(tmp_path, {name: text})) == [f"{name}: {problem}"]
 
 
 def test_a_clean_project_is_clean(tmp_path):
@@ -218,7 +281,7 @@ def test_a_clean_project_is_clean(tmp_path):
         {
             "charrnn/__init__.py": "",
             "charrnn/model.py": "import math\nimport torch\nfrom charrnn.cells import VanillaRNNCell",
-            "charrnn/ui/write_tab.py": "import gradio as gr\nfrom charrnn.ui.theme import CSS\nimport charrnn.figures",
+            "charrnn/ui/write/tab.py": "import gradio\nfrom charrnn.ui.components import theme\nimport charrnn.figures",
             "scripts/train.py": "import torch\nfrom charrnn.training import train",
             "app.py": "from charrnn.ui import build_demo",
         },
@@ -229,28 +292,30 @@ def test_a_clean_project_is_clean(tmp_path):
 @pytest.mark.parametrize(
     ("file", "text", "problem"),
     [
-        ("charrnn/vocab.py", "import charrnn.cells", "vocab must not know cells"),
-        ("charrnn/cells.py", "def late():\n    from charrnn.ui import build_demo", "cells must not know ui"),
-        ("charrnn/training.py", "from charrnn.checkpoint import save", "training must not know checkpoint"),
-        ("charrnn/training/run.py", "from charrnn.checkpoint import save", "training must not know checkpoint"),
-        ("charrnn/minigpt/model.py", "from charrnn.model import CharRNN", "minigpt must not know model"),
-        ("charrnn/model.py", "from charrnn.networks import build", "model must not know networks"),
-        ("charrnn/text_quality.py", "from charrnn.ngram import fit", "text_quality must not know ngram"),
-        ("charrnn/published.py", "import numpy", "numpy has no door into published"),
-        ("charrnn/figures.py", "from charrnn.hub import resolve", "figures must not know hub"),
-        ("charrnn/model.py", "from charrnn import cells, training", "model must not know training"),
-        ("charrnn/model.py", "import charrnn", "charrnn is no room"),
+        ("charrnn/vocab.py", "import charrnn.cells", "vocab must not import cells"),
+        ("charrnn/cells.py", "def late():\n    from charrnn.ui import build_demo", "cells must not import ui"),
+        ("charrnn/training.py", "from charrnn.checkpoint import save", "training must not import checkpoint"),
+        ("charrnn/training/trainer.py", "from charrnn.checkpoint import save", "training must not import checkpoint"),
+        ("charrnn/minigpt/model.py", "from charrnn.model import CharRNN", "minigpt must not import model"),
+        ("charrnn/model.py", "from charrnn.registry import build", "model must not import registry"),
+        ("charrnn/text_quality.py", "from charrnn.ngram import fit", "text_quality must not import ngram"),
+        ("charrnn/published_results.py", "import numpy", "numpy may not be imported by published_results"),
+        ("charrnn/figures.py", "from charrnn.hub import resolve", "figures must not import hub"),
+        ("charrnn/model.py", "from charrnn import cells, training", "model must not import training"),
+        ("charrnn/model.py", "import charrnn", "charrnn is no module of charrnn"),
         ("charrnn/model.py", "from .cells import VanillaRNNCell", ".cells.VanillaRNNCell is a relative import"),
-        ("charrnn/ui/theme.py", "from . import keys", ".keys is a relative import"),
-        ("charrnn/vocab.py", "import torch", "torch has no door into vocab"),
-        ("charrnn/figures.py", "import torch", "torch has no door into figures"),
-        ("charrnn/model.py", "from safetensors.torch import load", "safetensors has no door into model"),
-        ("charrnn/checkpoint.py", "import huggingface_hub", "huggingface_hub has no door into checkpoint"),
-        ("charrnn/ui/hood_tab.py", "import plotly", "plotly has no door into ui"),
-        ("charrnn/hub.py", "import requests", "requests has no door into hub"),
-        ("charrnn/figures.py", "if True:\n    import gradio as gr", "gradio enters by the ui alone"),
-        ("scripts/bench.py", "import gradio", "gradio enters by the ui alone"),
-        ("charrnn/utils.py", "", "the room utils stands on no floor"),
+        ("charrnn/ui/components/theme.py", "from . import keys", ".keys is a relative import"),
+        ("charrnn/vocab.py", "import torch", "torch may not be imported by vocab"),
+        ("charrnn/figures.py", "import torch", "torch may not be imported by figures"),
+        ("charrnn/model.py", "from safetensors.torch import load", "safetensors may not be imported by model"),
+        ("charrnn/checkpoint.py", "import huggingface_hub", "huggingface_hub may not be imported by checkpoint"),
+        ("charrnn/ui/under_the_hood/tab.py", "import plotly", "plotly may not be imported by ui"),
+        ("charrnn/hub.py", "import requests", "requests may not be imported by hub"),
+        ("charrnn/figures.py", "if True:\n    import gradio as gr", "only ui may import gradio"),
+        ("scripts/bench.py", "import gradio", "only ui may import gradio"),
+        ("charrnn/utils.py", "", "utils is in no layer"),
+        ("charrnn/ui/neurons/unit.py", "from charrnn.ui.compare import tab", "neurons must not import compare"),
+        ("charrnn/ui/server/cache.py", "import charrnn.ui.page", "server must not import page"),
     ],
 )
 def test_a_planted_import_is_found(tmp_path, file, text, problem):
@@ -289,17 +354,17 @@ def test_a_model_in_evaluation_mode_is_no_finding(tmp_path):
     assert code_running_findings(plant(tmp_path, {"charrnn/checkpoint.py": "model.eval()\nmodel.load('x')"})) == []
 
 
-# ------------------------------------------------------------------------------------------------ dice
+# ------------------------------------------------------------------------------------------------ random state
 
 
-def test_the_package_leaves_the_dice_of_everyone_alone():
-    assert global_dice_findings(ROOT) == []
+def test_package_leaves_global_random_state_alone():
+    assert global_random_findings(ROOT) == []
 
 
-def test_planted_global_dice_are_found_and_own_ones_are_not(tmp_path):
+def test_planted_global_random_calls_are_found(tmp_path):
     planted = "import torch\ntorch.manual_seed(1)\ntorch.Generator().manual_seed(1)\nrng.manual_seed(2)"
-    plant(tmp_path, {"charrnn/training/run.py": planted, "scripts/train.py": "import torch\ntorch.manual_seed(1)"})
-    assert global_dice_findings(tmp_path) == ["charrnn/training/run.py:2: torch.manual_seed"]
+    plant(tmp_path, {"charrnn/training/trainer.py": planted, "scripts/train.py": "import torch\ntorch.manual_seed(1)"})
+    assert global_random_findings(tmp_path) == ["charrnn/training/trainer.py:2: torch.manual_seed"]
 
 
 # ------------------------------------------------------------------------------------------------ work at import
@@ -308,7 +373,7 @@ def test_planted_global_dice_are_found_and_own_ones_are_not(tmp_path):
 def test_importing_any_module_does_no_work():
     modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sources(ROOT)]
     modules = [module.removesuffix(".__init__") for module in modules]
-    assert work_at_import(ROOT, modules, [*DOORS, "tqdm", "safetensors.torch", "plotly.graph_objects"]) == {}
+    assert work_at_import(ROOT, modules, [*ALLOWED_IMPORTS, "tqdm", "safetensors.torch", "plotly.graph_objects"]) == {}
 
 
 def test_planted_work_at_import_is_found(tmp_path):
@@ -336,7 +401,11 @@ def test_planted_work_at_import_is_found(tmp_path):
 
 
 def test_importing_the_model_and_what_trains_it_loads_no_interface_library():
-    assert libraries_loaded_by(ROOT, "charrnn.model, charrnn.training, charrnn.gradient_flow") == {"torch", "numpy"}
+    assert libraries_loaded_by(ROOT, "charrnn.model, charrnn.training, charrnn.gradient_flow") == {
+        "tqdm",
+        "torch",
+        "numpy",
+    }
 
 
 def test_a_planted_interface_library_is_found(tmp_path):

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from charrnn.bench import contestants as bench
+from charrnn.bench import gradients as growth
 from charrnn.gradient_flow import gradient_norms
 from charrnn.model import CharRNN
-from charrnn.step_profile import plain_training
+from charrnn.profiling import plain_training
 from charrnn.training import Recipe, Training
-from scripts import bench
-from scripts import bench_gradients as growth
 
 ROOT = Path(__file__).resolve().parents[1]
 V, H = 11, 7

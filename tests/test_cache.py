@@ -16,32 +16,23 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn import corpus, figures, memory
+from charrnn import context_use, corpus, figures
 from charrnn.checkpoint import save
 from charrnn.gradient_flow import lyapunov
-from charrnn.networks import build
-from charrnn.ui import (
-    clamp_part,
-    compare_tab,
-    delta_bits,
-    exercises,
-    gates_panel,
-    gradients_tab,
-    knob_part,
-    memory_part,
-    scene_answers,
-    scene_changes,
-    unit_board,
-    unit_panel,
-    units,
-    where_part,
-)
-from charrnn.ui.cache import Cache, fingerprint
-from charrnn.ui.questions import Question
-from charrnn.ui.scenes import SCENES
-from charrnn.ui.store import Store
-from charrnn.ui.units import Units
-from charrnn.ui.wishes import Choice
+from charrnn.registry import build
+from charrnn.ui.compare import surprisal_difference
+from charrnn.ui.compare import tab as compare_tab
+from charrnn.ui.gradients import context_use as memory_part
+from charrnn.ui.gradients import gradient_norms, recurrent_scale, saliency
+from charrnn.ui.lecture import intervention_answers, scene_answers
+from charrnn.ui.lecture.scenes import SCENES
+from charrnn.ui.neurons import clamp, exercises, gate_saturation, leaderboard, unit, unit_scores
+from charrnn.ui.neurons.unit_scores import Units
+from charrnn.ui.server import analyses
+from charrnn.ui.server.analysis_cache import Cache, fingerprint
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.view_query import Question
 from tests.small_models import VOCAB
 from tests.trained import TEXT
 
@@ -159,33 +150,33 @@ B_EARLIER = {"B": {"checkpoint": {"name": "gru", "step": 0}}}
 B_IS_LSTM = {"B": {"checkpoint": {"name": "lstm", "step": 40}}}
 HALF_LIFE = {"exercise": "half-life", "guess": 3}
 PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
-    "flow": (lambda s, u, q: gradients_tab.curves(s, q, WANTED), {}, [{"text": OTHER}]),
+    "flow": (lambda s, u, q: gradient_norms.curves(s, q, WANTED), {}, [{"text": OTHER}]),
     "knob": (
-        lambda s, u, q: knob_part.turns(s, q, WANTED),
+        lambda s, u, q: recurrent_scale.turns(s, q, WANTED),
         {"knob": 1.4},
         [{"text": OTHER}, {"knob": 0.7}, {"prompt": "B"}, {"seed": 9}, {"temperature": 1.5}],
     ),
     "memory": (lambda s, u, q: memory_part.memories(s, q, WANTED), {}, [{"text": OTHER}]),
     "where": (
-        lambda s, u, q: where_part.heats(s, q, WANTED),
+        lambda s, u, q: saliency.heats(s, q, WANTED),
         {**A_AND_B, "text": OTHER[:100], "position": 50},
         [{"text": OTHER[1:100]}, B_EARLIER, B_IS_LSTM],
     ),
     "delta": (
-        lambda s, u, q: delta_bits.differences(s, q, WANTED),
+        lambda s, u, q: surprisal_difference.differences(s, q, WANTED),
         A_AND_B,
         [{"text": OTHER}, B_EARLIER, B_IS_LSTM],
     ),
     "samples": (lambda s, u, q: compare_tab.samples(s, q, WANTED), {"model": "gru"}, [{"model": "lstm"}]),
     "board": (
-        lambda s, u, q: unit_board.leaderboard(u, q, WANTED),
+        lambda s, u, q: leaderboard.leaderboard(u, q, WANTED),
         {"pattern": "[aeiou]"},
         [{"pattern": "[a-m]"}, {"text": OTHER}, {"view": "z"}],
     ),
-    "unit": (lambda s, u, q: unit_panel.one_unit(u, q, WANTED), {}, [{"unit": 3}, {"text": OTHER}, {"view": "r"}]),
-    "gates": (lambda s, u, q: gates_panel.gates(u, q, WANTED), {}, [{"text": OTHER}]),
+    "unit": (lambda s, u, q: unit.one_unit(u, q, WANTED), {}, [{"unit": 3}, {"text": OTHER}, {"view": "r"}]),
+    "gates": (lambda s, u, q: gate_saturation.gates(u, q, WANTED), {}, [{"text": OTHER}]),
     "clamp": (
-        lambda s, u, q: clamp_part.written_again(s, q, WANTED),
+        lambda s, u, q: clamp.written_again(s, q, WANTED),
         {**WRITES, "clamps": CLAMP},
         [{"text": OTHER}, {"clamps": [{**CLAMP[0], "value": -0.5}]}, {"clamps": None}, {"seed": 2}],
     ),
@@ -213,16 +204,17 @@ PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
 
 
 SLOW = {
-    gradients_tab: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6},
-    knob_part: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6, "POSITIONS_OF_PRODUCTS": 2, "CHARACTERS": 20},
-    where_part: {"MAX_LAG": 6},
+    gradient_norms: {"FAR_BACK": 6},
+    analyses: {"MAX_LAG": 6, "POSITIONS": 8},
+    recurrent_scale: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6, "POSITIONS_OF_PRODUCTS": 2, "CHARACTERS": 20},
+    saliency: {"MAX_LAG": 6},
     memory_part: {"LONGEST": 40, "PREDICTIONS": 64, "REPLACED": 4},
-    memory: {"LAGS": 8, "BEFORE": 8},
+    context_use: {"LAGS": 8, "BEFORE": 8},
     scene_answers: {"FAR_BACK": 6, "MAX_LAG": 6},
-    scene_changes: {"FAR_BACK": 6, "READ": 200},
+    intervention_answers: {"FAR_BACK": 6, "READ": 200},
     exercises: {"READ": 300},
     compare_tab: {"SAMPLE_CHARACTERS": 20},
-    units: {"UNTRAINED_UNITS": 12},
+    unit_scores: {"UNTRAINED_UNITS": 12},
 }
 
 
@@ -245,7 +237,7 @@ def test_no_answer_outlives_a_change_of_its_inputs(part: str, root: Path, monkey
     drawn = SimpleNamespace(to_json=lambda: "null")
     for name in [name for name in dir(figures) if name.endswith(("_figure", "_histogram"))]:
         monkeypatch.setattr(figures, name, lambda *_, **__: drawn)
-    monkeypatch.setattr(knob_part, "lyapunov", lambda model, ids: lyapunov(model, ids[:100]))
+    monkeypatch.setattr(recurrent_scale, "lyapunov", lambda model, ids: lyapunov(model, ids[:100]))
     _, form, changes = PARTS[part]
     kept = Store(root)
     kept_units = Units(kept)

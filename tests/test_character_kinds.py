@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn import text_quality
-from charrnn.character_kinds import (
+from charrnn.char_classes import (
     KINDS,
     LINE_START,
     NEWLINE,

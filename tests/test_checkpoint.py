@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import save as to_bytes
 
 from charrnn import checkpoint
-from charrnn.checkpoint import CheckpointError, folder, safe_file
+from charrnn.checkpoint import CheckpointError, safetensors_io, save_load
 from charrnn.metrics import Progress
 from charrnn.model import CharRNN
-from charrnn.ui.questions import Question
-from charrnn.ui.store import Store
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.view_query import Question
 from charrnn.vocab import Vocab
 from tests.by_hand import HISTORY, VOCAB, rewrite, saved, set_metadata
 
@@ -83,7 +83,7 @@ def test_a_loaded_model_can_learn_on(tmp_path):
 
 
 def dtypes(path):
-    return {tensor.dtype for tensor in safe_file.read(path).tensors().values()}
+    return {tensor.dtype for tensor in safetensors_io.read(path).tensors().values()}
 
 
 def test_weights_that_are_halves_are_stored_as_halves_and_come_back_as_they_were(tmp_path):
@@ -113,7 +113,7 @@ def test_weights_that_are_halves_are_stored_as_halves_and_come_back_as_they_were
 def test_one_weight_that_is_no_half_keeps_all_of_them_exact(tmp_path):
     for name, odd in {"too fine": 1 + 2**-12, "too large": 1e6}.items():
         weights = {"a": torch.ones(3), "b": torch.tensor([0.5, odd])}
-        smallest = folder._smallest(weights)
+        smallest = save_load._smallest(weights)
         assert {weight.dtype for weight in smallest.values()} == {torch.float32}, name
         assert torch.equal(smallest["b"], weights["b"])
 
@@ -176,7 +176,7 @@ def test_of_a_step_only_the_header_is_read_until_it_is_asked_for(tmp_path, monke
             taken.append(len(content))
             return content
 
-    monkeypatch.setattr(safe_file, "open", Counted, raising=False)
+    monkeypatch.setattr(safetensors_io, "open", Counted, raising=False)
     assert checkpoint.describe(tmp_path).saved_steps == [0, 10, 20]
     assert sum(taken) < 20_000 + (tmp_path / "model.safetensors").stat().st_size
     assert (tmp_path / "steps/000010.safetensors").stat().st_size > 2_000_000
@@ -273,7 +273,7 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
     before = (tmp_path / "model.safetensors").read_bytes()
     with pytest.raises(ValueError):
         saved(tmp_path, metrics={"val_stream_nats": float("nan")})
-    monkeypatch.setattr(safe_file, "MAX_HEADER_BYTES", 100)
+    monkeypatch.setattr(safetensors_io, "MAX_HEADER_BYTES", 100)
     with pytest.raises(CheckpointError, match="in its header: too many"):
         saved(tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == before

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from scripts import claims
-from scripts.facts import Facts
+from charrnn.study import claims
+from charrnn.study.records import Facts
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.character_kinds import kinds
+from charrnn.char_classes import kinds
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.ui import clamp_part
-from charrnn.ui.analysis_view import text_for
-from charrnn.ui.clamps import Usual, clamps_of
-from charrnn.ui.questions import Question, until_superseded
-from charrnn.ui.store import Store
-from charrnn.ui.wishes import Choice
+from charrnn.ui.neurons import clamp as clamp_part
+from charrnn.ui.server.analyses import text_for
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.clamp_requests import Usual, clamps_of
+from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.view_query import Question, until_superseded
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 

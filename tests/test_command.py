@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from charrnn import command
+from charrnn import terminal
 from charrnn.corpus import cache_path, cached_tiny_shakespeare
 from tests.calling import ROOT
 from tests.test_architecture import imports
@@ -20,9 +20,9 @@ from tests.test_architecture import imports
 SCRIPTS = [
     path for path in [*ROOT.glob("*.py"), *ROOT.glob("scripts/*.py")] if "if __name__" in path.read_text("utf-8")
 ]
-QUICK = ("charrnn.command", *sys.stdlib_module_names)  # to import
+QUICK = ("charrnn.terminal", *sys.stdlib_module_names)  # to import
 # Runs the body as a script does, without what takes long to import.
-SCRIPT = "import os, sys\nfrom charrnn import command\ncommand.begin()\n{}\nsys.exit(command.run(main))"
+SCRIPT = "import os, sys\nfrom charrnn import terminal\nterminal.begin()\n{}\nsys.exit(terminal.run(main))"
 
 
 def script(body: str, redirect: str = "", **more) -> subprocess.CompletedProcess[str]:
@@ -36,15 +36,11 @@ def script(body: str, redirect: str = "", **more) -> subprocess.CompletedProcess
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_every_script_is_run_by_the_same_function_which_is_ready_before_anything_slow_is_imported(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert ast.unparse(tree.body[-1]).endswith("sys.exit(command.run(main))")
-    begins = [node.lineno for node in tree.body if ast.unparse(node) == "command.begin(__name__)"]
+    ending = ast.unparse(tree.body[-1])
+    assert ending.endswith("sys.exit(terminal.run(main))") or "sys.exit(run_module('charrnn." in ending
     at_the_top = {node.lineno for node in tree.body}
-    slow = [
-        line
-        for line, name in imports(path)
-        if line in at_the_top and name != "charrnn.command" and name.partition(".")[0] not in QUICK
-    ]
-    assert not slow or begins and begins[0] < min(slow)
+    slow = [name for line, name in imports(path) if line in at_the_top and not name.startswith(QUICK)]
+    assert not slow
 
 
 @pytest.mark.parametrize(
@@ -92,7 +88,7 @@ def test_output_that_cannot_be_written_ends_a_command_quietly(redirect, code, er
 def test_a_command_whose_result_is_what_it_saves_goes_on_without_output(redirect, why, tmp_path):
     body = "\n    ".join(
         [
-            "with command.lasting_output():",
+            "with terminal.lasting_output():",
             "    for number in range(100_000): print('a line', number)",
             f"    open({str(tmp_path / 'saved')!r}, 'w').close()",
         ]
@@ -135,7 +131,7 @@ def test_ignored_signals_stay_ignored():
 
 
 def test_nothing_reaches_a_terminal_raw_and_a_pipe_gets_the_text_of_a_network_exactly(tmp_path):
-    body = r"""print('a\x1b[2Jb'); sys.stderr.write('\x9b2J\n'); command.write_text('\x07\u202e\t\n')"""
+    body = r"""print('a\x1b[2Jb'); sys.stderr.write('\x9b2J\n'); terminal.write_text('\x07\u202e\t\n')"""
     piped = script(body)
     assert (piped.stdout, piped.stderr) == ("a\\x1b[2Jb\n\x07\u202e\t\n", "\\x9b2J\n")
     ours, terminal = pty.openpty()
@@ -148,7 +144,7 @@ def test_nothing_reaches_a_terminal_raw_and_a_pipe_gets_the_text_of_a_network_ex
 
 def test_a_bar_may_move_the_cursor_between_its_lines_but_a_text_may_not():
     stream = io.StringIO()
-    output = command.Output(stream, lasting=True)
+    output = terminal.Output(stream, lasting=True)
     for text in ("\n", "\x1b[A", "\r50%", "name\x1b[A"):
         output.write(text)
     assert stream.getvalue() == "\n\x1b[A\r50%name\\x1b[A"
@@ -160,7 +156,7 @@ def test_output_is_said_to_be_lost_once():
             raise OSError(errno.EIO, "Input/output error")
 
     said = []
-    output = command.Output(Broken(), lasting=True, notify=said.append)
+    output = terminal.Output(Broken(), lasting=True, notify=said.append)
     for _ in range(3):
         output.write("x")
         output.flush()
@@ -169,7 +165,7 @@ def test_output_is_said_to_be_lost_once():
 
 @pytest.mark.parametrize("word", ["two words", "it's", "a\x1b[2J\n'\\b", "نمی\u200cدانم", "-x"])
 def test_a_command_to_type_is_the_same_command_and_can_be_printed(word):
-    line = command.as_typed(ROOT / "scripts/train.py", "--out", word)
+    line = terminal.as_typed(ROOT / "scripts/train.py", "--out", word)
     assert "\x1b" not in line and "\n" not in line
     words = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True).stdout.decode().split("\0")
     assert words[2:-1] == ["--out", word]

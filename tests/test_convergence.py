@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from charrnn import memory
+from charrnn import context_use
 from charrnn.checkpoint import Checkpoint, load
-from charrnn.gradient_flow import gradient_norms, products, scaled
-from charrnn.gradient_flow.curve import spread
-from charrnn.gradient_flow.steps import Steps
-from charrnn.memory import NEGLIGIBLE_NATS, context_losses, corruption_nats, enough, others
+from charrnn.context_use import NEGLIGIBLE_NATS, context_losses, corruption_nats, enough, others
+from charrnn.gradient_flow import gradient_norms, jacobian_products, scaled
+from charrnn.gradient_flow.gradient_norms import spread
+from charrnn.gradient_flow.step_jacobian import Steps
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
@@ -28,8 +28,8 @@ def test_what_was_read_before_a_replaced_character_is_enough(name, monkeypatch):
     trained, ids = read(name)
     places = torch.arange(300, 5900, 350)
     new, medians = others(ids, ids[places], torch.Generator().manual_seed(0)), []
-    for characters in (memory.BEFORE, 2 * memory.BEFORE):
-        monkeypatch.setattr(memory, "BEFORE", characters)
+    for characters in (context_use.BEFORE, 2 * context_use.BEFORE):
+        monkeypatch.setattr(context_use, "BEFORE", characters)
         medians.append(np.median(corruption_nats(trained.model, ids, places, new, 32).numpy(), axis=0))
     np.testing.assert_allclose(*medians, rtol=0.02)
     once, twice = (enough(median, NEGLIGIBLE_NATS) for median in medians)
@@ -49,9 +49,9 @@ def test_product_norms_are_as_close_as_they_say(name, g, monkeypatch):
     trained, ids = read(name)
     steps, lags = Steps(scaled(trained.model, g), ids[:1500]), [1, 8, 32]
     at = spread(ids[:1500].tolist(), 128, 6)
-    found = products.largest_singular_values(steps, at, lags)
-    monkeypatch.setattr(products, "MOST_TURNS", 2 * products.MOST_TURNS)
-    closer = products.largest_singular_values(steps, at, lags, tolerance=1e-6)
+    found = jacobian_products.largest_singular_values(steps, at, lags)
+    monkeypatch.setattr(jacobian_products, "MOST_TURNS", 2 * jacobian_products.MOST_TURNS)
+    closer = jacobian_products.largest_singular_values(steps, at, lags, tolerance=1e-6)
     np.testing.assert_allclose(found, closer, rtol=2e-3)
 
 

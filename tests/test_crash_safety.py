@@ -14,9 +14,9 @@ import torch
 
 from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError
-from charrnn.checkpoint.safe_file import write_bytes
-from charrnn.ui.store import Store
-from scripts import train
+from charrnn.checkpoint.safetensors_io import write_bytes
+from charrnn.commands import train
+from charrnn.ui.server.checkpoint_store import Store
 from tests.by_hand import saved
 from tests.calling import ROOT, command, interrupted, said
 

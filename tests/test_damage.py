@@ -14,19 +14,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charrnn import checkpoint
-from charrnn.checkpoint import ANALYSES, CheckpointError, keep_analyses, safe_file
-from charrnn.findings import Findings
-from charrnn.memory import memory_findings
-from charrnn.ui import compare_tab, memory_part
-from charrnn.ui.delta_bits import kept_groups
-from charrnn.ui.gradients_tab import curves
-from charrnn.ui.memory_part import memories
-from charrnn.ui.over_training import saved_steps
-from charrnn.ui.questions import Question
-from charrnn.ui.store import Store
-from charrnn.ui.unit_panel import one_unit
-from charrnn.ui.units import Units, kept_boards
-from charrnn.ui.wishes import Choice
+from charrnn.analysis_record import Findings
+from charrnn.checkpoint import ANALYSES, CheckpointError, keep_analyses, safetensors_io
+from charrnn.context_use import memory_findings
+from charrnn.ui.compare import tab as compare_tab
+from charrnn.ui.compare.surprisal_difference import kept_groups
+from charrnn.ui.gradients import context_use
+from charrnn.ui.gradients.context_use import memories
+from charrnn.ui.gradients.gradient_norms import curves
+from charrnn.ui.gradients.over_training import saved_steps
+from charrnn.ui.neurons.unit import one_unit
+from charrnn.ui.neurons.unit_scores import Units, kept_boards
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.view_query import Question
 from tests.by_hand import saved
 from tests.test_memory_figure import used
 from tests.trained import TEXT
@@ -53,7 +54,7 @@ def as_earlier_versions_wrote_it(content: bytes) -> bytes:
     """The same file with a digest of its tensors alone."""
     length = struct.unpack("<Q", content[:8])[0]
     header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
-    tensors = safe_file.tensors_from_bytes(content)
+    tensors = safetensors_io.tensors_from_bytes(content)
     del header["__metadata__"]["file_sha256"]
     header["__metadata__"]["digest"] = checkpoint.digest(tensors)
     text = json.dumps(header).encode()
@@ -65,11 +66,11 @@ def test_no_bit_of_a_file_can_be_another_one(folder, tmp_path):
     content = (folder / "model.safetensors").read_bytes()
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
-    assert safe_file.read(path).tensors()
+    assert safetensors_io.read(path).tensors()
     for bit in range(0, 8 * len(content), 7):
         path.write_bytes(flipped(content, bit))
         with pytest.raises(CheckpointError):
-            safe_file.read(path).tensors()
+            safetensors_io.read(path).tensors()
 
 
 @FAST
@@ -98,8 +99,8 @@ def test_files_of_earlier_versions_are_read_and_their_tensors_checked(folder, tm
         path, new = tmp_path / "rnn" / f"{name}.safetensors", (folder / f"{name}.safetensors").read_bytes()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(as_earlier_versions_wrote_it(new))
-        tensors = safe_file.read(path).tensors()
-        assert all(torch.equal(tensors[key], value) for key, value in safe_file.tensors_from_bytes(new).items())
+        tensors = safetensors_io.read(path).tensors()
+        assert all(torch.equal(tensors[key], value) for key, value in safetensors_io.tensors_from_bytes(new).items())
     old = checkpoint.describe(tmp_path / "rnn")
     assert old.metrics == checkpoint.describe(folder).metrics and old.saved_steps == [10, 20]
     assert checkpoint.load_run(tmp_path / "rnn")[1] == RUN
@@ -151,7 +152,7 @@ def measured_at_once(reader: Any, text: str) -> Any:
 def three(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three networks, each with what is kept of its memory; what would be measured takes no time."""
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "none"))
-    monkeypatch.setattr(memory_part, "measure", measured_at_once)
+    monkeypatch.setattr(context_use, "measure", measured_at_once)
     for name in ("rnn", "gru", "lstm"):
         shutil.copytree(trained / name, tmp_path / "root" / name)
         keep(tmp_path / "root" / name, memory=KEPT)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from charrnn import checkpoint
+from charrnn.commands import train
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
-from scripts import train
 from tests.calling import said
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200

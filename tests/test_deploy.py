@@ -15,9 +15,9 @@ from torch.distributed import run
 
 import app
 from charrnn import hub
-from charrnn.ui.calls import MOST_BYTES
-from charrnn.ui.guard import TEXT_CALL
-from scripts import publish, sweep, train
+from charrnn.commands import publish, sweep, train
+from charrnn.ui.server.call_validation import MOST_BYTES
+from charrnn.ui.server.middleware import TEXT_CALL
 from tests.hub_server import TOKEN
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -19,15 +19,16 @@ import pytest
 import torch
 import yaml
 
+from charrnn.bench import contestants
+from charrnn.bench.server_load import GOALS
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
+from charrnn.study import model_experiments, readme_tables, results_page, study_file
+from charrnn.study.records import BENCHES, Facts
 from charrnn.training import RECIPES
-from charrnn.ui import link
-from charrnn.ui.store import Store
+from charrnn.ui.server import share_link
+from charrnn.ui.server.checkpoint_store import Store
 from charrnn.vocab import Vocab
-from scripts import bench, report, results, study, study_models
-from scripts.bench_load import GOALS
-from scripts.facts import BENCHES, Facts
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -123,9 +124,9 @@ def test_environment_variables_are_documented():
 def test_link_parameters_are_documented():
     (table,) = re.findall(r"^\| parameter \|.*?\n\n", PAGES["api.md"], re.DOTALL | re.MULTILINE)
     documented = {name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    script = (ROOT / "charrnn" / "ui" / "control_view" / "share.js").read_text(encoding="utf-8")
+    script = (ROOT / "charrnn" / "ui" / "sidebar" / "share.js").read_text(encoding="utf-8")
     written = set(re.findall(r'parts\.push\(\["(\w+)"', script)) | {"temperature", "prompt", "characters", "seed"}
-    problems = "".join(link.follow(Store(ROOT / "checkpoints"), dict.fromkeys(documented, "?")).problems)
+    problems = "".join(share_link.follow(Store(ROOT / "checkpoints"), dict.fromkeys(documented, "?")).problems)
     assert written <= documented and "there is no setting" not in problems
 
 
@@ -154,12 +155,12 @@ def test_folders_are_described():
 
 
 def test_the_tables_are_what_the_report_writes():
-    for path, text in report.written(ROOT).items():
+    for path, text in readme_tables.written(ROOT).items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run python scripts/report.py"
 
 
 def test_the_results_table_is_read_from_the_checkpoints():
-    rows = results.losses(Facts(ROOT)).splitlines()[2:]
+    rows = results_page.losses(Facts(ROOT)).splitlines()[2:]
     info = load(ROOT / "checkpoints" / "rnn").info
     (row,) = [row for row in rows if row.startswith("| `rnn` |")]
     assert f"{info.parameters:,}" in row and f"{info.metrics['val_stream_nats']:.3f}" in row
@@ -173,37 +174,37 @@ def test_a_checkpoint_of_ones_own_does_not_make_the_tables_stale():
 
 def test_a_stale_section_is_replaced_and_a_missing_one_refused():
     text = "a <!-- x:begin --> old <!-- x:end --> b"
-    assert report.rewrite(text, {"x": "new"}) == "a <!-- x:begin -->\nnew\n<!-- x:end --> b"
+    assert readme_tables.rewrite(text, {"x": "new"}) == "a <!-- x:begin -->\nnew\n<!-- x:end --> b"
     with pytest.raises(ValueError, match="y:begin"):
-        report.rewrite(text, {"y": "new"})
+        readme_tables.rewrite(text, {"y": "new"})
 
 
 def test_the_speed_of_many_pages_becomes_a_table(tmp_path):
-    assert "`python scripts/report.py --load` measures" in report.load(Facts(tmp_path))
+    assert "`python scripts/report.py --load` measures" in readme_tables.load(Facts(tmp_path))
     row = {"pages": 20, "p5_percent": 99.96, "slowest_percent": 97, "busy": 3, "goal": GOALS[20]}
     machine = {"processor": "a processor", "cores": 2}
     record = {"checkpoint": "rnn", "seconds": 20, "speed": 20, "machine": machine, "rows": [row]}
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "bench_load.json").write_text(json.dumps(record), encoding="utf-8")
-    lines = report.load(Facts(tmp_path)).splitlines()
+    lines = readme_tables.load(Facts(tmp_path)).splitlines()
     assert lines[2] == "| 20 | 100.0 | 97.0 | ≥ 95 | 3 |" and "20 s at 20 characters/s" in lines[-1]
 
 
 @pytest.mark.parametrize("verb", BENCHES)
 def test_the_benchmarks_were_run_as_they_run_by_default(verb):
     record = json.loads((ROOT / "docs" / f"bench_{verb}.json").read_text(encoding="utf-8"))
-    defaults = json.loads(json.dumps(vars(bench.parser().parse_args([verb]))))  # lists, as a record has them
+    defaults = json.loads(json.dumps(vars(contestants.parser().parse_args([verb]))))  # lists, as a record has them
     assert {key: record[key] for key in defaults if key not in ("json", "threads")} == {
         key: value for key, value in defaults.items() if key not in ("json", "threads")
     }
 
 
-@pytest.mark.parametrize("part", [part for part in study.PARTS if part != "position"])
+@pytest.mark.parametrize("part", [part for part in study_file.PARTS if part != "position"])
 def test_the_study_was_measured_as_it_is_by_default(part):
-    record = json.loads(study.STUDY.read_text(encoding="utf-8"))[part]
-    options = study.parser().parse_args([part])
-    assert record["settings"] == {name: getattr(options, name) for name in study.PARTS[part].settings}
-    measured = {tuple(row[name] for name in study.PARTS[part].key) for row in record["rows"]}
+    record = json.loads(study_file.STUDY.read_text(encoding="utf-8"))[part]
+    options = study_file.parser().parse_args([part])
+    assert record["settings"] == {name: getattr(options, name) for name in study_file.PARTS[part].settings}
+    measured = {tuple(row[name] for name in study_file.PARTS[part].key) for row in record["rows"]}
     assert measured >= keys_by_default(part, options)
 
 
@@ -217,7 +218,7 @@ def keys_by_default(part: str, options: argparse.Namespace) -> set[tuple]:
         case "reach":
             return {(name,) for name in options.checkpoints if name in RECIPES}
         case "recurrent_scale":
-            return set(product(options.checkpoints, study_models.FACTORS))
+            return set(product(options.checkpoints, model_experiments.FACTORS))
         case "sampling":
             filters = [(0, 1.0), *((k, 1.0) for k in options.top_k), *((0, p) for p in options.top_p)]
             return {(name, t, *f) for name in options.checkpoints for t in options.temperatures for f in filters}
@@ -305,7 +306,7 @@ def test_a_solution_of_the_lab_sheet_is_converted_and_loads(tmp_path):
     """The two lines of the README, on a state dict saved as the lab's readers save it."""
     text = "To be, or not to be: that is the question."
     (tmp_path / "input.txt").write_text(text)
-    solution = bench.PlainCharRNN(len(Vocab.from_text(text)), 8)
+    solution = contestants.PlainCharRNN(len(Vocab.from_text(text)), 8)
     torch.save(solution.state_dict(), tmp_path / "solution.pt")
     (lines,) = [text.splitlines() for text in blocks("bash") if "solution.pt" in text]
     convert, write = (shlex.split(line) for line in lines)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from charrnn.dropout import dropout
 from charrnn.model import MASKS, CharRNN
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.training import evaluate_cold, evaluate_stream, loss_nats
 
 NETWORKS = [

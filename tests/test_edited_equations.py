@@ -21,14 +21,14 @@ import torch
 import torch.nn.functional as F
 
 from charrnn import cells
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.sampling import TorchReader
-from charrnn.ui.cell_panel import States, cell_lines
-from charrnn.ui.gradients_tab import curves
-from charrnn.ui.questions import Question
-from charrnn.ui.store import Store
-from charrnn.ui.trust_panel import Measurements, panel
-from charrnn.ui.wishes import Choice
+from charrnn.ui.gradients.gradient_norms import curves
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.view_query import Question
+from charrnn.ui.under_the_hood.self_checks import Measurements, panel
+from charrnn.ui.under_the_hood.source_trace import States, cell_lines
 from tests.small_models import save_all
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -194,7 +194,7 @@ def package(edit: Edit, tmp_path: Path) -> Iterator[Import]:
 
 def network(package: Import, edit: Edit) -> Any:
     """One with drawn weights, in float64."""
-    model = package("charrnn.networks").build(edit.config, 11).double().eval()
+    model = package("charrnn.registry").build(edit.config, 11).double().eval()
     rng = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -242,7 +242,7 @@ def test_training_learns_what_the_edited_forward_says(edit: Edit, tmp_path: Path
 @pytest.mark.parametrize("edit", [edit for edit in EDITS if edit.name == "gates in another order"], ids=["packed"])
 def test_the_gate_that_starts_open_is_the_forget_gate_wherever_it_is_packed(package: Import, edit: Edit):
     recipes = package("charrnn.training.recipes")
-    model = package("charrnn.networks").build(edit.config, 11)
+    model = package("charrnn.registry").build(edit.config, 11)
     recipes.initialise(model, recipes.RECIPES["lstm"], torch.Generator().manual_seed(0))
     sums = torch.zeros(1, 4 * H)
     _, gates = model.cell.update(sums, model.cell.W_hh(torch.zeros(1, H)), model.cell.initial_state(1))
@@ -282,7 +282,7 @@ def test_the_gradient_is_autograd_through_the_edited_cell(edit: Edit, package: I
 
 @recurrent
 def test_a_step_jacobian_is_that_of_the_edited_cell_both_ways_round(edit: Edit, package: Import):
-    flow, steps_room = package("charrnn.gradient_flow"), package("charrnn.gradient_flow.steps")
+    flow, steps_room = package("charrnn.gradient_flow"), package("charrnn.gradient_flow.step_jacobian")
     model, ids, at = network(package, edit), torch.tensor(IDS), 17
     before = [part.detach() for part in state_after(model, model.cell.initial_state(1), model.embed(ids[:at]))]
     State, x = type(model.cell.initial_state(1)), model.embed(ids[at : at + 1]).detach()
@@ -382,7 +382,7 @@ def test_the_lines_shown_are_the_edited_ones_with_their_values(edit: Edit, packa
     model = network(package, edit)
     decoder = model.decoder()
     state = decoder.prefill(IDS[:9]).state
-    blocks, reading = package("charrnn.line_by_line").read_character(model, decoder, IDS[9], state)
+    blocks, reading = package("charrnn.tracing").read_character(model, decoder, IDS[9], state)
     shown = [line.source for block in blocks for line in block.lines]
     values = [value.array for block in blocks for line in block.lines for value in line.values]
     for wanted in (
@@ -402,7 +402,7 @@ SIGMOID = EDITS[0]
 
 def train(package: Import, folder: Path, *flags: str) -> int:
     """A short run in `folder`/own by the script; its exit code."""
-    script, text = package("scripts.train"), folder / "text.txt"
+    script, text = package("charrnn.commands.train"), folder / "text.txt"
     script.SAMPLE_CHARS = script.PASSAGE_CHARS = 9
     text.write_text(TEXT, encoding="utf-8")
     small = ["--steps", "4", "--batch", "2", "--seq-len", "8", "--hidden-dim", "8"]
@@ -428,7 +428,7 @@ def test_training_says_that_it_is_slow_and_kept_analyses_are_put_aside(
     analyses = package("charrnn.checkpoint").describe(ROOT / "checkpoints" / "rnn").analyses
     assert not analyses.sections and "other equations" in analyses.refused[0]
     with pytest.raises(ValueError, match="its equations were edited"):
-        package("scripts.analyse").analyse(tmp_path / "own", TEXT, ["units"], False, {})
+        package("charrnn.commands.analyse").analyse(tmp_path / "own", TEXT, ["units"], False, {})
 
 
 FORMS = [

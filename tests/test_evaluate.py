@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 
 from charrnn import checkpoint
+from charrnn.commands import evaluate
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
-from scripts import evaluate
 from tests.calling import said
 
 TEXT = "".join(chr(ord("a") + (7 * i * i + i // 5) % 23) for i in range(9000))

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.training import evaluate_cold, evaluate_stream, evaluation, loss_nats
 
 NETWORKS = {

@@ -9,11 +9,11 @@ import pytest
 
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
-from charrnn.ui.analysis_view import text_for
-from charrnn.ui.exercises import EXERCISES, checked
-from charrnn.ui.questions import Question
-from charrnn.ui.store import Store
-from charrnn.ui.wishes import Choice
+from charrnn.ui.neurons.exercises import EXERCISES, checked
+from charrnn.ui.server.analyses import text_for
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.view_query import Question
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 

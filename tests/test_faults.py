@@ -22,9 +22,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from charrnn import checkpoint, command, hub
-from charrnn.training import Training, run
-from scripts import train
+from charrnn import checkpoint, hub, terminal
+from charrnn.commands import train
+from charrnn.training import Training, trainer
 from tests.calling import said
 from tests.fault_injection import Killed, faults
 from tests.hub_client import write_checkpoint
@@ -54,8 +54,8 @@ def root() -> Iterator[Path]:
 @pytest.fixture
 def typed(capsys, monkeypatch, root):
     """The script called in this process on a small text; what it measures and writes is not what is tested here."""
-    monkeypatch.setattr(run, "evaluate_stream", lambda model, ids: 3.0)
-    monkeypatch.setattr(run, "evaluate_cold", lambda model, ids: 3.0)
+    monkeypatch.setattr(trainer, "evaluate_stream", lambda model, ids: 3.0)
+    monkeypatch.setattr(trainer, "evaluate_cold", lambda model, ids: 3.0)
     monkeypatch.setattr(train, "write_text", lambda training, chars: "text")
     corpus = root / "text.txt"
     corpus.write_text(TEXT, encoding="utf-8")
@@ -194,7 +194,7 @@ def test_memory_that_ends_at_ten_moments_costs_no_more_than_the_steps_since_the_
         with monkeypatch.context() as patch:
             patch.setattr("sys.stdout", sys.stdout)
             patch.setattr("sys.stderr", sys.stderr)
-            return command.run(lambda: train.main(words))
+            return terminal.run(lambda: train.main(words))
 
     out = root / "out"
     start = ["--out", str(out), "--steps", "5", "--save-every", "3"]

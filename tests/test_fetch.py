@@ -10,10 +10,10 @@ from huggingface_hub.hf_api import ModelInfo
 
 import app
 from charrnn import hub
-from charrnn.hub import source
-from charrnn.ui import store as room
-from charrnn.ui.control_view.control_view import offer, refreshed
-from charrnn.ui.store import Store
+from charrnn.hub import download as source
+from charrnn.ui.server import checkpoint_store as room
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.sidebar.sidebar import offer, refreshed
 from tests.hub_client import Server, write_checkpoint
 from tests.small_models import save_all
 

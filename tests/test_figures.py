@@ -31,12 +31,12 @@ from charrnn.figures import (
     training_curves_figure,
     training_curves_words,
 )
-from charrnn.figures.labels import LINE_HEIGHT, Area, Box, at_ends, beside_curves, box_of
+from charrnn.figures.label_placement import LINE_HEIGHT, Area, Box, at_ends, beside_curves, box_of
 from charrnn.figures.palette import BLUE, DASHES, GHOST, LIGHT, MODELS, PLACES, VEIL, mixed
 from charrnn.gradient_flow import GradientFlow
 from charrnn.metrics import Progress, bits_per_char
 
-THEME = Path(charrnn.__file__).parent / "ui" / "theme.css"
+THEME = Path(charrnn.__file__).parent / "ui" / "components" / "theme.css"
 LINE = Stroke(BLUE, "solid")
 
 

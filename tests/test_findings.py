@@ -5,8 +5,8 @@ import json
 import pytest
 
 from charrnn import checkpoint
+from charrnn.analysis_record import Findings, FindingsError
 from charrnn.checkpoint import ANALYSES, CheckpointError, keep_analyses
-from charrnn.findings import Findings, FindingsError
 from tests.by_hand import saved
 
 FOUND = Findings(

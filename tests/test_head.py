@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from charrnn import head
+from charrnn import chunked_logits
 from charrnn.checkpoint import load
+from charrnn.chunked_logits import LEAST_KL_NATS, divergences_nats, loss_gradients
+from charrnn.context_use import BEFORE, corruption_nats, memory_used
 from charrnn.gradient_flow import character_distance, connectivity, gradient_flow, product_norms
-from charrnn.head import LEAST_KL_NATS, divergences_nats, loss_gradients
-from charrnn.memory import BEFORE, corruption_nats, memory_used
 from charrnn.model import CharRNN
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.training import evaluate_cold, evaluate_stream
 from tests.test_step_jacobians import CHECKPOINTS
 
@@ -29,7 +29,7 @@ FORMS = {
 
 @pytest.mark.parametrize("numbers", [1, 30, 1 << 20])
 def test_pieces_together_are_the_whole(numbers, monkeypatch):
-    monkeypatch.setattr(head, "NUMBERS", numbers)
+    monkeypatch.setattr(chunked_logits, "NUMBERS", numbers)
     rng = torch.Generator().manual_seed(0)
     layer, h = nn.Linear(4, 5).double(), torch.randn(7, 4, generator=rng, dtype=torch.float64)
     p, q = torch.randn(2, 3, 7, 5, generator=rng, dtype=torch.float64)
@@ -120,7 +120,7 @@ def test_no_tensor_grows_with_vocabulary_and_text_together(name, form):
 
 
 def test_the_distance_of_characters_is_a_mean_over_pairs(monkeypatch):
-    monkeypatch.setattr(head, "NUMBERS", 40)
+    monkeypatch.setattr(chunked_logits, "NUMBERS", 40)
     model = build(FORMS["rnn"], 17)
     expected = torch.pdist(model.embed.weight.detach().double()).mean().item()
     assert character_distance(model) == pytest.approx(expected, rel=1e-12)

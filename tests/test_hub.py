@@ -8,8 +8,8 @@ from httpx2 import Request, Response
 from huggingface_hub.errors import HfHubHTTPError
 
 from charrnn import checkpoint, hub
+from charrnn.analysis_record import Findings
 from charrnn.checkpoint import describe, keep_analyses
-from charrnn.findings import Findings
 from charrnn.hub.errors import as_hub_errors, patiently
 from tests.hub_client import RNN, ROOT, write_checkpoint
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charrnn import hub
-from charrnn.hub import bounds, errors, publish, source
+from charrnn.hub import bounds, download, errors, upload
 from charrnn.printable import printable
 
 COMMIT = "c" * 40
@@ -79,7 +79,7 @@ def hub_with(file: Body, **headers: str) -> Callable[[httpx2.Request], httpx2.Re
 
 
 def test_a_file_that_is_larger_than_it_was_said_to_be_is_not_taken_to_its_end(monkeypatch, cache: Path):
-    monkeypatch.setattr(source, "LISTING_BYTES", 1 << 20)
+    monkeypatch.setattr(download, "LISTING_BYTES", 1 << 20)
     file = Body(bytes(1 << 16) for _ in itertools.count())
     answering(monkeypatch, hub_with(file))
     error = refused(lambda: hub.fetch("me/lab"))
@@ -117,7 +117,7 @@ def endless(path: str, what: str, stop: threading.Event) -> Callable[[httpx2.Req
 @pytest.mark.parametrize("what", ["nothing", "drip"])
 @pytest.mark.parametrize("path", ["/api/models/me/lab", "/tree/", "/resolve/"])
 def test_a_hub_that_never_comes_to_an_end_counts_as_away(monkeypatch, path: str, what: str):
-    monkeypatch.setattr(source, "LISTING_S", 0.5)
+    monkeypatch.setattr(download, "LISTING_S", 0.5)
     stop = threading.Event()
     answering(monkeypatch, endless(path, what, stop))
     try:
@@ -128,7 +128,7 @@ def test_a_hub_that_never_comes_to_an_end_counts_as_away(monkeypatch, path: str,
 
 
 def test_a_listing_of_pages_without_end_counts_as_away(monkeypatch):
-    monkeypatch.setattr(source, "LISTING_S", 0.5)
+    monkeypatch.setattr(download, "LISTING_S", 0.5)
     answering(monkeypatch, endless("no path", "pages", threading.Event()))
     assert refused(lambda: hub.fetch("me/lab")).is_passing
 
@@ -141,7 +141,7 @@ def test_a_proxy_variable_that_cannot_be_used_means_that_the_hub_is_away(monkeyp
     if name == "http_proxy" and value != "ftp://x":
         monkeypatch.setenv("all_proxy", value)
     for call in (lambda: hub.fetch("me/lab"), lambda: hub.push(Path("nothing"), "me/lab")):
-        monkeypatch.setattr(publish, "release", lambda *_: hub.Release({"README.md": b"a"}, "a"))
+        monkeypatch.setattr(upload, "release", lambda *_: hub.Release({"README.md": b"a"}, "a"))
         error = refused(call)
         assert error.kind == "network", error
 
@@ -189,7 +189,7 @@ def test_whatever_a_hub_answers_is_told_in_one_line(answers: list[tuple[int, dic
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as cache:
         answering(patch, answer)
         patch.setattr(constants, "HF_HUB_CACHE", cache)
-        patch.setattr(publish, "release", lambda *_: hub.Release({"README.md": b"a"}, "a"))
+        patch.setattr(upload, "release", lambda *_: hub.Release({"README.md": b"a"}, "a"))
         for call in (lambda: hub.fetch("me/lab"), lambda: hub.push(Path("nothing"), "me/lab")):
             asked.clear()
             try:

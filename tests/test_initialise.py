@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.training import Recipe, initialise
 
 CELLS = [(cell, layer_norm) for cell in ("rnn", "gru", "lstm") for layer_norm in (False, True)]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.interventions import Clamp, Held, limits
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
 from charrnn.surprisal import surprisals
 

@@ -18,12 +18,15 @@ import httpx
 import pytest
 
 import app
-from charrnn import hub, ui
-from charrnn.ui import request_deadline
-from charrnn.ui.calls import Calls
-from charrnn.ui.guard import Guard
-from charrnn.ui.store import Store
-from scripts import publish, sample
+from charrnn import hub
+from charrnn.commands import publish, sample
+from charrnn.ui import launch
+from charrnn.ui.launch import serve
+from charrnn.ui.page import build_demo
+from charrnn.ui.server import request_deadline
+from charrnn.ui.server.call_validation import Calls
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.middleware import Guard
 from tests.calling import ROOT
 
 SERVING = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
@@ -101,7 +104,7 @@ def test_addresses_and_names_are_read_from_the_command_line(monkeypatch: pytest.
 @pytest.mark.parametrize("host", ["a..b", "x" * 70, "no host"])
 def test_a_host_that_is_none_is_told_by_its_reason(host: str):
     with pytest.raises(OSError):
-        ui._free(host, 0)
+        launch._free(host, 0)
 
 
 # ------------------------------------------------------------------------------------------------ whose names
@@ -196,7 +199,7 @@ def test_only_the_page_itself_calls_and_listens_whichever_way_a_browser_tells(me
 def test_which_names_there_are_follows_from_the_address_and_what_was_told(monkeypatch, host, allowed, root, answers):
     given = {}
     monkeypatch.setenv("GRADIO_ROOT_PATH", root)
-    monkeypatch.setattr(ui, "guarded", lambda demo, hosts: given.update(hosts=hosts))
+    monkeypatch.setattr(launch, "guarded", lambda demo, hosts: given.update(hosts=hosts))
 
     class Demo:
         server = type("Server", (), {"config": type("Config", (), {})})
@@ -205,7 +208,7 @@ def test_which_names_there_are_follows_from_the_address_and_what_was_told(monkey
             given["root"] = options["root_path"]
             return None, "", None
 
-    ui.serve(Demo(), host, 0, allowed)  # pyright: ignore[reportArgumentType]
+    serve(Demo(), host, 0, allowed)  # pyright: ignore[reportArgumentType]
     assert given["root"] == root.rstrip("/")
     assert {name: asked(given["hosts"], host=name) for name in answers} == answers
 
@@ -218,8 +221,8 @@ def address(tmp_path: Path) -> Iterator[tuple[str, int]]:
     """A page without networks, served by this process."""
 
     async def opened() -> tuple[Any, str]:
-        demo = ui.build_demo(Store(tmp_path))
-        return demo, ui.serve(demo, "127.0.0.1", 0)
+        demo = build_demo(Store(tmp_path))
+        return demo, serve(demo, "127.0.0.1", 0)
 
     demo, served = asyncio.run(opened())  # where no loop runs Gradio makes several, and closes none
     url = httpx.URL(served)
@@ -301,7 +304,7 @@ def test_a_name_beside_checkpoints_is_a_mistyped_folder_and_no_repository(tmp_pa
     (tmp_path / "runs/mine").mkdir(parents=True)
     (tmp_path / "runs/mine/model.safetensors").touch()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("charrnn.hub.source._from_hub", lambda *_: pytest.fail("the Hub was asked"))
+    monkeypatch.setattr("charrnn.hub.download._from_hub", lambda *_: pytest.fail("the Hub was asked"))
     with pytest.raises(hub.HubError, match="runs/mien is not there: runs has mine; for the repository") as error:
         hub.fetch("runs/mien")
     assert not error.value.is_passing, "then other networks would be served"

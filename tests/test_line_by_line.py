@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 
 from charrnn import cells
-from charrnn.line_by_line import Block, layers_of, read_character, watch
 from charrnn.minigpt import equations
-from charrnn.networks import build
+from charrnn.registry import build
+from charrnn.tracing import Block, layers_of, read_character, watch
 from tests.small_models import SMALL
 
 V = 13

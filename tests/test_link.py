@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from charrnn.seeds import SEEDS
-from charrnn.ui import same_dice, wishes
-from charrnn.ui.clamps import MOST_CLAMPS
-from charrnn.ui.control_view.control_view import offer
-from charrnn.ui.link import DEFAULTS, HIDEABLE, follow
+from charrnn.ui.compare import coupled_sampling
+from charrnn.ui.server import validation
+from charrnn.ui.server.clamp_requests import MOST_CLAMPS
+from charrnn.ui.server.share_link import DEFAULTS, HIDEABLE, follow
 from charrnn.ui.session.text_calls import MAX_CALL_CHARS
+from charrnn.ui.sidebar.sidebar import offer
 
 ROOT = Path(__file__).resolve().parents[1]
-TEMPLATE = (ROOT / "charrnn/ui/control_view/control_view.html").read_text(encoding="utf-8")
+TEMPLATE = (ROOT / "charrnn/ui/sidebar/sidebar.html").read_text(encoding="utf-8")
 
 
 def test_a_bare_address_asks_for_the_defaults(store):
@@ -29,20 +30,20 @@ def test_the_form_in_the_page_has_the_same_defaults():
     sliders = dict(re.findall(r'id="cr-(\w+)" [^>]* value="([^"]*)"', TEMPLATE))
     for name in ("temperature", "top_k", "top_p", "min_p", "seed", "characters"):
         assert float(sliders[name]) == DEFAULTS[name], name
-    script = (ROOT / "charrnn/ui/control_view/control_view.js").read_text(encoding="utf-8")
+    script = (ROOT / "charrnn/ui/sidebar/sidebar.js").read_text(encoding="utf-8")
     speeds = json.loads(re.search(r"SPEEDS = (\[.*?\])", script)[1])  # type: ignore[index]
     assert speeds[int(sliders["speed"])] == DEFAULTS["speed"]
     assert DEFAULTS["prompt"] == re.search(r'id="cr-prompt"[^>]*>([^<]*)<', TEMPLATE)[1]  # type: ignore[index]
 
 
 def test_the_page_has_the_limits_of_the_server():
-    files = ("session/session.js", "clamp_view/rows.js", "compare_view/dice.html")
+    files = ("session/session.js", "neurons/clamp_rows.js", "compare/coupled_sampling.html")
     script, rows, dice = ((ROOT / "charrnn/ui" / name).read_text(encoding="utf-8") for name in files)
     found = dict(re.findall(r"const (M\w+) = ([\d_]+(?: \*\* 32 - 1)?);", script + rows))
     assert {name: eval(limit) for name, limit in found.items()} == {
-        "MAX_TEXT_CHARS": wishes.LONGEST_TEXT,
-        "MAX_READ_CHARS": wishes.LONGEST_READ,
-        "MAX_RUN_CHARS": wishes.LONGEST_RUN,
+        "MAX_TEXT_CHARS": validation.LONGEST_TEXT,
+        "MAX_READ_CHARS": validation.LONGEST_READ,
+        "MAX_RUN_CHARS": validation.LONGEST_RUN,
         "MAX_SEED": SEEDS.high,
         "MAX_PIECE": 400,  # the page's own
         "MAX_CALL_CHARS": MAX_CALL_CHARS,
@@ -50,10 +51,10 @@ def test_the_page_has_the_limits_of_the_server():
     }
     seeds = f'min="0" max="{SEEDS.high}"'
     assert f'id="cr-seed" {seeds}' in TEMPLATE and f'name="seed" {seeds}' in dice
-    assert f'id="cr-characters" min="1" max="{wishes.LONGEST_RUN}"' in TEMPLATE
-    assert f'rows="2" maxlength="{wishes.LONGEST_PROMPT}"' in TEMPLATE
-    assert f"passage, up to {wishes.LONGEST_READ:,} characters" in TEMPLATE
-    assert f'max="{same_dice.LONGEST}"' in dice and f'maxlength="{wishes.LONGEST_PROMPT}"' in dice
+    assert f'id="cr-characters" min="1" max="{validation.LONGEST_RUN}"' in TEMPLATE
+    assert f'rows="2" maxlength="{validation.LONGEST_PROMPT}"' in TEMPLATE
+    assert f"passage, up to {validation.LONGEST_READ:,} characters" in TEMPLATE
+    assert f'max="{coupled_sampling.LONGEST}"' in dice and f'maxlength="{validation.LONGEST_PROMPT}"' in dice
 
 
 def test_a_link_asks_for_what_it_says(store):

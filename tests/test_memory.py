@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from charrnn import memory
-from charrnn.findings import Findings, FindingsError
-from charrnn.memory import (
+from charrnn import context_use as memory
+from charrnn.analysis_record import Findings, FindingsError
+from charrnn.context_use import (
     BATCH,
     BEFORE,
     SHUFFLED,
@@ -25,7 +25,7 @@ from charrnn.memory import (
     others,
 )
 from charrnn.model import CharRNN
-from charrnn.networks import build
+from charrnn.registry import build
 from tests.small_models import SMALL, VOCAB
 
 V, BACK = 5, 7

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from charrnn.context_use import ContextUse, Corruption, MemoryUsed
 from charrnn.figures import MemoryCurve, memory_figure, memory_words, strokes
-from charrnn.figures.memory import LOW_CONTEXT, LOW_KL
-from charrnn.memory import ContextUse, Corruption, MemoryUsed
+from charrnn.figures.context_use import LOW_CONTEXT, LOW_KL
 
 
 def used(rate: float, longest: int = 256, lags: int = 128) -> MemoryUsed:

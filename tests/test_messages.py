@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from charrnn.ui.messages import dropped_notice, notice
-from charrnn.ui.wishes import LARGEST_EXACT, Character, Choice, Prompt, Sampling, Step, checked
+from charrnn.ui.server.notices import dropped_notice, notice
+from charrnn.ui.server.validation import LARGEST_EXACT, Character, Choice, Prompt, Sampling, Step, checked
 
 
 def test_a_notice_names_characters_and_positions():

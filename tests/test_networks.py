@@ -10,7 +10,7 @@ import torch
 from charrnn.cells import CELLS, GRUCell, LSTMCell, VanillaRNNCell
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
-from charrnn.networks import KINDS, LIMITS, blueprint, build
+from charrnn.registry import KINDS, LIMITS, blueprint, build
 
 ROOT = Path(__file__).resolve().parents[1]
 RNN = {"cell": "rnn", "hidden_dim": 6}
@@ -121,7 +121,7 @@ def test_a_blueprint_costs_torch_no_preparation():
     """Drawing weights on the device without memory loads hundreds of modules, seconds of an app's start."""
     code = """
 import sys
-from charrnn.networks import KINDS, blueprint
+from charrnn.registry import KINDS, blueprint
 before = len(sys.modules)
 for cell in KINDS:
     blueprint({"cell": cell, "hidden_dim": 8}, 7)

@@ -24,7 +24,7 @@ from charrnn.neurons import (
     score,
     top_spans,
 )
-from charrnn.neurons.scores import areas, lines, r_squared, ranked
+from charrnn.neurons.metrics import areas, lines, r_squared, ranked
 from charrnn.training import untrained
 from charrnn.vocab import Vocab
 from tests.trained import TEXT

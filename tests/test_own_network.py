@@ -5,16 +5,16 @@ import json
 import pytest
 
 from charrnn.checkpoint import load
+from charrnn.commands import sample
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.ui import api
-from charrnn.ui.compare_tab import sample as sample_of
-from charrnn.ui.control_view.control_view import offer
-from charrnn.ui.link import follow
-from charrnn.ui.questions import Question
-from charrnn.ui.same_dice import asked_for
-from charrnn.ui.store import Store
+from charrnn.ui.compare.coupled_sampling import asked_for
+from charrnn.ui.compare.tab import sample as sample_of
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.share_link import follow
+from charrnn.ui.server.view_query import Question
+from charrnn.ui.sidebar.sidebar import offer
 from charrnn.vocab import Vocab
-from scripts import sample
 from tests.calling import said
 from tests.small_models import SMALL, save_small
 

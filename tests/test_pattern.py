@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.neurons import PatternError, covered_by
-from charrnn.neurons.matching import spans
+from charrnn.neurons.regex_worker import spans
 
 TEXT = "The cat.\nThe “hat”\n" * 20
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from charrnn.interventions import Clamp
-from charrnn.networks import build
 from charrnn.probes import LOOKS_BACK, kl_nats, line_reset, log_probabilities, looking_back
+from charrnn.registry import build
 from charrnn.sampling import Reading
 
 TEXT = "".join("abcdefghij"[: 6 + i % 5] + "\n" + ("\n" if i % 4 == 0 else "") for i in range(40))

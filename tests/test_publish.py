@@ -14,10 +14,10 @@ import torch
 import yaml
 
 from charrnn import checkpoint, hub
-from charrnn.hub import card as card_of
-from charrnn.hub.publish import gone
+from charrnn.commands import publish, sample, train
+from charrnn.hub import model_card as card_of
+from charrnn.hub.upload import gone
 from charrnn.training import RECIPES, Recipe
-from scripts import publish, sample, train
 from tests.calling import said
 from tests.hub_client import Server, commit_files, write_checkpoint
 from tests.hub_server import PRIVATE_HOUSE

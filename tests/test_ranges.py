@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn import networks, sampling, training
+from charrnn import registry, sampling, training
+from charrnn.flags import Number
 from charrnn.interventions import Clamp, Held
 from charrnn.model import CharRNN
 from charrnn.ranges import Range, written
@@ -19,10 +20,9 @@ from charrnn.sampling import Dice, SamplingSettings
 from charrnn.seeds import SEEDS, STREAMS, seeded
 from charrnn.training import Recipe
 from charrnn.ui import api
-from charrnn.ui.link import follow
-from charrnn.ui.store import Store
-from charrnn.ui.wishes import LONGEST_RUN, OF_SAMPLING, SPEEDS
-from scripts.flags import Number
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.share_link import follow
+from charrnn.ui.server.validation import LONGEST_RUN, OF_SAMPLING, SPEEDS
 from tests.small_models import SMALL, save_small
 
 NUMBER = r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
@@ -30,7 +30,7 @@ RANGES = {
     **{f"sampling {name}": limits for name, limits in sampling.LIMITS.items()},
     **{f"page {name}": limits for name, limits in OF_SAMPLING.items()},
     **{f"recipe {name}": limits for name, limits in training.LIMITS.items()},
-    **{f"network {name}": limits for name, limits in networks.LIMITS.items()},
+    **{f"network {name}": limits for name, limits in registry.LIMITS.items()},
     "speed": SPEEDS,
     "seed": SEEDS,
 }
@@ -126,7 +126,8 @@ def test_rows_have_a_seed_each():
 
 # ------------------------------------------------------------------------------------------------ the command line
 
-COMMANDS = "analyse bench bench_load bench_page sample study sweep train".split()
+COMMANDS = [f"commands.{name}" for name in ("analyse", "sample", "sweep", "train")]
+COMMANDS += ["bench.contestants", "bench.page_speed", "bench.server_load", "study.study_file"]
 
 
 class Caught(BaseException):
@@ -137,11 +138,11 @@ def parser_of(script: str, monkeypatch: pytest.MonkeyPatch) -> argparse.Argument
     def caught(parser, *arguments):
         raise Caught(parser)
 
-    module = importlib.import_module(f"scripts.{script}")
+    module = importlib.import_module(f"charrnn.{script}")
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", caught)
     monkeypatch.setattr("sys.argv", [script])
     with pytest.raises(Caught) as stopped:
-        module.main(*([] if script.startswith("bench_") else [[]]))
+        module.main([])
     return stopped.value.args[0]
 
 
@@ -159,7 +160,7 @@ def test_every_numeric_flag_has_a_range(script, monkeypatch):
     found = [*actions(parser_of(script, monkeypatch))]
     assert not [action.dest for action in found if action.type in (int, float)]
     numeric = [action for action in found if isinstance(action.type, Number)]
-    assert numeric or script == "sweep"
+    assert numeric or script == "commands.sweep"
     for action in numeric:
         read: Any = action.type
         default: Any = action.default

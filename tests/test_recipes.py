@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from charrnn import checkpoint
-from charrnn.networks import KINDS, blueprint
+from charrnn.registry import KINDS, blueprint
 from charrnn.training import RECIPES, Recipe
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"

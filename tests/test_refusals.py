@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from safetensors.torch import save as to_bytes
 
 from charrnn import checkpoint
-from charrnn.checkpoint import CheckpointError, safe_file
+from charrnn.checkpoint import CheckpointError, safetensors_io
+from charrnn.commands import sample
 from charrnn.printable import printable
-from charrnn.ui.store import Store
-from scripts import sample
+from charrnn.ui.server.checkpoint_store import Store
 from tests.bad_files import CASES, first_tensor
 from tests.by_hand import VOCAB, rewrite, saved, set_metadata
 from tests.calling import ROOT, said
@@ -197,7 +197,7 @@ def test_reading_a_small_file_reserves_no_room_for_a_large_one(tmp_path, monkeyp
             return super().read(size)
 
     saved(tmp_path)
-    monkeypatch.setattr(safe_file, "open", Noted, raising=False)
+    monkeypatch.setattr(safetensors_io, "open", Noted, raising=False)
     checkpoint.load(tmp_path)
     assert asked and 0 < max(asked) <= (tmp_path / "model.safetensors").stat().st_size + 1
 
@@ -211,7 +211,7 @@ def test_the_metadata_alone_are_refused_for_the_same_reasons(tmp_path, pristine)
         path.write_bytes(pristine)
         rewrite(path, CASES[name][0])
         refusals = []
-        for read in (safe_file.read_metadata, lambda path: safe_file.read(path).metadata()):
+        for read in (safetensors_io.read_metadata, lambda path: safetensors_io.read(path).metadata()):
             try:
                 read(path)
             except CheckpointError as refusal:

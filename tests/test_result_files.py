@@ -7,7 +7,8 @@ import pytest
 
 from charrnn import checkpoint
 from charrnn.checkpoint import ANALYSES
-from scripts import analyse, evaluate, report, study
+from charrnn.commands import analyse, evaluate
+from charrnn.study import readme_tables, study_file
 from tests.calling import said
 from tests.test_evaluate import TEXT, write_checkpoint
 from tests.test_targets import everything
@@ -42,10 +43,10 @@ def test_analyses_and_studies_of_others_are_left_alone(text, tmp_path, capsys, m
     FOREIGN[kind](tmp_path / "study.json")
     before = everything(tmp_path)
     monkeypatch.setattr(analyse, "ANALYSES", dict.fromkeys(analyse.ANALYSES, measure_nothing))
-    monkeypatch.setitem(study.PARTS, "no_grad", study.Part(measure_nothing, ("chars",), (), ""))
+    monkeypatch.setitem(study_file.PARTS, "no_grad", study_file.Part(measure_nothing, ("chars",), (), ""))
     for anew in ([], ["--anew"]):
         analysed = said(capsys, analyse.main, folder, "--data", text, *anew)
-        studied = said(capsys, study.main, *NO_GRAD, "--data", text, "--out", tmp_path / "study.json", *anew)
+        studied = said(capsys, study_file.main, *NO_GRAD, "--data", text, "--out", tmp_path / "study.json", *anew)
         for result, name in ((analysed, ANALYSES), (studied, "study.json")):
             assert result.code == 2 and name in result.err and len(result.err.splitlines()) == 1
     assert everything(tmp_path) == before
@@ -54,16 +55,16 @@ def test_analyses_and_studies_of_others_are_left_alone(text, tmp_path, capsys, m
 def test_a_part_begun_anew_keeps_its_rows_until_there_are_new_ones(text, tmp_path, capsys, monkeypatch):
     out = tmp_path / "study.json"
     words = [*NO_GRAD, "--data", text, "--out", out]
-    assert said(capsys, study.main, *words).code == 0
+    assert said(capsys, study_file.main, *words).code == 0
     before = out.read_bytes()
 
     def fail(*arguments):
         raise ValueError("this cannot be measured")
         yield
 
-    part = study.PARTS["no_grad"]
-    monkeypatch.setitem(study.PARTS, "no_grad", replace(part, measure=fail))
-    refused = said(capsys, study.main, *words, "--anew")
+    part = study_file.PARTS["no_grad"]
+    monkeypatch.setitem(study_file.PARTS, "no_grad", replace(part, measure=fail))
+    refused = said(capsys, study_file.main, *words, "--anew")
     assert (refused.code, refused.err) == (2, "this cannot be measured\n") and out.read_bytes() == before
 
 
@@ -77,15 +78,15 @@ def test_evaluating_writes_nothing(text, tmp_path, capsys):
 def test_a_report_does_not_write_through_a_link(tmp_path, monkeypatch):
     (tmp_path / "mine.md").write_text("mine")
     (tmp_path / "README.md").symlink_to("mine.md")
-    monkeypatch.setattr(report, "written", lambda root: {root / "README.md": "new"})
+    monkeypatch.setattr(readme_tables, "written", lambda root: {root / "README.md": "new"})
     with pytest.raises(checkpoint.CheckpointError, match="is a link"):
-        report.write(tmp_path, only_check=False)
+        readme_tables.write(tmp_path, only_check=False)
     assert (tmp_path / "mine.md").read_text() == "mine" and os.readlink(tmp_path / "README.md") == "mine.md"
 
 
 def test_a_check_changes_nothing(capsys):
     for flag in ("--runs=x", "--bench", "--load"):
-        result = said(capsys, report.main, "--check", flag)
+        result = said(capsys, readme_tables.main, "--check", flag)
         assert result.code == 2 and "--check changes nothing" in result.err
 
 
@@ -95,8 +96,8 @@ def test_a_check_changes_nothing(capsys):
         (analyse.main, [""]),
         (analyse.main, ["--data", ""]),
         (evaluate.main, [""]),
-        (study.main, ["ngram", "--out", ""]),
-        (report.main, ["--runs", ""]),
+        (study_file.main, ["ngram", "--out", ""]),
+        (readme_tables.main, ["--runs", ""]),
     ],
 )
 def test_an_empty_word_is_no_path(main, words, capsys):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from charrnn.checkpoint import describe
-from scripts import results
-from scripts.facts import Facts
+from charrnn.study import results_page
+from charrnn.study.records import Facts
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,7 +32,7 @@ def cells(text: str, *first: str) -> list[str]:
 
 def test_the_table_of_the_context_in_use_holds_what_is_kept_beside_the_checkpoints():
     memory = describe(ROOT / "checkpoints" / "minigpt").analyses.sections["memory"]
-    shown = cells(results.context_use(Facts(ROOT)), "`minigpt`")
+    shown = cells(results_page.context_use(Facts(ROOT)), "`minigpt`")
     names = ("ecl_chars", "ecl_share_chars", "shuffled_ecl_chars", "felt_chars")
     assert shown[:4] == [str(memory.facts[name]) for name in names]
     excess, error = (memory.numbers("context", name) for name in ("excess_nats", "excess_error"))
@@ -42,7 +42,7 @@ def test_the_table_of_the_context_in_use_holds_what_is_kept_beside_the_checkpoin
 
 def test_the_exponent_stands_beside_the_slope_of_the_same_gradient():
     facts = describe(ROOT / "checkpoints" / "gru").analyses.sections["gradient"].facts
-    text = results.reach(Facts(ROOT)).partition("| KL, nats |")[0]
+    text = results_page.reach(Facts(ROOT)).partition("| KL, nats |")[0]
     shown = cells(text, "`gru`")
     assert shown[:2] == [f"{facts['half_life_chars']:.1f}", f"{facts['horizon_chars']:.1f}"]
     exponent = f"{facts['exponent']:+.4f} ± {facts['exponent_error']:.4f}"
@@ -53,7 +53,7 @@ def test_the_exponent_stands_beside_the_slope_of_the_same_gradient():
 def test_a_length_that_was_not_reached_is_longer_than_what_was_followed():
     lengths = {"half_life_chars": 2.04, "half_life_low": 0.5, "half_life_high": None, "horizon_chars": None}
     row = {"model": "gru", "g": 1.4, "exponent": 0.02, "exponent_error": 0.001, "sigma_max": None, **lengths}
-    shown = cells(results.recurrent_scale(Planted(planted=[row])), "`gru`", "1.4")
+    shown = cells(results_page.recurrent_scale(Planted(planted=[row])), "`gru`", "1.4")
     assert shown == ["2.0", "0.5 … > 128", "> 128", "+0.0200 ± 0.0010", "–"]
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.networks import build
-from charrnn.same_dice import Writer, common_length, edge, fall, parts, rank_of, shown_ranks, write_both
+from charrnn.coupled_sampling import Writer, common_length, edge, fall, parts, rank_of, shown_ranks, write_both
+from charrnn.registry import build
 from charrnn.sampling import Dice, Reading, SamplingSettings, distribution, generate
 from charrnn.vocab import UnknownCharacterError, Vocab
 from tests.small_models import SMALL, VOCAB

@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from charrnn import checkpoint
+from charrnn.commands import sample
 from charrnn.metrics import Progress
 from charrnn.model import CharRNN
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.sampling import Dice, SamplingSettings, generate
 from charrnn.vocab import Vocab
-from scripts import sample
 from tests.calling import ROOT, call, command, said
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.sampling import (
     Dice,
     Reading,

@@ -15,10 +15,10 @@ from charrnn.checkpoint import load
 from charrnn.gradient_flow import gradient_flow, scaled
 from charrnn.interventions import Clamp
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.ui import scene_changes
-from charrnn.ui.analysis_view import text_for
-from charrnn.ui.scenes import SCENES
-from charrnn.ui.store import Store
+from charrnn.ui.lecture import intervention_answers
+from charrnn.ui.lecture.scenes import SCENES
+from charrnn.ui.server.analyses import text_for
+from charrnn.ui.server.checkpoint_store import Store
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
@@ -144,5 +144,8 @@ def test_what_happens_without_clipping_is_what_the_study_measured(store: Store, 
 def test_where_no_unit_counts_along_the_line_the_scene_says_so():
     text = "abcdefghij\n" * 40
     with pytest.raises(ValueError, match="no unit that counts along a line"):
-        scene_changes.line_counter(text, np.random.default_rng(0).normal(size=(len(text), 5)))
-    assert scene_changes.line_length("ROMEO:\nabcd\n\nab\n") == 3 and scene_changes.line_length("abc:\n") == 5
+        intervention_answers.line_counter(text, np.random.default_rng(0).normal(size=(len(text), 5)))
+    assert (
+        intervention_answers.line_length("ROMEO:\nabcd\n\nab\n") == 3
+        and intervention_answers.line_length("abc:\n") == 5
+    )

@@ -11,12 +11,12 @@ from charrnn.checkpoint import load
 from charrnn.gradient_flow import flow_of
 from charrnn.ranges import signed
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.ui.analysis_view import default_text
-from charrnn.ui.lecture_view.lecture_view import arrival
-from charrnn.ui.link import Link
-from charrnn.ui.scene_answers import Answer
-from charrnn.ui.scenes import SCENES, Scene
-from charrnn.ui.store import Store
+from charrnn.ui.lecture.lecture import arrival
+from charrnn.ui.lecture.scene_answers import Answer
+from charrnn.ui.lecture.scenes import SCENES, Scene
+from charrnn.ui.server.analyses import default_text
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.share_link import Link
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from charrnn import checkpoint
+from charrnn.commands import train
 from charrnn.training import Crew
-from scripts import train
 from tests.calling import said
 from tests.launching import launch
 

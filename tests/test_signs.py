@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from charrnn.signs import quoted, sign
+from charrnn.visible_signs import quoted, sign
 
 SIGNS = {
     " ": ("␣", "“␣”"),

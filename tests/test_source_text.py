@@ -8,10 +8,10 @@ import pytest
 
 from charrnn.sampling import SamplingSettings
 from charrnn.surprisal import Group
-from charrnn.ui.delta_bits import in_words
-from charrnn.ui.questions import Question
-from charrnn.ui.source_text import SourceText, Writer, given_text
-from charrnn.ui.store import Store
+from charrnn.ui.compare.surprisal_difference import in_words
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.source_text import SourceText, Writer, given_text
+from charrnn.ui.server.view_query import Question
 from tests.small_models import SMALL, save_small
 
 COLD, WARM = SamplingSettings(0.5, 40, 0.9, 0.01), SamplingSettings()

@@ -9,8 +9,8 @@ import yaml
 from gradio_client import Client
 
 from charrnn import checkpoint, hub
+from charrnn.bench.page_speed import serving
 from charrnn.sampling import Dice, SamplingSettings, generate
-from scripts.bench_page import serving
 from tests.hub_client import ROOT, Server, write_checkpoint
 from tests.small_models import SMALL, save_all
 
@@ -31,7 +31,13 @@ def test_the_page_is_published_as_text_beside_its_checkpoints(server: Server, fo
     assert made["commit"] == again["commit"], "nothing changed, and yet a commit"
     assert made["url"] == f"{server.address}/spaces/me/lab"
     names = server.files("spaces/me/lab")
-    assert {"app.py", "README.md", "requirements.txt", "charrnn/ui/page.js", "docs/study.json"} <= names
+    assert {
+        "app.py",
+        "README.md",
+        "requirements.txt",
+        "charrnn/ui/components/page_state.js",
+        "docs/study.json",
+    } <= names
     assert not {name for name in names if name.endswith((".safetensors", ".png", ".pyc")) or name.startswith("tests")}
     assert server.ask("/api/spaces/me/lab/runtime")["hardware"]["current"] == "cpu-basic"
     assert server.ask("/api/models/spaces/me/lab/variables", {"key": "a", "value": "b"})["CHARRNN_CHECKPOINTS"] == {
@@ -85,7 +91,7 @@ def project(tmp_path) -> Path:
     root = tmp_path / ".work/lab"
     (root / "charrnn/ui").mkdir(parents=True)
     (root / "docs").mkdir()
-    for name in ("app.py", "requirements.txt", "charrnn/ui/page.js", "docs/results.md"):
+    for name in ("app.py", "requirements.txt", "charrnn/ui/components/page_state.js", "docs/results.md"):
         (root / name).write_text("text\n")
     (root / "README.md").write_text("---\nsdk: gradio\n---\n")
     (tmp_path / "secret.py").write_text("the password")
@@ -133,7 +139,13 @@ def test_a_space_of_another_project_is_refused_before_anything_is_made(server: S
 
 def test_what_is_hidden_or_of_another_kind_stays_out_of_a_space(project):
     whole = set(hub.space_release(project, "me/lab", "me/lab").files)
-    assert whole == {"app.py", "requirements.txt", "README.md", "charrnn/ui/page.js", "docs/results.md"}
+    assert whole == {
+        "app.py",
+        "requirements.txt",
+        "README.md",
+        "charrnn/ui/components/page_state.js",
+        "docs/results.md",
+    }
     for name in (".env", "charrnn/.env", "charrnn/.env.py", "docs/.notes.md", "docs/token", "charrnn/ui/mine.txt"):
         (project / name).write_text("HF_TOKEN=hf_secret")
     (project / "charrnn/.git").mkdir()
@@ -163,7 +175,7 @@ def test_a_folder_that_is_a_link_is_not_in_a_space(project):
 
 
 def test_a_link_within_the_project_is_followed(project):
-    (project / "charrnn/again.js").symlink_to(project / "charrnn/ui/page.js")
+    (project / "charrnn/again.js").symlink_to(project / "charrnn/ui/components/page_state.js")
     track(project)
     assert "charrnn/again.js" in hub.space_release(project, "me/lab", "me/lab").files
 

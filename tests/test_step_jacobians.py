@@ -20,8 +20,8 @@ from charrnn.gradient_flow import (
     step_jacobians,
     tail_slope,
 )
-from charrnn.gradient_flow.products import largest_singular_values, spaced_lags
-from charrnn.gradient_flow.steps import Steps
+from charrnn.gradient_flow.jacobian_products import largest_singular_values, spaced_lags
+from charrnn.gradient_flow.step_jacobian import Steps
 from charrnn.model import CharRNN
 from tests.test_gradient_flow import attentive, every_cell, recurrent
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from charrnn.checkpoint import CheckpointError
-from charrnn.ui import store as room
-from charrnn.ui.reader import Reader
-from charrnn.ui.store import Store, facts
+from charrnn.ui.server import checkpoint_store as room
+from charrnn.ui.server.checkpoint_store import Store, facts
+from charrnn.ui.server.loaded_model import Reader
 from tests.small_models import SMALL, save_small
 
 

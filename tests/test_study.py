@@ -23,9 +23,9 @@ from charrnn.corpus import Corpus
 from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
 from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.study import model_experiments, study_file, training_experiments
 from charrnn.text_quality import Reference
 from charrnn.training import DivergedError, Recipe, Training, evaluate_cold, evaluate_stream
-from scripts import study, study_models, study_runs
 
 WORDS = "the and of king thou o'er shall not love death with heart come away night day blood".split()
 
@@ -74,7 +74,7 @@ def measure(tmp_path, data):
     out = tmp_path / "study.json"
 
     def run(part, *flags):
-        assert study.main([part, *map(str, flags), "--data", str(data), "--out", str(out)]) == 0
+        assert study_file.main([part, *map(str, flags), "--data", str(data), "--out", str(out)]) == 0
         return json.loads(out.read_text())[part]["rows"]
 
     return run
@@ -94,21 +94,21 @@ FLAGS = {
 }
 
 
-@pytest.mark.parametrize("part", study.PARTS)
+@pytest.mark.parametrize("part", study_file.PARTS)
 def test_a_part_gives_the_rows_that_are_documented(part, measure, folder):
     named = dict.fromkeys(("sampling", "reach", "recurrent_scale"), ("--checkpoints", folder)) | {"position": (folder,)}
     rows = measure(part, *named.get(part, ()), *FLAGS[part])
-    keys = [[row[name] for name in study.PARTS[part].key] for row in rows]
+    keys = [[row[name] for name in study_file.PARTS[part].key] for row in rows]
     counts = {"ngram": 2, "sampling": 5, "clipping": 2, "relu": 4, "no_grad": 2, "recurrent_scale": 8}
     assert len(rows) == counts.get(part, 1)
     assert len(set(map(str, keys))) == len(rows), "each row its own key"
-    sections = dict(re.findall(r"^(\w+) {2,}(\S.*\n(?: .*\n)*)", study.__doc__ or "", re.MULTILINE))
+    sections = dict(re.findall(r"^(\w+) {2,}(\S.*\n(?: .*\n)*)", study_file.__doc__ or "", re.MULTILINE))
     documented = sections[part] + (sections["clipping"] if part == "relu" else "")  # as it says
     for row in rows:
         inner = [name for value in row.values() if isinstance(value, dict) for name in value]
         for name in (*row, *inner):
             assert name in documented, f"{name} is not documented"
-        assert list(row)[: len(keys[0])] == list(study.PARTS[part].key), "the key comes first"
+        assert list(row)[: len(keys[0])] == list(study_file.PARTS[part].key), "the key comes first"
 
 
 # ------------------------------------------------------------------------------------------------ the file
@@ -121,7 +121,7 @@ def found(**changes):
 def test_a_row_takes_the_place_of_the_one_with_its_key_and_of_no_other(tmp_path):
     path = tmp_path / "study.json"
     for part, model, positions in (("reach", "a", 1), ("reach", "b", 2), ("position", "a", 3), ("reach", "a", 4)):
-        study.keep(path, part, found(), {"model": model, "positions": positions})
+        study_file.keep(path, part, found(), {"model": model, "positions": positions})
     kept = json.loads(path.read_text())
     assert [(row["model"], row["positions"]) for row in kept["reach"]["rows"]] == [("b", 2), ("a", 4)]
     assert [row["positions"] for row in kept["position"]["rows"]] == [3]
@@ -131,12 +131,14 @@ def test_a_row_takes_the_place_of_the_one_with_its_key_and_of_no_other(tmp_path)
 @pytest.mark.parametrize("change", [{"settings": {"positions": 6}}, {"data_sha256": "cd"}])
 def test_rows_of_other_settings_or_another_text_are_not_mixed(tmp_path, change):
     path = tmp_path / "study.json"
-    study.keep(path, "reach", found(), {"model": "a"})
+    study_file.keep(path, "reach", found(), {"model": "a"})
     before = path.read_text()
     with pytest.raises(ValueError, match="--anew"):
-        study.keep(path, "reach", found(**change), {"model": "b"})
+        study_file.keep(path, "reach", found(**change), {"model": "b"})
     assert path.read_text() == before
-    study.keep(path, "reach", found(machine={"cores": 64}), {"model": "b"})  # another machine finds the same figures
+    study_file.keep(
+        path, "reach", found(machine={"cores": 64}), {"model": "b"}
+    )  # another machine finds the same figures
 
 
 def test_a_part_may_begin_anew(measure, capsys):
@@ -149,7 +151,7 @@ def test_a_part_may_begin_anew(measure, capsys):
 def test_figures_have_six_digits_and_what_is_no_number_is_null(tmp_path):
     path = tmp_path / "study.json"
     row = {"model": "a", "lags": (1, 2), "x": {"y": [1 / 3, math.nan, np.float64(math.inf)]}, "big": 123456789.0}
-    study.keep(path, "reach", found(), row)
+    study_file.keep(path, "reach", found(), row)
     kept = json.loads(path.read_text())["reach"]["rows"][0]
     assert kept == {"model": "a", "lags": [1, 2], "x": {"y": [0.333333, None, None]}, "big": 123457000.0}
 
@@ -157,7 +159,7 @@ def test_figures_have_six_digits_and_what_is_no_number_is_null(tmp_path):
 def test_a_file_that_is_no_study_is_one_line_and_stays(tmp_path, data, capsys):
     path = tmp_path / "study.json"
     path.write_text("{")
-    assert study.main(["ngram", "--data", str(data), "--out", str(path)]) == 2
+    assert study_file.main(["ngram", "--data", str(data), "--out", str(path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1 and path.read_text() == "{"
 
 
@@ -190,14 +192,14 @@ class NGramNetwork:
 def test_an_ngram_is_measured_by_the_protocols_of_the_networks():
     text = written(172_000)  # 64 streams of more than a window
     corpus = Corpus.from_text(text)
-    row = next(study_models.ngram(argparse.Namespace(orders=[3]), text))
+    row = next(model_experiments.ngram(argparse.Namespace(orders=[3]), text))
     network: Any = NGramNetwork(KneserNey(corpus.train_ids.numpy(), len(corpus.vocab), 3))
     assert row["val_stream_nats"] == pytest.approx(evaluate_stream(network, corpus.val_ids), rel=1e-9)
     assert row["val_cold_nats"] == pytest.approx(evaluate_cold(network, corpus.val_ids), rel=1e-9)
 
 
 def test_an_ngram_reads_in_pieces_as_in_one():
-    reader = study_models.NGramReader(KneserNey(CORPUS.train_ids.numpy(), len(CORPUS.vocab), 5))
+    reader = model_experiments.NGramReader(KneserNey(CORPUS.train_ids.numpy(), len(CORPUS.vocab), 5))
     ids = CORPUS.val_ids[:20].tolist()
     piecewise = reader.prefill([])
     for id in ids:
@@ -210,9 +212,9 @@ def test_an_ngram_reads_in_pieces_as_in_one():
 
 
 def test_quality_is_that_of_the_texts_the_model_s_own_sample_writes(folder):
-    flags = study.parser().parse_args(["sampling", *map(str, SAMPLING_FLAGS), "--checkpoints", str(folder)])
-    rows = {(row["temperature"], row["top_k"], row["top_p"]): row for row in study_models.sampling(flags, TEXT)}
-    passages = list(study_models._passages(TEXT[len(CORPUS.train_ids) :], 2, 60))
+    flags = study_file.parser().parse_args(["sampling", *map(str, SAMPLING_FLAGS), "--checkpoints", str(folder)])
+    rows = {(row["temperature"], row["top_k"], row["top_p"]): row for row in model_experiments.sampling(flags, TEXT)}
+    passages = list(model_experiments._passages(TEXT[len(CORPUS.train_ids) :], 2, 60))
     reference = Reference(TEXT[: len(CORPUS.train_ids)])
     model: Any = checkpoint.load(folder).model
     for temperature, top_k, top_p in ((0, 0, 1.0), (0.8, 3, 1.0), (0.8, 0, 0.9)):
@@ -227,29 +229,29 @@ def test_quality_is_that_of_the_texts_the_model_s_own_sample_writes(folder):
             assert row[share]["mean"] == pytest.approx((one + other) / 2)
             assert row[share]["standard_error"] == pytest.approx(abs(one - other) / 2)
     assert rows[0.8, 3, 1.0]["kept_characters"] == 3 and rows[0, 0, 1.0]["kept_characters"] == 1
-    assert rows[None, None, None]["model"] == study_models.HELD_OUT
+    assert rows[None, None, None]["model"] == model_experiments.HELD_OUT
     assert rows[None, None, None]["known_words"]["mean"] > 0.95
 
 
 def test_passages_are_what_people_wrote_after_the_prompt():
     text = written(3000, seed=5)
-    passages = list(study_models._passages(text, 5, 700))
+    passages = list(model_experiments._passages(text, 5, 700))
     assert len({prompt for prompt, _ in passages}) == 5
     assert all(prompt + following in text and prompt.endswith("\n") for prompt, following in passages)
-    assert {(len(prompt), len(following)) for prompt, following in passages} == {(study_models.PROMPT_CHARS, 700)}
+    assert {(len(prompt), len(following)) for prompt, following in passages} == {(model_experiments.PROMPT_CHARS, 700)}
     with pytest.raises(ValueError, match="--chars"):
-        list(study_models._passages(text, 5, 2850))
+        list(model_experiments._passages(text, 5, 2850))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_divergence_is_what_the_readable_loop_and_the_definition_say(cell, monkeypatch):
     model = small_model(cell)
-    windows, _ = study_models.contexts_of(CORPUS.val_ids, 12, 5)
+    windows, _ = model_experiments.contexts_of(CORPUS.val_ids, 12, 5)
     drawn = [torch.Generator().manual_seed(3) for _ in range(2)]
-    kl = study_models.replaced_kl(model, windows, [4], drawn[0])[0]
+    kl = model_experiments.replaced_kl(model, windows, [4], drawn[0])[0]
     seen = []
     monkeypatch.setattr(CharRNN, "fast_forward", lambda self, ids: seen.append(ids) or self(ids))  # the readable loop
-    study_models.replaced_kl(model, windows, [4], drawn[1])
+    model_experiments.replaced_kl(model, windows, [4], drawn[1])
     before, after = seen
     assert torch.equal(before, windows) and ((before != after).sum(1) == 1).all() and (before != after)[:, -4].all()
     exact = copy.deepcopy(model).double()
@@ -261,15 +263,15 @@ def test_divergence_is_what_the_readable_loop_and_the_definition_say(cell, monke
 def test_a_network_without_memory_is_reached_by_the_last_character_alone():
     model = small_model()
     torch.nn.init.zeros_(model.cell.W_hh.weight)
-    windows, _ = study_models.contexts_of(CORPUS.val_ids, 12, 5)
+    windows, _ = model_experiments.contexts_of(CORPUS.val_ids, 12, 5)
     rng = torch.Generator().manual_seed(0)
-    assert (study_models.replaced_kl(model, windows, [1], rng)[0] > 1e-6).all()
-    assert not study_models.replaced_kl(model, windows, [2], rng)[0].any()
+    assert (model_experiments.replaced_kl(model, windows, [1], rng)[0] > 1e-6).all()
+    assert not model_experiments.replaced_kl(model, windows, [2], rng)[0].any()
 
 
 def test_reach_takes_the_median_from_the_curve_of_gradient_flow(measure, folder):
     row = measure("reach", "--checkpoints", folder, "--positions", 6, "--context", 110)[0]
-    flow = study_models.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
+    flow = model_experiments.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
     assert row["gradient_median"] == pytest.approx(flow.median[row["lags"]], rel=1e-5)
     assert row["half_life_chars"] == pytest.approx(flow.half_life_chars, rel=1e-5)
 
@@ -277,7 +279,7 @@ def test_reach_takes_the_median_from_the_curve_of_gradient_flow(measure, folder)
 def test_weights_scaled_by_one_are_the_network_s_and_the_least_factor_brings_their_norm_below_one(measure, folder):
     least, *rows = measure("recurrent_scale", "--checkpoints", folder)
     (row,) = [row for row in rows if row["g"] == 1]
-    flow = study_models.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
+    flow = model_experiments.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
     assert row["half_life_chars"] == pytest.approx(flow.half_life_chars, rel=1e-5)
     assert least["sigma_max"] == pytest.approx(0.95)
     assert least["sigma_max"] / least["g"] == pytest.approx(row["sigma_max"], rel=1e-5)
@@ -301,7 +303,7 @@ def test_every_context_predicts_the_same_characters(measure, folder):
     [([0.0] * 10, 1), ([1, 0.5, 0.2, 0.01, 0.005, 0, 0, 0, 0, 0], 8), ([1, 0, 1, 0, 0, 0, 0, 0, 0, 0], 8)],
 )
 def test_a_context_is_enough_where_no_longer_one_is_worth_more(excess, context):
-    assert study_models.effective_context(excess) == context
+    assert model_experiments.effective_context(excess) == context
 
 
 # ------------------------------------------------------------------------------------------------ runs
@@ -332,7 +334,7 @@ def test_what_happened_in_a_run_is_found():
     points = [(2.0, 1.0)] * 100
     points[70], points[80] = (7.0, 3.0), (2.5, 40.0)
     scripted: Any = ScriptedTraining(points)
-    row = study_runs.learn(scripted, 30)
+    row = training_experiments.learn(scripted, 30)
     assert (row["largest_spike_step"], row["largest_spike_nats"]) == (70, 5.0)
     assert (row["largest_grad_norm_step"], row["largest_grad_norm"]) == (80, 40.0)
     assert row["share_to_clip"] == pytest.approx(0.01), "3 is below the lab sheet's 5"
@@ -344,14 +346,14 @@ def test_what_happened_in_a_run_is_found():
 
 def test_a_run_that_diverges_says_where_and_keeps_what_was_before():
     scripted: Any = ScriptedTraining([(2.0, 1.0), (9.0, 1e9), None])
-    row = study_runs.learn(scripted, 2)
+    row = training_experiments.learn(scripted, 2)
     assert (row["diverged_at"], row["steps"], row["largest_grad_norm"]) == (2, 2, 1e9)
     assert math.isnan(row["val_stream_nats"]) and row["largest_spike_step"] is None
 
 
 def test_a_run_that_diverges_at_once_is_a_row_too():
     scripted: Any = ScriptedTraining([None])
-    row = study.rounded(study_runs.learn(scripted, 2))
+    row = study_file.rounded(training_experiments.learn(scripted, 2))
     assert (row["diverged_at"], row["steps"], row["last_loss_nats"], row["largest_grad_norm"]) == (0, 0, None, None)
 
 
@@ -366,15 +368,15 @@ def test_clipping_changes_nothing_where_no_gradient_is_long_enough(measure):
 def test_tanh_through_the_loop_learns_what_the_run_itself_learns():
     recipe = Recipe(steps=6, batch=3, seq_len=8, hidden_dim=6, learning_rate=0.01)
     by_hand, by_loop = (Training(CORPUS, recipe, seed=2) for _ in range(2))
-    by_loop.model = study_runs.LoopRNN(by_loop.model, study_runs.ACTIVATIONS["tanh"])
-    one, other = (study_runs.learn(training, 1)["curve"] for training in (by_hand, by_loop))
+    by_loop.model = training_experiments.LoopRNN(by_loop.model, training_experiments.ACTIVATIONS["tanh"])
+    one, other = (training_experiments.learn(training, 1)["curve"] for training in (by_hand, by_loop))
     for name in ("loss_mean_nats", "grad_norm_max"):
         assert other[name] == pytest.approx(one[name], rel=1e-4)
 
 
 def test_the_relu_state_while_reading_is_that_of_the_formula():
-    model = study_runs.LoopRNN(small_model(), study_runs.ACTIVATIONS["relu"])
-    reading = study_runs.state_while_reading(model, CORPUS.val_ids)
+    model = training_experiments.LoopRNN(small_model(), training_experiments.ACTIVATIONS["relu"])
+    reading = training_experiments.state_while_reading(model, CORPUS.val_ids)
     rows = CORPUS.val_ids[: 64 * (len(CORPUS.val_ids) // 64)].view(64, -1)
     W_ih, W_hh, b, table = (
         parameter.detach().double().numpy()
@@ -390,9 +392,9 @@ def test_the_relu_state_while_reading_is_that_of_the_formula():
 
 def test_no_grad_changes_what_is_kept_and_nothing_that_is_written():
     model = CharRNN(7, 5)
-    outside = study_runs.write_by_the_sheet(model, torch.Generator().manual_seed(0), 30)
+    outside = training_experiments.write_by_the_sheet(model, torch.Generator().manual_seed(0), 30)
     with torch.no_grad():
-        inside = study_runs.write_by_the_sheet(model, torch.Generator().manual_seed(0), 30)
+        inside = training_experiments.write_by_the_sheet(model, torch.Generator().manual_seed(0), 30)
     assert torch.equal(inside.h, outside.h)
     assert outside.h.requires_grad and not inside.h.requires_grad
 
@@ -404,5 +406,5 @@ def test_memory_that_is_kept_is_counted():
             memory.write(bytes(1 << 22))
         return memory
 
-    kept = study_runs.memory_kept(pages, 20)
+    kept = training_experiments.memory_kept(pages, 20)
     assert kept is None or kept == pytest.approx(4 << 20, rel=0.1)

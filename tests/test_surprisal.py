@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.findings import Findings
-from charrnn.networks import build
+from charrnn.analysis_record import Findings
+from charrnn.registry import build
 from charrnn.surprisal import (
     CONTEXTS,
     STRETCHES,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from charrnn import checkpoint
+from charrnn.commands import sweep, train
 from charrnn.training import DivergedError, Training
-from scripts import sweep, train
 from tests.calling import interrupted, said
 from tests.launching import launch
 

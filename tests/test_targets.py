@@ -17,11 +17,11 @@ from safetensors.torch import save_file
 
 from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError, Origin, Verdict
-from charrnn.checkpoint.safe_file import file_bytes
+from charrnn.checkpoint.safetensors_io import file_bytes
+from charrnn.commands import sweep, train
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256
 from charrnn.metrics import Progress, pace
 from charrnn.training import RECIPES, DivergedError, Training
-from scripts import sweep, train
 from tests.by_hand import rewrite
 from tests.calling import ROOT, interrupted, said
 

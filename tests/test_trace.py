@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.networks import build
+from charrnn.registry import build
 
 FORMS = {
     "rnn": {"cell": "rnn", "hidden_dim": 12},

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from charrnn import checkpoint
+from charrnn.commands import train
 from charrnn.training import RECIPES
-from scripts import train
 from tests.calling import interrupted, said
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60

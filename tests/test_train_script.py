@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from charrnn import checkpoint
-from charrnn.checkpoint.safe_file import read
+from charrnn.checkpoint.safetensors_io import read
+from charrnn.commands import train
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
-from scripts import train
 from tests.calling import call, command, interrupted, said
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200

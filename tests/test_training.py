@@ -14,7 +14,7 @@ from charrnn import checkpoint
 from charrnn.cells import HiddenState
 from charrnn.corpus import Corpus, CorpusError
 from charrnn.model import CharRNN
-from charrnn.networks import KINDS
+from charrnn.registry import KINDS
 from charrnn.training import RECIPES, SAVED_STEPS, DivergedError, Recipe, Training, evaluate_stream
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from charrnn import model, trust
+from charrnn import model, self_checks
 from charrnn.bptt import vanilla
 from charrnn.cells import CELLS, GRUCell, LSTMCell, LSTMGates, LSTMState, VanillaRNNCell, sigmoid, split, tanh
-from charrnn.networks import build
+from charrnn.registry import build
 from charrnn.sampling import SamplingSettings
 from tests.small_models import SMALL
 
@@ -27,7 +27,7 @@ def network_of(name):
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_every_cell_is_that_of_torch(kind):
-    check = trust.cell_is_torch(kind)
+    check = self_checks.cell_is_torch(kind)
     assert check.holds and 0 < check.difference < 1e-13
 
 
@@ -35,12 +35,12 @@ def test_every_cell_is_that_of_torch(kind):
 def test_every_network_keeps_its_limits(name):
     network = network_of(name)
     weights = {key: weight.clone() for key, weight in network.state_dict().items()}
-    checks = [trust.gradient_is_slope(network, IDS), trust.stream_is_one_shot(network, IDS)]
+    checks = [self_checks.gradient_is_slope(network, IDS), self_checks.stream_is_one_shot(network, IDS)]
     if name != "minigpt":
-        checks.append(trust.by_hand_is_autograd(network, IDS))  # pyright: ignore[reportArgumentType]
+        checks.append(self_checks.by_hand_is_autograd(network, IDS))  # pyright: ignore[reportArgumentType]
     assert [check.claim for check in checks if not check.holds] == []
     assert all(torch.equal(weight, weights[key]) for key, weight in network.state_dict().items())
-    steps, sample = trust.written(network, IDS[:4], 50, SamplingSettings(0.8, top_k=9), 3)
+    steps, sample = self_checks.written(network, IDS[:4], 50, SamplingSettings(0.8, top_k=9), 3)
     assert steps == sample and len(steps) == 50
 
 
@@ -53,10 +53,10 @@ def forgets_nothing(self, from_input, from_state, state):
 
 def test_a_planted_bug_in_a_cell_is_found(monkeypatch):
     monkeypatch.setattr(LSTMCell, "update", forgets_nothing)
-    check = trust.cell_is_torch("lstm")
+    check = self_checks.cell_is_torch("lstm")
     assert not check.holds and check.difference > 1e-3
-    assert not trust.by_hand_is_autograd(network_of("lstm"), IDS).holds  # pyright: ignore[reportArgumentType]
-    assert trust.cell_is_torch("gru").holds
+    assert not self_checks.by_hand_is_autograd(network_of("lstm"), IDS).holds  # pyright: ignore[reportArgumentType]
+    assert self_checks.cell_is_torch("gru").holds
 
 
 def test_a_planted_bug_on_the_way_back_is_found(monkeypatch):
@@ -69,10 +69,10 @@ def test_a_planted_bug_on_the_way_back_is_found(monkeypatch):
         return before
 
     monkeypatch.setattr(vanilla, "step_back", wrong)
-    assert not trust.cell_is_torch("rnn").holds
+    assert not self_checks.cell_is_torch("rnn").holds
     network: Any = network_of("rnn")
-    assert not trust.by_hand_is_autograd(network, IDS).holds
-    assert trust.gradient_is_slope(network, IDS).holds, "what is wrong is not used"
+    assert not self_checks.by_hand_is_autograd(network, IDS).holds
+    assert self_checks.gradient_is_slope(network, IDS).holds, "what is wrong is not used"
 
 
 def test_a_planted_bug_in_the_writing_is_found(monkeypatch):
@@ -81,13 +81,13 @@ def test_a_planted_bug_in_the_writing_is_found(monkeypatch):
     network = network_of("gru")
     (said,) = network.notices()
     assert "numpy decoder is not used" in said
-    assert trust.stream_is_one_shot(network, IDS).holds, "what is wrong is not used"
+    assert self_checks.stream_is_one_shot(network, IDS).holds, "what is wrong is not used"
 
 
 def test_weights_that_are_no_numbers_keep_no_limit():
     network = network_of("gru")
     network.head.bias.data[0] = math.nan  # pyright: ignore[reportOptionalMemberAccess]
-    assert not trust.stream_is_one_shot(network, IDS).holds
-    assert not trust.gradient_is_slope(network, IDS).holds
-    assert trust._largest(1.0, math.nan, 2.0) != 2.0
+    assert not self_checks.stream_is_one_shot(network, IDS).holds
+    assert not self_checks.gradient_is_slope(network, IDS).holds
+    assert self_checks._largest(1.0, math.nan, 2.0) != 2.0
     assert {VanillaRNNCell, GRUCell, LSTMCell} == set(CELLS.values())

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from charrnn.analysis_record import Findings
 from charrnn.checkpoint import keep_analyses, load
-from charrnn.findings import Findings
 from charrnn.neurons import BANK, Baseline, Best, Board, Targets, as_findings, best_units, from_findings, names, score
 from charrnn.training import untrained
-from charrnn.ui import gates_panel
-from charrnn.ui import units as units_room
-from charrnn.ui.questions import Question, until_superseded
-from charrnn.ui.store import Store
-from charrnn.ui.unit_board import leaderboard
-from charrnn.ui.unit_panel import one_unit
-from charrnn.ui.units import Units, networks_for
-from charrnn.ui.wishes import Choice
+from charrnn.ui.neurons import gate_saturation
+from charrnn.ui.neurons import unit_scores as units_room
+from charrnn.ui.neurons.leaderboard import leaderboard
+from charrnn.ui.neurons.unit import one_unit
+from charrnn.ui.neurons.unit_scores import Units, networks_for
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.view_query import Question, until_superseded
 from tests.trained import TEXT
 
 OWN = TEXT[:1500]
@@ -202,7 +202,7 @@ def test_one_unit_is_shown_with_the_values_a_reader_finds(units: Units, trained:
 
 @pytest.mark.parametrize(("name", "gates"), [("gru", "rz"), ("lstm", "ifo")])
 def test_the_gates_are_counted_character_by_character(units: Units, trained: Path, name: str, gates: str):
-    first, last = answers(gates_panel.gates(units, asked(name, text=OWN), lambda: True))
+    first, last = answers(gate_saturation.gates(units, asked(name, text=OWN), lambda: True))
     checkpoint = load(trained / name)
     activations = checkpoint.model.decoder().read(checkpoint.vocab.encode(OWN)).activations
     points = [trace for trace in last["figure"]["data"] if trace["mode"] == "markers"]
@@ -214,7 +214,7 @@ def test_the_gates_are_counted_character_by_character(units: Units, trained: Pat
 
 
 def test_what_has_no_gates_says_so(units: Units):
-    (only,) = answers(gates_panel.gates(units, asked("rnn"), lambda: True))
+    (only,) = answers(gate_saturation.gates(units, asked("rnn"), lambda: True))
     assert only["words"].startswith("A vanilla cell has no gates") and only["figure"] is None
 
 

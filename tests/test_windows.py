@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from charrnn.cells import HiddenState, LSTMState
-from charrnn.training.windows import Anywhere, OneAfterTheOther
+from charrnn.training.batches import Anywhere, OneAfterTheOther
 
 TEXT = torch.arange(1000)  # an id says where it stands
 

@@ -11,7 +11,7 @@ says what a character adds to the sums of a step, `parts` names these sums, `ste
 hands the walk to autograd.
 """
 
-from charrnn.bptt.through_time import through_time
-from charrnn.bptt.walk import WalkBack
+from charrnn.bptt.autograd import through_time
+from charrnn.bptt.unroll import WalkBack
 
 __all__ = ["WalkBack", "through_time"]

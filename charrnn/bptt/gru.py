@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from charrnn.bptt.norm import (
+from charrnn.bptt.activation_grads import sigmoid_back, tanh_back
+from charrnn.bptt.layer_norm import (
     NormedAlone,
     NormedGates,
     Norms,
@@ -15,7 +16,6 @@ from charrnn.bptt.norm import (
     normalise_gates,
     normalise_gates_back,
 )
-from charrnn.bptt.squash import sigmoid_back, tanh_back
 from charrnn.cells import HiddenState
 
 SUMS, IN_PLACE = 4, False  # how many sums there are; whether h may lie where they lay

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from charrnn.bptt.norm import (
+from charrnn.bptt.activation_grads import sigmoid_back, tanh_back
+from charrnn.bptt.layer_norm import (
     NormedAlone,
     NormedGates,
     Norms,
@@ -14,7 +15,6 @@ from charrnn.bptt.norm import (
     normalise_gates,
     normalise_gates_back,
 )
-from charrnn.bptt.squash import sigmoid_back, tanh_back
 from charrnn.cells import LSTMState
 
 SUMS, IN_PLACE = 4, False  # how many sums there are; whether h may lie where they lay

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from charrnn.bptt.norm import NormedAlone, Norms, normalise_alone, normalise_alone_back
-from charrnn.bptt.squash import tanh_back
+from charrnn.bptt.activation_grads import tanh_back
+from charrnn.bptt.layer_norm import NormedAlone, Norms, normalise_alone, normalise_alone_back
 from charrnn.cells import HiddenState
 
 SUMS, IN_PLACE = 1, True  # how many sums there are; whether h may lie where they lay

@@ -1,7 +1,11 @@
 """A trained model as a file that cannot run code: save, load, refuse."""
 
 from charrnn.checkpoint.analyses import ANALYSES, Analyses, keep_analyses, require_replaceable
-from charrnn.checkpoint.folder import (
+from charrnn.checkpoint.disk_space import require_room
+from charrnn.checkpoint.lock import Hold, held
+from charrnn.checkpoint.metadata_schema import LONGEST_NAME
+from charrnn.checkpoint.safetensors_io import MAX_FILE_BYTES, CheckpointError, at_home, digest
+from charrnn.checkpoint.save_load import (
     FILES,
     MODEL,
     RUN,
@@ -20,10 +24,6 @@ from charrnn.checkpoint.folder import (
     save,
     save_run,
 )
-from charrnn.checkpoint.holding import Hold, held
-from charrnn.checkpoint.metadata import LONGEST_NAME
-from charrnn.checkpoint.room import require_room
-from charrnn.checkpoint.safe_file import MAX_FILE_BYTES, CheckpointError, at_home, digest
 from charrnn.checkpoint.target import Origin, Target, Verdict, examine
 
 __all__ = [

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from charrnn.checkpoint.safe_file import CheckpointError, parse_json, read_small, require_writable, write_bytes
-from charrnn.findings import NAME, Findings, FindingsError
+from charrnn.analysis_record import NAME, Findings, FindingsError
+from charrnn.checkpoint.safetensors_io import CheckpointError, parse_json, read_small, require_writable, write_bytes
 
 ANALYSES = "analyses.json"
 MOST_BYTES, MOST_SECTIONS = 1 << 19, 16

@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.checkpoint.analyses import ANALYSES, require_analyses
-from charrnn.checkpoint.folder import (
+from charrnn.checkpoint.metadata_schema import require_name
+from charrnn.checkpoint.safetensors_io import (
+    MAX_HEADER_BYTES,
+    TEMPORARY,
+    WRITING,
+    CheckpointError,
+    parse_json,
+    read_metadata,
+    read_small,
+)
+from charrnn.checkpoint.save_load import (
     CONFIG,
     HISTORY,
     MODEL,
@@ -27,16 +37,6 @@ from charrnn.checkpoint.folder import (
     CheckpointInfo,
     describe,
     require_step,
-)
-from charrnn.checkpoint.metadata import require_name
-from charrnn.checkpoint.safe_file import (
-    MAX_HEADER_BYTES,
-    TEMPORARY,
-    WRITING,
-    CheckpointError,
-    parse_json,
-    read_metadata,
-    read_small,
 )
 from charrnn.metrics import Progress
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from charrnn.figures.labels import FAR, Area, Box, Spot
+from charrnn.figures.label_placement import FAR, Area, Box, Spot
 from charrnn.figures.palette import INK, LINE, MONO, PAPER, QUIET, SANS
 
 NARROW = 560  # pixels: a telephone, where names are short and ticks few

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures import labels
+from charrnn.figures import label_placement
 from charrnn.figures.axes import NARROW, axis, escaped, frame, name_beside, words
-from charrnn.figures.labels import Area
+from charrnn.figures.label_placement import Area
 from charrnn.figures.palette import GHOST, INK, PAPER, QUIET, VEIL, Stroke
 from charrnn.gradient_flow import GradientFlow
 
 FLOOR = 1e-12  # what is less is not drawn
 HALF, HORIZON = 0.5, 0.01
-HEIGHT = 460  # pixels, as in ui/plot_view/plot.css
+HEIGHT = 460  # pixels, as in ui/components/plot/plot.css
 MARGIN = {"l": 62, "r": 42, "t": 14, "b": 48}
 
 
@@ -202,9 +202,9 @@ def _names(
     named = [(_lines(curve, narrow), curve.flow, curve.stroke.colour) for curve in curves]
     named += [] if untrained is None else [(["untrained"], untrained, QUIET)]
     pixels = [_pixels(flow, area) for _, flow, _ in named]
-    boxes = [labels.box_of(lines) for lines, _, _ in named]
+    boxes = [label_placement.box_of(lines) for lines, _, _ in named]
     taken = [_points(curve.flow, area) for curve in curves]
-    spots = labels.beside_curves(pixels, boxes, np.concatenate(taken), area)
+    spots = label_placement.beside_curves(pixels, boxes, np.concatenate(taken), area)
     for (lines, _, colour), spot, box in zip(named, spots, boxes, strict=True):
         first, *rest = map(escaped, lines)
         name_beside(figure, "<br>".join([f"<b>{first}</b>", *rest]), spot, box, area, colour)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures import labels
+from charrnn.figures import label_placement
 from charrnn.figures.axes import LOG_TICKS, NARROW, axis, frame, name_beside, words
 from charrnn.figures.gradient_flow import Curve, gradient_flow_figure
-from charrnn.figures.labels import Area
+from charrnn.figures.label_placement import Area
 from charrnn.figures.palette import INK, MODELS, ORANGE, QUIET, Stroke, mixed
 from charrnn.gradient_flow import GradientFlow
 
@@ -92,8 +92,8 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
     )
     pixels = [area.pixels(np.array(_steps(run)), np.log10(run.norms)) for run in runs if run.title in colours]
     named = {run.title: line for run, line in zip(runs, pixels, strict=True)}
-    boxes = [labels.box_of([title]) for title in named]
-    spots = labels.beside_curves(list(named.values()), boxes, np.empty((0, 2)), area)
+    boxes = [label_placement.box_of([title]) for title in named]
+    spots = label_placement.beside_curves(list(named.values()), boxes, np.empty((0, 2)), area)
     for title, spot, box in zip(named, spots, boxes, strict=True):
         name_beside(figure, f"<b>{title}</b>", spot, box, area, colours[title])
     across = axis("training step", range=[0, most], showgrid=False, nticks=5 if width < NARROW else 11)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures import labels
+from charrnn.figures import label_placement
 from charrnn.figures.axes import LOG_TICKS, NARROW, axis, escaped, frame, name_beside, words
-from charrnn.figures.labels import Area
+from charrnn.figures.label_placement import Area
 from charrnn.figures.palette import Stroke, mixed
 from charrnn.metrics import Progress, bits_per_char
 
@@ -70,7 +70,7 @@ def training_curves_figure(
     figure = go.Figure()
     runs = [run for run in runs if run.history]
     longest = max((len(run.title) for run in runs), default=0)
-    right = 14 if width < NARROW else labels.LETTER_WIDTH * (longest + 6) + 26
+    right = 14 if width < NARROW else label_placement.LETTER_WIDTH * (longest + 6) + 26
     inner, height = width - MARGIN["l"] - right, HEIGHT - MARGIN["t"] - MARGIN["b"]
     most = max((run.history[-1].step for run in runs), default=0) or 1
     losses, norms = [part for part in LOSSES if part in parts], NORMS in parts
@@ -159,7 +159,7 @@ def _names_at_ends(figure: go.Figure, lines: Sequence[Line], panel: Panel, numbe
     ends = [line for line in lines if line.values[-1] > 0]
     seen = [min(max(panel.scale(line.values[-1]), low), high) for line in ends]
     wanted = [(high - y) / (high - low) * panel.height for y in seen]
-    placed = labels.at_ends(wanted, panel.height)
+    placed = label_placement.at_ends(wanted, panel.height)
     for line, y, height, own in zip(ends, seen, wanted, placed, strict=True):
         run, step = line.run, line.run.history[-1].step
         figure.add_annotation(
@@ -183,9 +183,9 @@ def _names_between(figure: go.Figure, lines: Sequence[Line], panel: Panel) -> No
     area = Area(panel.width, panel.height, (0, panel.steps), panel.limits)
     thick = [line for line in lines if _thick(line, lines)]
     thin = [_pixels(line, panel, area) for line in lines if not _thick(line, lines)]
-    boxes = [labels.box_of([line.run.title]) for line in thick]
+    boxes = [label_placement.box_of([line.run.title]) for line in thick]
     taken = np.concatenate([np.empty((0, 2)), *thin])
-    spots = labels.beside_curves([_pixels(line, panel, area) for line in thick], boxes, taken, area)
+    spots = label_placement.beside_curves([_pixels(line, panel, area) for line in thick], boxes, taken, area)
     for line, spot, box in zip(thick, spots, boxes, strict=True):
         text = f"<b>{escaped(line.run.title)}</b>"
         name_beside(figure, text, spot, box, area, line.run.stroke.colour, panel.axis)

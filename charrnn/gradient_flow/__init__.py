@@ -1,7 +1,6 @@
 """How far back the gradient reaches, and why: the curve itself, and the knob that scales the recurrent weights."""
 
-from charrnn.gradient_flow.connectivity import character_distance, character_heat, connectivity
-from charrnn.gradient_flow.curve import (
+from charrnn.gradient_flow.gradient_norms import (
     GradientFlow,
     first_crossing,
     flow_findings,
@@ -10,11 +9,12 @@ from charrnn.gradient_flow.curve import (
     gradient_norms,
     tail_slope,
 )
-from charrnn.gradient_flow.knob import KNOB, scaled
+from charrnn.gradient_flow.jacobian_products import ProductNorms, growing_product_norms, product_norms
 from charrnn.gradient_flow.lyapunov import Lyapunov, lyapunov
-from charrnn.gradient_flow.products import ProductNorms, growing_product_norms, product_norms
+from charrnn.gradient_flow.recurrent_scale import KNOB, scaled
+from charrnn.gradient_flow.saliency import character_distance, character_heat, connectivity
 from charrnn.gradient_flow.spectrum import Spectrum, spectra
-from charrnn.gradient_flow.steps import step_jacobians
+from charrnn.gradient_flow.step_jacobian import step_jacobians
 
 __all__ = [
     "KNOB",

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.gradient_flow.steps import Steps
-from charrnn.networks import Network
+from charrnn.gradient_flow.step_jacobian import Steps
+from charrnn.registry import Network
 
 STRETCHES = 16  # of a text: each gives one sample of the exponents
 SHORTEST = 64  # characters of a stretch

@@ -6,7 +6,7 @@ import numpy as np
 
 from charrnn.cells import VanillaRNNCell
 from charrnn.minigpt import MiniGPT
-from charrnn.networks import Network
+from charrnn.registry import Network
 
 
 @dataclass(frozen=True)

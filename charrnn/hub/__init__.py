@@ -4,11 +4,11 @@ Where checkpoints come from and go to: a folder of this machine, or a repository
 The token is the Hub library's own business (`hf auth login`, HF_TOKEN): it is never an argument here and never printed.
 """
 
-from charrnn.hub.card import model_card
+from charrnn.hub.download import Origin, commit_of, fetch, fetch_or, require_repository, resolve
 from charrnn.hub.errors import HubError
-from charrnn.hub.publish import PushResult, Release, planned, push, release, require_ours, retry_line
-from charrnn.hub.source import Origin, commit_of, fetch, fetch_or, require_repository, resolve
+from charrnn.hub.model_card import model_card
 from charrnn.hub.space import planned_space, push_space, space_release
+from charrnn.hub.upload import PushResult, Release, planned, push, release, require_ours, retry_line
 
 __all__ = [
     "HubError",

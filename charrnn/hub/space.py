@@ -12,7 +12,7 @@ from huggingface_hub.hf_api import SpaceInfo
 
 from charrnn import __version__
 from charrnn.hub.errors import HubError, as_hub_errors, patiently
-from charrnn.hub.publish import PushResult, Release, taking_away
+from charrnn.hub.upload import PushResult, Release, taking_away
 
 VARIABLE = "CHARRNN_CHECKPOINTS"
 PARTS = (

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from charrnn import agreement
-from charrnn.agreement import require_same
+from charrnn import equivalence
 from charrnn.dropout import dropout
+from charrnn.equivalence import require_same
 from charrnn.interventions import Clamp, Held
 from charrnn.minigpt import decoder, equations
 from charrnn.minigpt.decoder import Decoder
@@ -159,22 +159,22 @@ class MiniGPT(nn.Module):
 
     def require_effect(self, clamps: Sequence[Clamp], reader_of: Callable[[Any], Any]) -> None:
         """Raises ValueError for a clamp that does not do what it says, in that kind of reader."""
-        agreement.require_effect(clamps, self, reader_of)
+        equivalence.require_effect(clamps, self, reader_of)
 
     def decoder_differs(self) -> str:
         """In what way the numpy decoder does not compute what `forward` does, after an edit; "" where it does."""
-        return agreement.difference(self, require_decoder, WRITTEN_IN)
+        return equivalence.difference(self, require_decoder, WRITTEN_IN)
 
     def edited(self) -> str:
         """In what way `forward` is not what the project's networks learnt by; "" where it is."""
-        return agreement.difference(self, require_as_learnt, WRITTEN_IN)
+        return equivalence.difference(self, require_as_learnt, WRITTEN_IN)
 
     def notices(self) -> list[str]:
         """What is to be said of the ways in which this network is computed: nothing where it is as it was."""
         edited, writing = self.edited(), self.decoder_differs()
         return [
             *([f"The equations of MiniGPT are not those that the bundled one learnt by ({edited})."] if edited else []),
-            *([f"{agreement.WRITES_SLOWLY} ({writing})."] if writing else []),
+            *([f"{equivalence.WRITES_SLOWLY} ({writing})."] if writing else []),
         ]
 
     def decoder(self, share: bool = False) -> Decoder | TorchReader:

@@ -1,12 +1,12 @@
 """What a unit means: scored against concepts on text it was not chosen on, and against networks that learnt nothing."""
 
-from charrnn.neurons.board import Board, Kept, as_findings, boards, from_findings, sha256_of
+from charrnn.neurons.activations import activations, read
 from charrnn.neurons.concepts import BANK, LABELS, VALUES, Concept
-from charrnn.neurons.naming import Baseline, Best, Scores, Targets, best_units, names, score
-from charrnn.neurons.pattern import LONGEST_PATTERN, PatternError, covered_by
-from charrnn.neurons.reading import activations, read
+from charrnn.neurons.leaderboard import Board, Kept, as_findings, boards, from_findings, sha256_of
+from charrnn.neurons.regex_concept import LONGEST_PATTERN, PatternError, covered_by
 from charrnn.neurons.saturation import GATES, Saturation
-from charrnn.neurons.spans import Span, top_spans
+from charrnn.neurons.scoring import Baseline, Best, Scores, Targets, best_units, names, score
+from charrnn.neurons.top_activations import Span, top_spans
 
 __all__ = [
     "BANK",

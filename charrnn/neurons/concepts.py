@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.character_kinds import MARKS, SPEAKER_LINE, WORD
+from charrnn.char_classes import MARKS, SPEAKER_LINE, WORD
 
 JUST_BEGUN = 5  # characters
 QUOTES = {"“": "”", "«": "»", '"': '"'}

@@ -1,10 +1,10 @@
 """How a network learns: recipes, the loop of truncated BPTT, both validation losses."""
 
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
-from charrnn.training.largest import largest_state, longest_history, longest_text, saved_steps
 from charrnn.training.recipes import LIMITS, RECIPES, Recipe, initialise, untrained
-from charrnn.training.run import SAVED_STEPS, DivergedError, Training
-from charrnn.training.sharing import Crew, is_shared
+from charrnn.training.size_limits import largest_state, longest_history, longest_text, saved_steps
+from charrnn.training.trainer import SAVED_STEPS, DivergedError, Training
+from charrnn.training.work_queue import Crew, is_shared
 
 __all__ = [
     "LIMITS",

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from charrnn.chunked_logits import at_once
 from charrnn.corpus import contiguous_streams, windows_in_order
-from charrnn.head import at_once
-from charrnn.networks import Network
+from charrnn.registry import Network
 
 VAL_STREAMS = 64
 VAL_WINDOW = 256

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from charrnn import minigpt
 from charrnn.cells import GRUCell, LSTMCell
-from charrnn.networks import KINDS, Network, build
 from charrnn.ranges import Range
+from charrnn.registry import KINDS, Network, build
 from charrnn.seeds import seeded
 
 INITIALISATIONS = ("default", "orthogonal", "chrono")

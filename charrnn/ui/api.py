@@ -11,13 +11,13 @@ from pydantic import Field, ValidationError, validate_call
 
 from charrnn.ranges import Range
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
-from charrnn.ui import wishes
-from charrnn.ui.example import PROMPT, SEED, prompt_for
-from charrnn.ui.gradients_tab import measured
-from charrnn.ui.source_text import SourceText
-from charrnn.ui.spare_memory import USERS
-from charrnn.ui.store import Reader, Store
-from charrnn.ui.wishes import (
+from charrnn.ui.server import validation
+from charrnn.ui.server.analyses import measured
+from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.defaults import PROMPT, SEED, prompt_for
+from charrnn.ui.server.malloc_trim import USERS
+from charrnn.ui.server.source_text import SourceText
+from charrnn.ui.server.validation import (
     LARGEST_EXACT,
     LONGEST_READ,
     Characters,
@@ -167,7 +167,7 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
             with USERS.one():
                 return validated(**signature.bind(*arguments, **named).arguments)
         except ValidationError as error:
-            raise gr.Error(wishes.problem(error), title="Refused", print_exception=False) from error
+            raise gr.Error(validation.problem(error), title="Refused", print_exception=False) from error
         except ValueError as error:
             raise gr.Error(str(error), title="Refused", print_exception=False) from error
 

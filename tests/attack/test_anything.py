@@ -53,7 +53,7 @@ def test_any_body_is_answered_or_refused_in_words(app: Attacked, body: bytes):
 def test_any_data_of_any_event_is_answered(app: Attacked, data: st.DataObject):
     events = [event for event in app.events if event[2] not in ("failure",)]
     dependency, part, name = data.draw(st.sampled_from(events))
-    if app.modules.get(part) == "charrnn/hood_view/timing.js":
+    if app.modules.get(part) == "charrnn/under_the_hood/step_timing.js":
         return
     nearly = st.dictionaries(st.sampled_from([*NEARLY, "edits", "names", "number", "sent", "checkpoint"]), ANYTHING)
     sent: Any = data.draw(ANYTHING | nearly.map(lambda changed: NEARLY | changed))

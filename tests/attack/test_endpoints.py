@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from charrnn.ui.calls import DEEPEST, MOST_BYTES
+from charrnn.ui.server.call_validation import DEEPEST, MOST_BYTES
 from tests.attack.attacked import Attacked
 from tests.attack.conftest import SCRIPT
 

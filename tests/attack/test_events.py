@@ -28,7 +28,9 @@ def test_garbage_in_any_event_is_answered(app: Attacked, record_property):
     fired = 0
     for dependency, part, name in app.events:
         page = Page(app)
-        measures = app.modules.get(part) == "charrnn/hood_view/timing.js"  # for seconds, whatever else it is asked
+        measures = (
+            app.modules.get(part) == "charrnn/under_the_hood/step_timing.js"
+        )  # for seconds, whatever else it is asked
         for sent in GARBAGE[: 3 if name == "failure" else None]:
             if measures and isinstance(sent, dict) and sent.get("width") == 900:
                 continue

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from charrnn.ui.calls import TEXT_SESSION, TOKEN, Calls
-from charrnn.ui.guard import CONTENT, HEADERS
+from charrnn.ui.server.call_validation import TEXT_SESSION, TOKEN, Calls
+from charrnn.ui.server.middleware import CONTENT, HEADERS
 from tests.attack.attacked import JSON, Attacked, Page
 
 FILES = [
@@ -96,7 +96,7 @@ def test_no_other_site_may_read_an_answer_or_call(app: Attacked, host: str):
 
 
 @pytest.mark.parametrize(
-    "path", ["", "config", "charrnn/page.js", "gradio_api/info", "nothing", "gradio_api/queue/status"]
+    "path", ["", "config", "charrnn/components/page_state.js", "gradio_api/info", "nothing", "gradio_api/queue/status"]
 )
 def test_every_answer_says_how_a_browser_may_use_it(app: Attacked, path: str):
     headers = app.ask("GET", path).headers

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from charrnn.bench.page_speed import ALIVE, running_app
 from charrnn.checkpoint import Checkpoint, load
-from scripts.bench_page import ALIVE, running_app
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = ROOT / "checkpoints"

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from scripts.tour import names, rest, tour
+from scripts.dev.page_tour import names, rest, tour
 from tests.ui.conftest import open_page
 
 GRAVE = ("serious", "critical")

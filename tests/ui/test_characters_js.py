@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-from charrnn.signs import sign
+from charrnn.visible_signs import sign
 
 TEXT = "a😀e\u0301👩‍👧\n😀b"  # 1 + 1 + 2 + 3 + 1 + 1 + 1 code points
 
@@ -10,8 +10,8 @@ TEXT = "a😀e\u0301👩‍👧\n😀b"  # 1 + 1 + 2 + 3 + 1 + 1 + 1 code points
 def test_two_texts_part_at_the_character_that_the_server_names(page: Page):
     found = page.evaluate(
         """async (text) => {
-            const { textsIn } = await import("/charrnn/compare_view/texts.js");
-            const { figure } = await import("/charrnn/lecture_view/lecture_view.js");
+            const { textsIn } = await import("/charrnn/components/text_pair.js");
+            const { figure } = await import("/charrnn/lecture/lecture.js");
             return Array.from(text, (_, at) => {
                 const box = document.createElement("div");
                 textsIn(box)({ texts: [text, text], prompt: "😀", parting: { at } }, ["A", "B"]);

@@ -10,17 +10,22 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from charrnn.analysis_record import Findings
+from charrnn.bench import contestants
+from charrnn.bench.page_speed import running_app
 from charrnn.checkpoint import describe, keep_analyses, load
-from charrnn.findings import Findings
+from charrnn.commands import evaluate, sample, train
 from charrnn.metrics import bits_per_char, perplexity
-from charrnn.published import PUBLISHED
+from charrnn.published_results import PUBLISHED
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.ui import compare_tab, hood_tab, lab_map
-from charrnn.ui.questions import Question
-from charrnn.ui.store import Store
-from charrnn.ui.table_view.table_view import Cell, Table, number
-from scripts import bench, evaluate, sample, study, train
-from scripts.bench_page import running_app
+from charrnn.study import study_file as study
+from charrnn.ui import tabs
+from charrnn.ui.compare import lab_sheet
+from charrnn.ui.compare import tab as compare_tab
+from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.view_query import Question
+from charrnn.ui.under_the_hood import tab as hood_tab
 from tests.small_models import save_all
 from tests.test_figures import PROFILE
 from tests.trained import RECIPES
@@ -181,14 +186,14 @@ def test_a_model_without_saved_steps_says_so(store: Store):
 SCRIPTS = {
     "scripts/train.py": train.parse,
     "scripts/sample.py": sample.parse,
-    "scripts/bench.py": lambda words: bench.parser().parse_args(words),
+    "scripts/bench.py": lambda words: contestants.parser().parse_args(words),
     "scripts/study.py": lambda words: study.parser().parse_args(words),
     "scripts/evaluate.py": evaluate.parse,
 }
 
 
 def test_every_command_of_the_map_can_be_typed():
-    for what, commands, ways in lab_map.ROWS:
+    for what, commands, ways in lab_sheet.ROWS:
         assert commands and ways, what
         for command in commands:
             python, script, *words = shlex.split(command)
@@ -197,13 +202,13 @@ def test_every_command_of_the_map_can_be_typed():
 
 
 def test_the_map_names_every_section_and_every_stretch_exercise():
-    whats = [what for what, _, _ in lab_map.ROWS]
+    whats = [what for what, _, _ in lab_sheet.ROWS]
     assert [what[0] for what in whats[:7]] == list("2345678")
     assert [what.split(" · ")[0] for what in whats[7:]] == [f"Stretch {n}" for n in range(1, 8)]
 
 
 def test_every_recipe_the_map_trains_is_the_model_it_shows():
-    for _, commands, ways in lab_map.ROWS:
+    for _, commands, ways in lab_sheet.ROWS:
         trained = {
             train.recipe_name(train.parse(shlex.split(command)[2:])) for command in commands if "train.py" in command
         }
@@ -212,7 +217,7 @@ def test_every_recipe_the_map_trains_is_the_model_it_shows():
             assert models <= trained
         for way in ways:
             assert set(way.tick) | ({way.model} if way.model else set()) <= set(train.RECIPES)
-            assert way.tab in (lab_map.WRITE, lab_map.GRADIENTS, lab_map.NEURONS, lab_map.COMPARE, lab_map.HOOD)
+            assert way.tab in (tabs.WRITE, tabs.GRADIENTS, tabs.NEURONS, tabs.COMPARE, tabs.HOOD)
 
 
 # ------------------------------------------------------------------ where the time goes

@@ -9,9 +9,9 @@ import urllib.request
 
 from playwright.sync_api import BrowserContext, Page, expect
 
+from charrnn.bench.page_speed import ALIVE
 from charrnn.checkpoint import load
 from charrnn.sampling import Dice, SamplingSettings, generate
-from scripts.bench_page import ALIVE
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_slider, set_speed, start_writing, text
 

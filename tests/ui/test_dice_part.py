@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from charrnn.coupled_sampling import Fall
 from charrnn.sampling import Dice, SamplingSettings
-from charrnn.ui import same_dice
-from charrnn.ui.questions import Question
-from charrnn.ui.store import Store
+from charrnn.ui.compare import coupled_sampling
+from charrnn.ui.components import divergence
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.view_query import Question
 from tests.ui.versus import PATIENCE, SETTINGS, always, open_compare, probabilities, side, told, written
 
 
 def dice_of(store: Store, **form: Any) -> list[dict[str, Any]]:
-    return told(same_dice.both_texts(store, Question(form=form), always))
+    return told(coupled_sampling.both_texts(store, Question(form=form), always))
 
 
 def test_both_texts_are_what_each_model_writes_alone_and_grow_piece_by_piece(store: Store):
@@ -72,15 +74,15 @@ def test_the_same_twice_is_said_to_be_identical(store: Store):
 
 
 def test_so_many_digits_that_one_sees_where_the_die_fell():
-    falls = [same_dice.Fall("a", 0, 0.0, 0.41204), same_dice.Fall("b", 1, 0.4119, 0.9)]
-    assert same_dice.digits_for(0.412, [falls[1]]) == 4 and same_dice.digits_for(0.412, falls) == 5
-    told = same_dice.why(1, 0.412, falls, 5)
+    falls = [Fall("a", 0, 0.0, 0.41204), Fall("b", 1, 0.4119, 0.9)]
+    assert divergence.digits_for(0.412, [falls[1]]) == 4 and divergence.digits_for(0.412, falls) == 5
+    told = divergence.why(1, 0.412, falls, 5)
     assert told.startswith("The first character is the same, then they part: u = 0.41200 falls on “a” in A (0.00000 to")
 
 
 def test_an_older_question_stops_writing(store: Store):
     wanted = iter([True, False])
-    assert len(told(same_dice.both_texts(store, Question(), lambda: next(wanted)))) == 1
+    assert len(told(coupled_sampling.both_texts(store, Question(), lambda: next(wanted)))) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,19 +14,19 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from charrnn import figures
+from charrnn.analysis_record import Findings
+from charrnn.bench.page_speed import running_app
 from charrnn.checkpoint import keep_analyses, load
-from charrnn.findings import Findings
 from charrnn.gradient_flow import GradientFlow, flow_findings, gradient_flow
-from charrnn.ui import analysis_view, gradients_tab
-from charrnn.ui.analysis_view import default_text
-from charrnn.ui.compare_tab import far_back
-from charrnn.ui.gradients_tab import curves, measured
-from charrnn.ui.questions import LatestQuery, Question, until_superseded
-from charrnn.ui.reader import Reader
-from charrnn.ui.source_text import SourceText
-from charrnn.ui.store import Store
-from charrnn.ui.wishes import Choice
-from scripts.bench_page import running_app
+from charrnn.ui.compare.tab import far_back
+from charrnn.ui.gradients.gradient_norms import curves
+from charrnn.ui.server import analyses
+from charrnn.ui.server.analyses import default_text, measured
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.loaded_model import Reader
+from charrnn.ui.server.source_text import SourceText
+from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.view_query import LatestQuery, Question, until_superseded
 from tests.trained import RECIPES, TEXT
 from tests.ui.conftest import open_page
 from tests.ui.test_serving import serving
@@ -68,7 +68,7 @@ def test_without_a_corpus_the_best_model_s_passage_is_read(store: Store):
 def test_with_a_corpus_its_validation_part_is_read(store: Store, monkeypatch: pytest.MonkeyPatch):
     corpus = TEXT * 60
     digest = hashlib.sha256(corpus.encode()).hexdigest()
-    monkeypatch.setattr(analysis_view, "cached_tiny_shakespeare", lambda: corpus)
+    monkeypatch.setattr(analyses, "cached_tiny_shakespeare", lambda: corpus)
     source = default_text(store, store.reader("rnn"))
     cut = int(0.9 * len(corpus))
     assert source.text == corpus[cut : cut + 16_384] and not source.writers
@@ -354,7 +354,7 @@ def test_a_slow_measurement_does_not_replace_a_newer_one(
             go_on.wait(60)
         return gradient_flow(model, ids, *more)
 
-    monkeypatch.setattr(gradients_tab, "gradient_flow", slowly)
+    monkeypatch.setattr(analyses, "gradient_flow", slowly)
     with serving(trained) as (_, address):
         page = open_gradients(context, address)
         page.locator("#cr-own-text").fill(OWN)
@@ -373,7 +373,7 @@ def test_an_answer_that_fails_is_said(context: BrowserContext, trained: Path, mo
     def broken(*_: Any) -> None:
         raise RuntimeError("no memory left")
 
-    monkeypatch.setattr(gradients_tab, "gradient_flow", broken)
+    monkeypatch.setattr(analyses, "gradient_flow", broken)
     with serving(trained) as (_, address):
         page = open_page(context, address)
         page.get_by_role("tab", name="Gradients").click()

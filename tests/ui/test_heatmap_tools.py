@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Download, Page, expect
 
 from charrnn.checkpoint import load
-from charrnn.ui.reader import Reader
+from charrnn.ui.server.loaded_model import Reader
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import (
     SLOWLY,
@@ -187,7 +187,7 @@ def test_no_cell_of_the_table_is_a_formula_and_no_name_leaves_its_folder(page: P
     characters = ["=", "+", "-", "@", "\t", "\r", "\n", '"', ",", "'", " ", "é", "0"]
     written, names = page.evaluate(
         """async (characters) => {
-            const { csv, fileName } = await import("/charrnn/live_view/heatmap_export.js");
+            const { csv, fileName } = await import("/charrnn/write/heatmap_export.js");
             const view = { name: "layer 6" };
             const record = { characters, view, value: (i, unit) => (unit - i) / 4, change: (i) => i };
             const model = { name: "../some one/lab=1", step: 300 };
@@ -216,7 +216,7 @@ def test_the_picture_has_every_cell_with_its_axes(page: Page, reader: Reader):
     picture = np.asarray(Image.open(download.path()).convert("RGB")).astype(int)
     sharp, left, top, right, bottom, wide, tall = page.evaluate(
         """async () => {
-            const { SHARP, FRAME, COLUMN, rowHeightFor } = await import("/charrnn/live_view/heatmap_export.js");
+            const { SHARP, FRAME, COLUMN, rowHeightFor } = await import("/charrnn/write/heatmap_export.js");
             return [SHARP, FRAME.left, FRAME.top, FRAME.right, FRAME.bottom, COLUMN, rowHeightFor(40)];
         }"""
     )

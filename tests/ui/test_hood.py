@@ -16,15 +16,16 @@ import torch
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.cells import LSTMCell
-from charrnn.line_by_line import read_character
+from charrnn.tracing import read_character
 from charrnn.training import Recipe
-from charrnn.ui import code_errors, hood_tab
-from charrnn.ui.cell_panel import States, cell_lines
-from charrnn.ui.questions import Question
-from charrnn.ui.store import Store
-from charrnn.ui.timing_panel import Turn, timing
-from charrnn.ui.trust_panel import Measurements, dice, digest, measured, of_file, panel, versions
-from charrnn.ui.wishes import Choice
+from charrnn.ui.server import error_location
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.view_query import Question
+from charrnn.ui.under_the_hood import tab as hood_tab
+from charrnn.ui.under_the_hood.self_checks import Measurements, dice, digest, measured, of_file, panel, versions
+from charrnn.ui.under_the_hood.source_trace import States, cell_lines
+from charrnn.ui.under_the_hood.step_timing import Turn, timing
 from tests.small_models import save_all
 from tests.test_trust import forgets_nothing
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
@@ -105,7 +106,7 @@ def test_a_cell_whose_code_raises_is_told_with_its_line(tmp_path: Path, monkeypa
     store = Store(save_all(tmp_path))
     monkeypatch.setattr(LSTMCell, "update", written_wrongly)
     path, line = Path(__file__).relative_to(ROOT), written_wrongly.__code__.co_firstlineno + 1
-    monkeypatch.setattr(code_errors, "PACKAGE", ROOT / "tests")
+    monkeypatch.setattr(error_location, "PACKAGE", ROOT / "tests")
     for answers in (
         cell_lines(store, States(), asked("lstm", {"text": "To be"})),
         panel(store, Measurements(), asked("lstm", {})),
@@ -228,7 +229,7 @@ def test_who_waits_for_a_measurement_shares_the_next_one(small: Store, monkeypat
         assert go_on.wait(30)
         return measured(reader)
 
-    monkeypatch.setattr("charrnn.ui.trust_panel.measured", slow)
+    monkeypatch.setattr("charrnn.ui.under_the_hood.self_checks.measured", slow)
     threads = [threading.Thread(target=measurements.of, args=[small.reader("gru")]) for _ in range(5)]
     threads[0].start()
     assert began.wait(30)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from charrnn.bench.page_speed import running_app
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import gradient_flow, lyapunov, product_norms, scaled
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.ui import knob_part, over_training
-from charrnn.ui.questions import Question, until_superseded
-from charrnn.ui.store import Store
-from charrnn.ui.wishes import Choice
-from scripts.bench_page import running_app
+from charrnn.ui.gradients import over_training, recurrent_scale
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.view_query import Question, until_superseded
 from tests.trained import TEXT
 from tests.ui.conftest import open_page
 
@@ -33,7 +33,7 @@ def store(trained: Path) -> Store:
 
 def turned(store: Store, name: str, wanted: Callable[[], bool] = lambda: True, **form: Any) -> list[dict[str, Any]]:
     question = Question(choice=Choice(name, None), form={"text": OWN, **form})
-    return [json.loads(told) for told in until_superseded(knob_part.turns(store, question, wanted))]
+    return [json.loads(told) for told in until_superseded(recurrent_scale.turns(store, question, wanted))]
 
 
 def drawn(told: dict[str, Any], figure: str) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def test_text_and_eigenvalues_come_first_and_a_second_visitor_waits_for_nothing(
     assert [each["busy"] for each in told] == [True] * 4 + [False]
     assert told[1]["texts"] == told[-1]["texts"] and len(told[1]["texts"][0]) == 200
     for name in ("gradient_flow", "growing_product_norms", "lyapunov"):
-        monkeypatch.setattr(knob_part, name, None)
+        monkeypatch.setattr(recurrent_scale, name, None)
     assert turned(store, "lstm", knob=1.3)[-1] == told[-1]
     assert set(drawn(told[-1], "product")) == {None, "× 1", "× 1.30", "× 1, gradient", "× 1.30, gradient"}  # no bound
 
@@ -130,7 +130,7 @@ def test_what_cannot_be_turned_is_said(store, name, form, reason):
 
 
 def test_the_exponent_is_of_the_beginning_of_a_long_text_and_says_so(store, trained, monkeypatch):
-    monkeypatch.setattr(knob_part, "READ_FOR_EXPONENT", 301)
+    monkeypatch.setattr(recurrent_scale, "READ_FOR_EXPONENT", 301)
     model = load(trained / "rnn").model
     found = lyapunov(model, load(trained / "rnn").vocab.encode(OWN[:301]))
     told = turned(store, "rnn", knob=1.0)[-1]

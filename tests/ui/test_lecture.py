@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from charrnn.ui.scenes import SCENES
-from charrnn.ui.store import Store
-from scripts.tour import rest
+from charrnn.ui.lecture.scenes import SCENES
+from charrnn.ui.server.checkpoint_store import Store
+from scripts.dev.page_tour import rest
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import columns, set_more, text
 

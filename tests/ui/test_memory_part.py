@@ -10,15 +10,15 @@ import pytest
 import torch
 from playwright.sync_api import BrowserContext, Page, expect
 
+from charrnn.analysis_record import Findings
 from charrnn.checkpoint import describe, keep_analyses, load
+from charrnn.context_use import MemoryUsed, context_use, corruption, memory_findings, memory_of
 from charrnn.corpus import title_of
-from charrnn.findings import Findings
-from charrnn.memory import MemoryUsed, context_use, corruption, memory_findings, memory_of
-from charrnn.ui import memory_part
-from charrnn.ui.memory_part import LONGEST, PREDICTIONS, REPLACED, memories
-from charrnn.ui.questions import Question, until_superseded
-from charrnn.ui.store import Store
-from charrnn.ui.wishes import Choice
+from charrnn.ui.gradients import context_use as memory_part
+from charrnn.ui.gradients.context_use import LONGEST, PREDICTIONS, REPLACED, memories
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.view_query import Question, until_superseded
 from tests.trained import TEXT
 from tests.ui.conftest import CHECKPOINTS, open_page
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from charrnn.bench.page_speed import running_app
 from charrnn.gradient_flow import gradient_flow
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
-from charrnn.ui.reader import Reader
-from charrnn.ui.store import Store
-from scripts.bench_page import running_app
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.loaded_model import Reader
 from tests.small_models import SMALL, save_all, save_small
 from tests.ui.conftest import open_page
 from tests.ui.page_actions import (

@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
 from charrnn.neurons import Best, from_findings, top_spans
-from charrnn.ui.unit_board import TITLES
+from charrnn.ui.neurons.leaderboard import TITLES
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import choose, set_slider, text
 

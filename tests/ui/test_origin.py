@@ -5,8 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, expect
 
+from charrnn.bench.page_speed import running_app
 from charrnn.checkpoint import load
-from scripts.bench_page import running_app
 from tests.hub_client import Server
 from tests.small_models import SMALL, save_small
 from tests.ui.conftest import open_page

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from charrnn.bench.page_speed import ALIVE
 from charrnn.checkpoint import Checkpoint
 from charrnn.gradient_flow import gradient_flow
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
-from scripts.bench_page import ALIVE
-from scripts.tour import names, open_tab, rest
+from scripts.dev.page_tour import names, open_tab, rest
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_slider, set_speed, settled, start_writing, text, write
 
@@ -275,7 +275,7 @@ def test_only_the_four_endpoints_are_named(app: str):
         "__init__.py",
         "..%2f..%2fapp.py",
         "../../app.py",
-        "live_view/view.html",
+        "write/view.html",
         "nothing.js",
         "%00",
         "page.js%00.css",

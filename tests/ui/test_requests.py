@@ -4,8 +4,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from charrnn.ui.assets import served
-from scripts.tour import names, open_tab, rest, unfold
+from charrnn.ui.server.static_files import served
+from scripts.dev.page_tour import names, open_tab, rest, unfold
 from tests.ui.conftest import is_kept_back, open_page
 from tests.ui.page_actions import press
 
@@ -71,7 +71,7 @@ def test_no_request_leaves_the_machine_while_every_control_of_every_tab_is_used(
     assert "PNG" in used["Write"] and "Time it" in used["Under the hood"]
     assert all(len(each) > 5 for each in used.values()), used
     assert asked == {app}
-    in_the_page = {"/charrnn/mount.js"}
+    in_the_page = {"/charrnn/components/mount.js"}
     scripts = {f"/charrnn/{name}" for name in served()} - in_the_page
     assert scripts - paths == set(), "a part of the page stayed unused"
     context.close()

@@ -55,7 +55,7 @@ def in_the_page(page: Page, cases: list[Case]) -> list[dict[str, Any]]:
     """What the page makes of every case."""
     return page.evaluate(
         """async (cases) => {
-            const { cutter, distribution, draw, stageProbs, STAGES } = await import("/charrnn/live_view/sampler.js");
+            const { cutter, distribution, draw, stageProbs, STAGES } = await import("/charrnn/components/sampler.js");
             return cases.map(([logits, [temperature, top_k, top_p, min_p], dice]) => {
                 const d = distribution(Float32Array.from(logits), { temperature, top_k, top_p, min_p });
                 return {

@@ -13,13 +13,15 @@ from threading import Event
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from charrnn import ui
 from charrnn.checkpoint import Checkpoint
 from charrnn.gradient_flow import GradientFlow, gradient_flow
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.ui import gradients_tab
-from charrnn.ui.reader import Reader
-from charrnn.ui.store import Store
+from charrnn.ui.gradients import gradient_norms
+from charrnn.ui.launch import serve
+from charrnn.ui.page import build_demo
+from charrnn.ui.server import analyses
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.loaded_model import Reader
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_speed, settled, start_writing, text
 
@@ -28,8 +30,8 @@ from tests.ui.page_actions import press, set_speed, settled, start_writing, text
 def serving(root: Path) -> Iterator[tuple[Store, str]]:
     """The page served by this process, so that its store can be looked into, and its address."""
     store = Store(root)
-    demo = ui.build_demo(store)
-    yield store, ui.serve(demo, "127.0.0.1", 0)
+    demo = build_demo(store)
+    yield store, serve(demo, "127.0.0.1", 0)
     demo.close()
 
 
@@ -68,11 +70,11 @@ begun, going = list[str](), Event()
 def slow(reader: Reader, text: str) -> GradientFlow:
     begun.append(reader.info.name)
     assert going.wait(30)
-    return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), gradients_tab.MAX_LAG, 8)
+    return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), analyses.MAX_LAG, 8)
 
 
 def test_nothing_more_is_measured_for_a_page_that_is_closed(context: BrowserContext, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gradients_tab, "measure", slow)
+    monkeypatch.setattr(gradient_norms, "measure", slow)
     with serving(CHECKPOINTS) as (_, address):
         page = open_page(context, address)
         page.get_by_role("tab", name="Gradients").click()
@@ -130,7 +132,7 @@ def test_an_address_that_cannot_be_is_refused_in_one_line(arguments: list[str], 
 
 def test_a_port_that_is_taken_is_said_to_be(tmp_path: Path):
     with serving(tmp_path) as (store, address), pytest.raises(OSError, match="in use"):
-        ui.serve(ui.build_demo(store), "127.0.0.1", int(address.rstrip("/").rpartition(":")[2]))
+        serve(build_demo(store), "127.0.0.1", int(address.rstrip("/").rpartition(":")[2]))
 
 
 def test_a_checkpoint_that_is_not_offered_is_told_with_its_reason_beside_the_others(

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from charrnn.bench.page_speed import running_app
 from charrnn.gradient_flow import scaled
 from charrnn.interventions import Clamp
 from charrnn.sampling import Dice, SamplingSettings, generate
-from charrnn.ui.reader import Reader
-from charrnn.ui.store import Store
-from scripts.bench_page import running_app
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.loaded_model import Reader
 from tests.node import play
 
 ENDPOINT = "gradio_api/run/continue_text"

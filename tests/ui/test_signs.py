@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from charrnn.signs import quoted, sign
+from charrnn.bench.page_speed import ALIVE, running_app
+from charrnn.visible_signs import quoted, sign
 from charrnn.vocab import Vocab
-from scripts.bench_page import ALIVE, running_app
 from tests.small_models import SMALL, save_small
 
 ODD = "\r\u200b\u200f\xa0\u0301\u2028\ufeff\x1b"
@@ -21,7 +21,7 @@ def test_the_page_and_python_give_the_same_signs(page: Page):
     known = [chr(point) for point in points if unicodedata.category(chr(point)) != "Cn"]  # a browser may know more
     told = page.evaluate(
         """async (characters) => {
-            const { quoted, visible } = await import("/charrnn/page.js");
+            const { quoted, visible } = await import("/charrnn/components/page_state.js");
             return characters.map((character) => [visible(character), quoted(character)]);
         }""",
         known,

@@ -27,7 +27,7 @@ def asked(page: Page, message: dict[str, Any], expression: str) -> Any:
     """What a record that has this message says."""
     return page.evaluate(
         f"""async ([start, more]) => {{
-            const {{ TextRecord }} = await import("/charrnn/live_view/text_record.js");
+            const {{ TextRecord }} = await import("/charrnn/components/text_record.js");
             const record = new TextRecord(start);
             record.append(more);
             return {expression};

@@ -12,9 +12,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import character_distance, connectivity
-from charrnn.ui.questions import Question, until_superseded
-from charrnn.ui.store import Store
-from charrnn.ui.where_part import LONGEST, PIECE, heats, pieces
+from charrnn.ui.gradients.saliency import LONGEST, PIECE, heats, pieces
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.view_query import Question, until_superseded
 from tests.small_models import save_all
 from tests.ui.conftest import CHECKPOINTS, open_page
 
@@ -71,7 +71,7 @@ def test_what_is_known_is_not_worked_out_again_and_who_moves_on_is_not_kept_wait
         },
     )
     first = answers(store, form)
-    monkeypatch.setattr("charrnn.ui.where_part.character_heat", lambda *_: pytest.fail("it is known"))
+    monkeypatch.setattr("charrnn.ui.gradients.saliency.character_heat", lambda *_: pytest.fail("it is known"))
     assert [one["heat"] for one in answers(store, form)] == [one["heat"] for one in first]
     assert first[0]["titles"] == ["A · GRU", "B · LSTM"]
     wanted = iter([True])

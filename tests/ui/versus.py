@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from charrnn.checkpoint import load
 from charrnn.sampling import Dice, SamplingSettings, distribution, generate
-from charrnn.ui.questions import until_superseded
+from charrnn.ui.server.view_query import until_superseded
 from tests.ui.conftest import CHECKPOINTS, open_page
 
 PATIENCE = 60_000  # milliseconds, on a machine that may be busy

@@ -1,6 +1,6 @@
 // The session of this page.
 
-import { page } from "../page.js";
+import { page } from "../components/page_state.js";
 import { CallsProvider } from "./calls_provider.js";
 import { Session } from "./session.js";
 

@@ -1,6 +1,6 @@
 // Text, settings, tab and cursor outlive a reload of the page, in the browser's storage of this tab.
 
-import { page } from "../page.js";
+import { page } from "../components/page_state.js";
 import { session } from "./page_session.js";
 
 const KEY = "charrnn-page";

@@ -21,16 +21,27 @@ from pydantic import ConfigDict, Field, ValidationError
 from charrnn.gradient_flow import KNOB, scaled
 from charrnn.ranges import Range
 from charrnn.sampling import Dice, Reading, generate
-from charrnn.ui.activations import nearest
-from charrnn.ui.cache import fingerprint
-from charrnn.ui.clamps import MOST_CLAMPS, Usual, clamps_of
-from charrnn.ui.code_errors import raised
-from charrnn.ui.messages import dropped_notice, packed
+from charrnn.ui.server.activation_views import nearest
+from charrnn.ui.server.analysis_cache import fingerprint
+from charrnn.ui.server.call_validation import TEXT_ENDPOINT
+from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.clamp_requests import MOST_CLAMPS, Usual, clamps_of
+from charrnn.ui.server.error_location import raised
+from charrnn.ui.server.malloc_trim import USERS
+from charrnn.ui.server.notices import dropped_notice, packed
+from charrnn.ui.server.validation import (
+    LONGEST_TEXT,
+    MOST_EDITS,
+    Character,
+    Choice,
+    Chosen,
+    Sampling,
+    Seed,
+    problem,
+    within,
+)
 from charrnn.ui.session.limit import BusyError, CallLimit
 from charrnn.ui.session.prefix_cache import PrefixCache
-from charrnn.ui.spare_memory import USERS
-from charrnn.ui.store import Reader, Store
-from charrnn.ui.wishes import LONGEST_TEXT, MOST_EDITS, Character, Choice, Chosen, Sampling, Seed, problem, within
 
 MAX_CALL_CHARS = 1000  # read or written by one call
 STRIDE = 256  # characters between two cached states of a text that is read
@@ -38,7 +49,6 @@ SLICE = 32  # characters between two looks whether the caller still waits
 MAX_NAME_CHARS = 200  # of a view, or of what is clamped
 MAX_SCALED = 8  # decoders with scaled weights, a few MB each
 MAX_HALF = 65504.0
-NAME = "continue_text"  # of the endpoint
 Position = Annotated[int, within(Range(0, LONGEST_TEXT, whole=True))]
 
 
@@ -89,7 +99,7 @@ def build(store: Store) -> None:
         except Exception as error:  # the code of this model, which a student may have edited
             return {"error": raised(error)}
 
-    endpoint(continue_text, api_name=NAME, queue=False, api_visibility="private")
+    endpoint(continue_text, api_name=TEXT_ENDPOINT, queue=False, api_visibility="private")
 
 
 async def _unless_gone(work: Callable[[Callable[[], bool]], dict], http: gr.Request) -> dict:

@@ -1,0 +1,1 @@
+"""Benchmarks: what is compared and how the results are shown."""

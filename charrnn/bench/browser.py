@@ -1,0 +1,82 @@
+"""
+A Chromium for the browser tests: the system's, else Playwright's own, else the package manager's.
+
+    python -m charrnn.bench.browser     print its path, install one if there is none; exit code 1 if that fails
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from charrnn import terminal
+
+# The shell is Chromium without windows: the same pages for half of the work.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
+
+def find_browser() -> Path | None:
+    """
+    The Chromium to test with: the system's, else Playwright's own; None when neither is there and starts.
+
+    To be called before Playwright is started: it asks Playwright itself.
+    """
+    return next((Path(path) for path in _candidates() if _starts(path)), None)
+
+
+def install_browser() -> Path | None:
+    """Playwright's own download, else the package manager's Chromium; None when neither could be had."""
+    for words in (_download_command(), *_package_commands()):
+        print("no Chromium yet:", *words, file=sys.stderr, flush=True)
+        try:
+            subprocess.run(words, stdout=sys.stderr, timeout=900)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            print(error, file=sys.stderr)
+        if browser := find_browser():
+            return browser
+    return None
+
+
+def _candidates() -> Iterator[str]:
+    yield from filter(None, map(shutil.which, NAMES))
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    yield own
+
+
+def _starts(path: str) -> bool:
+    """True when the file is there and runs: a snap's stand-in or a download without its libraries does not."""
+    if not os.access(path, os.X_OK):
+        return False
+    if os.name == "nt":  # there `--version` would open a window; a download brings its libraries with it
+        return True
+    return subprocess.run([path, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def _download_command() -> list[str]:
+    return [sys.executable, "-m", "playwright", "install", "chromium"]
+
+
+def _package_commands() -> list[list[str]]:
+    """apt-get, where it is there and allowed: as root, or by sudo without a password."""
+    if not shutil.which("apt-get"):
+        return []
+    get = ["apt-get"] if os.geteuid() == 0 else ["sudo", "-n", "apt-get"]
+    install = [*get, "install", "-y", "--no-install-recommends"]
+    return [[*get, "update"], [*install, "chromium-headless-shell"], [*install, "chromium"]]
+
+
+def main() -> int:
+    """Print the path of the browser, installed first if needed; the exit code."""
+    if (found := find_browser() or install_browser()) is None:
+        sys.exit("no Chromium: install one (e.g. `apt-get install chromium`), or run `playwright install chromium`")
+    print(found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(terminal.run(main))

@@ -1,0 +1,238 @@
+"""
+How fast the hand-written networks are, against the plain loop of the lab sheet and against torch.nn.
+
+    python scripts/bench.py train         one whole training step: forward, backward, clipping, optimiser
+    python scripts/bench.py profile       where the time of such a step goes, and what a longer window costs
+    python scripts/bench.py sample        characters per second on one core
+    python scripts/bench.py gradients     the gradient-flow curve of one checkpoint, and how its cost grows
+    python scripts/bench.py page          the page in a real browser (charrnn/bench/page_speed.py)
+    python scripts/bench.py load          many pages at once (charrnn/bench/server_load.py)
+
+Machines differ and are noisy, so every figure that counts is a ratio of medians, the contestants taking turns in one
+run. `--json` prints the figures for machines. Nothing is asserted: a person judges.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from charrnn.bench import gradients as growth_of_gradients
+from charrnn.bench import profile as bench_profile
+from charrnn.cells import CELLS
+from charrnn.flags import COUNT, THREADS, WIDTH, WINDOW
+from charrnn.gradient_flow import gradient_flow
+from charrnn.model import CharRNN
+from charrnn.profiling import VOCAB_SIZE, machine, plain_training, synthetic_corpus, take_turns
+from charrnn.reference import PlainCharRNN, TorchCharRNN, gradient_norms_by_autograd
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.text_tables import columns
+from charrnn.training import Recipe, Training
+
+OURS = "charrnn"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contestant: the median of its turns and what follows from it; None where a figure does not apply."""
+
+    name: str
+    median_ms: float
+    fastest_ms: float
+    figures: dict[str, float | None]
+
+    def record(self) -> dict[str, Any]:
+        """All of it by name, for machines."""
+        return {"name": self.name, "median_ms": self.median_ms, "fastest_ms": self.fastest_ms, **self.figures}
+
+
+def rows(turns: dict[str, list[float]], figures: Callable[[str, Mapping[str, float]], dict[str, Any]]) -> list[Row]:
+    """A row for each contestant; `figures` says what follows for one of them from the medians of all."""
+    medians = {name: statistics.median(times) for name, times in turns.items()}
+    return [Row(name, median, min(turns[name]), figures(name, medians)) for name, median in medians.items()]
+
+
+def bench_train(options: argparse.Namespace) -> list[Row]:
+    recipe = Recipe(batch=options.batch, seq_len=options.seq_len, hidden_dim=options.hidden_dim)
+    corpus = synthetic_corpus()
+    steps: dict[str, Callable[[], Any]] = {}
+    cell_of: dict[str, str] = {}
+    for cell in CELLS:
+        training = Training(corpus, replace(recipe, cell=cell), device=options.device)
+        normed = Training(corpus, replace(recipe, cell=cell, layer_norm=True), device=options.device)
+        model = training.model
+        assert isinstance(model, CharRNN)
+        others = {f"torch.nn.{cell.upper()}": TorchCharRNN(VOCAB_SIZE, recipe.hidden_dim, cell)}
+        if cell == "rnn":
+            others = {"plain loop": PlainCharRNN(VOCAB_SIZE, recipe.hidden_dim)} | others
+        steps |= {
+            name: plain_training(network.copy_weights(model), training).advance for name, network in others.items()
+        }
+        steps |= {f"{OURS} {cell}": training.advance, f"{OURS} {cell}, layer norm": normed.advance}
+        cell_of |= {name: cell for name in steps if name not in cell_of}
+    turns = take_turns(steps, options.rounds)
+
+    def figures(name: str, medians: Mapping[str, float]) -> dict[str, Any]:
+        ours, this = medians[f"{OURS} {cell_of[name]}"], medians[name]
+        # The products that no arrangement can avoid: recurrent and head, forward and twice backward.
+        rows_of_products = CELLS[cell_of[name]].gates * recipe.hidden_dim + VOCAB_SIZE
+        needed = 6 * recipe.batch * recipe.seq_len * recipe.hidden_dim * rows_of_products
+        normed = name.endswith("layer norm")
+        return {
+            "ours_over_this": None if normed else ours / this,
+            "this_over_ours": this / ours if normed else None,
+            "gflops": needed / this / 1e6,
+            "minutes_2000_steps": 2000 * this / 60_000,
+        }
+
+    return rows(turns, figures)
+
+
+def bench_sample(options: argparse.Namespace) -> list[Row]:
+    model = CharRNN(VOCAB_SIZE, options.hidden_dim).eval()
+    plain = PlainCharRNN(VOCAB_SIZE, options.hidden_dim).copy_weights(model).eval()
+    settings = SamplingSettings(temperature=0.8, top_k=40, top_p=0.95)
+    prompt = list(range(6))
+
+    def ours() -> list[Any]:
+        decoder = model.decoder()
+        steps = generate(decoder, decoder.prefill(prompt), options.chars, settings, Dice(0))
+        return [step.reading.state.h for step in steps]  # kept, as the heatmap needs them
+
+    def theirs() -> Tensor:
+        return plain.write(torch.tensor([prompt]), options.chars, settings.temperature)
+
+    def figures(name: str, medians: Mapping[str, float]) -> dict[str, Any]:
+        return {
+            "ours_over_this": medians[OURS] / medians[name],
+            "chars_per_second": 1000 * options.chars / medians[name],
+        }
+
+    return rows(take_turns({"plain loop": theirs, OURS: ours}, options.rounds), figures)
+
+
+def gradients_bench(options: argparse.Namespace) -> tuple[CharRNN, Tensor]:
+    """The network whose gradient is followed, and as many characters as the longest turn takes."""
+    ids = synthetic_corpus().train_ids[: options.positions * (options.lags + 2)]
+    return CharRNN(VOCAB_SIZE, options.hidden_dim).double().eval(), ids
+
+
+def bench_gradients(options: argparse.Namespace) -> list[Row]:
+    model, ids = gradients_bench(options)
+    few, windows = ids[: options.lags + 4 * options.positions].tolist(), ids.view(options.positions, -1)
+    turns = take_turns(
+        {
+            "autograd, states retained": lambda: gradient_norms_by_autograd(model, windows),
+            OURS: lambda: gradient_flow(model, few, max_lag=options.lags, positions=options.positions),
+        },
+        options.rounds,
+    )
+    return rows(turns, lambda name, medians: {"ours_over_this": medians[OURS] / medians[name]})
+
+
+def growing_gradients(options: argparse.Namespace) -> list[dict[str, Any]]:
+    model, ids = gradients_bench(options)
+    return growth_of_gradients.growing(model, ids[: options.lags + 4 * options.positions].tolist(), options)
+
+
+# How a figure is shown: the head of its column, its format.
+UNITS = {
+    "median_ms": ("median ms", "{:.1f}"),
+    "fastest_ms": ("fastest", "{:.1f}"),
+    "ours_over_this": (f"{OURS} / this", "{:.2f}"),
+    "this_over_ours": ("this / without", "{:.2f}"),
+    "gflops": ("GFLOP/s", "{:.0f}"),
+    "minutes_2000_steps": ("min for 2000 steps", "{:.1f}"),
+    "chars_per_second": ("characters/s", "{:,.0f}"),
+}
+
+
+# What the ratio of a contestant is to be at most.
+GOALS = {
+    "train": {
+        "plain loop": 0.28,
+        "torch.nn.RNN": 0.55,
+        "torch.nn.GRU": 0.65,
+        "torch.nn.LSTM": 0.9,
+        **{f"{OURS} {cell}, layer norm": 1.35 for cell in ("rnn", "gru", "lstm")},
+    },
+    "sample": {"plain loop": 0.33},
+    "gradients": {"autograd, states retained": 1.0},
+}
+
+
+def shown(record: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+    """A row of a table: the name, then these figures; nothing where one does not apply."""
+    return [record["name"], *("" if record[key] is None else UNITS[key][1].format(record[key]) for key in keys)]
+
+
+def table(found: Sequence[Row]) -> str:
+    """The rows as aligned columns."""
+    records = [row.record() for row in found]
+    keys = [key for key in UNITS if key in records[0]]
+    return columns(["", *(UNITS[key][0] for key in keys)], [shown(record, keys) for record in records])
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags of every verb."""
+    whole = argparse.ArgumentParser(description="Measure the networks against a plain loop and against torch.nn.")
+    verbs = whole.add_subparsers(dest="verb", required=True)
+    train = verbs.add_parser("train", help="one whole training step")
+    train.add_argument("--device", default="cpu", help="where to train: cpu, cuda (default cpu)")
+    profile = verbs.add_parser("profile", help="where the time of a training step goes")
+    profile.add_argument("--lengths", type=WINDOW, nargs="+", default=bench_profile.LENGTHS, metavar="T", help=LENGTHS)
+    for verb in (train, profile):
+        verb.add_argument("--batch", type=WINDOW, default=64, help="windows a step (default 64)")
+        verb.add_argument("--seq-len", type=WINDOW, default=128, help="characters a window (default 128)")
+    sample = verbs.add_parser("sample", help="characters per second on one core")
+    sample.add_argument("--chars", type=COUNT, default=500, help="characters a turn (default 500)")
+    gradients = verbs.add_parser("gradients", help="the gradient-flow curve")
+    gradients.add_argument("--positions", type=COUNT, default=512, help="text positions (default 512)")
+    gradients.add_argument("--lags", type=WINDOW, default=128, help="characters back (default 128)")
+    for verb, rounds, threads in ((train, 15, None), (profile, 9, None), (sample, 15, 1), (gradients, 5, None)):
+        verb.add_argument("--hidden-dim", type=WIDTH, default=256, help="hidden units (default 256)")
+        verb.add_argument("--rounds", type=COUNT, default=rounds, help=f"turns of each contestant (default {rounds})")
+        verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")
+        verb.add_argument("--json", action="store_true", help="print the figures for machines")
+    verbs.add_parser("page", help="the page in a real browser; `page --help` lists its flags")
+    verbs.add_parser("load", help="many pages at once; `load --help` lists its flags")
+    return whole
+
+
+LENGTHS = "window lengths for the cost of a longer window (default %(default)s)"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] in (["page"], ["load"]):
+        from charrnn.bench import page_speed, server_load  # these need a browser's driver
+
+        return {"page": page_speed, "load": server_load}[arguments[0]].main(arguments[1:])
+    options = parser().parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    settings = {key: value for key, value in vars(options).items() if key not in ("json", "threads")}
+    found = settings | {"machine": machine(settings.get("device", "cpu"))}
+    if options.verb == "profile":
+        found |= bench_profile.measure(options)
+        text = bench_profile.tables(found)
+    else:
+        bench = {"train": bench_train, "sample": bench_sample, "gradients": bench_gradients}[options.verb]
+        measured = bench(options)
+        found |= {"rows": [row.record() for row in measured]}
+        text = table(measured)
+        if options.verb == "gradients":
+            found["growing"] = growing_gradients(options)
+            text += "\n\n" + growth_of_gradients.table(found["growing"])
+    if options.json:
+        print(json.dumps(found, indent=1))
+    else:
+        print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
+        print(text)
+    return 0

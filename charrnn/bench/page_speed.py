@@ -1,0 +1,258 @@
+"""
+How the page feels, measured in a real Chromium: `python charrnn/bench/page_speed.py`, `--json` for machines.
+
+Starts app.py on a free port. Frames drawn per second and columns lost at 60 characters/s, the time from the click on
+Write to the first character on the screen, and from a slider's move to the distribution redrawn; and what the app costs
+over an empty page of Gradio's: until it is served, and in memory with every checkpoint loaded. Nothing is asserted: a
+person judges the figures, on a quiet machine.
+"""
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+from charrnn.bench.browser import find_browser
+from charrnn.flags import SECONDS, name_or_path
+from charrnn.paths import CHECKPOINTS, REPOSITORY
+from charrnn.profiling import resident_bytes
+from charrnn.ui.server.checkpoint_store import Store
+
+ALIVE = "() => window.charrnn?.live?.received > 0 && charrnn.live.drawn === charrnn.live.received"
+SPEEDS = {60: 6, 0: 8}  # characters/s -> place on the slider
+STARTS = 5
+BARE = """
+import sys, torch, gradio
+with gradio.Blocks() as demo:
+    pass
+demo.launch(server_port=int(sys.argv[1]), ssr_mode=False, quiet=True)
+"""
+GOALS = {
+    "frames_per_second": "≥ 95 % of an empty loop",
+    "slider_to_character_p95_ms": "≤ 150",
+    "lost_columns": "0",
+    "first_character_p95_ms": "≤ 100",
+    "redraw_p95_ms": "≤ 20",
+    "start_over_bare": "≤ 1.25",
+    "memory_over_bare_mb": "≤ 150",
+}
+
+
+@contextmanager
+def running_app(checkpoints: str, **environment: str) -> Iterator[str]:
+    """The address of an app.py of its own on a free port. Raises RuntimeError, with what it said, where it ends."""
+    with serving(["app.py", "--checkpoints", checkpoints, "--port"], **environment) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving(command: Sequence[str], **environment: str) -> Iterator[tuple[str, int]]:
+    """The address and the process id of what Python serves when it is told this and a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/"
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command, str(port)],
+            cwd=REPOSITORY,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **environment},
+        )
+        try:
+            while not _answers(address):
+                if process.poll() is not None:
+                    log.seek(0)
+                    raise RuntimeError(f"{command[0]} ended with exit code {process.returncode}: {log.read()}")
+                time.sleep(0.05)
+            yield address, process.pid
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=60):
+            return True
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+def percentile_95(values: list[float]) -> float:
+    """The value that 95 % do not exceed."""
+    return sorted(values)[max(0, -(-95 * len(values) // 100) - 1)]
+
+
+def frames(page: Page, seconds: float) -> tuple[float, int, int]:
+    """Write at 60 characters/s -> frames drawn per second, columns sent, columns not drawn."""
+    page.locator("#cr-speed").fill(str(SPEEDS[60]))
+    page.locator("#cr-characters").evaluate("(input) => (input.value = 2000)")
+    page.locator('[data-action="write"]').click()
+    page.wait_for_function("charrnn.state === 'writing' && charrnn.stats.firstCharacterMs !== null")
+    page.wait_for_timeout(500)
+    before = page.evaluate("[charrnn.stats.frames, performance.now()]")
+    page.wait_for_timeout(1000 * seconds)
+    after = page.evaluate("[charrnn.stats.frames, performance.now()]")
+    page.locator('[data-action="stop"]').click()
+    page.wait_for_timeout(500)
+    sent, drawn = page.evaluate("[charrnn.live.received, charrnn.live.drawn]")
+    return 1000 * (after[0] - before[0]) / (after[1] - before[1]), sent, sent - drawn
+
+
+COUNT_FRAMES = """(ms) => new Promise((done) => {
+    const began = performance.now();
+    let frames = 0;
+    const frame = (now) => (now - began < ms ? ((frames += 1), requestAnimationFrame(frame)) : done(frames));
+    requestAnimationFrame(frame);
+})"""
+
+
+def slider_to_character(page: Page, moves: int) -> list[float]:
+    """Milliseconds from a move of the temperature, while text runs, to the first character that it counts for."""
+    page.locator("#cr-speed").fill(str(SPEEDS[60]))
+    page.locator("#cr-characters").evaluate("(input) => (input.value = 3000)")
+    page.locator('[data-action="write"]').click()
+    page.wait_for_function("charrnn.state === 'writing' && charrnn.stats.firstCharacterMs !== null")
+    times = page.evaluate(
+        """async (moves) => {
+            const slider = document.querySelector("#cr-temperature");
+            const frame = () => new Promise(requestAnimationFrame);
+            const times = [];
+            for (let i = 0; i < moves; i++) {
+                await new Promise((done) => setTimeout(done, 500));
+                const began = performance.now();
+                slider.value = 0.5 + 0.01 * (i % 50);
+                slider.dispatchEvent(new Event("input", { bubbles: true }));
+                while (charrnn.live.received > charrnn.live.drawn) await frame();  // what was ahead is dropped
+                const drawn = charrnn.live.drawn;
+                while (charrnn.live.drawn === drawn) await frame();
+                times.push(performance.now() - began);
+            }
+            return times;
+        }""",
+        moves,
+    )
+    page.locator('[data-action="stop"]').click()
+    return times
+
+
+def first_characters(page: Page, clicks: int) -> list[float]:
+    """Milliseconds from each click on Write to the first written character in the document."""
+    times = []
+    page.locator("#cr-characters").evaluate("(input) => (input.value = 5)")
+    for _ in range(clicks):
+        page.locator('[data-action="write"]').click()
+        page.wait_for_function("charrnn.stats.firstCharacterMs !== null && charrnn.state === 'finished'")
+        times.append(page.evaluate("charrnn.stats.firstCharacterMs"))
+        page.wait_for_timeout(150)
+    return times
+
+
+def redraws(page: Page, moves: int) -> list[float]:
+    """Milliseconds from a slider's event to the end of the frame that shows the new distribution."""
+    return page.evaluate(
+        """async (moves) => {
+            const slider = document.querySelector("#cr-temperature");
+            const times = [];
+            for (let i = 0; i < moves; i++) {
+                await new Promise((done) => setTimeout(done, 30));
+                const began = performance.now();
+                slider.value = 0.3 + 0.01 * i;
+                slider.dispatchEvent(new Event("input", { bubbles: true }));
+                document.querySelector(".cr-likely").getBoundingClientRect(); // layout done; the next frame shows it
+                times.push(performance.now() - began);
+            }
+            return times;
+        }""",
+        moves,
+    )
+
+
+def measure(checkpoints: str, seconds: float) -> dict[str, float]:
+    """All figures."""
+    browser = find_browser()
+    with running_app(checkpoints) as address:
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+            page = chromium.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(address)
+            page.wait_for_function(ALIVE)
+            empty = chromium.new_page(viewport={"width": 1440, "height": 900})
+            possible = empty.evaluate(COUNT_FRAMES, 3000) / 3
+            empty.close()
+            rate, sent, lost = frames(page, seconds)
+            moved = slider_to_character(page, 20)
+            firsts = first_characters(page, 20)
+            slides = redraws(page, 100)
+            chromium.close()
+    return {
+        "frames_per_second": rate,
+        "frames_of_an_empty_loop": possible,
+        "slider_to_character_p95_ms": percentile_95(moved),
+        "columns_sent": sent,
+        "lost_columns": lost,
+        "first_character_median_ms": sorted(firsts)[len(firsts) // 2],
+        "first_character_p95_ms": percentile_95(firsts),
+        "redraw_median_ms": sorted(slides)[len(slides) // 2],
+        "redraw_p95_ms": percentile_95(slides),
+        **cost(checkpoints),
+    }
+
+
+def load_all(address: str, checkpoints: str) -> None:
+    """Let every checkpoint write a few characters."""
+    for info in Store(Path(checkpoints)).infos():
+        request = {"checkpoint": {"name": info.name}, "count": 20}
+        httpx.post(f"{address}gradio_api/run/continue_text", json={"data": [request]}, timeout=60, trust_env=False)
+
+
+def cost(checkpoints: str) -> dict[str, float]:
+    """What the app costs over an empty page that has torch and gradio imported; both in turn."""
+    bare, app = ["-c", BARE], ["app.py", "--checkpoints", checkpoints, "--port"]
+    quiet = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
+    times: dict[str, list[float]] = {"bare": [], "app": []}
+    memory = {}
+    for _ in range(STARTS):
+        for name, words in (("bare", bare), ("app", app)):
+            began = time.perf_counter()
+            with serving(words, **quiet) as (address, pid):
+                times[name].append(time.perf_counter() - began)
+                if name == "app" and name not in memory:
+                    load_all(address, checkpoints)
+                memory.setdefault(name, resident_bytes(pid))
+    start = {name: statistics.median(each) for name, each in times.items()}
+    found = {"start_s": start["app"], "bare_start_s": start["bare"], "start_over_bare": start["app"] / start["bare"]}
+    if memory["app"] and memory["bare"]:
+        found["memory_over_bare_mb"] = (memory["app"] - memory["bare"]) / 1e6
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description="Measure the page in a real Chromium.")
+    parser.add_argument("--checkpoints", type=name_or_path, default=str(CHECKPOINTS), help="folder of the checkpoints")
+    parser.add_argument("--seconds", type=SECONDS, default=10, help="of writing at 60 characters/s (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="figures for a machine")
+    options = parser.parse_args(arguments)
+    figures = measure(options.checkpoints, options.seconds)
+    if options.json:
+        print(json.dumps(figures))
+        return 0
+    for name, value in figures.items():
+        print(f"{name.replace('_', ' '):34} {value:8.2f}   {GOALS.get(name, '')}")
+    return 0

@@ -1,0 +1,157 @@
+"""
+Work out what the page shows of a checkpoint at once, and keep it beside the model, in `analyses.json`.
+
+    python scripts/analyse.py                                the bundled checkpoints: what is missing
+    python scripts/analyse.py checkpoints/mine --data mine.txt     on the text it was trained on
+    python scripts/analyse.py --sections bits --anew         these sections, whether they are there or not
+
+Everything is measured on the validation part of the text, which no model has learnt from. A checkpoint that was trained
+on another text is skipped. Each section is written as soon as it is done: what is interrupted goes on where it was.
+
+What sections hold, beside the text's sha256 and how many characters of it validate:
+
+memory  effective context and replaced characters, see `charrnn.context_use`: loss_nats and excess_nats with n = 1, 2, …
+        characters of context, shuffled_excess_nats behind a shuffled prefix; KL, nats, k = 1, 2, … characters later
+gradient  the gradient's norm against the lag at 512 places, relative to lag 0, see `charrnn.gradient_flow`: median,
+        low, high, geometric_mean, half_life_chars, horizon_chars (1 %); of a recurrent network the first Lyapunov
+        exponent, its standard error and the slope of the geometric mean far back, in nats a character
+units   which unit stands for which concept, see `charrnn.neurons`, on the first 10,000 characters: for everything the
+        model has to show (h, c, gates, layers) the best unit of each concept, chosen on their first half, its score on
+        the second, and the 99th percentile of untrained units
+bits    bits of surprise by kind of character, in each of 32 stretches of the text, see `charrnn.surprisal`
+
+Exit code 2 if a checkpoint, or a section of one, could not be analysed; the others are.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from charrnn import checkpoint, terminal
+from charrnn.analysis_record import Findings
+from charrnn.checkpoint import Checkpoint, keep_analyses
+from charrnn.context_use import memory_findings, memory_used
+from charrnn.corpus import Corpus, read_text, tiny_shakespeare
+from charrnn.flags import THREADS, path
+from charrnn.gradient_flow import flow_findings, gradient_flow, lyapunov, tail_slope
+from charrnn.neurons import Targets, as_findings, boards, sha256_of
+from charrnn.paths import CHECKPOINTS
+from charrnn.surprisal import kind_findings, surprisals
+from charrnn.training import untrained
+
+UNITS_READ = 10_000  # characters: the page's default text, so that it can go on from there
+UNTRAINED_UNITS = 2048
+
+Analysis = Callable[[Checkpoint, Corpus], Findings]
+GRADIENT_READ = 16_384  # characters: the places are spread over them
+
+
+def bits(trained: Checkpoint, corpus: Corpus) -> Findings:
+    """The surprise at each character of the validation text, read in one go, by kind."""
+    ids = corpus.val_ids.tolist()
+    return kind_findings(trained.vocab.decode(ids), np.concatenate([*surprisals(trained.model.decoder(), ids)]))
+
+
+def memory(trained: Checkpoint, corpus: Corpus) -> Findings:
+    """How much context it uses, and how long a replaced character is felt."""
+    return memory_findings(memory_used(trained.model, corpus.val_ids.tolist(), seed=0))
+
+
+def gradient(trained: Checkpoint, corpus: Corpus) -> Findings:
+    """How far back its gradient reaches, and the exponent that says why."""
+    ids = corpus.val_ids[:GRADIENT_READ].tolist()
+    flow = gradient_flow(trained.model, ids)
+    found = flow_findings(flow, len(ids))
+    facts = dict(found.facts)
+    if trained.info.cell != "minigpt":
+        first = lyapunov(trained.model, ids)
+        facts |= {"exponent": float(first.exponents[0]), "exponent_error": float(first.errors[0])}
+        facts["tail_slope"] = tail_slope(flow)
+    return replace(found, facts=facts)
+
+
+def units(trained: Checkpoint, corpus: Corpus) -> Findings:
+    """Its best unit for each concept, against networks of its form that learnt nothing."""
+    info, ids = trained.info, corpus.val_ids[:UNITS_READ].tolist()
+    networks = range(-(-UNTRAINED_UNITS // info.hidden_dim))
+    drawn = (untrained(info.config, len(info.vocab), info.recipe, seed) for seed in networks)
+    text = info.vocab.decode(ids)
+    return as_findings(boards(trained.model, drawn, Targets.of(text), ids), text)
+
+
+ANALYSES: dict[str, Analysis] = {"gradient": gradient, "memory": memory, "bits": bits, "units": units}
+
+
+def analyse(
+    folder: Path, text: str, sections: Sequence[str], anew: bool, analyses: Mapping[str, Analysis]
+) -> tuple[str, list[str]]:
+    """
+    Work out these sections of a checkpoint, those that are there only `anew` -> what was done, what could not be.
+
+    A section that cannot be worked out does not keep the others from it. Raises ValueError for a checkpoint that cannot
+    be read.
+    """
+    info = checkpoint.describe(folder)
+    if info.edited:  # what is kept does not say of which equations it is
+        raise ValueError(
+            f"{info.name}: its equations were edited ({info.edited}), so nothing is kept beside it: undo the edit of "
+            "cells.py or minigpt/equations.py first"
+        )
+    if sha256_of(text) != info.data_sha256:
+        return f"{info.name}: skipped, it was trained on another text", []
+    corpus = Corpus.from_text(text, info.vocab)
+    todo = [name for name in sections if anew or name not in info.analyses.sections]
+    if todo:
+        checkpoint.require_replaceable(folder)  # now, not after minutes
+    trained = checkpoint.load(folder) if todo else None
+    done, impossible = [f"{name} is there" for name in sections if name not in todo], []
+    for name in todo:
+        assert trained is not None
+        start = time.perf_counter()
+        try:
+            found = analyses[name](trained, corpus)
+        except ValueError as error:
+            impossible.append(f"{info.name}: {name} could not be worked out: {error}")
+            continue
+        facts = {"data_sha256": corpus.sha256, "characters": len(corpus.val_ids), **found.facts}
+        keep_analyses(folder, info.sha256, {name: replace(found, facts=facts)})
+        done.append(f"{name} in {time.perf_counter() - start:.0f} s")
+    return f"{info.name}: {', '.join(done) or 'nothing was worked out'}", impossible
+
+
+@terminal.lasting_output()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Analyse one checkpoint after the other; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    bundled = sorted(path.parent for path in (CHECKPOINTS).glob("*/model.safetensors"))
+    parser.add_argument("folders", type=path, nargs="*", default=bundled, metavar="FOLDER", help="default: all bundled")
+    parser.add_argument("--data", type=path, help="the text they were trained on (default: Tiny Shakespeare)")
+    parser.add_argument("--sections", nargs="+", choices=[*ANALYSES], default=[*ANALYSES], help="default: all")
+    parser.add_argument("--anew", action="store_true", help="also those that are there")
+    parser.add_argument("--threads", type=THREADS, help="CPU threads (default: all)")
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        text = read_text(options.data) if options.data else tiny_shakespeare()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    code = 0
+    for folder in options.folders:
+        try:
+            done, impossible = analyse(folder, text, options.sections, options.anew, ANALYSES)
+            print(done, flush=True)
+            for reason in impossible:
+                print(reason, file=sys.stderr, flush=True)
+                code = 2
+        except (ValueError, OSError) as error:
+            print(error, file=sys.stderr, flush=True)
+            code = 2
+    return code

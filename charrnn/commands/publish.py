@@ -1,0 +1,128 @@
+"""
+Publish on the Hugging Face Hub, in one commit or none.
+
+    python scripts/publish.py checkpoints owner/name                              all under checkpoints/
+    python scripts/publish.py checkpoints owner/name --folder checkpoints/mine    this one
+    python scripts/publish.py space owner/name       the page, on the checkpoints that owner/name has
+
+A repository holds the checkpoints published last and no others, a Space nothing but the page: what else was there is
+taken away, which is said, and stays in earlier commits. Files that charrnn did not publish are replaced with --replace
+alone. Of a Space's files only what git tracks is sent.
+
+Log in first (`hf auth login`, or HF_TOKEN). --dry-run lists what would be sent and taken away, refuses what would be
+refused, and makes nothing; where the Hub cannot be reached, it says so and lists what would be sent.
+An error is said on stderr with the line that tries again. Exit codes: 0 published, 1 not, 2 bad input, 130 stopped.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from charrnn import hub, terminal
+from charrnn.flags import name_or_path, path
+from charrnn.paths import CHECKPOINTS, REPOSITORY
+
+
+def parser() -> argparse.ArgumentParser:
+    """The two verbs and their flags."""
+    whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = whole.add_subparsers(dest="verb", required=True)
+    checkpoints = verbs.add_parser("checkpoints", help="a trained network, or all of them")
+    space = verbs.add_parser("space", help="the page, in the place of all that is in the Space")
+    for verb in (checkpoints, space):
+        verb.add_argument("repository", metavar="owner/name", help="where to; made where there is none")
+        verb.add_argument("--private", action="store_true", help="make a new repository private")
+        verb.add_argument("--dry-run", action="store_true", help="list what would be sent, and send nothing")
+        verb.add_argument("--replace", action="store_true", help="replace files of another project too")
+    checkpoints.add_argument(
+        "--folder",
+        type=path,
+        default=CHECKPOINTS,
+        help="a checkpoint, or a folder of them: the repository then holds these and no others",
+    )
+    checkpoints.add_argument("--tag", help="of this release (default: the next of v1, v2, …)")
+    space.add_argument(
+        "--checkpoints",
+        type=name_or_path,
+        metavar="owner/name[@revision]",
+        help="where it has its checkpoints (default: the same name)",
+    )
+    space.add_argument(
+        "--zero-gpu", action="store_true", help="for ZeroGPU hardware, which takes few versions of torch"
+    )
+    return whole
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The flags; what cannot be the name of a repository is refused before anything is read."""
+    whole = parser()
+    options = whole.parse_args(arguments)
+    if options.verb == "space":
+        options.checkpoints = options.checkpoints or options.repository
+    try:
+        hub.require_repository(options.repository)
+        if options.verb == "space":
+            hub.require_repository(options.checkpoints.partition("@")[0])
+    except hub.HubError as error:
+        whole.error(str(error))
+    return options
+
+
+def listing(planned: Callable[[], hub.Release], alone: Callable[[], hub.Release], say: Callable[[str], None]) -> str:
+    """What would be sent; `alone` does without the Hub, where that is away."""
+    try:
+        release = planned()
+    except hub.HubError as error:
+        if not error.is_passing:
+            raise
+        say(f"{error}; so what is there now was not looked at")
+        release = alone()
+    sizes = release.sizes()
+    lines = [f"{size:>12,}  {path}" for path, size in sizes.items()]
+    return "\n".join([*lines, f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files: {release.message}"])
+
+
+def publish(options: argparse.Namespace) -> str:
+    """Do it, or say what would be done. Raises ValueError (CheckpointError, HubError)."""
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    more = {"replace": options.replace, "say": say}
+    if options.verb == "checkpoints":
+        folder, repository = options.folder, options.repository
+        if options.dry_run:
+            return listing(
+                lambda: hub.planned(folder, repository, tag=options.tag, **more),
+                lambda: hub.release(folder, repository),
+                say,
+            )
+        pushed = hub.push(folder, repository, private=options.private, tag=options.tag, **more)
+        return f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}"
+    what = (REPOSITORY, options.repository, options.checkpoints)
+    if options.dry_run:
+        return listing(
+            lambda: hub.planned_space(*what, zero_gpu=options.zero_gpu, **more),
+            lambda: hub.space_release(*what, zero_gpu=options.zero_gpu),
+            say,
+        )
+    pushed = hub.push_space(*what, private=options.private, zero_gpu=options.zero_gpu, **more)
+    return f"{pushed.url} at commit {pushed.commit}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Publish as the command line says; the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parse(arguments)
+    try:
+        print(publish(options))
+        return 0
+    except (ValueError, OSError) as error:
+        reason, code = terminal.reason(error), 1
+    except KeyboardInterrupt:
+        reason, code = "stopped", 128 + signal.SIGINT
+    again = terminal.as_typed(Path(__file__).resolve(), *arguments)
+    print(f"{reason}\nnothing is lost; try again with:\n{again}", file=sys.stderr)
+    return code

@@ -1,0 +1,99 @@
+"""
+Write a text with a checkpoint.
+
+    python scripts/sample.py --checkpoint rnn --prompt "ROMEO:" --chars 500 --temperature 0.8 --seed 7
+    python scripts/sample.py --checkpoint gru --prompt-file beginning.txt          a prompt of several lines
+    python scripts/sample.py --checkpoint minigpt --step 300                       as it wrote after 300 updates
+    python scripts/sample.py --state-dict solution.safetensors --data input.txt    your own solution of the lab sheet
+
+Every network writes. Whether a state dict is that of a vanilla, a GRU or an LSTM cell, with layer norm or without,
+follows from its names and shapes. The text goes to stdout as it is written, control characters escaped where
+that is a terminal; an error is one line on stderr and exit code 2.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from charrnn import checkpoint, terminal
+from charrnn.corpus import read_text, tiny_shakespeare
+from charrnn.flags import SEED, Number, name_or_path, path
+from charrnn.paths import CHECKPOINTS
+from charrnn.ranges import Range
+from charrnn.registry import Network
+from charrnn.sampling import LIMITS, Dice, SamplingSettings, generate
+from charrnn.vocab import Vocab
+
+PROMPT = "ROMEO:"
+STEP = CHARS = Number(Range(0, 10**9, whole=True))
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The flags, and whether they go together."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument(
+        "--checkpoint", type=name_or_path, default="rnn", help="a name under checkpoints/, or any checkpoint folder"
+    )
+    model.add_argument(
+        "--state-dict", type=path, help="the bare state dict of a CharRNN as safetensors; needs the text it learnt"
+    )
+    parser.add_argument("--step", type=STEP, help="one of the checkpoint's saved steps (default: the last)")
+    parser.add_argument("--data", type=path, help="with --state-dict: its corpus (default: Tiny Shakespeare)")
+    prompt = parser.add_mutually_exclusive_group()
+    prompt.add_argument("--prompt", help=f"the text to go on from (default: what the model knows of {PROMPT})")
+    prompt.add_argument("--prompt-file", type=path, help="a UTF-8 file with that text, line ends and all")
+    parser.add_argument("--chars", type=CHARS, default=500, help="characters to write (default: 500)")
+    parser.add_argument(
+        "--temperature", type=Number(LIMITS["temperature"]), default=0.8, help="0: always the likeliest (default: 0.8)"
+    )
+    parser.add_argument("--top-k", type=Number(LIMITS["top_k"]), default=0, help="0: off")
+    parser.add_argument("--top-p", type=Number(LIMITS["top_p"]), default=1.0, help="1: off")
+    parser.add_argument("--min-p", type=Number(LIMITS["min_p"]), default=0.0, help="0: off")
+    parser.add_argument("--seed", type=SEED, default=7, help="the same seed writes the same text (default: 7)")
+    options = parser.parse_args(argv)
+    if options.data and not options.state_dict:
+        parser.error("--data goes with --state-dict: a checkpoint knows its characters")
+    if options.step is not None and options.state_dict:
+        parser.error("--step goes with --checkpoint: a state dict has no saved steps")
+    return options
+
+
+def read_model(options: argparse.Namespace) -> tuple[Network, Vocab]:
+    """The model and the characters it knows. Raises ValueError."""
+    if options.state_dict is not None:
+        vocab = Vocab.from_text(read_text(options.data) if options.data else tiny_shakespeare())
+        return checkpoint.load_state_dict(options.state_dict, vocab), vocab
+    loaded = checkpoint.load(folder_of(options.checkpoint), options.step)
+    return loaded.model, loaded.vocab
+
+
+def folder_of(name: str) -> Path:
+    """The bundled checkpoint of this name, else the folder. Raises ValueError if there is neither."""
+    root = CHECKPOINTS
+    if found := next((path for path in (root / name, Path(name)) if name and path.is_dir()), None):
+        return found
+    bundled = ", ".join(sorted(path.parent.name for path in root.glob("*/model.safetensors")))
+    raise ValueError(f"there is no checkpoint {name!r}: give a folder that holds one, or one of {bundled}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the text; the exit code."""
+    options = parse(argv)
+    try:
+        settings = SamplingSettings(options.temperature, options.top_k, options.top_p, options.min_p)
+        dice = Dice(options.seed)
+        model, vocab = read_model(options)
+        prompt = read_text(options.prompt_file) if options.prompt_file else options.prompt
+        prompt = vocab.default_prompt(PROMPT) if prompt is None else prompt
+        decoder = model.decoder()
+        reading = decoder.prefill(vocab.encode(prompt))
+        terminal.write_text(prompt)
+        for step in generate(decoder, reading, options.chars, settings, dice):
+            terminal.write_text(vocab.decode([step.id]))
+            sys.stdout.flush()
+        terminal.write_text("\n")
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,149 @@
+"""
+Train a grid of configurations, each with several seeds, and compare them in one table.
+
+    python scripts/sweep.py --recipe gru lstm --hidden-dim 64 128 --seed 0 1 2            twelve runs, in runs/sweep
+    python scripts/sweep.py --layer-norm no yes --learning-rate 0.002 0.008 0.03 --steps 500
+    torchrun --standalone --nproc-per-node 8 scripts/sweep.py --recipe gru lstm --seed 0 1 2    eight at a time
+
+Every figure of a recipe takes several values, and each combination is trained. A run is what one command line of
+scripts/train.py does; its folder bears the settings in its name. The same command again trains what is missing, and
+goes on with what was stopped. The table does not depend on how many processes share the work. A run that cannot be
+done stands in the table with its reason, and the others are trained all the same; --into names no run's folder, so
+that a finished network of another text is never replaced.
+
+Losses are nats per character of the validation text (`stream`): the median over the seeds, and from the best to the
+worst. Exit codes: 0 all are done, 1 some are not, 2 bad input or all were refused, 130 and 143 stopped.
+"""
+
+import argparse
+import itertools
+import math
+import signal
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from charrnn import checkpoint, terminal
+from charrnn.commands import train
+from charrnn.flags import path
+from charrnn.metrics import bits_per_char
+from charrnn.paths import REPOSITORY
+from charrnn.text_tables import columns
+from charrnn.training import RECIPES, Crew, Recipe
+
+HEADS = ("configuration", "parameters", "seeds", "val stream", "from", "to", "bits")
+AXES = [field for field in fields(Recipe) if field.name != "cell"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One configuration with one seed: what tells it from the others but for the seed, its name, what train.py does."""
+
+    configuration: str
+    name: str
+    options: argparse.Namespace
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The flags; those of the recipe as lists of words, which train.py reads."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--into", type=path, default=REPOSITORY / "runs/sweep", help="default: runs/sweep")
+    parser.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
+    parser.add_argument("--threads", default="1", help="of each run; they decide the last digits (default: 1)")
+    parser.add_argument("--device", default="cpu", help="cpu (default), or cuda where there is one")
+    parser.add_argument("--save-every", default="500", metavar="STEPS", help="default: 500")
+    grid = parser.add_argument_group("the grid", "each takes one value or several")
+    grid.add_argument("--recipe", nargs="+", default=["rnn"], choices=RECIPES, help="what is not given (default: rnn)")
+    grid.add_argument("--seed", nargs="+", default=["0"], help="default: 0")
+    for field in AXES:
+        values: dict[str, Any] = {"choices": ("no", "yes")} if isinstance(field.default, bool) else {}
+        grid.add_argument(flag(field.name), nargs="+", help=train.HYPERPARAMETERS[field.name], **values)
+    return parser.parse_args(argv)
+
+
+def flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def runs_of(options: argparse.Namespace) -> list[Run]:
+    """Every combination, each once, the seeds next to each other. Raises SystemExit for what train.py would refuse."""
+    axes = {field.name: getattr(options, field.name) for field in AXES if getattr(options, field.name)}
+    fixed = ["--threads", options.threads, "--device", options.device, "--save-every", options.save_every]
+    fixed += ["--data", str(options.data)] if options.data else []
+    kinds = {field.name: type(field.default) for field in AXES}
+    axes = {name: [canonical(kinds[name], value) for value in values] for name, values in axes.items()}
+    seeds = [canonical(int, seed) for seed in options.seed]
+    runs = {}
+    for recipe, *values, seed in itertools.product(options.recipe, *axes.values(), seeds):
+        settings = dict(zip(axes, values, strict=True))
+        words = [word for name, value in settings.items() for word in told(name, value)]
+        name = "-".join([recipe, *(f"{name}={value}" for name, value in settings.items()), f"seed={seed}"])
+        configuration = " ".join([recipe, *(f"{name}={settings[name]}" for name in axes if len(set(axes[name])) > 1)])
+        own = train.parse(["--recipe", recipe, "--seed", seed, *fixed, *words, "--out", str(options.into / name)])
+        runs[name] = Run(configuration, name, own)
+    return list(runs.values())
+
+
+def canonical(kind: type, text: str) -> str:
+    """One spelling for each number, so that `0.002` and `2e-3` are one setting; other words as they are."""
+    try:
+        return str(kind(text) + 0).removesuffix(".0") if kind in (int, float) else text  # + 0: -0.0 is 0.0
+    except ValueError:
+        return text  # train.py says what is wrong with it
+
+
+def told(name: str, value: str) -> list[str]:
+    """A setting as train.py takes it."""
+    if value in ("no", "yes"):
+        return [flag(name) if value == "yes" else flag(f"no_{name}")]
+    return [flag(name), value]
+
+
+def table(runs: Sequence[Run], failed: Mapping[str, train.Outcome]) -> str:
+    """A row for each configuration, the best first, those without a finished run last; why runs are missing."""
+    rows = []
+    for configuration, of_it in itertools.groupby(runs, lambda run: run.configuration):
+        seeds = list(of_it)
+        found = [checkpoint.describe(run.options.out) for run in seeds if run.name not in failed]
+        count = str(len(seeds)) if len(found) == len(seeds) else f"{len(found)} of {len(seeds)}"
+        losses = sorted(info.metrics["val_stream_nats"] for info in found)
+        median = statistics.median(losses) if losses else math.inf
+        figures = [f"{nats:.6f}" for nats in (median, losses[0], losses[-1])] if losses else [""] * 3
+        bits = f"{bits_per_char(median):.4f}" if losses else ""
+        reasons = [f"seed {run.options.seed}: {failed[run.name].reason}" for run in seeds if run.name in failed]
+        parameters = f"{found[0].parameters:,}" if found else ""
+        rows.append((median, [configuration, parameters, count, *figures, bits, "; ".join(reasons)]))
+    rows.sort(key=lambda row: row[0])
+    heads = [*HEADS, "not done"] if failed else HEADS
+    return columns(heads, [row[: len(heads)] for _, row in rows])
+
+
+@terminal.lasting_output()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train what is missing, print the table; the exit code."""
+    options = parse(argv)
+    runs = runs_of(options)
+    again = terminal.as_typed(REPOSITORY / "scripts/sweep.py", *(sys.argv[1:] if argv is None else argv))
+    for run in runs:
+        run.options.go_on = again
+    torch.set_num_threads(runs[0].options.threads)
+    try:
+        corpus = train.read_corpus(options.data)
+        crew = Crew()
+        by_name = {run.name: run.options for run in runs}
+        failed = train.train_each(crew, by_name, corpus, "give another --into, or remove that folder")
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    if isinstance(failed, int):
+        return failed
+    if crew.rank > 0:
+        return 0
+    train.say(table(runs, failed))
+    return train.exit_code(failed, len(runs))

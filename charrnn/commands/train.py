@@ -1,0 +1,657 @@
+"""
+Train a checkpoint.
+
+    python scripts/train.py                                      refresh checkpoints/rnn
+    python scripts/train.py --cell lstm --layer-norm             refresh checkpoints/lstm-layernorm
+    python scripts/train.py --recipe rnn-lab                     the lab sheet's own recipe, checkpoints/rnn-lab
+    python scripts/train.py --all                                every bundled checkpoint that is not done yet
+    python scripts/train.py --data my.txt --out checkpoints/my   any UTF-8 text
+    python scripts/train.py --out checkpoints/my --resume        go on with a run that was stopped
+    torchrun --nproc-per-node 8 scripts/train.py --all           the same, eight at a time; on many machines too
+
+A folder with files that are not a checkpoint's is never written to. A finished network of another recipe, seed or text
+is replaced only where --out names its very folder; --all replaces none: what it may not replace stands in its table.
+
+Ctrl-C finishes the step and saves; so do SIGTERM and a closed terminal. A save that fails, on a full disk say, is tried
+again at the next. A run that ends early says what is saved and what to type to go on; one whose output is no longer
+read goes on without. Exit codes: 0 done, 1 diverged, not pushed, out of memory or, of --all, not all done, 2 bad input
+or a folder that cannot be written, 129, 130 and 143 stopped.
+"""
+
+import argparse
+import re
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from charrnn import checkpoint, terminal
+from charrnn.checkpoint import Origin, Target, Verdict
+from charrnn.corpus import (
+    TINY_SHAKESPEARE_SHA256,
+    Corpus,
+    cache_path,
+    cached_tiny_shakespeare,
+    read_text,
+    tiny_shakespeare,
+)
+from charrnn.flags import COUNT, SEED, THREADS, Number, path
+from charrnn.metrics import pace
+from charrnn.paths import CHECKPOINTS, REPOSITORY
+from charrnn.registry import KINDS, blueprint
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.training import (
+    LIMITS,
+    RECIPES,
+    Crew,
+    DivergedError,
+    Recipe,
+    Training,
+    is_shared,
+    largest_state,
+    longest_history,
+    longest_text,
+    saved_steps,
+)
+
+HYPERPARAMETERS = {
+    "cell": "the network: `rnn`, `gru`, `lstm` or `minigpt`",
+    "hidden_dim": "units of the hidden state",
+    "layer_norm": "layer norm inside the cell",
+    "stateful": "carry the state from window to window, reset it at the epoch boundary",
+    "steps": "updates",
+    "batch": "windows in a minibatch",
+    "seq_len": "characters in a window: as far as the gradient can flow, MiniGPT's context",
+    "learning_rate": "the peak of the schedule",
+    "warmup_steps": "steps until the peak; 0: none",
+    "final_rate": "learning rate at the end as a share of the peak; 1: constant",
+    "beta2": "AdamW's second decay",
+    "weight_decay": "AdamW's weight decay of the matrices",
+    "dropout": "share of what leaves the cell, or each layer of MiniGPT, that is left out",
+    "input_dropout": "share of what enters the cell that is left out",
+    "recurrent_dropout": "share of W_hh that is left out",
+    "max_grad_norm": "clip the gradient to this norm; 0: do not clip",
+    "initialisation": "`default`, `orthogonal` or `chrono`",
+    "keep_steps": "keep the weights along the way, for the time machine",
+}
+PROMPT = "ROMEO:"
+NOT_BUNDLED = "would train other networks than the bundled ones: name a folder with --out"
+STOPPED = 128  # and the number of a signal: the exit code of a run that it stopped
+SAMPLE_CHARS, PASSAGE_CHARS, SAMPLE_SEED = 400, 6000, 7
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The flags, each within its limits."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    run = parser.add_argument_group("the run")
+    run.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
+    run.add_argument("--out", type=path, help="the checkpoint folder (default: checkpoints/NAME of the recipe)")
+    run.add_argument("--all", action="store_true", help="every recipe whose checkpoint in --out/NAME is not done")
+    run.add_argument("--seed", type=SEED, help="decides first weights, windows and dropout (default: 0)")
+    run.add_argument("--recipe", choices=RECIPES, help="the defaults of what follows (default: that of the network)")
+    run.add_argument("--save-every", type=COUNT, default=500, metavar="STEPS", help="default: 500")
+    run.add_argument("--resume", action="store_true", help="go on with the unfinished run in --out")
+    run.add_argument("--threads", type=THREADS, help="CPU threads (default: all cores, or those of the run to resume)")
+    run.add_argument("--device", default="cpu", help="cpu (default), or cuda where there is one")
+    run.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the finished checkpoint in one commit")
+    run.add_argument("--private", action="store_true", help="with --push-to-hub: make a new repository private")
+    recipe = parser.add_argument_group("the recipe")
+    for field in fields(Recipe):
+        flag = f"--{field.name.replace('_', '-')}"
+        kind: dict[str, Any] = {"type": Number(LIMITS[field.name]) if field.name in LIMITS else str}
+        if isinstance(field.default, bool):
+            kind = {"action": argparse.BooleanOptionalAction}
+        elif field.name == "cell":
+            kind = {"choices": KINDS}
+        help = f"{HYPERPARAMETERS[field.name]} (rnn: {getattr(RECIPES['rnn'], field.name)})"
+        recipe.add_argument(flag, default=None, help=help, **kind)
+    options = parser.parse_args(argv)
+    if options.device != "cpu" and not (options.device == "cuda" and torch.cuda.is_available()):
+        parser.error(
+            f"--device is {options.device}: this machine has {'cpu, cuda' if torch.cuda.is_available() else 'cpu'}"
+        )
+    if options.all and (options.recipe or options.cell or options.resume or options.push_to_hub):
+        parser.error(
+            "--all takes every recipe and goes on with unfinished runs: leave --recipe, --cell, --resume and "
+            "--push-to-hub out"
+        )
+    if options.all and given(options) and not options.out:
+        flag = next(iter(given(options))).replace("_", "-")
+        parser.error(f"--all with --{flag} {NOT_BUNDLED}")
+    if options.all and options.seed and not options.out:
+        parser.error(f"--all with --seed {options.seed} {NOT_BUNDLED}")
+    if options.private and not options.push_to_hub:
+        parser.error("--private goes with --push-to-hub: give both, or neither")
+    if options.push_to_hub is not None:
+        from charrnn import hub  # the Hub's client is not needed to train
+
+        try:
+            hub.require_repository(options.push_to_hub)
+        except hub.HubError as error:
+            parser.error(f"--push-to-hub: {error}")
+    if options.recipe and options.cell not in (None, RECIPES[options.recipe].cell):
+        parser.error(f"--recipe {options.recipe} is of another network than --cell {options.cell}: leave one out")
+    words = sys.argv[1:] if argv is None else argv
+    resume = [] if options.resume or options.all else ["--resume"]
+    options.go_on = terminal.as_typed(REPOSITORY / "scripts/train.py", *words, *resume)
+    return options
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """What the flags say of the recipe."""
+    chosen = {field.name: getattr(options, field.name) for field in fields(Recipe)}
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def recipe_name(options: argparse.Namespace) -> str:
+    """The recipe asked for, or the name its network would have: `lstm-layernorm`, `rnn-seq256`."""
+    cell = options.cell or "rnn"
+    usual, named = usual_recipe(cell), {"layer_norm": "layernorm", "stateful": "stateful"}
+    parts = [cell, *(word for name, word in named.items() if getattr(options, name) and not getattr(usual, name))]
+    parts += [f"seq{options.seq_len}"] if options.seq_len not in (None, usual.seq_len) else []
+    return options.recipe or "-".join(parts)
+
+
+def read_corpus(data: Path | None) -> Corpus:
+    """The text in the file, or Tiny Shakespeare, downloaded with a bar where that is due. Raises ValueError."""
+    if data is not None:
+        return Corpus.from_text(read_text(data))
+    if cached_tiny_shakespeare() is None:
+        print(f"downloading Tiny Shakespeare to {cache_path()}")
+    with tqdm(unit="B", unit_scale=True, disable=None, leave=False) as bar:
+
+        def follow(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return Corpus.from_text(tiny_shakespeare(follow))
+
+
+def start(options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus) -> Training:
+    """A new run of this origin, or the unfinished one of the folder. Raises ValueError if its state is damaged."""
+    if target.run is None:
+        require_room(target.folder, origin, corpus)
+        try:
+            training = Training(corpus, Recipe(**origin.recipe), origin.seed, options.device)
+        except ValueError as error:  # the text is too short for it
+            raise ValueError(in_flags(str(error))) from None
+        training.data = kept_path(options.data)
+        return training
+    tensors, run = checkpoint.load_run(target.folder)
+    training = Training.resume(corpus, tensors, run, options.device)
+    training.data = kept_path(options.data) or training.data
+    torch.set_num_threads(options.threads or run.get("threads") or torch.get_num_threads())
+    return training
+
+
+def wanted(options: argparse.Namespace, name: str, target: Target, corpus: Corpus | None) -> Origin:
+    """
+    The recipe, seed and text that the flags ask for; with --resume the folder's for what the flags leave out.
+
+    corpus: None for the text of the folder. Raises ValueError for a recipe that cannot be.
+    """
+    there = target.origin(asdict(Recipe())) if options.resume else None
+    recipe: Mapping[str, Any]
+    if there is None:
+        recipe, seed = asdict(planned(options, name)), options.seed or 0
+    else:
+        recipe = {**there.recipe, **(asdict(RECIPES[options.recipe]) if options.recipe else {}), **given(options)}
+        seed = there.seed if options.seed is None else options.seed
+    return Origin(recipe, seed, corpus.sha256 if corpus else there.data_sha256 if there else "")
+
+
+def corpus_of(options: argparse.Namespace, target: Target) -> Corpus:
+    """The text of --data, else that of the run to resume, else Tiny Shakespeare. Raises ValueError."""
+    run = target.run if options.resume else None
+    if options.data or not run or run.get("data_sha256") == TINY_SHAKESPEARE_SHA256:
+        return read_corpus(options.data)
+    if not isinstance(run.get("data"), str):
+        raise ValueError(f"the run in {target.folder} does not say where its text is: name it with --data")
+    try:
+        corpus = read_corpus(Path(run["data"]))
+    except ValueError as error:
+        raise ValueError(f"{error}; the run in {target.folder} learns that text: name it with --data") from None
+    if corpus.sha256 != run.get("data_sha256"):
+        raise ValueError(
+            f"{run['data']} is no longer the text that the run in {target.folder} learns (sha256 "
+            f"{corpus.sha256[:12]}…): give that one with --data"
+        )
+    return corpus
+
+
+def require_room(out: Path, origin: Origin, corpus: Corpus) -> None:
+    """Raises ValueError if a run of this origin could not be saved: too large, its folder's name, a full disk."""
+    recipe = Recipe(**origin.recipe)
+    tensors, run = largest_state(recipe, corpus)
+    metadata = checkpoint.metadata_of(
+        out,
+        recipe.config,
+        corpus.vocab,
+        step=recipe.steps,
+        seed=origin.seed,
+        recipe=origin.recipe,
+        data_sha256=corpus.sha256,
+        metrics={"sample": longest_text(corpus, len(PROMPT) + SAMPLE_CHARS)},
+        history=longest_history(recipe),
+    )
+    weights = blueprint(recipe.config, len(corpus.vocab)).state_dict()
+    checkpoint.require_room(out, tensors, run, weights, metadata, len(saved_steps(recipe)))
+
+
+def kept_path(data: Path | None) -> str | None:
+    """The absolute path of a text, for the run to find it again; None if it cannot be written as UTF-8."""
+    try:
+        return None if data is None else str(data.absolute()).encode("utf-8").decode("utf-8")
+    except UnicodeEncodeError:
+        return None
+
+
+def require_outside(data: Path | None, out: Path) -> None:
+    """Raises ValueError if the text lies in the folder that a run writes to, where it could be replaced."""
+    if data is not None and data.resolve().is_relative_to(out.resolve()):
+        raise ValueError(f"--data {data} lies in {out}, where the run writes: move it, or give another --out")
+
+
+def planned(options: argparse.Namespace, name: str) -> Recipe:
+    """The recipe of this name, or else of its cell, with what the flags change. Raises ValueError."""
+    try:
+        recipe = replace(RECIPES.get(name, usual_recipe(options.cell or "rnn")), **given(options))
+        blueprint(recipe.config, 1)  # its sizes go together
+    except ValueError as error:
+        raise ValueError(in_flags(str(error))) from None
+    return recipe
+
+
+def in_flags(reason: str) -> str:
+    """A reason with the flags in the place of the names of a recipe's settings."""
+    long, short = ("|".join(name for name in HYPERPARAMETERS if ("_" in name) is wide) for wide in (True, False))
+    reason = re.sub(rf"\b({long})\b", lambda found: f"--{found[0].replace('_', '-')}", reason)
+    return re.sub(rf"^({short})\b(?= is )", r"--\1", reason)
+
+
+def usual_recipe(cell: str) -> Recipe:
+    """The recipe of the network with this cell; of a cell that has been added, the vanilla one's."""
+    return RECIPES[cell] if cell in RECIPES else replace(RECIPES["rnn"], cell=cell)
+
+
+def write_text(training: Training, chars: int) -> str:
+    """A text at T = 0.8, always with the same dice: the prompt of the lab sheet where the vocabulary has it."""
+    vocab = training.corpus.vocab
+    prompt = vocab.default_prompt(PROMPT)
+    decoder = training.model.decoder()
+    settings = SamplingSettings(temperature=0.8)
+    steps = generate(decoder, decoder.prefill(vocab.encode(prompt)), chars, settings, Dice(SAMPLE_SEED))
+    return prompt + vocab.decode(step.id for step in steps)
+
+
+class Saver:
+    """Saves a run in its folder and knows the last step that is safe there; None before the first save."""
+
+    def __init__(self, hold: checkpoint.Hold, training: Training, step: int | None):
+        self.hold, self.training, self.step = hold, training, step
+
+    def save_state(self) -> None:
+        """Save what `--resume` needs."""
+        self.hold.renew()
+        tensors, run = self.training.state()
+        checkpoint.save_run(self.hold.folder, tensors, run | {"threads": torch.get_num_threads()})
+        self.step = self.training.step
+
+    def save(self) -> None:
+        """Save the state, then the checkpoint unless an unfinished one would replace a finished one."""
+        self.training.require_finite()
+        self.save_state()
+        if self.training.finished:
+            self.training.round_to_half()
+        elif not holds_unfinished_or_nothing(self.hold.folder):
+            return
+        save_checkpoint(self.hold.folder, self.training)
+        if self.training.finished:
+            checkpoint.remove_run(self.hold.folder)
+
+    def attempt(self) -> None:
+        """Save; after the first time, a failure is said and left to the next attempt."""
+        try:
+            self.save()
+        except (OSError, MemoryError, RuntimeError) as error:
+            if self.step is None or not (isinstance(error, OSError) or terminal.is_out_of_memory(error)):
+                raise
+            failed = f"cannot save step {self.training.step} in {self.hold.folder} ({terminal.reason(error)})"
+            print(f"{failed}: step {self.step} is saved, training goes on", file=sys.stderr)
+
+    def rescue(self) -> None:
+        """After an error, save the state once more where it is whole and newer than the saved one."""
+        if self.training.consistent and self.step not in (None, self.training.step):
+            with suppress(OSError, MemoryError, RuntimeError, checkpoint.CheckpointError):
+                self.save_state()
+
+
+def way_on(saver: Saver | None, options: argparse.Namespace) -> str:
+    """What is saved, and the command that goes on from there; empty before the first save."""
+    return "" if saver is None or saver.step is None else f"step {saver.step} is saved, go on with\n{options.go_on}"
+
+
+def save_checkpoint(out: Path, training: Training) -> None:
+    """Save the network as it is now, with its figures and a text."""
+    checkpoint.save(
+        out,
+        training.model,
+        training.corpus.vocab,
+        step=training.step,
+        seed=training.seed,
+        recipe=asdict(training.recipe),
+        data_sha256=training.corpus.sha256,
+        metrics=training.metrics() | {"sample": write_text(training, SAMPLE_CHARS)},
+        history=training.history,
+        saved=training.saved,
+        passage=write_text(training, PASSAGE_CHARS) if training.finished else "",
+    )
+
+
+def holds_unfinished_or_nothing(out: Path) -> bool:
+    """Whether an unfinished checkpoint may be written there: not over a finished one, nor over one it cannot read."""
+    try:
+        info = checkpoint.describe(out)
+    except checkpoint.CheckpointError:
+        return not (out / checkpoint.MODEL).exists()
+    return info.step < info.recipe.get("steps", 0)
+
+
+def finished(out: Path) -> checkpoint.CheckpointInfo | None:
+    """The checkpoint in the folder, where its training came to its end."""
+    try:
+        info = checkpoint.describe(out)
+    except checkpoint.CheckpointError:
+        return None
+    return info if info.step >= info.recipe.get("steps", 0) else None
+
+
+def stopping_signals() -> list[signal.Signals]:
+    """The signals that stop a run after it was saved; a hang-up unless it is ignored, as under nohup."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:
+        numbers.append(hang_up)
+    return numbers
+
+
+def train(saver: Saver, save_every: int) -> signal.Signals | None:
+    """Run to the end, or until a signal asks to stop; either way, and after an error, what was learnt is saved."""
+    training = saver.training
+    asked: list[signal.Signals] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: asked.append(signal.Signals(number)))
+        for number in stopping_signals()
+    }
+    try:
+        with tqdm(total=training.recipe.steps, initial=training.step, unit="step", disable=None) as bar:
+            while True:
+                if training.measure_due:
+                    line = training.measure().line()
+                    tqdm.write(f"{line}  {pace(training.history, training.recipe.steps)}", file=sys.stdout)
+                    sys.stdout.flush()
+                if training.finished or asked:
+                    break
+                if training.step % save_every == 0:
+                    saver.attempt()
+                training.advance()
+                bar.update()
+        saver.save()
+    except (DivergedError, checkpoint.CheckpointError):  # nothing to save, or not there
+        raise
+    except BaseException:
+        saver.rescue()
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return asked[0] if asked and not training.finished else None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train as the command line says; the exit code."""
+    options = parse(argv)
+    if options.threads or is_shared():  # as many as there are processes would only wait for each other
+        torch.set_num_threads(options.threads or 1)
+    try:
+        with terminal.lasting_output():
+            return train_as_asked(options)
+    except KeyboardInterrupt:  # before the first update, or between two runs
+        return 128 + signal.SIGINT
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: the exit code; unless that is 0 the reason in one line, and what can be done."""
+
+    code: int
+    reason: str = ""
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (self.reason, self.advice)))
+
+    def row(self, name: str) -> str:
+        """The line of a run that failed, in the table of all."""
+        return f"{name:20}  {self.reason}"
+
+
+def train_as_asked(options: argparse.Namespace) -> int:
+    """One run or all of them; the exit code."""
+    if options.all:
+        return train_all(options)
+    if options.push_to_hub:
+        from charrnn import hub
+
+        try:
+            hub.require_ours(options.push_to_hub)
+        except hub.HubError as error:
+            print(f"--push-to-hub: {error}", file=sys.stderr)
+            return 2
+    outcome = train_single(options)
+    if outcome.code:
+        print(outcome, file=sys.stderr)
+        return outcome.code
+    return push(folder_of(options), options.push_to_hub, options.private) if options.push_to_hub else 0
+
+
+def folder_of(options: argparse.Namespace) -> Path:
+    """The folder that --out names, else that of the recipe."""
+    return options.out or CHECKPOINTS / recipe_name(options)
+
+
+def train_single(options: argparse.Namespace) -> Outcome:
+    """The run that the flags describe, to its end or to a signal. Refuses before anything is made."""
+    name, out = recipe_name(options), folder_of(options)
+    try:
+        target = checkpoint.examine(out)
+        if options.resume and target.run is None:
+            return already_finished(options, name, target)
+        if target.run is not None and not options.resume:
+            run = out / checkpoint.RUN
+            with checkpoint.held(out):  # else it is still written to, and nothing may be removed
+                raise ValueError(f"{out} holds an unfinished run: go on with --resume, or remove {run}")
+        require_outside(options.data, out)
+        corpus = corpus_of(options, target)
+        origin = wanted(options, name, target, corpus)
+        instead = None if options.out else "name a folder of its own with --out, or this one to replace it"
+        verdict, reason = target.verdict(origin, instead)
+    except OSError as error:
+        return Outcome(2, f"cannot write {out}: {terminal.reason(error)}")
+    except ValueError as error:
+        return Outcome(2, str(error))
+    return Outcome(2, reason) if verdict is Verdict.REFUSED else train_one(options, target, origin, corpus)
+
+
+def already_finished(options: argparse.Namespace, name: str, target: Target) -> Outcome:
+    """Answer --resume where no run is unfinished: done, if the network there is the one that the flags describe."""
+    done, out = target.finished, target.folder
+    if not done:
+        return Outcome(2, f"{out} holds no unfinished run ({checkpoint.RUN}): start one without --resume")
+    origin = wanted(options, name, target, read_corpus(options.data) if options.data else None)
+    found = target.origin(origin.recipe)
+    if found and (differences := found.differences(origin)):
+        there = f"the network in {out} is finished and has {', '.join(differences)}"
+        return Outcome(2, f"{there}: start another without --resume")
+    say(f"{out}: done, {done.step} steps; nothing is left to resume")
+    return Outcome(0)
+
+
+def train_all(options: argparse.Namespace) -> int:
+    """
+    Every recipe whose checkpoint is not done, the unfinished ones from where they stopped; the exit code.
+
+    Under torchrun each process takes the next that nobody has taken; what comes out is the same however many they are.
+    """
+    root, crew = options.out or CHECKPOINTS, Crew()
+    try:
+        corpus = read_corpus(options.data)
+        if not options.out and corpus.sha256 != TINY_SHAKESPEARE_SHA256:
+            raise ValueError(f"--all with --data {options.data} {NOT_BUNDLED}")
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    runs = {name: argparse.Namespace(**vars(options) | {"recipe": name, "out": root / name}) for name in RECIPES}
+    failed = train_each(crew, runs, corpus, f"give another --out, or name it: --recipe NAME --out {root / 'NAME'}")
+    if isinstance(failed, int):
+        return failed
+    if crew.rank > 0:
+        return 0
+    if failed or is_shared():
+        rows = [failed[name].row(name) if name in failed else table_row(checkpoint.load(root / name)) for name in runs]
+        say("\n".join(rows))
+    return exit_code(failed, len(runs))
+
+
+def train_each(
+    crew: Crew, runs: Mapping[str, argparse.Namespace], corpus: Corpus, instead: str
+) -> dict[str, Outcome] | int:
+    """
+    Every run that is not done, one after the other, whatever becomes of the others; those that failed, by name.
+
+    The exit code alone if a signal stopped one. instead: what to do where a finished network is in the way.
+    """
+    for name in crew.share(runs):
+        outcome = train_unless_done(runs[name], name, corpus, instead)
+        if outcome.code:
+            print(f"{name}: {outcome}", file=sys.stderr, flush=True)
+        if outcome.code > STOPPED:
+            return outcome.code
+        if outcome.code:
+            crew.report(name, f"{outcome.code} {outcome.reason}")
+    crew.wait()
+    reports = {name: report.partition(" ") for name, report in crew.reports(runs).items()}
+    return {name: Outcome(int(code), reason) for name, (code, _, reason) in reports.items()}
+
+
+def exit_code(failed: Mapping[str, Outcome], runs: int) -> int:
+    """Of several runs: 0 if all are done, 2 if every one was refused, else 1."""
+    refused = sum(outcome.code == 2 for outcome in failed.values())
+    return 0 if not failed else 2 if refused == runs else 1
+
+
+def train_unless_done(options: argparse.Namespace, name: str, corpus: Corpus, instead: str) -> Outcome:
+    """The run of `options.recipe` in `options.out`, to its end, from where it stopped."""
+    try:
+        origin = Origin(asdict(planned(options, options.recipe)), options.seed or 0, corpus.sha256)
+        target = checkpoint.examine(options.out)
+        require_outside(options.data, options.out)
+        verdict, reason = target.verdict(origin, instead)
+    except ValueError as error:
+        return Outcome(2, str(error))
+    if verdict is Verdict.REFUSED:
+        return Outcome(2, reason)
+    if verdict is Verdict.SAME and (done := target.finished):
+        say(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
+        return Outcome(0)
+    return train_one(options, target, origin, corpus, f"{name}: {'goes on' if target.run else 'starts'}")
+
+
+def say(lines: str) -> None:
+    """Print in one piece: several processes may share the terminal."""
+    print(f"{lines}\n", end="", flush=True)
+
+
+def table_row(done: checkpoint.Checkpoint) -> str:
+    """What a run came to: its losses, and the digest of its weights."""
+    figures = [done.info.metrics[key] for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
+    losses = "  ".join(f"{figure:.6f}" for figure in figures)
+    return f"{done.info.name:20}  {done.step:>6}  {losses}  {checkpoint.digest(done.model.state_dict())[:16]}"
+
+
+def train_one(
+    options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus, head: str | None = None
+) -> Outcome:
+    """One run in a folder that it may write to, to its end or to a signal. head: a line to print when it begins."""
+    out = target.folder
+    try:
+        training = start(options, target, origin, corpus)
+    except (ValueError, DivergedError) as error:
+        return Outcome(2, str(error))
+    except OSError as error:
+        return Outcome(2, f"cannot read {out}: {terminal.reason(error)}")
+    for notice in training.model.notices():
+        say(notice)
+    saver = None
+    try:
+        with checkpoint.held(out) as hold:
+            if checkpoint.examine(out) != target:
+                raise checkpoint.CheckpointError("it has changed since this run looked at it: run the command again")
+            if head:
+                say(head)
+            saver = Saver(hold, training, training.step if target.run else None)
+            stopped = train(saver, options.save_every)
+    except DivergedError as error:
+        return Outcome(1, str(error), after_divergence(out, training.recipe))
+    except checkpoint.CheckpointError as error:
+        return Outcome(2, f"cannot write {out}: {error}")
+    except OSError as error:
+        return Outcome(2, f"cannot write {out}: {terminal.reason(error)}", way_on(saver, options))
+    except BaseException as error:
+        if terminal.is_out_of_memory(error):
+            return Outcome(terminal.OUT_OF_MEMORY, f"out of memory at step {training.step}", way_on(saver, options))
+        print(f"ended at step {training.step}; {way_on(saver, options)}", file=sys.stderr)
+        raise
+    if stopped:
+        return Outcome(STOPPED + stopped, f"stopped at step {training.step}", way_on(saver, options))
+    say(f"----- T=0.8 -----\n{write_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {out}")
+    return Outcome(0)
+
+
+def after_divergence(out: Path, recipe: Recipe) -> str:
+    """What a run that diverged leaves in its folder, and what to try."""
+    less = (
+        "--learning-rate or --max-grad-norm" if recipe.max_grad_norm else "--learning-rate, or clip: --max-grad-norm 5"
+    )
+    try:
+        info = checkpoint.describe(out)
+    except checkpoint.CheckpointError:
+        return f"nothing was saved; try a smaller {less}"
+    if finished(out):
+        there = f"{out} still has its finished network, of an earlier run"
+    else:
+        there = f"the last good checkpoint is {out}, step {info.step}"
+    return f"{there}; to try again, remove {out / checkpoint.RUN} and start with a smaller {less}"
+
+
+def push(folder: Path, repository: str, private: bool) -> int:
+    """Upload the checkpoint, or say how to try again; the exit code."""
+    from charrnn import hub  # the Hub's client is not needed to train
+
+    try:
+        pushed = hub.push(folder, repository, private=private, say=lambda line: print(line, file=sys.stderr))
+        print(f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}")
+        return 0
+    except (hub.HubError, checkpoint.CheckpointError) as error:
+        reason, code = str(error), 1
+    except KeyboardInterrupt:
+        reason, code = "stopped", 128 + signal.SIGINT
+    again = hub.retry_line(REPOSITORY / "scripts/publish.py", folder, repository, private=private)
+    print(f"{reason}\nthe checkpoint is safe in {folder}; try again with:\n{again}", file=sys.stderr)
+    return code

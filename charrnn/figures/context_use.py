@@ -1,0 +1,237 @@
+"""The memory that is used: above what more context is worth, below how long a replaced character is felt."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from charrnn.context_use import NEGLIGIBLE_NATS, MemoryUsed
+from charrnn.figures import label_placement
+from charrnn.figures.axes import NARROW, axis, escaped, frame, name_beside, words
+from charrnn.figures.label_placement import Area
+from charrnn.figures.palette import INK, PAPER, QUIET, VEIL, Stroke
+
+HEIGHT = 700
+MARGIN = {"l": 62, "r": 58, "t": 30, "b": 48}
+BETWEEN = 0.13  # share of the height between the panels
+LOW_CONTEXT, LOW_KL = 1e-3, 1e-6  # nats: what is less is not drawn
+TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+THIN, MIDDLE, THICK = 1.2, 2.0, 2.8
+TITLES = ("loss with only the last n characters, above that with all", "one character replaced: KL of the prediction")
+CONTROL = "after shuffled ones"
+SHORT_TITLES = ("loss with the last n characters", "one character replaced")
+
+
+@dataclass(frozen=True)
+class MemoryCurve:
+    """What was measured on one model, what it is called and how its lines are drawn."""
+
+    title: str
+    used: MemoryUsed
+    stroke: Stroke
+
+
+class Panel(NamedTuple):
+    """One of the two diagrams: its axes, its place and what it shows, in decades."""
+
+    x: str
+    y: str
+    domain: tuple[float, float]
+    area: Area
+    low: float
+
+
+class Named(NamedTuple):
+    """A line that gets a name, and the lines of that."""
+
+    name: Sequence[str]
+    colour: str
+    at: np.ndarray
+    values: np.ndarray
+
+
+def memory_figure(curves: Sequence[MemoryCurve], width: int = 900, picked: MemoryCurve | None = None) -> go.Figure:
+    """
+    Both curves of every model, one diagram below the other, over the same logarithmic distances.
+
+    picked: the one that is looked at closely, with its shuffled-prefix control (thin, above) and the band of 10–90 % of
+    the places (below). A point marks the effective context. width: pixels there are.
+    """
+    figure = go.Figure()
+    above, below = _panels(curves, width)
+    for panel, title in zip((above, below), SHORT_TITLES if width < NARROW else TITLES, strict=True):
+        _level(figure, panel)
+        figure.add_annotation(
+            **{"x": 0, "y": panel.domain[1], "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"},
+            text=f"<b>{title}</b>",
+            yshift=6,
+            showarrow=False,
+            font={"size": 12, "color": INK},
+        )
+    if picked is not None:
+        _band(figure, picked, below)
+        control = picked.used.context.shuffled_excess_nats
+        name = f"{picked.title}, behind a shuffled prefix"
+        _line(figure, picked.used.context.n, control, name, above, color=INK, width=THIN)
+    for curve in curves:
+        style = {"color": curve.stroke.colour, "dash": curve.stroke.dash, "width": THICK if curve is picked else MIDDLE}
+        context, probe = curve.used.context, curve.used.corruption
+        _line(figure, context.n, context.excess_nats, curve.title, above, **style)
+        _line(figure, probe.k, probe.median, curve.title, below, **style)
+        _point(figure, curve, above)
+    contexts = [(curve.used.context.n, curve.used.context.excess_nats) for curve in curves]
+    reaches = [[] if width < NARROW else [f"effective {_reach(curve)}"] for curve in curves]
+    named = [
+        Named([curve.title, *reach], curve.stroke.colour, *line)
+        for curve, reach, line in zip(curves, reaches, contexts, strict=True)
+    ]
+    if picked is not None:
+        named.append(Named([CONTROL], INK, picked.used.context.n, picked.used.context.shuffled_excess_nats))
+    points = [[math.log10(curve.used.context.ecl_chars), math.log10(NEGLIGIBLE_NATS)] for curve in curves]
+    _names(figure, named, above, np.array(points).reshape(-1, 2))
+    probes = [(curve.used.corruption.k, curve.used.corruption.median) for curve in curves]
+    named = [Named([curve.title], curve.stroke.colour, *line) for curve, line in zip(curves, probes, strict=True)]
+    _names(figure, named, below, np.empty((0, 2)))
+    axes: dict[str, Any] = {}
+    titles = (
+        ("characters of context, n", "nats above the longest"),
+        ("characters since the replaced one, k", "KL, nats"),
+    )
+    for panel, number, (x_title, y_title) in zip((above, below), ("", "2"), titles, strict=True):
+        ticks = {"type": "log", "tickvals": TICKS, "ticktext": [f"{tick}" for tick in TICKS], "showgrid": False}
+        axes[f"xaxis{number}"] = axis(x_title, range=list(panel.area.x_range), anchor=panel.y, **ticks)
+        power = {"type": "log", "dtick": 1 if panel is above else 2, "exponentformat": "power"}
+        y_axis = axis(y_title, range=list(panel.area.y_range), anchor=panel.x, **power)
+        axes[f"yaxis{number}"] = y_axis | {"domain": list(panel.domain)}
+    frame(figure, MARGIN, height=HEIGHT, **axes)
+    return figure
+
+
+def memory_words(curves: Sequence[MemoryCurve], texts: Sequence[str]) -> str:
+    """The figure in a sentence or two, and on which text each model was measured."""
+    told = []
+    if curves:
+        context = "; ".join(f"{curve.title} {_reach(curve)}" for curve in curves)
+        told.append(f"Effective context, in characters: {context}.")
+        felt = "; ".join(f"{curve.title} {_felt(curve)}" for curve in curves)
+        told.append(f"A replaced character changes the typical prediction by more than 0.01 nats for as long: {felt}.")
+    for text in dict.fromkeys(texts):
+        some = [curve for curve, of in zip(curves, texts, strict=True) if of == text]
+        counts = sorted({curve.used.context.predictions for curve in some}, reverse=True)
+        told.append(f"Measured on {text}, {' or '.join(f'{count:,}' for count in counts)} predictions.")
+    return " ".join(told)
+
+
+def _reach(curve: MemoryCurve) -> str:
+    chars, longest = curve.used.context.ecl_chars, len(curve.used.context.n)
+    return f"{chars}" if chars <= longest else f"more than {longest}"
+
+
+def _felt(curve: MemoryCurve) -> str:
+    probe = curve.used.corruption
+    return f"{probe.felt_chars}" if probe.felt_chars < len(probe.k) else f"more than {len(probe.k)}"
+
+
+# ------------------------------------------------------------------------------------------------ panels
+
+
+def _panels(curves: Sequence[MemoryCurve], width: int) -> tuple[Panel, Panel]:
+    longest = max((len(curve.used.context.n) for curve in curves), default=TICKS[-1])
+    contexts = [curve.used.context.excess_nats for curve in curves]
+    contexts += [curve.used.context.shuffled_excess_nats for curve in curves]
+    medians = [curve.used.corruption.high for curve in curves]
+    height = (HEIGHT - MARGIN["t"] - MARGIN["b"]) * (1 - BETWEEN) / 2
+    half = (1 - BETWEEN) / 2
+    panels = []
+    for number, domain, values, low in (
+        ("", (1 - half, 1.0), contexts, LOW_CONTEXT),
+        ("2", (0.0, half), medians, LOW_KL),
+    ):
+        highest = max((float(each.max()) for each in values), default=1.0)
+        y_range = (math.log10(low), math.log10(max(highest, 10 * low)) + 0.2)
+        area = Area(width - MARGIN["l"] - MARGIN["r"], height, (0.0, math.log10(longest)), y_range)
+        panels.append(Panel(f"x{number}", f"y{number}", domain, area, low))
+    return panels[0], panels[1]
+
+
+def _line(figure: go.Figure, at: np.ndarray, values: np.ndarray, name: str, panel: Panel, **style: Any) -> None:
+    letter = "n" if panel.x == "x" else "k"
+    figure.add_scatter(
+        x=at.tolist(),
+        y=[value if value >= panel.low else None for value in values.tolist()],
+        mode="lines",
+        line=style,
+        name=escaped(name),
+        hovertemplate=f"{escaped(name)}, {letter} = %{{x}}: %{{y:.3g}} nats<extra></extra>",
+        xaxis=panel.x,
+        yaxis=panel.y,
+    )
+
+
+def _band(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
+    probe = curve.used.corruption
+    seen = probe.high >= panel.low
+    k, high, low = probe.k[seen], probe.high[seen], np.maximum(probe.low[seen], panel.low)
+    figure.add_scatter(
+        x=np.concatenate([k, k[::-1]]).tolist(),
+        y=np.concatenate([high, low[::-1]]).tolist(),
+        fill="toself",
+        fillcolor=curve.stroke.colour,
+        opacity=VEIL,
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        xaxis=panel.x,
+        yaxis=panel.y,
+    )
+
+
+def _point(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
+    """Where the effective context is, on the level that defines it."""
+    chars = curve.used.context.ecl_chars
+    if chars > len(curve.used.context.n):
+        return
+    figure.add_scatter(
+        x=[chars],
+        y=[NEGLIGIBLE_NATS],
+        mode="markers",
+        marker={"color": curve.stroke.colour, "size": 9, "line": {"color": PAPER, "width": 1.5}},
+        hovertemplate=f"{escaped(curve.title)}, effective context: %{{x}} characters<extra></extra>",
+        xaxis=panel.x,
+        yaxis=panel.y,
+    )
+
+
+def _level(figure: go.Figure, panel: Panel) -> None:
+    """A thin line across at 0.01 nats."""
+    line, ends = {"color": QUIET, "width": 1, "dash": "1px,3px"}, [10**end for end in panel.area.x_range]
+    at = {"xref": panel.x, "yref": panel.y}
+    figure.add_shape(
+        type="line", x0=ends[0], x1=ends[1], y0=NEGLIGIBLE_NATS, y1=NEGLIGIBLE_NATS, line=line, layer="below", **at
+    )
+    place = {
+        "x": panel.area.x_range[1],
+        "y": math.log10(NEGLIGIBLE_NATS),
+        "xanchor": "left",
+        "xshift": 3,
+        "showarrow": False,
+    }
+    figure.add_annotation(text=f"{NEGLIGIBLE_NATS:g}", **place, **at, **words(QUIET))
+
+
+def _names(figure: go.Figure, named: Sequence[Named], panel: Panel, points: np.ndarray) -> None:
+    """Each name beside its line; on none of the points (N, 2), in decades."""
+    lines = []
+    for each in named:
+        seen = each.values >= panel.low
+        lines.append(panel.area.pixels(np.log10(each.at[seen]), np.log10(each.values[seen])))
+    boxes = [label_placement.box_of(each.name) for each in named]
+    spots = label_placement.beside_curves(lines, boxes, panel.area.pixels(*points.T), panel.area)
+    for each, spot, box in zip(named, spots, boxes, strict=True):
+        first, *rest = map(escaped, each.name)
+        title = first if first == CONTROL else f"<b>{first}</b>"
+        name_beside(figure, "<br>".join([title, *rest]), spot, box, panel.area, each.colour, panel.y)
+        figure.layout.annotations[-1].xref = panel.x  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,176 @@
+"""The knob: what k steps can stretch a gradient at most, and where the eigenvalues of the recurrent weights lie."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from charrnn.figures import label_placement
+from charrnn.figures.axes import NARROW, axis, frame, name_beside, words
+from charrnn.figures.gradient_flow import FLOOR, MARGIN
+from charrnn.figures.label_placement import LINE_HEIGHT, Area
+from charrnn.figures.palette import GHOST, INK, LINE, VEIL
+from charrnn.gradient_flow import GradientFlow, ProductNorms
+
+HEIGHT = 380  # pixels
+DRAWN = (1e-100, 1e100)  # what lies beyond is far outside the figure
+ROOM = 2.0  # decades that a bound is followed above everything else
+CLOUD_MARGIN = {"l": 44, "r": 14, "t": 46, "b": 44}
+
+
+@dataclass(frozen=True)
+class Turned:
+    """One position of the knob: its name, its colour, and what was measured there."""
+
+    title: str
+    colour: str
+    norms: ProductNorms
+    flow: GradientFlow
+
+
+# ------------------------------------------------------------------------------------------------ product of steps
+
+
+def product_norms_figure(turned: Sequence[Turned], width: int = 900) -> go.Figure:
+    """
+    The largest singular value of the product of k step Jacobians against k, median and 10–90 %, for each position of
+    the knob; thin its bound (σ_max W_hh)^k where there is one, dotted the gradient of the loss.
+    """
+    figure = go.Figure()
+    decades = _decades(turned)
+    for one in turned:
+        _band(figure, one)
+    for one in turned:
+        if one.norms.bound is not None:
+            _line(figure, one.norms.lags, one.norms.bound, f"{one.title}, bound", color=one.colour, width=1)
+        _line(figure, one.flow.lags, one.flow.median, f"{one.title}, gradient", color=one.colour, width=1.4, dash=GHOST)
+        _line(figure, one.norms.lags, one.norms.median, one.title, color=one.colour, width=2.6)
+    most = max((int(one.flow.lags[-1]) for one in turned), default=128)
+    area = Area(width - MARGIN["l"] - MARGIN["r"], HEIGHT - MARGIN["t"] - MARGIN["b"], (0, most), decades)
+    _names(figure, turned, area)
+    across = axis("steps in the product, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False)
+    up = axis("largest singular value", type="log", range=list(decades), dtick=2, exponentformat="power")
+    frame(figure, MARGIN, xaxis=across, yaxis=up, height=HEIGHT)
+    return figure
+
+
+def product_norms_words(turned: Sequence[Turned]) -> str:
+    """The figure in a sentence for each position of the knob."""
+    told = []
+    for one in turned:
+        norms, k = one.norms, int(one.norms.lags[-1])
+        said = f"{one.title}: {k} steps stretch a vector by {_short(norms.median[-1])} at most"
+        if norms.bound is not None:
+            said += f", one step by {_short(norms.median[0])}; (σ_max W_hh)^{k} would allow {_short(norms.bound[-1])}"
+        told.append(said + ".")
+    return " ".join(told)
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if 0.01 <= value < 1000 else f"{value:.0e}"
+
+
+def _decades(turned: Sequence[Turned]) -> tuple[float, float]:
+    """The log10 range of what is measured; a bound that leaves it is followed a little."""
+    values = np.concatenate([[1.0], *(part for one in turned for part in (one.norms.median, one.norms.high))])
+    seen = values[values >= FLOOR]
+    bounded = any(one.norms.bound is not None for one in turned)
+    return 2 * math.floor(math.log10(seen.min()) / 2), math.log10(seen.max()) + (ROOM if bounded else 0.4)
+
+
+def _line(figure: go.Figure, lags: np.ndarray, values: np.ndarray, name: str, **style: Any) -> None:
+    shown = np.where(values > 0, values.clip(*DRAWN), np.nan)
+    hover = name + ", k = %{x}: %{y:.3g}<extra></extra>"
+    figure.add_scatter(x=lags, y=shown, mode="lines", line=style, name=name, hovertemplate=hover)
+
+
+def _band(figure: go.Figure, one: Turned) -> None:
+    lags, low, high = (part.tolist() for part in (one.norms.lags, *np.clip([one.norms.low, one.norms.high], *DRAWN)))
+    figure.add_scatter(
+        x=lags + lags[::-1],
+        y=high + low[::-1],
+        fill="toself",
+        fillcolor=one.colour,
+        opacity=VEIL,
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+    )
+
+
+def _names(figure: go.Figure, turned: Sequence[Turned], area: Area) -> None:
+    named = [(one.title, one.colour, one.norms.lags, one.norms.median) for one in turned]
+    named += [("bound", one.colour, one.norms.lags, one.norms.bound) for one in turned if one.norms.bound is not None]
+    named += [("gradient", one.colour, one.flow.lags, one.flow.median) for one in turned]
+    pixels = [_pixels(lags, values, area) for _, _, lags, values in named]
+    spots = label_placement.beside_curves(
+        pixels, [label_placement.box_of([text]) for text, *_ in named], np.empty((0, 2)), area
+    )
+    for (text, colour, *_), spot in zip(named, spots, strict=True):
+        text = f"<b>{text}</b>" if text.startswith("×") else text
+        name_beside(figure, text, spot, label_placement.box_of([text]), area, colour)
+
+
+def _pixels(lags: np.ndarray, values: np.ndarray, area: Area) -> np.ndarray:
+    """A curve, densely enough that the part of it inside the figure is known."""
+    at = np.linspace(lags[0], lags[-1], 400)
+    return area.pixels(at, np.interp(at, lags, np.log10(values.clip(*DRAWN))))
+
+
+# ------------------------------------------------------------------------------------------------ eigenvalues
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The eigenvalues (H,) of one matrix: what it is called and its colour."""
+
+    title: str
+    colour: str
+    eigenvalues: np.ndarray
+
+
+def eigenvalue_figure(clouds: Sequence[Cloud]) -> go.Figure:
+    """The eigenvalues in the complex plane and the unit circle, both axes to one scale."""
+    figure = go.Figure()
+    reach = 1.06 * max(1.1, *(abs(cloud.eigenvalues).max() for cloud in clouds))
+    circle = {"type": "circle", "x0": -1, "x1": 1, "y0": -1, "y1": 1, "line": {"color": INK, "width": 1.6}}
+    for i, cloud in enumerate(clouds):
+        figure.add_scatter(
+            x=np.real(cloud.eigenvalues),
+            y=np.imag(cloud.eigenvalues),
+            mode="markers",
+            name=cloud.title,
+            marker={"color": cloud.colour, "size": 5, "opacity": 0.8, "symbol": "circle" if i == 0 else "diamond-open"},
+            hovertemplate=cloud.title + ": %{x:.3f} + %{y:.3f} i<extra></extra>",
+        )
+        sign, radius = "●" if i == 0 else "◇", abs(cloud.eigenvalues).max()
+        at = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"}
+        at |= {"yshift": LINE_HEIGHT * (len(clouds) - 1 - i), "text": f"{sign} {cloud.title}  ρ {radius:.2f}"}
+        figure.add_annotation(**at, showarrow=False, **words(cloud.colour))
+    figure.add_shape(**circle)
+    name = {"x": math.sqrt(0.5), "y": -math.sqrt(0.5), "text": "|λ| = 1", "xanchor": "right", "yanchor": "top"}
+    name |= {"ax": 0.98 * reach, "ay": -0.86 * reach, "axref": "x", "ayref": "y"}
+    arrow = {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": INK}
+    figure.add_annotation(**name, **arrow, **words(INK))
+    across = axis("real part of λ", range=[-reach, reach], showgrid=False, constrain="domain", nticks=6)
+    up = axis("imaginary part", range=[-reach, reach], showgrid=False, scaleanchor="x", constrain="domain", nticks=6)
+    for each in (across, up):
+        each |= {"zeroline": True, "zerolinecolor": LINE}
+    frame(figure, CLOUD_MARGIN, xaxis=across, yaxis=up, height=HEIGHT + 20)
+    return figure
+
+
+def eigenvalue_words(clouds: Sequence[Cloud]) -> str:
+    """The figure in a sentence for each cloud."""
+    told = []
+    for cloud in clouds:
+        outside = int((abs(cloud.eigenvalues) > 1).sum())
+        largest = abs(cloud.eigenvalues).max()
+        told.append(
+            f"{cloud.title}: the largest of {len(cloud.eigenvalues)} eigenvalues has modulus {largest:.2f}; "
+            f"{outside} lie outside the unit circle."
+        )
+    return " ".join(told)

@@ -1,0 +1,187 @@
+"""Where the time of a training step goes, and what a longer window costs: the record of `scripts/bench.py profile`."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from charrnn.figures import label_placement
+from charrnn.figures.axes import LOG_TICKS, NARROW, axis, escaped, frame, words
+from charrnn.figures.palette import BLUE, INK, MODELS, MONO, ORANGE, PAPER, QUIET, VEIL, mixed, strokes
+
+BAR, ROW = 26, 50  # pixels: a bar, and from one to the next, its name between them
+MARGIN = {"l": 10, "r": 24, "t": 30, "b": 40}
+AGAINST_HEIGHT = 420
+AGAINST_MARGIN = {"l": 62, "t": 14, "b": 48}
+LOOP = "loop over T"
+HATCHED = {"shape": "/", "size": 7, "solidity": 0.15}
+
+
+def profile_height(record: Mapping[str, Any]) -> int:
+    """How high the bars are together."""
+    return ROW * len(record["rows"]) + MARGIN["t"] + MARGIN["b"]
+
+
+def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
+    """
+    One bar for each network, all equally long: the share of a step that each of its parts takes.
+
+    record: {"parts": [part, …], "rows": [{"name", "median_ms", "parts": {part: ms}}, …]}. The way back is hatched; a
+    part has its name on it where there is room. width: pixels there are.
+    """
+    figure, rows = go.Figure(), record["rows"]
+    inner = width - MARGIN["l"] - MARGIN["r"]
+    wholes = [sum(row["parts"].values()) for row in rows]
+    places = list(range(len(rows)))
+    for part in record["parts"]:
+        has = [part in row["parts"] for row in rows]
+        shares = [row["parts"].get(part, 0.0) / whole for row, whole in zip(rows, wholes, strict=True)]
+        is_loop = part.endswith(LOOP)
+        colour = _colour(part) if is_loop else mixed(_colour(part), 2 * VEIL)
+        figure.add_bar(
+            x=[100 * share if there else None for share, there in zip(shares, has, strict=True)],
+            y=places,
+            orientation="h",
+            width=BAR / ROW,
+            name=escaped(part),
+            marker={
+                "color": colour,
+                "line": {"color": PAPER, "width": 1},
+                "pattern": {**HATCHED, "fgcolor": PAPER} if part.startswith("backward") else {},
+            },
+            text=[_inside(part, share, inner) for share in shares],
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            cliponaxis=True,
+            constraintext="none",
+            textfont={"family": MONO, "size": 11, "color": PAPER if is_loop else INK},
+            customdata=[[escaped(row["name"]), row["parts"].get(part, 0.0)] for row in rows],
+            hovertemplate="%{customdata[0]}<br>"
+            + escaped(part)
+            + ": %{customdata[1]:.2f} ms, %{x:.1f} %<extra></extra>",
+        )
+    for place, row in zip(places, rows, strict=True):
+        figure.add_annotation(
+            x=0,
+            y=place,
+            text=f"<b>{escaped(row['name'])}</b> {_ms(row['median_ms'])}",
+            xanchor="left",
+            yanchor="bottom",
+            yshift=BAR / 2,
+            showarrow=False,
+            **words(INK),
+        )
+    frame(
+        figure,
+        MARGIN,
+        barmode="stack",
+        height=profile_height(record),
+        xaxis=axis("share of a step", range=[0, 100], ticksuffix=" %", dtick=25, showgrid=False),
+        yaxis=axis(range=[len(rows) - 0.5, -0.6], visible=False),
+    )
+    return figure
+
+
+def profile_words(record: Mapping[str, Any]) -> str:
+    """The bars in a sentence for each network."""
+    return " ".join(_told(row) for row in record["rows"])
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    whole = sum(row["parts"].values())
+    loop = sum(ms for part, ms in row["parts"].items() if part.endswith(LOOP))
+    most, ms = max(row["parts"].items(), key=lambda item: item[1])
+    what = f"{loop / whole:.0%} of it in the loop over T" if loop else f"most of it in {most} ({ms / whole:.0%})"
+    return f"{row['name']}: {_ms(row['median_ms'])} a step, {what}."
+
+
+def against_length_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
+    """
+    What a step costs as the window grows and the batch shrinks, on log axes.
+
+    record: {"against_T": [{"name", "seq_len": [T, …], "median_ms": [ms, …]}, …]}. width: pixels there are.
+    """
+    figure, lines = go.Figure(), record["against_T"]
+    style = strokes([line["name"] for line in lines])
+    lengths = sorted({T for line in lines for T in line["seq_len"]}) or [1]
+    times = [ms for line in lines for ms in line["median_ms"]] or [1.0]
+    low, high = math.log10(min(times)) - 0.1, math.log10(max(times)) + 0.1
+    for line in lines:
+        stroke = style[line["name"]]
+        figure.add_scatter(
+            x=list(line["seq_len"]),
+            y=list(line["median_ms"]),
+            mode="lines+markers",
+            name=escaped(line["name"]),
+            line={"color": stroke.colour, "dash": stroke.dash, "width": 2.4},
+            marker={"color": stroke.colour, "size": 6},
+            hovertemplate=escaped(line["name"]) + ", T = %{x}: %{y:.1f} ms<extra></extra>",
+        )
+    height = AGAINST_HEIGHT - AGAINST_MARGIN["t"] - AGAINST_MARGIN["b"]
+    wanted = [(high - math.log10(line["median_ms"][-1])) / (high - low) * height for line in lines]
+    for line, place, own in zip(lines, wanted, label_placement.at_ends(wanted, height), strict=True):
+        colour = style[line["name"]].colour
+        figure.add_annotation(
+            x=math.log10(line["seq_len"][-1]),
+            y=math.log10(line["median_ms"][-1]),
+            text=f"<b>{escaped(line['name'])}</b>",
+            ax=18,
+            ay=own - place,
+            xanchor="left",
+            showarrow=True,
+            arrowhead=0,
+            arrowwidth=1,
+            arrowcolor=mixed(colour, 0.5),
+            **words(colour),
+        )
+    longest = max((len(line["name"]) for line in lines), default=0)
+    ticks = {"tickvals": lengths, "ticktext": [str(T) for T in lengths]}
+    frame(
+        figure,
+        AGAINST_MARGIN | {"r": label_placement.LETTER_WIDTH * longest + 26},
+        height=AGAINST_HEIGHT,
+        xaxis=axis("T, characters in a window", type="log", range=_ends(lengths), showgrid=False, **ticks),
+        yaxis=axis(
+            "ms a step" if width < NARROW else "milliseconds a step",
+            range=[low, high],
+            **LOG_TICKS,
+        ),
+    )
+    return figure
+
+
+def against_length_words(record: Mapping[str, Any]) -> str:
+    """The lines in a sentence."""
+    lines = record["against_T"]
+    if not lines:
+        return ""
+    lengths = lines[0]["seq_len"]
+    told = ", ".join(f"{line['name']} {line['median_ms'][-1] / line['median_ms'][0]:.1f}" for line in lines)
+    return f"A step with T = {lengths[-1]} takes so many times as long as one with T = {lengths[0]}: {told}."
+
+
+def _ends(lengths: Sequence[int]) -> list[float]:
+    return [math.log10(lengths[0]) - 0.05, math.log10(lengths[-1])]
+
+
+def _colour(part: str) -> str:
+    if part.endswith(LOOP):
+        return BLUE
+    if part.endswith("blocks"):
+        return MODELS[3]  # as MiniGPT's line
+    return ORANGE if part == "input product" else QUIET
+
+
+def _inside(part: str, share: float, width: float) -> str:
+    """What is written on a piece of a bar: its name and share, only its share, or nothing."""
+    percent = f"{100 * share:.0f} %"
+    for text in (f"{part} {percent}", percent):
+        if (len(text) + 1) * label_placement.LETTER_WIDTH * 11 / 12 <= share * width:
+            return escaped(text)
+    return ""
+
+
+def _ms(ms: float) -> str:
+    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms"

@@ -1,0 +1,87 @@
+"""
+Where in the text the gradient goes: ‖∂logit_T/∂x_{T−k}‖, one number for each character that was read.
+
+The logit is that of the character that came after T, x the vector that a character is embedded as. How long those
+vectors are differs from model to model, so that the numbers of two models compare when each is multiplied by the
+typical distance between two of its characters: by so much the logit moves, to first order, when one is another.
+"""
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from charrnn.chunked_logits import at_once
+from charrnn.gradient_flow.backward import way_back
+from charrnn.gradient_flow.gradient_norms import read_from_embedded
+from charrnn.minigpt import MiniGPT
+from charrnn.model import CharRNN
+from charrnn.registry import Network
+
+WINDOWS_AT_ONCE = 16  # of MiniGPT's: a matter of memory alone
+
+
+def connectivity(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
+    """
+    ‖∂logit_T/∂x_{T−k}‖ for each position T and k = 0 … max_lag, in float64; zero before the text begins.
+
+    ids (N,), positions (P,) with 0 <= T <= N - 2 -> (max_lag + 1, P). The text is read from its beginning; MiniGPT
+    reads a window as long as its context that ends at T, and zero is what lies before it.
+    """
+    exact = copy.deepcopy(model).double().requires_grad_(False)
+    if isinstance(exact, MiniGPT):
+        return _through_attention(exact, ids, positions, max_lag)
+    return _through_time(exact, ids, positions, max_lag)
+
+
+def character_heat(model: Network, ids: Sequence[int], targets: Sequence[int], max_lag: int) -> np.ndarray:
+    """
+    What the characters before each target mean to its logit: the slope times the typical distance of two characters.
+
+    ids (N,), targets (P,) places in it from 1 on -> (max_lag + 1, P) in logits, the character just before it first.
+    """
+    positions = torch.as_tensor(targets) - 1
+    return connectivity(model, torch.as_tensor(ids), positions, max_lag).numpy() * character_distance(model)
+
+
+def character_distance(model: Network) -> float:
+    """The mean distance between the vectors of two different characters; 0 where there is but one."""
+    vectors = model.embed.weight.detach().double()
+    count, exactly = len(vectors), "donot_use_mm_for_euclid_dist"
+    some = vectors.split(at_once(count, count))
+    total = sum(torch.cdist(each, vectors, compute_mode=exactly).sum() for each in some)
+    return float(total) / (count * (count - 1)) if count > 1 else 0.0
+
+
+@torch.no_grad()
+def _through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
+    walk = way_back(model, ids[:-1])
+    d_state = walk.from_h(model.head.weight[ids[positions + 1]])
+    norms = model.head.weight.new_zeros(max_lag + 1, len(positions))
+    columns = torch.arange(len(positions))
+    for lag in range(min(max_lag, int(positions.max())) + 1):
+        within = positions >= lag  # the others have come to the beginning of the text
+        if not within.all():
+            d_state, positions, columns = d_state._make(p[within] for p in d_state), positions[within], columns[within]
+        d_state, d_x = walk.back_and_in(d_state, positions - lag)
+        norms[lag, columns] = d_x.norm(dim=-1)
+    return norms
+
+
+def _through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
+    norms = model.head.weight.new_zeros(max_lag + 1, len(positions))
+    numbers = min(model.context, len(ids)) * model.head.out_features  # in the logits of a window
+    for some in torch.arange(len(positions)).split(at_once(numbers, WINDOWS_AT_ONCE)):
+        ends = positions[some]
+        starts = (ends - model.context + 1).clamp_min(0)
+        length = min(model.context, int(ends.max()) + 1)
+        window = ids[(starts[:, None] + torch.arange(length)).clamp_max(len(ids) - 1)]  # what is behind T is not seen
+        last = ends - starts
+        x, logits = read_from_embedded(model, window)
+        (d_x,) = torch.autograd.grad(logits[torch.arange(len(some)), last, ids[ends + 1]].sum(), x)
+        for column, end, of_window in zip(some.tolist(), last.tolist(), d_x.norm(dim=-1), strict=True):
+            back = of_window[: end + 1].flip(0)[: max_lag + 1]
+            norms[: len(back), column] = back
+    return norms

@@ -1,0 +1,298 @@
+"""Publish checkpoints: one commit or none, a tag for each release, nothing but listed files, nobody else's replaced."""
+
+import glob
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, snapshot_download
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.hf_api import ModelInfo
+
+from charrnn import __version__
+from charrnn.checkpoint import FILES, MODEL, STEPS, CheckpointError, CheckpointInfo, at_home, describe, list_checkpoints
+from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
+from charrnn.hub.errors import HubError, as_hub_errors, patiently
+from charrnn.hub.model_card import CARD, collection_card, model_card
+from charrnn.terminal import as_typed
+
+OBSOLETE = ("curve.png",)  # what earlier versions published and this one takes away
+OURS = (*FILES, CARD, *OBSOLETE)
+SIGNATURE = (MODEL, "config.json", "history.json")  # a folder of a repository with all of these is one of ours
+MOST_TOLD = 5  # of the files that are taken away
+NUMBERED = re.compile(r"v([1-9]\d{0,8})")
+MARK = re.compile(r"\bpublished with charrnn \d")  # in every card
+FRONT_MATTER = re.compile(r"\s*(---\n.*?\n---\s*)?", re.DOTALL)  # of a card that the Hub made, and nothing else
+MOST_CARD_BYTES = 1 << 20
+ASK_S = 30
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is to be published: files by their path in the repository, and what the commit says."""
+
+    files: Mapping[str, Path | bytes]
+    message: str
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes by path."""
+        return {
+            path: len(content) if isinstance(content, bytes) else content.stat().st_size
+            for path, content in self.files.items()
+        }
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """Where a pushed release stands: the repository's address, the commit that holds it, and its tag."""
+
+    url: str
+    commit: str
+    tag: str
+
+
+def release(folder: Path, repo_id: str) -> Release:
+    """
+    What of a checkpoint folder, or of a folder of them, goes into a repository: the listed files and cards.
+
+    Reads this machine alone. Raises CheckpointError for what is no checkpoint or leads out of its folder.
+    """
+    if (folder / MODEL).exists():
+        info = describe(folder)
+        if info.name.startswith("."):
+            raise CheckpointError(f"{folder} is a hidden folder: give it another name to publish it")
+        return Release(_files(info, model_card(info, repo_id)), f"{info.name}, step {info.step}")
+    listed, refused = list_checkpoints(folder)
+    infos = [info for info in listed if not info.name.startswith(".")]
+    for reason in [reason for name, reason in refused.items() if not name.startswith(".")]:
+        raise CheckpointError(reason.args[0])
+    if not infos:
+        raise CheckpointError(f"{folder} holds no checkpoint: train one, or name another folder")
+    files: dict[str, Path | bytes] = {CARD: collection_card(infos, repo_id).encode()}
+    for info in infos:
+        own = _files(info, model_card(info, repo_id, below=info.name))
+        files |= {f"{info.name}/{path}": content for path, content in own.items()}
+    return Release(files, f"{len(infos)} checkpoints: {', '.join(info.name for info in infos)}"[:500])
+
+
+def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
+    """
+    What goes up of one checkpoint; of its steps those that can be loaded.
+
+    Raises CheckpointError if one cannot be read just now, which a push would take away from the Hub; else OSError.
+    """
+    for reason in info.unread:
+        raise CheckpointError(f"{reason}: it would be missing; make it readable, or remove it")
+    folder = info.folder
+    there = os.listdir(folder)
+    found = [folder / name for name in FILES if name in there]
+    found += [folder / STEPS / f"{step:06d}.safetensors" for step in info.saved_steps[:-1]]
+    listed = {path.relative_to(folder): at_home(path) for path in sorted(found)}
+    home = folder.resolve()
+    for name, real in listed.items():
+        if real.is_relative_to(home) and real != home / name:
+            raise CheckpointError(f"{folder / name} is a link to {real.relative_to(home)}: put the file itself there")
+    return {CARD: card.encode(), **{name.as_posix(): real for name, real in listed.items()}}
+
+
+def push(
+    folder: Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    tag: str | None = None,
+    replace: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> PushResult:
+    """
+    Publish a checkpoint folder, or a folder of them, in one commit with a tag; where there is no repository it is made.
+    private: so that others do not see it; else as its owner's new repositories are.
+
+    The repository then holds these checkpoints and nothing of earlier ones; files of other kinds stay. A push of what
+    is already there makes no commit. The tag is the next of v1, v2, … unless given. replace: also files that were not
+    published with charrnn; else they are refused, before anything is made. Raises CheckpointError for a folder that is
+    no checkpoint, else HubError.
+    """
+    content = planned(folder, repo_id, tag=tag, replace=replace)
+    api = HfApi(library_name="charrnn", library_version=__version__)
+    with as_hub_errors(repo_id):
+        url = patiently(lambda: api.create_repo(repo_id, private=private or None, exist_ok=True), say)
+        commit = patiently(lambda: _commit(api, repo_id, content, tag, replace, say), say)
+        return PushResult(str(url), commit, patiently(lambda: _tag(api, repo_id, commit, tag), say))
+
+
+def planned(
+    folder: Path,
+    repo_id: str,
+    *,
+    tag: str | None = None,
+    replace: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Release:
+    """What `push` would send; refused as it would be, and nothing is made. `say` is told what it would take away."""
+    content = release(folder, repo_id)
+    api = HfApi(library_name="charrnn", library_version=__version__)
+    with as_hub_errors(repo_id):
+        _additions(content)
+        if head := patiently(lambda: _head(api, repo_id), say):
+            taking_away(_plan(api, repo_id, head, content, tag, replace), say)
+    return content
+
+
+def require_ours(repo_id: str) -> None:
+    """
+    Raises HubError where a push of one checkpoint would be refused, as far as that can be known without it.
+
+    A Hub that is away is no reason to refuse.
+    """
+    api = HfApi(library_name="charrnn", library_version=__version__)
+    try:
+        with as_hub_errors(repo_id):
+            if head := _head(api, repo_id):
+                there = [file.rfilename for file in head.siblings or []]
+                _require_ours(api, repo_id, head, [path for path in there if _matches_any(path, *OURS)])
+    except HubError as error:
+        if not error.is_passing:
+            raise
+
+
+def _head(api: HfApi, repo_id: str) -> ModelInfo | None:
+    """What a repository holds; None where there is none."""
+    try:
+        return api.model_info(repo_id, files_metadata=True, timeout=ASK_S)
+    except GatedRepoError:
+        raise
+    except RepositoryNotFoundError:
+        return None
+
+
+def _additions(content: Release) -> list[CommitOperationAdd]:
+    return [CommitOperationAdd(path, part) for path, part in content.files.items()]
+
+
+def _plan(api: HfApi, repo_id: str, head: ModelInfo, content: Release, tag: str | None, replace: bool) -> list[str]:
+    """What has to be taken away. Raises HubError where the tag is of another commit, or files are somebody else's."""
+    there = {file.rfilename for file in head.siblings or []}
+    ours = _require_ours(api, repo_id, head, there & content.files.keys(), replace)
+    old = gone(there, content.files, ours)
+    tagged = None if tag is None else _tags(api, repo_id).get(tag)
+    if tagged is not None and not (tagged == head.sha and not old and _holds(head, content)):
+        raise HubError(f"{repo_id} has a tag {tag} already, on another commit: choose another --tag")
+    return old
+
+
+def _require_ours(
+    api: HfApi, repo_id: str, head: ModelInfo, replaced: Iterable[str], replace: bool = False
+) -> set[str]:
+    """The folders of a repository that hold a card of charrnn's. Raises HubError where others are to be replaced."""
+    sizes = {file.rfilename: file.size or 0 for file in head.siblings or []}
+    cards = [path for path, size in sizes.items() if _matches_any(path, CARD, f"*/{CARD}") and size <= MOST_CARD_BYTES]
+    ours, blank = set[str](), set[str]()
+    with tempfile.TemporaryDirectory() as place, bounded(repo_id) as bounds:
+        patterns = [glob.escape(path) for path in cards]
+        if cards:
+            bounds.within(
+                LISTING_BYTES,
+                LISTING_S,
+                lambda: snapshot_download(
+                    repo_id, revision=head.sha, allow_patterns=patterns, local_dir=place, token=api.token
+                ),
+            )
+        for path in cards:
+            text = (Path(place) / path).read_text(encoding="utf-8", errors="replace")
+            ours |= {path.rpartition("/")[0]} if MARK.search(text) else set()
+            blank |= {path} if FRONT_MATTER.fullmatch(text) else set()
+    foreign = sorted(path for path in replaced if _folder_of(path) not in ours and path not in blank)
+    if foreign and not replace:
+        more = f" and {len(foreign) - MOST_TOLD} more" if len(foreign) > MOST_TOLD else ""
+        raise HubError(
+            f"{repo_id} holds files that were not published with charrnn and would be replaced: "
+            f"{', '.join(foreign[:MOST_TOLD])}{more}; name another repository, or give publish.py --replace",
+            "foreign",
+        )
+    return ours
+
+
+def _folder_of(path: str) -> str:
+    """The folder of a repository in which the checkpoint of a listed file lies."""
+    folder = path.rpartition("/")[0]
+    return folder.rpartition("/")[0] if PurePosixPath(folder).name == "steps" else folder
+
+
+def _commit(
+    api: HfApi, repo_id: str, content: Release, tag: str | None, replace: bool, say: Callable[[str], None]
+) -> str:
+    head = api.model_info(repo_id, files_metadata=True)
+    deletions = taking_away(_plan(api, repo_id, head, content, tag, replace), say)
+    return api.create_commit(
+        repo_id, [*_additions(content), *deletions], commit_message=content.message, parent_commit=head.sha
+    ).oid
+
+
+def taking_away(paths: Sequence[str], say: Callable[[str], None]) -> list[CommitOperationDelete]:
+    """What a commit has to do so that these files are no longer there; `say` is told which."""
+    if paths:
+        more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
+        say(f"taking away what is not published any more: {', '.join(paths[:MOST_TOLD])}{more}")
+    return [CommitOperationDelete(path) for path in paths]
+
+
+def _holds(head: ModelInfo, content: Release) -> bool:
+    """Whether a commit is this release already: as git or LFS name what they keep."""
+    names = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in head.siblings or []}
+    for path, part in content.files.items():
+        data = part if isinstance(part, bytes) else part.read_bytes()
+        as_blob = hashlib.sha1(b"blob %d\0" % len(data) + data)
+        if names.get(path) not in (as_blob.hexdigest(), hashlib.sha256(data).hexdigest()):
+            return False
+    return True
+
+
+def _tag(api: HfApi, repo_id: str, commit: str, tag: str | None) -> str:
+    tags = _tags(api, repo_id)
+    mine = [name for name, target in tags.items() if target == commit and (name == tag or tag is None)]
+    if mine:
+        return mine[-1]
+    numbers = [int(match[1]) for name in tags if (match := NUMBERED.fullmatch(name))]
+    tag = tag or f"v{max(numbers, default=0) + 1}"
+    try:
+        api.create_tag(repo_id, tag=tag, revision=commit)
+    except HfHubHTTPError as error:
+        if error.response.status_code == 409:
+            raise HubError(f"{repo_id} has a tag {tag} already, on another commit: choose another --tag") from error
+        raise
+    return tag
+
+
+def _tags(api: HfApi, repo_id: str) -> dict[str, str]:
+    return {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags}
+
+
+def gone(there: Iterable[str], new: Iterable[str], ours: Iterable[str]) -> list[str]:
+    """The files of checkpoints published earlier, in folders of `ours`, that the new release has not; nobody else's."""
+    there = set(there)
+    old = {folder for folder in ours if {f"{folder}/{name}".lstrip("/") for name in SIGNATURE} <= there}
+    matched = {path for path in there if (folder := _folder_of(path)) in old and _is_ours(path, folder)}
+    return sorted(matched - set(new))
+
+
+def _is_ours(path: str, folder: str) -> bool:
+    return _matches_any(path.removeprefix(f"{folder}/"), *OURS)
+
+
+def _matches_any(path: str, *patterns: str) -> bool:
+    return any(_matches(path, pattern) for pattern in patterns)
+
+
+def _matches(path: str, pattern: str) -> bool:
+    return path.count("/") == pattern.count("/") and PurePosixPath(path).match(pattern)
+
+
+def retry_line(script: Path, folder: Path, repo_id: str, *, private: bool = False) -> str:
+    """The command that does a push again; script: where `publish.py` is."""
+    flags = ["--private"] if private else []
+    return as_typed(script, "checkpoints", repo_id, "--folder", str(folder), *flags)

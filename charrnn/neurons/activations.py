@@ -1,0 +1,25 @@
+"""What a network's units say while it reads a text."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from charrnn.chunked_logits import at_once
+from charrnn.surprisal import TraceReader
+
+PIECE = 512  # characters read at once: who no longer waits for the rest can stop in between
+
+
+def read(reader: TraceReader, ids: Sequence[int], names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
+    """The activations (n, U) of each name, a piece of the text at a time, from the model's own beginning."""
+    reading = reader.prefill([])
+    state, piece = reading.state, at_once(len(reading.logits), PIECE)
+    for first in range(0, len(ids), piece):
+        trace = reader.read(ids[first : first + piece], state)
+        state = trace.end.state
+        yield {name: trace.activations[name] for name in names}
+
+
+def activations(reader: TraceReader, ids: Sequence[int], name: str) -> np.ndarray:
+    """All of one name, (N, U)."""
+    return np.concatenate([piece[name] for piece in read(reader, ids, [name])])

@@ -1,0 +1,141 @@
+"""The leaderboard of one kind of unit: its best unit for each concept, and how such boards are kept."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from charrnn.analysis_record import Findings, FindingsError
+from charrnn.neurons.activations import read
+from charrnn.neurons.scoring import Baseline, Best, Scores, Targets, best_units, names, score
+from charrnn.registry import Network
+
+MOST_UNITS, LONGEST_NAME = 4096, 40
+
+
+@dataclass(frozen=True)
+class Board:
+    """What the units that go by one name (h, c, a gate, a layer) stand for, on one text."""
+
+    view: str
+    best: tuple[Best, ...]  # one for each concept that the text has enough of
+    units: int
+    named: int  # of them bear a name
+    margin: float
+    untrained_units: int
+    rare: tuple[str, ...]  # concepts that the text has too little of
+
+    @classmethod
+    def of(cls, view: str, targets: Targets, scores: Scores, baseline: Baseline) -> "Board":
+        bear = [name for name in names(targets, scores, baseline) if name is not None]
+        best = tuple(best_units(targets, scores, baseline))
+        units = scores.train.shape[1]
+        return cls(view, best, units, len(bear), baseline.margin, baseline.units, targets.rare)
+
+
+def boards(model: Network, untrained: Iterable[Network], targets: Targets, ids: Sequence[int]) -> list[Board]:
+    """A board for everything a model has to show, against networks of its form that learnt nothing; ids of the text."""
+    trained = _all_scores(model, targets, ids)
+    others = [_all_scores(other, targets, ids) for other in untrained]
+    return [
+        Board.of(view, targets, scores, Baseline.of([other[view] for other in others]))
+        for view, scores in trained.items()
+    ]
+
+
+def _all_scores(model: Network, targets: Targets, ids: Sequence[int]) -> dict[str, Scores]:
+    reader = model.decoder()
+    views = tuple(reader.read(ids[:1]).activations)
+    pieces = list(read(reader, ids, views))
+    return {view: score(targets, np.concatenate([piece[view] for piece in pieces])) for view in views}
+
+
+def sha256_of(text: str) -> str:
+    """By which a text is known again."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def as_findings(boards: Sequence[Board], text: str) -> Findings:
+    """Boards of one text, in the form in which they are kept beside a checkpoint."""
+    rows = [(board.view, best) for board in boards for best in board.best]
+    return Findings(
+        {"characters_read": len(text), "text_sha256": sha256_of(text)},
+        {
+            "views": {
+                "view": [board.view for board in boards],
+                "units": [board.units for board in boards],
+                "named": [board.named for board in boards],
+                "margin": [board.margin for board in boards],
+                "untrained_units": [board.untrained_units for board in boards],
+            },
+            "best": {
+                "view": [view for view, _ in rows],
+                "concept": [best.concept for _, best in rows],
+                "unit": [best.unit for _, best in rows],
+                "direction": [best.direction for _, best in rows],
+                "train": [best.train for _, best in rows],
+                "held_out": [best.held_out for _, best in rows],
+                "percentile": [best.percentile for _, best in rows],
+            },
+            "rare": {"concept": list(boards[0].rare) if boards else []},
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Boards by view, and the text that was read for them."""
+
+    boards: Mapping[str, Board]
+    characters: int
+    text_sha256: str
+
+    def baseline(self, view: str, targets: Targets) -> Baseline | None:
+        """What untrained units reached, where it was this text and these concepts."""
+        board = self.boards.get(view)
+        if board is None or self.text_sha256 != sha256_of(targets.text):
+            return None
+        if tuple(best.concept for best in board.best) != targets.names:
+            return None
+        return Baseline(np.array([best.percentile for best in board.best]), board.margin, board.untrained_units)
+
+
+def from_findings(kept: Findings) -> Kept:
+    """What was kept as `as_findings` says. Raises FindingsError for what cannot be that."""
+    rare = tuple(_names(kept, "rare", "concept"))
+    boards = {}
+    for view, *facts in zip(
+        _names(kept, "views", "view"),
+        kept.numbers("views", "units", 1, MOST_UNITS),
+        kept.numbers("views", "named", 0, MOST_UNITS),
+        kept.numbers("views", "margin", 0, 1e9),
+        kept.numbers("views", "untrained_units", 1, 1e9),
+        strict=True,
+    ):
+        units, named, margin, untrained = facts
+        boards[view] = Board(view, (), int(units), int(named), margin, int(untrained), rare)
+    rows = zip(
+        _names(kept, "best", "view"),
+        _names(kept, "best", "concept"),
+        kept.numbers("best", "unit", 0, MOST_UNITS - 1),
+        kept.numbers("best", "direction", -1, 1),
+        *(kept.numbers("best", column, -1e9, 1) for column in ("train", "held_out", "percentile")),
+        strict=True,
+    )
+    for view, concept, unit, direction, train, held_out, percentile in rows:
+        board = boards.get(view)
+        if board is None or unit >= board.units:
+            raise FindingsError(f"there is no unit {unit:g} of {view}")
+        way = 1 if direction >= 0 else -1
+        best = Best(concept, int(unit), way, train, held_out, percentile, percentile + board.margin)
+        boards[view] = replace(board, best=(*board.best, best))
+    return Kept(boards, int(kept.number("characters_read", 1, 1e9)), kept.text("text_sha256"))
+
+
+def _names(kept: Findings, table: str, column: str) -> list[str]:
+    told = kept.texts(table, column)
+    for name in told:
+        if not 0 < len(name) <= LONGEST_NAME:
+            raise FindingsError(f"{table}, {column} has a name of {len(name)} characters")
+    return told

@@ -1,0 +1,51 @@
+"""A visitor's regular expression as a concept: what it covers, within a limited time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from charrnn.neurons.concepts import covered
+
+LONGEST_PATTERN = 500  # characters
+LIMIT_S = 2.0
+MATCHING = Path(__file__).with_name("regex_worker.py")
+
+
+class PatternError(ValueError):
+    """A pattern that cannot be used; `position` is where in it, from 0, None where it has no place."""
+
+    def __init__(self, reason: str, position: int | None = None):
+        super().__init__(reason)
+        self.position = position
+
+
+def covered_by(pattern: str, text: str, limit_s: float = LIMIT_S) -> np.ndarray:
+    """
+    The characters that the matches of a pattern cover: bool (N,); ^ and $ stand for every line's start and end.
+
+    Another process looks for them, and is ended after so many seconds. Raises PatternError.
+    """
+    if not pattern:
+        raise PatternError("the pattern is empty: give a regular expression, such as th|[?!]")
+    if len(pattern) > LONGEST_PATTERN:
+        raise PatternError(f"the pattern has {len(pattern)} characters: {LONGEST_PATTERN} are the most")
+    command = [sys.executable, "-I", "-S", "-W", "ignore", str(MATCHING)]
+    sent = json.dumps([pattern, text]).encode("ascii")
+    try:
+        said = subprocess.run(command, input=sent, capture_output=True, timeout=limit_s, check=True).stdout
+    except subprocess.TimeoutExpired:
+        raise PatternError(
+            f"the pattern was stopped after {limit_s:g} s on {len(text):,} characters: "
+            "repetitions inside repetitions, such as (a+)+, can take for ever"
+        ) from None
+    except subprocess.CalledProcessError:
+        raise PatternError("the pattern took more memory than it may: make its repetitions smaller") from None
+    answer = json.loads(said)
+    if "error" in answer:
+        position = answer["position"]
+        where = "" if position is None else f" at position {position}"
+        raise PatternError(f"the pattern is no regular expression: {answer['error']}{where}", position)
+    return covered(len(text), answer["spans"])

@@ -1,0 +1,27 @@
+"""What a training step costs, part by part, and beside the plain way: measured with real steps that take turns."""
+
+from charrnn.profiling.baseline_training import PlainTraining, plain_training
+from charrnn.profiling.interleaved_timing import (
+    VOCAB_SIZE,
+    machine,
+    processor,
+    resident_bytes,
+    synthetic_corpus,
+    take_turns,
+)
+from charrnn.profiling.step_timer import PARTS, against_T, rows, rows_as_they_come
+
+__all__ = [
+    "PARTS",
+    "VOCAB_SIZE",
+    "PlainTraining",
+    "against_T",
+    "machine",
+    "plain_training",
+    "processor",
+    "resident_bytes",
+    "rows",
+    "rows_as_they_come",
+    "synthetic_corpus",
+    "take_turns",
+]

@@ -1,0 +1,241 @@
+"""
+Where the time of a training step goes: is it the loop over T?
+
+The steps are whole and real; a stopwatch hangs on the borders between their parts, on the way forward and on the way
+back, so that every moment of a step belongs to exactly one part.
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Any
+
+from torch import Tensor, nn
+
+from charrnn.bptt import unroll
+from charrnn.model import CharRNN
+from charrnn.profiling.baseline_training import PlainTraining
+from charrnn.profiling.interleaved_timing import VOCAB_SIZE, now, synthetic_corpus, take_turns
+from charrnn.reference import Logits, PlainCharRNN, TorchCharRNN
+from charrnn.registry import build
+from charrnn.training import Recipe
+
+LOOP, LOOP_BACK = "loop over T", "backward: loop over T"
+BLOCKS, BLOCKS_BACK = "blocks", "backward: blocks"  # MiniGPT's, all characters at once
+INPUT, REST_BACK = "input product", "backward: the rest"
+PARTS = (INPUT, LOOP, BLOCKS, "head and loss", LOOP_BACK, BLOCKS_BACK, REST_BACK, "optimiser", "the rest")
+MINIGPT_DIM = 128
+
+Lap = Callable[[str], None]
+
+
+class Stopwatch:
+    """Milliseconds of each part of one step: a lap lasts from the one before it."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, float] = defaultdict(float)
+        self._last = now()
+
+    def lap(self, part: str) -> None:
+        self._last, before = now(), self._last
+        self.parts[part] += 1000 * (self._last - before)
+
+
+# ------------------------------------------------------------------------------------------------ the borders
+
+
+def border(x: Tensor, lap: Lap, forward: str, back: str) -> None:
+    """The part `forward` ends as x is there; on the way back, `back` does as the gradient of x is."""
+    lap(forward)
+    if x.requires_grad:
+        x.register_hook(lambda gradient: lap(back))
+
+
+@contextmanager
+def borders(network: nn.Module, lap: Lap) -> Iterator[None]:
+    """Hang the stopwatch on a network; nothing of it stays."""
+    if isinstance(network, Logits):
+        inner = network.network
+        watched = _recurrent(inner, lap) if isinstance(inner, CharRNN) else _minigpt(inner, lap)
+    else:
+        watched = _plain(network, lap)
+    with watched:
+        yield
+
+
+def _after(module: nn.Module, lap: Lap, forward: str, back: str) -> Any:
+    def at_border(_: nn.Module, inputs: Any, output: Tensor) -> None:
+        border(output, lap, forward, back)
+
+    return module.register_forward_hook(at_border)
+
+
+def _before(module: nn.Module, lap: Lap, forward: str, back: str) -> Any:
+    def at_border(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        border(inputs[0], lap, forward, back)
+
+    return module.register_forward_pre_hook(at_border)
+
+
+@contextmanager
+def _until(*hooks: Any) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _plain(network: Any, lap: Lap) -> Any:
+    """The plain loop and torch.nn. What the latter's layer does with its input cannot be told from its loop."""
+    hooks = [
+        _after(network.embed, lap, INPUT, LOOP_BACK),
+        _before(network.head, lap, LOOP, REST_BACK),
+    ]
+    if isinstance(network, PlainCharRNN):  # its input product is in the loop, one at each step
+
+        def around(_: Any, inputs: Any, product: Tensor) -> None:
+            lap(INPUT)
+            assert product.grad_fn is not None
+            product.grad_fn.register_prehook(lambda gradients: lap(LOOP_BACK))
+            product.grad_fn.register_hook(lambda inputs, outputs: lap(REST_BACK))
+
+        hooks += [
+            network.cell.W_ih.register_forward_pre_hook(lambda *_: lap(LOOP)),
+            network.cell.W_ih.register_forward_hook(around),
+        ]
+    return _until(*hooks)
+
+
+def _minigpt(network: Any, lap: Lap) -> Any:
+    return _until(
+        _after(network.embed, lap, INPUT, BLOCKS_BACK),
+        _before(network.norm, lap, BLOCKS, REST_BACK),
+    )
+
+
+@contextmanager
+def _instead(module: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    before = getattr(module, name)
+    setattr(module, name, function)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
+
+
+@contextmanager
+def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
+    """Ours: the way back is the walk, with the products for the weights' gradients that are made along it."""
+    watched = get_ident()
+
+    def timed(function: Callable[..., Any], before: str, part: str) -> Callable[..., Any]:
+        def run(*inputs: Any) -> Any:
+            if get_ident() != watched:  # somebody else's walk, in another thread
+                return function(*inputs)
+            lap(before)
+            result = function(*inputs)
+            lap(part)
+            return result
+
+        return run
+
+    with (
+        _instead(unroll, "read", timed(unroll.read, INPUT, LOOP)),
+        _instead(unroll, "walk_back", timed(unroll.walk_back, REST_BACK, LOOP_BACK)),
+        _until(_before(network.head, lap, LOOP, REST_BACK)),
+    ):
+        yield
+
+
+# ------------------------------------------------------------------------------------------------ measuring
+
+
+def contestants(recipe: Recipe, chosen: Sequence[str] = ()) -> dict[str, PlainTraining]:
+    """A training of each network, or of those chosen, all on one text."""
+    ids, hidden = synthetic_corpus().train_ids, recipe.hidden_dim
+    networks: dict[str, nn.Module] = {"plain loop": PlainCharRNN(VOCAB_SIZE, hidden)}
+    for cell in ("rnn", "gru", "lstm"):
+        networks[f"torch.nn.{cell.upper()}"] = TorchCharRNN(VOCAB_SIZE, hidden, cell)
+        networks[f"charrnn {cell}"] = Logits(CharRNN(VOCAB_SIZE, hidden, cell))
+    minigpt = {"cell": "minigpt", "hidden_dim": MINIGPT_DIM, "context": max(2, recipe.seq_len)}
+    networks["MiniGPT"] = Logits(build(minigpt, VOCAB_SIZE))
+    return {
+        name: PlainTraining(network, ids, recipe) for name, network in networks.items() if not chosen or name in chosen
+    }
+
+
+def parts_of_a_step(training: PlainTraining) -> Mapping[str, float]:
+    """Milliseconds of each part of one more step."""
+    watch = Stopwatch()
+    with borders(training.model, watch.lap):
+        training.advance(watch.lap)
+    watch.lap("the rest")
+    return watch.parts
+
+
+def rows(recipe: Recipe, rounds: int) -> list[dict[str, Any]]:
+    """Where the time of a step goes, for each network."""
+    trainings = contestants(recipe)
+    found: dict[str, list[Mapping[str, float]]] = {name: [] for name in trainings}
+    steps: dict[str, Callable[[], Any]] = {name: training.advance for name, training in trainings.items()}
+    watched = {
+        f"{name}, watched": lambda name=name: found[name].append(parts_of_a_step(trainings[name])) for name in trainings
+    }
+    turns = take_turns(steps | watched, rounds)
+    return [_row(name, statistics.median(turns[name]), found[name][-rounds:]) for name in trainings]
+
+
+def _row(name: str, median_ms: float, steps: list[Mapping[str, float]]) -> dict[str, Any]:
+    seen = [part for part in PARTS if part in steps[0]]
+    parts = {part: statistics.median(step[part] for step in steps) for part in seen}
+    loop = sum(parts.get(part, 0.0) for part in (LOOP, LOOP_BACK))
+    return {"name": name, "median_ms": median_ms, "loop_share": loop / sum(parts.values()), "parts": parts}
+
+
+def rows_as_they_come(
+    recipe: Recipe, chosen: Sequence[str], rounds: int, seconds: float
+) -> Iterator[tuple[int, int, list[dict[str, Any]]]]:
+    """
+    The same for the networks chosen, a step at a time, for someone who waits: (steps done, of how many, rows).
+
+    There are rows only at the end. After so many seconds, and a round, no further one begins.
+    """
+    trainings, start = contestants(recipe, chosen), now()
+    whole: dict[str, list[float]] = {name: [] for name in trainings}
+    parts: dict[str, list[Mapping[str, float]]] = {name: [] for name in trainings}
+    done, total = 0, 2 * len(trainings) * (rounds + 1)
+    for number in range(rounds + 1):  # the first one warms up
+        for name, training in trainings.items():
+            before = now()
+            training.advance()
+            after = now()
+            yield done + 1, total, []
+            watched = parts_of_a_step(training)
+            if number:
+                whole[name].append(1000 * (after - before))
+                parts[name].append(watched)
+            done += 2
+            yield done, total, []
+        if number and now() - start > seconds:
+            break
+    yield total, total, [_row(name, statistics.median(whole[name]), parts[name]) for name in trainings]
+
+
+def against_T(recipe: Recipe, lengths: tuple[int, ...], rounds: int) -> list[dict[str, Any]]:
+    """A whole step of each network as the window grows and the batch shrinks."""
+    chars = recipe.batch * recipe.seq_len
+    sizes = {T: max(1, chars // T) for T in lengths}
+    chosen = ("plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT")
+    found: dict[str, list[float]] = {name: [] for name in chosen}
+    for T, B in sizes.items():
+        trainings = contestants(Recipe(batch=B, seq_len=T, hidden_dim=recipe.hidden_dim))
+        turns = take_turns({name: trainings[name].advance for name in chosen}, rounds)
+        for name in chosen:
+            found[name].append(statistics.median(turns[name]))
+    return [
+        {"name": name, "seq_len": list(sizes), "batch": list(sizes.values()), "median_ms": medians}
+        for name, medians in found.items()
+    ]

@@ -1,0 +1,181 @@
+"""
+Why the numbers may be trusted: each claim measured by a second, independent way, in float64.
+
+A check is the largest difference found and the limit it must keep; what is not a number keeps none.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from charrnn.model import CharRNN
+from charrnn.reference import TorchCharRNN
+from charrnn.registry import Network
+from charrnn.sampling import Dice, SamplingSettings, TorchReader, generate
+from charrnn.seeds import seeded
+
+ROUNDING = 1e-10  # of sums in float64 that are added up in another order
+SLOPE = 1e-5  # of a finite difference, relative to the gradient's own size along its direction
+STEP = 1e-4  # of a finite difference
+DIRECTIONS = 2
+V, H, B, T = 11, 24, 3, 16  # of the networks that are drawn for a check
+LONGEST = 160  # characters, beyond the context of the bundled MiniGPT
+
+
+@dataclass(frozen=True)
+class Check:
+    """A claim, the largest difference that was measured, and what it may be at most."""
+
+    claim: str
+    difference: float
+    limit: float
+    how: str
+
+    @property
+    def holds(self) -> bool:
+        return self.difference <= self.limit
+
+
+def cell_is_torch(kind: str, seed: int = 0) -> Check:
+    """Logits and all gradients of a network of this cell, by its equations and by hand, against torch.nn's layer."""
+    rng = seeded(seed)
+    ours = CharRNN(V, H, kind).double()
+    for parameter in ours.parameters():
+        parameter.data.copy_(0.3 * torch.randn(parameter.shape, generator=rng, dtype=torch.float64))
+    claim = f"The {kind} cell is torch.nn.{TorchCharRNN.LAYERS[kind].__name__}"
+    theirs = TorchCharRNN(V, H, kind).double()
+    if unlike := _shapes(ours).items() ^ _shapes(theirs).items():
+        names = ", ".join(sorted({name for name, _ in unlike}))
+        return Check(claim, math.inf, ROUNDING, f"the two have not the same parameters: {names}")
+    theirs.copy_weights(ours)
+    ids, targets = torch.randint(V, (2, B, T), generator=rng)
+    expected = theirs(ids)
+    wanted = _gradients(theirs, expected, targets)
+    wanted = {_NAMES.get(name, name): gradient for name, gradient in wanted.items()}
+    forward = backward = 0.0
+    for read in (ours, ours.by_hand):
+        logits = read(ids)[0]
+        found = _gradients(ours, logits, targets)
+        forward = _larger(forward, logits - expected)
+        for name, gradient in found.items():
+            backward = _larger(backward, gradient - wanted[name])
+    how = f"same weights, {H} units, {B} × {T} characters: logits {forward:.1e}, gradients {backward:.1e}"
+    return Check(claim, _largest(forward, backward), ROUNDING, how)
+
+
+_NAMES = {
+    "rnn.weight_ih_l0": "cell.W_ih.weight",
+    "rnn.weight_hh_l0": "cell.W_hh.weight",
+    "rnn.bias_hh_l0": "cell.W_hh.bias",
+}
+
+
+def by_hand_is_autograd(network: CharRNN, ids: Sequence[int]) -> Check:
+    """The gradients of the walk back that is written by hand, against autograd through the cell's equations."""
+    claim, exact = "Backpropagation by hand is autograd", copy.deepcopy(network).double()
+    read, targets = _windows(ids)
+    wanted = _gradients(exact, exact(read)[0], targets)
+    if said := exact.by_hand_differs():
+        return Check(claim, math.inf, ROUNDING, f"it is not used, autograd through the cell is: {said}")
+    found, difference = _gradients(exact, exact.by_hand(read)[0], targets), 0.0
+    for name, gradient in found.items():
+        difference = _larger(difference, (gradient - wanted[name]) / max(1.0, wanted[name].abs().max().item()))
+    how = f"this model's weights, {read.numel()} characters, all {len(found)} parameters"
+    return Check(claim, difference, ROUNDING, how)
+
+
+def gradient_is_slope(network: Network, ids: Sequence[int], seed: int = 0) -> Check:
+    """The gradient along random directions of all weights, against the finite difference of the loss."""
+    exact = copy.deepcopy(network).double()
+    read, targets = _windows(ids)
+    rng = seeded(seed)
+    gradients = _gradients(exact, exact.fast_forward(read)[0], targets)
+    weights = dict(exact.named_parameters())
+    worst = 0.0
+    for _ in range(DIRECTIONS):
+        # Steps as large as the weights and along the signs of the gradient: what is summed up cannot cancel out.
+        along = {
+            name: gradient.sign() * torch.rand(gradient.shape, generator=rng, dtype=torch.float64)
+            for name, gradient in gradients.items()
+        }
+        size = sum(part.square().sum() for part in along.values()) ** 0.5
+        slope = sum((gradients[name] * along[name]).sum() for name in along) / size
+        ends = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                for name, weight in weights.items():
+                    weight.add_(along[name], alpha=float(sign * STEP / size))
+                ends.append(_loss(exact.fast_forward(read)[0], targets))
+                for name, weight in weights.items():
+                    weight.sub_(along[name], alpha=float(sign * STEP / size))
+        worst = _larger(worst, ((ends[0] - ends[1]) / (2 * STEP) - slope) / slope)
+    how = f"this model's weights, {DIRECTIONS} random directions, relative"
+    return Check("The gradient is the slope of the loss", worst, SLOPE, how)
+
+
+def stream_is_one_shot(network: Network, ids: Sequence[int]) -> Check:
+    """The logits of a text read at once, against those of two pieces, and of one after the other as when it writes."""
+    exact, ids = copy.deepcopy(network).double(), list(ids[:LONGEST])
+    with torch.no_grad():
+        whole = exact(torch.tensor([ids]))[0][0]
+        first, state = exact(torch.tensor([ids[: len(ids) // 3]]))
+        second, _ = exact(torch.tensor([ids[len(ids) // 3 :]]), state)
+    decoder = exact.decoder()
+    reading, streamed = decoder.prefill([]), []
+    for id in ids:
+        reading = decoder.step(id, reading.state)
+        streamed.append(torch.from_numpy(reading.logits))
+    by = "the torch module" if isinstance(decoder, TorchReader) else "numpy"
+    pieces = _larger(0.0, torch.cat([first[0], second[0]]) - whole)
+    stream = _larger(0.0, torch.stack(streamed) - whole)
+    how = f"logits of {len(ids)} characters: in two pieces {pieces:.1e}, one by one in {by} {stream:.1e}"
+    return Check("A stream is one shot", _largest(pieces, stream), ROUNDING, how)
+
+
+def written(network: Network, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[list[int]]:
+    """What the same seed writes twice: character by character as the server does, and by `sample` as Python does."""
+    decoder = network.decoder()
+    steps = generate(decoder, decoder.prefill(prompt), n, settings, Dice(seed))
+    by_steps = [step.id for step in steps]
+    filters = {"top_k": settings.top_k, "top_p": settings.top_p, "min_p": settings.min_p}
+    whole = network.sample(torch.tensor([list(prompt)]), n, settings.temperature, **filters, seed=seed)
+    return [by_steps, whole[0, len(prompt) :].tolist()]
+
+
+# ------------------------------------------------------------------------------------------------ differences
+
+
+def _windows(ids: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """(1, T) to read, and what follows each character of it."""
+    text = torch.tensor([list(ids[: T + 1])])
+    return text[:, :-1], text[:, 1:]
+
+
+def _shapes(network: torch.nn.Module) -> dict[str, torch.Size]:
+    """Of each parameter, by our name for it."""
+    named = ((_NAMES.get(name, name), weight) for name, weight in network.named_parameters() if "bias_ih" not in name)
+    return {name: weight.shape for name, weight in named}
+
+
+def _loss(logits: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+def _gradients(network: torch.nn.Module, logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    weights = {name: weight for name, weight in network.named_parameters() if "bias_ih" not in name}
+    gradients = torch.autograd.grad(_loss(logits, targets), [*weights.values()])
+    return dict(zip(weights, gradients, strict=True))
+
+
+def _larger(so_far: float, difference: Tensor) -> float:
+    return _largest(so_far, difference.abs().max().item())
+
+
+def _largest(*differences: float) -> float:
+    """The largest; not a number where one of them is none, which `max` would lose."""
+    return torch.tensor(differences, dtype=torch.float64).max().item()

@@ -1,0 +1,268 @@
+"""
+The study's questions to finished models: what an n-gram reaches, how text is best drawn, how far back a model looks.
+
+Each part yields the rows that `scripts/study.py` documents and keeps.
+"""
+
+import argparse
+import copy
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from charrnn import checkpoint
+from charrnn.chunked_logits import at_once, divergences_nats
+from charrnn.context_use import NEGLIGIBLE_NATS, enough, others
+from charrnn.corpus import Corpus, contiguous_streams, windows_in_order
+from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov, scaled, spectra
+from charrnn.model import CharRNN
+from charrnn.ngram import KneserNey
+from charrnn.paths import CHECKPOINTS
+from charrnn.sampling import Dice, Reader, Reading, SamplingSettings, Step, generate
+from charrnn.text_quality import Reference
+from charrnn.training.evaluation import VAL_STREAMS, VAL_WINDOW
+
+Row = dict[str, Any]
+
+PROMPT, SAMPLE_CHARS, SAMPLE_SETTINGS, SAMPLE_SEED = "ROMEO:", 400, SamplingSettings(temperature=0.8), 7
+PROMPT_CHARS = 100  # of held-out text, before a written one begins
+EXCERPT_CHARS = 240  # of a written text that a row shows
+HELD_OUT = "held-out text"  # what people wrote, in the place of a model's name
+LAGS = (1, 2, 5, 10, 20, 50, 100)
+GRADIENT_LAGS, GRADIENT_POSITIONS, GRADIENT_CHARS = 128, 512, 16_384
+FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.6)  # of the recurrent weights
+VANISHING_NORM = 0.95  # σ_max(W_hh) at which theory says that the gradient of a tanh network must vanish
+CONTEXTS = tuple(2**i for i in range(10))  # 1 to 512 characters
+AT_ONCE = 64  # texts that are read side by side; a matter of memory alone
+
+
+def trained(names: Sequence[str]) -> Iterator[checkpoint.Checkpoint]:
+    """The checkpoints of these names, or in these folders; says which are not there. Raises CheckpointError."""
+    for name in names:
+        folder = next((path for path in (CHECKPOINTS / name, Path(name)) if name and path.is_dir()), None)
+        if folder is None:
+            print(f"no checkpoint {name}: skipped", file=sys.stderr)
+        else:
+            yield checkpoint.load(folder)
+
+
+# ------------------------------------------------------------------------------------------------ ngram
+
+
+class NGramReader:
+    """An n-gram model as a `sampling.Reader`; its state is the characters that count."""
+
+    def __init__(self, model: KneserNey):
+        self.model = model
+
+    def prefill(self, ids: Sequence[int], state: tuple[int, ...] | None = None) -> Reading:
+        context = (*(state or ()), *ids)[-(self.model.order - 1) :]
+        return Reading(self.model.log_probs(context), context, {})
+
+    def step(self, id: int, state: tuple[int, ...]) -> Reading:
+        return self.prefill([id], state)
+
+
+def ngram(options: argparse.Namespace, text: str) -> Iterator[Row]:
+    """Kneser-Ney by the protocols of `charrnn.training`: a row for each order."""
+    corpus = Corpus.from_text(text).require(VAL_WINDOW + 1)
+    train, val = (contiguous_streams(ids, VAL_STREAMS).numpy() for ids in (corpus.train_ids, corpus.val_ids))
+    x, y = windows_in_order(corpus.val_ids, VAL_WINDOW)
+    cold = torch.cat([x, y[:, -1:]], dim=1).numpy()  # (W, T + 1)
+    prompt = corpus.vocab.default_prompt(PROMPT)
+    for order in options.orders:
+        start = time.perf_counter()
+        model = KneserNey(corpus.train_ids.numpy(), len(corpus.vocab), order)
+        losses = {"train_loss_nats": train, "val_stream_nats": val, "val_cold_nats": cold}
+        row = {"order": order, "ngrams": model.size} | {name: model.loss_nats(rows) for name, rows in losses.items()}
+        seconds = time.perf_counter() - start
+        steps = write(NGramReader(model), corpus.vocab.encode(prompt), SAMPLE_CHARS, SAMPLE_SETTINGS, SAMPLE_SEED)
+        yield row | {"seconds": seconds, "sample": prompt + corpus.vocab.decode(step.id for step in steps)}
+
+
+def write(reader: Reader, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[Step]:
+    """n characters after the prompt."""
+    return list(generate(reader, reader.prefill(prompt), n, settings, Dice(seed)))
+
+
+# ------------------------------------------------------------------------------------------------ sampling
+
+
+def sampling(options: argparse.Namespace, text: str) -> Iterator[Row]:
+    """The quality of what models write, a row for each way to draw; the text that people wrote comes first."""
+    corpus = Corpus.from_text(text)
+    cut = len(corpus.train_ids)
+    reference, held_out = Reference(text[:cut]), text[cut:]
+    passages = list(_passages(held_out, options.texts, options.chars))
+    yield _quality_row(HELD_OUT, None, reference, [written for _, written in passages], None)
+    for model in trained(options.checkpoints):
+        decoder = model.model.decoder()
+        prompts = [model.vocab.encode(prompt) for prompt, _ in passages]
+        for settings in _ways_to_draw(options):
+            texts = [write(decoder, prompt, options.chars, settings, seed) for seed, prompt in enumerate(prompts)]
+            kept = statistics.fmean(step.distribution.kept for steps in texts for step in steps)
+            decoded = [model.vocab.decode(step.id for step in steps) for steps in texts]
+            yield _quality_row(model.info.name, settings, reference, decoded, kept)
+
+
+def _passages(text: str, count: int, chars: int) -> Iterator[tuple[str, str]]:
+    """Prompts that end with a line where one ends nearby, spread evenly over the text, and what people wrote after."""
+    last = len(text) - 2 * PROMPT_CHARS - chars
+    if last < 0:
+        raise ValueError(f"the text holds out {len(text)} characters, {-last} too few: give less --chars")
+    for i in range(count):
+        start = i * last // max(1, count - 1) + PROMPT_CHARS
+        line_end = text.find("\n", start, start + PROMPT_CHARS)
+        begin = start if line_end < 0 else line_end + 1
+        yield text[begin - PROMPT_CHARS : begin], text[begin : begin + chars]
+
+
+def _ways_to_draw(options: argparse.Namespace) -> Iterator[SamplingSettings]:
+    yield SamplingSettings(temperature=0)
+    for temperature in options.temperatures:
+        yield SamplingSettings(temperature)
+        yield from (SamplingSettings(temperature, top_k=top_k) for top_k in options.top_k)
+        yield from (SamplingSettings(temperature, top_p=top_p) for top_p in options.top_p)
+
+
+def _quality_row(
+    name: str, settings: SamplingSettings | None, reference: Reference, texts: Sequence[str], kept: float | None
+) -> Row:
+    qualities = [asdict(reference.judge(text)) for text in texts]
+    shares = ("known_words", "distinct_4grams", "repetition", "copied")
+    drawn = {key: getattr(settings, key, None) for key in ("temperature", "top_k", "top_p")}
+    figures = {share: mean_and_error([quality[share] for quality in qualities]) for share in shares}
+    return {"model": name} | drawn | {"kept_characters": kept} | figures | {"sample": texts[0][:EXCERPT_CHARS]}
+
+
+def mean_and_error(values: Sequence[float]) -> dict[str, float | None]:
+    """The mean and its standard error, which one value alone does not have."""
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+    return {"mean": statistics.fmean(values), "standard_error": error}
+
+
+# ------------------------------------------------------------------------------------------------ reach
+
+
+def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
+    """What a character some way back still means to the next prediction: by the gradient, and by replacing it."""
+    if options.context < max(LAGS):
+        raise ValueError(f"context is {options.context}: give {max(LAGS)} characters or more")
+    for model in trained(options.checkpoints):
+        ids = Corpus.from_text(text, model.vocab).val_ids
+        windows, _ = contexts_of(ids, options.context, options.positions)
+        rng = torch.Generator().manual_seed(0)
+        kl = replaced_kl(model.model, windows, LAGS, rng)  # each (P,)
+        flow = gradient_flow(model.model, ids[:GRADIENT_CHARS].tolist(), GRADIENT_LAGS, GRADIENT_POSITIONS)
+        yield {
+            "model": model.info.name,
+            "positions": len(windows),
+            "lags": LAGS,
+            "gradient_median": flow.median[list(LAGS)].tolist(),
+            "half_life_chars": flow.half_life_chars,
+            "horizon_chars": flow.horizon_chars,
+            "kl_median_nats": [each.median().item() for each in kl],
+            "kl_mean_nats": [each.mean().item() for each in kl],
+            "kl_standard_error": [each.std().item() / len(each) ** 0.5 for each in kl],
+        }
+
+
+def contexts_of(ids: Tensor, length: int, positions: int) -> tuple[Tensor, Tensor]:
+    """Windows (P, length) spread evenly over ids (N,), and the character after each (P,). Raises ValueError."""
+    if len(ids) <= length:
+        raise ValueError(f"the text holds out {len(ids)} characters: {length + 1} or more are needed")
+    starts = np.linspace(0, len(ids) - length - 1, positions).astype(np.int64)
+    whole = ids[torch.from_numpy(starts)[:, None] + torch.arange(length + 1)]  # (P, length + 1)
+    return whole[:, :-1], whole[:, -1]
+
+
+@torch.no_grad()
+def logits_after(model: Any, windows: Tensor) -> Tensor:
+    """What each of the windows (P, T), read from nothing, makes of the next character: (P, V)."""
+    some = windows.split(at_once(windows.shape[1] * model.head.out_features, AT_ONCE))
+    return torch.cat([model.fast_forward(each)[0][:, -1] for each in some])
+
+
+@torch.no_grad()
+def replaced_kl(model: Any, windows: Tensor, lags: Sequence[int], rng: torch.Generator) -> list[Tensor]:
+    """
+    KL(as written ‖ as replaced) of the next character, nats, where the character `lag` back (1: the last) is another.
+
+    windows (P, T) -> (P,) for each of the lags, in float64, 0 below its resolution (`charrnn.chunked_logits`).
+    Another one by its frequency in the windows, so that it is no rarity.
+    """
+    exact = copy.deepcopy(model).double()
+    written, found = logits_after(exact, windows), []
+    for lag in lags:
+        replaced = windows.clone()
+        replaced[:, -lag] = others(windows.flatten(), windows[:, -lag], rng)
+        found.append(divergences_nats(written, logits_after(exact, replaced)))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ recurrent_scale
+
+
+def recurrent_scale(options: argparse.Namespace, text: str) -> Iterator[Row]:
+    """Measure gradients and first Lyapunov exponent of W_hh × g; a vanilla network also at σ_max < 1."""
+    for model in trained(options.checkpoints):
+        name, network = model.info.name, model.model
+        if not isinstance(network, CharRNN):
+            raise ValueError(f"{name} has no recurrent weights: give --checkpoints recurrent networks")
+        ids = Corpus.from_text(text, model.vocab).val_ids[:GRADIENT_CHARS].tolist()
+        spectrum = spectra(network)[0]
+        small = (VANISHING_NORM / spectrum.norm,) if spectrum.bounds else ()
+        for g in (*small, *FACTORS):
+            changed = scaled(network, g)
+            flow = gradient_flow(changed, ids, GRADIENT_LAGS, GRADIENT_POSITIONS)
+            first, spectrum = lyapunov(changed, ids), spectra(changed)[0]
+            yield {
+                "model": name,
+                "g": g,
+                "half_life_chars": flow.half_life_chars,
+                "half_life_low": first_crossing(flow.low, 0.5),
+                "half_life_high": first_crossing(flow.high, 0.5),
+                "horizon_chars": flow.horizon_chars,
+                "exponent": float(first.exponents[0]),
+                "exponent_error": float(first.errors[0]),
+                "sigma_max": spectrum.norm if spectrum.bounds else None,
+            }
+
+
+# ------------------------------------------------------------------------------------------------ position
+
+
+def position(options: argparse.Namespace, text: str) -> Iterator[Row]:
+    """The loss with n characters of context, n = 1 to 512, of the very same characters."""
+    for model in trained(options.checkpoints):
+        windows, next_ids = contexts_of(Corpus.from_text(text, model.vocab).val_ids, CONTEXTS[-1], options.positions)
+        losses = torch.stack(
+            [
+                F.cross_entropy(logits_after(model.model, windows[:, -n:]).double(), next_ids, reduction="none")
+                for n in CONTEXTS
+            ]
+        )  # (contexts, P)
+        excess = losses - losses[-1]  # of the same characters, so that their difficulty cancels
+        yield {
+            "model": model.info.name,
+            "seq_len": model.info.recipe["seq_len"],
+            "contexts": CONTEXTS,
+            "loss_nats": losses.mean(1).tolist(),
+            "excess_nats": excess.mean(1).tolist(),
+            "excess_standard_error": (excess.std(1) / len(next_ids) ** 0.5).tolist(),
+            "effective_context": effective_context(excess.mean(1).tolist()),
+        }
+
+
+def effective_context(excess_nats: Sequence[float]) -> int:
+    """The shortest of CONTEXTS from which on more context is worth no more than NEGLIGIBLE_NATS."""
+    return CONTEXTS[enough(np.array(excess_nats), NEGLIGIBLE_NATS) - 1]

@@ -1,0 +1,141 @@
+"""
+Write the measured tables of README.md, docs/performance.md and docs/results.md.
+
+    python scripts/report.py             write them
+    python scripts/report.py --check     exit code 1 where they are not what this would write
+    python scripts/report.py --load      measure 20 and 100 pages at once and keep the record (minutes)
+    python scripts/report.py --bench     run the benchmarks first and keep their records in docs/ (minutes)
+    python scripts/report.py --runs FOLDER …    keep what these checkpoints reached, without bundling them
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from charrnn import flags
+from charrnn.bench.contestants import GOALS, UNITS, shown
+from charrnn.checkpoint import describe
+from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
+from charrnn.paths import REPOSITORY
+from charrnn.study import results_page
+from charrnn.study.records import BENCHES, Facts, record
+from charrnn.text_tables import markdown_table
+
+
+def keep_runs(root: Path, folders: Sequence[Path]) -> None:
+    """Put what these checkpoints reached into `root/docs/runs.json`, in place of runs of the same name."""
+    new = [record(describe(folder)) for folder in folders]
+    names = {run["name"] for run in new}
+    runs = [run for run in Facts(root).kept_runs if run["name"] not in names] + new
+    text = json.dumps(sorted(runs, key=lambda run: run["name"]), indent=1, ensure_ascii=False)
+    put(root / "docs" / "runs.json", text + "\n")
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file whole or not at all; a link is not followed. Raises ValueError or OSError."""
+    require_result_file(path)
+    write_bytes(path, text.encode("utf-8"))
+
+
+def speed(facts: Facts) -> str:
+    """The tables of the benchmarks' records."""
+    return "\n\n".join(_speed(verb, facts.bench(verb)) for verb in ("train", "sample", "gradients"))
+
+
+def _speed(verb: str, record: dict[str, Any]) -> str:
+    machine = record["machine"]
+    titles = {
+        "train": "One training step (batch {batch}, {seq_len} characters, {hidden_dim} units)",
+        "sample": "Writing {chars} characters (temperature, top-k, top-p on; hidden states kept)",
+        "gradients": "Gradient flow ({positions} positions, {lags} lags, float64)",
+    }
+    keys = [key for key in UNITS if key in record["rows"][0]]
+    heads = [titles[verb].format(**record), *(UNITS[key][0] for key in keys), "ratio wanted"]
+    wanted = {name: f"≤ {most:g}" for name, most in GOALS[verb].items()}
+    body = [[*shown(row, keys), wanted.get(row["name"], "")] for row in record["rows"]]
+    threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
+    return markdown_table(heads, body) + f"\n\n<sub>{machine['processor']}, {threads}, torch {machine['torch']}</sub>"
+
+
+def load(facts: Facts) -> str:
+    """The speed that many pages get at once, from its record; without a record, how to make it."""
+    record = facts.load
+    if record is None:
+        return "`python scripts/report.py --load` measures many pages at once and puts its table here."
+    from charrnn.bench.server_load import HEADS, rows  # needs a browser's driver: only where there is a record
+
+    settings = f"{record['checkpoint']}, {record['seconds']:g} s at {record['speed']} characters/s, on the same cores"
+    note = f"<sub>{settings}; {record['machine']['processor']}, {record['machine']['cores']} cores</sub>"
+    return f"{markdown_table(HEADS, rows(record))}\n\n{note}"
+
+
+def rewrite(text: str, sections: dict[str, str]) -> str:
+    """The text with each section between `<!-- name:begin -->` and `<!-- name:end -->` replaced."""
+    for name, content in sections.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"the file needs {begin} and {end}, once each")
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{content}\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def written(root: Path) -> dict[Path, str]:
+    """Every file this writes, with its new content."""
+    facts = Facts(root)
+    sections = {
+        root / "README.md": {"results": results_page.summary(facts)},
+        root / "docs" / "performance.md": {"speed": speed(facts), "load": load(facts)},
+    }
+    files = {path: rewrite(path.read_text(encoding="utf-8"), parts) for path, parts in sections.items()}
+    return files | {root / "docs" / "results.md": results_page.page(facts)}
+
+
+def run_benches(root: Path, verbs: Sequence[str] = BENCHES) -> None:
+    """Measure, one benchmark after the other, and keep the records."""
+    for verb in verbs:
+        require_result_file(root / "docs" / f"bench_{verb}.json")  # now, not after minutes
+    for verb in verbs:
+        command = [sys.executable, str(root / "scripts" / "bench.py"), verb, "--json"]
+        record = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        put(root / "docs" / f"bench_{verb}.json", record)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where they are stale")
+    parser.add_argument("--bench", action="store_true", help="run the benchmarks first and keep their records in docs/")
+    parser.add_argument("--load", action="store_true", help="measure many pages at once and keep the record, minutes")
+    parser.add_argument(
+        "--runs", nargs="+", type=flags.path, metavar="FOLDER", help="keep the figures of these checkpoints"
+    )
+    options = parser.parse_args(arguments)
+    if options.check and (options.bench or options.load or options.runs):
+        parser.error("--check changes nothing: leave --bench, --load and --runs out")
+    try:
+        if options.runs:
+            keep_runs(REPOSITORY, options.runs)
+        if options.bench:
+            run_benches(REPOSITORY)
+        if options.load:
+            run_benches(REPOSITORY, ["load"])
+        return write(REPOSITORY, only_check=options.check)
+    except (ValueError, OSError, subprocess.CalledProcessError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def write(root: Path, only_check: bool) -> int:
+    """Bring the files up to date, or only say which are not; the exit code."""
+    stale = {path: text for path, text in written(root).items() if not path.exists() or path.read_text("utf-8") != text}
+    if only_check and stale:
+        names = ", ".join(path.relative_to(root).as_posix() for path in stale)
+        print(f"{names}: not what python scripts/report.py writes", file=sys.stderr)
+        return 1
+    for path, text in stale.items():
+        put(path, text)
+    return 0

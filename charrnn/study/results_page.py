@@ -1,0 +1,340 @@
+"""docs/results.md: everything that was measured of the networks, made of `Facts`; `scripts/report.py` writes it."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.context_use import memory_of
+from charrnn.metrics import bits_per_char, perplexity
+from charrnn.published_results import PUBLISHED
+from charrnn.study.claims import CLAIMS
+from charrnn.study.records import Facts
+from charrnn.text_tables import kl, markdown_table, quoted, words_table
+
+SUMMARY = ("rnn-lab", "rnn", "gru", "lstm", "best", "minigpt")  # the runs that README.md shows
+LOSSES_NOTE = """Tiny Shakespeare, nats per character, final weights; trained on the first 90 %, validated on the last.
+
+- `train`: mean over the minibatches of the last updates, dropout included; the lab sheet's "loss".
+- `stream`: the validation text as 64 contiguous streams, the state carried from start to end; MiniGPT's context slides.
+- `cold`: windows of 256 characters, each from a zero state.
+
+Minutes were measured on different machines beside other work; [performance.md](performance.md) compares speed. Bits and
+perplexity are those of `stream`. `scripts/train.py --all` trains the bundled checkpoints; Kneser-Ney n-grams are the
+baseline."""
+HEADS = "network|seed|parameters|steps|minutes|train|val `stream`|val `cold`|bits|perplexity".split("|")
+LENGTHS = (128, 256, 512)
+FAMILIES = {"vanilla": "rnn", "vanilla + layer norm": "rnn-layernorm", "MiniGPT": "minigpt"}
+
+
+def page(facts: Facts) -> str:
+    """The whole file."""
+    sections = [
+        "# What the networks reach\n\nWritten by `python scripts/report.py` from the checkpoints and the "
+        "`analyses.json` beside them, `docs/runs.json`, `docs/study.json` and the benchmarks' records; nothing here is "
+        "typed by hand. [study.md](study.md) says how each figure is measured.",
+        "## The lab sheet's claims\n\nThe sheet's losses are those of training minibatches: they are held against "
+        f"ours in training, and what they mean for new text stands beside.\n\n{claims(facts)}",
+        f"## Losses\n\n{LOSSES_NOTE}\n\n{losses(facts)}\n\n{halves(facts)} {initial_loss(facts)}\n\n{published(facts)}",
+        f"## Context\n\n{context(facts)}",
+        f"## Top-k and top-p at the same temperature\n\n{sampling(facts)}",
+        f"## Without clipping\n\n{clipping(facts)}",
+        f"## ReLU in the place of tanh\n\n{relu(facts)}",
+        f"## How far back\n\n{reach(facts)}\n\n{context_use(facts)}\n\n{recurrent_scale(facts)}",
+        f"## A sample of each\n\n{samples(facts)}",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def summary(facts: Facts) -> str:
+    """The held-out losses of the networks that README.md shows."""
+    body = []
+    for info in facts.bundled:
+        nats = info.metrics["val_stream_nats"]
+        network = f"{info.cell}, {info.hidden_dim} units, {info.step} steps"
+        if info.name in SUMMARY:
+            body.append(
+                [f"`{info.name}`", network, f"{info.parameters:,}", f"{nats:.3f}", f"{bits_per_char(nats):.2f}"]
+            )
+    return words_table(["checkpoint", "network", "parameters", "nats", "bits"], body)
+
+
+def initial_loss(facts: Facts) -> str:
+    """A sentence on the loss before the first update."""
+    values = ", ".join(f"{info.metrics['initial_loss_nats']:.3f} (`{info.name}`)" for info in facts.bundled)
+    size = len(facts.bundled[0].vocab)
+    guess = f"a uniform guess among {size} characters costs ln {size} = {math.log(size):.3f}"
+    return f"Before the first update the loss is {values}; {guess}."
+
+
+def losses(facts: Facts) -> str:
+    """Every run, the best first, and the n-grams among them."""
+    rows = [(run["metrics"]["val_stream_nats"], _run(run)) for run in facts.runs.values()]
+    rows += [(row["val_stream_nats"], _ngram(row)) for row in facts.rows("ngram")]
+    return markdown_table(HEADS, [cells for _, cells in sorted(rows, key=lambda row: row[0])])
+
+
+def _run(run: dict[str, Any]) -> list[str]:
+    metrics = run["metrics"]
+    size = [f"{run['seed']}", f"{run['parameters']:,}", f"{run['step']}", f"{metrics['minutes']:.1f}"]
+    return [f"`{run['name']}`", *size, *_figures(metrics)]
+
+
+def _ngram(row: dict[str, Any]) -> list[str]:
+    size = ["", f"{row['ngrams']:,}", "", f"{row['seconds'] / 60:.2f}"]
+    return [f"Kneser-Ney {row['order']}-gram", *size, *_figures(row)]
+
+
+def _figures(metrics: dict[str, Any]) -> list[str]:
+    stream = metrics["val_stream_nats"]
+    nats = [f"{metrics[key]:.3f}" for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
+    return [*nats, f"{bits_per_char(stream):.3f}", f"{perplexity(stream):.2f}"]
+
+
+def halves(facts: Facts) -> str:
+    """The best recurrent network on each half of the validation text."""
+    first, second = facts.runs["best"]["metrics"]["val_halves_nats"]
+    return f"`best` on the first half of the validation text: {first:.3f}; on the second: {second:.3f}."
+
+
+def published(facts: Facts) -> str:
+    """What others report."""
+    heads = ["published elsewhere", "parameters", "val", "how", "source"]
+    body = []
+    for other in PUBLISHED:
+        source = f"[{other.source}]({other.url})" if other.url else other.source
+        size = "" if other.parameters is None else f"{other.parameters:,}"
+        body.append([other.name, size, f"{other.val_nats:g}", other.protocol, source])
+    return words_table(heads, body)
+
+
+def claims(facts: Facts) -> str:
+    """Each claim of the lab sheet, what became of it, and the figure."""
+    body = []
+    for section, claim, judge in CLAIMS:
+        verdict, figure = judge(facts)
+        body.append([section, claim, f"**{verdict}**", figure])
+    return words_table(["§", "the lab sheet says", "", "measured"], body)
+
+
+def context(facts: Facts) -> str:
+    """What a longer window brings in training, and how much context the trained networks use."""
+    body = []
+    for family, name in FAMILIES.items():
+        for length in LENGTHS:
+            if run := facts.runs.get(name if length == 128 else f"{name}-seq{length}"):
+                losses = (run["metrics"][figure] for figure in ("train_loss_nats", "val_stream_nats", "val_cold_nats"))
+                body.append([family, f"{length}", f"{run['step']}", *(f"{nats:.3f}" for nats in losses)])
+    trained = markdown_table(["network", "window", "steps", "train", "val `stream`", "val `cold`"], body)
+    rows = sorted(facts.rows("position"), key=lambda row: row["excess_nats"][4], reverse=True)
+    used = markdown_table(
+        ["network", *map(str, rows[0]["contexts"]), "all but 0.01"],
+        [
+            [f"`{row['model']}`", *(f"{nats:.3f}" for nats in row["loss_nats"]), f"{row['effective_context']}"]
+            for row in rows
+        ],
+    )
+    return (
+        "Windows of 128, 256 and 512 characters, 8192 characters in every step; MiniGPT's context is its window.\n\n"
+        f"{trained}\n\nThe loss of the same held-out characters with only the last n characters to go by, and the n "
+        f"from which on more are worth at most 0.01 nats:\n\n{used}"
+    )
+
+
+def sampling(facts: Facts) -> str:
+    """What is written by temperature and filter, and a sentence on which is better."""
+    heads = ["network, filter", "T", "kept", "known words", "distinct 4-grams", "repeated", "copied"]
+    body, models = [], []
+    for row in facts.rows("sampling"):
+        filters = "the text itself" if row["temperature"] is None else _filter(row)
+        models += [row["model"]] if row["model"] not in models else []
+        name = f"{row['model']}, {filters}"
+        shares = [
+            f"{row[key]['mean']:.1%} ± {row[key]['standard_error']:.1%}"
+            for key in ("known_words", "distinct_4grams", "repetition", "copied")
+        ]
+        temperature = "" if row["temperature"] is None else f"{row['temperature']:g}"
+        kept = "" if row["kept_characters"] is None else f"{row['kept_characters']:.1f}"
+        body.append([name, temperature, kept, *shares])
+    return f"{compared(facts)}\n\n{markdown_table(heads, body)}"
+
+
+def _filter(row: dict[str, Any]) -> str:
+    if row["temperature"] == 0:
+        return "greedy"
+    if row["top_k"]:
+        return f"top-k {row['top_k']}"
+    return f"top-p {row['top_p']:g}" if row["top_p"] < 1 else "no filter"
+
+
+def compared(facts: Facts) -> str:
+    """Of top-k and of top-p that setting which writes most known words, and what each costs in variety."""
+    lines = []
+    for model in ("rnn", "lstm", "minigpt"):
+        for temperature in (0.8, 1.0, 1.2):
+            rows = facts.rows("sampling", model=model, temperature=temperature)
+            k = [row for row in rows if row["top_k"]]
+            p = [row for row in rows if row["top_p"] < 1]
+            plain = [row for row in rows if not row["top_k"] and row["top_p"] == 1]
+            lines.append([f"`{model}`", f"{temperature:g}", *(_best(some) for some in (plain, k, p))])
+    heads = ["known words / distinct", "T", "no filter", "best top-k", "best top-p"]
+    people = _best(facts.rows("sampling", model="held-out text"))
+    return (
+        "The filter that writes most known words, at each temperature, and what it costs in variety (distinct 4-grams, "
+        f"their share). Held-out text: {people}.\n\n{markdown_table(heads, lines)}"
+    )
+
+
+def _best(rows: Sequence[dict[str, Any]]) -> str:
+    best = max(rows, key=lambda row: row["known_words"]["mean"])
+    which = f" ({_filter(best)})" if best["temperature"] and (best["top_k"] or best["top_p"] < 1) else ""
+    return f"{best['known_words']['mean']:.1%} / {best['distinct_4grams']['mean']:.1%}{which}"
+
+
+RUN_HEADS = [
+    "learning rate",
+    "clipped at",
+    "runs",
+    "NaN",
+    "loss at the end",
+    "largest norm",
+    "steps above 5",
+    "largest spike",
+]
+
+
+def clipping(facts: Facts) -> str:
+    """Runs of the lab sheet's recipe with clipping and without."""
+    settings = facts.study["clipping"]["settings"]
+    intro = (
+        f"The lab sheet's recipe, {settings['steps']} steps; a spike is loss above the median of the 50 steps before."
+    )
+    return f"{intro}\n\n{markdown_table(RUN_HEADS, _run_rows(facts.rows('clipping')))}"
+
+
+def relu(facts: Facts) -> str:
+    """The same with the other activation."""
+    settings = facts.study["relu"]["settings"]
+    body = [
+        [f"{kind}, {cells[0]}", *cells[1:]]
+        for kind in ("tanh", "relu")
+        for cells in _run_rows(facts.rows("relu", activation=kind))
+    ]
+    return f"The lab sheet's recipe, {settings['steps']} steps.\n\n{markdown_table(RUN_HEADS, body)}"
+
+
+def _run_rows(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
+    groups: dict[tuple, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["learning_rate"], row["max_grad_norm"]), []).append(row)
+    body = []
+    for (rate, norm), some in sorted(groups.items()):
+        losses = [row["last_loss_nats"] for row in some if row["last_loss_nats"] is not None]
+        body.append(
+            [
+                f"{rate:g}",
+                f"{norm:g}" if norm else "not",
+                f"{len(some)}",
+                f"{sum(row['diverged_at'] is not None for row in some)}",
+                f"{statistics.mean(losses):.3f}" if losses else "–",
+                f"{max(row['largest_grad_norm'] or 0 for row in some):.3g}",
+                f"{statistics.mean(row['share_to_clip'] for row in some):.1%}",
+                f"{max(row['largest_spike_nats'] or 0 for row in some):.2f}",
+            ]
+        )
+    return body
+
+
+def reach(facts: Facts) -> str:
+    """The gradient and the influence of a character, some way back."""
+    rows = facts.rows("reach")
+    lags = rows[0]["lags"]
+    order = sorted(rows, key=lambda row: row["half_life_chars"] or 1e9)
+    exponents = {info.name: exponent(facts, info) for info in facts.bundled}
+    gradient = markdown_table(
+        ["gradient, relative", "half-life", "1 % left", *map(str, lags), "slope 32–128", "exponent"],
+        [
+            [
+                f"`{row['model']}`",
+                *map(chars, (row["half_life_chars"], row["horizon_chars"])),
+                *(f"{value:.1e}" for value in row["gradient_median"]),
+                *exponents.get(row["model"], ("–", "–")),
+            ]
+            for row in order
+        ],
+    )
+    replaced = markdown_table(
+        ["KL, nats", *map(str, lags)],
+        [[f"`{row['model']}`", *map(kl, row["kl_mean_nats"])] for row in order],
+    )
+    return (
+        "The norm of the gradient of one loss k characters back, median over 512 positions of held-out text, relative "
+        "to k = 0; half-life and the horizon where 1 % is left, in characters. Slope of the geometric mean from k = 32 "
+        "to 128 and first Lyapunov exponent with its standard error, in nats a character: far enough back the slope is "
+        "the exponent, and where they differ, 128 characters are not enough. A Transformer has no exponent.\n\n"
+        f"{gradient}\n\nHow much the prediction changes when the character k back is another one: the mean over "
+        f"{rows[0]['positions']:,} positions, in float64.\n\n{replaced}"
+    )
+
+
+def chars(length: float | None) -> str:
+    """A number of characters; None is longer than the 128 that were followed."""
+    return "> 128" if length is None else f"{length:.1f}"
+
+
+def exponent(facts: Facts, info: CheckpointInfo) -> tuple[str, str]:
+    """The slope of a checkpoint's gradient and its first Lyapunov exponent."""
+    found = facts.analysis(info, "gradient")
+    if "exponent" not in found.facts:
+        return "–", "–"
+    error = found.number("exponent_error")
+    return f"{found.number('tail_slope'):+.4f}", f"{found.number('exponent'):+.4f} ± {error:.4f}"
+
+
+def context_use(facts: Facts) -> str:
+    """The loss by the length of the context, and for how long a replaced character changes predictions."""
+    found = [(info.name, memory_of(facts.analysis(info, "memory"))) for info in facts.bundled]
+    body = []
+    for name, used in sorted(found, key=lambda pair: pair[1].context.ecl_chars):
+        context = used.context
+        lengths = (context.ecl_chars, context.ecl_share_chars, context.shuffled_ecl_chars, used.corruption.felt_chars)
+        excess = [f"{context.excess_nats[n - 1]:.3f} ± {context.excess_error[n - 1]:.3f}" for n in (1, 4, 16)]
+        body.append([f"`{name}`", *map(str, lengths), *excess, f"{context.loss_nats[-1]:.3f}"])
+    heads = ["network", "0.01 nats", "1 %", "shuffled", "influence", *(f"n = {n}" for n in (1, 4, 16))]
+    used = found[0][1]
+    return (
+        f"The loss on the same {used.context.predictions:,} held-out characters with only the last n before them, "
+        f"above the loss with {len(used.context.n)} (last column), in nats, with its standard error; a network starts "
+        "from the state it was trained to start from. The effective context, in characters: the n from which on more "
+        "is worth at most 0.01 nats, or 1 % of the loss; `shuffled`: at 0.01 nats, where 128 characters in random "
+        "order stand before the n. `influence`: for how many characters a replaced one changes predictions by more "
+        f"than 0.01 nats (KL, median over {used.corruption.positions:,} positions).\n\n"
+        + markdown_table([*heads, f"n = {len(used.context.n)}"], body)
+    )
+
+
+def recurrent_scale(facts: Facts) -> str:
+    """What W_hh × g does to half-life and exponent."""
+    body = []
+    for row in facts.rows("recurrent_scale"):
+        band = f"{chars(row['half_life_low'])} … {chars(row['half_life_high'])}"
+        lengths = [chars(row["half_life_chars"]), band, chars(row["horizon_chars"])]
+        norm = "–" if row["sigma_max"] is None else f"{row['sigma_max']:.2f}"
+        measured = f"{row['exponent']:+.4f} ± {row['exponent_error']:.4f}"
+        body.append([f"`{row['model']}`", f"{row['g']:.3g}", *lengths, measured, norm])
+    heads = ["network", "W_hh × g", "half-life", "10–90 %", "1 % left", "exponent", "σ_max"]
+    return (
+        "The trained networks with W_hh × g and nothing else changed, over the same 512 positions; the half-life with "
+        "its band over positions. Pascanu et al. 2013: with tanh the gradient must vanish where "
+        f"σ_max(W_hh) < 1, and can grow (exponent above 0) only where it is greater.\n\n{markdown_table(heads, body)}"
+    )
+
+
+def samples(facts: Facts) -> str:
+    """400 characters of each, T = 0.8, the same dice."""
+    rows = [(row["val_stream_nats"], f"Kneser-Ney {row['order']}-gram", row["sample"]) for row in facts.rows("ngram")]
+    for run in facts.runs.values():
+        if text := run["metrics"].get("sample"):
+            rows.append((run["metrics"]["val_stream_nats"], f"`{run['name']}`", text))
+    return "\n\n".join(f"**{name}**, {nats:.3f} nats\n\n{quoted(text)}" for nats, name, text in sorted(rows))

@@ -1,0 +1,308 @@
+"""
+The measurements of the study, each a part of docs/study.json; `scripts/report.py` makes the tables of them.
+
+    python scripts/study.py ngram               Kneser-Ney, orders 5 to 7
+    python scripts/study.py sampling            what models write: top-k against top-p at the same temperatures
+    python scripts/study.py clipping            the lab sheet's recipe with its clipping and without
+    python scripts/study.py relu                ReLU in the place of tanh
+    python scripts/study.py no_grad             writing inside `torch.no_grad()` and outside
+    python scripts/study.py reach               what a character some way back still means to the next prediction
+    python scripts/study.py recurrent_scale     gradients and Lyapunov exponent with W_hh × g
+    python scripts/study.py position FOLDER …   the loss with 1, 2, 4, … 512 characters of context
+
+A row is kept as soon as it is measured, in place of an earlier one of the same key, so a part may be measured piece by
+piece. Rows of one part share the text and the settings; for others begin it --anew.
+
+The file is `{part: {"machine": …, "data_sha256": …, "settings": …, "rows": [row, …]}}`, machine that of the newest row.
+What rows hold, their key first (losses in nats per character; null where there is no such number):
+
+ngram     order · ngrams: numbers kept · train_loss_nats val_stream_nats val_cold_nats · seconds · sample
+sampling  model temperature top_k top_p (temperature 0: greedy; top_k 0 and top_p 1: off; all three null for the model
+          "held-out text", what people wrote) · kept_characters: how many survive the filters, mean · known_words
+          distinct_4grams repetition copied: each {mean, standard_error} over texts, see charrnn.text_quality · sample
+clipping  learning_rate max_grad_norm (0: no clipping) seed · steps: updates done · diverged_at: the step at which loss
+          or gradient were no numbers, else null · last_loss_nats: mean of the last 50 · val_stream_nats ·
+          largest_grad_norm largest_grad_norm_step · share_to_clip: of steps with a norm above 5 · largest_spike_nats
+          largest_spike_step: the loss above the median of the 50 before · seconds · curve {every: steps a bin;
+          loss_mean_nats loss_max_nats grad_norm_median grad_norm_max: one figure a bin}
+relu      activation ("tanh" or "relu") learning_rate max_grad_norm seed · all that clipping has · curve.largest_state:
+          max |h| after the last character of a window · reading {characters, largest_state}: max |h| of the trained
+          network after so many characters of held-out text
+no_grad   chars: written in one go · no_grad_ms without_ms: medians · times_slower: without / with ·
+          no_grad_bytes_per_char without_bytes_per_char: by how much the process grows, for the longest text
+reach     model · positions · lags · gradient_median: by lag, relative to lag 0 · half_life_chars horizon_chars ·
+          kl_median_nats kl_mean_nats kl_standard_error: by lag, where the character so far back (1: the last one read)
+          is replaced
+recurrent_scale  model g: the factor of W_hh · half_life_chars half_life_low half_life_high: of the median gradient, of
+          its 10th and its 90th percentile over positions (null: not within 128 lags) · horizon_chars: 1 % of the median
+          · exponent exponent_error: first Lyapunov exponent, nats a character · sigma_max: largest singular value of
+          W_hh × g (null where gates or layer norm stand between it and the Jacobian)
+position  model · seq_len: of its training · contexts: in characters · loss_nats: by context, of the same characters ·
+          excess_nats excess_standard_error: above the loss with the longest context · effective_context: the shortest
+          from which on the excess is at most 0.01
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from charrnn import terminal
+from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
+from charrnn.corpus import Corpus, read_text, tiny_shakespeare
+from charrnn.flags import COUNT, SEED, THREADS, WIDTH, WINDOW, Number, name_or_path, path
+from charrnn.paths import CHECKPOINTS, STUDY
+from charrnn.profiling import machine
+from charrnn.ranges import Range
+from charrnn.sampling import LIMITS
+from charrnn.study import model_experiments, training_experiments
+from charrnn.training import LIMITS as OF_TRAINING
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the study: what measures it, what tells its rows apart, which flags decide what a row is worth."""
+
+    measure: Callable[[argparse.Namespace, str], Iterator[dict[str, Any]]]
+    key: tuple[str, ...]
+    settings: tuple[str, ...]
+    help: str
+
+
+RUN = ("steps", "batch", "seq_len", "hidden_dim", "every")
+PARTS = {
+    "ngram": Part(model_experiments.ngram, ("order",), (), "Kneser-Ney n-grams"),
+    "sampling": Part(
+        model_experiments.sampling,
+        ("model", "temperature", "top_k", "top_p"),
+        ("texts", "chars"),
+        "quality of what models write, by temperature and filter",
+    ),
+    "clipping": Part(
+        training_experiments.clipping,
+        ("learning_rate", "max_grad_norm", "seed"),
+        RUN,
+        "training with clipping and without",
+    ),
+    "relu": Part(
+        training_experiments.relu,
+        ("activation", "learning_rate", "max_grad_norm", "seed"),
+        RUN,
+        "training with tanh and ReLU",
+    ),
+    "no_grad": Part(
+        training_experiments.no_grad, ("chars",), ("hidden_dim", "rounds"), "writing with no_grad and without"
+    ),
+    "reach": Part(
+        model_experiments.reach, ("model",), ("positions", "context"), "influence of a character some way back"
+    ),
+    "recurrent_scale": Part(
+        model_experiments.recurrent_scale,
+        ("model", "g"),
+        (),
+        "gradients and Lyapunov exponent with W_hh × g",
+    ),
+    "position": Part(model_experiments.position, ("model",), ("positions",), "loss by the length of the context"),
+}
+
+
+# ------------------------------------------------------------------------------------------------ the file
+
+
+def keep(path: Path, name: str, found: dict[str, Any], row: dict[str, Any], anew: bool = False) -> None:
+    """
+    Put a row into the study, in place of the one with the same key; the file is written whole.
+
+    found: the part's machine, data_sha256 and settings. anew: forget the other rows of the part. Raises ValueError
+    where its rows have other ones.
+    """
+    study, row = read_study(path), rounded(row)
+    if anew:
+        study.pop(name, None)
+    require_same(path, name, study, found)
+    key = PARTS[name].key
+    others = [other for other in rows_of(study, name) if any(other[part] != row[part] for part in key)]
+    write(path, study | {name: found | {"rows": [*others, row]}})
+
+
+def require_same(path: Path, name: str, study: dict[str, Any], found: dict[str, Any]) -> None:
+    """Raises ValueError where the rows of a part were measured on another text or with other settings."""
+    for what in ("data_sha256", "settings"):
+        if name in study and study[name][what] != found[what]:
+            raise ValueError(
+                f"the rows of {name} in {path} have the {what} {study[name][what]}, not {found[what]}: "
+                "give those, begin the part --anew, or name another file with --out"
+            )
+
+
+def rows_of(study: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The rows of a part; none where it was never measured."""
+    return study.get(name, {"rows": []})["rows"]
+
+
+def write(path: Path, study: dict[str, Any]) -> None:
+    """The study as a file, whole or not at all. Raises OSError."""
+    write_bytes(path, as_text(study).encode("utf-8"))
+
+
+def read_study(path: Path) -> dict[str, Any]:
+    """The study so far. Raises ValueError where the file is not one."""
+    if not path.exists():
+        return {}
+    try:
+        study = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(study, dict) or not all(is_part(name, part) for name, part in study.items()):
+            raise ValueError("it was written by another program or version")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a study ({error}): mend it, or name another file with --out") from None
+    return study
+
+
+def is_part(name: str, part: Any) -> bool:
+    """Whether this is a part of the study, with rows that have its key."""
+    if name not in PARTS or not isinstance(part, dict) or part.keys() != {"machine", "data_sha256", "settings", "rows"}:
+        return False
+    rows = part["rows"]
+    return isinstance(rows, list) and all(isinstance(row, dict) and {*PARTS[name].key} <= row.keys() for row in rows)
+
+
+def rounded(value: Any) -> Any:
+    """A row as JSON has it: numbers with six digits, null for one that is infinite or none."""
+    if isinstance(value, dict):
+        return {name: rounded(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(part) for part in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
+
+
+def as_text(study: dict[str, Any]) -> str:
+    """JSON with one row a line, so that a row measured anew is one line of a diff."""
+
+    def line(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+    parts = []
+    for name in sorted(study, key=list(PARTS).index):
+        heads = [f" {line(what)}: {line(study[name][what])}" for what in ("machine", "data_sha256", "settings")]
+        rows = ",\n".join(f"  {line(row)}" for row in study[name]["rows"])
+        parts.append(f"{line(name)}: {{\n" + ",\n".join([*heads, f' "rows": [\n{rows}\n ]']) + "\n}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+# ------------------------------------------------------------------------------------------------ the verbs
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags of every part."""
+    whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = whole.add_subparsers(dest="part", required=True)
+    flags = {name: verbs.add_parser(name, help=part.help) for name, part in PARTS.items()}
+    bundled = sorted(path.parent.name for path in CHECKPOINTS.glob("*/model.safetensors"))
+
+    flags["ngram"].add_argument(
+        "--orders", type=Number(Range(2, 64, whole=True)), nargs="+", default=[5, 6, 7], help="default: 5 6 7"
+    )
+
+    sampling = flags["sampling"]
+    sampling.add_argument(
+        "--checkpoints", type=name_or_path, nargs="+", default=["rnn", "lstm", "minigpt"], help="names or folders"
+    )
+    sampling.add_argument("--temperatures", type=Number(LIMITS["temperature"]), nargs="+", default=[0.5, 0.8, 1.0, 1.2])
+    sampling.add_argument("--top-k", type=Number(LIMITS["top_k"]), nargs="*", default=[5, 20, 40])
+    sampling.add_argument("--top-p", type=Number(LIMITS["top_p"]), nargs="*", default=[0.8, 0.9, 0.95])
+    sampling.add_argument("--texts", type=COUNT, default=8, help="written in each way, each with its seed (default 8)")
+    sampling.add_argument("--chars", type=COUNT, default=2000, help="in a text (default 2000)")
+
+    for name, steps, rates in (("clipping", 2000, [1e-3, 3e-3, 1e-2]), ("relu", 500, [1e-3])):
+        run = flags[name]
+        run.add_argument(
+            "--learning-rates",
+            type=Number(OF_TRAINING["learning_rate"]),
+            nargs="+",
+            default=rates,
+            help="default: " + str(rates),
+        )
+        run.add_argument(
+            "--max-grad-norms",
+            type=Number(OF_TRAINING["max_grad_norm"]),
+            nargs="+",
+            default=[0.0, 5.0],
+            help="0: no clipping",
+        )
+        run.add_argument("--seeds", type=SEED, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
+        run.add_argument("--steps", type=COUNT, default=steps, help=f"updates (default {steps})")
+        run.add_argument("--batch", type=WINDOW, default=64, help="windows a step (default 64)")
+        run.add_argument("--seq-len", type=WINDOW, default=128, help="characters a window (default 128)")
+        run.add_argument("--every", type=COUNT, default=20, help="steps in one figure of a curve (default 20)")
+
+    no_grad = flags["no_grad"]
+    no_grad.add_argument("--chars", type=COUNT, nargs="+", default=[500, 2000, 10_000], help="written in one go")
+    no_grad.add_argument("--rounds", type=COUNT, default=9, help="turns of each way (default 9)")
+    for name in ("clipping", "relu", "no_grad"):
+        flags[name].add_argument("--hidden-dim", type=WIDTH, default=256, help="hidden units (default 256)")
+
+    reach = flags["reach"]
+    reach.add_argument(
+        "--checkpoints", type=name_or_path, nargs="+", default=bundled, help="names or folders (default: all bundled)"
+    )
+    reach.add_argument("--positions", type=COUNT, default=1024, help="of held-out text (default 1024)")
+    reach.add_argument("--context", type=WINDOW, default=256, help="characters read before each (default 256)")
+    flags["recurrent_scale"].add_argument(
+        "--checkpoints", type=name_or_path, nargs="+", default=["rnn", "rnn-layernorm", "gru", "lstm"], help="recurrent"
+    )
+    position = flags["position"]
+    position.add_argument("checkpoints", nargs="+", metavar="FOLDER", help="names or folders of checkpoints")
+    position.add_argument("--positions", type=COUNT, default=4096, help="of held-out text (default 4096)")
+
+    for name, verb in flags.items():
+        verb.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
+        verb.add_argument("--out", type=path, default=STUDY, help="the study (default: docs/study.json)")
+        verb.add_argument("--anew", action="store_true", help="forget the rows that the part has")
+        threads = 1 if name == "no_grad" else None
+        verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")
+    return whole
+
+
+@terminal.lasting_output()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure one part, row by row; the exit code."""
+    options = parser().parse_args(arguments)
+    part = PARTS[options.part]
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        text = read_text(options.data) if options.data else tiny_shakespeare()
+        found = {
+            "machine": machine(),
+            "data_sha256": Corpus.from_text(text).sha256,
+            "settings": {name: getattr(options, name) for name in part.settings},
+        }
+        require_result_file(options.out)  # now, not after hours
+        study = read_study(options.out)
+        if not options.anew:
+            require_same(options.out, options.part, study, found)
+        for number, row in enumerate(part.measure(options, text)):
+            keep(options.out, options.part, found, row, anew=options.anew and number == 0)
+            print(in_short(row), flush=True)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def in_short(row: dict[str, Any]) -> str:
+    """The row's single figures, in a line."""
+    means = {name: value["mean"] for name, value in row.items() if isinstance(value, dict) and "mean" in value}
+    return ", ".join(
+        f"{name} {value:.5g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in (row | means).items()
+        if not isinstance(value, (dict, list, tuple)) and name != "sample"
+    )

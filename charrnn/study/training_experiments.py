@@ -1,0 +1,203 @@
+"""
+The study's experiments on the lab sheet's own loop: without clipping, with ReLU, without `no_grad`.
+
+Each part yields the rows that `scripts/study.py` documents and keeps.
+"""
+
+import argparse
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from charrnn.cells import HiddenState, NoGates, VanillaRNNCell
+from charrnn.corpus import Corpus, contiguous_streams
+from charrnn.model import CharRNN
+from charrnn.profiling import resident_bytes, take_turns
+from charrnn.training import DivergedError, Recipe, Training, evaluate_stream
+
+Row = dict[str, Any]
+
+LAB_MAX_GRAD_NORM = Recipe().max_grad_norm
+RECENT = 50  # updates that a loss is compared with, and over which the last one is averaged
+READ_CHARS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+# ------------------------------------------------------------------------------------------------ training runs
+
+
+def clipping(options: argparse.Namespace, text: str) -> Iterator[Row]:
+    """The lab sheet's recipe at several learning rates, with its clipping and without."""
+    corpus = Corpus.from_text(text)
+    for recipe, seed in lab_runs(options):
+        yield learn(Training(corpus, recipe, seed), options.every)
+
+
+def relu(options: argparse.Namespace, text: str) -> Iterator[Row]:
+    """The same recipe through the readable loop, with tanh and with ReLU; how large the state grows, too."""
+    corpus = Corpus.from_text(text)
+    for (recipe, seed), (name, cell) in product(lab_runs(options), ACTIVATIONS.items()):
+        training = Training(corpus, recipe, seed)
+        training.model = model = LoopRNN(training.model, cell)
+        row = learn(training, options.every)
+        row["curve"]["largest_state"] = binned(np.array(model.largest_states[: row["steps"]]), options.every, np.max)
+        yield {"activation": name} | row | {"reading": state_while_reading(model, corpus.val_ids)}
+
+
+def lab_runs(options: argparse.Namespace) -> list[tuple[Recipe, int]]:
+    """The recipes and seeds that the flags ask for, the lab sheet's in all else."""
+    sizes = {name: getattr(options, name) for name in ("steps", "batch", "seq_len", "hidden_dim")}
+    rates = product(options.learning_rates, options.max_grad_norms)
+    recipes = [Recipe(**sizes, learning_rate=rate, max_grad_norm=norm) for rate, norm in rates]
+    return list(product(recipes, options.seeds))
+
+
+def learn(training: Training, every: int) -> Row:
+    """Run to the end, or to where loss or gradient stop being numbers: what happened at every step, in short."""
+    start = time.perf_counter()
+    points, diverged_at = [], None
+    try:
+        while not training.finished:
+            training.advance()
+            points.append(training.last)
+        training.require_finite()
+    except DivergedError as error:
+        diverged_at = error.step
+    steps, nothing = len(points), [(math.nan, math.nan)]
+    losses, norms = np.array(points or nothing).T
+    spike_step, spike_nats = largest_spike(losses)
+    val_nats = math.nan if diverged_at is not None else evaluate_stream(training.model, training.corpus.val_ids)
+    return {
+        "learning_rate": training.recipe.learning_rate,
+        "max_grad_norm": training.recipe.max_grad_norm,
+        "seed": training.seed,
+        "steps": steps,
+        "diverged_at": diverged_at,
+        "last_loss_nats": losses[-RECENT:].mean(),
+        "val_stream_nats": val_nats,
+        "largest_grad_norm": norms.max(),
+        "largest_grad_norm_step": int(norms.argmax()),
+        "share_to_clip": (norms > LAB_MAX_GRAD_NORM).mean(),
+        "largest_spike_nats": spike_nats,
+        "largest_spike_step": spike_step,
+        "seconds": time.perf_counter() - start,
+        "curve": {
+            "every": every,
+            "loss_mean_nats": binned(losses, every, np.mean),
+            "loss_max_nats": binned(losses, every, np.max),
+            "grad_norm_median": binned(norms, every, np.median),
+            "grad_norm_max": binned(norms, every, np.max),
+        },
+    }
+
+
+def largest_spike(losses: np.ndarray) -> tuple[int | None, float | None]:
+    """The step whose loss lies highest above the median of the RECENT before it, and by how much; None without any."""
+    if len(losses) <= RECENT:
+        return None, None
+    before = np.median(np.lib.stride_tricks.sliding_window_view(losses, RECENT)[:-1], axis=1)
+    rises = losses[RECENT:] - before
+    return RECENT + int(rises.argmax()), rises.max()
+
+
+def binned(values: np.ndarray, every: int, what: Callable[[np.ndarray], float]) -> list[float]:
+    """One figure for every so many steps, the last bin what is left."""
+    return [what(values[i : i + every]) for i in range(0, len(values), every)]
+
+
+# ------------------------------------------------------------------------------------------------ relu
+
+
+class ReluRNNCell(VanillaRNNCell):
+    """The lab sheet's warning: h' = relu(W_ih x + W_hh h + b)."""
+
+    def update(self, from_input: Any, from_state: Any, state: HiddenState) -> tuple[HiddenState, NoGates]:
+        return HiddenState(torch.relu(from_input + from_state)), NoGates()
+
+
+ACTIVATIONS = {"tanh": VanillaRNNCell, "relu": ReluRNNCell}
+
+
+class LoopRNN(CharRNN):
+    """
+    A network that learns by autograd through the readable loop, so that its cell may be one that `bptt` does not know.
+
+    It shares its parameters with the model given, whose optimiser therefore trains it. `largest_states` are max |h|
+    after the last character of each batch of texts it read.
+    """
+
+    def __init__(self, model: Any, cell: type[VanillaRNNCell]):
+        super().__init__(model.embed.num_embeddings, model.hidden_dim)
+        self.cell = cell(model.hidden_dim, model.hidden_dim)
+        self.cell.W_ih, self.cell.W_hh = model.cell.W_ih, model.cell.W_hh
+        self.embed, self.head = model.embed, model.head
+        self.largest_states: list[float] = []
+
+    def fast_forward(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
+        logits, last = self.forward(ids, state)
+        self.largest_states.append(last.h.detach().abs().max().item())
+        return logits, last
+
+
+@torch.no_grad()
+def state_while_reading(model: LoopRNN, ids: Tensor) -> dict[str, list]:
+    """max |h| over 64 streams of the text, after 1, 2, 4, … characters from a zero state."""
+    rows = contiguous_streams(ids, 64)
+    reached = [chars for chars in READ_CHARS if chars <= rows.shape[1]]
+    state, largest = None, []
+    for start, end in zip((0, *reached), reached, strict=False):
+        _, state = model.fast_forward(rows[:, start:end], state)
+        largest.append(model.largest_states[-1])
+    return {"characters": reached, "largest_state": largest}
+
+
+# ------------------------------------------------------------------------------------------------ no_grad
+
+
+def no_grad(options: argparse.Namespace, text: str) -> Iterator[Row]:
+    """Writing with the lab sheet's loop, inside `torch.no_grad()` and outside; memory first, on a clean heap."""
+    model = CharRNN(len(set(text)), options.hidden_dim)
+    outside = partial(write_by_the_sheet, model, torch.Generator().manual_seed(0))
+    inside = torch.no_grad()(outside)
+    bytes_inside, bytes_outside = (memory_kept(way, max(options.chars)) for way in (inside, outside))
+    for chars in options.chars:
+        ways = {"inside": partial(inside, chars), "outside": partial(outside, chars)}
+        turns = take_turns(ways, options.rounds)
+        ms_inside, ms_outside = (statistics.median(turns[way]) for way in ways)
+        yield {
+            "chars": chars,
+            "no_grad_ms": ms_inside,
+            "without_ms": ms_outside,
+            "times_slower": ms_outside / ms_inside,
+            "no_grad_bytes_per_char": bytes_inside,
+            "without_bytes_per_char": bytes_outside,
+        }
+
+
+def write_by_the_sheet(model: CharRNN, rng: torch.Generator, n: int) -> HiddenState:
+    """The sampling loop as the lab sheet has it, after the first character of the vocabulary -> the last state."""
+    state = model.cell.initial_state(1)
+    last = torch.zeros(1, dtype=torch.long)
+    for _ in range(n):
+        state = model.cell(model.embed(last), state)
+        probs = F.softmax(model.head(state.h), dim=-1)
+        last = torch.multinomial(probs, 1, generator=rng).squeeze(-1)
+    return state
+
+
+def memory_kept(way: Callable[[int], Any], n: int) -> float | None:
+    """By how many bytes a written character makes the process grow; None where the system does not tell."""
+    way(10)
+    before = resident_bytes()
+    state = way(n)
+    after = resident_bytes()
+    del state  # and with it whatever graph it held
+    return None if before is None or after is None else (after - before) / n

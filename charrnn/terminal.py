@@ -1,0 +1,202 @@
+"""
+Run a script: how it starts, prints and ends, the same for all of them.
+
+    from charrnn.terminal import run_module
+    sys.exit(run_module("charrnn.commands.train"))  # calls its `main`
+
+Exit codes: that of `main`; 1 out of memory, 2 an error of the system, 130 Ctrl-C, 141 the reader of stdout has gone.
+"""
+
+import errno
+import importlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from charrnn.printable import printable
+
+OUT_OF_MEMORY, SYSTEM_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 128 + 2, 128 + 13
+CURSOR_UP = "\x1b[A"  # tqdm writes it, by itself, to move between bars
+NO_MEMORY = re.compile(r"can't allocate memory|Cannot allocate memory|out of memory|bad_alloc", re.IGNORECASE)
+
+
+class OutputError(Exception):
+    """Standard output can no longer be written, by this error; no OSError, so that nothing takes it for a file's."""
+
+    def __init__(self, cause: OSError):
+        super().__init__(f"cannot write the output: {cause.strerror}")
+        self.errno = cause.errno
+
+
+class Output:
+    """
+    A standard stream that prints nothing a terminal obeys, and survives the end of whatever reads it.
+
+    Once a write has failed nothing more is written. With `lasting`, `notify` is then called, once; else the write
+    raises OutputError.
+    """
+
+    def __init__(self, stream: TextIO, lasting: bool, notify: Callable[[str], None] = lambda line: None):
+        self.exact, self.lasting, self.notify, self.lost = stream, lasting, notify, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.exact, name)
+
+    def write(self, text: str) -> int:
+        """Write the text, unsafe characters escaped."""
+        self.pass_on(_safe(text) if text.replace(CURSOR_UP, "").strip("\r\n") else text)
+        return len(text)
+
+    def pass_on(self, text: str) -> None:
+        """Write the text as it is."""
+        self._attempt(lambda: self.exact.write(text))
+
+    def writelines(self, lines: list[str]) -> None:
+        """Write each of the lines."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Pass on what is buffered."""
+        self._attempt(self.exact.flush)
+
+    def _attempt(self, action: Callable[[], Any]) -> None:
+        if self.lost:
+            return
+        try:
+            action()
+        except OSError as error:
+            self.lost = True
+            with suppress(OSError, ValueError):  # what is still buffered must go somewhere when the process ends
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, self.exact.fileno())
+                os.close(null)
+            if not self.lasting:
+                raise OutputError(error) from None
+            self.notify(f"output is lost ({error.strerror}): going on without it")
+
+
+def _safe(text: str) -> str:
+    return printable(text, keep="\n\r\t")
+
+
+def write_text(text: str) -> None:
+    """Write to standard output as it is, but to a terminal with unsafe characters escaped."""
+    text = _safe(text) if sys.stdout.isatty() else text
+    sys.stdout.pass_on(text) if isinstance(sys.stdout, Output) else sys.stdout.write(text)
+
+
+def run_module(name: str) -> int:
+    """Import a module, which may take seconds, and call its `main`; the exit code."""
+    begin()
+    return run(importlib.import_module(name).main)
+
+
+def begin() -> None:
+    """Open closed standard streams and let Ctrl-C end the process at once."""
+    for descriptor in range(3):  # the next file opened would be standard output
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0)
+    sys.stdout = sys.stdout or open(1, "w")
+    sys.stderr = sys.stderr or open(2, "w")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
+
+
+def _leave(number: int, frame: Any) -> None:
+    os._exit(INTERRUPTED)
+
+
+def run(main: Callable[[], int | None]) -> int:
+    """Call `main`; the exit code. What a user can cause is said in one line on stderr."""
+    begin()
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
+    sys.stderr = cast(TextIO, Output(sys.stderr, lasting=True))
+    sys.stdout = cast(TextIO, Output(sys.stdout, lasting=False, notify=_complain))
+    try:
+        return _finish(main)
+    except OutputError as error:
+        if error.errno == errno.EPIPE:  # the reader has read enough
+            return BROKEN_PIPE
+        _complain(str(error))
+        return SYSTEM_ERROR
+
+
+def _finish(main: Callable[[], int | None]) -> int:
+    """Call `main` and write what it has printed; the exit code. Raises OutputError."""
+    try:
+        code = main() or 0
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            print(end.code, file=sys.stderr)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not (isinstance(error, OSError) or is_out_of_memory(error)):
+            raise
+        _complain(reason(error))
+        code = SYSTEM_ERROR if isinstance(error, OSError) else OUT_OF_MEMORY
+    sys.stdout.flush()
+    return code
+
+
+def _complain(line: str) -> None:
+    print(f"{Path(sys.argv[0]).name}: {printable(line)}", file=sys.stderr, flush=True)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory, Python's or torch's."""
+    return isinstance(error, MemoryError) or isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error)))
+
+
+def reason(error: BaseException) -> str:
+    """An error of the system, or of memory, in one line."""
+    if is_out_of_memory(error):
+        return "out of memory"
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return printable(f"{where}{error.strerror}")
+    return printable(error)
+
+
+@contextmanager
+def lasting_output() -> Iterator[None]:
+    """Keep working without output once nobody reads it: for commands whose result is what they save."""
+    out, err = sys.stdout, sys.stderr
+    sys.stderr = cast(TextIO, Output(getattr(err, "exact", err), lasting=True))
+    sys.stdout = cast(TextIO, Output(getattr(out, "exact", out), lasting=True, notify=_complain))
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stdout, sys.stderr = out, err
+
+
+def as_typed(script: Path, *words: str) -> str:
+    """Quote a command as a shell in the current folder takes it: this Python, the path of the script, the words."""
+    found = shutil.which("python")
+    python = "python" if found and Path(found) == Path(sys.executable) else sys.executable
+    here = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+    return " ".join(map(_quoted, [python, str(here), *words]))
+
+
+def _quoted(word: str) -> str:
+    if printable(word) == word:
+        return shlex.quote(word)
+    escaped = (chr(b) if 32 <= b < 127 and b not in b"\\'" else f"\\x{b:02x}" for b in os.fsencode(word))
+    return f"$'{''.join(escaped)}'"

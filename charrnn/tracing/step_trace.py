@@ -1,0 +1,120 @@
+"""The lines that a network runs through to read one character, with their values."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from charrnn import minigpt
+from charrnn.minigpt import equations
+from charrnn.registry import Network
+from charrnn.sampling import Reading, TorchReader
+from charrnn.tracing.tracer import GIVEN, Line, Run, Value, watch
+
+PACKAGE = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A function of the network, as it ran for one character; around the cell only its lines with values."""
+
+    title: str
+    file: str
+    name: str
+    is_cell: bool  # else it stands around the cell's equations
+    lines: list[Line]
+
+    @classmethod
+    def of(cls, title: str, run: Run, is_cell: bool = False) -> "Block":
+        file = Path(run.source.file).resolve()
+        where = file.relative_to(PACKAGE).as_posix() if file.is_relative_to(PACKAGE) else file.name
+        lines = run.lines if is_cell else [line for line in map(_without_given, run.lines) if line.values]
+        return cls(title, where, run.source.function.__qualname__, is_cell, lines)
+
+    def value(self, source: str) -> Value:
+        """The last value of this name or expression. Raises KeyError."""
+        found = [value for line in self.lines for value in line.values if value.source == source]
+        if not found:
+            raise KeyError(source)
+        return found[-1]
+
+
+def layers_of(network: Network) -> int:
+    """How many times its block is there; a recurrent network has one cell."""
+    return len(network.blocks) if isinstance(network, minigpt.MiniGPT) else 1
+
+
+def read_character(network: Network, decoder: Any, id: int, state: Any, layer: int = 1) -> tuple[list[Block], Reading]:
+    """
+    Let the decoder read the character `id` from `state`, watched; layer: of MiniGPT's blocks, from 1.
+
+    What is watched is the step that writes texts, so its values are those that the heatmap shows.
+    """
+    if isinstance(network, minigpt.MiniGPT):
+        return _read_by_blocks(network, decoder, id, state, layer)
+    if isinstance(decoder, TorchReader):
+        return _read_by_module(network, decoder, id, state)
+    with watch(type(network).input_table) as tables, torch.no_grad():
+        network.input_table()
+    with watch(decoder._next, network.cell.update, decoder._reading) as runs:
+        reading = decoder.step(id, state)
+    table = Block.of("what each character says to the cell; this one's row", tables[0])
+    following, update, end = runs
+    blocks = [
+        replace(table, lines=[_of_row(line, id) for line in table.lines]),
+        Block.of("the two sums of this step", following),
+        Block.of("the cell", update, is_cell=True),
+        Block.of("the head: from h to the logits", end),
+    ]
+    return blocks, reading
+
+
+def _read_by_module(network: Any, decoder: TorchReader, id: int, state: Any) -> tuple[list[Block], Reading]:
+    """By `forward` as it stands, the cell's too, and by `update` where that calls it."""
+    cell = type(network.cell)
+    with watch(type(network).forward, cell.forward, cell.update) as runs:
+        reading = decoder.step(id, state)
+    whole, *of_cell = runs
+    return [
+        *(Block.of("the cell", run, is_cell=True) for run in of_cell),
+        Block.of("around the cell: the embedding, and the head to the logits", whole),
+    ], reading
+
+
+def _read_by_blocks(network: Any, decoder: Any, id: int, state: Any, layer: int) -> tuple[list[Block], Reading]:
+    by_module = isinstance(decoder, TorchReader)
+    around = (type(network).streams_from_embedded, type(network).from_embedded)
+    first, last = around if by_module else (type(decoder).step, type(decoder)._reading)
+    with watch(first, equations.transformer_block, last) as runs:
+        reading = decoder.step(id, state)
+    if by_module:
+        runs = [*runs[1:], runs[0]]  # that of `from_embedded` begins before the others
+    step, block, end = runs[0], runs[layer], runs[-1]
+    middle = Block.of(f"block {layer}", block, is_cell=True)
+    blocks = [
+        Block.of("the character's embedding, and its position's rotation", step),
+        replace(middle, lines=[_of_last_position(line) for line in middle.lines]),
+        Block.of("the head: from the last stream to the logits", end),
+    ]
+    return blocks, reading
+
+
+def _without_given(line: Line) -> Line:
+    return replace(line, values=[value for value in line.values if value.kind != GIVEN])
+
+
+def _of_row(line: Line, row: int) -> Line:
+    """Of tables with a row for each character, this one's."""
+    return replace(line, values=[replace(v, array=v.array[row], part=f"row {row}") for v in line.values])
+
+
+def _of_last_position(line: Line) -> Line:
+    """Of keys and values of all positions, those of this character."""
+
+    def last(value: Value) -> Value:
+        if value.array.ndim < 4 or value.shape[2] == 1:
+            return value
+        return replace(value, array=value.array[:, :, -1:], part=f"the last of {value.shape[2]} positions")
+
+    return replace(line, values=[last(value) for value in line.values])

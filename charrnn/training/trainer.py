@@ -1,0 +1,240 @@
+"""One run: truncated BPTT on random windows or contiguous streams, schedule, clipping, and where it stands."""
+
+import copy
+import math
+import time
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from charrnn.corpus import Corpus
+from charrnn.metrics import MOST_NATS, Progress
+from charrnn.registry import Network, build
+from charrnn.seeds import STREAMS, seeded
+from charrnn.training import resume_checks
+from charrnn.training.batches import Anywhere, OneAfterTheOther
+from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
+from charrnn.training.recipes import Recipe, initialise
+
+SAVED_STEPS = (0, 10, 100, 300, 1000)  # the time machine's stops; the last step comes with the checkpoint itself
+MEASURE_EVERY = 100
+MOST_ROUNDING_NATS = 0.001
+MOST_MEASURED = 1000  # points of a curve; a longer run is measured less often
+
+
+def measured_every(recipe: Recipe) -> int:
+    """The updates between two points of the curve."""
+    return max(MEASURE_EVERY, math.ceil(recipe.steps / MOST_MEASURED))
+
+
+class DivergedError(ArithmeticError):
+    """The loss, its gradient or the weights stopped being numbers, or the loss went beyond MOST_NATS."""
+
+    def __init__(self, step: int, loss_nats: float, grad_norm: float):
+        super().__init__(f"training diverged at step {step}: loss {loss_nats}, gradient norm {grad_norm}")
+        self.step = step
+
+
+class Training:
+    """
+    One run: a model, its optimiser and where it stands; `advance` is one step, `state` everything needed to go on.
+
+    The seed decides the weights at the start, the windows and what is dropped out; no other randomness is used.
+    """
+
+    def __init__(self, corpus: Corpus, recipe: Recipe, seed: int = 0, device: str = "cpu"):
+        self.corpus = corpus.require(recipe.seq_len + 1)
+        self.device = torch.device(device)
+        self._val_ids = self.corpus.val_ids.to(self.device)
+        self.recipe = recipe
+        self.seed = int(seed)
+        self.step = 0
+        self.seconds = 0.0
+        self.consistent = True  # False while, and after, an update fails halfway: then `state` is not worth saving
+        self.history: list[Progress] = []
+        self.saved: dict[int, dict[str, Tensor]] = {}
+        self.data: str | None = None  # the path of the text, if it is not the one that is downloaded
+        self._losses: list[float] = []
+        self._grad_norm = 0.0
+        self._rng, self._dropout_rng = seeded(seed), seeded(seed, self.device)
+        of_cell = {"input_dropout": recipe.input_dropout, "recurrent_dropout": recipe.recurrent_dropout}
+        self.model: Network = build(recipe.config, len(corpus.vocab), recipe.dropout, **of_cell)
+        initialise(self.model, recipe, self._rng)
+        self.model.to(self.device)
+        matrices, vectors = ([p for p in self.model.parameters() if (p.dim() > 1) is wide] for wide in (True, False))
+        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, recipe.beta2), fused=True)
+        kind = OneAfterTheOther if recipe.stateful else Anywhere
+        self._windows = kind(self.corpus.train_ids, recipe.batch, recipe.seq_len)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every update of the recipe is done."""
+        return self.step >= self.recipe.steps
+
+    def advance(self) -> None:
+        """
+        Do one update. An error before the weights change leaves the run as it was; a later one leaves it inconsistent.
+
+        Raises DivergedError where loss or gradient is none to go on from.
+        """
+        start = time.perf_counter()
+        windows, rng, dropout_rng = copy.copy(self._windows), self._rng.get_state(), self._dropout_rng.get_state()
+        try:
+            x, y = (part.to(self.device) for part in self._windows.next(self._rng))
+            self.optimizer.zero_grad()
+            loss, state = loss_nats(self.model, x, y, self._windows.state, self._dropout_rng)
+            loss.backward()
+            grad_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm or math.inf).item()
+            if not (loss.item() <= MOST_NATS and math.isfinite(grad_norm)):
+                raise DivergedError(self.step, loss.item(), grad_norm)
+        except BaseException:  # out of memory, say: the same update can be done again
+            self._windows = windows
+            self._rng.set_state(rng)
+            self._dropout_rng.set_state(dropout_rng)
+            self.optimizer.zero_grad()  # frees memory for saving
+            raise
+        self.consistent = False
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate(self.step)
+        self.optimizer.step()
+        self._windows.carry(state)
+        self._losses.append(loss.item())
+        self._grad_norm = grad_norm
+        self.step += 1
+        self.seconds += time.perf_counter() - start
+        self.consistent = True
+
+    def require_finite(self) -> None:
+        """Raises DivergedError where an update has left weights that are no numbers: nothing to keep."""
+        if not all(weight.isfinite().all() for weight in self.model.parameters()):
+            raise DivergedError(self.step, self._losses[-1] if self._losses else math.nan, self._grad_norm)
+
+    @property
+    def last(self) -> tuple[float, float]:
+        """The loss and the gradient norm before clipping of the last update since a measurement."""
+        return self._losses[-1], self._grad_norm
+
+    @property
+    def measure_due(self) -> bool:
+        """Whether this step is a point of the curve that has not been measured yet."""
+        due = self.step % measured_every(self.recipe) == 0 or self.step in SAVED_STEPS or self.finished
+        return due and (not self.history or self.history[-1].step < self.step)
+
+    def measure(self) -> Progress:
+        """The next point of the curve, with validation; keeps the weights where the step is one of SAVED_STEPS."""
+        self.require_finite()
+        progress = self._point()
+        if not progress.val_loss_nats <= MOST_NATS:
+            raise DivergedError(self.step, progress.val_loss_nats, self._grad_norm)
+        if self.recipe.keep_steps and self.step in SAVED_STEPS and not self.finished:
+            self.saved[self.step] = {name: weight.half().cpu() for name, weight in self.model.state_dict().items()}
+        self.history.append(progress)
+        self._losses = []
+        return progress
+
+    def _point(self) -> Progress:
+        """Where the curve stands at this step."""
+        start = time.perf_counter()
+        if self._losses:
+            train_loss = sum(self._losses) / len(self._losses)
+        else:  # before the first update: the windows it will see
+            x, y = copy.copy(self._windows).next(self._rng.clone_state())
+            with torch.no_grad():
+                train_loss = loss_nats(self.model, x.to(self.device), y.to(self.device))[0].item()
+        val_loss = evaluate_stream(self.model, self._val_ids)
+        self.seconds += time.perf_counter() - start
+        rate = self.recipe.rate(max(0, self.step - 1))
+        return Progress(self.step, train_loss, val_loss, self._grad_norm, rate, round(self.seconds, 3))
+
+    @torch.no_grad()
+    def round_to_half(self) -> None:
+        """Round the weights to half precision, unless the validation loss would rise by MOST_ROUNDING_NATS."""
+        before = copy.deepcopy(self.model.state_dict())
+        exact = evaluate_stream(self.model, self._val_ids)
+        for weight in self.model.parameters():
+            weight.copy_(weight.half())
+        if not evaluate_stream(self.model, self._val_ids) < exact + MOST_ROUNDING_NATS:
+            self.model.load_state_dict(before)
+
+    def metrics(self) -> dict[str, Any]:
+        """What the checkpoint says of itself; both validation figures by the protocol of `evaluate_*`."""
+        newest = self.history[-1]
+        point = newest if newest.step == self.step else self._point()
+        return {
+            "train_loss_nats": point.train_loss_nats,
+            "val_stream_nats": evaluate_stream(self.model, self._val_ids),
+            "val_cold_nats": evaluate_cold(self.model, self._val_ids),
+            "val_halves_nats": [evaluate_stream(self.model, half) for half in self._val_ids.tensor_split(2)],
+            "initial_loss_nats": self.history[0].train_loss_nats,
+            "minutes": round(self.seconds / 60, 2),
+        }
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything a run needs to go on as if it had not stopped: tensors, and what fits into JSON."""
+        tensors = {f"model.{name}": weight for name, weight in self.model.state_dict().items()}
+        for i, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{name}": value for name, value in moments.items()}
+        for step, weights in self.saved.items():
+            tensors |= {f"saved.{step}.{name}": weight for name, weight in weights.items()}
+        carried, position = self._windows.position()
+        tensors |= {f"carried.{name}": value for name, value in carried.items()}
+        tensors |= {"rng": self._rng.get_state(), "dropout_rng": self._dropout_rng.get_state()}
+        run = {
+            "recipe": asdict(self.recipe),
+            "seed": self.seed,
+            "data_sha256": self.corpus.sha256,
+            "data": self.data,
+            "device": self.device.type,
+            "step": self.step,
+            "seconds": self.seconds,
+            "position": position,
+            "losses": self._losses,
+            "grad_norm": self._grad_norm,
+            "history": [asdict(progress) for progress in self.history],
+        }
+        return tensors, run
+
+    @classmethod
+    def resume(cls, corpus: Corpus, tensors: dict[str, Tensor], run: dict[str, Any], device: str = "cpu") -> "Training":
+        """A run from its `state`. Raises ValueError where the corpus is another, or the state not that of a run."""
+        try:
+            return cls._restored(corpus, tensors, run, device)
+        except (KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+            raise ValueError(f"this is not the state of a run ({error!r}): start anew") from None
+
+    @classmethod
+    def _restored(cls, corpus: Corpus, tensors: dict[str, Tensor], run: dict[str, Any], device: str) -> "Training":
+        recipe = resume_checks.require(tensors, run, corpus)
+        training = cls(corpus, recipe, run["seed"] % STREAMS, device)
+        training.seed = run["seed"]  # larger ones were once taken, and drew what this remainder draws
+        if (before := run.get("device", training.device.type)) != training.device.type:  # other dice
+            raise ValueError(f"the run was on {before}: go on with --device {before}, or start anew")
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "saved": {}, "carried": {}}
+        for key, value in tensors.items():
+            part, _, name = key.partition(".")
+            if key not in ("rng", "dropout_rng"):
+                parts[part][name] = value
+        training.model.load_state_dict(parts["model"])
+        optimizer = training.optimizer.state_dict()
+        for key, value in parts["optimizer"].items():
+            i, _, name = key.partition(".")
+            optimizer["state"].setdefault(int(i), {})[name] = value
+        training.optimizer.load_state_dict(optimizer)
+        for key, value in parts["saved"].items():
+            step, _, name = key.partition(".")
+            training.saved.setdefault(int(step), {})[name] = value
+        carried = {name: value.to(training.device) for name, value in parts["carried"].items()}
+        model: Any = training.model
+        state = type(model.cell.initial_state(1))(**carried) if carried else None
+        training._windows.seek(state, run["position"])
+        training._rng.set_state(tensors["rng"])
+        training._dropout_rng.set_state(tensors["dropout_rng"])
+        training.step, training.seconds = run["step"], run["seconds"]
+        training.data = run.get("data")
+        training._losses, training._grad_norm = run["losses"], run["grad_norm"]
+        training.history = [Progress.from_json(point) for point in run["history"]]
+        training.require_finite()
+        return training

@@ -1,0 +1,89 @@
+"""Compare, same dice: two models or two settings write with the same uniforms, side by side, and where they part."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Annotated, Any, NamedTuple
+
+from charrnn.coupled_sampling import Writer, parts, write_both
+from charrnn.ranges import Range
+from charrnn.sampling import Dice
+from charrnn.ui.components.divergence import parting_told
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.model_pair import NAMES, known_to_both, pickers, side_of, sides
+from charrnn.ui.server.streaming import add_part, answer
+from charrnn.ui.server.validation import Seed, Writing, checked, within
+from charrnn.ui.server.view_query import Question, Wanted, require
+from charrnn.vocab import Vocab
+
+PROMPT, SEED, CHARACTERS = "ROMEO:\n", 12, 300
+LONGEST = 1000
+PIECE = 20  # characters a message
+
+
+def build(store: Store) -> None:
+    """Lay out the part and let it answer."""
+    add_part("cr-dice", "compare/coupled_sampling", partial(both_texts, store))
+
+
+class DiceForm(Writing):
+    """The form of the view."""
+
+    seed: Seed = SEED
+    characters: Annotated[int, within(Range(1, LONGEST, whole=True))] = CHARACTERS
+
+
+class Asked(NamedTuple):
+    """What two writers are asked for."""
+
+    a: Writer
+    b: Writer
+    prompt: str
+    characters: int
+    dice: Dice
+    alike: bool  # the same model, step and settings
+    note: str
+
+
+def asked_for(store: Store, question: Question) -> tuple[Asked, dict[str, Any]]:
+    """What the form asks for, and what the page needs to offer the models. Raises ValueError."""
+    readers, form = sides(store, question), checked(DiceForm, question.form)
+    settings = [side_of(question, name).settings for name in NAMES]
+    prompt = form.prompt
+    if prompt == PROMPT and (shared := [c for c in readers[0].vocab.characters if c in readers[1].vocab.ids]):
+        prompt = Vocab("".join(shared)).default_prompt(PROMPT)
+    prompt, note = known_to_both(readers, prompt)
+    a, b = (
+        Writer.after(prompt, reader.decoder, reader.vocab, each) for reader, each in zip(readers, settings, strict=True)
+    )
+    alike = readers[0] is readers[1] and settings[0] == settings[1]
+    return Asked(a, b, prompt, form.characters, Dice(form.seed), alike, note), pickers(store, readers)
+
+
+def both_texts(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+    """The two texts as they grow; from the first difference on also why there is one. Raises ValueError."""
+    asked, more = asked_for(store, question)
+    texts, parting, part = ["", ""], None, 0
+    told: dict[str, Any] = {"prompt": asked.prompt, **more}
+    for pair in write_both(asked.a, asked.b, asked.characters, asked.dice):
+        if parting is None and parts(asked.a, asked.b, pair):
+            parting = {"at": len(texts[0]), **parting_told(asked.a, asked.b, pair)}
+        texts = [texts[0] + asked.a.character(pair.a), texts[1] + asked.b.character(pair.b)]
+        if len(texts[0]) % PIECE == 0 or len(texts[0]) == asked.characters:
+            require(wanted)
+            words = " ".join(filter(None, [_words(asked, texts, parting), asked.note]))
+            part += 1
+            yield answer(question.number, words, part, texts=texts, parting=parting, **told)
+            told = {"prompt": asked.prompt}
+
+
+def _words(asked: Asked, texts: Sequence[str], parting: dict[str, Any] | None) -> str:
+    if parting is not None:
+        return parting["why"]
+    if len(texts[0]) < asked.characters:
+        return "Writing …"
+    why = "the same model with the same settings and the same dice" if asked.alike else "no die fell where they differ"
+    what = "the same character" if asked.characters == 1 else f"the same {asked.characters:,} characters"
+    return f"Identical: both write {what}; {why}."
+
+
+# ------------------------------------------------------------------------------------------------ where they part

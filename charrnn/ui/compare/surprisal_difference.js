@@ -1,0 +1,43 @@
+// What separates two models on a text: the text itself, coloured by Δ bits, and the same by kind and by context.
+
+import { asking } from "../components/view_query.js";
+import { figureIn } from "../components/plot/figure.js";
+import { tableIn } from "../components/table/table.js";
+import { textForm } from "../components/text_form.js";
+import { passageIn } from "./surprisal_text.js";
+import { sidesIn } from "../components/model_pair.js";
+
+/** Set up the view; returns what takes the server's answers. */
+export function mount({ element, send }) {
+  const $ = (selector) => element.querySelector(selector);
+  const form = $("form");
+  const numbers = $(".cr-numbers");
+  const say = (words) => ($(".cr-plot-words").textContent = words);
+  let text = ""; // that is read
+
+  const sides = sidesIn(form, false);
+  const request = () => ({ form: { ...sides.said(), text } });
+  const view = asking({ element, send, request, asked: () => say("Reading …") });
+  const showPassage = passageIn($(".cr-delta"));
+  const showFigure = figureIn($(".cr-plot"), say);
+  const showTable = tableIn($(".cr-table"));
+
+  form.addEventListener("change", (event) => event.target !== form.elements.text && view.ask());
+  textForm(form, (given) => {
+    text = given;
+    view.ask();
+  });
+
+  return (value) => {
+    const answer = view.answered(value);
+    if (!answer) return;
+    say(answer.words);
+    sides.offer(answer);
+    element.classList.toggle("cr-busy", !!answer.busy);
+    if (answer.busy) return;
+    showPassage(answer);
+    showFigure({ ...answer, words: answer.figure_words || "" });
+    numbers.hidden = !answer.table;
+    showTable(answer.table, null);
+  };
+}

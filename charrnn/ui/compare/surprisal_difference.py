@@ -1,0 +1,133 @@
+"""Compare, Δ bits: two models read one text; where, by how much and at which kinds of character they differ."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from charrnn.char_classes import KINDS
+from charrnn.ranges import signed
+from charrnn.surprisal import Difference, Group, difference_by_kind
+from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.server.analyses import LONGEST_TEXT, bits_of, text_for
+from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.model_pair import NAMES, known_to_both, pickers, sides
+from charrnn.ui.server.source_text import SourceText, given_text
+from charrnn.ui.server.streaming import add_part, answer
+from charrnn.ui.server.view_query import Question, Wanted, require
+
+LONGEST_READ = 10_000  # characters that are compared, and coloured in the page
+TITLES = ("characters", "how many", "A, bits", "B, bits", "Δ, bits", "standard error")
+
+
+def build(store: Store) -> None:
+    """Lay out the part and let it answer."""
+    add_part("cr-delta", "compare/surprisal_difference", partial(differences, store))
+
+
+def passage(store: Store, readers: Sequence[Reader], given: SourceText | None) -> tuple[SourceText, str]:
+    """The text that both read, and what of it they do not. Raises ValueError."""
+    source = given or text_for(store, readers[0])
+    text, note = known_to_both(readers, source.text)
+    if not text:
+        raise ValueError(f"A and B share no character of {source.origin}: give another text, or choose other models")
+    if given and len(text) > LONGEST_READ:
+        note = f"It has {len(text):,} characters: only the first {LONGEST_READ:,} are compared. {note}".rstrip()
+    if source.writers:
+        note = f"{note} What a network wrote is easy for its kin: paste a text that people wrote.".lstrip()
+    return source.with_text(text).first(LONGEST_READ), note
+
+
+def differences(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+    """What separates the two models asked for on the text asked for. Raises ValueError."""
+    readers = sides(store, question)
+    models = pickers(store, readers)
+    source, note = passage(store, readers, given_text(question, LONGEST_TEXT))
+    text = source.text
+    whole = kept_groups(readers)
+    at_once = " ".join(filter(None, [kept_in_words(whole), f"Reading {len(text):,} characters …"]))
+    yield answer(question.number, at_once, busy=True, **models)
+    with store.turn(differences, wanted):
+        a_bits, b_bits = (bits_of(store, reader, text, wanted) for reader in readers)
+    require(wanted)
+    difference = Difference(text, a_bits, b_bits)
+    yield _told(question, difference, in_words(difference.whole(), source, readers), note, whole)
+
+
+def kept_groups(readers: Sequence[Reader]) -> list[Group]:
+    """The difference on the whole held-out text, by kind, from what is kept beside both checkpoints; else nothing."""
+    last = all(reader.checkpoint.step == reader.info.step for reader in readers)
+    if not last or readers[0].info.sha256 == readers[1].info.sha256:
+        return []
+    try:
+        a, b = (reader.info.analyses.sections["bits"] for reader in readers)
+        return difference_by_kind(a, b)
+    except (KeyError, ValueError):
+        return []
+
+
+def kept_in_words(groups: Sequence[Group]) -> str:
+    """The same in a sentence: the mean, and the kind that makes most of it."""
+    if not groups:
+        return ""
+    whole, *kinds = groups
+    most = max(kinds, key=lambda group: abs(group.characters * group.delta_bits))
+    error = f" ± {whole.error_bits:.3f}" if whole.error_bits else ""
+    return (
+        f"On all {whole.characters:,} held-out characters Δ = {signed(whole.delta_bits)}{error}; most of it comes from "
+        f"the kind “{most.name}” ({signed(most.delta_bits)})."
+    )
+
+
+# ------------------------------------------------------------------------------------------------ what the view shows
+
+
+def _told(question: Question, difference: Difference, words: str, note: str, kept: Sequence[Group]) -> str:
+    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+
+    panels = difference.by_kind(), difference.by_context()
+    return answer(
+        question.number,
+        " ".join(filter(None, [words, note, kept_in_words(kept)])),
+        part=1,
+        figure=figures.delta_bits_figure(panels, question.width),
+        text=difference.text,
+        bits=[np.round(1000 * bits).astype(int).tolist() for bits in (difference.a_bits, difference.b_bits)],
+        kinds=[KINDS.index(kind) for kind in difference.kinds],
+        kind_names=KINDS,
+        figure_words=figures.delta_bits_words(panels),
+        table=_table([difference.whole(), *panels[0], *panels[1]], kept).told(),
+    )
+
+
+def in_words(whole: Group, source: SourceText, readers: Sequence[Reader]) -> str:
+    """The mean over a text in a sentence; of a text that A or B wrote itself, that this is why it was easy."""
+    delta = signed(whole.delta_bits)
+    better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")
+    wrote = " and ".join(name for name, reader in zip(NAMES, readers, strict=True) if source.is_by(reader))
+    if wrote:
+        better += (
+            f" {wrote} wrote this text, and a network predicts its own samples better than others do: Δ on them says "
+        )
+        better += "nothing of texts that people wrote."
+    over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
+    give = f" ± {whole.error_bits:.3f}" if whole.error_bits else ""
+    mean = f"Mean Δ = {delta}{give} bits a character, over {over} of {source.origin}"
+    return f"{mean}: A needs {whole.a_bits:.3f} bits, B needs {whole.b_bits:.3f}. {better}"
+
+
+def _table(groups: Sequence[Group], kept: Sequence[Group]) -> Table:
+    named = [(group.name if group.name[0].isalpha() else f"positions {group.name}", group) for group in groups]
+    named += [(f"held-out text: {group.name}", group) for group in kept]
+    rows = [
+        [
+            Cell(name),
+            number(group.characters, "{:,}"),
+            number(group.a_bits),
+            number(group.b_bits),
+            number(group.delta_bits, "{:+.3f}"),
+            number(group.error_bits),
+        ]
+        for name, group in named
+    ]
+    return Table("The same in numbers: means over so many characters", TITLES, rows, sortable=False)

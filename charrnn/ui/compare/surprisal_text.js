@@ -1,0 +1,38 @@
+// A text whose characters are coloured by the difference of two surprisals.
+
+import { colouredText } from "../components/colored_text.js";
+import { quoted } from "../components/page_state.js";
+
+const FULL_BITS = 3; // from here on the colour is as strong as it gets
+const UNDERLINED_BITS = 1; // from here on a line under the character says the same as the colour
+
+const bitsOf = (millibits) => (millibits / 1000).toFixed(3);
+const signed = (millibits) => (millibits < 0 ? "−" : millibits > 0 ? "+" : "") + bitsOf(Math.abs(millibits));
+
+/** Returns what shows an answer in this box, or hides it where there is no text. */
+export function passageIn(box) {
+  let shown = null; // the answer
+  const delta = (i) => shown.bits[0][i] - shown.bits[1][i]; // thousandths of a bit
+
+  function sentence(i) {
+    const [a, b] = shown.bits;
+    const what = `${quoted(shown.characters[i])}, ${shown.kind_names[shown.kinds[i]]}, character ${(i + 1).toLocaleString("en")}`;
+    return `${what}: A ${bitsOf(a[i])} bits, B\u00a0${bitsOf(b[i])} bits, Δ\u00a0=\u00a0${signed(delta(i))}`;
+  }
+
+  const text = colouredText(box, {
+    level: (i) => Math.round(127 * Math.max(-1, Math.min(1, delta(i) / 1000 / FULL_BITS))),
+    sentence,
+    dress(span, i) {
+      span.classList.toggle("cr-b-better", delta(i) >= 1000 * UNDERLINED_BITS);
+      span.classList.toggle("cr-a-better", delta(i) <= -1000 * UNDERLINED_BITS);
+    },
+  });
+
+  return (answer) => {
+    if (!answer.text) return text.show(null);
+    shown = { ...answer, characters: Array.from(answer.text) };
+    const largest = shown.characters.reduce((best, _, i) => (Math.abs(delta(i)) > Math.abs(delta(best)) ? i : best), 0);
+    text.show(shown.characters, largest, "The largest difference: " + sentence(largest));
+  };
+}

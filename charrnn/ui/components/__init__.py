@@ -1,0 +1,1 @@
+"""Components that any view can use."""

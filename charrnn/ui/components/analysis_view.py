@@ -1,0 +1,118 @@
+"""A view that measures the ticked models on one text: what is known comes at once, then one model more each time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.ui.components.table.table import Table
+from charrnn.ui.server.analyses import LONGEST_TEXT, text_for
+from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.model_selection import offered, ticked
+from charrnn.ui.server.notices import dropped_notice
+from charrnn.ui.server.source_text import SourceText, given_text
+from charrnn.ui.server.streaming import answer
+from charrnn.ui.server.view_query import Question, Wanted, require
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One model to measure: a ticked one, or (`ghost`) the untrained network of the one in the picker."""
+
+    info: CheckpointInfo
+    step: int
+    ghost: bool = False
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the network is as its training left it."""
+        return self.step == self.info.saved_steps[-1]
+
+    @property
+    def title(self) -> str:
+        """Its name, with the step of its training where that is not the last one."""
+        title = Reader.title_of(self.info)
+        return title if self.is_last else f"{title}, step {self.step}"
+
+
+Found = dict[Asked, tuple[Any, SourceText]]  # what was measured, on which text
+
+
+def to_measure(store: Store, question: Question) -> tuple[list[Asked], Asked | None]:
+    """The models to show, in the order of the picker, and which of them is the one in the picker. Raises ValueError."""
+    infos = ticked(store, question)
+    name, step = question.choice.name or store.infos()[0].name, question.choice.step
+    asked = [Asked(info, info.saved_steps[-1] if info.name != name or step is None else step) for info in infos]
+    return asked, next((one for one in asked if one.info.name == name), None)
+
+
+@dataclass(frozen=True)
+class AnalysisView:
+    """
+    What a view of the ticked models measures, and how it shows that.
+
+    kept: what lies beside a checkpoint, and its text; None where nothing does that can be read. measure: of a module,
+    for the cache; on a text that the model knows. shown: from the models found, the one in the picker and the page's
+    width to words, a figure and a table. untrained: whether the network in the picker is measured untrained, too.
+    """
+
+    kept: Callable[[CheckpointInfo], tuple[Any, SourceText] | None]
+    measure: Callable[[Reader, str], Any]
+    shown: Callable[[Store, Found, Asked | None, int], tuple[str, Any, Table]]
+    nothing: str  # what is said where no model is ticked
+    untrained: bool = False
+
+    def answers(self, store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+        """
+        The answers to a question: what is known at once, then the model in the picker, then the others.
+
+        A model that cannot be measured is left out and the reason told. Raises ValueError, Superseded.
+        """
+        given, parts = given_text(question, LONGEST_TEXT), count(1)
+        asked, picked = to_measure(store, question)
+        queue = sorted(asked, key=lambda one: one is not picked)
+        if self.untrained and picked is not None and 0 in picked.info.saved_steps and picked.step != 0:
+            queue.append(Asked(picked.info, 0, ghost=True))
+        found: Found = {}
+        notes: list[str] = []
+
+        def find(one: Asked, compute: Callable[..., Any]) -> bool:
+            """Take what is kept or computed of a model, or why there is nothing; False where `compute` has nothing."""
+            try:
+                result = self.kept(one.info) if one.is_last and given is None else None
+                if result is None:
+                    reader = store.reader(one.info.name, one.step)
+                    source = text_for(store, reader, given)
+                    dropped = dropped_notice(reader.vocab.drop_unknown(given.text if given else "")[1])
+                    notes.extend([dropped["text"]] if dropped else [])
+                    notes.extend(f"{one.title}: {notice}" for notice in reader.checkpoint.model.notices())
+                    result = compute(self.measure, reader, source.text), source
+                if result[0] is None:
+                    return False
+                found[one] = result
+            except ValueError as error:
+                notes.extend([] if one.ghost else [f"{one.title}: {error}."])
+            return True
+
+        def told(measuring: str = "") -> str:
+            words, figure, table = "", None, None
+            if any(one in found for one in asked):
+                here = {one: found[one] for one in [*asked, *queue] if one in found}
+                words, figure, table = self.shown(store, here, picked, question.width)
+            elif not asked:
+                words = self.nothing
+            said = [words, f"Measuring {measuring} …" if measuring else "", *dict.fromkeys(notes)]
+            more = {"table": table.told()} if table else {}
+            more |= offered(store, question)
+            return answer(
+                question.number, " ".join(filter(None, said)), next(parts), figure, busy=bool(measuring), **more
+            )
+
+        for one in [one for one in queue if not find(one, store.cache.known)]:
+            require(wanted)
+            yield told(one.title)
+            with store.turn(self.measure, wanted):
+                find(one, store.cache.compute)
+        require(wanted)
+        yield told()

@@ -1,0 +1,120 @@
+// A text whose characters are coloured, with a cursor for pointer and keyboard and a line that says what stands there.
+
+import { Palette } from "./color_scale.js";
+import { giveSign, onTheme } from "./page_state.js";
+
+/**
+ * Set up the text in this box (.cr-passage, .cr-readout, a status for screen readers).
+ *
+ * level(i): −127 … 127, the colour of a character; sentence(i): what is said of it; dress(span, i): what else marks it;
+ * moved(i): the visitor moved the cursor there.
+ * Returns {show, goTo}: show(characters, start, words) draws a text anew with the cursor at `start`, null hides it.
+ */
+export function colouredText(box, { level, sentence, dress = () => {}, moved = () => {} }) {
+  const place = box.querySelector(".cr-passage");
+  const readout = box.querySelector(".cr-readout");
+  const status = box.querySelector('[role="status"]');
+  let spans = [];
+  let cursor = 0;
+  let marked = null;
+
+  function mark(i) {
+    marked?.classList.remove("cr-here");
+    marked = spans[i];
+    marked.classList.add("cr-here");
+    readout.textContent = sentence(i);
+  }
+
+  function colour() {
+    if (!spans.length) return;
+    const palette = new Palette(box);
+    spans.forEach((span, i) => {
+      const at = level(i) + 127;
+      span.style.background = palette.fills[at];
+      span.style.color = palette.inks[at];
+      dress(span, i);
+    });
+  }
+
+  function draw(characters) {
+    const lines = [];
+    let line = null;
+    spans = characters.map((character, i) => {
+      if (!line) {
+        lines.push((line = document.createElement("div")));
+        line.dir = "auto";
+      }
+      const span = document.createElement("span");
+      span.textContent = character;
+      span.position = i;
+      giveSign(span, character);
+      line.append(span);
+      if (character === "\n") {
+        span.classList.add("cr-end");
+        line = null;
+      }
+      return span;
+    });
+    place.replaceChildren(...lines);
+    place.scrollTop = 0;
+    marked = null;
+  }
+
+  /** The same column one line further up or down, or the line's end. */
+  function besides(by) {
+    const row = spans[cursor].parentElement;
+    const other = by < 0 ? row.previousElementSibling : row.nextElementSibling;
+    if (!other) return cursor;
+    const column = [...row.children].indexOf(spans[cursor]);
+    return other.children[Math.min(column, other.children.length - 1)].position;
+  }
+
+  function goTo(i) {
+    cursor = Math.max(0, Math.min(spans.length - 1, i));
+    mark(cursor);
+    const [frame, here] = [place.getBoundingClientRect(), marked.getBoundingClientRect()];
+    if (here.top < frame.top || here.bottom > frame.bottom) place.scrollTop += here.top - frame.top - frame.height / 3;
+    status.textContent = sentence(cursor);
+    moved(cursor);
+  }
+
+  place.addEventListener("pointermove", (event) => {
+    const i = event.target.position;
+    if (i !== undefined && spans[i] !== marked) mark(i);
+  });
+  place.addEventListener("pointerleave", () => spans.length && mark(cursor));
+  place.addEventListener("click", (event) => {
+    if (event.target.position === undefined) return;
+    mark((cursor = event.target.position));
+    moved(cursor);
+  });
+  place.addEventListener("focus", () => spans.length && mark(cursor));
+  place.addEventListener("keydown", (event) => {
+    if (!spans.length || event.ctrlKey || event.metaKey || event.altKey) return;
+    const to = {
+      ArrowLeft: () => cursor - 1,
+      ArrowRight: () => cursor + 1,
+      ArrowUp: () => besides(-1),
+      ArrowDown: () => besides(1),
+      Home: () => 0,
+      End: () => spans.length - 1,
+    }[event.key];
+    if (!to) return;
+    event.preventDefault();
+    event.stopPropagation();
+    goTo(to());
+  });
+  onTheme(colour);
+
+  return {
+    show(characters, start = 0, words = "") {
+      box.hidden = !characters;
+      if (!characters) return (spans = []);
+      draw(characters);
+      colour();
+      mark((cursor = start));
+      if (words) readout.textContent = words;
+    },
+    goTo,
+  };
+}

@@ -1,0 +1,1 @@
+"""The component that shows every Plotly figure."""

@@ -1,0 +1,97 @@
+"""Gradients, the memory that is used: effective context and replaced characters, kept figures at once, others live."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from charrnn.analysis_record import FindingsError
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.context_use import MemoryUsed, memory_of, memory_used
+from charrnn.corpus import title_of
+from charrnn.ui.components.analysis_view import AnalysisView, Asked, Found
+from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.source_text import SourceText
+from charrnn.ui.server.streaming import add_part
+from charrnn.ui.server.view_query import Question, Wanted
+
+LONGEST, PREDICTIONS, REPLACED = 128, 512, 256  # of a live measurement: seconds, not minutes
+REPLACED_OF_WINDOWS = 96  # MiniGPT reads a whole window around each
+SEED = 0
+
+
+def build(store: Store) -> None:
+    """Lay out the part and let it answer."""
+    add_part("cr-memory", "gradients/context_use", partial(memories, store))
+
+
+def kept(info: CheckpointInfo) -> tuple[MemoryUsed, SourceText] | None:
+    """What was worked out when the checkpoint was made; None where there is nothing, or nothing that can be read."""
+    section = info.analyses.sections.get("memory")
+    try:
+        used = None if section is None else memory_of(section)
+    except FindingsError:
+        return None
+    return (used, SourceText("", f"the validation part of {title_of(info.data_sha256)}")) if used else None
+
+
+def measure(reader: Reader, text: str) -> MemoryUsed:
+    """Both measurements of a model on a text, in a size that one can wait for. Raises ValueError."""
+    places = REPLACED_OF_WINDOWS if reader.info.cell == "minigpt" else REPLACED
+    return memory_used(reader.checkpoint.model, reader.vocab.encode(text), SEED, LONGEST, PREDICTIONS, places)
+
+
+def memories(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+    """The answers to a question, each with one model more. Raises ValueError, Superseded."""
+    nothing = "Tick a model to see how much of the text it uses."
+    yield from AnalysisView(kept, measure, _shown, nothing).answers(store, question, wanted)
+
+
+def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tuple[str, Any, Table]:
+    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+
+    stroke = figures.strokes([info.name for info in store.infos()])
+    rows = [(one, *found[one]) for one in found]
+    drawn = {one: figures.MemoryCurve(one.title, used, stroke[one.info.name]) for one, used, _ in rows}
+    figure = figures.memory_figure([*drawn.values()], width, drawn.get(picked) if picked else None)
+    return figures.memory_words([*drawn.values()], [str(text) for _, _, text in rows]), figure, _table(rows)
+
+
+def context_cell(chars: int, longest: int) -> Cell:
+    """A length of context, where it is one that was tried."""
+    return number(chars, "{}") if chars <= longest else Cell(f"> {longest}", float(longest))
+
+
+def _table(rows: Sequence[tuple[Asked, MemoryUsed, SourceText]]) -> Table:
+    """The lengths of every model, and its loss with little context and with much."""
+
+    def row(one: Asked, used: MemoryUsed, source: SourceText) -> list[Cell]:
+        context, probe = used.context, used.corruption
+        longest = len(context.n)
+        lengths = [context.ecl_chars, context.ecl_share_chars, context.shuffled_ecl_chars]
+        return [
+            Cell(one.title, model=one.info.name),
+            *(context_cell(chars, longest) for chars in lengths),
+            context_cell(probe.felt_chars, len(probe.k) - 1),
+            *(number(float(context.loss_nats[n - 1])) for n in (1, 8, 32) if n <= longest),
+            number(float(context.loss_nats[-1])),
+            number(context.predictions, "{:,}"),
+            Cell(str(source)),
+        ]
+
+    titles = [
+        "model",
+        "0.01 nats",
+        "1 %",
+        "0.01, shuffled",
+        "felt",
+        "n = 1",
+        "n = 8",
+        "n = 32",
+        "longest",
+        "predictions",
+        "of",
+    ]
+    caption = "Effective context at 0.01 nats, at 1 %, at 0.01 nats behind a shuffled prefix, and how long a replaced "
+    caption += "character is felt, in characters; the loss with n characters of context, in nats"
+    return Table(caption, titles, [row(*each) for each in rows])

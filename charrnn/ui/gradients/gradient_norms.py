@@ -1,0 +1,70 @@
+"""The tab Gradients: how far back learning reaches, for any set of models."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from charrnn.gradient_flow import GradientFlow
+from charrnn.ui.components.analysis_view import AnalysisView, Asked, Found
+from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.server.analyses import FAR_BACK, kept, measure
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.source_text import SourceText
+from charrnn.ui.server.streaming import add_part
+from charrnn.ui.server.view_query import Question, Wanted
+
+
+def build(store: Store) -> None:
+    """Lay out the tab and let it answer."""
+    add_part("cr-flow", "components/plot/plot", partial(curves, store), "gradients/gradient_norms")
+
+
+# ------------------------------------------------------------------------------------------------ measuring
+
+
+# ------------------------------------------------------------------------------------------------ what the view shows
+
+
+def curves(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+    """The answers to a question, each with one curve more. Raises ValueError, Superseded."""
+    nothing = "Tick a model to see how far back its gradient reaches."
+    yield from AnalysisView(kept, measure, _shown, nothing, untrained=True).answers(store, question, wanted)
+
+
+def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tuple[str, Any, Table]:
+    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+
+    stroke = figures.strokes([info.name for info in store.infos()])
+    rows = [(one, *found[one]) for one in found if not one.ghost]
+    ghost = next((flow for one, (flow, _) in found.items() if one.ghost), None)
+    drawn = {one: figures.Curve(one.title, flow, stroke[one.info.name]) for one, flow, _ in rows}
+    close = drawn.get(picked) if picked else None
+    figure = figures.gradient_flow_figure([*drawn.values()], width, close, ghost if close else None)
+    return figures.gradient_flow_words([*drawn.values()], [str(text) for _, _, text in rows]), figure, _table(rows)
+
+
+def left_far_back(flow: GradientFlow) -> Cell:
+    """What is left of the gradient FAR_BACK characters back."""
+    left = float(flow.median[FAR_BACK])
+    return number(left, "{:.2f}" if 0.01 <= left < 1000 else "{:.1e}")
+
+
+def _table(rows: Sequence[tuple[Asked, GradientFlow, SourceText]]) -> Table:
+    """Half-life and horizon of every curve, what is left far back, and on what that was measured."""
+    from charrnn.figures import context_of
+
+    def row(one: Asked, flow: GradientFlow, source: SourceText) -> list[Cell]:
+        context = context_of(flow)
+        horizon = None if context is not None and flow.horizon_chars == context else flow.horizon_chars
+        beyond = Cell(f"> {context or int(flow.lags[-1])}", float(context or flow.lags[-1]))
+        return [
+            Cell(one.title, model=one.info.name),
+            number(flow.half_life_chars, "{:.1f}", "never"),
+            beyond if horizon is None else number(horizon, "{:.1f}"),
+            left_far_back(flow),
+            number(flow.positions, "{}"),
+            Cell(str(source)),
+        ]
+
+    titles = ["model", "half-life", "1 % left at", f"left at k = {FAR_BACK}", "positions", "of"]
+    return Table("The same in numbers, in characters", titles, [row(*each) for each in rows])

@@ -1,0 +1,120 @@
+// The knob: one slider, and what the server measures with the recurrent weights scaled by it.
+
+import { asking } from "../components/view_query.js";
+import { textsIn } from "../components/text_pair.js";
+import { go } from "../components/navigate.js";
+import { page } from "../components/page_state.js";
+import { figureIn } from "../components/plot/figure.js";
+import { writeWith } from "../session/interventions.js";
+import { tableIn } from "../components/table/table.js";
+
+const PAUSE = 250; // milliseconds without a move, before it is measured
+
+/** Set up the view; returns what takes the server's answers. */
+export function mount({ element, send }) {
+  const $ = (selector) => element.querySelector(selector);
+  const slider = $("#cr-knob-g");
+  const words = $(".cr-plot-words");
+  const gates = $(".cr-gates");
+  const say = (text) => (words.textContent = text);
+  const boxes = [...element.querySelectorAll("[data-figure]")];
+  const draw = Object.fromEntries(boxes.map((box) => [box.dataset.figure, figureIn(box, say)]));
+  const showTable = tableIn($(".cr-table"));
+  const showTexts = textsIn($(".cr-writers"));
+  let timer = null;
+
+  /** What the left column would write. */
+  function chosen() {
+    const { temperature, top_k, top_p, min_p, prompt, seed } = page.request();
+    const gate = gates.querySelector("input:checked")?.value;
+    return { knob: Number(slider.value), gate, temperature, top_k, top_p, min_p, prompt, seed: seed === "" ? 0 : seed, text: page.ownText || "" };
+  }
+
+  const view = asking({
+    element,
+    send,
+    request: () => ({ form: chosen() }),
+    asked: () => element.classList.add("cr-busy"),
+    lazily: true,
+  });
+  function soon() {
+    clearTimeout(timer);
+    timer = setTimeout(view.ask, PAUSE);
+  }
+
+  function show() {
+    const g = Number(slider.value);
+    const said = g.toFixed(2) + (g === 1 ? ", as trained" : "");
+    slider.style.setProperty("--share", (g - slider.min) / (slider.max - slider.min));
+    slider.setAttribute("aria-valuetext", said);
+    $("output").textContent = said;
+    $(".cr-knob-back").disabled = g === 1;
+  }
+
+  /** Turn it as a link or a scene says. */
+  function follow() {
+    if (page.knob === null || Number(slider.value) === page.knob) return;
+    slider.value = page.knob;
+    show();
+    soon();
+  }
+
+  $(".cr-write-with").addEventListener("click", () => {
+    writeWith({ recurrent_scale: Number(slider.value) });
+    go({ tab: page.tabs.write });
+  });
+
+  function turned() {
+    page.knob = Number(slider.value);
+    show();
+    soon();
+  }
+  slider.addEventListener("input", turned);
+  $(".cr-knob-back").addEventListener("click", () => {
+    slider.value = 1;
+    turned();
+    slider.focus();
+  });
+  gates.addEventListener("change", view.ask);
+  element.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
+  page.on("knob", follow);
+  page.on("measuring", view.ask);
+  page.on("own-text", view.ask);
+  page.on("settings", soon);
+  show();
+  follow();
+
+  function offerGates(names, picked) {
+    const offered = [...gates.querySelectorAll("input")].map((input) => input.value);
+    if (names.join() !== offered.join()) {
+      gates.querySelectorAll("label").forEach((label) => label.remove());
+      for (const name of names) {
+        const label = document.createElement("label");
+        const input = document.createElement("input");
+        Object.assign(input, { type: "radio", name: "gate", value: name });
+        const text = document.createElement("span");
+        text.textContent = "gate " + name;
+        label.append(input, text);
+        gates.append(label);
+      }
+    }
+    gates.hidden = names.length < 2;
+    gates.querySelectorAll("input").forEach((input) => (input.checked = input.value === picked));
+  }
+
+  return (value) => {
+    const answer = view.answered(value);
+    if (!answer) return;
+    say(answer.words);
+    element.classList.toggle("cr-busy", !!answer.busy);
+    const figures = answer.figures || {};
+    for (const [name, show] of Object.entries(draw)) {
+      const figure = figures[name];
+      if (figure) show({ figure: JSON.parse(figure.figure), words: figure.words });
+      else if (!answer.busy) show({ figure: null });
+    }
+    if (answer.gates?.length || !answer.busy) offerGates(answer.gates || [], answer.gate);
+    if (answer.table || !answer.busy) showTable(answer.table);
+    if (answer.texts || !answer.busy) showTexts(answer, answer.titles);
+  };
+}

@@ -1,0 +1,197 @@
+"""The answers of the scenes in which a network is changed: its recurrent weights scaled, its gates or a unit held."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from charrnn.coupled_sampling import common_length
+from charrnn.gradient_flow import scaled
+from charrnn.interventions import Clamp
+from charrnn.neurons import activations
+from charrnn.paths import STUDY
+from charrnn.probes import LineReset, LookingBack, line_reset, looking_back
+from charrnn.sampling import Dice, generate
+from charrnn.surprisal import TraceReader, surprisals
+from charrnn.ui.gradients.recurrent_scale import turned_flow
+from charrnn.ui.lecture.scene_answers import Answer, prompt_of
+from charrnn.ui.neurons.exercises import CARRIED, LEFT
+from charrnn.ui.server.analyses import FAR_BACK, text_for
+from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.share_link import Link
+
+KNOBS = (0.7, 1.4)
+READ = 2000  # characters of the held-out text
+WRITTEN = 2000  # characters, for a mean over lines
+AS_VANILLA = (Clamp("z", None, 0.0), Clamp("r", None, 1.0))  # with these a GRU is h' = tanh(W_ih x + W_hh h + b)
+
+
+def bits(decoder: TraceReader, ids: Sequence[int]) -> float:
+    """Bits per character."""
+    return float(np.concatenate([*surprisals(decoder, ids)]).mean())
+
+
+def written(reader: Reader, decoder: TraceReader, link: Link, n: int) -> str:
+    """The prompt of a link, and what whoever reads there writes after it with its dice."""
+    prompt, settings = prompt_of(reader, link), link.query.settings
+    beginning = decoder.prefill(reader.vocab.encode(prompt))
+    steps = generate(decoder, beginning, n, settings, Dice(link.query.seed))  # pyright: ignore[reportArgumentType]
+    return prompt + reader.vocab.decode([step.id for step in steps])
+
+
+def _held_out(store: Store, reader: Reader) -> tuple[str, list[int], str]:
+    source = text_for(store, reader).first(READ)
+    return source.text, reader.vocab.encode(source.text), source.origin
+
+
+def knob(store: Store, link: Link) -> Answer:
+    """The recurrent weights × 0.7 and × 1.4: eigenvalues, gradient, bits and text of each."""
+    reader = link.reader
+    _, ids, _ = _held_out(store, reader)
+    told, texts, positions = [], {}, 0
+    for g in (1.0, *KNOBS):
+        model = scaled(reader.checkpoint.model, g)
+        flow = turned_flow(store, reader, g)
+        positions = flow.positions
+        radius = float(np.abs(np.linalg.eigvals(model.cell.W_hh.weight.detach().double().numpy())).max())
+        left = f"{flow.geometric_mean[FAR_BACK]:.0e}".replace("-", "−")
+        decoder = model.decoder()
+        told.append(
+            f"× {g:g}: largest |eigenvalue| {radius:.2f}, {left} of the gradient left {FAR_BACK} characters back "
+            f"(geometric mean), {bits(decoder, ids):.2f} bits a character"
+        )
+        texts[g] = written(reader, decoder, link, link.query.characters)
+    shown = [(f"W_hh × {g:g}", texts[g], common_length(texts[1.0], texts[g])) for g in (KNOBS[0], 1.0, KNOBS[1])]
+    ways = tuple({"title": f"Turn to × {g:g}", "part": "#cr-knob", "knob": g} for g in KNOBS)
+    where = (
+        f"gradients at {positions} positions of {text_for(store, reader)}, bits on its first {len(ids):,} characters"
+    )
+    return Answer(f"{'. '.join(told)} ({where}).", tuple(shown), {"knob": KNOBS[1], "ways": ways})
+
+
+def gating(store: Store, link: Link) -> Answer:
+    """A GRU whose gates are held so that it is a vanilla network: what is left of what it knew, and how far it sees."""
+    reader, vanilla = link.reader, store.reader("rnn")
+    _, ids, what = _held_out(store, reader)
+    plain = [vanilla.decoder, vanilla.vocab.encode(reader.vocab.decode(ids))]
+    rows = [
+        (f"{reader.title} as it is", reader.decoder, ids),
+        ("its gates held at z = 0, r = 1", reader.decoder.clamped(AS_VANILLA), ids),
+        (f"{vanilla.title}, which learnt without gates", *plain),
+    ]
+    found = [(name, bits(decoder, of), looking_back(decoder, of)) for name, decoder, of in rows]
+    told = [f"{name}: {each:.2f} bits a character, looks back {_far(back)}" for name, each, back in found]
+    guessing, held = math.log2(len(reader.vocab)), found[1]
+    verdict = (
+        f"Of {guessing:.2f} bits that guessing costs, its weights without its gates save {guessing - held[1]:.2f}."
+    )
+    if (held[2].characters or held[2].n[-1] + 1) > (found[0][2].characters or 0):
+        verdict += " And what is long gone moves it more than before: that is chaos, not memory."
+    words = f"{'; '.join(told)} (on {len(ids):,} characters of {what}). {verdict}"
+    return Answer(words, shown={"clamp": [(clamp.name, clamp.unit, clamp.value) for clamp in AS_VANILLA]})
+
+
+def _far(found: LookingBack) -> str:
+    far = found.characters
+    return f"more than {found.n[-1]} characters" if far is None else f"{far} character{'' if far == 1 else 's'}"
+
+
+def clamp(store: Store, link: Link) -> Answer:
+    """The unit that counts along the line, held where lines begin and where they end: what becomes of lines."""
+    reader = link.reader
+    text, ids, what = _held_out(store, reader)
+    c = activations(reader.decoder, ids, "c").astype(np.float64)  # (T, H)
+    unit, found = line_counter(text, c)
+    free, lines, texts = bits(reader.decoder, ids), {}, {}
+    held = {
+        at: (Clamp("c", unit, round(float(np.quantile(c[:, unit], share)), 2)),)
+        for at, share in (("low", 0.05), ("high", 0.95))
+    }
+    told = []
+    for at, clamps in {"low": held["low"], "free": (), "high": held["high"]}.items():
+        decoder = reader.decoder.clamped(clamps)
+        long = written(reader, decoder, link, WRITTEN)
+        lines[at], texts[at] = line_length(long), long[: len(prompt_of(reader, link)) + link.query.characters]
+        cost = bits(decoder, ids) - free
+        value = f"held at {clamps[0].value:g}".replace("-", "−") if clamps else "as it is"
+        told.append(
+            f"{value}: {lines[at]:.0f} characters a line" + (f", {cost:+.3f} bits a character" if clamps else "")
+        )
+    words = (
+        f"Unit {unit} of c carries {found.carried:.2f} of itself over 5 characters of a line and keeps "
+        f"{found.left:.3f} of its spread over ⏎. {capital('; '.join(told))} (lines over {WRITTEN:,} characters written "
+        f"with the same dice, bits and the unit's 5 % and 95 % on {len(ids):,} characters of {what}). One number of "
+        "256, and lines hang on it."
+    )
+    shown = [
+        (
+            f"c of unit {unit} = {held[at][0].value:g}".replace("-", "−") if at in held else "as it is",
+            texts[at],
+            common_length(texts["free"], texts[at]),
+        )
+        for at in ("low", "free", "high")
+    ]
+    ways = tuple(
+        {
+            "title": f"Hold it at {clamps[0].value:g}".replace("-", "−"),
+            "part": "#cr-clamp",
+            "clamp": [("c", unit, clamps[0].value)],
+        }
+        for clamps in held.values()
+    )
+    return Answer(words, tuple(shown), {"clamp": ways[1]["clamp"], "ways": ways})
+
+
+def capital(sentence: str) -> str:
+    """With a capital at its beginning; the rest stays."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def line_counter(text: str, c: np.ndarray) -> tuple[int, LineReset]:
+    """The unit that carries most along a line and keeps least of it over the end: c (T, H). Raises ValueError."""
+    found = [line_reset(text, c[:, unit]) for unit in range(c.shape[1])]
+    best = max(range(len(found)), key=lambda unit: found[unit].carried - found[unit].left)
+    if found[best].left > LEFT or found[best].carried < CARRIED:
+        raise ValueError("this network has no unit that counts along a line and begins anew: choose another one")
+    return best, found[best]
+
+
+def line_length(text: str) -> float:
+    """The mean length of the lines that somebody says."""
+    lines = [line for line in text.split("\n") if line and not line.endswith(":")]
+    return float(np.mean([len(line) for line in lines])) if lines else float(len(text))
+
+
+def clipping(store: Store, link: Link, study: Path = STUDY) -> Answer:
+    """What the study found with clipping and without: the same run where no norm reaches the threshold."""
+    try:
+        rows = json.loads(study.read_text(encoding="utf-8"))["clipping"]["rows"]
+        rate = max(row["learning_rate"] for row in rows)
+        off, on = (
+            next(row for row in rows if row["learning_rate"] == rate and bool(row["max_grad_norm"]) == clips)
+            for clips in (False, True)
+        )
+        told = [
+            f"{_run(row)}: val {row['val_stream_nats']:.4f} nats, largest norm {row['largest_grad_norm']:.2f}"
+            for row in (off, on)
+        ]
+        steps, share, most = off["steps"], on["share_to_clip"], on["max_grad_norm"]
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        raise ValueError("there is no study of clipping here: run python scripts/study.py clipping") from None
+    same = off["val_stream_nats"] == on["val_stream_nats"]
+    verdict = (
+        f"Nothing: the norm reached {most:g} in {share:.0%} of the steps, so both runs are the same to the last digit. "
+        "Nothing exploded here: clipping is a belt for the day when something does."
+        if same
+        else f"The norm reached {most:g} in {share:.0%} of the steps, and from there on the runs are two."
+    )
+    return Answer(
+        f"{capital('; '.join(told))} (learning rate {rate:g}, {steps:,} steps, one seed). {verdict}",
+        shown={"ways": ({"title": "The norms of both runs", "part": "#cr-clipping"},)},
+    )
+
+
+def _run(row: dict) -> str:
+    return f"clipped at {row['max_grad_norm']:g}" if row["max_grad_norm"] else "not clipped"

@@ -1,0 +1,75 @@
+"""The lecture: a walk of scenes beside the picture, and a page that an address has reduced."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+from anyio.to_thread import run_sync
+
+from charrnn.ranges import Range
+from charrnn.ui.lecture.scene_answers import Answer
+from charrnn.ui.lecture.scenes import SCENES
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.malloc_trim import USERS
+from charrnn.ui.server.share_link import HIDEABLE, Link, follow
+from charrnn.ui.server.streaming import ANALYSIS, QUIET
+from charrnn.ui.server.validation import count_of
+from charrnn.ui.sidebar.sidebar import offer
+
+
+def arrival(store: Store, sent: Mapping[str, str]) -> Link:
+    """What an address asks for; where it names a scene, what that sets, and what it says itself over it."""
+    link = follow(store, sent, len(SCENES))
+    number = link.query.scene if link.query.lecture else None
+    if number is None:
+        return link
+    return follow(store, {**SCENES[number - 1].sets, **sent}, len(SCENES))
+
+
+def opened(store: Store, link: Link) -> str:
+    """The value of the view when the page opens."""
+    hidden = [HIDEABLE[name] for name in link.query.hide or ()]
+    lecture = bool(link.query.lecture)
+    return _told(link.query.scene or 0 if lecture else 0, lecture=lecture, hide=hidden)
+
+
+def walking(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
+    """Let the view change the scene, and reveal its answer: its events scene and reveal carry a number from 1."""
+
+    async def scene(event: gr.EventData) -> Any:
+        sent = count_of("sent", event._data)
+        try:
+            number = _number(event._data)
+            link = await run_sync(SCENES[number - 1].link, store)
+        except ValueError as error:
+            return _told(0, Answer(f"{error}."), count=sent), gr.skip()
+        return _told(number, count=sent), offer(store, link.reader, link, number)
+
+    async def reveal(event: gr.EventData) -> Any:
+        sent = count_of("sent", event._data)
+        try:
+            number = _number(event._data)
+            with USERS.one():
+                return _told(number, await run_sync(SCENES[number - 1].answered, store), count=sent)
+        except ValueError as error:
+            return _told(0, Answer(f"{error}."), count=sent)
+
+    lecture.scene(scene, None, [lecture, controls], **QUIET)
+    lecture.reveal(reveal, None, lecture, **ANALYSIS)
+
+
+def _number(data: Any) -> int:
+    return Range(1, len(SCENES), whole=True).require("scene", data.get("scene") if isinstance(data, Mapping) else None)
+
+
+def _told(number: int, answer: Answer | None = None, **more: Any) -> str:
+    """One value of the view: the scene, its answer only where it is revealed."""
+    scene = SCENES[number - 1] if number else None
+    told: dict[str, Any] = {"at": number, "titles": [each.title for each in SCENES], **more}
+    if scene is not None:
+        told |= {"title": scene.title, "question": scene.question, "look": scene.look, "part": scene.part}
+    if answer is not None:
+        told["answer"] = asdict(answer)
+    return json.dumps(told, ensure_ascii=False).replace("<", "\\u003c")

@@ -1,0 +1,185 @@
+"""The answers of the scenes, measured on the checkpoints that are here, and what of them the picture shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from charrnn.char_classes import SPEAKER_LINE
+from charrnn.coupled_sampling import common_length
+from charrnn.ranges import signed
+from charrnn.sampling import Dice, SamplingSettings, Step, generate
+from charrnn.surprisal import Difference, Group, surprisals
+from charrnn.ui.server.analyses import FAR_BACK, MAX_LAG, default_text, measured
+from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.defaults import prompt_for
+from charrnn.ui.server.share_link import Link
+
+COLD, HOT = 0.3, 1.6
+LEARNT = ("rnn", "lstm", "minigpt")
+DELTA = {"title": "Character by character: Δ bits", "part": "#cr-delta"}  # a part of the tab Compare
+READ = 2000  # characters on which two models are compared: a second or two
+ENOUGH = 20  # characters of a kind, for its mean to say something
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    What is said after "Reveal", and what the page shows.
+
+    texts: (title, prompt and text, position from which it differs from the one on the page); shown: `unit` that colours
+    the text, `position` of the cursor, models to `tick`, where the `knob` stands, what is held (`clamp`), and `ways`
+    on: each a title, a part to scroll to, and a knob or a clamp to set.
+    """
+
+    words: str
+    texts: tuple[tuple[str, str, int], ...] = ()
+    shown: Mapping[str, Any] = field(default_factory=dict)
+
+
+# ------------------------------------------------------------------------------------------------ on the tab Write
+
+
+def steps_of(reader: Reader, link: Link, settings: SamplingSettings) -> list[Step]:
+    """What a link writes, with these settings."""
+    beginning = reader.decoder.prefill(reader.vocab.encode(prompt_of(reader, link)))
+    return list(generate(reader.decoder, beginning, link.query.characters, settings, Dice(link.query.seed)))
+
+
+def prompt_of(reader: Reader, link: Link) -> str:
+    """The prompt of a link, as far as the model knows it."""
+    return reader.vocab.drop_unknown(prompt_for(reader, link.query.prompt))[0]
+
+
+def text_of(reader: Reader, link: Link, steps: list[Step]) -> str:
+    """The prompt, and what was written after it."""
+    return prompt_of(reader, link) + reader.vocab.decode([step.id for step in steps])
+
+
+def temperature(store: Store, link: Link) -> Answer:
+    """The same dice at three temperatures: how often the likeliest character came, and how open the choice was."""
+    reader = link.reader
+    own = link.query.temperature
+    texts, told = {}, []
+    for t in (COLD, own, HOT):
+        steps = steps_of(reader, link, SamplingSettings(t))
+        texts[t] = text_of(reader, link, steps)
+        likeliest = np.mean([step.id == step.distribution.order[0] for step in steps])
+        told.append(f"at {t:g} the likeliest character {likeliest:.0%} of the time ({entropy_bits(steps):.2f} bits)")
+    words = (
+        f"Of the same {link.query.characters} dice the network took {'; '.join(told)}. In brackets the mean entropy "
+        "of what it drew from: a low temperature squeezes the bar the dice fall on, a high one spreads it."
+    )
+    shown = [(f"T = {t:g}", texts[t], common_length(texts[own], texts[t])) for t in (COLD, own, HOT)]
+    return Answer(words, tuple(shown))
+
+
+def entropy_bits(steps: list[Step]) -> float:
+    """The mean entropy of what the characters were drawn from."""
+    found = []
+    for step in steps:
+        probs = step.distribution.probs[: step.distribution.kept]
+        probs = probs[probs > 0]
+        found.append(-(probs * np.log2(probs)).sum())
+    return float(np.mean(found))
+
+
+def newline(store: Store, link: Link) -> Answer:
+    """The unit that tells line ends from everything else, and how much the state moves there."""
+    reader = link.reader
+    text = text_of(reader, link, steps_of(reader, link, link.query.settings))
+    h = reader.read(text, "h").activations["h"].astype(float)  # (T, H)
+    inside = np.array([character == "\n" for character in text])
+    unit, here, elsewhere = telling_unit(h, inside)
+    moved = np.abs(np.diff(h, axis=0)).mean(axis=1)  # (T-1,)
+    at, away = float(moved[inside[1:]].mean()), float(moved[~inside[1:]].mean())
+    compared = "more" if at > away else "less"
+    words = (
+        f"Unit {unit} tells it best: at the {inside.sum()} line ends its h is {signed(here, 2)} on average, at the "
+        f"other {(~inside).sum()} characters {signed(elsewhere, 2)}. It colours the text now. The state as a whole "
+        f"moves {compared} than elsewhere: |Δh| is {at:.2f} a unit at a line end, {away:.2f} otherwise."
+    )
+    return Answer(words, shown={"unit": unit, "position": int(np.flatnonzero(inside)[-1])})
+
+
+def speaker(store: Store, link: Link) -> Answer:
+    """The unit that tells speakers' names from everything else, and what it makes of other capitals."""
+    reader = link.reader
+    text = text_of(reader, link, steps_of(reader, link, link.query.settings))
+    h = reader.read(text, "h").activations["h"].astype(float)  # (T, H)
+    inside, capitals = in_names(text)
+    unit, here, elsewhere = telling_unit(h, inside)
+    at_capitals = float(h[capitals, unit].mean()) if capitals.any() else elsewhere
+    nearer = "the names themselves" if abs(at_capitals - elsewhere) < abs(at_capitals - here) else "capitals as such"
+    words = (
+        f"Unit {unit} tells the {inside.sum()} characters of names best: h is {signed(here, 2)} there on average, "
+        f"{signed(elsewhere, 2)} at all others, {signed(at_capitals, 2)} at the {capitals.sum()} capitals elsewhere: "
+        f"nearer to a unit for {nearer}. It colours the text now."
+    )
+    return Answer(words, shown={"unit": unit, "position": int(np.flatnonzero(inside)[-1])})
+
+
+def in_names(text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which characters belong to a speaker's name, (T,), and which are capitals anywhere else, (T,)."""
+    inside = np.zeros(len(text), dtype=bool)
+    for line in SPEAKER_LINE.finditer(text):
+        inside[slice(*line.span())] = True
+    capitals = np.array([character.isupper() for character in text]) & ~inside
+    return inside, capitals
+
+
+def telling_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
+    """The unit whose mean differs most: h (T, H), inside (T,) -> unit, its mean inside and outside."""
+    if not inside.any() or inside.all():
+        raise ValueError("this text has no such place: take another seed")
+    here, elsewhere = h[inside].mean(axis=0), h[~inside].mean(axis=0)
+    unit = int(np.abs(here - elsewhere).argmax())
+    return unit, float(here[unit]), float(elsewhere[unit])
+
+
+# ------------------------------------------------------------------------------------------------ on the other tabs
+
+
+def gradient(store: Store, link: Link) -> Answer:
+    """Half-life, horizon and what is left far back, of one network of each kind."""
+    told, measured_on, names = [], [], [info.name for info in store.infos() if info.name in LEARNT]
+    for name in names:
+        reader = store.reader(name)
+        flow, source = measured(store, reader)
+        half = "never" if flow.half_life_chars is None else f"after {flow.half_life_chars:.1f} characters"
+        most = f"later than {MAX_LAG}" if flow.horizon_chars is None else f"after {flow.horizon_chars:.1f}"
+        left = f"{flow.median[FAR_BACK]:.0e} is left {FAR_BACK} back"
+        told.append(f"{reader.title}: half is gone {half}, 99 % {most}, {left}")
+        measured_on.append(f"{reader.title} at {flow.positions} positions of {source}")
+    return Answer(f"{'. '.join(told)}. Measured: {'; '.join(measured_on)}.", shown={"tick": names})
+
+
+def transformer(store: Store, link: Link) -> Answer:
+    """What MiniGPT saves, in bits, on a text that both read, and at which kind of character most and least."""
+    a, b = store.reader("rnn"), store.reader("minigpt")
+    source = default_text(store, a)
+    both = difference(a, b, b.vocab.drop_unknown(source.text)[0][:READ])
+    whole = both.whole()
+    kinds = sorted((kind for kind in both.by_kind() if kind.characters >= ENOUGH), key=lambda kind: kind.delta_bits)
+    words = (
+        f"{a.title} needs {whole.a_bits:.2f} bits a character, {b.title} {whole.b_bits:.2f}, on {whole.characters:,} "
+        f"characters of {source.origin}. {_gain('It gains most', kinds[-1])}; {_gain('least', kinds[0])}. "
+        f"In the figure: their validation losses, {_loss(a)} and {_loss(b)} nats at the end."
+    )
+    return Answer(words, shown={"tick": [a.info.name, b.info.name], "ways": (DELTA,)})
+
+
+def difference(a: Reader, b: Reader, text: str) -> Difference:
+    """What two models make of a text that both know."""
+    bits = [np.concatenate([*surprisals(each.decoder, each.vocab.encode(text))]) for each in (a, b)]
+    return Difference(text, *bits)
+
+
+def _gain(what: str, kind: Group) -> str:
+    return f"{what} at “{kind.name}” ({signed(kind.delta_bits, 2)} bits each, {kind.characters} of them)"
+
+
+def _loss(reader: Reader) -> str:
+    loss = reader.info.metrics.get("val_stream_nats")
+    return "unknown" if loss is None else f"{loss:.3f}"

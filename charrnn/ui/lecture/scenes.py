@@ -1,0 +1,136 @@
+"""
+The scenes of a lecture, in the order of the walk: first a question, then the answer on the picture.
+
+A new scene is a new record. It sets what a link could set, by the same names (`link.py`). Its answer is measured when
+it is revealed, on the checkpoints that are here (`scene_answers.py`): no figure stands in this file but those that it
+asks about.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from charrnn.ui.lecture import intervention_answers, scene_answers
+from charrnn.ui.lecture.scene_answers import Answer
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.share_link import Link, follow
+
+
+@dataclass(frozen=True)
+class Scene:
+    """
+    One question to the hall.
+
+    sets: parameters of a link; look: what to look at while guessing; part: where on the tab to scroll to;
+    answer: what is said and shown after "Reveal"; reads: files that it takes besides the store and the link.
+    """
+
+    id: str
+    title: str
+    question: str
+    look: str
+    answer: Callable[..., Answer]
+    sets: Mapping[str, str] = field(default_factory=dict)
+    part: str = ""
+    reads: tuple[Path, ...] = ()
+
+    def link(self, store: Store) -> Link:
+        """What it sets, checked against the checkpoints that are here."""
+        return follow(store, self.sets)
+
+    def answered(self, store: Store) -> Answer:
+        """Its answer, measured once; where that cannot be done, the reason."""
+        try:
+            return store.cache.compute(_answer, self, store)
+        except ValueError as error:
+            return Answer(f"{error}.")
+
+
+def _answer(scene: Scene, store: Store) -> Answer:
+    return scene.answer(store, scene.link(store), *scene.reads)
+
+
+SCENES = (
+    Scene(
+        "temperature",
+        "What temperature does",
+        "This text was written at temperature 1. The same dice fall again, at 0.3 and at 1.6: what will be different?",
+        "The bar of the draw, while you move the temperature: the pointer stays where it is.",
+        scene_answers.temperature,
+        {"model": "rnn", "temperature": "1", "seed": "7", "characters": "240", "prompt": "ROMEO:\n", "tab": "write"},
+    ),
+    Scene(
+        "newline",
+        "What the state does at a line end",
+        "A line ends. Which of the 256 numbers of the hidden state know it, and does the whole state move?",
+        "The columns over ⏎ in the heatmap: does any row change its colour there, and only there?",
+        scene_answers.newline,
+        {"model": "rnn", "temperature": "0.8", "seed": "7", "characters": "400", "tab": "write", "view": "h"},
+    ),
+    Scene(
+        "speaker",
+        "What the state does at a speaker's name",
+        "Is there a unit that is on while a speaker's name is written, or does it only see capital letters?",
+        "The names in capitals before a colon, and the capitals that begin a line.",
+        scene_answers.speaker,
+        {"model": "lstm", "temperature": "0.8", "seed": "2", "characters": "600", "tab": "write", "view": "h"},
+    ),
+    Scene(
+        "gradient",
+        "How far the gradient reaches",
+        "This is the vanilla network. Where will the curves of the LSTM and of MiniGPT be: higher, lower, longer?",
+        "The scale: every line of the grid is a factor. The point where a hundredth is left.",
+        scene_answers.gradient,
+        {"model": "rnn", "tab": "gradients", "tick": "rnn"},
+    ),
+    Scene(
+        "knob",
+        "The knob: W_hh × 0.7 and × 1.4",
+        "Nothing is changed but the size of the recurrent weights. What will the gradient do, and what the text?",
+        "The eigenvalues: which of them leave the circle? And the curve: one line is steeper, one is not.",
+        intervention_answers.knob,
+        {"model": "rnn", "tab": "gradients", "knob": "1", "tick": "rnn", "temperature": "0.8", "seed": "7"}
+        | {"characters": "240", "prompt": "ROMEO:\n"},
+        part="#cr-knob",
+    ),
+    Scene(
+        "clipping",
+        "What happens without clipping",
+        "The same training twice, at ten times the usual learning rate: with clipping and without. Which one diverges?",
+        "The norm of the gradient before clipping, and the line at which it would be clipped.",
+        intervention_answers.clipping,
+        {"model": "rnn", "tab": "gradients", "tick": "rnn"},
+        part="#cr-clipping",
+        reads=(intervention_answers.STUDY,),
+    ),
+    Scene(
+        "gating",
+        "What gating buys",
+        "With z = 0 and r = 1 a GRU is a vanilla RNN with the same weights. How much of what it knows will be left?",
+        "The bits a character, and how many characters back it looks.",
+        intervention_answers.gating,
+        {"model": "gru", "tab": "neurons", "temperature": "0.8", "seed": "7", "characters": "240"}
+        | {"prompt": "ROMEO:\n"},
+        part="#cr-clamp",
+    ),
+    Scene(
+        "clamp",
+        "A unit, held",
+        "One number of the LSTM's memory counts along the line. Held where it stands at a line's beginning, what will "
+        "lines be like? And held where it stands at the end?",
+        "The line ends of both texts, and the unit while it counts.",
+        intervention_answers.clamp,
+        {"model": "lstm", "tab": "neurons", "temperature": "0.8", "seed": "7", "characters": "240"}
+        | {"prompt": "ROMEO:\n"},
+        part="#cr-clamp",
+    ),
+    Scene(
+        "transformer",
+        "Where the Transformer wins",
+        "MiniGPT predicts the same text better. At which characters most: line ends, first letters of words, inside?",
+        "The vanilla network's curve: where will MiniGPT's end?",
+        scene_answers.transformer,
+        {"model": "rnn", "tab": "compare", "tick": "rnn"},
+        part="#cr-training",
+    ),
+)

@@ -1,0 +1,147 @@
+"""Neurons, clamp: a unit or a gate is held at a value, the same dice write again, and a held-out text is read again."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Annotated, Any
+
+from charrnn.coupled_sampling import Writer, parts, write_both
+from charrnn.interventions import Clamp, limits
+from charrnn.ranges import Range, signed
+from charrnn.sampling import Dice
+from charrnn.surprisal import Difference, Group
+from charrnn.ui.components.divergence import parting_told
+from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.server.analyses import LONGEST_TEXT, bits_of, read_bits, text_for
+from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.clamp_requests import Usual, clamps_of
+from charrnn.ui.server.defaults import prompt_for
+from charrnn.ui.server.model_pair import with_step
+from charrnn.ui.server.notices import dropped_notice
+from charrnn.ui.server.source_text import SourceText, given_text
+from charrnn.ui.server.streaming import add_part, answer
+from charrnn.ui.server.validation import LARGEST_EXACT, Writing, checked, within
+from charrnn.ui.server.view_query import Question, Wanted, require
+
+LONGEST = 600  # characters to write, each of them twice
+LONGEST_READ = 3000  # characters of the held-out text: a second, of MiniGPT a few
+TITLES = ("characters", "how many", "as it is, bits", "held, bits", "Δ, bits", "standard error")
+
+
+def build(store: Store) -> None:
+    """Lay out the part and let it answer."""
+    add_part("cr-clamp", "neurons/clamp", partial(written_again, store))
+
+
+def written_again(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+    """Both texts and why they part; then, once it is read, what the clamps cost. Raises ValueError."""
+    reader = store.reader(question.choice.name, question.choice.step)
+    usual = Usual.of(store, reader)
+    clamps = clamps_of(usual, question.form.get("clamps"), question.form.get("neuron"))
+    told = {
+        "clamps": [usual.told(clamp) for clamp in clamps],
+        "names": [_name_told(usual, name) for name in usual.values],
+        "units": usual.units,
+        "usual_of": f"5 %, mean and 95 %: over {usual}.",
+        "titles": [f"A · {with_step(reader)}, as it is", f"B · held: {in_words(clamps)}"],
+    }
+    both = both_texts(reader, clamps, question)
+    source, note = held_out(store, reader, question)
+    text = source.text
+    require(wanted)
+    yield answer(
+        question.number, both.pop("words"), busy=True, cost=f"Reading {len(text):,} characters …", **told, **both
+    )
+    with store.turn(written_again, wanted):
+        free = bits_of(store, reader, text, wanted)
+        held = read_bits(reader.decoder.clamped(clamps), reader.vocab.encode(text), wanted)
+    require(wanted)
+    cost = Difference(text, held, free)
+    words = " ".join(filter(None, [cost_in_words(cost.whole(), source.origin), note]))
+    yield answer(question.number, "", 1, cost=words, table=_table(cost).told())
+
+
+def in_words(clamps: Sequence[Clamp]) -> str:
+    """What is held."""
+    return ", ".join(map(str, clamps)).replace("-", "−")
+
+
+def _name_told(usual: Usual, name: str) -> dict[str, Any]:
+    """What of a network can be held: the slider goes over a span, a number can be anything within the limits."""
+    return {"name": name, "span": usual.span(name), "limits": limits(name)}
+
+
+# ------------------------------------------------------------------------------------------------ the two texts
+
+
+class ClampForm(Writing):
+    """The settings of Write, which this view has in its form."""
+
+    characters: Annotated[int, within(Range(1, LARGEST_EXACT, whole=True))]
+
+
+def both_texts(reader: Reader, clamps: Sequence[Clamp], question: Question) -> dict[str, Any]:
+    """What the network writes as it is, and with the clamps from the prompt on; where they part, and why."""
+    form = checked(ClampForm, question.form)
+    prompt, dropped = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))
+    n, dice = min(LONGEST, form.characters), Dice(form.seed)
+    a, b = (
+        Writer.after(prompt, decoder, reader.vocab, form.settings)
+        for decoder in (reader.decoder, reader.decoder.clamped(clamps))
+    )
+    texts, parting = ["", ""], None
+    for pair in write_both(a, b, n, dice):
+        if parting is None and parts(a, b, pair):
+            parting = {"at": len(texts[0]), **parting_told(a, b, pair)}
+        texts = [texts[0] + a.character(pair.a), texts[1] + b.character(pair.b)]
+    what = "the same character" if n == 1 else f"the same {n:,} characters"
+    same = f"Identical: both write {what}; no die fell where the clamp moves an edge of the bar."
+    notice = dropped_notice(dropped)
+    words = [parting["why"] if parting else same, notice["text"] if notice else ""]
+    return {"words": " ".join(filter(None, words)), "texts": texts, "prompt": prompt, "parting": parting}
+
+
+# ------------------------------------------------------------------------------------------------ what it costs
+
+
+def held_out(store: Store, reader: Reader, question: Question) -> tuple[SourceText, str]:
+    """The text that is read, and what is to be said about it. Raises ValueError."""
+    source = text_for(store, reader, given_text(question, LONGEST_TEXT))
+    if not source.text:
+        raise ValueError(f"the network knows no character of {source.origin}: give another text")
+    characters = len(source.text)
+    note = f"Of its {characters:,} characters the first {LONGEST_READ:,} are read." if characters > LONGEST_READ else ""
+    return source.first(LONGEST_READ), note
+
+
+def cost_in_words(whole: Group, what: str) -> str:
+    """Δ bits in a sentence."""
+    over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
+    give = f" ± {whole.error_bits:.4f}" if whole.error_bits else ""
+    mean = f"Δ = {signed(whole.delta_bits, 4)}{give} bits a character, over {over} of {what}"
+    return f"{mean}: {whole.b_bits:.4f} as it is, {whole.a_bits:.4f} held. {_verdict(whole)}"
+
+
+def _verdict(whole: Group) -> str:
+    error = whole.error_bits or 0.0
+    if abs(whole.delta_bits) <= 2 * error:
+        return "Within two standard errors of nothing: on this text the network does as well without it."
+    if whole.delta_bits < 0:
+        return "Held, it predicts this text better."
+    share = whole.delta_bits / whole.b_bits
+    return f"That is {share:.1%} more than the network needs as it is."
+
+
+def _table(cost: Difference) -> Table:
+    groups = [cost.whole(), *sorted(cost.by_kind(), key=lambda kind: -kind.delta_bits)]
+    rows = [
+        [
+            Cell(group.name),
+            number(group.characters, "{:,}"),
+            number(group.b_bits),
+            number(group.a_bits),
+            number(group.delta_bits, "{:+.3f}"),
+            number(group.error_bits),
+        ]
+        for group in groups
+    ]
+    return Table("What it costs, by kind of character", TITLES, rows, sortable=False)

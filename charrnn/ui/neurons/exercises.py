@@ -1,0 +1,217 @@
+"""
+The exercises: a question, what is checked and how, and the check itself, measured on the checkpoint in the picker.
+
+A new exercise is a new record. No answer stands in this file: whatever passes its measurement is right.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from charrnn.neurons import activations
+from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, LookingBack, line_reset, looking_back
+from charrnn.ranges import Range
+from charrnn.ui.server.analyses import measured, text_for
+from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.clamp_requests import Usual, clamps_of
+from charrnn.ui.server.model_pair import with_step
+from charrnn.ui.server.streaming import add_part, answer
+from charrnn.ui.server.view_query import Question, Wanted, require
+
+READ = 3000  # characters of the held-out text: a second or two
+LEFT, CARRIED = 0.25, 0.5
+FORGETS, READS_NATS = 2, 0.1  # characters; what the last one must still tell
+FACTOR = 1.5
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came out: whether it is right, a sentence on it, and the measured values by name."""
+
+    passed: bool
+    words: str
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """
+    One question.
+
+    fields: what the visitor fills in (`part`, `unit`, `guess`); from_clamps: it is about what the part on clamps holds;
+    how: what is measured, on which text, and what counts as right.
+    """
+
+    id: str
+    title: str
+    question: str
+    how: str
+    button: str
+    check: Callable[[Store, Reader, Question], Checked]
+    fields: tuple[str, ...] = ()
+    from_clamps: bool = False
+
+    def told(self) -> dict[str, Any]:
+        """As the page shows it."""
+        return {key: value for key, value in asdict(self).items() if key != "check"}
+
+
+def build(store: Store) -> None:
+    """Lay out the part and let it answer."""
+    add_part("cr-exercises", "neurons/exercises", partial(checked, store))
+
+
+def checked(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+    """The exercises; where one is handed in, what came out of it and who was measured. Raises ValueError."""
+    reader = store.reader(question.choice.name, question.choice.step)
+    parts = [{"name": name, "units": usual.shape[1]} for name, usual in Usual.of(store, reader).values.items()]
+    told = {"exercises": [exercise.told() for exercise in EXERCISES], "parts": parts, "model": with_step(reader)}
+    known = {exercise.id: exercise for exercise in EXERCISES}
+    id = question.text("exercise", 40)
+    if not id:
+        yield answer(question.number, "", **told)
+        return
+    exercise = known[question.one_of("exercise", [*known])]
+    yield answer(question.number, "", busy=True, exercise=id, **told)
+    try:
+        found = asdict(exercise.check(store, reader, question))
+    except ValueError as error:
+        found = {"words": f"{error}.", "values": ()}
+    require(wanted)
+    yield answer(question.number, "", 1, exercise=id, found=found, of=measured_on(reader), **told)
+
+
+def measured_on(reader: Reader) -> dict[str, Any]:
+    """Which network it was, so that anyone can measure it again."""
+    info = reader.info
+    step, sha = f"{reader.checkpoint.step:,}", info.sha256[:12]
+    return {"network": reader.title, "training step": step, "sha256": sha, "seed of its training": str(info.seed)}
+
+
+# ------------------------------------------------------------------------------------------------ the checks
+
+
+def resets(store: Store, reader: Reader, question: Question) -> Checked:
+    """Whether a unit carries something along a line and loses it at the line's end."""
+    usual = Usual.of(store, reader)
+    part = question.one_of("part", [*usual.values])
+    unit = Range(0, usual.units - 1, whole=True).require("unit", question.form.get("unit"))
+    source = text_for(store, reader).first(READ)
+    text = source.text
+    found = line_reset(text, activations(reader.decoder, reader.vocab.encode(text), part)[:, unit])
+    loses, carries = found.left <= LEFT, found.carried >= CARRIED
+    words = {
+        (True, True): "Right: it carries something along the line and begins anew after it.",
+        (True, False): "It begins anew after each line, but it carries nothing along one: look for one with a memory.",
+        (False, True): "It carries something along the line, but a line end does not wipe it out.",
+        (False, False): "It neither carries much along a line nor begins anew after it.",
+    }[loses, carries]
+    values = (
+        ("unit", f"{part} {unit}"),
+        ("spread right before ⏎", f"{found.before:.3f}"),
+        ("spread right after ⏎", f"{found.after:.3f}"),
+        ("share that is left", f"{found.left:.3f} (at most {LEFT})"),
+        (
+            f"correlation over {ALONG} characters of a line",
+            f"{found.carried:.2f} (at least {CARRIED})".replace("-", "−"),
+        ),
+        ("text", f"{len(text):,} characters of {source.origin}, {found.lines} line ends"),
+    )
+    return Checked(loses and carries, words, values)
+
+
+def forgets(store: Store, reader: Reader, question: Question) -> Checked:
+    """Whether a GRU whose gates are held looks back no further than two characters, and still reads those."""
+    if reader.info.cell != "gru":
+        raise ValueError(f"{reader.title} is no GRU: choose one in the left column")
+    clamps = clamps_of(Usual.of(store, reader), question.form.get("clamps"))
+    other = [clamp for clamp in clamps if clamp.name not in ("r", "z")]
+    if other:
+        raise ValueError(f"{other[0].name} is no gate of forgetting: hold r, z, or both, and nothing else")
+    source = text_for(store, reader).first(READ)
+    ids = reader.vocab.encode(source.text)
+    free = store.cache.compute(_looking_back, reader, source.text)
+    found = looking_back(reader.decoder.clamped(clamps), ids)
+    far, tells = found.characters, float(found.nats[0])
+    short, reads = far is not None and far <= FORGETS, tells >= READS_NATS
+    if short and reads:
+        words = f"Right: as it is, it looks back {_characters(free.characters)}; with these gates {_characters(far)}."
+    elif short:
+        words = "It forgets nothing, for it learns nothing: no character changes what it predicts. Let it read."
+    else:
+        words = f"It still looks back {_characters(far)}: some way is open along which the past comes through."
+    values = (
+        ("held", ", ".join(map(str, clamps))),
+        ("looks back, as it is", _characters(free.characters)),
+        ("looks back, held", f"{_characters(far)} (at most {FORGETS})"),
+        ("what it predicts from, against nothing at all", f"{tells:.3f} nats (at least {READS_NATS})"),
+        ("text", f"{len(ids):,} characters of {source.origin}, {found.positions} positions"),
+    )
+    return Checked(short and reads, words, values)
+
+
+def _looking_back(reader: Reader, text: str) -> LookingBack:
+    return looking_back(reader.decoder, reader.vocab.encode(text))
+
+
+def _characters(n: int | None) -> str:
+    if n is None:
+        return f"more than {LOOKS_BACK[-1]} characters"
+    return "1 character" if n == 1 else f"{n} characters"
+
+
+def half_life(store: Store, reader: Reader, question: Question) -> Checked:
+    """The guess beside the half-life that is measured now."""
+    guess = Range(0.01, 1000).require("the half-life", question.form.get("guess"))
+    flow, source = measured(store, reader)
+    if flow.half_life_chars is None:
+        raise ValueError(f"the gradient of {reader.title} never falls to one half: choose another network")
+    ratio = max(guess / flow.half_life_chars, flow.half_life_chars / guess)
+    near = ratio <= FACTOR
+    words = f"It is {flow.half_life_chars:.2f} characters. Your guess is off by a factor of {ratio:.2f}"
+    values = (
+        ("predicted half-life", f"{guess:g} characters"),
+        ("measured half-life", f"{flow.half_life_chars:.2f} characters"),
+        ("off by a factor of", f"{ratio:.2f} (at most {FACTOR:g})"),
+        ("text", f"{flow.positions} positions of {source}"),
+    )
+    return Checked(near, f"{words}: {'near enough.' if near else 'not near yet.'}", values)
+
+
+EXERCISES: Sequence[Exercise] = (
+    Exercise(
+        "reset",
+        "A unit that begins anew with each line",
+        "Find a unit that carries something along a line and loses it when ⏎ is read. Which network has one?",
+        f"Two figures of this unit on the default text. Its spread over line ends: right after ⏎ at most {LEFT} of "
+        f"what it is right before. Its correlation with its own value {ALONG} characters earlier in the line: "
+        f"{CARRIED} or more.",
+        "Check this unit",
+        resets,
+        fields=("part", "unit"),
+    ),
+    Exercise(
+        "forget",
+        "Make the GRU forget",
+        "Hold its gates r and z, in the part on clamps, so that it predicts from the last one or two characters alone. "
+        "Which of the two lets the past through?",
+        "How many characters back it looks: the fewest from which on KL(p given everything ‖ p given the last n) stays "
+        f"below {NOTICED_NATS} nats, n = 0 … {LOOKS_BACK[-1]}. Right with at most {FORGETS}, where it still reads: the "
+        f"same figure for n = 0 is at least {READS_NATS} nats.",
+        "Check what is held",
+        forgets,
+        from_clamps=True,
+    ),
+    Exercise(
+        "half-life",
+        "Predict the half-life, then reveal",
+        "After how many characters is half of the gradient gone, in the network of the left column? Write your guess "
+        "down first.",
+        "The half-life of the tab Gradients: where the median of ‖∂ℓ_T / ∂state_{T−k}‖ is down to one half of k = 0. "
+        f"Right within a factor of {FACTOR:g}.",
+        "Reveal",
+        half_life,
+        fields=("guess",),
+    ),
+)

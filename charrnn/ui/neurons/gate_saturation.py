@@ -1,0 +1,52 @@
+"""Neurons, gates: how much of the time each unit's gates stand open or shut."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from charrnn.neurons import GATES, Saturation, read
+from charrnn.ui.neurons.leaderboard import passage
+from charrnn.ui.neurons.unit_scores import Units, in_words
+from charrnn.ui.server.analyses import LONGEST_TEXT
+from charrnn.ui.server.checkpoint_store import Reader
+from charrnn.ui.server.source_text import given_text
+from charrnn.ui.server.streaming import add_part, answer
+from charrnn.ui.server.view_query import Question, Wanted, require
+
+
+def build(units: Units) -> None:
+    """Lay out the part and let it answer."""
+    add_part("cr-gates", "neurons/gate_saturation", partial(gates, units))
+
+
+def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
+    """The gates of the model in the picker on a text. Raises ValueError."""
+    reader = units.store.reader(question.choice.name, question.choice.step)
+    if reader.info.cell not in GATES:
+        without = "MiniGPT has" if reader.info.cell == "minigpt" else "A vanilla cell has"
+        yield answer(question.number, f"{without} no gates: choose a GRU or an LSTM in the picker.", part=1)
+        return
+    source, note = passage(units.store, reader, given_text(question, LONGEST_TEXT))
+    text = source.text
+    if not text:
+        raise ValueError("the model knows no character of this text: give another")
+    yield answer(question.number, f"Reading {len(text):,} characters …", busy=True)
+    told = units.store.cache.compute(saturations, units, reader, text, wanted=wanted)
+
+    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+
+    words = (
+        f"{figures.saturation_words(told, in_words)} Over {len(text):,} characters of {source.origin}. {note}".rstrip()
+    )
+    yield answer(question.number, words, 1, figures.saturation_figure(told, question.width))
+
+
+def saturations(units: Units, reader: Reader, text: str, wanted: Wanted) -> list[Saturation]:
+    """Of each gate. Raises Superseded."""
+    names, pieces = [name for name in GATES[reader.info.cell] if name in reader.names], []
+    with units.busy:
+        for piece in read(reader.decoder, reader.vocab.encode(text), names):
+            require(wanted)
+            pieces.append(piece)
+    return [Saturation.of(name, np.concatenate([piece[name] for piece in pieces])) for name in names]

@@ -1,0 +1,86 @@
+// One unit: the text coloured by it, how often it says what, and where it says most.
+
+import { asking } from "../components/view_query.js";
+import { colouredText } from "../components/colored_text.js";
+import { page, quoted, visible } from "../components/page_state.js";
+import { figureIn } from "../components/plot/figure.js";
+import { tableIn } from "../components/table/table.js";
+import { look, offerViews } from "../components/unit_selection.js";
+
+const signed = (value) => String(value).replace("-", "−");
+
+/** Set up the view; returns what takes the server's answers. */
+export function mount({ element, send }) {
+  const $ = (selector) => element.querySelector(selector);
+  const form = $("form");
+  const { view: views, unit } = form.elements;
+  const [lists, scale] = [[...element.querySelectorAll(".cr-spans ol")], $(".cr-delta-scale")];
+  const say = (words) => ($(".cr-plot-words").textContent = words);
+  let shown = null; // the answer
+
+  const request = () => ({ form: { view: page.neuron?.view ?? null, unit: page.neuron?.unit ?? null, text: page.neuronText } });
+  const view = asking({ element, send, request, asked: () => say("Reading …") });
+  const showFigure = figureIn($(".cr-plot"), say);
+  const showTable = tableIn($(".cr-table"));
+
+  const text = colouredText($(".cr-unit-text"), {
+    level: (i) => {
+      const { low, high } = shown.scale;
+      const share = Math.max(0, Math.min(1, (shown.values[i] - low) / (high - low)));
+      return Math.round(127 * (low < 0 ? 2 * share - 1 : share));
+    },
+    sentence: (i) => `${quoted(shown.characters[i])}, character ${(i + 1).toLocaleString("en")}: ${signed(shown.values[i].toFixed(3))}`,
+    moved: (i) => isCommon() && page.emit("move", { by: i - page.live.cursor, atEnd: false }),
+  });
+  const isCommon = () => !!shown && shown.text === page.live?.text; // the text of the tab Write: one cursor for both
+  const comeAlong = ([box]) => box.isIntersecting && isCommon() && page.live.cursor >= 0 && text.goTo(page.live.cursor);
+  new IntersectionObserver(comeAlong).observe($(".cr-passage"));
+
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("change", () => form.reportValidity() && look(views.value, unit.valueAsNumber));
+  page.on("neuron", (who) => who !== element && view.ask());
+  for (const event of ["neuron-text", "measuring"]) page.on(event, view.ask);
+
+  /** A span as a button that leads to its place. */
+  function entry({ first, before, text: excited, after, peak }) {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    const mark = document.createElement("mark");
+    const signs = (characters) => Array.from(characters, (c) => (c === " " ? c : visible(c))).join("");
+    mark.textContent = signs(excited);
+    button.type = "button";
+    button.dir = "auto";
+    button.append(signs(before), mark, signs(after));
+    button.setAttribute("aria-label", `${signs(excited)}, ${peak.toFixed(2)}, from character ${(first + 1).toLocaleString("en")}: show it in the text`);
+    button.addEventListener("click", () => text.goTo(first));
+    const number = document.createElement("span");
+    number.textContent = signed(peak.toFixed(2));
+    item.append(button, number);
+    return item;
+  }
+
+  return (value) => {
+    const answer = view.answered(value);
+    if (!answer) return;
+    say(answer.words);
+    element.classList.toggle("cr-busy", !!answer.busy);
+    if (answer.views) {
+      offerViews(views, answer.views, answer.view);
+      Object.assign(unit, { max: answer.units - 1, value: answer.unit });
+      look(answer.view, answer.unit, element);
+    }
+    if (answer.busy) return;
+    shown = answer.text ? { ...answer, characters: Array.from(answer.text) } : null;
+    $(".cr-unit-title").textContent = answer.title || "One unit";
+    $(".cr-spans").hidden = !shown;
+    showFigure({ ...answer, words: answer.figure_words || "" });
+    showTable(answer.table, null);
+    if (!shown) return text.show(null);
+    const [low, , high] = scale.children;
+    const beyond = shown.scale.bounded ? ["", ""] : ["≤ ", "≥ "];
+    [low.textContent, high.textContent] = [beyond[0] + signed(shown.scale.low), beyond[1] + signed(shown.scale.high)];
+    scale.classList.toggle("cr-from-zero", shown.scale.low === 0);
+    text.show(shown.characters, isCommon() ? Math.max(0, page.live.cursor) : (shown.most[0]?.first ?? 0));
+    lists.forEach((list, i) => list.replaceChildren(...[shown.most, shown.least][i].map(entry)));
+  };
+}

@@ -1,0 +1,117 @@
+"""Neurons, one unit: the text coloured by it, how often it says what, and where it says most."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from charrnn.neurons import Best, Targets, score, top_spans
+from charrnn.neurons.scoring import SHORTEST
+from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.neurons.leaderboard import Telling, passage, view_of
+from charrnn.ui.neurons.unit_scores import Units, in_words, kept_boards, views_told
+from charrnn.ui.server.activation_views import Scale, rounded_up
+from charrnn.ui.server.analyses import LONGEST_TEXT
+from charrnn.ui.server.checkpoint_store import Reader
+from charrnn.ui.server.source_text import given_text
+from charrnn.ui.server.streaming import add_part
+from charrnn.ui.server.view_query import Question, Wanted, require
+
+MOST_TOLD = 5  # concepts
+FULL = 99  # percentile of what a unit says, either way: from there on the colour is as strong as it gets
+
+
+def build(units: Units) -> None:
+    """Lay out the part and let it answer."""
+    add_part("cr-unit", "neurons/unit", partial(one_unit, units))
+
+
+def unit_of(reader: Reader, view_name: str, question: Question) -> int:
+    """The unit that is asked for; where none is, the one that stands out most."""
+    rows = reader.units[view_name]
+    asked = question.form.get("unit")
+    if type(asked) is int and 0 <= asked < rows:
+        return asked
+    board = kept_boards(reader).get(view_name)
+    found = sorted(board.best if board else (), key=lambda best: best.to_beat - best.held_out)
+    return found[0].unit if found else 0
+
+
+def one_unit(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
+    """What one unit says of a text. Raises ValueError."""
+    reader = units.store.reader(question.choice.name, question.choice.step)
+    view_name = view_of(reader, question)
+    unit = unit_of(reader, view_name, question)
+    source, note = passage(units.store, reader, given_text(question, LONGEST_TEXT))
+    text = source.text
+    if not text:
+        raise ValueError("the model knows no character of this text: give another")
+    rows = reader.units[view_name]
+    telling = Telling(question, views=views_told(reader), view=view_name, unit=unit, units=rows)
+    yield telling.now(f"Reading {len(text):,} characters …", busy=True)
+    values = units.values(reader, view_name, text, wanted)[:, unit]
+    require(wanted)
+    scale = own_scale(reader.display(view_name).scale, values)
+    bears = known_for(reader, view_name, unit)
+    words = f"Read: {len(text):,} characters of {source.origin}. {note} {bears}".replace("  ", " ").strip()
+    told = tells(units, reader, view_name, unit, text, values)
+    drawn = figure(values, (scale.low, scale.high) if scale.bounded else None, question.width)
+    yield telling.now(
+        words,
+        title=f"Unit {unit} of the {in_words(view_name)}",
+        text=text,
+        values=np.round(values.astype(float), 3).tolist(),
+        scale={"low": scale.low, "high": scale.high, "bounded": scale.bounded},
+        most=[span._asdict() for span in top_spans(text, values)],
+        least=[span._asdict() | {"peak": -span.peak} for span in top_spans(text, -values)],
+        table=told.told() if told else None,
+        **drawn,
+    )
+
+
+def own_scale(scale: Scale, values: np.ndarray) -> Scale:
+    """That of the view where it is bounded; else one unit's own: some say a tenth of what others do."""
+    if scale.bounded:
+        return scale
+    high = rounded_up(float(np.percentile(np.abs(values), FULL)))
+    return replace(scale, low=-high, high=high)
+
+
+def tells(units: Units, reader: Reader, view_name: str, unit: int, text: str, values: np.ndarray) -> Table | None:
+    """What this one unit tells best of the text, beside what untrained units reach; None for too short a text."""
+    if len(text) < SHORTEST:
+        return None
+    targets = Targets.of(text)
+    scores = score(targets, values[:, None])
+    untrained = units.untrained_percentiles(reader, view_name, targets)
+    rows = []
+    for c, concept in enumerate(targets.names):
+        held_out, percentile = float(scores.held_out[c, 0]), untrained.get(concept)
+        rank = held_out - (1.0 if percentile is None else percentile)
+        sign = "+" if scores.direction[c, 0] > 0 else "−"
+        cells = [Cell(concept), Cell(sign), number(float(scores.train[c, 0])), number(held_out), number(percentile)]
+        rows.append((rank, cells))
+    best = sorted(rows, key=lambda row: -row[0])[:MOST_TOLD]
+    titles = ("concept", "sign", "first half", "held out", "untrained")
+    return Table(f"What unit {unit} tells best here", titles, [cells for _, cells in best], sortable=False)
+
+
+def known_for(reader: Reader, view_name: str, unit: int) -> str:
+    """What the kept board says of a unit."""
+    board = kept_boards(reader).get(view_name)
+    won: list[Best] = [best for best in board.best if best.unit == unit and best.found] if board else []
+    if not won:
+        return ""
+    return (
+        "It is the best unit for " + ", ".join(f"{best.concept} ({best.held_out:.3f} held out)" for best in won) + "."
+    )
+
+
+def figure(values: np.ndarray, ends: tuple[float, float] | None, width: int) -> dict[str, Any]:
+    """The histogram, and in words."""
+    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+
+    drawn = figures.unit_histogram(values, ends, width)
+    return {"figure": drawn, "figure_words": figures.unit_histogram_words(values)}

@@ -1,0 +1,159 @@
+"""What the tab Neurons knows of a model's units: what they say while a text is read, and what untrained ones reach."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from charrnn.analysis_record import FindingsError
+from charrnn.neurons import BANK, Baseline, Board, Kept, Scores, Targets, from_findings, read, score
+from charrnn.training import untrained
+from charrnn.ui.server.analysis_cache import Cache
+from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.view_query import Wanted, require
+from charrnn.vocab import Vocab
+
+MOST_KEPT = 4  # readings: of 10,000 characters by 512 units each takes 20 MB
+UNTRAINED_UNITS = 1024  # at least, in all the untrained networks together
+FEWEST_NETWORKS, MOST_NETWORKS = 2, 8
+GATE_WORDS = {
+    "r": "reset gate r",
+    "z": "update gate z",
+    "i": "input gate i",
+    "f": "forget gate f",
+    "o": "output gate o",
+}
+WORDS = GATE_WORDS | {"h": "hidden state h", "c": "cell state c", "g": "candidate g", "n": "candidate n"}
+
+CONCEPTS = {concept.name for concept in BANK}
+
+
+def in_words(view: str) -> str:
+    """What goes by this name, as the page calls it."""
+    return WORDS.get(view, f"residual stream, {view}" if view.startswith("layer") else view)
+
+
+def views_told(reader: Reader) -> list[dict[str, str]]:
+    """The kinds of unit a model has, as the page offers them."""
+    return [{"name": name, "title": in_words(name)} for name in reader.names]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What networks have in common that could be the same before training."""
+
+    config: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    characters: str
+
+
+class Units:
+    """Readings and baselines of one running app; the last few are kept."""
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.busy = Lock()  # one reads at a time, so that nobody reads what another just did
+        self._readings = Cache(MOST_KEPT)
+        self._untrained = Cache(MOST_NETWORKS)  # a pattern of the visitor's is likely to be the next question
+
+    def cache_key(self) -> tuple:
+        """It changes no result: what it keeps, it keeps by all that this depends on."""
+        return ()
+
+    def values(self, reader: Reader, view: str, text: str, wanted: Wanted) -> np.ndarray:
+        """What the units say after each character of a text, (N, U). Raises Superseded."""
+        with self.busy:
+            return self._readings.compute(_values, reader, view, text, wanted=wanted)
+
+    def scores(self, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Scores:
+        """Every unit against every concept. Raises Superseded."""
+        return self.store.cache.compute(_scores, self, reader, view, targets, wanted=wanted)
+
+    def baseline(self, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Iterator[str | Baseline]:
+        """What untrained units reach: what is being done, then the baseline. Raises Superseded."""
+        known = self._known(reader, view, targets)
+        if known is None:
+            networks = networks_for(reader.info.hidden_dim)
+            for seed in range(networks):
+                yield f"Reading with an untrained network, {seed + 1} of {networks} …"
+                self.untrained_values(_form(reader), seed, view, targets.text, wanted)
+            known = self.store.cache.compute(_baseline, self, _form(reader), view, targets, wanted=wanted)
+        yield known
+
+    def _known(self, reader: Reader, view: str, targets: Targets) -> Baseline | None:
+        """The baseline that was worked out, here or when the checkpoint was refreshed."""
+        known = self.store.cache.known(_baseline, self, _form(reader), view, targets)
+        kept = kept_of(reader) if set(targets.names) <= CONCEPTS else None  # a pattern is no concept that has a name
+        return known or (kept.baseline(view, targets) if kept else None)
+
+    def untrained_percentiles(self, reader: Reader, view: str, targets: Targets) -> dict[str, float]:
+        """By concept, what untrained units reach: on this text if that is known, else on the one that is kept."""
+        known = self._known(reader, view, targets)
+        if known is not None:
+            return dict(zip(targets.names, known.percentile.tolist(), strict=True))
+        kept = kept_of(reader)
+        board = kept.boards.get(view) if kept else None
+        return {best.concept: best.percentile for best in board.best} if board else {}
+
+    def untrained_values(self, form: Form, seed: int, view: str, text: str, wanted: Wanted) -> np.ndarray:
+        """What the units of an untrained network say after each character, (N, U). Raises Superseded."""
+        with self.busy:
+            return self._untrained.compute(_untrained_values, form, seed, view, text, wanted=wanted)
+
+
+def _form(reader: Reader) -> Form:
+    info = reader.info
+    return Form(info.config, info.recipe, info.vocab.characters)
+
+
+def _values(reader: Reader, view: str, text: str, wanted: Wanted) -> np.ndarray:
+    return _read(reader.decoder, reader.vocab.encode(text), view, wanted)
+
+
+def _scores(units: Units, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Scores:
+    return score(targets, units.values(reader, view, targets.text, wanted))
+
+
+def _untrained_values(form: Form, seed: int, view: str, text: str, wanted: Wanted) -> np.ndarray:
+    vocab = Vocab(form.characters)
+    model = untrained(form.config, len(vocab), form.recipe, seed)
+    return _read(model.decoder(), vocab.encode(text), view, wanted)
+
+
+def _baseline(units: Units, form: Form, view: str, targets: Targets, wanted: Wanted) -> Baseline:
+    drawn = range(networks_for(form.config["hidden_dim"]))
+    values = (units.untrained_values(form, seed, view, targets.text, wanted) for seed in drawn)
+    return Baseline.of([score(targets, each) for each in values])
+
+
+def networks_for(units: int, in_all: int = UNTRAINED_UNITS) -> int:
+    """How many untrained networks make a baseline."""
+    return min(MOST_NETWORKS, max(FEWEST_NETWORKS, math.ceil(in_all / units)))
+
+
+def _read(decoder, ids: list[int], view: str, wanted: Wanted) -> np.ndarray:
+    pieces = []
+    for piece in read(decoder, ids, [view]):
+        require(wanted)
+        pieces.append(piece[view])
+    return np.concatenate(pieces)
+
+
+def kept_of(reader: Reader) -> Kept | None:
+    """What is kept beside a checkpoint; None where nothing is, or what is broken or of another form of network."""
+    section = reader.info.analyses.sections.get("units")
+    try:
+        kept = None if section is None else from_findings(section)
+    except FindingsError:
+        return None
+    fits = kept and all(board.units == reader.units.get(view) for view, board in kept.boards.items())
+    return kept if fits else None
+
+
+def kept_boards(reader: Reader) -> Mapping[str, Board]:
+    """The boards that are kept, by view; none for another step than the last."""
+    kept = kept_of(reader)
+    return kept.boards if kept and reader.checkpoint.step == reader.info.saved_steps[-1] else {}

@@ -1,0 +1,71 @@
+"""The layout of the page: header, sidebar and tabs."""
+
+from dataclasses import astuple
+from typing import Any
+
+import gradio as gr
+from anyio.to_thread import run_sync
+
+from charrnn.ui import api, tabs
+from charrnn.ui.compare import tab as compare_tab
+from charrnn.ui.gradients import context_use, gradient_norms, over_training, recurrent_scale, saliency
+from charrnn.ui.lecture.lecture import arrival, opened, walking
+from charrnn.ui.neurons import tab as neurons_tab
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.static_files import read, view
+from charrnn.ui.server.streaming import QUIET
+from charrnn.ui.server.validation import Choice, count_of
+from charrnn.ui.server.view_query import Question
+from charrnn.ui.session import text_calls
+from charrnn.ui.sidebar.sidebar import offer, refreshed
+from charrnn.ui.under_the_hood import tab as hood_tab
+
+
+def build_demo(store: Store) -> gr.Blocks:
+    """The whole page on these checkpoints; nothing is loaded before a visitor comes."""
+
+    async def arrive(request: gr.Request) -> tuple[Any, Any]:
+        try:
+            link = await run_sync(arrival, store, dict(request.query_params))
+        except ValueError:
+            return offer(store, None), gr.skip()
+        return offer(store, link.reader, link), opened(store, link)
+
+    async def refresh(event: gr.EventData) -> str:
+        said = await run_sync(store.refresh)
+        try:
+            choice = Question.from_page(event._data).choice
+        except ValueError:
+            choice = Choice()
+        reader = await run_sync(store.nearest, *astuple(choice))
+        return refreshed(store, reader, said, count_of("sent", event._data))
+
+    with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
+        api.build(store)  # first: the names of its functions are the names of the endpoints
+        text_calls.build(store)
+        gr.HTML(read("components/header.html"), apply_default_css=False, elem_classes="cr-header")
+        with gr.Row(elem_classes="cr-page"):
+            with gr.Column(elem_classes="cr-aside", scale=0, min_width=0):
+                lecture = view("lecture/lecture", "cr-lecture-view")
+                controls = view("sidebar/sidebar", "cr-left")
+            with gr.Column(elem_classes="cr-main", scale=1, min_width=0), gr.Tabs(elem_classes="cr-tabs"):
+                with gr.Tab(tabs.WRITE, elem_id="cr-tab-write"):
+                    view("write/view", "cr-view")
+                with gr.Tab(tabs.GRADIENTS, elem_id="cr-tab-gradients"):
+                    gradient_norms.build(store)
+                    recurrent_scale.build(store)
+                    saliency.build(store)
+                    context_use.build(store)
+                    over_training.build(store)
+                with gr.Tab(tabs.NEURONS, elem_id="cr-tab-neurons"):
+                    neurons_tab.build(store)
+                with gr.Tab(tabs.COMPARE, elem_id="cr-tab-compare"):
+                    compare_tab.build(store)
+                with gr.Tab(tabs.HOOD, elem_id="cr-tab-hood"):
+                    hood_tab.build(store)
+
+        demo.load(arrive, None, [controls, lecture], **QUIET)
+        walking(store, controls, lecture)
+        controls.refresh(refresh, None, controls, **QUIET)
+    demo.queue(api_open=False, max_size=1000, default_concurrency_limit=8)
+    return demo

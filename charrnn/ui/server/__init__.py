@@ -1,0 +1,1 @@
+"""What the page's views share on the server: checkpoints, requests, validation."""

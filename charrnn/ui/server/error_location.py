@@ -1,0 +1,19 @@
+"""What a network's own code raised, in words: whoever changes a cell is to see on the page what is wrong with it."""
+
+from pathlib import Path
+from traceback import extract_tb
+
+PACKAGE = Path(__file__).resolve().parents[2]
+INTERFACE = PACKAGE / "ui"
+
+
+def raised(error: Exception) -> str:
+    """The error, and the last line below the interface that it came through."""
+    frames = [frame for frame in extract_tb(error.__traceback__) if PACKAGE in Path(frame.filename).parents]
+    below = [frame for frame in frames if INTERFACE not in Path(frame.filename).parents]
+    said = f"{type(error).__name__}: {error or 'no reason given'}"
+    if not below:
+        return said
+    last = below[-1]
+    file = Path(last.filename).relative_to(PACKAGE.parent).as_posix()
+    return f"{said}, raised at line {last.lineno} of {file}, in {last.name}: {last.line}"

@@ -1,0 +1,52 @@
+"""The templates, scripts and styles of the page, all served from this machine."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.routes import APIRouter, FileResponse, Response  # pyright: ignore[reportPrivateImportUsage]
+
+HERE = Path(__file__).resolve().parents[1]
+TYPES = {".js": "text/javascript", ".css": "text/css"}
+PLOTLY = "plotly.min.js"
+
+
+def read(name: str) -> str:
+    """A template or script below this folder."""
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def view(name: str, elem_classes: str, template: str = "") -> gr.HTML:
+    """A part of the page that is drawn in the browser: its module is `name`.js, its template `name`.html or another."""
+    return gr.HTML(
+        html_template=read(f"{template or name}.html"),
+        js_on_load=read("components/mount.js"),
+        apply_default_css=False,
+        elem_classes=elem_classes,
+        module=f"charrnn/{name}.js",
+    )
+
+
+def served() -> dict[str, Path]:
+    """What may be asked for, by its address: the scripts and styles below this folder, and the one plotly brings."""
+    files = {file.relative_to(HERE).as_posix(): file for file in sorted(HERE.rglob("*")) if file.suffix in TYPES}
+    spec = importlib.util.find_spec("plotly")  # finds the folder without importing the library
+    if spec and spec.origin:
+        files[PLOTLY] = Path(spec.origin).parent / "package_data" / PLOTLY
+    return files
+
+
+def routes() -> list[Any]:
+    """What the server answers below /charrnn/."""
+    router, files = APIRouter(), served()
+
+    @router.get("/charrnn/{path:path}", include_in_schema=False)
+    def asset(path: str) -> Response:
+        file = files.get(path)
+        if file is None:
+            return Response(status_code=404)
+        keep = "public, max-age=86400" if path == PLOTLY else "no-cache"
+        return FileResponse(file, media_type=TYPES[file.suffix], headers={"Cache-Control": keep})
+
+    return router.routes

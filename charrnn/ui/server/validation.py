@@ -1,0 +1,126 @@
+"""What a page or a client asks for: limits, types and models of requests, and the error message of a wrong one."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from charrnn.checkpoint import LONGEST_NAME
+from charrnn.ranges import Range, shown
+from charrnn.sampling import LIMITS, SamplingSettings
+from charrnn.seeds import SEEDS
+from charrnn.ui.server.defaults import PROMPT, SEED
+
+LONGEST_PROMPT = 1000
+LONGEST_PASSAGE = 5000  # to be read, of a link
+LONGEST_READ = 20_000  # to be read
+LONGEST_TEXT = 24_000  # that a page holds
+MOST_EDITS = 500
+LONGEST_RUN = 3000
+SPEEDS = Range(1, 1000, zero="as fast as it goes")  # characters a second
+OF_SAMPLING = LIMITS | {"temperature": replace(LIMITS["temperature"], high=2)}
+LARGEST_EXACT = 2**53 - 1  # whole number that a page can send
+
+
+def within(limits: Range) -> PlainValidator:
+    """Validator of a number in a range; 7.0 is a whole number too, JSON knows no other."""
+
+    def number(value: Any) -> Any:
+        if value not in limits:
+            raise ValueError(f"give {limits}")
+        return int(value) if limits.whole else float(value)
+
+    return PlainValidator(number)
+
+
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+Prompt = Annotated[str, Field(max_length=LONGEST_PROMPT)]
+Step = Annotated[int, within(Range(0, LARGEST_EXACT, whole=True))]
+Seed = Annotated[int, within(SEEDS)]
+Characters = Annotated[int, within(Range(1, LONGEST_RUN, whole=True))]
+Character = Annotated[str, Field(min_length=1, max_length=1)]
+Temperature = Annotated[float, within(OF_SAMPLING["temperature"])]
+TopK = Annotated[int, within(OF_SAMPLING["top_k"])]
+TopP = Annotated[float, within(OF_SAMPLING["top_p"])]
+MinP = Annotated[float, within(OF_SAMPLING["min_p"])]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Choice:
+    """A checkpoint and a step of its training; None for the first on offer, and its last."""
+
+    name: Name | None = None
+    step: Step | None = None
+
+
+Chosen = Annotated[Choice, BeforeValidator(lambda sent: Choice() if sent is None else sent)]
+
+
+class Sampling(BaseModel):
+    """Sampling settings, by default those that the page opens with."""
+
+    temperature: Temperature = 0.8
+    top_k: TopK = 0
+    top_p: TopP = 1.0
+    min_p: MinP = 0.0
+
+    @property
+    def settings(self) -> SamplingSettings:
+        return SamplingSettings(self.temperature, self.top_k, self.top_p, self.min_p)
+
+
+class Writing(Sampling):
+    """How a text begins and how it is drawn."""
+
+    prompt: Prompt = PROMPT
+    seed: Seed = SEED
+
+
+# ------------------------------------------------------------------------------------------------ validation
+
+
+def checked(of: Any, sent: Any) -> Any:
+    """Validate what was sent as this type or model. Raises ValueError with the first problem in one line."""
+    try:
+        return TypeAdapter(of).validate_python(sent)
+    except ValidationError as error:
+        raise ValueError(problem(error)) from None
+
+
+def text(name: str, value: Any, longest: int) -> str:
+    """The value, where it is a text that is not too long. Raises ValueError."""
+    return checked(dict[str, Annotated[str, Field(max_length=longest)]], {name: value})[name]
+
+
+def problem(error: ValidationError) -> str:
+    """The first problem of a request in one line: the name, the value and what to give instead."""
+    return next(iter(problems(error).values()))
+
+
+def problems(error: ValidationError) -> dict[Any, str]:
+    """The first problem with each part of a request, by its name, as `problem` says it."""
+    found: dict[Any, str] = {}
+    for each in error.errors(include_url=False):
+        name = next((part for part in reversed(each["loc"]) if isinstance(part, str)), "the request")
+        found.setdefault((*each["loc"], "")[0], _in_words(each, name))
+    return found
+
+
+def _in_words(fault: Any, name: str) -> str:
+    context = fault.get("ctx", {})
+    if fault["type"].endswith("too_long"):
+        return f"the length of {name} is {len(fault['input'])}: give at most {context['max_length']}"
+    message = fault["msg"]
+    words = f"{context['error']}" if "error" in context else f"give what fits: {message[0].lower()}{message[1:]}"
+    if not words.startswith("give "):  # of a validator that names the value itself
+        return words
+    value = None if fault["type"] == "missing" else fault["input"]
+    return f"{name} is {shown(value)}: {'give a text' if fault['type'] == 'string_type' else words}"
+
+
+def count_of(name: str, data: Any) -> int:
+    """What the page has counted under this name; 0 where it has not."""
+    count = data.get(name) if isinstance(data, Mapping) else None
+    return count if type(count) is int and 0 <= count <= LARGEST_EXACT else 0

@@ -1,0 +1,1 @@
+"""The left column: model, training step, sampler, sharing."""

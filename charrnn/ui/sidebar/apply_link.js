@@ -1,0 +1,53 @@
+// What a link asks for, put into the page: the server has checked it.
+
+import { look } from "../components/unit_selection.js";
+import { page } from "../components/page_state.js";
+
+/** Returns what puts a link into the page; `showSettings` moves the sliders. */
+export function opening(element, showSettings) {
+  const $ = (selector) => element.querySelector(selector);
+
+  return (link) => {
+    if (!link) return;
+    for (const name of Object.keys(page.settings)) page.settings[name] = link[name];
+    showSettings();
+    for (const name of ["seed", "characters", "prompt"]) $("#cr-" + name).value = link[name];
+    const { min_p, seed, characters } = page.defaults;
+    if (link.min_p !== min_p || link.seed !== seed || link.characters !== characters) $(".cr-more").open = true;
+    page.hidden = link.hide || [];
+    if (link.read) {
+      $("#cr-passage").value = page.passage = link.read;
+      page.emit("passage");
+    }
+    if (link.tick) {
+      page.ticked = link.tick;
+      page.emit("ticked");
+    }
+    if (link.unit) look(...link.unit);
+    if (link.clamp) {
+      page.clamps = link.clamp.map(([name, unit, value]) => ({ name, unit, value }));
+      page.clampsOf = page.checkpoint?.name;
+      page.emit("clamps");
+    }
+    if (link.knob !== undefined) {
+      page.knob = link.knob;
+      page.emit("knob");
+    }
+    const tabs = [...document.querySelectorAll("[role=tab]")];
+    tabs.find((tab) => tab.textContent.trim() === link.tab)?.click();
+    onceAlive(() => arrange(link));
+  };
+}
+
+/** Change or value, and the order of the rows: the server knows nothing of them. */
+function arrange({ change, rows, range }) {
+  if (change !== undefined && page.live.map.change !== change) document.querySelector(".cr-change").click();
+  if (rows) document.querySelector(`.cr-orders [data-value="${rows}"]`).click();
+  if (range) page.live.look({ first: range[0] - 1, last: range[1] - 1 });
+}
+
+/** Act as soon as the live view has a text. */
+export function onceAlive(act) {
+  if (page.live?.record) act();
+  else requestAnimationFrame(() => onceAlive(act));
+}

@@ -1,0 +1,158 @@
+// Copy link and Copy as Python: what writes this text once more, in the page or with the package.
+
+import { page } from "../components/page_state.js";
+import { session } from "../session/page_session.js";
+import { MAX_RUN_CHARS, NO_INTERVENTIONS, same } from "../session/session.js";
+
+const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "speed"];
+const SHA_DIGITS = 12;
+const LONGEST_LINK = 8000; // characters; servers on the way refuse longer ones
+
+/** Set up both buttons; `request` gives what Write would write. */
+export function sharing(element, request) {
+  const $ = (selector) => element.querySelector(selector);
+  const box = $(".cr-copied");
+  const area = box.querySelector("textarea");
+
+  /** Whether the settings of now write the text on the page. */
+  function isThis() {
+    const { recipe } = session;
+    if (!recipe || session.state === "empty" || !same(recipe.interventions, NO_INTERVENTIONS)) return false; // a link carries none
+    if (recipe.read !== undefined && !session.written) return true; // nothing was written: settings do not matter
+    const { prompt, seed, checkpoint, ...now } = request();
+    const settings = Object.fromEntries(Object.keys(recipe.settings).map((name) => [name, now[name]]));
+    if (!same([recipe.settings, recipe.checkpoint, session.text.seed], [settings, checkpoint, seed])) return false;
+    return recipe.read !== undefined || recipe.prompt === prompt;
+  }
+
+  /** How many characters this text has; those that are asked for if it is another one. */
+  function length() {
+    const counts = isThis() && session.state !== "writing" && (session.written > 0 || session.recipe.read !== undefined);
+    return counts ? session.written : Number(request().characters);
+  }
+
+  function wanted() {
+    const [edits, read] = isThis() ? [page.live.record?.edits || [], session.recipe.read] : [[], undefined];
+    return { ...request(), characters: length(), edits, read };
+  }
+
+  function announce(what) {
+    const but = isThis() ? "" : " It writes with the settings of now; the text here came about otherwise.";
+    $(".cr-share [role=status]").textContent = what + but;
+  }
+
+  /** The clipboard can be refused: then the text stands there, selected. */
+  async function copy(text, what) {
+    try {
+      await navigator.clipboard.writeText(text);
+      box.hidden = true;
+      announce(what + " copied.");
+    } catch {
+      area.value = text;
+      box.hidden = false;
+      area.focus();
+      area.select();
+      announce("The browser refuses the clipboard: copy the selected text yourself.");
+    }
+  }
+
+  function usable() {
+    const wrong = [...element.querySelectorAll("input[type=number]")].find((input) => !input.checkValidity());
+    if (!wrong) return true;
+    $(".cr-more").open = true;
+    wrong.reportValidity();
+    return false;
+  }
+
+  $('[data-action="link"]').addEventListener("click", () => {
+    if (!usable()) return;
+    if (length() > MAX_RUN_CHARS) return announce(`A link writes at most ${MAX_RUN_CHARS} characters: copy as Python instead.`);
+    const link = address(wanted());
+    const text = wanted().read === undefined ? "prompt" : "passage";
+    if (link.length > LONGEST_LINK) return announce(`The ${text} is too long for a link: shorten it, or copy as Python.`);
+    copy(link, "Link");
+  });
+  $('[data-action="python"]').addEventListener("click", () => {
+    if (usable()) copy(snippet(wanted()), "Python");
+  });
+  box.querySelector("button").addEventListener("click", () => {
+    box.hidden = true;
+    $('[data-action="link"]').focus();
+  });
+}
+
+/** As link.py reads it. */
+const clampWords = ({ name, unit, value }) => [name, unit ?? "all", value].join(":");
+
+/** Readable: what may stand in a query stays as it is. */
+function encoded(value) {
+  return encodeURIComponent(value).replaceAll("%20", "+").replaceAll("%3A", ":").replaceAll("%2C", ",").replaceAll("%2F", "/");
+}
+
+/** The address that opens the page with this, naming only what differs from the defaults, or from what a scene sets. */
+export function address(wanted) {
+  const { scene, defaults } = page;
+  const { checkpoint, edits, read } = wanted;
+  const { record } = page.live;
+  const model = page.models.find((each) => each.name === checkpoint.name);
+  const parts = [["model", checkpoint.name]];
+  if (checkpoint.step !== model.steps.at(-1)) parts.push(["step", checkpoint.step]);
+  for (const name of [...SETTINGS, "seed"]) if (scene || wanted[name] !== defaults[name]) parts.push([name, wanted[name]]);
+  if (read !== undefined) {
+    parts.push(["read", read]);
+    if (wanted.characters) parts.push(["characters", wanted.characters]);
+  } else {
+    for (const name of ["characters", "prompt"]) if (scene || wanted[name] !== defaults[name]) parts.push([name, wanted[name]]);
+  }
+  if (edits.length) parts.push(["edits", edits.map(([at, character]) => at + ":" + character).join(",")]);
+  const tab = Object.entries(page.tabs).find(([, title]) => title === shownTab());
+  if (tab && (scene || tab[0] !== "write")) parts.push(["tab", tab[0]]);
+  if (record && (scene || record.view.name !== record.model.views[0])) parts.push(["view", record.view.name]);
+  if (page.live.map.change) parts.push(["change", 1]);
+  const rows = document.querySelector('.cr-orders [aria-pressed="true"]')?.dataset.value;
+  if (rows && rows !== "similarity") parts.push(["rows", rows]);
+  if (page.neuron && tab?.[0] === "neurons") parts.push(["unit", page.neuron.view + ":" + page.neuron.unit]);
+  const { range } = page.live.map;
+  if (range) parts.push(["range", range.first + 1 + "-" + (range.last + 1)]);
+  if (page.ticked && page.ticked.every((name) => !name.includes(","))) parts.push(["tick", page.ticked.join(",")]);
+  if (page.clamps && page.clampsOf === model.name) parts.push(["clamp", page.clamps.map(clampWords).join(",")]);
+  if (page.knob !== null) parts.push(["knob", page.knob]);
+  if (document.body.classList.contains("cr-lecture")) parts.push(["lecture", 1]);
+  if (scene) parts.push(["scene", scene]);
+  if (page.hidden.length) parts.push(["hide", page.hidden.join(",")]);
+  parts.push(["sha", model.sha256.slice(0, SHA_DIGITS)]);
+  return location.origin + location.pathname + "?" + parts.map(([name, value]) => name + "=" + encoded(value)).join("&");
+}
+
+function shownTab() {
+  return document.querySelector('[role=tab][aria-selected="true"]')?.textContent.trim();
+}
+
+/** What the package needs to print the same text. JSON's strings, numbers and lists are Python's too. */
+function snippet({ checkpoint, prompt, read, seed, characters, edits, ...settings }) {
+  const model = page.models.find((each) => each.name === checkpoint.name);
+  const known = [...(read ?? prompt)].filter((character) => model.vocabulary.includes(character)).join("");
+  const sampling = ["temperature", "top_k", "top_p", "min_p"].map((name) => name + "=" + settings[name]).join(", ");
+  const last = checkpoint.step === model.steps.at(-1);
+  const load = `trained = load(${model.source}${last ? "" : ", step=" + checkpoint.step})`;
+  const begin = [
+    load,
+    "decoder = trained.model.decoder()",
+    `prompt = ${JSON.stringify(known)}`,
+    "reading = decoder.prefill(trained.vocab.encode(prompt))",
+    `settings, dice = SamplingSettings(${sampling}), Dice(${seed})`,
+  ];
+  const chosen = edits.map(([at, character]) => `${at}: trained.vocab.encode(${JSON.stringify(character)})[0]`).join(", ");
+  const instead = edits.length ? [`chosen = {${chosen}}  # in place of what the dice would have drawn`] : [];
+  return [
+    ...model.imports,
+    "from charrnn.checkpoint import load",
+    "from charrnn.sampling import Dice, SamplingSettings, generate",
+    "",
+    ...begin,
+    ...instead,
+    `steps = generate(decoder, reading, ${characters}, settings, dice${edits.length ? ", chosen=chosen" : ""})`,
+    'print(prompt + trained.vocab.decode(step.id for step in steps), end="")',
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,69 @@
+"""The left column: model, training step, sampling, prompt, buttons."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from charrnn.checkpoint import CheckpointInfo
+from charrnn.hub import commit_of
+from charrnn.ui.server.checkpoint_store import Reader, Store, facts
+from charrnn.ui.server.defaults import PROMPT
+from charrnn.ui.server.share_link import DEFAULTS, TABS, Link
+
+
+def offer(store: Store, reader: Reader | None, link: Link | None = None, scene: int = 0) -> str:
+    """The value of the view: the models on offer, the one in use, what a link sets; why there is none where so."""
+    if reader is None:
+        return json.dumps({"models": [], "problem": store.problem(), "origin": origin(store)})
+    models = [
+        {
+            "name": info.name,
+            "title": Reader.title_of(info),
+            "facts": facts(info),
+            "steps": info.saved_steps,
+            "characters": len(info.vocab),
+            "vocabulary": info.vocab.characters,
+            "prompt": info.vocab.default_prompt(PROMPT),
+            "sha256": info.sha256,
+            **source(store.root, info),
+        }
+        for info in store.infos()
+    ]
+    chosen = {"name": reader.info.name, "step": reader.checkpoint.step}
+    told = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS, "origin": origin(store)}
+    told |= {"link": link.told(), "notice": link.notice()} if link else {}
+    return json.dumps(told | {"refused": store.refusals(), "scene": scene})
+
+
+def origin(store: Store) -> dict[str, str] | None:
+    """Which commit of which repository the models are, and whether they are others; None for a folder from here."""
+    if Path(store.origin.source).is_dir():
+        return None
+    commit = store.origin.commit
+    where = f"{store.origin.source.partition('@')[0]} at commit {commit[:8]}" if commit else store.origin.source
+    return {"where": where, "commit": commit or "", "notice": store.origin.notice}
+
+
+def refreshed(store: Store, reader: Reader | None, said: str, number: int) -> str:
+    """The value of the view after a look for newer models; the number sets it apart from others."""
+    return json.dumps(json.loads(offer(store, reader)) | {"refreshed": number, "said": said})
+
+
+def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:
+    """
+    How Python finds a checkpoint: the folder as seen from where the app was started, or the commit on the Hub.
+
+    Where a folder lies that is not below is nobody else's business: then it is named as seen from beside it.
+    """
+    commit = commit_of(root)
+    if commit is not None and root.parent.parent.name.startswith("models--"):
+        repository = root.parent.parent.name.removeprefix("models--").replace("--", "/")
+        below = info.folder.relative_to(root).as_posix()
+        where = f"hub.resolve({repository + '@' + commit!r})" + ("" if below == "." else f" / {below!r}")
+        return {"source": where, "imports": ["from charrnn import hub"]}
+    folder = info.folder.resolve()
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())
+    else:
+        folder = Path(root.resolve().name) / info.folder.relative_to(root)
+    return {"source": f"Path({folder.as_posix()!r})", "imports": ["from pathlib import Path", ""]}

@@ -1,0 +1,3 @@
+"""The tabs of the page."""
+
+WRITE, GRADIENTS, NEURONS, COMPARE, HOOD = "Write", "Gradients", "Neurons", "Compare", "Under the hood"

@@ -1,0 +1,1 @@
+"""The Under the hood tab."""

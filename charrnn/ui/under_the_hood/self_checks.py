@@ -1,0 +1,175 @@
+"""The trust panel: what holds the numbers of this page up, measured when somebody looks."""
+
+import hashlib
+import platform
+import time
+from collections.abc import Hashable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from charrnn import self_checks
+from charrnn.checkpoint import MODEL
+from charrnn.hub import commit_of
+from charrnn.model import CharRNN
+from charrnn.paths import REPOSITORY
+from charrnn.reference import TorchCharRNN
+from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.self_checks import Check
+from charrnn.ui.server.analysis_cache import fingerprint
+from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.error_location import raised
+from charrnn.ui.server.loaded_model import Reader
+from charrnn.ui.server.notices import packed
+from charrnn.ui.server.streaming import answer
+from charrnn.ui.server.view_query import Question
+
+PINS = REPOSITORY / "requirements.txt"  # part of the repository
+LIBRARIES = ("torch", "numpy", "gradio", "safetensors", "plotly", "huggingface-hub")
+PROMPT, SEED, CHARACTERS = "ROMEO:\n", 7, 120
+SETTINGS = SamplingSettings(temperature=0.9, top_k=40, top_p=0.95, min_p=0.01)
+
+
+class Measurements:
+    """One measurement at a time in this process; who came before it began shares it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._last: dict[Hashable, tuple[float, list[dict[str, Any]]]] = {}
+        self.waiting = 0  # for the lock
+
+    def of(self, reader: Reader) -> list[dict[str, Any]]:
+        """The lines of the panel for this model, measured after this call was made."""
+        came, key = time.monotonic(), fingerprint(reader)
+        self.waiting += 1
+        with self._lock:
+            self.waiting -= 1
+            began, lines = self._last.get(key, (-1.0, []))
+            if began < came:
+                began = time.monotonic()
+                lines = measured(reader)
+                self._last = {key: (began, lines)}
+            return lines
+
+
+def panel(store: Store, measurements: Measurements, question: Question) -> Iterator[str]:
+    """Every line with what was measured, its limit and whether it holds. Raises ValueError."""
+    reader = store.reader(question.choice.name, question.choice.step)
+    start = time.perf_counter()
+    try:
+        lines = measurements.of(reader)
+    except Exception as error:  # a cell that cannot be run is no reason to say nothing
+        yield answer(question.number, raised(error))
+        return
+    seconds = time.perf_counter() - start
+    failing = [line["claim"] for line in lines if line["holds"] is False]
+    words = f"{len(failing)} of these fail: {'; '.join(failing)}." if failing else "All of these hold."
+    words = " ".join([words, *reader.checkpoint.model.notices()])
+    words = f"{words} Measured for {reader.title}, step {reader.checkpoint.step}, in {seconds:.1f} s."
+    yield answer(question.number, words, lines=lines, failing=len(failing), dice=dice(reader))
+
+
+def measured(reader: Reader) -> list[dict[str, Any]]:
+    """All that the server can measure about this model."""
+    network, ids = reader.checkpoint.model, _some_ids(reader)
+    checks = [*map(self_checks.cell_is_torch, TorchCharRNN.LAYERS)]
+    if isinstance(network, CharRNN):
+        checks.append(self_checks.by_hand_is_autograd(network, ids))
+    checks += [self_checks.gradient_is_slope(network, ids), self_checks.stream_is_one_shot(network, ids)]
+    return [*map(_told, checks), *of_writing(reader), *of_file(reader), *versions()]
+
+
+def line(claim: str, value: str, limit: str, holds: bool | None, how: str = "") -> dict[str, Any]:
+    """One line; holds: None where there is nothing to hold it against."""
+    return {"claim": claim, "value": value, "limit": limit, "holds": holds, "how": how}
+
+
+def _told(check: Check) -> dict[str, Any]:
+    return line(check.claim, f"{check.difference:.1e}", f"at most {check.limit:.0e}", check.holds, check.how)
+
+
+def _some_ids(reader: Reader) -> list[int]:
+    """A text to measure on: what the model wrote, else every character it knows in turn."""
+    ids = reader.vocab.encode(reader.passage[: self_checks.LONGEST])
+    return ids if len(ids) > self_checks.T else [i % len(reader.vocab) for i in range(self_checks.LONGEST)]
+
+
+# ------------------------------------------------------------------ one seed, one text
+
+
+def digest(text: str) -> str:
+    """What a text is known by, here and in the page."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+
+
+def of_writing(reader: Reader) -> list[dict[str, Any]]:
+    """Whether the server's way and Python's write the same text."""
+    claim, limit = "Server and Python write one text", "the same hash"
+    prompt = reader.vocab.encode(reader.vocab.default_prompt(PROMPT))
+    how = f"seed {SEED}, {CHARACTERS} characters: generate(…), as the page does, and sample(…)"
+    try:
+        ways = self_checks.written(reader.checkpoint.model, prompt, CHARACTERS, SETTINGS, SEED)
+    except ValueError as error:
+        return [line(claim, str(error), limit, False, how)]
+    server, python = (digest(reader.vocab.decode(ids)) for ids in ways)
+    value = server if server == python else f"{server}, {python}"
+    return [line(claim, value, limit, server == python, how)]
+
+
+def dice(reader: Reader) -> dict[str, Any] | None:
+    """What the page needs to draw the same text with its own sampler; None where nothing can be drawn."""
+    prompt = reader.vocab.encode(reader.vocab.default_prompt(PROMPT))
+    start = reader.decoder.prefill(prompt)
+    try:
+        steps = list(generate(reader.decoder, start, CHARACTERS, SETTINGS, Dice(SEED)))
+    except ValueError:
+        return None
+    return {
+        "logits": packed(np.stack([step.logits for step in steps]).astype("<f4")),
+        "draws": [step.u for step in steps],
+        "characters": reader.vocab.characters,
+        "settings": vars(SETTINGS),
+        "seed": SEED,
+        "text": reader.vocab.decode([step.id for step in steps]),
+        "digest": digest(reader.vocab.decode([step.id for step in steps])),
+    }
+
+
+# ------------------------------------------------------------------ the file, the versions
+
+
+def of_file(reader: Reader) -> list[dict[str, Any]]:
+    """Whether the weights in use are those of the file, and which those are."""
+    info = reader.info
+    try:
+        now = hashlib.sha256((info.folder / MODEL).read_bytes()).hexdigest()
+    except OSError as error:
+        now = error.strerror or "unreadable"
+    how = f"step {reader.checkpoint.step} of {info.step}, {info.parameters:,} parameters, trained with seed {info.seed}"
+    file = line(
+        "The checkpoint's file has not changed", now[:12], f"sha256 {info.sha256[:12]}", now == info.sha256, how
+    )
+    commits = [commit_of(folder) for folder in (info.folder, info.folder.parent)]
+    revision = next(filter(None, commits), None)
+    where = "the Hub repository's commit" if revision else "a folder of this machine, not from the Hub"
+    return [file, line("Revision", revision or "local", "–", None, where)]
+
+
+def versions(pins: Path = PINS) -> list[dict[str, Any]]:
+    """What runs here, against what the project is tested with."""
+    try:
+        wanted = dict(pin.split("==") for pin in pins.read_text(encoding="utf-8").split())
+    except (OSError, ValueError):
+        wanted = {}
+    lines = [line("Python", platform.python_version(), "3.11 or newer", None, platform.platform(terse=True))]
+    for name in LIBRARIES:
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            found = "missing"
+        pin = wanted.get(name)
+        lines.append(line(name, found, f"pinned {pin}" if pin else "–", found.split("+")[0] == pin if pin else None))
+    return lines

@@ -1,0 +1,120 @@
+"""Time it: where a training step's milliseconds go on the machine that serves this page, beside the bundled record."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from threading import Lock
+from typing import Any
+
+from charrnn.profiling import PARTS, machine, rows_as_they_come
+from charrnn.training import Recipe
+from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.server.streaming import answer
+from charrnn.ui.server.view_query import Question
+
+NETWORKS = ("plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT")
+RECIPE = Recipe(batch=64, seq_len=64, hidden_dim=256)  # half the record's window: a few seconds in all
+ROUNDS, SECONDS = 4, 12.0
+SILENCE = 20.0  # seconds after which who measured is gone
+BUSY = "Somebody else is measuring on this machine right now: try again in a few seconds."
+
+
+class Turn:
+    """Whose turn it is to measure: one at a time in this process, or they would time each other."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._owner: object | None = None
+        self._is_wanted: Callable[[], bool] = lambda: False  # what the owner measures
+        self._seen = 0.0
+
+    def take(self, owner: object, wanted: Callable[[], bool]) -> bool:
+        """
+        Whether the owner may measure now; also to be called while it does, or the turn is lost.
+
+        A measurement that is stopped gives way at once: the step it still makes falls into the next one's warm-up.
+        """
+        with self._lock:
+            now = time.monotonic()
+            if self._owner not in (None, owner) and self._is_wanted() and now - self._seen < SILENCE:
+                return False
+            self._owner, self._is_wanted, self._seen = owner, wanted, now
+            return True
+
+    def end(self, owner: object) -> None:
+        with self._lock:
+            if self._owner is owner:
+                self._owner = None
+
+
+def timing(
+    turn: Turn,
+    question: Question,
+    wanted: Callable[[], bool],
+    recorded: Mapping[str, Any] | None,
+    recipe: Recipe = RECIPE,
+) -> Iterator[str]:
+    """Answers with the progress, then one with the figure; a newer question of the same view stops the measurement."""
+    if question.form.get("stop"):
+        yield answer(question.number, "Stopped.")
+        return
+    owner = object()
+    if not turn.take(owner, wanted):
+        yield answer(question.number, BUSY)
+        return
+    try:
+        yield answer(question.number, "Getting ready …", busy=True, share=0.0)
+        for part, (done, total, rows) in enumerate(rows_as_they_come(recipe, NETWORKS, ROUNDS, SECONDS), start=1):
+            if not (wanted() and turn.take(owner, wanted)):
+                return
+            if rows:
+                yield _shown(question, part, record_of(rows, recipe), recorded)
+            else:
+                words = f"Measuring: {done} of {total} steps."
+                yield answer(question.number, words, part, busy=True, share=done / total)
+    finally:
+        turn.end(owner)
+
+
+def record_of(rows: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
+    """What was measured, as `scripts/bench.py profile` records it."""
+    sizes = {"batch": recipe.batch, "seq_len": recipe.seq_len, "hidden_dim": recipe.hidden_dim}
+    return {**sizes, "machine": machine(), "parts": list(PARTS), "rows": rows}
+
+
+def _shown(question: Question, part: int, record: dict[str, Any], recorded: Mapping[str, Any] | None) -> str:
+    from charrnn.figures import profile_figure, profile_words
+
+    told = record["machine"]
+    threads = "1 thread" if told["threads"] == 1 else f"{told['threads']} threads"
+    where = f"Measured just now on {told['processor']}, {threads}, torch {told['torch']}"
+    sizes = "batch {batch}, {seq_len} characters, {hidden_dim} units".format(**record)
+    words = f"{profile_words(record)} {where}, {sizes}."
+    table = against_record(record, recorded).told()
+    return answer(question.number, words, part, profile_figure(record, question.width), table=table)
+
+
+def against_record(record: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> Table:
+    """Here and in the bundled record, per character read: the windows differ in length."""
+    before = {row["name"]: row for row in recorded["rows"]} if recorded else {}
+
+    def microseconds(row: Mapping[str, Any] | None, of: Mapping[str, Any] | None) -> float | None:
+        if row is None or of is None or not {"batch", "seq_len"} <= of.keys():
+            return None
+        return 1000 * row["median_ms"] / (of["batch"] * of["seq_len"])
+
+    def share(row: Mapping[str, Any] | None) -> float | None:
+        return row["loop_share"] if row and row.get("loop_share") is not None else None
+
+    body = [
+        [
+            Cell(row["name"]),
+            number(row["median_ms"], "{:.1f}"),
+            number(microseconds(row, record), "{:.2f}"),
+            number(microseconds(before.get(row["name"]), recorded), "{:.2f}"),
+            number(share(row), "{:.0%}"),
+            number(share(before.get(row["name"])), "{:.0%}"),
+        ]
+        for row in record["rows"]
+    ]
+    titles = ["network", "ms a step here", "µs a character here", "in the record", "loop over T here", "in the record"]
+    return Table("Here and in the record, whose windows are longer", titles, body)

@@ -1,0 +1,49 @@
+// A text that branches: a row of the distribution at the cursor chooses another character there, the rest is drawn anew;
+// undo and redo bring the whole text back.
+
+import { page, quoted } from "../components/page_state.js";
+import { configure, session } from "../session/page_session.js";
+
+const TAKES_TEXT = "input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]"; // these undo by themselves
+
+/** Wire rows, buttons and keys. `live` says what stands at the cursor; returns what shows how much can be taken back. */
+export function branching({ element, live, say }) {
+  const button = (name) => element.querySelector(`[data-do="${name}"]`);
+
+  function choose(id) {
+    const { record, cursor, drawn } = live();
+    if (!record) return undefined;
+    const position = cursor + 1;
+    const character = record.vocabulary[id];
+    if (position < record.prompt) {
+      return say("Character " + (position + 1) + " was given, not written: put the cursor behind the prompt to choose.");
+    }
+    if (position < drawn && record.characters[position] === character) return say(quoted(character) + " stands there already.");
+    configure();
+    return session.branch(position, character);
+  }
+
+  element.querySelector(".cr-likely").addEventListener("click", (event) => {
+    const row = event.target.closest("tr");
+    if (row?.dataset.id !== undefined) choose(Number(row.dataset.id));
+  });
+
+  function travel(name) {
+    if (!button(name).disabled) session[name]();
+  }
+  for (const name of ["undo", "redo"]) button(name).addEventListener("click", () => travel(name));
+  document.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || !live().shown || event.target.closest(TAKES_TEXT)) return;
+    const key = event.key.toLowerCase();
+    const name = key === "y" && !event.shiftKey ? "redo" : key === "z" ? (event.shiftKey ? "redo" : "undo") : null;
+    if (!name) return;
+    event.preventDefault();
+    travel(name);
+  });
+
+  return ({ undo, redo }) => {
+    if (undo === undefined) return;
+    button("undo").disabled = !undo;
+    button("redo").disabled = !redo;
+  };
+}

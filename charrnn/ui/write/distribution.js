@@ -1,0 +1,169 @@
+// The sampler as one picture at the cursor: raw → temperature → top-k → top-p → min-p side by side, then the draw.
+
+import { quoted, visible } from "../components/page_state.js";
+import { DrawView } from "./cdf_bar.js";
+import { cutter, distribution, draw, entropyBits, stageProbs, STAGES, surprisalBits } from "../components/sampler.js";
+
+const ROWS = 11;
+const percent = (p) => (100 * p).toFixed(2);
+const LABELS = { temperature: "temperature", top_k: "top-k", top_p: "top-p", min_p: "min-p" };
+const OFF = { temperature: () => false, top_k: (k) => k === 0, top_p: (p) => p === 1, min_p: (p) => p === 0 };
+const BARS = ["cr-taken", "cr-drawn-from", "cr-tempered", "cr-ghost"]; // each over the one before
+
+export class DistributionView {
+  constructor(box) {
+    const $ = (selector) => box.querySelector(selector);
+    this.picture = $(".cr-pipeline");
+    this.after = $(".cr-after");
+    this.settings = Object.fromEntries(STAGES.map((stage) => [stage, $(`th[data-stage="${stage}"]`)]));
+    this.list = $(".cr-likely");
+    this.rest = this.summary($(".cr-rest"));
+    this.stay = this.summary($(".cr-staying"));
+    this.entropy = this.summary($(".cr-entropy"));
+    this.words = $(".cr-temperature-words");
+    this.surprisal = $(".cr-surprisal");
+    this.rows = Array.from({ length: ROWS }, () => this.row());
+    this.die = new DrawView(box);
+  }
+
+  /** One of the likeliest: its sign, its bars, and its percentage after every stage. */
+  row() {
+    const row = document.createElement("tr");
+    const sign = document.createElement("th");
+    sign.scope = "row";
+    const choice = document.createElement("button"); // branching.js listens to the whole row
+    choice.type = "button";
+    choice.className = "cr-sign";
+    sign.append(choice);
+    const track = document.createElement("td");
+    const bars = BARS.map((name) => {
+      const bar = document.createElement("i");
+      bar.className = name;
+      return bar;
+    });
+    track.className = "cr-track";
+    track.setAttribute("aria-hidden", "true");
+    track.append(document.createElement("div"));
+    track.firstChild.append(...bars);
+    row.append(sign, track);
+    this.list.append(row);
+    const [taken, drawnFrom, temperedTo, ghost] = bars;
+    return { row, sign: choice, taken, drawnFrom, temperedTo, ghost, cells: this.cells(row) };
+  }
+
+  summary(row) {
+    return { label: row.firstElementChild, cells: this.cells(row) };
+  }
+
+  /** A cell for the raw value and one for each stage, at the end of a row. */
+  cells(row) {
+    return ["raw", ...STAGES].map((stage) => {
+      const cell = document.createElement("td");
+      cell.dataset.stage = stage;
+      row.append(cell);
+      return cell;
+    });
+  }
+
+  clear() {
+    this.picture.hidden = true;
+    this.die.clear();
+    for (const part of [this.after, this.words, this.surprisal]) part.textContent = "";
+  }
+
+  /** Show what follows position i of the record, −1 for its start; the character that did follow is marked. */
+  draw(record, i, length, settings) {
+    this.picture.hidden = false;
+    const d = distribution(record.logitsAfter(i), settings);
+    this.latest = d;
+    const u = record.drawAfter(i);
+    const next = i + 1 < length ? record.characters[i + 1] : null;
+    const landed = u === null ? null : draw(d, u);
+    const before = record.characters.slice(Math.max(0, i - 9), i + 1).map((c) => (c === " " ? "\u00a0" : visible(c))).join("");
+    this.after.textContent = i < 0 ? "the start" : (i > 9 ? "…" : "") + before;
+
+    const off = STAGES.map((stage) => settings.temperature === 0 ? stage !== "temperature" : OFF[stage](settings[stage]));
+    const stages = [d.raw, ...STAGES.map((stage, at) => (off[at] ? null : stageProbs(d, stage)))];
+    const nextRank = next === null ? -1 : d.order.findIndex((id) => record.vocabulary[id] === next);
+    const shown = Math.min(ROWS, d.order.length);
+    // The character that came next stays in sight, however unlikely it was.
+    const ranks = Array.from({ length: shown }, (_, place) => (place === shown - 1 && nextRank >= shown ? nextRank : place));
+
+    this.showSettings(settings, off);
+    this.showRows(record, d, stages, ranks, { nextRank, landed });
+    this.showSummaries(d, stages, ranks);
+    this.words.textContent = temperatureWords(d, settings.temperature, record.vocabulary);
+    this.die.draw(d, u, landed, record.vocabulary);
+    this.surprisal.textContent = next === null ? "" : surprisalWords(d, nextRank, next);
+  }
+
+  showSettings(settings, off) {
+    STAGES.forEach((stage, at) => {
+      const head = this.settings[stage];
+      const value = stage === "top_k" ? String(settings[stage]) : settings[stage].toFixed(2);
+      const greedy = stage === "temperature" && settings[stage] === 0;
+      head.querySelector("b").textContent = off[at] ? "off" : greedy ? "greedy" : value;
+      head.classList.toggle("cr-off", off[at]);
+    });
+  }
+
+  showRows(record, d, stages, ranks, { nextRank, landed }) {
+    const tempered = stages[1];
+    const most = Math.max(d.raw[0], tempered[0], d.probs[0]);
+    const width = (p) => (100 * p) / most + "%";
+    this.rows.forEach(({ row, sign, taken, drawnFrom, temperedTo, ghost, cells }, place) => {
+      row.hidden = place >= ranks.length;
+      if (row.hidden) return;
+      const rank = ranks[place];
+      const by = cutter(d, rank);
+      row.dataset.id = d.order[rank];
+      row.classList.toggle("cr-cut", by !== null);
+      row.classList.toggle("cr-next", rank === nextRank);
+      row.classList.toggle("cr-landed", rank === landed);
+      row.title = by === null ? "" : "cut by " + LABELS[by];
+      sign.textContent = visible(record.vocabulary[d.order[rank]]);
+      sign.setAttribute("aria-label", "Write " + quoted(record.vocabulary[d.order[rank]]) + " here");
+      ghost.style.width = width(d.raw[rank]);
+      drawnFrom.style.width = by === null ? width(d.probs[rank]) : 0;
+      temperedTo.style.width = by === null ? width(tempered[rank]) : 0; // the filters only add to those that stay
+      taken.style.width = width(tempered[rank]);
+      cells.forEach((cell, at) => {
+        const cutBefore = by !== null && at > STAGES.indexOf(by) + 1;
+        const cutHere = by !== null && at === STAGES.indexOf(by) + 1;
+        cell.textContent = cutHere ? "cut" : stages[at] === null || cutBefore ? "" : percent(stages[at][rank]);
+        cell.classList.toggle("cr-cut-here", cutHere);
+      });
+    });
+  }
+
+  /** Under the likeliest: what the others have together, how many characters stay, and the entropy, stage by stage. */
+  showSummaries(d, stages, ranks) {
+    const others = d.order.length - ranks.length;
+    const inSight = (probs) => ranks.reduce((sum, rank) => sum + probs[rank], 0);
+    this.rest.label.textContent = others ? others + " more" : "";
+    const write = (cells, words) => cells.forEach((cell, at) => (cell.textContent = stages[at] === null ? "" : words(stages[at], at)));
+    write(this.rest.cells, (probs) => (others ? percent(Math.max(0, 1 - inSight(probs))) : ""));
+    write(this.stay.cells, (_, at) => (at === 0 ? d.order.length : d.stages[STAGES[at - 1]]));
+    write(this.entropy.cells, (probs) => entropyBits(probs).toFixed(2));
+  }
+}
+
+/** What the temperature did to the likeliest character, and what it did not. */
+function temperatureWords(d, temperature, vocabulary) {
+  const raw = percent(d.raw[0]) + "%";
+  if (temperature === 0) {
+    return "Temperature 0 is greedy: always the likeliest, " + quoted(vocabulary[d.order[0]]) + " (raw " + raw + "), whatever the die says.";
+  }
+  const name = "Temperature " + temperature.toFixed(2);
+  if (temperature === 1) return name + " leaves the model's own percentages: the likeliest stays at " + raw + ".";
+  const tempered = percent(stageProbs(d, "temperature")[0]) + "%";
+  const moved = raw === tempered ? ": here the likeliest stays at " + raw : ": the likeliest " + raw + " → " + tempered;
+  return name + (temperature < 1 ? " sharpens" : " flattens") + moved + ". The order stays; only the draw is random.";
+}
+
+/** How surprising the character is that stands next: for the model, and for the dice as the settings are now. */
+function surprisalWords(d, rank, next) {
+  const by = cutter(d, rank);
+  const drawn = by === null ? surprisalBits(d.probs[rank]).toFixed(2) + " bits" : "∞, cut by " + LABELS[by];
+  return "surprisal of " + quoted(next) + ": raw " + surprisalBits(d.raw[rank]).toFixed(2) + " bits → " + drawn;
+}

@@ -1,0 +1,219 @@
+// What a model has to show while it reads: one row per unit, one column per character, on a canvas. And a magnifier.
+
+import { visibleLetter } from "../components/page_state.js";
+import { css } from "../components/color_scale.js";
+
+const MOST_COLUMNS = 120;
+const NARROWEST = 6; // CSS pixels a column, so that its character stays legible
+const HEIGHT = 280; // CSS pixels it would like to have
+const DENSEST = 0.7; // device pixels a row: below, rows share the height there is
+const AXIS = 18; // CSS pixels for the characters underneath
+const LENS = { columns: 11, rows: 13, width: 17, height: 14 };
+
+export class Heatmap {
+  constructor(canvas, lens) {
+    this.canvas = canvas;
+    this.lens = lens;
+    this.context = canvas.getContext("2d", { alpha: false });
+    this.small = document.createElement("canvas"); // a pixel for each cell, or for the cells that share it
+    this.order = null; // place -> unit, of all of them
+    this.range = null; // { first, last } places in sight; null for all
+    this.rows = null; // row -> unit, of those in sight
+    this.change = false; // whether it shows what each character changed
+    this.from = 0; // position of the leftmost column
+    this.measure();
+  }
+
+  /** The order of the rows; the range in sight stays where there are as many. */
+  arrange(order) {
+    if (order.length !== this.order?.length) this.range = null;
+    this.order = order;
+    this.rows = this.range ? order.slice(this.range.first, this.range.last + 1) : order;
+    this.measure();
+  }
+
+  /** Fit the canvas to its box: whole device pixels a row where there is room for them, at most 120 columns. */
+  measure() {
+    const ratio = window.devicePixelRatio || 1;
+    const width = this.canvas.parentElement.clientWidth;
+    if (!width) return;
+    this.ratio = ratio;
+    this.columns = Math.max(20, Math.min(MOST_COLUMNS, Math.floor(width / NARROWEST)));
+    const all = this.order ? this.order.length : 256;
+    const units = this.rows ? this.rows.length : 256;
+    const room = (HEIGHT * ratio) / all;
+    const height = Math.round((room < DENSEST ? room : Math.max(1, Math.round(room))) * all);
+    this.rowHeight = height / units; // fewer rows share the height of all
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = height + Math.round(AXIS * ratio);
+    this.canvas.style.height = this.canvas.height / ratio + "px";
+    this.lines = sharing(units, Math.round(Math.min(1, this.rowHeight) * units));
+    this.small.width = this.columns;
+    this.small.height = this.lines.length;
+    this.image = this.small.getContext("2d").createImageData(this.columns, this.lines.length);
+    this.pixels = new Uint32Array(this.image.data.buffer);
+    const style = getComputedStyle(this.canvas);
+    this.font = Math.round(Math.min(11, (width / this.columns) * 1.25) * ratio) + "px " + style.fontFamily;
+  }
+
+  level(record, i, unit) {
+    return record.level(i, unit, this.change);
+  }
+
+  /** Draw the last columns up to `length`; the cursor's column is framed, the ends of the units' rows are marked. */
+  draw(record, length, palette, { cursor, units }) {
+    if (!this.image || !this.rows) return;
+    const { context, columns, pixels, rows, ratio } = this;
+    this.from = this.leftmost(length);
+    const drawn = Math.min(columns, length);
+    const { bare } = palette;
+    let at = 0;
+    for (const line of this.lines) {
+      for (let column = 0; column < drawn; column++) {
+        let level = 0;
+        for (const { row, share } of line) level += share * this.level(record, this.from + column, rows[row]);
+        pixels[at++] = palette.pixels[Math.round(level) + 127];
+      }
+      for (let column = drawn; column < columns; column++) pixels[at++] = bare; // nothing has been written there
+    }
+    this.small.getContext("2d").putImageData(this.image, 0, 0);
+
+    const width = this.canvas.width;
+    const height = Math.round(this.rowHeight * rows.length);
+    context.fillStyle = css(palette.paper);
+    context.fillRect(0, height, width, this.canvas.height - height);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(this.small, 0, 0, width, height);
+
+    const cell = width / columns;
+    context.font = this.font;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    const middle = height + (AXIS * ratio) / 2;
+    for (let column = 0; column < drawn; column++) {
+      const i = this.from + column;
+      const character = record.characters[i];
+      context.fillStyle = css(i === cursor ? palette.cursor : character === "\n" || character === " " ? palette.quiet : palette.ink);
+      context.fillText(character === " " ? "·" : visibleLetter(character), (column + 0.5) * cell, middle);
+    }
+    if (cursor !== null && cursor >= this.from && cursor < this.from + drawn) {
+      context.lineWidth = Math.max(1, Math.round(1.5 * ratio));
+      context.strokeStyle = css(palette.ink);
+      context.strokeRect((cursor - this.from) * cell, context.lineWidth / 2, cell, height - context.lineWidth);
+    }
+    for (const unit of units) {
+      const row = rows.indexOf(unit);
+      if (row < 0) continue;
+      context.fillStyle = css(palette.ink);
+      for (const x of [0, width - 5 * ratio]) {
+        context.fillRect(x, (row + 0.5) * this.rowHeight - 1.5 * ratio, 5 * ratio, 3 * ratio);
+      }
+    }
+  }
+
+  /** The position of the leftmost column when so many characters are drawn. */
+  leftmost(length) {
+    return Math.max(0, length - this.columns);
+  }
+
+  /** Which position and unit lie under a pointer event; null outside of the drawn columns. */
+  under(event, length) {
+    if (!this.rows) return null;
+    const box = this.canvas.getBoundingClientRect();
+    const column = Math.floor(((event.clientX - box.left) / box.width) * this.columns);
+    const row = Math.floor(((event.clientY - box.top) / box.height) * (this.canvas.height / this.rowHeight));
+    const position = this.leftmost(length) + column;
+    if (column < 0 || row < 0 || row >= this.rows.length || position >= length) return null;
+    return { position, unit: this.rows[row], row };
+  }
+
+  /** How far below its top a pointer is, in CSS pixels of the canvas, which a page that is enlarged stretches. */
+  heightOf(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return ((event.clientY - box.top) / box.height) * (this.canvas.height / this.ratio);
+  }
+
+  /** The rows that two such heights touch: first, last, and where they begin and end. */
+  rowsBetween(y, other) {
+    const tall = this.rowHeight / this.ratio;
+    const at = (height) => Math.max(0, Math.min(this.rows.length - 1, Math.floor(height / tall)));
+    const [first, last] = [at(Math.min(y, other)), at(Math.max(y, other))];
+    return { first, last, top: first * tall, bottom: (last + 1) * tall };
+  }
+
+  /** The cell of a position and a unit; null where it is not drawn. */
+  cell(position, unit) {
+    const row = this.rows.indexOf(unit);
+    return position < this.from || row < 0 ? null : { position, unit, row };
+  }
+
+  /** Enlarge the surroundings of a cell, beside it. */
+  magnify(record, length, palette, at) {
+    const { lens, rows, ratio } = this;
+    lens.hidden = !at;
+    if (!at) return;
+    const { columns, width: cell, height: line } = LENS;
+    const tall = Math.min(LENS.rows, rows.length);
+    const names = 34; // room for the numbers of the units
+    const { clientWidth: room, clientHeight: floor } = this.canvas;
+    lens.width = (columns * cell + names) * ratio;
+    lens.height = (tall * line + 20) * ratio;
+    lens.style.width = lens.width / ratio + "px";
+    lens.style.height = lens.height / ratio + "px";
+    const pen = lens.getContext("2d");
+    pen.scale(ratio, ratio);
+    pen.fillStyle = css(palette.paper);
+    pen.fillRect(0, 0, lens.width, lens.height);
+    pen.font = "10px " + getComputedStyle(this.canvas).fontFamily;
+    pen.textBaseline = "middle";
+    const left = at.position - (columns >> 1);
+    const top = Math.max(0, Math.min(rows.length - tall, at.row - (tall >> 1)));
+    for (let r = 0; r < tall; r++) {
+      const unit = rows[top + r];
+      for (let c = 0; c < columns; c++) {
+        const i = left + c;
+        if (i < 0 || i >= length) continue;
+        const pixel = palette.pixels[this.level(record, i, unit) + 127];
+        pen.fillStyle = css([pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255]);
+        pen.fillRect(names + c * cell, r * line, cell - 1, line - 1);
+      }
+      pen.textAlign = "right";
+      pen.fillStyle = css(unit === at.unit ? palette.ink : palette.quiet);
+      pen.fillText(unit, names - 6, (r + 0.5) * line);
+    }
+    pen.textAlign = "center";
+    for (let c = 0; c < columns; c++) {
+      const i = left + c;
+      if (i < 0 || i >= length) continue;
+      pen.fillStyle = css(i === at.position ? palette.cursor : palette.quiet);
+      pen.fillText(visibleLetter(record.characters[i]), names + (c + 0.5) * cell, tall * line + 9);
+    }
+    pen.lineWidth = 2;
+    pen.strokeStyle = css(palette.ink);
+    pen.strokeRect(names + (columns >> 1) * cell - 0.5, (at.row - top) * line - 0.5, cell, line);
+
+    const x = ((at.position - this.from + 0.5) * room) / this.columns;
+    const y = ((at.row + 0.5) * this.rowHeight) / ratio;
+    const [wide, high] = [lens.width / ratio, lens.height / ratio];
+    if (x + 22 + wide < room || x - 22 - wide > 0) {
+      lens.style.left = (x + 22 + wide < room ? x + 22 : x - 22 - wide) + "px";
+      lens.style.top = Math.max(0, Math.min(y - 90, floor - high)) + "px";
+    } else {
+      lens.style.left = Math.max(0, Math.min(room - wide, x - wide / 2)) + "px"; // a phone: above the finger
+      lens.style.top = y - high - 24 + "px";
+    }
+  }
+}
+
+/** Which rows share each of so many lines, and how much each has of it: [[{ row, share }, …], …]. */
+function sharing(rows, lines) {
+  const tall = rows / lines; // rows a line
+  return Array.from({ length: lines }, (_, line) => {
+    const [first, last] = [line * tall, (line + 1) * tall];
+    const within = [];
+    for (let row = Math.floor(first); row < Math.min(rows, Math.ceil(last)); row++) {
+      within.push({ row, share: (Math.min(last, row + 1) - Math.max(first, row)) / tall });
+    }
+    return within;
+  });
+}

@@ -1,0 +1,88 @@
+// The text: a line is a block, a character is a target; a word with the space after it stays on one line.
+
+import { giveSign } from "../components/page_state.js";
+import { hang } from "./top_candidates.js";
+
+export class TextView {
+  constructor(box) {
+    this.box = box;
+    this.laddered = false;
+    this.clear();
+  }
+
+  clear() {
+    this.spans = [];
+    this.line = this.word = null;
+    this.marked = null;
+    this.box.replaceChildren();
+  }
+
+  /** Append positions from..to of the record. */
+  append(record, from, to, colour) {
+    const follow = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 48;
+    for (let i = from; i < to; i++) {
+      if (!this.line) {
+        this.line = document.createElement("div");
+        this.line.className = "cr-line";
+        this.line.dir = "auto";
+        this.box.append(this.line);
+      }
+      if (!this.word) this.line.append((this.word = document.createElement("cr-word")));
+      const span = document.createElement("span");
+      const character = record.characters[i];
+      span.textContent = character;
+      span.position = i;
+      if (i < record.prompt) span.className = "cr-given";
+      if (character === "\n") span.classList.add("cr-newline");
+      giveSign(span, character);
+      if (record.isChosen(i)) {
+        span.classList.add("cr-chosen");
+        span.title = "chosen, not drawn";
+      }
+      if (this.laddered) hang(span, record, i);
+      colour(span, i);
+      this.spans.push(span);
+      this.word.append(span);
+      this.wentOn(character);
+    }
+    if (follow) this.box.scrollTop = this.box.scrollHeight;
+  }
+
+  /** After this character another word begins, or another line. */
+  wentOn(character) {
+    if (character === " " || character === "\n") this.word = null;
+    if (character === "\n") this.line = null;
+  }
+
+  /** Keep only the first so many characters. */
+  cut(length) {
+    for (const span of this.spans.splice(length)) (span.previousSibling ? span : span.parentElement).remove();
+    if (this.marked && this.marked.position >= length) this.marked = null;
+    const last = this.spans.at(-1);
+    this.word = last ? last.parentElement : null;
+    this.line = last ? this.word.parentElement : null;
+    while (this.box.lastElementChild !== this.line) this.box.lastElementChild.remove();
+    if (last) this.wentOn(last.textContent);
+  }
+
+  /** Show or hide the likeliest characters under each. */
+  ladder(record, shown) {
+    this.laddered = shown;
+    this.box.classList.toggle("cr-laddered", shown);
+    if (shown && record) this.spans.forEach((span, i) => hang(span, record, i));
+  }
+
+  /** Frame the character under the cursor. */
+  mark(position, scroll) {
+    if (this.marked) this.marked.classList.remove("cr-cursor");
+    this.marked = position === null ? null : this.spans[position] || null;
+    if (!this.marked) return;
+    this.marked.classList.add("cr-cursor");
+    if (scroll) this.marked.scrollIntoView({ block: "nearest" });
+  }
+
+  positionOf(event) {
+    const span = event.target.closest("span");
+    return span && span.position !== undefined ? span.position : null;
+  }
+}

@@ -1,0 +1,192 @@
+"""
+Pictures of the page, taken from the running app in a real Chromium.
+
+    python scripts/dev/screenshot.py                  the README's: docs/write.png, docs/compare.png, docs/gradients.png
+    python scripts/dev/screenshot.py --all pictures   every tab in light, dark, on a phone and in a lecture
+
+Starts app.py on a free port and ends it; a text with a fixed seed stands on every picture.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from charrnn import terminal
+
+if __name__ == "__main__":
+    terminal.begin()
+
+from PIL import Image
+from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
+
+from charrnn import flags
+from charrnn.bench.browser import find_browser
+from charrnn.bench.page_speed import ALIVE, running_app
+from scripts.dev.page_tour import names, open_tab, rest
+
+TEXT = "?seed=11&characters=520&temperature=0.7&top_k=12&top_p=0.95"
+WIDE, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
+LOOKS = {
+    "light": (TEXT, WIDE, "light"),
+    "dark": (TEXT, WIDE, "dark"),
+    "phone": (TEXT, PHONE, "light"),
+    "lecture": ("?lecture=1&scene=1", WIDE, "light"),
+}
+
+TALL = ViewportSize(width=1440, height=1500)
+MARGIN = 24  # pixels
+GROWTHS = 4
+# Of the Gradients tab its first figure and the knob's, without what is read between them.
+BRIEF = """
+#cr-flow .cr-table, #cr-flow .cr-table ~ .cr-explain, #cr-flow .cr-narrow, #cr-knob details { display: none }
+#cr-flow .cr-two { grid-template-columns: minmax(0, 1fr) }
+"""
+# Not among the plays that the networks have read.
+HAMLET = """HAMLET:
+To be, or not to be, that is the question:
+Whether 'tis nobler in the mind to suffer
+The slings and arrows of outrageous fortune,
+Or to take arms against a sea of troubles
+And by opposing end them. To die: to sleep,
+No more; and by a sleep to say we end
+The heart-ache and the thousand natural shocks
+That flesh is heir to: 'tis a consummation
+Devoutly to be wish'd. To die, to sleep;
+To sleep, perchance to dream. Ay, there's the rub,
+For in that sleep of death what dreams may come,
+When we have shuffled off this mortal coil,
+Must give us pause.
+
+OPHELIA:
+Good my lord,
+How does your honour for this many a day?
+
+HAMLET:
+I humbly thank you; well, well, well.
+"""
+HEIGHT = "document.documentElement.scrollHeight"
+CAPITALS = """() => {
+    const { record, map } = charrnn.live;
+    const wanted = record.characters.map((c) => (/[A-Z:]/.test(c) ? 1 : -1));
+    const weight = { 1: 1 / wanted.filter((w) => w > 0).length, "-1": 1 / wanted.filter((w) => w < 0).length };
+    const score = (unit) => wanted.reduce((sum, w, i) => sum + w * weight[w] * record.value(i, unit), 0);
+    return map.rows.indexOf([...map.rows].sort((a, b) => score(b) - score(a))[0]);
+}"""
+WIDEST_CHOICE = """() => {
+    const { record, map, distribution } = charrnn.live;
+    const left = (i) => distribution(record.logitsAfter(map.from + i), charrnn.settings).kept;
+    return Array.from({ length: 24 }, (_, i) => i + 56).sort((a, b) => left(b) - left(a))[0];
+}"""
+
+
+@contextmanager
+def opened(browser: Browser, address: str, look: str) -> Iterator[Page]:
+    """The page in one of its looks, a finished text on it."""
+    query, size, scheme = LOOKS[look]
+    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(address + query)
+    page.wait_for_function(ALIVE, timeout=90_000)
+    yield page
+    context.close()
+
+
+def point_at_a_unit(page: Page) -> None:
+    """Colour the text by the unit that likes capitals best, the pointer on its row where the choice was widest."""
+    row, column = page.evaluate(CAPITALS), page.evaluate(WIDEST_CHOICE)
+    box = page.locator(".cr-canvas").bounding_box()
+    assert box
+    tall = box["height"] * page.evaluate("charrnn.live.map.rowHeight / charrnn.live.map.canvas.height")
+    x = box["x"] + (column + 0.5) * box["width"] / page.evaluate("charrnn.live.map.columns")
+    page.mouse.click(x, box["y"] + (row + 0.5) * tall)
+    page.wait_for_timeout(300)
+
+
+def save(page: Page, path: Path, clip: FloatRect | None = None) -> None:
+    """A picture of what is in sight, or of a part of it; 256 colours are enough, and half the bytes."""
+    page.screenshot(path=path, clip=clip)
+    Image.open(path).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(path)
+
+
+def whole(page: Page, size: ViewportSize) -> None:
+    """Make the window as high as what is in it, which may grow by that."""
+    page.add_style_tag(content="* { content-visibility: visible !important }")
+    for _ in range(GROWTHS):
+        height = page.evaluate(HEIGHT)
+        page.set_viewport_size(ViewportSize(width=size["width"], height=height))
+        rest(page)
+        if page.evaluate(HEIGHT) == height:
+            break
+    page.evaluate("window.scrollTo(0, 0)")
+
+
+def every_tab(browser: Browser, address: str, out: Path) -> None:
+    """Each tab in each look, from top to bottom."""
+    for look, (_, size, _) in LOOKS.items():
+        with opened(browser, address, look) as page:
+            if look == "lecture":
+                page.keyboard.press("r")
+            for tab in names(page):
+                open_tab(page, tab)
+                whole(page, size)
+                save(page, out / f"{tab.lower().replace(' ', '_')}_{look}.png")
+                page.set_viewport_size(size)
+
+
+def of_readme(browser: Browser, address: str, out: Path) -> None:
+    """The three that say the most."""
+    with opened(browser, address, "light") as page:
+        point_at_a_unit(page)
+        save(page, out / "write.png")
+        page.set_viewport_size(TALL)
+        open_tab(page, "Gradients")
+        page.add_style_tag(content=BRIEF)
+        rest(page)
+        page.evaluate("window.scrollTo(0, 0)")
+        first, last = (page.locator(each).first.bounding_box() for each in ("#cr-flow", ".cr-knob-pair"))
+        assert first and last
+        x, y, width = first["x"] - MARGIN, first["y"] - MARGIN / 3, first["width"] + 2 * MARGIN
+        save(page, out / "gradients.png", FloatRect(x=x, y=y, width=width, height=last["y"] + last["height"] - y))
+    with opened(browser, address, "dark") as page:
+        page.set_viewport_size(TALL)
+        open_tab(page, "Compare")
+        part = page.locator("#cr-delta")
+        part.locator("textarea").fill(HAMLET)
+        part.get_by_role("button", name="Read this").click()
+        rest(page)
+        part.scroll_into_view_if_needed()
+        rest(page)
+        box = part.bounding_box()
+        assert box
+        around = {"x": box["x"] - MARGIN, "y": box["y"] - MARGIN, "width": box["width"] + 2 * MARGIN}
+        save(page, out / "compare.png", FloatRect(**around, height=box["height"] + MARGIN))
+
+
+def main() -> None:
+    """Take the pictures."""
+    parser = argparse.ArgumentParser(description="Pictures of the page, taken from the running app.")
+    parser.add_argument("--out", type=flags.path, default=ROOT / "docs", help="folder of the README's pictures")
+    parser.add_argument(
+        "--all", type=flags.path, metavar="FOLDER", help="every tab in every look instead, into this folder"
+    )
+    parser.add_argument(
+        "--checkpoints", type=flags.name_or_path, default=str(ROOT / "checkpoints"), help="folder of the checkpoints"
+    )
+    arguments = parser.parse_args()
+    out = arguments.all or arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    path = find_browser()
+    with running_app(arguments.checkpoints) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        (every_tab if arguments.all else of_readme)(browser, address, out)
+        browser.close()
+
+
+if __name__ == "__main__":
+    sys.exit(terminal.run(main))
