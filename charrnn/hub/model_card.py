@@ -211,10 +211,10 @@ def _fenced(text: str) -> str:
 def _curve(history: Sequence[Progress]) -> str:
     """A table of a few points of the training curve; nothing for a curve of less than two."""
     last = len(history) - 1
-    points = [history[at] for at in sorted({round(last * part / (CURVE_POINTS - 1)) for part in range(CURVE_POINTS)})]
-    rows = [(point.step, bits_per_char(point.train_loss_nats), bits_per_char(point.val_loss_nats)) for point in points]
     if last < 1:
         return ""
+    points = [history[at] for at in sorted({round(last * part / (CURVE_POINTS - 1)) for part in range(CURVE_POINTS)})]
+    rows = [(point.step, bits_per_char(point.train_loss_nats), bits_per_char(point.val_loss_nats)) for point in points]
     head = "| step | training, bits per character | validation, `stream` |\n|---|---|---|\n"
     return head + "".join(f"| {step} | {train:.4f} | {val:.4f} |\n" for step, train, val in rows) + "\n"
 
