@@ -192,7 +192,7 @@ def test_a_folder_that_is_no_checkpoint_is_not_pushed(tmp_path):
 
 def test_the_card_says_what_the_checkpoint_reaches_and_how_it_was_measured(folder):
     info = checkpoint.describe(folder)
-    card = hub.model_card(info, "me/tiny")
+    card = hub.checkpoint_card(info, "me/tiny")
     front_matter = yaml.safe_load(card.split("---")[1])
     results = front_matter["model-index"][0]["results"]
     assert [result["metrics"][0]["value"] for result in results] == [2.164, 2.3083]
@@ -231,7 +231,7 @@ def test_the_card_says_what_the_checkpoint_reaches_and_how_it_was_measured(folde
     ids=["rnn", "gru", "lstm", "minigpt"],
 )
 def test_the_card_of_every_network_speaks_of_that_network(tmp_path, config, family, facts):
-    card = hub.model_card(checkpoint.describe(write_checkpoint(tmp_path, 1, [], config)), "me/tiny")
+    card = hub.checkpoint_card(checkpoint.describe(write_checkpoint(tmp_path, 1, [], config)), "me/tiny")
     tags = yaml.safe_load(card.split("---")[1])["tags"]
     assert {family, config["cell"], "character-level"} <= set(tags)
     assert len({"transformer", "recurrent-neural-network"} & set(tags)) == 1

@@ -350,7 +350,7 @@ def test_the_server_can_be_tried_by_hand(server: Server, folder):
 
 def test_the_sample_of_a_card_is_what_its_command_writes(capsys):
     folder = ROOT / "checkpoints/gru"
-    card = hub.model_card(checkpoint.describe(folder), "me/lab", below="gru")
+    card = hub.checkpoint_card(checkpoint.describe(folder), "me/lab", below="gru")
     text = re.search(r"^(`{3,})text\n(.*?)\n\1$", card, re.DOTALL | re.MULTILINE)
     command = re.search(r"^python scripts/sample.py (.*)$", card, re.MULTILINE)
     assert text is not None and command is not None and "--seed 7" in command[1]
@@ -387,11 +387,16 @@ def test_the_command_on_a_card_trains_by_the_same_recipe(name, changes):
 
 def test_a_card_says_with_what_it_was_trained_and_points_of_the_curve(folder):
     info = checkpoint.describe(folder)
-    card = hub.model_card(info, "me/tiny")
+    card = hub.checkpoint_card(info, "me/tiny")
     assert f"torch {torch.__version__}" in card
     history = checkpoint.describe(ROOT / "checkpoints/gru").history
-    for points, steps in ((history, [0, 300, 700, 1200, 1600, 2000]), (history[:2], [0, 10]), (history[:1], [])):
-        card = hub.model_card(replace(info, history=points), "me/tiny")
+    for points, steps in (
+        (history, [0, 300, 700, 1200, 1600, 2000]),
+        (history[:2], [0, 10]),
+        (history[:1], []),
+        ([], []),
+    ):
+        card = hub.checkpoint_card(replace(info, history=points), "me/tiny")
         rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \|$", card, re.MULTILINE)
         assert [int(row[0]) for row in rows] == steps
         losses = {point.step: (point.train_loss_nats, point.val_loss_nats) for point in points}

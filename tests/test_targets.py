@@ -313,7 +313,8 @@ def test_a_folder_with_a_name_that_cannot_be_shown_is_refused_before_anything_is
 
 def test_the_current_folder_and_no_folder_are_none_for_a_checkpoint(own, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for out, reason in {"": "--out: it is empty", ".": "is the current folder", "/": "that can be shown, not ''"}.items():
+    reasons = {"": "--out: it is empty", ".": "is the current folder", "/": "that can be shown, not ''"}
+    for out, reason in reasons.items():
         result = said(capsys, train.main, "--data", own / "a.txt", "--out", out, *TINY)
         assert result.code == 2 and reason in result.err and list(tmp_path.iterdir()) == []
     shutil.copytree(own / "same", tmp_path / "rnn")

@@ -6,7 +6,7 @@ The token is the Hub library's own business (`hf auth login`, HF_TOKEN): it is n
 
 from charrnn.hub.download import Origin, commit_of, fetch, fetch_or, require_repository, resolve
 from charrnn.hub.errors import HubError
-from charrnn.hub.model_card import model_card
+from charrnn.hub.model_card import checkpoint_card
 from charrnn.hub.space import planned_space, push_space, space_release
 from charrnn.hub.upload import PushResult, Release, planned, push, release, require_ours, retry_line
 
@@ -18,7 +18,7 @@ __all__ = [
     "commit_of",
     "fetch",
     "fetch_or",
-    "model_card",
+    "checkpoint_card",
     "planned",
     "planned_space",
     "push",

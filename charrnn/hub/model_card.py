@@ -34,7 +34,7 @@ NETWORKS = {
 }
 
 
-def model_card(info: CheckpointInfo, repo_id: str, below: str = "") -> str:
+def checkpoint_card(info: CheckpointInfo, repo_id: str, below: str = "") -> str:
     """
     The card of one checkpoint, at the head of a repository or in the folder `below` it.
 

@@ -17,7 +17,7 @@ from charrnn import __version__
 from charrnn.checkpoint import FILES, MODEL, STEPS, CheckpointError, CheckpointInfo, at_home, describe, list_checkpoints
 from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
 from charrnn.hub.errors import HubError, as_hub_errors, patiently
-from charrnn.hub.model_card import CARD, collection_card, model_card
+from charrnn.hub.model_card import CARD, checkpoint_card, collection_card
 from charrnn.terminal import as_typed
 
 OBSOLETE = ("curve.png",)  # what earlier versions published and this one takes away
@@ -65,7 +65,7 @@ def release(folder: Path, repo_id: str) -> Release:
         info = describe(folder)
         if info.name.startswith("."):
             raise CheckpointError(f"{folder} is a hidden folder: give it another name to publish it")
-        return Release(_files(info, model_card(info, repo_id)), f"{info.name}, step {info.step}")
+        return Release(_files(info, checkpoint_card(info, repo_id)), f"{info.name}, step {info.step}")
     listed, refused = list_checkpoints(folder)
     infos = [info for info in listed if not info.name.startswith(".")]
     for reason in [reason for name, reason in refused.items() if not name.startswith(".")]:
@@ -74,7 +74,7 @@ def release(folder: Path, repo_id: str) -> Release:
         raise CheckpointError(f"{folder} holds no checkpoint: train one, or name another folder")
     files: dict[str, Path | bytes] = {CARD: collection_card(infos, repo_id).encode()}
     for info in infos:
-        own = _files(info, model_card(info, repo_id, below=info.name))
+        own = _files(info, checkpoint_card(info, repo_id, below=info.name))
         files |= {f"{info.name}/{path}": content for path, content in own.items()}
     return Release(files, f"{len(infos)} checkpoints: {', '.join(info.name for info in infos)}"[:500])
 
