@@ -41,12 +41,12 @@ def build(store: Store, study: Path = STUDY) -> None:
     )
     with gr.Column(elem_classes="cr-part", elem_id="cr-results"):
         gr.HTML(read("compare/results_table.html"), apply_default_css=False)
-        table = view("components/table/table_view", "cr-view")
+        table = view("components/table/table_view", "cr-view", "components/table/table")
         answering(table, lambda question, wanted: results(store, question, study))
     add_part("cr-learning", "compare/samples", partial(samples, store))
     with gr.Column(elem_classes="cr-part", elem_id="cr-lab"):
         gr.HTML(read("compare/lab_sheet.html"), apply_default_css=False)
-        table = view("components/table/table_view", "cr-view")
+        table = view("components/table/table_view", "cr-view", "components/table/table")
         answering(table, lambda question, wanted: iter([answer(question.number, "", table=lab_map().told())]))
 
 
