@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.interventions import Clamp, Held, limits
+from charrnn.interventions import Clamp, ClampSet, limits
 
 WRITES_SLOWLY = (
     "The numpy decoder is not used, because it does not compute what the torch module says: the torch module writes, "
@@ -126,7 +126,7 @@ def require_effect(clamps: Sequence[Clamp], model: Any, reader_of: Callable[[Any
     units = {name: len(last[name]) for name in seen}
 
     def held_at(name: str, values: np.ndarray, which: Sequence[int]) -> dict[str, np.ndarray]:
-        held = Held([Clamp(name, unit, float(values[unit])) for unit in which], units)
+        held = ClampSet([Clamp(name, unit, float(values[unit])) for unit in which], units)
         reading = reader.holding(held).step(ids[-1], before)
         return {"logits": reading.logits} | dict(reading.activations)
 
@@ -134,7 +134,7 @@ def require_effect(clamps: Sequence[Clamp], model: Any, reader_of: Callable[[Any
         read = held_at(name, np.full(units[name], value), range(units[name]))[name]
         if not np.allclose(read, value, rtol=CLOSE, atol=CLOSE):
             worst = read[np.abs(read - value).argmax()]
-            raise ValueError(f"{name} cannot be held at {value:g} in this network: it reads {worst:.3g} instead")
+            raise ValueError(f"{name} cannot be clamped at {value:g} in this network: it reads {worst:.3g} instead")
     for name in dict.fromkeys(clamp.name for clamp in clamps):
         _require_slope(name, outputs[name], last, held_at)
 
@@ -154,4 +154,4 @@ def _require_slope(
     up, down = (held_at(name, own + sign * STEP * along, which) for sign in (1, -1))
     found = sum(float(weights[other] @ (up[other] - down[other])) for other in weights) / (2 * STEP)
     if not abs(found - slope) <= 1e-4 * max(1.0, abs(slope)):
-        raise ValueError(f"{name} cannot be held in this network: what is computed from it does not follow")
+        raise ValueError(f"{name} cannot be clamped in this network: what is computed from it does not follow")

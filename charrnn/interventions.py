@@ -1,17 +1,17 @@
-"""
-Interventions: what a network computes for a unit, held at a value, to see what hangs on it.
+"""Clamps: fix a unit of a network at a value to measure its effect.
 
-A clamp acts at every character that is read while it is there, from the first one on; whatever the equations compute
-afterwards, they compute from the held value:
+A clamp acts at every character read while it is set, including the first. Everything computed later sees the clamped
+value:
 
-- `h` (vanilla, GRU, LSTM): h' is held once it is computed. The logits and the next step see it; c' does not change.
-- `c` (LSTM): c' is held once it is computed. h' = o tanh(c') and the next step see it, with layer norm all of h' does.
-- a gate (`i`, `f`, `g`, `o`; `r`, `z`, `n`): held where it would be squashed, so that c' and h', and of r the
-  candidate n, are made of it. In place of the sum that would be squashed, after layer norm, stands what the squashing
-  takes to the value, ±∞ for its ends: the gate is the value, rounded.
-- `embedding`, `layer 1`, … (MiniGPT): the residual stream there; all blocks after it, and the logits, see it.
+- `h` (vanilla, GRU, LSTM): h' is replaced after it is computed. The logits and the next step see it; c' is unchanged.
+- `c` (LSTM): c' is replaced after it is computed. h' = o tanh(c') and the next step see it; with layer norm so does
+  every unit of h'.
+- a gate (`i`, `f`, `g`, `o`; `r`, `z`, `n`): clamped before its activation function, so c', h' and (for r) the
+  candidate n are computed from it. The preactivation, after layer norm, is replaced by the inverse of the activation
+  function at the value (±∞ at its bounds), so the gate equals the value up to rounding.
+- `embedding`, `layer 1`, … (MiniGPT): the residual stream there; all later blocks and the logits see it.
 
-The state before the first character is left as it is.
+The state before the first character is not changed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,14 +22,14 @@ import numpy as np
 
 from charrnn.ranges import Range
 
-SIGMOIDS, TANHS = frozenset("ifo" + "rz"), frozenset("gn")  # gates, by what squashes them
-LARGEST = 1e6  # of what has no bound of its own
+SIGMOIDS, TANHS = frozenset("ifo" + "rz"), frozenset("gn")  # gates, by activation function
+LARGEST = 1e6  # for values without a bound of their own
 MOST = 4096  # clamps at once
 
 
 @dataclass(frozen=True)
 class Clamp:
-    """Hold one unit of what goes by this name at a value; unit None: all of them."""
+    """One unit of a named tensor fixed at a value; unit None: all units."""
 
     name: str
     unit: int | None
@@ -40,24 +40,23 @@ class Clamp:
 
 
 def limits(name: str) -> tuple[float, float]:
-    """Between which values what goes by this name can be held: those that it can have."""
+    """Return the range of values that a named tensor can have."""
     if name in SIGMOIDS:
         return 0.0, 1.0
     return (-1.0, 1.0) if name == "h" or name in TANHS else (-LARGEST, LARGEST)
 
 
-class Held:
-    """
-    Clamps that fit a network, by name; of several on one unit the last one counts.
+class ClampSet:
+    """Clamps checked against a network, by name; the last clamp of a unit counts.
 
-    units: how many there are of each name that can be held. Raises ValueError for a name or a unit that there is not
-    and for a value out of the limits.
+    units: the number of units of each name that can be clamped. Raises ValueError for an unknown name, a unit out of
+    range or a value out of the limits.
     """
 
     def __init__(self, clamps: Sequence[Clamp], units: Mapping[str, int]):
         if len(clamps) > MOST:
             raise ValueError(f"there are {len(clamps)} clamps: give at most {MOST}")
-        self._of: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # which units are held, and at what; (units,) both
+        self._of: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # mask and values, (units,) each
         for clamp in clamps:
             _require(clamp, units)
             size = units[clamp.name]
@@ -66,15 +65,18 @@ class Held:
             which[some], values[some] = True, clamp.value
 
     def __call__(self, name: str, x: Any) -> Any:
-        """What goes by this name (..., units), held: the same where nothing is; a tensor or an array."""
+        """Return x (..., units) with the clamps of `name` applied; a tensor or an array."""
         return _put(x, *self._of[name]) if name in self._of else x
 
-    def squashed_from(self, gate: str, normed: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """What a gate is squashed from, held: in place of `normed`, what the cell does to the sum before that."""
+    def clamped_preactivation(self, gate: str, normed: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Return a function that replaces `normed` and clamps the gate's preactivation.
+
+        ormed: maps the sum of a gate to its preactivation (layer norm or identity).
+        """
         if gate not in self._of:
             return normed
         which, values = self._of[gate]
-        with np.errstate(divide="ignore"):  # the ends of a squashing function lie at infinity
+        with np.errstate(divide="ignore"):  # the bounds of an activation function lie at infinity
             sums = np.log(values) - np.log1p(-values) if gate in SIGMOIDS else np.arctanh(values)
         return lambda x: _put(normed(x), which, sums)
 
@@ -89,7 +91,7 @@ def _put(x: Any, which: np.ndarray, values: np.ndarray) -> Any:
 
 def _require(clamp: Clamp, units: Mapping[str, int]) -> None:
     if clamp.name not in units:
-        raise ValueError(f"{clamp.name!r} cannot be held here: give one of {', '.join(units)}")
+        raise ValueError(f"{clamp.name!r} cannot be clamped here: give one of {', '.join(units)}")
     size, (low, high) = units[clamp.name], limits(clamp.name)
     if clamp.unit is not None and not (type(clamp.unit) is int and 0 <= clamp.unit < size):
         raise ValueError(f"the unit is {clamp.unit!r}: give 0 to {size - 1}, or None for all")

@@ -17,8 +17,8 @@ from charrnn.cells import CELLS
 from charrnn.chunked_logits import NUMBERS
 from charrnn.dropout import dropout
 from charrnn.equivalence import require_same
-from charrnn.interventions import Clamp, Held
-from charrnn.sampling import Reading, TorchReader, Trace
+from charrnn.interventions import Clamp, ClampSet
+from charrnn.sampling import DecoderOutput, TorchReader, Trace
 
 WRITTEN_IN = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)  # what a network here computes
 TRAINS_SLOWLY = (
@@ -157,7 +157,7 @@ class CharRNN(nn.Module):
         start = self.cell.initial_state(1)
         return self.head(start.h)[:, None], start, start._asdict()
 
-    def watched(self, ids: Tensor, state: Any, held: Held | None = None) -> tuple[Tensor, Any, dict[str, Tensor]]:
+    def watched(self, ids: Tensor, state: Any, held: ClampSet | None = None) -> tuple[Tensor, Any, dict[str, Tensor]]:
         """`forward`, with some of it held, and what there is to see after the last of ids (B, T): (B, rows) by name."""
         twin, (cell, seen) = copy.copy(self), watched_cell(self.cell, held)
         twin._modules = self._modules | {"cell": cell}
@@ -180,9 +180,9 @@ class CharRNN(nn.Module):
 
 
 class Decoder:
-    """
-    A model that writes one character at a time: no batch, no gradient, numpy instead of torch, the input's share looked
-    up in a table. Implements `sampling.Reader`; the arithmetic is the cell's own `update`, the weights are the model's.
+    """A numpy decoder for one character at a time; implements `sampling.Decoder`.
+
+    No batch and no gradient; W_ih x is looked up in a table. Arithmetic and weights are the cell's own (`Cell.update`).
     """
 
     def __init__(self, model: CharRNN):
@@ -201,24 +201,24 @@ class Decoder:
 
         Shares its weights. Raises ValueError for a clamp that does not fit, or would not act.
         """
-        held = Held(clamps, dict.fromkeys(self._names, len(self._start.h)))
+        held = ClampSet(clamps, dict.fromkeys(self._names, len(self._start.h)))
         self._model.require_effect(clamps, Decoder)
         return self.holding(held)
 
-    def holding(self, held: Held) -> "Decoder":
+    def holding(self, held: ClampSet) -> "Decoder":
         """The same, with this held while it reads."""
         twin = copy.copy(self)
         twin._update = watched_cell(self._model.cell, held)[0].update
         return twin
 
-    def prefill(self, ids: Sequence[int], state: Any = None) -> Reading:
+    def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput:
         """Read ids from `state`, zeros where None; no ids at all is a text that has not begun."""
         state, gates = self._start if state is None else state, ()
         for id in ids:
             state, gates = self._next(id, state)
         return self._reading(state, gates)
 
-    def step(self, id: int, state: Any) -> Reading:
+    def step(self, id: int, state: Any) -> DecoderOutput:
         """Read one character."""
         return self._reading(*self._next(id, state))
 
@@ -233,12 +233,12 @@ class Decoder:
     def _next(self, id: int, state: Any) -> tuple[Any, Any]:
         return self._update(self._from_input[id], self._W_hh.dot(state.h) + self._b_hh, state)
 
-    def _reading(self, state: Any, gates: Any) -> Reading:
+    def _reading(self, state: Any, gates: Any) -> DecoderOutput:
         activations = dict(zip(self._names, state + gates, strict=False))  # before any text there are no gates
-        return Reading(self._W_out.dot(state.h) + self._b_out, state, activations)
+        return DecoderOutput(self._W_out.dot(state.h) + self._b_out, state, activations)
 
 
-def watched_cell(cell: Any, held: Held | None) -> tuple[Any, dict[str, Any]]:
+def watched_cell(cell: Any, held: ClampSet | None) -> tuple[Any, dict[str, Any]]:
     """
     A copy of a cell that shares its weights, with what is held in place of what it computes.
 
@@ -248,7 +248,7 @@ def watched_cell(cell: Any, held: Held | None) -> tuple[Any, dict[str, Any]]:
     held_at = held or (lambda name, x: x)
     if held is not None:
         norm = dict(cell.norm.items())
-        norm |= {gate: held.squashed_from(gate, norm[gate]) for gate in cell.gate_names if gate in norm}
+        norm |= {gate: held.clamped_preactivation(gate, norm[gate]) for gate in cell.gate_names if gate in norm}
         if "c" in norm:
             norm["c"] = lambda c: cell.norm["c"](held("c", c))  # h' sees what is held of c'
         twin._modules = {name: module for name, module in cell._modules.items() if name != "norm"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.sampling import Reader
+from charrnn.sampling import Decoder
 
 ALONG = 5  # characters between the two values whose correlation says what a unit carries along a line
 FEWEST = 8  # lines, for their spread to say something
@@ -81,7 +81,7 @@ class LookingBack:
         return enough[0] if enough else None
 
 
-def looking_back(reader: Reader, ids: Sequence[int], positions: int = 48) -> LookingBack:
+def looking_back(reader: Decoder, ids: Sequence[int], positions: int = 48) -> LookingBack:
     """
     How far back a reader looks on a text, from the state in which it begins.
 

@@ -1,11 +1,11 @@
-"""
-How a character is written: logits / temperature → top-k → top-p → min-p → the draw.
+"""Sampling: logits / temperature → top-k → top-p → min-p → one draw.
 
-Sorted by descending probability, ties by id, every filter keeps a prefix; so the pipeline is one sort, one softmax,
-one cumulative sum and a length. The draw is the inverse CDF over that order, in float64, with one uniform for each
-written character whatever the filters, at temperature 0 too: two runs with one seed share their dice.
+Characters are sorted by descending probability, ties by id, and every filter keeps a prefix of that order. The
+pipeline is therefore one sort, one softmax, one cumulative sum and a length. The draw inverts the CDF in float64 with
+exactly one uniform per character, whatever the filters and at temperature 0 too, so runs with equal seeds share their
+uniforms (common random numbers).
 
-Nothing here knows which network made the logits: `generate` drives anything that can read a character.
+`generate` works with any `Decoder`; nothing here depends on the architecture.
 """
 
 import math
@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.interventions import Clamp, Held
+from charrnn.interventions import Clamp, ClampSet
 from charrnn.ranges import Range
 from charrnn.seeds import SEEDS, STREAMS, seeded
 
-MOST_CHARACTERS = 0x110000  # there are in Unicode, and so in a vocabulary
+MOST_CHARACTERS = 0x110000  # the number of Unicode code points, hence the largest vocabulary
 LIMITS = {
     "temperature": Range(1e-6, 100, zero="greedy"),
     "top_k": Range(0, MOST_CHARACTERS, whole=True, zero="off"),
@@ -34,11 +34,10 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """
-    How the next character is drawn; the defaults leave the model's own distribution as it is.
+    """Sampling parameters; the defaults leave the model's distribution unchanged.
 
-    temperature 1e-6..100 or 0 (always the likeliest character), top_k >= 0 (0: off), 0 < top_p <= 1 (1: off),
-    0 <= min_p <= 1 (0: off), as LIMITS has them. Raises ValueError for anything else.
+    temperature 1e-6..100 or 0 (greedy), top_k >= 0 (0: off), 0 < top_p <= 1 (1: off), 0 <= min_p <= 1 (0: off); see
+    LIMITS. Raises ValueError for a value out of range.
     """
 
     temperature: float = 1.0
@@ -52,28 +51,27 @@ class SamplingSettings:
 
 
 # ------------------------------------------------------------------------------------------------ filters
-# Each says how many of the sorted characters stay. Probabilities (descending) and their running sum need not be
-# normalised, so a filter sees what the one before left.
+# Each returns how many of the sorted characters it keeps. Probabilities (descending) and their cumulative sum need
+# not be normalized, so the filters can be chained.
 
 
 def top_k_length(probs: np.ndarray, top_k: int) -> int:
-    """The k likeliest; all of them where k is 0 or exceeds V. Fan et al. 2018."""
+    """Return min(k, V), or V if k is 0. Fan et al. 2018."""
     return min(top_k, len(probs)) if top_k else len(probs)
 
 
 def top_p_length(cumulative: np.ndarray, top_p: float) -> int:
-    """The nucleus: the fewest whose probability reaches top_p of the whole. Holtzman et al. 2020."""
+    """Return the size of the smallest prefix with a share of at least top_p. Holtzman et al. 2020."""
     return int(cumulative.searchsorted(top_p * cumulative[-1])) + 1 if top_p < 1 else len(cumulative)
 
 
 def min_p_length(probs: np.ndarray, min_p: float) -> int:
-    """Those with at least min_p times the probability of the likeliest. Nguyen et al. 2024."""
+    """Count characters with p >= min_p · p_max. Nguyen et al. 2024."""
     return int(np.count_nonzero(probs >= min_p * probs[0])) if min_p else len(probs)
 
 
 def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
-    """
-    Mask all but the k largest logits; under ties the lower id stays, so that exactly k do.
+    """Mask all but the k largest logits; ties keep the lower id.
 
     logits (..., V) -> (..., V), -inf where masked; 0 masks none. Raises ValueError for a negative k. Fan et al. 2018.
     """
@@ -81,21 +79,19 @@ def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
 
 
 def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
-    """
-    Mask all but the nucleus: the smallest set of characters whose probability reaches top_p.
+    """Mask all but the nucleus, the smallest set with total probability >= top_p.
 
-    logits (..., V) -> (..., V), -inf outside the nucleus; the likeliest character always stays.
-    Raises ValueError unless 0 < top_p <= 1. Holtzman et al. 2020.
+    logits (..., V) -> (..., V), -inf outside the nucleus; the most likely character always stays. Raises ValueError
+    unless 0 < top_p <= 1. Holtzman et al. 2020.
     """
     return _keep(logits, SamplingSettings(top_p=top_p))
 
 
 def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
-    """
-    Mask the characters with less than min_p times the probability of the likeliest.
+    """Mask characters with less than min_p times the largest probability.
 
-    logits (..., V) -> (..., V), -inf where masked; 0 masks none. Raises ValueError unless 0 <= min_p <= 1.
-    Nguyen et al. 2024.
+    logits (..., V) -> (..., V), -inf where masked; 0 masks none. Raises ValueError unless 0 <= min_p <= 1. Nguyen et
+    al. 2024.
     """
     return _keep(logits, SamplingSettings(min_p=min_p))
 
@@ -104,7 +100,7 @@ def _keep(logits: Tensor, settings: SamplingSettings) -> Tensor:
     kept = torch.full_like(logits, -math.inf, requires_grad=False, memory_format=torch.contiguous_format)
     size = logits.shape[-1]
     for row, kept_row in zip(logits.detach().double().reshape(-1, size), kept.view(-1, size), strict=True):
-        left = torch.nonzero(row != -math.inf).squeeze(1)  # by a filter before this one
+        left = torch.nonzero(row != -math.inf).squeeze(1)  # not masked by an earlier filter
         survivors = distribution(row[left], settings)
         kept_row[left[torch.from_numpy(survivors.order[: survivors.kept])]] = 0
     return kept + logits
@@ -114,34 +110,40 @@ def _keep(logits: Tensor, settings: SamplingSettings) -> Tensor:
 
 
 class Distribution(NamedTuple):
-    """The next character's probabilities before and after the filters, by descending probability, ties by id."""
+    """The next character's distribution before and after the filters, sorted.
+
+    The order is descending probability, ties by id.
+    """
 
     order: np.ndarray  # (V,) ids
     logits: np.ndarray  # (V,) float64, in that order
-    kept: int  # the first so many survive the filters
-    cumulative: np.ndarray  # (kept,) running sum of what survives, not normalised
+    kept: int  # how many survive the filters: a prefix of the order
+    cumulative: np.ndarray  # (kept,) cumulative sum of the survivors, not normalized
 
     @property
     def raw(self) -> np.ndarray:
-        """(V,) the model's own probabilities, in that order: the softmax of the logits."""
+        """Softmax of the unfiltered logits, in sorted order: (V,)."""
         raw = np.exp(self.logits - self.logits[0])
         return raw / raw.sum()
 
     @property
     def probs(self) -> np.ndarray:
-        """(V,) probabilities after temperature and filters, in that order; 0 for those cut."""
+        """Probabilities after temperature and filters, in sorted order: (V,); 0 where cut."""
         probs = np.zeros(len(self.order))
         probs[: self.kept] = np.diff(self.cumulative, prepend=0.0) / self.cumulative[-1]
         return probs
 
     def draw(self, u: float) -> int:
-        """The id at which the cumulative probability first exceeds u, 0 <= u < 1."""
+        """Return the id at which the cumulative probability first exceeds u, 0 <= u < 1."""
         rank = self.cumulative.searchsorted(u * self.cumulative[-1], side="right")
         return int(self.order[min(rank, self.kept - 1)])  # u * sum can round up to the sum itself
 
 
 def distribution(logits: np.ndarray | Tensor, settings: SamplingSettings) -> Distribution:
-    """The whole pipeline for the logits (V,) of one position. Raises ValueError where they are not finite."""
+    """Apply temperature and filters to the logits (V,) of one position.
+
+    Raises ValueError if a logit is not finite.
+    """
     exact = np.asarray(logits, dtype=np.float64)
     order = (-exact).argsort(kind="stable")
     exact = exact[order]
@@ -155,12 +157,11 @@ def distribution(logits: np.ndarray | Tensor, settings: SamplingSettings) -> Dis
     return Distribution(order, exact, kept, cumulative[:kept])
 
 
-class Dice:
-    """
-    The uniforms of one seed: dice[i], 0 <= dice[i] < 1, decides the i-th written character.
+class UniformStream:
+    """The uniform random numbers of one seed, by index: stream[i] in [0, 1).
 
-    Random access, so that a text that pauses, steps or branches keeps its dice. Raises ValueError for a seed that is
-    not in SEEDS.
+    stream[i] draws the i-th generated character. Random access lets a generation pause, step or branch and keep its
+    numbers. Raises ValueError for a seed outside SEEDS.
     """
 
     BLOCK = 512
@@ -172,33 +173,36 @@ class Dice:
 
     def __getitem__(self, index: int) -> float:
         if index < 0:
-            raise IndexError(f"dice are numbered from 0, not {index}")
+            raise IndexError(f"the index is {index}: give 0 or more")
         while index >= len(self._uniforms):
             self._uniforms += torch.rand(self.BLOCK, dtype=torch.float64, generator=self._rng).tolist()
         return self._uniforms[index]
 
 
-# ------------------------------------------------------------------------------------------------ writing
+Dice = UniformStream  # the former name, kept for one release
 
 
-class Reading(NamedTuple):
-    """Where a model stands after reading some text."""
+# ------------------------------------------------------------------------------------------------ decoding
 
-    logits: np.ndarray  # (V,) of the next character
-    state: Any  # what the model carries, without a batch
-    activations: Mapping[str, np.ndarray] = MappingProxyType({})  # of the last character, by name: (rows,)
+
+class DecoderOutput(NamedTuple):
+    """A model's output after reading some text."""
+
+    logits: np.ndarray  # (V,) for the next character
+    state: Any  # recurrent state or KV buffer, without a batch dimension
+    activations: Mapping[str, np.ndarray] = MappingProxyType({})  # at the last character, by name: (rows,)
 
 
 class Trace(NamedTuple):
-    """What a model left to see at each of T characters it read."""
+    """A model's logits and activations at each of T characters it read."""
 
-    logits: np.ndarray  # (T, V) of the next character
+    logits: np.ndarray  # (T, V) for the next character
     activations: Mapping[str, np.ndarray]  # by name: (T, rows)
-    end: Reading
+    end: DecoderOutput
 
     @classmethod
-    def of(cls, readings: Sequence[Reading]) -> "Trace":
-        """The trace of one reading after the other, one at least."""
+    def of(cls, readings: Sequence[DecoderOutput]) -> "Trace":
+        """Stack consecutive outputs (at least one)."""
         logits = np.stack([reading.logits for reading in readings])
         names = readings[-1].activations
         activations = {name: np.stack([reading.activations[name] for reading in readings]) for name in names}
@@ -206,32 +210,32 @@ class Trace(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One written character."""
+    """One generated character."""
 
-    index: int  # the number of the character, from 0
+    index: int  # of the character, from 0
     id: int
     u: float  # the uniform that drew it
     logits: np.ndarray  # (V,) it was drawn from
     distribution: Distribution
-    reading: Reading  # after this character
+    reading: DecoderOutput  # after this character
 
 
-class Reader(Protocol):
+class Decoder(Protocol):
     """A model that reads a text one character at a time."""
 
-    def prefill(self, ids: Sequence[int], state: Any = None) -> Reading: ...
+    def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput: ...
 
-    def step(self, id: int, state: Any) -> Reading: ...
+    def step(self, id: int, state: Any) -> DecoderOutput: ...
 
 
-class ClampedReader(Reader, Protocol):
-    """One in which something can be held: the networks' decoders."""
+class ClampableDecoder(Decoder, Protocol):
+    """A decoder with units that can be clamped."""
 
-    def clamped(self, clamps: Sequence[Clamp]) -> Reader: ...
+    def clamped(self, clamps: Sequence[Clamp]) -> Decoder: ...
 
 
 class Place(NamedTuple):
-    """The state of a `TorchReader`: what the network carries, and what was read there."""
+    """The state of a `TorchReader`: the network's own state and its last output."""
 
     carried: Any
     logits: np.ndarray  # (V,)
@@ -240,36 +244,39 @@ class Place(NamedTuple):
 
 class TorchReader:
     """
-    A network that reads by its torch module, one character at a time, where its decoder computes something else.
+    Decode with the torch module itself, if the numpy decoder computes something else.
 
-    The network: one with `beginning`, `watched` and `require_effect`, on the CPU.
+    network: has `beginning`, `watched` and `require_effect`, on the CPU.
     """
 
-    def __init__(self, network: Any, held: Held | None = None):
+    def __init__(self, network: Any, held: ClampSet | None = None):
         self._network, self._held = network, held
 
-    def holding(self, held: Held) -> "TorchReader":
-        """The same, with this held while it reads."""
+    def holding(self, held: ClampSet) -> "TorchReader":
+        """Return a copy with these clamps."""
         return TorchReader(self._network, held)
 
     def clamped(self, clamps: Sequence[Clamp]) -> "TorchReader":
-        """The same, as `interventions` says. Raises ValueError for a clamp that does not fit, or would not act."""
+        """Return a copy with these clamps.
+
+        Raises ValueError for a clamp that does not fit the network or has no effect.
+        """
         seen = self.step(0, self.prefill([]).state).activations
-        held = Held(clamps, {name: len(values) for name, values in seen.items()})
+        held = ClampSet(clamps, {name: len(values) for name, values in seen.items()})
         self._network.require_effect(clamps, TorchReader)
         return self.holding(held)
 
     @torch.no_grad()
-    def prefill(self, ids: Sequence[int], state: Place | None = None) -> Reading:
-        """Read ids from `state`, the beginning where None."""
+    def prefill(self, ids: Sequence[int], state: Place | None = None) -> DecoderOutput:
+        """Read ids from `state` (None: the start of the text)."""
         if len(ids):
             return self.read(ids, state).end
         if state is None:
             return _reading(*self._network.beginning())
-        return Reading(state.logits, state, state.activations)
+        return DecoderOutput(state.logits, state, state.activations)
 
     def read(self, ids: Sequence[int], state: Place | None = None) -> Trace:
-        """Read ids, one at least, from `state` and keep what each left to see."""
+        """Read ids (at least one) from `state` and return the outputs at each."""
         readings, at = [], self.prefill([], state).state
         for id in ids:
             readings.append(self.step(id, at))
@@ -277,25 +284,29 @@ class TorchReader:
         return Trace.of(readings)
 
     @torch.no_grad()
-    def step(self, id: int, state: Place) -> Reading:
+    def step(self, id: int, state: Place) -> DecoderOutput:
         """Read one character."""
         return _reading(*self._network.watched(torch.tensor([[id]]), state.carried, self._held))
 
 
-def _reading(logits: Tensor, carried: Any, seen: Mapping[str, Tensor]) -> Reading:
-    """Of logits (1, 1, V) and what there is to see, (…, rows) each, of which the last row counts."""
+def _reading(logits: Tensor, carried: Any, seen: Mapping[str, Tensor]) -> DecoderOutput:
+    """Convert logits (1, 1, V) and activations (…, rows); only the last row is used."""
     last = logits[0, -1].cpu().numpy()
     activations = {name: value.reshape(-1, value.shape[-1])[-1].cpu().numpy() for name, value in seen.items()}
-    return Reading(last, Place(carried, last, activations), activations)
+    return DecoderOutput(last, Place(carried, last, activations), activations)
 
 
-def write_step(
-    reader: Reader, reading: Reading, settings: SamplingSettings, dice: Dice, index: int, chosen: int | None = None
+def sample_step(
+    reader: Decoder,
+    reading: DecoderOutput,
+    settings: SamplingSettings,
+    dice: UniformStream,
+    index: int,
+    chosen: int | None = None,
 ) -> Step:
-    """
-    Draw the character with this index after `reading`, or take the one that was chosen, and read it.
+    """Sample the character with this index, or take `chosen`, and read it.
 
-    Raises ValueError as `distribution` does.
+    Raises ValueError if a logit is not finite.
     """
     drawn_from = distribution(reading.logits, settings)
     u = dice[index]
@@ -304,42 +315,40 @@ def write_step(
 
 
 def generate(
-    reader: Reader,
-    reading: Reading,
+    reader: Decoder,
+    reading: DecoderOutput,
     n: int,
     settings: SamplingSettings,
-    dice: Dice,
+    dice: UniformStream,
     start: int = 0,
     chosen: Mapping[int, int] = MappingProxyType({}),
     clamps: Sequence[Clamp] = (),
 ) -> Iterator[Step]:
-    """
-    Write n characters after `reading`, as they come; `start` is the index of the first.
+    """Generate n characters after `reading`, lazily; `start` is the first index.
 
-    chosen: the ids that stand at some indices whatever the dice say; the others keep their dice. clamps: what is held
-    (`interventions`) from the first written character on, as that is read; it is still drawn from `reading`.
+    chosen: ids forced at some indices; the other indices keep their uniforms. clamps: applied from the first
+    generated character on, when it is read; that character itself is still drawn from `reading`.
 
-    Raises ValueError where the logits are not finite, and for a clamp that does not fit.
+    Raises ValueError for logits that are not finite and for a clamp that does not fit.
     """
     if clamps:
-        reader = cast(ClampedReader, reader).clamped(clamps)
+        reader = cast(ClampableDecoder, reader).clamped(clamps)
     for index in range(start, start + n):
-        step = write_step(reader, reading, settings, dice, index, chosen.get(index))
+        step = sample_step(reader, reading, settings, dice, index, chosen.get(index))
         reading = step.reading
         yield step
 
 
-def sample(reader: Reader, ctx: Tensor, n: int, settings: SamplingSettings, seed: int | None) -> Tensor:
-    """
-    Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
+def sample(reader: Decoder, ctx: Tensor, n: int, settings: SamplingSettings, seed: int | None) -> Tensor:
+    """Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
 
-    Row b consumes the dice of seed + b; without a seed, of one drawn at random. Raises ValueError for logits that are
-    not finite, and for a seed of which a row would have none in SEEDS.
+    Row b uses the uniforms of seed + b; seed None draws a random first seed. Raises ValueError for logits that are
+    not finite, and if seed + b would leave SEEDS for a row.
     """
     last = STREAMS - max(1, len(ctx))  # the largest seed that leaves one for each row
     first: int = secrets.randbelow(last + 1) if seed is None else replace(SEEDS, high=last).require("seed", seed)
     rows = [
-        [step.id for step in generate(reader, reader.prefill(row), n, settings, Dice(first + b))]
+        [step.id for step in generate(reader, reader.prefill(row), n, settings, UniformStream(first + b))]
         for b, row in enumerate(ctx.tolist())
     ]
     return torch.cat([ctx, torch.tensor(rows, dtype=ctx.dtype, device=ctx.device).view(len(ctx), n)], dim=1)
@@ -355,9 +364,8 @@ def sample_rows(
     min_p: float = 0.0,
     seed: int | None = None,
 ) -> Tensor:
-    """
-    Continue each row of ctx (B, T) by n characters -> ids (B, T + n): `sample` as a method of every model.
+    """Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
 
-    Raises ValueError as `sample` does, and for settings out of their range.
+    This is `sample` as a method of every model. Raises ValueError like `sample`, and for settings out of range.
     """
     return sample(model.decoder(), ctx, n, SamplingSettings(temperature, top_k, top_p, min_p), seed)

@@ -16,7 +16,7 @@ from torch import Tensor
 from charrnn.model import CharRNN
 from charrnn.reference import TorchCharRNN
 from charrnn.registry import Network
-from charrnn.sampling import Dice, SamplingSettings, TorchReader, generate
+from charrnn.sampling import SamplingSettings, TorchReader, UniformStream, generate
 from charrnn.seeds import seeded
 
 ROUNDING = 1e-10  # of sums in float64 that are added up in another order
@@ -140,7 +140,7 @@ def stream_is_one_shot(network: Network, ids: Sequence[int]) -> Check:
 def written(network: Network, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[list[int]]:
     """What the same seed writes twice: character by character as the server does, and by `sample` as Python does."""
     decoder = network.decoder()
-    steps = generate(decoder, decoder.prefill(prompt), n, settings, Dice(seed))
+    steps = generate(decoder, decoder.prefill(prompt), n, settings, UniformStream(seed))
     by_steps = [step.id for step in steps]
     filters = {"top_k": settings.top_k, "top_p": settings.top_p, "min_p": settings.min_p}
     whole = network.sample(torch.tensor([list(prompt)]), n, settings.temperature, **filters, seed=seed)

@@ -16,7 +16,7 @@ import numpy as np
 from charrnn.analysis_record import Findings
 from charrnn.char_classes import KINDS, kinds
 from charrnn.chunked_logits import at_once
-from charrnn.sampling import Reading, Trace
+from charrnn.sampling import DecoderOutput, Trace
 
 STRETCHES = 32  # of a long text: two models are compared on each, so that the spread over them says how sure that is
 PIECE = 256  # characters read at once: who no longer waits for the rest can stop in between
@@ -26,7 +26,7 @@ CONTEXTS = ((1, 8), (9, 16), (17, 32), (33, 64), (65, 128), (129, 256), (257, No
 class TraceReader(Protocol):
     """A model that reads many characters at once."""
 
-    def prefill(self, ids: Sequence[int], state: Any = None) -> Reading: ...
+    def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput: ...
 
     def read(self, ids: Sequence[int], state: Any = None) -> Trace: ...
 

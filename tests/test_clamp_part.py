@@ -12,7 +12,7 @@ import pytest
 from charrnn.char_classes import kinds
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.neurons import clamp as clamp_part
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
@@ -64,11 +64,13 @@ def test_both_texts_and_the_bits_are_those_of_a_loop(store: Store, model: str, c
     assert [{key: each[key] for key in ("name", "unit", "value")} for each in first["clamps"]] == clamps
     for text, reader in zip(first["texts"], (decoder, decoder.clamped(own)), strict=True):
         steps = list(
-            generate(reader, reader.prefill(trained.vocab.encode("ROMEO:\n")), n, SamplingSettings(0.8), Dice(7))
+            generate(
+                reader, reader.prefill(trained.vocab.encode("ROMEO:\n")), n, SamplingSettings(0.8), UniformStream(7)
+            )
         )
         assert text == trained.vocab.decode([step.id for step in steps])
         at = first["parting"]["at"]
-        assert steps[at].u == first["parting"]["u"] == Dice(7)[at]
+        assert steps[at].u == first["parting"]["u"] == UniformStream(7)[at]
     free, clamped = first["texts"]
     assert free[:at] == clamped[:at] and free[at] != clamped[at]
 
@@ -129,12 +131,12 @@ def test_asked_for_nothing_it_holds_the_unit_that_the_tab_looks_at_where_the_net
         ("h", "give a list of at most 8"),
         ([held("h", 0, 0.0)] * 9, "give a list of at most 8"),
         ([7], "a clamp is 7: give its name, its unit and its value"),
-        ([held("c", 0, 0.0)], "'c' cannot be held here: give one of h, r, z, n"),
+        ([held("c", 0, 0.0)], "'c' cannot be clamped here: give one of h, r, z, n"),
         ([held("h", 256, 0.0)], "unit is 256: give a whole number from 0 to 255"),
         ([held("h", 1.5, 0.0)], "unit is 1.5: give a whole number"),  # type: ignore[arg-type]
         ([held("z", None, 1.2)], "the value of z is 1.2: give 0 to 1"),
         ([held("z", None, float("nan"))], "the value of z is nan"),
-        ([{"name": ["h"]}], "['h'] cannot be held here"),
+        ([{"name": ["h"]}], "['h'] cannot be clamped here"),
     ],
 )
 def test_what_cannot_be_held_is_refused_in_one_line(store: Store, clamps: Any, words: str):

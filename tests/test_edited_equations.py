@@ -359,7 +359,7 @@ def test_a_clamp_holds_what_it_says_or_is_refused_by_name(edit: Edit, package: I
     Clamp = package("charrnn.interventions").Clamp
     decoder = network(package, edit).decoder()
     for name in edit.refused:
-        with pytest.raises(ValueError, match=f"^{name} cannot be held"):
+        with pytest.raises(ValueError, match=f"^{name} cannot be clamped"):
             decoder.clamped([Clamp(name, 3, 0.5)])
     before = decoder.prefill(IDS[:9]).state
     free = decoder.step(IDS[9], before)

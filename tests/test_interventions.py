@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.interventions import Clamp, Held, limits
+from charrnn.interventions import Clamp, ClampSet, limits
 from charrnn.registry import build
-from charrnn.sampling import Dice, SamplingSettings, distribution, generate
+from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
 from charrnn.surprisal import surprisals
 
 V, H, T = 9, 6, 40
@@ -175,8 +175,8 @@ def test_the_text_changes_from_the_first_affected_draw_on_and_the_dice_are_the_s
     form, name = case
     decoder, manner, n = network(form).decoder(), SamplingSettings(0.7, top_p=0.95), 40
     clamp, beginning = Clamp(name, unit, value), decoder.prefill(IDS[:5])
-    free = list(generate(decoder, beginning, n, manner, Dice(seed)))
-    held = list(generate(decoder, beginning, n, manner, Dice(seed), clamps=[clamp]))
+    free = list(generate(decoder, beginning, n, manner, UniformStream(seed)))
+    held = list(generate(decoder, beginning, n, manner, UniformStream(seed), clamps=[clamp]))
     assert [step.u for step in held] == [step.u for step in free]
     at = next((i for i in range(n) if free[i].id != held[i].id), n)
     assert at > 0  # the first is drawn from a reading that was made before
@@ -217,7 +217,7 @@ def test_the_unclamped_reader_is_left_as_it_was():
 @pytest.mark.parametrize(
     ("clamp", "words"),
     [
-        (Clamp("c", 0, 0.0), "'c' cannot be held here: give one of h, r, z, n"),
+        (Clamp("c", 0, 0.0), "'c' cannot be clamped here: give one of h, r, z, n"),
         (Clamp("h", H, 0.0), "the unit is 6: give 0 to 5, or None for all"),
         (Clamp("h", -1, 0.0), "the unit is -1: give 0 to 5"),
         (Clamp("h", True, 0.0), "the unit is True"),
@@ -231,12 +231,12 @@ def test_a_clamp_that_does_not_fit_is_refused_in_one_line(clamp: Clamp, words: s
     with pytest.raises(ValueError, match=words.replace("(", r"\(")):
         decoder.clamped([clamp])
     with pytest.raises(ValueError, match=words):
-        next(generate(decoder, decoder.prefill([]), 1, SamplingSettings(), Dice(0), clamps=[clamp]))
+        next(generate(decoder, decoder.prefill([]), 1, SamplingSettings(), UniformStream(0), clamps=[clamp]))
 
 
 def test_too_many_clamps_and_infinite_values_are_refused():
     with pytest.raises(ValueError, match="there are 4097 clamps: give at most 4096"):
-        Held([Clamp("h", 0, 0.0)] * 4097, {"h": 1})
+        ClampSet([Clamp("h", 0, 0.0)] * 4097, {"h": 1})
     with pytest.raises(ValueError, match="give -1000000 to 1000000"):
         network("lstm").decoder().clamped([Clamp("c", 0, math.inf)])
     assert str(Clamp("z", None, 0.0)) == "z of every unit = 0" and str(Clamp("h", 7, -0.5)) == "h of unit 7 = -0.5"

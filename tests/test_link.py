@@ -98,7 +98,7 @@ NONSENSE = [
     ("unit", "c:1", "unit is 'c': give one of h"),
     ("unit", "h:256", "unit is 256: give a whole number from 0 to 255"),
     ("clamp", "h:1", "clamp is 'h:1': give name:unit:value, or name:all:value, separated by commas"),
-    ("clamp", "z:all:0", "'z' cannot be held here: give one of h"),
+    ("clamp", "z:all:0", "'z' cannot be clamped here: give one of h"),
     ("clamp", "h:256:0", "unit is 256: give a whole number from 0 to 255"),
     ("clamp", "h:all:2", "the value of h is 2: give -1 to 1"),
     ("clamp", "h:0:one", "the value of h is 'one': give -1 to 1"),

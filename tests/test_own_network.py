@@ -6,7 +6,7 @@ import pytest
 
 from charrnn.checkpoint import load
 from charrnn.commands import sample
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui import api
 from charrnn.ui.compare.coupled_sampling import asked_for
 from charrnn.ui.compare.tab import sample as sample_of
@@ -35,7 +35,7 @@ def test_the_script_begins_with_what_the_network_knows(own, capsys):
     code, out, err = said(capsys, sample.main, "--checkpoint", root / "mine", "--chars", 9)
     trained = load(root / "mine")
     decoder = trained.model.decoder()
-    steps = generate(decoder, decoder.prefill(trained.vocab.encode(prompt)), 9, SamplingSettings(0.8), Dice(7))
+    steps = generate(decoder, decoder.prefill(trained.vocab.encode(prompt)), 9, SamplingSettings(0.8), UniformStream(7))
     assert (code, err) == (0, "") and out == prompt + trained.vocab.decode(step.id for step in steps) + "\n"
     code, _, err = said(capsys, sample.main, "--checkpoint", root / "mine", "--prompt", "ROMEO?")
     assert code == 2 and "'M'" in err and "'?' at position 5" in err

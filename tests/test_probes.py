@@ -10,7 +10,7 @@ import pytest
 from charrnn.interventions import Clamp
 from charrnn.probes import LOOKS_BACK, kl_nats, line_reset, log_probabilities, looking_back
 from charrnn.registry import build
-from charrnn.sampling import Reading
+from charrnn.sampling import DecoderOutput
 
 TEXT = "".join("abcdefghij"[: 6 + i % 5] + "\n" + ("\n" if i % 4 == 0 else "") for i in range(40))
 
@@ -21,14 +21,14 @@ class Window:
     def __init__(self, n: int, strength: float = 1.0):
         self.n, self.strength = n, strength
 
-    def prefill(self, ids: Sequence[int], state: Any = None) -> Reading:
+    def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput:
         last = ((state or ()) + tuple(ids))[-self.n :] if self.n else ()
         logits = np.zeros(5)
         for k, id in enumerate(reversed(last)):
             logits[id] += self.strength / (k + 1)
-        return Reading(logits, last)
+        return DecoderOutput(logits, last)
 
-    def step(self, id: int, state: Any) -> Reading:
+    def step(self, id: int, state: Any) -> DecoderOutput:
         return self.prefill([id], state)
 
 

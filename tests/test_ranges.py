@@ -13,10 +13,10 @@ import torch
 
 from charrnn import registry, sampling, training
 from charrnn.flags import Number
-from charrnn.interventions import Clamp, Held
+from charrnn.interventions import Clamp, ClampSet
 from charrnn.model import CharRNN
 from charrnn.ranges import Range, written
-from charrnn.sampling import Dice, SamplingSettings
+from charrnn.sampling import SamplingSettings, UniformStream
 from charrnn.seeds import SEEDS, STREAMS, seeded
 from charrnn.training import Recipe
 from charrnn.ui import api
@@ -102,16 +102,16 @@ def test_a_number_is_spelt_in_ascii_digits(word):
 
 @pytest.mark.parametrize("seed", [-1, STREAMS, 7 + STREAMS, 2**63, True, 0.5, "7", None, np.int64(-1), math.nan])
 def test_a_seed_that_would_be_another_is_refused(seed):
-    for use in (Dice, seeded):
+    for use in (UniformStream, seeded):
         assert f"give {SEEDS}" in refusal(use, seed)
 
 
 def test_seeds_are_told_apart_over_their_whole_range():
     seven: Any = np.int32(7)
-    assert seeded(seven).initial_seed() == 7 and Dice(seven)[0] == Dice(7)[0]
+    assert seeded(seven).initial_seed() == 7 and UniformStream(seven)[0] == UniformStream(7)[0]
     ends = [0, 1, 7, 2**31, STREAMS - 2, STREAMS - 1]
-    assert len({Dice(seed)[0] for seed in ends}) == len(ends)
-    assert Dice(7)[0] == torch.rand((), dtype=torch.float64, generator=torch.Generator().manual_seed(7)).item()
+    assert len({UniformStream(seed)[0] for seed in ends}) == len(ends)
+    assert UniformStream(7)[0] == torch.rand((), dtype=torch.float64, generator=torch.Generator().manual_seed(7)).item()
 
 
 def test_rows_have_a_seed_each():
@@ -221,4 +221,4 @@ def test_settings_and_clamps_name_both_limits():
     assert refusal(SamplingSettings, 1e-8) == "temperature is 1e-08: give 0 (greedy), or 1e-06 to 100"
     assert refusal(SamplingSettings, 1.0, 0, 0.0) == "top_p is 0.0: give more than 0 and at most 1"
     almost = math.nextafter(1, 2)
-    assert f"{almost}: give -1 to 1" in refusal(Held, [Clamp("h", 0, almost)], {"h": 3})
+    assert f"{almost}: give -1 to 1" in refusal(ClampSet, [Clamp("h", 0, almost)], {"h": 3})

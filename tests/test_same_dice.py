@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.coupled_sampling import Writer, common_length, edge, fall, parts, rank_of, shown_ranks, write_both
+from charrnn.coupled_sampling import (
+    Generator,
+    bin_edge,
+    cdf_interval,
+    common_length,
+    diverged,
+    rank_of,
+    sample_coupled,
+    visible_ranks,
+)
 from charrnn.registry import build
-from charrnn.sampling import Dice, Reading, SamplingSettings, distribution, generate
+from charrnn.sampling import DecoderOutput, SamplingSettings, UniformStream, distribution, generate
 from charrnn.vocab import UnknownCharacterError, Vocab
 from tests.small_models import SMALL, VOCAB
 
@@ -21,22 +30,22 @@ class Bigrams:
     def __init__(self, size: int, seed: int):
         self.logits = np.random.default_rng(seed).normal(size=(size + 1, size)) * 2
 
-    def prefill(self, ids: Sequence[int], state: Any = None) -> Reading:
+    def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput:
         last = ids[-1] if len(ids) else -1
-        return Reading(self.logits[last], last)
+        return DecoderOutput(self.logits[last], last)
 
-    def step(self, id: int, state: Any) -> Reading:
-        return Reading(self.logits[id], id)
+    def step(self, id: int, state: Any) -> DecoderOutput:
+        return DecoderOutput(self.logits[id], id)
 
 
-def bigrams(seed: int, characters: str = "abcdefgh", **settings: Any) -> Writer:
+def bigrams(seed: int, characters: str = "abcdefgh", **settings: Any) -> Generator:
     vocab = Vocab(characters)
-    return Writer.after("", Bigrams(len(vocab), seed), vocab, SamplingSettings(**settings))
+    return Generator.after("", Bigrams(len(vocab), seed), vocab, SamplingSettings(**settings))
 
 
-def text(writer: Writer, n: int, seed: int) -> str:
+def text(writer: Generator, n: int, seed: int) -> str:
     """What it writes when nobody else does."""
-    steps = generate(writer.reader, writer.beginning, n, writer.settings, Dice(seed))
+    steps = generate(writer.reader, writer.beginning, n, writer.settings, UniformStream(seed))
     return "".join(map(writer.character, steps))
 
 
@@ -47,7 +56,7 @@ heats = st.sampled_from([0.0, 0.3, 1.0, 1.7])
 @given(seeds, seeds, seeds, heats, heats)
 def test_each_writes_what_it_writes_alone_and_every_die_is_shared(a_seed, b_seed, seed, a_heat, b_heat):
     a, b = bigrams(a_seed, temperature=a_heat), bigrams(b_seed, temperature=b_heat, top_k=3)
-    pairs, dice = list(write_both(a, b, 40, Dice(seed))), Dice(seed)
+    pairs, dice = list(sample_coupled(a, b, 40, UniformStream(seed))), UniformStream(seed)
     assert "".join(a.character(pair.a) for pair in pairs) == text(a, 40, seed)
     assert "".join(b.character(pair.b) for pair in pairs) == text(b, 40, seed)
     assert [(pair.a.u, pair.b.u, pair.a.index, pair.b.index) for pair in pairs] == [
@@ -58,30 +67,30 @@ def test_each_writes_what_it_writes_alone_and_every_die_is_shared(a_seed, b_seed
 @given(seeds, seeds, seeds)
 def test_they_part_where_their_texts_first_differ_and_until_then_have_read_the_same(a_seed, b_seed, seed):
     a, b = bigrams(a_seed), bigrams(b_seed)
-    pairs = list(write_both(a, b, 60, Dice(seed)))
-    first = next((i for i, pair in enumerate(pairs) if parts(a, b, pair)), 60)
+    pairs = list(sample_coupled(a, b, 60, UniformStream(seed)))
+    first = next((i for i, pair in enumerate(pairs) if diverged(a, b, pair)), 60)
     assert first == common_length(text(a, 60, seed), text(b, 60, seed))
-    swapped = list(write_both(b, a, 60, Dice(seed)))
-    assert next((i for i, pair in enumerate(swapped) if parts(b, a, pair)), 60) == first
+    swapped = list(sample_coupled(b, a, 60, UniformStream(seed)))
+    assert next((i for i, pair in enumerate(swapped) if diverged(b, a, pair)), 60) == first
 
 
 @given(seeds, seeds, heats)
 def test_the_same_writer_twice_never_parts(model_seed, seed, heat):
     a, b = bigrams(model_seed, temperature=heat), bigrams(model_seed, temperature=heat)
-    assert not any(parts(a, b, pair) for pair in write_both(a, b, 80, Dice(seed)))
+    assert not any(diverged(a, b, pair) for pair in sample_coupled(a, b, 80, UniformStream(seed)))
 
 
 def test_characters_are_compared_and_not_their_ids():
     a, b = bigrams(3, "abcd"), bigrams(3, "bcda")
-    (pair,) = write_both(a, b, 1, Dice(0))
-    assert pair.a.id == pair.b.id and parts(a, b, pair)
+    (pair,) = sample_coupled(a, b, 1, UniformStream(0))
+    assert pair.a.id == pair.b.id and diverged(a, b, pair)
 
 
 @given(seeds, seeds, st.floats(0.1, 2), st.integers(0, 8), st.floats(0.05, 1))
 def test_a_die_falls_between_the_edges_of_what_it_drew(model_seed, seed, temperature, top_k, top_p):
     writer = bigrams(model_seed, temperature=temperature, top_k=top_k, top_p=top_p)
-    for step in generate(writer.reader, writer.beginning, 20, writer.settings, Dice(seed)):
-        fell = fall(writer, step)
+    for step in generate(writer.reader, writer.beginning, 20, writer.settings, UniformStream(seed)):
+        fell = cdf_interval(writer, step)
         probs = step.distribution.probs
         assert fell.low - 1e-12 <= step.u < fell.high + 1e-12
         assert fell.high - fell.low == pytest.approx(probs[fell.rank], abs=1e-12)
@@ -91,16 +100,16 @@ def test_a_die_falls_between_the_edges_of_what_it_drew(model_seed, seed, tempera
 
 def test_greedy_takes_the_likeliest_whatever_the_die():
     drawn_from = distribution(np.array([0.0, 2.0, 1.0]), SamplingSettings(temperature=0))
-    assert (edge(drawn_from, 0), edge(drawn_from, 1), edge(drawn_from, 3)) == (0.0, 1.0, 1.0)
+    assert (bin_edge(drawn_from, 0), bin_edge(drawn_from, 1), bin_edge(drawn_from, 3)) == (0.0, 1.0, 1.0)
     writer = bigrams(5, temperature=0)
-    for step in generate(writer.reader, writer.beginning, 20, writer.settings, Dice(1)):
-        assert fall(writer, step)[1:] == (0, 0.0, 1.0)
+    for step in generate(writer.reader, writer.beginning, 20, writer.settings, UniformStream(1)):
+        assert cdf_interval(writer, step)[1:] == (0, 0.0, 1.0)
 
 
 @given(st.integers(0, 7), st.integers(0, 7), st.integers(2, 12))
 def test_shown_are_the_likeliest_and_whatever_must_be(first, second, rows):
     drawn_from = distribution(np.random.default_rng(first).normal(size=8), SamplingSettings(top_k=2))
-    ranks = shown_ranks(drawn_from, [first, second], rows)
+    ranks = visible_ranks(drawn_from, [first, second], rows)
     assert ranks == sorted(set(ranks)) and len(ranks) == min(rows, 8)
     assert {rank_of(drawn_from, first), rank_of(drawn_from, second)} <= set(ranks)
     others = [rank for rank in ranks if rank not in {rank_of(drawn_from, first), rank_of(drawn_from, second)}]
@@ -119,8 +128,8 @@ def test_a_network_writes_beside_another_as_its_own_sample_does(name):
     models = [build(SMALL[name], len(VOCAB)), build(SMALL["gru"], len(VOCAB))]
     settings = [SamplingSettings(0.9, top_p=0.95), SamplingSettings(1.1, top_k=12)]
     prompt = "ROMEO:\n"
-    a, b = (Writer.after(prompt, m.decoder(), VOCAB, s) for m, s in zip(models, settings, strict=True))
-    pairs = list(write_both(a, b, 50, Dice(11)))
+    a, b = (Generator.after(prompt, m.decoder(), VOCAB, s) for m, s in zip(models, settings, strict=True))
+    pairs = list(sample_coupled(a, b, 50, UniformStream(11)))
     ids = torch.tensor([VOCAB.encode(prompt)])
     for side, (model, s) in enumerate(zip(models, settings, strict=True)):
         whole = model.sample(ids, 50, s.temperature, s.top_k, s.top_p, s.min_p, seed=11)[0].tolist()
@@ -129,4 +138,4 @@ def test_a_network_writes_beside_another_as_its_own_sample_does(name):
 
 def test_a_prompt_with_a_character_it_does_not_know_is_refused():
     with pytest.raises(UnknownCharacterError, match="'x'"):
-        Writer.after("x", Bigrams(3, 0), Vocab("abc"), SamplingSettings())
+        Generator.after("x", Bigrams(3, 0), Vocab("abc"), SamplingSettings())

@@ -12,7 +12,7 @@ from charrnn.commands import sample
 from charrnn.metrics import Progress
 from charrnn.model import CharRNN
 from charrnn.registry import build
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.vocab import Vocab
 from tests.calling import ROOT, call, command, said
 
@@ -37,7 +37,7 @@ def test_the_sample_script_writes_what_python_writes():
     result = call("sample.py", "--checkpoint", "rnn", *arguments)
     loaded = checkpoint.load(ROOT / "checkpoints/rnn")
     decoder, settings = loaded.model.decoder(), SamplingSettings(0.9, 12, 0.9)
-    steps = generate(decoder, decoder.prefill(loaded.vocab.encode("JULIET:")), 80, settings, Dice(5))
+    steps = generate(decoder, decoder.prefill(loaded.vocab.encode("JULIET:")), 80, settings, UniformStream(5))
     assert result.stdout == "JULIET:" + loaded.vocab.decode(step.id for step in steps) + "\n"
     ctx = torch.tensor([loaded.vocab.encode("JULIET:")])
     ids = loaded.model.sample(ctx, 80, temperature=0.9, top_k=12, top_p=0.9, seed=5)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from charrnn.registry import build
 from charrnn.sampling import (
-    Dice,
-    Reading,
+    DecoderOutput,
     SamplingSettings,
+    UniformStream,
     distribution,
     generate,
     keep_min_p,
@@ -191,22 +191,22 @@ def test_a_setting_out_of_its_range_is_refused_by_name(wrong):
 
 
 def test_dice_depend_on_seed_and_place_alone():
-    dice = Dice(5)
+    dice = UniformStream(5)
     late = dice[1500]
-    assert [dice[i] for i in (0, 1, 511, 512, 1500)] == [Dice(5)[i] for i in (0, 1, 511, 512, 1500)]
-    assert late == dice[1500] != Dice(6)[1500]
+    assert [dice[i] for i in (0, 1, 511, 512, 1500)] == [UniformStream(5)[i] for i in (0, 1, 511, 512, 1500)]
+    assert late == dice[1500] != UniformStream(6)[1500]
 
 
 def test_dice_are_the_uniforms_of_a_torch_generator():
     one_by_one = torch.Generator().manual_seed(7)
     for i in range(600):
-        assert Dice(7)[i] == torch.rand((), dtype=torch.float64, generator=one_by_one).item()
+        assert UniformStream(7)[i] == torch.rand((), dtype=torch.float64, generator=one_by_one).item()
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 2**63, 0.5])
 def test_a_seed_that_is_not_a_whole_number_in_range_is_refused(seed):
     with pytest.raises(ValueError, match="seed"):
-        Dice(seed)
+        UniformStream(seed)
 
 
 class Counter:
@@ -219,28 +219,28 @@ class Counter:
         return self._reading(state + 1)
 
     def _reading(self, length):
-        return Reading(np.eye(5)[length % 5], length)
+        return DecoderOutput(np.eye(5)[length % 5], length)
 
 
 def test_every_character_consumes_one_uniform_whatever_the_settings():
     model = Counter()
     for settings in (SamplingSettings(), SamplingSettings(0), SamplingSettings(2, 2, 0.5, 0.1)):
-        steps = list(generate(model, model.prefill([]), 20, settings, Dice(3)))
-        assert [step.u for step in steps] == [Dice(3)[i] for i in range(20)]
+        steps = list(generate(model, model.prefill([]), 20, settings, UniformStream(3)))
+        assert [step.u for step in steps] == [UniformStream(3)[i] for i in range(20)]
         assert [step.index for step in steps] == list(range(20))
 
 
 def test_a_text_in_two_parts_equals_the_whole():
     model, settings = Counter(), SamplingSettings(1.5)
-    whole = [step.id for step in generate(model, model.prefill([]), 30, settings, Dice(3))]
-    first = list(generate(model, model.prefill([]), 12, settings, Dice(3)))
-    rest = generate(model, first[-1].reading, 18, settings, Dice(3), start=12)
+    whole = [step.id for step in generate(model, model.prefill([]), 30, settings, UniformStream(3))]
+    first = list(generate(model, model.prefill([]), 12, settings, UniformStream(3)))
+    rest = generate(model, first[-1].reading, 18, settings, UniformStream(3), start=12)
     assert [step.id for step in [*first, *rest]] == whole
 
 
 def test_a_step_holds_what_it_was_drawn_from_and_where_the_model_stands_after():
     model = Counter()
-    (step,) = generate(model, model.prefill([1, 1]), 1, SamplingSettings(0), Dice(0))
+    (step,) = generate(model, model.prefill([1, 1]), 1, SamplingSettings(0), UniformStream(0))
     assert step.id == 2
     assert step.logits.argmax() == 2
     assert step.reading.state == 3
@@ -252,7 +252,7 @@ def test_every_row_of_a_sample_is_written_with_the_dice_of_its_own_seed():
     assert torch.equal(text[:, :2], ctx)
     for b, row in enumerate(text.tolist()):
         model = Counter()
-        steps = generate(model, model.prefill(row[:2]), 15, settings, Dice(8 + b))
+        steps = generate(model, model.prefill(row[:2]), 15, settings, UniformStream(8 + b))
         assert row[2:] == [step.id for step in steps]
 
 
@@ -276,7 +276,7 @@ def test_a_sample_without_a_seed_is_another_each_time():
 )
 def test_every_network_writes_what_its_definition_makes_likely(config):
     """The text by the plain way: the whole of it read again by `forward` for each character, past any context."""
-    model, settings, dice = build(config, 7), SamplingSettings(0.9, 5, 0.95), Dice(4)
+    model, settings, dice = build(config, 7), SamplingSettings(0.9, 5, 0.95), UniformStream(4)
     rng = torch.Generator().manual_seed(1)
     for parameter in model.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=rng) * 0.5)
@@ -292,7 +292,7 @@ def test_every_network_writes_what_its_definition_makes_likely(config):
 def test_drawn_characters_are_distributed_as_the_pipeline_says():
     """A wrong sampler would pass by chance with a probability below 1e-9: the bound is six standard deviations."""
     logits, n = torch.randn(12, generator=torch.Generator().manual_seed(1)), 20000
-    ours, dice = distribution(logits, SamplingSettings(0.8, 6, 0.9)), Dice(1)
+    ours, dice = distribution(logits, SamplingSettings(0.8, 6, 0.9)), UniformStream(1)
     counts = np.bincount([ours.draw(dice[i]) for i in range(n)], minlength=12)[ours.order]
     spread = np.sqrt(n * ours.probs * (1 - ours.probs))
     assert (np.abs(counts - n * ours.probs) <= 6 * spread + 1e-9).all()

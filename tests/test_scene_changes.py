@@ -14,7 +14,7 @@ import torch
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import gradient_flow, scaled
 from charrnn.interventions import Clamp
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.lecture import intervention_answers
 from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.server.analyses import text_for
@@ -46,7 +46,7 @@ def bits(decoder, ids: list[int]) -> float:
 
 
 def written(decoder, vocab, n: int) -> str:
-    steps = generate(decoder, decoder.prefill(vocab.encode("ROMEO:\n")), n, SamplingSettings(0.8), Dice(7))
+    steps = generate(decoder, decoder.prefill(vocab.encode("ROMEO:\n")), n, SamplingSettings(0.8), UniformStream(7))
     return "ROMEO:\n" + vocab.decode([step.id for step in steps])
 
 

@@ -10,7 +10,7 @@ import torch
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import flow_of
 from charrnn.ranges import signed
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.lecture.lecture import arrival
 from charrnn.ui.lecture.scene_answers import Answer
 from charrnn.ui.lecture.scenes import SCENES, Scene
@@ -44,7 +44,7 @@ def written(scene: Scene, temperature: float) -> tuple[str, list]:
     trained = load(CHECKPOINTS / scene.sets["model"])
     decoder, prompt = trained.model.decoder(), "ROMEO:\n"
     beginning = decoder.prefill(trained.vocab.encode(prompt))
-    n, dice = int(scene.sets["characters"]), Dice(int(scene.sets["seed"]))
+    n, dice = int(scene.sets["characters"]), UniformStream(int(scene.sets["seed"]))
     steps = list(generate(decoder, beginning, n, SamplingSettings(temperature), dice))
     return prompt + trained.vocab.decode([step.id for step in steps]), steps
 

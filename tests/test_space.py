@@ -10,7 +10,7 @@ from gradio_client import Client
 
 from charrnn import checkpoint, hub
 from charrnn.bench.page_speed import serving
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from tests.hub_client import ROOT, Server, write_checkpoint
 from tests.small_models import SMALL, save_all
 
@@ -81,7 +81,9 @@ def test_what_is_in_a_space_is_all_that_the_page_needs(tmp_path):
         assert {model["name"] for model in page.predict(api_name="/models")} == set(SMALL)
     trained = checkpoint.load(tmp_path / "checkpoints/gru")
     decoder = trained.model.decoder()
-    steps = generate(decoder, decoder.prefill(trained.vocab.encode("ROMEO:")), 20, SamplingSettings(0.8), Dice(7))
+    steps = generate(
+        decoder, decoder.prefill(trained.vocab.encode("ROMEO:")), 20, SamplingSettings(0.8), UniformStream(7)
+    )
     assert text == "ROMEO:" + trained.vocab.decode(step.id for step in steps)
 
 

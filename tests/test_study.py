@@ -22,7 +22,7 @@ from charrnn import checkpoint
 from charrnn.corpus import Corpus
 from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.study import model_experiments, study_file, training_experiments
 from charrnn.text_quality import Reference
 from charrnn.training import DivergedError, Recipe, Training, evaluate_cold, evaluate_stream
@@ -207,7 +207,7 @@ def test_an_ngram_reads_in_pieces_as_in_one():
     whole = reader.prefill(ids)
     assert np.array_equal(whole.logits, piecewise.logits) and whole.state == piecewise.state == tuple(ids[-4:])
     settings = SamplingSettings(temperature=0.8)
-    once, again = ([step.id for step in generate(reader, whole, 30, settings, Dice(1))] for _ in range(2))
+    once, again = ([step.id for step in generate(reader, whole, 30, settings, UniformStream(1))] for _ in range(2))
     assert once == again
 
 

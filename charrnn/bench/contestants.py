@@ -31,7 +31,7 @@ from charrnn.gradient_flow import gradient_flow
 from charrnn.model import CharRNN
 from charrnn.profiling import VOCAB_SIZE, machine, plain_training, synthetic_corpus, take_turns
 from charrnn.reference import PlainCharRNN, TorchCharRNN, gradient_norms_by_autograd
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.text_tables import columns
 from charrnn.training import Recipe, Training
 
@@ -102,7 +102,7 @@ def bench_sample(options: argparse.Namespace) -> list[Row]:
 
     def ours() -> list[Any]:
         decoder = model.decoder()
-        steps = generate(decoder, decoder.prefill(prompt), options.chars, settings, Dice(0))
+        steps = generate(decoder, decoder.prefill(prompt), options.chars, settings, UniformStream(0))
         return [step.reading.state.h for step in steps]  # kept, as the heatmap needs them
 
     def theirs() -> Tensor:

@@ -21,7 +21,7 @@ from charrnn.flags import SEED, Number, name_or_path, path
 from charrnn.paths import CHECKPOINTS
 from charrnn.ranges import Range
 from charrnn.registry import Network
-from charrnn.sampling import LIMITS, Dice, SamplingSettings, generate
+from charrnn.sampling import LIMITS, SamplingSettings, UniformStream, generate
 from charrnn.vocab import Vocab
 
 PROMPT = "ROMEO:"
@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
     try:
         settings = SamplingSettings(options.temperature, options.top_k, options.top_p, options.min_p)
-        dice = Dice(options.seed)
+        dice = UniformStream(options.seed)
         model, vocab = read_model(options)
         prompt = read_text(options.prompt_file) if options.prompt_file else options.prompt
         prompt = vocab.default_prompt(PROMPT) if prompt is None else prompt

@@ -45,7 +45,7 @@ from charrnn.flags import COUNT, SEED, THREADS, Number, path
 from charrnn.metrics import pace
 from charrnn.paths import CHECKPOINTS, REPOSITORY
 from charrnn.registry import KINDS, blueprint
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.training import (
     LIMITS,
     RECIPES,
@@ -286,7 +286,7 @@ def write_text(training: Training, chars: int) -> str:
     prompt = vocab.default_prompt(PROMPT)
     decoder = training.model.decoder()
     settings = SamplingSettings(temperature=0.8)
-    steps = generate(decoder, decoder.prefill(vocab.encode(prompt)), chars, settings, Dice(SAMPLE_SEED))
+    steps = generate(decoder, decoder.prefill(vocab.encode(prompt)), chars, settings, UniformStream(SAMPLE_SEED))
     return prompt + vocab.decode(step.id for step in steps)
 
 

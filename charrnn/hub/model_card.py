@@ -11,7 +11,7 @@ from charrnn import __version__
 from charrnn.checkpoint import CheckpointInfo, load
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256, title_of
 from charrnn.metrics import Progress, bits_per_char, perplexity
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.seeds import STREAMS
 from charrnn.training import RECIPES, Recipe
 
@@ -148,7 +148,7 @@ def sample(info: CheckpointInfo) -> tuple[str, str]:
     vocab, decoder = loaded.vocab, loaded.model.decoder()
     prompt = vocab.default_prompt(PROMPT)
     settings = SamplingSettings(temperature=TEMPERATURE)
-    steps = generate(decoder, decoder.prefill(vocab.encode(prompt)), SAMPLE_CHARS, settings, Dice(SEED))
+    steps = generate(decoder, decoder.prefill(vocab.encode(prompt)), SAMPLE_CHARS, settings, UniformStream(SEED))
     return prompt, prompt + vocab.decode(step.id for step in steps)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from charrnn.interventions import Clamp, Held
+from charrnn.interventions import Clamp, ClampSet
 from charrnn.minigpt.equations import KVCache, as_it_is, residual_streams, rms_norm, rotation_at, stream_name
-from charrnn.sampling import Reading, Trace
+from charrnn.sampling import DecoderOutput, Trace
 
 
 class Tape:
@@ -56,7 +56,7 @@ class Place(NamedTuple):
 class Decoder:
     """
     A model that writes one character at a time: no batch, no gradient, numpy instead of torch. Implements
-    `sampling.Reader`; arithmetic and weights are the model's own.
+    `sampling.Decoder`; arithmetic and weights are the model's own.
 
     Before the first character there is nothing to attend to: all characters are equally likely, all activations zero.
     """
@@ -82,21 +82,21 @@ class Decoder:
 
         Shares its weights. Raises ValueError for a clamp that does not fit, or would not act.
         """
-        held = Held(clamps, dict.fromkeys(self._names, len(self._embed[0])))
+        held = ClampSet(clamps, dict.fromkeys(self._names, len(self._embed[0])))
         self._model.require_effect(clamps, Decoder)
         return self.holding(held)
 
-    def holding(self, held: Held) -> "Decoder":
+    def holding(self, held: ClampSet) -> "Decoder":
         """The same, with this held while it reads."""
         twin = copy.copy(self)
         twin._held = held
         return twin
 
-    def prefill(self, ids: Sequence[int], state: Place | None = None) -> Reading:
+    def prefill(self, ids: Sequence[int], state: Place | None = None) -> DecoderOutput:
         """Read ids from `state`, the beginning where None: all of them at once."""
         state = self._beginning if state is None else state
         if not len(ids):
-            return Reading(state.logits, state, state.activations)
+            return DecoderOutput(state.logits, state, state.activations)
         streams, tape, position = self._at_once(ids, state)
         return self._reading([stream.numpy() for stream in streams], tape, tape.filled, position)
 
@@ -109,7 +109,7 @@ class Decoder:
         activations = {name: array[0] for name, array in zip(self._names, reversed(arrays), strict=True)}
         return Trace(logits, activations, self._reading(arrays, tape, tape.filled, position))
 
-    def step(self, id: int, state: Place) -> Reading:
+    def step(self, id: int, state: Place) -> DecoderOutput:
         """Read one character."""
         tape, end = state.tape, state.end
         if not tape.claim(end):  # it is full, or another text went on from here
@@ -144,10 +144,10 @@ class Decoder:
         kept = slice(max(0, state.end - self._context + 1), state.end)
         return [k[:, :, kept] for k in state.tape.keys], [v[:, :, kept] for v in state.tape.values]
 
-    def _reading(self, streams: list[np.ndarray], tape: Tape, end: int, position: int) -> Reading:
+    def _reading(self, streams: list[np.ndarray], tape: Tape, end: int, position: int) -> DecoderOutput:
         logits = self._head(self._norm(streams[-1][:, -1:]))[0, 0]
         activations = {name: stream[0, -1].copy() for name, stream in zip(self._names, reversed(streams), strict=True)}
-        return Reading(logits, Place(tape, end, position, logits, activations), activations)
+        return DecoderOutput(logits, Place(tape, end, position, logits, activations), activations)
 
 
 def _in_arrays(module: nn.Module) -> Any:

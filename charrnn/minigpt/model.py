@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from charrnn import equivalence
 from charrnn.dropout import dropout
 from charrnn.equivalence import require_same
-from charrnn.interventions import Clamp, Held
+from charrnn.interventions import Clamp, ClampSet
 from charrnn.minigpt import decoder, equations
 from charrnn.minigpt.decoder import Decoder
 from charrnn.minigpt.equations import KVCache, as_it_is, residual_streams, rms_norm, rotation_at, stream_name
@@ -145,7 +145,7 @@ class MiniGPT(nn.Module):
         nothing = self.embed.weight.new_zeros
         return nothing(1, 1, self.embed.num_embeddings), None, {name: nothing(1, self.hidden_dim) for name in names}
 
-    def watched(self, ids: Tensor, state: Any, held: Held | None = None) -> tuple[Tensor, Any, dict[str, Tensor]]:
+    def watched(self, ids: Tensor, state: Any, held: ClampSet | None = None) -> tuple[Tensor, Any, dict[str, Tensor]]:
         """`forward`, with some of it held, and what there is to see: each residual stream (B, T, d), the last first."""
         twin, seen = copy.copy(self), {}
 

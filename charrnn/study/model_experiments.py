@@ -27,7 +27,7 @@ from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov, scale
 from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
 from charrnn.paths import CHECKPOINTS
-from charrnn.sampling import Dice, Reader, Reading, SamplingSettings, Step, generate
+from charrnn.sampling import Decoder, DecoderOutput, SamplingSettings, Step, UniformStream, generate
 from charrnn.text_quality import Reference
 from charrnn.training.evaluation import VAL_STREAMS, VAL_WINDOW
 
@@ -59,16 +59,16 @@ def trained(names: Sequence[str]) -> Iterator[checkpoint.Checkpoint]:
 
 
 class NGramReader:
-    """An n-gram model as a `sampling.Reader`; its state is the characters that count."""
+    """An n-gram model as a `sampling.Decoder`; its state is the characters that count."""
 
     def __init__(self, model: KneserNey):
         self.model = model
 
-    def prefill(self, ids: Sequence[int], state: tuple[int, ...] | None = None) -> Reading:
+    def prefill(self, ids: Sequence[int], state: tuple[int, ...] | None = None) -> DecoderOutput:
         context = (*(state or ()), *ids)[-(self.model.order - 1) :]
-        return Reading(self.model.log_probs(context), context, {})
+        return DecoderOutput(self.model.log_probs(context), context, {})
 
-    def step(self, id: int, state: tuple[int, ...]) -> Reading:
+    def step(self, id: int, state: tuple[int, ...]) -> DecoderOutput:
         return self.prefill([id], state)
 
 
@@ -89,9 +89,9 @@ def ngram(options: argparse.Namespace, text: str) -> Iterator[Row]:
         yield row | {"seconds": seconds, "sample": prompt + corpus.vocab.decode(step.id for step in steps)}
 
 
-def write(reader: Reader, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[Step]:
+def write(reader: Decoder, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[Step]:
     """n characters after the prompt."""
-    return list(generate(reader, reader.prefill(prompt), n, settings, Dice(seed)))
+    return list(generate(reader, reader.prefill(prompt), n, settings, UniformStream(seed)))
 
 
 # ------------------------------------------------------------------------------------------------ sampling

@@ -9,7 +9,7 @@ import torch
 from charrnn import minigpt
 from charrnn.minigpt import equations
 from charrnn.registry import Network
-from charrnn.sampling import Reading, TorchReader
+from charrnn.sampling import DecoderOutput, TorchReader
 from charrnn.tracing.tracer import GIVEN, Line, Run, Value, watch
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -45,7 +45,9 @@ def layers_of(network: Network) -> int:
     return len(network.blocks) if isinstance(network, minigpt.MiniGPT) else 1
 
 
-def read_character(network: Network, decoder: Any, id: int, state: Any, layer: int = 1) -> tuple[list[Block], Reading]:
+def read_character(
+    network: Network, decoder: Any, id: int, state: Any, layer: int = 1
+) -> tuple[list[Block], DecoderOutput]:
     """
     Let the decoder read the character `id` from `state`, watched; layer: of MiniGPT's blocks, from 1.
 
@@ -70,7 +72,7 @@ def read_character(network: Network, decoder: Any, id: int, state: Any, layer: i
     return blocks, reading
 
 
-def _read_by_module(network: Any, decoder: TorchReader, id: int, state: Any) -> tuple[list[Block], Reading]:
+def _read_by_module(network: Any, decoder: TorchReader, id: int, state: Any) -> tuple[list[Block], DecoderOutput]:
     """By `forward` as it stands, the cell's too, and by `update` where that calls it."""
     cell = type(network.cell)
     with watch(type(network).forward, cell.forward, cell.update) as runs:
@@ -82,7 +84,7 @@ def _read_by_module(network: Any, decoder: TorchReader, id: int, state: Any) -> 
     ], reading
 
 
-def _read_by_blocks(network: Any, decoder: Any, id: int, state: Any, layer: int) -> tuple[list[Block], Reading]:
+def _read_by_blocks(network: Any, decoder: Any, id: int, state: Any, layer: int) -> tuple[list[Block], DecoderOutput]:
     by_module = isinstance(decoder, TorchReader)
     around = (type(network).streams_from_embedded, type(network).from_embedded)
     first, last = around if by_module else (type(decoder).step, type(decoder)._reading)

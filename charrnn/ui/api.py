@@ -10,7 +10,7 @@ from gradio.events import api as endpoint
 from pydantic import Field, ValidationError, validate_call
 
 from charrnn.ranges import Range
-from charrnn.sampling import Dice, SamplingSettings, distribution, generate
+from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
 from charrnn.ui.server import validation
 from charrnn.ui.server.analyses import measured
 from charrnn.ui.server.checkpoint_store import Reader, Store
@@ -71,7 +71,7 @@ def build(store: Store) -> None:
         reader = _reader(store, checkpoint, step)
         prompt = prompt_for(reader, prompt)
         beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
-        steps = generate(reader.decoder, beginning, characters, settings, Dice(seed))
+        steps = generate(reader.decoder, beginning, characters, settings, UniformStream(seed))
         return prompt + reader.vocab.decode([step.id for step in steps])
 
     def next_characters(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from charrnn.checkpoint import load
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.vocab import Vocab
 from tests.attack.attacked import Attacked
 from tests.calling import ROOT
@@ -35,7 +35,9 @@ def known(checkpoints: Path) -> str:
     """What the app must write at any time, worked out here."""
     found = load(checkpoints / "gru")
     decoder = found.model.decoder()
-    steps = generate(decoder, decoder.prefill(found.vocab.encode("ROMEO:")), 60, SamplingSettings(0.8), Dice(5))
+    steps = generate(
+        decoder, decoder.prefill(found.vocab.encode("ROMEO:")), 60, SamplingSettings(0.8), UniformStream(5)
+    )
     return "ROMEO:" + found.vocab.decode([step.id for step in steps])
 
 

@@ -8,7 +8,7 @@ import torch
 from playwright.sync_api import Page, expect
 
 from charrnn.checkpoint import Checkpoint, load
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from tests.ui.conftest import CHECKPOINTS
 from tests.ui.page_actions import SLOWLY, press, set_slider, set_speed, settled, start_writing, text, write
 
@@ -20,7 +20,7 @@ def branched(checkpoint: Checkpoint, prompt: str, n: int, seed: int, edits: dict
     decoder, vocab = checkpoint.model.decoder(), checkpoint.vocab
     chosen = {at: vocab.encode(character)[0] for at, character in edits.items()}
     beginning = decoder.prefill(vocab.encode(prompt))
-    steps = generate(decoder, beginning, n, SamplingSettings(0.8), Dice(seed), chosen=chosen)
+    steps = generate(decoder, beginning, n, SamplingSettings(0.8), UniformStream(seed), chosen=chosen)
     return prompt + vocab.decode([step.id for step in steps])
 
 

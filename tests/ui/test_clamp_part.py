@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.probes import line_reset
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.surprisal import surprisals
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.versus import PATIENCE
@@ -29,7 +29,7 @@ class ByHand:
     def text_under(self, *clamps: Clamp) -> str:
         decoder, vocab = self.decoder.clamped(clamps), self.trained.vocab
         beginning = decoder.prefill(vocab.encode("ROMEO:\n"))
-        steps = generate(decoder, beginning, 120, SamplingSettings(0.8), Dice(7))
+        steps = generate(decoder, beginning, 120, SamplingSettings(0.8), UniformStream(7))
         return "ROMEO:\n" + vocab.decode([step.id for step in steps])
 
     def bits(self, text: str, *clamps: Clamp) -> float:

@@ -17,7 +17,7 @@ from charrnn.checkpoint import describe, keep_analyses, load
 from charrnn.commands import evaluate, sample, train
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.study import study_file as study
 from charrnn.ui import tabs
 from charrnn.ui.compare import lab_sheet
@@ -157,7 +157,7 @@ def written(trained: Path, name: str, step: int) -> str:
     checkpoint = load(trained / name, step)
     decoder = checkpoint.model.decoder()
     reading = decoder.prefill(checkpoint.vocab.encode("ROMEO:\n"))
-    steps = generate(decoder, reading, 300, SamplingSettings(temperature=0.8), Dice(7))
+    steps = generate(decoder, reading, 300, SamplingSettings(temperature=0.8), UniformStream(7))
     return "ROMEO:\n" + checkpoint.vocab.decode([step.id for step in steps])
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.bench.page_speed import ALIVE
 from charrnn.checkpoint import load
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_slider, set_speed, start_writing, text
 
@@ -33,7 +33,7 @@ def written(length: int, temperature: float = 0.8) -> str:
     trained, prompt = load(CHECKPOINTS / "rnn"), "JULIET:\n"
     decoder = trained.model.decoder()
     reading = decoder.prefill(trained.vocab.encode(prompt))
-    steps = generate(decoder, reading, length - len(prompt), SamplingSettings(temperature), Dice(12))
+    steps = generate(decoder, reading, length - len(prompt), SamplingSettings(temperature), UniformStream(12))
     return prompt + trained.vocab.decode([step.id for step in steps])
 
 

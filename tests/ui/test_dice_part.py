@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from charrnn.coupled_sampling import Fall
-from charrnn.sampling import Dice, SamplingSettings
+from charrnn.coupled_sampling import CdfInterval
+from charrnn.sampling import SamplingSettings, UniformStream
 from charrnn.ui.compare import coupled_sampling
 from charrnn.ui.components import divergence
 from charrnn.ui.server.checkpoint_store import Store
@@ -32,7 +32,7 @@ def test_where_they_part_the_die_falls_on_what_each_wrote(store: Store):
     parting = dice_of(store)[-1]["parting"]
     a, b = (written(name, None, SETTINGS, "ROMEO:\n", 300, 12) for name in ("rnn", "minigpt"))
     at = next(i for i in range(300) if a[i] != b[i])
-    assert parting["at"] == at and parting["u"] == Dice(12)[at]
+    assert parting["at"] == at and parting["u"] == UniformStream(12)[at]
     for name, shown, drew, other in zip(
         ("rnn", "minigpt"), parting["sides"], (a[at], b[at]), (b[at], a[at]), strict=True
     ):
@@ -74,7 +74,7 @@ def test_the_same_twice_is_said_to_be_identical(store: Store):
 
 
 def test_so_many_digits_that_one_sees_where_the_die_fell():
-    falls = [Fall("a", 0, 0.0, 0.41204), Fall("b", 1, 0.4119, 0.9)]
+    falls = [CdfInterval("a", 0, 0.0, 0.41204), CdfInterval("b", 1, 0.4119, 0.9)]
     assert divergence.digits_for(0.412, [falls[1]]) == 4 and divergence.digits_for(0.412, falls) == 5
     told = divergence.why(1, 0.412, falls, 5)
     assert told.startswith("The first character is the same, then they part: u = 0.41200 falls on “a” in A (0.00000 to")
@@ -136,7 +136,7 @@ def test_two_texts_from_the_same_dice_stand_side_by_side_and_show_why_they_part(
     at = next(i for i in range(300) if a[i] != b[i])
     assert page.locator("#cr-dice mark").all_text_contents() == [a[at], b[at]]
     assert page.locator("#cr-dice .cr-common").all_text_contents() == [a[:at]] * 2
-    u, bars = Dice(12)[at], page.locator("#cr-dice .cr-cumulative")
+    u, bars = UniformStream(12)[at], page.locator("#cr-dice .cr-cumulative")
     words = page.locator("#cr-dice .cr-plot-words")
     expect(words).to_contain_text(f"u = {u:.3f}")
     for i, (name, drew, other) in enumerate((("rnn", a[at], b[at]), ("minigpt", b[at], a[at]))):

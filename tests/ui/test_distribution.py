@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.sampling import Dice, Distribution, SamplingSettings, distribution
+from charrnn.sampling import Distribution, SamplingSettings, UniformStream, distribution
 from tests.ui.page_actions import set_slider, text
 
 STAGES = ("raw", "temperature", "top_k", "top_p", "min_p")
@@ -139,7 +139,7 @@ def test_the_die_and_the_surprise_are_those_of_the_character_that_came(page: Pag
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
     position = page.evaluate("charrnn.live.cursor")
-    u = Dice(7)[position + 1 - len("ROMEO:\n")]
+    u = UniformStream(7)[position + 1 - len("ROMEO:\n")]
     sign = SIGNS.get(shown[position + 1], shown[position + 1])
     assert page.locator(".cr-u").inner_text() == f"u = {u:.4f} → {sign}"
     assert page.locator(".cr-needle").evaluate("n => parseFloat(n.style.left)") == pytest.approx(100 * u, abs=1e-3)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from charrnn.bench.page_speed import running_app
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import gradient_flow, lyapunov, product_norms, scaled
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.gradients import over_training, recurrent_scale
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
@@ -56,7 +56,9 @@ def written(trained: Path, name: str, g: float, prompt: str, settings: SamplingS
     checkpoint.model.state_dict()["cell.W_hh.weight"].mul_(g)
     decoder = checkpoint.model.decoder()
     beginning = decoder.prefill(checkpoint.vocab.encode(prompt))
-    return checkpoint.vocab.decode([step.id for step in generate(decoder, beginning, 200, settings, Dice(seed))])
+    return checkpoint.vocab.decode(
+        [step.id for step in generate(decoder, beginning, 200, settings, UniformStream(seed))]
+    )
 
 
 @pytest.mark.parametrize(("name", "gate", "rows"), [("rnn", "h", slice(0, 16)), ("gru", "z", slice(16, 32))])

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import choose, look_at, press, set_slider, set_speed, start_writing, text, write
 
@@ -61,7 +61,7 @@ def test_a_link_and_a_snippet_give_the_same_text_again(context: BrowserContext, 
     }
     decoder = trained.model.decoder()
     beginning = decoder.prefill(trained.vocab.encode(known))
-    steps = generate(decoder, beginning, 90, SamplingSettings(1.15, 30, 0.95, 0.02), Dice(11))
+    steps = generate(decoder, beginning, 90, SamplingSettings(1.15, 30, 0.95, 0.02), UniformStream(11))
     assert first == known + trained.vocab.decode(step.id for step in steps)
     assert run(copied(page, "python")) == first
 
@@ -101,7 +101,7 @@ def test_a_branched_text_travels_too(context: BrowserContext, app: str):
     decoder = trained.model.decoder()
     chosen = {at: trained.vocab.encode(character)[0] for at, character in {5: "\n", 20: ","}.items()}  # it knows no "
     beginning = decoder.prefill(trained.vocab.encode("ROMEO:\n"))
-    steps = generate(decoder, beginning, 60, SamplingSettings(0.8), Dice(7), chosen=chosen)
+    steps = generate(decoder, beginning, 60, SamplingSettings(0.8), UniformStream(7), chosen=chosen)
     assert text(page) == "ROMEO:\n" + trained.vocab.decode(step.id for step in steps)
     link = copied(page, "link")
     assert parse_qs(urlsplit(link).query)["edits"] == ["5:\n,20:,"]

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from charrnn.bench.page_speed import running_app
 from charrnn.gradient_flow import gradient_flow
-from charrnn.sampling import Dice, SamplingSettings, distribution, generate
+from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import Reader
 from tests.small_models import SMALL, save_all, save_small
@@ -283,7 +283,7 @@ def test_a_view_changed_while_text_runs_changes_no_character(page: Page, store: 
     settled(page)
     reader = store.reader(name)
     beginning = reader.decoder.prefill(reader.vocab.encode("A"))
-    steps = generate(reader.decoder, beginning, 300, SamplingSettings(0.8), Dice(9))
+    steps = generate(reader.decoder, beginning, 300, SamplingSettings(0.8), UniformStream(9))
     assert text(page) == "A" + reader.vocab.decode([step.id for step in steps])
 
 
@@ -355,7 +355,7 @@ def test_every_endpoint_takes_every_model(app: str, store: Store):
     for name in SMALL:
         reader = store.reader(name)
         beginning = reader.decoder.prefill(reader.vocab.encode("ROMEO:"))
-        steps = generate(reader.decoder, beginning, 40, SamplingSettings(0.8), Dice(7))
+        steps = generate(reader.decoder, beginning, 40, SamplingSettings(0.8), UniformStream(7))
         written = call(app, "write", "ROMEO:", name, 40, 0.8, 0, 1.0, 0.0, 7, -1)
         assert written == "ROMEO:" + reader.vocab.decode([step.id for step in steps])
         found = call(app, "next_characters", own, name, 0.9, 0, 1.0, 0.0, -1)

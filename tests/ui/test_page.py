@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from charrnn.bench.page_speed import ALIVE
 from charrnn.checkpoint import Checkpoint
 from charrnn.gradient_flow import gradient_flow
-from charrnn.sampling import Dice, SamplingSettings, distribution, generate
+from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
 from scripts.dev.page_tour import names, open_tab, rest
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_slider, set_speed, settled, start_writing, text, write
@@ -162,7 +162,7 @@ def test_the_endpoint_writes_what_python_writes(app: str, checkpoint: Checkpoint
     found = call(app, "write", "ROMEO:", "rnn", 120, 0.8, 20, 0.95, 0.01, 7, -1)
     decoder = checkpoint.model.decoder()
     reading = decoder.prefill(checkpoint.vocab.encode("ROMEO:"))
-    steps = generate(decoder, reading, 120, SamplingSettings(0.8, 20, 0.95, 0.01), Dice(7))
+    steps = generate(decoder, reading, 120, SamplingSettings(0.8, 20, 0.95, 0.01), UniformStream(7))
     assert found == "ROMEO:" + checkpoint.vocab.decode([step.id for step in steps])
 
 

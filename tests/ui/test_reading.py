@@ -6,7 +6,7 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from tests.ui.page_actions import columns, set_speed, settled, text
 from tests.ui.test_branching import probabilities, put_cursor
 from tests.ui.test_write_tab import states
@@ -40,7 +40,7 @@ def test_a_passage_is_read_walked_through_and_written_on(page: Page, checkpoint:
     page.wait_for_function(f"charrnn.live.drawn > {len(PASSAGE)}")
     settled(page)
     decoder, vocab = checkpoint.model.decoder(), checkpoint.vocab
-    steps = generate(decoder, decoder.prefill(vocab.encode(PASSAGE)), 400, SamplingSettings(0.8), Dice(7))
+    steps = generate(decoder, decoder.prefill(vocab.encode(PASSAGE)), 400, SamplingSettings(0.8), UniformStream(7))
     assert text(page) == PASSAGE + vocab.decode([step.id for step in steps])
     page.locator('[data-do="undo"]').click()
     page.wait_for_function("before => charrnn.live.text === before", arg=before)

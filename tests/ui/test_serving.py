@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.gradient_flow import GradientFlow, gradient_flow
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.gradients import gradient_norms
 from charrnn.ui.launch import serve
 from charrnn.ui.page import build_demo
@@ -60,7 +60,9 @@ def test_twelve_tabs_of_one_browser_write_at_once(context: BrowserContext, app: 
     for seed, page in enumerate(pages):
         page.bring_to_front()  # a hidden tab draws nothing
         page.wait_for_function("charrnn.state === 'finished'")
-        steps = generate(decoder, decoder.prefill(vocab.encode("KING:")), 60, SamplingSettings(0.8), Dice(seed))
+        steps = generate(
+            decoder, decoder.prefill(vocab.encode("KING:")), 60, SamplingSettings(0.8), UniformStream(seed)
+        )
         assert text(page) == "KING:" + vocab.decode(step.id for step in steps)
 
 

@@ -10,7 +10,7 @@ import pytest
 from charrnn.bench.page_speed import running_app
 from charrnn.gradient_flow import scaled
 from charrnn.interventions import Clamp
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import Reader
 from tests.node import play
@@ -45,7 +45,7 @@ def written(reader: Reader, settings: dict[str, Any], seed: int, n: int, prompt:
     """The text of Python."""
     decoder = more.pop("decoder", reader.decoder)
     beginning = decoder.prefill(reader.vocab.encode(prompt))
-    steps = generate(decoder, beginning, n, SamplingSettings(**settings), Dice(seed), **more)
+    steps = generate(decoder, beginning, n, SamplingSettings(**settings), UniformStream(seed), **more)
     return prompt + reader.vocab.decode([step.id for step in steps])
 
 

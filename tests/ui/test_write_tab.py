@@ -8,7 +8,7 @@ import torch
 from playwright.sync_api import Page, expect
 
 from charrnn.checkpoint import Checkpoint, load
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from tests.ui.conftest import CHECKPOINTS
 from tests.ui.page_actions import (
     SLOWLY,
@@ -28,7 +28,7 @@ from tests.ui.page_actions import (
 def written(checkpoint: Checkpoint, prompt: str, n: int, settings: SamplingSettings, seed: int) -> str:
     """What the package writes."""
     decoder = checkpoint.model.decoder()
-    steps = generate(decoder, decoder.prefill(checkpoint.vocab.encode(prompt)), n, settings, Dice(seed))
+    steps = generate(decoder, decoder.prefill(checkpoint.vocab.encode(prompt)), n, settings, UniformStream(seed))
     return prompt + checkpoint.vocab.decode([step.id for step in steps])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from playwright.sync_api import BrowserContext, Page
 
 from charrnn.checkpoint import load
-from charrnn.sampling import Dice, SamplingSettings, distribution, generate
+from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
 from charrnn.ui.server.view_query import until_superseded
 from tests.ui.conftest import CHECKPOINTS, open_page
 
@@ -38,7 +38,7 @@ def written(name: str, step: int | None, settings: SamplingSettings, prompt: str
     checkpoint = load(CHECKPOINTS / name, step)
     decoder = checkpoint.model.decoder()
     reading = decoder.prefill(checkpoint.vocab.encode(prompt))
-    return checkpoint.vocab.decode([s.id for s in generate(decoder, reading, n, settings, Dice(seed))])
+    return checkpoint.vocab.decode([s.id for s in generate(decoder, reading, n, settings, UniformStream(seed))])
 
 
 def probabilities(name: str, text: str, temperature: float) -> dict[str, float]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
-from charrnn.coupled_sampling import Writer, parts, write_both
+from charrnn.coupled_sampling import Generator, diverged, sample_coupled
 from charrnn.ranges import Range
-from charrnn.sampling import Dice
+from charrnn.sampling import UniformStream
 from charrnn.ui.components.divergence import parting_told
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.model_pair import NAMES, known_to_both, pickers, side_of, sides
@@ -35,11 +35,11 @@ class DiceForm(Writing):
 class Asked(NamedTuple):
     """What two writers are asked for."""
 
-    a: Writer
-    b: Writer
+    a: Generator
+    b: Generator
     prompt: str
     characters: int
-    dice: Dice
+    dice: UniformStream
     alike: bool  # the same model, step and settings
     note: str
 
@@ -53,10 +53,11 @@ def asked_for(store: Store, question: Question) -> tuple[Asked, dict[str, Any]]:
         prompt = Vocab("".join(shared)).default_prompt(PROMPT)
     prompt, note = known_to_both(readers, prompt)
     a, b = (
-        Writer.after(prompt, reader.decoder, reader.vocab, each) for reader, each in zip(readers, settings, strict=True)
+        Generator.after(prompt, reader.decoder, reader.vocab, each)
+        for reader, each in zip(readers, settings, strict=True)
     )
     alike = readers[0] is readers[1] and settings[0] == settings[1]
-    return Asked(a, b, prompt, form.characters, Dice(form.seed), alike, note), pickers(store, readers)
+    return Asked(a, b, prompt, form.characters, UniformStream(form.seed), alike, note), pickers(store, readers)
 
 
 def both_texts(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
@@ -64,8 +65,8 @@ def both_texts(store: Store, question: Question, wanted: Wanted) -> Iterator[str
     asked, more = asked_for(store, question)
     texts, parting, part = ["", ""], None, 0
     told: dict[str, Any] = {"prompt": asked.prompt, **more}
-    for pair in write_both(asked.a, asked.b, asked.characters, asked.dice):
-        if parting is None and parts(asked.a, asked.b, pair):
+    for pair in sample_coupled(asked.a, asked.b, asked.characters, asked.dice):
+        if parting is None and diverged(asked.a, asked.b, pair):
             parting = {"at": len(texts[0]), **parting_told(asked.a, asked.b, pair)}
         texts = [texts[0] + asked.a.character(pair.a), texts[1] + asked.b.character(pair.b)]
         if len(texts[0]) % PIECE == 0 or len(texts[0]) == asked.characters:

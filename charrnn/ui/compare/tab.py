@@ -15,7 +15,7 @@ from charrnn.corpus import title_of
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.paths import STUDY
 from charrnn.published_results import PUBLISHED, Published
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.compare import coupled_sampling, surprisal_difference
 from charrnn.ui.compare.lab_sheet import lab_map
 from charrnn.ui.components.table.table import Cell, Table, number
@@ -212,7 +212,7 @@ def sample(store: Store, name: str, step: int) -> str:
 def _write(reader: Reader) -> str:
     prompt = reader.vocab.default_prompt(SAMPLE_PROMPT)
     beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
-    steps = generate(reader.decoder, beginning, SAMPLE_CHARACTERS, SAMPLE_SETTINGS, Dice(SAMPLE_SEED))
+    steps = generate(reader.decoder, beginning, SAMPLE_CHARACTERS, SAMPLE_SETTINGS, UniformStream(SAMPLE_SEED))
     return prompt + reader.vocab.decode([step.id for step in steps])
 
 

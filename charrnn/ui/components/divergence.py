@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from charrnn.coupled_sampling import Fall, Pair, Writer, edge, fall, shown_ranks
+from charrnn.coupled_sampling import CdfInterval, DrawPair, Generator, bin_edge, cdf_interval, visible_ranks
 from charrnn.sampling import Step
 from charrnn.visible_signs import quoted
 
@@ -12,9 +12,9 @@ ROWS = 8  # of a distribution
 NARROWEST_PIECE = 0.004  # of the bar: what is thinner is drawn as one
 
 
-def parting_told(a: Writer, b: Writer, pair: Pair) -> dict[str, Any]:
+def parting_told(a: Generator, b: Generator, pair: DrawPair) -> dict[str, Any]:
     """The first difference: the die, both distributions in the order of the draw, and why."""
-    falls = [fall(a, pair.a), fall(b, pair.b)]
+    falls = [cdf_interval(a, pair.a), cdf_interval(b, pair.b)]
     other = [falls[1].character, falls[0].character]
     sides = [
         distribution_told(writer, step, fell, also)
@@ -24,7 +24,7 @@ def parting_told(a: Writer, b: Writer, pair: Pair) -> dict[str, Any]:
     return {"u": pair.a.u, "digits": digits, "why": why(pair.a.index, pair.a.u, falls, digits), "sides": sides}
 
 
-def why(index: int, u: float, falls: Sequence[Fall], digits: int) -> str:
+def why(index: int, u: float, falls: Sequence[CdfInterval], digits: int) -> str:
     """Why they parted, in a sentence."""
     before = {0: "From the first character on they differ", 1: "The first character is the same, then they part"}
     opening = before.get(index, f"The first {index:,} characters are the same, then they part")
@@ -32,14 +32,14 @@ def why(index: int, u: float, falls: Sequence[Fall], digits: int) -> str:
     return f"{opening}: u = {u:.{digits}f} falls on {a.format('in A')} and on {b.format('in B')}."
 
 
-def digits_for(u: float, falls: Sequence[Fall]) -> int:
+def digits_for(u: float, falls: Sequence[CdfInterval]) -> int:
     """How many digits it takes to see that u lies inside both pieces, three at least."""
     edges = [(fell.low, fell.high) for fell in falls]
     inside = (n for n in range(3, 12) if all(round(low, n) < round(u, n) < round(high, n) for low, high in edges))
     return next(inside, 12)
 
 
-def distribution_told(writer: Writer, step: Step, fell: Fall, other: str) -> dict[str, Any]:
+def distribution_told(writer: Generator, step: Step, fell: CdfInterval, other: str) -> dict[str, Any]:
     """
     What one writer drew from, as the page draws it: rows of the likeliest characters and the pieces of the bar.
 
@@ -50,8 +50,8 @@ def distribution_told(writer: Writer, step: Step, fell: Fall, other: str) -> dic
     probs = drawn_from.probs
     rows = [
         {"rank": rank, "character": characters[drawn_from.order[rank]], "cut": rank >= drawn_from.kept}
-        | {"p": float(probs[rank]), "from": edge(drawn_from, rank)}
-        for rank in shown_ranks(drawn_from, must, ROWS)
+        | {"p": float(probs[rank]), "from": bin_edge(drawn_from, rank)}
+        for rank in visible_ranks(drawn_from, must, ROWS)
     ]
     wide = max(1, int((probs >= NARROWEST_PIECE).sum()))  # descending: the rest are thinner still
     pieces = [[characters[drawn_from.order[rank]], float(probs[rank])] for rank in range(wide)]

@@ -19,7 +19,7 @@ from charrnn.gradient_flow import (
     spectra,
 )
 from charrnn.ranges import Range
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.gradients.gradient_norms import left_far_back
 from charrnn.ui.server import validation
@@ -171,7 +171,7 @@ class Work:
             turn.spectra = self.store.cache.compute(_spectra, turn.reader, turn.g)
             decoder = turn.reader.decoder if turn.g == 1 else turn.model.decoder()
             beginning = decoder.prefill(turn.reader.vocab.encode(asked.prompt))
-            steps = generate(decoder, beginning, CHARACTERS, asked.settings, Dice(asked.seed))
+            steps = generate(decoder, beginning, CHARACTERS, asked.settings, UniformStream(asked.seed))
             turn.text = turn.reader.vocab.decode([step.id for step in steps])
 
     def gradient(self) -> None:

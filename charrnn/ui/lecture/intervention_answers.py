@@ -13,7 +13,7 @@ from charrnn.interventions import Clamp
 from charrnn.neurons import activations
 from charrnn.paths import STUDY
 from charrnn.probes import LineReset, LookingBack, line_reset, looking_back
-from charrnn.sampling import Dice, generate
+from charrnn.sampling import UniformStream, generate
 from charrnn.surprisal import TraceReader, surprisals
 from charrnn.ui.gradients.recurrent_scale import turned_flow
 from charrnn.ui.lecture.scene_answers import Answer, prompt_of
@@ -37,7 +37,7 @@ def written(reader: Reader, decoder: TraceReader, link: Link, n: int) -> str:
     """The prompt of a link, and what whoever reads there writes after it with its dice."""
     prompt, settings = prompt_of(reader, link), link.query.settings
     beginning = decoder.prefill(reader.vocab.encode(prompt))
-    steps = generate(decoder, beginning, n, settings, Dice(link.query.seed))  # pyright: ignore[reportArgumentType]
+    steps = generate(decoder, beginning, n, settings, UniformStream(link.query.seed))  # pyright: ignore[reportArgumentType]
     return prompt + reader.vocab.decode([step.id for step in steps])
 
 

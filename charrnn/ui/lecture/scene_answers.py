@@ -9,7 +9,7 @@ import numpy as np
 from charrnn.char_classes import SPEAKER_LINE
 from charrnn.coupled_sampling import common_length
 from charrnn.ranges import signed
-from charrnn.sampling import Dice, SamplingSettings, Step, generate
+from charrnn.sampling import SamplingSettings, Step, UniformStream, generate
 from charrnn.surprisal import Difference, Group, surprisals
 from charrnn.ui.server.analyses import FAR_BACK, MAX_LAG, default_text, measured
 from charrnn.ui.server.checkpoint_store import Reader, Store
@@ -44,7 +44,7 @@ class Answer:
 def steps_of(reader: Reader, link: Link, settings: SamplingSettings) -> list[Step]:
     """What a link writes, with these settings."""
     beginning = reader.decoder.prefill(reader.vocab.encode(prompt_of(reader, link)))
-    return list(generate(reader.decoder, beginning, link.query.characters, settings, Dice(link.query.seed)))
+    return list(generate(reader.decoder, beginning, link.query.characters, settings, UniformStream(link.query.seed)))
 
 
 def prompt_of(reader: Reader, link: Link) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any
 
-from charrnn.coupled_sampling import Writer, parts, write_both
+from charrnn.coupled_sampling import Generator, diverged, sample_coupled
 from charrnn.interventions import Clamp, limits
 from charrnn.ranges import Range, signed
-from charrnn.sampling import Dice
+from charrnn.sampling import UniformStream
 from charrnn.surprisal import Difference, Group
 from charrnn.ui.components.divergence import parting_told
 from charrnn.ui.components.table.table import Cell, Table, number
@@ -83,14 +83,14 @@ def both_texts(reader: Reader, clamps: Sequence[Clamp], question: Question) -> d
     """What the network writes as it is, and with the clamps from the prompt on; where they part, and why."""
     form = checked(ClampForm, question.form)
     prompt, dropped = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))
-    n, dice = min(LONGEST, form.characters), Dice(form.seed)
+    n, dice = min(LONGEST, form.characters), UniformStream(form.seed)
     a, b = (
-        Writer.after(prompt, decoder, reader.vocab, form.settings)
+        Generator.after(prompt, decoder, reader.vocab, form.settings)
         for decoder in (reader.decoder, reader.decoder.clamped(clamps))
     )
     texts, parting = ["", ""], None
-    for pair in write_both(a, b, n, dice):
-        if parting is None and parts(a, b, pair):
+    for pair in sample_coupled(a, b, n, dice):
+        if parting is None and diverged(a, b, pair):
             parting = {"at": len(texts[0]), **parting_told(a, b, pair)}
         texts = [texts[0] + a.character(pair.a), texts[1] + b.character(pair.b)]
     what = "the same character" if n == 1 else f"the same {n:,} characters"

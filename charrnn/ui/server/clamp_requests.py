@@ -100,7 +100,7 @@ def _clamp(usual: Usual, sent: Any) -> Clamp:
         raise ValueError(f"a clamp is {reprlib.repr(sent)}: give its name, its unit and its value")
     name, unit, value = (sent.get(key) for key in ("name", "unit", "value"))
     if not isinstance(name, str) or name not in usual.values:
-        raise ValueError(f"{reprlib.repr(name)} cannot be held here: give one of {', '.join(usual.values)}")
+        raise ValueError(f"{reprlib.repr(name)} cannot be clamped here: give one of {', '.join(usual.values)}")
     unit = None if unit is None else Range(0, usual.units - 1, whole=True).require("unit", unit)
     value = usual.mean(name, unit) if value is None else Range(*limits(name)).require(f"the value of {name}", value)
     return Clamp(name, unit, value)

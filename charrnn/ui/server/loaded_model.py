@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint, CheckpointInfo
-from charrnn.sampling import Dice, Reading, SamplingSettings, Trace, generate
+from charrnn.sampling import DecoderOutput, SamplingSettings, Trace, UniformStream, generate
 from charrnn.ui.server.activation_views import Display
 from charrnn.ui.server.analysis_cache import digest
 from charrnn.vocab import Vocab
@@ -72,7 +72,7 @@ class Reader:
         return self.checkpoint.model.decoder(share=True)
 
     @cached_property
-    def beginning(self) -> Reading:
+    def beginning(self) -> DecoderOutput:
         """Where the model stands before any text."""
         return self.decoder.prefill([])
 
@@ -87,7 +87,7 @@ class Reader:
         return {name: len(values) for name, values in self._first.activations.items()}
 
     @cached_property
-    def _first(self) -> Reading:
+    def _first(self) -> DecoderOutput:
         """After one character, whichever: at the beginning there are no gates yet."""
         return self.decoder.step(0, self.beginning.state)
 
@@ -102,7 +102,7 @@ class Reader:
         """A short text of the network's own writing."""
         if self.passage:
             return self.passage[:OWN_TEXT]
-        steps = generate(self.decoder, self.beginning, OWN_TEXT, SamplingSettings(), Dice(OWN_SEED))
+        steps = generate(self.decoder, self.beginning, OWN_TEXT, SamplingSettings(), UniformStream(OWN_SEED))
         return self.vocab.decode([step.id for step in steps])
 
     def read(self, text: str, name: str) -> Trace:

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.sampling import Reading
+from charrnn.sampling import DecoderOutput
 
 MAX_BYTES = 64 << 20
 
 
 class PrefixCache:
     """
-    Least recently used `Reading`s by what read them and by the text that was read; bounded by memory.
+    Least recently used `DecoderOutput`s by what read them and by the text that was read; bounded by memory.
 
     A cache of answers that can be computed again: entries may be lost at any time.
     """
@@ -23,7 +23,7 @@ class PrefixCache:
     def __init__(self, max_bytes: int = MAX_BYTES):
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._entries: OrderedDict[tuple, tuple[Reading, int]] = OrderedDict()
+        self._entries: OrderedDict[tuple, tuple[DecoderOutput, int]] = OrderedDict()
         self._lengths: dict[Hashable, dict[int, int]] = {}  # per reader: prefix length -> number of entries
         self._lock = Lock()
 
@@ -35,7 +35,7 @@ class PrefixCache:
         """Memory of the entries, as estimated from their arrays."""
         return self._bytes
 
-    def longest(self, reader: Hashable, text: str, limit: int) -> tuple[int, Reading | None]:
+    def longest(self, reader: Hashable, text: str, limit: int) -> tuple[int, DecoderOutput | None]:
         """The longest known prefix of text[:limit] -> its length and its reading; (0, None) if there is none."""
         with self._lock:
             lengths = sorted(length for length in self._lengths.get(reader, ()) if length <= limit)
@@ -46,7 +46,7 @@ class PrefixCache:
                     return key[1], self._entries[key][0]
         return 0, None
 
-    def put(self, reader: Hashable, text: str, reading: Reading) -> None:
+    def put(self, reader: Hashable, text: str, reading: DecoderOutput) -> None:
         """Keep the reading at the end of a text, without its activations."""
         kept = reading._replace(activations={})
         size = _size_of(kept)

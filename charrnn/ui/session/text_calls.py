@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from charrnn.gradient_flow import KNOB, scaled
 from charrnn.ranges import Range
-from charrnn.sampling import Dice, Reading, generate
+from charrnn.sampling import DecoderOutput, UniformStream, generate
 from charrnn.ui.server.activation_views import nearest
 from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.call_validation import TEXT_ENDPOINT
@@ -138,7 +138,7 @@ class TextCalls:
         """
         reader = self.store.reader(asked.checkpoint.name, asked.checkpoint.step)
         view = nearest(reader.names, asked.view)
-        text, prompt, dice = asked.text, min(asked.prompt, len(asked.text)), Dice(asked.seed)
+        text, prompt, dice = asked.text, min(asked.prompt, len(asked.text)), UniformStream(asked.seed)
         head: dict[str, Any] = {}
         if asked.start == 0:
             head, text, prompt = self._head(reader, view, text, prompt)
@@ -213,7 +213,7 @@ class _Part:
         self.given, self.written, self.key = decoders
         self.prefixes, self.gone = prefixes, gone
         self.end = 0  # characters read so far
-        self._reading: Reading = reader.beginning
+        self._reading: DecoderOutput = reader.beginning
 
     def read(self, start: int, to: int, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Read text[:to] -> (values, logits) of each character from `start` on."""
@@ -241,7 +241,7 @@ class _Part:
                 self.prefixes.put(self.key, self.text[:stop], self._reading)
         return columns
 
-    def write(self, count: int, dice: Dice, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    def write(self, count: int, dice: UniformStream, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Write characters after the text -> (values, logits) of each."""
         if not count:
             return []

@@ -140,14 +140,14 @@ function snippet({ checkpoint, prompt, read, seed, characters, edits, ...setting
     "decoder = trained.model.decoder()",
     `prompt = ${JSON.stringify(known)}`,
     "reading = decoder.prefill(trained.vocab.encode(prompt))",
-    `settings, dice = SamplingSettings(${sampling}), Dice(${seed})`,
+    `settings, dice = SamplingSettings(${sampling}), UniformStream(${seed})`,
   ];
   const chosen = edits.map(([at, character]) => `${at}: trained.vocab.encode(${JSON.stringify(character)})[0]`).join(", ");
   const instead = edits.length ? [`chosen = {${chosen}}  # in place of what the dice would have drawn`] : [];
   return [
     ...model.imports,
     "from charrnn.checkpoint import load",
-    "from charrnn.sampling import Dice, SamplingSettings, generate",
+    "from charrnn.sampling import SamplingSettings, UniformStream, generate",
     "",
     ...begin,
     ...instead,

@@ -17,7 +17,7 @@ from charrnn.hub import commit_of
 from charrnn.model import CharRNN
 from charrnn.paths import REPOSITORY
 from charrnn.reference import TorchCharRNN
-from charrnn.sampling import Dice, SamplingSettings, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.self_checks import Check
 from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.checkpoint_store import Store
@@ -124,7 +124,7 @@ def dice(reader: Reader) -> dict[str, Any] | None:
     prompt = reader.vocab.encode(reader.vocab.default_prompt(PROMPT))
     start = reader.decoder.prefill(prompt)
     try:
-        steps = list(generate(reader.decoder, start, CHARACTERS, SETTINGS, Dice(SEED)))
+        steps = list(generate(reader.decoder, start, CHARACTERS, SETTINGS, UniformStream(SEED)))
     except ValueError:
         return None
     return {
