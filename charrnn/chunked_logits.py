@@ -1,7 +1,7 @@
 """
-What logits (N, V) are made into, some of them at a time, so that nothing grows with text and vocabulary together.
+Computations over logits (N, V), in chunks of rows to bound memory.
 
-NUMBERS is how many there may be at once: a matter of memory alone.
+NUMBERS is how many logits may exist at once; it affects memory use only.
 """
 
 from collections.abc import Iterator
@@ -9,20 +9,18 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-NUMBERS = (
-    3 << 20
-)  # 64 texts of 512 characters in the vocabulary of Tiny Shakespeare, or 157 characters of one of 20,000
-LEAST_KL_NATS = 1e-28  # what float64 can tell: logits are rounded to some 1e-15, and KL goes by their square
+NUMBERS = 3 << 20  # 64 texts of 512 characters in the Tiny Shakespeare vocabulary, or 157 characters in one of 20,000
+LEAST_KL_NATS = 1e-28  # resolution of float64: logits are rounded to about 1e-15, and KL is quadratic in them
 SMALL = 1e-3
 
 
 def at_once(numbers: int, most: int) -> int:
-    """How many things that take so many numbers each to go about together: 1 at least."""
+    """Return the chunk size for items of so many numbers each: 1 to `most`."""
     return max(1, min(most, NUMBERS // numbers))
 
 
 def loss_gradients(head: nn.Linear, h: Tensor, next_ids: Tensor) -> Tensor:
-    """The gradient of the loss of the character after each h (P, H) by that h: next_ids (P,) -> (P, H)."""
+    """Return d loss / d h for the next character: h (P, H), next_ids (P,) -> (P, H)."""
     found = []
     for some, ids in zip(*(each.split(at_once(head.out_features, len(h))) for each in (h, next_ids)), strict=True):
         d_logits = head(some).softmax(-1)  # (p, V): softmax − one-hot
@@ -33,10 +31,11 @@ def loss_gradients(head: nn.Linear, h: Tensor, next_ids: Tensor) -> Tensor:
 
 def divergences_nats(p: Tensor, q: Tensor) -> Tensor:
     """
-    KL(p ‖ q) of distributions given by logits in float64: (…, V) twice -> (…); 0 where it is below LEAST_KL_NATS.
+    Return KL(p ‖ q) from logits in float64: (…, V) twice -> (…), nats.
 
-    KL = ln Σ p exp(d), d the differences of the logits without their mean under p. They are small where the two agree,
-    and so is what is added up: the logarithms of p and q, subtracted, would leave 1e-17 of nothing.
+    KL = ln Σ p exp(d), where d is the logit difference minus its mean under p. All terms are small if the
+    distributions agree, so nothing cancels, whereas subtracting log q from log p would leave rounding errors of
+    1e-17. Values below LEAST_KL_NATS become 0.
     """
     found = [_divergence(*some) for some in _rows(p, q)]
     nats = torch.cat(found).view(p.shape[:-1])
@@ -51,6 +50,6 @@ def _divergence(p: Tensor, q: Tensor) -> Tensor:
 
 
 def _rows(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The rows of tensors (…, V) side by side, few enough that some ten of their size take little memory."""
+    """Yield chunks of rows of tensors (…, V); ten of their size take little memory."""
     count = at_once(10 * tensors[0].shape[-1], tensors[0].numel())
     return zip(*(each.reshape(-1, each.shape[-1]).split(count) for each in tensors), strict=True)

@@ -1,4 +1,5 @@
-"""Coupled sampling: two generators driven by the same uniforms.
+"""
+Coupled sampling: two generators driven by the same uniforms.
 
 With common random numbers, differences between the texts come from the generators rather than from chance. A
 generator is a model with its sampling settings: two models, two checkpoints of one training, or two temperatures.
@@ -48,7 +49,8 @@ class DrawPair(NamedTuple):
 
 
 def sample_coupled(a: Generator, b: Generator, n: int, dice: UniformStream) -> Iterator[DrawPair]:
-    """Generate n characters with each generator, lazily; both use dice[i] at i.
+    """
+    Generate n characters with each generator, lazily; both use dice[i] at i.
 
     Each generator reads its own text. Raises ValueError if a logit is not finite.
     """
@@ -57,7 +59,8 @@ def sample_coupled(a: Generator, b: Generator, n: int, dice: UniformStream) -> I
 
 
 def diverged(a: Generator, b: Generator, pair: DrawPair) -> bool:
-    """Whether the two generators sampled different characters.
+    """
+    Whether the two generators sampled different characters.
 
     The vocabularies may differ; characters are compared, not ids.
     """

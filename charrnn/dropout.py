@@ -1,4 +1,4 @@
-"""Dropout whose dice come in by argument."""
+"""Inverted dropout with an explicit generator."""
 
 import torch
 from torch import Tensor
@@ -6,9 +6,9 @@ from torch import Tensor
 
 def dropout(x: Tensor, share: float, rng: torch.Generator | None) -> Tensor:
     """
-    Zero a random `share` of x and scale what stays, so that the mean is kept; x itself where there is no rng.
+    Zero a random `share` of x and rescale the rest, so that the mean is kept.
 
-    Who reads or evaluates gives none. Srivastava et al. 2014.
+    Returns x unchanged if rng is None, as in evaluation and generation. Srivastava et al. 2014.
     """
     if rng is None or share == 0:
         return x

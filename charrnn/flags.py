@@ -1,4 +1,4 @@
-"""Values on the command line: numbers, each with its range, and paths."""
+"""argparse types: numbers with a range, and paths."""
 
 import argparse
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from charrnn.training import LIMITS as OF_TRAINING
 
 @dataclass(frozen=True)
 class Number:
-    """The type of a numeric flag, for argparse: its error names the value and both limits."""
+    """argparse type of a numeric flag; its error names the value and both limits."""
 
     limits: Range
 
@@ -23,21 +23,21 @@ class Number:
             raise argparse.ArgumentTypeError(str(error)) from None
 
 
-COUNT = Number(Range(1, 10**7, whole=True))  # of anything that is counted
+COUNT = Number(Range(1, 10**7, whole=True))  # of anything counted
 THREADS = Number(Range(1, 4096, whole=True))
 WIDTH = Number(OF_TRAINING["hidden_dim"])
-WINDOW = Number(OF_TRAINING["seq_len"])  # characters of a window, or windows of a batch
+WINDOW = Number(OF_TRAINING["seq_len"])  # characters per window, or windows per batch
 SEED = Number(SEEDS)
 SECONDS = Number(Range(0.1, 10**6))
 
 
 def path(word: str) -> Path:
-    """The type of a flag for a file or folder; an empty word names none, and not the current folder."""
+    """argparse type of a file or folder; an empty string is an error."""
     return Path(name_or_path(word))
 
 
 def name_or_path(word: str) -> str:
-    """The same for what may be a name, of a checkpoint or of a repository, too."""
+    """argparse type of a path, or of the name of a checkpoint or repository."""
     if not word:
         raise argparse.ArgumentTypeError("it is empty: give a path")
     return word

@@ -1,4 +1,5 @@
-"""Clamps: fix a unit of a network at a value to measure its effect.
+"""
+Clamps: fix a unit of a network at a value to measure its effect.
 
 A clamp acts at every character read while it is set, including the first. Everything computed later sees the clamped
 value:
@@ -47,7 +48,8 @@ def limits(name: str) -> tuple[float, float]:
 
 
 class ClampSet:
-    """Clamps checked against a network, by name; the last clamp of a unit counts.
+    """
+    Clamps checked against a network, by name; the last clamp of a unit counts.
 
     units: the number of units of each name that can be clamped. Raises ValueError for an unknown name, a unit out of
     range or a value out of the limits.
@@ -69,7 +71,8 @@ class ClampSet:
         return _put(x, *self._of[name]) if name in self._of else x
 
     def clamped_preactivation(self, gate: str, normed: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Return a function that replaces `normed` and clamps the gate's preactivation.
+        """
+        Return a function that replaces `normed` and clamps the gate's preactivation.
 
         ormed: maps the sum of a gate to its preactivation (layer norm or identity).
         """

@@ -20,24 +20,24 @@ from charrnn.equivalence import require_same
 from charrnn.interventions import Clamp, ClampSet
 from charrnn.sampling import DecoderOutput, TorchReader, Trace
 
-WRITTEN_IN = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)  # what a network here computes
+WRITTEN_IN = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)  # these define the network
 TRAINS_SLOWLY = (
     "The pass by hand (bptt/) is not used, because it does not compute what cells.py says: training and analyses take "
     "autograd through the cell, which is several times slower"
 )
-MASKS = 16  # sequences of a minibatch share that many masks of dropout at the input
+MASKS = 16  # dropout masks at the input, shared by the sequences of a minibatch
 
 
 class CharRNN(nn.Module):
     """
-    A network that reads characters one at a time and says, after each, which is likely to be next.
+    A recurrent network that predicts each next character.
 
-    vocab_size V characters, hidden_dim H units; embedding and hidden state have the same width. cell: `rnn`, `gru` or
-    `lstm`. While it learns, a share `input_dropout` of what enters the cell, `dropout` of what leaves it and
-    `recurrent_dropout` of W_hh is left out. Raises ValueError for another cell. Graves 2013.
+    vocab_size V characters, hidden_dim H units; the embedding has the width of the hidden state. cell: `rnn`, `gru`
+    or `lstm`. Dropout rates while training: `input_dropout` before the cell, `dropout` after it, `recurrent_dropout`
+    on W_hh. Raises ValueError for an unknown cell. Graves 2013.
     """
 
-    context = None  # a recurrent network reads on for ever
+    context = None  # unbounded
 
     def __init__(
         self,
@@ -60,16 +60,16 @@ class CharRNN(nn.Module):
 
     @property
     def config(self) -> dict[str, Any]:
-        """What a checkpoint says of the model's form."""
+        """The architecture, as stored in a checkpoint."""
         kind = type(self.cell)
         name = next((name for name, known in CELLS.items() if kind is known), kind.__name__)
         return {"cell": name, "hidden_dim": self.hidden_dim, "layer_norm": self.cell.layer_norm}
 
     def forward(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
         """
-        Read ids (B, T) from `state` (zeros where None) -> logits (B, T, V) of the next characters, and the last state.
+        Read ids (B, T) from `state` (None: zeros) -> logits (B, T, V) and last state.
 
-        The loop over time as the equations say it: the definition of the model. Drops out where `rng` is given.
+        This loop over time defines the model. Applies dropout if `rng` is given.
         """
         last = self.cell.initial_state(len(ids)) if state is None else state
         embedded, cell = (self.embed(ids), self.cell) if rng is None else self._dropped_out(ids, rng)
@@ -81,7 +81,7 @@ class CharRNN(nn.Module):
         return self.head(h).transpose(0, 1), last
 
     def _dropped_out(self, ids: Tensor, rng: torch.Generator) -> tuple[Tensor, Callable[[Tensor, Any], Any]]:
-        """What enters the cell, (B, T, E), and the cell, both with the same left out as in `by_hand`."""
+        """Return the cell and its input (B, T, E), with the dropout of `by_hand`."""
         x = self.embed(ids)
         if self.input_dropout:
             tables = dropout(self.embed.weight.expand(MASKS, -1, -1), self.input_dropout, rng)
@@ -92,11 +92,11 @@ class CharRNN(nn.Module):
         return x, lambda x, state: functional_call(self.cell, left, (x, state))
 
     def fast_forward(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
-        """The same as `forward`, `by_hand` where that computes the same."""
+        """Compute `forward`, by `by_hand` unless the two differ."""
         return (self.forward if self.by_hand_differs() else self.by_hand)(ids, state, rng)
 
     def by_hand(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
-        """The same, over the whole sequence at once and with the backward pass by hand (`bptt`)."""
+        """Compute `forward` in one pass with a hand-written backward pass (`bptt`)."""
         last = self.cell.initial_state(len(ids)) if state is None else state
         table, rows = self.inputs(ids.t())  # rows (T, B)
         if rng is not None and self.input_dropout:
@@ -106,17 +106,17 @@ class CharRNN(nn.Module):
         return self.head(dropout(h, self.dropout, rng)).transpose(0, 1), last
 
     def by_hand_differs(self) -> str:
-        """In what way `by_hand` does not compute what `forward` does, after an edit of the cell; "" where it does."""
+        """Describe how `by_hand` differs from `forward` after an edit; "" if it does not."""
         return equivalence.difference(self, require_by_hand, WRITTEN_IN)
 
-    edited = by_hand_differs  # what `bptt` computes is what the project's networks learnt by
+    edited = by_hand_differs  # the project's checkpoints were trained through `bptt`
 
     def decoder_differs(self) -> str:
-        """In what way the numpy decoder does not compute what `forward` does; "" where it does."""
+        """Describe how the numpy decoder differs from `forward`; "" if it does not."""
         return equivalence.difference(self, require_decoder, WRITTEN_IN)
 
     def notices(self) -> list[str]:
-        """What is to be said of the ways in which this network is computed: nothing where the fast paths agree."""
+        """Warnings about slow paths in use; empty if the fast paths agree with `forward`."""
         training, writing = self.by_hand_differs(), self.decoder_differs()
         return [
             *([f"{TRAINS_SLOWLY} ({training})."] if training else []),
@@ -124,14 +124,14 @@ class CharRNN(nn.Module):
         ]
 
     def input_table(self) -> Tensor:
-        """What each character says to the cell: row i is W_ih x for the character with id i, (V, G·H)."""
+        """Return W_ih x for each character: row i belongs to id i, (V, G·H)."""
         return self.cell.W_ih(self.embed.weight)
 
     def inputs(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """
-        The input table, and which rows of it these ids are: (V, G·H), ids' shape.
+        Return the input table (V, G·H) and the row of each id, in the shape of ids.
 
-        Where it would be large and nothing is learnt from it, only of the characters that are there: (C, G·H).
+        Without gradients and with a large table, only the rows of characters that occur: (C, G·H).
         """
         large = self.embed.num_embeddings * self.cell.W_ih.out_features > NUMBERS
         if not large or torch.is_grad_enabled() or ids.numel() >= self.embed.num_embeddings:
@@ -141,37 +141,37 @@ class CharRNN(nn.Module):
 
     def _input_tables(self, rng: torch.Generator) -> Tensor:
         """
-        MASKS such tables one below the other, (MASKS·V, G·H), each of an embedding with other numbers left out.
+        Stack MASKS input tables, (MASKS·V, G·H), each with its own dropout mask.
 
-        A sequence keeps to one of them, so what is left out of a character is so for a whole window, and the product
-        stays small. Gal and Ghahramani 2016.
+        A sequence uses one of them, so a character keeps its mask for a whole window, and the product stays small.
+        Gal and Ghahramani 2016.
         """
         return self.cell.W_ih(dropout(self.embed.weight.expand(MASKS, -1, -1), self.input_dropout, rng)).flatten(0, 1)
 
     def small_config(self, widest: int) -> dict[str, Any]:
-        """The form of a network that computes the same with few characters and no more units than that."""
+        """Return the config of an equivalent network with at most `widest` units."""
         return self.config | {"hidden_dim": min(self.hidden_dim, widest)}
 
     def beginning(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """Before the first character: logits (1, 1, V), the state, and what there is to see in it."""
+        """Return logits (1, 1, V), state and activations before the first character."""
         start = self.cell.initial_state(1)
         return self.head(start.h)[:, None], start, start._asdict()
 
     def watched(self, ids: Tensor, state: Any, held: ClampSet | None = None) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """`forward`, with some of it held, and what there is to see after the last of ids (B, T): (B, rows) by name."""
+        """Run `forward` with clamps; also return activations after the last id, (B, rows)."""
         twin, (cell, seen) = copy.copy(self), watched_cell(self.cell, held)
         twin._modules = self._modules | {"cell": cell}
         return *twin.forward(ids, state), seen
 
     def require_effect(self, clamps: Sequence[Clamp], reader_of: Callable[[Any], Any]) -> None:
-        """Raises ValueError for a clamp that does not do what it says, in that kind of reader."""
+        """Raise ValueError for a clamp without effect in this kind of decoder."""
         equivalence.require_effect(clamps, self, reader_of)
 
     def decoder(self, share: bool = False) -> "Decoder | TorchReader":
         """
-        The model, ready to write one character after the other: a copy of its weights as they are now.
+        Return a decoder on a copy of the current weights.
 
-        share: the weights themselves, without a copy; of a model that learns no more.
+        share: use the weights themselves, for a model that is not trained further.
         """
         model = self if share else copy.deepcopy(self).cpu()
         return TorchReader(model) if self.decoder_differs() else Decoder(model)
@@ -180,7 +180,8 @@ class CharRNN(nn.Module):
 
 
 class Decoder:
-    """A numpy decoder for one character at a time; implements `sampling.Decoder`.
+    """
+    A numpy decoder for one character at a time; implements `sampling.Decoder`.
 
     No batch and no gradient; W_ih x is looked up in a table. Arithmetic and weights are the cell's own (`Cell.update`).
     """
@@ -197,22 +198,22 @@ class Decoder:
 
     def clamped(self, clamps: Sequence[Clamp]) -> "Decoder":
         """
-        The same, with what `interventions` says held while it reads: h, c, and the cell's gates, at every character.
+        Return a decoder with these clamps on h, c or gates; weights are shared.
 
-        Shares its weights. Raises ValueError for a clamp that does not fit, or would not act.
+        Raises ValueError for a clamp that does not fit or has no effect.
         """
         held = ClampSet(clamps, dict.fromkeys(self._names, len(self._start.h)))
         self._model.require_effect(clamps, Decoder)
         return self.holding(held)
 
     def holding(self, held: ClampSet) -> "Decoder":
-        """The same, with this held while it reads."""
+        """Return a decoder with these clamps, unchecked."""
         twin = copy.copy(self)
         twin._update = watched_cell(self._model.cell, held)[0].update
         return twin
 
     def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput:
-        """Read ids from `state`, zeros where None; no ids at all is a text that has not begun."""
+        """Read ids from `state` (None: zeros); ids may be empty."""
         state, gates = self._start if state is None else state, ()
         for id in ids:
             state, gates = self._next(id, state)
@@ -223,7 +224,7 @@ class Decoder:
         return self._reading(*self._next(id, state))
 
     def read(self, ids: Sequence[int], state: Any = None) -> Trace:
-        """Read ids, one at least, from `state` and keep what each left to see: bit for bit what `step` says."""
+        """Read ids (at least one) from `state`; equals repeated `step` bit for bit."""
         state, readings = self._start if state is None else state, []
         for id in ids:
             readings.append(self.step(id, state))
@@ -234,15 +235,15 @@ class Decoder:
         return self._update(self._from_input[id], self._W_hh.dot(state.h) + self._b_hh, state)
 
     def _reading(self, state: Any, gates: Any) -> DecoderOutput:
-        activations = dict(zip(self._names, state + gates, strict=False))  # before any text there are no gates
+        activations = dict(zip(self._names, state + gates, strict=False))  # gates exist only after the first character
         return DecoderOutput(self._W_out.dot(state.h) + self._b_out, state, activations)
 
 
 def watched_cell(cell: Any, held: ClampSet | None) -> tuple[Any, dict[str, Any]]:
     """
-    A copy of a cell that shares its weights, with what is held in place of what it computes.
+    Return a copy of a cell with clamps, sharing its weights, and its activations.
 
-    Beside it, what there is to see of the last step of this copy, by name: the parts of the state, then the gates.
+    The activations of the copy's last step, by name: the parts of the state, then the gates.
     """
     twin, seen, own = copy.copy(cell), {}, type(cell)
     held_at = held or (lambda name, x: x)
@@ -250,7 +251,7 @@ def watched_cell(cell: Any, held: ClampSet | None) -> tuple[Any, dict[str, Any]]
         norm = dict(cell.norm.items())
         norm |= {gate: held.clamped_preactivation(gate, norm[gate]) for gate in cell.gate_names if gate in norm}
         if "c" in norm:
-            norm["c"] = lambda c: cell.norm["c"](held("c", c))  # h' sees what is held of c'
+            norm["c"] = lambda c: cell.norm["c"](held("c", c))  # h' sees the clamped c'
         twin._modules = {name: module for name, module in cell._modules.items() if name != "norm"}
         twin.__dict__["norm"] = norm
 
@@ -274,7 +275,7 @@ def watched_cell(cell: Any, held: ClampSet | None) -> tuple[Any, dict[str, Any]]
 
 
 def require_by_hand(network: CharRNN) -> None:
-    """Raises DifferentError unless `by_hand` computes what `forward` does: logits, states, and every gradient."""
+    """Raise DifferentError unless `by_hand` matches `forward`, gradients included."""
     characters = network.embed.num_embeddings
     rng = torch.Generator().manual_seed(1)
     ids = torch.stack([torch.arange(characters), torch.randperm(characters, generator=rng)], dim=1)  # (B, 2)
@@ -293,7 +294,7 @@ def require_by_hand(network: CharRNN) -> None:
 
 
 def _with_gradients(network: CharRNN, read: Callable[..., Any], ids: Tensor, begin: Any) -> dict[str, Tensor]:
-    """Logits and last state, and the gradients of a loss in which every number of them has its own weight; by name."""
+    """Return logits, last state and gradients of a randomly weighted sum, by name."""
     logits, last = read(ids, begin)
     said = {"the logits": logits} | {f"the state's {name}": part for name, part in last._asdict().items()}
     rng = torch.Generator().manual_seed(2)
@@ -305,7 +306,11 @@ def _with_gradients(network: CharRNN, read: Callable[..., Any], ids: Tensor, beg
 
 
 def require_decoder(network: CharRNN) -> None:
-    """Raises DifferentError unless the numpy decoder computes what `forward` does: logits, states and gates."""
+    """
+    Raise DifferentError unless the numpy decoder matches `forward`.
+
+    Compares logits, states and gates.
+    """
     rng = torch.Generator().manual_seed(3)
     decoder, reader = Decoder(network), TorchReader(network)
     ids = torch.randperm(network.embed.num_embeddings, generator=rng).tolist()

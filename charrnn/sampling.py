@@ -1,4 +1,5 @@
-"""Sampling: logits / temperature → top-k → top-p → min-p → one draw.
+"""
+Sampling: logits / temperature → top-k → top-p → min-p → one draw.
 
 Characters are sorted by descending probability, ties by id, and every filter keeps a prefix of that order. The
 pipeline is therefore one sort, one softmax, one cumulative sum and a length. The draw inverts the CDF in float64 with
@@ -34,7 +35,8 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """Sampling parameters; the defaults leave the model's distribution unchanged.
+    """
+    Sampling parameters; the defaults leave the model's distribution unchanged.
 
     temperature 1e-6..100 or 0 (greedy), top_k >= 0 (0: off), 0 < top_p <= 1 (1: off), 0 <= min_p <= 1 (0: off); see
     LIMITS. Raises ValueError for a value out of range.
@@ -71,7 +73,8 @@ def min_p_length(probs: np.ndarray, min_p: float) -> int:
 
 
 def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
-    """Mask all but the k largest logits; ties keep the lower id.
+    """
+    Mask all but the k largest logits; ties keep the lower id.
 
     logits (..., V) -> (..., V), -inf where masked; 0 masks none. Raises ValueError for a negative k. Fan et al. 2018.
     """
@@ -79,7 +82,8 @@ def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
 
 
 def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
-    """Mask all but the nucleus, the smallest set with total probability >= top_p.
+    """
+    Mask all but the nucleus, the smallest set with total probability >= top_p.
 
     logits (..., V) -> (..., V), -inf outside the nucleus; the most likely character always stays. Raises ValueError
     unless 0 < top_p <= 1. Holtzman et al. 2020.
@@ -88,7 +92,8 @@ def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
 
 
 def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
-    """Mask characters with less than min_p times the largest probability.
+    """
+    Mask characters with less than min_p times the largest probability.
 
     logits (..., V) -> (..., V), -inf where masked; 0 masks none. Raises ValueError unless 0 <= min_p <= 1. Nguyen et
     al. 2024.
@@ -110,7 +115,8 @@ def _keep(logits: Tensor, settings: SamplingSettings) -> Tensor:
 
 
 class Distribution(NamedTuple):
-    """The next character's distribution before and after the filters, sorted.
+    """
+    The next character's distribution before and after the filters, sorted.
 
     The order is descending probability, ties by id.
     """
@@ -140,7 +146,8 @@ class Distribution(NamedTuple):
 
 
 def distribution(logits: np.ndarray | Tensor, settings: SamplingSettings) -> Distribution:
-    """Apply temperature and filters to the logits (V,) of one position.
+    """
+    Apply temperature and filters to the logits (V,) of one position.
 
     Raises ValueError if a logit is not finite.
     """
@@ -158,7 +165,8 @@ def distribution(logits: np.ndarray | Tensor, settings: SamplingSettings) -> Dis
 
 
 class UniformStream:
-    """The uniform random numbers of one seed, by index: stream[i] in [0, 1).
+    """
+    The uniform random numbers of one seed, by index: stream[i] in [0, 1).
 
     stream[i] draws the i-th generated character. Random access lets a generation pause, step or branch and keep its
     numbers. Raises ValueError for a seed outside SEEDS.
@@ -234,7 +242,7 @@ class ClampableDecoder(Decoder, Protocol):
     def clamped(self, clamps: Sequence[Clamp]) -> Decoder: ...
 
 
-class Place(NamedTuple):
+class TorchState(NamedTuple):
     """The state of a `TorchReader`: the network's own state and its last output."""
 
     carried: Any
@@ -257,7 +265,8 @@ class TorchReader:
         return TorchReader(self._network, held)
 
     def clamped(self, clamps: Sequence[Clamp]) -> "TorchReader":
-        """Return a copy with these clamps.
+        """
+        Return a copy with these clamps.
 
         Raises ValueError for a clamp that does not fit the network or has no effect.
         """
@@ -267,7 +276,7 @@ class TorchReader:
         return self.holding(held)
 
     @torch.no_grad()
-    def prefill(self, ids: Sequence[int], state: Place | None = None) -> DecoderOutput:
+    def prefill(self, ids: Sequence[int], state: TorchState | None = None) -> DecoderOutput:
         """Read ids from `state` (None: the start of the text)."""
         if len(ids):
             return self.read(ids, state).end
@@ -275,7 +284,7 @@ class TorchReader:
             return _reading(*self._network.beginning())
         return DecoderOutput(state.logits, state, state.activations)
 
-    def read(self, ids: Sequence[int], state: Place | None = None) -> Trace:
+    def read(self, ids: Sequence[int], state: TorchState | None = None) -> Trace:
         """Read ids (at least one) from `state` and return the outputs at each."""
         readings, at = [], self.prefill([], state).state
         for id in ids:
@@ -284,7 +293,7 @@ class TorchReader:
         return Trace.of(readings)
 
     @torch.no_grad()
-    def step(self, id: int, state: Place) -> DecoderOutput:
+    def step(self, id: int, state: TorchState) -> DecoderOutput:
         """Read one character."""
         return _reading(*self._network.watched(torch.tensor([[id]]), state.carried, self._held))
 
@@ -293,7 +302,7 @@ def _reading(logits: Tensor, carried: Any, seen: Mapping[str, Tensor]) -> Decode
     """Convert logits (1, 1, V) and activations (…, rows); only the last row is used."""
     last = logits[0, -1].cpu().numpy()
     activations = {name: value.reshape(-1, value.shape[-1])[-1].cpu().numpy() for name, value in seen.items()}
-    return DecoderOutput(last, Place(carried, last, activations), activations)
+    return DecoderOutput(last, TorchState(carried, last, activations), activations)
 
 
 def sample_step(
@@ -304,7 +313,8 @@ def sample_step(
     index: int,
     chosen: int | None = None,
 ) -> Step:
-    """Sample the character with this index, or take `chosen`, and read it.
+    """
+    Sample the character with this index, or take `chosen`, and read it.
 
     Raises ValueError if a logit is not finite.
     """
@@ -324,7 +334,8 @@ def generate(
     chosen: Mapping[int, int] = MappingProxyType({}),
     clamps: Sequence[Clamp] = (),
 ) -> Iterator[Step]:
-    """Generate n characters after `reading`, lazily; `start` is the first index.
+    """
+    Generate n characters after `reading`, lazily; `start` is the first index.
 
     chosen: ids forced at some indices; the other indices keep their uniforms. clamps: applied from the first
     generated character on, when it is read; that character itself is still drawn from `reading`.
@@ -340,7 +351,8 @@ def generate(
 
 
 def sample(reader: Decoder, ctx: Tensor, n: int, settings: SamplingSettings, seed: int | None) -> Tensor:
-    """Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
+    """
+    Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
 
     Row b uses the uniforms of seed + b; seed None draws a random first seed. Raises ValueError for logits that are
     not finite, and if seed + b would leave SEEDS for a row.
@@ -364,7 +376,8 @@ def sample_rows(
     min_p: float = 0.0,
     seed: int | None = None,
 ) -> Tensor:
-    """Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
+    """
+    Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
 
     This is `sample` as a method of every model. Raises ValueError like `sample`, and for settings out of range.
     """

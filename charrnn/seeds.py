@@ -1,4 +1,4 @@
-"""Seeds: the range that torch tells apart, and a generator of one."""
+"""Seeds: the range that torch distinguishes, and a seeded generator."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import torch
 
 from charrnn.ranges import Range
 
-# The Mersenne Twister of a torch.Generator takes the low 32 bits only: 7 and 7 + 2**32 would be one stream.
+# The Mersenne Twister of a torch.Generator takes only the low 32 bits: 7 and 7 + 2**32 would give one stream.
 STREAMS = 2**32
 SEEDS = Range(0, STREAMS - 1, whole=True)
 
 
 def seeded(seed: Any, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator of this seed. Raises ValueError for a seed that is not in SEEDS."""
+    """Return a generator with this seed. Raises ValueError for a seed outside SEEDS."""
     return torch.Generator(device).manual_seed(SEEDS.require("seed", seed))

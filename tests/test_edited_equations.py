@@ -125,7 +125,9 @@ EDITS = [
         {
             "    o: Any  # (B, H), 0..1": "    o: Any\n    p: Any",
             '4, ("i", "f", "g", "o", ': '5, ("i", "f", "g", "o", "p", ',
-            "i, f, g, o = split(from_input + from_state, 4)": "i, f, g, o, p = split(from_input + from_state, 5)",
+            "i, f, g, o = split_gates(from_input + from_state, 4)": (
+                "i, f, g, o, p = split_gates(from_input + from_state, 5)"
+            ),
             'o = sigmoid(norm["o"](o))': 'o, p = sigmoid(norm["o"](o)), sigmoid(norm["p"](p))',
             'h = o * tanh(norm["c"](c))': 'h = o * tanh(norm["c"](c)) + p * state.h',
             "LSTMGates(i, f, g, o)": "LSTMGates(i, f, g, o, p)",

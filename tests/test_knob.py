@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from charrnn.cells import split
+from charrnn.cells import split_gates
 from charrnn.gradient_flow import scaled
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
@@ -29,7 +29,10 @@ def test_by_its_equation_the_turned_gru_reads_otherwise_than_the_model():
     turned, g = scaled(model, 0.7), 0.7
     x, h = model.embed(ids[:2]), torch.tanh(torch.arange(12.0).view(2, 6) - 5)
     W_hh, b = model.cell.W_hh.weight, model.cell.W_hh.bias
-    (x_r, x_z, x_n), (h_r, h_z, h_n) = split(x @ model.cell.W_ih.weight.t(), 3), split(g * (h @ W_hh.t()) + b, 3)
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = (
+        split_gates(x @ model.cell.W_ih.weight.t(), 3),
+        split_gates(g * (h @ W_hh.t()) + b, 3),
+    )
     r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
     expected = (1 - z) * torch.tanh(x_n + r * h_n) + z * h
     state = model.cell.initial_state(2)._replace(h=h)

@@ -8,7 +8,7 @@ import torch
 
 from charrnn import model, self_checks
 from charrnn.bptt import vanilla
-from charrnn.cells import CELLS, GRUCell, LSTMCell, LSTMGates, LSTMState, VanillaRNNCell, sigmoid, split, tanh
+from charrnn.cells import CELLS, GRUCell, LSTMCell, LSTMGates, LSTMState, VanillaRNNCell, sigmoid, split_gates, tanh
 from charrnn.registry import build
 from charrnn.sampling import SamplingSettings
 from tests.small_models import SMALL
@@ -45,7 +45,7 @@ def test_every_network_keeps_its_limits(name):
 
 
 def forgets_nothing(self, from_input, from_state, state):
-    i, _, g, o = split(from_input + from_state, 4)
+    i, _, g, o = split_gates(from_input + from_state, 4)
     c = state.c + sigmoid(i) * tanh(g)
     h = sigmoid(o) * tanh(c)
     return LSTMState(h, c), LSTMGates(i, i, g, o)

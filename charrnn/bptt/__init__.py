@@ -1,17 +1,15 @@
 """
-The cells over a whole sequence, with backpropagation through time written by hand.
+Hand-written backpropagation through time for whole sequences.
 
-The same equations as `cells.py`, arranged for speed: embedding × W_ih is folded into a table with one row for each
-character, and everything else happens step by step, while what a step needs is still in the processor's cache, the
-gradients of the weights too. Werbos 1990.
+The equations of `cells.py`, arranged for speed: embedding × W_ih is folded into a table with one row per character,
+and the rest runs step by step while its operands are in the CPU cache, weight gradients included. Werbos 1990.
 
-What differs from cell to cell is in `vanilla.py`, `lstm.py` and `gru.py`, each with the same four functions: `rows`
-says what a character adds to the sums of a step, `parts` names these sums, `step` makes the next state of them and
-`step_back` carries the gradient of that state back to the sums. `walk.py` goes from step to step, `through_time.py`
-hands the walk to autograd.
+`vanilla.py`, `lstm.py` and `gru.py` hold what differs between cells, as four functions: `rows` adds the bias to the
+input table, `parts` names the sums of a step, `step` computes the next state from them, and `step_back` propagates
+the gradient of that state to the sums. `unroll.py` loops over the steps, `autograd.py` wraps it for autograd.
 """
 
 from charrnn.bptt.autograd import through_time
-from charrnn.bptt.unroll import WalkBack
+from charrnn.bptt.unroll import BackwardPass
 
-__all__ = ["WalkBack", "through_time"]
+__all__ = ["BackwardPass", "through_time"]

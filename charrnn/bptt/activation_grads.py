@@ -1,4 +1,4 @@
-"""The way back through a squash, one kernel each."""
+"""Derivatives of sigmoid and tanh, one kernel each."""
 
 import torch
 from torch import Tensor
@@ -8,10 +8,10 @@ _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 def sigmoid_back(d_y: Tensor, y: Tensor, out: Tensor) -> Tensor:
-    """dx = dy · y (1 − y) for y = sigmoid(x)."""
+    """Return dx = dy · y (1 − y) for y = sigmoid(x)."""
     return _sigmoid_backward(d_y, y, grad_input=out)
 
 
 def tanh_back(d_y: Tensor, y: Tensor, out: Tensor) -> Tensor:
-    """dx = dy · (1 − y²) for y = tanh(x)."""
+    """Return dx = dy · (1 − y²) for y = tanh(x)."""
     return _tanh_backward(d_y, y, grad_input=out)

@@ -1,4 +1,4 @@
-"""The walk over a sequence, as a function that autograd knows."""
+"""`torch.autograd.Function` around the unrolled cell."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from charrnn.bptt import unroll
-from charrnn.bptt.unroll import WAYS, Weights, centred, norms_of, weights_of
+from charrnn.bptt.unroll import WAYS, Weights, center_weights, norms_of, weights_of
 from charrnn.cells import Cell
 
 
@@ -15,10 +15,10 @@ def through_time(
     cell: Cell, table: Tensor, ids: Tensor, state: Any, weight: Tensor | None = None
 ) -> tuple[Tensor, Any]:
     """
-    The hidden states of a cell that reads ids (T, B) from `state`, and its last state: (T, B, H), state.
+    Run a cell over ids (T, B) from `state` -> hidden states (T, B, H), last state.
 
-    table (V, G·H): row i is what character i says, W_ih x; weight (G·H, H): W_hh, or what dropout leaves of it.
-    Differentiable once in all of them.
+    table (V, G·H): row i is W_ih x of character i; weight (G·H, H): W_hh, possibly with dropout. Differentiable once
+    in all of them.
     """
     weights = weights_of(cell, table, cell.W_hh.weight if weight is None else weight)
     keep = torch.is_grad_enabled()
@@ -40,10 +40,10 @@ class _ThroughTime(torch.autograd.Function):
         shift: Tensor | None,
         *state: Tensor,
     ) -> Any:
-        weights = centred(Weights(rows, weight, gain, shift))
-        h, last, ctx.tape = unroll.read(way, weights, norms_of(weights), ids, State(*state), keep)
+        weights = center_weights(Weights(rows, weight, gain, shift))
+        h, last, ctx.tape = unroll.forward(way, weights, norms_of(weights), ids, State(*state), keep)
         ctx.way, ctx.State, h = way, State, h[1:]
-        ctx.save_for_backward(*weights, h)  # h, for a change in place to be noticed
+        ctx.save_for_backward(*weights, h)  # h, so that in-place changes are detected
         return h, *(part.clone() for part in last)
 
     @staticmethod
@@ -51,5 +51,5 @@ class _ThroughTime(torch.autograd.Function):
     def backward(ctx: Any, d_h: Tensor, *d_last: Tensor) -> Any:
         weights = Weights(*ctx.saved_tensors[:-1])
         d_state = ctx.State(*d_last)
-        d_weights, d_state = unroll.walk_back(ctx.way, weights, norms_of(weights), ctx.tape, d_h, d_state)
-        return None, None, None, None, *centred(d_weights), *d_state
+        d_weights, d_state = unroll.backward(ctx.way, weights, norms_of(weights), ctx.tape, d_h, d_state)
+        return None, None, None, None, *center_weights(d_weights), *d_state

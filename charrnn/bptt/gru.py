@@ -1,4 +1,4 @@
-"""A step of the GRU cell; r, z, what n hears of the state, and what it hears of the input lie side by side."""
+"""One step of the GRU cell; the sums r, z, h_n and x_n lie side by side."""
 
 from typing import NamedTuple
 
@@ -8,31 +8,31 @@ from torch import Tensor
 
 from charrnn.bptt.activation_grads import sigmoid_back, tanh_back
 from charrnn.bptt.layer_norm import (
-    NormedAlone,
     NormedGates,
+    NormedState,
     Norms,
-    normalise_alone,
-    normalise_alone_back,
-    normalise_gates,
-    normalise_gates_back,
+    normalize_gates,
+    normalize_gates_back,
+    normalize_state,
+    normalize_state_back,
 )
 from charrnn.cells import HiddenState
 
-SUMS, IN_PLACE = 4, False  # how many sums there are; whether h may lie where they lay
+SUMS, IN_PLACE = 4, False  # number of sums per step; whether h may share their memory
 
 
-class Parts(NamedTuple):
-    """What is summed, by name."""
+class StepSums(NamedTuple):
+    """The sums of a step, by name."""
 
     gates: Tensor  # (…, B, 2, H)
     r: Tensor  # (…, B, H)
     z: Tensor
-    h_n: Tensor  # of the state alone
-    x_n: Tensor  # of the input alone
+    h_n: Tensor  # from the state only
+    x_n: Tensor  # from the input only
 
 
-class Local(NamedTuple):
-    """What a step leaves behind for the way back."""
+class SavedForBackward(NamedTuple):
+    """Values of one step saved for the backward pass."""
 
     h_before: Tensor  # (B, H)
     r: Tensor
@@ -40,7 +40,7 @@ class Local(NamedTuple):
     h_n: Tensor
     n: Tensor
     normed: NormedGates | None
-    normed_n: NormedAlone | None
+    normed_n: NormedState | None
 
 
 def rows(table: Tensor, bias: Tensor) -> Tensor:
@@ -49,36 +49,38 @@ def rows(table: Tensor, bias: Tensor) -> Tensor:
     return torch.cat([F.pad(r_z, (0, hidden)) + bias, n], dim=1)
 
 
-def parts(sums: Tensor) -> Parts:
-    return Parts(sums[..., :2, :], *sums.unbind(-2))
+def parts(sums: Tensor) -> StepSums:
+    return StepSums(sums[..., :2, :], *sums.unbind(-2))
 
 
-def step(sums: Parts, state: HiddenState, norms: Norms | None, h: Tensor) -> tuple[HiddenState, Local]:
+def step(sums: StepSums, state: HiddenState, norms: Norms | None, h: Tensor) -> tuple[HiddenState, SavedForBackward]:
     gates, r, z, h_n, x_n = sums
     normed = normed_n = None
     if norms:
-        gates, normed = normalise_gates(gates, norms)
+        gates, normed = normalize_gates(gates, norms)
         r, z = gates.unbind(1)
     gates.sigmoid_()
     n = torch.addcmul(x_n, r, h_n)
     if norms:
-        n, normed_n = normalise_alone(n, norms)
+        n, normed_n = normalize_state(n, norms)
     n.tanh_()
     torch.lerp(n, state.h, z, out=h)
-    return HiddenState(h), Local(state.h, r, z, h_n, n, normed, normed_n)
+    return HiddenState(h), SavedForBackward(state.h, r, z, h_n, n, normed, normed_n)
 
 
-def step_back(at: Local, d_state: HiddenState, above: Tensor, norms: Norms | None, d_sums: Parts) -> HiddenState:
+def step_back(
+    at: SavedForBackward, d_state: HiddenState, above: Tensor, norms: Norms | None, d_sums: StepSums
+) -> HiddenState:
     r, z, n = at.r, at.z, at.n
     kept = d_state.h * z
     sigmoid_back(torch.sub(at.h_before, n, out=d_sums.z).mul_(d_state.h), z, out=d_sums.z)
     d_n = torch.sub(d_state.h, kept)
     d_n = tanh_back(d_n, n, out=d_n)
     if norms and at.normed_n:
-        d_n = normalise_alone_back(d_n, at.normed_n, norms)
+        d_n = normalize_state_back(d_n, at.normed_n, norms)
     d_sums.x_n.copy_(d_n)
     torch.mul(d_n, r, out=d_sums.h_n)
     sigmoid_back(torch.mul(d_n, at.h_n, out=d_sums.r), r, out=d_sums.r)
     if norms and at.normed:
-        normalise_gates_back(d_sums.gates, at.normed, norms)
+        normalize_gates_back(d_sums.gates, at.normed, norms)
     return HiddenState(kept.add_(above))

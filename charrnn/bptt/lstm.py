@@ -1,4 +1,4 @@
-"""A step of the LSTM cell; the gates lie side by side in one buffer, i, f, g, o."""
+"""One step of the LSTM cell; the gates i, f, g, o lie side by side in one buffer."""
 
 from typing import NamedTuple
 
@@ -7,21 +7,21 @@ from torch import Tensor
 
 from charrnn.bptt.activation_grads import sigmoid_back, tanh_back
 from charrnn.bptt.layer_norm import (
-    NormedAlone,
     NormedGates,
+    NormedState,
     Norms,
-    normalise_alone,
-    normalise_alone_back,
-    normalise_gates,
-    normalise_gates_back,
+    normalize_gates,
+    normalize_gates_back,
+    normalize_state,
+    normalize_state_back,
 )
 from charrnn.cells import LSTMState
 
-SUMS, IN_PLACE = 4, False  # how many sums there are; whether h may lie where they lay
+SUMS, IN_PLACE = 4, False  # number of sums per step; whether h may share their memory
 
 
-class Parts(NamedTuple):
-    """What is summed, by name."""
+class StepSums(NamedTuple):
+    """The sums of a step, by name."""
 
     gates: Tensor  # (…, B, 4, H)
     i: Tensor  # (…, B, H)
@@ -30,8 +30,8 @@ class Parts(NamedTuple):
     o: Tensor
 
 
-class Local(NamedTuple):
-    """What a step leaves behind for the way back."""
+class SavedForBackward(NamedTuple):
+    """Values of one step saved for the backward pass."""
 
     i: Tensor  # (B, H)
     f: Tensor
@@ -40,46 +40,48 @@ class Local(NamedTuple):
     c_before: Tensor
     tanh_c: Tensor
     normed: NormedGates | None
-    normed_c: NormedAlone | None
+    normed_c: NormedState | None
 
 
 def rows(table: Tensor, bias: Tensor) -> Tensor:
     return table + bias
 
 
-def parts(sums: Tensor) -> Parts:
-    return Parts(sums, *sums.unbind(-2))
+def parts(sums: Tensor) -> StepSums:
+    return StepSums(sums, *sums.unbind(-2))
 
 
-def step(sums: Parts, state: LSTMState, norms: Norms | None, h: Tensor) -> tuple[LSTMState, Local]:
+def step(sums: StepSums, state: LSTMState, norms: Norms | None, h: Tensor) -> tuple[LSTMState, SavedForBackward]:
     gates, i, f, g, o = sums
     normed = normed_c = None
     if norms:
-        gates, normed = normalise_gates(gates, norms)
+        gates, normed = normalize_gates(gates, norms)
         i, f, g, o = gates.unbind(1)
     g.add_(g)
     gates.sigmoid_()
     g.add_(g).sub_(1)  # tanh x = 2 sigmoid(2x) − 1: one pass over all four instead of three
     c = shown = torch.mul(f, state.c).addcmul_(i, g)
     if norms:
-        shown, normed_c = normalise_alone(c, norms)
+        shown, normed_c = normalize_state(c, norms)
     tanh_c = torch.tanh(shown)
     torch.mul(o, tanh_c, out=h)
-    return LSTMState(h, c), Local(i, f, g, o, state.c, tanh_c, normed, normed_c)
+    return LSTMState(h, c), SavedForBackward(i, f, g, o, state.c, tanh_c, normed, normed_c)
 
 
-def step_back(at: Local, d_state: LSTMState, above: Tensor, norms: Norms | None, d_sums: Parts) -> LSTMState:
+def step_back(
+    at: SavedForBackward, d_state: LSTMState, above: Tensor, norms: Norms | None, d_sums: StepSums
+) -> LSTMState:
     i, f, g, o = at.i, at.f, at.g, at.o
     d_h, d_c = d_state
     d_shown = torch.mul(d_h, o)
     d_shown = tanh_back(d_shown, at.tanh_c, out=d_shown)
     if norms and at.normed_c:
-        d_shown = normalise_alone_back(d_shown, at.normed_c, norms)
+        d_shown = normalize_state_back(d_shown, at.normed_c, norms)
     d_c = d_shown.add_(d_c)
     sigmoid_back(torch.mul(d_h, at.tanh_c, out=d_sums.o), o, out=d_sums.o)
     sigmoid_back(torch.mul(d_c, g, out=d_sums.i), i, out=d_sums.i)
     sigmoid_back(torch.mul(d_c, at.c_before, out=d_sums.f), f, out=d_sums.f)
     tanh_back(torch.mul(d_c, i, out=d_sums.g), g, out=d_sums.g)
     if norms and at.normed:
-        normalise_gates_back(d_sums.gates, at.normed, norms)
+        normalize_gates_back(d_sums.gates, at.normed, norms)
     return LSTMState(above, d_c.mul_(f))

@@ -1,4 +1,4 @@
-"""From step to step: read a sequence, then walk back, for every cell alike."""
+"""Forward and backward loops over a sequence, for every cell."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from charrnn.bptt import gru, lstm, vanilla
-from charrnn.bptt.layer_norm import Norm, Norms, without_mean
+from charrnn.bptt.layer_norm import Norm, Norms, subtract_mean
 from charrnn.cells import EPS, Cell, GRUCell, LSTMCell, VanillaRNNCell
 
 WAYS: dict[type[Cell], Any] = {VanillaRNNCell: vanilla, LSTMCell: lstm, GRUCell: gru}
@@ -16,24 +16,24 @@ CACHE = 1 << 18  # numbers
 
 
 class Weights(NamedTuple):
-    """What a cell brings to the walk; there are S blocks of H sums at each step."""
+    """Weights of a cell for the loop; a step has S blocks of H sums."""
 
-    rows: Tensor  # (V, S·H) what a character adds to them, W_ih x + b
-    weight: Tensor  # (G·H, H) W_hh: what the state adds to the first G
-    gain: Tensor | None  # (N, H) with layer norm: of the gates, then of what stands alone
+    rows: Tensor  # (V, S·H) input table, W_ih x + b
+    weight: Tensor  # (G·H, H) W_hh, which adds to the first G blocks
+    gain: Tensor | None  # (N, H) of layer norm: of the gates, then of the state
     shift: Tensor | None  # (N, H)
 
 
-class Stretch(NamedTuple):
-    """What some steps leave behind for the way back."""
+class Segment(NamedTuple):
+    """Some consecutive steps saved for the backward pass."""
 
     ids: Tensor  # (T, B)
     h_before: Tensor  # (T, B, H)
-    steps: list[Any]  # T times the cell's `Local`
+    steps: list[Any]  # the cell's saved values of T steps
 
 
 def weights_of(cell: Cell, table: Tensor, weight: Tensor) -> Weights:
-    """table (V, G·H): row i is what character i says, W_ih x; weight (G·H, H): W_hh, or what dropout leaves of it."""
+    """Collect the weights; arguments as in `through_time`."""
     rows = WAYS[type(cell)].rows(table, cell.W_hh.bias)
     if not cell.layer_norm:
         return Weights(rows, weight, None, None)
@@ -42,62 +42,65 @@ def weights_of(cell: Cell, table: Tensor, weight: Tensor) -> Weights:
     return Weights(rows, weight, gain, shift)
 
 
-def centred(weights: Weights) -> Weights:
+def center_weights(weights: Weights) -> Weights:
     """
-    With layer norm, the weights without what it takes out of every gate: no step has to.
+    Remove the part of the weights that layer norm subtracts from every gate.
 
-    Linear and symmetric, so it takes the gradients back as well.
+    The map is linear and symmetric, so it also maps the gradients.
     """
     rows, weight, gain, _ = weights
     if gain is None:
         return weights
     gates, hidden = len(gain) - 1, gain.shape[1]
-    return weights._replace(rows=without_mean(rows, gates, hidden, 1), weight=without_mean(weight, gates, hidden, 0))
+    return weights._replace(rows=subtract_mean(rows, gates, hidden, 1), weight=subtract_mean(weight, gates, hidden, 0))
 
 
 def norms_of(weights: Weights) -> Norms | None:
-    """How the cell normalises."""
+    """Return the layer norm parameters; None without layer norm."""
     gain, shift = weights.gain, weights.shift
     if gain is None or shift is None:
         return None
     return Norms(Norm(gain[:-1], shift[:-1]), Norm(gain[-1], shift[-1]), gain.new_tensor(EPS))
 
 
-def read(
+def forward(
     way: Any, weights: Weights, norms: Norms | None, ids: Tensor, state: Any, keep: bool = True
-) -> tuple[Tensor, Any, list[Stretch]]:
+) -> tuple[Tensor, Any, list[Segment]]:
     """
-    The hidden states of a cell that reads ids (T, B) from `state`, its last state, and the tape, empty unless kept.
+    Run a cell over ids (T, B) from `state`.
 
-    (T+1, B, H), of which the first is where the reading began.
+    Returns the hidden states (T+1, B, H), the first of which is the initial one, the last state, and the saved
+    segments (empty unless `keep`).
     """
     rows, weight_T = weights.rows, weights.weight.t().contiguous()
     h = rows.new_empty(len(ids) + 1, *state.h.shape)
     h[0] = state.h
     tape = []
-    some = at_once(rows.device, ids.shape[1] * rows.shape[1])
+    some = steps_per_block(rows.device, ids.shape[1] * rows.shape[1])
     for few, before, after in zip(ids.split(some), h[:-1].split(some), h[1:].split(some), strict=True):
         in_place = way.IN_PLACE and norms is None
         sums = after[:, :, None] if in_place else rows.new_empty(*few.shape, way.SUMS, h.shape[-1])
         torch.index_select(rows, 0, few.reshape(-1), out=sums.view(few.numel(), -1))
-        stretch = Stretch(few, before, [])
-        for of_state, parts, h_t in zip(from_state(sums, weights), each(way.parts(sums)), after, strict=True):
+        segment = Segment(few, before, [])
+        for of_state, parts, h_t in zip(
+            recurrent_columns(sums, weights), unbind_steps(way.parts(sums)), after, strict=True
+        ):
             of_state.addmm_(state.h, weight_T)
             state, local = way.step(parts, state, norms, h_t)
             if keep:
-                stretch.steps.append(local)
+                segment.steps.append(local)
         if keep:
-            tape.append(stretch)
+            tape.append(segment)
     return h, state, tape
 
 
-def walk_back(
-    way: Any, weights: Weights, norms: Norms | None, tape: list[Stretch], d_h: Tensor, d_state: Any
+def backward(
+    way: Any, weights: Weights, norms: Norms | None, tape: list[Segment], d_h: Tensor, d_state: Any
 ) -> tuple[Weights, Any]:
     """
-    The gradients of the weights and of the state where the reading began.
+    Return the gradients of the weights and of the initial state.
 
-    d_h (T, B, H) of the hidden states, d_state of the last state.
+    d_h (T, B, H): gradient of the hidden states; d_state: of the last state.
     """
     d_rows, d_weight = torch.zeros_like(weights.rows), torch.zeros_like(weights.weight)
     _, batch, hidden = d_h.shape
@@ -105,7 +108,7 @@ def walk_back(
         d_gates = Norm(*(part.new_zeros(batch, *part.shape) for part in norms.gates))
         norms = norms._replace(d_gates=d_gates, d_alone=Norm(*map(torch.zeros_like, norms.alone)))
     d_sums = d_h.new_empty(len(tape[0].steps), batch, way.SUMS, hidden)
-    slots = list(zip(each(way.parts(d_sums)), from_state(d_sums, weights).unbind(), strict=True))
+    slots = list(zip(unbind_steps(way.parts(d_sums)), recurrent_columns(d_sums, weights).unbind(), strict=True))
     above = [torch.zeros_like(d_h[0]), *d_h]
     d_state = d_state._replace(h=d_state.h + above.pop())
     for few in reversed(tape):
@@ -114,40 +117,40 @@ def walk_back(
             d_state = way.step_back(local, d_state, above.pop(), norms, parts)
             d_state = d_state._replace(h=torch.addmm(d_state.h, of_state, weights.weight))
         d_rows.index_add_(0, few.ids.reshape(-1), d_sums[:steps].flatten(0, 1).flatten(1))
-        d_weight.addmm_(from_state(d_sums[:steps], weights).flatten(0, 1).t(), few.h_before.flatten(0, 1))
+        d_weight.addmm_(recurrent_columns(d_sums[:steps], weights).flatten(0, 1).t(), few.h_before.flatten(0, 1))
     if norms is None or norms.d_gates is None or norms.d_alone is None:
         return Weights(d_rows, d_weight, None, None), d_state
     d_norm = (torch.cat([gates.sum(0), alone[None]]) for gates, alone in zip(norms.d_gates, norms.d_alone, strict=True))
     return Weights(d_rows, d_weight, *d_norm), d_state
 
 
-def from_state(sums: Tensor, weights: Weights) -> Tensor:
-    """Those of the sums (T, B, S, H) that hear the state: (T, B, G·H)."""
+def recurrent_columns(sums: Tensor, weights: Weights) -> Tensor:
+    """Return the sums that depend on the state: (T, B, S, H) -> (T, B, G·H)."""
     return sums.flatten(2)[..., : len(weights.weight)]
 
 
-def each(parts: Any) -> list[Any]:
-    """The parts of a sequence, step by step: views, taken once."""
+def unbind_steps(parts: Any) -> list[Any]:
+    """Split a sequence into steps; the results are views."""
     return [type(parts)(*step) for step in zip(*(part.unbind() for part in parts), strict=True)]
 
 
-def at_once(device: torch.device, numbers: int) -> int:
-    """How many steps of so many numbers to go about together: what a CPU's cache holds, as many as can be on a GPU."""
+def steps_per_block(device: torch.device, numbers: int) -> int:
+    """Return how many steps to run per block: what fits a CPU's cache, all on a GPU."""
     return max(1, CACHE // numbers) if device.type == "cpu" else 1 << 30
 
 
-class WalkBack:
-    """A text once read, and the way back through it from many positions at once."""
+class BackwardPass:
+    """Backpropagate from many positions of one text in parallel."""
 
     def __init__(self, cell: Cell, table: Tensor, ids: Tensor):
-        """Read ids (N, 1) from a zero state; `table` as in `weights_of`."""
+        """Read ids (N, 1) from a zero state; `table` as in `through_time`."""
         self._cell, self._way = cell, WAYS[type(cell)]
-        self._weights = centred(weights_of(cell, table, cell.W_hh.weight))
+        self._weights = center_weights(weights_of(cell, table, cell.W_hh.weight))
         self._norms = norms_of(self._weights)
         start = cell.initial_state(1)
-        h, last, tape = read(self._way, self._weights, self._norms, ids, start)
+        h, last, tape = forward(self._way, self._weights, self._norms, ids, start)
         steps = [step for few in tape for step in few.steps]
-        self._local = mapped(lambda *parts: torch.cat(parts), *steps)  # every tensor (N, …)
+        self._local = tree_map(lambda *parts: torch.cat(parts), *steps)  # every tensor (N, …)
         self._state = type(start)
         self.h = h[1:, 0]  # (N, H)
         carried = [
@@ -157,37 +160,37 @@ class WalkBack:
         self.states = self._state(self.h, *carried)  # after each character, (N, H) each
 
     def from_h(self, d_h: Tensor) -> Any:
-        """The gradient of a state where only its h is looked at: d_h (P, H)."""
+        """Return a state gradient with only its h set: d_h (P, H)."""
         return self._state(d_h, *(torch.zeros_like(d_h) for _ in self._state._fields[1:]))
 
     def back(self, d_state: Any, positions: Tensor) -> Any:
-        """From the gradient of the states at these positions (P,) to that of the states one character before."""
+        """Propagate state gradients at `positions` (P,) one step back."""
         return self._back(d_state, positions)[0]
 
     def back_and_in(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
-        """The same, and the gradient of what the cell read at these positions, x (P, E)."""
+        """Propagate one step back; also return the gradient of the input x (P, E)."""
         d_state, d_sums = self._back(d_state, positions)
         return d_state, d_sums.flatten(1) @ self._input_to_sums.t()
 
     def _back(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
-        """The gradient of the states before, and of the sums (P, S, H)."""
+        """Return the gradients of the previous states and of the sums (P, S, H)."""
         d_h, way = d_state.h, self._way
         d_sums = d_h.new_empty(1, len(d_h), way.SUMS, d_h.shape[-1])
-        local = mapped(lambda part: part[positions], self._local)
+        local = tree_map(lambda part: part[positions], self._local)
         d_state = way.step_back(local, d_state, torch.zeros_like(d_h), self._norms, way.parts(d_sums[0]))
-        d_h = torch.addmm(d_state.h, from_state(d_sums, self._weights)[0], self._weights.weight)
+        d_h = torch.addmm(d_state.h, recurrent_columns(d_sums, self._weights)[0], self._weights.weight)
         return d_state._replace(h=d_h), d_sums[0]
 
     @cached_property
     def _input_to_sums(self) -> Tensor:
-        """By how much each entry of x moves the sums: (E, S·H)."""
+        """Return d sums / d x: (E, S·H)."""
         cell, matrix = self._cell, self._cell.W_ih.weight
         moved = weights_of(cell, torch.cat([matrix.t(), torch.zeros_like(matrix[:, :1]).t()]), cell.W_hh.weight).rows
-        return centred(self._weights._replace(rows=moved[:-1] - moved[-1])).rows
+        return center_weights(self._weights._replace(rows=moved[:-1] - moved[-1])).rows
 
 
-def mapped(function: Callable[..., Tensor], *trees: Any) -> Any:
-    """A function of tensors, applied part by part to nested tuples of them, all of one shape; None stays None."""
+def tree_map(function: Callable[..., Tensor], *trees: Any) -> Any:
+    """Apply a function to the tensors of equally shaped nested tuples; None stays None."""
     if trees[0] is None or isinstance(trees[0], Tensor):
         return None if trees[0] is None else function(*trees)
-    return type(trees[0])(*(mapped(function, *parts) for parts in zip(*trees, strict=True)))
+    return type(trees[0])(*(tree_map(function, *parts) for parts in zip(*trees, strict=True)))

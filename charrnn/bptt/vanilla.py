@@ -1,4 +1,8 @@
-"""A step of the vanilla cell: h_t = tanh(W_ih x_t + W_hh h_{t−1} + b), with layer norm before the tanh."""
+"""
+One step of the vanilla cell: h_t = tanh(W_ih x_t + W_hh h_{t−1} + b).
+
+Layer norm applies before the tanh.
+"""
 
 from typing import NamedTuple
 
@@ -6,43 +10,45 @@ import torch
 from torch import Tensor
 
 from charrnn.bptt.activation_grads import tanh_back
-from charrnn.bptt.layer_norm import NormedAlone, Norms, normalise_alone, normalise_alone_back
+from charrnn.bptt.layer_norm import NormedState, Norms, normalize_state, normalize_state_back
 from charrnn.cells import HiddenState
 
-SUMS, IN_PLACE = 1, True  # how many sums there are; whether h may lie where they lay
+SUMS, IN_PLACE = 1, True  # number of sums per step; whether h may share their memory
 
 
-class Parts(NamedTuple):
-    """What is summed, by name."""
+class StepSums(NamedTuple):
+    """The sums of a step, by name."""
 
     h: Tensor  # (…, B, H)
 
 
-class Local(NamedTuple):
-    """What a step leaves behind for the way back."""
+class SavedForBackward(NamedTuple):
+    """Values of one step saved for the backward pass."""
 
     h: Tensor  # (B, H)
-    normed: NormedAlone | None
+    normed: NormedState | None
 
 
 def rows(table: Tensor, bias: Tensor) -> Tensor:
     return table + bias
 
 
-def parts(sums: Tensor) -> Parts:
-    return Parts(sums[..., 0, :])
+def parts(sums: Tensor) -> StepSums:
+    return StepSums(sums[..., 0, :])
 
 
-def step(sums: Parts, state: HiddenState, norms: Norms | None, h: Tensor) -> tuple[HiddenState, Local]:
+def step(sums: StepSums, state: HiddenState, norms: Norms | None, h: Tensor) -> tuple[HiddenState, SavedForBackward]:
     x, normed = sums.h, None
     if norms:
-        x, normed = normalise_alone(x, norms)
+        x, normed = normalize_state(x, norms)
     torch.tanh(x, out=h)
-    return HiddenState(h), Local(h, normed)
+    return HiddenState(h), SavedForBackward(h, normed)
 
 
-def step_back(at: Local, d_state: HiddenState, above: Tensor, norms: Norms | None, d_sums: Parts) -> HiddenState:
+def step_back(
+    at: SavedForBackward, d_state: HiddenState, above: Tensor, norms: Norms | None, d_sums: StepSums
+) -> HiddenState:
     tanh_back(d_state.h, at.h, out=d_sums.h)
     if norms and at.normed:
-        d_sums.h.copy_(normalise_alone_back(d_sums.h, at.normed, norms))
+        d_sums.h.copy_(normalize_state_back(d_sums.h, at.normed, norms))
     return HiddenState(above)

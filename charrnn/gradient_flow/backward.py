@@ -10,21 +10,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from charrnn.bptt import WalkBack
+from charrnn.bptt import BackwardPass
 from charrnn.model import CharRNN
 
 COMPARED = 64  # characters on which the loop over the cell is held against the network's own `forward`
 
 
-def way_back(model: CharRNN, ids: Tensor) -> "WalkBack | AutogradWalk":
+def way_back(model: CharRNN, ids: Tensor) -> "BackwardPass | AutogradWalk":
     """Read ids (N,) from the state before any text. Raises ValueError for a network that cannot be followed."""
     if model.by_hand_differs():
         return AutogradWalk(model, ids)
-    return WalkBack(model.cell, *model.inputs(ids[:, None]))
+    return BackwardPass(model.cell, *model.inputs(ids[:, None]))
 
 
 class AutogradWalk:
-    """What `bptt.WalkBack` is, for any cell: each step back is autograd through one step of the cell."""
+    """What `bptt.BackwardPass` is, for any cell: each step back is autograd through one step of the cell."""
 
     @torch.no_grad()
     def __init__(self, model: CharRNN, ids: Tensor):

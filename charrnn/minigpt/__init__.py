@@ -1,4 +1,4 @@
-"""`MiniGPT`: the Transformer the lab compares with; its equations, the model, and how it writes."""
+"""`MiniGPT`, the Transformer for comparison: equations, model and decoder."""
 
 from charrnn.minigpt.equations import KVCache
 from charrnn.minigpt.model import MiniGPT, initialise

@@ -2,8 +2,8 @@
 The equations of the Transformer.
 
 Pre-norm blocks (Xiong et al. 2020) of causal attention (Vaswani et al. 2017) and an MLP, RMSNorm (Zhang & Sennrich
-2019), rotary positions (Su et al. 2021), no biases. As in `cells.py`, they hold for tensors, which can learn, and for
-numpy arrays, which are several times quicker where there is but one character at a time.
+2019), rotary positions (Su et al. 2021), no biases. As in `cells.py`, they work on tensors and on numpy arrays, which
+are several times faster for a single character.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,15 +22,15 @@ RMS_EPS = 1e-6
 
 
 class KVCache(NamedTuple):
-    """What a Transformer carries from one character to the next: all that the next one may attend to."""
+    """State of a Transformer: the keys and values that the next character may attend to."""
 
     keys: tuple[Tensor, ...]  # layers × (B, heads, n, d_head), rotated; n <= context - 1
     values: tuple[Tensor, ...]  # layers × (B, heads, n, d_head)
-    position: int  # of the next character: how many were read
+    position: int  # of the next character: the number read so far
 
 
-def as_it_is(name: str, x: Any) -> Any:
-    """Where nothing is held."""
+def unclamped(name: str, x: Any) -> Any:
+    """Return x: replaces clamps if there are none."""
     return x
 
 
@@ -40,12 +40,12 @@ def residual_streams(
     rotation: Any,
     extend: Callable[..., tuple[Any, Any]],
     rng: torch.Generator | None,
-    held: Callable[[str, Any], Any] = as_it_is,
+    held: Callable[[str, Any], Any] = unclamped,
 ) -> list[Any]:
     """
-    The residual stream of the embedded characters x (B, T, d): x, then what it is after each block, (B, T, d).
+    Return the residual stream before and after each block, layers + 1 × (B, T, d).
 
-    held: what an intervention makes of each of them, by its name, before the next block sees it.
+    x (B, T, d): embedded characters. held: applied to each stream, with its name, before the next block.
     """
     streams = [held(stream_name(0), x)]
     for layer, block in enumerate(blocks):
@@ -55,7 +55,7 @@ def residual_streams(
 
 
 def stream_name(layer: int) -> str:
-    """What the residual stream after so many blocks is called."""
+    """Return the name of the residual stream after `layer` blocks."""
     return f"layer {layer}" if layer else "embedding"
 
 
@@ -63,10 +63,10 @@ def transformer_block(
     block: Any, x: Any, rotation: Any, extend: Callable[[Any, Any], tuple[Any, Any]], rng: torch.Generator | None
 ) -> Any:
     """
-    One layer: x + attention(norm(x)), then x + MLP(norm(x)); each of the two only adds to the residual stream.
+    One block: x + attention(norm(x)), then x + MLP(norm(x)).
 
-    x (B, T, d), rotation (T, d_head / 2) of its positions -> (B, T, d). `extend` takes the keys and values of these
-    characters, (B, heads, T, d_head), and gives them with all that came before, (B, heads, n + T, d_head).
+    x (B, T, d), rotation (T, d_head / 2) of its positions -> (B, T, d). `extend` maps the keys and values of these
+    characters, (B, heads, T, d_head), to those including all earlier ones, (B, heads, n + T, d_head).
     """
     q, k, v = split_heads(block.qkv(block.attention_norm(x)), block.heads)  # (B, heads, T, d_head) each
     k, v = extend(rotate(k, rotation), v)  # (B, heads, n + T, d_head)
@@ -77,9 +77,9 @@ def transformer_block(
 
 def rms_norm(x: Any, weight: Any) -> Any:
     """
-    x over its root mean square, times a weight for each entry: x (..., d) -> (..., d). Zhang & Sennrich 2019.
+    Divide x by its root mean square and scale by weight. Zhang & Sennrich 2019.
 
-    The root is raised by 1e-6, so that zeros stay zeros.
+    x (..., d) -> (..., d). The root mean square is increased by 1e-6, so zeros stay zeros.
     """
     if isinstance(x, np.ndarray):
         norm = np.sqrt(np.vecdot(x, x))[..., None]  # (..., 1)
@@ -89,35 +89,35 @@ def rms_norm(x: Any, weight: Any) -> Any:
 
 
 def gelu(x: Any) -> Any:
-    """x Φ(x), Φ the normal distribution function. Hendrycks & Gimpel 2016."""
-    if isinstance(x, np.ndarray):  # numpy has no erf; F.gelu takes longer to begin than to work on a single vector
+    """Return x Φ(x), Φ the normal distribution function. Hendrycks & Gimpel 2016."""
+    if isinstance(x, np.ndarray):  # numpy has no erf; F.gelu has more overhead than work on a single vector
         return x * (0.5 + 0.5 * torch.erf(torch.from_numpy(x * 0.5**0.5)).numpy())
     return F.gelu(x)
 
 
 def split_heads(qkv: Any, heads: int) -> list[Any]:
-    """qkv (B, T, 3 d) -> queries, keys, values, (B, heads, T, d_head) each."""
+    """Split qkv (B, T, 3 d) into queries, keys and values, (B, heads, T, d_head) each."""
     d = qkv.shape[2] // 3
     if isinstance(qkv, np.ndarray):
         parts = (qkv[..., :d], qkv[..., d : 2 * d], qkv[..., 2 * d :])
     else:
-        parts = qkv.chunk(3, dim=-1)  # whose gradient is one concatenation, where slices would fill in zeros
+        parts = qkv.chunk(3, dim=-1)  # its gradient is one concatenation; slices would fill in zeros
     return [part.reshape(*part.shape[:2], heads, d // heads).swapaxes(1, 2) for part in parts]
 
 
 def rotation_at(positions: Any, pairs: Any) -> Any:
     """
-    The rotary angles as unit complex numbers: positions (T,), pairs 0, 1, … (d_head / 2,) -> (T, d_head / 2).
+    Return the rotary angles as unit complex numbers, (T, d_head / 2).
 
-    Pair i of position p turns by p · base^(-2i / d_head). Su et al. 2021. All in float64, so that the billionth
-    position is turned as exactly as the first.
+    positions (T,), pairs 0, 1, … (d_head / 2,). Pair i at position p turns by p · base^(-2i / d_head). Su et al.
+    2021. Float64 keeps large positions exact.
     """
     angle = positions[:, None] * ROTARY_BASE ** (-pairs / len(pairs))  # (T, d_head / 2)
     return np.exp(1j * angle) if isinstance(angle, np.ndarray) else torch.polar(torch.ones_like(angle), angle)
 
 
 def rotate(x: Any, rotation: Any) -> Any:
-    """Turn the pairs of neighbours in x (B, heads, T, d_head) by their position's angles: rotation (T, d_head / 2)."""
+    """Rotate neighboring pairs of x (B, heads, T, d_head) by rotation (T, d_head / 2)."""
     if isinstance(x, np.ndarray):
         return (x.view(rotation.dtype) * rotation).view(x.dtype)
     return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2))) * rotation).flatten(-2)
@@ -125,16 +125,17 @@ def rotate(x: Any, rotation: Any) -> Any:
 
 def window_attention(q: Any, k: Any, v: Any, context: int) -> Any:
     """
-    softmax(q kᵀ / √d_head) v, each query over the key of its own position and the context - 1 keys before it.
+    Return softmax(q kᵀ / √d_head) v over a sliding window of `context` keys.
 
-    q (B, heads, T, d_head) are the last T of the positions of k, v (B, heads, n + T, d_head) -> (B, heads, T, d_head).
+    Each query sees its own key and the context - 1 before it. q (B, heads, T, d_head) are the last T positions of k,
+    v (B, heads, n + T, d_head) -> (B, heads, T, d_head).
     """
     if isinstance(q, np.ndarray):
         return _last_attention(q, k[:, :, -context:], v[:, :, -context:])
     pieces = []
     for first in range(0, q.shape[2], context):  # pieces of one context: the work grows with T, not with T²
         piece = q[:, :, first : first + context]
-        own = k.shape[2] - q.shape[2] + first  # the piece's first key of its own
+        own = k.shape[2] - q.shape[2] + first  # blocks of one context: the cost grows with T, not with T²
         start, end = max(0, own - context + 1), own + piece.shape[2]
         mask = window_mask(piece.shape[2], end - start, context).to(q.device) if own and piece.shape[2] > 1 else None
         keys, values = k[:, :, start:end], v[:, :, start:end]
@@ -149,6 +150,6 @@ def _last_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def window_mask(queries: int, keys: int, context: int) -> Tensor:
-    """Which keys each query sees where the last positions of both are the same: bool (queries, keys)."""
+    """Return which keys each query sees, bool (queries, keys); both end at one position."""
     own = keys - queries  # column of the first query's own key
     return torch.ones(queries, keys, dtype=torch.bool).tril(own).triu(own - context + 1)

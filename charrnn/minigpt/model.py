@@ -1,4 +1,4 @@
-"""`MiniGPT`: the Transformer the lab compares with, embed → blocks → norm → head."""
+"""`MiniGPT`: the Transformer for comparison, embed → blocks → norm → head."""
 
 import copy
 import sys
@@ -14,17 +14,17 @@ from charrnn.equivalence import require_same
 from charrnn.interventions import Clamp, ClampSet
 from charrnn.minigpt import decoder, equations
 from charrnn.minigpt.decoder import Decoder
-from charrnn.minigpt.equations import KVCache, as_it_is, residual_streams, rms_norm, rotation_at, stream_name
+from charrnn.minigpt.equations import KVCache, residual_streams, rms_norm, rotation_at, stream_name, unclamped
 from charrnn.sampling import TorchReader, sample_rows
 
-WRITTEN_IN = (sys.modules[__name__], equations, decoder)  # what a network here computes
-AS_LEARNT = (0.13996005646, -0.29993163355, 0.43450468817, -0.53228343419, 0.58498786578)  # `require_as_learnt`
-SHORT = 16  # characters of context, of a network that represents one
+WRITTEN_IN = (sys.modules[__name__], equations, decoder)  # modules that define the network
+AS_LEARNT = (0.13996005646, -0.29993163355, 0.43450468817, -0.53228343419, 0.58498786578)  # of `require_as_learnt`
+SHORT = 16  # characters of context of the small network in `small_config`
 INITIAL_STD = 0.02
 
 
 class RMSNorm(nn.Module):
-    """`rms_norm` with its weight (d,)."""
+    """RMS norm with a learned weight (d,)."""
 
     def __init__(self, dim: int):
         super().__init__()
@@ -35,7 +35,7 @@ class RMSNorm(nn.Module):
 
 
 class Block(nn.Module):
-    """The weights of one layer; `transformer_block` says what they do."""
+    """The weights of one layer, used by `transformer_block`."""
 
     def __init__(self, hidden_dim: int, heads: int, context: int, dropout: float = 0.0):
         super().__init__()
@@ -50,11 +50,11 @@ class Block(nn.Module):
 
 class MiniGPT(nn.Module):
     """
-    A Transformer that reads characters and says, after each, which is likely to be next.
+    A Transformer that predicts each next character.
 
     vocab_size V characters, a residual stream of hidden_dim d. Attention is a sliding window (Beltagy et al. 2020): a
-    character attends to itself and to the context - 1 before it, however long the text; through a stack of layers it
-    hears of up to layers × (context - 1) before it. Raises ValueError for sizes that do not fit together.
+    character attends to itself and to the context - 1 before it, however long the text; through all layers it depends
+    on up to layers × (context - 1) earlier characters. Raises ValueError for sizes that do not fit together.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class MiniGPT(nn.Module):
 
     @property
     def config(self) -> dict[str, Any]:
-        """What a checkpoint says of the model's form."""
+        """The architecture, as stored in a checkpoint."""
         return {
             "cell": "minigpt",
             "hidden_dim": self.hidden_dim,
@@ -89,22 +89,22 @@ class MiniGPT(nn.Module):
         self, ids: Tensor, state: KVCache | None = None, rng: torch.Generator | None = None
     ) -> tuple[Tensor, KVCache]:
         """
-        Read ids (B, T) after `state` (nothing where None) -> logits (B, T, V) of the next characters, and last state.
+        Read ids (B, T) after `state` (None: nothing) -> logits (B, T, V) and last state.
 
-        Drops out where `rng` is given.
+        Applies dropout if `rng` is given.
         """
         return self.from_embedded(self.embed(ids), state, rng)
 
     def fast_forward(
         self, ids: Tensor, state: KVCache | None = None, rng: torch.Generator | None = None
     ) -> tuple[Tensor, KVCache]:
-        """The same: parallel over time as it stands."""
+        """Same as `forward`, which is already parallel over time."""
         return self.forward(ids, state, rng)
 
     def from_embedded(
         self, x: Tensor, state: KVCache | None = None, rng: torch.Generator | None = None
     ) -> tuple[Tensor, KVCache]:
-        """The same from the embedded characters x (B, T, d)."""
+        """Compute `forward` from embedded characters x (B, T, d)."""
         streams, state = self.streams_from_embedded(x, state, rng)
         return self.head(self.norm(streams[-1])), state
 
@@ -113,9 +113,9 @@ class MiniGPT(nn.Module):
         x: Tensor,
         state: KVCache | None = None,
         rng: torch.Generator | None = None,
-        held: Callable[[str, Any], Any] = as_it_is,
+        held: Callable[[str, Any], Any] = unclamped,
     ) -> tuple[list[Tensor], KVCache]:
-        """The residual stream at the start and after each block, layers + 1 × (B, T, d), and the last state."""
+        """Return all residual streams, layers + 1 × (B, T, d), and the last state."""
         start, length = 0 if state is None else state.position, x.shape[1]
         positions = torch.arange(start, start + length, dtype=torch.float64, device=x.device)
         pairs = torch.arange(self.hidden_dim // self.heads // 2, dtype=torch.float64, device=x.device)
@@ -134,43 +134,43 @@ class MiniGPT(nn.Module):
         return streams, KVCache(keys, values, start + length)
 
     def small_config(self, widest: int) -> dict[str, Any]:
-        """The form of a network that computes the same with few characters, no wider, its context short."""
+        """Return the config of an equivalent network, narrower and with a short context."""
         width = min(self.hidden_dim // self.heads, max(2, widest // self.heads // 2 * 2))
         sizes = {"layers": len(self.blocks), "heads": self.heads, "context": min(self.context, SHORT)}
         return sizes | {"hidden_dim": self.heads * width}
 
     def beginning(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """Before the first character: logits (1, 1, V), no state, and what there is to see: zeros."""
+        """Return logits (1, 1, V), no state and zero activations, before the first character."""
         names = [stream_name(layer) for layer in range(len(self.blocks), -1, -1)]
         nothing = self.embed.weight.new_zeros
         return nothing(1, 1, self.embed.num_embeddings), None, {name: nothing(1, self.hidden_dim) for name in names}
 
     def watched(self, ids: Tensor, state: Any, held: ClampSet | None = None) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """`forward`, with some of it held, and what there is to see: each residual stream (B, T, d), the last first."""
+        """Run `forward` with clamps; also return each residual stream (B, T, d), last first."""
         twin, seen = copy.copy(self), {}
 
         def streams_from_embedded(x: Tensor, state: KVCache | None, rng: torch.Generator | None) -> Any:
-            streams, last = type(self).streams_from_embedded(self, x, state, rng, held or as_it_is)
+            streams, last = type(self).streams_from_embedded(self, x, state, rng, held or unclamped)
             seen.update((stream_name(layer), streams[layer]) for layer in reversed(range(len(streams))))
             return streams, last
 
-        twin.__dict__["streams_from_embedded"] = streams_from_embedded  # seen by the twin's own `forward` alone
+        twin.__dict__["streams_from_embedded"] = streams_from_embedded  # only the copy's own `forward` uses it
         return *twin.forward(ids, state), seen
 
     def require_effect(self, clamps: Sequence[Clamp], reader_of: Callable[[Any], Any]) -> None:
-        """Raises ValueError for a clamp that does not do what it says, in that kind of reader."""
+        """Raise ValueError for a clamp without effect in this kind of decoder."""
         equivalence.require_effect(clamps, self, reader_of)
 
     def decoder_differs(self) -> str:
-        """In what way the numpy decoder does not compute what `forward` does, after an edit; "" where it does."""
+        """Describe how the numpy decoder differs from `forward` after an edit; "" if not."""
         return equivalence.difference(self, require_decoder, WRITTEN_IN)
 
     def edited(self) -> str:
-        """In what way `forward` is not what the project's networks learnt by; "" where it is."""
+        """Describe how `forward` differs from the equations used in training; "" if not."""
         return equivalence.difference(self, require_as_learnt, WRITTEN_IN)
 
     def notices(self) -> list[str]:
-        """What is to be said of the ways in which this network is computed: nothing where it is as it was."""
+        """Warnings about edited equations and slow paths; empty if there are none."""
         edited, writing = self.edited(), self.decoder_differs()
         return [
             *([f"The equations of MiniGPT are not those that the bundled one learnt by ({edited})."] if edited else []),
@@ -179,9 +179,9 @@ class MiniGPT(nn.Module):
 
     def decoder(self, share: bool = False) -> Decoder | TorchReader:
         """
-        The model, ready to write one character after the other: a copy of its weights as they are now.
+        Return a decoder on a copy of the current weights.
 
-        share: the weights themselves, without a copy; of a model that learns no more.
+        share: use the weights themselves, for a model that is not trained further.
         """
         model = self if share else copy.deepcopy(self).cpu()
         return TorchReader(model) if self.decoder_differs() else Decoder(model)
@@ -191,7 +191,7 @@ class MiniGPT(nn.Module):
 
 @torch.no_grad()
 def require_as_learnt(network: MiniGPT) -> None:
-    """Raises DifferentError unless a network of fixed weights says what it did when the project's own were trained."""
+    """Raise DifferentError unless a fixed small network gives its known logits."""
     small = type(network)(len(AS_LEARNT), hidden_dim=8, layers=2, heads=2, context=4).double()
     for parameter in small.parameters():
         numbers = torch.arange(1, parameter.numel() + 1, dtype=torch.float64)
@@ -202,7 +202,11 @@ def require_as_learnt(network: MiniGPT) -> None:
 
 @torch.no_grad()
 def require_decoder(network: MiniGPT) -> None:
-    """Raises DifferentError unless the numpy decoder computes what `forward` does, past the context too."""
+    """
+    Raise DifferentError unless the numpy decoder matches `forward`.
+
+    Compares past the end of the context too.
+    """
     rng = torch.Generator().manual_seed(1)
     ids = torch.randint(network.embed.num_embeddings, (network.context + 6,), generator=rng).tolist()
     first = network.context - 3
@@ -229,7 +233,7 @@ def _require_sizes(hidden_dim: int, layers: int, heads: int, context: int) -> No
         )
     if hidden_dim < 1 or hidden_dim // heads % 2:
         raise ValueError(
-            f"each of {heads} heads is {hidden_dim // heads} wide: rotary positions turn pairs, give even, as by a "
+            f"each of {heads} heads is {hidden_dim // heads} wide, but rotary positions need an even width: give a "
             f"hidden_dim that is a multiple of {2 * heads}"
         )
     if context < 2:
@@ -238,8 +242,10 @@ def _require_sizes(hidden_dim: int, layers: int, heads: int, context: int) -> No
 
 def initialise(model: MiniGPT, rng: torch.Generator) -> None:
     """
-    Draw the weights anew: normal of std 0.02, the two projections of each block that add to the residual stream
-    smaller by √(2 · layers). Radford et al. 2019.
+    Draw the weights: normal with std 0.02.
+
+    The two projections of each block that add to the residual stream have std 0.02 / √(2 · layers). Radford et al.
+    2019.
     """
     for module in model.modules():
         if isinstance(module, nn.Embedding | nn.Linear):

@@ -143,8 +143,8 @@ def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
         return run
 
     with (
-        _instead(unroll, "read", timed(unroll.read, INPUT, LOOP)),
-        _instead(unroll, "walk_back", timed(unroll.walk_back, REST_BACK, LOOP_BACK)),
+        _instead(unroll, "forward", timed(unroll.forward, INPUT, LOOP)),
+        _instead(unroll, "backward", timed(unroll.backward, REST_BACK, LOOP_BACK)),
         _until(_before(network.head, lap, LOOP, REST_BACK)),
     ):
         yield
