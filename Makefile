@@ -1,4 +1,5 @@
-# make app    the page, on the bundled checkpoint          make test    everything CI checks
+# make app    the page, on the bundled checkpoint          make test      lint, types and the quick tests
+# make test-all    every test, as CI
 # make audit  look up known vulnerabilities of the dependencies
 # make clean  remove the virtual environment     ARGS="--port 8000" goes to the app, to pytest or to pip-audit
 
@@ -6,13 +7,16 @@ PYTHON ?= $(shell for name in python3.11 python3 python; do command -v $$name &&
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: app test audit clean
+.PHONY: app test test-all audit clean
 
 app: .venv/app-installed
 	$(BIN)/python app.py $(ARGS)
 
 test: .venv/test-installed
 	$(BIN)/python scripts/dev/check.py $(ARGS)
+
+test-all: .venv/test-installed
+	$(BIN)/python scripts/dev/check.py --all $(ARGS)
 
 # pip-audit has an environment of its own: the app depends on none of it. It looks up every installed package, indirect
 # dependencies too, without the local part of a version ("+cpu"). --strict: a package that cannot be looked up is an error.

@@ -17,6 +17,20 @@ settings.register_profile("charrnn", deadline=None)  # no timing is asserted, on
 settings.load_profile("charrnn")
 
 
+IN_A_BROWSER = {"app", "browser", "browser_path"}  # fixtures that start an app or a browser
+WITH_A_SERVER = {"address", "server", "urls"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start an app, a browser or a server."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if IN_A_BROWSER & fixtures:
+            item.add_marker(pytest.mark.browser)
+        elif WITH_A_SERVER & fixtures:
+            item.add_marker(pytest.mark.process)
+
+
 @pytest.fixture(scope="session")
 def browser_path() -> Path:
     """The Chromium that browser tests start. No browser at all is a failure, never a skip."""

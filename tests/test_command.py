@@ -17,6 +17,8 @@ from charrnn.corpus import cache_path, cached_tiny_shakespeare
 from tests.calling import ROOT
 from tests.test_architecture import imports
 
+pytestmark = pytest.mark.process
+
 SCRIPTS = [
     path for path in [*ROOT.glob("*.py"), *ROOT.glob("scripts/*.py")] if "if __name__" in path.read_text("utf-8")
 ]

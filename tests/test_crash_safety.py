@@ -20,6 +20,8 @@ from charrnn.ui.server.checkpoint_store import Store
 from tests.by_hand import saved
 from tests.calling import ROOT, command, interrupted, said
 
+pytestmark = pytest.mark.process
+
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
 SMALL = "--steps 6 --batch 2 --seq-len 8 --hidden-dim 8 --save-every 2 --threads 1".split()
 

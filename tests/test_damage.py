@@ -32,6 +32,8 @@ from tests.by_hand import saved
 from tests.test_memory_figure import used
 from tests.trained import TEXT
 
+pytestmark = pytest.mark.slow
+
 FAST = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 RUN = {"step": 4, "losses": [0.1, 1 / 3], "history": []}
 

@@ -20,6 +20,8 @@ from charrnn.ui.server.call_validation import MOST_BYTES
 from charrnn.ui.server.middleware import TEXT_CALL
 from tests.hub_server import TOKEN
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
 LINES = [line for line in re.sub(r"\\\n\s*", " ", DOCKERFILE).splitlines() if line and not line.startswith("#")]

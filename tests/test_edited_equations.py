@@ -31,6 +31,8 @@ from charrnn.ui.under_the_hood.self_checks import Measurements, panel
 from charrnn.ui.under_the_hood.source_trace import States, cell_lines
 from tests.small_models import save_all
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = "".join(chr(97 + (7 * i * i + i // 3) % 11) for i in range(900))
 IDS = [(7 * i * i + i // 3) % 11 for i in range(70)]

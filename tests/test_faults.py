@@ -29,6 +29,8 @@ from tests.calling import said
 from tests.fault_injection import Killed, faults
 from tests.hub_client import write_checkpoint
 
+pytestmark = pytest.mark.process
+
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 8
 SMALL = "--batch 2 --seq-len 4 --hidden-dim 2 --save-every 1 --threads 1".split()
 ERRORS = [partial(OSError, number, os.strerror(number)) for number in (errno.ENOSPC, errno.EACCES, errno.EIO)]

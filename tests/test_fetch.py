@@ -17,6 +17,8 @@ from charrnn.ui.sidebar.sidebar import offer, refreshed
 from tests.hub_client import Server, write_checkpoint
 from tests.small_models import save_all
 
+pytestmark = pytest.mark.process
+
 BUSY = {"Retry-After": "0"}
 
 

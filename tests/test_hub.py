@@ -13,6 +13,8 @@ from charrnn.checkpoint import describe, keep_analyses
 from charrnn.hub.errors import as_hub_errors, patiently
 from tests.hub_client import RNN, ROOT, write_checkpoint
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def folder(tmp_path) -> Path:

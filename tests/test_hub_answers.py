@@ -18,6 +18,8 @@ from charrnn import hub
 from charrnn.hub import bounds, download, errors, upload
 from charrnn.printable import printable
 
+pytestmark = pytest.mark.process
+
 COMMIT = "c" * 40
 SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 FAST = settings(max_examples=150, database=None, derandomize=True, suppress_health_check=SLOW)

@@ -29,6 +29,8 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.middleware import Guard
 from tests.calling import ROOT
 
+pytestmark = pytest.mark.process
+
 SERVING = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 NO_PROXY_TO_BE_USED = {
     "http_proxy": "http://127.0.0.1:9",

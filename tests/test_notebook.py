@@ -19,6 +19,8 @@ from charrnn import checkpoint
 from tests.hub_client import ROOT, TOKEN, Server
 from tests.trained import TEXT
 
+pytestmark = pytest.mark.process
+
 PATH = ROOT / "docs/own_text.ipynb"
 NOTEBOOK: Any = nbformat.read(PATH, as_version=4)  # pyright: ignore[reportPrivateImportUsage]
 CODE = {cell.id: cell.source for cell in NOTEBOOK.cells if cell.cell_type == "code"}

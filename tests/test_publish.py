@@ -22,6 +22,8 @@ from tests.calling import said
 from tests.hub_client import Server, commit_files, write_checkpoint
 from tests.hub_server import PRIVATE_HOUSE
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[1]
 ANY = "a" * 64
 BUSY = {"repos_create": 503, "make_commit": 429, "make_tag": 500}

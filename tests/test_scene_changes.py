@@ -20,7 +20,7 @@ from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
 
-pytestmark = pytest.mark.usefixtures("no_corpus")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_corpus")]
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINTS = ROOT / "checkpoints"

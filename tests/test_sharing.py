@@ -11,6 +11,8 @@ from charrnn.training import Crew
 from tests.calling import said
 from tests.launching import launch
 
+pytestmark = pytest.mark.process
+
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
 TINY = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 8 --save-every 2".split()
 FEW = ["rnn", "gru", "lstm"]

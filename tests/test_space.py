@@ -14,6 +14,8 @@ from charrnn.sampling import SamplingSettings, UniformStream, generate
 from tests.hub_client import ROOT, Server, write_checkpoint
 from tests.small_models import SMALL, save_all
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def folder(tmp_path) -> Path:

@@ -25,6 +25,8 @@ from charrnn.gradient_flow.step_jacobian import Steps
 from charrnn.model import CharRNN
 from tests.test_gradient_flow import attentive, every_cell, recurrent
 
+pytestmark = pytest.mark.slow
+
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 FLAT = 1e-12
 

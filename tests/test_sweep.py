@@ -14,6 +14,8 @@ from charrnn.training import DivergedError, Training
 from tests.calling import interrupted, said
 from tests.launching import launch
 
+pytestmark = pytest.mark.process
+
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
 TINY = "--steps 4 --batch 2 --seq-len 8 --save-every 2".split()
 GRID = ["--recipe", "rnn", "gru", "--hidden-dim", 6, 8, "--seed", 0, 1, *TINY]

@@ -12,6 +12,8 @@ from charrnn.commands import train
 from charrnn.training import RECIPES
 from tests.calling import interrupted, said
 
+pytestmark = pytest.mark.process
+
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
 TINY = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 8 --save-every 2".split()
 TWO = {name: RECIPES[name] for name in ("rnn", "gru")}

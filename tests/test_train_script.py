@@ -18,6 +18,8 @@ from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
 from tests.calling import call, command, interrupted, said
 
+pytestmark = pytest.mark.process
+
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200
 SMALL = "--steps 60 --batch 8 --seq-len 16 --hidden-dim 16 --save-every 7 --threads 1".split()
 

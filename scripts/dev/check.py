@@ -1,10 +1,13 @@
 """
-Run everything that must pass: a browser is there, ruff, ruff format, pyright, pytest. `make test` calls this.
+Check everything: ruff, ruff format, pyright, pytest. `make test` and `make test-all` call this.
 
-Two processes share the test files, each of them one thread of torch; `-n 0` leaves them to one.
+Two processes share the test files, with one thread of torch each; `-n 0` uses one process.
 
-    python scripts/dev/check.py                    all of it, stopping at the first failure
+    python scripts/dev/check.py                    the quick tier: no processes, a few browser tests
+    python scripts/dev/check.py --all              every test
     python scripts/dev/check.py -k gradient -x     further arguments go to pytest
+
+Stops at the first check that fails.
 """
 
 import os
@@ -17,15 +20,20 @@ sys.path.insert(0, str(ROOT))
 
 from charrnn import terminal
 
+QUICK = "not (browser or process or slow) or smoke"
+
 
 def main() -> int:
+    """Run the checks; the exit code of the first that fails, else 0."""
+    arguments = sys.argv[1:]
+    tier = [] if "--all" in arguments else ["-m", QUICK]
     python = [sys.executable, "-m"]
     checks = [
         [*python, "charrnn.bench.browser"],
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
         [*python, "pyright", "--pythonpath", sys.executable],
-        [*python, "pytest", "-n", "2", "--dist", "loadfile", *sys.argv[1:]],
+        [*python, "pytest", "-n", "2", "--dist", "loadfile", *tier, *(each for each in arguments if each != "--all")],
     ]
     environment = os.environ | {
         "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",  # the pinned version is the wanted one

@@ -3,12 +3,15 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.attack.attacked import MANNER, Attacked, Page
 from tests.attack.test_endpoints import in_words, values
 from tests.attack.test_events import RIGHT, WRONG
+
+pytestmark = pytest.mark.process
 
 EXAMPLES = 150  # of each property below
 FAST = settings(max_examples=EXAMPLES, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

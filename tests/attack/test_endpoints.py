@@ -4,9 +4,13 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from charrnn.ui.server.call_validation import DEEPEST, MOST_BYTES
 from tests.attack.attacked import Attacked
 from tests.attack.conftest import SCRIPT
+
+pytestmark = pytest.mark.process
 
 TEXT = "What say you to a text of the length at which a gradient can be followed? " * 2
 GOOD = {

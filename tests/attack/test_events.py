@@ -4,8 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.attack.attacked import MANNER, Attacked, Page
 from tests.attack.test_endpoints import in_words
+
+pytestmark = pytest.mark.process
 
 BAD = "\ud800\u202e\x00<script>"
 FORM = {"text": BAD, "pattern": "(a+)+$", "unit": {}, "clamps": [1], "model": [], "answer": {"a": 1}, "lag": 10**30}

@@ -9,6 +9,8 @@ from charrnn.ui.server.call_validation import TEXT_SESSION, TOKEN, Calls
 from charrnn.ui.server.middleware import CONTENT, HEADERS
 from tests.attack.attacked import JSON, Attacked, Page
 
+pytestmark = pytest.mark.process
+
 FILES = [
     "/etc/passwd",
     "app.py",

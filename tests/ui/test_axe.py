@@ -66,6 +66,7 @@ def test_nothing_grave_in_a_lecture(page: Page):
     assert {place: what for place, what in found.items() if what} == {}
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("page", [""], indirect=True)
 def test_what_is_grave_is_found(page: Page):
     page.evaluate(

@@ -54,6 +54,7 @@ def choose(page: Page, position: int, place: int) -> str:
     return character
 
 
+@pytest.mark.smoke
 def test_another_character_rewrites_the_text_from_there_and_undo_brings_it_back(page: Page, checkpoint: Checkpoint):
     set_speed(page, 0)
     first = write(page, prompt=PROMPT, characters=200, seed=7)

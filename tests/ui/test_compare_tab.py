@@ -310,6 +310,7 @@ def column(page: Page, title: str) -> list[str]:
     return page.locator(f'#cr-results tbody [data-title="{title}"]').all_inner_texts()
 
 
+@pytest.mark.smoke
 def test_the_table_can_be_sorted_by_click_and_by_key(context: BrowserContext, address: str, store: Store):
     page = open_compare(context, address)
     bits = [float(text) for text in column(page, "bits")]

@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.bench.page_speed import ALIVE
@@ -62,6 +63,7 @@ def test_the_text_goes_on_when_the_server_is_back(context: BrowserContext):
         server.wait()
 
 
+@pytest.mark.smoke
 def test_text_settings_tab_and_cursor_survive_a_reload(page: Page):
     set_speed(page, 30)
     set_slider(page, "temperature", 0.7)

@@ -16,6 +16,8 @@ from tests.trained import TEXT
 from tests.ui.conftest import open_page
 from tests.ui.page_actions import write
 
+pytestmark = pytest.mark.process
+
 PROMPT, CHARS, TEMPERATURE, SEED = "ROMEO:", 80, 0.8, 5
 SMALL = "--cell gru --steps 200 --batch 4 --seq-len 24 --hidden-dim 16 --threads 1"
 

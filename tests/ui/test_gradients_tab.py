@@ -303,6 +303,7 @@ def test_the_picker_adds_its_model_and_takes_it_away_again(context: BrowserConte
     assert "RNN + layer norm" not in lines(page) and "GRU, geometric mean" in lines(page) and "untrained" in lines(page)
 
 
+@pytest.mark.smoke
 def test_the_training_step_moves_the_picker_s_curve(context: BrowserContext, address: str, trained: Path):
     page = open_gradients(context, address)
     page.locator("#cr-step").fill("0")

@@ -253,6 +253,7 @@ def checks(page: Page) -> dict[str, list[str]]:
     )
 
 
+@pytest.mark.smoke
 def test_the_trust_panel_ticks_what_holds_and_names_a_planted_bug(
     context: BrowserContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

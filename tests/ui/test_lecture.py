@@ -98,6 +98,7 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
     page.wait_for_function(f"charrnn.live.record.model.name === '{SCENES[-3].sets['model']}'")
 
 
+@pytest.mark.smoke
 def test_a_lecture_is_large_and_on_light_paper(browser: Browser, app: str):
     context = browser.new_context(color_scheme="dark", viewport={"width": 1440, "height": 900})
     plain = open_page(context, app)

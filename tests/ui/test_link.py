@@ -4,6 +4,7 @@ import subprocess
 import sys
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
@@ -26,6 +27,7 @@ def run(snippet: str) -> str:
     return done.stdout.decode()
 
 
+@pytest.mark.smoke
 def test_a_link_and_a_snippet_give_the_same_text_again(context: BrowserContext, app: str):
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = open_page(context, app)

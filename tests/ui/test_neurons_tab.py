@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
@@ -51,6 +52,7 @@ def unit_is(page: Page, view: str, unit: int) -> None:
     assert page.evaluate("charrnn.neuron") == {"view": view, "unit": unit}
 
 
+@pytest.mark.smoke
 def test_the_leaderboard_leads_to_a_unit_and_the_unit_to_its_places(context: BrowserContext, app: str):
     page = open_page(context, app + "?model=gru&tab=neurons")
     best = kept("gru", "h")

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import torch
 from playwright.sync_api import Page
 
@@ -100,6 +101,7 @@ def test_a_thousand_random_distributions_are_those_of_sampling(page: Page):
             assert name == first, (case, rank)
 
 
+@pytest.mark.smoke
 def test_the_same_die_falls_on_the_same_character(page: Page):
     rng = np.random.default_rng(3)
     settings = SamplingSettings(0.7, 12, 0.9, 0.05)

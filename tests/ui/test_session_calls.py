@@ -15,6 +15,8 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import Reader
 from tests.node import play
 
+pytestmark = pytest.mark.process
+
 ENDPOINT = "gradio_api/run/continue_text"
 PROMPT = "ROMEO:\n"
 DEAD = "http://127.0.0.1:9/"  # the port of a service that hardly anybody runs

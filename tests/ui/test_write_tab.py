@@ -42,6 +42,7 @@ def states(checkpoint: Checkpoint, text: str) -> np.ndarray:
     return np.stack(rows)
 
 
+@pytest.mark.smoke
 def test_the_page_is_alive_before_anything_is_pressed(page: Page, checkpoint: Checkpoint):
     shown = text(page)
     assert shown == written(checkpoint, "ROMEO:\n", len(shown) - 7, SamplingSettings(0.8), seed=7)
@@ -51,6 +52,7 @@ def test_the_page_is_alive_before_anything_is_pressed(page: Page, checkpoint: Ch
     assert (reds > blues).any() and (blues > reds).any()
 
 
+@pytest.mark.smoke
 def test_every_column_is_drawn_and_is_a_state_of_forward(page: Page, checkpoint: Checkpoint):
     set_speed(page, 60)
     shown = write(page, seed=3, characters=150, prompt="JULIET:\n")
@@ -85,6 +87,7 @@ def test_a_slider_moved_while_text_runs_changes_what_follows(page: Page, checkpo
     assert shown[changed + 1 :] == greedy[changed + 1 :]
 
 
+@pytest.mark.smoke
 def test_pause_resume_and_step_lose_nothing(page: Page, checkpoint: Checkpoint):
     set_speed(page, SLOWLY)
     start_writing(page, at_least=12, seed=11, characters=180, prompt="The ")
@@ -282,6 +285,7 @@ def test_a_wrong_seed_is_explained_and_the_text_stays(page: Page):
     expect(page.locator('[data-action="write"]')).to_contain_text("Write")
 
 
+@pytest.mark.smoke
 def test_markup_in_a_prompt_stays_text(page: Page, checkpoint: Checkpoint):
     set_speed(page, 0)
     shown = write(page, prompt="a<b onclick=x>&amp;'\"", characters=5)
