@@ -1,8 +1,18 @@
-"""Paths of the repository; the package works without the files there."""
+"""
+Paths of the project's files: in a checkout those of the repository, if installed those that the package carries.
+
+The package works without the files there.
+"""
 
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-IS_CHECKOUT = (REPOSITORY / "app.py").is_file()
+IS_CHECKOUT = (REPOSITORY / "scripts" / "train.py").is_file() and (REPOSITORY / "app.py").is_file()
+BUNDLED = REPOSITORY if IS_CHECKOUT else Path(__file__).resolve().parent / "bundled"  # setup.py fills it
 CHECKPOINTS = (REPOSITORY if IS_CHECKOUT else Path.cwd()) / "checkpoints"
-STUDY = REPOSITORY / "docs" / "study.json"
+STUDY = BUNDLED / "docs" / "study.json"
+
+
+def app_checkpoints() -> Path:
+    """The checkpoints that the app serves by default: CHECKPOINTS if that folder exists, else the bundled ones."""
+    return CHECKPOINTS if CHECKPOINTS.is_dir() else BUNDLED / "checkpoints"

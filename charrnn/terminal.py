@@ -22,6 +22,7 @@ from typing import Any, TextIO, cast
 
 from charrnn.printable import printable
 
+COMMAND = "charrnn"
 OUT_OF_MEMORY, SYSTEM_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 128 + 2, 128 + 13
 CURSOR_UP = "\x1b[A"  # tqdm writes it, by itself, to move between bars
 NO_MEMORY = re.compile(r"can't allocate memory|Cannot allocate memory|out of memory|bad_alloc", re.IGNORECASE)
@@ -188,11 +189,24 @@ def lasting_output() -> Iterator[None]:
 
 
 def as_typed(script: Path, *words: str) -> str:
-    """Quote a command as a shell in the current folder takes it: this Python, the path of the script, the words."""
+    """
+    Quote a command as a shell in the current folder takes it: this Python, the path of the script, the words.
+
+    If the command `charrnn` is running, its subcommand stands for the script of that name.
+    """
+    if sys.argv[0].startswith(f"{COMMAND} "):
+        return " ".join(map(_quoted, [COMMAND, script.stem, *words]))
     found = shutil.which("python")
     python = "python" if found and Path(found) == Path(sys.executable) else sys.executable
     here = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
     return " ".join(map(_quoted, [python, str(here), *words]))
+
+
+def as_run(help: str | None) -> str | None:
+    """A script's help; if the command `charrnn` is running, its subcommands stand for the scripts."""
+    if help is None or not sys.argv[0].startswith(f"{COMMAND} "):
+        return help
+    return re.sub(r"python scripts/(train|sample|evaluate|publish)\.py", rf"{COMMAND} \1", help)
 
 
 def _quoted(word: str) -> str:

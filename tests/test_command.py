@@ -19,9 +19,7 @@ from tests.test_architecture import imports
 
 pytestmark = pytest.mark.process
 
-SCRIPTS = [
-    path for path in [*ROOT.glob("*.py"), *ROOT.glob("scripts/*.py")] if "if __name__" in path.read_text("utf-8")
-]
+SCRIPTS = [path for path in [ROOT / "app.py", *ROOT.glob("scripts/*.py")] if "if __name__" in path.read_text("utf-8")]
 QUICK = ("charrnn.terminal", *sys.stdlib_module_names)  # to import
 # Runs the body as a script does, without what takes long to import.
 SCRIPT = "import os, sys\nfrom charrnn import terminal\nterminal.begin()\n{}\nsys.exit(terminal.run(main))"

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 from torch.distributed import run
 
-import app
 from charrnn import hub
-from charrnn.commands import publish, sweep, train
+from charrnn.commands import app, publish, sweep, train
 from charrnn.ui.server.call_validation import MOST_BYTES
 from charrnn.ui.server.middleware import TEXT_CALL
 from tests.hub_server import TOKEN

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub.hf_api import ModelInfo
 
-import app
 from charrnn import hub
+from charrnn.commands import app
 from charrnn.hub import download as source
+from charrnn.paths import CHECKPOINTS
 from charrnn.ui.server import checkpoint_store as room
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.sidebar.sidebar import offer, refreshed
@@ -170,7 +171,7 @@ def test_the_command_line_names_the_checkpoints_else_the_environment_else_the_pr
     named, variable = tmp_path / "named", tmp_path / "variable"
     named.mkdir()
     variable.mkdir()
-    assert app.checkpoints(None).folder == app.ROOT / "checkpoints"
+    assert app.checkpoints(None).folder == CHECKPOINTS
     monkeypatch.setenv("CHARRNN_CHECKPOINTS", str(variable))
     assert app.checkpoints(None).folder == variable
     assert app.checkpoints(str(named)).folder == named
@@ -182,7 +183,7 @@ def test_a_wrong_name_ends_a_command_line_but_not_a_space(monkeypatch):
         app.checkpoints("a/b/c")
     monkeypatch.setenv("CHARRNN_CHECKPOINTS", "a/b/c")
     origin = app.checkpoints(None)
-    assert origin.folder == app.ROOT / "checkpoints"
+    assert origin.folder == CHECKPOINTS
     assert origin.notice == (
         "'a/b/c' is not the name of a repository on the Hub. These are the networks that come with the lab."
     )

@@ -17,9 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-import app
 from charrnn import hub
-from charrnn.commands import publish, sample
+from charrnn.commands import app, publish, sample
 from charrnn.ui import launch
 from charrnn.ui.launch import serve
 from charrnn.ui.page import build_demo
@@ -82,7 +81,7 @@ def test_the_app_starts_behind_any_proxy_on_ipv6_and_below_a_path(tmp_path: Path
             for path in ("lab/", ""):  # the path as the visitor has it, and as a proxy strips it
                 page = address + path
                 assert client.get(f"{page}config", headers=named).json()["root"] == "http://lab.example:8443/lab"
-                assert client.get(f"{page}charrnn/mount.js", headers=named).status_code == 200
+                assert client.get(f"{page}charrnn/components/mount.js", headers=named).status_code == 200
                 own = named | {"Origin": "http://lab.example:8443"}
                 called = client.post(f"{page}gradio_api/call/models", json={"data": []}, headers=own)
                 told = client.get(f"{page}gradio_api/call/models/{called.json()['event_id']}", headers=named)

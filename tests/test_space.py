@@ -93,7 +93,7 @@ def test_what_is_in_a_space_is_all_that_the_page_needs(tmp_path):
 def project(tmp_path) -> Path:
     """The least of a project that makes a Space, in a hidden folder, and files beside it that are nobody's business."""
     root = tmp_path / ".work/lab"
-    (root / "charrnn/ui").mkdir(parents=True)
+    (root / "charrnn/ui/components").mkdir(parents=True)
     (root / "docs").mkdir()
     for name in ("app.py", "requirements.txt", "charrnn/ui/components/page_state.js", "docs/results.md"):
         (root / name).write_text("text\n")

@@ -18,7 +18,6 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from charrnn import hub, terminal
 from charrnn.flags import name_or_path, path
@@ -27,7 +26,9 @@ from charrnn.paths import CHECKPOINTS, REPOSITORY
 
 def parser() -> argparse.ArgumentParser:
     """The two verbs and their flags."""
-    whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    whole = argparse.ArgumentParser(
+        description=terminal.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     verbs = whole.add_subparsers(dest="verb", required=True)
     checkpoints = verbs.add_parser("checkpoints", help="a trained network, or all of them")
     space = verbs.add_parser("space", help="the page, in the place of all that is in the Space")
@@ -123,6 +124,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason, code = terminal.reason(error), 1
     except KeyboardInterrupt:
         reason, code = "stopped", 128 + signal.SIGINT
-    again = terminal.as_typed(Path(__file__).resolve(), *arguments)
+    again = terminal.as_typed(REPOSITORY / "scripts/publish.py", *arguments)
     print(f"{reason}\nnothing is lost; try again with:\n{again}", file=sys.stderr)
     return code

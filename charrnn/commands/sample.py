@@ -18,7 +18,7 @@ from pathlib import Path
 from charrnn import checkpoint, terminal
 from charrnn.corpus import read_text, tiny_shakespeare
 from charrnn.flags import SEED, Number, name_or_path, path
-from charrnn.paths import CHECKPOINTS
+from charrnn.paths import BUNDLED, CHECKPOINTS
 from charrnn.ranges import Range
 from charrnn.registry import Network
 from charrnn.sampling import LIMITS, SamplingSettings, UniformStream, generate
@@ -30,7 +30,9 @@ STEP = CHARS = Number(Range(0, 10**9, whole=True))
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The flags, and whether they go together."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=terminal.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     model = parser.add_mutually_exclusive_group()
     model.add_argument(
         "--checkpoint", type=name_or_path, default="rnn", help="a name under checkpoints/, or any checkpoint folder"
@@ -69,11 +71,12 @@ def read_model(options: argparse.Namespace) -> tuple[Network, Vocab]:
 
 
 def folder_of(name: str) -> Path:
-    """The bundled checkpoint of this name, else the folder. Raises ValueError if there is neither."""
-    root = CHECKPOINTS
-    if found := next((path for path in (root / name, Path(name)) if name and path.is_dir()), None):
+    """The checkpoint of this name in ./checkpoints, else the folder, else the bundled one. Raises ValueError."""
+    roots = (CHECKPOINTS, BUNDLED / "checkpoints")
+    paths = (roots[0] / name, Path(name), roots[1] / name)
+    if found := next((path for path in paths if name and path.is_dir()), None):
         return found
-    bundled = ", ".join(sorted(path.parent.name for path in root.glob("*/model.safetensors")))
+    bundled = ", ".join(sorted({path.parent.name for root in roots for path in root.glob("*/model.safetensors")}))
     raise ValueError(f"there is no checkpoint {name!r}: give a folder that holds one, or one of {bundled}")
 
 

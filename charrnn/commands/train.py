@@ -88,7 +88,9 @@ SAMPLE_CHARS, PASSAGE_CHARS, SAMPLE_SEED = 400, 6000, 7
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The flags, each within its limits."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=terminal.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     run = parser.add_argument_group("the run")
     run.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
     run.add_argument("--out", type=path, help="the checkpoint folder (default: checkpoints/NAME of the recipe)")

@@ -15,7 +15,7 @@ from charrnn import self_checks
 from charrnn.checkpoint import MODEL
 from charrnn.hub import commit_of
 from charrnn.model import CharRNN
-from charrnn.paths import REPOSITORY
+from charrnn.paths import BUNDLED
 from charrnn.reference import TorchCharRNN
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.self_checks import Check
@@ -27,7 +27,7 @@ from charrnn.ui.server.notices import packed
 from charrnn.ui.server.streaming import answer
 from charrnn.ui.server.view_query import Question
 
-PINS = REPOSITORY / "requirements.txt"  # part of the repository
+PINS = BUNDLED / "requirements.txt"  # part of the repository
 LIBRARIES = ("torch", "numpy", "gradio", "safetensors", "plotly", "huggingface-hub")
 PROMPT, SEED, CHARACTERS = "ROMEO:\n", 7, 120
 SETTINGS = SamplingSettings(temperature=0.9, top_k=40, top_p=0.95, min_p=0.01)

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from charrnn.paths import REPOSITORY
+from charrnn.paths import BUNDLED
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.static_files import read, view
@@ -17,7 +17,7 @@ from charrnn.ui.under_the_hood.self_checks import Measurements, panel
 from charrnn.ui.under_the_hood.source_trace import States, cell_lines
 from charrnn.ui.under_the_hood.step_timing import Turn, timing
 
-RECORD = REPOSITORY / "docs" / "bench_profile.json"  # part of the repository
+RECORD = BUNDLED / "docs" / "bench_profile.json"  # part of the repository
 HOW = "python scripts/bench.py profile --json > docs/bench_profile.json"
 
 

@@ -1,0 +1,191 @@
+"""
+Serve the page: `charrnn app`, or `charrnn app --checkpoints owner/name` for models on the Hub.
+
+In a checkout, `python app.py` does the same. A Hugging Face Space runs app.py without arguments; CHARRNN_CHECKPOINTS
+names its checkpoints.
+Behind a proxy, CHARRNN_ALLOWED_HOSTS is the name that the proxy has, GRADIO_ROOT_PATH the folder below it.
+"""
+
+import argparse
+import contextlib
+import ctypes
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from charrnn.paths import app_checkpoints
+
+if TYPE_CHECKING:
+    from charrnn.hub import Origin
+
+VARIABLE, HOSTS = "CHARRNN_CHECKPOINTS", "CHARRNN_ALLOWED_HOSTS"
+M_ARENA_MAX = -8  # malloc.h
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Watch a character-level recurrent network write.")
+    on_space = "SPACE_ID" in os.environ
+    usual = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
+    parser.add_argument("--host", type=host, default=usual, help="address to listen on (%(default)s)")
+    default = os.environ.get("GRADIO_SERVER_PORT", "7860")
+    parser.add_argument("--port", type=port, default=default, help="port to listen on, 0 for a free one (%(default)s)")
+    parser.add_argument(
+        "--allowed-hosts",
+        type=hosts,
+        default=os.environ.get(HOSTS, ""),
+        metavar="NAME,…",
+        help=f"names by which the page is opened, as that of a proxy, * for any (${HOSTS}; default: any, but where it "
+        "listens on 127.0.0.1 or ::1 those of this machine)",
+    )
+    parser.add_argument(
+        "--checkpoints",
+        type=source,
+        help=f"a folder, or owner/name[@revision] on the Hub (${VARIABLE}, else ./checkpoints, else the bundled ones)",
+    )
+    return parser.parse_args(arguments)
+
+
+def host(text: str) -> str:
+    """What stands for an address on the command line, without the brackets of one of IPv6."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if not bare:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address: give one of this machine, as 127.0.0.1, ::1 or 0.0.0.0"
+        )
+    return bare
+
+
+def source(text: str) -> str:
+    """What stands for a folder of checkpoints, or a repository."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: give a folder, or owner/name[@revision] of the Hub")
+    return text
+
+
+def hosts(text: str) -> list[str]:
+    """The names in a list with commas."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name != "*" and not re.fullmatch(r"[\w.:\[\]-]+", name, re.ASCII):
+            raise argparse.ArgumentTypeError(f"{name!r} is no name of a host: give names as lab.example,10.0.0.7, or *")
+    return names
+
+
+def port(text: str) -> int:
+    """What stands for a port on the command line, or in the environment."""
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give 0 to 65535")
+    return int(text)
+
+
+def share_one_heap() -> None:
+    """
+    Let all threads take memory from one heap, where malloc is glibc's; before the first of them.
+
+    One of its own would keep what its thread has ever needed: 40 MB over all of the page's, and none is quicker for it.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
+@contextlib.contextmanager
+def without_proxies() -> Iterator[None]:
+    """
+    Keep Gradio from asking a proxy for the address at which it serves, which none can know.
+
+    A variable that names no proxy would keep it from being imported.
+    """
+    before = os.environ.get("no_proxy")
+    os.environ["no_proxy"] = "*"
+    try:
+        yield
+    finally:
+        del os.environ["no_proxy"]
+        if before is not None:
+            os.environ["no_proxy"] = before
+
+
+def satisfy_zero_gpu() -> None:
+    """ZeroGPU hardware refuses to start an app without one GPU function; this one is never called."""
+    try:
+        import spaces  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return
+
+    @spaces.GPU
+    def marker() -> None:
+        """Everything here runs on the processor."""
+
+
+def fetch_corpus() -> None:
+    """Bring Tiny Shakespeare into the cache, for the analyses; where that cannot be done they have another text."""
+    from charrnn.corpus import CorpusError, tiny_shakespeare
+
+    with contextlib.suppress(CorpusError):
+        tiny_shakespeare()
+
+
+def checkpoints(named: str | None) -> "Origin":
+    """
+    Those that were named on the command line, else in the environment, else those of the folder or the package.
+
+    A Hub that is away is no reason not to start. Nor is anything wrong with what the environment names: there is nobody
+    at a command line to mend it, and the page says it. Raises HubError.
+    """
+    from charrnn import hub
+
+    bundled, variable = app_checkpoints(), os.environ.get(VARIABLE)
+    if named is None and not variable:
+        return hub.Origin(bundled, str(bundled))
+    return hub.fetch_or(named or variable or "", bundled, always=named is None)
+
+
+def main() -> None:
+    """Serve the page until Ctrl-C."""
+    arguments = parse()
+    share_one_heap()
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # gradio asks when it is imported: below
+    os.environ["GRADIO_SERVER_PORT"] = str(arguments.port)  # it reads this too, and the flag may have overruled it
+    os.environ.pop("GRADIO_SERVER_NAME", None)  # and tries the port on it, as if it were one of IPv4
+    if "SPACE_ID" in os.environ:
+        satisfy_zero_gpu()
+    from charrnn import hub
+
+    with without_proxies():
+        from charrnn.ui.launch import serve
+        from charrnn.ui.page import build_demo
+        from charrnn.ui.server.checkpoint_store import Store
+    try:
+        origin = checkpoints(arguments.checkpoints)
+    except hub.HubError as error:
+        sys.exit(_refused(str(error)))
+    if origin.notice:
+        _complain(origin.notice)
+    demo = build_demo(Store(origin.folder, origin))
+    try:
+        with without_proxies():
+            address = serve(demo, arguments.host, arguments.port, arguments.allowed_hosts)
+    except OSError as error:
+        where = (
+            f"[{arguments.host}]:{arguments.port}" if ":" in arguments.host else f"{arguments.host}:{arguments.port}"
+        )
+        sys.exit(_refused(f"cannot listen on {where}: {error.strerror or error}; give another --host or --port"))
+    print(f"Char-RNN Lab: {address}", flush=True)
+    if os.environ.get("HF_HUB_OFFLINE", "0") in ("", "0"):
+        threading.Thread(target=fetch_corpus, daemon=True).start()
+    demo.block_thread()
+
+
+def _refused(reason: str) -> int:
+    _complain(reason)
+    return 2
+
+
+def _complain(line: str) -> None:
+    print(f"{Path(sys.argv[0]).name}: {line}", file=sys.stderr)

