@@ -1,7 +1,8 @@
 """
-What an analysis of a model found, in the form in which it is kept beside the checkpoint: single facts, and tables.
+Stored result of an analysis: scalars and tables, JSON-safe.
 
-It may come from anywhere, so nothing but names, short texts, finite numbers and gaps is let in, and only so many.
+Records may come from untrusted files, so only short names and texts, finite numbers and nulls are accepted, in
+limited numbers.
 """
 
 import json
@@ -16,17 +17,21 @@ Table = Mapping[str, Sequence[Value]]  # columns of one length, by name
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 MOST_FACTS, MOST_TABLES, MOST_COLUMNS, MOST_ROWS, LONGEST_TEXT = 64, 16, 32, 8192, 400
-LARGEST = 2.0**53  # beyond it a whole number is not the same number in every language
+LARGEST = 2.0**53  # integers beyond it are not exact in every language
 DIGITS = 6
 
 
-class FindingsError(ValueError):
-    """What is kept as an analysis cannot be one; the message says what of it."""
+class RecordError(ValueError):
+    """An analysis record is invalid; the message names the entry."""
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What one analysis found. Raises FindingsError for names, values or sizes that are not let in."""
+class AnalysisRecord:
+    """
+    The scalars and tables of one analysis.
+
+    Raises RecordError for names, values or sizes that are not accepted.
+    """
 
     facts: Mapping[str, Value] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
@@ -40,14 +45,14 @@ class Findings:
             _require_table(name, table)
 
     @classmethod
-    def from_json(cls, value: Any) -> "Findings":
-        """Of parsed JSON. Raises FindingsError."""
+    def from_json(cls, value: Any) -> "AnalysisRecord":
+        """Create a record from parsed JSON. Raises RecordError."""
         if not isinstance(value, dict) or value.keys() - {"facts", "tables"}:
-            raise FindingsError("an analysis has facts and tables and nothing else")
+            raise RecordError("an analysis has facts and tables and nothing else")
         return cls(value.get("facts", {}), value.get("tables", {}))
 
     def as_json(self) -> str:
-        """JSON with a column a line, numbers to six digits: what `from_json` takes when it is parsed."""
+        """Serialize to JSON, one column per line, numbers to six digits."""
         facts = f' "facts": {_line(self.facts)}'
         tables = [
             f"  {_line(name)}: {{\n"
@@ -60,45 +65,49 @@ class Findings:
     # -------------------------------------------------------------------------------------------- reading
 
     def number(self, name: str, low: float = -math.inf, high: float = math.inf) -> float:
-        """A fact that is a number in a range. Raises FindingsError where it is none."""
+        """Return a numeric scalar in a range. Raises RecordError otherwise."""
         return _in_range(name, self._fact(name), low, high)
 
     def number_or_none(self, name: str, low: float = -math.inf, high: float = math.inf) -> float | None:
-        """The same, of a fact that may have no number."""
+        """Return a numeric scalar in a range, or None. Raises RecordError otherwise."""
         return None if self._fact(name) is None else self.number(name, low, high)
 
     def text(self, name: str) -> str:
-        """A fact that is a text. Raises FindingsError where it is none."""
+        """Return a text scalar. Raises RecordError otherwise."""
         return _as_text(name, self._fact(name))
 
     def numbers(
         self, table: str, column: str, low: float = -math.inf, high: float = math.inf, fewest: int = 0
     ) -> list[float]:
-        """A column of so many numbers in a range, or more. Raises FindingsError where one of them is none."""
+        """
+        Return a numeric column in a range with at least `fewest` rows.
+
+        Raises RecordError otherwise.
+        """
         values = self._column(table, column)
         if len(values) < fewest:
-            raise FindingsError(f"{table} has {len(values)} rows: {fewest} to {MOST_ROWS} are needed")
+            raise RecordError(f"{table} has {len(values)} rows: {fewest} to {MOST_ROWS} are needed")
         return [_in_range(f"{table}, {column}", value, low, high) for value in values]
 
     def numbers_or_none(
         self, table: str, column: str, low: float = -math.inf, high: float = math.inf
     ) -> list[float | None]:
-        """The same, of a column with gaps."""
+        """Return a numeric column that may contain None. Raises RecordError otherwise."""
         values = self._column(table, column)
         return [None if value is None else _in_range(f"{table}, {column}", value, low, high) for value in values]
 
     def texts(self, table: str, column: str) -> list[str]:
-        """A column of texts. Raises FindingsError where one of them is none."""
+        """Return a text column. Raises RecordError otherwise."""
         return [_as_text(f"{table}, {column}", value) for value in self._column(table, column)]
 
     def _fact(self, name: str) -> Value:
         if name not in self.facts:
-            raise FindingsError(f"there is no fact {name}")
+            raise RecordError(f"there is no fact {name}")
         return self.facts[name]
 
     def _column(self, table: str, column: str) -> Sequence[Value]:
         if column not in self.tables.get(table, {}):
-            raise FindingsError(f"there is no column {column} of a table {table}")
+            raise RecordError(f"there is no column {column} of a table {table}")
         return self.tables[table][column]
 
 
@@ -116,21 +125,21 @@ def _rounded(value: Any) -> Any:
 
 def _require_names(what: str, named: Any, most: int) -> None:
     if not isinstance(named, Mapping):
-        raise FindingsError(f"each {what} needs a name")
+        raise RecordError(f"each {what} needs a name")
     if len(named) > most:
-        raise FindingsError(f"there are {len(named)} times a {what}: {most} at most")
+        raise RecordError(f"there are {len(named)} times a {what}: {most} at most")
     for name in named:
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise FindingsError(f"{str(name)[:50]!r} is no name of a {what}: small letters, digits and _, 40 at most")
+            raise RecordError(f"{str(name)[:50]!r} is no name of a {what}: small letters, digits and _, 40 at most")
 
 
 def _require_table(name: str, table: Any) -> None:
     _require_names(f"column of {name}", table, MOST_COLUMNS)
     if not all(isinstance(values, (list, tuple)) for values in table.values()):
-        raise FindingsError(f"a column of {name} is no list")
+        raise RecordError(f"a column of {name} is no list")
     lengths = {len(values) for values in table.values()}
     if len(lengths) > 1 or max(lengths, default=0) > MOST_ROWS:
-        raise FindingsError(f"{name} has columns of {sorted(lengths)} rows: of one length, {MOST_ROWS} at most")
+        raise RecordError(f"{name} has columns of {sorted(lengths)} rows: of one length, {MOST_ROWS} at most")
     for column, values in table.items():
         for value in values:
             _require_value(f"{name}, {column}", value)
@@ -141,22 +150,22 @@ def _require_value(name: str, value: Any) -> None:
         return
     if type(value) is str:
         if len(value) > LONGEST_TEXT:
-            raise FindingsError(f"{name} has {len(value)} characters: {LONGEST_TEXT} at most")
+            raise RecordError(f"{name} has {len(value)} characters: {LONGEST_TEXT} at most")
         if any("\ud800" <= character <= "\udfff" for character in value):
-            raise FindingsError(f"{name} holds half of a character")
+            raise RecordError(f"{name} holds half of a character")
     elif type(value) not in (int, float):
-        raise FindingsError(f"{name} is of type {type(value).__name__}: a text, a number, true, false or null")
+        raise RecordError(f"{name} is of type {type(value).__name__}: a text, a number, true, false or null")
     elif not (math.isfinite(value) and abs(value) <= LARGEST):
-        raise FindingsError(f"{name} is {value}: finite numbers up to 2^53 in size are read")
+        raise RecordError(f"{name} is {value}: finite numbers up to 2^53 in size are read")
 
 
 def _in_range(name: str, value: Value, low: float, high: float) -> float:
     if type(value) not in (int, float) or not low <= value <= high:  # pyright: ignore[reportOperatorIssue]
-        raise FindingsError(f"{name} is {value!r}: a number from {low:g} to {high:g} is needed")
+        raise RecordError(f"{name} is {value!r}: a number from {low:g} to {high:g} is needed")
     return float(value)  # pyright: ignore[reportArgumentType]
 
 
 def _as_text(name: str, value: Value) -> str:
     if type(value) is not str:
-        raise FindingsError(f"{name} is {value!r}: a text is needed")
+        raise RecordError(f"{name} is {value!r}: a text is needed")
     return value

@@ -1,13 +1,13 @@
 """
-The memory that a model uses: what of the text so far makes a difference to its next prediction.
+Context use: how much of the preceding text affects a model's predictions.
 
-Effective context: the loss with only the last n characters, of the very same characters for every n, and above what is
-lost with the longest context (Khandelwal et al. 2018, Sharp Nearby, Fuzzy Far Away). The model starts as it was trained
-to start: a recurrent net from a zero state, MiniGPT with nothing to attend to. The control starts it in the middle of
-a text whose order means nothing: the characters before those n, shuffled.
+Effective context length: the loss with only the last n characters, over the same predictions for every n, relative to
+the loss with the longest context (Khandelwal et al. 2018, Sharp Nearby, Fuzzy Far Away). The model starts as in
+training: a recurrent net from a zero state, MiniGPT with an empty context. In the control, those n characters follow
+a shuffled copy of the characters before them.
 
-Corruption: one character is another, and the prediction differs by KL(as written ‖ as replaced) k characters later.
-Distances count from 1, the last character read.
+Corruption: replace one character and measure KL(original ‖ corrupted) of the prediction k characters later. Distances
+count from 1, the last character read.
 """
 
 import copy
@@ -20,28 +20,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from charrnn.analysis_record import Findings
+from charrnn.analysis_record import AnalysisRecord
 from charrnn.chunked_logits import at_once, divergences_nats
 from charrnn.registry import Network
 from charrnn.seeds import seeded
 
 NEGLIGIBLE_NATS, NEGLIGIBLE_SHARE = 0.01, 0.01
-LONGEST, TARGETS, STRETCH = 256, 4096, 512  # characters of context, predictions, of them in one piece of text
+LONGEST, TARGETS, STRETCH = 256, 4096, 512  # characters of context; predictions; predictions per piece of text
 SHUFFLED = 128  # characters of the shuffled prefix
-LAGS, POSITIONS, BEFORE = 128, 1024, 128  # characters that are followed, replaced ones, read before each of them
-AT_ONCE = 64  # texts that are read side by side; a matter of memory alone
-FEWEST_KEPT = 64  # characters that either curve of what is kept must reach: its readers show what is at 64
-BATCH = 64  # predictions of one piece of text that make one figure of the standard error
+LAGS, POSITIONS, BEFORE = 128, 1024, 128  # characters followed; replaced characters; characters read before each
+AT_ONCE = 64  # texts read in parallel; affects memory use only
+FEWEST_KEPT = 64  # minimum length of a stored curve in characters: figures and tables show the value at 64
+BATCH = 64  # consecutive predictions averaged into one sample of the standard error
 
 
 @dataclass(frozen=True)
 class ContextUse:
-    """Losses with n = 1 … N characters of context, of the same predictions; all arrays (N,)."""
+    """Losses with n = 1 … N characters of context, same predictions; arrays (N,)."""
 
     loss_nats: np.ndarray
     excess_nats: np.ndarray  # above the loss with N characters
-    excess_error: np.ndarray  # its standard error: neighbours count as one
-    shuffled_excess_nats: np.ndarray  # the same with a shuffled prefix in front of the n characters
+    excess_error: np.ndarray  # its standard error, over batches of consecutive predictions
+    shuffled_excess_nats: np.ndarray  # with a shuffled prefix before the n characters
     shuffled_error: np.ndarray
     predictions: int
 
@@ -52,23 +52,23 @@ class ContextUse:
 
     @property
     def ecl_chars(self) -> int:
-        """The effective context length: from so many characters on, more are worth at most 0.01 nats."""
-        return enough(self.excess_nats, NEGLIGIBLE_NATS)
+        """Effective context length: more characters gain at most 0.01 nats."""
+        return smallest_sufficient_context(self.excess_nats, NEGLIGIBLE_NATS)
 
     @property
     def ecl_share_chars(self) -> int:
-        """The same at 1 % of the loss."""
-        return enough(self.excess_nats, NEGLIGIBLE_SHARE * float(self.loss_nats[-1]))
+        """Effective context length at 1 % of the loss."""
+        return smallest_sufficient_context(self.excess_nats, NEGLIGIBLE_SHARE * float(self.loss_nats[-1]))
 
     @property
     def shuffled_ecl_chars(self) -> int:
-        """The effective context length by the control."""
-        return enough(self.shuffled_excess_nats, NEGLIGIBLE_NATS)
+        """Effective context length of the control."""
+        return smallest_sufficient_context(self.shuffled_excess_nats, NEGLIGIBLE_NATS)
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """KL, in nats, of the prediction k = 1 … K characters after one was replaced (1: right after it); arrays (K,)."""
+    """KL in nats, k = 1 … K characters after a replaced one (1: directly after); (K,)."""
 
     median: np.ndarray
     low: np.ndarray  # 10th percentile
@@ -83,8 +83,8 @@ class Corruption:
 
     @property
     def felt_chars(self) -> int:
-        """The last k up to which a replaced character changes the typical prediction by more than 0.01 nats."""
-        return enough(self.median, NEGLIGIBLE_NATS) - 1
+        """Last k at which the median KL exceeds 0.01 nats."""
+        return smallest_sufficient_context(self.median, NEGLIGIBLE_NATS) - 1
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,22 @@ def memory_used(
     predictions: int = TARGETS,
     positions: int = POSITIONS,
 ) -> MemoryUsed:
-    """Both measurements of a model on a text; what they draw comes from `seed`. Raises ValueError as they do."""
+    """
+    Measure context use and corruption. Raises ValueError like both.
+
+    seed: of the shuffled prefixes and the replacements.
+    """
     rng = seeded(seed)
     use = context_use(model, ids, rng, longest, predictions)
     return MemoryUsed(use, corruption(model, ids, rng, positions=positions))
 
 
-def enough(values: np.ndarray, level: float) -> int:
-    """The first n = 1, 2, … from which on no value (N,) is above the level; N + 1 where the last one is."""
+def smallest_sufficient_context(values: np.ndarray, level: float) -> int:
+    """
+    Return the smallest n from which no value (N,) exceeds the level.
+
+    N + 1 if the last value does.
+    """
     above = np.flatnonzero(np.asarray(values) > level)
     return int(above[-1]) + 2 if len(above) else 1
 
@@ -127,9 +135,10 @@ def context_use(
     stretch: int = STRETCH,
 ) -> ContextUse:
     """
-    How much context a model uses on a text: about so many predictions, in stretches spread evenly over it.
+    Measure the effective context on a text.
 
-    The control's order comes from `rng`. Raises ValueError for a text that is too short.
+    About `predictions` predictions, in stretches spread evenly over it. rng: order of the control. Raises ValueError
+    for a text that is too short.
     """
     text = torch.as_tensor(ids)
     most = len(text) - longest - SHUFFLED
@@ -150,10 +159,10 @@ def context_losses(
     model: Network, ids: Tensor, first: int, count: int, longest: int, rng: torch.Generator | None = None
 ) -> np.ndarray:
     """
-    The loss at each of `count` characters from ids[first] on, with n = 1 … longest characters of context: (N, count).
+    Return the losses of `count` characters from ids[first], (longest, count).
 
-    With `rng`, a shuffled prefix is read before those: what stands there, in another order. A text that begins at s
-    serves the character s + n with n characters, for all n at once, so the cost is one step for each loss.
+    Row n - 1 uses n characters of context. With `rng`, the shuffled preceding characters are read first. A text that
+    starts at s predicts character s + n with n characters, for all n at once, so the cost is one step per loss.
     """
     losses = np.full((longest, count), np.nan)
     before = 0 if rng is None else SHUFFLED
@@ -172,13 +181,13 @@ def context_losses(
 
 
 def _shuffled_before(ids: Tensor, starts: Tensor, rng: torch.Generator) -> Tensor:
-    """What stands before each of the starts (b,), in a random order: (b, SHUFFLED)."""
+    """Return the characters before each start (b,), shuffled: (b, SHUFFLED)."""
     order = torch.rand(len(starts), SHUFFLED, generator=rng).argsort(1)
     return ids[starts[:, None] - 1 - order]
 
 
 def _mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Over predictions (N, P): means (N,), and standard errors from the means of BATCH neighbours."""
+    """Return means (N,) over predictions (N, P) and standard errors over batches."""
     batches = values.reshape(len(values), -1, BATCH).mean(2)  # (N, P / BATCH)
     count = batches.shape[1]
     error = batches.std(1, ddof=1) / math.sqrt(count) if count > 1 else np.full(len(values), np.nan)
@@ -192,25 +201,26 @@ def corruption(
     model: Network, ids: Sequence[int], rng: torch.Generator, lags: int = LAGS, positions: int = POSITIONS
 ) -> Corruption:
     """
-    What a replaced character does to the predictions after it, over characters spread evenly over a text, in float64.
+    Measure the effect of replaced characters on later predictions, in float64.
 
-    What it becomes is drawn from `rng` by the text's frequencies. Raises ValueError for a text that is too short.
+    Positions are spread evenly over the text; replacements are drawn from `rng` by character frequency. Raises
+    ValueError for a text that is too short.
     """
     text = torch.as_tensor(ids)
     most = len(text) - BEFORE - lags + 1
     if most < 1:
         raise ValueError(f"the text has {len(text)} characters: give {BEFORE + lags} or more")
     places = torch.linspace(BEFORE, len(text) - lags, min(positions, most), dtype=torch.float64).round().long()
-    nats = corruption_nats(model, text, places, others(text, text[places], rng), lags).numpy()
+    nats = corruption_nats(model, text, places, random_replacements(text, text[places], rng), lags).numpy()
     low, median, high = np.quantile(nats, [0.1, 0.5, 0.9], axis=0)
     return Corruption(median, low, high, nats.mean(0), len(nats))
 
 
-def others(ids: Tensor, originals: Tensor, rng: torch.Generator) -> Tensor:
-    """For each of the originals (P,) another character, by its frequency in ids, so that it is no rarity: (P,)."""
+def random_replacements(ids: Tensor, originals: Tensor, rng: torch.Generator) -> Tensor:
+    """Draw a different character for each original (P,), by its frequency in ids: (P,)."""
     frequency = ids.bincount().double()
     if (frequency > 0).sum() < 2:
-        raise ValueError("the text has one character over and over: there is no other one to put in its place")
+        raise ValueError("the text repeats one character: give a text with two or more different ones")
     drawn = []
     for some in originals.split(at_once(len(frequency), len(originals))):
         rows = frequency.expand(len(some), -1).scatter(1, some[:, None], 0)
@@ -221,10 +231,10 @@ def others(ids: Tensor, originals: Tensor, rng: torch.Generator) -> Tensor:
 @torch.no_grad()
 def corruption_nats(model: Network, ids: Tensor, places: Tensor, replaced: Tensor, lags: int) -> Tensor:
     """
-    KL(as written ‖ as replaced) of the prediction after 1 … lags characters, the first of them the replaced one.
+    Return KL(original ‖ corrupted) after 1 … lags characters: (P, lags), float64.
 
-    places, replaced (P,) -> (P, lags), float64, 0 where it is less than that can tell. The text is read from 128
-    characters before the place.
+    The first of them is the replaced one. places, replaced (P,). Values below float64 resolution are 0. Reading
+    starts 128 characters before the place.
     """
     exact = copy.deepcopy(model).double()
     nats, rows_at_once = [], at_once(max(BEFORE, lags) * model.head.out_features, AT_ONCE)
@@ -239,8 +249,8 @@ def corruption_nats(model: Network, ids: Tensor, places: Tensor, replaced: Tenso
 # ------------------------------------------------------------------------------------------------ what is kept
 
 
-def memory_findings(used: MemoryUsed) -> Findings:
-    """What is kept beside a checkpoint."""
+def memory_record(used: MemoryUsed) -> AnalysisRecord:
+    """Convert to a record that is stored beside a checkpoint."""
     context, probe = used.context, used.corruption
     curves = {
         "loss_nats": context.loss_nats,
@@ -250,7 +260,7 @@ def memory_findings(used: MemoryUsed) -> Findings:
         "shuffled_error": context.shuffled_error,
     }
     kl = {"median": probe.median, "low": probe.low, "high": probe.high, "mean": probe.mean}
-    return Findings(
+    return AnalysisRecord(
         {
             "predictions": context.predictions,
             "ecl_chars": context.ecl_chars,
@@ -266,8 +276,8 @@ def memory_findings(used: MemoryUsed) -> Findings:
     )
 
 
-def memory_of(found: Findings) -> MemoryUsed:
-    """What was kept, as it was measured. Raises FindingsError where it is something else, or shorter."""
+def memory_from_record(found: AnalysisRecord) -> MemoryUsed:
+    """Restore the measurements. Raises RecordError if values are missing or too few."""
 
     def curve(name: str, low: float) -> np.ndarray:
         return np.array(found.numbers("context", name, low, 1e3, FEWEST_KEPT))

@@ -1,4 +1,4 @@
-"""A corpus: fetched and verified, split, cut into random windows or contiguous streams."""
+"""Text corpora: download, verification, splits, windows and streams."""
 
 import hashlib
 import http.client
@@ -19,15 +19,15 @@ from charrnn.vocab import Vocab
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 TRAIN_SHARE = 0.9
-SHORTEST_VALIDATION = 4  # characters: each half of them is measured too, and the first of a text is not predicted
-TIMEOUT_S, LONGEST_S = 30, 600  # of one answer; of the whole download
-MOST_BYTES = 2 << 20  # of a download: Tiny Shakespeare has 1,115,394
+SHORTEST_VALIDATION = 4  # characters: each half is evaluated too, and the first character of a text is not predicted
+TIMEOUT_S, LONGEST_S = 30, 600  # per response; for the whole download
+MOST_BYTES = 2 << 20  # of a download; Tiny Shakespeare has 1,115,394
 
 Report = Callable[[int, int | None], None]
 
 
 class CorpusError(ValueError):
-    """A corpus cannot be used; the message, one line that can be printed, says why and what to do."""
+    """A corpus cannot be used; the message is one printable line with the reason."""
 
     def __init__(self, message: str):
         super().__init__(printable(message))
@@ -35,7 +35,7 @@ class CorpusError(ValueError):
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text as ids: the first 90 % to train on, the last 10 % to validate on, contiguous."""
+    """A text as ids: first 90 % for training, last 10 % for validation."""
 
     text: str
     vocab: Vocab
@@ -45,14 +45,18 @@ class Corpus:
 
     @classmethod
     def from_text(cls, text: str, vocab: Vocab | None = None) -> "Corpus":
-        """Split a text; with a vocabulary of its own unless one is given. Raises UnknownCharacterError."""
+        """
+        Encode and split a text. Raises UnknownCharacterError.
+
+        vocab: None builds one from the text.
+        """
         vocab = vocab or Vocab.from_text(text)
         ids = torch.tensor(vocab.encode(text), dtype=torch.long)
         cut = int(TRAIN_SHARE * len(ids))
         return cls(text, vocab, ids[:cut], ids[cut:], hashlib.sha256(text.encode("utf-8")).hexdigest())
 
     def require(self, characters: int) -> "Corpus":
-        """The corpus itself, if each part holds this many characters. Raises CorpusError."""
+        """Return self if each part has this many characters; else raise CorpusError."""
         shortest, least = min(len(self.train_ids), len(self.val_ids)), max(characters, SHORTEST_VALIDATION)
         if shortest < least:
             shorter = ", or a shorter seq_len" if characters > SHORTEST_VALIDATION else ""
@@ -65,9 +69,11 @@ class Corpus:
 
 def read_text(path: Path) -> str:
     """
-    Read a UTF-8 file, without a byte order mark and with a line feed for every line end.
+    Read a UTF-8 file, without byte order mark and with \
 
-    A text with other line ends has the digest of the text that is returned. Raises CorpusError.
+    line ends.
+
+    The digest is that of the returned text. Raises CorpusError.
     """
     try:
         return _decode(path.read_bytes(), str(path))
@@ -76,22 +82,26 @@ def read_text(path: Path) -> str:
 
 
 def title_of(sha256: str) -> str:
-    """What a corpus of this digest is called."""
+    """Return a display name for the corpus with this digest."""
     return "Tiny Shakespeare" if sha256 == TINY_SHAKESPEARE_SHA256 else f"the text with sha256 {sha256[:12]}"
 
 
 def cache_path() -> Path:
-    """Return the file that caches Tiny Shakespeare: in `$CHARRNN_CACHE`, else `~/.cache/charrnn`, else temporary."""
+    """
+    Return the cache file of Tiny Shakespeare.
+
+    In `$CHARRNN_CACHE`, else `~/.cache/charrnn`, else a temporary folder.
+    """
     if not (folder := os.environ.get("CHARRNN_CACHE")):
         try:
             folder = Path.home() / ".cache" / "charrnn"
-        except RuntimeError:  # no HOME, and a user that passwd does not know; what is read is verified anyway
+        except RuntimeError:  # no HOME and a user unknown to passwd; the content is verified anyway
             folder = Path(tempfile.gettempdir()) / f"charrnn-{os.getuid()}"
     return Path(folder) / "tinyshakespeare.txt"
 
 
 def cached_tiny_shakespeare() -> str | None:
-    """Tiny Shakespeare if it is in the cache and whole; never touches the network."""
+    """Return Tiny Shakespeare from the cache if intact, else None; no network access."""
     try:
         data = cache_path().read_bytes()
     except OSError:
@@ -101,9 +111,10 @@ def cached_tiny_shakespeare() -> str | None:
 
 def tiny_shakespeare(report: Report | None = None, url: str = TINY_SHAKESPEARE_URL) -> str:
     """
-    Tiny Shakespeare, from the cache, else downloaded into it; `report(bytes so far, bytes in all)` follows that.
+    Return Tiny Shakespeare, downloading it if it is not cached.
 
-    Raises CorpusError without a network, or where what came is not the file it should be.
+    report(bytes so far, total bytes or None) is called during a download. Raises CorpusError without a network or if
+    the download has the wrong digest.
     """
     return cached_tiny_shakespeare() or _download(url, cache_path(), report or (lambda done, total: None))
 
@@ -173,9 +184,9 @@ OTHER_FORMATS = {  # by their first bytes
 
 def random_windows(ids: Tensor, batch: int, seq_len: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """
-    Windows that start anywhere: x (B, T) and y (B, T), the characters one further on.
+    Draw windows uniformly: x (B, T) and targets y (B, T), shifted by one.
 
-    ids (N,), N > seq_len; every start from 0 to N - seq_len - 1 is as likely as any other.
+    ids (N,), N > seq_len.
     """
     starts = torch.randint(len(ids) - seq_len, (batch, 1), generator=rng)  # (B, 1)
     positions = starts + torch.arange(seq_len)  # (B, T)
@@ -183,13 +194,13 @@ def random_windows(ids: Tensor, batch: int, seq_len: int, rng: torch.Generator) 
 
 
 def contiguous_streams(ids: Tensor, streams: int) -> Tensor:
-    """ids (N,) cut into equal contiguous rows: (streams, N // streams); the remainder at the end is dropped."""
+    """Cut ids (N,) into equal rows: (streams, N // streams); the remainder is dropped."""
     length = len(ids) // streams
     return ids[: streams * length].view(streams, length)
 
 
 def windows_in_order(ids: Tensor, seq_len: int) -> tuple[Tensor, Tensor]:
-    """All non-overlapping windows from the start: x (W, T) and y (W, T), the characters one further on."""
+    """Cut non-overlapping windows: x (W, T) and targets y (W, T), shifted by one."""
     starts = torch.arange(0, len(ids) - seq_len, seq_len)[:, None]  # (W, 1)
     positions = starts + torch.arange(seq_len)
     return ids[positions], ids[positions + 1]

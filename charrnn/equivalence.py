@@ -1,9 +1,9 @@
 """
-Whether a fast path still computes what the equations say.
+Check that a fast path still computes what the equations say.
 
-A network's `forward` is its definition. Whatever is arranged for speed beside it, the pass by hand and the decoders, is
-compared with it before it is used: on a network of the same form with drawn weights, in float64, at sizes from 0.001 to
-1000 of what is read and what is carried. Where the two differ, or the fast path raises, `forward` is used instead.
+A network's `forward` is its definition. Each faster path (hand-written backward pass, numpy decoders) is compared
+with it before use: on a random network of the same architecture, in float64, with inputs and states of sizes 0.001 to
+1000. If they differ, or the fast path raises, `forward` is used instead.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +22,9 @@ WRITES_SLOWLY = (
     "The numpy decoder is not used, because it does not compute what the torch module says: the torch module writes, "
     "several times slower"
 )
-CLOSE = 1e-8  # relative and absolute: far above the rounding of float64, far below any edit
+CLOSE = 1e-8  # relative and absolute: far above float64 rounding, far below the effect of an edit
 CHARACTERS = 12
-WIDEST = 512  # units; a wider network is represented by one of this width
+WIDEST = 512  # units; wider networks are represented by this width
 STEP = 1e-6  # of a finite difference
 
 _known: dict[tuple, "_Known"] = {}
@@ -32,10 +32,10 @@ _known: dict[tuple, "_Known"] = {}
 
 def difference(model: Any, compare: Callable[[Any], None], written_in: Sequence[ModuleType]) -> str:
     """
-    In what way `compare`, given a network of the model's form, finds two ways to differ; "" where they agree.
+    Describe how two computations differ on a network like `model`; "" if they agree.
 
-    Worked out once for each form of network, and again once a function or a class of the modules `written_in` is
-    another.
+    compare: raises DifferentError. The result is cached per architecture, until a function or class of the modules
+    `written_in` is replaced.
     """
     kinds = (type(model), type(getattr(model, "cell", None)))
     key = (compare, *kinds, model.training, *model.config.items())
@@ -45,14 +45,14 @@ def difference(model: Any, compare: Callable[[Any], None], written_in: Sequence[
             with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
                 compare(drawn_like(model))
             said = ""
-        except Exception as error:  # of whoever edits the equations: any kind
+        except Exception as error:  # edited equations can raise anything
             said = str(error) if isinstance(error, DifferentError) else f"{type(error).__name__}: {error}"
         known = _known[key] = _Known(said, (*written_in, *kinds))
     return known.difference
 
 
 class _Known:
-    """What was found, and what it was found of: all that stands in some modules and classes."""
+    """A comparison result and the code it depends on: the contents of modules and classes."""
 
     def __init__(self, difference: str, places: Sequence[Any]):
         self.difference = difference
@@ -65,17 +65,17 @@ class _Known:
         return [*chain.from_iterable(place.values() for place in self._places)]
 
     def holds(self) -> bool:
-        """Whether all of that is still the same."""
+        """Whether the code is unchanged."""
         now = self._now()
         return len(now) == len(self._code) and all(map(is_, now, self._code))
 
 
 class DifferentError(ArithmeticError):
-    """Two ways to compute one thing do not agree."""
+    """Two computations of the same thing disagree."""
 
 
 def require_same(name: str, found: Any, expected: Any) -> None:
-    """Raises DifferentError, with the largest difference, unless both are tensors, or both arrays, of like values."""
+    """Raise DifferentError unless two tensors, or two arrays, are close."""
     if type(found) is not type(expected):
         raise DifferentError(f"{name} is a {type(found).__name__}, not a {type(expected).__name__}")
     a, b = (torch.as_tensor(value).detach() for value in (found, expected))
@@ -89,8 +89,8 @@ def require_same(name: str, found: Any, expected: Any) -> None:
 
 
 def drawn_like(model: Any) -> Any:
-    """A network of the model's form and classes that knows few characters, in float64, every parameter drawn."""
-    with torch.random.fork_rng(devices=[]):  # torch.nn draws the first weights from what everyone shares
+    """Return a random float64 network of the model's architecture, with few characters."""
+    with torch.random.fork_rng(devices=[]):  # torch.nn initializes weights from the global generator
         network = type(model)(CHARACTERS, **model.small_config(WIDEST)).double().train(model.training)
     rng = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -102,7 +102,7 @@ def drawn_like(model: Any) -> Any:
 
 
 def sizes(count: int) -> Tensor:
-    """From 0.001 to 1000, evenly on the logarithm: (count,), float64."""
+    """Return 0.001 to 1000, evenly spaced on a log scale: (count,), float64."""
     return torch.logspace(-3, 3, count, dtype=torch.float64)
 
 
@@ -111,10 +111,10 @@ def sizes(count: int) -> Tensor:
 
 def require_effect(clamps: Sequence[Clamp], model: Any, reader_of: Callable[[Any], Any]) -> None:
     """
-    Raises ValueError, with its name, for a clamp that would not do what it says in this network.
+    Raise ValueError for a clamp that does not work in this network.
 
-    What is held must read the value it is held at, and what is computed from it must change as the derivative of
-    `forward` says. reader_of: the kind of reader that holds; by its `holding`.
+    A clamped unit must read its value, and what is computed from it must change as the derivative of `forward` says.
+    reader_of: the kind of decoder, which has `holding`.
     """
     small = drawn_like(model)
     ids = [CHARACTERS // 2 + i for i in (-1, 1, 0)]  # of moderate size, so that few units are saturated
@@ -142,7 +142,7 @@ def require_effect(clamps: Sequence[Clamp], model: Any, reader_of: Callable[[Any
 def _require_slope(
     name: str, whole: Tensor, last: Mapping[str, Tensor], held_at: Callable[..., dict[str, np.ndarray]]
 ) -> None:
-    """`whole`: what goes by this name, in the graph of `last`."""
+    """Check one name; `whole` is its tensor in the autograd graph of `last`."""
     own, (low, high) = last[name].detach().numpy(), limits(name)
     which = np.flatnonzero((low + 2 * STEP < own) & (own < high - 2 * STEP)).tolist()
     rng = np.random.default_rng(0)

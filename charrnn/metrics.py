@@ -1,4 +1,4 @@
-"""Nats per character and what they mean: bits, perplexity; the record of a training run."""
+"""Conversions of nats per character, and the metrics of a training run."""
 
 import math
 from collections.abc import Sequence
@@ -8,35 +8,36 @@ from itertools import pairwise
 from typing import Any
 
 MOST_STEPS = 10**9
-MOST_NATS = 10**6  # of a loss that can be shown; where it is larger, training has diverged
-MOST_POINTS = 4096  # of a training curve
-LIMITS = {  # of a point of it, each from 0
+MOST_NATS = 10**6  # largest loss accepted; beyond it training has diverged
+MOST_POINTS = 4096  # points of a training curve
+LIMITS = {  # of one point; the lower limit is 0
     "step": MOST_STEPS,
     "train_loss_nats": MOST_NATS,
     "val_loss_nats": MOST_NATS,
-    "grad_norm": 3.5e38,  # what float32 can hold
+    "grad_norm": 3.5e38,  # largest float32
     "learning_rate": 10**6,
     "seconds": 10**10,
 }
 
 
 def bits_per_char(loss_nats: float) -> float:
-    """A loss in nats per character as bits per character: 1 bit = ln 2 nats."""
+    """Convert nats per character to bits per character: 1 bit = ln 2 nats."""
     return loss_nats / math.log(2)
 
 
 def perplexity(loss_nats: float) -> float:
-    """A loss in nats per character as the number of equally likely characters it amounts to."""
+    """Convert nats per character to perplexity."""
     return math.exp(loss_nats) if loss_nats < 700 else math.inf
 
 
 @dataclass(frozen=True)
-class Progress:
+class Metrics:
     """
     One point of a training curve, after `step` updates.
 
-    Losses in nats per character; `train_loss_nats` is the mean over the minibatches since the point before,
-    `val_loss_nats` the `stream` figure; `grad_norm` before clipping; `seconds` of training so far.
+    Losses in nats per character: `train_loss_nats` is the mean over minibatches since the previous point,
+    `val_loss_nats` the `stream` evaluation. `grad_norm` is taken before clipping; `seconds` is the training time so
+    far.
     """
 
     step: int
@@ -47,8 +48,8 @@ class Progress:
     seconds: float
 
     @classmethod
-    def from_json(cls, point: dict[str, Any]) -> "Progress":
-        """A point as JSON has it, `asdict(progress)`. Raises ValueError where it is none, or a number beyond LIMITS."""
+    def from_json(cls, point: dict[str, Any]) -> "Metrics":
+        """Parse a point, the inverse of `asdict`. Raises ValueError, also beyond LIMITS."""
         whole = isinstance(point, dict) and point.keys() == LIMITS.keys() and type(point["step"]) is int
         if not whole or not all(type(number) in (int, float) for number in point.values()):
             raise ValueError(f"{str(point)[:200]} is not a point of a training curve")
@@ -58,8 +59,12 @@ class Progress:
         return cls(**point)
 
     @classmethod
-    def curve(cls, points: list[Any]) -> "list[Progress]":
-        """A training curve of such points. Raises ValueError where they are none, too many or do not go forward."""
+    def curve(cls, points: list[Any]) -> "list[Metrics]":
+        """
+        Parse a training curve.
+
+        Raises ValueError for invalid points, too many, or steps that do not increase.
+        """
         if len(points) > MOST_POINTS:
             raise ValueError(f"the history has {len(points)} points: it must be at most {MOST_POINTS}")
         history = [cls.from_json(point) for point in points]
@@ -68,16 +73,16 @@ class Progress:
         return history
 
     def line(self) -> str:
-        """The point as a line of text: `step 1000 loss=1.5897 ppl=4.90 bpc=2.293 ...`."""
+        """Format the point: `step 1000 loss=1.5897 ppl=4.90 bpc=2.293 ...`."""
         losses = f"{_figures('', self.train_loss_nats)}  {_figures('val_', self.val_loss_nats)}"
         return f"step {self.step:<5d} {losses}  grad_norm={self.grad_norm:.2f} lr={self.learning_rate:.2e}"
 
 
-def pace(history: Sequence[Progress], steps: int) -> str:
+def pace(history: Sequence[Metrics], steps: int) -> str:
     """
-    How fast a training of so many steps goes, at its newest point: `0:01:05  24.3 steps/s  0:02:10 to go`.
+    Format elapsed time, speed and time left: `0:01:05  24.3 steps/s  0:02:10 to go`.
 
-    The speed is that since the point before; there is none before the first update.
+    The speed is measured since the previous point; before the first update it is omitted.
     """
     newest = history[-1]
     before = history[-2] if len(history) > 1 else newest

@@ -1,10 +1,9 @@
 """
-The floor that a network has to beat: an n-gram model of characters, interpolated modified Kneser-Ney.
+Baseline: character n-gram model, interpolated modified Kneser-Ney.
 
-No learning, only counting. A character's probability is its discounted count after the last n - 1 characters, plus
-what the discounts left over, given to the same question with one character less of context, down to a uniform guess.
-Below the highest order a count says how many different characters stood before the n-gram, not how often it stood
-there. Kneser and Ney 1995; the three discounts of Chen and Goodman 1998.
+A character's probability is its discounted count after the last n - 1 characters, plus the discounted mass times the
+probability with one character less of context, down to a uniform distribution. Below the highest order, counts are
+numbers of distinct preceding characters. Kneser and Ney 1995; the three discounts of Chen and Goodman 1998.
 """
 
 from collections.abc import Sequence
@@ -13,16 +12,16 @@ import numpy as np
 
 from charrnn.ranges import Range
 
-FALLBACK = (0.5, 1.0, 1.5)  # discounts where a text is too small to say (KenLM's, Heafield et al. 2013)
-LARGEST_KEY = 2**63 - 1  # an n-gram is a number of n digits to the base V
+FALLBACK = (0.5, 1.0, 1.5)  # discounts if a text is too small to estimate them (KenLM's, Heafield et al. 2013)
+LARGEST_KEY = 2**63 - 1  # an n-gram is stored as a number of n digits in base V
 
 
 class KneserNey:
     """
     P(character | the order - 1 characters before it), from the counts of one text.
 
-    ids (N,) of the text, N >= order. Where fewer characters are known, at the start of a text, it is the model of the
-    lower order, counted from the same text. Raises ValueError for an order that cannot be counted.
+    ids (N,) of the text, N >= order. With less context, at the start of a text, the model of the lower order is used,
+    counted from the same text. Raises ValueError for an order that cannot be counted.
     """
 
     def __init__(self, ids: np.ndarray, vocab_size: int, order: int):
@@ -41,25 +40,29 @@ class KneserNey:
 
     @property
     def size(self) -> int:
-        """How many numbers the model of the full order keeps: its distinct n-grams, of every order."""
+        """The number of stored numbers: distinct n-grams of every order."""
         return sum(len(counts.ngrams) for counts in [self._highest[self.order], *self._lower.values()])
 
     def log_probs(self, context: Sequence[int]) -> np.ndarray:
-        """log P of each character after these ids, of which the last order - 1 count: (V,), nats."""
+        """
+        Return log P of the next character: (V,), nats.
+
+        Only the last order - 1 ids of `context` count.
+        """
         known = np.array(context[-(self.order - 1) :], dtype=np.int64)
         n = len(known) + 1
         first = _ngrams(known, n - 1, self.vocab_size)[0] * self.vocab_size if n > 1 else 0
         return np.log(self._probs(first + np.arange(self.vocab_size), n))
 
     def loss_nats(self, rows: np.ndarray) -> float:
-        """Nats per character of the texts rows (S, L), each read from nothing; their first characters are given."""
+        """Return nats per character of texts rows (S, L); first characters are not scored."""
         longest = min(self.order, rows.shape[1])
         starts = [(_ngrams(rows[:, :n], n, self.vocab_size), n) for n in range(2, longest)]
         probs = [self._probs(ngrams, n) for ngrams, n in [*starts, (_ngrams(rows, longest, self.vocab_size), longest)]]
         return -sum(np.log(some).sum() for some in probs) / rows[:, 1:].size
 
     def _probs(self, ngrams: np.ndarray, n: int) -> np.ndarray:
-        """P of the last character of each n-gram after the others; any shape -> the same."""
+        """Return P of the last character of each n-gram, in the shape of ngrams."""
         probs = np.full(ngrams.shape, 1 / self.vocab_size)
         for length in range(1, n):
             probs = self._lower[length].interpolate(ngrams % self.vocab_size**length, probs)
@@ -68,39 +71,40 @@ class KneserNey:
 
 def unigram_nats(ids: np.ndarray, rows: np.ndarray, vocab_size: int) -> float:
     """
-    Nats per character of the texts rows (S, L) for whoever knows only how often each character occurs in ids (N,).
+    Return nats per character of rows (S, L) under character frequencies of ids (N,).
 
-    The first characters of the texts are given, as in `KneserNey.loss_nats`; one is added to every count (Laplace).
+    The first characters are not scored, as in `KneserNey.loss_nats`; add-one smoothing.
     """
     counts = np.bincount(ids, minlength=vocab_size) + 1
     return float(-np.log(counts / counts.sum())[rows[:, 1:]].mean())
 
 
 class _Counts:
-    """The n-grams of one order and their discounted counts, relative to all with the same context."""
+    """Discounted relative frequencies of the n-grams of one order."""
 
     def __init__(self, ngrams: np.ndarray, counts: np.ndarray, vocab_size: int):
-        discounts = np.array((0, *discounts_of(counts)))[np.minimum(counts, 3)]
+        discounts = np.array((0, *estimate_discounts(counts)))[np.minimum(counts, 3)]
         contexts, starts = np.unique(ngrams // vocab_size, return_index=True)
         totals = np.add.reduceat(counts, starts)
         self.vocab_size = vocab_size
         self.ngrams = ngrams  # (K,) ascending
         self.shares = (counts - discounts) / np.repeat(totals, np.diff(starts, append=len(ngrams)))  # (K,)
         self.contexts = contexts  # (C,) ascending
-        self.left_over = np.add.reduceat(discounts, starts) / totals  # (C,) what the discounts took
+        self.left_over = np.add.reduceat(discounts, starts) / totals  # (C,) discounted mass
 
     def interpolate(self, ngrams: np.ndarray, lower: np.ndarray) -> np.ndarray:
-        """P of the last character of each n-gram, given what the model with one character less of context says."""
+        """Return P of the last character of each n-gram, interpolated with `lower`."""
         i, seen = _find(self.ngrams, ngrams)
         c, known = _find(self.contexts, ngrams // self.vocab_size)
         return np.where(known, np.where(seen, self.shares[i], 0) + self.left_over[c] * lower, lower)
 
 
-def discounts_of(counts: np.ndarray) -> tuple[float, float, float]:
+def estimate_discounts(counts: np.ndarray) -> tuple[float, float, float]:
     """
-    What is taken from a count of 1, of 2, and of 3 or more: leaving one out, estimated from how many counts are 1 to 4.
+    Estimate the discounts for counts of 1, 2, and 3 or more.
 
-    Chen and Goodman 1998, equation 26. FALLBACK where one of those is missing, or the estimate is no discount.
+    Chen and Goodman 1998, equation 26, from the numbers of counts 1 to 4. Returns FALLBACK if one of those is 0, or
+    the estimate is out of range.
     """
     n1, n2, n3, n4 = (int(np.count_nonzero(counts == r)) for r in (1, 2, 3, 4))
     if not n1 * n2 * n3 * n4:
@@ -111,12 +115,12 @@ def discounts_of(counts: np.ndarray) -> tuple[float, float, float]:
 
 
 def _ngrams(ids: np.ndarray, n: int, vocab_size: int) -> np.ndarray:
-    """Every n neighbours along the last axis as one number: (…, N) -> (…, N - n + 1)."""
+    """Encode every n neighbors on the last axis as a number: (…, N) -> (…, N - n + 1)."""
     places = vocab_size ** np.arange(n - 1, -1, -1, dtype=np.int64)
     return np.lib.stride_tricks.sliding_window_view(ids, n, axis=-1) @ places
 
 
 def _find(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each wanted number stands among the ascending keys, and whether it does."""
+    """Return the index of each wanted number in ascending keys, and whether it occurs."""
     i = np.minimum(keys.searchsorted(wanted), len(keys) - 1)
     return i, keys[i] == wanted

@@ -1,8 +1,7 @@
 """
-Small measurements that settle a question about one unit or one reader.
+Small measurements on one unit or one decoder, with or without clamps.
 
-Does a unit begin anew with each line? How many characters back does a reader still look? Both work on any reader,
-one in which something is held (`interventions`) too.
+`line_reset`: does a unit reset at each line? `looking_back`: how many characters back does a decoder still look?
 """
 
 from collections.abc import Sequence
@@ -12,8 +11,8 @@ import numpy as np
 
 from charrnn.sampling import Decoder
 
-ALONG = 5  # characters between the two values whose correlation says what a unit carries along a line
-FEWEST = 8  # lines, for their spread to say something
+ALONG = 5  # distance in characters of the two values whose correlation is measured along a line
+FEWEST = 8  # lines needed for a meaningful spread
 LOOKS_BACK = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # characters
 NOTICED_NATS = 0.01
 
@@ -21,10 +20,10 @@ NOTICED_NATS = 0.01
 @dataclass(frozen=True)
 class LineReset:
     """
-    How one unit goes from line to line.
+    Statistics of one unit at line ends.
 
-    before, after: its standard deviation over line ends, right before ⏎ is read and right after; carried: the
-    correlation of its value with that 5 characters earlier in the same line.
+    before, after: standard deviation over line ends, just before and just after ⏎ is read; carried: correlation of
+    the unit's value with that 5 characters earlier in the same line.
     """
 
     lines: int
@@ -33,24 +32,24 @@ class LineReset:
     carried: float
 
     @property
-    def left(self) -> float:
-        """What share of the spread a line end leaves: 0 where the unit is the same after each, whatever was before."""
+    def remaining_share(self) -> float:
+        """Share of the spread that remains after a line end; 0: the unit is reset."""
         return self.after / self.before if self.before else 1.0
 
 
 def line_reset(text: str, values: np.ndarray) -> LineReset:
     """
-    Of the values (T,) that one unit has after each character of a text.
+    Measure the values (T,) of one unit after each character of a text.
 
-    Raises ValueError where the text has too few lines that are long enough.
+    Raises ValueError if the text has too few lines.
     """
     ends = np.array([character == "\n" for character in text])
     at = np.flatnonzero(ends)
-    at = at[(at > 0) & ~ends[at - 1]]  # an empty line has no value of its own before its end
+    at = at[(at > 0) & ~ends[at - 1]]  # an empty line has no value before its end
     line = np.cumsum(ends) - ends  # the ⏎ belongs to the line that it ends
     together = np.flatnonzero((line[ALONG:] == line[:-ALONG]) & ~ends[ALONG:])
     if len(at) < FEWEST or len(together) < FEWEST:
-        raise ValueError(f"the text has {len(at)} lines that say something: give one with at least {FEWEST}")
+        raise ValueError(f"the text has {len(at)} usable lines: give one with at least {FEWEST}")
     exact = values.astype(np.float64)
     x, y = exact[together], exact[together + ALONG]
     alive = x.std() > 0 and y.std() > 0
@@ -59,11 +58,11 @@ def line_reset(text: str, values: np.ndarray) -> LineReset:
 
 
 @dataclass(frozen=True, eq=False)
-class LookingBack:
+class ContextAblation:
     """
-    What a reader makes of only the last n characters, against what it makes of all of them: mean KL over positions.
+    Effect of truncating the context to n characters: mean KL over positions.
 
-    nats (n,): KL(p given everything ‖ p given the last n characters), p the model's own.
+    ats (n,): KL(p given all characters ‖ p given the last n), p the model's own distribution.
     """
 
     n: tuple[int, ...]
@@ -73,19 +72,20 @@ class LookingBack:
     @property
     def characters(self) -> int | None:
         """
-        How many it takes: from there on the mean stays below 0.01 nats. None where 64 are not enough; 0 where it makes
-        nothing of what it reads.
+        Smallest context from which the mean KL stays within 0.01 nats.
+
+        None if 64 characters are not enough; 0 if the text has no effect.
         """
         far = [n for n, nats in zip(self.n, self.nats, strict=True) if nats > NOTICED_NATS]
         enough = [n for n in self.n if not far or n > far[-1]]
         return enough[0] if enough else None
 
 
-def looking_back(reader: Decoder, ids: Sequence[int], positions: int = 48) -> LookingBack:
+def looking_back(reader: Decoder, ids: Sequence[int], positions: int = 48) -> ContextAblation:
     """
-    How far back a reader looks on a text, from the state in which it begins.
+    Measure how far back a decoder looks on a text, from its start.
 
-    ids: a few more than the 64 characters that it may look back. Raises ValueError for a shorter text.
+    ids: more than 64. Raises ValueError for a shorter text.
     """
     most = LOOKS_BACK[-1]
     if len(ids) <= most:
@@ -98,16 +98,16 @@ def looking_back(reader: Decoder, ids: Sequence[int], positions: int = 48) -> Lo
         whole = log_probabilities(reading.logits)
         for i, n in enumerate(LOOKS_BACK):
             nats[i] += kl_nats(whole, log_probabilities(reader.prefill(ids[end - n : end]).logits))
-    return LookingBack(LOOKS_BACK, nats / len(ends), len(ends))
+    return ContextAblation(LOOKS_BACK, nats / len(ends), len(ends))
 
 
 def kl_nats(p: np.ndarray, q: np.ndarray) -> float:
-    """KL(p ‖ q) of two distributions, given as logarithms (V,)."""
+    """Return KL(p ‖ q) of log probabilities (V,)."""
     return float(np.exp(p).dot(p - q))
 
 
 def log_probabilities(logits: np.ndarray) -> np.ndarray:
-    """The logarithm of the softmax of logits (V,), in float64."""
+    """Return log softmax of logits (V,), in float64."""
     exact = logits.astype(np.float64)
     exact = exact - exact.max()
     return exact - np.log(np.exp(exact).sum())

@@ -1,8 +1,7 @@
 """
-Another way to the same numbers: a plain loop in the lab sheet's shape, and torch.nn.
+Reference implementations: a plain loop as in the lab sheet, and torch.nn.
 
-Not the project's own equations but what they are held against, for correctness and for speed: `copy_weights` makes each
-of these the same network.
+Correctness and speed of the project's networks are compared with these. `copy_weights` gives them the same weights.
 """
 
 from typing import Any
@@ -15,7 +14,7 @@ from charrnn.model import CharRNN
 
 
 class PlainCell(nn.Module):
-    """One step as two linear layers."""
+    """One recurrent step as two linear layers."""
 
     def __init__(self, in_dim: int, hidden_dim: int):
         super().__init__()
@@ -27,7 +26,7 @@ class PlainCell(nn.Module):
 
 
 class PlainCharRNN(nn.Module):
-    """The network in the shape of the lab sheet: an embedding, a Python loop over the cell, a head."""
+    """The network of the lab sheet: embedding, Python loop over the cell, head."""
 
     def __init__(self, vocab_size: int, hidden_dim: int):
         super().__init__()
@@ -36,7 +35,7 @@ class PlainCharRNN(nn.Module):
         self.head = nn.Linear(hidden_dim, vocab_size)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """ids (B, T) -> logits (B, T, V), from a zero state."""
+        """Map ids (B, T) to logits (B, T, V), from a zero state."""
         x = self.embed(ids)
         h = x.new_zeros(len(ids), x.shape[-1])
         states = []
@@ -47,7 +46,7 @@ class PlainCharRNN(nn.Module):
 
     @torch.no_grad()
     def write(self, ids: Tensor, n: int, temperature: float) -> Tensor:
-        """ids (B, T) continued by n characters, none filtered and no state kept."""
+        """Continue ids (B, T) by n sampled characters, without filters."""
         x = self.embed(ids)
         h = x.new_zeros(len(ids), x.shape[-1])
         for t in range(ids.shape[1]):
@@ -61,12 +60,12 @@ class PlainCharRNN(nn.Module):
         return torch.cat(written, dim=1)
 
     def copy_weights(self, model: CharRNN) -> "PlainCharRNN":
-        self.load_state_dict(model.state_dict())  # the lab sheet's names are the project's
+        self.load_state_dict(model.state_dict())  # both use the parameter names of the lab sheet
         return self
 
 
 class TorchCharRNN(nn.Module):
-    """The same network with `torch.nn.RNN`, `GRU` or `LSTM` between embedding and head."""
+    """The same network with `torch.nn.RNN`, `GRU` or `LSTM`."""
 
     LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -77,7 +76,7 @@ class TorchCharRNN(nn.Module):
         self.head = nn.Linear(hidden_dim, vocab_size)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """ids (B, T) -> logits (B, T, V), from a zero state."""
+        """Map ids (B, T) to logits (B, T, V), from a zero state."""
         return self.head(self.rnn(self.embed(ids))[0])
 
     def copy_weights(self, model: CharRNN) -> "TorchCharRNN":
@@ -90,7 +89,7 @@ class TorchCharRNN(nn.Module):
 
 
 class Logits(nn.Module):
-    """One of the project's own networks as those above are: ids (B, T) -> logits (B, T, V)."""
+    """Wrap one of the project's networks to return only logits: ids (B, T) -> (B, T, V)."""
 
     def __init__(self, network: Any):
         super().__init__()
@@ -102,7 +101,7 @@ class Logits(nn.Module):
 
 def gradient_norms_by_autograd(model: CharRNN, windows: Tensor) -> Tensor:
     """
-    What the gradient-flow curve is made of, the plain way: one autograd pass through the loop, every state retained.
+    Compute gradient norms by one autograd pass that retains every state.
 
     windows (N, K + 2) of ids: K + 1 states, the loss at the last of them -> norms (N, K + 1), lag 0 first.
     """

@@ -1,4 +1,4 @@
-"""Every network the lab knows, by its config: how a checkpoint or a recipe becomes a model."""
+"""Architectures: build a model from the config of a checkpoint or a recipe."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,12 +25,12 @@ LIMITS = {
 }
 
 
-def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, **of_cell: Any) -> Network:
+def build_model(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, **cell_options: Any) -> Network:
     """
-    The model of this form, its weights whatever torch.nn draws.
+    Build an untrained model from its config, with torch.nn's initial weights.
 
-    config: `cell`, `hidden_dim`; of a recurrent cell `layer_norm`, of MiniGPT `layers`, `heads`, `context`.
-    of_cell: the other shares of dropout, where there is a cell. Raises ValueError for a config that cannot be.
+    config: `cell`, `hidden_dim`; for a recurrent cell `layer_norm`, for MiniGPT `layers`, `heads`, `context`.
+    cell_options: further dropout rates of a recurrent network. Raises ValueError for an invalid config.
     """
     cell, form = config.get("cell"), {key: value for key, value in config.items() if key != "cell"}
     if not isinstance(cell, str) or cell not in FORMS:
@@ -38,7 +38,7 @@ def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, **of
     if unknown := form.keys() - FORMS[cell]:
         raise ValueError(f"{cell} has no {', '.join(map(repr, sorted(unknown)))}: give {', '.join(FORMS[cell])}")
     if "hidden_dim" not in form:
-        raise ValueError("there is no hidden_dim: give the number of units")
+        raise ValueError("hidden_dim is missing: give the number of units")
     for key in form.keys() & LIMITS.keys():
         if type(form[key]) is not int or form[key] not in LIMITS[key]:
             raise ValueError(f"{key} is {form[key]!r}: give {LIMITS[key]}")
@@ -46,17 +46,21 @@ def build(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0, **of
         raise ValueError(f"layer_norm is {form['layer_norm']!r}: give true or false")
     if cell == "minigpt":
         return MiniGPT(vocab_size, **form, dropout=dropout)
-    return CharRNN(vocab_size, **form, cell=cell, dropout=dropout, **of_cell)
+    return CharRNN(vocab_size, **form, cell=cell, dropout=dropout, **cell_options)
 
 
-def blueprint(config: Mapping[str, Any], vocab_size: int) -> Network:
-    """The model of this form with weights that take no memory and have no values: names and shapes. As `build`."""
+def build_on_meta(config: Mapping[str, Any], vocab_size: int) -> Network:
+    """
+    Build a model on the meta device: names and shapes of weights, no values.
+
+    Raises ValueError like `build_model`.
+    """
     with torch.device("meta"), _WithoutDice():
-        return build(config, vocab_size)
+        return build_model(config, vocab_size)
 
 
 class _WithoutDice(TorchFunctionMode):
-    """Drawing weights that have no values would be slow: the first time it takes torch seconds to prepare for it."""
+    """Skip weight initialization: torch takes seconds to set it up on the meta device."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__module__", None) == "torch.nn.init":

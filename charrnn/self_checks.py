@@ -1,7 +1,7 @@
 """
-Why the numbers may be trusted: each claim measured by a second, independent way, in float64.
+Self-checks: compare each result with a second, independent computation in float64.
 
-A check is the largest difference found and the limit it must keep; what is not a number keeps none.
+A check holds if the largest difference found is within its limit; NaN is not.
 """
 
 import copy
@@ -19,17 +19,17 @@ from charrnn.registry import Network
 from charrnn.sampling import SamplingSettings, TorchReader, UniformStream, generate
 from charrnn.seeds import seeded
 
-ROUNDING = 1e-10  # of sums in float64 that are added up in another order
-SLOPE = 1e-5  # of a finite difference, relative to the gradient's own size along its direction
-STEP = 1e-4  # of a finite difference
+ROUNDING = 1e-10  # of float64 sums in another order
+SLOPE = 1e-5  # of a finite difference, relative to the directional derivative
+STEP = 1e-4  # step size of a finite difference
 DIRECTIONS = 2
-V, H, B, T = 11, 24, 3, 16  # of the networks that are drawn for a check
-LONGEST = 160  # characters, beyond the context of the bundled MiniGPT
+V, H, B, T = 11, 24, 3, 16  # sizes of the random networks
+LONGEST = 160  # characters; exceeds the context of the bundled MiniGPT
 
 
 @dataclass(frozen=True)
 class Check:
-    """A claim, the largest difference that was measured, and what it may be at most."""
+    """A claim, the largest measured difference and its limit."""
 
     claim: str
     difference: float
@@ -41,8 +41,8 @@ class Check:
         return self.difference <= self.limit
 
 
-def cell_is_torch(kind: str, seed: int = 0) -> Check:
-    """Logits and all gradients of a network of this cell, by its equations and by hand, against torch.nn's layer."""
+def cell_matches_torch(kind: str, seed: int = 0) -> Check:
+    """Compare logits and gradients of a cell with torch.nn's layer."""
     rng = seeded(seed)
     ours = CharRNN(V, H, kind).double()
     for parameter in ours.parameters():
@@ -76,7 +76,7 @@ _NAMES = {
 
 
 def by_hand_is_autograd(network: CharRNN, ids: Sequence[int]) -> Check:
-    """The gradients of the walk back that is written by hand, against autograd through the cell's equations."""
+    """Compare the gradients of the hand-written backward pass with autograd."""
     claim, exact = "Backpropagation by hand is autograd", copy.deepcopy(network).double()
     read, targets = _windows(ids)
     wanted = _gradients(exact, exact(read)[0], targets)
@@ -89,8 +89,8 @@ def by_hand_is_autograd(network: CharRNN, ids: Sequence[int]) -> Check:
     return Check(claim, difference, ROUNDING, how)
 
 
-def gradient_is_slope(network: Network, ids: Sequence[int], seed: int = 0) -> Check:
-    """The gradient along random directions of all weights, against the finite difference of the loss."""
+def gradient_matches_finite_difference(network: Network, ids: Sequence[int], seed: int = 0) -> Check:
+    """Compare the gradient along random directions with finite differences."""
     exact = copy.deepcopy(network).double()
     read, targets = _windows(ids)
     rng = seeded(seed)
@@ -98,7 +98,7 @@ def gradient_is_slope(network: Network, ids: Sequence[int], seed: int = 0) -> Ch
     weights = dict(exact.named_parameters())
     worst = 0.0
     for _ in range(DIRECTIONS):
-        # Steps as large as the weights and along the signs of the gradient: what is summed up cannot cancel out.
+        # Steps proportional to the weights along the gradient's signs, so that the terms of the sum do not cancel.
         along = {
             name: gradient.sign() * torch.rand(gradient.shape, generator=rng, dtype=torch.float64)
             for name, gradient in gradients.items()
@@ -118,8 +118,8 @@ def gradient_is_slope(network: Network, ids: Sequence[int], seed: int = 0) -> Ch
     return Check("The gradient is the slope of the loss", worst, SLOPE, how)
 
 
-def stream_is_one_shot(network: Network, ids: Sequence[int]) -> Check:
-    """The logits of a text read at once, against those of two pieces, and of one after the other as when it writes."""
+def stepwise_matches_batch(network: Network, ids: Sequence[int]) -> Check:
+    """Compare logits of a text read at once, in two pieces, and step by step."""
     exact, ids = copy.deepcopy(network).double(), list(ids[:LONGEST])
     with torch.no_grad():
         whole = exact(torch.tensor([ids]))[0][0]
@@ -138,7 +138,7 @@ def stream_is_one_shot(network: Network, ids: Sequence[int]) -> Check:
 
 
 def written(network: Network, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[list[int]]:
-    """What the same seed writes twice: character by character as the server does, and by `sample` as Python does."""
+    """Sample with one seed twice: by `generate`, as the server does, and by `sample`."""
     decoder = network.decoder()
     steps = generate(decoder, decoder.prefill(prompt), n, settings, UniformStream(seed))
     by_steps = [step.id for step in steps]
@@ -151,13 +151,13 @@ def written(network: Network, prompt: Sequence[int], n: int, settings: SamplingS
 
 
 def _windows(ids: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """(1, T) to read, and what follows each character of it."""
+    """Return inputs (1, T) and targets."""
     text = torch.tensor([list(ids[: T + 1])])
     return text[:, :-1], text[:, 1:]
 
 
 def _shapes(network: torch.nn.Module) -> dict[str, torch.Size]:
-    """Of each parameter, by our name for it."""
+    """Return the shape of each parameter, by the project's names."""
     named = ((_NAMES.get(name, name), weight) for name, weight in network.named_parameters() if "bias_ih" not in name)
     return {name: weight.shape for name, weight in named}
 
@@ -177,5 +177,5 @@ def _larger(so_far: float, difference: Tensor) -> float:
 
 
 def _largest(*differences: float) -> float:
-    """The largest; not a number where one of them is none, which `max` would lose."""
+    """Return the maximum, or NaN if any argument is NaN (`max` would lose it)."""
     return torch.tensor(differences, dtype=torch.float64).max().item()

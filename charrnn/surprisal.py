@@ -1,8 +1,8 @@
 """
-How surprised a model is by each character of a text, in bits: −log₂ p(character | everything before it).
+Surprisal of each character of a text, in bits: −log₂ p(character | prefix).
 
-p is the model's own: the softmax of its logits, temperature 1, nothing cut. The mean over a text is the model's bits
-per character on it. Two models on one text differ, at each character, by a number of bits with a sign.
+p is the unfiltered softmax at temperature 1. The mean over a text is the model's bits per character on it. Two models
+are compared by the signed difference at each character.
 """
 
 import math
@@ -13,18 +13,18 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from charrnn.analysis_record import Findings
+from charrnn.analysis_record import AnalysisRecord
 from charrnn.char_classes import KINDS, kinds
 from charrnn.chunked_logits import at_once
 from charrnn.sampling import DecoderOutput, Trace
 
-STRETCHES = 32  # of a long text: two models are compared on each, so that the spread over them says how sure that is
-PIECE = 256  # characters read at once: who no longer waits for the rest can stop in between
+STRETCHES = 32  # of a long text; the spread over them gives the standard error
+PIECE = 256  # characters read at once: the time between two chances to stop
 CONTEXTS = ((1, 8), (9, 16), (17, 32), (33, 64), (65, 128), (129, 256), (257, None))  # positions, from 1
 
 
 class TraceReader(Protocol):
-    """A model that reads many characters at once."""
+    """A decoder that can read many characters at once."""
 
     def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput: ...
 
@@ -33,9 +33,9 @@ class TraceReader(Protocol):
 
 def surprisal_bits(logits: np.ndarray, ids: Sequence[int]) -> np.ndarray:
     """
-    Bits of surprise at each id: logits (T, V) that it was predicted from, T ids -> (T,) float64.
+    Return the surprisal of each id: logits (T, V), T ids -> (T,) float64, bits.
 
-    Raises ValueError where the logits are not finite.
+    Raises ValueError if a logit is not finite.
     """
     exact = np.asarray(logits, dtype=np.float64)  # (T, V)
     if not np.isfinite(exact).all():
@@ -46,7 +46,7 @@ def surprisal_bits(logits: np.ndarray, ids: Sequence[int]) -> np.ndarray:
 
 
 def surprisals(reader: TraceReader, ids: Sequence[int], piece: int = PIECE) -> Iterator[np.ndarray]:
-    """The bits of surprise at each character of a text, a piece of it at a time; before the first stands nothing."""
+    """Yield the surprisals of a text piece by piece; the first character has no context."""
     reading = reader.prefill([])
     piece = at_once(len(reading.logits), piece)
     for first in range(0, len(ids), piece):
@@ -56,20 +56,20 @@ def surprisals(reader: TraceReader, ids: Sequence[int], piece: int = PIECE) -> I
         reading = trace.end
 
 
-class Group(NamedTuple):
-    """Some of a text's characters, at least one, and the mean surprisals over them."""
+class GroupMean(NamedTuple):
+    """Mean surprisals over some characters (at least one) of a text."""
 
     name: str
     characters: int
     a_bits: float
     b_bits: float
     delta_bits: float  # A − B
-    error_bits: float | None  # standard error of delta_bits, as if characters were independent; None for one alone
+    error_bits: float | None  # standard error of delta_bits, treating characters as independent; None for a single one
 
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """Two models on one text: what it cost either, in bits, character by character."""
+    """Surprisals of two models on one text, in bits."""
 
     text: str
     a_bits: np.ndarray  # (T,)
@@ -82,25 +82,25 @@ class Difference:
 
     @property
     def delta_bits(self) -> np.ndarray:
-        """(T,) A − B: above zero where B predicts the character better."""
+        """A − B, (T,): positive if B predicts the character better."""
         return self.a_bits - self.b_bits
 
     @cached_property
     def kinds(self) -> list[str]:
-        """The kind of each character."""
+        """The class of each character."""
         return kinds(self.text)
 
-    def whole(self) -> Group:
-        """All of the text."""
+    def whole(self) -> GroupMean:
+        """Average over all characters."""
         return self._group("all characters", np.ones(len(self.text), dtype=bool))
 
-    def by_kind(self) -> list[Group]:
-        """The kinds of character that the text has."""
+    def by_kind(self) -> list[GroupMean]:
+        """Average by character class."""
         here = np.array(self.kinds)
         return [self._group(kind, here == kind) for kind in KINDS if (here == kind).any()]
 
-    def by_context(self) -> list[Group]:
-        """The text's stretches from its beginning: the further in, the more there is to look back at."""
+    def by_context(self) -> list[GroupMean]:
+        """Average by position, that is by available context."""
         position = np.arange(1, len(self.text) + 1)
         groups = []
         for first, last in CONTEXTS:
@@ -109,17 +109,17 @@ class Difference:
                 groups.append(self._group(f"{first}–{last}" if last else f"{first}+", inside))
         return groups
 
-    def _group(self, name: str, inside: np.ndarray) -> Group:
+    def _group(self, name: str, inside: np.ndarray) -> GroupMean:
         a, b, delta = (bits[inside] for bits in (self.a_bits, self.b_bits, self.delta_bits))
         error = float(delta.std(ddof=1) / math.sqrt(len(delta))) if len(delta) > 1 else None
-        return Group(name, len(delta), float(a.mean()), float(b.mean()), float(delta.mean()), error)
+        return GroupMean(name, len(delta), float(a.mean()), float(b.mean()), float(delta.mean()), error)
 
 
-def kind_findings(text: str, bits: np.ndarray) -> Findings:
+def kind_record(text: str, bits: np.ndarray) -> AnalysisRecord:
     """
-    The mean surprise of a model by kind of character, in each of 32 stretches of a text: what is kept of its bits (T,).
+    Summarize a model's bits (T,) by character class in each of 32 stretches.
 
-    Two models' findings on one text make a difference by kind with a standard error: see `difference_by_kind`.
+    Two records on one text give a difference by class with a standard error: see `difference_by_kind`.
     """
     kind_of = np.array([KINDS.index(kind) for kind in kinds(text)])
     stretch_of = np.arange(len(text)) * STRETCHES // max(1, len(text))
@@ -127,7 +127,7 @@ def kind_findings(text: str, bits: np.ndarray) -> Findings:
     counts = np.bincount(cells, minlength=len(KINDS) * STRETCHES)
     sums = np.bincount(cells, weights=bits, minlength=len(KINDS) * STRETCHES)
     here = np.flatnonzero(counts)
-    return Findings(
+    return AnalysisRecord(
         {},
         {
             "kinds": {
@@ -140,12 +140,12 @@ def kind_findings(text: str, bits: np.ndarray) -> Findings:
     )
 
 
-def difference_by_kind(a: Findings, b: Findings) -> list[Group]:
+def difference_by_kind(a: AnalysisRecord, b: AnalysisRecord) -> list[GroupMean]:
     """
-    Two models on one text by kind of character, all characters first, from what is kept of either.
+    Compare two records on one text by character class, all characters first.
 
-    The standard error is that of the mean over stretches, weighted by their characters: neighbours may depend on each
-    other, stretches hardly do. Raises ValueError where the two are not about the same characters of one text.
+    The standard error is that of the mean over stretches, weighted by their characters: neighboring characters depend
+    on each other, stretches hardly do. Raises ValueError if the records are not about the same text.
     """
     (cells, counts, a_bits), (others, other_counts, b_bits) = map(_kept, (a, b))
     if (
@@ -164,22 +164,26 @@ def difference_by_kind(a: Findings, b: Findings) -> list[Group]:
     return groups
 
 
-def _kept(found: Findings) -> tuple[list[tuple[str, float]], np.ndarray, np.ndarray]:
-    """Kind and stretch of each row, its characters, its bits. Raises FindingsError."""
+def _kept(found: AnalysisRecord) -> tuple[list[tuple[str, float]], np.ndarray, np.ndarray]:
+    """
+    Return class and stretch of each row, its characters and its bits.
+
+    Raises RecordError.
+    """
     names, stretches = found.texts("kinds", "kind"), found.numbers("kinds", "stretch", 0, STRETCHES - 1)
     counts, bits = found.numbers("kinds", "characters", 1, 1e9), found.numbers("kinds", "bits", 0, 1e6)
     if not names or not set(names) <= set(KINDS):
-        raise ValueError("a kind of character is none that this version knows")
+        raise ValueError("it has an unknown class of characters")
     return list(zip(names, stretches, strict=True)), np.array(counts), np.array(bits)
 
 
 def _over_stretches(
     name: str, stretch: np.ndarray, counts: np.ndarray, a_bits: np.ndarray, b_bits: np.ndarray
-) -> Group:
+) -> GroupMean:
     total = counts.sum()
     a, b = float((counts * a_bits).sum() / total), float((counts * b_bits).sum() / total)
-    residual = counts * (a_bits - b_bits - (a - b))  # summed over a stretch: by how much it is off, in bits
+    residual = counts * (a_bits - b_bits - (a - b))  # deviation summed over a stretch, in bits
     off = np.array([residual[stretch == number].sum() for number in np.unique(stretch)])
     n = len(off)
     error = math.sqrt(n / (n - 1) * (off**2).sum()) / total if n > 1 else None
-    return Group(name, int(total), a, b, a - b, None if error is None else float(error))
+    return GroupMean(name, int(total), a, b, a - b, None if error is None else float(error))

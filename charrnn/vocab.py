@@ -1,15 +1,19 @@
-"""The characters a model knows: text ↔ ids."""
+"""Vocabulary: characters ↔ ids."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-MOST_CHARACTERS = 1 << 16  # in a vocabulary; a checkpoint stores no more
-MOST_NAMED = 8  # unknown characters in one message
+MOST_CHARACTERS = 1 << 16  # limit of a vocabulary, also in checkpoints
+MOST_NAMED = 8  # unknown characters named in one message
 
 
 class UnknownCharacterError(ValueError):
-    """A text holds characters that the vocabulary lacks; the first `character` and its `position` in the text."""
+    """
+    A text has characters that are not in the vocabulary.
+
+    `character` and `position`: the first one.
+    """
 
     def __init__(self, unknown: Sequence[tuple[int, str]]):
         first = {character: position for position, character in reversed(unknown)}
@@ -23,7 +27,7 @@ class UnknownCharacterError(ValueError):
 
 @dataclass(frozen=True)
 class Vocab:
-    """The distinct characters of a corpus; the id of a character is its index in `characters`."""
+    """The distinct characters of a corpus; a character's id is its index."""
 
     characters: str
 
@@ -39,7 +43,7 @@ class Vocab:
 
     @classmethod
     def from_text(cls, text: str) -> "Vocab":
-        """The vocabulary of a corpus: `sorted(set(text))`."""
+        """Build the vocabulary of a corpus: `sorted(set(text))`."""
         return cls("".join(sorted(set(text))))
 
     @cached_property
@@ -51,22 +55,22 @@ class Vocab:
         return len(self.characters)
 
     def encode(self, text: str) -> list[int]:
-        """Text -> its ids. Raises UnknownCharacterError, which names the characters that it lacks."""
+        """Encode a text. Raises UnknownCharacterError, which names unknown characters."""
         try:
             return [self.ids[character] for character in text]
         except KeyError:
             raise UnknownCharacterError(self.drop_unknown(text)[1]) from None
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Ids -> their text."""
+        """Decode ids."""
         return "".join(self.characters[i] for i in ids)
 
     def drop_unknown(self, text: str) -> tuple[str, list[tuple[int, str]]]:
-        """The text without the characters that are not in the vocabulary, and those with their positions."""
+        """Return the text without unknown characters, and those with their positions."""
         unknown = [(i, character) for i, character in enumerate(text) if character not in self.ids]
         return "".join(character for character in text if character in self.ids), unknown
 
     def default_prompt(self, wanted: str) -> str:
-        """Fit a default prompt to the vocabulary: its known characters, else a newline, else a printable character."""
+        """Return the known characters of a prompt, else a newline or a printable character."""
         known = self.drop_unknown(wanted)[0] or ("\n" if "\n" in self.ids else "")
         return known or next((c for c in self.characters if c.isprintable()), self.characters[0])

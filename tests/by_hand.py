@@ -8,17 +8,17 @@ import torch
 
 from charrnn import checkpoint
 from charrnn.checkpoint import safetensors_io
-from charrnn.metrics import Progress
-from charrnn.registry import build
+from charrnn.metrics import Metrics
+from charrnn.registry import build_model
 from charrnn.vocab import Vocab
 
 VOCAB = Vocab("\n abcé")
-HISTORY = [Progress(0, 1.8, 1.9, 0.5, 0.1, 0.0), Progress(10, 1.2, 1.3, 0.4, 0.1, 1.0)]
+HISTORY = [Metrics(0, 1.8, 1.9, 0.5, 0.1, 0.0), Metrics(10, 1.2, 1.3, 0.4, 0.1, 1.0)]
 
 
 def saved(folder, **changes):
     rng = torch.Generator().manual_seed(changes.pop("weights", 0))
-    model = build(changes.pop("config", {"cell": "rnn", "hidden_dim": 4}), len(VOCAB))
+    model = build_model(changes.pop("config", {"cell": "rnn", "hidden_dim": 4}), len(VOCAB))
     for parameter in model.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=rng))
     early = {name: (weight / 2).half() for name, weight in model.state_dict().items()}

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from charrnn import checkpoint
-from charrnn.metrics import Progress
-from charrnn.registry import build
+from charrnn.metrics import Metrics
+from charrnn.registry import build_model
 from charrnn.vocab import Vocab
 from tests.hub_server import TOKEN
 
@@ -125,7 +125,7 @@ RNN = {"cell": "rnn", "hidden_dim": 4}
 def write_checkpoint(folder: Path, seed: int, steps: list[int], config: dict[str, Any] = RNN) -> Path:
     """A small checkpoint with saved steps, the state of its training beside it."""
     torch.manual_seed(seed)
-    model, vocab = build(config, 5), Vocab("\n abc")
+    model, vocab = build_model(config, 5), Vocab("\n abc")
     checkpoint.save(
         folder,
         model,
@@ -141,7 +141,7 @@ def write_checkpoint(folder: Path, seed: int, steps: list[int], config: dict[str
             "minutes": 2.25,
             "sample": "abc ``` abc",
         },
-        history=[Progress(0, 1.7, 1.7, 0.4, 1e-4, 0.0), Progress(2000, 1.3, 1.5, 0.4, 1e-4, 130.0)],
+        history=[Metrics(0, 1.7, 1.7, 0.4, 1e-4, 0.0), Metrics(2000, 1.3, 1.5, 0.4, 1e-4, 130.0)],
         saved={step: model.state_dict() for step in steps},
         passage="cab abc",
     )

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from charrnn import checkpoint
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.vocab import Vocab
 
 VOCAB = Vocab("\n !',-.:;?" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "abcdefghijklmnopqrstuvwxyz")
@@ -23,7 +23,7 @@ def save_small(
     folder: Path, config: dict[str, Any], vocab: Vocab = VOCAB, passage: str = "", data_sha256: str = "0" * 64
 ) -> None:
     """One checkpoint; its weights are large enough for a cell state, or a residual stream, to leave −1 … 1."""
-    model, rng = build(config, len(vocab)), torch.Generator().manual_seed(len(config["cell"]))
+    model, rng = build_model(config, len(vocab)), torch.Generator().manual_seed(len(config["cell"]))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(0.3 * torch.randn(parameter.shape, generator=rng))

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from charrnn import checkpoint
-from charrnn.analysis_record import Findings
+from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import ANALYSES, keep_analyses
 from charrnn.commands import analyse
-from charrnn.context_use import LAGS, LONGEST, context_use, memory_of
+from charrnn.context_use import LAGS, LONGEST, context_use, memory_from_record
 from charrnn.corpus import Corpus
 from charrnn.neurons import Baseline, Targets, activations, best_units, from_findings, names, score
 from charrnn.training import evaluate_stream, untrained
@@ -47,7 +47,7 @@ def test_the_bits_that_are_kept_are_those_of_the_validation_loss(tmp_path, typed
 def test_the_memory_that_is_kept_is_that_of_the_validation_text(tmp_path, typed):
     folder = write_checkpoint(tmp_path / "one")
     typed(folder, "--sections", "memory")
-    used = memory_of(sections(folder)["memory"])
+    used = memory_from_record(sections(folder)["memory"])
     model, ids = checkpoint.load(folder).model, Corpus.from_text(TEXT).val_ids.tolist()
     again = context_use(model, ids, torch.Generator().manual_seed(0))
     assert len(used.context.n) == LONGEST and len(used.corruption.k) == LAGS
@@ -77,7 +77,7 @@ def test_the_units_that_are_kept_are_those_a_single_reading_finds(tmp_path, type
 def test_only_what_is_missing_is_worked_out(tmp_path, typed):
     folder = write_checkpoint(tmp_path / "one")
     info = checkpoint.describe(folder)
-    kept = {"bits": Findings({"old": 1}), "units": Findings({"n": 1})}
+    kept = {"bits": AnalysisRecord({"old": 1}), "units": AnalysisRecord({"n": 1})}
     keep_analyses(folder, info.sha256, kept)
     code, out, _ = typed(folder, "--sections", "bits")
     assert (code, out) == (0, "one: bits is there\n") and sections(folder) == kept

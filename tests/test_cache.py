@@ -19,7 +19,7 @@ import torch
 from charrnn import context_use, corpus, figures
 from charrnn.checkpoint import save
 from charrnn.gradient_flow import lyapunov
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.ui.compare import surprisal_difference
 from charrnn.ui.compare import tab as compare_tab
 from charrnn.ui.gradients import context_use as memory_part
@@ -123,7 +123,7 @@ def write(folder: Path, cell: str, seed: int, passage: str) -> None:
     rng = torch.Generator().manual_seed(seed)
 
     def drawn() -> Any:
-        model = build({"cell": cell, "hidden_dim": 6}, len(VOCAB))
+        model = build_model({"cell": cell, "hidden_dim": 6}, len(VOCAB))
         for parameter in model.parameters():
             parameter.data.copy_(0.4 * torch.randn(parameter.shape, generator=rng))
         return model

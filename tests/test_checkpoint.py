@@ -14,7 +14,7 @@ from safetensors.torch import save as to_bytes
 
 from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError, safetensors_io, save_load
-from charrnn.metrics import Progress
+from charrnn.metrics import Metrics
 from charrnn.model import CharRNN
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import Question
@@ -222,7 +222,7 @@ def test_the_copies_for_people_say_what_the_model_says(tmp_path):
     assert config["vocab"] == VOCAB.characters
     assert config["metrics"] == {"val_stream_nats": 1.1}
     history = json.loads((tmp_path / "history.json").read_text(encoding="utf-8"))
-    assert [Progress(**point) for point in history] == HISTORY
+    assert [Metrics(**point) for point in history] == HISTORY
 
 
 def test_an_unfinished_run_survives_its_file(tmp_path):

@@ -9,7 +9,13 @@ from torch import Tensor
 
 from charrnn import context_use
 from charrnn.checkpoint import Checkpoint, load
-from charrnn.context_use import NEGLIGIBLE_NATS, context_losses, corruption_nats, enough, others
+from charrnn.context_use import (
+    NEGLIGIBLE_NATS,
+    context_losses,
+    corruption_nats,
+    random_replacements,
+    smallest_sufficient_context,
+)
 from charrnn.gradient_flow import gradient_norms, jacobian_products, scaled
 from charrnn.gradient_flow.gradient_norms import spread
 from charrnn.gradient_flow.step_jacobian import Steps
@@ -27,12 +33,12 @@ def read(name: str) -> tuple[Checkpoint, Tensor]:
 def test_what_was_read_before_a_replaced_character_is_enough(name, monkeypatch):
     trained, ids = read(name)
     places = torch.arange(300, 5900, 350)
-    new, medians = others(ids, ids[places], torch.Generator().manual_seed(0)), []
+    new, medians = random_replacements(ids, ids[places], torch.Generator().manual_seed(0)), []
     for characters in (context_use.BEFORE, 2 * context_use.BEFORE):
         monkeypatch.setattr(context_use, "BEFORE", characters)
         medians.append(np.median(corruption_nats(trained.model, ids, places, new, 32).numpy(), axis=0))
     np.testing.assert_allclose(*medians, rtol=0.02)
-    once, twice = (enough(median, NEGLIGIBLE_NATS) for median in medians)
+    once, twice = (smallest_sufficient_context(median, NEGLIGIBLE_NATS) for median in medians)
     assert once == twice
 
 
@@ -41,7 +47,11 @@ def test_an_effective_context_does_not_hang_on_the_longest_context():
     once, twice = (context_losses(trained.model, ids, 700, 256, longest).mean(axis=1) for longest in (64, 128))
     np.testing.assert_allclose(twice[:64], once, atol=1e-5)  # of the same characters
     assert abs(once[-1] - twice[-1]) < 0.1 * NEGLIGIBLE_NATS
-    assert enough(once - once[-1], NEGLIGIBLE_NATS) == enough(twice - twice[-1], NEGLIGIBLE_NATS) < 64
+    assert (
+        smallest_sufficient_context(once - once[-1], NEGLIGIBLE_NATS)
+        == smallest_sufficient_context(twice - twice[-1], NEGLIGIBLE_NATS)
+        < 64
+    )
 
 
 @pytest.mark.parametrize(("name", "g"), [("rnn", 1.0), ("gru", 1.4)])

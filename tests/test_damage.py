@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charrnn import checkpoint
-from charrnn.analysis_record import Findings
+from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import ANALYSES, CheckpointError, keep_analyses, safetensors_io
-from charrnn.context_use import memory_findings
+from charrnn.context_use import memory_record
 from charrnn.ui.compare import tab as compare_tab
 from charrnn.ui.compare.surprisal_difference import kept_groups
 from charrnn.ui.gradients import context_use
@@ -114,16 +114,16 @@ def test_files_of_earlier_versions_are_read_and_their_tensors_checked(folder, tm
 
 # ------------------------------------------------------------------------------------------------ beside others
 
-KEPT = memory_findings(used(0.9))
+KEPT = memory_record(used(0.9))
 
 
-def keep(folder: Path, **sections: Findings) -> None:
+def keep(folder: Path, **sections: AnalysisRecord) -> None:
     keep_analyses(folder, checkpoint.describe(folder).sha256, sections)
 
 
 def short_memory(folder: Path) -> None:
     tables = {name: {column: values[:2] for column, values in table.items()} for name, table in KEPT.tables.items()}
-    keep(folder, memory=Findings(KEPT.facts, tables))
+    keep(folder, memory=AnalysisRecord(KEPT.facts, tables))
 
 
 def flipped_step(folder: Path) -> None:
@@ -135,7 +135,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
     "nothing": lambda folder: None,
     "a memory table of 2 rows": short_memory,
     "no analysis": lambda folder: keep(
-        folder, memory=Findings(), gradient=Findings(), bits=Findings(), units=Findings()
+        folder, memory=AnalysisRecord(), gradient=AnalysisRecord(), bits=AnalysisRecord(), units=AnalysisRecord()
     ),
     "analyses that are no JSON": lambda folder: (folder / ANALYSES).write_text("[" * 100_000),
     "a bit of a saved step": flipped_step,
@@ -207,7 +207,7 @@ def test_kept_boards_of_another_form_of_network_name_no_unit(three: Path):
     best |= dict.fromkeys(("train", "held_out", "percentile"), [0.5])
     views = {"view": ["h"], "units": [4000], "named": [1], "margin": [0], "untrained_units": [9]}
     facts = {"characters_read": 9, "text_sha256": ""}
-    keep(three / "rnn", units=Findings(facts, {"views": views, "best": best, "rare": {"concept": []}}))
+    keep(three / "rnn", units=AnalysisRecord(facts, {"views": views, "best": best, "rare": {"concept": []}}))
     question = Question(choice=Choice("rnn", None), form={"text": TEXT[:400]})
     last = json.loads([*one_unit(Units(Store(three)), question, lambda: True)][-1])
     assert last["unit"] == 0 and last["units"] == 16

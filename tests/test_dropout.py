@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from charrnn.dropout import dropout
 from charrnn.model import MASKS, CharRNN
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.training import evaluate_cold, evaluate_stream, loss_nats
 
 NETWORKS = [
@@ -61,8 +61,8 @@ def test_the_gradient_goes_through_what_is_kept_with_its_scale():
 @pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config["cell"])
 def test_only_a_network_that_learns_drops_out(config):
     """Reading, evaluating and the definition itself are those of a network without dropout, in either mode of torch."""
-    with_it, ids = build(config, 7, dropout=0.5, input_dropout=0.5), torch.randint(7, (3, 300))
-    without = build(config, 7)
+    with_it, ids = build_model(config, 7, dropout=0.5, input_dropout=0.5), torch.randint(7, (3, 300))
+    without = build_model(config, 7)
     without.load_state_dict(with_it.state_dict())
     for mode in (with_it.train(), with_it.eval()):
         assert torch.equal(mode(ids)[0], without(ids)[0])
@@ -76,7 +76,7 @@ def test_only_a_network_that_learns_drops_out(config):
 
 @pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config["cell"])
 def test_the_same_dice_drop_the_same_and_others_something_else(config):
-    model, ids = build(config, 7, dropout=0.5, input_dropout=0.5), torch.randint(7, (3, 20))
+    model, ids = build_model(config, 7, dropout=0.5, input_dropout=0.5), torch.randint(7, (3, 20))
     once, again, other = (loss_nats(model, ids[:, :-1], ids[:, 1:], rng=dice(seed))[0].item() for seed in (1, 1, 2))
     assert once == again != other
 

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 
 from charrnn import cells
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.sampling import TorchReader
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.server.checkpoint_store import Store
@@ -198,7 +198,7 @@ def package(edit: Edit, tmp_path: Path) -> Iterator[Import]:
 
 def network(package: Import, edit: Edit) -> Any:
     """One with drawn weights, in float64."""
-    model = package("charrnn.registry").build(edit.config, 11).double().eval()
+    model = package("charrnn.registry").build_model(edit.config, 11).double().eval()
     rng = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -246,7 +246,7 @@ def test_training_learns_what_the_edited_forward_says(edit: Edit, tmp_path: Path
 @pytest.mark.parametrize("edit", [edit for edit in EDITS if edit.name == "gates in another order"], ids=["packed"])
 def test_the_gate_that_starts_open_is_the_forget_gate_wherever_it_is_packed(package: Import, edit: Edit):
     recipes = package("charrnn.training.recipes")
-    model = package("charrnn.registry").build(edit.config, 11)
+    model = package("charrnn.registry").build_model(edit.config, 11)
     recipes.initialise(model, recipes.RECIPES["lstm"], torch.Generator().manual_seed(0))
     sums = torch.zeros(1, 4 * H)
     _, gates = model.cell.update(sums, model.cell.W_hh(torch.zeros(1, H)), model.cell.initial_state(1))
@@ -443,7 +443,7 @@ FORMS = [
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: "-".join(map(str, form.values())))
 def test_the_equations_as_they_stand_take_the_fast_paths_and_say_nothing(form: dict[str, Any]):
-    model = build(form | {"hidden_dim": 16}, 7)
+    model = build_model(form | {"hidden_dim": 16}, 7)
     state = torch.get_rng_state()
     for mode in (model.train(), model.eval()):
         assert mode.notices() == [] and mode.edited() == ""
@@ -454,7 +454,7 @@ def test_the_equations_as_they_stand_take_the_fast_paths_and_say_nothing(form: d
 @pytest.mark.parametrize("form", FORMS[:-1], ids=lambda form: "-".join(map(str, form.values())))
 def test_both_ways_to_train_leave_out_the_same(form: dict[str, Any]):
     shares = {"dropout": 0.3, "input_dropout": 0.2, "recurrent_dropout": 0.4}
-    model: Any = build(form | {"hidden_dim": 6}, 7, **shares).double()
+    model: Any = build_model(form | {"hidden_dim": 6}, 7, **shares).double()
     ids = torch.tensor(IDS[:60]).view(20, 3) % 7
     ways = [way(ids, None, torch.Generator().manual_seed(4))[0] for way in (model.forward, model.by_hand)]
     assert torch.allclose(*ways, rtol=0, atol=1e-12) and not torch.allclose(ways[0], model(ids)[0])

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.training import evaluate_cold, evaluate_stream, evaluation, loss_nats
 
 NETWORKS = {
@@ -21,7 +21,7 @@ every_network = pytest.mark.parametrize("config", NETWORKS.values(), ids=NETWORK
 def network(config, characters=5):
     """One that says something: weights far from zero."""
     rng = torch.Generator().manual_seed(2)
-    model = build(config, characters)
+    model = build_model(config, characters)
     for parameter in model.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=rng) * 0.5)
     return model, rng

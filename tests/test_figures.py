@@ -34,7 +34,7 @@ from charrnn.figures import (
 from charrnn.figures.label_placement import LINE_HEIGHT, Area, Box, at_ends, beside_curves, box_of
 from charrnn.figures.palette import BLUE, DASHES, GHOST, LIGHT, MODELS, PLACES, VEIL, mixed
 from charrnn.gradient_flow import GradientFlow
-from charrnn.metrics import Progress, bits_per_char
+from charrnn.metrics import Metrics, bits_per_char
 
 THEME = Path(charrnn.__file__).parent / "ui" / "components" / "theme.css"
 LINE = Stroke(BLUE, "solid")
@@ -180,7 +180,7 @@ def test_a_figure_is_plain_json():
 def test_a_name_is_never_markup():
     curve = Curve("<img src=x> & co", decay(0.7), LINE)
     figure = str(gradient_flow_figure([curve]).to_json())
-    run = Run("<img src=x> & co", [Progress(0, 4, 4, 0, 1, 0), Progress(9, 2, 2, 1, 1, 0)], LINE)
+    run = Run("<img src=x> & co", [Metrics(0, 4, 4, 0, 1, 0), Metrics(9, 2, 2, 1, 1, 0)], LINE)
     curves = str(training_curves_figure([run]).to_json())
     record = {"parts": ["<b>"], "rows": [{"name": "<img>", "median_ms": 1.0, "parts": {"<b>": 1.0}}]}
     bars = str(profile_figure(record).to_json())
@@ -319,7 +319,7 @@ def test_without_a_page_the_colours_are_those_of_its_light_look():
 
 def run(title: str, end: float, steps: int = 200) -> Run:
     points = [
-        Progress(step, end + 2 / (1 + step), end + 0.1 + 2 / (1 + step), 0.0 if step == 0 else 3 / step, 1e-3, step)
+        Metrics(step, end + 2 / (1 + step), end + 0.1 + 2 / (1 + step), 0.0 if step == 0 else 3 / step, 1e-3, step)
         for step in range(0, steps + 1, 50)
     ]
     return Run(title, points, strokes([title])[title])

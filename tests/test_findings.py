@@ -5,11 +5,11 @@ import json
 import pytest
 
 from charrnn import checkpoint
-from charrnn.analysis_record import Findings, FindingsError
+from charrnn.analysis_record import AnalysisRecord, RecordError
 from charrnn.checkpoint import ANALYSES, CheckpointError, keep_analyses
 from tests.by_hand import saved
 
-FOUND = Findings(
+FOUND = AnalysisRecord(
     {"positions": 64, "ecl_chars": 31.25, "never": None, "text": "held out: “é”\n", "whole": True},
     {
         "curve": {"n": [1, 2, 4], "loss_nats": [2.5, 2.25, 2.125]},
@@ -22,7 +22,7 @@ def with_file(folder, change):
     """A checkpoint whose analyses were altered by `change(whole)`, which may return the new text."""
     saved(folder)
     info = checkpoint.describe(folder)
-    keep_analyses(folder, info.sha256, {"memory": FOUND, "units": Findings({"n": 1})})
+    keep_analyses(folder, info.sha256, {"memory": FOUND, "units": AnalysisRecord({"n": 1})})
     whole = json.loads((folder / ANALYSES).read_text(encoding="utf-8"))
     text = change(whole)
     (folder / ANALYSES).write_text(text if isinstance(text, str) else json.dumps(whole), encoding="utf-8")
@@ -34,7 +34,7 @@ def with_file(folder, change):
 
 def test_what_was_kept_is_what_is_read(tmp_path):
     kept = with_file(tmp_path, lambda whole: None)
-    assert kept.sections == {"memory": FOUND, "units": Findings({"n": 1})} and kept.refused == ()
+    assert kept.sections == {"memory": FOUND, "units": AnalysisRecord({"n": 1})} and kept.refused == ()
     memory = kept.sections["memory"]
     assert (memory.number("positions"), memory.number("ecl_chars", 1, 256)) == (64, 31.25)
     assert memory.number_or_none("never") is None and memory.text("text") == "held out: “é”\n"
@@ -43,7 +43,7 @@ def test_what_was_kept_is_what_is_read(tmp_path):
 
 
 def test_numbers_are_kept_to_six_digits():
-    assert json.loads(Findings({"x": 1 / 3}, {"t": {"a": [2e-9 / 3, 12345678]}}).as_json()) == {
+    assert json.loads(AnalysisRecord({"x": 1 / 3}, {"t": {"a": [2e-9 / 3, 12345678]}}).as_json()) == {
         "facts": {"x": 0.333333},
         "tables": {"t": {"a": [6.66667e-10, 12345678]}},
     }
@@ -65,7 +65,7 @@ def test_numbers_are_kept_to_six_digits():
     ],
 )
 def test_what_is_asked_for_must_be_there_and_in_range(ask, said):
-    with pytest.raises(FindingsError, match=said):
+    with pytest.raises(RecordError, match=said):
         ask(FOUND)
 
 
@@ -93,8 +93,8 @@ def test_what_is_asked_for_must_be_there_and_in_range(ask, said):
     ],
 )
 def test_what_cannot_be_an_analysis_is_not_let_in(value, said):
-    with pytest.raises(FindingsError, match=said):
-        Findings.from_json(value)
+    with pytest.raises(RecordError, match=said):
+        AnalysisRecord.from_json(value)
 
 
 # ------------------------------------------------------------------------------------------------ the file
@@ -150,8 +150,8 @@ def test_a_section_joins_those_that_are_there_and_replaces_its_own(tmp_path):
     info = checkpoint.describe(tmp_path)
     keep_analyses(tmp_path, info.sha256, {"memory": FOUND})
     keep_analyses(tmp_path, info.sha256, {"units": FOUND})
-    keep_analyses(tmp_path, info.sha256, {"memory": Findings({"n": 2})})
-    assert checkpoint.describe(tmp_path).analyses.sections == {"memory": Findings({"n": 2}), "units": FOUND}
+    keep_analyses(tmp_path, info.sha256, {"memory": AnalysisRecord({"n": 2})})
+    assert checkpoint.describe(tmp_path).analyses.sections == {"memory": AnalysisRecord({"n": 2}), "units": FOUND}
     assert info.analyses is info.analyses
 
 
@@ -160,7 +160,7 @@ def test_what_would_not_be_read_again_is_not_written(tmp_path):
     info = checkpoint.describe(tmp_path)
     with pytest.raises(CheckpointError, match="cannot keep"):
         keep_analyses(tmp_path, info.sha256, {"A": FOUND})
-    large = Findings({}, {"t": {f"c{i}": [0.123456] * 8192 for i in range(12)}})
+    large = AnalysisRecord({}, {"t": {f"c{i}": [0.123456] * 8192 for i in range(12)}})
     with pytest.raises(CheckpointError, match="524288 at most"):
         keep_analyses(tmp_path, info.sha256, {"large": large})
     assert not (tmp_path / ANALYSES).exists()

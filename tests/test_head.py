@@ -14,7 +14,7 @@ from charrnn.chunked_logits import LEAST_KL_NATS, divergences_nats, loss_gradien
 from charrnn.context_use import BEFORE, corruption_nats, memory_used
 from charrnn.gradient_flow import character_distance, connectivity, gradient_flow, product_norms
 from charrnn.model import CharRNN
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.training import evaluate_cold, evaluate_stream
 from tests.test_step_jacobians import CHECKPOINTS
 
@@ -112,7 +112,7 @@ MEASUREMENTS = {
     [(name, form) for name in MEASUREMENTS for form in FORMS if (name, form) != ("product norms", "minigpt")],
 )
 def test_no_tensor_grows_with_vocabulary_and_text_together(name, form):
-    model = build(FORMS[form], MANY).eval()
+    model = build_model(FORMS[form], MANY).eval()
     ids = torch.randint(MANY, (600,), generator=torch.Generator().manual_seed(0)).tolist()
     with Largest() as largest:
         MEASUREMENTS[name](model, ids)
@@ -121,7 +121,7 @@ def test_no_tensor_grows_with_vocabulary_and_text_together(name, form):
 
 def test_the_distance_of_characters_is_a_mean_over_pairs(monkeypatch):
     monkeypatch.setattr(chunked_logits, "NUMBERS", 40)
-    model = build(FORMS["rnn"], 17)
+    model = build_model(FORMS["rnn"], 17)
     expected = torch.pdist(model.embed.weight.detach().double()).mean().item()
     assert character_distance(model) == pytest.approx(expected, rel=1e-12)
 

@@ -8,7 +8,7 @@ from httpx2 import Request, Response
 from huggingface_hub.errors import HfHubHTTPError
 
 from charrnn import checkpoint, hub
-from charrnn.analysis_record import Findings
+from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import describe, keep_analyses
 from charrnn.hub.errors import as_hub_errors, patiently
 from tests.hub_client import RNN, ROOT, write_checkpoint
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.process
 @pytest.fixture
 def folder(tmp_path) -> Path:
     folder = write_checkpoint(tmp_path / "tiny", seed=1, steps=[0, 10])
-    keep_analyses(folder, describe(folder).sha256, {"memory": Findings({"ecl_chars": 31})})
+    keep_analyses(folder, describe(folder).sha256, {"memory": AnalysisRecord({"ecl_chars": 31})})
     return folder
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.training import Recipe, initialise
 
 CELLS = [(cell, layer_norm) for cell in ("rnn", "gru", "lstm") for layer_norm in (False, True)]
@@ -14,7 +14,7 @@ every_cell = pytest.mark.parametrize(("cell", "layer_norm"), CELLS)
 
 
 def drawn(recipe: Recipe, seed: int = 1, vocab_size: int = 7) -> Any:
-    model = build(recipe.config, vocab_size)
+    model = build_model(recipe.config, vocab_size)
     initialise(model, recipe, torch.Generator().manual_seed(seed))
     return model
 
@@ -90,7 +90,7 @@ def same_weights(a, b):
     ids=lambda recipe: f"{recipe.cell}-{recipe.initialisation}",
 )
 def test_first_weights_depend_on_their_own_dice_alone(recipe):
-    models = [build(recipe.config, 7) for _ in range(3)]
+    models = [build_model(recipe.config, 7) for _ in range(3)]
     with torch.no_grad():
         for parameter in models[0].parameters():
             parameter.fill_(0.3)  # whatever was there before

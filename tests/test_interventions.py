@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.interventions import Clamp, ClampSet, limits
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
 from charrnn.surprisal import surprisals
 
@@ -31,7 +31,7 @@ IDS = np.random.default_rng(5).integers(0, V, T).tolist()
 @cache
 def network(form: str) -> Any:
     """In float64, its weights drawn."""
-    model, rng = build(FORMS[form], V).double(), torch.Generator().manual_seed(3)
+    model, rng = build_model(FORMS[form], V).double(), torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(0.7 * torch.randn(parameter.shape, generator=rng, dtype=torch.float64))

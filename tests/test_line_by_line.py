@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from charrnn import cells
 from charrnn.minigpt import equations
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.tracing import Block, layers_of, read_character, watch
 from tests.small_models import SMALL
 
@@ -29,7 +29,7 @@ RECURRENT = {
 
 def network_of(config):
     rng = torch.Generator().manual_seed(2)
-    network = build(config, V)
+    network = build_model(config, V)
     for parameter in network.parameters():
         parameter.data.copy_(0.6 * torch.randn(parameter.shape, generator=rng))
     return network

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from charrnn import context_use as memory
-from charrnn.analysis_record import Findings, FindingsError
+from charrnn.analysis_record import AnalysisRecord, RecordError
 from charrnn.context_use import (
     BATCH,
     BEFORE,
@@ -19,13 +19,13 @@ from charrnn.context_use import (
     context_use,
     corruption,
     corruption_nats,
-    enough,
-    memory_findings,
-    memory_of,
-    others,
+    memory_from_record,
+    memory_record,
+    random_replacements,
+    smallest_sufficient_context,
 )
 from charrnn.model import CharRNN
-from charrnn.registry import build
+from charrnn.registry import build_model
 from tests.small_models import SMALL, VOCAB
 
 V, BACK = 5, 7
@@ -52,7 +52,7 @@ def copies_back(n: int, certainty: float = 20.0) -> CharRNN:
 
 
 def without_memory() -> CharRNN:
-    model = build({"cell": "rnn", "hidden_dim": 12}, V)
+    model = build_model({"cell": "rnn", "hidden_dim": 12}, V)
     assert isinstance(model, CharRNN)
     model.cell.W_hh.weight.data.zero_()
     return model
@@ -60,7 +60,7 @@ def without_memory() -> CharRNN:
 
 def small(name: str, seed: int = 3):
     """A small network of drawn weights, large enough to remember something."""
-    model, rng = build(SMALL[name], len(VOCAB)), dice(seed)
+    model, rng = build_model(SMALL[name], len(VOCAB)), dice(seed)
     for parameter in model.parameters():
         parameter.data.copy_(0.3 * torch.randn(parameter.shape, generator=rng))
     return model.eval()
@@ -148,7 +148,7 @@ def test_the_control_reads_the_characters_before_in_another_order(name: str, mon
 def test_every_divergence_is_the_sum_by_hand_after_two_texts_that_differ_in_one_character(name: str):
     model, ids = small(name), drawn_text(420, len(VOCAB))
     places, lags = torch.tensor([BEFORE, 200, 399]), 21
-    replaced = others(ids, ids[places], dice())
+    replaced = random_replacements(ids, ids[places], dice())
     assert (replaced != ids[places]).all()
     nats = corruption_nats(model, ids, places, replaced, lags)
     exact = small(name).double()
@@ -180,16 +180,16 @@ def test_the_error_is_that_of_means_over_neighbours():
     [([3, 2, 0.02, 0.01, 0], 0.01, 4), ([0, 0], 0.01, 1), ([1, 0, 0.5, 0], 0.1, 4), ([1, 1], 0.1, 3)],
 )
 def test_what_is_enough_stays_enough(values, level, chars):
-    assert enough(np.array(values), level) == chars
+    assert smallest_sufficient_context(np.array(values), level) == chars
 
 
 def test_another_character_is_drawn_by_its_frequency():
     ids = torch.tensor([0] * 600 + [1] * 300 + [2] * 100)
-    drawn = others(ids, torch.zeros(4000, dtype=torch.long), dice())
+    drawn = random_replacements(ids, torch.zeros(4000, dtype=torch.long), dice())
     counts = drawn.bincount(minlength=3).tolist()
     assert counts[0] == 0 and counts[1] / 4000 == pytest.approx(0.75, abs=0.03)
-    with pytest.raises(ValueError, match="one character over and over"):
-        others(torch.zeros(9, dtype=torch.long), torch.zeros(1, dtype=torch.long), dice())
+    with pytest.raises(ValueError, match="repeats one character"):
+        random_replacements(torch.zeros(9, dtype=torch.long), torch.zeros(1, dtype=torch.long), dice())
 
 
 def test_a_text_that_is_too_short_is_refused_and_one_that_is_just_long_enough_read():
@@ -208,8 +208,8 @@ def test_what_is_kept_comes_back_and_what_is_something_else_is_refused():
     used = MemoryUsed(
         context_use(model, text, dice(), 64, 128, 64), corruption(model, text, dice(), lags=64, positions=20)
     )
-    kept = json.loads(memory_findings(used).as_json())
-    back = memory_of(Findings.from_json(kept))
+    kept = json.loads(memory_record(used).as_json())
+    back = memory_from_record(AnalysisRecord.from_json(kept))
     for one, other in ((used.context, back.context), (used.corruption, back.corruption)):
         for name, value in vars(one).items():
             np.testing.assert_allclose(getattr(other, name), value, rtol=1e-5, atol=1e-12)
@@ -219,10 +219,10 @@ def test_what_is_kept_comes_back_and_what_is_something_else_is_refused():
             name: dict.fromkeys(columns, [0.5] * (63 if name == table else 64))
             for name, columns in kept["tables"].items()
         }
-        with pytest.raises(FindingsError, match=f"{table} has 63 rows: 64 to 8192 are needed"):
-            memory_of(Findings.from_json(kept | {"tables": short}))
+        with pytest.raises(RecordError, match=f"{table} has 63 rows: 64 to 8192 are needed"):
+            memory_from_record(AnalysisRecord.from_json(kept | {"tables": short}))
     kept["tables"]["context"]["excess_error"][3] = -1
-    with pytest.raises(FindingsError, match="excess_error is -1"):
-        memory_of(Findings.from_json(kept))
-    with pytest.raises(FindingsError, match="no column loss_nats"):
-        memory_of(Findings())
+    with pytest.raises(RecordError, match="excess_error is -1"):
+        memory_from_record(AnalysisRecord.from_json(kept))
+    with pytest.raises(RecordError, match="no column loss_nats"):
+        memory_from_record(AnalysisRecord())

@@ -10,7 +10,7 @@ import torch
 from charrnn.cells import CELLS, GRUCell, LSTMCell, VanillaRNNCell
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
-from charrnn.registry import KINDS, LIMITS, blueprint, build
+from charrnn.registry import KINDS, LIMITS, build_model, build_on_meta
 
 ROOT = Path(__file__).resolve().parents[1]
 RNN = {"cell": "rnn", "hidden_dim": 6}
@@ -28,14 +28,14 @@ def name(config):
 
 @pytest.mark.parametrize("config", EVERY, ids=name)
 def test_a_network_says_the_config_it_was_built_from(config):
-    assert build(config, 7).config == config
+    assert build_model(config, 7).config == config
 
 
 @pytest.mark.parametrize(
     ("cell", "kind"), [("rnn", VanillaRNNCell), ("gru", GRUCell), ("lstm", LSTMCell)], ids=["rnn", "gru", "lstm"]
 )
 def test_a_recurrent_config_is_a_char_rnn_with_that_cell(cell, kind):
-    model = build({"cell": cell, "hidden_dim": 6, "layer_norm": True}, 7, dropout=0.25, input_dropout=0.125)
+    model = build_model({"cell": cell, "hidden_dim": 6, "layer_norm": True}, 7, dropout=0.25, input_dropout=0.125)
     assert isinstance(model, CharRNN)
     assert type(model.cell) is kind
     assert (model.hidden_dim, model.cell.layer_norm) == (6, True)
@@ -44,21 +44,21 @@ def test_a_recurrent_config_is_a_char_rnn_with_that_cell(cell, kind):
 
 
 def test_minigpt_has_the_sizes_of_its_config():
-    model = build(GPT, 7, dropout=0.25)
+    model = build_model(GPT, 7, dropout=0.25)
     assert isinstance(model, MiniGPT)
     assert (model.hidden_dim, len(model.blocks), model.heads, model.context, model.dropout) == (8, 2, 2, 5, 0.25)
     assert model.head.out_features == model.embed.num_embeddings == 7
 
 
 def test_what_a_config_leaves_out_is_as_in_the_lab():
-    assert build(RNN, 7).config == RNN | {"layer_norm": False}
+    assert build_model(RNN, 7).config == RNN | {"layer_norm": False}
     of_the_lab = {"cell": "minigpt", "hidden_dim": 128, "layers": 6, "heads": 4, "context": 128}
-    assert build({"cell": "minigpt", "hidden_dim": 128}, 7).config == of_the_lab
+    assert build_model({"cell": "minigpt", "hidden_dim": 128}, 7).config == of_the_lab
 
 
 @pytest.mark.parametrize("config", EVERY, ids=name)
 def test_every_network_reads_on_from_its_state_the_fast_way_as_by_definition(config):
-    model, ids = build(config, 7).double(), torch.randint(7, (2, 12))
+    model, ids = build_model(config, 7).double(), torch.randint(7, (2, 12))
     whole, _ = model(ids)
     state, pieces = None, []
     for piece in ids.split([4, 1, 7], dim=1):
@@ -74,7 +74,7 @@ def test_every_network_reads_on_from_its_state_the_fast_way_as_by_definition(con
         ({"hidden_dim": 6}, "the cell is None"),
         (RNN | {"cell": "elman"}, "the cell is 'elman'"),
         (RNN | {"cell": ["rnn"]}, r"the cell is \['rnn'\]"),
-        ({"cell": "rnn"}, "no hidden_dim"),
+        ({"cell": "rnn"}, "hidden_dim is missing"),
         (RNN | {"hidden_dim": 0}, "hidden_dim is 0: give a whole number from 1 to 4096"),
         (RNN | {"hidden_dim": 4097}, "hidden_dim is 4097"),
         (RNN | {"hidden_dim": 6.0}, "hidden_dim is 6.0"),
@@ -94,7 +94,7 @@ def test_every_network_reads_on_from_its_state_the_fast_way_as_by_definition(con
     ids=str,
 )
 def test_what_cannot_be_is_refused_by_name(config, reason):
-    for make in (build, blueprint):
+    for make in (build_model, build_on_meta):
         with pytest.raises(ValueError, match=reason):
             make(config, 7)
 
@@ -104,12 +104,12 @@ def test_every_limit_can_be_reached():
         base = {"cell": "minigpt", "hidden_dim": 8, "layers": 1, "heads": 1}
         for value in (2 if key == "hidden_dim" else limits.low, limits.high):
             config = base | {key: value} | ({"hidden_dim": 128} if key == "heads" else {})
-            assert blueprint(config, 7).config[key] == value
+            assert build_on_meta(config, 7).config[key] == value
 
 
 @pytest.mark.parametrize("config", EVERY, ids=name)
 def test_a_blueprint_has_the_names_and_shapes_and_takes_no_memory(config):
-    sketch, real = blueprint(config, 7), build(config, 7)
+    sketch, real = build_on_meta(config, 7), build_model(config, 7)
     assert sketch.config == real.config
     assert all(weight.is_meta for weight in sketch.state_dict().values())
     assert {name: weight.shape for name, weight in sketch.state_dict().items()} == {
@@ -121,10 +121,10 @@ def test_a_blueprint_costs_torch_no_preparation():
     """Drawing weights on the device without memory loads hundreds of modules, seconds of an app's start."""
     code = """
 import sys
-from charrnn.registry import KINDS, blueprint
+from charrnn.registry import KINDS, build_on_meta
 before = len(sys.modules)
 for cell in KINDS:
-    blueprint({"cell": cell, "hidden_dim": 8}, 7)
+    build_on_meta({"cell": cell, "hidden_dim": 8}, 7)
 print(len(sys.modules) - before)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.ngram import FALLBACK, KneserNey, discounts_of, unigram_nats
+from charrnn.ngram import FALLBACK, KneserNey, estimate_discounts, unigram_nats
 
 V = 4
 texts = st.lists(st.integers(0, V - 1), min_size=6, max_size=80)
@@ -38,7 +38,7 @@ def _interpolated(text, context, counts):
         for i in range(len(text) - n + 1):
             before[tuple(text[i + 1 : i + n])].add(text[i])
         shorter = _interpolated(text, context[1:], {ngram: len(those) for ngram, those in before.items()})
-    d = (0, *discounts_of(np.array(list(counts.values()))))
+    d = (0, *estimate_discounts(np.array(list(counts.values()))))
     after = [counts.get((*context, w), 0) for w in range(V)]
     if sum(after) == 0:
         return shorter
@@ -56,7 +56,7 @@ def test_the_same_holds_where_the_discounts_are_estimated():
     text = skewed_text(600)
     model = KneserNey(np.array(text), V, 5)
     counts = Counter(tuple(text[i : i + 5]) for i in range(len(text) - 4))
-    assert discounts_of(np.array(list(counts.values()))) != FALLBACK
+    assert estimate_discounts(np.array(list(counts.values()))) != FALLBACK
     for end in range(0, 40, 3):
         np.testing.assert_allclose(np.exp(model.log_probs(text[:end])), by_the_book(text, text[:end], 5), rtol=1e-12)
 
@@ -104,12 +104,12 @@ def test_discounts_follow_the_published_equation():
     counts = np.repeat([1, 2, 3, 4, 9], [400, 150, 80, 50, 7])
     y = 400 / (400 + 2 * 150)
     expected = (1 - 2 * y * 150 / 400, 2 - 3 * y * 80 / 150, 3 - 4 * y * 50 / 80)
-    assert discounts_of(counts) == pytest.approx(expected)
+    assert estimate_discounts(counts) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("counts", [[1], [5, 6, 7], [1, 2, 3, 3, 3, 4]])
 def test_counts_that_say_nothing_of_discounts_take_the_usual_ones(counts):
-    assert discounts_of(np.array(counts)) == FALLBACK
+    assert estimate_discounts(np.array(counts)) == FALLBACK
 
 
 def test_size_is_the_number_of_distinct_ngrams():

@@ -9,7 +9,7 @@ import pytest
 
 from charrnn.interventions import Clamp
 from charrnn.probes import LOOKS_BACK, kl_nats, line_reset, log_probabilities, looking_back
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.sampling import DecoderOutput
 
 TEXT = "".join("abcdefghij"[: 6 + i % 5] + "\n" + ("\n" if i % 4 == 0 else "") for i in range(40))
@@ -65,7 +65,7 @@ def test_a_divergence_of_a_distribution_from_itself_is_nothing_and_never_negativ
 def test_held_gates_close_the_ways_of_a_gru():
     import torch
 
-    model, rng = build({"cell": "gru", "hidden_dim": 12}, 5), torch.Generator().manual_seed(1)
+    model, rng = build_model({"cell": "gru", "hidden_dim": 12}, 5), torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=rng))
@@ -90,17 +90,17 @@ def test_a_unit_that_counts_along_the_line_begins_anew_and_one_that_counts_on_do
     counts = line_reset(TEXT, column(TEXT))
     lengths = [len(line) for line in TEXT.split("\n") if line]
     assert counts.lines == len(lengths) == 40
-    assert counts.before == pytest.approx(np.std(lengths)) and counts.after == counts.left == 0
+    assert counts.before == pytest.approx(np.std(lengths)) and counts.after == counts.remaining_share == 0
     assert counts.carried == pytest.approx(1)
     on = line_reset(TEXT, np.arange(len(TEXT)))
-    assert on.left == pytest.approx(1, abs=0.01) and on.carried == pytest.approx(1)
+    assert on.remaining_share == pytest.approx(1, abs=0.01) and on.carried == pytest.approx(1)
 
 
 def test_noise_carries_nothing_and_a_constant_has_no_spread_to_lose():
     noise = line_reset(TEXT * 20, np.random.default_rng(0).normal(size=20 * len(TEXT)))
-    assert abs(noise.carried) < 0.1 and noise.left == pytest.approx(1, abs=0.15)
+    assert abs(noise.carried) < 0.1 and noise.remaining_share == pytest.approx(1, abs=0.15)
     still = line_reset(TEXT, np.ones(len(TEXT)))
-    assert still.carried == 0 and still.left == 1
+    assert still.carried == 0 and still.remaining_share == 1
 
 
 def test_the_pairs_that_are_correlated_lie_in_one_line():
@@ -114,7 +114,7 @@ def test_the_pairs_that_are_correlated_lie_in_one_line():
 
 
 def test_a_text_too_short_to_say_anything_is_refused():
-    with pytest.raises(ValueError, match="the text has 1 lines that say something: give one with at least 8"):
+    with pytest.raises(ValueError, match="the text has 1 usable lines: give one with at least 8"):
         line_reset("abc\n\n\n", np.arange(6))
     with pytest.raises(ValueError, match="the text has 64 characters: give more than 64"):
         looking_back(Window(1), [0] * 64)

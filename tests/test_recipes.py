@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from charrnn import checkpoint
-from charrnn.registry import KINDS, blueprint
+from charrnn.registry import KINDS, build_on_meta
 from charrnn.training import RECIPES, Recipe
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
@@ -43,7 +43,7 @@ def test_every_bundled_checkpoint_has_its_recipe():
     }
     for name, recipe in RECIPES.items():
         assert recipe.config["cell"] in KINDS
-        assert sum(weight.numel() for weight in blueprint(recipe.config, 65).parameters()) < 2e6, name
+        assert sum(weight.numel() for weight in build_on_meta(recipe.config, 65).parameters()) < 2e6, name
         assert recipe.keep_steps == (name in ("rnn", "gru", "lstm", "minigpt"))
     assert [name for name, recipe in RECIPES.items() if recipe.layer_norm] == ["rnn-layernorm", "lstm-layernorm"]
     assert {RECIPES[f"rnn-seq{n}"].seq_len * RECIPES[f"rnn-seq{n}"].batch for n in (256, 512)} == {64 * 128}

@@ -18,7 +18,7 @@ from charrnn.coupled_sampling import (
     sample_coupled,
     visible_ranks,
 )
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.sampling import DecoderOutput, SamplingSettings, UniformStream, distribution, generate
 from charrnn.vocab import UnknownCharacterError, Vocab
 from tests.small_models import SMALL, VOCAB
@@ -125,7 +125,7 @@ def test_texts_share_their_beginning(a, b, shared):
 def test_a_network_writes_beside_another_as_its_own_sample_does(name):
     import torch
 
-    models = [build(SMALL[name], len(VOCAB)), build(SMALL["gru"], len(VOCAB))]
+    models = [build_model(SMALL[name], len(VOCAB)), build_model(SMALL["gru"], len(VOCAB))]
     settings = [SamplingSettings(0.9, top_p=0.95), SamplingSettings(1.1, top_k=12)]
     prompt = "ROMEO:\n"
     a, b = (Generator.after(prompt, m.decoder(), VOCAB, s) for m, s in zip(models, settings, strict=True))

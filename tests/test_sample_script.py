@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 
 from charrnn import checkpoint
 from charrnn.commands import sample
-from charrnn.metrics import Progress
+from charrnn.metrics import Metrics
 from charrnn.model import CharRNN
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.vocab import Vocab
 from tests.calling import ROOT, call, command, said
@@ -56,7 +56,7 @@ def test_the_sample_script_writes_what_python_writes():
 def test_every_network_writes_at_every_saved_step(tmp_path, typed, config):
     vocab, models = Vocab.from_text(TEXT), {}
     for step in (0, 20):
-        models[step] = build(config, len(vocab))
+        models[step] = build_model(config, len(vocab))
     checkpoint.save(
         tmp_path / "mine",
         models[20],
@@ -66,7 +66,7 @@ def test_every_network_writes_at_every_saved_step(tmp_path, typed, config):
         recipe={"steps": 20},
         data_sha256="0" * 64,
         metrics={},
-        history=[Progress(0, 3.3, 3.3, 0.0, 0.1, 0.0)],
+        history=[Metrics(0, 3.3, 3.3, 0.0, 0.1, 0.0)],
         saved={0: {name: weight.half() for name, weight in models[0].state_dict().items()}},
     )
     texts = set()

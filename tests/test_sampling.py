@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.sampling import (
     DecoderOutput,
     SamplingSettings,
@@ -276,7 +276,7 @@ def test_a_sample_without_a_seed_is_another_each_time():
 )
 def test_every_network_writes_what_its_definition_makes_likely(config):
     """The text by the plain way: the whole of it read again by `forward` for each character, past any context."""
-    model, settings, dice = build(config, 7), SamplingSettings(0.9, 5, 0.95), UniformStream(4)
+    model, settings, dice = build_model(config, 7), SamplingSettings(0.9, 5, 0.95), UniformStream(4)
     rng = torch.Generator().manual_seed(1)
     for parameter in model.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=rng) * 0.5)

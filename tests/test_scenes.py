@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from charrnn.checkpoint import load
-from charrnn.gradient_flow import flow_of
+from charrnn.gradient_flow import flow_from_record
 from charrnn.ranges import signed
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.lecture.lecture import arrival
@@ -135,7 +135,7 @@ def test_how_far_the_gradient_reaches(store):
     horizons = []
     for name, sentence in zip(answer.shown["tick"], sentences, strict=True):
         reader = store.reader(name)
-        flow = flow_of(load(CHECKPOINTS / name).info.analyses.sections["gradient"])
+        flow = flow_from_record(load(CHECKPOINTS / name).info.analyses.sections["gradient"])
         below = np.flatnonzero(flow.median < 0.01)  # the horizon lies right before the first of them
         half = np.flatnonzero(flow.median < 0.5)
         _, said_half, _, said_horizon, left, _ = [None, *figures(sentence.partition(": ")[2])]

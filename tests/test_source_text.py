@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from charrnn.sampling import SamplingSettings
-from charrnn.surprisal import Group
+from charrnn.surprisal import GroupMean
 from charrnn.ui.compare.surprisal_difference import in_words
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText, Writer, given_text
@@ -56,7 +56,7 @@ def test_an_origin_that_cannot_be_is_refused_by_name(origin: Any):
 
 def test_a_network_s_own_text_is_no_evidence_for_it(store: Store):
     readers = rnn, gru = store.reader("rnn"), store.reader("gru")
-    whole = Group("all characters", 9, 1.0, 2.0, -1.0, 0.1)
+    whole = GroupMean("all characters", 9, 1.0, 2.0, -1.0, 0.1)
     by_a = SourceText("x", "o", (Writer(rnn.title, rnn.info.sha256, 40, WARM),))
     told = in_words(whole, by_a, readers)
     assert "A wrote this text" in told and "nothing of texts that people wrote" in told

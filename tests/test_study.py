@@ -222,7 +222,7 @@ def test_quality_is_that_of_the_texts_the_model_s_own_sample_writes(folder):
         for seed, (prompt, _) in enumerate(passages):
             ctx = torch.tensor([CORPUS.vocab.encode(prompt)])
             ids = model.sample(ctx, 60, temperature, top_k=top_k, top_p=top_p, seed=seed)[0, ctx.shape[1] :]
-            qualities.append(reference.judge(CORPUS.vocab.decode(ids.tolist())))
+            qualities.append(reference.score_text(CORPUS.vocab.decode(ids.tolist())))
         row = rows[temperature, top_k, top_p]
         for share in ("known_words", "distinct_4grams", "repetition", "copied"):
             one, other = (getattr(quality, share) for quality in qualities)

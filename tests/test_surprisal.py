@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.analysis_record import Findings
-from charrnn.registry import build
+from charrnn.analysis_record import AnalysisRecord
+from charrnn.registry import build_model
 from charrnn.surprisal import (
     CONTEXTS,
     STRETCHES,
     Difference,
     difference_by_kind,
-    kind_findings,
+    kind_record,
     surprisal_bits,
     surprisals,
 )
@@ -37,7 +37,7 @@ def difference(text: str, seed: int = 0) -> Difference:
 @pytest.mark.parametrize("name", list(SMALL))
 @pytest.mark.parametrize("piece", [1, 7, 256])
 def test_every_network_s_surprisals_are_those_of_a_plain_loop_over_its_steps(name: str, piece: int):
-    decoder, ids = build(SMALL[name], len(VOCAB)).decoder(), VOCAB.encode(TEXT)
+    decoder, ids = build_model(SMALL[name], len(VOCAB)).decoder(), VOCAB.encode(TEXT)
     reading, expected = decoder.prefill([]), []
     for id in ids:
         weights = [math.exp(logit) for logit in reading.logits.tolist()]
@@ -50,7 +50,7 @@ def test_every_network_s_surprisals_are_those_of_a_plain_loop_over_its_steps(nam
 def test_the_mean_is_the_cross_entropy_in_bits():
     import torch
 
-    model, ids = build(SMALL["gru"], len(VOCAB)), VOCAB.encode(TEXT)
+    model, ids = build_model(SMALL["gru"], len(VOCAB)), VOCAB.encode(TEXT)
     (bits,) = surprisals(model.decoder(), ids)
     logits, _ = model(torch.tensor([ids]))
     nats = torch.nn.functional.cross_entropy(logits[0, :-1], torch.tensor(ids[1:]))
@@ -70,7 +70,7 @@ def test_logits_that_are_not_finite_are_refused(wrong: float):
 
 
 def test_a_text_of_nothing_has_no_surprise():
-    assert list(surprisals(build(SMALL["rnn"], len(VOCAB)).decoder(), [])) == []
+    assert list(surprisals(build_model(SMALL["rnn"], len(VOCAB)).decoder(), [])) == []
 
 
 @given(texts, st.integers(0, 99))
@@ -142,8 +142,8 @@ def test_a_difference_has_two_surprisals_for_each_character(lengths: tuple[int, 
 # ------------------------------------------------------------------------------------------------ what is kept
 
 
-def kept(text: str, bits: np.ndarray) -> Findings:
-    return Findings.from_json(json.loads(kind_findings(text, bits).as_json()))
+def kept(text: str, bits: np.ndarray) -> AnalysisRecord:
+    return AnalysisRecord.from_json(json.loads(kind_record(text, bits).as_json()))
 
 
 def test_the_kept_difference_by_kind_is_the_one_of_all_characters():
@@ -171,5 +171,7 @@ def test_what_was_kept_of_two_texts_is_not_compared():
     a, b = (kept(text, drawn(0, len(text))) for text in (TEXT, TEXT[:-1]))
     with pytest.raises(ValueError, match="not measured on the same text"):
         difference_by_kind(a, b)
-    with pytest.raises(ValueError, match="none that this version knows"):
-        difference_by_kind(a, Findings({}, {"kinds": {"kind": ["x"], "stretch": [0], "characters": [1], "bits": [1]}}))
+    with pytest.raises(ValueError, match="unknown class of characters"):
+        difference_by_kind(
+            a, AnalysisRecord({}, {"kinds": {"kind": ["x"], "stretch": [0], "characters": [1], "bits": [1]}})
+        )

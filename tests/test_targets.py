@@ -20,7 +20,7 @@ from charrnn.checkpoint import CheckpointError, Origin, Verdict
 from charrnn.checkpoint.safetensors_io import file_bytes
 from charrnn.commands import sweep, train
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256
-from charrnn.metrics import Progress, pace
+from charrnn.metrics import Metrics, pace
 from charrnn.training import RECIPES, DivergedError, Training
 from tests.by_hand import rewrite
 from tests.calling import ROOT, interrupted, said
@@ -439,7 +439,7 @@ def test_the_log_of_a_run_shows_time_speed_and_time_to_go(own, tmp_path, typed):
     assert re.search(r"  0:00:\d\d(  [\d.]+ steps/s)?$", lines[0])
     assert re.search(r"  0:00:\d\d  [\d.]+ steps/s$", lines[-1])
     history = [
-        Progress(step, 1.0, 1.0, 1.0, 0.1, seconds) for step, seconds in [(0, 0.5), (100, 10.5), (200, 15.5), (300, 65)]
+        Metrics(step, 1.0, 1.0, 1.0, 0.1, seconds) for step, seconds in [(0, 0.5), (100, 10.5), (200, 15.5), (300, 65)]
     ]
     told = [pace(history[: n + 1], 300) for n in range(4)]
     assert told == [

@@ -25,19 +25,19 @@ def test_words_are_runs_of_letters_and_apostrophes():
 
 
 def test_a_piece_of_the_reference_is_known_and_copied():
-    quality = Reference(CORPUS).judge(CORPUS[:40])
+    quality = Reference(CORPUS).score_text(CORPUS[:40])
     assert (quality.characters, quality.words) == (40, 8)
     assert (quality.known_words, quality.copied) == (1.0, 1.0)
 
 
 def test_known_words_are_counted_as_often_as_they_are_written_in_either_case():
-    quality = Reference(CORPUS).judge("THE king's xyz, the men the qqq")
+    quality = Reference(CORPUS).score_text("THE king's xyz, the men the qqq")
     assert (quality.words, quality.known_words) == (7, pytest.approx(5 / 7))
     assert quality.copied == 0
 
 
 def test_one_character_over_and_over_is_all_repetition():
-    quality = Reference(CORPUS).judge("z" * 100)
+    quality = Reference(CORPUS).score_text("z" * 100)
     assert quality.distinct_4grams == pytest.approx(1 / 97)
     assert quality.repetition == pytest.approx(84 / 85)
     assert (quality.words, quality.known_words) == (1, 0)
@@ -45,24 +45,24 @@ def test_one_character_over_and_over_is_all_repetition():
 
 def test_a_text_said_twice_repeats_half_of_itself():
     once = "".join(random.Random(0).choices(ascii_lowercase, k=500))
-    repetition = Reference(CORPUS).judge(once + once).repetition
+    repetition = Reference(CORPUS).score_text(once + once).repetition
     assert repetition == pytest.approx((500 - LONG + 1) / (1000 - LONG + 1)), (
         "every run of the second half but those across"
     )
 
 
 def test_what_no_run_returns_in_is_all_distinct():
-    quality = Reference(CORPUS).judge("abcdefghijklmnopqrstuvwxyz")
+    quality = Reference(CORPUS).score_text("abcdefghijklmnopqrstuvwxyz")
     assert (quality.distinct_4grams, quality.repetition) == (1, 0)
 
 
 def test_a_text_without_words_knows_none():
-    assert Reference(CORPUS).judge("\n'' ;;..  \n\n  '' ..").known_words == 0
+    assert Reference(CORPUS).score_text("\n'' ;;..  \n\n  '' ..").known_words == 0
 
 
 @given(written, written)
 def test_shares_are_what_a_plain_count_says(text, corpus):
-    quality = Reference(corpus).judge(text)
+    quality = Reference(corpus).score_text(text)
     starts = range(len(text) - LONG + 1)
     again = sum(text.find(text[i : i + LONG]) < i for i in starts)  # stood in the text before
     assert quality.repetition == pytest.approx(again / len(starts))
@@ -80,4 +80,4 @@ def test_there_is_a_run_at_every_position(text, n):
 
 def test_a_text_too_short_for_a_run_is_refused():
     with pytest.raises(ValueError, match="15 characters"):
-        Reference(CORPUS).judge("a" * 15)
+        Reference(CORPUS).score_text("a" * 15)

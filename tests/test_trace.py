@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.registry import build
+from charrnn.registry import build_model
 
 FORMS = {
     "rnn": {"cell": "rnn", "hidden_dim": 12},
@@ -25,7 +25,7 @@ NAMES = {
 def test_reading_at_once_equals_stepping(form: str):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        decoder = build(FORMS[form], V).decoder()
+        decoder = build_model(FORMS[form], V).decoder()
     ids = np.random.default_rng(0).integers(0, V, T).tolist()
     trace = decoder.read(ids)
     assert list(trace.activations) == NAMES[form]
@@ -44,7 +44,7 @@ def test_reading_at_once_equals_stepping(form: str):
 def test_a_text_read_in_pieces_leaves_what_the_whole_leaves(form: str):
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        decoder = build(FORMS[form], V).decoder()
+        decoder = build_model(FORMS[form], V).decoder()
     ids = np.random.default_rng(1).integers(0, V, T).tolist()
     whole, first = decoder.read(ids), decoder.read(ids[:23])
     rest = decoder.read(ids[23:], first.end.state)
@@ -56,7 +56,7 @@ def test_a_text_read_in_pieces_leaves_what_the_whole_leaves(form: str):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_decoder_takes_a_copy_of_the_weights_or_shares_them(form: str):
-    model = build(FORMS[form], V)
+    model = build_model(FORMS[form], V)
     shared, own = model.decoder(share=True), model.decoder()
     before = own.prefill([1, 2]).logits
     assert np.array_equal(shared.prefill([1, 2]).logits, before)

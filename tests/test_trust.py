@@ -9,7 +9,7 @@ import torch
 from charrnn import model, self_checks
 from charrnn.bptt import vanilla
 from charrnn.cells import CELLS, GRUCell, LSTMCell, LSTMGates, LSTMState, VanillaRNNCell, sigmoid, split_gates, tanh
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings
 from tests.small_models import SMALL
 
@@ -19,7 +19,7 @@ IDS = [(7 * i * i + 3 * i) % V for i in range(60)]
 
 def network_of(name):
     rng = torch.Generator().manual_seed(1)
-    network = build(SMALL[name], V)
+    network = build_model(SMALL[name], V)
     for parameter in network.parameters():
         parameter.data.copy_(0.3 * torch.randn(parameter.shape, generator=rng))
     return network
@@ -27,7 +27,7 @@ def network_of(name):
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_every_cell_is_that_of_torch(kind):
-    check = self_checks.cell_is_torch(kind)
+    check = self_checks.cell_matches_torch(kind)
     assert check.holds and 0 < check.difference < 1e-13
 
 
@@ -35,7 +35,10 @@ def test_every_cell_is_that_of_torch(kind):
 def test_every_network_keeps_its_limits(name):
     network = network_of(name)
     weights = {key: weight.clone() for key, weight in network.state_dict().items()}
-    checks = [self_checks.gradient_is_slope(network, IDS), self_checks.stream_is_one_shot(network, IDS)]
+    checks = [
+        self_checks.gradient_matches_finite_difference(network, IDS),
+        self_checks.stepwise_matches_batch(network, IDS),
+    ]
     if name != "minigpt":
         checks.append(self_checks.by_hand_is_autograd(network, IDS))  # pyright: ignore[reportArgumentType]
     assert [check.claim for check in checks if not check.holds] == []
@@ -53,10 +56,10 @@ def forgets_nothing(self, from_input, from_state, state):
 
 def test_a_planted_bug_in_a_cell_is_found(monkeypatch):
     monkeypatch.setattr(LSTMCell, "update", forgets_nothing)
-    check = self_checks.cell_is_torch("lstm")
+    check = self_checks.cell_matches_torch("lstm")
     assert not check.holds and check.difference > 1e-3
     assert not self_checks.by_hand_is_autograd(network_of("lstm"), IDS).holds  # pyright: ignore[reportArgumentType]
-    assert self_checks.cell_is_torch("gru").holds
+    assert self_checks.cell_matches_torch("gru").holds
 
 
 def test_a_planted_bug_on_the_way_back_is_found(monkeypatch):
@@ -69,10 +72,10 @@ def test_a_planted_bug_on_the_way_back_is_found(monkeypatch):
         return before
 
     monkeypatch.setattr(vanilla, "step_back", wrong)
-    assert not self_checks.cell_is_torch("rnn").holds
+    assert not self_checks.cell_matches_torch("rnn").holds
     network: Any = network_of("rnn")
     assert not self_checks.by_hand_is_autograd(network, IDS).holds
-    assert self_checks.gradient_is_slope(network, IDS).holds, "what is wrong is not used"
+    assert self_checks.gradient_matches_finite_difference(network, IDS).holds, "what is wrong is not used"
 
 
 def test_a_planted_bug_in_the_writing_is_found(monkeypatch):
@@ -81,13 +84,13 @@ def test_a_planted_bug_in_the_writing_is_found(monkeypatch):
     network = network_of("gru")
     (said,) = network.notices()
     assert "numpy decoder is not used" in said
-    assert self_checks.stream_is_one_shot(network, IDS).holds, "what is wrong is not used"
+    assert self_checks.stepwise_matches_batch(network, IDS).holds, "what is wrong is not used"
 
 
 def test_weights_that_are_no_numbers_keep_no_limit():
     network = network_of("gru")
     network.head.bias.data[0] = math.nan  # pyright: ignore[reportOptionalMemberAccess]
-    assert not self_checks.stream_is_one_shot(network, IDS).holds
-    assert not self_checks.gradient_is_slope(network, IDS).holds
+    assert not self_checks.stepwise_matches_batch(network, IDS).holds
+    assert not self_checks.gradient_matches_finite_difference(network, IDS).holds
     assert self_checks._largest(1.0, math.nan, 2.0) != 2.0
     assert {VanillaRNNCell, GRUCell, LSTMCell} == set(CELLS.values())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.analysis_record import Findings
+from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import keep_analyses, load
 from charrnn.neurons import BANK, Baseline, Best, Board, Targets, as_findings, best_units, from_findings, names, score
 from charrnn.training import untrained
@@ -159,7 +159,7 @@ def test_a_kept_board_is_shown_at_once_for_the_last_step_alone(tmp_path: Path, u
     assert answers(one_unit(mine, asked("rnn"), lambda: True))[-1]["unit"] == 3
     assert len(answers(leaderboard(mine, asked("rnn", 0), lambda: True))) > 2
     assert len(answers(leaderboard(mine, asked("rnn", text=OWN), lambda: True))) > 2
-    keep_analyses(info.folder, info.sha256, {"units": Findings({"characters_read": -1})})
+    keep_analyses(info.folder, info.sha256, {"units": AnalysisRecord({"characters_read": -1})})
     assert len(answers(leaderboard(Units(Store(tmp_path)), asked("rnn"), lambda: True))) > 2
 
 

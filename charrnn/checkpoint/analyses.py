@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from charrnn.analysis_record import NAME, Findings, FindingsError
+from charrnn.analysis_record import NAME, AnalysisRecord, RecordError
 from charrnn.checkpoint.safetensors_io import CheckpointError, parse_json, read_small, require_writable, write_bytes
 
 ANALYSES = "analyses.json"
@@ -24,7 +24,7 @@ FORMAT = 1
 class Analyses:
     """The sections that could be read, by name, and what was wrong with the others, a sentence each."""
 
-    sections: Mapping[str, Findings] = field(default_factory=dict)
+    sections: Mapping[str, AnalysisRecord] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
 
 
@@ -45,9 +45,9 @@ def read_analyses(folder: Path, sha256: str) -> Analyses:
     for name, value in whole["sections"].items():
         try:
             if not NAME.fullmatch(name):
-                raise FindingsError("small letters, digits and _ make a name")
-            sections[name] = Findings.from_json(value)
-        except FindingsError as error:
+                raise RecordError("small letters, digits and _ make a name")
+            sections[name] = AnalysisRecord.from_json(value)
+        except RecordError as error:
             refused.append(f"{path}, section {name[:50]!r}: {error}")
     return Analyses(sections, tuple(refused))
 
@@ -76,7 +76,7 @@ def require_replaceable(folder: Path) -> None:
     require_writable(folder)
 
 
-def keep_analyses(folder: Path, sha256: str, new: Mapping[str, Findings]) -> None:
+def keep_analyses(folder: Path, sha256: str, new: Mapping[str, AnalysisRecord]) -> None:
     """
     Keep these sections about the model of this sha256, in place of those of the same name; the file is written whole.
 

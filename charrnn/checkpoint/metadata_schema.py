@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from charrnn.metrics import MOST_NATS, MOST_STEPS, Progress
+from charrnn.metrics import MOST_NATS, MOST_STEPS, Metrics
 from charrnn.ranges import Check, check_fields, number, of_type, whole
 from charrnn.vocab import MOST_CHARACTERS, Vocab
 
@@ -25,7 +25,7 @@ def require(metadata: Mapping[str, Any]) -> None:
     check_fields(dict.fromkeys(METRICS, 0) | {"sample": "", **metadata["metrics"]}, METRICS)
     check_fields({"steps": 0, **metadata["recipe"]}, {"steps": number(MOST_STEPS)})
     Vocab(metadata["vocab"])
-    Progress.curve(metadata["history"])
+    Metrics.curve(metadata["history"])
 
 
 def require_name(name: str) -> None:

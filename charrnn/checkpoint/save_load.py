@@ -36,8 +36,8 @@ from charrnn.checkpoint.safetensors_io import (
     write_bytes,
     write_tensors,
 )
-from charrnn.metrics import Progress
-from charrnn.registry import Network, blueprint
+from charrnn.metrics import Metrics
+from charrnn.registry import Network, build_on_meta
 from charrnn.vocab import Vocab
 
 MODEL, RUN, STEPS, PASSAGE = "model.safetensors", "training.safetensors", "steps", "passage.txt"
@@ -56,14 +56,14 @@ class CheckpointInfo:
     name: str  # of its folder
     saved_as: str  # the name its folder had when it was written
     folder: Path
-    config: dict[str, Any]  # the form of the network, as `networks.build` takes it
+    config: dict[str, Any]  # the form of the network, as `registry.build_model` takes it
     vocab: Vocab
     parameters: int
     step: int
     seed: int
     recipe: dict[str, Any]
     metrics: dict[str, Any]
-    history: list[Progress]
+    history: list[Metrics]
     saved_steps: list[int]  # that can be loaded, ascending, the last one the checkpoint's own
     data_sha256: str
     sha256: str  # of model.safetensors
@@ -91,7 +91,7 @@ class CheckpointInfo:
     @property
     def edited(self) -> str:
         """In what way the equations of such a network are not those the project's own learnt by; "" where they are."""
-        return blueprint(self.config, 1).eval().edited()
+        return build_on_meta(self.config, 1).eval().edited()
 
     @cached_property
     def analyses(self) -> Analyses:
@@ -112,7 +112,7 @@ class Checkpoint:
     model: Network
     vocab: Vocab
     step: int
-    history: list[Progress]
+    history: list[Metrics]
 
 
 # ------------------------------------------------------------------------------------------------ save
@@ -165,7 +165,7 @@ def metadata_of(
     recipe: Mapping[str, Any],
     data_sha256: str,
     metrics: Mapping[str, Any],
-    history: list[Progress],
+    history: list[Metrics],
 ) -> dict[str, Any]:
     """What a checkpoint in this folder says of itself. Raises CheckpointError if that could not be read again."""
     whole = {
@@ -280,7 +280,7 @@ def _examined(folder: Path) -> tuple[CheckpointInfo, Network]:
         seed=metadata["seed"],
         recipe=metadata["recipe"],
         metrics=metadata["metrics"],
-        history=Progress.curve(metadata["history"]),
+        history=Metrics.curve(metadata["history"]),
         saved_steps=[*saved_steps, metadata["step"]],
         data_sha256=metadata["data_sha256"],
         sha256=hashlib.sha256(file.data).hexdigest(),
@@ -402,7 +402,7 @@ def _saved_steps(folder: Path, metadata: dict[str, Any]) -> tuple[list[int], tup
 def _network(path: Path, tensors: dict[str, Tensor], config: dict[str, Any], vocab: Vocab) -> Network:
     """Build the network of this form with the tensors as its weights. Raises CheckpointError if they are not."""
     try:
-        model = blueprint(config, len(vocab))
+        model = build_on_meta(config, len(vocab))
     except ValueError as error:
         raise CheckpointError(f"{path} does not hold a network this version knows: {error}") from None
     shapes = {name: list(weight.shape) for name, weight in model.state_dict().items()}

@@ -38,7 +38,7 @@ from charrnn.checkpoint.save_load import (
     describe,
     require_step,
 )
-from charrnn.metrics import Progress
+from charrnn.metrics import Metrics
 
 MOST_COPY_BYTES = 4 * MAX_HEADER_BYTES  # of config.json and history.json: the header again, indented
 HALF_WRITTEN = re.compile(rf"{re.escape(WRITING)}(?P<name>.+)\.[a-z0-9_]+{re.escape(TEMPORARY)}")
@@ -214,7 +214,7 @@ def _require_config(path: Path) -> None:
 def _require_history(path: Path) -> None:
     points = _json(path)
     try:
-        Progress.curve(points)
+        Metrics.curve(points)
     except (TypeError, ValueError):
         raise CheckpointError(f"{path} is of another program") from None
 

@@ -34,40 +34,40 @@ import numpy as np
 import torch
 
 from charrnn import checkpoint, terminal
-from charrnn.analysis_record import Findings
+from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import Checkpoint, keep_analyses
-from charrnn.context_use import memory_findings, memory_used
+from charrnn.context_use import memory_record, memory_used
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.flags import THREADS, path
-from charrnn.gradient_flow import flow_findings, gradient_flow, lyapunov, tail_slope
+from charrnn.gradient_flow import flow_record, gradient_flow, lyapunov, tail_slope
 from charrnn.neurons import Targets, as_findings, boards, sha256_of
 from charrnn.paths import CHECKPOINTS
-from charrnn.surprisal import kind_findings, surprisals
+from charrnn.surprisal import kind_record, surprisals
 from charrnn.training import untrained
 
 UNITS_READ = 10_000  # characters: the page's default text, so that it can go on from there
 UNTRAINED_UNITS = 2048
 
-Analysis = Callable[[Checkpoint, Corpus], Findings]
+Analysis = Callable[[Checkpoint, Corpus], AnalysisRecord]
 GRADIENT_READ = 16_384  # characters: the places are spread over them
 
 
-def bits(trained: Checkpoint, corpus: Corpus) -> Findings:
+def bits(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
     """The surprise at each character of the validation text, read in one go, by kind."""
     ids = corpus.val_ids.tolist()
-    return kind_findings(trained.vocab.decode(ids), np.concatenate([*surprisals(trained.model.decoder(), ids)]))
+    return kind_record(trained.vocab.decode(ids), np.concatenate([*surprisals(trained.model.decoder(), ids)]))
 
 
-def memory(trained: Checkpoint, corpus: Corpus) -> Findings:
+def memory(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
     """How much context it uses, and how long a replaced character is felt."""
-    return memory_findings(memory_used(trained.model, corpus.val_ids.tolist(), seed=0))
+    return memory_record(memory_used(trained.model, corpus.val_ids.tolist(), seed=0))
 
 
-def gradient(trained: Checkpoint, corpus: Corpus) -> Findings:
+def gradient(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
     """How far back its gradient reaches, and the exponent that says why."""
     ids = corpus.val_ids[:GRADIENT_READ].tolist()
     flow = gradient_flow(trained.model, ids)
-    found = flow_findings(flow, len(ids))
+    found = flow_record(flow, len(ids))
     facts = dict(found.facts)
     if trained.info.cell != "minigpt":
         first = lyapunov(trained.model, ids)
@@ -76,7 +76,7 @@ def gradient(trained: Checkpoint, corpus: Corpus) -> Findings:
     return replace(found, facts=facts)
 
 
-def units(trained: Checkpoint, corpus: Corpus) -> Findings:
+def units(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
     """Its best unit for each concept, against networks of its form that learnt nothing."""
     info, ids = trained.info, corpus.val_ids[:UNITS_READ].tolist()
     networks = range(-(-UNTRAINED_UNITS // info.hidden_dim))

@@ -44,7 +44,7 @@ from charrnn.corpus import (
 from charrnn.flags import COUNT, SEED, THREADS, Number, path
 from charrnn.metrics import pace
 from charrnn.paths import CHECKPOINTS, REPOSITORY
-from charrnn.registry import KINDS, blueprint
+from charrnn.registry import KINDS, build_on_meta
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.training import (
     LIMITS,
@@ -242,7 +242,7 @@ def require_room(out: Path, origin: Origin, corpus: Corpus) -> None:
         metrics={"sample": longest_text(corpus, len(PROMPT) + SAMPLE_CHARS)},
         history=longest_history(recipe),
     )
-    weights = blueprint(recipe.config, len(corpus.vocab)).state_dict()
+    weights = build_on_meta(recipe.config, len(corpus.vocab)).state_dict()
     checkpoint.require_room(out, tensors, run, weights, metadata, len(saved_steps(recipe)))
 
 
@@ -264,7 +264,7 @@ def planned(options: argparse.Namespace, name: str) -> Recipe:
     """The recipe of this name, or else of its cell, with what the flags change. Raises ValueError."""
     try:
         recipe = replace(RECIPES.get(name, usual_recipe(options.cell or "rnn")), **given(options))
-        blueprint(recipe.config, 1)  # its sizes go together
+        build_on_meta(recipe.config, 1)  # its sizes go together
     except ValueError as error:
         raise ValueError(in_flags(str(error))) from None
     return recipe

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from charrnn.figures.axes import NARROW, axis, escaped, frame, words
 from charrnn.figures.palette import BLUE, INK, ORANGE, QUIET
 from charrnn.ranges import signed
-from charrnn.surprisal import Group
+from charrnn.surprisal import GroupMean
 
 BAR, ROW = 12, 34  # pixels: a bar, and from one to the next, its name between them
 MARGIN = {"l": 10, "r": 16, "t": 34, "b": 46}
@@ -15,7 +15,7 @@ BETWEEN = 74  # pixels between two panels
 TITLES = ("by kind of character", "by length of context: the position in the text")
 
 
-def delta_bits_figure(panels: Sequence[Sequence[Group]], width: int = 900) -> go.Figure:
+def delta_bits_figure(panels: Sequence[Sequence[GroupMean]], width: int = 900) -> go.Figure:
     """
     The groups by kind and those by context as two panels of bars, one above the other, on one scale.
 
@@ -60,7 +60,7 @@ def delta_bits_figure(panels: Sequence[Sequence[Group]], width: int = 900) -> go
     return figure
 
 
-def _bars(figure: go.Figure, groups: Sequence[Group], number: str) -> None:
+def _bars(figure: go.Figure, groups: Sequence[GroupMean], number: str) -> None:
     """The bars of one panel, and over each what it stands for."""
     figure.add_bar(
         x=[group.delta_bits for group in groups],
@@ -87,7 +87,7 @@ def _bars(figure: go.Figure, groups: Sequence[Group], number: str) -> None:
         )
 
 
-def delta_bits_words(panels: Sequence[Sequence[Group]]) -> str:
+def delta_bits_words(panels: Sequence[Sequence[GroupMean]]) -> str:
     """Both panels in a sentence each."""
     told = []
     for title, groups in zip(TITLES, panels, strict=True):
@@ -96,5 +96,5 @@ def delta_bits_words(panels: Sequence[Sequence[Group]]) -> str:
     return " ".join(told)
 
 
-def _n(group: Group) -> str:
+def _n(group: GroupMean) -> str:
     return "1 character" if group.characters == 1 else f"{group.characters:,} characters"

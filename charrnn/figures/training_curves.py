@@ -12,7 +12,7 @@ from charrnn.figures import label_placement
 from charrnn.figures.axes import LOG_TICKS, NARROW, axis, escaped, frame, name_beside, words
 from charrnn.figures.label_placement import Area
 from charrnn.figures.palette import Stroke, mixed
-from charrnn.metrics import Progress, bits_per_char
+from charrnn.metrics import Metrics, bits_per_char
 
 HEIGHT = 560
 MARGIN = {"l": 62, "t": 14, "b": 48}
@@ -30,7 +30,7 @@ class Run:
     """The history of a checkpoint, what it is called and how its line is drawn."""
 
     title: str
-    history: Sequence[Progress]
+    history: Sequence[Metrics]
     stroke: Stroke
 
 

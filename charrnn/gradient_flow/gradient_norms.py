@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.analysis_record import LARGEST, Findings
+from charrnn.analysis_record import LARGEST, AnalysisRecord
 from charrnn.chunked_logits import at_once, loss_gradients
 from charrnn.gradient_flow.backward import way_back
 from charrnn.minigpt import MiniGPT
@@ -167,7 +167,7 @@ def tail_slope(flow: GradientFlow, first: int = TAIL[0], last: int = TAIL[1]) ->
     return float(np.polyfit(flow.lags[far], np.log(flow.geometric_mean[far]), 1)[0])
 
 
-def flow_findings(flow: GradientFlow, characters: int) -> Findings:
+def flow_record(flow: GradientFlow, characters: int) -> AnalysisRecord:
     """What is kept of a gradient flow beside a checkpoint; characters: of the text that it was measured on."""
     facts = {
         "positions": flow.positions,
@@ -175,10 +175,10 @@ def flow_findings(flow: GradientFlow, characters: int) -> Findings:
         "half_life_chars": flow.half_life_chars,
         "horizon_chars": flow.horizon_chars,
     }
-    return Findings(facts, {"curve": {name: getattr(flow, name).tolist() for name in KEPT}})
+    return AnalysisRecord(facts, {"curve": {name: getattr(flow, name).tolist() for name in KEPT}})
 
 
-def flow_of(found: Findings) -> GradientFlow:
+def flow_from_record(found: AnalysisRecord) -> GradientFlow:
     """What was kept, as it was measured. Raises FindingsError where it is something else, or shorter."""
     curves = {name: np.array(found.numbers("curve", name, 0, LARGEST, MAX_LAG + 1)) for name in KEPT}
     return GradientFlow(

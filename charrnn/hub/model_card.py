@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from charrnn import __version__
 from charrnn.checkpoint import CheckpointInfo, load
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256, title_of
-from charrnn.metrics import Progress, bits_per_char, perplexity
+from charrnn.metrics import Metrics, bits_per_char, perplexity
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.seeds import STREAMS
 from charrnn.training import RECIPES, Recipe
@@ -208,7 +208,7 @@ def _fenced(text: str) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
-def _curve(history: Sequence[Progress]) -> str:
+def _curve(history: Sequence[Metrics]) -> str:
     """A table of a few points of the training curve; nothing for a curve of less than two."""
     last = len(history) - 1
     if last < 1:

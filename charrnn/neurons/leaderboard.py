@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from charrnn.analysis_record import Findings, FindingsError
+from charrnn.analysis_record import AnalysisRecord, RecordError
 from charrnn.neurons.activations import read
 from charrnn.neurons.scoring import Baseline, Best, Scores, Targets, best_units, names, score
 from charrnn.registry import Network
@@ -56,10 +56,10 @@ def sha256_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def as_findings(boards: Sequence[Board], text: str) -> Findings:
+def as_findings(boards: Sequence[Board], text: str) -> AnalysisRecord:
     """Boards of one text, in the form in which they are kept beside a checkpoint."""
     rows = [(board.view, best) for board in boards for best in board.best]
-    return Findings(
+    return AnalysisRecord(
         {"characters_read": len(text), "text_sha256": sha256_of(text)},
         {
             "views": {
@@ -101,7 +101,7 @@ class Kept:
         return Baseline(np.array([best.percentile for best in board.best]), board.margin, board.untrained_units)
 
 
-def from_findings(kept: Findings) -> Kept:
+def from_findings(kept: AnalysisRecord) -> Kept:
     """What was kept as `as_findings` says. Raises FindingsError for what cannot be that."""
     rare = tuple(_names(kept, "rare", "concept"))
     boards = {}
@@ -126,16 +126,16 @@ def from_findings(kept: Findings) -> Kept:
     for view, concept, unit, direction, train, held_out, percentile in rows:
         board = boards.get(view)
         if board is None or unit >= board.units:
-            raise FindingsError(f"there is no unit {unit:g} of {view}")
+            raise RecordError(f"there is no unit {unit:g} of {view}")
         way = 1 if direction >= 0 else -1
         best = Best(concept, int(unit), way, train, held_out, percentile, percentile + board.margin)
         boards[view] = replace(board, best=(*board.best, best))
     return Kept(boards, int(kept.number("characters_read", 1, 1e9)), kept.text("text_sha256"))
 
 
-def _names(kept: Findings, table: str, column: str) -> list[str]:
+def _names(kept: AnalysisRecord, table: str, column: str) -> list[str]:
     told = kept.texts(table, column)
     for name in told:
         if not 0 < len(name) <= LONGEST_NAME:
-            raise FindingsError(f"{table}, {column} has a name of {len(name)} characters")
+            raise RecordError(f"{table}, {column} has a name of {len(name)} characters")
     return told

@@ -19,7 +19,7 @@ from charrnn.model import CharRNN
 from charrnn.profiling.baseline_training import PlainTraining
 from charrnn.profiling.interleaved_timing import VOCAB_SIZE, now, synthetic_corpus, take_turns
 from charrnn.reference import Logits, PlainCharRNN, TorchCharRNN
-from charrnn.registry import build
+from charrnn.registry import build_model
 from charrnn.training import Recipe
 
 LOOP, LOOP_BACK = "loop over T", "backward: loop over T"
@@ -161,7 +161,7 @@ def contestants(recipe: Recipe, chosen: Sequence[str] = ()) -> dict[str, PlainTr
         networks[f"torch.nn.{cell.upper()}"] = TorchCharRNN(VOCAB_SIZE, hidden, cell)
         networks[f"charrnn {cell}"] = Logits(CharRNN(VOCAB_SIZE, hidden, cell))
     minigpt = {"cell": "minigpt", "hidden_dim": MINIGPT_DIM, "context": max(2, recipe.seq_len)}
-    networks["MiniGPT"] = Logits(build(minigpt, VOCAB_SIZE))
+    networks["MiniGPT"] = Logits(build_model(minigpt, VOCAB_SIZE))
     return {
         name: PlainTraining(network, ids, recipe) for name, network in networks.items() if not chosen or name in chosen
     }

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from charrnn import checkpoint
 from charrnn.chunked_logits import at_once, divergences_nats
-from charrnn.context_use import NEGLIGIBLE_NATS, enough, others
+from charrnn.context_use import NEGLIGIBLE_NATS, random_replacements, smallest_sufficient_context
 from charrnn.corpus import Corpus, contiguous_streams, windows_in_order
 from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov, scaled, spectra
 from charrnn.model import CharRNN
@@ -137,7 +137,7 @@ def _ways_to_draw(options: argparse.Namespace) -> Iterator[SamplingSettings]:
 def _quality_row(
     name: str, settings: SamplingSettings | None, reference: Reference, texts: Sequence[str], kept: float | None
 ) -> Row:
-    qualities = [asdict(reference.judge(text)) for text in texts]
+    qualities = [asdict(reference.score_text(text)) for text in texts]
     shares = ("known_words", "distinct_4grams", "repetition", "copied")
     drawn = {key: getattr(settings, key, None) for key in ("temperature", "top_k", "top_p")}
     figures = {share: mean_and_error([quality[share] for quality in qualities]) for share in shares}
@@ -204,7 +204,7 @@ def replaced_kl(model: Any, windows: Tensor, lags: Sequence[int], rng: torch.Gen
     written, found = logits_after(exact, windows), []
     for lag in lags:
         replaced = windows.clone()
-        replaced[:, -lag] = others(windows.flatten(), windows[:, -lag], rng)
+        replaced[:, -lag] = random_replacements(windows.flatten(), windows[:, -lag], rng)
         found.append(divergences_nats(written, logits_after(exact, replaced)))
     return found
 
@@ -265,4 +265,4 @@ def position(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 def effective_context(excess_nats: Sequence[float]) -> int:
     """The shortest of CONTEXTS from which on more context is worth no more than NEGLIGIBLE_NATS."""
-    return CONTEXTS[enough(np.array(excess_nats), NEGLIGIBLE_NATS) - 1]
+    return CONTEXTS[smallest_sufficient_context(np.array(excess_nats), NEGLIGIBLE_NATS) - 1]

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from charrnn.analysis_record import Findings
+from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import CheckpointInfo, describe
 from charrnn.training import RECIPES
 
@@ -61,7 +61,7 @@ class Facts:
             raise ValueError(f"docs/study.json has {len(found)} rows of {part} with {key}: run scripts/study.py {part}")
         return found[0]
 
-    def analysis(self, info: CheckpointInfo, section: str) -> Findings:
+    def analysis(self, info: CheckpointInfo, section: str) -> AnalysisRecord:
         """A section of what is kept beside a checkpoint."""
         if section not in info.analyses.sections:
             reasons = "; ".join(info.analyses.refused) or f"it has no section {section}"

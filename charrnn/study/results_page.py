@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from charrnn.checkpoint import CheckpointInfo
-from charrnn.context_use import memory_of
+from charrnn.context_use import memory_from_record
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
 from charrnn.study.claims import CLAIMS
@@ -294,7 +294,7 @@ def exponent(facts: Facts, info: CheckpointInfo) -> tuple[str, str]:
 
 def context_use(facts: Facts) -> str:
     """The loss by the length of the context, and for how long a replaced character changes predictions."""
-    found = [(info.name, memory_of(facts.analysis(info, "memory"))) for info in facts.bundled]
+    found = [(info.name, memory_from_record(facts.analysis(info, "memory"))) for info in facts.bundled]
     body = []
     for name, used in sorted(found, key=lambda pair: pair[1].context.ecl_chars):
         context = used.context

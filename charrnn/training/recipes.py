@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from charrnn import minigpt
 from charrnn.cells import GRUCell, LSTMCell
 from charrnn.ranges import Range
-from charrnn.registry import KINDS, Network, build
+from charrnn.registry import KINDS, Network, build_model
 from charrnn.seeds import seeded
 
 INITIALISATIONS = ("default", "orthogonal", "chrono")
@@ -208,7 +208,7 @@ def untrained(config: Mapping[str, Any], vocab_size: int, recipe: Mapping[str, A
 
     recipe: what a checkpoint says of its own; where nobody could train by it, the weights are torch.nn's.
     """
-    model, rng = build(config, vocab_size), seeded(seed)
+    model, rng = build_model(config, vocab_size), seeded(seed)
     known = {field.name for field in fields(Recipe)}
     try:
         as_it_says = Recipe(**{name: value for name, value in recipe.items() if name in known})

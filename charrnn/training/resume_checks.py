@@ -6,9 +6,9 @@ from typing import Any
 from torch import Tensor
 
 from charrnn.corpus import Corpus
-from charrnn.metrics import LIMITS, MOST_NATS, Progress
+from charrnn.metrics import LIMITS, MOST_NATS, Metrics
 from charrnn.ranges import Check, check_fields, number, of_type, whole
-from charrnn.registry import blueprint
+from charrnn.registry import build_on_meta
 from charrnn.training.recipes import Recipe
 
 MOST_THREADS = 4096
@@ -30,7 +30,7 @@ def require(tensors: Mapping[str, Tensor], run: Mapping[str, Any], corpus: Corpu
 
 def _recipe(tensors: Mapping[str, Tensor], run: Mapping[str, Any], corpus: Corpus) -> Recipe:
     recipe = Recipe(**run["recipe"])
-    Progress.curve(run["history"])
+    Metrics.curve(run["history"])
     if run["step"] > recipe.steps:
         raise ValueError(f"step {run['step']} of {recipe.steps}")
     limits = {"offset": recipe.seq_len, "start": len(corpus.train_ids)} if recipe.stateful else {}
@@ -49,7 +49,7 @@ def state_shapes(
 
     steps: those whose weights are kept; begun: after the first update; carried: with a state carried along.
     """
-    model: Any = blueprint(recipe.config, vocab_size)
+    model: Any = build_on_meta(recipe.config, vocab_size)
     weights = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
     shapes: dict[str, tuple[int, ...] | None] = {f"model.{name}": shape for name, shape in weights.items()}
     shapes |= {"rng": None, "dropout_rng": None}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from charrnn.corpus import Corpus
-from charrnn.metrics import Progress
+from charrnn.metrics import Metrics
 from charrnn.training.recipes import Recipe
 from charrnn.training.resume_checks import state_shapes
 from charrnn.training.trainer import SAVED_STEPS, measured_every
@@ -38,10 +38,10 @@ def saved_steps(recipe: Recipe) -> list[int]:
     return [step for step in SAVED_STEPS if recipe.keep_steps and step < recipe.steps]
 
 
-def longest_history(recipe: Recipe) -> list[Progress]:
+def longest_history(recipe: Recipe) -> list[Metrics]:
     """As many points as the curve of a run can have, each as long as it can be."""
     points = recipe.steps // measured_every(recipe) + len(SAVED_STEPS) + 2
-    return [Progress(10**7 + point, WIDEST, WIDEST, WIDEST, WIDEST, WIDEST) for point in range(points)]
+    return [Metrics(10**7 + point, WIDEST, WIDEST, WIDEST, WIDEST, WIDEST) for point in range(points)]
 
 
 def longest_text(corpus: Corpus, characters: int) -> str:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.corpus import Corpus
-from charrnn.metrics import MOST_NATS, Progress
-from charrnn.registry import Network, build
+from charrnn.metrics import MOST_NATS, Metrics
+from charrnn.registry import Network, build_model
 from charrnn.seeds import STREAMS, seeded
 from charrnn.training import resume_checks
 from charrnn.training.batches import Anywhere, OneAfterTheOther
@@ -53,14 +53,14 @@ class Training:
         self.step = 0
         self.seconds = 0.0
         self.consistent = True  # False while, and after, an update fails halfway: then `state` is not worth saving
-        self.history: list[Progress] = []
+        self.history: list[Metrics] = []
         self.saved: dict[int, dict[str, Tensor]] = {}
         self.data: str | None = None  # the path of the text, if it is not the one that is downloaded
         self._losses: list[float] = []
         self._grad_norm = 0.0
         self._rng, self._dropout_rng = seeded(seed), seeded(seed, self.device)
-        of_cell = {"input_dropout": recipe.input_dropout, "recurrent_dropout": recipe.recurrent_dropout}
-        self.model: Network = build(recipe.config, len(corpus.vocab), recipe.dropout, **of_cell)
+        cell_options = {"input_dropout": recipe.input_dropout, "recurrent_dropout": recipe.recurrent_dropout}
+        self.model: Network = build_model(recipe.config, len(corpus.vocab), recipe.dropout, **cell_options)
         initialise(self.model, recipe, self._rng)
         self.model.to(self.device)
         matrices, vectors = ([p for p in self.model.parameters() if (p.dim() > 1) is wide] for wide in (True, False))
@@ -123,7 +123,7 @@ class Training:
         due = self.step % measured_every(self.recipe) == 0 or self.step in SAVED_STEPS or self.finished
         return due and (not self.history or self.history[-1].step < self.step)
 
-    def measure(self) -> Progress:
+    def measure(self) -> Metrics:
         """The next point of the curve, with validation; keeps the weights where the step is one of SAVED_STEPS."""
         self.require_finite()
         progress = self._point()
@@ -135,7 +135,7 @@ class Training:
         self._losses = []
         return progress
 
-    def _point(self) -> Progress:
+    def _point(self) -> Metrics:
         """Where the curve stands at this step."""
         start = time.perf_counter()
         if self._losses:
@@ -147,7 +147,7 @@ class Training:
         val_loss = evaluate_stream(self.model, self._val_ids)
         self.seconds += time.perf_counter() - start
         rate = self.recipe.rate(max(0, self.step - 1))
-        return Progress(self.step, train_loss, val_loss, self._grad_norm, rate, round(self.seconds, 3))
+        return Metrics(self.step, train_loss, val_loss, self._grad_norm, rate, round(self.seconds, 3))
 
     @torch.no_grad()
     def round_to_half(self) -> None:
@@ -235,6 +235,6 @@ class Training:
         training.step, training.seconds = run["step"], run["seconds"]
         training.data = run.get("data")
         training._losses, training._grad_norm = run["losses"], run["grad_norm"]
-        training.history = [Progress.from_json(point) for point in run["history"]]
+        training.history = [Metrics.from_json(point) for point in run["history"]]
         training.require_finite()
         return training

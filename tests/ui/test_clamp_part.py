@@ -111,12 +111,12 @@ def test_a_gate_is_held_and_the_exercises_are_walked_through(context: BrowserCon
     reset = exercises.locator('[data-id="reset"]')
     h = by_hand.decoder.read(by_hand.trained.vocab.encode(by_hand.text)).activations["h"]
     found = [line_reset(by_hand.text, h[:, unit]) for unit in range(h.shape[1])]
-    best = max(range(len(found)), key=lambda unit: found[unit].carried - found[unit].left)
-    for unit in (best, int(np.argmax([each.left for each in found]))):
+    best = max(range(len(found)), key=lambda unit: found[unit].carried - found[unit].remaining_share)
+    for unit in (best, int(np.argmax([each.remaining_share for each in found]))):
         reset.get_by_label("unit").fill(str(unit))
         reset.get_by_label("unit").press("Enter")
         expect(reset.locator("td").first).to_have_text(f"h {unit}", timeout=PATIENCE)
-        right = found[unit].left <= 0.25 and found[unit].carried >= 0.5
+        right = found[unit].remaining_share <= 0.25 and found[unit].carried >= 0.5
         assert (reset.locator(".cr-verdict").inner_text()[0] == "✓") == right == (unit == best)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440

@@ -10,9 +10,9 @@ import pytest
 import torch
 from playwright.sync_api import BrowserContext, Page, expect
 
-from charrnn.analysis_record import Findings
+from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import describe, keep_analyses, load
-from charrnn.context_use import MemoryUsed, context_use, corruption, memory_findings, memory_of
+from charrnn.context_use import MemoryUsed, context_use, corruption, memory_from_record, memory_record
 from charrnn.corpus import title_of
 from charrnn.ui.gradients import context_use as memory_part
 from charrnn.ui.gradients.context_use import LONGEST, PREDICTIONS, REPLACED, memories
@@ -73,10 +73,10 @@ def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path,
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     info = describe(tmp_path / "rnn")
     used = expected(tmp_path / "rnn", TEXT[-2000:])
-    keep_analyses(tmp_path / "rnn", info.sha256, {"memory": memory_findings(used)})
+    keep_analyses(tmp_path / "rnn", info.sha256, {"memory": memory_record(used)})
     monkeypatch.setattr(memory_part, "measure", lambda reader, text: pytest.fail("it is kept"))
     (told,) = answers(Store(tmp_path), Question())
-    kept = memory_of(Findings.from_json(json.loads(memory_findings(used).as_json())))
+    kept = memory_from_record(AnalysisRecord.from_json(json.loads(memory_record(used).as_json())))
     above, below = drawn(told, "Vanilla RNN")
     np.testing.assert_allclose(
         [y or 0 for y in below], np.where(kept.corruption.median < 1e-6, 0, kept.corruption.median)
@@ -91,9 +91,12 @@ def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path,
 
 @pytest.mark.parametrize(
     "found",
-    [Findings({"predictions": 3}), Findings({}, {"context": {"loss_nats": [-1]}, "corruption": {"median": [1]}})],
+    [
+        AnalysisRecord({"predictions": 3}),
+        AnalysisRecord({}, {"context": {"loss_nats": [-1]}, "corruption": {"median": [1]}}),
+    ],
 )
-def test_what_is_kept_and_cannot_be_right_is_measured_anew(trained: Path, tmp_path: Path, found: Findings):
+def test_what_is_kept_and_cannot_be_right_is_measured_anew(trained: Path, tmp_path: Path, found: AnalysisRecord):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     keep_analyses(tmp_path / "rnn", describe(tmp_path / "rnn").sha256, {"memory": found})
     told = answers(Store(tmp_path), Question())

@@ -7,7 +7,7 @@ import numpy as np
 
 from charrnn.char_classes import KINDS
 from charrnn.ranges import signed
-from charrnn.surprisal import Difference, Group, difference_by_kind
+from charrnn.surprisal import Difference, GroupMean, difference_by_kind
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.analyses import LONGEST_TEXT, bits_of, text_for
 from charrnn.ui.server.checkpoint_store import Reader, Store
@@ -54,7 +54,7 @@ def differences(store: Store, question: Question, wanted: Wanted) -> Iterator[st
     yield _told(question, difference, in_words(difference.whole(), source, readers), note, whole)
 
 
-def kept_groups(readers: Sequence[Reader]) -> list[Group]:
+def kept_groups(readers: Sequence[Reader]) -> list[GroupMean]:
     """The difference on the whole held-out text, by kind, from what is kept beside both checkpoints; else nothing."""
     last = all(reader.checkpoint.step == reader.info.step for reader in readers)
     if not last or readers[0].info.sha256 == readers[1].info.sha256:
@@ -66,7 +66,7 @@ def kept_groups(readers: Sequence[Reader]) -> list[Group]:
         return []
 
 
-def kept_in_words(groups: Sequence[Group]) -> str:
+def kept_in_words(groups: Sequence[GroupMean]) -> str:
     """The same in a sentence: the mean, and the kind that makes most of it."""
     if not groups:
         return ""
@@ -82,7 +82,7 @@ def kept_in_words(groups: Sequence[Group]) -> str:
 # ------------------------------------------------------------------------------------------------ what the view shows
 
 
-def _told(question: Question, difference: Difference, words: str, note: str, kept: Sequence[Group]) -> str:
+def _told(question: Question, difference: Difference, words: str, note: str, kept: Sequence[GroupMean]) -> str:
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
     panels = difference.by_kind(), difference.by_context()
@@ -100,7 +100,7 @@ def _told(question: Question, difference: Difference, words: str, note: str, kep
     )
 
 
-def in_words(whole: Group, source: SourceText, readers: Sequence[Reader]) -> str:
+def in_words(whole: GroupMean, source: SourceText, readers: Sequence[Reader]) -> str:
     """The mean over a text in a sentence; of a text that A or B wrote itself, that this is why it was easy."""
     delta = signed(whole.delta_bits)
     better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")
@@ -116,7 +116,7 @@ def in_words(whole: Group, source: SourceText, readers: Sequence[Reader]) -> str
     return f"{mean}: A needs {whole.a_bits:.3f} bits, B needs {whole.b_bits:.3f}. {better}"
 
 
-def _table(groups: Sequence[Group], kept: Sequence[Group]) -> Table:
+def _table(groups: Sequence[GroupMean], kept: Sequence[GroupMean]) -> Table:
     named = [(group.name if group.name[0].isalpha() else f"positions {group.name}", group) for group in groups]
     named += [(f"held-out text: {group.name}", group) for group in kept]
     rows = [

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from charrnn.analysis_record import FindingsError
+from charrnn.analysis_record import RecordError
 from charrnn.checkpoint import LONGEST_NAME, CheckpointError, CheckpointInfo
 from charrnn.corpus import title_of
 from charrnn.metrics import bits_per_char, perplexity
@@ -110,7 +110,7 @@ def far_back(info: CheckpointInfo) -> list[Cell]:
     for section, fact, form in (("gradient", "half_life_chars", "{:.1f}"), ("memory", "ecl_chars", "{:.0f}")):
         try:
             cells.append(number(sections[section].number(fact, 0, 1e6), form))
-        except (KeyError, FindingsError):
+        except (KeyError, RecordError):
             cells.append(number(None))
     return cells
 
@@ -120,11 +120,11 @@ def far_back_of(infos: Sequence[CheckpointInfo]) -> list[str]:
     told: dict[str, list[str]] = {}
     for info in infos:
         sections, of = info.analyses.sections, title_of(info.data_sha256)
-        with suppress(KeyError, FindingsError):
+        with suppress(KeyError, RecordError):
             positions, read = (int(sections["gradient"].number(name, 1)) for name in ("positions", "characters_read"))
             where = f"at {positions} positions of the first {read:,} characters of the validation part of {of}"
             told.setdefault(f"Half-life {where}", []).append(Reader.title_of(info))
-        with suppress(KeyError, FindingsError):
+        with suppress(KeyError, RecordError):
             predictions = int(sections["memory"].number("predictions", 1))
             where = f"over {predictions:,} predictions on the validation part of {of}"
             told.setdefault(f"Context {where}", []).append(Reader.title_of(info))

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from charrnn.analysis_record import FindingsError
+from charrnn.analysis_record import RecordError
 from charrnn.checkpoint import CheckpointInfo
-from charrnn.context_use import MemoryUsed, memory_of, memory_used
+from charrnn.context_use import MemoryUsed, memory_from_record, memory_used
 from charrnn.corpus import title_of
 from charrnn.ui.components.analysis_view import AnalysisView, Asked, Found
 from charrnn.ui.components.table.table import Cell, Table, number
@@ -29,8 +29,8 @@ def kept(info: CheckpointInfo) -> tuple[MemoryUsed, SourceText] | None:
     """What was worked out when the checkpoint was made; None where there is nothing, or nothing that can be read."""
     section = info.analyses.sections.get("memory")
     try:
-        used = None if section is None else memory_of(section)
-    except FindingsError:
+        used = None if section is None else memory_from_record(section)
+    except RecordError:
         return None
     return (used, SourceText("", f"the validation part of {title_of(info.data_sha256)}")) if used else None
 

@@ -12,7 +12,7 @@ from charrnn.gradient_flow import scaled
 from charrnn.interventions import Clamp
 from charrnn.neurons import activations
 from charrnn.paths import STUDY
-from charrnn.probes import LineReset, LookingBack, line_reset, looking_back
+from charrnn.probes import ContextAblation, LineReset, line_reset, looking_back
 from charrnn.sampling import UniformStream, generate
 from charrnn.surprisal import TraceReader, surprisals
 from charrnn.ui.gradients.recurrent_scale import turned_flow
@@ -93,7 +93,7 @@ def gating(store: Store, link: Link) -> Answer:
     return Answer(words, shown={"clamp": [(clamp.name, clamp.unit, clamp.value) for clamp in AS_VANILLA]})
 
 
-def _far(found: LookingBack) -> str:
+def _far(found: ContextAblation) -> str:
     far = found.characters
     return f"more than {found.n[-1]} characters" if far is None else f"{far} character{'' if far == 1 else 's'}"
 
@@ -121,7 +121,8 @@ def clamp(store: Store, link: Link) -> Answer:
         )
     words = (
         f"Unit {unit} of c carries {found.carried:.2f} of itself over 5 characters of a line and keeps "
-        f"{found.left:.3f} of its spread over ⏎. {capital('; '.join(told))} (lines over {WRITTEN:,} characters written "
+        f"{found.remaining_share:.3f} of its spread over ⏎. "
+        f"{capital('; '.join(told))} (lines over {WRITTEN:,} characters written "
         f"with the same dice, bits and the unit's 5 % and 95 % on {len(ids):,} characters of {what}). One number of "
         "256, and lines hang on it."
     )
@@ -152,8 +153,8 @@ def capital(sentence: str) -> str:
 def line_counter(text: str, c: np.ndarray) -> tuple[int, LineReset]:
     """The unit that carries most along a line and keeps least of it over the end: c (T, H). Raises ValueError."""
     found = [line_reset(text, c[:, unit]) for unit in range(c.shape[1])]
-    best = max(range(len(found)), key=lambda unit: found[unit].carried - found[unit].left)
-    if found[best].left > LEFT or found[best].carried < CARRIED:
+    best = max(range(len(found)), key=lambda unit: found[unit].carried - found[unit].remaining_share)
+    if found[best].remaining_share > LEFT or found[best].carried < CARRIED:
         raise ValueError("this network has no unit that counts along a line and begins anew: choose another one")
     return best, found[best]
 

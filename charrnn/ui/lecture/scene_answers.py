@@ -10,7 +10,7 @@ from charrnn.char_classes import SPEAKER_LINE
 from charrnn.coupled_sampling import common_length
 from charrnn.ranges import signed
 from charrnn.sampling import SamplingSettings, Step, UniformStream, generate
-from charrnn.surprisal import Difference, Group, surprisals
+from charrnn.surprisal import Difference, GroupMean, surprisals
 from charrnn.ui.server.analyses import FAR_BACK, MAX_LAG, default_text, measured
 from charrnn.ui.server.checkpoint_store import Reader, Store
 from charrnn.ui.server.defaults import prompt_for
@@ -176,7 +176,7 @@ def difference(a: Reader, b: Reader, text: str) -> Difference:
     return Difference(text, *bits)
 
 
-def _gain(what: str, kind: Group) -> str:
+def _gain(what: str, kind: GroupMean) -> str:
     return f"{what} at “{kind.name}” ({signed(kind.delta_bits, 2)} bits each, {kind.characters} of them)"
 
 

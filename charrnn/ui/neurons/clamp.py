@@ -8,7 +8,7 @@ from charrnn.coupled_sampling import Generator, diverged, sample_coupled
 from charrnn.interventions import Clamp, limits
 from charrnn.ranges import Range, signed
 from charrnn.sampling import UniformStream
-from charrnn.surprisal import Difference, Group
+from charrnn.surprisal import Difference, GroupMean
 from charrnn.ui.components.divergence import parting_told
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.analyses import LONGEST_TEXT, bits_of, read_bits, text_for
@@ -113,7 +113,7 @@ def held_out(store: Store, reader: Reader, question: Question) -> tuple[SourceTe
     return source.first(LONGEST_READ), note
 
 
-def cost_in_words(whole: Group, what: str) -> str:
+def cost_in_words(whole: GroupMean, what: str) -> str:
     """Δ bits in a sentence."""
     over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
     give = f" ± {whole.error_bits:.4f}" if whole.error_bits else ""
@@ -121,7 +121,7 @@ def cost_in_words(whole: Group, what: str) -> str:
     return f"{mean}: {whole.b_bits:.4f} as it is, {whole.a_bits:.4f} held. {_verdict(whole)}"
 
 
-def _verdict(whole: Group) -> str:
+def _verdict(whole: GroupMean) -> str:
     error = whole.error_bits or 0.0
     if abs(whole.delta_bits) <= 2 * error:
         return "Within two standard errors of nothing: on this text the network does as well without it."

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from charrnn.neurons import activations
-from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, LookingBack, line_reset, looking_back
+from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, ContextAblation, line_reset, looking_back
 from charrnn.ranges import Range
 from charrnn.ui.server.analyses import measured, text_for
 from charrnn.ui.server.checkpoint_store import Reader, Store
@@ -100,7 +100,7 @@ def resets(store: Store, reader: Reader, question: Question) -> Checked:
     source = text_for(store, reader).first(READ)
     text = source.text
     found = line_reset(text, activations(reader.decoder, reader.vocab.encode(text), part)[:, unit])
-    loses, carries = found.left <= LEFT, found.carried >= CARRIED
+    loses, carries = found.remaining_share <= LEFT, found.carried >= CARRIED
     words = {
         (True, True): "Right: it carries something along the line and begins anew after it.",
         (True, False): "It begins anew after each line, but it carries nothing along one: look for one with a memory.",
@@ -111,7 +111,7 @@ def resets(store: Store, reader: Reader, question: Question) -> Checked:
         ("unit", f"{part} {unit}"),
         ("spread right before ⏎", f"{found.before:.3f}"),
         ("spread right after ⏎", f"{found.after:.3f}"),
-        ("share that is left", f"{found.left:.3f} (at most {LEFT})"),
+        ("share that is left", f"{found.remaining_share:.3f} (at most {LEFT})"),
         (
             f"correlation over {ALONG} characters of a line",
             f"{found.carried:.2f} (at least {CARRIED})".replace("-", "−"),
@@ -151,7 +151,7 @@ def forgets(store: Store, reader: Reader, question: Question) -> Checked:
     return Checked(short and reads, words, values)
 
 
-def _looking_back(reader: Reader, text: str) -> LookingBack:
+def _looking_back(reader: Reader, text: str) -> ContextAblation:
     return looking_back(reader.decoder, reader.vocab.encode(text))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.analysis_record import FindingsError
+from charrnn.analysis_record import RecordError
 from charrnn.neurons import BANK, Baseline, Board, Kept, Scores, Targets, from_findings, read, score
 from charrnn.training import untrained
 from charrnn.ui.server.analysis_cache import Cache
@@ -147,7 +147,7 @@ def kept_of(reader: Reader) -> Kept | None:
     section = reader.info.analyses.sections.get("units")
     try:
         kept = None if section is None else from_findings(section)
-    except FindingsError:
+    except RecordError:
         return None
     fits = kept and all(board.units == reader.units.get(view) for view, board in kept.boards.items())
     return kept if fits else None

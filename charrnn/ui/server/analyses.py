@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from charrnn.analysis_record import FindingsError
+from charrnn.analysis_record import RecordError
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.corpus import Corpus, cached_tiny_shakespeare, title_of
-from charrnn.gradient_flow import GradientFlow, flow_of, gradient_flow
+from charrnn.gradient_flow import GradientFlow, flow_from_record, gradient_flow
 from charrnn.surprisal import TraceReader, surprisals
 from charrnn.ui.server.checkpoint_store import Reader, Store
 from charrnn.ui.server.source_text import SourceText
@@ -65,8 +65,8 @@ def kept(info: CheckpointInfo) -> tuple[GradientFlow, SourceText] | None:
     try:
         if section is None:
             return None
-        flow, characters = flow_of(section), int(section.number("characters_read", 1))
-    except FindingsError:
+        flow, characters = flow_from_record(section), int(section.number("characters_read", 1))
+    except RecordError:
         return None
     part = f"the validation part of {title_of(info.data_sha256)}"
     return flow, SourceText("", f"{part} (its first {characters:,} characters)")

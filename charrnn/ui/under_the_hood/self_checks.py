@@ -75,10 +75,13 @@ def panel(store: Store, measurements: Measurements, question: Question) -> Itera
 def measured(reader: Reader) -> list[dict[str, Any]]:
     """All that the server can measure about this model."""
     network, ids = reader.checkpoint.model, _some_ids(reader)
-    checks = [*map(self_checks.cell_is_torch, TorchCharRNN.LAYERS)]
+    checks = [*map(self_checks.cell_matches_torch, TorchCharRNN.LAYERS)]
     if isinstance(network, CharRNN):
         checks.append(self_checks.by_hand_is_autograd(network, ids))
-    checks += [self_checks.gradient_is_slope(network, ids), self_checks.stream_is_one_shot(network, ids)]
+    checks += [
+        self_checks.gradient_matches_finite_difference(network, ids),
+        self_checks.stepwise_matches_batch(network, ids),
+    ]
     return [*map(_told, checks), *of_writing(reader), *of_file(reader), *versions()]
 
 
