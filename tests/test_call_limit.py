@@ -1,0 +1,68 @@
+"""The limit on text calls: how many compute at once, how many wait, and who is told to come again."""
+
+import asyncio
+
+import pytest
+
+from charrnn.ui.session.limit import BusyError, CallLimit
+
+
+def run(limit: CallLimit, calls: int) -> tuple[list[str], int]:
+    """So many calls at the same time -> what happened, in order, and the most that computed at once."""
+    happened, running, most = [], 0, 0
+
+    async def call(number: int) -> None:
+        nonlocal running, most
+        try:
+            async with limit.slot():
+                running, most = running + 1, max(most, running + 1)
+                happened.append(f"{number} starts")
+                await asyncio.sleep(0.01)
+                running -= 1
+        except BusyError as error:
+            assert error.retry_ms >= 50 and f"{error.retry_ms} ms" in str(error)
+            happened.append(f"{number} busy")
+
+    async def everything() -> None:
+        await asyncio.gather(*map(call, range(calls)))
+
+    asyncio.run(everything())
+    return happened, most
+
+
+def test_calls_wait_in_order_and_the_rest_is_busy():
+    happened, most = run(CallLimit(running=2, waiting=3), 7)
+    assert happened == ["0 starts", "1 starts", "5 busy", "6 busy", "2 starts", "3 starts", "4 starts"]
+    assert most == 2
+
+
+@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
+def test_a_call_that_fails_leaves_its_slot(error):
+    limit = CallLimit(running=1, waiting=1)
+
+    async def fail() -> None:
+        async with limit.slot():
+            raise error
+
+    with pytest.raises(error):
+        asyncio.run(fail())
+    assert run(limit, 2)[0] == ["0 starts", "1 starts"] and limit.waiting == 0
+
+
+def test_a_caller_that_leaves_the_queue_frees_its_place():
+    limit = CallLimit(running=1, waiting=1)
+
+    async def hold() -> None:
+        async with limit.slot():
+            pass
+
+    async def everything() -> None:
+        async with limit.slot():
+            waiting = asyncio.ensure_future(hold())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            assert limit.waiting == 0
+        await asyncio.wait_for(hold(), 5)
+
+    asyncio.run(everything())
