@@ -39,6 +39,7 @@ ALLOWED_IMPORTS = {
     "numpy": set(LAYER_OF) - LAYERS[0],
     "torch": set.union(*LAYERS[1:6]) | {"profiling", "commands", "bench", "study"},
     "safetensors": {"checkpoint"},
+    "filelock": {"checkpoint"},
     "huggingface_hub": {"hub"},
     "httpx2": {"hub"},  # the client of huggingface_hub
     "plotly": {"figures"},

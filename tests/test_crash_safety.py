@@ -164,6 +164,23 @@ def test_a_second_run_on_the_same_folder_is_refused_and_the_first_goes_on(typed,
     assert typed("--out", out).code == 0
 
 
+def test_lock_without_fcntl_excludes_a_second_writer(tmp_path, monkeypatch):
+    """As on Windows, where a file in the temporary folder is locked."""
+    monkeypatch.setattr("charrnn.checkpoint.lock.fcntl", None)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    out = tmp_path / "rnn"
+    with checkpoint.held(out) as hold:
+        (out / "kept").touch()
+        hold.renew()
+        with pytest.raises(CheckpointError, match="another run"), checkpoint.held(out):
+            pass
+        with checkpoint.held(tmp_path / "other"):
+            pass
+        assert [path.name for path in out.iterdir()] == ["kept"]
+    with checkpoint.held(out):
+        pass
+
+
 def test_a_folder_is_free_again_when_its_writer_was_killed(tmp_path):
     code = f"import time, pathlib\nfrom charrnn.checkpoint import held\nwith held(pathlib.Path({str(tmp_path)!r})):"
     writer = subprocess.Popen(

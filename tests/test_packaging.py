@@ -11,7 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import charrnn
 from charrnn import cli, paths, terminal
@@ -36,7 +38,7 @@ def requirements(lines: list[str]) -> dict[str, Requirement]:
 def pins(name: str) -> dict[str, str]:
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     found = requirements([line for line in lines if "==" in line])
-    return {each.name: str(each.specifier).removeprefix("==") for each in found.values()}
+    return {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in found.values()}
 
 
 def libraries(*folders: str) -> set[str]:
@@ -207,3 +209,27 @@ def test_dependencies_are_bounded_and_met_by_the_pins():
 def test_requirements_names_no_other_file():
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
+
+
+def test_constraints_agree_with_the_pins():
+    constrained, pinned = pins("constraints.txt"), pins("requirements.txt") | pins("requirements-dev.txt")
+    assert {name: constrained.get(name) for name in pinned} == pinned
+    assert not [name for name in constrained if name.lower() in ("pip", "setuptools", "charrnn")]
+
+
+# ------------------------------------------------------------------------------------------------ the repository
+
+
+def test_workflows_and_issue_forms_are_yaml_without_secrets():
+    for path in [*(ROOT / ".github").rglob("*.yml"), ROOT / "CITATION.cff"]:
+        text = path.read_text(encoding="utf-8")
+        assert isinstance(yaml.safe_load(text), dict) and "secrets." not in text, path
+    tests = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8"))
+    matrix = tests["jobs"]["tests"]["strategy"]["matrix"]
+    assert matrix["python"] == ["3.11", "3.12", "3.13"] and len(matrix["os"]) == 3
+    assert tests["permissions"] == {"contents": "read"}
+
+
+def test_citation_has_the_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == charrnn.__version__ and cited["license"] == PROJECT["license"]
