@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from charrnn.ui.server.activation_views import Display, nearest, rounded_up, scale_of
+from charrnn.ui.server.activation_views import HeatmapView, ceil_nice, color_range, nearest_view
 from charrnn.ui.server.row_order import by_activity, by_similarity
 
 LSTM = ("h", "c", "i", "f", "g", "o")
@@ -16,13 +16,13 @@ MINIGPT = ("layer 2", "layer 1", "embedding")
 
 @pytest.mark.parametrize("name", "iforz")
 def test_a_gate_has_the_scale_zero_to_one_whatever_was_seen(name: str):
-    scale = scale_of(name, np.full((5, 3), 0.2))
+    scale = color_range(name, np.full((5, 3), 0.2))
     assert (scale.low, scale.high, scale.change, scale.bounded) == (0, 1, 1, True)
 
 
 @pytest.mark.parametrize("name", "hgn")
 def test_what_a_tanh_bounds_has_its_scale(name: str):
-    scale = scale_of(name, np.full((5, 3), 0.2))
+    scale = color_range(name, np.full((5, 3), 0.2))
     assert (scale.low, scale.high, scale.change, scale.bounded) == (-1, 1, 2, True)
 
 
@@ -30,7 +30,7 @@ def test_what_a_tanh_bounds_has_its_scale(name: str):
 def test_whatever_else_is_scaled_by_what_most_of_it_is_like(name: str):
     values = np.random.default_rng(0).standard_normal((400, 50))  # of median size 0.67, their differences 0.95
     values[:, :10] *= 1000
-    scale = scale_of(name, values)
+    scale = color_range(name, values)
     assert (scale.low, scale.high, scale.change, scale.bounded) == (-3, 3, 4, False)
 
 
@@ -39,17 +39,17 @@ def test_whatever_else_is_scaled_by_what_most_of_it_is_like(name: str):
     [(0, 0.001), (1, 1), (1.01, 1.2), (2.1, 2.5), (3.3, 4), (9.1, 10), (10, 10), (0.033, 0.04), (740, 800), (7e4, 8e4)],
 )
 def test_a_scale_ends_at_a_number_that_can_be_read(value: float, end: float):
-    assert rounded_up(value) == end
+    assert ceil_nice(value) == end
 
 
 def test_a_scale_survives_values_that_never_move():
-    scale = scale_of("c", np.zeros((1, 4)))
+    scale = color_range("c", np.zeros((1, 4)))
     assert scale.high > 0 and scale.change > 0
 
 
 def test_a_display_says_how_many_rows_there_are_and_orders_them_all():
     values = np.random.default_rng(1).standard_normal((60, 9)).astype(np.float32)
-    told = Display.of("c", values).told()
+    told = HeatmapView.of("c", values).told()
     assert (told["name"], told["rows"], told["bounded"]) == ("c", 9, False)
     assert sorted(told["orders"]["similarity"]) == sorted(told["orders"]["activity"]) == list(range(9))
 
@@ -75,7 +75,7 @@ def test_a_display_says_how_many_rows_there_are_and_orders_them_all():
     ],
 )
 def test_what_a_model_has_not_got_is_shown_by_what_is_nearest(names: tuple[str, ...], asked: str, shown: str):
-    assert nearest(names, asked) == shown
+    assert nearest_view(names, asked) == shown
 
 
 # ------------------------------------------------------------------ the order of the rows

@@ -32,7 +32,7 @@ from charrnn.ui.server import analyses
 from charrnn.ui.server.analysis_cache import Cache, fingerprint
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 from tests.small_models import VOCAB
 from tests.trained import TEXT
 
@@ -142,7 +142,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "nets"
 
 
-Answering = Callable[[Store, Units, Question], Iterator[str]]
+Answering = Callable[[Store, Units, ViewQuery], Iterator[str]]
 CLAMP = [{"name": "h", "unit": 1, "value": 0.5}]
 WRITES = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "prompt": "A", "characters": 200, "seed": 1}
 A_AND_B = {"A": {"checkpoint": {"name": "rnn", "step": 40}}, "B": {"checkpoint": {"name": "gru", "step": 40}}}
@@ -220,8 +220,8 @@ SLOW = {
 
 def ask(part: str, store: Store, kept: Units, choice: Choice, form: dict[str, Any]) -> dict[str, Any]:
     """All that a part shows in the end: a later answer replaces what it says anew."""
-    shown, (answering, _, _) = {}, PARTS[part]
-    for told in answering(store, kept, Question(number=1, choice=choice, names=("gru",), form=form)):
+    shown, (register_stream, _, _) = {}, PARTS[part]
+    for told in register_stream(store, kept, ViewQuery(number=1, choice=choice, names=("gru",), form=form)):
         answer = json.loads(told)
         columns = zip(answer.get("targets", ()), *answer.get("heat", ()), strict=True)
         shown |= answer | {"heat": shown.get("heat", {}) | {target: heat for target, *heat in columns}}

@@ -17,7 +17,7 @@ from charrnn.checkpoint import CheckpointError, safetensors_io, save_load
 from charrnn.metrics import Metrics
 from charrnn.model import CharRNN
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 from charrnn.vocab import Vocab
 from tests.by_hand import HISTORY, VOCAB, rewrite, saved, set_metadata
 
@@ -306,7 +306,7 @@ def test_a_link_among_checkpoints_goes_by_its_own_name_and_a_hidden_folder_is_no
     good, refused = checkpoint.list_checkpoints(tmp_path)
     assert [info.name for info in good] == ["latest", "rnn"] and not refused
     store = Store(tmp_path)
-    assert store.reader("latest").info.name == "latest" and store.reader("rnn").info.name == "rnn"
+    assert store.load("latest").info.name == "latest" and store.load("rnn").info.name == "rnn"
     assert checkpoint.load(tmp_path / "latest").info.name == "latest"
 
 
@@ -314,8 +314,8 @@ def test_a_link_among_checkpoints_goes_by_its_own_name_and_a_hidden_folder_is_no
 def test_what_a_folder_may_be_called_is_offered_and_taken(tmp_path, name):
     saved(tmp_path / name)
     assert [info.name for info in checkpoint.list_checkpoints(tmp_path)[0]] == [name]
-    choice = Question.from_page({"width": 900, "name": name, "names": [name], "number": 1}).choice
-    assert Store(tmp_path).reader(choice.name).info.name == name
+    choice = ViewQuery.from_page({"width": 900, "name": name, "names": [name], "number": 1}).choice
+    assert Store(tmp_path).load(choice.name).info.name == name
 
 
 def test_no_more_than_64_saved_steps_are_looked_into(tmp_path):

@@ -16,9 +16,9 @@ from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.neurons import clamp as clamp_part
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.clamp_requests import Usual, clamps_of
+from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.validation import Choice
-from charrnn.ui.server.view_query import Question, until_superseded
+from charrnn.ui.server.view_query import ViewQuery, until_superseded
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
@@ -29,7 +29,7 @@ FORM: dict[str, Any] = {**MANNER, "prompt": "ROMEO:\n", "seed": 7, "characters":
 
 
 def asked(store: Store, model: str, clamps: Any, **form: Any) -> list[dict[str, Any]]:
-    question = Question(choice=Choice(model, None), form={**FORM, "clamps": clamps, **form})
+    question = ViewQuery(choice=Choice(model, None), form={**FORM, "clamps": clamps, **form})
     return [json.loads(told) for told in clamp_part.written_again(store, question, lambda: True)]
 
 
@@ -88,7 +88,7 @@ def test_both_texts_and_the_bits_are_those_of_a_loop(store: Store, model: str, c
 
 def test_asked_for_nothing_it_holds_what_tells_line_ends_at_its_mean_elsewhere(store: Store):
     first, _ = asked(store, "lstm", None)
-    reader = store.reader("lstm")
+    reader = store.load("lstm")
     text = text_for(store, reader).text[:2000]  # as the scenes have it
     h = reader.decoder.read(reader.vocab.encode(text)).activations["h"].astype(float)
     ends = np.array([c == "\n" for c in text])
@@ -105,19 +105,19 @@ def test_asked_for_nothing_it_holds_what_tells_line_ends_at_its_mean_elsewhere(s
 
 
 def test_an_open_value_is_the_mean_and_a_unit_held_where_it_always_is_parts_nothing(store: Store):
-    usual = Usual.of(store, store.reader("minigpt"))
+    usual = ActivationStats.of(store, store.load("minigpt"))
     (clamp,) = clamps_of(usual, [held("layer 6", 3, None)])
     assert clamp == Clamp("layer 6", 3, round(float(usual.values["layer 6"][:, 3].mean(dtype=float)), 2))
     first, last = asked(store, "minigpt", [held("layer 6", 3, None)], characters=5)
     assert first["names"][0]["name"] == "layer 6" and last["cost"].startswith("Δ = ")
-    h = Usual.of(store, store.reader("rnn")).values["h"]
+    h = ActivationStats.of(store, store.load("rnn")).values["h"]
     still = int(h.std(axis=0).argmin())
     first, _ = asked(store, "rnn", [held("h", still, round(float(h[:, still].mean()), 2))], characters=1)
     assert first["parting"] is None and first["words"].startswith("Identical: both write the same character;")
 
 
 def test_asked_for_nothing_it_holds_the_unit_that_the_tab_looks_at_where_the_network_has_it(store: Store):
-    usual = Usual.of(store, store.reader("lstm"))
+    usual = ActivationStats.of(store, store.load("lstm"))
     mean = round(float(usual.values["c"][:, 91].mean(dtype=float)), 2)
     assert clamps_of(usual, None, {"view": "c", "unit": 91}) == (Clamp("c", 91, mean),)
     for other in ({"view": "z", "unit": 1}, {"view": "c", "unit": 256}, {"view": None}, "c"):
@@ -154,10 +154,10 @@ def test_the_rest_of_the_question_is_checked_too_and_what_is_too_long_is_bounded
     assert len(first["texts"][0]) == 600 and first["prompt"] == "ROMEO:\n" and "Left out 1 character" in first["words"]
     assert "over 3,000 characters of a passage written by Best: GRU, 512 units, step" in last["cost"]
     assert "Of its 6,006 characters the first 3,000 are read." in last["cost"]
-    assert len(text_for(store, store.reader("rnn")).text) == 6006
+    assert len(text_for(store, store.load("rnn")).text) == 6006
 
 
 def test_who_asks_anew_stops_the_reading(store: Store):
     waits = iter([True, True, False])
-    question = Question(choice=Choice("gru", None), form={**FORM, "clamps": None, "text": OWN * 6})
+    question = ViewQuery(choice=Choice("gru", None), form={**FORM, "clamps": None, "text": OWN * 6})
     assert len(list(until_superseded(clamp_part.written_again(store, question, lambda: next(waits))))) == 1

@@ -147,7 +147,7 @@ def test_a_checkpoint_in_a_folder_that_cannot_be_written_is_read(tmp_path, monke
 
     for name in ("mkdir", "replace", "unlink", "chmod", "fsync"):
         monkeypatch.setattr(os, name, refuse)
-    assert Store(tmp_path).reader("rnn").info.step == 20
+    assert Store(tmp_path).load("rnn").info.step == 20
 
 
 def test_a_second_run_on_the_same_folder_is_refused_and_the_first_goes_on(typed, tmp_path):
@@ -246,11 +246,11 @@ def test_an_app_that_reads_while_checkpoints_come_and_go_always_offers_the_other
     writer.start()
     try:
         for _ in range(300):
-            names = [info.name for info in store.infos()]
+            names = [info.name for info in store.checkpoints()]
             assert "steady" in names and set(names) <= {"steady", "moving"}
-            assert store.reader("steady").info.step == 20
+            assert store.load("steady").info.step == 20
             try:
-                met.add(store.reader("moving").checkpoint.step)
+                met.add(store.load("moving").checkpoint.step)
             except CheckpointError:
                 met.add(-1)
     finally:

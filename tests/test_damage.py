@@ -27,7 +27,7 @@ from charrnn.ui.neurons.unit import one_unit
 from charrnn.ui.neurons.unit_scores import Units, kept_boards
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 from tests.by_hand import saved
 from tests.test_memory_figure import used
 from tests.trained import TEXT
@@ -174,8 +174,8 @@ def drawn(answer: dict[str, Any], *titles: str) -> list[Any]:
 def test_a_bad_file_costs_its_own_row_in_every_view_of_several_models(three: Path, damage: str):
     always, store = (lambda: True), Store(three)
     step = 10 if damage == "a bit of a saved step" else None
-    question = Question(names=("rnn", "gru", "lstm"), choice=Choice("rnn", step), form={"text": TEXT[:400]})
-    plain = Question(names=question.names, choice=question.choice)
+    question = ViewQuery(names=("rnn", "gru", "lstm"), choice=Choice("rnn", step), form={"text": TEXT[:400]})
+    plain = ViewQuery(names=question.names, choice=question.choice)
     views: dict[str, Callable[[Store], Any]] = {
         "gradients": lambda store: curves(store, question, always),
         "memory": lambda store: memories(store, plain, always),
@@ -193,7 +193,7 @@ def test_a_bad_file_costs_its_own_row_in_every_view_of_several_models(three: Pat
 
 def test_a_damaged_step_costs_its_own_row_of_a_training(three: Path):
     flipped_step(three / "gru")
-    question, always = Question(choice=Choice("gru", None), form={"text": TEXT[:400], "model": "gru"}), lambda: True
+    question, always = ViewQuery(choice=Choice("gru", None), form={"text": TEXT[:400], "model": "gru"}), lambda: True
     flows = json.loads([*saved_steps(Store(three), question, always)][-1])
     assert [row["cells"][0]["text"] for row in flows["table"]["rows"]] == ["0", "12"]
     samples = json.loads([*compare_tab.samples(Store(three), question, always)][-1])
@@ -208,7 +208,7 @@ def test_kept_boards_of_another_form_of_network_name_no_unit(three: Path):
     views = {"view": ["h"], "units": [4000], "named": [1], "margin": [0], "untrained_units": [9]}
     facts = {"characters_read": 9, "text_sha256": ""}
     keep(three / "rnn", units=AnalysisRecord(facts, {"views": views, "best": best, "rare": {"concept": []}}))
-    question = Question(choice=Choice("rnn", None), form={"text": TEXT[:400]})
+    question = ViewQuery(choice=Choice("rnn", None), form={"text": TEXT[:400]})
     last = json.loads([*one_unit(Units(Store(three)), question, lambda: True)][-1])
     assert last["unit"] == 0 and last["units"] == 16
 
@@ -253,8 +253,8 @@ def test_any_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
     sha256 = checkpoint.describe(root / "rnn").sha256
     text = json.dumps({"format": 1, "sha256": sha256, "sections": whole})
     (root / "rnn" / ANALYSES).write_text(text[:cut])
-    store, plain = Store(root), Question(names=("rnn", "gru"))
-    kept = store.reader("rnn").info.analyses
+    store, plain = Store(root), ViewQuery(names=("rnn", "gru"))
+    kept = store.load("rnn").info.analyses
     assert cut is None or cut >= len(text) or (kept.refused and not kept.sections)
     for view in (
         lambda: memories(store, plain, lambda: True),
@@ -262,8 +262,8 @@ def test_any_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
     ):
         last = json.loads([*view()][-1])
         assert drawn(last, "GRU")[1], "the row of the other one"
-    kept_boards(store.reader("rnn"))
-    kept_groups([store.reader(name) for name in ("rnn", "gru")])
+    kept_boards(store.load("rnn"))
+    kept_groups([store.load(name) for name in ("rnn", "gru")])
 
 
 @pytest.mark.parametrize("name", ["config.json", "history.json", "passage.txt"])

@@ -26,7 +26,7 @@ from charrnn.sampling import TorchReader
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.under_the_hood.self_checks import Measurements, panel
 from charrnn.ui.under_the_hood.source_trace import States, cell_lines
 from tests.small_models import save_all
@@ -465,7 +465,7 @@ def test_the_page_says_where_an_edit_makes_it_slow(tmp_path: Path, monkeypatch: 
         return cells.HiddenState(torch.sigmoid(from_input + from_state)), cells.NoGates()
 
     store = Store(save_all(tmp_path))
-    asked = Question(form={"models": ["rnn"], "text": "To be, or not to be. " * 20}, choice=Choice("rnn", None))
+    asked = ViewQuery(form={"models": ["rnn"], "text": "To be, or not to be. " * 20}, choice=Choice("rnn", None))
     *_, before = map(json.loads, curves(store, asked, lambda: True))
     assert "is not used" not in before["words"]
     monkeypatch.setattr(cells.VanillaRNNCell, "update", sigmoid_for_tanh)

@@ -13,7 +13,7 @@ from charrnn.ui.neurons.exercises import EXERCISES, checked
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
@@ -21,7 +21,7 @@ CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 
 def handed_in(store: Store, model: str, exercise: str = "", **form: Any) -> dict[str, Any]:
-    question = Question(choice=Choice(model, None), form={"exercise": exercise, **form})
+    question = ViewQuery(choice=Choice(model, None), form={"exercise": exercise, **form})
     return [json.loads(told) for told in checked(store, question, lambda: True)][-1]
 
 
@@ -53,7 +53,7 @@ def plainly(text: str, unit: np.ndarray) -> tuple[float, float]:
 
 
 def test_a_unit_that_begins_anew_is_right_whichever_it_is_and_no_other(store: Store):
-    reader = store.reader("lstm")
+    reader = store.load("lstm")
     text = text_for(store, reader).text[:3000]
     c = load(CHECKPOINTS / "lstm").model.decoder().read(reader.vocab.encode(text)).activations["c"].astype(float)
     figures = [plainly(text, c[:, unit]) for unit in range(256)]

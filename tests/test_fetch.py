@@ -215,20 +215,22 @@ def answers(monkeypatch, answer) -> None:
 def test_newer_checkpoints_are_offered_once_they_were_looked_for(of_the_hub, tmp_path, monkeypatch):
     second = tmp_path / "models--me--lab/snapshots" / ("b" * 40)
     write_checkpoint(second / "lstm", seed=1, steps=[])
-    reader = of_the_hub.reader("gru")
+    reader = of_the_hub.load("gru")
     assert json.loads(offer(of_the_hub, reader))["origin"] == {
         "where": "me/lab at commit aaaaaaaa",
         "commit": "a" * 40,
         "notice": "",
     }
     answers(monkeypatch, hub.Origin(of_the_hub.root, "me/lab@v1", "a" * 40))
-    assert of_the_hub.refresh() == "Nothing newer than aaaaaaaa."
+    assert of_the_hub.rescan() == "Nothing newer than aaaaaaaa."
     answers(monkeypatch, hub.Origin(second, "me/lab@v1", "b" * 40))
-    assert of_the_hub.refresh() == "Now at commit bbbbbbbb."
-    assert [info.name for info in of_the_hub.infos()] == ["lstm"]
+    assert of_the_hub.rescan() == "Now at commit bbbbbbbb."
+    assert [info.name for info in of_the_hub.checkpoints()] == ["lstm"]
     asked = reader.info.name, reader.checkpoint.step
-    assert of_the_hub.nearest(*asked) is of_the_hub.reader("lstm"), "what is gone gives way to the first on offer"
-    told = json.loads(refreshed(of_the_hub, of_the_hub.nearest(*asked), "Now at commit bbbbbbbb.", 3))
+    assert of_the_hub.nearest_checkpoint(*asked) is of_the_hub.load("lstm"), (
+        "what is gone gives way to the first on offer"
+    )
+    told = json.loads(refreshed(of_the_hub, of_the_hub.nearest_checkpoint(*asked), "Now at commit bbbbbbbb.", 3))
     assert (told["refreshed"], told["said"], told["chosen"]["name"]) == (3, "Now at commit bbbbbbbb.", "lstm")
     assert told["origin"]["where"] == "me/lab at commit bbbbbbbb"
 
@@ -239,27 +241,27 @@ def test_a_commit_that_was_asked_for_stays_and_the_page_says_who_can_change_it(o
     store = Store(of_the_hub.root, fixed)
     monkeypatch.setattr(room, "fetch", {fixed.source: fixed}.__getitem__)
     store._asked = -1e9
-    assert store.refresh() == "Fixed at commit aaaaaaaa: for newer networks, whoever runs the lab starts it again."
+    assert store.rescan() == "Fixed at commit aaaaaaaa: for newer networks, whoever runs the lab starts it again."
     assert json.loads(offer(store, None))["origin"]["where"] == "me/lab at commit aaaaaaaa"
     assert hub.Origin(of_the_hub.root, "checkpoints").pinned == "checkpoints"
 
 
 def test_a_hub_that_fails_leaves_what_is_there(of_the_hub, monkeypatch):
-    before = of_the_hub.infos()
+    before = of_the_hub.checkpoints()
     for kind, said in {
         "network": "The Hub cannot be reached just now",
         "gated": "me/lab@v1 is on the Hub, but",
     }.items():
         answers(monkeypatch, hub.HubError("me/lab@v1: no", kind))
-        assert of_the_hub.refresh().startswith(said) and of_the_hub.refresh().endswith(": these stay.")
-    assert of_the_hub.infos() == before and of_the_hub.origin.commit == "a" * 40
+        assert of_the_hub.rescan().startswith(said) and of_the_hub.rescan().endswith(": these stay.")
+    assert of_the_hub.checkpoints() == before and of_the_hub.origin.commit == "a" * 40
 
 
 def test_many_who_look_at_once_ask_the_hub_once(of_the_hub, monkeypatch):
     answers(monkeypatch, hub.Origin(of_the_hub.root, "me/lab@v1", "a" * 40))
     monkeypatch.setattr(room, "REFRESH_S", 30)
     of_the_hub._asked = -1e9
-    said = [of_the_hub.refresh() for _ in range(3)]
+    said = [of_the_hub.rescan() for _ in range(3)]
     assert said == [
         "Nothing newer than aaaaaaaa.",
         *["The Hub was asked a moment ago: try again in half a minute."] * 2,
@@ -281,4 +283,4 @@ def test_a_page_without_models_says_why_in_a_visitors_words(tmp_path, monkeypatc
 
 def test_a_folder_of_this_machine_has_no_origin_to_show(tmp_path):
     store = Store(save_all(tmp_path))
-    assert json.loads(offer(store, store.reader("rnn")))["origin"] is None
+    assert json.loads(offer(store, store.load("rnn")))["origin"] is None

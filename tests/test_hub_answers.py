@@ -46,7 +46,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return folder
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
+def register_stream(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
     """Let every request of the Hub library be answered by this, whichever client it makes."""
 
     def client() -> httpx2.Client:
@@ -83,7 +83,7 @@ def hub_with(file: Body, **headers: str) -> Callable[[httpx2.Request], httpx2.Re
 def test_a_file_that_is_larger_than_it_was_said_to_be_is_not_taken_to_its_end(monkeypatch, cache: Path):
     monkeypatch.setattr(download, "LISTING_BYTES", 1 << 20)
     file = Body(bytes(1 << 16) for _ in itertools.count())
-    answering(monkeypatch, hub_with(file))
+    register_stream(monkeypatch, hub_with(file))
     error = refused(lambda: hub.fetch("me/lab"))
     assert error.kind == "large"
     assert "sends more than the repository says it has" in str(error)
@@ -92,7 +92,7 @@ def test_a_file_that_is_larger_than_it_was_said_to_be_is_not_taken_to_its_end(mo
 
 
 def test_what_would_grow_when_it_is_unpacked_is_not_taken(monkeypatch):
-    answering(monkeypatch, hub_with(Body(iter([b"\x1f\x8b"])), **{"Content-Encoding": "gzip"}))
+    register_stream(monkeypatch, hub_with(Body(iter([b"\x1f\x8b"])), **{"Content-Encoding": "gzip"}))
     assert refused(lambda: hub.fetch("me/lab")).kind == "large"
 
 
@@ -121,7 +121,7 @@ def endless(path: str, what: str, stop: threading.Event) -> Callable[[httpx2.Req
 def test_a_hub_that_never_comes_to_an_end_counts_as_away(monkeypatch, path: str, what: str):
     monkeypatch.setattr(download, "LISTING_S", 0.5)
     stop = threading.Event()
-    answering(monkeypatch, endless(path, what, stop))
+    register_stream(monkeypatch, endless(path, what, stop))
     try:
         error = refused(lambda: hub.fetch("me/lab"))
     finally:
@@ -131,7 +131,7 @@ def test_a_hub_that_never_comes_to_an_end_counts_as_away(monkeypatch, path: str,
 
 def test_a_listing_of_pages_without_end_counts_as_away(monkeypatch):
     monkeypatch.setattr(download, "LISTING_S", 0.5)
-    answering(monkeypatch, endless("no path", "pages", threading.Event()))
+    register_stream(monkeypatch, endless("no path", "pages", threading.Event()))
     assert refused(lambda: hub.fetch("me/lab")).is_passing
 
 
@@ -189,7 +189,7 @@ def test_whatever_a_hub_answers_is_told_in_one_line(answers: list[tuple[int, dic
         return httpx2.Response(status, headers=said, content=body)
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as cache:
-        answering(patch, answer)
+        register_stream(patch, answer)
         patch.setattr(constants, "HF_HUB_CACHE", cache)
         patch.setattr(upload, "release", lambda *_: hub.Release({"README.md": b"a"}, "a"))
         for call in (lambda: hub.fetch("me/lab"), lambda: hub.push(Path("nothing"), "me/lab")):

@@ -23,9 +23,9 @@ from charrnn.ui import launch
 from charrnn.ui.launch import serve
 from charrnn.ui.page import build_demo
 from charrnn.ui.server import request_deadline
-from charrnn.ui.server.call_validation import Calls
+from charrnn.ui.server.call_validation import CallValidator
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.middleware import Guard
+from charrnn.ui.server.middleware import RequestFilterMiddleware
 from tests.calling import ROOT
 
 pytestmark = pytest.mark.process
@@ -128,7 +128,7 @@ def asked(hosts: frozenset[str] | None, method: str = "GET", path: str = "/", **
     scope = {"type": "http", "method": method, "path": path, "query_string": b""}
     scope["headers"] = [(name.encode(), value.encode()) for name, value in pairs.items()]
     with pytest.raises(StopIteration):  # it waits for nothing here, and needs no event loop
-        Guard(taking, Calls({}), hosts)(scope, receive, send).send(None)
+        RequestFilterMiddleware(taking, CallValidator({}), hosts)(scope, receive, send).send(None)
     return statuses[0]
 
 
@@ -200,7 +200,7 @@ def test_only_the_page_itself_calls_and_listens_whichever_way_a_browser_tells(me
 def test_which_names_there_are_follows_from_the_address_and_what_was_told(monkeypatch, host, allowed, root, answers):
     given = {}
     monkeypatch.setenv("GRADIO_ROOT_PATH", root)
-    monkeypatch.setattr(launch, "guarded", lambda demo, hosts: given.update(hosts=hosts))
+    monkeypatch.setattr(launch, "wrap_app", lambda demo, hosts: given.update(hosts=hosts))
 
     class Demo:
         server = type("Server", (), {"config": type("Config", (), {})})

@@ -140,7 +140,7 @@ def test_a_step_of_a_model_that_is_not_here_is_not_blamed_as_well(store):
 
 
 def test_another_revision_of_the_checkpoint_is_said(store):
-    sha = store.reader("gru").info.sha256
+    sha = store.load("gru").info.sha256
     assert follow(store, {"model": "gru", "sha": sha[:12]}).notice() is None
     said = follow(store, {"model": "gru", "sha": "0123456789ab"}).notice()
     assert said and "'gru': its sha256 begins with 0123456789ab" in said["text"] and sha[:12] in said["text"]
@@ -163,7 +163,7 @@ def test_what_the_page_is_told_is_what_wishes_accept(store):
             "clamp": "c:7:-2.5,f:all:1",
         },
     )
-    told = json.loads(offer(store, store.reader("lstm"), link))["link"]
+    told = json.loads(offer(store, store.load("lstm"), link))["link"]
     assert link.query.model == "lstm" and link.query.step == 2000 and told["temperature"] == 1e-6
     assert told["hide"] == ["top_p", "compare"] and told["tick"] == ["rnn", "gru"]
     assert set(told["hide"]) <= set(HIDEABLE) and told["knob"] == 1.4

@@ -12,7 +12,7 @@ from charrnn.ui.compare.coupled_sampling import asked_for
 from charrnn.ui.compare.tab import sample as sample_of
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.share_link import follow
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.sidebar.sidebar import offer
 from charrnn.vocab import Vocab
 from tests.calling import said
@@ -58,9 +58,9 @@ def test_the_api_takes_its_own_defaults(own):
 def test_the_page_opens_and_compares_with_what_the_network_knows(own):
     root, prompt = own
     store = Store(root)
-    assert json.loads(offer(store, store.reader()))["models"][0]["prompt"] == prompt
+    assert json.loads(offer(store, store.load()))["models"][0]["prompt"] == prompt
     assert follow(store, {}).told()["prompt"] == prompt
-    asked, _ = asked_for(store, Question())
+    asked, _ = asked_for(store, ViewQuery())
     assert (asked.prompt, asked.note) == (prompt, "")
     assert sample_of(store, "mine", 40).startswith(prompt)
 

@@ -93,14 +93,14 @@ def test_a_bad_checkpoint_of_the_hub_is_refused_with_its_reason(server, pristine
 
 def test_a_bad_checkpoint_neither_hides_the_others_nor_is_offered(bad_root):
     store = Store(bad_root)
-    assert [info.name for info in store.infos()] == ["a-good-one", "zebra"]
-    assert store.reader().info.name == "a-good-one"
+    assert [info.name for info in store.checkpoints()] == ["a-good-one", "zebra"]
+    assert store.load().info.name == "a-good-one"
     with pytest.raises(CheckpointError, match="^head.weight in NaN-weight/model.safetensors holds NaN"):
-        store.reader("NaN-weight")
+        store.load("NaN-weight")
     with pytest.raises(CheckpointError, match="there is no checkpoint 'nowhere': choose one of a-good-one, zebra"):
-        store.reader("nowhere")
+        store.load("nowhere")
     refused = checkpoint.list_checkpoints(bad_root)[1]
-    assert store.refusals().endswith(f"; and {len(refused) - 3} more") and str(bad_root) not in store.refusals()
+    assert store.load_errors().endswith(f"; and {len(refused) - 3} more") and str(bad_root) not in store.load_errors()
 
 
 @pytest.mark.parametrize("name", ["zip of torch.save", "hole between the places", "extra tensor", "NaN weight"])
@@ -251,12 +251,12 @@ def test_a_folder_that_may_not_be_read_hides_no_other(tmp_path, monkeypatch):
         saved(tmp_path / name)
     real = os.open
 
-    def guarded(path, *arguments, **more):
+    def wrap_app(path, *arguments, **more):
         if "secret" in str(path):
             raise PermissionError(13, "Permission denied")
         return real(path, *arguments, **more)
 
-    monkeypatch.setattr(os, "open", guarded)
+    monkeypatch.setattr(os, "open", wrap_app)
     good, refused = checkpoint.list_checkpoints(tmp_path)
     assert [info.name for info in good] == ["good"]
     assert "cannot read" in str(refused["secret"]) and "Permission denied" in str(refused["secret"])

@@ -33,7 +33,7 @@ def numbers(words: str) -> list[float]:
 
 
 def held_out(store: Store, name: str) -> str:
-    return text_for(store, store.reader(name)).text[:2000]
+    return text_for(store, store.load(name)).text[:2000]
 
 
 def bits(decoder, ids: list[int]) -> float:
@@ -53,7 +53,7 @@ def written(decoder, vocab, n: int) -> str:
 def test_the_knob_s_eigenvalues_gradient_bits_and_texts(store: Store):
     answer = BY_ID["knob"].answered(store)
     trained, text = load(CHECKPOINTS / "rnn"), held_out(store, "rnn")
-    whole = trained.vocab.encode(text_for(store, store.reader("rnn")).text)
+    whole = trained.vocab.encode(text_for(store, store.load("rnn")).text)
     told = answer.words.split(". ×")
     assert len(told) == 3
     for words, g in zip(told, (1.0, 0.7, 1.4), strict=True):

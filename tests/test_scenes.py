@@ -134,7 +134,7 @@ def test_how_far_the_gradient_reaches(store):
     sentences = re.split(r"(?<=back)\. ?", answer.words)[:3]
     horizons = []
     for name, sentence in zip(answer.shown["tick"], sentences, strict=True):
-        reader = store.reader(name)
+        reader = store.load(name)
         flow = flow_from_record(load(CHECKPOINTS / name).info.analyses.sections["gradient"])
         below = np.flatnonzero(flow.median < 0.01)  # the horizon lies right before the first of them
         half = np.flatnonzero(flow.median < 0.5)
@@ -147,7 +147,7 @@ def test_how_far_the_gradient_reaches(store):
 
 def test_where_the_transformer_wins(store):
     answer = BY_ID["transformer"].answered(store)
-    text = default_text(store, store.reader("rnn")).text[:2000]
+    text = default_text(store, store.load("rnn")).text[:2000]
     bits = {}
     for name in ("rnn", "minigpt"):
         _, logits = read_by_hand(name, text)

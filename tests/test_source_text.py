@@ -11,7 +11,7 @@ from charrnn.surprisal import GroupMean
 from charrnn.ui.compare.surprisal_difference import in_words
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText, Writer, given_text
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 from tests.small_models import SMALL, save_small
 
 COLD, WARM = SamplingSettings(0.5, 40, 0.9, 0.01), SamplingSettings()
@@ -26,8 +26,8 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path)
 
 
-def asked(text: str, origin: Any = None) -> Question:
-    return Question(form={"text": text} if origin is None else {"text": text, "origin": origin})
+def asked(text: str, origin: Any = None) -> ViewQuery:
+    return ViewQuery(form={"text": text} if origin is None else {"text": text, "origin": origin})
 
 
 def test_a_text_of_write_names_its_networks_its_prompt_and_what_was_chosen():
@@ -55,7 +55,7 @@ def test_an_origin_that_cannot_be_is_refused_by_name(origin: Any):
 
 
 def test_a_network_s_own_text_is_no_evidence_for_it(store: Store):
-    readers = rnn, gru = store.reader("rnn"), store.reader("gru")
+    readers = rnn, gru = store.load("rnn"), store.load("gru")
     whole = GroupMean("all characters", 9, 1.0, 2.0, -1.0, 0.1)
     by_a = SourceText("x", "o", (Writer(rnn.title, rnn.info.sha256, 40, WARM),))
     told = in_words(whole, by_a, readers)

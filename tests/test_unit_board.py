@@ -20,7 +20,7 @@ from charrnn.ui.neurons.unit import one_unit
 from charrnn.ui.neurons.unit_scores import Units, networks_for
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
-from charrnn.ui.server.view_query import Question, until_superseded
+from charrnn.ui.server.view_query import ViewQuery, until_superseded
 from tests.trained import TEXT
 
 OWN = TEXT[:1500]
@@ -33,8 +33,8 @@ def units(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uni
     return Units(Store(trained))
 
 
-def asked(name: str, step: int | None = None, **form: Any) -> Question:
-    return Question(number=1, choice=Choice(name, step), form=form)
+def asked(name: str, step: int | None = None, **form: Any) -> ViewQuery:
+    return ViewQuery(number=1, choice=Choice(name, step), form=form)
 
 
 def answers(told: Iterator[str]) -> list[dict[str, Any]]:

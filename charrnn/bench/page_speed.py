@@ -216,7 +216,7 @@ def measure(checkpoints: str, seconds: float) -> dict[str, float]:
 
 def load_all(address: str, checkpoints: str) -> None:
     """Let every checkpoint write a few characters."""
-    for info in Store(Path(checkpoints)).infos():
+    for info in Store(Path(checkpoints)).checkpoints():
         request = {"checkpoint": {"name": info.name}, "count": 20}
         httpx.post(f"{address}gradio_api/run/continue_text", json={"data": [request]}, timeout=60, trust_env=False)
 

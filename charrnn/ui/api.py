@@ -13,7 +13,7 @@ from charrnn.ranges import Range
 from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
 from charrnn.ui.server import validation
 from charrnn.ui.server.analyses import measured
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.defaults import PROMPT, SEED, prompt_for
 from charrnn.ui.server.malloc_trim import USERS
 from charrnn.ui.server.source_text import SourceText
@@ -138,7 +138,7 @@ def build(store: Store) -> None:
         return [
             {
                 "name": info.name,
-                "title": Reader.title_of(info),
+                "title": LoadedModel.title_of(info),
                 "cell": info.cell,
                 "hidden_dim": info.hidden_dim,
                 "config": info.config,
@@ -149,7 +149,7 @@ def build(store: Store) -> None:
                 "sha256": info.sha256,
                 "characters": info.vocab.characters,
             }
-            for info in store.infos()
+            for info in store.checkpoints()
         ]
 
     for function in (write, next_characters, gradient_flow, models):
@@ -174,5 +174,5 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def _reader(store: Store, checkpoint: str, step: int) -> Reader:
-    return store.reader(checkpoint or None, None if step == -1 else step)
+def _reader(store: Store, checkpoint: str, step: int) -> LoadedModel:
+    return store.load(checkpoint or None, None if step == -1 else step)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import gradio as gr
 
 from charrnn.ui.components.theme import theme
-from charrnn.ui.server.middleware import bare_name, guarded, is_of_this_machine
+from charrnn.ui.server.middleware import bare_name, is_of_this_machine, wrap_app
 from charrnn.ui.server.request_deadline import PunctualProtocol
 from charrnn.ui.server.static_files import read, routes
 
@@ -38,7 +38,7 @@ def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = ()) ->
         root_path=root if "://" in root or not root else f"/{root.lstrip('/')}",
         theme=theme(),
         head=read("components/head.html"),
-        app_kwargs={"routes": routes(), "lifespan": guarded(demo, None if anyone else frozenset(names))},
+        app_kwargs={"routes": routes(), "lifespan": wrap_app(demo, None if anyone else frozenset(names))},
         max_threads=MAX_THREADS,
         state_session_capacity=MAX_SESSIONS,
         ssr_mode=False,

@@ -15,7 +15,7 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.static_files import read, view
 from charrnn.ui.server.streaming import QUIET
 from charrnn.ui.server.validation import Choice, count_of
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.session import text_calls
 from charrnn.ui.sidebar.sidebar import offer, refreshed
 from charrnn.ui.under_the_hood import tab as hood_tab
@@ -32,12 +32,12 @@ def build_demo(store: Store) -> gr.Blocks:
         return offer(store, link.reader, link), opened(store, link)
 
     async def refresh(event: gr.EventData) -> str:
-        said = await run_sync(store.refresh)
+        said = await run_sync(store.rescan)
         try:
-            choice = Question.from_page(event._data).choice
+            choice = ViewQuery.from_page(event._data).choice
         except ValueError:
             choice = Choice()
-        reader = await run_sync(store.nearest, *astuple(choice))
+        reader = await run_sync(store.nearest_checkpoint, *astuple(choice))
         return refreshed(store, reader, said, count_of("sent", event._data))
 
     with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from charrnn.ui.server.call_validation import TEXT_SESSION, TOKEN, Calls
+from charrnn.ui.server.call_validation import TEXT_SESSION, TOKEN, CallValidator
 from charrnn.ui.server.middleware import CONTENT, HEADERS
 from tests.attack.attacked import JSON, Attacked, Page
 
@@ -210,5 +210,5 @@ def test_a_session_that_never_was_has_no_messages(app: Attacked):
 
 
 def test_text_calls_share_a_session_that_no_caller_can_name():
-    sent = json.loads(Calls({}).text(b'{"data": [{}], "session_hash": "a1"}'))
+    sent = json.loads(CallValidator({}).text(b'{"data": [{}], "session_hash": "a1"}'))
     assert sent == {"data": [{}], "session_hash": TEXT_SESSION} and not TOKEN.fullmatch(TEXT_SESSION)

@@ -24,7 +24,7 @@ from charrnn.ui.compare import lab_sheet
 from charrnn.ui.compare import tab as compare_tab
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.under_the_hood import tab as hood_tab
 from tests.small_models import save_all
 from tests.test_figures import PROFILE
@@ -53,24 +53,24 @@ def told(answers: Iterator[str]) -> list[dict[str, Any]]:
 
 def test_curves_of_the_ticked_models_as_asked(store: Store):
     form = {"parts": ["train"], "unit": "bits", "span": "whole"}
-    (answer,) = told(compare_tab.training_curves(store, Question(names=("gru",), form=form)))
+    (answer,) = told(compare_tab.training_curves(store, ViewQuery(names=("gru",), form=form)))
     (line,) = answer["figure"]["data"]
-    history = store.reader("gru").info.history
+    history = store.load("gru").info.history
     assert line["y"] == [bits_per_char(point.train_loss_nats) for point in history]
     assert answer["ticked"] == ["gru"] and "bits per character" in answer["words"]
 
 
 def test_nothing_ticked_says_what_to_tick(store: Store):
-    (answer,) = told(compare_tab.training_curves(store, Question(names=())))
+    (answer,) = told(compare_tab.training_curves(store, ViewQuery(names=())))
     assert answer["words"] == "Tick a model to see how it learnt." and answer["figure"] is None
-    (answer,) = told(compare_tab.training_curves(store, Question(names=("gru",), form={"parts": []})))
+    (answer,) = told(compare_tab.training_curves(store, ViewQuery(names=("gru",), form={"parts": []})))
     assert answer["words"] == "Tick what to see of them."
 
 
 @pytest.mark.parametrize("form", [{"unit": "apples"}, {"span": 3}, {"unit": {}}])
 def test_a_choice_that_is_none_is_refused(store: Store, form: dict[str, Any]):
     with pytest.raises(ValueError, match="give one of"):
-        told(compare_tab.training_curves(store, Question(form=form)))
+        told(compare_tab.training_curves(store, ViewQuery(form=form)))
 
 
 # ------------------------------------------------------------------ the table
@@ -97,12 +97,12 @@ def test_the_table_holds_the_metrics_the_published_and_the_n_gram(store: Store, 
     ]
     study_file = tmp_path / "study.json"
     study_file.write_text(json.dumps({"ngram": {"rows": rows}}))
-    (answer,) = told(compare_tab.results(store, Question(), study_file))
+    (answer,) = told(compare_tab.results(store, ViewQuery(), study_file))
     table = answer["table"]
     assert [column["title"] for column in table["columns"]] == list(compare_tab.TITLES)
     found = {row["cells"][0]["text"]: row for row in table["rows"]}
     for name in RECIPES:
-        info = store.reader(name).info
+        info = store.load(name).info
         (row,) = [row for row in table["rows"] if row["cells"][0].get("model") == name]
         values = [cell.get("value") for cell in row["cells"][1:8]]
         metrics = [info.metrics[key] for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
@@ -126,7 +126,7 @@ def test_without_a_study_there_is_no_row_of_it(tmp_path: Path, content: str | No
 
 
 def test_a_checkpoint_that_says_little_of_itself_has_a_row(store: Store):
-    info = store.reader("rnn").info
+    info = store.load("rnn").info
     row = compare_tab.checkpoint_row(replace(info, metrics={"val_stream_nats": "good"}))
     assert [cell.text for cell in row[2:10]] == ["–"] * 8
 
@@ -163,12 +163,12 @@ def written(trained: Path, name: str, step: int) -> str:
 
 @pytest.mark.parametrize("name", ["lstm", "minigpt"])
 def test_samples_come_step_by_step_with_the_same_dice(store: Store, trained: Path, name: str):
-    answers = told(compare_tab.samples(store, Question(form={"model": name}), always))
+    answers = told(compare_tab.samples(store, ViewQuery(form={"model": name}), always))
     assert [len(answer["samples"]) for answer in answers] == [1, 2, 3]
     assert "writes" in answers[0]["words"] and answers[-1]["words"] == ""
     shown = {each["step"]: each["text"] for each in answers[-1]["samples"]}
     assert shown == {step: written(trained, name, step) for step in (0, 10, 12)}
-    losses = {point.step: point.val_loss_nats for point in store.reader(name).info.history}
+    losses = {point.step: point.val_loss_nats for point in store.load(name).info.history}
     assert [each["loss"] for each in answers[-1]["samples"]] == [f"val {losses[s]:.3f} nats" for s in (0, 10, 12)]
 
 
@@ -177,7 +177,7 @@ def test_a_sample_is_written_once(store: Store):
 
 
 def test_a_model_without_saved_steps_says_so(store: Store):
-    (answer,) = told(compare_tab.samples(store, Question(form={"model": "rnn-layernorm"}), always))
+    (answer,) = told(compare_tab.samples(store, ViewQuery(form={"model": "rnn-layernorm"}), always))
     assert "only the last step was kept" in answer["words"] and len(answer["samples"]) == 1
 
 
@@ -230,16 +230,16 @@ def test_without_a_record_the_tab_says_how_to_make_it(tmp_path: Path):
             path.write_text(content)
         for panel in (hood_tab.profile, hood_tab.against_length):
             with pytest.raises(ValueError, match="python scripts/bench.py profile --json"):
-                told(panel(Question(), path))
+                told(panel(ViewQuery(), path))
 
 
 def test_the_panels_show_the_record_and_say_which_machine(tmp_path: Path):
     path = tmp_path / "bench_profile.json"
     path.write_text(json.dumps(PROFILE))
-    (answer,) = told(hood_tab.profile(Question(), path))
+    (answer,) = told(hood_tab.profile(ViewQuery(), path))
     assert "Measured on a processor, 1 thread, torch 2" in answer["words"] and answer["figure"]["data"]
     assert [cell.get("value") for cell in answer["table"]["rows"][0]["cells"][1:4]] == [100.0, 5.0, 40.0]
-    (answer,) = told(hood_tab.against_length(Question(), path))
+    (answer,) = told(hood_tab.against_length(ViewQuery(), path))
     assert [cell.get("value") for cell in answer["table"]["rows"][1]["cells"][1:]] == [900.0, 950.0, 1000.0]
 
 
@@ -284,7 +284,7 @@ def test_the_curves_are_the_histories(context: BrowserContext, address: str, sto
     until_drawn(page, "traces.includes('RNN + layer norm, train')")
     drawn = traces(page)
     for name, title in {"rnn": "Vanilla RNN", "rnn-layernorm": "RNN + layer norm", "minigpt": "MiniGPT"}.items():
-        history = store.reader(name).info.history
+        history = store.load(name).info.history
         steps = [point.step for point in history]
         assert drawn[f"{title}, validation"] == (steps, [point.val_loss_nats for point in history])
         assert drawn[f"{title}, train"] == (steps, [point.train_loss_nats for point in history])
@@ -294,7 +294,7 @@ def test_the_curves_are_the_histories(context: BrowserContext, address: str, sto
     page.locator("#cr-training").get_by_role("radio", name="bits").click()
     page.wait_for_function("document.querySelector('#cr-training .cr-plot-words').textContent.includes('bits per')")
     shown = traces(page)["MiniGPT, validation"][1]
-    assert shown == [bits_per_char(point.val_loss_nats) for point in store.reader("minigpt").info.history]
+    assert shown == [bits_per_char(point.val_loss_nats) for point in store.load("minigpt").info.history]
 
 
 def test_both_tabs_share_the_ticks(context: BrowserContext, address: str):
@@ -318,7 +318,7 @@ def test_the_table_can_be_sorted_by_click_and_by_key(context: BrowserContext, ad
     names, streams = column(page, "model"), column(page, "val stream")
     by_name = dict(zip([name.strip() for name in names], streams, strict=True))
     for name, title in {"gru": "GRU", "minigpt": "MiniGPT", "my <b>net & co": "my <b>net & co"}.items():
-        assert by_name[title] == f"{store.reader(name).info.metrics['val_stream_nats']:.3f}"
+        assert by_name[title] == f"{store.load(name).info.metrics['val_stream_nats']:.3f}"
     page.locator("#cr-results thead").get_by_role("button", name="parameters").click()
     sizes = [int(text.replace(",", "")) for text in column(page, "parameters") if text != "–"]
     assert sizes == sorted(sizes) and column(page, "parameters")[-1] == "–"

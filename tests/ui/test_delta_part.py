@@ -14,13 +14,13 @@ from charrnn.surprisal import Difference
 from charrnn.ui.compare import surprisal_difference
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 from tests.ui.conftest import CHECKPOINTS
 from tests.ui.versus import OWN, PATIENCE, always, open_compare, plain_bits, side, told
 
 
 def delta_of(store: Store, text: str = OWN, **form: Any) -> list[dict[str, Any]]:
-    return told(surprisal_difference.differences(store, Question(form={"text": text, **form}), always))
+    return told(surprisal_difference.differences(store, ViewQuery(form={"text": text, **form}), always))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_swapped_every_sign_is_flipped_and_the_same_model_differs_nowhere(store:
 
 def test_the_default_is_the_passage_of_the_app_and_what_is_too_long_is_bounded(store: Store, monkeypatch: Any):
     monkeypatch.setattr(surprisal_difference, "text_for", lambda *_: SourceText("ab\n" * 5000, "a long text"))
-    both = store.reader("rnn"), store.reader("gru")
+    both = store.load("rnn"), store.load("gru")
     source, note = surprisal_difference.passage(store, both, None)
     assert len(source.text) == 10_000 and str(source) == "a long text (its first 10,000 characters)" and not note
     _, note = surprisal_difference.passage(store, both, SourceText("ab\n" * 5000))
@@ -93,7 +93,7 @@ def test_what_is_kept_of_the_whole_held_out_text_is_told_at_once(store: Store):
 
 def test_who_asks_anew_stops_the_reading_and_nothing_half_read_is_kept(store: Store):
     text, asked = OWN * 6, iter([True, False])
-    answers = surprisal_difference.differences(store, Question(form={"text": text}), lambda: next(asked))
+    answers = surprisal_difference.differences(store, ViewQuery(form={"text": text}), lambda: next(asked))
     assert len(told(answers)) == 1  # the second of the pieces was no longer wanted
     last = delta_of(store, text)[-1]
     assert len(last["bits"][0]) == len(text)

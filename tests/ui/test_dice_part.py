@@ -11,12 +11,12 @@ from charrnn.sampling import SamplingSettings, UniformStream
 from charrnn.ui.compare import coupled_sampling
 from charrnn.ui.components import divergence
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 from tests.ui.versus import PATIENCE, SETTINGS, always, open_compare, probabilities, side, told, written
 
 
 def dice_of(store: Store, **form: Any) -> list[dict[str, Any]]:
-    return told(coupled_sampling.both_texts(store, Question(form=form), always))
+    return told(coupled_sampling.both_texts(store, ViewQuery(form=form), always))
 
 
 def test_both_texts_are_what_each_model_writes_alone_and_grow_piece_by_piece(store: Store):
@@ -82,7 +82,7 @@ def test_so_many_digits_that_one_sees_where_the_die_fell():
 
 def test_an_older_question_stops_writing(store: Store):
     wanted = iter([True, False])
-    assert len(told(coupled_sampling.both_texts(store, Question(), lambda: next(wanted)))) == 1
+    assert len(told(coupled_sampling.both_texts(store, ViewQuery(), lambda: next(wanted)))) == 1
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.server import analyses
 from charrnn.ui.server.analyses import default_text, measured
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.loaded_model import Reader
+from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.validation import Choice
-from charrnn.ui.server.view_query import LatestQuery, Question, until_superseded
+from charrnn.ui.server.view_query import LatestQuery, ViewQuery, until_superseded
 from tests.trained import RECIPES, TEXT
 from tests.ui.conftest import open_page
 from tests.ui.test_serving import serving
@@ -44,7 +44,7 @@ def store(trained: Path) -> Store:
     return Store(trained)
 
 
-def answers(store: Store, question: Question, wanted: Any = lambda: True) -> list[dict[str, Any]]:
+def answers(store: Store, question: ViewQuery, wanted: Any = lambda: True) -> list[dict[str, Any]]:
     return [json.loads(told) for told in until_superseded(curves(store, question, wanted))]
 
 
@@ -58,41 +58,41 @@ def expected(trained: Path, name: str, text: str, step: int | None = None) -> Gr
 
 def test_without_a_corpus_the_best_model_s_passage_is_read(store: Store):
     for name in ("rnn", "lstm"):
-        source = default_text(store, store.reader(name))
+        source = default_text(store, store.load(name))
         assert source.text == TEXT[:2000]
-        assert str(source) == f"a passage written by Vanilla RNN, step {store.reader('rnn').info.step:,}"
-        assert source.is_by(store.reader("rnn")) and not source.is_by(store.reader("lstm"))
-        assert not source.is_by(store.reader("rnn", 0))
+        assert str(source) == f"a passage written by Vanilla RNN, step {store.load('rnn').info.step:,}"
+        assert source.is_by(store.load("rnn")) and not source.is_by(store.load("lstm"))
+        assert not source.is_by(store.load("rnn", 0))
 
 
 def test_with_a_corpus_its_validation_part_is_read(store: Store, monkeypatch: pytest.MonkeyPatch):
     corpus = TEXT * 60
     digest = hashlib.sha256(corpus.encode()).hexdigest()
     monkeypatch.setattr(analyses, "cached_tiny_shakespeare", lambda: corpus)
-    source = default_text(store, store.reader("rnn"))
+    source = default_text(store, store.load("rnn"))
     cut = int(0.9 * len(corpus))
     assert source.text == corpus[cut : cut + 16_384] and not source.writers
     beginning = "(its first 16,384 characters)"
     assert str(source) == f"the last tenth of the text with sha256 {digest[:12]} {beginning}", "it learnt another text"
     monkeypatch.setattr("charrnn.corpus.TINY_SHAKESPEARE_SHA256", digest)
-    assert str(default_text(store, store.reader("rnn"))) == f"the last tenth of Tiny Shakespeare {beginning}"
-    reader = store.reader("rnn")
+    assert str(default_text(store, store.load("rnn"))) == f"the last tenth of Tiny Shakespeare {beginning}"
+    reader = store.load("rnn")
     of_it = replace(reader.checkpoint, info=replace(reader.info, data_sha256=digest))
-    assert str(default_text(store, Reader(of_it))) == f"the validation part of Tiny Shakespeare {beginning}"
+    assert str(default_text(store, LoadedModel(of_it))) == f"the validation part of Tiny Shakespeare {beginning}"
 
 
 def test_a_text_is_measured_once_for_each_model_and_step(store: Store):
-    reader = store.reader("rnn")
+    reader = store.load("rnn")
     own = SourceText(OWN)
     flow, source = measured(store, reader, own)
     assert source == own and isinstance(flow, GradientFlow)
     assert measured(store, reader, own)[0] is flow
-    assert measured(store, store.reader("rnn", 0), own)[0] is not flow
+    assert measured(store, store.load("rnn", 0), own)[0] is not flow
 
 
 def test_a_text_that_is_too_short_says_how_long_it_must_be(store: Store):
     with pytest.raises(ValueError, match="at least 130"):
-        measured(store, store.reader("rnn"), SourceText("night"))
+        measured(store, store.load("rnn"), SourceText("night"))
 
 
 def test_gradients_and_compare_show_the_same_flow_the_one_that_is_kept(trained: Path, tmp_path: Path):
@@ -101,20 +101,20 @@ def test_gradients_and_compare_show_the_same_flow_the_one_that_is_kept(trained: 
     sha256 = load(tmp_path / "rnn").info.sha256
     keep_analyses(tmp_path / "rnn", sha256, {"gradient": flow_record(flow, 500)})
     store = Store(tmp_path)
-    reader = store.reader("rnn")
+    reader = store.load("rnn")
     found, source = measured(store, reader)
     assert (found.half_life_chars, found.positions) == (7.7, 345) and "(its first 500 characters)" in str(source)
     for name in ("median", "low", "high", "geometric_mean"):
         np.testing.assert_allclose(getattr(found, name), getattr(flow, name), rtol=1e-5)
-    told = answers(store, Question(names=("rnn",)))
+    told = answers(store, ViewQuery(names=("rnn",)))
     assert told[-1]["table"]["rows"][0]["cells"][1]["text"] == far_back(reader.info)[0].text == "7.7"
     assert "Measured at 345 positions of the validation part of" in told[-1]["words"]
     assert measured(store, reader, SourceText(OWN))[0].half_life_chars == expected(trained, "rnn", OWN).half_life_chars
-    assert measured(store, store.reader("rnn", 0))[0].positions != 345, "the untrained one has nothing kept"
+    assert measured(store, store.load("rnn", 0))[0].positions != 345, "the untrained one has nothing kept"
     keep_analyses(
         tmp_path / "rnn", sha256, {"gradient": AnalysisRecord({"positions": 345}, {"curve": {"median": [1.0]}})}
     )
-    assert measured(Store(tmp_path), Store(tmp_path).reader("rnn"))[0].half_life_chars != 7.7, (
+    assert measured(Store(tmp_path), Store(tmp_path).load("rnn"))[0].half_life_chars != 7.7, (
         "what is broken is not used"
     )
 
@@ -123,7 +123,7 @@ def test_gradients_and_compare_show_the_same_flow_the_one_that_is_kept(trained: 
 
 
 def test_curves_come_one_by_one_and_at_once_when_they_are_known(store: Store):
-    question = Question(names=("rnn", "gru", "lstm"), form={"text": OWN})
+    question = ViewQuery(names=("rnn", "gru", "lstm"), form={"text": OWN})
     told = answers(store, question)
     rows = [len(one["table"]["rows"]) if "table" in one and one["table"] else 0 for one in told]
     assert rows == [0, 1, 2, 3, 3]  # the last wait is for the untrained network
@@ -133,62 +133,62 @@ def test_curves_come_one_by_one_and_at_once_when_they_are_known(store: Store):
 
 
 def test_the_model_in_the_picker_comes_first_with_its_step_and_its_ghost(store: Store):
-    question = Question(names=("rnn", "lstm"), choice=Choice("lstm", 10), form={"text": OWN})
+    question = ViewQuery(names=("rnn", "lstm"), choice=Choice("lstm", 10), form={"text": OWN})
     told = answers(store, question)
     assert [row["cells"][0]["text"] for row in told[1]["table"]["rows"]] == ["LSTM, step 10"]
     names = [trace.get("name") for trace in told[-1]["figure"]["data"]]
     assert {"untrained", "LSTM, step 10", "LSTM, step 10, geometric mean", "Vanilla RNN"} <= set(names)
-    untrained = Question(names=("rnn", "lstm"), choice=Choice("lstm", 0), form={"text": OWN})
+    untrained = ViewQuery(names=("rnn", "lstm"), choice=Choice("lstm", 0), form={"text": OWN})
     assert "untrained" not in str(answers(store, untrained)[-1]["figure"]["data"])
 
 
 def test_who_asks_anew_is_not_kept_waiting_for_the_old_answer(store: Store):
     wanted = iter([True, True, False])
-    told = answers(store, Question(names=("rnn", "gru", "lstm"), form={"text": OWN * 2}), lambda: next(wanted, False))
+    told = answers(store, ViewQuery(names=("rnn", "gru", "lstm"), form={"text": OWN * 2}), lambda: next(wanted, False))
     assert len(told) == 1
 
 
 def test_the_newest_query_of_each_page_is_known():
     latest = LatestQuery()
-    latest.note("a page", 3)
-    latest.note("a page", 2)
-    latest.note("another", 1)
+    latest.start("a page", 3)
+    latest.start("a page", 2)
+    latest.start("another", 1)
     assert (latest.number("a page"), latest.number("another"), latest.number("nobody")) == (3, 1, -1)
 
 
 def test_at_first_one_model_of_each_kind_is_shown(store: Store):
-    told = answers(store, Question())[-1]
+    told = answers(store, ViewQuery())[-1]
     assert told["ticked"] == ["rnn", "gru", "lstm", "minigpt"]
     assert {model["name"] for model in told["models"]} == set(RECIPES)
 
 
 def test_without_a_tick_there_is_no_figure(store: Store):
-    (told,) = answers(store, Question(names=()))
+    (told,) = answers(store, ViewQuery(names=()))
     assert told["figure"] is None and told["words"].startswith("Tick a model")
 
 
 def test_minigpt_s_line_ends_where_it_sees_nothing(store: Store):
-    told = answers(store, Question(names=("minigpt",), choice=Choice("rnn", None), form={"text": OWN}))[-1]
+    told = answers(store, ViewQuery(names=("minigpt",), choice=Choice("rnn", None), form={"text": OWN}))[-1]
     (line,) = [trace for trace in told["figure"]["data"] if trace.get("name") == "MiniGPT"]
     assert all(value is not None for value in line["y"][:24]) and set(line["y"][24:]) == {None}
     assert "MiniGPT sees 24 characters and nothing beyond" in told["words"]
 
 
 def test_what_is_left_out_of_ones_own_text_is_said_once(store: Store):
-    told = answers(store, Question(names=("rnn", "gru"), form={"text": "→" + OWN}))[-1]
+    told = answers(store, ViewQuery(names=("rnn", "gru"), form={"text": "→" + OWN}))[-1]
     assert told["figure"] and told["words"].count("Left out 1 character") == 1
-    refused = answers(store, Question(names=("rnn",), form={"text": "→" * 200}))[-1]
+    refused = answers(store, ViewQuery(names=("rnn",), form={"text": "→" * 200}))[-1]
     assert "at least 130" in refused["words"] and "Left out 200 characters" in refused["words"]
 
 
 def test_a_text_that_is_too_long_is_refused(store: Store):
     with pytest.raises(ValueError, match="at most 20000"):
-        answers(store, Question(form={"text": "a" * 20_001}))
+        answers(store, ViewQuery(form={"text": "a" * 20_001}))
 
 
 def test_without_a_checkpoint_the_tab_says_why(tmp_path: Path):
     with pytest.raises(ValueError, match="train one with scripts/train.py"):
-        answers(Store(tmp_path), Question())
+        answers(Store(tmp_path), ViewQuery())
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_without_a_checkpoint_the_tab_says_why(tmp_path: Path):
 )
 def test_a_question_that_is_none_is_refused(sent: Any):
     with pytest.raises(ValueError, match="give|names is not a list|checkpoint"):
-        Question.from_page(sent)
+        ViewQuery.from_page(sent)
 
 
 # ------------------------------------------------------------------ in a browser

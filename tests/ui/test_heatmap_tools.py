@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Download, Page, expect
 
 from charrnn.checkpoint import load
-from charrnn.ui.server.loaded_model import Reader
+from charrnn.ui.server.loaded_model import LoadedModel
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import (
     SLOWLY,
@@ -31,11 +31,11 @@ PAPER, BLUE, ORANGE = (np.array(c) for c in ((0xFB, 0xFA, 0xF8), (0x0B, 0x6E, 0x
 
 
 @pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader(load(CHECKPOINTS / "rnn"))
+def reader() -> LoadedModel:
+    return LoadedModel(load(CHECKPOINTS / "rnn"))
 
 
-def read(reader: Reader, shown: str, name: str) -> np.ndarray:
+def read(reader: LoadedModel, shown: str, name: str) -> np.ndarray:
     """What the package reads, as precise as it is sent: (T, rows)."""
     return reader.read(shown, name).activations[name].astype(np.float16).astype(float)
 
@@ -77,8 +77,8 @@ def table(download: Download) -> list[list[str]]:
     return list(csv.reader(io.StringIO(content, newline="")))
 
 
-def test_the_rows_keep_the_order_of_similarity_while_text_is_written(page: Page, reader: Reader):
-    similar = reader.display("h").orders["similarity"]
+def test_the_rows_keep_the_order_of_similarity_while_text_is_written(page: Page, reader: LoadedModel):
+    similar = reader.view("h").orders["similarity"]
     assert sorted(similar) == list(range(256)) and similar != sorted(similar)
     page.evaluate("window.orders = new Set(); setInterval(() => orders.add(JSON.stringify(charrnn.live.map.rows)), 5)")
     set_speed(page, 60)
@@ -93,7 +93,7 @@ def test_the_rows_keep_the_order_of_similarity_while_text_is_written(page: Page,
     assert page.evaluate("[...orders].map(JSON.parse)") == [similar]
 
 
-def test_a_drag_looks_at_some_rows_and_everything_goes_on_working_there(page: Page, reader: Reader):
+def test_a_drag_looks_at_some_rows_and_everything_goes_on_working_there(page: Page, reader: LoadedModel):
     shown, order = text(page), page.evaluate(ORDER)
     values = read(reader, shown, "h")
     whole = page.locator(".cr-canvas").bounding_box()
@@ -159,7 +159,7 @@ def test_the_rows_in_sight_can_be_typed_and_stay_while_text_runs(page: Page):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_the_table_has_every_value_in_sight(page: Page, reader: Reader):
+def test_the_table_has_every_value_in_sight(page: Page, reader: LoadedModel):
     shown, order = text(page), page.evaluate(ORDER)
     values = read(reader, shown, "h")
     download = saved(page, "csv")
@@ -207,7 +207,7 @@ def test_no_cell_of_the_table_is_a_formula_and_no_name_leaves_its_folder(page: P
     assert names == ["..-some-one-lab-1_delta-layer-6_step-300.png", "..-some-one-lab-1_layer-6_step-300.png"]
 
 
-def test_the_picture_has_every_cell_with_its_axes(page: Page, reader: Reader):
+def test_the_picture_has_every_cell_with_its_axes(page: Page, reader: LoadedModel):
     shown = text(page)
     drag(page, 20, 59)
     units = page.evaluate(ROWS)
@@ -243,9 +243,9 @@ def test_gates_and_other_models_are_saved_under_their_names(page: Page):
     page.locator(".cr-last-row").press("Enter")
     download = saved(page, "csv")
     assert re.fullmatch(r"lstm_f_step-\d+_rows-1-3\.csv", download.suggested_filename)
-    lstm = Reader(load(CHECKPOINTS / "lstm"))
+    lstm = LoadedModel(load(CHECKPOINTS / "lstm"))
     head, *lines = table(download)
-    units = lstm.display("f").orders["similarity"][:3]
+    units = lstm.view("f").orders["similarity"][:3]
     assert head[2:] == [f"unit {unit}" for unit in units]
     expected = read(lstm, text(page), "f")[-120:, units]
     np.testing.assert_allclose(np.array([line[2:] for line in lines], float), expected, rtol=2e-3, atol=1e-5)

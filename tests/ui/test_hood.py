@@ -21,7 +21,7 @@ from charrnn.training import Recipe
 from charrnn.ui.server import error_location
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.under_the_hood import tab as hood_tab
 from charrnn.ui.under_the_hood.self_checks import Measurements, dice, digest, measured, of_file, panel, versions
 from charrnn.ui.under_the_hood.source_trace import States, cell_lines
@@ -40,8 +40,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(save_all(tmp_path_factory.mktemp("small")))
 
 
-def asked(model: str, form: Mapping[str, Any]) -> Question:
-    return Question(form=form, choice=Choice(model, None))
+def asked(model: str, form: Mapping[str, Any]) -> ViewQuery:
+    return ViewQuery(form=form, choice=Choice(model, None))
 
 
 def numbers(value: Mapping[str, Any]) -> np.ndarray:
@@ -65,7 +65,7 @@ def figure(value: float) -> str:
 @pytest.mark.parametrize("model", ["rnn", "gru", "lstm-layernorm", "minigpt"])
 def test_the_lines_have_the_values_of_the_last_character_of_the_text(small: Store, model: str):
     states = States()
-    reader = small.reader(model)
+    reader = small.load(model)
     for length in (1, 128, 129, 257, len(TEXT)):  # in the middle of the kept states, and on them
         (answer,) = map(json.loads, cell_lines(small, states, asked(model, {"text": TEXT[:length]})))
         found = values_of(answer)
@@ -133,7 +133,7 @@ def open_hood(context: BrowserContext, address: str) -> Page:
 
 def expected_units(store: Store, model: str, read: str, unit: int, layer: int = 1) -> dict[str, str]:
     """The same from the package."""
-    reader = store.reader(model)
+    reader = store.load(model)
     state = reader.decoder.prefill(reader.vocab.encode(read[:-1])).state
     (id,) = reader.vocab.encode(read[-1])
     blocks, _ = read_character(reader.checkpoint.model, reader.decoder, id, state, layer)
@@ -201,7 +201,7 @@ def test_the_panel_measures_every_claim_for_the_model_chosen(small: Store, model
     assert ("Backpropagation by hand is autograd" in lines) == (model != "minigpt")
     assert float(lines["A stream is one shot"]["value"]) < 1e-10
     assert lines["torch"]["value"] == torch.__version__ and lines["gradio"]["value"] == gradio.__version__
-    reader = small.reader(model)
+    reader = small.load(model)
     drawn = dice(reader)
     assert drawn and lines["Server and Python write one text"]["value"] == drawn["digest"] == digest(drawn["text"])
     assert lines["The checkpoint's file has not changed"]["value"] == reader.info.sha256[:12]
@@ -209,7 +209,7 @@ def test_the_panel_measures_every_claim_for_the_model_chosen(small: Store, model
 
 def test_a_file_that_changed_and_a_version_that_is_another_are_told(tmp_path: Path):
     store = Store(save_all(tmp_path))
-    reader = store.reader("gru")
+    reader = store.load("gru")
     with (tmp_path / "gru" / "model.safetensors").open("ab") as file:
         file.write(b" ")
     assert [line["holds"] for line in of_file(reader)] == [False, None]
@@ -230,7 +230,7 @@ def test_who_waits_for_a_measurement_shares_the_next_one(small: Store, monkeypat
         return measured(reader)
 
     monkeypatch.setattr("charrnn.ui.under_the_hood.self_checks.measured", slow)
-    threads = [threading.Thread(target=measurements.of, args=[small.reader("gru")]) for _ in range(5)]
+    threads = [threading.Thread(target=measurements.of, args=[small.load("gru")]) for _ in range(5)]
     threads[0].start()
     assert began.wait(30)
     for thread in threads[1:]:
@@ -266,7 +266,7 @@ def test_the_trust_panel_ticks_what_holds_and_names_a_planted_bug(
         summary.click()
         expect(summary).to_contain_text("✓ every claim holds")
         found = checks(page)
-        drawn = dice(store.reader("lstm"))
+        drawn = dice(store.load("lstm"))
         assert drawn and found["The page's sampler writes it too"][:2] == ["✓ holds", drawn["digest"]]
         assert "120 of 120 characters" in found["The page's sampler writes it too"][2]
         assert found["The lstm cell is torch.nn.LSTM"][0] == "✓ holds"
@@ -291,7 +291,7 @@ RECORD = {"batch": 64, "seq_len": 128, "rows": [{"name": "MiniGPT", "median_ms":
 
 
 def test_a_measurement_tells_its_progress_and_then_where_the_time_went():
-    answers = [json.loads(told) for told in timing(Turn(), Question(number=3), lambda: True, RECORD, TINY)]
+    answers = [json.loads(told) for told in timing(Turn(), ViewQuery(number=3), lambda: True, RECORD, TINY)]
     *progress, last = answers
     assert [answer["share"] for answer in progress] == sorted(answer["share"] for answer in progress)
     assert all(answer["busy"] and answer["number"] == 3 for answer in progress) and progress[-1]["share"] == 1
@@ -309,18 +309,18 @@ def test_a_measurement_tells_its_progress_and_then_where_the_time_went():
 
 def test_only_one_measures_at_a_time_and_who_stops_or_leaves_makes_room():
     turn, going = Turn(), True
-    first = timing(turn, Question(), lambda: going, RECORD, TINY)
+    first = timing(turn, ViewQuery(), lambda: going, RECORD, TINY)
     next(first)
-    (told,) = map(json.loads, timing(turn, Question(), lambda: True, RECORD, TINY))
+    (told,) = map(json.loads, timing(turn, ViewQuery(), lambda: True, RECORD, TINY))
     assert told["words"].startswith("Somebody else is measuring") and "busy" not in told
     going = False  # stopped, in the middle of a step
-    second: Any = timing(turn, Question(), lambda: True, RECORD, TINY)
+    second: Any = timing(turn, ViewQuery(), lambda: True, RECORD, TINY)
     assert json.loads(next(second))["busy"]
     assert list(first) == []
-    (told,) = map(json.loads, timing(turn, Question(), lambda: True, RECORD, TINY))
+    (told,) = map(json.loads, timing(turn, ViewQuery(), lambda: True, RECORD, TINY))
     assert told["words"].startswith("Somebody else is measuring"), "the first one's end is not the second one's"
     second.close()  # left
-    assert json.loads(next(timing(turn, Question(), lambda: True, RECORD, TINY)))["busy"]
+    assert json.loads(next(timing(turn, ViewQuery(), lambda: True, RECORD, TINY)))["busy"]
 
 
 def test_time_it_measures_here_stops_and_says_busy_to_others(context: BrowserContext, app: str):

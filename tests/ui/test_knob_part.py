@@ -16,7 +16,7 @@ from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.gradients import over_training, recurrent_scale
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
-from charrnn.ui.server.view_query import Question, until_superseded
+from charrnn.ui.server.view_query import ViewQuery, until_superseded
 from tests.trained import TEXT
 from tests.ui.conftest import open_page
 
@@ -32,7 +32,7 @@ def store(trained: Path) -> Store:
 
 
 def turned(store: Store, name: str, wanted: Callable[[], bool] = lambda: True, **form: Any) -> list[dict[str, Any]]:
-    question = Question(choice=Choice(name, None), form={"text": OWN, **form})
+    question = ViewQuery(choice=Choice(name, None), form={"text": OWN, **form})
     return [json.loads(told) for told in until_superseded(recurrent_scale.turns(store, question, wanted))]
 
 
@@ -149,9 +149,9 @@ def test_a_text_too_short_for_an_error_has_no_exponent(store):
 
 
 def test_every_saved_step_has_its_curve(store, trained):
-    question = Question(choice=Choice("gru", None), form={"text": OWN})
+    question = ViewQuery(choice=Choice("gru", None), form={"text": OWN})
     told = [json.loads(each) for each in over_training.saved_steps(store, question, lambda: True)]
-    steps = store.reader("gru").info.saved_steps
+    steps = store.load("gru").info.saved_steps
     assert len(told) == len(steps) + 1 and len(steps) > 2 and not told[-1]["busy"]
     lines = {trace.get("name"): trace for trace in told[-1]["figure"]["data"]}
     for step in steps:
@@ -160,11 +160,11 @@ def test_every_saved_step_has_its_curve(store, trained):
         line = values(lines[f"step {step}"]["y"])
         assert np.allclose(line[flow.median >= 1e-12], flow.median[flow.median >= 1e-12], rtol=1e-9)
     with pytest.raises(ValueError, match="only the end is kept: choose Vanilla RNN, GRU, LSTM, MiniGPT"):
-        list(over_training.saved_steps(store, Question(choice=Choice("rnn-layernorm", None)), bool))
+        list(over_training.saved_steps(store, ViewQuery(choice=Choice("rnn-layernorm", None)), bool))
 
 
 def test_the_study_s_norms_are_drawn_and_without_a_study_it_is_said(tmp_path):
-    (told,) = over_training.clipping(Question(), over_training.STUDY)
+    (told,) = over_training.clipping(ViewQuery(), over_training.STUDY)
     rows = json.loads(over_training.STUDY.read_text(encoding="utf-8"))["clipping"]["rows"]
     lines = {trace.get("name"): trace for trace in json.loads(told)["figure"]["data"]}
     first = [row for row in rows if row["seed"] == 0]
@@ -175,7 +175,7 @@ def test_the_study_s_norms_are_drawn_and_without_a_study_it_is_said(tmp_path):
     for broken in ("{}", "[]", "no json"):
         (tmp_path / "study.json").write_text(broken)
         with pytest.raises(ValueError, match="no runs are recorded here"):
-            list(over_training.clipping(Question(), tmp_path / "study.json"))
+            list(over_training.clipping(ViewQuery(), tmp_path / "study.json"))
 
 
 # ------------------------------------------------------------------ in a browser

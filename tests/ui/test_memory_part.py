@@ -18,7 +18,7 @@ from charrnn.ui.gradients import context_use as memory_part
 from charrnn.ui.gradients.context_use import LONGEST, PREDICTIONS, REPLACED, memories
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
-from charrnn.ui.server.view_query import Question, until_superseded
+from charrnn.ui.server.view_query import ViewQuery, until_superseded
 from tests.trained import TEXT
 from tests.ui.conftest import CHECKPOINTS, open_page
 
@@ -28,7 +28,7 @@ OWN = "What light is this, that breaks? It is the east, and Juliet is the sun. "
 PATIENCE = 120_000
 
 
-def answers(store: Store, question: Question, wanted: Any = lambda: True) -> list[dict[str, Any]]:
+def answers(store: Store, question: ViewQuery, wanted: Any = lambda: True) -> list[dict[str, Any]]:
     return [json.loads(told) for told in until_superseded(memories(store, question, wanted))]
 
 
@@ -46,7 +46,7 @@ def drawn(told: dict[str, Any], name: str) -> list[list[float | None]]:
 
 def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(trained: Path):
     store = Store(trained)
-    question = Question(names=("rnn", "gru"), form={"text": OWN})
+    question = ViewQuery(names=("rnn", "gru"), form={"text": OWN})
     told = answers(store, question)
     assert [one["words"].partition(" …")[0] for one in told[:2]] == ["Measuring Vanilla RNN"] * 1 + [
         told[1]["words"].partition(" …")[0]
@@ -75,7 +75,7 @@ def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path,
     used = expected(tmp_path / "rnn", TEXT[-2000:])
     keep_analyses(tmp_path / "rnn", info.sha256, {"memory": memory_record(used)})
     monkeypatch.setattr(memory_part, "measure", lambda reader, text: pytest.fail("it is kept"))
-    (told,) = answers(Store(tmp_path), Question())
+    (told,) = answers(Store(tmp_path), ViewQuery())
     kept = memory_from_record(AnalysisRecord.from_json(json.loads(memory_record(used).as_json())))
     above, below = drawn(told, "Vanilla RNN")
     np.testing.assert_allclose(
@@ -85,7 +85,7 @@ def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path,
     assert above[0] == kept.context.excess_nats[0] and measured_on in told["words"]
     monkeypatch.undo()
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "none"))
-    early = answers(Store(tmp_path), Question(choice=Choice("rnn", 0)))
+    early = answers(Store(tmp_path), ViewQuery(choice=Choice("rnn", 0)))
     assert len(early) == 2 and "a passage" in early[-1]["words"] and drawn(early[-1], "Vanilla RNN, step 0")
 
 
@@ -99,18 +99,18 @@ def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path,
 def test_what_is_kept_and_cannot_be_right_is_measured_anew(trained: Path, tmp_path: Path, found: AnalysisRecord):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     keep_analyses(tmp_path / "rnn", describe(tmp_path / "rnn").sha256, {"memory": found})
-    told = answers(Store(tmp_path), Question())
+    told = answers(Store(tmp_path), ViewQuery())
     assert len(told) == 2 and drawn(told[-1], "Vanilla RNN")
 
 
 def test_a_text_that_is_too_short_says_how_long_it_must_be_and_who_moves_on_is_not_kept_waiting(trained: Path):
     store = Store(trained)
-    told = answers(store, Question(names=("rnn",), form={"text": "night"}))[-1]
+    told = answers(store, ViewQuery(names=("rnn",), form={"text": "night"}))[-1]
     assert "Vanilla RNN: the text has 5 characters: give 320 or more." in told["words"] and told["figure"] is None
     wanted = iter([True, True, False])
-    told = answers(store, Question(names=("rnn", "gru", "lstm"), form={"text": OWN * 2}), lambda: next(wanted, False))
+    told = answers(store, ViewQuery(names=("rnn", "gru", "lstm"), form={"text": OWN * 2}), lambda: next(wanted, False))
     assert len(told) == 1
-    (told,) = answers(store, Question(names=()))
+    (told,) = answers(store, ViewQuery(names=()))
     assert told["words"].startswith("Tick a model")
 
 

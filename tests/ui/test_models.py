@@ -15,7 +15,7 @@ from charrnn.bench.page_speed import running_app
 from charrnn.gradient_flow import gradient_flow
 from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.loaded_model import Reader
+from charrnn.ui.server.loaded_model import LoadedModel
 from tests.small_models import SMALL, save_all, save_small
 from tests.ui.conftest import open_page
 from tests.ui.page_actions import (
@@ -57,7 +57,7 @@ def page(context: BrowserContext, app: str) -> Page:
     return open_page(context, app)
 
 
-def stepped(reader: Reader, text: str, name: str) -> np.ndarray:
+def stepped(reader: LoadedModel, text: str, name: str) -> np.ndarray:
     """What the decoder says under this name, one character after the other: (T, rows)."""
     reading, rows = reader.decoder.prefill([]), []
     for id in reader.vocab.encode(text):
@@ -98,21 +98,23 @@ def hovered(page: Page, position: int, row: int) -> tuple[str, int, float, float
 def test_models_are_switched_in_mid_page_and_read_the_same_text(page: Page, store: Store):
     before = text(page)
     options = page.locator("#cr-model option").all_text_contents()
-    assert [option.split(" · ")[0] for option in options] == [Reader.title_of(info) for info in store.infos()]
+    assert [option.split(" · ")[0] for option in options] == [
+        LoadedModel.title_of(info) for info in store.checkpoints()
+    ]
     assert all(re.search(r" · \d+ k parameters · 2\.16 bits per character$", option) for option in options)
     heights = set()
     for name, view in (("rnn", "h"), ("lstm", "h"), ("gru", "h"), ("minigpt", "layer 6"), ("lstm-layernorm", "h")):
         choose(page, name)
         assert text(page) == before
-        expected = stepped(store.reader(name), before, view)
+        expected = stepped(store.load(name), before, view)
         np.testing.assert_allclose(columns(page), expected, rtol=1e-3, atol=1e-4)
         order = page.evaluate("charrnn.live.map.rows")
         assert sorted(order) == list(range(SMALL[name]["hidden_dim"]))
-        scale = store.reader(name).display(view).scale
+        scale = store.load(name).view(view).scale
         for position in (len(before) - 1, len(before) - 7):  # columns stand over their characters
             colours = canvas_column(page, position)
             assert np.abs(shades(expected[position][order] / scale.high) - colours).max() <= 2
-        expect(page.locator(".cr-source")).to_contain_text(Reader.title_of(store.reader(name).info))
+        expect(page.locator(".cr-source")).to_contain_text(LoadedModel.title_of(store.load(name).info))
         heights.add(page.evaluate("charrnn.live.map.rowHeight"))
     assert len(heights) > 2  # few rows are tall ones
 
@@ -137,7 +139,7 @@ def test_the_last_of_quick_settings_is_the_one_that_writes(page: Page, store: St
     page.wait_for_function(f"charrnn.live.received > {begin + 30}")
     press(page, "stop")
     settled(page)
-    reader, written = store.reader("rnn"), text(page)
+    reader, written = store.load("rnn"), text(page)
     reading = reader.decoder.prefill(reader.vocab.encode(written[:begin]))
     for character in written[begin:]:
         likeliest = int(np.argmax(reading.logits))
@@ -151,13 +153,13 @@ def test_gates_have_the_scale_zero_to_one_and_the_values_of_the_decoder(page: Pa
         for gate in gates:
             look_at(page, gate)
             assert legend(page) == ["0", "1"]
-            expected = stepped(store.reader(name), text(page), gate)
+            expected = stepped(store.load(name), text(page), gate)
             np.testing.assert_allclose(columns(page), expected, rtol=1e-3, atol=1e-4)
     choose(page, "lstm")
     look_at(page, "f")
     expect(page.locator(".cr-map-title")).to_contain_text("forget gate f, 28 units")
     expect(page.locator(".cr-see")).to_contain_text("orange keeps it")
-    expected, last = stepped(store.reader("lstm"), text(page), "f"), len(text(page)) - 1
+    expected, last = stepped(store.load("lstm"), text(page), "f"), len(text(page)) - 1
     for position, row in ((last, 3), (last - 40, 11)):
         what, unit, value, change = hovered(page, position, row)
         assert what == "unit" and unit == page.evaluate(f"charrnn.live.map.rows[{row}]")
@@ -170,7 +172,7 @@ def test_gates_have_the_scale_zero_to_one_and_the_values_of_the_decoder(page: Pa
 def test_the_cell_state_is_shown_on_a_scale_of_its_own(page: Page, store: Store):
     choose(page, "lstm")
     look_at(page, "c")
-    expected, scale = stepped(store.reader("lstm"), text(page), "c"), store.reader("lstm").display("c").scale
+    expected, scale = stepped(store.load("lstm"), text(page), "c"), store.load("lstm").view("c").scale
     assert np.abs(expected).max() > scale.high > 1
     assert legend(page) == [f"≤ −{scale.high:g}", f"≥ +{scale.high:g}"]
     order, last = page.evaluate("charrnn.live.map.rows"), len(text(page)) - 1
@@ -194,13 +196,13 @@ def test_changes_are_shown_without_asking_the_server(page: Page, store: Store):
     assert legend(page) == ["−2", "+2"]
     expect(page.locator(".cr-map-title")).to_contain_text("change of the hidden state Δh")
     expect(page.locator(".cr-see")).to_contain_text("pale means kept")
-    expected, order = stepped(store.reader("rnn"), text(page), "h"), page.evaluate("charrnn.live.map.rows")
+    expected, order = stepped(store.load("rnn"), text(page), "h"), page.evaluate("charrnn.live.map.rows")
     position = len(text(page)) - 5
     change = (expected[position] - expected[position - 1])[order]
     assert np.abs(shades(change / 2) - canvas_column(page, position)).max() <= 2
     assert page.evaluate("charrnn.live.record.serial") == serial
     choose(page, "minigpt")  # and it stays chosen
-    scale = store.reader("minigpt").display("layer 6").scale
+    scale = store.load("minigpt").view("layer 6").scale
     assert legend(page) == [f"≤ −{scale.change:g}", f"≥ +{scale.change:g}"]
     expect(page.locator(".cr-change")).to_have_text("Δx₆")
 
@@ -213,7 +215,7 @@ def test_layers_of_the_transformer_are_chosen_by_keyboard(page: Page, store: Sto
     page.keyboard.press("Enter")
     page.wait_for_function("charrnn.live.record.view.name === 'layer 2'")
     np.testing.assert_allclose(
-        columns(page), stepped(store.reader("minigpt"), text(page), "layer 2"), rtol=1e-3, atol=1e-4
+        columns(page), stepped(store.load("minigpt"), text(page), "layer 2"), rtol=1e-3, atol=1e-4
     )
     expect(page.get_by_role("button", name="layer 2 x₂")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("ArrowLeft")  # the arrows go on moving the cursor
@@ -265,7 +267,7 @@ def test_models_and_views_changed_while_text_runs_lose_nothing(page: Page, store
     settled(page)
     shown = text(page)
     assert shown.startswith(stood) and len(shown) == 608
-    np.testing.assert_allclose(columns(page), stepped(store.reader("lstm"), shown, "o"), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(columns(page), stepped(store.load("lstm"), shown, "o"), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["lstm", "minigpt"])
@@ -273,7 +275,7 @@ def test_a_view_changed_while_text_runs_changes_no_character(page: Page, store: 
     choose(page, name)
     set_speed(page, SLOWLY)
     start_writing(page, at_least=5, seed=9, characters=300, prompt="A")
-    look_at(page, store.reader(name).names[2])
+    look_at(page, store.load(name).view_names[2])
     press(page, "write")
     settled(page)
     assert page.evaluate("charrnn.state") == "paused"
@@ -281,7 +283,7 @@ def test_a_view_changed_while_text_runs_changes_no_character(page: Page, store: 
     set_speed(page, 0)
     press(page, "write")
     settled(page)
-    reader = store.reader(name)
+    reader = store.load(name)
     beginning = reader.decoder.prefill(reader.vocab.encode("A"))
     steps = generate(reader.decoder, beginning, 300, SamplingSettings(0.8), UniformStream(9))
     assert text(page) == "A" + reader.vocab.decode([step.id for step in steps])
@@ -298,7 +300,7 @@ def test_a_transformer_of_many_layers_offers_them_in_a_list(context: BrowserCont
         chosen.select_option("layer 10")
         page.wait_for_function("charrnn.live.record.view.name === 'layer 10'")
         expect(page.locator(".cr-map-title")).to_contain_text("residual stream x₁₀, 32 dimensions")
-        reader = Store(tmp_path).reader("deep")
+        reader = Store(tmp_path).load("deep")
         np.testing.assert_allclose(columns(page), stepped(reader, text(page), "layer 10"), rtol=1e-3, atol=1e-4)
 
 
@@ -309,7 +311,7 @@ def test_many_units_share_the_height_there_is(context: BrowserContext, tmp_path:
         look_at(page, "z")
         expect(page.locator(".cr-see")).to_contain_text("share a line of pixels")
         assert page.locator(".cr-canvas").evaluate("canvas => canvas.clientHeight") == 280 + 18
-        expected, last = stepped(Store(tmp_path).reader("wide"), text(page), "z"), len(text(page)) - 1
+        expected, last = stepped(Store(tmp_path).load("wide"), text(page), "z"), len(text(page)) - 1
         order, rows = page.evaluate("charrnn.live.map.rows"), (2, 350, 699)
         assert sorted(order) == list(range(700))
         for row in rows:  # some row of those under the pointer; the magnifier has it in its middle
@@ -349,11 +351,11 @@ def call(app: str, name: str, *arguments: Any) -> Any:
 def test_every_endpoint_takes_every_model(app: str, store: Store):
     listed = {model["name"]: model for model in call(app, "models")}
     assert {name: model["config"] for name, model in listed.items()} == {
-        name: store.reader(name).info.config for name in SMALL
+        name: store.load(name).info.config for name in SMALL
     }
     own = "What, is the king but sleeping? " * 8
     for name in SMALL:
-        reader = store.reader(name)
+        reader = store.load(name)
         beginning = reader.decoder.prefill(reader.vocab.encode("ROMEO:"))
         steps = generate(reader.decoder, beginning, 40, SamplingSettings(0.8), UniformStream(7))
         written = call(app, "write", "ROMEO:", name, 40, 0.8, 0, 1.0, 0.0, 7, -1)

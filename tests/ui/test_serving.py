@@ -21,7 +21,7 @@ from charrnn.ui.launch import serve
 from charrnn.ui.page import build_demo
 from charrnn.ui.server import analyses
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.loaded_model import Reader
+from charrnn.ui.server.loaded_model import LoadedModel
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_speed, settled, start_writing, text
 
@@ -69,7 +69,7 @@ def test_twelve_tabs_of_one_browser_write_at_once(context: BrowserContext, app: 
 begun, going = list[str](), Event()
 
 
-def slow(reader: Reader, text: str) -> GradientFlow:
+def slow(reader: LoadedModel, text: str) -> GradientFlow:
     begun.append(reader.info.name)
     assert going.wait(30)
     return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), analyses.MAX_LAG, 8)

@@ -12,7 +12,7 @@ from charrnn.gradient_flow import scaled
 from charrnn.interventions import Clamp
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.loaded_model import Reader
+from charrnn.ui.server.loaded_model import LoadedModel
 from tests.node import play
 
 pytestmark = pytest.mark.process
@@ -43,7 +43,7 @@ def store(root: Path) -> Store:
     return Store(root)
 
 
-def written(reader: Reader, settings: dict[str, Any], seed: int, n: int, prompt: str = PROMPT, **more: Any) -> str:
+def written(reader: LoadedModel, settings: dict[str, Any], seed: int, n: int, prompt: str = PROMPT, **more: Any) -> str:
     """The text of Python."""
     decoder = more.pop("decoder", reader.decoder)
     beginning = decoder.prefill(reader.vocab.encode(prompt))
@@ -56,16 +56,16 @@ def session(name: str, settings: dict[str, Any], *actions: list[Any], step: int 
 
 
 def test_page_session_writes_the_texts_of_python(urls: list[str], store: Store):
-    jobs = [(info.name, kind, seed) for info in store.infos() for kind in (PLAIN, FILTERED) for seed in (0, 7)]
+    jobs = [(info.name, kind, seed) for info in store.checkpoints() for kind in (PLAIN, FILTERED) for seed in (0, 7)]
     fresh = [{"prompt": PROMPT, "seed": seed, "characters": 300} for _, _, seed in jobs]
     played = play(urls, [session(name, kind, ["write", new]) for (name, kind, _), new in zip(jobs, fresh, strict=True)])
     for (name, kind, seed), got in zip(jobs, played, strict=True):
-        assert got == {"texts": [written(store.reader(name), kind, seed, 300)], "problem": None}, (name, kind, seed)
+        assert got == {"texts": [written(store.load(name), kind, seed, 300)], "problem": None}, (name, kind, seed)
 
 
 @pytest.mark.parametrize("name", ["rnn", "lstm", "minigpt"])
 def test_edits_and_interventions_write_the_texts_of_python(urls: list[str], store: Store, name: str):
-    reader, early = store.reader(name), store.reader(name, 0)
+    reader, early = store.load(name), store.load(name, 0)
     kind = "layer 1" if name == "minigpt" else "h"
     clamp = {"name": kind, "unit": 3, "value": 0.5}
     held = {"clamps": [clamp], "recurrent_scale": 1}
@@ -99,11 +99,11 @@ def test_another_process_goes_on_with_a_text(urls: list[str], store: Store):
     """One of three addresses never answers: its calls are made again, elsewhere."""
     fresh = {"prompt": PROMPT, "seed": 1, "characters": 900}
     (got,) = play([urls[0], DEAD, urls[1]], [session("gru", PLAIN, ["write", fresh])])
-    assert got["texts"] == [written(store.reader("gru"), PLAIN, 1, 900)]
+    assert got["texts"] == [written(store.load("gru"), PLAIN, 1, 900)]
 
 
 def test_scaled_recurrent_weights_write_the_text_of_python(urls: list[str], store: Store):
-    reader = store.reader("gru")
+    reader = store.load("gru")
     held = {"clamps": [], "recurrent_scale": 1.3}
     actions = [["write", {"prompt": PROMPT, "seed": 5, "characters": 100}], ["rewrite", {"interventions": held}]]
     (got,) = play(urls, [session("gru", PLAIN, *actions)])
@@ -112,8 +112,8 @@ def test_scaled_recurrent_weights_write_the_text_of_python(urls: list[str], stor
 
 
 def test_a_long_text_that_is_read_goes_on(urls: list[str], store: Store):
-    reader = store.reader("rnn")
-    long = (reader.own_text * 40)[:4500]
+    reader = store.load("rnn")
+    long = (reader.sample_text * 40)[:4500]
     actions = [["read", {"text": long, "seed": 3, "characters": 50}], ["resume"], ["undo"], ["redo"]]
     (got,) = play(urls, [session("rnn", PLAIN, *actions)])
     whole = written(reader, PLAIN, 3, 50, prompt=long)

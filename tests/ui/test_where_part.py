@@ -14,7 +14,7 @@ from charrnn.checkpoint import load
 from charrnn.gradient_flow import character_distance, connectivity
 from charrnn.ui.gradients.saliency import LONGEST, PIECE, heats, pieces
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.view_query import Question, until_superseded
+from charrnn.ui.server.view_query import ViewQuery, until_superseded
 from tests.small_models import save_all
 from tests.ui.conftest import CHECKPOINTS, open_page
 
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answers(store: Store, form: dict[str, Any], wanted: Any = lambda: True) -> list[dict[str, Any]]:
-    return [json.loads(told) for told in until_superseded(heats(store, Question(form=form), wanted))]
+    return [json.loads(told) for told in until_superseded(heats(store, ViewQuery(form=form), wanted))]
 
 
 def expected(folder: Path, text: str, target: int) -> np.ndarray:

@@ -7,12 +7,12 @@ from typing import Annotated, Any, NamedTuple
 from charrnn.coupled_sampling import Generator, diverged, sample_coupled
 from charrnn.ranges import Range
 from charrnn.sampling import UniformStream
-from charrnn.ui.components.divergence import parting_told
+from charrnn.ui.components.divergence import divergence_payload
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.model_pair import NAMES, known_to_both, pickers, side_of, sides
+from charrnn.ui.server.model_pair import NAMES, known_to_both, pickers, side_form, sides
 from charrnn.ui.server.streaming import add_part, answer
 from charrnn.ui.server.validation import Seed, Writing, checked, within
-from charrnn.ui.server.view_query import Question, Wanted, require
+from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 from charrnn.vocab import Vocab
 
 PROMPT, SEED, CHARACTERS = "ROMEO:\n", 12, 300
@@ -44,10 +44,10 @@ class Asked(NamedTuple):
     note: str
 
 
-def asked_for(store: Store, question: Question) -> tuple[Asked, dict[str, Any]]:
+def asked_for(store: Store, question: ViewQuery) -> tuple[Asked, dict[str, Any]]:
     """What the form asks for, and what the page needs to offer the models. Raises ValueError."""
     readers, form = sides(store, question), checked(DiceForm, question.form)
-    settings = [side_of(question, name).settings for name in NAMES]
+    settings = [side_form(question, name).settings for name in NAMES]
     prompt = form.prompt
     if prompt == PROMPT and (shared := [c for c in readers[0].vocab.characters if c in readers[1].vocab.ids]):
         prompt = Vocab("".join(shared)).default_prompt(PROMPT)
@@ -60,14 +60,14 @@ def asked_for(store: Store, question: Question) -> tuple[Asked, dict[str, Any]]:
     return Asked(a, b, prompt, form.characters, UniformStream(form.seed), alike, note), pickers(store, readers)
 
 
-def both_texts(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+def both_texts(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """The two texts as they grow; from the first difference on also why there is one. Raises ValueError."""
     asked, more = asked_for(store, question)
     texts, parting, part = ["", ""], None, 0
     told: dict[str, Any] = {"prompt": asked.prompt, **more}
     for pair in sample_coupled(asked.a, asked.b, asked.characters, asked.dice):
         if parting is None and diverged(asked.a, asked.b, pair):
-            parting = {"at": len(texts[0]), **parting_told(asked.a, asked.b, pair)}
+            parting = {"at": len(texts[0]), **divergence_payload(asked.a, asked.b, pair)}
         texts = [texts[0] + asked.a.character(pair.a), texts[1] + asked.b.character(pair.b)]
         if len(texts[0]) % PIECE == 0 or len(texts[0]) == asked.characters:
             require(wanted)

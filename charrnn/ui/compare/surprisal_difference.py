@@ -10,11 +10,11 @@ from charrnn.ranges import signed
 from charrnn.surprisal import Difference, GroupMean, difference_by_kind
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.analyses import LONGEST_TEXT, bits_of, text_for
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.model_pair import NAMES, known_to_both, pickers, sides
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import Question, Wanted, require
+from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
 LONGEST_READ = 10_000  # characters that are compared, and coloured in the page
 TITLES = ("characters", "how many", "A, bits", "B, bits", "Δ, bits", "standard error")
@@ -25,7 +25,7 @@ def build(store: Store) -> None:
     add_part("cr-delta", "compare/surprisal_difference", partial(differences, store))
 
 
-def passage(store: Store, readers: Sequence[Reader], given: SourceText | None) -> tuple[SourceText, str]:
+def passage(store: Store, readers: Sequence[LoadedModel], given: SourceText | None) -> tuple[SourceText, str]:
     """The text that both read, and what of it they do not. Raises ValueError."""
     source = given or text_for(store, readers[0])
     text, note = known_to_both(readers, source.text)
@@ -38,7 +38,7 @@ def passage(store: Store, readers: Sequence[Reader], given: SourceText | None) -
     return source.with_text(text).first(LONGEST_READ), note
 
 
-def differences(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+def differences(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """What separates the two models asked for on the text asked for. Raises ValueError."""
     readers = sides(store, question)
     models = pickers(store, readers)
@@ -82,7 +82,7 @@ def kept_in_words(groups: Sequence[GroupMean]) -> str:
 # ------------------------------------------------------------------------------------------------ what the view shows
 
 
-def _told(question: Question, difference: Difference, words: str, note: str, kept: Sequence[GroupMean]) -> str:
+def _told(question: ViewQuery, difference: Difference, words: str, note: str, kept: Sequence[GroupMean]) -> str:
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
     panels = difference.by_kind(), difference.by_context()

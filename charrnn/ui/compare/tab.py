@@ -19,11 +19,11 @@ from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.compare import coupled_sampling, surprisal_difference
 from charrnn.ui.compare.lab_sheet import lab_map
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.model_selection import offered, ticked
 from charrnn.ui.server.static_files import read, view
-from charrnn.ui.server.streaming import add_part, answer, answering
-from charrnn.ui.server.view_query import Question, Wanted, require
+from charrnn.ui.server.streaming import add_part, answer, register_stream
+from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
 SAMPLE_PROMPT, SAMPLE_SEED, SAMPLE_CHARACTERS = "ROMEO:\n", 7, 300
 SAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
@@ -42,18 +42,18 @@ def build(store: Store, study: Path = STUDY) -> None:
     with gr.Column(elem_classes="cr-part", elem_id="cr-results"):
         gr.HTML(read("compare/results_table.html"), apply_default_css=False)
         table = view("components/table/table_view", "cr-view", "components/table/table")
-        answering(table, lambda question, wanted: results(store, question, study))
+        register_stream(table, lambda question, wanted: results(store, question, study))
     add_part("cr-learning", "compare/samples", partial(samples, store))
     with gr.Column(elem_classes="cr-part", elem_id="cr-lab"):
         gr.HTML(read("compare/lab_sheet.html"), apply_default_css=False)
         table = view("components/table/table_view", "cr-view", "components/table/table")
-        answering(table, lambda question, wanted: iter([answer(question.number, "", table=lab_map().told())]))
+        register_stream(table, lambda question, wanted: iter([answer(question.number, "", table=lab_map().told())]))
 
 
 # ------------------------------------------------------------------------------------------------ training curves
 
 
-def training_curves(store: Store, question: Question) -> Iterator[str]:
+def training_curves(store: Store, question: ViewQuery) -> Iterator[str]:
     """The curves of the checkpoints ticked, as their histories have them. Raises ValueError."""
     from charrnn import figures
 
@@ -64,8 +64,8 @@ def training_curves(store: Store, question: Question) -> Iterator[str]:
         what = "a model to see how it learnt" if parts else "what to see of them"
         yield answer(question.number, f"Tick {what}.", **models)
         return
-    stroke = figures.strokes([info.name for info in store.infos()])
-    runs = [figures.Run(Reader.title_of(info), info.history, stroke[info.name]) for info in infos]
+    stroke = figures.strokes([info.name for info in store.checkpoints()])
+    runs = [figures.Run(LoadedModel.title_of(info), info.history, stroke[info.name]) for info in infos]
     figure = figures.training_curves_figure(runs, question.width, parts, unit, span)
     yield answer(question.number, figures.training_curves_words(runs, unit), figure=figure, **models)
 
@@ -80,9 +80,9 @@ CAPTION = (
 )
 
 
-def results(store: Store, question: Question, study: Path) -> Iterator[str]:
+def results(store: Store, question: ViewQuery, study: Path) -> Iterator[str]:
     """The table of the checkpoints, the best first, with what others published and the n-gram to beat."""
-    infos = sorted(store.infos(), key=lambda info: info.metrics.get("val_stream_nats", float("inf")))
+    infos = sorted(store.checkpoints(), key=lambda info: info.metrics.get("val_stream_nats", float("inf")))
     rows = [checkpoint_row(info) for info in infos]
     others = [*ngram_rows(study), *map(published_row, PUBLISHED)]
     table = Table(
@@ -100,7 +100,7 @@ def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
     figures = [_metric(info.metrics, key) for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
     minutes = number(_metric(info.metrics, "minutes"), "{:.1f}")
     source = Cell(f"this checkpoint: {info.step} steps, seed {info.seed}")
-    first = [Cell(Reader.title_of(info), model=info.name), number(info.parameters, "{:,}"), minutes]
+    first = [Cell(LoadedModel.title_of(info), model=info.name), number(info.parameters, "{:,}"), minutes]
     return [*first, *map(number, figures), *_in_other_units(figures[1]), *far_back(info), source]
 
 
@@ -127,7 +127,7 @@ def far_back_of(infos: Sequence[CheckpointInfo]) -> list[str]:
         with suppress(KeyError, RecordError):
             predictions = int(sections["memory"].number("predictions", 1))
             where = f"over {predictions:,} predictions on the validation part of {of}"
-            told.setdefault(f"Context {where}", []).append(Reader.title_of(info))
+            told.setdefault(f"Context {where}", []).append(LoadedModel.title_of(info))
     everybody = [text for text, titles in told.items() if len(titles) == len(infos)]
     return [f"{text}{'' if text in everybody else ': ' + ', '.join(titles)}." for text, titles in told.items()]
 
@@ -179,12 +179,12 @@ def _in_other_units(loss_nats: float | None) -> list[Cell]:
 # ------------------------------------------------------------------------------------------------ samples
 
 
-def samples(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+def samples(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """What the model chosen writes at each of its saved steps, as they come. Raises ValueError."""
-    infos = sorted(store.infos(), key=lambda info: len(info.saved_steps) < 2)
+    infos = sorted(store.checkpoints(), key=lambda info: len(info.saved_steps) < 2)
     chosen = question.text("model", LONGEST_NAME) or next((info.name for info in infos), None)
-    info = store.reader(chosen).info
-    models = [{"name": each.name, "title": Reader.title_of(each)} for each in infos]
+    info = store.load(chosen).info
+    models = [{"name": each.name, "title": LoadedModel.title_of(each)} for each in infos]
     written: list[dict[str, Any]] = []
     refused: list[str] = []
     for part, step in enumerate(info.saved_steps, 1):
@@ -195,9 +195,9 @@ def samples(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
         except CheckpointError as error:  # of one step: the others can be read
             refused.append(f"Step {step} is left out: {error}.")
         last = step == info.saved_steps[-1]
-        words = "" if last else f"{Reader.title_of(info)} writes …"
+        words = "" if last else f"{LoadedModel.title_of(info)} writes …"
         if info.saved_steps == [step]:
-            words = f"Of {Reader.title_of(info)} only the last step was kept."
+            words = f"Of {LoadedModel.title_of(info)} only the last step was kept."
         words = " ".join(filter(None, [words, *refused]))
         more: dict[str, Any] = {"models": models} if part == 1 else {}
         yield answer(question.number, words, part, samples=written, chosen=info.name, **more)
@@ -205,11 +205,11 @@ def samples(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
 
 def sample(store: Store, name: str, step: int) -> str:
     """The text of a checkpoint at one of its saved steps, always with the same dice."""
-    reader = store.reader(name, step)
+    reader = store.load(name, step)
     return store.cache.compute(_write, reader)
 
 
-def _write(reader: Reader) -> str:
+def _write(reader: LoadedModel) -> str:
     prompt = reader.vocab.default_prompt(SAMPLE_PROMPT)
     beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
     steps = generate(reader.decoder, beginning, SAMPLE_CHARACTERS, SAMPLE_SETTINGS, UniformStream(SAMPLE_SEED))

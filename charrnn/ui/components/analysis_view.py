@@ -8,12 +8,12 @@ from typing import Any
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.ui.components.table.table import Table
 from charrnn.ui.server.analyses import LONGEST_TEXT, text_for
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.model_selection import offered, ticked
 from charrnn.ui.server.notices import dropped_notice
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import answer
-from charrnn.ui.server.view_query import Question, Wanted, require
+from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +32,17 @@ class Asked:
     @property
     def title(self) -> str:
         """Its name, with the step of its training where that is not the last one."""
-        title = Reader.title_of(self.info)
+        title = LoadedModel.title_of(self.info)
         return title if self.is_last else f"{title}, step {self.step}"
 
 
 Found = dict[Asked, tuple[Any, SourceText]]  # what was measured, on which text
 
 
-def to_measure(store: Store, question: Question) -> tuple[list[Asked], Asked | None]:
+def to_measure(store: Store, question: ViewQuery) -> tuple[list[Asked], Asked | None]:
     """The models to show, in the order of the picker, and which of them is the one in the picker. Raises ValueError."""
     infos = ticked(store, question)
-    name, step = question.choice.name or store.infos()[0].name, question.choice.step
+    name, step = question.choice.name or store.checkpoints()[0].name, question.choice.step
     asked = [Asked(info, info.saved_steps[-1] if info.name != name or step is None else step) for info in infos]
     return asked, next((one for one in asked if one.info.name == name), None)
 
@@ -58,12 +58,12 @@ class AnalysisView:
     """
 
     kept: Callable[[CheckpointInfo], tuple[Any, SourceText] | None]
-    measure: Callable[[Reader, str], Any]
+    measure: Callable[[LoadedModel, str], Any]
     shown: Callable[[Store, Found, Asked | None, int], tuple[str, Any, Table]]
     nothing: str  # what is said where no model is ticked
     untrained: bool = False
 
-    def answers(self, store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+    def answers(self, store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
         """
         The answers to a question: what is known at once, then the model in the picker, then the others.
 
@@ -82,7 +82,7 @@ class AnalysisView:
             try:
                 result = self.kept(one.info) if one.is_last and given is None else None
                 if result is None:
-                    reader = store.reader(one.info.name, one.step)
+                    reader = store.load(one.info.name, one.step)
                     source = text_for(store, reader, given)
                     dropped = dropped_notice(reader.vocab.drop_unknown(given.text if given else "")[1])
                     notes.extend([dropped["text"]] if dropped else [])

@@ -12,12 +12,12 @@ ROWS = 8  # of a distribution
 NARROWEST_PIECE = 0.004  # of the bar: what is thinner is drawn as one
 
 
-def parting_told(a: Generator, b: Generator, pair: DrawPair) -> dict[str, Any]:
+def divergence_payload(a: Generator, b: Generator, pair: DrawPair) -> dict[str, Any]:
     """The first difference: the die, both distributions in the order of the draw, and why."""
     falls = [cdf_interval(a, pair.a), cdf_interval(b, pair.b)]
     other = [falls[1].character, falls[0].character]
     sides = [
-        distribution_told(writer, step, fell, also)
+        distribution_payload(writer, step, fell, also)
         for writer, step, fell, also in zip((a, b), pair, falls, other, strict=True)
     ]
     digits = digits_for(pair.a.u, falls)
@@ -39,7 +39,7 @@ def digits_for(u: float, falls: Sequence[CdfInterval]) -> int:
     return next(inside, 12)
 
 
-def distribution_told(writer: Generator, step: Step, fell: CdfInterval, other: str) -> dict[str, Any]:
+def distribution_payload(writer: Generator, step: Step, fell: CdfInterval, other: str) -> dict[str, Any]:
     """
     What one writer drew from, as the page draws it: rows of the likeliest characters and the pieces of the bar.
 

@@ -10,10 +10,10 @@ from charrnn.context_use import MemoryUsed, memory_from_record, memory_used
 from charrnn.corpus import title_of
 from charrnn.ui.components.analysis_view import AnalysisView, Asked, Found
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.streaming import add_part
-from charrnn.ui.server.view_query import Question, Wanted
+from charrnn.ui.server.view_query import ViewQuery, Wanted
 
 LONGEST, PREDICTIONS, REPLACED = 128, 512, 256  # of a live measurement: seconds, not minutes
 REPLACED_OF_WINDOWS = 96  # MiniGPT reads a whole window around each
@@ -35,13 +35,13 @@ def kept(info: CheckpointInfo) -> tuple[MemoryUsed, SourceText] | None:
     return (used, SourceText("", f"the validation part of {title_of(info.data_sha256)}")) if used else None
 
 
-def measure(reader: Reader, text: str) -> MemoryUsed:
+def measure(reader: LoadedModel, text: str) -> MemoryUsed:
     """Both measurements of a model on a text, in a size that one can wait for. Raises ValueError."""
     places = REPLACED_OF_WINDOWS if reader.info.cell == "minigpt" else REPLACED
     return memory_used(reader.checkpoint.model, reader.vocab.encode(text), SEED, LONGEST, PREDICTIONS, places)
 
 
-def memories(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+def memories(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """The answers to a question, each with one model more. Raises ValueError, Superseded."""
     nothing = "Tick a model to see how much of the text it uses."
     yield from AnalysisView(kept, measure, _shown, nothing).answers(store, question, wanted)
@@ -50,7 +50,7 @@ def memories(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
 def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tuple[str, Any, Table]:
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
-    stroke = figures.strokes([info.name for info in store.infos()])
+    stroke = figures.strokes([info.name for info in store.checkpoints()])
     rows = [(one, *found[one]) for one in found]
     drawn = {one: figures.MemoryCurve(one.title, used, stroke[one.info.name]) for one, used, _ in rows}
     figure = figures.memory_figure([*drawn.values()], width, drawn.get(picked) if picked else None)

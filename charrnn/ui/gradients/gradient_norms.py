@@ -11,7 +11,7 @@ from charrnn.ui.server.analyses import FAR_BACK, kept, measure
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.streaming import add_part
-from charrnn.ui.server.view_query import Question, Wanted
+from charrnn.ui.server.view_query import ViewQuery, Wanted
 
 
 def build(store: Store) -> None:
@@ -25,7 +25,7 @@ def build(store: Store) -> None:
 # ------------------------------------------------------------------------------------------------ what the view shows
 
 
-def curves(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+def curves(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """The answers to a question, each with one curve more. Raises ValueError, Superseded."""
     nothing = "Tick a model to see how far back its gradient reaches."
     yield from AnalysisView(kept, measure, _shown, nothing, untrained=True).answers(store, question, wanted)
@@ -34,7 +34,7 @@ def curves(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
 def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tuple[str, Any, Table]:
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
-    stroke = figures.strokes([info.name for info in store.infos()])
+    stroke = figures.strokes([info.name for info in store.checkpoints()])
     rows = [(one, *found[one]) for one in found if not one.ghost]
     ghost = next((flow for one, (flow, _) in found.items() if one.ghost), None)
     drawn = {one: figures.Curve(one.title, flow, stroke[one.info.name]) for one, flow, _ in rows}

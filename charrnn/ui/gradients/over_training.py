@@ -11,10 +11,10 @@ from charrnn.gradient_flow import GradientFlow
 from charrnn.paths import STUDY
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.analyses import LONGEST_TEXT, measured
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import Question, Wanted
+from charrnn.ui.server.view_query import ViewQuery, Wanted
 
 THRESHOLD = 5.0  # the lab sheet's
 TITLES = ("training step", "half-life", "1 % left at", "loss, nats")
@@ -31,12 +31,12 @@ def build(store: Store, study: Path = STUDY) -> None:
 # ------------------------------------------------------------------------------------------------ every saved step
 
 
-def saved_steps(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+def saved_steps(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """The answers to a question, each with the curve of one saved step more. Raises ValueError."""
-    reader = store.reader(question.choice.name, question.choice.step)
+    reader = store.load(question.choice.name, question.choice.step)
     info, given = reader.info, given_text(question, LONGEST_TEXT)
     if len(info.saved_steps) < 2:
-        kept = [Reader.title_of(one) for one in store.infos() if len(one.saved_steps) > 1]
+        kept = [LoadedModel.title_of(one) for one in store.checkpoints() if len(one.saved_steps) > 1]
         others = f": choose {', '.join(kept)}" if kept else ""
         raise ValueError(f"of the training of {reader.title} only the end is kept{others}")
     flows: dict[int, GradientFlow] = {}
@@ -45,7 +45,7 @@ def saved_steps(store: Store, question: Question, wanted: Wanted) -> Iterator[st
         yield _told(store, question, flows, source, part, f"Measuring step {step} …", refused)
         with store.turn(saved_steps, wanted):
             try:
-                flows[step], source = measured(store, store.reader(info.name, step), given)
+                flows[step], source = measured(store, store.load(info.name, step), given)
             except CheckpointError as error:  # of one step: the others can be read
                 refused += f"Step {step} is left out: {error}. "
     yield _told(store, question, flows, source, len(info.saved_steps), refused=refused)
@@ -53,7 +53,7 @@ def saved_steps(store: Store, question: Question, wanted: Wanted) -> Iterator[st
 
 def _told(
     store: Store,
-    question: Question,
+    question: ViewQuery,
     flows: dict[int, GradientFlow],
     source: SourceText | None,
     part: int,
@@ -64,8 +64,8 @@ def _told(
 
     if not flows:
         return answer(question.number, f"{refused}{busy}", part, busy=bool(busy))
-    reader = store.reader(question.choice.name, question.choice.step)
-    colour = figures.strokes([info.name for info in store.infos()])[reader.info.name].colour
+    reader = store.load(question.choice.name, question.choice.step)
+    colour = figures.strokes([info.name for info in store.checkpoints()])[reader.info.name].colour
     figure = figures.steps_figure(flows, colour, question.width)
     measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {source}."
     said = " ".join(filter(None, [figures.steps_words(reader.title, flows), measured_at, refused.rstrip(), busy]))
@@ -86,7 +86,7 @@ def _told(
 # ------------------------------------------------------------------------------------------------ clipping
 
 
-def clipping(question: Question, study: Path) -> Iterator[str]:
+def clipping(question: ViewQuery, study: Path) -> Iterator[str]:
     """The norms of the study's runs. Raises ValueError where there is none."""
     from charrnn import figures
 

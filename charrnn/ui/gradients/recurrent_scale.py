@@ -24,11 +24,11 @@ from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.gradients.gradient_norms import left_far_back
 from charrnn.ui.server import validation
 from charrnn.ui.server.analyses import FAR_BACK, LONGEST_TEXT, MAX_LAG, POSITIONS, measure, text_for
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.defaults import prompt_for
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import Question, Wanted, require
+from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
 AT_FIRST = 1.4
 CHARACTERS = 200
@@ -49,7 +49,7 @@ def build(store: Store) -> None:
 class Turn:
     """One position of the knob of one model, and what was found there so far."""
 
-    reader: Reader
+    reader: LoadedModel
     g: float
     spectra: tuple[Spectrum, ...] = ()
     text: str = ""
@@ -66,21 +66,21 @@ class Turn:
         return scaled(self.reader.checkpoint.model, self.g)
 
 
-def turned_flow(store: Store, reader: Reader, g: float, given: SourceText | None = None) -> GradientFlow:
+def turned_flow(store: Store, reader: LoadedModel, g: float, given: SourceText | None = None) -> GradientFlow:
     """The gradient flow with W_hh × g on a text, worked out once; as trained too, for both to be of the same text."""
     text = text_for(store, reader, given).text
     return store.cache.compute(measure, reader, text) if g == 1 else store.cache.compute(_flow, reader, g, text)
 
 
-def _flow(reader: Reader, g: float, text: str) -> GradientFlow:
+def _flow(reader: LoadedModel, g: float, text: str) -> GradientFlow:
     return gradient_flow(scaled(reader.checkpoint.model, g), reader.vocab.encode(text), MAX_LAG, POSITIONS)
 
 
-def _spectra(reader: Reader, g: float) -> tuple[Spectrum, ...]:
+def _spectra(reader: LoadedModel, g: float) -> tuple[Spectrum, ...]:
     return spectra(scaled(reader.checkpoint.model, g))
 
 
-def _exponents(reader: Reader, g: float, text: str) -> Lyapunov | None:
+def _exponents(reader: LoadedModel, g: float, text: str) -> Lyapunov | None:
     """The first Lyapunov exponent; None where the text is too short for an error."""
     try:
         return lyapunov(scaled(reader.checkpoint.model, g), reader.vocab.encode(text))
@@ -88,7 +88,7 @@ def _exponents(reader: Reader, g: float, text: str) -> Lyapunov | None:
         return None
 
 
-def _products(reader: Reader, g: float, text: str, wanted: Wanted) -> ProductNorms:
+def _products(reader: LoadedModel, g: float, text: str, wanted: Wanted) -> ProductNorms:
     """The largest singular values of the products. Raises Superseded where nobody waits any more."""
     model, grown = scaled(reader.checkpoint.model, g), []
     for norms in growing_product_norms(model, reader.vocab.encode(text), MAX_LAG, POSITIONS_OF_PRODUCTS):
@@ -101,7 +101,7 @@ def _products(reader: Reader, g: float, text: str, wanted: Wanted) -> ProductNor
 class Asked:
     """What the page wants to see turned, on which text, and what is to be written."""
 
-    question: Question
+    question: ViewQuery
     turned: tuple[Turn, ...]  # as trained, and turned; one where the knob stands at 1
     source: SourceText
     prompt: str
@@ -123,10 +123,10 @@ class KnobForm(validation.Writing):
     knob: Annotated[float, validation.within(Range(*KNOB))] = AT_FIRST
 
 
-def asked_for(store: Store, question: Question) -> Asked:
+def asked_for(store: Store, question: ViewQuery) -> Asked:
     """What the form asks for. Raises ValueError."""
     form = validation.checked(KnobForm, question.form)
-    reader = store.reader(question.choice.name, question.choice.step)
+    reader = store.load(question.choice.name, question.choice.step)
     scaled(reader.checkpoint.model, form.knob)  # refuses what has no W_hh, before anything is measured
     source = text_for(store, reader, given_text(question, LONGEST_TEXT))
     turned = tuple(Turn(reader, each) for each in dict.fromkeys((1.0, form.knob)))
@@ -134,7 +134,7 @@ def asked_for(store: Store, question: Question) -> Asked:
     return Asked(question, turned, source, prompt, form.settings, form.seed)
 
 
-def turns(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+def turns(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """
     The answers to a question: eigenvalues and text at once, then the gradient, then the exponents, then the products.
 

@@ -6,12 +6,12 @@ from functools import partial
 
 from charrnn.gradient_flow import character_heat
 from charrnn.ui.server.analyses import MAX_LAG, text_for
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.model_pair import known_to_both, pickers, sides
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import add_part, answer
 from charrnn.ui.server.validation import count_of
-from charrnn.ui.server.view_query import Question, Wanted
+from charrnn.ui.server.view_query import ViewQuery, Wanted
 
 LONGEST = 240  # characters that are shown, each with what all before it meant
 PIECE = 40  # characters that are worked out at once, the same ones wherever the cursor is: who no longer waits can stop
@@ -22,7 +22,7 @@ def build(store: Store) -> None:
     add_part("cr-where", "gradients/saliency", partial(heats, store))
 
 
-def heats(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+def heats(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """
     The answers to a question: what stands before the character at the cursor first, then a piece of the others each.
 
@@ -42,7 +42,7 @@ def heats(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
         yield answer(question.number, words, part, busy=busy, targets=targets, heat=heat, **told)
 
 
-def passage(store: Store, readers: Sequence[Reader], question: Question) -> tuple[SourceText, str]:
+def passage(store: Store, readers: Sequence[LoadedModel], question: ViewQuery) -> tuple[SourceText, str]:
     """The text that both read, and what of it they do not. Raises ValueError."""
     source = (given_text(question, LONGEST) or text_for(store, readers[0])).first(LONGEST)
     text, note = known_to_both(readers, source.text)
@@ -59,7 +59,7 @@ def pieces(length: int, cursor: int) -> list[tuple[int, ...]]:
     return sorted(stretches, key=lambda stretch: min(abs(target - cursor) for target in stretch))
 
 
-def heat_of(reader: Reader, text: str, targets: Sequence[int]) -> tuple[tuple[int | None, ...], ...]:
+def heat_of(reader: LoadedModel, text: str, targets: Sequence[int]) -> tuple[tuple[int | None, ...], ...]:
     """
     For each target character: what the one before it, two before it, … meant to its logit, in hundredths of a decade.
 

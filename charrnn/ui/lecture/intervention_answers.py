@@ -19,7 +19,7 @@ from charrnn.ui.gradients.recurrent_scale import turned_flow
 from charrnn.ui.lecture.scene_answers import Answer, prompt_of
 from charrnn.ui.neurons.exercises import CARRIED, LEFT
 from charrnn.ui.server.analyses import FAR_BACK, text_for
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.share_link import Link
 
 KNOBS = (0.7, 1.4)
@@ -33,7 +33,7 @@ def bits(decoder: TraceReader, ids: Sequence[int]) -> float:
     return float(np.concatenate([*surprisals(decoder, ids)]).mean())
 
 
-def written(reader: Reader, decoder: TraceReader, link: Link, n: int) -> str:
+def written(reader: LoadedModel, decoder: TraceReader, link: Link, n: int) -> str:
     """The prompt of a link, and what whoever reads there writes after it with its dice."""
     prompt, settings = prompt_of(reader, link), link.query.settings
     beginning = decoder.prefill(reader.vocab.encode(prompt))
@@ -41,7 +41,7 @@ def written(reader: Reader, decoder: TraceReader, link: Link, n: int) -> str:
     return prompt + reader.vocab.decode([step.id for step in steps])
 
 
-def _held_out(store: Store, reader: Reader) -> tuple[str, list[int], str]:
+def _held_out(store: Store, reader: LoadedModel) -> tuple[str, list[int], str]:
     source = text_for(store, reader).first(READ)
     return source.text, reader.vocab.encode(source.text), source.origin
 
@@ -73,7 +73,7 @@ def knob(store: Store, link: Link) -> Answer:
 
 def gating(store: Store, link: Link) -> Answer:
     """A GRU whose gates are held so that it is a vanilla network: what is left of what it knew, and how far it sees."""
-    reader, vanilla = link.reader, store.reader("rnn")
+    reader, vanilla = link.reader, store.load("rnn")
     _, ids, what = _held_out(store, reader)
     plain = [vanilla.decoder, vanilla.vocab.encode(reader.vocab.decode(ids))]
     rows = [

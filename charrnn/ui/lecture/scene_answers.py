@@ -12,7 +12,7 @@ from charrnn.ranges import signed
 from charrnn.sampling import SamplingSettings, Step, UniformStream, generate
 from charrnn.surprisal import Difference, GroupMean, surprisals
 from charrnn.ui.server.analyses import FAR_BACK, MAX_LAG, default_text, measured
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.defaults import prompt_for
 from charrnn.ui.server.share_link import Link
 
@@ -41,18 +41,18 @@ class Answer:
 # ------------------------------------------------------------------------------------------------ on the tab Write
 
 
-def steps_of(reader: Reader, link: Link, settings: SamplingSettings) -> list[Step]:
+def steps_of(reader: LoadedModel, link: Link, settings: SamplingSettings) -> list[Step]:
     """What a link writes, with these settings."""
     beginning = reader.decoder.prefill(reader.vocab.encode(prompt_of(reader, link)))
     return list(generate(reader.decoder, beginning, link.query.characters, settings, UniformStream(link.query.seed)))
 
 
-def prompt_of(reader: Reader, link: Link) -> str:
+def prompt_of(reader: LoadedModel, link: Link) -> str:
     """The prompt of a link, as far as the model knows it."""
     return reader.vocab.drop_unknown(prompt_for(reader, link.query.prompt))[0]
 
 
-def text_of(reader: Reader, link: Link, steps: list[Step]) -> str:
+def text_of(reader: LoadedModel, link: Link, steps: list[Step]) -> str:
     """The prompt, and what was written after it."""
     return prompt_of(reader, link) + reader.vocab.decode([step.id for step in steps])
 
@@ -143,9 +143,9 @@ def telling_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
 
 def gradient(store: Store, link: Link) -> Answer:
     """Half-life, horizon and what is left far back, of one network of each kind."""
-    told, measured_on, names = [], [], [info.name for info in store.infos() if info.name in LEARNT]
+    told, measured_on, names = [], [], [info.name for info in store.checkpoints() if info.name in LEARNT]
     for name in names:
-        reader = store.reader(name)
+        reader = store.load(name)
         flow, source = measured(store, reader)
         half = "never" if flow.half_life_chars is None else f"after {flow.half_life_chars:.1f} characters"
         most = f"later than {MAX_LAG}" if flow.horizon_chars is None else f"after {flow.horizon_chars:.1f}"
@@ -157,7 +157,7 @@ def gradient(store: Store, link: Link) -> Answer:
 
 def transformer(store: Store, link: Link) -> Answer:
     """What MiniGPT saves, in bits, on a text that both read, and at which kind of character most and least."""
-    a, b = store.reader("rnn"), store.reader("minigpt")
+    a, b = store.load("rnn"), store.load("minigpt")
     source = default_text(store, a)
     both = difference(a, b, b.vocab.drop_unknown(source.text)[0][:READ])
     whole = both.whole()
@@ -170,7 +170,7 @@ def transformer(store: Store, link: Link) -> Answer:
     return Answer(words, shown={"tick": [a.info.name, b.info.name], "ways": (DELTA,)})
 
 
-def difference(a: Reader, b: Reader, text: str) -> Difference:
+def difference(a: LoadedModel, b: LoadedModel, text: str) -> Difference:
     """What two models make of a text that both know."""
     bits = [np.concatenate([*surprisals(each.decoder, each.vocab.encode(text))]) for each in (a, b)]
     return Difference(text, *bits)
@@ -180,6 +180,6 @@ def _gain(what: str, kind: GroupMean) -> str:
     return f"{what} at “{kind.name}” ({signed(kind.delta_bits, 2)} bits each, {kind.characters} of them)"
 
 
-def _loss(reader: Reader) -> str:
+def _loss(reader: LoadedModel) -> str:
     loss = reader.info.metrics.get("val_stream_nats")
     return "unknown" if loss is None else f"{loss:.3f}"

@@ -9,18 +9,18 @@ from charrnn.interventions import Clamp, limits
 from charrnn.ranges import Range, signed
 from charrnn.sampling import UniformStream
 from charrnn.surprisal import Difference, GroupMean
-from charrnn.ui.components.divergence import parting_told
+from charrnn.ui.components.divergence import divergence_payload
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.analyses import LONGEST_TEXT, bits_of, read_bits, text_for
-from charrnn.ui.server.checkpoint_store import Reader, Store
-from charrnn.ui.server.clamp_requests import Usual, clamps_of
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.defaults import prompt_for
 from charrnn.ui.server.model_pair import with_step
 from charrnn.ui.server.notices import dropped_notice
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import add_part, answer
 from charrnn.ui.server.validation import LARGEST_EXACT, Writing, checked, within
-from charrnn.ui.server.view_query import Question, Wanted, require
+from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
 LONGEST = 600  # characters to write, each of them twice
 LONGEST_READ = 3000  # characters of the held-out text: a second, of MiniGPT a few
@@ -32,10 +32,10 @@ def build(store: Store) -> None:
     add_part("cr-clamp", "neurons/clamp", partial(written_again, store))
 
 
-def written_again(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+def written_again(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """Both texts and why they part; then, once it is read, what the clamps cost. Raises ValueError."""
-    reader = store.reader(question.choice.name, question.choice.step)
-    usual = Usual.of(store, reader)
+    reader = store.load(question.choice.name, question.choice.step)
+    usual = ActivationStats.of(store, reader)
     clamps = clamps_of(usual, question.form.get("clamps"), question.form.get("neuron"))
     told = {
         "clamps": [usual.told(clamp) for clamp in clamps],
@@ -65,7 +65,7 @@ def in_words(clamps: Sequence[Clamp]) -> str:
     return ", ".join(map(str, clamps)).replace("-", "−")
 
 
-def _name_told(usual: Usual, name: str) -> dict[str, Any]:
+def _name_told(usual: ActivationStats, name: str) -> dict[str, Any]:
     """What of a network can be held: the slider goes over a span, a number can be anything within the limits."""
     return {"name": name, "span": usual.span(name), "limits": limits(name)}
 
@@ -79,7 +79,7 @@ class ClampForm(Writing):
     characters: Annotated[int, within(Range(1, LARGEST_EXACT, whole=True))]
 
 
-def both_texts(reader: Reader, clamps: Sequence[Clamp], question: Question) -> dict[str, Any]:
+def both_texts(reader: LoadedModel, clamps: Sequence[Clamp], question: ViewQuery) -> dict[str, Any]:
     """What the network writes as it is, and with the clamps from the prompt on; where they part, and why."""
     form = checked(ClampForm, question.form)
     prompt, dropped = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))
@@ -91,7 +91,7 @@ def both_texts(reader: Reader, clamps: Sequence[Clamp], question: Question) -> d
     texts, parting = ["", ""], None
     for pair in sample_coupled(a, b, n, dice):
         if parting is None and diverged(a, b, pair):
-            parting = {"at": len(texts[0]), **parting_told(a, b, pair)}
+            parting = {"at": len(texts[0]), **divergence_payload(a, b, pair)}
         texts = [texts[0] + a.character(pair.a), texts[1] + b.character(pair.b)]
     what = "the same character" if n == 1 else f"the same {n:,} characters"
     same = f"Identical: both write {what}; no die fell where the clamp moves an edge of the bar."
@@ -103,7 +103,7 @@ def both_texts(reader: Reader, clamps: Sequence[Clamp], question: Question) -> d
 # ------------------------------------------------------------------------------------------------ what it costs
 
 
-def held_out(store: Store, reader: Reader, question: Question) -> tuple[SourceText, str]:
+def held_out(store: Store, reader: LoadedModel, question: ViewQuery) -> tuple[SourceText, str]:
     """The text that is read, and what is to be said about it. Raises ValueError."""
     source = text_for(store, reader, given_text(question, LONGEST_TEXT))
     if not source.text:

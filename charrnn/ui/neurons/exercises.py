@@ -13,11 +13,11 @@ from charrnn.neurons import activations
 from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, ContextAblation, line_reset, looking_back
 from charrnn.ranges import Range
 from charrnn.ui.server.analyses import measured, text_for
-from charrnn.ui.server.checkpoint_store import Reader, Store
-from charrnn.ui.server.clamp_requests import Usual, clamps_of
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.model_pair import with_step
 from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import Question, Wanted, require
+from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
 READ = 3000  # characters of the held-out text: a second or two
 LEFT, CARRIED = 0.25, 0.5
@@ -48,7 +48,7 @@ class Exercise:
     question: str
     how: str
     button: str
-    check: Callable[[Store, Reader, Question], Checked]
+    check: Callable[[Store, LoadedModel, ViewQuery], Checked]
     fields: tuple[str, ...] = ()
     from_clamps: bool = False
 
@@ -62,10 +62,12 @@ def build(store: Store) -> None:
     add_part("cr-exercises", "neurons/exercises", partial(checked, store))
 
 
-def checked(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
+def checked(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """The exercises; where one is handed in, what came out of it and who was measured. Raises ValueError."""
-    reader = store.reader(question.choice.name, question.choice.step)
-    parts = [{"name": name, "units": usual.shape[1]} for name, usual in Usual.of(store, reader).values.items()]
+    reader = store.load(question.choice.name, question.choice.step)
+    parts = [
+        {"name": name, "units": usual.shape[1]} for name, usual in ActivationStats.of(store, reader).values.items()
+    ]
     told = {"exercises": [exercise.told() for exercise in EXERCISES], "parts": parts, "model": with_step(reader)}
     known = {exercise.id: exercise for exercise in EXERCISES}
     id = question.text("exercise", 40)
@@ -82,7 +84,7 @@ def checked(store: Store, question: Question, wanted: Wanted) -> Iterator[str]:
     yield answer(question.number, "", 1, exercise=id, found=found, of=measured_on(reader), **told)
 
 
-def measured_on(reader: Reader) -> dict[str, Any]:
+def measured_on(reader: LoadedModel) -> dict[str, Any]:
     """Which network it was, so that anyone can measure it again."""
     info = reader.info
     step, sha = f"{reader.checkpoint.step:,}", info.sha256[:12]
@@ -92,9 +94,9 @@ def measured_on(reader: Reader) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------ the checks
 
 
-def resets(store: Store, reader: Reader, question: Question) -> Checked:
+def resets(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
     """Whether a unit carries something along a line and loses it at the line's end."""
-    usual = Usual.of(store, reader)
+    usual = ActivationStats.of(store, reader)
     part = question.one_of("part", [*usual.values])
     unit = Range(0, usual.units - 1, whole=True).require("unit", question.form.get("unit"))
     source = text_for(store, reader).first(READ)
@@ -121,11 +123,11 @@ def resets(store: Store, reader: Reader, question: Question) -> Checked:
     return Checked(loses and carries, words, values)
 
 
-def forgets(store: Store, reader: Reader, question: Question) -> Checked:
+def forgets(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
     """Whether a GRU whose gates are held looks back no further than two characters, and still reads those."""
     if reader.info.cell != "gru":
         raise ValueError(f"{reader.title} is no GRU: choose one in the left column")
-    clamps = clamps_of(Usual.of(store, reader), question.form.get("clamps"))
+    clamps = clamps_of(ActivationStats.of(store, reader), question.form.get("clamps"))
     other = [clamp for clamp in clamps if clamp.name not in ("r", "z")]
     if other:
         raise ValueError(f"{other[0].name} is no gate of forgetting: hold r, z, or both, and nothing else")
@@ -161,7 +163,7 @@ def _characters(n: int | None) -> str:
     return "1 character" if n == 1 else f"{n} characters"
 
 
-def half_life(store: Store, reader: Reader, question: Question) -> Checked:
+def half_life(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
     """The guess beside the half-life that is measured now."""
     guess = Range(0.01, 1000).require("the half-life", question.form.get("guess"))
     flow, source = measured(store, reader)

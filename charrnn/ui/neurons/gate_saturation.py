@@ -9,10 +9,10 @@ from charrnn.neurons import GATES, Saturation, read
 from charrnn.ui.neurons.leaderboard import passage
 from charrnn.ui.neurons.unit_scores import Units, in_words
 from charrnn.ui.server.analyses import LONGEST_TEXT
-from charrnn.ui.server.checkpoint_store import Reader
+from charrnn.ui.server.checkpoint_store import LoadedModel
 from charrnn.ui.server.source_text import given_text
 from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import Question, Wanted, require
+from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
 
 def build(units: Units) -> None:
@@ -20,9 +20,9 @@ def build(units: Units) -> None:
     add_part("cr-gates", "neurons/gate_saturation", partial(gates, units))
 
 
-def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
+def gates(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """The gates of the model in the picker on a text. Raises ValueError."""
-    reader = units.store.reader(question.choice.name, question.choice.step)
+    reader = units.store.load(question.choice.name, question.choice.step)
     if reader.info.cell not in GATES:
         without = "MiniGPT has" if reader.info.cell == "minigpt" else "A vanilla cell has"
         yield answer(question.number, f"{without} no gates: choose a GRU or an LSTM in the picker.", part=1)
@@ -42,9 +42,9 @@ def gates(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
     yield answer(question.number, words, 1, figures.saturation_figure(told, question.width))
 
 
-def saturations(units: Units, reader: Reader, text: str, wanted: Wanted) -> list[Saturation]:
+def saturations(units: Units, reader: LoadedModel, text: str, wanted: Wanted) -> list[Saturation]:
     """Of each gate. Raises Superseded."""
-    names, pieces = [name for name in GATES[reader.info.cell] if name in reader.names], []
+    names, pieces = [name for name in GATES[reader.info.cell] if name in reader.view_names], []
     with units.busy:
         for piece in read(reader.decoder, reader.vocab.encode(text), names):
             require(wanted)

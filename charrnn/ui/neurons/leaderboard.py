@@ -11,12 +11,12 @@ from charrnn.neurons.scoring import FEWEST
 from charrnn.ui import tabs
 from charrnn.ui.components.table.table import Cell, Go, Table, number
 from charrnn.ui.neurons.unit_scores import Units, in_words, kept_boards, views_told
-from charrnn.ui.server.activation_views import nearest
+from charrnn.ui.server.activation_views import nearest_view
 from charrnn.ui.server.analyses import LONGEST_TEXT, text_for
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import Question, Wanted
+from charrnn.ui.server.view_query import ViewQuery, Wanted
 
 LONGEST_READ = 10_000  # characters
 MEANING = {concept.name: concept.meaning for concept in BANK}
@@ -29,13 +29,13 @@ def build(units: Units) -> None:
     add_part("cr-units", "neurons/leaderboard", partial(leaderboard, units))
 
 
-def view_of(reader: Reader, question: Question) -> str:
+def view_of(reader: LoadedModel, question: ViewQuery) -> str:
     """Which of a model's units the question is about; their kin where it has none of that name."""
     asked = question.form.get("view")
-    return nearest(reader.names, asked if isinstance(asked, str) else reader.names[0])
+    return nearest_view(reader.view_names, asked if isinstance(asked, str) else reader.view_names[0])
 
 
-def passage(store: Store, reader: Reader, given: SourceText | None) -> tuple[SourceText, str]:
+def passage(store: Store, reader: LoadedModel, given: SourceText | None) -> tuple[SourceText, str]:
     """The text that is read, and what of it is not."""
     source = text_for(store, reader, given)
     dropped = len(given.text) - len(source.text) if given else 0
@@ -48,7 +48,7 @@ def passage(store: Store, reader: Reader, given: SourceText | None) -> tuple[Sou
 class Telling:
     """The answers to one question, each with what there is to see so far."""
 
-    def __init__(self, question: Question, **shown: Any):
+    def __init__(self, question: ViewQuery, **shown: Any):
         self.question, self.shown, self.part = question, shown, 0
 
     def now(self, words: str, busy: bool = False, **more: Any) -> str:
@@ -58,9 +58,9 @@ class Telling:
         return answer(self.question.number, words, self.part, busy=busy, **self.shown)
 
 
-def leaderboard(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
+def leaderboard(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """The best unit for each concept: at once what is kept, then what has to be read for it. Raises ValueError."""
-    reader = units.store.reader(question.choice.name, question.choice.step)
+    reader = units.store.load(question.choice.name, question.choice.step)
     view_name = view_of(reader, question)
     given, pattern = given_text(question, LONGEST_TEXT), question.text("pattern", LONGEST_PATTERN)
     telling = Telling(question, views=views_told(reader), view=view_name)
@@ -84,7 +84,7 @@ def leaderboard(units: Units, question: Question, wanted: Wanted) -> Iterator[st
 
 
 def live(
-    units: Units, reader: Reader, view_name: str, given: SourceText | None, wanted: Wanted
+    units: Units, reader: LoadedModel, view_name: str, given: SourceText | None, wanted: Wanted
 ) -> Iterator[str | tuple[Board, str]]:
     """The board of a text that has to be read: what is being done, then the board and its words."""
     source, note = passage(units.store, reader, given)
@@ -105,7 +105,7 @@ def live(
 
 def with_pattern(
     units: Units,
-    reader: Reader,
+    reader: LoadedModel,
     board: Board,
     words: str,
     pattern: str,

@@ -12,12 +12,12 @@ from charrnn.neurons.scoring import SHORTEST
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.neurons.leaderboard import Telling, passage, view_of
 from charrnn.ui.neurons.unit_scores import Units, in_words, kept_boards, views_told
-from charrnn.ui.server.activation_views import Scale, rounded_up
+from charrnn.ui.server.activation_views import ColorRange, ceil_nice
 from charrnn.ui.server.analyses import LONGEST_TEXT
-from charrnn.ui.server.checkpoint_store import Reader
+from charrnn.ui.server.checkpoint_store import LoadedModel
 from charrnn.ui.server.source_text import given_text
 from charrnn.ui.server.streaming import add_part
-from charrnn.ui.server.view_query import Question, Wanted, require
+from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
 MOST_TOLD = 5  # concepts
 FULL = 99  # percentile of what a unit says, either way: from there on the colour is as strong as it gets
@@ -28,7 +28,7 @@ def build(units: Units) -> None:
     add_part("cr-unit", "neurons/unit", partial(one_unit, units))
 
 
-def unit_of(reader: Reader, view_name: str, question: Question) -> int:
+def unit_of(reader: LoadedModel, view_name: str, question: ViewQuery) -> int:
     """The unit that is asked for; where none is, the one that stands out most."""
     rows = reader.units[view_name]
     asked = question.form.get("unit")
@@ -39,9 +39,9 @@ def unit_of(reader: Reader, view_name: str, question: Question) -> int:
     return found[0].unit if found else 0
 
 
-def one_unit(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
+def one_unit(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """What one unit says of a text. Raises ValueError."""
-    reader = units.store.reader(question.choice.name, question.choice.step)
+    reader = units.store.load(question.choice.name, question.choice.step)
     view_name = view_of(reader, question)
     unit = unit_of(reader, view_name, question)
     source, note = passage(units.store, reader, given_text(question, LONGEST_TEXT))
@@ -53,7 +53,7 @@ def one_unit(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
     yield telling.now(f"Reading {len(text):,} characters …", busy=True)
     values = units.values(reader, view_name, text, wanted)[:, unit]
     require(wanted)
-    scale = own_scale(reader.display(view_name).scale, values)
+    scale = own_scale(reader.view(view_name).scale, values)
     bears = known_for(reader, view_name, unit)
     words = f"Read: {len(text):,} characters of {source.origin}. {note} {bears}".replace("  ", " ").strip()
     told = tells(units, reader, view_name, unit, text, values)
@@ -71,15 +71,15 @@ def one_unit(units: Units, question: Question, wanted: Wanted) -> Iterator[str]:
     )
 
 
-def own_scale(scale: Scale, values: np.ndarray) -> Scale:
+def own_scale(scale: ColorRange, values: np.ndarray) -> ColorRange:
     """That of the view where it is bounded; else one unit's own: some say a tenth of what others do."""
     if scale.bounded:
         return scale
-    high = rounded_up(float(np.percentile(np.abs(values), FULL)))
+    high = ceil_nice(float(np.percentile(np.abs(values), FULL)))
     return replace(scale, low=-high, high=high)
 
 
-def tells(units: Units, reader: Reader, view_name: str, unit: int, text: str, values: np.ndarray) -> Table | None:
+def tells(units: Units, reader: LoadedModel, view_name: str, unit: int, text: str, values: np.ndarray) -> Table | None:
     """What this one unit tells best of the text, beside what untrained units reach; None for too short a text."""
     if len(text) < SHORTEST:
         return None
@@ -98,7 +98,7 @@ def tells(units: Units, reader: Reader, view_name: str, unit: int, text: str, va
     return Table(f"What unit {unit} tells best here", titles, [cells for _, cells in best], sortable=False)
 
 
-def known_for(reader: Reader, view_name: str, unit: int) -> str:
+def known_for(reader: LoadedModel, view_name: str, unit: int) -> str:
     """What the kept board says of a unit."""
     board = kept_boards(reader).get(view_name)
     won: list[Best] = [best for best in board.best if best.unit == unit and best.found] if board else []

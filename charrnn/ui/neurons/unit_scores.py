@@ -12,7 +12,7 @@ from charrnn.analysis_record import RecordError
 from charrnn.neurons import BANK, Baseline, Board, Kept, Scores, Targets, from_findings, read, score
 from charrnn.training import untrained
 from charrnn.ui.server.analysis_cache import Cache
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.view_query import Wanted, require
 from charrnn.vocab import Vocab
 
@@ -36,9 +36,9 @@ def in_words(view: str) -> str:
     return WORDS.get(view, f"residual stream, {view}" if view.startswith("layer") else view)
 
 
-def views_told(reader: Reader) -> list[dict[str, str]]:
+def views_told(reader: LoadedModel) -> list[dict[str, str]]:
     """The kinds of unit a model has, as the page offers them."""
-    return [{"name": name, "title": in_words(name)} for name in reader.names]
+    return [{"name": name, "title": in_words(name)} for name in reader.view_names]
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,16 @@ class Units:
         """It changes no result: what it keeps, it keeps by all that this depends on."""
         return ()
 
-    def values(self, reader: Reader, view: str, text: str, wanted: Wanted) -> np.ndarray:
+    def values(self, reader: LoadedModel, view: str, text: str, wanted: Wanted) -> np.ndarray:
         """What the units say after each character of a text, (N, U). Raises Superseded."""
         with self.busy:
             return self._readings.compute(_values, reader, view, text, wanted=wanted)
 
-    def scores(self, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Scores:
+    def scores(self, reader: LoadedModel, view: str, targets: Targets, wanted: Wanted) -> Scores:
         """Every unit against every concept. Raises Superseded."""
         return self.store.cache.compute(_scores, self, reader, view, targets, wanted=wanted)
 
-    def baseline(self, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Iterator[str | Baseline]:
+    def baseline(self, reader: LoadedModel, view: str, targets: Targets, wanted: Wanted) -> Iterator[str | Baseline]:
         """What untrained units reach: what is being done, then the baseline. Raises Superseded."""
         known = self._known(reader, view, targets)
         if known is None:
@@ -83,13 +83,13 @@ class Units:
             known = self.store.cache.compute(_baseline, self, _form(reader), view, targets, wanted=wanted)
         yield known
 
-    def _known(self, reader: Reader, view: str, targets: Targets) -> Baseline | None:
+    def _known(self, reader: LoadedModel, view: str, targets: Targets) -> Baseline | None:
         """The baseline that was worked out, here or when the checkpoint was refreshed."""
         known = self.store.cache.known(_baseline, self, _form(reader), view, targets)
         kept = kept_of(reader) if set(targets.names) <= CONCEPTS else None  # a pattern is no concept that has a name
         return known or (kept.baseline(view, targets) if kept else None)
 
-    def untrained_percentiles(self, reader: Reader, view: str, targets: Targets) -> dict[str, float]:
+    def untrained_percentiles(self, reader: LoadedModel, view: str, targets: Targets) -> dict[str, float]:
         """By concept, what untrained units reach: on this text if that is known, else on the one that is kept."""
         known = self._known(reader, view, targets)
         if known is not None:
@@ -104,16 +104,16 @@ class Units:
             return self._untrained.compute(_untrained_values, form, seed, view, text, wanted=wanted)
 
 
-def _form(reader: Reader) -> Form:
+def _form(reader: LoadedModel) -> Form:
     info = reader.info
     return Form(info.config, info.recipe, info.vocab.characters)
 
 
-def _values(reader: Reader, view: str, text: str, wanted: Wanted) -> np.ndarray:
+def _values(reader: LoadedModel, view: str, text: str, wanted: Wanted) -> np.ndarray:
     return _read(reader.decoder, reader.vocab.encode(text), view, wanted)
 
 
-def _scores(units: Units, reader: Reader, view: str, targets: Targets, wanted: Wanted) -> Scores:
+def _scores(units: Units, reader: LoadedModel, view: str, targets: Targets, wanted: Wanted) -> Scores:
     return score(targets, units.values(reader, view, targets.text, wanted))
 
 
@@ -142,7 +142,7 @@ def _read(decoder, ids: list[int], view: str, wanted: Wanted) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def kept_of(reader: Reader) -> Kept | None:
+def kept_of(reader: LoadedModel) -> Kept | None:
     """What is kept beside a checkpoint; None where nothing is, or what is broken or of another form of network."""
     section = reader.info.analyses.sections.get("units")
     try:
@@ -153,7 +153,7 @@ def kept_of(reader: Reader) -> Kept | None:
     return kept if fits else None
 
 
-def kept_boards(reader: Reader) -> Mapping[str, Board]:
+def kept_boards(reader: LoadedModel) -> Mapping[str, Board]:
     """The boards that are kept, by view; none for another step than the last."""
     kept = kept_of(reader)
     return kept.boards if kept and reader.checkpoint.step == reader.info.saved_steps[-1] else {}

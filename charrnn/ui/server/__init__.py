@@ -1,1 +1,1 @@
-"""What the page's views share on the server: checkpoints, requests, validation."""
+"""Server-side code shared by all views: checkpoints, requests, validation."""

@@ -1,4 +1,4 @@
-"""What of a model the heatmap can show, on which scale, and in which order of its rows."""
+"""Activations that the heatmap can show, their color ranges and row orders."""
 
 import math
 from collections.abc import Sequence
@@ -11,61 +11,69 @@ from charrnn.ui.server import row_order
 
 GATES = frozenset("ifo" + "rz")  # 0..1
 SQUASHED = frozenset("h" + "gn")  # -1..1
-KIN = {"f": "z", "z": "f", "g": "n", "n": "g"}  # what has the same task in another cell: what is kept, the candidate
-REACH = 3  # times the median size: few values lie beyond, or the many units of an LSTM that only count
-STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)  # what such a scale ends at, times a power of ten
+EQUIVALENT_GATES = {
+    "f": "z",
+    "z": "f",
+    "g": "n",
+    "n": "g",
+}  # same function in another cell
+REACH = 3  # times the median size; few values lie beyond, except of the counting units of an LSTM
+STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)  # range ends, times a power of ten
 
 
 @dataclass(frozen=True)
-class Scale:
-    """Which values take the full colours. Where it is not bounded, values beyond it take them too."""
+class ColorRange:
+    """The values with full color. Values beyond an unbounded range are clipped to it."""
 
-    low: float  # −high; 0 of a gate
+    low: float  # −high; 0 for a gate
     high: float
-    change: float  # of what one character changed: −change … change
+    change: float  # of the differences between characters: −change … change
     bounded: bool
 
 
 @dataclass(frozen=True)
-class Display:
-    """How the heatmap shows what a model has under one name: alike for every text, so that colours can be compared."""
+class HeatmapView:
+    """Color range and row orders of one activation, the same for every text."""
 
     name: str
     rows: int
-    scale: Scale
-    orders: dict[str, list[int]]  # of the rows: similarity, activity
+    scale: ColorRange
+    orders: dict[str, list[int]]  # row orders: similarity, activity
 
     @classmethod
-    def of(cls, name: str, values: np.ndarray) -> "Display":
-        """From the values (T, rows) that a text of the model's own left behind."""
+    def of(cls, name: str, values: np.ndarray) -> "HeatmapView":
+        """Build from the values (T, rows) of the model's sample text."""
         orders = {"similarity": row_order.by_similarity(values), "activity": row_order.by_activity(values)}
-        return cls(name, values.shape[1], scale_of(name, values), orders)
+        return cls(name, values.shape[1], color_range(name, values), orders)
 
     def told(self) -> dict[str, Any]:
-        """The part of a message that says how to draw the columns in it."""
+        """Return the part of a message that describes how to draw the columns."""
         return {"name": self.name, "rows": self.rows, **asdict(self.scale), "orders": self.orders}
 
 
-def scale_of(name: str, values: np.ndarray) -> Scale:
-    """The scale of what has this name: fixed where an activation function bounds it, else from values (T, rows)."""
+def color_range(name: str, values: np.ndarray) -> ColorRange:
+    """Return the range: fixed by the activation function, else from values (T, rows)."""
     most = float(np.abs(values).max(initial=0.0))
     if name in GATES and most <= 1 and float(values.min(initial=0.0)) >= 0:
-        return Scale(0.0, 1.0, 1.0, bounded=True)
-    if name in SQUASHED and most <= 1:  # an edited cell need not keep to it
-        return Scale(-1.0, 1.0, 2.0, bounded=True)
+        return ColorRange(0.0, 1.0, 1.0, bounded=True)
+    if name in SQUASHED and most <= 1:  # an edited cell may exceed 1
+        return ColorRange(-1.0, 1.0, 2.0, bounded=True)
     steps = np.diff(values, axis=0) if len(values) > 1 else values
-    high, change = (rounded_up(REACH * float(np.median(np.abs(sizes)))) for sizes in (values, steps))
-    return Scale(-high, high, change, bounded=False)
+    high, change = (ceil_nice(REACH * float(np.median(np.abs(sizes)))) for sizes in (values, steps))
+    return ColorRange(-high, high, change, bounded=False)
 
 
-def rounded_up(value: float) -> float:
-    """The next end of a scale: 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6 or 8 times a power of ten; 0 has the smallest, 0.001."""
+def ceil_nice(value: float) -> float:
+    """Round up to a range end.
+
+    Range ends are 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6 or 8 times a power of ten. 0 returns 0.001.
+    """
     value = max(value, 1e-3)
     power = 10.0 ** math.floor(math.log10(value))
     step = next(step for step in STEPS if value <= step * power * (1 + 1e-9))
     return float(f"{step * power:.2g}")
 
 
-def nearest(names: Sequence[str], asked: str) -> str:
-    """What a model with these names shows to someone who asked for that: the same, its kin, or the first."""
-    return next((name for name in (asked, KIN.get(asked, "")) if name in names), names[0])
+def nearest_view(names: Sequence[str], asked: str) -> str:
+    """Return the requested activation, its equivalent in this cell, or the first one."""
+    return next((name for name in (asked, EQUIVALENT_GATES.get(asked, "")) if name in names), names[0])

@@ -1,4 +1,4 @@
-"""Analyses that more than one view shows, and the text they are measured on."""
+"""Analyses that several views show, and the text they run on."""
 
 from collections.abc import Sequence
 
@@ -9,22 +9,23 @@ from charrnn.checkpoint import CheckpointInfo
 from charrnn.corpus import Corpus, cached_tiny_shakespeare, title_of
 from charrnn.gradient_flow import GradientFlow, flow_from_record, gradient_flow
 from charrnn.surprisal import TraceReader, surprisals
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import Wanted, require
 
-DEFAULT_TEXT = 16_384  # characters: as many as scripts/analyse.py reads, so that the tab Compare shows the same figures
-LONGEST_TEXT = 20_000  # read in a fraction of a second
+DEFAULT_TEXT = 16_384  # characters, as in scripts/analyse.py, so that the tab Compare shows the same values
+LONGEST_TEXT = 20_000  # characters; a fraction of a second
 MAX_LAG = 128
 POSITIONS = 512
-POSITIONS_OF_WINDOWS = 128  # MiniGPT reads a whole window for each position: a second or two on one core
-FAR_BACK = 100  # characters: what the lab sheet says contributes nothing
+POSITIONS_OF_WINDOWS = 128  # MiniGPT runs a whole window for each position: 1 to 2 s on one core
+FAR_BACK = 100  # characters; the lab sheet reports the influence beyond it
 
 
-def default_text(store: Store, reader: Reader) -> SourceText:
-    """
-    A text to measure on: validation characters where the corpus is at hand and the model knows them, else what the best
-    model of the same vocabulary wrote.
+def default_text(store: Store, reader: LoadedModel) -> SourceText:
+    """Return the default text of an analysis.
+
+    Validation characters if the corpus is available and the model knows them, else the sample text of the best model
+    with the same vocabulary.
     """
     corpus = cached_tiny_shakespeare()
     if corpus is not None and not reader.vocab.drop_unknown(corpus)[1]:
@@ -32,25 +33,24 @@ def default_text(store: Store, reader: Reader) -> SourceText:
         text = reader.vocab.decode(parts.val_ids.tolist())
         part = "the validation part" if parts.sha256 == reader.info.data_sha256 else "the last tenth"
         return SourceText(text, f"{part} of {title_of(parts.sha256)}").first(DEFAULT_TEXT)
-    same = [info for info in store.infos() if info.vocab.characters == reader.vocab.characters and info.passage]
+    same = [info for info in store.checkpoints() if info.vocab.characters == reader.vocab.characters and info.passage]
     best = min(same, key=lambda info: info.metrics.get("val_stream_nats", float("inf")), default=None)
     if best is None or best.sha256 == reader.info.sha256:
         return SourceText.passage_of(reader.info, reader.passage)
     return SourceText.passage_of(best, reader.vocab.drop_unknown(best.passage)[0])
 
 
-def text_for(store: Store, reader: Reader, given: SourceText | None = None) -> SourceText:
-    """The text a model is measured on, all of it known to the model: the one given, or the default one."""
+def text_for(store: Store, reader: LoadedModel, given: SourceText | None = None) -> SourceText:
+    """Return the given or default text without characters unknown to the model."""
     if given is None:
         return store.cache.compute(default_text, store, reader)
     return given.with_text(reader.vocab.drop_unknown(given.first(LONGEST_TEXT).text)[0])
 
 
-def measured(store: Store, reader: Reader, given: SourceText | None = None) -> tuple[GradientFlow, SourceText]:
-    """
-    The gradient flow of a model on a text, worked out once, and the text. Raises ValueError.
+def measured(store: Store, reader: LoadedModel, given: SourceText | None = None) -> tuple[GradientFlow, SourceText]:
+    """Return the cached gradient flow of a model, and its text. Raises ValueError.
 
-    Where no text is given, and the network is as its training left it, the flow that is kept beside the checkpoint.
+    Without a given text, the gradient flow saved beside the final checkpoint is used.
     """
     last = reader.checkpoint.step == reader.info.saved_steps[-1]
     if given is None and last and (found := kept(reader.info)):
@@ -60,7 +60,7 @@ def measured(store: Store, reader: Reader, given: SourceText | None = None) -> t
 
 
 def kept(info: CheckpointInfo) -> tuple[GradientFlow, SourceText] | None:
-    """The flow that is kept beside a checkpoint, and its text; None where there is none that can be read."""
+    """Load the saved gradient flow and its text. None if absent or invalid."""
     section = info.analyses.sections.get("gradient")
     try:
         if section is None:
@@ -72,23 +72,23 @@ def kept(info: CheckpointInfo) -> tuple[GradientFlow, SourceText] | None:
     return flow, SourceText("", f"{part} (its first {characters:,} characters)")
 
 
-def measure(reader: Reader, text: str) -> GradientFlow:
-    """The gradient flow of a model on a text that it knows. Raises ValueError."""
+def measure(reader: LoadedModel, text: str) -> GradientFlow:
+    """Compute the gradient flow of a model on a text it knows. Raises ValueError."""
     positions = POSITIONS_OF_WINDOWS if reader.info.cell == "minigpt" else POSITIONS
     return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), MAX_LAG, positions)
 
 
-def bits_of(store: Store, reader: Reader, text: str, wanted: Wanted) -> np.ndarray:
-    """The surprisals of a model on a text, worked out once. Raises Superseded where nobody waits any more."""
+def bits_of(store: Store, reader: LoadedModel, text: str, wanted: Wanted) -> np.ndarray:
+    """Return the cached surprisals of a model on a text. Raises Superseded."""
     return store.cache.compute(_bits, reader, text, wanted=wanted)
 
 
-def _bits(reader: Reader, text: str, wanted: Wanted) -> np.ndarray:
+def _bits(reader: LoadedModel, text: str, wanted: Wanted) -> np.ndarray:
     return read_bits(reader.decoder, reader.vocab.encode(text), wanted)
 
 
 def read_bits(decoder: TraceReader, ids: Sequence[int], wanted: Wanted) -> np.ndarray:
-    """The surprisals of whatever reads there. Raises Superseded where nobody waits any more."""
+    """Compute the surprisals of a decoder. Raises Superseded."""
     pieces = []
     for piece in surprisals(decoder, ids):
         require(wanted)

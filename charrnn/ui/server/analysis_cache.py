@@ -1,8 +1,6 @@
-"""
-Results that are computed once, each kept under a key that is made from the arguments of its function.
+"""Cache of analyses, keyed by the function and all of its arguments.
 
-The function is called with exactly the arguments that make the key, so an answer cannot depend on one that its key
-leaves out.
+The function is called with exactly the arguments that form the key, so a result cannot depend on anything else.
 """
 
 import hashlib
@@ -21,21 +19,20 @@ MISSING = object()
 
 
 class Cache:
-    """The most recent results, `most` of them."""
+    """The `most` most recently used results."""
 
     def __init__(self, most: int):
         self.most = most
         self._results: OrderedDict[Hashable, Any] = OrderedDict()
-        self._lock = Lock()  # of the two dictionaries
-        self._working: WeakValueDictionary[Hashable, Lock] = WeakValueDictionary()  # one for each key that is computed
+        self._lock = Lock()  # guards both dictionaries
+        self._working: WeakValueDictionary[Hashable, Lock] = WeakValueDictionary()  # one lock per key in progress
 
     def compute(self, function: Callable[..., Any], *inputs: Any, wanted: Callable[[], bool] | None = None) -> Any:
-        """
-        The result of `function(*inputs)`; a caller that comes while it is computed waits for that one.
+        """Return `function(*inputs)`. Identical concurrent calls wait for the first.
 
-        function: of a module, since a closure could read what is not in its arguments. wanted: passed on by name and
-        no part of the key; a function that takes it raises an error where nobody waits any more, and nothing is kept.
-        Raises TypeError for an input that `fingerprint` does not know.
+        function: defined at module level, since a closure could use values outside its arguments. wanted: passed on by
+        name, not part of the key. A function that takes it raises when no request waits any more; nothing is cached
+        then. Raises TypeError for an input that `fingerprint` does not support.
         """
         key = key_of(function, inputs)
         if (result := self._get(key)) is not MISSING:
@@ -52,7 +49,7 @@ class Cache:
         return result
 
     def known(self, function: Callable[..., Any], *inputs: Any) -> Any:
-        """The result of `function(*inputs)` if it is here; else None."""
+        """Return the cached result of `function(*inputs)`, or None."""
         result = self._get(key_of(function, inputs))
         return None if result is MISSING else result
 
@@ -64,16 +61,15 @@ class Cache:
 
 
 def key_of(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Hashable:
-    """The key of a call: the function, and the fingerprints of all of its arguments."""
+    """Return the key of a call: the function and the fingerprints of its arguments."""
     return fingerprint(function), tuple(map(fingerprint, inputs))
 
 
 def fingerprint(value: Any) -> Hashable:
-    """
-    A short key that is equal for equal values only, with their types.
+    """Return a short key, equal only for equal values of equal types.
 
-    An object that is no plain value says with `cache_key()` what results depend on; a path stands for the content of
-    its file. Raises TypeError for anything else.
+    An object that is not a plain value must define `cache_key()`; a path is keyed by the content of its file.
+    Raises TypeError for anything else.
     """
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     if value is None or isinstance(value, bool | int | float):
@@ -100,7 +96,7 @@ def fingerprint(value: Any) -> Hashable:
 
 
 def digest(data: bytes) -> str:
-    """The SHA-256 of some bytes."""
+    """Return the SHA-256 of bytes."""
     return hashlib.sha256(data).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What a call may hold, looked at before Gradio reads it: a refusal says in one line what is wrong, and the way out."""
+"""Validates calls before Gradio parses them. Errors are one line with the remedy."""
 
 import inspect
 import json
@@ -9,121 +9,122 @@ from typing import Any
 
 from gradio.block_function import BlockFunction
 
-MOST_BYTES = 256 * 1024  # the longest text an endpoint takes, every character of it escaped
-DEEPEST = 16  # lists and objects within each other
-TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # a session or an event: Gradio's clients make up shorter ones
+MOST_BYTES = 256 * 1024  # the longest text of an endpoint with every character escaped
+DEEPEST = 16  # nesting of lists and objects
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # session or event id; Gradio's clients use shorter ones
 TEXT_ENDPOINT = "continue_text"  # see session/text_calls.py
-TEXT_SESSION = "text calls"  # no TOKEN, so that no caller can name it
-KEPT = ("data", "session_hash", "event_data", "fn_index", "trigger_id")  # of a call; the rest is none of a caller's
+TEXT_SESSION = "text calls"  # not a TOKEN, so that no caller can name it
+KEPT = ("data", "session_hash", "event_data", "fn_index", "trigger_id")  # fields of a call that are passed on
 ENDED_BY = {
     "/gradio_api/cancel": ("session_hash", "fn_index", "event_id"),
     "/gradio_api/reset": ("event_id",),
 }
 
 
-class RefusedError(Exception):
-    """A request that is not passed on, and the HTTP status that says so."""
+class RequestRejected(Exception):
+    """A rejected request, with its HTTP status."""
 
     def __init__(self, status: int, reason: str):
         super().__init__(reason)
         self.status = status
 
 
-class Calls:
-    """The calls of one app: its named endpoints, and the events of its page."""
+class CallValidator:
+    """The calls of one app: its named endpoints and the events of its page."""
 
     def __init__(self, functions: Mapping[int, BlockFunction]):
         self.functions = functions
         self.targets = {target for function in functions.values() for target, _ in function.targets} - {None}
         self.named = {f.api_name: f for f in functions.values() if f.api_visibility == "public"}
 
-    def by_place(self, name: str, body: bytes) -> bytes:
-        """What is sent to a named endpoint, as a list of values -> what Gradio may read of it. Raises RefusedError."""
-        function, sent = self._endpoint(name), loaded(body)
+    def positional(self, name: str, body: bytes) -> bytes:
+        """Validate a call of a named endpoint with a list of values. Raises RequestRejected."""
+        function, sent = self._endpoint(name), parse_json(body)
         return _dumped({"data": _values(function, sent.get("data"))} | _session(sent))
 
     def by_name(self, name: str, body: bytes) -> bytes:
-        """What is sent to a named endpoint, by name -> what Gradio may read of it. Raises RefusedError."""
-        function, sent = self._endpoint(name), loaded(body)
+        """Validate a call of a named endpoint with named values. Raises RequestRejected."""
+        function, sent = self._endpoint(name), parse_json(body)
         known = _names(function)
         for each in sent.keys() - set(known):
-            raise RefusedError(422, f"{name} takes no {reprlib.repr(each)}: give {_listed(known)}")
+            raise RequestRejected(422, f"{name} takes no {reprlib.repr(each)}: give {_listed(known)}")
         _check_files(sent)
         return _dumped(sent)
 
     def event(self, body: bytes) -> bytes:
-        """What a page or a client sends to an event -> what Gradio may read of it. Raises RefusedError."""
-        sent = loaded(body)
+        """Validate an event from a page or a client. Raises RequestRejected."""
+        sent = parse_json(body)
         index, trigger = sent.get("fn_index"), sent.get("trigger_id")
         if type(index) is not int or index not in self.functions:
-            raise RefusedError(404, f"fn_index is {reprlib.repr(index)}: the page has no such event; reload it")
+            raise RequestRejected(404, f"fn_index is {reprlib.repr(index)}: the page has no such event; reload it")
         if trigger is not None and (type(trigger) is not int or trigger not in self.targets):
-            raise RefusedError(404, f"trigger_id is {reprlib.repr(trigger)}: the page has no such part; reload it")
+            raise RequestRejected(404, f"trigger_id is {reprlib.repr(trigger)}: the page has no such part; reload it")
         kept = {key: sent[key] for key in KEPT if key in sent}
         _check_files([sent.get("event_data")])
         return _dumped(kept | {"data": _values(self.functions[index], sent.get("data"))} | _session(sent))
 
     def text(self, body: bytes) -> bytes:
-        """
-        The call of a page's text (`session/text_calls.py`) -> what Gradio may read of it. Raises RefusedError.
+        """Validate a text call (`session/text_calls.py`). Raises RequestRejected.
 
-        All of these calls share one of Gradio's session states: a new one copies the configuration of every component,
-        which takes ten times as long as the network.
+        All text calls share one Gradio session state. A new one copies the configuration of every component, which
+        takes ten times as long as the model.
         """
-        data = loaded(body).get("data")
+        data = parse_json(body).get("data")
         if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
-            raise RefusedError(422, f"data is {reprlib.repr(data)}: give a list of one request")
+            raise RequestRejected(422, f"data is {reprlib.repr(data)}: give a list of one request")
         return _dumped({"data": data, "session_hash": TEXT_SESSION})
 
     def _endpoint(self, name: str) -> BlockFunction:
         if name not in self.named:
-            raise RefusedError(404, f"there is no endpoint {reprlib.repr(name)}: call one of {_listed(self.named)}")
+            raise RequestRejected(404, f"there is no endpoint {reprlib.repr(name)}: call one of {_listed(self.named)}")
         return self.named[name]
 
 
-def ending(path: str, body: bytes) -> bytes:
-    """What is sent to end an event -> what Gradio may read of it. Raises RefusedError."""
-    sent, kept = loaded(body), {}
+def parse_end_event(path: str, body: bytes) -> bytes:
+    """Parse the body that ends an event. Raises RequestRejected."""
+    sent, kept = parse_json(body), {}
     for key in ENDED_BY[path]:
         value = kept[key] = sent.get(key)
         if not (type(value) is int if key == "fn_index" else isinstance(value, str) and TOKEN.fullmatch(value)):
-            raise RefusedError(422, f"{key} is {reprlib.repr(value)}: give what the queue answered")
+            raise RequestRejected(422, f"{key} is {reprlib.repr(value)}: give what the queue answered")
     return _dumped(kept)
 
 
-def loaded(body: bytes) -> dict[str, Any]:
-    """The object that the body holds. Raises RefusedError."""
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Parse the JSON object of a body. Raises RequestRejected."""
     try:
         sent = json.loads(body)
-    except (ValueError, RecursionError):  # one digit too many in a number is a ValueError too
-        raise RefusedError(400, "the body cannot be read: send one JSON object in UTF-8") from None
+    except (ValueError, RecursionError):  # a number with too many digits is a ValueError too
+        raise RequestRejected(400, "the body cannot be read: send one JSON object in UTF-8") from None
     if not isinstance(sent, dict):
-        raise RefusedError(422, f"the body is {reprlib.repr(sent)}: send one JSON object")
+        raise RequestRejected(422, f"the body is {reprlib.repr(sent)}: send one JSON object")
     level: list[Any] = [sent]
     for _ in range(DEEPEST + 1):
         level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
         level = [each for each in level if isinstance(each, dict | list)]
     if level:
-        raise RefusedError(422, f"the body is nested too deep: at most {DEEPEST} lists and objects within each other")
+        raise RequestRejected(
+            422, f"the body is nested too deep: at most {DEEPEST} lists and objects within each other"
+        )
     return sent
 
 
 def _values(function: BlockFunction, data: Any) -> list[Any]:
     if not isinstance(data, list):
-        raise RefusedError(422, f"data is {reprlib.repr(data)}: give a list of values")
+        raise RequestRejected(422, f"data is {reprlib.repr(data)}: give a list of values")
     known = _names(function)
     if len(data) != len(function.inputs):
         wanted = f"{len(function.inputs)} ({', '.join(known)})" if known else f"{len(function.inputs)}"
-        raise RefusedError(422, f"data holds {len(data)} values: give {wanted}")
+        raise RequestRejected(422, f"data holds {len(data)} values: give {wanted}")
     _check_files(data)
     return data
 
 
 def _check_files(value: Any) -> None:
-    """Gradio takes certain objects for files, of this machine or another, and would fetch them. Raises RefusedError."""
+    """Reject objects that Gradio would fetch as files or URLs. Raises RequestRejected."""
     for inner in value.values() if isinstance(value, dict) else value:
         if isinstance(inner, dict) and inner.keys() & {"path", "meta"}:
-            raise RefusedError(422, f"{reprlib.repr(inner)} looks like a file: give a text or a number")
+            raise RequestRejected(422, f"{reprlib.repr(inner)} looks like a file: give a text or a number")
         if isinstance(inner, dict | list):
             _check_files(inner)
 
@@ -133,12 +134,12 @@ def _session(sent: Mapping[str, Any]) -> dict[str, str]:
     if name is None:
         return {}
     if not isinstance(name, str) or not TOKEN.fullmatch(name):
-        raise RefusedError(422, f"session_hash is {reprlib.repr(name)}: give 1 to 64 letters and digits")
+        raise RequestRejected(422, f"session_hash is {reprlib.repr(name)}: give 1 to 64 letters and digits")
     return {"session_hash": name}
 
 
 def _names(function: BlockFunction) -> list[str]:
-    """The parameters of a named endpoint, in their order."""
+    """Return the parameters of a named endpoint, in order."""
     is_named = function.api_visibility == "public" and function.fn is not None
     return list(inspect.signature(function.fn).parameters) if is_named and function.fn else []
 

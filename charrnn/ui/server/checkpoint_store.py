@@ -1,4 +1,4 @@
-"""The checkpoints a running app offers, each loaded once, and what was worked out about them."""
+"""Registry and cache of the checkpoints of a running app and their analyses."""
 
 import os
 import time
@@ -15,18 +15,18 @@ from charrnn.corpus import cached_tiny_shakespeare
 from charrnn.hub import HubError, Origin, fetch
 from charrnn.metrics import bits_per_char
 from charrnn.ui.server.analysis_cache import Cache
-from charrnn.ui.server.loaded_model import TITLES, Reader
+from charrnn.ui.server.loaded_model import TITLES, LoadedModel
 from charrnn.ui.server.view_query import Wanted, require
 
 MOST_LOADED = 48
-MOST_PARAMETERS = 200_000_000  # of all that are loaded, 4 to 8 bytes each
+MOST_PARAMETERS = 200_000_000  # over all loaded models, 4 to 8 bytes each
 MOST_WORKED_OUT = 256
 REFRESH_S = 30
-MOST_TOLD = 3  # of what was refused, in one line
+MOST_TOLD = 3  # load errors in one line
 
 
 def facts(info: CheckpointInfo) -> str:
-    """Size and quality in a few words."""
+    """Describe size and loss in a few words."""
     size = f"{info.parameters / 1e6:.2f} M" if info.parameters >= 1e6 else f"{round(info.parameters / 1e3)} k"
     loss = info.metrics.get("val_stream_nats")
     quality = f" · {bits_per_char(loss):.2f} bits per character" if loss is not None else ""
@@ -34,42 +34,42 @@ def facts(info: CheckpointInfo) -> str:
 
 
 def signature_of(folder: Path) -> tuple:
-    """By what a change of any file of a checkpoint is noticed: names, times, sizes."""
+    """Return names, times and sizes of a checkpoint's files, to detect changes."""
     paths = [folder / name for name in FILES]
     with suppress(OSError):
         paths += sorted(folder / STEPS / name for name in os.listdir(folder / STEPS))
     found = []
     for path in paths:
-        with suppress(OSError):  # one that is not there, is on its way out, or nobody's to read
+        with suppress(OSError):  # missing, being deleted, or unreadable
             stat = os.stat(path)
             found.append((str(path), stat.st_mtime_ns, stat.st_ino, stat.st_size))
     return tuple(found)
 
 
 class Store:
-    """Checkpoints below one folder. Nothing is read before it is asked for."""
+    """Checkpoints below one folder, loaded on demand."""
 
     def __init__(self, root: Path, origin: Origin | None = None):
         self.root = root
         self.origin = origin or Origin(root, str(root))
-        self._asked = 0.0  # when it was last looked whether there are newer ones
+        self._asked = 0.0  # time of the last check for newer checkpoints
         self._listing: tuple | None = None
-        self._listing_lock = Lock()  # many may come at once: the folder is read, and a model loaded, for all of them
+        self._listing_lock = Lock()  # the folder is read, and a model loaded, once for concurrent requests
         self._loading_lock = Lock()
         self._refreshing_lock = Lock()
-        self._readers: OrderedDict[tuple, Reader] = OrderedDict()
+        self._readers: OrderedDict[tuple, LoadedModel] = OrderedDict()
         self.cache = Cache(MOST_WORKED_OUT)
         self._turns: dict[Callable[..., Any], Lock] = {}
 
     @contextmanager
     def turn(self, work: Callable[..., Any], wanted: Wanted) -> Iterator[None]:
-        """Wait until nobody else does this work: it may be the same, and is known then. Raises Superseded."""
+        """Hold the lock of this work, so that it runs once. Raises Superseded."""
         with self._turns.setdefault(work, Lock()):
             require(wanted)
             yield
 
     def _listed(self) -> tuple[list[CheckpointInfo], dict[str, CheckpointError]]:
-        """What lies in the folder; read again when a file has changed, so that a new training run shows."""
+        """List the checkpoints of the folder. Read again after a file has changed."""
         with self._listing_lock:
             signature = self._signature()
             if self._listing is None or self._listing[0] != signature:
@@ -80,16 +80,16 @@ class Store:
         return tuple(map(signature_of, [self.root, *checkpoint_folders(self.root)]))
 
     def cache_key(self) -> tuple:
-        """All that an answer can find here: every file of every checkpoint, and the corpus once it is there."""
+        """Return the files of every checkpoint and of the corpus, once it is available."""
         return self._signature(), cached_tiny_shakespeare() is not None
 
-    def infos(self) -> list[CheckpointInfo]:
-        """The checkpoints that can be used, in the order of TITLES, then by name."""
+    def checkpoints(self) -> list[CheckpointInfo]:
+        """List the valid checkpoints in the order of TITLES, then by name."""
         rank = {name: i for i, name in enumerate(TITLES)}
         return sorted(self._listed()[0], key=lambda info: (rank.get(info.name, len(rank)), info.name))
 
-    def refresh(self) -> str:
-        """Look whether the Hub has newer checkpoints than these; what there is to say of it."""
+    def rescan(self) -> str:
+        """Check the Hub for newer checkpoints. Return a notice, or ""."""
         with self._refreshing_lock:
             if time.monotonic() < self._asked + REFRESH_S:
                 return "The Hub was asked a moment ago: try again in half a minute."
@@ -109,38 +109,38 @@ class Store:
                 f"Now at commit {commit}." if self.origin.commit != before.commit else f"Nothing newer than {commit}."
             )
 
-    def problem(self) -> str:
-        """Why there is nothing to offer."""
+    def empty_reason(self) -> str:
+        """Explain why there are no checkpoints."""
         if self.origin.notice:
             return self.origin.notice
         return (
-            self.refusals()
+            self.load_errors()
             or f"{self.root.name} holds no checkpoint: train one with scripts/train.py, or name another folder"
         )
 
-    def refusals(self) -> str:
-        """What is wrong with the checkpoints that are not offered, the first of them; "" where all of them are."""
+    def load_errors(self) -> str:
+        """Summarize why checkpoints were not loaded; "" if all were."""
         reasons = [self._told(reason) for reason in self._listed()[1].values()]
         more = [f"and {len(reasons) - MOST_TOLD} more"] if len(reasons) > MOST_TOLD else []
         return "; ".join(reasons[:MOST_TOLD] + more)
 
     def _told(self, reason: CheckpointError) -> str:
-        """What is wrong with a file, without where this machine keeps it: that is nobody else's business."""
+        """Describe a load error without local paths."""
         return str(reason).replace(f"{self.root}{os.sep}", "").replace(str(self.root), self.root.name)
 
-    def reader(self, name: str | None = None, step: int | None = None) -> Reader:
+    def load(self, name: str | None = None, step: int | None = None) -> LoadedModel:
         """
-        The checkpoint of this name after so many training steps; the first on offer, and its last step, by default.
+        Load a checkpoint at a training step, by default the first one at its last step.
 
-        Raises CheckpointError where there is none, or where it is refused.
+        Raises CheckpointError if it is unknown or invalid.
         """
-        with suppress(KeyError):  # loaded and unchanged: the other folders need not be read
+        with suppress(KeyError):  # loaded and unchanged: skip reading the other folders
             return self._loaded(name, step)
-        offered = {info.name: info for info in self.infos()}
+        offered = {info.name: info for info in self.checkpoints()}
         if name and name not in offered and (reason := self._listed()[1].get(name)):
             raise CheckpointError(self._told(reason))
         if not offered:
-            raise CheckpointError(self.problem())
+            raise CheckpointError(self.empty_reason())
         name = next(iter(offered)) if name is None else name
         if name not in offered:
             raise CheckpointError(f"there is no checkpoint {name!r}: choose one of {', '.join(offered)}")
@@ -153,17 +153,17 @@ class Store:
             if key not in self._readers:
                 try:
                     loaded = load(info.folder, step)
-                except CheckpointError as reason:  # it was changed, or a step of it is damaged
+                except CheckpointError as reason:  # the file changed, or one step is damaged
                     raise CheckpointError(self._told(reason)) from None
-                named = replace(loaded.info, name=info.name)  # that of a download's folder says nothing
-                self._readers[key] = Reader(replace(loaded, info=named))
+                named = replace(loaded.info, name=info.name)  # the folder name of a download is meaningless
+                self._readers[key] = LoadedModel(replace(loaded, info=named))
             self._readers.move_to_end(key)
             while len(self._readers) > 1 and not self._has_room():
                 self._readers.popitem(last=False)
             return self._readers[key]
 
-    def _loaded(self, name: str | None, step: int | None) -> Reader:
-        """The named checkpoint if it is loaded from its files as they are now. Raises KeyError."""
+    def _loaded(self, name: str | None, step: int | None) -> LoadedModel:
+        """Return a checkpoint that is loaded and unchanged on disk. Raises KeyError."""
         _, (infos, _) = self._listing or ((), ([], {}))
         info = {info.name: info for info in infos}[name or ""]
         key = (info.name, info.saved_steps[-1] if step is None else step, signature_of(info.folder))
@@ -174,9 +174,9 @@ class Store:
         parameters = sum(reader.info.parameters for reader in self._readers.values())
         return len(self._readers) <= MOST_LOADED and parameters <= MOST_PARAMETERS
 
-    def nearest(self, name: str | None, step: int | None) -> Reader | None:
-        """What is on offer in place of a checkpoint, of the same name and step if possible; None if nothing is."""
+    def nearest_checkpoint(self, name: str | None, step: int | None) -> LoadedModel | None:
+        """Return a checkpoint, of the same name and step if possible; None without any."""
         for choice in ((name, step), (name, None), (None, None)):
             with suppress(CheckpointError):
-                return self.reader(*choice)
+                return self.load(*choice)
         return None

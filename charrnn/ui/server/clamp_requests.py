@@ -1,4 +1,4 @@
-"""What a visitor asks to be held: clamps as the page sends them, the values they can take, and one to begin with."""
+"""Requested clamps, the range of values of a unit, and a default clamp."""
 
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -9,34 +9,38 @@ import numpy as np
 from charrnn.interventions import Clamp, limits
 from charrnn.neurons import read
 from charrnn.ranges import Range
-from charrnn.ui.server.activation_views import rounded_up
+from charrnn.ui.server.activation_views import ceil_nice
 from charrnn.ui.server.analyses import text_for
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
 
 MOST_CLAMPS = 8
-READ = 2000  # characters: as many as the scenes read, so that both show the same range
+READ = 2000  # characters, as in the lecture scenes, so that both show the same range
 WROTE = "a text that the network wrote for this"
-FEWEST = 8  # line ends, for their mean to say something
+FEWEST = 8  # line ends that a mean needs
 
 
-class Usual:
-    """What the units of a network usually are, on the beginning of the text that everything is measured on."""
+class ActivationStats:
+    """Statistics of a model's units on the beginning of the default text."""
 
-    def __init__(self, reader: Reader, source: SourceText):
+    def __init__(self, reader: LoadedModel, source: SourceText):
         self.source = source
         self.text = source.text
-        pieces = [*read(reader.decoder, reader.vocab.encode(self.text), reader.names)]
-        self.values = {name: np.concatenate([piece[name] for piece in pieces]) for name in reader.names}  # (T, units)
+        pieces = [*read(reader.decoder, reader.vocab.encode(self.text), reader.view_names)]
+        self.values = {
+            name: np.concatenate([piece[name] for piece in pieces]) for name in reader.view_names
+        }  # (T, units)
 
     @classmethod
-    def of(cls, store: Store, reader: Reader) -> "Usual":
-        """Worked out once."""
+    def of(cls, store: Store, reader: LoadedModel) -> "ActivationStats":
+        """Return the cached statistics of a model."""
         source = text_for(store, reader).first(READ)
-        return store.cache.compute(usual_values, reader, source if source.text else SourceText(reader.own_text, WROTE))
+        return store.cache.compute(
+            activation_stats, reader, source if source.text else SourceText(reader.sample_text, WROTE)
+        )
 
     def __str__(self) -> str:
-        """On which text."""
+        """Name the text of the statistics."""
         return f"{len(self.text):,} characters of {self.source.origin}"
 
     @property
@@ -44,15 +48,15 @@ class Usual:
         return next(iter(self.values.values())).shape[1]
 
     def span(self, name: str) -> tuple[float, float]:
-        """Between which values a slider can go: all that there can be, or where there is no bound, what there was."""
+        """Return the range of a slider: the bounds, or the observed range if unbounded."""
         low, high = limits(name)
         if high <= 1:
             return low, high
-        most = rounded_up(float(np.abs(self.values[name]).max()))
+        most = ceil_nice(float(np.abs(self.values[name]).max()))
         return -most, most
 
     def told(self, clamp: Clamp) -> dict[str, Any]:
-        """A clamp as the page shows it, with what that unit usually is: 5 %, mean, 95 %; of every unit together."""
+        """Describe a clamp with the 5 %, mean and 95 % of its unit, or of all units."""
         some = self.values[clamp.name] if clamp.unit is None else self.values[clamp.name][:, clamp.unit]
         low, high = np.quantile(some.astype(np.float64), [0.05, 0.95])
         usual = [
@@ -62,22 +66,21 @@ class Usual:
         return {"name": clamp.name, "unit": clamp.unit, "value": clamp.value, "usual": usual}
 
     def mean(self, name: str, unit: int | None) -> float:
-        """What a unit is on average, or every unit, in the digits that the page shows."""
+        """Return the mean of a unit, or of all units, as rounded on the page."""
         some = self.values[name] if unit is None else self.values[name][:, unit]
         return round(float(some.mean(dtype=float)), 2)
 
 
-def usual_values(reader: Reader, source: SourceText) -> Usual:
-    """What the units of a network usually are."""
-    return Usual(reader, source)
+def activation_stats(reader: LoadedModel, source: SourceText) -> ActivationStats:
+    """Compute the statistics of a model's units."""
+    return ActivationStats(reader, source)
 
 
-def clamps_of(usual: Usual, sent: Any, looked_at: Any = None) -> tuple[Clamp, ...]:
-    """
-    The clamps that the page asks for, one at least; a value that it leaves open is the unit's mean.
+def clamps_of(usual: ActivationStats, sent: Any, looked_at: Any = None) -> tuple[Clamp, ...]:
+    """Parse the requested clamps. A clamp without a value gets the unit's mean.
 
-    Where it asks for none: the unit that the tab looks at, if this network has it; else what tells line ends best, held
-    as if there were none. Raises ValueError.
+    Without any: the selected unit if this model has it, else the unit that separates line ends best, clamped to its
+    mean elsewhere. Raises ValueError.
     """
     if sent is None or sent == []:
         return (_looked_at(usual, looked_at) or suggestion(usual),)
@@ -86,7 +89,7 @@ def clamps_of(usual: Usual, sent: Any, looked_at: Any = None) -> tuple[Clamp, ..
     return tuple(_clamp(usual, each) for each in sent)
 
 
-def _looked_at(usual: Usual, sent: Any) -> Clamp | None:
+def _looked_at(usual: ActivationStats, sent: Any) -> Clamp | None:
     try:
         return _clamp(
             usual, {"name": sent.get("view"), "unit": sent.get("unit")} if isinstance(sent, Mapping) else None
@@ -95,7 +98,7 @@ def _looked_at(usual: Usual, sent: Any) -> Clamp | None:
         return None
 
 
-def _clamp(usual: Usual, sent: Any) -> Clamp:
+def _clamp(usual: ActivationStats, sent: Any) -> Clamp:
     if not isinstance(sent, Mapping):
         raise ValueError(f"a clamp is {reprlib.repr(sent)}: give its name, its unit and its value")
     name, unit, value = (sent.get(key) for key in ("name", "unit", "value"))
@@ -106,8 +109,8 @@ def _clamp(usual: Usual, sent: Any) -> Clamp:
     return Clamp(name, unit, value)
 
 
-def suggestion(usual: Usual) -> Clamp:
-    """The unit whose mean at line ends differs most from its mean elsewhere, held at the latter."""
+def suggestion(usual: ActivationStats) -> Clamp:
+    """Clamp the unit with the largest difference of means at line ends and elsewhere."""
     name, values = next(iter(usual.values.items()))
     ends = np.array([character == "\n" for character in usual.text])
     if FEWEST <= ends.sum() < len(ends):

@@ -1,10 +1,10 @@
-"""The prompt and the seed that a page opens with."""
+"""The default prompt and seed of a page."""
 
-from charrnn.ui.server.loaded_model import Reader
+from charrnn.ui.server.loaded_model import LoadedModel
 
 PROMPT, SEED = "ROMEO:\n", 7
 
 
-def prompt_for(reader: Reader, prompt: str) -> str:
-    """Fit the page's default prompt to a model; any other prompt stays as it was typed."""
+def prompt_for(reader: LoadedModel, prompt: str) -> str:
+    """Fit the default prompt to a model. Any other prompt is returned unchanged."""
     return reader.vocab.default_prompt(PROMPT) if prompt == PROMPT else prompt

@@ -1,4 +1,4 @@
-"""What a network's own code raised, in words: whoever changes a cell is to see on the page what is wrong with it."""
+"""Describes errors raised by a user-edited cell."""
 
 from pathlib import Path
 from traceback import extract_tb
@@ -8,7 +8,7 @@ INTERFACE = PACKAGE / "ui"
 
 
 def raised(error: Exception) -> str:
-    """The error, and the last line below the interface that it came through."""
+    """Format the error with the innermost line outside `ui` of its traceback."""
     frames = [frame for frame in extract_tb(error.__traceback__) if PACKAGE in Path(frame.filename).parents]
     below = [frame for frame in frames if INTERFACE not in Path(frame.filename).parents]
     said = f"{type(error).__name__}: {error or 'no reason given'}"

@@ -1,4 +1,4 @@
-"""Memory that a measurement used, given back to the system: the C library would keep hundreds of MB for later."""
+"""Returns free memory to the system. The C library would keep hundreds of MB."""
 
 import ctypes
 import threading
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-DELAY_S = 2.0  # after the last user: a page that writes calls about once a second
+DELAY_S = 2.0  # after the last user; a generating page calls about once a second
 
 
 @cache
 def _trim() -> Any:
-    """glibc's malloc_trim; None where there is another C library."""
+    """Return glibc's malloc_trim; None with another C library."""
     try:
         return ctypes.CDLL(None).malloc_trim
     except (OSError, TypeError, AttributeError):
@@ -20,14 +20,14 @@ def _trim() -> Any:
 
 
 def give_back() -> None:
-    """Give back what is free; some milliseconds, in which other threads go on."""
+    """Return free memory. Takes a few ms and does not block other threads."""
     trim = _trim()
     if trim is not None:
         trim(0)
 
 
 class Users:
-    """Counts what uses memory at the moment; when the last one leaves, free memory goes back to the system."""
+    """Counts the current memory users. Free memory is returned after the last one."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -36,7 +36,7 @@ class Users:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Use memory for the duration of the block."""
+        """Count as a memory user for the duration of the block."""
         with self._lock:
             self._count += 1
         try:

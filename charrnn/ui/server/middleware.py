@@ -1,11 +1,10 @@
-"""
-What stands between the network and Gradio: only what this page needs is answered, and nothing larger than it needs.
+"""ASGI middleware: allows only the routes, hosts and body sizes this page needs.
 
-Gradio takes bodies of any size, files, and calls from every other page where it does not run on localhost; and it has
-routes for what this app does not do. Here is what is open; everything else is not there.
+Gradio accepts bodies of any size, files, and calls from other sites if it does not run on localhost; and it has routes
+that this app does not use. Everything not listed here is rejected.
 
-Another site can give its own name the address of this machine: for the browser its page is then of the same origin as
-this one. Where only this machine is listened to, or names were given, a request for any other name is refused.
+DNS rebinding: another site can point its own name to this machine and so share the origin of this page. If the server
+listens on localhost only, or if hosts were given, requests for any other host are rejected.
 """
 
 import ipaddress
@@ -19,15 +18,23 @@ from urllib.parse import parse_qs, unquote
 import gradio as gr
 import httpx
 
-from charrnn.ui.server.call_validation import ENDED_BY, MOST_BYTES, TEXT_ENDPOINT, TOKEN, Calls, RefusedError, ending
+from charrnn.ui.server.call_validation import (
+    ENDED_BY,
+    MOST_BYTES,
+    TEXT_ENDPOINT,
+    TOKEN,
+    CallValidator,
+    RequestRejected,
+    parse_end_event,
+)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-LONGEST_ADDRESS = 60_000  # the longest passage as a link; httpx, with which Gradio reads addresses, takes little more
-MOST_READ = 64 << 20  # of a body that is refused: who sends it would not see the answer before its end
+LONGEST_ADDRESS = 60_000  # the longest text in a link; httpx, which Gradio parses URLs with, allows little more
+MOST_READ = 64 << 20  # of a rejected body; without this the client would not see the response
 PAGE = re.compile(r"/(config/?|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(/\d+)?)?")
 FILES = re.compile(r"/(assets|static|svelte|charrnn)/.*")
 API = re.compile(r"/gradio_api/(info/?|openapi\.json|app_id/?|startup-events|theme\.css|queue/(status|data))")
@@ -38,8 +45,8 @@ QUEUE = re.compile(r"/gradio_api/(?:queue|heartbeat|call)/.*")
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 LONGEST_HOST = 255
 
-# Everything of the page comes from where the page came from. Gradio's templates are compiled in the browser, and Plotly
-# draws with data: and blob:; who may show the page in a frame is left open, as a Space is shown in one.
+# All resources are same-origin. Gradio compiles its templates in the browser, and Plotly draws with data: and blob:.
+# frame-ancestors is left open, since a Space is shown in a frame.
 CONTENT = {
     "default-src": "'self'",
     "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
@@ -53,30 +60,29 @@ CONTENT = {
 }
 HEADERS = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",  # a link to the page carries the visitor's text
+    "referrer-policy": "same-origin",  # a link to the page contains the user's text
     "content-security-policy": "; ".join(f"{kind} {sources}" for kind, sources in CONTENT.items()),
 }
 
 
-def guarded(demo: gr.Blocks, hosts: frozenset[str] | None) -> Callable[[Any], Any]:
-    """
-    What Gradio runs as long as the server lives: the guard stands before all the app has put before itself.
+def wrap_app(demo: gr.Blocks, hosts: frozenset[str] | None) -> Callable[[Any], Any]:
+    """Return a lifespan that installs the middleware outside of Gradio's own.
 
-    hosts: the names that are answered for beside those of this machine; None answers for any.
+    hosts: allowed besides those of this machine; None allows any.
     """
 
     @asynccontextmanager
     async def lifespan(app: Any):
-        app.middleware_stack = Guard(app.middleware_stack, Calls(demo.fns), hosts)
+        app.middleware_stack = RequestFilterMiddleware(app.middleware_stack, CallValidator(demo.fns), hosts)
         yield
 
     return lifespan
 
 
-class Guard:
-    """An ASGI app before another one."""
+class RequestFilterMiddleware:
+    """Middleware around an ASGI app."""
 
-    def __init__(self, app: App, calls: Calls, hosts: frozenset[str] | None):
+    def __init__(self, app: App, calls: CallValidator, hosts: frozenset[str] | None):
         self.app = app
         self.calls = calls
         self.hosts = hosts
@@ -89,13 +95,13 @@ class Guard:
         else:
             try:
                 checked = await self._checked(scope, receive)
-            except RefusedError as refusal:
+            except RequestRejected as refusal:
                 await _refuse(refusal, _own(send))
             else:
                 await self._pass_on(scope, checked, _own(send))
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Gradio finds out that there is no such session when its answer has begun, and has told the client so."""
+        """Call Gradio. If the session is unknown, which it detects after the status, end the body."""
         try:
             await self.app(scope, receive, send)
         except RuntimeError as error:
@@ -104,33 +110,33 @@ class Guard:
             await send({"type": "http.response.body", "body": b""})
 
     async def _checked(self, scope: Scope, receive: Receive) -> Receive:
-        """The request as it may be passed on. Raises RefusedError."""
-        # Gradio makes addresses of it, for a server of its own that does not run here
+        """Validate a request and return its `receive`. Raises RequestRejected."""
+        # Gradio builds URLs from it, for a Node server that does not run here
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-gradio-server"]
         headers = _values(scope)
         path, method = _path(scope), scope["method"]
         if len(path) + len(scope["query_string"]) > LONGEST_ADDRESS:
-            raise RefusedError(414, f"the address has more than {LONGEST_ADDRESS} characters: send a shorter text")
-        for name in ("host", "x-forwarded-host"):  # Gradio makes addresses of them
+            raise RequestRejected(414, f"the address has more than {LONGEST_ADDRESS} characters: send a shorter text")
+        for name in ("host", "x-forwarded-host"):  # Gradio builds URLs from them
             if not all(map(_names_host, headers.get(name, []))):
-                raise RefusedError(400, f"the header {name} names no host")
+                raise RequestRejected(400, f"the header {name} names no host")
         for name in map(bare_name, headers.get("host", [])):
             if self.hosts is not None and not (name in self.hosts or is_of_this_machine(name)):
-                raise RefusedError(
+                raise RequestRejected(
                     421,
                     f"this page is not at {name}, but at {', '.join(sorted({'localhost', *self.hosts}))}: "
                     f"start it with --allowed-hosts {name}, or with CHARRNN_ALLOWED_HOSTS={name}",
                 )
         if (method == "POST" or QUEUE.fullmatch(path)) and not self._is_of_own_page(headers):
-            raise RefusedError(403, "another site's page may not call this one: open it, or call it from a program")
+            raise RequestRejected(403, "another site's page may not call this one: open it, or call it from a program")
         if method in ("GET", "HEAD"):
             _check_asked(path, scope["query_string"])
             return receive
         if method != "POST":
-            raise RefusedError(405, "Method Not Allowed")
+            raise RequestRejected(405, "Method Not Allowed")
         check = self._check_of(path)
         if {kind.partition(";")[0].strip().lower() for kind in headers.get("content-type", [])} != {"application/json"}:
-            raise RefusedError(415, "the body is not JSON: send it with the header Content-Type: application/json")
+            raise RequestRejected(415, "the body is not JSON: send it with the header Content-Type: application/json")
         body = check(await _body(receive))
         names = (b"content-length", b"transfer-encoding")
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in names]
@@ -138,7 +144,7 @@ class Guard:
         return _replayed(body, receive)
 
     def _is_of_own_page(self, headers: Mapping[str, Sequence[str]]) -> bool:
-        """Whether a page of this app asks, or no page at all: a browser says so, an older one only where it is from."""
+        """Check that the request comes from a page of this app, or from no page."""
         if sites := headers.get("sec-fetch-site"):
             return {"same-origin", "none"}.issuperset(sites)
         forwarded = [value.partition(",")[0].strip() for value in headers.get("x-forwarded-host", [])]
@@ -147,28 +153,28 @@ class Guard:
         return all(origin in own or bare_name(origin) in (self.hosts or ()) for origin in origins)
 
     def _check_of(self, path: str) -> Callable[[bytes], bytes]:
-        """What looks at the body of a call to this path. Raises RefusedError."""
+        """Return the validator of a body for this path. Raises RequestRejected."""
         if path in ("/gradio_api/queue/join", "/gradio_api/run/predict"):
             return self.calls.event
         if path == TEXT_CALL:
             return self.calls.text
         if path in ENDED_BY:
-            return lambda body: ending(path, body)
+            return lambda body: parse_end_event(path, body)
         if call := CALL.fullmatch(path):
-            check = self.calls.by_name if call[1] else self.calls.by_place
+            check = self.calls.by_name if call[1] else self.calls.positional
             return lambda body: check(call[2], body)
-        raise RefusedError(404, "Not Found")
+        raise RequestRejected(404, "Not Found")
 
 
 def bare_name(host: str) -> str:
-    """The name in a host as a header has it: without a port, brackets, or a dot at its end; in lower case."""
+    """Strip port, brackets and a trailing dot of a Host header; lower case."""
     inner = host[1:].partition("]")[0] if host.startswith("[") else host
     name = inner if inner.count(":") > 1 or host.startswith("[") else inner.partition(":")[0]
     return name.lower().removesuffix(".")
 
 
 def is_of_this_machine(name: str) -> bool:
-    """Whether a bare name, or address, means the machine itself whoever asks."""
+    """Check if a bare name or address is a loopback name for every client."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
@@ -176,13 +182,13 @@ def is_of_this_machine(name: str) -> bool:
 
 
 def _path(scope: Scope) -> str:
-    """The path below the address at which the app is served."""
+    """Return the path below the root path of the app."""
     path, root = scope["path"], scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def _values(scope: Scope) -> dict[str, list[str]]:
-    """All values of each header: who reads only one of them may take the first, or the last."""
+    """Return all values of each header: readers differ in which duplicate they take."""
     values = dict[str, list[str]]()
     for name, value in scope["headers"]:
         values.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
@@ -190,47 +196,47 @@ def _values(scope: Scope) -> dict[str, list[str]]:
 
 
 def _names_host(value: str) -> bool:
-    """Whether the first of what may be several names a host that Gradio can make an address of."""
+    """Check if the first of several values is a host that Gradio can parse."""
     host = value.partition(",")[0].strip()
     if len(host) > LONGEST_HOST or not HOST.fullmatch(host):
         return False
     try:
         httpx.URL(f"http://{host}")
-    except httpx.InvalidURL:  # [:::], or 1.2.3.999
+    except httpx.InvalidURL:  # for example [:::] or 1.2.3.999
         return False
     return True
 
 
 def _check_asked(path: str, query: bytes) -> None:
-    """Raises RefusedError unless this may be asked for."""
+    """Reject paths that are not listed. Raises RequestRejected."""
     asked = parse_qs(query.decode("latin-1"))
     session = [*asked.get("session_hash", []), *STREAM.findall(path)]
     is_known = any(kind.fullmatch(path) for kind in (PAGE, FILES, API, STREAM))
     if not is_known or asked.keys() & {"page", "deep_link"} or not all(map(TOKEN.fullmatch, session)):
-        raise RefusedError(404, "Not Found")
+        raise RequestRejected(404, "Not Found")
     if not unquote(path).isprintable():
-        raise RefusedError(404, "Not Found")
+        raise RequestRejected(404, "Not Found")
 
 
 async def _body(receive: Receive) -> bytes:
-    """The body to its end. Raises RefusedError where it is too large, or its end does not come."""
+    """Receive the whole body. Raises RequestRejected if too large or not complete."""
     parts, length = [], 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise RefusedError(400, "the body ended early")
+            raise RequestRejected(400, "the body ended early")
         length += len(message.get("body", b""))
         if length <= MOST_BYTES:
             parts.append(message.get("body", b""))
         if not message.get("more_body") or length > MOST_READ:
             break
     if length > MOST_BYTES:
-        raise RefusedError(413, f"the body has more than {MOST_BYTES} bytes: send a shorter text")
+        raise RequestRejected(413, f"the body has more than {MOST_BYTES} bytes: send a shorter text")
     return b"".join(parts)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """What gives the body, and then whatever comes: the end of the connection."""
+    """Return a `receive` that yields the body and then the original messages."""
     rest = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> MutableMapping[str, Any]:
@@ -240,7 +246,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def _own(send: Send) -> Send:
-    """What sends an answer with the headers of this app, and lets no other site read it."""
+    """Return a `send` that sets this app's headers and forbids cross-origin reads."""
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
@@ -251,7 +257,7 @@ def _own(send: Send) -> Send:
     return sending
 
 
-async def _refuse(refusal: RefusedError, send: Send) -> None:
+async def _refuse(refusal: RequestRejected, send: Send) -> None:
     told = json.dumps({"detail": str(refusal)}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(told)).encode())]
     if refusal.status == 413:

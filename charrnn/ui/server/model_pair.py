@@ -1,64 +1,69 @@
-"""The two that are compared, A and B: each a checkpoint after a step of its training, or the same one twice."""
+"""The pair A and B of a comparison, each a checkpoint at a training step."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from charrnn.ui.server.checkpoint_store import Reader, Store
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.validation import Choice, Chosen, Sampling, checked
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 
 NAMES = ("A", "B")
 AT_FIRST = ("rnn", "minigpt")
 
 
-class Side(Sampling):
-    """What the form says of A or of B."""
+class SideForm(Sampling):
+    """The form values of A or B."""
 
     checkpoint: Chosen = Choice()
 
 
-def side_of(question: Question, name: str) -> Side:
-    """What the form says of A or of B. Raises ValueError."""
+def side_form(question: ViewQuery, name: str) -> SideForm:
+    """Parse the form values of A or B. Raises ValueError."""
     try:
-        return checked(Side, question.form.get(name, {}))
+        return checked(SideForm, question.form.get(name, {}))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
 
-def sides(store: Store, question: Question) -> tuple[Reader, Reader]:
-    """The models asked for; at first the vanilla network and MiniGPT, where they are on offer. Raises ValueError."""
-    names = [info.name for info in store.infos()]
+def sides(store: Store, question: ViewQuery) -> tuple[LoadedModel, LoadedModel]:
+    """Load both models. The defaults are vanilla and MiniGPT. Raises ValueError."""
+    names = [info.name for info in store.checkpoints()]
     found = []
     for name, first, other in zip(NAMES, AT_FIRST, (names[:1], names[-1:]), strict=True):
-        choice = side_of(question, name).checkpoint
+        choice = side_form(question, name).checkpoint
         by_default = first if first in names else next(iter(other), None)
-        found.append(store.reader(by_default if choice.name is None else choice.name, choice.step))
+        found.append(store.load(by_default if choice.name is None else choice.name, choice.step))
     return found[0], found[1]
 
 
-def titles(readers: Sequence[Reader]) -> list[str]:
-    """What the page calls them: "A · Vanilla RNN", with the step of the training where it is not the last."""
+def titles(readers: Sequence[LoadedModel]) -> list[str]:
+    """Format titles such as "A · Vanilla RNN", with any training step but the last."""
     return [f"{name} · {with_step(reader)}" for name, reader in zip(NAMES, readers, strict=True)]
 
 
-def with_step(reader: Reader) -> str:
-    """Its title, with the step of its training where that is not the last."""
+def with_step(reader: LoadedModel) -> str:
+    """Format the title, with the training step unless it is the last."""
     step = reader.checkpoint.step
     return reader.title if step == reader.info.saved_steps[-1] else f"{reader.title}, step {step:,}"
 
 
-def pickers(store: Store, readers: Sequence[Reader]) -> dict[str, Any]:
-    """What the page needs to offer the models for A and for B, and which of them they are."""
+def pickers(store: Store, readers: Sequence[LoadedModel]) -> dict[str, Any]:
+    """Describe the models on offer and the current A and B."""
     models = [
-        {"name": info.name, "title": Reader.title_of(info), "steps": info.saved_steps, "characters": len(info.vocab)}
-        for info in store.infos()
+        {
+            "name": info.name,
+            "title": LoadedModel.title_of(info),
+            "steps": info.saved_steps,
+            "characters": len(info.vocab),
+        }
+        for info in store.checkpoints()
     ]
     chosen = [{"name": reader.info.name, "step": reader.checkpoint.step} for reader in readers]
     return {"models": models, "chosen": chosen, "titles": titles(readers)}
 
 
-def known_to_both(readers: Sequence[Reader], text: str) -> tuple[str, str]:
-    """The text without the characters that one of them has never seen, and what to say about those."""
+def known_to_both(readers: Sequence[LoadedModel], text: str) -> tuple[str, str]:
+    """Drop characters unknown to either model. Return the text and a notice of them."""
     dropped = [character for character in text if not all(character in reader.vocab.ids for reader in readers)]
     if not dropped:
         return text, ""

@@ -1,4 +1,4 @@
-"""Notices of the page, and arrays on their way to it."""
+"""Notices of the page, and arrays encoded for it."""
 
 import base64
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ import numpy as np
 
 
 def packed(array: np.ndarray) -> str:
-    """The array's bytes, little-endian, as base64."""
+    """Encode an array as base64 of its little-endian bytes."""
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
 
 
 def notice(text: str, problem: bool = False) -> dict[str, str]:
-    """A line over the text: something to know, or something that went wrong."""
+    """Return a notice above the text: information or an error."""
     return {"kind": "problem" if problem else "note", "text": text}
 
 
 def dropped_notice(dropped: Sequence[tuple[int, str]]) -> dict[str, str] | None:
-    """What to say about characters the model does not know and that were left out, as (position, character)."""
+    """Describe the dropped unknown characters, given as (position, character)."""
     if not dropped:
         return None
     named = ", ".join(f"{character!r} at position {position}" for position, character in dropped[:5])

@@ -1,4 +1,4 @@
-"""The time in which a request has to arrive whole: one that never ends would hold its connection for ever."""
+"""Closes connections whose request does not arrive in time."""
 
 import asyncio
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-ARRIVES_S = 60.0  # the largest body that is taken, at 35 kbit/s
+ARRIVES_S = 60.0  # seconds; the largest allowed body at 35 kbit/s
 
 
 class PunctualProtocol(H11Protocol):
-    """Uvicorn's protocol, which closes a connection whose request is not complete in ARRIVES_S after its first byte."""
+    """Uvicorn's protocol with a limit of ARRIVES_S on receiving a request."""
 
     deadline: asyncio.TimerHandle | None = None
 

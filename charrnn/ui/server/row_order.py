@@ -1,14 +1,13 @@
-"""In which order the heatmap shows the units, so that patterns show."""
+"""Row orders of the heatmap."""
 
 import numpy as np
 
 
 def by_similarity(states: np.ndarray) -> list[int]:
-    """
-    Units that behave alike next to each other: states (T, H) -> a permutation of the H units.
+    """Order similar units next to each other: states (T, H) -> permutation of H units.
 
-    Average-linkage clustering of the correlations, the two halves of every merge turned so that the ends that touch
-    are the most alike. A unit that never moves is like no other and comes last.
+    Average-linkage clustering of the correlations; the two halves of every merge are oriented so that the most similar
+    ends touch. Constant units come last.
     """
     moving = np.flatnonzero(states.std(axis=0) > 1e-6)
     still = [unit for unit in range(states.shape[1]) if unit not in set(moving.tolist())]
@@ -38,7 +37,7 @@ def by_similarity(states: np.ndarray) -> list[int]:
 
 
 def by_activity(states: np.ndarray) -> list[int]:
-    """The units that change most from character to character first: states (T, H) -> a permutation of the H units."""
+    """Order units by mean change per character: states (T, H) -> permutation of H."""
     if len(states) < 2:
         return list(range(states.shape[1]))
     return np.abs(np.diff(states, axis=0)).mean(axis=0).argsort(kind="stable")[::-1].tolist()

@@ -1,8 +1,7 @@
-"""
-What a link to the page carries, as readable query parameters: settings, prompt, checkpoint, tab, view, lecture.
+"""Parses links to the page: settings, prompt, checkpoint, tab, view, lecture.
 
-The page makes the links (sidebar/share.js); here they are read. Anyone can have written one: what is wrong with it
-is told in the words of `wishes`, and the defaults stand in its place.
+The page creates the links (sidebar/share.js). Their query parameters are untrusted: an invalid value is reported with
+the messages of `validation` and replaced by its default.
 """
 
 import re
@@ -16,8 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 from charrnn.gradient_flow import KNOB
 from charrnn.ranges import Range, number_in
 from charrnn.ui import tabs
-from charrnn.ui.server.checkpoint_store import Reader, Store
-from charrnn.ui.server.clamp_requests import Usual, clamps_of
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.defaults import prompt_for
 from charrnn.ui.server.notices import notice
 from charrnn.ui.server.validation import (
@@ -46,7 +45,7 @@ ROWS = ("similarity", "index", "activity")
 LONGEST_LIST = 2000
 MOST_PROBLEMS = 6
 
-# Controls and tabs that `hide=` can take away, and where they are.
+# Controls and tabs that `hide=` can hide, by selector.
 HIDEABLE = {
     "model": ".cr-model",
     **{name: f'.cr-slider[data-name="{name}"]' for name in ("step", "temperature", "top_k", "top_p", "min_p", "speed")},
@@ -60,47 +59,47 @@ HIDEABLE = {
     "knob": "#cr-knob",
     **{name: f"#cr-tab-{name}-button" for name in TABS if name != "write"},
 }
-# Parameters that are not ours: Gradio's, the Hub's, and those that mailers and networks append.
+# Ignored parameters: of Gradio, the Hub, mailers and social networks.
 FOREIGN = re.compile(r"__.*|utm_.*|logs|fbclid|gclid|session_hash")
 
 
 @dataclass
 class Here:
-    """What the parameters of an address are read by: the checkpoints here, first of all the one that it names."""
+    """Validation context of a link: the available checkpoints and the named model."""
 
     store: Store
     scenes: int
-    chosen: Reader | None = None
-    problems: list[str] = field(default_factory=list)  # with single entries of a list
+    chosen: LoadedModel | None = None
+    problems: list[str] = field(default_factory=list)  # of single list items
 
     @property
-    def reader(self) -> Reader:
-        """The checkpoint that the address names, by default the first on offer. Raises CheckpointError."""
-        self.chosen = self.chosen or self.store.reader()
+    def reader(self) -> LoadedModel:
+        """Load the named checkpoint, by default the first one. Raises CheckpointError."""
+        self.chosen = self.chosen or self.store.load()
         return self.chosen
 
     def model(self, name: str) -> str:
-        self.chosen = self.store.reader(name)
+        self.chosen = self.store.load(name)
         return name
 
     def step(self, step: int) -> int:
-        self.chosen = self.store.reader(self.reader.info.name, step)
+        self.chosen = self.store.load(self.reader.info.name, step)
         return step
 
     def view(self, name: str) -> str:
-        return _known(name, self.reader.names)
+        return _known(name, self.reader.view_names)
 
     def unit(self, value: str) -> tuple[str, int]:
-        """Which unit the tab Neurons looks at: name:unit."""
+        """Parse the selected unit of the tab Neurons: name:unit."""
         if not re.fullmatch(r"[^:]{1,40}:\d{1,6}", value):
             raise ValueError("give name:unit")
         name, unit = value.split(":")
-        if name not in self.reader.names:
-            raise ValueError(f"unit is {name!r}: give one of {', '.join(self.reader.names)}")
+        if name not in self.reader.view_names:
+            raise ValueError(f"unit is {name!r}: give one of {', '.join(self.reader.view_names)}")
         return name, Range(0, self.reader.info.hidden_dim - 1, whole=True).require("unit", int(unit))
 
     def clamp(self, value: str) -> list[tuple[str, int | None, float]]:
-        """What is to be held: name:unit:value, one after the other; the unit `all` is every one."""
+        """Parse clamps: a list of name:unit:value; the unit `all` means every unit."""
         if not re.fullmatch(r"[^:,]+:(\d{1,6}|all):[^:,]+(,[^:,]+:(\d{1,6}|all):[^:,]+)*", value):
             raise ValueError("give name:unit:value, or name:all:value, separated by commas")
         sent = [each.split(":") for each in value.split(",")]
@@ -108,13 +107,16 @@ class Here:
             {"name": name, "unit": None if unit == "all" else int(unit), "value": number_in(at)}
             for name, unit, at in sent
         ]
-        return [(clamp.name, clamp.unit, clamp.value) for clamp in clamps_of(Usual.of(self.store, self.reader), asked)]
+        return [
+            (clamp.name, clamp.unit, clamp.value)
+            for clamp in clamps_of(ActivationStats.of(self.store, self.reader), asked)
+        ]
 
     def scene(self, number: Any) -> int:
         return Range(1, self.scenes, whole=True).require("scene", number)
 
     def tick(self, value: str) -> list[str]:
-        return self._some("tick", value, [info.name for info in self.store.infos()])
+        return self._some("tick", value, [info.name for info in self.store.checkpoints()])
 
     def hide(self, value: str) -> list[str]:
         return self._some("hide", value, [*HIDEABLE])
@@ -127,7 +129,7 @@ class Here:
 
 
 def _here(read: Callable[[Here, Any], Any]) -> AfterValidator:
-    """Validator that reads a parameter by what is here."""
+    """Return a validator that uses the validation context."""
     return AfterValidator(lambda value, info: read(info.context, value))
 
 
@@ -138,7 +140,7 @@ def _known(value: str, known: Any) -> str:
 
 
 def _range(value: str) -> tuple[int, int]:
-    """First and last row of the heatmap in sight, from 1: 13-40."""
+    """Parse the visible rows of the heatmap, counted from 1: 13-40."""
     ends = re.fullmatch(r"(\d{1,5})-(\d{1,5})", value)
     if not ends or not 1 <= int(ends[1]) <= int(ends[2]):
         raise ValueError("give two rows of the heatmap, as in 13-40")
@@ -146,7 +148,7 @@ def _range(value: str) -> tuple[int, int]:
 
 
 def _pairs(value: str) -> list[tuple[int, str]]:
-    """Position and character, one pair after the other: 12:a,40:b. A character can be a comma, too."""
+    """Parse pairs of position and character: 12:a,40:b. A comma is a character too."""
     if len(value) > LONGEST_LIST or not re.fullmatch(r"(\d{1,6}:.)(,\d{1,6}:.)*", value, re.DOTALL):
         raise ValueError("give position:character, separated by commas")
     pairs = re.findall(r"(\d{1,6}):(.)(?:,|$)", value, re.DOTALL)
@@ -160,14 +162,14 @@ def _sha(value: str) -> str:
 
 
 List = Annotated[str, Field(max_length=LONGEST_LIST)]
-AS_TYPED = BeforeValidator(lambda value: value.replace("\r\n", "\n").replace("\r", "\n"))  # as a text box has it
+AS_TYPED = BeforeValidator(lambda value: value.replace("\r\n", "\n").replace("\r", "\n"))  # line ends as in a text box
 FLAG = PlainValidator(lambda value: _known(value, ("0", "1")) == "1")
 POSITIONS = Range(0, LONGEST_RUN - 1, whole=True)
 NUMBERS = ("temperature", "top_k", "top_p", "min_p", "speed", "seed", "characters", "step", "knob", "scene")
 
 
 class LinkQuery(Writing):
-    """The parameters of an address, as the page takes them; None is for what it does not name."""
+    """The query parameters of a link; None if absent."""
 
     model: Annotated[Name, _here(Here.model)] = ""
     step: Annotated[Step, _here(Here.step)] = 0
@@ -193,7 +195,7 @@ class LinkQuery(Writing):
     sha: Annotated[str, AfterValidator(_sha)] = ""
 
 
-# What a bare address writes, as control_view.html has it.
+# Defaults without a query, as in sidebar.html.
 DEFAULTS: dict[str, Any] = {
     name: LinkQuery.model_fields[name].default
     for name in ("temperature", "top_k", "top_p", "min_p", "speed", "prompt", "seed", "characters")
@@ -202,20 +204,20 @@ DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Link:
-    """What an address asks for, every value of it usable; problems: what could not be used, a sentence each."""
+    """A parsed link. Its values are valid; `problems` describes each rejected one."""
 
     query: LinkQuery
-    reader: Reader
+    reader: LoadedModel
     problems: tuple[str, ...] = ()
 
     @property
     def to_write(self) -> int:
-        """How many characters; after a passage only where the address says so."""
+        """Return the number of characters to generate; 0 after a text unless given."""
         query = self.query
         return 0 if query.read and "characters" not in query.model_fields_set else query.characters
 
     def notice(self) -> dict[str, str] | None:
-        """What the visitor is told about the link; None where all of it could be used."""
+        """Describe the rejected parameters; None if all are valid."""
         sha, info = self.query.sha, self.reader.info
         said = []
         if not info.sha256.startswith(sha):
@@ -230,13 +232,13 @@ class Link:
         return notice(" ".join(said), problem=True) if said else None
 
     def told(self) -> dict[str, Any]:
-        """What the page sets: every setting, and of the rest what was given."""
+        """Return all settings, and those other values that were given."""
         hidden = {"model", "step", "sha"} | (set() if self.query.read else {"read"})
         return self.query.model_dump(exclude=hidden, exclude_none=True) | {"write": self.to_write}
 
 
 def follow(store: Store, sent: Mapping[str, str], scenes: int = 0) -> Link:
-    """What the parameters of an address ask for. Raises CheckpointError where there is no checkpoint at all."""
+    """Parse query parameters. Raises CheckpointError if there are no checkpoints."""
     fields, found = LinkQuery.model_fields, list[str]()
     asked = {name: number_in(text) if name in NUMBERS else text for name, text in sent.items() if name in fields}
     while True:
@@ -247,7 +249,7 @@ def follow(store: Store, sent: Mapping[str, str], scenes: int = 0) -> Link:
         except ValidationError as error:
             wrong = problems(error)
             if "model" in wrong:
-                asked.pop("step", None)  # it belongs to a model that is not here
+                asked.pop("step", None)  # it belongs to a missing model
                 wrong.pop("step", None)
             found += wrong.values()
             asked = {name: value for name, value in asked.items() if name not in wrong}

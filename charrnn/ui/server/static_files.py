@@ -1,4 +1,4 @@
-"""The templates, scripts and styles of the page, all served from this machine."""
+"""Templates, scripts and styles of the page, all served locally."""
 
 import importlib.util
 from pathlib import Path
@@ -13,12 +13,12 @@ PLOTLY = "plotly.min.js"
 
 
 def read(name: str) -> str:
-    """A template or script below this folder."""
+    """Read a template or script below this folder."""
     return (HERE / name).read_text(encoding="utf-8")
 
 
 def view(name: str, elem_classes: str, template: str = "") -> gr.HTML:
-    """A part of the page that is drawn in the browser: its module is `name`.js, its template `name`.html or another."""
+    """Create a view drawn by the module `name`.js from `name`.html or `template`."""
     return gr.HTML(
         html_template=read(f"{template or name}.html"),
         js_on_load=read("components/mount.js"),
@@ -29,7 +29,7 @@ def view(name: str, elem_classes: str, template: str = "") -> gr.HTML:
 
 
 def served() -> dict[str, Path]:
-    """What may be asked for, by its address: the scripts and styles below this folder, and the one plotly brings."""
+    """Map URL paths to files: scripts and styles of this folder, and plotly.js."""
     files = {file.relative_to(HERE).as_posix(): file for file in sorted(HERE.rglob("*")) if file.suffix in TYPES}
     spec = importlib.util.find_spec("plotly")  # finds the folder without importing the library
     if spec and spec.origin:
@@ -38,7 +38,7 @@ def served() -> dict[str, Path]:
 
 
 def routes() -> list[Any]:
-    """What the server answers below /charrnn/."""
+    """Return the routes below /charrnn/."""
     router, files = APIRouter(), served()
 
     @router.get("/charrnn/{path:path}", include_in_schema=False)

@@ -1,4 +1,4 @@
-"""What a page or a client asks for: limits, types and models of requests, and the error message of a wrong one."""
+"""Limits, types and models of requests, and error messages for invalid ones."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,18 +14,18 @@ from charrnn.seeds import SEEDS
 from charrnn.ui.server.defaults import PROMPT, SEED
 
 LONGEST_PROMPT = 1000
-LONGEST_PASSAGE = 5000  # to be read, of a link
-LONGEST_READ = 20_000  # to be read
-LONGEST_TEXT = 24_000  # that a page holds
+LONGEST_PASSAGE = 5000  # of a text in a link
+LONGEST_READ = 20_000  # of a text to score
+LONGEST_TEXT = 24_000  # of a page's text
 MOST_EDITS = 500
 LONGEST_RUN = 3000
-SPEEDS = Range(1, 1000, zero="as fast as it goes")  # characters a second
+SPEEDS = Range(1, 1000, zero="as fast as it goes")  # characters per second
 OF_SAMPLING = LIMITS | {"temperature": replace(LIMITS["temperature"], high=2)}
-LARGEST_EXACT = 2**53 - 1  # whole number that a page can send
+LARGEST_EXACT = 2**53 - 1  # largest exact integer in JavaScript
 
 
 def within(limits: Range) -> PlainValidator:
-    """Validator of a number in a range; 7.0 is a whole number too, JSON knows no other."""
+    """Return a validator of a number in a range. 7.0 counts as a whole number."""
 
     def number(value: Any) -> Any:
         if value not in limits:
@@ -49,7 +49,7 @@ MinP = Annotated[float, within(OF_SAMPLING["min_p"])]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Choice:
-    """A checkpoint and a step of its training; None for the first on offer, and its last."""
+    """A checkpoint and training step; None for the first one and its last step."""
 
     name: Name | None = None
     step: Step | None = None
@@ -59,7 +59,7 @@ Chosen = Annotated[Choice, BeforeValidator(lambda sent: Choice() if sent is None
 
 
 class Sampling(BaseModel):
-    """Sampling settings, by default those that the page opens with."""
+    """Sampling settings, by default those of the page."""
 
     temperature: Temperature = 0.8
     top_k: TopK = 0
@@ -72,7 +72,7 @@ class Sampling(BaseModel):
 
 
 class Writing(Sampling):
-    """How a text begins and how it is drawn."""
+    """Prompt, seed and sampling settings."""
 
     prompt: Prompt = PROMPT
     seed: Seed = SEED
@@ -82,7 +82,7 @@ class Writing(Sampling):
 
 
 def checked(of: Any, sent: Any) -> Any:
-    """Validate what was sent as this type or model. Raises ValueError with the first problem in one line."""
+    """Validate a value as this type. Raises ValueError with the first error."""
     try:
         return TypeAdapter(of).validate_python(sent)
     except ValidationError as error:
@@ -90,17 +90,17 @@ def checked(of: Any, sent: Any) -> Any:
 
 
 def text(name: str, value: Any, longest: int) -> str:
-    """The value, where it is a text that is not too long. Raises ValueError."""
+    """Validate a text and its maximum length. Raises ValueError."""
     return checked(dict[str, Annotated[str, Field(max_length=longest)]], {name: value})[name]
 
 
 def problem(error: ValidationError) -> str:
-    """The first problem of a request in one line: the name, the value and what to give instead."""
+    """Describe the first error of a request: name, value and allowed values."""
     return next(iter(problems(error).values()))
 
 
 def problems(error: ValidationError) -> dict[Any, str]:
-    """The first problem with each part of a request, by its name, as `problem` says it."""
+    """Describe the first error of each field, by its name."""
     found: dict[Any, str] = {}
     for each in error.errors(include_url=False):
         name = next((part for part in reversed(each["loc"]) if isinstance(part, str)), "the request")
@@ -121,6 +121,6 @@ def _in_words(fault: Any, name: str) -> str:
 
 
 def count_of(name: str, data: Any) -> int:
-    """What the page has counted under this name; 0 where it has not."""
+    """Return a counter sent by the page, or 0."""
     count = data.get(name) if isinstance(data, Mapping) else None
     return count if type(count) is int and 0 <= count <= LARGEST_EXACT else 0

@@ -1,4 +1,4 @@
-"""What a view asks the server to show, and which of its queries is the newest."""
+"""Queries of views, and tracking of the newest query of a view."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,17 +12,16 @@ from charrnn.ui.server import validation
 from charrnn.ui.server.validation import LARGEST_EXACT, Choice, Chosen, Name, within
 
 MOST_NAMES = 64
-Wanted = Callable[[], bool]  # whether somebody still waits for an answer
-MAX_PAGES = 1000  # whose newest query is remembered; for the others every answer counts as wanted
+Wanted = Callable[[], bool]  # whether a request still waits for the result
+MAX_PAGES = 1000  # pages with a recorded query; queries of other pages are never superseded
 WIDTHS = Range(120, 4000, whole=True)  # pixels
 
 
-class Question(BaseModel):
-    """
-    What a view wants to know: about which checkpoints, how wide its figure is, and what its form says.
+class ViewQuery(BaseModel):
+    """A query of a view: the selected checkpoints, figure width and form values.
 
-    number: counts the questions of a view; names: the checkpoints ticked, None where the visitor has not chosen;
-    choice: what stands in the picker.
+    number: counts the queries of a view; names: the selected checkpoints, None before a selection; choice: the
+    checkpoint in the picker.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -33,50 +32,50 @@ class Question(BaseModel):
     form: Mapping[str, Any] = Field(default_factory=dict)
 
     @classmethod
-    def from_page(cls, data: Any) -> "Question":
-        """Read it from what the page sent. Raises ValueError."""
+    def from_page(cls, data: Any) -> "ViewQuery":
+        """Validate a query sent by the page. Raises ValueError."""
         return validation.checked(cls, data)
 
     def text(self, name: str, longest: int) -> str:
-        """What stands in a text box of the form. Raises ValueError."""
+        """Return a text box of the form. Raises ValueError."""
         return validation.text(name, self.form.get(name, ""), longest)
 
     def one_of(self, name: str, known: Sequence[str]) -> str:
-        """What is chosen of these; the first where nothing is. Raises ValueError."""
+        """Return the chosen option, by default the first one. Raises ValueError."""
         value = self.form.get(name, known[0])
         if value not in known:
             raise ValueError(f"{name} is {value!r:.80}: give one of {', '.join(known)}")
         return value
 
     def some_of(self, name: str, known: Sequence[str]) -> list[str]:
-        """What is ticked of these, in their order; all of them where the form does not say."""
+        """Return the checked options in order; all if the form does not list them."""
         value = self.form.get(name, known)
         return [each for each in known if isinstance(value, Sequence) and each in value]
 
 
 class Superseded(Exception):
-    """Raised where a page has asked for something else meanwhile."""
+    """Raised when a newer query has replaced this one."""
 
 
 def require(wanted: Wanted) -> None:
-    """Raise Superseded where nobody waits any more."""
+    """Raise Superseded if the result is no longer needed."""
     if not wanted():
         raise Superseded
 
 
 def until_superseded(answers: Iterator[str]) -> Iterator[str]:
-    """The answers to a question, as long as somebody waits for them."""
+    """Yield results until the query is superseded."""
     with suppress(Superseded):
         yield from answers
 
 
 class LatestQuery:
-    """The newest query of one view for each open page; work on an older one can stop."""
+    """The newest query of one view for each open page, to cancel older ones."""
 
     def __init__(self) -> None:
         self._numbers: OrderedDict[str, int] = OrderedDict()
 
-    def note(self, page: str, number: int) -> None:
+    def start(self, page: str, number: int) -> None:
         """Record a query of a page."""
         self._numbers[page] = max(number, self.number(page))
         self._numbers.move_to_end(page)
@@ -84,5 +83,5 @@ class LatestQuery:
             self._numbers.popitem(last=False)
 
     def number(self, page: str) -> int:
-        """The newest query of a page; -1 if it is not known."""
+        """Return the number of the newest query of a page; -1 if unknown."""
         return self._numbers.get(page, -1)

@@ -21,11 +21,11 @@ from pydantic import ConfigDict, Field, ValidationError
 from charrnn.gradient_flow import KNOB, scaled
 from charrnn.ranges import Range
 from charrnn.sampling import DecoderOutput, UniformStream, generate
-from charrnn.ui.server.activation_views import nearest
+from charrnn.ui.server.activation_views import nearest_view
 from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.call_validation import TEXT_ENDPOINT
-from charrnn.ui.server.checkpoint_store import Reader, Store
-from charrnn.ui.server.clamp_requests import MOST_CLAMPS, Usual, clamps_of
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store
+from charrnn.ui.server.clamp_requests import MOST_CLAMPS, ActivationStats, clamps_of
 from charrnn.ui.server.error_location import raised
 from charrnn.ui.server.malloc_trim import USERS
 from charrnn.ui.server.notices import dropped_notice, packed
@@ -136,8 +136,8 @@ class TextCalls:
         The answer to start = 0 also describes the model, and leaves out what it does not know. Raises ValueError, and
         CancelledCallError when the caller has gone.
         """
-        reader = self.store.reader(asked.checkpoint.name, asked.checkpoint.step)
-        view = nearest(reader.names, asked.view)
+        reader = self.store.load(asked.checkpoint.name, asked.checkpoint.step)
+        view = nearest_view(reader.view_names, asked.view)
         text, prompt, dice = asked.text, min(asked.prompt, len(asked.text)), UniformStream(asked.seed)
         head: dict[str, Any] = {}
         if asked.start == 0:
@@ -159,21 +159,21 @@ class TextCalls:
             "draws": draws,
         }
 
-    def _head(self, reader: Reader, view: str, text: str, prompt: int) -> tuple[dict[str, Any], str, int]:
+    def _head(self, reader: LoadedModel, view: str, text: str, prompt: int) -> tuple[dict[str, Any], str, int]:
         """What a page has to know before it shows a text as this model reads it."""
         given, _ = reader.vocab.drop_unknown(text[:prompt])
         known, dropped = reader.vocab.drop_unknown(text)
         head = {
-            "model": reader.describe(),
-            "view": reader.display(view).told(),
+            "model": reader.metadata(),
+            "view": reader.view(view).told(),
             "prompt": len(given),
             "known": known if dropped else None,
             "notice": dropped_notice(dropped),
-            "start_logits": _bytes(np.asarray(reader.beginning.logits), "<f4"),
+            "start_logits": _bytes(np.asarray(reader.initial_output.logits), "<f4"),
         }
         return head, known, len(given)
 
-    def _decoders(self, reader: Reader, asked: TextRequest, prompt: int) -> tuple[Any, Any, tuple]:
+    def _decoders(self, reader: LoadedModel, asked: TextRequest, prompt: int) -> tuple[Any, Any, tuple]:
         """Decoders of the given and of the written part, and what tells them from others in the cache."""
         key: tuple = (fingerprint(reader), asked.recurrent_scale)
         given = reader.decoder
@@ -181,11 +181,11 @@ class TextCalls:
             given = self._scaled_decoder(reader, key)
         if not asked.clamps:
             return given, given, key
-        usual = Usual.of(self.store, reader)
+        usual = ActivationStats.of(self.store, reader)
         clamps = clamps_of(usual, asked.clamps)
         return given, given.clamped(clamps), (*key, clamps, prompt)
 
-    def _scaled_decoder(self, reader: Reader, key: tuple) -> Any:
+    def _scaled_decoder(self, reader: LoadedModel, key: tuple) -> Any:
         """The decoder of the model with W_hh scaled by the last entry of the key."""
         with self._scaled_lock:
             if key not in self._scaled:
@@ -197,11 +197,11 @@ class TextCalls:
 
 
 class _Part:
-    """The characters of one call, read and written from the nearest cached prefix on."""
+    """The characters of one call, read and written from the nearest_view cached prefix on."""
 
     def __init__(
         self,
-        reader: Reader,
+        reader: LoadedModel,
         asked: TextRequest,
         text: str,
         prompt: int,
@@ -213,7 +213,7 @@ class _Part:
         self.given, self.written, self.key = decoders
         self.prefixes, self.gone = prefixes, gone
         self.end = 0  # characters read so far
-        self._reading: DecoderOutput = reader.beginning
+        self._reading: DecoderOutput = reader.initial_output
 
     def read(self, start: int, to: int, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Read text[:to] -> (values, logits) of each character from `start` on."""

@@ -6,19 +6,19 @@ from typing import Any
 
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.hub import commit_of
-from charrnn.ui.server.checkpoint_store import Reader, Store, facts
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store, facts
 from charrnn.ui.server.defaults import PROMPT
 from charrnn.ui.server.share_link import DEFAULTS, TABS, Link
 
 
-def offer(store: Store, reader: Reader | None, link: Link | None = None, scene: int = 0) -> str:
+def offer(store: Store, reader: LoadedModel | None, link: Link | None = None, scene: int = 0) -> str:
     """The value of the view: the models on offer, the one in use, what a link sets; why there is none where so."""
     if reader is None:
-        return json.dumps({"models": [], "problem": store.problem(), "origin": origin(store)})
+        return json.dumps({"models": [], "problem": store.empty_reason(), "origin": origin(store)})
     models = [
         {
             "name": info.name,
-            "title": Reader.title_of(info),
+            "title": LoadedModel.title_of(info),
             "facts": facts(info),
             "steps": info.saved_steps,
             "characters": len(info.vocab),
@@ -27,12 +27,12 @@ def offer(store: Store, reader: Reader | None, link: Link | None = None, scene: 
             "sha256": info.sha256,
             **source(store.root, info),
         }
-        for info in store.infos()
+        for info in store.checkpoints()
     ]
     chosen = {"name": reader.info.name, "step": reader.checkpoint.step}
     told = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS, "origin": origin(store)}
     told |= {"link": link.told(), "notice": link.notice()} if link else {}
-    return json.dumps(told | {"refused": store.refusals(), "scene": scene})
+    return json.dumps(told | {"refused": store.load_errors(), "scene": scene})
 
 
 def origin(store: Store) -> dict[str, str] | None:
@@ -44,7 +44,7 @@ def origin(store: Store) -> dict[str, str] | None:
     return {"where": where, "commit": commit or "", "notice": store.origin.notice}
 
 
-def refreshed(store: Store, reader: Reader | None, said: str, number: int) -> str:
+def refreshed(store: Store, reader: LoadedModel | None, said: str, number: int) -> str:
     """The value of the view after a look for newer models; the number sets it apart from others."""
     return json.dumps(json.loads(offer(store, reader)) | {"refreshed": number, "said": said})
 

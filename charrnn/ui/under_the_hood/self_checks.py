@@ -22,10 +22,10 @@ from charrnn.self_checks import Check
 from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.error_location import raised
-from charrnn.ui.server.loaded_model import Reader
+from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.notices import packed
 from charrnn.ui.server.streaming import answer
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 
 PINS = BUNDLED / "requirements.txt"  # part of the repository
 LIBRARIES = ("torch", "numpy", "gradio", "safetensors", "plotly", "huggingface-hub")
@@ -41,7 +41,7 @@ class Measurements:
         self._last: dict[Hashable, tuple[float, list[dict[str, Any]]]] = {}
         self.waiting = 0  # for the lock
 
-    def of(self, reader: Reader) -> list[dict[str, Any]]:
+    def of(self, reader: LoadedModel) -> list[dict[str, Any]]:
         """The lines of the panel for this model, measured after this call was made."""
         came, key = time.monotonic(), fingerprint(reader)
         self.waiting += 1
@@ -55,9 +55,9 @@ class Measurements:
             return lines
 
 
-def panel(store: Store, measurements: Measurements, question: Question) -> Iterator[str]:
+def panel(store: Store, measurements: Measurements, question: ViewQuery) -> Iterator[str]:
     """Every line with what was measured, its limit and whether it holds. Raises ValueError."""
-    reader = store.reader(question.choice.name, question.choice.step)
+    reader = store.load(question.choice.name, question.choice.step)
     start = time.perf_counter()
     try:
         lines = measurements.of(reader)
@@ -72,7 +72,7 @@ def panel(store: Store, measurements: Measurements, question: Question) -> Itera
     yield answer(question.number, words, lines=lines, failing=len(failing), dice=dice(reader))
 
 
-def measured(reader: Reader) -> list[dict[str, Any]]:
+def measured(reader: LoadedModel) -> list[dict[str, Any]]:
     """All that the server can measure about this model."""
     network, ids = reader.checkpoint.model, _some_ids(reader)
     checks = [*map(self_checks.cell_matches_torch, TorchCharRNN.LAYERS)]
@@ -94,7 +94,7 @@ def _told(check: Check) -> dict[str, Any]:
     return line(check.claim, f"{check.difference:.1e}", f"at most {check.limit:.0e}", check.holds, check.how)
 
 
-def _some_ids(reader: Reader) -> list[int]:
+def _some_ids(reader: LoadedModel) -> list[int]:
     """A text to measure on: what the model wrote, else every character it knows in turn."""
     ids = reader.vocab.encode(reader.passage[: self_checks.LONGEST])
     return ids if len(ids) > self_checks.T else [i % len(reader.vocab) for i in range(self_checks.LONGEST)]
@@ -108,7 +108,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
 
 
-def of_writing(reader: Reader) -> list[dict[str, Any]]:
+def of_writing(reader: LoadedModel) -> list[dict[str, Any]]:
     """Whether the server's way and Python's write the same text."""
     claim, limit = "Server and Python write one text", "the same hash"
     prompt = reader.vocab.encode(reader.vocab.default_prompt(PROMPT))
@@ -122,7 +122,7 @@ def of_writing(reader: Reader) -> list[dict[str, Any]]:
     return [line(claim, value, limit, server == python, how)]
 
 
-def dice(reader: Reader) -> dict[str, Any] | None:
+def dice(reader: LoadedModel) -> dict[str, Any] | None:
     """What the page needs to draw the same text with its own sampler; None where nothing can be drawn."""
     prompt = reader.vocab.encode(reader.vocab.default_prompt(PROMPT))
     start = reader.decoder.prefill(prompt)
@@ -144,7 +144,7 @@ def dice(reader: Reader) -> dict[str, Any] | None:
 # ------------------------------------------------------------------ the file, the versions
 
 
-def of_file(reader: Reader) -> list[dict[str, Any]]:
+def of_file(reader: LoadedModel) -> list[dict[str, Any]]:
     """Whether the weights in use are those of the file, and which those are."""
     info = reader.info
     try:

@@ -14,10 +14,10 @@ from charrnn.ui.server import validation
 from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.error_location import raised
-from charrnn.ui.server.loaded_model import Reader
+from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.notices import packed
 from charrnn.ui.server.streaming import answer
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 
 MOST_LAYERS = 64
 STRIDE = 128  # characters from one kept state to the next
@@ -32,10 +32,10 @@ class States:
         self._kept: OrderedDict[tuple, Any] = OrderedDict()
         self._lock = Lock()
 
-    def after(self, reader: Reader, text: str) -> Any:
+    def after(self, reader: LoadedModel, text: str) -> Any:
         """The decoder's state after the text, all of it known to the model."""
         who = fingerprint(reader)
-        start, state = 0, reader.beginning.state
+        start, state = 0, reader.initial_output.state
         with self._lock:
             for end in range(len(text) // STRIDE * STRIDE, 0, -STRIDE):
                 if (who, text[:end]) in self._kept:
@@ -56,14 +56,14 @@ class States:
                 self._kept.popitem(last=False)
 
 
-def cell_lines(store: Store, states: States, question: Question) -> Iterator[str]:
+def cell_lines(store: Store, states: States, question: ViewQuery) -> Iterator[str]:
     """What the model that reads the text computed for its last character, line by line. Raises ValueError."""
     text = question.text("text", validation.LONGEST_TEXT)
     layer = Range(1, MOST_LAYERS, whole=True).require("layer", question.form.get("layer", MOST_LAYERS))
     if not text:
         yield answer(question.number, "Nothing has been read yet: write a text, or move the cursor to a character.")
         return
-    reader = store.reader(question.choice.name, question.choice.step)
+    reader = store.load(question.choice.name, question.choice.step)
     network, (*_, id) = reader.checkpoint.model, reader.vocab.encode(text)
     layers = layers_of(network)
     layer = min(layer, layers)
@@ -87,7 +87,7 @@ def cell_lines(store: Store, states: States, question: Question) -> Iterator[str
     )
 
 
-def _block(block: Block, reader: Reader) -> dict[str, Any]:
+def _block(block: Block, reader: LoadedModel) -> dict[str, Any]:
     lines = [
         {"number": line.number, "source": line.source, "values": [_value(value, reader) for value in line.values]}
         for line in block.lines
@@ -95,7 +95,7 @@ def _block(block: Block, reader: Reader) -> dict[str, Any]:
     return {"title": block.title, "file": block.file, "name": block.name, "cell": block.is_cell, "lines": lines}
 
 
-def _value(value: Value, reader: Reader) -> dict[str, Any]:
+def _value(value: Value, reader: LoadedModel) -> dict[str, Any]:
     numbers = value.array.astype(np.float64)
     return {
         "source": value.source,
@@ -110,7 +110,7 @@ def _value(value: Value, reader: Reader) -> dict[str, Any]:
     }
 
 
-def unit_names(value: Value, reader: Reader) -> list[str]:
+def unit_names(value: Value, reader: LoadedModel) -> list[str]:
     """Of how many numbers a unit has here, the names; [""] where it has one, none where they belong to no unit."""
     if any(part in value.source for part in NOT_BY_UNIT):
         return []

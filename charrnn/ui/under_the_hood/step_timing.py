@@ -9,7 +9,7 @@ from charrnn.profiling import PARTS, machine, rows_as_they_come
 from charrnn.training import Recipe
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.streaming import answer
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.view_query import ViewQuery
 
 NETWORKS = ("plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT")
 RECIPE = Recipe(batch=64, seq_len=64, hidden_dim=256)  # half the record's window: a few seconds in all
@@ -48,7 +48,7 @@ class Turn:
 
 def timing(
     turn: Turn,
-    question: Question,
+    question: ViewQuery,
     wanted: Callable[[], bool],
     recorded: Mapping[str, Any] | None,
     recipe: Recipe = RECIPE,
@@ -81,7 +81,7 @@ def record_of(rows: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
     return {**sizes, "machine": machine(), "parts": list(PARTS), "rows": rows}
 
 
-def _shown(question: Question, part: int, record: dict[str, Any], recorded: Mapping[str, Any] | None) -> str:
+def _shown(question: ViewQuery, part: int, record: dict[str, Any], recorded: Mapping[str, Any] | None) -> str:
     from charrnn.figures import profile_figure, profile_words
 
     told = record["machine"]

@@ -11,8 +11,8 @@ from charrnn.paths import BUNDLED
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.static_files import read, view
-from charrnn.ui.server.streaming import add_part, answer, answering
-from charrnn.ui.server.view_query import Question
+from charrnn.ui.server.streaming import add_part, answer, register_stream
+from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.under_the_hood.self_checks import Measurements, panel
 from charrnn.ui.under_the_hood.source_trace import States, cell_lines
 from charrnn.ui.under_the_hood.step_timing import Turn, timing
@@ -31,7 +31,7 @@ def build(store: Store, record: Path = RECORD) -> None:
     add_part("cr-trust", "under_the_hood/self_checks", lambda question, wanted: panel(store, measurements, question))
     with gr.Column(elem_classes="cr-part"):
         gr.HTML(read("under_the_hood/step_profile.html"), apply_default_css=False)
-        answering(view("components/plot/plot", "cr-view"), lambda question, wanted: profile(question, record))
+        register_stream(view("components/plot/plot", "cr-view"), lambda question, wanted: profile(question, record))
     turn = Turn()
     add_part(
         "cr-time-it",
@@ -40,10 +40,12 @@ def build(store: Store, record: Path = RECORD) -> None:
     )
     with gr.Column(elem_classes="cr-part"):
         gr.HTML(read("under_the_hood/window_length.html"), apply_default_css=False)
-        answering(view("components/plot/plot", "cr-view"), lambda question, wanted: against_length(question, record))
+        register_stream(
+            view("components/plot/plot", "cr-view"), lambda question, wanted: against_length(question, record)
+        )
 
 
-def profile(question: Question, path: Path) -> Iterator[str]:
+def profile(question: ViewQuery, path: Path) -> Iterator[str]:
     """Where the milliseconds of a step go, as the bundled record has it. Raises ValueError."""
     from charrnn.figures import profile_figure, profile_words
 
@@ -51,7 +53,7 @@ def profile(question: Question, path: Path) -> Iterator[str]:
     yield _shown(question, record, profile_figure, profile_words(record), _parts(record))
 
 
-def against_length(question: Question, path: Path) -> Iterator[str]:
+def against_length(question: ViewQuery, path: Path) -> Iterator[str]:
     """What a step costs as the window grows. Raises ValueError."""
     from charrnn.figures import against_length_figure, against_length_words
 
@@ -91,7 +93,7 @@ def machine(record: dict[str, Any]) -> str:
     return f"Measured on {where}{', ' + sizes if sizes else ''}: {HOW}."
 
 
-def _shown(question: Question, record: dict[str, Any], figure: Callable[..., Any], words: str, table: Table) -> str:
+def _shown(question: ViewQuery, record: dict[str, Any], figure: Callable[..., Any], words: str, table: Table) -> str:
     drawn = figure(record, question.width)
     return answer(question.number, f"{words} {machine(record)}", figure=drawn, table=table.told())
 
