@@ -95,7 +95,7 @@ def test_a_checkpoint_that_is_damaged_after_it_was_listed_is_told_without_its_pl
     save_small(tmp_path / "gru", SMALL["gru"])
     store = Store(tmp_path)
     listed = store.checkpoints()
-    monkeypatch.setattr(Store, "infos", lambda self: listed)
+    monkeypatch.setattr(Store, "checkpoints", lambda self: listed)
     (tmp_path / "gru/model.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match="^gru/model.safetensors is not a safetensors file$"):
         store.load("gru")

@@ -10,11 +10,11 @@ TEXT = "a😀e\u0301👩‍👧\n😀b"  # 1 + 1 + 2 + 3 + 1 + 1 + 1 code points
 def test_two_texts_part_at_the_character_that_the_server_names(page: Page):
     found = page.evaluate(
         """async (text) => {
-            const { textsIn } = await import("/charrnn/components/text_pair.js");
+            const { createTextPair } = await import("/charrnn/components/text_pair.js");
             const { figure } = await import("/charrnn/lecture/lecture.js");
             return Array.from(text, (_, at) => {
                 const box = document.createElement("div");
-                textsIn(box)({ texts: [text, text], prompt: "😀", parting: { at } }, ["A", "B"]);
+                createTextPair(box)({ texts: [text, text], prompt: "😀", parting: { at } }, ["A", "B"]);
                 const part = (name) => box.querySelector(name).textContent;
                 const other = figure(["title", text, at]).querySelector("b");
                 const whole = other.parentElement.textContent;

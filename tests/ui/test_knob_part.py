@@ -231,7 +231,7 @@ def test_the_knob_is_turned_by_link_and_by_key_and_everything_follows(page: Page
 
 
 def test_another_model_text_or_setting_is_followed_and_minigpt_is_refused(page: Page, trained: Path):
-    page.evaluate("charrnn.knob = 1.6; charrnn.emit('knob')")
+    page.evaluate("charrnn.knob = 1.6; charrnn.emit('recurrent-scale')")
     at_rest(page, "GRU, W_hh × 1.60")
     page.locator("#cr-model").select_option("rnn")
     at_rest(page, "Vanilla RNN, W_hh × 1.60")

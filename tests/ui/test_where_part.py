@@ -118,7 +118,7 @@ def test_the_text_is_coloured_for_the_shared_cursor_and_for_ones_own_text(contex
     assert "".join(first.all_text_contents()) == text[:LONGEST] if len(text) <= LONGEST else text[-LONGEST:]
     start = max(0, len(text) - LONGEST)
     assert start + page.evaluate(here) == page.evaluate("charrnn.live.cursor")
-    page.evaluate("charrnn.emit('move', {by: -5})")
+    page.evaluate("charrnn.emit('cursor-moved', {by: -5})")
     page.wait_for_function(f"{here} === charrnn.live.cursor - {start}")
     part.locator(".cr-heat-texts").focus()
     page.keyboard.press("ArrowLeft")

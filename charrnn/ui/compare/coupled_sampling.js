@@ -1,18 +1,18 @@
 // Two texts written with the same dice, side by side, and where they part.
 
-import { asking } from "../components/view_query.js";
+import { createViewQuery } from "../components/view_query.js";
 import { MAX_SEED } from "../session/session.js";
-import { partingIn } from "../components/divergence.js";
-import { sidesIn } from "../components/model_pair.js";
-import { textsIn } from "../components/text_pair.js";
+import { createDivergence } from "../components/divergence.js";
+import { createModelForms } from "../components/model_pair.js";
+import { createTextPair } from "../components/text_pair.js";
 
 /** Set up the view; returns what takes the server's answers. */
 export function mount({ element, send }) {
   const form = element.querySelector("form");
   const words = element.querySelector(".cr-plot-words");
-  const showTexts = textsIn(element.querySelector(".cr-writers"));
-  const sides = sidesIn(form, true);
-  const showParting = partingIn(element.querySelector(".cr-parting"));
+  const showTexts = createTextPair(element.querySelector(".cr-writers"));
+  const sides = createModelForms(form, true);
+  const showParting = createDivergence(element.querySelector(".cr-parting"));
   let titles = [];
 
   const said = () => ({
@@ -21,7 +21,7 @@ export function mount({ element, send }) {
     characters: form.elements.characters.valueAsNumber,
     prompt: form.elements.prompt.value,
   });
-  const view = asking({ element, send, request: () => ({ form: said() }), asked: () => (words.textContent = "Writing …") });
+  const view = createViewQuery({ element, send, request: () => ({ form: said() }), asked: () => (words.textContent = "Writing …") });
   const ask = () => form.reportValidity() && view.ask();
 
   form.addEventListener("change", ask);

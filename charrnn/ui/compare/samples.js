@@ -1,6 +1,6 @@
 // What one model wrote at each saved step of its training, with the same dice.
 
-import { asking } from "../components/view_query.js";
+import { createViewQuery } from "../components/view_query.js";
 import { fill } from "../components/page_state.js";
 
 /** Set up the view; returns what takes the server's answers. */
@@ -8,7 +8,7 @@ export function mount({ element, send }) {
   const select = element.querySelector("select");
   const list = element.querySelector(".cr-samples");
   const words = element.querySelector(".cr-plot-words");
-  const view = asking({ element, send, request: () => ({ form: { model: select.value } }) });
+  const view = createViewQuery({ element, send, request: () => ({ form: { model: select.value } }) });
 
   select.addEventListener("change", view.ask);
 

@@ -1,11 +1,11 @@
 // What separates two models on a text: the text itself, coloured by Δ bits, and the same by kind and by context.
 
-import { asking } from "../components/view_query.js";
-import { figureIn } from "../components/plot/figure.js";
-import { tableIn } from "../components/table/table.js";
+import { createViewQuery } from "../components/view_query.js";
+import { createFigure } from "../components/plot/figure.js";
+import { createTable } from "../components/table/table.js";
 import { textForm } from "../components/text_form.js";
-import { passageIn } from "./surprisal_text.js";
-import { sidesIn } from "../components/model_pair.js";
+import { createSurprisalText } from "./surprisal_text.js";
+import { createModelForms } from "../components/model_pair.js";
 
 /** Set up the view; returns what takes the server's answers. */
 export function mount({ element, send }) {
@@ -15,12 +15,12 @@ export function mount({ element, send }) {
   const say = (words) => ($(".cr-plot-words").textContent = words);
   let text = ""; // that is read
 
-  const sides = sidesIn(form, false);
+  const sides = createModelForms(form, false);
   const request = () => ({ form: { ...sides.said(), text } });
-  const view = asking({ element, send, request, asked: () => say("Reading …") });
-  const showPassage = passageIn($(".cr-delta"));
-  const showFigure = figureIn($(".cr-plot"), say);
-  const showTable = tableIn($(".cr-table"));
+  const view = createViewQuery({ element, send, request, asked: () => say("Reading …") });
+  const showPassage = createSurprisalText($(".cr-delta"));
+  const showFigure = createFigure($(".cr-plot"), say);
+  const showTable = createTable($(".cr-table"));
 
   form.addEventListener("change", (event) => event.target !== form.elements.text && view.ask());
   textForm(form, (given) => {

@@ -1,6 +1,6 @@
 // A text whose characters are coloured by the difference of two surprisals.
 
-import { colouredText } from "../components/colored_text.js";
+import { createColoredText } from "../components/colored_text.js";
 import { quoted } from "../components/page_state.js";
 
 const FULL_BITS = 3; // from here on the colour is as strong as it gets
@@ -10,7 +10,7 @@ const bitsOf = (millibits) => (millibits / 1000).toFixed(3);
 const signed = (millibits) => (millibits < 0 ? "−" : millibits > 0 ? "+" : "") + bitsOf(Math.abs(millibits));
 
 /** Returns what shows an answer in this box, or hides it where there is no text. */
-export function passageIn(box) {
+export function createSurprisalText(box) {
   let shown = null; // the answer
   const delta = (i) => shown.bits[0][i] - shown.bits[1][i]; // thousandths of a bit
 
@@ -20,7 +20,7 @@ export function passageIn(box) {
     return `${what}: A ${bitsOf(a[i])} bits, B\u00a0${bitsOf(b[i])} bits, Δ\u00a0=\u00a0${signed(delta(i))}`;
   }
 
-  const text = colouredText(box, {
+  const text = createColoredText(box, {
     level: (i) => Math.round(127 * Math.max(-1, Math.min(1, delta(i) / 1000 / FULL_BITS))),
     sentence,
     dress(span, i) {

@@ -1,4 +1,4 @@
-"""A view that measures the ticked models on one text: what is known comes at once, then one model more each time."""
+"""A view that analyses the selected models one by one, the cached ones first."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """One model to measure: a ticked one, or (`ghost`) the untrained network of the one in the picker."""
+    """A model to analyse: selected, or (`ghost`) the picked one before training."""
 
     info: CheckpointInfo
     step: int
@@ -26,21 +26,21 @@ class Asked:
 
     @property
     def is_last(self) -> bool:
-        """Whether the network is as its training left it."""
+        """Check if this is the final checkpoint."""
         return self.step == self.info.saved_steps[-1]
 
     @property
     def title(self) -> str:
-        """Its name, with the step of its training where that is not the last one."""
+        """Return the title, with the training step unless it is the last."""
         title = LoadedModel.title_of(self.info)
         return title if self.is_last else f"{title}, step {self.step}"
 
 
-Found = dict[Asked, tuple[Any, SourceText]]  # what was measured, on which text
+Found = dict[Asked, tuple[Any, SourceText]]  # results and their texts
 
 
 def to_measure(store: Store, question: ViewQuery) -> tuple[list[Asked], Asked | None]:
-    """The models to show, in the order of the picker, and which of them is the one in the picker. Raises ValueError."""
+    """List the models in picker order, and the picked one. Raises ValueError."""
     infos = ticked(store, question)
     name, step = question.choice.name or store.checkpoints()[0].name, question.choice.step
     asked = [Asked(info, info.saved_steps[-1] if info.name != name or step is None else step) for info in infos]
@@ -49,25 +49,23 @@ def to_measure(store: Store, question: ViewQuery) -> tuple[list[Asked], Asked | 
 
 @dataclass(frozen=True)
 class AnalysisView:
-    """
-    What a view of the ticked models measures, and how it shows that.
+    """Computes and renders the analysis of the selected models.
 
-    kept: what lies beside a checkpoint, and its text; None where nothing does that can be read. measure: of a module,
-    for the cache; on a text that the model knows. shown: from the models found, the one in the picker and the page's
-    width to words, a figure and a table. untrained: whether the network in the picker is measured untrained, too.
+    kept: loads the result saved beside a checkpoint, and its text; None if absent or invalid. measure: computes the
+    result on a text that the model knows; defined at module level, for the cache. shown: maps the results, the picked
+    model and the page's width to words, figure and table. untrained: also analyse the picked model before training.
     """
 
     kept: Callable[[CheckpointInfo], tuple[Any, SourceText] | None]
     measure: Callable[[LoadedModel, str], Any]
     shown: Callable[[Store, Found, Asked | None, int], tuple[str, Any, Table]]
-    nothing: str  # what is said where no model is ticked
+    nothing: str  # words without a selected model
     untrained: bool = False
 
     def answers(self, store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-        """
-        The answers to a question: what is known at once, then the model in the picker, then the others.
+        """Stream the results: cached ones at once, then the picked model, then the others.
 
-        A model that cannot be measured is left out and the reason told. Raises ValueError, Superseded.
+        Models that cannot be analysed are skipped with a notice. Raises ValueError, Superseded.
         """
         given, parts = given_text(question, LONGEST_TEXT), count(1)
         asked, picked = to_measure(store, question)
@@ -78,7 +76,7 @@ class AnalysisView:
         notes: list[str] = []
 
         def find(one: Asked, compute: Callable[..., Any]) -> bool:
-            """Take what is kept or computed of a model, or why there is nothing; False where `compute` has nothing."""
+            """Add the saved or computed result of a model; False if there is none."""
             try:
                 result = self.kept(one.info) if one.is_last and given is None else None
                 if result is None:

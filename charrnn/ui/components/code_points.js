@@ -1,10 +1,10 @@
-// Characters as Python counts them, in code points: an index of JavaScript's own strings counts most emoji twice.
+// Counts characters as code points, as Python does. JavaScript counts most emoji as two.
 
-/** A text cut where one of its characters stands: [before, character, after]; "" for a character beyond the end. */
+/** Split a text around the character at `index`: [before, character, after]; "" beyond the end. */
 export function cutAt(text, index) {
   const characters = Array.from(text);
   return [characters.slice(0, index).join(""), characters[index] ?? "", characters.slice(index + 1).join("")];
 }
 
-/** How many characters a text has. */
+/** Number of characters of a text. */
 export const countOf = (text) => Array.from(text).length;

@@ -1,4 +1,4 @@
-// −1 … +1 as colours, from the stylesheet's own, so that they follow light and dark.
+// Diverging color scale for −1 … +1. Colors come from the stylesheet, so that they follow light and dark.
 
 const channels = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 const mix = (from, to, share) => from.map((channel, i) => Math.round(channel + (to[i] - channel) * share));
@@ -12,7 +12,7 @@ function luminance(rgb) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
-export class Palette {
+export class ColorScale {
   constructor(element) {
     const style = getComputedStyle(element);
     const colour = (name) => channels(style.getPropertyValue(name).trim());

@@ -1,16 +1,16 @@
-// A text whose characters are coloured, with a cursor for pointer and keyboard and a line that says what stands there.
+// A text with colored characters, a cursor for pointer and keyboard, and a readout line.
 
-import { Palette } from "./color_scale.js";
+import { ColorScale } from "./color_scale.js";
 import { giveSign, onTheme } from "./page_state.js";
 
 /**
  * Set up the text in this box (.cr-passage, .cr-readout, a status for screen readers).
  *
- * level(i): −127 … 127, the colour of a character; sentence(i): what is said of it; dress(span, i): what else marks it;
- * moved(i): the visitor moved the cursor there.
- * Returns {show, goTo}: show(characters, start, words) draws a text anew with the cursor at `start`, null hides it.
+ * level(i): color level −127 … 127 of a character; sentence(i): its description; dress(span, i): adds other marks;
+ * moved(i): called when the user moves the cursor.
+ * Returns {show, goTo}: show(characters, start, words) draws a text with the cursor at `start`; null hides it.
  */
-export function colouredText(box, { level, sentence, dress = () => {}, moved = () => {} }) {
+export function createColoredText(box, { level, sentence, dress = () => {}, moved = () => {} }) {
   const place = box.querySelector(".cr-passage");
   const readout = box.querySelector(".cr-readout");
   const status = box.querySelector('[role="status"]');
@@ -27,7 +27,7 @@ export function colouredText(box, { level, sentence, dress = () => {}, moved = (
 
   function colour() {
     if (!spans.length) return;
-    const palette = new Palette(box);
+    const palette = new ColorScale(box);
     spans.forEach((span, i) => {
       const at = level(i) + 127;
       span.style.background = palette.fills[at];
@@ -60,7 +60,7 @@ export function colouredText(box, { level, sentence, dress = () => {}, moved = (
     marked = null;
   }
 
-  /** The same column one line further up or down, or the line's end. */
+  /** The same column of the previous or next line, or the line's end. */
   function besides(by) {
     const row = spans[cursor].parentElement;
     const other = by < 0 ? row.previousElementSibling : row.nextElementSibling;

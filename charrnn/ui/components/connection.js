@@ -1,7 +1,7 @@
-// What Gradio would say in boxes of its own, theme.css hides; the words stand in our notice line instead.
+// Connection errors: theme.css hides Gradio's toasts, and the notice line shows their text.
 
-/** Call back with the words of every box. */
-export function onTrouble(callback) {
+/** Call back with the text of every toast. */
+export function onConnectionError(callback) {
   const boxes = "[data-testid=toast-text]";
   new MutationObserver((records) => {
     const added = records.flatMap((record) => [...record.addedNodes]).filter((node) => node.nodeType === Node.ELEMENT_NODE);

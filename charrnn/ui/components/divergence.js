@@ -1,8 +1,8 @@
-// Where two writers part: the die as one line through both cumulative bars, and both distributions in the order of the draw.
+// First difference of two texts: the random draw across both cumulative bars, and both distributions in draw order.
 
 import { quoted, visible } from "./page_state.js";
 
-const LEAST_FOR_A_SIGN = 0.025; // of a bar: a thinner piece has no room for its character
+const LEAST_FOR_A_SIGN = 0.025; // of a bar; thinner segments have no room for their character
 const percent = (p) => (100 * p).toFixed(2) + "%";
 
 function part(tag, className, content = "") {
@@ -12,7 +12,7 @@ function part(tag, className, content = "") {
   return made;
 }
 
-/** The survivors end to end, in the order of the draw; what was drawn and what the other one drew are marked. */
+/** Segments of the remaining characters in draw order; the drawn character and the other model's are marked. */
 function bar(side, title, u) {
   const row = part("div", "cr-bar-row");
   const track = part("div", "cr-cumulative");
@@ -27,14 +27,14 @@ function bar(side, title, u) {
     piece.title = `${visible(sign)} ${percent(p)}, from ${end.toFixed(4)} to ${(end + p).toFixed(4)}`;
     if (sign === character) {
       piece.className = "cr-fallen";
-      piece.style.textAlign = u > (low + high) / 2 ? "left" : "right"; // beside the die, not under it
+      piece.style.textAlign = u > (low + high) / 2 ? "left" : "right"; // keep the label off the line of the draw
     }
     piece.classList.toggle("cr-others", sign === side.other);
     track.append(piece);
     end += p;
   }
   if (side.pieces.every(([sign]) => sign !== character)) {
-    const thin = part("i", "cr-fallen cr-thin"); // too unlikely for a piece of its own, and drawn all the same
+    const thin = part("i", "cr-fallen cr-thin"); // drawn, but too unlikely for a segment of its own
     thin.style.left = 100 * low + "%";
     thin.style.width = 100 * (high - low) + "%";
     track.append(thin);
@@ -67,8 +67,8 @@ function list(side, title, otherName) {
   return section;
 }
 
-/** Returns what shows the parting in this box, or hides it where there is none. */
-export function partingIn(box) {
+/** Return a function that shows the first difference in this box, or hides it without one. */
+export function createDivergence(box) {
   const bars = box.querySelector(".cr-bars");
   const lists = box.querySelector(".cr-lists");
   let shown = "";

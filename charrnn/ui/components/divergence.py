@@ -1,4 +1,4 @@
-"""The first draw at which two coupled texts differ, as the page shows it."""
+"""The first draw at which two coupled texts differ, as shown on the page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from charrnn.visible_signs import quoted
 
 ROWS = 8  # of a distribution
 
-NARROWEST_PIECE = 0.004  # of the bar: what is thinner is drawn as one
+NARROWEST_PIECE = 0.004  # of the bar; thinner segments are merged
 
 
 def divergence_payload(a: Generator, b: Generator, pair: DrawPair) -> dict[str, Any]:
-    """The first difference: the die, both distributions in the order of the draw, and why."""
+    """Describe the first difference: u, both distributions in draw order, the reason."""
     falls = [cdf_interval(a, pair.a), cdf_interval(b, pair.b)]
     other = [falls[1].character, falls[0].character]
     sides = [
@@ -25,7 +25,7 @@ def divergence_payload(a: Generator, b: Generator, pair: DrawPair) -> dict[str, 
 
 
 def why(index: int, u: float, falls: Sequence[CdfInterval], digits: int) -> str:
-    """Why they parted, in a sentence."""
+    """Explain the difference in a sentence."""
     before = {0: "From the first character on they differ", 1: "The first character is the same, then they part"}
     opening = before.get(index, f"The first {index:,} characters are the same, then they part")
     a, b = (f"{quoted(fell.character)} {{}} ({fell.low:.{digits}f} to {fell.high:.{digits}f})" for fell in falls)
@@ -33,17 +33,16 @@ def why(index: int, u: float, falls: Sequence[CdfInterval], digits: int) -> str:
 
 
 def digits_for(u: float, falls: Sequence[CdfInterval]) -> int:
-    """How many digits it takes to see that u lies inside both pieces, three at least."""
+    """Return the digits that show u inside both CDF intervals, at least three."""
     edges = [(fell.low, fell.high) for fell in falls]
     inside = (n for n in range(3, 12) if all(round(low, n) < round(u, n) < round(high, n) for low, high in edges))
     return next(inside, 12)
 
 
 def distribution_payload(writer: Generator, step: Step, fell: CdfInterval, other: str) -> dict[str, Any]:
-    """
-    What one writer drew from, as the page draws it: rows of the likeliest characters and the pieces of the bar.
+    """Describe one distribution: rows of the top candidates and segments of the bar.
 
-    The character that the other one wrote is among the rows, where this one knows it.
+    The rows include the character drawn by the other model, if this one knows it.
     """
     drawn_from, characters = step.distribution, writer.vocab.characters
     must = [step.id, *([writer.vocab.ids[other]] if other in writer.vocab.ids else [])]
@@ -53,7 +52,7 @@ def distribution_payload(writer: Generator, step: Step, fell: CdfInterval, other
         | {"p": float(probs[rank]), "from": bin_edge(drawn_from, rank)}
         for rank in visible_ranks(drawn_from, must, ROWS)
     ]
-    wide = max(1, int((probs >= NARROWEST_PIECE).sum()))  # descending: the rest are thinner still
+    wide = max(1, int((probs >= NARROWEST_PIECE).sum()))  # probabilities are descending
     pieces = [[characters[drawn_from.order[rank]], float(probs[rank])] for rank in range(wide)]
     return {
         "rows": rows,

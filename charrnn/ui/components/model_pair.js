@@ -1,4 +1,4 @@
-// Who is A and who is B: a model and a step of its training each, with sampling settings where the view draws.
+// Forms of the models A and B: checkpoint and training step, with sampling settings in views that generate.
 
 const SAMPLING = [
   { name: "temperature", label: "temperature", min: 0, max: 2, step: 0.01, value: 0.8 },
@@ -6,7 +6,7 @@ const SAMPLING = [
   { name: "top_p", label: "top-p", min: 0.01, max: 1, step: 0.01, value: 1, title: "1 is off" },
 ];
 
-/** A label around its form element. */
+/** Wrap a form element in a label. */
 function field(text, input, wide = false) {
   const label = document.createElement("label");
   label.className = "cr-field" + (wide ? " cr-field-wide" : "");
@@ -50,8 +50,8 @@ function side(fieldset, sampling) {
   };
 }
 
-/** Fill the fieldsets of A and B; returns {said, offer}: what they say, and what takes an answer's models. */
-export function sidesIn(form, draws) {
+/** Fill the fieldsets of A and B; returns {said, offer}: their values, and a function that takes an answer's models. */
+export function createModelForms(form, draws) {
   const both = ["A", "B"].map((name) => side(form.querySelector(`[data-side="${name}"]`), draws ? SAMPLING : []));
   return {
     said: () => ({ A: both[0].said(), B: both[1].said() }),

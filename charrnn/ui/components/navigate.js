@@ -1,12 +1,12 @@
-// Ways to other places of the page: a tab, a model for the picker, models to tick, a unit, a part to scroll to.
+// Navigation within the page: to a tab, model, selection, unit or part.
 
-import { look } from "./unit_selection.js";
+import { selectUnit } from "./unit_selection.js";
 import { page } from "./page_state.js";
 
-const PATIENCE = 15_000; // milliseconds that a page may grow while a visitor waits at a place of it
+const PATIENCE = 15_000; // milliseconds in which the page may still grow above the target
 
-/** Go there; what is not on offer is left as it is. */
-export function go({ tab, model, tick, unit, part }) {
+/** Navigate. Targets that do not exist are ignored. */
+export function navigate({ tab, model, tick, unit, part }) {
   const tabs = [...document.querySelectorAll("[role=tab]")];
   const wanted = tabs.find((each) => each.textContent.trim() === tab);
   const picker = document.querySelector("#cr-model");
@@ -18,12 +18,12 @@ export function go({ tab, model, tick, unit, part }) {
   wanted?.focus();
   if (tick) {
     page.ticked = tick;
-    page.emit("ticked");
+    page.emit("selection-changed");
   }
-  if (unit) look(...unit);
+  if (unit) selectUnit(...unit);
   const place = () => document.querySelector(part || "header") || document.body;
   const arrive = () => {
-    const folded = part && place().querySelector("details:has(> summary h2)"); // the whole of the part
+    const folded = part && place().querySelector("details:has(> summary h2)"); // contains the whole part
     if (folded) folded.open = true;
     place().scrollIntoView({ block: "start" });
   };
@@ -31,7 +31,7 @@ export function go({ tab, model, tick, unit, part }) {
   if (part) stay(arrive);
 }
 
-/** A place, or what stands above it, may still be on its way: follow it, until the visitor scrolls. */
+/** Keep the target in place while content above it loads, until the user scrolls. */
 let leave = () => {};
 function stay(arrive) {
   leave();

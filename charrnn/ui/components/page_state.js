@@ -1,4 +1,27 @@
-// What the views of one page share: the settings the visitor chose, and a way to tell each other about changes.
+// State shared by the views of a page, and the events that announce its changes.
+//
+// Events (page.on, page.emit); tests/test_page_events.py compares this table with the code:
+//
+// name               | payload                    | sent by                                           | meaning
+// checkpoint-changed | –                          | sidebar                                           | page.checkpoint
+// selection-changed  | fieldset of the change or – | model_checkboxes, navigate, lecture, apply_link   | page.ticked
+// settings           | –                          | sidebar                                           | page.settings
+// state              | –                          | page_session                                      | page.state and the text
+// custom-text        | –                          | plot                                              | page.ownText
+// score-text         | –                          | sidebar, apply_link                               | page.passage
+// clamps             | –                          | lecture, apply_link                               | page.clamps
+// clamps-applied     | –                          | clamp                                             | page.held
+// recurrent-scale    | –                          | lecture, apply_link                               | page.knob
+// unit-selected      | element of the sender or – | unit_selection                                    | page.neuron
+// unit-text          | –                          | leaderboard                                       | page.neuronText
+// cursor-moved       | {by, atEnd}                | keyboard, saliency, unit, source_trace            | move the cursor of Write
+// cursor-reset       | –                          | keyboard                                          | release the cursor
+// unit-moved         | −1 or 1                    | keyboard                                          | move the cursor by rows
+// color-cursor-row   | –                          | keyboard                                          | color the text by the row
+// color-by-unit      | {unit, position} or null   | lecture                                           | color the text by a unit
+// scene-moved        | −1 or 1                    | keyboard                                          | step through the lecture
+// scene-revealed     | –                          | keyboard                                          | show the scene's answer
+// show-shortcuts     | –                          | keyboard                                          | open the list of keys
 
 const listeners = {};
 
@@ -6,13 +29,13 @@ export const page = {
   settings: { temperature: 0.8, top_k: 0, top_p: 1, min_p: 0, speed: 30 },
   checkpoint: null, // {name, step}
   state: "empty", // empty | writing | paused | finished
-  clamps: null, // [{name, unit, value}] that were asked for, of the network clampsOf; whoever sets them emits "clamps"
+  clamps: null, // requested clamps [{name, unit, value}] of the model clampsOf
   clampsOf: null,
-  held: [], // what is held, asked for or not
-  knob: null, // what W_hh is multiplied by on the tab Gradients, where the visitor or a link chose it; emits "knob"
-  scene: 0, // of a lecture, from 1
-  sceneAsked: 0, // of the server; 0 until the visitor changes the scene
-  hidden: [], // the controls that the address took away
+  held: [], // applied clamps, including the default one
+  knob: null, // factor of W_hh on the tab Gradients, if set by the user or a link
+  scene: 0, // number of the lecture scene, from 1
+  sceneAsked: 0, // scene requested from the server; 0 before the first change
+  hidden: [], // controls hidden by the link
   stats: { frames: 0, columns: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },
   on(name, listener) {
     (listeners[name] ||= []).push(listener);
@@ -24,7 +47,7 @@ export const page = {
 
 window.charrnn = page;
 
-/** A lecture is held on light paper, with colours of its own, from the first paint on. */
+/** Lecture mode is always light and has its own colors. Applied before the first paint. */
 if (new URLSearchParams(location.search).get("lecture") === "1") {
   document.body.classList.add("cr-lecture");
   const light = () => document.body.classList.remove("dark");
@@ -32,7 +55,7 @@ if (new URLSearchParams(location.search).get("lecture") === "1") {
   new MutationObserver(() => document.body.classList.contains("dark") && light()).observe(document.body, { attributes: true });
 }
 
-/** Call back now and whenever the page switches between light and dark. */
+/** Call back now and after every switch between light and dark. */
 export function onTheme(callback) {
   callback();
   new MutationObserver(callback).observe(document.body, { attributes: true, attributeFilter: ["class"] });
@@ -43,7 +66,7 @@ const SIGNS = { ...COMMON, "\x7f": "␡", "\u00a0": "⍽" };
 const INKLESS = /^[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]$/u;
 const codePoint = (character) => "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
 
-/** A character as it can be seen: itself, or a sign if it has no ink; a mark on a dotted circle. As charrnn/visible_signs.py. */
+/** Visible form of a character: a sign if it has no ink, a dotted circle under a mark. Mirrors charrnn/visible_signs.py. */
 export function visible(character) {
   if (SIGNS[character]) return SIGNS[character];
   if (character < " " && character) return String.fromCharCode(0x2400 + character.charCodeAt(0));
@@ -51,24 +74,24 @@ export function visible(character) {
   return /^\p{M}/u.test(character) ? "◌" + character : character;
 }
 
-/** The same where there is room for one letter. */
+/** Visible form of at most one letter. */
 export const visibleLetter = (character) => (INKLESS.test(character) && visible(character).length > 1 ? "▯" : visible(character));
 
-/** The same, named in a sentence. */
+/** Visible form for use in a sentence. */
 export function quoted(character) {
   const sign = visible(character);
   const told = sign === character || character in COMMON || sign === codePoint(character);
   return "“" + sign + "”" + (told ? "" : " (" + codePoint(character) + ")");
 }
 
-/** Give an element that holds one character of a text the sign of one that would not be seen there. */
+/** Show the sign of an invisible character in the element that contains it. */
 export function giveSign(element, character) {
   if (character in COMMON || !INKLESS.test(character)) return;
   element.classList.add("cr-inkless");
   element.dataset.sign = visible(character);
 }
 
-/** Fill an element with a text, each character that would not be seen there in an element with its sign. */
+/** Set the text of an element, with a sign for each invisible character. */
 export function fill(element, text) {
   const parts = text.split(/((?![\n\t ])[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800])/u).map((part, i) => {
     if (i % 2 === 0) return part;

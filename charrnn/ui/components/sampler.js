@@ -1,10 +1,10 @@
-// The next-character distribution, in the page: what charrnn/sampling.py does, line for line, so that a slider moves without
-// asking the server. tests/ui holds the two together.
+// The next-character distribution in the page: mirrors charrnn/sampling.py, so that a slider needs no request.
+// tests/ui checks that both agree.
 
-/** What the pipeline does, in order; after each of these the probabilities can be looked at with `stageProbs`. */
+/** The stages of the pipeline in order. `stageProbs` gives the probabilities after each. */
 export const STAGES = ["temperature", "top_k", "top_p", "min_p"];
 
-/** All characters by descending logit, ties by id, with how many of them stay after each stage. */
+/** Sort all characters by descending logit, ties by id, and count those left after each stage. */
 export function distribution(logits, { temperature, top_k, top_p, min_p }) {
   const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
   const size = order.length;
@@ -24,12 +24,12 @@ export function distribution(logits, { temperature, top_k, top_p, min_p }) {
   return { order, raw, probs: firstOf(sums, kept), kept, sums, cumulative: sums.slice(0, kept), stages };
 }
 
-/** The probabilities after one of the stages, in the same order; 0 for those cut by then. */
+/** Probabilities after a stage, in the same order; 0 for removed characters. */
 export function stageProbs({ raw, sums, stages }, stage) {
   return stages.temperature === 1 ? raw.map((_, rank) => (rank === 0 ? 1 : 0)) : firstOf(sums, stages[stage]);
 }
 
-/** Which stage cut the character of this rank; null where it stays. */
+/** The stage that removed the character of this rank, or null. */
 export function cutter({ stages }, rank) {
   return STAGES.find((stage) => rank >= stages[stage]) ?? null;
 }
@@ -41,10 +41,10 @@ export function draw({ cumulative, kept }, u) {
   return rank < 0 ? kept - 1 : rank;
 }
 
-/** Bits of surprise at what had this probability. */
+/** Surprisal in bits at this probability. */
 export const surprisalBits = (p) => 0 - Math.log2(p);
 
-/** Bits of surprise to expect. */
+/** Entropy in bits. */
 export function entropyBits(probs) {
   return probs.reduce((bits, p) => (p > 0 ? bits - p * Math.log2(p) : bits), 0);
 }
@@ -54,7 +54,7 @@ function runningSum(values) {
   return values.map((value) => (sum += value));
 }
 
-/** The first so many of running sums as probabilities of their own, 0 after them. */
+/** Probabilities from the first `kept` cumulative sums, renormalized; 0 after them. */
 function firstOf(sums, kept) {
   const total = sums[kept - 1];
   return sums.map((sum, rank) => (rank < kept ? (sum - (rank ? sums[rank - 1] : 0)) / total : 0));

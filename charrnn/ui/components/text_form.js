@@ -1,8 +1,8 @@
-// A form with a text box of the visitor's own: what is in it counts when a button is pressed.
+// A form with a custom text. The text applies when a button is pressed.
 
 import { page } from "./page_state.js";
 
-/** `read` takes the text that a button of the form stands for: the visitor's own, that of Write, "" for the default. */
+/** `read` takes the text of a button: the custom one, that of Write, or "" for the default. */
 export function textForm(form, read) {
   const own = form.elements.text;
   const take = (text) => read((own.value = text));

@@ -1,14 +1,14 @@
-// Which networks wrote a text that a view is asked about: one that came from the tab Write, by its button or by hand.
+// Finds the models that generated a text of the tab Write, even if it was pasted into another view.
 
 import { countOf } from "./code_points.js";
 import { page } from "./page_state.js";
 
-const SHORTEST = 20; // characters: fewer can be alike by chance
+const SHORTEST = 20; // characters; shorter texts can match by chance
 const MOST_KEPT = 32;
-const known = new Map(); // text -> parts: it keeps its origin when something else stands on Write
+const known = new Map(); // text -> parts: texts keep their origin after the text on Write changes
 
-/** [{characters, writer, chosen}, …] as source_text.py reads it; null for a text that no network here wrote. */
-export function originOf(text) {
+/** [{characters, writer, chosen}, …] as source_text.py parses it; null if no model here generated it. */
+export function findOrigin(text) {
   const { record, text: whole = "" } = page.live || {};
   if (!text || !record) return null;
   const at = whole.indexOf(text);

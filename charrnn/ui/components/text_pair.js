@@ -1,4 +1,4 @@
-// Two texts side by side, and the place where they part.
+// Two texts side by side, with their first difference.
 
 import { cutAt } from "./code_points.js";
 import { fill, visible } from "./page_state.js";
@@ -35,8 +35,8 @@ function written(title, prompt, text, at) {
   return section;
 }
 
-/** Returns what shows the texts of an answer in this box; hides it where there are none. */
-export function textsIn(box) {
+/** Return a function that shows the texts of an answer in this box, or hides it without any. */
+export function createTextPair(box) {
   return ({ texts, prompt, parting }, titles) => {
     box.hidden = !texts;
     if (!texts) return;

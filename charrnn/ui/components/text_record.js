@@ -1,22 +1,22 @@
-// Everything the session has told about one text: characters, what they left to see, logits and dice, by position.
+// The session's data of one text by position: characters, activations, logits, random draws.
 
-export const SCALE = 127; // the full colour
+export const SCALE = 127; // full color
 
 export class TextRecord {
   constructor(start) {
     this.run = start.run;
     this.model = start.model; // {name, title, step, views, characters, sha256}
     this.view = start.view; // {name, rows, low, high, change, bounded, orders: {similarity: [row, …], activity: […]}}
-    this.prompt = start.prompt; // how many characters were given, not written
-    Object.assign(this, { seed: start.seed, span: start.span, limit: start.limit }); // by which it goes on
+    this.prompt = start.prompt; // number of prompt characters
+    Object.assign(this, { seed: start.seed, span: start.span, limit: start.limit }); // settings of the generation
     this.rows = start.view.rows;
     this.vocabulary = Array.from(start.model.characters); // code points, as Python counts them
     this.size = this.vocabulary.length;
     this.startLogits = start.startLogits;
     this.startDraw = start.startDraw;
-    this.edits = start.edits || []; // [[position from the first written character, character], …]
+    this.edits = start.edits || []; // [[offset from the end of the prompt, character], …]
     this.chosen = new Set(this.edits.map(([at]) => at));
-    this.writers = start.writers || []; // [[position, writer], …]: who wrote from there on
+    this.writers = start.writers || []; // [[position, writer], …]: the generating model from there on
     this.characters = [];
     this.room(256);
   }
@@ -37,7 +37,7 @@ export class TextRecord {
     return this.characters.length;
   }
 
-  /** Go back to where a message branches off; false where that lies beyond what has come. */
+  /** Truncate to the position where a message branches off; false if that is beyond the end. */
   branch(message) {
     if (message.from > this.length) return false;
     this.characters.length = message.from;
@@ -46,7 +46,7 @@ export class TextRecord {
     return this.append(message);
   }
 
-  /** Who wrote the characters from … to: [{characters, writer, chosen}, …], writer null for what was given. */
+  /** Sources of the characters from … to: [{characters, writer, chosen}, …], writer null for the prompt. */
   parts(from, to) {
     const cuts = [[0, null], ...this.writers.map(([at, writer]) => [Math.max(at, this.prompt), writer])];
     return cuts
@@ -58,18 +58,18 @@ export class TextRecord {
       .filter(({ characters }) => characters);
   }
 
-  /** Whether the visitor put the character at position i there. */
+  /** True if the user chose the character at position i. */
   isChosen(i) {
     return this.chosen.has(i - this.prompt);
   }
 
-  /** How many characters this text and another have in common from their beginning. */
+  /** Length of the common prefix with another text. */
   common(other) {
     const differs = this.characters.findIndex((character, i) => character !== other.characters[i]);
     return differs < 0 ? this.length : differs;
   }
 
-  /** Append what a message brings; false where messages are missing in between. */
+  /** Append the data of a message; false if earlier data are missing. */
   append(message) {
     if (message.from !== this.length) return false;
     const characters = Array.from(message.text);
@@ -83,23 +83,23 @@ export class TextRecord {
     return true;
   }
 
-  /** What stands in a row after reading position i; a text begins with zeros. */
+  /** Activation of a row after position i; 0 before the text. */
   value(i, row) {
     return i < 0 ? 0 : this.columns[i * this.rows + row];
   }
 
-  /** What the character at position i changed in a row. */
+  /** Change of a row at position i. */
   change(i, row) {
     return this.value(i, row) - this.value(i - 1, row);
   }
 
-  /** The colour of a value, or of a change, −127…127; what lies beyond the scale has its end's. */
+  /** Color level of a value or change, −127 … 127, clipped. */
   level(i, row, change) {
     const share = change ? this.change(i, row) / this.view.change : this.value(i, row) / this.view.high;
     return Math.round(SCALE * Math.max(-1, Math.min(1, share)));
   }
 
-  /** The logits of the character that follows position i; −1 is the start of the text. */
+  /** Logits of the character after position i; −1 is the start of the text. */
   logitsAfter(i) {
     return i < 0 ? this.startLogits : this.logits.subarray(i * this.size, (i + 1) * this.size);
   }

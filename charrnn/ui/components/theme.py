@@ -1,10 +1,10 @@
-"""Gradio's theme stripped to nothing; what the page looks like stands in theme.css."""
+"""Gradio's theme without its styles. The page's styles are in theme.css."""
 
 from gradio.themes import Base
 
 
 def theme() -> Base:
-    """Fonts of the visitor's own machine, no shadows, no boxes."""
+    """Return a theme with system fonts, without shadows and boxes."""
     return Base(font="sans-serif", font_mono="monospace").set(
         body_background_fill="#fbfaf8",
         body_background_fill_dark="#131417",

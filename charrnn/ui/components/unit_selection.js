@@ -1,18 +1,18 @@
-// Which unit the tab Neurons looks at: its parts share it, and so does what holds it at a value.
+// The selected unit of the tab Neurons, shared by its parts and the clamps.
 
 import { page } from "./page_state.js";
 
 page.neuron ??= null; // {view, unit}
-page.neuronText ??= ""; // the visitor's own text; empty for the default one
+page.neuronText ??= ""; // custom text; empty for the default
 
-/** Look at this unit from now on; `who` says so and need not be told. */
-export function look(view, unit, who = null) {
+/** Select a unit. `sender` is passed on, so that it can ignore its own event. */
+export function selectUnit(view, unit, who = null) {
   if (page.neuron?.view === view && page.neuron.unit === unit) return;
   page.neuron = { view, unit };
-  page.emit("neuron", who);
+  page.emit("unit-selected", who);
 }
 
-/** Let a select offer these kinds of unit, one of them chosen. */
+/** Set the options of a select to these activations, one of them chosen. */
 export function offerViews(select, views, chosen) {
   if ([...select.options].map((option) => option.value).join() !== views.map(({ name }) => name).join()) {
     select.replaceChildren(...views.map(({ name, title }) => new Option(title, name)));

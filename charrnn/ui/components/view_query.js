@@ -1,17 +1,17 @@
-// A view that asks the server for what it shows: when it comes into sight, when something changed, when its width did.
+// Queries of a view: sent when it becomes visible, when its inputs change, or when its width does.
 
-import { originOf } from "./text_origin.js";
+import { findOrigin } from "./text_origin.js";
 import { page } from "./page_state.js";
 
-const WIDER = 1.12; // a figure that much wider or narrower places its names anew
+const WIDER = 1.12; // relative change of width at which labels are placed again
 
 /**
- * `lazily`: only where the view is on the screen, or nearly; else whenever its tab is open.
+ * lazily: query only while the view is within or near the viewport, else while its tab is open.
  *
- * Returns {ask, answered}: `ask` sends what `request` says, now or when the view is next in sight; `answered` reads an
- * answer, null where a newer question is on its way.
+ * Returns {ask, answered}: `ask` sends `request()`, now or when the view is next visible; `answered` parses an answer,
+ * null if a newer query was sent.
  */
-export function asking({ element, send, request, asked = () => {}, lazily = false }) {
+export function createViewQuery({ element, send, request, asked = () => {}, lazily = false }) {
   let number = 0;
   let due = true;
   let near = !lazily;
@@ -29,7 +29,7 @@ export function asking({ element, send, request, asked = () => {}, lazily = fals
     asked();
     const width = Math.round(Math.min(4000, Math.max(120, asWide)));
     const asks = { number, width, names: page.ticked ?? null, checkpoint: page.checkpoint, ...request() };
-    const origin = originOf(asks.form?.text);
+    const origin = findOrigin(asks.form?.text);
     if (origin) asks.form.origin = origin;
     send("ask", asks);
   }

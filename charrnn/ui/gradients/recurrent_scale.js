@@ -1,12 +1,12 @@
 // The knob: one slider, and what the server measures with the recurrent weights scaled by it.
 
-import { asking } from "../components/view_query.js";
-import { textsIn } from "../components/text_pair.js";
-import { go } from "../components/navigate.js";
+import { createViewQuery } from "../components/view_query.js";
+import { createTextPair } from "../components/text_pair.js";
+import { navigate } from "../components/navigate.js";
 import { page } from "../components/page_state.js";
-import { figureIn } from "../components/plot/figure.js";
+import { createFigure } from "../components/plot/figure.js";
 import { writeWith } from "../session/interventions.js";
-import { tableIn } from "../components/table/table.js";
+import { createTable } from "../components/table/table.js";
 
 const PAUSE = 250; // milliseconds without a move, before it is measured
 
@@ -18,9 +18,9 @@ export function mount({ element, send }) {
   const gates = $(".cr-gates");
   const say = (text) => (words.textContent = text);
   const boxes = [...element.querySelectorAll("[data-figure]")];
-  const draw = Object.fromEntries(boxes.map((box) => [box.dataset.figure, figureIn(box, say)]));
-  const showTable = tableIn($(".cr-table"));
-  const showTexts = textsIn($(".cr-writers"));
+  const draw = Object.fromEntries(boxes.map((box) => [box.dataset.figure, createFigure(box, say)]));
+  const showTable = createTable($(".cr-table"));
+  const showTexts = createTextPair($(".cr-writers"));
   let timer = null;
 
   /** What the left column would write. */
@@ -30,7 +30,7 @@ export function mount({ element, send }) {
     return { knob: Number(slider.value), gate, temperature, top_k, top_p, min_p, prompt, seed: seed === "" ? 0 : seed, text: page.ownText || "" };
   }
 
-  const view = asking({
+  const view = createViewQuery({
     element,
     send,
     request: () => ({ form: chosen() }),
@@ -61,7 +61,7 @@ export function mount({ element, send }) {
 
   $(".cr-write-with").addEventListener("click", () => {
     writeWith({ recurrent_scale: Number(slider.value) });
-    go({ tab: page.tabs.write });
+    navigate({ tab: page.tabs.write });
   });
 
   function turned() {
@@ -77,9 +77,9 @@ export function mount({ element, send }) {
   });
   gates.addEventListener("change", view.ask);
   element.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
-  page.on("knob", follow);
-  page.on("measuring", view.ask);
-  page.on("own-text", view.ask);
+  page.on("recurrent-scale", follow);
+  page.on("checkpoint-changed", view.ask);
+  page.on("custom-text", view.ask);
   page.on("settings", soon);
   show();
   follow();

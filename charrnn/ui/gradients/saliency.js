@@ -1,9 +1,9 @@
 // Where the gradient goes: one text under the other, coloured by what each character means to the one at the cursor.
 
-import { asking } from "../components/view_query.js";
+import { createViewQuery } from "../components/view_query.js";
 import { countOf } from "../components/code_points.js";
-import { sidesIn } from "../components/model_pair.js";
-import { Palette } from "../components/color_scale.js";
+import { createModelForms } from "../components/model_pair.js";
+import { ColorScale } from "../components/color_scale.js";
 import { giveSign, onTheme, page, quoted } from "../components/page_state.js";
 
 const [LEAST, MOST] = [-400, 200]; // hundredths of a decade: the ends of the scale
@@ -37,8 +37,8 @@ export function mount({ element, send }) {
     return { start, end, at: at - start, text: record.characters.slice(start, end).join("") };
   }
 
-  const sides = sidesIn(form, false);
-  const view = asking({
+  const sides = createModelForms(form, false);
+  const view = createViewQuery({
     element,
     send,
     lazily: true,
@@ -87,7 +87,7 @@ export function mount({ element, send }) {
 
   function paint() {
     if (!shown) return;
-    const palette = new Palette(box);
+    const palette = new ColorScale(box);
     const target = hovered ?? cursor;
     spans.forEach((row, side) => {
       const heat = heatOf(side, target) || [];
@@ -140,7 +140,7 @@ export function mount({ element, send }) {
 
   function moveTo(i) {
     const to = inside(i);
-    if (given === null && link) page.emit("move", { by: to - cursor, atEnd: false });
+    if (given === null && link) page.emit("cursor-moved", { by: to - cursor, atEnd: false });
     cursor = to;
     seen = given === null && link ? link.start + to : seen;
     hovered = null;

@@ -1,7 +1,7 @@
 // The scene of a lecture: the question first, then the answer on the picture.
 
 import { cutAt } from "../components/code_points.js";
-import { go } from "../components/navigate.js";
+import { navigate } from "../components/navigate.js";
 import { fill, page } from "../components/page_state.js";
 
 /** Set up the panel; returns what takes the server's scenes and answers. */
@@ -39,7 +39,7 @@ export function mount({ element, send }) {
   function walk(by) {
     const to = at + by;
     if (!lecture || to < 1 || to > last) return;
-    page.emit("painted", null);
+    page.emit("color-by-unit", null);
     picture({ clamp: null });
     page.sceneAsked = to;
     send("scene", { scene: to });
@@ -56,8 +56,8 @@ export function mount({ element, send }) {
   $(".cr-scene-back").addEventListener("click", () => walk(-1));
   $(".cr-scene-on").addEventListener("click", () => walk(1));
   $(".cr-reveal").addEventListener("click", reveal);
-  page.on("scene", walk);
-  page.on("reveal", reveal);
+  page.on("scene-moved", walk);
+  page.on("scene-revealed", reveal);
 
   return (value) => {
     const told = JSON.parse(value);
@@ -69,7 +69,7 @@ export function mount({ element, send }) {
     const isNew = told.at !== at;
     show(told);
     if (told.answer) picture(told.answer.shown);
-    if (told.part) go({ part: told.answer && texts.isConnected ? ".cr-scene-texts" : told.part });
+    if (told.part) navigate({ part: told.answer && texts.isConnected ? ".cr-scene-texts" : told.part });
     else if (isNew && told.at) window.scrollTo({ top: 0 });
   };
 }
@@ -78,12 +78,12 @@ export function mount({ element, send }) {
 function picture({ tick, unit, position, knob, clamp }) {
   if (tick) {
     page.ticked = tick;
-    page.emit("ticked");
+    page.emit("selection-changed");
   }
-  if (unit !== undefined) page.emit("painted", { unit, position });
+  if (unit !== undefined) page.emit("color-by-unit", { unit, position });
   if (knob !== undefined) {
     page.knob = knob;
-    page.emit("knob");
+    page.emit("recurrent-scale");
   }
   if (clamp !== undefined) {
     page.clamps = clamp?.map(([name, unit, value]) => ({ name, unit, value })) ?? null;
@@ -99,7 +99,7 @@ function way({ title, part, ...more }) {
   button.textContent = title;
   button.addEventListener("click", () => {
     picture(more);
-    go({ part });
+    navigate({ part });
   });
   return button;
 }

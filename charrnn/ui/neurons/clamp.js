@@ -1,14 +1,14 @@
 // A unit or a gate is held at a value: the two texts of the same dice, where they part, and what holding costs.
 
-import { asking } from "../components/view_query.js";
-import { partingIn } from "../components/divergence.js";
-import { textsIn } from "../components/text_pair.js";
-import { go } from "../components/navigate.js";
+import { createViewQuery } from "../components/view_query.js";
+import { createDivergence } from "../components/divergence.js";
+import { createTextPair } from "../components/text_pair.js";
+import { navigate } from "../components/navigate.js";
 import { page } from "../components/page_state.js";
 import { writeWith } from "../session/interventions.js";
-import { tableIn } from "../components/table/table.js";
+import { createTable } from "../components/table/table.js";
 import { textForm } from "../components/text_form.js";
-import { rowsIn } from "./clamp_rows.js";
+import { createClampRows } from "./clamp_rows.js";
 
 const PAUSE = 150; // milliseconds that a slider rests before it is asked for
 
@@ -32,39 +32,39 @@ export function mount({ element, send }) {
       text,
     },
   });
-  const view = asking({ element, send, request, asked: () => say("Writing …") });
+  const view = createViewQuery({ element, send, request, asked: () => say("Writing …") });
   function later() {
     clearTimeout(timer);
     timer = setTimeout(view.ask, PAUSE);
   }
 
-  const rows = rowsIn($(".cr-clamps"), (clamps) => {
+  const rows = createClampRows($(".cr-clamps"), (clamps) => {
     page.clamps = clamps;
     page.clampsOf = page.checkpoint?.name;
     later();
   });
-  const showTexts = textsIn($(".cr-writers"));
-  const showParting = partingIn($(".cr-parting"));
-  const showTable = tableIn($(".cr-table"));
+  const showTexts = createTextPair($(".cr-writers"));
+  const showParting = createDivergence($(".cr-parting"));
+  const showTable = createTable($(".cr-table"));
 
   $(".cr-hold-more").addEventListener("click", rows.add);
   $(".cr-write-with").addEventListener("click", () => {
     writeWith({ clamps: page.held });
-    go({ tab: page.tabs.write });
+    navigate({ tab: page.tabs.write });
   });
   textForm($("form"), (given) => {
     text = given;
     view.ask();
   });
 
-  page.on("measuring", () => {
+  page.on("checkpoint-changed", () => {
     if (page.clampsOf !== page.checkpoint?.name) page.clamps = null; // they are about the units of another network
     view.ask();
   });
   page.on("settings", later);
   for (const name of ["prompt", "seed", "characters"]) left(name)?.addEventListener("change", later);
   page.on("clamps", view.ask); // a link, a scene, or another view has set them
-  page.on("neuron", (who) => {
+  page.on("unit-selected", (who) => {
     if (!who) page.clamps = null; // the visitor looks at another unit: that one is held
     if (!page.clamps) view.ask();
   });
@@ -79,7 +79,7 @@ export function mount({ element, send }) {
     if (answer.clamps) {
       page.held = answer.clamps.map(({ name, unit, value }) => ({ name, unit, value }));
       if (page.clamps) page.clamps = page.held; // values that were left open are known now
-      page.emit("held");
+      page.emit("clamps-applied");
       rows.show(answer);
       $(".cr-usual-of").textContent = answer.usual_of;
     }

@@ -16,7 +16,7 @@ function made(tag, properties) {
 }
 
 /** `changed` is called with the clamps when the visitor changes one. Returns {show, add}. */
-export function rowsIn(box, changed) {
+export function createClampRows(box, changed) {
   let clamps = [];
   let names = [];
   let units = 1;

@@ -1,6 +1,6 @@
 // The exercises: hand something in, see what was measured, print it.
 
-import { asking } from "../components/view_query.js";
+import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";
 
 const LABELS = { part: "what", unit: "unit", guess: "characters" };
@@ -19,7 +19,7 @@ export function mount({ element, send }) {
   let handedIn = null; // the form of the exercise that is checked right now
 
   const request = () => ({ form: { exercise: "", ...handedIn } });
-  const view = asking({ element, send, request });
+  const view = createViewQuery({ element, send, request });
 
   function field(form, name) {
     const input = name === "part" ? made("select", { name }) : made("input", { name, type: "number", required: true });
@@ -84,8 +84,8 @@ export function mount({ element, send }) {
   }
 
   fold.addEventListener("toggle", () => fold.open && (showHeld(), view.ask()));
-  page.on("measuring", view.ask);
-  page.on("held", showHeld);
+  page.on("checkpoint-changed", view.ask);
+  page.on("clamps-applied", showHeld);
   $(".cr-print").addEventListener("click", () => {
     fold.open = true;
     document.body.classList.add("cr-printing");

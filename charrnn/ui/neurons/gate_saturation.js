@@ -1,21 +1,21 @@
 // How gates stand: a figure that follows the picker and the tab's own text.
 
-import { asking } from "../components/view_query.js";
+import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";
-import { figureIn } from "../components/plot/figure.js";
-import { look } from "../components/unit_selection.js";
+import { createFigure } from "../components/plot/figure.js";
+import { selectUnit } from "../components/unit_selection.js";
 
 /** Set up the view; returns what takes the server's answers. */
 export function mount({ element, send }) {
   const say = (words) => (element.querySelector(".cr-plot-words").textContent = words);
   const request = () => ({ form: { text: page.neuronText ?? "" } });
-  const view = asking({ element, send, request, asked: () => say("Reading …") });
-  const showFigure = figureIn(element.querySelector(".cr-plot"), say, ({ data, customdata }) => {
+  const view = createViewQuery({ element, send, request, asked: () => say("Reading …") });
+  const showFigure = createFigure(element.querySelector(".cr-plot"), say, ({ data, customdata }) => {
     if (!Number.isInteger(customdata)) return; // the diagonal
-    look(data.name, customdata);
+    selectUnit(data.name, customdata);
     document.querySelector("#cr-unit").scrollIntoView({ block: "start" });
   });
-  for (const event of ["neuron-text", "measuring"]) page.on(event, view.ask);
+  for (const event of ["unit-text", "checkpoint-changed"]) page.on(event, view.ask);
 
   return (value) => {
     const answer = view.answered(value);

@@ -1,9 +1,9 @@
 // The leaderboard: which unit stands for what, and a concept of the visitor's own.
 
-import { asking } from "../components/view_query.js";
+import { createViewQuery } from "../components/view_query.js";
 import { cutAt } from "../components/code_points.js";
 import { page } from "../components/page_state.js";
-import { tableIn } from "../components/table/table.js";
+import { createTable } from "../components/table/table.js";
 import { textForm } from "../components/text_form.js";
 import { offerViews } from "../components/unit_selection.js";
 
@@ -17,8 +17,8 @@ export function mount({ element, send }) {
   const said = { text: "", pattern: "" }; // they count when the button is pressed
 
   const request = () => ({ form: { view: views.value || null, ...said } });
-  const view = asking({ element, send, request, asked: () => say("Reading …") });
-  const showTable = tableIn($(".cr-table"));
+  const view = createViewQuery({ element, send, request, asked: () => say("Reading …") });
+  const showTable = createTable($(".cr-table"));
 
   textForm(form, (passage) => {
     const other = passage !== said.text;
@@ -26,11 +26,11 @@ export function mount({ element, send }) {
     view.ask();
     if (!other) return;
     page.neuronText = passage;
-    page.emit("neuron-text");
+    page.emit("unit-text");
   });
 
   views.addEventListener("change", () => view.ask());
-  page.on("measuring", view.ask);
+  page.on("checkpoint-changed", view.ask);
 
   /** The pattern again, the place of its error marked. */
   function showWrong(error) {

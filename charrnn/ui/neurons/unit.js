@@ -1,11 +1,11 @@
 // One unit: the text coloured by it, how often it says what, and where it says most.
 
-import { asking } from "../components/view_query.js";
-import { colouredText } from "../components/colored_text.js";
+import { createViewQuery } from "../components/view_query.js";
+import { createColoredText } from "../components/colored_text.js";
 import { page, quoted, visible } from "../components/page_state.js";
-import { figureIn } from "../components/plot/figure.js";
-import { tableIn } from "../components/table/table.js";
-import { look, offerViews } from "../components/unit_selection.js";
+import { createFigure } from "../components/plot/figure.js";
+import { createTable } from "../components/table/table.js";
+import { selectUnit, offerViews } from "../components/unit_selection.js";
 
 const signed = (value) => String(value).replace("-", "−");
 
@@ -19,27 +19,27 @@ export function mount({ element, send }) {
   let shown = null; // the answer
 
   const request = () => ({ form: { view: page.neuron?.view ?? null, unit: page.neuron?.unit ?? null, text: page.neuronText } });
-  const view = asking({ element, send, request, asked: () => say("Reading …") });
-  const showFigure = figureIn($(".cr-plot"), say);
-  const showTable = tableIn($(".cr-table"));
+  const view = createViewQuery({ element, send, request, asked: () => say("Reading …") });
+  const showFigure = createFigure($(".cr-plot"), say);
+  const showTable = createTable($(".cr-table"));
 
-  const text = colouredText($(".cr-unit-text"), {
+  const text = createColoredText($(".cr-unit-text"), {
     level: (i) => {
       const { low, high } = shown.scale;
       const share = Math.max(0, Math.min(1, (shown.values[i] - low) / (high - low)));
       return Math.round(127 * (low < 0 ? 2 * share - 1 : share));
     },
     sentence: (i) => `${quoted(shown.characters[i])}, character ${(i + 1).toLocaleString("en")}: ${signed(shown.values[i].toFixed(3))}`,
-    moved: (i) => isCommon() && page.emit("move", { by: i - page.live.cursor, atEnd: false }),
+    moved: (i) => isCommon() && page.emit("cursor-moved", { by: i - page.live.cursor, atEnd: false }),
   });
   const isCommon = () => !!shown && shown.text === page.live?.text; // the text of the tab Write: one cursor for both
   const comeAlong = ([box]) => box.isIntersecting && isCommon() && page.live.cursor >= 0 && text.goTo(page.live.cursor);
   new IntersectionObserver(comeAlong).observe($(".cr-passage"));
 
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("change", () => form.reportValidity() && look(views.value, unit.valueAsNumber));
-  page.on("neuron", (who) => who !== element && view.ask());
-  for (const event of ["neuron-text", "measuring"]) page.on(event, view.ask);
+  form.addEventListener("change", () => form.reportValidity() && selectUnit(views.value, unit.valueAsNumber));
+  page.on("unit-selected", (who) => who !== element && view.ask());
+  for (const event of ["unit-text", "checkpoint-changed"]) page.on(event, view.ask);
 
   /** A span as a button that leads to its place. */
   function entry({ first, before, text: excited, after, peak }) {
@@ -67,7 +67,7 @@ export function mount({ element, send }) {
     if (answer.views) {
       offerViews(views, answer.views, answer.view);
       Object.assign(unit, { max: answer.units - 1, value: answer.unit });
-      look(answer.view, answer.unit, element);
+      selectUnit(answer.view, answer.unit, element);
     }
     if (answer.busy) return;
     shown = answer.text ? { ...answer, characters: Array.from(answer.text) } : null;

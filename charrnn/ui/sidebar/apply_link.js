@@ -1,10 +1,10 @@
 // What a link asks for, put into the page: the server has checked it.
 
-import { look } from "../components/unit_selection.js";
+import { selectUnit } from "../components/unit_selection.js";
 import { page } from "../components/page_state.js";
 
 /** Returns what puts a link into the page; `showSettings` moves the sliders. */
-export function opening(element, showSettings) {
+export function createLinkHandler(element, showSettings) {
   const $ = (selector) => element.querySelector(selector);
 
   return (link) => {
@@ -17,13 +17,13 @@ export function opening(element, showSettings) {
     page.hidden = link.hide || [];
     if (link.read) {
       $("#cr-passage").value = page.passage = link.read;
-      page.emit("passage");
+      page.emit("score-text");
     }
     if (link.tick) {
       page.ticked = link.tick;
-      page.emit("ticked");
+      page.emit("selection-changed");
     }
-    if (link.unit) look(...link.unit);
+    if (link.unit) selectUnit(...link.unit);
     if (link.clamp) {
       page.clamps = link.clamp.map(([name, unit, value]) => ({ name, unit, value }));
       page.clampsOf = page.checkpoint?.name;
@@ -31,11 +31,11 @@ export function opening(element, showSettings) {
     }
     if (link.knob !== undefined) {
       page.knob = link.knob;
-      page.emit("knob");
+      page.emit("recurrent-scale");
     }
     const tabs = [...document.querySelectorAll("[role=tab]")];
     tabs.find((tab) => tab.textContent.trim() === link.tab)?.click();
-    onceAlive(() => arrange(link));
+    whenReady(() => arrange(link));
   };
 }
 
@@ -47,7 +47,7 @@ function arrange({ change, rows, range }) {
 }
 
 /** Act as soon as the live view has a text. */
-export function onceAlive(act) {
+export function whenReady(act) {
   if (page.live?.record) act();
-  else requestAnimationFrame(() => onceAlive(act));
+  else requestAnimationFrame(() => whenReady(act));
 }

@@ -1,7 +1,7 @@
 // Where the models come from: the repository and its commit, and the button that looks for newer ones.
 
 /** Set up the lines below the list of models; `show` takes what the server says of them, `asked` sends the question. */
-export function originLines(element, asked) {
+export function createCheckpointSource(element, asked) {
   const [box, where, said, button] = ["", "-where", "-said"].map((part) => element.querySelector(".cr-origin" + part))
     .concat(element.querySelector('[data-action="refresh"]'));
 

@@ -3,7 +3,7 @@
 const PHONE = "(max-width: 860px)"; // as in control_view.css
 
 /** Set up the drawer; returns what closes it. */
-export function drawer(settings, opener, closer) {
+export function createDrawer(settings, opener, closer) {
   const isOpen = () => opener.getAttribute("aria-expanded") === "true";
 
   function set(open) {

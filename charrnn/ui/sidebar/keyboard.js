@@ -10,10 +10,10 @@ const TAKES_SPACE_AND_ENTER = "button, summary, a";
 
 // What works on every tab.
 const EVERYWHERE = {
-  "?": () => page.emit("keys"),
-  r: () => page.emit("reveal"),
-  PageDown: () => page.emit("scene", 1),
-  PageUp: () => page.emit("scene", -1),
+  "?": () => page.emit("show-shortcuts"),
+  r: () => page.emit("scene-revealed"),
+  PageDown: () => page.emit("scene-moved", 1),
+  PageUp: () => page.emit("scene-moved", -1),
 };
 const OF_A_LECTURE = ["r", "PageDown", "PageUp"];
 const TABS = "12345";
@@ -36,7 +36,7 @@ function openTab(n) {
 }
 
 /** Listen for keys; those of the text while the tab Write is shown. */
-export function listenToKeys(actions, closeDrawer) {
+export function bindShortcuts(actions, closeDrawer) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector("dialog[open]")) return;
@@ -53,15 +53,15 @@ export function listenToKeys(actions, closeDrawer) {
     } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       event.preventDefault();
       const move = { by: event.key === "ArrowLeft" ? -1 : 1, atEnd: false };
-      page.emit("move", move);
+      page.emit("cursor-moved", move);
       if (move.atEnd) actions.step();
     } else if ((event.key === "ArrowUp" || event.key === "ArrowDown") && onMap) {
       event.preventDefault();
-      page.emit("unit", event.key === "ArrowUp" ? -1 : 1);
+      page.emit("unit-moved", event.key === "ArrowUp" ? -1 : 1);
     } else if (event.key === "Enter" && onMap) {
-      page.emit("colour");
+      page.emit("color-cursor-row");
     } else if (event.key === "Escape") {
-      page.emit("release");
+      page.emit("cursor-reset");
     }
   });
 }

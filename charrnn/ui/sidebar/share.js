@@ -9,7 +9,7 @@ const SHA_DIGITS = 12;
 const LONGEST_LINK = 8000; // characters; servers on the way refuse longer ones
 
 /** Set up both buttons; `request` gives what Write would write. */
-export function sharing(element, request) {
+export function createShare(element, request) {
   const $ = (selector) => element.querySelector(selector);
   const box = $(".cr-copied");
   const area = box.querySelector("textarea");
@@ -67,7 +67,7 @@ export function sharing(element, request) {
   $('[data-action="link"]').addEventListener("click", () => {
     if (!usable()) return;
     if (length() > MAX_RUN_CHARS) return announce(`A link writes at most ${MAX_RUN_CHARS} characters: copy as Python instead.`);
-    const link = address(wanted());
+    const link = linkTo(wanted());
     const text = wanted().read === undefined ? "prompt" : "passage";
     if (link.length > LONGEST_LINK) return announce(`The ${text} is too long for a link: shorten it, or copy as Python.`);
     copy(link, "Link");
@@ -90,7 +90,7 @@ function encoded(value) {
 }
 
 /** The address that opens the page with this, naming only what differs from the defaults, or from what a scene sets. */
-export function address(wanted) {
+export function linkTo(wanted) {
   const { scene, defaults } = page;
   const { checkpoint, edits, read } = wanted;
   const { record } = page.live;

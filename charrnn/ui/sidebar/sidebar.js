@@ -4,11 +4,11 @@ import { page } from "../components/page_state.js";
 import { configure, session } from "../session/page_session.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
 import { restoreBoxes, savedPage, savePage } from "../session/saved_page.js";
-import { drawer } from "./drawer.js";
-import { listenToKeys } from "./keyboard.js";
-import { onceAlive, opening } from "./apply_link.js";
-import { originLines } from "./checkpoint_source.js";
-import { sharing } from "./share.js";
+import { createDrawer } from "./drawer.js";
+import { bindShortcuts } from "./keyboard.js";
+import { whenReady, createLinkHandler } from "./apply_link.js";
+import { createCheckpointSource } from "./checkpoint_source.js";
+import { createShare } from "./share.js";
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as it goes
 
@@ -137,7 +137,7 @@ export function mount({ element, send }) {
 
   function modelChanged() {
     page.checkpoint = { name: model().name, step: valueOf("step") };
-    page.emit("measuring");
+    page.emit("checkpoint-changed");
     if ($("#cr-again").checked && hasWritten()) return session.rewrite({ checkpoint: page.checkpoint });
     return session.choose(page.checkpoint);
   }
@@ -214,7 +214,7 @@ export function mount({ element, send }) {
       page.checkpoint = { name: checkpoint.name, step: valueOf("step") };
     }
     restoreBoxes(element, saved);
-    onceAlive(() => page.live.restore(saved.cursor));
+    whenReady(() => page.live.restore(saved.cursor));
     return session.restore({ ...saved.session, checkpoint: page.checkpoint });
   }
 
@@ -250,22 +250,22 @@ export function mount({ element, send }) {
     read() {
       closeDrawer();
       page.passage = $("#cr-passage").value;
-      page.emit("passage");
+      page.emit("score-text");
       const { seed, characters } = fresh();
       return session.read({ text: page.passage, seed, characters });
     },
   };
   for (const [name, act] of Object.entries(actions)) $(`[data-action="${name}"]`).addEventListener("click", act);
 
-  const showOrigin = originLines(element, () => send("refresh", { checkpoint: page.checkpoint }));
-  sharing(element, request);
-  const open = opening(element, showSettings);
-  const closeDrawer = drawer($("#cr-settings"), $(".cr-open"), $(".cr-close"));
-  listenToKeys(actions, closeDrawer);
+  const showOrigin = createCheckpointSource(element, () => send("refresh", { checkpoint: page.checkpoint }));
+  createShare(element, request);
+  const open = createLinkHandler(element, showSettings);
+  const closeDrawer = createDrawer($("#cr-settings"), $(".cr-open"), $(".cr-close"));
+  bindShortcuts(actions, closeDrawer);
   const keys = $(".cr-keys");
   const showKeys = () => keys.open || keys.showModal();
   $('[data-action="keys"]').addEventListener("click", showKeys);
-  page.on("keys", showKeys);
+  page.on("show-shortcuts", showKeys);
   keys.querySelector("button").addEventListener("click", () => keys.close());
 
   return fill;

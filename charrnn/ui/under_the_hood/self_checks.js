@@ -1,6 +1,6 @@
 // The trust panel: asks when it is opened, and draws the same text once more with the page's own sampler.
 
-import { asking } from "../components/view_query.js";
+import { createViewQuery } from "../components/view_query.js";
 import { distribution, draw } from "../components/sampler.js";
 import { page } from "../components/page_state.js";
 
@@ -56,7 +56,7 @@ export function mount({ element, send }) {
   const list = element.querySelector(".cr-checks");
   const again = element.querySelector(".cr-again");
   let shown = 0;
-  const view = asking({
+  const view = createViewQuery({
     element,
     send: (name, data) => details.open && send(name, data), // nobody measures for a panel that is closed
     request: () => ({}),
@@ -69,7 +69,7 @@ export function mount({ element, send }) {
 
   details.addEventListener("toggle", () => details.open && view.ask());
   again.addEventListener("click", view.ask);
-  page.on("measuring", () => details.open && view.ask());
+  page.on("checkpoint-changed", () => details.open && view.ask());
 
   return async (value) => {
     const answer = view.answered(value);

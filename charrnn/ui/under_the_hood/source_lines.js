@@ -102,7 +102,7 @@ function lineNode(line, rows) {
 }
 
 /** Returns {show, magnify, paint}; `choose` hears which unit was pressed. */
-export function blocksIn(box, choose) {
+export function createSourceBlocks(box, choose) {
   let rows = [];
   let palette = null;
   let unit = 0;

@@ -1,9 +1,9 @@
 // The source of the network, line by line, beside what each line made of the character at the cursor.
 
-import { asking } from "../components/view_query.js";
-import { Palette } from "../components/color_scale.js";
+import { createViewQuery } from "../components/view_query.js";
+import { ColorScale } from "../components/color_scale.js";
 import { onTheme, page, visible } from "../components/page_state.js";
-import { blocksIn } from "./source_lines.js";
+import { createSourceBlocks } from "./source_lines.js";
 
 const LOOK = 100; // ms from one look at the cursor to the next
 const PATIENCE = 4000; // ms after which an answer is no longer waited for
@@ -16,7 +16,7 @@ export function mount({ element, send }) {
   const unit = $(".cr-hood-unit");
   const layer = $(".cr-hood-layer select");
   const words = $(".cr-plot-words");
-  const blocks = blocksIn($(".cr-hood-code"), choose);
+  const blocks = createSourceBlocks($(".cr-hood-code"), choose);
   let asked = "";
   let since = -Infinity; // when the question that is under way was asked
 
@@ -27,7 +27,7 @@ export function mount({ element, send }) {
     return { record, cursor, text: record ? record.characters.slice(0, cursor + 1).join("") : "" };
   };
   const key = ({ record, text }) => JSON.stringify([record?.model.name, record?.model.sha256, record?.model.step, text]);
-  const view = asking({
+  const view = createViewQuery({
     element,
     send,
     request() {
@@ -71,7 +71,7 @@ export function mount({ element, send }) {
   }
 
   function move(by) {
-    page.emit("move", { by, atEnd: false });
+    page.emit("cursor-moved", { by, atEnd: false });
   }
 
   unit.addEventListener("input", () => {
@@ -88,7 +88,7 @@ export function mount({ element, send }) {
     event.preventDefault();
     move(event.key === "ArrowLeft" ? -1 : 1);
   });
-  onTheme(() => blocks.paint(new Palette(element.querySelector(".cr-hood-code"))));
+  onTheme(() => blocks.paint(new ColorScale(element.querySelector(".cr-hood-code"))));
 
   // ------------------------------------------------------------------ answers
 

@@ -1,8 +1,8 @@
 // Time it: a measurement that begins at the press of a button, shows how far it is, and can be stopped.
 
 import { page } from "../components/page_state.js";
-import { figureIn } from "../components/plot/figure.js";
-import { tableIn } from "../components/table/table.js";
+import { createFigure } from "../components/plot/figure.js";
+import { createTable } from "../components/table/table.js";
 
 /** Set up the view; returns what takes the server's answers. */
 export function mount({ element, send }) {
@@ -10,8 +10,8 @@ export function mount({ element, send }) {
   const words = element.querySelector(".cr-plot-words");
   const bar = element.querySelector("progress");
   const say = (text) => (words.textContent = text);
-  const showFigure = figureIn(element.querySelector(".cr-plot"), say);
-  const showTable = tableIn(element.querySelector(".cr-table"));
+  const showFigure = createFigure(element.querySelector(".cr-plot"), say);
+  const showTable = createTable(element.querySelector(".cr-table"));
   let number = 0;
 
   function ask(form) {

@@ -7,7 +7,7 @@ import { configure, session } from "../session/page_session.js";
 const TAKES_TEXT = "input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]"; // these undo by themselves
 
 /** Wire rows, buttons and keys. `live` says what stands at the cursor; returns what shows how much can be taken back. */
-export function branching({ element, live, say }) {
+export function attachBranching({ element, live, say }) {
   const button = (name) => element.querySelector(`[data-do="${name}"]`);
 
   function choose(id) {

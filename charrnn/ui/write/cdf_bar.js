@@ -4,7 +4,7 @@ import { visible } from "../components/page_state.js";
 
 const LEGIBLE = 0.042; // of the bar: enough for its character underneath
 
-export class DrawView {
+export class CdfBar {
   constructor(box) {
     const $ = (selector) => box.querySelector(selector);
     this.whole = $(".cr-draw");

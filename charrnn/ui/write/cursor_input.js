@@ -3,7 +3,7 @@
 import { page } from "../components/page_state.js";
 
 /** Wire both. `live` says what stands there; `pointed` is called after the cursor moved, `announce` where it is to be said. */
-export function pointing({ text, map, cursor, live, pointed, announce, redraw, paint }) {
+export function attachCursor({ text, map, cursor, live, pointed, announce, redraw, paint }) {
   text.box.addEventListener("pointermove", (event) => {
     const position = text.positionOf(event);
     if (position === null || cursor.hovered?.position === position) return;
@@ -36,7 +36,7 @@ export function pointing({ text, map, cursor, live, pointed, announce, redraw, p
     if (at) paint(at.unit);
   });
 
-  page.on("move", (move) => {
+  page.on("cursor-moved", (move) => {
     const { record, drawn } = live();
     if (!record) return;
     const to = cursor.at(drawn) + move.by;
@@ -49,20 +49,20 @@ export function pointing({ text, map, cursor, live, pointed, announce, redraw, p
     pointed(true);
     announce();
   });
-  page.on("unit", (by) => {
+  page.on("unit-moved", (by) => {
     if (!map.rows) return;
     const row = map.rows.includes(cursor.marked) ? map.rows.indexOf(cursor.marked) + by : 0;
     cursor.marked = map.rows[Math.max(0, Math.min(map.rows.length - 1, row))];
     pointed();
     announce();
   });
-  page.on("colour", () => cursor.row !== null && paint(cursor.row));
-  page.on("release", () => {
+  page.on("color-cursor-row", () => cursor.row !== null && paint(cursor.row));
+  page.on("cursor-reset", () => {
     cursor.pinned = cursor.marked = null;
     if (cursor.unit !== null) paint(cursor.unit);
     pointed(true);
   });
-  page.on("painted", (at) => {
+  page.on("color-by-unit", (at) => {
     if ((at?.unit ?? null) !== cursor.unit) paint(at?.unit ?? cursor.unit);
     if (!at) return;
     cursor.pinned = at.position;

@@ -1,7 +1,7 @@
 // The sampler as one picture at the cursor: raw → temperature → top-k → top-p → min-p side by side, then the draw.
 
 import { quoted, visible } from "../components/page_state.js";
-import { DrawView } from "./cdf_bar.js";
+import { CdfBar } from "./cdf_bar.js";
 import { cutter, distribution, draw, entropyBits, stageProbs, STAGES, surprisalBits } from "../components/sampler.js";
 
 const ROWS = 11;
@@ -23,7 +23,7 @@ export class DistributionView {
     this.words = $(".cr-temperature-words");
     this.surprisal = $(".cr-surprisal");
     this.rows = Array.from({ length: ROWS }, () => this.row());
-    this.die = new DrawView(box);
+    this.die = new CdfBar(box);
   }
 
   /** One of the likeliest: its sign, its bars, and its percentage after every stage. */

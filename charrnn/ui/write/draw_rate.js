@@ -2,7 +2,7 @@
 
 const HORIZON = 0.25; // seconds within which a backlog is drawn as fast as possible
 
-export class Pace {
+export class DrawRate {
   constructor() {
     this.credit = 0; // characters that may be drawn by now
     this.last = 0; // time of the last frame

@@ -17,7 +17,7 @@ const SPECIAL = /[",\r\n]/;
 export const rowHeightFor = (rows) => Math.max(ROWS.least, Math.min(ROWS.most, Math.round(ROWS.together / rows)));
 
 /** What of the heatmap is in sight: its positions from … to, the units of its rows, and which rows these are. */
-export function inSight(map, length) {
+export function visibleRange(map, length) {
   const from = map.leftmost(length);
   const some = map.range ? " · rows " + (map.range.first + 1) + "–" + (map.range.last + 1) + " of " + map.order.length : "";
   return { from, to: Math.min(length, from + map.columns), rows: map.rows, some, change: map.change };

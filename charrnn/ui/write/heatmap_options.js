@@ -4,7 +4,7 @@ import { nameOf, symbol } from "./captions.js";
 
 const MOST_BUTTONS = 8;
 
-export class Switches {
+export class HeatmapOptions {
   /** `on` has a function for each switch: shown(name), changed(yes), ordered(order). */
   constructor(element, on) {
     const $ = (selector) => element.querySelector(selector);

@@ -1,11 +1,11 @@
 // What can be done with the heatmap: look at some of its rows, keep it as a picture or as a table.
 
 import { rowWord } from "./captions.js";
-import { csv, fileName, inSight, picture, save } from "./heatmap_export.js";
+import { csv, fileName, visibleRange, picture, save } from "./heatmap_export.js";
 
 const A_DRAG = 6; // CSS pixels; less is a click
 
-export class HeatmapTools {
+export class HeatmapRange {
   /** `now` says what is there: now() -> { record, drawn, palette }; `changed` is called when other rows are in sight. */
   constructor(element, map, now, changed) {
     const $ = (selector) => element.querySelector(selector);
@@ -111,13 +111,13 @@ export class HeatmapTools {
     const family = (element) => getComputedStyle(element).fontFamily;
     const fonts = { sans: family(this.element.querySelector(".cr-live")), mono: family(this.map.canvas) };
     const name = fileName(record, this.map, "png");
-    picture(record, inSight(this.map, drawn), palette, drawn, fonts).toBlob((blob) => this.keep(blob, name), "image/png");
+    picture(record, visibleRange(this.map, drawn), palette, drawn, fonts).toBlob((blob) => this.keep(blob, name), "image/png");
   }
 
   saveTable() {
     const { record, drawn } = this.now();
     if (!record || !drawn) return;
-    const table = csv(record, inSight(this.map, drawn));
+    const table = csv(record, visibleRange(this.map, drawn));
     this.keep(new Blob([table], { type: "text/csv;charset=utf-8" }), fileName(record, this.map, "csv"));
   }
 

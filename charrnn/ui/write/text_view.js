@@ -1,7 +1,7 @@
 // The text: a line is a block, a character is a target; a word with the space after it stays on one line.
 
 import { giveSign } from "../components/page_state.js";
-import { hang } from "./top_candidates.js";
+import { attachCandidates } from "./top_candidates.js";
 
 export class TextView {
   constructor(box) {
@@ -39,7 +39,7 @@ export class TextView {
         span.classList.add("cr-chosen");
         span.title = "chosen, not drawn";
       }
-      if (this.laddered) hang(span, record, i);
+      if (this.laddered) attachCandidates(span, record, i);
       colour(span, i);
       this.spans.push(span);
       this.word.append(span);
@@ -69,7 +69,7 @@ export class TextView {
   ladder(record, shown) {
     this.laddered = shown;
     this.box.classList.toggle("cr-laddered", shown);
-    if (shown && record) this.spans.forEach((span, i) => hang(span, record, i));
+    if (shown && record) this.spans.forEach((span, i) => attachCandidates(span, record, i));
   }
 
   /** Frame the character under the cursor. */

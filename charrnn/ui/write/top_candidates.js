@@ -18,7 +18,7 @@ function probabilitiesAt(record, i) {
 }
 
 /** The likeliest characters at position i, {character, p, stands}, the likeliest first. */
-export function rungs(record, i) {
+export function topCandidates(record, i) {
   const probs = probabilitiesAt(record, i);
   const order = Array.from(probs.keys()).sort((a, b) => probs[b] - probs[a] || a - b);
   return order.slice(0, RUNGS).map((id) => {
@@ -43,8 +43,8 @@ export function surpriseWords(record, i) {
 }
 
 /** Hang the rungs under a character: their signs as one text, their probabilities as bands behind it. */
-export function hang(span, record, i) {
-  const found = rungs(record, i);
+export function attachCandidates(span, record, i) {
+  const found = topCandidates(record, i);
   span.dataset.ladder = found.map(({ character }) => visible(character)).join("\n");
   const bands = found.map(({ p, stands }, rung) => {
     const colour = "color-mix(in srgb, var(" + (stands ? "--cr-plus" : "--cr-minus") + ") " + (DEEPEST * p).toFixed(1) + "%, transparent)";

@@ -1,24 +1,24 @@
 // The live view: draws the messages of the session at the asked speed, and keeps one cursor over text, heatmap and
 // distribution. Hovering costs no call: every value and every logit is in the record.
 
-import { onTrouble } from "../components/connection.js";
+import { onConnectionError } from "../components/connection.js";
 import { onTheme, page } from "../components/page_state.js";
 import { showInterventions } from "../session/interventions.js";
 import { session } from "../session/page_session.js";
-import { branching } from "./branching.js";
+import { attachBranching } from "./branching.js";
 import { showCaptions, symbol } from "./captions.js";
 import { Cursor } from "./cursor.js";
 import { pictureName, sentence, unitName } from "./cursor_labels.js";
 import { DistributionView } from "./distribution.js";
 import { Heatmap } from "./heatmap.js";
-import { HeatmapTools } from "./heatmap_range.js";
+import { HeatmapRange } from "./heatmap_range.js";
 import { surpriseWords } from "./top_candidates.js";
 import { Notice } from "./notice.js";
-import { Pace } from "./draw_rate.js";
-import { Palette } from "../components/color_scale.js";
-import { pointing } from "./cursor_input.js";
+import { DrawRate } from "./draw_rate.js";
+import { ColorScale } from "../components/color_scale.js";
+import { attachCursor } from "./cursor_input.js";
 import { distribution } from "../components/sampler.js";
-import { Switches } from "./heatmap_options.js";
+import { HeatmapOptions } from "./heatmap_options.js";
 import { TextRecord } from "../components/text_record.js";
 import { showTextTitle } from "./text_title.js";
 import { TextView } from "./text_view.js";
@@ -33,7 +33,7 @@ export function mount({ element }) {
   const map = new Heatmap($(".cr-canvas"), $(".cr-lens"));
   const notice = new Notice($(".cr-notice"));
   const cursor = new Cursor();
-  const pace = new Pace();
+  const pace = new DrawRate();
   let palette;
   let record = null;
   let drawn = 0; // characters on the page; record.length is what has arrived
@@ -198,7 +198,7 @@ export function mount({ element }) {
 
   // ------------------------------------------------------------------ pointer and keys
 
-  pointing({
+  attachCursor({
     text,
     map,
     cursor,
@@ -209,7 +209,7 @@ export function mount({ element }) {
     paint,
   });
   page.on("settings", () => showDistribution());
-  const switches = new Switches(element, {
+  const switches = new HeatmapOptions(element, {
     shown: (name) => session.show(name),
     changed(yes) {
       map.change = yes;
@@ -222,11 +222,11 @@ export function mount({ element }) {
       arrange();
     },
   });
-  const tools = new HeatmapTools(element, map, () => ({ record, drawn, palette }), arrange);
+  const tools = new HeatmapRange(element, map, () => ({ record, drawn, palette }), arrange);
   showInterventions($(".cr-interventions"));
-  onTrouble((words) => notice.show({ kind: "problem", text: words }));
+  onConnectionError((words) => notice.show({ kind: "problem", text: words }));
 
-  const showHistory = branching({
+  const showHistory = attachBranching({
     element,
     live: () => ({ record, drawn, cursor: at(), shown: element.offsetParent !== null }),
     say: (words) => notice.show({ kind: "note", text: words }),
@@ -243,7 +243,7 @@ export function mount({ element }) {
     redraw();
   }).observe(map.canvas.parentElement);
   onTheme(() => {
-    palette = new Palette(element.querySelector(".cr-live"));
+    palette = new ColorScale(element.querySelector(".cr-live"));
     if (!record) return;
     recolour();
     redraw();

@@ -1,1 +1,1 @@
-"""The component that shows every Plotly figure."""
+"""The component of every Plotly figure."""

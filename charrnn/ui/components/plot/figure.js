@@ -1,4 +1,4 @@
-// One Plotly figure in a box. Plotly comes from the plotly package on this machine, and only when a figure is shown.
+// A Plotly figure in a box. plotly.js is served locally and loads with the first figure.
 
 import { channels, css, mix } from "../color_scale.js";
 import { onTheme } from "../page_state.js";
@@ -16,10 +16,10 @@ function plotly() {
   return loading;
 }
 
-// A colour of figures/palette.py: a property of the stylesheet, or so many percent of one mixed with another.
+// A color of figures/palette.py: a CSS property, or a mix of two of them in percent.
 const COLOUR = /^var\((--cr-[\w-]+)\)(?: ([\d.]+)%, var\((--cr-[\w-]+)\))?$/;
 
-/** A copy of a part of a figure, with the values that its colours have in a style. */
+/** Copy a part of a figure with its colors resolved. */
 function coloured(part, style) {
   if (Array.isArray(part)) return part.map((each) => coloured(each, style));
   if (part && typeof part === "object") return Object.fromEntries(Object.entries(part).map(([key, each]) => [key, coloured(each, style)]));
@@ -30,10 +30,10 @@ function coloured(part, style) {
 }
 
 /**
- * Returns what takes {figure, words}: the zoom stays, the colours follow the page, the size its box.
- * `picked` takes a point that is clicked, as Plotly tells it.
+ * Returns a function that takes {figure, words}. Zoom is kept; colors follow the page, the size its box.
+ * `picked` is called with a clicked point of Plotly.
  */
-export function figureIn(box, failed, picked = null) {
+export function createFigure(box, failed, picked = null) {
   let Plotly = null;
   let sent = null;
 

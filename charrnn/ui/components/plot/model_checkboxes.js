@@ -1,11 +1,11 @@
-// Which models a figure shows: a tick for each, with a piece of its line. All views of the page share the ticks.
+// Checkboxes that select models, each with a line swatch. All views of the page share the selection.
 
 import { page } from "../page_state.js";
 
-page.ticked ??= null; // names; null while the server decides
-let added = null; // the name that the picker added, not the visitor
+page.ticked ??= null; // names; null for the server's default
+let added = null; // the name that the picker added
 
-page.on("measuring", () => {
+page.on("checkpoint-changed", () => {
   const picked = page.checkpoint?.name;
   if (!page.ticked || !picked) return;
   if (added && added !== picked) page.ticked = page.ticked.filter((name) => name !== added);
@@ -15,7 +15,7 @@ page.on("measuring", () => {
   added = picked;
 });
 
-/** A piece of a model's line, in its colour. */
+/** Swatch of a model's line. */
 export function swatch({ colour, dash }) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", "cr-swatch");
@@ -29,18 +29,18 @@ export function swatch({ colour, dash }) {
   return svg;
 }
 
-/** Keep the ticks in a fieldset; `changed` is called when the visitor or another view changes one. */
-export function chipsIn(fieldset, changed) {
+/** Bind the selection to a fieldset. `changed` is called when the user or another view changes it. */
+export function createChips(fieldset, changed) {
   let shown = "";
 
   fieldset.addEventListener("change", () => {
     added = null;
     page.ticked = [...fieldset.querySelectorAll("input:checked")].map((input) => input.value);
-    page.emit("ticked", fieldset);
+    page.emit("selection-changed", fieldset);
   });
-  page.on("ticked", changed);
+  page.on("selection-changed", changed);
 
-  /** Draw the models on offer anew where they changed, and tick those that are shown. */
+  /** Update the checkboxes and the selection from an answer. */
   return ({ models, ticked }) => {
     const offered = JSON.stringify(models);
     if (offered !== shown) {

@@ -1,36 +1,36 @@
-// A form and the figure it asks for; which parts there are depends on the template.
+// A form and its figure. The template defines the parts.
 
-import { asking } from "../view_query.js";
+import { createViewQuery } from "../view_query.js";
 import { page } from "../page_state.js";
-import { tableIn } from "../table/table.js";
-import { chipsIn } from "./model_checkboxes.js";
-import { figureIn } from "./figure.js";
+import { createTable } from "../table/table.js";
+import { createChips } from "./model_checkboxes.js";
+import { createFigure } from "./figure.js";
 
-/** Set up the view; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const form = element.querySelector("form");
   const words = element.querySelector(".cr-plot-words");
   const fieldset = element.querySelector(".cr-chips");
   const own = element.querySelector("textarea");
-  const follows = !!form.dataset.follows; // the model in the picker and the text of the tab; measured when in sight
+  const follows = !!form.dataset.follows; // uses the picked model and the tab's text; queried when visible
   const say = (text) => (words.textContent = text);
-  let text = ""; // the own text that is measured: it counts when the button is pressed
+  let text = ""; // the submitted custom text
 
   const chosen = () => {
     const data = new FormData(form);
     return { parts: data.getAll("parts"), unit: data.get("unit") || "nats", span: data.get("span") || "late", text: follows ? page.ownText || "" : text };
   };
-  const view = asking({ element, send, request: () => ({ form: chosen() }), asked: () => (own || follows) && say("Measuring …"), lazily: follows || !!form.dataset.lazily });
-  const showFigure = figureIn(element.querySelector(".cr-plot"), say);
-  const showTable = tableIn(element.querySelector(".cr-table"));
-  const showChips = fieldset && chipsIn(fieldset, view.ask);
+  const view = createViewQuery({ element, send, request: () => ({ form: chosen() }), asked: () => (own || follows) && say("Measuring …"), lazily: follows || !!form.dataset.lazily });
+  const showFigure = createFigure(element.querySelector(".cr-plot"), say);
+  const showTable = createTable(element.querySelector(".cr-table"));
+  const showChips = fieldset && createChips(fieldset, view.ask);
 
   function measure(given) {
     text = given;
     view.ask();
     if (!own) return;
-    page.ownText = text; // the other parts of the tab read the same
-    page.emit("own-text");
+    page.ownText = text; // shared with the other parts of the tab
+    page.emit("custom-text");
   }
 
   form.addEventListener("change", (event) => event.target.closest(".cr-options") && view.ask());
@@ -41,16 +41,16 @@ export function mount({ element, send }) {
   form.addEventListener("reset", () => {
     measure("");
   });
-  if (fieldset || follows) page.on("measuring", view.ask);
-  if (follows) page.on("own-text", view.ask);
+  if (fieldset || follows) page.on("checkpoint-changed", view.ask);
+  if (follows) page.on("custom-text", view.ask);
 
-  const take = element.querySelector(".cr-take"); // the passage that the tab Write reads
+  const take = element.querySelector(".cr-take"); // inserts the scored text of the tab Write
   const offer = () => take && (take.hidden = !page.passage);
   take?.addEventListener("click", () => {
     own.value = page.passage;
     form.requestSubmit();
   });
-  page.on("passage", offer);
+  page.on("score-text", offer);
   offer();
 
   return (value) => {

@@ -1,1 +1,1 @@
-"""The component that shows every table."""
+"""The component of every table."""

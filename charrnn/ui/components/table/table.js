@@ -1,6 +1,6 @@
-// A table that a visitor can sort; its cells hold texts, numbers, commands, links and ways to other places of the page.
+// A sortable table. Cells contain text, numbers, commands, links and links to other parts of the page.
 
-import { go } from "../navigate.js";
+import { navigate } from "../navigate.js";
 import { swatch } from "../plot/model_checkboxes.js";
 
 function cellOf(cell, models) {
@@ -23,7 +23,7 @@ function cellOf(cell, models) {
   for (const way of cell.go || []) {
     const button = document.createElement("button");
     Object.assign(button, { type: "button", className: "cr-go", textContent: way.text });
-    button.addEventListener("click", () => go(way));
+    button.addEventListener("click", () => navigate(way));
     parts.push(button);
   }
   return parts;
@@ -35,13 +35,13 @@ const by = (index) => (a, b) => {
   return left.text.localeCompare(right.text);
 };
 
-/** Returns what takes a table (as `Table.told` makes it) and the models whose lines stand in it. */
-export function tableIn(box) {
-  let sorted = null; // {column, direction}: what the visitor chose stays when the table changes
+/** Returns a function that takes a table (of `Table.to_json`) and the models with their line swatches. */
+export function createTable(box) {
+  let sorted = null; // {column, direction}: the user's sort order is kept when the table changes
 
   function draw(sent, models) {
     const table = document.createElement("table");
-    const caption = document.createElement("span"); // a caption is as wide as its table, and that may be scrolled
+    const caption = document.createElement("span"); // the caption is as wide as its table, which may be scrolled
     caption.textContent = sent.caption;
     table.createCaption().append(caption);
     const head = table.createTHead().insertRow();
@@ -72,7 +72,7 @@ export function tableIn(box) {
     if (sorted) {
       const has = (row) => !numeric(sorted.column) || row.cells[sorted.column].value !== undefined;
       const order = by(sorted.column);
-      rows.sort((a, b) => has(b) - has(a) || sorted.direction * order(a, b)); // what is not known comes last
+      rows.sort((a, b) => has(b) - has(a) || sorted.direction * missing values come last
     }
     const body = table.createTBody();
     for (const row of rows) {
@@ -91,7 +91,7 @@ export function tableIn(box) {
     reachable();
   }
 
-  /** Where it is wider than its place, the arrow keys scroll it. */
+  /** Make the table focusable if it overflows, so that the arrow keys scroll it. */
   function reachable() {
     box.style.setProperty("--cr-room", box.clientWidth + "px");
     const scrolls = box.scrollWidth > box.clientWidth;

@@ -1,4 +1,4 @@
-"""Tables of the page: a caption, columns to sort by, cells that say more than their text."""
+"""Sortable tables with links, commands and notes in their cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,17 +7,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Go:
-    """A way to another place of the page: its tab, a model to pick, models to tick, a unit, a part to scroll to."""
+    """A link to a tab: selects models or a unit, and scrolls to a part."""
 
     text: str
     tab: str
     model: str = ""
     tick: tuple[str, ...] = ()
     part: str = ""
-    unit: tuple[str, int] | tuple[()] = ()  # what goes by which name, and which of them
+    unit: tuple[str, int] | tuple[()] = ()  # view name and unit index
 
     def told(self) -> dict[str, Any]:
-        """As the page reads it."""
+        """Return the fields that are set, as the page reads them."""
         whole = {"text": self.text, "tab": self.tab, "model": self.model, "tick": self.tick}
         whole |= {"part": self.part, "unit": self.unit}
         return {key: value for key, value in whole.items() if value}
@@ -25,9 +25,9 @@ class Go:
 
 @dataclass(frozen=True)
 class Cell:
-    """
-    A text; `value` is what it is sorted by where that is not the text, `model` whose line stands before it, `note` what
-    stands behind its link.
+    """A table cell.
+
+    value: the sort key, by default the text; model: the model whose line swatch is shown; note: text after the link.
     """
 
     text: str
@@ -39,7 +39,7 @@ class Cell:
     go: tuple[Go, ...] = ()
 
     def told(self) -> dict[str, Any]:
-        """As the page reads it."""
+        """Return the fields that are set, as the page reads them."""
         whole = {"text": self.text, "value": self.value, "model": self.model, "link": self.link}
         whole |= {"note": self.note, "code": self.code}
         return {key: value for key, value in whole.items() if value not in ("", None, ())} | (
@@ -49,10 +49,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """
-    Rows under titles; those in `quiet` are somebody else's. A column whose cells have values is one of numbers.
+    """A table. A column is numeric if any of its cells has a value.
 
-    sortable: whether a click on a title sorts. sorted_by: the column it is sorted by already.
+    quiet: indices of rows with published results. sortable: clicks on titles sort. sorted_by: the sorted column.
     """
 
     caption: str
@@ -63,7 +62,7 @@ class Table:
     sorted_by: int | None = None
 
     def told(self) -> dict[str, Any]:
-        """As the page reads it."""
+        """Return the table as the page reads it."""
         numeric = [any(row[i].value is not None for row in self.rows) for i in range(len(self.titles))]
         return {
             "caption": self.caption,
@@ -77,5 +76,5 @@ class Table:
 
 
 def number(value: float | None, form: str = "{:.3f}", missing: str = "–") -> Cell:
-    """A cell that holds a number."""
+    """Return a cell with a formatted number."""
     return Cell(missing) if value is None else Cell(form.format(value), value)

@@ -1,13 +1,13 @@
-// A table with a heading, as a view of its own.
+// A view of a table with a heading.
 
-import { asking } from "../view_query.js";
-import { tableIn } from "./table.js";
+import { createViewQuery } from "../view_query.js";
+import { createTable } from "./table.js";
 
-/** Set up the view; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const words = element.querySelector(".cr-plot-words");
-  const view = asking({ element, send, request: () => ({}) });
-  const show = tableIn(element.querySelector(".cr-table"));
+  const view = createViewQuery({ element, send, request: () => ({}) });
+  const show = createTable(element.querySelector(".cr-table"));
   return (value) => {
     const answer = view.answered(value);
     if (!answer) return;
