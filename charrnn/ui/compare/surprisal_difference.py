@@ -54,7 +54,7 @@ def differences(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[s
     yield _told(question, difference, in_words(difference.whole(), source, readers), note, whole)
 
 
-def kept_groups(readers: Sequence[Reader]) -> list[GroupMean]:
+def kept_groups(readers: Sequence[LoadedModel]) -> list[GroupMean]:
     """The difference on the whole held-out text, by kind, from what is kept beside both checkpoints; else nothing."""
     last = all(reader.checkpoint.step == reader.info.step for reader in readers)
     if not last or readers[0].info.sha256 == readers[1].info.sha256:
@@ -100,7 +100,7 @@ def _told(question: ViewQuery, difference: Difference, words: str, note: str, ke
     )
 
 
-def in_words(whole: GroupMean, source: SourceText, readers: Sequence[Reader]) -> str:
+def in_words(whole: GroupMean, source: SourceText, readers: Sequence[LoadedModel]) -> str:
     """The mean over a text in a sentence; of a text that A or B wrote itself, that this is why it was easy."""
     delta = signed(whole.delta_bits)
     better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")

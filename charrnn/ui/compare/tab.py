@@ -123,7 +123,7 @@ def far_back_of(infos: Sequence[CheckpointInfo]) -> list[str]:
         with suppress(KeyError, RecordError):
             positions, read = (int(sections["gradient"].number(name, 1)) for name in ("positions", "characters_read"))
             where = f"at {positions} positions of the first {read:,} characters of the validation part of {of}"
-            told.setdefault(f"Half-life {where}", []).append(Reader.title_of(info))
+            told.setdefault(f"Half-life {where}", []).append(LoadedModel.title_of(info))
         with suppress(KeyError, RecordError):
             predictions = int(sections["memory"].number("predictions", 1))
             where = f"over {predictions:,} predictions on the validation part of {of}"

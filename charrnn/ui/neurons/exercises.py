@@ -153,7 +153,7 @@ def forgets(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
     return Checked(short and reads, words, values)
 
 
-def _looking_back(reader: Reader, text: str) -> ContextAblation:
+def _looking_back(reader: LoadedModel, text: str) -> ContextAblation:
     return looking_back(reader.decoder, reader.vocab.encode(text))
 
 

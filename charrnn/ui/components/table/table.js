@@ -72,7 +72,7 @@ export function createTable(box) {
     if (sorted) {
       const has = (row) => !numeric(sorted.column) || row.cells[sorted.column].value !== undefined;
       const order = by(sorted.column);
-      rows.sort((a, b) => has(b) - has(a) || sorted.direction * missing values come last
+      rows.sort((a, b) => has(b) - has(a) || sorted.direction * order(a, b)); // missing values come last
     }
     const body = table.createTBody();
     for (const row of rows) {
