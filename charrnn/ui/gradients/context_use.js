@@ -1,11 +1,11 @@
-// The memory that is used: a figure that follows the ticks, the picker and the own text of the tab.
+// Context use: a figure that follows the selection, the picker and the custom text of the tab.
 
 import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";
 import { createFigure } from "../components/plot/figure.js";
 import { createTable } from "../components/table/table.js";
 
-/** Set up the view; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const words = element.querySelector(".cr-plot-words");
   const say = (text) => (words.textContent = text);

@@ -1,4 +1,4 @@
-"""Gradients, the memory that is used: effective context and replaced characters, kept figures at once, others live."""
+"""Gradients, context use: effective context length and corrupted characters."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -15,18 +15,18 @@ from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.streaming import add_part
 from charrnn.ui.server.view_query import ViewQuery, Wanted
 
-LONGEST, PREDICTIONS, REPLACED = 128, 512, 256  # of a live measurement: seconds, not minutes
-REPLACED_OF_WINDOWS = 96  # MiniGPT reads a whole window around each
+LONGEST, PREDICTIONS, REPLACED = 128, 512, 256  # of a live measurement: a few seconds
+REPLACED_OF_WINDOWS = 96  # MiniGPT runs a whole window around each
 SEED = 0
 
 
 def build(store: Store) -> None:
-    """Lay out the part and let it answer."""
+    """Lay out the view and register its analysis."""
     add_part("cr-memory", "gradients/context_use", partial(memories, store))
 
 
 def kept(info: CheckpointInfo) -> tuple[MemoryUsed, SourceText] | None:
-    """What was worked out when the checkpoint was made; None where there is nothing, or nothing that can be read."""
+    """Load the saved measurement; None if absent or invalid."""
     section = info.analyses.sections.get("memory")
     try:
         used = None if section is None else memory_from_record(section)
@@ -36,19 +36,19 @@ def kept(info: CheckpointInfo) -> tuple[MemoryUsed, SourceText] | None:
 
 
 def measure(reader: LoadedModel, text: str) -> MemoryUsed:
-    """Both measurements of a model on a text, in a size that one can wait for. Raises ValueError."""
+    """Run both measurements on a text, at reduced size. Raises ValueError."""
     places = REPLACED_OF_WINDOWS if reader.info.cell == "minigpt" else REPLACED
     return memory_used(reader.checkpoint.model, reader.vocab.encode(text), SEED, LONGEST, PREDICTIONS, places)
 
 
 def memories(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """The answers to a question, each with one model more. Raises ValueError, Superseded."""
+    """Stream the results, one model at a time. Raises ValueError, Superseded."""
     nothing = "Tick a model to see how much of the text it uses."
     yield from AnalysisView(kept, measure, _shown, nothing).answers(store, question, wanted)
 
 
 def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tuple[str, Any, Table]:
-    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+    from charrnn import figures  # plotly is slow to import: only when needed
 
     stroke = figures.strokes([info.name for info in store.checkpoints()])
     rows = [(one, *found[one]) for one in found]
@@ -58,12 +58,12 @@ def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tupl
 
 
 def context_cell(chars: int, longest: int) -> Cell:
-    """A length of context, where it is one that was tried."""
+    """Return a cell with a context length, if it was measured."""
     return number(chars, "{}") if chars <= longest else Cell(f"> {longest}", float(longest))
 
 
 def _table(rows: Sequence[tuple[Asked, MemoryUsed, SourceText]]) -> Table:
-    """The lengths of every model, and its loss with little context and with much."""
+    """Tabulate context lengths, and losses with short and long context."""
 
     def row(one: Asked, used: MemoryUsed, source: SourceText) -> list[Cell]:
         context, probe = used.context, used.corruption

@@ -1,4 +1,4 @@
-"""The tab Gradients: how far back learning reaches, for any set of models."""
+"""The tab Gradients: gradient norms by distance, for any set of models."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from charrnn.ui.server.view_query import ViewQuery, Wanted
 
 
 def build(store: Store) -> None:
-    """Lay out the tab and let it answer."""
+    """Lay out the tab and register its analysis."""
     add_part("cr-flow", "components/plot/plot", partial(curves, store), "gradients/gradient_norms")
 
 
@@ -26,13 +26,13 @@ def build(store: Store) -> None:
 
 
 def curves(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """The answers to a question, each with one curve more. Raises ValueError, Superseded."""
+    """Stream the results, one curve at a time. Raises ValueError, Superseded."""
     nothing = "Tick a model to see how far back its gradient reaches."
     yield from AnalysisView(kept, measure, _shown, nothing, untrained=True).answers(store, question, wanted)
 
 
 def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tuple[str, Any, Table]:
-    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+    from charrnn import figures  # plotly is slow to import: only when needed
 
     stroke = figures.strokes([info.name for info in store.checkpoints()])
     rows = [(one, *found[one]) for one in found if not one.ghost]
@@ -44,13 +44,13 @@ def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tupl
 
 
 def left_far_back(flow: GradientFlow) -> Cell:
-    """What is left of the gradient FAR_BACK characters back."""
+    """Return the share of the gradient that remains FAR_BACK characters back."""
     left = float(flow.median[FAR_BACK])
     return number(left, "{:.2f}" if 0.01 <= left < 1000 else "{:.1e}")
 
 
 def _table(rows: Sequence[tuple[Asked, GradientFlow, SourceText]]) -> Table:
-    """Half-life and horizon of every curve, what is left far back, and on what that was measured."""
+    """Tabulate half-life, horizon, remaining share, and the text of each curve."""
     from charrnn.figures import context_of
 
     def row(one: Asked, flow: GradientFlow, source: SourceText) -> list[Cell]:

@@ -1,4 +1,4 @@
-"""Gradients, over training: the curve of the model in the picker at every saved step, and what clipping did."""
+"""Gradients over training: curves of all saved steps, and the effect of clipping."""
 
 import json
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import add_part, answer
 from charrnn.ui.server.view_query import ViewQuery, Wanted
 
-THRESHOLD = 5.0  # the lab sheet's
+THRESHOLD = 5.0  # as in the lab sheet
 TITLES = ("training step", "half-life", "1 % left at", "loss, nats")
 
 
 def build(store: Store, study: Path = STUDY) -> None:
-    """Lay out the two figures and let them answer."""
+    """Lay out both figures and register their analyses."""
     add_part("cr-over-training", "components/plot/plot", partial(saved_steps, store), "gradients/over_training")
     add_part(
         "cr-clipping", "components/plot/plot", lambda question, wanted: clipping(question, study), "gradients/clipping"
@@ -32,7 +32,7 @@ def build(store: Store, study: Path = STUDY) -> None:
 
 
 def saved_steps(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """The answers to a question, each with the curve of one saved step more. Raises ValueError."""
+    """Stream the results, one saved step at a time. Raises ValueError."""
     reader = store.load(question.choice.name, question.choice.step)
     info, given = reader.info, given_text(question, LONGEST_TEXT)
     if len(info.saved_steps) < 2:
@@ -46,7 +46,7 @@ def saved_steps(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[s
         with store.turn(saved_steps, wanted):
             try:
                 flows[step], source = measured(store, store.load(info.name, step), given)
-            except CheckpointError as error:  # of one step: the others can be read
+            except CheckpointError as error:  # the other steps may be valid
                 refused += f"Step {step} is left out: {error}. "
     yield _told(store, question, flows, source, len(info.saved_steps), refused=refused)
 
@@ -60,7 +60,7 @@ def _told(
     busy: str = "",
     refused: str = "",
 ) -> str:
-    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+    from charrnn import figures  # plotly is slow to import: only when needed
 
     if not flows:
         return answer(question.number, f"{refused}{busy}", part, busy=bool(busy))
@@ -87,7 +87,7 @@ def _told(
 
 
 def clipping(question: ViewQuery, study: Path) -> Iterator[str]:
-    """The norms of the study's runs. Raises ValueError where there is none."""
+    """Show the gradient norms of the study's runs. Raises ValueError without any."""
     from charrnn import figures
 
     runs = norm_runs(study)
@@ -106,7 +106,7 @@ def clipping(question: ViewQuery, study: Path) -> Iterator[str]:
 
 
 def norm_runs(study: Path) -> list[Any]:
-    """The vanilla net's runs with clipping and without, and the ReLU net's without; of one seed. Raises ValueError."""
+    """Return runs of one seed with and without clipping. Raises ValueError."""
     from charrnn import figures
 
     try:

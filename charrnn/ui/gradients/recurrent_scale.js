@@ -1,4 +1,4 @@
-// The knob: one slider, and what the server measures with the recurrent weights scaled by it.
+// The slider of the recurrent scale, and the server's analyses of the scaled model.
 
 import { createViewQuery } from "../components/view_query.js";
 import { createTextPair } from "../components/text_pair.js";
@@ -8,9 +8,9 @@ import { createFigure } from "../components/plot/figure.js";
 import { writeWith } from "../session/interventions.js";
 import { createTable } from "../components/table/table.js";
 
-const PAUSE = 250; // milliseconds without a move, before it is measured
+const PAUSE = 250; // milliseconds without a change before a query
 
-/** Set up the view; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const slider = $("#cr-knob-g");
@@ -23,7 +23,7 @@ export function mount({ element, send }) {
   const showTexts = createTextPair($(".cr-writers"));
   let timer = null;
 
-  /** What the left column would write. */
+  /** Generation settings of the sidebar. */
   function chosen() {
     const { temperature, top_k, top_p, min_p, prompt, seed } = page.request();
     const gate = gates.querySelector("input:checked")?.value;
@@ -51,7 +51,7 @@ export function mount({ element, send }) {
     $(".cr-knob-back").disabled = g === 1;
   }
 
-  /** Turn it as a link or a scene says. */
+  /** Set the slider from a link or a scene. */
   function follow() {
     if (page.knob === null || Number(slider.value) === page.knob) return;
     slider.value = page.knob;

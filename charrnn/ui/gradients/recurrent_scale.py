@@ -1,4 +1,4 @@
-"""Gradients, the knob: the model in the picker with W_hh × g; its gradient, its steps and its text together."""
+"""Gradients of the picked model with W_hh × g: norms, spectra and text."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
 AT_FIRST = 1.4
 CHARACTERS = 200
-READ_FOR_EXPONENT = 4096  # characters: a few seconds, and a larger error than all of the text would give
-POSITIONS_OF_PRODUCTS = 32  # each costs some four times a position of the curve, at every lag
-CANDIDATE = {"rnn": "h", "gru": "n", "lstm": "g"}  # the gate whose eigenvalues are shown at first
+READ_FOR_EXPONENT = 4096  # characters; a few seconds, with a larger error than the whole text
+POSITIONS_OF_PRODUCTS = 32  # each costs about four times a position of the gradient curve, at every lag
+CANDIDATE = {"rnn": "h", "gru": "n", "lstm": "g"}  # the gate whose eigenvalues are shown by default
 
 
 def build(store: Store) -> None:
-    """Lay out the part and let it answer."""
+    """Lay out the view and register its analysis."""
     add_part("cr-knob", "gradients/recurrent_scale", partial(turns, store))
 
 
@@ -47,7 +47,7 @@ def build(store: Store) -> None:
 
 @dataclass
 class Turn:
-    """One position of the knob of one model, and what was found there so far."""
+    """A model at one recurrent scale, with its results so far."""
 
     reader: LoadedModel
     g: float
@@ -67,7 +67,7 @@ class Turn:
 
 
 def turned_flow(store: Store, reader: LoadedModel, g: float, given: SourceText | None = None) -> GradientFlow:
-    """The gradient flow with W_hh × g on a text, worked out once; as trained too, for both to be of the same text."""
+    """Return the cached gradient flow with W_hh × g on a text."""
     text = text_for(store, reader, given).text
     return store.cache.compute(measure, reader, text) if g == 1 else store.cache.compute(_flow, reader, g, text)
 
@@ -81,7 +81,7 @@ def _spectra(reader: LoadedModel, g: float) -> tuple[Spectrum, ...]:
 
 
 def _exponents(reader: LoadedModel, g: float, text: str) -> Lyapunov | None:
-    """The first Lyapunov exponent; None where the text is too short for an error."""
+    """Compute the first Lyapunov exponent; None if the text is too short."""
     try:
         return lyapunov(scaled(reader.checkpoint.model, g), reader.vocab.encode(text))
     except ValueError:
@@ -89,7 +89,7 @@ def _exponents(reader: LoadedModel, g: float, text: str) -> Lyapunov | None:
 
 
 def _products(reader: LoadedModel, g: float, text: str, wanted: Wanted) -> ProductNorms:
-    """The largest singular values of the products. Raises Superseded where nobody waits any more."""
+    """Compute the largest singular values of the products. Raises Superseded."""
     model, grown = scaled(reader.checkpoint.model, g), []
     for norms in growing_product_norms(model, reader.vocab.encode(text), MAX_LAG, POSITIONS_OF_PRODUCTS):
         grown = [norms]
@@ -99,10 +99,10 @@ def _products(reader: LoadedModel, g: float, text: str, wanted: Wanted) -> Produ
 
 @dataclass(frozen=True)
 class Asked:
-    """What the page wants to see turned, on which text, and what is to be written."""
+    """A parsed query: scales, text, and the text to generate."""
 
     question: ViewQuery
-    turned: tuple[Turn, ...]  # as trained, and turned; one where the knob stands at 1
+    turned: tuple[Turn, ...]  # as trained and scaled; one if the scale is 1
     source: SourceText
     prompt: str
     settings: SamplingSettings
@@ -110,7 +110,7 @@ class Asked:
 
     @property
     def gate(self) -> str:
-        """The gate whose eigenvalues are shown. Raises ValueError."""
+        """Return the gate with the shown eigenvalues. Raises ValueError."""
         gates = [spectrum.gate for spectrum in self.turned[0].spectra]
         asked = self.question.form.get("gate")
         first = CANDIDATE.get(self.turned[0].reader.info.cell)
@@ -124,10 +124,10 @@ class KnobForm(validation.Writing):
 
 
 def asked_for(store: Store, question: ViewQuery) -> Asked:
-    """What the form asks for. Raises ValueError."""
+    """Parse the query. Raises ValueError."""
     form = validation.checked(KnobForm, question.form)
     reader = store.load(question.choice.name, question.choice.step)
-    scaled(reader.checkpoint.model, form.knob)  # refuses what has no W_hh, before anything is measured
+    scaled(reader.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
     source = text_for(store, reader, given_text(question, LONGEST_TEXT))
     turned = tuple(Turn(reader, each) for each in dict.fromkeys((1.0, form.knob)))
     prompt = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))[0]
@@ -135,10 +135,9 @@ def asked_for(store: Store, question: ViewQuery) -> Asked:
 
 
 def turns(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """
-    The answers to a question: eigenvalues and text at once, then the gradient, then the exponents, then the products.
+    """Stream the results: eigenvalues and text, gradient, exponents, products.
 
-    Raises ValueError, too, for a model without recurrent weights.
+    Raises ValueError, also for a model without recurrent weights.
     """
     asked = asked_for(store, question)
     work = Work(store, asked, wanted)
@@ -158,14 +157,14 @@ def turns(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
 
 @dataclass
 class Work:
-    """What is to be found out about the positions of the knob, each thing once for all visitors."""
+    """Cached analyses of scaled models, each computed once for all pages."""
 
     store: Store
     asked: Asked
     wanted: Wanted
 
     def weights_and_text(self) -> None:
-        """The spectra of W_hh, and what the model writes."""
+        """Return the spectra of W_hh, and the generated text."""
         asked = self.asked
         for turn in self.asked.turned:
             turn.spectra = self.store.cache.compute(_spectra, turn.reader, turn.g)
@@ -175,19 +174,19 @@ class Work:
             turn.text = turn.reader.vocab.decode([step.id for step in steps])
 
     def gradient(self) -> None:
-        """The gradient flow."""
+        """Return the gradient flow."""
         for turn in self.asked.turned:
             turn.flow = turned_flow(self.store, turn.reader, turn.g, self.asked.source)
 
     def exponents(self) -> None:
-        """The first Lyapunov exponent on the beginning of the text; None where that is too short for an error."""
+        """Return the first Lyapunov exponent; None if the text is too short."""
         text = self.asked.source.text[:READ_FOR_EXPONENT]
         for turn in reversed(self.asked.turned):
             require(self.wanted)
             turn.exponent = self.store.cache.compute(_exponents, turn.reader, turn.g, text)
 
     def products(self) -> None:
-        """The largest singular values of the products, the turned ones first."""
+        """Yield the largest singular values of the products, the scaled model first."""
         for turn in reversed(self.asked.turned):
             compute, text = self.store.cache.compute, self.asked.source.text
             turn.norms = compute(_products, turn.reader, turn.g, text, wanted=self.wanted)
@@ -197,7 +196,7 @@ class Work:
 
 
 def told(asked: Asked, part: int, busy: str = "") -> str:
-    """One value of the view: whatever is known by now."""
+    """Encode the results so far as a value of the view."""
     turned = asked.turned
     figures_told: dict[str, Any] = {}
     if turned[0].spectra:
@@ -227,7 +226,7 @@ def told(asked: Asked, part: int, busy: str = "") -> str:
 
 
 def in_words(asked: Asked) -> str:
-    """What the knob did, in a sentence or two."""
+    """Describe the effect of the scale in a sentence or two."""
     one, turn = asked.turned[0], asked.turned[-1]
     if one.flow is None or turn.flow is None:
         return ""
@@ -251,14 +250,14 @@ def _exponent(found: Lyapunov | None) -> str:
 
 
 def _colours(asked: Asked) -> list[tuple[Turn, str]]:
-    """As trained blue, turned orange; alone as trained."""
-    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+    """Return the colors of the trained and the scaled model."""
+    from charrnn import figures  # plotly is slow to import: only when needed
 
     return list(zip(asked.turned, (figures.BLUE, figures.ORANGE), strict=False))
 
 
 def _told(figure: Any, words: str) -> dict[str, str]:
-    """A figure as Plotly's JSON, and in words."""
+    """Encode a figure as Plotly JSON with its description."""
     return {"figure": figure.to_json(), "words": words}
 
 
@@ -300,7 +299,7 @@ def _cloud(asked: Asked) -> dict[str, str]:
 
 
 def _table(asked: Asked) -> Table:
-    """Every number of the part, as trained and turned."""
+    """Tabulate all values of the trained and the scaled model."""
 
     def row(title: str, value: Callable[[Turn], Cell]) -> list[Cell]:
         return [Cell(title), *(value(turn) for turn in asked.turned)]

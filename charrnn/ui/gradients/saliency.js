@@ -1,4 +1,4 @@
-// Where the gradient goes: one text under the other, coloured by what each character means to the one at the cursor.
+// Saliency: one text per model, colored by the influence of each character on the one at the cursor.
 
 import { createViewQuery } from "../components/view_query.js";
 import { countOf } from "../components/code_points.js";
@@ -9,21 +9,21 @@ import { giveSign, onTheme, page, quoted } from "../components/page_state.js";
 const [LEAST, MOST] = [-400, 200]; // hundredths of a decade: the ends of the scale
 const UNDERLINED = 0; // one logit
 const FELT = -200; // a hundredth of a logit
-const LONGEST = 240; // characters that are read
-const AFTER = 40; // of them behind the cursor, where the text goes on
-const LOOK = 100; // ms from one look at the cursor of the tab Write to the next
+const LONGEST = 240; // characters of the excerpt
+const AFTER = 40; // of them after the cursor
+const LOOK = 100; // ms between two checks of the cursor of the tab Write
 
 const logits = (hundredths) => Number((10 ** (hundredths / 100)).toPrecision(2)).toString();
 
-/** Set up the view; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const form = $("form");
   const own = form.elements.text;
   const [box, texts] = [$(".cr-heat"), $(".cr-heat-texts")];
   const say = (words) => ($(".cr-plot-words").textContent = words);
-  let given = null; // the visitor's own text; "" the default one; null that of the tab Write
-  let link = null; // {start, text, sha}: which part of the text of Write is read
+  let given = null; // custom text; "" for the default; null for that of the tab Write
+  let link = null; // {start, text, sha}: the excerpt of the text of Write
   let shown = null; // {characters, titles, heat: [{target: row}, {…}]}
   let [spans, cursor, hovered] = [[[], []], 1, null];
 
@@ -65,7 +65,7 @@ export function mount({ element, send }) {
   $(".cr-default").addEventListener("click", () => read(""));
 
   // The cursor of the tab Write is this one, as long as its text is read here.
-  let seen = null; // where it was at the last look
+  let seen = null; // its position at the last check
   setInterval(() => {
     if (!element.clientWidth || given !== null || !shown || page.state === "writing") return;
     const write = ofWrite();
@@ -179,7 +179,7 @@ export function mount({ element, send }) {
     if (!answer.text) return void (shown = null);
     if (!answer.part || !shown) {
       shown = { characters: Array.from(answer.text), titles: answer.titles, heat: [{}, {}] };
-      if (link && answer.text !== link.text) link = null; // some of it is not known to both
+      if (link && answer.text !== link.text) link = null; // some characters are unknown to one of the models
       cursor = inside(cursor);
       draw();
     }

@@ -1,4 +1,4 @@
-"""Gradients, where it goes: what each character of a text means to one logit, for two models on one scale."""
+"""Gradients by input: saliency of each character for one logit, for two models."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,20 +13,19 @@ from charrnn.ui.server.streaming import add_part, answer
 from charrnn.ui.server.validation import count_of
 from charrnn.ui.server.view_query import ViewQuery, Wanted
 
-LONGEST = 240  # characters that are shown, each with what all before it meant
-PIECE = 40  # characters that are worked out at once, the same ones wherever the cursor is: who no longer waits can stop
+LONGEST = 240  # characters shown
+PIECE = 40  # characters per chunk, aligned independently of the cursor; superseded queries stop between chunks
 
 
 def build(store: Store) -> None:
-    """Lay out the part and let it answer."""
+    """Lay out the view and register its analysis."""
     add_part("cr-where", "gradients/saliency", partial(heats, store))
 
 
 def heats(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """
-    The answers to a question: what stands before the character at the cursor first, then a piece of the others each.
+    """Stream the results: the character at the cursor first, then the others.
 
-    Raises ValueError for models that are not there and a text that is too short.
+    Raises ValueError for unknown models and texts that are too short.
     """
     readers = sides(store, question)
     source, note = passage(store, readers, question)
@@ -43,7 +42,7 @@ def heats(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
 
 
 def passage(store: Store, readers: Sequence[LoadedModel], question: ViewQuery) -> tuple[SourceText, str]:
-    """The text that both read, and what of it they do not. Raises ValueError."""
+    """Return the text known to both models, and a notice. Raises ValueError."""
     source = (given_text(question, LONGEST) or text_for(store, readers[0])).first(LONGEST)
     text, note = known_to_both(readers, source.text)
     if len(text) < 2:
@@ -54,16 +53,15 @@ def passage(store: Store, readers: Sequence[LoadedModel], question: ViewQuery) -
 
 
 def pieces(length: int, cursor: int) -> list[tuple[int, ...]]:
-    """All characters that something stands before, in stretches, those near the cursor first."""
+    """Split the target positions into chunks, those near the cursor first."""
     stretches = [tuple(range(first, min(first + PIECE, length))) for first in range(1, length, PIECE)]
     return sorted(stretches, key=lambda stretch: min(abs(target - cursor) for target in stretch))
 
 
 def heat_of(reader: LoadedModel, text: str, targets: Sequence[int]) -> tuple[tuple[int | None, ...], ...]:
-    """
-    For each target character: what the one before it, two before it, … meant to its logit, in hundredths of a decade.
+    """Return the saliency of all previous characters for each target.
 
-    A null where that is exactly nothing.
+    In hundredths of a decade, the nearest character first; null for exactly 0.
     """
     heat = character_heat(reader.checkpoint.model, reader.vocab.encode(text), targets, MAX_LAG)  # (K + 1, targets)
     return tuple(

@@ -1,4 +1,4 @@
-"""States of recent prefixes, so that a text which is continued is not read again from its beginning."""
+"""Cached states of recent prefixes, so that continued texts are not recomputed."""
 
 import hashlib
 from collections import OrderedDict
@@ -14,10 +14,9 @@ MAX_BYTES = 64 << 20
 
 
 class PrefixCache:
-    """
-    Least recently used `DecoderOutput`s by what read them and by the text that was read; bounded by memory.
+    """Least recently used `DecoderOutput`s by decoder and text, limited by memory.
 
-    A cache of answers that can be computed again: entries may be lost at any time.
+    Entries may be dropped at any time, since they can be computed again.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES):
@@ -32,11 +31,11 @@ class PrefixCache:
 
     @property
     def bytes(self) -> int:
-        """Memory of the entries, as estimated from their arrays."""
+        """Return the estimated memory of the entries."""
         return self._bytes
 
     def longest(self, reader: Hashable, text: str, limit: int) -> tuple[int, DecoderOutput | None]:
-        """The longest known prefix of text[:limit] -> its length and its reading; (0, None) if there is none."""
+        """Return the longest cached prefix of text[:limit], as length and output."""
         with self._lock:
             lengths = sorted(length for length in self._lengths.get(reader, ()) if length <= limit)
             keys = [(reader, length, digest) for length, digest in zip(lengths, _digests(text, lengths), strict=True)]
@@ -47,7 +46,7 @@ class PrefixCache:
         return 0, None
 
     def put(self, reader: Hashable, text: str, reading: DecoderOutput) -> None:
-        """Keep the reading at the end of a text, without its activations."""
+        """Cache the output at the end of a text, without its activations."""
         kept = reading._replace(activations={})
         size = _size_of(kept)
         key = (reader, len(text), next(_digests(text, [len(text)])))
@@ -75,7 +74,7 @@ class PrefixCache:
 
 
 def _digests(text: str, lengths: list[int]) -> Iterator[bytes]:
-    """Digests of the prefixes of these lengths, ascending, in one pass over the text."""
+    """Yield digests of the prefixes of these lengths, ascending, in one pass."""
     running, start = hashlib.blake2b(digest_size=16), 0
     for length in lengths:
         running.update(text[start:length].encode("utf-8", "surrogatepass"))
@@ -84,7 +83,7 @@ def _digests(text: str, lengths: list[int]) -> Iterator[bytes]:
 
 
 def _size_of(value: Any) -> int:
-    """Bytes of the arrays below a reading; a Transformer's keys and values count for each state that refers to them."""
+    """Return the bytes of an output; shared keys and values count each time."""
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, dict):

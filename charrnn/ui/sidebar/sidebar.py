@@ -1,4 +1,4 @@
-"""The left column: model, training step, sampling, prompt, buttons."""
+"""The sidebar: model, training step, sampling, prompt, buttons."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from charrnn.ui.server.share_link import DEFAULTS, TABS, Link
 
 
 def offer(store: Store, reader: LoadedModel | None, link: Link | None = None, scene: int = 0) -> str:
-    """The value of the view: the models on offer, the one in use, what a link sets; why there is none where so."""
+    """Describe the models on offer, the picked one and the values of a link."""
     if reader is None:
         return json.dumps({"models": [], "problem": store.empty_reason(), "origin": origin(store)})
     models = [
@@ -36,7 +36,7 @@ def offer(store: Store, reader: LoadedModel | None, link: Link | None = None, sc
 
 
 def origin(store: Store) -> dict[str, str] | None:
-    """Which commit of which repository the models are, and whether they are others; None for a folder from here."""
+    """Describe the Hub commit of the models; None for a local folder."""
     if Path(store.origin.source).is_dir():
         return None
     commit = store.origin.commit
@@ -45,15 +45,14 @@ def origin(store: Store) -> dict[str, str] | None:
 
 
 def refreshed(store: Store, reader: LoadedModel | None, said: str, number: int) -> str:
-    """The value of the view after a look for newer models; the number sets it apart from others."""
+    """Describe the models after a check for newer ones, with a unique number."""
     return json.dumps(json.loads(offer(store, reader)) | {"refreshed": number, "said": said})
 
 
 def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:
-    """
-    How Python finds a checkpoint: the folder as seen from where the app was started, or the commit on the Hub.
+    """Return the Python expression of a checkpoint's source.
 
-    Where a folder lies that is not below is nobody else's business: then it is named as seen from beside it.
+    A folder is named relative to the working directory, or by its name if it is outside; a download by its commit.
     """
     commit = commit_of(root)
     if commit is not None and root.parent.parent.name.startswith("models--"):

@@ -1,13 +1,13 @@
-// Where the visitor looks: a position of the text and a row of the heatmap. Hovering goes before what was clicked or
+// Position and row of the cursor. Hovering takes precedence over clicks and keys, and those over the end of the text.
 // walked to, and that before the end of the text.
 
 export class Cursor {
   constructor() {
-    this.pinned = null; // the position where the visitor put it; null follows the text
-    this.pointer = null; // the last event of a pointer that is over the heatmap
+    this.pinned = null; // position set by the user; null follows the text
+    this.pointer = null; // last event of a pointer over the heatmap
     this.hovered = null; // {position, unit} under the pointer
-    this.unit = null; // the row that colours the text
-    this.marked = null; // the row that keys have walked to
+    this.unit = null; // row that colors the text
+    this.marked = null; // row selected by keys
   }
 
   /** The position, of so many characters on the page; −1 where there is none. */

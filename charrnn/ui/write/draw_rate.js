@@ -1,10 +1,10 @@
-// How fast the page draws what has arrived: at the asked speed.
+// Number of characters drawn per frame, at the selected speed.
 
 const HORIZON = 0.25; // seconds within which a backlog is drawn as fast as possible
 
 export class DrawRate {
   constructor() {
-    this.credit = 0; // characters that may be drawn by now
+    this.credit = 0; // characters due by now
     this.last = 0; // time of the last frame
   }
 
@@ -19,7 +19,7 @@ export class DrawRate {
     this.credit = 0;
   }
 
-  /** How many characters of the backlog to draw after so many seconds; the first of a text at once. */
+  /** Number of characters of the backlog to draw; the first character of a text at once. */
   due(seconds, backlog, speed, isFirst) {
     const rate = speed || backlog / HORIZON; // speed 0 is as fast as possible
     this.credit = Math.min(this.credit + seconds * rate, backlog + 1);
@@ -29,7 +29,7 @@ export class DrawRate {
     return n;
   }
 
-  /** Nothing is left to draw: what was saved up does not become a burst later. */
+  /** Reset the credit when nothing is left to draw. */
   rest() {
     this.credit = Math.min(this.credit, 1);
   }

@@ -1,4 +1,4 @@
-// The line over the text: something to know, or something that went wrong.
+// The notice line above the text.
 
 export class Notice {
   constructor(box) {
@@ -6,7 +6,7 @@ export class Notice {
     box.querySelector("button").addEventListener("click", () => this.show(null));
   }
 
-  /** {kind, text}; null takes it away. */
+  /** {kind, text}; null hides it. */
   show(said) {
     this.box.hidden = !said;
     if (!said) return;
