@@ -56,7 +56,7 @@ def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = ()) ->
 
 
 def _free(host: str, port: int) -> tuple[str, int]:
-    """The address and the port, where one can listen there: Gradio itself would not say why it cannot."""
+    """Return a free address and port; Gradio's own error omits the reason."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except UnicodeError:

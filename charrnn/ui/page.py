@@ -22,7 +22,7 @@ from charrnn.ui.under_the_hood import tab as hood_tab
 
 
 def build_demo(store: Store) -> gr.Blocks:
-    """The whole page on these checkpoints; nothing is loaded before a visitor comes."""
+    """Build the page of these checkpoints. Models are loaded on demand."""
 
     async def arrive(request: gr.Request) -> tuple[Any, Any]:
         try:

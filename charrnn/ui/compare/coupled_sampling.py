@@ -1,4 +1,4 @@
-"""Compare, same dice: two models or two settings write with the same uniforms, side by side, and where they part."""
+"""Compare, same dice: two models or settings sampled with common random numbers."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -21,7 +21,7 @@ PIECE = 20  # characters a message
 
 
 def build(store: Store) -> None:
-    """Lay out the part and let it answer."""
+    """Lay out the view and register its analysis."""
     add_part("cr-dice", "compare/coupled_sampling", partial(both_texts, store))
 
 
@@ -33,7 +33,7 @@ class DiceForm(Writing):
 
 
 class Asked(NamedTuple):
-    """What two writers are asked for."""
+    """A parsed query: two generators, their prompt and draws."""
 
     a: Generator
     b: Generator
@@ -45,7 +45,7 @@ class Asked(NamedTuple):
 
 
 def asked_for(store: Store, question: ViewQuery) -> tuple[Asked, dict[str, Any]]:
-    """What the form asks for, and what the page needs to offer the models. Raises ValueError."""
+    """Parse the form; also describe the models on offer. Raises ValueError."""
     readers, form = sides(store, question), checked(DiceForm, question.form)
     settings = [side_form(question, name).settings for name in NAMES]
     prompt = form.prompt
@@ -61,7 +61,7 @@ def asked_for(store: Store, question: ViewQuery) -> tuple[Asked, dict[str, Any]]
 
 
 def both_texts(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """The two texts as they grow; from the first difference on also why there is one. Raises ValueError."""
+    """Stream both texts and their first difference. Raises ValueError."""
     asked, more = asked_for(store, question)
     texts, parting, part = ["", ""], None, 0
     told: dict[str, Any] = {"prompt": asked.prompt, **more}

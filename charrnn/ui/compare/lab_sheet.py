@@ -1,4 +1,4 @@
-"""The map of the lab sheet: exercise → command → where to see it on this page."""
+"""The map of the lab sheet: exercise → command → part of this page."""
 
 from charrnn.ui.components.table.table import Cell, Go, Table
 from charrnn.ui.tabs import COMPARE, GRADIENTS, HOOD, NEURONS, WRITE
@@ -11,7 +11,7 @@ TRAIN = "python scripts/train.py"
 
 
 def lab_map() -> Table:
-    """Sections 2 to 8 of the sheet, then its stretch exercises."""
+    """Tabulate sections 2 to 8 of the sheet, then its stretch exercises."""
     titles = ("on the sheet", "command", "on this page")
     return Table(
         "", titles, [[Cell(what), Cell("", code=code), Cell("", go=go)] for what, code, go in ROWS], sortable=False

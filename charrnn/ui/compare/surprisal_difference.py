@@ -1,4 +1,4 @@
-"""Compare, Δ bits: two models read one text; where, by how much and at which kinds of character they differ."""
+"""Compare, Δ bits: difference of two models' surprisals, by position and class."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -21,12 +21,12 @@ TITLES = ("characters", "how many", "A, bits", "B, bits", "Δ, bits", "standard 
 
 
 def build(store: Store) -> None:
-    """Lay out the part and let it answer."""
+    """Lay out the view and register its analysis."""
     add_part("cr-delta", "compare/surprisal_difference", partial(differences, store))
 
 
 def passage(store: Store, readers: Sequence[LoadedModel], given: SourceText | None) -> tuple[SourceText, str]:
-    """The text that both read, and what of it they do not. Raises ValueError."""
+    """Return the text known to both models, and a notice. Raises ValueError."""
     source = given or text_for(store, readers[0])
     text, note = known_to_both(readers, source.text)
     if not text:
@@ -39,7 +39,7 @@ def passage(store: Store, readers: Sequence[LoadedModel], given: SourceText | No
 
 
 def differences(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """What separates the two models asked for on the text asked for. Raises ValueError."""
+    """Show the difference of the two models on a text. Raises ValueError."""
     readers = sides(store, question)
     models = pickers(store, readers)
     source, note = passage(store, readers, given_text(question, LONGEST_TEXT))
@@ -55,7 +55,7 @@ def differences(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[s
 
 
 def kept_groups(readers: Sequence[LoadedModel]) -> list[GroupMean]:
-    """The difference on the whole held-out text, by kind, from what is kept beside both checkpoints; else nothing."""
+    """Load the saved difference on the held-out text, by class; empty if absent."""
     last = all(reader.checkpoint.step == reader.info.step for reader in readers)
     if not last or readers[0].info.sha256 == readers[1].info.sha256:
         return []
@@ -67,7 +67,7 @@ def kept_groups(readers: Sequence[LoadedModel]) -> list[GroupMean]:
 
 
 def kept_in_words(groups: Sequence[GroupMean]) -> str:
-    """The same in a sentence: the mean, and the kind that makes most of it."""
+    """Describe the saved difference: mean, and the class that contributes most."""
     if not groups:
         return ""
     whole, *kinds = groups
@@ -101,7 +101,7 @@ def _told(question: ViewQuery, difference: Difference, words: str, note: str, ke
 
 
 def in_words(whole: GroupMean, source: SourceText, readers: Sequence[LoadedModel]) -> str:
-    """The mean over a text in a sentence; of a text that A or B wrote itself, that this is why it was easy."""
+    """Describe the mean on a text, with a note if A or B generated it."""
     delta = signed(whole.delta_bits)
     better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")
     wrote = " and ".join(name for name, reader in zip(NAMES, readers, strict=True) if source.is_by(reader))

@@ -1,4 +1,4 @@
-"""The tab Compare: how the models learnt, how good they are beside published ones, what they wrote on the way."""
+"""The tab Compare: training curves, results, samples over training."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ SAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
 
 
 def build(store: Store, study: Path = STUDY) -> None:
-    """Lay out the tab: same dice, Δ bits; how the models learnt, how good they are; the map of the lab sheet."""
+    """Lay out the tab: coupled sampling, Δ bits, curves, results, samples, lab sheet."""
     coupled_sampling.build(store)
     surprisal_difference.build(store)
     add_part(
@@ -54,7 +54,7 @@ def build(store: Store, study: Path = STUDY) -> None:
 
 
 def training_curves(store: Store, question: ViewQuery) -> Iterator[str]:
-    """The curves of the checkpoints ticked, as their histories have them. Raises ValueError."""
+    """Show the training curves of the selected checkpoints. Raises ValueError."""
     from charrnn import figures
 
     unit, span = question.one_of("unit", [*figures.UNITS]), question.one_of("span", figures.SPANS)
@@ -81,7 +81,7 @@ CAPTION = (
 
 
 def results(store: Store, question: ViewQuery, study: Path) -> Iterator[str]:
-    """The table of the checkpoints, the best first, with what others published and the n-gram to beat."""
+    """Tabulate the checkpoints by loss, with published results and an n-gram model."""
     infos = sorted(store.checkpoints(), key=lambda info: info.metrics.get("val_stream_nats", float("inf")))
     rows = [checkpoint_row(info) for info in infos]
     others = [*ngram_rows(study), *map(published_row, PUBLISHED)]
@@ -96,7 +96,7 @@ def results(store: Store, question: ViewQuery, study: Path) -> Iterator[str]:
 
 
 def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
-    """What a checkpoint says of itself."""
+    """Return the row of a checkpoint."""
     figures = [_metric(info.metrics, key) for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
     minutes = number(_metric(info.metrics, "minutes"), "{:.1f}")
     source = Cell(f"this checkpoint: {info.step} steps, seed {info.seed}")
@@ -105,7 +105,7 @@ def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
 
 
 def far_back(info: CheckpointInfo) -> list[Cell]:
-    """Half-life and effective context, where they are kept beside the checkpoint."""
+    """Return the saved half-life and effective context."""
     sections, cells = info.analyses.sections, []
     for section, fact, form in (("gradient", "half_life_chars", "{:.1f}"), ("memory", "ecl_chars", "{:.0f}")):
         try:
@@ -116,7 +116,7 @@ def far_back(info: CheckpointInfo) -> list[Cell]:
 
 
 def far_back_of(infos: Sequence[CheckpointInfo]) -> list[str]:
-    """The text and the number of places of the half-lives and contexts in the table, a sentence each."""
+    """Name the texts and sample sizes of half-lives and contexts in the table."""
     told: dict[str, list[str]] = {}
     for info in infos:
         sections, of = info.analyses.sections, title_of(info.data_sha256)
@@ -133,7 +133,7 @@ def far_back_of(infos: Sequence[CheckpointInfo]) -> list[str]:
 
 
 def published_row(other: Published) -> list[Cell]:
-    """What somebody else reports, near our val cold."""
+    """Return the row of a published result, near our val cold."""
     size = number(other.parameters, "{:,}")
     loss = number(other.val_nats, "{:g}")
     source = Cell(other.source, link=other.url, note=other.protocol)
@@ -152,7 +152,7 @@ def published_row(other: Published) -> list[Cell]:
 
 
 def ngram_rows(study: Path) -> list[list[Cell]]:
-    """The best n-gram model of the study: counting, no learning. No row where there is no study."""
+    """Return the row of the study's best n-gram model, if there is a study."""
     try:
         rows = json.loads(study.read_text(encoding="utf-8"))["ngram"]["rows"]
         best = min(rows, key=lambda row: row["val_stream_nats"])
@@ -180,7 +180,7 @@ def _in_other_units(loss_nats: float | None) -> list[Cell]:
 
 
 def samples(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """What the model chosen writes at each of its saved steps, as they come. Raises ValueError."""
+    """Stream a sample of each saved step of a model. Raises ValueError."""
     infos = sorted(store.checkpoints(), key=lambda info: len(info.saved_steps) < 2)
     chosen = question.text("model", LONGEST_NAME) or next((info.name for info in infos), None)
     info = store.load(chosen).info
@@ -204,7 +204,7 @@ def samples(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
 
 
 def sample(store: Store, name: str, step: int) -> str:
-    """The text of a checkpoint at one of its saved steps, always with the same dice."""
+    """Return the sample of one saved step, with fixed random draws."""
     reader = store.load(name, step)
     return store.cache.compute(_write, reader)
 
@@ -217,6 +217,6 @@ def _write(reader: LoadedModel) -> str:
 
 
 def _loss_at(info: CheckpointInfo, step: int) -> str:
-    """The validation loss at a step, where the history has it."""
+    """Return the validation loss at a step, if recorded."""
     losses = {point.step: point.val_loss_nats for point in info.history}
     return f"val {losses[step]:.3f} nats" if step in losses else ""

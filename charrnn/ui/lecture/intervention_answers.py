@@ -1,4 +1,4 @@
-"""The answers of the scenes in which a network is changed: its recurrent weights scaled, its gates or a unit held."""
+"""Answers of scenes with interventions: scaled weights, clamped gates or units."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def bits(decoder: TraceReader, ids: Sequence[int]) -> float:
 
 
 def written(reader: LoadedModel, decoder: TraceReader, link: Link, n: int) -> str:
-    """The prompt of a link, and what whoever reads there writes after it with its dice."""
+    """Return the prompt of a link and the text sampled after it."""
     prompt, settings = prompt_of(reader, link), link.query.settings
     beginning = decoder.prefill(reader.vocab.encode(prompt))
     steps = generate(decoder, beginning, n, settings, UniformStream(link.query.seed))  # pyright: ignore[reportArgumentType]
@@ -47,7 +47,7 @@ def _held_out(store: Store, reader: LoadedModel) -> tuple[str, list[int], str]:
 
 
 def knob(store: Store, link: Link) -> Answer:
-    """The recurrent weights × 0.7 and × 1.4: eigenvalues, gradient, bits and text of each."""
+    """Measure W_hh × 0.7 and × 1.4: eigenvalues, gradient, bits and text."""
     reader = link.reader
     _, ids, _ = _held_out(store, reader)
     told, texts, positions = [], {}, 0
@@ -72,7 +72,7 @@ def knob(store: Store, link: Link) -> Answer:
 
 
 def gating(store: Store, link: Link) -> Answer:
-    """A GRU whose gates are held so that it is a vanilla network: what is left of what it knew, and how far it sees."""
+    """Clamp the gates of a GRU to make it vanilla; measure loss and context."""
     reader, vanilla = link.reader, store.load("rnn")
     _, ids, what = _held_out(store, reader)
     plain = [vanilla.decoder, vanilla.vocab.encode(reader.vocab.decode(ids))]
@@ -99,7 +99,7 @@ def _far(found: ContextAblation) -> str:
 
 
 def clamp(store: Store, link: Link) -> Answer:
-    """The unit that counts along the line, held where lines begin and where they end: what becomes of lines."""
+    """Clamp the line-counting unit at values of line start and end."""
     reader = link.reader
     text, ids, what = _held_out(store, reader)
     c = activations(reader.decoder, ids, "c").astype(np.float64)  # (T, H)
@@ -146,12 +146,12 @@ def clamp(store: Store, link: Link) -> Answer:
 
 
 def capital(sentence: str) -> str:
-    """With a capital at its beginning; the rest stays."""
+    """Capitalize the first letter only."""
     return sentence[:1].upper() + sentence[1:]
 
 
 def line_counter(text: str, c: np.ndarray) -> tuple[int, LineReset]:
-    """The unit that carries most along a line and keeps least of it over the end: c (T, H). Raises ValueError."""
+    """Find the unit that grows along lines and resets: c (T, H). Raises ValueError."""
     found = [line_reset(text, c[:, unit]) for unit in range(c.shape[1])]
     best = max(range(len(found)), key=lambda unit: found[unit].carried - found[unit].remaining_share)
     if found[best].remaining_share > LEFT or found[best].carried < CARRIED:
@@ -160,13 +160,13 @@ def line_counter(text: str, c: np.ndarray) -> tuple[int, LineReset]:
 
 
 def line_length(text: str) -> float:
-    """The mean length of the lines that somebody says."""
+    """Return the mean length of spoken lines."""
     lines = [line for line in text.split("\n") if line and not line.endswith(":")]
     return float(np.mean([len(line) for line in lines])) if lines else float(len(text))
 
 
 def clipping(store: Store, link: Link, study: Path = STUDY) -> Answer:
-    """What the study found with clipping and without: the same run where no norm reaches the threshold."""
+    """Compare the study's runs with and without clipping."""
     try:
         rows = json.loads(study.read_text(encoding="utf-8"))["clipping"]["rows"]
         rate = max(row["learning_rate"] for row in rows)

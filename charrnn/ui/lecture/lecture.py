@@ -1,4 +1,4 @@
-"""The lecture: a walk of scenes beside the picture, and a page that an address has reduced."""
+"""Lecture mode: a sequence of scenes beside the page, reduced by the link."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from charrnn.ui.sidebar.sidebar import offer
 
 
 def arrival(store: Store, sent: Mapping[str, str]) -> Link:
-    """What an address asks for; where it names a scene, what that sets, and what it says itself over it."""
+    """Merge the parameters of a link with those of its scene."""
     link = follow(store, sent, len(SCENES))
     number = link.query.scene if link.query.lecture else None
     if number is None:
@@ -29,14 +29,14 @@ def arrival(store: Store, sent: Mapping[str, str]) -> Link:
 
 
 def opened(store: Store, link: Link) -> str:
-    """The value of the view when the page opens."""
+    """Return the value of the view when the page opens."""
     hidden = [HIDEABLE[name] for name in link.query.hide or ()]
     lecture = bool(link.query.lecture)
     return _told(link.query.scene or 0 if lecture else 0, lecture=lecture, hide=hidden)
 
 
 def walking(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
-    """Let the view change the scene, and reveal its answer: its events scene and reveal carry a number from 1."""
+    """Register the events scene and reveal, which carry a scene number from 1."""
 
     async def scene(event: gr.EventData) -> Any:
         sent = count_of("sent", event._data)
@@ -65,7 +65,7 @@ def _number(data: Any) -> int:
 
 
 def _told(number: int, answer: Answer | None = None, **more: Any) -> str:
-    """One value of the view: the scene, its answer only where it is revealed."""
+    """Encode a scene, with its answer if revealed."""
     scene = SCENES[number - 1] if number else None
     told: dict[str, Any] = {"at": number, "titles": [each.title for each in SCENES], **more}
     if scene is not None:

@@ -1,4 +1,4 @@
-"""The answers of the scenes, measured on the checkpoints that are here, and what of them the picture shows."""
+"""Answers of the scenes, measured on the available checkpoints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,23 +42,23 @@ class Answer:
 
 
 def steps_of(reader: LoadedModel, link: Link, settings: SamplingSettings) -> list[Step]:
-    """What a link writes, with these settings."""
+    """Sample the text of a link."""
     beginning = reader.decoder.prefill(reader.vocab.encode(prompt_of(reader, link)))
     return list(generate(reader.decoder, beginning, link.query.characters, settings, UniformStream(link.query.seed)))
 
 
 def prompt_of(reader: LoadedModel, link: Link) -> str:
-    """The prompt of a link, as far as the model knows it."""
+    """Return the prompt of a link without unknown characters."""
     return reader.vocab.drop_unknown(prompt_for(reader, link.query.prompt))[0]
 
 
 def text_of(reader: LoadedModel, link: Link, steps: list[Step]) -> str:
-    """The prompt, and what was written after it."""
+    """Return the prompt and the sampled text."""
     return prompt_of(reader, link) + reader.vocab.decode([step.id for step in steps])
 
 
 def temperature(store: Store, link: Link) -> Answer:
-    """The same dice at three temperatures: how often the likeliest character came, and how open the choice was."""
+    """Sample at three temperatures with the same draws; compare choices and entropy."""
     reader = link.reader
     own = link.query.temperature
     texts, told = {}, []
@@ -76,7 +76,7 @@ def temperature(store: Store, link: Link) -> Answer:
 
 
 def entropy_bits(steps: list[Step]) -> float:
-    """The mean entropy of what the characters were drawn from."""
+    """Return the mean entropy of the sampled distributions."""
     found = []
     for step in steps:
         probs = step.distribution.probs[: step.distribution.kept]
@@ -86,7 +86,7 @@ def entropy_bits(steps: list[Step]) -> float:
 
 
 def newline(store: Store, link: Link) -> Answer:
-    """The unit that tells line ends from everything else, and how much the state moves there."""
+    """Find the unit that separates line ends, and the change of the state there."""
     reader = link.reader
     text = text_of(reader, link, steps_of(reader, link, link.query.settings))
     h = reader.read(text, "h").activations["h"].astype(float)  # (T, H)
@@ -104,7 +104,7 @@ def newline(store: Store, link: Link) -> Answer:
 
 
 def speaker(store: Store, link: Link) -> Answer:
-    """The unit that tells speakers' names from everything else, and what it makes of other capitals."""
+    """Find the unit that separates speakers' names; compare other capitals."""
     reader = link.reader
     text = text_of(reader, link, steps_of(reader, link, link.query.settings))
     h = reader.read(text, "h").activations["h"].astype(float)  # (T, H)
@@ -121,7 +121,7 @@ def speaker(store: Store, link: Link) -> Answer:
 
 
 def in_names(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Which characters belong to a speaker's name, (T,), and which are capitals anywhere else, (T,)."""
+    """Mark the characters of speakers' names (T,), and other capitals (T,)."""
     inside = np.zeros(len(text), dtype=bool)
     for line in SPEAKER_LINE.finditer(text):
         inside[slice(*line.span())] = True
@@ -130,7 +130,7 @@ def in_names(text: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def telling_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
-    """The unit whose mean differs most: h (T, H), inside (T,) -> unit, its mean inside and outside."""
+    """Find the unit with the largest mean difference: h (T, H), inside (T,)."""
     if not inside.any() or inside.all():
         raise ValueError("this text has no such place: take another seed")
     here, elsewhere = h[inside].mean(axis=0), h[~inside].mean(axis=0)
@@ -142,7 +142,7 @@ def telling_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
 
 
 def gradient(store: Store, link: Link) -> Answer:
-    """Half-life, horizon and what is left far back, of one network of each kind."""
+    """Return half-life, horizon and remaining gradient of one model per kind."""
     told, measured_on, names = [], [], [info.name for info in store.checkpoints() if info.name in LEARNT]
     for name in names:
         reader = store.load(name)
@@ -156,7 +156,7 @@ def gradient(store: Store, link: Link) -> Answer:
 
 
 def transformer(store: Store, link: Link) -> Answer:
-    """What MiniGPT saves, in bits, on a text that both read, and at which kind of character most and least."""
+    """Measure the bits MiniGPT saves on a text, and the classes with most and least."""
     a, b = store.load("rnn"), store.load("minigpt")
     source = default_text(store, a)
     both = difference(a, b, b.vocab.drop_unknown(source.text)[0][:READ])
@@ -171,7 +171,7 @@ def transformer(store: Store, link: Link) -> Answer:
 
 
 def difference(a: LoadedModel, b: LoadedModel, text: str) -> Difference:
-    """What two models make of a text that both know."""
+    """Return the surprisal difference of two models on a text known to both."""
     bits = [np.concatenate([*surprisals(each.decoder, each.vocab.encode(text))]) for each in (a, b)]
     return Difference(text, *bits)
 

@@ -35,11 +35,11 @@ class Scene:
     reads: tuple[Path, ...] = ()
 
     def link(self, store: Store) -> Link:
-        """What it sets, checked against the checkpoints that are here."""
+        """Parse the scene's link with the available checkpoints."""
         return follow(store, self.sets)
 
     def answered(self, store: Store) -> Answer:
-        """Its answer, measured once; where that cannot be done, the reason."""
+        """Return the answer, measured once, or the reason that it is missing."""
         try:
             return store.cache.compute(_answer, self, store)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Neurons, clamp: a unit or a gate is held at a value, the same dice write again, and a held-out text is read again."""
+"""Neurons, clamp: sample with clamped units, and score a held-out text with them."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -28,12 +28,12 @@ TITLES = ("characters", "how many", "as it is, bits", "held, bits", "Δ, bits", 
 
 
 def build(store: Store) -> None:
-    """Lay out the part and let it answer."""
+    """Lay out the view and register its analysis."""
     add_part("cr-clamp", "neurons/clamp", partial(written_again, store))
 
 
 def written_again(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """Both texts and why they part; then, once it is read, what the clamps cost. Raises ValueError."""
+    """Stream both texts and their divergence, then the loss. Raises ValueError."""
     reader = store.load(question.choice.name, question.choice.step)
     usual = ActivationStats.of(store, reader)
     clamps = clamps_of(usual, question.form.get("clamps"), question.form.get("neuron"))
@@ -61,12 +61,12 @@ def written_again(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator
 
 
 def in_words(clamps: Sequence[Clamp]) -> str:
-    """What is held."""
+    """Describe the clamps."""
     return ", ".join(map(str, clamps)).replace("-", "−")
 
 
 def _name_told(usual: ActivationStats, name: str) -> dict[str, Any]:
-    """What of a network can be held: the slider goes over a span, a number can be anything within the limits."""
+    """Describe a view that can be clamped: slider range and limits of the value."""
     return {"name": name, "span": usual.span(name), "limits": limits(name)}
 
 
@@ -74,13 +74,13 @@ def _name_told(usual: ActivationStats, name: str) -> dict[str, Any]:
 
 
 class ClampForm(Writing):
-    """The settings of Write, which this view has in its form."""
+    """The sampling settings of Write, which the form of this view includes."""
 
     characters: Annotated[int, within(Range(1, LARGEST_EXACT, whole=True))]
 
 
 def both_texts(reader: LoadedModel, clamps: Sequence[Clamp], question: ViewQuery) -> dict[str, Any]:
-    """What the network writes as it is, and with the clamps from the prompt on; where they part, and why."""
+    """Sample with and without clamps after the prompt; find the first difference."""
     form = checked(ClampForm, question.form)
     prompt, dropped = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))
     n, dice = min(LONGEST, form.characters), UniformStream(form.seed)
@@ -104,7 +104,7 @@ def both_texts(reader: LoadedModel, clamps: Sequence[Clamp], question: ViewQuery
 
 
 def held_out(store: Store, reader: LoadedModel, question: ViewQuery) -> tuple[SourceText, str]:
-    """The text that is read, and what is to be said about it. Raises ValueError."""
+    """Return the held-out text and a notice. Raises ValueError."""
     source = text_for(store, reader, given_text(question, LONGEST_TEXT))
     if not source.text:
         raise ValueError(f"the network knows no character of {source.origin}: give another text")
@@ -114,7 +114,7 @@ def held_out(store: Store, reader: LoadedModel, question: ViewQuery) -> tuple[So
 
 
 def cost_in_words(whole: GroupMean, what: str) -> str:
-    """Δ bits in a sentence."""
+    """Describe Δ bits in a sentence."""
     over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
     give = f" ± {whole.error_bits:.4f}" if whole.error_bits else ""
     mean = f"Δ = {signed(whole.delta_bits, 4)}{give} bits a character, over {over} of {what}"

@@ -27,7 +27,7 @@ FACTOR = 1.5
 
 @dataclass(frozen=True)
 class Checked:
-    """What came out: whether it is right, a sentence on it, and the measured values by name."""
+    """The result of a check: correctness, a sentence, and measured values by name."""
 
     passed: bool
     words: str
@@ -53,17 +53,17 @@ class Exercise:
     from_clamps: bool = False
 
     def told(self) -> dict[str, Any]:
-        """As the page shows it."""
+        """Return the exercise as the page reads it."""
         return {key: value for key, value in asdict(self).items() if key != "check"}
 
 
 def build(store: Store) -> None:
-    """Lay out the part and let it answer."""
+    """Lay out the view and register its analysis."""
     add_part("cr-exercises", "neurons/exercises", partial(checked, store))
 
 
 def checked(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """The exercises; where one is handed in, what came out of it and who was measured. Raises ValueError."""
+    """Return the exercises and the result of a submitted one. Raises ValueError."""
     reader = store.load(question.choice.name, question.choice.step)
     parts = [
         {"name": name, "units": usual.shape[1]} for name, usual in ActivationStats.of(store, reader).values.items()
@@ -85,7 +85,7 @@ def checked(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
 
 
 def measured_on(reader: LoadedModel) -> dict[str, Any]:
-    """Which network it was, so that anyone can measure it again."""
+    """Describe the model for reproduction."""
     info = reader.info
     step, sha = f"{reader.checkpoint.step:,}", info.sha256[:12]
     return {"network": reader.title, "training step": step, "sha256": sha, "seed of its training": str(info.seed)}
@@ -95,7 +95,7 @@ def measured_on(reader: LoadedModel) -> dict[str, Any]:
 
 
 def resets(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
-    """Whether a unit carries something along a line and loses it at the line's end."""
+    """Check if a unit carries a value along a line and resets at its end."""
     usual = ActivationStats.of(store, reader)
     part = question.one_of("part", [*usual.values])
     unit = Range(0, usual.units - 1, whole=True).require("unit", question.form.get("unit"))
@@ -124,7 +124,7 @@ def resets(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
 
 
 def forgets(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
-    """Whether a GRU whose gates are held looks back no further than two characters, and still reads those."""
+    """Check if a GRU with clamped gates uses exactly two characters of context."""
     if reader.info.cell != "gru":
         raise ValueError(f"{reader.title} is no GRU: choose one in the left column")
     clamps = clamps_of(ActivationStats.of(store, reader), question.form.get("clamps"))
@@ -164,7 +164,7 @@ def _characters(n: int | None) -> str:
 
 
 def half_life(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
-    """The guess beside the half-life that is measured now."""
+    """Compare the guess with the measured half-life."""
     guess = Range(0.01, 1000).require("the half-life", question.form.get("guess"))
     flow, source = measured(store, reader)
     if flow.half_life_chars is None:

@@ -1,4 +1,4 @@
-"""Neurons, gates: how much of the time each unit's gates stand open or shut."""
+"""Neurons, gates: the share of time that the gates of each unit are saturated."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -16,12 +16,12 @@ from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
 
 def build(units: Units) -> None:
-    """Lay out the part and let it answer."""
+    """Lay out the view and register its analysis."""
     add_part("cr-gates", "neurons/gate_saturation", partial(gates, units))
 
 
 def gates(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """The gates of the model in the picker on a text. Raises ValueError."""
+    """Show the gates of the picked model on a text. Raises ValueError."""
     reader = units.store.load(question.choice.name, question.choice.step)
     if reader.info.cell not in GATES:
         without = "MiniGPT has" if reader.info.cell == "minigpt" else "A vanilla cell has"
@@ -43,7 +43,7 @@ def gates(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
 
 
 def saturations(units: Units, reader: LoadedModel, text: str, wanted: Wanted) -> list[Saturation]:
-    """Of each gate. Raises Superseded."""
+    """Compute the saturation of each gate. Raises Superseded."""
     names, pieces = [name for name in GATES[reader.info.cell] if name in reader.view_names], []
     with units.busy:
         for piece in read(reader.decoder, reader.vocab.encode(text), names):

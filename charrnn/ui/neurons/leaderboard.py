@@ -1,4 +1,4 @@
-"""Neurons, leaderboard: which unit stands for which concept, and for a regular expression of the visitor's."""
+"""Neurons, leaderboard: the best unit for each concept and a custom regex."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,18 +25,18 @@ PATTERN = "your pattern"
 
 
 def build(units: Units) -> None:
-    """Lay out the part and let it answer."""
+    """Lay out the view and register its analysis."""
     add_part("cr-units", "neurons/leaderboard", partial(leaderboard, units))
 
 
 def view_of(reader: LoadedModel, question: ViewQuery) -> str:
-    """Which of a model's units the question is about; their kin where it has none of that name."""
+    """Return the requested view, or its equivalent in this cell."""
     asked = question.form.get("view")
     return nearest_view(reader.view_names, asked if isinstance(asked, str) else reader.view_names[0])
 
 
 def passage(store: Store, reader: LoadedModel, given: SourceText | None) -> tuple[SourceText, str]:
-    """The text that is read, and what of it is not."""
+    """Return the text to score, and a notice."""
     source = text_for(store, reader, given)
     dropped = len(given.text) - len(source.text) if given else 0
     note = f"{dropped:,} characters that the model does not know are left out. " if dropped else ""
@@ -46,20 +46,20 @@ def passage(store: Store, reader: LoadedModel, given: SourceText | None) -> tupl
 
 
 class Telling:
-    """The answers to one question, each with what there is to see so far."""
+    """Encodes the results of one query."""
 
     def __init__(self, question: ViewQuery, **shown: Any):
         self.question, self.shown, self.part = question, shown, 0
 
     def now(self, words: str, busy: bool = False, **more: Any) -> str:
-        """One value of the view; what is shown stays until something else is."""
+        """Encode a value of the view; fields that are not set stay."""
         self.shown |= more
         self.part += 1
         return answer(self.question.number, words, self.part, busy=busy, **self.shown)
 
 
 def leaderboard(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """The best unit for each concept: at once what is kept, then what has to be read for it. Raises ValueError."""
+    """Stream the leaderboard: the saved one, then a computed one. Raises ValueError."""
     reader = units.store.load(question.choice.name, question.choice.step)
     view_name = view_of(reader, question)
     given, pattern = given_text(question, LONGEST_TEXT), question.text("pattern", LONGEST_PATTERN)
@@ -86,7 +86,7 @@ def leaderboard(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[s
 def live(
     units: Units, reader: LoadedModel, view_name: str, given: SourceText | None, wanted: Wanted
 ) -> Iterator[str | tuple[Board, str]]:
-    """The board of a text that has to be read: what is being done, then the board and its words."""
+    """Compute the leaderboard of a text; yields progress, returns board and words."""
     source, note = passage(units.store, reader, given)
     text = source.text
     targets = Targets.of(text)
@@ -113,7 +113,7 @@ def with_pattern(
     telling: Telling,
     wanted: Wanted,
 ) -> Iterator[str]:
-    """The same board with a row for the visitor's pattern, or why there is none."""
+    """Add a row for the custom pattern, or the reason that it has none."""
     source, _ = passage(units.store, reader, given)
     text = source.text
     try:
@@ -144,13 +144,13 @@ def with_pattern(
 
 
 def verdict_in_words(best: Best) -> str:
-    """What became of a concept's best unit, in a sentence without its end."""
+    """Describe a concept's best unit, as a sentence without its period."""
     compared = f"held-out {best.held_out:.3f} against {best.to_beat:.3f} to beat"
     return f"unit {best.unit} stands for it ({compared})" if best.found else f"no unit stands for it ({compared})"
 
 
 def in_sentences(board: Board, what: str) -> str:
-    """A board in words: how many found, on what."""
+    """Describe a leaderboard: number of concepts found, and the text."""
     found = sum(best.found for best in board.best)
     rare = f" Too rare in this text: {', '.join(board.rare)}." if board.rare else ""
     return (
@@ -161,7 +161,7 @@ def in_sentences(board: Board, what: str) -> str:
 
 
 def table(board: Board, pattern: str = "") -> Table:
-    """The leaderboard: those found first, by how much they beat what untrained units reach."""
+    """Tabulate the leaderboard: concepts found first, by margin over the baseline."""
 
     def row(best: Best) -> list[Cell]:
         goes = Go(f"unit {best.unit}", tabs.NEURONS, part="#cr-unit", unit=(board.view, best.unit))

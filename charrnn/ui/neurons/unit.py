@@ -1,4 +1,4 @@
-"""Neurons, one unit: the text coloured by it, how often it says what, and where it says most."""
+"""Neurons, one unit: text colored by activation, histogram and top excerpts."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,12 +24,12 @@ FULL = 99  # percentile of what a unit says, either way: from there on the colou
 
 
 def build(units: Units) -> None:
-    """Lay out the part and let it answer."""
+    """Lay out the view and register its analysis."""
     add_part("cr-unit", "neurons/unit", partial(one_unit, units))
 
 
 def unit_of(reader: LoadedModel, view_name: str, question: ViewQuery) -> int:
-    """The unit that is asked for; where none is, the one that stands out most."""
+    """Return the requested unit, by default the most striking one."""
     rows = reader.units[view_name]
     asked = question.form.get("unit")
     if type(asked) is int and 0 <= asked < rows:
@@ -40,7 +40,7 @@ def unit_of(reader: LoadedModel, view_name: str, question: ViewQuery) -> int:
 
 
 def one_unit(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """What one unit says of a text. Raises ValueError."""
+    """Show the activations of one unit on a text. Raises ValueError."""
     reader = units.store.load(question.choice.name, question.choice.step)
     view_name = view_of(reader, question)
     unit = unit_of(reader, view_name, question)
@@ -72,7 +72,7 @@ def one_unit(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]
 
 
 def own_scale(scale: ColorRange, values: np.ndarray) -> ColorRange:
-    """That of the view where it is bounded; else one unit's own: some say a tenth of what others do."""
+    """Return the view's range if bounded, else a range of this unit."""
     if scale.bounded:
         return scale
     high = ceil_nice(float(np.percentile(np.abs(values), FULL)))
@@ -80,7 +80,7 @@ def own_scale(scale: ColorRange, values: np.ndarray) -> ColorRange:
 
 
 def tells(units: Units, reader: LoadedModel, view_name: str, unit: int, text: str, values: np.ndarray) -> Table | None:
-    """What this one unit tells best of the text, beside what untrained units reach; None for too short a text."""
+    """Return the unit's best concept and its baseline; None if the text is too short."""
     if len(text) < SHORTEST:
         return None
     targets = Targets.of(text)
@@ -99,7 +99,7 @@ def tells(units: Units, reader: LoadedModel, view_name: str, unit: int, text: st
 
 
 def known_for(reader: LoadedModel, view_name: str, unit: int) -> str:
-    """What the kept board says of a unit."""
+    """Describe the unit by the saved leaderboard."""
     board = kept_boards(reader).get(view_name)
     won: list[Best] = [best for best in board.best if best.unit == unit and best.found] if board else []
     if not won:
@@ -110,7 +110,7 @@ def known_for(reader: LoadedModel, view_name: str, unit: int) -> str:
 
 
 def figure(values: np.ndarray, ends: tuple[float, float] | None, width: int) -> dict[str, Any]:
-    """The histogram, and in words."""
+    """Return the histogram and its description."""
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
     drawn = figures.unit_histogram(values, ends, width)

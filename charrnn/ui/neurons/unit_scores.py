@@ -1,4 +1,4 @@
-"""What the tab Neurons knows of a model's units: what they say while a text is read, and what untrained ones reach."""
+"""Activations and concept scores of a model's units, and untrained baselines."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -32,18 +32,18 @@ CONCEPTS = {concept.name for concept in BANK}
 
 
 def in_words(view: str) -> str:
-    """What goes by this name, as the page calls it."""
+    """Return the page's name of a view."""
     return WORDS.get(view, f"residual stream, {view}" if view.startswith("layer") else view)
 
 
 def views_told(reader: LoadedModel) -> list[dict[str, str]]:
-    """The kinds of unit a model has, as the page offers them."""
+    """Describe the views of a model."""
     return [{"name": name, "title": in_words(name)} for name in reader.view_names]
 
 
 @dataclass(frozen=True)
 class Form:
-    """What networks have in common that could be the same before training."""
+    """The architecture that models with a common untrained baseline share."""
 
     config: Mapping[str, Any]
     recipe: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Form:
 
 
 class Units:
-    """Readings and baselines of one running app; the last few are kept."""
+    """Caches the most recent activations and baselines of an app."""
 
     def __init__(self, store: Store):
         self.store = store
@@ -60,20 +60,20 @@ class Units:
         self._untrained = Cache(MOST_NETWORKS)  # a pattern of the visitor's is likely to be the next question
 
     def cache_key(self) -> tuple:
-        """It changes no result: what it keeps, it keeps by all that this depends on."""
+        """Return an empty key: the cached values are keyed by all they depend on."""
         return ()
 
     def values(self, reader: LoadedModel, view: str, text: str, wanted: Wanted) -> np.ndarray:
-        """What the units say after each character of a text, (N, U). Raises Superseded."""
+        """Return the activations (N, U) after each character. Raises Superseded."""
         with self.busy:
             return self._readings.compute(_values, reader, view, text, wanted=wanted)
 
     def scores(self, reader: LoadedModel, view: str, targets: Targets, wanted: Wanted) -> Scores:
-        """Every unit against every concept. Raises Superseded."""
+        """Score every unit against every concept. Raises Superseded."""
         return self.store.cache.compute(_scores, self, reader, view, targets, wanted=wanted)
 
     def baseline(self, reader: LoadedModel, view: str, targets: Targets, wanted: Wanted) -> Iterator[str | Baseline]:
-        """What untrained units reach: what is being done, then the baseline. Raises Superseded."""
+        """Compute the untrained baseline; yields progress. Raises Superseded."""
         known = self._known(reader, view, targets)
         if known is None:
             networks = networks_for(reader.info.hidden_dim)
@@ -84,13 +84,13 @@ class Units:
         yield known
 
     def _known(self, reader: LoadedModel, view: str, targets: Targets) -> Baseline | None:
-        """The baseline that was worked out, here or when the checkpoint was refreshed."""
+        """Return the cached or saved baseline."""
         known = self.store.cache.known(_baseline, self, _form(reader), view, targets)
         kept = kept_of(reader) if set(targets.names) <= CONCEPTS else None  # a pattern is no concept that has a name
         return known or (kept.baseline(view, targets) if kept else None)
 
     def untrained_percentiles(self, reader: LoadedModel, view: str, targets: Targets) -> dict[str, float]:
-        """By concept, what untrained units reach: on this text if that is known, else on the one that is kept."""
+        """Return baselines by concept: of this text if known, else of the saved one."""
         known = self._known(reader, view, targets)
         if known is not None:
             return dict(zip(targets.names, known.percentile.tolist(), strict=True))
@@ -99,7 +99,7 @@ class Units:
         return {best.concept: best.percentile for best in board.best} if board else {}
 
     def untrained_values(self, form: Form, seed: int, view: str, text: str, wanted: Wanted) -> np.ndarray:
-        """What the units of an untrained network say after each character, (N, U). Raises Superseded."""
+        """Return the activations (N, U) of an untrained model. Raises Superseded."""
         with self.busy:
             return self._untrained.compute(_untrained_values, form, seed, view, text, wanted=wanted)
 
@@ -130,7 +130,7 @@ def _baseline(units: Units, form: Form, view: str, targets: Targets, wanted: Wan
 
 
 def networks_for(units: int, in_all: int = UNTRAINED_UNITS) -> int:
-    """How many untrained networks make a baseline."""
+    """Return the number of untrained models of a baseline."""
     return min(MOST_NETWORKS, max(FEWEST_NETWORKS, math.ceil(in_all / units)))
 
 
@@ -143,7 +143,7 @@ def _read(decoder, ids: list[int], view: str, wanted: Wanted) -> np.ndarray:
 
 
 def kept_of(reader: LoadedModel) -> Kept | None:
-    """What is kept beside a checkpoint; None where nothing is, or what is broken or of another form of network."""
+    """Load the record saved beside a checkpoint; None if absent or of another model."""
     section = reader.info.analyses.sections.get("units")
     try:
         kept = None if section is None else from_findings(section)
@@ -154,6 +154,6 @@ def kept_of(reader: LoadedModel) -> Kept | None:
 
 
 def kept_boards(reader: LoadedModel) -> Mapping[str, Board]:
-    """The boards that are kept, by view; none for another step than the last."""
+    """Load the saved leaderboards by view; none before the last step."""
     kept = kept_of(reader)
     return kept.boards if kept and reader.checkpoint.step == reader.info.saved_steps[-1] else {}

@@ -1,1 +1,1 @@
-"""The text of a page: the session is JavaScript in the page; here are the calls that it makes."""
+"""The server side of a page's text. The session itself runs in the page."""

@@ -1,4 +1,4 @@
-"""A limit on the calls that compute at the same time; those beyond it are told when to come again."""
+"""Limits concurrent calls. Rejected calls are told when to retry."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ SMOOTHING = 0.1  # of the running mean of a call's seconds
 
 
 class BusyError(Exception):
-    """Too many calls wait already; `retry_ms` says when there should be room."""
+    """Raised if too many calls wait; `retry_ms` estimates when to retry."""
 
     def __init__(self, retry_ms: int):
         super().__init__(f"the server is busy: try again in {retry_ms} ms")
@@ -19,7 +19,7 @@ class BusyError(Exception):
 
 
 class CallLimit:
-    """Run a bounded number of calls at once and let a bounded number wait, in order of arrival."""
+    """A FIFO queue in front of a fixed number of slots."""
 
     def __init__(self, running: int = MAX_RUNNING, waiting: int = MAX_WAITING):
         self._slots = asyncio.Semaphore(running)
@@ -29,7 +29,7 @@ class CallLimit:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold a slot for the duration of the block. Raises BusyError if too many calls wait already."""
+        """Hold a slot for the block. Raises BusyError if too many calls wait."""
         if self._slots.locked() and self.waiting >= self._max_waiting:
             seconds = self._mean_seconds * (self.waiting + 1) / self._running
             raise BusyError(max(50, round(1000 * seconds)))

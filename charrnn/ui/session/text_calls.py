@@ -197,7 +197,7 @@ class TextCalls:
 
 
 class _Part:
-    """The characters of one call, read and written from the nearest_view cached prefix on."""
+    """The characters of one call, read and written from the nearest cached prefix on."""
 
     def __init__(
         self,

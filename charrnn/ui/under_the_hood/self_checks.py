@@ -1,4 +1,4 @@
-"""The trust panel: what holds the numbers of this page up, measured when somebody looks."""
+"""Self-checks of the numbers on this page, run on demand."""
 
 import hashlib
 import platform
@@ -34,7 +34,7 @@ SETTINGS = SamplingSettings(temperature=0.9, top_k=40, top_p=0.95, min_p=0.01)
 
 
 class Measurements:
-    """One measurement at a time in this process; who came before it began shares it."""
+    """Runs one check at a time in this process; earlier callers share the result."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -42,7 +42,7 @@ class Measurements:
         self.waiting = 0  # for the lock
 
     def of(self, reader: LoadedModel) -> list[dict[str, Any]]:
-        """The lines of the panel for this model, measured after this call was made."""
+        """Run the checks of this model after this call was made."""
         came, key = time.monotonic(), fingerprint(reader)
         self.waiting += 1
         with self._lock:
@@ -56,7 +56,7 @@ class Measurements:
 
 
 def panel(store: Store, measurements: Measurements, question: ViewQuery) -> Iterator[str]:
-    """Every line with what was measured, its limit and whether it holds. Raises ValueError."""
+    """Show each check with its value, limit and result. Raises ValueError."""
     reader = store.load(question.choice.name, question.choice.step)
     start = time.perf_counter()
     try:
@@ -73,7 +73,7 @@ def panel(store: Store, measurements: Measurements, question: ViewQuery) -> Iter
 
 
 def measured(reader: LoadedModel) -> list[dict[str, Any]]:
-    """All that the server can measure about this model."""
+    """Run all server-side checks of this model."""
     network, ids = reader.checkpoint.model, _some_ids(reader)
     checks = [*map(self_checks.cell_matches_torch, TorchCharRNN.LAYERS)]
     if isinstance(network, CharRNN):
@@ -86,7 +86,7 @@ def measured(reader: LoadedModel) -> list[dict[str, Any]]:
 
 
 def line(claim: str, value: str, limit: str, holds: bool | None, how: str = "") -> dict[str, Any]:
-    """One line; holds: None where there is nothing to hold it against."""
+    """Return one line; holds: None without a limit."""
     return {"claim": claim, "value": value, "limit": limit, "holds": holds, "how": how}
 
 
@@ -95,7 +95,7 @@ def _told(check: Check) -> dict[str, Any]:
 
 
 def _some_ids(reader: LoadedModel) -> list[int]:
-    """A text to measure on: what the model wrote, else every character it knows in turn."""
+    """Return the ids of the sample text, or else of every known character."""
     ids = reader.vocab.encode(reader.passage[: self_checks.LONGEST])
     return ids if len(ids) > self_checks.T else [i % len(reader.vocab) for i in range(self_checks.LONGEST)]
 
@@ -104,12 +104,12 @@ def _some_ids(reader: LoadedModel) -> list[int]:
 
 
 def digest(text: str) -> str:
-    """What a text is known by, here and in the page."""
+    """Return the hash of a text, as computed in the page too."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
 
 
 def of_writing(reader: LoadedModel) -> list[dict[str, Any]]:
-    """Whether the server's way and Python's write the same text."""
+    """Check that the server's and Python's sampling generate the same text."""
     claim, limit = "Server and Python write one text", "the same hash"
     prompt = reader.vocab.encode(reader.vocab.default_prompt(PROMPT))
     how = f"seed {SEED}, {CHARACTERS} characters: generate(…), as the page does, and sample(…)"
@@ -123,7 +123,7 @@ def of_writing(reader: LoadedModel) -> list[dict[str, Any]]:
 
 
 def dice(reader: LoadedModel) -> dict[str, Any] | None:
-    """What the page needs to draw the same text with its own sampler; None where nothing can be drawn."""
+    """Return the inputs of the page's own sampler; None if it cannot sample."""
     prompt = reader.vocab.encode(reader.vocab.default_prompt(PROMPT))
     start = reader.decoder.prefill(prompt)
     try:
@@ -145,7 +145,7 @@ def dice(reader: LoadedModel) -> dict[str, Any] | None:
 
 
 def of_file(reader: LoadedModel) -> list[dict[str, Any]]:
-    """Whether the weights in use are those of the file, and which those are."""
+    """Check that the weights in use are those of the file, and name them."""
     info = reader.info
     try:
         now = hashlib.sha256((info.folder / MODEL).read_bytes()).hexdigest()
@@ -162,7 +162,7 @@ def of_file(reader: LoadedModel) -> list[dict[str, Any]]:
 
 
 def versions(pins: Path = PINS) -> list[dict[str, Any]]:
-    """What runs here, against what the project is tested with."""
+    """Compare installed with tested versions."""
     try:
         wanted = dict(pin.split("==") for pin in pins.read_text(encoding="utf-8").split())
     except (OSError, ValueError):

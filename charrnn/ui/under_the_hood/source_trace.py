@@ -1,4 +1,4 @@
-"""The cell's own source beside what its lines computed for the character at the cursor."""
+"""The cell's source code next to the values its lines computed at the cursor."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -26,14 +26,14 @@ NOT_BY_UNIT = ("embed.weight", "_W_out", "_head", "logits", "_pairs")
 
 
 class States:
-    """Where a model stands in a text, kept at every so many characters: the cursor moves a step at a time."""
+    """Caches decoder states at regular positions, since the cursor moves by one."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple, Any] = OrderedDict()
         self._lock = Lock()
 
     def after(self, reader: LoadedModel, text: str) -> Any:
-        """The decoder's state after the text, all of it known to the model."""
+        """Return the decoder's state after a text known to the model."""
         who = fingerprint(reader)
         start, state = 0, reader.initial_output.state
         with self._lock:
@@ -57,7 +57,7 @@ class States:
 
 
 def cell_lines(store: Store, states: States, question: ViewQuery) -> Iterator[str]:
-    """What the model that reads the text computed for its last character, line by line. Raises ValueError."""
+    """Trace the model at the last character, line by line. Raises ValueError."""
     text = question.text("text", validation.LONGEST_TEXT)
     layer = Range(1, MOST_LAYERS, whole=True).require("layer", question.form.get("layer", MOST_LAYERS))
     if not text:
@@ -111,7 +111,7 @@ def _value(value: Value, reader: LoadedModel) -> dict[str, Any]:
 
 
 def unit_names(value: Value, reader: LoadedModel) -> list[str]:
-    """Of how many numbers a unit has here, the names; [""] where it has one, none where they belong to no unit."""
+    """Return the names of a unit's values; [""] for one, [] for values without unit."""
     if any(part in value.source for part in NOT_BY_UNIT):
         return []
     network = reader.checkpoint.model

@@ -1,4 +1,4 @@
-"""Time it: where a training step's milliseconds go on the machine that serves this page, beside the bundled record."""
+"""Times the sections of a training step on the server, next to the bundled record."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ BUSY = "Somebody else is measuring on this machine right now: try again in a few
 
 
 class Turn:
-    """Whose turn it is to measure: one at a time in this process, or they would time each other."""
+    """A lock that allows one timing in this process at a time."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -53,7 +53,7 @@ def timing(
     recorded: Mapping[str, Any] | None,
     recipe: Recipe = RECIPE,
 ) -> Iterator[str]:
-    """Answers with the progress, then one with the figure; a newer question of the same view stops the measurement."""
+    """Stream the progress, then the figure. A newer query stops the timing."""
     if question.form.get("stop"):
         yield answer(question.number, "Stopped.")
         return
@@ -76,7 +76,7 @@ def timing(
 
 
 def record_of(rows: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
-    """What was measured, as `scripts/bench.py profile` records it."""
+    """Return the timing as `scripts/bench.py profile` records it."""
     sizes = {"batch": recipe.batch, "seq_len": recipe.seq_len, "hidden_dim": recipe.hidden_dim}
     return {**sizes, "machine": machine(), "parts": list(PARTS), "rows": rows}
 
@@ -94,7 +94,7 @@ def _shown(question: ViewQuery, part: int, record: dict[str, Any], recorded: Map
 
 
 def against_record(record: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> Table:
-    """Here and in the bundled record, per character read: the windows differ in length."""
+    """Compare with the bundled record per character, since windows differ in length."""
     before = {row["name"]: row for row in recorded["rows"]} if recorded else {}
 
     def microseconds(row: Mapping[str, Any] | None, of: Mapping[str, Any] | None) -> float | None:

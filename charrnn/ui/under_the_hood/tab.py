@@ -1,4 +1,4 @@
-"""The tab Under the hood: the cell's own source with its values, the trust panel, where a training step's time goes."""
+"""The tab Under the hood: source trace, self-checks, time of a training step."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ def build(store: Store, record: Path = RECORD) -> None:
 
 
 def profile(question: ViewQuery, path: Path) -> Iterator[str]:
-    """Where the milliseconds of a step go, as the bundled record has it. Raises ValueError."""
+    """Show the time per section of a step by the bundled record. Raises ValueError."""
     from charrnn.figures import profile_figure, profile_words
 
     record = read_record(path)
@@ -54,7 +54,7 @@ def profile(question: ViewQuery, path: Path) -> Iterator[str]:
 
 
 def against_length(question: ViewQuery, path: Path) -> Iterator[str]:
-    """What a step costs as the window grows. Raises ValueError."""
+    """Show the time of a step by window length. Raises ValueError."""
     from charrnn.figures import against_length_figure, against_length_words
 
     record = read_record(path)
@@ -62,7 +62,7 @@ def against_length(question: ViewQuery, path: Path) -> Iterator[str]:
 
 
 def known(path: Path) -> dict[str, Any] | None:
-    """The bundled record; None where there is none that can be read."""
+    """Load the bundled record; None if absent or invalid."""
     try:
         return read_record(path)
     except ValueError:
@@ -70,7 +70,7 @@ def known(path: Path) -> dict[str, Any] | None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """What `scripts/bench.py profile` measured. Raises ValueError, with how to make it, where there is none."""
+    """Load the record of `scripts/bench.py profile`. Raises ValueError if absent."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -83,7 +83,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def machine(record: dict[str, Any]) -> str:
-    """Where a record was measured."""
+    """Describe the machine of a record."""
     told = record["machine"]
     if not isinstance(told, dict):
         return f"Measured on {told}."
