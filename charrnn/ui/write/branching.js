@@ -1,12 +1,12 @@
-// A text that branches: a row of the distribution at the cursor chooses another character there, the rest is drawn anew;
-// undo and redo bring the whole text back.
+// Branching: choosing another character at the cursor regenerates the rest of the text;
+// undo and redo restore the whole text.
 
 import { page, quoted } from "../components/page_state.js";
 import { configure, session } from "../session/page_session.js";
 
-const TAKES_TEXT = "input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]"; // these undo by themselves
+const TAKES_TEXT = "input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]"; // they have their own undo
 
-/** Wire rows, buttons and keys. `live` says what stands at the cursor; returns what shows how much can be taken back. */
+/** Wire rows, buttons and keys. `live` describes the cursor; returns a function that shows the undo and redo counts. */
 export function attachBranching({ element, live, say }) {
   const button = (name) => element.querySelector(`[data-do="${name}"]`);
 

@@ -1,4 +1,4 @@
-// What stands around the heatmap: its title, its scale, how to read it, and whose values it shows; and the words for them.
+// Captions of the heatmap: title, scale, explanation, and the words for them.
 
 const RESIDUAL = /^layer (\d+)$/;
 
@@ -46,33 +46,33 @@ const ORDER = {
 const isResidual = (name) => name === "embedding" || RESIDUAL.test(name);
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
 
-/** The letter in formulas: of the residual stream x, with the number of layers behind it. */
+/** Letter in formulas: x of the residual stream, with its layer. */
 export function symbol(name) {
   if (!isResidual(name)) return name;
   const layers = name === "embedding" ? "0" : name.match(RESIDUAL)[1];
   return "x" + Array.from(layers, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
 }
 
-/** What it is called: "forget gate", "layer 6". */
+/** Name of a view: "forget gate", "layer 6". */
 export const nameOf = (name) => NAMES[name] || name;
 
-/** What a row of the heatmap is. */
+/** Name of a row of the heatmap. */
 export const rowWord = (name) => (isResidual(name) ? "dimension" : "unit");
 
-/** A value to three digits of what the scale reaches, as it was sent; with its sign where it can have either. */
+/** Format a value to three digits of the scale's end, with its sign if the scale is signed. */
 export function number(value, view, signed) {
   const digits = Math.max(0, Math.min(5, 2 - Math.floor(Math.log10(view.high))));
   const size = Math.abs(value).toFixed(digits);
   return (Number(size) === 0 ? "" : value < 0 ? "−" : signed ? "+" : "") + size;
 }
 
-/** What the heatmap shows, in words. */
+/** Title of the heatmap. */
 export function titleOf(view, change) {
   const what = isResidual(view.name) ? "residual stream" : nameOf(view.name);
   return change ? "change of the " + what + " Δ" + symbol(view.name) : what + " " + symbol(view.name);
 }
 
-/** What the two ends of the scale are worth, in words. */
+/** Labels of both ends of the scale. */
 export function endsOf(view, change) {
   const [low, high] = change ? [-view.change, view.change] : [view.low, view.high];
   const beyond = view.bounded ? ["", ""] : ["≤ ", "≥ "];
@@ -85,7 +85,7 @@ function seeOf(view, model, change) {
   return SEE[view.name] || "";
 }
 
-/** Write the captions for what the heatmap shows, in this order of its rows. */
+/** Show the captions of the heatmap with this row order. */
 export function showCaptions(element, record, map, order) {
   const $ = (selector) => element.querySelector(selector);
   const { view, model } = record;

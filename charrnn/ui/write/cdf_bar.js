@@ -1,8 +1,8 @@
-// The draw: what survived the filters end to end in its order, and the die as a pointer on it.
+// The draw: remaining characters end to end, with u as a pointer.
 
 import { visible } from "../components/page_state.js";
 
-const LEGIBLE = 0.042; // of the bar: enough for its character underneath
+const LEGIBLE = 0.042; // of the bar: minimum width of a labeled segment
 
 export class CdfBar {
   constructor(box) {
@@ -20,7 +20,7 @@ export class CdfBar {
     this.words.textContent = "";
   }
 
-  /** The die u, null where none was thrown, and the rank it falls on. */
+  /** Show u (null without a draw) and the rank it selects. */
   draw(d, u, landed, vocabulary) {
     this.whole.hidden = false;
     while (this.segments.length < d.kept) this.segments.push(this.segment());

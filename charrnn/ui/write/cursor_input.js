@@ -1,8 +1,8 @@
-// The pointer over text and heatmap, and the keys that walk: they move the cursor.
+// Moves the cursor: pointer over text and heatmap, and keys.
 
 import { page } from "../components/page_state.js";
 
-/** Wire both. `live` says what stands there; `pointed` is called after the cursor moved, `announce` where it is to be said. */
+/** Wire both. `live` describes the cursor; `pointed` is called after a move, `announce` for screen readers. */
 export function attachCursor({ text, map, cursor, live, pointed, announce, redraw, paint }) {
   text.box.addEventListener("pointermove", (event) => {
     const position = text.positionOf(event);

@@ -1,11 +1,11 @@
-// What stands at the cursor, in words: for the line under the heatmap, and for who does not see the picture.
+// Descriptions of the cursor: for the line below the heatmap, and for screen readers.
 
 import { quoted } from "../components/page_state.js";
 import { number, rowWord, symbol, titleOf } from "./captions.js";
 
 export const unitName = (record, unit) => rowWord(record.view.name) + " " + unit;
 
-/** The character at position i of those drawn, and the value in a row, where there is one. */
+/** Describe the drawn character at position i, and the value of a row if given. */
 export function sentence(record, i, unit, drawn) {
   if (!record || i < 0) return "";
   const place = "character " + (i + 1) + " of " + drawn;
@@ -16,7 +16,7 @@ export function sentence(record, i, unit, drawn) {
   return unitName(record, unit) + " at " + quoted(record.characters[i]) + ": " + value + ", " + change + " · " + place;
 }
 
-/** The same after what the picture shows, with the likeliest next characters: its name for a screen reader. */
+/** Describe the picture with its top candidates, for screen readers. */
 export function pictureName(record, words, change, latest) {
   const likely = latest
     ? latest.order.slice(0, 3).map((id, rank) => quoted(record.vocabulary[id]) + " " + (100 * latest.probs[rank]).toFixed(0) + "%")

@@ -1,4 +1,4 @@
-// The sampler as one picture at the cursor: raw → temperature → top-k → top-p → min-p side by side, then the draw.
+// Sampler view at the cursor: raw → temperature → top-k → top-p → min-p side by side, then the draw.
 
 import { quoted, visible } from "../components/page_state.js";
 import { CdfBar } from "./cdf_bar.js";
@@ -8,7 +8,7 @@ const ROWS = 11;
 const percent = (p) => (100 * p).toFixed(2);
 const LABELS = { temperature: "temperature", top_k: "top-k", top_p: "top-p", min_p: "min-p" };
 const OFF = { temperature: () => false, top_k: (k) => k === 0, top_p: (p) => p === 1, min_p: (p) => p === 0 };
-const BARS = ["cr-taken", "cr-drawn-from", "cr-tempered", "cr-ghost"]; // each over the one before
+const BARS = ["cr-taken", "cr-drawn-from", "cr-tempered", "cr-ghost"]; // each drawn over the one before
 
 export class DistributionView {
   constructor(box) {
@@ -26,7 +26,7 @@ export class DistributionView {
     this.die = new CdfBar(box);
   }
 
-  /** One of the likeliest: its sign, its bars, and its percentage after every stage. */
+  /** A row of a top candidate: sign, bars, percentage after every stage. */
   row() {
     const row = document.createElement("tr");
     const sign = document.createElement("th");
@@ -55,7 +55,7 @@ export class DistributionView {
     return { label: row.firstElementChild, cells: this.cells(row) };
   }
 
-  /** A cell for the raw value and one for each stage, at the end of a row. */
+  /** Append a cell for the raw value and one per stage. */
   cells(row) {
     return ["raw", ...STAGES].map((stage) => {
       const cell = document.createElement("td");
@@ -71,7 +71,7 @@ export class DistributionView {
     for (const part of [this.after, this.words, this.surprisal]) part.textContent = "";
   }
 
-  /** Show what follows position i of the record, −1 for its start; the character that did follow is marked. */
+  /** Show the distribution after position i, −1 for the start; the actual next character is marked. */
   draw(record, i, length, settings) {
     this.picture.hidden = false;
     const d = distribution(record.logitsAfter(i), settings);
@@ -86,7 +86,7 @@ export class DistributionView {
     const stages = [d.raw, ...STAGES.map((stage, at) => (off[at] ? null : stageProbs(d, stage)))];
     const nextRank = next === null ? -1 : d.order.findIndex((id) => record.vocabulary[id] === next);
     const shown = Math.min(ROWS, d.order.length);
-    // The character that came next stays in sight, however unlikely it was.
+    // The actual next character is always shown.
     const ranks = Array.from({ length: shown }, (_, place) => (place === shown - 1 && nextRank >= shown ? nextRank : place));
 
     this.showSettings(settings, off);
@@ -125,7 +125,7 @@ export class DistributionView {
       sign.setAttribute("aria-label", "Write " + quoted(record.vocabulary[d.order[rank]]) + " here");
       ghost.style.width = width(d.raw[rank]);
       drawnFrom.style.width = by === null ? width(d.probs[rank]) : 0;
-      temperedTo.style.width = by === null ? width(tempered[rank]) : 0; // the filters only add to those that stay
+      temperedTo.style.width = by === null ? width(tempered[rank]) : 0; // filters only increase the probability of remaining characters
       taken.style.width = width(tempered[rank]);
       cells.forEach((cell, at) => {
         const cutBefore = by !== null && at > STAGES.indexOf(by) + 1;
@@ -136,7 +136,7 @@ export class DistributionView {
     });
   }
 
-  /** Under the likeliest: what the others have together, how many characters stay, and the entropy, stage by stage. */
+  /** Below the candidates: probability of the others, number of remaining characters, and entropy per stage. */
   showSummaries(d, stages, ranks) {
     const others = d.order.length - ranks.length;
     const inSight = (probs) => ranks.reduce((sum, rank) => sum + probs[rank], 0);
@@ -148,7 +148,7 @@ export class DistributionView {
   }
 }
 
-/** What the temperature did to the likeliest character, and what it did not. */
+/** Describe the effect of the temperature on the top candidate. */
 function temperatureWords(d, temperature, vocabulary) {
   const raw = percent(d.raw[0]) + "%";
   if (temperature === 0) {
@@ -161,7 +161,7 @@ function temperatureWords(d, temperature, vocabulary) {
   return name + (temperature < 1 ? " sharpens" : " flattens") + moved + ". The order stays; only the draw is random.";
 }
 
-/** How surprising the character is that stands next: for the model, and for the dice as the settings are now. */
+/** Describe the surprisal of the next character: under the model, and under the current settings. */
 function surprisalWords(d, rank, next) {
   const by = cutter(d, rank);
   const drawn = by === null ? surprisalBits(d.probs[rank]).toFixed(2) + " bits" : "∞, cut by " + LABELS[by];

@@ -1,13 +1,13 @@
-// What a model has to show while it reads: one row per unit, one column per character, on a canvas. And a magnifier.
+// The heatmap: one row per unit, one column per character, on a canvas, with a magnifier.
 
 import { visibleLetter } from "../components/page_state.js";
 import { css } from "../components/color_scale.js";
 
 const MOST_COLUMNS = 120;
-const NARROWEST = 6; // CSS pixels a column, so that its character stays legible
-const HEIGHT = 280; // CSS pixels it would like to have
-const DENSEST = 0.7; // device pixels a row: below, rows share the height there is
-const AXIS = 18; // CSS pixels for the characters underneath
+const NARROWEST = 6; // CSS pixels per column: minimum for a legible character
+const HEIGHT = 280; // preferred height in CSS pixels
+const DENSEST = 0.7; // minimum device pixels per row; below that, rows share lines
+const AXIS = 18; // CSS pixels for the characters below
 const LENS = { columns: 11, rows: 13, width: 17, height: 14 };
 
 export class Heatmap {
@@ -15,16 +15,16 @@ export class Heatmap {
     this.canvas = canvas;
     this.lens = lens;
     this.context = canvas.getContext("2d", { alpha: false });
-    this.small = document.createElement("canvas"); // a pixel for each cell, or for the cells that share it
-    this.order = null; // place -> unit, of all of them
-    this.range = null; // { first, last } places in sight; null for all
-    this.rows = null; // row -> unit, of those in sight
-    this.change = false; // whether it shows what each character changed
+    this.small = document.createElement("canvas"); // a pixel per cell, or per group of cells
+    this.order = null; // place -> unit, for all units
+    this.range = null; // { first, last } visible places; null for all
+    this.rows = null; // row -> unit, for visible rows
+    this.change = false; // show changes instead of values
     this.from = 0; // position of the leftmost column
     this.measure();
   }
 
-  /** The order of the rows; the range in sight stays where there are as many. */
+  /** Set the row order; the visible range is kept if the number of rows is the same. */
   arrange(order) {
     if (order.length !== this.order?.length) this.range = null;
     this.order = order;
@@ -32,7 +32,7 @@ export class Heatmap {
     this.measure();
   }
 
-  /** Fit the canvas to its box: whole device pixels a row where there is room for them, at most 120 columns. */
+  /** Fit the canvas to its box: whole device pixels per row if possible, at most 120 columns. */
   measure() {
     const ratio = window.devicePixelRatio || 1;
     const width = this.canvas.parentElement.clientWidth;
@@ -43,7 +43,7 @@ export class Heatmap {
     const units = this.rows ? this.rows.length : 256;
     const room = (HEIGHT * ratio) / all;
     const height = Math.round((room < DENSEST ? room : Math.max(1, Math.round(room))) * all);
-    this.rowHeight = height / units; // fewer rows share the height of all
+    this.rowHeight = height / units; // fewer rows use the height of all
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = height + Math.round(AXIS * ratio);
     this.canvas.style.height = this.canvas.height / ratio + "px";
@@ -60,7 +60,7 @@ export class Heatmap {
     return record.level(i, unit, this.change);
   }
 
-  /** Draw the last columns up to `length`; the cursor's column is framed, the ends of the units' rows are marked. */
+  /** Draw the last columns up to `length`; frame the cursor's column and mark the ends of its rows. */
   draw(record, length, palette, { cursor, units }) {
     if (!this.image || !this.rows) return;
     const { context, columns, pixels, rows, ratio } = this;
@@ -74,7 +74,7 @@ export class Heatmap {
         for (const { row, share } of line) level += share * this.level(record, this.from + column, rows[row]);
         pixels[at++] = palette.pixels[Math.round(level) + 127];
       }
-      for (let column = drawn; column < columns; column++) pixels[at++] = bare; // nothing has been written there
+      for (let column = drawn; column < columns; column++) pixels[at++] = bare; // no character yet
     }
     this.small.getContext("2d").putImageData(this.image, 0, 0);
 
@@ -111,12 +111,12 @@ export class Heatmap {
     }
   }
 
-  /** The position of the leftmost column when so many characters are drawn. */
+  /** Position of the leftmost column after `length` characters. */
   leftmost(length) {
     return Math.max(0, length - this.columns);
   }
 
-  /** Which position and unit lie under a pointer event; null outside of the drawn columns. */
+  /** Position and unit under a pointer event; null outside the drawn columns. */
   under(event, length) {
     if (!this.rows) return null;
     const box = this.canvas.getBoundingClientRect();
@@ -127,13 +127,13 @@ export class Heatmap {
     return { position, unit: this.rows[row], row };
   }
 
-  /** How far below its top a pointer is, in CSS pixels of the canvas, which a page that is enlarged stretches. */
+  /** Vertical offset of a pointer in CSS pixels of the canvas, corrected for page zoom. */
   heightOf(event) {
     const box = this.canvas.getBoundingClientRect();
     return ((event.clientY - box.top) / box.height) * (this.canvas.height / this.ratio);
   }
 
-  /** The rows that two such heights touch: first, last, and where they begin and end. */
+  /** Rows between two offsets: first, last, and their edges. */
   rowsBetween(y, other) {
     const tall = this.rowHeight / this.ratio;
     const at = (height) => Math.max(0, Math.min(this.rows.length - 1, Math.floor(height / tall)));
@@ -141,13 +141,13 @@ export class Heatmap {
     return { first, last, top: first * tall, bottom: (last + 1) * tall };
   }
 
-  /** The cell of a position and a unit; null where it is not drawn. */
+  /** Cell of a position and unit; null if not drawn. */
   cell(position, unit) {
     const row = this.rows.indexOf(unit);
     return position < this.from || row < 0 ? null : { position, unit, row };
   }
 
-  /** Enlarge the surroundings of a cell, beside it. */
+  /** Enlarge the surroundings of a cell, next to it. */
   magnify(record, length, palette, at) {
     const { lens, rows, ratio } = this;
     lens.hidden = !at;
@@ -205,9 +205,9 @@ export class Heatmap {
   }
 }
 
-/** Which rows share each of so many lines, and how much each has of it: [[{ row, share }, …], …]. */
+/** Assign rows to lines with their shares: [[{ row, share }, …], …]. */
 function sharing(rows, lines) {
-  const tall = rows / lines; // rows a line
+  const tall = rows / lines; // rows per line
   return Array.from({ length: lines }, (_, line) => {
     const [first, last] = [line * tall, (line + 1) * tall];
     const within = [];

@@ -1,4 +1,4 @@
-// The heatmap to take away: the cells in sight as a picture with its axes, and as a table of their values.
+// Export of the visible part of the heatmap as an image with axes, or as a CSV table.
 
 import { visibleLetter } from "../components/page_state.js";
 import { endsOf, rowWord, titleOf } from "./captions.js";
@@ -11,25 +11,25 @@ export const COLUMN = 12;
 const ROWS = { together: 720, least: 3, most: 16 };
 const BETWEEN = 11;
 
-const FORMULA = /^[=+\-@\t\r]/; // what a spreadsheet would compute
+const FORMULA = /^[=+\-@\t\r]/; // a spreadsheet would evaluate it
 const SPECIAL = /[",\r\n]/;
 
 export const rowHeightFor = (rows) => Math.max(ROWS.least, Math.min(ROWS.most, Math.round(ROWS.together / rows)));
 
-/** What of the heatmap is in sight: its positions from … to, the units of its rows, and which rows these are. */
+/** Visible part of the heatmap: positions from … to, units of the rows, and row indices. */
 export function visibleRange(map, length) {
   const from = map.leftmost(length);
   const some = map.range ? " · rows " + (map.range.first + 1) + "–" + (map.range.last + 1) + " of " + map.order.length : "";
   return { from, to: Math.min(length, from + map.columns), rows: map.rows, some, change: map.change };
 }
 
-/** A character as a cell that is text in every spreadsheet: what begins a formula gets an apostrophe before it. */
+/** Escape a character for spreadsheets: an apostrophe before a formula. */
 function textCell(text) {
   const safe = FORMULA.test(text) ? "'" + text : text;
   return SPECIAL.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
 }
 
-/** A line for each character: its position from 1, itself, and the value of every unit in sight. */
+/** A line per character: position from 1, character, and the value of every visible unit. */
 export function csv(record, { from, to, rows, change }) {
   const word = rowWord(record.view.name);
   const lines = [["position", "character", ...rows.map((unit) => word + " " + unit)]];
@@ -40,7 +40,7 @@ export function csv(record, { from, to, rows, change }) {
   return lines.map((cells) => cells.join(",") + "\r\n").join("");
 }
 
-/** Model, view and step, in letters that every file system takes. */
+/** Model, view and step, in characters allowed by every file system. */
 export function fileName({ model, view }, map, type) {
   const part = map.range ? ["rows", map.range.first + 1, map.range.last + 1].join("-") : "";
   const what = (map.change ? "delta-" : "") + view.name;
@@ -48,7 +48,7 @@ export function fileName({ model, view }, map, type) {
   return words.map((word) => word.replaceAll(/[^\p{L}\p{N}.-]+/gu, "-")).join("_") + "." + type;
 }
 
-/** A canvas with the cells in sight, title and scale above, the units' numbers beside, characters and positions below. */
+/** Draw the visible cells with title, scale, unit numbers, characters and positions. */
 export function picture(record, shown, palette, length, fonts) {
   const { from, to, rows, change } = shown;
   const { view, model } = record;
@@ -96,7 +96,7 @@ export function picture(record, shown, palette, length, fonts) {
   return canvas;
 }
 
-/** The colours from level `from` to the last, with the values of the ends, up to the right edge. */
+/** Draw the color scale from level `from` up, with its end values, right-aligned. */
 function scale(pen, { ends: [least, most], palette, right, from }, write, font) {
   write(most, right, 16, "right", palette.ink, font);
   const [end, wide] = [right - pen.measureText(most).width - 6, 120];
@@ -110,7 +110,7 @@ function scale(pen, { ends: [least, most], palette, right, from }, write, font) 
   write(least, end - wide - 6, 16, "right", palette.ink, font);
 }
 
-/** Let the browser keep it under this name. */
+/** Download the blob under this name. */
 export function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);

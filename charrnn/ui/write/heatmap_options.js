@@ -1,11 +1,11 @@
-// What the heatmap shows, whether its value or its change, and the order of its rows: buttons, or a list where names are long.
+// Options of the heatmap: view, value or change, row order. Buttons, or a list if names are long.
 
 import { nameOf, symbol } from "./captions.js";
 
 const MOST_BUTTONS = 8;
 
 export class HeatmapOptions {
-  /** `on` has a function for each switch: shown(name), changed(yes), ordered(order). */
+  /** `on` has a callback for each option: shown(name), changed(yes), ordered(order). */
   constructor(element, on) {
     const $ = (selector) => element.querySelector(selector);
     this.group = $(".cr-shown");
@@ -31,7 +31,7 @@ export class HeatmapOptions {
     });
   }
 
-  /** Offer what this model has to show, and mark what is shown. */
+  /** Offer the views of this model, and mark the current one. */
   show({ model, view }) {
     const offered = model.views.join();
     if (offered !== this.offered) this.offer(model.views);

@@ -1,12 +1,12 @@
-// What can be done with the heatmap: look at some of its rows, keep it as a picture or as a table.
+// Tools of the heatmap: restrict the rows, export as image or table.
 
 import { rowWord } from "./captions.js";
 import { csv, fileName, visibleRange, picture, save } from "./heatmap_export.js";
 
-const A_DRAG = 6; // CSS pixels; less is a click
+const A_DRAG = 6; // CSS pixels; a shorter drag is a click
 
 export class HeatmapRange {
-  /** `now` says what is there: now() -> { record, drawn, palette }; `changed` is called when other rows are in sight. */
+  /** now() -> { record, drawn, palette }; `changed` is called after the visible rows have changed. */
   constructor(element, map, now, changed) {
     const $ = (selector) => element.querySelector(selector);
     Object.assign(this, { element, map, now, changed });
@@ -25,7 +25,7 @@ export class HeatmapRange {
     this.listenToDrags(map.canvas);
   }
 
-  /** Without a text there is nothing to take away. */
+  /** Disable the export without a text. */
   offer(drawn) {
     for (const [button, title] of this.keepers) {
       button.disabled = !drawn;
@@ -33,7 +33,7 @@ export class HeatmapRange {
     }
   }
 
-  /** After the rows were arranged: which of them are in sight. */
+  /** Show the visible range after the rows were reordered. */
   show() {
     const { map } = this;
     const count = map.order.length;
@@ -54,7 +54,7 @@ export class HeatmapRange {
     this.look({ first: ends[0], last: ends[1] });
   }
 
-  /** Show the rows first … last of the order, or all of them. */
+  /** Show the rows first … last of the order, or all. */
   look(range) {
     const { map } = this;
     if (!map.order) return;
@@ -67,7 +67,7 @@ export class HeatmapRange {
   // ------------------------------------------------------------------ a drag down or up the map
 
   listenToDrags(canvas) {
-    let from = null; // where it began, in CSS pixels from the top
+    let from = null; // start of the drag, in CSS pixels from the top
     let dragged = false;
     const height = (event) => this.map.heightOf(event);
     const end = () => {

@@ -1,6 +1,6 @@
-// What stands over the text: by which unit it is coloured, and the button that takes the colours away.
+// Title above the text: the unit that colors it, and the button that removes the colors.
 
-/** `unit` is its name, null where the text has no colours; `of` what of it the colours show. */
+/** unit: its name, null without colors; of: the quantity shown. */
 export function showTextTitle(title, unit, of, uncolour) {
   title.replaceChildren("text");
   if (unit === null) return;

@@ -1,4 +1,4 @@
-// The text: a line is a block, a character is a target; a word with the space after it stays on one line.
+// The text: a line is a block, a character is a target; words and their trailing space do not wrap.
 
 import { giveSign } from "../components/page_state.js";
 import { attachCandidates } from "./top_candidates.js";
@@ -17,7 +17,7 @@ export class TextView {
     this.box.replaceChildren();
   }
 
-  /** Append positions from..to of the record. */
+  /** Append positions from … to of the record. */
   append(record, from, to, colour) {
     const follow = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 48;
     for (let i = from; i < to; i++) {
@@ -48,13 +48,13 @@ export class TextView {
     if (follow) this.box.scrollTop = this.box.scrollHeight;
   }
 
-  /** After this character another word begins, or another line. */
+  /** Check if a new word or line begins after this character. */
   wentOn(character) {
     if (character === " " || character === "\n") this.word = null;
     if (character === "\n") this.line = null;
   }
 
-  /** Keep only the first so many characters. */
+  /** Truncate to `length` characters. */
   cut(length) {
     for (const span of this.spans.splice(length)) (span.previousSibling ? span : span.parentElement).remove();
     if (this.marked && this.marked.position >= length) this.marked = null;
@@ -65,7 +65,7 @@ export class TextView {
     if (last) this.wentOn(last.textContent);
   }
 
-  /** Show or hide the likeliest characters under each. */
+  /** Show or hide the top candidates under each character. */
   ladder(record, shown) {
     this.laddered = shown;
     this.box.classList.toggle("cr-laddered", shown);

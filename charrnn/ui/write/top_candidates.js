@@ -1,14 +1,14 @@
-// The ladder: under each character the five likeliest in its place, the one that stands there marked; and how surprising
-// the character at the cursor is. All from the logits that the page keeps, as the model gave them: no temperature, no filter.
+// Top candidates under each character: the five most likely ones, with the actual one marked, and the surprisal at the
+// cursor. Computed from the stored logits: no temperature, no filter.
 
 import { quoted, visible } from "../components/page_state.js";
 
 const RUNGS = 5;
 const LINE = 14; // pixels, as view.css has them
-const DEEPEST = 62; // percent of the colour at probability 1: ink stays readable on it
+const DEEPEST = 62; // percent of the color at probability 1, so that ink stays legible
 const bits = (p) => -Math.log2(p);
 
-/** The model's own probabilities of the character at position i, by id. */
+/** Model probabilities of the character at position i, by id. */
 function probabilitiesAt(record, i) {
   const logits = record.logitsAfter(i - 1);
   const most = logits.reduce((a, b) => Math.max(a, b), -Infinity);
@@ -17,7 +17,7 @@ function probabilitiesAt(record, i) {
   return weights.map((weight) => weight / sum);
 }
 
-/** The likeliest characters at position i, {character, p, stands}, the likeliest first. */
+/** Top candidates at position i, {character, p, stands}, most likely first. */
 export function topCandidates(record, i) {
   const probs = probabilitiesAt(record, i);
   const order = Array.from(probs.keys()).sort((a, b) => probs[b] - probs[a] || a - b);
@@ -27,7 +27,7 @@ export function topCandidates(record, i) {
   });
 }
 
-/** {surprisal, entropy} in bits of the character at position i; null where the model does not know it. */
+/** {surprisal, entropy} in bits of the character at position i; null if unknown to the model. */
 export function surpriseAt(record, i) {
   const probs = probabilitiesAt(record, i);
   const id = record.vocabulary.indexOf(record.characters[i]);
@@ -35,14 +35,14 @@ export function surpriseAt(record, i) {
   return { surprisal: bits(probs[id]), entropy: probs.reduce((sum, p) => (p > 0 ? sum + p * bits(p) : sum), 0) };
 }
 
-/** The same as a sentence. */
+/** Describe them in a sentence. */
 export function surpriseWords(record, i) {
   const at = i >= 0 ? surpriseAt(record, i) : null;
   if (!at) return "";
   return quoted(record.characters[i]) + ": surprisal " + at.surprisal.toFixed(2) + " bits, where " + at.entropy.toFixed(2) + " were to be expected";
 }
 
-/** Hang the rungs under a character: their signs as one text, their probabilities as bands behind it. */
+/** Show the candidates under a character: signs as one text, probabilities as bands behind it. */
 export function attachCandidates(span, record, i) {
   const found = topCandidates(record, i);
   span.dataset.ladder = found.map(({ character }) => visible(character)).join("\n");
