@@ -145,7 +145,8 @@ def save(
             with suppress(CheckpointError):  # not ours
                 require_step(path)
                 path.unlink(missing_ok=True)
-    readable = {key: value for key, value in whole.items() if key != "history"}
+    arguments = {"vocab_size": len(vocab), **model.config}  # of the constructor, as PyTorchModelHubMixin reads them
+    readable = arguments | {key: value for key, value in whole.items() if key != "history"}
     write_bytes(folder / CONFIG, _json_bytes(readable))
     write_bytes(folder / HISTORY, _json_bytes(whole["history"]))
     with suppress(CheckpointError):  # none there, or not ours
