@@ -35,7 +35,7 @@ const by = (index) => (a, b) => {
   return left.text.localeCompare(right.text);
 };
 
-/** Returns a function that takes a table (of `Table.to_json`) and the models with their line swatches. */
+/** Returns a function that takes a table (of `Table.told`) and the models with their line swatches. */
 export function createTable(box) {
   let sorted = null; // {column, direction}: the user's sort order is kept when the table changes
 
