@@ -1,4 +1,4 @@
-"""What kind of character stands at each place of a text: kinds that exclude each other and together are all."""
+"""Character classes of a text: mutually exclusive and complete."""
 
 import re
 
@@ -14,7 +14,7 @@ MARKS = frozenset("!\"'(),-.:;?[]{}‘’“”–—…")
 
 
 def kinds(text: str) -> list[str]:
-    """The kind of each character of a text; a letter is judged by its place, a capital also by its line."""
+    """Return the class of each character; letters also depend on their position."""
     starts, speaking = _word_starts(text), _in_speakers(text)
     return [_kind(text, i, i in starts, i in speaking) for i in range(len(text))]
 
@@ -35,7 +35,7 @@ def _kind(text: str, i: int, starts_word: bool, in_speaker: bool) -> str:
 
 
 def _word_starts(text: str) -> set[int]:
-    """Where the first letter of each word stands; an apostrophe belongs to its word: o'er, 'tis."""
+    """Label the first letter of each word; apostrophes belong to words: o'er, 'tis."""
     found = set()
     for run in WORD.finditer(text):
         letters = run.group().lstrip("'")

@@ -1,4 +1,4 @@
-"""Make text safe to print: no character of it can move a terminal's cursor, colour it or reorder a line."""
+"""Escape text so that it cannot control a terminal."""
 
 import re
 import unicodedata
@@ -9,9 +9,9 @@ ODD = re.compile(r"[^\x20-\x7e]")
 
 def printable(text: object, keep: str = "") -> str:
     r"""
-    Replace every character that is not printable by its escape (`\x1b`), but for those in `keep`.
+    Replace each unprintable character by its escape, except those in `keep`.
 
-    With the default the result is one line. Joiners and the spaces of any script stay as they are.
+    By default the result is one line. Joiners and spaces of any script are kept.
     """
     return ODD.sub(lambda match: _shown(match[0], keep), str(text))
 

@@ -1,8 +1,8 @@
 """
-What others reached on Tiny Shakespeare, its last 10 % held out, as they reported it and where.
+Published results on Tiny Shakespeare (last 10 % held out), with sources.
 
-None of it was measured here. nanoGPT and what follows it average over random windows, each read from nothing: that is
-near our `cold` figure, not `stream`.
+None was measured here. nanoGPT and its derivatives average over random windows without context, which is close to our
+`cold` loss, not `stream`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ FROM_ZERO = "random windows, each from a zero state"
 
 @dataclass(frozen=True)
 class Published:
-    """A model of somebody else: its validation loss in nats per character, how it was measured, who says so."""
+    """A published validation loss in nats per character, its protocol and source."""
 
     name: str
     parameters: int | None  # None where the source does not say

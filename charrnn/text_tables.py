@@ -1,4 +1,4 @@
-"""Tables of Markdown, for the README and the study, and of aligned text, for the terminal."""
+"""Tables as Markdown and as aligned text."""
 
 from collections.abc import Sequence
 
@@ -6,30 +6,30 @@ from charrnn.chunked_logits import LEAST_KL_NATS
 
 
 def markdown_table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A table; the first column left-aligned, the others right-aligned."""
+    """Format a Markdown table, first column left-aligned, others right-aligned."""
     ruler = ["---", *("---:" for _ in heads[1:])]
     return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ruler, *body])
 
 
 def words_table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A table of words: every column left-aligned."""
+    """Format a Markdown table with left-aligned columns."""
     return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ["---"] * len(heads), *body])
 
 
 def kl(nats: float) -> str:
-    """A mean KL divergence; where it is below what float64 can tell, that bound."""
+    """Format a mean KL divergence; below float64 resolution, that bound."""
     return f"{nats:.1e}" if nats >= LEAST_KL_NATS else f"< {LEAST_KL_NATS:.0e}"
 
 
 def quoted(text: str) -> str:
-    """A text that somebody wrote, its lines as they are."""
+    """Format a text as a Markdown quotation, line by line."""
     longest = max((len(run) for run in text.replace("`", " `").split(" ") if set(run) == {"`"}), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text.rstrip()}\n{fence}"
 
 
 def columns(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A table as aligned text, the first column to the left."""
+    """Format a table as aligned text, first column left-aligned."""
     widths = [max(map(len, column)) for column in zip(heads, *body, strict=True)]
     return "\n".join(
         "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in [heads, *body]

@@ -12,7 +12,7 @@ from charrnn.checkpoint import ANALYSES, keep_analyses
 from charrnn.commands import analyse
 from charrnn.context_use import LAGS, LONGEST, context_use, memory_from_record
 from charrnn.corpus import Corpus
-from charrnn.neurons import Baseline, Targets, activations, best_units, from_findings, names, score
+from charrnn.neurons import Baseline, ConceptTargets, activations, best_units, from_findings, names, score
 from charrnn.training import evaluate_stream, untrained
 from tests.calling import said
 from tests.small_models import SMALL, save_small
@@ -62,7 +62,7 @@ def test_the_units_that_are_kept_are_those_a_single_reading_finds(tmp_path, type
     kept = from_findings(sections(folder)["units"])
     trained, corpus = checkpoint.load(folder), Corpus.from_text(TEXT)
     text = trained.vocab.decode(corpus.val_ids[:10_000].tolist())
-    targets, ids = Targets.of(text), trained.vocab.encode(text)
+    targets, ids = ConceptTargets.of(text), trained.vocab.encode(text)
     networks = -(-20 // trained.info.hidden_dim)
     scores = score(targets, activations(trained.model.decoder(), ids, "h"))
     drawn = [untrained(trained.info.config, len(trained.vocab), trained.info.recipe, seed) for seed in range(networks)]

@@ -16,7 +16,7 @@ from charrnn.context_use import (
     random_replacements,
     smallest_sufficient_context,
 )
-from charrnn.gradient_flow import gradient_norms, jacobian_products, scaled
+from charrnn.gradient_flow import gradient_norms, jacobian_products, scale_recurrent
 from charrnn.gradient_flow.gradient_norms import spread
 from charrnn.gradient_flow.step_jacobian import Steps
 
@@ -57,7 +57,7 @@ def test_an_effective_context_does_not_hang_on_the_longest_context():
 @pytest.mark.parametrize(("name", "g"), [("rnn", 1.0), ("gru", 1.4)])
 def test_product_norms_are_as_close_as_they_say(name, g, monkeypatch):
     trained, ids = read(name)
-    steps, lags = Steps(scaled(trained.model, g), ids[:1500]), [1, 8, 32]
+    steps, lags = Steps(scale_recurrent(trained.model, g), ids[:1500]), [1, 8, 32]
     at = spread(ids[:1500].tolist(), 128, 6)
     found = jacobian_products.largest_singular_values(steps, at, lags)
     monkeypatch.setattr(jacobian_products, "MOST_TURNS", 2 * jacobian_products.MOST_TURNS)
@@ -68,7 +68,7 @@ def test_product_norms_are_as_close_as_they_say(name, g, monkeypatch):
 @pytest.mark.parametrize("g", [1.0, 0.5])
 def test_a_gradient_far_back_is_what_it_is_with_more_digits(g):
     trained, ids = read("rnn")
-    model, positions = scaled(trained.model, g), torch.tensor([140, 201, 262])
+    model, positions = scale_recurrent(trained.model, g), torch.tensor([140, 201, 262])
     found = gradient_norms(model, ids[:264], positions, 128).numpy()
     w = {name: weight.double().numpy().astype(np.longdouble) for name, weight in model.state_dict().items()}
     from_x, W, h = w["embed.weight"] @ w["cell.W_ih.weight"].T + w["cell.W_hh.bias"], w["cell.W_hh.weight"], [0]

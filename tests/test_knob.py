@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from charrnn.cells import split_gates
-from charrnn.gradient_flow import scaled
+from charrnn.gradient_flow import scale_recurrent
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from tests.test_gradient_flow import every_cell, recurrent
@@ -16,7 +16,7 @@ from tests.test_gradient_flow import every_cell, recurrent
 def test_the_knob_scales_the_recurrent_weights_of_every_gate_and_nothing_else(cell, layer_norm):
     model, _ = recurrent(cell, layer_norm)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    turned = scaled(model, 1.4)
+    turned = scale_recurrent(model, 1.4)
     for name, weight in turned.state_dict().items():
         expected = before[name] * 1.4 if name == "cell.W_hh.weight" else before[name]
         assert torch.equal(weight, expected), name
@@ -26,7 +26,7 @@ def test_the_knob_scales_the_recurrent_weights_of_every_gate_and_nothing_else(ce
 def test_by_its_equation_the_turned_gru_reads_otherwise_than_the_model():
     """The GRU written out: g reaches r, z and n through W_hh h, not through b."""
     model, ids = recurrent("gru")
-    turned, g = scaled(model, 0.7), 0.7
+    turned, g = scale_recurrent(model, 0.7), 0.7
     x, h = model.embed(ids[:2]), torch.tanh(torch.arange(12.0).view(2, 6) - 5)
     W_hh, b = model.cell.W_hh.weight, model.cell.W_hh.bias
     (x_r, x_z, x_n), (h_r, h_z, h_n) = (
@@ -42,7 +42,7 @@ def test_by_its_equation_the_turned_gru_reads_otherwise_than_the_model():
 
 def test_at_one_it_is_the_same_network_that_can_be_changed_for_itself():
     model, ids = recurrent()
-    same = scaled(model, 1.0)
+    same = scale_recurrent(model, 1.0)
     assert torch.equal(same(ids[None])[0], model(ids[None])[0])
     with torch.no_grad():
         same.head.weight.zero_()
@@ -51,10 +51,10 @@ def test_at_one_it_is_the_same_network_that_can_be_changed_for_itself():
 
 def test_what_has_no_recurrent_weights_is_refused():
     with pytest.raises(ValueError, match="no recurrent weights W_hh"):
-        scaled(MiniGPT(5, hidden_dim=8, layers=1, heads=2, context=4), 1.2)
+        scale_recurrent(MiniGPT(5, hidden_dim=8, layers=1, heads=2, context=4), 1.2)
 
 
 @pytest.mark.parametrize("g", [0.0, -1.0, math.nan, math.inf])
 def test_a_knob_that_is_no_positive_number_is_refused(g):
     with pytest.raises(ValueError, match="positive number"):
-        scaled(CharRNN(5, 4), g)
+        scale_recurrent(CharRNN(5, 4), g)

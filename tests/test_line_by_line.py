@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from charrnn import cells
 from charrnn.minigpt import equations
 from charrnn.registry import build_model
-from charrnn.tracing import Block, layers_of, read_character, watch
+from charrnn.tracing import Block, layers_of, read_character, trace_calls
 from tests.small_models import SMALL
 
 V = 13
@@ -197,7 +197,7 @@ def with_a_loop(x, rounds):
 
 def test_a_loop_shows_its_last_round_and_what_did_not_run_shows_nothing():
     x = np.array([1.0, 2.0])
-    with watch(with_a_loop) as runs:
+    with trace_calls(with_a_loop) as runs:
         result = with_a_loop(x, 2)
     (run,) = runs
     sources = [line.source.strip() for line in run.lines]
@@ -217,7 +217,7 @@ def test_a_loop_shows_its_last_round_and_what_did_not_run_shows_nothing():
 
 def test_watching_ends_with_the_block_even_after_an_error():
     before = sys.gettrace()
-    with pytest.raises(TypeError), watch(equations.gelu) as runs:
+    with pytest.raises(TypeError), trace_calls(equations.gelu) as runs:
         equations.gelu("no array")
     assert sys.gettrace() is before
     equations.gelu(torch.zeros(2))
@@ -225,7 +225,7 @@ def test_watching_ends_with_the_block_even_after_an_error():
 
 
 def test_another_thread_is_not_watched():
-    with watch(twice) as runs:
+    with trace_calls(twice) as runs:
         thread = Thread(target=twice, args=[np.zeros(1)])
         thread.start()
         thread.join()

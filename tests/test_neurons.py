@@ -15,16 +15,16 @@ from charrnn.neurons import (
     BANK,
     LABELS,
     Baseline,
+    ConceptTargets,
     Saturation,
     Scores,
-    Targets,
     activations,
     best_units,
     names,
     score,
     top_spans,
 )
-from charrnn.neurons.metrics import areas, lines, r_squared, ranked
+from charrnn.neurons.metrics import least_squares, r_squared, rank_order, roc_auc
 from charrnn.training import untrained
 from charrnn.vocab import Vocab
 from tests.trained import TEXT
@@ -115,7 +115,7 @@ def labels_for(n: int, seed: int) -> np.ndarray:
 @given(columns, st.integers(0, 99))
 def test_the_area_is_the_share_of_pairs_that_are_told_apart(values: np.ndarray, seed: int):
     labels = labels_for(len(values), seed)
-    got = areas(ranked(values), labels)
+    got = roc_auc(rank_order(values), labels)
     for c in range(labels.shape[1]):
         for u in range(values.shape[1]):
             having, lacking = values[labels[:, c], u], values[~labels[:, c], u]
@@ -126,10 +126,10 @@ def test_the_area_is_the_share_of_pairs_that_are_told_apart(values: np.ndarray, 
 @given(columns, st.integers(0, 99))
 def test_the_area_hears_the_order_alone_and_turns_with_it(values: np.ndarray, seed: int):
     labels = labels_for(len(values), seed)
-    area = areas(ranked(values), labels)
-    np.testing.assert_array_equal(areas(ranked(np.exp(values) * 3 - 7), labels), area)
-    np.testing.assert_allclose(areas(ranked(-values), labels), 1 - area, atol=1e-12)
-    np.testing.assert_allclose(areas(ranked(values), ~labels), 1 - area, atol=1e-12)
+    area = roc_auc(rank_order(values), labels)
+    np.testing.assert_array_equal(roc_auc(rank_order(np.exp(values) * 3 - 7), labels), area)
+    np.testing.assert_allclose(roc_auc(rank_order(-values), labels), 1 - area, atol=1e-12)
+    np.testing.assert_allclose(roc_auc(rank_order(values), ~labels), 1 - area, atol=1e-12)
 
 
 def test_r_squared_is_that_of_numpy_s_least_squares_on_both_halves():
@@ -137,7 +137,7 @@ def test_r_squared_is_that_of_numpy_s_least_squares_on_both_halves():
     x, other = rng.normal(2, 3, (60, 4)), rng.normal(1, 3, (50, 4))
     y, y_other = (x[:, :2] * [2, -1] + rng.normal(size=(60, 2)), other[:, :2] * [2, -1] + rng.normal(size=(50, 2)))
     x[:, 3] = 0.5  # a unit that says nothing
-    slope, intercept = lines(x, y)
+    slope, intercept = least_squares(x, y)
     for got_x, got_y in ((x, y), (other, y_other)):
         got = r_squared(got_x, got_y, slope, intercept)
         for c in range(2):
@@ -152,7 +152,7 @@ def test_r_squared_is_that_of_numpy_s_least_squares_on_both_halves():
 
 def test_direction_and_line_come_from_the_first_half_alone():
     text = "ab\n" * 400
-    targets = Targets.of(text, [CONCEPTS["newline"], CONCEPTS["position in word"]])
+    targets = ConceptTargets.of(text, [CONCEPTS["newline"], CONCEPTS["position in word"]])
     right = (np.array(list(text)) == "\n").astype(float)
     turned = np.concatenate([right[:600], -right[600:]])
     scores = score(targets, np.stack([right, -right, turned, np.zeros(1200)], axis=1))
@@ -164,9 +164,9 @@ def test_direction_and_line_come_from_the_first_half_alone():
 
 
 def test_what_a_text_has_too_little_of_is_not_scored():
-    assert Targets.of(TEXT).rare == ("digit", "inside quotes", "inside brackets")
+    assert ConceptTargets.of(TEXT).rare == ("digit", "inside quotes", "inside brackets")
     with pytest.raises(ValueError, match="399 characters: units are scored on 400"):
-        Targets.of("a\n" * 199 + "b")
+        ConceptTargets.of("a\n" * 199 + "b")
 
 
 # ------------------------------------------------------------------------------------------------ names
@@ -207,7 +207,7 @@ def planted(vocab: Vocab, seed: int) -> CharRNN:
 def test_a_planted_unit_is_found_and_an_untrained_network_gets_next_to_no_names():
     text = quoting(5000, 0)
     vocab = Vocab.from_text(text)
-    targets, ids = Targets.of(text), vocab.encode(text)
+    targets, ids = ConceptTargets.of(text), vocab.encode(text)
     config = {"cell": "rnn", "hidden_dim": 80}
 
     def scored(model) -> Scores:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from charrnn.checkpoint import load
-from charrnn.gradient_flow import gradient_flow, scaled
+from charrnn.gradient_flow import gradient_flow, scale_recurrent
 from charrnn.interventions import Clamp
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.lecture import intervention_answers
@@ -59,14 +59,14 @@ def test_the_knob_s_eigenvalues_gradient_bits_and_texts(store: Store):
     for words, g in zip(told, (1.0, 0.7, 1.4), strict=True):
         said = numbers(words)
         W = g * trained.model.state_dict()["cell.W_hh.weight"].double()
-        model = scaled(trained.model, g)
+        model = scale_recurrent(trained.model, g)
         assert said[0] == g and said[1] == pytest.approx(torch.linalg.eigvals(W).abs().max().item(), abs=0.0051)
         flow = gradient_flow(model, whole, 128, 512)
         assert said[2] == float(f"{flow.geometric_mean[100]:.0e}") and said[3] == 100
         assert said[4] == pytest.approx(bits(model.decoder(), trained.vocab.encode(text)), abs=0.0051)
     assert [title for title, _, _ in answer.texts] == ["W_hh × 0.7", "W_hh × 1", "W_hh × 1.4"]
     for (_, shown, parting), g in zip(answer.texts, (0.7, 1.0, 1.4), strict=True):
-        assert shown == written(scaled(trained.model, g).decoder(), trained.vocab, 240)
+        assert shown == written(scale_recurrent(trained.model, g).decoder(), trained.vocab, 240)
         assert shown[:parting] == answer.texts[1][1][:parting]
     assert answer.shown["knob"] == 1.4 and [way["knob"] for way in answer.shown["ways"]] == [0.7, 1.4]
 

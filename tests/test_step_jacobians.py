@@ -15,7 +15,7 @@ from charrnn.gradient_flow import (
     gradient_norms,
     lyapunov,
     product_norms,
-    scaled,
+    scale_recurrent,
     spectra,
     step_jacobians,
     tail_slope,
@@ -82,8 +82,8 @@ def test_both_ways_round_a_step_is_its_jacobian(cell, layer_norm):
     steps, written_out = Steps(model, ids), step_jacobians(model, ids, positions)
     x = torch.randn(3, steps.dim, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     with torch.no_grad():
-        assert torch.allclose(steps.back(x, positions), torch.einsum("pij,pi->pj", written_out, x), rtol=1e-10)
-        assert torch.allclose(steps.forth(x, positions), torch.einsum("pij,pj->pi", written_out, x), rtol=1e-10)
+        assert torch.allclose(steps.vjp(x, positions), torch.einsum("pij,pi->pj", written_out, x), rtol=1e-10)
+        assert torch.allclose(steps.jvp(x, positions), torch.einsum("pij,pj->pi", written_out, x), rtol=1e-10)
 
 
 def test_without_input_and_state_the_step_is_the_matrix():
@@ -104,7 +104,7 @@ def test_an_lstm_that_only_keeps_passes_the_gradient_of_its_cell_state_on_unchan
     steps, position = Steps(model, ids), torch.tensor([35])
     norms, u = [], steps.d_loss(position)
     for lag in range(30):
-        u = steps.back(u, position - lag)
+        u = steps.vjp(u, position - lag)
         norms.append(u[:, 6:].norm().item())
     assert norms[0] > 0.01
     assert np.allclose(norms, norms[0], rtol=FLAT, atol=0)
@@ -232,7 +232,7 @@ def by_tangents(model, ids, rounds):
 @pytest.mark.parametrize("g", [1.0, 1.4, 1.6])
 def test_a_trained_lstm_s_exponent_is_that_of_tangents_and_twice_the_warm_up_does_not_move_it(g):
     lstm = load(CHECKPOINTS / "lstm")
-    model, ids = scaled(lstm.model, g), lstm.vocab.encode(lstm.info.passage[:1025])
+    model, ids = scale_recurrent(lstm.model, g), lstm.vocab.encode(lstm.info.passage[:1025])
     found = lyapunov(model, ids)
     assert found.stretches * found.stretch == 1024
     assert abs(found.exponents[0] - by_tangents(model, ids, rounds=3)) < found.errors[0]
@@ -259,7 +259,7 @@ def test_each_gate_has_a_spectrum_and_the_knob_scales_it(cell, layer_norm):
     model, _ = recurrent(cell, layer_norm)
     W = model.cell.W_hh.weight.detach().double().numpy()
     gates = {"rnn": "h", "gru": "rzn", "lstm": "ifgo"}[cell]
-    half = spectra(scaled(model, 0.5))
+    half = spectra(scale_recurrent(model, 0.5))
     for i, (gate, spectrum) in enumerate(zip(gates, spectra(model), strict=True)):
         own = W[6 * i : 6 * i + 6]
         assert spectrum.gate == gate

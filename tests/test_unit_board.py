@@ -11,7 +11,18 @@ import pytest
 
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import keep_analyses, load
-from charrnn.neurons import BANK, Baseline, Best, Board, Targets, as_findings, best_units, from_findings, names, score
+from charrnn.neurons import (
+    BANK,
+    Baseline,
+    BestUnit,
+    ConceptTargets,
+    Leaderboard,
+    as_findings,
+    best_units,
+    from_findings,
+    names,
+    score,
+)
 from charrnn.training import untrained
 from charrnn.ui.neurons import gate_saturation
 from charrnn.ui.neurons import unit_scores as units_room
@@ -47,7 +58,7 @@ def cells(answer: dict[str, Any]) -> dict[str, list[Any]]:
     return {row[0]["text"]: [cell.get("value", cell.get("text")) for cell in row[1:]] for row in rows}
 
 
-def by_hand(trained: Path, name: str, view: str, text: str) -> tuple[Targets, Any, Baseline]:
+def by_hand(trained: Path, name: str, view: str, text: str) -> tuple[ConceptTargets, Any, Baseline]:
     """Targets, scores and baseline: every network reads character by character."""
     checkpoint = load(trained / name)
 
@@ -58,7 +69,7 @@ def by_hand(trained: Path, name: str, view: str, text: str) -> tuple[Targets, An
             values.append(reading.activations[view])
         return score(targets, np.array(values))
 
-    targets, info = Targets.of(text), checkpoint.info
+    targets, info = ConceptTargets.of(text), checkpoint.info
     drawn = [
         untrained(info.config, len(info.vocab), info.recipe, seed) for seed in range(networks_for(info.hidden_dim))
     ]
@@ -128,16 +139,19 @@ def test_a_text_that_is_too_short_says_how_long_it_must_be(units: Units):
 # ------------------------------------------------------------------------------------------------ what is kept
 
 
-def board() -> Board:
-    best = (Best("vowel", 3, -1, 0.9, 0.8125, 0.75, 0.78125), Best("newline", 0, 1, 1, 0.99, 0.984375, 1.015625))
-    return Board("h", best, 16, 5, 0.03125, 2048, ("digit",))
+def board() -> Leaderboard:
+    best = (
+        BestUnit("vowel", 3, -1, 0.9, 0.8125, 0.75, 0.78125),
+        BestUnit("newline", 0, 1, 1, 0.99, 0.984375, 1.015625),
+    )
+    return Leaderboard("h", best, 16, 5, 0.03125, 2048, ("digit",))
 
 
 def test_boards_are_kept_and_come_back():
-    boards = [board(), Board("c", (), 16, 0, 0.5, 2048, ("digit",))]
+    boards = [board(), Leaderboard("c", (), 16, 0, 0.5, 2048, ("digit",))]
     back = from_findings(as_findings(boards, TEXT))
     assert back.characters == len(TEXT) and list(back.boards.values()) == boards and list(back.boards) == ["h", "c"]
-    targets = Targets.of(TEXT, [CONCEPTS["vowel"], CONCEPTS["newline"]])
+    targets = ConceptTargets.of(TEXT, [CONCEPTS["vowel"], CONCEPTS["newline"]])
     baseline = back.baseline("h", targets)
     assert baseline and (baseline.percentile.tolist(), baseline.margin, baseline.units) == (
         [0.75, 0.984375],
@@ -145,7 +159,7 @@ def test_boards_are_kept_and_come_back():
         2048,
     )
     assert back.baseline("c", targets) is None and back.baseline("z", targets) is None
-    assert back.baseline("h", Targets.of(TEXT[1:], [CONCEPTS["vowel"], CONCEPTS["newline"]])) is None
+    assert back.baseline("h", ConceptTargets.of(TEXT[1:], [CONCEPTS["vowel"], CONCEPTS["newline"]])) is None
 
 
 def test_a_kept_board_is_shown_at_once_for_the_last_step_alone(tmp_path: Path, units: Units, trained: Path):

@@ -1,4 +1,4 @@
-"""A trained model as a file that cannot run code: save, load, refuse."""
+"""Checkpoints as safetensors files: save, load, validate; no code is executed."""
 
 from charrnn.checkpoint.analyses import ANALYSES, Analyses, keep_analyses, require_replaceable
 from charrnn.checkpoint.disk_space import require_room

@@ -1,8 +1,8 @@
 """
-What was worked out about a model and is kept beside it: `analyses.json`, a section for each analysis.
+Cached analyses (`analyses.json`), keyed by the model's SHA-256.
 
-It belongs to one `model.safetensors`, by its sha256, and comes from wherever that does: what is wrong with it is left
-out and told, and never keeps a checkpoint from being used.
+The file may come from an untrusted source: invalid sections are skipped with a warning and never prevent a checkpoint
+from being used.
 """
 
 import json
@@ -22,14 +22,14 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Analyses:
-    """The sections that could be read, by name, and what was wrong with the others, a sentence each."""
+    """The valid sections by name, and one sentence per invalid one."""
 
     sections: Mapping[str, AnalysisRecord] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
 
 
 def read_analyses(folder: Path, sha256: str) -> Analyses:
-    """What is kept in this folder about the model of this sha256; nothing where there is no such file."""
+    """Read a folder's analyses of the model with this SHA-256; empty without a file."""
     path = folder / ANALYSES
     if not os.path.exists(path):
         return Analyses()
@@ -53,7 +53,7 @@ def read_analyses(folder: Path, sha256: str) -> Analyses:
 
 
 def require_analyses(path: Path) -> dict[str, Any]:
-    """The whole file, of any model. Raises CheckpointError for one that was not written by `keep_analyses`."""
+    """Validate a whole file, of any model. Raises CheckpointError."""
     try:
         whole = parse_json(read_small(path, MOST_BYTES))
     except CheckpointError:
@@ -66,7 +66,7 @@ def require_analyses(path: Path) -> dict[str, Any]:
 
 
 def require_replaceable(folder: Path) -> None:
-    """Raises CheckpointError if the folder has an `analyses.json` that is not ours, or cannot be written."""
+    """Raise CheckpointError unless `analyses.json` may be written here."""
     path = folder / ANALYSES
     if path.is_symlink() or path.exists():
         try:
@@ -78,10 +78,10 @@ def require_replaceable(folder: Path) -> None:
 
 def keep_analyses(folder: Path, sha256: str, new: Mapping[str, AnalysisRecord]) -> None:
     """
-    Keep these sections about the model of this sha256, in place of those of the same name; the file is written whole.
+    Write sections, replacing those of the same name; the write is atomic.
 
-    Sections about another model, and those that were refused, go. Raises CheckpointError for a file that is not ours
-    and for what would not be read again, else OSError.
+    Sections of another model and invalid ones are dropped. Raises CheckpointError for a foreign file and for values
+    that could not be read again, else OSError.
     """
     require_replaceable(folder)
     sections = {**read_analyses(folder, sha256).sections, **new}

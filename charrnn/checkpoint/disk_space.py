@@ -1,4 +1,4 @@
-"""Whether what a run will save fits into its files and on the disk, looked at before the run begins."""
+"""Check before a run that its files fit their size limits and the disk."""
 
 import shutil
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ def require_room(
     saved_steps: int,
 ) -> None:
     """
-    Raises CheckpointError if a run whose files grow to this size could not be saved in the folder, or not read again.
+    Raise CheckpointError if files of this size could not be saved or read again.
 
-    The tensors give shapes and types; they may be on the meta device. The folder need not exist.
+    The tensors only give shapes and types and may be on the meta device. The folder need not exist.
     """
     sizes = {}
     for name, tensors, texts in ((RUN, state, {"run": dict(run)}), (MODEL, weights, metadata)):

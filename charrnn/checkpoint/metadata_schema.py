@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: entries of the right kind and within limits, since anyone may have written them."""
+"""Schema of checkpoint metadata, which may come from an untrusted source."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ SCALARS = (str, bool, int, float, type(None))
 
 
 def require(metadata: Mapping[str, Any]) -> None:
-    """Raises ValueError for what a checkpoint cannot say of itself, and names it."""
+    """Raise ValueError for invalid metadata, naming the entry."""
     check_fields({"versions": {}, **metadata}, ENTRIES)
     check_fields(dict.fromkeys(METRICS, 0) | {"sample": "", **metadata["metrics"]}, METRICS)
     check_fields({"steps": 0, **metadata["recipe"]}, {"steps": number(MOST_STEPS)})
@@ -29,7 +29,7 @@ def require(metadata: Mapping[str, Any]) -> None:
 
 
 def require_name(name: str) -> None:
-    """Raises ValueError for a folder whose name cannot be shown."""
+    """Raise ValueError for a folder name that cannot be displayed."""
     check_fields({"name": name}, {"name": NAME})
 
 
@@ -37,8 +37,8 @@ def _is_name(text: str) -> bool:
     """
     Whether a checkpoint may have this name.
 
-    Joiners (Persian, emoji) and any kind of space may be in it; not so what ends a line, steers a terminal, turns the
-    direction of the text around it, or is half a character.
+    Joiners (Persian, emoji) and spaces are allowed; line ends, terminal controls, text direction marks and lone
+    surrogates are not.
     """
     return 1 <= len(text) <= LONGEST_NAME and not any(
         unicodedata.category(c) in UNNAMEABLE or unicodedata.bidirectional(c) in TURNS for c in text

@@ -1,14 +1,14 @@
 """
-Write a safetensors file whole or not at all; read one, or refuse it with a reason. Nothing here can run code.
+Read and write safetensors files, with validation and atomic writes.
 
-A file is read into memory once, so that the bytes that are checked are the bytes that are used; of some files only the
-header is read. The safetensors library checks the header against the data. Checked here is what the library accepts: a
-key that occurs twice, any number of tensors and dimensions, types that torch does not have.
+Nothing here executes code from a file. A file is read into memory once, so that the validated bytes are the bytes
+used; for some files only the header is read. The safetensors library checks the header against the data. Checked here
+is what it accepts: duplicate keys, any number of tensors and dimensions, types unknown to torch.
 
-The digest of a file (`file_sha256` in its metadata) covers every byte: it is the sha256 of the file with zeros in place
-of its own 64 digits. Files of earlier versions have a digest of their tensors alone (`digest`) and are still read. A
-damaged file cannot pass for one of those: it has no `digest`, which no few bits could turn `file_sha256` and its value
-into, and a file of our format with neither is refused.
+The digest of a file (`file_sha256` in its metadata) covers every byte: it is the SHA-256 of the file with zeros in
+place of its own 64 digits. Files of earlier versions have a digest of their tensors (`digest`) and are still
+accepted. A damaged file cannot pass for one of those: no few bit flips turn `file_sha256` and its value into
+`digest`, and a file of this format with neither is rejected.
 """
 
 import hashlib
@@ -50,9 +50,9 @@ PICKLES = (b"\x80", b"PK\x03\x04")
 
 class CheckpointError(ValueError):
     """
-    A file is not a checkpoint that can be used; the message names the file and the reason.
+    A file is not a usable checkpoint; the message names file and reason.
 
-    It is one line that can be printed and shown, however long or odd what it quotes.
+    The message is one printable line of limited length.
     """
 
     def __init__(self, message: str):
@@ -60,19 +60,19 @@ class CheckpointError(ValueError):
 
 
 class UnreadableError(CheckpointError):
-    """The system does not let a file be read; the file itself may be whole."""
+    """The system refuses to read a file, which itself may be intact."""
 
 
 @dataclass(frozen=True)
 class SafeFile:
-    """A safetensors file in memory, with the texts of its metadata."""
+    """A safetensors file in memory, with the strings of its metadata."""
 
     path: Path
     texts: dict[str, str]
     data: bytes
 
     def metadata(self) -> dict[str, Any]:
-        """Parse the metadata of a file of our format. Raises CheckpointError for any other."""
+        """Parse the metadata. Raises CheckpointError for another format."""
         if self.texts.get("charrnn") != FORMAT:
             raise CheckpointError(f"{self.path} is not a charrnn checkpoint of format {FORMAT}")
         try:
@@ -82,7 +82,7 @@ class SafeFile:
             raise CheckpointError(f"the metadata of {self.path} cannot be read: {error}") from None
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors by name. Raises CheckpointError if the data are not what the header says."""
+        """Return the tensors by name. Raises CheckpointError if header and data disagree."""
         try:
             tensors = tensors_from_bytes(self.data)
         except (safetensors.SafetensorError, KeyError, RuntimeError) as error:
@@ -97,7 +97,7 @@ class SafeFile:
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """The sha256 of tensors, their names, types and shapes."""
+    """Return the SHA-256 of tensors with their names, types and shapes."""
     whole = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         whole.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
@@ -107,9 +107,9 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """
-    Write tensors and what fits into JSON as one file of our format, whole or not at all.
+    Write tensors and JSON-compatible metadata to one file, atomically.
 
-    Raises OSError where it cannot be written, and ValueError for what `read` would refuse.
+    Raises OSError if it cannot be written, and ValueError for what `read` would reject.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     placeholder = secrets.token_hex(32)  # 64 digits that stand nowhere else
@@ -125,9 +125,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
 def file_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> tuple[int, int]:
     """
-    The bytes that `write_tensors` would write, and how many of them in the header, without writing any.
+    Return the size of the file and of its header without writing it.
 
-    Only shapes and types of the tensors count: they may be on the meta device.
+    Only shapes and types of the tensors matter; they may be on the meta device.
     """
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
     header: dict[str, Any] = {"__metadata__": texts | {"charrnn": FORMAT, DIGEST: json.dumps("0" * 64)}}
@@ -141,7 +141,11 @@ def file_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> tu
 
 
 def _file_digest(data: bytes, written: str) -> str:
-    """The sha256 of a file with zeros where these 64 digits are in its header. Raises ValueError if they are not."""
+    """
+    Return the SHA-256 of a file with zeros in place of its digest.
+
+    Raises ValueError if the digits are not in the header.
+    """
     start = data.index(written.encode(), 8, 8 + _header_length(data))
     whole = hashlib.sha256(memoryview(data)[:start])
     whole.update(b"0" * 64)
@@ -150,7 +154,7 @@ def _file_digest(data: bytes, written: str) -> str:
 
 
 def _require_digest(file: SafeFile) -> None:
-    """Raises CheckpointError where the file has a digest of its bytes and they are others."""
+    """Raise CheckpointError if the stored digest does not match the bytes."""
     if DIGEST not in file.texts:
         return
     written = file.texts[DIGEST].strip('"')
@@ -164,9 +168,9 @@ def _require_digest(file: SafeFile) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """
-    A name of its own in the same folder, fsync, readable by all, atomic rename, fsync of the folder.
+    Write a file atomically: temporary file, fsync, rename, fsync of the folder.
 
-    Raises OSError; what was there then stays, and nothing half written does.
+    The file is readable by all. Raises OSError; then the previous file remains and no partial one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(TEMPORARY, f"{WRITING}{path.name}.", path.parent)
@@ -190,20 +194,20 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Raises OSError if no file can be made in this folder."""
+    """Raise OSError if no file can be created in this folder."""
     with tempfile.TemporaryFile(dir=folder):
         pass
 
 
 def require_result_file(path: Path) -> None:
-    """Raises CheckpointError if this is a link or no file, OSError if `write_bytes` could not write it."""
+    """Raise CheckpointError for a link or non-file, OSError if it is not writable."""
     if path.is_symlink() or path.exists() and not path.is_file():
         raise CheckpointError(f"{path} is a link or a folder, and is left as it is: name a file")
     require_writable(next(folder for folder in path.absolute().parents if folder.exists()))
 
 
 def read(path: Path) -> SafeFile:
-    """A safetensors file. Raises CheckpointError for anything else: the reasons are in the table of the tests."""
+    """Read a safetensors file. Raises CheckpointError for anything else."""
     with _opened(path) as (file, size):
         data = file.read(size + 1)  # one more than there was: whoever is still writing is noticed
     file = SafeFile(path, _texts(path, data, len(data)), data)
@@ -212,17 +216,16 @@ def read(path: Path) -> SafeFile:
 
 
 def read_small(path: Path, most_bytes: int) -> bytes:
-    """What is in a file of at most so many bytes. Raises CheckpointError for anything else."""
+    """Read a file of at most `most_bytes` bytes. Raises CheckpointError otherwise."""
     with _opened(path, most_bytes) as (file, _):
         return file.read(most_bytes)
 
 
 def at_home(path: Path) -> Path:
     """
-    The file that a path leads to, which may be a link within its checkpoint, or of the Hub library's into its cache.
+    Resolve a path, following links inside the checkpoint or the Hub's cache only.
 
-    Raises CheckpointError for a link to anywhere else, also where `steps` is one: what it shows there is nobody else's
-    to see.
+    Raises CheckpointError for a link to elsewhere, also if `steps` is one, so that no other file is disclosed.
     """
     is_of_a_step = path.parent.name == "steps" and path.stem.isdecimal()  # which lies one folder further down
     home = path.parent.parent if is_of_a_step else path.parent
@@ -235,7 +238,7 @@ def at_home(path: Path) -> Path:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Parse the metadata of a file of our format, of which only the header is read. Raises CheckpointError."""
+    """Read only the header and parse its metadata. Raises CheckpointError."""
     with _opened(path) as (file, size):
         start = file.read(8)
         start += file.read(min(_header_length(start), MAX_HEADER_BYTES))
@@ -244,7 +247,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _opened(path: Path, most_bytes: int | None = None) -> Iterator[tuple[BinaryIO, int]]:
-    """A file to read from and its size, if it is a file and not too large."""
+    """Open a regular file that is not too large; yield it and its size."""
     most_bytes = MAX_FILE_BYTES if most_bytes is None else most_bytes
     try:
         with open(at_home(path), "rb", opener=_at_once) as file:
@@ -259,7 +262,7 @@ def _opened(path: Path, most_bytes: int | None = None) -> Iterator[tuple[BinaryI
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Open without waiting for a writer, as a pipe would, and without following what has become a link meanwhile."""
+    """Open without blocking (as a pipe would) and without following a link."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
 
 
@@ -268,7 +271,7 @@ def _header_length(start: bytes) -> int:
 
 
 def _texts(path: Path, start: bytes, size: int) -> dict[str, str]:
-    """Return the texts in the header of a file of this size that begins with `start`. Raises CheckpointError."""
+    """Return the strings of a header that begins with `start`. Raises CheckpointError."""
     if start.startswith(LFS_POINTER):
         raise CheckpointError(f"{path} is a git-LFS pointer, not the file it points to: run `git lfs pull`")
     if start[8:9] != b"{":
@@ -298,9 +301,9 @@ def _texts(path: Path, start: bytes, size: int) -> dict[str, str]:
 
 def parse_json(text: str | bytes) -> Any:
     """
-    JSON without the loopholes of Python's parser: no key twice, no NaN, no number beyond 64 bits, no half character.
+    Parse strict JSON: no duplicate key, NaN, number over 64 bits or lone surrogate.
 
-    Raises ValueError, and RecursionError for what is nested without end.
+    Raises ValueError, and RecursionError for deep nesting.
     """
     text = text if isinstance(text, str) else text.decode("utf-8")
     value = json.loads(

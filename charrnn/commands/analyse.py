@@ -40,7 +40,7 @@ from charrnn.context_use import memory_record, memory_used
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.flags import THREADS, path
 from charrnn.gradient_flow import flow_record, gradient_flow, lyapunov, tail_slope
-from charrnn.neurons import Targets, as_findings, boards, sha256_of
+from charrnn.neurons import ConceptTargets, as_findings, boards, sha256_of
 from charrnn.paths import CHECKPOINTS
 from charrnn.surprisal import kind_record, surprisals
 from charrnn.training import untrained
@@ -82,7 +82,7 @@ def units(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
     networks = range(-(-UNTRAINED_UNITS // info.hidden_dim))
     drawn = (untrained(info.config, len(info.vocab), info.recipe, seed) for seed in networks)
     text = info.vocab.decode(ids)
-    return as_findings(boards(trained.model, drawn, Targets.of(text), ids), text)
+    return as_findings(boards(trained.model, drawn, ConceptTargets.of(text), ids), text)
 
 
 ANALYSES: dict[str, Analysis] = {"gradient": gradient, "memory": memory, "bits": bits, "units": units}

@@ -1,7 +1,8 @@
 """
-Records of numpy arrays → plotly figures. Pure functions; colours by the names of the stylesheet, names on the curves.
+Plotly figures from records of numpy arrays.
 
-No figure has a legend, a title or a background: the page around it says what it shows.
+Pure functions. Colors are CSS custom properties of the page; curves are labeled directly. Figures have no legend,
+title or background.
 """
 
 from charrnn.figures.context_use import MemoryCurve, memory_figure, memory_words

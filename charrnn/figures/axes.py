@@ -1,4 +1,4 @@
-"""What the figures have in common: axes, no legend, no box, names in the colour of their curves."""
+"""Shared layout of the figures: axes, frame and direct labels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ LOG_TICKS = {
 
 
 def axis(title: str = "", **more: Any) -> dict[str, Any]:
-    """An axis; plotly draws the powers of a log axis 1.25 times as large as it is told."""
+    """Return an axis; plotly draws powers on log axes 1.25 times too large."""
     size = TICKS / 1.25 if more.get("exponentformat") == "power" else TICKS
     return {
         "gridcolor": LINE,
@@ -31,7 +31,7 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
 
 
 def frame(figure: go.Figure, margin: Mapping[str, float], **more: Any) -> None:
-    """Everything around the curves, as a whole: plotly takes five times as long to merge it with what is there."""
+    """Set the layout in one call; merging it into an existing one is five times slower."""
     figure.update_layout(
         overwrite=True,
         showlegend=False,
@@ -46,13 +46,13 @@ def frame(figure: go.Figure, margin: Mapping[str, float], **more: Any) -> None:
 
 
 def words(colour: str) -> dict[str, Any]:
-    """The style of a name: its letters have an edge of paper, so that lines and areas behind them do no harm."""
+    """Return the style of a label, with a halo over lines and areas."""
     edge = ", ".join([f"0 0 2px {PAPER}"] * 4)
     return {"font": {"family": MONO, "size": 12, "color": colour, "shadow": edge}}
 
 
 def name_beside(figure: go.Figure, text: str, spot: Spot, box: Box, area: Area, colour: str, y_axis: str = "y") -> None:
-    """A name beside its curve, with a thin line to it where it stands far off."""
+    """Label a curve, with a leader line if the label is far from it."""
     x, y = area.values(spot.x, spot.y)
     away = max(abs(spot.dx) - box.width / 2, abs(spot.dy) - box.height / 2)
     at = {"x": x, "y": y, "yref": y_axis, "text": text, "align": "left", "xanchor": "center", "yanchor": "middle"}
@@ -64,5 +64,5 @@ def name_beside(figure: go.Figure, text: str, spot: Spot, box: Box, area: Area, 
 
 
 def escaped(name: str) -> str:
-    """A name as plotly draws it: it knows some HTML, and a folder may be called anything."""
+    """Escape a name for plotly, which interprets some HTML."""
     return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-"""The memory that is used: above what more context is worth, below how long a replaced character is felt."""
+"""Context use: excess loss by context length, and KL after a corruption."""
 
 import math
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ SHORT_TITLES = ("loss with the last n characters", "one character replaced")
 
 @dataclass(frozen=True)
 class MemoryCurve:
-    """What was measured on one model, what it is called and how its lines are drawn."""
+    """Measurements of one model, with name and line style."""
 
     title: str
     used: MemoryUsed
@@ -35,7 +35,7 @@ class MemoryCurve:
 
 
 class Panel(NamedTuple):
-    """One of the two diagrams: its axes, its place and what it shows, in decades."""
+    """One of the two diagrams: axes, position and ranges in decades."""
 
     x: str
     y: str
@@ -45,7 +45,7 @@ class Panel(NamedTuple):
 
 
 class Named(NamedTuple):
-    """A line that gets a name, and the lines of that."""
+    """A labeled line and the lines of its label."""
 
     name: Sequence[str]
     colour: str
@@ -55,10 +55,10 @@ class Named(NamedTuple):
 
 def memory_figure(curves: Sequence[MemoryCurve], width: int = 900, picked: MemoryCurve | None = None) -> go.Figure:
     """
-    Both curves of every model, one diagram below the other, over the same logarithmic distances.
+    Draw both curves of every model, stacked, over log distance.
 
-    picked: the one that is looked at closely, with its shuffled-prefix control (thin, above) and the band of 10–90 % of
-    the places (below). A point marks the effective context. width: pixels there are.
+    picked: shown with its shuffled-prefix control (thin, top) and the 10–90 % band (bottom). A point marks the
+    effective context. width: pixels.
     """
     figure = go.Figure()
     above, below = _panels(curves, width)
@@ -111,7 +111,7 @@ def memory_figure(curves: Sequence[MemoryCurve], width: int = 900, picked: Memor
 
 
 def memory_words(curves: Sequence[MemoryCurve], texts: Sequence[str]) -> str:
-    """The figure in a sentence or two, and on which text each model was measured."""
+    """Describe the figure in one or two sentences, with the text of each measurement."""
     told = []
     if curves:
         context = "; ".join(f"{curve.title} {_reach(curve)}" for curve in curves)
@@ -190,7 +190,7 @@ def _band(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
 
 
 def _point(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
-    """Where the effective context is, on the level that defines it."""
+    """Mark the effective context at the level that defines it."""
     chars = curve.used.context.ecl_chars
     if chars > len(curve.used.context.n):
         return
@@ -206,7 +206,7 @@ def _point(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
 
 
 def _level(figure: go.Figure, panel: Panel) -> None:
-    """A thin line across at 0.01 nats."""
+    """Draw a thin horizontal line at 0.01 nats."""
     line, ends = {"color": QUIET, "width": 1, "dash": "1px,3px"}, [10**end for end in panel.area.x_range]
     at = {"xref": panel.x, "yref": panel.y}
     figure.add_shape(
@@ -223,7 +223,7 @@ def _level(figure: go.Figure, panel: Panel) -> None:
 
 
 def _names(figure: go.Figure, named: Sequence[Named], panel: Panel, points: np.ndarray) -> None:
-    """Each name beside its line; on none of the points (N, 2), in decades."""
+    """Place each label beside its line and clear of the points (N, 2), in decades."""
     lines = []
     for each in named:
         seen = each.values >= panel.low

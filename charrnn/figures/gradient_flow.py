@@ -1,4 +1,4 @@
-"""How far back learning reaches: the gradient against the lag, any set of models on one log axis."""
+"""Gradient norm by lag, for any set of models on one log axis."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ MARGIN = {"l": 62, "r": 42, "t": 14, "b": 48}
 
 @dataclass(frozen=True)
 class Curve:
-    """What was measured on one model, what it is called and how its line is drawn."""
+    """Measurements of one model, with name and line style."""
 
     title: str
     flow: GradientFlow
@@ -36,10 +36,10 @@ def gradient_flow_figure(
     untrained: GradientFlow | None = None,
 ) -> go.Figure:
     """
-    The median gradient norm of every model against the lag; half-life and 1 % horizon as points and beside the names.
+    Draw the median gradient norm of every model by lag.
 
-    picked: the one of the curves that is looked at closely, with the band of 10–90 % of positions, its geometric mean
-    and the untrained network as a ghost. width: pixels there are, which decide where names find room.
+    Half-life and 1 % horizon appear as points and in the labels. picked: shown with its 10–90 % band, geometric mean
+    and the untrained network. width: pixels, which determine where labels fit.
     """
     figure = go.Figure()
     if picked is not None:
@@ -81,7 +81,7 @@ def gradient_flow_figure(
 
 
 def gradient_flow_words(curves: Sequence[Curve], texts: Sequence[str]) -> str:
-    """The figure in a sentence or two, and on which text each model was measured."""
+    """Describe the figure in one or two sentences, with the text of each measurement."""
     if len(curves) == 1:
         (curve,) = curves
         told = [f"{curve.title}: the gradient {_half(curve.flow)}, {_horizon(curve.flow)}."]
@@ -116,12 +116,12 @@ def _horizon(flow: GradientFlow) -> str:
 
 
 def _is_far(flow: GradientFlow) -> bool:
-    """Whether 1 % is left as far as can be seen."""
+    """Whether more than 1 % is left at the last lag."""
     return flow.horizon_chars is None or flow.horizon_chars == context_of(flow)
 
 
 def context_of(flow: GradientFlow) -> int | None:
-    """How many characters a model sees where it sees no further: from there on its gradient is exactly zero."""
+    """Return the lag from which the gradient is exactly zero (a Transformer's context)."""
     zeros = np.flatnonzero(flow.high == 0)
     return int(flow.lags[zeros[0]]) if len(zeros) and not flow.high[zeros[0] :].any() else None
 
@@ -130,14 +130,14 @@ def context_of(flow: GradientFlow) -> int | None:
 
 
 def _line(figure: go.Figure, curve: np.ndarray, name: str, **style: Any) -> None:
-    """A curve over its lags 0, 1, …, and what hovering over it says."""
+    """Return a curve over lags 0, 1, … with its hover text."""
     hover = escaped(name) + ", k = %{x}: %{y:.3g}<extra></extra>"
     lags = list(range(len(curve)))
     figure.add_scatter(x=lags, y=_above_floor(curve), mode="lines", line=style, name=escaped(name), hovertemplate=hover)
 
 
 def _above_floor(values: np.ndarray) -> list[float | None]:
-    """A line ends where it falls below what is drawn."""
+    """Cut a line where it falls below the drawn range."""
     return [value if value >= FLOOR else None for value in values.tolist()]
 
 
@@ -158,7 +158,7 @@ def _band(figure: go.Figure, curve: Curve) -> None:
 
 
 def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, what: str, symbol: str) -> None:
-    """A point on the median where it falls to a level; not where that is the end of what a Transformer sees."""
+    """Mark where the median falls to a level, unless a Transformer's context ends there."""
     if lag is None or (level == HORIZON and _is_far(curve.flow)):
         return
     figure.add_scatter(
@@ -176,7 +176,7 @@ def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, 
 
 
 def _level(figure: go.Figure, level: float, text: str, most: int) -> None:
-    """A thin line across, with its name at the right."""
+    """Draw a thin horizontal line with its label at the right."""
     line = {"color": QUIET, "width": 1, "dash": "1px,3px"}
     figure.add_shape(type="line", x0=0, x1=most, y0=level, y1=level, line=line, layer="below")
     style = words(QUIET)
@@ -184,7 +184,7 @@ def _level(figure: go.Figure, level: float, text: str, most: int) -> None:
 
 
 def _decades(curves: Sequence[Curve], picked: Curve | None, untrained: GradientFlow | None) -> tuple[float, float]:
-    """The log10 range that holds the curves, whole pairs of decades."""
+    """Return the log10 range of the curves, in pairs of decades."""
     drawn = [curve.flow.median for curve in curves]
     drawn += [] if picked is None else [picked.flow.high]
     drawn += [] if untrained is None else [untrained.median]
@@ -211,7 +211,7 @@ def _names(
 
 
 def _lines(curve: Curve, narrow: bool) -> list[str]:
-    """What stands beside a curve: its name and, where there is room, its half-life and 1 % horizon."""
+    """Return a label: name and, if there is room, half-life and 1 % horizon."""
     if narrow:
         return [curve.title]
     half, horizon = curve.flow.half_life_chars, curve.flow.horizon_chars
@@ -226,6 +226,6 @@ def _pixels(flow: GradientFlow, area: Area) -> np.ndarray:
 
 
 def _points(flow: GradientFlow, area: Area) -> np.ndarray:
-    """Where half-life and horizon stand."""
+    """Return the points of half-life and horizon."""
     found = [(lag, level) for lag, level in ((flow.half_life_chars, HALF), (flow.horizon_chars, HORIZON)) if lag]
     return area.pixels(np.array([lag for lag, _ in found]), np.log10([level for _, level in found]))

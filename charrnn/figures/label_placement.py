@@ -1,8 +1,7 @@
 """
-Where the names of curves go, so that no legend is needed: beside their own curve, on no other and on no other name.
+Placement of direct labels: beside their curve, clear of others.
 
-All in pixels of the plot area, x to the right and y downwards. The letters are of one width, so that a name's width is
-known before it is drawn.
+In pixels of the plot area, x to the right and y downwards. The font is monospace, so label widths are known.
 """
 
 import math
@@ -23,14 +22,14 @@ ROUNDS = 3
 
 
 class Box(NamedTuple):
-    """The size of a name."""
+    """The size of a label."""
 
     width: float
     height: float
 
 
 class Spot(NamedTuple):
-    """Where a name goes: the point of the curve it belongs to, and its centre as seen from there."""
+    """The position of a label: a point of its curve and an offset from it."""
 
     x: float
     y: float
@@ -39,7 +38,7 @@ class Spot(NamedTuple):
 
 
 class Area(NamedTuple):
-    """A plot area in pixels and the ranges of its axes, those of a log axis in decades."""
+    """A plot area in pixels with its axis ranges, in decades for log axes."""
 
     width: float
     height: float
@@ -47,27 +46,27 @@ class Area(NamedTuple):
     y_range: tuple[float, float]
 
     def pixels(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Points as the axes count them -> (N, 2) pixels; what is not finite is left out."""
+        """Convert data points to pixels (N, 2); points that are not finite are dropped."""
         (left, right), (bottom, top) = self.x_range, self.y_range
         points = np.stack([(x - left) / (right - left) * self.width, (top - y) / (top - bottom) * self.height], axis=1)
         return points[np.isfinite(points).all(axis=1)]
 
     def values(self, x: float, y: float) -> tuple[float, float]:
-        """A point in pixels -> as the axes count it."""
+        """Convert a point in pixels to data coordinates."""
         (left, right), (bottom, top) = self.x_range, self.y_range
         return left + x / self.width * (right - left), top - y / self.height * (top - bottom)
 
 
 def box_of(lines: Sequence[str]) -> Box:
-    """How much room the lines of a name take."""
+    """Return the size of a label."""
     return Box(LETTER_WIDTH * max(map(len, lines)) + 4, LINE_HEIGHT * len(lines))
 
 
 def beside_curves(curves: Sequence[np.ndarray], boxes: Sequence[Box], taken: np.ndarray, area: Area) -> list[Spot]:
     """
-    A place for the name of each curve; they make way for each other.
+    Place a label beside each curve without overlaps.
 
-    curves: (N_i, 2) pixels each, `boxes` the sizes of their names, taken (M, 2): pixels that no name may hide.
+    curves: (N_i, 2) pixels each; boxes: label sizes; taken (M, 2): pixels that must stay visible.
     """
     lines = [_densely(curve, area) for curve in curves]
     taken = taken[:: math.ceil(len(taken) / MOST_TAKEN) or 1]
@@ -86,10 +85,10 @@ def beside_curves(curves: Sequence[np.ndarray], boxes: Sequence[Box], taken: np.
 
 def at_ends(heights: Sequence[float], area_height: float, apart: float = LINE_HEIGHT) -> list[float]:
     """
-    Heights for names in a column beside the ends of their curves: as near as can be, `apart` from each other.
+    Place labels in a column beside the ends of their curves, `apart` pixels apart.
 
-    Pixels from the top -> the same, in the order given; where the column is too low for all, evenly spread over it.
-    Names that touch become a block, which stands where its members are best served: isotonic regression.
+    Heights in pixels from the top, in the given order; spread evenly if the column is too short. Touching labels form
+    a block at its best position: isotonic regression.
     """
     count = len(heights)
     apart = min(apart, area_height / max(1, count))
@@ -108,7 +107,7 @@ def at_ends(heights: Sequence[float], area_height: float, apart: float = LINE_HE
 
 
 def _densely(curve: np.ndarray, area: Area) -> np.ndarray:
-    """Points on the part of the curve that is seen, STEP pixels apart: (N, 2)."""
+    """Resample the visible part of a curve every STEP pixels: (N, 2)."""
     inside = (curve[:, 1] >= -1) & (curve[:, 1] <= area.height + 1) & (curve[:, 0] >= -1) & (curve[:, 0] <= area.width)
     curve = curve[inside] if inside.any() else curve[:1]
     if len(curve) < 2:
@@ -120,7 +119,7 @@ def _densely(curve: np.ndarray, area: Area) -> np.ndarray:
 
 
 def _candidates(line: np.ndarray, box: Box, area: Area) -> np.ndarray:
-    """Every place considered for a name: (P, 4) rows of a Spot, all of them inside the area if any is."""
+    """Return candidate positions (P, 4), inside the area if possible."""
     sides = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0)]
     offsets = [(x * (box.width / 2 + gap), y * (box.height / 2 + gap)) for gap in GAPS for x, y in sides]
     spots = np.concatenate(
@@ -142,7 +141,7 @@ def _centres(spots: np.ndarray) -> np.ndarray:
 
 
 def _overlaps(centres: np.ndarray, box: Box, other: np.ndarray, other_box: Box) -> np.ndarray:
-    """Which of the names (P, 2) would touch another one."""
+    """Return which labels at `centres` (P, 2) overlap another one."""
     room = [(box.width + other_box.width) / 2 + CLEAR, (box.height + other_box.height) / 2 + CLEAR]
     near = np.abs(centres - other) < room
     return near[:, 0] & near[:, 1]
@@ -151,7 +150,7 @@ def _overlaps(centres: np.ndarray, box: Box, other: np.ndarray, other_box: Box) 
 def _cost_of_curves(
     own: int, spots: np.ndarray, lines: Sequence[np.ndarray], box: Box, taken: np.ndarray, area: Area
 ) -> np.ndarray:
-    """How bad each place is for what it hides and what it could be mistaken for: (P,)."""
+    """Return the cost of each candidate: hidden points and ambiguity, (P,)."""
     centres = _centres(spots)
     half = np.array([box.width / 2 + CLEAR, box.height / 2 + CLEAR])
     own_distance = _distance(centres, half, lines[own])
@@ -167,7 +166,11 @@ def _cost_of_curves(
 
 
 def _distance(centres: np.ndarray, half: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """From boxes around centres (P, 2) to the nearest point of (N, 2), the farther of x and y: (P,), <= 0 inside."""
+    """
+    Return the distance from boxes (P, 2) to the nearest of points (N, 2): (P,).
+
+    The larger of x and y distance; <= 0 inside.
+    """
     nearest = np.full(len(centres), np.inf)
     for first in range(0, len(points), MOST_POINTS):  # not all at once: P times N may be many
         some = points[first : first + MOST_POINTS]

@@ -1,4 +1,4 @@
-"""What one unit says, as a histogram; how long gates stand open or shut, unit by unit."""
+"""Histogram of a unit's activation, and gate saturation by unit."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -15,7 +15,7 @@ MOSTLY = 0.9  # of the time
 
 
 def unit_histogram(values: np.ndarray, ends: tuple[float, float] | None = None, width: int = 600) -> go.Figure:
-    """At how many characters a unit (N,) says what; `ends` are those of the scale, where it has any."""
+    """Draw the histogram of a unit's values (N,); ends: range of the scale, if bounded."""
     counts, edges = np.histogram(values, bins=BINS, range=ends)
     middles = (edges[:-1] + edges[1:]) / 2
     figure = go.Figure()
@@ -36,7 +36,7 @@ def unit_histogram(values: np.ndarray, ends: tuple[float, float] | None = None, 
 
 
 def unit_histogram_words(values: np.ndarray) -> str:
-    """The histogram in a sentence."""
+    """Describe the histogram in a sentence."""
     low, first, middle, third, high = np.percentile(values, [0, 25, 50, 75, 100])
     return (
         f"What the unit says at {len(values):,} characters: from {low:.2f} to {high:.2f}, half of the time between "
@@ -45,7 +45,7 @@ def unit_histogram_words(values: np.ndarray) -> str:
 
 
 class Saturation(Protocol):
-    """What `neurons` counted of a gate: arrays (U,)."""
+    """Gate saturation as in `neurons`: arrays (U,)."""
 
     @property
     def gate(self) -> str: ...
@@ -57,8 +57,9 @@ class Saturation(Protocol):
 
 def saturation_figure(gates: Sequence[Saturation], width: int = 900) -> go.Figure:
     """
-    A panel for each gate, a point for each unit: how often it is shut against how often open. A point on the diagonal
-    is always the one or the other. Karpathy et al. 2015, figure 3.
+    Draw share of time open against share shut, one panel per gate.
+
+    One point per unit; on the diagonal it is always one or the other. Karpathy et al. 2015, figure 3.
     """
     figure = go.Figure()
     columns = len(gates) if width >= 520 else 1
@@ -114,7 +115,7 @@ def saturation_figure(gates: Sequence[Saturation], width: int = 900) -> go.Figur
 
 
 def saturation_words(gates: Sequence[Saturation], named: Callable[[str], str] = str) -> str:
-    """The panels in a sentence each."""
+    """Describe each panel in a sentence."""
     told = []
     for gate in gates:
         settled = int(((gate.shut > MOSTLY) | (gate.open > MOSTLY)).sum())

@@ -1,4 +1,4 @@
-"""Over training: the gradient against the lag at every saved step, and its norm at every step of a training run."""
+"""Gradient flow at saved steps, and gradient norms during training."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ DASHES = ("1px,4px", "2px,3px", "4px,3px", "7px,3px", "11px,3px")  # the longer,
 
 
 def steps_figure(flows: Mapping[int, GradientFlow], colour: str, width: int = 900) -> go.Figure:
-    """The curve of one model at each of its saved steps, from faint and dotted to full; of the last also its band."""
+    """Draw one model's curve at each saved step; the last one with its band."""
     curves = [
         Curve(f"step {step}", flow, _stroke(i, len(flows), colour)) for i, (step, flow) in enumerate(flows.items())
     ]
@@ -29,7 +29,7 @@ def steps_figure(flows: Mapping[int, GradientFlow], colour: str, width: int = 90
 
 
 def steps_words(title: str, flows: Mapping[int, GradientFlow]) -> str:
-    """The figure in a sentence: the half-life at every saved step."""
+    """Describe the half-life at every saved step in a sentence."""
     told = [
         f"{'never' if flow.half_life_chars is None else f'{flow.half_life_chars:.1f}'} at step {step}"
         for step, flow in flows.items()
@@ -38,7 +38,7 @@ def steps_words(title: str, flows: Mapping[int, GradientFlow]) -> str:
 
 
 def _stroke(i: int, count: int, colour: str) -> Stroke:
-    """Of the i-th of so many moments: from the quiet colour of words to the model's own."""
+    """Return the line style of the i-th of `count` steps."""
     share = 1.0 if count < 2 else i / (count - 1)
     dash = "solid" if i == count - 1 else DASHES[min(len(DASHES) - 1, round(share * len(DASHES)))]
     return Stroke(mixed(colour, share, QUIET), dash)
@@ -49,7 +49,7 @@ def _stroke(i: int, count: int, colour: str) -> Stroke:
 
 @dataclass(frozen=True)
 class NormRun:
-    """One training run: the largest gradient norm before clipping in each `every` of its steps."""
+    """A training run: largest gradient norm before clipping per `every` steps."""
 
     title: str
     norms: Sequence[float]
@@ -58,7 +58,7 @@ class NormRun:
 
 
 def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 900) -> go.Figure:
-    """Gradient norms along training, clipped runs as broad lines, unclipped ones thin and dashed on top of them."""
+    """Draw gradient norms during training; unclipped runs are thin and dashed."""
     figure = go.Figure()
     most = max((len(run.norms) * run.every for run in runs), default=1)
     values = [norm for run in runs for norm in run.norms if norm > 0]
@@ -103,7 +103,7 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
 
 
 def grad_norms_words(runs: Sequence[NormRun], threshold: float) -> str:
-    """The figure in a sentence for each pair of runs."""
+    """Describe each pair of runs in a sentence."""
     told = []
     for title in dict.fromkeys(run.title for run in runs):
         pair = [run for run in runs if run.title == title]

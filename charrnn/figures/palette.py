@@ -1,4 +1,4 @@
-"""The colours of every figure, as names that the page's stylesheet gives values; and the line of each model."""
+"""Figure colors as CSS custom properties, and the line style of each model."""
 
 import json
 import re
@@ -34,14 +34,14 @@ PLACES += ("rnn-seq256", "rnn-seq512")
 
 
 class Stroke(NamedTuple):
-    """How a model's line is drawn."""
+    """The line style of a model."""
 
     colour: str
     dash: str
 
 
 def strokes(names: Sequence[str]) -> dict[str, Stroke]:
-    """A line for each of these checkpoints; no two the same as long as there are no more than twelve."""
+    """Return a line style per checkpoint, distinct for up to twelve."""
     place_of = {name: PLACES.index(name) for name in names if name in PLACES}
     free = sorted(set(range(len(DASHES))) - set(place_of.values())) or range(len(DASHES))
     others = [name for name in names if name not in PLACES]
@@ -50,12 +50,12 @@ def strokes(names: Sequence[str]) -> dict[str, Stroke]:
 
 
 def mixed(colour: str, share: float, other: str = PAPER) -> str:
-    """Mix two colours, so much of the first; written as the arguments of CSS's color-mix."""
+    """Mix two colors; returned as arguments of CSS color-mix."""
     return f"{colour} {100 * share:g}%, {other}"
 
 
 def in_light_colours(figure: go.Figure) -> go.Figure:
-    """Replace the names of colours by their values on light paper."""
+    """Replace color names by their values on a light background."""
 
     def value(found: re.Match[str]) -> str:
         one, share, other = found.groups()

@@ -1,4 +1,4 @@
-"""The knob: what k steps can stretch a gradient at most, and where the eigenvalues of the recurrent weights lie."""
+"""Products of Jacobians and eigenvalues for scaled recurrent weights."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ CLOUD_MARGIN = {"l": 44, "r": 14, "t": 46, "b": 44}
 
 @dataclass(frozen=True)
 class Turned:
-    """One position of the knob: its name, its colour, and what was measured there."""
+    """One value of the recurrent scale, with name, color and measurements."""
 
     title: str
     colour: str
@@ -36,8 +36,9 @@ class Turned:
 
 def product_norms_figure(turned: Sequence[Turned], width: int = 900) -> go.Figure:
     """
-    The largest singular value of the product of k step Jacobians against k, median and 10–90 %, for each position of
-    the knob; thin its bound (σ_max W_hh)^k where there is one, dotted the gradient of the loss.
+    Draw σ_max of the product of k step Jacobians by k.
+
+    Median and 10–90 % for each scale; thin: the bound (σ_max W_hh)^k, if any; dotted: the loss gradient.
     """
     figure = go.Figure()
     decades = _decades(turned)
@@ -58,7 +59,7 @@ def product_norms_figure(turned: Sequence[Turned], width: int = 900) -> go.Figur
 
 
 def product_norms_words(turned: Sequence[Turned]) -> str:
-    """The figure in a sentence for each position of the knob."""
+    """Describe each scale in a sentence."""
     told = []
     for one in turned:
         norms, k = one.norms, int(one.norms.lags[-1])
@@ -74,7 +75,7 @@ def _short(value: float) -> str:
 
 
 def _decades(turned: Sequence[Turned]) -> tuple[float, float]:
-    """The log10 range of what is measured; a bound that leaves it is followed a little."""
+    """Return the log10 range of the measurements, extended a little for bounds."""
     values = np.concatenate([[1.0], *(part for one in turned for part in (one.norms.median, one.norms.high))])
     seen = values[values >= FLOOR]
     bounded = any(one.norms.bound is not None for one in turned)
@@ -115,7 +116,7 @@ def _names(figure: go.Figure, turned: Sequence[Turned], area: Area) -> None:
 
 
 def _pixels(lags: np.ndarray, values: np.ndarray, area: Area) -> np.ndarray:
-    """A curve, densely enough that the part of it inside the figure is known."""
+    """Resample a curve densely enough to label its visible part."""
     at = np.linspace(lags[0], lags[-1], 400)
     return area.pixels(at, np.interp(at, lags, np.log10(values.clip(*DRAWN))))
 
@@ -125,7 +126,7 @@ def _pixels(lags: np.ndarray, values: np.ndarray, area: Area) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Cloud:
-    """The eigenvalues (H,) of one matrix: what it is called and its colour."""
+    """The eigenvalues (H,) of one matrix, with name and color."""
 
     title: str
     colour: str
@@ -133,7 +134,7 @@ class Cloud:
 
 
 def eigenvalue_figure(clouds: Sequence[Cloud]) -> go.Figure:
-    """The eigenvalues in the complex plane and the unit circle, both axes to one scale."""
+    """Draw eigenvalues in the complex plane with the unit circle."""
     figure = go.Figure()
     reach = 1.06 * max(1.1, *(abs(cloud.eigenvalues).max() for cloud in clouds))
     circle = {"type": "circle", "x0": -1, "x1": 1, "y0": -1, "y1": 1, "line": {"color": INK, "width": 1.6}}
@@ -164,7 +165,7 @@ def eigenvalue_figure(clouds: Sequence[Cloud]) -> go.Figure:
 
 
 def eigenvalue_words(clouds: Sequence[Cloud]) -> str:
-    """The figure in a sentence for each cloud."""
+    """Describe each set of eigenvalues in a sentence."""
     told = []
     for cloud in clouds:
         outside = int((abs(cloud.eigenvalues) > 1).sum())

@@ -1,4 +1,8 @@
-"""Where the time of a training step goes, and what a longer window costs: the record of `scripts/bench.py profile`."""
+"""
+Time per part of a training step, and cost by window length.
+
+From the record of `scripts/bench.py profile`.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,16 +23,16 @@ HATCHED = {"shape": "/", "size": 7, "solidity": 0.15}
 
 
 def profile_height(record: Mapping[str, Any]) -> int:
-    """How high the bars are together."""
+    """Return the total height of the bars in pixels."""
     return ROW * len(record["rows"]) + MARGIN["t"] + MARGIN["b"]
 
 
 def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     """
-    One bar for each network, all equally long: the share of a step that each of its parts takes.
+    Draw one bar per network with the share of each part of a step.
 
-    record: {"parts": [part, …], "rows": [{"name", "median_ms", "parts": {part: ms}}, …]}. The way back is hatched; a
-    part has its name on it where there is room. width: pixels there are.
+    record: {"parts": [part, …], "rows": [{"name", "median_ms", "parts": {part: ms}}, …]}. Backward parts are hatched;
+    a part is labeled if there is room. width: pixels.
     """
     figure, rows = go.Figure(), record["rows"]
     inner = width - MARGIN["l"] - MARGIN["r"]
@@ -85,7 +89,7 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
 
 
 def profile_words(record: Mapping[str, Any]) -> str:
-    """The bars in a sentence for each network."""
+    """Describe each bar in a sentence."""
     return " ".join(_told(row) for row in record["rows"])
 
 
@@ -99,9 +103,9 @@ def _told(row: Mapping[str, Any]) -> str:
 
 def against_length_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     """
-    What a step costs as the window grows and the batch shrinks, on log axes.
+    Draw the cost of a step for longer windows and smaller batches, log-log.
 
-    record: {"against_T": [{"name", "seq_len": [T, …], "median_ms": [ms, …]}, …]}. width: pixels there are.
+    record: {"against_T": [{"name", "seq_len": [T, …], "median_ms": [ms, …]}, …]}. width: pixels.
     """
     figure, lines = go.Figure(), record["against_T"]
     style = strokes([line["name"] for line in lines])
@@ -153,7 +157,7 @@ def against_length_figure(record: Mapping[str, Any], width: int = 900) -> go.Fig
 
 
 def against_length_words(record: Mapping[str, Any]) -> str:
-    """The lines in a sentence."""
+    """Describe the lines in sentences."""
     lines = record["against_T"]
     if not lines:
         return ""
@@ -175,7 +179,7 @@ def _colour(part: str) -> str:
 
 
 def _inside(part: str, share: float, width: float) -> str:
-    """What is written on a piece of a bar: its name and share, only its share, or nothing."""
+    """Return the text on a part of a bar: name and share, only the share, or ""."""
     percent = f"{100 * share:.0f} %"
     for text in (f"{part} {percent}", percent):
         if (len(text) + 1) * label_placement.LETTER_WIDTH * 11 / 12 <= share * width:

@@ -1,4 +1,4 @@
-"""By how many bits two models differ, by kind of character and by length of context: bars from zero to either side."""
+"""Surprisal difference of two models by character class and context."""
 
 from collections.abc import Sequence
 
@@ -17,10 +17,10 @@ TITLES = ("by kind of character", "by length of context: the position in the tex
 
 def delta_bits_figure(panels: Sequence[Sequence[GroupMean]], width: int = 900) -> go.Figure:
     """
-    The groups by kind and those by context as two panels of bars, one above the other, on one scale.
+    Draw bars by class and by context in two panels on one scale.
 
-    Right of zero B predicts better, left of it A does. A bar has its name, figure and number of characters on it, a
-    whisker its standard error. width: pixels there are.
+    Positive: B predicts better. Bars show name, value and number of characters, whiskers the standard error. width:
+    pixels.
     """
     figure = go.Figure()
     ends = [
@@ -61,7 +61,7 @@ def delta_bits_figure(panels: Sequence[Sequence[GroupMean]], width: int = 900) -
 
 
 def _bars(figure: go.Figure, groups: Sequence[GroupMean], number: str) -> None:
-    """The bars of one panel, and over each what it stands for."""
+    """Draw the bars of one panel with their labels."""
     figure.add_bar(
         x=[group.delta_bits for group in groups],
         y=list(range(len(groups))),
@@ -88,7 +88,7 @@ def _bars(figure: go.Figure, groups: Sequence[GroupMean], number: str) -> None:
 
 
 def delta_bits_words(panels: Sequence[Sequence[GroupMean]]) -> str:
-    """Both panels in a sentence each."""
+    """Describe each panel in a sentence."""
     told = []
     for title, groups in zip(TITLES, panels, strict=True):
         each = "; ".join(f"{group.name} {signed(group.delta_bits)} ({_n(group)})" for group in groups)

@@ -1,4 +1,4 @@
-"""How models learnt: loss and gradient norm of any set of runs against the step, names at the ends of the curves."""
+"""Training curves: loss and gradient norm by step, labeled at their ends."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ SPANS = ("late", "whole")
 
 @dataclass(frozen=True)
 class Run:
-    """The history of a checkpoint, what it is called and how its line is drawn."""
+    """The history of a checkpoint, with name and line style."""
 
     title: str
     history: Sequence[Metrics]
@@ -44,7 +44,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the two diagrams: its axis, its size in pixels, and what it shows as the axis counts it."""
+    """One of the two diagrams: axis, size in pixels and range."""
 
     axis: str
     width: float

@@ -1,4 +1,4 @@
-"""How far back the gradient reaches, and why: the curve itself, and the knob that scales the recurrent weights."""
+"""Gradient flow through time: norms per lag, Jacobians, recurrent scale."""
 
 from charrnn.gradient_flow.gradient_norms import (
     GradientFlow,
@@ -9,9 +9,9 @@ from charrnn.gradient_flow.gradient_norms import (
     gradient_norms,
     tail_slope,
 )
-from charrnn.gradient_flow.jacobian_products import ProductNorms, growing_product_norms, product_norms
+from charrnn.gradient_flow.jacobian_products import ProductNorms, iter_product_norms, product_norms
 from charrnn.gradient_flow.lyapunov import Lyapunov, lyapunov
-from charrnn.gradient_flow.recurrent_scale import KNOB, scaled
+from charrnn.gradient_flow.recurrent_scale import KNOB, scale_recurrent
 from charrnn.gradient_flow.saliency import character_distance, character_heat, connectivity
 from charrnn.gradient_flow.spectrum import Spectrum, spectra
 from charrnn.gradient_flow.step_jacobian import step_jacobians
@@ -30,10 +30,10 @@ __all__ = [
     "flow_from_record",
     "gradient_flow",
     "gradient_norms",
-    "growing_product_norms",
+    "iter_product_norms",
     "lyapunov",
     "product_norms",
-    "scaled",
+    "scale_recurrent",
     "spectra",
     "step_jacobians",
     "tail_slope",

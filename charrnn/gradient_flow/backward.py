@@ -1,7 +1,7 @@
 """
-A text once read by a recurrent network, and the way back through it.
+Backpropagation through a text that a recurrent network has read.
 
-By hand (`bptt`) where that computes what the cell's equations say, else by autograd through the cell itself.
+Uses `bptt` if that computes what the cell's equations say, else autograd through the cell.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,22 @@ from torch import Tensor
 from charrnn.bptt import BackwardPass
 from charrnn.model import CharRNN
 
-COMPARED = 64  # characters on which the loop over the cell is held against the network's own `forward`
+COMPARED = 64  # characters on which the loop over the cell is compared with the network's own `forward`
 
 
 def way_back(model: CharRNN, ids: Tensor) -> "BackwardPass | AutogradWalk":
-    """Read ids (N,) from the state before any text. Raises ValueError for a network that cannot be followed."""
+    """
+    Read ids (N,) from the initial state and return the backward pass.
+
+    Raises ValueError for a network whose gradient cannot be followed.
+    """
     if model.by_hand_differs():
         return AutogradWalk(model, ids)
     return BackwardPass(model.cell, *model.inputs(ids[:, None]))
 
 
 class AutogradWalk:
-    """What `bptt.BackwardPass` is, for any cell: each step back is autograd through one step of the cell."""
+    """`bptt.BackwardPass` for any cell: each step is autograd through the cell."""
 
     @torch.no_grad()
     def __init__(self, model: CharRNN, ids: Tensor):
@@ -43,31 +47,35 @@ class AutogradWalk:
             )
 
     def from_h(self, d_h: Tensor) -> Any:
-        """The gradient of a state where only its h is looked at: d_h (P, H)."""
+        """Return a state gradient with only its h set: d_h (P, H)."""
         nothing = {name: part.new_zeros(len(d_h), part.shape[1]) for name, part in self.states._asdict().items()}
         return self._state(**nothing | {"h": d_h})
 
     def back(self, d_state: Any, positions: Tensor) -> Any:
-        """From the gradient of the states at these positions (P,) to that of the states one character before."""
+        """Propagate state gradients at `positions` (P,) one step back."""
         return self.back_and_in(d_state, positions)[0]
 
     @torch.enable_grad()
     def back_and_in(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
-        """The same, and the gradient of what the cell read at these positions, x (P, E)."""
+        """Propagate one step back; also return the gradient of the input x (P, E)."""
         at, after = self._step(positions)
         d_x, *d_before = _vjp(after, at, d_state)
         return self._state(*d_before), d_x
 
     @torch.enable_grad()
     def forth(self, d_state: Sequence[Tensor], positions: Tensor) -> list[Tensor]:
-        """The derivative of the states at these positions (P,) along d_state of the states one character before."""
+        """
+        Return the derivative of the states at `positions` (P,) along d_state.
+
+        d_state: a direction of the states one character before.
+        """
         (_, *before), after = self._step(positions)
         u = [torch.zeros_like(part, requires_grad=True) for part in after]
-        back = _vjp(after, before, u, create_graph=True)  # the derivative of u ↦ uᵀJ along d_state
+        back = _vjp(after, before, u, create_graph=True)  # u ↦ uᵀJ, whose derivative along d_state is wanted
         return _vjp(back, u, d_state)
 
     def _step(self, positions: Tensor) -> tuple[list[Tensor], Any]:
-        """What goes into the steps that led to these positions, x and the state before, and what came out."""
+        """Return inputs (x, previous state) and outputs of the steps to `positions`."""
         at = [part[positions].detach().requires_grad_() for part in (self._x, *self._before)]
         return at, self._cell(at[0], self._state(*at[1:]))
 
@@ -75,7 +83,7 @@ class AutogradWalk:
 def _vjp(
     outputs: Sequence[Tensor], inputs: Sequence[Tensor], d_outputs: Sequence[Tensor], create_graph: bool = False
 ) -> list[Tensor]:
-    """The gradients of the inputs; zeros where nothing depends on them."""
+    """Return the gradients of the inputs; zeros if nothing depends on them."""
     some = [(output, d) for output, d in zip(outputs, d_outputs, strict=True) if output.requires_grad]
     gradients = torch.autograd.grad(
         [output for output, _ in some],

@@ -1,9 +1,9 @@
 """
-How far back the gradient reaches.
+Gradient norms per lag: ‖∂ℓ_T/∂state_{T−k}‖ over many positions T.
 
-One loss at one position T, looked at from k characters earlier: ‖∂ℓ_T/∂state_{T−k}‖, over many positions. The state is
-h, of an LSTM h and c together; MiniGPT carries none, there it is the input of the first block. Never the gradient of a
-summed loss: the nearby losses in the sum would hide the decay. Bengio et al. 1994, Pascanu et al. 2013.
+The loss is that of a single position: in a sum of losses the nearby ones would hide the decay. The state is h, for an
+LSTM h and c together; MiniGPT has none, so the input of its first block is used. Bengio et al. 1994, Pascanu et al.
+2013.
 """
 
 import copy
@@ -25,17 +25,17 @@ from charrnn.registry import Network
 HORIZON = 0.01
 MAX_LAG, POSITIONS = 128, 512
 KEPT = ("median", "low", "high", "geometric_mean")
-TAIL = (32, 128)  # lags at which the curve is called its tail
-WINDOWS_AT_ONCE = 32  # of MiniGPT's: a matter of memory alone
+TAIL = (32, 128)  # lags of the curve's tail
+WINDOWS_AT_ONCE = 32  # windows of MiniGPT at once; affects memory use only
 
 
 @dataclass(frozen=True)
 class GradientFlow:
     """
-    Gradient norms against the lag, relative to lag 0, over positions of one text; all arrays (K+1,).
+    Gradient norms by lag, relative to lag 0, over positions of a text; (K+1,).
 
-    Lags in characters. half_life_chars: where the median falls to 1/2; horizon_chars: to 1 %; both interpolated between
-    lags on the logarithm, None where it never does within the K lags.
+    Lags in characters. half_life_chars: lag at which the median falls to 1/2; horizon_chars: to 1 %. Both are
+    log-interpolated between lags; None if not reached within K lags.
     """
 
     lags: np.ndarray
@@ -52,23 +52,21 @@ def gradient_flow(
     model: Network, ids: Sequence[int], max_lag: int = MAX_LAG, positions: int = POSITIONS
 ) -> GradientFlow:
     """
-    The gradient flow of a model that reads a text, in float64, from its own state at every position.
+    Measure the gradient flow of a model on a text, in float64.
 
-    ids: the text, max_lag + 2 characters at least; the positions T >= max_lag are spread evenly over it, all of them
-    where it has fewer. MiniGPT's have a whole context before them too, in a text that is long enough. Raises ValueError
-    for a shorter text, and where a loss has no gradient at all.
+    ids: at least max_lag + 2 characters. Positions T >= max_lag are spread evenly over the text. For MiniGPT they
+    also have a full context before them if the text is long enough. Raises ValueError for a shorter text and for a
+    loss without gradient.
     """
-    whole = model.context - 1 if isinstance(model, MiniGPT) else 0  # characters before a position that it reads as well
+    whole = model.context - 1 if isinstance(model, MiniGPT) else 0  # characters before a position that are read as well
     before = max(max_lag, whole) if len(ids) >= whole + 2 else max_lag
     norms = gradient_norms(model, torch.as_tensor(ids), spread(ids, before, positions), max_lag)
     if not norms[0].all():
-        raise ValueError(
-            "the loss has no gradient here: the model is certain of a character, so there is nothing to learn"
-        )
+        raise ValueError("the loss has no gradient here: the model predicts a character with certainty")
     relative = (norms / norms[0]).numpy()  # (K+1, P)
     low, median, high = np.quantile(relative, [0.1, 0.5, 0.9], axis=1)
     with np.errstate(divide="ignore"):
-        geometric_mean = np.exp(np.log(relative).mean(axis=1))  # 0 where one of them is
+        geometric_mean = np.exp(np.log(relative).mean(axis=1))  # 0 if any is 0
     return GradientFlow(
         lags=np.arange(max_lag + 1),
         median=median,
@@ -83,9 +81,10 @@ def gradient_flow(
 
 def gradient_norms(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     """
-    ‖∂ℓ_T/∂state_{T−k}‖ for the loss of the character after each position T and k = 0 … max_lag, float64.
+    Return ‖∂ℓ_T/∂state_{T−k}‖ for k = 0 … max_lag, float64.
 
-    ids (N,), positions (P,) with max_lag <= T <= N - 2 -> (max_lag + 1, P).
+    ℓ_T: loss of the character after position T. ids (N,), positions (P,) with max_lag <= T <= N - 2 -> (max_lag + 1,
+    P).
     """
     exact = copy.deepcopy(model).double().requires_grad_(False)
     if isinstance(exact, MiniGPT):
@@ -95,7 +94,7 @@ def gradient_norms(model: Network, ids: Tensor, positions: Tensor, max_lag: int)
 
 @torch.no_grad()
 def _norms_through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
-    """The text is read once; the positions go back through it side by side."""
+    """Read the text once, then backpropagate from all positions in parallel."""
     walk = way_back(model, ids)
     d_state = walk.from_h(loss_gradients(model.head, walk.h[positions], ids[positions + 1]))
     norms = [_norm(d_state)]
@@ -106,14 +105,15 @@ def _norms_through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag:
 
 
 def _norm(d_state: Sequence[Tensor]) -> Tensor:
-    """Of the parts of a state (P, H) together: (P,)."""
+    """Return the norm over all parts of a state (P, H): (P,)."""
     return torch.cat(tuple(d_state), dim=-1).norm(dim=-1)
 
 
 def _norms_through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     """
-    Each position is the last of a window, and autograd goes back through it: all as long as the context, or as the text
-    up to the first position.
+    Backpropagate through a window that ends at each position.
+
+    All windows have the length of the context, or of the text up to the first position.
     """
     length = min(model.context, int(positions.min()) + 1)
     norms = torch.zeros(max_lag + 1, len(positions), dtype=torch.float64)
@@ -128,7 +128,11 @@ def _norms_through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max
 
 
 def read_from_embedded(model: MiniGPT, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """The embedded characters of ids (B, T), a leaf of autograd's, (B, T, d), and the logits that `forward` makes."""
+    """
+    Return the embedded ids (B, T, d), an autograd leaf, and the logits.
+
+    ids (B, T). Raises ValueError if the network embeds the text more than once.
+    """
     embedded: list[Tensor] = []
 
     def as_leaf(_: torch.nn.Module, inputs: tuple[Tensor, ...], x: Tensor) -> Tensor:
@@ -141,12 +145,16 @@ def read_from_embedded(model: MiniGPT, ids: Tensor) -> tuple[Tensor, Tensor]:
     finally:
         hook.remove()
     if len(embedded) != 1:
-        raise ValueError(f"this network embeds a text {len(embedded)} times: its gradient cannot be followed to there")
+        raise ValueError(f"this network embeds a text {len(embedded)} times: its input gradient is not defined")
     return embedded[0], logits
 
 
 def first_crossing(curve: np.ndarray, level: float) -> float | None:
-    """The first lag at which the curve (K+1,) is down to the level, log-linear between lags; None if it never is."""
+    """
+    Return the first lag at which the curve (K+1,) reaches the level, or None.
+
+    Log-linear between lags.
+    """
     below = np.flatnonzero(curve <= level)
     if not len(below):
         return None
@@ -159,16 +167,21 @@ def first_crossing(curve: np.ndarray, level: float) -> float | None:
 
 def tail_slope(flow: GradientFlow, first: int = TAIL[0], last: int = TAIL[1]) -> float:
     """
-    How the geometric mean falls far back, in nats a character: the slope of the straight line through its logarithm.
+    Return the slope of the log geometric mean over lags first … last, nats/char.
 
-    Least squares over lags first … last: the first Lyapunov exponent, once the gradient has turned to where it lasts.
+    A least-squares line. At long lags it equals the first Lyapunov exponent, once the gradient has aligned with that
+    direction.
     """
     far = slice(first, last + 1)
     return float(np.polyfit(flow.lags[far], np.log(flow.geometric_mean[far]), 1)[0])
 
 
 def flow_record(flow: GradientFlow, characters: int) -> AnalysisRecord:
-    """What is kept of a gradient flow beside a checkpoint; characters: of the text that it was measured on."""
+    """
+    Convert to a record stored beside a checkpoint.
+
+    characters: length of the text that was read.
+    """
     facts = {
         "positions": flow.positions,
         "characters_read": characters,
@@ -179,7 +192,7 @@ def flow_record(flow: GradientFlow, characters: int) -> AnalysisRecord:
 
 
 def flow_from_record(found: AnalysisRecord) -> GradientFlow:
-    """What was kept, as it was measured. Raises FindingsError where it is something else, or shorter."""
+    """Restore a gradient flow. Raises RecordError if values are missing or too few."""
     curves = {name: np.array(found.numbers("curve", name, 0, LARGEST, MAX_LAG + 1)) for name in KEPT}
     return GradientFlow(
         lags=np.arange(len(curves["median"])),
@@ -192,8 +205,9 @@ def flow_from_record(found: AnalysisRecord) -> GradientFlow:
 
 def spread(ids: Sequence[int], max_lag: int, count: int) -> Tensor:
     """
-    That many positions (P,), or all there are, spread evenly over a text: each with max_lag characters before it and
-    one after it. Raises ValueError where there is none.
+    Return up to `count` positions (P,), spread evenly over a text.
+
+    Each has max_lag characters before it and one after it. Raises ValueError if there is none.
     """
     if len(ids) < max_lag + 2:
         raise ValueError(f"the text has {len(ids)} characters: {max_lag} lags take at least {max_lag + 2}")

@@ -1,8 +1,7 @@
 """
-The product of step Jacobians over k steps, P_k = J_T … J_{T−k+1}: how much it can stretch a gradient at most.
+Norms of products of k step Jacobians, P_k = J_T … J_{T−k+1}.
 
-∂ℓ_T/∂state_{T−k} = P_kᵀ ∂ℓ_T/∂state_T, so σ_max(P_k) bounds the gradient of any loss at T, whatever its direction.
-Pascanu et al. 2013.
+∂ℓ_T/∂state_{T−k} = P_kᵀ ∂ℓ_T/∂state_T, so σ_max(P_k) bounds the gradient of any loss at T. Pascanu et al. 2013.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,31 +22,35 @@ POSITIONS = 64
 
 @dataclass(frozen=True)
 class ProductNorms:
-    """The largest singular value of the product of k step Jacobians, over positions of one text; arrays (L,)."""
+    """
+    Largest singular value of the product of k step Jacobians; arrays (L,).
+
+    Quantiles over positions of one text.
+    """
 
     lags: np.ndarray
     median: np.ndarray
     low: np.ndarray  # 10th percentile
     high: np.ndarray  # 90th percentile
-    bound: np.ndarray | None  # (σ_max W_hh)^k; None where W_hh alone bounds nothing
+    bound: np.ndarray | None  # (σ_max W_hh)^k; None if W_hh gives no bound
     positions: int
 
 
 def product_norms(model: Network, ids: Sequence[int], max_lag: int = 128, positions: int = POSITIONS) -> ProductNorms:
     """
-    σ_max(P_k) of a model that reads a text, for lags some 1.4 apart up to max_lag, in float64.
+    Measure σ_max(P_k) of a model on a text, in float64.
 
-    ids: max_lag + 2 characters at least; the positions are spread evenly over them. Raises ValueError for a shorter
-    text and for a model that carries no state.
+    Lags up to max_lag, spaced by factors of about 1.4. ids: at least max_lag + 2 characters; positions are spread
+    evenly. Raises ValueError for a shorter text and for a model without a state.
     """
-    *_, measured = growing_product_norms(model, ids, max_lag, positions)
+    *_, measured = iter_product_norms(model, ids, max_lag, positions)
     return measured
 
 
-def growing_product_norms(
+def iter_product_norms(
     model: Network, ids: Sequence[int], max_lag: int = 128, positions: int = POSITIONS
 ) -> Iterator[ProductNorms]:
-    """The same as far as it is measured, one lag more each time: who waits no longer need not take the last."""
+    """Yield `product_norms` with one more lag each time, so that a caller can stop."""
     steps, at = Steps(model, torch.as_tensor(ids)), spread(ids, max_lag, positions)
     lags, norms = spaced_lags(max_lag), []
     for i, lag in enumerate(lags):
@@ -59,16 +62,17 @@ def growing_product_norms(
 
 def product_bound(model: Network, lags: np.ndarray) -> np.ndarray | None:
     """
-    (σ_max W_hh)^k, which no product of k step Jacobians of a vanilla cell exceeds: J = diag(1 − h²) W_hh, 1 − h² <= 1.
+    Return (σ_max W_hh)^k, an upper bound for a vanilla cell; else None.
 
-    None for the others: a gate passes the state on beside W_hh, and layer norm divides by what it finds.
+    J = diag(1 − h²) W_hh with 1 − h² <= 1. It is no bound for gated cells, whose state also passes beside W_hh, nor
+    with layer norm, which divides by the standard deviation.
     """
     first, *_ = spectra(model)
     return first.norm ** lags.astype(float) if first.bounds else None
 
 
 def spaced_lags(max_lag: int) -> list[int]:
-    """1, 2, 3, 4, 6, 8, 12, … and the last: the farther back, the farther apart, so the cost is linear in max_lag."""
+    """Return 1, 2, 3, 4, 6, 8, 12, … and max_lag: the cost is linear in max_lag."""
     lags = {factor * 2**n for n in range(max_lag.bit_length()) for factor in (1, 1.5)}
     return sorted({int(lag) for lag in lags if lag == int(lag) and lag < max_lag} | {max_lag})
 
@@ -76,17 +80,17 @@ def spaced_lags(max_lag: int) -> list[int]:
 @torch.no_grad()
 def largest_singular_values(steps: Steps, positions: Tensor, lags: Sequence[int], tolerance: float = 1e-3) -> Tensor:
     """
-    σ_max of the product of the last k step Jacobians before each position (P,), for each lag k: (L, P).
+    Return σ_max of the last k step Jacobians before each position: (L, P).
 
-    By Golub, Kahan and Lanczos, from the gradient of the loss: never above the true value, and never below what that
-    gradient is stretched by. tolerance: the relative change at which the search ends.
+    positions (P,), one row per lag k. Golub-Kahan-Lanczos bidiagonalization, started with the gradient of the loss:
+    never above the true value, never below the growth of that gradient. tolerance: relative change at which it stops.
     """
     start = steps.d_loss(positions)
     return torch.stack([_largest(steps, positions, lag, start, tolerance) for lag in lags])
 
 
 def _largest(steps: Steps, positions: Tensor, lag: int, start: Tensor, tolerance: float) -> Tensor:
-    """The largest singular value of P_lag at each position (P,): a bidiagonal matrix that grows until it stands."""
+    """Return σ_max of P_lag at each position (P,) from a growing bidiagonal matrix."""
     left, right = [_unit(start)[0]], []
     alphas: list[Tensor] = []
     betas: list[Tensor] = []
@@ -94,7 +98,7 @@ def _largest(steps: Steps, positions: Tensor, lag: int, start: Tensor, tolerance
     for _ in range(min(MOST_TURNS, steps.dim)):
         v = left[-1]
         for back in range(lag):
-            v = steps.back(v, positions - back)
+            v = steps.vjp(v, positions - back)
         v, alpha = _unit(_without(v, right))
         right.append(v)
         alphas.append(alpha)
@@ -103,7 +107,7 @@ def _largest(steps: Steps, positions: Tensor, lag: int, start: Tensor, tolerance
             break
         u = v
         for back in reversed(range(lag)):
-            u = steps.forth(u, positions - back)
+            u = steps.jvp(u, positions - back)
         u, beta = _unit(_without(u, left))
         left.append(u)
         betas.append(beta)
@@ -111,19 +115,19 @@ def _largest(steps: Steps, positions: Tensor, lag: int, start: Tensor, tolerance
 
 
 def _norm_of_bidiagonal(alphas: Sequence[Tensor], betas: Sequence[Tensor]) -> Tensor:
-    """Of the matrices with these diagonals, each (P,), and these below them: (P,)."""
+    """Return spectral norms (P,) from diagonals and subdiagonals, (P,) each."""
     diagonal, below = torch.stack(list(alphas), dim=-1), torch.stack([*betas, torch.zeros_like(alphas[0])], dim=-1)
     return torch.linalg.matrix_norm(torch.diag_embed(diagonal) + torch.diag_embed(below[..., :-1], -1), 2)
 
 
 def _unit(x: Tensor) -> tuple[Tensor, Tensor]:
-    """A vector of length 1 and its length; zeros where it has none."""
+    """Normalize vectors and return their lengths; zeros stay zeros."""
     length = x.norm(dim=-1)
     return x / torch.where(length > 0, length, 1)[:, None], length
 
 
 def _without(x: Tensor, others: Sequence[Tensor]) -> Tensor:
-    """What is left of x at right angles to the others, which are of length 1; twice, for the sake of rounding."""
+    """Orthogonalize x against unit vectors, twice for numerical stability."""
     for other in [*others, *others]:
         x = x - (x * other).sum(-1, keepdim=True) * other
     return x

@@ -1,9 +1,9 @@
 """
-Lyapunov exponents: the mean logarithm of what a step does to the gradient, along a text.
+Lyapunov exponents: mean log growth of gradients per step along a text.
 
-Orthonormal vectors go back through the step Jacobians as a gradient does, and are made orthonormal again at every step
-(QR); what that takes out is the growth. The transposed product has the singular values of the product itself, so these
-are the exponents of the network that reads. Benettin et al. 1980, Engelken et al. 2023.
+Orthonormal vectors are backpropagated through the step Jacobians and re-orthonormalized at every step (QR); the
+removed factors are the growth. A product and its transpose have the same singular values, so these are the exponents
+of the forward dynamics. Benettin et al. 1980, Engelken et al. 2023.
 """
 
 import math
@@ -17,22 +17,22 @@ from torch import Tensor
 from charrnn.gradient_flow.step_jacobian import Steps
 from charrnn.registry import Network
 
-STRETCHES = 16  # of a text: each gives one sample of the exponents
-SHORTEST = 64  # characters of a stretch
+STRETCHES = 16  # of a text; each gives one sample of the exponents
+SHORTEST = 64  # characters per stretch
 FEWEST = 3
-WARM_UP = 512  # characters at least: with 64 the exponent of a trained LSTM is off by more than half of itself
-SMALL_CHANGE = 0.25  # of the standard error: what a doubling of the warm-up may change
+WARM_UP = 512  # minimum in characters: with 64 the exponent of a trained LSTM is off by more than half its value
+SMALL_CHANGE = 0.25  # of the standard error: largest accepted change by doubling the warm-up
 
 
 @dataclass(frozen=True)
 class Lyapunov:
-    """The first exponents of one network on one text, in nats a character: exp of them is the factor a step."""
+    """The first Lyapunov exponents of a network on a text, nats per character."""
 
     exponents: np.ndarray  # (count,) descending
-    errors: np.ndarray  # (count,) standard errors over the stretches, and what the last doubling of the warm-up changed
+    errors: np.ndarray  # (count,) standard errors over stretches, combined with the last change by doubling the warm-up
     stretches: int
     stretch: int  # characters
-    warm_up: int  # characters over which the vectors turned to their directions before they were counted
+    warm_up: int  # characters in which the vectors align before the growth is counted
 
 
 @torch.no_grad()
@@ -40,13 +40,13 @@ def lyapunov(
     model: Network, ids: Sequence[int], count: int = 1, stretch: int | None = None, warm_up: int | None = None
 ) -> Lyapunov:
     """
-    The first `count` Lyapunov exponents of a model that reads a text, with their standard errors, in float64.
+    Measure the first `count` Lyapunov exponents on a text, in float64.
 
-    The text falls into stretches, 16 where each then has 64 characters or more; each gives one sample. The vectors of a
-    stretch come from the one after it (of the last, from the first), so that the warm-up takes none of the text. It
-    doubles until the exponents change by less than a quarter of their errors, or until it is as long as the text; where
-    `warm_up` is given, it is that, in whole stretches. Raises ValueError for a text without three stretches, and for a
-    model that carries no state.
+    The text is cut into stretches, 16 if each then has 64 characters or more; each gives one sample. A stretch starts
+    with the vectors of the following one (the last with those of the first), so the warm-up uses no extra text. It
+    doubles until the exponents change by less than a quarter of their errors, or until it is as long as the text;
+    `warm_up` fixes it, rounded up to whole stretches. Raises ValueError for a text with fewer than three stretches
+    and for a model without a state.
     """
     steps = Steps(model, torch.as_tensor(ids))
     if not 1 <= count <= steps.dim:
@@ -75,9 +75,10 @@ def lyapunov(
 
 def _walk(steps: Steps, u: Tensor, ends: Tensor, stretch: int, times: int) -> tuple[np.ndarray, Tensor]:
     """
-    From the ends of the stretches (S,) back to their beginnings, then on in the stretch before each, so many times.
+    Backpropagate vectors through the stretches that end at `ends` (S,), repeatedly.
 
-    What the last time grew a step (S, count), and the vectors with which it would go on (S, D, count).
+    Each repetition continues in the preceding stretch. Returns the mean growth per step of the last repetition (S,
+    count) and the vectors (S, D, count).
     """
     stretches, dim, count = u.shape
     growth = torch.zeros(stretches, count, dtype=u.dtype)
@@ -85,7 +86,7 @@ def _walk(steps: Steps, u: Tensor, ends: Tensor, stretch: int, times: int) -> tu
         growth.zero_()
         for lag in range(stretch):
             rows = u.mT.reshape(-1, dim)
-            u = steps.back(rows, (ends - lag).repeat_interleave(count)).view(stretches, count, dim).mT
+            u = steps.vjp(rows, (ends - lag).repeat_interleave(count)).view(stretches, count, dim).mT
             u, triangle = torch.linalg.qr(u)
             growth += triangle.diagonal(dim1=-2, dim2=-1).abs().log()
         u = u.roll(-1, 0)
@@ -93,5 +94,5 @@ def _walk(steps: Steps, u: Tensor, ends: Tensor, stretch: int, times: int) -> tu
 
 
 def _error(samples: np.ndarray) -> np.ndarray:
-    """The standard error of the mean of samples (S, count)."""
+    """Return the standard error of the mean of samples (S, count)."""
     return samples.std(axis=0, ddof=1) / len(samples) ** 0.5

@@ -1,4 +1,4 @@
-"""The knob: the same network with its recurrent weights scaled."""
+"""Copy of a model with its recurrent weights scaled by a factor."""
 
 import copy
 import math
@@ -9,16 +9,15 @@ from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.registry import Network
 
-KNOB = (0.5, 1.6)  # how far the page turns it
+KNOB = (0.5, 1.6)  # range of the factor on the page
 
 
-def scaled(model: Network, g: float) -> CharRNN:
+def scale_recurrent(model: Network, g: float) -> CharRNN:
     """
-    A copy of the model with W_hh × g: all of its rows, so of a gated cell the recurrent weights of every gate.
+    Return a copy of the model with W_hh · g, for every gate.
 
-    Nothing else is: not the bias b of that layer, not W_ih, embedding and head, not gain and shift of layer norm (which
-    brings the sum W_ih x + g W_hh h + b back to unit variance). The model stays as it is. Raises ValueError for a model
-    that has no W_hh, and for a g that is not a positive number.
+    Unchanged: the bias b, W_ih, embedding, head, and the gain and shift of layer norm (which rescales W_ih x + g W_hh
+    h + b to unit variance). Raises ValueError for a model without W_hh, and unless g is a positive number.
     """
     if isinstance(model, MiniGPT):
         raise ValueError("MiniGPT has no recurrent weights W_hh to scale: choose a recurrent network")

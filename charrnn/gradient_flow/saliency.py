@@ -1,9 +1,9 @@
 """
-Where in the text the gradient goes: ‖∂logit_T/∂x_{T−k}‖, one number for each character that was read.
+Input saliency: ‖∂logit_T/∂x_{T−k}‖ for each character that was read.
 
-The logit is that of the character that came after T, x the vector that a character is embedded as. How long those
-vectors are differs from model to model, so that the numbers of two models compare when each is multiplied by the
-typical distance between two of its characters: by so much the logit moves, to first order, when one is another.
+The logit is that of the character after T, x the embedding of a character. To compare models whose embeddings differ
+in size, the norm is multiplied by the mean distance between two characters: the first-order change of the logit if a
+character is replaced.
 """
 
 import copy
@@ -20,15 +20,15 @@ from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.registry import Network
 
-WINDOWS_AT_ONCE = 16  # of MiniGPT's: a matter of memory alone
+WINDOWS_AT_ONCE = 16  # windows of MiniGPT at once; affects memory use only
 
 
 def connectivity(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     """
-    ‖∂logit_T/∂x_{T−k}‖ for each position T and k = 0 … max_lag, in float64; zero before the text begins.
+    Return ‖∂logit_T/∂x_{T−k}‖ for k = 0 … max_lag, in float64: (max_lag + 1, P).
 
-    ids (N,), positions (P,) with 0 <= T <= N - 2 -> (max_lag + 1, P). The text is read from its beginning; MiniGPT
-    reads a window as long as its context that ends at T, and zero is what lies before it.
+    ids (N,), positions (P,) with 0 <= T <= N - 2. Values before the start of the text are 0. MiniGPT reads a window
+    of its context that ends at T; values before it are 0.
     """
     exact = copy.deepcopy(model).double().requires_grad_(False)
     if isinstance(exact, MiniGPT):
@@ -38,16 +38,17 @@ def connectivity(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -
 
 def character_heat(model: Network, ids: Sequence[int], targets: Sequence[int], max_lag: int) -> np.ndarray:
     """
-    What the characters before each target mean to its logit: the slope times the typical distance of two characters.
+    Return the saliency of the characters before each target, in logits.
 
-    ids (N,), targets (P,) places in it from 1 on -> (max_lag + 1, P) in logits, the character just before it first.
+    The gradient norm times the mean distance of two characters. ids (N,), targets (P,) indices from 1 on -> (max_lag
+    + 1, P), nearest character first.
     """
     positions = torch.as_tensor(targets) - 1
     return connectivity(model, torch.as_tensor(ids), positions, max_lag).numpy() * character_distance(model)
 
 
 def character_distance(model: Network) -> float:
-    """The mean distance between the vectors of two different characters; 0 where there is but one."""
+    """Return the mean distance between two embeddings; 0 for a single character."""
     vectors = model.embed.weight.detach().double()
     count, exactly = len(vectors), "donot_use_mm_for_euclid_dist"
     some = vectors.split(at_once(count, count))
@@ -62,7 +63,7 @@ def _through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) 
     norms = model.head.weight.new_zeros(max_lag + 1, len(positions))
     columns = torch.arange(len(positions))
     for lag in range(min(max_lag, int(positions.max())) + 1):
-        within = positions >= lag  # the others have come to the beginning of the text
+        within = positions >= lag  # the other positions have reached the start of the text
         if not within.all():
             d_state, positions, columns = d_state._make(p[within] for p in d_state), positions[within], columns[within]
         d_state, d_x = walk.back_and_in(d_state, positions - lag)
@@ -72,12 +73,12 @@ def _through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) 
 
 def _through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     norms = model.head.weight.new_zeros(max_lag + 1, len(positions))
-    numbers = min(model.context, len(ids)) * model.head.out_features  # in the logits of a window
+    numbers = min(model.context, len(ids)) * model.head.out_features  # logits of a window
     for some in torch.arange(len(positions)).split(at_once(numbers, WINDOWS_AT_ONCE)):
         ends = positions[some]
         starts = (ends - model.context + 1).clamp_min(0)
         length = min(model.context, int(ends.max()) + 1)
-        window = ids[(starts[:, None] + torch.arange(length)).clamp_max(len(ids) - 1)]  # what is behind T is not seen
+        window = ids[(starts[:, None] + torch.arange(length)).clamp_max(len(ids) - 1)]  # after T: not seen
         last = ends - starts
         x, logits = read_from_embedded(model, window)
         (d_x,) = torch.autograd.grad(logits[torch.arange(len(some)), last, ids[ends + 1]].sum(), x)

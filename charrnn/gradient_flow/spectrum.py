@@ -1,4 +1,4 @@
-"""Eigenvalues and singular values of the recurrent weights: what the step Jacobians are made of."""
+"""Eigenvalues and singular values of the recurrent weights."""
 
 from dataclasses import dataclass
 
@@ -12,30 +12,34 @@ from charrnn.registry import Network
 @dataclass(frozen=True)
 class Spectrum:
     """
-    Of one gate's part of W_hh, (H, H).
+    Spectrum of one gate's block of W_hh, (H, H).
 
-    bounds: whether its largest singular value bounds every step Jacobian: of a vanilla cell without layer norm, where
-    J = diag(1 − h²) W_hh.
+    bounds: whether its largest singular value bounds every step Jacobian, as in a vanilla cell without layer norm, J
+    = diag(1 − h²) W_hh.
     """
 
-    gate: str  # "h" of a vanilla cell, which has none; of an edited cell which of the blocks of rows it is
-    eigenvalues: np.ndarray  # (H,) complex, the largest modulus first
+    gate: str  # "h" for a vanilla cell, which has no gates; for an edited cell the index of the block
+    eigenvalues: np.ndarray  # (H,) complex, by descending modulus
     singular_values: np.ndarray  # (H,) descending
     bounds: bool
 
     @property
     def radius(self) -> float:
-        """The spectral radius ρ: the largest modulus of an eigenvalue."""
+        """Spectral radius ρ: the largest modulus of an eigenvalue."""
         return float(abs(self.eigenvalues[0]))
 
     @property
     def norm(self) -> float:
-        """The largest singular value σ_max: how much a vector can grow at most."""
+        """Largest singular value σ_max: the maximum growth of a vector."""
         return float(self.singular_values[0])
 
 
 def spectra(model: Network) -> tuple[Spectrum, ...]:
-    """The spectrum of each gate's recurrent weights, in float64. Raises ValueError for a model that has none."""
+    """
+    Return the spectrum of each gate's recurrent weights, in float64.
+
+    Raises ValueError for a model without recurrent weights.
+    """
     if isinstance(model, MiniGPT):
         raise ValueError("MiniGPT has no recurrent weights W_hh: it has no eigenvalues to show")
     cell = model.cell

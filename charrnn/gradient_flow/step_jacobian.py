@@ -1,8 +1,8 @@
 """
-The step Jacobian J_t = ∂state_t / ∂state_{t−1} of a network that reads a text, applied to vectors.
+Products with the step Jacobian J_t = ∂state_t / ∂state_{t−1}.
 
-Both ways round and never written out: u ↦ Jᵀu is a step of the way back, v ↦ Jv the derivative of the readable cell
-along v (`cells`). The state is h, of an LSTM h and c side by side; D numbers. All in float64.
+J is never formed: u ↦ Jᵀu is one step of the backward pass, v ↦ Jv the derivative of the cell (`cells`) along v. The
+state is h, for an LSTM h and c concatenated; D numbers. All in float64.
 """
 
 import copy
@@ -19,10 +19,10 @@ from charrnn.registry import Network
 
 
 class Steps:
-    """A text once read by a recurrent network, from a zero state, and the steps between its states."""
+    """The step Jacobians of a recurrent network along a text, from a zero state."""
 
     def __init__(self, model: Network, ids: Tensor):
-        """Raises ValueError for a model that carries no state."""
+        """Read a text. Raises ValueError for a model without a state."""
         exact = _exact(model)
         self.ids = ids
         self._cell, self._head = exact.cell, exact.head
@@ -34,25 +34,25 @@ class Steps:
 
     @property
     def dim(self) -> int:
-        """Numbers in a state, D."""
+        """Size of a state, D."""
         return sum(self._widths)
 
     def d_loss(self, positions: Tensor) -> Tensor:
-        """The gradient of the loss of the character after each position (P,), by the state there: (P, D)."""
+        """Return the gradient of the next character's loss by the state: (P,) -> (P, D)."""
         d_h = loss_gradients(self._head, self._walk.h[positions], self.ids[positions + 1])
         return _packed(self._walk.from_h(d_h))
 
-    def back(self, u: Tensor, positions: Tensor) -> Tensor:
-        """J_tᵀ u for the steps that led to these positions (P,): (P, D) -> (P, D)."""
+    def vjp(self, u: Tensor, positions: Tensor) -> Tensor:
+        """Return J_tᵀ u for the steps to `positions` (P,): (P, D) -> (P, D)."""
         return _packed(self._walk.back(self._parts(u), positions))
 
-    def forth(self, v: Tensor, positions: Tensor) -> Tensor:
-        """J_t v for the steps that led to these positions (P,), 1 at least: (P, D) -> (P, D)."""
+    def jvp(self, v: Tensor, positions: Tensor) -> Tensor:
+        """Return J_t v for the steps to `positions` (P,) >= 1: (P, D) -> (P, D)."""
         d_state = self._parts(v)
         if isinstance(self._walk, AutogradWalk):
             return _packed(self._walk.forth(d_state, positions))
         along = (d_state.h @ self._cell.W_hh.weight.t(), *d_state)
-        with torch.enable_grad():  # the derivative of u ↦ uᵀJ along v: the way back, gone back again
+        with torch.enable_grad():  # double backward: differentiate u ↦ uᵀJ along v
             at = [part[positions - 1].requires_grad_() for part in (self._from_state, *self._walk.states)]
             state = self._cell.update(self._table[self._rows[positions]], at[0], self._State(*at[1:]))[0]
             after = _packed(state)
@@ -68,22 +68,22 @@ class Steps:
 @torch.no_grad()
 def step_jacobians(model: Network, ids: Tensor, positions: Tensor) -> Tensor:
     """
-    The step Jacobians at these positions (P,) of a text, written out: (P, D, D), float64; a row for each new number.
+    Return the step Jacobians at `positions` (P,): (P, D, D), float64.
 
-    Raises ValueError for a model that carries no state.
+    Row i belongs to entry i of the new state. Raises ValueError for a model without a state.
     """
     steps = Steps(model, ids)
-    rows = torch.eye(steps.dim, dtype=torch.float64).repeat(len(positions), 1)  # e_i of each position
-    return steps.back(rows, positions.repeat_interleave(steps.dim)).view(len(positions), steps.dim, steps.dim)
+    rows = torch.eye(steps.dim, dtype=torch.float64).repeat(len(positions), 1)  # unit vectors e_i for each position
+    return steps.vjp(rows, positions.repeat_interleave(steps.dim)).view(len(positions), steps.dim, steps.dim)
 
 
 def _exact(model: Network) -> CharRNN:
-    """A copy in float64 that nothing learns from. Raises ValueError for a model that carries no state."""
+    """Return a frozen float64 copy. Raises ValueError for a model without a state."""
     if isinstance(model, MiniGPT):
         raise ValueError("MiniGPT carries no state from step to step: it has no step Jacobians and no exponents")
     return copy.deepcopy(model).double().requires_grad_(False)
 
 
 def _packed(state: Any) -> Tensor:
-    """The parts of a state side by side, (P, D)."""
+    """Concatenate the parts of a state, (P, D)."""
     return torch.cat(tuple(state), dim=-1)

@@ -1,7 +1,7 @@
 """
-Where checkpoints come from and go to: a folder of this machine, or a repository on the Hugging Face Hub.
+Download from and upload to the Hugging Face Hub.
 
-The token is the Hub library's own business (`hf auth login`, HF_TOKEN): it is never an argument here and never printed.
+The Hub library handles the token (`hf auth login`, HF_TOKEN): it is never an argument here and never printed.
 """
 
 from charrnn.hub.download import Origin, commit_of, fetch, fetch_or, require_repository, resolve

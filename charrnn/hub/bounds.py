@@ -1,4 +1,4 @@
-"""Bounds on what a Hub sends: bytes that really come, and the time until all of it is there."""
+"""Limits on Hub responses: received bytes and total time."""
 
 import threading
 import time
@@ -17,14 +17,18 @@ LISTING_BYTES, LISTING_S = 32 << 20, 30  # that a listing of files may take
 
 
 class Bounds:
-    """What may still come from the Hub, and until when, for all requests of one `work` together."""
+    """Remaining bytes and deadline for all requests of one `work` together."""
 
     def __init__(self, subject: str):
         self.subject = subject
         self._left, self._ends = 0, 0.0
 
     def within(self, most_bytes: int, seconds: float, work: Callable[[], Result]) -> Result:
-        """The result of `work`, done in a thread that is left alone where it takes longer. Raises HubError."""
+        """
+        Run `work` in a thread and return its result.
+
+        Raises HubError on a timeout; the thread is then abandoned.
+        """
         self._left, self._ends = most_bytes, time.monotonic() + seconds
         results: list[Result] = []
         errors: list[BaseException] = []
@@ -45,7 +49,7 @@ class Bounds:
         return results[0]
 
     def count(self, response: httpx2.Response) -> None:
-        """Let the content of a response count. Raises HubError for one that would grow when it is unpacked."""
+        """Count the content of a response. Raises HubError for compressed content."""
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise HubError(f"{self.subject}: the Hub sends packed what was asked for as it is", "large")
         stream = response.stream
@@ -53,7 +57,7 @@ class Bounds:
         response.stream = _Counted(stream, self)
 
     def take(self, count: int) -> None:
-        """Raises HubError where so many bytes more are too many, or come too late."""
+        """Count bytes. Raises HubError over the limit or after the deadline."""
         self._left -= count
         if self._left < 0:
             raise HubError(
@@ -82,9 +86,9 @@ class _Counted(httpx2.SyncByteStream):
 @contextmanager
 def bounded(subject: str) -> Iterator[Bounds]:
     """
-    Meanwhile the Hub library's client counts what it receives, and downloads by HTTP alone.
+    Count what the Hub library's client receives; downloads use HTTP only.
 
-    Its Xet client says too late how much came. One at a time: the library has one client for all threads.
+    Its Xet client reports sizes too late. One caller at a time: the library has one client for all threads.
     """
     bounds = Bounds(subject)
 

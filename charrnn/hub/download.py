@@ -1,4 +1,4 @@
-"""Where checkpoints come from: a folder of this machine, or a repository on the Hub, kept for when that is away."""
+"""Sources of checkpoints: a local folder, or a cached Hub repository."""
 
 import glob
 import re
@@ -30,7 +30,7 @@ TRIES = 3  # where somebody publishes just now
 
 @dataclass(frozen=True)
 class Origin:
-    """A folder of checkpoints, where it was asked for, and what a visitor should know of how it came."""
+    """A folder of checkpoints, its source, and a notice for the user."""
 
     folder: Path
     source: str
@@ -39,17 +39,17 @@ class Origin:
 
     @property
     def pinned(self) -> str:
-        """The source that means this commit for ever; itself where there is none."""
+        """The source pinned to its commit; unchanged for a local folder."""
         return f"{self.source.partition('@')[0]}@{self.commit}" if self.commit else self.source
 
 
 def fetch(source: str) -> Origin:
     """
-    The checkpoints of a local folder, or of `owner/name[@revision]` on the Hub.
+    Return the checkpoints of a local folder or of `owner/name[@revision]`.
 
-    A repository is downloaded once, pinned to a commit, and served from the Hub library's cache from then on: also when
-    the Hub is away, and then the notice says so, as it names what was left out for its size. Raises HubError, for what
-    is too large before anything is downloaded.
+    A repository is downloaded once, pinned to a commit, and then served from the Hub library's cache. If the Hub is
+    unreachable, or files were omitted for their size, the notice says so. Raises HubError, for oversized content
+    before any download.
     """
     folder = Path(source).expanduser()
     if source and folder.is_dir():
@@ -74,9 +74,9 @@ def fetch(source: str) -> Origin:
 
 def fetch_or(source: str, bundled: Path, *, always: bool = False) -> Origin:
     """
-    The same, or the `bundled` checkpoints, if any, with a notice where the Hub is away and nothing of it is kept here.
+    Fetch; if the Hub is unreachable and nothing is cached, use `bundled`.
 
-    always: whatever is wrong with the repository; else Raises HubError for all but a Hub that is away.
+    always: use `bundled` for any error; otherwise raises HubError for errors other than an unreachable Hub.
     """
     try:
         return fetch(source)
@@ -88,7 +88,7 @@ def fetch_or(source: str, bundled: Path, *, always: bool = False) -> Origin:
 
 
 def require_repository(name: str) -> None:
-    """Raises HubError for what cannot be the name of a repository to publish in."""
+    """Raise HubError for an invalid repository name."""
     try:
         validate_repo_id(name)
         fits = name.count("/") == 1
@@ -99,12 +99,12 @@ def require_repository(name: str) -> None:
 
 
 def resolve(source: str) -> Path:
-    """The folder of checkpoints that `source` means, as `fetch` finds it. Raises HubError."""
+    """Return the folder of `source`, as `fetch` finds it. Raises HubError."""
     return fetch(source).folder
 
 
 def commit_of(folder: Path) -> str | None:
-    """The commit that a folder given by `resolve` was downloaded from; None for a folder of this machine."""
+    """Return the commit of a folder from `resolve`; None for a local folder."""
     return folder.name if folder.parent.name == "snapshots" else None
 
 
@@ -144,7 +144,7 @@ def _as_kept(commit: str) -> str:
 
 
 def _kept(repo_id: str, revision: str | None) -> Path | None:
-    """What was downloaded before; where some was not, the checkpoints that were."""
+    """Return the cached download; if it is incomplete, its complete checkpoints."""
     try:
         return Path(snapshot_download(repo_id, revision=revision, allow_patterns=PATTERNS, local_files_only=True))
     except IncompleteSnapshotError as error:  # too large, or the network went away meanwhile
@@ -156,9 +156,9 @@ def _kept(repo_id: str, revision: str | None) -> Path | None:
 
 def _wanted(source: str, info: ModelInfo) -> tuple[dict[str, int], str]:
     """
-    The files of checkpoints, name -> bytes, and a notice where one is left out, since a file of it is too large.
+    Return the files of checkpoints (name -> bytes) and a notice about omitted ones.
 
-    Raises HubError where none is left, all together are too large or too many, or it is no listing.
+    Raises HubError if none is left, the total is too large, or the listing is invalid.
     """
     listed = {file.rfilename: file.size or 0 for file in info.siblings or []}
     if not (
@@ -186,6 +186,6 @@ def _wanted(source: str, info: ModelInfo) -> tuple[dict[str, int], str]:
 
 
 def _checkpoint_of(name: str) -> PurePosixPath:
-    """The folder of the checkpoint that a file of a repository belongs to."""
+    """Return the checkpoint folder of a file in a repository."""
     path = PurePosixPath(name)
     return next(path.parents[file.count("/")] for file in FILES if path.match(file))

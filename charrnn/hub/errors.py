@@ -1,4 +1,4 @@
-"""What can go wrong between here and the Hub, in one line that says what to do; and how long to wait for it."""
+"""Hub errors as one line with a remedy, and retries with waiting times."""
 
 import json
 import re
@@ -48,9 +48,9 @@ TO_VISITOR = {
 
 class HubError(ValueError):
     """
-    A checkpoint could not be fetched or published; the message is one printable line and says what to do.
+    Fetching or publishing failed; the message is one printable line with a remedy.
 
-    `kind` is one of TO_VISITOR; `to_visitor` says it in the words of somebody who only looks at the page.
+    `kind` is one of TO_VISITOR; `to_visitor` is the message for a user of the page.
     """
 
     def __init__(self, message: str, kind: str = "other"):
@@ -61,7 +61,7 @@ class HubError(ValueError):
 
     @property
     def is_passing(self) -> bool:
-        """Whether waiting is all there is to do."""
+        """Whether waiting may help."""
         return self.kind in ("network", "busy")
 
     @property
@@ -71,9 +71,10 @@ class HubError(ValueError):
 
 def patiently(attempt: Callable[[], Result], say: Callable[[str], None]) -> Result:
     """
-    The result of `attempt`, which is made again where the Hub is busy for a moment: at most three times.
+    Run `attempt` and retry it if the Hub is briefly busy, three times at most.
 
-    What the Hub library has repeated already is not. It must be safe to repeat. `say` is told of every wait.
+    Errors that the Hub library has already retried are not retried. `attempt` must be idempotent. `say` is called for
+    every wait.
     """
     for wait in WAITS_S:
         try:
@@ -91,7 +92,7 @@ def patiently(attempt: Callable[[], Result], say: Callable[[str], None]) -> Resu
 
 
 def _asked_wait_s(headers: Mapping[str, str], otherwise: int) -> int:
-    """How long the Hub says to wait, by either of its headers."""
+    """Return the waiting time that the Hub requests, in seconds."""
     asked = headers.get("Retry-After", "")
     if asked.isascii() and asked.isdigit():
         return int(asked)
@@ -102,9 +103,9 @@ def _asked_wait_s(headers: Mapping[str, str], otherwise: int) -> int:
 @contextmanager
 def as_hub_errors(subject: str) -> Iterator[None]:
     """
-    Turn whatever the Hub library raises into one HubError of one line.
+    Turn any exception of the Hub library into one HubError.
 
-    That can be any exception: it reads answers as if they had the form it knows, and makes its client of variables.
+    It can raise anything: it does not validate responses, and its client depends on environment variables.
     """
     try:
         get_session()
@@ -125,7 +126,7 @@ def as_hub_errors(subject: str) -> Iterator[None]:
 
 
 def _cause(error: Exception) -> Exception:
-    """Of an error that says that nothing is cached, or that a file was not uploaded: why the Hub was of no help."""
+    """Return the underlying error of a cache miss or a failed upload."""
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
         return error.__cause__
     if type(error) is RuntimeError and isinstance(error.__cause__, Exception):  # what a failed upload is wrapped in
@@ -134,7 +135,7 @@ def _cause(error: Exception) -> Exception:
 
 
 def _status(error: Exception) -> int | None:
-    """What the Hub answered, by either way of uploading; None where it gave no answer."""
+    """Return the HTTP status of an error; None without a response."""
     if isinstance(error, errors.HfHubHTTPError):
         return error.response.status_code
     told = XET_STATUS.search(str(error)) if isinstance(error, ConnectionError) else None
@@ -142,7 +143,7 @@ def _status(error: Exception) -> int | None:
 
 
 def _kind_and_reason(error: Exception, subject: str) -> tuple[str, str]:
-    """Return which of TO_VISITOR an error of the Hub library is, and a line that says what to do."""
+    """Return the kind of an error (see TO_VISITOR) and a line with a remedy."""
     match error := _cause(error):
         case errors.HFValidationError():
             return "name", f"{subject!r} is not the name of a Hub repository (owner/name)"

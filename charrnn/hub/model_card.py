@@ -1,4 +1,4 @@
-"""The README of published checkpoints: what they are, what they reach and under which protocol, what they cannot do."""
+"""Model cards: description, results with protocol, and limitations."""
 
 import re
 import shlex
@@ -36,9 +36,9 @@ NETWORKS = {
 
 def checkpoint_card(info: CheckpointInfo, repo_id: str, below: str = "") -> str:
     """
-    The card of one checkpoint, at the head of a repository or in the folder `below` it.
+    Return the card of a checkpoint at the repository's root or in `below`.
 
-    Its sample is written here and now. Raises CheckpointError where the checkpoint has gone meanwhile.
+    The sample is generated now. Raises CheckpointError if the checkpoint was deleted.
     """
     rows = [
         ("training minibatches", "train_loss_nats"),
@@ -102,7 +102,7 @@ mean nothing. It knows the {len(info.vocab)} characters of its text and no other
 
 
 def collection_card(infos: Sequence[CheckpointInfo], repo_id: str) -> str:
-    """The card at the head of a repository of several checkpoints; each has its own in its folder."""
+    """Return the card of a repository with several checkpoints."""
     rows = "\n".join(
         f"| [{info.name}]({info.name}/README.md) | {info.cell} | {info.parameters:,} | {_short(info)} |"
         for info in infos
@@ -143,7 +143,7 @@ MIT for the weights and the code; the text has its own.
 
 
 def sample(info: CheckpointInfo) -> tuple[str, str]:
-    """A prompt that the model knows, and the text it writes from there with the dice of SEED."""
+    """Return a prompt and its continuation with seed SEED."""
     loaded = load(info.folder)
     vocab, decoder = loaded.vocab, loaded.model.decoder()
     prompt = vocab.default_prompt(PROMPT)
@@ -153,7 +153,7 @@ def sample(info: CheckpointInfo) -> tuple[str, str]:
 
 
 def training_command(info: CheckpointInfo) -> str | None:
-    """The command line that trains this checkpoint; None for a recipe that this version does not know."""
+    """Return the command that trains this checkpoint; None for an unknown recipe."""
     try:
         recipe = Recipe(**info.recipe)
     except (TypeError, ValueError):
@@ -203,13 +203,13 @@ def _result(info: CheckpointInfo, name: str, key: str, protocol: str) -> EvalRes
 
 
 def _fenced(text: str) -> str:
-    """The text as a code block, whatever it holds: the fence is longer than any run of backticks in it."""
+    """Format text as a code block with a fence longer than any backticks in it."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}text\n{text}\n{fence}"
 
 
 def _curve(history: Sequence[Metrics]) -> str:
-    """A table of a few points of the training curve; nothing for a curve of less than two."""
+    """Format a table of a few points of the curve; empty for fewer than two."""
     last = len(history) - 1
     if last < 1:
         return ""

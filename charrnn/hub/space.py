@@ -1,4 +1,4 @@
-"""Publish the page itself as a Space: text alone, so that git takes it as it is; its checkpoints come from the Hub."""
+"""Publish the app as a Space; its checkpoints come from a Hub repository."""
 
 import os
 import re
@@ -35,11 +35,11 @@ SIGNATURE = {"app.py", "charrnn/__init__.py"}  # a Space with both is one of thi
 
 def space_release(root: Path, repo_id: str, checkpoints: str, *, zero_gpu: bool = False) -> Release:
     """
-    What of the project in `root` goes into a Space, beside the name of the repository that has its checkpoints.
+    Collect the files of a Space and the name of its checkpoint repository.
 
-    Only what git tracks goes: a file of one's own beside them stays here, as do what is hidden and what is no text,
-    pictures above all. The notebook fetches the project from this Space. Raises HubError where something of the app is
-    missing, is a link to what git does not track, or `root` is no checkout.
+    Only files tracked by git are included, without hidden or binary ones. The notebook fetches the project from this
+    Space. Raises HubError if a file of the app is missing or is a link to an untracked file, or if `root` is no
+    checkout.
     """
     files: dict[str, Path | bytes] = {}
     tracked, home = _tracked(root), root.resolve()
@@ -75,11 +75,11 @@ def push_space(
     say: Callable[[str], None] = lambda line: None,
 ) -> PushResult:
     """
-    Publish the page as a Space, in one commit, which holds it and nothing else; the Space is made where there is none.
+    Publish the app as a Space in one commit, creating the Space if needed.
 
-    Its variable CHARRNN_CHECKPOINTS names the repository of its checkpoints, which must be there. zero_gpu: a new one
-    is made on that hardware, the only one on which an account without a paid plan may have it. replace: also a Space of
-    another project; else it is refused. Raises HubError.
+    Its variable CHARRNN_CHECKPOINTS names the checkpoint repository, which must exist. zero_gpu: create it on that
+    hardware, the only one available without a paid plan. replace: also overwrite a Space of another project,
+    otherwise an error. Raises HubError.
     """
     content = planned_space(root, repo_id, checkpoints, zero_gpu=zero_gpu, replace=replace)
     api = HfApi(library_name="charrnn", library_version=__version__)
@@ -117,7 +117,11 @@ def planned_space(
     replace: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Release:
-    """What `push_space` would send; refused as it would be, and nothing is made. `say` is told what it would delete."""
+    """
+    Return what `push_space` would send, with the same checks, changing nothing.
+
+    `say` is called with the deletions.
+    """
     content = space_release(root, repo_id, checkpoints, zero_gpu=zero_gpu)
     api = HfApi(library_name="charrnn", library_version=__version__)
     with as_hub_errors(checkpoints):
@@ -132,7 +136,7 @@ def planned_space(
 
 
 def _gone(repo_id: str, head: SpaceInfo, content: Release, replace: bool) -> list[str]:
-    """What of a Space has to be taken away. Raises HubError for a Space of another project."""
+    """Return the files to delete. Raises HubError for a Space of another project."""
     there = {file.rfilename for file in head.siblings or []} - ITS_OWN
     if not (replace or there <= {"README.md"} or there >= SIGNATURE):  # a new one has a README of the Hub's
         raise HubError(
@@ -144,7 +148,7 @@ def _gone(repo_id: str, head: SpaceInfo, content: Release, replace: bool) -> lis
 
 
 def _tracked(root: Path) -> set[str]:
-    """What git tracks below a folder. Raises HubError where it is no checkout."""
+    """Return the files tracked by git. Raises HubError outside a checkout."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     words = ["git", "-C", str(root), "ls-files", "-z"]
     try:
@@ -169,7 +173,7 @@ def _is_text(path: Path) -> bool:
 
 
 def _with_models(readme: str, checkpoints: str) -> str:
-    """The README whose head names the repository of the checkpoints, which the Hub then links."""
+    """Add the checkpoint repository to the README's front matter, for the Hub to link."""
     head, found, rest = readme.removeprefix("---\n").partition("\n---\n")
     if not found:
         raise HubError("README.md has no head for a Space: it begins and ends with a line of ---")

@@ -1,4 +1,8 @@
-"""Publish checkpoints: one commit or none, a tag for each release, nothing but listed files, nobody else's replaced."""
+"""
+Publish checkpoints in one commit, with a tag per release.
+
+Only listed files are sent, and files that charrnn did not publish are not replaced.
+"""
 
 import glob
 import hashlib
@@ -33,7 +37,7 @@ ASK_S = 30
 
 @dataclass(frozen=True)
 class Release:
-    """What is to be published: files by their path in the repository, and what the commit says."""
+    """Files of a release by repository path, and the commit message."""
 
     files: Mapping[str, Path | bytes]
     message: str
@@ -48,7 +52,7 @@ class Release:
 
 @dataclass(frozen=True)
 class PushResult:
-    """Where a pushed release stands: the repository's address, the commit that holds it, and its tag."""
+    """A published release: repository address, commit and tag."""
 
     url: str
     commit: str
@@ -57,9 +61,9 @@ class PushResult:
 
 def release(folder: Path, repo_id: str) -> Release:
     """
-    What of a checkpoint folder, or of a folder of them, goes into a repository: the listed files and cards.
+    Collect the files and cards of a checkpoint folder, or of a folder of them.
 
-    Reads this machine alone. Raises CheckpointError for what is no checkpoint or leads out of its folder.
+    Reads local files only. Raises CheckpointError for invalid checkpoints and for links out of the folder.
     """
     if (folder / MODEL).exists():
         info = describe(folder)
@@ -81,9 +85,9 @@ def release(folder: Path, repo_id: str) -> Release:
 
 def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
     """
-    What goes up of one checkpoint; of its steps those that can be loaded.
+    Return the files of one checkpoint, with its loadable saved steps.
 
-    Raises CheckpointError if one cannot be read just now, which a push would take away from the Hub; else OSError.
+    Raises CheckpointError for an unreadable step, which a push would delete from the Hub; else OSError.
     """
     for reason in info.unread:
         raise CheckpointError(f"{reason}: it would be missing; make it readable, or remove it")
@@ -133,7 +137,11 @@ def planned(
     replace: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Release:
-    """What `push` would send; refused as it would be, and nothing is made. `say` is told what it would take away."""
+    """
+    Return what `push` would send, with the same checks, changing nothing.
+
+    `say` is called with the deletions.
+    """
     content = release(folder, repo_id)
     api = HfApi(library_name="charrnn", library_version=__version__)
     with as_hub_errors(repo_id):
@@ -145,9 +153,9 @@ def planned(
 
 def require_ours(repo_id: str) -> None:
     """
-    Raises HubError where a push of one checkpoint would be refused, as far as that can be known without it.
+    Raise HubError if a push of one checkpoint would certainly be refused.
 
-    A Hub that is away is no reason to refuse.
+    An unreachable Hub is not an error.
     """
     api = HfApi(library_name="charrnn", library_version=__version__)
     try:
@@ -161,7 +169,7 @@ def require_ours(repo_id: str) -> None:
 
 
 def _head(api: HfApi, repo_id: str) -> ModelInfo | None:
-    """What a repository holds; None where there is none."""
+    """Return the repository's head; None if the repository does not exist."""
     try:
         return api.model_info(repo_id, files_metadata=True, timeout=ASK_S)
     except GatedRepoError:
@@ -175,7 +183,7 @@ def _additions(content: Release) -> list[CommitOperationAdd]:
 
 
 def _plan(api: HfApi, repo_id: str, head: ModelInfo, content: Release, tag: str | None, replace: bool) -> list[str]:
-    """What has to be taken away. Raises HubError where the tag is of another commit, or files are somebody else's."""
+    """Return the deletions. Raises HubError for a tag of another commit or foreign files."""
     there = {file.rfilename for file in head.siblings or []}
     ours = _require_ours(api, repo_id, head, there & content.files.keys(), replace)
     old = gone(there, content.files, ours)
@@ -188,7 +196,7 @@ def _plan(api: HfApi, repo_id: str, head: ModelInfo, content: Release, tag: str 
 def _require_ours(
     api: HfApi, repo_id: str, head: ModelInfo, replaced: Iterable[str], replace: bool = False
 ) -> set[str]:
-    """The folders of a repository that hold a card of charrnn's. Raises HubError where others are to be replaced."""
+    """Return the folders with a card of charrnn. Raises HubError for foreign files."""
     sizes = {file.rfilename: file.size or 0 for file in head.siblings or []}
     cards = [path for path, size in sizes.items() if _matches_any(path, CARD, f"*/{CARD}") and size <= MOST_CARD_BYTES]
     ours, blank = set[str](), set[str]()
@@ -218,7 +226,7 @@ def _require_ours(
 
 
 def _folder_of(path: str) -> str:
-    """The folder of a repository in which the checkpoint of a listed file lies."""
+    """Return the checkpoint folder of a listed file."""
     folder = path.rpartition("/")[0]
     return folder.rpartition("/")[0] if PurePosixPath(folder).name == "steps" else folder
 
@@ -234,7 +242,7 @@ def _commit(
 
 
 def taking_away(paths: Sequence[str], say: Callable[[str], None]) -> list[CommitOperationDelete]:
-    """What a commit has to do so that these files are no longer there; `say` is told which."""
+    """Return the commit operations that delete these files; report them to `say`."""
     if paths:
         more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
         say(f"taking away what is not published any more: {', '.join(paths[:MOST_TOLD])}{more}")
@@ -242,7 +250,7 @@ def taking_away(paths: Sequence[str], say: Callable[[str], None]) -> list[Commit
 
 
 def _holds(head: ModelInfo, content: Release) -> bool:
-    """Whether a commit is this release already: as git or LFS name what they keep."""
+    """Whether the head is this release already, by git and LFS hashes."""
     names = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in head.siblings or []}
     for path, part in content.files.items():
         data = part if isinstance(part, bytes) else part.read_bytes()
@@ -273,7 +281,7 @@ def _tags(api: HfApi, repo_id: str) -> dict[str, str]:
 
 
 def gone(there: Iterable[str], new: Iterable[str], ours: Iterable[str]) -> list[str]:
-    """The files of checkpoints published earlier, in folders of `ours`, that the new release has not; nobody else's."""
+    """Return the published files of charrnn's folders that the new release lacks."""
     there = set(there)
     old = {folder for folder in ours if {f"{folder}/{name}".lstrip("/") for name in SIGNATURE} <= there}
     matched = {path for path in there if (folder := _folder_of(path)) in old and _is_ours(path, folder)}
@@ -293,6 +301,6 @@ def _matches(path: str, pattern: str) -> bool:
 
 
 def retry_line(script: Path, folder: Path, repo_id: str, *, private: bool = False) -> str:
-    """The command that does a push again; script: where `publish.py` is."""
+    """Return the command that repeats a push; script: path of `publish.py`."""
     flags = ["--private"] if private else []
     return as_typed(script, "checkpoints", repo_id, "--folder", str(folder), *flags)

@@ -1,4 +1,4 @@
-"""What a network's units say while it reads a text."""
+"""Activations of a network's units over a text."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,11 +7,11 @@ import numpy as np
 from charrnn.chunked_logits import at_once
 from charrnn.surprisal import TraceReader
 
-PIECE = 512  # characters read at once: who no longer waits for the rest can stop in between
+PIECE = 512  # characters read at once: the time between two chances to stop
 
 
 def read(reader: TraceReader, ids: Sequence[int], names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
-    """The activations (n, U) of each name, a piece of the text at a time, from the model's own beginning."""
+    """Yield activations (n, U) of each name, piece by piece, from the initial state."""
     reading = reader.prefill([])
     state, piece = reading.state, at_once(len(reading.logits), PIECE)
     for first in range(0, len(ids), piece):
@@ -21,5 +21,5 @@ def read(reader: TraceReader, ids: Sequence[int], names: Sequence[str]) -> Itera
 
 
 def activations(reader: TraceReader, ids: Sequence[int], name: str) -> np.ndarray:
-    """All of one name, (N, U)."""
+    """Return all activations of one name, (N, U)."""
     return np.concatenate([piece[name] for piece in read(reader, ids, [name])])

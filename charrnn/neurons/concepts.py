@@ -1,8 +1,8 @@
 """
-What a unit could stand for: small functions that say something of every character of a text.
+Concepts: functions that label each character of a text.
 
-A label is true or false, a value a number. Both are of the character just read and may look at the whole text: a unit
-that knows of the end of a word before it is there has understood something.
+A label is bool, a value a float. Both describe the character just read and may look at the whole text, including what
+follows.
 """
 
 import re
@@ -23,7 +23,11 @@ SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
 
 
 class Concept(NamedTuple):
-    """A name, what it means in one line, and what it says of each of N characters: bool (N,) labels, else values."""
+    """
+    A named function that maps a text of N characters to labels or values (N,).
+
+    labels: bool; values: float. meaning: one line for the page.
+    """
 
     name: str
     meaning: str
@@ -34,12 +38,12 @@ class Concept(NamedTuple):
 
 
 def each(test: Callable[[str], bool]) -> Callable[[str], np.ndarray]:
-    """A label of the character alone."""
+    """Return a label that tests each character by itself."""
     return lambda text: np.fromiter(map(test, text), bool, len(text))
 
 
 def covered(length: int, spans: Iterable[tuple[int, int]]) -> np.ndarray:
-    """The characters that lie in one of these spans (from, up to): bool (length,)."""
+    """Return which characters lie inside a span [first, end): bool (length,)."""
     steps = np.zeros(length + 1, int)
     for first, end in spans:
         steps[first] += 1
@@ -48,24 +52,28 @@ def covered(length: int, spans: Iterable[tuple[int, int]]) -> np.ndarray:
 
 
 def matches(pattern: re.Pattern[str], group: int = 0) -> Callable[[str], np.ndarray]:
-    """A label of what a pattern, or a group of it, covers."""
+    """Return a label for the characters that a pattern, or its group, matches."""
     return lambda text: covered(len(text), (found.span(group) for found in pattern.finditer(text)))
 
 
 def since(starts: np.ndarray) -> np.ndarray:
-    """How many characters ago the last start was, 0 at a start itself; the text's beginning counts as one. (N,)"""
+    """
+    Return the distance to the last start (N,); 0 at a start.
+
+    The beginning of the text counts as a start.
+    """
     places = np.arange(len(starts))
     return places - np.maximum.accumulate(np.where(starts, places, 0))
 
 
 def line_starts(text: str) -> np.ndarray:
-    """The first character of each line."""
+    """Label the first character of each line."""
     newline = each("\n".__eq__)(text)
     return np.concatenate([[True], newline[:-1]])[: len(text)]
 
 
 def words(text: str) -> list[tuple[int, int]]:
-    """From the first letter of each word to its last; an apostrophe within belongs to it."""
+    """Return the span of each word, first to last letter, apostrophes included."""
     spans = []
     for run in WORD.finditer(text):
         letters = run.group().strip("'")
@@ -76,7 +84,11 @@ def words(text: str) -> list[tuple[int, int]]:
 
 
 def between(marks: dict[str, str]) -> Callable[[str], np.ndarray]:
-    """From an opening mark until just before its closing one; an empty line ends it as well."""
+    """
+    Return a label from an opening mark to before its closing one.
+
+    An empty line ends it too.
+    """
 
     def inside(text: str) -> np.ndarray:
         found, waiting = np.zeros(len(text), bool), ""
@@ -92,12 +104,12 @@ def between(marks: dict[str, str]) -> Callable[[str], np.ndarray]:
 
 
 def sentence_starts(text: str) -> np.ndarray:
-    """The first letter of each sentence."""
+    """Label the first letter of each sentence."""
     return covered(len(text), ((found.start(1), found.start(1) + 1) for found in FIRST_WORD.finditer(text)))
 
 
 def line_of_speech(text: str) -> np.ndarray:
-    """How many lines ago the last empty line was."""
+    """Return the number of lines since the last empty line."""
     newline = each("\n".__eq__)(text)
     lines = np.concatenate([[0], newline[:-1].cumsum()])[: len(text)]
     empty = newline & line_starts(text)
@@ -105,12 +117,12 @@ def line_of_speech(text: str) -> np.ndarray:
 
 
 def word_ends(text: str) -> np.ndarray:
-    """The last letter of each word."""
+    """Label the last letter of each word."""
     return covered(len(text), ((end - 1, end) for _, end in words(text)))
 
 
 def place_in_word(text: str) -> np.ndarray:
-    """1 at a word's first letter, 2 at the next, …; 0 outside of words."""
+    """Return 1, 2, … for the letters of a word; 0 outside words."""
     places = np.zeros(len(text))
     for first, end in words(text):
         places[first:end] = np.arange(1, end - first + 1)

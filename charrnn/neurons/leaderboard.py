@@ -1,4 +1,4 @@
-"""The leaderboard of one kind of unit: its best unit for each concept, and how such boards are kept."""
+"""Leaderboards: the best unit per concept, and their stored form."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,18 +8,18 @@ import numpy as np
 
 from charrnn.analysis_record import AnalysisRecord, RecordError
 from charrnn.neurons.activations import read
-from charrnn.neurons.scoring import Baseline, Best, Scores, Targets, best_units, names, score
+from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, names, score
 from charrnn.registry import Network
 
 MOST_UNITS, LONGEST_NAME = 4096, 40
 
 
 @dataclass(frozen=True)
-class Board:
-    """What the units that go by one name (h, c, a gate, a layer) stand for, on one text."""
+class Leaderboard:
+    """The best unit per concept among the units of one name (h, c, a gate, a layer)."""
 
     view: str
-    best: tuple[Best, ...]  # one for each concept that the text has enough of
+    best: tuple[BestUnit, ...]  # of them with a name
     units: int
     named: int  # of them bear a name
     margin: float
@@ -27,24 +27,30 @@ class Board:
     rare: tuple[str, ...]  # concepts that the text has too little of
 
     @classmethod
-    def of(cls, view: str, targets: Targets, scores: Scores, baseline: Baseline) -> "Board":
+    def of(cls, view: str, targets: ConceptTargets, scores: Scores, baseline: Baseline) -> "Leaderboard":
         bear = [name for name in names(targets, scores, baseline) if name is not None]
         best = tuple(best_units(targets, scores, baseline))
         units = scores.train.shape[1]
         return cls(view, best, units, len(bear), baseline.margin, baseline.units, targets.rare)
 
 
-def boards(model: Network, untrained: Iterable[Network], targets: Targets, ids: Sequence[int]) -> list[Board]:
-    """A board for everything a model has to show, against networks of its form that learnt nothing; ids of the text."""
+def boards(
+    model: Network, untrained: Iterable[Network], targets: ConceptTargets, ids: Sequence[int]
+) -> list[Leaderboard]:
+    """
+    Compute a leaderboard per view, relative to untrained networks.
+
+    ids: of the text that the targets were evaluated on.
+    """
     trained = _all_scores(model, targets, ids)
     others = [_all_scores(other, targets, ids) for other in untrained]
     return [
-        Board.of(view, targets, scores, Baseline.of([other[view] for other in others]))
+        Leaderboard.of(view, targets, scores, Baseline.of([other[view] for other in others]))
         for view, scores in trained.items()
     ]
 
 
-def _all_scores(model: Network, targets: Targets, ids: Sequence[int]) -> dict[str, Scores]:
+def _all_scores(model: Network, targets: ConceptTargets, ids: Sequence[int]) -> dict[str, Scores]:
     reader = model.decoder()
     views = tuple(reader.read(ids[:1]).activations)
     pieces = list(read(reader, ids, views))
@@ -52,12 +58,12 @@ def _all_scores(model: Network, targets: Targets, ids: Sequence[int]) -> dict[st
 
 
 def sha256_of(text: str) -> str:
-    """By which a text is known again."""
+    """Return the SHA-256 of a text, which identifies it."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def as_findings(boards: Sequence[Board], text: str) -> AnalysisRecord:
-    """Boards of one text, in the form in which they are kept beside a checkpoint."""
+def as_findings(boards: Sequence[Leaderboard], text: str) -> AnalysisRecord:
+    """Convert the leaderboards of one text to a record stored beside a checkpoint."""
     rows = [(board.view, best) for board in boards for best in board.best]
     return AnalysisRecord(
         {"characters_read": len(text), "text_sha256": sha256_of(text)},
@@ -84,15 +90,15 @@ def as_findings(boards: Sequence[Board], text: str) -> AnalysisRecord:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Boards by view, and the text that was read for them."""
+class CachedBoard:
+    """Stored leaderboards by view, and the text that was read for them."""
 
-    boards: Mapping[str, Board]
+    boards: Mapping[str, Leaderboard]
     characters: int
     text_sha256: str
 
-    def baseline(self, view: str, targets: Targets) -> Baseline | None:
-        """What untrained units reached, where it was this text and these concepts."""
+    def baseline(self, view: str, targets: ConceptTargets) -> Baseline | None:
+        """Return the stored baseline if it is for this text and these concepts, else None."""
         board = self.boards.get(view)
         if board is None or self.text_sha256 != sha256_of(targets.text):
             return None
@@ -101,8 +107,8 @@ class Kept:
         return Baseline(np.array([best.percentile for best in board.best]), board.margin, board.untrained_units)
 
 
-def from_findings(kept: AnalysisRecord) -> Kept:
-    """What was kept as `as_findings` says. Raises FindingsError for what cannot be that."""
+def from_findings(kept: AnalysisRecord) -> CachedBoard:
+    """Restore what `as_findings` stored. Raises RecordError for invalid values."""
     rare = tuple(_names(kept, "rare", "concept"))
     boards = {}
     for view, *facts in zip(
@@ -114,7 +120,7 @@ def from_findings(kept: AnalysisRecord) -> Kept:
         strict=True,
     ):
         units, named, margin, untrained = facts
-        boards[view] = Board(view, (), int(units), int(named), margin, int(untrained), rare)
+        boards[view] = Leaderboard(view, (), int(units), int(named), margin, int(untrained), rare)
     rows = zip(
         _names(kept, "best", "view"),
         _names(kept, "best", "concept"),
@@ -128,9 +134,9 @@ def from_findings(kept: AnalysisRecord) -> Kept:
         if board is None or unit >= board.units:
             raise RecordError(f"there is no unit {unit:g} of {view}")
         way = 1 if direction >= 0 else -1
-        best = Best(concept, int(unit), way, train, held_out, percentile, percentile + board.margin)
+        best = BestUnit(concept, int(unit), way, train, held_out, percentile, percentile + board.margin)
         boards[view] = replace(board, best=(*board.best, best))
-    return Kept(boards, int(kept.number("characters_read", 1, 1e9)), kept.text("text_sha256"))
+    return CachedBoard(boards, int(kept.number("characters_read", 1, 1e9)), kept.text("text_sha256"))
 
 
 def _names(kept: AnalysisRecord, table: str, column: str) -> list[str]:

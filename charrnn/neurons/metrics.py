@@ -1,15 +1,15 @@
 """
-How well a unit tells a concept, in numbers: the area under the ROC curve for labels, R² for values.
+Association of a unit with a concept: ROC AUC for labels, R² for values.
 
-The area is how often, of one character that has the label and one that has not, the unit says more at the first; 1/2 is
-chance, a tie counts half (Hanley and McNeil 1982). R² is that of a straight line from the unit to the value.
+AUC: the probability that the unit is larger at a character with the label than at one without it; 1/2 is chance, ties
+count half (Hanley and McNeil 1982). R²: of the least-squares line from unit to value.
 """
 
 import numpy as np
 
 
-def ranked(values: np.ndarray) -> np.ndarray:
-    """The ranks 1 … N within each column of (N, U), ties sharing their mean."""
+def rank_order(values: np.ndarray) -> np.ndarray:
+    """Return ranks 1 … N within each column of (N, U); ties share their mean."""
     order = values.argsort(axis=0)
     ascending = np.take_along_axis(values, order, axis=0)
     places = np.arange(len(values))[:, None]
@@ -23,15 +23,23 @@ def ranked(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def areas(ranks: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The area of each unit for each label: `ranked` (N, U), bool (N, C) that are not all the same -> (C, U)."""
+def roc_auc(ranks: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """
+    Return the AUC of each unit for each label: (C, U).
+
+    ranks: `rank_order` (N, U); labels: bool (N, C), not constant.
+    """
     having = labels.sum(axis=0, dtype=float)[:, None]
     above = labels.T.astype(float) @ ranks - having * (having + 1) / 2
     return above / (having * (len(labels) - having))
 
 
-def lines(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slope and intercept of each value on each unit, by least squares: x (N, U), y (N, C) -> 2 × (C, U)."""
+def least_squares(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return slope and intercept of each value on each unit, (C, U) each.
+
+    x (N, U), y (N, C).
+    """
     x_mean, y_mean = x.mean(axis=0, dtype=float), y.mean(axis=0)
     centred = x - x_mean
     variance = (centred * centred).sum(axis=0)
@@ -42,9 +50,9 @@ def lines(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def r_squared(x: np.ndarray, y: np.ndarray, slope: np.ndarray, intercept: np.ndarray) -> np.ndarray:
     """
-    1 − what the lines leave of y over its spread: x (N, U), y (N, C), lines (C, U) -> (C, U).
+    Return R² of given lines: x (N, U), y (N, C), lines (C, U) -> (C, U).
 
-    Negative for lines that do worse than the mean of y, as lines that were fitted elsewhere may.
+    Negative if a line fits worse than the mean of y, possible for lines fitted on other data.
     """
     y_mean = y.mean(axis=0)
     centred, x_mean = y - y_mean, x.mean(axis=0, dtype=float)

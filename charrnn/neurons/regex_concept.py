@@ -1,4 +1,4 @@
-"""A visitor's regular expression as a concept: what it covers, within a limited time."""
+"""A user's regular expression as a concept, matched with a time limit."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ MATCHING = Path(__file__).with_name("regex_worker.py")
 
 
 class PatternError(ValueError):
-    """A pattern that cannot be used; `position` is where in it, from 0, None where it has no place."""
+    """A pattern cannot be used; `position`: index of the error in it, or None."""
 
     def __init__(self, reason: str, position: int | None = None):
         super().__init__(reason)
@@ -24,9 +24,10 @@ class PatternError(ValueError):
 
 def covered_by(pattern: str, text: str, limit_s: float = LIMIT_S) -> np.ndarray:
     """
-    The characters that the matches of a pattern cover: bool (N,); ^ and $ stand for every line's start and end.
+    Return which characters a pattern matches: bool (N,).
 
-    Another process looks for them, and is ended after so many seconds. Raises PatternError.
+    ^ and $ match at every line. A child process does the matching and is terminated after limit_s seconds. Raises
+    PatternError.
     """
     if not pattern:
         raise PatternError("the pattern is empty: give a regular expression, such as th|[?!]")

@@ -1,8 +1,8 @@
 """
-A program of its own: where a visitor's regular expression matches, read from stdin, told on stdout, both JSON.
+Child process that matches a regular expression; JSON on stdin and stdout.
 
-`re` cannot be interrupted, and (a+)+$ takes longer than the universe on a line of a's; a process can be ended. It may
-not eat the machine's memory either.
+`re` cannot be interrupted, and (a+)+$ takes exponential time, but a process can be terminated. Its memory is limited
+as well.
 """
 
 import json
@@ -13,7 +13,7 @@ MOST_MEMORY = 512 << 20  # bytes
 
 
 def spans(pattern: str, text: str) -> dict:
-    """{"spans": [[from, up to], …]} of all matches that cover something, else {"error", "position"}."""
+    """Return {"spans": [[first, end], …]} of non-empty matches, or {"error", "position"}."""
     try:
         found = [match.span() for match in re.compile(pattern, re.MULTILINE).finditer(text)]
     except re.error as error:
@@ -29,7 +29,7 @@ def _limit_memory() -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     except (ImportError, ValueError, OSError):
-        pass  # not every system knows such a limit; the one on time holds everywhere
+        pass  # not every system has this limit; the time limit always applies
 
 
 if __name__ == "__main__":

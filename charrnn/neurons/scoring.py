@@ -1,8 +1,8 @@
 """
-Which unit stands for what: chosen on one half of a text, reported on the other, held against untrained networks.
+Score units against concepts, relative to untrained networks.
 
-An untrained network tells a newline from a letter as well: every character shakes its units in its own way. So a score
-says nothing by itself. It has to beat what untrained units of the same kind reach on the same text.
+Units are chosen on the first half of a text and scored on the second. An untrained network also separates a newline
+from a letter, so a score only counts if it exceeds what untrained units of the same kind reach on the same text.
 """
 
 from collections.abc import Sequence
@@ -12,27 +12,27 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.neurons.concepts import BANK, Concept
-from charrnn.neurons.metrics import areas, lines, r_squared, ranked
+from charrnn.neurons.metrics import least_squares, r_squared, rank_order, roc_auc
 
-FEWEST = 10  # characters that have a label, and that have it not, in each half
-PERCENTILE = 99  # of the untrained units: a score beats it or is nothing
-NAMELESS = 98  # of a hundred untrained units that many get no name at all
+FEWEST = 10  # characters with and without a label, in each half
+PERCENTILE = 99  # of the untrained units' scores: the baseline of a concept
+NAMELESS = 98  # percentage of untrained units that must get no name
 SHORTEST = 400  # characters
 
 
 @dataclass(frozen=True)
-class Targets:
-    """What the concepts say of a text of N characters; labels come before values, here and in all scores."""
+class ConceptTargets:
+    """The concepts evaluated on a text of N characters; labels precede values."""
 
     text: str
     names: tuple[str, ...]  # C of them
     labels: np.ndarray  # (N, ·) bool
     values: np.ndarray  # (N, ·)
-    rare: tuple[str, ...]  # concepts that the text has too little of, in one of its halves
+    rare: tuple[str, ...]  # concepts that occur too rarely in one half of the text
 
     @classmethod
-    def of(cls, text: str, concepts: Sequence[Concept] = BANK) -> "Targets":
-        """Raises ValueError for a text that is too short to be halved."""
+    def of(cls, text: str, concepts: Sequence[Concept] = BANK) -> "ConceptTargets":
+        """Evaluate the concepts. Raises ValueError for a text that is too short."""
         if len(text) < SHORTEST:
             raise ValueError(f"the text has {len(text)} characters: units are scored on {SHORTEST} or more")
         found = [(concept.name, concept.of(text)) for concept in concepts]
@@ -53,23 +53,23 @@ def _varies(of: np.ndarray) -> bool:
 
 @dataclass(frozen=True)
 class Scores:
-    """How well each of U units tells each of C concepts: AUC of labels, R² of values; all arrays (C, U)."""
+    """Scores of U units for C concepts: AUC of labels, R² of values; arrays (C, U)."""
 
     train: np.ndarray
     held_out: np.ndarray
-    direction: np.ndarray  # 1: more of the unit is more of the concept; −1: less
+    direction: np.ndarray  # 1: positive association; −1: negative
 
 
-def score(targets: Targets, activations: np.ndarray) -> Scores:
+def score(targets: ConceptTargets, activations: np.ndarray) -> Scores:
     """
-    Every unit against every concept: activations (N, U) while the text was read.
+    Score every unit against every concept: activations (N, U).
 
-    Which way round a unit goes, and the line from it to a value, are taken from the first half of the text.
+    Direction and regression lines come from the first half of the text.
     """
     half = len(targets.text) // 2
     (x, y), (x_other, y_other) = ((activations[part], targets.values[part]) for part in _halves(half))
-    slope, intercept = lines(x, y)
-    area, area_other = (areas(ranked(activations[part]), targets.labels[part]) for part in _halves(half))
+    slope, intercept = least_squares(x, y)
+    area, area_other = (roc_auc(rank_order(activations[part]), targets.labels[part]) for part in _halves(half))
     forward = area >= 0.5
     return Scores(
         np.concatenate([np.where(forward, area, 1 - area), r_squared(x, y, slope, intercept)]),
@@ -85,10 +85,10 @@ def _halves(half: int) -> tuple[slice, slice]:
 @dataclass(frozen=True)
 class Baseline:
     """
-    What untrained units reach: for each concept the 99th percentile of their held-out scores (C,).
+    Scores of untrained units: 99th percentile of held-out scores per concept (C,).
 
-    With two dozen concepts one untrained unit in six would beat one of them by luck. So a name takes a margin more, the
-    same for all concepts, and just so large that 98 in 100 of the untrained units bear no name at all.
+    With two dozen concepts one untrained unit in six would exceed a percentile by chance. A name therefore also
+    requires a margin, equal for all concepts, chosen so that 98 % of untrained units get no name.
     """
 
     percentile: np.ndarray
@@ -97,49 +97,49 @@ class Baseline:
 
     @classmethod
     def of(cls, untrained: Sequence[Scores]) -> "Baseline":
-        """Of networks of one architecture, never trained, that read the same text."""
+        """Compute the baseline from untrained networks of one architecture on one text."""
         scores = np.concatenate([scores.held_out for scores in untrained], axis=1)  # (C, U)
-        percentile = np.maximum(np.percentile(scores, PERCENTILE, axis=1), 0)  # worse than a mean is no score to beat
+        percentile = np.maximum(np.percentile(scores, PERCENTILE, axis=1), 0)  # R² below 0 is no score to exceed
         best = (scores - percentile[:, None]).max(axis=0, initial=0)
         return cls(percentile, float(np.percentile(best, NAMELESS)), scores.shape[1])
 
     @property
     def to_beat(self) -> np.ndarray:
-        """What a held-out score must exceed for a name, (C,)."""
+        """Held-out score needed for a name, (C,)."""
         return self.percentile + self.margin
 
 
-class Best(NamedTuple):
-    """The unit that told a concept best on the first half, and what became of it on the other."""
+class BestUnit(NamedTuple):
+    """The best unit for a concept on the first half, and its held-out score."""
 
     concept: str
     unit: int
     direction: int
     train: float
     held_out: float
-    percentile: float  # of the untrained units
+    percentile: float  # of untrained units
     to_beat: float
 
     @property
     def found(self) -> bool:
-        """Whether the unit stands for the concept; else none does."""
+        """Whether the held-out score suffices; otherwise no unit has the concept."""
         return self.held_out > self.to_beat
 
 
-def best_units(targets: Targets, scores: Scores, baseline: Baseline) -> list[Best]:
-    """For each concept the unit that was chosen on the first half, found or not."""
+def best_units(targets: ConceptTargets, scores: Scores, baseline: Baseline) -> list[BestUnit]:
+    """Return the best unit of each concept on the first half."""
     best = []
     for c, concept in enumerate(targets.names):
         u = int(scores.train[c].argmax())
         told = scores.direction[c, u], scores.train[c, u], scores.held_out[c, u]
         direction, train, held_out = (float(number) for number in told)
         percentile, to_beat = float(baseline.percentile[c]), float(baseline.to_beat[c])
-        best.append(Best(concept, u, int(direction), train, held_out, percentile, to_beat))
+        best.append(BestUnit(concept, u, int(direction), train, held_out, percentile, to_beat))
     return best
 
 
-def names(targets: Targets, scores: Scores, baseline: Baseline) -> list[str | None]:
-    """What each unit stands for: of the concepts it tells well enough the one it is most above; None for many."""
+def names(targets: ConceptTargets, scores: Scores, baseline: Baseline) -> list[str | None]:
+    """Return each unit's concept, the one most above its threshold, or None."""
     above = scores.held_out - baseline.to_beat[:, None]  # (C, U)
     best = above.argmax(axis=0)
     return [targets.names[c] if above[c, u] > 0 else None for u, c in enumerate(best)]

@@ -1,18 +1,18 @@
-"""Where in a text a unit says the most."""
+"""Excerpts of a text with the highest activations of a unit."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-EXCITED = 95  # percentile of a unit's values: the twentieth part of the text where it says the most
+EXCITED = 95  # percentile of a unit's values above which it counts as excited
 CONTEXT = 20  # characters
 
 
 class Span(NamedTuple):
-    """A run of characters over which a unit stays excited, and what stands around it."""
+    """A run of characters with high activation, with its surroundings."""
 
     first: int
-    end: int  # the place after its last character
+    end: int  # index after its last character
     before: str
     text: str
     after: str
@@ -21,10 +21,10 @@ class Span(NamedTuple):
 
 def top_spans(text: str, values: np.ndarray, most: int = 8, context: int = CONTEXT) -> list[Span]:
     """
-    The runs of characters at or above the unit's 95th percentile, by how much they say together above its median.
+    Return the runs at or above the unit's 95th percentile, strongest first.
 
-    values (N,). A sum, not the peak: a trained tanh unit is at its limit in many places. No runs for a unit that always
-    says the same. The least excited ones are those of `-values`.
+    values (N,). Runs are ordered by their summed activation above the median, since a trained tanh unit reaches its
+    maximum in many places. A constant unit has no runs. Use `-values` for the lowest activations.
     """
     threshold, middle = np.percentile(values, [EXCITED, 50])
     excited = (values >= threshold) & (values > values.min())

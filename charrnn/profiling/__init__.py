@@ -1,4 +1,4 @@
-"""What a training step costs, part by part, and beside the plain way: measured with real steps that take turns."""
+"""Profiling of training steps, interleaved with reference implementations."""
 
 from charrnn.profiling.baseline_training import PlainTraining, plain_training
 from charrnn.profiling.interleaved_timing import (

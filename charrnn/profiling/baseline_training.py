@@ -1,4 +1,4 @@
-"""A training step of any network, as the project's own takes it: what the plain networks are measured with."""
+"""The project's training step for any network, as a baseline."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,9 @@ from charrnn.training import Recipe, Training
 
 class PlainTraining:
     """
-    The training step of `charrnn.training.Training` for any network ids (B, T) -> logits (B, T, V).
+    `charrnn.training.Training`'s step for a module (B, T) -> logits (B, T, V).
 
-    Same windows, optimiser and clipping; the learning rate stays that of the first step.
+    Same windows, optimizer and clipping; the learning rate stays that of the first step.
     """
 
     def __init__(self, model: nn.Module, ids: Tensor, recipe: Recipe, seed: int = 0):
@@ -27,7 +27,11 @@ class PlainTraining:
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.rate(0), betas=(0.9, recipe.beta2), fused=True)
 
     def advance(self, lap: Callable[[str], None] = lambda part: None) -> float:
-        """One update -> its loss in nats per character. Calls `lap` at the end of each part, with its name."""
+        """
+        Do one update and return its loss in nats per character.
+
+        Calls `lap` with the name of each part when it ends.
+        """
         x, y = random_windows(self.ids, self.recipe.batch, self.recipe.seq_len, self.rng)
         x, y = x.to(self.device), y.to(self.device)
         self.optimizer.zero_grad()
@@ -44,5 +48,5 @@ class PlainTraining:
 
 
 def plain_training(network: nn.Module, training: Training) -> PlainTraining:
-    """The same run as `training`, which has not begun, with another network."""
+    """Return the run `training`, not yet started, with another network."""
     return PlainTraining(network.to(training.device), training.corpus.train_ids, training.recipe, training.seed)

@@ -1,4 +1,4 @@
-"""How contestants are timed: they take turns, medians count, the machine is named."""
+"""Interleaved timing of several variants; medians are compared."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ VOCAB_SIZE = 65  # Tiny Shakespeare's
 
 
 def take_turns(contestants: dict[str, Callable[[], Any]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
-    """Milliseconds of every turn: each round runs each contestant once, another one first each time."""
+    """Time each variant once per round, in rotating order; milliseconds."""
     names = list(contestants)
     turns: dict[str, list[float]] = {name: [] for name in names}
     for round_number in range(-warmup, rounds):
@@ -30,21 +30,21 @@ def take_turns(contestants: dict[str, Callable[[], Any]], rounds: int, warmup: i
 
 
 def now() -> float:
-    """Seconds, once everything that a GPU was told to do is done."""
+    """Return the time in seconds after pending GPU work is done."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def synthetic_corpus(vocab_size: int = VOCAB_SIZE, length: int = 200_000, seed: int = 0) -> Corpus:
-    """A text of random characters: as many kinds as Tiny Shakespeare has, and nothing to download."""
+    """Return a corpus of random characters, with the vocabulary size of Tiny Shakespeare."""
     ids = torch.randint(vocab_size, (length,), generator=seeded(seed))
     ids[:vocab_size] = torch.arange(vocab_size)
     return Corpus.from_text("".join(chr(ord("!") + i) for i in ids.tolist()))
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Describe the machine: processor, cores, threads, torch version."""
     found = {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -55,7 +55,7 @@ def machine(device: str = "cpu") -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """Return the processor's name, as far as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -65,7 +65,7 @@ def processor() -> str:
 
 
 def resident_bytes(process: int | str = "self") -> int | None:
-    """Return the memory that a process, by its id, holds now; None where the system does not tell."""
+    """Return the resident memory of a process in bytes; None if unknown."""
     try:
         pages = Path(f"/proc/{process}/statm").read_text().split()[1]
     except OSError:

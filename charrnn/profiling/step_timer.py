@@ -1,8 +1,8 @@
 """
-Where the time of a training step goes: is it the loop over T?
+Time per part of a training step.
 
-The steps are whole and real; a stopwatch hangs on the borders between their parts, on the way forward and on the way
-back, so that every moment of a step belongs to exactly one part.
+Real, whole steps are timed: hooks between the parts, forward and backward, assign every moment of a step to exactly
+one part.
 """
 
 import statistics
@@ -32,7 +32,7 @@ Lap = Callable[[str], None]
 
 
 class Stopwatch:
-    """Milliseconds of each part of one step: a lap lasts from the one before it."""
+    """Milliseconds per part of one step; a lap ends where it is called."""
 
     def __init__(self) -> None:
         self.parts: dict[str, float] = defaultdict(float)
@@ -47,7 +47,7 @@ class Stopwatch:
 
 
 def border(x: Tensor, lap: Lap, forward: str, back: str) -> None:
-    """The part `forward` ends as x is there; on the way back, `back` does as the gradient of x is."""
+    """End part `forward` when x is computed and part `back` when its gradient is."""
     lap(forward)
     if x.requires_grad:
         x.register_hook(lambda gradient: lap(back))
@@ -55,7 +55,7 @@ def border(x: Tensor, lap: Lap, forward: str, back: str) -> None:
 
 @contextmanager
 def borders(network: nn.Module, lap: Lap) -> Iterator[None]:
-    """Hang the stopwatch on a network; nothing of it stays."""
+    """Attach the timer to a network inside the `with` block."""
     if isinstance(network, Logits):
         inner = network.network
         watched = _recurrent(inner, lap) if isinstance(inner, CharRNN) else _minigpt(inner, lap)
@@ -89,7 +89,7 @@ def _until(*hooks: Any) -> Iterator[None]:
 
 
 def _plain(network: Any, lap: Lap) -> Any:
-    """The plain loop and torch.nn. What the latter's layer does with its input cannot be told from its loop."""
+    """Time the plain loop and torch.nn; the latter's input product is part of its loop."""
     hooks = [
         _after(network.embed, lap, INPUT, LOOP_BACK),
         _before(network.head, lap, LOOP, REST_BACK),
@@ -128,12 +128,12 @@ def _instead(module: Any, name: str, function: Callable[..., Any]) -> Iterator[N
 
 @contextmanager
 def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
-    """Ours: the way back is the walk, with the products for the weights' gradients that are made along it."""
+    """Time a CharRNN; the backward loop includes the weight gradients."""
     watched = get_ident()
 
     def timed(function: Callable[..., Any], before: str, part: str) -> Callable[..., Any]:
         def run(*inputs: Any) -> Any:
-            if get_ident() != watched:  # somebody else's walk, in another thread
+            if get_ident() != watched:  # a run in another thread
                 return function(*inputs)
             lap(before)
             result = function(*inputs)
@@ -154,7 +154,7 @@ def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
 
 
 def contestants(recipe: Recipe, chosen: Sequence[str] = ()) -> dict[str, PlainTraining]:
-    """A training of each network, or of those chosen, all on one text."""
+    """Return a training of each (chosen) network on one text."""
     ids, hidden = synthetic_corpus().train_ids, recipe.hidden_dim
     networks: dict[str, nn.Module] = {"plain loop": PlainCharRNN(VOCAB_SIZE, hidden)}
     for cell in ("rnn", "gru", "lstm"):
@@ -168,7 +168,7 @@ def contestants(recipe: Recipe, chosen: Sequence[str] = ()) -> dict[str, PlainTr
 
 
 def parts_of_a_step(training: PlainTraining) -> Mapping[str, float]:
-    """Milliseconds of each part of one more step."""
+    """Time each part of one more step, in milliseconds."""
     watch = Stopwatch()
     with borders(training.model, watch.lap):
         training.advance(watch.lap)
@@ -177,7 +177,7 @@ def parts_of_a_step(training: PlainTraining) -> Mapping[str, float]:
 
 
 def rows(recipe: Recipe, rounds: int) -> list[dict[str, Any]]:
-    """Where the time of a step goes, for each network."""
+    """Measure the time per part of a step for each network."""
     trainings = contestants(recipe)
     found: dict[str, list[Mapping[str, float]]] = {name: [] for name in trainings}
     steps: dict[str, Callable[[], Any]] = {name: training.advance for name, training in trainings.items()}
@@ -199,9 +199,9 @@ def rows_as_they_come(
     recipe: Recipe, chosen: Sequence[str], rounds: int, seconds: float
 ) -> Iterator[tuple[int, int, list[dict[str, Any]]]]:
     """
-    The same for the networks chosen, a step at a time, for someone who waits: (steps done, of how many, rows).
+    Measure chosen networks step by step: yield (steps done, total, rows).
 
-    There are rows only at the end. After so many seconds, and a round, no further one begins.
+    rows is empty until the end. No new round starts after `seconds`, but one is always done.
     """
     trainings, start = contestants(recipe, chosen), now()
     whole: dict[str, list[float]] = {name: [] for name in trainings}
@@ -225,7 +225,7 @@ def rows_as_they_come(
 
 
 def against_T(recipe: Recipe, lengths: tuple[int, ...], rounds: int) -> list[dict[str, Any]]:
-    """A whole step of each network as the window grows and the batch shrinks."""
+    """Time whole steps with longer windows and smaller batches."""
     chars = recipe.batch * recipe.seq_len
     sizes = {T: max(1, chars // T) for T in lengths}
     chosen = ("plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT")

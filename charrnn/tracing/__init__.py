@@ -1,6 +1,6 @@
-"""What a network's own code computes for one character, line by line: its source, read, and its values, watched."""
+"""Trace a network's own source line by line while it reads a character."""
 
 from charrnn.tracing.step_trace import Block, layers_of, read_character
-from charrnn.tracing.tracer import Line, Value, watch
+from charrnn.tracing.tracer import Line, Value, trace_calls
 
-__all__ = ["Block", "Line", "Value", "layers_of", "read_character", "watch"]
+__all__ = ["Block", "Line", "Value", "layers_of", "read_character", "trace_calls"]

@@ -1,4 +1,4 @@
-"""The lines that a network runs through to read one character, with their values."""
+"""Trace of the source lines that run while one character is read."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,30 +10,30 @@ from charrnn import minigpt
 from charrnn.minigpt import equations
 from charrnn.registry import Network
 from charrnn.sampling import DecoderOutput, TorchReader
-from charrnn.tracing.tracer import GIVEN, Line, Run, Value, watch
+from charrnn.tracing.tracer import GIVEN, Line, TraceRun, Value, trace_calls
 
 PACKAGE = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A function of the network, as it ran for one character; around the cell only its lines with values."""
+    """One traced function; outside the cell only its lines with values."""
 
     title: str
     file: str
     name: str
-    is_cell: bool  # else it stands around the cell's equations
+    is_cell: bool  # else it surrounds the cell's equations
     lines: list[Line]
 
     @classmethod
-    def of(cls, title: str, run: Run, is_cell: bool = False) -> "Block":
+    def of(cls, title: str, run: TraceRun, is_cell: bool = False) -> "Block":
         file = Path(run.source.file).resolve()
         where = file.relative_to(PACKAGE).as_posix() if file.is_relative_to(PACKAGE) else file.name
         lines = run.lines if is_cell else [line for line in map(_without_given, run.lines) if line.values]
         return cls(title, where, run.source.function.__qualname__, is_cell, lines)
 
     def value(self, source: str) -> Value:
-        """The last value of this name or expression. Raises KeyError."""
+        """Return the last value of a name or expression. Raises KeyError."""
         found = [value for line in self.lines for value in line.values if value.source == source]
         if not found:
             raise KeyError(source)
@@ -41,7 +41,7 @@ class Block:
 
 
 def layers_of(network: Network) -> int:
-    """How many times its block is there; a recurrent network has one cell."""
+    """Return the number of blocks of MiniGPT, 1 for a recurrent network."""
     return len(network.blocks) if isinstance(network, minigpt.MiniGPT) else 1
 
 
@@ -49,17 +49,18 @@ def read_character(
     network: Network, decoder: Any, id: int, state: Any, layer: int = 1
 ) -> tuple[list[Block], DecoderOutput]:
     """
-    Let the decoder read the character `id` from `state`, watched; layer: of MiniGPT's blocks, from 1.
+    Read character `id` from `state` with tracing.
 
-    What is watched is the step that writes texts, so its values are those that the heatmap shows.
+    layer: block of MiniGPT, from 1. The traced step is the one that generates text, so its values are those of the
+    heatmap.
     """
     if isinstance(network, minigpt.MiniGPT):
         return _read_by_blocks(network, decoder, id, state, layer)
     if isinstance(decoder, TorchReader):
         return _read_by_module(network, decoder, id, state)
-    with watch(type(network).input_table) as tables, torch.no_grad():
+    with trace_calls(type(network).input_table) as tables, torch.no_grad():
         network.input_table()
-    with watch(decoder._next, network.cell.update, decoder._reading) as runs:
+    with trace_calls(decoder._next, network.cell.update, decoder._reading) as runs:
         reading = decoder.step(id, state)
     table = Block.of("what each character says to the cell; this one's row", tables[0])
     following, update, end = runs
@@ -73,9 +74,9 @@ def read_character(
 
 
 def _read_by_module(network: Any, decoder: TorchReader, id: int, state: Any) -> tuple[list[Block], DecoderOutput]:
-    """By `forward` as it stands, the cell's too, and by `update` where that calls it."""
+    """Trace `forward` of network and cell, and `update` if it is called."""
     cell = type(network.cell)
-    with watch(type(network).forward, cell.forward, cell.update) as runs:
+    with trace_calls(type(network).forward, cell.forward, cell.update) as runs:
         reading = decoder.step(id, state)
     whole, *of_cell = runs
     return [
@@ -88,10 +89,10 @@ def _read_by_blocks(network: Any, decoder: Any, id: int, state: Any, layer: int)
     by_module = isinstance(decoder, TorchReader)
     around = (type(network).streams_from_embedded, type(network).from_embedded)
     first, last = around if by_module else (type(decoder).step, type(decoder)._reading)
-    with watch(first, equations.transformer_block, last) as runs:
+    with trace_calls(first, equations.transformer_block, last) as runs:
         reading = decoder.step(id, state)
     if by_module:
-        runs = [*runs[1:], runs[0]]  # that of `from_embedded` begins before the others
+        runs = [*runs[1:], runs[0]]  # the run of `from_embedded` begins first
     step, block, end = runs[0], runs[layer], runs[-1]
     middle = Block.of(f"block {layer}", block, is_cell=True)
     blocks = [
@@ -107,12 +108,12 @@ def _without_given(line: Line) -> Line:
 
 
 def _of_row(line: Line, row: int) -> Line:
-    """Of tables with a row for each character, this one's."""
+    """Reduce tables with a row per character to this character's row."""
     return replace(line, values=[replace(v, array=v.array[row], part=f"row {row}") for v in line.values])
 
 
 def _of_last_position(line: Line) -> Line:
-    """Of keys and values of all positions, those of this character."""
+    """Reduce keys and values of all positions to this character's."""
 
     def last(value: Value) -> Value:
         if value.array.ndim < 4 or value.shape[2] == 1:

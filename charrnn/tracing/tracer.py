@@ -1,9 +1,8 @@
 """
-Watch functions while they run: each statement of their source with the arrays that it makes.
+Tracer: record the arrays that each statement of a function computes.
 
-The functions run as they are, nothing is compiled anew: Python tells a trace function, of this thread alone, which
-line comes next and which call is made from where. So the values are those the code computed, and the source is the
-file's.
+The functions run unmodified: a trace function of the current thread reports lines and calls, so the values are those
+of the real run and the source is that of the file.
 """
 
 import ast
@@ -24,18 +23,18 @@ GIVEN, INSIDE, BOUND, RETURNED = "given", "inside", "bound", "returned"
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """An array as it was at that moment; `source` is the expression, or the name it was given."""
+    """An array at one moment; `source` is its expression or name."""
 
     source: str
-    kind: str  # given (to the function), inside (an expression of the line), bound (to a name), returned
+    kind: str  # given (argument), inside (a subexpression), bound (assigned), returned
     array: np.ndarray
     shape: tuple[int, ...]
-    part: str = ""  # what of the whole `array` is, where it is not all of it
+    part: str = ""  # which part of the whole `array` is, "" for all
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A statement, the head of a loop or of a condition, or of the function itself; and what it made."""
+    """A statement, or the head of a block or of the function, with its values."""
 
     number: int  # of its first line in the file
     source: str
@@ -43,7 +42,7 @@ class Line:
 
 
 class Source:
-    """A function's source: its statements and its calls, by their place."""
+    """A function's source: statements and calls by position."""
 
     def __init__(self, function: FunctionType):
         self.function, self.code = function, function.__code__
@@ -52,7 +51,7 @@ class Source:
 
     @cached_property
     def positions(self) -> list[tuple[int | None, ...]]:
-        """For each instruction of the code its place in the file."""
+        """Position in the file of each instruction."""
         return list(self.code.co_positions())
 
     @cached_property
@@ -71,7 +70,7 @@ class Source:
 
     @cached_property
     def calls(self) -> dict[tuple[int | None, ...], ast.Call]:
-        """The calls by their place in the file, as the code's positions have it."""
+        """Call nodes by position in the file, as in `co_positions`."""
         nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
         return {self._place(node): node for node in nodes}
 
@@ -81,16 +80,16 @@ class Source:
 
     @cached_property
     def statements(self) -> list[tuple[int, int, ast.stmt | None]]:
-        """(first line, last line, statement) from the top, numbered from 1; of what holds others the head alone."""
+        """(first line, last line, statement), from 1; compound statements: head only."""
         body = self.tree.body[1:] if ast.get_docstring(self.tree) else self.tree.body
         return [(1, self.tree.body[0].lineno - 1, None), *_flat(body)]
 
     def statement_at(self, line: int) -> int:
-        """The number of the statement that this line of the file belongs to."""
+        """Return the index of the statement at a line of the file."""
         return max(i for i, (first, _, _) in enumerate(self.statements) if first <= line - self.first + 1)
 
     def expression(self, node: ast.expr) -> str:
-        """As it stands in the file, on one line."""
+        """Return the source of an expression on one line."""
         return " ".join((ast.get_source_segment(self._dedented, node) or "").split())
 
     def text(self, first: int, last: int) -> str:
@@ -108,44 +107,44 @@ def _flat(body: Sequence[ast.stmt]) -> Iterator[tuple[int, int, ast.stmt | None]
             yield node.lineno, node.end_lineno or node.lineno, node
 
 
-class Run:
-    """One call of a watched function: its lines with the values that they made."""
+class TraceRun:
+    """One call of a traced function: its lines and their values."""
 
     def __init__(self, source: Source, given: dict[str, Any]):
         self.source = source
-        self._at: int | None = None  # the statement that runs
+        self._at: int | None = None  # the running statement
         self._inside: list[Value] = []
         self._found: dict[int, list[Value]] = {0: _values(given, GIVEN)}
 
     @property
     def lines(self) -> list[Line]:
-        """Every statement, with the values of the last time it ran."""
+        """Every statement with the values of its last execution."""
         return [
             Line(self.source.first + first - 1, self.source.text(first, last), self._found.get(i, []))
             for i, (first, last, _) in enumerate(self.source.statements)
         ]
 
-    def comes_to(self, line: int, names: dict[str, Any]) -> None:
-        """The line runs next; whatever ran before it is done."""
+    def on_line(self, line: int, names: dict[str, Any]) -> None:
+        """Record that a line is about to run; the previous statement is finished."""
         at = self.source.statement_at(line)
         if at != self._at:
             self._done(names)
             self._at = at
 
-    def called(self, node: ast.Call, arguments: Sequence[Any]) -> None:
-        """A call of the running statement begins: what it is given is what its arguments are worth."""
+    def on_call(self, node: ast.Call, arguments: Sequence[Any]) -> None:
+        """Record the arguments of a call in the running statement."""
         for expression, value in zip(node.args, arguments, strict=False):
             if not isinstance(expression, ast.Name | ast.Call | ast.Constant):
                 self._inside += _values({self.source.expression(expression): value}, INSIDE)
 
-    def came_back(self, node: ast.Call, arguments: Sequence[Any], result: Any) -> None:
-        """A call ends; where it gave back what it was given there is nothing to see."""
+    def on_return(self, node: ast.Call, arguments: Sequence[Any], result: Any) -> None:
+        """Record a call's result, unless it is one of its arguments."""
         statement = self.source.statements[self._at or 0][2]
         if getattr(statement, "value", None) is not node and not any(result is each for each in arguments):
             self._inside += _values({self.source.expression(node): result}, INSIDE)
 
-    def ends(self, names: dict[str, Any], result: Any) -> None:
-        """The function returns."""
+    def finish(self, names: dict[str, Any], result: Any) -> None:
+        """Record the return value of the function."""
         at = self._at
         self._done(names)
         if at is not None and isinstance(self.source.statements[at][2], ast.Return):
@@ -164,7 +163,7 @@ def _bound_by(statement: ast.stmt | None) -> list[str]:
 
 
 def _values(named: dict[str, Any], kind: str) -> list[Value]:
-    """The arrays among these, and those of states among them (tuples with names), copied."""
+    """Copy the arrays among these values, including those inside named tuples."""
     found = []
     for name, value in named.items():
         if isinstance(value, torch.Tensor):
@@ -178,15 +177,15 @@ def _values(named: dict[str, Any], kind: str) -> list[Value]:
 
 
 @contextmanager
-def watch(*functions: Callable[..., Any]) -> Iterator[list[Run]]:
+def trace_calls(*functions: Callable[..., Any]) -> Iterator[list[TraceRun]]:
     """
-    Collect the runs of these functions, in the order in which they begin, as long as the block lasts.
+    Record the runs of these functions inside the `with` block, in order of start.
 
-    Only calls of the thread that is in the block are seen; a debugger's trace function rests meanwhile.
+    Only calls of the current thread are traced; a debugger's trace function is suspended.
     """
     sources = {source.code: source for source in map(Source, map(_plain, functions))}
-    runs: list[Run] = []
-    running: dict[FrameType, Run] = {}
+    runs: list[TraceRun] = []
+    running: dict[FrameType, TraceRun] = {}
 
     def at_call(frame: FrameType, event: str, _: Any) -> Any:
         caller = running.get(frame.f_back) if frame.f_back else None
@@ -196,20 +195,20 @@ def watch(*functions: Callable[..., Any]) -> Iterator[list[Run]]:
             return None
         arguments = _arguments(frame)
         if caller and node:
-            caller.called(node, arguments)
+            caller.on_call(node, arguments)
         if own:
-            runs.append(Run(own, dict(frame.f_locals)))
+            runs.append(TraceRun(own, dict(frame.f_locals)))
             running[frame] = runs[-1]
         frame.f_trace_lines = own is not None
 
         def inside(frame: FrameType, event: str, result: Any) -> Any:
             if event == "line":
-                running[frame].comes_to(frame.f_lineno, frame.f_locals)
+                running[frame].on_line(frame.f_lineno, frame.f_locals)
             elif event == "return":
                 if own:
-                    running.pop(frame).ends(frame.f_locals, result)
+                    running.pop(frame).finish(frame.f_locals, result)
                 if caller and node:
-                    caller.came_back(node, arguments, result)
+                    caller.on_return(node, arguments, result)
             return inside
 
         return inside
@@ -228,13 +227,13 @@ def _plain(function: Callable[..., Any]) -> FunctionType:
     return plain
 
 
-def _call(caller: Run, frame: FrameType) -> ast.Call | None:
-    """The call that the caller is making, by its place in the source."""
+def _call(caller: TraceRun, frame: FrameType) -> ast.Call | None:
+    """Return the call that the caller is executing, by position."""
     return caller.source.calls.get(caller.source.positions[frame.f_lasti // 2])
 
 
 def _arguments(frame: FrameType) -> list[Any]:
-    """What the function that begins was given by place, without the object or class it belongs to."""
+    """Return the positional arguments of a starting function, without self or cls."""
     code = frame.f_code
     names = code.co_varnames[: code.co_argcount]
     values = [frame.f_locals[name] for name in names if name in frame.f_locals]

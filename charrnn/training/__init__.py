@@ -1,4 +1,4 @@
-"""How a network learns: recipes, the loop of truncated BPTT, both validation losses."""
+"""Training: recipes, truncated BPTT, and both validation losses."""
 
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
 from charrnn.training.recipes import LIMITS, RECIPES, Recipe, initialise, untrained

@@ -1,4 +1,4 @@
-"""Where the windows come from that a run learns on: anywhere in the text, or one after the other."""
+"""Batch sampling: random windows, or contiguous streams with carried state."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from charrnn.corpus import contiguous_streams, random_windows
 
 
 class Anywhere:
-    """Windows that start anywhere, each read from a zero state."""
+    """Random windows of the text, each read from a zero state."""
 
     state = None
 
@@ -17,26 +17,26 @@ class Anywhere:
         self.ids, self.batch, self.seq_len = ids, batch, seq_len
 
     def next(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """x (B, T) and y (B, T), the characters one further on."""
+        """Return x (B, T) and the targets y (B, T), shifted by one."""
         return random_windows(self.ids, self.batch, self.seq_len, rng)
 
     def carry(self, state: Any) -> None:
-        """Nothing is carried."""
+        """Ignore the state."""
 
     def position(self) -> tuple[dict[str, Tensor], dict[str, int]]:
-        """Where the reading stands: what tensors and which numbers bring it back here."""
+        """Return the tensors and numbers that restore this position."""
         return {}, {}
 
     def seek(self, state: Any, position: dict[str, int]) -> None:
-        """Stand where `position` said, with what was carried there; None where there is nothing."""
+        """Restore a position and its carried state (None: no state)."""
 
 
 class OneAfterTheOther(Anywhere):
     """
-    The text as B contiguous streams: a window begins where the one before it ended, with the state it ended in.
+    B contiguous streams: each window continues the previous one and its state.
 
-    At the epoch boundary the state is reset, and the text cut anew a little further on, so that no two epochs see the
-    same windows. Raises ValueError for a text too short for a window of every stream.
+    At the end of an epoch the state is reset and the streams are shifted, so that no two epochs have the same
+    windows. Raises ValueError for a text too short for one window per stream.
     """
 
     def __init__(self, ids: Tensor, batch: int, seq_len: int):
@@ -60,7 +60,7 @@ class OneAfterTheOther(Anywhere):
         return rows[:, start:end], rows[:, start + 1 : end + 1]
 
     def carry(self, state: Any) -> None:
-        """Go on from this state, but let no gradient flow back into the window that made it."""
+        """Carry the state to the next window, detached from the graph."""
         self.state = type(state)(*(part.detach() for part in state))
 
     def position(self) -> tuple[dict[str, Tensor], dict[str, int]]:

@@ -1,4 +1,4 @@
-"""How well a network predicts: one loss to learn from, two to compare by."""
+"""Training loss and the two validation losses."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from charrnn.registry import Network
 
 VAL_STREAMS = 64
 VAL_WINDOW = 256
-CHUNK, COLD_BATCH = 512, 128  # characters of the streams and windows that are read at once; a matter of memory alone
+CHUNK, COLD_BATCH = 512, 128  # chunk sizes; they affect memory use only
 
 
 def loss_nats(
     model: Network, x: Tensor, y: Tensor, state: Any = None, rng: torch.Generator | None = None
 ) -> tuple[Tensor, Any]:
     """
-    The mean cross-entropy of the characters y (B, T) that follow those of x (B, T), read from `state`; the last state.
+    Return the mean cross-entropy of y (B, T) given x (B, T), and the last state.
 
-    Drops out where `rng` is given.
+    Reading starts from `state`. Applies dropout if `rng` is given.
     """
     logits, state = model.fast_forward(x, state, rng=rng)
     loss = F.cross_entropy(logits.transpose(0, 1).flatten(0, 1), y.t().flatten())  # time first: as the cells leave it
@@ -31,9 +31,9 @@ def loss_nats(
 @torch.no_grad()
 def evaluate_stream(model: Network, ids: Tensor) -> float:
     """
-    Nats per character with the state carried along: ids (N,) as 64 contiguous streams, each read from start to end.
+    Return nats per character over 64 contiguous streams with carried state.
 
-    The first character of a stream is not predicted. A text too short for 64 streams of a window is cut into fewer.
+    ids (N,). The first character of a stream is not scored. A short text is cut into fewer streams.
     """
     streams = contiguous_streams(ids, max(1, min(VAL_STREAMS, len(ids) // VAL_WINDOW)))
     chunk = at_once(model.head.out_features, CHUNK)
@@ -50,7 +50,11 @@ def evaluate_stream(model: Network, ids: Tensor) -> float:
 
 @torch.no_grad()
 def evaluate_cold(model: Network, ids: Tensor) -> float:
-    """Nats per character over non-overlapping windows of 256 characters, each from the state before any text."""
+    """
+    Return nats per character over separate windows of 256 characters.
+
+    Each window starts from the initial state.
+    """
     windows = windows_in_order(ids, min(VAL_WINDOW, len(ids) - 1))
     some = zip(
         *(part.split(at_once(VAL_WINDOW * model.head.out_features, COLD_BATCH)) for part in windows), strict=True

@@ -1,4 +1,4 @@
-"""What is trained and how: one recipe for every bundled checkpoint, in one table, and the first weights."""
+"""Training recipes of the bundled checkpoints, and weight initialization."""
 
 import math
 from collections.abc import Mapping
@@ -35,15 +35,14 @@ LIMITS = {
 @dataclass(frozen=True)
 class Recipe:
     """
-    How a checkpoint is trained; the defaults are the lab sheet's recipe.
+    Training settings; the defaults are the lab sheet's recipe.
 
-    learning_rate is the peak, reached after warmup_steps; then a cosine down to final_rate times the peak (1: none).
-    max_grad_norm 0 is no clipping. weight_decay is for matrices. stateful: contiguous streams, the state carried from
-    window to window and reset at the epoch boundary. MiniGPT's context is seq_len; its dropout is that of every layer,
-    a recurrent cell's that of its output. initialisation: `default` (torch.nn's; MiniGPT its own), `orthogonal` (W_hh;
-    biases zero, forget gates 1) or `chrono` (the same, the forget gates' biases for memories of up to seq_len
-    characters). keep_steps: whether the weights along the way are kept.
-    Raises ValueError for a value that cannot work.
+    learning_rate is the peak, reached after warmup_steps, followed by a cosine to final_rate times the peak (1:
+    constant). max_grad_norm 0 disables clipping. weight_decay applies to matrices. stateful: contiguous streams with
+    carried state, reset at the epoch boundary. MiniGPT's context is seq_len; its dropout applies in every layer, that
+    of a recurrent network to the output. initialisation: `default` (torch.nn's; MiniGPT its own), `orthogonal` (W_hh;
+    zero biases, forget gates 1) or `chrono` (orthogonal, with forget gate biases for time scales up to seq_len
+    characters). keep_steps: save intermediate weights. Raises ValueError for invalid values.
     """
 
     cell: str = "rnn"
@@ -86,13 +85,13 @@ class Recipe:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The form of the network."""
+        """The architecture."""
         if self.cell == "minigpt":
             return {"cell": "minigpt", "hidden_dim": self.hidden_dim, "context": self.seq_len}
         return {"cell": self.cell, "hidden_dim": self.hidden_dim, "layer_norm": self.layer_norm}
 
     def rate(self, step: int) -> float:
-        """The learning rate of the update number `step`, from 0."""
+        """Return the learning rate of update `step`, from 0."""
         if step < self.warmup_steps:
             return self.learning_rate * (step + 1) / self.warmup_steps
         done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
@@ -148,10 +147,10 @@ RECIPES = {
 
 def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
     """
-    Draw the weights anew, as the recipe says.
+    Initialize the weights as the recipe specifies.
 
-    Orthogonal: Saxe et al. 2014. A forget gate that starts open: Gers et al. 2000, Jozefowicz et al. 2015; chrono:
-    Tallec and Ollivier 2018.
+    Orthogonal: Saxe et al. 2014. Forget gate bias: Gers et al. 2000, Jozefowicz et al. 2015; chrono: Tallec and
+    Ollivier 2018.
     """
     if isinstance(model, minigpt.MiniGPT):
         minigpt.initialise(model, rng)
@@ -188,7 +187,7 @@ def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
 
 @torch.enable_grad()
 def _biases(cell: Any) -> dict[str, Tensor]:
-    """The part of the recurrent bias that moves each gate, by name: an edit of `update` may pack them otherwise."""
+    """Return the slices of the recurrent bias by gate, measured on `update`."""
     if cell.W_hh.bias is None:
         return {}
     sums = torch.zeros(1, cell.W_hh.out_features, requires_grad=True)
@@ -204,9 +203,9 @@ def _biases(cell: Any) -> dict[str, Tensor]:
 
 def untrained(config: Mapping[str, Any], vocab_size: int, recipe: Mapping[str, Any], seed: int) -> Network:
     """
-    A network of this form as its training would begin with it: what a trained one is held against.
+    Return a network as its training would start, for comparison with a trained one.
 
-    recipe: what a checkpoint says of its own; where nobody could train by it, the weights are torch.nn's.
+    recipe: as stored in a checkpoint; an invalid one gives torch.nn's initialization.
     """
     model, rng = build_model(config, vocab_size), seeded(seed)
     known = {field.name for field in fields(Recipe)}

@@ -1,4 +1,4 @@
-"""The state of an unfinished run, checked before anything is built from it: the file may be damaged, or anybody's."""
+"""Validation of a resume state, which may be damaged or from an untrusted source."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ MOST_THREADS = 4096
 
 
 def require(tensors: Mapping[str, Tensor], run: Mapping[str, Any], corpus: Corpus) -> Recipe:
-    """The recipe of the run. Raises ValueError, with what is wrong, for a state that is none of a run on this text."""
+    """Return the recipe of a run. Raises ValueError for a state not of this text."""
     try:
         check_fields(run, ENTRIES)
         if run["data_sha256"] == corpus.sha256:
@@ -45,9 +45,9 @@ def state_shapes(
     recipe: Recipe, vocab_size: int, steps: Iterable[object], *, begun: bool, carried: bool
 ) -> dict[str, tuple[int, ...] | None]:
     """
-    The tensors of the state of a run and their shapes; None for those of random generators.
+    Return the tensors of a run's state with their shapes (None: random generators).
 
-    steps: those whose weights are kept; begun: after the first update; carried: with a state carried along.
+    steps: saved steps; begun: after the first update; carried: with a carried state.
     """
     model: Any = build_on_meta(recipe.config, vocab_size)
     weights = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
@@ -65,7 +65,7 @@ def state_shapes(
 
 
 def _require_tensors(tensors: Mapping[str, Tensor], recipe: Recipe, vocab_size: int) -> None:
-    """Every tensor there that must be, none that must not, and each of the shape that the recipe says."""
+    """Raise ValueError unless exactly the expected tensors are present."""
     steps = {name.split(".")[1] for name in tensors if name.startswith("saved.")}
     if not all(step.isascii() and step.isdigit() and len(step) < 10 for step in steps):
         raise ValueError("it has saved steps that are no numbers")

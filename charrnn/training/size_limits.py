@@ -1,4 +1,4 @@
-"""How large a run can become, from its recipe alone: the shapes of its state and the longest of what it says."""
+"""Upper bounds of a run's saved size, computed from its recipe."""
 
 import json
 from dataclasses import asdict
@@ -18,7 +18,7 @@ RNG_BYTES = 5056  # of torch's generator on a CPU
 
 
 def largest_state(recipe: Recipe, corpus: Corpus) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `Training.state()` can grow to; the tensors are on the meta device and take no memory."""
+    """Return the largest possible `Training.state()`, on the meta device."""
     steps = saved_steps(recipe)
     shapes = state_shapes(recipe, len(corpus.vocab), steps, begun=True, carried=recipe.stateful)
     tensors = {
@@ -34,16 +34,16 @@ def largest_state(recipe: Recipe, corpus: Corpus) -> tuple[dict[str, Tensor], di
 
 
 def saved_steps(recipe: Recipe) -> list[int]:
-    """The steps on the way whose weights a run keeps."""
+    """Return the intermediate steps whose weights are saved."""
     return [step for step in SAVED_STEPS if recipe.keep_steps and step < recipe.steps]
 
 
 def longest_history(recipe: Recipe) -> list[Metrics]:
-    """As many points as the curve of a run can have, each as long as it can be."""
+    """Return the longest possible training curve."""
     points = recipe.steps // measured_every(recipe) + len(SAVED_STEPS) + 2
     return [Metrics(10**7 + point, WIDEST, WIDEST, WIDEST, WIDEST, WIDEST) for point in range(points)]
 
 
 def longest_text(corpus: Corpus, characters: int) -> str:
-    """A text of so many characters that takes as much room as any."""
+    """Return a text of `characters` characters with the largest encoding."""
     return max(corpus.vocab.characters, key=lambda character: len(json.dumps(character))) * characters

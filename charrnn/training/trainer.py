@@ -1,4 +1,4 @@
-"""One run: truncated BPTT on random windows or contiguous streams, schedule, clipping, and where it stands."""
+"""Training loop: truncated BPTT, learning rate schedule, clipping, resume state."""
 
 import copy
 import math
@@ -18,19 +18,19 @@ from charrnn.training.batches import Anywhere, OneAfterTheOther
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
 from charrnn.training.recipes import Recipe, initialise
 
-SAVED_STEPS = (0, 10, 100, 300, 1000)  # the time machine's stops; the last step comes with the checkpoint itself
+SAVED_STEPS = (0, 10, 100, 300, 1000)  # steps of the saved weights; the last step is the checkpoint itself
 MEASURE_EVERY = 100
 MOST_ROUNDING_NATS = 0.001
-MOST_MEASURED = 1000  # points of a curve; a longer run is measured less often
+MOST_MEASURED = 1000  # points of a curve; longer runs are evaluated less often
 
 
 def measured_every(recipe: Recipe) -> int:
-    """The updates between two points of the curve."""
+    """Return the number of updates between two points of the curve."""
     return max(MEASURE_EVERY, math.ceil(recipe.steps / MOST_MEASURED))
 
 
 class DivergedError(ArithmeticError):
-    """The loss, its gradient or the weights stopped being numbers, or the loss went beyond MOST_NATS."""
+    """Training diverged: loss, gradient or weights are not finite or too large."""
 
     def __init__(self, step: int, loss_nats: float, grad_norm: float):
         super().__init__(f"training diverged at step {step}: loss {loss_nats}, gradient norm {grad_norm}")
@@ -39,9 +39,10 @@ class DivergedError(ArithmeticError):
 
 class Training:
     """
-    One run: a model, its optimiser and where it stands; `advance` is one step, `state` everything needed to go on.
+    A training run: model, optimizer and position; `advance` does one update.
 
-    The seed decides the weights at the start, the windows and what is dropped out; no other randomness is used.
+    The seed determines initialization, windows and dropout; no other randomness is used. `state` returns everything
+    needed to resume.
     """
 
     def __init__(self, corpus: Corpus, recipe: Recipe, seed: int = 0, device: str = "cpu"):
@@ -71,14 +72,15 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether every update of the recipe is done."""
+        """Whether all updates of the recipe are done."""
         return self.step >= self.recipe.steps
 
     def advance(self) -> None:
         """
-        Do one update. An error before the weights change leaves the run as it was; a later one leaves it inconsistent.
+        Do one update.
 
-        Raises DivergedError where loss or gradient is none to go on from.
+        An error before the weights change leaves the run unchanged; a later one leaves it inconsistent. Raises
+        DivergedError for a loss or gradient that is not usable.
         """
         start = time.perf_counter()
         windows, rng, dropout_rng = copy.copy(self._windows), self._rng.get_state(), self._dropout_rng.get_state()
@@ -108,23 +110,23 @@ class Training:
         self.consistent = True
 
     def require_finite(self) -> None:
-        """Raises DivergedError where an update has left weights that are no numbers: nothing to keep."""
+        """Raise DivergedError if an update produced weights that are not finite."""
         if not all(weight.isfinite().all() for weight in self.model.parameters()):
             raise DivergedError(self.step, self._losses[-1] if self._losses else math.nan, self._grad_norm)
 
     @property
     def last(self) -> tuple[float, float]:
-        """The loss and the gradient norm before clipping of the last update since a measurement."""
+        """Loss and gradient norm (before clipping) of the last update since an evaluation."""
         return self._losses[-1], self._grad_norm
 
     @property
     def measure_due(self) -> bool:
-        """Whether this step is a point of the curve that has not been measured yet."""
+        """Whether an evaluation is due at this step."""
         due = self.step % measured_every(self.recipe) == 0 or self.step in SAVED_STEPS or self.finished
         return due and (not self.history or self.history[-1].step < self.step)
 
     def measure(self) -> Metrics:
-        """The next point of the curve, with validation; keeps the weights where the step is one of SAVED_STEPS."""
+        """Evaluate and add a point to the curve; save weights at SAVED_STEPS."""
         self.require_finite()
         progress = self._point()
         if not progress.val_loss_nats <= MOST_NATS:
@@ -136,7 +138,7 @@ class Training:
         return progress
 
     def _point(self) -> Metrics:
-        """Where the curve stands at this step."""
+        """Compute the point of the curve at this step."""
         start = time.perf_counter()
         if self._losses:
             train_loss = sum(self._losses) / len(self._losses)
@@ -151,7 +153,7 @@ class Training:
 
     @torch.no_grad()
     def round_to_half(self) -> None:
-        """Round the weights to half precision, unless the validation loss would rise by MOST_ROUNDING_NATS."""
+        """Round weights to fp16 unless the loss rises by MOST_ROUNDING_NATS."""
         before = copy.deepcopy(self.model.state_dict())
         exact = evaluate_stream(self.model, self._val_ids)
         for weight in self.model.parameters():
@@ -160,7 +162,7 @@ class Training:
             self.model.load_state_dict(before)
 
     def metrics(self) -> dict[str, Any]:
-        """What the checkpoint says of itself; both validation figures by the protocol of `evaluate_*`."""
+        """Metrics stored in the checkpoint, with both validation losses."""
         newest = self.history[-1]
         point = newest if newest.step == self.step else self._point()
         return {
@@ -173,7 +175,7 @@ class Training:
         }
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything a run needs to go on as if it had not stopped: tensors, and what fits into JSON."""
+        """Return everything needed to resume: tensors and JSON-compatible values."""
         tensors = {f"model.{name}": weight for name, weight in self.model.state_dict().items()}
         for i, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{name}": value for name, value in moments.items()}
@@ -199,7 +201,11 @@ class Training:
 
     @classmethod
     def resume(cls, corpus: Corpus, tensors: dict[str, Tensor], run: dict[str, Any], device: str = "cpu") -> "Training":
-        """A run from its `state`. Raises ValueError where the corpus is another, or the state not that of a run."""
+        """
+        Restore a run from its `state`.
+
+        Raises ValueError if the corpus differs or the state is invalid.
+        """
         try:
             return cls._restored(corpus, tensors, run, device)
         except (KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""Many processes that share a list of runs: each takes the next that nobody has taken."""
+"""Work queue over torchrun processes: each takes the next free run."""
 
 import os
 import time
@@ -11,10 +11,10 @@ POLL_S = 0.2
 
 class Crew:
     """
-    The processes that `torchrun` started together, on one machine or many; without it, this one alone.
+    The processes of one `torchrun`, on one or several machines, or a single process.
 
-    They share a counter and what they report: no run knows of another, so what comes out does not depend on how many
-    there are. Where one of them dies, torchrun ends the others.
+    They share a counter and status reports; runs are independent, so results do not depend on the number of
+    processes. If one dies, torchrun terminates the others.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Crew:
             self._store, self.rank, self.size = next(rendezvous("env://"))
 
     def share(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Those of the items that fall to this process; once. Everybody gives the same ones, in the same order."""
+        """Yield the items taken by this process; all processes pass the same list."""
         if self._store is None:
             yield from items
             return
@@ -37,20 +37,20 @@ class Crew:
                 taken = self._store.add("taken", 1) - 1
 
     def report(self, item: str, text: str) -> None:
-        """Say something of an item, for every process to know."""
+        """Publish a report about an item to all processes."""
         self._reports[item] = text
         if self._store is not None:
             self._store.set(f"report {item}", text)
 
     def reports(self, items: Iterable[str]) -> dict[str, str]:
-        """What any process said of these items; complete after `wait`."""
+        """Return the reports about these items; complete after `wait`."""
         if self._store is None:
             return dict(self._reports)
         said = [item for item in items if self._store.check([f"report {item}"])]
         return {item: self._store.get(f"report {item}").decode() for item in said}
 
     def wait(self) -> None:
-        """Until everybody has come here."""
+        """Wait until all processes arrive."""
         if self._store is not None:
             count = self._store.add("here", 1)
             while count < self.size:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from charrnn.bench.page_speed import running_app
 from charrnn.checkpoint import load
-from charrnn.gradient_flow import gradient_flow, lyapunov, product_norms, scaled
+from charrnn.gradient_flow import gradient_flow, lyapunov, product_norms, scale_recurrent
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.gradients import over_training, recurrent_scale
 from charrnn.ui.server.checkpoint_store import Store
@@ -67,7 +67,10 @@ def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(s
     checkpoint = load(trained / name)
     model, ids = checkpoint.model, checkpoint.vocab.encode(OWN)
     for title, g in (("× 1", 1.0), ("× 0.70", 0.7)):
-        flow, norms = gradient_flow(scaled(model, g), ids), product_norms(scaled(model, g), ids, positions=32)
+        flow, norms = (
+            gradient_flow(scale_recurrent(model, g), ids),
+            product_norms(scale_recurrent(model, g), ids, positions=32),
+        )
         line = values(drawn(told, "curve")[title]["y"])
         assert np.allclose(line[flow.median >= 1e-12], flow.median[flow.median >= 1e-12], rtol=1e-9)
         assert np.allclose(values(drawn(told, "product")[title]["y"]), norms.median, rtol=1e-9)
@@ -75,7 +78,7 @@ def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(s
         W = g * model.state_dict()["cell.W_hh.weight"].double().numpy()[rows]
         found = values(cloud["x"]) + 1j * values(cloud["y"])
         assert np.allclose(np.poly(found), np.poly(W), rtol=1e-5, atol=1e-9)
-        exponent = lyapunov(scaled(model, g), ids)
+        exponent = lyapunov(scale_recurrent(model, g), ids)
         cells = {row["cells"][0]["text"]: row["cells"][1:] for row in told["table"]["rows"]}
         column = told["titles"].index(title)
         said = f"{exponent.exponents[0]:+.4f} ± {exponent.errors[0]:.4f}".replace("-", "−")
@@ -98,7 +101,7 @@ def test_text_and_eigenvalues_come_first_and_a_second_visitor_waits_for_nothing(
     assert known == [[], ["cloud"], ["cloud", "curve"], ["cloud", "curve"], ["cloud", "curve", "product"]]
     assert [each["busy"] for each in told] == [True] * 4 + [False]
     assert told[1]["texts"] == told[-1]["texts"] and len(told[1]["texts"][0]) == 200
-    for name in ("gradient_flow", "growing_product_norms", "lyapunov"):
+    for name in ("gradient_flow", "iter_product_norms", "lyapunov"):
         monkeypatch.setattr(recurrent_scale, name, None)
     assert turned(store, "lstm", knob=1.3)[-1] == told[-1]
     assert set(drawn(told[-1], "product")) == {None, "× 1", "× 1.30", "× 1, gradient", "× 1.30, gradient"}  # no bound

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from charrnn.bench.page_speed import running_app
-from charrnn.gradient_flow import scaled
+from charrnn.gradient_flow import scale_recurrent
 from charrnn.interventions import Clamp
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.server.checkpoint_store import Store
@@ -107,7 +107,7 @@ def test_scaled_recurrent_weights_write_the_text_of_python(urls: list[str], stor
     held = {"clamps": [], "recurrent_scale": 1.3}
     actions = [["write", {"prompt": PROMPT, "seed": 5, "characters": 100}], ["rewrite", {"interventions": held}]]
     (got,) = play(urls, [session("gru", PLAIN, *actions)])
-    decoder = scaled(reader.checkpoint.model, 1.3).decoder()
+    decoder = scale_recurrent(reader.checkpoint.model, 1.3).decoder()
     assert got["texts"][1] == written(reader, PLAIN, 5, 100, decoder=decoder)
 
 

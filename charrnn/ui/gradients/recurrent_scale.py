@@ -13,9 +13,9 @@ from charrnn.gradient_flow import (
     ProductNorms,
     Spectrum,
     gradient_flow,
-    growing_product_norms,
+    iter_product_norms,
     lyapunov,
-    scaled,
+    scale_recurrent,
     spectra,
 )
 from charrnn.ranges import Range
@@ -63,7 +63,7 @@ class Turn:
 
     @property
     def model(self) -> Any:
-        return scaled(self.reader.checkpoint.model, self.g)
+        return scale_recurrent(self.reader.checkpoint.model, self.g)
 
 
 def turned_flow(store: Store, reader: LoadedModel, g: float, given: SourceText | None = None) -> GradientFlow:
@@ -73,25 +73,25 @@ def turned_flow(store: Store, reader: LoadedModel, g: float, given: SourceText |
 
 
 def _flow(reader: LoadedModel, g: float, text: str) -> GradientFlow:
-    return gradient_flow(scaled(reader.checkpoint.model, g), reader.vocab.encode(text), MAX_LAG, POSITIONS)
+    return gradient_flow(scale_recurrent(reader.checkpoint.model, g), reader.vocab.encode(text), MAX_LAG, POSITIONS)
 
 
 def _spectra(reader: LoadedModel, g: float) -> tuple[Spectrum, ...]:
-    return spectra(scaled(reader.checkpoint.model, g))
+    return spectra(scale_recurrent(reader.checkpoint.model, g))
 
 
 def _exponents(reader: LoadedModel, g: float, text: str) -> Lyapunov | None:
     """Compute the first Lyapunov exponent; None if the text is too short."""
     try:
-        return lyapunov(scaled(reader.checkpoint.model, g), reader.vocab.encode(text))
+        return lyapunov(scale_recurrent(reader.checkpoint.model, g), reader.vocab.encode(text))
     except ValueError:
         return None
 
 
 def _products(reader: LoadedModel, g: float, text: str, wanted: Wanted) -> ProductNorms:
     """Compute the largest singular values of the products. Raises Superseded."""
-    model, grown = scaled(reader.checkpoint.model, g), []
-    for norms in growing_product_norms(model, reader.vocab.encode(text), MAX_LAG, POSITIONS_OF_PRODUCTS):
+    model, grown = scale_recurrent(reader.checkpoint.model, g), []
+    for norms in iter_product_norms(model, reader.vocab.encode(text), MAX_LAG, POSITIONS_OF_PRODUCTS):
         grown = [norms]
         require(wanted)
     return grown[0]
@@ -127,7 +127,7 @@ def asked_for(store: Store, question: ViewQuery) -> Asked:
     """Parse the query. Raises ValueError."""
     form = validation.checked(KnobForm, question.form)
     reader = store.load(question.choice.name, question.choice.step)
-    scaled(reader.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
+    scale_recurrent(reader.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
     source = text_for(store, reader, given_text(question, LONGEST_TEXT))
     turned = tuple(Turn(reader, each) for each in dict.fromkeys((1.0, form.knob)))
     prompt = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.coupled_sampling import common_length
-from charrnn.gradient_flow import scaled
+from charrnn.gradient_flow import scale_recurrent
 from charrnn.interventions import Clamp
 from charrnn.neurons import activations
 from charrnn.paths import STUDY
@@ -52,7 +52,7 @@ def knob(store: Store, link: Link) -> Answer:
     _, ids, _ = _held_out(store, reader)
     told, texts, positions = [], {}, 0
     for g in (1.0, *KNOBS):
-        model = scaled(reader.checkpoint.model, g)
+        model = scale_recurrent(reader.checkpoint.model, g)
         flow = turned_flow(store, reader, g)
         positions = flow.positions
         radius = float(np.abs(np.linalg.eigvals(model.cell.W_hh.weight.detach().double().numpy())).max())

@@ -6,7 +6,16 @@ from functools import partial
 from typing import Any
 
 from charrnn.corpus import title_of
-from charrnn.neurons import BANK, LONGEST_PATTERN, Best, Board, Concept, PatternError, Targets, covered_by
+from charrnn.neurons import (
+    BANK,
+    LONGEST_PATTERN,
+    BestUnit,
+    Concept,
+    ConceptTargets,
+    Leaderboard,
+    PatternError,
+    covered_by,
+)
 from charrnn.neurons.scoring import FEWEST
 from charrnn.ui import tabs
 from charrnn.ui.components.table.table import Cell, Go, Table, number
@@ -85,18 +94,18 @@ def leaderboard(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[s
 
 def live(
     units: Units, reader: LoadedModel, view_name: str, given: SourceText | None, wanted: Wanted
-) -> Iterator[str | tuple[Board, str]]:
+) -> Iterator[str | tuple[Leaderboard, str]]:
     """Compute the leaderboard of a text; yields progress, returns board and words."""
     source, note = passage(units.store, reader, given)
     text = source.text
-    targets = Targets.of(text)
+    targets = ConceptTargets.of(text)
     yield f"Reading {len(text):,} characters …"
     scores = units.scores(reader, view_name, targets, wanted)
     for told in units.baseline(reader, view_name, targets, wanted):
         if isinstance(told, str):
             yield told
         elif wanted():
-            board = Board.of(view_name, targets, scores, told)
+            board = Leaderboard.of(view_name, targets, scores, told)
             yield (
                 board,
                 " ".join(filter(None, [in_sentences(board, f"{len(text):,} characters of {source.origin}"), note])),
@@ -106,7 +115,7 @@ def live(
 def with_pattern(
     units: Units,
     reader: LoadedModel,
-    board: Board,
+    board: Leaderboard,
     words: str,
     pattern: str,
     given: SourceText | None,
@@ -121,7 +130,7 @@ def with_pattern(
     except PatternError as error:
         yield telling.now(words, pattern_error={"words": f"{error}.", "position": error.position})
         return
-    targets = Targets.of(text, [Concept(PATTERN, pattern, lambda _: covered)])
+    targets = ConceptTargets.of(text, [Concept(PATTERN, pattern, lambda _: covered)])
     if targets.rare:
         half = len(text) // 2
         reason = (
@@ -136,20 +145,20 @@ def with_pattern(
         if isinstance(told, str):
             yield telling.now(told, busy=True)
             continue
-        only = Board.of(board.view, targets, scores, replace(told, margin=board.margin))
+        only = Leaderboard.of(board.view, targets, scores, replace(told, margin=board.margin))
         share = f"{covered.mean():.1%} of {len(text):,} characters of {source.origin}"
         longer = replace(board, best=(*only.best, *board.best))
         words = f"Your pattern covers {share}: {verdict_in_words(only.best[0])}. {words}"
         yield telling.now(words, table=table(longer, pattern).told())
 
 
-def verdict_in_words(best: Best) -> str:
+def verdict_in_words(best: BestUnit) -> str:
     """Describe a concept's best unit, as a sentence without its period."""
     compared = f"held-out {best.held_out:.3f} against {best.to_beat:.3f} to beat"
     return f"unit {best.unit} stands for it ({compared})" if best.found else f"no unit stands for it ({compared})"
 
 
-def in_sentences(board: Board, what: str) -> str:
+def in_sentences(board: Leaderboard, what: str) -> str:
     """Describe a leaderboard: number of concepts found, and the text."""
     found = sum(best.found for best in board.best)
     rare = f" Too rare in this text: {', '.join(board.rare)}." if board.rare else ""
@@ -160,10 +169,10 @@ def in_sentences(board: Board, what: str) -> str:
     )
 
 
-def table(board: Board, pattern: str = "") -> Table:
+def table(board: Leaderboard, pattern: str = "") -> Table:
     """Tabulate the leaderboard: concepts found first, by margin over the baseline."""
 
-    def row(best: Best) -> list[Cell]:
+    def row(best: BestUnit) -> list[Cell]:
         goes = Go(f"unit {best.unit}", tabs.NEURONS, part="#cr-unit", unit=(board.view, best.unit))
         above = best.held_out - best.to_beat
         return [

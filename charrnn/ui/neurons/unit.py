@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.neurons import Best, Targets, score, top_spans
+from charrnn.neurons import BestUnit, ConceptTargets, score, top_spans
 from charrnn.neurons.scoring import SHORTEST
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.neurons.leaderboard import Telling, passage, view_of
@@ -83,7 +83,7 @@ def tells(units: Units, reader: LoadedModel, view_name: str, unit: int, text: st
     """Return the unit's best concept and its baseline; None if the text is too short."""
     if len(text) < SHORTEST:
         return None
-    targets = Targets.of(text)
+    targets = ConceptTargets.of(text)
     scores = score(targets, values[:, None])
     untrained = units.untrained_percentiles(reader, view_name, targets)
     rows = []
@@ -101,7 +101,7 @@ def tells(units: Units, reader: LoadedModel, view_name: str, unit: int, text: st
 def known_for(reader: LoadedModel, view_name: str, unit: int) -> str:
     """Describe the unit by the saved leaderboard."""
     board = kept_boards(reader).get(view_name)
-    won: list[Best] = [best for best in board.best if best.unit == unit and best.found] if board else []
+    won: list[BestUnit] = [best for best in board.best if best.unit == unit and best.found] if board else []
     if not won:
         return ""
     return (

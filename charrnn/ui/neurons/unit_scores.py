@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.analysis_record import RecordError
-from charrnn.neurons import BANK, Baseline, Board, Kept, Scores, Targets, from_findings, read, score
+from charrnn.neurons import BANK, Baseline, CachedBoard, ConceptTargets, Leaderboard, Scores, from_findings, read, score
 from charrnn.training import untrained
 from charrnn.ui.server.analysis_cache import Cache
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
@@ -68,11 +68,13 @@ class Units:
         with self.busy:
             return self._readings.compute(_values, reader, view, text, wanted=wanted)
 
-    def scores(self, reader: LoadedModel, view: str, targets: Targets, wanted: Wanted) -> Scores:
+    def scores(self, reader: LoadedModel, view: str, targets: ConceptTargets, wanted: Wanted) -> Scores:
         """Score every unit against every concept. Raises Superseded."""
         return self.store.cache.compute(_scores, self, reader, view, targets, wanted=wanted)
 
-    def baseline(self, reader: LoadedModel, view: str, targets: Targets, wanted: Wanted) -> Iterator[str | Baseline]:
+    def baseline(
+        self, reader: LoadedModel, view: str, targets: ConceptTargets, wanted: Wanted
+    ) -> Iterator[str | Baseline]:
         """Compute the untrained baseline; yields progress. Raises Superseded."""
         known = self._known(reader, view, targets)
         if known is None:
@@ -83,13 +85,13 @@ class Units:
             known = self.store.cache.compute(_baseline, self, _form(reader), view, targets, wanted=wanted)
         yield known
 
-    def _known(self, reader: LoadedModel, view: str, targets: Targets) -> Baseline | None:
+    def _known(self, reader: LoadedModel, view: str, targets: ConceptTargets) -> Baseline | None:
         """Return the cached or saved baseline."""
         known = self.store.cache.known(_baseline, self, _form(reader), view, targets)
         kept = kept_of(reader) if set(targets.names) <= CONCEPTS else None  # a pattern is no concept that has a name
         return known or (kept.baseline(view, targets) if kept else None)
 
-    def untrained_percentiles(self, reader: LoadedModel, view: str, targets: Targets) -> dict[str, float]:
+    def untrained_percentiles(self, reader: LoadedModel, view: str, targets: ConceptTargets) -> dict[str, float]:
         """Return baselines by concept: of this text if known, else of the saved one."""
         known = self._known(reader, view, targets)
         if known is not None:
@@ -113,7 +115,7 @@ def _values(reader: LoadedModel, view: str, text: str, wanted: Wanted) -> np.nda
     return _read(reader.decoder, reader.vocab.encode(text), view, wanted)
 
 
-def _scores(units: Units, reader: LoadedModel, view: str, targets: Targets, wanted: Wanted) -> Scores:
+def _scores(units: Units, reader: LoadedModel, view: str, targets: ConceptTargets, wanted: Wanted) -> Scores:
     return score(targets, units.values(reader, view, targets.text, wanted))
 
 
@@ -123,7 +125,7 @@ def _untrained_values(form: Form, seed: int, view: str, text: str, wanted: Wante
     return _read(model.decoder(), vocab.encode(text), view, wanted)
 
 
-def _baseline(units: Units, form: Form, view: str, targets: Targets, wanted: Wanted) -> Baseline:
+def _baseline(units: Units, form: Form, view: str, targets: ConceptTargets, wanted: Wanted) -> Baseline:
     drawn = range(networks_for(form.config["hidden_dim"]))
     values = (units.untrained_values(form, seed, view, targets.text, wanted) for seed in drawn)
     return Baseline.of([score(targets, each) for each in values])
@@ -142,7 +144,7 @@ def _read(decoder, ids: list[int], view: str, wanted: Wanted) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def kept_of(reader: LoadedModel) -> Kept | None:
+def kept_of(reader: LoadedModel) -> CachedBoard | None:
     """Load the record saved beside a checkpoint; None if absent or of another model."""
     section = reader.info.analyses.sections.get("units")
     try:
@@ -153,7 +155,7 @@ def kept_of(reader: LoadedModel) -> Kept | None:
     return kept if fits else None
 
 
-def kept_boards(reader: LoadedModel) -> Mapping[str, Board]:
+def kept_boards(reader: LoadedModel) -> Mapping[str, Leaderboard]:
     """Load the saved leaderboards by view; none before the last step."""
     kept = kept_of(reader)
     return kept.boards if kept and reader.checkpoint.step == reader.info.saved_steps[-1] else {}

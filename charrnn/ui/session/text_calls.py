@@ -18,7 +18,7 @@ from anyio.to_thread import run_sync
 from gradio.events import api as endpoint
 from pydantic import ConfigDict, Field, ValidationError
 
-from charrnn.gradient_flow import KNOB, scaled
+from charrnn.gradient_flow import KNOB, scale_recurrent
 from charrnn.ranges import Range
 from charrnn.sampling import DecoderOutput, UniformStream, generate
 from charrnn.ui.server.activation_views import nearest_view
@@ -189,7 +189,7 @@ class TextCalls:
         """The decoder of the model with W_hh scaled by the last entry of the key."""
         with self._scaled_lock:
             if key not in self._scaled:
-                self._scaled[key] = scaled(reader.checkpoint.model, key[-1]).decoder(share=True)
+                self._scaled[key] = scale_recurrent(reader.checkpoint.model, key[-1]).decoder(share=True)
             self._scaled.move_to_end(key)
             if len(self._scaled) > MAX_SCALED:
                 self._scaled.popitem(last=False)
