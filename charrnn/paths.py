@@ -1,5 +1,5 @@
 """
-Paths of the project's files: in a checkout those of the repository, if installed those that the package carries.
+Paths of the project's files, in a checkout or an installation.
 
 The package works without the files there.
 """
@@ -14,5 +14,5 @@ STUDY = BUNDLED / "docs" / "study.json"
 
 
 def app_checkpoints() -> Path:
-    """The checkpoints that the app serves by default: CHECKPOINTS if that folder exists, else the bundled ones."""
+    """Return CHECKPOINTS if that folder exists, else the bundled checkpoints."""
     return CHECKPOINTS if CHECKPOINTS.is_dir() else BUNDLED / "checkpoints"

@@ -1,4 +1,4 @@
-"""Load, save and publish one model with the methods that users of the Hugging Face Hub know, in charrnn's format."""
+"""Load, save and publish one model with the Hub's usual methods."""
 
 import tempfile
 from pathlib import Path
@@ -15,7 +15,7 @@ UNKNOWN_SHA256 = "0" * 64  # of the training text: a bare model does not know it
 
 def from_pretrained(kind: type[Model], source: str | Path, revision: str | None, subfolder: str) -> Model:
     """
-    Load the model of a checkpoint folder or a Hub repository; its `vocab` is the checkpoint's.
+    Load a model from a checkpoint folder or a Hub repository.
 
     subfolder: the checkpoint's folder in a repository that holds several. Raises HubError if the repository cannot be
     used, CheckpointError if there is no checkpoint of this kind of model.
@@ -37,7 +37,7 @@ def from_pretrained(kind: type[Model], source: str | Path, revision: str | None,
 
 def save_pretrained(model: Network, folder: str | Path, vocab: Vocab | None) -> None:
     """
-    Save the weights, the architecture and the vocabulary as a checkpoint folder, without a training history.
+    Save a model as a checkpoint folder without a training history.
 
     Raises CheckpointError if the folder holds anything but a checkpoint, ValueError if the vocabulary is unknown or
     does not fit, OSError if it cannot be written.

@@ -29,7 +29,7 @@ NO_MEMORY = re.compile(r"can't allocate memory|Cannot allocate memory|out of mem
 
 
 class OutputError(Exception):
-    """Standard output can no longer be written, by this error; no OSError, so that nothing takes it for a file's."""
+    """Standard output can no longer be written."""
 
     def __init__(self, cause: OSError):
         super().__init__(f"cannot write the output: {cause.strerror}")
@@ -38,7 +38,7 @@ class OutputError(Exception):
 
 class Output:
     """
-    A standard stream that prints nothing a terminal obeys, and survives the end of whatever reads it.
+    A standard stream that escapes control characters and survives a lost reader.
 
     Once a write has failed nothing more is written. With `lasting`, `notify` is then called, once; else the write
     raises OutputError.
@@ -89,7 +89,7 @@ def _safe(text: str) -> str:
 
 
 def write_text(text: str) -> None:
-    """Write to standard output as it is, but to a terminal with unsafe characters escaped."""
+    """Write text to standard output; to a terminal with unsafe characters escaped."""
     text = _safe(text) if sys.stdout.isatty() else text
     sys.stdout.pass_on(text) if isinstance(sys.stdout, Output) else sys.stdout.write(text)
 
@@ -161,7 +161,7 @@ def _complain(line: str) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there was not enough memory, Python's or torch's."""
+    """Whether an error, Python's or torch's, reports a lack of memory."""
     return isinstance(error, MemoryError) or isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error)))
 
 
@@ -177,7 +177,7 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def lasting_output() -> Iterator[None]:
-    """Keep working without output once nobody reads it: for commands whose result is what they save."""
+    """Continue without output once nobody reads it."""
     out, err = sys.stdout, sys.stderr
     sys.stderr = cast(TextIO, Output(getattr(err, "exact", err), lasting=True))
     sys.stdout = cast(TextIO, Output(getattr(out, "exact", out), lasting=True, notify=_complain))
@@ -190,7 +190,7 @@ def lasting_output() -> Iterator[None]:
 
 def as_typed(script: Path, *words: str) -> str:
     """
-    Quote a command as a shell in the current folder takes it: this Python, the path of the script, the words.
+    Quote a command for the shell, relative to the current folder.
 
     If the command `charrnn` is running, its subcommand stands for the script of that name.
     """
@@ -203,7 +203,7 @@ def as_typed(script: Path, *words: str) -> str:
 
 
 def as_run(help: str | None) -> str | None:
-    """A script's help; if the command `charrnn` is running, its subcommands stand for the scripts."""
+    """Return a script's help, in terms of `charrnn` if that is running."""
     if help is None or not sys.argv[0].startswith(f"{COMMAND} "):
         return help
     return re.sub(r"python scripts/(train|sample|evaluate|publish)\.py", rf"{COMMAND} \1", help)

@@ -1,4 +1,4 @@
-"""Signs for characters without ink: spaces, controls, marks, joiners. `visible` in ui/page.js is its twin."""
+"""Visible signs for characters without ink. Twin of `visible` in the page."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe
 
 
 def sign(character: str) -> str:
-    """Return a character as it can be seen: itself, or a sign if it has no ink; a mark on a dotted circle."""
+    """Return a visible form of a character: itself, or a sign if it has no ink."""
     kind = unicodedata.category(character)[0]
     if character in SIGNS:
         return SIGNS[character]

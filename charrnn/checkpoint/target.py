@@ -66,7 +66,7 @@ class Origin:
     data_sha256: str
 
     def differences(self, wanted: "Origin") -> list[str]:
-        """`batch 8, not 9` for each entry in which a wanted run differs; empty if there is none."""
+        """List the entries in which a wanted run differs: `batch 8, not 9`."""
         pairs = {name: (self.recipe.get(name), value) for name, value in wanted.recipe.items() if name in self.recipe}
         pairs["seed"] = (self.seed, wanted.seed)
         pairs["a text with sha256"] = (f"{self.data_sha256[:12]}…", f"{wanted.data_sha256[:12]}…")
@@ -88,7 +88,7 @@ class Target:
         return info if info and info.step >= info.recipe.get("steps", 0) else None
 
     def origin(self, defaults: Mapping[str, Any]) -> Origin | None:
-        """The origin of the unfinished run, else of the checkpoint. defaults: of what older recipes lack."""
+        """Return the origin of the unfinished run, else of the checkpoint."""
         if self.run is None:
             info = self.checkpoint
             return info and Origin({**defaults, **info.recipe}, info.seed, info.data_sha256)
@@ -99,7 +99,7 @@ class Target:
 
     def verdict(self, wanted: Origin, instead: str | None = None) -> tuple[Verdict, str]:
         """
-        Whether a run of this origin may write here, and the reason, in one line, if it may not.
+        Decide whether a run may write here -> (verdict, reason).
 
         instead: what to do where a network of another origin is in the way; None if the command names this very folder,
         and may replace it.
@@ -126,7 +126,7 @@ class Target:
 
 def examine(folder: Path) -> Target:
     """
-    What a folder holds, if a run may write there at all; nothing is created.
+    Return what a folder holds, if a run may write there; creates nothing.
 
     Raises CheckpointError with the reason for anything that is not ours, is damaged, or is of another format.
     """
@@ -176,13 +176,13 @@ def _examined(folder: Path) -> Target:
 
 
 def is_half_written(name: str) -> bool:
-    """Whether this is the name of a temporary file that a writer of a checkpoint leaves if it is killed."""
+    """Whether a name is that of a temporary file of an interrupted write."""
     match = HALF_WRITTEN.fullmatch(name)
     return match is not None and (match["name"] in CHECKS or STEP_NAME.fullmatch(match["name"]) is not None)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder, temporary files and those of the system left out; nothing if it does not exist."""
+    """List a folder without temporary and system files."""
     try:
         with os.scandir(folder) as entries:
             return [each for each in entries if not is_half_written(each.name) and each.name not in LEFT_BY_SYSTEMS]
@@ -191,7 +191,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _run_of(path: Path) -> dict[str, Any]:
-    """What an unfinished run says of itself, from the header of its file. Raises CheckpointError."""
+    """Return the metadata of an unfinished run. Raises CheckpointError."""
     run = read_metadata(path).get("run")
     if not isinstance(run, dict):
         raise CheckpointError(f"{path} is not the state of a run")

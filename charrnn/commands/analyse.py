@@ -1,5 +1,5 @@
 """
-Work out what the page shows of a checkpoint at once, and keep it beside the model, in `analyses.json`.
+Compute what the page shows of a checkpoint and store it in its `analyses.json`.
 
     python scripts/analyse.py                                the bundled checkpoints: what is missing
     python scripts/analyse.py checkpoints/mine --data mine.txt     on the text it was trained on
@@ -59,12 +59,12 @@ def bits(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
 
 
 def memory(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
-    """How much context it uses, and how long a replaced character is felt."""
+    """Measure context use and for how long a replaced character is felt."""
     return memory_record(memory_used(trained.model, corpus.val_ids.tolist(), seed=0))
 
 
 def gradient(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
-    """How far back its gradient reaches, and the exponent that says why."""
+    """Measure gradient norms and the first Lyapunov exponent."""
     ids = corpus.val_ids[:GRADIENT_READ].tolist()
     flow = gradient_flow(trained.model, ids)
     found = flow_record(flow, len(ids))
@@ -77,7 +77,7 @@ def gradient(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
 
 
 def units(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
-    """Its best unit for each concept, against networks of its form that learnt nothing."""
+    """Score the units against concepts and untrained networks."""
     info, ids = trained.info, corpus.val_ids[:UNITS_READ].tolist()
     networks = range(-(-UNTRAINED_UNITS // info.hidden_dim))
     drawn = (untrained(info.config, len(info.vocab), info.recipe, seed) for seed in networks)
@@ -92,7 +92,7 @@ def analyse(
     folder: Path, text: str, sections: Sequence[str], anew: bool, analyses: Mapping[str, Analysis]
 ) -> tuple[str, list[str]]:
     """
-    Work out these sections of a checkpoint, those that are there only `anew` -> what was done, what could not be.
+    Compute sections of a checkpoint's analyses -> (what was done, what failed).
 
     A section that cannot be worked out does not keep the others from it. Raises ValueError for a checkpoint that cannot
     be read.

@@ -51,7 +51,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def host(text: str) -> str:
-    """What stands for an address on the command line, without the brackets of one of IPv6."""
+    """Parse an address, with or without the brackets of IPv6."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if not bare:
         raise argparse.ArgumentTypeError(
@@ -61,7 +61,7 @@ def host(text: str) -> str:
 
 
 def source(text: str) -> str:
-    """What stands for a folder of checkpoints, or a repository."""
+    """Parse a folder of checkpoints or a Hub repository."""
     if not text:
         raise argparse.ArgumentTypeError("it is empty: give a folder, or owner/name[@revision] of the Hub")
     return text
@@ -77,7 +77,7 @@ def hosts(text: str) -> list[str]:
 
 
 def port(text: str) -> int:
-    """What stands for a port on the command line, or in the environment."""
+    """Parse a port."""
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: give 0 to 65535")
     return int(text)
@@ -85,7 +85,7 @@ def port(text: str) -> int:
 
 def share_one_heap() -> None:
     """
-    Let all threads take memory from one heap, where malloc is glibc's; before the first of them.
+    Limit glibc's malloc to one arena; call it before any thread starts.
 
     One of its own would keep what its thread has ever needed: 40 MB over all of the page's, and none is quicker for it.
     """
@@ -97,7 +97,7 @@ def share_one_heap() -> None:
 @contextlib.contextmanager
 def without_proxies() -> Iterator[None]:
     """
-    Keep Gradio from asking a proxy for the address at which it serves, which none can know.
+    Disable proxies while Gradio checks its own address.
 
     A variable that names no proxy would keep it from being imported.
     """
@@ -112,7 +112,7 @@ def without_proxies() -> Iterator[None]:
 
 
 def satisfy_zero_gpu() -> None:
-    """ZeroGPU hardware refuses to start an app without one GPU function; this one is never called."""
+    """Register an unused GPU function, which ZeroGPU requires to start an app."""
     try:
         import spaces  # pyright: ignore[reportMissingImports]
     except ImportError:
@@ -124,7 +124,7 @@ def satisfy_zero_gpu() -> None:
 
 
 def fetch_corpus() -> None:
-    """Bring Tiny Shakespeare into the cache, for the analyses; where that cannot be done they have another text."""
+    """Download Tiny Shakespeare for the analyses, if it can be reached."""
     from charrnn.corpus import CorpusError, tiny_shakespeare
 
     with contextlib.suppress(CorpusError):
@@ -133,7 +133,7 @@ def fetch_corpus() -> None:
 
 def checkpoints(named: str | None) -> "Origin":
     """
-    Those that were named on the command line, else in the environment, else those of the folder or the package.
+    Return the checkpoints named by flag, by environment variable, or the default.
 
     A Hub that is away is no reason not to start. Nor is anything wrong with what the environment names: there is nobody
     at a command line to mend it, and the page says it. Raises HubError.

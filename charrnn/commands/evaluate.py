@@ -1,5 +1,5 @@
 """
-Measure checkpoints again, from their files, and compare with what they say of themselves.
+Recompute the losses of checkpoints and compare them with their metadata.
 
     python scripts/evaluate.py checkpoints/*                        on Tiny Shakespeare, downloaded once
     python scripts/evaluate.py checkpoints/mine --data mine.txt     on the text it was trained on
@@ -37,7 +37,7 @@ COLUMNS = ("train", "stream", "recorded", "cold", "recorded", "bits", "perplexit
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a checkpoint reaches, all in nats; None where there is nothing to measure or nothing was recorded."""
+    """Losses of a checkpoint in nats; None if not measured or not recorded."""
 
     name: str
     train_nats: float

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The flags; what cannot be the name of a repository is refused before anything is read."""
+    """Parse the flags; refuses an invalid repository name before reading anything."""
     whole = parser()
     options = whole.parse_args(arguments)
     if options.verb == "space":
@@ -72,7 +72,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def listing(planned: Callable[[], hub.Release], alone: Callable[[], hub.Release], say: Callable[[str], None]) -> str:
-    """What would be sent; `alone` does without the Hub, where that is away."""
+    """List what would be uploaded; alone: without asking the Hub."""
     try:
         release = planned()
     except hub.HubError as error:

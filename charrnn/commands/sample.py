@@ -71,7 +71,7 @@ def read_model(options: argparse.Namespace) -> tuple[Network, Vocab]:
 
 
 def folder_of(name: str) -> Path:
-    """The checkpoint of this name in ./checkpoints, else the folder, else the bundled one. Raises ValueError."""
+    """Return the checkpoint folder of a name or path. Raises ValueError."""
     roots = (CHECKPOINTS, BUNDLED / "checkpoints")
     paths = (roots[0] / name, Path(name), roots[1] / name)
     if found := next((path for path in paths if name and path.is_dir()), None):

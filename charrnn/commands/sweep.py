@@ -1,5 +1,5 @@
 """
-Train a grid of configurations, each with several seeds, and compare them in one table.
+Train a grid of configurations with several seeds each and compare them.
 
     python scripts/sweep.py --recipe gru lstm --hidden-dim 64 128 --seed 0 1 2            twelve runs, in runs/sweep
     python scripts/sweep.py --layer-norm no yes --learning-rate 0.002 0.008 0.03 --steps 500
@@ -41,7 +41,7 @@ AXES = [field for field in fields(Recipe) if field.name != "cell"]
 
 @dataclass(frozen=True)
 class Run:
-    """One configuration with one seed: what tells it from the others but for the seed, its name, what train.py does."""
+    """One configuration with one seed."""
 
     configuration: str
     name: str
@@ -70,7 +70,7 @@ def flag(name: str) -> str:
 
 
 def runs_of(options: argparse.Namespace) -> list[Run]:
-    """Every combination, each once, the seeds next to each other. Raises SystemExit for what train.py would refuse."""
+    """Return every combination once, seeds adjacent. Raises SystemExit for a bad one."""
     axes = {field.name: getattr(options, field.name) for field in AXES if getattr(options, field.name)}
     fixed = ["--threads", options.threads, "--device", options.device, "--save-every", options.save_every]
     fixed += ["--data", str(options.data)] if options.data else []
@@ -89,7 +89,7 @@ def runs_of(options: argparse.Namespace) -> list[Run]:
 
 
 def canonical(kind: type, text: str) -> str:
-    """One spelling for each number, so that `0.002` and `2e-3` are one setting; other words as they are."""
+    """Normalize the spelling of a number, so that `0.002` and `2e-3` are one setting."""
     try:
         return str(kind(text) + 0).removesuffix(".0") if kind in (int, float) else text  # + 0: -0.0 is 0.0
     except ValueError:
@@ -104,7 +104,7 @@ def told(name: str, value: str) -> list[str]:
 
 
 def table(runs: Sequence[Run], failed: Mapping[str, train.Outcome]) -> str:
-    """A row for each configuration, the best first, those without a finished run last; why runs are missing."""
+    """Format one row per configuration, the best first; then why runs are missing."""
     rows = []
     for configuration, of_it in itertools.groupby(runs, lambda run: run.configuration):
         seeds = list(of_it)

@@ -146,13 +146,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
-    """What the flags say of the recipe."""
+    """Return the recipe settings that the flags name."""
     chosen = {field.name: getattr(options, field.name) for field in fields(Recipe)}
     return {name: value for name, value in chosen.items() if value is not None}
 
 
 def recipe_name(options: argparse.Namespace) -> str:
-    """The recipe asked for, or the name its network would have: `lstm-layernorm`, `rnn-seq256`."""
+    """Return the recipe asked for, or the name of its network: `rnn-seq256`."""
     cell = options.cell or "rnn"
     usual, named = usual_recipe(cell), {"layer_norm": "layernorm", "stateful": "stateful"}
     parts = [cell, *(word for name, word in named.items() if getattr(options, name) and not getattr(usual, name))]
@@ -161,7 +161,7 @@ def recipe_name(options: argparse.Namespace) -> str:
 
 
 def read_corpus(data: Path | None) -> Corpus:
-    """The text in the file, or Tiny Shakespeare, downloaded with a bar where that is due. Raises ValueError."""
+    """Read a text file, or download Tiny Shakespeare. Raises ValueError."""
     if data is not None:
         return Corpus.from_text(read_text(data))
     if cached_tiny_shakespeare() is None:
@@ -176,7 +176,7 @@ def read_corpus(data: Path | None) -> Corpus:
 
 
 def start(options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus) -> Training:
-    """A new run of this origin, or the unfinished one of the folder. Raises ValueError if its state is damaged."""
+    """Start a run or resume the folder's. Raises ValueError if its state is damaged."""
     if target.run is None:
         require_room(target.folder, origin, corpus)
         try:
@@ -194,7 +194,7 @@ def start(options: argparse.Namespace, target: Target, origin: Origin, corpus: C
 
 def wanted(options: argparse.Namespace, name: str, target: Target, corpus: Corpus | None) -> Origin:
     """
-    The recipe, seed and text that the flags ask for; with --resume the folder's for what the flags leave out.
+    Return the recipe, seed and text that the flags and the folder ask for.
 
     corpus: None for the text of the folder. Raises ValueError for a recipe that cannot be.
     """
@@ -209,7 +209,7 @@ def wanted(options: argparse.Namespace, name: str, target: Target, corpus: Corpu
 
 
 def corpus_of(options: argparse.Namespace, target: Target) -> Corpus:
-    """The text of --data, else that of the run to resume, else Tiny Shakespeare. Raises ValueError."""
+    """Read --data, else the text of the run, else Tiny Shakespeare. Raises ValueError."""
     run = target.run if options.resume else None
     if options.data or not run or run.get("data_sha256") == TINY_SHAKESPEARE_SHA256:
         return read_corpus(options.data)
@@ -228,7 +228,7 @@ def corpus_of(options: argparse.Namespace, target: Target) -> Corpus:
 
 
 def require_room(out: Path, origin: Origin, corpus: Corpus) -> None:
-    """Raises ValueError if a run of this origin could not be saved: too large, its folder's name, a full disk."""
+    """Raises ValueError if a run could not be saved: size, name or free space."""
     recipe = Recipe(**origin.recipe)
     tensors, run = largest_state(recipe, corpus)
     metadata = checkpoint.metadata_of(
@@ -247,7 +247,7 @@ def require_room(out: Path, origin: Origin, corpus: Corpus) -> None:
 
 
 def kept_path(data: Path | None) -> str | None:
-    """The absolute path of a text, for the run to find it again; None if it cannot be written as UTF-8."""
+    """Return the absolute path of a text; None if it is not valid UTF-8."""
     try:
         return None if data is None else str(data.absolute()).encode("utf-8").decode("utf-8")
     except UnicodeEncodeError:
@@ -255,13 +255,13 @@ def kept_path(data: Path | None) -> str | None:
 
 
 def require_outside(data: Path | None, out: Path) -> None:
-    """Raises ValueError if the text lies in the folder that a run writes to, where it could be replaced."""
+    """Raises ValueError if the text lies in the folder that the run writes to."""
     if data is not None and data.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"--data {data} lies in {out}, where the run writes: move it, or give another --out")
 
 
 def planned(options: argparse.Namespace, name: str) -> Recipe:
-    """The recipe of this name, or else of its cell, with what the flags change. Raises ValueError."""
+    """Return the recipe of a name or cell, changed by the flags. Raises ValueError."""
     try:
         recipe = replace(RECIPES.get(name, usual_recipe(options.cell or "rnn")), **given(options))
         build_on_meta(recipe.config, 1)  # its sizes go together
@@ -278,12 +278,12 @@ def in_flags(reason: str) -> str:
 
 
 def usual_recipe(cell: str) -> Recipe:
-    """The recipe of the network with this cell; of a cell that has been added, the vanilla one's."""
+    """Return the recipe of a cell; for an added cell the vanilla one's."""
     return RECIPES[cell] if cell in RECIPES else replace(RECIPES["rnn"], cell=cell)
 
 
 def write_text(training: Training, chars: int) -> str:
-    """A text at T = 0.8, always with the same dice: the prompt of the lab sheet where the vocabulary has it."""
+    """Sample a text at T = 0.8 with fixed draws, after the lab sheet's prompt."""
     vocab = training.corpus.vocab
     prompt = vocab.default_prompt(PROMPT)
     decoder = training.model.decoder()
@@ -293,7 +293,7 @@ def write_text(training: Training, chars: int) -> str:
 
 
 class Saver:
-    """Saves a run in its folder and knows the last step that is safe there; None before the first save."""
+    """Saves a run and knows the last saved step; None before the first save."""
 
     def __init__(self, hold: checkpoint.Hold, training: Training, step: int | None):
         self.hold, self.training, self.step = hold, training, step
@@ -306,7 +306,7 @@ class Saver:
         self.step = self.training.step
 
     def save(self) -> None:
-        """Save the state, then the checkpoint unless an unfinished one would replace a finished one."""
+        """Save the state, then the checkpoint unless it would replace a finished one."""
         self.training.require_finite()
         self.save_state()
         if self.training.finished:
@@ -328,14 +328,14 @@ class Saver:
             print(f"{failed}: step {self.step} is saved, training goes on", file=sys.stderr)
 
     def rescue(self) -> None:
-        """After an error, save the state once more where it is whole and newer than the saved one."""
+        """After an error, save the state if it is consistent and newer than the saved one."""
         if self.training.consistent and self.step not in (None, self.training.step):
             with suppress(OSError, MemoryError, RuntimeError, checkpoint.CheckpointError):
                 self.save_state()
 
 
 def way_on(saver: Saver | None, options: argparse.Namespace) -> str:
-    """What is saved, and the command that goes on from there; empty before the first save."""
+    """Name the saved step and the command that continues; empty before the first save."""
     return "" if saver is None or saver.step is None else f"step {saver.step} is saved, go on with\n{options.go_on}"
 
 
@@ -357,7 +357,7 @@ def save_checkpoint(out: Path, training: Training) -> None:
 
 
 def holds_unfinished_or_nothing(out: Path) -> bool:
-    """Whether an unfinished checkpoint may be written there: not over a finished one, nor over one it cannot read."""
+    """Whether no finished or unreadable checkpoint would be replaced."""
     try:
         info = checkpoint.describe(out)
     except checkpoint.CheckpointError:
@@ -375,7 +375,7 @@ def finished(out: Path) -> checkpoint.CheckpointInfo | None:
 
 
 def stopping_signals() -> list[signal.Signals]:
-    """The signals that stop a run after it was saved; a hang-up unless it is ignored, as under nohup."""
+    """Return the signals that stop a run after it was saved."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
     if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:
@@ -384,7 +384,7 @@ def stopping_signals() -> list[signal.Signals]:
 
 
 def train(saver: Saver, save_every: int) -> signal.Signals | None:
-    """Run to the end, or until a signal asks to stop; either way, and after an error, what was learnt is saved."""
+    """Train to the end or until a signal, and save what was learned in any case."""
     training = saver.training
     asked: list[signal.Signals] = []
     before = {
@@ -430,7 +430,7 @@ def main(argv: list[str] | None = None) -> int:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: the exit code; unless that is 0 the reason in one line, and what can be done."""
+    """The end of a run: exit code, reason and advice."""
 
     code: int
     reason: str = ""
@@ -469,7 +469,7 @@ def folder_of(options: argparse.Namespace) -> Path:
 
 
 def train_single(options: argparse.Namespace) -> Outcome:
-    """The run that the flags describe, to its end or to a signal. Refuses before anything is made."""
+    """Train the run that the flags describe; refuses before creating anything."""
     name, out = recipe_name(options), folder_of(options)
     try:
         target = checkpoint.examine(out)
@@ -492,7 +492,7 @@ def train_single(options: argparse.Namespace) -> Outcome:
 
 
 def already_finished(options: argparse.Namespace, name: str, target: Target) -> Outcome:
-    """Answer --resume where no run is unfinished: done, if the network there is the one that the flags describe."""
+    """Answer --resume without an unfinished run: done, or which network is there."""
     done, out = target.finished, target.folder
     if not done:
         return Outcome(2, f"{out} holds no unfinished run ({checkpoint.RUN}): start one without --resume")
@@ -507,7 +507,7 @@ def already_finished(options: argparse.Namespace, name: str, target: Target) -> 
 
 def train_all(options: argparse.Namespace) -> int:
     """
-    Every recipe whose checkpoint is not done, the unfinished ones from where they stopped; the exit code.
+    Train every recipe whose checkpoint is not finished; the exit code.
 
     Under torchrun each process takes the next that nobody has taken; what comes out is the same however many they are.
     """
@@ -535,7 +535,7 @@ def train_each(
     crew: Crew, runs: Mapping[str, argparse.Namespace], corpus: Corpus, instead: str
 ) -> dict[str, Outcome] | int:
     """
-    Every run that is not done, one after the other, whatever becomes of the others; those that failed, by name.
+    Train every unfinished run in turn -> the outcomes of those that failed.
 
     The exit code alone if a signal stopped one. instead: what to do where a finished network is in the way.
     """
@@ -553,7 +553,7 @@ def train_each(
 
 
 def exit_code(failed: Mapping[str, Outcome], runs: int) -> int:
-    """Of several runs: 0 if all are done, 2 if every one was refused, else 1."""
+    """Return 0 if all runs are done, 2 if every one was refused, else 1."""
     refused = sum(outcome.code == 2 for outcome in failed.values())
     return 0 if not failed else 2 if refused == runs else 1
 
@@ -581,7 +581,7 @@ def say(lines: str) -> None:
 
 
 def table_row(done: checkpoint.Checkpoint) -> str:
-    """What a run came to: its losses, and the digest of its weights."""
+    """Format the losses of a checkpoint and the digest of its weights."""
     figures = [done.info.metrics[key] for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
     losses = "  ".join(f"{figure:.6f}" for figure in figures)
     return f"{done.info.name:20}  {done.step:>6}  {losses}  {checkpoint.digest(done.model.state_dict())[:16]}"
@@ -590,7 +590,7 @@ def table_row(done: checkpoint.Checkpoint) -> str:
 def train_one(
     options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus, head: str | None = None
 ) -> Outcome:
-    """One run in a folder that it may write to, to its end or to a signal. head: a line to print when it begins."""
+    """Train one run in a checked folder, to its end or to a signal."""
     out = target.folder
     try:
         training = start(options, target, origin, corpus)
@@ -627,7 +627,7 @@ def train_one(
 
 
 def after_divergence(out: Path, recipe: Recipe) -> str:
-    """What a run that diverged leaves in its folder, and what to try."""
+    """Describe what a diverged run leaves in its folder, and what to try."""
     less = (
         "--learning-rate or --max-grad-norm" if recipe.max_grad_norm else "--learning-rate, or clip: --max-grad-norm 5"
     )

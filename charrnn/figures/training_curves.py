@@ -62,7 +62,7 @@ def training_curves_figure(
     span: str = "late",
 ) -> go.Figure:
     """
-    The training curves of these runs: the losses above, the gradient norm before clipping below.
+    Plot losses and gradient norms before clipping of some runs.
 
     Validation is drawn thick, training thin. parts: of PARTS; unit: of UNITS; span: `late` cuts off the first steps,
     where every loss falls from ln V, `whole` shows them too. width: pixels there are.
@@ -111,7 +111,7 @@ def _loss(run: Run, part: str, unit: str) -> list[float]:
 
 
 def _thick(line: Line, lines: Sequence[Line]) -> bool:
-    """Whether it is the curve of its run that is looked at: validation where there are both."""
+    """Whether a curve is its run's main one: validation if there are both."""
     return line.part == lines[-1].part
 
 
@@ -131,7 +131,7 @@ def _decades(lines: Sequence[Line]) -> tuple[float, float]:
 
 
 def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, number: str) -> None:
-    """The curves of a panel and their names: at the ends of the thick ones, on a telephone beside them."""
+    """Draw the curves of a panel and their names."""
     for line in lines:
         stroke, name = line.run.stroke, escaped(f"{line.run.title}, {line.part}")
         figure.add_scatter(
@@ -154,7 +154,7 @@ def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, nu
 
 
 def _names_at_ends(figure: go.Figure, lines: Sequence[Line], panel: Panel, number: str) -> None:
-    """The name of each run in a column at the right, each with a thin line to the end of its curve."""
+    """Place the names in a column, with a thin line to the end of each curve."""
     low, high = panel.limits
     ends = [line for line in lines if line.values[-1] > 0]
     seen = [min(max(panel.scale(line.values[-1]), low), high) for line in ends]
@@ -179,7 +179,7 @@ def _names_at_ends(figure: go.Figure, lines: Sequence[Line], panel: Panel, numbe
 
 
 def _names_between(figure: go.Figure, lines: Sequence[Line], panel: Panel) -> None:
-    """The name of each run beside its thick curve: on a telephone there is no room for a column."""
+    """Place each name beside its curve, for narrow screens."""
     area = Area(panel.width, panel.height, (0, panel.steps), panel.limits)
     thick = [line for line in lines if _thick(line, lines)]
     thin = [_pixels(line, panel, area) for line in lines if not _thick(line, lines)]

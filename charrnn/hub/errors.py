@@ -61,7 +61,7 @@ class HubError(ValueError):
 
     @property
     def is_passing(self) -> bool:
-        """Whether waiting may help."""
+        """Whether a retry may help."""
         return self.kind in ("network", "busy")
 
     @property

@@ -113,8 +113,7 @@ def push(
     say: Callable[[str], None] = lambda line: None,
 ) -> PushResult:
     """
-    Publish a checkpoint folder, or a folder of them, in one commit with a tag; where there is no repository it is made.
-    private: so that others do not see it; else as its owner's new repositories are.
+    Publish checkpoints in one commit with a tag, creating the repository if needed.
 
     The repository then holds these checkpoints and nothing of earlier ones; files of other kinds stay. A push of what
     is already there makes no commit. The tag is the next of v1, v2, … unless given. replace: also files that were not
@@ -250,7 +249,7 @@ def taking_away(paths: Sequence[str], say: Callable[[str], None]) -> list[Commit
 
 
 def _holds(head: ModelInfo, content: Release) -> bool:
-    """Whether the head is this release already, by git and LFS hashes."""
+    """Whether the head already is this release, by git and LFS hashes."""
     names = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in head.siblings or []}
     for path, part in content.files.items():
         data = part if isinstance(part, bytes) else part.read_bytes()

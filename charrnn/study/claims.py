@@ -1,4 +1,4 @@
-"""Every claim of the lab sheet, held against what was measured: confirmed or corrected, with the figure."""
+"""Check the lab sheet's claims against the measurements."""
 
 import math
 import statistics
@@ -15,7 +15,7 @@ SEEDS = ("rnn", "rnn-seed1", "rnn-seed2")  # the same network and recipe
 
 
 class Verdict(NamedTuple):
-    """What became of a claim."""
+    """The verdict on a claim and the figure behind it."""
 
     verdict: str
     figure: str
@@ -234,7 +234,7 @@ def filters(facts: Facts) -> Verdict:
 
 
 def _near(nats: float, said: float) -> bool:
-    """Whether a loss is that of the sheet."""
+    """Whether a loss is within NEAR of the sheet's."""
     return abs(nats - said) <= NEAR
 
 

@@ -1,5 +1,5 @@
 """
-The study's questions to finished models: what an n-gram reaches, how text is best drawn, how far back a model looks.
+Experiments of the study on trained models.
 
 Each part yields the rows that `scripts/study.py` documents and keeps.
 """
@@ -46,7 +46,7 @@ AT_ONCE = 64  # texts that are read side by side; a matter of memory alone
 
 
 def trained(names: Sequence[str]) -> Iterator[checkpoint.Checkpoint]:
-    """The checkpoints of these names, or in these folders; says which are not there. Raises CheckpointError."""
+    """Load checkpoints by name or folder. Raises CheckpointError."""
     for name in names:
         folder = next((path for path in (CHECKPOINTS / name, Path(name)) if name and path.is_dir()), None)
         if folder is None:
@@ -98,7 +98,7 @@ def write(reader: Decoder, prompt: Sequence[int], n: int, settings: SamplingSett
 
 
 def sampling(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """The quality of what models write, a row for each way to draw; the text that people wrote comes first."""
+    """Measure the quality of sampled text, a row for each sampler."""
     corpus = Corpus.from_text(text)
     cut = len(corpus.train_ids)
     reference, held_out = Reference(text[:cut]), text[cut:]
@@ -115,7 +115,7 @@ def sampling(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 
 def _passages(text: str, count: int, chars: int) -> Iterator[tuple[str, str]]:
-    """Prompts that end with a line where one ends nearby, spread evenly over the text, and what people wrote after."""
+    """Return prompts spread over the text, and the text that follows them."""
     last = len(text) - 2 * PROMPT_CHARS - chars
     if last < 0:
         raise ValueError(f"the text holds out {len(text)} characters, {-last} too few: give less --chars")
@@ -154,7 +154,7 @@ def mean_and_error(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """What a character some way back still means to the next prediction: by the gradient, and by replacing it."""
+    """Measure the effect of a distant character: gradient and replacement."""
     if options.context < max(LAGS):
         raise ValueError(f"context is {options.context}: give {max(LAGS)} characters or more")
     for model in trained(options.checkpoints):
@@ -177,7 +177,7 @@ def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 
 def contexts_of(ids: Tensor, length: int, positions: int) -> tuple[Tensor, Tensor]:
-    """Windows (P, length) spread evenly over ids (N,), and the character after each (P,). Raises ValueError."""
+    """Return windows (P, length) of ids (N,) and the next ids (P,). Raises ValueError."""
     if len(ids) <= length:
         raise ValueError(f"the text holds out {len(ids)} characters: {length + 1} or more are needed")
     starts = np.linspace(0, len(ids) - length - 1, positions).astype(np.int64)
@@ -187,7 +187,7 @@ def contexts_of(ids: Tensor, length: int, positions: int) -> tuple[Tensor, Tenso
 
 @torch.no_grad()
 def logits_after(model: Any, windows: Tensor) -> Tensor:
-    """What each of the windows (P, T), read from nothing, makes of the next character: (P, V)."""
+    """Return the logits (P, V) after each window (P, T), from a zero state."""
     some = windows.split(at_once(windows.shape[1] * model.head.out_features, AT_ONCE))
     return torch.cat([model.fast_forward(each)[0][:, -1] for each in some])
 
@@ -195,7 +195,7 @@ def logits_after(model: Any, windows: Tensor) -> Tensor:
 @torch.no_grad()
 def replaced_kl(model: Any, windows: Tensor, lags: Sequence[int], rng: torch.Generator) -> list[Tensor]:
     """
-    KL(as written ‖ as replaced) of the next character, nats, where the character `lag` back (1: the last) is another.
+    Return KL(original ‖ replaced) in nats for a character replaced `lag` back.
 
     windows (P, T) -> (P,) for each of the lags, in float64, 0 below its resolution (`charrnn.chunked_logits`).
     Another one by its frequency in the windows, so that it is no rarity.
@@ -213,7 +213,7 @@ def replaced_kl(model: Any, windows: Tensor, lags: Sequence[int], rng: torch.Gen
 
 
 def recurrent_scale(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """Measure gradients and first Lyapunov exponent of W_hh × g; a vanilla network also at σ_max < 1."""
+    """Measure gradients and first Lyapunov exponent of W_hh × g."""
     for model in trained(options.checkpoints):
         name, network = model.info.name, model.model
         if not isinstance(network, CharRNN):
@@ -242,7 +242,7 @@ def recurrent_scale(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 
 def position(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """The loss with n characters of context, n = 1 to 512, of the very same characters."""
+    """Measure the loss of the same characters with n = 1 to 512 of context."""
     for model in trained(options.checkpoints):
         windows, next_ids = contexts_of(Corpus.from_text(text, model.vocab).val_ids, CONTEXTS[-1], options.positions)
         losses = torch.stack(
@@ -264,5 +264,5 @@ def position(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 
 def effective_context(excess_nats: Sequence[float]) -> int:
-    """The shortest of CONTEXTS from which on more context is worth no more than NEGLIGIBLE_NATS."""
+    """Return the shortest context beyond which more is worth <= NEGLIGIBLE_NATS."""
     return CONTEXTS[smallest_sufficient_context(np.array(excess_nats), NEGLIGIBLE_NATS) - 1]

@@ -27,7 +27,7 @@ from charrnn.text_tables import markdown_table
 
 
 def keep_runs(root: Path, folders: Sequence[Path]) -> None:
-    """Put what these checkpoints reached into `root/docs/runs.json`, in place of runs of the same name."""
+    """Store the metrics of checkpoints in `root/docs/runs.json`, by name."""
     new = [record(describe(folder)) for folder in folders]
     names = {run["name"] for run in new}
     runs = [run for run in Facts(root).kept_runs if run["name"] not in names] + new
@@ -36,7 +36,7 @@ def keep_runs(root: Path, folders: Sequence[Path]) -> None:
 
 
 def put(path: Path, text: str) -> None:
-    """Write a file whole or not at all; a link is not followed. Raises ValueError or OSError."""
+    """Write a file atomically; refuses links. Raises ValueError or OSError."""
     require_result_file(path)
     write_bytes(path, text.encode("utf-8"))
 
@@ -62,7 +62,7 @@ def _speed(verb: str, record: dict[str, Any]) -> str:
 
 
 def load(facts: Facts) -> str:
-    """The speed that many pages get at once, from its record; without a record, how to make it."""
+    """Format the record of many pages at once, or how to make one."""
     record = facts.load
     if record is None:
         return "`python scripts/report.py --load` measures many pages at once and puts its table here."
@@ -74,7 +74,7 @@ def load(facts: Facts) -> str:
 
 
 def rewrite(text: str, sections: dict[str, str]) -> str:
-    """The text with each section between `<!-- name:begin -->` and `<!-- name:end -->` replaced."""
+    """Replace the sections between `<!-- name:begin -->` and `<!-- name:end -->`."""
     for name, content in sections.items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         if text.count(begin) != 1 or text.count(end) != 1:

@@ -1,4 +1,4 @@
-"""What was measured, from the files that hold it: checkpoints, runs that are not bundled, the study, the benchmarks."""
+"""Records of the measurements: checkpoints, other runs, study, benchmarks."""
 
 import json
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ BENCHES = ("train", "sample", "gradients", "profile")
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything the tables are made of. Raises OSError or ValueError where a file is missing or no such row there."""
+    """All records. Raises OSError or ValueError if a file or a row is missing."""
 
     root: Path
 
     @cached_property
     def bundled(self) -> list[CheckpointInfo]:
-        """The checkpoints that come with the repository; what else was trained beside them is its owner's."""
+        """The bundled checkpoints."""
         return [describe(self.root / "checkpoints" / name) for name in RECIPES]
 
     @cached_property
@@ -31,7 +31,7 @@ class Facts:
 
     @cached_property
     def runs(self) -> dict[str, dict[str, Any]]:
-        """All of them by name: {name, seed, parameters, step, recipe, metrics}, the bundled ones first."""
+        """All runs by name: {name, seed, parameters, step, recipe, metrics}."""
         return {run["name"]: run for run in [*map(record, self.bundled), *self.kept_runs]}
 
     @cached_property
@@ -83,6 +83,6 @@ class Facts:
 
 
 def record(info: CheckpointInfo) -> dict[str, Any]:
-    """What a run reached, as `docs/runs.json` keeps it."""
+    """Return the entry of a checkpoint in `docs/runs.json`."""
     numbers = {"seed": info.seed, "parameters": info.parameters, "step": info.step}
     return {"name": info.name, **numbers, "recipe": info.recipe, "metrics": info.metrics}

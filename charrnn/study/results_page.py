@@ -1,4 +1,4 @@
-"""docs/results.md: everything that was measured of the networks, made of `Facts`; `scripts/report.py` writes it."""
+"""Write docs/results.md from `Facts`."""
 
 import math
 import statistics
@@ -99,7 +99,7 @@ def halves(facts: Facts) -> str:
 
 
 def published(facts: Facts) -> str:
-    """What others report."""
+    """Format the published results."""
     heads = ["published elsewhere", "parameters", "val", "how", "source"]
     body = []
     for other in PUBLISHED:
@@ -119,7 +119,7 @@ def claims(facts: Facts) -> str:
 
 
 def context(facts: Facts) -> str:
-    """What a longer window brings in training, and how much context the trained networks use."""
+    """Format losses by window length and by length of context."""
     body = []
     for family, name in FAMILIES.items():
         for length in LENGTHS:
@@ -143,7 +143,7 @@ def context(facts: Facts) -> str:
 
 
 def sampling(facts: Facts) -> str:
-    """What is written by temperature and filter, and a sentence on which is better."""
+    """Format text quality by temperature and filter."""
     heads = ["network, filter", "T", "kept", "known words", "distinct 4-grams", "repeated", "copied"]
     body, models = [], []
     for row in facts.rows("sampling"):
@@ -169,7 +169,7 @@ def _filter(row: dict[str, Any]) -> str:
 
 
 def compared(facts: Facts) -> str:
-    """Of top-k and of top-p that setting which writes most known words, and what each costs in variety."""
+    """Compare the best top-k with the best top-p at each temperature."""
     lines = []
     for model in ("rnn", "lstm", "minigpt"):
         for temperature in (0.8, 1.0, 1.2):
@@ -293,7 +293,7 @@ def exponent(facts: Facts, info: CheckpointInfo) -> tuple[str, str]:
 
 
 def context_use(facts: Facts) -> str:
-    """The loss by the length of the context, and for how long a replaced character changes predictions."""
+    """Format the loss by length of context and the reach of a replaced character."""
     found = [(info.name, memory_from_record(facts.analysis(info, "memory"))) for info in facts.bundled]
     body = []
     for name, used in sorted(found, key=lambda pair: pair[1].context.ecl_chars):
@@ -315,7 +315,7 @@ def context_use(facts: Facts) -> str:
 
 
 def recurrent_scale(facts: Facts) -> str:
-    """What W_hh × g does to half-life and exponent."""
+    """Format half-life and exponent of W_hh × g."""
     body = []
     for row in facts.rows("recurrent_scale"):
         band = f"{chars(row['half_life_low'])} … {chars(row['half_life_high'])}"

@@ -1,5 +1,5 @@
 """
-The measurements of the study, each a part of docs/study.json; `scripts/report.py` makes the tables of them.
+Run the parts of the study and keep their rows in docs/study.json.
 
     python scripts/study.py ngram               Kneser-Ney, orders 5 to 7
     python scripts/study.py sampling            what models write: top-k against top-p at the same temperatures
@@ -67,7 +67,7 @@ from charrnn.training import LIMITS as OF_TRAINING
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the study: what measures it, what tells its rows apart, which flags decide what a row is worth."""
+    """One part of the study: its function, the key of its rows, its settings."""
 
     measure: Callable[[argparse.Namespace, str], Iterator[dict[str, Any]]]
     key: tuple[str, ...]
@@ -117,7 +117,7 @@ PARTS = {
 
 def keep(path: Path, name: str, found: dict[str, Any], row: dict[str, Any], anew: bool = False) -> None:
     """
-    Put a row into the study, in place of the one with the same key; the file is written whole.
+    Store a row in the study in place of the one with the same key.
 
     found: the part's machine, data_sha256 and settings. anew: forget the other rows of the part. Raises ValueError
     where its rows have other ones.
@@ -132,7 +132,7 @@ def keep(path: Path, name: str, found: dict[str, Any], row: dict[str, Any], anew
 
 
 def require_same(path: Path, name: str, study: dict[str, Any], found: dict[str, Any]) -> None:
-    """Raises ValueError where the rows of a part were measured on another text or with other settings."""
+    """Raises ValueError if stored rows have another text or other settings."""
     for what in ("data_sha256", "settings"):
         if name in study and study[name][what] != found[what]:
             raise ValueError(
@@ -165,7 +165,7 @@ def read_study(path: Path) -> dict[str, Any]:
 
 
 def is_part(name: str, part: Any) -> bool:
-    """Whether this is a part of the study, with rows that have its key."""
+    """Whether a value is a part of the study whose rows have its key."""
     if name not in PARTS or not isinstance(part, dict) or part.keys() != {"machine", "data_sha256", "settings", "rows"}:
         return False
     rows = part["rows"]
@@ -173,7 +173,7 @@ def is_part(name: str, part: Any) -> bool:
 
 
 def rounded(value: Any) -> Any:
-    """A row as JSON has it: numbers with six digits, null for one that is infinite or none."""
+    """Return a row as JSON: six digits, null for a number that is not finite."""
     if isinstance(value, dict):
         return {name: rounded(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):

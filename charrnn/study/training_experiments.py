@@ -1,5 +1,5 @@
 """
-The study's experiments on the lab sheet's own loop: without clipping, with ReLU, without `no_grad`.
+Experiments on the lab sheet's training loop: clipping, ReLU, `no_grad`.
 
 Each part yields the rows that `scripts/study.py` documents and keeps.
 """
@@ -42,7 +42,7 @@ def clipping(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 
 def relu(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """The same recipe through the readable loop, with tanh and with ReLU; how large the state grows, too."""
+    """Train the recipe with tanh and with ReLU, and measure the largest state."""
     corpus = Corpus.from_text(text)
     for (recipe, seed), (name, cell) in product(lab_runs(options), ACTIVATIONS.items()):
         training = Training(corpus, recipe, seed)
@@ -61,7 +61,7 @@ def lab_runs(options: argparse.Namespace) -> list[tuple[Recipe, int]]:
 
 
 def learn(training: Training, every: int) -> Row:
-    """Run to the end, or to where loss or gradient stop being numbers: what happened at every step, in short."""
+    """Train to the end or to the first NaN -> a summary of every step."""
     start = time.perf_counter()
     points, diverged_at = [], None
     try:
@@ -100,7 +100,7 @@ def learn(training: Training, every: int) -> Row:
 
 
 def largest_spike(losses: np.ndarray) -> tuple[int | None, float | None]:
-    """The step whose loss lies highest above the median of the RECENT before it, and by how much; None without any."""
+    """Return step and size of the largest loss spike above the recent median."""
     if len(losses) <= RECENT:
         return None, None
     before = np.median(np.lib.stride_tricks.sliding_window_view(losses, RECENT)[:-1], axis=1)
@@ -128,7 +128,7 @@ ACTIVATIONS = {"tanh": VanillaRNNCell, "relu": ReluRNNCell}
 
 class LoopRNN(CharRNN):
     """
-    A network that learns by autograd through the readable loop, so that its cell may be one that `bptt` does not know.
+    A network trained by autograd through the loop over time.
 
     It shares its parameters with the model given, whose optimiser therefore trains it. `largest_states` are max |h|
     after the last character of each batch of texts it read.
@@ -149,7 +149,7 @@ class LoopRNN(CharRNN):
 
 @torch.no_grad()
 def state_while_reading(model: LoopRNN, ids: Tensor) -> dict[str, list]:
-    """max |h| over 64 streams of the text, after 1, 2, 4, … characters from a zero state."""
+    """Return max |h| over 64 streams after 1, 2, 4, … characters."""
     rows = contiguous_streams(ids, 64)
     reached = [chars for chars in READ_CHARS if chars <= rows.shape[1]]
     state, largest = None, []
@@ -163,7 +163,7 @@ def state_while_reading(model: LoopRNN, ids: Tensor) -> dict[str, list]:
 
 
 def no_grad(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """Writing with the lab sheet's loop, inside `torch.no_grad()` and outside; memory first, on a clean heap."""
+    """Time sampling with and without `torch.no_grad()`, and its memory."""
     model = CharRNN(len(set(text)), options.hidden_dim)
     outside = partial(write_by_the_sheet, model, torch.Generator().manual_seed(0))
     inside = torch.no_grad()(outside)
@@ -183,7 +183,7 @@ def no_grad(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 
 def write_by_the_sheet(model: CharRNN, rng: torch.Generator, n: int) -> HiddenState:
-    """The sampling loop as the lab sheet has it, after the first character of the vocabulary -> the last state."""
+    """Sample as the lab sheet does -> the last state."""
     state = model.cell.initial_state(1)
     last = torch.zeros(1, dtype=torch.long)
     for _ in range(n):
@@ -194,7 +194,7 @@ def write_by_the_sheet(model: CharRNN, rng: torch.Generator, n: int) -> HiddenSt
 
 
 def memory_kept(way: Callable[[int], Any], n: int) -> float | None:
-    """By how many bytes a written character makes the process grow; None where the system does not tell."""
+    """Return the bytes by which a sampled character grows the process."""
     way(10)
     before = resident_bytes()
     state = way(n)

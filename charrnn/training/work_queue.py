@@ -11,7 +11,7 @@ POLL_S = 0.2
 
 class Crew:
     """
-    The processes of one `torchrun`, on one or several machines, or a single process.
+    The processes of one `torchrun`, or a single process.
 
     They share a counter and status reports; runs are independent, so results do not depend on the number of
     processes. If one dies, torchrun terminates the others.

@@ -1,4 +1,4 @@
-"""The named endpoints: the same package functions the page uses, with every bound checked here."""
+"""The public endpoints; every argument is validated here."""
 
 import inspect
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def build(store: Store) -> None:
         step: SavedStep = -1,
     ) -> str:
         """
-        Write a text: the same seed, prompt, settings and checkpoint always give the same one.
+        Write a text; the same arguments always give the same text.
 
         Parameters:
             prompt: where the text begins; may be empty, at most 1000 characters, all of them known to the model; of
@@ -84,7 +84,7 @@ def build(store: Store) -> None:
         step: SavedStep = -1,
     ) -> list[dict[str, Any]]:
         """
-        What may come after a text: every character with its probability before and after the filters, likeliest first.
+        Return every character that may follow a text, the most probable first.
 
         Parameters:
             text: what has been written so far, at most 20000 characters; of the default those that the model knows
@@ -106,7 +106,7 @@ def build(store: Store) -> None:
 
     def gradient_flow(text: LongText = "", checkpoint: Name = "", step: SavedStep = -1) -> dict[str, Any]:
         """
-        How far back learning reaches: the norm of one loss's gradient k characters earlier, relative to k = 0.
+        Measure gradient norms of one loss k characters back, relative to k = 0.
 
         Parameters:
             text: to measure on, 130 to 20000 characters; empty takes the default text
@@ -158,7 +158,7 @@ def build(store: Store) -> None:
 
 
 def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, its arguments validated; what is wrong with them is told to its client in one line."""
+    """Wrap an endpoint: validate its arguments and report errors in one line."""
     validated, signature = validate_call(function), inspect.signature(function)
 
     @wraps(function)

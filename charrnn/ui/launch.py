@@ -20,7 +20,7 @@ MAX_SESSIONS = 20  # Gradio's copies of the page's configuration, 300 KB each; t
 
 def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = ()) -> str:
     """
-    Serve the page from a thread -> its address; everything the page needs comes from this machine.
+    Serve the page from a thread -> its address; no other host is contacted.
 
     Port 0 takes a free one. allowed: names it answers for, beside those of this machine; "*" is any. Without one a
     loopback address answers for this machine alone, another address for any. GRADIO_ROOT_PATH is the path at which a

@@ -1,4 +1,4 @@
-"""A tour of the page in a real browser: every tab of it, with each of its parts opened and at rest."""
+"""Visit every tab of the page in a browser, every part opened and at rest."""
 
 from collections.abc import Iterator
 

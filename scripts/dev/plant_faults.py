@@ -44,7 +44,7 @@ DROPPED = {"min", "max", "clamp", "clip", "escape", "escaped", "printable"}  # a
 
 
 def faults(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """(expression, the same with a fault) for every place of the syntax tree where one can be planted."""
+    """Yield (expression, the same with a fault) for every possible place."""
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and type(node.op) in SWAPS and not _is_text(node):
             yield node, ast.BinOp(node.left, SWAPS[type(node.op)](), node.right)

@@ -97,7 +97,7 @@ def opened(browser: Browser, address: str, look: str) -> Iterator[Page]:
 
 
 def point_at_a_unit(page: Page) -> None:
-    """Colour the text by the unit that likes capitals best, the pointer on its row where the choice was widest."""
+    """Color the text by the unit for capitals and point at its row."""
     row, column = page.evaluate(CAPITALS), page.evaluate(WIDEST_CHOICE)
     box = page.locator(".cr-canvas").bounding_box()
     assert box
@@ -108,7 +108,7 @@ def point_at_a_unit(page: Page) -> None:
 
 
 def save(page: Page, path: Path, clip: FloatRect | None = None) -> None:
-    """A picture of what is in sight, or of a part of it; 256 colours are enough, and half the bytes."""
+    """Save a picture of the viewport or an element, with 256 colors."""
     page.screenshot(path=path, clip=clip)
     Image.open(path).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     print(path)

@@ -1,5 +1,5 @@
 """
-Write constraints.txt: the version of every package in a clean environment with requirements-dev.txt.
+Write constraints.txt from a clean environment with requirements-dev.txt.
 
     python scripts/dev/write_constraints.py            makes the environment, which downloads PyTorch
     python scripts/dev/write_constraints.py --python /path/to/venv/bin/python    of an environment that exists

@@ -26,7 +26,7 @@ ENOUGH = 20  # characters of a kind, for its mean to say something
 @dataclass(frozen=True)
 class Answer:
     """
-    What is said after "Reveal", and what the page shows.
+    The answer of a scene: text, figures and settings of the page.
 
     texts: (title, prompt and text, position from which it differs from the one on the page); shown: `unit` that colours
     the text, `position` of the cursor, models to `tick`, where the `knob` stands, what is held (`clamp`), and `ways`

@@ -1,5 +1,5 @@
 """
-The scenes of a lecture, in the order of the walk: first a question, then the answer on the picture.
+The scenes of a lecture: each a question and its measured answer.
 
 A new scene is a new record. It sets what a link could set, by the same names (`link.py`). Its answer is measured when
 it is revealed, on the checkpoints that are here (`scene_answers.py`): no figure stands in this file but those that it

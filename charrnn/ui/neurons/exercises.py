@@ -1,5 +1,5 @@
 """
-The exercises: a question, what is checked and how, and the check itself, measured on the checkpoint in the picker.
+The exercises and their checks, measured on the selected checkpoint.
 
 A new exercise is a new record. No answer stands in this file: whatever passes its measurement is right.
 """

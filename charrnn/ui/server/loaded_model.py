@@ -73,7 +73,7 @@ class LoadedModel:
 
     @cached_property
     def initial_output(self) -> DecoderOutput:
-        """Where the model stands before any text."""
+        """The output of the decoder before any text."""
         return self.decoder.prefill([])
 
     @cached_property

@@ -1,5 +1,5 @@
 """
-The call of a page's text: read what is new to the page, then write some characters more.
+The stateless call that reads a page's text and continues it.
 
 Stateless: a call names the model, the whole text and everything else that the next characters follow from, so any
 process answers it, and the same call always has the same answer. Recent prefixes are cached (`prefix_cache`).
@@ -54,7 +54,7 @@ Position = Annotated[int, within(Range(0, LONGEST_TEXT, whole=True))]
 
 class TextRequest(Sampling):
     """
-    What the next characters of a text follow from.
+    Everything the next characters of a text depend on.
 
     text[:prompt] was given, the rest was written. `start` is the first position whose outputs the page lacks; `count`
     characters are written after the text.
@@ -82,7 +82,7 @@ def build(store: Store) -> None:
     texts, limit = TextCalls(store), CallLimit()
 
     async def continue_text(request: dict, http: gr.Request) -> dict:
-        """Answer a `TextRequest` -> the characters with draws, logits and states, or why there is no answer."""
+        """Answer a `TextRequest` with characters, draws, logits and states, or an error."""
         try:
             asked = TextRequest.model_validate(request)
             async with limit.slot():
@@ -160,7 +160,7 @@ class TextCalls:
         }
 
     def _head(self, reader: LoadedModel, view: str, text: str, prompt: int) -> tuple[dict[str, Any], str, int]:
-        """What a page has to know before it shows a text as this model reads it."""
+        """Describe the model and the text for a page that shows it anew."""
         given, _ = reader.vocab.drop_unknown(text[:prompt])
         known, dropped = reader.vocab.drop_unknown(text)
         head = {
@@ -174,7 +174,7 @@ class TextCalls:
         return head, known, len(given)
 
     def _decoders(self, reader: LoadedModel, asked: TextRequest, prompt: int) -> tuple[Any, Any, tuple]:
-        """Decoders of the given and of the written part, and what tells them from others in the cache."""
+        """Return the decoders of the given and the written part, and their cache key."""
         key: tuple = (fingerprint(reader), asked.recurrent_scale)
         given = reader.decoder
         if asked.recurrent_scale != 1:

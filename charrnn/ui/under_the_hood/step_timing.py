@@ -29,7 +29,7 @@ class Turn:
 
     def take(self, owner: object, wanted: Callable[[], bool]) -> bool:
         """
-        Whether the owner may measure now; also to be called while it does, or the turn is lost.
+        Take or renew the right to measure; False if another owner has it.
 
         A measurement that is stopped gives way at once: the step it still makes falls into the next one's warm-up.
         """
