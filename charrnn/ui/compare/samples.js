@@ -1,4 +1,4 @@
-// What one model wrote at each saved step of its training, with the same dice.
+// Samples of one model at each saved training step, from the same random draws.
 
 import { createViewQuery } from "../components/view_query.js";
 import { fill } from "../components/page_state.js";

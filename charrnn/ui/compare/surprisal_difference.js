@@ -1,4 +1,4 @@
-// What separates two models on a text: the text itself, coloured by Δ bits, and the same by kind and by context.
+// The surprisal difference of two models: the text colored by Δ bits, and Δ by character class and by context.
 
 import { createViewQuery } from "../components/view_query.js";
 import { createFigure } from "../components/plot/figure.js";

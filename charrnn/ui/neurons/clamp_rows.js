@@ -78,7 +78,7 @@ export function createClampRows(box, changed) {
   }
 
   return {
-    /** What an answer says of its clamps. */
+    /** Applies an answer's description of its clamps. */
     show(answer) {
       ({ names, units, clamps } = answer);
       if (offered() !== drawn) {

@@ -61,13 +61,13 @@ export function mount({ element, send }) {
     }
   }
 
-  /** What the part on clamps holds now, as an exercise takes it. */
+  /** Returns the current clamps in the form of an exercise. */
   function showHeld() {
     const words = page.held.map(({ name, unit, value }) => `${name} of ${unit === null ? "every unit" : "unit " + unit} = ${String(value).replace("-", "−")}`);
     for (const line of list.querySelectorAll(".cr-held-now")) line.textContent = "held above: " + (words.join(", ") || "nothing yet");
   }
 
-  /** What came out, and who was measured: all that a sheet of paper needs. */
+  /** Returns results and model for the printed sheet. */
   function showFound({ exercise, found, of, busy }) {
     const box = list.querySelector(`[data-id="${CSS.escape(exercise)}"] .cr-found`);
     if (busy) return box.replaceChildren(made("p", { textContent: "Measuring …" }));

@@ -1,4 +1,4 @@
-// How gates stand: a figure that follows the picker and the tab's own text.
+// Gate saturation: a figure for the selected model and the tab's text.
 
 import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";

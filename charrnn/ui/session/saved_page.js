@@ -24,7 +24,7 @@ export function savePage(element) {
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && save());
 }
 
-/** What was saved of this page, if it is being reloaded; else null. */
+/** Returns the saved state if the page is being reloaded, else null. */
 export function savedPage() {
   const [navigation] = performance.getEntriesByType("navigation");
   if (navigation?.type === "navigate") return null;

@@ -81,7 +81,7 @@ export class Session {
     return this.length - this.text.prompt;
   }
 
-  /** What writes this text once more: { settings, checkpoint, … }; null if settings changed on the way. */
+  /** The request that reproduces this text; null if settings changed midway. */
   get recipe() {
     return this.text.recipe;
   }
@@ -585,7 +585,7 @@ export class Session {
   }
 }
 
-/** What is wrong with the numbers of a new text; null if nothing is. */
+/** Returns the problem with the numbers of a new text, or null. */
 function outOfRange(seed, characters) {
   const whole = (value, low, high) => Number.isInteger(value) && low <= value && value <= high;
   if (!whole(seed, 0, MAX_SEED)) return `seed is ${JSON.stringify(seed)}: give a whole number from 0 to ${MAX_SEED}`;
@@ -595,7 +595,7 @@ function outOfRange(seed, characters) {
   return null;
 }
 
-/** What is wrong with a text to be read; null if nothing is. `known`: the characters of the model, if there is one. */
+/** Returns the problem with a text to be read, or null; known: the model's characters, if there is a model. */
 function unreadable(given, known) {
   if (!given.length) return "the text is empty: paste a text to read";
   if (given.length > MAX_READ_CHARS) return `the text has ${given.length} characters: give at most ${MAX_READ_CHARS}`;

@@ -1,4 +1,4 @@
-// What a link asks for, put into the page: the server has checked it.
+// Apply a share link, already validated by the server, to the page.
 
 import { selectUnit } from "../components/unit_selection.js";
 import { page } from "../components/page_state.js";

@@ -1,4 +1,4 @@
-// Where the models come from: the repository and its commit, and the button that looks for newer ones.
+// The repository and commit of the models, and the button that looks for newer ones.
 
 /** Set up the lines below the list of models; `show` takes what the server says of them, `asked` sends the question. */
 export function createCheckpointSource(element, asked) {

@@ -3,12 +3,12 @@
 
 import { page } from "../components/page_state.js";
 
-// What an element makes of a key itself stays its own.
+// Keys that an element handles itself are left to it.
 const TAKES_EVERY_KEY = "input:not([type=range]), textarea, select, [contenteditable]";
 const TAKES_ARROWS = "[type=range], [role=tab]";
 const TAKES_SPACE_AND_ENTER = "button, summary, a";
 
-// What works on every tab.
+// Shortcuts of every tab.
 const EVERYWHERE = {
   "?": () => page.emit("show-shortcuts"),
   r: () => page.emit("scene-revealed"),

@@ -25,7 +25,7 @@ export function createShare(element, request) {
     return recipe.read !== undefined || recipe.prompt === prompt;
   }
 
-  /** How many characters this text has; those that are asked for if it is another one. */
+  /** Returns the length of this text, or the requested one if settings have changed. */
   function length() {
     const counts = isThis() && session.state !== "writing" && (session.written > 0 || session.recipe.read !== undefined);
     return counts ? session.written : Number(request().characters);
@@ -128,7 +128,7 @@ function shownTab() {
   return document.querySelector('[role=tab][aria-selected="true"]')?.textContent.trim();
 }
 
-/** What the package needs to print the same text. JSON's strings, numbers and lists are Python's too. */
+/** Returns Python code that prints the same text; JSON literals are valid Python. */
 function snippet({ checkpoint, prompt, read, seed, characters, edits, ...settings }) {
   const model = page.models.find((each) => each.name === checkpoint.name);
   const known = [...(read ?? prompt)].filter((character) => model.vocabulary.includes(character)).join("");

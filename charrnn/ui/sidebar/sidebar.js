@@ -48,7 +48,7 @@ export function mount({ element, send }) {
     input.closest(".cr-slider").querySelector("output").textContent = words;
   }
 
-  /** What stands in a number box, as it is: the server says what is wrong with it. */
+  /** Returns the raw value of a number box; the server validates it. */
   const boxed = (selector) => ($(selector).value === "" ? "" : Number($(selector).value));
 
   /** The prompt; the default one, which nobody typed, is fitted to the model. */
@@ -69,7 +69,7 @@ export function mount({ element, send }) {
 
   page.request = request; // what other views write, where they write the same
 
-  /** What the session needs to begin a text. */
+  /** Returns the request for a new text. */
   function fresh() {
     configure();
     session.checkpoint = page.checkpoint;

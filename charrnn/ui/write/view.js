@@ -249,7 +249,7 @@ export function mount({ element }) {
     redraw();
   });
 
-  // What the keyboard, a measurement or a test may look at.
+  // Exposed to keyboard shortcuts, measurements and tests.
   page.live = {
     get shown() { return element.offsetParent !== null; },
     get record() { return record; },
