@@ -12,7 +12,7 @@ WORKER = """
 import importlib, os, signal, sys
 sys.path.insert(0, os.environ["ROOT"])
 from charrnn.training import RECIPES, Training
-from scripts import train
+from charrnn.commands import train
 train.RECIPES = {name: RECIPES[name] for name in os.environ["RECIPES"].split()}
 train.SAMPLE_CHARS = train.PASSAGE_CHARS = 5
 advance = Training.advance
@@ -21,7 +21,7 @@ def dying(training):
     if training.recipe.cell == os.environ.get("DIES") and training.step == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 Training.advance = dying
-sys.exit(importlib.import_module("scripts." + os.environ["SCRIPT"]).main(sys.argv[1:]))
+sys.exit(importlib.import_module("charrnn.commands." + os.environ["SCRIPT"]).main(sys.argv[1:]))
 """
 
 

@@ -29,7 +29,7 @@ SMALL = "--steps 6 --batch 2 --seq-len 8 --hidden-dim 8 --save-every 2 --threads
 KILLER = """
 import json, os, signal, sys
 import torch
-from scripts import train
+from charrnn.commands import train
 text, root, points = json.loads(sys.argv[1])
 flags = json.loads(sys.argv[2])
 train.SAMPLE_CHARS = train.PASSAGE_CHARS = 5

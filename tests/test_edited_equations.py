@@ -301,7 +301,7 @@ def test_a_step_jacobian_is_that_of_the_edited_cell_both_ways_round(edit: Edit, 
     assert (found - expected).norm() <= 1e-6 * expected.norm()
     v = torch.randn(1, len(here), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     with torch.no_grad():
-        forth = steps_room.Steps(model, ids).forth(v, torch.tensor([at]))
+        forth = steps_room.Steps(model, ids).jvp(v, torch.tensor([at]))
     assert torch.allclose(forth[0], found @ v[0], rtol=1e-8, atol=1e-12)
     for spectrum in flow.spectra(model):
         assert not (spectrum.bounds and found.norm(2) > spectrum.norm * (1 + 1e-9))

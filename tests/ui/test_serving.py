@@ -25,6 +25,8 @@ from charrnn.ui.server.loaded_model import LoadedModel
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import press, set_speed, settled, start_writing, text
 
+pytestmark = pytest.mark.browser
+
 
 @contextmanager
 def serving(root: Path) -> Iterator[tuple[Store, str]]:
