@@ -1,8 +1,9 @@
 """Server and page count places in a text in code points: emoji and combining marks are characters."""
 
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.visible_signs import sign
+from tests.ui.conftest import open_page
 
 TEXT = "a😀e\u0301👩‍👧\n😀b"  # 1 + 1 + 2 + 3 + 1 + 1 + 1 code points
 
@@ -34,6 +35,7 @@ def test_two_texts_part_at_the_character_that_the_server_names(page: Page):
 
 def test_the_place_of_an_error_in_a_pattern_is_marked_behind_an_emoji(page: Page):
     page.get_by_role("tab", name="Neurons").click()
+    expect(page.locator("#cr-units .cr-plot-words")).not_to_be_empty()  # its script has loaded
     form = page.locator("#cr-units form")
     form.locator("[name=text]").fill("To be, or not to be: that is the question.\n" * 12)
     form.locator("[name=pattern]").fill("😀😀(b")
@@ -41,3 +43,11 @@ def test_the_place_of_an_error_in_a_pattern_is_marked_behind_an_emoji(page: Page
     wrong = page.locator("#cr-units .cr-pattern-error")
     wrong.wait_for()
     assert wrong.locator("mark").text_content() == "(" and wrong.locator("code").text_content() == "😀😀(b"
+
+
+def test_a_form_submitted_before_its_script_loads_stays(context: BrowserContext, app: str):
+    context.route("**/neurons/leaderboard.js", lambda route: None)
+    page = open_page(context, app)
+    page.get_by_role("tab", name="Neurons").click()
+    page.locator("#cr-units [name=pattern]").press("Enter")
+    assert page.evaluate("new Promise((done) => setTimeout(() => done(location.href), 300))") == app

@@ -16,6 +16,8 @@ function failed(error) {
   element.replaceChildren(line);
 }
 
+element.addEventListener("submit", (event) => event.preventDefault()); // before the module loads, it would reload the page
+
 import(new URL(props.module, document.baseURI).href).then(({ mount }) => {
   const show = mount({ element, send });
   receive = (value) => value && show(value);
