@@ -3,8 +3,7 @@
 import copy
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +18,8 @@ from charrnn.chunked_logits import NUMBERS
 from charrnn.dropout import dropout
 from charrnn.equivalence import require_same
 from charrnn.interventions import Clamp, ClampSet
+from charrnn.pretrained_methods import PretrainedMethods
 from charrnn.sampling import DecoderOutput, TorchReader, Trace
-from charrnn.vocab import Vocab
 
 WRITTEN_IN = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)  # these define the network
 TRAINS_SLOWLY = (
@@ -30,7 +29,7 @@ TRAINS_SLOWLY = (
 MASKS = 16  # dropout masks at the input, shared by the sequences of a minibatch
 
 
-class CharRNN(nn.Module):
+class CharRNN(PretrainedMethods, nn.Module):
     """
     A recurrent network that predicts each next character.
 
@@ -40,7 +39,6 @@ class CharRNN(nn.Module):
     """
 
     context = None  # unbounded
-    vocab: Vocab | None = None  # of the checkpoint that `from_pretrained` loaded
 
     def __init__(
         self,
@@ -67,27 +65,6 @@ class CharRNN(nn.Module):
         kind = type(self.cell)
         name = next((name for name, known in CELLS.items() if kind is known), kind.__name__)
         return {"cell": name, "hidden_dim": self.hidden_dim, "layer_norm": self.cell.layer_norm}
-
-    @classmethod
-    def from_pretrained(cls, source: str | Path, *, revision: str | None = None, subfolder: str = "") -> Self:
-        """Load a checkpoint folder or a Hub repository, as `charrnn.pretrained.from_pretrained`."""
-        from charrnn.pretrained import from_pretrained
-
-        return from_pretrained(cls, source, revision, subfolder)
-
-    def save_pretrained(self, folder: str | Path, *, vocab: Vocab | None = None) -> None:
-        """Save a checkpoint folder; vocab: that of the checkpoint it was loaded from if None."""
-        from charrnn.pretrained import save_pretrained
-
-        save_pretrained(self, folder, vocab)
-
-    def push_to_hub(
-        self, repo_id: str, *, vocab: Vocab | None = None, private: bool = False, replace: bool = False
-    ) -> str:
-        """Publish as a repository of one checkpoint, as `charrnn.pretrained.push_to_hub`; its address."""
-        from charrnn.pretrained import push_to_hub
-
-        return push_to_hub(self, repo_id, vocab, private, replace)
 
     def forward(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
         """

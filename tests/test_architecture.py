@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"vocab", "metrics", "published_results", "printable", "char_classes", "analysis_record", "paths", "ranges"}
     | {"visible_signs"},
-    {"corpus", "terminal", "seeds", "cells", "dropout", "chunked_logits", "interventions", "ngram", "text_quality"},
+    {"corpus", "terminal", "seeds", "cells", "dropout", "chunked_logits", "interventions", "ngram", "text_quality"}
+    | {"pretrained_methods"},
     {"equivalence", "bptt", "sampling", "text_tables"},
     {"model", "minigpt", "probes", "coupled_sampling", "surprisal"},
     {"registry", "reference"},
@@ -35,9 +36,9 @@ LAYERS = [
 LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 
 # The methods of a model that load, save and publish it import this when they are called.
-EXCEPTIONS = {("model", "pretrained"), ("minigpt", "pretrained")}
+EXCEPTIONS = {("pretrained_methods", "pretrained")}
 
-# Which packages may import a library; none may import one that is not listed.
+# The packages that may import each library; none may import one that is not listed.
 ALLOWED_IMPORTS = {
     "numpy": set(LAYER_OF) - LAYERS[0],
     "torch": set.union(*LAYERS[1:6]) | {"profiling", "commands", "bench", "study"},

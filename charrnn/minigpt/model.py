@@ -3,8 +3,7 @@
 import copy
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +15,8 @@ from charrnn.interventions import Clamp, ClampSet
 from charrnn.minigpt import decoder, equations
 from charrnn.minigpt.decoder import Decoder
 from charrnn.minigpt.equations import KVCache, residual_streams, rms_norm, rotation_at, stream_name, unclamped
+from charrnn.pretrained_methods import PretrainedMethods
 from charrnn.sampling import TorchReader, sample_rows
-from charrnn.vocab import Vocab
 
 WRITTEN_IN = (sys.modules[__name__], equations, decoder)  # modules that define the network
 AS_LEARNT = (0.13996005646, -0.29993163355, 0.43450468817, -0.53228343419, 0.58498786578)  # of `require_as_learnt`
@@ -50,7 +49,7 @@ class Block(nn.Module):
         self.mlp_out = nn.Linear(4 * hidden_dim, hidden_dim, bias=False)
 
 
-class MiniGPT(nn.Module):
+class MiniGPT(PretrainedMethods, nn.Module):
     """
     A Transformer that predicts each next character.
 
@@ -58,8 +57,6 @@ class MiniGPT(nn.Module):
     character attends to itself and to the context - 1 before it, however long the text; through all layers it depends
     on up to layers × (context - 1) earlier characters. Raises ValueError for sizes that do not fit together.
     """
-
-    vocab: Vocab | None = None  # of the checkpoint that `from_pretrained` loaded
 
     def __init__(
         self,
@@ -88,27 +85,6 @@ class MiniGPT(nn.Module):
             "heads": self.heads,
             "context": self.context,
         }
-
-    @classmethod
-    def from_pretrained(cls, source: str | Path, *, revision: str | None = None, subfolder: str = "") -> Self:
-        """Load a checkpoint folder or a Hub repository, as `charrnn.pretrained.from_pretrained`."""
-        from charrnn.pretrained import from_pretrained
-
-        return from_pretrained(cls, source, revision, subfolder)
-
-    def save_pretrained(self, folder: str | Path, *, vocab: Vocab | None = None) -> None:
-        """Save a checkpoint folder; vocab: that of the checkpoint it was loaded from if None."""
-        from charrnn.pretrained import save_pretrained
-
-        save_pretrained(self, folder, vocab)
-
-    def push_to_hub(
-        self, repo_id: str, *, vocab: Vocab | None = None, private: bool = False, replace: bool = False
-    ) -> str:
-        """Publish as a repository of one checkpoint, as `charrnn.pretrained.push_to_hub`; its address."""
-        from charrnn.pretrained import push_to_hub
-
-        return push_to_hub(self, repo_id, vocab, private, replace)
 
     def forward(
         self, ids: Tensor, state: KVCache | None = None, rng: torch.Generator | None = None
