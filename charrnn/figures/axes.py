@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from charrnn.figures.label_placement import FAR, Area, Box, Spot
-from charrnn.figures.palette import INK, LINE, MONO, PAPER, QUIET, SANS
+from charrnn.figures.palette import INK, LINE, MONO, PAPER, QUIET, SANS, VEIL
 
 NARROW = 560  # pixels: a telephone, where names are short and ticks few
 TICKS = 11  # pixels
@@ -41,6 +42,21 @@ def frame(figure: go.Figure, margin: Mapping[str, float], **more: Any) -> None:
         font={"family": SANS, "color": INK, "size": 12},
         hovermode="closest",
         hoverlabel={"bgcolor": PAPER, "bordercolor": LINE, "font": {"color": INK}},
+        **more,
+    )
+
+
+def add_band(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, **more: Any) -> None:
+    """Fill the area between two curves (N,) over x (N,)."""
+    figure.add_scatter(
+        x=np.concatenate([x, x[::-1]]).tolist(),
+        y=np.concatenate([high, low[::-1]]).tolist(),
+        fill="toself",
+        fillcolor=colour,
+        opacity=VEIL,
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
         **more,
     )
 

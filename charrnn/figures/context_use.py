@@ -10,9 +10,9 @@ import plotly.graph_objects as go
 
 from charrnn.context_use import NEGLIGIBLE_NATS, MemoryUsed
 from charrnn.figures import label_placement
-from charrnn.figures.axes import NARROW, axis, escaped, frame, name_beside, words
+from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, name_beside, words
 from charrnn.figures.label_placement import Area
-from charrnn.figures.palette import INK, PAPER, QUIET, VEIL, Stroke
+from charrnn.figures.palette import INK, PAPER, QUIET, Stroke
 
 HEIGHT = 700
 MARGIN = {"l": 62, "r": 58, "t": 30, "b": 48}
@@ -175,18 +175,7 @@ def _band(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
     probe = curve.used.corruption
     seen = probe.high >= panel.low
     k, high, low = probe.k[seen], probe.high[seen], np.maximum(probe.low[seen], panel.low)
-    figure.add_scatter(
-        x=np.concatenate([k, k[::-1]]).tolist(),
-        y=np.concatenate([high, low[::-1]]).tolist(),
-        fill="toself",
-        fillcolor=curve.stroke.colour,
-        opacity=VEIL,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        xaxis=panel.x,
-        yaxis=panel.y,
-    )
+    add_band(figure, k, low, high, curve.stroke.colour, xaxis=panel.x, yaxis=panel.y)
 
 
 def _point(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:

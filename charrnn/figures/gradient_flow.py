@@ -9,9 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from charrnn.figures import label_placement
-from charrnn.figures.axes import NARROW, axis, escaped, frame, name_beside, words
+from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, name_beside, words
 from charrnn.figures.label_placement import Area
-from charrnn.figures.palette import GHOST, INK, PAPER, QUIET, VEIL, Stroke
+from charrnn.figures.palette import GHOST, INK, PAPER, QUIET, Stroke
 from charrnn.gradient_flow import GradientFlow
 
 FLOOR = 1e-12  # what is less is not drawn
@@ -145,16 +145,7 @@ def _band(figure: go.Figure, curve: Curve) -> None:
     seen = curve.flow.high > 0  # beyond the context of a Transformer there is nothing to show
     lags, high, low = (values[seen] for values in (curve.flow.lags, curve.flow.high, curve.flow.low))
     high, low = np.maximum(high, FLOOR), np.maximum(low, FLOOR)
-    figure.add_scatter(
-        x=np.concatenate([lags, lags[::-1]]).tolist(),
-        y=np.concatenate([high, low[::-1]]).tolist(),
-        fill="toself",
-        fillcolor=curve.stroke.colour,
-        opacity=VEIL,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-    )
+    add_band(figure, lags, low, high, curve.stroke.colour)
 
 
 def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, what: str, symbol: str) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from charrnn.figures import label_placement
-from charrnn.figures.axes import NARROW, axis, frame, name_beside, words
+from charrnn.figures.axes import NARROW, add_band, axis, frame, name_beside, words
 from charrnn.figures.gradient_flow import FLOOR, MARGIN
 from charrnn.figures.label_placement import LINE_HEIGHT, Area
-from charrnn.figures.palette import GHOST, INK, LINE, VEIL
+from charrnn.figures.palette import GHOST, INK, LINE
 from charrnn.gradient_flow import GradientFlow, ProductNorms
 
 HEIGHT = 380  # pixels
@@ -89,17 +89,8 @@ def _line(figure: go.Figure, lags: np.ndarray, values: np.ndarray, name: str, **
 
 
 def _band(figure: go.Figure, one: Turned) -> None:
-    lags, low, high = (part.tolist() for part in (one.norms.lags, *np.clip([one.norms.low, one.norms.high], *DRAWN)))
-    figure.add_scatter(
-        x=lags + lags[::-1],
-        y=high + low[::-1],
-        fill="toself",
-        fillcolor=one.colour,
-        opacity=VEIL,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-    )
+    low, high = np.clip([one.norms.low, one.norms.high], *DRAWN)
+    add_band(figure, one.norms.lags, low, high, one.colour)
 
 
 def _names(figure: go.Figure, turned: Sequence[Turned], area: Area) -> None:
