@@ -6,10 +6,8 @@ process answers it, and the same call always has the same answer. Recent prefixe
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
-from threading import Lock
 from typing import Annotated, Any, cast
 
 import gradio as gr
@@ -22,7 +20,7 @@ from charrnn.gradient_flow import KNOB, scale_recurrent
 from charrnn.ranges import Range
 from charrnn.sampling import DecoderOutput, UniformStream, generate
 from charrnn.ui.server.activation_views import nearest_view
-from charrnn.ui.server.analysis_cache import fingerprint
+from charrnn.ui.server.analysis_cache import Cache, fingerprint
 from charrnn.ui.server.call_validation import TEXT_ENDPOINT
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import MOST_CLAMPS, ActivationStats, clamps_of
@@ -126,8 +124,7 @@ class TextCalls:
     def __init__(self, store: Store):
         self.store = store
         self.prefixes = PrefixCache()
-        self._scaled: OrderedDict[tuple, Any] = OrderedDict()  # decoders with W_hh scaled
-        self._scaled_lock = Lock()
+        self.scaled = Cache(MAX_SCALED)
 
     def answer(self, asked: TextRequest, gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """
@@ -178,22 +175,17 @@ class TextCalls:
         key: tuple = (fingerprint(reader), asked.recurrent_scale)
         given = reader.decoder
         if asked.recurrent_scale != 1:
-            given = self._scaled_decoder(reader, key)
+            given = self.scaled.compute(_scaled_decoder, reader, asked.recurrent_scale)
         if not asked.clamps:
             return given, given, key
         usual = ActivationStats.of(self.store, reader)
         clamps = clamps_of(usual, asked.clamps)
         return given, given.clamped(clamps), (*key, clamps, prompt)
 
-    def _scaled_decoder(self, reader: LoadedModel, key: tuple) -> Any:
-        """The decoder of the model with W_hh scaled by the last entry of the key."""
-        with self._scaled_lock:
-            if key not in self._scaled:
-                self._scaled[key] = scale_recurrent(reader.checkpoint.model, key[-1]).decoder(share=True)
-            self._scaled.move_to_end(key)
-            if len(self._scaled) > MAX_SCALED:
-                self._scaled.popitem(last=False)
-            return self._scaled[key]
+
+def _scaled_decoder(reader: LoadedModel, scale: float) -> Any:
+    """Return the decoder of the model with W_hh scaled."""
+    return scale_recurrent(reader.checkpoint.model, scale).decoder(share=True)
 
 
 class _Part:
