@@ -15,6 +15,8 @@ from charrnn.ui.lecture.scene_answers import Answer
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.share_link import Link, follow
 
+SHORT_TEXT = {"temperature": "0.8", "seed": "7", "characters": "240", "prompt": "ROMEO:\n"}
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -89,8 +91,7 @@ SCENES = (
         "Nothing is changed but the size of the recurrent weights. What will the gradient do, and what the text?",
         "The eigenvalues: which of them leave the circle? And the curve: one line is steeper, one is not.",
         intervention_answers.knob,
-        {"model": "rnn", "tab": "gradients", "knob": "1", "tick": "rnn", "temperature": "0.8", "seed": "7"}
-        | {"characters": "240", "prompt": "ROMEO:\n"},
+        {"model": "rnn", "tab": "gradients", "knob": "1", "tick": "rnn", **SHORT_TEXT},
         part="#cr-knob",
     ),
     Scene(
@@ -109,8 +110,7 @@ SCENES = (
         "With z = 0 and r = 1 a GRU is a vanilla RNN with the same weights. How much of what it knows will be left?",
         "The bits a character, and how many characters back it looks.",
         intervention_answers.gating,
-        {"model": "gru", "tab": "neurons", "temperature": "0.8", "seed": "7", "characters": "240"}
-        | {"prompt": "ROMEO:\n"},
+        {"model": "gru", "tab": "neurons", **SHORT_TEXT},
         part="#cr-clamp",
     ),
     Scene(
@@ -120,8 +120,7 @@ SCENES = (
         "lines be like? And held where it stands at the end?",
         "The line ends of both texts, and the unit while it counts.",
         intervention_answers.clamp,
-        {"model": "lstm", "tab": "neurons", "temperature": "0.8", "seed": "7", "characters": "240"}
-        | {"prompt": "ROMEO:\n"},
+        {"model": "lstm", "tab": "neurons", **SHORT_TEXT},
         part="#cr-clamp",
     ),
     Scene(

@@ -6,7 +6,8 @@ import { session } from "./page_session.js";
 const KEY = "charrnn-page";
 const BOXES = "input:not([type=range]), textarea:not([readonly])"; // the sliders follow the settings
 
-const selectedTab = () => document.querySelector('[role=tab][aria-selected="true"]')?.textContent.trim();
+/** Returns the title of the selected tab. */
+export const selectedTab = () => document.querySelector('[role=tab][aria-selected="true"]')?.textContent.trim();
 
 /** Save the page whenever it is hidden or left. */
 export function savePage(element) {

@@ -2,6 +2,7 @@
 
 import { page } from "../components/page_state.js";
 import { session } from "../session/page_session.js";
+import { selectedTab } from "../session/saved_page.js";
 import { MAX_RUN_CHARS, NO_INTERVENTIONS, same } from "../session/session.js";
 
 const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "speed"];
@@ -105,7 +106,7 @@ export function linkTo(wanted) {
     for (const name of ["characters", "prompt"]) if (scene || wanted[name] !== defaults[name]) parts.push([name, wanted[name]]);
   }
   if (edits.length) parts.push(["edits", edits.map(([at, character]) => at + ":" + character).join(",")]);
-  const tab = Object.entries(page.tabs).find(([, title]) => title === shownTab());
+  const tab = Object.entries(page.tabs).find(([, title]) => title === selectedTab());
   if (tab && (scene || tab[0] !== "write")) parts.push(["tab", tab[0]]);
   if (record && (scene || record.view.name !== record.model.views[0])) parts.push(["view", record.view.name]);
   if (page.live.map.change) parts.push(["change", 1]);
@@ -122,10 +123,6 @@ export function linkTo(wanted) {
   if (page.hidden.length) parts.push(["hide", page.hidden.join(",")]);
   parts.push(["sha", model.sha256.slice(0, SHA_DIGITS)]);
   return location.origin + location.pathname + "?" + parts.map(([name, value]) => name + "=" + encoded(value)).join("&");
-}
-
-function shownTab() {
-  return document.querySelector('[role=tab][aria-selected="true"]')?.textContent.trim();
 }
 
 /** Returns Python code that prints the same text; JSON literals are valid Python. */
