@@ -37,7 +37,7 @@ def browser_path() -> Path:
     from charrnn.bench.browser import find_browser
 
     path = find_browser()
-    assert path is not None, "no Chromium: run `python charrnn/bench/browser.py`, which installs one"
+    assert path is not None, "no Chromium: run `python -m charrnn.bench.browser`, which installs one"
     return path
 
 

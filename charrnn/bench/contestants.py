@@ -141,7 +141,7 @@ def growing_gradients(options: argparse.Namespace) -> list[dict[str, Any]]:
     return growth_of_gradients.growing(model, ids[: options.lags + 4 * options.positions].tolist(), options)
 
 
-# How a figure is shown: the head of its column, its format.
+# Column head and format of each figure.
 UNITS = {
     "median_ms": ("median ms", "{:.1f}"),
     "fastest_ms": ("fastest", "{:.1f}"),
@@ -153,7 +153,7 @@ UNITS = {
 }
 
 
-# What the ratio of a contestant is to be at most.
+# Upper limit wanted for the ratio of each contestant.
 GOALS = {
     "train": {
         "plain loop": 0.28,

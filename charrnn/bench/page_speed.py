@@ -1,5 +1,5 @@
 """
-How the page feels, measured in a real Chromium: `python charrnn/bench/page_speed.py`, `--json` for machines.
+Measure the page in a real Chromium: `python scripts/bench.py page`, `--json` for machines.
 
 Starts app.py on a free port. Frames drawn per second and columns lost at 60 characters/s, the time from the click on
 Write to the first character on the screen, and from a slider's move to the distribution redrawn; and what the app costs

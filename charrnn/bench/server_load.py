@@ -1,5 +1,5 @@
 """
-The speed that many pages get at once: `python charrnn/bench/server_load.py`, `--json` for machines.
+Measure the speed of many pages at once: `python scripts/bench.py load`, `--json` for machines.
 
 Starts app.py on a free port. Each page makes the calls of session/session.js and draws a character when it is due and
 there. Then the time of one piece as a text grows, and after its end was edited. Nothing is asserted.

@@ -209,7 +209,7 @@ def require_result_file(path: Path) -> None:
 def read(path: Path) -> SafeFile:
     """Read a safetensors file. Raises CheckpointError for anything else."""
     with _opened(path) as (file, size):
-        data = file.read(size + 1)  # one more than there was: whoever is still writing is noticed
+        data = file.read(size + 1)  # one more than expected, to notice a concurrent write
     file = SafeFile(path, _texts(path, data, len(data)), data)
     _require_digest(file)
     return file

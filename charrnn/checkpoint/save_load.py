@@ -296,7 +296,7 @@ def load_state_dict(path: Path, vocab: Vocab) -> Network:
 
     Raises CheckpointError if keys, shapes or vocabulary do not fit.
     """
-    file = read(path.resolve() if path.is_symlink() else path)  # whoever names it may link it
+    file = read(path.resolve() if path.is_symlink() else path)  # a path given by the user may be a link
     tensors = _unwrapped(file.tensors())
     embedding, recurrent = (tensors.get(name, torch.empty(0)) for name in ("embed.weight", "cell.W_hh.weight"))
     if embedding.dim() != 2 or recurrent.dim() != 2:
