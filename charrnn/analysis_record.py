@@ -16,8 +16,8 @@ Value = str | float | bool | None
 Table = Mapping[str, Sequence[Value]]  # columns of one length, by name
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-MOST_FACTS, MOST_TABLES, MOST_COLUMNS, MOST_ROWS, LONGEST_TEXT = 64, 16, 32, 8192, 400
-LARGEST = 2.0**53  # integers beyond it are not exact in every language
+MAX_FACTS, MAX_TABLES, MAX_COLUMNS, MAX_ROWS, MAX_TEXT_CHARS = 64, 16, 32, 8192, 400
+MAX_INTEGER = 2.0**53  # integers beyond it are not exact in every language
 DIGITS = 6
 
 
@@ -37,8 +37,8 @@ class AnalysisRecord:
     tables: Mapping[str, Table] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require_names("fact", self.facts, MOST_FACTS)
-        _require_names("table", self.tables, MOST_TABLES)
+        _require_names("fact", self.facts, MAX_FACTS)
+        _require_names("table", self.tables, MAX_TABLES)
         for name, value in self.facts.items():
             _require_value(name, value)
         for name, table in self.tables.items():
@@ -86,7 +86,7 @@ class AnalysisRecord:
         """
         values = self._column(table, column)
         if len(values) < fewest:
-            raise RecordError(f"{table} has {len(values)} rows: {fewest} to {MOST_ROWS} are needed")
+            raise RecordError(f"{table} has {len(values)} rows: {fewest} to {MAX_ROWS} are needed")
         return [_in_range(f"{table}, {column}", value, low, high) for value in values]
 
     def numbers_or_none(
@@ -134,12 +134,12 @@ def _require_names(what: str, named: Any, most: int) -> None:
 
 
 def _require_table(name: str, table: Any) -> None:
-    _require_names(f"column of {name}", table, MOST_COLUMNS)
+    _require_names(f"column of {name}", table, MAX_COLUMNS)
     if not all(isinstance(values, (list, tuple)) for values in table.values()):
         raise RecordError(f"a column of {name} is no list")
     lengths = {len(values) for values in table.values()}
-    if len(lengths) > 1 or max(lengths, default=0) > MOST_ROWS:
-        raise RecordError(f"{name} has columns of {sorted(lengths)} rows: of one length, {MOST_ROWS} at most")
+    if len(lengths) > 1 or max(lengths, default=0) > MAX_ROWS:
+        raise RecordError(f"{name} has columns of {sorted(lengths)} rows: of one length, {MAX_ROWS} at most")
     for column, values in table.items():
         for value in values:
             _require_value(f"{name}, {column}", value)
@@ -149,13 +149,13 @@ def _require_value(name: str, value: Any) -> None:
     if value is None or type(value) is bool:
         return
     if type(value) is str:
-        if len(value) > LONGEST_TEXT:
-            raise RecordError(f"{name} has {len(value)} characters: {LONGEST_TEXT} at most")
+        if len(value) > MAX_TEXT_CHARS:
+            raise RecordError(f"{name} has {len(value)} characters: {MAX_TEXT_CHARS} at most")
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise RecordError(f"{name} holds half of a character")
     elif type(value) not in (int, float):
         raise RecordError(f"{name} is of type {type(value).__name__}: a text, a number, true, false or null")
-    elif not (math.isfinite(value) and abs(value) <= LARGEST):
+    elif not (math.isfinite(value) and abs(value) <= MAX_INTEGER):
         raise RecordError(f"{name} is {value}: finite numbers up to 2^53 in size are read")
 
 

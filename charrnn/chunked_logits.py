@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 NUMBERS = 3 << 20  # 64 texts of 512 characters in the Tiny Shakespeare vocabulary, or 157 characters in one of 20,000
-LEAST_KL_NATS = 1e-28  # resolution of float64: logits are rounded to about 1e-15, and KL is quadratic in them
+MIN_KL_NATS = 1e-28  # resolution of float64: logits are rounded to about 1e-15, and KL is quadratic in them
 SMALL = 1e-3
 
 
@@ -35,11 +35,11 @@ def divergences_nats(p: Tensor, q: Tensor) -> Tensor:
 
     KL = ln Σ p exp(d), where d is the logit difference minus its mean under p. All terms are small if the
     distributions agree, so nothing cancels, whereas subtracting log q from log p would leave rounding errors of
-    1e-17. Values below LEAST_KL_NATS become 0.
+    1e-17. Values below MIN_KL_NATS become 0.
     """
     found = [_divergence(*some) for some in _rows(p, q)]
     nats = torch.cat(found).view(p.shape[:-1])
-    return nats.where(nats >= LEAST_KL_NATS, 0)
+    return nats.where(nats >= MIN_KL_NATS, 0)
 
 
 def _divergence(p: Tensor, q: Tensor) -> Tensor:

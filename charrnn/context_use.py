@@ -26,11 +26,11 @@ from charrnn.registry import Network
 from charrnn.seeds import seeded
 
 NEGLIGIBLE_NATS, NEGLIGIBLE_SHARE = 0.01, 0.01
-LONGEST, TARGETS, STRETCH = 256, 4096, 512  # characters of context; predictions; predictions per piece of text
+MAX_CHARS, TARGETS, STRETCH = 256, 4096, 512  # characters of context; predictions; predictions per piece of text
 SHUFFLED = 128  # characters of the shuffled prefix
 LAGS, POSITIONS, BEFORE = 128, 1024, 128  # characters followed; replaced characters; characters read before each
 AT_ONCE = 64  # texts read in parallel; affects memory use only
-FEWEST_KEPT = 64  # minimum length of a stored curve in characters: figures and tables show the value at 64
+MIN_CURVE_CHARS = 64  # minimum length of a stored curve in characters: figures and tables show the value at 64
 BATCH = 64  # consecutive predictions averaged into one sample of the standard error
 
 
@@ -99,7 +99,7 @@ def memory_used(
     model: Network,
     ids: Sequence[int],
     seed: int,
-    longest: int = LONGEST,
+    longest: int = MAX_CHARS,
     predictions: int = TARGETS,
     positions: int = POSITIONS,
 ) -> MemoryUsed:
@@ -130,7 +130,7 @@ def context_use(
     model: Network,
     ids: Sequence[int],
     rng: torch.Generator,
-    longest: int = LONGEST,
+    longest: int = MAX_CHARS,
     predictions: int = TARGETS,
     stretch: int = STRETCH,
 ) -> ContextUse:
@@ -280,10 +280,10 @@ def memory_from_record(found: AnalysisRecord) -> MemoryUsed:
     """Restore the measurements. Raises RecordError if values are missing or too few."""
 
     def curve(name: str, low: float) -> np.ndarray:
-        return np.array(found.numbers("context", name, low, 1e3, FEWEST_KEPT))
+        return np.array(found.numbers("context", name, low, 1e3, MIN_CURVE_CHARS))
 
     def kl(name: str) -> np.ndarray:
-        return np.array(found.numbers("corruption", name, 0, 1e3, FEWEST_KEPT))
+        return np.array(found.numbers("corruption", name, 0, 1e3, MIN_CURVE_CHARS))
 
     context = ContextUse(
         curve("loss_nats", 0),

@@ -19,9 +19,9 @@ from charrnn.vocab import Vocab
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 TRAIN_SHARE = 0.9
-SHORTEST_VALIDATION = 4  # characters: each half is evaluated too, and the first character of a text is not predicted
-TIMEOUT_S, LONGEST_S = 30, 600  # per response; for the whole download
-MOST_BYTES = 2 << 20  # of a download; Tiny Shakespeare has 1,115,394
+MIN_VALIDATION_CHARS = 4  # characters: each half is evaluated too, and the first character of a text is not predicted
+TIMEOUT_S, MAX_DOWNLOAD_S = 30, 600  # per response; for the whole download
+MAX_BYTES = 2 << 20  # of a download; Tiny Shakespeare has 1,115,394
 
 Report = Callable[[int, int | None], None]
 
@@ -57,9 +57,9 @@ class Corpus:
 
     def require(self, characters: int) -> "Corpus":
         """Return self if each part has this many characters; else raise CorpusError."""
-        shortest, least = min(len(self.train_ids), len(self.val_ids)), max(characters, SHORTEST_VALIDATION)
+        shortest, least = min(len(self.train_ids), len(self.val_ids)), max(characters, MIN_VALIDATION_CHARS)
         if shortest < least:
-            shorter = ", or a shorter seq_len" if characters > SHORTEST_VALIDATION else ""
+            shorter = ", or a shorter seq_len" if characters > MIN_VALIDATION_CHARS else ""
             raise CorpusError(
                 f"the text has {len(self.text)} characters, {shortest} of them to validate on, which takes "
                 f"{least}: give {round(least / (1 - TRAIN_SHARE)) + 1} or more{shorter}"
@@ -124,11 +124,11 @@ def _download(url: str, path: Path, report: Report) -> str:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
             length = response.headers.get("Content-Length", "")
-            data, ends = bytearray(), time.monotonic() + LONGEST_S
+            data, ends = bytearray(), time.monotonic() + MAX_DOWNLOAD_S
             while chunk := response.read1(1 << 16):
                 data += chunk
-                if len(data) > MOST_BYTES or time.monotonic() > ends:
-                    raise TimeoutError(f"more than {MOST_BYTES} bytes, or {LONGEST_S} s")
+                if len(data) > MAX_BYTES or time.monotonic() > ends:
+                    raise TimeoutError(f"more than {MAX_BYTES} bytes, or {MAX_DOWNLOAD_S} s")
                 report(len(data), int(length) if length.isdecimal() else None)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or repr(error)

@@ -24,8 +24,8 @@ import numpy as np
 from charrnn.ranges import Range
 
 SIGMOIDS, TANHS = frozenset("ifo" + "rz"), frozenset("gn")  # gates, by activation function
-LARGEST = 1e6  # for values without a bound of their own
-MOST = 4096  # clamps at once
+MAX_VALUE = 1e6  # for values without a bound of their own
+MAX_CLAMPS = 4096  # clamps at once
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def limits(name: str) -> tuple[float, float]:
     """Return the range of values that a named tensor can have."""
     if name in SIGMOIDS:
         return 0.0, 1.0
-    return (-1.0, 1.0) if name == "h" or name in TANHS else (-LARGEST, LARGEST)
+    return (-1.0, 1.0) if name == "h" or name in TANHS else (-MAX_VALUE, MAX_VALUE)
 
 
 class ClampSet:
@@ -56,8 +56,8 @@ class ClampSet:
     """
 
     def __init__(self, clamps: Sequence[Clamp], units: Mapping[str, int]):
-        if len(clamps) > MOST:
-            raise ValueError(f"there are {len(clamps)} clamps: give at most {MOST}")
+        if len(clamps) > MAX_CLAMPS:
+            raise ValueError(f"there are {len(clamps)} clamps: give at most {MAX_CLAMPS}")
         self._of: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # mask and values, (units,) each
         for clamp in clamps:
             _require(clamp, units)
@@ -74,7 +74,7 @@ class ClampSet:
         """
         Return a function that replaces `normed` and clamps the gate's preactivation.
 
-        ormed: maps the sum of a gate to its preactivation (layer norm or identity).
+        normed: maps the sum of a gate to its preactivation (layer norm or identity).
         """
         if gate not in self._of:
             return normed

@@ -7,13 +7,13 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-MOST_STEPS = 10**9
-MOST_NATS = 10**6  # largest loss accepted; beyond it training has diverged
-MOST_POINTS = 4096  # points of a training curve
+MAX_STEPS = 10**9
+MAX_NATS = 10**6  # largest loss accepted; beyond it training has diverged
+MAX_CURVE_POINTS = 4096  # points of a training curve
 LIMITS = {  # of one point; the lower limit is 0
-    "step": MOST_STEPS,
-    "train_loss_nats": MOST_NATS,
-    "val_loss_nats": MOST_NATS,
+    "step": MAX_STEPS,
+    "train_loss_nats": MAX_NATS,
+    "val_loss_nats": MAX_NATS,
     "grad_norm": 3.5e38,  # largest float32
     "learning_rate": 10**6,
     "seconds": 10**10,
@@ -65,8 +65,8 @@ class Metrics:
 
         Raises ValueError for invalid points, too many, or steps that do not increase.
         """
-        if len(points) > MOST_POINTS:
-            raise ValueError(f"the history has {len(points)} points: it must be at most {MOST_POINTS}")
+        if len(points) > MAX_CURVE_POINTS:
+            raise ValueError(f"the history has {len(points)} points: it must be at most {MAX_CURVE_POINTS}")
         history = [cls.from_json(point) for point in points]
         if any(later.step <= earlier.step for earlier, later in pairwise(history)):
             raise ValueError("the history does not go forward")

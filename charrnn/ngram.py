@@ -13,7 +13,7 @@ import numpy as np
 from charrnn.ranges import Range
 
 FALLBACK = (0.5, 1.0, 1.5)  # discounts if a text is too small to estimate them (KenLM's, Heafield et al. 2013)
-LARGEST_KEY = 2**63 - 1  # an n-gram is stored as a number of n digits in base V
+MAX_KEY = 2**63 - 1  # an n-gram is stored as a number of n digits in base V
 
 
 class KneserNey:
@@ -25,7 +25,7 @@ class KneserNey:
     """
 
     def __init__(self, ids: np.ndarray, vocab_size: int, order: int):
-        highest = next(n for n in range(63) if max(2, vocab_size) ** (n + 1) > LARGEST_KEY)
+        highest = next(n for n in range(63) if max(2, vocab_size) ** (n + 1) > MAX_KEY)
         Range(2, highest, whole=True).require("order", order)
         if len(ids) < order or not 0 <= ids.min() <= ids.max() < vocab_size:
             raise ValueError(f"give {order} ids or more, each from 0 to {vocab_size - 1}")

@@ -12,7 +12,7 @@ import numpy as np
 from charrnn.sampling import Decoder
 
 ALONG = 5  # distance in characters of the two values whose correlation is measured along a line
-FEWEST = 8  # lines needed for a meaningful spread
+MIN_LINES = 8  # lines needed for a meaningful spread
 LOOKS_BACK = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # characters
 NOTICED_NATS = 0.01
 
@@ -48,8 +48,8 @@ def line_reset(text: str, values: np.ndarray) -> LineReset:
     at = at[(at > 0) & ~ends[at - 1]]  # an empty line has no value before its end
     line = np.cumsum(ends) - ends  # the ⏎ belongs to the line that it ends
     together = np.flatnonzero((line[ALONG:] == line[:-ALONG]) & ~ends[ALONG:])
-    if len(at) < FEWEST or len(together) < FEWEST:
-        raise ValueError(f"the text has {len(at)} usable lines: give one with at least {FEWEST}")
+    if len(at) < MIN_LINES or len(together) < MIN_LINES:
+        raise ValueError(f"the text has {len(at)} usable lines: give one with at least {MIN_LINES}")
     exact = values.astype(np.float64)
     x, y = exact[together], exact[together + ALONG]
     alive = x.std() > 0 and y.std() > 0

@@ -24,10 +24,10 @@ from charrnn.interventions import Clamp, ClampSet
 from charrnn.ranges import Range
 from charrnn.seeds import SEEDS, STREAMS, seeded
 
-MOST_CHARACTERS = 0x110000  # the number of Unicode code points, hence the largest vocabulary
+MAX_VOCABULARY = 0x110000  # the number of Unicode code points, hence the largest vocabulary
 LIMITS = {
     "temperature": Range(1e-6, 100, zero="greedy"),
-    "top_k": Range(0, MOST_CHARACTERS, whole=True, zero="off"),
+    "top_k": Range(0, MAX_VOCABULARY, whole=True, zero="off"),
     "top_p": Range(0, 1, above=True),
     "min_p": Range(0, 1, zero="off"),
 }

@@ -24,7 +24,7 @@ SLOPE = 1e-5  # of a finite difference, relative to the directional derivative
 STEP = 1e-4  # step size of a finite difference
 DIRECTIONS = 2
 V, H, B, T = 11, 24, 3, 16  # sizes of the random networks
-LONGEST = 160  # characters; exceeds the context of the bundled MiniGPT
+MAX_CHARS = 160  # characters; exceeds the context of the bundled MiniGPT
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def gradient_matches_finite_difference(network: Network, ids: Sequence[int], see
 
 def stepwise_matches_batch(network: Network, ids: Sequence[int]) -> Check:
     """Compare logits of a text read at once, in two pieces, and step by step."""
-    exact, ids = copy.deepcopy(network).double(), list(ids[:LONGEST])
+    exact, ids = copy.deepcopy(network).double(), list(ids[:MAX_CHARS])
     with torch.no_grad():
         whole = exact(torch.tensor([ids]))[0][0]
         first, state = exact(torch.tensor([ids[: len(ids) // 3]]))

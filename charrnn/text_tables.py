@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from charrnn.chunked_logits import LEAST_KL_NATS
+from charrnn.chunked_logits import MIN_KL_NATS
 
 
 def markdown_table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
@@ -18,7 +18,7 @@ def words_table(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 def kl(nats: float) -> str:
     """Format a mean KL divergence; below float64 resolution, that bound."""
-    return f"{nats:.1e}" if nats >= LEAST_KL_NATS else f"< {LEAST_KL_NATS:.0e}"
+    return f"{nats:.1e}" if nats >= MIN_KL_NATS else f"< {MIN_KL_NATS:.0e}"
 
 
 def quoted(text: str) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-MOST_CHARACTERS = 1 << 16  # limit of a vocabulary, also in checkpoints
-MOST_NAMED = 8  # unknown characters named in one message
+MAX_CHARACTERS = 1 << 16  # limit of a vocabulary, also in checkpoints
+MAX_NAMED = 8  # unknown characters named in one message
 
 
 class UnknownCharacterError(ValueError):
@@ -18,8 +18,8 @@ class UnknownCharacterError(ValueError):
     def __init__(self, unknown: Sequence[tuple[int, str]]):
         first = {character: position for position, character in reversed(unknown)}
         kinds = sorted(first, key=first.__getitem__)
-        named = ", ".join(f"{character!r} at position {first[character]}" for character in kinds[:MOST_NAMED])
-        more = f" and {len(kinds) - MOST_NAMED} others" if len(kinds) > MOST_NAMED else ""
+        named = ", ".join(f"{character!r} at position {first[character]}" for character in kinds[:MAX_NAMED])
+        more = f" and {len(kinds) - MAX_NAMED} others" if len(kinds) > MAX_NAMED else ""
         what, out = ("characters", "them") if len(kinds) > 1 else ("character", "it")
         super().__init__(f"the model does not know the {what} {named}{more}; leave {out} out")
         self.position, self.character = unknown[0]
@@ -34,9 +34,9 @@ class Vocab:
     def __post_init__(self) -> None:
         if not self.characters:
             raise ValueError("a vocabulary needs at least one character")
-        if len(self.characters) > MOST_CHARACTERS:
+        if len(self.characters) > MAX_CHARACTERS:
             raise ValueError(
-                f"there are {len(self.characters)} different characters: give a text of 1 to {MOST_CHARACTERS}"
+                f"there are {len(self.characters)} different characters: give a text of 1 to {MAX_CHARACTERS}"
             )
         if len(set(self.characters)) != len(self.characters):
             raise ValueError("a vocabulary lists every character once")

@@ -10,7 +10,7 @@ from charrnn import checkpoint
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import ANALYSES, keep_analyses
 from charrnn.commands import analyse
-from charrnn.context_use import LAGS, LONGEST, context_use, memory_from_record
+from charrnn.context_use import LAGS, MAX_CHARS, context_use, memory_from_record
 from charrnn.corpus import Corpus
 from charrnn.neurons import Baseline, ConceptTargets, activations, best_units, from_findings, names, score
 from charrnn.training import evaluate_stream, untrained
@@ -50,7 +50,7 @@ def test_the_memory_that_is_kept_is_that_of_the_validation_text(tmp_path, typed)
     used = memory_from_record(sections(folder)["memory"])
     model, ids = checkpoint.load(folder).model, Corpus.from_text(TEXT).val_ids.tolist()
     again = context_use(model, ids, torch.Generator().manual_seed(0))
-    assert len(used.context.n) == LONGEST and len(used.corruption.k) == LAGS
+    assert len(used.context.n) == MAX_CHARS and len(used.corruption.k) == LAGS
     np.testing.assert_allclose(used.context.loss_nats, again.loss_nats, rtol=1e-5)
     np.testing.assert_allclose(used.context.shuffled_excess_nats, again.shuffled_excess_nats, rtol=1e-5, atol=1e-9)
 

@@ -208,7 +208,7 @@ SLOW = {
     analyses: {"MAX_LAG": 6, "POSITIONS": 8},
     recurrent_scale: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6, "POSITIONS_OF_PRODUCTS": 2, "CHARACTERS": 20},
     saliency: {"MAX_LAG": 6},
-    memory_part: {"LONGEST": 40, "PREDICTIONS": 64, "REPLACED": 4},
+    memory_part: {"MAX_CHARS": 40, "PREDICTIONS": 64, "REPLACED": 4},
     context_use: {"LAGS": 8, "BEFORE": 8},
     scene_answers: {"FAR_BACK": 6, "MAX_LAG": 6},
     intervention_answers: {"FAR_BACK": 6, "READ": 200},

@@ -60,7 +60,7 @@ def test_product_norms_are_as_close_as_they_say(name, g, monkeypatch):
     steps, lags = Steps(scale_recurrent(trained.model, g), ids[:1500]), [1, 8, 32]
     at = spread(ids[:1500].tolist(), 128, 6)
     found = jacobian_products.largest_singular_values(steps, at, lags)
-    monkeypatch.setattr(jacobian_products, "MOST_TURNS", 2 * jacobian_products.MOST_TURNS)
+    monkeypatch.setattr(jacobian_products, "MAX_TURNS", 2 * jacobian_products.MAX_TURNS)
     closer = jacobian_products.largest_singular_values(steps, at, lags, tolerance=1e-6)
     np.testing.assert_allclose(found, closer, rtol=2e-3)
 

@@ -195,7 +195,7 @@ def test_another_file_than_tiny_shakespeare_is_refused_and_not_kept(server):
     assert not cache_path().exists()
 
 
-@pytest.mark.parametrize("limit", ["MOST_BYTES", "LONGEST_S"])
+@pytest.mark.parametrize("limit", ["MAX_BYTES", "MAX_DOWNLOAD_S"])
 def test_a_download_without_end_is_given_up(monkeypatch, limit):
     monkeypatch.setattr(f"charrnn.corpus.{limit}", 0.3)
 

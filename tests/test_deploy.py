@@ -15,7 +15,7 @@ from torch.distributed import run
 
 from charrnn import hub
 from charrnn.commands import app, publish, sweep, train
-from charrnn.ui.server.call_validation import MOST_BYTES
+from charrnn.ui.server.call_validation import MAX_BYTES
 from charrnn.ui.server.middleware import TEXT_CALL
 from tests.hub_server import TOKEN
 
@@ -63,7 +63,7 @@ def test_nginx_sends_calls_to_the_processes_by_turns():
     configuration = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
     call = configuration.partition(f"location = {TEXT_CALL} {{")[2].partition("}")[0]
     assert "proxy_pass http://by_turns;" in call and "non_idempotent" in call
-    assert f"client_max_body_size {MOST_BYTES >> 10}k;" in configuration
+    assert f"client_max_body_size {MAX_BYTES >> 10}k;" in configuration
 
 
 def test_the_health_check_fails_where_nothing_listens():

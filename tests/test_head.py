@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from charrnn import chunked_logits
 from charrnn.checkpoint import load
-from charrnn.chunked_logits import LEAST_KL_NATS, divergences_nats, loss_gradients
+from charrnn.chunked_logits import MIN_KL_NATS, divergences_nats, loss_gradients
 from charrnn.context_use import BEFORE, corruption_nats, memory_used
 from charrnn.gradient_flow import character_distance, connectivity, gradient_flow, product_norms
 from charrnn.model import CharRNN
@@ -74,10 +74,10 @@ def test_what_a_replaced_character_moves_is_told_down_to_1e_28_and_nothing_below
     exact = np.stack(
         [carried(rnn.model, ids, *pair, 100) for pair in zip(places.tolist(), others.tolist(), strict=True)]
     )
-    told = exact > 100 * LEAST_KL_NATS
+    told = exact > 100 * MIN_KL_NATS
     assert 0.2 < told.mean() < 0.9 and exact.min() < 1e-30, "both kinds are there"
     np.testing.assert_allclose(found[told], exact[told], rtol=0.2)
-    assert (found[~told] <= 1000 * LEAST_KL_NATS).all() and not found[exact < LEAST_KL_NATS / 100].any()
+    assert (found[~told] <= 1000 * MIN_KL_NATS).all() and not found[exact < MIN_KL_NATS / 100].any()
 
 
 # ------------------------------------------------------------------ large vocabularies

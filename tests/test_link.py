@@ -9,7 +9,7 @@ import pytest
 from charrnn.seeds import SEEDS
 from charrnn.ui.compare import coupled_sampling
 from charrnn.ui.server import validation
-from charrnn.ui.server.clamp_requests import MOST_CLAMPS
+from charrnn.ui.server.clamp_requests import MAX_CLAMPS
 from charrnn.ui.server.share_link import DEFAULTS, HIDEABLE, follow
 from charrnn.ui.session.text_calls import MAX_CALL_CHARS
 from charrnn.ui.sidebar.sidebar import offer
@@ -41,20 +41,20 @@ def test_the_page_has_the_limits_of_the_server():
     script, rows, dice = ((ROOT / "charrnn/ui" / name).read_text(encoding="utf-8") for name in files)
     found = dict(re.findall(r"const (M\w+) = ([\d_]+(?: \*\* 32 - 1)?);", script + rows))
     assert {name: eval(limit) for name, limit in found.items()} == {
-        "MAX_TEXT_CHARS": validation.LONGEST_TEXT,
-        "MAX_READ_CHARS": validation.LONGEST_READ,
-        "MAX_RUN_CHARS": validation.LONGEST_RUN,
+        "MAX_TEXT_CHARS": validation.MAX_TEXT_CHARS,
+        "MAX_READ_CHARS": validation.MAX_READ_CHARS,
+        "MAX_RUN_CHARS": validation.MAX_RUN_CHARS,
         "MAX_SEED": SEEDS.high,
         "MAX_PIECE": 400,  # the page's own
         "MAX_CALL_CHARS": MAX_CALL_CHARS,
-        "MOST": MOST_CLAMPS,
+        "MAX_CLAMPS": MAX_CLAMPS,
     }
     seeds = f'min="0" max="{SEEDS.high}"'
     assert f'id="cr-seed" {seeds}' in TEMPLATE and f'name="seed" {seeds}' in dice
-    assert f'id="cr-characters" min="1" max="{validation.LONGEST_RUN}"' in TEMPLATE
-    assert f'rows="2" maxlength="{validation.LONGEST_PROMPT}"' in TEMPLATE
-    assert f"passage, up to {validation.LONGEST_READ:,} characters" in TEMPLATE
-    assert f'max="{coupled_sampling.LONGEST}"' in dice and f'maxlength="{validation.LONGEST_PROMPT}"' in dice
+    assert f'id="cr-characters" min="1" max="{validation.MAX_RUN_CHARS}"' in TEMPLATE
+    assert f'rows="2" maxlength="{validation.MAX_PROMPT_CHARS}"' in TEMPLATE
+    assert f"passage, up to {validation.MAX_READ_CHARS:,} characters" in TEMPLATE
+    assert f'max="{coupled_sampling.MAX_CHARS}"' in dice and f'maxlength="{validation.MAX_PROMPT_CHARS}"' in dice
 
 
 def test_a_link_asks_for_what_it_says(store):

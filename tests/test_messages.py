@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from charrnn.ui.server.notices import dropped_notice, notice
-from charrnn.ui.server.validation import LARGEST_EXACT, Character, Choice, Prompt, Sampling, Step, checked
+from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Character, Choice, Prompt, Sampling, Step, checked
 
 
 def test_a_notice_names_characters_and_positions():
@@ -17,7 +17,7 @@ def test_a_notice_names_characters_and_positions():
 
 
 def test_whole_numbers_may_be_written_with_a_point():
-    assert [checked(Step, step) for step in (7.0, LARGEST_EXACT)] == [7, 2**53 - 1]
+    assert [checked(Step, step) for step in (7.0, MAX_SAFE_INTEGER)] == [7, 2**53 - 1]
     assert Sampling(temperature=0, top_k=5.0).settings.top_k == 5  # pyright: ignore[reportArgumentType]
 
 
@@ -36,7 +36,7 @@ class Sent(Sampling):
         ({"title": 5}, "title is 5: give a text"),
         ({}, "title is empty: give what fits: field required"),
         ({"title": "", "top_p": 0}, "top_p is 0: give more than 0 and at most 1"),
-        ({"title": "", "edits": [[-1, "a"]]}, f"edits is -1: give a whole number from 0 to {LARGEST_EXACT}"),
+        ({"title": "", "edits": [[-1, "a"]]}, f"edits is -1: give a whole number from 0 to {MAX_SAFE_INTEGER}"),
         ({"title": "", "checkpoint": {"name": 3}}, "name is 3: give a text"),
         ({"title": "", "checkpoint": {"more": 3}}, "more is 3: give what fits: unexpected keyword argument"),
         (5, "the request is 5: give what fits: input should be a valid dictionary or instance of Sent"),

@@ -22,7 +22,7 @@ from charrnn.training import Recipe
 from charrnn.ui import api
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.share_link import follow
-from charrnn.ui.server.validation import LONGEST_RUN, OF_SAMPLING, SPEEDS
+from charrnn.ui.server.validation import MAX_RUN_CHARS, OF_SAMPLING, SPEEDS
 from tests.small_models import SMALL, save_small
 
 NUMBER = r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
@@ -178,7 +178,7 @@ def test_every_numeric_flag_has_a_range(script, monkeypatch):
 # ------------------------------------------------------------------------------------------------ the page and the API
 
 ASKED = {"temperature": 0.8, "top_k": 0, "top_p": 1, "min_p": 0, "seed": 7, "characters": 1}
-OF_PAGE = OF_SAMPLING | {"seed": SEEDS, "characters": Range(1, LONGEST_RUN, whole=True), "speed": SPEEDS}
+OF_PAGE = OF_SAMPLING | {"seed": SEEDS, "characters": Range(1, MAX_RUN_CHARS, whole=True), "speed": SPEEDS}
 
 
 @pytest.fixture(scope="module")

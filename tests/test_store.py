@@ -53,12 +53,12 @@ def test_a_loaded_model_is_found_without_listing_the_folder(tmp_path: Path, monk
     assert store.load("gru").info.config["cell"] == "lstm", "a file that changed is read again"
 
 
-@pytest.mark.parametrize("most", ["MOST_LOADED", "MOST_PARAMETERS"])
+@pytest.mark.parametrize("most", ["MAX_LOADED", "MAX_PARAMETERS"])
 def test_what_was_not_used_for_longest_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str):
     for name in ("gru", "lstm", "rnn"):
         save_small(tmp_path / name, SMALL["lstm"])
     store = Store(tmp_path)
-    monkeypatch.setattr(room, most, 2 if most == "MOST_LOADED" else 2 * store.checkpoints()[0].parameters)
+    monkeypatch.setattr(room, most, 2 if most == "MAX_LOADED" else 2 * store.checkpoints()[0].parameters)
     gru, lstm = store.load("gru"), store.load("lstm")
     assert store.load("gru") is gru
     store.load("rnn")

@@ -3,7 +3,7 @@
 from charrnn.checkpoint.analyses import ANALYSES, Analyses, keep_analyses, require_replaceable
 from charrnn.checkpoint.disk_space import require_room
 from charrnn.checkpoint.lock import Hold, held
-from charrnn.checkpoint.metadata_schema import LONGEST_NAME
+from charrnn.checkpoint.metadata_schema import MAX_NAME_CHARS
 from charrnn.checkpoint.safetensors_io import MAX_FILE_BYTES, CheckpointError, at_home, digest
 from charrnn.checkpoint.save_load import (
     FILES,
@@ -29,7 +29,7 @@ from charrnn.checkpoint.target import Origin, Target, Verdict, examine
 __all__ = [
     "ANALYSES",
     "FILES",
-    "LONGEST_NAME",
+    "MAX_NAME_CHARS",
     "MAX_FILE_BYTES",
     "MODEL",
     "RUN",

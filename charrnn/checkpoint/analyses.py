@@ -16,7 +16,7 @@ from charrnn.analysis_record import NAME, AnalysisRecord, RecordError
 from charrnn.checkpoint.safetensors_io import CheckpointError, parse_json, read_small, require_writable, write_bytes
 
 ANALYSES = "analyses.json"
-MOST_BYTES, MOST_SECTIONS = 1 << 19, 16
+MAX_BYTES, MAX_SECTIONS = 1 << 19, 16
 FORMAT = 1
 
 
@@ -39,8 +39,8 @@ def read_analyses(folder: Path, sha256: str) -> Analyses:
         return Analyses(refused=(str(error),))
     if whole.get("sha256") != sha256:
         return Analyses(refused=(f"{path} is about another model than the one beside it",))
-    if len(whole["sections"]) > MOST_SECTIONS:
-        return Analyses(refused=(f"{path} has {len(whole['sections'])} sections: {MOST_SECTIONS} at most",))
+    if len(whole["sections"]) > MAX_SECTIONS:
+        return Analyses(refused=(f"{path} has {len(whole['sections'])} sections: {MAX_SECTIONS} at most",))
     sections, refused = {}, []
     for name, value in whole["sections"].items():
         try:
@@ -55,7 +55,7 @@ def read_analyses(folder: Path, sha256: str) -> Analyses:
 def require_analyses(path: Path) -> dict[str, Any]:
     """Validate a whole file, of any model. Raises CheckpointError."""
     try:
-        whole = parse_json(read_small(path, MOST_BYTES))
+        whole = parse_json(read_small(path, MAX_BYTES))
     except CheckpointError:
         raise
     except (ValueError, RecursionError) as error:
@@ -86,11 +86,11 @@ def keep_analyses(folder: Path, sha256: str, new: Mapping[str, AnalysisRecord]) 
     require_replaceable(folder)
     sections = {**read_analyses(folder, sha256).sections, **new}
     wrong = [name for name in sections if not NAME.fullmatch(name)]
-    if wrong or len(sections) > MOST_SECTIONS:
-        raise CheckpointError(f"{folder / ANALYSES} cannot keep {wrong or len(sections)}: {MOST_SECTIONS} short names")
+    if wrong or len(sections) > MAX_SECTIONS:
+        raise CheckpointError(f"{folder / ANALYSES} cannot keep {wrong or len(sections)}: {MAX_SECTIONS} short names")
     parts = ",\n".join(f"{json.dumps(name)}: {sections[name].as_json()}" for name in sorted(sections))
     text = f'{{\n"format": {FORMAT},\n"sha256": {json.dumps(sha256)},\n"sections": {{\n{parts}\n}}\n}}\n'
     data = text.encode("utf-8")
-    if len(data) > MOST_BYTES:
-        raise CheckpointError(f"{folder / ANALYSES} would take {len(data)} bytes: {MOST_BYTES} at most")
+    if len(data) > MAX_BYTES:
+        raise CheckpointError(f"{folder / ANALYSES} would take {len(data)} bytes: {MAX_BYTES} at most")
     write_bytes(folder / ANALYSES, data)

@@ -39,10 +39,10 @@ DIGEST, TENSORS_DIGEST = "file_sha256", "digest"  # of the whole file; of its te
 WRITING, TEMPORARY = ".charrnn-", ".tmp"  # how the name of a file begins and ends that is being written
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
-MOST_TENSORS = 4096
-MOST_DIMS = 8  # of a tensor
+MAX_TENSORS = 4096
+MAX_DIMS = 8  # of a tensor
 DTYPES = {torch.float16, torch.float32, torch.float64, torch.int64, torch.uint8}  # all that are written
-MOST_REASON = 1000  # characters of a message
+MAX_REASON_CHARS = 1000  # characters of a message
 LFS_POINTER = b"version https://git-lfs"
 HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
 PICKLES = (b"\x80", b"PK\x03\x04")
@@ -56,7 +56,7 @@ class CheckpointError(ValueError):
     """
 
     def __init__(self, message: str):
-        super().__init__(printable(message[:MOST_REASON]) + ("…" if len(message) > MOST_REASON else ""))
+        super().__init__(printable(message[:MAX_REASON_CHARS]) + ("…" if len(message) > MAX_REASON_CHARS else ""))
 
 
 class UnreadableError(CheckpointError):
@@ -280,13 +280,13 @@ def _texts(path: Path, start: bytes, size: int) -> dict[str, str]:
     length = _header_length(start)
     if length > min(MAX_HEADER_BYTES, size - 8):
         raise CheckpointError(f"{path} announces a header of {length} bytes: it is cut off, or not what it seems")
-    if (tensors := start.count(b'"data_offsets"', 8, 8 + length)) > MOST_TENSORS:  # counted before they are parsed
-        raise CheckpointError(f"the header of {path} cannot be read: {tensors} tensors, {MOST_TENSORS} at most")
+    if (tensors := start.count(b'"data_offsets"', 8, 8 + length)) > MAX_TENSORS:  # counted before they are parsed
+        raise CheckpointError(f"the header of {path} cannot be read: {tensors} tensors, {MAX_TENSORS} at most")
     try:
         header = parse_json(start[8 : 8 + length])
         texts = header.pop("__metadata__", {})
-        if any(len(entry["shape"]) > MOST_DIMS for entry in header.values()):
-            raise ValueError(f"a tensor has more than {MOST_DIMS} dimensions")
+        if any(len(entry["shape"]) > MAX_DIMS for entry in header.values()):
+            raise ValueError(f"a tensor has more than {MAX_DIMS} dimensions")
         if not all(isinstance(text, str) for text in texts.values()):
             raise ValueError("the metadata are not texts")
         announced = 8 + length + max((entry["data_offsets"][-1] for entry in header.values()), default=0)

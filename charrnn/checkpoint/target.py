@@ -27,8 +27,8 @@ from charrnn.checkpoint.safetensors_io import (
 from charrnn.checkpoint.save_load import (
     CONFIG,
     HISTORY,
+    MAX_PASSAGE_BYTES,
     MODEL,
-    MOST_PASSAGE_BYTES,
     OF_THE_RUN,
     PASSAGE,
     RUN,
@@ -40,10 +40,10 @@ from charrnn.checkpoint.save_load import (
 )
 from charrnn.metrics import Metrics
 
-MOST_COPY_BYTES = 4 * MAX_HEADER_BYTES  # of config.json and history.json: the header again, indented
+MAX_COPY_BYTES = 4 * MAX_HEADER_BYTES  # of config.json and history.json: the header again, indented
 HALF_WRITTEN = re.compile(rf"{re.escape(WRITING)}(?P<name>.+)\.[a-z0-9_]+{re.escape(TEMPORARY)}")
 LEFT_BY_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}
-MOST_LISTED = 3  # foreign entries in a message
+MAX_LISTED = 3  # foreign entries in a message
 WAY_OUT = "move that away, or name another folder"
 
 
@@ -158,8 +158,8 @@ def _examined(folder: Path) -> Target:
         if not (STEP_NAME.fullmatch(name) and entry.is_file(follow_symlinks=False))
     }
     if foreign:
-        more = f" and {len(foreign) - MOST_LISTED} more" if len(foreign) > MOST_LISTED else ""
-        listed = ", ".join(sorted(foreign)[:MOST_LISTED])
+        more = f" and {len(foreign) - MAX_LISTED} more" if len(foreign) > MAX_LISTED else ""
+        listed = ", ".join(sorted(foreign)[:MAX_LISTED])
         raise CheckpointError(f"{folder} holds what is no part of a checkpoint ({listed}{more}): {WAY_OUT}")
     if entries and MODEL not in entries and RUN not in entries:
         raise CheckpointError(f"{folder} holds {min(entries)} but neither {MODEL} nor {RUN}: {WAY_OUT}")
@@ -200,7 +200,7 @@ def _run_of(path: Path) -> dict[str, Any]:
 
 def _json(path: Path) -> Any:
     try:
-        return parse_json(read_small(path, MOST_COPY_BYTES))
+        return parse_json(read_small(path, MAX_COPY_BYTES))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from None
 
@@ -221,7 +221,7 @@ def _require_history(path: Path) -> None:
 
 def _require_passage(path: Path) -> None:
     try:
-        read_small(path, MOST_PASSAGE_BYTES).decode("utf-8")
+        read_small(path, MAX_PASSAGE_BYTES).decode("utf-8")
     except UnicodeDecodeError:
         raise CheckpointError(f"{path} is not a text that a network wrote") from None
 

@@ -12,8 +12,8 @@ import numpy as np
 
 LETTER_WIDTH, LINE_HEIGHT = 7.3, 16.0  # of 12 pixel monospace
 STEP = 10.0  # from one point of a curve to the next
-MOST_POINTS = 512  # of one curve, however long or ragged it is; then they are farther apart
-MOST_TAKEN = 4096  # of the pixels that no name may hide
+MAX_POINTS = 512  # of one curve, however long or ragged it is; then they are farther apart
+MAX_OCCUPIED = 4096  # of the pixels that no name may hide
 EVERY = 2  # points that a name may stand beside
 GAPS = (9.0, 22.0, 40.0)  # between a point of the curve and its name
 CLEAR = 3.0  # pixels around a name that stay free
@@ -69,7 +69,7 @@ def beside_curves(curves: Sequence[np.ndarray], boxes: Sequence[Box], taken: np.
     curves: (N_i, 2) pixels each; boxes: label sizes; taken (M, 2): pixels that must stay visible.
     """
     lines = [_densely(curve, area) for curve in curves]
-    taken = taken[:: math.ceil(len(taken) / MOST_TAKEN) or 1]
+    taken = taken[:: math.ceil(len(taken) / MAX_OCCUPIED) or 1]
     candidates = [_candidates(line, box, area) for line, box in zip(lines, boxes, strict=True)]
     costs = [_cost_of_curves(i, places, lines, boxes[i], taken, area) for i, places in enumerate(candidates)]
     chosen = [int(cost.argmin()) for cost in costs]
@@ -114,7 +114,7 @@ def _densely(curve: np.ndarray, area: Area) -> np.ndarray:
         return curve if len(curve) else np.array([[area.width / 2, area.height / 2]])
     lengths = np.hypot(*np.diff(curve, axis=0).T)
     along = np.concatenate([[0.0], lengths.cumsum()])
-    at = np.linspace(0, along[-1], min(MOST_POINTS, max(2, int(along[-1] / STEP) + 1)))
+    at = np.linspace(0, along[-1], min(MAX_POINTS, max(2, int(along[-1] / STEP) + 1)))
     return np.stack([np.interp(at, along, curve[:, 0]), np.interp(at, along, curve[:, 1])], axis=1)
 
 
@@ -172,9 +172,9 @@ def _distance(centres: np.ndarray, half: np.ndarray, points: np.ndarray) -> np.n
     The larger of x and y distance; <= 0 inside.
     """
     nearest = np.full(len(centres), np.inf)
-    for first in range(0, len(points), MOST_POINTS):  # not all at once: P times N may be many
-        some = points[first : first + MOST_POINTS]
-        x = np.abs(centres[:, :1] - some[:, 0]) - half[0]  # (P, at most MOST_POINTS)
+    for first in range(0, len(points), MAX_POINTS):  # not all at once: P times N may be many
+        some = points[first : first + MAX_POINTS]
+        x = np.abs(centres[:, :1] - some[:, 0]) - half[0]  # (P, at most MAX_POINTS)
         y = np.abs(centres[:, 1:] - some[:, 1]) - half[1]
         np.minimum(nearest, np.maximum(x, y, out=x).min(axis=1), out=nearest)
     return nearest

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.analysis_record import LARGEST, AnalysisRecord
+from charrnn.analysis_record import MAX_INTEGER, AnalysisRecord
 from charrnn.chunked_logits import at_once, loss_gradients
 from charrnn.gradient_flow.backward import way_back
 from charrnn.minigpt import MiniGPT
@@ -193,7 +193,7 @@ def flow_record(flow: GradientFlow, characters: int) -> AnalysisRecord:
 
 def flow_from_record(found: AnalysisRecord) -> GradientFlow:
     """Restore a gradient flow. Raises RecordError if values are missing or too few."""
-    curves = {name: np.array(found.numbers("curve", name, 0, LARGEST, MAX_LAG + 1)) for name in KEPT}
+    curves = {name: np.array(found.numbers("curve", name, 0, MAX_INTEGER, MAX_LAG + 1)) for name in KEPT}
     return GradientFlow(
         lags=np.arange(len(curves["median"])),
         **curves,

@@ -16,7 +16,7 @@ from charrnn.gradient_flow.spectrum import spectra
 from charrnn.gradient_flow.step_jacobian import Steps
 from charrnn.registry import Network
 
-MOST_TURNS = 24
+MAX_TURNS = 24
 POSITIONS = 64
 
 
@@ -95,7 +95,7 @@ def _largest(steps: Steps, positions: Tensor, lag: int, start: Tensor, tolerance
     alphas: list[Tensor] = []
     betas: list[Tensor] = []
     found = torch.zeros(len(positions), dtype=start.dtype)
-    for _ in range(min(MOST_TURNS, steps.dim)):
+    for _ in range(min(MAX_TURNS, steps.dim)):
         v = left[-1]
         for back in range(lag):
             v = steps.vjp(v, positions - back)

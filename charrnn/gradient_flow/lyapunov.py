@@ -18,8 +18,8 @@ from charrnn.gradient_flow.step_jacobian import Steps
 from charrnn.registry import Network
 
 STRETCHES = 16  # of a text; each gives one sample of the exponents
-SHORTEST = 64  # characters per stretch
-FEWEST = 3
+MIN_STRETCH_CHARS = 64  # characters per stretch
+MIN_STRETCHES = 3
 WARM_UP = 512  # minimum in characters: with 64 the exponent of a trained LSTM is off by more than half its value
 SMALL_CHANGE = 0.25  # of the standard error: largest accepted change by doubling the warm-up
 
@@ -52,10 +52,10 @@ def lyapunov(
     if not 1 <= count <= steps.dim:
         raise ValueError(f"count is {count}: the state has {steps.dim} numbers, so give 1 to {steps.dim}")
     if stretch is None:
-        stretch = max(SHORTEST, (len(ids) - 1) // STRETCHES)
+        stretch = max(MIN_STRETCH_CHARS, (len(ids) - 1) // STRETCHES)
     stretches = (len(ids) - 1) // stretch
-    if stretches < FEWEST:
-        least = FEWEST * stretch + 1
+    if stretches < MIN_STRETCHES:
+        least = MIN_STRETCHES * stretch + 1
         raise ValueError(f"the text has {len(ids)} characters: exponents with an error take at least {least}")
     ends = len(ids) - 1 - stretch * torch.arange(stretches).flip(0)
     rng = torch.Generator().manual_seed(0)

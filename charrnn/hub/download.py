@@ -19,9 +19,9 @@ from charrnn.printable import printable
 REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?")
 PATTERNS = [pattern for name in FILES for pattern in (name, f"*/{name}")]
 COMMIT = re.compile("[0-9a-f]{40}")
-MOST_FILES, MOST_BYTES = 2000, 4 << 30
+MAX_FILES, MAX_BYTES = 2000, 4 << 30
 SLOWEST = 50_000  # bytes per second of a download, on the whole
-MOST_TOLD = 3  # of what was left out
+MAX_LISTED = 3  # of what was left out
 STANDS_IN = ". These are the networks that come with the lab."
 NOTHING_HERE = ", and no network came with this page: look again in a moment."
 ASK_S = 10
@@ -178,10 +178,10 @@ def _wanted(source: str, info: ModelInfo) -> tuple[dict[str, int], str]:
     if large and not any(PurePosixPath(name).name == MODEL for name in wanted):
         raise HubError(f"{source} is not fetched: {whats[0]}", "large")
     total = sum(wanted.values())
-    if len(wanted) > MOST_FILES or total > MOST_BYTES:
+    if len(wanted) > MAX_FILES or total > MAX_BYTES:
         raise HubError(f"{source} is not fetched: {len(wanted)} files of {total} bytes are too many", "large")
-    more = [f"and {len(whats) - MOST_TOLD} more"] if len(whats) > MOST_TOLD else []
-    notice = f"Not all of {source} is here: {'; '.join(whats[:MOST_TOLD] + more)}." if whats else ""
+    more = [f"and {len(whats) - MAX_LISTED} more"] if len(whats) > MAX_LISTED else []
+    notice = f"Not all of {source} is here: {'; '.join(whats[:MAX_LISTED] + more)}." if whats else ""
     return wanted, printable(notice)
 
 

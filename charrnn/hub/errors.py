@@ -24,8 +24,8 @@ ANSWERS = {
 }
 PASSES = (429, 500, 502, 503, 504)  # what may be over in a moment
 WAITS_S = (1, 4)  # before the second try and the third, unless the Hub says how long
-LONGEST_WAIT_S = 60
-LONGEST_REASON = 500  # characters of what somebody else says
+MAX_WAIT_S = 60
+MAX_REASON_CHARS = 500  # characters of what somebody else says
 ASKED_OFTEN = re.compile(r"/info/lfs/|/preupload/|/xet-write-token/")  # the library repeats these itself, six times
 XET_STATUS = re.compile(r"HTTP status .*?\((\d{3})\b")  # as the Xet client tells it, in words alone
 
@@ -84,7 +84,7 @@ def patiently(attempt: Callable[[], Result], say: Callable[[str], None]) -> Resu
             if status not in PASSES or ASKED_OFTEN.search(str(error.response.url)):
                 raise
             seconds = _asked_wait_s(error.response.headers, wait)
-            if seconds > LONGEST_WAIT_S:
+            if seconds > MAX_WAIT_S:
                 raise
             say(f"the Hub answered {status}: trying again in {seconds} s")
             time.sleep(seconds)
@@ -172,7 +172,7 @@ def _kind_and_reason(error: Exception, subject: str) -> tuple[str, str]:
 
 
 def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")[:LONGEST_REASON]
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")[:MAX_REASON_CHARS]
 
 
 def _without_token(text: str) -> str:

@@ -27,7 +27,7 @@ PARTS = (
     *(f"docs/*.{kind}" for kind in ("md", "json", "ipynb")),
 )
 NOTEBOOK, SOME_SPACE = "docs/own_text.ipynb", "https://huggingface.co/spaces/owner/name"
-LARGEST_BYTES = 10 * 1024 * 1024  # what a plain git push to the Hub may hold
+MAX_BYTES = 10 * 1024 * 1024  # what a plain git push to the Hub may hold
 GPU_TORCH = "torch==2.11.0"  # the newest that ZeroGPU lists
 ITS_OWN = {".gitattributes"}  # what the Hub puts there itself
 SIGNATURE = {"app.py", "charrnn/__init__.py"}  # a Space with both is one of this project
@@ -169,7 +169,7 @@ def _is_text(path: Path) -> bool:
         content.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return b"\0" not in content and len(content) <= LARGEST_BYTES
+    return b"\0" not in content and len(content) <= MAX_BYTES
 
 
 def _with_models(readme: str, checkpoints: str) -> str:

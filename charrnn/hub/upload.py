@@ -27,11 +27,11 @@ from charrnn.terminal import as_typed
 OBSOLETE = ("curve.png",)  # what earlier versions published and this one takes away
 OURS = (*FILES, CARD, *OBSOLETE)
 SIGNATURE = (MODEL, "config.json", "history.json")  # a folder of a repository with all of these is one of ours
-MOST_TOLD = 5  # of the files that are taken away
+MAX_LISTED = 5  # of the files that are taken away
 NUMBERED = re.compile(r"v([1-9]\d{0,8})")
 MARK = re.compile(r"\bpublished with charrnn \d")  # in every card
 FRONT_MATTER = re.compile(r"\s*(---\n.*?\n---\s*)?", re.DOTALL)  # of a card that the Hub made, and nothing else
-MOST_CARD_BYTES = 1 << 20
+MAX_CARD_BYTES = 1 << 20
 ASK_S = 30
 
 
@@ -197,7 +197,7 @@ def _require_ours(
 ) -> set[str]:
     """Return the folders with a card of charrnn. Raises HubError for foreign files."""
     sizes = {file.rfilename: file.size or 0 for file in head.siblings or []}
-    cards = [path for path, size in sizes.items() if _matches_any(path, CARD, f"*/{CARD}") and size <= MOST_CARD_BYTES]
+    cards = [path for path, size in sizes.items() if _matches_any(path, CARD, f"*/{CARD}") and size <= MAX_CARD_BYTES]
     ours, blank = set[str](), set[str]()
     with tempfile.TemporaryDirectory() as place, bounded(repo_id) as bounds:
         patterns = [glob.escape(path) for path in cards]
@@ -215,10 +215,10 @@ def _require_ours(
             blank |= {path} if FRONT_MATTER.fullmatch(text) else set()
     foreign = sorted(path for path in replaced if _folder_of(path) not in ours and path not in blank)
     if foreign and not replace:
-        more = f" and {len(foreign) - MOST_TOLD} more" if len(foreign) > MOST_TOLD else ""
+        more = f" and {len(foreign) - MAX_LISTED} more" if len(foreign) > MAX_LISTED else ""
         raise HubError(
             f"{repo_id} holds files that were not published with charrnn and would be replaced: "
-            f"{', '.join(foreign[:MOST_TOLD])}{more}; name another repository, or give publish.py --replace",
+            f"{', '.join(foreign[:MAX_LISTED])}{more}; name another repository, or give publish.py --replace",
             "foreign",
         )
     return ours
@@ -243,8 +243,8 @@ def _commit(
 def taking_away(paths: Sequence[str], say: Callable[[str], None]) -> list[CommitOperationDelete]:
     """Return the commit operations that delete these files; report them to `say`."""
     if paths:
-        more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
-        say(f"taking away what is not published any more: {', '.join(paths[:MOST_TOLD])}{more}")
+        more = f" and {len(paths) - MAX_LISTED} more" if len(paths) > MAX_LISTED else ""
+        say(f"taking away what is not published any more: {', '.join(paths[:MAX_LISTED])}{more}")
     return [CommitOperationDelete(path) for path in paths]
 
 

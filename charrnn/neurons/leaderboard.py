@@ -11,7 +11,7 @@ from charrnn.neurons.activations import read
 from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, names, score
 from charrnn.registry import Network
 
-MOST_UNITS, LONGEST_NAME = 4096, 40
+MAX_UNITS, MAX_NAME_CHARS = 4096, 40
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def from_findings(kept: AnalysisRecord) -> CachedBoard:
     boards = {}
     for view, *facts in zip(
         _names(kept, "views", "view"),
-        kept.numbers("views", "units", 1, MOST_UNITS),
-        kept.numbers("views", "named", 0, MOST_UNITS),
+        kept.numbers("views", "units", 1, MAX_UNITS),
+        kept.numbers("views", "named", 0, MAX_UNITS),
         kept.numbers("views", "margin", 0, 1e9),
         kept.numbers("views", "untrained_units", 1, 1e9),
         strict=True,
@@ -124,7 +124,7 @@ def from_findings(kept: AnalysisRecord) -> CachedBoard:
     rows = zip(
         _names(kept, "best", "view"),
         _names(kept, "best", "concept"),
-        kept.numbers("best", "unit", 0, MOST_UNITS - 1),
+        kept.numbers("best", "unit", 0, MAX_UNITS - 1),
         kept.numbers("best", "direction", -1, 1),
         *(kept.numbers("best", column, -1e9, 1) for column in ("train", "held_out", "percentile")),
         strict=True,
@@ -142,6 +142,6 @@ def from_findings(kept: AnalysisRecord) -> CachedBoard:
 def _names(kept: AnalysisRecord, table: str, column: str) -> list[str]:
     told = kept.texts(table, column)
     for name in told:
-        if not 0 < len(name) <= LONGEST_NAME:
+        if not 0 < len(name) <= MAX_NAME_CHARS:
             raise RecordError(f"{table}, {column} has a name of {len(name)} characters")
     return told

@@ -9,7 +9,7 @@ import numpy as np
 
 from charrnn.neurons.concepts import covered
 
-LONGEST_PATTERN = 500  # characters
+MAX_PATTERN_CHARS = 500  # characters
 LIMIT_S = 2.0
 MATCHING = Path(__file__).with_name("regex_worker.py")
 
@@ -31,8 +31,8 @@ def covered_by(pattern: str, text: str, limit_s: float = LIMIT_S) -> np.ndarray:
     """
     if not pattern:
         raise PatternError("the pattern is empty: give a regular expression, such as th|[?!]")
-    if len(pattern) > LONGEST_PATTERN:
-        raise PatternError(f"the pattern has {len(pattern)} characters: {LONGEST_PATTERN} are the most")
+    if len(pattern) > MAX_PATTERN_CHARS:
+        raise PatternError(f"the pattern has {len(pattern)} characters: {MAX_PATTERN_CHARS} are the most")
     command = [sys.executable, "-I", "-S", "-W", "ignore", str(MATCHING)]
     sent = json.dumps([pattern, text]).encode("ascii")
     try:

@@ -9,7 +9,7 @@ import json
 import re
 import sys
 
-MOST_MEMORY = 512 << 20  # bytes
+MAX_MEMORY = 512 << 20  # bytes
 
 
 def spans(pattern: str, text: str) -> dict:
@@ -27,7 +27,7 @@ def _limit_memory() -> None:
     try:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     except (ImportError, ValueError, OSError):
         pass  # not every system has this limit; the time limit always applies
 

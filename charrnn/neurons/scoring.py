@@ -14,10 +14,10 @@ import numpy as np
 from charrnn.neurons.concepts import BANK, Concept
 from charrnn.neurons.metrics import least_squares, r_squared, rank_order, roc_auc
 
-FEWEST = 10  # characters with and without a label, in each half
+MIN_SAMPLES = 10  # characters with and without a label, in each half
 PERCENTILE = 99  # of the untrained units' scores: the baseline of a concept
 NAMELESS = 98  # percentage of untrained units that must get no name
-SHORTEST = 400  # characters
+MIN_CHARS = 400  # characters
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class ConceptTargets:
     @classmethod
     def of(cls, text: str, concepts: Sequence[Concept] = BANK) -> "ConceptTargets":
         """Evaluate the concepts. Raises ValueError for a text that is too short."""
-        if len(text) < SHORTEST:
-            raise ValueError(f"the text has {len(text)} characters: units are scored on {SHORTEST} or more")
+        if len(text) < MIN_CHARS:
+            raise ValueError(f"the text has {len(text)} characters: units are scored on {MIN_CHARS} or more")
         found = [(concept.name, concept.of(text)) for concept in concepts]
         told = [(name, of) for name, of in found if _varies(of[: len(text) // 2]) and _varies(of[len(text) // 2 :])]
         labels, values = ([(name, of) for name, of in told if (of.dtype == bool) is kind] for kind in (True, False))
@@ -48,7 +48,7 @@ class ConceptTargets:
 
 
 def _varies(of: np.ndarray) -> bool:
-    return FEWEST <= of.sum() <= len(of) - FEWEST if of.dtype == bool else np.ptp(of) > 0
+    return MIN_SAMPLES <= of.sum() <= len(of) - MIN_SAMPLES if of.dtype == bool else np.ptp(of) > 0
 
 
 @dataclass(frozen=True)

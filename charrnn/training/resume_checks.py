@@ -6,12 +6,12 @@ from typing import Any
 from torch import Tensor
 
 from charrnn.corpus import Corpus
-from charrnn.metrics import LIMITS, MOST_NATS, Metrics
+from charrnn.metrics import LIMITS, MAX_NATS, Metrics
 from charrnn.ranges import Check, check_fields, number, of_type, whole
 from charrnn.registry import build_on_meta
 from charrnn.training.recipes import Recipe
 
-MOST_THREADS = 4096
+MAX_THREADS = 4096
 
 
 def require(tensors: Mapping[str, Tensor], run: Mapping[str, Any], corpus: Corpus) -> Recipe:
@@ -82,7 +82,7 @@ def _require_tensors(tensors: Mapping[str, Tensor], recipe: Recipe, vocab_size: 
             raise ValueError(f"{name} is stored as {tensors[name].dtype}")
 
 
-LOSS, THREADS = number(MOST_NATS), whole(MOST_THREADS, least=1)
+LOSS, THREADS = number(MAX_NATS), whole(MAX_THREADS, least=1)
 ENTRIES: dict[str, Check] = {
     "recipe": of_type(dict, "names with a value each"),
     "seed": whole(),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.corpus import Corpus
-from charrnn.metrics import MOST_NATS, Metrics
+from charrnn.metrics import MAX_NATS, Metrics
 from charrnn.registry import Network, build_model
 from charrnn.seeds import STREAMS, seeded
 from charrnn.training import resume_checks
@@ -20,13 +20,13 @@ from charrnn.training.recipes import Recipe, initialise
 
 SAVED_STEPS = (0, 10, 100, 300, 1000)  # steps of the saved weights; the last step is the checkpoint itself
 MEASURE_EVERY = 100
-MOST_ROUNDING_NATS = 0.001
-MOST_MEASURED = 1000  # points of a curve; longer runs are evaluated less often
+MAX_ROUNDING_NATS = 0.001
+MAX_MEASURED = 1000  # points of a curve; longer runs are evaluated less often
 
 
 def measured_every(recipe: Recipe) -> int:
     """Return the number of updates between two points of the curve."""
-    return max(MEASURE_EVERY, math.ceil(recipe.steps / MOST_MEASURED))
+    return max(MEASURE_EVERY, math.ceil(recipe.steps / MAX_MEASURED))
 
 
 class DivergedError(ArithmeticError):
@@ -90,7 +90,7 @@ class Training:
             loss, state = loss_nats(self.model, x, y, self._windows.state, self._dropout_rng)
             loss.backward()
             grad_norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm or math.inf).item()
-            if not (loss.item() <= MOST_NATS and math.isfinite(grad_norm)):
+            if not (loss.item() <= MAX_NATS and math.isfinite(grad_norm)):
                 raise DivergedError(self.step, loss.item(), grad_norm)
         except BaseException:  # out of memory, say: the same update can be done again
             self._windows = windows
@@ -129,7 +129,7 @@ class Training:
         """Evaluate and add a point to the curve; save weights at SAVED_STEPS."""
         self.require_finite()
         progress = self._point()
-        if not progress.val_loss_nats <= MOST_NATS:
+        if not progress.val_loss_nats <= MAX_NATS:
             raise DivergedError(self.step, progress.val_loss_nats, self._grad_norm)
         if self.recipe.keep_steps and self.step in SAVED_STEPS and not self.finished:
             self.saved[self.step] = {name: weight.half().cpu() for name, weight in self.model.state_dict().items()}
@@ -153,12 +153,12 @@ class Training:
 
     @torch.no_grad()
     def round_to_half(self) -> None:
-        """Round weights to fp16 unless the loss rises by MOST_ROUNDING_NATS."""
+        """Round weights to fp16 unless the loss rises by MAX_ROUNDING_NATS."""
         before = copy.deepcopy(self.model.state_dict())
         exact = evaluate_stream(self.model, self._val_ids)
         for weight in self.model.parameters():
             weight.copy_(weight.half())
-        if not evaluate_stream(self.model, self._val_ids) < exact + MOST_ROUNDING_NATS:
+        if not evaluate_stream(self.model, self._val_ids) < exact + MAX_ROUNDING_NATS:
             self.model.load_state_dict(before)
 
     def metrics(self) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from charrnn.ui.server.defaults import PROMPT, SEED, prompt_for
 from charrnn.ui.server.malloc_trim import USERS
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.validation import (
-    LARGEST_EXACT,
-    LONGEST_READ,
+    MAX_READ_CHARS,
+    MAX_SAFE_INTEGER,
     Characters,
     MinP,
     Name,
@@ -32,8 +32,8 @@ from charrnn.ui.server.validation import (
 )
 
 MAX_CALLS = 4  # at once; others wait in Gradio's queue
-LongText = Annotated[str, Field(max_length=LONGEST_READ)]
-SavedStep = Annotated[int, within(Range(-1, LARGEST_EXACT, whole=True))]
+LongText = Annotated[str, Field(max_length=MAX_READ_CHARS)]
+SavedStep = Annotated[int, within(Range(-1, MAX_SAFE_INTEGER, whole=True))]
 
 
 def build(store: Store) -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.process
 
 EXAMPLES = 150  # of each property below
 FAST = settings(max_examples=EXAMPLES, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-LONGEST = 20_000  # characters of an answer: the list of a model's characters, or a text
+MAX_CHARS = 20_000  # characters of an answer: the list of a model's characters, or a text
 
 TEXT = st.text(st.characters(codec=None), max_size=12)  # lone surrogates too
 NUMBER = st.integers() | st.floats() | st.integers(-4, 4) | st.sampled_from([2**53, 10**400, -0.0])
@@ -37,7 +37,7 @@ def test_any_arguments_are_answered_or_refused_in_words(app: Attacked, data: st.
     sent += data.draw(st.lists(ANYTHING, max_size=1)) if data.draw(st.integers(0, 9)) == 0 else []
     ok, told = app.call(name, sent)
     assert ok or in_words(told), (sent, told)
-    assert len(json.dumps(told)) < LONGEST
+    assert len(json.dumps(told)) < MAX_CHARS
 
 
 @FAST

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.ui.server.call_validation import DEEPEST, MOST_BYTES
+from charrnn.ui.server.call_validation import MAX_BYTES, MAX_DEPTH
 from tests.attack.attacked import Attacked
 from tests.attack.conftest import SCRIPT
 
@@ -79,7 +79,7 @@ def test_every_argument_of_every_endpoint_is_refused_in_words_unless_it_is_right
 
 def test_a_body_that_is_no_call_is_refused_in_words(app: Attacked):
     right = json.dumps({"data": values(app, "write")})
-    bombs = {b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}": 400, deep(900): 422, deep(DEEPEST): 422}
+    bombs = {b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}": 400, deep(900): 422, deep(MAX_DEPTH): 422}
     for body, status in bombs.items() | {
         (b"", 400), (b"{", 400), (b"\xff\xfe", 400), (b'{"data": [1' + b"0" * 5000 + b"]}", 400),
         (b'{"data": NaN}', 422), (b"[]", 422), (b"null", 422), (b"7", 422), (b'"data"', 422), (b"{}", 422),
@@ -91,7 +91,7 @@ def test_a_body_that_is_no_call_is_refused_in_words(app: Attacked):
                 continue
             answer = app.post(f"gradio_api/call/{name}", body)
             assert answer.status_code == status and in_words(answer.json()["detail"]), (body[:40], answer.text)
-    assert app.post("gradio_api/call/write", deep(DEEPEST - 1)).json()["detail"].startswith("data holds 1 values")
+    assert app.post("gradio_api/call/write", deep(MAX_DEPTH - 1)).json()["detail"].startswith("data holds 1 values")
 
 
 def deep(levels: int) -> bytes:
@@ -121,7 +121,7 @@ def test_a_prompt_of_ten_megabytes_is_refused_unread_and_the_longest_text_is_tak
     before = app.resident()
     for _ in range(10):
         refused = app.call("write", values(app, "write", prompt="a" * 10_000_000))
-        assert refused == (False, f"the body has more than {MOST_BYTES} bytes: send a shorter text")
+        assert refused == (False, f"the body has more than {MAX_BYTES} bytes: send a shorter text")
     assert app.resident() - before < 20_000_000
     assert app.call("next_characters", values(app, "next_characters", text="a" * 20_000))[0]
     widest = app.call("next_characters", values(app, "next_characters", text="\U0001f600" * 20_000))  # 12 bytes each

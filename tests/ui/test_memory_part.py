@@ -15,7 +15,7 @@ from charrnn.checkpoint import describe, keep_analyses, load
 from charrnn.context_use import MemoryUsed, context_use, corruption, memory_from_record, memory_record
 from charrnn.corpus import title_of
 from charrnn.ui.gradients import context_use as memory_part
-from charrnn.ui.gradients.context_use import LONGEST, PREDICTIONS, REPLACED, memories
+from charrnn.ui.gradients.context_use import MAX_CHARS, PREDICTIONS, REPLACED, memories
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
@@ -36,7 +36,7 @@ def expected(trained: Path, text: str, step: int | None = None) -> MemoryUsed:
     """What the part measures live, of a recurrent network."""
     loaded, rng = load(trained, step), torch.Generator().manual_seed(0)
     ids = loaded.vocab.encode(text)
-    use = context_use(loaded.model, ids, rng, LONGEST, PREDICTIONS)
+    use = context_use(loaded.model, ids, rng, MAX_CHARS, PREDICTIONS)
     return MemoryUsed(use, corruption(loaded.model, ids, rng, positions=REPLACED))
 
 
@@ -60,7 +60,7 @@ def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(trained: Pa
         assert below[0] == pytest.approx(used.corruption.median[0])
         (row,) = [row for row in told[-1]["table"]["rows"] if row["cells"][0]["text"] == title]
         assert [cell["text"] for cell in row["cells"][1:4]] == [
-            str(n) if n <= LONGEST else f"> {LONGEST}"
+            str(n) if n <= MAX_CHARS else f"> {MAX_CHARS}"
             for n in (used.context.ecl_chars, used.context.ecl_share_chars, used.context.shuffled_ecl_chars)
         ]
         assert row["cells"][5]["text"] == f"{used.context.loss_nats[0]:.3f}"

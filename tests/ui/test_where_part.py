@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import character_distance, connectivity
-from charrnn.ui.gradients.saliency import LONGEST, PIECE, heats, pieces
+from charrnn.ui.gradients.saliency import MAX_CHARS, PIECE, heats, pieces
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
 from tests.small_models import save_all
@@ -81,8 +81,8 @@ def test_what_is_known_is_not_worked_out_again_and_who_moves_on_is_not_kept_wait
 def test_texts_that_cannot_be_read_say_so(folder: Path):
     with pytest.raises(ValueError, match="2 characters or more"):
         answers(Store(folder), {"text": "→a"})
-    with pytest.raises(ValueError, match=f"at most {LONGEST}"):
-        answers(Store(folder), {"text": "a" * (LONGEST + 1)})
+    with pytest.raises(ValueError, match=f"at most {MAX_CHARS}"):
+        answers(Store(folder), {"text": "a" * (MAX_CHARS + 1)})
 
 
 # ------------------------------------------------------------------ in a browser
@@ -115,8 +115,8 @@ def test_the_text_is_coloured_for_the_shared_cursor_and_for_ones_own_text(contex
     first = part.locator(".cr-heat-text").first.locator("span")
     here = "document.querySelector('#cr-where .cr-heat-text .cr-here').position"
     text = page.evaluate("charrnn.live.text")
-    assert "".join(first.all_text_contents()) == text[:LONGEST] if len(text) <= LONGEST else text[-LONGEST:]
-    start = max(0, len(text) - LONGEST)
+    assert "".join(first.all_text_contents()) == text[:MAX_CHARS] if len(text) <= MAX_CHARS else text[-MAX_CHARS:]
+    start = max(0, len(text) - MAX_CHARS)
     assert start + page.evaluate(here) == page.evaluate("charrnn.live.cursor")
     page.evaluate("charrnn.emit('cursor-moved', {by: -5})")
     page.wait_for_function(f"{here} === charrnn.live.cursor - {start}")

@@ -16,7 +16,7 @@ from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 from charrnn.vocab import Vocab
 
 PROMPT, SEED, CHARACTERS = "ROMEO:\n", 12, 300
-LONGEST = 1000
+MAX_CHARS = 1000
 PIECE = 20  # characters a message
 
 
@@ -29,7 +29,7 @@ class DiceForm(Writing):
     """The form of the view."""
 
     seed: Seed = SEED
-    characters: Annotated[int, within(Range(1, LONGEST, whole=True))] = CHARACTERS
+    characters: Annotated[int, within(Range(1, MAX_CHARS, whole=True))] = CHARACTERS
 
 
 class Asked(NamedTuple):

@@ -9,14 +9,14 @@ from charrnn.char_classes import KINDS
 from charrnn.ranges import signed
 from charrnn.surprisal import Difference, GroupMean, difference_by_kind
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.server.analyses import LONGEST_TEXT, bits_of, text_for
+from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, bits_of, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.model_pair import NAMES, known_to_both, pickers, sides
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import add_part, answer
 from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
-LONGEST_READ = 10_000  # characters that are compared, and coloured in the page
+MAX_READ_CHARS = 10_000  # characters that are compared, and coloured in the page
 TITLES = ("characters", "how many", "A, bits", "B, bits", "Δ, bits", "standard error")
 
 
@@ -31,18 +31,18 @@ def passage(store: Store, readers: Sequence[LoadedModel], given: SourceText | No
     text, note = known_to_both(readers, source.text)
     if not text:
         raise ValueError(f"A and B share no character of {source.origin}: give another text, or choose other models")
-    if given and len(text) > LONGEST_READ:
-        note = f"It has {len(text):,} characters: only the first {LONGEST_READ:,} are compared. {note}".rstrip()
+    if given and len(text) > MAX_READ_CHARS:
+        note = f"It has {len(text):,} characters: only the first {MAX_READ_CHARS:,} are compared. {note}".rstrip()
     if source.writers:
         note = f"{note} What a network wrote is easy for its kin: paste a text that people wrote.".lstrip()
-    return source.with_text(text).first(LONGEST_READ), note
+    return source.with_text(text).first(MAX_READ_CHARS), note
 
 
 def differences(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """Show the difference of the two models on a text. Raises ValueError."""
     readers = sides(store, question)
     models = pickers(store, readers)
-    source, note = passage(store, readers, given_text(question, LONGEST_TEXT))
+    source, note = passage(store, readers, given_text(question, MAX_ANALYSIS_CHARS))
     text = source.text
     whole = kept_groups(readers)
     at_once = " ".join(filter(None, [kept_in_words(whole), f"Reading {len(text):,} characters …"]))

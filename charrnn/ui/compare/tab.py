@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from charrnn.analysis_record import RecordError
-from charrnn.checkpoint import LONGEST_NAME, CheckpointError, CheckpointInfo
+from charrnn.checkpoint import MAX_NAME_CHARS, CheckpointError, CheckpointInfo
 from charrnn.corpus import title_of
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.paths import STUDY
@@ -182,7 +182,7 @@ def _in_other_units(loss_nats: float | None) -> list[Cell]:
 def samples(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """Stream a sample of each saved step of a model. Raises ValueError."""
     infos = sorted(store.checkpoints(), key=lambda info: len(info.saved_steps) < 2)
-    chosen = question.text("model", LONGEST_NAME) or next((info.name for info in infos), None)
+    chosen = question.text("model", MAX_NAME_CHARS) or next((info.name for info in infos), None)
     info = store.load(chosen).info
     models = [{"name": each.name, "title": LoadedModel.title_of(each)} for each in infos]
     written: list[dict[str, Any]] = []

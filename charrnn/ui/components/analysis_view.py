@@ -7,7 +7,7 @@ from typing import Any
 
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.ui.components.table.table import Table
-from charrnn.ui.server.analyses import LONGEST_TEXT, text_for
+from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.model_selection import offered, ticked
 from charrnn.ui.server.notices import dropped_notice
@@ -67,7 +67,7 @@ class AnalysisView:
 
         Models that cannot be analysed are skipped with a notice. Raises ValueError, Superseded.
         """
-        given, parts = given_text(question, LONGEST_TEXT), count(1)
+        given, parts = given_text(question, MAX_ANALYSIS_CHARS), count(1)
         asked, picked = to_measure(store, question)
         queue = sorted(asked, key=lambda one: one is not picked)
         if self.untrained and picked is not None and 0 in picked.info.saved_steps and picked.step != 0:

@@ -2,7 +2,7 @@
 
 import { quoted, visible } from "./page_state.js";
 
-const LEAST_FOR_A_SIGN = 0.025; // of a bar; thinner segments have no room for their character
+const MIN_LABELLED_SHARE = 0.025; // of a bar; thinner segments have no room for their character
 const percent = (p) => (100 * p).toFixed(2) + "%";
 
 function part(tag, className, content = "") {
@@ -22,7 +22,7 @@ function bar(side, title, u) {
   track.setAttribute("aria-label", `Cumulative bar of ${title}: ${pieceAt}; u = ${u.toFixed(4)}`);
   let end = 0;
   for (const [sign, p] of side.pieces) {
-    const piece = part("i", "", p >= LEAST_FOR_A_SIGN ? visible(sign) : "");
+    const piece = part("i", "", p >= MIN_LABELLED_SHARE ? visible(sign) : "");
     piece.style.width = 100 * p + "%";
     piece.title = `${visible(sign)} ${percent(p)}, from ${end.toFixed(4)} to ${(end + p).toFixed(4)}`;
     if (sign === character) {

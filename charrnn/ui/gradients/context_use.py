@@ -15,7 +15,7 @@ from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.streaming import add_part
 from charrnn.ui.server.view_query import ViewQuery, Wanted
 
-LONGEST, PREDICTIONS, REPLACED = 128, 512, 256  # of a live measurement: a few seconds
+MAX_CHARS, PREDICTIONS, REPLACED = 128, 512, 256  # of a live measurement: a few seconds
 REPLACED_OF_WINDOWS = 96  # MiniGPT runs a whole window around each
 SEED = 0
 
@@ -38,7 +38,7 @@ def kept(info: CheckpointInfo) -> tuple[MemoryUsed, SourceText] | None:
 def measure(reader: LoadedModel, text: str) -> MemoryUsed:
     """Run both measurements on a text, at reduced size. Raises ValueError."""
     places = REPLACED_OF_WINDOWS if reader.info.cell == "minigpt" else REPLACED
-    return memory_used(reader.checkpoint.model, reader.vocab.encode(text), SEED, LONGEST, PREDICTIONS, places)
+    return memory_used(reader.checkpoint.model, reader.vocab.encode(text), SEED, MAX_CHARS, PREDICTIONS, places)
 
 
 def memories(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:

@@ -10,7 +10,7 @@ from charrnn.checkpoint import CheckpointError
 from charrnn.gradient_flow import GradientFlow
 from charrnn.paths import STUDY
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.server.analyses import LONGEST_TEXT, measured
+from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, measured
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import add_part, answer
@@ -34,7 +34,7 @@ def build(store: Store, study: Path = STUDY) -> None:
 def saved_steps(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
     """Stream the results, one saved step at a time. Raises ValueError."""
     reader = store.load(question.choice.name, question.choice.step)
-    info, given = reader.info, given_text(question, LONGEST_TEXT)
+    info, given = reader.info, given_text(question, MAX_ANALYSIS_CHARS)
     if len(info.saved_steps) < 2:
         kept = [LoadedModel.title_of(one) for one in store.checkpoints() if len(one.saved_steps) > 1]
         others = f": choose {', '.join(kept)}" if kept else ""

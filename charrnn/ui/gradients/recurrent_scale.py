@@ -23,7 +23,7 @@ from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.gradients.gradient_norms import left_far_back
 from charrnn.ui.server import validation
-from charrnn.ui.server.analyses import FAR_BACK, LONGEST_TEXT, MAX_LAG, POSITIONS, measure, text_for
+from charrnn.ui.server.analyses import FAR_BACK, MAX_ANALYSIS_CHARS, MAX_LAG, POSITIONS, measure, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.defaults import prompt_for
 from charrnn.ui.server.source_text import SourceText, given_text
@@ -128,7 +128,7 @@ def asked_for(store: Store, question: ViewQuery) -> Asked:
     form = validation.checked(KnobForm, question.form)
     reader = store.load(question.choice.name, question.choice.step)
     scale_recurrent(reader.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
-    source = text_for(store, reader, given_text(question, LONGEST_TEXT))
+    source = text_for(store, reader, given_text(question, MAX_ANALYSIS_CHARS))
     turned = tuple(Turn(reader, each) for each in dict.fromkeys((1.0, form.knob)))
     prompt = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))[0]
     return Asked(question, turned, source, prompt, form.settings, form.seed)

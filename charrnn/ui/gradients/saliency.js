@@ -6,10 +6,10 @@ import { createModelForms } from "../components/model_pair.js";
 import { ColorScale } from "../components/color_scale.js";
 import { giveSign, onTheme, page, quoted } from "../components/page_state.js";
 
-const [LEAST, MOST] = [-400, 200]; // hundredths of a decade: the ends of the scale
+const [MIN_LEVEL, MAX_LEVEL] = [-400, 200]; // hundredths of a decade: the ends of the scale
 const UNDERLINED = 0; // one logit
 const FELT = -200; // a hundredth of a logit
-const LONGEST = 240; // characters of the excerpt
+const MAX_CHARS = 240; // characters of the excerpt
 const AFTER = 40; // of them after the cursor
 const LOOK = 100; // ms between two checks of the cursor of the tab Write
 
@@ -32,8 +32,8 @@ export function mount({ element, send }) {
   function ofWrite() {
     const { record, drawn = 0, cursor: at = -1 } = page.live || {};
     if (!record || drawn < 2 || at < 0) return null;
-    const end = Math.min(drawn, Math.max(at + AFTER, LONGEST));
-    const start = Math.max(0, end - LONGEST);
+    const end = Math.min(drawn, Math.max(at + AFTER, MAX_CHARS));
+    const start = Math.max(0, end - MAX_CHARS);
     return { start, end, at: at - start, text: record.characters.slice(start, end).join("") };
   }
 
@@ -54,7 +54,7 @@ export function mount({ element, send }) {
   function read(text) {
     given = text;
     own.value = text ?? "";
-    cursor = (text === null ? LONGEST : countOf(text)) - 1;
+    cursor = (text === null ? MAX_CHARS : countOf(text)) - 1;
     view.ask();
   }
   form.addEventListener("submit", (event) => {
@@ -93,7 +93,7 @@ export function mount({ element, send }) {
       const heat = heatOf(side, target) || [];
       row.forEach((span, i) => {
         const value = heat[target - 1 - i] ?? null;
-        const level = value === null ? 0 : Math.round((127 * Math.min(MOST - LEAST, Math.max(0, value - LEAST))) / (MOST - LEAST));
+        const level = value === null ? 0 : Math.round((127 * Math.min(MAX_LEVEL - MIN_LEVEL, Math.max(0, value - MIN_LEVEL))) / (MAX_LEVEL - MIN_LEVEL));
         span.style.background = level ? palette.fills[level + 127] : "";
         span.style.color = level ? palette.inks[level + 127] : "";
         span.classList.toggle("cr-strong", value !== null && value >= UNDERLINED);

@@ -13,7 +13,7 @@ from charrnn.ui.server.streaming import add_part, answer
 from charrnn.ui.server.validation import count_of
 from charrnn.ui.server.view_query import ViewQuery, Wanted
 
-LONGEST = 240  # characters shown
+MAX_CHARS = 240  # characters shown
 PIECE = 40  # characters per chunk, aligned independently of the cursor; superseded queries stop between chunks
 
 
@@ -43,7 +43,7 @@ def heats(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
 
 def passage(store: Store, readers: Sequence[LoadedModel], question: ViewQuery) -> tuple[SourceText, str]:
     """Return the text known to both models, and a notice. Raises ValueError."""
-    source = (given_text(question, LONGEST) or text_for(store, readers[0])).first(LONGEST)
+    source = (given_text(question, MAX_CHARS) or text_for(store, readers[0])).first(MAX_CHARS)
     text, note = known_to_both(readers, source.text)
     if len(text) < 2:
         raise ValueError("give a text of 2 characters or more that both models know")

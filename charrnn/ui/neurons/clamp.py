@@ -11,7 +11,7 @@ from charrnn.sampling import UniformStream
 from charrnn.surprisal import Difference, GroupMean
 from charrnn.ui.components.divergence import divergence_payload
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.server.analyses import LONGEST_TEXT, bits_of, read_bits, text_for
+from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, bits_of, read_bits, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.defaults import prompt_for
@@ -19,11 +19,11 @@ from charrnn.ui.server.model_pair import with_step
 from charrnn.ui.server.notices import dropped_notice
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.validation import LARGEST_EXACT, Writing, checked, within
+from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Writing, checked, within
 from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
-LONGEST = 600  # characters to write, each of them twice
-LONGEST_READ = 3000  # characters of the held-out text: a second, of MiniGPT a few
+MAX_CHARS = 600  # characters to write, each of them twice
+MAX_READ_CHARS = 3000  # characters of the held-out text: a second, of MiniGPT a few
 TITLES = ("characters", "how many", "as it is, bits", "held, bits", "Δ, bits", "standard error")
 
 
@@ -76,14 +76,14 @@ def _name_told(usual: ActivationStats, name: str) -> dict[str, Any]:
 class ClampForm(Writing):
     """The sampling settings of Write, which the form of this view includes."""
 
-    characters: Annotated[int, within(Range(1, LARGEST_EXACT, whole=True))]
+    characters: Annotated[int, within(Range(1, MAX_SAFE_INTEGER, whole=True))]
 
 
 def both_texts(reader: LoadedModel, clamps: Sequence[Clamp], question: ViewQuery) -> dict[str, Any]:
     """Sample with and without clamps after the prompt; find the first difference."""
     form = checked(ClampForm, question.form)
     prompt, dropped = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))
-    n, dice = min(LONGEST, form.characters), UniformStream(form.seed)
+    n, dice = min(MAX_CHARS, form.characters), UniformStream(form.seed)
     a, b = (
         Generator.after(prompt, decoder, reader.vocab, form.settings)
         for decoder in (reader.decoder, reader.decoder.clamped(clamps))
@@ -105,12 +105,16 @@ def both_texts(reader: LoadedModel, clamps: Sequence[Clamp], question: ViewQuery
 
 def held_out(store: Store, reader: LoadedModel, question: ViewQuery) -> tuple[SourceText, str]:
     """Return the held-out text and a notice. Raises ValueError."""
-    source = text_for(store, reader, given_text(question, LONGEST_TEXT))
+    source = text_for(store, reader, given_text(question, MAX_ANALYSIS_CHARS))
     if not source.text:
         raise ValueError(f"the network knows no character of {source.origin}: give another text")
     characters = len(source.text)
-    note = f"Of its {characters:,} characters the first {LONGEST_READ:,} are read." if characters > LONGEST_READ else ""
-    return source.first(LONGEST_READ), note
+    note = (
+        f"Of its {characters:,} characters the first {MAX_READ_CHARS:,} are read."
+        if characters > MAX_READ_CHARS
+        else ""
+    )
+    return source.first(MAX_READ_CHARS), note
 
 
 def cost_in_words(whole: GroupMean, what: str) -> str:

@@ -1,6 +1,6 @@
 // The clamps as a form: what is held, of which unit, at which value; one row for each.
 
-const MOST = 8; // as clamps.py has it
+const MAX_CLAMPS = 8; // as clamps.py has it
 const USUAL = ["its 5 %", "its mean", "its 95 %"];
 const rounded = (value) => Number(value.toPrecision(3));
 
@@ -87,11 +87,11 @@ export function createClampRows(box, changed) {
         if (at >= 0) box.querySelectorAll("select, input")[at]?.focus();
         drawn = offered();
       } else clamps.forEach(({ value }, i) => fill(box.children[i], value));
-      box.nextElementSibling.disabled = clamps.length >= MOST;
+      box.nextElementSibling.disabled = clamps.length >= MAX_CLAMPS;
     },
     add() {
       const last = clamps.at(-1);
-      if (!last || clamps.length >= MOST) return;
+      if (!last || clamps.length >= MAX_CLAMPS) return;
       clamps.push({ ...last, unit: last.unit === null ? null : (last.unit + 1) % units, value: null });
       changed(told());
     },

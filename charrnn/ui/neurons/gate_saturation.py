@@ -8,7 +8,7 @@ import numpy as np
 from charrnn.neurons import GATES, Saturation, read
 from charrnn.ui.neurons.leaderboard import passage
 from charrnn.ui.neurons.unit_scores import Units, in_words
-from charrnn.ui.server.analyses import LONGEST_TEXT
+from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS
 from charrnn.ui.server.checkpoint_store import LoadedModel
 from charrnn.ui.server.source_text import given_text
 from charrnn.ui.server.streaming import add_part, answer
@@ -27,7 +27,7 @@ def gates(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
         without = "MiniGPT has" if reader.info.cell == "minigpt" else "A vanilla cell has"
         yield answer(question.number, f"{without} no gates: choose a GRU or an LSTM in the picker.", part=1)
         return
-    source, note = passage(units.store, reader, given_text(question, LONGEST_TEXT))
+    source, note = passage(units.store, reader, given_text(question, MAX_ANALYSIS_CHARS))
     text = source.text
     if not text:
         raise ValueError("the model knows no character of this text: give another")

@@ -8,7 +8,7 @@ from typing import Any
 from charrnn.corpus import title_of
 from charrnn.neurons import (
     BANK,
-    LONGEST_PATTERN,
+    MAX_PATTERN_CHARS,
     BestUnit,
     Concept,
     ConceptTargets,
@@ -16,18 +16,18 @@ from charrnn.neurons import (
     PatternError,
     covered_by,
 )
-from charrnn.neurons.scoring import FEWEST
+from charrnn.neurons.scoring import MIN_SAMPLES
 from charrnn.ui import tabs
 from charrnn.ui.components.table.table import Cell, Go, Table, number
 from charrnn.ui.neurons.unit_scores import Units, in_words, kept_boards, views_told
 from charrnn.ui.server.activation_views import nearest_view
-from charrnn.ui.server.analyses import LONGEST_TEXT, text_for
+from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import add_part, answer
 from charrnn.ui.server.view_query import ViewQuery, Wanted
 
-LONGEST_READ = 10_000  # characters
+MAX_READ_CHARS = 10_000  # characters
 MEANING = {concept.name: concept.meaning for concept in BANK}
 TITLES = ("concept", "what it is", "best unit", "sign", "first half", "held out", "untrained", "to beat", "verdict")
 PATTERN = "your pattern"
@@ -49,9 +49,9 @@ def passage(store: Store, reader: LoadedModel, given: SourceText | None) -> tupl
     source = text_for(store, reader, given)
     dropped = len(given.text) - len(source.text) if given else 0
     note = f"{dropped:,} characters that the model does not know are left out. " if dropped else ""
-    if given and len(source.text) > LONGEST_READ:
-        note += f"It has {len(source.text):,} characters: the first {LONGEST_READ:,} are read. "
-    return source.first(LONGEST_READ), note.rstrip()
+    if given and len(source.text) > MAX_READ_CHARS:
+        note += f"It has {len(source.text):,} characters: the first {MAX_READ_CHARS:,} are read. "
+    return source.first(MAX_READ_CHARS), note.rstrip()
 
 
 class Telling:
@@ -71,7 +71,7 @@ def leaderboard(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[s
     """Stream the leaderboard: the saved one, then a computed one. Raises ValueError."""
     reader = units.store.load(question.choice.name, question.choice.step)
     view_name = view_of(reader, question)
-    given, pattern = given_text(question, LONGEST_TEXT), question.text("pattern", LONGEST_PATTERN)
+    given, pattern = given_text(question, MAX_ANALYSIS_CHARS), question.text("pattern", MAX_PATTERN_CHARS)
     telling = Telling(question, views=views_told(reader), view=view_name)
     kept = None if given else kept_boards(reader).get(view_name)
     if kept is not None:
@@ -135,8 +135,8 @@ def with_pattern(
         half = len(text) // 2
         reason = (
             f"Your pattern covers {covered[:half].sum():,} characters of the first half of {source.origin} and "
-            f"{covered[half:].sum():,} of the second: of {half:,} in each it must cover {FEWEST} or more, and spare "
-            "as many."
+            f"{covered[half:].sum():,} of the second: of {half:,} in each it must cover {MIN_SAMPLES} or more, and "
+            "spare as many."
         )
         yield telling.now(words, pattern_error={"words": reason, "position": None})
         return

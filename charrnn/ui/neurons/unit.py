@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from charrnn.neurons import BestUnit, ConceptTargets, score, top_spans
-from charrnn.neurons.scoring import SHORTEST
+from charrnn.neurons.scoring import MIN_CHARS
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.neurons.leaderboard import Telling, passage, view_of
 from charrnn.ui.neurons.unit_scores import Units, in_words, kept_boards, views_told
 from charrnn.ui.server.activation_views import ColorRange, ceil_nice
-from charrnn.ui.server.analyses import LONGEST_TEXT
+from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS
 from charrnn.ui.server.checkpoint_store import LoadedModel
 from charrnn.ui.server.source_text import given_text
 from charrnn.ui.server.streaming import add_part
 from charrnn.ui.server.view_query import ViewQuery, Wanted, require
 
-MOST_TOLD = 5  # concepts
+MAX_LISTED = 5  # concepts
 FULL = 99  # percentile of what a unit says, either way: from there on the colour is as strong as it gets
 
 
@@ -44,7 +44,7 @@ def one_unit(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]
     reader = units.store.load(question.choice.name, question.choice.step)
     view_name = view_of(reader, question)
     unit = unit_of(reader, view_name, question)
-    source, note = passage(units.store, reader, given_text(question, LONGEST_TEXT))
+    source, note = passage(units.store, reader, given_text(question, MAX_ANALYSIS_CHARS))
     text = source.text
     if not text:
         raise ValueError("the model knows no character of this text: give another")
@@ -81,7 +81,7 @@ def own_scale(scale: ColorRange, values: np.ndarray) -> ColorRange:
 
 def tells(units: Units, reader: LoadedModel, view_name: str, unit: int, text: str, values: np.ndarray) -> Table | None:
     """Return the unit's best concept and its baseline; None if the text is too short."""
-    if len(text) < SHORTEST:
+    if len(text) < MIN_CHARS:
         return None
     targets = ConceptTargets.of(text)
     scores = score(targets, values[:, None])
@@ -93,7 +93,7 @@ def tells(units: Units, reader: LoadedModel, view_name: str, unit: int, text: st
         sign = "+" if scores.direction[c, 0] > 0 else "−"
         cells = [Cell(concept), Cell(sign), number(float(scores.train[c, 0])), number(held_out), number(percentile)]
         rows.append((rank, cells))
-    best = sorted(rows, key=lambda row: -row[0])[:MOST_TOLD]
+    best = sorted(rows, key=lambda row: -row[0])[:MAX_LISTED]
     titles = ("concept", "sign", "first half", "held out", "untrained")
     return Table(f"What unit {unit} tells best here", titles, [cells for _, cells in best], sortable=False)
 

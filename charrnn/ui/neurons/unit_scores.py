@@ -16,9 +16,9 @@ from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.view_query import Wanted, require
 from charrnn.vocab import Vocab
 
-MOST_KEPT = 4  # readings: of 10,000 characters by 512 units each takes 20 MB
+MAX_CACHED = 4  # readings: of 10,000 characters by 512 units each takes 20 MB
 UNTRAINED_UNITS = 1024  # at least, in all the untrained networks together
-FEWEST_NETWORKS, MOST_NETWORKS = 2, 8
+MIN_NETWORKS, MAX_NETWORKS = 2, 8
 GATE_WORDS = {
     "r": "reset gate r",
     "z": "update gate z",
@@ -56,8 +56,8 @@ class Units:
     def __init__(self, store: Store):
         self.store = store
         self.busy = Lock()  # one reads at a time, so that nobody reads what another just did
-        self._readings = Cache(MOST_KEPT)
-        self._untrained = Cache(MOST_NETWORKS)  # a pattern of the visitor's is likely to be the next question
+        self._readings = Cache(MAX_CACHED)
+        self._untrained = Cache(MAX_NETWORKS)  # a pattern of the visitor's is likely to be the next question
 
     def cache_key(self) -> tuple:
         """Return an empty key: the cached values are keyed by all they depend on."""
@@ -133,7 +133,7 @@ def _baseline(units: Units, form: Form, view: str, targets: ConceptTargets, want
 
 def networks_for(units: int, in_all: int = UNTRAINED_UNITS) -> int:
     """Return the number of untrained models of a baseline."""
-    return min(MOST_NETWORKS, max(FEWEST_NETWORKS, math.ceil(in_all / units)))
+    return min(MAX_NETWORKS, max(MIN_NETWORKS, math.ceil(in_all / units)))
 
 
 def _read(decoder, ids: list[int], view: str, wanted: Wanted) -> np.ndarray:

@@ -14,7 +14,7 @@ from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import Wanted, require
 
 DEFAULT_TEXT = 16_384  # characters, as in scripts/analyse.py, so that the tab Compare shows the same values
-LONGEST_TEXT = 20_000  # characters; a fraction of a second
+MAX_ANALYSIS_CHARS = 20_000  # characters; a fraction of a second
 MAX_LAG = 128
 POSITIONS = 512
 POSITIONS_OF_WINDOWS = 128  # MiniGPT runs a whole window for each position: 1 to 2 s on one core
@@ -44,7 +44,7 @@ def text_for(store: Store, reader: LoadedModel, given: SourceText | None = None)
     """Return the given or default text without characters unknown to the model."""
     if given is None:
         return store.cache.compute(default_text, store, reader)
-    return given.with_text(reader.vocab.drop_unknown(given.first(LONGEST_TEXT).text)[0])
+    return given.with_text(reader.vocab.drop_unknown(given.first(MAX_ANALYSIS_CHARS).text)[0])
 
 
 def measured(store: Store, reader: LoadedModel, given: SourceText | None = None) -> tuple[GradientFlow, SourceText]:

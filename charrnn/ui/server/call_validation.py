@@ -9,8 +9,8 @@ from typing import Any
 
 from gradio.block_function import BlockFunction
 
-MOST_BYTES = 256 * 1024  # the longest text of an endpoint with every character escaped
-DEEPEST = 16  # nesting of lists and objects
+MAX_BYTES = 256 * 1024  # the longest text of an endpoint with every character escaped
+MAX_DEPTH = 16  # nesting of lists and objects
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # session or event id; Gradio's clients use shorter ones
 TEXT_ENDPOINT = "continue_text"  # see session/text_calls.py
 TEXT_SESSION = "text calls"  # not a TOKEN, so that no caller can name it
@@ -99,12 +99,12 @@ def parse_json(body: bytes) -> dict[str, Any]:
     if not isinstance(sent, dict):
         raise RequestRejected(422, f"the body is {reprlib.repr(sent)}: send one JSON object")
     level: list[Any] = [sent]
-    for _ in range(DEEPEST + 1):
+    for _ in range(MAX_DEPTH + 1):
         level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
         level = [each for each in level if isinstance(each, dict | list)]
     if level:
         raise RequestRejected(
-            422, f"the body is nested too deep: at most {DEEPEST} lists and objects within each other"
+            422, f"the body is nested too deep: at most {MAX_DEPTH} lists and objects within each other"
         )
     return sent
 

@@ -18,11 +18,11 @@ from charrnn.ui.server.analysis_cache import Cache
 from charrnn.ui.server.loaded_model import TITLES, LoadedModel
 from charrnn.ui.server.view_query import Wanted, require
 
-MOST_LOADED = 48
-MOST_PARAMETERS = 200_000_000  # over all loaded models, 4 to 8 bytes each
-MOST_WORKED_OUT = 256
+MAX_LOADED = 48
+MAX_PARAMETERS = 200_000_000  # over all loaded models, 4 to 8 bytes each
+MAX_CACHED_RESULTS = 256
 REFRESH_S = 30
-MOST_TOLD = 3  # load errors in one line
+MAX_LISTED = 3  # load errors in one line
 
 
 def facts(info: CheckpointInfo) -> str:
@@ -58,7 +58,7 @@ class Store:
         self._loading_lock = Lock()
         self._refreshing_lock = Lock()
         self._readers: OrderedDict[tuple, LoadedModel] = OrderedDict()
-        self.cache = Cache(MOST_WORKED_OUT)
+        self.cache = Cache(MAX_CACHED_RESULTS)
         self._turns: dict[Callable[..., Any], Lock] = {}
 
     @contextmanager
@@ -121,8 +121,8 @@ class Store:
     def load_errors(self) -> str:
         """Summarize why checkpoints were not loaded; "" if all were."""
         reasons = [self._told(reason) for reason in self._listed()[1].values()]
-        more = [f"and {len(reasons) - MOST_TOLD} more"] if len(reasons) > MOST_TOLD else []
-        return "; ".join(reasons[:MOST_TOLD] + more)
+        more = [f"and {len(reasons) - MAX_LISTED} more"] if len(reasons) > MAX_LISTED else []
+        return "; ".join(reasons[:MAX_LISTED] + more)
 
     def _told(self, reason: CheckpointError) -> str:
         """Describe a load error without local paths."""
@@ -172,7 +172,7 @@ class Store:
 
     def _has_room(self) -> bool:
         parameters = sum(reader.info.parameters for reader in self._readers.values())
-        return len(self._readers) <= MOST_LOADED and parameters <= MOST_PARAMETERS
+        return len(self._readers) <= MAX_LOADED and parameters <= MAX_PARAMETERS
 
     def nearest_checkpoint(self, name: str | None, step: int | None) -> LoadedModel | None:
         """Return a checkpoint, of the same name and step if possible; None without any."""

@@ -14,10 +14,10 @@ from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
 
-MOST_CLAMPS = 8
+MAX_CLAMPS = 8
 READ = 2000  # characters, as in the lecture scenes, so that both show the same range
 WROTE = "a text that the network wrote for this"
-FEWEST = 8  # line ends that a mean needs
+MIN_LINE_ENDS = 8  # line ends that a mean needs
 
 
 class ActivationStats:
@@ -84,8 +84,8 @@ def clamps_of(usual: ActivationStats, sent: Any, looked_at: Any = None) -> tuple
     """
     if sent is None or sent == []:
         return (_looked_at(usual, looked_at) or suggestion(usual),)
-    if not isinstance(sent, Sequence) or isinstance(sent, str) or len(sent) > MOST_CLAMPS:
-        raise ValueError(f"clamps is {reprlib.repr(sent)}: give a list of at most {MOST_CLAMPS}")
+    if not isinstance(sent, Sequence) or isinstance(sent, str) or len(sent) > MAX_CLAMPS:
+        raise ValueError(f"clamps is {reprlib.repr(sent)}: give a list of at most {MAX_CLAMPS}")
     return tuple(_clamp(usual, each) for each in sent)
 
 
@@ -113,7 +113,7 @@ def suggestion(usual: ActivationStats) -> Clamp:
     """Clamp the unit with the largest difference of means at line ends and elsewhere."""
     name, values = next(iter(usual.values.items()))
     ends = np.array([character == "\n" for character in usual.text])
-    if FEWEST <= ends.sum() < len(ends):
+    if MIN_LINE_ENDS <= ends.sum() < len(ends):
         unit = int(np.abs(values[ends].mean(axis=0, dtype=float) - values[~ends].mean(axis=0, dtype=float)).argmax())
         return Clamp(name, unit, round(float(values[~ends, unit].mean(dtype=float)), 2))
     unit = int(values.std(axis=0).argmax())

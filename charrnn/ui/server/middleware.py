@@ -20,7 +20,7 @@ import httpx
 
 from charrnn.ui.server.call_validation import (
     ENDED_BY,
-    MOST_BYTES,
+    MAX_BYTES,
     TEXT_ENDPOINT,
     TOKEN,
     CallValidator,
@@ -33,8 +33,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-LONGEST_ADDRESS = 60_000  # the longest text in a link; httpx, which Gradio parses URLs with, allows little more
-MOST_READ = 64 << 20  # of a rejected body; without this the client would not see the response
+MAX_ADDRESS_CHARS = 60_000  # the longest text in a link; httpx, which Gradio parses URLs with, allows little more
+MAX_READ = 64 << 20  # of a rejected body; without this the client would not see the response
 PAGE = re.compile(r"/(config/?|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(/\d+)?)?")
 FILES = re.compile(r"/(assets|static|svelte|charrnn)/.*")
 API = re.compile(r"/gradio_api/(info/?|openapi\.json|app_id/?|startup-events|theme\.css|queue/(status|data))")
@@ -43,7 +43,7 @@ CALL = re.compile(r"/gradio_api/call/(v2/)?([^/]*)/?")
 TEXT_CALL = f"/gradio_api/run/{TEXT_ENDPOINT}"
 QUEUE = re.compile(r"/gradio_api/(?:queue|heartbeat|call)/.*")
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
-LONGEST_HOST = 255
+MAX_HOST_CHARS = 255
 
 # All resources are same-origin. Gradio compiles its templates in the browser, and Plotly draws with data: and blob:.
 # frame-ancestors is left open, since a Space is shown in a frame.
@@ -115,8 +115,8 @@ class RequestFilterMiddleware:
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-gradio-server"]
         headers = _values(scope)
         path, method = _path(scope), scope["method"]
-        if len(path) + len(scope["query_string"]) > LONGEST_ADDRESS:
-            raise RequestRejected(414, f"the address has more than {LONGEST_ADDRESS} characters: send a shorter text")
+        if len(path) + len(scope["query_string"]) > MAX_ADDRESS_CHARS:
+            raise RequestRejected(414, f"the address has more than {MAX_ADDRESS_CHARS} characters: send a shorter text")
         for name in ("host", "x-forwarded-host"):  # Gradio builds URLs from them
             if not all(map(_names_host, headers.get(name, []))):
                 raise RequestRejected(400, f"the header {name} names no host")
@@ -198,7 +198,7 @@ def _values(scope: Scope) -> dict[str, list[str]]:
 def _names_host(value: str) -> bool:
     """Check if the first of several values is a host that Gradio can parse."""
     host = value.partition(",")[0].strip()
-    if len(host) > LONGEST_HOST or not HOST.fullmatch(host):
+    if len(host) > MAX_HOST_CHARS or not HOST.fullmatch(host):
         return False
     try:
         httpx.URL(f"http://{host}")
@@ -226,12 +226,12 @@ async def _body(receive: Receive) -> bytes:
         if message["type"] == "http.disconnect":
             raise RequestRejected(400, "the body ended early")
         length += len(message.get("body", b""))
-        if length <= MOST_BYTES:
+        if length <= MAX_BYTES:
             parts.append(message.get("body", b""))
-        if not message.get("more_body") or length > MOST_READ:
+        if not message.get("more_body") or length > MAX_READ:
             break
-    if length > MOST_BYTES:
-        raise RequestRejected(413, f"the body has more than {MOST_BYTES} bytes: send a shorter text")
+    if length > MAX_BYTES:
+        raise RequestRejected(413, f"the body has more than {MAX_BYTES} bytes: send a shorter text")
     return b"".join(parts)
 
 

@@ -20,9 +20,9 @@ from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.defaults import prompt_for
 from charrnn.ui.server.notices import notice
 from charrnn.ui.server.validation import (
-    LONGEST_PASSAGE,
-    LONGEST_RUN,
-    MOST_EDITS,
+    MAX_EDITS,
+    MAX_PASSAGE_CHARS,
+    MAX_RUN_CHARS,
     SPEEDS,
     Character,
     Characters,
@@ -42,8 +42,8 @@ TABS = {
     "hood": tabs.HOOD,
 }
 ROWS = ("similarity", "index", "activity")
-LONGEST_LIST = 2000
-MOST_PROBLEMS = 6
+MAX_LIST_CHARS = 2000
+MAX_PROBLEMS = 6
 
 # Controls and tabs that `hide=` can hide, by selector.
 HIDEABLE = {
@@ -149,7 +149,7 @@ def _range(value: str) -> tuple[int, int]:
 
 def _pairs(value: str) -> list[tuple[int, str]]:
     """Parse pairs of position and character: 12:a,40:b. A comma is a character too."""
-    if len(value) > LONGEST_LIST or not re.fullmatch(r"(\d{1,6}:.)(,\d{1,6}:.)*", value, re.DOTALL):
+    if len(value) > MAX_LIST_CHARS or not re.fullmatch(r"(\d{1,6}:.)(,\d{1,6}:.)*", value, re.DOTALL):
         raise ValueError("give position:character, separated by commas")
     pairs = re.findall(r"(\d{1,6}):(.)(?:,|$)", value, re.DOTALL)
     return sorted({int(position): character for position, character in pairs}.items())
@@ -161,10 +161,10 @@ def _sha(value: str) -> str:
     return value
 
 
-List = Annotated[str, Field(max_length=LONGEST_LIST)]
+List = Annotated[str, Field(max_length=MAX_LIST_CHARS)]
 AS_TYPED = BeforeValidator(lambda value: value.replace("\r\n", "\n").replace("\r", "\n"))  # line ends as in a text box
 FLAG = PlainValidator(lambda value: _known(value, ("0", "1")) == "1")
-POSITIONS = Range(0, LONGEST_RUN - 1, whole=True)
+POSITIONS = Range(0, MAX_RUN_CHARS - 1, whole=True)
 NUMBERS = ("temperature", "top_k", "top_p", "min_p", "speed", "seed", "characters", "step", "knob", "scene")
 
 
@@ -176,9 +176,9 @@ class LinkQuery(Writing):
     speed: Annotated[float, within(SPEEDS)] = 30.0
     characters: Characters = 400
     prompt: Annotated[Prompt, AS_TYPED] = Writing.model_fields["prompt"].default
-    read: Annotated[str, Field(max_length=LONGEST_PASSAGE), AS_TYPED] | None = None
+    read: Annotated[str, Field(max_length=MAX_PASSAGE_CHARS), AS_TYPED] | None = None
     edits: Annotated[
-        list[tuple[Annotated[int, within(POSITIONS)], Character]], Field(max_length=MOST_EDITS), BeforeValidator(_pairs)
+        list[tuple[Annotated[int, within(POSITIONS)], Character]], Field(max_length=MAX_EDITS), BeforeValidator(_pairs)
     ] = Field(default_factory=list)
     tab: Annotated[str | None, AfterValidator(lambda value: TABS[_known(value, TABS)])] = None
     view: Annotated[str | None, _here(Here.view)] = None
@@ -226,8 +226,8 @@ class Link:
                 f"one here with {info.sha256[:12]}. The text may differ."
             )
         if self.problems:
-            more = len(self.problems) - MOST_PROBLEMS
-            named = "; ".join(self.problems[:MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
+            more = len(self.problems) - MAX_PROBLEMS
+            named = "; ".join(self.problems[:MAX_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
             said.append(f"Not all of this link could be used, and the defaults stand in its place: {named}.")
         return notice(" ".join(said), problem=True) if said else None
 

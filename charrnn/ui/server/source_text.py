@@ -9,11 +9,11 @@ from charrnn.checkpoint import CheckpointInfo
 from charrnn.ranges import Range
 from charrnn.sampling import SamplingSettings
 from charrnn.ui.server.loaded_model import LoadedModel
-from charrnn.ui.server.validation import LONGEST_TEXT, Name, Sampling, Step, checked, within
+from charrnn.ui.server.validation import MAX_TEXT_CHARS, Name, Sampling, Step, checked, within
 from charrnn.ui.server.view_query import ViewQuery
 
 GIVEN = "the text you typed or pasted"
-MOST_NAMED = 3  # models named in one line
+MAX_NAMED = 3  # models named in one line
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class WriterSent(BaseModel):
 class Part(BaseModel):
     """Consecutive characters of one source; `chosen` of them were chosen by hand."""
 
-    characters: Annotated[int, within(Range(0, LONGEST_TEXT, whole=True))]
+    characters: Annotated[int, within(Range(0, MAX_TEXT_CHARS, whole=True))]
     chosen: Any = 0
     writer: WriterSent | None = None
 
@@ -54,7 +54,7 @@ class Part(BaseModel):
 class Origin(BaseModel):
     """The parts of a text, in order."""
 
-    origin: Annotated[list[Part], Field(max_length=LONGEST_TEXT)]
+    origin: Annotated[list[Part], Field(max_length=MAX_TEXT_CHARS)]
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class SourceText:
                 writer = Writer(sent.title, sent.sha256, sent.step, sent.settings.settings)
                 written[writer] = written.get(writer, 0) + part.characters
         told = [f"{given:,} given"] if given else []
-        told += [f"{count:,} written by {writer}" for writer, count in [*written.items()][:MOST_NAMED]]
-        told += [f"{sum([*written.values()][MOST_NAMED:]):,} by others"] if len(written) > MOST_NAMED else []
+        told += [f"{count:,} written by {writer}" for writer, count in [*written.items()][:MAX_NAMED]]
+        told += [f"{sum([*written.values()][MAX_NAMED:]):,} by others"] if len(written) > MAX_NAMED else []
         told += [f"{chosen:,} of them chosen by hand"] if chosen else []
         return cls(text, f"the text of Write ({'; '.join(told)})", tuple(written)) if written else cls(text)
 

@@ -7,21 +7,21 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from charrnn.checkpoint import LONGEST_NAME
+from charrnn.checkpoint import MAX_NAME_CHARS
 from charrnn.ranges import Range, shown
 from charrnn.sampling import LIMITS, SamplingSettings
 from charrnn.seeds import SEEDS
 from charrnn.ui.server.defaults import PROMPT, SEED
 
-LONGEST_PROMPT = 1000
-LONGEST_PASSAGE = 5000  # of a text in a link
-LONGEST_READ = 20_000  # of a text to score
-LONGEST_TEXT = 24_000  # of a page's text
-MOST_EDITS = 500
-LONGEST_RUN = 3000
+MAX_PROMPT_CHARS = 1000
+MAX_PASSAGE_CHARS = 5000  # of a text in a link
+MAX_READ_CHARS = 20_000  # of a text to score
+MAX_TEXT_CHARS = 24_000  # of a page's text
+MAX_EDITS = 500
+MAX_RUN_CHARS = 3000
 SPEEDS = Range(1, 1000, zero="as fast as it goes")  # characters per second
 OF_SAMPLING = LIMITS | {"temperature": replace(LIMITS["temperature"], high=2)}
-LARGEST_EXACT = 2**53 - 1  # largest exact integer in JavaScript
+MAX_SAFE_INTEGER = 2**53 - 1  # largest exact integer in JavaScript
 
 
 def within(limits: Range) -> PlainValidator:
@@ -35,11 +35,11 @@ def within(limits: Range) -> PlainValidator:
     return PlainValidator(number)
 
 
-Name = Annotated[str, Field(max_length=LONGEST_NAME)]
-Prompt = Annotated[str, Field(max_length=LONGEST_PROMPT)]
-Step = Annotated[int, within(Range(0, LARGEST_EXACT, whole=True))]
+Name = Annotated[str, Field(max_length=MAX_NAME_CHARS)]
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARS)]
+Step = Annotated[int, within(Range(0, MAX_SAFE_INTEGER, whole=True))]
 Seed = Annotated[int, within(SEEDS)]
-Characters = Annotated[int, within(Range(1, LONGEST_RUN, whole=True))]
+Characters = Annotated[int, within(Range(1, MAX_RUN_CHARS, whole=True))]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 Temperature = Annotated[float, within(OF_SAMPLING["temperature"])]
 TopK = Annotated[int, within(OF_SAMPLING["top_k"])]
@@ -123,4 +123,4 @@ def _in_words(fault: Any, name: str) -> str:
 def count_of(name: str, data: Any) -> int:
     """Return a counter sent by the page, or 0."""
     count = data.get(name) if isinstance(data, Mapping) else None
-    return count if type(count) is int and 0 <= count <= LARGEST_EXACT else 0
+    return count if type(count) is int and 0 <= count <= MAX_SAFE_INTEGER else 0

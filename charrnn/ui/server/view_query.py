@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from charrnn.ranges import Range
 from charrnn.ui.server import validation
-from charrnn.ui.server.validation import LARGEST_EXACT, Choice, Chosen, Name, within
+from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Choice, Chosen, Name, within
 
-MOST_NAMES = 64
+MAX_NAMES = 64
 Wanted = Callable[[], bool]  # whether a request still waits for the result
 MAX_PAGES = 1000  # pages with a recorded query; queries of other pages are never superseded
 WIDTHS = Range(120, 4000, whole=True)  # pixels
@@ -25,10 +25,10 @@ class ViewQuery(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
-    number: Annotated[int, within(Range(0, LARGEST_EXACT, whole=True))] = 0
+    number: Annotated[int, within(Range(0, MAX_SAFE_INTEGER, whole=True))] = 0
     width: Annotated[int, within(WIDTHS)] = 900
     choice: Chosen = Field(default=Choice(), validation_alias="checkpoint")
-    names: Annotated[tuple[Name, ...], Field(max_length=MOST_NAMES)] | None = None
+    names: Annotated[tuple[Name, ...], Field(max_length=MAX_NAMES)] | None = None
     form: Mapping[str, Any] = Field(default_factory=dict)
 
     @classmethod

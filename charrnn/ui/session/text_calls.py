@@ -23,13 +23,13 @@ from charrnn.ui.server.activation_views import nearest_view
 from charrnn.ui.server.analysis_cache import Cache, fingerprint
 from charrnn.ui.server.call_validation import TEXT_ENDPOINT
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.clamp_requests import MOST_CLAMPS, ActivationStats, clamps_of
+from charrnn.ui.server.clamp_requests import MAX_CLAMPS, ActivationStats, clamps_of
 from charrnn.ui.server.error_location import raised
 from charrnn.ui.server.malloc_trim import USERS
 from charrnn.ui.server.notices import dropped_notice, packed
 from charrnn.ui.server.validation import (
-    LONGEST_TEXT,
-    MOST_EDITS,
+    MAX_EDITS,
+    MAX_TEXT_CHARS,
     Character,
     Choice,
     Chosen,
@@ -47,7 +47,7 @@ SLICE = 32  # characters between two looks whether the caller still waits
 MAX_NAME_CHARS = 200  # of a view, or of what is clamped
 MAX_SCALED = 8  # decoders with scaled weights, a few MB each
 MAX_HALF = 65504.0
-Position = Annotated[int, within(Range(0, LONGEST_TEXT, whole=True))]
+Position = Annotated[int, within(Range(0, MAX_TEXT_CHARS, whole=True))]
 
 
 class TextRequest(Sampling):
@@ -60,14 +60,14 @@ class TextRequest(Sampling):
 
     model_config = ConfigDict(extra="forbid")
     checkpoint: Chosen = Choice()
-    text: str = Field("", max_length=LONGEST_TEXT)
+    text: str = Field("", max_length=MAX_TEXT_CHARS)
     prompt: Position = 0
     start: Position = 0
     count: Annotated[int, within(Range(0, MAX_CALL_CHARS, whole=True))] = 0
     seed: Seed = 0
-    edits: list[tuple[Position, Character]] = Field(default_factory=list, max_length=MOST_EDITS)
+    edits: list[tuple[Position, Character]] = Field(default_factory=list, max_length=MAX_EDITS)
     view: str = Field("", max_length=MAX_NAME_CHARS)
-    clamps: list[Any] = Field(default_factory=list, max_length=MOST_CLAMPS)
+    clamps: list[Any] = Field(default_factory=list, max_length=MAX_CLAMPS)
     recurrent_scale: Annotated[float, within(Range(*KNOB))] = 1.0
 
 

@@ -7,7 +7,7 @@ import { MAX_RUN_CHARS, NO_INTERVENTIONS, same } from "../session/session.js";
 
 const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "speed"];
 const SHA_DIGITS = 12;
-const LONGEST_LINK = 8000; // characters; servers on the way refuse longer ones
+const MAX_LINK_CHARS = 8000; // characters; servers on the way refuse longer ones
 
 /** Set up both buttons; `request` gives what Write would write. */
 export function createShare(element, request) {
@@ -70,7 +70,7 @@ export function createShare(element, request) {
     if (length() > MAX_RUN_CHARS) return announce(`A link writes at most ${MAX_RUN_CHARS} characters: copy as Python instead.`);
     const link = linkTo(wanted());
     const text = wanted().read === undefined ? "prompt" : "passage";
-    if (link.length > LONGEST_LINK) return announce(`The ${text} is too long for a link: shorten it, or copy as Python.`);
+    if (link.length > MAX_LINK_CHARS) return announce(`The ${text} is too long for a link: shorten it, or copy as Python.`);
     copy(link, "Link");
   });
   $('[data-action="python"]').addEventListener("click", () => {

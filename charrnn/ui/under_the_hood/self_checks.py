@@ -96,8 +96,8 @@ def _told(check: Check) -> dict[str, Any]:
 
 def _some_ids(reader: LoadedModel) -> list[int]:
     """Return the ids of the sample text, or else of every known character."""
-    ids = reader.vocab.encode(reader.passage[: self_checks.LONGEST])
-    return ids if len(ids) > self_checks.T else [i % len(reader.vocab) for i in range(self_checks.LONGEST)]
+    ids = reader.vocab.encode(reader.passage[: self_checks.MAX_CHARS])
+    return ids if len(ids) > self_checks.T else [i % len(reader.vocab) for i in range(self_checks.MAX_CHARS)]
 
 
 # ------------------------------------------------------------------ one seed, one text

@@ -19,9 +19,9 @@ from charrnn.ui.server.notices import packed
 from charrnn.ui.server.streaming import answer
 from charrnn.ui.server.view_query import ViewQuery
 
-MOST_LAYERS = 64
+MAX_LAYERS = 64
 STRIDE = 128  # characters from one kept state to the next
-MOST_KEPT = 64
+MAX_CACHED = 64
 NOT_BY_UNIT = ("embed.weight", "_W_out", "_head", "logits", "_pairs")
 
 
@@ -52,14 +52,14 @@ class States:
     def _keep(self, key: tuple, state: Any) -> None:
         with self._lock:
             self._kept[key] = state
-            if len(self._kept) > MOST_KEPT:
+            if len(self._kept) > MAX_CACHED:
                 self._kept.popitem(last=False)
 
 
 def cell_lines(store: Store, states: States, question: ViewQuery) -> Iterator[str]:
     """Trace the model at the last character, line by line. Raises ValueError."""
-    text = question.text("text", validation.LONGEST_TEXT)
-    layer = Range(1, MOST_LAYERS, whole=True).require("layer", question.form.get("layer", MOST_LAYERS))
+    text = question.text("text", validation.MAX_TEXT_CHARS)
+    layer = Range(1, MAX_LAYERS, whole=True).require("layer", question.form.get("layer", MAX_LAYERS))
     if not text:
         yield answer(question.number, "Nothing has been read yet: write a text, or move the cursor to a character.")
         return

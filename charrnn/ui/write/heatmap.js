@@ -3,7 +3,7 @@
 import { visibleLetter } from "../components/page_state.js";
 import { css } from "../components/color_scale.js";
 
-const MOST_COLUMNS = 120;
+const MAX_COLUMNS = 120;
 const NARROWEST = 6; // CSS pixels per column: minimum for a legible character
 const HEIGHT = 280; // preferred height in CSS pixels
 const DENSEST = 0.7; // minimum device pixels per row; below that, rows share lines
@@ -38,7 +38,7 @@ export class Heatmap {
     const width = this.canvas.parentElement.clientWidth;
     if (!width) return;
     this.ratio = ratio;
-    this.columns = Math.max(20, Math.min(MOST_COLUMNS, Math.floor(width / NARROWEST)));
+    this.columns = Math.max(20, Math.min(MAX_COLUMNS, Math.floor(width / NARROWEST)));
     const all = this.order ? this.order.length : 256;
     const units = this.rows ? this.rows.length : 256;
     const room = (HEIGHT * ratio) / all;

@@ -2,7 +2,7 @@
 
 import { nameOf, symbol } from "./captions.js";
 
-const MOST_BUTTONS = 8;
+const MAX_BUTTONS = 8;
 
 export class HeatmapOptions {
   /** `on` has a callback for each option: shown(name), changed(yes), ordered(order). */
@@ -40,7 +40,7 @@ export class HeatmapOptions {
   }
 
   offer(names) {
-    const asButtons = names.length <= MOST_BUTTONS;
+    const asButtons = names.length <= MAX_BUTTONS;
     this.group.hidden = !asButtons || names.length < 2;
     this.list.hidden = asButtons;
     this.group.replaceChildren(

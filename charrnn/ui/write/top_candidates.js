@@ -5,7 +5,7 @@ import { quoted, visible } from "../components/page_state.js";
 
 const RUNGS = 5;
 const LINE = 14; // pixels, as view.css has them
-const DEEPEST = 62; // percent of the color at probability 1, so that ink stays legible
+const MAX_DEPTH = 62; // percent of the color at probability 1, so that ink stays legible
 const bits = (p) => -Math.log2(p);
 
 /** Model probabilities of the character at position i, by id. */
@@ -47,7 +47,7 @@ export function attachCandidates(span, record, i) {
   const found = topCandidates(record, i);
   span.dataset.ladder = found.map(({ character }) => visible(character)).join("\n");
   const bands = found.map(({ p, stands }, rung) => {
-    const colour = "color-mix(in srgb, var(" + (stands ? "--cr-plus" : "--cr-minus") + ") " + (DEEPEST * p).toFixed(1) + "%, transparent)";
+    const colour = "color-mix(in srgb, var(" + (stands ? "--cr-plus" : "--cr-minus") + ") " + (MAX_DEPTH * p).toFixed(1) + "%, transparent)";
     return colour + " " + rung * LINE + "px " + (rung + 1) * LINE + "px";
   });
   span.style.setProperty("--ladder", "linear-gradient(to bottom, " + bands.join(", ") + ")");
