@@ -48,11 +48,6 @@ def test_of_all_gates_only_the_forget_gate_starts_open(cell, layer_norm):
         assert all(norm.weight.detach().eq(1).all() for norm in model.cell.norm.values())
 
 
-def test_the_forget_gate_is_the_second_block_of_rows():
-    bias = drawn(Recipe(cell="lstm", hidden_dim=12, initialisation="orthogonal")).cell.W_hh.bias
-    assert bias.tolist() == [0.0] * 12 + [1.0] * 12 + [0.0] * 24
-
-
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize(("cell", "keeps"), [("lstm", "f"), ("gru", "z")])
 def test_chrono_gives_memories_of_one_character_to_a_window(cell, keeps, layer_norm):

@@ -143,17 +143,30 @@ def test_the_residual_stream_is_held_before_the_next_block_sees_it(name: str):
         np.testing.assert_allclose(shown, stream[0].numpy(), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("clamped", [False, True])
 @pytest.mark.parametrize("form", FORMS)
-def test_reading_at_once_and_step_by_step_agree_under_a_clamp_past_the_context_too(form: str):
+def test_reading_at_once_in_pieces_and_by_steps_agree(form: str, clamped: bool):
+    """Past the context of a Transformer too; logits, activations and the state at the end."""
     name = "layer 2" if form == "minigpt" else "h"
-    decoder = network(form).decoder().clamped([Clamp(name, 1, 0.25)])
+    decoder = network(form).decoder().clamped([Clamp(name, 1, 0.25)] if clamped else [])
     trace, reading = decoder.read(IDS), decoder.prefill([])
+    first = decoder.read(IDS[:23])
+    pieces = [first, decoder.read(IDS[23:], first.end.state)]
+
+    def same(found, expected):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+
+    same(np.concatenate([piece.logits for piece in pieces]), trace.logits)
+    for part, rows in trace.activations.items():
+        same(np.concatenate([piece.activations[part] for piece in pieces]), rows)
     for t, id in enumerate(IDS):
         reading = decoder.step(id, reading.state)
-        np.testing.assert_allclose(trace.logits[t], reading.logits, rtol=0, atol=1e-10)
-        assert reading.activations[name][1] == 0.25
-    cut = decoder.prefill(IDS[23:], decoder.prefill(IDS[:23]).state)
-    np.testing.assert_allclose(cut.logits, trace.logits[-1], rtol=0, atol=1e-10)
+        same(trace.logits[t], reading.logits)
+        for part, rows in reading.activations.items():
+            same(trace.activations[part][t], rows)
+    assert not clamped or (trace.activations[name][:, 1] == 0.25).all()
+    for after in (trace.end.state, pieces[1].end.state, decoder.prefill(IDS).state):
+        same(decoder.step(3, after).logits, decoder.step(3, reading.state).logits)
 
 
 @pytest.mark.parametrize(("form", "name"), CASES)

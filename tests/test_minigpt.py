@@ -87,38 +87,12 @@ def test_the_model_of_the_lab_has_one_million_two_hundred_thousand_parameters():
     assert sum(weight.numel() for weight in MiniGPT(65).parameters()) == 65 * 128 + 6 * of_a_block + 128 + 65 * 128
 
 
-def test_the_config_builds_the_same_model_again():
-    config = small().config
-    assert config.pop("cell") == "minigpt"
-    assert MiniGPT(V, **config).state_dict().keys() == small().state_dict().keys()
-    assert MiniGPT(V, **config).config == small().config
-
-
 @pytest.mark.parametrize("length", [1, CONTEXT, 3 * CONTEXT + 2])
 def test_forward_is_the_naive_loop(length):
     model, ids = small(), text(length)
     logits, _ = model(ids)
     for row, of_row in zip(ids.tolist(), logits, strict=True):
         assert distance(of_row, naive_logits(model, row)) < 1e-10
-
-
-def test_a_later_character_changes_nothing_before_it():
-    model, ids = small(), text(20)
-    other = ids.clone()
-    other[:, 12] = (other[:, 12] + 1) % V
-    before, after = model(ids)[0], model(other)[0]
-    assert torch.equal(before[:, :12], after[:, :12])
-    assert distance(before[:, 12], after[:, 12]) > 1e-3
-
-
-def test_the_gradient_reaches_back_one_context_for_each_layer_and_no_further():
-    model, length = small(), 3 * CONTEXT * LAYERS
-    x = model.embed(text(length, rows=1)).detach().requires_grad_()
-    logits, _ = model.from_embedded(x)
-    (gradient,) = torch.autograd.grad(logits[0, -1].square().sum(), x)
-    reached = gradient[0].abs().sum(dim=1) > 0
-    farthest = LAYERS * (CONTEXT - 1)
-    assert reached.tolist() == [False] * (length - farthest - 1) + [True] * (farthest + 1)
 
 
 def test_from_embedded_is_forward_without_the_embedding():
@@ -167,16 +141,6 @@ def test_pieces_equal_the_whole_within_the_context_and_past_it(dtype, close, len
         assert distance(a, b) < close
 
 
-def test_the_cache_slides_only_by_what_no_one_attends_to_any_more():
-    """One key fewer would change the next character's logits, so the oldest key kept still matters."""
-    model, ids = small(), text(20)
-    _, state = model(ids[:, :-1])
-    whole = model(ids)[0][:, -1:]
-    assert distance(model(ids[:, -1:], state)[0], whole) < 1e-10
-    short = KVCache(tuple(k[:, :, 1:] for k in state.keys), tuple(v[:, :, 1:] for v in state.values), state.position)
-    assert distance(model(ids[:, -1:], short)[0], whole) > 1e-4
-
-
 def test_a_state_is_left_as_it_was():
     model, ids = small(), text(20)
     _, state = model(ids[:, :10])
@@ -195,38 +159,7 @@ def test_positions_are_relative_even_after_ten_million_characters(dtype, close):
     assert distance(shifted, model(ids)[0]) < close
 
 
-def test_the_order_of_the_characters_matters():
-    model = small()
-    assert distance(model(torch.tensor([[1, 2, 3]]))[0][:, -1], model(torch.tensor([[2, 1, 3]]))[0][:, -1]) > 1e-3
-
-
-# ------------------------------------------------------------------------------------------------ dropout, weights
-
-
-def test_dropout_follows_its_generator_and_is_absent_without():
-    model, ids = small(dropout=0.5), text(12)
-    assert torch.equal(model(ids, rng=dice(3))[0], model(ids, rng=dice(3))[0])
-    assert distance(model(ids, rng=dice(3))[0], model(ids, rng=dice(4))[0]) > 1e-3
-    assert torch.equal(model(ids)[0], small()(ids)[0])
-    assert distance(model(ids, rng=dice(3))[0], model(ids)[0]) > 1e-3
-
-
-def test_neither_dropout_nor_weights_touch_the_global_random_state():
-    before = torch.get_rng_state()
-    model = small(dropout=0.5)
-    torch.set_rng_state(before)
-    initialise(model, dice())
-    model(text(5), rng=dice())
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_initial_weights_repeat_with_their_generator():
-    models = [MiniGPT(65), MiniGPT(65), MiniGPT(65)]
-    for model, seed in zip(models, [1, 1, 2], strict=True):
-        initialise(model, dice(seed))
-    first, again, other = (model.state_dict() for model in models)
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(first["head.weight"], other["head.weight"])
+# ------------------------------------------------------------------------------------------------ first weights
 
 
 def test_initial_weights_are_normal_and_smaller_where_they_add_to_the_residual_stream():
@@ -241,37 +174,20 @@ def test_initial_weights_are_normal_and_smaller_where_they_add_to_the_residual_s
             assert float(weight.detach().std()) == pytest.approx(std, rel=0.05), name
 
 
-def test_an_untrained_model_knows_nothing():
-    model = MiniGPT(65)
-    initialise(model, dice())
-    ids = torch.randint(65, (4, 129), generator=dice(1))
-    loss = torch.nn.functional.cross_entropy(model(ids[:, :-1])[0].flatten(0, 1), ids[:, 1:].flatten())
-    assert float(loss.detach()) == pytest.approx(math.log(65), abs=0.05)
-
-
 # ------------------------------------------------------------------------------------------------ writing
 
 
-def test_the_decoder_reads_what_forward_reads():
-    model, ids = small(dtype=torch.float32), text(40, rows=1)
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+def test_the_decoder_reads_what_forward_reads(dtype, close):
+    model, ids = small(dtype=dtype), text(40, rows=1)
     logits = model(ids)[0][0].detach().numpy()
     decoder = model.decoder()
     reading = decoder.prefill([])
     for t, id in enumerate(ids[0].tolist()):
         reading = decoder.step(id, reading.state)
-        assert np.allclose(reading.logits, logits[t], rtol=0, atol=1e-5)
-        assert np.allclose(decoder.prefill(ids[0, : t + 1].tolist()).logits, logits[t], rtol=0, atol=1e-5)
-    assert reading.logits.dtype == np.float32
-    assert reading.logits.shape == (V,)
-
-
-def test_the_decoder_reads_to_the_last_digit_in_float64():
-    model, ids = small(), text(40, rows=1)
-    decoder = model.decoder()
-    reading = decoder.prefill(ids[0, :7].tolist())
-    for id in ids[0, 7:].tolist():
-        reading = decoder.step(id, reading.state)
-    assert np.allclose(reading.logits, model(ids)[0][0, -1].detach(), rtol=0, atol=1e-10)
+        assert np.allclose(reading.logits, logits[t], rtol=0, atol=close)
+        assert np.allclose(decoder.prefill(ids[0, : t + 1].tolist()).logits, logits[t], rtol=0, atol=close)
+    assert reading.logits.dtype == logits.dtype and reading.logits.shape == (V,)
 
 
 def test_the_decoder_shows_the_residual_stream_after_each_block():
@@ -331,30 +247,3 @@ def test_the_states_of_one_text_share_their_keys():
         reading = decoder.step(id, reading.state)
         tapes.add(reading.state.tape)
     assert len(tapes) <= 11
-
-
-def test_a_decoder_does_not_follow_later_training():
-    model = small()
-    decoder = model.decoder()
-    before = decoder.prefill([1, 2]), decoder.step(2, decoder.prefill([1]).state)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(2).add_(0.1)
-    after = decoder.prefill([1, 2]), decoder.step(2, decoder.prefill([1]).state)
-    assert all(np.array_equal(a.logits, b.logits) for a, b in zip(before, after, strict=True))
-
-
-def test_sample_continues_every_row_and_repeats_with_its_seed():
-    model, ctx = small(dtype=torch.float32), text(4, rows=3)
-    written = model.sample(ctx, 10, temperature=0.8, top_k=5, seed=1)
-    assert written.shape == (3, 14)
-    assert torch.equal(written[:, :4], ctx)
-    assert torch.equal(written, model.sample(ctx, 10, temperature=0.8, top_k=5, seed=1))
-    assert not torch.equal(written, model.sample(ctx, 10, temperature=0.8, top_k=5, seed=9))
-
-
-def test_greedy_sampling_follows_the_argmax_of_forward_past_the_context():
-    model, ctx = small(), text(4, rows=1)
-    written = model.sample(ctx, 3 * CONTEXT, temperature=0)
-    logits, _ = model(written)
-    assert torch.equal(written[0, 4:], logits[0, 3:-1].argmax(dim=1))

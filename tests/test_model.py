@@ -3,7 +3,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from charrnn.cells import HiddenState
 from charrnn.model import CharRNN
 
 KEYS = ["embed.weight", "cell.W_ih.weight", "cell.W_hh.weight", "cell.W_hh.bias", "head.weight", "head.bias"]
@@ -39,20 +38,9 @@ def test_layer_norm_adds_a_gain_and_a_shift_by_name(cell, normed):
     assert set(model.state_dict()) == {*KEYS, *added}
 
 
-@every_cell
-def test_a_model_says_its_form(cell, layer_norm):
-    assert CharRNN(7, 5, cell, layer_norm).config == {"cell": cell, "hidden_dim": 5, "layer_norm": layer_norm}
-
-
 def test_a_cell_that_is_not_known_is_refused_with_those_that_are():
     with pytest.raises(ValueError, match="'minigru': give one of rnn, gru, lstm"):
         CharRNN(7, 5, "minigru")
-
-
-def test_forward_gives_logits_for_every_character_and_the_last_state():
-    logits, state = CharRNN(7, 5)(torch.zeros(3, 4, dtype=torch.long))
-    assert logits.shape == (3, 4, 7)
-    assert state.h.shape == (3, 5)
 
 
 def test_forward_is_the_loop_of_the_lab_sheet():
@@ -76,16 +64,6 @@ def test_forward_carries_the_state_the_cell_leaves(cell, layer_norm):
         assert torch.allclose(logits[:, -1], model.head(state.h), rtol=0, atol=1e-14)
         for part, expected in zip(last, state, strict=True):
             assert torch.allclose(part, expected, rtol=0, atol=1e-14)
-
-
-@every_cell
-def test_the_fast_way_is_the_definition(cell, layer_norm):
-    model, ids = drawn(cell, layer_norm).double(), torch.randint(7, (3, 11))
-    state = type(model.cell.initial_state(3))(*(torch.rand(3, 5).double() for _ in model.cell.initial_state(3)))
-    for start in (None, state):
-        for (logits, last), (reference, end) in [(model.fast_forward(ids, start), model(ids, start))]:
-            assert torch.allclose(logits, reference, rtol=0, atol=1e-13)
-            assert all(torch.allclose(a, b, rtol=0, atol=1e-13) for a, b in zip(last, end, strict=True))
 
 
 @every_cell
@@ -141,47 +119,7 @@ def test_a_reading_shows_the_state_and_the_gates_that_made_it(cell, layer_norm):
             assert (rows >= 0).all()
 
 
-def test_a_decoder_does_not_follow_later_training():
-    model = CharRNN(7, 5)
-    decoder = model.decoder()
-    before = decoder.prefill([1, 2]).logits
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(1)
-    assert np.array_equal(decoder.prefill([1, 2]).logits, before)
-
-
 def test_an_empty_text_leaves_the_model_at_its_start():
     model = CharRNN(7, 5)
     reading = model.decoder().prefill([])
     assert np.allclose(reading.logits, model.head(torch.zeros(5)).detach(), atol=1e-6)
-
-
-@every_cell
-def test_sample_continues_every_row_and_repeats_with_its_seed(cell, layer_norm):
-    model, ctx = drawn(cell, layer_norm), torch.randint(7, (3, 4))
-    text = model.sample(ctx, 10, temperature=0.8, top_k=5, seed=1)
-    assert text.shape == (3, 14)
-    assert torch.equal(text[:, :4], ctx)
-    assert torch.equal(text, model.sample(ctx, 10, temperature=0.8, top_k=5, seed=1))
-    assert not torch.equal(text, model.sample(ctx, 10, temperature=0.8, top_k=5, seed=9))
-
-
-@every_cell
-def test_greedy_sampling_follows_the_argmax_of_forward(cell, layer_norm):
-    model, ctx = drawn(cell, layer_norm).double(), torch.randint(7, (1, 4))
-    text = model.sample(ctx, 8, temperature=0)
-    for t in range(4, 12):
-        assert text[0, t] == model(text[:, :t])[0][0, -1].argmax()
-
-
-def test_reading_from_zeros_is_reading_from_the_start():
-    model, ids = drawn().double(), torch.randint(7, (1, 4))
-    assert torch.equal(model(ids)[0], model(ids, HiddenState(torch.zeros(1, 5, dtype=torch.float64)))[0])
-
-
-def test_sampling_leaves_the_global_random_state_alone():
-    model, ctx = CharRNN(7, 5), torch.zeros(1, 1, dtype=torch.long)
-    before = torch.get_rng_state()
-    model.sample(ctx, 5, seed=3)
-    assert torch.equal(torch.get_rng_state(), before)

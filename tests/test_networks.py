@@ -4,13 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from charrnn.cells import CELLS, GRUCell, LSTMCell, VanillaRNNCell
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
-from charrnn.registry import KINDS, LIMITS, build_model, build_on_meta
+from charrnn.registry import LIMITS, build_model, build_on_meta
 
 ROOT = Path(__file__).resolve().parents[1]
 RNN = {"cell": "rnn", "hidden_dim": 6}
@@ -117,6 +118,21 @@ def test_a_blueprint_has_the_names_and_shapes_and_takes_no_memory(config):
     }
 
 
+@pytest.mark.parametrize("config", EVERY, ids=name)
+def test_a_decoder_takes_a_copy_of_the_weights_or_shares_them(config):
+    model = build_model(config, 7)
+    shared, own = model.decoder(share=True), model.decoder()
+    before = own.prefill([1, 2]).logits
+    assert np.array_equal(shared.prefill([1, 2]).logits, before)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.mul_(2.0 if name.startswith("head.") else 1.0)
+        assert np.array_equal(shared.prefill([1, 2]).logits, 2 * before)
+        for weight in model.parameters():
+            weight.add_(1)
+    assert np.array_equal(own.prefill([1, 2]).logits, before)
+
+
 def test_a_blueprint_costs_torch_no_preparation():
     """Drawing weights on the device without memory loads hundreds of modules, seconds of an app's start."""
     code = """
@@ -130,7 +146,3 @@ print(len(sys.modules) - before)
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert int(run.stdout) < 20
-
-
-def test_the_kinds_are_those_of_the_lab():
-    assert KINDS == ("rnn", "gru", "lstm", "minigpt")
