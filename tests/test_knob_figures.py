@@ -50,13 +50,12 @@ def test_the_product_its_band_its_bound_and_the_gradient_are_drawn_as_measured()
     bottom, top = figure.layout.yaxis.range
     assert top < math.log10(8.4**128) and top > math.log10(turned.norms.high.max())  # the bound leaves the figure
     assert bottom <= math.log10(one.norms.median.min())
-    assert [text for text in texts(figure) if "×" in text] == ["<b>× 1</b>", "<b>× 1.40</b>"]
-    assert texts(figure).count("bound") == texts(figure).count("gradient") == 2
 
 
 def test_without_a_bound_none_is_drawn_and_none_is_told():
     turned = [Turned("× 1", BLUE, stretched(0.9), decay(0.85))]
-    assert "bound" not in texts(product_norms_figure(turned))
+    figure: Any = product_norms_figure(turned)
+    assert [line.name for line in figure.data[1:]] == ["× 1, gradient", "× 1"]
     said = product_norms_words(turned)
     assert said == f"× 1: 128 steps stretch a vector by {3 * 0.9**128:.0e} at most."
     bounded = product_norms_words([Turned("× 1", BLUE, stretched(0.9, 6.0), decay(0.85))])

@@ -48,14 +48,13 @@ def test_every_line_is_its_curve_down_to_what_is_drawn(width):
     assert low == pytest.approx(math.log10(LOW_CONTEXT)) and high > math.log10(1.5 * 2 * 0.97)
 
 
-def test_the_effective_context_stands_on_the_level_and_beside_the_name():
+def test_the_effective_context_is_a_point_on_the_level():
     drawn = curves(0.5, 0.97)
     figure: Any = memory_figure(drawn)
     chars = [next(n for n in range(1, 257) if 2 * (rate**n - rate**256) <= 0.01) for rate in (0.5, 0.97)]
     points = [(trace.x[0], trace.y[0]) for trace in figure.data if trace.mode == "markers"]
     assert points == [(n, 0.01) for n in chars]
-    names = [note.text for note in figure.layout.annotations]
-    assert all(f"<b>net {i}</b><br>effective {n}" in names for i, n in enumerate(chars))
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["net 0", "net 1"]  # once for both panels
     felt = [max(k for k in range(1, 129) if 3 * rate ** (k - 1) > 0.01) for rate in (0.5, 0.97)]
     said = memory_words(drawn, ["a text", "a text"])
     assert f"Effective context, in characters: net 0 {chars[0]}; net 1 {chars[1]}." in said

@@ -1,8 +1,8 @@
 """
 Plotly figures from records of numpy arrays.
 
-Pure functions. Colors are CSS custom properties of the page; curves are labeled directly. Figures have no legend,
-title or background.
+Pure functions. Colors are CSS custom properties of the page; curves are named in a legend or at their ends. Figures
+have no title or background.
 """
 
 from charrnn.figures.context_use import MemoryCurve, memory_figure, memory_words

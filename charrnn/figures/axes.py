@@ -1,16 +1,18 @@
-"""Shared layout of the figures: axes, frame and direct labels."""
+"""Shared layout of the figures: axes, frame, legend, and labels at the ends of curves."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures.label_placement import FAR, Area, Box, Spot
-from charrnn.figures.palette import INK, LINE, MONO, PAPER, QUIET, SANS, VEIL
+from charrnn.figures.palette import INK, LINE, MONO, PAPER, QUIET, SANS, VEIL, mixed
 
-NARROW = 560  # pixels: a telephone, where names are short and ticks few
+NARROW = 560  # pixels: a phone, with short labels and few ticks
 TICKS = 11  # pixels
+LETTER_WIDTH, LINE_HEIGHT = 7.3, 16.0  # of 12 pixel monospace
+LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "yanchor": "bottom", "tracegroupgap": 0, "font": {"size": 11}}
+LEGEND |= {"itemclick": False, "itemdoubleclick": False}
 LOG_TICKS = {
     "type": "log",
     "tickvals": [digit * 10.0**power for power in range(-9, 10) for digit in (1, 2, 5)],
@@ -31,11 +33,20 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
     }
 
 
-def frame(figure: go.Figure, margin: Mapping[str, float], **more: Any) -> None:
-    """Set the layout in one call; merging it into an existing one is five times slower."""
+def frame(figure: go.Figure, margin: Mapping[str, float], *, legend_y: float | None = None, **more: Any) -> None:
+    """
+    Set the layout in one call; merging it into an existing one is five times slower.
+
+    legend_y: bottom of the legend in heights of the plot area; None for no legend.
+    """
+    if legend_y is not None:
+        traces: Any = figure.data
+        for trace in traces:  # plotly flows groups; without them all columns are as wide as the longest name
+            trace.legendgroup = trace.name
     figure.update_layout(
         overwrite=True,
-        showlegend=False,
+        showlegend=legend_y is not None,
+        legend=LEGEND | {"y": legend_y},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         margin=dict(margin),
@@ -57,6 +68,7 @@ def add_band(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
+        showlegend=False,
         **more,
     )
 
@@ -67,16 +79,60 @@ def words(colour: str) -> dict[str, Any]:
     return {"font": {"family": MONO, "size": 12, "color": colour, "shadow": edge}}
 
 
-def name_beside(figure: go.Figure, text: str, spot: Spot, box: Box, area: Area, colour: str, y_axis: str = "y") -> None:
-    """Label a curve, with a leader line if the label is far from it."""
-    x, y = area.values(spot.x, spot.y)
-    away = max(abs(spot.dx) - box.width / 2, abs(spot.dy) - box.height / 2)
-    at = {"x": x, "y": y, "yref": y_axis, "text": text, "align": "left", "xanchor": "center", "yanchor": "middle"}
-    if away > FAR:
-        line = {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": colour}
-        figure.add_annotation(**at, ax=spot.dx, ay=spot.dy, **line, **words(colour))
-    else:
-        figure.add_annotation(**at, xshift=spot.dx, yshift=-spot.dy, showarrow=False, **words(colour))
+class CurveEnd(NamedTuple):
+    """The last point of a curve in axis coordinates (decades on log axes), with its label."""
+
+    text: str
+    colour: str
+    x: float
+    y: float
+    dx: float  # pixels from the point to the label
+
+
+def label_ends(
+    figure: go.Figure, ends: Sequence[CurveEnd], y_range: tuple[float, float], height: float, y_axis: str = "y"
+) -> None:
+    """Label curves in a column at the right, each with a thin line to its end; `height` of the plot area in pixels."""
+    low, high = y_range
+    heights = [(high - min(max(end.y, low), high)) / (high - low) * height for end in ends]
+    for end, wanted, placed in zip(ends, heights, spread(heights, height), strict=True):
+        figure.add_annotation(
+            x=end.x,
+            y=min(max(end.y, low), high),
+            yref=y_axis,
+            text=end.text,
+            ax=end.dx,
+            ay=placed - wanted,
+            xanchor="left",
+            showarrow=True,
+            arrowhead=0,
+            arrowwidth=1,
+            arrowcolor=mixed(end.colour, 0.5),
+            **words(end.colour),
+        )
+
+
+def spread(heights: Sequence[float], area_height: float) -> list[float]:
+    """
+    Move labels apart by LINE_HEIGHT pixels, in the order of their heights.
+
+    Heights in pixels from the top; spread evenly if the column is too short. Touching labels form a block at its best
+    position: isotonic regression.
+    """
+    count = len(heights)
+    apart = min(LINE_HEIGHT, area_height / max(1, count))
+    order = np.argsort(heights, kind="stable")
+    blocks: list[tuple[float, int]] = []  # height of the first label, labels
+    for i, label in enumerate(order.tolist()):
+        block = (heights[label] - i * apart, 1)
+        while blocks and blocks[-1][0] >= block[0]:
+            (first, size), (other, other_size) = blocks.pop(), block
+            block = (first * size + other * other_size) / (size + other_size), size + other_size
+        blocks.append(block)
+    firsts = np.repeat([height for height, _ in blocks], [size for _, size in blocks])
+    placed = np.empty(count)
+    placed[order] = firsts.clip(apart / 2, area_height - apart * (count - 0.5)) + apart * np.arange(count)
+    return placed.tolist()
 
 
 def escaped(name: str) -> str:

@@ -9,9 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from charrnn.context_use import NEGLIGIBLE_NATS, MemoryUsed
-from charrnn.figures import label_placement
-from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, name_beside, words
-from charrnn.figures.label_placement import Area
+from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, words
 from charrnn.figures.palette import INK, PAPER, QUIET, Stroke
 
 HEIGHT = 700
@@ -21,7 +19,6 @@ LOW_CONTEXT, LOW_KL = 1e-3, 1e-6  # nats: what is less is not drawn
 TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 THIN, MIDDLE, THICK = 1.2, 2.0, 2.8
 TITLES = ("loss with only the last n characters, above that with all", "one character replaced: KL of the prediction")
-CONTROL = "after shuffled ones"
 SHORT_TITLES = ("loss with the last n characters", "one character replaced")
 
 
@@ -40,17 +37,9 @@ class Panel(NamedTuple):
     x: str
     y: str
     domain: tuple[float, float]
-    area: Area
+    x_range: tuple[float, float]
+    y_range: tuple[float, float]
     low: float
-
-
-class Named(NamedTuple):
-    """A labeled line and the lines of its label."""
-
-    name: Sequence[str]
-    colour: str
-    at: np.ndarray
-    values: np.ndarray
 
 
 def memory_figure(curves: Sequence[MemoryCurve], width: int = 900, picked: MemoryCurve | None = None) -> go.Figure:
@@ -61,7 +50,7 @@ def memory_figure(curves: Sequence[MemoryCurve], width: int = 900, picked: Memor
     effective context. width: pixels.
     """
     figure = go.Figure()
-    above, below = _panels(curves, width)
+    above, below = _panels(curves)
     for panel, title in zip((above, below), SHORT_TITLES if width < NARROW else TITLES, strict=True):
         _level(figure, panel)
         figure.add_annotation(
@@ -82,19 +71,6 @@ def memory_figure(curves: Sequence[MemoryCurve], width: int = 900, picked: Memor
         _line(figure, context.n, context.excess_nats, curve.title, above, **style)
         _line(figure, probe.k, probe.median, curve.title, below, **style)
         _point(figure, curve, above)
-    contexts = [(curve.used.context.n, curve.used.context.excess_nats) for curve in curves]
-    reaches = [[] if width < NARROW else [f"effective {_reach(curve)}"] for curve in curves]
-    named = [
-        Named([curve.title, *reach], curve.stroke.colour, *line)
-        for curve, reach, line in zip(curves, reaches, contexts, strict=True)
-    ]
-    if picked is not None:
-        named.append(Named([CONTROL], INK, picked.used.context.n, picked.used.context.shuffled_excess_nats))
-    points = [[math.log10(curve.used.context.ecl_chars), math.log10(NEGLIGIBLE_NATS)] for curve in curves]
-    _names(figure, named, above, np.array(points).reshape(-1, 2))
-    probes = [(curve.used.corruption.k, curve.used.corruption.median) for curve in curves]
-    named = [Named([curve.title], curve.stroke.colour, *line) for curve, line in zip(curves, probes, strict=True)]
-    _names(figure, named, below, np.empty((0, 2)))
     axes: dict[str, Any] = {}
     titles = (
         ("characters of context, n", "nats above the longest"),
@@ -102,11 +78,11 @@ def memory_figure(curves: Sequence[MemoryCurve], width: int = 900, picked: Memor
     )
     for panel, number, (x_title, y_title) in zip((above, below), ("", "2"), titles, strict=True):
         ticks = {"type": "log", "tickvals": TICKS, "ticktext": [f"{tick}" for tick in TICKS], "showgrid": False}
-        axes[f"xaxis{number}"] = axis(x_title, range=list(panel.area.x_range), anchor=panel.y, **ticks)
+        axes[f"xaxis{number}"] = axis(x_title, range=list(panel.x_range), anchor=panel.y, **ticks)
         power = {"type": "log", "dtick": 1 if panel is above else 2, "exponentformat": "power"}
-        y_axis = axis(y_title, range=list(panel.area.y_range), anchor=panel.x, **power)
+        y_axis = axis(y_title, range=list(panel.y_range), anchor=panel.x, **power)
         axes[f"yaxis{number}"] = y_axis | {"domain": list(panel.domain)}
-    frame(figure, MARGIN, height=HEIGHT, **axes)
+    frame(figure, MARGIN, legend_y=1 + 22 / HEIGHT, height=HEIGHT, **axes)
     return figure
 
 
@@ -138,12 +114,11 @@ def _felt(curve: MemoryCurve) -> str:
 # ------------------------------------------------------------------------------------------------ panels
 
 
-def _panels(curves: Sequence[MemoryCurve], width: int) -> tuple[Panel, Panel]:
+def _panels(curves: Sequence[MemoryCurve]) -> tuple[Panel, Panel]:
     longest = max((len(curve.used.context.n) for curve in curves), default=TICKS[-1])
     contexts = [curve.used.context.excess_nats for curve in curves]
     contexts += [curve.used.context.shuffled_excess_nats for curve in curves]
     medians = [curve.used.corruption.high for curve in curves]
-    height = (HEIGHT - MARGIN["t"] - MARGIN["b"]) * (1 - BETWEEN) / 2
     half = (1 - BETWEEN) / 2
     panels = []
     for number, domain, values, low in (
@@ -152,8 +127,7 @@ def _panels(curves: Sequence[MemoryCurve], width: int) -> tuple[Panel, Panel]:
     ):
         highest = max((float(each.max()) for each in values), default=1.0)
         y_range = (math.log10(low), math.log10(max(highest, 10 * low)) + 0.2)
-        area = Area(width - MARGIN["l"] - MARGIN["r"], height, (0.0, math.log10(longest)), y_range)
-        panels.append(Panel(f"x{number}", f"y{number}", domain, area, low))
+        panels.append(Panel(f"x{number}", f"y{number}", domain, (0.0, math.log10(longest)), y_range, low))
     return panels[0], panels[1]
 
 
@@ -165,6 +139,7 @@ def _line(figure: go.Figure, at: np.ndarray, values: np.ndarray, name: str, pane
         mode="lines",
         line=style,
         name=escaped(name),
+        showlegend=panel.x == "x",  # one entry for both panels
         hovertemplate=f"{escaped(name)}, {letter} = %{{x}}: %{{y:.3g}} nats<extra></extra>",
         xaxis=panel.x,
         yaxis=panel.y,
@@ -191,36 +166,22 @@ def _point(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
         hovertemplate=f"{escaped(curve.title)}, effective context: %{{x}} characters<extra></extra>",
         xaxis=panel.x,
         yaxis=panel.y,
+        showlegend=False,
     )
 
 
 def _level(figure: go.Figure, panel: Panel) -> None:
     """Draw a thin horizontal line at 0.01 nats."""
-    line, ends = {"color": QUIET, "width": 1, "dash": "1px,3px"}, [10**end for end in panel.area.x_range]
+    line, ends = {"color": QUIET, "width": 1, "dash": "1px,3px"}, [10**end for end in panel.x_range]
     at = {"xref": panel.x, "yref": panel.y}
     figure.add_shape(
         type="line", x0=ends[0], x1=ends[1], y0=NEGLIGIBLE_NATS, y1=NEGLIGIBLE_NATS, line=line, layer="below", **at
     )
     place = {
-        "x": panel.area.x_range[1],
+        "x": panel.x_range[1],
         "y": math.log10(NEGLIGIBLE_NATS),
         "xanchor": "left",
         "xshift": 3,
         "showarrow": False,
     }
     figure.add_annotation(text=f"{NEGLIGIBLE_NATS:g}", **place, **at, **words(QUIET))
-
-
-def _names(figure: go.Figure, named: Sequence[Named], panel: Panel, points: np.ndarray) -> None:
-    """Place each label beside its line and clear of the points (N, 2), in decades."""
-    lines = []
-    for each in named:
-        seen = each.values >= panel.low
-        lines.append(panel.area.pixels(np.log10(each.at[seen]), np.log10(each.values[seen])))
-    boxes = [label_placement.box_of(each.name) for each in named]
-    spots = label_placement.beside_curves(lines, boxes, panel.area.pixels(*points.T), panel.area)
-    for each, spot, box in zip(named, spots, boxes, strict=True):
-        first, *rest = map(escaped, each.name)
-        title = first if first == CONTROL else f"<b>{first}</b>"
-        name_beside(figure, "<br>".join([title, *rest]), spot, box, panel.area, each.colour, panel.y)
-        figure.layout.annotations[-1].xref = panel.x  # pyright: ignore[reportAttributeAccessIssue]

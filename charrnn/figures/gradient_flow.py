@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures import label_placement
-from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, name_beside, words
-from charrnn.figures.label_placement import Area
+from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, words
 from charrnn.figures.palette import GHOST, INK, PAPER, QUIET, Stroke
 from charrnn.gradient_flow import GradientFlow
 
@@ -38,8 +36,8 @@ def gradient_flow_figure(
     """
     Draw the median gradient norm of every model by lag.
 
-    Half-life and 1 % horizon appear as points and in the labels. picked: shown with its 10–90 % band, geometric mean
-    and the untrained network. width: pixels, which determine where labels fit.
+    Half-life and 1 % horizon appear as points. picked: shown with its 10–90 % band, geometric mean and the untrained
+    network. width: pixels.
     """
     figure = go.Figure()
     if picked is not None:
@@ -56,23 +54,17 @@ def gradient_flow_figure(
         _crossing(figure, curve, curve.flow.horizon_chars, HORIZON, "1 % left", "diamond")
 
     most = max((int(curve.flow.lags[-1]) for curve in curves), default=128)
-    area = Area(
-        width - MARGIN["l"] - MARGIN["r"],
-        HEIGHT - MARGIN["t"] - MARGIN["b"],
-        (0, most),
-        _decades(curves, picked, untrained),
-    )
     _level(figure, HALF, "half", most)
     _level(figure, HORIZON, "1 %", most)
-    _names(figure, curves, untrained, area, width < NARROW)
     frame(
         figure,
         MARGIN,
+        legend_y=1,
         xaxis=axis("characters back, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False),
         yaxis=axis(
             "gradient, relative to k = 0",
             type="log",
-            range=list(area.y_range),
+            range=_decades(curves, picked, untrained),
             dtick=2,
             exponentformat="power",
         ),
@@ -162,6 +154,7 @@ def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, 
             "symbol": symbol,
             "line": {"color": PAPER, "width": 1.5},
         },
+        showlegend=False,
         hovertemplate=escaped(f"{curve.title}, {what}: ") + "%{x:.2f} characters<extra></extra>",
     )
 
@@ -174,49 +167,11 @@ def _level(figure: go.Figure, level: float, text: str, most: int) -> None:
     figure.add_annotation(x=most, y=math.log10(level), text=text, xanchor="left", xshift=3, showarrow=False, **style)
 
 
-def _decades(curves: Sequence[Curve], picked: Curve | None, untrained: GradientFlow | None) -> tuple[float, float]:
+def _decades(curves: Sequence[Curve], picked: Curve | None, untrained: GradientFlow | None) -> list[float]:
     """Return the log10 range of the curves, in pairs of decades."""
     drawn = [curve.flow.median for curve in curves]
     drawn += [] if picked is None else [picked.flow.high]
     drawn += [] if untrained is None else [untrained.median]
     values = np.concatenate([[1.0], *drawn])
     lowest = max(FLOOR, float(values[values > 0].min()))
-    return min(-2.0, 2 * math.floor(math.log10(lowest) / 2)), max(0.35, math.log10(values.max()) + 0.35)
-
-
-# ------------------------------------------------------------------------------------------------ names
-
-
-def _names(
-    figure: go.Figure, curves: Sequence[Curve], untrained: GradientFlow | None, area: Area, narrow: bool
-) -> None:
-    named = [(_lines(curve, narrow), curve.flow, curve.stroke.colour) for curve in curves]
-    named += [] if untrained is None else [(["untrained"], untrained, QUIET)]
-    pixels = [_pixels(flow, area) for _, flow, _ in named]
-    boxes = [label_placement.box_of(lines) for lines, _, _ in named]
-    taken = [_points(curve.flow, area) for curve in curves]
-    spots = label_placement.beside_curves(pixels, boxes, np.concatenate(taken), area)
-    for (lines, _, colour), spot, box in zip(named, spots, boxes, strict=True):
-        first, *rest = map(escaped, lines)
-        name_beside(figure, "<br>".join([f"<b>{first}</b>", *rest]), spot, box, area, colour)
-
-
-def _lines(curve: Curve, narrow: bool) -> list[str]:
-    """Return a label: name and, if there is room, half-life and 1 % horizon."""
-    if narrow:
-        return [curve.title]
-    half, horizon = curve.flow.half_life_chars, curve.flow.horizon_chars
-    later = f"> {(context_of(curve.flow) or int(curve.flow.lags[-1]) + 1) - 1}"
-    numbers = ("never" if half is None else f"{half:.1f}", later if _is_far(curve.flow) else f"{horizon:.1f}")
-    return [curve.title, "half {} · 1 % {}".format(*numbers)]
-
-
-def _pixels(flow: GradientFlow, area: Area) -> np.ndarray:
-    seen = flow.median >= FLOOR
-    return area.pixels(flow.lags[seen], np.log10(flow.median[seen]))
-
-
-def _points(flow: GradientFlow, area: Area) -> np.ndarray:
-    """Return the points of half-life and horizon."""
-    found = [(lag, level) for lag, level in ((flow.half_life_chars, HALF), (flow.horizon_chars, HORIZON)) if lag]
-    return area.pixels(np.array([lag for lag, _ in found]), np.log10([level for _, level in found]))
+    return [min(-2.0, 2 * math.floor(math.log10(lowest) / 2)), max(0.35, math.log10(values.max()) + 0.35)]

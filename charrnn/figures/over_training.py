@@ -5,13 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures import label_placement
-from charrnn.figures.axes import LOG_TICKS, NARROW, axis, frame, name_beside, words
+from charrnn.figures.axes import LOG_TICKS, NARROW, axis, frame, words
 from charrnn.figures.gradient_flow import Curve, gradient_flow_figure
-from charrnn.figures.label_placement import Area
 from charrnn.figures.palette import INK, MODELS, ORANGE, QUIET, Stroke, mixed
 from charrnn.gradient_flow import GradientFlow
 
@@ -64,7 +61,6 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
     values = [norm for run in runs for norm in run.norms if norm > 0]
     limits = math.log10(min([*values, threshold])) - 0.1, math.log10(max([*values, threshold])) + 0.25
     colours = {title: MODELS[i] for i, title in enumerate(dict.fromkeys(run.title for run in runs))}
-    area = Area(width - MARGIN["l"] - MARGIN["r"], HEIGHT - MARGIN["t"] - MARGIN["b"], (0, most), limits)
     for run in sorted(runs, key=lambda run: not run.clipped):
         alone = sum(other.title == run.title for other in runs) == 1
         colour = colours[run.title] if run.clipped or alone else INK
@@ -90,15 +86,9 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
         showarrow=False,
         **words(ORANGE),
     )
-    pixels = [area.pixels(np.array(_steps(run)), np.log10(run.norms)) for run in runs if run.title in colours]
-    named = {run.title: line for run, line in zip(runs, pixels, strict=True)}
-    boxes = [label_placement.box_of([title]) for title in named]
-    spots = label_placement.beside_curves(list(named.values()), boxes, np.empty((0, 2)), area)
-    for title, spot, box in zip(named, spots, boxes, strict=True):
-        name_beside(figure, f"<b>{title}</b>", spot, box, area, colours[title])
     across = axis("training step", range=[0, most], showgrid=False, nticks=5 if width < NARROW else 11)
     up: dict[str, Any] = axis("gradient norm", range=list(limits), **LOG_TICKS)
-    frame(figure, MARGIN, xaxis=across, yaxis=up, height=HEIGHT)
+    frame(figure, MARGIN, legend_y=1, xaxis=across, yaxis=up, height=HEIGHT)
     return figure
 
 

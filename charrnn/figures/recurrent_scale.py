@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures import label_placement
-from charrnn.figures.axes import NARROW, add_band, axis, frame, name_beside, words
+from charrnn.figures.axes import LINE_HEIGHT, NARROW, add_band, axis, frame, words
 from charrnn.figures.gradient_flow import FLOOR, MARGIN
-from charrnn.figures.label_placement import LINE_HEIGHT, Area
 from charrnn.figures.palette import GHOST, INK, LINE
 from charrnn.gradient_flow import GradientFlow, ProductNorms
 
@@ -41,7 +39,6 @@ def product_norms_figure(turned: Sequence[Turned], width: int = 900) -> go.Figur
     Median and 10–90 % for each scale; thin: the bound (σ_max W_hh)^k, if any; dotted: the loss gradient.
     """
     figure = go.Figure()
-    decades = _decades(turned)
     for one in turned:
         _band(figure, one)
     for one in turned:
@@ -50,11 +47,9 @@ def product_norms_figure(turned: Sequence[Turned], width: int = 900) -> go.Figur
         _line(figure, one.flow.lags, one.flow.median, f"{one.title}, gradient", color=one.colour, width=1.4, dash=GHOST)
         _line(figure, one.norms.lags, one.norms.median, one.title, color=one.colour, width=2.6)
     most = max((int(one.flow.lags[-1]) for one in turned), default=128)
-    area = Area(width - MARGIN["l"] - MARGIN["r"], HEIGHT - MARGIN["t"] - MARGIN["b"], (0, most), decades)
-    _names(figure, turned, area)
     across = axis("steps in the product, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False)
-    up = axis("largest singular value", type="log", range=list(decades), dtick=2, exponentformat="power")
-    frame(figure, MARGIN, xaxis=across, yaxis=up, height=HEIGHT)
+    up = axis("largest singular value", type="log", range=_decades(turned), dtick=2, exponentformat="power")
+    frame(figure, MARGIN, legend_y=1, xaxis=across, yaxis=up, height=HEIGHT)
     return figure
 
 
@@ -74,12 +69,12 @@ def _short(value: float) -> str:
     return f"{value:.2f}" if 0.01 <= value < 1000 else f"{value:.0e}"
 
 
-def _decades(turned: Sequence[Turned]) -> tuple[float, float]:
+def _decades(turned: Sequence[Turned]) -> list[float]:
     """Return the log10 range of the measurements, extended a little for bounds."""
     values = np.concatenate([[1.0], *(part for one in turned for part in (one.norms.median, one.norms.high))])
     seen = values[values >= FLOOR]
     bounded = any(one.norms.bound is not None for one in turned)
-    return 2 * math.floor(math.log10(seen.min()) / 2), math.log10(seen.max()) + (ROOM if bounded else 0.4)
+    return [2 * math.floor(math.log10(seen.min()) / 2), math.log10(seen.max()) + (ROOM if bounded else 0.4)]
 
 
 def _line(figure: go.Figure, lags: np.ndarray, values: np.ndarray, name: str, **style: Any) -> None:
@@ -91,25 +86,6 @@ def _line(figure: go.Figure, lags: np.ndarray, values: np.ndarray, name: str, **
 def _band(figure: go.Figure, one: Turned) -> None:
     low, high = np.clip([one.norms.low, one.norms.high], *DRAWN)
     add_band(figure, one.norms.lags, low, high, one.colour)
-
-
-def _names(figure: go.Figure, turned: Sequence[Turned], area: Area) -> None:
-    named = [(one.title, one.colour, one.norms.lags, one.norms.median) for one in turned]
-    named += [("bound", one.colour, one.norms.lags, one.norms.bound) for one in turned if one.norms.bound is not None]
-    named += [("gradient", one.colour, one.flow.lags, one.flow.median) for one in turned]
-    pixels = [_pixels(lags, values, area) for _, _, lags, values in named]
-    spots = label_placement.beside_curves(
-        pixels, [label_placement.box_of([text]) for text, *_ in named], np.empty((0, 2)), area
-    )
-    for (text, colour, *_), spot in zip(named, spots, strict=True):
-        text = f"<b>{text}</b>" if text.startswith("×") else text
-        name_beside(figure, text, spot, label_placement.box_of([text]), area, colour)
-
-
-def _pixels(lags: np.ndarray, values: np.ndarray, area: Area) -> np.ndarray:
-    """Resample a curve densely enough to label its visible part."""
-    at = np.linspace(lags[0], lags[-1], 400)
-    return area.pixels(at, np.interp(at, lags, np.log10(values.clip(*DRAWN))))
 
 
 # ------------------------------------------------------------------------------------------------ eigenvalues

@@ -10,8 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from charrnn.figures import label_placement
-from charrnn.figures.axes import LOG_TICKS, NARROW, axis, escaped, frame, words
+from charrnn.figures.axes import LETTER_WIDTH, LOG_TICKS, NARROW, CurveEnd, axis, escaped, frame, label_ends, words
 from charrnn.figures.palette import BLUE, INK, MODELS, MONO, ORANGE, PAPER, QUIET, VEIL, mixed, strokes
 
 BAR, ROW = 26, 50  # pixels: a bar, and from one to the next, its name between them
@@ -124,27 +123,22 @@ def against_length_figure(record: Mapping[str, Any], width: int = 900) -> go.Fig
             hovertemplate=escaped(line["name"]) + ", T = %{x}: %{y:.1f} ms<extra></extra>",
         )
     height = AGAINST_HEIGHT - AGAINST_MARGIN["t"] - AGAINST_MARGIN["b"]
-    wanted = [(high - math.log10(line["median_ms"][-1])) / (high - low) * height for line in lines]
-    for line, place, own in zip(lines, wanted, label_placement.at_ends(wanted, height), strict=True):
-        colour = style[line["name"]].colour
-        figure.add_annotation(
-            x=math.log10(line["seq_len"][-1]),
-            y=math.log10(line["median_ms"][-1]),
-            text=f"<b>{escaped(line['name'])}</b>",
-            ax=18,
-            ay=own - place,
-            xanchor="left",
-            showarrow=True,
-            arrowhead=0,
-            arrowwidth=1,
-            arrowcolor=mixed(colour, 0.5),
-            **words(colour),
+    ends = [
+        CurveEnd(
+            f"<b>{escaped(line['name'])}</b>",
+            style[line["name"]].colour,
+            math.log10(line["seq_len"][-1]),
+            math.log10(line["median_ms"][-1]),
+            18,
         )
+        for line in lines
+    ]
+    label_ends(figure, ends, (low, high), height)
     longest = max((len(line["name"]) for line in lines), default=0)
     ticks = {"tickvals": lengths, "ticktext": [str(T) for T in lengths]}
     frame(
         figure,
-        AGAINST_MARGIN | {"r": label_placement.LETTER_WIDTH * longest + 26},
+        AGAINST_MARGIN | {"r": LETTER_WIDTH * longest + 26},
         height=AGAINST_HEIGHT,
         xaxis=axis("T, characters in a window", type="log", range=_ends(lengths), showgrid=False, **ticks),
         yaxis=axis(
@@ -182,7 +176,7 @@ def _inside(part: str, share: float, width: float) -> str:
     """Return the text on a part of a bar: name and share, only the share, or ""."""
     percent = f"{100 * share:.0f} %"
     for text in (f"{part} {percent}", percent):
-        if (len(text) + 1) * label_placement.LETTER_WIDTH * 11 / 12 <= share * width:
+        if (len(text) + 1) * LETTER_WIDTH * 11 / 12 <= share * width:
             return escaped(text)
     return ""
 

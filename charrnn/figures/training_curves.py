@@ -1,17 +1,14 @@
-"""Training curves: loss and gradient norm by step, labeled at their ends."""
+"""Training curves: loss and gradient norm by step, labeled at their ends or in a legend."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures import label_placement
-from charrnn.figures.axes import LOG_TICKS, NARROW, axis, escaped, frame, name_beside, words
-from charrnn.figures.label_placement import Area
-from charrnn.figures.palette import Stroke, mixed
+from charrnn.figures.axes import LETTER_WIDTH, LOG_TICKS, NARROW, CurveEnd, axis, escaped, frame, label_ends
+from charrnn.figures.palette import Stroke
 from charrnn.metrics import Metrics, bits_per_char
 
 HEIGHT = 560
@@ -70,7 +67,7 @@ def training_curves_figure(
     figure = go.Figure()
     runs = [run for run in runs if run.history]
     longest = max((len(run.title) for run in runs), default=0)
-    right = 14 if width < NARROW else label_placement.LETTER_WIDTH * (longest + 6) + 26
+    right = 14 if width < NARROW else LETTER_WIDTH * (longest + 6) + 26
     inner, height = width - MARGIN["l"] - right, HEIGHT - MARGIN["t"] - MARGIN["b"]
     most = max((run.history[-1].step for run in runs), default=0) or 1
     losses, norms = [part for part in LOSSES if part in parts], NORMS in parts
@@ -90,7 +87,7 @@ def training_curves_figure(
     steps = axis("training step", range=[0, most], showgrid=False)
     steps |= {"anchor": "y2" if norms else "y", "nticks": 5 if width < NARROW else 11, "tickangle": 0}
     zoom = f"{unit} {span} {losses} {norms}"  # what the visitor zoomed into stays as long as the axes mean the same
-    frame(figure, MARGIN | {"r": right}, xaxis=steps, uirevision=zoom, **axes)
+    frame(figure, MARGIN | {"r": right}, legend_y=1 if width < NARROW else None, xaxis=steps, uirevision=zoom, **axes)
     return figure
 
 
@@ -131,9 +128,9 @@ def _decades(lines: Sequence[Line]) -> tuple[float, float]:
 
 
 def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, number: str) -> None:
-    """Draw the curves of a panel and their names."""
+    """Draw the curves of a panel, with labels at their ends unless the figure is narrow."""
     for line in lines:
-        stroke, name = line.run.stroke, escaped(f"{line.run.title}, {line.part}")
+        stroke, name, main = line.run.stroke, escaped(f"{line.run.title}, {line.part}"), _thick(line, lines)
         figure.add_scatter(
             x=[point.step for point in line.run.history],
             y=[value if panel.scale is float or value > 0 else None for value in line.values],
@@ -141,56 +138,24 @@ def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, nu
             line={
                 "color": stroke.colour,
                 "dash": stroke.dash,
-                "width": THICK if line.part != NORMS and _thick(line, lines) else THIN,
+                "width": THICK if line.part != NORMS and main else THIN,
             },
             name=name,
             hovertemplate=name + ", step %{x}: %{y:.4g}<extra></extra>",
             yaxis=panel.axis,
+            showlegend=main and (panel.axis == "y" or panel.height > HEIGHT / 2),  # one entry per run
         )
-    if width >= NARROW:
-        _names_at_ends(figure, [line for line in lines if _thick(line, lines)], panel, number)
-    elif panel.axis == "y" or panel.height > HEIGHT / 2:
-        _names_between(figure, lines, panel)
-
-
-def _names_at_ends(figure: go.Figure, lines: Sequence[Line], panel: Panel, number: str) -> None:
-    """Place the names in a column, with a thin line to the end of each curve."""
-    low, high = panel.limits
-    ends = [line for line in lines if line.values[-1] > 0]
-    seen = [min(max(panel.scale(line.values[-1]), low), high) for line in ends]
-    wanted = [(high - y) / (high - low) * panel.height for y in seen]
-    placed = label_placement.at_ends(wanted, panel.height)
-    for line, y, height, own in zip(ends, seen, wanted, placed, strict=True):
-        run, step = line.run, line.run.history[-1].step
-        figure.add_annotation(
-            x=step,
-            y=y,
-            yref=panel.axis,
-            text=f"<b>{escaped(run.title)}</b>" + (f" {number.format(line.values[-1])}" if number else ""),
-            ax=(1 - step / panel.steps) * panel.width + 18,
-            ay=own - height,
-            xanchor="left",
-            showarrow=True,
-            arrowhead=0,
-            arrowwidth=1,
-            arrowcolor=mixed(run.stroke.colour, 0.5),
-            **words(run.stroke.colour),
+    if width < NARROW:
+        return
+    ends = [
+        CurveEnd(
+            text=f"<b>{escaped(line.run.title)}</b>" + (f" {number.format(line.values[-1])}" if number else ""),
+            colour=line.run.stroke.colour,
+            x=line.run.history[-1].step,
+            y=panel.scale(line.values[-1]),
+            dx=(1 - line.run.history[-1].step / panel.steps) * panel.width + 18,
         )
-
-
-def _names_between(figure: go.Figure, lines: Sequence[Line], panel: Panel) -> None:
-    """Place each name beside its curve, for narrow screens."""
-    area = Area(panel.width, panel.height, (0, panel.steps), panel.limits)
-    thick = [line for line in lines if _thick(line, lines)]
-    thin = [_pixels(line, panel, area) for line in lines if not _thick(line, lines)]
-    boxes = [label_placement.box_of([line.run.title]) for line in thick]
-    taken = np.concatenate([np.empty((0, 2)), *thin])
-    spots = label_placement.beside_curves([_pixels(line, panel, area) for line in thick], boxes, taken, area)
-    for line, spot, box in zip(thick, spots, boxes, strict=True):
-        text = f"<b>{escaped(line.run.title)}</b>"
-        name_beside(figure, text, spot, box, area, line.run.stroke.colour, panel.axis)
-
-
-def _pixels(line: Line, panel: Panel, area: Area) -> np.ndarray:
-    seen = [(point.step, value) for point, value in zip(line.run.history, line.values, strict=True) if value > 0]
-    return area.pixels(np.array([step for step, _ in seen]), np.array([panel.scale(value) for _, value in seen]))
+        for line in lines
+        if _thick(line, lines) and line.values[-1] > 0
+    ]
+    label_ends(figure, ends, panel.limits, panel.height, panel.axis)

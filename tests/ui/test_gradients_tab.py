@@ -262,8 +262,8 @@ def test_five_curves_in_one_plot(context: BrowserContext, address: str, trained:
     for name, title in titles.items():
         assert_is(drawn[title], expected(trained, name, passage).median)
     assert_is(drawn["untrained"], expected(trained, "rnn", passage, 0).median)
-    labels = page.locator("#cr-flow .cr-plot .annotation-text").all_text_contents()
-    assert all(any(label.startswith(title) for label in labels) for title in titles.values())
+    labels = page.locator("#cr-flow .cr-plot .legendtext").all_text_contents()
+    assert set(titles.values()) <= set(labels)
     rows = page.locator("#cr-flow .cr-figure table tbody tr")
     expect(rows).to_have_count(5)
     half = expected(trained, "gru", passage).half_life_chars
