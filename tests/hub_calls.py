@@ -63,7 +63,7 @@ def run(calls: list[list]) -> None:
 
 def push_with_faults(folders: list[Path], repo_id: str) -> dict[str, Any]:
     """
-    Push one folder over the other, again and again, while each operation on its files fails in turn or is the last.
+    Push one folder over the other, again and again, while each operation on its files in turn fails or is the last.
 
     How many there were, and those after which the repository held neither the one nor the other, or a push that was
     made again did not end as it should.
@@ -74,7 +74,7 @@ def push_with_faults(folders: list[Path], repo_id: str) -> dict[str, Any]:
 
     api, wrong = HfApi(), []
     errors = [partial(OSError, number, os.strerror(number)) for number in (errno.ENOSPC, errno.EACCES, errno.EIO)]
-    next_error = itertools.cycle([*errors, KeyboardInterrupt])
+    ends = itertools.cycle([*errors, KeyboardInterrupt, None])
 
     def state() -> set[tuple[str, str | None]]:
         files = api.model_info(repo_id, files_metadata=True).siblings or []
@@ -86,7 +86,7 @@ def push_with_faults(folders: list[Path], repo_id: str) -> dict[str, Any]:
             hub.push(folder, repo_id)
         states.append(state())
     there, done = 1, len(undisturbed.done)
-    for at, error in ((at, error) for at in range(done) for error in (next(next_error), None)):
+    for at, error in zip(range(done), ends, strict=False):
         new = 1 - there
         with faults(folders[new], at, error), suppress(checkpoint.CheckpointError, hub.HubError, OSError, Killed):
             with suppress(KeyboardInterrupt):

@@ -1,16 +1,12 @@
 """Killed amid a save, a full disk, a folder that cannot be written, two writers, a reader beside a writer."""
 
-import json
 import os
-import resource
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 
 import pytest
-import torch
 
 from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError
@@ -18,42 +14,12 @@ from charrnn.checkpoint.safetensors_io import write_bytes
 from charrnn.commands import train
 from charrnn.ui.server.checkpoint_store import Store
 from tests.by_hand import saved
-from tests.calling import ROOT, command, interrupted, said
+from tests.calling import ROOT, said
 
 pytestmark = pytest.mark.process
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
 SMALL = "--steps 6 --batch 2 --seq-len 8 --hidden-dim 8 --save-every 2 --threads 1".split()
-
-# Trains in a child that kills itself at the n-th of these system calls, for every n given; torch is imported once.
-KILLER = """
-import json, os, signal, sys
-import torch
-from charrnn.commands import train
-text, root, points = json.loads(sys.argv[1])
-flags = json.loads(sys.argv[2])
-train.SAMPLE_CHARS = train.PASSAGE_CHARS = 5
-torch.set_num_threads(1)
-def run(out, kill_at):
-    child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1]
-    sys.stdout = sys.stderr = open(os.devnull, "w")
-    calls = [0]
-    def watched(real):
-        def call(*arguments):
-            calls[0] += 1
-            if calls[0] == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*arguments)
-        return call
-    os.fsync, os.replace, os.chmod = watched(os.fsync), watched(os.replace), watched(os.chmod)
-    resume = ["--resume"] if os.path.exists(out + "/training.safetensors") else []
-    code = train.main(["--data", text, "--out", out, *flags, *resume])
-    os._exit(code if calls[0] < 250 else 99)
-print(json.dumps([run(f"{root}/{point}", point) for point in points]), flush=True)
-print(json.dumps([run(f"{root}/{point}", -1) for point in points]), flush=True)
-"""
 
 
 @pytest.fixture
@@ -71,65 +37,8 @@ def typed(capsys, monkeypatch, corpus):
     return lambda *arguments: said(capsys, train.main, "--data", corpus, *arguments, *SMALL)
 
 
-def weights(folder):
-    return checkpoint.load(folder).model.state_dict()
-
-
 def temporaries(folder):
     return [path for path in folder.rglob("*") if path.name.endswith(".tmp")]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_run_killed_anywhere_in_a_save_leaves_a_whole_checkpoint_and_ends_in_the_same_weights(
-    corpus, tmp_path, typed
-):
-    points = [4, 15]  # of the many that tests/test_faults.py goes through without a process that dies
-    assert typed("--out", tmp_path / "undisturbed").code == 0
-    driver = subprocess.Popen(
-        [sys.executable, "-c", KILLER, json.dumps([str(corpus), str(tmp_path), points]), json.dumps(SMALL)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with driver:
-        assert driver.stdout is not None
-        killed = json.loads(driver.stdout.readline())
-        assert killed == [signal.SIGKILL] * len(points), "a run came to its end before it was killed"
-        for point in points:
-            for info in checkpoint.list_checkpoints(tmp_path / str(point))[0]:
-                assert info.step < 6
-            assert checkpoint.list_checkpoints(tmp_path / str(point))[1] == {}, "a save was torn"
-        assert json.loads(driver.stdout.readline()) == [0] * len(points)
-    expected = weights(tmp_path / "undisturbed")
-    for point in points:
-        found = weights(tmp_path / str(point))
-        assert all(torch.equal(found[name], expected[name]) for name in expected), point
-        assert temporaries(tmp_path / str(point)) == [], "what was half written is swept away"
-
-
-def test_a_full_disk_leaves_what_was_there_and_the_printed_command_goes_on(corpus, tmp_path):
-    """The kernel itself refuses to write more than the limit; a process, since the limit would be this one's too."""
-    out, limit = tmp_path / "rnn", 9000  # bytes: less than the state of a run takes
-    with interrupted(at=3), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "SAMPLE_CHARS", 5)
-        threads = torch.get_num_threads()
-        train.main(["--data", str(corpus), "--out", str(out), *SMALL])
-        torch.set_num_threads(threads)
-    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    assert (out / "training.safetensors").stat().st_size > limit
-    run = subprocess.run(
-        command("train.py", "--data", corpus, "--out", out, *SMALL, "--resume"),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 2
-    *failed, ended, line = run.stderr.splitlines()
-    assert [each.partition(" in ")[0] for each in failed] == ["cannot save step 4"]
-    assert ended.startswith(f"cannot write {out}: ") and ended.endswith("; step 3 is saved, go on with")
-    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
-    again = subprocess.run(line, shell=True, cwd=ROOT, capture_output=True, text=True)
-    assert again.returncode == 0 and checkpoint.describe(out).step == 6
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder that nobody can write to, not even root")

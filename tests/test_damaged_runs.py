@@ -1,6 +1,5 @@
 """A run that --resume cannot go on with: refused by name, in one line, before anything is built from it."""
 
-import copy
 import resource
 
 import pytest
@@ -114,20 +113,3 @@ def test_a_run_that_says_it_is_large_takes_no_memory(resumed, bomb):
     result = resumed(tensors, run)
     assert result.code == 2 and "this is not the state of a run" in result.err
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
-
-
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "minigpt"])
-def test_a_run_that_is_whole_goes_on(cell):
-    recipe = Recipe(cell=cell, steps=50, batch=2, seq_len=4, hidden_dim=8, stateful=cell == "lstm", keep_steps=True)
-    for advanced in (0, 1, 12):
-        training = Training(Corpus.from_text(TEXT), recipe)
-        for _ in range(advanced):
-            if training.measure_due:
-                training.measure()
-            training.advance()
-        again = Training.resume(Corpus.from_text(TEXT), *copy.deepcopy(training.state()))
-        again.advance()
-        training.advance()
-        assert all(
-            torch.equal(a, b) for a, b in zip(again.model.parameters(), training.model.parameters(), strict=True)
-        )

@@ -285,7 +285,7 @@ def test_training_goes_on_without_output_whenever_that_ends(typed, root, monkeyp
     assert pipe.lines < 10
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_at_ten_moments_saves_and_says_what_to_type(typed, root, number):
     out = root / "out"
     start = ["--out", str(out), "--steps", "5", "--save-every", "2"]

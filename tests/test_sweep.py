@@ -173,18 +173,6 @@ def test_bad_runs_of_a_sweep_stand_in_its_table_and_the_others_are_trained(typed
     }, "nothing is made for a run that cannot be"
 
 
-def test_a_sweep_of_another_text_replaces_nothing_and_counts_nothing_of_it(typed, tmp_path):
-    flags = ["--hidden-dim", 6, *TINY, "--into", tmp_path / "into"]
-    assert typed(*flags).code == 0
-    (run,) = (tmp_path / "into").iterdir()
-    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    (tmp_path / "other.txt").write_text(TEXT[::-1], encoding="utf-8")
-    result = typed(*flags, "--data", tmp_path / "other.txt")
-    assert result.code == 2 and "holds a finished network with a text with sha256" in result.err
-    assert "give another --into" in result.err and "0 of 1" in table(result.out)[0]
-    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
-
-
 def test_a_number_is_one_setting_however_it_is_spelled(tmp_path):
     options = sweep.parse(
         shlex.split("--seed 0 00 +0 1 --learning-rate 0.002 2e-3 --dropout 0 -0.0 0.5 --steps 4 +4 --into x")

@@ -296,14 +296,6 @@ def test_what_could_not_be_saved_is_refused_before_anything_is_made(
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 
-@pytest.mark.parametrize("name", ["کتاب‌ها", "👩‍🔬", "私の　モデル", "x" * 254, "é" * 100])
-def test_a_folder_may_have_any_name_that_can_be_shown(own, tmp_path, typed, capsys, name):
-    out = tmp_path / name
-    assert said(capsys, train.main, "--data", own / "a.txt", "--out", out, *TINY).code == 0
-    assert checkpoint.describe(out).name == checkpoint.load(out).info.saved_as == name
-    assert [info.name for info in checkpoint.list_checkpoints(tmp_path)[0]] == [name]
-
-
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "a\u202eb", "a\u2028b", "x" * 256, "\udcff"])
 def test_a_folder_with_a_name_that_cannot_be_shown_is_refused_before_anything_is_made(own, tmp_path, capsys, name):
     result = said(capsys, train.main, "--data", own / "a.txt", "--out", tmp_path / name, *TINY)
@@ -434,10 +426,7 @@ def test_a_run_that_diverges_tells_its_own_checkpoint_from_that_of_an_earlier_ru
     assert fresh.code == 1 and f"the last good checkpoint is {tmp_path / 'fresh'}, step 0" in fresh.err
 
 
-def test_the_log_of_a_run_shows_time_speed_and_time_to_go(own, tmp_path, typed):
-    lines = [line for line in typed("train --out").out.splitlines() if line.startswith("step ")]
-    assert re.search(r"  0:00:\d\d(  [\d.]+ steps/s)?$", lines[0])
-    assert re.search(r"  0:00:\d\d  [\d.]+ steps/s$", lines[-1])
+def test_the_log_of_a_run_shows_time_speed_and_time_to_go():
     history = [
         Metrics(step, 1.0, 1.0, 1.0, 0.1, seconds) for step, seconds in [(0, 0.5), (100, 10.5), (200, 15.5), (300, 65)]
     ]

@@ -1,7 +1,6 @@
 """`scripts/train.py --all`, and which recipe and which folder the flags mean."""
 
 import shutil
-import signal
 from dataclasses import asdict, replace
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 from charrnn import checkpoint
 from charrnn.commands import train
 from charrnn.training import RECIPES
-from tests.calling import interrupted, said
+from tests.calling import said
 
 pytestmark = pytest.mark.process
 
@@ -110,22 +109,6 @@ def test_a_network_by_its_flags_goes_to_the_folder_of_its_recipe(typed, tmp_path
     assert info.recipe == asdict(replace(planned("lstm-layernorm"), seq_len=128))
 
 
-def test_a_folder_that_nobody_named_keeps_the_network_it_has(typed, tmp_path):
-    """Another size, seed or text goes to a folder of its own; the same run once more is welcome."""
-    first = typed(*TINY)
-    assert first.code == 0, first.err
-    folder = tmp_path / "checkpoints" / "rnn-seq8"
-    before = stamps(folder)
-    (other := tmp_path / "other.txt").write_text(TEXT[::-1], encoding="utf-8")
-    for changed in (["--hidden-dim", 9], ["--seed", 1], ["--data", other]):
-        refused = typed(*TINY, *changed)
-        assert refused.code == 2 and f"{folder} holds a finished network" in refused.err and "--out" in refused.err
-    assert stamps(folder) == before
-    assert typed(*TINY).code == 0 and stamps(folder) != before
-    assert typed(*TINY, "--seed", 1, "--out", folder).code == 0
-    assert checkpoint.describe(folder).seed == 1
-
-
 # ------------------------------------------------------------------------------------------------ all of them
 
 
@@ -163,39 +146,6 @@ def test_all_trains_every_recipe_once_then_nothing_then_the_one_that_is_missing(
     ), "the one that was missing and no other"
 
 
-def test_an_interrupted_all_goes_on_where_it_stopped(typed, two, tmp_path):
-    with interrupted(at=3, cell="gru"):
-        stopped = typed("--all", "--out", tmp_path / "all", *TINY)
-    assert stopped.code == 128 + signal.SIGINT
-    assert "stopped at step 3; step 3 is saved, go on with" in stopped.err
-    assert checkpoint.load_run(tmp_path / "all/gru")[1]["step"] == 3
-    again = typed("--all", "--out", tmp_path / "all", *TINY)
-    assert again.code == 0, again.err
-    assert heads(again)[0].startswith("rnn: done") and heads(again)[1:] == ["gru: goes on"]
-    assert typed("--all", "--out", tmp_path / "undisturbed", *TINY).code == 0
-    assert same(tmp_path / "all/gru", tmp_path / "undisturbed/gru")
-    assert heads(typed("--all", "--out", tmp_path / "all", *TINY))[1].startswith("gru: done")
-
-
-def test_all_replaces_no_finished_network_of_another_recipe_seed_or_text_and_says_so(typed, two, tmp_path):
-    root = tmp_path / "all"
-    typed("--all", "--out", root, *TINY)
-    before = stamps(root)
-    (other := tmp_path / "other.txt").write_text(TEXT[::-1], encoding="utf-8")
-    for flags, reason in {
-        ("--steps", 5): "steps 4, not 5",
-        ("--seed", 1): "seed 0, not 1",
-        ("--data", other): "a text with sha256",
-    }.items():
-        result = typed("--all", "--out", root, *TINY, *flags)
-        assert (result.code, heads(result)) == (2, [])
-        for name in TWO:
-            assert f"{name}: {root / name} holds a finished network with {reason}" in result.err
-            assert any(line.split()[0] == name and reason in line for line in result.out.splitlines())
-    assert stamps(root) == before
-    assert typed("--recipe", "gru", "--out", root / "gru", *TINY, "--seed", 1).code == 0, "its folder was named"
-
-
 def test_a_recipe_that_cannot_be_trained_stands_in_the_table_and_the_others_are_trained(typed, monkeypatch, tmp_path):
     monkeypatch.setattr(train, "RECIPES", {name: RECIPES[name] for name in ("minigpt", "rnn")})
     result = typed("--all", "--out", tmp_path / "all", *TINY, "--stateful")
@@ -204,28 +154,6 @@ def test_a_recipe_that_cannot_be_trained_stands_in_the_table_and_the_others_are_
     rows = {line.split()[0]: line for line in result.out.splitlines()[-2:]}
     assert "that is for recurrent cells" in rows["minigpt"] and rows["rnn"].split()[1] == "4"
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["rnn"]
-
-
-def test_a_damaged_checkpoint_is_left_for_its_owner_to_remove(typed, two, tmp_path):
-    typed("--all", "--out", tmp_path / "all", *TINY)
-    path = tmp_path / "all/gru/model.safetensors"
-    path.write_bytes(path.read_bytes()[:-4])
-    result = typed("--all", "--out", tmp_path / "all", *TINY)
-    assert result.code == 1 and heads(result)[0].startswith("rnn: done") and len(heads(result)) == 1
-    assert "gru/model.safetensors is damaged" in result.err and "move that away" in result.err
-    shutil.rmtree(path.parent)
-    result = typed("--all", "--out", tmp_path / "all", *TINY)
-    assert result.code == 0 and heads(result)[1:] == ["gru: starts"]
-
-
-def test_an_unfinished_run_of_another_recipe_is_neither_lost_nor_mixed_up(typed, two, tmp_path):
-    with interrupted(at=3, cell="gru"):
-        typed("--all", "--out", tmp_path / "all", *TINY)
-    result = typed("--all", "--out", tmp_path / "all", *TINY, "--batch", 3)
-    assert result.code == 2
-    run = tmp_path / "all/gru/training.safetensors"
-    assert f"has batch 2, not 3: go on with that, or remove {run} to start anew" in result.err
-    assert checkpoint.load_run(tmp_path / "all/gru")[1]["step"] == 3
 
 
 def test_a_checkpoint_from_before_a_recipe_had_all_its_fields_is_still_done(typed, two, tmp_path):

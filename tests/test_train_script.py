@@ -1,7 +1,7 @@
 """
 `scripts/train.py`: what a person types and sees.
 
-A process where it is about signals, kills and pipes; else the script's own `main`, which is much quicker.
+A process where it is about a signal; else the script's own `main`, which is much quicker.
 """
 
 import shlex
@@ -16,7 +16,7 @@ from charrnn.checkpoint.safetensors_io import read
 from charrnn.commands import train
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
-from tests.calling import call, command, interrupted, said
+from tests.calling import command, interrupted, said
 
 pytestmark = pytest.mark.process
 
@@ -39,19 +39,11 @@ def typed(capsys, monkeypatch):
     return lambda *arguments: said(capsys, train.main, *arguments)
 
 
-def weights(folder):
-    return checkpoint.load(folder).model.state_dict()
-
-
-def same(a, b):
-    return all(torch.equal(a[name], b[name]) for name in a)
-
-
-def test_a_run_prints_its_curve_and_a_sample_and_leaves_a_whole_checkpoint(corpus, tmp_path):
+def test_a_run_prints_its_curve_and_a_sample_and_leaves_a_whole_checkpoint(corpus, tmp_path, typed):
     out = tmp_path / "rnn"
-    result = call("train.py", "--data", corpus, "--out", out, *SMALL)
-    assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
+    result = typed("--data", corpus, "--out", out, *SMALL)
+    assert result.code == 0, result.err
+    lines = result.out.splitlines()
     assert [line.split()[1] for line in lines if line.startswith("step ")] == ["0", "10", "60"]
     assert "----- T=0.8 -----" in lines
     assert all(word in lines[0] for word in ("loss=", "ppl=", "bpc=", "val_loss=", "val_ppl=", "val_bpc="))
@@ -64,15 +56,14 @@ def test_a_run_prints_its_curve_and_a_sample_and_leaves_a_whole_checkpoint(corpu
     assert not (out / "training.safetensors").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(corpus, tmp_path, number):
-    out = tmp_path / "rnn"
+def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(corpus, tmp_path):
+    """As a process; other signals, at ten moments each, in `tests/test_faults.py`."""
+    out, number = tmp_path / "rnn", signal.SIGTERM
     process = subprocess.Popen(
         command("train.py", "--data", corpus, "--out", out, "--steps", 10**6, *SMALL[2:]),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # nohup, say, has it ignored
     )
     assert process.stdout is not None
     while not process.stdout.readline().startswith("step 10 "):
@@ -94,31 +85,6 @@ def test_ctrl_c_before_the_first_update_is_no_traceback(typed, monkeypatch):
 
     monkeypatch.setattr(train, "read_corpus", stop)
     assert typed() == (130, "", "")
-
-
-def test_an_unfinished_run_does_not_replace_a_finished_checkpoint(corpus, tmp_path, typed):
-    out = tmp_path / "rnn"
-    assert typed("--data", corpus, "--out", out, *SMALL).code == 0
-    before = weights(out)
-    with interrupted(at=8):
-        stopped = typed("--data", corpus, "--out", out, "--seed", 1, *SMALL, "--steps", 1000)
-    assert stopped.code == 128 + signal.SIGINT
-    assert checkpoint.load_run(out)[1]["step"] == 8
-    assert same(before, weights(out))
-    refused = typed("--data", corpus, "--out", out, *SMALL)
-    assert refused.code == 2
-    assert "unfinished run: go on with --resume" in refused.err
-
-
-def test_a_run_that_diverges_names_step_norm_and_the_last_good_checkpoint(corpus, tmp_path, typed):
-    out = tmp_path / "rnn"
-    exploding = ["--learning-rate", 1000, "--max-grad-norm", 0, "--warmup-steps", 0, "--weight-decay", 900]
-    result = typed("--data", corpus, "--out", out, *SMALL, *exploding)
-    assert result.code == 1
-    assert "diverged at step" in result.err and "gradient norm" in result.err
-    assert f"{out}, step {checkpoint.load(out).step}; to try again, remove" in result.err
-    (out / "training.safetensors").unlink()
-    assert typed("--data", corpus, "--out", out, *SMALL).code == 0
 
 
 @pytest.mark.parametrize(
@@ -228,23 +194,3 @@ def test_a_device_that_is_not_there_is_refused_in_words(typed, monkeypatch):
     result = typed("--device", "cuda")
     assert result.code == 2
     assert "--device is cuda: this machine has cpu" in result.err.splitlines()[-1]
-
-
-def test_a_pipe_that_knows_few_characters_still_gets_the_text(tmp_path):
-    text = "αβγδε ζηθ\n" * 300
-    (tmp_path / "greek.txt").write_text(text, encoding="utf-8")
-    result = call(
-        "train.py", "--data", tmp_path / "greek.txt", "--out", tmp_path / "rnn", *SMALL, PYTHONIOENCODING="ascii"
-    )
-    assert result.returncode == 0, result.stderr
-    assert "\\u03b1" in result.stdout
-
-
-def test_a_failed_push_keeps_the_result_and_prints_the_line_that_retries(corpus, tmp_path):
-    out = tmp_path / "rnn"
-    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:1", "HF_TOKEN": "hf_not_a_token", "HF_HOME": str(tmp_path / "home")}
-    result = call("train.py", "--data", corpus, "--out", out, *SMALL, "--push-to-hub", "someone/rnn", **nowhere)
-    assert result.returncode == 1
-    assert "hf_not_a_token" not in result.stdout + result.stderr
-    assert "someone/rnn" in result.stderr and str(out) in result.stderr
-    assert checkpoint.load(out).step == 60
