@@ -11,5 +11,3 @@ the gradient of that state to the sums. `unroll.py` loops over the steps, `autog
 
 from charrnn.bptt.autograd import through_time
 from charrnn.bptt.unroll import BackwardPass
-
-__all__ = ["BackwardPass", "through_time"]

@@ -15,26 +15,3 @@ from charrnn.gradient_flow.recurrent_scale import KNOB, scale_recurrent
 from charrnn.gradient_flow.saliency import character_distance, character_heat, connectivity
 from charrnn.gradient_flow.spectrum import Spectrum, spectra
 from charrnn.gradient_flow.step_jacobian import step_jacobians
-
-__all__ = [
-    "KNOB",
-    "GradientFlow",
-    "Lyapunov",
-    "ProductNorms",
-    "Spectrum",
-    "character_distance",
-    "character_heat",
-    "connectivity",
-    "first_crossing",
-    "flow_record",
-    "flow_from_record",
-    "gradient_flow",
-    "gradient_norms",
-    "iter_product_norms",
-    "lyapunov",
-    "product_norms",
-    "scale_recurrent",
-    "spectra",
-    "step_jacobians",
-    "tail_slope",
-]

@@ -9,24 +9,3 @@ from charrnn.hub.errors import HubError
 from charrnn.hub.model_card import checkpoint_card
 from charrnn.hub.space import planned_space, push_space, space_release
 from charrnn.hub.upload import PushResult, Release, planned, push, release, require_ours, retry_line
-
-__all__ = [
-    "HubError",
-    "Origin",
-    "PushResult",
-    "Release",
-    "commit_of",
-    "fetch",
-    "fetch_or",
-    "checkpoint_card",
-    "planned",
-    "planned_space",
-    "push",
-    "push_space",
-    "release",
-    "require_ours",
-    "require_repository",
-    "resolve",
-    "retry_line",
-    "space_release",
-]

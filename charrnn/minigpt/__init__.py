@@ -2,5 +2,3 @@
 
 from charrnn.minigpt.equations import KVCache
 from charrnn.minigpt.model import MiniGPT, initialise
-
-__all__ = ["KVCache", "MiniGPT", "initialise"]

@@ -7,32 +7,3 @@ from charrnn.neurons.regex_concept import MAX_PATTERN_CHARS, PatternError, cover
 from charrnn.neurons.saturation import GATES, Saturation
 from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, names, score
 from charrnn.neurons.top_activations import Span, top_spans
-
-__all__ = [
-    "BANK",
-    "GATES",
-    "LABELS",
-    "MAX_PATTERN_CHARS",
-    "VALUES",
-    "Baseline",
-    "BestUnit",
-    "Leaderboard",
-    "Concept",
-    "CachedBoard",
-    "PatternError",
-    "Saturation",
-    "Scores",
-    "Span",
-    "ConceptTargets",
-    "activations",
-    "as_findings",
-    "best_units",
-    "boards",
-    "covered_by",
-    "from_findings",
-    "names",
-    "read",
-    "score",
-    "sha256_of",
-    "top_spans",
-]

@@ -10,18 +10,3 @@ from charrnn.profiling.interleaved_timing import (
     take_turns,
 )
 from charrnn.profiling.step_timer import PARTS, against_T, rows, rows_as_they_come
-
-__all__ = [
-    "PARTS",
-    "VOCAB_SIZE",
-    "PlainTraining",
-    "against_T",
-    "machine",
-    "plain_training",
-    "processor",
-    "resident_bytes",
-    "rows",
-    "rows_as_they_come",
-    "synthetic_corpus",
-    "take_turns",
-]

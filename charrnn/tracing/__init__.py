@@ -2,5 +2,3 @@
 
 from charrnn.tracing.step_trace import Block, layers_of, read_character
 from charrnn.tracing.tracer import Line, Value, trace_calls
-
-__all__ = ["Block", "Line", "Value", "layers_of", "read_character", "trace_calls"]

@@ -5,23 +5,3 @@ from charrnn.training.recipes import LIMITS, RECIPES, Recipe, initialise, untrai
 from charrnn.training.size_limits import largest_state, longest_history, longest_text, saved_steps
 from charrnn.training.trainer import SAVED_STEPS, DivergedError, Training
 from charrnn.training.work_queue import Crew, is_shared
-
-__all__ = [
-    "LIMITS",
-    "RECIPES",
-    "SAVED_STEPS",
-    "Crew",
-    "DivergedError",
-    "Recipe",
-    "Training",
-    "evaluate_cold",
-    "evaluate_stream",
-    "initialise",
-    "is_shared",
-    "largest_state",
-    "longest_history",
-    "longest_text",
-    "saved_steps",
-    "untrained",
-    "loss_nats",
-]
