@@ -89,13 +89,6 @@ class AnalysisRecord:
             raise RecordError(f"{table} has {len(values)} rows: {fewest} to {MAX_ROWS} are needed")
         return [_in_range(f"{table}, {column}", value, low, high) for value in values]
 
-    def numbers_or_none(
-        self, table: str, column: str, low: float = -math.inf, high: float = math.inf
-    ) -> list[float | None]:
-        """Return a numeric column that may contain None. Raises RecordError otherwise."""
-        values = self._column(table, column)
-        return [None if value is None else _in_range(f"{table}, {column}", value, low, high) for value in values]
-
     def texts(self, table: str, column: str) -> list[str]:
         """Return a text column. Raises RecordError otherwise."""
         return [_as_text(f"{table}, {column}", value) for value in self._column(table, column)]

@@ -12,7 +12,7 @@ count from 1, the last character read.
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,9 @@ LAGS, POSITIONS, BEFORE = 128, 1024, 128  # characters followed; replaced charac
 AT_ONCE = 64  # texts read in parallel; affects memory use only
 MIN_CURVE_CHARS = 64  # minimum length of a stored curve in characters: figures and tables show the value at 64
 BATCH = 64  # consecutive predictions averaged into one sample of the standard error
+CONTEXT_CURVES = {"loss_nats": 0, "excess_nats": -1e3, "excess_error": 0}  # stored curves and their smallest value
+CONTEXT_CURVES |= {"shuffled_excess_nats": -1e3, "shuffled_error": 0}
+CORRUPTION_CURVES = {"median": 0, "low": 0, "high": 0, "mean": 0}
 
 
 @dataclass(frozen=True)
@@ -246,20 +249,12 @@ def corruption_nats(model: Network, ids: Tensor, places: Tensor, replaced: Tenso
     return torch.cat(nats)
 
 
-# ------------------------------------------------------------------------------------------------ what is kept
+# ------------------------------------------------------------------------------------------------ stored records
 
 
 def memory_record(used: MemoryUsed) -> AnalysisRecord:
     """Convert to a record that is stored beside a checkpoint."""
     context, probe = used.context, used.corruption
-    curves = {
-        "loss_nats": context.loss_nats,
-        "excess_nats": context.excess_nats,
-        "excess_error": context.excess_error,
-        "shuffled_excess_nats": context.shuffled_excess_nats,
-        "shuffled_error": context.shuffled_error,
-    }
-    kl = {"median": probe.median, "low": probe.low, "high": probe.high, "mean": probe.mean}
     return AnalysisRecord(
         {
             "predictions": context.predictions,
@@ -270,8 +265,8 @@ def memory_record(used: MemoryUsed) -> AnalysisRecord:
             "felt_chars": probe.felt_chars,
         },
         {
-            "context": {name: values.tolist() for name, values in curves.items()},
-            "corruption": {name: values.tolist() for name, values in kl.items()},
+            "context": {name: getattr(context, name).tolist() for name in CONTEXT_CURVES},
+            "corruption": {name: getattr(probe, name).tolist() for name in CORRUPTION_CURVES},
         },
     )
 
@@ -279,19 +274,12 @@ def memory_record(used: MemoryUsed) -> AnalysisRecord:
 def memory_from_record(found: AnalysisRecord) -> MemoryUsed:
     """Restore the measurements. Raises RecordError if values are missing or too few."""
 
-    def curve(name: str, low: float) -> np.ndarray:
-        return np.array(found.numbers("context", name, low, 1e3, MIN_CURVE_CHARS))
+    def curves(table: str, lows: Mapping[str, float]) -> dict[str, np.ndarray]:
+        return {name: np.array(found.numbers(table, name, low, 1e3, MIN_CURVE_CHARS)) for name, low in lows.items()}
 
-    def kl(name: str) -> np.ndarray:
-        return np.array(found.numbers("corruption", name, 0, 1e3, MIN_CURVE_CHARS))
-
-    context = ContextUse(
-        curve("loss_nats", 0),
-        curve("excess_nats", -1e3),
-        curve("excess_error", 0),
-        curve("shuffled_excess_nats", -1e3),
-        curve("shuffled_error", 0),
-        int(found.number("predictions", 1)),
+    context = curves("context", CONTEXT_CURVES)
+    probe = curves("corruption", CORRUPTION_CURVES)
+    return MemoryUsed(
+        ContextUse(**context, predictions=int(found.number("predictions", 1))),
+        Corruption(**probe, positions=int(found.number("positions", 1))),
     )
-    probe = Corruption(kl("median"), kl("low"), kl("high"), kl("mean"), int(found.number("positions", 1)))
-    return MemoryUsed(context, probe)

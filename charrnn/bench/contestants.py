@@ -4,7 +4,7 @@ How fast the hand-written networks are, against the plain loop of the lab sheet 
     python scripts/bench.py train         one whole training step: forward, backward, clipping, optimiser
     python scripts/bench.py profile       where the time of such a step goes, and what a longer window costs
     python scripts/bench.py sample        characters per second on one core
-    python scripts/bench.py gradients     the gradient-flow curve of one checkpoint, and how its cost grows
+    python scripts/bench.py gradients     the gradient-flow curve of a network
     python scripts/bench.py page          the page in a real browser (charrnn/bench/page_speed.py)
     python scripts/bench.py load          many pages at once (charrnn/bench/server_load.py)
 
@@ -23,7 +23,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from charrnn.bench import gradients as growth_of_gradients
 from charrnn.bench import profile as bench_profile
 from charrnn.cells import CELLS
 from charrnn.flags import COUNT, THREADS, WIDTH, WINDOW
@@ -117,14 +116,9 @@ def bench_sample(options: argparse.Namespace) -> list[Row]:
     return rows(take_turns({"plain loop": theirs, OURS: ours}, options.rounds), figures)
 
 
-def gradients_bench(options: argparse.Namespace) -> tuple[CharRNN, Tensor]:
-    """The network whose gradient is followed, and as many characters as the longest turn takes."""
-    ids = synthetic_corpus().train_ids[: options.positions * (options.lags + 2)]
-    return CharRNN(VOCAB_SIZE, options.hidden_dim).double().eval(), ids
-
-
 def bench_gradients(options: argparse.Namespace) -> list[Row]:
-    model, ids = gradients_bench(options)
+    model = CharRNN(VOCAB_SIZE, options.hidden_dim).double().eval()
+    ids = synthetic_corpus().train_ids[: options.positions * (options.lags + 2)]
     few, windows = ids[: options.lags + 4 * options.positions].tolist(), ids.view(options.positions, -1)
     turns = take_turns(
         {
@@ -134,11 +128,6 @@ def bench_gradients(options: argparse.Namespace) -> list[Row]:
         options.rounds,
     )
     return rows(turns, lambda name, medians: {"ours_over_this": medians[OURS] / medians[name]})
-
-
-def growing_gradients(options: argparse.Namespace) -> list[dict[str, Any]]:
-    model, ids = gradients_bench(options)
-    return growth_of_gradients.growing(model, ids[: options.lags + 4 * options.positions].tolist(), options)
 
 
 # Column head and format of each figure.
@@ -227,9 +216,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measured = bench(options)
         found |= {"rows": [row.record() for row in measured]}
         text = table(measured)
-        if options.verb == "gradients":
-            found["growing"] = growing_gradients(options)
-            text += "\n\n" + growth_of_gradients.table(found["growing"])
     if options.json:
         print(json.dumps(found, indent=1))
     else:

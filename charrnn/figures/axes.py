@@ -1,5 +1,6 @@
 """Shared layout of the figures: axes, frame, legend, and labels at the ends of curves."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -133,6 +134,26 @@ def spread(heights: Sequence[float], area_height: float) -> list[float]:
     placed = np.empty(count)
     placed[order] = firsts.clip(apart / 2, area_height - apart * (count - 0.5)) + apart * np.arange(count)
     return placed.tolist()
+
+
+def level_line(
+    figure: go.Figure, level: float, text: str, ends: Sequence[float], end: float | None = None, **axes: str
+) -> None:
+    """
+    Draw a thin horizontal line on a log axis, with its label at the right.
+
+    ends: of the line, in data coordinates; end: where the label begins, in axis coordinates (default: ends[1]).
+    """
+    line = {"color": QUIET, "width": 1, "dash": "1px,3px"}
+    figure.add_shape(type="line", x0=ends[0], x1=ends[1], y0=level, y1=level, line=line, layer="below", **axes)
+    at = {"x": ends[1] if end is None else end, "y": math.log10(level), "xanchor": "left", "xshift": 3, **axes}
+    figure.add_annotation(text=text, showarrow=False, **at, **words(QUIET))
+
+
+def panel_title(figure: go.Figure, text: str, y: float, shift: float) -> None:
+    """Write the title of a panel above its top edge, y in heights of the plot area."""
+    at = {"x": 0, "y": y, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": shift}
+    figure.add_annotation(text=f"<b>{text}</b>", showarrow=False, font={"size": 12, "color": INK}, **at)
 
 
 def escaped(name: str) -> str:

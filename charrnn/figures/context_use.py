@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from charrnn.context_use import NEGLIGIBLE_NATS, MemoryUsed
-from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, words
-from charrnn.figures.palette import INK, PAPER, QUIET, Stroke
+from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, level_line, panel_title
+from charrnn.figures.palette import INK, PAPER, Stroke
 
 HEIGHT = 700
 MARGIN = {"l": 62, "r": 58, "t": 30, "b": 48}
@@ -52,14 +52,10 @@ def memory_figure(curves: Sequence[MemoryCurve], width: int = 900, picked: Memor
     figure = go.Figure()
     above, below = _panels(curves)
     for panel, title in zip((above, below), SHORT_TITLES if width < NARROW else TITLES, strict=True):
-        _level(figure, panel)
-        figure.add_annotation(
-            **{"x": 0, "y": panel.domain[1], "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"},
-            text=f"<b>{title}</b>",
-            yshift=6,
-            showarrow=False,
-            font={"size": 12, "color": INK},
-        )
+        ends = [10**end for end in panel.x_range]
+        at = {"xref": panel.x, "yref": panel.y}
+        level_line(figure, NEGLIGIBLE_NATS, f"{NEGLIGIBLE_NATS:g}", ends, panel.x_range[1], **at)
+        panel_title(figure, title, panel.domain[1], 6)
     if picked is not None:
         _band(figure, picked, below)
         control = picked.used.context.shuffled_excess_nats
@@ -168,20 +164,3 @@ def _point(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
         yaxis=panel.y,
         showlegend=False,
     )
-
-
-def _level(figure: go.Figure, panel: Panel) -> None:
-    """Draw a thin horizontal line at 0.01 nats."""
-    line, ends = {"color": QUIET, "width": 1, "dash": "1px,3px"}, [10**end for end in panel.x_range]
-    at = {"xref": panel.x, "yref": panel.y}
-    figure.add_shape(
-        type="line", x0=ends[0], x1=ends[1], y0=NEGLIGIBLE_NATS, y1=NEGLIGIBLE_NATS, line=line, layer="below", **at
-    )
-    place = {
-        "x": panel.x_range[1],
-        "y": math.log10(NEGLIGIBLE_NATS),
-        "xanchor": "left",
-        "xshift": 3,
-        "showarrow": False,
-    }
-    figure.add_annotation(text=f"{NEGLIGIBLE_NATS:g}", **place, **at, **words(QUIET))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, words
+from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, level_line
 from charrnn.figures.palette import GHOST, INK, PAPER, QUIET, Stroke
 from charrnn.gradient_flow import GradientFlow
 
@@ -54,8 +54,8 @@ def gradient_flow_figure(
         _crossing(figure, curve, curve.flow.horizon_chars, HORIZON, "1 % left", "diamond")
 
     most = max((int(curve.flow.lags[-1]) for curve in curves), default=128)
-    _level(figure, HALF, "half", most)
-    _level(figure, HORIZON, "1 %", most)
+    level_line(figure, HALF, "half", (0, most))
+    level_line(figure, HORIZON, "1 %", (0, most))
     frame(
         figure,
         MARGIN,
@@ -157,14 +157,6 @@ def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, 
         showlegend=False,
         hovertemplate=escaped(f"{curve.title}, {what}: ") + "%{x:.2f} characters<extra></extra>",
     )
-
-
-def _level(figure: go.Figure, level: float, text: str, most: int) -> None:
-    """Draw a thin horizontal line with its label at the right."""
-    line = {"color": QUIET, "width": 1, "dash": "1px,3px"}
-    figure.add_shape(type="line", x0=0, x1=most, y0=level, y1=level, line=line, layer="below")
-    style = words(QUIET)
-    figure.add_annotation(x=most, y=math.log10(level), text=text, xanchor="left", xshift=3, showarrow=False, **style)
 
 
 def _decades(curves: Sequence[Curve], picked: Curve | None, untrained: GradientFlow | None) -> list[float]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import NARROW, axis, escaped, frame, words
+from charrnn.figures.axes import NARROW, axis, escaped, frame, panel_title, words
 from charrnn.figures.palette import BLUE, INK, ORANGE, QUIET
 from charrnn.ranges import signed
 from charrnn.surprisal import GroupMean
@@ -34,20 +34,7 @@ def delta_bits_figure(panels: Sequence[Sequence[GroupMean]], width: int = 900) -
     for i, (panel, title) in enumerate(zip(panels, TITLES, strict=True)):
         number, bottom = str(i + 1) if i else "", top - heights[i] / inner
         _bars(figure, panel, number)
-        figure.add_annotation(
-            **{
-                "x": 0,
-                "y": top,
-                "xref": "paper",
-                "yref": "paper",
-                "xanchor": "left",
-                "yanchor": "bottom",
-                "yshift": 10,
-            },
-            text=f"<b>{title}</b>",
-            showarrow=False,
-            font={"size": 12, "color": INK},
-        )
+        panel_title(figure, title, top, 10)
         name = (
             "Δ bits (right of 0: B better)" if width < NARROW else "Δ bits a character (right of 0: B predicts better)"
         )

@@ -69,20 +69,12 @@ def as_findings(boards: Sequence[Leaderboard], text: str) -> AnalysisRecord:
         {"characters_read": len(text), "text_sha256": sha256_of(text)},
         {
             "views": {
-                "view": [board.view for board in boards],
-                "units": [board.units for board in boards],
-                "named": [board.named for board in boards],
-                "margin": [board.margin for board in boards],
-                "untrained_units": [board.untrained_units for board in boards],
+                name: [getattr(board, name) for board in boards]
+                for name in ("view", "units", "named", "margin", "untrained_units")
             },
             "best": {
                 "view": [view for view, _ in rows],
-                "concept": [best.concept for _, best in rows],
-                "unit": [best.unit for _, best in rows],
-                "direction": [best.direction for _, best in rows],
-                "train": [best.train for _, best in rows],
-                "held_out": [best.held_out for _, best in rows],
-                "percentile": [best.percentile for _, best in rows],
+                **{name: [getattr(best, name) for _, best in rows] for name in BestUnit._fields[:-1]},  # not to_beat
             },
             "rare": {"concept": list(boards[0].rare) if boards else []},
         },

@@ -9,4 +9,4 @@ from charrnn.profiling.interleaved_timing import (
     synthetic_corpus,
     take_turns,
 )
-from charrnn.profiling.step_timer import PARTS, against_T, rows, rows_as_they_come
+from charrnn.profiling.step_timer import PARTS, against_T, iter_rows, rows

@@ -5,6 +5,7 @@ Real, whole steps are timed: hooks between the parts, forward and backward, assi
 one part.
 """
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -178,14 +179,8 @@ def parts_of_a_step(training: PlainTraining) -> Mapping[str, float]:
 
 def rows(recipe: Recipe, rounds: int) -> list[dict[str, Any]]:
     """Measure the time per part of a step for each network."""
-    trainings = contestants(recipe)
-    found: dict[str, list[Mapping[str, float]]] = {name: [] for name in trainings}
-    steps: dict[str, Callable[[], Any]] = {name: training.advance for name, training in trainings.items()}
-    watched = {
-        f"{name}, watched": lambda name=name: found[name].append(parts_of_a_step(trainings[name])) for name in trainings
-    }
-    turns = take_turns(steps | watched, rounds)
-    return [_row(name, statistics.median(turns[name]), found[name][-rounds:]) for name in trainings]
+    *_, (_, _, found) = iter_rows(recipe, (), rounds, math.inf)
+    return found
 
 
 def _row(name: str, median_ms: float, steps: list[Mapping[str, float]]) -> dict[str, Any]:
@@ -195,7 +190,7 @@ def _row(name: str, median_ms: float, steps: list[Mapping[str, float]]) -> dict[
     return {"name": name, "median_ms": median_ms, "loop_share": loop / sum(parts.values()), "parts": parts}
 
 
-def rows_as_they_come(
+def iter_rows(
     recipe: Recipe, chosen: Sequence[str], rounds: int, seconds: float
 ) -> Iterator[tuple[int, int, list[dict[str, Any]]]]:
     """
@@ -208,7 +203,9 @@ def rows_as_they_come(
     parts: dict[str, list[Mapping[str, float]]] = {name: [] for name in trainings}
     done, total = 0, 2 * len(trainings) * (rounds + 1)
     for number in range(rounds + 1):  # the first one warms up
-        for name, training in trainings.items():
+        first = number % len(trainings)
+        for name in [*trainings][first:] + [*trainings][:first]:
+            training = trainings[name]
             before = now()
             training.advance()
             after = now()

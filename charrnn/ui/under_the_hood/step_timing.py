@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 from typing import Any
 
-from charrnn.profiling import PARTS, machine, rows_as_they_come
+from charrnn.profiling import PARTS, iter_rows, machine
 from charrnn.training import Recipe
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.streaming import answer
@@ -63,7 +63,7 @@ def timing(
         return
     try:
         yield answer(question.number, "Getting ready …", busy=True, share=0.0)
-        for part, (done, total, rows) in enumerate(rows_as_they_come(recipe, NETWORKS, ROUNDS, SECONDS), start=1):
+        for part, (done, total, rows) in enumerate(iter_rows(recipe, NETWORKS, ROUNDS, SECONDS), start=1):
             if not (wanted() and turn.take(owner, wanted)):
                 return
             if rows:
