@@ -52,13 +52,6 @@ def hole(header: dict[str, Any], data: bytes) -> bytes:
     return whole(header, data + bytes(4))
 
 
-def overlap(header: dict[str, Any], data: bytes) -> None:
-    (one, _), (other, _) = sorted(_starts(header), key=lambda item: item[1])[:2]
-    begin, end = header[other]["data_offsets"]
-    header[other]["data_offsets"] = [begin - 1, end - 1] if begin else [begin, end]
-    assert one != other
-
-
 def _starts(header: dict[str, Any]) -> list[tuple[str, int]]:
     return [(name, entry["data_offsets"][0]) for name, entry in header.items() if name != "__metadata__"]
 
@@ -123,16 +116,13 @@ FILES = {
     "header of 2^64 - 1 bytes": (announcing(2**64 - 1), "announces a header of 18446744073709551615 bytes"),
     "header bomb": (raw(struct.pack("<Q", 2 << 20) + b"{" + b" " * (2 << 20)), "announces a header of 2097152 bytes"),
     "header that is no JSON": (header_text(b"{oops"), UNREADABLE),
-    "header that is no UTF-8": (header_text(b'{"\xff": 1}'), f"{UNREADABLE}: .* can't decode byte 0xff"),
     "header nested without end": (header_text(b'{"a":' + b"[" * 200_000), UNREADABLE),
     "tensor twice": (twice, f"{UNREADABLE}: the key .* stands there twice"),
     "5000 tensors": (
         lambda h, d: h.update({f"{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(5000)}),
         f"{UNREADABLE}: 50\\d\\d tensors, 4096 at most",
     ),
-    "tensor that is null": (lambda h, d: h.update({first_tensor(h): None}), UNREADABLE),
     "tensor without a shape": (with_tensor(shape=...), UNREADABLE),
-    "place that is empty": (with_tensor(data_offsets=[]), UNREADABLE),
     "shape of 9 dimensions": (with_tensor(shape=[1] * 9), f"{UNREADABLE}: a tensor has more than 8 dimensions"),
     "shape whose product has no end": (with_tensor(shape=[2**63 - 1] * 45_000), f"{UNREADABLE}: .* 8 dimensions"),
     "shape beyond 64 bits": (with_tensor(shape=[10**30]), f"{UNREADABLE}: 10+ is too large a number"),
@@ -140,10 +130,6 @@ FILES = {
     "data appended": (lambda h, d: whole(h, d + b"more"), "is damaged: it has .* bytes, its header speaks of"),
     "metadata that are a list": (lambda h, d: h.update(__metadata__=["x"]), UNREADABLE),
     "metadata that are no texts": (lambda h, d: h.update(__metadata__={"a": 1}), f"{UNREADABLE}: .* not texts"),
-    "negative shape": (with_tensor(shape=[-1, 4]), BY_LIBRARY),
-    "shape that overflows": (with_tensor(shape=[2**40, 2**40]), BY_LIBRARY),
-    "unknown type": (with_tensor(dtype="F99"), BY_LIBRARY),
-    "overlapping places": (overlap, BY_LIBRARY),
     "hole between the places": (hole, BY_LIBRARY),
     "type that torch has not": (with_extra("x", dtype="F8_E8M0", shape=[4]), "is damaged: 'F8_E8M0'"),
     "empty tensor of a shape that torch has not": (
@@ -169,7 +155,6 @@ METADATA = {
     "metadata nested without end": (metadata(config="[" * 100_000), "the metadata of .* cannot be read"),
     "metadata with a key twice": (metadata(config='{"cell": "rnn", "cell": "gru"}'), "'cell' stands there twice"),
     "metadata with NaN": (metadata(metrics='{"a": NaN}'), "NaN is not a number"),
-    "metadata with infinity": (metadata(metrics='{"val_stream_nats": 1e999}'), "1e999 is too large a number"),
     **{
         f"no {key}": (without_metadata(key), f"the {key} must be .*, not None")
         for key in ("name", "config", "vocab", "step", "seed", "recipe", "metrics", "history", "data_sha256")
@@ -191,9 +176,7 @@ METADATA = {
     "seed below zero": (set_metadata("seed", -1), "the seed must be .*, not -1"),
     "recipe that is nested": (set_metadata("recipe", {"a": [1]}), "the recipe must be at most 64 names"),
     "recipe with steps that are a text": (set_metadata("recipe", {"steps": "9"}), "the steps must be .*, not '9'"),
-    "metrics that are nested": (set_metadata("metrics", {"a": {"b": 1}}), "the metrics must be at most 64"),
     "loss below zero": (set_metadata("metrics", {"train_loss_nats": -1}), "the train_loss_nats must be .*, not -1"),
-    "sample that is a number": (set_metadata("metrics", {"sample": 1}), "the sample must be a text"),
     "history of numbers": (set_metadata("history", [1]), "1 is not a point of a training curve"),
     **{
         f"history with a {key} beyond all bounds": (

@@ -1,8 +1,6 @@
 """The contestants of the benchmark compute the same thing, or comparing their speed would say nothing."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from charrnn.gradient_flow import gradient_norms
 from charrnn.model import CharRNN
 from charrnn.profiling import plain_training
 from charrnn.training import Recipe, Training
+from tests.calling import said
 
 ROOT = Path(__file__).resolve().parents[1]
 V, H = 11, 7
@@ -79,22 +78,10 @@ def test_the_ratio_is_ours_over_theirs():
 @pytest.mark.parametrize(
     "verb", [["train", "--batch", "2", "--seq-len", "4"], ["sample", "--chars", "9"], ["gradients", "--positions", "3"]]
 )
-def test_a_verb_prints_its_figures_for_machines(verb):
-    command = [
-        sys.executable,
-        "scripts/bench.py",
-        *verb,
-        "--hidden-dim",
-        "8",
-        "--rounds",
-        "2",
-        "--threads",
-        "1",
-        "--json",
-    ]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout)
+def test_a_verb_prints_its_figures_for_machines(verb, capsys):
+    result = said(capsys, bench.main, *verb, "--hidden-dim", 8, "--rounds", 2, "--threads", 1, "--json")
+    assert result.code in (0, None), result.err
+    found = json.loads(result.out)
     assert found["machine"]["threads"] == 1
     assert found["rows"][-1]["name"].startswith(bench.OURS)
     for row in found["rows"]:

@@ -5,8 +5,7 @@ import copy
 import pytest
 import torch
 
-from charrnn.gradient_flow import character_distance, connectivity
-from charrnn.model import CharRNN
+from charrnn.gradient_flow import connectivity
 from tests.test_gradient_flow import attentive, every_cell, recurrent
 
 
@@ -60,24 +59,3 @@ def test_many_positions_are_what_each_is_alone():
         for position in (0, 1, 15, 16, 17, 38):
             alone = connectivity(model, ids, torch.tensor([position]), max_lag=15)[:, 0]
             torch.testing.assert_close(together[:, position], alone, rtol=1e-12, atol=1e-15)
-
-
-def test_an_almost_linear_cell_with_orthogonal_weights_passes_on_all_of_it():
-    model = CharRNN(5, 6)
-    orthogonal = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1)))[0]
-    with torch.no_grad():
-        model.embed.weight.mul_(1e-9)
-        model.cell.W_ih.weight.copy_(torch.eye(6))
-        model.cell.W_hh.weight.copy_(orthogonal)
-        model.cell.W_hh.bias.zero_()
-    ids = torch.tensor([0, 1, 2, 3, 4] * 8)
-    norms = connectivity(model, ids, torch.tensor([30]), max_lag=30)[:, 0]
-    rows = model.head.weight.detach().double().norm(dim=1)
-    torch.testing.assert_close(norms, rows[ids[31]].expand(31), rtol=1e-5, atol=0)  # so orthogonal is float32
-
-
-def test_the_distance_of_characters_is_the_mean_over_pairs():
-    model = CharRNN(3, 2)
-    model.embed.weight.data.copy_(torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]))
-    assert character_distance(model) == pytest.approx((5 + 1 + 18**0.5) / 3)
-    assert character_distance(CharRNN(1, 2)) == 0

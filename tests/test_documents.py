@@ -1,18 +1,16 @@
 """README.md and docs/: front matter, commands, flags, endpoints, variables, links, figures and snippets."""
 
-import argparse
+import io
 import json
-import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from functools import cache
-from itertools import product
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -20,10 +18,10 @@ import torch
 import yaml
 
 from charrnn.bench import contestants
-from charrnn.bench.server_load import GOALS
+from charrnn.bench.page_speed import serving
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
-from charrnn.study import model_experiments, readme_tables, results_page, study_file
+from charrnn.study import readme_tables, study_file
 from charrnn.study.records import BENCHES, Facts
 from charrnn.training import RECIPES
 from charrnn.ui.server import share_link
@@ -62,10 +60,21 @@ def python(*command: str, cwd: Path = ROOT) -> str:
     return run.stdout
 
 
+def executed(snippet: str) -> str:
+    """What a snippet of Python prints."""
+    with redirect_stdout(io.StringIO()) as out:
+        exec(snippet, {})
+    return out.getvalue()
+
+
 @cache
-def flags_of(*command: str) -> set[str]:
+def flags_of(script: str, *verb: str) -> set[str]:
     """The flags that the command's own help names."""
-    return set(re.findall(r"--[a-z][a-z0-9-]+", python(*command, "--help"))) - {"--help"}
+    (module,) = re.findall(r'run_module\("(charrnn[\w.]+)"\)', (ROOT / script).read_text(encoding="utf-8"))
+    with redirect_stdout(io.StringIO()) as out, pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(sys, "argv", [script, *verb, "--help"])
+        import_module(module).main()
+    return set(re.findall(r"--[a-z][a-z0-9-]+", out.getvalue())) - {"--help"}
 
 
 # ------------------------------------------------------------------------------------------------ front matter
@@ -159,14 +168,6 @@ def test_the_tables_are_what_the_report_writes():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run python scripts/report.py"
 
 
-def test_the_results_table_is_read_from_the_checkpoints():
-    rows = results_page.losses(Facts(ROOT)).splitlines()[2:]
-    info = load(ROOT / "checkpoints" / "rnn").info
-    (row,) = [row for row in rows if row.startswith("| `rnn` |")]
-    assert f"{info.parameters:,}" in row and f"{info.metrics['val_stream_nats']:.3f}" in row
-    assert all(any(row.startswith(f"| `{name}` |") for row in rows) for name in RECIPES)
-
-
 def test_a_checkpoint_of_ones_own_does_not_make_the_tables_stale():
     assert [info.name for info in Facts(ROOT).bundled] == list(RECIPES)
     assert set(RECIPES) <= {path.name for path in (ROOT / "checkpoints").iterdir()}
@@ -177,17 +178,6 @@ def test_a_stale_section_is_replaced_and_a_missing_one_refused():
     assert readme_tables.rewrite(text, {"x": "new"}) == "a <!-- x:begin -->\nnew\n<!-- x:end --> b"
     with pytest.raises(ValueError, match="y:begin"):
         readme_tables.rewrite(text, {"y": "new"})
-
-
-def test_the_speed_of_many_pages_becomes_a_table(tmp_path):
-    assert "`python scripts/report.py --load` measures" in readme_tables.load(Facts(tmp_path))
-    row = {"pages": 20, "p5_percent": 99.96, "slowest_percent": 97, "busy": 3, "goal": GOALS[20]}
-    machine = {"processor": "a processor", "cores": 2}
-    record = {"checkpoint": "rnn", "seconds": 20, "speed": 20, "machine": machine, "rows": [row]}
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "bench_load.json").write_text(json.dumps(record), encoding="utf-8")
-    lines = readme_tables.load(Facts(tmp_path)).splitlines()
-    assert lines[2] == "| 20 | 100.0 | 97.0 | ≥ 95 | 3 |" and "20 s at 20 characters/s" in lines[-1]
 
 
 @pytest.mark.parametrize("verb", BENCHES)
@@ -204,26 +194,6 @@ def test_the_study_was_measured_as_it_is_by_default(part):
     record = json.loads(study_file.STUDY.read_text(encoding="utf-8"))[part]
     options = study_file.parser().parse_args([part])
     assert record["settings"] == {name: getattr(options, name) for name in study_file.PARTS[part].settings}
-    measured = {tuple(row[name] for name in study_file.PARTS[part].key) for row in record["rows"]}
-    assert measured >= keys_by_default(part, options)
-
-
-def keys_by_default(part: str, options: argparse.Namespace) -> set[tuple]:
-    """What tells the rows apart that this part measures when it is told nothing."""
-    match part:
-        case "ngram":
-            return {(order,) for order in options.orders}
-        case "no_grad":
-            return {(chars,) for chars in options.chars}
-        case "reach":
-            return {(name,) for name in options.checkpoints if name in RECIPES}
-        case "recurrent_scale":
-            return set(product(options.checkpoints, model_experiments.FACTORS))
-        case "sampling":
-            filters = [(0, 1.0), *((k, 1.0) for k in options.top_k), *((0, p) for p in options.top_p)]
-            return {(name, t, *f) for name in options.checkpoints for t in options.temperatures for f in filters}
-    runs = product(options.learning_rates, options.max_grad_norms, options.seeds)
-    return set(runs) if part == "clipping" else {(cell, *run) for cell in ("tanh", "relu") for run in runs}
 
 
 # ------------------------------------------------------------------------------------------------ snippets
@@ -237,7 +207,7 @@ def from_the_command_line() -> str:
 
 def test_python_writes_what_the_command_line_writes(from_the_command_line):
     (snippet,) = [text for text in blocks("python") if "generate" in text]
-    assert python("-c", snippet) == from_the_command_line
+    assert executed(snippet) == from_the_command_line
 
 
 def test_python_holds_what_the_readme_holds():
@@ -245,7 +215,7 @@ def test_python_holds_what_the_readme_holds():
     trained = load(ROOT / "checkpoints" / "lstm")
     clamps = [*(Clamp("f", unit, 1.0) for unit in range(256)), Clamp("c", 91, 1.5)]
     assert (
-        python("-c", snippet)
+        executed(snippet)
         == f"{trained.model.decoder().clamped(clamps).prefill(trained.vocab.encode('ROMEO:')).logits}\n"
     )
 
@@ -260,7 +230,7 @@ def test_python_prints_the_units_that_are_kept():
         for view, concept, unit, held_out, untrained in rows
         if view == "h"
     ]
-    lines = python("-c", snippet).splitlines()
+    lines = executed(snippet).splitlines()
     assert len(lines) == len(expected) > 20
     assert all(line.startswith(start) and line.endswith("found") for line, start in zip(lines, expected, strict=True))
 
@@ -268,27 +238,9 @@ def test_python_prints_the_units_that_are_kept():
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
     """A running app that asks nothing of the network."""
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "CHARRNN_CACHE": str(tmp_path_factory.mktemp("no-corpus"))}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port)]
-    app = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            assert app.poll() is None, "the app ended"
-            assert time.monotonic() < deadline, "the app did not start"
-            try:
-                urllib.request.urlopen(address, timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield address
-    finally:
-        app.terminate()
-        app.wait()
+    offline = {"HF_HUB_OFFLINE": "1", "CHARRNN_CACHE": str(tmp_path_factory.mktemp("no-corpus"))}
+    with serving(["app.py", "--port"], **offline) as (address, _):
+        yield address.rstrip("/")
 
 
 def test_endpoints_are_documented(address):
@@ -299,7 +251,7 @@ def test_endpoints_are_documented(address):
 
 def test_the_interface_writes_what_the_command_line_writes(address, from_the_command_line):
     (snippet,) = [text for text in blocks("python") if "gradio_client" in text]
-    assert python("-c", snippet.replace("http://127.0.0.1:7860", address)) == from_the_command_line
+    assert executed(snippet.replace("http://127.0.0.1:7860", address)) == from_the_command_line
 
 
 def test_a_solution_of_the_lab_sheet_is_converted_and_loads(tmp_path):

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import torch.nn.functional as F
 
 from charrnn import checkpoint
 from charrnn.commands import evaluate
@@ -91,20 +89,6 @@ def test_one_claim_that_does_not_hold_is_noticed_among_others(tmp_path, typed, n
     assert len(result.err.splitlines()) == 1
     assert f"not what {bold} says of itself: val {name.split('_')[1]} by " in result.err
     assert sum(line.startswith(("honest", "bold")) for line in result.out.splitlines()) == 2
-
-
-@pytest.mark.parametrize("recipe", [RECIPES["rnn"], RECIPES["minigpt"]], ids=["rnn", "minigpt"])
-def test_cold_is_what_the_readable_loop_finds(tmp_path, recipe):
-    """The figure by the protocol itself: every window of 256 from nothing, through `forward`."""
-    folder = write_checkpoint(tmp_path / "honest", recipe)
-    trained = checkpoint.load(folder)
-    ids = torch.tensor(trained.vocab.encode(TEXT[int(0.9 * len(TEXT)) :]))
-    losses = []
-    for start in range(0, len(ids) - 257, 256):
-        with torch.no_grad():
-            logits, _ = trained.model(ids[None, start : start + 256])
-        losses.append(F.cross_entropy(logits[0], ids[start + 1 : start + 257]).item())
-    assert evaluate.evaluate(folder, TEXT).cold_nats == pytest.approx(sum(losses) / len(losses), abs=1e-5)
 
 
 def test_another_text_is_measured_but_not_compared(tmp_path):

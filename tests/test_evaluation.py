@@ -90,12 +90,3 @@ def test_evaluation_of_a_text_shorter_than_a_window_is_possible(config):
     ids = torch.randint(5, (9,), generator=rng)
     assert math.isfinite(evaluate_cold(model, ids))
     assert math.isfinite(evaluate_stream(model, ids))
-
-
-@every_network
-def test_evaluation_builds_no_graph(config):
-    model, rng = network(config)
-    ids = torch.randint(5, (700,), generator=rng)
-    evaluate_stream(model, ids)
-    evaluate_cold(model, ids)
-    assert all(parameter.grad is None for parameter in model.parameters())

@@ -127,11 +127,6 @@ def test_a_gradient_that_explodes_has_no_half_life():
     assert "never halves" in gradient_flow_words([curve], ["a text"])
 
 
-def test_the_ticks_of_both_axes_are_equally_large():
-    layout: Any = gradient_flow_figure(curves_of(0.7)).layout
-    assert 1.25 * layout.yaxis.tickfont.size == pytest.approx(layout.xaxis.tickfont.size, abs=0.5)  # plotly's factor
-
-
 def test_the_legend_names_each_line_once():
     curves = curves_of(0.7, 0.8)
     figure: Any = gradient_flow_figure(curves, picked=curves[0], untrained=decay(0.9))
@@ -157,14 +152,6 @@ def test_a_name_is_never_markup():
     bars = str(profile_figure(record).to_json())
     for drawn in (figure, curves, bars):
         assert "<img" not in drawn.replace("\\u003c", "<") and "&lt;img" in drawn.replace("\\u0026", "&")
-
-
-def test_the_words_name_the_figures_and_the_text():
-    said = gradient_flow_words([Curve("Vanilla RNN, step 2000", decay(0.5), LINE)], ["your own text"])
-    assert said == (
-        "Vanilla RNN, step 2000: the gradient has halved after 1.0 characters, 1 % of it is left after 6.6. "
-        "Measured at 512 positions of your own text."
-    )
 
 
 def test_the_words_for_several_models_are_one_sentence():
@@ -376,13 +363,6 @@ def test_bars_are_the_shares_of_the_parts():
     assert trace(figure, "loop over T").text == ("loop over T 40 %", "")
     assert trace(figure, "backward: loop over T").marker.pattern.shape == "/"  # not by colour alone
     assert {"<b>plain loop</b> 100 ms", "<b>MiniGPT</b> 900 ms"} <= set(texts(figure))
-
-
-def test_a_narrow_bar_has_less_written_on_it():
-    wide, narrow = (profile_figure(PROFILE, width) for width in (900, 200))
-    assert trace(wide, "backward: loop over T").text[0] == "backward: loop over T 50 %"
-    assert trace(narrow, "backward: loop over T").text[0] == "50 %"
-    assert trace(narrow, "the rest").text[0] == ""
 
 
 def test_cost_against_length_is_the_record():

@@ -53,23 +53,6 @@ def test_norms_equal_autograd_through_the_readable_loop_from_leaf_states(cell, l
             assert norms[lag, column].item() == pytest.approx(torch.cat(gradients).norm().item(), rel=1e-10)
 
 
-@every_cell
-def test_the_gradient_at_a_lag_agrees_with_finite_differences(cell, layer_norm):
-    model, ids = recurrent(cell, layer_norm)
-    exact, position, lag, eps = copy.deepcopy(model).double().requires_grad_(False), 20, 4, 1e-5
-    _, state = exact(ids[None, : position - lag + 1])
-    packed = torch.cat(list(state), dim=1)  # (1, 6) or (1, 12)
-
-    def loss(packed):
-        logits, _ = exact(ids[None, position - lag + 1 : position + 1], type(state)(*packed.split(6, dim=1)))
-        return F.cross_entropy(logits[:, -1], ids[position + 1 : position + 2]).item()
-
-    directions = torch.eye(packed.shape[1], dtype=torch.float64) * eps
-    by_differences = torch.tensor([(loss(packed + d) - loss(packed - d)) / (2 * eps) for d in directions])
-    norms = gradient_norms(model, ids, torch.tensor([position]), max_lag=lag)
-    assert norms[lag, 0].item() == pytest.approx(by_differences.norm().item(), rel=1e-6)
-
-
 @pytest.mark.parametrize("lag", [0, 1, 5, 7])
 def test_through_a_transformer_it_is_that_of_the_first_blocks_input_by_finite_differences(lag):
     model, ids = attentive(context=8)
@@ -105,29 +88,6 @@ def test_positions_of_a_transformer_are_measured_in_pieces_without_a_change(monk
     assert torch.allclose(gradient_norms(model, ids, positions, max_lag=10), whole, rtol=1e-12)
     one_by_one = [gradient_norms(model, ids, position[None], max_lag=10) for position in positions]
     assert torch.allclose(torch.cat(one_by_one, dim=1), whole, rtol=1e-12)
-
-
-def test_without_input_and_state_an_orthogonal_net_neither_loses_nor_gains_gradient():
-    model, ids = recurrent(hidden_dim=8)
-    with torch.no_grad():
-        torch.nn.init.orthogonal_(model.cell.W_hh.weight)
-        model.cell.W_hh.bias.zero_()
-        model.embed.weight.zero_()
-    flow = gradient_flow(model, ids.tolist(), max_lag=20)
-    assert np.allclose(flow.median, 1, atol=1e-5)
-    assert flow.half_life_chars is None
-
-
-def test_a_scaled_orthogonal_net_loses_exactly_its_scale_a_step():
-    model, ids = recurrent(hidden_dim=8)
-    with torch.no_grad():
-        torch.nn.init.orthogonal_(model.cell.W_hh.weight, gain=0.8)
-        model.cell.W_hh.bias.zero_()
-        model.embed.weight.zero_()
-    flow = gradient_flow(model, ids.tolist(), max_lag=20)
-    assert np.allclose(flow.median, 0.8**flow.lags, rtol=1e-5)
-    assert np.allclose(flow.geometric_mean, 0.8**flow.lags, rtol=1e-5)
-    assert flow.half_life_chars == pytest.approx(np.log(0.5) / np.log(0.8), rel=1e-5)
 
 
 @pytest.mark.parametrize(("cell", "rows", "first"), [("gru", slice(8, 16), 0), ("lstm", slice(8, 16), 1)])

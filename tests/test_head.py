@@ -124,6 +124,7 @@ def test_the_distance_of_characters_is_a_mean_over_pairs(monkeypatch):
     model = build_model(FORMS["rnn"], 17)
     expected = torch.pdist(model.embed.weight.detach().double()).mean().item()
     assert character_distance(model) == pytest.approx(expected, rel=1e-12)
+    assert character_distance(CharRNN(1, 2)) == 0
 
 
 @pytest.mark.parametrize("form", ["rnn", "lstm"])

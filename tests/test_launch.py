@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from charrnn import hub
-from charrnn.commands import app, publish, sample
+from charrnn.commands import app
 from charrnn.ui import launch
 from charrnn.ui.launch import serve
 from charrnn.ui.page import build_demo
@@ -278,25 +278,10 @@ def test_a_request_that_never_ends_is_dropped_wherever_it_stops(address, monkeyp
 # ------------------------------------------------------------------------------------------------ an empty path
 
 
-@pytest.mark.parametrize(
-    ("parse", "words"),
-    [
-        (app.parse, ["--checkpoints"]),
-        (publish.parse, ["checkpoints", "me/lab", "--folder"]),
-        (publish.parse, ["space", "me/lab", "--checkpoints"]),
-        (sample.parse, ["--checkpoint"]),
-        (sample.parse, ["--prompt-file"]),
-    ],
-)
-def test_an_empty_word_is_no_path(capsys, parse: Any, words: list[str]):
-    with pytest.raises(SystemExit):
-        parse([*words, ""])
-    assert f"{words[-1]}: it is empty: give a " in capsys.readouterr().err
-
-
-def test_no_flag_of_any_script_takes_an_empty_word_for_the_folder_one_is_in():
-    scripts = [*(ROOT / "scripts").glob("*.py"), ROOT / "app.py"]
-    assert [script.name for script in scripts if "type=Path" in script.read_text(encoding="utf-8")] == []
+def test_no_flag_of_any_command_takes_an_empty_word_for_the_folder_one_is_in():
+    """Flags that name a path use `flags.path`, which refuses it: `test_an_empty_word_is_no_path`."""
+    sources = [*(ROOT / "charrnn").rglob("*.py"), *(ROOT / "scripts").glob("*.py"), ROOT / "app.py"]
+    assert [source.name for source in sources if "type=Path" in source.read_text(encoding="utf-8")] == []
     with pytest.raises(hub.HubError, match="'' is neither a folder nor a Hub repository"):
         hub.fetch("")
 

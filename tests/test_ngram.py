@@ -1,4 +1,3 @@
-import math
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -76,28 +75,6 @@ def test_the_loss_is_the_mean_of_what_log_probs_says_of_each_character(text, oth
     rows = [row[:length] for row in others]
     costs = [-model.log_probs(row[:t])[row[t]] for row in rows for t in range(1, length)]
     assert model.loss_nats(np.array(rows)) == pytest.approx(np.mean(costs), rel=1e-12)
-
-
-def test_a_text_that_holds_no_surprise_costs_next_to_nothing():
-    text = np.arange(4000) % V
-    assert KneserNey(text, V, 3).loss_nats(text[None]) < 0.005
-
-
-def test_random_characters_cost_what_guessing_costs():
-    rng = np.random.default_rng(0)
-    loss = KneserNey(rng.integers(V, size=40_000), V, 3).loss_nats(rng.integers(V, size=(1, 10_000)))
-    assert loss == pytest.approx(math.log(V), abs=0.01)
-
-
-def test_a_longer_context_helps_where_the_text_needs_it():
-    """The next character is the one five back: an order of 6 sees it, one of 5 does not."""
-    rng = np.random.default_rng(0)
-    text = list(rng.integers(V, size=5))
-    while len(text) < 6000:
-        text.append(text[-5] if rng.random() < 0.9 else rng.integers(V))
-    train, test = np.array(text[:5000]), np.array(text[5000:])[None]
-    sees, does_not = KneserNey(train, V, 6).loss_nats(test), KneserNey(train, V, 5).loss_nats(test)
-    assert sees < 0.8 < 1.2 < does_not
 
 
 def test_discounts_follow_the_published_equation():

@@ -174,7 +174,7 @@ def test_importing_loads_only_what_is_used():
     code = (
         "import sys, charrnn; a = len(sys.modules); assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
     )
-    code += "from charrnn import CharRNN; CharRNN(65)\n"
+    code += "from charrnn import CharRNN; CharRNN(65)\nimport charrnn.training, charrnn.gradient_flow\n"
     code += "print([n for n in ('gradio', 'huggingface_hub', 'plotly', 'safetensors', 'tqdm') if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.strip() in ("[]", "['tqdm']"), run.stderr

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.interventions import Clamp
 from charrnn.probes import LOOKS_BACK, kl_nats, line_reset, log_probabilities, looking_back
-from charrnn.registry import build_model
 from charrnn.sampling import DecoderOutput
 
 TEXT = "".join("abcdefghij"[: 6 + i % 5] + "\n" + ("\n" if i % 4 == 0 else "") for i in range(40))
@@ -60,21 +58,6 @@ def test_a_divergence_of_a_distribution_from_itself_is_nothing_and_never_negativ
     for _ in range(50):
         p, q = (log_probabilities(rng.normal(size=9) * 4) for _ in range(2))
         assert kl_nats(p, p) == 0 and kl_nats(p, q) > 0 and np.exp(p).sum() == pytest.approx(1)
-
-
-def test_held_gates_close_the_ways_of_a_gru():
-    import torch
-
-    model, rng = build_model({"cell": "gru", "hidden_dim": 12}, 5), torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=rng))
-    ids = np.random.default_rng(3).integers(0, 5, 300).tolist()
-    closed = model.decoder().clamped([Clamp("z", None, 0.0), Clamp("r", None, 0.0)])
-    assert looking_back(closed, ids).characters == 1
-    assert looking_back(model.decoder().clamped([Clamp("z", None, 1.0)]), ids).characters == 0
-    free = looking_back(model.decoder(), ids).characters
-    assert free is None or free > 1
 
 
 def column(text: str) -> np.ndarray:

@@ -339,14 +339,6 @@ def test_a_dry_run_lists_what_would_be_sent_refuses_what_would_be_refused_and_ma
     assert away.returncode == 0 and "cannot be reached" in away.stderr and "model.safetensors" in away.stdout
 
 
-def test_the_server_can_be_tried_by_hand(server: Server, folder):
-    assert server.process.stdout is not None
-    exports, publishing, loading = (server.process.stdout.readline().strip() for _ in range(3))
-    assert f"HF_ENDPOINT={server.address}" in exports.split() and exports.startswith("export ")
-    assert publish.parser().parse_args(shlex.split(publishing)[2:]).repository == "me/lab"
-    assert shlex.split(loading) == ["python", "app.py", "--checkpoints", "me/lab"]
-
-
 # ------------------------------------------------------------------------------------------------ the card
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from charrnn import checkpoint
-from charrnn.registry import KINDS, build_on_meta
 from charrnn.training import RECIPES, Recipe
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
@@ -20,33 +19,6 @@ def test_the_rate_warms_up_to_its_peak_and_ends_at_its_final_share():
     assert max(rates) == rates[10] == 1.0
     assert rates[100] == pytest.approx(0.1)
     assert rates[10:] == sorted(rates[10:], reverse=True)
-
-
-def test_the_lab_recipe_has_a_constant_rate_and_default_initialisation():
-    lab = RECIPES["rnn-lab"]
-    assert {lab.rate(step) for step in range(0, 2000, 100)} == {1e-3}
-    assert (lab.initialisation, lab.max_grad_norm, lab.seq_len, lab.hidden_dim) == ("default", 5.0, 128, 256)
-    assert (lab.stateful, lab.layer_norm, lab.dropout, lab.beta2, lab.steps, lab.batch) == (
-        False,
-        False,
-        0.0,
-        0.999,
-        2000,
-        64,
-    )
-
-
-def test_every_bundled_checkpoint_has_its_recipe():
-    assert set(RECIPES) == {
-        *("rnn", "rnn-lab", "rnn-layernorm", "rnn-stateful", "rnn-seq256", "rnn-seq512"),
-        *("gru", "lstm", "lstm-layernorm", "minigpt", "best"),
-    }
-    for name, recipe in RECIPES.items():
-        assert recipe.config["cell"] in KINDS
-        assert sum(weight.numel() for weight in build_on_meta(recipe.config, 65).parameters()) < 2e6, name
-        assert recipe.keep_steps == (name in ("rnn", "gru", "lstm", "minigpt"))
-    assert [name for name, recipe in RECIPES.items() if recipe.layer_norm] == ["rnn-layernorm", "lstm-layernorm"]
-    assert {RECIPES[f"rnn-seq{n}"].seq_len * RECIPES[f"rnn-seq{n}"].batch for n in (256, 512)} == {64 * 128}
 
 
 @pytest.mark.parametrize(
@@ -76,16 +48,6 @@ def test_every_bundled_checkpoint_has_its_recipe():
 def test_a_recipe_that_cannot_work_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Recipe(**wrong)
-
-
-def test_what_is_for_recurrent_cells_says_so():
-    with pytest.raises(ValueError, match="stateful is True: that is for recurrent cells, leave it False"):
-        Recipe(cell="minigpt", stateful=True)
-
-
-def test_a_recipe_is_what_its_json_says():
-    for recipe in RECIPES.values():
-        assert Recipe(**asdict(recipe)) == recipe
 
 
 WANTED_NATS = {  # of the validation text in streams

@@ -7,7 +7,7 @@ import pytest
 
 from charrnn import checkpoint
 from charrnn.checkpoint import ANALYSES
-from charrnn.commands import analyse, evaluate
+from charrnn.commands import analyse, app, evaluate
 from charrnn.study import readme_tables, study_file
 from tests.calling import said
 from tests.test_evaluate import TEXT, write_checkpoint
@@ -93,13 +93,11 @@ def test_a_check_changes_nothing(capsys):
 @pytest.mark.parametrize(
     ("main", "words"),
     [
-        (analyse.main, [""]),
         (analyse.main, ["--data", ""]),
         (evaluate.main, [""]),
-        (study_file.main, ["ngram", "--out", ""]),
-        (readme_tables.main, ["--runs", ""]),
+        (app.parse, ["--checkpoints", ""]),
     ],
 )
 def test_an_empty_word_is_no_path(main, words, capsys):
     result = said(capsys, main, *words)
-    assert result.code == 2 and "it is empty: give a path" in result.err
+    assert result.code == 2 and "it is empty: give a " in result.err

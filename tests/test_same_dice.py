@@ -18,10 +18,8 @@ from charrnn.coupled_sampling import (
     sample_coupled,
     visible_ranks,
 )
-from charrnn.registry import build_model
 from charrnn.sampling import DecoderOutput, SamplingSettings, UniformStream, distribution, generate
 from charrnn.vocab import UnknownCharacterError, Vocab
-from tests.small_models import SMALL, VOCAB
 
 
 class Bigrams:
@@ -74,12 +72,6 @@ def test_they_part_where_their_texts_first_differ_and_until_then_have_read_the_s
     assert next((i for i, pair in enumerate(swapped) if diverged(b, a, pair)), 60) == first
 
 
-@given(seeds, seeds, heats)
-def test_the_same_writer_twice_never_parts(model_seed, seed, heat):
-    a, b = bigrams(model_seed, temperature=heat), bigrams(model_seed, temperature=heat)
-    assert not any(diverged(a, b, pair) for pair in sample_coupled(a, b, 80, UniformStream(seed)))
-
-
 def test_characters_are_compared_and_not_their_ids():
     a, b = bigrams(3, "abcd"), bigrams(3, "bcda")
     (pair,) = sample_coupled(a, b, 1, UniformStream(0))
@@ -119,21 +111,6 @@ def test_shown_are_the_likeliest_and_whatever_must_be(first, second, rows):
 @pytest.mark.parametrize(("a", "b", "shared"), [("", "", 0), ("ab", "ab", 2), ("ab", "abc", 2), ("abc", "axc", 1)])
 def test_texts_share_their_beginning(a, b, shared):
     assert common_length(a, b) == common_length(b, a) == shared
-
-
-@pytest.mark.parametrize("name", ["rnn", "lstm-layernorm", "minigpt"])
-def test_a_network_writes_beside_another_as_its_own_sample_does(name):
-    import torch
-
-    models = [build_model(SMALL[name], len(VOCAB)), build_model(SMALL["gru"], len(VOCAB))]
-    settings = [SamplingSettings(0.9, top_p=0.95), SamplingSettings(1.1, top_k=12)]
-    prompt = "ROMEO:\n"
-    a, b = (Generator.after(prompt, m.decoder(), VOCAB, s) for m, s in zip(models, settings, strict=True))
-    pairs = list(sample_coupled(a, b, 50, UniformStream(11)))
-    ids = torch.tensor([VOCAB.encode(prompt)])
-    for side, (model, s) in enumerate(zip(models, settings, strict=True)):
-        whole = model.sample(ids, 50, s.temperature, s.top_k, s.top_p, s.min_p, seed=11)[0].tolist()
-        assert [pair[side].id for pair in pairs] == whole[len(prompt) :]
 
 
 def test_a_prompt_with_a_character_it_does_not_know_is_refused():

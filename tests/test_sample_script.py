@@ -1,6 +1,5 @@
 """`scripts/sample.py`: the text a person gets, of which model, and why not."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from charrnn.model import CharRNN
 from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.vocab import Vocab
-from tests.calling import ROOT, call, command, said
+from tests.calling import ROOT, said
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200
 
@@ -32,16 +31,16 @@ def corpus(tmp_path):
     return path
 
 
-def test_the_sample_script_writes_what_python_writes():
+def test_the_sample_script_writes_what_python_writes(typed):
     arguments = ["--prompt", "JULIET:", "--chars", 80, "--temperature", 0.9, "--top-k", 12, "--top-p", 0.9, "--seed", 5]
-    result = call("sample.py", "--checkpoint", "rnn", *arguments)
+    result = typed("--checkpoint", "rnn", *arguments)
     loaded = checkpoint.load(ROOT / "checkpoints/rnn")
     decoder, settings = loaded.model.decoder(), SamplingSettings(0.9, 12, 0.9)
     steps = generate(decoder, decoder.prefill(loaded.vocab.encode("JULIET:")), 80, settings, UniformStream(5))
-    assert result.stdout == "JULIET:" + loaded.vocab.decode(step.id for step in steps) + "\n"
+    assert result.out == "JULIET:" + loaded.vocab.decode(step.id for step in steps) + "\n"
     ctx = torch.tensor([loaded.vocab.encode("JULIET:")])
     ids = loaded.model.sample(ctx, 80, temperature=0.9, top_k=12, top_p=0.9, seed=5)
-    assert result.stdout == loaded.vocab.decode(ids[0].tolist()) + "\n"
+    assert result.out == loaded.vocab.decode(ids[0].tolist()) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -128,10 +127,3 @@ def test_flags_that_make_no_sense_are_refused_by_name(typed, flags):
     result = typed(*flags)
     assert result.code == 2
     assert flags[-2] in result.err.splitlines()[-1]
-
-
-def test_a_full_disk_behind_stdout_is_one_line():
-    with open("/dev/full", "w") as full:
-        result = subprocess.run(command("sample.py"), stdout=full, stderr=subprocess.PIPE, text=True, timeout=280)
-    assert result.returncode != 0
-    assert "Traceback" not in result.stderr

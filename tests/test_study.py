@@ -260,15 +260,6 @@ def test_divergence_is_what_the_readable_loop_and_the_definition_say(cell, monke
     assert (kl > 0).all()
 
 
-def test_a_network_without_memory_is_reached_by_the_last_character_alone():
-    model = small_model()
-    torch.nn.init.zeros_(model.cell.W_hh.weight)
-    windows, _ = model_experiments.contexts_of(CORPUS.val_ids, 12, 5)
-    rng = torch.Generator().manual_seed(0)
-    assert (model_experiments.replaced_kl(model, windows, [1], rng)[0] > 1e-6).all()
-    assert not model_experiments.replaced_kl(model, windows, [2], rng)[0].any()
-
-
 def test_reach_takes_the_median_from_the_curve_of_gradient_flow(measure, folder):
     row = measure("reach", "--checkpoints", folder, "--positions", 6, "--context", 110)[0]
     flow = model_experiments.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
@@ -349,10 +340,7 @@ def test_a_run_that_diverges_says_where_and_keeps_what_was_before():
     row = training_experiments.learn(scripted, 2)
     assert (row["diverged_at"], row["steps"], row["largest_grad_norm"]) == (2, 2, 1e9)
     assert math.isnan(row["val_stream_nats"]) and row["largest_spike_step"] is None
-
-
-def test_a_run_that_diverges_at_once_is_a_row_too():
-    scripted: Any = ScriptedTraining([None])
+    scripted = ScriptedTraining([None])
     row = study_file.rounded(training_experiments.learn(scripted, 2))
     assert (row["diverged_at"], row["steps"], row["last_loss_nats"], row["largest_grad_norm"]) == (0, 0, None, None)
 
@@ -388,15 +376,6 @@ def test_the_relu_state_while_reading_is_that_of_the_formula():
         if t + 1 in reading["characters"]:
             found = reading["largest_state"][reading["characters"].index(t + 1)]
             assert found == pytest.approx(np.abs(h).max(), rel=1e-4)
-
-
-def test_no_grad_changes_what_is_kept_and_nothing_that_is_written():
-    model = CharRNN(7, 5)
-    outside = training_experiments.write_by_the_sheet(model, torch.Generator().manual_seed(0), 30)
-    with torch.no_grad():
-        inside = training_experiments.write_by_the_sheet(model, torch.Generator().manual_seed(0), 30)
-    assert torch.equal(inside.h, outside.h)
-    assert outside.h.requires_grad and not inside.h.requires_grad
 
 
 def test_memory_that_is_kept_is_counted():

@@ -47,16 +47,6 @@ def test_every_network_s_surprisals_are_those_of_a_plain_loop_over_its_steps(nam
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4)  # MiniGPT reads many at once in float32
 
 
-def test_the_mean_is_the_cross_entropy_in_bits():
-    import torch
-
-    model, ids = build_model(SMALL["gru"], len(VOCAB)), VOCAB.encode(TEXT)
-    (bits,) = surprisals(model.decoder(), ids)
-    logits, _ = model(torch.tensor([ids]))
-    nats = torch.nn.functional.cross_entropy(logits[0, :-1], torch.tensor(ids[1:]))
-    assert bits[1:].mean() == pytest.approx(nats.item() / math.log(2), abs=1e-5)
-
-
 @given(st.lists(st.floats(-2000, 2000), min_size=2, max_size=9))
 def test_the_chances_that_surprisals_stand_for_are_all_of_them(logits):
     bits = surprisal_bits(np.array([logits] * len(logits)), range(len(logits)))
@@ -96,14 +86,6 @@ def test_swapping_the_models_flips_every_sign(text, seed):
         for group, back in zip(groups, swapped, strict=True):
             assert (back.a_bits, back.b_bits) == (group.b_bits, group.a_bits)
             assert back.delta_bits == pytest.approx(-group.delta_bits) and back.error_bits == group.error_bits
-
-
-@given(texts)
-def test_a_model_against_itself_differs_nowhere(text):
-    bits = drawn(3, len(text))
-    one = Difference(text, bits, bits)
-    assert not one.delta_bits.any()
-    assert {group.delta_bits for group in (one.whole(), *one.by_kind(), *one.by_context())} == {0.0}
 
 
 def test_the_length_of_context_is_the_position_in_the_text():
