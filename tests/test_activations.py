@@ -15,19 +15,19 @@ MINIGPT = ("layer 2", "layer 1", "embedding")
 
 
 @pytest.mark.parametrize("name", "iforz")
-def test_a_gate_has_the_scale_zero_to_one_whatever_was_seen(name: str):
+def test_gate_scale_is_zero_to_one(name: str):
     scale = color_range(name, np.full((5, 3), 0.2))
     assert (scale.low, scale.high, scale.change, scale.bounded) == (0, 1, 1, True)
 
 
 @pytest.mark.parametrize("name", "hgn")
-def test_what_a_tanh_bounds_has_its_scale(name: str):
+def test_tanh_scale_is_minus_one_to_one(name: str):
     scale = color_range(name, np.full((5, 3), 0.2))
     assert (scale.low, scale.high, scale.change, scale.bounded) == (-1, 1, 2, True)
 
 
 @pytest.mark.parametrize("name", ["c", "layer 6", "embedding", "of another network"])
-def test_whatever_else_is_scaled_by_what_most_of_it_is_like(name: str):
+def test_unbounded_scale_ignores_outliers(name: str):
     values = np.random.default_rng(0).standard_normal((400, 50))  # of median size 0.67, their differences 0.95
     values[:, :10] *= 1000
     scale = color_range(name, values)
@@ -38,16 +38,16 @@ def test_whatever_else_is_scaled_by_what_most_of_it_is_like(name: str):
     ("value", "end"),
     [(0, 0.001), (1, 1), (1.01, 1.2), (2.1, 2.5), (3.3, 4), (9.1, 10), (10, 10), (0.033, 0.04), (740, 800), (7e4, 8e4)],
 )
-def test_a_scale_ends_at_a_number_that_can_be_read(value: float, end: float):
+def test_scale_limit_is_rounded_up(value: float, end: float):
     assert ceil_nice(value) == end
 
 
-def test_a_scale_survives_values_that_never_move():
+def test_scale_of_constant_values_is_positive():
     scale = color_range("c", np.zeros((1, 4)))
     assert scale.high > 0 and scale.change > 0
 
 
-def test_a_display_says_how_many_rows_there_are_and_orders_them_all():
+def test_heatmap_view_orders_all_rows():
     values = np.random.default_rng(1).standard_normal((60, 9)).astype(np.float32)
     told = HeatmapView.of("c", values).told()
     assert (told["name"], told["rows"], told["bounded"]) == ("c", 9, False)
@@ -74,14 +74,14 @@ def test_a_display_says_how_many_rows_there_are_and_orders_them_all():
         (LSTM, "no such thing", "h"),
     ],
 )
-def test_what_a_model_has_not_got_is_shown_by_what_is_nearest(names: tuple[str, ...], asked: str, shown: str):
+def test_missing_view_is_replaced_by_nearest(names: tuple[str, ...], asked: str, shown: str):
     assert nearest_view(names, asked) == shown
 
 
 # ------------------------------------------------------------------ the order of the rows
 
 
-def test_similar_units_stand_together():
+def test_row_order_puts_similar_units_together():
     rng = np.random.default_rng(0)
     groups = rng.standard_normal((300, 4))
     members = np.repeat(np.arange(4), 8)
@@ -93,13 +93,13 @@ def test_similar_units_stand_together():
     assert (np.diff(in_order) != 0).sum() == 3  # four groups, three borders
 
 
-def test_a_unit_that_never_moves_comes_last():
+def test_row_order_puts_constant_units_last():
     states = np.random.default_rng(0).standard_normal((50, 5))
     states[:, 2] = 0.7
     assert by_similarity(states)[-1] == 2
     assert by_activity(states)[-1] == 2
 
 
-def test_the_liveliest_unit_comes_first():
+def test_activity_order_puts_most_active_unit_first():
     states = np.array([[0.0, 0.0, 0.0], [0.1, 1.0, 0.5], [0.0, 0.0, 0.0]])
     assert by_activity(states) == [1, 2, 0]

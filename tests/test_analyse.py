@@ -31,7 +31,7 @@ def sections(folder):
     return checkpoint.describe(folder).analyses.sections
 
 
-def test_the_bits_that_are_kept_are_those_of_the_validation_loss(tmp_path, typed):
+def test_bits_section_matches_validation_loss(tmp_path, typed):
     folder = write_checkpoint(tmp_path / "one")
     code, out, err = typed(folder, "--sections", "bits")
     assert (code, err) == (0, "") and "one: bits in" in out
@@ -44,7 +44,7 @@ def test_the_bits_that_are_kept_are_those_of_the_validation_loss(tmp_path, typed
     assert sum(counts) == len(corpus.val_ids) and mean == pytest.approx(stream, abs=0.01)  # one stream, not several
 
 
-def test_the_memory_that_is_kept_is_that_of_the_validation_text(tmp_path, typed):
+def test_memory_section_matches_context_use(tmp_path, typed):
     folder = write_checkpoint(tmp_path / "one")
     typed(folder, "--sections", "memory")
     used = memory_from_record(sections(folder)["memory"])
@@ -55,7 +55,7 @@ def test_the_memory_that_is_kept_is_that_of_the_validation_text(tmp_path, typed)
     np.testing.assert_allclose(used.context.shuffled_excess_nats, again.shuffled_excess_nats, rtol=1e-5, atol=1e-9)
 
 
-def test_the_units_that_are_kept_are_those_a_single_reading_finds(tmp_path, typed, monkeypatch):
+def test_units_section_matches_single_pass(tmp_path, typed, monkeypatch):
     monkeypatch.setattr(analyse, "UNTRAINED_UNITS", 20)
     folder = write_checkpoint(tmp_path / "one")
     typed(folder, "--sections", "units")
@@ -74,7 +74,7 @@ def test_the_units_that_are_kept_are_those_a_single_reading_finds(tmp_path, type
     assert board.named == sum(name is not None for name in names(targets, scores, baseline))
 
 
-def test_only_what_is_missing_is_worked_out(tmp_path, typed):
+def test_analyse_computes_only_missing_sections(tmp_path, typed):
     folder = write_checkpoint(tmp_path / "one")
     info = checkpoint.describe(folder)
     kept = {"bits": AnalysisRecord({"old": 1}), "units": AnalysisRecord({"n": 1})}
@@ -85,7 +85,7 @@ def test_only_what_is_missing_is_worked_out(tmp_path, typed):
     assert "old" not in sections(folder)["bits"].facts and sections(folder)["units"] == kept["units"]
 
 
-def test_what_was_trained_on_another_text_is_skipped_and_what_is_no_checkpoint_told(tmp_path, typed, capsys):
+def test_analyse_skips_other_texts_and_reports_bad_folders(tmp_path, typed, capsys):
     folder = write_checkpoint(tmp_path / "one")
     (tmp_path / "other.txt").write_text(TEXT[::-1])
     code, out, _ = typed(folder, "--data", tmp_path / "other.txt")
@@ -96,7 +96,7 @@ def test_what_was_trained_on_another_text_is_skipped_and_what_is_no_checkpoint_t
     assert code == 2 and "nothing" in err and "bits" in sections(folder)
 
 
-def test_a_section_that_is_impossible_leaves_the_others(tmp_path, typed, monkeypatch):
+def test_analyse_continues_after_failing_section(tmp_path, typed, monkeypatch):
     def impossible(trained, corpus):
         raise ValueError("the text has 7 characters: give 130 or more")
 
@@ -107,7 +107,7 @@ def test_a_section_that_is_impossible_leaves_the_others(tmp_path, typed, monkeyp
     assert err == "one: gradient could not be worked out: the text has 7 characters: give 130 or more\n"
 
 
-def test_every_section_of_a_tiny_text_is_done_or_named(tmp_path, typed):
+def test_analyse_of_tiny_text_reports_each_section(tmp_path, typed):
     text = "abcd\n" * 9
     (tmp_path / "tiny.txt").write_text(text)
     corpus = Corpus.from_text(text)

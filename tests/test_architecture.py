@@ -260,7 +260,7 @@ def plant(root: Path, files: dict[str, str]) -> Path:
 # ------------------------------------------------------------------------------------------------ layers
 
 
-def test_imports_keep_to_layers():
+def test_imports_follow_layers():
     assert import_findings(ROOT) == []
     assert script_findings(ROOT) == []
 
@@ -274,12 +274,12 @@ def test_imports_keep_to_layers():
         ("write/view.js", 'import { a } from "../other.js";', "other is in no layer of ui"),
     ],
 )
-def test_planted_script_import_is_found(tmp_path, file, text, problem):
+def test_script_import_violation_is_found(tmp_path, file, text, problem):
     name = f"charrnn/ui/{file}"
     assert script_findings(plant(tmp_path, {name: text})) == [f"{name}: {problem}"]
 
 
-def test_a_clean_project_is_clean(tmp_path):
+def test_clean_project_has_no_findings(tmp_path):
     plant(
         tmp_path,
         {
@@ -322,7 +322,7 @@ def test_a_clean_project_is_clean(tmp_path):
         ("charrnn/ui/server/cache.py", "import charrnn.ui.page", "server must not import page"),
     ],
 )
-def test_a_planted_import_is_found(tmp_path, file, text, problem):
+def test_import_violation_is_found(tmp_path, file, text, problem):
     findings = import_findings(plant(tmp_path, {"charrnn/metrics.py": "import math", file: text}))
     assert len(findings) == 1
     assert findings[0].startswith(file) and findings[0].endswith(problem)
@@ -331,7 +331,7 @@ def test_a_planted_import_is_found(tmp_path, file, text, problem):
 # ------------------------------------------------------------------------------------------------ code in files
 
 
-def test_nothing_can_run_the_code_of_a_file_or_a_repository():
+def test_code_of_files_is_never_run():
     assert code_running_findings(ROOT) == []
 
 
@@ -349,12 +349,12 @@ def test_nothing_can_run_the_code_of_a_file_or_a_repository():
         ("np.load('a.npy', allow_pickle=True)", "allow_pickle"),
     ],
 )
-def test_planted_code_running_is_found(tmp_path, text, name):
+def test_code_running_call_is_found(tmp_path, text, name):
     findings = code_running_findings(plant(tmp_path, {"charrnn/checkpoint.py": text}))
     assert [finding.rpartition(": ")[2] for finding in findings] == [name]
 
 
-def test_a_model_in_evaluation_mode_is_no_finding(tmp_path):
+def test_model_eval_and_load_are_no_findings(tmp_path):
     assert code_running_findings(plant(tmp_path, {"charrnn/checkpoint.py": "model.eval()\nmodel.load('x')"})) == []
 
 
@@ -365,7 +365,7 @@ def test_package_leaves_global_random_state_alone():
     assert global_random_findings(ROOT) == []
 
 
-def test_planted_global_random_calls_are_found(tmp_path):
+def test_global_random_call_is_found(tmp_path):
     planted = "import torch\ntorch.manual_seed(1)\ntorch.Generator().manual_seed(1)\nrng.manual_seed(2)"
     plant(tmp_path, {"charrnn/training/trainer.py": planted, "scripts/train.py": "import torch\ntorch.manual_seed(1)"})
     assert global_random_findings(tmp_path) == ["charrnn/training/trainer.py:2: torch.manual_seed"]
@@ -374,7 +374,7 @@ def test_planted_global_random_calls_are_found(tmp_path):
 # ------------------------------------------------------------------------------------------------ work at import
 
 
-def test_importing_any_module_does_no_work():
+def test_imports_have_no_side_effects():
     modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sources(ROOT)]
     modules = [module.removesuffix(".__init__") for module in modules]
     libraries = [name for name in ALLOWED_IMPORTS if name != "spaces"]
@@ -382,7 +382,7 @@ def test_importing_any_module_does_no_work():
     assert work_at_import(ROOT, modules, preload) == {}
 
 
-def test_planted_work_at_import_is_found(tmp_path):
+def test_import_side_effect_is_found(tmp_path):
     planted = {
         "seeds_torch": ("import torch\ntorch.manual_seed(1)", "torch's random state"),
         "draws": ("import torch\ntorch.rand(1)", "torch's random state"),

@@ -24,14 +24,14 @@ def training() -> Training:
 
 
 @pytest.mark.parametrize("network", [bench.PlainCharRNN, bench.TorchCharRNN])
-def test_same_weights_give_the_same_logits(network):
+def test_baselines_give_same_logits(network):
     model = CharRNN(V, H)
     ids = torch.randint(V, (3, 9))
     torch.testing.assert_close(network(V, H).copy_weights(model)(ids), model(ids)[0])
 
 
 @pytest.mark.parametrize("network", [bench.PlainCharRNN, bench.TorchCharRNN])
-def test_every_contestant_takes_the_same_training_step(training, network):
+def test_baselines_take_same_training_step(training, network):
     """The weights stay equal over updates, so optimiser, clipping, rate and windows are the same too."""
     other = plain_training(network(V, H).copy_weights(training.model), training)
     other.rng.set_state(training.state()[0]["rng"])
@@ -45,7 +45,7 @@ def test_every_contestant_takes_the_same_training_step(training, network):
         torch.testing.assert_close(theirs, ours, rtol=0, atol=1e-5)
 
 
-def test_the_plain_loop_writes_by_the_model_s_own_distribution():
+def test_plain_loop_samples_like_model():
     """At a temperature near zero there is nothing to draw: both write the likeliest characters."""
     torch.manual_seed(0)
     model = CharRNN(V, H)
@@ -54,14 +54,14 @@ def test_the_plain_loop_writes_by_the_model_s_own_distribution():
     assert torch.equal(plain.write(prompt, 20, 1e-6), model.sample(prompt, 20, temperature=0.0))
 
 
-def test_autograd_finds_the_gradient_norms_of_the_curve():
+def test_autograd_gradient_norms_match_curve():
     model = CharRNN(V, H).double()
     ids, lags = torch.randint(V, (8,)), 6
     by_hand = gradient_norms(model, ids, torch.tensor([lags]), lags)  # (K+1, 1)
     torch.testing.assert_close(bench.gradient_norms_by_autograd(model, ids[None]), by_hand.T)
 
 
-def test_contestants_take_turns_and_each_goes_first():
+def test_interleaving_rotates_first_contestant():
     order: list[str] = []
     contestants = {name: (lambda name=name: order.append(name)) for name in "abc"}
     turns = bench.take_turns(contestants, rounds=3, warmup=1)
@@ -69,7 +69,7 @@ def test_contestants_take_turns_and_each_goes_first():
     assert order[3:] == ["a", "b", "c", "b", "c", "a", "c", "a", "b"]
 
 
-def test_the_ratio_is_ours_over_theirs():
+def test_ratio_is_ours_over_theirs():
     turns = {"other": [3.0, 5.0, 4.0], bench.OURS: [9.0, 1.0, 2.0]}
     found = bench.rows(turns, lambda name, medians: {"ours_over_this": medians[bench.OURS] / medians[name]})
     assert {row.name: row.figures["ours_over_this"] for row in found} == {"other": 0.5, bench.OURS: 1.0}
@@ -78,7 +78,7 @@ def test_the_ratio_is_ours_over_theirs():
 @pytest.mark.parametrize(
     "verb", [["train", "--batch", "2", "--seq-len", "4"], ["sample", "--chars", "9"], ["gradients", "--positions", "3"]]
 )
-def test_a_verb_prints_its_figures_for_machines(verb, capsys):
+def test_bench_prints_json(verb, capsys):
     result = said(capsys, bench.main, *verb, "--hidden-dim", 8, "--rounds", 2, "--threads", 1, "--json")
     assert result.code in (0, None), result.err
     found = json.loads(result.out)

@@ -58,7 +58,7 @@ def assert_same(ours, theirs, atol=1e-10):
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_states_and_gradients_equal_torch_nn(kind):
+def test_pass_by_hand_matches_torch_nn(kind):
     cell, embed, ids, state = problem(kind, False)
     theirs = REFERENCE[kind](H, H).double()
     names = {"weight_ih_l0": cell.W_ih.weight, "weight_hh_l0": cell.W_hh.weight, "bias_hh_l0": cell.W_hh.bias}
@@ -73,7 +73,7 @@ def test_states_and_gradients_equal_torch_nn(kind):
 
 
 @pytest.mark.parametrize(("kind", "layer_norm"), EVERY)
-def test_the_backward_pass_agrees_with_finite_differences(kind, layer_norm):
+def test_backward_matches_finite_differences(kind, layer_norm):
     cell, embed, ids, state = problem(kind, layer_norm, sizes=(3, 2, 4, 3))
     names = [name for name, _ in cell.named_parameters()]
 
@@ -92,7 +92,7 @@ def test_the_backward_pass_agrees_with_finite_differences(kind, layer_norm):
 
 
 @pytest.mark.parametrize(("kind", "layer_norm"), EVERY)
-def test_three_pieces_equal_the_whole_and_gradients_cross_their_borders(kind, layer_norm):
+def test_pieces_match_whole_sequence(kind, layer_norm):
     cell, embed, ids, state = problem(kind, layer_norm)
     parameters = [*cell.parameters(), embed, *state]
     whole, last = by_hand(cell, embed, ids, state)
@@ -136,7 +136,7 @@ def layer_norm_lstm(cell, x, state):
 @pytest.mark.parametrize(
     ("kind", "step"), [("rnn", layer_norm_vanilla), ("gru", layer_norm_gru), ("lstm", layer_norm_lstm)]
 )
-def test_a_cell_with_layer_norm_is_that_of_an_independent_loop(kind, step):
+def test_layer_norm_cell_matches_independent_loop(kind, step):
     """Ba et al. 2016; the gradients too, those of every gain and shift among them."""
     cell, embed, ids, state = problem(kind, True)
     parameters = [*cell.parameters(), embed, *state]
@@ -155,7 +155,7 @@ def test_a_cell_with_layer_norm_is_that_of_an_independent_loop(kind, step):
     sizes=st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 6), st.integers(1, 6)),
     seed=st.integers(0, 99),
 )
-def test_any_size_agrees_with_the_readable_cell(which, sizes, seed):
+def test_pass_by_hand_matches_cell_at_any_size(which, sizes, seed):
     cell, embed, ids, state = problem(*which, seed=seed, sizes=sizes)
     parameters = [*cell.parameters(), embed, *state]
     (h, last), (h_loop, last_loop) = by_hand(cell, embed, ids, state), by_loop(cell, embed, ids, state)
@@ -164,7 +164,7 @@ def test_any_size_agrees_with_the_readable_cell(which, sizes, seed):
 
 
 @pytest.mark.parametrize(("kind", "layer_norm"), EVERY)
-def test_single_precision_stays_close_to_double(kind, layer_norm):
+def test_float32_stays_close_to_float64(kind, layer_norm):
     """Weights small enough for a state that forgets: a chaotic net would turn any rounding into another text."""
     cell, embed, ids, state = problem(kind, layer_norm, sizes=(20, 8, 60, 32))
     for weight in cell.W_ih.weight, cell.W_hh.weight:
@@ -180,7 +180,7 @@ def test_single_precision_stays_close_to_double(kind, layer_norm):
 
 
 @pytest.mark.parametrize(("kind", "layer_norm"), EVERY)
-def test_other_weights_can_take_the_place_of_W_hh(kind, layer_norm):
+def test_recurrent_weights_can_be_replaced(kind, layer_norm):
     cell, embed, ids, state = problem(kind, layer_norm)
     halved = through_time(cell, cell.W_ih(embed), ids, state, cell.W_hh.weight * 0.5)[0]
     cell.W_hh.weight.data.mul_(0.5)
@@ -188,7 +188,7 @@ def test_other_weights_can_take_the_place_of_W_hh(kind, layer_norm):
 
 
 @pytest.mark.parametrize(("kind", "layer_norm"), EVERY)
-def test_a_second_derivative_is_refused(kind, layer_norm):
+def test_second_derivative_is_refused(kind, layer_norm):
     cell, embed, ids, state = problem(kind, layer_norm)
     h, _ = by_hand(cell, embed, ids, state)
     (first,) = torch.autograd.grad((h**2).sum(), embed, create_graph=True)
@@ -197,7 +197,7 @@ def test_a_second_derivative_is_refused(kind, layer_norm):
 
 
 @pytest.mark.parametrize(("kind", "layer_norm"), EVERY)
-def test_a_graph_that_is_kept_gives_its_gradients_again(kind, layer_norm):
+def test_retained_graph_gives_same_gradients(kind, layer_norm):
     cell, embed, ids, state = problem(kind, layer_norm)
     loss = (by_hand(cell, embed, ids, state)[0] ** 2).sum()
     parameters = [*cell.parameters(), embed, *state]
@@ -206,7 +206,7 @@ def test_a_graph_that_is_kept_gives_its_gradients_again(kind, layer_norm):
 
 
 @pytest.mark.parametrize(("kind", "layer_norm"), EVERY)
-def test_what_asks_for_no_gradient_gets_none_and_changes_no_other(kind, layer_norm):
+def test_gradients_are_only_computed_where_required(kind, layer_norm):
     cell, embed, ids, state = problem(kind, layer_norm)
     h, last = by_hand(cell, embed, ids, state)
     (expected,) = gradients(h, last, [cell.W_hh.bias])
@@ -220,7 +220,7 @@ def test_what_asks_for_no_gradient_gets_none_and_changes_no_other(kind, layer_no
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_states_that_were_changed_in_place_are_refused_on_the_way_back(kind):
+def test_states_changed_in_place_are_refused(kind):
     h, _ = by_hand(*problem(kind, False))
     loss = h.sum()
     with torch.no_grad():
@@ -230,7 +230,7 @@ def test_states_that_were_changed_in_place_are_refused_on_the_way_back(kind):
 
 
 @pytest.mark.parametrize(("kind", "layer_norm"), EVERY)
-def test_without_gradients_only_the_states_are_made(kind, layer_norm, monkeypatch):
+def test_no_grad_keeps_no_activations(kind, layer_norm, monkeypatch):
     cell, embed, ids, state = problem(kind, layer_norm)
     made, read = [], unroll.forward
     monkeypatch.setattr(unroll, "forward", lambda *given: made.append(read(*given)) or made[-1])

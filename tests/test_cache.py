@@ -56,7 +56,7 @@ def nothing(_: str) -> None:
     calls.append("nothing")
 
 
-def test_concurrent_callers_share_one_result_and_a_failure_is_tried_again():
+def test_cache_computes_once_and_retries_failures():
     calls.clear()
     cache, begun = Cache(8), Barrier(9)
 
@@ -73,7 +73,7 @@ def test_concurrent_callers_share_one_result_and_a_failure_is_tried_again():
     assert len(calls) == 2 and cache.known(slowly, 16) == 17 and cache.known(slowly, 15) is None
 
 
-def test_none_is_a_result_and_the_least_recent_one_makes_room():
+def test_cache_stores_none_and_evicts_least_recent():
     calls.clear()
     cache = Cache(2)
     for name in ("a", "b", "a", "c", "a", "b"):
@@ -93,7 +93,7 @@ class Other:
     b: Any
 
 
-def test_different_values_never_share_a_fingerprint(tmp_path: Path):
+def test_fingerprints_of_different_values_differ(tmp_path: Path):
     path = tmp_path / "a.txt"
     path.write_text("1")
     values = [None, 0, 0.0, -0.0, False, 1, True, "", "0", b"0", "1", (), [], {}, frozenset(), (1,), [1], ((1,),)]
@@ -106,7 +106,7 @@ def test_different_values_never_share_a_fingerprint(tmp_path: Path):
     assert fingerprint(path) not in keys
 
 
-def test_what_could_read_past_its_arguments_is_refused():
+def test_cache_refuses_closures_and_objects():
     text = "a"
     for function in (lambda: text, lambda: 1, Units.values.__get__(object()), torch.nn.Linear(1, 1), object()):
         with pytest.raises(TypeError, match="cannot be part of a cache key"):
@@ -229,7 +229,7 @@ def ask(part: str, store: Store, kept: Units, choice: Choice, form: dict[str, An
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_no_answer_outlives_a_change_of_its_inputs(part: str, root: Path, monkeypatch: pytest.MonkeyPatch):
+def test_cached_answers_follow_every_input(part: str, root: Path, monkeypatch: pytest.MonkeyPatch):
     """A page that has answered before says what a fresh one says, whatever changed: in the form, then on disk."""
     for module, sizes in SLOW.items():
         for name, value in sizes.items():

@@ -30,14 +30,14 @@ def run(limit: CallLimit, calls: int) -> tuple[list[str], int]:
     return happened, most
 
 
-def test_calls_wait_in_order_and_the_rest_is_busy():
+def test_calls_wait_in_order_until_busy():
     happened, most = run(CallLimit(running=2, waiting=3), 7)
     assert happened == ["0 starts", "1 starts", "5 busy", "6 busy", "2 starts", "3 starts", "4 starts"]
     assert most == 2
 
 
 @pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
-def test_a_call_that_fails_leaves_its_slot(error):
+def test_failed_call_frees_its_slot(error):
     limit = CallLimit(running=1, waiting=1)
 
     async def fail() -> None:
@@ -49,7 +49,7 @@ def test_a_call_that_fails_leaves_its_slot(error):
     assert run(limit, 2)[0] == ["0 starts", "1 starts"] and limit.waiting == 0
 
 
-def test_a_caller_that_leaves_the_queue_frees_its_place():
+def test_cancelled_caller_frees_its_place():
     limit = CallLimit(running=1, waiting=1)
 
     async def hold() -> None:

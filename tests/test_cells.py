@@ -21,7 +21,7 @@ def random_step(kind, layer_norm):
 
 
 @pytest.mark.parametrize(("kind", "layer_norm"), EVERY)
-def test_the_equations_hold_for_arrays_as_for_tensors(kind, layer_norm):
+def test_cell_equations_accept_arrays_and_tensors(kind, layer_norm):
     cell, _, state, from_input, from_state = random_step(kind, layer_norm)
     by_tensors = cell.update(from_input, from_state, state)
     arrays = type(state)(*(part.numpy() for part in state))
@@ -31,7 +31,7 @@ def test_the_equations_hold_for_arrays_as_for_tensors(kind, layer_norm):
         assert np.allclose(ours, expected.detach(), rtol=0, atol=1e-14)
 
 
-def test_the_sigmoid_of_an_array_is_quiet_and_right_at_the_extremes():
+def test_sigmoid_of_array_is_exact_at_extremes():
     x = np.array([-1e30, -800.0, -1.0, 0.0, 1.0, 800.0, 1e30])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -46,12 +46,12 @@ SIGNS = {
         ("lower:\na", "L----.nL"),
     ],
 )
-def test_a_letter_is_judged_by_its_place(text: str, expected: str):
+def test_char_class_depends_on_position(text: str, expected: str):
     assert "".join({kind: sign for sign, kind in SIGNS.items()}[kind] for kind in kinds(text)) == expected
 
 
 @given(st.text(max_size=200))
-def test_every_character_is_of_one_kind(text: str):
+def test_every_character_has_one_class(text: str):
     found = kinds(text)
     assert len(found) == len(text) and set(found) <= set(KINDS)
     for character, kind in zip(text, found, strict=True):
@@ -61,5 +61,5 @@ def test_every_character_is_of_one_kind(text: str):
 
 
 @given(st.text("aB' \n.", max_size=200))
-def test_as_many_letters_start_a_word_as_there_are_words(text: str):
+def test_word_starts_match_word_count(text: str):
     assert sum(kind in (LINE_START, WORD_START) for kind in kinds(text)) == len(text_quality.words(text))

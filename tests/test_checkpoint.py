@@ -21,7 +21,7 @@ from charrnn.vocab import Vocab
 from tests.by_hand import HISTORY, VOCAB, rewrite, saved, set_metadata
 
 
-def test_what_was_saved_is_what_is_loaded(tmp_path):
+def test_checkpoint_round_trip(tmp_path):
     model = saved(tmp_path / "rnn")
     loaded = checkpoint.load(tmp_path / "rnn")
     assert loaded.vocab == VOCAB
@@ -48,7 +48,7 @@ def test_what_was_saved_is_what_is_loaded(tmp_path):
     ],
     ids=lambda config: "-".join(map(str, config.values())),
 )
-def test_every_network_comes_back_in_its_form_with_its_weights(tmp_path, config):
+def test_checkpoint_round_trip_of_every_network(tmp_path, config):
     model = saved(tmp_path, config=config)
     loaded = checkpoint.load(tmp_path)
     assert loaded.info.config == loaded.model.config == model.config == config
@@ -59,21 +59,21 @@ def test_every_network_comes_back_in_its_form_with_its_weights(tmp_path, config)
     assert checkpoint.load(tmp_path, step=10).model.config == config
 
 
-def test_a_checkpoint_that_says_nothing_of_layer_norm_has_none(tmp_path):
+def test_checkpoint_layer_norm_defaults_to_false(tmp_path):
     saved(tmp_path)
     rewrite(tmp_path / "model.safetensors", set_metadata("config", {"cell": "rnn", "hidden_dim": 4}))
     loaded = checkpoint.load(tmp_path)
     assert loaded.info.config == loaded.model.config == {"cell": "rnn", "hidden_dim": 4, "layer_norm": False}
 
 
-def test_loading_leaves_the_global_random_state_alone(tmp_path):
+def test_loading_leaves_global_random_state_alone(tmp_path):
     saved(tmp_path)
     before = torch.get_rng_state()
     checkpoint.load(tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_loaded_model_can_learn_on(tmp_path):
+def test_loaded_model_can_be_trained(tmp_path):
     saved(tmp_path)
     model = checkpoint.load(tmp_path).model
     logits, _ = model.fast_forward(torch.tensor([VOCAB.encode("abc a")]))
@@ -85,7 +85,7 @@ def dtypes(path):
     return {tensor.dtype for tensor in safetensors_io.read(path).tensors().values()}
 
 
-def test_weights_that_are_halves_are_stored_as_halves_and_come_back_as_they_were(tmp_path):
+def test_half_weights_are_stored_as_halves(tmp_path):
     model = saved(tmp_path / "exact")
     assert dtypes(tmp_path / "exact/model.safetensors") == {torch.float32}
     for parameter in model.parameters():
@@ -109,7 +109,7 @@ def test_weights_that_are_halves_are_stored_as_halves_and_come_back_as_they_were
         assert torch.equal(weight, model.state_dict()[name])
 
 
-def test_one_weight_that_is_no_half_keeps_all_of_them_exact(tmp_path):
+def test_weights_stay_float32_unless_all_are_halves(tmp_path):
     for name, odd in {"too fine": 1 + 2**-12, "too large": 1e6}.items():
         weights = {"a": torch.ones(3), "b": torch.tensor([0.5, odd])}
         smallest = save_load._smallest(weights)
@@ -117,7 +117,7 @@ def test_one_weight_that_is_no_half_keeps_all_of_them_exact(tmp_path):
         assert torch.equal(smallest["b"], weights["b"])
 
 
-def test_a_saved_step_is_loaded_from_half_precision_with_its_part_of_the_curve(tmp_path):
+def test_saved_step_loads_with_its_history(tmp_path):
     model = saved(tmp_path)
     loaded = checkpoint.load(tmp_path, step=10)
     assert checkpoint.describe(tmp_path).saved_steps == [0, 10, 20]
@@ -127,14 +127,14 @@ def test_a_saved_step_is_loaded_from_half_precision_with_its_part_of_the_curve(t
     assert [p.step for p in checkpoint.load(tmp_path, step=0).history] == [0]
 
 
-def test_a_step_that_was_not_saved_is_refused_with_those_that_were(tmp_path):
+def test_missing_step_is_refused_with_the_saved_ones(tmp_path):
     saved(tmp_path)
     with pytest.raises(CheckpointError, match="no step 5: give one of 0, 10, 20"):
         checkpoint.load(tmp_path, step=5)
 
 
 @pytest.mark.parametrize("difference", [{"seed": 4}, {"recipe": {"steps": 30}}, {"data_sha256": "e" * 64}])
-def test_a_step_of_another_run_is_not_offered(tmp_path, difference):
+def test_step_of_another_run_is_not_offered(tmp_path, difference):
     saved(tmp_path / "a")
     saved(tmp_path / "b", **difference)
     os.replace(tmp_path / "b/steps/000010.safetensors", tmp_path / "a/steps/000010.safetensors")
@@ -143,7 +143,7 @@ def test_a_step_of_another_run_is_not_offered(tmp_path, difference):
         checkpoint.load(tmp_path / "a", step=10)
 
 
-def test_a_step_whose_file_is_damaged_or_misnamed_is_not_offered(tmp_path):
+def test_damaged_or_misnamed_step_is_not_offered(tmp_path):
     saved(tmp_path)
     os.rename(tmp_path / "steps/000010.safetensors", tmp_path / "steps/000011.safetensors")
     (tmp_path / "steps/000000.safetensors").write_bytes(b"")
@@ -151,7 +151,7 @@ def test_a_step_whose_file_is_damaged_or_misnamed_is_not_offered(tmp_path):
 
 
 @pytest.mark.parametrize("left", [0.5, 0.99])
-def test_a_step_that_was_cut_short_after_its_header_is_not_offered(tmp_path, left):
+def test_truncated_step_is_not_offered(tmp_path, left):
     saved(tmp_path)
     path = tmp_path / "steps/000010.safetensors"
     content = path.read_bytes()
@@ -164,7 +164,7 @@ def test_a_step_that_was_cut_short_after_its_header_is_not_offered(tmp_path, lef
     assert checkpoint.describe(tmp_path).saved_steps == [0, 10, 20]
 
 
-def test_of_a_step_only_the_header_is_read_until_it_is_asked_for(tmp_path, monkeypatch):
+def test_listing_steps_reads_headers_only(tmp_path, monkeypatch):
     weights = {"embed.weight": torch.zeros(1000, 1000).half()}
     saved(tmp_path, saved={0: weights, 10: weights})
     taken = []
@@ -181,20 +181,20 @@ def test_of_a_step_only_the_header_is_read_until_it_is_asked_for(tmp_path, monke
     assert (tmp_path / "steps/000010.safetensors").stat().st_size > 2_000_000
 
 
-def test_saving_again_removes_the_steps_of_the_run_before(tmp_path):
+def test_saving_removes_steps_of_earlier_run(tmp_path):
     saved(tmp_path)
     saved(tmp_path, saved={})
     assert checkpoint.describe(tmp_path).saved_steps == [20]
 
 
-def test_files_can_be_read_by_everyone_and_nothing_temporary_is_left(tmp_path):
+def test_checkpoint_files_are_world_readable(tmp_path):
     saved(tmp_path)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) == 6
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in files)
 
 
-def test_the_copies_for_people_say_what_the_model_says(tmp_path):
+def test_json_copies_match_model(tmp_path):
     saved(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     assert config["vocab"] == VOCAB.characters
@@ -203,7 +203,7 @@ def test_the_copies_for_people_say_what_the_model_says(tmp_path):
     assert [Metrics(**point) for point in history] == HISTORY
 
 
-def test_an_unfinished_run_survives_its_file(tmp_path):
+def test_run_state_round_trip(tmp_path):
     tensors = {"model.a": torch.randn(3), "rng": torch.Generator().get_state(), "optimizer.0.step": torch.tensor(4.0)}
     checkpoint.save_run(tmp_path, tensors, {"step": 4, "losses": [0.1, 1 / 3]})
     assert checkpoint.holds_run(tmp_path)
@@ -215,7 +215,7 @@ def test_an_unfinished_run_survives_its_file(tmp_path):
         checkpoint.load_run(tmp_path)
 
 
-def test_a_lab_solution_of_another_vocabulary_is_refused(tmp_path):
+def test_state_dict_of_another_vocabulary_is_refused(tmp_path):
     solution = CharRNN(len(VOCAB), 4)
     (tmp_path / "solution.safetensors").write_bytes(to_bytes(solution.state_dict()))
     with pytest.raises(CheckpointError, match="vocabulary of 2 characters"):
@@ -224,7 +224,7 @@ def test_a_lab_solution_of_another_vocabulary_is_refused(tmp_path):
 
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_the_cell_of_a_lab_solution_is_recognised(tmp_path, cell, layer_norm):
+def test_state_dict_cell_is_recognised(tmp_path, cell, layer_norm):
     solution = CharRNN(len(VOCAB), 4, cell, layer_norm)
     (tmp_path / "solution.safetensors").write_bytes(to_bytes(solution.state_dict()))
     loaded = checkpoint.load_state_dict(tmp_path / "solution.safetensors", VOCAB)
@@ -234,7 +234,7 @@ def test_the_cell_of_a_lab_solution_is_recognised(tmp_path, cell, layer_norm):
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.", "module._orig_mod."])
-def test_a_lab_solution_may_have_been_compiled_or_wrapped(tmp_path, prefix):
+def test_state_dict_prefixes_of_wrappers_are_removed(tmp_path, prefix):
     solution, path = CharRNN(len(VOCAB), 4, "gru", True), tmp_path / "solution.safetensors"
     wrapped = {prefix + name: weight for name, weight in solution.state_dict().items()}
     path.write_bytes(to_bytes(wrapped))
@@ -246,7 +246,7 @@ def test_a_lab_solution_may_have_been_compiled_or_wrapped(tmp_path, prefix):
         checkpoint.load_state_dict(path, VOCAB)
 
 
-def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
+def test_unreadable_checkpoint_is_not_written(tmp_path, monkeypatch):
     saved(tmp_path)
     before = (tmp_path / "model.safetensors").read_bytes()
     with pytest.raises(ValueError):
@@ -257,14 +257,14 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
-def test_a_folder_that_is_a_checkpoint_itself_keeps_the_name_it_was_saved_as(tmp_path):
+def test_checkpoint_folder_keeps_its_saved_name(tmp_path):
     saved(tmp_path / "rnn")
     os.rename(tmp_path / "rnn", tmp_path / "0123abcd")
     assert [info.name for info in checkpoint.list_checkpoints(tmp_path / "0123abcd")[0]] == ["rnn"]
     assert [info.name for info in checkpoint.list_checkpoints(tmp_path)[0]] == ["0123abcd"]
 
 
-def test_a_link_among_checkpoints_goes_by_its_own_name_and_a_hidden_folder_is_none(tmp_path):
+def test_links_are_listed_and_hidden_folders_are_not(tmp_path):
     saved(tmp_path / "rnn")
     (tmp_path / "latest").symlink_to("rnn")
     shutil.copytree(tmp_path / "rnn", tmp_path / ".git")
@@ -276,14 +276,14 @@ def test_a_link_among_checkpoints_goes_by_its_own_name_and_a_hidden_folder_is_no
 
 
 @pytest.mark.parametrize("name", ["a" * 255, "می\u200cخواهم", "👩\u200d💻", "née  ½"])
-def test_what_a_folder_may_be_called_is_offered_and_taken(tmp_path, name):
+def test_folder_names_of_any_script_are_accepted(tmp_path, name):
     saved(tmp_path / name)
     assert [info.name for info in checkpoint.list_checkpoints(tmp_path)[0]] == [name]
     choice = ViewQuery.from_page({"width": 900, "name": name, "names": [name], "number": 1}).choice
     assert Store(tmp_path).load(choice.name).info.name == name
 
 
-def test_no_more_than_64_saved_steps_are_looked_into(tmp_path):
+def test_saved_steps_are_limited_to_64(tmp_path):
     early = {"embed.weight": torch.zeros(6, 4)}
     saved(tmp_path, step=100, saved=dict.fromkeys(range(100), early))
     assert checkpoint.describe(tmp_path).saved_steps == [*range(64), 100]

@@ -45,7 +45,7 @@ def run(rate: float, norm: float, diverged_at: int | None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("train", "verdict"), [(1.59, "confirmed"), (1.43, "corrected"), (1.8, "corrected")])
-def test_the_training_loss_is_held_against_the_range_of_the_sheet(train, verdict):
+def test_claim_on_training_loss_follows_range(train, verdict):
     losses = {("rnn-lab", "train_loss_nats"): train, ("rnn-lab", "val_stream_nats"): 1.6}
     losses |= {("rnn", "train_loss_nats"): 1.36, ("rnn", "val_stream_nats"): 1.55}
     judged = claims.training_loss(Planted(losses=losses))
@@ -54,13 +54,13 @@ def test_the_training_loss_is_held_against_the_range_of_the_sheet(train, verdict
 
 
 @pytest.mark.parametrize(("diverged_at", "verdict"), [(500, "confirmed"), (None, "corrected")])
-def test_clipping_is_needed_where_a_run_without_it_ends_in_nan(diverged_at, verdict):
+def test_claim_on_clipping_follows_divergence(diverged_at, verdict):
     found = [run(rate, norm, None if norm else diverged_at) for rate in (1e-3, 1e-2) for norm in (0.0, 5.0)]
     assert claims.clipping(Planted(found=found)).verdict == verdict
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.7, "confirmed"), (0.3, "corrected")])
-def test_the_loop_dominates_where_it_takes_more_than_half_with_its_way_back(share, verdict):
+def test_claim_on_loop_follows_its_share(share, verdict):
     rows = [{"name": name, "median_ms": 100.0, "loop_share": share} for name in ("plain loop", "charrnn rnn")]
     judged = claims.loop(Planted(record={"rows": rows}))
     assert judged.verdict == verdict
@@ -70,7 +70,7 @@ def test_the_loop_dominates_where_it_takes_more_than_half_with_its_way_back(shar
 @pytest.mark.parametrize(
     ("vanilla", "lstm", "verdict"), [(40, 64, "confirmed"), (40, 128, "partly"), (400, 128, "corrected")]
 )
-def test_the_recurrent_loss_saturates_earlier_where_both_cells_use_less_context(vanilla, lstm, verdict):
+def test_claim_on_saturation_follows_both_cells(vanilla, lstm, verdict):
     used = {"rnn-seq512": vanilla, "rnn-layernorm-seq512": 50, "lstm": lstm, "minigpt": 100, "minigpt-seq512": 256}
     found = [{"model": name, "effective_context": characters} for name, characters in used.items()]
     assert claims.saturation(Planted(found=found)).verdict == verdict
@@ -80,7 +80,7 @@ def test_the_recurrent_loss_saturates_earlier_where_both_cells_use_less_context(
     ("judge", "name", "said"),
     [(claims.bits, "rnn-lab", 1.594), (claims.lstm_loss, "lstm", 1.4), (claims.minigpt_loss, "minigpt", 1.32)],
 )
-def test_a_loss_of_the_sheet_is_held_against_that_of_training_and_all_by_one_measure(judge, name, said):
+def test_claims_on_losses_use_one_tolerance(judge, name, said):
     for distance, verdict in ((0.04, "confirmed"), (-0.04, "confirmed"), (0.06, "corrected"), (-0.06, "corrected")):
         losses = {
             (name, "train_loss_nats"): said + distance,
@@ -91,7 +91,7 @@ def test_a_loss_of_the_sheet_is_held_against_that_of_training_and_all_by_one_mea
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(0.03, "confirmed"), (0.01, "partly"), (-0.01, "corrected")])
-def test_layer_norm_helps_where_it_gains_more_than_seeds_differ(gain, verdict):
+def test_claim_on_layer_norm_follows_seed_spread(gain, verdict):
     held_out = {"rnn": 1.55, "rnn-seed1": 1.56, "rnn-seed2": 1.57, "rnn-layernorm": 1.55}
     held_out |= {"rnn-seq256": 1.55, "rnn-layernorm-seq256": 1.55}
     held_out |= {"rnn-seq512": 1.55, "rnn-layernorm-seq512": 1.55 - gain}
@@ -100,7 +100,7 @@ def test_layer_norm_helps_where_it_gains_more_than_seeds_differ(gain, verdict):
 
 
 @pytest.mark.parametrize(("known", "verdict"), [(0.97, "confirmed"), (0.95, "partly"), (0.92, "corrected")])
-def test_minigpt_is_much_more_coherent_where_it_makes_up_half_as_many_words(known, verdict):
+def test_claim_on_coherence_follows_made_up_words(known, verdict):
     shares = {"rnn": 0.93, "lstm": 0.93, "minigpt": known, "held-out text": 0.96}
     plain = {"temperature": 0.8, "top_k": 0, "top_p": 1.0}
     found = [{"model": name, "known_words": {"mean": share}, **plain} for name, share in shares.items()]
@@ -108,13 +108,13 @@ def test_minigpt_is_much_more_coherent_where_it_makes_up_half_as_many_words(know
 
 
 @pytest.mark.parametrize(("gpt", "verdict"), [(40.0, "confirmed"), (90.0, "open"), (300.0, "open")])
-def test_who_trains_faster_on_a_gpu_is_open_where_a_processor_was_measured(gpt, verdict):
+def test_claim_on_gpu_speed_is_open_on_cpu(gpt, verdict):
     times = {"plain loop": 100.0, "charrnn rnn": 20.0, "MiniGPT": gpt}
     rows = [{"name": name, "median_ms": ms} for name, ms in times.items()]
     assert claims.wall_time(Planted(record={"rows": rows, "machine": {"threads": 2}})).verdict == verdict
 
 
-def test_every_claim_has_a_verdict_and_a_figure_from_what_was_measured():
+def test_claims_have_verdict_and_figure():
     facts = Facts(ROOT)
     for section, claim, judge in claims.CLAIMS:
         judged = judge(facts)

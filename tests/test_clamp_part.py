@@ -57,7 +57,7 @@ def bits_by_hand(model: str, text: str, clamps: list[Clamp]) -> np.ndarray:
         ("lstm", [held("c", 91, -3.5), held("f", None, 1.0)]),
     ],
 )
-def test_both_texts_and_the_bits_are_those_of_a_loop(store: Store, model: str, clamps: list[dict[str, Any]]):
+def test_clamped_texts_and_bits_match_plain_loop(store: Store, model: str, clamps: list[dict[str, Any]]):
     first, last = asked(store, model, clamps)
     trained, own = load(CHECKPOINTS / model), [Clamp(**each) for each in clamps]
     decoder, n = trained.model.decoder(), 120
@@ -86,7 +86,7 @@ def test_both_texts_and_the_bits_are_those_of_a_loop(store: Store, model: str, c
     assert rows["newline"] == pytest.approx(expected, abs=2e-4)
 
 
-def test_asked_for_nothing_it_holds_what_tells_line_ends_at_its_mean_elsewhere(store: Store):
+def test_default_clamp_is_newline_unit_at_its_mean(store: Store):
     first, _ = asked(store, "lstm", None)
     reader = store.load("lstm")
     text = text_for(store, reader).text[:2000]  # as the scenes have it
@@ -104,7 +104,7 @@ def test_asked_for_nothing_it_holds_what_tells_line_ends_at_its_mean_elsewhere(s
     assert first["names"][1]["span"][1] >= most and first["names"][1]["limits"] == [-1e6, 1e6]
 
 
-def test_an_open_value_is_the_mean_and_a_unit_held_where_it_always_is_parts_nothing(store: Store):
+def test_open_clamp_value_is_mean(store: Store):
     usual = ActivationStats.of(store, store.load("minigpt"))
     (clamp,) = clamps_of(usual, [held("layer 6", 3, None)])
     assert clamp == Clamp("layer 6", 3, round(float(usual.values["layer 6"][:, 3].mean(dtype=float)), 2))
@@ -116,7 +116,7 @@ def test_an_open_value_is_the_mean_and_a_unit_held_where_it_always_is_parts_noth
     assert first["parting"] is None and first["words"].startswith("Identical: both write the same character;")
 
 
-def test_asked_for_nothing_it_holds_the_unit_that_the_tab_looks_at_where_the_network_has_it(store: Store):
+def test_default_clamp_is_selected_unit(store: Store):
     usual = ActivationStats.of(store, store.load("lstm"))
     mean = round(float(usual.values["c"][:, 91].mean(dtype=float)), 2)
     assert clamps_of(usual, None, {"view": "c", "unit": 91}) == (Clamp("c", 91, mean),)
@@ -139,12 +139,12 @@ def test_asked_for_nothing_it_holds_the_unit_that_the_tab_looks_at_where_the_net
         ([{"name": ["h"]}], "['h'] cannot be clamped here"),
     ],
 )
-def test_what_cannot_be_held_is_refused_in_one_line(store: Store, clamps: Any, words: str):
+def test_invalid_clamps_are_refused(store: Store, clamps: Any, words: str):
     with pytest.raises(ValueError, match=re.escape(words)):
         asked(store, "gru", clamps)
 
 
-def test_the_rest_of_the_question_is_checked_too_and_what_is_too_long_is_bounded(store: Store):
+def test_clamp_request_is_validated_and_bounded(store: Store):
     for wrong in ({"seed": -1}, {"characters": 0}, {"temperature": 9}, {"prompt": "a" * 1001}, {"text": "a" * 20_001}):
         with pytest.raises(ValueError, match="give"):
             asked(store, "gru", None, **wrong)
@@ -157,7 +157,7 @@ def test_the_rest_of_the_question_is_checked_too_and_what_is_too_long_is_bounded
     assert len(text_for(store, store.load("rnn")).text) == 6006
 
 
-def test_who_asks_anew_stops_the_reading(store: Store):
+def test_clamp_answer_stops_when_superseded(store: Store):
     waits = iter([True, True, False])
     question = ViewQuery(choice=Choice("gru", None), form={**FORM, "clamps": None, "text": OWN * 6})
     assert len(list(until_superseded(clamp_part.written_again(store, question, lambda: next(waits))))) == 1

@@ -34,7 +34,7 @@ def script(body: str, redirect: str = "", **more) -> subprocess.CompletedProcess
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
-def test_every_script_is_run_by_the_same_function_which_is_ready_before_anything_slow_is_imported(path):
+def test_scripts_start_with_terminal_run(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     ending = ast.unparse(tree.body[-1])
     assert ending.endswith("sys.exit(terminal.run(main))") or "sys.exit(run_module('charrnn." in ending
@@ -56,12 +56,12 @@ def test_every_script_is_run_by_the_same_function_which_is_ready_before_anything
         ("raise OSError(5, 'Input/output error')", 2, "-c: Input/output error"),
     ],
 )
-def test_what_a_user_can_cause_is_one_line_and_an_exit_code(body, code, err):
+def test_user_errors_are_one_line_and_exit_code(body, code, err):
     result = script(body)
     assert (result.returncode, result.stderr.strip()) == (code, err)
 
 
-def test_a_mistake_in_the_code_keeps_its_traceback():
+def test_programming_error_keeps_traceback():
     assert "Traceback" in script("raise RuntimeError('size mismatch')").stderr
 
 
@@ -75,7 +75,7 @@ def test_a_mistake_in_the_code_keeps_its_traceback():
     ],
 )
 @pytest.mark.parametrize("lines", [1, 100_000], ids=["written at the end", "written on the way"])
-def test_output_that_cannot_be_written_ends_a_command_quietly(redirect, code, err, lines):
+def test_unwritable_output_ends_quietly(redirect, code, err, lines):
     if (redirect, lines) == ("| head -1", 1):
         redirect = "| true"
     result = script(
@@ -85,7 +85,7 @@ def test_output_that_cannot_be_written_ends_a_command_quietly(redirect, code, er
 
 
 @pytest.mark.parametrize(("redirect", "why"), [("| head -1", "Broken pipe"), (">/dev/full", "No space left on device")])
-def test_a_command_whose_result_is_what_it_saves_goes_on_without_output(redirect, why, tmp_path):
+def test_lasting_output_loss_does_not_stop_command(redirect, why, tmp_path):
     body = "\n    ".join(
         [
             "with terminal.lasting_output():",
@@ -98,13 +98,13 @@ def test_a_command_whose_result_is_what_it_saves_goes_on_without_output(redirect
     assert (tmp_path / "saved").exists()
 
 
-def test_a_file_opened_under_closed_streams_does_not_become_standard_output(tmp_path):
+def test_closed_stdout_is_not_reused_for_files(tmp_path):
     result = script(f"file = open({str(tmp_path / 'file')!r}, 'w'); print('text', flush=True)", ">&-")
     assert result.returncode == 0 and (tmp_path / "file").read_text() == ""
 
 
 @pytest.mark.parametrize("name", ["publish.py", "train.py"])
-def test_ctrl_c_while_a_script_imports_is_no_traceback(name):
+def test_ctrl_c_during_import_has_no_traceback(name):
     with subprocess.Popen(
         [sys.executable, "-X", "importtime", str(ROOT / "scripts" / name), "--help"],
         stdout=subprocess.DEVNULL,
@@ -130,7 +130,7 @@ def test_ignored_signals_stay_ignored():
     assert (result.returncode, result.stdout) == (0, "still here\n")
 
 
-def test_nothing_reaches_a_terminal_raw_and_a_pipe_gets_the_text_of_a_network_exactly(tmp_path):
+def test_terminal_output_is_escaped(tmp_path):
     body = r"""print('a\x1b[2Jb'); sys.stderr.write('\x9b2J\n'); terminal.write_text('\x07\u202e\t\n')"""
     ascii = script("print('αβ')", env=os.environ | {"PYTHONIOENCODING": "ascii"})
     assert (ascii.returncode, ascii.stdout) == (0, "\\u03b1\\u03b2\n")
@@ -144,7 +144,7 @@ def test_nothing_reaches_a_terminal_raw_and_a_pipe_gets_the_text_of_a_network_ex
     assert "\x1b" not in shown and "\x07" not in shown and r"\x07\u202e" in shown
 
 
-def test_a_bar_may_move_the_cursor_between_its_lines_but_a_text_may_not():
+def test_progress_bar_may_move_cursor():
     stream = io.StringIO()
     output = terminal.Output(stream, lasting=True)
     for text in ("\n", "\x1b[A", "\r50%", "name\x1b[A"):
@@ -152,7 +152,7 @@ def test_a_bar_may_move_the_cursor_between_its_lines_but_a_text_may_not():
     assert stream.getvalue() == "\n\x1b[A\r50%name\\x1b[A"
 
 
-def test_output_is_said_to_be_lost_once():
+def test_lost_output_is_reported_once():
     class Broken(io.StringIO):
         def write(self, text):
             raise OSError(errno.EIO, "Input/output error")
@@ -166,14 +166,14 @@ def test_output_is_said_to_be_lost_once():
 
 
 @pytest.mark.parametrize("word", ["two words", "it's", "a\x1b[2J\n'\\b", "نمی\u200cدانم", "-x"])
-def test_a_command_to_type_is_the_same_command_and_can_be_printed(word):
+def test_printed_command_is_quoted_for_shell(word):
     line = terminal.as_typed(ROOT / "scripts/train.py", "--out", word)
     assert "\x1b" not in line and "\n" not in line
     words = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True).stdout.decode().split("\0")
     assert words[2:-1] == ["--out", word]
 
 
-def test_without_a_home_folder_the_text_is_kept_in_the_temporary_folder(monkeypatch, tmp_path):
+def test_cache_without_home_is_in_temp_folder(monkeypatch, tmp_path):
     """A container may run as a user that its passwd does not know."""
 
     def nobody(*arguments):

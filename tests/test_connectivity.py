@@ -10,7 +10,7 @@ from tests.test_gradient_flow import attentive, every_cell, recurrent
 
 
 @every_cell
-def test_every_number_is_that_of_autograd_through_the_readable_loop(cell, layer_norm):
+def test_saliency_matches_autograd(cell, layer_norm):
     model, ids = recurrent(cell, layer_norm)
     positions = torch.tensor([0, 3, 17, 38])
     norms = connectivity(model, ids, positions, max_lag=20)
@@ -29,7 +29,7 @@ def test_every_number_is_that_of_autograd_through_the_readable_loop(cell, layer_
         torch.testing.assert_close(norms[:, column], expected, rtol=1e-10, atol=0)
 
 
-def test_through_a_transformer_it_agrees_with_finite_differences_and_ends_with_the_window():
+def test_saliency_of_transformer_matches_differences():
     model, ids = attentive(context=8)
     positions = torch.tensor([2, 7, 30])
     norms = connectivity(model, ids, positions, max_lag=12)
@@ -53,7 +53,7 @@ def test_through_a_transformer_it_agrees_with_finite_differences_and_ends_with_t
             assert norms[lag, column].item() == pytest.approx(by_differences, rel=1e-6, abs=1e-15), (position, lag)
 
 
-def test_many_positions_are_what_each_is_alone():
+def test_saliency_positions_are_independent():
     for model, ids in (recurrent("lstm"), attentive(context=8)):
         together = connectivity(model, ids, torch.arange(39), max_lag=15)
         for position in (0, 1, 15, 16, 17, 38):

@@ -30,7 +30,7 @@ def read(name: str) -> tuple[Checkpoint, Tensor]:
 
 
 @pytest.mark.parametrize("name", ["rnn", "lstm"])
-def test_what_was_read_before_a_replaced_character_is_enough(name, monkeypatch):
+def test_replacement_warm_up_is_long_enough(name, monkeypatch):
     trained, ids = read(name)
     places = torch.arange(300, 5900, 350)
     new, medians = random_replacements(ids, ids[places], torch.Generator().manual_seed(0)), []
@@ -42,7 +42,7 @@ def test_what_was_read_before_a_replaced_character_is_enough(name, monkeypatch):
     assert once == twice
 
 
-def test_an_effective_context_does_not_hang_on_the_longest_context():
+def test_effective_context_is_independent_of_longest():
     trained, ids = read("rnn")
     once, twice = (context_losses(trained.model, ids, 700, 256, longest).mean(axis=1) for longest in (64, 128))
     np.testing.assert_allclose(twice[:64], once, atol=1e-5)  # of the same characters
@@ -55,7 +55,7 @@ def test_an_effective_context_does_not_hang_on_the_longest_context():
 
 
 @pytest.mark.parametrize(("name", "g"), [("rnn", 1.0), ("gru", 1.4)])
-def test_product_norms_are_as_close_as_they_say(name, g, monkeypatch):
+def test_product_norms_are_within_tolerance(name, g, monkeypatch):
     trained, ids = read(name)
     steps, lags = Steps(scale_recurrent(trained.model, g), ids[:1500]), [1, 8, 32]
     at = spread(ids[:1500].tolist(), 128, 6)
@@ -66,7 +66,7 @@ def test_product_norms_are_as_close_as_they_say(name, g, monkeypatch):
 
 
 @pytest.mark.parametrize("g", [1.0, 0.5])
-def test_a_gradient_far_back_is_what_it_is_with_more_digits(g):
+def test_distant_gradient_matches_longdouble(g):
     trained, ids = read("rnn")
     model, positions = scale_recurrent(trained.model, g), torch.tensor([140, 201, 262])
     found = gradient_norms(model, ids[:264], positions, 128).numpy()

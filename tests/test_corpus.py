@@ -65,14 +65,14 @@ def server():
         running.server_close()
 
 
-def test_the_first_nine_tenths_train_and_the_rest_validates():
+def test_corpus_split_is_nine_to_one():
     corpus = Corpus.from_text("abcdefghij" * 10)
     assert (len(corpus.train_ids), len(corpus.val_ids)) == (90, 10)
     assert corpus.vocab.decode(torch.cat([corpus.train_ids, corpus.val_ids]).tolist()) == corpus.text
     assert corpus.sha256 == hashlib.sha256(corpus.text.encode()).hexdigest()
 
 
-def test_a_given_vocabulary_must_know_the_text():
+def test_given_vocabulary_must_cover_text():
     with pytest.raises(UnknownCharacterError):
         Corpus.from_text("abc", Vocab("ab"))
 
@@ -84,7 +84,7 @@ def test_any_utf8_text_is_a_corpus(tmp_path):
     assert Corpus.from_text(text).vocab.characters == "".join(sorted(set(text)))
 
 
-def test_a_byte_order_mark_and_carriage_returns_are_not_learnt(tmp_path):
+def test_byte_order_mark_and_cr_are_removed(tmp_path):
     plain, windows = tmp_path / "plain.txt", tmp_path / "windows.txt"
     plain.write_bytes(b"One\n\ntwo\nthree\n")
     windows.write_bytes("\ufeffOne\r\n\r\ntwo\rthree\r\n".encode())
@@ -108,7 +108,7 @@ OTHER = {
     [(b"", "is empty"), (b"ab\xff", r"not UTF-8 \(byte 2 is 0xff\)"), (None, "cannot read"), *OTHER.values()],
     ids=["nothing", "a stray byte", "no file", *OTHER],
 )
-def test_a_file_that_is_no_text_is_refused_with_the_reason(tmp_path, content, reason):
+def test_file_that_is_no_text_is_refused(tmp_path, content, reason):
     path = tmp_path / "text.txt"
     if content is not None:
         path.write_bytes(content)
@@ -116,7 +116,7 @@ def test_a_file_that_is_no_text_is_refused_with_the_reason(tmp_path, content, re
         read_text(path)
 
 
-def test_a_text_shorter_than_a_window_is_refused_with_the_length_it_takes():
+def test_text_shorter_than_window_is_refused():
     with pytest.raises(
         CorpusError,
         match="100 characters, 10 of them to validate on, which takes 11: give 111 or more, or a shorter seq_len",
@@ -125,20 +125,20 @@ def test_a_text_shorter_than_a_window_is_refused_with_the_length_it_takes():
     Corpus.from_text("ab" * 50).require(10)
 
 
-def test_no_seq_len_helps_a_text_too_short_to_validate_on():
+def test_text_too_short_to_validate_is_refused():
     with pytest.raises(CorpusError, match="20 characters, 2 of them to validate on, which takes 4: give 41 or more$"):
         Corpus.from_text("ab" * 10).require(2)
     Corpus.from_text("ab" * 20).require(2)
 
 
-def test_a_text_of_more_characters_than_a_checkpoint_stores_is_refused():
+def test_too_many_different_characters_are_refused():
     text = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x11000)]))
     assert len(Corpus.from_text(text[: 1 << 16]).vocab) == 1 << 16
     with pytest.raises(ValueError, match="there are 67584 different characters: give a text of 1 to 65536"):
         Corpus.from_text(text)
 
 
-def test_random_windows_cover_every_start_and_their_targets_are_one_further_on():
+def test_random_windows_cover_every_start():
     ids, rng = torch.arange(6), torch.Generator().manual_seed(0)
     x, y = random_windows(ids, 200, 3, rng)
     assert torch.equal(y, x + 1)
@@ -146,22 +146,22 @@ def test_random_windows_cover_every_start_and_their_targets_are_one_further_on()
     assert (x.diff() == 1).all()
 
 
-def test_streams_are_contiguous_rows_without_the_remainder():
+def test_streams_are_contiguous_rows():
     assert contiguous_streams(torch.arange(11), 3).tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 
-def test_windows_in_order_do_not_overlap():
+def test_ordered_windows_do_not_overlap():
     x, y = windows_in_order(torch.arange(12), 3)
     assert x.flatten().tolist() == list(range(9))
     assert torch.equal(y, x + 1)
 
 
-def test_windows_in_order_reach_the_last_character_where_the_length_allows():
+def test_ordered_windows_reach_last_character():
     assert windows_in_order(torch.arange(7), 3)[1][-1].tolist() == [4, 5, 6]
     assert windows_in_order(torch.arange(2), 1)[0].tolist() == [[0]]
 
 
-def test_a_download_reports_its_progress_and_is_cached(server, monkeypatch):
+def test_download_reports_progress_and_is_cached(server, monkeypatch):
     body = b"To be, or not to be" * 10_000
     monkeypatch.setattr(corpus_module, "TINY_SHAKESPEARE_SHA256", hashlib.sha256(body).hexdigest())
     reports = []
@@ -173,14 +173,14 @@ def test_a_download_reports_its_progress_and_is_cached(server, monkeypatch):
     assert [path.name for path in cache_path().parent.iterdir()] == ["tinyshakespeare.txt"]
 
 
-def test_another_file_than_tiny_shakespeare_is_refused_and_not_kept(server):
+def test_wrong_download_is_refused_and_not_cached(server):
     with pytest.raises(CorpusError, match="is not Tiny Shakespeare.*--data"):
         tiny_shakespeare(url=server(b"<html>sign in to this network</html>"))
     assert not cache_path().exists()
 
 
 @pytest.mark.parametrize("limit", ["MAX_BYTES", "MAX_DOWNLOAD_S"])
-def test_a_download_without_end_is_given_up(monkeypatch, limit):
+def test_endless_download_is_stopped(monkeypatch, limit):
     monkeypatch.setattr(f"charrnn.corpus.{limit}", 0.3)
 
     def answer(handler):
@@ -198,13 +198,13 @@ def test_a_download_without_end_is_given_up(monkeypatch, limit):
     running.server_close()
 
 
-def test_a_download_that_breaks_off_is_refused(server):
+def test_truncated_download_is_refused(server):
     with pytest.raises(CorpusError):
         tiny_shakespeare(url=server(b"half", announce=8))
     assert not cache_path().exists()
 
 
-def test_an_answer_that_is_no_http_is_refused():
+def test_answer_that_is_not_http_is_refused():
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def babble():
@@ -220,12 +220,12 @@ def test_an_answer_that_is_no_http_is_refused():
         thread.join()
 
 
-def test_without_a_network_the_error_says_what_to_do():
+def test_missing_network_error_names_data_flag():
     with pytest.raises(CorpusError, match=r"cannot download.*fetch .* by hand and give it with --data"):
         tiny_shakespeare(url="http://127.0.0.1:1/input.txt")
 
 
-def test_a_damaged_cache_is_not_used():
+def test_damaged_cache_is_not_used():
     cache_path().parent.mkdir(parents=True)
     cache_path().write_text("not all of it")
     assert cached_tiny_shakespeare() is None

@@ -42,13 +42,13 @@ def temporaries(folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder that nobody can write to, not even root")
-def test_a_folder_that_cannot_be_written_is_told_in_one_line_before_anything_is_trained(typed):
+def test_unwritable_folder_is_reported_before_training(typed):
     result = typed("--out", "/proc/rnn")
     assert (result.code, len(result.err.splitlines())) == (2, 1)
     assert result.err.startswith("cannot write /proc/rnn: ") and "step 2" not in result.out
 
 
-def test_a_checkpoint_in_a_folder_that_cannot_be_written_is_read(tmp_path, monkeypatch):
+def test_read_only_checkpoint_loads(tmp_path, monkeypatch):
     saved(tmp_path / "rnn")
 
     def refuse(*arguments, **more):
@@ -59,7 +59,7 @@ def test_a_checkpoint_in_a_folder_that_cannot_be_written_is_read(tmp_path, monke
     assert Store(tmp_path).load("rnn").info.step == 20
 
 
-def test_a_second_run_on_the_same_folder_is_refused_and_the_first_goes_on(typed, tmp_path):
+def test_second_run_in_same_folder_is_refused(typed, tmp_path):
     out = tmp_path / "rnn"
     with checkpoint.held(out):
         result = typed("--out", out)
@@ -73,7 +73,7 @@ def test_a_second_run_on_the_same_folder_is_refused_and_the_first_goes_on(typed,
     assert typed("--out", out).code == 0
 
 
-def test_lock_without_fcntl_excludes_a_second_writer(tmp_path, monkeypatch):
+def test_lock_without_fcntl_excludes_second_writer(tmp_path, monkeypatch):
     """As on Windows, where a file in the temporary folder is locked."""
     monkeypatch.setattr("charrnn.checkpoint.lock.fcntl", None)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -90,7 +90,7 @@ def test_lock_without_fcntl_excludes_a_second_writer(tmp_path, monkeypatch):
         pass
 
 
-def test_a_folder_is_free_again_when_its_writer_was_killed(tmp_path):
+def test_lock_of_killed_process_is_released(tmp_path):
     code = f"import time, pathlib\nfrom charrnn.checkpoint import held\nwith held(pathlib.Path({str(tmp_path)!r})):"
     writer = subprocess.Popen(
         [sys.executable, "-c", f"{code}\n print('held', flush=True); time.sleep(60)"],
@@ -108,7 +108,7 @@ def test_a_folder_is_free_again_when_its_writer_was_killed(tmp_path):
         pass
 
 
-def test_only_what_a_writer_of_this_folder_left_half_written_is_swept_away(tmp_path):
+def test_temp_files_of_locked_folder_are_removed(tmp_path):
     ours = [tmp_path / ".charrnn-config.json.x1.tmp", tmp_path / "steps" / ".charrnn-000010.safetensors.x2.tmp"]
     others = [
         tmp_path / ".editor.tmp",
@@ -122,7 +122,7 @@ def test_only_what_a_writer_of_this_folder_left_half_written_is_swept_away(tmp_p
         assert not any(path.exists() for path in ours) and all(path.exists() for path in others)
 
 
-def test_two_writers_of_one_file_never_mix(tmp_path):
+def test_concurrent_writers_never_mix(tmp_path):
     """Without the lock, even: each writes under a name of its own."""
     contents = [bytes([i]) * 200_000 for i in range(4)]
 
@@ -141,7 +141,7 @@ def test_two_writers_of_one_file_never_mix(tmp_path):
     assert seen and temporaries(tmp_path) == []
 
 
-def test_an_app_that_reads_while_checkpoints_come_and_go_always_offers_the_others(tmp_path):
+def test_store_serves_others_while_one_is_rewritten(tmp_path):
     saved(tmp_path / "steady")
     stop, store, met = threading.Event(), Store(tmp_path), set[int]()
 

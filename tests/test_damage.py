@@ -63,7 +63,7 @@ def as_earlier_versions_wrote_it(content: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text + data
 
 
-def test_no_bit_of_a_file_can_be_another_one(folder, tmp_path):
+def test_flipped_bit_in_any_byte_is_refused(folder, tmp_path):
     """A bit of every byte of the length, the header and the data, each in turn; not always the same one of it."""
     content = (folder / "model.safetensors").read_bytes()
     path = tmp_path / "model.safetensors"
@@ -78,7 +78,7 @@ def test_no_bit_of_a_file_can_be_another_one(folder, tmp_path):
 @FAST
 @given(bits=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=4, unique=True))
 @pytest.mark.parametrize("name", ["model", "steps/000010", "training"])
-def test_flipped_bits_are_refused_on_every_way_in(folder, name, bits):
+def test_flipped_bits_are_refused_by_every_loader(folder, name, bits):
     path = folder / f"{name}.safetensors"
     content = damaged = path.read_bytes()
     for where in {int(bit * 8 * len(content)) for bit in bits}:
@@ -96,7 +96,7 @@ def test_flipped_bits_are_refused_on_every_way_in(folder, name, bits):
         path.write_bytes(content)
 
 
-def test_files_of_earlier_versions_are_read_and_their_tensors_checked(folder, tmp_path):
+def test_earlier_digest_format_is_checked(folder, tmp_path):
     for name in ("model", "steps/000010", "training"):
         path, new = tmp_path / "rnn" / f"{name}.safetensors", (folder / f"{name}.safetensors").read_bytes()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ def drawn(answer: dict[str, Any], *titles: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_bad_file_costs_its_own_row_in_every_view_of_several_models(three: Path, damage: str):
+def test_damaged_model_costs_only_its_own_row(three: Path, damage: str):
     always, store = (lambda: True), Store(three)
     step = 10 if damage == "a bit of a saved step" else None
     question = ViewQuery(names=("rnn", "gru", "lstm"), choice=Choice("rnn", step), form={"text": TEXT[:400]})
@@ -191,7 +191,7 @@ def test_a_bad_file_costs_its_own_row_in_every_view_of_several_models(three: Pat
         assert any(whole) and drawn(last, "GRU", "LSTM") == whole, name
 
 
-def test_a_damaged_step_costs_its_own_row_of_a_training(three: Path):
+def test_damaged_step_costs_only_its_own_row(three: Path):
     flipped_step(three / "gru")
     question, always = ViewQuery(choice=Choice("gru", None), form={"text": TEXT[:400], "model": "gru"}), lambda: True
     flows = json.loads([*saved_steps(Store(three), question, always)][-1])
@@ -202,7 +202,7 @@ def test_a_damaged_step_costs_its_own_row_of_a_training(three: Path):
         assert "Step 10 is left out: gru/steps/000010.safetensors is damaged" in answer["words"]
 
 
-def test_kept_boards_of_another_form_of_network_name_no_unit(three: Path):
+def test_leaderboard_of_other_sizes_is_ignored(three: Path):
     best = {"view": ["h"], "concept": ["vowel"], "unit": [3000], "direction": [1]}
     best |= dict.fromkeys(("train", "held_out", "percentile"), [0.5])
     views = {"view": ["h"], "units": [4000], "named": [1], "margin": [0], "untrained_units": [9]}
@@ -244,7 +244,7 @@ def sections(draw: Any) -> dict[str, Any]:
 
 @settings(FAST, max_examples=25)
 @given(whole=sections(), cut=st.none() | st.integers(0, 20_000))
-def test_any_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
+def test_arbitrary_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
     root = tmp_path_factory.getbasetemp() / "kept"
     if not root.exists():
         for name in ("rnn", "gru"):
@@ -267,7 +267,7 @@ def test_any_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
 
 
 @pytest.mark.parametrize("name", ["config.json", "history.json", "passage.txt"])
-def test_the_copies_and_the_passage_keep_nothing_from_being_read(folder, tmp_path, name):
+def test_damaged_json_copies_do_not_stop_loading(folder, tmp_path, name):
     shutil.copytree(folder, tmp_path / "rnn")
     for content in (b"", b"\xff\xfe", b"{", b"[" * 100_000, b"\0" * (2 << 20)):
         (tmp_path / "rnn" / name).write_bytes(content)

@@ -95,7 +95,7 @@ def resumed(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("damage", "reason"), CASES.values(), ids=CASES.keys())
-def test_a_damaged_run_is_refused_with_its_reason(resumed, damage, reason):
+def test_damaged_run_is_refused_with_reason(resumed, damage, reason):
     tensors, run = state()
     damage(tensors, run)
     result = resumed(tensors, run)
@@ -104,7 +104,7 @@ def test_a_damaged_run_is_refused_with_its_reason(resumed, damage, reason):
 
 
 @pytest.mark.parametrize("bomb", [{"hidden_dim": 4096}, {"cell": "minigpt", "stateful": False, "hidden_dim": 4096}])
-def test_a_run_that_says_it_is_large_takes_no_memory(resumed, bomb):
+def test_run_state_bomb_takes_no_memory(resumed, bomb):
     tensors, run = state()
     run["recipe"].update(bomb)
     if not run["recipe"]["stateful"]:

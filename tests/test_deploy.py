@@ -30,7 +30,7 @@ def instructions(name: str) -> list[str]:
     return [line.removeprefix(name).strip() for line in LINES if line.startswith(f"{name} ")]
 
 
-def test_the_container_has_every_file_that_the_app_reads():
+def test_container_has_every_file_of_the_app():
     copied = [part for line in instructions("COPY") for part in line.split()[:-1]]
     assert all((ROOT / part).exists() for part in copied)
     space = hub.space_release(ROOT, "me/lab", "me/lab").files
@@ -38,7 +38,7 @@ def test_the_container_has_every_file_that_the_app_reads():
     assert missing == [] and "checkpoints" in copied
 
 
-def test_the_container_serves_as_nobody_in_particular_on_the_port_it_names():
+def test_container_serves_as_user_on_its_port():
     order = [line.split()[0] for line in LINES]
     assert instructions("USER") == ["lab"] and order.index("USER") < order.index("CMD")
     assert "--uid 1000 lab" in DOCKERFILE
@@ -53,34 +53,34 @@ def test_the_container_serves_as_nobody_in_particular_on_the_port_it_names():
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
-def test_nginx_accepts_the_configuration(tmp_path):
+def test_nginx_accepts_configuration(tmp_path):
     command = ["nginx", "-t", "-e", "stderr", "-p", str(tmp_path), "-c", str(ROOT / "deploy/nginx.conf")]
     tested = subprocess.run(command, capture_output=True, text=True)
     assert tested.returncode == 0, tested.stderr
 
 
-def test_nginx_sends_calls_to_the_processes_by_turns():
+def test_nginx_balances_calls():
     configuration = (ROOT / "deploy/nginx.conf").read_text(encoding="utf-8")
     call = configuration.partition(f"location = {TEXT_CALL} {{")[2].partition("}")[0]
     assert "proxy_pass http://by_turns;" in call and "non_idempotent" in call
     assert f"client_max_body_size {MAX_BYTES >> 10}k;" in configuration
 
 
-def test_the_health_check_fails_where_nothing_listens():
+def test_health_check_fails_without_server():
     (check,) = instructions("HEALTHCHECK")
     words = as_words(check.partition("CMD ")[2])
     code = words[2].replace("7860", "9")  # nobody listens on the port for discarding
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode != 0
 
 
-def test_the_container_takes_a_python_that_there_are_wheels_for_and_the_small_torch():
+def test_container_uses_supported_python_and_cpu_torch():
     (image,) = instructions("FROM")
     version = re.fullmatch(r"python:(\d+)\.(\d+)-slim", image)
     assert version is not None and (int(version[1]), int(version[2])) >= (3, 11)
     assert "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu" in DOCKERFILE
 
 
-def test_a_job_runs_commands_that_there_are():
+def test_job_runs_existing_commands():
     lines = (ROOT / "deploy/job.sh").read_text(encoding="utf-8").splitlines()
     commands = [shlex.split(line) for line in lines if "scripts/" in line]
     (training,) = [words for words in commands if "scripts/train.py" in words]
@@ -98,7 +98,7 @@ def lines_of_readme(beginning: str) -> list[str]:
     return [line for line in DOCUMENTS.splitlines() if line.startswith(beginning)]
 
 
-def test_torchrun_and_the_scripts_take_the_flags_of_the_readme():
+def test_documented_torchrun_lines_parse():
     lines = [shlex.split(line, comments=True) for line in lines_of_readme("torchrun ")]
     parsed = [run.get_args_parser().parse_args(words[1:]) for words in lines]
     assert [(one.training_script, one.nnodes, one.standalone) for one in parsed] == [
@@ -111,7 +111,7 @@ def test_torchrun_and_the_scripts_take_the_flags_of_the_readme():
     assert len(sweep.runs_of(sweep.parse(grid))) == 12
 
 
-def test_the_hub_would_take_the_job_of_the_readme():
+def test_documented_hub_job_is_accepted():
     (line,) = lines_of_readme("hf jobs run ")
     environment = os.environ | {
         "HF_ENDPOINT": "http://127.0.0.1:9",
@@ -127,7 +127,7 @@ def test_the_hub_would_take_the_job_of_the_readme():
     assert TOKEN not in told.stdout + told.stderr
 
 
-def test_machines_of_slurm_share_the_runs(tmp_path):
+def test_slurm_nodes_share_runs(tmp_path):
     """The script itself, on two machines that are this one: what srun would start on each is started twice."""
     (line,) = lines_of_readme("sbatch ")
     words = shlex.split(line, comments=True)
@@ -159,7 +159,7 @@ def test_machines_of_slurm_share_the_runs(tmp_path):
     assert {" ".join(row.split()[:2]) for row in table[1:]} == expected
 
 
-def test_a_job_without_processors_is_told_what_to_give():
+def test_slurm_job_without_cpus_is_refused():
     known = {name: value for name, value in os.environ.items() if name != "SLURM_CPUS_PER_TASK"}
     done = subprocess.run(
         ["bash", "deploy/slurm.sh"], cwd=ROOT, env=known | {"SLURM_JOB_ID": "1"}, capture_output=True, text=True

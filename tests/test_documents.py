@@ -80,7 +80,7 @@ def flags_of(script: str, *verb: str) -> set[str]:
 # ------------------------------------------------------------------------------------------------ front matter
 
 
-def test_a_space_accepts_the_front_matter():
+def test_space_front_matter_is_valid():
     assert README.startswith("---\n")
     assert set(FRONT_MATTER) <= SPACE_KEYS
     assert FRONT_MATTER["sdk"] == "gradio" and FRONT_MATTER["license"] == "mit"
@@ -90,7 +90,7 @@ def test_a_space_accepts_the_front_matter():
     assert tuple(map(int, FRONT_MATTER["python_version"].split("."))) >= (3, 11), "numpy has no older wheel"
 
 
-def test_a_space_installs_the_gradio_that_is_pinned():
+def test_space_gradio_version_is_pinned_one():
     pins = dict(line.split("==") for line in (ROOT / "requirements.txt").read_text().split())
     assert FRONT_MATTER["sdk_version"] == pins["gradio"]
 
@@ -102,7 +102,7 @@ SCRIPTS = [*(f"scripts/{path.name}" for path in sorted((ROOT / "scripts").glob("
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_every_command_uses_flags_that_there_are(script):
+def test_documented_commands_use_existing_flags(script):
     for words in commands(script):
         if flags := {word for word in words if word.startswith("--")}:
             assert flags <= flags_of(script), f"{script} {' '.join(words)}"
@@ -113,12 +113,12 @@ DOCUMENTED += [f"scripts/bench.py {verb}" for verb in BENCHES]
 
 
 @pytest.mark.parametrize("command", DOCUMENTED)
-def test_every_flag_is_documented(command):
+def test_flags_are_documented(command):
     undocumented = {flag for flag in flags_of(*command.split()) if not re.search(rf"{flag}(?![\w-])", DOCUMENTS)}
     assert undocumented == set()
 
 
-def test_make_knows_the_two_commands():
+def test_documented_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", "\n".join(blocks("bash")), re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
@@ -163,17 +163,17 @@ def test_folders_are_described():
 # ------------------------------------------------------------------------------------------------ figures
 
 
-def test_the_tables_are_what_the_report_writes():
+def test_tables_match_report():
     for path, text in readme_tables.written(ROOT).items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run python scripts/report.py"
 
 
-def test_a_checkpoint_of_ones_own_does_not_make_the_tables_stale():
+def test_tables_ignore_own_checkpoints():
     assert [info.name for info in Facts(ROOT).bundled] == list(RECIPES)
     assert set(RECIPES) <= {path.name for path in (ROOT / "checkpoints").iterdir()}
 
 
-def test_a_stale_section_is_replaced_and_a_missing_one_refused():
+def test_table_section_is_replaced_or_refused():
     text = "a <!-- x:begin --> old <!-- x:end --> b"
     assert readme_tables.rewrite(text, {"x": "new"}) == "a <!-- x:begin -->\nnew\n<!-- x:end --> b"
     with pytest.raises(ValueError, match="y:begin"):
@@ -181,7 +181,7 @@ def test_a_stale_section_is_replaced_and_a_missing_one_refused():
 
 
 @pytest.mark.parametrize("verb", BENCHES)
-def test_the_benchmarks_were_run_as_they_run_by_default(verb):
+def test_benchmarks_were_run_with_defaults(verb):
     record = json.loads((ROOT / "docs" / f"bench_{verb}.json").read_text(encoding="utf-8"))
     defaults = json.loads(json.dumps(vars(contestants.parser().parse_args([verb]))))  # lists, as a record has them
     assert {key: record[key] for key in defaults if key not in ("json", "threads")} == {
@@ -190,7 +190,7 @@ def test_the_benchmarks_were_run_as_they_run_by_default(verb):
 
 
 @pytest.mark.parametrize("part", [part for part in study_file.PARTS if part != "position"])
-def test_the_study_was_measured_as_it_is_by_default(part):
+def test_study_was_run_with_defaults(part):
     record = json.loads(study_file.STUDY.read_text(encoding="utf-8"))[part]
     options = study_file.parser().parse_args([part])
     assert record["settings"] == {name: getattr(options, name) for name in study_file.PARTS[part].settings}
@@ -205,12 +205,12 @@ def from_the_command_line() -> str:
     return python("scripts/sample.py", *arguments)
 
 
-def test_python_writes_what_the_command_line_writes(from_the_command_line):
+def test_python_snippet_matches_command_line(from_the_command_line):
     (snippet,) = [text for text in blocks("python") if "generate" in text]
     assert executed(snippet) == from_the_command_line
 
 
-def test_python_holds_what_the_readme_holds():
+def test_clamp_snippet_matches_package():
     (snippet,) = [text for text in blocks("python") if ".clamped(" in text]
     trained = load(ROOT / "checkpoints" / "lstm")
     clamps = [*(Clamp("f", unit, 1.0) for unit in range(256)), Clamp("c", 91, 1.5)]
@@ -220,7 +220,7 @@ def test_python_holds_what_the_readme_holds():
     )
 
 
-def test_python_prints_the_units_that_are_kept():
+def test_units_snippet_prints_kept_units():
     (snippet,) = [text for text in blocks("python") if "from_findings" in text]
     kept = json.loads((ROOT / "checkpoints/lstm/analyses.json").read_text(encoding="utf-8"))["sections"]["units"]
     best = kept["tables"]["best"]
@@ -249,12 +249,12 @@ def test_endpoints_are_documented(address):
     assert "/write" in names and {name for name in names if name not in PAGES["api.md"]} == set()
 
 
-def test_the_interface_writes_what_the_command_line_writes(address, from_the_command_line):
+def test_client_snippet_matches_command_line(address, from_the_command_line):
     (snippet,) = [text for text in blocks("python") if "gradio_client" in text]
     assert executed(snippet.replace("http://127.0.0.1:7860", address)) == from_the_command_line
 
 
-def test_a_solution_of_the_lab_sheet_is_converted_and_loads(tmp_path):
+def test_lab_solution_is_converted_and_loads(tmp_path):
     """The two lines of the README, on a state dict saved as the lab's readers save it."""
     text = "To be, or not to be: that is the question."
     (tmp_path / "input.txt").write_text(text)

@@ -21,7 +21,7 @@ def dice(seed=1):
     return torch.Generator().manual_seed(seed)
 
 
-def test_a_share_is_left_out_and_the_mean_is_kept():
+def test_dropout_keeps_mean():
     """Of a million entries; the bounds are six standard deviations, a false alarm has a probability below 1e-8."""
     n, share = 10**6, 0.3
     y = dropout(torch.ones(n), share, dice())
@@ -31,26 +31,26 @@ def test_a_share_is_left_out_and_the_mean_is_kept():
 
 
 @pytest.mark.parametrize(("share", "rng"), [(0.0, dice()), (0.5, None)], ids=["no share", "no dice"])
-def test_without_a_share_or_dice_it_is_x_itself(share, rng):
+def test_dropout_without_share_or_rng_is_identity(share, rng):
     x = torch.randn(5)
     assert dropout(x, share, rng) is x
 
 
-def test_without_a_share_no_dice_are_thrown():
+def test_dropout_without_share_draws_nothing():
     rng = dice()
     before = rng.get_state()
     dropout(torch.randn(5), 0.0, rng)
     assert torch.equal(rng.get_state(), before)
 
 
-def test_its_dice_decide_and_no_others():
+def test_dropout_depends_on_its_generator_only():
     x, before = torch.randn(200), torch.get_rng_state()
     assert torch.equal(dropout(x, 0.5, dice(1)), dropout(x, 0.5, dice(1)))
     assert not torch.equal(dropout(x, 0.5, dice(1)), dropout(x, 0.5, dice(2)))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_gradient_goes_through_what_is_kept_with_its_scale():
+def test_dropout_scales_gradient():
     x = torch.randn(100, requires_grad=True)
     y = dropout(x, 0.2, dice())
     y.sum().backward()
@@ -59,7 +59,7 @@ def test_the_gradient_goes_through_what_is_kept_with_its_scale():
 
 
 @pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config["cell"])
-def test_only_a_network_that_learns_drops_out(config):
+def test_dropout_is_only_active_in_training(config):
     """Reading, evaluating and the definition itself are those of a network without dropout, in either mode of torch."""
     with_it, ids = build_model(config, 7, dropout=0.5, input_dropout=0.5), torch.randint(7, (3, 300))
     without = build_model(config, 7)
@@ -75,13 +75,13 @@ def test_only_a_network_that_learns_drops_out(config):
 
 
 @pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config["cell"])
-def test_the_same_dice_drop_the_same_and_others_something_else(config):
+def test_dropout_of_networks_repeats_with_generator(config):
     model, ids = build_model(config, 7, dropout=0.5, input_dropout=0.5), torch.randint(7, (3, 20))
     once, again, other = (loss_nats(model, ids[:, :-1], ids[:, 1:], rng=dice(seed))[0].item() for seed in (1, 1, 2))
     assert once == again != other
 
 
-def test_what_enters_and_what_leaves_the_cell_is_dropped_out_and_nothing_within():
+def test_dropout_applies_at_input_and_output_of_cell():
     """By hand: each window with a table of its own mask, the loop over time, states with entries left out."""
     batch = MASKS + 2  # more windows than masks: the last two share those of the first
     model, ids = CharRNN(7, 8, "lstm", dropout=0.4, input_dropout=0.3).double(), torch.randint(7, (batch, 9))

@@ -56,7 +56,7 @@ def typed(capsys, tmp_path):
     return lambda *arguments: said(capsys, evaluate.main, "--data", path, *arguments)
 
 
-def test_several_checkpoints_are_confirmed_by_one_command(tmp_path, typed):
+def test_evaluate_confirms_several_checkpoints(tmp_path, typed):
     folders = [write_checkpoint(tmp_path / name, recipe) for name, recipe in RECIPES.items()]
     result = typed(*folders)
     assert (result.code, result.err) == (0, "")
@@ -82,7 +82,7 @@ def test_several_checkpoints_are_confirmed_by_one_command(tmp_path, typed):
 
 
 @pytest.mark.parametrize("name", ["val_stream_nats", "val_cold_nats"])
-def test_one_claim_that_does_not_hold_is_noticed_among_others(tmp_path, typed, name):
+def test_evaluate_notices_one_wrong_claim(tmp_path, typed, name):
     honest, bold = write_checkpoint(tmp_path / "honest"), write_checkpoint(tmp_path / "bold", claims={name: 1.2})
     result = typed(bold, honest)
     assert result.code == 1
@@ -91,19 +91,19 @@ def test_one_claim_that_does_not_hold_is_noticed_among_others(tmp_path, typed, n
     assert sum(line.startswith(("honest", "bold")) for line in result.out.splitlines()) == 2
 
 
-def test_another_text_is_measured_but_not_compared(tmp_path):
+def test_evaluate_does_not_compare_another_text(tmp_path):
     found = evaluate.evaluate(write_checkpoint(tmp_path / "honest", claims={"val_stream_nats": 0.1}), TEXT[::-1])
     assert found.recorded_stream_nats is None and found.recorded_cold_nats is None
     assert not found.differing
 
 
-def test_what_was_not_recorded_is_no_claim(tmp_path):
+def test_evaluate_ignores_unrecorded_metrics(tmp_path):
     folder = write_checkpoint(tmp_path / "silent", claims={"val_stream_nats": None, "val_cold_nats": 1.5})
     found = evaluate.evaluate(folder, TEXT)
     assert (found.recorded_stream_nats, found.recorded_cold_nats) == (None, 1.5)
 
 
-def test_one_bad_folder_is_one_line_and_does_not_hide_the_others(tmp_path, typed):
+def test_evaluate_continues_after_bad_folder(tmp_path, typed):
     good, empty = write_checkpoint(tmp_path / "good"), tmp_path / "empty"
     empty.mkdir()
     bold = write_checkpoint(tmp_path / "bold", claims={"val_cold_nats": 1.2})
@@ -114,7 +114,7 @@ def test_one_bad_folder_is_one_line_and_does_not_hide_the_others(tmp_path, typed
     assert sum(line.startswith(("good", "bold")) for line in result.out.splitlines()) == 2
 
 
-def test_a_recipe_that_says_no_window_is_one_line(tmp_path, typed):
+def test_evaluate_refuses_invalid_recipe(tmp_path, typed):
     folder = write_checkpoint(tmp_path / "odd")
     trained = checkpoint.load(folder)
     for wrong in ({}, {"batch": "4", "seq_len": 16}, {"batch": 4, "seq_len": 10**9}):
@@ -135,7 +135,7 @@ def test_a_recipe_that_says_no_window_is_one_line(tmp_path, typed):
         assert "the recipe in" in result.err
 
 
-def test_a_text_with_unknown_characters_is_an_error_in_one_line(tmp_path, typed):
+def test_evaluate_refuses_unknown_characters(tmp_path, typed):
     other = tmp_path / "other.txt"
     other.write_text(TEXT + "É")
     result = typed(write_checkpoint(tmp_path / "honest"), "--data", other)

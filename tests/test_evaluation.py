@@ -28,7 +28,7 @@ def network(config, characters=5):
 
 
 @every_network
-def test_the_loss_is_that_of_the_readable_loop_and_comes_with_the_state(config):
+def test_loss_matches_forward_and_carries_state(config):
     model, rng = network(config)
     ids = torch.randint(5, (3, 15), generator=rng)
     reference = F.cross_entropy(model(ids[:, :-1])[0].flatten(0, 1), ids[:, 1:].flatten())
@@ -39,7 +39,7 @@ def test_the_loss_is_that_of_the_readable_loop_and_comes_with_the_state(config):
 
 
 @every_network
-def test_stream_evaluation_is_the_mean_over_one_pass_with_the_state_carried(config):
+def test_stream_loss_matches_one_pass(config):
     model, rng = network(config)
     ids, total = torch.randint(5, (1500,), generator=rng), 0.0
     for row in ids.view(5, 300):  # 1500 // 256 streams
@@ -49,7 +49,7 @@ def test_stream_evaluation_is_the_mean_over_one_pass_with_the_state_carried(conf
 
 
 @every_network
-def test_stream_evaluation_carries_the_state_across_its_own_chunks(config, monkeypatch):
+def test_stream_loss_is_independent_of_chunks(config, monkeypatch):
     model, rng = network(config)
     ids = torch.randint(5, (64 * 300,), generator=rng)
     with torch.no_grad():
@@ -61,14 +61,14 @@ def test_stream_evaluation_carries_the_state_across_its_own_chunks(config, monke
 
 
 @every_network
-def test_cold_evaluation_reads_every_window_from_before_any_text(config):
+def test_cold_loss_reads_windows_from_zero_state(config):
     model, rng = network(config)
     ids = torch.randint(5, (900,), generator=rng)
     losses = [F.cross_entropy(model(ids[None, i : i + 256])[0][0], ids[i + 1 : i + 257]).item() for i in (0, 256, 512)]
     assert evaluate_cold(model, ids) == pytest.approx(sum(losses) / 3, rel=1e-5)
 
 
-def test_cold_evaluation_reads_in_batches_without_changing_the_mean(monkeypatch):
+def test_cold_loss_is_independent_of_batches(monkeypatch):
     model, rng = network(NETWORKS["gru"])
     ids = torch.randint(5, (256 * 7 + 1,), generator=rng)
     whole = evaluate_cold(model, ids)
@@ -76,7 +76,7 @@ def test_cold_evaluation_reads_in_batches_without_changing_the_mean(monkeypatch)
     assert evaluate_cold(model, ids) == pytest.approx(whole, rel=1e-6)
 
 
-def test_the_protocol_is_that_of_the_published_figures():
+def test_evaluation_protocol_matches_published_figures():
     """111,540 validation characters: 64 streams of 1,742 and 435 windows of 256."""
     assert (evaluation.VAL_STREAMS, evaluation.VAL_WINDOW) == (64, 256)
     ids = torch.arange(111_540)
@@ -85,7 +85,7 @@ def test_the_protocol_is_that_of_the_published_figures():
 
 
 @every_network
-def test_evaluation_of_a_text_shorter_than_a_window_is_possible(config):
+def test_evaluation_of_short_text_is_finite(config):
     model, rng = network(config)
     ids = torch.randint(5, (9,), generator=rng)
     assert math.isfinite(evaluate_cold(model, ids))

@@ -29,7 +29,7 @@ def values(answer: dict[str, Any]) -> dict[str, str]:
     return dict(answer["found"]["values"])
 
 
-def test_the_exercises_are_offered_with_what_there_is_to_choose_from(store: Store):
+def test_exercises_list_parts_and_units(store: Store):
     told = handed_in(store, "lstm")
     assert [each["id"] for each in told["exercises"]] == ["reset", "forget", "half-life"] and "found" not in told
     assert {part["name"]: part["units"] for part in told["parts"]} == dict.fromkeys("hcifgo", 256)
@@ -52,7 +52,7 @@ def plainly(text: str, unit: np.ndarray) -> tuple[float, float]:
     return float(np.std(after) / np.std(before)), float(np.corrcoef(np.array(pairs).T)[0, 1])
 
 
-def test_a_unit_that_begins_anew_is_right_whichever_it_is_and_no_other(store: Store):
+def test_exercise_reset_accepts_only_right_units(store: Store):
     reader = store.load("lstm")
     text = text_for(store, reader).text[:3000]
     c = load(CHECKPOINTS / "lstm").model.decoder().read(reader.vocab.encode(text)).activations["c"].astype(float)
@@ -87,7 +87,7 @@ def held(name: str, value: float, unit: int | None = None) -> dict[str, Any]:
     return {"name": name, "unit": unit, "value": value}
 
 
-def test_a_gru_forgets_with_both_gates_shut_and_not_with_one(store: Store):
+def test_exercise_forget_needs_both_gates(store: Store):
     both = [held("r", 0.0), held("z", 0.0)]
     right = handed_in(store, "gru", "forget", clamps=both)
     assert right["found"]["passed"] and values(right)["looks back, held"] == "1 character (at most 2)"
@@ -104,7 +104,7 @@ def test_a_gru_forgets_with_both_gates_shut_and_not_with_one(store: Store):
     assert values(frozen)["what it predicts from, against nothing at all"].startswith("0.000 nats")
 
 
-def test_a_guess_of_the_half_life_is_right_within_its_factor(store: Store):
+def test_exercise_half_life_accepts_factor(store: Store):
     true = load(CHECKPOINTS / "rnn").info.analyses.sections["gradient"].number("half_life_chars")
     for guess, passed in ((true, True), (true * 1.45, True), (true / 1.45, True), (true * 1.6, False), (40.0, False)):
         answer = handed_in(store, "rnn", "half-life", guess=guess)
@@ -126,11 +126,11 @@ def test_a_guess_of_the_half_life_is_right_within_its_factor(store: Store):
         ("rnn", "half-life", {"guess": float("nan")}, "the half-life is nan"),
     ],
 )
-def test_what_cannot_be_checked_says_why_and_passes_nothing(store: Store, model, exercise, form, words):
+def test_exercise_with_invalid_input_passes_nothing(store: Store, model, exercise, form, words):
     found = handed_in(store, model, exercise, **form)["found"]
     assert words in found["words"] and "passed" not in found and found["values"] == []
 
 
-def test_an_exercise_that_there_is_not_is_refused(store: Store):
+def test_unknown_exercise_is_refused(store: Store):
     with pytest.raises(ValueError, match="exercise is 'x': give one of reset, forget, half-life"):
         handed_in(store, "rnn", "x")

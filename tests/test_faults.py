@@ -113,7 +113,7 @@ def stopped_run(typed, out: Path, *arguments: str) -> None:
 
 
 @pytest.mark.parametrize("begins", ["with nothing", "with a stopped run", "over a finished network"])
-def test_every_operation_fails_in_turn_or_is_the_last_before_a_kill(typed, root, monkeypatch, begins):
+def test_file_operation_faults_leave_whole_state(typed, root, monkeypatch, begins):
     out, before = root / "out", None
     start = ["--out", str(out), "--steps", "1", "--keep-steps"]
     known = seen_states(typed, monkeypatch, *start)
@@ -189,9 +189,7 @@ class MemoryEnds(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("left", [1, 10**9], ids=["once", "for good"])
-def test_memory_that_ends_at_ten_moments_costs_no_more_than_the_steps_since_the_last_save(
-    typed, root, left, capsys, monkeypatch
-):
+def test_out_of_memory_costs_only_unsaved_steps(typed, root, left, capsys, monkeypatch):
     def as_command(words: list[str]) -> int:
         with monkeypatch.context() as patch:
             patch.setattr("sys.stdout", sys.stdout)
@@ -223,7 +221,7 @@ def test_memory_that_ends_at_ten_moments_costs_no_more_than_the_steps_since_the_
     assert ended
 
 
-def test_a_step_that_finds_no_memory_can_be_done_again():
+def test_out_of_memory_step_can_be_repeated():
     """Random state, place in the text and weights are those of before, unless the weights were being changed."""
     from charrnn.corpus import Corpus
     from charrnn.training import Recipe
@@ -268,7 +266,7 @@ class ClosedPipe(io.StringIO):
 
 
 @pytest.mark.parametrize("gone", ["stdout", "both"])
-def test_training_goes_on_without_output_whenever_that_ends(typed, root, monkeypatch, gone):
+def test_training_continues_without_output(typed, root, monkeypatch, gone):
     out = root / "out"
     start = ["--out", str(out), "--steps", "5"]
     assert typed(*start).code == 0
@@ -286,7 +284,7 @@ def test_training_goes_on_without_output_whenever_that_ends(typed, root, monkeyp
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_a_signal_at_ten_moments_saves_and_says_what_to_type(typed, root, number):
+def test_signals_save_and_print_resume_command(typed, root, number):
     out = root / "out"
     start = ["--out", str(out), "--steps", "5", "--save-every", "2"]
     with MemoryEnds() as undisturbed:
@@ -311,7 +309,7 @@ def test_a_signal_at_ten_moments_saves_and_says_what_to_type(typed, root, number
         assert digest(out) == expected
 
 
-def test_a_hang_up_that_is_ignored_stays_so():
+def test_ignored_hang_up_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert signal.SIGHUP not in train.stopping_signals()
@@ -319,7 +317,7 @@ def test_a_hang_up_that_is_ignored_stays_so():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_full_disk_is_said_at_every_save_and_the_run_is_saved_when_there_is_room_again(typed, root, monkeypatch):
+def test_full_disk_is_reported_and_training_continues(typed, root, monkeypatch):
     out = root / "out"
     start = ["--out", str(out), "--steps", "6", "--save-every", "1"]
     assert typed(*start).code == 0
@@ -339,7 +337,7 @@ def test_a_full_disk_is_said_at_every_save_and_the_run_is_saved_when_there_is_ro
     assert result.err.splitlines() == [f"cannot save step {step} {reason}" for step in (2, 3)]
 
 
-def test_an_exception_in_measuring_saves_first_and_keeps_its_traceback(typed, root, monkeypatch, capsys):
+def test_measuring_error_saves_and_keeps_traceback(typed, root, monkeypatch, capsys):
     out = root / "out"
     start = ["--out", str(out), "--steps", "20", "--save-every", "100"]
     assert typed(*start).code == 0
@@ -366,7 +364,7 @@ def contents(release: hub.Release) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", [".", "a"], ids=["all", "one"])
-def test_a_release_is_whole_or_refused_whichever_operation_fails(root, monkeypatch, name):
+def test_release_with_fault_is_whole_or_refused(root, monkeypatch, name):
     """What it left out silently, a push would take away from the Hub."""
     for seed, each in enumerate(("a", "b")):
         write_checkpoint(root / "checkpoints" / each, seed, [0, 100])
@@ -386,7 +384,7 @@ def test_a_release_is_whole_or_refused_whichever_operation_fails(root, monkeypat
 
 
 @pytest.mark.timeout(900)
-def test_a_push_leaves_the_old_release_or_the_new_one_and_can_be_made_again(server, tmp_path):
+def test_push_with_faults_leaves_old_or_new_release(server, tmp_path):
     folders = [write_checkpoint(tmp_path / name, seed, []) for seed, name in enumerate(("old", "new"))]
     (found,) = server.call(["push_with_faults", *map(str, folders), "me/rnn"])
     assert found.get("wrong") == [] and found["operations"] > 50, found

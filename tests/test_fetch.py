@@ -35,7 +35,7 @@ def commit_size(server: Server, repo_id: str, path: str, size: int) -> None:
     server.post(f"/api/models/{repo_id}/commit/main", "\n".join(map(json.dumps, lines)).encode())
 
 
-def test_a_hub_that_is_away_serves_what_was_fetched_and_says_so(server: Server, folder, tmp_path):
+def test_unreachable_hub_serves_cached_checkpoints(server: Server, folder, tmp_path):
     pushed, found = server.call(["push", str(folder), "me/tiny"], ["resolve", "me/tiny"])
     assert (found["commit"], found["notice"]) == (pushed["commit"], "")
     commit, kept = pushed["commit"], {"folder": found["folder"], "commit": pushed["commit"]}
@@ -62,7 +62,7 @@ def test_a_hub_that_is_away_serves_what_was_fetched_and_says_so(server: Server, 
     assert bundled["notice"] == "The Hub cannot be reached just now. These are the networks that come with the lab."
 
 
-def test_a_newer_commit_is_fetched_and_a_revision_stays(server: Server, folder, tmp_path):
+def test_newer_commit_is_fetched_and_revision_stays(server: Server, folder, tmp_path):
     other = write_checkpoint(tmp_path / "other", seed=2, steps=[])
     one, first, two, second, tagged = server.call(
         ["push", str(folder), "me/tiny"],
@@ -77,7 +77,7 @@ def test_a_newer_commit_is_fetched_and_a_revision_stays(server: Server, folder, 
     assert server.ask("/counts")["resolve"] == before, "what is there was fetched again"
 
 
-def test_nothing_is_downloaded_whose_size_was_not_looked_at(server: Server, folder):
+def test_files_of_unknown_size_are_not_downloaded(server: Server, folder):
     server.call(["push", str(folder), "me/deep"])
     commit_size(server, "me/deep", "a/b/model.safetensors", 1 << 40)
     (found,) = server.call(["resolve", "me/deep"])
@@ -85,7 +85,7 @@ def test_nothing_is_downloaded_whose_size_was_not_looked_at(server: Server, fold
     assert files == {"model.safetensors", "steps/000000.safetensors"}
 
 
-def test_a_checkpoint_that_is_too_large_hides_no_other(server: Server, tmp_path):
+def test_oversized_checkpoint_hides_no_other(server: Server, tmp_path):
     for name in ("gru", "rnn"):
         write_checkpoint(tmp_path / "all" / name, seed=1, steps=[0])
     server.call(["push", str(tmp_path / "all"), "me/lab"])
@@ -103,7 +103,7 @@ def test_a_checkpoint_that_is_too_large_hides_no_other(server: Server, tmp_path)
     assert kept["folder"] == found["folder"] and "as last fetched" in kept["notice"]
 
 
-def test_a_repository_that_moves_on_meanwhile_is_looked_at_again(monkeypatch, tmp_path):
+def test_moving_repository_is_listed_again(monkeypatch, tmp_path):
     folders = [tmp_path / "snapshots" / sha for sha in ("b" * 40, "c" * 40, "c" * 40)]
     for folder in folders:
         write_checkpoint(folder, seed=1, steps=[])
@@ -135,7 +135,7 @@ def test_a_repository_that_moves_on_meanwhile_is_looked_at_again(monkeypatch, tm
     ],
     ids=str,
 )
-def test_errors_are_told_by_kind(published: Server, tmp_path, source, fault, kind, to_visitor):
+def test_hub_errors_are_reported_by_kind(published: Server, tmp_path, source, fault, kind, to_visitor):
     published.ask("/faults", fault)
     before = published.ask("/counts").get("resolve", 0)
     refused, instead = published.call(
@@ -167,7 +167,7 @@ def published(tmp_path_factory) -> Iterator[Server]:
 # ------------------------------------------------------------------------------------------------ the app
 
 
-def test_the_command_line_names_the_checkpoints_else_the_environment_else_the_project(monkeypatch, tmp_path):
+def test_checkpoints_flag_precedes_environment(monkeypatch, tmp_path):
     named, variable = tmp_path / "named", tmp_path / "variable"
     named.mkdir()
     variable.mkdir()
@@ -178,7 +178,7 @@ def test_the_command_line_names_the_checkpoints_else_the_environment_else_the_pr
     assert app.parse([]).checkpoints is None
 
 
-def test_a_wrong_name_ends_a_command_line_but_not_a_space(monkeypatch):
+def test_wrong_name_ends_command_but_not_space(monkeypatch):
     with pytest.raises(hub.HubError, match="neither a folder nor a Hub repository"):
         app.checkpoints("a/b/c")
     monkeypatch.setenv("CHARRNN_CHECKPOINTS", "a/b/c")
@@ -212,7 +212,7 @@ def answers(monkeypatch, answer) -> None:
     monkeypatch.setattr(room, "fetch", fetch)
 
 
-def test_newer_checkpoints_are_offered_once_they_were_looked_for(of_the_hub, tmp_path, monkeypatch):
+def test_newer_checkpoints_are_offered_after_rescan(of_the_hub, tmp_path, monkeypatch):
     second = tmp_path / "models--me--lab/snapshots" / ("b" * 40)
     write_checkpoint(second / "lstm", seed=1, steps=[])
     reader = of_the_hub.load("gru")
@@ -235,7 +235,7 @@ def test_newer_checkpoints_are_offered_once_they_were_looked_for(of_the_hub, tmp
     assert told["origin"]["where"] == "me/lab at commit bbbbbbbb"
 
 
-def test_a_commit_that_was_asked_for_stays_and_the_page_says_who_can_change_it(of_the_hub, monkeypatch):
+def test_pinned_commit_stays(of_the_hub, monkeypatch):
     fixed = hub.Origin(of_the_hub.root, f"me/lab@{'a' * 40}", "a" * 40)
     assert of_the_hub.origin.pinned == fixed.source == fixed.pinned
     store = Store(of_the_hub.root, fixed)
@@ -246,7 +246,7 @@ def test_a_commit_that_was_asked_for_stays_and_the_page_says_who_can_change_it(o
     assert hub.Origin(of_the_hub.root, "checkpoints").pinned == "checkpoints"
 
 
-def test_a_hub_that_fails_leaves_what_is_there(of_the_hub, monkeypatch):
+def test_failing_hub_keeps_checkpoints(of_the_hub, monkeypatch):
     before = of_the_hub.checkpoints()
     for kind, said in {
         "network": "The Hub cannot be reached just now",
@@ -257,7 +257,7 @@ def test_a_hub_that_fails_leaves_what_is_there(of_the_hub, monkeypatch):
     assert of_the_hub.checkpoints() == before and of_the_hub.origin.commit == "a" * 40
 
 
-def test_many_who_look_at_once_ask_the_hub_once(of_the_hub, monkeypatch):
+def test_concurrent_rescans_ask_hub_once(of_the_hub, monkeypatch):
     answers(monkeypatch, hub.Origin(of_the_hub.root, "me/lab@v1", "a" * 40))
     monkeypatch.setattr(room, "REFRESH_S", 30)
     of_the_hub._asked = -1e9
@@ -268,7 +268,7 @@ def test_many_who_look_at_once_ask_the_hub_once(of_the_hub, monkeypatch):
     ]
 
 
-def test_a_page_without_models_says_why_in_a_visitors_words(tmp_path, monkeypatch):
+def test_page_without_models_says_why(tmp_path, monkeypatch):
     notice = "The Hub cannot be reached just now, and no network came with this page: look again in a moment."
 
     def away(source):
@@ -281,6 +281,6 @@ def test_a_page_without_models_says_why_in_a_visitors_words(tmp_path, monkeypatc
     assert os.fspath(tmp_path) not in json.dumps(told)
 
 
-def test_a_folder_of_this_machine_has_no_origin_to_show(tmp_path):
+def test_local_folder_has_no_origin(tmp_path):
     store = Store(save_all(tmp_path))
     assert json.loads(offer(store, store.load("rnn")))["origin"] is None

@@ -75,7 +75,7 @@ def texts(figure: Any) -> list[str]:
 # ------------------------------------------------------------------ gradient flow
 
 
-def test_every_curve_is_its_median_down_to_the_floor():
+def test_gradient_curve_is_median_down_to_floor():
     curves = curves_of(0.6, 0.7, 0.8, 0.9, 0.95)
     figure = gradient_flow_figure(curves)
     for curve in curves:
@@ -85,7 +85,7 @@ def test_every_curve_is_its_median_down_to_the_floor():
             assert shown == (value if value >= FLOOR else None)
 
 
-def test_a_line_ends_where_a_transformer_sees_no_further():
+def test_gradient_curve_of_transformer_ends_at_context():
     flow = decay(0.99, sees=16)
     figure: Any = gradient_flow_figure([Curve("MiniGPT", flow, LINE)])
     shown = trace(figure, "MiniGPT").y
@@ -96,7 +96,7 @@ def test_a_line_ends_where_a_transformer_sees_no_further():
     assert not any(trace.marker.symbol == "diamond" for trace in figure.data if trace.mode == "markers")
 
 
-def test_half_life_and_horizon_are_points_on_every_curve():
+def test_half_life_and_horizon_are_points_on_curves():
     curves = curves_of(0.6, 0.7, 0.8, 0.9, 0.95)
     figure: Any = gradient_flow_figure(curves)
     points = {(trace.x[0], trace.y[0], trace.marker.color) for trace in figure.data if trace.mode == "markers"}
@@ -104,7 +104,7 @@ def test_half_life_and_horizon_are_points_on_every_curve():
     assert points == {(*p, c.stroke.colour) for c, two in zip(curves, expected, strict=True) for p in two}
 
 
-def test_only_the_model_in_the_picker_has_a_band_a_mean_and_a_ghost():
+def test_selected_model_has_band_mean_and_untrained():
     curves = curves_of(0.7, 0.8, 0.9)
     plain: Any = gradient_flow_figure(curves)
     assert not any(trace.fill for trace in plain.data)
@@ -117,7 +117,7 @@ def test_only_the_model_in_the_picker_has_a_band_a_mean_and_a_ghost():
     assert trace(figure, "untrained").line.dash == GHOST
 
 
-def test_a_gradient_that_explodes_has_no_half_life():
+def test_exploding_gradient_has_no_half_life():
     record = decay(1.05)
     curve = Curve("net", record, LINE)
     figure: Any = gradient_flow_figure([curve], picked=curve, untrained=decay(0.9))
@@ -127,7 +127,7 @@ def test_a_gradient_that_explodes_has_no_half_life():
     assert "never halves" in gradient_flow_words([curve], ["a text"])
 
 
-def test_the_legend_names_each_line_once():
+def test_legend_names_each_line_once():
     curves = curves_of(0.7, 0.8)
     figure: Any = gradient_flow_figure(curves, picked=curves[0], untrained=decay(0.9))
     listed = [trace.name for trace in figure.data if trace.showlegend is not False]
@@ -135,7 +135,7 @@ def test_the_legend_names_each_line_once():
     assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
 
 
-def test_a_figure_is_plain_json():
+def test_figure_is_plain_json():
     curves = curves_of(0.7, 0.8)
     first = str(gradient_flow_figure(curves, picked=curves[0], untrained=decay(0.9)).to_json())
     assert json.loads(first)["data"]
@@ -143,7 +143,7 @@ def test_a_figure_is_plain_json():
     assert "bdata" not in first  # numbers, not base64: a test, and a reader, can look at them
 
 
-def test_a_name_is_never_markup():
+def test_names_are_escaped_in_figures():
     curve = Curve("<img src=x> & co", decay(0.7), LINE)
     figure = str(gradient_flow_figure([curve]).to_json())
     run = Run("<img src=x> & co", [Metrics(0, 4, 4, 0, 1, 0), Metrics(9, 2, 2, 1, 1, 0)], LINE)
@@ -154,7 +154,7 @@ def test_a_name_is_never_markup():
         assert "<img" not in drawn.replace("\\u003c", "<") and "&lt;img" in drawn.replace("\\u0026", "&")
 
 
-def test_the_words_for_several_models_are_one_sentence():
+def test_alt_text_of_several_models_is_one_sentence():
     curves = [*curves_of(0.5, 0.7), Curve("MiniGPT", decay(0.999, sees=100), LINE)]
     assert gradient_flow_words(curves, ["a text", "a text", "another"]) == (
         "1 % of the gradient is left after 6.6 characters in net 0; 12.9 in net 1. "
@@ -167,7 +167,7 @@ def test_the_words_for_several_models_are_one_sentence():
 
 
 @given(st.lists(st.floats(0, 400), min_size=1, max_size=12))
-def test_names_at_the_ends_keep_apart_in_order_and_inside(heights: list[float]):
+def test_end_labels_stay_apart_and_inside(heights: list[float]):
     placed = spread(heights, 400)
     apart = min(LINE_HEIGHT, 400 / len(heights))
     by_height = [placed[i] for i in np.argsort(heights, kind="stable")]
@@ -175,7 +175,7 @@ def test_names_at_the_ends_keep_apart_in_order_and_inside(heights: list[float]):
     assert min(placed) >= apart / 2 - 1e-6 and max(placed) <= 400 - apart / 2 + 1e-6
 
 
-def test_a_name_that_has_room_stands_level_with_its_end():
+def test_end_label_stays_level_with_room():
     assert spread([50, 200, 300], 400) == [50, 200, 300]
     assert spread([100, 100], 400) == [92, 108]
 
@@ -227,13 +227,13 @@ MODEL_NAMES = [f"model-{i}" for i in range(1, 13)]
 
 
 @LOOKS
-def test_every_model_s_colour_can_be_read_as_words(colours: dict[str, str]):
+def test_model_colours_have_text_contrast(colours: dict[str, str]):
     for name in (*MODEL_NAMES, "ink", "quiet", "minus", "words"):
         assert contrast(colours[name], colours["paper"]) >= 4.5
 
 
 @LOOKS
-def test_models_with_the_same_dash_differ_in_every_kind_of_colour_blindness(colours: dict[str, str]):
+def test_models_of_one_dash_differ_for_colour_blind(colours: dict[str, str]):
     for one, other in itertools.combinations(range(len(DASHES)), 2):
         if DASHES[one] != DASHES[other]:
             continue
@@ -242,7 +242,7 @@ def test_models_with_the_same_dash_differ_in_every_kind_of_colour_blindness(colo
             assert np.linalg.norm(seen[0] - seen[1]) > 0.07, (one, other)
 
 
-def test_twelve_models_have_twelve_lines_and_the_lab_s_keep_theirs():
+def test_twelve_models_have_twelve_lines():
     lines = strokes([*PLACES, "my own"])
     assert len(set(lines.values())) == 12
     assert strokes(["a", "lstm", "b"])["lstm"] == lines["lstm"]
@@ -251,7 +251,7 @@ def test_twelve_models_have_twelve_lines_and_the_lab_s_keep_theirs():
     assert len(strokes([f"net {i}" for i in range(30)])) == 30
 
 
-def test_without_a_page_the_colours_are_those_of_its_light_look():
+def test_exported_colours_are_light_theme():
     light = colours_of_the_page()[0]
     assert {name: light[name] for name in LIGHT} == LIGHT
     curves = curves_of(0.7, 0.8)
@@ -275,7 +275,7 @@ def run(title: str, end: float, steps: int = 200) -> Run:
 
 
 @pytest.mark.parametrize("unit", ["nats", "bits"])
-def test_training_curves_are_the_history(unit: str):
+def test_training_curves_match_history(unit: str):
     runs = [run("rnn", 1.4), run("gru", 1.3)]
     figure = training_curves_figure(runs, unit=unit)
     to_unit = bits_per_char if unit == "bits" else float
@@ -291,7 +291,7 @@ def test_training_curves_are_the_history(unit: str):
         assert train.line.width < validation.line.width and validation.line.dash == one.stroke.dash
 
 
-def test_what_is_not_asked_for_is_not_drawn():
+def test_training_curves_draw_selected_parts_only():
     runs = [run("rnn", 1.4)]
     figures: Any = lambda **asked: training_curves_figure(runs, **asked)  # noqa: E731
     names = lambda **asked: {trace.name for trace in figures(**asked).data}  # noqa: E731
@@ -302,7 +302,7 @@ def test_what_is_not_asked_for_is_not_drawn():
     assert alone.yaxis2.domain == (0, 1)
 
 
-def test_the_late_part_cuts_off_the_beginning():
+def test_late_span_cuts_off_beginning():
     runs = [run("rnn", 1.4), run("gru", 1.3)]
     late: Any = training_curves_figure(runs, span="late").layout
     whole: Any = training_curves_figure(runs, span="whole").layout
@@ -310,7 +310,7 @@ def test_the_late_part_cuts_off_the_beginning():
     assert late.yaxis.range[0] < runs[1].history[-1].train_loss_nats
 
 
-def test_the_names_stand_at_the_ends_with_the_loss():
+def test_training_curve_labels_show_loss():
     runs = [run("rnn", 1.4), run("gru", 1.3), run("short", 1.35, steps=100)]
     figure: Any = training_curves_figure(runs, parts=["train", "validation"])
     for one in runs:
@@ -321,13 +321,13 @@ def test_the_names_stand_at_the_ends_with_the_loss():
     assert not texts(narrow) and listed == [f"{one.title}, validation" for one in runs]
 
 
-def test_a_run_without_a_history_is_no_trouble():
+def test_empty_history_draws_nothing():
     empty = Run("empty", [], LINE)
     assert not training_curves_figure([empty]).data and training_curves_words([empty]) == ""
     training_curves_figure([empty, run("rnn", 1.4)], width=358)
 
 
-def test_the_words_of_training_curves():
+def test_alt_text_of_training_curves_has_losses():
     assert training_curves_words([run("rnn", 1.4)]) == (
         "rnn: from 3.50 nats per character to training 1.410, validation 1.510 at step 200."
     )
@@ -354,7 +354,7 @@ PROFILE = {
 }
 
 
-def test_bars_are_the_shares_of_the_parts():
+def test_profile_bars_are_shares():
     figure: Any = profile_figure(PROFILE)
     assert [bar.name for bar in figure.data] == PROFILE["parts"]
     assert tuple(trace(figure, "loop over T").x) == (40.0, None)
@@ -365,7 +365,7 @@ def test_bars_are_the_shares_of_the_parts():
     assert {"<b>plain loop</b> 100 ms", "<b>MiniGPT</b> 900 ms"} <= set(texts(figure))
 
 
-def test_cost_against_length_is_the_record():
+def test_cost_against_length_matches_record():
     figure: Any = against_length_figure(PROFILE)
     for line in PROFILE["against_T"]:
         drawn = trace(figure, line["name"])
@@ -374,7 +374,7 @@ def test_cost_against_length_is_the_record():
     assert set(texts(figure)) == {"<b>plain loop</b>", "<b>MiniGPT</b>"}
 
 
-def test_the_words_of_a_profile_say_what_the_loop_takes():
+def test_alt_text_of_profile_names_loop_share():
     assert profile_words(PROFILE) == (
         "plain loop: 100 ms a step, 90% of it in the loop over T. MiniGPT: 900 ms a step, most of it in blocks (89%)."
     )

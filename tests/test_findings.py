@@ -32,7 +32,7 @@ def with_file(folder, change):
 # ------------------------------------------------------------------------------------------------ the form
 
 
-def test_what_was_kept_is_what_is_read(tmp_path):
+def test_analyses_round_trip(tmp_path):
     kept = with_file(tmp_path, lambda whole: None)
     assert kept.sections == {"memory": FOUND, "units": AnalysisRecord({"n": 1})} and kept.refused == ()
     memory = kept.sections["memory"]
@@ -42,7 +42,7 @@ def test_what_was_kept_is_what_is_read(tmp_path):
     assert memory.texts("units", "name") == ["vowel", "none"]
 
 
-def test_numbers_are_kept_to_six_digits():
+def test_record_numbers_have_six_digits():
     assert json.loads(AnalysisRecord({"x": 1 / 3}, {"t": {"a": [2e-9 / 3, 12345678]}}).as_json()) == {
         "facts": {"x": 0.333333},
         "tables": {"t": {"a": [6.66667e-10, 12345678]}},
@@ -64,7 +64,7 @@ def test_numbers_are_kept_to_six_digits():
         (lambda found: found.texts("nothing", "x"), "no column x of a table nothing"),
     ],
 )
-def test_what_is_asked_for_must_be_there_and_in_range(ask, said):
+def test_record_getters_check_type_and_range(ask, said):
     with pytest.raises(RecordError, match=said):
         ask(FOUND)
 
@@ -92,7 +92,7 @@ def test_what_is_asked_for_must_be_there_and_in_range(ask, said):
         ({"tables": {f"t{i}": {} for i in range(17)}}, "17 times a table"),
     ],
 )
-def test_what_cannot_be_an_analysis_is_not_let_in(value, said):
+def test_invalid_record_is_refused(value, said):
     with pytest.raises(RecordError, match=said):
         AnalysisRecord.from_json(value)
 
@@ -100,7 +100,7 @@ def test_what_cannot_be_an_analysis_is_not_let_in(value, said):
 # ------------------------------------------------------------------------------------------------ the file
 
 
-def test_a_checkpoint_without_analyses_has_none(tmp_path):
+def test_checkpoint_without_analyses_has_none(tmp_path):
     saved(tmp_path)
     assert checkpoint.describe(tmp_path).analyses == checkpoint.Analyses()
 
@@ -120,14 +120,14 @@ def test_a_checkpoint_without_analyses_has_none(tmp_path):
         (lambda whole: whole["sections"].update({f"s{i}": {} for i in range(20)}), "22 sections: 16 at most"),
     ],
 )
-def test_a_file_that_is_wrong_is_left_out_and_told(tmp_path, change, said):
+def test_invalid_analyses_file_is_left_out(tmp_path, change, said):
     kept = with_file(tmp_path, change)
     assert kept.sections == {}
     (reason,) = kept.refused
     assert said in reason and ANALYSES in reason
 
 
-def test_a_section_that_is_wrong_takes_no_other_with_it(tmp_path):
+def test_invalid_section_leaves_the_others(tmp_path):
     def change(whole):
         whole["sections"]["memory"]["tables"]["curve"]["n"][0] = "infinite"
         whole["sections"]["units"]["facts"]["n"] = [1]
@@ -145,7 +145,7 @@ def test_a_section_that_is_wrong_takes_no_other_with_it(tmp_path):
     assert kept.sections == {"memory": FOUND} and len(kept.refused) == 1
 
 
-def test_a_section_joins_those_that_are_there_and_replaces_its_own(tmp_path):
+def test_new_section_joins_the_others(tmp_path):
     saved(tmp_path)
     info = checkpoint.describe(tmp_path)
     keep_analyses(tmp_path, info.sha256, {"memory": FOUND})
@@ -155,7 +155,7 @@ def test_a_section_joins_those_that_are_there_and_replaces_its_own(tmp_path):
     assert info.analyses is info.analyses
 
 
-def test_what_would_not_be_read_again_is_not_written(tmp_path):
+def test_unreadable_analyses_are_not_written(tmp_path):
     saved(tmp_path)
     info = checkpoint.describe(tmp_path)
     with pytest.raises(CheckpointError, match="cannot keep"):
@@ -166,7 +166,7 @@ def test_what_would_not_be_read_again_is_not_written(tmp_path):
     assert not (tmp_path / ANALYSES).exists()
 
 
-def test_a_model_that_is_saved_anew_takes_the_analyses_of_the_old_one_away(tmp_path):
+def test_saving_model_removes_old_analyses(tmp_path):
     saved(tmp_path)
     keep_analyses(tmp_path, checkpoint.describe(tmp_path).sha256, {"memory": FOUND})
     saved(tmp_path, weights=1)

@@ -34,7 +34,7 @@ def attentive(context=8):
 
 
 @every_cell
-def test_norms_equal_autograd_through_the_readable_loop_from_leaf_states(cell, layer_norm):
+def test_gradient_norms_match_autograd(cell, layer_norm):
     """For each lag: the state there as leaves (of an LSTM h and c, each for itself), the loop on to the one loss."""
     model, ids = recurrent(cell, layer_norm)
     positions = [10, 12, 30, 38]
@@ -54,7 +54,7 @@ def test_norms_equal_autograd_through_the_readable_loop_from_leaf_states(cell, l
 
 
 @pytest.mark.parametrize("lag", [0, 1, 5, 7])
-def test_through_a_transformer_it_is_that_of_the_first_blocks_input_by_finite_differences(lag):
+def test_gradient_norms_of_transformer_match_differences(lag):
     model, ids = attentive(context=8)
     exact, position, eps = copy.deepcopy(model).double().requires_grad_(False), 20, 1e-5
     x = exact.embed(ids[None, position - 7 : position + 1])  # the last eight characters, (1, 8, d)
@@ -70,7 +70,7 @@ def test_through_a_transformer_it_is_that_of_the_first_blocks_input_by_finite_di
     assert norms[lag, 0].item() == pytest.approx(by_differences.norm().item(), rel=1e-6)
 
 
-def test_beyond_its_context_a_transformer_has_no_gradient_at_all():
+def test_gradient_is_zero_beyond_context():
     model, ids = attentive(context=8)
     norms = gradient_norms(model, ids, torch.tensor([20, 30]), max_lag=15)
     assert (norms[:8] > 0).all()
@@ -80,7 +80,7 @@ def test_beyond_its_context_a_transformer_has_no_gradient_at_all():
     assert flow.horizon_chars is not None and flow.horizon_chars <= 8
 
 
-def test_positions_of_a_transformer_are_measured_in_pieces_without_a_change(monkeypatch):
+def test_gradient_norms_are_independent_of_pieces(monkeypatch):
     model, ids = attentive()
     positions = torch.arange(15, 38)
     whole = gradient_norms(model, ids, positions, max_lag=10)
@@ -91,7 +91,7 @@ def test_positions_of_a_transformer_are_measured_in_pieces_without_a_change(monk
 
 
 @pytest.mark.parametrize(("cell", "rows", "first"), [("gru", slice(8, 16), 0), ("lstm", slice(8, 16), 1)])
-def test_a_gate_that_keeps_nine_tenths_loses_a_tenth_of_the_gradient_a_step(cell, rows, first):
+def test_gradient_decays_by_gate_value(cell, rows, first):
     """Without recurrent weights the way back is the gate alone: z of a GRU, f of an LSTM once h has passed into c."""
     model, ids = recurrent(cell, hidden_dim=8)
     with torch.no_grad():
@@ -104,7 +104,7 @@ def test_a_gate_that_keeps_nine_tenths_loses_a_tenth_of_the_gradient_a_step(cell
 
 
 @pytest.mark.parametrize("make", [recurrent, attentive])
-def test_the_curve_starts_at_one_and_the_band_holds_the_median(make):
+def test_gradient_curve_starts_at_one(make):
     model, ids = make()
     flow = gradient_flow(model, ids.tolist(), max_lag=10, positions=20)
     assert flow.positions == 20
@@ -112,7 +112,7 @@ def test_the_curve_starts_at_one_and_the_band_holds_the_median(make):
     assert (flow.low <= flow.median).all() and (flow.median <= flow.high).all()
 
 
-def test_512_positions_are_spread_over_the_text_from_end_to_end():
+def test_positions_are_spread_over_text():
     model, _ = recurrent()
     ids = torch.randint(5, (3000,), generator=torch.Generator().manual_seed(1))
     flow = gradient_flow(model, ids.tolist(), max_lag=6)
@@ -123,7 +123,7 @@ def test_512_positions_are_spread_over_the_text_from_end_to_end():
     assert np.allclose(flow.median, np.median((norms / norms[0]).numpy(), axis=1), rtol=1e-12)
 
 
-def test_a_text_with_fewer_positions_is_measured_at_all_of_them():
+def test_short_text_uses_all_positions():
     model, ids = recurrent()
     flow = gradient_flow(model, ids.tolist(), max_lag=10)
     assert flow.positions == 29  # 10 … 38
@@ -131,7 +131,7 @@ def test_a_text_with_fewer_positions_is_measured_at_all_of_them():
     assert np.allclose(flow.geometric_mean, (norms / norms[0]).log().mean(1).exp(), rtol=1e-12)
 
 
-def test_a_transformer_reads_its_whole_context_however_few_lags_are_asked_for():
+def test_transformer_reads_full_context_for_few_lags():
     model, ids = attentive(context=16)
     norms = gradient_norms(model, ids, torch.tensor([15]), max_lag=15)[:5, 0]  # a window of 16
     flow = gradient_flow(model, ids[:17].tolist(), max_lag=4)
@@ -140,7 +140,7 @@ def test_a_transformer_reads_its_whole_context_however_few_lags_are_asked_for():
 
 
 @pytest.mark.parametrize("make", [recurrent, attentive])
-def test_the_shortest_text_has_one_position_and_a_shorter_one_is_refused(make):
+def test_text_too_short_for_lags_is_refused(make):
     model, ids = make()
     assert gradient_flow(model, ids[:12].tolist(), max_lag=10).positions == 1
     with pytest.raises(ValueError, match="11 characters.*at least 12"):
@@ -152,13 +152,13 @@ def test_the_shortest_text_has_one_position_and_a_shorter_one_is_refused(make):
     [CharRNN(1, 4), CharRNN(1, 4, "lstm", layer_norm=True), MiniGPT(1, 8, layers=1, heads=2, context=4)],
     ids=["rnn", "lstm", "minigpt"],
 )
-def test_a_model_that_is_certain_has_no_gradient_to_follow(model):
+def test_certain_model_has_no_gradient(model):
     with pytest.raises(ValueError, match="no gradient"):
         gradient_flow(model, [0] * 30, max_lag=10)
 
 
 @pytest.mark.parametrize("make", [recurrent, attentive])
-def test_the_model_is_left_as_it_was(make):
+def test_gradient_flow_leaves_model_unchanged(make):
     model, ids = make()
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     gradient_flow(model, ids.tolist(), max_lag=10)
@@ -166,7 +166,7 @@ def test_the_model_is_left_as_it_was(make):
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
 
 
-def test_a_crossing_is_interpolated_on_the_logarithm():
+def test_crossing_is_interpolated_on_log_scale():
     assert first_crossing(np.array([1, 0.8, 0.2]), 0.4) == pytest.approx(1.5)
     assert first_crossing(np.array([1, 0.8, 0.7]), 0.4) is None
     assert first_crossing(np.array([1, 0.8, 0.0]), 0.4) == 2

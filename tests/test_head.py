@@ -28,7 +28,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("numbers", [1, 30, 1 << 20])
-def test_pieces_together_are_the_whole(numbers, monkeypatch):
+def test_chunked_head_matches_whole(numbers, monkeypatch):
     monkeypatch.setattr(chunked_logits, "NUMBERS", numbers)
     rng = torch.Generator().manual_seed(0)
     layer, h = nn.Linear(4, 5).double(), torch.randn(7, 4, generator=rng, dtype=torch.float64)
@@ -64,7 +64,7 @@ def carried(model: CharRNN, ids: Tensor, first: int, other: int, lags: int) -> n
     return np.array(found)
 
 
-def test_what_a_replaced_character_moves_is_told_down_to_1e_28_and_nothing_below():
+def test_divergence_is_exact_down_to_1e_28():
     rnn = load(CHECKPOINTS / "rnn")
     assert isinstance(rnn.model, CharRNN)
     ids = torch.tensor(rnn.vocab.encode(rnn.info.passage[:900]))
@@ -111,7 +111,7 @@ MEASUREMENTS = {
     ("name", "form"),
     [(name, form) for name in MEASUREMENTS for form in FORMS if (name, form) != ("product norms", "minigpt")],
 )
-def test_no_tensor_grows_with_vocabulary_and_text_together(name, form):
+def test_tensors_stay_small_for_large_vocabulary(name, form):
     model = build_model(FORMS[form], MANY).eval()
     ids = torch.randint(MANY, (600,), generator=torch.Generator().manual_seed(0)).tolist()
     with Largest() as largest:
@@ -119,7 +119,7 @@ def test_no_tensor_grows_with_vocabulary_and_text_together(name, form):
     assert 0 < largest.numbers <= WINDOW * MANY
 
 
-def test_the_distance_of_characters_is_a_mean_over_pairs(monkeypatch):
+def test_character_distance_is_mean_over_pairs(monkeypatch):
     monkeypatch.setattr(chunked_logits, "NUMBERS", 40)
     model = build_model(FORMS["rnn"], 17)
     expected = torch.pdist(model.embed.weight.detach().double()).mean().item()
@@ -128,7 +128,7 @@ def test_the_distance_of_characters_is_a_mean_over_pairs(monkeypatch):
 
 
 @pytest.mark.parametrize("form", ["rnn", "lstm"])
-def test_a_text_of_few_characters_needs_few_rows_of_a_large_table(form, monkeypatch):
+def test_short_text_uses_few_embedding_rows(form, monkeypatch):
     model, ids = CharRNN(50, 8, form), torch.randint(50, (2, 9), generator=torch.Generator().manual_seed(0))
     whole = gradient_flow(model, ids.flatten().tolist(), 4).median
     with torch.no_grad():

@@ -28,7 +28,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("without_xet", ["", "1"], ids=["xet", "lfs"])
-def test_what_is_pushed_comes_back_byte_by_byte(server, folder, without_xet):
+def test_push_round_trip_is_byte_identical(server, folder, without_xet):
     pushed, found = server.call(
         ["push", str(folder), "me/tiny"], ["resolve", "me/tiny"], HF_HUB_DISABLE_XET=without_xet
     )
@@ -62,7 +62,7 @@ LFS_FAULTS = [
 
 
 @pytest.mark.parametrize(("faults", "without_xet"), [(FAULTS, ""), (LFS_FAULTS, "1")], ids=["xet", "lfs"])
-def test_a_push_that_fails_says_why_in_one_line(server, folder, faults, without_xet):
+def test_failed_push_is_explained_in_one_line(server, folder, faults, without_xet):
     calls = [
         call for route, fault, _ in faults for call in (["fail", {route: fault}], ["push", str(folder), "me/tiny"])
     ]
@@ -87,12 +87,12 @@ XET = "Network error: Request error: HTTP status {}, domain: http://127.0.0.1:40
         ("Network error: tcp connect error, domain: http://127.0.0.1:40403", "cannot be reached"),
     ],
 )
-def test_what_the_xet_client_was_answered_is_told(told, said):
+def test_xet_errors_are_explained(told, said):
     with pytest.raises(hub.HubError, match=said), as_hub_errors("me/tiny"):
         raise ConnectionError(told)
 
 
-def test_an_offline_push_names_the_variable_that_keeps_it_here(server, folder):
+def test_offline_push_names_variable(server, folder):
     (refused,) = server.call(["push", str(folder), "me/tiny"], HF_HUB_OFFLINE="1")
     assert refused["error"] == "me/tiny: the Hub is not asked while HF_HUB_OFFLINE is set: unset it and try again"
 
@@ -100,7 +100,7 @@ def test_an_offline_push_names_the_variable_that_keeps_it_here(server, folder):
 @pytest.mark.parametrize(
     ("path", "times"), [("/me/tiny.git/info/lfs/objects/batch", 1), ("/api/models/me/tiny/commit/main", 3)]
 )
-def test_what_the_library_has_repeated_is_not_repeated_again(path, times):
+def test_library_retries_are_not_repeated(path, times):
     answer = Response(500, headers={"Retry-After": "0"}, request=Request("POST", f"http://hub{path}"))
     attempts = iter([HfHubHTTPError("no", response=answer)] * 5)
 
@@ -112,12 +112,12 @@ def test_what_the_library_has_repeated_is_not_repeated_again(path, times):
     assert len(list(attempts)) == 5 - times
 
 
-def test_a_local_folder_is_itself_and_has_no_commit(folder):
+def test_local_folder_has_no_commit(folder):
     assert hub.resolve(str(folder)) == folder
     assert hub.commit_of(folder) is None
 
 
-def test_a_folder_that_is_no_checkpoint_is_not_pushed(tmp_path):
+def test_folder_without_checkpoint_is_not_pushed(tmp_path):
     with pytest.raises(checkpoint.CheckpointError):
         hub.push(tmp_path, "me/tiny")
 
@@ -144,7 +144,7 @@ def test_a_folder_that_is_no_checkpoint_is_not_pushed(tmp_path):
     ],
     ids=["rnn", "gru", "lstm", "minigpt"],
 )
-def test_the_card_of_every_network_speaks_of_that_network(tmp_path, config, family, facts):
+def test_model_card_describes_its_network(tmp_path, config, family, facts):
     card = hub.checkpoint_card(checkpoint.describe(write_checkpoint(tmp_path, 1, [], config)), "me/tiny")
     tags = yaml.safe_load(card.split("---")[1])["tags"]
     assert {family, config["cell"], "character-level"} <= set(tags)
@@ -155,7 +155,7 @@ def test_the_card_of_every_network_speaks_of_that_network(tmp_path, config, fami
     assert sum(name in card for name in names) == 1, "and of no other"
 
 
-def test_the_retry_line_works_where_it_is_pasted(tmp_path, monkeypatch):
+def test_retry_line_works_where_pasted(tmp_path, monkeypatch):
     script, python = ROOT / "scripts/publish.py", tmp_path / "my env/python"
     python.parent.mkdir()
     python.touch(mode=0o755)

@@ -80,7 +80,7 @@ def hub_with(file: Body, **headers: str) -> Callable[[httpx2.Request], httpx2.Re
     return answer
 
 
-def test_a_file_that_is_larger_than_it_was_said_to_be_is_not_taken_to_its_end(monkeypatch, cache: Path):
+def test_oversized_download_is_stopped(monkeypatch, cache: Path):
     monkeypatch.setattr(download, "LISTING_BYTES", 1 << 20)
     file = Body(bytes(1 << 16) for _ in itertools.count())
     register_stream(monkeypatch, hub_with(file))
@@ -91,7 +91,7 @@ def test_a_file_that_is_larger_than_it_was_said_to_be_is_not_taken_to_its_end(mo
     assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) < 1 << 20, "it was left there"
 
 
-def test_what_would_grow_when_it_is_unpacked_is_not_taken(monkeypatch):
+def test_compressed_download_is_refused(monkeypatch):
     register_stream(monkeypatch, hub_with(Body(iter([b"\x1f\x8b"])), **{"Content-Encoding": "gzip"}))
     assert refused(lambda: hub.fetch("me/lab")).kind == "large"
 
@@ -118,7 +118,7 @@ def endless(path: str, what: str, stop: threading.Event) -> Callable[[httpx2.Req
 
 @pytest.mark.parametrize("what", ["nothing", "drip"])
 @pytest.mark.parametrize("path", ["/api/models/me/lab", "/tree/", "/resolve/"])
-def test_a_hub_that_never_comes_to_an_end_counts_as_away(monkeypatch, path: str, what: str):
+def test_endless_answer_counts_as_unreachable(monkeypatch, path: str, what: str):
     monkeypatch.setattr(download, "LISTING_S", 0.5)
     stop = threading.Event()
     register_stream(monkeypatch, endless(path, what, stop))
@@ -129,7 +129,7 @@ def test_a_hub_that_never_comes_to_an_end_counts_as_away(monkeypatch, path: str,
     assert error.kind == "network" and error.is_passing and "me/lab: " in str(error)
 
 
-def test_a_listing_of_pages_without_end_counts_as_away(monkeypatch):
+def test_endless_listing_counts_as_unreachable(monkeypatch):
     monkeypatch.setattr(download, "LISTING_S", 0.5)
     register_stream(monkeypatch, endless("no path", "pages", threading.Event()))
     assert refused(lambda: hub.fetch("me/lab")).is_passing
@@ -137,7 +137,7 @@ def test_a_listing_of_pages_without_end_counts_as_away(monkeypatch):
 
 @pytest.mark.parametrize("value", ["socks://127.0.0.1:9", "http://[", "ftp://x", "http://a:b:c"])
 @pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "all_proxy"])
-def test_a_proxy_variable_that_cannot_be_used_means_that_the_hub_is_away(monkeypatch, name: str, value: str):
+def test_unusable_proxy_counts_as_unreachable(monkeypatch, name: str, value: str):
     monkeypatch.setattr("huggingface_hub.utils._http._GLOBAL_CLIENT", None)
     monkeypatch.setenv(name, value)
     if name == "http_proxy" and value != "ftp://x":
@@ -177,7 +177,7 @@ STATUS = st.sampled_from([200, 200, 200, 200, 302, 400, 401, 403, 404, 409, 418]
 
 @FAST
 @given(st.lists(st.tuples(STATUS, HEADERS, BODY), min_size=1, max_size=6))
-def test_whatever_a_hub_answers_is_told_in_one_line(answers: list[tuple[int, dict[str, str], bytes]]):
+def test_arbitrary_answers_are_reported_in_one_line(answers: list[tuple[int, dict[str, str], bytes]]):
     asked = list[str]()  # the nth address that is asked has the nth answer, whenever it is asked
 
     def answer(request: httpx2.Request) -> httpx2.Response:

@@ -30,7 +30,7 @@ def shifts(model):
 
 @every_cell
 @pytest.mark.parametrize("initialisation", ["orthogonal", "chrono"])
-def test_every_block_of_the_recurrent_matrix_is_orthogonal(cell, layer_norm, initialisation):
+def test_recurrent_blocks_are_orthogonal(cell, layer_norm, initialisation):
     model = drawn(Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=12, initialisation=initialisation))
     blocks = model.cell.W_hh.weight.detach().split(12)
     assert len(blocks) == {"rnn": 1, "gru": 3, "lstm": 4}[cell]
@@ -40,7 +40,7 @@ def test_every_block_of_the_recurrent_matrix_is_orthogonal(cell, layer_norm, ini
 
 
 @every_cell
-def test_of_all_gates_only_the_forget_gate_starts_open(cell, layer_norm):
+def test_forget_gate_alone_starts_open(cell, layer_norm):
     model = drawn(Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=12, initialisation="orthogonal"))
     for name, shift in shifts(model).items():
         assert shift.tolist() == [1.0 if name == "f" else 0.0] * 12, name
@@ -50,7 +50,7 @@ def test_of_all_gates_only_the_forget_gate_starts_open(cell, layer_norm):
 
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize(("cell", "keeps"), [("lstm", "f"), ("gru", "z")])
-def test_chrono_gives_memories_of_one_character_to_a_window(cell, keeps, layer_norm):
+def test_chrono_lifetimes_are_uniform(cell, keeps, layer_norm):
     """A gate that keeps sigmoid(ln n) of a unit lets it live 1 + n characters; six standard errors of 256 draws."""
     recipe = Recipe(cell=cell, layer_norm=layer_norm, hidden_dim=256, seq_len=128, initialisation="chrono")
     by_name = shifts(drawn(recipe))
@@ -63,7 +63,7 @@ def test_chrono_gives_memories_of_one_character_to_a_window(cell, keeps, layer_n
     assert not any(shift.any() for shift in by_name.values())
 
 
-def test_chrono_of_a_cell_without_gates_is_orthogonal():
+def test_chrono_without_gates_is_orthogonal():
     orthogonal, chrono = (drawn(Recipe(hidden_dim=6, initialisation=name)) for name in ("orthogonal", "chrono"))
     assert same_weights(orthogonal, chrono)
 
@@ -84,7 +84,7 @@ def same_weights(a, b):
     ],
     ids=lambda recipe: f"{recipe.cell}-{recipe.initialisation}",
 )
-def test_first_weights_depend_on_their_own_dice_alone(recipe):
+def test_first_weights_depend_on_generator_only(recipe):
     models = [build_model(recipe.config, 7) for _ in range(3)]
     with torch.no_grad():
         for parameter in models[0].parameters():
@@ -98,7 +98,7 @@ def test_first_weights_depend_on_their_own_dice_alone(recipe):
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_default_initialisation_has_the_spread_of_torch_nn(cell):
+def test_default_initialisation_matches_torch_nn(cell):
     """Uniform within 1/sqrt(H) and normal embeddings; a false alarm has a probability below 1e-9."""
     model = drawn(Recipe(cell=cell, hidden_dim=256), vocab_size=65)
     for layer in (model.cell.W_ih, model.cell.W_hh, model.head):
@@ -111,7 +111,7 @@ def test_default_initialisation_has_the_spread_of_torch_nn(cell):
 @pytest.mark.parametrize(
     "recipe", [Recipe(), Recipe(initialisation="orthogonal"), Recipe(cell="minigpt", hidden_dim=128)]
 )
-def test_an_untrained_network_knows_next_to_nothing(recipe):
+def test_untrained_loss_is_log_of_vocabulary(recipe):
     """ln V at the start, as the lab sheet says."""
     ids = torch.randint(65, (8, 64), generator=torch.Generator().manual_seed(1))
     logits, _ = drawn(recipe, vocab_size=65)(ids)

@@ -89,7 +89,7 @@ def some_value(name: str) -> float:
 
 @pytest.mark.parametrize(("form", "name"), [case for case in CASES if case[0] != "minigpt"])
 @pytest.mark.parametrize("units", [[2], [0, 4], list(range(H))])
-def test_a_clamped_reader_is_the_plain_loop_with_the_clamp_written_in(form: str, name: str, units: list[int]):
+def test_clamped_decoder_matches_plain_loop(form: str, name: str, units: list[int]):
     model = network(form)
     low, high = limits(name)
     for value in {some_value(name), *([low, high] if high <= 1 else [])}:
@@ -104,7 +104,7 @@ def test_a_clamped_reader_is_the_plain_loop_with_the_clamp_written_in(form: str,
         np.testing.assert_allclose(decoder.prefill(IDS).logits, logits[-1], rtol=0, atol=1e-12)
 
 
-def test_clamps_of_several_parts_act_together_and_the_last_of_one_unit_counts():
+def test_clamps_combine_and_last_one_counts():
     clamps = [Clamp("f", 1, 0.0), Clamp("c", 3, 2.5), Clamp("h", None, 0.9), Clamp("h", 0, -0.5), Clamp("f", 1, 1.0)]
     model = network("lstm with layer norm")
     trace = model.decoder().clamped(clamps).read(IDS)
@@ -117,7 +117,7 @@ def test_clamps_of_several_parts_act_together_and_the_last_of_one_unit_counts():
 
 
 @pytest.mark.parametrize("name", ["embedding", "layer 1", "layer 2", "layer 3"])
-def test_the_residual_stream_is_held_before_the_next_block_sees_it(name: str):
+def test_residual_stream_clamp_precedes_next_block(name: str):
     """One block after the other, over a text no longer than the context."""
     model, ids = network("minigpt"), IDS[:8]
     trace = model.decoder().clamped([Clamp(name, 5, 1.5)]).read(ids)
@@ -170,7 +170,7 @@ def test_reading_at_once_in_pieces_and_by_steps_agree(form: str, clamped: bool):
 
 
 @pytest.mark.parametrize(("form", "name"), CASES)
-def test_held_at_the_value_it_has_anyway_nothing_changes(form: str, name: str):
+def test_clamp_at_own_value_changes_nothing(form: str, name: str):
     """At one step, every unit in turn: its own value back in."""
     decoder = network(form).decoder()
     before = decoder.prefill(IDS[:7])
@@ -184,7 +184,7 @@ def test_held_at_the_value_it_has_anyway_nothing_changes(form: str, name: str):
 
 @settings(max_examples=60)
 @given(st.sampled_from(CASES), st.integers(0, H - 1), st.floats(0, 1), st.integers(0, 2**32 - 1))
-def test_the_text_changes_from_the_first_affected_draw_on_and_the_dice_are_the_same(case, unit, value, seed):
+def test_clamped_text_differs_from_affected_draw_on(case, unit, value, seed):
     form, name = case
     decoder, manner, n = network(form).decoder(), SamplingSettings(0.7, top_p=0.95), 40
     clamp, beginning = Clamp(name, unit, value), decoder.prefill(IDS[:5])
@@ -200,7 +200,7 @@ def test_the_text_changes_from_the_first_affected_draw_on_and_the_dice_are_the_s
         assert drawn == [free[at].id, held[at].id] and drawn[0] != drawn[1]
 
 
-def test_bits_of_a_clamped_reader_are_those_of_the_plain_loop():
+def test_bits_of_clamped_decoder_match_plain_loop():
     model, clamp = network("gru"), Clamp("z", None, 0.0)
     logits, _ = read_plainly(model, IDS, {"z": (list(range(H)), 0.0)})
     bits = np.concatenate([*surprisals(model.decoder().clamped([clamp]), IDS)])
@@ -210,14 +210,14 @@ def test_bits_of_a_clamped_reader_are_those_of_the_plain_loop():
         assert bits[t] == pytest.approx(expected, abs=1e-12)
 
 
-def test_without_its_gates_a_gru_knows_nothing_but_the_last_character():
+def test_gru_without_gates_sees_last_character_only():
     decoder = network("gru").decoder().clamped([Clamp("z", None, 0.0), Clamp("r", None, 0.0)])
     after_one = decoder.prefill([4])
     for past in (IDS, [1, 2, 3], [0]):
         assert np.array_equal(decoder.prefill([*past, 4]).logits, after_one.logits)
 
 
-def test_the_unclamped_reader_is_left_as_it_was():
+def test_unclamped_decoder_is_unchanged():
     for form in FORMS:
         decoder = network(form).decoder()
         before = decoder.read(IDS).logits
@@ -239,7 +239,7 @@ def test_the_unclamped_reader_is_left_as_it_was():
         (Clamp("h", 1, math.nan), "the value of h is nan: give -1 to 1"),
     ],
 )
-def test_a_clamp_that_does_not_fit_is_refused_in_one_line(clamp: Clamp, words: str):
+def test_invalid_clamp_is_refused(clamp: Clamp, words: str):
     decoder = network("gru").decoder()
     with pytest.raises(ValueError, match=words.replace("(", r"\(")):
         decoder.clamped([clamp])
@@ -247,7 +247,7 @@ def test_a_clamp_that_does_not_fit_is_refused_in_one_line(clamp: Clamp, words: s
         next(generate(decoder, decoder.prefill([]), 1, SamplingSettings(), UniformStream(0), clamps=[clamp]))
 
 
-def test_too_many_clamps_and_infinite_values_are_refused():
+def test_too_many_clamps_are_refused():
     with pytest.raises(ValueError, match="there are 4097 clamps: give at most 4096"):
         ClampSet([Clamp("h", 0, 0.0)] * 4097, {"h": 1})
     with pytest.raises(ValueError, match="give -1000000 to 1000000"):

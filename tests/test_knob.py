@@ -13,7 +13,7 @@ from tests.test_gradient_flow import every_cell, recurrent
 
 
 @every_cell
-def test_the_knob_scales_the_recurrent_weights_of_every_gate_and_nothing_else(cell, layer_norm):
+def test_recurrent_scale_changes_recurrent_weights_only(cell, layer_norm):
     model, _ = recurrent(cell, layer_norm)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     turned = scale_recurrent(model, 1.4)
@@ -23,7 +23,7 @@ def test_the_knob_scales_the_recurrent_weights_of_every_gate_and_nothing_else(ce
         assert torch.equal(model.state_dict()[name], before[name]), name
 
 
-def test_by_its_equation_the_turned_gru_reads_otherwise_than_the_model():
+def test_recurrent_scale_of_gru_matches_equation():
     """The GRU written out: g reaches r, z and n through W_hh h, not through b."""
     model, ids = recurrent("gru")
     turned, g = scale_recurrent(model, 0.7), 0.7
@@ -40,7 +40,7 @@ def test_by_its_equation_the_turned_gru_reads_otherwise_than_the_model():
     assert not torch.allclose(model.cell(x, state).h, expected, atol=1e-2)
 
 
-def test_at_one_it_is_the_same_network_that_can_be_changed_for_itself():
+def test_recurrent_scale_one_is_independent_copy():
     model, ids = recurrent()
     same = scale_recurrent(model, 1.0)
     assert torch.equal(same(ids[None])[0], model(ids[None])[0])
@@ -49,12 +49,12 @@ def test_at_one_it_is_the_same_network_that_can_be_changed_for_itself():
     assert model.head.weight.abs().max() > 0
 
 
-def test_what_has_no_recurrent_weights_is_refused():
+def test_recurrent_scale_of_transformer_is_refused():
     with pytest.raises(ValueError, match="no recurrent weights W_hh"):
         scale_recurrent(MiniGPT(5, hidden_dim=8, layers=1, heads=2, context=4), 1.2)
 
 
 @pytest.mark.parametrize("g", [0.0, -1.0, math.nan, math.inf])
-def test_a_knob_that_is_no_positive_number_is_refused(g):
+def test_recurrent_scale_must_be_positive(g):
     with pytest.raises(ValueError, match="positive number"):
         scale_recurrent(CharRNN(5, 4), g)

@@ -35,7 +35,7 @@ def stretched(rate: float, bound: float | None = None) -> ProductNorms:
     return ProductNorms(LAGS, median, median / 2, median * 2, bounds, positions=64)
 
 
-def test_the_product_its_band_its_bound_and_the_gradient_are_drawn_as_measured():
+def test_product_figure_matches_measurement():
     one = Turned("× 1", BLUE, stretched(0.9, 6.0), decay(0.85))
     turned = Turned("× 1.40", ORANGE, stretched(1.02, 8.4), decay(0.99))
     figure: Any = product_norms_figure([one, turned])
@@ -52,7 +52,7 @@ def test_the_product_its_band_its_bound_and_the_gradient_are_drawn_as_measured()
     assert bottom <= math.log10(one.norms.median.min())
 
 
-def test_without_a_bound_none_is_drawn_and_none_is_told():
+def test_product_figure_without_bound_draws_none():
     turned = [Turned("× 1", BLUE, stretched(0.9), decay(0.85))]
     figure: Any = product_norms_figure(turned)
     assert [line.name for line in figure.data[1:]] == ["× 1, gradient", "× 1"]
@@ -62,7 +62,7 @@ def test_without_a_bound_none_is_drawn_and_none_is_told():
     assert "one step by 2.70" in bounded and "(σ_max W_hh)^128 would allow 4e+99" in bounded
 
 
-def test_a_product_of_zero_leaves_a_gap():
+def test_product_of_zero_leaves_gap():
     median = np.where(LAGS < 64, stretched(0.5).median, 0.0)
     norms = ProductNorms(LAGS, median, median, median, None, positions=64)
     figure: Any = product_norms_figure([Turned("× 1", BLUE, norms, decay(0.4))], 360)
@@ -70,7 +70,7 @@ def test_a_product_of_zero_leaves_a_gap():
     assert np.isnan(drawn[4:]).all() and np.allclose(drawn[:4], norms.median[:4])
 
 
-def test_eigenvalues_are_points_beside_the_unit_circle_on_axes_of_one_scale():
+def test_eigenvalue_figure_has_points_and_unit_circle():
     values = np.array([3 + 0j, 0.5 + 0.5j, 0.5 - 0.5j, -0.2 + 0j])
     clouds = [Cloud("× 1", BLUE, values), Cloud("× 0.70", ORANGE, 0.7 * values)]
     figure: Any = eigenvalue_figure(clouds)
@@ -87,7 +87,7 @@ def test_eigenvalues_are_points_beside_the_unit_circle_on_axes_of_one_scale():
     )
 
 
-def test_saved_steps_go_from_the_quiet_colour_to_the_model_s_own():
+def test_step_figure_goes_from_grey_to_model_colour():
     flows = {0: decay(0.9), 100: decay(0.6), 2000: decay(0.8)}
     figure: Any = steps_figure(flows, BLUE)
     drawn = in_light_colours(figure)
@@ -102,7 +102,7 @@ def test_saved_steps_go_from_the_quiet_colour_to_the_model_s_own():
 
 
 @pytest.mark.parametrize("width", [360, 900])
-def test_norms_with_clipping_and_without_lie_on_each_other_where_they_are_the_same(width):
+def test_gradient_norm_figure_overlays_clipped_runs(width):
     norms = [2.0, 0.5, 0.4]
     runs = [NormRun("tanh", norms, 20, False), NormRun("tanh", norms, 20, True), NormRun("relu", [9.0, 1], 20, False)]
     figure: Any = grad_norms_figure(runs, 5.0, width)

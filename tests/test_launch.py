@@ -65,7 +65,7 @@ def started(*arguments: str, **environment: str) -> Iterator[tuple[str, str]]:
         process.stdout.close()
 
 
-def test_the_app_starts_behind_any_proxy_on_ipv6_and_below_a_path(tmp_path: Path):
+def test_app_starts_behind_proxies_on_ipv6_below_path(tmp_path: Path):
     elsewhere = {"CHARRNN_CACHE": str(tmp_path / "no-corpus"), "HF_HOME": str(tmp_path / "hub")}
     settings = {"GRADIO_SERVER_NAME": "::1", "GRADIO_ROOT_PATH": "/lab", "CHARRNN_ALLOWED_HOSTS": "lab.example"}
     (block,) = re.findall(r"```nginx\nlocation /lab/ \{\n(.*?)```", SERVING, re.DOTALL)
@@ -89,7 +89,7 @@ def test_the_app_starts_behind_any_proxy_on_ipv6_and_below_a_path(tmp_path: Path
                 assert client.get(page, headers=named | {"Host": "evil.example"}).status_code == 421
 
 
-def test_addresses_and_names_are_read_from_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys):
+def test_app_flags_read_hosts(monkeypatch: pytest.MonkeyPatch, capsys):
     monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
     monkeypatch.setenv("CHARRNN_ALLOWED_HOSTS", "a.example, [::2]:80")
     options = app.parse([])
@@ -103,7 +103,7 @@ def test_addresses_and_names_are_read_from_the_command_line(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 70, "no host"])
-def test_a_host_that_is_none_is_told_by_its_reason(host: str):
+def test_invalid_host_is_refused(host: str):
     with pytest.raises(OSError):
         launch._free(host, 0)
 
@@ -143,7 +143,7 @@ FOREIGN = [
 ]
 
 
-def test_a_loopback_address_answers_for_its_own_names_or_those_it_was_told():
+def test_loopback_address_answers_to_own_names():
     told = frozenset({"lab.example", "10.0.0.7", "fe80::1"})
     for host in OWN:
         assert [asked(hosts, host=host) for hosts in (frozenset(), told, None)] == [200, 200, 200], host
@@ -160,7 +160,7 @@ CLOSED = [("POST", "/gradio_api/reset"), ("GET", "/gradio_api/queue/data"), ("GE
 
 
 @pytest.mark.parametrize(("method", "path"), CLOSED)
-def test_only_the_page_itself_calls_and_listens_whichever_way_a_browser_tells(method: str, path: str):
+def test_cross_site_calls_are_refused(method: str, path: str):
     host = "lab.example:8443"
     for site, status in (("same-origin", 200), ("none", 200), ("same-site", 403), ("cross-site", 403)):
         assert asked(None, method, path, host=host, sec_fetch_site=site) == status
@@ -197,7 +197,7 @@ def test_only_the_page_itself_calls_and_listens_whichever_way_a_browser_tells(me
         ("0.0.0.0", ["lab.example"], "", {"lab.example": 200, "evil.example": 421, "127.0.0.1": 200}),
     ],
 )
-def test_which_names_there_are_follows_from_the_address_and_what_was_told(monkeypatch, host, allowed, root, answers):
+def test_allowed_hosts_follow_address_and_flags(monkeypatch, host, allowed, root, answers):
     given = {}
     monkeypatch.setenv("GRADIO_ROOT_PATH", root)
     monkeypatch.setattr(launch, "wrap_app", lambda demo, hosts: given.update(hosts=hosts))
@@ -236,7 +236,7 @@ HEAD = (
 )
 
 
-def test_a_request_that_never_ends_is_dropped_wherever_it_stops(address, monkeypatch: pytest.MonkeyPatch):
+def test_unfinished_request_is_dropped(address, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(request_deadline, "ARRIVES_S", 0.5)
     whole = b"GET /config HTTP/1.1\r\nHost: localhost\r\n\r\n"
     for begun in (b"", b"GET /con", HEAD, HEAD + b"\r\n{", whole + b"GET"):
@@ -278,15 +278,15 @@ def test_a_request_that_never_ends_is_dropped_wherever_it_stops(address, monkeyp
 # ------------------------------------------------------------------------------------------------ an empty path
 
 
-def test_no_flag_of_any_command_takes_an_empty_word_for_the_folder_one_is_in():
-    """Flags that name a path use `flags.path`, which refuses it: `test_an_empty_word_is_no_path`."""
+def test_path_flags_refuse_empty_words():
+    """Flags that name a path use `flags.path`, which refuses it: `test_empty_path_is_refused`."""
     sources = [*(ROOT / "charrnn").rglob("*.py"), *(ROOT / "scripts").glob("*.py"), ROOT / "app.py"]
     assert [source.name for source in sources if "type=Path" in source.read_text(encoding="utf-8")] == []
     with pytest.raises(hub.HubError, match="'' is neither a folder nor a Hub repository"):
         hub.fetch("")
 
 
-def test_a_name_beside_checkpoints_is_a_mistyped_folder_and_no_repository(tmp_path: Path, monkeypatch):
+def test_mistyped_folder_is_not_taken_for_repository(tmp_path: Path, monkeypatch):
     (tmp_path / "runs/mine").mkdir(parents=True)
     (tmp_path / "runs/mine/model.safetensors").touch()
     monkeypatch.chdir(tmp_path)

@@ -88,7 +88,7 @@ def by_formula(w, kind):
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-def test_each_line_of_a_cell_has_the_values_of_its_formula(name):
+def test_cell_trace_matches_formula(name):
     config = RECURRENT[name]
     (table, sums, cell, head), w, shown = read(config)
     expected, logits = by_formula(w, config["cell"])
@@ -107,7 +107,7 @@ def test_each_line_of_a_cell_has_the_values_of_its_formula(name):
         assert np.array_equal(cell.value(activation).array, values), "not what the heatmap shows"
 
 
-def test_what_goes_into_a_squashing_function_is_shown_too():
+def test_cell_trace_shows_arguments_of_squashing():
     (_, _, cell, _), w, _ = read(RECURRENT["gru"])
     expected, _ = by_formula(w, "gru")
     close(cell.value("x_n + r * h_n").array, expected["x_n"] + expected["r"] * expected["h_n"])
@@ -118,7 +118,7 @@ def test_what_goes_into_a_squashing_function_is_shown_too():
 
 
 @pytest.mark.parametrize("layer", [1, 2, 6])
-def test_each_line_of_a_block_has_the_values_of_its_formula(layer):
+def test_block_trace_matches_formula(layer):
     """The whole text at once, in float64, with a mask instead of a cache and torch's own attention."""
     config = SMALL["minigpt"]
     (step, block, head), w, shown = read(config, layer)
@@ -162,7 +162,7 @@ def test_each_line_of_a_block_has_the_values_of_its_formula(layer):
     close(head.value("logits").array, shown["logits"], atol=1e-5)
 
 
-def test_the_lines_are_those_of_the_file():
+def test_trace_lines_match_source_file():
     (_, _, cell, _), _, _ = read(RECURRENT["lstm"])
     file = Path(cells.__file__).read_text(encoding="utf-8").splitlines()
     assert cell.file == "charrnn/cells.py" and cell.name == "LSTMCell.update"
@@ -173,7 +173,7 @@ def test_the_lines_are_those_of_the_file():
     assert [line.number for line in cell.lines] == list(range(first, first + len(written)))
 
 
-def test_there_are_as_many_blocks_as_the_network_has_layers():
+def test_trace_has_one_block_per_layer():
     assert layers_of(network_of(RECURRENT["gru"])) == 1
     assert layers_of(network_of(SMALL["minigpt"])) == 6
 
@@ -195,7 +195,7 @@ def with_a_loop(x, rounds):
     return total
 
 
-def test_a_loop_shows_its_last_round_and_what_did_not_run_shows_nothing():
+def test_trace_of_loop_shows_last_round():
     x = np.array([1.0, 2.0])
     with trace_calls(with_a_loop) as runs:
         result = with_a_loop(x, 2)
@@ -215,7 +215,7 @@ def test_a_loop_shows_its_last_round_and_what_did_not_run_shows_nothing():
     assert by_source["return total"] == {"returned": result.tolist()}
 
 
-def test_watching_ends_with_the_block_even_after_an_error():
+def test_tracing_ends_after_error():
     before = sys.gettrace()
     with pytest.raises(TypeError), trace_calls(equations.gelu) as runs:
         equations.gelu("no array")
@@ -224,7 +224,7 @@ def test_watching_ends_with_the_block_even_after_an_error():
     assert len(runs) == 1
 
 
-def test_another_thread_is_not_watched():
+def test_tracing_ignores_other_threads():
     with trace_calls(twice) as runs:
         thread = Thread(target=twice, args=[np.zeros(1)])
         thread.start()

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = (ROOT / "charrnn/ui/sidebar/sidebar.html").read_text(encoding="utf-8")
 
 
-def test_a_bare_address_asks_for_the_defaults(store):
+def test_bare_link_gives_defaults(store):
     link = follow(store, {})
     assert link.notice() is None
     told = link.told()
@@ -26,7 +26,7 @@ def test_a_bare_address_asks_for_the_defaults(store):
     assert told["write"] == 400 and told["edits"] == []
 
 
-def test_the_form_in_the_page_has_the_same_defaults():
+def test_page_form_has_link_defaults():
     sliders = dict(re.findall(r'id="cr-(\w+)" [^>]* value="([^"]*)"', TEMPLATE))
     for name in ("temperature", "top_k", "top_p", "min_p", "seed", "characters"):
         assert float(sliders[name]) == DEFAULTS[name], name
@@ -36,7 +36,7 @@ def test_the_form_in_the_page_has_the_same_defaults():
     assert DEFAULTS["prompt"] == re.search(r'id="cr-prompt"[^>]*>([^<]*)<', TEMPLATE)[1]  # type: ignore[index]
 
 
-def test_the_page_has_the_limits_of_the_server():
+def test_page_has_limits_of_server():
     files = ("session/session.js", "neurons/clamp_rows.js", "compare/coupled_sampling.html")
     script, rows, dice = ((ROOT / "charrnn/ui" / name).read_text(encoding="utf-8") for name in files)
     found = dict(re.findall(r"const (M\w+) = ([\d_]+(?: \*\* 32 - 1)?);", script + rows))
@@ -57,7 +57,7 @@ def test_the_page_has_the_limits_of_the_server():
     assert f'max="{coupled_sampling.MAX_CHARS}"' in dice and f'maxlength="{validation.MAX_PROMPT_CHARS}"' in dice
 
 
-def test_a_link_asks_for_what_it_says(store):
+def test_link_sets_every_setting(store):
     asked = {"temperature": "1.25", "top_k": "12", "top_p": "0.9", "min_p": "0.01", "seed": str(2**32 - 1)}
     link = follow(store, asked | {"model": "gru", "step": "300", "prompt": "To be,\r\nor", "view": "z", "speed": "17"})
     told = link.told()
@@ -103,7 +103,7 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize(("name", "value", "words"), NONSENSE, ids=lambda each: str(each)[:20])
-def test_nonsense_is_named_and_the_defaults_stand_in_its_place(store, name, value, words):
+def test_invalid_link_setting_keeps_default(store, name, value, words):
     link = follow(store, {name: value, "seed": value if name == "seed" else "3"})
     (problem,) = link.problems
     assert problem.startswith(words)
@@ -115,34 +115,34 @@ def test_nonsense_is_named_and_the_defaults_stand_in_its_place(store, name, valu
     assert link.reader is bare.reader
 
 
-def test_everything_wrong_at_once_still_opens_the_page(store):
+def test_link_with_every_problem_opens_page(store):
     link = follow(store, {name: value for name, value, _ in NONSENSE})
     said = link.notice()
     assert said and said["text"].count(";") == 6 and "more" in said["text"]
     assert {name: link.told()[name] for name in DEFAULTS} == DEFAULTS
 
 
-def test_edits_of_a_link_are_positions_and_characters(store):
+def test_link_edits_are_positions_and_characters(store):
     assert follow(store, {"edits": "5:\n,20:,,21:1"}).told()["edits"] == [(5, "\n"), (20, ","), (21, "1")]
 
 
-def test_a_step_of_a_model_that_is_not_here_is_not_blamed_as_well(store):
+def test_link_to_missing_model_reports_no_step(store):
     assert len(follow(store, {"model": "nobody", "step": "123"}).problems) == 1
 
 
-def test_another_revision_of_the_checkpoint_is_said(store):
+def test_link_to_another_revision_is_reported(store):
     sha = store.load("gru").info.sha256
     assert follow(store, {"model": "gru", "sha": sha[:12]}).notice() is None
     said = follow(store, {"model": "gru", "sha": "0123456789ab"}).notice()
     assert said and "'gru': its sha256 begins with 0123456789ab" in said["text"] and sha[:12] in said["text"]
 
 
-def test_what_others_append_to_addresses_is_no_nonsense(store):
+def test_foreign_link_parameters_are_ignored(store):
     sent = {"__theme": "dark", "utm_source": "mail", "fbclid": "x", "__sign": "y"}
     assert follow(store, sent).notice() is None
 
 
-def test_what_the_page_is_told_is_what_wishes_accept(store):
+def test_link_payload_is_accepted_by_page(store):
     link = follow(
         store,
         {
@@ -161,7 +161,7 @@ def test_what_the_page_is_told_is_what_wishes_accept(store):
     assert told["clamp"] == [["c", 7, -2.5], ["f", None, 1.0]]
 
 
-def test_a_passage_is_written_on_only_where_the_link_says_so(store):
+def test_link_text_is_extended_only_on_request(store):
     passage = "Now is the winter\r\nof our discontent"
     told = follow(store, {"read": passage}).told()
     assert (told["read"], told["write"], told["characters"]) == (passage.replace("\r", ""), 0, 400)

@@ -69,7 +69,7 @@ def small(name: str, seed: int = 3):
 # ------------------------------------------------------------------------------------------------ known memories
 
 
-def test_a_network_that_copies_the_character_seven_back_has_an_effective_context_of_seven():
+def test_copying_network_has_effective_context_of_seven():
     pattern = torch.tensor([0, 1, 4, 2, 2, 3, 0])
     text = pattern.repeat(120)  # what comes is what stood seven back
     used = context_use(copies_back(BACK), text.tolist(), dice(), longest=20, predictions=256, stretch=128)
@@ -81,7 +81,7 @@ def test_a_network_that_copies_the_character_seven_back_has_an_effective_context
     assert (used.shuffled_excess_nats[: BACK - 1] > math.log(V)).all(), "sure of a character that stands elsewhere"
 
 
-def test_a_replaced_character_is_felt_seven_characters_on_and_nowhere_else():
+def test_copying_network_feels_replacement_at_seven():
     text = drawn_text(600, V)
     probe = corruption(copies_back(BACK, certainty=3.0), text.tolist(), dice(), lags=20, positions=64)
     p = np.exp([3.0, 0, 0, 0, 0]) / (math.exp(3) + V - 1)
@@ -93,7 +93,7 @@ def test_a_replaced_character_is_felt_seven_characters_on_and_nowhere_else():
     assert probe.felt_chars == BACK and probe.positions == 64
 
 
-def test_a_network_without_memory_needs_one_character_and_feels_one():
+def test_memoryless_network_needs_one_character():
     text = drawn_text(900, V).tolist()
     used = context_use(without_memory(), text, dice(), longest=30, predictions=128)
     np.testing.assert_allclose(used.excess_nats, 0, atol=1e-6)
@@ -107,7 +107,7 @@ def test_a_network_without_memory_needs_one_character_and_feels_one():
 
 
 @pytest.mark.parametrize("name", list(SMALL))
-def test_every_loss_is_that_of_a_text_of_n_characters_read_alone(name: str):
+def test_context_losses_match_separate_texts(name: str):
     model, ids = small(name), drawn_text(400, len(VOCAB))
     first, count, longest = 250, 90, 40
     losses = context_losses(model, ids, first, count, longest)
@@ -122,7 +122,7 @@ def test_every_loss_is_that_of_a_text_of_n_characters_read_alone(name: str):
 
 
 @pytest.mark.parametrize("name", ["gru", "minigpt"])
-def test_the_control_reads_the_characters_before_in_another_order(name: str, monkeypatch: pytest.MonkeyPatch):
+def test_shuffled_control_permutes_prefix(name: str, monkeypatch: pytest.MonkeyPatch):
     model, ids = small(name), drawn_text(400, len(VOCAB))
     seen = {}
 
@@ -145,7 +145,7 @@ def test_the_control_reads_the_characters_before_in_another_order(name: str, mon
 
 
 @pytest.mark.parametrize("name", list(SMALL))
-def test_every_divergence_is_the_sum_by_hand_after_two_texts_that_differ_in_one_character(name: str):
+def test_corruption_matches_two_texts_by_hand(name: str):
     model, ids = small(name), drawn_text(420, len(VOCAB))
     places, lags = torch.tensor([BEFORE, 200, 399]), 21
     replaced = random_replacements(ids, ids[places], dice())
@@ -163,7 +163,7 @@ def test_every_divergence_is_the_sum_by_hand_after_two_texts_that_differ_in_one_
             assert nats[row, k - 1].item() == pytest.approx(by_hand, abs=1e-11)
 
 
-def test_the_error_is_that_of_means_over_neighbours():
+def test_context_error_is_that_of_batch_means():
     values = np.random.default_rng(0).normal(size=(3, 5 * BATCH))
     mean, error = memory._mean_and_error(values)
     for row in range(3):
@@ -179,11 +179,11 @@ def test_the_error_is_that_of_means_over_neighbours():
     ("values", "level", "chars"),
     [([3, 2, 0.02, 0.01, 0], 0.01, 4), ([0, 0], 0.01, 1), ([1, 0, 0.5, 0], 0.1, 4), ([1, 1], 0.1, 3)],
 )
-def test_what_is_enough_stays_enough(values, level, chars):
+def test_sufficient_context_stays_sufficient(values, level, chars):
     assert smallest_sufficient_context(np.array(values), level) == chars
 
 
-def test_another_character_is_drawn_by_its_frequency():
+def test_replacements_are_drawn_by_frequency():
     ids = torch.tensor([0] * 600 + [1] * 300 + [2] * 100)
     drawn = random_replacements(ids, torch.zeros(4000, dtype=torch.long), dice())
     counts = drawn.bincount(minlength=3).tolist()
@@ -192,7 +192,7 @@ def test_another_character_is_drawn_by_its_frequency():
         random_replacements(torch.zeros(9, dtype=torch.long), torch.zeros(1, dtype=torch.long), dice())
 
 
-def test_a_text_that_is_too_short_is_refused_and_one_that_is_just_long_enough_read():
+def test_context_use_of_short_text_is_refused():
     model = without_memory()
     text = drawn_text(10 + SHUFFLED + BATCH, V).tolist()
     assert context_use(model, text, dice(), longest=10).predictions == BATCH
@@ -203,7 +203,7 @@ def test_a_text_that_is_too_short_is_refused_and_one_that_is_just_long_enough_re
         corruption(model, text[: BEFORE + 4], dice(), lags=5)
 
 
-def test_what_is_kept_comes_back_and_what_is_something_else_is_refused():
+def test_memory_record_round_trip():
     text, model = drawn_text(700, len(VOCAB)).tolist(), small("gru")
     used = MemoryUsed(
         context_use(model, text, dice(), 64, 128, 64), corruption(model, text, dice(), lags=64, positions=20)

@@ -28,7 +28,7 @@ def curves(*rates: float) -> list[MemoryCurve]:
 
 
 @pytest.mark.parametrize("width", [358, 900])
-def test_every_line_is_its_curve_down_to_what_is_drawn(width):
+def test_memory_figure_matches_curves(width):
     drawn = curves(0.5, 0.8, 0.93, 0.97)
     figure: Any = memory_figure(drawn, width, drawn[1])
     for curve in drawn:
@@ -48,7 +48,7 @@ def test_every_line_is_its_curve_down_to_what_is_drawn(width):
     assert low == pytest.approx(math.log10(LOW_CONTEXT)) and high > math.log10(1.5 * 2 * 0.97)
 
 
-def test_the_effective_context_is_a_point_on_the_level():
+def test_memory_figure_marks_effective_context():
     drawn = curves(0.5, 0.97)
     figure: Any = memory_figure(drawn)
     chars = [next(n for n in range(1, 257) if 2 * (rate**n - rate**256) <= 0.01) for rate in (0.5, 0.97)]
@@ -62,6 +62,6 @@ def test_the_effective_context_is_a_point_on_the_level():
     assert "Measured on a text, 4,096 predictions." in said
 
 
-def test_without_a_model_there_are_empty_axes_and_no_words():
+def test_memory_figure_without_models_is_empty():
     figure: Any = memory_figure([])
     assert len(figure.data) == 0 and memory_words([], []) == ""

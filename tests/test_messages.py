@@ -8,7 +8,7 @@ from charrnn.ui.server.notices import dropped_notice, notice
 from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Character, Choice, Prompt, Sampling, Step, checked
 
 
-def test_a_notice_names_characters_and_positions():
+def test_notice_names_dropped_characters():
     said = dropped_notice([(0, "é"), (4, "\t")])
     assert said == notice("Left out 2 characters this model has never seen: 'é' at position 0, '\\t' at position 4.")
     many = dropped_notice([(i, "ß") for i in range(9)])
@@ -16,7 +16,7 @@ def test_a_notice_names_characters_and_positions():
     assert dropped_notice([]) is None
 
 
-def test_whole_numbers_may_be_written_with_a_point():
+def test_whole_numbers_may_have_a_point():
     assert [checked(Step, step) for step in (7.0, MAX_SAFE_INTEGER)] == [7, 2**53 - 1]
     assert Sampling(temperature=0, top_k=5.0).settings.top_k == 5  # pyright: ignore[reportArgumentType]
 
@@ -42,7 +42,7 @@ class Sent(Sampling):
         (5, "the request is 5: give what fits: input should be a valid dictionary or instance of Sent"),
     ],
 )
-def test_a_wrong_request_is_told_by_name_value_and_way_out(sent: Any, words: str):
+def test_invalid_request_names_value_and_limit(sent: Any, words: str):
     with pytest.raises(ValueError) as refused:
         checked(Sent, sent)
     assert str(refused.value) == words

@@ -7,26 +7,26 @@ import pytest
 from charrnn.metrics import Metrics, bits_per_char, perplexity
 
 
-def test_a_loss_of_ln_2_nats_is_one_bit_and_a_perplexity_of_two():
+def test_one_bit_is_perplexity_two():
     assert bits_per_char(math.log(2)) == pytest.approx(1)
     assert perplexity(math.log(2)) == pytest.approx(2)
 
 
-def test_a_loss_beyond_floating_point_is_an_infinite_perplexity():
+def test_huge_loss_is_infinite_perplexity():
     assert perplexity(1e6) == math.inf
 
 
-def test_a_line_shows_train_and_validation_in_nats_perplexity_and_bits():
+def test_metrics_line_shows_all_units():
     line = Metrics(1000, 1.5897, 1.7, 0.5, 1e-3, 9.0).line()
     assert line.startswith("step 1000  loss=1.5897 ppl=4.90 bpc=2.293  val_loss=1.7000 val_ppl=5.47 val_bpc=2.453")
 
 
-def test_a_point_survives_json():
+def test_metrics_round_trip():
     point = Metrics(1000, 1.5897, 1.7, 0.5, 1e-3, 9.0)
     assert Metrics.from_json(json.loads(json.dumps(asdict(point)))) == point
 
 
 @pytest.mark.parametrize("change", [{"step": "1"}, {"val_loss_nats": None}, {"seconds": True}, {"more": 1}])
-def test_what_is_no_point_of_a_curve_is_refused(change):
+def test_invalid_metrics_are_refused(change):
     with pytest.raises(ValueError, match="not a point"):
         Metrics.from_json(asdict(Metrics(1, 1.0, 1.0, 0.5, 1e-3, 9.0)) | change)

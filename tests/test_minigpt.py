@@ -82,20 +82,20 @@ def distance(a: Tensor, b: Tensor) -> float:
 # ------------------------------------------------------------------------------------------------ the model
 
 
-def test_the_model_of_the_lab_has_one_million_two_hundred_thousand_parameters():
+def test_minigpt_has_1_2_million_parameters():
     of_a_block = 128 * (3 * 128 + 128 + 4 * 128 + 4 * 128) + 2 * 128
     assert sum(weight.numel() for weight in MiniGPT(65).parameters()) == 65 * 128 + 6 * of_a_block + 128 + 65 * 128
 
 
 @pytest.mark.parametrize("length", [1, CONTEXT, 3 * CONTEXT + 2])
-def test_forward_is_the_naive_loop(length):
+def test_minigpt_forward_matches_naive_loop(length):
     model, ids = small(), text(length)
     logits, _ = model(ids)
     for row, of_row in zip(ids.tolist(), logits, strict=True):
         assert distance(of_row, naive_logits(model, row)) < 1e-10
 
 
-def test_from_embedded_is_forward_without_the_embedding():
+def test_from_embedded_matches_forward():
     model, ids = small(), text(9)
     assert torch.equal(model.from_embedded(model.embed(ids))[0], model(ids)[0])
     assert torch.equal(model.fast_forward(ids)[0], model(ids)[0])
@@ -119,7 +119,7 @@ def test_every_weight_gets_a_gradient():
         ({"context": 1}, "context is 1"),
     ],
 )
-def test_sizes_that_do_not_fit_together_are_refused(sizes, said):
+def test_incompatible_sizes_are_refused(sizes, said):
     with pytest.raises(ValueError, match=said):
         MiniGPT(V, **sizes)
 
@@ -129,7 +129,7 @@ def test_sizes_that_do_not_fit_together_are_refused(sizes, said):
 
 @pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 @pytest.mark.parametrize("lengths", [[1] * 30, [3, 4, 23], [20, 1, 9], [8, 8, 14], [7, 9, 14]])
-def test_pieces_equal_the_whole_within_the_context_and_past_it(dtype, close, lengths):
+def test_pieces_match_whole_past_context(dtype, close, lengths):
     model, ids = small(dtype=dtype), text(30)
     whole, after_whole = model(ids)
     pieces, after_pieces = in_pieces(model, ids, lengths)
@@ -141,7 +141,7 @@ def test_pieces_equal_the_whole_within_the_context_and_past_it(dtype, close, len
         assert distance(a, b) < close
 
 
-def test_a_state_is_left_as_it_was():
+def test_kv_cache_is_not_modified():
     model, ids = small(), text(20)
     _, state = model(ids[:, :10])
     before = [tensor.clone() for tensor in state.keys + state.values]
@@ -151,7 +151,7 @@ def test_a_state_is_left_as_it_was():
 
 
 @pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float64, 1e-7)])
-def test_positions_are_relative_even_after_ten_million_characters(dtype, close):
+def test_positions_are_relative(dtype, close):
     model, ids = small(dtype=dtype), text(2 * CONTEXT)
     nothing = (torch.zeros(2, HEADS, 0, D // HEADS, dtype=dtype),) * LAYERS
     shifted, state = model(ids, KVCache(nothing, nothing, 10_000_000))
@@ -162,7 +162,7 @@ def test_positions_are_relative_even_after_ten_million_characters(dtype, close):
 # ------------------------------------------------------------------------------------------------ first weights
 
 
-def test_initial_weights_are_normal_and_smaller_where_they_add_to_the_residual_stream():
+def test_residual_outputs_start_smaller():
     """Standard errors are below 0.8 %; the bounds are 5 %."""
     model = MiniGPT(65)
     initialise(model, dice())
@@ -178,7 +178,7 @@ def test_initial_weights_are_normal_and_smaller_where_they_add_to_the_residual_s
 
 
 @pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
-def test_the_decoder_reads_what_forward_reads(dtype, close):
+def test_minigpt_decoder_matches_forward(dtype, close):
     model, ids = small(dtype=dtype), text(40, rows=1)
     logits = model(ids)[0][0].detach().numpy()
     decoder = model.decoder()
@@ -190,7 +190,7 @@ def test_the_decoder_reads_what_forward_reads(dtype, close):
     assert reading.logits.dtype == logits.dtype and reading.logits.shape == (V,)
 
 
-def test_the_decoder_shows_the_residual_stream_after_each_block():
+def test_minigpt_decoder_shows_residual_streams():
     model, ids = small(), text(20, rows=1)
     streams, _ = model.streams_from_embedded(model.embed(ids))
     decoder = model.decoder()
@@ -202,7 +202,7 @@ def test_the_decoder_shows_the_residual_stream_after_each_block():
             assert np.allclose(array, stream[0, -1].detach(), rtol=0, atol=1e-10)
 
 
-def test_stepping_twice_from_one_state_gives_the_same():
+def test_decoder_state_can_branch():
     decoder = small().decoder()
     reading = decoder.prefill(text(5, rows=1)[0].tolist())
     for id in text(40, rows=1, seed=2)[0].tolist():
@@ -214,7 +214,7 @@ def test_stepping_twice_from_one_state_gives_the_same():
         reading = second
 
 
-def test_a_state_can_be_gone_back_to_after_any_number_of_steps():
+def test_decoder_state_can_be_revisited():
     decoder, ids = small().decoder(), text(50, rows=1)[0].tolist()
     readings = [decoder.prefill([])]
     for id in ids:
@@ -224,7 +224,7 @@ def test_a_state_can_be_gone_back_to_after_any_number_of_steps():
         assert np.allclose(again.logits, readings[t + 1].logits, rtol=0, atol=1e-12)
 
 
-def test_prefilling_goes_on_from_a_state():
+def test_prefill_continues_from_state():
     decoder, ids = small().decoder(), text(30, rows=1)[0].tolist()
     whole = decoder.prefill(ids)
     pieces = decoder.prefill(ids[17:], decoder.prefill(ids[:17]).state)
@@ -233,13 +233,13 @@ def test_prefilling_goes_on_from_a_state():
     assert np.array_equal(nothing_more.logits, pieces.logits)
 
 
-def test_before_the_first_character_all_are_equally_likely_and_nothing_is_active():
+def test_empty_prefill_is_uniform():
     reading = small().decoder().prefill([])
     assert np.array_equal(reading.logits, np.zeros(V))
     assert all(np.array_equal(array, np.zeros(D)) for array in reading.activations.values())
 
 
-def test_the_states_of_one_text_share_their_keys():
+def test_decoder_states_share_key_buffers():
     """A page that keeps the state of every character must not keep a context of keys with each."""
     decoder, tapes = small().decoder(), set()
     reading = decoder.prefill([])

@@ -19,12 +19,12 @@ def drawn(cell="rnn", layer_norm=False, seed=0):
     return model
 
 
-def test_the_state_dict_has_the_keys_of_the_lab_sheet():
+def test_state_dict_has_keys_of_lab_sheet():
     assert list(CharRNN(65).state_dict()) == KEYS
 
 
 @pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
-def test_every_cell_has_these_keys_with_its_gates_packed(cell, gates):
+def test_state_dict_packs_gates(cell, gates):
     model = CharRNN(7, 5, cell)
     assert list(model.state_dict()) == KEYS
     assert model.cell.W_ih.weight.shape == model.cell.W_hh.weight.shape == (gates * 5, 5)
@@ -32,18 +32,18 @@ def test_every_cell_has_these_keys_with_its_gates_packed(cell, gates):
 
 
 @pytest.mark.parametrize(("cell", "normed"), [("rnn", "h"), ("gru", "rzn"), ("lstm", "ifgoc")])
-def test_layer_norm_adds_a_gain_and_a_shift_by_name(cell, normed):
+def test_layer_norm_parameters_are_named_by_gate(cell, normed):
     model = CharRNN(7, 5, cell, layer_norm=True)
     added = {f"cell.norm.{name}.{part}" for name in normed for part in ("weight", "bias")}
     assert set(model.state_dict()) == {*KEYS, *added}
 
 
-def test_a_cell_that_is_not_known_is_refused_with_those_that_are():
+def test_unknown_cell_is_refused():
     with pytest.raises(ValueError, match="'minigru': give one of rnn, gru, lstm"):
         CharRNN(7, 5, "minigru")
 
 
-def test_forward_is_the_loop_of_the_lab_sheet():
+def test_forward_matches_loop_of_lab_sheet():
     model = CharRNN(7, 5).double()
     ids = torch.randint(7, (2, 6))
     h, logits = torch.zeros(2, 5, dtype=torch.float64), []
@@ -55,7 +55,7 @@ def test_forward_is_the_loop_of_the_lab_sheet():
 
 
 @every_cell
-def test_forward_carries_the_state_the_cell_leaves(cell, layer_norm):
+def test_forward_carries_state_of_cell(cell, layer_norm):
     model, ids = drawn(cell, layer_norm).double(), torch.randint(7, (2, 6))
     state = model.cell.initial_state(2)
     for t in range(6):
@@ -67,7 +67,7 @@ def test_forward_carries_the_state_the_cell_leaves(cell, layer_norm):
 
 
 @every_cell
-def test_the_decoder_reads_what_forward_reads(cell, layer_norm):
+def test_decoder_matches_forward(cell, layer_norm):
     model, ids = drawn(cell, layer_norm), torch.randint(7, (1, 9))
     logits, state = model(ids)
     reading = model.decoder().prefill(ids[0].tolist())
@@ -79,7 +79,7 @@ def test_the_decoder_reads_what_forward_reads(cell, layer_norm):
 
 
 @every_cell
-def test_stepping_equals_prefilling(cell, layer_norm):
+def test_stepping_matches_prefill(cell, layer_norm):
     decoder, ids = drawn(cell, layer_norm).decoder(), [3, 1, 6, 0]
     stepped = decoder.prefill(ids[:1])
     for id in ids[1:]:
@@ -90,7 +90,7 @@ def test_stepping_equals_prefilling(cell, layer_norm):
 
 
 @every_cell
-def test_two_texts_can_go_on_from_one_state(cell, layer_norm):
+def test_decoder_state_is_not_modified(cell, layer_norm):
     decoder = drawn(cell, layer_norm).decoder()
     reading = decoder.prefill([3, 1])
     before = [part.copy() for part in reading.state]
@@ -101,7 +101,7 @@ def test_two_texts_can_go_on_from_one_state(cell, layer_norm):
 
 
 @every_cell
-def test_a_reading_shows_the_state_and_the_gates_that_made_it(cell, layer_norm):
+def test_decoder_activations_are_state_and_gates(cell, layer_norm):
     model = drawn(cell, layer_norm)
     shown = model.decoder().prefill([3, 1, 6]).activations
     with torch.no_grad():
@@ -119,7 +119,7 @@ def test_a_reading_shows_the_state_and_the_gates_that_made_it(cell, layer_norm):
             assert (rows >= 0).all()
 
 
-def test_an_empty_text_leaves_the_model_at_its_start():
+def test_empty_prefill_is_initial_state():
     model = CharRNN(7, 5)
     reading = model.decoder().prefill([])
     assert np.allclose(reading.logits, model.head(torch.zeros(5)).detach(), atol=1e-6)

@@ -28,14 +28,14 @@ def name(config):
 
 
 @pytest.mark.parametrize("config", EVERY, ids=name)
-def test_a_network_says_the_config_it_was_built_from(config):
+def test_config_round_trip(config):
     assert build_model(config, 7).config == config
 
 
 @pytest.mark.parametrize(
     ("cell", "kind"), [("rnn", VanillaRNNCell), ("gru", GRUCell), ("lstm", LSTMCell)], ids=["rnn", "gru", "lstm"]
 )
-def test_a_recurrent_config_is_a_char_rnn_with_that_cell(cell, kind):
+def test_recurrent_config_builds_its_cell(cell, kind):
     model = build_model({"cell": cell, "hidden_dim": 6, "layer_norm": True}, 7, dropout=0.25, input_dropout=0.125)
     assert isinstance(model, CharRNN)
     assert type(model.cell) is kind
@@ -44,21 +44,21 @@ def test_a_recurrent_config_is_a_char_rnn_with_that_cell(cell, kind):
     assert model.head.out_features == model.embed.num_embeddings == 7
 
 
-def test_minigpt_has_the_sizes_of_its_config():
+def test_minigpt_config_sets_sizes():
     model = build_model(GPT, 7, dropout=0.25)
     assert isinstance(model, MiniGPT)
     assert (model.hidden_dim, len(model.blocks), model.heads, model.context, model.dropout) == (8, 2, 2, 5, 0.25)
     assert model.head.out_features == model.embed.num_embeddings == 7
 
 
-def test_what_a_config_leaves_out_is_as_in_the_lab():
+def test_config_defaults_are_those_of_the_lab():
     assert build_model(RNN, 7).config == RNN | {"layer_norm": False}
     of_the_lab = {"cell": "minigpt", "hidden_dim": 128, "layers": 6, "heads": 4, "context": 128}
     assert build_model({"cell": "minigpt", "hidden_dim": 128}, 7).config == of_the_lab
 
 
 @pytest.mark.parametrize("config", EVERY, ids=name)
-def test_every_network_reads_on_from_its_state_the_fast_way_as_by_definition(config):
+def test_fast_forward_in_pieces_matches_forward(config):
     model, ids = build_model(config, 7).double(), torch.randint(7, (2, 12))
     whole, _ = model(ids)
     state, pieces = None, []
@@ -94,13 +94,13 @@ def test_every_network_reads_on_from_its_state_the_fast_way_as_by_definition(con
     ],
     ids=str,
 )
-def test_what_cannot_be_is_refused_by_name(config, reason):
+def test_invalid_config_is_refused(config, reason):
     for make in (build_model, build_on_meta):
         with pytest.raises(ValueError, match=reason):
             make(config, 7)
 
 
-def test_every_limit_can_be_reached():
+def test_config_limits_can_be_reached():
     for key, limits in LIMITS.items():
         base = {"cell": "minigpt", "hidden_dim": 8, "layers": 1, "heads": 1}
         for value in (2 if key == "hidden_dim" else limits.low, limits.high):
@@ -109,7 +109,7 @@ def test_every_limit_can_be_reached():
 
 
 @pytest.mark.parametrize("config", EVERY, ids=name)
-def test_a_blueprint_has_the_names_and_shapes_and_takes_no_memory(config):
+def test_meta_model_matches_model(config):
     sketch, real = build_on_meta(config, 7), build_model(config, 7)
     assert sketch.config == real.config
     assert all(weight.is_meta for weight in sketch.state_dict().values())
@@ -119,7 +119,7 @@ def test_a_blueprint_has_the_names_and_shapes_and_takes_no_memory(config):
 
 
 @pytest.mark.parametrize("config", EVERY, ids=name)
-def test_a_decoder_takes_a_copy_of_the_weights_or_shares_them(config):
+def test_decoder_copies_or_shares_weights(config):
     model = build_model(config, 7)
     shared, own = model.decoder(share=True), model.decoder()
     before = own.prefill([1, 2]).logits
@@ -133,7 +133,7 @@ def test_a_decoder_takes_a_copy_of_the_weights_or_shares_them(config):
     assert np.array_equal(own.prefill([1, 2]).logits, before)
 
 
-def test_a_blueprint_costs_torch_no_preparation():
+def test_meta_model_imports_nothing_more():
     """Drawing weights on the device without memory loads hundreds of modules, seconds of an app's start."""
     code = """
 import sys

@@ -80,11 +80,11 @@ def quoting(characters: int, seed: int) -> str:
         ("inside brackets", "······················(d················"),
     ],
 )
-def test_every_label_covers_what_its_name_says(name: str, expected: str):
+def test_concept_labels_match_examples(name: str, expected: str):
     assert said(name) == expected
 
 
-def test_the_values_count():
+def test_concept_values_match_examples():
     text = "ab. c'd\n\nEf"
     assert counted("position in line", text) == [0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 1]
     assert counted("position in word", text) == [1, 2, 0, 0, 1, 2, 3, 0, 0, 1, 2]
@@ -94,7 +94,7 @@ def test_the_values_count():
 
 
 @given(st.text("aB \n:'.“”()1é", max_size=200))
-def test_every_concept_says_one_thing_of_each_character_of_any_text(text: str):
+def test_concepts_label_every_character(text: str):
     for concept in BANK:
         told = concept.of(text)
         assert told.shape == (len(text),) and np.isfinite(told).all()
@@ -113,7 +113,7 @@ def labels_for(n: int, seed: int) -> np.ndarray:
 
 
 @given(columns, st.integers(0, 99))
-def test_the_area_is_the_share_of_pairs_that_are_told_apart(values: np.ndarray, seed: int):
+def test_roc_auc_is_share_of_ordered_pairs(values: np.ndarray, seed: int):
     labels = labels_for(len(values), seed)
     got = roc_auc(rank_order(values), labels)
     for c in range(labels.shape[1]):
@@ -123,7 +123,7 @@ def test_the_area_is_the_share_of_pairs_that_are_told_apart(values: np.ndarray, 
             assert got[c, u] == pytest.approx(won / (len(having) * len(lacking)), abs=1e-12)
 
 
-def test_r_squared_is_that_of_numpy_s_least_squares_on_both_halves():
+def test_r_squared_matches_lstsq():
     rng = np.random.default_rng(3)
     x, other = rng.normal(2, 3, (60, 4)), rng.normal(1, 3, (50, 4))
     y, y_other = (x[:, :2] * [2, -1] + rng.normal(size=(60, 2)), other[:, :2] * [2, -1] + rng.normal(size=(50, 2)))
@@ -141,7 +141,7 @@ def test_r_squared_is_that_of_numpy_s_least_squares_on_both_halves():
     assert (slope[:, 3] == 0).all() and r_squared(x, y, slope, intercept)[:, 3] == pytest.approx(0)
 
 
-def test_direction_and_line_come_from_the_first_half_alone():
+def test_score_direction_comes_from_first_half():
     text = "ab\n" * 400
     targets = ConceptTargets.of(text, [CONCEPTS["newline"], CONCEPTS["position in word"]])
     right = (np.array(list(text)) == "\n").astype(float)
@@ -154,7 +154,7 @@ def test_direction_and_line_come_from_the_first_half_alone():
     assert scores.held_out[1, 2] < 0 < scores.held_out[1, 1]
 
 
-def test_what_a_text_has_too_little_of_is_not_scored():
+def test_rare_concepts_are_not_scored():
     assert ConceptTargets.of(TEXT).rare == ("digit", "inside quotes", "inside brackets")
     with pytest.raises(ValueError, match="399 characters: units are scored on 400"):
         ConceptTargets.of("a\n" * 199 + "b")
@@ -169,7 +169,7 @@ def drawn(seed: int, units: int = 400) -> Scores:
     return Scores(held_out, held_out, np.ones_like(held_out))
 
 
-def test_the_baseline_lets_two_in_a_hundred_of_its_own_units_through():
+def test_baseline_passes_two_percent_of_own_units():
     scores = [drawn(seed) for seed in range(5)]
     together = np.concatenate([one.held_out for one in scores], axis=1)
     baseline = Baseline.of(scores)
@@ -195,7 +195,7 @@ def planted(vocab: Vocab, seed: int) -> CharRNN:
     return model
 
 
-def test_a_planted_unit_is_found_and_an_untrained_network_gets_next_to_no_names():
+def test_planted_unit_is_found_and_noise_is_not():
     text = quoting(5000, 0)
     vocab = Vocab.from_text(text)
     targets, ids = ConceptTargets.of(text), vocab.encode(text)
@@ -217,7 +217,7 @@ def test_a_planted_unit_is_found_and_an_untrained_network_gets_next_to_no_names(
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "minigpt"])
-def test_reading_in_pieces_says_what_a_reader_says_of_each_character(cell: str):
+def test_activations_in_pieces_match_steps(cell: str):
     vocab = Vocab.from_text(TEXT)
     decoder = untrained({"cell": cell, "hidden_dim": 16}, len(vocab), {}, 0).decoder()
     ids = vocab.encode(TEXT[:1100])
@@ -236,7 +236,7 @@ def recurrent(*form: Any) -> CharRNN:
     return model
 
 
-def test_an_untrained_network_is_drawn_as_training_would_and_by_its_seed():
+def test_untrained_network_follows_recipe_and_seed():
     config = {"cell": "lstm", "hidden_dim": 8}
     one, again, other = (recurrent(config, 5, {"initialisation": "orthogonal"}, seed) for seed in (1, 1, 2))
     assert torch.equal(one.cell.W_hh.weight, again.cell.W_hh.weight)
@@ -249,7 +249,7 @@ def test_an_untrained_network_is_drawn_as_training_would_and_by_its_seed():
 # ------------------------------------------------------------------------------------------------ spans, saturation
 
 
-def test_the_spans_are_the_runs_where_the_unit_says_most():
+def test_top_spans_are_runs_of_high_values():
     text = "abcdefghij" * 10
     values = np.zeros(100)
     values[20:23], values[50:52], values[99] = 1, 2, 1
@@ -262,7 +262,7 @@ def test_the_spans_are_the_runs_where_the_unit_says_most():
 
 @settings(max_examples=30)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 5))
-def test_spans_are_parts_of_the_text_and_never_touch(values: list[int], context: int):
+def test_top_spans_never_touch(values: list[int], context: int):
     text = "".join(chr(97 + i % 26) for i in range(len(values)))
     spans = sorted(top_spans(text, np.array(values, float), most=99, context=context))
     for span in spans:
@@ -271,7 +271,7 @@ def test_spans_are_parts_of_the_text_and_never_touch(values: list[int], context:
     assert all(a.end < b.first for a, b in zip(spans, spans[1:], strict=False))
 
 
-def test_saturation_counts_the_characters_at_which_a_gate_is_nearly_shut_or_open():
+def test_saturation_counts_extreme_gates():
     values = np.array([[0.05, 0.5], [0.1, 0.95], [0.9, 0.91], [0.0, 0.92]])
     told = Saturation.of("f", values)
     assert (told.shut.tolist(), told.open.tolist()) == ([0.5, 0.0], [0.0, 0.75])

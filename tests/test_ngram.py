@@ -46,12 +46,12 @@ def _interpolated(text, context, counts):
 
 
 @given(texts, contexts, st.integers(2, 6))
-def test_probabilities_are_those_of_dictionaries_and_printed_formulas(text, context, order):
+def test_kneser_ney_matches_printed_formulas(text, context, order):
     found = np.exp(KneserNey(np.array(text), V, order).log_probs(context))
     np.testing.assert_allclose(found, by_the_book(text, context, order), rtol=1e-12)
 
 
-def test_the_same_holds_where_the_discounts_are_estimated():
+def test_kneser_ney_matches_with_estimated_discounts():
     text = skewed_text(600)
     model = KneserNey(np.array(text), V, 5)
     counts = Counter(tuple(text[i : i + 5]) for i in range(len(text) - 4))
@@ -61,7 +61,7 @@ def test_the_same_holds_where_the_discounts_are_estimated():
 
 
 @given(texts, contexts, st.integers(2, 6))
-def test_every_character_has_a_probability_and_they_sum_to_one(text, context, order):
+def test_ngram_probabilities_sum_to_one(text, context, order):
     """After contexts the text holds and after those it does not."""
     probs = np.exp(KneserNey(np.array(text), V + 3, order).log_probs(context))  # three characters never occur
     assert probs.shape == (V + 3,) and (probs > 0).all()
@@ -69,7 +69,7 @@ def test_every_character_has_a_probability_and_they_sum_to_one(text, context, or
 
 
 @given(texts, st.lists(texts, min_size=1, max_size=3), st.integers(2, 6))
-def test_the_loss_is_the_mean_of_what_log_probs_says_of_each_character(text, others, order):
+def test_ngram_loss_is_mean_of_log_probs(text, others, order):
     model = KneserNey(np.array(text), V, order)
     length = min(map(len, others))
     rows = [row[:length] for row in others]
@@ -77,7 +77,7 @@ def test_the_loss_is_the_mean_of_what_log_probs_says_of_each_character(text, oth
     assert model.loss_nats(np.array(rows)) == pytest.approx(np.mean(costs), rel=1e-12)
 
 
-def test_discounts_follow_the_published_equation():
+def test_discounts_match_published_equation():
     counts = np.repeat([1, 2, 3, 4, 9], [400, 150, 80, 50, 7])
     y = 400 / (400 + 2 * 150)
     expected = (1 - 2 * y * 150 / 400, 2 - 3 * y * 80 / 150, 3 - 4 * y * 50 / 80)
@@ -85,11 +85,11 @@ def test_discounts_follow_the_published_equation():
 
 
 @pytest.mark.parametrize("counts", [[1], [5, 6, 7], [1, 2, 3, 3, 3, 4]])
-def test_counts_that_say_nothing_of_discounts_take_the_usual_ones(counts):
+def test_discounts_fall_back_to_defaults(counts):
     assert estimate_discounts(np.array(counts)) == FALLBACK
 
 
-def test_size_is_the_number_of_distinct_ngrams():
+def test_ngram_size_counts_distinct_ngrams():
     text = skewed_text(50)
     distinct = [{tuple(text[i : i + n]) for i in range(len(text) - n + 1)} for n in (1, 2, 3)]
     inner = [{ngram[1:] for ngram in longer} for longer in distinct[1:]]  # what never follows anything has no count
@@ -100,12 +100,12 @@ def test_size_is_the_number_of_distinct_ngrams():
     ("ids", "order", "problem"),
     [([0, 1, 2], 1, "order is 1"), ([0, 1, 2], 60, "order is 60"), ([0, 1], 3, "3 ids"), ([0, 1, 4], 2, "0 to 3")],
 )
-def test_what_cannot_be_counted_is_refused(ids, order, problem):
+def test_invalid_ngram_input_is_refused(ids, order, problem):
     with pytest.raises(ValueError, match=problem):
         KneserNey(np.array(ids), V, order)
 
 
-def test_who_knows_only_how_often_characters_occur_pays_their_entropy():
+def test_unigram_loss_is_entropy():
     ids = np.array([0, 0, 0, 1, 1, 2])
     rows = np.array([[3, 0, 1], [2, 3, 3]])
     shares = np.array([4, 3, 2, 1]) / 10  # one added to each, also to what never occurred

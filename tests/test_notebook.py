@@ -28,14 +28,14 @@ TINY = "--hidden-dim 16 --batch 4 --seq-len 24 --threads 1"
 PROCEED = "\nassert globals().get('_exit_code', 0) == 0"  # a command that fails does not end its cell
 
 
-def test_it_is_kept_without_outputs():
+def test_notebook_has_no_outputs():
     nbformat.validate(NOTEBOOK)  # pyright: ignore[reportPrivateImportUsage]
     assert [cell.id for cell in NOTEBOOK.cells if cell.get("outputs") or cell.get("execution_count")] == []
     assert set(NOTEBOOK.metadata) == {"colab", "kernelspec", "language_info"}
     assert not PATH.read_bytes().endswith(b"\n\n") and b"\r" not in PATH.read_bytes()
 
 
-def test_its_cells_are_short_and_leave_the_work_to_the_project():
+def test_notebook_cells_call_scripts():
     for name, source in CODE.items():
         assert len(source.splitlines()) <= 16, name
         assert re.search(r"^\s*(def|class|while|try)\b", source, re.MULTILINE) is None, name
@@ -43,7 +43,7 @@ def test_its_cells_are_short_and_leave_the_work_to_the_project():
     assert scripts == ["scripts/train.py", "scripts/publish.py", "app.py"]
 
 
-def test_its_shell_lines_are_for_any_system():
+def test_notebook_shell_lines_are_portable():
     lines = re.findall(r"^\s*!(.*)$", "\n".join(CODE.values()), re.MULTILINE)
     assert {line.split()[0] for line in lines} == {"git", '"{python}"'}
     assert not any("'" in line or "|" in line or ">" in line for line in lines)  # cmd.exe reads them in another way
@@ -62,9 +62,7 @@ def said(cell: nbformat.NotebookNode) -> str:
     return "".join(output.text for output in cell.outputs if output.output_type == "stream")
 
 
-def test_every_cell_runs_and_what_it_publishes_and_serves_writes_the_same_text(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_notebook_runs_publishes_and_serves(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "lab").symlink_to(ROOT)
     python = tmp_path / "Program Files" / "python"  # a path with a blank
     python.parent.mkdir()

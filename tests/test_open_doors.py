@@ -49,7 +49,7 @@ def is_other(node: ast.expr, kept: Any) -> bool:
         return True
 
 
-def test_nothing_opens_the_page_further():
+def test_page_opens_nothing_further():
     assert opening_findings(ROOT) == []
 
 
@@ -66,18 +66,18 @@ def test_nothing_opens_the_page_further():
         ("upload = gr.File", "gr.File"),
     ],
 )
-def test_a_planted_opening_is_found(tmp_path: Path, text: str, found: str):
+def test_opening_is_found(tmp_path: Path, text: str, found: str):
     assert opening_findings(plant(tmp_path, {"charrnn/ui/page.py": text})) == [f"charrnn/ui/page.py: {found}"]
 
 
-def test_what_is_kept_shut_is_no_finding(tmp_path: Path):
+def test_closed_options_are_no_findings(tmp_path: Path):
     text = (
         "demo.launch(share=False, show_error=False, allowed_paths=[])\nmodel.load('x')\ngr.HTML('')\nlend(share=True)"
     )
     assert opening_findings(plant(tmp_path, {"charrnn/ui/page.py": text})) == []
 
 
-def test_the_page_is_served_shut():
+def test_page_names_options_that_close_it():
     serving = [(ROOT / "charrnn" / "ui" / name).read_text(encoding="utf-8") for name in ("launch.py", "page.py")]
     said = {node.arg for text in serving for node in ast.walk(ast.parse(text)) if isinstance(node, ast.keyword)}
     assert {"share", "show_error", "enable_monitoring", "strict_cors", "run_history", "api_open"} <= said

@@ -29,7 +29,7 @@ def own(request, tmp_path):
     return tmp_path, prompt
 
 
-def test_the_script_begins_with_what_the_network_knows(own, capsys):
+def test_sample_default_prompt_fits_vocabulary(own, capsys):
     root, prompt = own
     prompt = prompt if prompt == "\n" else prompt.rstrip("\n")
     code, out, err = said(capsys, sample.main, "--checkpoint", root / "mine", "--chars", 9)
@@ -41,7 +41,7 @@ def test_the_script_begins_with_what_the_network_knows(own, capsys):
     assert code == 2 and "'M'" in err and "'?' at position 5" in err
 
 
-def test_the_api_takes_its_own_defaults(own):
+def test_api_defaults_fit_vocabulary(own):
     root, prompt = own
     endpoints = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -55,7 +55,7 @@ def test_the_api_takes_its_own_defaults(own):
         endpoints["write"](prompt="QUEEN:")
 
 
-def test_the_page_opens_and_compares_with_what_the_network_knows(own):
+def test_page_defaults_fit_vocabulary(own):
     root, prompt = own
     store = Store(root)
     assert json.loads(offer(store, store.load()))["models"][0]["prompt"] == prompt
@@ -65,12 +65,12 @@ def test_the_page_opens_and_compares_with_what_the_network_knows(own):
     assert sample_of(store, "mine", 40).startswith(prompt)
 
 
-def test_a_checkpoint_that_is_not_there_is_told_with_those_that_are(capsys):
+def test_unknown_checkpoint_lists_known_ones(capsys):
     code, out, err = said(capsys, sample.main, "--checkpoint", "nosuch")
     assert (code, out) == (2, "") and "give a folder that holds one, or one of best, gru, " in err
 
 
-def test_a_prompt_from_a_file_has_its_line_ends(tmp_path, capsys):
+def test_prompt_file_keeps_line_ends(tmp_path, capsys):
     (tmp_path / "beginning.txt").write_bytes("\ufeffROMEO:\r\nSoft!\n".encode())
     given = said(capsys, sample.main, "--prompt-file", tmp_path / "beginning.txt", "--chars", 5)
     assert given.code == 0 and given.out.startswith("ROMEO:\nSoft!\n")

@@ -89,7 +89,7 @@ def test_wheel_holds_package_and_two_checkpoints(wheel):
 
 
 @pytest.mark.process
-def test_installed_package_uses_its_own_files(wheel, tmp_path):
+def test_installed_package_uses_own_files(wheel, tmp_path):
     """The files of the wheel, unpacked, with a working folder that has no checkpoints, and one that has."""
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = "from charrnn import paths; print(paths.IS_CHECKOUT, paths.app_checkpoints(), paths.STUDY.is_file())"
@@ -116,7 +116,7 @@ def test_command_dispatches_and_names_itself(monkeypatch):
 
 
 @pytest.mark.parametrize("name", cli.SUBCOMMANDS)
-def test_every_subcommand_has_help(name, capsys, monkeypatch):
+def test_subcommands_have_help(name, capsys, monkeypatch):
     monkeypatch.setattr(cli, "run_module", lambda module: __import__(module, fromlist=["main"]).main())
     with pytest.raises(SystemExit) as end:
         cli.main([name, "--help"])
@@ -124,7 +124,7 @@ def test_every_subcommand_has_help(name, capsys, monkeypatch):
     assert end.value.code == 0 and f"usage: charrnn {name}" in out and f"python scripts/{name}.py" not in out
 
 
-def test_unknown_command_lists_the_known_ones(capsys):
+def test_unknown_command_lists_known_ones(capsys):
     assert cli.main(["walk\x1b[2J"]) == 2
     err = capsys.readouterr().err
     assert "is no command: give app, train, sample, evaluate, publish" in err and "\x1b" not in err
@@ -132,7 +132,7 @@ def test_unknown_command_lists_the_known_ones(capsys):
     assert capsys.readouterr().out.startswith(f"charrnn {charrnn.__version__}\nusage: charrnn COMMAND")
 
 
-def test_app_without_its_libraries_says_how_to_install_them(capsys, monkeypatch):
+def test_app_without_libraries_names_extra(capsys, monkeypatch):
     def missing(name: str) -> int:
         raise ModuleNotFoundError("No module named 'gradio'", name="gradio")
 
@@ -141,7 +141,7 @@ def test_app_without_its_libraries_says_how_to_install_them(capsys, monkeypatch)
     assert "charrnn app needs gradio: install it with pip install 'charrnn[app]'" in capsys.readouterr().err
 
 
-def test_a_command_to_go_on_is_one_of_charrnn(monkeypatch):
+def test_printed_commands_use_charrnn(monkeypatch):
     script = ROOT / "scripts/train.py"
     assert "scripts/train.py" in terminal.as_typed(script, "--resume")
     monkeypatch.setattr(sys, "argv", ["charrnn train", "--out", "my folder"])
@@ -161,7 +161,7 @@ def test_bundled_checkpoint_is_found_by_name(monkeypatch, tmp_path):
 # ------------------------------------------------------------------------------------------------ lazy names
 
 
-def test_every_public_name_is_there():
+def test_public_names_exist():
     assert set(charrnn.__all__) == set(charrnn._MODULES) and set(charrnn.__all__) <= set(dir(charrnn))
     for name in charrnn.__all__:
         assert getattr(charrnn, name).__module__.startswith("charrnn.")
@@ -170,7 +170,7 @@ def test_every_public_name_is_there():
 
 
 @pytest.mark.process
-def test_importing_loads_only_what_is_used():
+def test_import_loads_no_interface_library():
     code = (
         "import sys, charrnn; a = len(sys.modules); assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
     )
@@ -192,7 +192,7 @@ def test_dependencies_name_every_import():
     assert tests - requirements(EXTRAS["dev"]).keys() - BROUGHT == set()
 
 
-def test_dependencies_are_bounded_and_met_by_the_pins():
+def test_dependencies_are_bounded_and_met_by_pins():
     bounded = PROJECT["dependencies"] + EXTRAS["app"] + EXTRAS["dev"]
     for requirement in requirements(bounded).values():
         if requirement.name in ("charrnn", "setuptools"):
@@ -206,12 +206,12 @@ def test_dependencies_are_bounded_and_met_by_the_pins():
     assert pins("requirements-dev.txt").keys() <= requirements(EXTRAS["dev"]).keys() | {"pyright"}
 
 
-def test_requirements_names_no_other_file():
+def test_requirements_are_pins_only():
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").split()
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
 
 
-def test_constraints_agree_with_the_pins():
+def test_constraints_agree_with_pins():
     constrained, pinned = pins("constraints.txt"), pins("requirements.txt") | pins("requirements-dev.txt")
     assert {name: constrained.get(name) for name in pinned} == pinned
     assert not [name for name in constrained if name.lower() in ("pip", "setuptools", "charrnn")]
@@ -220,7 +220,7 @@ def test_constraints_agree_with_the_pins():
 # ------------------------------------------------------------------------------------------------ the repository
 
 
-def test_workflows_and_issue_forms_are_yaml_without_secrets():
+def test_workflows_are_yaml_without_secrets():
     for path in [*(ROOT / ".github").rglob("*.yml"), ROOT / "CITATION.cff"]:
         text = path.read_text(encoding="utf-8")
         assert isinstance(yaml.safe_load(text), dict) and "secrets." not in text, path
@@ -230,6 +230,6 @@ def test_workflows_and_issue_forms_are_yaml_without_secrets():
     assert tests["permissions"] == {"contents": "read"}
 
 
-def test_citation_has_the_version():
+def test_citation_has_version():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert cited["version"] == charrnn.__version__ and cited["license"] == PROJECT["license"]

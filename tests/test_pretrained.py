@@ -62,7 +62,7 @@ def test_foreign_folder_is_left_as_it_is(tmp_path):
         CharRNN(5, 4).push_to_hub("no name", vocab=VOCAB)
 
 
-def test_mixin_readers_understand_the_files(tmp_path):
+def test_mixin_readers_understand_files(tmp_path):
     class Theirs(PyTorchModelHubMixin, CharRNN):  # pyright: ignore[reportIncompatibleMethodOverride]
         pass
 
@@ -73,7 +73,7 @@ def test_mixin_readers_understand_the_files(tmp_path):
     assert same(Theirs.from_pretrained(str(tmp_path / "mine")), model)
 
 
-def test_bundled_configs_carry_the_arguments():
+def test_bundled_configs_carry_arguments():
     for path in (ROOT / "checkpoints").glob("*/config.json"):
         config = json.loads(path.read_text(encoding="utf-8"))
         assert {"vocab_size": len(config["vocab"]), **config["config"]}.items() <= config.items(), path

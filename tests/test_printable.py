@@ -11,7 +11,7 @@ from charrnn.printable import printable
 TITLE = "\x1b]0;owned\x07\x1b[2J"
 
 
-def test_every_control_character_line_break_and_override_of_direction_is_escaped():
+def test_printable_escapes_every_control_character():
     for character in map(chr, range(0x110000)):
         commands = unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs")
         turns = unicodedata.bidirectional(character) in ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
@@ -21,7 +21,7 @@ def test_every_control_character_line_break_and_override_of_direction_is_escaped
             assert printable(character) == character, hex(ord(character))
 
 
-def test_what_stays_and_what_the_escapes_look_like():
+def test_printable_keeps_text_of_any_script():
     assert printable(TITLE + "a\nb\u202e") == r"\x1b]0;owned\x07\x1b[2Ja\nb\u202e"
     assert printable("a\n\tb\x1b", keep="\n\t") == "a\n\tb\\x1b"
     for text in ("نمی\u200cدانم", "\U0001f469\u200d\U0001f680", "全角\u3000空白", "no\xa0break"):
@@ -29,7 +29,7 @@ def test_what_stays_and_what_the_escapes_look_like():
 
 
 @pytest.mark.parametrize("error", [CheckpointError, CorpusError])
-def test_an_error_that_quotes_a_file_is_one_line_that_can_be_printed(error, tmp_path):
+def test_errors_quoting_files_are_printable(error, tmp_path):
     assert str(error(f"cannot read {TITLE}\nx")) == "cannot read " + printable(TITLE + "\nx")
     with pytest.raises(CorpusError) as raised:
         read_text(tmp_path / TITLE)

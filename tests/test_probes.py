@@ -31,7 +31,7 @@ class Window:
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 8, 32])
-def test_a_reader_looks_back_as_far_as_it_was_made_to(n: int):
+def test_looking_back_finds_window_length(n: int):
     ids = np.random.default_rng(0).integers(0, 5, 400).tolist()
     found = looking_back(Window(n, 20.0), ids)
     assert found.characters == n and found.n == LOOKS_BACK and found.positions == 48
@@ -39,7 +39,7 @@ def test_a_reader_looks_back_as_far_as_it_was_made_to(n: int):
     assert (found.nats[: LOOKS_BACK.index(n)] > 0.01).all()
 
 
-def test_what_it_looks_back_is_the_mean_divergence_worked_out_by_hand():
+def test_looking_back_is_mean_divergence():
     ids, reader = np.random.default_rng(1).integers(0, 5, 90).tolist(), Window(64)
     found = looking_back(reader, ids, positions=3)
     for at, n in enumerate(LOOKS_BACK):
@@ -53,7 +53,7 @@ def test_what_it_looks_back_is_the_mean_divergence_worked_out_by_hand():
         assert found.nats[at] == pytest.approx(total / 3, abs=1e-12)
 
 
-def test_a_divergence_of_a_distribution_from_itself_is_nothing_and_never_negative():
+def test_kl_of_equal_distributions_is_zero():
     rng = np.random.default_rng(2)
     for _ in range(50):
         p, q = (log_probabilities(rng.normal(size=9) * 4) for _ in range(2))
@@ -69,7 +69,7 @@ def column(text: str) -> np.ndarray:
     return np.array(values)
 
 
-def test_a_unit_that_counts_along_the_line_begins_anew_and_one_that_counts_on_does_not():
+def test_line_reset_of_counting_unit_is_complete():
     counts = line_reset(TEXT, column(TEXT))
     lengths = [len(line) for line in TEXT.split("\n") if line]
     assert counts.lines == len(lengths) == 40
@@ -79,14 +79,14 @@ def test_a_unit_that_counts_along_the_line_begins_anew_and_one_that_counts_on_do
     assert on.remaining_share == pytest.approx(1, abs=0.01) and on.carried == pytest.approx(1)
 
 
-def test_noise_carries_nothing_and_a_constant_has_no_spread_to_lose():
+def test_line_reset_of_noise_carries_nothing():
     noise = line_reset(TEXT * 20, np.random.default_rng(0).normal(size=20 * len(TEXT)))
     assert abs(noise.carried) < 0.1 and noise.remaining_share == pytest.approx(1, abs=0.15)
     still = line_reset(TEXT, np.ones(len(TEXT)))
     assert still.carried == 0 and still.remaining_share == 1
 
 
-def test_the_pairs_that_are_correlated_lie_in_one_line():
+def test_line_reset_correlates_within_lines():
     values = np.random.default_rng(4).normal(size=len(TEXT))
     pairs, start = [], 0
     for line in TEXT.splitlines(keepends=True):
@@ -96,7 +96,7 @@ def test_the_pairs_that_are_correlated_lie_in_one_line():
     assert line_reset(TEXT, values).carried == pytest.approx(np.corrcoef(np.array(pairs).T)[0, 1])
 
 
-def test_a_text_too_short_to_say_anything_is_refused():
+def test_line_reset_of_short_text_is_refused():
     with pytest.raises(ValueError, match="the text has 1 usable lines: give one with at least 8"):
         line_reset("abc\n\n\n", np.arange(6))
     with pytest.raises(ValueError, match="the text has 64 characters: give more than 64"):

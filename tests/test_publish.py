@@ -34,7 +34,7 @@ def folder(tmp_path) -> Path:
     return write_checkpoint(tmp_path / "tiny", seed=1, steps=[0, 10])
 
 
-def test_every_release_has_a_tag_and_an_unchanged_one_keeps_it(server: Server, folder, tmp_path):
+def test_releases_are_tagged_once(server: Server, folder, tmp_path):
     other = write_checkpoint(tmp_path / "other", seed=2, steps=[])
     first, again, second, named, kept, taken, found = server.call(
         ["push", str(folder), "me/tiny"],
@@ -54,7 +54,7 @@ def test_every_release_has_a_tag_and_an_unchanged_one_keeps_it(server: Server, f
     assert tags == {"v1": first["commit"], "v2": second["commit"], "final": named["commit"]}
 
 
-def test_a_tag_that_could_not_be_set_is_set_by_the_next_push(server: Server, folder):
+def test_missing_tag_is_set_by_next_push(server: Server, folder):
     failed, again = server.call(
         ["fail", {"make_tag": [403, "", "no", {}, 1]}],
         ["push", str(folder), "me/tiny"],
@@ -64,7 +64,7 @@ def test_a_tag_that_could_not_be_set_is_set_by_the_next_push(server: Server, fol
     assert server.ask("/counts")["make_commit"] == 1
 
 
-def test_a_push_that_meets_another_is_refused_and_nothing_of_theirs_is_lost(server: Server, folder, tmp_path):
+def test_concurrent_push_is_refused(server: Server, folder, tmp_path):
     other = write_checkpoint(tmp_path / "other", seed=2, steps=[])
     _, refused = server.call(
         ["push", str(folder), "me/tiny"], ["fail", {"race": "me/tiny"}], ["push", str(other), "me/tiny"]
@@ -75,7 +75,7 @@ def test_a_push_that_meets_another_is_refused_and_nothing_of_theirs_is_lost(serv
     assert again["tag"] == "v2" and "theirs.txt" in server.files("me/tiny")
 
 
-def test_a_hub_that_is_busy_for_a_moment_is_asked_again(server: Server, folder):
+def test_busy_hub_is_asked_again(server: Server, folder):
     busy = {route: [status, "", "busy", {"Retry-After": "0"}, 2] for route, status in BUSY.items()}
     (pushed,) = server.call(["fail", busy], ["push", str(folder), "me/tiny"], HF_HUB_DISABLE_XET="1")
     assert pushed["tag"] == "v1"
@@ -85,13 +85,13 @@ def test_a_hub_that_is_busy_for_a_moment_is_asked_again(server: Server, folder):
     assert len(server.ask("/api/models/me/tiny/refs")["tags"]) == 1
 
 
-def test_a_hub_that_says_when_its_limit_ends_is_asked_again_then(server: Server, folder):
+def test_rate_limit_is_waited_for(server: Server, folder):
     header = {"RateLimit": '"api";r=0;t=1', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'}
     (pushed,) = server.call(["fail", {"repos_create": [429, "", "busy", header, 1]}], ["push", str(folder), "me/tiny"])
     assert pushed["said"] == ["the Hub answered 429: trying again in 2 s"] and pushed["tag"] == "v1"
 
 
-def test_a_hub_that_wants_an_hour_is_not_waited_for(server: Server, folder):
+def test_long_retry_after_is_not_waited_for(server: Server, folder):
     (refused,) = server.call(
         ["fail", {"make_commit": [429, "", "busy", {"Retry-After": "3600"}]}],
         ["push", str(folder), "me/tiny"],
@@ -100,21 +100,21 @@ def test_a_hub_that_wants_an_hour_is_not_waited_for(server: Server, folder):
     assert "asked too often (429)" in refused["error"]
 
 
-def test_a_private_repository_is_for_those_with_a_token(server: Server, folder):
+def test_private_repository_needs_token(server: Server, folder):
     pushed, found = server.call(["push", str(folder), "me/secret", {"private": True}], ["resolve", "me/secret"])
     assert found["commit"] == pushed["commit"]
     (refused,) = server.call(["resolve", "me/secret"], HF_TOKEN="", HF_HOME=str(folder / "nobody"))
     assert refused["error"].startswith("me/secret was not found, or is private")
 
 
-def test_a_new_repository_is_as_private_as_its_owner_has_them(server: Server, folder):
+def test_new_repository_has_visibility_of_owner(server: Server, folder):
     for owner in ("me", PRIVATE_HOUSE):
         server.call(["push", str(folder), f"{owner}/lab"], ["push_space", str(ROOT), f"{owner}/lab", f"{owner}/lab"])
         for kind in ("models", "spaces"):
             assert server.ask(f"/api/{kind}/{owner}/lab")["private"] is (owner == PRIVATE_HOUSE)
 
 
-def test_many_checkpoints_share_a_repository_and_make_way_for_one(server: Server, tmp_path):
+def test_collection_replaces_and_is_replaced(server: Server, tmp_path):
     root = tmp_path / "all"
     for seed, name in enumerate(("gru", "rnn")):
         write_checkpoint(root / name, seed=seed, steps=[0], config={"cell": name, "hidden_dim": 4})
@@ -133,7 +133,7 @@ def test_many_checkpoints_share_a_repository_and_make_way_for_one(server: Server
     }
 
 
-def test_one_bad_checkpoint_keeps_a_folder_of_them_from_being_published(tmp_path):
+def test_bad_checkpoint_stops_release_of_folder(tmp_path):
     write_checkpoint(tmp_path / "rnn", seed=1, steps=[])
     write_checkpoint(tmp_path / "bad", seed=1, steps=[])
     (tmp_path / "bad/model.safetensors").write_bytes(b"")
@@ -141,7 +141,7 @@ def test_one_bad_checkpoint_keeps_a_folder_of_them_from_being_published(tmp_path
         hub.release(tmp_path, "me/lab")
 
 
-def test_what_a_link_leads_to_is_not_published(tmp_path):
+def test_link_out_of_folder_is_not_published(tmp_path):
     write_checkpoint(tmp_path / "rnn", seed=1, steps=[])
     (tmp_path / "secret").write_text("the password")
     (tmp_path / "rnn/config.json").unlink()
@@ -150,7 +150,7 @@ def test_what_a_link_leads_to_is_not_published(tmp_path):
         hub.release(tmp_path / "rnn", "me/lab")
 
 
-def test_a_folder_of_steps_that_is_a_link_is_neither_read_nor_published(folder, tmp_path):
+def test_linked_steps_folder_is_not_published(folder, tmp_path):
     (folder / "steps").rename(tmp_path / "elsewhere")
     (folder / "steps").symlink_to(tmp_path / "elsewhere")
     assert checkpoint.describe(folder).saved_steps == [2000]
@@ -159,7 +159,7 @@ def test_a_folder_of_steps_that_is_a_link_is_neither_read_nor_published(folder, 
     assert not [path for path in hub.release(folder, "me/tiny").files if path.startswith("steps/")]
 
 
-def test_only_steps_that_can_be_loaded_are_published(folder):
+def test_unloadable_steps_are_not_published(folder):
     (folder / "steps/mine.safetensors").write_text("the password")
     (folder / "steps/000020.safetensors").write_text("the password")
     (folder / "steps/10.safetensors").write_bytes((folder / "steps/000010.safetensors").read_bytes())
@@ -175,9 +175,7 @@ OTHERS = {
 }
 
 
-def test_files_of_another_project_are_refused_before_anything_is_made_and_replaced_if_that_is_asked(
-    server: Server, folder
-):
+def test_foreign_repository_is_refused_or_replaced(server: Server, folder):
     for number, files in enumerate(OTHERS.values()):
         commit_files(server, f"me/theirs{number}", files)
     before = [server.ask(f"/api/models/me/theirs{number}")["sha"] for number in range(len(OTHERS))]
@@ -196,7 +194,7 @@ def test_files_of_another_project_are_refused_before_anything_is_made_and_replac
     assert early.returncode == 2 and "me/again holds files that were not published with charrnn" in early.stderr
 
 
-def test_what_nobody_would_miss_is_no_reason_to_refuse_and_another_projects_folder_stays(server: Server, folder):
+def test_unrelated_files_in_repository_stay(server: Server, folder):
     theirs = {f"theirs/{name}": b"{}" for name in ("model.safetensors", "config.json", "history.json", "README.md")}
     commit_files(server, "me/mixed", {"README.md": b"---\nlicense: mit\n---\n", "notes.txt": b"mine", **theirs})
     pushed, again = server.call(["push", str(folder), "me/mixed"], ["push", str(folder), "me/mixed"])
@@ -204,7 +202,7 @@ def test_what_nobody_would_miss_is_no_reason_to_refuse_and_another_projects_fold
     assert {*theirs, "notes.txt", "model.safetensors"} <= server.files("me/mixed")
 
 
-def test_a_hidden_folder_is_not_published(tmp_path):
+def test_hidden_folder_is_not_published(tmp_path):
     for name in (".git", "rnn", ".bad"):
         write_checkpoint(tmp_path / name, seed=1, steps=[])
     (tmp_path / ".bad/model.safetensors").write_bytes(b"")
@@ -214,7 +212,7 @@ def test_a_hidden_folder_is_not_published(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["passage.txt", "config.json", "steps/000010.safetensors"])
-def test_a_link_to_another_file_of_the_folder_is_not_published(folder, name):
+def test_link_within_folder_is_not_published(folder, name):
     (folder / ".env").write_text("the password")
     (folder / name).unlink()
     (folder / name).symlink_to(folder / (".env" if "steps" not in name else "steps/000000.safetensors"))
@@ -225,7 +223,7 @@ def test_a_link_to_another_file_of_the_folder_is_not_published(folder, name):
             hub.release(folder, "me/tiny")
 
 
-def test_only_files_of_checkpoints_are_taken_away():
+def test_only_checkpoint_files_are_deleted():
     ours = ["model.safetensors", "config.json", "history.json", "steps/000010.safetensors", "README.md"]
     nested = [f"old/{name}" for name in ours]
     others = ["other/model.safetensors", "other/config.json", "a/b/model.safetensors", "data.csv", ".gitattributes"]
@@ -239,7 +237,7 @@ def test_only_files_of_checkpoints_are_taken_away():
 # ------------------------------------------------------------------------------------------------ the script
 
 
-def test_the_script_publishes_and_a_failed_push_prints_the_line_that_retries(server: Server, folder):
+def test_publish_script_prints_retry_line(server: Server, folder):
     flags = ["checkpoints", "me/tiny", "--folder", folder, "--private", "--tag", "first"]
     server.ask("/faults", {"make_commit": [403, "", "no", {}]})
     failed = server.script("scripts/publish.py", *flags)
@@ -263,7 +261,7 @@ def pasted(server: Server, line: str, folder: Path) -> subprocess.CompletedProce
     )
 
 
-def test_a_training_whose_push_failed_is_published_by_the_line_it_prints(server: Server, tmp_path):
+def test_training_prints_retry_line(server: Server, tmp_path):
     (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog.\n" * 60, encoding="utf-8")
     script = shlex.join([sys.executable, str(ROOT / "scripts/train.py")])
     tiny = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 8 --threads 1 --data text.txt --out 'my net'"
@@ -289,7 +287,7 @@ def test_a_training_whose_push_failed_is_published_by_the_line_it_prints(server:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_however_a_push_ends_early_the_line_that_retries_is_printed(folder, capsys, monkeypatch, error, reason, code):
+def test_interrupted_push_prints_retry_line(folder, capsys, monkeypatch, error, reason, code):
     def push(*asked, **how):
         raise error
 
@@ -306,7 +304,7 @@ def test_however_a_push_ends_early_the_line_that_retries_is_printed(folder, caps
 
 
 @pytest.mark.parametrize("name", ["/", "owner/", "lab", "a b/c d", "me/x@v1", "a/b/c", "me/x.git", "me/"])
-def test_what_is_no_name_of_a_repository_is_refused_before_anything_is_done(capsys, name):
+def test_invalid_repository_name_is_refused_first(capsys, name):
     refused = f"{name!r} is not the name of a Hub repository: give owner/name"
     ways = [
         (publish.main, ["checkpoints", name, "--folder", "no such folder"]),
@@ -319,7 +317,7 @@ def test_what_is_no_name_of_a_repository_is_refused_before_anything_is_done(caps
         assert result.code == 2 and refused in result.err
 
 
-def test_a_dry_run_lists_what_would_be_sent_refuses_what_would_be_refused_and_makes_nothing(server: Server, folder):
+def test_dry_run_lists_and_refuses_without_writing(server: Server, folder):
     flags = ["scripts/publish.py", "checkpoints", "me/tiny", "--folder", folder, "--dry-run"]
     result = server.script(*flags)
     lines = [line.split() for line in result.stdout.splitlines()]
@@ -342,7 +340,7 @@ def test_a_dry_run_lists_what_would_be_sent_refuses_what_would_be_refused_and_ma
 # ------------------------------------------------------------------------------------------------ the card
 
 
-def test_the_sample_of_a_card_is_what_its_command_writes(capsys):
+def test_card_sample_matches_its_command(capsys):
     folder = ROOT / "checkpoints/gru"
     card = hub.checkpoint_card(checkpoint.describe(folder), "me/lab", below="gru")
     text = re.search(r"^(`{3,})text\n(.*?)\n\1$", card, re.DOTALL | re.MULTILINE)
@@ -351,7 +349,7 @@ def test_the_sample_of_a_card_is_what_its_command_writes(capsys):
     assert said(capsys, sample.main, *shlex.split(command[1])).out.rstrip("\n") == text[2].rstrip("\n")
 
 
-def test_a_card_of_a_text_with_code_fences_cannot_be_broken_out_of():
+def test_card_fence_cannot_be_closed_by_text():
     for text in ("a ``` b", "`" * 9, "\n````\n# heading"):
         fenced = card_of._fenced(text)
         fence = fenced.split("text\n")[0]
@@ -362,7 +360,7 @@ def test_a_card_of_a_text_with_code_fences_cannot_be_broken_out_of():
 @pytest.mark.parametrize(
     "changes", [{}, {"steps": 200, "learning_rate": 0.0042, "keep_steps": False, "batch": 7}], ids=str
 )
-def test_the_command_on_a_card_trains_by_the_same_recipe(name, changes):
+def test_card_command_gives_same_recipe(name, changes):
     recipe = replace(RECIPES[name], **changes)
     info = replace(
         checkpoint.describe(ROOT / "checkpoints/rnn-lab"), saved_as=name, recipe=vars(recipe), seed=3, data_sha256=ANY
@@ -379,7 +377,7 @@ def test_the_command_on_a_card_trains_by_the_same_recipe(name, changes):
     assert card_of.training_command(replace(info, recipe=vars(Recipe()) | {"magic": 1})) is None
 
 
-def test_a_card_says_with_what_it_was_trained_and_points_of_the_curve(folder):
+def test_card_names_versions_and_curve_points(folder):
     info = checkpoint.describe(folder)
     card = hub.checkpoint_card(info, "me/tiny")
     assert f"torch {torch.__version__}" in card
@@ -399,7 +397,7 @@ def test_a_card_says_with_what_it_was_trained_and_points_of_the_curve(folder):
             assert [float(each) for each in bits] == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_card_of_a_collection_has_every_checkpoint_with_its_figures():
+def test_collection_card_lists_every_checkpoint():
     infos, _ = checkpoint.list_checkpoints(ROOT / "checkpoints")
     card = card_of.collection_card(infos, "me/lab")
     head = yaml.safe_load(card.split("---")[1])

@@ -68,7 +68,7 @@ def refusal(of, *arguments) -> str:
 
 
 @pytest.mark.parametrize("name", RANGES)
-def test_a_range_names_both_limits_and_accepts_them(name):
+def test_range_accepts_limits_it_names(name):
     limits = RANGES[name]
     check(limits, lambda x: limits.require("x", x), lambda x: refusal(limits.require, "x", x))
     words = lambda x: written(x) if math.isfinite(x) else str(x)  # noqa: E731
@@ -76,7 +76,7 @@ def test_a_range_names_both_limits_and_accepts_them(name):
 
 
 @pytest.mark.parametrize("name", ["beta2", "max_grad_norm", "steps"])
-def test_a_recipe_takes_the_limits_that_its_error_names(name):
+def test_recipe_accepts_limits_it_names(name):
     limits, kind = training.LIMITS[name], type(getattr(Recipe(), name))
     for number in re.findall(NUMBER, refusal(lambda: Recipe(**{name: kind(limits.high) + 1})).partition("give")[2]):
         Recipe(**{name: kind(float(number))})
@@ -86,14 +86,14 @@ NO_SEEDS = ["", None, "7", "0x7", True, [7], 10**5000, -(10**5000), 0.5, "a\x1b[
 
 
 @pytest.mark.parametrize("value", NO_SEEDS, ids=range(len(NO_SEEDS)))
-def test_what_is_no_number_of_the_range_is_shown_in_one_short_line(value):
+def test_value_that_is_no_number_is_shown_in_one_line(value):
     said = refusal(SEEDS.require, "seed", value)
     assert re.fullmatch(r"seed is \S.{0,60}: give a whole number from 0 to 4294967295", said) and said.isprintable()
     assert "''" not in said and "None" not in said
 
 
 @pytest.mark.parametrize("word", ["0x7", "１", " 7", "7 ", "1_000", "", "seven", "7.5", "1e400", "٣", "--"])
-def test_a_number_is_spelt_in_ascii_digits(word):
+def test_number_must_be_ascii_digits(word):
     assert "give a whole number from 0 to 4294967295" in refusal(SEEDS.read, "seed", word)
 
 
@@ -101,12 +101,12 @@ def test_a_number_is_spelt_in_ascii_digits(word):
 
 
 @pytest.mark.parametrize("seed", [-1, STREAMS, 7 + STREAMS, 2**63, True, 0.5, "7", None, np.int64(-1), math.nan])
-def test_a_seed_that_would_be_another_is_refused(seed):
+def test_seed_out_of_range_is_refused(seed):
     for use in (UniformStream, seeded):
         assert f"give {SEEDS}" in refusal(use, seed)
 
 
-def test_seeds_are_told_apart_over_their_whole_range():
+def test_seeds_differ_over_whole_range():
     seven: Any = np.int32(7)
     assert seeded(seven).initial_seed() == 7 and UniformStream(seven)[0] == UniformStream(7)[0]
     ends = [0, 1, 7, 2**31, STREAMS - 2, STREAMS - 1]
@@ -114,7 +114,7 @@ def test_seeds_are_told_apart_over_their_whole_range():
     assert UniformStream(7)[0] == torch.rand((), dtype=torch.float64, generator=torch.Generator().manual_seed(7)).item()
 
 
-def test_rows_have_a_seed_each():
+def test_sample_rows_have_own_seeds():
     network, ctx = CharRNN(5, 4), torch.zeros(3, 1, dtype=torch.long)
     assert network.sample(ctx, 2, seed=STREAMS - 3).shape == (3, 3)
     assert network.sample(ctx, 2, seed=None).shape == (3, 3)
@@ -156,7 +156,7 @@ def actions(parser: argparse.ArgumentParser):
 
 
 @pytest.mark.parametrize("script", COMMANDS)
-def test_every_numeric_flag_has_a_range(script, monkeypatch):
+def test_numeric_flags_have_ranges(script, monkeypatch):
     found = [*actions(parser_of(script, monkeypatch))]
     assert not [action.dest for action in found if action.type in (int, float)]
     numeric = [action for action in found if isinstance(action.type, Number)]
@@ -210,14 +210,14 @@ def doors(tmp_path_factory):
 
 @pytest.mark.parametrize("name", OF_PAGE)
 @pytest.mark.parametrize("door", ["api", "link"])
-def test_every_number_of_a_request_names_both_limits(doors, door, name):
+def test_request_numbers_name_limits(doors, door, name):
     if door == "api" and name == "speed":
         return
     ask = doors[door]
     check(OF_PAGE[name], lambda value: ask(**{name: value}), lambda value: refusal(lambda: ask(**{name: value})))
 
 
-def test_settings_and_clamps_name_both_limits():
+def test_settings_and_clamps_name_limits():
     assert refusal(SamplingSettings, 1e-8) == "temperature is 1e-08: give 0 (greedy), or 1e-06 to 100"
     assert refusal(SamplingSettings, 1.0, 0, 0.0) == "top_p is 0.0: give more than 0 and at most 1"
     almost = math.nextafter(1, 2)

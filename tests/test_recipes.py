@@ -12,7 +12,7 @@ from charrnn.training import RECIPES, Recipe
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 
-def test_the_rate_warms_up_to_its_peak_and_ends_at_its_final_share():
+def test_learning_rate_warms_up_and_decays():
     recipe = Recipe(steps=100, learning_rate=1.0, warmup_steps=10, final_rate=0.1)
     rates = [recipe.rate(step) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
@@ -45,7 +45,7 @@ def test_the_rate_warms_up_to_its_peak_and_ends_at_its_final_share():
     ],
     ids=str,
 )
-def test_a_recipe_that_cannot_work_is_refused_by_name(wrong):
+def test_invalid_recipe_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Recipe(**wrong)
 
@@ -62,7 +62,7 @@ WANTED_NATS = {  # of the validation text in streams
 }
 
 
-def test_what_is_bundled_is_small_whole_and_as_good_as_was_wanted():
+def test_bundled_checkpoints_are_small_and_good():
     infos, refused = checkpoint.list_checkpoints(CHECKPOINTS)
     assert refused == {} and {info.name for info in infos} >= set(RECIPES)
     assert sum(path.stat().st_size for name in RECIPES for path in (CHECKPOINTS / name).rglob("*")) < 40e6

@@ -72,12 +72,12 @@ def from_folder(bad_root) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_bad_checkpoint_is_refused_with_its_reason(name, from_folder):
+def test_bad_checkpoint_is_refused_with_reason(name, from_folder):
     reason = from_folder[name.replace(" ", "-").replace("^", "")]
     assert re.search(CASES[name][1], reason) and is_one_line(reason)
 
 
-def test_a_bad_checkpoint_of_the_hub_is_refused_with_its_reason(server, pristine, tmp_path):
+def test_bad_checkpoint_of_hub_is_refused(server, pristine, tmp_path):
     names = [write_bad(tmp_path / "bad", pristine, name) for name in ("zip of torch.save", "NaN weight")]
     saved(tmp_path / "bad/good")
     files = {
@@ -89,7 +89,7 @@ def test_a_bad_checkpoint_of_the_hub_is_refused_with_its_reason(server, pristine
     assert [info.name for info in good] == ["good"] and sorted(refused) == sorted(names)
 
 
-def test_a_bad_checkpoint_neither_hides_the_others_nor_is_offered(bad_root):
+def test_bad_checkpoint_is_not_offered(bad_root):
     store = Store(bad_root)
     assert [info.name for info in store.checkpoints()] == ["a-good-one", "zebra"]
     assert store.load().info.name == "a-good-one"
@@ -102,7 +102,7 @@ def test_a_bad_checkpoint_neither_hides_the_others_nor_is_offered(bad_root):
 
 
 @pytest.mark.parametrize("name", ["zip of torch.save", "hole between the places", "extra tensor", "NaN weight"])
-def test_a_bad_state_dict_is_refused_with_its_reason_and_exit_code_2(tmp_path, capsys, pristine, name):
+def test_bad_state_dict_is_refused_with_exit_code_2(tmp_path, capsys, pristine, name):
     path, text = tmp_path / write_bad(tmp_path, pristine, name) / "model.safetensors", tmp_path / "input.txt"
     text.write_text(VOCAB.characters)
     result = said(capsys, sample.main, "--state-dict", path, "--data", text, "--prompt", "a", "--chars", "3")
@@ -131,14 +131,14 @@ LAB = {"embed.weight": (6, 4), "cell.W_ih.weight": (4, 4), "cell.W_hh.weight": (
     ],
     ids=str,
 )
-def test_a_state_dict_that_is_none_of_a_lab_solution_is_refused(tmp_path, shapes, reason):
+def test_foreign_state_dict_is_refused(tmp_path, shapes, reason):
     path = tmp_path / "solution.safetensors"
     path.write_bytes(to_bytes({name: torch.zeros(shape) for name, shape in (LAB | shapes).items()}))
     with pytest.raises(CheckpointError, match=reason):
         checkpoint.load_state_dict(path, VOCAB)
 
 
-def test_a_state_dict_may_be_named_by_a_link(tmp_path):
+def test_state_dict_may_be_a_link(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/mine.safetensors").write_bytes(to_bytes({n: torch.zeros(s) for n, s in LAB.items()}))
     (tmp_path / "solution.safetensors").symlink_to(tmp_path / "elsewhere/mine.safetensors")
@@ -156,7 +156,7 @@ BOMBS = [name for name in CASES if "fill" in name or "bomb" in name or "allowed"
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_refused_before_memory_is_taken(tmp_path, pristine, name):
+def test_bomb_is_refused_before_memory_is_taken(tmp_path, pristine, name):
     folder = tmp_path / write_bad(tmp_path, pristine, name)
     for read in (checkpoint.describe, checkpoint.load):
         before = peak_kib()
@@ -165,7 +165,7 @@ def test_a_bomb_is_refused_before_memory_is_taken(tmp_path, pristine, name):
         assert peak_kib() - before < 50_000
 
 
-def test_reading_a_small_file_reserves_no_room_for_a_large_one(tmp_path, monkeypatch):
+def test_reading_allocates_no_more_than_file(tmp_path, monkeypatch):
     asked = []
 
     class Noted(io.FileIO):
@@ -182,7 +182,7 @@ def test_reading_a_small_file_reserves_no_room_for_a_large_one(tmp_path, monkeyp
 # ------------------------------------------------------------------------------------------------ what is no file
 
 
-def test_the_metadata_alone_are_refused_for_the_same_reasons(tmp_path, pristine):
+def test_metadata_reader_refuses_for_same_reasons(tmp_path, pristine):
     path, compared = tmp_path / "model.safetensors", 0
     for name in CASES.keys() - {"flipped bit"}:  # of the data, which are not read
         path.write_bytes(pristine)
@@ -198,7 +198,7 @@ def test_the_metadata_alone_are_refused_for_the_same_reasons(tmp_path, pristine)
     assert compared >= 25
 
 
-def test_a_size_bomb_is_refused_unread(tmp_path):
+def test_size_bomb_is_refused_unread(tmp_path):
     saved(tmp_path)
     os.truncate(tmp_path / "model.safetensors", 1 << 40)  # a sparse file: nothing of it is on the disk
     before = peak_kib()
@@ -207,7 +207,7 @@ def test_a_size_bomb_is_refused_unread(tmp_path):
     assert peak_kib() - before < 50_000
 
 
-def test_what_is_no_file_is_refused_at_once(tmp_path):
+def test_special_files_are_refused(tmp_path):
     for name in ("good", "pipe", "folder", "loop", "nowhere"):
         (tmp_path / name).mkdir()
     saved(tmp_path / "good")
@@ -223,7 +223,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
         assert "cannot read" in str(refused[name])
 
 
-def test_a_folder_that_may_not_be_read_hides_no_other(tmp_path, monkeypatch):
+def test_unreadable_folder_hides_no_other(tmp_path, monkeypatch):
     for name in ("good", "secret"):
         saved(tmp_path / name)
     real = os.open
@@ -240,7 +240,7 @@ def test_a_folder_that_may_not_be_read_hides_no_other(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names that are no text are for POSIX")
-def test_a_folder_whose_name_is_no_text_is_refused_and_hides_no_other(tmp_path):
+def test_folder_with_undecodable_name_is_refused(tmp_path):
     for name in ("good", os.fsdecode(b"bad\xff")):
         saved(tmp_path / "new")
         os.rename(tmp_path / "new", tmp_path / name)
@@ -253,7 +253,7 @@ def test_a_folder_whose_name_is_no_text_is_refused_and_hides_no_other(tmp_path):
 # ------------------------------------------------------------------------------------------------ links
 
 
-def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
+def test_link_out_of_folder_is_not_followed(tmp_path):
     saved(tmp_path / "mine")
     saved(tmp_path / "bundled/rnn")
     (tmp_path / "secret.txt").write_text("the password")
@@ -268,7 +268,7 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
     assert "mine" not in str(refusal.value), "where it leads is not told"
 
 
-def test_a_link_within_the_folder_and_a_folder_that_is_a_link_are_followed(tmp_path):
+def test_link_within_folder_is_followed(tmp_path):
     saved(tmp_path / "real")
     os.rename(tmp_path / "real/model.safetensors", tmp_path / "real/v2.safetensors")
     (tmp_path / "real/model.safetensors").symlink_to("v2.safetensors")
@@ -279,7 +279,7 @@ def test_a_link_within_the_folder_and_a_folder_that_is_a_link_are_followed(tmp_p
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a" * (2 << 20)], ids=["no UTF-8", "too long"])
-def test_a_passage_that_cannot_be_used_is_none(tmp_path, content):
+def test_invalid_passage_is_empty(tmp_path, content):
     saved(tmp_path)
     (tmp_path / "passage.txt").write_bytes(content)
     assert checkpoint.load(tmp_path).info.passage == ""
@@ -288,7 +288,7 @@ def test_a_passage_that_cannot_be_used_is_none(tmp_path, content):
 # ------------------------------------------------------------------------------------------------ while it is read
 
 
-def test_a_file_that_is_cut_or_swapped_while_it_is_read_is_whole_or_refused(tmp_path, pristine):
+def test_file_changed_while_read_is_whole_or_refused(tmp_path, pristine):
     """Another thread cuts, lengthens and swaps the file in place; what loads is one of the two, never a mixture."""
     path, stop = tmp_path / "model.safetensors", threading.Event()
     saved(tmp_path)
@@ -350,7 +350,7 @@ def loads_or_is_refused(folder: Path) -> None:
 
 @FAST
 @given(content=st.binary(max_size=400), length=st.none() | st.integers(0, 500))
-def test_any_bytes_load_or_are_refused(tmp_path_factory, content, length):
+def test_arbitrary_bytes_load_or_are_refused(tmp_path_factory, content, length):
     folder = tmp_path_factory.getbasetemp()
     start = b"" if length is None else struct.pack("<Q", length) + b"{"
     (folder / "model.safetensors").write_bytes(start + content)
@@ -361,7 +361,7 @@ def test_any_bytes_load_or_are_refused(tmp_path_factory, content, length):
 @given(
     changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8), cut=st.floats(0, 1)
 )
-def test_a_good_file_with_any_bytes_changed_loads_or_is_refused(tmp_path_factory, pristine, changes, cut):
+def test_changed_bytes_load_or_are_refused(tmp_path_factory, pristine, changes, cut):
     folder, content = tmp_path_factory.getbasetemp(), bytearray(pristine)
     for position, value in changes:
         content[position % len(content)] = value
@@ -371,7 +371,7 @@ def test_a_good_file_with_any_bytes_changed_loads_or_is_refused(tmp_path_factory
 
 @FAST
 @given(key=st.sampled_from(("name", "config", "vocab", "step", "seed", "recipe", "metrics", "history")), value=ANYTHING)
-def test_anything_in_the_metadata_loads_or_is_refused(tmp_path_factory, pristine, key, value):
+def test_arbitrary_metadata_load_or_are_refused(tmp_path_factory, pristine, key, value):
     folder = tmp_path_factory.getbasetemp()
     (folder / "model.safetensors").write_bytes(pristine)
     rewrite(folder / "model.safetensors", set_metadata(key, value))
@@ -380,7 +380,7 @@ def test_anything_in_the_metadata_loads_or_is_refused(tmp_path_factory, pristine
 
 @FAST
 @given(field=st.sampled_from(("dtype", "shape", "data_offsets", "other")), value=ANYTHING)
-def test_anything_said_of_a_tensor_loads_or_is_refused(tmp_path_factory, pristine, field, value):
+def test_arbitrary_tensor_entries_load_or_are_refused(tmp_path_factory, pristine, field, value):
     folder = tmp_path_factory.getbasetemp()
     (folder / "model.safetensors").write_bytes(pristine)
     rewrite(folder / "model.safetensors", lambda header, data: header[first_tensor(header)].update({field: value}))

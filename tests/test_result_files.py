@@ -37,7 +37,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_analyses_and_studies_of_others_are_left_alone(text, tmp_path, capsys, monkeypatch, kind):
+def test_foreign_analyses_and_studies_are_kept(text, tmp_path, capsys, monkeypatch, kind):
     folder = write_checkpoint(tmp_path / "one")
     FOREIGN[kind](folder / ANALYSES)
     FOREIGN[kind](tmp_path / "study.json")
@@ -52,7 +52,7 @@ def test_analyses_and_studies_of_others_are_left_alone(text, tmp_path, capsys, m
     assert everything(tmp_path) == before
 
 
-def test_a_part_begun_anew_keeps_its_rows_until_there_are_new_ones(text, tmp_path, capsys, monkeypatch):
+def test_failed_study_part_keeps_old_rows(text, tmp_path, capsys, monkeypatch):
     out = tmp_path / "study.json"
     words = [*NO_GRAD, "--data", text, "--out", out]
     assert said(capsys, study_file.main, *words).code == 0
@@ -68,14 +68,14 @@ def test_a_part_begun_anew_keeps_its_rows_until_there_are_new_ones(text, tmp_pat
     assert (refused.code, refused.err) == (2, "this cannot be measured\n") and out.read_bytes() == before
 
 
-def test_evaluating_writes_nothing(text, tmp_path, capsys):
+def test_evaluate_writes_nothing(text, tmp_path, capsys):
     folder = write_checkpoint(tmp_path / "one")
     before = everything(tmp_path)
     assert said(capsys, evaluate.main, folder, "--data", text).code == 0
     assert everything(tmp_path) == before
 
 
-def test_a_report_does_not_write_through_a_link(tmp_path, monkeypatch):
+def test_report_does_not_write_through_link(tmp_path, monkeypatch):
     (tmp_path / "mine.md").write_text("mine")
     (tmp_path / "README.md").symlink_to("mine.md")
     monkeypatch.setattr(readme_tables, "written", lambda root: {root / "README.md": "new"})
@@ -84,7 +84,7 @@ def test_a_report_does_not_write_through_a_link(tmp_path, monkeypatch):
     assert (tmp_path / "mine.md").read_text() == "mine" and os.readlink(tmp_path / "README.md") == "mine.md"
 
 
-def test_a_check_changes_nothing(capsys):
+def test_report_check_writes_nothing(capsys):
     for flag in ("--runs=x", "--bench", "--load"):
         result = said(capsys, readme_tables.main, "--check", flag)
         assert result.code == 2 and "--check changes nothing" in result.err
@@ -98,6 +98,6 @@ def test_a_check_changes_nothing(capsys):
         (app.parse, ["--checkpoints", ""]),
     ],
 )
-def test_an_empty_word_is_no_path(main, words, capsys):
+def test_empty_path_is_refused(main, words, capsys):
     result = said(capsys, main, *words)
     assert result.code == 2 and "it is empty: give a " in result.err

@@ -30,7 +30,7 @@ def cells(text: str, *first: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")][len(first) :]
 
 
-def test_the_table_of_the_context_in_use_holds_what_is_kept_beside_the_checkpoints():
+def test_context_table_matches_analyses():
     memory = describe(ROOT / "checkpoints" / "minigpt").analyses.sections["memory"]
     shown = cells(results_page.context_use(Facts(ROOT)), "`minigpt`")
     names = ("ecl_chars", "ecl_share_chars", "shuffled_ecl_chars", "felt_chars")
@@ -40,7 +40,7 @@ def test_the_table_of_the_context_in_use_holds_what_is_kept_beside_the_checkpoin
     assert shown[-1] == f"{memory.numbers('context', 'loss_nats')[255]:.3f}"
 
 
-def test_the_exponent_stands_beside_the_slope_of_the_same_gradient():
+def test_exponent_table_matches_analyses():
     facts = describe(ROOT / "checkpoints" / "gru").analyses.sections["gradient"].facts
     text = results_page.reach(Facts(ROOT)).partition("| KL, nats |")[0]
     shown = cells(text, "`gru`")
@@ -50,14 +50,14 @@ def test_the_exponent_stands_beside_the_slope_of_the_same_gradient():
     assert cells(text, "`minigpt`")[-2:] == ["–", "–"]
 
 
-def test_a_length_that_was_not_reached_is_longer_than_what_was_followed():
+def test_unreached_length_is_shown_as_greater():
     lengths = {"half_life_chars": 2.04, "half_life_low": 0.5, "half_life_high": None, "horizon_chars": None}
     row = {"model": "gru", "g": 1.4, "exponent": 0.02, "exponent_error": 0.001, "sigma_max": None, **lengths}
     shown = cells(results_page.recurrent_scale(Planted(planted=[row])), "`gru`", "1.4")
     assert shown == ["2.0", "0.5 … > 128", "> 128", "+0.0200 ± 0.0010", "–"]
 
 
-def test_a_missing_analysis_says_how_it_is_made():
+def test_missing_analysis_names_command():
     facts = Facts(ROOT)
     with pytest.raises(ValueError, match="run python scripts/analyse.py"):
         facts.analysis(facts.bundled[0], "nothing")

@@ -52,7 +52,7 @@ heats = st.sampled_from([0.0, 0.3, 1.0, 1.7])
 
 
 @given(seeds, seeds, seeds, heats, heats)
-def test_each_writes_what_it_writes_alone_and_every_die_is_shared(a_seed, b_seed, seed, a_heat, b_heat):
+def test_coupled_samples_match_single_samples(a_seed, b_seed, seed, a_heat, b_heat):
     a, b = bigrams(a_seed, temperature=a_heat), bigrams(b_seed, temperature=b_heat, top_k=3)
     pairs, dice = list(sample_coupled(a, b, 40, UniformStream(seed))), UniformStream(seed)
     assert "".join(a.character(pair.a) for pair in pairs) == text(a, 40, seed)
@@ -63,7 +63,7 @@ def test_each_writes_what_it_writes_alone_and_every_die_is_shared(a_seed, b_seed
 
 
 @given(seeds, seeds, seeds)
-def test_they_part_where_their_texts_first_differ_and_until_then_have_read_the_same(a_seed, b_seed, seed):
+def test_coupled_samples_diverge_at_first_difference(a_seed, b_seed, seed):
     a, b = bigrams(a_seed), bigrams(b_seed)
     pairs = list(sample_coupled(a, b, 60, UniformStream(seed)))
     first = next((i for i, pair in enumerate(pairs) if diverged(a, b, pair)), 60)
@@ -72,14 +72,14 @@ def test_they_part_where_their_texts_first_differ_and_until_then_have_read_the_s
     assert next((i for i, pair in enumerate(swapped) if diverged(b, a, pair)), 60) == first
 
 
-def test_characters_are_compared_and_not_their_ids():
+def test_divergence_compares_characters():
     a, b = bigrams(3, "abcd"), bigrams(3, "bcda")
     (pair,) = sample_coupled(a, b, 1, UniformStream(0))
     assert pair.a.id == pair.b.id and diverged(a, b, pair)
 
 
 @given(seeds, seeds, st.floats(0.1, 2), st.integers(0, 8), st.floats(0.05, 1))
-def test_a_die_falls_between_the_edges_of_what_it_drew(model_seed, seed, temperature, top_k, top_p):
+def test_draw_lies_in_its_cdf_interval(model_seed, seed, temperature, top_k, top_p):
     writer = bigrams(model_seed, temperature=temperature, top_k=top_k, top_p=top_p)
     for step in generate(writer.reader, writer.beginning, 20, writer.settings, UniformStream(seed)):
         fell = cdf_interval(writer, step)
@@ -90,7 +90,7 @@ def test_a_die_falls_between_the_edges_of_what_it_drew(model_seed, seed, tempera
         assert writer.vocab.characters[step.distribution.order[fell.rank]] == fell.character
 
 
-def test_greedy_takes_the_likeliest_whatever_the_die():
+def test_greedy_interval_is_everything():
     drawn_from = distribution(np.array([0.0, 2.0, 1.0]), SamplingSettings(temperature=0))
     assert (bin_edge(drawn_from, 0), bin_edge(drawn_from, 1), bin_edge(drawn_from, 3)) == (0.0, 1.0, 1.0)
     writer = bigrams(5, temperature=0)
@@ -99,7 +99,7 @@ def test_greedy_takes_the_likeliest_whatever_the_die():
 
 
 @given(st.integers(0, 7), st.integers(0, 7), st.integers(2, 12))
-def test_shown_are_the_likeliest_and_whatever_must_be(first, second, rows):
+def test_visible_ranks_include_required(first, second, rows):
     drawn_from = distribution(np.random.default_rng(first).normal(size=8), SamplingSettings(top_k=2))
     ranks = visible_ranks(drawn_from, [first, second], rows)
     assert ranks == sorted(set(ranks)) and len(ranks) == min(rows, 8)
@@ -109,10 +109,10 @@ def test_shown_are_the_likeliest_and_whatever_must_be(first, second, rows):
 
 
 @pytest.mark.parametrize(("a", "b", "shared"), [("", "", 0), ("ab", "ab", 2), ("ab", "abc", 2), ("abc", "axc", 1)])
-def test_texts_share_their_beginning(a, b, shared):
+def test_common_length_is_shared_prefix(a, b, shared):
     assert common_length(a, b) == common_length(b, a) == shared
 
 
-def test_a_prompt_with_a_character_it_does_not_know_is_refused():
+def test_coupled_prompt_must_be_known():
     with pytest.raises(UnknownCharacterError, match="'x'"):
         Generator.after("x", Bigrams(3, 0), Vocab("abc"), SamplingSettings())

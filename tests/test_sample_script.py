@@ -31,7 +31,7 @@ def corpus(tmp_path):
     return path
 
 
-def test_the_sample_script_writes_what_python_writes(typed):
+def test_sample_script_matches_python(typed):
     arguments = ["--prompt", "JULIET:", "--chars", 80, "--temperature", 0.9, "--top-k", 12, "--top-p", 0.9, "--seed", 5]
     result = typed("--checkpoint", "rnn", *arguments)
     loaded = checkpoint.load(ROOT / "checkpoints/rnn")
@@ -52,7 +52,7 @@ def test_the_sample_script_writes_what_python_writes(typed):
     ],
     ids=lambda config: config["cell"],
 )
-def test_every_network_writes_at_every_saved_step(tmp_path, typed, config):
+def test_sample_script_loads_saved_steps(tmp_path, typed, config):
     vocab, models = Vocab.from_text(TEXT), {}
     for step in (0, 20):
         models[step] = build_model(config, len(vocab))
@@ -81,7 +81,7 @@ def test_every_network_writes_at_every_saved_step(tmp_path, typed, config):
 
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_the_sample_script_writes_with_a_lab_solution(tmp_path, typed, corpus, cell, layer_norm):
+def test_sample_script_loads_lab_solution(tmp_path, typed, corpus, cell, layer_norm):
     vocab = Vocab.from_text(TEXT)
     solution = CharRNN(len(vocab), 8, cell, layer_norm)
     save_file(solution.state_dict(), tmp_path / "solution.safetensors")
@@ -102,7 +102,7 @@ def test_the_sample_script_writes_with_a_lab_solution(tmp_path, typed, corpus, c
         (["--state-dict", "solution.pt", "--data", str(Path(__file__))], "cannot read"),
     ],
 )
-def test_what_the_sample_script_cannot_do_is_one_line_and_exit_code_2(typed, flags, reason):
+def test_sample_script_errors_are_one_line(typed, flags, reason):
     result = typed(*flags)
     assert result.code == 2
     assert reason in result.err
@@ -123,7 +123,7 @@ def test_what_the_sample_script_cannot_do_is_one_line_and_exit_code_2(typed, fla
     ],
     ids=" ".join,
 )
-def test_flags_that_make_no_sense_are_refused_by_name(typed, flags):
+def test_sample_script_refuses_wrong_flags(typed, flags):
     result = typed(*flags)
     assert result.code == 2
     assert flags[-2] in result.err.splitlines()[-1]

@@ -59,7 +59,7 @@ def normalised(weights):
 
 
 @given(logit_vectors, any_settings)
-def test_the_pipeline_is_what_the_definition_says(logits, settings):
+def test_distribution_matches_definition(logits, settings):
     ours, reference = distribution(logits, settings), by_the_book(logits, settings)
     probs = dict(zip(ours.order.tolist(), ours.probs.tolist(), strict=True))
     if len(reference) == ours.kept:
@@ -75,7 +75,7 @@ def test_the_pipeline_is_what_the_definition_says(logits, settings):
 
 
 @given(logit_vectors, any_settings)
-def test_what_is_left_is_a_distribution_that_never_is_empty(logits, settings):
+def test_distribution_is_never_empty(logits, settings):
     ours = distribution(logits, settings)
     assert 1 <= ours.kept <= len(logits)
     assert ours.probs.sum() == pytest.approx(1)
@@ -84,14 +84,14 @@ def test_what_is_left_is_a_distribution_that_never_is_empty(logits, settings):
 
 
 @given(logit_vectors)
-def test_without_filters_the_distribution_is_the_softmax(logits):
+def test_distribution_without_filters_is_softmax(logits):
     ours = distribution(logits, SamplingSettings())
     assert np.allclose(ours.probs, logits.double().softmax(-1).numpy()[ours.order], atol=1e-12)
     assert np.allclose(ours.raw, ours.probs, atol=1e-12)
 
 
 @given(logit_vectors, any_settings, uniforms)
-def test_a_draw_is_one_of_those_kept_at_the_place_of_u(logits, settings, u):
+def test_draw_is_inverse_cdf(logits, settings, u):
     ours = distribution(logits, settings)
     rank = ours.order.tolist().index(ours.draw(u))
     cumulative = np.cumsum(ours.probs)
@@ -101,19 +101,19 @@ def test_a_draw_is_one_of_those_kept_at_the_place_of_u(logits, settings, u):
 
 
 @given(logit_vectors, uniforms)
-def test_temperature_zero_is_greedy_and_ties_go_to_the_lower_id(logits, u):
+def test_temperature_zero_is_greedy(logits, u):
     id = distribution(logits, SamplingSettings(temperature=0)).draw(u)
     assert logits[id] == logits.max()
     assert not (logits[:id] == logits.max()).any()
 
 
 @given(logit_vectors, uniforms)
-def test_the_order_is_descending_with_ties_by_id(logits, u):
+def test_order_is_descending_with_ties_by_id(logits, u):
     order = distribution(logits, SamplingSettings()).order.tolist()
     assert order == sorted(range(len(logits)), key=lambda i: (-logits[i].item(), i))
 
 
-def test_filters_return_new_tensors_of_any_batch_shape():
+def test_filters_return_new_tensors():
     logits = torch.randn(2, 3, 7)
     before = logits.clone()
     for filtered in (keep_top_k(logits, 2), keep_top_p(logits, 0.5), keep_min_p(logits, 0.5)):
@@ -125,13 +125,13 @@ def test_filters_return_new_tensors_of_any_batch_shape():
 
 
 @given(logit_vectors, st.integers(1, 25), st.floats(0.01, 1), st.floats(0, 1))
-def test_filters_one_after_the_other_are_the_pipeline(logits, top_k, top_p, min_p):
+def test_filters_in_sequence_match_distribution(logits, top_k, top_p, min_p):
     chained = keep_min_p(keep_top_p(keep_top_k(logits, top_k), top_p), min_p)
     whole = distribution(logits, SamplingSettings(top_k=top_k, top_p=top_p, min_p=min_p))
     assert set(torch.nonzero(torch.isfinite(chained)).flatten().tolist()) == set(whole.order[: whole.kept].tolist())
 
 
-def test_filters_let_a_gradient_through_to_what_they_keep():
+def test_filters_pass_gradient():
     logits = torch.tensor([1.0, 3.0, 2.0], requires_grad=True)
     keep_top_k(logits, 2).logsumexp(-1).backward()
     assert logits.grad is not None
@@ -139,7 +139,7 @@ def test_filters_let_a_gradient_through_to_what_they_keep():
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
-def test_logits_that_are_not_finite_are_refused(broken):
+def test_infinite_logits_are_refused(broken):
     with pytest.raises(ValueError, match="not finite"):
         distribution(torch.tensor([0.0, broken, 1.0]), SamplingSettings())
 
@@ -154,19 +154,19 @@ def test_logits_that_are_not_finite_are_refused(broken):
         {"min_p": 2},
     ],
 )
-def test_a_setting_out_of_its_range_is_refused_by_name(wrong):
+def test_invalid_setting_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         SamplingSettings(**wrong)
 
 
-def test_dice_depend_on_seed_and_place_alone():
+def test_uniform_stream_depends_on_seed_and_index():
     dice = UniformStream(5)
     late = dice[1500]
     assert [dice[i] for i in (0, 1, 511, 512, 1500)] == [UniformStream(5)[i] for i in (0, 1, 511, 512, 1500)]
     assert late == dice[1500] != UniformStream(6)[1500]
 
 
-def test_dice_are_the_uniforms_of_a_torch_generator():
+def test_uniform_stream_matches_torch_generator():
     one_by_one = torch.Generator().manual_seed(7)
     for i in range(600):
         assert UniformStream(7)[i] == torch.rand((), dtype=torch.float64, generator=one_by_one).item()
@@ -185,7 +185,7 @@ class Counter:
         return DecoderOutput(np.eye(5)[length % 5], length)
 
 
-def test_every_character_consumes_one_uniform_whatever_the_settings():
+def test_every_character_uses_one_uniform():
     model = Counter()
     for settings in (SamplingSettings(), SamplingSettings(0), SamplingSettings(2, 2, 0.5, 0.1)):
         steps = list(generate(model, model.prefill([]), 20, settings, UniformStream(3)))
@@ -193,7 +193,7 @@ def test_every_character_consumes_one_uniform_whatever_the_settings():
         assert [step.index for step in steps] == list(range(20))
 
 
-def test_a_text_in_two_parts_equals_the_whole():
+def test_generation_in_two_parts_matches_whole():
     model, settings = Counter(), SamplingSettings(1.5)
     whole = [step.id for step in generate(model, model.prefill([]), 30, settings, UniformStream(3))]
     first = list(generate(model, model.prefill([]), 12, settings, UniformStream(3)))
@@ -201,7 +201,7 @@ def test_a_text_in_two_parts_equals_the_whole():
     assert [step.id for step in [*first, *rest]] == whole
 
 
-def test_every_row_of_a_sample_is_written_with_the_dice_of_its_own_seed():
+def test_sample_rows_match_generate():
     ctx, settings = torch.tensor([[0, 1], [2, 3], [4, 0]]), SamplingSettings(2.0)
     text = sample(Counter(), ctx, 15, settings, seed=8)
     assert torch.equal(text[:, :2], ctx)
@@ -211,7 +211,7 @@ def test_every_row_of_a_sample_is_written_with_the_dice_of_its_own_seed():
         assert row[2:] == [step.id for step in steps]
 
 
-def test_a_sample_without_a_seed_is_another_each_time():
+def test_sample_without_seed_varies():
     """Forty characters of five, nearly equally likely: two alike have a probability below 1e-20."""
     ctx = torch.tensor([[0]])
     first, second = (sample(Counter(), ctx, 40, SamplingSettings(100.0), None) for _ in range(2))
@@ -229,7 +229,7 @@ def test_a_sample_without_a_seed_is_another_each_time():
     ],
     ids=lambda config: config["cell"],
 )
-def test_every_network_writes_what_its_definition_makes_likely(config):
+def test_sample_of_every_network_matches_forward(config):
     """The text by the plain way: the whole of it read again by `forward` for each character, past any context."""
     model, settings, dice = build_model(config, 7), SamplingSettings(0.9, 5, 0.95), UniformStream(4)
     rng = torch.Generator().manual_seed(1)
@@ -244,7 +244,7 @@ def test_every_network_writes_what_its_definition_makes_likely(config):
         assert text[0, 3 + index] == distribution(logits, settings).draw(dice[index])
 
 
-def test_drawn_characters_are_distributed_as_the_pipeline_says():
+def test_sample_frequencies_match_distribution():
     """A wrong sampler would pass by chance with a probability below 1e-9: the bound is six standard deviations."""
     logits, n = torch.randn(12, generator=torch.Generator().manual_seed(1)), 20000
     ours, dice = distribution(logits, SamplingSettings(0.8, 6, 0.9)), UniformStream(1)

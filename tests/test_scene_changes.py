@@ -50,7 +50,7 @@ def written(decoder, vocab, n: int) -> str:
     return "ROMEO:\n" + vocab.decode([step.id for step in steps])
 
 
-def test_the_knob_s_eigenvalues_gradient_bits_and_texts(store: Store):
+def test_scene_knob_matches_plain_loop(store: Store):
     answer = BY_ID["knob"].answered(store)
     trained, text = load(CHECKPOINTS / "rnn"), held_out(store, "rnn")
     whole = trained.vocab.encode(text_for(store, store.load("rnn")).text)
@@ -83,7 +83,7 @@ def far(predict: Callable[[list[int]], np.ndarray], ids: list[int]) -> int:
     return next((n for i, n in enumerate(ns) if (mean[i:] <= 0.01).all()), 65)
 
 
-def test_what_gating_buys(store: Store):
+def test_scene_gating_matches_plain_loop(store: Store):
     answer = BY_ID["gating"].answered(store)
     text = held_out(store, "gru")
     gru, rnn = load(CHECKPOINTS / "gru"), load(CHECKPOINTS / "rnn")
@@ -100,7 +100,7 @@ def test_what_gating_buys(store: Store):
     assert answer.shown["clamp"] == [("z", None, 0.0), ("r", None, 1.0)]
 
 
-def test_a_unit_held_where_lines_begin_and_where_they_end(store: Store):
+def test_scene_clamp_matches_plain_loop(store: Store):
     answer = BY_ID["clamp"].answered(store)
     trained, text = load(CHECKPOINTS / "lstm"), held_out(store, "lstm")
     decoder, ids = trained.model.decoder(), trained.vocab.encode(text)
@@ -127,7 +127,7 @@ def test_a_unit_held_where_lines_begin_and_where_they_end(store: Store):
         assert shown[:parting] == answer.texts[1][1][:parting]
 
 
-def test_what_happens_without_clipping_is_what_the_study_measured(store: Store, tmp_path):
+def test_scene_clipping_matches_study(store: Store, tmp_path):
     answer = BY_ID["clipping"].answered(store)
     rows = json.loads((ROOT / "docs" / "study.json").read_text())["clipping"]["rows"]
     off, on = (next(r for r in rows if r["learning_rate"] == 0.01 and r["max_grad_norm"] == m) for m in (0.0, 5.0))
@@ -141,7 +141,7 @@ def test_what_happens_without_clipping_is_what_the_study_measured(store: Store, 
     assert other.answered(store) == answer
 
 
-def test_where_no_unit_counts_along_the_line_the_scene_says_so():
+def test_scene_without_counting_unit_says_so():
     text = "abcdefghij\n" * 40
     with pytest.raises(ValueError, match="no unit that counts along a line"):
         intervention_answers.line_counter(text, np.random.default_rng(0).normal(size=(len(text), 5)))

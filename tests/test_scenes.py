@@ -49,7 +49,7 @@ def written(scene: Scene, temperature: float) -> tuple[str, list]:
     return prompt + trained.vocab.decode([step.id for step in steps]), steps
 
 
-def test_scenes_are_told_apart_and_each_sets_only_what_there_is(store):
+def test_scenes_set_existing_settings(store):
     assert len(BY_ID) == len(SCENES) == 9
     for number, scene in enumerate(SCENES, 1):
         link = arrival(store, {"lecture": "1", "scene": str(number)})
@@ -58,7 +58,7 @@ def test_scenes_are_told_apart_and_each_sets_only_what_there_is(store):
         assert scene.question.endswith("?") and not scene.look.endswith("?") or scene.look.count("?") == 1
 
 
-def test_an_address_says_more_than_the_scene_it_names(store):
+def test_link_settings_precede_scene(store):
     link = arrival(store, {"lecture": "1", "scene": "1", "temperature": "0.5", "tab": "compare"})
     assert link.query.temperature == 0.5 and link.query.tab == "Compare"
     assert link.query.characters == 240
@@ -66,7 +66,7 @@ def test_an_address_says_more_than_the_scene_it_names(store):
     assert arrival(store, {"scene": "1"}).query.characters == 400  # no lecture, no scene
 
 
-def test_what_temperature_does(store):
+def test_scene_temperature_matches_plain_loop(store):
     answer = BY_ID["temperature"].answered(store)
     expected, texts = [240.0], []
     for temperature in (0.3, 1, 1.6):
@@ -94,7 +94,7 @@ def check_unit(answer: Answer, h: np.ndarray, inside: np.ndarray) -> tuple[float
     return h[inside, unit].mean(), h[~inside, unit].mean()
 
 
-def test_what_the_state_does_at_a_line_end(store):
+def test_scene_newline_matches_plain_loop(store):
     answer = BY_ID["newline"].answered(store)
     text, _ = written(BY_ID["newline"], 0.8)
     h, _ = read_by_hand("rnn", text)
@@ -109,7 +109,7 @@ def test_what_the_state_does_at_a_line_end(store):
     assert f"moves {'more' if at > away else 'less'} than" in answer.words
 
 
-def test_what_the_state_does_at_a_speaker_s_name(store):
+def test_scene_speaker_matches_plain_loop(store):
     answer = BY_ID["speaker"].answered(store)
     text, _ = written(BY_ID["speaker"], 0.8)
     h, _ = read_by_hand("lstm", text)
@@ -128,7 +128,7 @@ def test_what_the_state_does_at_a_speaker_s_name(store):
     assert ("capitals as such" in answer.words) == as_such and ("names themselves" in answer.words) != as_such
 
 
-def test_how_far_the_gradient_reaches(store):
+def test_scene_gradient_matches_record(store):
     answer = BY_ID["gradient"].answered(store)
     assert answer.shown["tick"] == ["rnn", "lstm", "minigpt"]
     sentences = re.split(r"(?<=back)\. ?", answer.words)[:3]
@@ -145,7 +145,7 @@ def test_how_far_the_gradient_reaches(store):
     assert horizons == sorted(horizons)
 
 
-def test_where_the_transformer_wins(store):
+def test_scene_transformer_matches_plain_loop(store):
     answer = BY_ID["transformer"].answered(store)
     text = default_text(store, store.load("rnn")).text[:2000]
     bits = {}
@@ -168,7 +168,7 @@ def test_where_the_transformer_wins(store):
     assert answer.shown["tick"] == ["rnn", "minigpt"]
 
 
-def test_where_the_checkpoints_of_a_scene_are_not_here_it_says_so(tmp_path):
+def test_scene_without_its_checkpoint_says_so(tmp_path):
     (tmp_path / "gru").symlink_to(CHECKPOINTS / "gru")
     store = Store(tmp_path)
     for scene in SCENES:
@@ -178,7 +178,7 @@ def test_where_the_checkpoints_of_a_scene_are_not_here_it_says_so(tmp_path):
     assert "there is no checkpoint 'rnn'" in BY_ID["transformer"].answered(store).words
 
 
-def test_a_scene_whose_text_has_no_such_place_says_so(store):
+def test_scene_without_speaker_says_so(store):
     short = Scene("short", "", "?", "", BY_ID["speaker"].answer, {"model": "rnn", "prompt": "a", "characters": "1"})
     assert "take another seed" in short.answered(store).words
     assert isinstance(short.link(store), Link)

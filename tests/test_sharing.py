@@ -20,7 +20,7 @@ def rows(out: str) -> list[str]:
     return [line for line in out.splitlines() if line.split()[:1] and line.split()[0] in FEW]
 
 
-def test_after_a_process_was_killed_only_what_is_missing_is_trained(tmp_path, capsys, monkeypatch):
+def test_killed_process_leaves_rest_to_resume(tmp_path, capsys, monkeypatch):
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     flags = ["--all", "--data", tmp_path / "text.txt", *TINY]
     killed = launch(tmp_path, "train", 2, FEW, *flags, "--out", tmp_path / "killed", DIES="gru")
@@ -42,7 +42,7 @@ def test_after_a_process_was_killed_only_what_is_missing_is_trained(tmp_path, ca
     assert len({line.split()[-1] for line in alone_rows}) == len(FEW), "each has weights of its own"
 
 
-def test_a_process_alone_takes_everything_and_waits_for_nobody():
+def test_single_process_takes_all_work():
     crew = Crew()
     assert (crew.rank, crew.size) == (0, 1)
     assert list(crew.share("abc")) == ["a", "b", "c"]

@@ -27,11 +27,11 @@ SIGNS = {
 
 
 @pytest.mark.parametrize("character", SIGNS, ids=lambda character: f"U+{ord(character):04X}")
-def test_a_character_has_a_sign_and_a_name(character):
+def test_character_has_sign_and_name(character):
     assert (sign(character), quoted(character)) == SIGNS[character]
 
 
-def test_no_two_characters_have_one_sign_and_every_sign_has_ink():
+def test_signs_are_unique_and_visible():
     characters = [chr(point) for point in (*range(0xD800), *range(0xE000, 0x11000))]
     signs = [sign(character) for character in characters]
     assert len(set(signs)) == len(signs) - 35  # the signs of 30 controls and 5 others are characters, too

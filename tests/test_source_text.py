@@ -30,7 +30,7 @@ def asked(text: str, origin: Any = None) -> ViewQuery:
     return ViewQuery(form={"text": text} if origin is None else {"text": text, "origin": origin})
 
 
-def test_a_text_of_write_names_its_networks_its_prompt_and_what_was_chosen():
+def test_source_text_names_writers_and_choices():
     assert given_text(asked(" \n"), 9) is None and given_text(asked("abc"), 9) == SourceText("abc")
     other = asdict(Writer("RNN", "b" * 64, 7, WARM))
     parts = [{"characters": 2, "writer": None}, TOLD, {**TOLD, "writer": other}, {**TOLD, "characters": 1, "chosen": 1}]
@@ -49,12 +49,12 @@ def test_a_text_of_write_names_its_networks_its_prompt_and_what_was_chosen():
     ["a", 1, [1], [{}], [{"characters": -1}], [{**TOLD, "chosen": 4}], [{**TOLD, "writer": 1}]]
     + [[{**TOLD, "writer": {**asdict(WRITER), name: None}}] for name in asdict(WRITER)],
 )
-def test_an_origin_that_cannot_be_is_refused_by_name(origin: Any):
+def test_invalid_origin_is_refused(origin: Any):
     with pytest.raises(ValueError, match="^(origin|characters|chosen|writer|title|sha256|step|temperature|settings)"):
         given_text(asked("abc", origin), 9)
 
 
-def test_a_network_s_own_text_is_no_evidence_for_it(store: Store):
+def test_own_text_is_no_evidence_for_network(store: Store):
     readers = rnn, gru = store.load("rnn"), store.load("gru")
     whole = GroupMean("all characters", 9, 1.0, 2.0, -1.0, 0.1)
     by_a = SourceText("x", "o", (Writer(rnn.title, rnn.info.sha256, 40, WARM),))

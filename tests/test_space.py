@@ -22,7 +22,7 @@ def folder(tmp_path) -> Path:
     return write_checkpoint(tmp_path / "tiny", seed=1, steps=[0, 10])
 
 
-def test_the_page_is_published_as_text_beside_its_checkpoints(server: Server, folder):
+def test_space_holds_text_files_beside_checkpoints(server: Server, folder):
     missing, _, made, again = server.call(
         ["push_space", str(ROOT), "me/lab", "me/lab"],
         ["push", str(folder), "me/lab"],
@@ -48,7 +48,7 @@ def test_the_page_is_published_as_text_beside_its_checkpoints(server: Server, fo
     }
 
 
-def test_the_page_takes_the_place_of_what_was_in_the_space_and_says_so(server: Server, folder):
+def test_space_replaces_older_files(server: Server, folder):
     server.call(["push", str(folder), "me/lab"], ["push_space", str(ROOT), "me/lab", "me/lab"])
     line = {"key": "file", "value": {"path": "theirs.txt", "content": ""}}
     server.ask("/api/models/spaces/me/lab/commit/main", line)
@@ -58,7 +58,7 @@ def test_the_page_takes_the_place_of_what_was_in_the_space_and_says_so(server: S
     assert "theirs.txt" not in server.files("spaces/me/lab")
 
 
-def test_a_space_for_zero_gpu_is_made_on_that_hardware_with_a_torch_that_it_takes(server: Server, folder):
+def test_zero_gpu_space_has_hardware_and_torch(server: Server, folder):
     server.call(
         ["push", str(folder), "me/lab"],
         ["push_space", str(ROOT), "me/zero", "me/lab", {"zero_gpu": True, "private": True}],
@@ -68,7 +68,7 @@ def test_a_space_for_zero_gpu_is_made_on_that_hardware_with_a_torch_that_it_take
     assert "torch==2.11.0" in server.content("spaces/me/zero", "requirements.txt").decode().split()
 
 
-def test_what_is_in_a_space_is_all_that_the_page_needs(tmp_path):
+def test_space_files_are_enough_to_serve(tmp_path):
     for path, part in hub.space_release(ROOT, "me/lab", "me/lab").files.items():
         whole = tmp_path / "space" / path
         whole.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def track(root: Path) -> None:
     subprocess.run(["git", "-C", str(root), "add", "-Af"], check=True)
 
 
-def test_what_git_does_not_track_is_not_in_a_space(project, tmp_path):
+def test_untracked_files_are_not_in_space(project, tmp_path):
     whole = set(hub.space_release(project, "me/lab", "me/lab").files)
     for name in ("charrnn/mine.py", "docs/diary.md", "docs/keys.json"):
         (project / name).write_text("mine alone\n")
@@ -123,7 +123,7 @@ def test_what_git_does_not_track_is_not_in_a_space(project, tmp_path):
         hub.space_release(project, "me/lab", "me/lab")
 
 
-def test_a_space_of_another_project_is_refused_before_anything_is_made(server: Server, folder):
+def test_foreign_space_is_refused(server: Server, folder):
     server.call(["push", str(folder), "me/lab"])
     server.ask("/api/repos/create", {"name": "theirs", "type": "space"})
     for name in ("app.py", "README.md"):
@@ -141,7 +141,7 @@ def test_a_space_of_another_project_is_refused_before_anything_is_made(server: S
     assert "commit" in done and "charrnn/__init__.py" in server.files("spaces/me/theirs")
 
 
-def test_what_is_hidden_or_of_another_kind_stays_out_of_a_space(project):
+def test_hidden_files_are_not_in_space(project):
     whole = set(hub.space_release(project, "me/lab", "me/lab").files)
     assert whole == {
         "app.py",
@@ -160,7 +160,7 @@ def test_what_is_hidden_or_of_another_kind_stays_out_of_a_space(project):
 
 @pytest.mark.parametrize("name", ["app.py", "charrnn/ui/more.py", "docs/more.md"])
 @pytest.mark.parametrize("target", ["../../secret.py", ".env"])
-def test_what_a_link_leads_to_is_not_in_a_space(project, name, target):
+def test_link_targets_are_not_in_space(project, name, target):
     (project / ".env").write_text("HF_TOKEN=hf_secret")
     (project / name).unlink(missing_ok=True)
     (project / name).symlink_to(project / target)
@@ -169,7 +169,7 @@ def test_what_a_link_leads_to_is_not_in_a_space(project, name, target):
         hub.space_release(project, "me/lab", "me/lab")
 
 
-def test_a_folder_that_is_a_link_is_not_in_a_space(project):
+def test_linked_folder_is_not_in_space(project):
     (project / "docs").rename(project.parent / "docs")
     (project / "docs").symlink_to(project.parent / "docs")
     with pytest.raises(hub.HubError, match="docs/results.md is a link to what is not of the project"):
@@ -178,13 +178,13 @@ def test_a_folder_that_is_a_link_is_not_in_a_space(project):
     assert not [path for path in hub.space_release(project, "me/lab", "me/lab").files if path.startswith("docs")]
 
 
-def test_a_link_within_the_project_is_followed(project):
+def test_link_within_project_is_in_space(project):
     (project / "charrnn/again.js").symlink_to(project / "charrnn/ui/components/page_state.js")
     track(project)
     assert "charrnn/again.js" in hub.space_release(project, "me/lab", "me/lab").files
 
 
-def test_git_would_take_the_space_as_it_is():
+def test_space_files_are_accepted_by_git():
     release = hub.space_release(ROOT, "me/lab", "me/models@v3", zero_gpu=True)
     contents = {path: part if isinstance(part, bytes) else part.read_bytes() for path, part in release.files.items()}
     for path, content in contents.items():

@@ -65,7 +65,7 @@ def by_autograd(model, ids, position):
 
 
 @every_cell
-def test_a_step_jacobian_equals_autograd_through_the_readable_cell_and_central_differences(cell, layer_norm):
+def test_step_jacobian_matches_autograd(cell, layer_norm):
     model, ids = recurrent(cell, layer_norm)
     for position, found in zip((3, 20), step_jacobians(model, ids, torch.tensor([3, 20])), strict=True):
         expected, step, before = by_autograd(model, ids, position)
@@ -76,7 +76,7 @@ def test_a_step_jacobian_equals_autograd_through_the_readable_cell_and_central_d
 
 
 @every_cell
-def test_both_ways_round_a_step_is_its_jacobian(cell, layer_norm):
+def test_vjp_and_jvp_match_step_jacobian(cell, layer_norm):
     model, ids = recurrent(cell, layer_norm)
     positions = torch.tensor([2, 9, 30])
     steps, written_out = Steps(model, ids), step_jacobians(model, ids, positions)
@@ -90,7 +90,7 @@ def test_both_ways_round_a_step_is_its_jacobian(cell, layer_norm):
 
 
 @every_cell
-def test_the_largest_singular_value_is_that_of_the_product_written_out(cell, layer_norm):
+def test_largest_singular_value_matches_product(cell, layer_norm):
     model, ids = recurrent(cell, layer_norm)
     position, lags = 36, [1, 2, 3, 8, 20]
     with torch.no_grad():
@@ -104,7 +104,7 @@ def test_the_largest_singular_value_is_that_of_the_product_written_out(cell, lay
 
 
 @every_cell
-def test_it_bounds_the_gradient_and_in_a_vanilla_net_the_power_of_the_weights_bounds_it(cell, layer_norm):
+def test_product_norm_bounds_gradient(cell, layer_norm):
     model, ids = recurrent(cell, layer_norm)
     positions, lags = torch.arange(20, 39), spaced_lags(20)
     with torch.no_grad():
@@ -123,7 +123,7 @@ def test_it_bounds_the_gradient_and_in_a_vanilla_net_the_power_of_the_weights_bo
         assert measured.bound is None
 
 
-def test_an_orthogonal_linear_net_is_flat_and_a_scaled_one_falls_by_the_logarithm_of_its_scale():
+def test_orthogonal_net_decays_by_its_scale():
     Q = orthogonal()
     for scale in (1.0, 0.8, 1.3):
         model, ids = at_rest(scale * Q)
@@ -136,7 +136,7 @@ def test_an_orthogonal_linear_net_is_flat_and_a_scaled_one_falls_by_the_logarith
         assert tail_slope(flow, 10, 40) == pytest.approx(math.log(scale), abs=FLAT)
 
 
-def test_the_lags_lie_the_farther_apart_the_more_steps_they_take():
+def test_lags_are_spaced_by_cost():
     assert spaced_lags(128) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128]
     assert spaced_lags(20) == [1, 2, 3, 4, 6, 8, 12, 16, 20] and spaced_lags(1) == [1]
     assert sum(spaced_lags(256)) < 4 * 256  # what they cost together
@@ -145,7 +145,7 @@ def test_the_lags_lie_the_farther_apart_the_more_steps_they_take():
 # ------------------------------------------------------------------ Lyapunov exponents
 
 
-def test_without_input_and_state_the_exponents_are_the_logarithms_of_the_eigenvalues():
+def test_exponents_of_linear_net_are_log_eigenvalues():
     symmetric = np.random.default_rng(2).standard_normal((6, 6))
     symmetric += symmetric.T
     model, ids = at_rest(symmetric)
@@ -158,7 +158,7 @@ def test_without_input_and_state_the_exponents_are_the_logarithms_of_the_eigenva
 
 
 @pytest.mark.parametrize(("cell", "layer_norm"), [("rnn", False), ("gru", False), ("gru", True), ("lstm", False)])
-def test_all_exponents_together_are_the_mean_logarithm_of_the_determinants(cell, layer_norm):
+def test_sum_of_exponents_is_log_determinant(cell, layer_norm):
     model, _ = recurrent(cell, layer_norm)
     ids = torch.randint(5, (61,), generator=torch.Generator().manual_seed(3))
     dim = 12 if cell == "lstm" else 6
@@ -168,7 +168,7 @@ def test_all_exponents_together_are_the_mean_logarithm_of_the_determinants(cell,
     assert (np.diff(found.exponents) < 0.05).all()
 
 
-def test_the_error_of_an_exponent_is_that_of_a_mean_over_stretches():
+def test_exponent_error_is_that_of_stretch_means():
     """One unit: its derivative along the text, written out."""
     model, _ = recurrent(hidden_dim=1)
     ids = torch.randint(5, (81,), generator=torch.Generator().manual_seed(3))
@@ -205,7 +205,7 @@ def by_tangents(model, ids, rounds):
     return grown / (len(ids) - 1)
 
 
-def test_a_trained_lstm_s_exponent_is_that_of_tangents_and_twice_the_warm_up_does_not_move_it():
+def test_lstm_exponent_matches_tangents():
     lstm = load(CHECKPOINTS / "lstm")
     model, ids = scale_recurrent(lstm.model, 1.4), lstm.vocab.encode(lstm.info.passage[:1025])
     found = lyapunov(model, ids)
@@ -216,7 +216,7 @@ def test_a_trained_lstm_s_exponent_is_that_of_tangents_and_twice_the_warm_up_doe
     assert abs(again.exponents[0] - found.exponents[0]) < found.errors[0]
 
 
-def test_the_tail_of_a_trained_net_s_curve_falls_as_its_first_exponent_says():
+def test_curve_tail_matches_first_exponent():
     checkpoint = load(CHECKPOINTS / "rnn")
     ids = checkpoint.vocab.encode(load(CHECKPOINTS / "best").info.passage)
     first = lyapunov(checkpoint.model, ids)
@@ -228,7 +228,7 @@ def test_the_tail_of_a_trained_net_s_curve_falls_as_its_first_exponent_says():
 
 
 @every_cell
-def test_each_gate_has_a_spectrum_and_the_knob_scales_it(cell, layer_norm):
+def test_spectrum_of_each_gate_is_scaled(cell, layer_norm):
     model, _ = recurrent(cell, layer_norm)
     W = model.cell.W_hh.weight.detach().double().numpy()
     gates = {"rnn": "h", "gru": "rzn", "lstm": "ifgo"}[cell]
@@ -257,12 +257,12 @@ def test_each_gate_has_a_spectrum_and_the_knob_scales_it(cell, layer_norm):
         (lambda model, ids: spectra(model), "no recurrent weights"),
     ],
 )
-def test_a_transformer_has_no_steps_to_go_back_through(ask, reason):
+def test_transformer_has_no_step_jacobian(ask, reason):
     with pytest.raises(ValueError, match=reason):
         ask(*attentive())
 
 
-def test_a_text_too_short_and_exponents_that_are_not_there_are_refused():
+def test_short_text_and_wrong_count_are_refused():
     model, ids = recurrent()
     assert product_norms(model, ids[:12].tolist(), 10).positions == 1
     with pytest.raises(ValueError, match="11 characters.*at least 12"):
@@ -275,7 +275,7 @@ def test_a_text_too_short_and_exponents_that_are_not_there_are_refused():
             lyapunov(model, ids.tolist(), count=count, stretch=10, warm_up=8)
 
 
-def test_the_model_is_left_as_it_was():
+def test_product_norms_leave_model_unchanged():
     model, ids = recurrent("lstm", layer_norm=True)
     before = copy.deepcopy(model.state_dict())
     product_norms(model, ids.tolist(), 10)

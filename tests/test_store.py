@@ -12,7 +12,7 @@ from charrnn.ui.server.loaded_model import LoadedModel
 from tests.small_models import SMALL, save_small
 
 
-def test_models_are_offered_in_a_sensible_order_with_size_and_quality(tmp_path: Path):
+def test_checkpoints_are_listed_in_order_with_facts(tmp_path: Path):
     for name in ("zebra", "rnn-lab", "best", "minigpt", "lstm", "rnn-seq512", "rnn"):
         save_small(tmp_path / name, SMALL["minigpt" if name == "minigpt" else "lstm"])
     infos = Store(tmp_path).checkpoints()
@@ -29,7 +29,7 @@ def test_models_are_offered_in_a_sensible_order_with_size_and_quality(tmp_path: 
     assert facts(infos[0]).endswith("k parameters · 2.16 bits per character")
 
 
-def test_many_who_come_at_once_read_the_folder_and_a_model_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_concurrent_loads_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     calls: list[str] = []
     for name in ("list_checkpoints", "load"):
         real = getattr(room, name)
@@ -41,7 +41,7 @@ def test_many_who_come_at_once_read_the_folder_and_a_model_once(tmp_path: Path, 
     assert sorted(calls) == ["list_checkpoints", "load"] and len(set(map(id, readers))) == 1
 
 
-def test_a_loaded_model_is_found_without_listing_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_loaded_model_needs_no_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in ("gru", "lstm"):
         save_small(tmp_path / name, SMALL[name])
     store = Store(tmp_path)
@@ -54,7 +54,7 @@ def test_a_loaded_model_is_found_without_listing_the_folder(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("most", ["MAX_LOADED", "MAX_PARAMETERS"])
-def test_what_was_not_used_for_longest_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str):
+def test_least_recently_used_model_is_evicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str):
     for name in ("gru", "lstm", "rnn"):
         save_small(tmp_path / name, SMALL["lstm"])
     store = Store(tmp_path)
@@ -67,7 +67,7 @@ def test_what_was_not_used_for_longest_makes_room(tmp_path: Path, monkeypatch: p
     assert store.load("rnn") is store.load("rnn"), "the last one stays, however large"
 
 
-def test_a_checkpoint_alone_is_called_what_it_was_saved_as(tmp_path: Path):
+def test_single_checkpoint_keeps_its_name(tmp_path: Path):
     save_small(tmp_path / "mine", SMALL["gru"])
     (tmp_path / "mine").rename(tmp_path / ("a" * 40))  # as a download is
     alone = Store(tmp_path / ("a" * 40))
@@ -75,7 +75,7 @@ def test_a_checkpoint_alone_is_called_what_it_was_saved_as(tmp_path: Path):
     assert alone.load().info.name == alone.load("mine").info.name == alone.load("mine").metadata()["name"] == "mine"
 
 
-def test_what_is_wrong_is_told_without_where_this_machine_keeps_it(tmp_path: Path):
+def test_errors_hide_local_paths(tmp_path: Path):
     root = tmp_path / "networks"
     save_small(root / "gru", SMALL["gru"])
     (root / "gru/model.safetensors").write_bytes(b"")
@@ -89,9 +89,7 @@ def test_what_is_wrong_is_told_without_where_this_machine_keeps_it(tmp_path: Pat
         Store(root).load()
 
 
-def test_a_checkpoint_that_is_damaged_after_it_was_listed_is_told_without_its_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_damage_after_listing_hides_local_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     save_small(tmp_path / "gru", SMALL["gru"])
     store = Store(tmp_path)
     listed = store.checkpoints()

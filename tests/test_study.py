@@ -95,7 +95,7 @@ FLAGS = {
 
 
 @pytest.mark.parametrize("part", study_file.PARTS)
-def test_a_part_gives_the_rows_that_are_documented(part, measure, folder):
+def test_study_rows_are_documented(part, measure, folder):
     named = dict.fromkeys(("sampling", "reach", "recurrent_scale"), ("--checkpoints", folder)) | {"position": (folder,)}
     rows = measure(part, *named.get(part, ()), *FLAGS[part])
     keys = [[row[name] for name in study_file.PARTS[part].key] for row in rows]
@@ -118,7 +118,7 @@ def found(**changes):
     return {"machine": {"cores": 2}, "data_sha256": "ab", "settings": {"positions": 5}} | changes
 
 
-def test_a_row_takes_the_place_of_the_one_with_its_key_and_of_no_other(tmp_path):
+def test_study_row_replaces_row_of_same_key(tmp_path):
     path = tmp_path / "study.json"
     for part, model, positions in (("reach", "a", 1), ("reach", "b", 2), ("position", "a", 3), ("reach", "a", 4)):
         study_file.keep(path, part, found(), {"model": model, "positions": positions})
@@ -129,7 +129,7 @@ def test_a_row_takes_the_place_of_the_one_with_its_key_and_of_no_other(tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"settings": {"positions": 6}}, {"data_sha256": "cd"}])
-def test_rows_of_other_settings_or_another_text_are_not_mixed(tmp_path, change):
+def test_study_rows_of_other_settings_are_not_mixed(tmp_path, change):
     path = tmp_path / "study.json"
     study_file.keep(path, "reach", found(), {"model": "a"})
     before = path.read_text()
@@ -141,14 +141,14 @@ def test_rows_of_other_settings_or_another_text_are_not_mixed(tmp_path, change):
     )  # another machine finds the same figures
 
 
-def test_a_part_may_begin_anew(measure, capsys):
+def test_study_part_can_be_restarted(measure, capsys):
     measure("ngram", "--orders", 2)
     measure("no_grad", "--chars", 5, "--rounds", 1, "--hidden-dim", 4)
     assert [row["chars"] for row in measure("no_grad", "--chars", 6, "--rounds", 2, "--hidden-dim", 4, "--anew")] == [6]
     assert [row["order"] for row in measure("ngram", "--orders", 3)] == [2, 3], "the other part stays"
 
 
-def test_figures_have_six_digits_and_what_is_no_number_is_null(tmp_path):
+def test_study_numbers_have_six_digits(tmp_path):
     path = tmp_path / "study.json"
     row = {"model": "a", "lags": (1, 2), "x": {"y": [1 / 3, math.nan, np.float64(math.inf)]}, "big": 123456789.0}
     study_file.keep(path, "reach", found(), row)
@@ -156,14 +156,14 @@ def test_figures_have_six_digits_and_what_is_no_number_is_null(tmp_path):
     assert kept == {"model": "a", "lags": [1, 2], "x": {"y": [0.333333, None, None]}, "big": 123457000.0}
 
 
-def test_a_file_that_is_no_study_is_one_line_and_stays(tmp_path, data, capsys):
+def test_invalid_study_file_is_kept(tmp_path, data, capsys):
     path = tmp_path / "study.json"
     path.write_text("{")
     assert study_file.main(["ngram", "--data", str(data), "--out", str(path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1 and path.read_text() == "{"
 
 
-def test_a_checkpoint_that_is_not_there_is_skipped_and_said(measure, folder, capsys):
+def test_missing_checkpoint_is_skipped(measure, folder, capsys):
     rows = measure("position", "nowhere", folder, "--positions", 4)
     assert [row["model"] for row in rows] == ["small"]
     assert "nowhere" in capsys.readouterr().err
@@ -189,7 +189,7 @@ class NGramNetwork:
         return torch.tensor(np.array(logits)), [row[-2:] for row in rows]
 
 
-def test_an_ngram_is_measured_by_the_protocols_of_the_networks():
+def test_ngram_row_uses_protocol_of_networks():
     text = written(172_000)  # 64 streams of more than a window
     corpus = Corpus.from_text(text)
     row = next(model_experiments.ngram(argparse.Namespace(orders=[3]), text))
@@ -198,7 +198,7 @@ def test_an_ngram_is_measured_by_the_protocols_of_the_networks():
     assert row["val_cold_nats"] == pytest.approx(evaluate_cold(network, corpus.val_ids), rel=1e-9)
 
 
-def test_an_ngram_reads_in_pieces_as_in_one():
+def test_ngram_decoder_in_pieces_matches_whole():
     reader = model_experiments.NGramReader(KneserNey(CORPUS.train_ids.numpy(), len(CORPUS.vocab), 5))
     ids = CORPUS.val_ids[:20].tolist()
     piecewise = reader.prefill([])
@@ -211,7 +211,7 @@ def test_an_ngram_reads_in_pieces_as_in_one():
     assert once == again
 
 
-def test_quality_is_that_of_the_texts_the_model_s_own_sample_writes(folder):
+def test_quality_row_matches_model_samples(folder):
     flags = study_file.parser().parse_args(["sampling", *map(str, SAMPLING_FLAGS), "--checkpoints", str(folder)])
     rows = {(row["temperature"], row["top_k"], row["top_p"]): row for row in model_experiments.sampling(flags, TEXT)}
     passages = list(model_experiments._passages(TEXT[len(CORPUS.train_ids) :], 2, 60))
@@ -233,7 +233,7 @@ def test_quality_is_that_of_the_texts_the_model_s_own_sample_writes(folder):
     assert rows[None, None, None]["known_words"]["mean"] > 0.95
 
 
-def test_passages_are_what_people_wrote_after_the_prompt():
+def test_held_out_passages_follow_their_prompts():
     text = written(3000, seed=5)
     passages = list(model_experiments._passages(text, 5, 700))
     assert len({prompt for prompt, _ in passages}) == 5
@@ -244,7 +244,7 @@ def test_passages_are_what_people_wrote_after_the_prompt():
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_divergence_is_what_the_readable_loop_and_the_definition_say(cell, monkeypatch):
+def test_replacement_kl_matches_definition(cell, monkeypatch):
     model = small_model(cell)
     windows, _ = model_experiments.contexts_of(CORPUS.val_ids, 12, 5)
     drawn = [torch.Generator().manual_seed(3) for _ in range(2)]
@@ -260,14 +260,14 @@ def test_divergence_is_what_the_readable_loop_and_the_definition_say(cell, monke
     assert (kl > 0).all()
 
 
-def test_reach_takes_the_median_from_the_curve_of_gradient_flow(measure, folder):
+def test_reach_row_matches_gradient_flow(measure, folder):
     row = measure("reach", "--checkpoints", folder, "--positions", 6, "--context", 110)[0]
     flow = model_experiments.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
     assert row["gradient_median"] == pytest.approx(flow.median[row["lags"]], rel=1e-5)
     assert row["half_life_chars"] == pytest.approx(flow.half_life_chars, rel=1e-5)
 
 
-def test_weights_scaled_by_one_are_the_network_s_and_the_least_factor_brings_their_norm_below_one(measure, folder):
+def test_recurrent_scale_row_one_is_the_network(measure, folder):
     least, *rows = measure("recurrent_scale", "--checkpoints", folder)
     (row,) = [row for row in rows if row["g"] == 1]
     flow = model_experiments.gradient_flow(checkpoint.load(folder).model, CORPUS.val_ids.tolist(), 128, 512)
@@ -277,7 +277,7 @@ def test_weights_scaled_by_one_are_the_network_s_and_the_least_factor_brings_the
     assert [each["exponent"] for each in rows] == sorted(each["exponent"] for each in rows)
 
 
-def test_every_context_predicts_the_same_characters(measure, folder):
+def test_position_row_predicts_same_characters(measure, folder):
     row = measure("position", folder, "--positions", 6)[0]
     model = checkpoint.load(folder).model
     last = len(CORPUS.val_ids) - 1
@@ -293,7 +293,7 @@ def test_every_context_predicts_the_same_characters(measure, folder):
     ("excess", "context"),
     [([0.0] * 10, 1), ([1, 0.5, 0.2, 0.01, 0.005, 0, 0, 0, 0, 0], 8), ([1, 0, 1, 0, 0, 0, 0, 0, 0, 0], 8)],
 )
-def test_a_context_is_enough_where_no_longer_one_is_worth_more(excess, context):
+def test_effective_context_is_smallest_sufficient(excess, context):
     assert model_experiments.effective_context(excess) == context
 
 
@@ -321,7 +321,7 @@ class ScriptedTraining:
         pass
 
 
-def test_what_happened_in_a_run_is_found():
+def test_learning_row_finds_spikes():
     points = [(2.0, 1.0)] * 100
     points[70], points[80] = (7.0, 3.0), (2.5, 40.0)
     scripted: Any = ScriptedTraining(points)
@@ -335,7 +335,7 @@ def test_what_happened_in_a_run_is_found():
     assert row["val_stream_nats"] == pytest.approx(evaluate_stream(small_model(), CORPUS.val_ids))
 
 
-def test_a_run_that_diverges_says_where_and_keeps_what_was_before():
+def test_learning_row_of_diverged_run_keeps_rest():
     scripted: Any = ScriptedTraining([(2.0, 1.0), (9.0, 1e9), None])
     row = training_experiments.learn(scripted, 2)
     assert (row["diverged_at"], row["steps"], row["largest_grad_norm"]) == (2, 2, 1e9)
@@ -345,7 +345,7 @@ def test_a_run_that_diverges_says_where_and_keeps_what_was_before():
     assert (row["diverged_at"], row["steps"], row["last_loss_nats"], row["largest_grad_norm"]) == (0, 0, None, None)
 
 
-def test_clipping_changes_nothing_where_no_gradient_is_long_enough(measure):
+def test_clipping_row_without_long_gradients_is_same(measure):
     free, clipped = measure("clipping", *RUN_FLAGS, "--seeds", 0, "--max-grad-norms", 0, 1000)
     assert free["max_grad_norm"] == 0 and free["curve"] == clipped["curve"]
     tight = measure("clipping", *RUN_FLAGS, "--seeds", 0, "--max-grad-norms", 0.001)[-1]
@@ -353,7 +353,7 @@ def test_clipping_changes_nothing_where_no_gradient_is_long_enough(measure):
     assert tight["curve"]["loss_mean_nats"] != free["curve"]["loss_mean_nats"]
 
 
-def test_tanh_through_the_loop_learns_what_the_run_itself_learns():
+def test_tanh_loop_learns_like_training():
     recipe = Recipe(steps=6, batch=3, seq_len=8, hidden_dim=6, learning_rate=0.01)
     by_hand, by_loop = (Training(CORPUS, recipe, seed=2) for _ in range(2))
     by_loop.model = training_experiments.LoopRNN(by_loop.model, training_experiments.ACTIVATIONS["tanh"])
@@ -362,7 +362,7 @@ def test_tanh_through_the_loop_learns_what_the_run_itself_learns():
         assert other[name] == pytest.approx(one[name], rel=1e-4)
 
 
-def test_the_relu_state_while_reading_is_that_of_the_formula():
+def test_relu_state_matches_formula():
     model = training_experiments.LoopRNN(small_model(), training_experiments.ACTIVATIONS["relu"])
     reading = training_experiments.state_while_reading(model, CORPUS.val_ids)
     rows = CORPUS.val_ids[: 64 * (len(CORPUS.val_ids) // 64)].view(64, -1)
@@ -378,7 +378,7 @@ def test_the_relu_state_while_reading_is_that_of_the_formula():
             assert found == pytest.approx(np.abs(h).max(), rel=1e-4)
 
 
-def test_memory_that_is_kept_is_counted():
+def test_kept_memory_is_counted():
     def pages(n: int) -> mmap.mmap:  # 4 MB each, straight from the system: a heap may have room left
         memory = mmap.mmap(-1, n << 22)
         for _ in range(n):

@@ -36,7 +36,7 @@ def difference(text: str, seed: int = 0) -> Difference:
 
 @pytest.mark.parametrize("name", list(SMALL))
 @pytest.mark.parametrize("piece", [1, 7, 256])
-def test_every_network_s_surprisals_are_those_of_a_plain_loop_over_its_steps(name: str, piece: int):
+def test_surprisals_match_plain_loop(name: str, piece: int):
     decoder, ids = build_model(SMALL[name], len(VOCAB)).decoder(), VOCAB.encode(TEXT)
     reading, expected = decoder.prefill([]), []
     for id in ids:
@@ -48,23 +48,23 @@ def test_every_network_s_surprisals_are_those_of_a_plain_loop_over_its_steps(nam
 
 
 @given(st.lists(st.floats(-2000, 2000), min_size=2, max_size=9))
-def test_the_chances_that_surprisals_stand_for_are_all_of_them(logits):
+def test_surprisals_are_log_probabilities(logits):
     bits = surprisal_bits(np.array([logits] * len(logits)), range(len(logits)))
     assert (bits >= -1e-9).all() and np.exp2(-bits).sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
-def test_logits_that_are_not_finite_are_refused(wrong: float):
+def test_infinite_logits_are_refused(wrong: float):
     with pytest.raises(ValueError, match="not finite"):
         surprisal_bits(np.array([[0.0, wrong]]), [0])
 
 
-def test_a_text_of_nothing_has_no_surprise():
+def test_empty_text_has_no_surprisals():
     assert list(surprisals(build_model(SMALL["rnn"], len(VOCAB)).decoder(), [])) == []
 
 
 @given(texts, st.integers(0, 99))
-def test_groups_are_all_characters_once_and_their_means_make_up_the_whole_mean(text, seed):
+def test_groups_partition_characters(text, seed):
     one = difference(text, seed)
     whole = one.whole()
     assert (whole.characters, whole.delta_bits) == (len(text), pytest.approx(one.delta_bits.mean()))
@@ -77,7 +77,7 @@ def test_groups_are_all_characters_once_and_their_means_make_up_the_whole_mean(t
 
 
 @given(texts, st.integers(0, 99))
-def test_swapping_the_models_flips_every_sign(text, seed):
+def test_swapping_models_flips_signs(text, seed):
     one = difference(text, seed)
     other = Difference(text, one.b_bits, one.a_bits)
     np.testing.assert_array_equal(other.delta_bits, -one.delta_bits)
@@ -88,7 +88,7 @@ def test_swapping_the_models_flips_every_sign(text, seed):
             assert back.delta_bits == pytest.approx(-group.delta_bits) and back.error_bits == group.error_bits
 
 
-def test_the_length_of_context_is_the_position_in_the_text():
+def test_context_groups_are_positions():
     one = difference("a" * 300)
     groups = one.by_context()
     assert [(group.name, group.characters) for group in groups] == [
@@ -105,7 +105,7 @@ def test_the_length_of_context_is_the_position_in_the_text():
     assert len(CONTEXTS) == 7
 
 
-def test_the_standard_error_is_that_of_the_differences():
+def test_standard_error_is_that_of_differences():
     one = difference("a" * 8)
     (group,) = one.by_context()
     delta = one.delta_bits.tolist()
@@ -115,7 +115,7 @@ def test_the_standard_error_is_that_of_the_differences():
 
 
 @pytest.mark.parametrize("lengths", [(0, 0, 0), (2, 1, 2), (2, 2, 3)])
-def test_a_difference_has_two_surprisals_for_each_character(lengths: tuple[int, int, int]):
+def test_difference_needs_equal_lengths(lengths: tuple[int, int, int]):
     n, a, b = lengths
     with pytest.raises(ValueError, match=f"{n} characters, {a} and {b} surprisals"):
         Difference("x" * n, np.ones(a), np.ones(b))
@@ -128,7 +128,7 @@ def kept(text: str, bits: np.ndarray) -> AnalysisRecord:
     return AnalysisRecord.from_json(json.loads(kind_record(text, bits).as_json()))
 
 
-def test_the_kept_difference_by_kind_is_the_one_of_all_characters():
+def test_kept_difference_matches_characters():
     text = TEXT * 40
     whole = difference(text)
     found = difference_by_kind(kept(text, whole.a_bits), kept(text, whole.b_bits))
@@ -139,7 +139,7 @@ def test_the_kept_difference_by_kind_is_the_one_of_all_characters():
         assert group.error_bits == pytest.approx(exact.error_bits, rel=0.5), "drawn independently, so about the same"
 
 
-def test_the_error_over_stretches_sees_what_neighbours_share():
+def test_stretch_error_includes_correlation():
     """One stretch in four is a bit harder for A: by characters that seems sure, by stretches it is not."""
     text = "abcdefgh" * 400
     a = np.where(np.arange(len(text)) * STRETCHES // len(text) % 4 == 0, 2.0, 1.0)
@@ -149,7 +149,7 @@ def test_the_error_over_stretches_sees_what_neighbours_share():
     assert all_of_it.error_bits == pytest.approx(by_hand, rel=1e-3)
 
 
-def test_what_was_kept_of_two_texts_is_not_compared():
+def test_records_of_two_texts_are_not_compared():
     a, b = (kept(text, drawn(0, len(text))) for text in (TEXT, TEXT[:-1]))
     with pytest.raises(ValueError, match="not measured on the same text"):
         difference_by_kind(a, b)

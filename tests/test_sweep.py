@@ -57,7 +57,7 @@ def weights(folder: Path) -> dict[str, str]:
     return {name: checkpoint.digest(checkpoint.load(folder / name).model.state_dict()) for name in RUNS}
 
 
-def test_a_sweep_is_every_combination_each_the_command_line_of_a_training(tmp_path):
+def test_sweep_is_product_of_flags(tmp_path):
     options = sweep.parse(
         shlex.split("--recipe lstm rnn-lab --layer-norm no yes --dropout 0.5 --seed 3 4 3 --data my.txt --into")
         + [str(tmp_path)]
@@ -90,13 +90,13 @@ def test_a_sweep_is_every_combination_each_the_command_line_of_a_training(tmp_pa
         ("--into=", "argument --into: it is empty"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_before_anything_begins(typed, tmp_path, flags, reason):
+def test_invalid_sweep_is_refused_first(typed, tmp_path, flags, reason):
     result = typed("--into", tmp_path / "none", *flags.split())
     assert result.code == 2 and reason in result.err
     assert not (tmp_path / "none").exists()
 
 
-def test_one_process_and_two_give_the_same_table_and_after_a_kill_only_what_is_missing_is_trained(root, typed):
+def test_sweep_table_is_independent_of_processes(root, typed):
     def swept(processes: int, into: str, **environment: str):
         flags = [*GRID, "--data", root / "text.txt", "--into", root / into]
         return launch(root, "sweep", processes, ["rnn", "gru"], *flags, **environment)
@@ -128,7 +128,7 @@ def test_one_process_and_two_give_the_same_table_and_after_a_kill_only_what_is_m
     assert table(again.out) == table(one.stdout) and weights(root / "killed") == weights(root / "one")
 
 
-def test_a_run_that_diverges_leaves_the_others_be_and_is_counted(typed, tmp_path, monkeypatch):
+def test_diverged_sweep_run_leaves_the_others(typed, tmp_path, monkeypatch):
     advance = Training.advance
 
     def advance_or_diverge(training: Training) -> None:
@@ -148,7 +148,7 @@ def test_a_run_that_diverges_leaves_the_others_be_and_is_counted(typed, tmp_path
     assert again.code == 0 and again.out.count(": done, ") == 3 and again.out.count(": goes on") == 1
 
 
-def test_bad_runs_of_a_sweep_stand_in_its_table_and_the_others_are_trained(typed, tmp_path):
+def test_bad_sweep_runs_are_listed_in_table(typed, tmp_path):
     """A window that the text is too short for, a form that no network has, and the damaged state of an earlier run."""
     damaged = tmp_path / "rnn-hidden_dim=8-steps=4-batch=2-seq_len=8-seed=0/training.safetensors"
     damaged.parent.mkdir()
@@ -173,7 +173,7 @@ def test_bad_runs_of_a_sweep_stand_in_its_table_and_the_others_are_trained(typed
     }, "nothing is made for a run that cannot be"
 
 
-def test_a_number_is_one_setting_however_it_is_spelled(tmp_path):
+def test_sweep_numbers_are_normalised(tmp_path):
     options = sweep.parse(
         shlex.split("--seed 0 00 +0 1 --learning-rate 0.002 2e-3 --dropout 0 -0.0 0.5 --steps 4 +4 --into x")
     )
@@ -182,7 +182,7 @@ def test_a_number_is_one_setting_however_it_is_spelled(tmp_path):
     ]
 
 
-def test_ctrl_c_stops_a_sweep_and_the_same_command_goes_on(typed, tmp_path):
+def test_interrupted_sweep_is_resumed(typed, tmp_path):
     flags = ["--recipe", "rnn", "gru", "--hidden-dim", 6, *TINY, "--into", tmp_path]
     with interrupted(at=3, cell="gru"):
         assert typed(*flags).code == 128 + signal.SIGINT

@@ -208,7 +208,7 @@ def everything(root: Path) -> dict[str, object]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_target_of_ours_is_written_only_by_a_command_that_may(own, typed, tmp_path, kind, command):
+def test_own_target_is_written_by_permitted_commands(own, typed, tmp_path, kind, command):
     KINDS[kind](own, tmp_path / COMMANDS[command][0])
     before = everything(tmp_path)
     code, changes = TABLE[kind][list(COMMANDS).index(command)]
@@ -225,7 +225,7 @@ def test_a_target_of_ours_is_written_only_by_a_command_that_may(own, typed, tmp_
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_what_is_not_ours_is_never_written_to(own, typed, tmp_path, kind, command):
+def test_foreign_target_is_never_written(own, typed, tmp_path, kind, command):
     make, reason = FOREIGN[kind]
     make(own, tmp_path / COMMANDS[command][0])
     before = everything(tmp_path)
@@ -236,7 +236,7 @@ def test_what_is_not_ours_is_never_written_to(own, typed, tmp_path, kind, comman
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_bundled_checkpoint_may_be_refreshed_by_its_own_command(name):
+def test_bundled_checkpoint_may_be_refreshed(name):
     options = train.parse(["--recipe", name])
     origin = Origin(asdict(train.planned(options, name)), 0, TINY_SHAKESPEARE_SHA256)
     assert checkpoint.examine(ROOT / "checkpoints" / name).verdict(origin, "name it") == (Verdict.SAME, "")
@@ -245,7 +245,7 @@ def test_a_bundled_checkpoint_may_be_refreshed_by_its_own_command(name):
 # ------------------------------------------------------------------------------------------------ what cannot be saved
 
 
-def test_a_run_takes_no_more_than_was_foreseen(own, tmp_path, monkeypatch):
+def test_size_estimate_bounds_files(own, tmp_path, monkeypatch):
     """The bytes foreseen bound those of the files, and are near enough to refuse no run that would fit."""
     seen = {}
 
@@ -281,9 +281,7 @@ def test_a_run_takes_no_more_than_was_foreseen(own, tmp_path, monkeypatch):
     ],
     ids=["state", "metadata", "disk"],
 )
-def test_what_could_not_be_saved_is_refused_before_anything_is_made(
-    tmp_path, capsys, monkeypatch, flags, free, text, reason
-):
+def test_unsavable_run_is_refused_first(tmp_path, capsys, monkeypatch, flags, free, text, reason):
     def begin(*arguments):
         raise AssertionError("the network was built")
 
@@ -297,13 +295,13 @@ def test_what_could_not_be_saved_is_refused_before_anything_is_made(
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "a\u202eb", "a\u2028b", "x" * 256, "\udcff"])
-def test_a_folder_with_a_name_that_cannot_be_shown_is_refused_before_anything_is_made(own, tmp_path, capsys, name):
+def test_unprintable_folder_name_is_refused(own, tmp_path, capsys, name):
     result = said(capsys, train.main, "--data", own / "a.txt", "--out", tmp_path / name, *TINY)
     assert result.code == 2 and "step 0" not in result.out and list(tmp_path.iterdir()) == []
     assert len(result.err.splitlines()) == 1
 
 
-def test_the_current_folder_and_no_folder_are_none_for_a_checkpoint(own, tmp_path, capsys, monkeypatch):
+def test_current_or_empty_folder_is_refused(own, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     reasons = {"": "--out: it is empty", ".": "is the current folder", "/": "that can be shown, not ''"}
     for out, reason in reasons.items():
@@ -317,7 +315,7 @@ def test_the_current_folder_and_no_folder_are_none_for_a_checkpoint(own, tmp_pat
 # ------------------------------------------------------------------------------------------------ resuming
 
 
-def test_a_run_finds_its_text_again(own, tmp_path, typed, capsys, monkeypatch):
+def test_resume_finds_its_text(own, tmp_path, typed, capsys, monkeypatch):
     text, out = tmp_path / "my text.txt", tmp_path / "rnn"
     text.write_text(TEXT, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -342,7 +340,7 @@ def test_a_run_finds_its_text_again(own, tmp_path, typed, capsys, monkeypatch):
         assert other.code == 2 and f"is finished and has {reason}" in other.err
 
 
-def test_resume_of_a_finished_run_pushes_it(own, tmp_path, typed, capsys, monkeypatch):
+def test_resume_of_finished_run_pushes_it(own, tmp_path, typed, capsys, monkeypatch):
     pushed = []
     monkeypatch.setattr(train, "push", lambda *arguments: pushed.append(arguments) or 0)
     shutil.copytree(own / "same", tmp_path / "rnn")
@@ -370,7 +368,7 @@ def at_step_two(monkeypatch):
     return install
 
 
-def test_a_run_whose_folder_was_taken_by_another_leaves_it_alone(own, tmp_path, typed, capsys, at_step_two):
+def test_run_leaves_replaced_folder_alone(own, tmp_path, typed, capsys, at_step_two):
     out = tmp_path / "rnn"
     words = ["--data", own / "a.txt", "--out", out, *TINY]
     left = {}
@@ -386,7 +384,7 @@ def test_a_run_whose_folder_was_taken_by_another_leaves_it_alone(own, tmp_path, 
     assert everything(out) == left and checkpoint.describe(out).seed == 1
 
 
-def test_nobody_is_told_to_remove_a_run_that_is_still_going(own, tmp_path, typed, capsys):
+def test_running_run_is_not_to_be_removed(own, tmp_path, typed, capsys):
     shutil.copytree(own / "run", tmp_path / "rnn")
     with checkpoint.held(tmp_path / "rnn"):
         for command in ("train --out", "train --resume", "train --all --out"):
@@ -394,7 +392,7 @@ def test_nobody_is_told_to_remove_a_run_that_is_still_going(own, tmp_path, typed
             assert result.code == 2 and "another run writes to" in result.err and "or remove" not in result.err
 
 
-def test_a_run_whose_folder_was_removed_makes_it_again(own, tmp_path, typed, capsys, at_step_two):
+def test_run_recreates_removed_folder(own, tmp_path, typed, capsys, at_step_two):
     out = tmp_path / "rnn"
     at_step_two(lambda: shutil.rmtree(out))
     assert said(capsys, train.main, "--data", own / "a.txt", "--out", out, *TINY).code == 0
@@ -403,16 +401,14 @@ def test_a_run_whose_folder_was_removed_makes_it_again(own, tmp_path, typed, cap
         pass
 
 
-def test_a_run_that_saves_nothing_leaves_no_folder(tmp_path):
+def test_failed_lock_leaves_no_folder(tmp_path):
     with pytest.raises(ZeroDivisionError), checkpoint.held(tmp_path / "a" / "b"):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("clip", "way"), [(0, "or clip: --max-grad-norm 5"), (1, "or --max-grad-norm")])
-def test_a_run_that_diverges_tells_its_own_checkpoint_from_that_of_an_earlier_run(
-    own, tmp_path, typed, capsys, monkeypatch, clip, way
-):
+def test_diverged_run_names_its_own_checkpoint(own, tmp_path, typed, capsys, monkeypatch, clip, way):
     def diverge(training):
         raise DivergedError(training.step, float("nan"), float("nan"))
 
@@ -426,7 +422,7 @@ def test_a_run_that_diverges_tells_its_own_checkpoint_from_that_of_an_earlier_ru
     assert fresh.code == 1 and f"the last good checkpoint is {tmp_path / 'fresh'}, step 0" in fresh.err
 
 
-def test_the_log_of_a_run_shows_time_speed_and_time_to_go():
+def test_pace_shows_time_speed_and_rest():
     history = [
         Metrics(step, 1.0, 1.0, 1.0, 0.1, seconds) for step, seconds in [(0, 0.5), (100, 10.5), (200, 15.5), (300, 65)]
     ]

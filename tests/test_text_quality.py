@@ -8,7 +8,7 @@ CORPUS = "The King's men, o'er the sea;\n'Tis true: they fought, and 'twas well 
 written = st.text(alphabet="abT' \n.;", min_size=LONG, max_size=120)
 
 
-def test_words_are_runs_of_letters_and_apostrophes():
+def test_words_are_letters_and_apostrophes():
     assert words("The King's men, o'er--sea; 'tis ''\n3 Éa_b") == [
         "the",
         "king's",
@@ -21,25 +21,25 @@ def test_words_are_runs_of_letters_and_apostrophes():
     ]
 
 
-def test_known_words_are_counted_as_often_as_they_are_written_in_either_case():
+def test_known_words_ignore_case():
     quality = Reference(CORPUS).score_text("THE king's xyz, the men the qqq")
     assert (quality.words, quality.known_words) == (7, pytest.approx(5 / 7))
     assert quality.copied == 0
 
 
-def test_one_character_over_and_over_is_all_repetition():
+def test_repeated_character_is_all_repetition():
     quality = Reference(CORPUS).score_text("z" * 100)
     assert quality.distinct_4grams == pytest.approx(1 / 97)
     assert quality.repetition == pytest.approx(84 / 85)
     assert (quality.words, quality.known_words) == (1, 0)
 
 
-def test_a_text_without_words_knows_none():
+def test_text_without_words_knows_none():
     assert Reference(CORPUS).score_text("\n'' ;;..  \n\n  '' ..").known_words == 0
 
 
 @given(written, written)
-def test_shares_are_what_a_plain_count_says(text, corpus):
+def test_quality_shares_match_plain_count(text, corpus):
     quality = Reference(corpus).score_text(text)
     starts = range(len(text) - LONG + 1)
     again = sum(text.find(text[i : i + LONG]) < i for i in starts)  # stood in the text before
@@ -51,11 +51,11 @@ def test_shares_are_what_a_plain_count_says(text, corpus):
 
 
 @given(st.text(alphabet="ab", min_size=1, max_size=30), st.integers(1, 30))
-def test_there_is_a_run_at_every_position(text, n):
+def test_runs_start_at_every_position(text, n):
     assert len(runs(text, n)) == max(0, len(text) - n + 1)
     assert all(run == text[i : i + n] and len(run) == n for i, run in enumerate(runs(text, n)))
 
 
-def test_a_text_too_short_for_a_run_is_refused():
+def test_text_too_short_for_run_is_refused():
     with pytest.raises(ValueError, match="15 characters"):
         Reference(CORPUS).score_text("a" * 15)

@@ -79,7 +79,7 @@ def same(a, b):
         ("--recipe best", "best"),
     ],
 )
-def test_flags_that_describe_a_bundled_checkpoint_mean_its_recipe_and_folder(flags, name):
+def test_flags_of_bundled_checkpoint_give_its_recipe(flags, name):
     options = train.parse(flags.split())
     assert train.recipe_name(options) == name
     assert train.planned(options, name) == RECIPES[name]
@@ -95,13 +95,13 @@ def test_flags_that_describe_a_bundled_checkpoint_mean_its_recipe_and_folder(fla
         ("--stateful --dropout 0.1", "rnn-stateful", replace(RECIPES["rnn-stateful"], dropout=0.1)),
     ],
 )
-def test_other_flags_change_the_recipe_of_the_network_and_name_its_folder(flags, name, recipe):
+def test_other_flags_change_recipe_and_folder(flags, name, recipe):
     options = train.parse(flags.split())
     assert train.recipe_name(options) == name
     assert train.planned(options, name) == recipe
 
 
-def test_a_network_by_its_flags_goes_to_the_folder_of_its_recipe(typed, tmp_path):
+def test_default_folder_is_named_for_recipe(typed, tmp_path):
     result = typed("--cell", "lstm", "--layer-norm", *TINY[:4], *TINY[6:])
     assert result.code == 0, result.err
     info = checkpoint.describe(tmp_path / "checkpoints/lstm-layernorm")
@@ -112,7 +112,7 @@ def test_a_network_by_its_flags_goes_to_the_folder_of_its_recipe(typed, tmp_path
 # ------------------------------------------------------------------------------------------------ all of them
 
 
-def test_all_trains_every_recipe_once_then_nothing_then_the_one_that_is_missing(typed, tmp_path):
+def test_train_all_trains_missing_recipes_only(typed, tmp_path):
     root = tmp_path / "all"
     first = typed("--all", "--out", root, *TINY)
     assert first.code == 0, first.err
@@ -146,7 +146,7 @@ def test_all_trains_every_recipe_once_then_nothing_then_the_one_that_is_missing(
     ), "the one that was missing and no other"
 
 
-def test_a_recipe_that_cannot_be_trained_stands_in_the_table_and_the_others_are_trained(typed, monkeypatch, tmp_path):
+def test_train_all_lists_bad_recipe_and_trains_rest(typed, monkeypatch, tmp_path):
     monkeypatch.setattr(train, "RECIPES", {name: RECIPES[name] for name in ("minigpt", "rnn")})
     result = typed("--all", "--out", tmp_path / "all", *TINY, "--stateful")
     assert (result.code, heads(result)) == (1, ["rnn: starts"])
@@ -156,7 +156,7 @@ def test_a_recipe_that_cannot_be_trained_stands_in_the_table_and_the_others_are_
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["rnn"]
 
 
-def test_a_checkpoint_from_before_a_recipe_had_all_its_fields_is_still_done(typed, two, tmp_path):
+def test_train_all_accepts_recipe_of_older_version(typed, two, tmp_path):
     typed("--all", "--out", tmp_path / "all", *TINY)
     loaded = checkpoint.load(tmp_path / "all/rnn")
     older = {name: value for name, value in loaded.info.recipe.items() if name not in ("dropout", "cell", "stateful")}
@@ -175,7 +175,7 @@ def test_a_checkpoint_from_before_a_recipe_had_all_its_fields_is_still_done(type
     assert heads(typed("--all", "--out", tmp_path / "all", *TINY))[0].startswith("rnn: done")
 
 
-def test_all_with_other_settings_needs_a_folder_of_its_own(typed, tmp_path):
+def test_train_all_with_settings_needs_own_folder(typed, tmp_path):
     refused = typed("--all", "--hidden-dim", 8)
     assert refused.code == 2 and "--all with --hidden-dim would train other networks" in refused.err
     assert not (tmp_path / "checkpoints").exists()

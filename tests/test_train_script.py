@@ -39,7 +39,7 @@ def typed(capsys, monkeypatch):
     return lambda *arguments: said(capsys, train.main, *arguments)
 
 
-def test_a_run_prints_its_curve_and_a_sample_and_leaves_a_whole_checkpoint(corpus, tmp_path, typed):
+def test_training_prints_curve_and_writes_checkpoint(corpus, tmp_path, typed):
     out = tmp_path / "rnn"
     result = typed("--data", corpus, "--out", out, *SMALL)
     assert result.code == 0, result.err
@@ -56,7 +56,7 @@ def test_a_run_prints_its_curve_and_a_sample_and_leaves_a_whole_checkpoint(corpu
     assert not (out / "training.safetensors").exists()
 
 
-def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(corpus, tmp_path):
+def test_signal_saves_and_prints_resume_command(corpus, tmp_path):
     """As a process; other signals, at ten moments each, in `tests/test_faults.py`."""
     out, number = tmp_path / "rnn", signal.SIGTERM
     process = subprocess.Popen(
@@ -79,7 +79,7 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(corpus, tmp_path
     assert checkpoint.load(out).step == run["step"] >= 10
 
 
-def test_ctrl_c_before_the_first_update_is_no_traceback(typed, monkeypatch):
+def test_ctrl_c_before_first_update_has_no_traceback(typed, monkeypatch):
     def stop(data):
         raise KeyboardInterrupt
 
@@ -111,7 +111,7 @@ def test_ctrl_c_before_the_first_update_is_no_traceback(typed, monkeypatch):
         (TEXT.encode(), ["--cell", "minigpt", "--hidden-dim", "10"], "a --hidden-dim that is a multiple of 8"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(tmp_path, typed, content, flags, reason):
+def test_bad_training_input_is_one_line(tmp_path, typed, content, flags, reason):
     path = tmp_path / "text.txt"
     if content is not None:
         path.write_bytes(content)
@@ -122,7 +122,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, typed, content, flags, 
     assert not (tmp_path / "rnn").exists()
 
 
-def test_resume_refuses_another_recipe_and_another_text(corpus, tmp_path, typed):
+def test_resume_refuses_other_recipe_or_text(corpus, tmp_path, typed):
     out = tmp_path / "rnn"
     with interrupted(at=3):
         assert typed("--data", corpus, "--out", out, *SMALL).code == 128 + signal.SIGINT
@@ -141,7 +141,7 @@ def test_resume_refuses_another_recipe_and_another_text(corpus, tmp_path, typed)
     assert (result.code, "give the same --data" in result.err) == (2, True)
 
 
-def test_resume_uses_the_threads_of_the_run(tmp_path):
+def test_resume_uses_threads_of_run(tmp_path):
     training = Training(Corpus.from_text(TEXT), Recipe(steps=2, batch=2, seq_len=4, hidden_dim=4))
     tensors, run = training.state()
     before = torch.get_num_threads()
@@ -182,14 +182,14 @@ def test_resume_uses_the_threads_of_the_run(tmp_path):
     ],
     ids=" ".join,
 )
-def test_flags_that_make_no_sense_are_refused_by_name(typed, flags):
+def test_wrong_training_flags_are_refused(typed, flags):
     result = typed(*flags)
     assert result.code == 2
     assert next(flag for flag in reversed(flags) if flag.startswith("--")) in result.err.splitlines()[-1]
     assert result.out == ""
 
 
-def test_a_device_that_is_not_there_is_refused_in_words(typed, monkeypatch):
+def test_missing_device_is_refused(typed, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     result = typed("--device", "cuda")
     assert result.code == 2

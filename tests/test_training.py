@@ -38,7 +38,7 @@ def same_weights(a, b):
     return all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
 
 
-def test_the_loss_falls_and_the_curve_starts_near_the_logarithm_of_the_vocabulary():
+def test_training_reduces_loss():
     training = run(Training(Corpus.from_text(TEXT), replace(SMALL, steps=150, learning_rate=0.01)), 150)
     first, last = training.history[0], training.history[-1]
     assert first.train_loss_nats == pytest.approx(math.log(len(training.corpus.vocab)), abs=0.5)
@@ -59,7 +59,7 @@ def test_the_loss_falls_and_the_curve_starts_near_the_logarithm_of_the_vocabular
 )
 @example(length=20, alphabet=5, seq_len=1, batch=1, cell="rnn", stateful=False, steps=1)
 @example(length=41, alphabet=1, seq_len=1, batch=1, cell="gru", stateful=True, steps=1)
-def test_a_tiny_text_trains_or_is_refused_at_once(length, alphabet, seq_len, batch, cell, stateful, steps):
+def test_tiny_text_trains_or_is_refused(length, alphabet, seq_len, batch, cell, stateful, steps):
     corpus = Corpus.from_text(("abcde"[:alphabet] * length)[:length])
     try:
         recipe = Recipe(cell=cell, hidden_dim=8, seq_len=seq_len, batch=batch, stateful=stateful, steps=steps)
@@ -80,7 +80,7 @@ def windows_of(corpus, recipe, rng):
     return corpus.train_ids[at], corpus.train_ids[at + 1]
 
 
-def test_an_update_is_that_of_torch_optim_on_the_readable_loop():
+def test_update_matches_torch_optim():
     corpus, recipe = Corpus.from_text(TEXT), replace(SMALL, max_grad_norm=0.05, warmup_steps=0)
     training = Training(corpus, recipe)
     reference = CharRNN(len(corpus.vocab), 10)
@@ -102,7 +102,7 @@ def test_an_update_is_that_of_torch_optim_on_the_readable_loop():
     [replace(SMALL, cell="lstm", layer_norm=True), replace(SMALL, initialisation="default"), GPT],
     ids=["lstm", "rnn", "minigpt"],
 )
-def test_weight_decay_pulls_at_matrices_alone(recipe):
+def test_weight_decay_applies_to_matrices_only(recipe):
     """AdamW's first update moves every weight by the learning rate, beside the decay: here 0.3 of what it was."""
     training = Training(Corpus.from_text(TEXT), replace(recipe, weight_decay=100.0, warmup_steps=0))
     before = {name: weight.detach().clone() for name, weight in training.model.named_parameters()}
@@ -113,7 +113,7 @@ def test_weight_decay_pulls_at_matrices_alone(recipe):
     assert any(weight.dim() == 1 and weight.abs().max() > 0.1 for weight in before.values())
 
 
-def test_a_stateful_update_goes_on_from_the_state_of_the_one_before_and_no_gradient_flows_into_that():
+def test_stateful_update_carries_state_not_gradient():
     """Two updates by hand: contiguous streams, the readable loop, the gradient of the second window alone."""
     corpus = Corpus.from_text(TEXT)
     training = Training(corpus, replace(STATEFUL, cell="lstm", max_grad_norm=0.0))
@@ -138,7 +138,7 @@ def test_a_stateful_update_goes_on_from_the_state_of_the_one_before_and_no_gradi
     assert not all(torch.allclose(a, b, atol=1e-4) for a, b in zip(by_hand, from_zero, strict=True))
 
 
-def test_the_same_seed_trains_the_same_weights_and_another_seed_others():
+def test_training_repeats_with_seed():
     corpus = Corpus.from_text(TEXT)
     a, b, c = (run(Training(corpus, SMALL, seed), 12).model for seed in (1, 1, 2))
     assert same_weights(a, b)
@@ -160,7 +160,7 @@ RESUMED = {
 
 @pytest.mark.parametrize("recipe", RESUMED.values(), ids=RESUMED.keys())
 @pytest.mark.parametrize("stop", [0, 1, 5, 6, 10, 11])  # six is where an epoch of the stateful ones ends
-def test_a_resumed_run_ends_in_the_same_weights_and_curve(tmp_path, recipe, stop):
+def test_resumed_run_matches_undisturbed_run(tmp_path, recipe, stop):
     corpus = Corpus.from_text(TEXT)
     whole = run(Training(corpus, recipe, seed=3), 12)
     stopped = run(Training(corpus, recipe, seed=3), stop)
@@ -175,7 +175,7 @@ def test_a_resumed_run_ends_in_the_same_weights_and_curve(tmp_path, recipe, stop
     assert whole._windows.position()[1] == resumed._windows.position()[1]
 
 
-def test_measuring_changes_nothing_of_a_run():
+def test_measuring_leaves_run_unchanged():
     corpus = Corpus.from_text(TEXT)
     for recipe in (SMALL, STATEFUL, RESUMED["dropout"], GPT):
         measured, silent = Training(corpus, recipe, seed=3), Training(corpus, recipe, seed=3)
@@ -187,7 +187,7 @@ def test_measuring_changes_nothing_of_a_run():
 
 
 @pytest.mark.parametrize(("keep", "kept"), [(True, {0, 10, 100}), (False, set())])
-def test_weights_along_the_way_are_kept_where_the_recipe_says_so(keep, kept):
+def test_steps_are_kept_if_recipe_says_so(keep, kept):
     assert SAVED_STEPS == (0, 10, 100, 300, 1000)
     training = run(Training(Corpus.from_text(TEXT), replace(SMALL, steps=120, keep_steps=keep)), 120)
     assert training.saved.keys() == kept
@@ -195,7 +195,7 @@ def test_weights_along_the_way_are_kept_where_the_recipe_says_so(keep, kept):
     assert [point.step for point in training.history] == [0, 10, 100, 120]
 
 
-def test_a_loss_that_is_not_finite_stops_before_the_weights_change():
+def test_infinite_loss_stops_before_update():
     training = run(Training(Corpus.from_text(TEXT), SMALL), 4)
     with torch.no_grad():
         training.model.head.weight[0, 0] = math.nan
@@ -206,7 +206,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change():
     assert training.step == 4
 
 
-def test_weights_that_an_update_ruined_are_neither_measured_nor_kept():
+def test_infinite_weights_are_not_measured():
     training = run(Training(Corpus.from_text(TEXT), SMALL), 4)
     with torch.no_grad():
         training.model.embed.weight[0, 0] = math.inf
@@ -215,7 +215,7 @@ def test_weights_that_an_update_ruined_are_neither_measured_nor_kept():
             refuse()
 
 
-def test_the_network_has_the_form_its_recipe_says():
+def test_network_follows_recipe():
     corpus = Corpus.from_text(TEXT)
     for recipe in RESUMED.values():
         model = Training(corpus, recipe).model
@@ -228,7 +228,7 @@ def test_the_network_has_the_form_its_recipe_says():
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e4, 1e6])
-def test_weights_become_halves_where_that_costs_next_to_nothing_and_stay_as_they_were_otherwise(scale):
+def test_weights_are_rounded_to_half_if_loss_allows(scale):
     training = run(Training(Corpus.from_text(TEXT), SMALL), 12)
     with torch.no_grad():
         training.model.head.weight.mul_(scale)  # halves are 8 apart at 10,000 and end before 65,536
@@ -244,12 +244,12 @@ def test_weights_become_halves_where_that_costs_next_to_nothing_and_stay_as_they
     assert halves == (scale == 1)
 
 
-def test_metrics_between_two_points_of_the_curve_are_of_this_step():
+def test_metrics_are_of_current_step():
     training = run(Training(Corpus.from_text(TEXT), SMALL), 11)
     assert training.metrics()["train_loss_nats"] == training._losses[-1] != training.history[-1].train_loss_nats
 
 
-def test_a_long_run_has_a_curve_of_bounded_length():
+def test_history_length_is_bounded():
     training = Training(Corpus.from_text(TEXT), replace(SMALL, steps=10**6))
     training.history = []
     points = 0
@@ -259,7 +259,7 @@ def test_a_long_run_has_a_curve_of_bounded_length():
     assert 900 <= points <= 1100
 
 
-def test_a_loss_that_no_checkpoint_could_say_of_itself_is_divergence():
+def test_loss_beyond_limit_is_divergence():
     training = Training(Corpus.from_text(TEXT), SMALL)
     with torch.no_grad():
         training.model.head.bias[0] = -1e9  # finite, and so is the loss

@@ -26,13 +26,13 @@ def network_of(name):
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_every_cell_is_that_of_torch(kind):
+def test_cells_match_torch(kind):
     check = self_checks.cell_matches_torch(kind)
     assert check.holds and 0 < check.difference < 1e-13
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_every_network_keeps_its_limits(name):
+def test_self_checks_hold_for_every_network(name):
     network = network_of(name)
     weights = {key: weight.clone() for key, weight in network.state_dict().items()}
     checks = [
@@ -54,7 +54,7 @@ def forgets_nothing(self, from_input, from_state, state):
     return LSTMState(h, c), LSTMGates(i, i, g, o)
 
 
-def test_a_planted_bug_in_a_cell_is_found(monkeypatch):
+def test_self_checks_find_bug_in_cell(monkeypatch):
     monkeypatch.setattr(LSTMCell, "update", forgets_nothing)
     check = self_checks.cell_matches_torch("lstm")
     assert not check.holds and check.difference > 1e-3
@@ -62,7 +62,7 @@ def test_a_planted_bug_in_a_cell_is_found(monkeypatch):
     assert self_checks.cell_matches_torch("gru").holds
 
 
-def test_a_planted_bug_on_the_way_back_is_found(monkeypatch):
+def test_self_checks_find_bug_in_backward(monkeypatch):
     """A gradient wrong by a thousandth, at each step: neither torch.nn nor autograd agrees."""
     right = vanilla.step_back
 
@@ -78,7 +78,7 @@ def test_a_planted_bug_on_the_way_back_is_found(monkeypatch):
     assert self_checks.gradient_matches_finite_difference(network, IDS).holds, "what is wrong is not used"
 
 
-def test_a_planted_bug_in_the_writing_is_found(monkeypatch):
+def test_self_checks_find_bug_in_decoder(monkeypatch):
     right = model.Decoder._next
     monkeypatch.setattr(model.Decoder, "_next", lambda self, id, state: right(self, (id + 1) % V, state))
     network = network_of("gru")
@@ -87,7 +87,7 @@ def test_a_planted_bug_in_the_writing_is_found(monkeypatch):
     assert self_checks.stepwise_matches_batch(network, IDS).holds, "what is wrong is not used"
 
 
-def test_weights_that_are_no_numbers_keep_no_limit():
+def test_self_checks_fail_for_nan_weights():
     network = network_of("gru")
     network.head.bias.data[0] = math.nan  # pyright: ignore[reportOptionalMemberAccess]
     assert not self_checks.stepwise_matches_batch(network, IDS).holds

@@ -76,7 +76,7 @@ def by_hand(trained: Path, name: str, view: str, text: str) -> tuple[ConceptTarg
     return targets, told(checkpoint.model), Baseline.of([told(model) for model in drawn])
 
 
-def test_the_board_of_an_own_text_is_what_a_plain_loop_finds(units: Units, trained: Path):
+def test_leaderboard_matches_plain_loop(units: Units, trained: Path):
     *before, last = answers(leaderboard(units, asked("gru", view="z", text=OWN), lambda: True))
     assert [answer["words"].startswith("Reading") for answer in before] == [True] * 9 and not last["busy"]
     assert [view["name"] for view in last["views"]] == ["h", "r", "z", "n"] and last["view"] == "z"
@@ -101,7 +101,7 @@ def test_the_board_of_an_own_text_is_what_a_plain_loop_finds(units: Units, train
     )
 
 
-def test_a_question_again_reads_nothing_again(units: Units, monkeypatch: pytest.MonkeyPatch):
+def test_leaderboard_is_cached(units: Units, monkeypatch: pytest.MonkeyPatch):
     question = asked("rnn", text=OWN)
     first = answers(leaderboard(units, question, lambda: True))
     monkeypatch.setattr(units_room, "_read", None)
@@ -109,12 +109,12 @@ def test_a_question_again_reads_nothing_again(units: Units, monkeypatch: pytest.
     assert again[-1]["table"] == first[-1]["table"] and len(again) == 2
 
 
-def test_who_asked_for_something_else_is_not_read_for(units: Units):
+def test_superseded_leaderboard_is_not_computed(units: Units):
     told = answers(leaderboard(units, asked("lstm", text=OWN), lambda: False))
     assert [answer["busy"] for answer in told] == [True]
 
 
-def test_a_pattern_is_one_more_row_and_its_errors_are_placed(units: Units, trained: Path):
+def test_regex_adds_row_and_reports_errors(units: Units, trained: Path):
     last = answers(leaderboard(units, asked("rnn", text=OWN, pattern="[A-Z]"), lambda: True))[-1]
     table = cells(last)
     assert list(table)[0] == "your pattern" and table["your pattern"][0] == "[A-Z]"
@@ -131,7 +131,7 @@ def test_a_pattern_is_one_more_row_and_its_errors_are_placed(units: Units, train
     assert "covers 0 characters of the first half" in rare["pattern_error"]["words"]
 
 
-def test_a_text_that_is_too_short_says_how_long_it_must_be(units: Units):
+def test_short_text_is_refused(units: Units):
     with pytest.raises(ValueError, match="400 or more"):
         answers(leaderboard(units, asked("rnn", text="night"), lambda: True))
 
@@ -147,7 +147,7 @@ def board() -> Leaderboard:
     return Leaderboard("h", best, 16, 5, 0.03125, 2048, ("digit",))
 
 
-def test_boards_are_kept_and_come_back():
+def test_leaderboards_round_trip():
     boards = [board(), Leaderboard("c", (), 16, 0, 0.5, 2048, ("digit",))]
     back = from_findings(as_findings(boards, TEXT))
     assert back.characters == len(TEXT) and list(back.boards.values()) == boards and list(back.boards) == ["h", "c"]
@@ -162,7 +162,7 @@ def test_boards_are_kept_and_come_back():
     assert back.baseline("h", ConceptTargets.of(TEXT[1:], [CONCEPTS["vowel"], CONCEPTS["newline"]])) is None
 
 
-def test_a_kept_board_is_shown_at_once_for_the_last_step_alone(tmp_path: Path, units: Units, trained: Path):
+def test_kept_leaderboard_is_for_last_step(tmp_path: Path, units: Units, trained: Path):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     info = load(tmp_path / "rnn").info
     keep_analyses(info.folder, info.sha256, {"units": as_findings([board()], "x" * 10_000)})
@@ -187,7 +187,7 @@ def test_a_kept_board_is_shown_at_once_for_the_last_step_alone(tmp_path: Path, u
         ("views", "margin", "a"),
     ],
 )
-def test_boards_that_cannot_be_are_refused(table: str, column: str, value: Any):
+def test_invalid_leaderboards_are_refused(table: str, column: str, value: Any):
     kept = as_findings([board()], TEXT)
     kept.tables[table][column][0] = value  # pyright: ignore[reportIndexIssue]
     with pytest.raises(ValueError, match=r"unit 16 of h|0 to|-1e\+09 to 1|unit 3 of x|1 to 4096"):
@@ -197,7 +197,7 @@ def test_boards_that_cannot_be_are_refused(table: str, column: str, value: Any):
 # ------------------------------------------------------------------------------------------------ one unit
 
 
-def test_one_unit_is_shown_with_the_values_a_reader_finds(units: Units, trained: Path):
+def test_unit_values_match_decoder(units: Units, trained: Path):
     first, last = answers(one_unit(units, asked("lstm", view="c", unit=5, text=OWN), lambda: True))
     assert first["busy"] and (last["view"], last["unit"], last["units"]) == ("c", 5, 16)
     checkpoint = load(trained / "lstm")
@@ -215,7 +215,7 @@ def test_one_unit_is_shown_with_the_values_a_reader_finds(units: Units, trained:
 
 
 @pytest.mark.parametrize(("name", "gates"), [("gru", "rz"), ("lstm", "ifo")])
-def test_the_gates_are_counted_character_by_character(units: Units, trained: Path, name: str, gates: str):
+def test_gate_saturation_matches_counts(units: Units, trained: Path, name: str, gates: str):
     first, last = answers(gate_saturation.gates(units, asked(name, text=OWN), lambda: True))
     checkpoint = load(trained / name)
     activations = checkpoint.model.decoder().read(checkpoint.vocab.encode(OWN)).activations
@@ -227,12 +227,12 @@ def test_the_gates_are_counted_character_by_character(units: Units, trained: Pat
     assert f"shut {np.mean(points[0]['x']):.0%} and open {np.mean(points[0]['y']):.0%} of the time" in last["words"]
 
 
-def test_what_has_no_gates_says_so(units: Units):
+def test_cell_without_gates_says_so(units: Units):
     (only,) = answers(gate_saturation.gates(units, asked("rnn"), lambda: True))
     assert only["words"].startswith("A vanilla cell has no gates") and only["figure"] is None
 
 
-def test_one_unit_s_own_scores_are_its_column_of_all_scores(units: Units, trained: Path):
+def test_unit_scores_are_column_of_all_scores(units: Units, trained: Path):
     question = asked("gru", view="h", unit=3, text=OWN)
     without = cells(answers(one_unit(units, question, lambda: True))[-1])
     assert [row[3] for row in without.values()] == ["–"] * 5  # nobody knows yet what untrained units reach
@@ -248,7 +248,7 @@ def test_one_unit_s_own_scores_are_its_column_of_all_scores(units: Units, traine
         assert sign == ("+" if scores.direction[c, 3] > 0 else "−")
 
 
-def test_another_model_s_unit_is_its_kin(units: Units):
+def test_unit_of_another_model_is_its_equivalent(units: Units):
     last = answers(one_unit(units, asked("gru", view="f", unit=99, text=OWN), lambda: True))[-1]
     assert (last["view"], last["unit"], last["units"]) == ("z", 0, 16)
     assert last["title"] == "Unit 0 of the update gate z"

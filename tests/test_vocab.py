@@ -6,22 +6,22 @@ from charrnn.vocab import UnknownCharacterError, Vocab
 
 
 @given(st.text(min_size=1))
-def test_decode_undoes_encode(text):
+def test_decode_inverts_encode(text):
     vocab = Vocab.from_text(text)
     assert vocab.decode(vocab.encode(text)) == text
 
 
-def test_the_vocabulary_is_the_sorted_set_of_the_text():
+def test_vocabulary_is_sorted_set():
     assert Vocab.from_text("to be\n").characters == "\n beot"
 
 
-def test_an_unknown_character_is_named_with_its_position():
+def test_unknown_character_is_named_with_position():
     with pytest.raises(UnknownCharacterError, match=r"'é' at position 2") as caught:
         Vocab("abc").encode("abéa")
     assert (caught.value.character, caught.value.position) == ("é", 2)
 
 
-def test_every_unknown_character_is_named_once_up_to_a_bound():
+def test_unknown_characters_are_named_up_to_bound():
     with pytest.raises(UnknownCharacterError) as caught:
         Vocab("abc").encode("aéb€é")
     assert "the characters 'é' at position 1, '€' at position 3; leave them out" in str(caught.value)
@@ -34,7 +34,7 @@ def test_every_unknown_character_is_named_once_up_to_a_bound():
     ("characters", "prompt"),
     [("EMOR:\n ", "ROMEO:\n"), ("\n abc", "\n"), ("ROab", "ROO"), ("\t\x1bab", "a"), (" ab", " "), ("\x1b", "\x1b")],
 )
-def test_a_default_prompt_is_one_that_the_model_knows(characters, prompt):
+def test_default_prompt_is_in_vocabulary(characters, prompt):
     assert Vocab(characters).default_prompt("ROMEO:\n") == prompt
 
 
@@ -43,6 +43,6 @@ def test_unknown_characters_are_dropped_and_reported():
 
 
 @pytest.mark.parametrize("characters", ["", "aba"])
-def test_an_empty_or_repeating_vocabulary_is_refused(characters):
+def test_invalid_vocabulary_is_refused(characters):
     with pytest.raises(ValueError):
         Vocab(characters)

@@ -26,7 +26,7 @@ def epoch(windows, rng):
 
 
 @pytest.mark.parametrize(("batch", "seq_len"), [(1, 7), (3, 5), (4, 24), (7, 13)])
-def test_the_streams_of_an_epoch_cover_the_text_in_order(batch, seq_len):
+def test_streams_cover_text_in_order(batch, seq_len):
     windows = OneAfterTheOther(TEXT, batch, seq_len)
     found = epoch(windows, dice())
     x, y = torch.cat([x for x, _, _ in found], dim=1), torch.cat([y for _, y, _ in found], dim=1)
@@ -39,7 +39,7 @@ def test_the_streams_of_an_epoch_cover_the_text_in_order(batch, seq_len):
     assert length - seq_len <= x.shape[1] + 1 <= length, "less than a window of each stream is left out"
 
 
-def test_only_the_first_window_of_an_epoch_is_read_from_zeros():
+def test_first_window_of_epoch_starts_from_zeros():
     windows = OneAfterTheOther(TEXT, 3, 20)
     for _ in range(4):
         found = epoch(windows, dice())
@@ -47,7 +47,7 @@ def test_only_the_first_window_of_an_epoch_is_read_from_zeros():
         windows = OneAfterTheOther(TEXT, 3, 20)
 
 
-def test_the_state_of_the_window_before_is_carried_without_its_gradient():
+def test_carried_state_has_no_gradient():
     windows, rng = OneAfterTheOther(TEXT, 2, 10), dice()
     windows.next(rng)
     h, c = torch.randn(2, 2, 4, requires_grad=True).unbind()
@@ -58,7 +58,7 @@ def test_the_state_of_the_window_before_is_carried_without_its_gradient():
     assert not windows.state.h.requires_grad and not windows.state.c.requires_grad
 
 
-def test_every_epoch_cuts_the_text_elsewhere():
+def test_epochs_start_at_different_offsets():
     windows, rng, firsts = OneAfterTheOther(TEXT, 3, 50), dice(), []
     for _ in range(30):
         x, _ = windows.next(rng)
@@ -71,7 +71,7 @@ def test_every_epoch_cuts_the_text_elsewhere():
 
 
 @pytest.mark.parametrize("taken", [0, 1, 5, 6, 7])
-def test_a_position_brings_the_reading_back_to_where_it_stood(taken):
+def test_position_restores_streams(taken):
     """Six windows an epoch: in its middle, at its end and after it."""
     original, rng = OneAfterTheOther(TEXT, 3, 50), dice()
     for i in range(taken):
@@ -91,7 +91,7 @@ def test_a_position_brings_the_reading_back_to_where_it_stood(taken):
 
 
 @pytest.mark.parametrize(("batch", "seq_len"), [(1, 1), (4, 9), (64, 128)])
-def test_the_shortest_text_has_a_window_of_every_stream_whatever_the_offset(batch, seq_len):
+def test_shortest_text_has_window_of_every_stream(batch, seq_len):
     least = batch * (seq_len + 1) + seq_len
     for seed in range(50):
         x, y = OneAfterTheOther(torch.arange(least), batch, seq_len).next(dice(seed))
@@ -102,7 +102,7 @@ def test_the_shortest_text_has_a_window_of_every_stream_whatever_the_offset(batc
         OneAfterTheOther(torch.arange(least - 1), batch, seq_len)
 
 
-def test_windows_from_anywhere_carry_nothing():
+def test_random_windows_carry_nothing():
     windows, rng = Anywhere(TEXT, 4, 10), dice()
     x, y = windows.next(rng)
     assert torch.equal(y, x + 1)
