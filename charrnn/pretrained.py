@@ -49,7 +49,7 @@ def save_pretrained(model: Network, folder: str | Path, vocab: Vocab | None) -> 
         raise ValueError(f"vocab has {len(vocab)} characters, the model {model.embed.num_embeddings}: give its own")
     if checkpoint.examine(folder).run is not None:
         raise CheckpointError(f"{folder} holds an unfinished run: give another folder")
-    with checkpoint.held(folder):
+    with checkpoint.folder_lock(folder):
         checkpoint.save(
             folder,
             model,

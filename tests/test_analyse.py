@@ -8,7 +8,7 @@ import torch
 
 from charrnn import checkpoint
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.checkpoint import ANALYSES, keep_analyses
+from charrnn.checkpoint import ANALYSES, write_analyses
 from charrnn.commands import analyse
 from charrnn.context_use import LAGS, MAX_CHARS, context_use, memory_from_record
 from charrnn.corpus import Corpus
@@ -78,7 +78,7 @@ def test_analyse_computes_only_missing_sections(tmp_path, typed):
     folder = write_checkpoint(tmp_path / "one")
     info = checkpoint.describe(folder)
     kept = {"bits": AnalysisRecord({"old": 1}), "units": AnalysisRecord({"n": 1})}
-    keep_analyses(folder, info.sha256, kept)
+    write_analyses(folder, info.sha256, kept)
     code, out, _ = typed(folder, "--sections", "bits")
     assert (code, out) == (0, "one: bits is there\n") and sections(folder) == kept
     typed(folder, "--sections", "bits", "--anew")

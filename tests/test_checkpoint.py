@@ -206,7 +206,7 @@ def test_json_copies_match_model(tmp_path):
 def test_run_state_round_trip(tmp_path):
     tensors = {"model.a": torch.randn(3), "rng": torch.Generator().get_state(), "optimizer.0.step": torch.tensor(4.0)}
     checkpoint.save_run(tmp_path, tensors, {"step": 4, "losses": [0.1, 1 / 3]})
-    assert checkpoint.holds_run(tmp_path)
+    assert checkpoint.has_run_state(tmp_path)
     loaded, run = checkpoint.load_run(tmp_path)
     assert run == {"step": 4, "losses": [0.1, 1 / 3]}
     assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())

@@ -61,14 +61,14 @@ def test_read_only_checkpoint_loads(tmp_path, monkeypatch):
 
 def test_second_run_in_same_folder_is_refused(typed, tmp_path):
     out = tmp_path / "rnn"
-    with checkpoint.held(out):
+    with checkpoint.folder_lock(out):
         result = typed("--out", out)
         assert result.code == 2
         assert f"another run writes to {out}: wait until it ends, or give another --out" in result.err
         assert list(out.iterdir()) == []
-        with pytest.raises(CheckpointError, match="another run"), checkpoint.held(out):
+        with pytest.raises(CheckpointError, match="another run"), checkpoint.folder_lock(out):
             pass
-        with checkpoint.held(tmp_path / "other"):
+        with checkpoint.folder_lock(tmp_path / "other"):
             pass
     assert typed("--out", out).code == 0
 
@@ -78,20 +78,21 @@ def test_lock_without_fcntl_excludes_second_writer(tmp_path, monkeypatch):
     monkeypatch.setattr("charrnn.checkpoint.lock.fcntl", None)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     out = tmp_path / "rnn"
-    with checkpoint.held(out) as hold:
+    with checkpoint.folder_lock(out) as hold:
         (out / "kept").touch()
         hold.renew()
-        with pytest.raises(CheckpointError, match="another run"), checkpoint.held(out):
+        with pytest.raises(CheckpointError, match="another run"), checkpoint.folder_lock(out):
             pass
-        with checkpoint.held(tmp_path / "other"):
+        with checkpoint.folder_lock(tmp_path / "other"):
             pass
         assert [path.name for path in out.iterdir()] == ["kept"]
-    with checkpoint.held(out):
+    with checkpoint.folder_lock(out):
         pass
 
 
 def test_lock_of_killed_process_is_released(tmp_path):
-    code = f"import time, pathlib\nfrom charrnn.checkpoint import held\nwith held(pathlib.Path({str(tmp_path)!r})):"
+    code = "import time, pathlib\nfrom charrnn.checkpoint import folder_lock\n"
+    code += f"with folder_lock(pathlib.Path({str(tmp_path)!r})):"
     writer = subprocess.Popen(
         [sys.executable, "-c", f"{code}\n print('held', flush=True); time.sleep(60)"],
         cwd=ROOT,
@@ -100,11 +101,11 @@ def test_lock_of_killed_process_is_released(tmp_path):
     )
     with writer:
         assert writer.stdout is not None and writer.stdout.readline() == "held\n"
-        with pytest.raises(CheckpointError), checkpoint.held(tmp_path):
+        with pytest.raises(CheckpointError), checkpoint.folder_lock(tmp_path):
             pass
         writer.kill()
         writer.wait()
-    with checkpoint.held(tmp_path):
+    with checkpoint.folder_lock(tmp_path):
         pass
 
 
@@ -118,7 +119,7 @@ def test_temp_files_of_locked_folder_are_removed(tmp_path):
     for path in (*ours, *others):
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    with checkpoint.held(tmp_path):
+    with checkpoint.folder_lock(tmp_path):
         assert not any(path.exists() for path in ours) and all(path.exists() for path in others)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from charrnn import checkpoint
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.checkpoint import ANALYSES, CheckpointError, keep_analyses, safetensors_io
+from charrnn.checkpoint import ANALYSES, CheckpointError, safetensors_io, write_analyses
 from charrnn.context_use import memory_record
 from charrnn.ui.compare import tab as compare_tab
 from charrnn.ui.compare.surprisal_difference import kept_groups
@@ -58,7 +58,7 @@ def as_earlier_versions_wrote_it(content: bytes) -> bytes:
     header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
     tensors = safetensors_io.tensors_from_bytes(content)
     del header["__metadata__"]["file_sha256"]
-    header["__metadata__"]["digest"] = checkpoint.digest(tensors)
+    header["__metadata__"]["digest"] = checkpoint.sha256_tensors(tensors)
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + data
 
@@ -118,7 +118,7 @@ KEPT = memory_record(used(0.9))
 
 
 def keep(folder: Path, **sections: AnalysisRecord) -> None:
-    keep_analyses(folder, checkpoint.describe(folder).sha256, sections)
+    write_analyses(folder, checkpoint.describe(folder).sha256, sections)
 
 
 def short_memory(folder: Path) -> None:

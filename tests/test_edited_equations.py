@@ -221,7 +221,7 @@ def trained(package: Import, edit: Edit, plainly: bool) -> tuple[list[float], li
     losses = []
     for _ in range(recipe.steps):
         run.advance()
-        losses.append(run.last[0])
+        losses.append(run.last_update[0])
     return losses, [weight.detach() for weight in run.model.parameters()]
 
 

@@ -31,7 +31,7 @@ def write_checkpoint(folder: Path, recipe: Recipe = TINY, claims: Mapping[str, A
     while not training.finished:
         training.advance()
     training.measure()
-    training.round_to_half()
+    training.round_to_fp16()
     metrics = training.metrics() | dict(claims or {})
     checkpoint.save(
         folder,

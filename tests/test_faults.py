@@ -65,7 +65,7 @@ def typed(capsys, monkeypatch, root):
 
 
 def digest(folder: Path) -> str:
-    return checkpoint.digest(checkpoint.load(folder).model.state_dict())
+    return checkpoint.sha256_tensors(checkpoint.load(folder).model.state_dict())
 
 
 def states(folder: Path) -> set[str]:
@@ -74,7 +74,7 @@ def states(folder: Path) -> set[str]:
         return set()
     info = checkpoint.describe(folder)
     return {
-        f"{step} of {info.step}: {checkpoint.digest(checkpoint.load(folder, step).model.state_dict())}"
+        f"{step} of {info.step}: {checkpoint.sha256_tensors(checkpoint.load(folder, step).model.state_dict())}"
         for step in info.saved_steps
     }
 
@@ -153,7 +153,7 @@ def test_file_operation_faults_leave_whole_state(typed, root, monkeypatch, begin
                 assert result and result.code in (0, 2) and "Traceback" not in result.err, case
                 assert result.code == 0 or result.err, case
             assert states(out) <= known, case
-            again = ["--resume"] if checkpoint.holds_run(out) else []
+            again = ["--resume"] if checkpoint.has_run_state(out) else []
             if result is None or result.code or again:
                 assert typed(*start, *again).code == 0, case
             assert digest(out) == expected, case
@@ -209,7 +209,7 @@ def test_out_of_memory_costs_only_unsaved_steps(typed, root, left, capsys, monke
         assert all(len(state) for state in states(out))
         if result.code == 0:  # a save that failed, or was not the last
             assert digest(out) == expected
-        elif checkpoint.holds_run(out):
+        elif checkpoint.has_run_state(out):
             assert result.code == 1 and "out of memory at step" in result.err
             saved = checkpoint.load_run(out)[1]["step"]
             assert f"step {saved} is saved" in result.err

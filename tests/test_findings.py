@@ -6,7 +6,7 @@ import pytest
 
 from charrnn import checkpoint
 from charrnn.analysis_record import AnalysisRecord, RecordError
-from charrnn.checkpoint import ANALYSES, CheckpointError, keep_analyses
+from charrnn.checkpoint import ANALYSES, CheckpointError, write_analyses
 from tests.by_hand import saved
 
 FOUND = AnalysisRecord(
@@ -22,7 +22,7 @@ def with_file(folder, change):
     """A checkpoint whose analyses were altered by `change(whole)`, which may return the new text."""
     saved(folder)
     info = checkpoint.describe(folder)
-    keep_analyses(folder, info.sha256, {"memory": FOUND, "units": AnalysisRecord({"n": 1})})
+    write_analyses(folder, info.sha256, {"memory": FOUND, "units": AnalysisRecord({"n": 1})})
     whole = json.loads((folder / ANALYSES).read_text(encoding="utf-8"))
     text = change(whole)
     (folder / ANALYSES).write_text(text if isinstance(text, str) else json.dumps(whole), encoding="utf-8")
@@ -108,7 +108,7 @@ def test_checkpoint_without_analyses_has_none(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda whole: whole.update(sha256="0" * 64), "about another model"),
+        (lambda whole: whole.update(sha256="0" * 64), "belongs to another model"),
         (lambda whole: whole.update(format=2), "format 1"),
         (lambda whole: whole.update(sections=[]), "format 1"),
         (lambda whole: "[]", "format 1"),
@@ -139,7 +139,7 @@ def test_invalid_section_leaves_the_others(tmp_path):
     assert [reason.partition(", section ")[2] for reason in kept.refused] == [
         "'memory': ecl_chars is 1e+300: finite numbers up to 2^53 in size are read",
         "'units': n is of type list: a text, a number, true, false or null",
-        "'../evil': small letters, digits and _ make a name",
+        "'../evil': a name consists of small letters, digits and _",
     ]
     kept = with_file(tmp_path, lambda whole: whole["sections"]["units"].update(facts=3))
     assert kept.sections == {"memory": FOUND} and len(kept.refused) == 1
@@ -148,9 +148,9 @@ def test_invalid_section_leaves_the_others(tmp_path):
 def test_new_section_joins_the_others(tmp_path):
     saved(tmp_path)
     info = checkpoint.describe(tmp_path)
-    keep_analyses(tmp_path, info.sha256, {"memory": FOUND})
-    keep_analyses(tmp_path, info.sha256, {"units": FOUND})
-    keep_analyses(tmp_path, info.sha256, {"memory": AnalysisRecord({"n": 2})})
+    write_analyses(tmp_path, info.sha256, {"memory": FOUND})
+    write_analyses(tmp_path, info.sha256, {"units": FOUND})
+    write_analyses(tmp_path, info.sha256, {"memory": AnalysisRecord({"n": 2})})
     assert checkpoint.describe(tmp_path).analyses.sections == {"memory": AnalysisRecord({"n": 2}), "units": FOUND}
     assert info.analyses is info.analyses
 
@@ -158,16 +158,16 @@ def test_new_section_joins_the_others(tmp_path):
 def test_unreadable_analyses_are_not_written(tmp_path):
     saved(tmp_path)
     info = checkpoint.describe(tmp_path)
-    with pytest.raises(CheckpointError, match="cannot keep"):
-        keep_analyses(tmp_path, info.sha256, {"A": FOUND})
+    with pytest.raises(CheckpointError, match="cannot store"):
+        write_analyses(tmp_path, info.sha256, {"A": FOUND})
     large = AnalysisRecord({}, {"t": {f"c{i}": [0.123456] * 8192 for i in range(12)}})
     with pytest.raises(CheckpointError, match="524288 at most"):
-        keep_analyses(tmp_path, info.sha256, {"large": large})
+        write_analyses(tmp_path, info.sha256, {"large": large})
     assert not (tmp_path / ANALYSES).exists()
 
 
 def test_saving_model_removes_old_analyses(tmp_path):
     saved(tmp_path)
-    keep_analyses(tmp_path, checkpoint.describe(tmp_path).sha256, {"memory": FOUND})
+    write_analyses(tmp_path, checkpoint.describe(tmp_path).sha256, {"memory": FOUND})
     saved(tmp_path, weights=1)
     assert not (tmp_path / ANALYSES).exists()

@@ -9,7 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from charrnn import checkpoint, hub
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.checkpoint import describe, keep_analyses
+from charrnn.checkpoint import describe, write_analyses
 from charrnn.hub.errors import as_hub_errors, patiently
 from tests.hub_client import RNN, ROOT, write_checkpoint
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.process
 @pytest.fixture
 def folder(tmp_path) -> Path:
     folder = write_checkpoint(tmp_path / "tiny", seed=1, steps=[0, 10])
-    keep_analyses(folder, describe(folder).sha256, {"memory": AnalysisRecord({"ecl_chars": 31})})
+    write_analyses(folder, describe(folder).sha256, {"memory": AnalysisRecord({"ecl_chars": 31})})
     return folder
 
 

@@ -127,7 +127,7 @@ LAB = {"embed.weight": (6, 4), "cell.W_ih.weight": (4, 4), "cell.W_hh.weight": (
         ({"cell.W_hh.weight": (12, 4)}, "cell.W_.* 'gru'"),
         ({"embed.weight": (6, 0)}, "hidden_dim is 0"),
         ({"cell.norm.h.weight": (4,)}, "lacks cell.norm.h.bias"),
-        ({"blocks.0.weight": (4, 4)}, "has not: 'blocks.0.weight'"),
+        ({"blocks.0.weight": (4, 4)}, "has unexpected tensors: 'blocks.0.weight'"),
     ],
     ids=str,
 )

@@ -4,7 +4,7 @@ import pytest
 
 from charrnn import checkpoint
 from charrnn.commands import train
-from charrnn.training import Crew
+from charrnn.training import WorkQueue
 from tests.calling import said
 from tests.launching import launch
 
@@ -43,7 +43,7 @@ def test_killed_process_leaves_rest_to_resume(tmp_path, capsys, monkeypatch):
 
 
 def test_single_process_takes_all_work():
-    crew = Crew()
-    assert (crew.rank, crew.size) == (0, 1)
-    assert list(crew.share("abc")) == ["a", "b", "c"]
-    crew.wait()
+    queue = WorkQueue()
+    assert (queue.rank, queue.size) == (0, 1)
+    assert list(queue.share("abc")) == ["a", "b", "c"]
+    queue.wait()

@@ -314,7 +314,7 @@ class ScriptedTraining:
     def advance(self):
         if self.points[self.step] is None:
             raise DivergedError(self.step, math.nan, math.inf)
-        self.last = self.points[self.step]
+        self.last_update = self.points[self.step]
         self.step += 1
 
     def require_finite(self):

@@ -54,7 +54,7 @@ def table(out: str) -> list[str]:
 
 
 def weights(folder: Path) -> dict[str, str]:
-    return {name: checkpoint.digest(checkpoint.load(folder / name).model.state_dict()) for name in RUNS}
+    return {name: checkpoint.sha256_tensors(checkpoint.load(folder / name).model.state_dict()) for name in RUNS}
 
 
 def test_sweep_is_product_of_flags(tmp_path):

@@ -124,8 +124,8 @@ FOREIGN = {
     "a text of the user's": (alone("passage.txt", b"dear diary"), "holds passage.txt but neither"),
     "analyses of another program": (alone("analyses.json", b"[1]"), "holds analyses.json but neither"),
     "weights of another program": (alone("steps/000001.safetensors", b"x"), "holds steps"),
-    "notes": (alone("notes.txt", b"do not lose"), r"no part of a checkpoint \(notes.txt\)"),
-    "a checkpoint and notes": (copy_and("same", put("notes.txt", b"x")), r"no part of a checkpoint \(notes.txt\)"),
+    "notes": (alone("notes.txt", b"do not lose"), r"not part of a checkpoint \(notes.txt\)"),
+    "a checkpoint and notes": (copy_and("same", put("notes.txt", b"x")), r"not part of a checkpoint \(notes.txt\)"),
     "a checkpoint and a foreign config": (
         copy_and("same", put("config.json", b'{"architectures": []}')),
         "config.json is of another program",
@@ -141,14 +141,14 @@ FOREIGN = {
     ),
     "a checkpoint and a passage that is none": (
         copy_and("same", put("passage.txt", b"\xff")),
-        "passage.txt is not a text",
+        "passage.txt is not UTF-8 text",
     ),
     "a newer format": (copy_and("same", of_format_99), "is not a charrnn checkpoint of format"),
     "a damaged checkpoint": (copy_and("same", cut_off("model.safetensors")), "model.safetensors is damaged"),
     "a damaged run": (copy_and("run", cut_off("training.safetensors")), "training.safetensors is damaged"),
     "a run beside a damaged checkpoint": (copy_and("run", cut_off("model.safetensors")), "is damaged"),
     "a link to a checkpoint": (linked, "is a link: name the folder that it leads to"),
-    "a checkpoint with a linked file": (copy_and("same", linked_file), r"no part of a checkpoint \(model.safetensors"),
+    "a checkpoint with a linked file": (copy_and("same", linked_file), r"not part of a checkpoint \(model.safetensors"),
     "a file": (lambda own, target: target.write_bytes(b"x"), "cannot write .*: Not a directory"),
     "a folder for a file": (copy_and("run", lambda target: (target / "config.json.d").mkdir()), "config.json.d"),
 }
@@ -220,7 +220,7 @@ def test_own_target_is_written_by_permitted_commands(own, typed, tmp_path, kind,
         assert len(result.err.splitlines()) == 1
     else:
         info = checkpoint.describe(tmp_path / COMMANDS[command][0])
-        assert info.step == 4 and not checkpoint.holds_run(info.folder)
+        assert info.step == 4 and not checkpoint.has_run_state(info.folder)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -386,7 +386,7 @@ def test_run_leaves_replaced_folder_alone(own, tmp_path, typed, capsys, at_step_
 
 def test_running_run_is_not_to_be_removed(own, tmp_path, typed, capsys):
     shutil.copytree(own / "run", tmp_path / "rnn")
-    with checkpoint.held(tmp_path / "rnn"):
+    with checkpoint.folder_lock(tmp_path / "rnn"):
         for command in ("train --out", "train --resume", "train --all --out"):
             result = typed(command)
             assert result.code == 2 and "another run writes to" in result.err and "or remove" not in result.err
@@ -397,12 +397,12 @@ def test_run_recreates_removed_folder(own, tmp_path, typed, capsys, at_step_two)
     at_step_two(lambda: shutil.rmtree(out))
     assert said(capsys, train.main, "--data", own / "a.txt", "--out", out, *TINY).code == 0
     assert checkpoint.describe(out).step == 4
-    with checkpoint.held(out), pytest.raises(CheckpointError, match="another run"), checkpoint.held(out):
+    with checkpoint.folder_lock(out), pytest.raises(CheckpointError, match="another run"), checkpoint.folder_lock(out):
         pass
 
 
 def test_failed_lock_leaves_no_folder(tmp_path):
-    with pytest.raises(ZeroDivisionError), checkpoint.held(tmp_path / "a" / "b"):
+    with pytest.raises(ZeroDivisionError), checkpoint.folder_lock(tmp_path / "a" / "b"):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
 

@@ -124,7 +124,7 @@ def test_train_all_trains_missing_recipes_only(typed, tmp_path):
         assert info.recipe == asdict(recipe)
         assert info.config.items() >= recipe.config.items()
         assert info.saved_steps == ([0, 4] if recipe.keep_steps else [4])
-        assert not checkpoint.holds_run(root / info.name)
+        assert not checkpoint.has_run_state(root / info.name)
         assert info.passage
 
     before = stamps(root)

@@ -26,10 +26,10 @@ GPT = replace(
 
 def run(training, steps):
     while training.step < steps:
-        if training.measure_due:
+        if training.should_evaluate:
             training.measure()
         training.advance()
-    if training.measure_due:
+    if training.should_evaluate:
         training.measure()
     return training
 
@@ -131,7 +131,7 @@ def test_stateful_update_carries_state_not_gradient():
             F.cross_entropy(reference(x)[0].flatten(0, 1), y.flatten()), list(reference.parameters())
         )
         training.advance()
-        assert training.last[0] == pytest.approx(loss.item(), rel=1e-5)
+        assert training.last_update[0] == pytest.approx(loss.item(), rel=1e-5)
         for ours, theirs in zip(training.model.parameters(), by_hand, strict=True):
             assert ours.grad is not None and torch.allclose(ours.grad, theirs, atol=1e-6)
         state = type(last)(*(part.detach() for part in last))
@@ -237,7 +237,7 @@ def test_weights_are_rounded_to_half_if_loss_allows(scale):
         weight.data = weight.data.half().float()
     val = training.corpus.val_ids
     cost = evaluate_stream(rounded, val) - evaluate_stream(before, val)
-    training.round_to_half()
+    training.round_to_fp16()
     assert (cost < 0.001) == (scale == 1), "a case for each"
     assert same_weights(training.model, rounded if cost < 0.001 else before)
     halves = all(torch.equal(weight, weight.half().float()) for weight in training.model.parameters())
@@ -255,7 +255,7 @@ def test_history_length_is_bounded():
     points = 0
     for step in range(0, 10**6, 100):
         training.step = step
-        points += training.measure_due
+        points += training.should_evaluate
     assert 900 <= points <= 1100
 
 

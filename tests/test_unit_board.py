@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.checkpoint import keep_analyses, load
+from charrnn.checkpoint import load, write_analyses
 from charrnn.neurons import (
     BANK,
     Baseline,
@@ -165,7 +165,7 @@ def test_leaderboards_round_trip():
 def test_kept_leaderboard_is_for_last_step(tmp_path: Path, units: Units, trained: Path):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     info = load(tmp_path / "rnn").info
-    keep_analyses(info.folder, info.sha256, {"units": as_findings([board()], "x" * 10_000)})
+    write_analyses(info.folder, info.sha256, {"units": as_findings([board()], "x" * 10_000)})
     mine = Units(Store(tmp_path))
     (only,) = answers(leaderboard(mine, asked("rnn"), lambda: True))
     assert cells(only)["vowel"][1:8] == [3, "−", 0.9, 0.8125, 0.75, 0.78125, 0.03125]
@@ -173,7 +173,7 @@ def test_kept_leaderboard_is_for_last_step(tmp_path: Path, units: Units, trained
     assert answers(one_unit(mine, asked("rnn"), lambda: True))[-1]["unit"] == 3
     assert len(answers(leaderboard(mine, asked("rnn", 0), lambda: True))) > 2
     assert len(answers(leaderboard(mine, asked("rnn", text=OWN), lambda: True))) > 2
-    keep_analyses(info.folder, info.sha256, {"units": AnalysisRecord({"characters_read": -1})})
+    write_analyses(info.folder, info.sha256, {"units": AnalysisRecord({"characters_read": -1})})
     assert len(answers(leaderboard(Units(Store(tmp_path)), asked("rnn"), lambda: True))) > 2
 
 

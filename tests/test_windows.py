@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from charrnn.cells import HiddenState, LSTMState
-from charrnn.training.batches import Anywhere, OneAfterTheOther
+from charrnn.training.batches import ContiguousStreams, RandomWindows
 
 TEXT = torch.arange(1000)  # an id says where it stands
 
@@ -27,7 +27,7 @@ def epoch(windows, rng):
 
 @pytest.mark.parametrize(("batch", "seq_len"), [(1, 7), (3, 5), (4, 24), (7, 13)])
 def test_streams_cover_text_in_order(batch, seq_len):
-    windows = OneAfterTheOther(TEXT, batch, seq_len)
+    windows = ContiguousStreams(TEXT, batch, seq_len)
     found = epoch(windows, dice())
     x, y = torch.cat([x for x, _, _ in found], dim=1), torch.cat([y for _, y, _ in found], dim=1)
     offset = int(torch.randint(seq_len, (), generator=dice()))
@@ -40,15 +40,15 @@ def test_streams_cover_text_in_order(batch, seq_len):
 
 
 def test_first_window_of_epoch_starts_from_zeros():
-    windows = OneAfterTheOther(TEXT, 3, 20)
+    windows = ContiguousStreams(TEXT, 3, 20)
     for _ in range(4):
         found = epoch(windows, dice())
         assert [state is None for _, _, state in found] == [True] + [False] * (len(found) - 1)
-        windows = OneAfterTheOther(TEXT, 3, 20)
+        windows = ContiguousStreams(TEXT, 3, 20)
 
 
 def test_carried_state_has_no_gradient():
-    windows, rng = OneAfterTheOther(TEXT, 2, 10), dice()
+    windows, rng = ContiguousStreams(TEXT, 2, 10), dice()
     windows.next(rng)
     h, c = torch.randn(2, 2, 4, requires_grad=True).unbind()
     windows.carry(LSTMState(h, c))
@@ -59,7 +59,7 @@ def test_carried_state_has_no_gradient():
 
 
 def test_epochs_start_at_different_offsets():
-    windows, rng, firsts = OneAfterTheOther(TEXT, 3, 50), dice(), []
+    windows, rng, firsts = ContiguousStreams(TEXT, 3, 50), dice(), []
     for _ in range(30):
         x, _ = windows.next(rng)
         if windows.state is None:
@@ -73,11 +73,11 @@ def test_epochs_start_at_different_offsets():
 @pytest.mark.parametrize("taken", [0, 1, 5, 6, 7])
 def test_position_restores_streams(taken):
     """Six windows an epoch: in its middle, at its end and after it."""
-    original, rng = OneAfterTheOther(TEXT, 3, 50), dice()
+    original, rng = ContiguousStreams(TEXT, 3, 50), dice()
     for i in range(taken):
         original.next(rng)
         original.carry(LSTMState(torch.full((3, 2), float(i)), torch.full((3, 2), float(-i))))
-    again = OneAfterTheOther(TEXT, 3, 50)
+    again = ContiguousStreams(TEXT, 3, 50)
     carried, position = original.position()
     again.seek(LSTMState(**carried) if carried else None, position)
     rngs = [rng, rng.clone_state()]
@@ -94,16 +94,16 @@ def test_position_restores_streams(taken):
 def test_shortest_text_has_window_of_every_stream(batch, seq_len):
     least = batch * (seq_len + 1) + seq_len
     for seed in range(50):
-        x, y = OneAfterTheOther(torch.arange(least), batch, seq_len).next(dice(seed))
+        x, y = ContiguousStreams(torch.arange(least), batch, seq_len).next(dice(seed))
         assert x.shape == y.shape == (batch, seq_len)
     with pytest.raises(
         ValueError, match=f"has {least - 1} characters .* take {least}; give a smaller --batch or --seq-len"
     ):
-        OneAfterTheOther(torch.arange(least - 1), batch, seq_len)
+        ContiguousStreams(torch.arange(least - 1), batch, seq_len)
 
 
 def test_random_windows_carry_nothing():
-    windows, rng = Anywhere(TEXT, 4, 10), dice()
+    windows, rng = RandomWindows(TEXT, 4, 10), dice()
     x, y = windows.next(rng)
     assert torch.equal(y, x + 1)
     windows.carry(HiddenState(torch.ones(4, 2)))

@@ -28,7 +28,7 @@ def train_all(root: Path) -> Path:
     for seed, (name, recipe) in enumerate(RECIPES.items()):
         training = Training(corpus, recipe, seed)
         while True:
-            if training.measure_due:
+            if training.should_evaluate:
                 training.measure()
             if training.finished:
                 break

@@ -1,10 +1,10 @@
 """Checkpoints as safetensors files: save, load, validate; no code is executed."""
 
-from charrnn.checkpoint.analyses import ANALYSES, Analyses, keep_analyses, require_replaceable
+from charrnn.checkpoint.analyses import ANALYSES, Analyses, require_replaceable, write_analyses
 from charrnn.checkpoint.disk_space import require_room
-from charrnn.checkpoint.lock import Hold, held
+from charrnn.checkpoint.lock import FolderLock, folder_lock
 from charrnn.checkpoint.metadata_schema import MAX_NAME_CHARS
-from charrnn.checkpoint.safetensors_io import MAX_FILE_BYTES, CheckpointError, at_home, digest
+from charrnn.checkpoint.safetensors_io import MAX_FILE_BYTES, CheckpointError, resolve_inside, sha256_tensors
 from charrnn.checkpoint.save_load import (
     FILES,
     MODEL,
@@ -14,7 +14,7 @@ from charrnn.checkpoint.save_load import (
     CheckpointInfo,
     checkpoint_folders,
     describe,
-    holds_run,
+    has_run_state,
     list_checkpoints,
     load,
     load_run,

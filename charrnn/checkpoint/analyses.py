@@ -38,14 +38,14 @@ def read_analyses(folder: Path, sha256: str) -> Analyses:
     except CheckpointError as error:
         return Analyses(refused=(str(error),))
     if whole.get("sha256") != sha256:
-        return Analyses(refused=(f"{path} is about another model than the one beside it",))
+        return Analyses(refused=(f"{path} belongs to another model than the one beside it",))
     if len(whole["sections"]) > MAX_SECTIONS:
         return Analyses(refused=(f"{path} has {len(whole['sections'])} sections: {MAX_SECTIONS} at most",))
     sections, refused = {}, []
     for name, value in whole["sections"].items():
         try:
             if not NAME.fullmatch(name):
-                raise RecordError("small letters, digits and _ make a name")
+                raise RecordError("a name consists of small letters, digits and _")
             sections[name] = AnalysisRecord.from_json(value)
         except RecordError as error:
             refused.append(f"{path}, section {name[:50]!r}: {error}")
@@ -76,7 +76,7 @@ def require_replaceable(folder: Path) -> None:
     require_writable(folder)
 
 
-def keep_analyses(folder: Path, sha256: str, new: Mapping[str, AnalysisRecord]) -> None:
+def write_analyses(folder: Path, sha256: str, new: Mapping[str, AnalysisRecord]) -> None:
     """
     Write sections, replacing those of the same name; the write is atomic.
 
@@ -87,7 +87,7 @@ def keep_analyses(folder: Path, sha256: str, new: Mapping[str, AnalysisRecord]) 
     sections = {**read_analyses(folder, sha256).sections, **new}
     wrong = [name for name in sections if not NAME.fullmatch(name)]
     if wrong or len(sections) > MAX_SECTIONS:
-        raise CheckpointError(f"{folder / ANALYSES} cannot keep {wrong or len(sections)}: {MAX_SECTIONS} short names")
+        raise CheckpointError(f"{folder / ANALYSES} cannot store {wrong or len(sections)}: {MAX_SECTIONS} short names")
     parts = ",\n".join(f"{json.dumps(name)}: {sections[name].as_json()}" for name in sorted(sections))
     text = f'{{\n"format": {FORMAT},\n"sha256": {json.dumps(sha256)},\n"sections": {{\n{parts}\n}}\n}}\n'
     data = text.encode("utf-8")

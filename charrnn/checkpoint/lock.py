@@ -1,4 +1,4 @@
-"""A checkpoint folder in the hands of one writer."""
+"""Lock of a checkpoint folder: one writer at a time."""
 
 import hashlib
 import os
@@ -19,24 +19,28 @@ except ImportError:  # Windows
     fcntl = None
 
 
-class Hold:
-    """A locked folder. `renew` before each save: the folder may have been removed meanwhile."""
+class FolderLock:
+    """
+    A locked folder.
+
+    `renew` before each save: the folder may have been removed meanwhile.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
         self._descriptor: int | None = None
         self._file: FileLock | None = None  # on Windows, which cannot lock a folder
-        self._had_it = False
+        self._was_locked = False
         self.renew()
 
     def renew(self) -> None:
         """
-        Lock the folder again if it was removed; make it again if nobody else did.
+        Lock the folder again if it was removed; create it again if needed.
 
-        Raises CheckpointError if another run has it, or if it is another folder with something in it; OSError if it
-        cannot be made or locked.
+        Raises CheckpointError if another run has it, or if another folder with content has taken its place; OSError if
+        it cannot be created or locked.
         """
-        if self._descriptor is not None and self._is_the_same():
+        if self._descriptor is not None and self._is_same_folder():
             return
         if self._file is not None and self.folder.is_dir():
             return
@@ -48,18 +52,18 @@ class Hold:
         self._descriptor = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if self._had_it and any(self.folder.iterdir()):
-                raise CheckpointError(f"{self.folder} was replaced during the run: what is there now is left as it is")
+            if self._was_locked and any(self.folder.iterdir()):
+                raise CheckpointError(f"{self.folder} was replaced during the run; the new folder is not changed")
         except BlockingIOError:
             self.release()
             raise self._taken() from None
         except BaseException:
             self.release()
             raise
-        self._had_it = True
+        self._was_locked = True
 
     def _lock_file(self) -> None:
-        """Lock a file in the temporary folder that stands for this folder: on Windows, for runs of this machine."""
+        """Lock a file in the temporary folder instead of the folder: on Windows."""
         name = os.path.normcase(self.folder.resolve()).encode("utf-8", "surrogatepass")
         path = Path(tempfile.gettempdir()) / f"charrnn-{hashlib.sha256(name).hexdigest()[:32]}.lock"
         lock = FileLock(path, timeout=0)
@@ -72,15 +76,15 @@ class Hold:
     def _taken(self) -> CheckpointError:
         return CheckpointError(f"another run writes to {self.folder}: wait until it ends, or give another --out")
 
-    def _is_the_same(self) -> bool:
-        """Whether the path still leads to the folder that is locked."""
+    def _is_same_folder(self) -> bool:
+        """Return whether the path still leads to the locked folder."""
         try:
             return os.path.samestat(os.fstat(self._descriptor or 0), os.stat(self.folder))
         except FileNotFoundError:
             return False
 
     def release(self) -> None:
-        """Let others have the folder."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
         self._descriptor = None
@@ -90,28 +94,28 @@ class Hold:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[Hold]:
+def folder_lock(folder: Path) -> Iterator[FolderLock]:
     """
-    The folder, made where there is none, for one writer: until the end, or until the process dies, however it does.
+    Lock a folder for one writer, creating it if needed; the OS releases the lock if the process dies.
 
-    Folders that were made and are still empty at the end are removed; so are, at the beginning, temporary files of a
-    writer that was killed. Raises CheckpointError where another one holds it, and OSError where it cannot be made or
-    written. On Windows the lock excludes other runs of this machine and user alone.
+    Temporary files of a killed writer are deleted first; folders that were created and are still empty at the end are
+    removed. Raises CheckpointError if another process has the lock, OSError if the folder cannot be created or
+    written. On Windows the lock excludes only other runs of this machine and user.
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
-    hold = None
+    lock = None
     try:
-        hold = Hold(folder)
+        lock = FolderLock(folder)
         require_writable(folder)
-        for place in (folder, folder / STEPS):  # what lies deeper is another writer's
+        for place in (folder, folder / STEPS):  # deeper folders may belong to another writer
             for left in place.glob("*"):
                 if is_half_written(left.name):
                     with suppress(OSError):
                         left.unlink()
-        yield hold
+        yield lock
     finally:
-        if hold:
-            hold.release()
+        if lock:
+            lock.release()
         with suppress(OSError):  # not empty
             for each in made:
                 each.rmdir()

@@ -19,7 +19,7 @@ TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # expli
 SCALARS = (str, bool, int, float, type(None))
 
 
-def require(metadata: Mapping[str, Any]) -> None:
+def validate_metadata(metadata: Mapping[str, Any]) -> None:
     """Raise ValueError for invalid metadata, naming the entry."""
     check_fields({"versions": {}, **metadata}, ENTRIES)
     check_fields(dict.fromkeys(METRICS, 0) | {"sample": "", **metadata["metrics"]}, METRICS)
@@ -35,7 +35,7 @@ def require_name(name: str) -> None:
 
 def _is_name(text: str) -> bool:
     """
-    Whether a checkpoint may have this name.
+    Return whether a checkpoint may have this name.
 
     Joiners (Persian, emoji) and spaces are allowed; line ends, terminal controls, text direction marks and lone
     surrogates are not.

@@ -44,7 +44,7 @@ MAX_DIMS = 8  # of a tensor
 DTYPES = {torch.float16, torch.float32, torch.float64, torch.int64, torch.uint8}  # all that are written
 MAX_REASON_CHARS = 1000  # characters of a message
 LFS_POINTER = b"version https://git-lfs"
-HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a surrogate pair
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a surrogate pair
 PICKLES = (b"\x80", b"PK\x03\x04")
 
 
@@ -91,12 +91,12 @@ class SafeFile:
             if tensor.dtype not in DTYPES:
                 raise CheckpointError(f"{name} in {self.path} is stored as {tensor.dtype}, which is not read")
         written = self.texts.get(TENSORS_DIGEST)
-        if written is not None and written != digest(tensors):
+        if written is not None and written != sha256_tensors(tensors):
             raise CheckpointError(f"{self.path} is damaged: its tensors are not those that were written")
         return tensors
 
 
-def digest(tensors: Mapping[str, Tensor]) -> str:
+def sha256_tensors(tensors: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 of tensors with their names, types and shapes."""
     whole = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
@@ -221,7 +221,7 @@ def read_small(path: Path, most_bytes: int) -> bytes:
         return file.read(most_bytes)
 
 
-def at_home(path: Path) -> Path:
+def resolve_inside(path: Path) -> Path:
     """
     Resolve a path, following links inside the checkpoint or the Hub's cache only.
 
@@ -250,7 +250,7 @@ def _opened(path: Path, most_bytes: int | None = None) -> Iterator[tuple[BinaryI
     """Open a regular file that is not too large; yield it and its size."""
     most_bytes = MAX_FILE_BYTES if most_bytes is None else most_bytes
     try:
-        with open(at_home(path), "rb", opener=_at_once) as file:
+        with open(resolve_inside(path), "rb", opener=_open_nonblocking) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise CheckpointError(f"{path} is not a file")
@@ -261,7 +261,7 @@ def _opened(path: Path, most_bytes: int | None = None) -> Iterator[tuple[BinaryI
         raise UnreadableError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _at_once(path: str, flags: int) -> int:
+def _open_nonblocking(path: str, flags: int) -> int:
     """Open without blocking (as a pipe would) and without following a link."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
 
@@ -279,7 +279,7 @@ def _texts(path: Path, start: bytes, size: int) -> dict[str, str]:
         raise CheckpointError(f"{path} is not a safetensors file{hint}")
     length = _header_length(start)
     if length > min(MAX_HEADER_BYTES, size - 8):
-        raise CheckpointError(f"{path} announces a header of {length} bytes: it is cut off, or not what it seems")
+        raise CheckpointError(f"{path} announces a header of {length} bytes: it is truncated or no safetensors file")
     if (tensors := start.count(b'"data_offsets"', 8, 8 + length)) > MAX_TENSORS:  # counted before they are parsed
         raise CheckpointError(f"the header of {path} cannot be read: {tensors} tensors, {MAX_TENSORS} at most")
     try:
@@ -313,8 +313,8 @@ def parse_json(text: str | bytes) -> Any:
         parse_int=_whole,
         object_pairs_hook=_unique_keys,
     )
-    if HALF.search(text):
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails where it has no other half
+    if SURROGATE.search(text):
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # raises for a lone surrogate
     return value
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from charrnn import __version__
 from charrnn.cells import CELLS
 from charrnn.checkpoint.analyses import ANALYSES, Analyses, read_analyses, require_analyses
-from charrnn.checkpoint.metadata_schema import require, require_name
+from charrnn.checkpoint.metadata_schema import require_name, validate_metadata
 from charrnn.checkpoint.safetensors_io import (
     CheckpointError,
     UnreadableError,
@@ -41,11 +41,11 @@ from charrnn.vocab import Vocab
 
 MODEL, RUN, STEPS, PASSAGE = "model.safetensors", "training.safetensors", "steps", "passage.txt"
 CONFIG, HISTORY = "config.json", "history.json"
-FILES = (MODEL, CONFIG, HISTORY, PASSAGE, ANALYSES, f"{STEPS}/*.safetensors")  # what a finished checkpoint has
+FILES = (MODEL, CONFIG, HISTORY, PASSAGE, ANALYSES, f"{STEPS}/*.safetensors")  # of a finished checkpoint
 MAX_PASSAGE_BYTES = 1 << 20
 MAX_SAVED_STEPS = 64
 STEP_NAME = re.compile(r"[0-9]{6,9}\.safetensors")
-OF_THE_RUN = ("config", "vocab", "seed", "recipe", "data_sha256")  # what a saved step shares with its checkpoint
+SHARED_KEYS = ("config", "vocab", "seed", "recipe", "data_sha256")  # equal in a saved step and its checkpoint
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class CheckpointInfo:
     name: str  # of its folder
     saved_as: str  # the name its folder had when it was written
     folder: Path
-    config: dict[str, Any]  # the form of the network, as `registry.build_model` takes it
+    config: dict[str, Any]  # the architecture, as `registry.build_model` takes it
     vocab: Vocab
     parameters: int
     step: int
@@ -63,11 +63,11 @@ class CheckpointInfo:
     recipe: dict[str, Any]
     metrics: dict[str, Any]
     history: list[Metrics]
-    saved_steps: list[int]  # that can be loaded, ascending, the last one the checkpoint's own
+    saved_steps: list[int]  # loadable, ascending; the last one is the checkpoint's own
     data_sha256: str
     sha256: str  # of model.safetensors
-    versions: dict[str, str]  # of what it was trained with; empty where that was not recorded
-    unread: tuple[str, ...] = ()  # why steps that may be whole are not among `saved_steps`
+    versions: dict[str, str]  # of the software it was trained with; empty if not recorded
+    unread: tuple[str, ...] = ()  # why steps that may be intact are not in `saved_steps`
 
     @property
     def cell(self) -> str:
@@ -96,7 +96,7 @@ class CheckpointInfo:
     def analyses(self) -> Analyses:
         """Cached analyses, read on first access; empty if the equations were edited."""
         if self.edited:
-            return Analyses(refused=(f"{self.folder / ANALYSES} is about other equations than those now",))
+            return Analyses(refused=(f"{self.folder / ANALYSES} is about other equations than the present ones",))
         return read_analyses(self.folder, self.sha256)
 
 
@@ -132,7 +132,7 @@ def save(
     """
     whole = metadata_of(folder, model.config, vocab, **facts)
     write_tensors(folder / MODEL, _smallest(model.state_dict()), whole)
-    along_the_way = {key: whole[key] for key in OF_THE_RUN}
+    along_the_way = {key: whole[key] for key in SHARED_KEYS}
     paths = {_step_path(folder, saved_step): saved_step for saved_step in saved}
     for path, saved_step in paths.items():
         write_tensors(path, saved[saved_step], along_the_way | {"step": saved_step})
@@ -141,13 +141,13 @@ def save(
             with suppress(CheckpointError):  # not ours
                 require_step(path)
                 path.unlink(missing_ok=True)
-    arguments = {"vocab_size": len(vocab), **model.config}  # of the constructor, as PyTorchModelHubMixin reads them
+    arguments = {"vocab_size": len(vocab), **model.config}  # constructor arguments, as PyTorchModelHubMixin reads them
     readable = arguments | {key: value for key, value in whole.items() if key != "history"}
     write_bytes(folder / CONFIG, _json_bytes(readable))
     write_bytes(folder / HISTORY, _json_bytes(whole["history"]))
-    with suppress(CheckpointError):  # none there, or not ours
+    with suppress(CheckpointError):  # missing, or not ours
         require_analyses(folder / ANALYSES)
-        (folder / ANALYSES).unlink(missing_ok=True)  # it was about the model that was there before
+        (folder / ANALYSES).unlink(missing_ok=True)  # of the previous model
     if passage:
         write_bytes(folder / PASSAGE, passage.encode("utf-8"))
 
@@ -178,9 +178,9 @@ def metadata_of(
         "versions": {"charrnn": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
     try:
-        require(parse_json(json.dumps(whole)))
+        validate_metadata(parse_json(json.dumps(whole)))
     except ValueError as error:
-        raise CheckpointError(f"what is to be saved in {folder} could not be read again: {error}") from None
+        raise CheckpointError(f"the metadata to be saved in {folder} is invalid: {error}") from None
     return whole
 
 
@@ -201,8 +201,8 @@ def remove_run(folder: Path) -> None:
     (folder / RUN).unlink(missing_ok=True)
 
 
-def holds_run(folder: Path) -> bool:
-    """Whether the folder has the state of an unfinished run."""
+def has_run_state(folder: Path) -> bool:
+    """Return whether the folder holds the state of an unfinished run."""
     return (folder / RUN).is_file()
 
 
@@ -220,7 +220,7 @@ def _step_files(folder: Path) -> list[Path]:
 
 def require_step(path: Path) -> None:
     """Raise CheckpointError for a saved step that this package did not write."""
-    if not STEP_NAME.fullmatch(path.name) or not read_metadata(path).keys() >= {*OF_THE_RUN, "step"}:
+    if not STEP_NAME.fullmatch(path.name) or not read_metadata(path).keys() >= {*SHARED_KEYS, "step"}:
         raise CheckpointError(f"{path} is not a saved step of a checkpoint")
 
 
@@ -257,12 +257,12 @@ def _examined(folder: Path) -> tuple[CheckpointInfo, Network]:
     """Return the metadata and the network with the stored weights."""
     file = read(folder / MODEL)
     metadata = file.metadata()
-    name = Path(os.path.abspath(folder)).name  # of a link its own, not that of what it leads to
+    name = Path(os.path.abspath(folder)).name  # of a link: its own name, not its target's
     try:
         require_name(name)
-        require(metadata)
+        validate_metadata(metadata)
     except (TypeError, ValueError) as error:
-        raise CheckpointError(f"the metadata of {file.path} are not those of a checkpoint: {error}") from None
+        raise CheckpointError(f"the metadata of {file.path} is invalid: {error}") from None
     vocab = Vocab(metadata["vocab"])
     model = _network(file.path, file.tensors(), metadata["config"], vocab)
     saved_steps, unread = _saved_steps(folder, metadata)
@@ -324,7 +324,7 @@ def load_run(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises CheckpointError.
     """
-    if not holds_run(folder):
+    if not has_run_state(folder):
         raise CheckpointError(f"{folder} holds no unfinished run ({RUN}): start one without --resume")
     file = read(folder / RUN)
     run = file.metadata().get("run")
@@ -335,7 +335,7 @@ def load_run(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def list_checkpoints(root: Path) -> tuple[list[CheckpointInfo], dict[str, CheckpointError]]:
     """
-    Return the checkpoints under a folder by name, and the rejected ones with reasons.
+    List the checkpoints under a folder by name, and the rejected ones with reasons.
 
     A folder that is a checkpoint itself is the only one, under the name it was saved as.
     """
@@ -395,7 +395,7 @@ def _saved_steps(folder: Path, metadata: dict[str, Any]) -> tuple[list[int], tup
         except CheckpointError:
             continue
         else:
-            if of_step.get("step") == step and all(of_step.get(key) == metadata[key] for key in OF_THE_RUN):
+            if of_step.get("step") == step and all(of_step.get(key) == metadata[key] for key in SHARED_KEYS):
                 steps.append(step)
     return steps, tuple(unread)
 
@@ -405,12 +405,12 @@ def _network(path: Path, tensors: dict[str, Tensor], config: dict[str, Any], voc
     try:
         model = build_on_meta(config, len(vocab))
     except ValueError as error:
-        raise CheckpointError(f"{path} does not hold a network this version knows: {error}") from None
+        raise CheckpointError(f"{path} holds an unknown network: {error}") from None
     shapes = {name: list(weight.shape) for name, weight in model.state_dict().items()}
     if missing := shapes.keys() - tensors.keys():
         raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}")
     if unexpected := tensors.keys() - shapes.keys():
-        raise CheckpointError(f"{path} holds what its network has not: {', '.join(sorted(map(repr, unexpected)))}")
+        raise CheckpointError(f"{path} has unexpected tensors: {', '.join(sorted(map(repr, unexpected)))}")
     for name, weight in tensors.items():
         if list(weight.shape) != shapes[name]:
             raise CheckpointError(

@@ -1,8 +1,8 @@
 """
-Decide whether a run may write to a folder: what is there, and whether this project wrote it.
+Decide whether a run may write to a folder.
 
-A folder is ours if it holds the files of a checkpoint or of an unfinished run and nothing else, each of them in the
-form in which it is written here. Only then is a file replaced or deleted.
+A folder may be written if it holds only files of a checkpoint or of an unfinished run, each in the form in which this
+package writes it. Files of other folders are never replaced or deleted.
 """
 
 import os
@@ -29,9 +29,9 @@ from charrnn.checkpoint.save_load import (
     HISTORY,
     MAX_PASSAGE_BYTES,
     MODEL,
-    OF_THE_RUN,
     PASSAGE,
     RUN,
+    SHARED_KEYS,
     STEP_NAME,
     STEPS,
     CheckpointInfo,
@@ -42,13 +42,13 @@ from charrnn.metrics import Metrics
 
 MAX_COPY_BYTES = 4 * MAX_HEADER_BYTES  # of config.json and history.json: the header again, indented
 HALF_WRITTEN = re.compile(rf"{re.escape(WRITING)}(?P<name>.+)\.[a-z0-9_]+{re.escape(TEMPORARY)}")
-LEFT_BY_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}
 MAX_LISTED = 3  # foreign entries in a message
 WAY_OUT = "move that away, or name another folder"
 
 
 class Verdict(Enum):
-    """The answer to a run that asks for a folder."""
+    """Decision on a run that wants to write to a folder."""
 
     FREE = "nothing is there"
     RESUME = "an unfinished run of this recipe, seed and text is there"
@@ -59,7 +59,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Origin:
-    """What decides the weights of a network: recipe, seed, and the sha256 of its text."""
+    """Recipe, seed and SHA-256 of the text: they determine the weights."""
 
     recipe: Mapping[str, Any]
     seed: int
@@ -75,15 +75,15 @@ class Origin:
 
 @dataclass(frozen=True)
 class Target:
-    """A folder that a run may be allowed to write to, with the checkpoint and the unfinished run that it holds."""
+    """A folder with the checkpoint and the unfinished run that it holds."""
 
     folder: Path
     checkpoint: CheckpointInfo | None = None
-    run: Mapping[str, Any] | None = None  # as `Training.state()` has it
+    run: Mapping[str, Any] | None = None  # from `Training.state()`
 
     @property
     def finished(self) -> CheckpointInfo | None:
-        """The checkpoint, if its training came to its end."""
+        """The checkpoint, if its training is finished."""
         info = self.checkpoint
         return info if info and info.step >= info.recipe.get("steps", 0) else None
 
@@ -94,15 +94,15 @@ class Target:
             return info and Origin({**defaults, **info.recipe}, info.seed, info.data_sha256)
         recipe, seed, sha256 = (self.run.get(key) for key in ("recipe", "seed", "data_sha256"))
         if not (isinstance(recipe, dict) and isinstance(seed, int) and isinstance(sha256, str)):
-            return None  # damaged: `Training.resume` says how
+            return None  # damaged: `Training.resume` reports it
         return Origin({**defaults, **recipe}, seed, sha256)
 
     def verdict(self, wanted: Origin, instead: str | None = None) -> tuple[Verdict, str]:
         """
         Decide whether a run may write here -> (verdict, reason).
 
-        instead: what to do where a network of another origin is in the way; None if the command names this very folder,
-        and may replace it.
+        instead: advice if the folder holds a network of another origin; None if the command names this folder and may
+        replace its network.
         """
         info, found = self.checkpoint, self.origin(wanted.recipe)
         differences = found.differences(wanted) if found else []
@@ -110,7 +110,7 @@ class Target:
             text = "give the same --data" if found.data_sha256 != wanted.data_sha256 else "go on with that"
             return Verdict.REFUSED, (
                 f"the run in {self.folder} has {', '.join(differences)}: {text}, or remove {self.folder / RUN} "
-                "to start anew"
+                "to start again"
             )
         if info and instead is not None:
             has = Origin({**wanted.recipe, **info.recipe}, info.seed, info.data_sha256).differences(wanted)
@@ -160,7 +160,7 @@ def _examined(folder: Path) -> Target:
     if foreign:
         more = f" and {len(foreign) - MAX_LISTED} more" if len(foreign) > MAX_LISTED else ""
         listed = ", ".join(sorted(foreign)[:MAX_LISTED])
-        raise CheckpointError(f"{folder} holds what is no part of a checkpoint ({listed}{more}): {WAY_OUT}")
+        raise CheckpointError(f"{folder} holds files that are not part of a checkpoint ({listed}{more}): {WAY_OUT}")
     if entries and MODEL not in entries and RUN not in entries:
         raise CheckpointError(f"{folder} holds {min(entries)} but neither {MODEL} nor {RUN}: {WAY_OUT}")
     try:
@@ -176,7 +176,7 @@ def _examined(folder: Path) -> Target:
 
 
 def is_half_written(name: str) -> bool:
-    """Whether a name is that of a temporary file of an interrupted write."""
+    """Return whether a name is that of a temporary file of an interrupted write."""
     match = HALF_WRITTEN.fullmatch(name)
     return match is not None and (match["name"] in CHECKS or STEP_NAME.fullmatch(match["name"]) is not None)
 
@@ -185,7 +185,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """List a folder without temporary and system files."""
     try:
         with os.scandir(folder) as entries:
-            return [each for each in entries if not is_half_written(each.name) and each.name not in LEFT_BY_SYSTEMS]
+            return [each for each in entries if not is_half_written(each.name) and each.name not in SYSTEM_FILES]
     except FileNotFoundError:
         return []
 
@@ -207,7 +207,7 @@ def _json(path: Path) -> Any:
 
 def _require_config(path: Path) -> None:
     copy = _json(path)
-    if not isinstance(copy, dict) or not {*OF_THE_RUN, "name", "step", "metrics"} <= copy.keys():
+    if not isinstance(copy, dict) or not {*SHARED_KEYS, "name", "step", "metrics"} <= copy.keys():
         raise CheckpointError(f"{path} is of another program")
 
 
@@ -223,16 +223,16 @@ def _require_passage(path: Path) -> None:
     try:
         read_small(path, MAX_PASSAGE_BYTES).decode("utf-8")
     except UnicodeDecodeError:
-        raise CheckpointError(f"{path} is not a text that a network wrote") from None
+        raise CheckpointError(f"{path} is not UTF-8 text") from None
 
 
-def _nothing(path: Path) -> None:
-    """Weights are checked by whoever reads them."""
+def _accept(path: Path) -> None:
+    """Accept: weights are validated when they are loaded."""
 
 
 CHECKS: dict[str, Callable[[Path], Any]] = {
-    MODEL: _nothing,
-    RUN: _nothing,
+    MODEL: _accept,
+    RUN: _accept,
     CONFIG: _require_config,
     HISTORY: _require_history,
     PASSAGE: _require_passage,

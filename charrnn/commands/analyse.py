@@ -35,7 +35,7 @@ import torch
 
 from charrnn import checkpoint, terminal
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.checkpoint import Checkpoint, keep_analyses
+from charrnn.checkpoint import Checkpoint, write_analyses
 from charrnn.context_use import memory_record, memory_used
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.flags import THREADS, path
@@ -120,7 +120,7 @@ def analyse(
             impossible.append(f"{info.name}: {name} could not be worked out: {error}")
             continue
         facts = {"data_sha256": corpus.sha256, "characters": len(corpus.val_ids), **found.facts}
-        keep_analyses(folder, info.sha256, {name: replace(found, facts=facts)})
+        write_analyses(folder, info.sha256, {name: replace(found, facts=facts)})
         done.append(f"{name} in {time.perf_counter() - start:.0f} s")
     return f"{info.name}: {', '.join(done) or 'nothing was worked out'}", impossible
 

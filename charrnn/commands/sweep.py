@@ -33,7 +33,7 @@ from charrnn.flags import path
 from charrnn.metrics import bits_per_char
 from charrnn.paths import REPOSITORY
 from charrnn.text_tables import columns
-from charrnn.training import RECIPES, Crew, Recipe
+from charrnn.training import RECIPES, Recipe, WorkQueue
 
 HEADS = ("configuration", "parameters", "seeds", "val stream", "from", "to", "bits")
 AXES = [field for field in fields(Recipe) if field.name != "cell"]
@@ -133,9 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(runs[0].options.threads)
     try:
         corpus = train.read_corpus(options.data)
-        crew = Crew()
+        queue = WorkQueue()
         by_name = {run.name: run.options for run in runs}
-        failed = train.train_each(crew, by_name, corpus, "give another --into, or remove that folder")
+        failed = train.train_each(queue, by_name, corpus, "give another --into, or remove that folder")
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -143,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
     if isinstance(failed, int):
         return failed
-    if crew.rank > 0:
+    if queue.rank > 0:
         return 0
     train.say(table(runs, failed))
     return train.exit_code(failed, len(runs))

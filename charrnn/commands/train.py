@@ -49,11 +49,11 @@ from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.training import (
     LIMITS,
     RECIPES,
-    Crew,
     DivergedError,
     Recipe,
     Training,
-    is_shared,
+    WorkQueue,
+    is_distributed,
     largest_state,
     longest_history,
     longest_text,
@@ -295,7 +295,7 @@ def write_text(training: Training, chars: int) -> str:
 class Saver:
     """Saves a run and knows the last saved step; None before the first save."""
 
-    def __init__(self, hold: checkpoint.Hold, training: Training, step: int | None):
+    def __init__(self, hold: checkpoint.FolderLock, training: Training, step: int | None):
         self.hold, self.training, self.step = hold, training, step
 
     def save_state(self) -> None:
@@ -310,7 +310,7 @@ class Saver:
         self.training.require_finite()
         self.save_state()
         if self.training.finished:
-            self.training.round_to_half()
+            self.training.round_to_fp16()
         elif not holds_unfinished_or_nothing(self.hold.folder):
             return
         save_checkpoint(self.hold.folder, self.training)
@@ -394,7 +394,7 @@ def train(saver: Saver, save_every: int) -> signal.Signals | None:
     try:
         with tqdm(total=training.recipe.steps, initial=training.step, unit="step", disable=None) as bar:
             while True:
-                if training.measure_due:
+                if training.should_evaluate:
                     line = training.measure().line()
                     tqdm.write(f"{line}  {pace(training.history, training.recipe.steps)}", file=sys.stdout)
                     sys.stdout.flush()
@@ -419,7 +419,7 @@ def train(saver: Saver, save_every: int) -> signal.Signals | None:
 def main(argv: list[str] | None = None) -> int:
     """Train as the command line says; the exit code."""
     options = parse(argv)
-    if options.threads or is_shared():  # as many as there are processes would only wait for each other
+    if options.threads or is_distributed():  # as many as there are processes would only wait for each other
         torch.set_num_threads(options.threads or 1)
     try:
         with terminal.lasting_output():
@@ -477,7 +477,7 @@ def train_single(options: argparse.Namespace) -> Outcome:
             return already_finished(options, name, target)
         if target.run is not None and not options.resume:
             run = out / checkpoint.RUN
-            with checkpoint.held(out):  # else it is still written to, and nothing may be removed
+            with checkpoint.folder_lock(out):  # else it is still written to, and nothing may be removed
                 raise ValueError(f"{out} holds an unfinished run: go on with --resume, or remove {run}")
         require_outside(options.data, out)
         corpus = corpus_of(options, target)
@@ -511,7 +511,7 @@ def train_all(options: argparse.Namespace) -> int:
 
     Under torchrun each process takes the next that nobody has taken; what comes out is the same however many they are.
     """
-    root, crew = options.out or CHECKPOINTS, Crew()
+    root, queue = options.out or CHECKPOINTS, WorkQueue()
     try:
         corpus = read_corpus(options.data)
         if not options.out and corpus.sha256 != TINY_SHAKESPEARE_SHA256:
@@ -520,35 +520,35 @@ def train_all(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     runs = {name: argparse.Namespace(**vars(options) | {"recipe": name, "out": root / name}) for name in RECIPES}
-    failed = train_each(crew, runs, corpus, f"give another --out, or name it: --recipe NAME --out {root / 'NAME'}")
+    failed = train_each(queue, runs, corpus, f"give another --out, or name it: --recipe NAME --out {root / 'NAME'}")
     if isinstance(failed, int):
         return failed
-    if crew.rank > 0:
+    if queue.rank > 0:
         return 0
-    if failed or is_shared():
+    if failed or is_distributed():
         rows = [failed[name].row(name) if name in failed else table_row(checkpoint.load(root / name)) for name in runs]
         say("\n".join(rows))
     return exit_code(failed, len(runs))
 
 
 def train_each(
-    crew: Crew, runs: Mapping[str, argparse.Namespace], corpus: Corpus, instead: str
+    queue: WorkQueue, runs: Mapping[str, argparse.Namespace], corpus: Corpus, instead: str
 ) -> dict[str, Outcome] | int:
     """
     Train every unfinished run in turn -> the outcomes of those that failed.
 
     The exit code alone if a signal stopped one. instead: what to do where a finished network is in the way.
     """
-    for name in crew.share(runs):
+    for name in queue.share(runs):
         outcome = train_unless_done(runs[name], name, corpus, instead)
         if outcome.code:
             print(f"{name}: {outcome}", file=sys.stderr, flush=True)
         if outcome.code > STOPPED:
             return outcome.code
         if outcome.code:
-            crew.report(name, f"{outcome.code} {outcome.reason}")
-    crew.wait()
-    reports = {name: report.partition(" ") for name, report in crew.reports(runs).items()}
+            queue.report(name, f"{outcome.code} {outcome.reason}")
+    queue.wait()
+    reports = {name: report.partition(" ") for name, report in queue.reports(runs).items()}
     return {name: Outcome(int(code), reason) for name, (code, _, reason) in reports.items()}
 
 
@@ -584,7 +584,7 @@ def table_row(done: checkpoint.Checkpoint) -> str:
     """Format the losses of a checkpoint and the digest of its weights."""
     figures = [done.info.metrics[key] for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
     losses = "  ".join(f"{figure:.6f}" for figure in figures)
-    return f"{done.info.name:20}  {done.step:>6}  {losses}  {checkpoint.digest(done.model.state_dict())[:16]}"
+    return f"{done.info.name:20}  {done.step:>6}  {losses}  {checkpoint.sha256_tensors(done.model.state_dict())[:16]}"
 
 
 def train_one(
@@ -602,7 +602,7 @@ def train_one(
         say(notice)
     saver = None
     try:
-        with checkpoint.held(out) as hold:
+        with checkpoint.folder_lock(out) as hold:
             if checkpoint.examine(out) != target:
                 raise checkpoint.CheckpointError("it has changed since this run looked at it: run the command again")
             if head:

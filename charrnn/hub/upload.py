@@ -18,7 +18,16 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNot
 from huggingface_hub.hf_api import ModelInfo
 
 from charrnn import __version__
-from charrnn.checkpoint import FILES, MODEL, STEPS, CheckpointError, CheckpointInfo, at_home, describe, list_checkpoints
+from charrnn.checkpoint import (
+    FILES,
+    MODEL,
+    STEPS,
+    CheckpointError,
+    CheckpointInfo,
+    describe,
+    list_checkpoints,
+    resolve_inside,
+)
 from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
 from charrnn.hub.errors import HubError, as_hub_errors, patiently
 from charrnn.hub.model_card import CARD, checkpoint_card, collection_card
@@ -95,7 +104,7 @@ def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
     there = os.listdir(folder)
     found = [folder / name for name in FILES if name in there]
     found += [folder / STEPS / f"{step:06d}.safetensors" for step in info.saved_steps[:-1]]
-    listed = {path.relative_to(folder): at_home(path) for path in sorted(found)}
+    listed = {path.relative_to(folder): resolve_inside(path) for path in sorted(found)}
     home = folder.resolve()
     for name, real in listed.items():
         if real.is_relative_to(home) and real != home / name:

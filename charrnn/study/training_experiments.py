@@ -67,7 +67,7 @@ def learn(training: Training, every: int) -> Row:
     try:
         while not training.finished:
             training.advance()
-            points.append(training.last)
+            points.append(training.last_update)
         training.require_finite()
     except DivergedError as error:
         diverged_at = error.step

@@ -8,7 +8,7 @@ from torch import Tensor
 from charrnn.corpus import contiguous_streams, random_windows
 
 
-class Anywhere:
+class RandomWindows:
     """Random windows of the text, each read from a zero state."""
 
     state = None
@@ -31,7 +31,7 @@ class Anywhere:
         """Restore a position and its carried state (None: no state)."""
 
 
-class OneAfterTheOther(Anywhere):
+class ContiguousStreams(RandomWindows):
     """
     B contiguous streams: each window continues the previous one and its state.
 

@@ -14,17 +14,17 @@ from charrnn.training.recipes import Recipe
 MAX_THREADS = 4096
 
 
-def require(tensors: Mapping[str, Tensor], run: Mapping[str, Any], corpus: Corpus) -> Recipe:
+def validate_resume_state(tensors: Mapping[str, Tensor], run: Mapping[str, Any], corpus: Corpus) -> Recipe:
     """Return the recipe of a run. Raises ValueError for a state not of this text."""
     try:
         check_fields(run, ENTRIES)
         if run["data_sha256"] == corpus.sha256:
             return _recipe(tensors, run, corpus)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"this is not the state of a run: {error}; start anew") from None
+        raise ValueError(f"this is not the state of a run: {error}; start again") from None
     raise ValueError(
         f"the run was trained on a text with sha256 {run['data_sha256'][:12]}…, not {corpus.sha256[:12]}…: "
-        "give the same --data, or start anew"
+        "give the same --data, or start again"
     )
 
 
@@ -35,7 +35,7 @@ def _recipe(tensors: Mapping[str, Tensor], run: Mapping[str, Any], corpus: Corpu
         raise ValueError(f"step {run['step']} of {recipe.steps}")
     limits = {"offset": recipe.seq_len, "start": len(corpus.train_ids)} if recipe.stateful else {}
     if run["position"].keys() != limits.keys():
-        raise ValueError("its position is not one in the text")
+        raise ValueError("its position is not in the text")
     check_fields(run["position"], {name: whole(most) for name, most in limits.items()})
     _require_tensors(tensors, recipe, len(corpus.vocab))
     return recipe
@@ -75,7 +75,7 @@ def _require_tensors(tensors: Mapping[str, Tensor], recipe: Recipe, vocab_size: 
         if name not in tensors:
             raise ValueError(f"it lacks {name}")
         if name not in expected:
-            raise ValueError(f"it has no use for {name[:80]!r}")
+            raise ValueError(f"{name[:80]!r} is not part of it")
         if expected[name] is not None and tuple(tensors[name].shape) != expected[name]:
             raise ValueError(f"{name} has the shape {list(tensors[name].shape)}, not {list(expected[name] or ())}")
         if (expected[name] is None) == tensors[name].is_floating_point():

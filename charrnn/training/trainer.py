@@ -14,7 +14,7 @@ from charrnn.metrics import MAX_NATS, Metrics
 from charrnn.registry import Network, build_model
 from charrnn.seeds import STREAMS, seeded
 from charrnn.training import resume_checks
-from charrnn.training.batches import Anywhere, OneAfterTheOther
+from charrnn.training.batches import ContiguousStreams, RandomWindows
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
 from charrnn.training.recipes import Recipe, initialise
 
@@ -67,12 +67,12 @@ class Training:
         matrices, vectors = ([p for p in self.model.parameters() if (p.dim() > 1) is wide] for wide in (True, False))
         groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, recipe.beta2), fused=True)
-        kind = OneAfterTheOther if recipe.stateful else Anywhere
+        kind = ContiguousStreams if recipe.stateful else RandomWindows
         self._windows = kind(self.corpus.train_ids, recipe.batch, recipe.seq_len)
 
     @property
     def finished(self) -> bool:
-        """Whether all updates of the recipe are done."""
+        """True if all updates of the recipe are done."""
         return self.step >= self.recipe.steps
 
     def advance(self) -> None:
@@ -115,13 +115,13 @@ class Training:
             raise DivergedError(self.step, self._losses[-1] if self._losses else math.nan, self._grad_norm)
 
     @property
-    def last(self) -> tuple[float, float]:
+    def last_update(self) -> tuple[float, float]:
         """Loss and gradient norm (before clipping) of the last update since an evaluation."""
         return self._losses[-1], self._grad_norm
 
     @property
-    def measure_due(self) -> bool:
-        """Whether an evaluation is due at this step."""
+    def should_evaluate(self) -> bool:
+        """True if an evaluation is due at this step."""
         due = self.step % measured_every(self.recipe) == 0 or self.step in SAVED_STEPS or self.finished
         return due and (not self.history or self.history[-1].step < self.step)
 
@@ -152,7 +152,7 @@ class Training:
         return Metrics(self.step, train_loss, val_loss, self._grad_norm, rate, round(self.seconds, 3))
 
     @torch.no_grad()
-    def round_to_half(self) -> None:
+    def round_to_fp16(self) -> None:
         """Round weights to fp16 unless the loss rises by MAX_ROUNDING_NATS."""
         before = copy.deepcopy(self.model.state_dict())
         exact = evaluate_stream(self.model, self._val_ids)
@@ -209,15 +209,15 @@ class Training:
         try:
             return cls._restored(corpus, tensors, run, device)
         except (KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
-            raise ValueError(f"this is not the state of a run ({error!r}): start anew") from None
+            raise ValueError(f"this is not the state of a run ({error!r}): start again") from None
 
     @classmethod
     def _restored(cls, corpus: Corpus, tensors: dict[str, Tensor], run: dict[str, Any], device: str) -> "Training":
-        recipe = resume_checks.require(tensors, run, corpus)
+        recipe = resume_checks.validate_resume_state(tensors, run, corpus)
         training = cls(corpus, recipe, run["seed"] % STREAMS, device)
-        training.seed = run["seed"]  # larger ones were once taken, and drew what this remainder draws
-        if (before := run.get("device", training.device.type)) != training.device.type:  # other dice
-            raise ValueError(f"the run was on {before}: go on with --device {before}, or start anew")
+        training.seed = run["seed"]  # earlier versions took larger seeds and drew with this remainder
+        if (before := run.get("device", training.device.type)) != training.device.type:  # other random numbers
+            raise ValueError(f"the run was on {before}: go on with --device {before}, or start again")
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "saved": {}, "carried": {}}
         for key, value in tensors.items():
             part, _, name = key.partition(".")

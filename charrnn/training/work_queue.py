@@ -9,9 +9,9 @@ Item = TypeVar("Item")
 POLL_S = 0.2
 
 
-class Crew:
+class WorkQueue:
     """
-    The processes of one `torchrun`, or a single process.
+    A queue of runs shared by the processes of one `torchrun`, or of a single process.
 
     They share a counter and status reports; runs are independent, so results do not depend on the number of
     processes. If one dies, torchrun terminates the others.
@@ -20,7 +20,7 @@ class Crew:
     def __init__(self) -> None:
         self.rank, self.size, self._store = 0, 1, None
         self._reports: dict[str, str] = {}
-        if is_shared():
+        if is_distributed():
             from torch.distributed.rendezvous import rendezvous  # slow to import, and seldom needed
 
             self._store, self.rank, self.size = next(rendezvous("env://"))
@@ -46,8 +46,8 @@ class Crew:
         """Return the reports about these items; complete after `wait`."""
         if self._store is None:
             return dict(self._reports)
-        said = [item for item in items if self._store.check([f"report {item}"])]
-        return {item: self._store.get(f"report {item}").decode() for item in said}
+        found = [item for item in items if self._store.check([f"report {item}"])]
+        return {item: self._store.get(f"report {item}").decode() for item in found}
 
     def wait(self) -> None:
         """Wait until all processes arrive."""
@@ -58,6 +58,6 @@ class Crew:
                 count = self._store.add("here", 0)
 
 
-def is_shared() -> bool:
-    """Whether torchrun started this process."""
+def is_distributed() -> bool:
+    """Return whether torchrun started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ

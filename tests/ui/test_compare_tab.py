@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.bench import contestants
 from charrnn.bench.page_speed import running_app
-from charrnn.checkpoint import describe, keep_analyses, load
+from charrnn.checkpoint import describe, load, write_analyses
 from charrnn.commands import evaluate, sample, train
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
@@ -135,11 +135,13 @@ def test_half_life_and_effective_context_stand_where_they_are_kept_and_are_right
     save_all(tmp_path)
     info = describe(tmp_path / "gru")
     found = {"gradient": AnalysisRecord({"half_life_chars": 3.14159}), "memory": AnalysisRecord({"ecl_chars": 39})}
-    keep_analyses(info.folder, info.sha256, found)
+    write_analyses(info.folder, info.sha256, found)
     at = compare_tab.TITLES.index("half-life")
     row = compare_tab.checkpoint_row(describe(tmp_path / "gru"))
     assert [(cell.text, cell.value) for cell in row[at : at + 2]] == [("3.1", 3.14159), ("39", 39)]
-    keep_analyses(info.folder, info.sha256, {"memory": AnalysisRecord({"ecl_chars": -1}), "gradient": AnalysisRecord()})
+    write_analyses(
+        info.folder, info.sha256, {"memory": AnalysisRecord({"ecl_chars": -1}), "gradient": AnalysisRecord()}
+    )
     row = compare_tab.checkpoint_row(describe(tmp_path / "gru"))
     assert [cell.text for cell in row[at : at + 2]] == ["–", "–"]
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from charrnn import figures
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.bench.page_speed import running_app
-from charrnn.checkpoint import keep_analyses, load
+from charrnn.checkpoint import load, write_analyses
 from charrnn.gradient_flow import GradientFlow, flow_record, gradient_flow
 from charrnn.ui.compare.tab import far_back
 from charrnn.ui.gradients.gradient_norms import curves
@@ -99,7 +99,7 @@ def test_gradients_and_compare_show_the_same_flow_the_one_that_is_kept(trained: 
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     flow = replace(expected(trained, "rnn", TEXT[:500]), half_life_chars=7.7, positions=345)
     sha256 = load(tmp_path / "rnn").info.sha256
-    keep_analyses(tmp_path / "rnn", sha256, {"gradient": flow_record(flow, 500)})
+    write_analyses(tmp_path / "rnn", sha256, {"gradient": flow_record(flow, 500)})
     store = Store(tmp_path)
     reader = store.load("rnn")
     found, source = measured(store, reader)
@@ -111,7 +111,7 @@ def test_gradients_and_compare_show_the_same_flow_the_one_that_is_kept(trained: 
     assert "Measured at 345 positions of the validation part of" in told[-1]["words"]
     assert measured(store, reader, SourceText(OWN))[0].half_life_chars == expected(trained, "rnn", OWN).half_life_chars
     assert measured(store, store.load("rnn", 0))[0].positions != 345, "the untrained one has nothing kept"
-    keep_analyses(
+    write_analyses(
         tmp_path / "rnn", sha256, {"gradient": AnalysisRecord({"positions": 345}, {"curve": {"median": [1.0]}})}
     )
     assert measured(Store(tmp_path), Store(tmp_path).load("rnn"))[0].half_life_chars != 7.7, (

@@ -11,7 +11,7 @@ import torch
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.checkpoint import describe, keep_analyses, load
+from charrnn.checkpoint import describe, load, write_analyses
 from charrnn.context_use import MemoryUsed, context_use, corruption, memory_from_record, memory_record
 from charrnn.corpus import title_of
 from charrnn.ui.gradients import context_use as memory_part
@@ -73,7 +73,7 @@ def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path,
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     info = describe(tmp_path / "rnn")
     used = expected(tmp_path / "rnn", TEXT[-2000:])
-    keep_analyses(tmp_path / "rnn", info.sha256, {"memory": memory_record(used)})
+    write_analyses(tmp_path / "rnn", info.sha256, {"memory": memory_record(used)})
     monkeypatch.setattr(memory_part, "measure", lambda reader, text: pytest.fail("it is kept"))
     (told,) = answers(Store(tmp_path), ViewQuery())
     kept = memory_from_record(AnalysisRecord.from_json(json.loads(memory_record(used).as_json())))
@@ -98,7 +98,7 @@ def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path,
 )
 def test_what_is_kept_and_cannot_be_right_is_measured_anew(trained: Path, tmp_path: Path, found: AnalysisRecord):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
-    keep_analyses(tmp_path / "rnn", describe(tmp_path / "rnn").sha256, {"memory": found})
+    write_analyses(tmp_path / "rnn", describe(tmp_path / "rnn").sha256, {"memory": found})
     told = answers(Store(tmp_path), ViewQuery())
     assert len(told) == 2 and drawn(told[-1], "Vanilla RNN")
 
