@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -16,23 +17,50 @@ VOCAB = Vocab("\n abcé")
 HISTORY = [Metrics(0, 1.8, 1.9, 0.5, 0.1, 0.0), Metrics(10, 1.2, 1.3, 0.4, 0.1, 1.0)]
 
 
+def write_model(folder, model, vocab=VOCAB, **changes):
+    """Save a model as a finished checkpoint; what is not given has some value."""
+    facts: dict[str, Any] = {
+        "step": 20,
+        "seed": 3,
+        "recipe": {"steps": 20},
+        "data_sha256": "f" * 64,
+        "metrics": {"val_stream_nats": 1.1},
+        "history": HISTORY,
+        "saved": {},
+    }
+    checkpoint.save(folder, model, vocab, **(facts | changes))
+
+
+def write_training(folder, training, **changes):
+    """Save a run as the checkpoint that `train` would write."""
+    of_the_run = {
+        "step": training.step,
+        "seed": training.seed,
+        "recipe": asdict(training.recipe),
+        "data_sha256": training.corpus.sha256,
+        "metrics": training.metrics(),
+        "history": training.history,
+        "saved": training.saved,
+    }
+    write_model(folder, training.model, training.corpus.vocab, **(of_the_run | changes))
+
+
+def write_again(folder, **changes):
+    """Save the checkpoint in a folder once more, with changes, without its saved steps."""
+    trained = checkpoint.load(folder)
+    info = trained.info
+    same = {"step": info.step, "seed": info.seed, "recipe": info.recipe, "data_sha256": info.data_sha256}
+    write_model(folder, trained.model, trained.vocab, **(same | {"metrics": info.metrics} | changes))
+
+
 def saved(folder, **changes):
+    """Save a small network with drawn weights and two saved steps; the network."""
     rng = torch.Generator().manual_seed(changes.pop("weights", 0))
     model = build_model(changes.pop("config", {"cell": "rnn", "hidden_dim": 4}), len(VOCAB))
     for parameter in model.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=rng))
     early = {name: (weight / 2).half() for name, weight in model.state_dict().items()}
-    facts: dict[str, Any] = dict(
-        step=20,
-        seed=3,
-        recipe={"steps": 20},
-        data_sha256="f" * 64,
-        metrics={"val_stream_nats": 1.1},
-        history=HISTORY,
-        saved={0: early, 10: early},
-        passage="ab cab\n",
-    )
-    checkpoint.save(folder, model, VOCAB, **(facts | changes))
+    write_model(folder, model, **({"saved": {0: early, 10: early}, "passage": "ab cab\n"} | changes))
     return model
 
 

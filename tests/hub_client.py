@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
-from charrnn import checkpoint
 from charrnn.metrics import Metrics
 from charrnn.registry import build_model
 from charrnn.vocab import Vocab
+from tests.by_hand import write_model
 from tests.hub_server import TOKEN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -126,25 +126,11 @@ def write_checkpoint(folder: Path, seed: int, steps: list[int], config: dict[str
     """A small checkpoint with saved steps, the state of its training beside it."""
     torch.manual_seed(seed)
     model, vocab = build_model(config, 5), Vocab("\n abc")
-    checkpoint.save(
-        folder,
-        model,
-        vocab,
-        step=2000,
-        seed=seed,
-        recipe={"steps": 2000, "learning_rate": 0.003},
-        data_sha256="0" * 64,
-        metrics={
-            "train_loss_nats": 1.3,
-            "val_stream_nats": 1.5,
-            "val_cold_nats": 1.6,
-            "minutes": 2.25,
-            "sample": "abc ``` abc",
-        },
-        history=[Metrics(0, 1.7, 1.7, 0.4, 1e-4, 0.0), Metrics(2000, 1.3, 1.5, 0.4, 1e-4, 130.0)],
-        saved={step: model.state_dict() for step in steps},
-        passage="cab abc",
-    )
+    losses = {"train_loss_nats": 1.3, "val_stream_nats": 1.5, "val_cold_nats": 1.6}
+    facts = {"step": 2000, "seed": seed, "recipe": {"steps": 2000, "learning_rate": 0.003}, "data_sha256": "0" * 64}
+    facts |= {"metrics": losses | {"minutes": 2.25, "sample": "abc ``` abc"}, "passage": "cab abc"}
+    history = [Metrics(0, 1.7, 1.7, 0.4, 1e-4, 0.0), Metrics(2000, 1.3, 1.5, 0.4, 1e-4, 130.0)]
+    write_model(folder, model, vocab, **facts, history=history, saved={step: model.state_dict() for step in steps})
     (folder / "training.safetensors").write_bytes(b"the optimiser's state")
     (folder / "notes.txt").write_text("mine")
     return folder

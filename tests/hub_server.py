@@ -102,14 +102,6 @@ class Hub(BaseHTTPRequestHandler):
     counts: Counter[str] = Counter()
     xet: Xet
 
-    # ------------------------------------------------------------------------------------------------ routes
-
-    def whoami(self) -> None:
-        if not self.may_write:
-            raise Refused(401, "", "Invalid credentials in Authorization header")
-        token = {"type": "access_token", "accessToken": {"displayName": "test", "role": "write"}}
-        self.answer(200, {"type": "user", "id": "1", "name": "me", "fullname": "Me", "orgs": [], "auth": token})
-
     def repos_create(self) -> None:
         asked = json.loads(self.body)
         repo_id = f"{asked.get('organization') or 'me'}/{asked['name']}"
@@ -239,14 +231,8 @@ class Hub(BaseHTTPRequestHandler):
 
     def resolve(self, repo_id: str, revision: str, path: str) -> None:
         oid, files = self.commit_of(repo_id, revision)
-        headers = {"X-Repo-Commit": oid, "ETag": f'"{_git_sha1(files[path])}"', "Accept-Ranges": "bytes"}
-        if asked := re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")):
-            part = files[path][int(asked[1]) : int(asked[2]) + 1]
-            headers["Content-Range"] = f"bytes {asked[1]}-{int(asked[1]) + len(part) - 1}/{len(files[path])}"
-            return self.answer(206, part, headers)
+        headers = {"X-Repo-Commit": oid, "ETag": f'"{_git_sha1(files[path])}"'}
         self.answer(200, files[path], headers)
-
-    # ------------------------------------------------------------------------------------------------ the plumbing
 
     def commit_of(self, repo_id: str, revision: str) -> tuple[str, dict[str, bytes]]:
         repository = self.repositories.get(repo_id)
@@ -317,7 +303,6 @@ class Refused(Exception):
 
 REPO, REVISION = r"(?P<repo_id>(?:spaces/)?[^/]+/[^/]+)", r"(?P<revision>[^/]+)"
 ROUTES: list[tuple[str, str, Callable[..., None]]] = [
-    ("GET", "/api/whoami-v2", Hub.whoami),
     ("POST", "/api/repos/create", Hub.repos_create),
     ("POST", "/api/validate-yaml", Hub.validate_yaml),
     ("POST", f"/api/models/{REPO}/preupload/{REVISION}", Hub.preupload),

@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-from charrnn import checkpoint
 from charrnn.registry import build_model
 from charrnn.vocab import Vocab
+from tests.by_hand import write_model
 
 VOCAB = Vocab("\n !',-.:;?" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "abcdefghijklmnopqrstuvwxyz")
 SMALL = {
@@ -28,19 +28,9 @@ def save_small(
         for parameter in model.parameters():
             parameter.copy_(0.3 * torch.randn(parameter.shape, generator=rng))
         model.embed.weight.mul_(8)
-    checkpoint.save(
-        folder,
-        model,
-        vocab,
-        step=40,
-        seed=0,
-        recipe={"steps": 40},
-        data_sha256=data_sha256,
-        metrics={"train_loss_nats": 1.5, "val_stream_nats": 1.5, "val_cold_nats": 1.6, "minutes": 0.1, "sample": ""},
-        history=[],
-        saved={},
-        passage=passage,
-    )
+    metrics = {"train_loss_nats": 1.5, "val_stream_nats": 1.5, "val_cold_nats": 1.6, "minutes": 0.1, "sample": ""}
+    facts = {"step": 40, "seed": 0, "recipe": {"steps": 40}, "history": [], "metrics": metrics}
+    write_model(folder, model, vocab, **facts, data_sha256=data_sha256, passage=passage)
 
 
 def save_all(root: Path) -> Path:

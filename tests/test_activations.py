@@ -11,9 +11,6 @@ GRU = ("h", "r", "z", "n")
 MINIGPT = ("layer 2", "layer 1", "embedding")
 
 
-# ------------------------------------------------------------------ scales
-
-
 @pytest.mark.parametrize("name", "iforz")
 def test_gate_scale_is_zero_to_one(name: str):
     scale = color_range(name, np.full((5, 3), 0.2))
@@ -54,9 +51,6 @@ def test_heatmap_view_orders_all_rows():
     assert sorted(told["orders"]["similarity"]) == sorted(told["orders"]["activity"]) == list(range(9))
 
 
-# ------------------------------------------------------------------ switching
-
-
 @pytest.mark.parametrize(
     ("names", "asked", "shown"),
     [
@@ -76,9 +70,6 @@ def test_heatmap_view_orders_all_rows():
 )
 def test_missing_view_is_replaced_by_nearest(names: tuple[str, ...], asked: str, shown: str):
     assert nearest_view(names, asked) == shown
-
-
-# ------------------------------------------------------------------ the order of the rows
 
 
 def test_row_order_puts_similar_units_together():

@@ -257,9 +257,6 @@ def plant(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-# ------------------------------------------------------------------------------------------------ layers
-
-
 def test_imports_follow_layers():
     assert import_findings(ROOT) == []
     assert script_findings(ROOT) == []
@@ -328,9 +325,6 @@ def test_import_violation_is_found(tmp_path, file, text, problem):
     assert findings[0].startswith(file) and findings[0].endswith(problem)
 
 
-# ------------------------------------------------------------------------------------------------ code in files
-
-
 def test_code_of_files_is_never_run():
     assert code_running_findings(ROOT) == []
 
@@ -358,9 +352,6 @@ def test_model_eval_and_load_are_no_findings(tmp_path):
     assert code_running_findings(plant(tmp_path, {"charrnn/checkpoint.py": "model.eval()\nmodel.load('x')"})) == []
 
 
-# ------------------------------------------------------------------------------------------------ random state
-
-
 def test_package_leaves_global_random_state_alone():
     assert global_random_findings(ROOT) == []
 
@@ -369,9 +360,6 @@ def test_global_random_call_is_found(tmp_path):
     planted = "import torch\ntorch.manual_seed(1)\ntorch.Generator().manual_seed(1)\nrng.manual_seed(2)"
     plant(tmp_path, {"charrnn/training/trainer.py": planted, "scripts/train.py": "import torch\ntorch.manual_seed(1)"})
     assert global_random_findings(tmp_path) == ["charrnn/training/trainer.py:2: torch.manual_seed"]
-
-
-# ------------------------------------------------------------------------------------------------ work at import
 
 
 def test_imports_have_no_side_effects():

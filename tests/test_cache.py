@@ -17,7 +17,6 @@ import pytest
 import torch
 
 from charrnn import context_use, corpus, figures
-from charrnn.checkpoint import save
 from charrnn.gradient_flow import lyapunov
 from charrnn.registry import build_model
 from charrnn.ui.compare import surprisal_difference
@@ -33,15 +32,13 @@ from charrnn.ui.server.analysis_cache import Cache, fingerprint
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery
+from tests.by_hand import write_model
 from tests.small_models import VOCAB
 from tests.trained import TEXT
 
 OTHER = TEXT[700:1200]
 WANTED = lambda: True  # noqa: E731
 calls: list[Any] = []
-
-
-# ------------------------------------------------------------------------------------------------ the cache itself
 
 
 def slowly(number: int) -> int:
@@ -115,9 +112,6 @@ def test_cache_refuses_closures_and_objects():
         Cache(1).compute(nothing, object())
 
 
-# ------------------------------------------------------------------------------------------------ the whole page
-
-
 def write(folder: Path, cell: str, seed: int, passage: str) -> None:
     """A small network with drawn weights, and with others at its step 0."""
     rng = torch.Generator().manual_seed(seed)
@@ -128,9 +122,7 @@ def write(folder: Path, cell: str, seed: int, passage: str) -> None:
             parameter.data.copy_(0.4 * torch.randn(parameter.shape, generator=rng))
         return model
 
-    what = {"step": 40, "seed": 0, "recipe": {"steps": 40}, "data_sha256": "0" * 64, "history": []}
-    metrics = {"train_loss_nats": 1.5, "val_stream_nats": 1.5, "val_cold_nats": 1.6, "minutes": 0.1, "sample": ""}
-    save(folder, drawn(), VOCAB, metrics=metrics, saved={0: drawn().state_dict()}, passage=passage, **what)
+    write_model(folder, drawn(), VOCAB, step=40, saved={0: drawn().state_dict()}, passage=passage)
 
 
 @pytest.fixture

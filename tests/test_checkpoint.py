@@ -18,7 +18,7 @@ from charrnn.model import CharRNN
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.vocab import Vocab
-from tests.by_hand import HISTORY, VOCAB, rewrite, saved, set_metadata
+from tests.by_hand import HISTORY, VOCAB, rewrite, saved, set_metadata, write_model
 
 
 def test_checkpoint_round_trip(tmp_path):
@@ -90,19 +90,7 @@ def test_half_weights_are_stored_as_halves(tmp_path):
     assert dtypes(tmp_path / "exact/model.safetensors") == {torch.float32}
     for parameter in model.parameters():
         parameter.data.copy_(parameter.data.half())
-    same = checkpoint.describe(tmp_path / "exact")
-    checkpoint.save(
-        tmp_path / "halves",
-        model,
-        VOCAB,
-        step=20,
-        seed=3,
-        recipe=same.recipe,
-        data_sha256=same.data_sha256,
-        metrics=same.metrics,
-        history=HISTORY,
-        saved={},
-    )
+    write_model(tmp_path / "halves", model)
     assert dtypes(tmp_path / "halves/model.safetensors") == {torch.float16}
     for name, weight in checkpoint.load(tmp_path / "halves").model.state_dict().items():
         assert weight.dtype == torch.float32

@@ -112,8 +112,6 @@ def test_earlier_digest_format_is_checked(folder, tmp_path):
         checkpoint.describe(tmp_path / "rnn")
 
 
-# ------------------------------------------------------------------------------------------------ beside others
-
 KEPT = memory_record(used(0.9))
 
 
@@ -212,8 +210,6 @@ def test_leaderboard_of_other_sizes_is_ignored(three: Path):
     last = json.loads([*one_unit(Units(Store(three)), question, lambda: True)][-1])
     assert last["unit"] == 0 and last["units"] == 16
 
-
-# ------------------------------------------------------------------------------------------------ what is kept
 
 VALUE = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5) | st.just(0.01)
 COLUMN = st.lists(VALUE, max_size=3) | st.sampled_from(range(300)).map(lambda n: [0.01] * n)

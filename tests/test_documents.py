@@ -77,9 +77,6 @@ def flags_of(script: str, *verb: str) -> set[str]:
     return set(re.findall(r"--[a-z][a-z0-9-]+", out.getvalue())) - {"--help"}
 
 
-# ------------------------------------------------------------------------------------------------ front matter
-
-
 def test_space_front_matter_is_valid():
     assert README.startswith("---\n")
     assert set(FRONT_MATTER) <= SPACE_KEYS
@@ -93,9 +90,6 @@ def test_space_front_matter_is_valid():
 def test_space_gradio_version_is_pinned_one():
     pins = dict(line.split("==") for line in (ROOT / "requirements.txt").read_text().split())
     assert FRONT_MATTER["sdk_version"] == pins["gradio"]
-
-
-# ------------------------------------------------------------------------------------------------ commands
 
 
 SCRIPTS = [*(f"scripts/{path.name}" for path in sorted((ROOT / "scripts").glob("*.py"))), "app.py"]
@@ -139,9 +133,6 @@ def test_link_parameters_are_documented():
     assert written <= documented and "there is no setting" not in problems
 
 
-# ------------------------------------------------------------------------------------------------ pages
-
-
 def test_readme_fits_one_screen():
     assert len(README.splitlines()) <= 150
 
@@ -158,9 +149,6 @@ def test_folders_are_described():
     folders = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "charrnn").rglob("*.py")}
     described = {folder for folder in folders if f"`{folder}/`" in PAGES["architecture.md"]}
     assert folders - described == set()
-
-
-# ------------------------------------------------------------------------------------------------ figures
 
 
 def test_tables_match_report():
@@ -194,9 +182,6 @@ def test_study_was_run_with_defaults(part):
     record = json.loads(study_file.STUDY.read_text(encoding="utf-8"))[part]
     options = study_file.parser().parse_args([part])
     assert record["settings"] == {name: getattr(options, name) for name in study_file.PARTS[part].settings}
-
-
-# ------------------------------------------------------------------------------------------------ snippets
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from charrnn import checkpoint
 from charrnn.commands import evaluate
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
+from tests.by_hand import write_again, write_training
 from tests.calling import said
 
 TEXT = "".join(chr(ord("a") + (7 * i * i + i // 5) % 23) for i in range(9000))
@@ -33,18 +34,7 @@ def write_checkpoint(folder: Path, recipe: Recipe = TINY, claims: Mapping[str, A
     training.measure()
     training.round_to_fp16()
     metrics = training.metrics() | dict(claims or {})
-    checkpoint.save(
-        folder,
-        training.model,
-        training.corpus.vocab,
-        step=training.step,
-        seed=3,
-        recipe=asdict(training.recipe),
-        data_sha256=training.corpus.sha256,
-        metrics={name: value for name, value in metrics.items() if value is not None},
-        history=training.history,
-        saved=training.saved,
-    )
+    write_training(folder, training, metrics={name: value for name, value in metrics.items() if value is not None})
     return folder
 
 
@@ -116,20 +106,8 @@ def test_evaluate_continues_after_bad_folder(tmp_path, typed):
 
 def test_evaluate_refuses_invalid_recipe(tmp_path, typed):
     folder = write_checkpoint(tmp_path / "odd")
-    trained = checkpoint.load(folder)
     for wrong in ({}, {"batch": "4", "seq_len": 16}, {"batch": 4, "seq_len": 10**9}):
-        checkpoint.save(
-            folder,
-            trained.model,
-            trained.vocab,
-            step=3,
-            seed=3,
-            recipe=wrong,
-            data_sha256=trained.info.data_sha256,
-            metrics=trained.info.metrics,
-            history=trained.history,
-            saved={},
-        )
+        write_again(folder, recipe=wrong)
         result = typed(folder)
         assert (result.code, len(result.err.splitlines())) == (2, 1)
         assert "the recipe in" in result.err

@@ -355,9 +355,6 @@ def test_measuring_error_saves_and_keeps_traceback(typed, root, monkeypatch, cap
     assert digest(out) == expected
 
 
-# ------------------------------------------------------------------------------------------------ a release
-
-
 def contents(release: hub.Release) -> dict[str, bytes]:
     """The bytes of every file of a release."""
     return {path: part if isinstance(part, bytes) else part.read_bytes() for path, part in release.files.items()}

@@ -164,9 +164,6 @@ def published(tmp_path_factory) -> Iterator[Server]:
     server.kill()
 
 
-# ------------------------------------------------------------------------------------------------ the app
-
-
 def test_checkpoints_flag_precedes_environment(monkeypatch, tmp_path):
     named, variable = tmp_path / "named", tmp_path / "variable"
     named.mkdir()
@@ -187,9 +184,6 @@ def test_wrong_name_ends_command_but_not_space(monkeypatch):
     assert origin.notice == (
         "'a/b/c' is not the name of a repository on the Hub. These are the networks that come with the lab."
     )
-
-
-# ------------------------------------------------------------------------------------------------ looked for again
 
 
 @pytest.fixture

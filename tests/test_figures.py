@@ -72,9 +72,6 @@ def texts(figure: Any) -> list[str]:
     return [annotation.text for annotation in figure.layout.annotations]
 
 
-# ------------------------------------------------------------------ gradient flow
-
-
 def test_gradient_curve_is_median_down_to_floor():
     curves = curves_of(0.6, 0.7, 0.8, 0.9, 0.95)
     figure = gradient_flow_figure(curves)
@@ -163,9 +160,6 @@ def test_alt_text_of_several_models_is_one_sentence():
     )
 
 
-# ------------------------------------------------------------------ where names go
-
-
 @given(st.lists(st.floats(0, 400), min_size=1, max_size=12))
 def test_end_labels_stay_apart_and_inside(heights: list[float]):
     placed = spread(heights, 400)
@@ -178,9 +172,6 @@ def test_end_labels_stay_apart_and_inside(heights: list[float]):
 def test_end_label_stays_level_with_room():
     assert spread([50, 200, 300], 400) == [50, 200, 300]
     assert spread([100, 100], 400) == [92, 108]
-
-
-# ------------------------------------------------------------------ the palette
 
 
 def linear(colour: str) -> np.ndarray:
@@ -263,9 +254,6 @@ def test_exported_colours_are_light_theme():
     assert stepped.layout.font.color == "#dab699"  # 40 % of #a8500a, the rest #fbfaf8
 
 
-# ------------------------------------------------------------------ training curves
-
-
 def run(title: str, end: float, steps: int = 200) -> Run:
     points = [
         Metrics(step, end + 2 / (1 + step), end + 0.1 + 2 / (1 + step), 0.0 if step == 0 else 3 / step, 1e-3, step)
@@ -333,8 +321,6 @@ def test_alt_text_of_training_curves_has_losses():
     )
     assert "2.178" in training_curves_words([run("rnn", 1.4)], "bits")
 
-
-# ------------------------------------------------------------------ where the time goes
 
 PROFILE = {
     "machine": {"processor": "a processor", "threads": 1, "torch": "2"},

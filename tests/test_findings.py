@@ -29,9 +29,6 @@ def with_file(folder, change):
     return checkpoint.describe(folder).analyses
 
 
-# ------------------------------------------------------------------------------------------------ the form
-
-
 def test_analyses_round_trip(tmp_path):
     kept = with_file(tmp_path, lambda whole: None)
     assert kept.sections == {"memory": FOUND, "units": AnalysisRecord({"n": 1})} and kept.refused == ()
@@ -95,9 +92,6 @@ def test_record_getters_check_type_and_range(ask, said):
 def test_invalid_record_is_refused(value, said):
     with pytest.raises(RecordError, match=said):
         AnalysisRecord.from_json(value)
-
-
-# ------------------------------------------------------------------------------------------------ the file
 
 
 def test_checkpoint_without_analyses_has_none(tmp_path):

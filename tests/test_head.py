@@ -41,9 +41,6 @@ def test_chunked_head_matches_whole(numbers, monkeypatch):
     assert torch.allclose(loss_gradients(layer, h, ids), expected, rtol=1e-12)
 
 
-# ------------------------------------------------------------------ what float64 can tell
-
-
 def carried(model: CharRNN, ids: Tensor, first: int, other: int, lags: int) -> np.ndarray:
     """KL after each of `lags` characters from ids[first] on, that one replaced: the difference of h is carried."""
     w = {name: weight.double().numpy() for name, weight in model.state_dict().items()}
@@ -78,9 +75,6 @@ def test_divergence_is_exact_down_to_1e_28():
     assert 0.2 < told.mean() < 0.9 and exact.min() < 1e-30, "both kinds are there"
     np.testing.assert_allclose(found[told], exact[told], rtol=0.2)
     assert (found[~told] <= 1000 * MIN_KL_NATS).all() and not found[exact < MIN_KL_NATS / 100].any()
-
-
-# ------------------------------------------------------------------ large vocabularies
 
 
 class Largest(TorchDispatchMode):

@@ -148,8 +148,6 @@ def test_unusable_proxy_counts_as_unreachable(monkeypatch, name: str, value: str
         assert error.kind == "network", error
 
 
-# ------------------------------------------------------------------------------------------------ any answer
-
 TEXT = st.text(max_size=8) | st.sampled_from(["\x1b[2J", "a\nb", "\u202e", "../x", "model.safetensors", "\x00", "main"])
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | TEXT,

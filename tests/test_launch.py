@@ -108,9 +108,6 @@ def test_invalid_host_is_refused(host: str):
         launch._free(host, 0)
 
 
-# ------------------------------------------------------------------------------------------------ whose names
-
-
 def asked(hosts: frozenset[str] | None, method: str = "GET", path: str = "/", **headers: str) -> int:
     """The status of an answer of the guard before an app that takes everything."""
     statuses = list[int]()
@@ -214,9 +211,6 @@ def test_allowed_hosts_follow_address_and_flags(monkeypatch, host, allowed, root
     assert {name: asked(given["hosts"], host=name) for name in answers} == answers
 
 
-# ------------------------------------------------------------------------------------------------ half a request
-
-
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[tuple[str, int]]:
     """A page without networks, served by this process."""
@@ -273,9 +267,6 @@ def test_unfinished_request_is_dropped(address, monkeypatch: pytest.MonkeyPatch)
                 except BlockingIOError:
                     break
             connection.settimeout(20)
-
-
-# ------------------------------------------------------------------------------------------------ an empty path
 
 
 def test_path_flags_refuse_empty_words():

@@ -178,9 +178,6 @@ def test_trace_has_one_block_per_layer():
     assert layers_of(network_of(SMALL["minigpt"])) == 6
 
 
-# ------------------------------------------------------------------ watching
-
-
 def twice(x):
     return 2 * x
 

@@ -66,9 +66,6 @@ def small(name: str, seed: int = 3):
     return model.eval()
 
 
-# ------------------------------------------------------------------------------------------------ known memories
-
-
 def test_copying_network_has_effective_context_of_seven():
     pattern = torch.tensor([0, 1, 4, 2, 2, 3, 0])
     text = pattern.repeat(120)  # what comes is what stood seven back
@@ -101,9 +98,6 @@ def test_memoryless_network_needs_one_character():
     assert used.ecl_chars == used.ecl_share_chars == used.shuffled_ecl_chars == 1
     probe = corruption(without_memory(), text, dice(), lags=10, positions=32)
     assert probe.median[0] > 1e-4 and probe.high[1:].max() < 1e-15 and probe.felt_chars <= 1
-
-
-# ------------------------------------------------------------------------------------------------ a plain loop
 
 
 @pytest.mark.parametrize("name", list(SMALL))
@@ -170,9 +164,6 @@ def test_context_error_is_that_of_batch_means():
         means = [values[row, i * BATCH : (i + 1) * BATCH].mean() for i in range(5)]
         assert mean[row] == pytest.approx(values[row].mean())
         assert error[row] == pytest.approx(np.std(means, ddof=1) / math.sqrt(5))
-
-
-# ------------------------------------------------------------------------------------------------ edges
 
 
 @pytest.mark.parametrize(

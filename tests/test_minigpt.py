@@ -79,9 +79,6 @@ def distance(a: Tensor, b: Tensor) -> float:
     return float((a - b).detach().abs().max())
 
 
-# ------------------------------------------------------------------------------------------------ the model
-
-
 def test_minigpt_has_1_2_million_parameters():
     of_a_block = 128 * (3 * 128 + 128 + 4 * 128 + 4 * 128) + 2 * 128
     assert sum(weight.numel() for weight in MiniGPT(65).parameters()) == 65 * 128 + 6 * of_a_block + 128 + 65 * 128
@@ -124,9 +121,6 @@ def test_incompatible_sizes_are_refused(sizes, said):
         MiniGPT(V, **sizes)
 
 
-# ------------------------------------------------------------------------------------------------ the cache
-
-
 @pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 @pytest.mark.parametrize("lengths", [[1] * 30, [3, 4, 23], [20, 1, 9], [8, 8, 14], [7, 9, 14]])
 def test_pieces_match_whole_past_context(dtype, close, lengths):
@@ -159,9 +153,6 @@ def test_positions_are_relative(dtype, close):
     assert distance(shifted, model(ids)[0]) < close
 
 
-# ------------------------------------------------------------------------------------------------ first weights
-
-
 def test_residual_outputs_start_smaller():
     """Standard errors are below 0.8 %; the bounds are 5 %."""
     model = MiniGPT(65)
@@ -172,9 +163,6 @@ def test_residual_outputs_start_smaller():
         else:
             std = 0.02 / math.sqrt(12) if "_out" in name else 0.02
             assert float(weight.detach().std()) == pytest.approx(std, rel=0.05), name
-
-
-# ------------------------------------------------------------------------------------------------ writing
 
 
 @pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])

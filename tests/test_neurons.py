@@ -51,9 +51,6 @@ def quoting(characters: int, seed: int) -> str:
     return "".join(pieces)[:characters]
 
 
-# ------------------------------------------------------------------------------------------------ concepts
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -100,8 +97,6 @@ def test_concepts_label_every_character(text: str):
         assert told.shape == (len(text),) and np.isfinite(told).all()
         assert (told.dtype == bool) == (concept in LABELS)
 
-
-# ------------------------------------------------------------------------------------------------ scores
 
 columns = hnp.arrays(float, st.tuples(st.integers(2, 40), st.integers(1, 4)), elements=st.integers(-5, 5).map(float))
 
@@ -158,9 +153,6 @@ def test_rare_concepts_are_not_scored():
     assert ConceptTargets.of(TEXT).rare == ("digit", "inside quotes", "inside brackets")
     with pytest.raises(ValueError, match="399 characters: units are scored on 400"):
         ConceptTargets.of("a\n" * 199 + "b")
-
-
-# ------------------------------------------------------------------------------------------------ names
 
 
 def drawn(seed: int, units: int = 400) -> Scores:
@@ -244,9 +236,6 @@ def test_untrained_network_follows_recipe_and_seed():
     assert one.cell.W_hh.bias.tolist() == [0] * 8 + [1] * 8 + [0] * 16  # the forget gate begins open
     odd = recurrent(config, 5, {"initialisation": "nobody knows", "own": 3}, 1)
     assert odd.cell.W_hh.bias.abs().max() <= 8**-0.5
-
-
-# ------------------------------------------------------------------------------------------------ spans, saturation
 
 
 def test_top_spans_are_runs_of_high_values():

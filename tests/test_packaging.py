@@ -53,9 +53,6 @@ def libraries(*folders: str) -> set[str]:
     return {DISTRIBUTIONS.get(name, name) for name in outside}
 
 
-# ------------------------------------------------------------------------------------------------ the wheel
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     """A wheel built from what git tracks."""
@@ -102,9 +99,6 @@ def test_installed_package_uses_own_files(wheel, tmp_path):
 
     assert run("without") == ["False", str(tmp_path / "site/charrnn/bundled/checkpoints"), "True"]
     assert run("with") == ["False", str(tmp_path / "with/checkpoints"), "True"]
-
-
-# ------------------------------------------------------------------------------------------------ the command
 
 
 def test_command_dispatches_and_names_itself(monkeypatch):
@@ -158,9 +152,6 @@ def test_bundled_checkpoint_is_found_by_name(monkeypatch, tmp_path):
     assert app.checkpoints(None).folder == tmp_path / "checkpoints"
 
 
-# ------------------------------------------------------------------------------------------------ lazy names
-
-
 def test_public_names_exist():
     assert set(charrnn.__all__) == set(charrnn._MODULES) and set(charrnn.__all__) <= set(dir(charrnn))
     for name in charrnn.__all__:
@@ -178,9 +169,6 @@ def test_import_loads_no_interface_library():
     code += "print([n for n in ('gradio', 'huggingface_hub', 'plotly', 'safetensors', 'tqdm') if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.strip() in ("[]", "['tqdm']"), run.stderr
-
-
-# ------------------------------------------------------------------------------------------------ dependencies
 
 
 def test_dependencies_name_every_import():
@@ -215,9 +203,6 @@ def test_constraints_agree_with_pins():
     constrained, pinned = pins("constraints.txt"), pins("requirements.txt") | pins("requirements-dev.txt")
     assert {name: constrained.get(name) for name in pinned} == pinned
     assert not [name for name in constrained if name.lower() in ("pip", "setuptools", "charrnn")]
-
-
-# ------------------------------------------------------------------------------------------------ the repository
 
 
 def test_workflows_are_yaml_without_secrets():

@@ -234,9 +234,6 @@ def test_only_checkpoint_files_are_deleted():
     assert gone([*starred, *nested], [], {"*"}) == sorted(starred)
 
 
-# ------------------------------------------------------------------------------------------------ the script
-
-
 def test_publish_script_prints_retry_line(server: Server, folder):
     flags = ["checkpoints", "me/tiny", "--folder", folder, "--private", "--tag", "first"]
     server.ask("/faults", {"make_commit": [403, "", "no", {}]})
@@ -335,9 +332,6 @@ def test_dry_run_lists_and_refuses_without_writing(server: Server, folder):
     server.kill()
     away = server.script(*flags)
     assert away.returncode == 0 and "cannot be reached" in away.stderr and "model.safetensors" in away.stdout
-
-
-# ------------------------------------------------------------------------------------------------ the card
 
 
 def test_card_sample_matches_its_command(capsys):

@@ -97,9 +97,6 @@ def test_number_must_be_ascii_digits(word):
     assert "give a whole number from 0 to 4294967295" in refusal(SEEDS.read, "seed", word)
 
 
-# ------------------------------------------------------------------------------------------------ seeds
-
-
 @pytest.mark.parametrize("seed", [-1, STREAMS, 7 + STREAMS, 2**63, True, 0.5, "7", None, np.int64(-1), math.nan])
 def test_seed_out_of_range_is_refused(seed):
     for use in (UniformStream, seeded):
@@ -123,8 +120,6 @@ def test_sample_rows_have_own_seeds():
             lambda seed=seed: network.sample(ctx, 2, seed=seed)
         )
 
-
-# ------------------------------------------------------------------------------------------------ the command line
 
 COMMANDS = [f"commands.{name}" for name in ("analyse", "sample", "sweep", "train")]
 COMMANDS += ["bench.contestants", "bench.page_speed", "bench.server_load", "study.study_file"]
@@ -174,8 +169,6 @@ def test_numeric_flags_have_ranges(script, monkeypatch):
 
         check(read.limits, lambda number, read=read: read(written(number)), refused)
 
-
-# ------------------------------------------------------------------------------------------------ the page and the API
 
 ASKED = {"temperature": 0.8, "top_k": 0, "top_p": 1, "min_p": 0, "seed": 7, "characters": 1}
 OF_PAGE = OF_SAMPLING | {"seed": SEEDS, "characters": Range(1, MAX_RUN_CHARS, whole=True), "speed": SPEEDS}

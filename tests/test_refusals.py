@@ -44,9 +44,6 @@ def is_one_line(reason: str) -> bool:
     return printable(reason) == reason and len(reason) <= 1001
 
 
-# ------------------------------------------------------------------------------------------------ every way in
-
-
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory) -> bytes:
     saved(tmp_path_factory.mktemp("good"))
@@ -110,8 +107,6 @@ def test_bad_state_dict_is_refused_with_exit_code_2(tmp_path, capsys, pristine, 
     assert re.search(CASES[name][1], result.err) and is_one_line(result.err.rstrip("\n"))
 
 
-# ------------------------------------------------------------------------------------------------ state dicts
-
 LAB = {"embed.weight": (6, 4), "cell.W_ih.weight": (4, 4), "cell.W_hh.weight": (4, 4), "cell.W_hh.bias": (4,)} | {
     "head.weight": (6, 4),
     "head.bias": (6,),
@@ -145,9 +140,6 @@ def test_state_dict_may_be_a_link(tmp_path):
     assert checkpoint.load_state_dict(tmp_path / "solution.safetensors", VOCAB).config["hidden_dim"] == 4
 
 
-# ------------------------------------------------------------------------------------------------ memory
-
-
 def peak_kib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -177,9 +169,6 @@ def test_reading_allocates_no_more_than_file(tmp_path, monkeypatch):
     monkeypatch.setattr(safetensors_io, "open", Noted, raising=False)
     checkpoint.load(tmp_path)
     assert asked and 0 < max(asked) <= (tmp_path / "model.safetensors").stat().st_size + 1
-
-
-# ------------------------------------------------------------------------------------------------ what is no file
 
 
 def test_metadata_reader_refuses_for_same_reasons(tmp_path, pristine):
@@ -250,9 +239,6 @@ def test_folder_with_undecodable_name_is_refused(tmp_path):
     assert "characters that can be shown" in reason and reason.encode()
 
 
-# ------------------------------------------------------------------------------------------------ links
-
-
 def test_link_out_of_folder_is_not_followed(tmp_path):
     saved(tmp_path / "mine")
     saved(tmp_path / "bundled/rnn")
@@ -283,9 +269,6 @@ def test_invalid_passage_is_empty(tmp_path, content):
     saved(tmp_path)
     (tmp_path / "passage.txt").write_bytes(content)
     assert checkpoint.load(tmp_path).info.passage == ""
-
-
-# ------------------------------------------------------------------------------------------------ while it is read
 
 
 def test_file_changed_while_read_is_whole_or_refused(tmp_path, pristine):
@@ -322,8 +305,6 @@ def test_file_changed_while_read_is_whole_or_refused(tmp_path, pristine):
     path.write_bytes(contents[0])
     assert torch.equal(checkpoint.load(tmp_path).model.head.bias, biases[0])
 
-
-# ------------------------------------------------------------------------------------------------ anything at all
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

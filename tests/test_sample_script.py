@@ -8,11 +8,11 @@ from safetensors.torch import save_file
 
 from charrnn import checkpoint
 from charrnn.commands import sample
-from charrnn.metrics import Metrics
 from charrnn.model import CharRNN
 from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.vocab import Vocab
+from tests.by_hand import write_model
 from tests.calling import ROOT, said
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200
@@ -53,21 +53,9 @@ def test_sample_script_matches_python(typed):
     ids=lambda config: config["cell"],
 )
 def test_sample_script_loads_saved_steps(tmp_path, typed, config):
-    vocab, models = Vocab.from_text(TEXT), {}
-    for step in (0, 20):
-        models[step] = build_model(config, len(vocab))
-    checkpoint.save(
-        tmp_path / "mine",
-        models[20],
-        vocab,
-        step=20,
-        seed=0,
-        recipe={"steps": 20},
-        data_sha256="0" * 64,
-        metrics={},
-        history=[Metrics(0, 3.3, 3.3, 0.0, 0.1, 0.0)],
-        saved={0: {name: weight.half() for name, weight in models[0].state_dict().items()}},
-    )
+    vocab = Vocab.from_text(TEXT)
+    early, late = (build_model(config, len(vocab)) for _ in range(2))
+    write_model(tmp_path / "mine", late, vocab, saved={0: early.state_dict()})
     texts = set()
     for step in (0, 20):
         result = typed("--checkpoint", tmp_path / "mine", "--step", step, "--prompt", "fox", "--chars", 30)

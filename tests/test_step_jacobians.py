@@ -61,9 +61,6 @@ def by_autograd(model, ids, position):
     return jacobian(step, packed(before)[0]), step, packed(before)[0]
 
 
-# ------------------------------------------------------------------ one step
-
-
 @every_cell
 def test_step_jacobian_matches_autograd(cell, layer_norm):
     model, ids = recurrent(cell, layer_norm)
@@ -84,9 +81,6 @@ def test_vjp_and_jvp_match_step_jacobian(cell, layer_norm):
     with torch.no_grad():
         assert torch.allclose(steps.vjp(x, positions), torch.einsum("pij,pi->pj", written_out, x), rtol=1e-10)
         assert torch.allclose(steps.jvp(x, positions), torch.einsum("pij,pj->pi", written_out, x), rtol=1e-10)
-
-
-# ------------------------------------------------------------------ the product of steps
 
 
 @every_cell
@@ -140,9 +134,6 @@ def test_lags_are_spaced_by_cost():
     assert spaced_lags(128) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128]
     assert spaced_lags(20) == [1, 2, 3, 4, 6, 8, 12, 16, 20] and spaced_lags(1) == [1]
     assert sum(spaced_lags(256)) < 4 * 256  # what they cost together
-
-
-# ------------------------------------------------------------------ Lyapunov exponents
 
 
 def test_exponents_of_linear_net_are_log_eigenvalues():
@@ -224,9 +215,6 @@ def test_curve_tail_matches_first_exponent():
     assert abs(slope - first.exponents[0]) <= 2 * first.errors[0]
 
 
-# ------------------------------------------------------------------ the weights
-
-
 @every_cell
 def test_spectrum_of_each_gate_is_scaled(cell, layer_norm):
     model, _ = recurrent(cell, layer_norm)
@@ -243,9 +231,6 @@ def test_spectrum_of_each_gate_is_scaled(cell, layer_norm):
         assert half[i].radius == pytest.approx(spectrum.radius / 2, rel=1e-6)
         assert half[i].norm == pytest.approx(spectrum.norm / 2, rel=1e-6)
         assert spectrum.bounds == (cell == "rnn" and not layer_norm)
-
-
-# ------------------------------------------------------------------ what has no meaning
 
 
 @pytest.mark.parametrize(

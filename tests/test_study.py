@@ -26,6 +26,7 @@ from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.study import model_experiments, study_file, training_experiments
 from charrnn.text_quality import Reference
 from charrnn.training import DivergedError, Recipe, Training, evaluate_cold, evaluate_stream
+from tests.by_hand import write_model
 
 WORDS = "the and of king thou o'er shall not love death with heart come away night day blood".split()
 
@@ -62,9 +63,8 @@ def data(tmp_path) -> Path:
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """A checkpoint of a small vanilla network."""
-    recipe = Recipe(hidden_dim=8, seq_len=16)
-    facts = {"step": 0, "seed": 0, "recipe": asdict(recipe), "data_sha256": CORPUS.sha256, "metrics": {}}
-    checkpoint.save(tmp_path / "small", small_model(), CORPUS.vocab, **facts, history=[], saved={})
+    facts = {"recipe": asdict(Recipe(hidden_dim=8, seq_len=16)), "data_sha256": CORPUS.sha256}
+    write_model(tmp_path / "small", small_model(), CORPUS.vocab, **facts)
     return tmp_path / "small"
 
 
@@ -109,9 +109,6 @@ def test_study_rows_are_documented(part, measure, folder):
         for name in (*row, *inner):
             assert name in documented, f"{name} is not documented"
         assert list(row)[: len(keys[0])] == list(study_file.PARTS[part].key), "the key comes first"
-
-
-# ------------------------------------------------------------------------------------------------ the file
 
 
 def found(**changes):
@@ -167,9 +164,6 @@ def test_missing_checkpoint_is_skipped(measure, folder, capsys):
     rows = measure("position", "nowhere", folder, "--positions", 4)
     assert [row["model"] for row in rows] == ["small"]
     assert "nowhere" in capsys.readouterr().err
-
-
-# ------------------------------------------------------------------------------------------------ finished models
 
 
 class NGramNetwork:
@@ -295,9 +289,6 @@ def test_position_row_predicts_same_characters(measure, folder):
 )
 def test_effective_context_is_smallest_sufficient(excess, context):
     assert model_experiments.effective_context(excess) == context
-
-
-# ------------------------------------------------------------------------------------------------ runs
 
 
 class ScriptedTraining:

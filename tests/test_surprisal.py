@@ -121,9 +121,6 @@ def test_difference_needs_equal_lengths(lengths: tuple[int, int, int]):
         Difference("x" * n, np.ones(a), np.ones(b))
 
 
-# ------------------------------------------------------------------------------------------------ what is kept
-
-
 def kept(text: str, bits: np.ndarray) -> AnalysisRecord:
     return AnalysisRecord.from_json(json.loads(kind_record(text, bits).as_json()))
 

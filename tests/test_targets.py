@@ -51,9 +51,6 @@ def own(tmp_path_factory) -> Path:
     return root
 
 
-# ------------------------------------------------------------------------------------------------ what can be there
-
-
 def copy_of(name):
     return lambda own, target: shutil.copytree(own / name, target)
 
@@ -153,7 +150,6 @@ FOREIGN = {
     "a folder for a file": (copy_and("run", lambda target: (target / "config.json.d").mkdir()), "config.json.d"),
 }
 
-# ------------------------------------------------------------------------------------------------ who wants to write
 
 COMMANDS = {
     "train --out": ("rnn", lambda data, root: train.main([*data, *TINY, "--out", str(root / "rnn")])),
@@ -242,9 +238,6 @@ def test_bundled_checkpoint_may_be_refreshed(name):
     assert checkpoint.examine(ROOT / "checkpoints" / name).verdict(origin, "name it") == (Verdict.SAME, "")
 
 
-# ------------------------------------------------------------------------------------------------ what cannot be saved
-
-
 def test_size_estimate_bounds_files(own, tmp_path, monkeypatch):
     """The bytes foreseen bound those of the files, and are near enough to refuse no run that would fit."""
     seen = {}
@@ -312,9 +305,6 @@ def test_current_or_empty_folder_is_refused(own, tmp_path, capsys, monkeypatch):
     assert result.code == 2 and "--data rnn/passage.txt lies in rnn, where the run writes" in result.err
 
 
-# ------------------------------------------------------------------------------------------------ resuming
-
-
 def test_resume_finds_its_text(own, tmp_path, typed, capsys, monkeypatch):
     text, out = tmp_path / "my text.txt", tmp_path / "rnn"
     text.write_text(TEXT, encoding="utf-8")
@@ -346,9 +336,6 @@ def test_resume_of_finished_run_pushes_it(own, tmp_path, typed, capsys, monkeypa
     shutil.copytree(own / "same", tmp_path / "rnn")
     assert said(capsys, train.main, "--out", tmp_path / "rnn", "--resume", "--push-to-hub", "me/rnn").code == 0
     assert pushed == [(tmp_path / "rnn", "me/rnn", False)]
-
-
-# ------------------------------------------------------------------------------------------------ meanwhile
 
 
 @pytest.fixture

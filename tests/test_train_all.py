@@ -9,6 +9,7 @@ import torch
 from charrnn import checkpoint
 from charrnn.commands import train
 from charrnn.training import RECIPES
+from tests.by_hand import write_again
 from tests.calling import said
 
 pytestmark = pytest.mark.process
@@ -56,9 +57,6 @@ def stamps(root):
 def same(a, b):
     a, b = (checkpoint.load(folder).model.state_dict() for folder in (a, b))
     return all(torch.equal(a[name], b[name]) for name in a)
-
-
-# ------------------------------------------------------------------------------------------------ one recipe
 
 
 @pytest.mark.parametrize(
@@ -109,9 +107,6 @@ def test_default_folder_is_named_for_recipe(typed, tmp_path):
     assert info.recipe == asdict(replace(planned("lstm-layernorm"), seq_len=128))
 
 
-# ------------------------------------------------------------------------------------------------ all of them
-
-
 def test_train_all_trains_missing_recipes_only(typed, tmp_path):
     root = tmp_path / "all"
     first = typed("--all", "--out", root, *TINY)
@@ -158,20 +153,9 @@ def test_train_all_lists_bad_recipe_and_trains_rest(typed, monkeypatch, tmp_path
 
 def test_train_all_accepts_recipe_of_older_version(typed, two, tmp_path):
     typed("--all", "--out", tmp_path / "all", *TINY)
-    loaded = checkpoint.load(tmp_path / "all/rnn")
-    older = {name: value for name, value in loaded.info.recipe.items() if name not in ("dropout", "cell", "stateful")}
-    checkpoint.save(
-        tmp_path / "all/rnn",
-        loaded.model,
-        loaded.vocab,
-        step=4,
-        seed=0,
-        recipe=older,
-        data_sha256=loaded.info.data_sha256,
-        metrics=loaded.info.metrics,
-        history=loaded.history,
-        saved={},
-    )
+    recipe = checkpoint.describe(tmp_path / "all/rnn").recipe
+    older = {name: value for name, value in recipe.items() if name not in ("dropout", "cell", "stateful")}
+    write_again(tmp_path / "all/rnn", recipe=older)
     assert heads(typed("--all", "--out", tmp_path / "all", *TINY))[0].startswith("rnn: done")
 
 

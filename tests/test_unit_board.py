@@ -136,9 +136,6 @@ def test_short_text_is_refused(units: Units):
         answers(leaderboard(units, asked("rnn", text="night"), lambda: True))
 
 
-# ------------------------------------------------------------------------------------------------ what is kept
-
-
 def board() -> Leaderboard:
     best = (
         BestUnit("vowel", 3, -1, 0.9, 0.8125, 0.75, 0.78125),
@@ -192,9 +189,6 @@ def test_invalid_leaderboards_are_refused(table: str, column: str, value: Any):
     kept.tables[table][column][0] = value  # pyright: ignore[reportIndexIssue]
     with pytest.raises(ValueError, match=r"unit 16 of h|0 to|-1e\+09 to 1|unit 3 of x|1 to 4096"):
         from_findings(kept)
-
-
-# ------------------------------------------------------------------------------------------------ one unit
 
 
 def test_unit_values_match_decoder(units: Units, trained: Path):

@@ -1,11 +1,11 @@
 """A folder of small networks that were really trained, a few steps each, for tests that compare them."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
-from charrnn import checkpoint
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
+from tests.by_hand import write_training
 
 TEXT = (
     "ROMEO:\nWhat light is this, that breaks? It is the east; arise, fair sun, and kill the envious moon.\n\n"
@@ -33,17 +33,5 @@ def train_all(root: Path) -> Path:
             if training.finished:
                 break
             training.advance()
-        checkpoint.save(
-            root / name,
-            training.model,
-            corpus.vocab,
-            step=training.step,
-            seed=seed,
-            recipe=asdict(recipe),
-            data_sha256=corpus.sha256,
-            metrics=training.metrics(),
-            history=training.history,
-            saved=training.saved,
-            passage=TEXT[:2000] if name == "rnn" else "",
-        )
+        write_training(root / name, training, passage=TEXT[:2000] if name == "rnn" else "")
     return root
