@@ -16,20 +16,7 @@ from typing import Any
 
 import pytest
 
-BY_PATH = (
-    "chmod",
-    "listdir",
-    "lstat",
-    "mkdir",
-    "readlink",
-    "remove",
-    "rename",
-    "replace",
-    "rmdir",
-    "scandir",
-    "stat",
-    "unlink",
-)
+BY_PATH = "chmod listdir lstat mkdir readlink remove rename replace rmdir scandir stat unlink".split()
 
 
 class Killed(BaseException):

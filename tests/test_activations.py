@@ -11,16 +11,11 @@ GRU = ("h", "r", "z", "n")
 MINIGPT = ("layer 2", "layer 1", "embedding")
 
 
-@pytest.mark.parametrize("name", "iforz")
-def test_gate_scale_is_zero_to_one(name: str):
-    scale = color_range(name, np.full((5, 3), 0.2))
-    assert (scale.low, scale.high, scale.change, scale.bounded) == (0, 1, 1, True)
-
-
-@pytest.mark.parametrize("name", "hgn")
-def test_tanh_scale_is_minus_one_to_one(name: str):
-    scale = color_range(name, np.full((5, 3), 0.2))
-    assert (scale.low, scale.high, scale.change, scale.bounded) == (-1, 1, 2, True)
+@pytest.mark.parametrize(("names", "low"), [("iforz", 0), ("hgn", -1)])
+def test_bounded_activation_has_fixed_scale(names: str, low: int):
+    for name in names:
+        scale = color_range(name, np.full((5, 3), 0.2))
+        assert (scale.low, scale.high, scale.change, scale.bounded) == (low, 1, 1 - low, True)
 
 
 @pytest.mark.parametrize("name", ["c", "layer 6", "embedding", "of another network"])

@@ -104,51 +104,6 @@ def test_pieces_match_whole_sequence(kind, layer_norm):
     assert_same(gradients(torch.cat(pieces), carried, parameters), gradients(whole, last, parameters))
 
 
-def layer_norm_by_hand(x, norm):
-    mean = x.mean(-1, keepdim=True)
-    variance = ((x - mean) ** 2).mean(-1, keepdim=True)
-    return (x - mean) / (variance + norm.eps).sqrt() * norm.weight + norm.bias
-
-
-def layer_norm_vanilla(cell, x, state):
-    s = state.h @ cell.W_hh.weight.t() + cell.W_hh.bias
-    return [torch.tanh(layer_norm_by_hand(x + s, cell.norm["h"]))]
-
-
-def layer_norm_gru(cell, x, state):
-    norm, s = cell.norm, state.h @ cell.W_hh.weight.t() + cell.W_hh.bias
-    r = torch.sigmoid(layer_norm_by_hand(x[:, :H] + s[:, :H], norm["r"]))
-    z = torch.sigmoid(layer_norm_by_hand(x[:, H : 2 * H] + s[:, H : 2 * H], norm["z"]))
-    n = torch.tanh(layer_norm_by_hand(x[:, 2 * H :] + r * s[:, 2 * H :], norm["n"]))
-    return [(1 - z) * n + z * state.h]
-
-
-def layer_norm_lstm(cell, x, state):
-    """As published in annotated form: norm on each of i, f, g, o, and on c before its tanh."""
-    norm, sums = cell.norm, x + state.h @ cell.W_hh.weight.t() + cell.W_hh.bias
-    i, f, g, o = (
-        layer_norm_by_hand(sums[:, at * H : (at + 1) * H], norm[name]) for at, name in enumerate(("i", "f", "g", "o"))
-    )
-    c = state.c / (1 + torch.exp(-f)) + torch.tanh(g) / (1 + torch.exp(-i))
-    return [torch.tanh(layer_norm_by_hand(c, norm["c"])) / (1 + torch.exp(-o)), c]
-
-
-@pytest.mark.parametrize(
-    ("kind", "step"), [("rnn", layer_norm_vanilla), ("gru", layer_norm_gru), ("lstm", layer_norm_lstm)]
-)
-def test_layer_norm_cell_matches_independent_loop(kind, step):
-    """Ba et al. 2016; the gradients too, those of every gain and shift among them."""
-    cell, embed, ids, state = problem(kind, True)
-    parameters = [*cell.parameters(), embed, *state]
-    last, states = state, []
-    for row in ids:
-        last = type(state)(*step(cell, embed[row] @ cell.W_ih.weight.t(), last))
-        states.append(last.h)
-    h, ours = by_hand(cell, embed, ids, state)
-    assert_same([h, *ours], [torch.stack(states), *last])
-    assert_same(gradients(h, ours, parameters), gradients(torch.stack(states), last, parameters))
-
-
 @settings(max_examples=30)
 @given(
     which=st.sampled_from(EVERY),

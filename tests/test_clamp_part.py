@@ -13,6 +13,7 @@ from charrnn.char_classes import kinds
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.sampling import SamplingSettings, UniformStream, generate
+from charrnn.surprisal import surprisals
 from charrnn.ui.neurons import clamp as clamp_part
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
@@ -37,18 +38,6 @@ def held(name: str, unit: int | None, value: float | None) -> dict[str, Any]:
     return {"name": name, "unit": unit, "value": value}
 
 
-def bits_by_hand(model: str, text: str, clamps: list[Clamp]) -> np.ndarray:
-    """One step after the other, the probabilities in the plainest way."""
-    trained = load(CHECKPOINTS / model)
-    decoder = trained.model.decoder().clamped(clamps)
-    reading, bits = decoder.prefill([]), []
-    for id in trained.vocab.encode(text):
-        weights = [math.exp(logit) for logit in reading.logits.astype(float).tolist()]
-        bits.append(-math.log2(weights[id] / sum(weights)))
-        reading = decoder.step(id, reading.state)
-    return np.array(bits)
-
-
 @pytest.mark.parametrize(
     ("model", "clamps"),
     [
@@ -57,7 +46,7 @@ def bits_by_hand(model: str, text: str, clamps: list[Clamp]) -> np.ndarray:
         ("lstm", [held("c", 91, -3.5), held("f", None, 1.0)]),
     ],
 )
-def test_clamped_texts_and_bits_match_plain_loop(store: Store, model: str, clamps: list[dict[str, Any]]):
+def test_clamped_texts_and_bits_match_package(store: Store, model: str, clamps: list[dict[str, Any]]):
     first, last = asked(store, model, clamps)
     trained, own = load(CHECKPOINTS / model), [Clamp(**each) for each in clamps]
     decoder, n = trained.model.decoder(), 120
@@ -74,7 +63,8 @@ def test_clamped_texts_and_bits_match_plain_loop(store: Store, model: str, clamp
     free, clamped = first["texts"]
     assert free[:at] == clamped[:at] and free[at] != clamped[at]
 
-    bits = [bits_by_hand(model, OWN, each) for each in ([], own)]
+    ids = trained.vocab.encode(OWN)
+    bits = [np.concatenate([*surprisals(decoder.clamped(each), ids)]) for each in ([], own)]
     delta = bits[1] - bits[0]
     said = [float(x.replace("−", "-")) for x in re.findall(r"[+−]?\d+\.\d+", last["cost"])]
     error = delta.std(ddof=1) / math.sqrt(len(OWN))

@@ -9,6 +9,7 @@ import pytest
 
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
+from charrnn.probes import line_reset
 from charrnn.ui.neurons.exercises import EXERCISES, checked
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
@@ -38,25 +39,12 @@ def test_exercises_list_parts_and_units(store: Store):
         assert "check" not in each and each["how"] and each["button"]
 
 
-def plainly(text: str, unit: np.ndarray) -> tuple[float, float]:
-    """The share of the spread that a line end leaves, and the correlation along the line."""
-    before, after, pairs, start = [], [], [], 0
-    for line in text.split("\n")[:-1]:
-        if line:
-            before.append(unit[start + len(line) - 1])
-            after.append(unit[start + len(line)])
-        pairs += [(unit[start + i], unit[start + i + 5]) for i in range(len(line) - 5)]
-        start += len(line) + 1
-    last = len(text) - start  # a line that is not ended
-    pairs += [(unit[start + i], unit[start + i + 5]) for i in range(last - 5)]
-    return float(np.std(after) / np.std(before)), float(np.corrcoef(np.array(pairs).T)[0, 1])
-
-
 def test_exercise_reset_accepts_only_right_units(store: Store):
     reader = store.load("lstm")
     text = text_for(store, reader).text[:3000]
     c = load(CHECKPOINTS / "lstm").model.decoder().read(reader.vocab.encode(text)).activations["c"].astype(float)
-    figures = [plainly(text, c[:, unit]) for unit in range(256)]
+    resets = [line_reset(text, c[:, unit]) for unit in range(256)]
+    figures = [(reset.remaining_share, reset.carried) for reset in resets]
     right = [unit for unit, (left, carried) in enumerate(figures) if left <= 0.25 and carried >= 0.5]
     forgetful = [unit for unit, (left, carried) in enumerate(figures) if left <= 0.25 and carried < 0.4]
     stubborn = [unit for unit, (left, carried) in enumerate(figures) if left > 0.3 and carried >= 0.5]

@@ -49,72 +49,44 @@ def close(found, expected, atol=2e-6):
     np.testing.assert_allclose(np.asarray(found).ravel(), np.asarray(expected).ravel(), rtol=2e-6, atol=atol)
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+def state_before(config) -> dict[str, np.ndarray]:
+    return network_of(config).decoder().prefill(IDS[:-1]).activations
 
 
-def normed(w, name, x):
-    if f"cell.norm.{name}.weight" not in w:
-        return x
-    return (x - x.mean()) / np.sqrt(x.var() + 1e-5) * w[f"cell.norm.{name}.weight"] + w[f"cell.norm.{name}.bias"]
-
-
-def by_formula(w, kind):
-    """Every named value of the last character's step, in float64, from the weights alone."""
-    h = c = np.zeros(w["cell.W_hh.weight"].shape[1])
-    found = {}
-    for id in IDS:
-        x = w["embed.weight"][id]
-        found = {"embed.weight": x, "state.h": h, "state.c": c}
-        a, b = w["cell.W_ih.weight"] @ x, w["cell.W_hh.weight"] @ h + w["cell.W_hh.bias"]
-        found |= {"from_input": a, "from_state": b}
-        if kind == "rnn":
-            h = np.tanh(normed(w, "h", a + b))
-        elif kind == "lstm":
-            i, f, g, o = np.split(a + b, 4)
-            i, f, o = (sigmoid(normed(w, name, gate)) for name, gate in (("i", i), ("f", f), ("o", o)))
-            g = np.tanh(normed(w, "g", g))
-            c = f * c + i * g
-            h = o * np.tanh(normed(w, "c", c))
-            found |= {"i": i, "f": f, "g": g, "o": o, "c": c}
-        else:
-            (x_r, x_z, x_n), (h_r, h_z, h_n) = np.split(a, 3), np.split(b, 3)
-            r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
-            n = np.tanh(x_n + r * h_n)
-            h = (1 - z) * n + z * h
-            found |= {"x_n": x_n, "h_n": h_n, "r": r, "z": z, "n": n}
-        found["h"] = h
-    return found, w["head.weight"] @ h + w["head.bias"]
+def products(w, state) -> tuple[np.ndarray, np.ndarray]:
+    """What the input and the state before contribute to the last step, from the weights alone."""
+    from_input = w["cell.W_ih.weight"] @ w["embed.weight"][IDS[-1]]
+    return from_input, w["cell.W_hh.weight"] @ state["h"] + w["cell.W_hh.bias"]
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-def test_cell_trace_matches_formula(name):
-    config = RECURRENT[name]
-    (table, sums, cell, head), w, shown = read(config)
-    expected, logits = by_formula(w, config["cell"])
-    assert expected.keys() - {v.source for line in cell.lines for v in line.values} <= {"embed.weight", "state.c"}
-    for source, value in expected.items():
-        if source == "embed.weight":
-            close(table.value("self.embed.weight").array, value)
-        elif source != "state.c" or config["cell"] == "lstm":
-            close(cell.value(source).array, value)
-    close(table.value("returned").array, expected["from_input"])
+def test_cell_trace_matches_activations_and_weights(name):
+    """The activations of a decoder are compared with plain loops in `tests/test_interventions.py`."""
+    (table, sums, cell, head), w, shown = read(RECURRENT[name])
+    state = state_before(RECURRENT[name])
+    from_input, from_state = products(w, state)
+    close(table.value("self.embed.weight").array, w["embed.weight"][IDS[-1]])
+    close(table.value("returned").array, from_input)
     assert table.value("returned").part == f"row {IDS[-1]}"
-    close(sums.value("self._W_hh.dot(state.h) + self._b_hh").array, expected["from_state"])
-    close(head.value("self._W_out.dot(state.h) + self._b_out").array, logits)
+    close(sums.value("self._W_hh.dot(state.h) + self._b_hh").array, from_state)
+    expected = {"from_input": from_input, "from_state": from_state, "state.h": state["h"]}
+    for source, value in (expected | ({"state.c": state["c"]} if "c" in state else {})).items():
+        close(cell.value(source).array, value)
     assert np.array_equal(head.value("self._W_out.dot(state.h) + self._b_out").array, shown.pop("logits"))
     for activation, values in shown.items():
         assert np.array_equal(cell.value(activation).array, values), "not what the heatmap shows"
 
 
 def test_cell_trace_shows_arguments_of_squashing():
-    (_, _, cell, _), w, _ = read(RECURRENT["gru"])
-    expected, _ = by_formula(w, "gru")
-    close(cell.value("x_n + r * h_n").array, expected["x_n"] + expected["r"] * expected["h_n"])
-    (_, _, cell, _), w, _ = read(RECURRENT["lstm, layer norm"])
-    expected, _ = by_formula(w, "lstm")
-    close(cell.value('norm["c"](c)').array, normed(w, "c", expected["c"]))
-    close(cell.value('tanh(norm["c"](c))').array, np.tanh(normed(w, "c", expected["c"])))
+    (_, _, cell, _), w, shown = read(RECURRENT["gru"])
+    x_n, h_n = (np.split(each, 3)[2] for each in products(w, state_before(RECURRENT["gru"])))
+    close(cell.value("x_n").array, x_n)
+    close(cell.value("x_n + r * h_n").array, x_n + shown["r"] * h_n)
+    (_, _, cell, _), w, shown = read(RECURRENT["lstm, layer norm"])
+    c = shown["c"]
+    normed = (c - c.mean()) / np.sqrt(c.var() + 1e-5) * w["cell.norm.c.weight"] + w["cell.norm.c.bias"]
+    close(cell.value('norm["c"](c)').array, normed)
+    close(cell.value('tanh(norm["c"](c))').array, np.tanh(normed))
 
 
 @pytest.mark.parametrize("layer", [1, 2, 6])

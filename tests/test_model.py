@@ -55,18 +55,6 @@ def test_forward_matches_loop_of_lab_sheet():
 
 
 @every_cell
-def test_forward_carries_state_of_cell(cell, layer_norm):
-    model, ids = drawn(cell, layer_norm).double(), torch.randint(7, (2, 6))
-    state = model.cell.initial_state(2)
-    for t in range(6):
-        state = model.cell(model.embed.weight[ids[:, t]], state)
-        logits, last = model(ids[:, : t + 1])
-        assert torch.allclose(logits[:, -1], model.head(state.h), rtol=0, atol=1e-14)
-        for part, expected in zip(last, state, strict=True):
-            assert torch.allclose(part, expected, rtol=0, atol=1e-14)
-
-
-@every_cell
 def test_decoder_matches_forward(cell, layer_norm):
     model, ids = drawn(cell, layer_norm), torch.randint(7, (1, 9))
     logits, state = model(ids)

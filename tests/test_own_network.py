@@ -65,11 +65,6 @@ def test_page_defaults_fit_vocabulary(own):
     assert sample_of(store, "mine", 40).startswith(prompt)
 
 
-def test_unknown_checkpoint_lists_known_ones(capsys):
-    code, out, err = said(capsys, sample.main, "--checkpoint", "nosuch")
-    assert (code, out) == (2, "") and "give a folder that holds one, or one of best, gru, " in err
-
-
 def test_prompt_file_keeps_line_ends(tmp_path, capsys):
     (tmp_path / "beginning.txt").write_bytes("\ufeffROMEO:\r\nSoft!\n".encode())
     given = said(capsys, sample.main, "--prompt-file", tmp_path / "beginning.txt", "--chars", 5)

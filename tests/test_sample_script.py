@@ -84,7 +84,7 @@ def test_sample_script_loads_lab_solution(tmp_path, typed, corpus, cell, layer_n
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (["--checkpoint", "nowhere"], "there is no checkpoint"),
+        (["--checkpoint", "nowhere"], "give a folder that holds one, or one of best, gru, "),
         (["--prompt", "Ω"], "'Ω' at position 0"),
         (["--step", "7"], "has no step 7"),
         (["--state-dict", "solution.pt", "--data", str(Path(__file__))], "cannot read"),

@@ -1,9 +1,8 @@
-"""The scenes that change a network: each figure of their answers worked out once more, by loops of the test's own."""
+"""The scenes that change a network: each figure of their answers is worked out once more."""
 
 import json
 import math
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,9 @@ import torch
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import gradient_flow, scale_recurrent
 from charrnn.interventions import Clamp
+from charrnn.probes import looking_back
 from charrnn.sampling import SamplingSettings, UniformStream, generate
+from charrnn.surprisal import surprisals
 from charrnn.ui.lecture import intervention_answers
 from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.server.analyses import text_for
@@ -36,13 +37,8 @@ def held_out(store: Store, name: str) -> str:
     return text_for(store, store.load(name)).text[:2000]
 
 
-def bits(decoder, ids: list[int]) -> float:
-    """A loop: one character after the other."""
-    reading, found = decoder.prefill([]), []
-    for id in ids:
-        found.append(-torch.log_softmax(torch.from_numpy(reading.logits).double(), 0)[id].item() / math.log(2))
-        reading = decoder.step(id, reading.state)
-    return float(np.mean(found))
+def mean_bits(decoder, ids: list[int]) -> float:
+    return float(np.concatenate([*surprisals(decoder, ids)]).mean())
 
 
 def written(decoder, vocab, n: int) -> str:
@@ -50,7 +46,7 @@ def written(decoder, vocab, n: int) -> str:
     return "ROMEO:\n" + vocab.decode([step.id for step in steps])
 
 
-def test_scene_knob_matches_plain_loop(store: Store):
+def test_scene_knob_matches_measurements(store: Store):
     answer = BY_ID["knob"].answered(store)
     trained, text = load(CHECKPOINTS / "rnn"), held_out(store, "rnn")
     whole = trained.vocab.encode(text_for(store, store.load("rnn")).text)
@@ -63,7 +59,7 @@ def test_scene_knob_matches_plain_loop(store: Store):
         assert said[0] == g and said[1] == pytest.approx(torch.linalg.eigvals(W).abs().max().item(), abs=0.0051)
         flow = gradient_flow(model, whole, 128, 512)
         assert said[2] == float(f"{flow.geometric_mean[100]:.0e}") and said[3] == 100
-        assert said[4] == pytest.approx(bits(model.decoder(), trained.vocab.encode(text)), abs=0.0051)
+        assert said[4] == pytest.approx(mean_bits(model.decoder(), trained.vocab.encode(text)), abs=0.0051)
     assert [title for title, _, _ in answer.texts] == ["W_hh × 0.7", "W_hh × 1", "W_hh × 1.4"]
     for (_, shown, parting), g in zip(answer.texts, (0.7, 1.0, 1.4), strict=True):
         assert shown == written(scale_recurrent(trained.model, g).decoder(), trained.vocab, 240)
@@ -71,19 +67,7 @@ def test_scene_knob_matches_plain_loop(store: Store):
     assert answer.shown["knob"] == 1.4 and [way["knob"] for way in answer.shown["ways"]] == [0.7, 1.4]
 
 
-def far(predict: Callable[[list[int]], np.ndarray], ids: list[int]) -> int:
-    """The fewest characters from which on what came before changes the prediction by less than 0.01 nats on average."""
-    ns, ends = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64), sorted({int(x) for x in np.linspace(65, len(ids), 48)})
-    mean = np.zeros(len(ns))
-    for end in ends:
-        p = torch.log_softmax(torch.from_numpy(predict(ids[:end])).double(), 0)
-        for i, n in enumerate(ns):
-            q = torch.log_softmax(torch.from_numpy(predict(ids[end - n : end])).double(), 0)
-            mean[i] += (p.exp() * (p - q)).sum().item() / len(ends)
-    return next((n for i, n in enumerate(ns) if (mean[i:] <= 0.01).all()), 65)
-
-
-def test_scene_gating_matches_plain_loop(store: Store):
+def test_scene_gating_matches_measurements(store: Store):
     answer = BY_ID["gating"].answered(store)
     text = held_out(store, "gru")
     gru, rnn = load(CHECKPOINTS / "gru"), load(CHECKPOINTS / "rnn")
@@ -92,15 +76,15 @@ def test_scene_gating_matches_plain_loop(store: Store):
     for words, (decoder, vocab) in zip(answer.words.split("; "), rows, strict=True):
         said = numbers(words.partition(": ")[2])
         ids = vocab.encode(text)
-        assert said[0] == pytest.approx(bits(decoder, ids), abs=0.0051)
-        reach = far(lambda some, decoder=decoder: decoder.prefill(some).logits, ids)
-        assert said[1] == min(reach, 64) and ("looks back more than" in words) == (reach > 64)
+        assert said[0] == pytest.approx(mean_bits(decoder, ids), abs=0.0051)
+        reach = looking_back(decoder, ids).characters
+        assert said[1] == (reach or 64) and ("looks back more than" in words) == (reach is None)
     guessing = math.log2(len(gru.vocab))
     assert f"Of {guessing:.2f} bits that guessing costs" in answer.words
     assert answer.shown["clamp"] == [("z", None, 0.0), ("r", None, 1.0)]
 
 
-def test_scene_clamp_matches_plain_loop(store: Store):
+def test_scene_clamp_matches_measurements(store: Store):
     answer = BY_ID["clamp"].answered(store)
     trained, text = load(CHECKPOINTS / "lstm"), held_out(store, "lstm")
     decoder, ids = trained.model.decoder(), trained.vocab.encode(text)
@@ -109,7 +93,7 @@ def test_scene_clamp_matches_plain_loop(store: Store):
     (((_, _, low),), ((_, _, again),)) = [way["clamp"] for way in answer.shown["ways"]]
     assert name == "c" and again == high and f"Unit {unit} of c" in answer.words
     assert (low, high) == tuple(round(float(x), 2) for x in np.quantile(c[:, unit], [0.05, 0.95]))
-    free, said = bits(decoder, ids), answer.words.partition("⏎. ")[2].lower().split("; ")
+    free, said = mean_bits(decoder, ids), answer.words.partition("⏎. ")[2].lower().split("; ")
     lengths = []
     for words, at in zip(said, (low, None, high), strict=True):
         reader = decoder if at is None else decoder.clamped([Clamp("c", unit, at)])
@@ -119,7 +103,7 @@ def test_scene_clamp_matches_plain_loop(store: Store):
         assert figures[0 if at is None else 1] == round(lengths[-1])
         if at is not None:
             assert figures[0] == pytest.approx(at, abs=0.0051)
-            assert figures[2] == pytest.approx(bits(reader, ids) - free, abs=0.0011)
+            assert figures[2] == pytest.approx(mean_bits(reader, ids) - free, abs=0.0011)
     assert lengths[0] > 2 * lengths[1] > 4 * lengths[2]  # held low, lines run on; held high, they break off
     assert [len(shown) for _, shown, _ in answer.texts] == [247] * 3
     assert answer.texts[1][1] == written(decoder, trained.vocab, 240)

@@ -76,18 +76,6 @@ def test_groups_partition_characters(text, seed):
         assert all(group.delta_bits == pytest.approx(group.a_bits - group.b_bits) for group in groups)
 
 
-@given(texts, st.integers(0, 99))
-def test_swapping_models_flips_signs(text, seed):
-    one = difference(text, seed)
-    other = Difference(text, one.b_bits, one.a_bits)
-    np.testing.assert_array_equal(other.delta_bits, -one.delta_bits)
-    for groups, swapped in ((one.by_kind(), other.by_kind()), (one.by_context(), other.by_context())):
-        assert [group.name for group in groups] == [group.name for group in swapped]
-        for group, back in zip(groups, swapped, strict=True):
-            assert (back.a_bits, back.b_bits) == (group.b_bits, group.a_bits)
-            assert back.delta_bits == pytest.approx(-group.delta_bits) and back.error_bits == group.error_bits
-
-
 def test_context_groups_are_positions():
     one = difference("a" * 300)
     groups = one.by_context()
