@@ -42,13 +42,13 @@ def run(calls: list[list]) -> None:
                     continue
                 case "push":
                     options = arguments[2] if len(arguments) > 2 else {}
-                    pushed = hub.push(Path(arguments[0]), arguments[1], **options, say=said.append)
+                    pushed = hub.push(Path(arguments[0]), arguments[1], **options, notify=said.append)
                     outcome = vars(pushed) | {"said": said}
                 case "push_with_faults":
                     outcome = push_with_faults([Path(folder) for folder in arguments[:2]], arguments[2])
                 case "push_space":
                     options = arguments[3] if len(arguments) > 3 else {}
-                    outcome = vars(hub.push_space(Path(arguments[0]), *arguments[1:3], **options, say=said.append))
+                    outcome = vars(hub.push_space(Path(arguments[0]), *arguments[1:3], **options, notify=said.append))
                 case "fetch_or":
                     origin = hub.fetch_or(arguments[0], Path(arguments[1]), always=arguments[2])
                     outcome = {"folder": str(origin.folder), "commit": origin.commit, "notice": origin.notice}
@@ -57,7 +57,7 @@ def run(calls: list[list]) -> None:
                     outcome = {"folder": str(origin.folder), "commit": origin.commit, "notice": origin.notice}
                     assert origin.commit == hub.commit_of(origin.folder)
         except hub.HubError as error:
-            outcome = {"error": str(error), "kind": error.kind, "to_visitor": error.to_visitor}
+            outcome = {"error": str(error), "kind": error.kind, "user_message": error.user_message}
         print(json.dumps(outcome))
 
 

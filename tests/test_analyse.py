@@ -12,7 +12,15 @@ from charrnn.checkpoint import ANALYSES, write_analyses
 from charrnn.commands import analyse
 from charrnn.context_use import LAGS, MAX_CHARS, context_use, memory_from_record
 from charrnn.corpus import Corpus
-from charrnn.neurons import Baseline, ConceptTargets, activations, best_units, from_findings, names, score
+from charrnn.neurons import (
+    Baseline,
+    ConceptTargets,
+    all_activations,
+    best_units,
+    leaderboards_from_record,
+    names,
+    score,
+)
 from charrnn.training import evaluate_stream, untrained
 from tests.calling import said
 from tests.small_models import SMALL, save_small
@@ -59,14 +67,14 @@ def test_units_section_matches_single_pass(tmp_path, typed, monkeypatch):
     monkeypatch.setattr(analyse, "UNTRAINED_UNITS", 20)
     folder = write_checkpoint(tmp_path / "one")
     typed(folder, "--sections", "units")
-    kept = from_findings(sections(folder)["units"])
+    kept = leaderboards_from_record(sections(folder)["units"])
     trained, corpus = checkpoint.load(folder), Corpus.from_text(TEXT)
     text = trained.vocab.decode(corpus.val_ids[:10_000].tolist())
     targets, ids = ConceptTargets.of(text), trained.vocab.encode(text)
     networks = -(-20 // trained.info.hidden_dim)
-    scores = score(targets, activations(trained.model.decoder(), ids, "h"))
+    scores = score(targets, all_activations(trained.model.decoder(), ids, "h"))
     drawn = [untrained(trained.info.config, len(trained.vocab), trained.info.recipe, seed) for seed in range(networks)]
-    baseline = Baseline.of([score(targets, activations(model.decoder(), ids, "h")) for model in drawn])
+    baseline = Baseline.of([score(targets, all_activations(model.decoder(), ids, "h")) for model in drawn])
     board = kept.boards["h"]
     assert kept.characters == len(text) and board.untrained_units == networks * trained.info.hidden_dim
     for best, expected in zip(board.best, best_units(targets, scores, baseline), strict=True):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from charrnn.bench import contestants as bench
-from charrnn.gradient_flow import gradient_norms
+from charrnn.gradient_flow import norms_by_lag
 from charrnn.model import CharRNN
 from charrnn.profiling import plain_training
 from charrnn.training import Recipe, Training
@@ -57,7 +57,7 @@ def test_plain_loop_samples_like_model():
 def test_autograd_gradient_norms_match_curve():
     model = CharRNN(V, H).double()
     ids, lags = torch.randint(V, (8,)), 6
-    by_hand = gradient_norms(model, ids, torch.tensor([lags]), lags)  # (K+1, 1)
+    by_hand = norms_by_lag(model, ids, torch.tensor([lags]), lags)  # (K+1, 1)
     torch.testing.assert_close(bench.gradient_norms_by_autograd(model, ids[None]), by_hand.T)
 
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from charrnn import context_use, corpus, figures
-from charrnn.gradient_flow import lyapunov
+from charrnn.gradient_flow import lyapunov_exponents
 from charrnn.registry import build_model
 from charrnn.ui.compare import surprisal_difference
 from charrnn.ui.compare import tab as compare_tab
@@ -229,7 +229,7 @@ def test_cached_answers_follow_every_input(part: str, root: Path, monkeypatch: p
     drawn = SimpleNamespace(to_json=lambda: "null")
     for name in [name for name in dir(figures) if name.endswith(("_figure", "_histogram"))]:
         monkeypatch.setattr(figures, name, lambda *_, **__: drawn)
-    monkeypatch.setattr(recurrent_scale, "lyapunov", lambda model, ids: lyapunov(model, ids[:100]))
+    monkeypatch.setattr(recurrent_scale, "lyapunov_exponents", lambda model, ids: lyapunov_exponents(model, ids[:100]))
     _, form, changes = PARTS[part]
     kept = Store(root)
     kept_units = Units(kept)

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from charrnn.gradient_flow import connectivity
+from charrnn.gradient_flow import input_saliency
 from tests.test_gradient_flow import attentive, every_cell, recurrent
 
 
@@ -13,7 +13,7 @@ from tests.test_gradient_flow import attentive, every_cell, recurrent
 def test_saliency_matches_autograd(cell, layer_norm):
     model, ids = recurrent(cell, layer_norm)
     positions = torch.tensor([0, 3, 17, 38])
-    norms = connectivity(model, ids, positions, max_lag=20)
+    norms = input_saliency(model, ids, positions, max_lag=20)
     assert norms.shape == (21, 4) and norms.dtype == torch.float64
     exact = copy.deepcopy(model).double()
     for column, position in enumerate(positions.tolist()):
@@ -32,7 +32,7 @@ def test_saliency_matches_autograd(cell, layer_norm):
 def test_saliency_of_transformer_matches_differences():
     model, ids = attentive(context=8)
     positions = torch.tensor([2, 7, 30])
-    norms = connectivity(model, ids, positions, max_lag=12)
+    norms = input_saliency(model, ids, positions, max_lag=12)
     exact, eps = copy.deepcopy(model).double().requires_grad_(False), 1e-5
     for column, position in enumerate(positions.tolist()):
         start = max(0, position - 7)
@@ -55,7 +55,7 @@ def test_saliency_of_transformer_matches_differences():
 
 def test_saliency_positions_are_independent():
     for model, ids in (recurrent("lstm"), attentive(context=8)):
-        together = connectivity(model, ids, torch.arange(39), max_lag=15)
+        together = input_saliency(model, ids, torch.arange(39), max_lag=15)
         for position in (0, 1, 15, 16, 17, 38):
-            alone = connectivity(model, ids, torch.tensor([position]), max_lag=15)[:, 0]
+            alone = input_saliency(model, ids, torch.tensor([position]), max_lag=15)[:, 0]
             torch.testing.assert_close(together[:, position], alone, rtol=1e-12, atol=1e-15)

@@ -16,7 +16,7 @@ from charrnn.context_use import (
     random_replacements,
     smallest_sufficient_context,
 )
-from charrnn.gradient_flow import gradient_norms, jacobian_products, scale_recurrent
+from charrnn.gradient_flow import jacobian_products, norms_by_lag, scale_recurrent
 from charrnn.gradient_flow.gradient_norms import spread
 from charrnn.gradient_flow.step_jacobian import Steps
 
@@ -69,7 +69,7 @@ def test_product_norms_are_within_tolerance(name, g, monkeypatch):
 def test_distant_gradient_matches_longdouble(g):
     trained, ids = read("rnn")
     model, positions = scale_recurrent(trained.model, g), torch.tensor([140, 201, 262])
-    found = gradient_norms(model, ids[:264], positions, 128).numpy()
+    found = norms_by_lag(model, ids[:264], positions, 128).numpy()
     w = {name: weight.double().numpy().astype(np.longdouble) for name, weight in model.state_dict().items()}
     from_x, W, h = w["embed.weight"] @ w["cell.W_ih.weight"].T + w["cell.W_hh.bias"], w["cell.W_hh.weight"], [0]
     for id in ids[:263].tolist():

@@ -206,7 +206,7 @@ def test_clamp_snippet_matches_package():
 
 
 def test_units_snippet_prints_kept_units():
-    (snippet,) = [text for text in blocks("python") if "from_findings" in text]
+    (snippet,) = [text for text in blocks("python") if "leaderboards_from_record" in text]
     kept = json.loads((ROOT / "checkpoints/lstm/analyses.json").read_text(encoding="utf-8"))["sections"]["units"]
     best = kept["tables"]["best"]
     rows = zip(*(best[column] for column in ("view", "concept", "unit", "held_out", "percentile")), strict=True)

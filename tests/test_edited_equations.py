@@ -275,9 +275,9 @@ def test_the_gradient_is_autograd_through_the_edited_cell(edit: Edit, package: I
         loss = F.cross_entropy(model.head(h), ids[at + 1 : at + 2])
         gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
         norms.append(torch.cat([*gradients], dim=1).norm())
-    found = flow.gradient_norms(model, ids, torch.tensor([at]), lags)[:, 0]
+    found = flow.norms_by_lag(model, ids, torch.tensor([at]), lags)[:, 0]
     assert torch.allclose(found, torch.stack(norms), rtol=1e-9, atol=1e-14)
-    slopes = flow.connectivity(model, ids, torch.tensor([at]), lags)[:, 0]
+    slopes = flow.input_saliency(model, ids, torch.tensor([at]), lags)[:, 0]
     moved = x.clone().requires_grad_()
     logit = model.head(state_after(model, start, moved).h)[0, ids[at + 1]]
     (d_x,) = torch.autograd.grad(logit, moved)
@@ -305,14 +305,14 @@ def test_a_step_jacobian_is_that_of_the_edited_cell_both_ways_round(edit: Edit, 
     assert torch.allclose(forth[0], found @ v[0], rtol=1e-8, atol=1e-12)
     for spectrum in flow.spectra(model):
         assert not (spectrum.bounds and found.norm(2) > spectrum.norm * (1 + 1e-9))
-    lengths = flow.lyapunov(model, (IDS * 6)[:300], warm_up=16, stretch=32).exponents
+    lengths = flow.lyapunov_exponents(model, (IDS * 6)[:300], warm_up=16, stretch=32).exponents
     assert np.isfinite(lengths).all()
 
 
 @pytest.mark.parametrize("edit", [edit for edit in EDITS if edit.cell == "minigpt"], ids=lambda edit: edit.name)
 def test_the_gradient_of_an_edited_transformer_is_its_own(edit: Edit, package: Import):
     flow, model, ids, at = package("charrnn.gradient_flow"), network(package, edit), torch.tensor(IDS), 20
-    slopes = flow.connectivity(model, ids, torch.tensor([at]), 3)[:, 0]
+    slopes = flow.input_saliency(model, ids, torch.tensor([at]), 3)[:, 0]
     window, moved = ids[None, at - model.context + 1 : at + 1], []
     with torch.no_grad():
         twin = torch.nn.Embedding(11 + 1, H).double()

@@ -52,7 +52,7 @@ def test_unreachable_hub_serves_cached_checkpoints(server: Server, folder, tmp_p
         ["push", str(folder), "me/tiny"],
     )
     assert dead == pinned == kept | {"notice": said}
-    assert (unknown["kind"], unknown["to_visitor"]) == ("network", "The Hub cannot be reached just now")
+    assert (unknown["kind"], unknown["user_message"]) == ("network", "The Hub cannot be reached just now")
     assert "cannot be reached" in unknown["error"] and "cannot be reached" in push["error"]
     offline, bundled = server.call(
         ["resolve", "me/tiny"], ["fetch_or", "me/none", str(tmp_path), False], HF_HUB_OFFLINE="1"
@@ -115,7 +115,7 @@ def test_moving_repository_is_listed_again(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "fault", "kind", "to_visitor"),
+    ("source", "fault", "kind", "user_message"),
     [
         ("me/none", {}, "missing", "me/none is not on the Hub, or is not public"),
         ("me/tiny@v9", {}, "revision", "me/tiny@v9 is on the Hub, but not in this version"),
@@ -135,15 +135,15 @@ def test_moving_repository_is_listed_again(monkeypatch, tmp_path):
     ],
     ids=str,
 )
-def test_hub_errors_are_reported_by_kind(published: Server, tmp_path, source, fault, kind, to_visitor):
+def test_hub_errors_are_reported_by_kind(published: Server, tmp_path, source, fault, kind, user_message):
     published.ask("/faults", fault)
     before = published.ask("/counts").get("resolve", 0)
     refused, instead = published.call(
         ["resolve", source], ["fetch_or", source, "/bundled", True], HF_HOME=str(tmp_path)
     )
-    assert refused["kind"] == kind and refused["to_visitor"].startswith(to_visitor)
+    assert refused["kind"] == kind and refused["user_message"].startswith(user_message)
     assert instead["folder"] == "/bundled" and instead["notice"] == (
-        f"{refused['to_visitor']}, and no network came with this page: look again in a moment."
+        f"{refused['user_message']}, and no network came with this page: look again in a moment."
     )
     if kind == "large":
         assert published.ask("/counts").get("resolve", 0) == before, "something of it was downloaded"

@@ -18,17 +18,17 @@ from charrnn.figures import (
     Curve,
     Run,
     Stroke,
-    against_length_figure,
-    against_length_words,
     context_of,
+    describe_gradient_flow,
+    describe_profile,
+    describe_step_cost,
+    describe_training_curves,
     gradient_flow_figure,
-    gradient_flow_words,
     in_light_colours,
     profile_figure,
-    profile_words,
+    step_cost_figure,
     strokes,
     training_curves_figure,
-    training_curves_words,
 )
 from charrnn.figures.axes import LINE_HEIGHT, spread
 from charrnn.figures.palette import BLUE, DASHES, GHOST, LIGHT, MODELS, PLACES, VEIL, mixed
@@ -88,7 +88,7 @@ def test_gradient_curve_of_transformer_ends_at_context():
     shown = trace(figure, "MiniGPT").y
     assert all(value is not None for value in shown[:16]) and set(shown[16:]) == {None}
     assert context_of(flow) == 16 and context_of(decay(0.99)) is None
-    said = gradient_flow_words([Curve("MiniGPT", flow, LINE)], ["a text"])
+    said = describe_gradient_flow([Curve("MiniGPT", flow, LINE)], ["a text"])
     assert "more than 1 % of it is left after 15" in said and "sees 16 characters and nothing beyond" in said
     assert not any(trace.marker.symbol == "diamond" for trace in figure.data if trace.mode == "markers")
 
@@ -121,7 +121,7 @@ def test_exploding_gradient_has_no_half_life():
     assert not any(trace.mode == "markers" for trace in figure.data)
     lowest, highest = figure.layout.yaxis.range
     assert highest > math.log10(record.high[-1]) and lowest <= math.log10(decay(0.9).median[-1])
-    assert "never halves" in gradient_flow_words([curve], ["a text"])
+    assert "never halves" in describe_gradient_flow([curve], ["a text"])
 
 
 def test_legend_names_each_line_once():
@@ -153,7 +153,7 @@ def test_names_are_escaped_in_figures():
 
 def test_alt_text_of_several_models_is_one_sentence():
     curves = [*curves_of(0.5, 0.7), Curve("MiniGPT", decay(0.999, sees=100), LINE)]
-    assert gradient_flow_words(curves, ["a text", "a text", "another"]) == (
+    assert describe_gradient_flow(curves, ["a text", "a text", "another"]) == (
         "1 % of the gradient is left after 6.6 characters in net 0; 12.9 in net 1. "
         "MiniGPT: more than 1 % of it is left after 99. MiniGPT sees 100 characters and nothing beyond. "
         "Measured at 512 positions of a text; 512 positions of another."
@@ -311,15 +311,15 @@ def test_training_curve_labels_show_loss():
 
 def test_empty_history_draws_nothing():
     empty = Run("empty", [], LINE)
-    assert not training_curves_figure([empty]).data and training_curves_words([empty]) == ""
+    assert not training_curves_figure([empty]).data and describe_training_curves([empty]) == ""
     training_curves_figure([empty, run("rnn", 1.4)], width=358)
 
 
 def test_alt_text_of_training_curves_has_losses():
-    assert training_curves_words([run("rnn", 1.4)]) == (
+    assert describe_training_curves([run("rnn", 1.4)]) == (
         "rnn: from 3.50 nats per character to training 1.410, validation 1.510 at step 200."
     )
-    assert "2.178" in training_curves_words([run("rnn", 1.4)], "bits")
+    assert "2.178" in describe_training_curves([run("rnn", 1.4)], "bits")
 
 
 PROFILE = {
@@ -352,7 +352,7 @@ def test_profile_bars_are_shares():
 
 
 def test_cost_against_length_matches_record():
-    figure: Any = against_length_figure(PROFILE)
+    figure: Any = step_cost_figure(PROFILE)
     for line in PROFILE["against_T"]:
         drawn = trace(figure, line["name"])
         assert list(drawn.x) == line["seq_len"] and list(drawn.y) == line["median_ms"]
@@ -361,8 +361,8 @@ def test_cost_against_length_matches_record():
 
 
 def test_alt_text_of_profile_names_loop_share():
-    assert profile_words(PROFILE) == (
+    assert describe_profile(PROFILE) == (
         "plain loop: 100 ms a step, 90% of it in the loop over T. MiniGPT: 900 ms a step, most of it in blocks (89%)."
     )
-    told = against_length_words(PROFILE)
+    told = describe_step_cost(PROFILE)
     assert told.startswith("A step with T = 512 takes so many times as long as one with T = 32: plain loop 16.0")

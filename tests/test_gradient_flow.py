@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from charrnn.gradient_flow import first_crossing, gradient_flow, gradient_norms
+from charrnn.gradient_flow import first_crossing, gradient_flow, norms_by_lag
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 
@@ -37,7 +37,7 @@ def test_gradient_norms_match_autograd(cell, layer_norm):
     """For each lag: the state there as leaves (of an LSTM h and c, each for itself), the loop on to the one loss."""
     model, ids = recurrent(cell, layer_norm)
     positions = [10, 12, 30, 38]
-    norms = gradient_norms(model, ids, torch.tensor(positions), max_lag=10)
+    norms = norms_by_lag(model, ids, torch.tensor(positions), max_lag=10)
     assert norms.shape == (11, 4)
     exact = copy.deepcopy(model).double()
     for column, position in enumerate(positions):
@@ -65,13 +65,13 @@ def test_gradient_norms_of_transformer_match_differences(lag):
 
     directions = torch.eye(8, dtype=torch.float64) * eps
     by_differences = torch.tensor([(loss(d) - loss(-d)) / (2 * eps) for d in directions])
-    norms = gradient_norms(model, ids, torch.tensor([position]), max_lag=7)
+    norms = norms_by_lag(model, ids, torch.tensor([position]), max_lag=7)
     assert norms[lag, 0].item() == pytest.approx(by_differences.norm().item(), rel=1e-6)
 
 
 def test_gradient_is_zero_beyond_context():
     model, ids = attentive(context=8)
-    norms = gradient_norms(model, ids, torch.tensor([20, 30]), max_lag=15)
+    norms = norms_by_lag(model, ids, torch.tensor([20, 30]), max_lag=15)
     assert (norms[:8] > 0).all()
     assert (norms[8:] == 0).all()
     flow = gradient_flow(model, ids.tolist(), max_lag=15)
@@ -82,10 +82,10 @@ def test_gradient_is_zero_beyond_context():
 def test_gradient_norms_are_independent_of_pieces(monkeypatch):
     model, ids = attentive()
     positions = torch.arange(15, 38)
-    whole = gradient_norms(model, ids, positions, max_lag=10)
+    whole = norms_by_lag(model, ids, positions, max_lag=10)
     monkeypatch.setattr(import_module("charrnn.gradient_flow.gradient_norms"), "WINDOWS_AT_ONCE", 4)
-    assert torch.allclose(gradient_norms(model, ids, positions, max_lag=10), whole, rtol=1e-12)
-    one_by_one = [gradient_norms(model, ids, position[None], max_lag=10) for position in positions]
+    assert torch.allclose(norms_by_lag(model, ids, positions, max_lag=10), whole, rtol=1e-12)
+    one_by_one = [norms_by_lag(model, ids, position[None], max_lag=10) for position in positions]
     assert torch.allclose(torch.cat(one_by_one, dim=1), whole, rtol=1e-12)
 
 
@@ -104,7 +104,7 @@ def test_positions_are_spread_over_text():
     flow = gradient_flow(model, ids.tolist(), max_lag=6)
     assert flow.positions == 512
     positions = torch.linspace(6, 2998, 512, dtype=torch.float64).round().long()
-    norms = gradient_norms(model, ids, positions, max_lag=6)
+    norms = norms_by_lag(model, ids, positions, max_lag=6)
     assert len(positions.unique()) == 512
     assert np.allclose(flow.median, np.median((norms / norms[0]).numpy(), axis=1), rtol=1e-12)
 
@@ -113,13 +113,13 @@ def test_short_text_uses_all_positions():
     model, ids = recurrent()
     flow = gradient_flow(model, ids.tolist(), max_lag=10)
     assert flow.positions == 29  # 10 … 38
-    norms = gradient_norms(model, ids, torch.arange(10, 39), max_lag=10)
+    norms = norms_by_lag(model, ids, torch.arange(10, 39), max_lag=10)
     assert np.allclose(flow.geometric_mean, (norms / norms[0]).log().mean(1).exp(), rtol=1e-12)
 
 
 def test_transformer_reads_full_context_for_few_lags():
     model, ids = attentive(context=16)
-    norms = gradient_norms(model, ids, torch.tensor([15]), max_lag=15)[:5, 0]  # a window of 16
+    norms = norms_by_lag(model, ids, torch.tensor([15]), max_lag=15)[:5, 0]  # a window of 16
     flow = gradient_flow(model, ids[:17].tolist(), max_lag=4)
     assert flow.positions == 1 and flow.median == pytest.approx((norms / norms[0]).numpy(), rel=1e-12)
     assert gradient_flow(model, ids[:16].tolist(), max_lag=4).positions == 11  # too short for that

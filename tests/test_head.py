@@ -12,7 +12,7 @@ from charrnn import chunked_logits
 from charrnn.checkpoint import load
 from charrnn.chunked_logits import MIN_KL_NATS, divergences_nats, loss_gradients
 from charrnn.context_use import BEFORE, corruption_nats, memory_used
-from charrnn.gradient_flow import character_distance, connectivity, gradient_flow, product_norms
+from charrnn.gradient_flow import character_distance, gradient_flow, input_saliency, product_norms
 from charrnn.model import CharRNN
 from charrnn.registry import build_model
 from charrnn.training import evaluate_cold, evaluate_stream
@@ -94,7 +94,7 @@ class Largest(TorchDispatchMode):
 MEASUREMENTS = {
     "the memory that is used": lambda model, ids: memory_used(model, ids, 0, longest=8, predictions=64, positions=4),
     "gradient flow": lambda model, ids: gradient_flow(model, ids, max_lag=8, positions=400),
-    "connectivity": lambda model, ids: connectivity(model, torch.tensor(ids), torch.arange(100, 250), 8),
+    "input_saliency": lambda model, ids: input_saliency(model, torch.tensor(ids), torch.arange(100, 250), 8),
     "loss of streams": lambda model, ids: evaluate_stream(model, torch.tensor(ids)),
     "loss of windows": lambda model, ids: evaluate_cold(model, torch.tensor(ids)),
     "product norms": lambda model, ids: product_norms(model, ids, max_lag=2, positions=400),

@@ -10,7 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from charrnn import checkpoint, hub
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import describe, write_analyses
-from charrnn.hub.errors import as_hub_errors, patiently
+from charrnn.hub.errors import as_hub_errors, with_retries
 from tests.hub_client import RNN, ROOT, write_checkpoint
 
 pytestmark = pytest.mark.process
@@ -108,7 +108,7 @@ def test_library_retries_are_not_repeated(path, times):
         raise next(attempts)
 
     with pytest.raises(HfHubHTTPError):
-        patiently(attempt, lambda line: None)
+        with_retries(attempt, lambda line: None)
     assert len(list(attempts)) == 5 - times
 
 

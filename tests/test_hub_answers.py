@@ -61,7 +61,7 @@ def register_stream(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx2.Re
 def refused(work: Callable[[], object]) -> hub.HubError:
     with pytest.raises(hub.HubError) as caught:
         work()
-    for text in (str(caught.value), caught.value.to_visitor):
+    for text in (str(caught.value), caught.value.user_message):
         assert text and printable(text) == text and len(text) < 2000
     return caught.value
 
@@ -195,5 +195,5 @@ def test_arbitrary_answers_are_reported_in_one_line(answers: list[tuple[int, dic
             try:
                 call()
             except hub.HubError as error:
-                for text in (str(error), error.to_visitor):
+                for text in (str(error), error.user_message):
                     assert text and printable(text) == text, text

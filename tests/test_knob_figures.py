@@ -11,16 +11,16 @@ from charrnn.figures import (
     ORANGE,
     Cloud,
     NormRun,
-    Turned,
+    ScaledCurves,
+    describe_eigenvalues,
+    describe_grad_norms,
+    describe_product_norms,
+    describe_steps,
     eigenvalue_figure,
-    eigenvalue_words,
     grad_norms_figure,
-    grad_norms_words,
     in_light_colours,
     product_norms_figure,
-    product_norms_words,
     steps_figure,
-    steps_words,
 )
 from charrnn.figures.palette import LIGHT, MODELS
 from charrnn.gradient_flow import ProductNorms
@@ -36,8 +36,8 @@ def stretched(rate: float, bound: float | None = None) -> ProductNorms:
 
 
 def test_product_figure_matches_measurement():
-    one = Turned("× 1", BLUE, stretched(0.9, 6.0), decay(0.85))
-    turned = Turned("× 1.40", ORANGE, stretched(1.02, 8.4), decay(0.99))
+    one = ScaledCurves("× 1", BLUE, stretched(0.9, 6.0), decay(0.85))
+    turned = ScaledCurves("× 1.40", ORANGE, stretched(1.02, 8.4), decay(0.99))
     figure: Any = product_norms_figure([one, turned])
     for each in (one, turned):
         assert np.allclose(trace(figure, each.title).y, each.norms.median)
@@ -53,19 +53,19 @@ def test_product_figure_matches_measurement():
 
 
 def test_product_figure_without_bound_draws_none():
-    turned = [Turned("× 1", BLUE, stretched(0.9), decay(0.85))]
+    turned = [ScaledCurves("× 1", BLUE, stretched(0.9), decay(0.85))]
     figure: Any = product_norms_figure(turned)
     assert [line.name for line in figure.data[1:]] == ["× 1, gradient", "× 1"]
-    said = product_norms_words(turned)
+    said = describe_product_norms(turned)
     assert said == f"× 1: 128 steps stretch a vector by {3 * 0.9**128:.0e} at most."
-    bounded = product_norms_words([Turned("× 1", BLUE, stretched(0.9, 6.0), decay(0.85))])
+    bounded = describe_product_norms([ScaledCurves("× 1", BLUE, stretched(0.9, 6.0), decay(0.85))])
     assert "one step by 2.70" in bounded and "(σ_max W_hh)^128 would allow 4e+99" in bounded
 
 
 def test_product_of_zero_leaves_gap():
     median = np.where(LAGS < 64, stretched(0.5).median, 0.0)
     norms = ProductNorms(LAGS, median, median, median, None, positions=64)
-    figure: Any = product_norms_figure([Turned("× 1", BLUE, norms, decay(0.4))], 360)
+    figure: Any = product_norms_figure([ScaledCurves("× 1", BLUE, norms, decay(0.4))], 360)
     drawn = trace(figure, "× 1").y
     assert np.isnan(drawn[4:]).all() and np.allclose(drawn[:4], norms.median[:4])
 
@@ -82,7 +82,7 @@ def test_eigenvalue_figure_has_points_and_unit_circle():
     assert figure.layout.yaxis.scaleanchor == "x"
     assert figure.layout.xaxis.range == figure.layout.yaxis.range and figure.layout.xaxis.range[1] > 3
     assert "● × 1  ρ 3.00" in texts(figure) and "◇ × 0.70  ρ 2.10" in texts(figure)
-    assert eigenvalue_words(clouds[:1]) == (
+    assert describe_eigenvalues(clouds[:1]) == (
         "× 1: the largest of 4 eigenvalues has modulus 3.00; 1 lie outside the unit circle."
     )
 
@@ -97,8 +97,8 @@ def test_step_figure_goes_from_grey_to_model_colour():
     assert max(y for x, y in zip(band.x, band.y, strict=True) if x == 5) == pytest.approx(flows[2000].high[5])
     halves = [math.log(0.5) / math.log(rate) for rate in (0.9, 0.6, 0.8)]
     told = ", ".join(f"{half:.1f} at step {step}" for half, step in zip(halves, flows, strict=True))
-    assert steps_words("GRU", flows) == f"GRU: the half-life in characters is {told}."
-    assert "never at step 0" in steps_words("GRU", {0: decay(1.1)})
+    assert describe_steps("GRU", flows) == f"GRU: the half-life in characters is {told}."
+    assert "never at step 0" in describe_steps("GRU", {0: decay(1.1)})
 
 
 @pytest.mark.parametrize("width", [360, 900])
@@ -113,6 +113,6 @@ def test_gradient_norm_figure_overlays_clipped_runs(width):
     (line,) = figure.layout.shapes
     assert line.y0 == line.y1 == 5.0 and "clipped above 5" in texts(figure)
     assert 10 ** figure.layout.yaxis.range[1] > 9
-    said = grad_norms_words(runs, 5.0)
+    said = describe_grad_norms(runs, 5.0)
     assert said.startswith("tanh: the largest norm is 2.00, clipped and unclipped are the same run; nothing reaches 5.")
     assert said.endswith("relu: the largest norm is 9.00.")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from charrnn.context_use import ContextUse, Corruption, MemoryUsed
-from charrnn.figures import MemoryCurve, memory_figure, memory_words, strokes
+from charrnn.figures import ContextUseCurve, context_use_figure, describe_context_use, strokes
 from charrnn.figures.context_use import LOW_CONTEXT, LOW_KL
 
 
@@ -22,15 +22,15 @@ def used(rate: float, longest: int = 256, lags: int = 128) -> MemoryUsed:
     )
 
 
-def curves(*rates: float) -> list[MemoryCurve]:
+def curves(*rates: float) -> list[ContextUseCurve]:
     lines = strokes([f"net {i}" for i in range(len(rates))])
-    return [MemoryCurve(name, used(rate), lines[name]) for rate, name in zip(rates, lines, strict=True)]
+    return [ContextUseCurve(name, used(rate), lines[name]) for rate, name in zip(rates, lines, strict=True)]
 
 
 @pytest.mark.parametrize("width", [358, 900])
 def test_memory_figure_matches_curves(width):
     drawn = curves(0.5, 0.8, 0.93, 0.97)
-    figure: Any = memory_figure(drawn, width, drawn[1])
+    figure: Any = context_use_figure(drawn, width, drawn[1])
     for curve in drawn:
         above, below = [trace for trace in figure.data if trace.name == curve.title]
         assert (above.xaxis, above.yaxis, below.xaxis, below.yaxis) == ("x", "y", "x2", "y2")
@@ -50,18 +50,18 @@ def test_memory_figure_matches_curves(width):
 
 def test_memory_figure_marks_effective_context():
     drawn = curves(0.5, 0.97)
-    figure: Any = memory_figure(drawn)
+    figure: Any = context_use_figure(drawn)
     chars = [next(n for n in range(1, 257) if 2 * (rate**n - rate**256) <= 0.01) for rate in (0.5, 0.97)]
     points = [(trace.x[0], trace.y[0]) for trace in figure.data if trace.mode == "markers"]
     assert points == [(n, 0.01) for n in chars]
     assert [trace.name for trace in figure.data if trace.showlegend] == ["net 0", "net 1"]  # once for both panels
     felt = [max(k for k in range(1, 129) if 3 * rate ** (k - 1) > 0.01) for rate in (0.5, 0.97)]
-    said = memory_words(drawn, ["a text", "a text"])
+    said = describe_context_use(drawn, ["a text", "a text"])
     assert f"Effective context, in characters: net 0 {chars[0]}; net 1 {chars[1]}." in said
     assert felt[1] == 128 and f"for as long: net 0 {felt[0]}; net 1 more than 128." in said
     assert "Measured on a text, 4,096 predictions." in said
 
 
 def test_memory_figure_without_models_is_empty():
-    figure: Any = memory_figure([])
-    assert len(figure.data) == 0 and memory_words([], []) == ""
+    figure: Any = context_use_figure([])
+    assert len(figure.data) == 0 and describe_context_use([], []) == ""

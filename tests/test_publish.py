@@ -16,7 +16,7 @@ import yaml
 from charrnn import checkpoint, hub
 from charrnn.commands import publish, sample, train
 from charrnn.hub import model_card as card_of
-from charrnn.hub.upload import gone
+from charrnn.hub.upload import files_to_delete
 from charrnn.training import RECIPES, Recipe
 from tests.calling import said
 from tests.hub_client import Server, commit_files, write_checkpoint
@@ -227,11 +227,13 @@ def test_only_checkpoint_files_are_deleted():
     ours = ["model.safetensors", "config.json", "history.json", "steps/000010.safetensors", "README.md"]
     nested = [f"old/{name}" for name in ours]
     others = ["other/model.safetensors", "other/config.json", "a/b/model.safetensors", "data.csv", ".gitattributes"]
-    assert gone([*ours, *nested, *others], ["README.md"], {"", "old"}) == sorted({*ours, *nested} - {"README.md"})
-    assert gone([*ours, *nested, *others], ["README.md"], {"old"}) == sorted(nested)
-    assert gone(["model.safetensors", "config.json", "tokenizer.json"], ["README.md"], {""}) == []
+    assert files_to_delete([*ours, *nested, *others], ["README.md"], {"", "old"}) == sorted(
+        {*ours, *nested} - {"README.md"}
+    )
+    assert files_to_delete([*ours, *nested, *others], ["README.md"], {"old"}) == sorted(nested)
+    assert files_to_delete(["model.safetensors", "config.json", "tokenizer.json"], ["README.md"], {""}) == []
     starred = ["*/model.safetensors", "*/config.json", "*/history.json"]
-    assert gone([*starred, *nested], [], {"*"}) == sorted(starred)
+    assert files_to_delete([*starred, *nested], [], {"*"}) == sorted(starred)
 
 
 def test_publish_script_prints_retry_line(server: Server, folder):

@@ -12,8 +12,8 @@ from torch.autograd.functional import jacobian
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import (
     gradient_flow,
-    gradient_norms,
-    lyapunov,
+    lyapunov_exponents,
+    norms_by_lag,
     product_norms,
     scale_recurrent,
     spectra,
@@ -103,7 +103,7 @@ def test_product_norm_bounds_gradient(cell, layer_norm):
     positions, lags = torch.arange(20, 39), spaced_lags(20)
     with torch.no_grad():
         norms = largest_singular_values(Steps(model, ids), positions, lags)
-    gradients = gradient_norms(model, ids, positions, 20)
+    gradients = norms_by_lag(model, ids, positions, 20)
     assert (gradients[lags] <= norms * gradients[0] * (1 + 1e-12)).all()
     measured = product_norms(model, ids.tolist(), 20, 19)
     assert measured.positions == 19 and np.array_equal(measured.median, norms.median(dim=1).values.numpy())
@@ -122,7 +122,7 @@ def test_orthogonal_net_decays_by_its_scale():
     for scale in (1.0, 0.8, 1.3):
         model, ids = at_rest(scale * Q)
         flow, product = gradient_flow(model, ids, 40), product_norms(model, ids, 40)
-        exponents = lyapunov(model, ids, count=8)
+        exponents = lyapunov_exponents(model, ids, count=8)
         assert np.allclose(flow.median / scale**flow.lags, 1, rtol=0, atol=FLAT)
         assert np.allclose(product.median / scale**product.lags, 1, rtol=0, atol=FLAT)
         assert product.bound is not None and np.allclose(product.bound / product.median, 1, rtol=0, atol=FLAT)
@@ -141,9 +141,9 @@ def test_exponents_of_linear_net_are_log_eigenvalues():
     symmetric += symmetric.T
     model, ids = at_rest(symmetric)
     expected = np.sort(np.log(abs(np.linalg.eigvalsh(symmetric))))[::-1]
-    assert np.allclose(lyapunov(model, ids, count=6, warm_up=400).exponents, expected, atol=1e-9)
+    assert np.allclose(lyapunov_exponents(model, ids, count=6, warm_up=400).exponents, expected, atol=1e-9)
     W = np.diag([1.4, 0.9, 0.3]) + np.triu(np.full((3, 3), 2.0), 1)  # far from normal: σ_max is not ρ
-    first = lyapunov(at_rest(W)[0], ids, warm_up=400)
+    first = lyapunov_exponents(at_rest(W)[0], ids, warm_up=400)
     assert first.exponents[0] == pytest.approx(math.log(1.4), abs=1e-9)
     assert spectra(at_rest(W)[0])[0].radius == pytest.approx(1.4) and spectra(at_rest(W)[0])[0].norm > 2
 
@@ -153,7 +153,9 @@ def test_sum_of_exponents_is_log_determinant(cell, layer_norm):
     model, _ = recurrent(cell, layer_norm)
     ids = torch.randint(5, (61,), generator=torch.Generator().manual_seed(3))
     dim = 12 if cell == "lstm" else 6
-    found = lyapunov(model, ids.tolist(), count=dim, stretch=20, warm_up=0)  # some layer norms leave determinants of 0
+    found = lyapunov_exponents(
+        model, ids.tolist(), count=dim, stretch=20, warm_up=0
+    )  # some layer norms leave determinants of 0
     dets = torch.linalg.slogdet(step_jacobians(model, ids, torch.arange(1, 61)))[1].view(3, 20).mean(dim=1)
     assert found.stretches == 3 and found.exponents.sum() == pytest.approx(dets.mean().item(), rel=1e-9)
     assert (np.diff(found.exponents) < 0.05).all()
@@ -163,7 +165,7 @@ def test_exponent_error_is_that_of_stretch_means():
     """One unit: its derivative along the text, written out."""
     model, _ = recurrent(hidden_dim=1)
     ids = torch.randint(5, (81,), generator=torch.Generator().manual_seed(3))
-    found = lyapunov(model, ids.tolist(), stretch=20, warm_up=0)
+    found = lyapunov_exponents(model, ids.tolist(), stretch=20, warm_up=0)
     W, exact = model.cell.W_hh.weight.double().item(), copy.deepcopy(model).double()
     h, logs = torch.zeros(1, 1, dtype=torch.float64), []
     for id in ids:
@@ -199,10 +201,10 @@ def by_tangents(model, ids, rounds):
 def test_lstm_exponent_matches_tangents():
     lstm = load(CHECKPOINTS / "lstm")
     model, ids = scale_recurrent(lstm.model, 1.4), lstm.vocab.encode(lstm.info.passage[:1025])
-    found = lyapunov(model, ids)
+    found = lyapunov_exponents(model, ids)
     assert found.stretches * found.stretch == 1024
     assert abs(found.exponents[0] - by_tangents(model, ids, rounds=3)) < found.errors[0]
-    again = lyapunov(model, ids, warm_up=2 * found.warm_up)
+    again = lyapunov_exponents(model, ids, warm_up=2 * found.warm_up)
     assert again.warm_up == 2 * found.warm_up >= 1024
     assert abs(again.exponents[0] - found.exponents[0]) < found.errors[0]
 
@@ -210,7 +212,7 @@ def test_lstm_exponent_matches_tangents():
 def test_curve_tail_matches_first_exponent():
     checkpoint = load(CHECKPOINTS / "rnn")
     ids = checkpoint.vocab.encode(load(CHECKPOINTS / "best").info.passage)
-    first = lyapunov(checkpoint.model, ids)
+    first = lyapunov_exponents(checkpoint.model, ids)
     slope = tail_slope(gradient_flow(checkpoint.model, ids, positions=256), 32, 128)
     assert abs(slope - first.exponents[0]) <= 2 * first.errors[0]
 
@@ -238,7 +240,7 @@ def test_spectrum_of_each_gate_is_scaled(cell, layer_norm):
     [
         (lambda model, ids: step_jacobians(model, ids, torch.tensor([3])), "carries no state"),
         (lambda model, ids: product_norms(model, ids.tolist(), 10), "carries no state"),
-        (lambda model, ids: lyapunov(model, ids.tolist(), stretch=8, warm_up=8), "carries no state"),
+        (lambda model, ids: lyapunov_exponents(model, ids.tolist(), stretch=8, warm_up=8), "carries no state"),
         (lambda model, ids: spectra(model), "no recurrent weights"),
     ],
 )
@@ -252,18 +254,18 @@ def test_short_text_and_wrong_count_are_refused():
     assert product_norms(model, ids[:12].tolist(), 10).positions == 1
     with pytest.raises(ValueError, match="11 characters.*at least 12"):
         product_norms(model, ids[:11].tolist(), 10)
-    assert lyapunov(model, ids[:31].tolist(), stretch=10, warm_up=8).stretches == 3
+    assert lyapunov_exponents(model, ids[:31].tolist(), stretch=10, warm_up=8).stretches == 3
     with pytest.raises(ValueError, match="30 characters.*at least 31"):
-        lyapunov(model, ids[:30].tolist(), stretch=10, warm_up=8)
+        lyapunov_exponents(model, ids[:30].tolist(), stretch=10, warm_up=8)
     for count in (0, 7):
         with pytest.raises(ValueError, match="give 1 to 6"):
-            lyapunov(model, ids.tolist(), count=count, stretch=10, warm_up=8)
+            lyapunov_exponents(model, ids.tolist(), count=count, stretch=10, warm_up=8)
 
 
 def test_product_norms_leave_model_unchanged():
     model, ids = recurrent("lstm", layer_norm=True)
     before = copy.deepcopy(model.state_dict())
     product_norms(model, ids.tolist(), 10)
-    lyapunov(model, ids.tolist(), stretch=10, warm_up=8)
+    lyapunov_exponents(model, ids.tolist(), stretch=10, warm_up=8)
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())

@@ -17,9 +17,9 @@ from charrnn.neurons import (
     BestUnit,
     ConceptTargets,
     Leaderboard,
-    as_findings,
     best_units,
-    from_findings,
+    leaderboard_record,
+    leaderboards_from_record,
     names,
     score,
 )
@@ -146,7 +146,7 @@ def board() -> Leaderboard:
 
 def test_leaderboards_round_trip():
     boards = [board(), Leaderboard("c", (), 16, 0, 0.5, 2048, ("digit",))]
-    back = from_findings(as_findings(boards, TEXT))
+    back = leaderboards_from_record(leaderboard_record(boards, TEXT))
     assert back.characters == len(TEXT) and list(back.boards.values()) == boards and list(back.boards) == ["h", "c"]
     targets = ConceptTargets.of(TEXT, [CONCEPTS["vowel"], CONCEPTS["newline"]])
     baseline = back.baseline("h", targets)
@@ -162,7 +162,7 @@ def test_leaderboards_round_trip():
 def test_kept_leaderboard_is_for_last_step(tmp_path: Path, units: Units, trained: Path):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     info = load(tmp_path / "rnn").info
-    write_analyses(info.folder, info.sha256, {"units": as_findings([board()], "x" * 10_000)})
+    write_analyses(info.folder, info.sha256, {"units": leaderboard_record([board()], "x" * 10_000)})
     mine = Units(Store(tmp_path))
     (only,) = answers(leaderboard(mine, asked("rnn"), lambda: True))
     assert cells(only)["vowel"][1:8] == [3, "−", 0.9, 0.8125, 0.75, 0.78125, 0.03125]
@@ -185,10 +185,10 @@ def test_kept_leaderboard_is_for_last_step(tmp_path: Path, units: Units, trained
     ],
 )
 def test_invalid_leaderboards_are_refused(table: str, column: str, value: Any):
-    kept = as_findings([board()], TEXT)
+    kept = leaderboard_record([board()], TEXT)
     kept.tables[table][column][0] = value  # pyright: ignore[reportIndexIssue]
     with pytest.raises(ValueError, match=r"unit 16 of h|0 to|-1e\+09 to 1|unit 3 of x|1 to 4096"):
-        from_findings(kept)
+        leaderboards_from_record(kept)
 
 
 def test_unit_values_match_decoder(units: Units, trained: Path):

@@ -39,8 +39,8 @@ from charrnn.checkpoint import Checkpoint, write_analyses
 from charrnn.context_use import memory_record, memory_used
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.flags import THREADS, path
-from charrnn.gradient_flow import flow_record, gradient_flow, lyapunov, tail_slope
-from charrnn.neurons import ConceptTargets, as_findings, boards, sha256_of
+from charrnn.gradient_flow import flow_record, gradient_flow, lyapunov_exponents, tail_slope
+from charrnn.neurons import ConceptTargets, boards, leaderboard_record, sha256_of
 from charrnn.paths import CHECKPOINTS
 from charrnn.surprisal import kind_record, surprisals
 from charrnn.training import untrained
@@ -70,7 +70,7 @@ def gradient(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
     found = flow_record(flow, len(ids))
     facts = dict(found.facts)
     if trained.info.cell != "minigpt":
-        first = lyapunov(trained.model, ids)
+        first = lyapunov_exponents(trained.model, ids)
         facts |= {"exponent": float(first.exponents[0]), "exponent_error": float(first.errors[0])}
         facts["tail_slope"] = tail_slope(flow)
     return replace(found, facts=facts)
@@ -82,7 +82,7 @@ def units(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
     networks = range(-(-UNTRAINED_UNITS // info.hidden_dim))
     drawn = (untrained(info.config, len(info.vocab), info.recipe, seed) for seed in networks)
     text = info.vocab.decode(ids)
-    return as_findings(boards(trained.model, drawn, ConceptTargets.of(text), ids), text)
+    return leaderboard_record(boards(trained.model, drawn, ConceptTargets.of(text), ids), text)
 
 
 ANALYSES: dict[str, Analysis] = {"gradient": gradient, "memory": memory, "bits": bits, "units": units}

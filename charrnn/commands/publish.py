@@ -71,14 +71,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def listing(planned: Callable[[], hub.Release], alone: Callable[[], hub.Release], say: Callable[[str], None]) -> str:
+def listing(planned: Callable[[], hub.Release], alone: Callable[[], hub.Release], notify: Callable[[str], None]) -> str:
     """List what would be uploaded; alone: without asking the Hub."""
     try:
         release = planned()
     except hub.HubError as error:
         if not error.is_passing:
             raise
-        say(f"{error}; so what is there now was not looked at")
+        notify(f"{error}; so what is there now was not looked at")
         release = alone()
     sizes = release.sizes()
     lines = [f"{size:>12,}  {path}" for path, size in sizes.items()]
@@ -86,19 +86,19 @@ def listing(planned: Callable[[], hub.Release], alone: Callable[[], hub.Release]
 
 
 def publish(options: argparse.Namespace) -> str:
-    """Do it, or say what would be done. Raises ValueError (CheckpointError, HubError)."""
+    """Do it, or notify what would be done. Raises ValueError (CheckpointError, HubError)."""
 
-    def say(line: str) -> None:
+    def notify(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    more = {"replace": options.replace, "say": say}
+    more = {"replace": options.replace, "notify": notify}
     if options.verb == "checkpoints":
         folder, repository = options.folder, options.repository
         if options.dry_run:
             return listing(
                 lambda: hub.planned(folder, repository, tag=options.tag, **more),
                 lambda: hub.release(folder, repository),
-                say,
+                notify,
             )
         pushed = hub.push(folder, repository, private=options.private, tag=options.tag, **more)
         return f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}"
@@ -107,7 +107,7 @@ def publish(options: argparse.Namespace) -> str:
         return listing(
             lambda: hub.planned_space(*what, zero_gpu=options.zero_gpu, **more),
             lambda: hub.space_release(*what, zero_gpu=options.zero_gpu),
-            say,
+            notify,
         )
     pushed = hub.push_space(*what, private=options.private, zero_gpu=options.zero_gpu, **more)
     return f"{pushed.url} at commit {pushed.commit}"

@@ -647,7 +647,7 @@ def push(folder: Path, repository: str, private: bool) -> int:
     from charrnn import hub  # the Hub's client is not needed to train
 
     try:
-        pushed = hub.push(folder, repository, private=private, say=lambda line: print(line, file=sys.stderr))
+        pushed = hub.push(folder, repository, private=private, notify=lambda line: print(line, file=sys.stderr))
         print(f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}")
         return 0
     except (hub.HubError, checkpoint.CheckpointError) as error:

@@ -5,31 +5,33 @@ Pure functions. Colors are CSS custom properties of the page; curves are named i
 have no title or background.
 """
 
-from charrnn.figures.context_use import MemoryCurve, memory_figure, memory_words
-from charrnn.figures.gradient_flow import FLOOR, Curve, context_of, gradient_flow_figure, gradient_flow_words
-from charrnn.figures.neurons import saturation_figure, saturation_words, unit_histogram, unit_histogram_words
+from charrnn.figures.context_use import ContextUseCurve, context_use_figure, describe_context_use
+from charrnn.figures.gradient_flow import FLOOR, Curve, context_of, describe_gradient_flow, gradient_flow_figure
+from charrnn.figures.neurons import describe_saturation, describe_unit_histogram, saturation_figure, unit_histogram
 from charrnn.figures.over_training import (
     NormRun,
+    describe_grad_norms,
+    describe_steps,
     grad_norms_figure,
-    grad_norms_words,
     steps_figure,
-    steps_words,
 )
 from charrnn.figures.palette import BLUE, ORANGE, Stroke, in_light_colours, strokes
 from charrnn.figures.recurrent_scale import (
     Cloud,
-    Turned,
+    ScaledCurves,
+    describe_eigenvalues,
+    describe_product_norms,
     eigenvalue_figure,
-    eigenvalue_words,
     product_norms_figure,
-    product_norms_words,
 )
 from charrnn.figures.step_profile import (
-    against_length_figure,
-    against_length_words,
+    describe_profile,
+    describe_step_cost,
     profile_figure,
     profile_height,
-    profile_words,
+    step_cost_figure,
 )
-from charrnn.figures.surprisal_difference import delta_bits_figure, delta_bits_words
-from charrnn.figures.training_curves import PARTS, SPANS, UNITS, Run, training_curves_figure, training_curves_words
+from charrnn.figures.surprisal_difference import delta_bits_figure, describe_delta_bits
+from charrnn.figures.training_curves import PARTS, SPANS, UNITS, Run, describe_training_curves, training_curves_figure
+
+gradient_flow_words = describe_gradient_flow  # the former name, kept for one release

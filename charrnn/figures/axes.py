@@ -74,7 +74,7 @@ def add_band(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray
     )
 
 
-def words(colour: str) -> dict[str, Any]:
+def label_style(colour: str) -> dict[str, Any]:
     """Return the style of a label, with a halo over lines and areas."""
     edge = ", ".join([f"0 0 2px {PAPER}"] * 4)
     return {"font": {"family": MONO, "size": 12, "color": colour, "shadow": edge}}
@@ -109,7 +109,7 @@ def label_ends(
             arrowhead=0,
             arrowwidth=1,
             arrowcolor=mixed(end.colour, 0.5),
-            **words(end.colour),
+            **label_style(end.colour),
         )
 
 
@@ -147,7 +147,7 @@ def level_line(
     line = {"color": QUIET, "width": 1, "dash": "1px,3px"}
     figure.add_shape(type="line", x0=ends[0], x1=ends[1], y0=level, y1=level, line=line, layer="below", **axes)
     at = {"x": ends[1] if end is None else end, "y": math.log10(level), "xanchor": "left", "xshift": 3, **axes}
-    figure.add_annotation(text=text, showarrow=False, **at, **words(QUIET))
+    figure.add_annotation(text=text, showarrow=False, **at, **label_style(QUIET))
 
 
 def panel_title(figure: go.Figure, text: str, y: float, shift: float) -> None:

@@ -23,7 +23,7 @@ SHORT_TITLES = ("loss with the last n characters", "one character replaced")
 
 
 @dataclass(frozen=True)
-class MemoryCurve:
+class ContextUseCurve:
     """Measurements of one model, with name and line style."""
 
     title: str
@@ -42,7 +42,9 @@ class Panel(NamedTuple):
     low: float
 
 
-def memory_figure(curves: Sequence[MemoryCurve], width: int = 900, picked: MemoryCurve | None = None) -> go.Figure:
+def context_use_figure(
+    curves: Sequence[ContextUseCurve], width: int = 900, picked: ContextUseCurve | None = None
+) -> go.Figure:
     """
     Draw both curves of every model, stacked, over log distance.
 
@@ -82,27 +84,29 @@ def memory_figure(curves: Sequence[MemoryCurve], width: int = 900, picked: Memor
     return figure
 
 
-def memory_words(curves: Sequence[MemoryCurve], texts: Sequence[str]) -> str:
+def describe_context_use(curves: Sequence[ContextUseCurve], texts: Sequence[str]) -> str:
     """Describe the figure in one or two sentences, with the text of each measurement."""
-    told = []
+    sentences = []
     if curves:
         context = "; ".join(f"{curve.title} {_reach(curve)}" for curve in curves)
-        told.append(f"Effective context, in characters: {context}.")
+        sentences.append(f"Effective context, in characters: {context}.")
         felt = "; ".join(f"{curve.title} {_felt(curve)}" for curve in curves)
-        told.append(f"A replaced character changes the typical prediction by more than 0.01 nats for as long: {felt}.")
+        sentences.append(
+            f"A replaced character changes the typical prediction by more than 0.01 nats for as long: {felt}."
+        )
     for text in dict.fromkeys(texts):
         some = [curve for curve, of in zip(curves, texts, strict=True) if of == text]
         counts = sorted({curve.used.context.predictions for curve in some}, reverse=True)
-        told.append(f"Measured on {text}, {' or '.join(f'{count:,}' for count in counts)} predictions.")
-    return " ".join(told)
+        sentences.append(f"Measured on {text}, {' or '.join(f'{count:,}' for count in counts)} predictions.")
+    return " ".join(sentences)
 
 
-def _reach(curve: MemoryCurve) -> str:
+def _reach(curve: ContextUseCurve) -> str:
     chars, longest = curve.used.context.ecl_chars, len(curve.used.context.n)
     return f"{chars}" if chars <= longest else f"more than {longest}"
 
 
-def _felt(curve: MemoryCurve) -> str:
+def _felt(curve: ContextUseCurve) -> str:
     probe = curve.used.corruption
     return f"{probe.felt_chars}" if probe.felt_chars < len(probe.k) else f"more than {len(probe.k)}"
 
@@ -110,7 +114,7 @@ def _felt(curve: MemoryCurve) -> str:
 # ------------------------------------------------------------------------------------------------ panels
 
 
-def _panels(curves: Sequence[MemoryCurve]) -> tuple[Panel, Panel]:
+def _panels(curves: Sequence[ContextUseCurve]) -> tuple[Panel, Panel]:
     longest = max((len(curve.used.context.n) for curve in curves), default=TICKS[-1])
     contexts = [curve.used.context.excess_nats for curve in curves]
     contexts += [curve.used.context.shuffled_excess_nats for curve in curves]
@@ -142,14 +146,14 @@ def _line(figure: go.Figure, at: np.ndarray, values: np.ndarray, name: str, pane
     )
 
 
-def _band(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
+def _band(figure: go.Figure, curve: ContextUseCurve, panel: Panel) -> None:
     probe = curve.used.corruption
     seen = probe.high >= panel.low
     k, high, low = probe.k[seen], probe.high[seen], np.maximum(probe.low[seen], panel.low)
     add_band(figure, k, low, high, curve.stroke.colour, xaxis=panel.x, yaxis=panel.y)
 
 
-def _point(figure: go.Figure, curve: MemoryCurve, panel: Panel) -> None:
+def _point(figure: go.Figure, curve: ContextUseCurve, panel: Panel) -> None:
     """Mark the effective context at the level that defines it."""
     chars = curve.used.context.ecl_chars
     if chars > len(curve.used.context.n):

@@ -72,23 +72,23 @@ def gradient_flow_figure(
     return figure
 
 
-def gradient_flow_words(curves: Sequence[Curve], texts: Sequence[str]) -> str:
+def describe_gradient_flow(curves: Sequence[Curve], texts: Sequence[str]) -> str:
     """Describe the figure in one or two sentences, with the text of each measurement."""
     if len(curves) == 1:
         (curve,) = curves
-        told = [f"{curve.title}: the gradient {_half(curve.flow)}, {_horizon(curve.flow)}."]
+        sentences = [f"{curve.title}: the gradient {_half(curve.flow)}, {_horizon(curve.flow)}."]
     else:
         seen = [(curve.title, curve.flow.horizon_chars) for curve in curves if not _is_far(curve.flow)]
         units = [" characters"] + [""] * len(seen)
         left = "; ".join(f"{lag:.1f}{unit} in {title}" for (title, lag), unit in zip(seen, units, strict=False))
-        told = [f"1 % of the gradient is left after {left}."] if seen else []
-        told += [f"{curve.title}: {_horizon(curve.flow)}." for curve in curves if _is_far(curve.flow)]
+        sentences = [f"1 % of the gradient is left after {left}."] if seen else []
+        sentences += [f"{curve.title}: {_horizon(curve.flow)}." for curve in curves if _is_far(curve.flow)]
     for curve in curves:
         if context_of(curve.flow) is not None:
-            told.append(f"{curve.title} sees {context_of(curve.flow)} characters and nothing beyond.")
+            sentences.append(f"{curve.title} sees {context_of(curve.flow)} characters and nothing beyond.")
     by_text = {text: [c for c, t in zip(curves, texts, strict=True) if t == text] for text in dict.fromkeys(texts)}
     measured = "; ".join(f"{_positions(some)} of {text}" for text, some in by_text.items())
-    return " ".join([*told, f"Measured at {measured}."])
+    return " ".join([*sentences, f"Measured at {measured}."])
 
 
 def _positions(curves: Sequence[Curve]) -> str:

@@ -35,7 +35,7 @@ def unit_histogram(values: np.ndarray, ends: tuple[float, float] | None = None, 
     return figure
 
 
-def unit_histogram_words(values: np.ndarray) -> str:
+def describe_unit_histogram(values: np.ndarray) -> str:
     """Describe the histogram in a sentence."""
     low, first, middle, third, high = np.percentile(values, [0, 25, 50, 75, 100])
     return (
@@ -114,14 +114,14 @@ def saturation_figure(gates: Sequence[Saturation], width: int = 900) -> go.Figur
     return figure
 
 
-def saturation_words(gates: Sequence[Saturation], named: Callable[[str], str] = str) -> str:
+def describe_saturation(gates: Sequence[Saturation], named: Callable[[str], str] = str) -> str:
     """Describe each panel in a sentence."""
-    told = []
+    sentences = []
     for gate in gates:
         settled = int(((gate.shut > MOSTLY) | (gate.open > MOSTLY)).sum())
         name = named(gate.gate)
-        told.append(
+        sentences.append(
             f"{name[0].upper()}{name[1:]}: shut {gate.shut.mean():.0%} and open {gate.open.mean():.0%} of the time; "
             f"{settled} of {len(gate.shut)} units stay the one or the other for more than nine characters in ten."
         )
-    return " ".join(told)
+    return " ".join(sentences)

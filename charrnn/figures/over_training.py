@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import LOG_TICKS, NARROW, axis, frame, words
+from charrnn.figures.axes import LOG_TICKS, NARROW, axis, frame, label_style
 from charrnn.figures.gradient_flow import Curve, gradient_flow_figure
 from charrnn.figures.palette import INK, MODELS, ORANGE, QUIET, Stroke, mixed
 from charrnn.gradient_flow import GradientFlow
@@ -25,13 +25,13 @@ def steps_figure(flows: Mapping[int, GradientFlow], colour: str, width: int = 90
     return gradient_flow_figure(curves, width, picked=curves[-1])
 
 
-def steps_words(title: str, flows: Mapping[int, GradientFlow]) -> str:
+def describe_steps(title: str, flows: Mapping[int, GradientFlow]) -> str:
     """Describe the half-life at every saved step in a sentence."""
-    told = [
+    sentences = [
         f"{'never' if flow.half_life_chars is None else f'{flow.half_life_chars:.1f}'} at step {step}"
         for step, flow in flows.items()
     ]
-    return f"{title}: the half-life in characters is {', '.join(told)}."
+    return f"{title}: the half-life in characters is {', '.join(sentences)}."
 
 
 def _stroke(i: int, count: int, colour: str) -> Stroke:
@@ -84,7 +84,7 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
         xanchor="right",
         yanchor="bottom",
         showarrow=False,
-        **words(ORANGE),
+        **label_style(ORANGE),
     )
     across = axis("training step", range=[0, most], showgrid=False, nticks=5 if width < NARROW else 11)
     up: dict[str, Any] = axis("gradient norm", range=list(limits), **LOG_TICKS)
@@ -92,18 +92,18 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
     return figure
 
 
-def grad_norms_words(runs: Sequence[NormRun], threshold: float) -> str:
+def describe_grad_norms(runs: Sequence[NormRun], threshold: float) -> str:
     """Describe each pair of runs in a sentence."""
-    told = []
+    sentences = []
     for title in dict.fromkeys(run.title for run in runs):
         pair = [run for run in runs if run.title == title]
         largest = max(max(run.norms) for run in pair)
-        said = f"{title}: the largest norm is {largest:.2f}"
+        sentence = f"{title}: the largest norm is {largest:.2f}"
         if len(pair) > 1:
             same = list(pair[0].norms) == list(pair[1].norms)
-            said += ", clipped and unclipped are the same run" if same else ", clipped and unclipped part"
-        told.append(said + (f"; nothing reaches {threshold:g}." if largest < threshold else "."))
-    return " ".join(told)
+            sentence += ", clipped and unclipped are the same run" if same else ", clipped and unclipped part"
+        sentences.append(sentence + (f"; nothing reaches {threshold:g}." if largest < threshold else "."))
+    return " ".join(sentences)
 
 
 def _steps(run: NormRun) -> list[int]:

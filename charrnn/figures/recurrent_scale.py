@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import LINE_HEIGHT, NARROW, add_band, axis, frame, words
+from charrnn.figures.axes import LINE_HEIGHT, NARROW, add_band, axis, frame, label_style
 from charrnn.figures.gradient_flow import FLOOR, MARGIN
 from charrnn.figures.palette import GHOST, INK, LINE
 from charrnn.gradient_flow import GradientFlow, ProductNorms
@@ -20,7 +20,7 @@ CLOUD_MARGIN = {"l": 44, "r": 14, "t": 46, "b": 44}
 
 
 @dataclass(frozen=True)
-class Turned:
+class ScaledCurves:
     """One value of the recurrent scale, with name, color and measurements."""
 
     title: str
@@ -32,48 +32,50 @@ class Turned:
 # ------------------------------------------------------------------------------------------------ product of steps
 
 
-def product_norms_figure(turned: Sequence[Turned], width: int = 900) -> go.Figure:
+def product_norms_figure(scaled: Sequence[ScaledCurves], width: int = 900) -> go.Figure:
     """
     Draw σ_max of the product of k step Jacobians by k.
 
     Median and 10–90 % for each scale; thin: the bound (σ_max W_hh)^k, if any; dotted: the loss gradient.
     """
     figure = go.Figure()
-    for one in turned:
+    for one in scaled:
         _band(figure, one)
-    for one in turned:
+    for one in scaled:
         if one.norms.bound is not None:
             _line(figure, one.norms.lags, one.norms.bound, f"{one.title}, bound", color=one.colour, width=1)
         _line(figure, one.flow.lags, one.flow.median, f"{one.title}, gradient", color=one.colour, width=1.4, dash=GHOST)
         _line(figure, one.norms.lags, one.norms.median, one.title, color=one.colour, width=2.6)
-    most = max((int(one.flow.lags[-1]) for one in turned), default=128)
+    most = max((int(one.flow.lags[-1]) for one in scaled), default=128)
     across = axis("steps in the product, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False)
-    up = axis("largest singular value", type="log", range=_decades(turned), dtick=2, exponentformat="power")
+    up = axis("largest singular value", type="log", range=_decades(scaled), dtick=2, exponentformat="power")
     frame(figure, MARGIN, legend_y=1, xaxis=across, yaxis=up, height=HEIGHT)
     return figure
 
 
-def product_norms_words(turned: Sequence[Turned]) -> str:
+def describe_product_norms(scaled: Sequence[ScaledCurves]) -> str:
     """Describe each scale in a sentence."""
-    told = []
-    for one in turned:
+    sentences = []
+    for one in scaled:
         norms, k = one.norms, int(one.norms.lags[-1])
-        said = f"{one.title}: {k} steps stretch a vector by {_short(norms.median[-1])} at most"
+        sentence = f"{one.title}: {k} steps stretch a vector by {_short(norms.median[-1])} at most"
         if norms.bound is not None:
-            said += f", one step by {_short(norms.median[0])}; (σ_max W_hh)^{k} would allow {_short(norms.bound[-1])}"
-        told.append(said + ".")
-    return " ".join(told)
+            sentence += (
+                f", one step by {_short(norms.median[0])}; (σ_max W_hh)^{k} would allow {_short(norms.bound[-1])}"
+            )
+        sentences.append(sentence + ".")
+    return " ".join(sentences)
 
 
 def _short(value: float) -> str:
     return f"{value:.2f}" if 0.01 <= value < 1000 else f"{value:.0e}"
 
 
-def _decades(turned: Sequence[Turned]) -> list[float]:
+def _decades(scaled: Sequence[ScaledCurves]) -> list[float]:
     """Return the log10 range of the measurements, extended a little for bounds."""
-    values = np.concatenate([[1.0], *(part for one in turned for part in (one.norms.median, one.norms.high))])
+    values = np.concatenate([[1.0], *(part for one in scaled for part in (one.norms.median, one.norms.high))])
     seen = values[values >= FLOOR]
-    bounded = any(one.norms.bound is not None for one in turned)
+    bounded = any(one.norms.bound is not None for one in scaled)
     return [2 * math.floor(math.log10(seen.min()) / 2), math.log10(seen.max()) + (ROOM if bounded else 0.4)]
 
 
@@ -83,7 +85,7 @@ def _line(figure: go.Figure, lags: np.ndarray, values: np.ndarray, name: str, **
     figure.add_scatter(x=lags, y=shown, mode="lines", line=style, name=name, hovertemplate=hover)
 
 
-def _band(figure: go.Figure, one: Turned) -> None:
+def _band(figure: go.Figure, one: ScaledCurves) -> None:
     low, high = np.clip([one.norms.low, one.norms.high], *DRAWN)
     add_band(figure, one.norms.lags, low, high, one.colour)
 
@@ -117,12 +119,12 @@ def eigenvalue_figure(clouds: Sequence[Cloud]) -> go.Figure:
         sign, radius = "●" if i == 0 else "◇", abs(cloud.eigenvalues).max()
         at = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"}
         at |= {"yshift": LINE_HEIGHT * (len(clouds) - 1 - i), "text": f"{sign} {cloud.title}  ρ {radius:.2f}"}
-        figure.add_annotation(**at, showarrow=False, **words(cloud.colour))
+        figure.add_annotation(**at, showarrow=False, **label_style(cloud.colour))
     figure.add_shape(**circle)
     name = {"x": math.sqrt(0.5), "y": -math.sqrt(0.5), "text": "|λ| = 1", "xanchor": "right", "yanchor": "top"}
     name |= {"ax": 0.98 * reach, "ay": -0.86 * reach, "axref": "x", "ayref": "y"}
     arrow = {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": INK}
-    figure.add_annotation(**name, **arrow, **words(INK))
+    figure.add_annotation(**name, **arrow, **label_style(INK))
     across = axis("real part of λ", range=[-reach, reach], showgrid=False, constrain="domain", nticks=6)
     up = axis("imaginary part", range=[-reach, reach], showgrid=False, scaleanchor="x", constrain="domain", nticks=6)
     for each in (across, up):
@@ -131,14 +133,14 @@ def eigenvalue_figure(clouds: Sequence[Cloud]) -> go.Figure:
     return figure
 
 
-def eigenvalue_words(clouds: Sequence[Cloud]) -> str:
+def describe_eigenvalues(clouds: Sequence[Cloud]) -> str:
     """Describe each set of eigenvalues in a sentence."""
-    told = []
+    sentences = []
     for cloud in clouds:
         outside = int((abs(cloud.eigenvalues) > 1).sum())
         largest = abs(cloud.eigenvalues).max()
-        told.append(
+        sentences.append(
             f"{cloud.title}: the largest of {len(cloud.eigenvalues)} eigenvalues has modulus {largest:.2f}; "
             f"{outside} lie outside the unit circle."
         )
-    return " ".join(told)
+    return " ".join(sentences)

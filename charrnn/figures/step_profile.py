@@ -10,7 +10,17 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import LETTER_WIDTH, LOG_TICKS, NARROW, CurveEnd, axis, escaped, frame, label_ends, words
+from charrnn.figures.axes import (
+    LETTER_WIDTH,
+    LOG_TICKS,
+    NARROW,
+    CurveEnd,
+    axis,
+    escaped,
+    frame,
+    label_ends,
+    label_style,
+)
 from charrnn.figures.palette import BLUE, INK, MODELS, MONO, ORANGE, PAPER, QUIET, VEIL, mixed, strokes
 
 BAR, ROW = 26, 50  # pixels: a bar, and from one to the next, its name between them
@@ -74,7 +84,7 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
             yanchor="bottom",
             yshift=BAR / 2,
             showarrow=False,
-            **words(INK),
+            **label_style(INK),
         )
     frame(
         figure,
@@ -87,12 +97,12 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     return figure
 
 
-def profile_words(record: Mapping[str, Any]) -> str:
+def describe_profile(record: Mapping[str, Any]) -> str:
     """Describe each bar in a sentence."""
-    return " ".join(_told(row) for row in record["rows"])
+    return " ".join(_describe(row) for row in record["rows"])
 
 
-def _told(row: Mapping[str, Any]) -> str:
+def _describe(row: Mapping[str, Any]) -> str:
     whole = sum(row["parts"].values())
     loop = sum(ms for part, ms in row["parts"].items() if part.endswith(LOOP))
     most, ms = max(row["parts"].items(), key=lambda item: item[1])
@@ -100,7 +110,7 @@ def _told(row: Mapping[str, Any]) -> str:
     return f"{row['name']}: {_ms(row['median_ms'])} a step, {what}."
 
 
-def against_length_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
+def step_cost_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     """
     Draw the cost of a step for longer windows and smaller batches, log-log.
 
@@ -150,14 +160,14 @@ def against_length_figure(record: Mapping[str, Any], width: int = 900) -> go.Fig
     return figure
 
 
-def against_length_words(record: Mapping[str, Any]) -> str:
+def describe_step_cost(record: Mapping[str, Any]) -> str:
     """Describe the lines in sentences."""
     lines = record["against_T"]
     if not lines:
         return ""
     lengths = lines[0]["seq_len"]
-    told = ", ".join(f"{line['name']} {line['median_ms'][-1] / line['median_ms'][0]:.1f}" for line in lines)
-    return f"A step with T = {lengths[-1]} takes so many times as long as one with T = {lengths[0]}: {told}."
+    sentences = ", ".join(f"{line['name']} {line['median_ms'][-1] / line['median_ms'][0]:.1f}" for line in lines)
+    return f"A step with T = {lengths[-1]} takes so many times as long as one with T = {lengths[0]}: {sentences}."
 
 
 def _ends(lengths: Sequence[int]) -> list[float]:

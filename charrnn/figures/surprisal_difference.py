@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import NARROW, axis, escaped, frame, panel_title, words
+from charrnn.figures.axes import NARROW, axis, escaped, frame, label_style, panel_title
 from charrnn.figures.palette import BLUE, INK, ORANGE, QUIET
 from charrnn.ranges import signed
 from charrnn.surprisal import GroupMean
@@ -70,17 +70,17 @@ def _bars(figure: go.Figure, groups: Sequence[GroupMean], number: str) -> None:
             xanchor="left",
             yanchor="bottom",
             showarrow=False,
-            **words(INK) | {"font": {"size": 11.5, "color": INK}},
+            **label_style(INK) | {"font": {"size": 11.5, "color": INK}},
         )
 
 
-def delta_bits_words(panels: Sequence[Sequence[GroupMean]]) -> str:
+def describe_delta_bits(panels: Sequence[Sequence[GroupMean]]) -> str:
     """Describe each panel in a sentence."""
-    told = []
+    sentences = []
     for title, groups in zip(TITLES, panels, strict=True):
         each = "; ".join(f"{group.name} {signed(group.delta_bits)} ({_n(group)})" for group in groups)
-        told.append(f"Δ bits {title}: {each}.")
-    return " ".join(told)
+        sentences.append(f"Δ bits {title}: {each}.")
+    return " ".join(sentences)
 
 
 def _n(group: GroupMean) -> str:

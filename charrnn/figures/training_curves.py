@@ -91,13 +91,13 @@ def training_curves_figure(
     return figure
 
 
-def training_curves_words(runs: Sequence[Run], unit: str = "nats") -> str:
+def describe_training_curves(runs: Sequence[Run], unit: str = "nats") -> str:
     """The figure in a sentence for each run: where its losses began and ended."""
-    told = [_told(run, unit) for run in runs if run.history]
-    return " ".join(told)
+    sentences = [_describe(run, unit) for run in runs if run.history]
+    return " ".join(sentences)
 
 
-def _told(run: Run, unit: str) -> str:
+def _describe(run: Run, unit: str) -> str:
     first, last, read = run.history[0], run.history[-1], UNITS[unit]
     losses = f"training {read(last.train_loss_nats):.3f}, validation {read(last.val_loss_nats):.3f}"
     return f"{run.title}: from {read(first.val_loss_nats):.2f} {unit} per character to {losses} at step {last.step}."

@@ -16,18 +16,18 @@ from charrnn.model import CharRNN
 COMPARED = 64  # characters on which the loop over the cell is compared with the network's own `forward`
 
 
-def way_back(model: CharRNN, ids: Tensor) -> "BackwardPass | AutogradWalk":
+def backward_pass(model: CharRNN, ids: Tensor) -> "BackwardPass | AutogradBackwardPass":
     """
     Read ids (N,) from the initial state and return the backward pass.
 
     Raises ValueError for a network whose gradient cannot be followed.
     """
     if model.by_hand_differs():
-        return AutogradWalk(model, ids)
+        return AutogradBackwardPass(model, ids)
     return BackwardPass(model.cell, *model.inputs(ids[:, None]))
 
 
-class AutogradWalk:
+class AutogradBackwardPass:
     """`bptt.BackwardPass` for any cell: each step is autograd through the cell."""
 
     @torch.no_grad()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from charrnn.analysis_record import MAX_INTEGER, AnalysisRecord
 from charrnn.chunked_logits import at_once, loss_gradients
-from charrnn.gradient_flow.backward import way_back
+from charrnn.gradient_flow.backward import backward_pass
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.registry import Network
@@ -60,7 +60,7 @@ def gradient_flow(
     """
     whole = model.context - 1 if isinstance(model, MiniGPT) else 0  # characters before a position that are read as well
     before = max(max_lag, whole) if len(ids) >= whole + 2 else max_lag
-    norms = gradient_norms(model, torch.as_tensor(ids), spread(ids, before, positions), max_lag)
+    norms = norms_by_lag(model, torch.as_tensor(ids), spread(ids, before, positions), max_lag)
     if not norms[0].all():
         raise ValueError("the loss has no gradient here: the model predicts a character with certainty")
     relative = (norms / norms[0]).numpy()  # (K+1, P)
@@ -79,7 +79,7 @@ def gradient_flow(
     )
 
 
-def gradient_norms(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
+def norms_by_lag(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     """
     Return ‖∂ℓ_T/∂state_{T−k}‖ for k = 0 … max_lag, float64.
 
@@ -95,7 +95,7 @@ def gradient_norms(model: Network, ids: Tensor, positions: Tensor, max_lag: int)
 @torch.no_grad()
 def _norms_through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     """Read the text once, then backpropagate from all positions in parallel."""
-    walk = way_back(model, ids)
+    walk = backward_pass(model, ids)
     d_state = walk.from_h(loss_gradients(model.head, walk.h[positions], ids[positions + 1]))
     norms = [_norm(d_state)]
     for lag in range(max_lag):

@@ -36,7 +36,7 @@ class Lyapunov:
 
 
 @torch.no_grad()
-def lyapunov(
+def lyapunov_exponents(
     model: Network, ids: Sequence[int], count: int = 1, stretch: int | None = None, warm_up: int | None = None
 ) -> Lyapunov:
     """

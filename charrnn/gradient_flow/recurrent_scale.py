@@ -9,7 +9,7 @@ from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.registry import Network
 
-KNOB = (0.5, 1.6)  # range of the factor on the page
+SCALE_RANGE = (0.5, 1.6)  # range of the factor on the page
 
 
 def scale_recurrent(model: Network, g: float) -> CharRNN:
@@ -22,7 +22,7 @@ def scale_recurrent(model: Network, g: float) -> CharRNN:
     if isinstance(model, MiniGPT):
         raise ValueError("MiniGPT has no recurrent weights W_hh to scale: choose a recurrent network")
     if not (math.isfinite(g) and g > 0):
-        raise ValueError(f"the knob is {g}: give a positive number, such as {KNOB[0]} to {KNOB[1]}")
+        raise ValueError(f"the knob is {g}: give a positive number, such as {SCALE_RANGE[0]} to {SCALE_RANGE[1]}")
     turned = copy.deepcopy(model)
     with torch.no_grad():
         turned.cell.W_hh.weight.mul_(g)

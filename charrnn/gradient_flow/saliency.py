@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from charrnn.chunked_logits import at_once
-from charrnn.gradient_flow.backward import way_back
+from charrnn.gradient_flow.backward import backward_pass
 from charrnn.gradient_flow.gradient_norms import read_from_embedded
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
@@ -23,7 +23,7 @@ from charrnn.registry import Network
 WINDOWS_AT_ONCE = 16  # windows of MiniGPT at once; affects memory use only
 
 
-def connectivity(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
+def input_saliency(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     """
     Return ‖∂logit_T/∂x_{T−k}‖ for k = 0 … max_lag, in float64: (max_lag + 1, P).
 
@@ -36,7 +36,7 @@ def connectivity(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -
     return _through_time(exact, ids, positions, max_lag)
 
 
-def character_heat(model: Network, ids: Sequence[int], targets: Sequence[int], max_lag: int) -> np.ndarray:
+def character_saliency(model: Network, ids: Sequence[int], targets: Sequence[int], max_lag: int) -> np.ndarray:
     """
     Return the saliency of the characters before each target, in logits.
 
@@ -44,7 +44,7 @@ def character_heat(model: Network, ids: Sequence[int], targets: Sequence[int], m
     + 1, P), nearest character first.
     """
     positions = torch.as_tensor(targets) - 1
-    return connectivity(model, torch.as_tensor(ids), positions, max_lag).numpy() * character_distance(model)
+    return input_saliency(model, torch.as_tensor(ids), positions, max_lag).numpy() * character_distance(model)
 
 
 def character_distance(model: Network) -> float:
@@ -58,7 +58,7 @@ def character_distance(model: Network) -> float:
 
 @torch.no_grad()
 def _through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
-    walk = way_back(model, ids[:-1])
+    walk = backward_pass(model, ids[:-1])
     d_state = walk.from_h(model.head.weight[ids[positions + 1]])
     norms = model.head.weight.new_zeros(max_lag + 1, len(positions))
     columns = torch.arange(len(positions))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from charrnn.chunked_logits import loss_gradients
-from charrnn.gradient_flow.backward import AutogradWalk, way_back
+from charrnn.gradient_flow.backward import AutogradBackwardPass, backward_pass
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
 from charrnn.registry import Network
@@ -27,7 +27,7 @@ class Steps:
         self.ids = ids
         self._cell, self._head = exact.cell, exact.head
         self._table, self._rows = exact.inputs(ids)
-        self._walk = way_back(exact, ids)
+        self._walk = backward_pass(exact, ids)
         self._State = type(self._walk.states)
         self._widths = [part.shape[1] for part in self._walk.states]
         self._from_state = self._cell.W_hh(self._walk.states.h)  # (N, G·H)
@@ -49,7 +49,7 @@ class Steps:
     def jvp(self, v: Tensor, positions: Tensor) -> Tensor:
         """Return J_t v for the steps to `positions` (P,) >= 1: (P, D) -> (P, D)."""
         d_state = self._parts(v)
-        if isinstance(self._walk, AutogradWalk):
+        if isinstance(self._walk, AutogradBackwardPass):
             return _packed(self._walk.forth(d_state, positions))
         along = (d_state.h @ self._cell.W_hh.weight.t(), *d_state)
         with torch.enable_grad():  # double backward: differentiate u ↦ uᵀJ along v

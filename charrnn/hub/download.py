@@ -22,8 +22,8 @@ COMMIT = re.compile("[0-9a-f]{40}")
 MAX_FILES, MAX_BYTES = 2000, 4 << 30
 SLOWEST = 50_000  # bytes per second of a download, on the whole
 MAX_LISTED = 3  # of what was left out
-STANDS_IN = ". These are the networks that come with the lab."
-NOTHING_HERE = ", and no network came with this page: look again in a moment."
+BUNDLED_NOTICE = ". These are the networks that come with the lab."
+NO_CHECKPOINT_NOTICE = ", and no network came with this page: look again in a moment."
 ASK_S = 10
 TRIES = 3  # where somebody publishes just now
 
@@ -83,8 +83,10 @@ def fetch_or(source: str, bundled: Path, *, always: bool = False) -> Origin:
     except HubError as error:
         if not (always or error.is_passing):
             raise
-        stands_in = bool(list_checkpoints(bundled)[0])  # a Space has none of its own
-        return Origin(bundled, source, notice=f"{error.to_visitor}{STANDS_IN if stands_in else NOTHING_HERE}")
+        has_bundled = bool(list_checkpoints(bundled)[0])  # a Space has none of its own
+        return Origin(
+            bundled, source, notice=f"{error.user_message}{BUNDLED_NOTICE if has_bundled else NO_CHECKPOINT_NOTICE}"
+        )
 
 
 def require_repository(name: str) -> None:
@@ -113,10 +115,10 @@ def _from_hub(source: str, repo_id: str, revision: str | None) -> Origin:
         with bounded(source) as bounds, as_hub_errors(source):
             return _downloaded(source, repo_id, revision, bounds)
     except HubError as error:
-        kept = _kept(repo_id, revision) if error.is_passing else None
-        if kept is None:
+        cached = _cached(repo_id, revision) if error.is_passing else None
+        if cached is None:
             raise
-        return Origin(kept, source, kept.name, _as_kept(kept.name))
+        return Origin(cached, source, cached.name, _cached_notice(cached.name))
 
 
 def _downloaded(source: str, repo_id: str, revision: str | None, bounds: Bounds) -> Origin:
@@ -136,20 +138,20 @@ def _downloaded(source: str, repo_id: str, revision: str | None, bounds: Bounds)
         )
         if folder.name == info.sha:
             return Origin(folder, source, folder.name, notice)
-    return Origin(folder, source, folder.name, _as_kept(folder.name))  # it went away in between
+    return Origin(folder, source, folder.name, _cached_notice(folder.name))  # it went away in between
 
 
-def _as_kept(commit: str) -> str:
+def _cached_notice(commit: str) -> str:
     return f"The Hub cannot be reached just now: these are the networks as last fetched, commit {commit[:8]}."
 
 
-def _kept(repo_id: str, revision: str | None) -> Path | None:
+def _cached(repo_id: str, revision: str | None) -> Path | None:
     """Return the cached download; if it is incomplete, its complete checkpoints."""
     try:
         return Path(snapshot_download(repo_id, revision=revision, allow_patterns=PATTERNS, local_files_only=True))
     except IncompleteSnapshotError as error:  # too large, or the network went away meanwhile
-        kept = Path(error.snapshot_path)
-        return kept if list_checkpoints(kept)[0] else None
+        cached = Path(error.snapshot_path)
+        return cached if list_checkpoints(cached)[0] else None
     except (OSError, ValueError):
         return None
 

@@ -31,7 +31,7 @@ XET_STATUS = re.compile(r"HTTP status .*?\((\d{3})\b")  # as the Xet client tell
 
 
 # What a visitor of the page is told, who can do nothing about it.
-TO_VISITOR = {
+USER_MESSAGES = {
     "name": "{subject} is not the name of a repository on the Hub",
     "missing": "{subject} is not on the Hub, or is not public",
     "gated": "{subject} is on the Hub, but open only to those its owner lets in",
@@ -50,7 +50,7 @@ class HubError(ValueError):
     """
     Fetching or publishing failed; the message is one printable line with a remedy.
 
-    `kind` is one of TO_VISITOR; `to_visitor` is the message for a user of the page.
+    `kind` is one of USER_MESSAGES; `user_message` is the message for a user of the page.
     """
 
     def __init__(self, message: str, kind: str = "other"):
@@ -65,16 +65,16 @@ class HubError(ValueError):
         return self.kind in ("network", "busy")
 
     @property
-    def to_visitor(self) -> str:
-        return TO_VISITOR[self.kind].format(subject=self.subject)
+    def user_message(self) -> str:
+        return USER_MESSAGES[self.kind].format(subject=self.subject)
 
 
-def patiently(attempt: Callable[[], Result], say: Callable[[str], None]) -> Result:
+def with_retries(attempt: Callable[[], Result], notify: Callable[[str], None]) -> Result:
     """
     Run `attempt` and retry it if the Hub is briefly busy, three times at most.
 
-    Errors that the Hub library has already retried are not retried. `attempt` must be idempotent. `say` is called for
-    every wait.
+    Errors that the Hub library has already retried are not retried. `attempt` must be idempotent. `notify` is called
+    before each wait.
     """
     for wait in WAITS_S:
         try:
@@ -86,7 +86,7 @@ def patiently(attempt: Callable[[], Result], say: Callable[[str], None]) -> Resu
             seconds = _asked_wait_s(error.response.headers, wait)
             if seconds > MAX_WAIT_S:
                 raise
-            say(f"the Hub answered {status}: trying again in {seconds} s")
+            notify(f"the Hub answered {status}: trying again in {seconds} s")
             time.sleep(seconds)
     return attempt()
 
@@ -143,7 +143,7 @@ def _status(error: Exception) -> int | None:
 
 
 def _kind_and_reason(error: Exception, subject: str) -> tuple[str, str]:
-    """Return the kind of an error (see TO_VISITOR) and a line with a remedy."""
+    """Return the kind of an error (see USER_MESSAGES) and a line with a remedy."""
     match error := _cause(error):
         case errors.HFValidationError():
             return "name", f"{subject!r} is not the name of a Hub repository (owner/name)"

@@ -11,8 +11,8 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import SpaceInfo
 
 from charrnn import __version__
-from charrnn.hub.errors import HubError, as_hub_errors, patiently
-from charrnn.hub.upload import PushResult, Release, taking_away
+from charrnn.hub.errors import HubError, as_hub_errors, with_retries
+from charrnn.hub.upload import PushResult, Release, delete_operations
 
 VARIABLE = "CHARRNN_CHECKPOINTS"
 PARTS = (
@@ -72,7 +72,7 @@ def push_space(
     private: bool = False,
     zero_gpu: bool = False,
     replace: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    notify: Callable[[str], None] = lambda line: None,
 ) -> PushResult:
     """
     Publish the app as a Space in one commit, creating the Space if needed.
@@ -92,7 +92,7 @@ def push_space(
     def commit() -> str:
         head = api.space_info(repo_id)
         additions = [CommitOperationAdd(path, part) for path, part in content.files.items()]
-        deletions = taking_away(_gone(repo_id, head, content, replace), say)
+        deletions = delete_operations(_files_to_delete(repo_id, head, content, replace), notify)
         made = api.create_commit(
             repo_id,
             [*additions, *deletions],
@@ -103,9 +103,9 @@ def push_space(
         return made.oid
 
     with as_hub_errors(repo_id):
-        url = patiently(create, say)
-        patiently(lambda: api.add_space_variable(repo_id, VARIABLE, checkpoints), say)
-        return PushResult(url, patiently(commit, say), "")
+        url = with_retries(create, notify)
+        with_retries(lambda: api.add_space_variable(repo_id, VARIABLE, checkpoints), notify)
+        return PushResult(url, with_retries(commit, notify), "")
 
 
 def planned_space(
@@ -115,27 +115,27 @@ def planned_space(
     *,
     zero_gpu: bool = False,
     replace: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    notify: Callable[[str], None] = lambda line: None,
 ) -> Release:
     """
     Return what `push_space` would send, with the same checks, changing nothing.
 
-    `say` is called with the deletions.
+    `notify` is called with the deletions.
     """
     content = space_release(root, repo_id, checkpoints, zero_gpu=zero_gpu)
     api = HfApi(library_name="charrnn", library_version=__version__)
     with as_hub_errors(checkpoints):
-        patiently(lambda: api.model_info(checkpoints.partition("@")[0]), say)
+        with_retries(lambda: api.model_info(checkpoints.partition("@")[0]), notify)
     with as_hub_errors(repo_id):
         try:
-            head = patiently(lambda: api.space_info(repo_id), say)
+            head = with_retries(lambda: api.space_info(repo_id), notify)
         except RepositoryNotFoundError:
             return content
-        taking_away(_gone(repo_id, head, content, replace), say)
+        delete_operations(_files_to_delete(repo_id, head, content, replace), notify)
     return content
 
 
-def _gone(repo_id: str, head: SpaceInfo, content: Release, replace: bool) -> list[str]:
+def _files_to_delete(repo_id: str, head: SpaceInfo, content: Release, replace: bool) -> list[str]:
     """Return the files to delete. Raises HubError for a Space of another project."""
     there = {file.rfilename for file in head.siblings or []} - ITS_OWN
     if not (replace or there <= {"README.md"} or there >= SIGNATURE):  # a new one has a README of the Hub's

@@ -29,7 +29,7 @@ from charrnn.checkpoint import (
     resolve_inside,
 )
 from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
-from charrnn.hub.errors import HubError, as_hub_errors, patiently
+from charrnn.hub.errors import HubError, as_hub_errors, with_retries
 from charrnn.hub.model_card import CARD, checkpoint_card, collection_card
 from charrnn.terminal import as_typed
 
@@ -119,7 +119,7 @@ def push(
     private: bool = False,
     tag: str | None = None,
     replace: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    notify: Callable[[str], None] = lambda line: None,
 ) -> PushResult:
     """
     Publish checkpoints in one commit with a tag, creating the repository if needed.
@@ -132,9 +132,9 @@ def push(
     content = planned(folder, repo_id, tag=tag, replace=replace)
     api = HfApi(library_name="charrnn", library_version=__version__)
     with as_hub_errors(repo_id):
-        url = patiently(lambda: api.create_repo(repo_id, private=private or None, exist_ok=True), say)
-        commit = patiently(lambda: _commit(api, repo_id, content, tag, replace, say), say)
-        return PushResult(str(url), commit, patiently(lambda: _tag(api, repo_id, commit, tag), say))
+        url = with_retries(lambda: api.create_repo(repo_id, private=private or None, exist_ok=True), notify)
+        commit = with_retries(lambda: _commit(api, repo_id, content, tag, replace, notify), notify)
+        return PushResult(str(url), commit, with_retries(lambda: _tag(api, repo_id, commit, tag), notify))
 
 
 def planned(
@@ -143,19 +143,19 @@ def planned(
     *,
     tag: str | None = None,
     replace: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    notify: Callable[[str], None] = lambda line: None,
 ) -> Release:
     """
     Return what `push` would send, with the same checks, changing nothing.
 
-    `say` is called with the deletions.
+    `notify` is called with the deletions.
     """
     content = release(folder, repo_id)
     api = HfApi(library_name="charrnn", library_version=__version__)
     with as_hub_errors(repo_id):
         _additions(content)
-        if head := patiently(lambda: _head(api, repo_id), say):
-            taking_away(_plan(api, repo_id, head, content, tag, replace), say)
+        if head := with_retries(lambda: _head(api, repo_id), notify):
+            delete_operations(_plan(api, repo_id, head, content, tag, replace), notify)
     return content
 
 
@@ -194,7 +194,7 @@ def _plan(api: HfApi, repo_id: str, head: ModelInfo, content: Release, tag: str 
     """Return the deletions. Raises HubError for a tag of another commit or foreign files."""
     there = {file.rfilename for file in head.siblings or []}
     ours = _require_ours(api, repo_id, head, there & content.files.keys(), replace)
-    old = gone(there, content.files, ours)
+    old = files_to_delete(there, content.files, ours)
     tagged = None if tag is None else _tags(api, repo_id).get(tag)
     if tagged is not None and not (tagged == head.sha and not old and _holds(head, content)):
         raise HubError(f"{repo_id} has a tag {tag} already, on another commit: choose another --tag")
@@ -240,20 +240,20 @@ def _folder_of(path: str) -> str:
 
 
 def _commit(
-    api: HfApi, repo_id: str, content: Release, tag: str | None, replace: bool, say: Callable[[str], None]
+    api: HfApi, repo_id: str, content: Release, tag: str | None, replace: bool, notify: Callable[[str], None]
 ) -> str:
     head = api.model_info(repo_id, files_metadata=True)
-    deletions = taking_away(_plan(api, repo_id, head, content, tag, replace), say)
+    deletions = delete_operations(_plan(api, repo_id, head, content, tag, replace), notify)
     return api.create_commit(
         repo_id, [*_additions(content), *deletions], commit_message=content.message, parent_commit=head.sha
     ).oid
 
 
-def taking_away(paths: Sequence[str], say: Callable[[str], None]) -> list[CommitOperationDelete]:
-    """Return the commit operations that delete these files; report them to `say`."""
+def delete_operations(paths: Sequence[str], notify: Callable[[str], None]) -> list[CommitOperationDelete]:
+    """Return the commit operations that delete these files; report them to `notify`."""
     if paths:
         more = f" and {len(paths) - MAX_LISTED} more" if len(paths) > MAX_LISTED else ""
-        say(f"taking away what is not published any more: {', '.join(paths[:MAX_LISTED])}{more}")
+        notify(f"taking away what is not published any more: {', '.join(paths[:MAX_LISTED])}{more}")
     return [CommitOperationDelete(path) for path in paths]
 
 
@@ -288,7 +288,7 @@ def _tags(api: HfApi, repo_id: str) -> dict[str, str]:
     return {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags}
 
 
-def gone(there: Iterable[str], new: Iterable[str], ours: Iterable[str]) -> list[str]:
+def files_to_delete(there: Iterable[str], new: Iterable[str], ours: Iterable[str]) -> list[str]:
     """Return the published files of charrnn's folders that the new release lacks."""
     there = set(there)
     old = {folder for folder in ours if {f"{folder}/{name}".lstrip("/") for name in SIGNATURE} <= there}

@@ -1,9 +1,18 @@
 """Unit interpretation: score units against concepts and untrained networks."""
 
-from charrnn.neurons.activations import activations, read
+from charrnn.neurons.activations import all_activations, iter_activations
 from charrnn.neurons.concepts import BANK, LABELS, VALUES, Concept
-from charrnn.neurons.leaderboard import CachedBoard, Leaderboard, as_findings, boards, from_findings, sha256_of
+from charrnn.neurons.leaderboard import (
+    CachedBoard,
+    Leaderboard,
+    boards,
+    leaderboard_record,
+    leaderboards_from_record,
+    sha256_of,
+)
 from charrnn.neurons.regex_concept import MAX_PATTERN_CHARS, PatternError, covered_by
 from charrnn.neurons.saturation import GATES, Saturation
 from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, names, score
 from charrnn.neurons.top_activations import Span, top_spans
+
+from_findings = leaderboards_from_record  # the former name, kept for one release

@@ -10,7 +10,7 @@ from charrnn.surprisal import TraceReader
 PIECE = 512  # characters read at once: the time between two chances to stop
 
 
-def read(reader: TraceReader, ids: Sequence[int], names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
+def iter_activations(reader: TraceReader, ids: Sequence[int], names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
     """Yield activations (n, U) of each name, piece by piece, from the initial state."""
     reading = reader.prefill([])
     state, piece = reading.state, at_once(len(reading.logits), PIECE)
@@ -20,6 +20,6 @@ def read(reader: TraceReader, ids: Sequence[int], names: Sequence[str]) -> Itera
         yield {name: trace.activations[name] for name in names}
 
 
-def activations(reader: TraceReader, ids: Sequence[int], name: str) -> np.ndarray:
+def all_activations(reader: TraceReader, ids: Sequence[int], name: str) -> np.ndarray:
     """Return all activations of one name, (N, U)."""
-    return np.concatenate([piece[name] for piece in read(reader, ids, [name])])
+    return np.concatenate([piece[name] for piece in iter_activations(reader, ids, [name])])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from charrnn.analysis_record import AnalysisRecord, RecordError
-from charrnn.neurons.activations import read
+from charrnn.neurons.activations import iter_activations
 from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, names, score
 from charrnn.registry import Network
 
@@ -53,7 +53,7 @@ def boards(
 def _all_scores(model: Network, targets: ConceptTargets, ids: Sequence[int]) -> dict[str, Scores]:
     reader = model.decoder()
     views = tuple(reader.read(ids[:1]).activations)
-    pieces = list(read(reader, ids, views))
+    pieces = list(iter_activations(reader, ids, views))
     return {view: score(targets, np.concatenate([piece[view] for piece in pieces])) for view in views}
 
 
@@ -62,7 +62,7 @@ def sha256_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def as_findings(boards: Sequence[Leaderboard], text: str) -> AnalysisRecord:
+def leaderboard_record(boards: Sequence[Leaderboard], text: str) -> AnalysisRecord:
     """Convert the leaderboards of one text to a record stored beside a checkpoint."""
     rows = [(board.view, best) for board in boards for best in board.best]
     return AnalysisRecord(
@@ -99,8 +99,8 @@ class CachedBoard:
         return Baseline(np.array([best.percentile for best in board.best]), board.margin, board.untrained_units)
 
 
-def from_findings(kept: AnalysisRecord) -> CachedBoard:
-    """Restore what `as_findings` stored. Raises RecordError for invalid values."""
+def leaderboards_from_record(kept: AnalysisRecord) -> CachedBoard:
+    """Restore what `leaderboard_record` stored. Raises RecordError for invalid values."""
     rare = tuple(_names(kept, "rare", "concept"))
     boards = {}
     for view, *facts in zip(

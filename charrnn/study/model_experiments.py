@@ -23,7 +23,7 @@ from charrnn import checkpoint
 from charrnn.chunked_logits import at_once, divergences_nats
 from charrnn.context_use import NEGLIGIBLE_NATS, random_replacements, smallest_sufficient_context
 from charrnn.corpus import Corpus, contiguous_streams, windows_in_order
-from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov, scale_recurrent, spectra
+from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov_exponents, scale_recurrent, spectra
 from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
 from charrnn.paths import CHECKPOINTS
@@ -224,7 +224,7 @@ def recurrent_scale(options: argparse.Namespace, text: str) -> Iterator[Row]:
         for g in (*small, *FACTORS):
             changed = scale_recurrent(network, g)
             flow = gradient_flow(changed, ids, GRADIENT_LAGS, GRADIENT_POSITIONS)
-            first, spectrum = lyapunov(changed, ids), spectra(changed)[0]
+            first, spectrum = lyapunov_exponents(changed, ids), spectra(changed)[0]
             yield {
                 "model": name,
                 "g": g,

@@ -107,7 +107,7 @@ def test_the_figure_says_of_every_bar_how_many_characters_stand_behind_it(plain:
         errors = [list(bar["error_x"]["array"]) for bar in drawn["data"]]
         assert errors == [[g.error_bits or 0 for g in panel] for panel in panels]
         notes = " ".join(str(note["text"]) for note in drawn["layout"]["annotations"])
-        words = figures.delta_bits_words(panels)
+        words = figures.describe_delta_bits(panels)
         for group in (*panels[0], *panels[1]):
             count = f"{group.characters:,} character{'s' if group.characters > 1 else ''}"
             assert f"<b>{group.name}</b> {signed(group.delta_bits)} · {count}" in notes

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from charrnn.bench.page_speed import running_app
 from charrnn.checkpoint import load
-from charrnn.gradient_flow import gradient_flow, lyapunov, product_norms, scale_recurrent
+from charrnn.gradient_flow import gradient_flow, lyapunov_exponents, product_norms, scale_recurrent
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.gradients import over_training, recurrent_scale
 from charrnn.ui.server.checkpoint_store import Store
@@ -78,7 +78,7 @@ def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(s
         W = g * model.state_dict()["cell.W_hh.weight"].double().numpy()[rows]
         found = values(cloud["x"]) + 1j * values(cloud["y"])
         assert np.allclose(np.poly(found), np.poly(W), rtol=1e-5, atol=1e-9)
-        exponent = lyapunov(scale_recurrent(model, g), ids)
+        exponent = lyapunov_exponents(scale_recurrent(model, g), ids)
         cells = {row["cells"][0]["text"]: row["cells"][1:] for row in told["table"]["rows"]}
         column = told["titles"].index(title)
         said = f"{exponent.exponents[0]:+.4f} ± {exponent.errors[0]:.4f}".replace("-", "−")
@@ -137,7 +137,7 @@ def test_what_cannot_be_turned_is_said(store, name, form, reason):
 def test_the_exponent_is_of_the_beginning_of_a_long_text_and_says_so(store, trained, monkeypatch):
     monkeypatch.setattr(recurrent_scale, "READ_FOR_EXPONENT", 301)
     model = load(trained / "rnn").model
-    found = lyapunov(model, load(trained / "rnn").vocab.encode(OWN[:301]))
+    found = lyapunov_exponents(model, load(trained / "rnn").vocab.encode(OWN[:301]))
     told = turned(store, "rnn", knob=1.0)[-1]
     exponent = f"{found.exponents[0]:+.4f} ± {found.errors[0]:.4f}".replace("-", "−")
     assert f"First Lyapunov exponent {exponent} nats a character over 256 characters." in told["words"]

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
-from charrnn.neurons import BestUnit, from_findings, top_spans
+from charrnn.neurons import BestUnit, leaderboards_from_record, top_spans
 from charrnn.ui.neurons.leaderboard import TITLES
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import choose, set_slider, text
@@ -32,7 +32,7 @@ LONELIEST = """(gate) => {
 
 def kept(name: str, view: str) -> list[BestUnit]:
     """The bundled board as the table shows it: what is found first, then by how far it is above the rest."""
-    board = from_findings(load(CHECKPOINTS / name).info.analyses.sections["units"]).boards[view]
+    board = leaderboards_from_record(load(CHECKPOINTS / name).info.analyses.sections["units"]).boards[view]
     return sorted(board.best, key=lambda best: (not best.found, best.to_beat - best.held_out))
 
 

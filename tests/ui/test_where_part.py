@@ -11,7 +11,7 @@ import torch
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
-from charrnn.gradient_flow import character_distance, connectivity
+from charrnn.gradient_flow import character_distance, input_saliency
 from charrnn.ui.gradients.saliency import MAX_CHARS, PIECE, heats, pieces
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
@@ -35,7 +35,7 @@ def expected(folder: Path, text: str, target: int) -> np.ndarray:
     """Decades of logits for the characters before the target, the nearest first; −inf for nothing at all."""
     loaded = load(folder)
     ids = torch.tensor(loaded.vocab.encode(text))
-    norms = connectivity(loaded.model, ids, torch.tensor([target - 1]), 128)[:target, 0].numpy()
+    norms = input_saliency(loaded.model, ids, torch.tensor([target - 1]), 128)[:target, 0].numpy()
     with np.errstate(divide="ignore"):
         return np.log10(norms * character_distance(loaded.model))
 
@@ -71,7 +71,7 @@ def test_what_is_known_is_not_worked_out_again_and_who_moves_on_is_not_kept_wait
         },
     )
     first = answers(store, form)
-    monkeypatch.setattr("charrnn.ui.gradients.saliency.character_heat", lambda *_: pytest.fail("it is known"))
+    monkeypatch.setattr("charrnn.ui.gradients.saliency.character_saliency", lambda *_: pytest.fail("it is known"))
     assert [one["heat"] for one in answers(store, form)] == [one["heat"] for one in first]
     assert first[0]["titles"] == ["A · GRU", "B · LSTM"]
     wanted = iter([True])

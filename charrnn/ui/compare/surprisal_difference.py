@@ -95,7 +95,7 @@ def _told(question: ViewQuery, difference: Difference, words: str, note: str, ke
         bits=[np.round(1000 * bits).astype(int).tolist() for bits in (difference.a_bits, difference.b_bits)],
         kinds=[KINDS.index(kind) for kind in difference.kinds],
         kind_names=KINDS,
-        figure_words=figures.delta_bits_words(panels),
+        figure_words=figures.describe_delta_bits(panels),
         table=_table([difference.whole(), *panels[0], *panels[1]], kept).told(),
     )
 

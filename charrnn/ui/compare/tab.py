@@ -67,7 +67,7 @@ def training_curves(store: Store, question: ViewQuery) -> Iterator[str]:
     stroke = figures.strokes([info.name for info in store.checkpoints()])
     runs = [figures.Run(LoadedModel.title_of(info), info.history, stroke[info.name]) for info in infos]
     figure = figures.training_curves_figure(runs, question.width, parts, unit, span)
-    yield answer(question.number, figures.training_curves_words(runs, unit), figure=figure, **models)
+    yield answer(question.number, figures.describe_training_curves(runs, unit), figure=figure, **models)
 
 
 # ------------------------------------------------------------------------------------------------ the table

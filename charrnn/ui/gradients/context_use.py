@@ -52,9 +52,9 @@ def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tupl
 
     stroke = figures.strokes([info.name for info in store.checkpoints()])
     rows = [(one, *found[one]) for one in found]
-    drawn = {one: figures.MemoryCurve(one.title, used, stroke[one.info.name]) for one, used, _ in rows}
-    figure = figures.memory_figure([*drawn.values()], width, drawn.get(picked) if picked else None)
-    return figures.memory_words([*drawn.values()], [str(text) for _, _, text in rows]), figure, _table(rows)
+    drawn = {one: figures.ContextUseCurve(one.title, used, stroke[one.info.name]) for one, used, _ in rows}
+    figure = figures.context_use_figure([*drawn.values()], width, drawn.get(picked) if picked else None)
+    return figures.describe_context_use([*drawn.values()], [str(text) for _, _, text in rows]), figure, _table(rows)
 
 
 def context_cell(chars: int, longest: int) -> Cell:

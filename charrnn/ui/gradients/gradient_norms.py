@@ -40,7 +40,7 @@ def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tupl
     drawn = {one: figures.Curve(one.title, flow, stroke[one.info.name]) for one, flow, _ in rows}
     close = drawn.get(picked) if picked else None
     figure = figures.gradient_flow_figure([*drawn.values()], width, close, ghost if close else None)
-    return figures.gradient_flow_words([*drawn.values()], [str(text) for _, _, text in rows]), figure, _table(rows)
+    return figures.describe_gradient_flow([*drawn.values()], [str(text) for _, _, text in rows]), figure, _table(rows)
 
 
 def left_far_back(flow: GradientFlow) -> Cell:

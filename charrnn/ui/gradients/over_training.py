@@ -68,7 +68,7 @@ def _told(
     colour = figures.strokes([info.name for info in store.checkpoints()])[reader.info.name].colour
     figure = figures.steps_figure(flows, colour, question.width)
     measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {source}."
-    said = " ".join(filter(None, [figures.steps_words(reader.title, flows), measured_at, refused.rstrip(), busy]))
+    said = " ".join(filter(None, [figures.describe_steps(reader.title, flows), measured_at, refused.rstrip(), busy]))
     losses = {point.step: point.val_loss_nats for point in reader.info.history}
     rows = [
         [
@@ -101,7 +101,7 @@ def clipping(question: ViewQuery, study: Path) -> Iterator[str]:
         for run in runs
     ]
     table = Table("The same in numbers", ("run", "largest norm", "norm at the end"), rows, sortable=False)
-    said = figures.grad_norms_words(runs, THRESHOLD)
+    said = figures.describe_grad_norms(runs, THRESHOLD)
     yield answer(question.number, said, figure=figure, table=table.told())
 
 

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from charrnn.coupled_sampling import common_length
 from charrnn.gradient_flow import (
-    KNOB,
+    SCALE_RANGE,
     GradientFlow,
     Lyapunov,
     ProductNorms,
     Spectrum,
     gradient_flow,
     iter_product_norms,
-    lyapunov,
+    lyapunov_exponents,
     scale_recurrent,
     spectra,
 )
@@ -83,7 +83,7 @@ def _spectra(reader: LoadedModel, g: float) -> tuple[Spectrum, ...]:
 def _exponents(reader: LoadedModel, g: float, text: str) -> Lyapunov | None:
     """Compute the first Lyapunov exponent; None if the text is too short."""
     try:
-        return lyapunov(scale_recurrent(reader.checkpoint.model, g), reader.vocab.encode(text))
+        return lyapunov_exponents(scale_recurrent(reader.checkpoint.model, g), reader.vocab.encode(text))
     except ValueError:
         return None
 
@@ -120,7 +120,7 @@ class Asked:
 class KnobForm(validation.Writing):
     """The form of the view."""
 
-    knob: Annotated[float, validation.within(Range(*KNOB))] = AT_FIRST
+    knob: Annotated[float, validation.within(Range(*SCALE_RANGE))] = AT_FIRST
 
 
 def asked_for(store: Store, question: ViewQuery) -> Asked:
@@ -270,19 +270,19 @@ def _curve(asked: Asked) -> dict[str, str]:
         if turn.flow
     ]
     drawn = figures.gradient_flow_figure(curves, asked.question.width, picked=curves[-1])
-    return _told(drawn, figures.gradient_flow_words(curves, [str(asked.source)] * len(curves)))
+    return _told(drawn, figures.describe_gradient_flow(curves, [str(asked.source)] * len(curves)))
 
 
 def _product(asked: Asked) -> dict[str, str]:
     from charrnn import figures
 
     turned = [
-        figures.Turned(turn.title, colour, turn.norms, turn.flow)
+        figures.ScaledCurves(turn.title, colour, turn.norms, turn.flow)
         for turn, colour in _colours(asked)
         if turn.norms and turn.flow
     ]
     drawn = figures.product_norms_figure(turned, asked.question.width)
-    return _told(drawn, figures.product_norms_words(turned))
+    return _told(drawn, figures.describe_product_norms(turned))
 
 
 def _cloud(asked: Asked) -> dict[str, str]:
@@ -295,7 +295,7 @@ def _cloud(asked: Asked) -> dict[str, str]:
         for spectrum in turn.spectra
         if spectrum.gate == gate
     ]
-    return _told(figures.eigenvalue_figure(clouds), figures.eigenvalue_words(clouds))
+    return _told(figures.eigenvalue_figure(clouds), figures.describe_eigenvalues(clouds))
 
 
 def _table(asked: Asked) -> Table:

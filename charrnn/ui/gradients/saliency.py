@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from charrnn.gradient_flow import character_heat
+from charrnn.gradient_flow import character_saliency
 from charrnn.ui.server.analyses import MAX_LAG, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.model_pair import known_to_both, pickers, sides
@@ -63,7 +63,7 @@ def heat_of(reader: LoadedModel, text: str, targets: Sequence[int]) -> tuple[tup
 
     In hundredths of a decade, the nearest character first; null for exactly 0.
     """
-    heat = character_heat(reader.checkpoint.model, reader.vocab.encode(text), targets, MAX_LAG)  # (K + 1, targets)
+    heat = character_saliency(reader.checkpoint.model, reader.vocab.encode(text), targets, MAX_LAG)  # (K + 1, targets)
     return tuple(
         tuple(round(100 * math.log10(norm)) if norm > 0 else None for norm in column[:target].tolist())
         for target, column in zip(targets, heat.T, strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 from charrnn.coupled_sampling import common_length
 from charrnn.gradient_flow import scale_recurrent
 from charrnn.interventions import Clamp
-from charrnn.neurons import activations
+from charrnn.neurons import all_activations
 from charrnn.paths import STUDY
 from charrnn.probes import ContextAblation, LineReset, line_reset, looking_back
 from charrnn.sampling import UniformStream, generate
@@ -102,7 +102,7 @@ def clamp(store: Store, link: Link) -> Answer:
     """Clamp the line-counting unit at values of line start and end."""
     reader = link.reader
     text, ids, what = _held_out(store, reader)
-    c = activations(reader.decoder, ids, "c").astype(np.float64)  # (T, H)
+    c = all_activations(reader.decoder, ids, "c").astype(np.float64)  # (T, H)
     unit, found = line_counter(text, c)
     free, lines, texts = bits(reader.decoder, ids), {}, {}
     held = {

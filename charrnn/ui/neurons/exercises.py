@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from charrnn.neurons import activations
+from charrnn.neurons import all_activations
 from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, ContextAblation, line_reset, looking_back
 from charrnn.ranges import Range
 from charrnn.ui.server.analyses import measured, text_for
@@ -101,7 +101,7 @@ def resets(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
     unit = Range(0, usual.units - 1, whole=True).require("unit", question.form.get("unit"))
     source = text_for(store, reader).first(READ)
     text = source.text
-    found = line_reset(text, activations(reader.decoder, reader.vocab.encode(text), part)[:, unit])
+    found = line_reset(text, all_activations(reader.decoder, reader.vocab.encode(text), part)[:, unit])
     loses, carries = found.remaining_share <= LEFT, found.carried >= CARRIED
     words = {
         (True, True): "Right: it carries something along the line and begins anew after it.",

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from charrnn.neurons import GATES, Saturation, read
+from charrnn.neurons import GATES, Saturation, iter_activations
 from charrnn.ui.neurons.leaderboard import passage
 from charrnn.ui.neurons.unit_scores import Units, in_words
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS
@@ -36,9 +36,8 @@ def gates(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
 
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
-    words = (
-        f"{figures.saturation_words(told, in_words)} Over {len(text):,} characters of {source.origin}. {note}".rstrip()
-    )
+    described = figures.describe_saturation(told, in_words)
+    words = f"{described} Over {len(text):,} characters of {source.origin}. {note}".rstrip()
     yield answer(question.number, words, 1, figures.saturation_figure(told, question.width))
 
 
@@ -46,7 +45,7 @@ def saturations(units: Units, reader: LoadedModel, text: str, wanted: Wanted) ->
     """Compute the saturation of each gate. Raises Superseded."""
     names, pieces = [name for name in GATES[reader.info.cell] if name in reader.view_names], []
     with units.busy:
-        for piece in read(reader.decoder, reader.vocab.encode(text), names):
+        for piece in iter_activations(reader.decoder, reader.vocab.encode(text), names):
             require(wanted)
             pieces.append(piece)
     return [Saturation.of(name, np.concatenate([piece[name] for piece in pieces])) for name in names]

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from charrnn.analysis_record import RecordError
-from charrnn.neurons import BANK, Baseline, CachedBoard, ConceptTargets, Leaderboard, Scores, from_findings, read, score
+from charrnn.neurons import (
+    BANK,
+    Baseline,
+    CachedBoard,
+    ConceptTargets,
+    Leaderboard,
+    Scores,
+    iter_activations,
+    leaderboards_from_record,
+    score,
+)
 from charrnn.training import untrained
 from charrnn.ui.server.analysis_cache import Cache
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
@@ -138,7 +148,7 @@ def networks_for(units: int, in_all: int = UNTRAINED_UNITS) -> int:
 
 def _read(decoder, ids: list[int], view: str, wanted: Wanted) -> np.ndarray:
     pieces = []
-    for piece in read(decoder, ids, [view]):
+    for piece in iter_activations(decoder, ids, [view]):
         require(wanted)
         pieces.append(piece[view])
     return np.concatenate(pieces)
@@ -148,7 +158,7 @@ def kept_of(reader: LoadedModel) -> CachedBoard | None:
     """Load the record saved beside a checkpoint; None if absent or of another model."""
     section = reader.info.analyses.sections.get("units")
     try:
-        kept = None if section is None else from_findings(section)
+        kept = None if section is None else leaderboards_from_record(section)
     except RecordError:
         return None
     fits = kept and all(board.units == reader.units.get(view) for view, board in kept.boards.items())

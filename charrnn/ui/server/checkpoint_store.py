@@ -98,7 +98,7 @@ class Store:
             try:
                 self.origin = fetch(before.source)
             except HubError as error:
-                return f"{error.to_visitor}: these stay."
+                return f"{error.user_message}: these stay."
             self.root, self._listing = self.origin.folder, None
             if self.origin.notice:
                 return self.origin.notice

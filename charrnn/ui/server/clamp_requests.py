@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.interventions import Clamp, limits
-from charrnn.neurons import read
+from charrnn.neurons import iter_activations
 from charrnn.ranges import Range
 from charrnn.ui.server.activation_views import ceil_nice
 from charrnn.ui.server.analyses import text_for
@@ -26,7 +26,7 @@ class ActivationStats:
     def __init__(self, reader: LoadedModel, source: SourceText):
         self.source = source
         self.text = source.text
-        pieces = [*read(reader.decoder, reader.vocab.encode(self.text), reader.view_names)]
+        pieces = [*iter_activations(reader.decoder, reader.vocab.encode(self.text), reader.view_names)]
         self.values = {
             name: np.concatenate([piece[name] for piece in pieces]) for name in reader.view_names
         }  # (T, units)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError
 
-from charrnn.gradient_flow import KNOB
+from charrnn.gradient_flow import SCALE_RANGE
 from charrnn.ranges import Range, number_in
 from charrnn.ui import tabs
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
@@ -189,7 +189,7 @@ class LinkQuery(Writing):
     hide: Annotated[Any, _here(Here.hide)] = None
     unit: Annotated[Any, _here(Here.unit)] = None
     clamp: Annotated[Any, _here(Here.clamp)] = None
-    knob: Annotated[float | None, within(Range(*KNOB))] = None
+    knob: Annotated[float | None, within(Range(*SCALE_RANGE))] = None
     lecture: Annotated[bool | None, FLAG] = None
     scene: Annotated[Any, _here(Here.scene)] = None
     sha: Annotated[str, AfterValidator(_sha)] = ""

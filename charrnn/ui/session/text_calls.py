@@ -16,7 +16,7 @@ from anyio.to_thread import run_sync
 from gradio.events import api as endpoint
 from pydantic import ConfigDict, Field, ValidationError
 
-from charrnn.gradient_flow import KNOB, scale_recurrent
+from charrnn.gradient_flow import SCALE_RANGE, scale_recurrent
 from charrnn.ranges import Range
 from charrnn.sampling import DecoderOutput, UniformStream, generate
 from charrnn.ui.server.activation_views import nearest_view
@@ -68,7 +68,7 @@ class TextRequest(Sampling):
     edits: list[tuple[Position, Character]] = Field(default_factory=list, max_length=MAX_EDITS)
     view: str = Field("", max_length=MAX_NAME_CHARS)
     clamps: list[Any] = Field(default_factory=list, max_length=MAX_CLAMPS)
-    recurrent_scale: Annotated[float, within(Range(*KNOB))] = 1.0
+    recurrent_scale: Annotated[float, within(Range(*SCALE_RANGE))] = 1.0
 
 
 class CancelledCallError(Exception):

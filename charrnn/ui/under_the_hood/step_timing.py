@@ -82,13 +82,13 @@ def record_of(rows: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
 
 
 def _shown(question: ViewQuery, part: int, record: dict[str, Any], recorded: Mapping[str, Any] | None) -> str:
-    from charrnn.figures import profile_figure, profile_words
+    from charrnn.figures import describe_profile, profile_figure
 
     told = record["machine"]
     threads = "1 thread" if told["threads"] == 1 else f"{told['threads']} threads"
     where = f"Measured just now on {told['processor']}, {threads}, torch {told['torch']}"
     sizes = "batch {batch}, {seq_len} characters, {hidden_dim} units".format(**record)
-    words = f"{profile_words(record)} {where}, {sizes}."
+    words = f"{describe_profile(record)} {where}, {sizes}."
     table = against_record(record, recorded).told()
     return answer(question.number, words, part, profile_figure(record, question.width), table=table)
 

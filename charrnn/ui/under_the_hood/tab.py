@@ -47,18 +47,18 @@ def build(store: Store, record: Path = RECORD) -> None:
 
 def profile(question: ViewQuery, path: Path) -> Iterator[str]:
     """Show the time per section of a step by the bundled record. Raises ValueError."""
-    from charrnn.figures import profile_figure, profile_words
+    from charrnn.figures import describe_profile, profile_figure
 
     record = read_record(path)
-    yield _shown(question, record, profile_figure, profile_words(record), _parts(record))
+    yield _shown(question, record, profile_figure, describe_profile(record), _parts(record))
 
 
 def against_length(question: ViewQuery, path: Path) -> Iterator[str]:
     """Show the time of a step by window length. Raises ValueError."""
-    from charrnn.figures import against_length_figure, against_length_words
+    from charrnn.figures import describe_step_cost, step_cost_figure
 
     record = read_record(path)
-    yield _shown(question, record, against_length_figure, against_length_words(record), _times(record))
+    yield _shown(question, record, step_cost_figure, describe_step_cost(record), _times(record))
 
 
 def known(path: Path) -> dict[str, Any] | None:
