@@ -48,7 +48,8 @@ def run(calls: list[list]) -> None:
                     outcome = push_with_faults([Path(folder) for folder in arguments[:2]], arguments[2])
                 case "push_space":
                     options = arguments[3] if len(arguments) > 3 else {}
-                    outcome = vars(hub.push_space(Path(arguments[0]), *arguments[1:3], **options, notify=said.append))
+                    pushed = hub.push_space(Path(arguments[0]), *arguments[1:3], **options, notify=said.append)
+                    outcome = vars(pushed) | {"said": said}
                 case "fetch_or":
                     origin = hub.fetch_or(arguments[0], Path(arguments[1]), always=arguments[2])
                     outcome = {"folder": str(origin.folder), "commit": origin.commit, "notice": origin.notice}

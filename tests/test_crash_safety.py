@@ -11,41 +11,15 @@ import pytest
 from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError
 from charrnn.checkpoint.safetensors_io import write_bytes
-from charrnn.commands import train
 from charrnn.ui.server.checkpoint_store import Store
 from tests.by_hand import saved
-from tests.calling import ROOT, said
+from tests.calling import ROOT
 
 pytestmark = pytest.mark.process
-
-TEXT = "the quick brown fox jumps over the lazy dog.\n" * 60
-SMALL = "--steps 6 --batch 2 --seq-len 8 --hidden-dim 8 --save-every 2 --threads 1".split()
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    path = tmp_path / "text.txt"
-    path.write_text(TEXT, encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def typed(capsys, monkeypatch, corpus):
-    """The script called in this process on the small text, its texts short."""
-    monkeypatch.setattr(train, "PASSAGE_CHARS", 5)
-    monkeypatch.setattr(train, "SAMPLE_CHARS", 5)
-    return lambda *arguments: said(capsys, train.main, "--data", corpus, *arguments, *SMALL)
 
 
 def temporaries(folder):
     return [path for path in folder.rglob("*") if path.name.endswith(".tmp")]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder that nobody can write to, not even root")
-def test_unwritable_folder_is_reported_before_training(typed):
-    result = typed("--out", "/proc/rnn")
-    assert (result.code, len(result.err.splitlines())) == (2, 1)
-    assert result.err.startswith("cannot write /proc/rnn: ") and "step 2" not in result.out
 
 
 def test_read_only_checkpoint_loads(tmp_path, monkeypatch):
@@ -57,20 +31,6 @@ def test_read_only_checkpoint_loads(tmp_path, monkeypatch):
     for name in ("mkdir", "replace", "unlink", "chmod", "fsync"):
         monkeypatch.setattr(os, name, refuse)
     assert Store(tmp_path).load("rnn").info.step == 20
-
-
-def test_second_run_in_same_folder_is_refused(typed, tmp_path):
-    out = tmp_path / "rnn"
-    with checkpoint.folder_lock(out):
-        result = typed("--out", out)
-        assert result.code == 2
-        assert f"another run writes to {out}: wait until it ends, or give another --out" in result.err
-        assert list(out.iterdir()) == []
-        with pytest.raises(CheckpointError, match="another run"), checkpoint.folder_lock(out):
-            pass
-        with checkpoint.folder_lock(tmp_path / "other"):
-            pass
-    assert typed("--out", out).code == 0
 
 
 def test_lock_without_fcntl_excludes_second_writer(tmp_path, monkeypatch):

@@ -28,16 +28,13 @@ def figures(words: str) -> list[float]:
     return [float(number) for number in re.findall(r"[+-]?\d[\d,]*(?:\.\d+)?(?:e-\d+)?", words.replace("−", "-"))]
 
 
-def read_by_hand(name: str, text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Character by character: h after each, (T, H), and the logits each was predicted from, (T, V)."""
+def read(name: str, text: str) -> tuple[np.ndarray, np.ndarray]:
+    """h after each character, (T, H), and the logits each was predicted from, (T, V)."""
     trained = load(CHECKPOINTS / name)
     decoder = trained.model.decoder()
-    reading, h, logits = decoder.prefill([]), [], []
-    for id in trained.vocab.encode(text):
-        logits.append(reading.logits)
-        reading = decoder.step(id, reading.state)
-        h.append(reading.activations.get("h", np.zeros(1)))
-    return np.stack(h).astype(float), np.stack(logits).astype(float)
+    trace = decoder.read(trained.vocab.encode(text))
+    logits = np.concatenate([decoder.prefill([]).logits[None], trace.logits[:-1]])
+    return trace.activations.get("h", np.zeros((len(text), 1))).astype(float), logits.astype(float)
 
 
 def written(scene: Scene, temperature: float) -> tuple[str, list]:
@@ -97,7 +94,7 @@ def check_unit(answer: Answer, h: np.ndarray, inside: np.ndarray) -> tuple[float
 def test_scene_newline_matches_plain_loop(store):
     answer = BY_ID["newline"].answered(store)
     text, _ = written(BY_ID["newline"], 0.8)
-    h, _ = read_by_hand("rnn", text)
+    h, _ = read("rnn", text)
     inside = np.array([c == "\n" for c in text])
     here, elsewhere = check_unit(answer, h, inside)
     assert f"at the {text.count(chr(10))} line ends its h is {signed(here, 2)}" in answer.words
@@ -112,7 +109,7 @@ def test_scene_newline_matches_plain_loop(store):
 def test_scene_speaker_matches_plain_loop(store):
     answer = BY_ID["speaker"].answered(store)
     text, _ = written(BY_ID["speaker"], 0.8)
-    h, _ = read_by_hand("lstm", text)
+    h, _ = read("lstm", text)
     inside, at, before = np.zeros(len(text), dtype=bool), 0, ""
     for line in text.splitlines(keepends=True):
         if line.rstrip("\n").endswith(":") and line[0].isupper() and (at == 0 or before == "\n"):
@@ -150,7 +147,7 @@ def test_scene_transformer_matches_plain_loop(store):
     text = default_text(store, store.load("rnn")).text[:2000]
     bits = {}
     for name in ("rnn", "minigpt"):
-        _, logits = read_by_hand(name, text)
+        _, logits = read(name, text)
         log_probs = torch.log_softmax(torch.from_numpy(logits), dim=1)
         ids = torch.tensor(load(CHECKPOINTS / name).vocab.encode(text))
         bits[name] = -log_probs[torch.arange(len(ids)), ids].numpy() / np.log(2)

@@ -53,8 +53,8 @@ def test_space_replaces_older_files(server: Server, folder):
     line = {"key": "file", "value": {"path": "theirs.txt", "content": ""}}
     server.ask("/api/models/spaces/me/lab/commit/main", line)
     assert "theirs.txt" in server.files("spaces/me/lab")
-    done = server.script("scripts/publish.py", "space", "me/lab")
-    assert done.stderr.splitlines() == ["taking away what is not published any more: theirs.txt"]
+    (done,) = server.call(["push_space", str(ROOT), "me/lab", "me/lab"])
+    assert done["said"] == ["taking away what is not published any more: theirs.txt"]
     assert "theirs.txt" not in server.files("spaces/me/lab")
 
 

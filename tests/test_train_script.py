@@ -159,12 +159,6 @@ def test_resume_uses_threads_of_run(tmp_path):
 @pytest.mark.parametrize(
     "flags",
     [
-        ["--threads", "99999999999"],
-        ["--seed", "-1"],
-        ["--seed", "99999999999999999999999"],
-        ["--save-every", "0"],
-        ["--learning-rate", "-1"],
-        ["--max-grad-norm", "inf"],
         ["--dropout", "1"],
         ["--cell", "elman"],
         ["--recipe", "tuned"],

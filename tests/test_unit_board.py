@@ -17,6 +17,7 @@ from charrnn.neurons import (
     BestUnit,
     ConceptTargets,
     Leaderboard,
+    activations,
     best_units,
     leaderboard_record,
     leaderboards_from_record,
@@ -59,15 +60,11 @@ def cells(answer: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def by_hand(trained: Path, name: str, view: str, text: str) -> tuple[ConceptTargets, Any, Baseline]:
-    """Targets, scores and baseline: every network reads character by character."""
+    """Targets, scores and baseline."""
     checkpoint = load(trained / name)
 
     def told(model: Any) -> Any:
-        reading, values = (decoder := model.decoder()).prefill([]), []
-        for id in checkpoint.vocab.encode(text):
-            reading = decoder.step(id, reading.state)
-            values.append(reading.activations[view])
-        return score(targets, np.array(values))
+        return score(targets, activations(model.decoder(), checkpoint.vocab.encode(text), view))
 
     targets, info = ConceptTargets.of(text), checkpoint.info
     drawn = [
