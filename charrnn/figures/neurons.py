@@ -35,7 +35,7 @@ def unit_histogram(values: np.ndarray, ends: tuple[float, float] | None = None, 
     return figure
 
 
-def describe_unit_histogram(values: np.ndarray) -> str:
+def describe_unit_values(values: np.ndarray) -> str:
     """Describe the histogram in a sentence."""
     low, first, middle, third, high = np.percentile(values, [0, 25, 50, 75, 100])
     return (

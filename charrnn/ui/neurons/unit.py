@@ -114,4 +114,4 @@ def figure(values: np.ndarray, ends: tuple[float, float] | None, width: int) -> 
     from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
 
     drawn = figures.unit_histogram(values, ends, width)
-    return {"figure": drawn, "figure_words": figures.describe_unit_histogram(values)}
+    return {"figure": drawn, "figure_words": figures.describe_unit_values(values)}
