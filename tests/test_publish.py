@@ -347,12 +347,12 @@ def test_card_command_gives_same_recipe(name, changes):
     command = card_of.training_command(info)
     assert command is not None
     options = train.parse(shlex.split(command)[2:])
-    assert train.planned(options, train.recipe_name(options)) == recipe
+    assert train.recipe_from_flags(options, train.recipe_name(options)) == recipe
     assert (options.seed, str(options.data)) == (3, "input.txt")
     mine = card_of.training_command(replace(info, saved_as="my net"))
     assert mine is not None
     options = train.parse(shlex.split(mine)[2:])
-    assert train.planned(options, train.recipe_name(options)) == recipe
+    assert train.recipe_from_flags(options, train.recipe_name(options)) == recipe
     assert card_of.training_command(replace(info, recipe=vars(Recipe()) | {"magic": 1})) is None
 
 

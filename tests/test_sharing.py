@@ -25,7 +25,11 @@ def test_killed_process_leaves_rest_to_resume(tmp_path, capsys, monkeypatch):
     flags = ["--all", "--data", tmp_path / "text.txt", *TINY]
     killed = launch(tmp_path, "train", 2, FEW, *flags, "--out", tmp_path / "killed", DIES="gru")
     assert killed.returncode != 0 and rows(killed.stdout) == []
-    done = {path.name for path in (tmp_path / "killed").iterdir() if train.finished(path)}
+    done = {
+        path.name
+        for path in (tmp_path / "killed").iterdir()
+        if (found := train.readable_checkpoint(path)) and found.finished
+    }
     stamps = {name: (tmp_path / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done}
     assert "gru" not in done
     monkeypatch.setattr(train, "RECIPES", {name: train.RECIPES[name] for name in FEW})

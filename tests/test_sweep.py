@@ -72,7 +72,7 @@ def test_sweep_is_product_of_flags(tmp_path):
     assert {run.configuration for run in runs} == {
         f"{recipe} layer_norm={norm}" for recipe in ("lstm", "rnn-lab") for norm in ("no", "yes")
     }
-    last = train.planned(runs[-1].options, runs[-1].options.recipe)
+    last = train.recipe_from_flags(runs[-1].options, runs[-1].options.recipe)
     usual = train.RECIPES["rnn-lab"]
     assert (last.cell, last.layer_norm, last.dropout, last.learning_rate) == ("rnn", True, 0.5, usual.learning_rate)
     assert (runs[-1].options.seed, runs[-1].options.threads) == (4, 1)
@@ -116,7 +116,11 @@ def test_sweep_table_is_independent_of_processes(root, typed):
         assert float(bits) == pytest.approx(statistics.median(losses) / 0.6931471805599453, abs=1e-4)
 
     assert killed.returncode != 0 and "configuration" not in killed.stdout
-    done = {path.name for path in (root / "killed").iterdir() if train.finished(path)}
+    done = {
+        path.name
+        for path in (root / "killed").iterdir()
+        if (found := train.readable_checkpoint(path)) and found.finished
+    }
     stamps = {name: (root / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done}
     assert not any(name.startswith("gru") for name in done)
     again = typed(*GRID, "--into", root / "killed")

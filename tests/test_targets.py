@@ -234,7 +234,7 @@ def test_foreign_target_is_never_written(own, typed, tmp_path, kind, command):
 @pytest.mark.parametrize("name", RECIPES)
 def test_bundled_checkpoint_may_be_refreshed(name):
     options = train.parse(["--recipe", name])
-    origin = Origin(asdict(train.planned(options, name)), 0, TINY_SHAKESPEARE_SHA256)
+    origin = Origin(asdict(train.recipe_from_flags(options, name)), 0, TINY_SHAKESPEARE_SHA256)
     assert checkpoint.examine(ROOT / "checkpoints" / name).verdict(origin, "name it") == (Verdict.SAME, "")
 
 
@@ -403,7 +403,7 @@ def test_diverged_run_names_its_own_checkpoint(own, tmp_path, typed, capsys, mon
     words = ["--data", own / "a.txt", *TINY, "--max-grad-norm", clip]
     shutil.copytree(own / "seed", tmp_path / "rnn")
     over = said(capsys, train.main, *words, "--out", tmp_path / "rnn")
-    assert over.code == 1 and "still has its finished network, of an earlier run" in over.err and way in over.err
+    assert over.code == 1 and "still has the finished network of an earlier run" in over.err and way in over.err
     assert "last good" not in over.err and checkpoint.describe(tmp_path / "rnn").seed == 1
     fresh = said(capsys, train.main, *words, "--out", tmp_path / "fresh")
     assert fresh.code == 1 and f"the last good checkpoint is {tmp_path / 'fresh'}, step 0" in fresh.err

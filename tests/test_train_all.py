@@ -80,7 +80,7 @@ def same(a, b):
 def test_flags_of_bundled_checkpoint_give_its_recipe(flags, name):
     options = train.parse(flags.split())
     assert train.recipe_name(options) == name
-    assert train.planned(options, name) == RECIPES[name]
+    assert train.recipe_from_flags(options, name) == RECIPES[name]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_flags_of_bundled_checkpoint_give_its_recipe(flags, name):
 def test_other_flags_change_recipe_and_folder(flags, name, recipe):
     options = train.parse(flags.split())
     assert train.recipe_name(options) == name
-    assert train.planned(options, name) == recipe
+    assert train.recipe_from_flags(options, name) == recipe
 
 
 def test_default_folder_is_named_for_recipe(typed, tmp_path):

@@ -150,7 +150,7 @@ def test_resume_uses_threads_of_run(tmp_path):
             checkpoint.save_run(tmp_path / "rnn", tensors, run | {"threads": threads})
             options = train.parse(["--resume", *flags])
             target, corpus = checkpoint.examine(tmp_path / "rnn"), Corpus.from_text(TEXT)
-            train.start(options, target, train.wanted(options, "rnn", target, corpus), corpus)
+            train.start(options, target, train.requested_origin(options, "rnn", target, corpus), corpus)
             assert torch.get_num_threads() == expected
     finally:
         torch.set_num_threads(before)

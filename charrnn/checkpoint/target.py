@@ -85,7 +85,7 @@ class Target:
     def finished(self) -> CheckpointInfo | None:
         """The checkpoint, if its training is finished."""
         info = self.checkpoint
-        return info if info and info.step >= info.recipe.get("steps", 0) else None
+        return info if info and info.finished else None
 
     def origin(self, defaults: Mapping[str, Any]) -> Origin | None:
         """Return the origin of the unfinished run, else of the checkpoint."""

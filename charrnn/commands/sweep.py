@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = runs_of(options)
     again = terminal.as_typed(REPOSITORY / "scripts/sweep.py", *(sys.argv[1:] if argv is None else argv))
     for run in runs:
-        run.options.go_on = again
+        run.options.resume_command = again
     torch.set_num_threads(runs[0].options.threads)
     try:
         corpus = train.read_corpus(options.data)
@@ -145,5 +145,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         return failed
     if queue.rank > 0:
         return 0
-    train.say(table(runs, failed))
+    train.print_block(table(runs, failed))
     return train.exit_code(failed, len(runs))

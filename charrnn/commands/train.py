@@ -4,18 +4,18 @@ Train a checkpoint.
     python scripts/train.py                                      refresh checkpoints/rnn
     python scripts/train.py --cell lstm --layer-norm             refresh checkpoints/lstm-layernorm
     python scripts/train.py --recipe rnn-lab                     the lab sheet's own recipe, checkpoints/rnn-lab
-    python scripts/train.py --all                                every bundled checkpoint that is not done yet
+    python scripts/train.py --all                                every bundled checkpoint that is not finished
     python scripts/train.py --data my.txt --out checkpoints/my   any UTF-8 text
-    python scripts/train.py --out checkpoints/my --resume        go on with a run that was stopped
-    torchrun --nproc-per-node 8 scripts/train.py --all           the same, eight at a time; on many machines too
+    python scripts/train.py --out checkpoints/my --resume        continue a stopped run
+    torchrun --nproc-per-node 8 scripts/train.py --all           the same, eight at a time, also on several machines
 
-A folder with files that are not a checkpoint's is never written to. A finished network of another recipe, seed or text
-is replaced only where --out names its very folder; --all replaces none: what it may not replace stands in its table.
+A folder with files that are not part of a checkpoint is never written to. A finished network of another recipe, seed or
+text is replaced only if --out names its folder; --all replaces none and lists them in its table.
 
-Ctrl-C finishes the step and saves; so do SIGTERM and a closed terminal. A save that fails, on a full disk say, is tried
-again at the next. A run that ends early says what is saved and what to type to go on; one whose output is no longer
-read goes on without. Exit codes: 0 done, 1 diverged, not pushed, out of memory or, of --all, not all done, 2 bad input
-or a folder that cannot be written, 129, 130 and 143 stopped.
+Ctrl-C finishes the step and saves; so do SIGTERM and a closed terminal. A save that fails, as on a full disk, is
+repeated at the next one. A run that ends early prints what is saved and the command that continues it; if its output
+can no longer be written, it continues without. Exit codes: 0 done, 1 diverged, not pushed, out of memory or, with
+--all, not all done, 2 bad input or a folder that cannot be written, 129, 130 and 143 stopped.
 """
 
 import argparse
@@ -67,27 +67,27 @@ HYPERPARAMETERS = {
     "stateful": "carry the state from window to window, reset it at the epoch boundary",
     "steps": "updates",
     "batch": "windows in a minibatch",
-    "seq_len": "characters in a window: as far as the gradient can flow, MiniGPT's context",
+    "seq_len": "characters in a window, the limit of the gradient; MiniGPT's context",
     "learning_rate": "the peak of the schedule",
     "warmup_steps": "steps until the peak; 0: none",
     "final_rate": "learning rate at the end as a share of the peak; 1: constant",
     "beta2": "AdamW's second decay",
     "weight_decay": "AdamW's weight decay of the matrices",
-    "dropout": "share of what leaves the cell, or each layer of MiniGPT, that is left out",
-    "input_dropout": "share of what enters the cell that is left out",
-    "recurrent_dropout": "share of W_hh that is left out",
+    "dropout": "dropout rate after the cell, or in each layer of MiniGPT",
+    "input_dropout": "dropout rate before the cell",
+    "recurrent_dropout": "dropout rate of W_hh",
     "max_grad_norm": "clip the gradient to this norm; 0: do not clip",
     "initialisation": "`default`, `orthogonal` or `chrono`",
-    "keep_steps": "keep the weights along the way, for the time machine",
+    "keep_steps": "save weights during training, for the page's step selector",
 }
 PROMPT = "ROMEO:"
 NOT_BUNDLED = "would train other networks than the bundled ones: name a folder with --out"
-STOPPED = 128  # and the number of a signal: the exit code of a run that it stopped
+STOPPED = 128  # plus the number of the signal: exit code of a stopped run
 SAMPLE_CHARS, PASSAGE_CHARS, SAMPLE_SEED = 400, 6000, 7
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    """The flags, each within its limits."""
+    """Parse the flags and check that they go together."""
     parser = argparse.ArgumentParser(
         description=terminal.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -98,9 +98,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     run.add_argument("--seed", type=SEED, help="decides first weights, windows and dropout (default: 0)")
     run.add_argument("--recipe", choices=RECIPES, help="the defaults of what follows (default: that of the network)")
     run.add_argument("--save-every", type=COUNT, default=500, metavar="STEPS", help="default: 500")
-    run.add_argument("--resume", action="store_true", help="go on with the unfinished run in --out")
+    run.add_argument("--resume", action="store_true", help="continue the unfinished run in --out")
     run.add_argument("--threads", type=THREADS, help="CPU threads (default: all cores, or those of the run to resume)")
-    run.add_argument("--device", default="cpu", help="cpu (default), or cuda where there is one")
+    run.add_argument("--device", default="cpu", help="cpu (default), or cuda if available")
     run.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload the finished checkpoint in one commit")
     run.add_argument("--private", action="store_true", help="with --push-to-hub: make a new repository private")
     recipe = parser.add_argument_group("the recipe")
@@ -120,11 +120,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         )
     if options.all and (options.recipe or options.cell or options.resume or options.push_to_hub):
         parser.error(
-            "--all takes every recipe and goes on with unfinished runs: leave --recipe, --cell, --resume and "
+            "--all trains every recipe and continues unfinished runs: leave --recipe, --cell, --resume and "
             "--push-to-hub out"
         )
-    if options.all and given(options) and not options.out:
-        flag = next(iter(given(options))).replace("_", "-")
+    if options.all and given_settings(options) and not options.out:
+        flag = next(iter(given_settings(options))).replace("_", "-")
         parser.error(f"--all with --{flag} {NOT_BUNDLED}")
     if options.all and options.seed and not options.out:
         parser.error(f"--all with --seed {options.seed} {NOT_BUNDLED}")
@@ -141,11 +141,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         parser.error(f"--recipe {options.recipe} is of another network than --cell {options.cell}: leave one out")
     words = sys.argv[1:] if argv is None else argv
     resume = [] if options.resume or options.all else ["--resume"]
-    options.go_on = terminal.as_typed(REPOSITORY / "scripts/train.py", *words, *resume)
+    options.resume_command = terminal.as_typed(REPOSITORY / "scripts/train.py", *words, *resume)
     return options
 
 
-def given(options: argparse.Namespace) -> dict[str, Any]:
+def given_settings(options: argparse.Namespace) -> dict[str, Any]:
     """Return the recipe settings that the flags name."""
     chosen = {field.name: getattr(options, field.name) for field in fields(Recipe)}
     return {name: value for name, value in chosen.items() if value is not None}
@@ -154,7 +154,7 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
 def recipe_name(options: argparse.Namespace) -> str:
     """Return the recipe asked for, or the name of its network: `rnn-seq256`."""
     cell = options.cell or "rnn"
-    usual, named = usual_recipe(cell), {"layer_norm": "layernorm", "stateful": "stateful"}
+    usual, named = default_recipe(cell), {"layer_norm": "layernorm", "stateful": "stateful"}
     parts = [cell, *(word for name, word in named.items() if getattr(options, name) and not getattr(usual, name))]
     parts += [f"seq{options.seq_len}"] if options.seq_len not in (None, usual.seq_len) else []
     return options.recipe or "-".join(parts)
@@ -182,17 +182,17 @@ def start(options: argparse.Namespace, target: Target, origin: Origin, corpus: C
         try:
             training = Training(corpus, Recipe(**origin.recipe), origin.seed, options.device)
         except ValueError as error:  # the text is too short for it
-            raise ValueError(in_flags(str(error))) from None
-        training.data = kept_path(options.data)
+            raise ValueError(with_flag_names(str(error))) from None
+        training.data = absolute_path(options.data)
         return training
     tensors, run = checkpoint.load_run(target.folder)
     training = Training.resume(corpus, tensors, run, options.device)
-    training.data = kept_path(options.data) or training.data
+    training.data = absolute_path(options.data) or training.data
     torch.set_num_threads(options.threads or run.get("threads") or torch.get_num_threads())
     return training
 
 
-def wanted(options: argparse.Namespace, name: str, target: Target, corpus: Corpus | None) -> Origin:
+def requested_origin(options: argparse.Namespace, name: str, target: Target, corpus: Corpus | None) -> Origin:
     """
     Return the recipe, seed and text that the flags and the folder ask for.
 
@@ -201,9 +201,13 @@ def wanted(options: argparse.Namespace, name: str, target: Target, corpus: Corpu
     there = target.origin(asdict(Recipe())) if options.resume else None
     recipe: Mapping[str, Any]
     if there is None:
-        recipe, seed = asdict(planned(options, name)), options.seed or 0
+        recipe, seed = asdict(recipe_from_flags(options, name)), options.seed or 0
     else:
-        recipe = {**there.recipe, **(asdict(RECIPES[options.recipe]) if options.recipe else {}), **given(options)}
+        recipe = {
+            **there.recipe,
+            **(asdict(RECIPES[options.recipe]) if options.recipe else {}),
+            **given_settings(options),
+        }
         seed = there.seed if options.seed is None else options.seed
     return Origin(recipe, seed, corpus.sha256 if corpus else there.data_sha256 if there else "")
 
@@ -228,7 +232,7 @@ def corpus_of(options: argparse.Namespace, target: Target) -> Corpus:
 
 
 def require_room(out: Path, origin: Origin, corpus: Corpus) -> None:
-    """Raises ValueError if a run could not be saved: size, name or free space."""
+    """Raise ValueError if a run could not be saved: size, name or free space."""
     recipe = Recipe(**origin.recipe)
     tensors, run = largest_state(recipe, corpus)
     metadata = checkpoint.metadata_of(
@@ -246,7 +250,7 @@ def require_room(out: Path, origin: Origin, corpus: Corpus) -> None:
     checkpoint.require_room(out, tensors, run, weights, metadata, len(saved_steps(recipe)))
 
 
-def kept_path(data: Path | None) -> str | None:
+def absolute_path(data: Path | None) -> str | None:
     """Return the absolute path of a text; None if it is not valid UTF-8."""
     try:
         return None if data is None else str(data.absolute()).encode("utf-8").decode("utf-8")
@@ -255,29 +259,29 @@ def kept_path(data: Path | None) -> str | None:
 
 
 def require_outside(data: Path | None, out: Path) -> None:
-    """Raises ValueError if the text lies in the folder that the run writes to."""
+    """Raise ValueError if the text lies in the folder that the run writes to."""
     if data is not None and data.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"--data {data} lies in {out}, where the run writes: move it, or give another --out")
 
 
-def planned(options: argparse.Namespace, name: str) -> Recipe:
+def recipe_from_flags(options: argparse.Namespace, name: str) -> Recipe:
     """Return the recipe of a name or cell, changed by the flags. Raises ValueError."""
     try:
-        recipe = replace(RECIPES.get(name, usual_recipe(options.cell or "rnn")), **given(options))
+        recipe = replace(RECIPES.get(name, default_recipe(options.cell or "rnn")), **given_settings(options))
         build_on_meta(recipe.config, 1)  # its sizes go together
     except ValueError as error:
-        raise ValueError(in_flags(str(error))) from None
+        raise ValueError(with_flag_names(str(error))) from None
     return recipe
 
 
-def in_flags(reason: str) -> str:
-    """A reason with the flags in the place of the names of a recipe's settings."""
+def with_flag_names(reason: str) -> str:
+    """Replace the names of recipe settings by their flags in a message."""
     long, short = ("|".join(name for name in HYPERPARAMETERS if ("_" in name) is wide) for wide in (True, False))
     reason = re.sub(rf"\b({long})\b", lambda found: f"--{found[0].replace('_', '-')}", reason)
     return re.sub(rf"^({short})\b(?= is )", r"--\1", reason)
 
 
-def usual_recipe(cell: str) -> Recipe:
+def default_recipe(cell: str) -> Recipe:
     """Return the recipe of a cell; for an added cell the vanilla one's."""
     return RECIPES[cell] if cell in RECIPES else replace(RECIPES["rnn"], cell=cell)
 
@@ -295,14 +299,14 @@ def write_text(training: Training, chars: int) -> str:
 class Saver:
     """Saves a run and knows the last saved step; None before the first save."""
 
-    def __init__(self, hold: checkpoint.FolderLock, training: Training, step: int | None):
-        self.hold, self.training, self.step = hold, training, step
+    def __init__(self, lock: checkpoint.FolderLock, training: Training, step: int | None):
+        self.lock, self.training, self.step = lock, training, step
 
     def save_state(self) -> None:
         """Save what `--resume` needs."""
-        self.hold.renew()
+        self.lock.renew()
         tensors, run = self.training.state()
-        checkpoint.save_run(self.hold.folder, tensors, run | {"threads": torch.get_num_threads()})
+        checkpoint.save_run(self.lock.folder, tensors, run | {"threads": torch.get_num_threads()})
         self.step = self.training.step
 
     def save(self) -> None:
@@ -311,20 +315,22 @@ class Saver:
         self.save_state()
         if self.training.finished:
             self.training.round_to_fp16()
-        elif not holds_unfinished_or_nothing(self.hold.folder):
-            return
-        save_checkpoint(self.hold.folder, self.training)
+        elif (self.lock.folder / checkpoint.MODEL).exists():
+            info = readable_checkpoint(self.lock.folder)
+            if info is None or info.finished:
+                return
+        save_checkpoint(self.lock.folder, self.training)
         if self.training.finished:
-            checkpoint.remove_run(self.hold.folder)
+            checkpoint.remove_run(self.lock.folder)
 
-    def attempt(self) -> None:
-        """Save; after the first time, a failure is said and left to the next attempt."""
+    def try_save(self) -> None:
+        """Save; after the first save, report a failure and continue."""
         try:
             self.save()
         except (OSError, MemoryError, RuntimeError) as error:
             if self.step is None or not (isinstance(error, OSError) or terminal.is_out_of_memory(error)):
                 raise
-            failed = f"cannot save step {self.training.step} in {self.hold.folder} ({terminal.reason(error)})"
+            failed = f"cannot save step {self.training.step} in {self.lock.folder} ({terminal.reason(error)})"
             print(f"{failed}: step {self.step} is saved, training goes on", file=sys.stderr)
 
     def rescue(self) -> None:
@@ -334,13 +340,17 @@ class Saver:
                 self.save_state()
 
 
-def way_on(saver: Saver | None, options: argparse.Namespace) -> str:
-    """Name the saved step and the command that continues; empty before the first save."""
-    return "" if saver is None or saver.step is None else f"step {saver.step} is saved, go on with\n{options.go_on}"
+def resume_hint(saver: Saver | None, options: argparse.Namespace) -> str:
+    """Return the saved step and the command that continues; "" before the first save."""
+    return (
+        ""
+        if saver is None or saver.step is None
+        else f"step {saver.step} is saved, go on with\n{options.resume_command}"
+    )
 
 
 def save_checkpoint(out: Path, training: Training) -> None:
-    """Save the network as it is now, with its figures and a text."""
+    """Save the present network with its metrics and a generated text."""
     checkpoint.save(
         out,
         training.model,
@@ -356,22 +366,12 @@ def save_checkpoint(out: Path, training: Training) -> None:
     )
 
 
-def holds_unfinished_or_nothing(out: Path) -> bool:
-    """Whether no finished or unreadable checkpoint would be replaced."""
+def readable_checkpoint(out: Path) -> checkpoint.CheckpointInfo | None:
+    """Describe the checkpoint in a folder; None if there is none or it is invalid."""
     try:
-        info = checkpoint.describe(out)
-    except checkpoint.CheckpointError:
-        return not (out / checkpoint.MODEL).exists()
-    return info.step < info.recipe.get("steps", 0)
-
-
-def finished(out: Path) -> checkpoint.CheckpointInfo | None:
-    """The checkpoint in the folder, where its training came to its end."""
-    try:
-        info = checkpoint.describe(out)
+        return checkpoint.describe(out)
     except checkpoint.CheckpointError:
         return None
-    return info if info.step >= info.recipe.get("steps", 0) else None
 
 
 def stopping_signals() -> list[signal.Signals]:
@@ -401,7 +401,7 @@ def train(saver: Saver, save_every: int) -> signal.Signals | None:
                 if training.finished or asked:
                     break
                 if training.step % save_every == 0:
-                    saver.attempt()
+                    saver.try_save()
                 training.advance()
                 bar.update()
         saver.save()
@@ -417,14 +417,14 @@ def train(saver: Saver, save_every: int) -> signal.Signals | None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train as the command line says; the exit code."""
+    """Train as the command line says and return the exit code."""
     options = parse(argv)
-    if options.threads or is_distributed():  # as many as there are processes would only wait for each other
+    if options.threads or is_distributed():  # processes of one machine share its cores
         torch.set_num_threads(options.threads or 1)
     try:
         with terminal.lasting_output():
-            return train_as_asked(options)
-    except KeyboardInterrupt:  # before the first update, or between two runs
+            return run_command(options)
+    except KeyboardInterrupt:  # before the first update or between two runs
         return 128 + signal.SIGINT
 
 
@@ -440,12 +440,12 @@ class Outcome:
         return "; ".join(filter(None, (self.reason, self.advice)))
 
     def row(self, name: str) -> str:
-        """The line of a run that failed, in the table of all."""
+        """Return the table row of a failed run."""
         return f"{name:20}  {self.reason}"
 
 
-def train_as_asked(options: argparse.Namespace) -> int:
-    """One run or all of them; the exit code."""
+def run_command(options: argparse.Namespace) -> int:
+    """Train one run or all of them and return the exit code."""
     if options.all:
         return train_all(options)
     if options.push_to_hub:
@@ -464,7 +464,7 @@ def train_as_asked(options: argparse.Namespace) -> int:
 
 
 def folder_of(options: argparse.Namespace) -> Path:
-    """The folder that --out names, else that of the recipe."""
+    """Return the folder that --out names, else that of the recipe."""
     return options.out or CHECKPOINTS / recipe_name(options)
 
 
@@ -477,11 +477,11 @@ def train_single(options: argparse.Namespace) -> Outcome:
             return already_finished(options, name, target)
         if target.run is not None and not options.resume:
             run = out / checkpoint.RUN
-            with checkpoint.folder_lock(out):  # else it is still written to, and nothing may be removed
+            with checkpoint.folder_lock(out):  # raises if the run is still active
                 raise ValueError(f"{out} holds an unfinished run: go on with --resume, or remove {run}")
         require_outside(options.data, out)
         corpus = corpus_of(options, target)
-        origin = wanted(options, name, target, corpus)
+        origin = requested_origin(options, name, target, corpus)
         instead = None if options.out else "name a folder of its own with --out, or this one to replace it"
         verdict, reason = target.verdict(origin, instead)
     except OSError as error:
@@ -496,20 +496,20 @@ def already_finished(options: argparse.Namespace, name: str, target: Target) -> 
     done, out = target.finished, target.folder
     if not done:
         return Outcome(2, f"{out} holds no unfinished run ({checkpoint.RUN}): start one without --resume")
-    origin = wanted(options, name, target, read_corpus(options.data) if options.data else None)
+    origin = requested_origin(options, name, target, read_corpus(options.data) if options.data else None)
     found = target.origin(origin.recipe)
     if found and (differences := found.differences(origin)):
         there = f"the network in {out} is finished and has {', '.join(differences)}"
         return Outcome(2, f"{there}: start another without --resume")
-    say(f"{out}: done, {done.step} steps; nothing is left to resume")
+    print_block(f"{out}: done, {done.step} steps; nothing is left to resume")
     return Outcome(0)
 
 
 def train_all(options: argparse.Namespace) -> int:
     """
-    Train every recipe whose checkpoint is not finished; the exit code.
+    Train every recipe whose checkpoint is not finished and return the exit code.
 
-    Under torchrun each process takes the next that nobody has taken; what comes out is the same however many they are.
+    Under torchrun each process takes the next free recipe; results do not depend on the number of processes.
     """
     root, queue = options.out or CHECKPOINTS, WorkQueue()
     try:
@@ -527,7 +527,7 @@ def train_all(options: argparse.Namespace) -> int:
         return 0
     if failed or is_distributed():
         rows = [failed[name].row(name) if name in failed else table_row(checkpoint.load(root / name)) for name in runs]
-        say("\n".join(rows))
+        print_block("\n".join(rows))
     return exit_code(failed, len(runs))
 
 
@@ -537,7 +537,7 @@ def train_each(
     """
     Train every unfinished run in turn -> the outcomes of those that failed.
 
-    The exit code alone if a signal stopped one. instead: what to do where a finished network is in the way.
+    Returns only the exit code if a signal stopped one. instead: advice if a finished network is in the way.
     """
     for name in queue.share(runs):
         outcome = train_unless_done(runs[name], name, corpus, instead)
@@ -559,9 +559,9 @@ def exit_code(failed: Mapping[str, Outcome], runs: int) -> int:
 
 
 def train_unless_done(options: argparse.Namespace, name: str, corpus: Corpus, instead: str) -> Outcome:
-    """The run of `options.recipe` in `options.out`, to its end, from where it stopped."""
+    """Train or resume `options.recipe` in `options.out`, unless it is finished."""
     try:
-        origin = Origin(asdict(planned(options, options.recipe)), options.seed or 0, corpus.sha256)
+        origin = Origin(asdict(recipe_from_flags(options, options.recipe)), options.seed or 0, corpus.sha256)
         target = checkpoint.examine(options.out)
         require_outside(options.data, options.out)
         verdict, reason = target.verdict(origin, instead)
@@ -570,12 +570,12 @@ def train_unless_done(options: argparse.Namespace, name: str, corpus: Corpus, in
     if verdict is Verdict.REFUSED:
         return Outcome(2, reason)
     if verdict is Verdict.SAME and (done := target.finished):
-        say(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
+        print_block(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
         return Outcome(0)
     return train_one(options, target, origin, corpus, f"{name}: {'goes on' if target.run else 'starts'}")
 
 
-def say(lines: str) -> None:
+def print_block(lines: str) -> None:
     """Print in one piece: several processes may share the terminal."""
     print(f"{lines}\n", end="", flush=True)
 
@@ -599,30 +599,32 @@ def train_one(
     except OSError as error:
         return Outcome(2, f"cannot read {out}: {terminal.reason(error)}")
     for notice in training.model.notices():
-        say(notice)
+        print_block(notice)
     saver = None
     try:
-        with checkpoint.folder_lock(out) as hold:
+        with checkpoint.folder_lock(out) as lock:
             if checkpoint.examine(out) != target:
-                raise checkpoint.CheckpointError("it has changed since this run looked at it: run the command again")
+                raise checkpoint.CheckpointError("it was changed by another process: run the command again")
             if head:
-                say(head)
-            saver = Saver(hold, training, training.step if target.run else None)
+                print_block(head)
+            saver = Saver(lock, training, training.step if target.run else None)
             stopped = train(saver, options.save_every)
     except DivergedError as error:
         return Outcome(1, str(error), after_divergence(out, training.recipe))
     except checkpoint.CheckpointError as error:
         return Outcome(2, f"cannot write {out}: {error}")
     except OSError as error:
-        return Outcome(2, f"cannot write {out}: {terminal.reason(error)}", way_on(saver, options))
+        return Outcome(2, f"cannot write {out}: {terminal.reason(error)}", resume_hint(saver, options))
     except BaseException as error:
         if terminal.is_out_of_memory(error):
-            return Outcome(terminal.OUT_OF_MEMORY, f"out of memory at step {training.step}", way_on(saver, options))
-        print(f"ended at step {training.step}; {way_on(saver, options)}", file=sys.stderr)
+            return Outcome(
+                terminal.OUT_OF_MEMORY, f"out of memory at step {training.step}", resume_hint(saver, options)
+            )
+        print(f"ended at step {training.step}; {resume_hint(saver, options)}", file=sys.stderr)
         raise
     if stopped:
-        return Outcome(STOPPED + stopped, f"stopped at step {training.step}", way_on(saver, options))
-    say(f"----- T=0.8 -----\n{write_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {out}")
+        return Outcome(STOPPED + stopped, f"stopped at step {training.step}", resume_hint(saver, options))
+    print_block(f"----- T=0.8 -----\n{write_text(training, SAMPLE_CHARS)}\n-----\n{training.step} steps -> {out}")
     return Outcome(0)
 
 
@@ -631,19 +633,18 @@ def after_divergence(out: Path, recipe: Recipe) -> str:
     less = (
         "--learning-rate or --max-grad-norm" if recipe.max_grad_norm else "--learning-rate, or clip: --max-grad-norm 5"
     )
-    try:
-        info = checkpoint.describe(out)
-    except checkpoint.CheckpointError:
+    info = readable_checkpoint(out)
+    if info is None:
         return f"nothing was saved; try a smaller {less}"
-    if finished(out):
-        there = f"{out} still has its finished network, of an earlier run"
+    if info.finished:
+        there = f"{out} still has the finished network of an earlier run"
     else:
         there = f"the last good checkpoint is {out}, step {info.step}"
     return f"{there}; to try again, remove {out / checkpoint.RUN} and start with a smaller {less}"
 
 
 def push(folder: Path, repository: str, private: bool) -> int:
-    """Upload the checkpoint, or say how to try again; the exit code."""
+    """Upload the checkpoint and return the exit code; an error names the command to retry."""
     from charrnn import hub  # the Hub's client is not needed to train
 
     try:
