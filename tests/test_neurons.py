@@ -18,7 +18,7 @@ from charrnn.neurons import (
     ConceptTargets,
     Saturation,
     Scores,
-    activations,
+    all_activations,
     best_units,
     names,
     score,
@@ -194,7 +194,7 @@ def test_planted_unit_is_found_and_noise_is_not():
     config = {"cell": "rnn", "hidden_dim": 80}
 
     def scored(model) -> Scores:
-        return score(targets, activations(model.decoder(), ids, "h"))
+        return score(targets, all_activations(model.decoder(), ids, "h"))
 
     baseline = Baseline.of([scored(untrained(config, len(vocab), {}, seed)) for seed in range(100, 112)])
     found = scored(planted(vocab, 1))
@@ -219,7 +219,7 @@ def test_activations_in_pieces_match_steps(cell: str):
     for id in ids:
         reading = decoder.step(id, reading.state)
         expected.append(reading.activations[name])
-    np.testing.assert_allclose(activations(decoder, ids, name), expected, atol=2e-5)
+    np.testing.assert_allclose(all_activations(decoder, ids, name), expected, atol=2e-5)
 
 
 def recurrent(*form: Any) -> CharRNN:

@@ -17,7 +17,7 @@ from charrnn.neurons import (
     BestUnit,
     ConceptTargets,
     Leaderboard,
-    activations,
+    all_activations,
     best_units,
     leaderboard_record,
     leaderboards_from_record,
@@ -64,7 +64,7 @@ def by_hand(trained: Path, name: str, view: str, text: str) -> tuple[ConceptTarg
     checkpoint = load(trained / name)
 
     def told(model: Any) -> Any:
-        return score(targets, activations(model.decoder(), checkpoint.vocab.encode(text), view))
+        return score(targets, all_activations(model.decoder(), checkpoint.vocab.encode(text), view))
 
     targets, info = ConceptTargets.of(text), checkpoint.info
     drawn = [
