@@ -41,7 +41,7 @@ def test_scale_of_constant_values_is_positive():
 
 def test_heatmap_view_orders_all_rows():
     values = np.random.default_rng(1).standard_normal((60, 9)).astype(np.float32)
-    told = HeatmapView.of("c", values).told()
+    told = HeatmapView.of("c", values).to_json()
     assert (told["name"], told["rows"], told["bounded"]) == ("c", 9, False)
     assert sorted(told["orders"]["similarity"]) == sorted(told["orders"]["activity"]) == list(range(9))
 

@@ -67,7 +67,7 @@ def test_cache_computes_once_and_retries_failures():
     with ThreadPoolExecutor(9) as pool:
         found = list(pool.map(ask, range(9)))
     assert sorted(map(str, found)) == ["17"] * 8 + ["the first has left"]
-    assert len(calls) == 2 and cache.known(slowly, 16) == 17 and cache.known(slowly, 15) is None
+    assert len(calls) == 2 and cache.cached(slowly, 16) == 17 and cache.cached(slowly, 15) is None
 
 
 def test_cache_stores_none_and_evicts_least_recent():
@@ -144,7 +144,7 @@ HALF_LIFE = {"exercise": "half-life", "guess": 3}
 PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
     "flow": (lambda s, u, q: gradient_norms.curves(s, q, WANTED), {}, [{"text": OTHER}]),
     "knob": (
-        lambda s, u, q: recurrent_scale.turns(s, q, WANTED),
+        lambda s, u, q: recurrent_scale.scaled_variants(s, q, WANTED),
         {"knob": 1.4},
         [{"text": OTHER}, {"knob": 0.7}, {"prompt": "B"}, {"seed": 9}, {"temperature": 1.5}],
     ),
@@ -168,7 +168,7 @@ PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
     "unit": (lambda s, u, q: unit.one_unit(u, q, WANTED), {}, [{"unit": 3}, {"text": OTHER}, {"view": "r"}]),
     "gates": (lambda s, u, q: gate_saturation.gates(u, q, WANTED), {}, [{"text": OTHER}]),
     "clamp": (
-        lambda s, u, q: clamp.written_again(s, q, WANTED),
+        lambda s, u, q: clamp.clamped_sample(s, q, WANTED),
         {**WRITES, "clamps": CLAMP},
         [{"text": OTHER}, {"clamps": [{**CLAMP[0], "value": -0.5}]}, {"clamps": None}, {"seed": 2}],
     ),
@@ -185,7 +185,7 @@ PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
     ),
     **{
         f"scene {scene.id}": (
-            lambda s, u, q, scene=scene: iter([json.dumps(asdict(scene.answered(s)), default=str)]),
+            lambda s, u, q, scene=scene: iter([json.dumps(asdict(scene.measured_answer(s)), default=str)]),
             {},
             [],
         )

@@ -31,7 +31,7 @@ FORM: dict[str, Any] = {**MANNER, "prompt": "ROMEO:\n", "seed": 7, "characters":
 
 def asked(store: Store, model: str, clamps: Any, **form: Any) -> list[dict[str, Any]]:
     question = ViewQuery(choice=Choice(model, None), form={**FORM, "clamps": clamps, **form})
-    return [json.loads(told) for told in clamp_part.written_again(store, question, lambda: True)]
+    return [json.loads(told) for told in clamp_part.clamped_sample(store, question, lambda: True)]
 
 
 def held(name: str, unit: int | None, value: float | None) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def test_clamped_texts_and_bits_match_package(store: Store, model: str, clamps: 
             )
         )
         assert text == trained.vocab.decode([step.id for step in steps])
-        at = first["parting"]["at"]
-        assert steps[at].u == first["parting"]["u"] == UniformStream(7)[at]
+        at = first["divergence"]["at"]
+        assert steps[at].u == first["divergence"]["u"] == UniformStream(7)[at]
     free, clamped = first["texts"]
     assert free[:at] == clamped[:at] and free[at] != clamped[at]
 
@@ -103,7 +103,7 @@ def test_open_clamp_value_is_mean(store: Store):
     h = ActivationStats.of(store, store.load("rnn")).values["h"]
     still = int(h.std(axis=0).argmin())
     first, _ = asked(store, "rnn", [held("h", still, round(float(h[:, still].mean()), 2))], characters=1)
-    assert first["parting"] is None and first["words"].startswith("Identical: both write the same character;")
+    assert first["divergence"] is None and first["words"].startswith("Identical: both write the same character;")
 
 
 def test_default_clamp_is_selected_unit(store: Store):
@@ -150,4 +150,4 @@ def test_clamp_request_is_validated_and_bounded(store: Store):
 def test_clamp_answer_stops_when_superseded(store: Store):
     waits = iter([True, True, False])
     question = ViewQuery(choice=Choice("gru", None), form={**FORM, "clamps": None, "text": OWN * 6})
-    assert len(list(until_superseded(clamp_part.written_again(store, question, lambda: next(waits))))) == 1
+    assert len(list(until_superseded(clamp_part.clamped_sample(store, question, lambda: next(waits))))) == 1

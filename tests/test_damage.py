@@ -18,13 +18,13 @@ from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import ANALYSES, CheckpointError, safetensors_io, write_analyses
 from charrnn.context_use import memory_record
 from charrnn.ui.compare import tab as compare_tab
-from charrnn.ui.compare.surprisal_difference import kept_groups
+from charrnn.ui.compare.surprisal_difference import saved_groups
 from charrnn.ui.gradients import context_use
 from charrnn.ui.gradients.context_use import memories
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.gradients.over_training import saved_steps
 from charrnn.ui.neurons.unit import one_unit
-from charrnn.ui.neurons.unit_scores import Units, kept_boards
+from charrnn.ui.neurons.unit_scores import Units, saved_boards
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery
@@ -258,8 +258,8 @@ def test_arbitrary_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
     ):
         last = json.loads([*view()][-1])
         assert drawn(last, "GRU")[1], "the row of the other one"
-    kept_boards(store.load("rnn"))
-    kept_groups([store.load(name) for name in ("rnn", "gru")])
+    saved_boards(store.load("rnn"))
+    saved_groups([store.load(name) for name in ("rnn", "gru")])
 
 
 @pytest.mark.parametrize("name", ["config.json", "history.json", "passage.txt"])

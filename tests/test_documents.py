@@ -129,7 +129,7 @@ def test_link_parameters_are_documented():
     documented = {name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     script = (ROOT / "charrnn" / "ui" / "sidebar" / "share.js").read_text(encoding="utf-8")
     written = set(re.findall(r'parts\.push\(\["(\w+)"', script)) | {"temperature", "prompt", "characters", "seed"}
-    problems = "".join(share_link.follow(Store(ROOT / "checkpoints"), dict.fromkeys(documented, "?")).problems)
+    problems = "".join(share_link.parse_link(Store(ROOT / "checkpoints"), dict.fromkeys(documented, "?")).problems)
     assert written <= documented and "there is no setting" not in problems
 
 

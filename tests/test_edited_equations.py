@@ -27,8 +27,9 @@ from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery
+from charrnn.ui.session.prefix_cache import PrefixCache
 from charrnn.ui.under_the_hood.self_checks import Measurements, panel
-from charrnn.ui.under_the_hood.source_trace import States, cell_lines
+from charrnn.ui.under_the_hood.source_trace import cell_lines
 from tests.small_models import save_all
 
 pytestmark = pytest.mark.slow
@@ -473,7 +474,7 @@ def test_the_page_says_where_an_edit_makes_it_slow(tmp_path: Path, monkeypatch: 
     for answers in (
         curves(store, asked, lambda: True),
         panel(store, Measurements(), asked),
-        cell_lines(store, States(), asked),
+        cell_lines(store, PrefixCache(), asked),
     ):
         *_, told = map(json.loads, answers)
         assert "The pass by hand (bptt/) is not used" in told["words"]

@@ -14,7 +14,7 @@ from charrnn.hub import download as source
 from charrnn.paths import CHECKPOINTS
 from charrnn.ui.server import checkpoint_store as room
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.sidebar.sidebar import offer, refreshed
+from charrnn.ui.sidebar.sidebar import describe_models, describe_refreshed
 from tests.hub_client import Server, write_checkpoint
 from tests.small_models import save_all
 
@@ -210,7 +210,7 @@ def test_newer_checkpoints_are_offered_after_rescan(of_the_hub, tmp_path, monkey
     second = tmp_path / "models--me--lab/snapshots" / ("b" * 40)
     write_checkpoint(second / "lstm", seed=1, steps=[])
     reader = of_the_hub.load("gru")
-    assert json.loads(offer(of_the_hub, reader))["origin"] == {
+    assert json.loads(describe_models(of_the_hub, reader))["origin"] == {
         "where": "me/lab at commit aaaaaaaa",
         "commit": "a" * 40,
         "notice": "",
@@ -224,7 +224,9 @@ def test_newer_checkpoints_are_offered_after_rescan(of_the_hub, tmp_path, monkey
     assert of_the_hub.nearest_checkpoint(*asked) is of_the_hub.load("lstm"), (
         "what is gone gives way to the first on offer"
     )
-    told = json.loads(refreshed(of_the_hub, of_the_hub.nearest_checkpoint(*asked), "Now at commit bbbbbbbb.", 3))
+    told = json.loads(
+        describe_refreshed(of_the_hub, of_the_hub.nearest_checkpoint(*asked), "Now at commit bbbbbbbb.", 3)
+    )
     assert (told["refreshed"], told["said"], told["chosen"]["name"]) == (3, "Now at commit bbbbbbbb.", "lstm")
     assert told["origin"]["where"] == "me/lab at commit bbbbbbbb"
 
@@ -234,9 +236,9 @@ def test_pinned_commit_stays(of_the_hub, monkeypatch):
     assert of_the_hub.origin.pinned == fixed.source == fixed.pinned
     store = Store(of_the_hub.root, fixed)
     monkeypatch.setattr(room, "fetch", {fixed.source: fixed}.__getitem__)
-    store._asked = -1e9
+    store._checked_at = -1e9
     assert store.rescan() == "Fixed at commit aaaaaaaa: for newer networks, whoever runs the lab starts it again."
-    assert json.loads(offer(store, None))["origin"]["where"] == "me/lab at commit aaaaaaaa"
+    assert json.loads(describe_models(store, None))["origin"]["where"] == "me/lab at commit aaaaaaaa"
     assert hub.Origin(of_the_hub.root, "checkpoints").pinned == "checkpoints"
 
 
@@ -254,7 +256,7 @@ def test_failing_hub_keeps_checkpoints(of_the_hub, monkeypatch):
 def test_concurrent_rescans_ask_hub_once(of_the_hub, monkeypatch):
     answers(monkeypatch, hub.Origin(of_the_hub.root, "me/lab@v1", "a" * 40))
     monkeypatch.setattr(room, "REFRESH_S", 30)
-    of_the_hub._asked = -1e9
+    of_the_hub._checked_at = -1e9
     said = [of_the_hub.rescan() for _ in range(3)]
     assert said == [
         "Nothing newer than aaaaaaaa.",
@@ -270,11 +272,11 @@ def test_page_without_models_says_why(tmp_path, monkeypatch):
 
     monkeypatch.setattr(source, "fetch", away)
     origin = hub.fetch_or("me/lab", tmp_path)
-    told = json.loads(offer(Store(origin.folder, origin), None))
+    told = json.loads(describe_models(Store(origin.folder, origin), None))
     assert told == {"models": [], "problem": notice, "origin": {"where": "me/lab", "commit": "", "notice": notice}}
     assert os.fspath(tmp_path) not in json.dumps(told)
 
 
 def test_local_folder_has_no_origin(tmp_path):
     store = Store(save_all(tmp_path))
-    assert json.loads(offer(store, store.load("rnn")))["origin"] is None
+    assert json.loads(describe_models(store, store.load("rnn")))["origin"] is None

@@ -10,18 +10,18 @@ from charrnn.seeds import SEEDS
 from charrnn.ui.compare import coupled_sampling
 from charrnn.ui.server import validation
 from charrnn.ui.server.clamp_requests import MAX_CLAMPS
-from charrnn.ui.server.share_link import DEFAULTS, HIDEABLE, follow
+from charrnn.ui.server.share_link import DEFAULTS, HIDEABLE, parse_link
 from charrnn.ui.session.text_calls import MAX_CALL_CHARS
-from charrnn.ui.sidebar.sidebar import offer
+from charrnn.ui.sidebar.sidebar import describe_models
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = (ROOT / "charrnn/ui/sidebar/sidebar.html").read_text(encoding="utf-8")
 
 
 def test_bare_link_gives_defaults(store):
-    link = follow(store, {})
+    link = parse_link(store, {})
     assert link.notice() is None
-    told = link.told()
+    told = link.to_json()
     assert {name: told[name] for name in DEFAULTS} == DEFAULTS
     assert told["write"] == 400 and told["edits"] == []
 
@@ -59,8 +59,10 @@ def test_page_has_limits_of_server():
 
 def test_link_sets_every_setting(store):
     asked = {"temperature": "1.25", "top_k": "12", "top_p": "0.9", "min_p": "0.01", "seed": str(2**32 - 1)}
-    link = follow(store, asked | {"model": "gru", "step": "300", "prompt": "To be,\r\nor", "view": "z", "speed": "17"})
-    told = link.told()
+    link = parse_link(
+        store, asked | {"model": "gru", "step": "300", "prompt": "To be,\r\nor", "view": "z", "speed": "17"}
+    )
+    told = link.to_json()
     assert {name: str(told[name]) for name in asked} == asked and link.notice() is None
     assert (told["prompt"], told["view"], told["speed"]) == ("To be,\nor", "z", 17)
     assert (link.query.model, link.query.step) == ("gru", 300)
@@ -104,46 +106,46 @@ NONSENSE = [
 
 @pytest.mark.parametrize(("name", "value", "words"), NONSENSE, ids=lambda each: str(each)[:20])
 def test_invalid_link_setting_keeps_default(store, name, value, words):
-    link = follow(store, {name: value, "seed": value if name == "seed" else "3"})
+    link = parse_link(store, {name: value, "seed": value if name == "seed" else "3"})
     (problem,) = link.problems
     assert problem.startswith(words)
     said = link.notice()
     assert said and said["kind"] == "problem" and problem in said["text"]
-    bare = follow(store, {"seed": "3"} if name != "seed" else {})
+    bare = parse_link(store, {"seed": "3"} if name != "seed" else {})
     names = [*DEFAULTS, "edits", "write"]
-    assert [link.told()[each] for each in names] == [bare.told()[each] for each in names]
+    assert [link.to_json()[each] for each in names] == [bare.to_json()[each] for each in names]
     assert link.reader is bare.reader
 
 
 def test_link_with_every_problem_opens_page(store):
-    link = follow(store, {name: value for name, value, _ in NONSENSE})
+    link = parse_link(store, {name: value for name, value, _ in NONSENSE})
     said = link.notice()
     assert said and said["text"].count(";") == 6 and "more" in said["text"]
-    assert {name: link.told()[name] for name in DEFAULTS} == DEFAULTS
+    assert {name: link.to_json()[name] for name in DEFAULTS} == DEFAULTS
 
 
 def test_link_edits_are_positions_and_characters(store):
-    assert follow(store, {"edits": "5:\n,20:,,21:1"}).told()["edits"] == [(5, "\n"), (20, ","), (21, "1")]
+    assert parse_link(store, {"edits": "5:\n,20:,,21:1"}).to_json()["edits"] == [(5, "\n"), (20, ","), (21, "1")]
 
 
 def test_link_to_missing_model_reports_no_step(store):
-    assert len(follow(store, {"model": "nobody", "step": "123"}).problems) == 1
+    assert len(parse_link(store, {"model": "nobody", "step": "123"}).problems) == 1
 
 
 def test_link_to_another_revision_is_reported(store):
     sha = store.load("gru").info.sha256
-    assert follow(store, {"model": "gru", "sha": sha[:12]}).notice() is None
-    said = follow(store, {"model": "gru", "sha": "0123456789ab"}).notice()
+    assert parse_link(store, {"model": "gru", "sha": sha[:12]}).notice() is None
+    said = parse_link(store, {"model": "gru", "sha": "0123456789ab"}).notice()
     assert said and "'gru': its sha256 begins with 0123456789ab" in said["text"] and sha[:12] in said["text"]
 
 
 def test_foreign_link_parameters_are_ignored(store):
     sent = {"__theme": "dark", "utm_source": "mail", "fbclid": "x", "__sign": "y"}
-    assert follow(store, sent).notice() is None
+    assert parse_link(store, sent).notice() is None
 
 
 def test_link_payload_is_accepted_by_page(store):
-    link = follow(
+    link = parse_link(
         store,
         {
             "model": "lstm",
@@ -154,7 +156,7 @@ def test_link_payload_is_accepted_by_page(store):
             "clamp": "c:7:-2.5,f:all:1",
         },
     )
-    told = json.loads(offer(store, store.load("lstm"), link))["link"]
+    told = json.loads(describe_models(store, store.load("lstm"), link))["link"]
     assert link.query.model == "lstm" and link.query.step == 2000 and told["temperature"] == 1e-6
     assert told["hide"] == ["top_p", "compare"] and told["tick"] == ["rnn", "gru"]
     assert set(told["hide"]) <= set(HIDEABLE) and told["knob"] == 1.4
@@ -163,8 +165,8 @@ def test_link_payload_is_accepted_by_page(store):
 
 def test_link_text_is_extended_only_on_request(store):
     passage = "Now is the winter\r\nof our discontent"
-    told = follow(store, {"read": passage}).told()
+    told = parse_link(store, {"read": passage}).to_json()
     assert (told["read"], told["write"], told["characters"]) == (passage.replace("\r", ""), 0, 400)
     assert told["prompt"] == "ROMEO:\n"
-    assert follow(store, {"read": passage, "characters": "25"}).told()["write"] == 25
-    assert "read" not in follow(store, {"read": ""}).told()
+    assert parse_link(store, {"read": passage, "characters": "25"}).to_json()["write"] == 25
+    assert "read" not in parse_link(store, {"read": ""}).to_json()

@@ -8,12 +8,12 @@ from charrnn.checkpoint import load
 from charrnn.commands import sample
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui import api
-from charrnn.ui.compare.coupled_sampling import asked_for
+from charrnn.ui.compare.coupled_sampling import parse_query
 from charrnn.ui.compare.tab import sample as sample_of
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.share_link import follow
+from charrnn.ui.server.share_link import parse_link
 from charrnn.ui.server.view_query import ViewQuery
-from charrnn.ui.sidebar.sidebar import offer
+from charrnn.ui.sidebar.sidebar import describe_models
 from charrnn.vocab import Vocab
 from tests.calling import said
 from tests.small_models import SMALL, save_small
@@ -58,9 +58,9 @@ def test_api_defaults_fit_vocabulary(own):
 def test_page_defaults_fit_vocabulary(own):
     root, prompt = own
     store = Store(root)
-    assert json.loads(offer(store, store.load()))["models"][0]["prompt"] == prompt
-    assert follow(store, {}).told()["prompt"] == prompt
-    asked, _ = asked_for(store, ViewQuery())
+    assert json.loads(describe_models(store, store.load()))["models"][0]["prompt"] == prompt
+    assert parse_link(store, {}).to_json()["prompt"] == prompt
+    asked, _ = parse_query(store, ViewQuery())
     assert (asked.prompt, asked.note) == (prompt, "")
     assert sample_of(store, "mine", 40).startswith(prompt)
 

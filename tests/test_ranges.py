@@ -21,7 +21,7 @@ from charrnn.seeds import SEEDS, STREAMS, seeded
 from charrnn.training import Recipe
 from charrnn.ui import api
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.share_link import follow
+from charrnn.ui.server.share_link import parse_link
 from charrnn.ui.server.validation import MAX_RUN_CHARS, OF_SAMPLING, SPEEDS
 from tests.small_models import SMALL, save_small
 
@@ -192,7 +192,7 @@ def doors(tmp_path_factory):
             raise ValueError(error.message) from None
 
     def by_link(**asked):
-        if problems := follow(store, {name: str(value) for name, value in asked.items()}).problems:
+        if problems := parse_link(store, {name: str(value) for name, value in asked.items()}).problems:
             raise ValueError("; ".join(problems))
 
     return {

@@ -47,7 +47,7 @@ def written(decoder, vocab, n: int) -> str:
 
 
 def test_scene_knob_matches_measurements(store: Store):
-    answer = BY_ID["knob"].answered(store)
+    answer = BY_ID["knob"].measured_answer(store)
     trained, text = load(CHECKPOINTS / "rnn"), held_out(store, "rnn")
     whole = trained.vocab.encode(text_for(store, store.load("rnn")).text)
     told = answer.words.split(". ×")
@@ -61,14 +61,14 @@ def test_scene_knob_matches_measurements(store: Store):
         assert said[2] == float(f"{flow.geometric_mean[100]:.0e}") and said[3] == 100
         assert said[4] == pytest.approx(mean_bits(model.decoder(), trained.vocab.encode(text)), abs=0.0051)
     assert [title for title, _, _ in answer.texts] == ["W_hh × 0.7", "W_hh × 1", "W_hh × 1.4"]
-    for (_, shown, parting), g in zip(answer.texts, (0.7, 1.0, 1.4), strict=True):
+    for (_, shown, divergence), g in zip(answer.texts, (0.7, 1.0, 1.4), strict=True):
         assert shown == written(scale_recurrent(trained.model, g).decoder(), trained.vocab, 240)
-        assert shown[:parting] == answer.texts[1][1][:parting]
+        assert shown[:divergence] == answer.texts[1][1][:divergence]
     assert answer.shown["knob"] == 1.4 and [way["knob"] for way in answer.shown["ways"]] == [0.7, 1.4]
 
 
 def test_scene_gating_matches_measurements(store: Store):
-    answer = BY_ID["gating"].answered(store)
+    answer = BY_ID["gating"].measured_answer(store)
     text = held_out(store, "gru")
     gru, rnn = load(CHECKPOINTS / "gru"), load(CHECKPOINTS / "rnn")
     shut = gru.model.decoder().clamped([Clamp("z", None, 0.0), Clamp("r", None, 1.0)])
@@ -85,7 +85,7 @@ def test_scene_gating_matches_measurements(store: Store):
 
 
 def test_scene_clamp_matches_measurements(store: Store):
-    answer = BY_ID["clamp"].answered(store)
+    answer = BY_ID["clamp"].measured_answer(store)
     trained, text = load(CHECKPOINTS / "lstm"), held_out(store, "lstm")
     decoder, ids = trained.model.decoder(), trained.vocab.encode(text)
     c = decoder.read(ids).activations["c"].astype(float)
@@ -107,12 +107,12 @@ def test_scene_clamp_matches_measurements(store: Store):
     assert lengths[0] > 2 * lengths[1] > 4 * lengths[2]  # held low, lines run on; held high, they break off
     assert [len(shown) for _, shown, _ in answer.texts] == [247] * 3
     assert answer.texts[1][1] == written(decoder, trained.vocab, 240)
-    for _, shown, parting in answer.texts:
-        assert shown[:parting] == answer.texts[1][1][:parting]
+    for _, shown, divergence in answer.texts:
+        assert shown[:divergence] == answer.texts[1][1][:divergence]
 
 
 def test_scene_clipping_matches_study(store: Store, tmp_path):
-    answer = BY_ID["clipping"].answered(store)
+    answer = BY_ID["clipping"].measured_answer(store)
     rows = json.loads((ROOT / "docs" / "study.json").read_text())["clipping"]["rows"]
     off, on = (next(r for r in rows if r["learning_rate"] == 0.01 and r["max_grad_norm"] == m) for m in (0.0, 5.0))
     for row in (off, on):
@@ -120,9 +120,9 @@ def test_scene_clipping_matches_study(store: Store, tmp_path):
     assert ("to the last digit" in answer.words) == (off["val_stream_nats"] == on["val_stream_nats"])
     assert f"in {on['share_to_clip']:.0%} of the steps" in answer.words
     other = replace(BY_ID["clipping"], reads=(tmp_path / "study.json",))
-    assert "there is no study of clipping here" in other.answered(store).words
+    assert "there is no study of clipping here" in other.measured_answer(store).words
     other.reads[0].write_text(json.dumps({"clipping": {"rows": rows}}))
-    assert other.answered(store) == answer
+    assert other.measured_answer(store) == answer
 
 
 def test_scene_without_counting_unit_says_so():

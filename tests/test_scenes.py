@@ -11,12 +11,12 @@ from charrnn.checkpoint import load
 from charrnn.gradient_flow import flow_from_record
 from charrnn.ranges import signed
 from charrnn.sampling import SamplingSettings, UniformStream, generate
-from charrnn.ui.lecture.lecture import arrival
+from charrnn.ui.lecture.lecture import open_link
 from charrnn.ui.lecture.scene_answers import Answer
 from charrnn.ui.lecture.scenes import SCENES, Scene
 from charrnn.ui.server.analyses import default_text
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.share_link import Link
+from charrnn.ui.server.share_link import ShareLink
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
@@ -49,22 +49,22 @@ def written(scene: Scene, temperature: float) -> tuple[str, list]:
 def test_scenes_set_existing_settings(store):
     assert len(BY_ID) == len(SCENES) == 9
     for number, scene in enumerate(SCENES, 1):
-        link = arrival(store, {"lecture": "1", "scene": str(number)})
+        link = open_link(store, {"lecture": "1", "scene": str(number)})
         assert link.notice() is None, scene.id
         assert link.query.model == scene.sets["model"]
         assert scene.question.endswith("?") and not scene.look.endswith("?") or scene.look.count("?") == 1
 
 
 def test_link_settings_precede_scene(store):
-    link = arrival(store, {"lecture": "1", "scene": "1", "temperature": "0.5", "tab": "compare"})
+    link = open_link(store, {"lecture": "1", "scene": "1", "temperature": "0.5", "tab": "compare"})
     assert link.query.temperature == 0.5 and link.query.tab == "Compare"
     assert link.query.characters == 240
-    assert "scene is 12: give a whole number from 1 to 9" in arrival(store, {"lecture": "1", "scene": "12"}).problems
-    assert arrival(store, {"scene": "1"}).query.characters == 400  # no lecture, no scene
+    assert "scene is 12: give a whole number from 1 to 9" in open_link(store, {"lecture": "1", "scene": "12"}).problems
+    assert open_link(store, {"scene": "1"}).query.characters == 400  # no lecture, no scene
 
 
 def test_scene_temperature_matches_plain_loop(store):
-    answer = BY_ID["temperature"].answered(store)
+    answer = BY_ID["temperature"].measured_answer(store)
     expected, texts = [240.0], []
     for temperature in (0.3, 1, 1.6):
         text, steps = written(BY_ID["temperature"], temperature)
@@ -76,9 +76,9 @@ def test_scene_temperature_matches_plain_loop(store):
     assert figures(answer.words) == expected
     assert [text for _, text, _ in answer.texts] == texts
     assert [title for title, _, _ in answer.texts] == ["T = 0.3", "T = 1", "T = 1.6"]
-    for text, (_, _, parting) in zip(texts, answer.texts, strict=True):
-        assert text[:parting] == texts[1][:parting]
-        assert parting == len(text) or text[parting] != texts[1][parting]
+    for text, (_, _, divergence) in zip(texts, answer.texts, strict=True):
+        assert text[:divergence] == texts[1][:divergence]
+        assert divergence == len(text) or text[divergence] != texts[1][divergence]
     shares, bits = expected[2::3], expected[3::3]
     assert shares == sorted(shares, reverse=True) and bits == sorted(bits)  # what the words conclude
 
@@ -92,7 +92,7 @@ def check_unit(answer: Answer, h: np.ndarray, inside: np.ndarray) -> tuple[float
 
 
 def test_scene_newline_matches_plain_loop(store):
-    answer = BY_ID["newline"].answered(store)
+    answer = BY_ID["newline"].measured_answer(store)
     text, _ = written(BY_ID["newline"], 0.8)
     h, _ = read("rnn", text)
     inside = np.array([c == "\n" for c in text])
@@ -107,7 +107,7 @@ def test_scene_newline_matches_plain_loop(store):
 
 
 def test_scene_speaker_matches_plain_loop(store):
-    answer = BY_ID["speaker"].answered(store)
+    answer = BY_ID["speaker"].measured_answer(store)
     text, _ = written(BY_ID["speaker"], 0.8)
     h, _ = read("lstm", text)
     inside, at, before = np.zeros(len(text), dtype=bool), 0, ""
@@ -126,7 +126,7 @@ def test_scene_speaker_matches_plain_loop(store):
 
 
 def test_scene_gradient_matches_record(store):
-    answer = BY_ID["gradient"].answered(store)
+    answer = BY_ID["gradient"].measured_answer(store)
     assert answer.shown["tick"] == ["rnn", "lstm", "minigpt"]
     sentences = re.split(r"(?<=back)\. ?", answer.words)[:3]
     horizons = []
@@ -143,7 +143,7 @@ def test_scene_gradient_matches_record(store):
 
 
 def test_scene_transformer_matches_plain_loop(store):
-    answer = BY_ID["transformer"].answered(store)
+    answer = BY_ID["transformer"].measured_answer(store)
     text = default_text(store, store.load("rnn")).text[:2000]
     bits = {}
     for name in ("rnn", "minigpt"):
@@ -172,10 +172,10 @@ def test_scene_without_its_checkpoint_says_so(tmp_path):
         notice = scene.link(store).notice()
         assert (notice is None) == (scene.sets["model"] == "gru")
         assert notice is None or scene.sets["model"] in notice["text"]
-    assert "there is no checkpoint 'rnn'" in BY_ID["transformer"].answered(store).words
+    assert "there is no checkpoint 'rnn'" in BY_ID["transformer"].measured_answer(store).words
 
 
 def test_scene_without_speaker_says_so(store):
     short = Scene("short", "", "?", "", BY_ID["speaker"].answer, {"model": "rnn", "prompt": "a", "characters": "1"})
-    assert "take another seed" in short.answered(store).words
-    assert isinstance(short.link(store), Link)
+    assert "take another seed" in short.measured_answer(store).words
+    assert isinstance(short.link(store), ShareLink)

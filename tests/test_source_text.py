@@ -8,7 +8,7 @@ import pytest
 
 from charrnn.sampling import SamplingSettings
 from charrnn.surprisal import GroupMean
-from charrnn.ui.compare.surprisal_difference import in_words
+from charrnn.ui.compare.surprisal_difference import describe_difference
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText, Writer, given_text
 from charrnn.ui.server.view_query import ViewQuery
@@ -58,9 +58,9 @@ def test_own_text_is_no_evidence_for_network(store: Store):
     readers = rnn, gru = store.load("rnn"), store.load("gru")
     whole = GroupMean("all characters", 9, 1.0, 2.0, -1.0, 0.1)
     by_a = SourceText("x", "o", (Writer(rnn.title, rnn.info.sha256, 40, WARM),))
-    told = in_words(whole, by_a, readers)
+    told = describe_difference(whole, by_a, readers)
     assert "A wrote this text" in told and "nothing of texts that people wrote" in told
-    assert "wrote this" not in in_words(whole, SourceText("x"), readers)
-    assert "wrote this" not in in_words(
+    assert "wrote this" not in describe_difference(whole, SourceText("x"), readers)
+    assert "wrote this" not in describe_difference(
         whole, SourceText("x", "o", (Writer("GRU", gru.info.sha256, 7, WARM),)), readers
     )

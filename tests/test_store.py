@@ -7,7 +7,7 @@ import pytest
 
 from charrnn.checkpoint import CheckpointError
 from charrnn.ui.server import checkpoint_store as room
-from charrnn.ui.server.checkpoint_store import Store, facts
+from charrnn.ui.server.checkpoint_store import Store, summary
 from charrnn.ui.server.loaded_model import LoadedModel
 from tests.small_models import SMALL, save_small
 
@@ -26,7 +26,7 @@ def test_checkpoints_are_listed_in_order_with_facts(tmp_path: Path):
         "Vanilla RNN, lab recipe",
         "zebra",
     ]
-    assert facts(infos[0]).endswith("k parameters · 2.16 bits per character")
+    assert summary(infos[0]).endswith("k parameters · 2.16 bits per character")
 
 
 def test_concurrent_loads_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,7 @@ from gradio.events import api as endpoint
 from pydantic import Field, ValidationError, validate_call
 
 from charrnn.ranges import Range
-from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
+from charrnn.sampling import SamplingSettings, distribution
 from charrnn.ui.server import validation
 from charrnn.ui.server.analyses import measured
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
@@ -70,9 +70,7 @@ def build(store: Store) -> None:
         settings = SamplingSettings(temperature, top_k, top_p, min_p)
         reader = _reader(store, checkpoint, step)
         prompt = prompt_for(reader, prompt)
-        beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
-        steps = generate(reader.decoder, beginning, characters, settings, UniformStream(seed))
-        return prompt + reader.vocab.decode([step.id for step in steps])
+        return prompt + reader.text_of(reader.sample(prompt, characters, settings, seed))
 
     def next_characters(
         text: LongText = PROMPT,
@@ -166,10 +164,9 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             with USERS.one():
                 return validated(**signature.bind(*arguments, **named).arguments)
-        except ValidationError as error:
-            raise gr.Error(validation.problem(error), title="Refused", print_exception=False) from error
         except ValueError as error:
-            raise gr.Error(str(error), title="Refused", print_exception=False) from error
+            text = validation.problem(error) if isinstance(error, ValidationError) else str(error)
+            raise gr.Error(text, title="Refused", print_exception=False) from error
 
     return called
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import gradio as gr
 
 from charrnn.ui.components.theme import theme
-from charrnn.ui.server.middleware import bare_name, is_of_this_machine, wrap_app
+from charrnn.ui.server.middleware import bare_name, is_loopback, wrap_app
 from charrnn.ui.server.request_deadline import PunctualProtocol
 from charrnn.ui.server.static_files import read, routes
 
@@ -24,13 +24,13 @@ def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = ()) ->
 
     Port 0 takes a free one. allowed: names it answers for, beside those of this machine; "*" is any. Without one a
     loopback address answers for this machine alone, another address for any. GRADIO_ROOT_PATH is the path at which a
-    proxy has the page, or its whole address there. Raises OSError, with the system's reason, where nobody can listen.
+    proxy has the page, or its whole address there. Raises OSError, with the system's reason, if it cannot listen.
     """
     sys.setswitchinterval(SWITCH_S)
     bound, port = _free(host, port)
     root = os.environ.get("GRADIO_ROOT_PATH", "").rstrip("/")
     names = {bare_name(name) for name in allowed}
-    anyone = "*" in names or not (names or is_of_this_machine(bound))
+    anyone = "*" in names or not (names or is_loopback(bound))
     names |= {bare_name(host), *map(bare_name, re.findall("://([^/]+)", root))}
     _, address, _ = demo.launch(
         server_name=f"[{host}]" if ":" in host else host,

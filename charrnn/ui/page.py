@@ -8,8 +8,8 @@ from anyio.to_thread import run_sync
 
 from charrnn.ui import api, tabs
 from charrnn.ui.compare import tab as compare_tab
-from charrnn.ui.gradients import context_use, gradient_norms, over_training, recurrent_scale, saliency
-from charrnn.ui.lecture.lecture import arrival, opened, walking
+from charrnn.ui.gradients import tab as gradients_tab
+from charrnn.ui.lecture.lecture import initial_value, open_link, register_events
 from charrnn.ui.neurons import tab as neurons_tab
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.static_files import read, view
@@ -17,7 +17,7 @@ from charrnn.ui.server.streaming import QUIET
 from charrnn.ui.server.validation import Choice, count_of
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.session import text_calls
-from charrnn.ui.sidebar.sidebar import offer, refreshed
+from charrnn.ui.sidebar.sidebar import describe_models, describe_refreshed
 from charrnn.ui.under_the_hood import tab as hood_tab
 
 
@@ -26,19 +26,19 @@ def build_demo(store: Store) -> gr.Blocks:
 
     async def arrive(request: gr.Request) -> tuple[Any, Any]:
         try:
-            link = await run_sync(arrival, store, dict(request.query_params))
+            link = await run_sync(open_link, store, dict(request.query_params))
         except ValueError:
-            return offer(store, None), gr.skip()
-        return offer(store, link.reader, link), opened(store, link)
+            return describe_models(store, None), gr.skip()
+        return describe_models(store, link.reader, link), initial_value(store, link)
 
     async def refresh(event: gr.EventData) -> str:
-        said = await run_sync(store.rescan)
+        notice = await run_sync(store.rescan)
         try:
             choice = ViewQuery.from_page(event._data).choice
         except ValueError:
             choice = Choice()
         reader = await run_sync(store.nearest_checkpoint, *astuple(choice))
-        return refreshed(store, reader, said, count_of("sent", event._data))
+        return describe_refreshed(store, reader, notice, count_of("sent", event._data))
 
     with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
         api.build(store)  # first: the names of its functions are the names of the endpoints
@@ -52,11 +52,7 @@ def build_demo(store: Store) -> gr.Blocks:
                 with gr.Tab(tabs.WRITE, elem_id="cr-tab-write"):
                     view("write/view", "cr-view")
                 with gr.Tab(tabs.GRADIENTS, elem_id="cr-tab-gradients"):
-                    gradient_norms.build(store)
-                    recurrent_scale.build(store)
-                    saliency.build(store)
-                    context_use.build(store)
-                    over_training.build(store)
+                    gradients_tab.build(store)
                 with gr.Tab(tabs.NEURONS, elem_id="cr-tab-neurons"):
                     neurons_tab.build(store)
                 with gr.Tab(tabs.COMPARE, elem_id="cr-tab-compare"):
@@ -65,7 +61,7 @@ def build_demo(store: Store) -> gr.Blocks:
                     hood_tab.build(store)
 
         demo.load(arrive, None, [controls, lecture], **QUIET)
-        walking(store, controls, lecture)
+        register_events(store, controls, lecture)
         controls.refresh(refresh, None, controls, **QUIET)
     demo.queue(api_open=False, max_size=1000, default_concurrency_limit=8)
     return demo

@@ -15,7 +15,7 @@ def test_two_texts_part_at_the_character_that_the_server_names(page: Page):
             const { figure } = await import("/charrnn/lecture/lecture.js");
             return Array.from(text, (_, at) => {
                 const box = document.createElement("div");
-                createTextPair(box)({ texts: [text, text], prompt: "😀", parting: { at } }, ["A", "B"]);
+                createTextPair(box)({ texts: [text, text], prompt: "😀", divergence: { at } }, ["A", "B"]);
                 const part = (name) => box.querySelector(name).textContent;
                 const other = figure(["title", text, at]).querySelector("b");
                 const whole = other.parentElement.textContent;

@@ -147,7 +147,7 @@ def test_half_life_and_effective_context_stand_where_they_are_kept_and_are_right
 
 
 def test_a_column_whose_cells_have_values_is_one_of_numbers():
-    sent = Table("", ["a", "b"], [[Cell("x"), number(None)], [Cell("y"), number(2.0, "{:.1f}")]]).told()
+    sent = Table("", ["a", "b"], [[Cell("x"), number(None)], [Cell("y"), number(2.0, "{:.1f}")]]).to_json()
     assert [column["numeric"] for column in sent["columns"]] == [False, True]
     assert sent["rows"][0]["cells"][1] == {"text": "–"} and sent["rows"][1]["cells"][1] == {"text": "2.0", "value": 2.0}
 

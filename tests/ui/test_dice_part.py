@@ -29,18 +29,18 @@ def test_both_texts_are_what_each_model_writes_alone_and_grow_piece_by_piece(sto
 
 
 def test_where_they_part_the_die_falls_on_what_each_wrote(store: Store):
-    parting = dice_of(store)[-1]["parting"]
+    divergence = dice_of(store)[-1]["divergence"]
     a, b = (written(name, None, SETTINGS, "ROMEO:\n", 300, 12) for name in ("rnn", "minigpt"))
     at = next(i for i in range(300) if a[i] != b[i])
-    assert parting["at"] == at and parting["u"] == UniformStream(12)[at]
+    assert divergence["at"] == at and divergence["u"] == UniformStream(12)[at]
     for name, shown, drew, other in zip(
-        ("rnn", "minigpt"), parting["sides"], (a[at], b[at]), (b[at], a[at]), strict=True
+        ("rnn", "minigpt"), divergence["sides"], (a[at], b[at]), (b[at], a[at]), strict=True
     ):
         chances = probabilities(name, "ROMEO:\n" + a[:at], 0.8)
         ends = dict(zip(chances, np.cumsum(list(chances.values())), strict=True))
         assert shown["drawn"]["character"] == drew and shown["other"] == other
         assert shown["drawn"]["high"] == pytest.approx(ends[drew], abs=1e-5)
-        assert shown["drawn"]["low"] <= parting["u"] < shown["drawn"]["high"]
+        assert shown["drawn"]["low"] <= divergence["u"] < shown["drawn"]["high"]
         order = list(chances)
         for row in shown["rows"]:
             assert order[row["rank"]] == row["character"] and row["p"] == pytest.approx(
@@ -48,14 +48,14 @@ def test_where_they_part_the_die_falls_on_what_each_wrote(store: Store):
             )
         assert {drew, other} <= {row["character"] for row in shown["rows"]} and len(shown["rows"]) == 8
         assert [c for c, _ in shown["pieces"]] == order[: len(shown["pieces"])]
-    assert f"The first {at} characters are the same" in parting["why"]
-    assert f"falls on “{a[at]}” in A" in parting["why"] and f"on “{b[at]}” in B" in parting["why"]
+    assert f"The first {at} characters are the same" in divergence["why"]
+    assert f"falls on “{a[at]}” in A" in divergence["why"] and f"on “{b[at]}” in B" in divergence["why"]
 
 
 def test_a_filter_that_cuts_is_seen_where_two_settings_part(store: Store):
     cold = side("rnn", 2000, temperature=0.8, top_k=3)
     last = dice_of(store, A=side("rnn", 2000, temperature=0.8), B=cold, seed=1)[-1]
-    a, b = last["parting"]["sides"]
+    a, b = last["divergence"]["sides"]
     assert (a["kept"], b["kept"], a["of"]) == (65, 3, 65)
     assert [row["cut"] for row in b["rows"]] == [row["rank"] >= 3 for row in b["rows"]] and any(
         r["cut"] for r in b["rows"]
@@ -66,7 +66,7 @@ def test_a_filter_that_cuts_is_seen_where_two_settings_part(store: Store):
 
 def test_the_same_twice_is_said_to_be_identical(store: Store):
     last = dice_of(store, A=side("gru", 100), B=side("gru", 100), characters=40)[-1]
-    assert last["parting"] is None and last["texts"][0] == last["texts"][1]
+    assert last["divergence"] is None and last["texts"][0] == last["texts"][1]
     assert last["words"].startswith("Identical: both write the same 40 characters; the same model")
     greedy = [side("rnn", 2000, temperature=0, top_k=k) for k in (0, 5)]  # different settings that do the same
     words = dice_of(store, A=greedy[0], B=greedy[1], characters=40)[-1]["words"]
@@ -169,7 +169,7 @@ def test_two_texts_from_the_same_dice_stand_side_by_side_and_show_why_they_part(
     expect(words).to_have_text(
         "Identical: both write the same 300 characters; the same model with the same settings and the same dice."
     )
-    expect(page.locator("#cr-dice .cr-parting")).to_be_hidden()
+    expect(page.locator("#cr-dice .cr-divergence")).to_be_hidden()
     b_side.get_by_label("training step").select_option("300")
     until_written(page, a, written("rnn", 300, SETTINGS, "ROMEO:\n", 300, 12))
     expect(page.locator("#cr-dice .cr-writer h3")).to_have_text(["A · Vanilla RNN", "B · Vanilla RNN, step 300"])

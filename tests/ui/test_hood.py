@@ -22,10 +22,11 @@ from charrnn.ui.server import error_location
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery
+from charrnn.ui.session.prefix_cache import PrefixCache
 from charrnn.ui.under_the_hood import tab as hood_tab
 from charrnn.ui.under_the_hood.self_checks import Measurements, dice, digest, measured, of_file, panel, versions
-from charrnn.ui.under_the_hood.source_trace import States, cell_lines
-from charrnn.ui.under_the_hood.step_timing import Turn, timing
+from charrnn.ui.under_the_hood.source_trace import cell_lines
+from charrnn.ui.under_the_hood.step_timing import TimingLock, timing
 from tests.small_models import save_all
 from tests.test_trust import forgets_nothing
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
@@ -64,7 +65,7 @@ def figure(value: float) -> str:
 
 @pytest.mark.parametrize("model", ["rnn", "gru", "lstm-layernorm", "minigpt"])
 def test_the_lines_have_the_values_of_the_last_character_of_the_text(small: Store, model: str):
-    states = States()
+    states = PrefixCache()
     reader = small.load(model)
     for length in (1, 128, 129, 257, len(TEXT)):  # in the middle of the kept states, and on them
         (answer,) = map(json.loads, cell_lines(small, states, asked(model, {"text": TEXT[:length]})))
@@ -80,11 +81,11 @@ def test_the_lines_have_the_values_of_the_last_character_of_the_text(small: Stor
 
 
 def test_a_unit_is_found_in_packed_gates_and_not_where_there_is_none(small: Store):
-    (answer,) = map(json.loads, cell_lines(small, States(), asked("lstm-layernorm", {"text": "To be"})))
+    (answer,) = map(json.loads, cell_lines(small, PrefixCache(), asked("lstm-layernorm", {"text": "To be"})))
     units = {source: value["units"] for source, value in values_of(answer).items()}
     assert units["from_input + from_state"] == ["i", "f", "g", "o"] and units["c"] == [""]
     assert units["self.embed.weight"] == units["self._W_out.dot(state.h) + self._b_out"] == []
-    (answer,) = map(json.loads, cell_lines(small, States(), asked("minigpt", {"text": "To be", "layer": 2})))
+    (answer,) = map(json.loads, cell_lines(small, PrefixCache(), asked("minigpt", {"text": "To be", "layer": 2})))
     units = {source: value["units"] for source, value in values_of(answer).items()}
     assert units["block.qkv(block.attention_norm(x))"] == ["q", "k", "v"] and units["q"] == units["x"] == [""]
     assert units["block.mlp_in(block.mlp_norm(x))"] == units["logits"] == [] and answer["layer"] == 2
@@ -95,11 +96,11 @@ def written_wrongly(self, from_input, from_state, state):
 
 
 def test_without_a_text_there_is_nothing_to_see_and_nonsense_is_refused(small: Store):
-    (answer,) = map(json.loads, cell_lines(small, States(), asked("rnn", {})))
+    (answer,) = map(json.loads, cell_lines(small, PrefixCache(), asked("rnn", {})))
     assert answer["words"].startswith("Nothing has been read yet") and "blocks" not in answer
     for form, said in (({"text": 7}, "text"), ({"text": "x" * 24_001}, "24000"), ({"text": "a", "layer": 0}, "layer")):
         with pytest.raises(ValueError, match=said):
-            list(cell_lines(small, States(), asked("rnn", form)))
+            list(cell_lines(small, PrefixCache(), asked("rnn", form)))
 
 
 def test_a_cell_whose_code_raises_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -108,7 +109,7 @@ def test_a_cell_whose_code_raises_is_told_with_its_line(tmp_path: Path, monkeypa
     path, line = Path(__file__).relative_to(ROOT), written_wrongly.__code__.co_firstlineno + 1
     monkeypatch.setattr(error_location, "PACKAGE", ROOT / "tests")
     for answers in (
-        cell_lines(store, States(), asked("lstm", {"text": "To be"})),
+        cell_lines(store, PrefixCache(), asked("lstm", {"text": "To be"})),
         panel(store, Measurements(), asked("lstm", {})),
     ):
         (answer,) = map(json.loads, answers)
@@ -291,7 +292,7 @@ RECORD = {"batch": 64, "seq_len": 128, "rows": [{"name": "MiniGPT", "median_ms":
 
 
 def test_a_measurement_tells_its_progress_and_then_where_the_time_went():
-    answers = [json.loads(told) for told in timing(Turn(), ViewQuery(number=3), lambda: True, RECORD, TINY)]
+    answers = [json.loads(told) for told in timing(TimingLock(), ViewQuery(number=3), lambda: True, RECORD, TINY)]
     *progress, last = answers
     assert [answer["share"] for answer in progress] == sorted(answer["share"] for answer in progress)
     assert all(answer["busy"] and answer["number"] == 3 for answer in progress) and progress[-1]["share"] == 1
@@ -308,7 +309,7 @@ def test_a_measurement_tells_its_progress_and_then_where_the_time_went():
 
 
 def test_only_one_measures_at_a_time_and_who_stops_or_leaves_makes_room():
-    turn, going = Turn(), True
+    turn, going = TimingLock(), True
     first = timing(turn, ViewQuery(), lambda: going, RECORD, TINY)
     next(first)
     (told,) = map(json.loads, timing(turn, ViewQuery(), lambda: True, RECORD, TINY))

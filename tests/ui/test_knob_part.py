@@ -33,7 +33,7 @@ def store(trained: Path) -> Store:
 
 def turned(store: Store, name: str, wanted: Callable[[], bool] = lambda: True, **form: Any) -> list[dict[str, Any]]:
     question = ViewQuery(choice=Choice(name, None), form={"text": OWN, **form})
-    return [json.loads(told) for told in until_superseded(recurrent_scale.turns(store, question, wanted))]
+    return [json.loads(told) for told in until_superseded(recurrent_scale.scaled_variants(store, question, wanted))]
 
 
 def drawn(told: dict[str, Any], figure: str) -> dict[str, Any]:
@@ -89,8 +89,8 @@ def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(s
         assert cells[f"{of}: largest singular value"][column]["text"] == f"{np.linalg.svd(W)[1][0]:.2f}"
     pair = [written(trained, name, g, "JULIET:\n", SamplingSettings(0.5), 3) for g in (1.0, 0.7)]
     assert told["texts"] == pair and told["prompt"] == "JULIET:\n"
-    assert told["parting"] is not None
-    at = told["parting"]["at"]
+    assert told["divergence"] is not None
+    at = told["divergence"]["at"]
     assert pair[0][:at] == pair[1][:at] and pair[0][at] != pair[1][at]
     assert told["gates"] == (["h"] if name == "rnn" else ["r", "z", "n"]) and told["gate"] == gate
 
@@ -109,7 +109,7 @@ def test_text_and_eigenvalues_come_first_and_a_second_visitor_waits_for_nothing(
 
 def test_as_trained_there_is_one_of_everything(store):
     told = turned(store, "rnn", knob=1.0)[-1]
-    assert told["titles"] == ["× 1"] and told["parting"] is None
+    assert told["titles"] == ["× 1"] and told["divergence"] is None
     assert set(drawn(told, "cloud")) == {"× 1"} and len(told["table"]["columns"]) == 2
 
 

@@ -47,12 +47,12 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
         page.wait_for_function("(wanted) => charrnn.checkpoint.name === wanted", arg=link.query.model)
         settings = page.evaluate("charrnn.settings")
         assert {name: settings[name] for name in ("temperature", "top_k", "top_p", "min_p", "speed")} == {
-            name: value for name, value in link.told().items() if name in settings
+            name: value for name, value in link.to_json().items() if name in settings
         }
         assert page.locator("#cr-seed").input_value() == str(link.query.seed)
         assert page.locator("#cr-characters").input_value() == str(link.query.characters)
         expect(answer).to_be_hidden()
-        expected = None if scene.id in MEASURED_ELSEWHERE else scene.answered(store)
+        expected = None if scene.id in MEASURED_ELSEWHERE else scene.measured_answer(store)
         assert expected is None or expected.words[:30] not in page.content()
         if link.query.tick:
             page.wait_for_function(f"charrnn.ticked.join() === '{','.join(link.query.tick)}'")
@@ -80,10 +80,10 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
                 expect(page.locator("#cr-clamp .cr-writer h3").last).to_contain_text(words, timeout=60_000)
         figures = page.locator(".cr-scene-texts figure")
         expect(figures).to_have_count(len(expected.texts))
-        for i, (title, written, parting) in enumerate(expected.texts):
+        for i, (title, written, divergence) in enumerate(expected.texts):
             assert figures.nth(i).locator("figcaption").text_content() == title
             assert figures.nth(i).locator("div").text_content() == written
-            assert figures.nth(i).locator("b").text_content() == written[parting:]
+            assert figures.nth(i).locator("b").text_content() == written[divergence:]
         if expected.texts:
             assert text(page) == expected.texts[1][1]  # the middle one is the text of the page
         page.keyboard.press("PageDown")

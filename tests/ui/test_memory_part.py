@@ -128,7 +128,9 @@ def test_the_kept_curves_stand_on_the_page_follow_the_ticks_and_ones_own_text(co
     part = page.locator("#cr-memory")
     part.scroll_into_view_if_needed()
     settled(page, "Effective context")
-    found = {name: memory_part.kept(describe(CHECKPOINTS / name)) for name in ("rnn", "gru", "lstm", "minigpt")}
+    found = {
+        name: memory_part.saved_context_use(describe(CHECKPOINTS / name)) for name in ("rnn", "gru", "lstm", "minigpt")
+    }
     kept = {name: both[0] for name, both in found.items() if both}
     titles = ("Vanilla RNN", "GRU", "LSTM", "MiniGPT")
     lengths = [f"{title} {used.context.ecl_chars}" for title, used in zip(titles, kept.values(), strict=True)]

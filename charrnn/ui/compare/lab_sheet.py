@@ -1,122 +1,109 @@
 """The map of the lab sheet: exercise → command → part of this page."""
 
-from charrnn.ui.components.table.table import Cell, Go, Table
+from charrnn.ui.components.table.table import Cell, LinkCell, Table
 from charrnn.ui.tabs import COMPARE, GRADIENTS, HOOD, NEURONS, WRITE
 
+DICE, DELTA = "#cr-dice", "#cr-delta"  # parts of Compare
 CURVES, RESULTS, LEARNING = "#cr-training", "#cr-results", "#cr-learning"  # parts of Compare
-DICE, DELTA = "#cr-dice", "#cr-delta"  # so are these
 CLIPPING = "#cr-clipping"  # a part of Gradients
 CLAMP, EXERCISES = "#cr-clamp", "#cr-exercises"  # parts of Neurons
 TRAIN = "python scripts/train.py"
 
 
-def lab_map() -> Table:
-    """Tabulate sections 2 to 8 of the sheet, then its stretch exercises."""
-    titles = ("on the sheet", "command", "on this page")
-    return Table(
-        "", titles, [[Cell(what), Cell("", code=code), Cell("", go=go)] for what, code, go in ROWS], sortable=False
-    )
+def row(what: str, code: tuple[str, ...], *links: LinkCell) -> tuple[str, tuple[str, ...], tuple[LinkCell, ...]]:
+    """Return a section, its commands, and links to its parts of this page."""
+    return what, code, links
 
 
-ROWS: tuple[tuple[str, tuple[str, ...], tuple[Go, ...]], ...] = (
-    (
+ROWS = (
+    row(
         "2 · VanillaRNNCell",
         (f"{TRAIN} --recipe rnn-lab",),
-        (Go("its hidden state, while it writes", WRITE, model="rnn-lab"), Go("what its units mean", NEURONS)),
+        LinkCell("its hidden state, while it writes", WRITE, model="rnn-lab"),
+        LinkCell("what its units mean", NEURONS),
     ),
-    (
+    row(
         "3 · CharRNN, the loop over time",
         ("python scripts/bench.py train", "python scripts/bench.py profile"),
-        (Go("where a step's time goes", HOOD),),
+        LinkCell("where a step's time goes", HOOD),
     ),
-    (
+    row(
         "4 · sample: warm-up, decode, temperature",
         ("python scripts/sample.py --prompt ROMEO: --temperature 0.8",),
-        (Go("the sliders and the distribution", WRITE), Go("two settings with the same dice", COMPARE, part=DICE)),
+        LinkCell("the sliders and the distribution", WRITE),
+        LinkCell("two settings with the same dice", COMPARE, part=DICE),
     ),
-    (
+    row(
         "5 · The training loop, truncated BPTT, clipping",
         (TRAIN, "python scripts/study.py clipping"),
-        (
-            Go("loss and gradient norm against the step", COMPARE, part=CURVES),
-            Go("the norm with clipping and without", GRADIENTS, part=CLIPPING),
-        ),
+        LinkCell("loss and gradient norm against the step", COMPARE, part=CURVES),
+        LinkCell("the norm with clipping and without", GRADIENTS, part=CLIPPING),
     ),
-    (
+    row(
         "6 · Expected output",
         ("python scripts/evaluate.py checkpoints/rnn-lab", "python scripts/sample.py --checkpoint rnn-lab"),
-        (Go("the table", COMPARE, part=RESULTS), Go("samples at saved steps", COMPARE, part=LEARNING)),
+        LinkCell("the table", COMPARE, part=RESULTS),
+        LinkCell("samples at saved steps", COMPARE, part=LEARNING),
     ),
-    (
+    row(
         "7 · Why is this so much worse than a Transformer?",
         (f"{TRAIN} --cell minigpt", "python scripts/study.py reach"),
-        (
-            Go("both gradients in one figure", GRADIENTS, tick=("rnn", "minigpt")),
-            Go("MiniGPT, while it writes", WRITE, model="minigpt"),
-            Go("where it predicts better, character by character", COMPARE, part=DELTA),
-        ),
+        LinkCell("both gradients in one figure", GRADIENTS, tick=("rnn", "minigpt")),
+        LinkCell("MiniGPT, while it writes", WRITE, model="minigpt"),
+        LinkCell("where it predicts better, character by character", COMPARE, part=DELTA),
     ),
-    (
+    row(
         "8 · Common pitfalls",
         (f"{TRAIN} --recipe rnn-lab --max-grad-norm 0 --out runs/unclipped", "python scripts/study.py no_grad"),
-        (Go("with clipping and without", GRADIENTS, part=CLIPPING), Go("gradient norms", COMPARE, part=CURVES)),
+        LinkCell("with clipping and without", GRADIENTS, part=CLIPPING),
+        LinkCell("gradient norms", COMPARE, part=CURVES),
     ),
-    (
+    row(
         "Stretch 1 · LSTMCell by hand",
         (f"{TRAIN} --cell lstm",),
-        (
-            Go("its gates and its memory c", WRITE, model="lstm"),
-            Go("the unit that counts a line's characters", NEURONS, model="lstm", part="#cr-unit"),
-            Go("its gradient beside the vanilla one", GRADIENTS, tick=("rnn", "lstm")),
-            Go("a unit, or a gate, held at a value", NEURONS, model="lstm", part=CLAMP),
-        ),
+        LinkCell("its gates and its memory c", WRITE, model="lstm"),
+        LinkCell("the unit that counts a line's characters", NEURONS, model="lstm", part="#cr-unit"),
+        LinkCell("its gradient beside the vanilla one", GRADIENTS, tick=("rnn", "lstm")),
+        LinkCell("a unit, or a gate, held at a value", NEURONS, model="lstm", part=CLAMP),
     ),
-    (
+    row(
         "Stretch 2 · GRU, compared with the LSTM",
         (f"{TRAIN} --cell gru",),
-        (
-            Go("its gates", WRITE, model="gru"),
-            Go("make it forget: an exercise", NEURONS, model="gru", part=EXERCISES),
-            Go("how they stand", NEURONS, model="gru", part="#cr-gates"),
-            Go("both training curves", COMPARE, tick=("gru", "lstm"), part=CURVES),
-        ),
+        LinkCell("its gates", WRITE, model="gru"),
+        LinkCell("make it forget: an exercise", NEURONS, model="gru", part=EXERCISES),
+        LinkCell("how they stand", NEURONS, model="gru", part="#cr-gates"),
+        LinkCell("both training curves", COMPARE, tick=("gru", "lstm"), part=CURVES),
     ),
-    (
+    row(
         "Stretch 3 · Layer norm inside the cell",
         (f"{TRAIN} --layer-norm", f"{TRAIN} --cell lstm --layer-norm"),
-        (
-            Go(
-                "gradients with and without",
-                GRADIENTS,
-                tick=("rnn", "rnn-layernorm", "lstm", "lstm-layernorm"),
-            ),
-        ),
+        LinkCell("gradients with and without", GRADIENTS, tick=("rnn", "rnn-layernorm", "lstm", "lstm-layernorm")),
     ),
-    (
+    row(
         "Stretch 4 · Statefulness",
         (f"{TRAIN} --stateful",),
-        (Go("beside random windows", COMPARE, tick=("rnn", "rnn-stateful"), part=CURVES),),
+        LinkCell("beside random windows", COMPARE, tick=("rnn", "rnn-stateful"), part=CURVES),
     ),
-    (
+    row(
         "Stretch 5 · A longer context",
         (f"{TRAIN} --seq-len 256", f"{TRAIN} --seq-len 512"),
-        (
-            Go("where the loss ends", COMPARE, tick=("rnn", "rnn-seq256", "rnn-seq512"), part=CURVES),
-            Go("how far back it reaches", GRADIENTS, tick=("rnn", "rnn-seq256", "rnn-seq512")),
-        ),
+        LinkCell("where the loss ends", COMPARE, tick=("rnn", "rnn-seq256", "rnn-seq512"), part=CURVES),
+        LinkCell("how far back it reaches", GRADIENTS, tick=("rnn", "rnn-seq256", "rnn-seq512")),
     ),
-    (
+    row(
         "Stretch 6 · top-k and top-p",
         (
             "python scripts/sample.py --top-k 10",
             "python scripts/sample.py --top-p 0.9",
             "python scripts/study.py sampling",
         ),
-        (Go("move the sliders while it writes", WRITE),),
+        LinkCell("move the sliders while it writes", WRITE),
     ),
-    (
-        "Stretch 7 · Time it",
-        ("python scripts/bench.py profile",),
-        (Go("where the time goes", HOOD),),
-    ),
+    row("Stretch 7 · Time it", ("python scripts/bench.py profile",), LinkCell("where the time goes", HOOD)),
 )
+
+
+def lab_map() -> Table:
+    """Tabulate sections 2 to 8 of the sheet, then its stretch exercises."""
+    rows = [[Cell(what), Cell("", code=code), Cell("", go=links)] for what, code, links in ROWS]
+    return Table("", ("on the sheet", "command", "on this page"), rows, sortable=False)

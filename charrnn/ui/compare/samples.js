@@ -1,39 +1,28 @@
 // Samples of one model at each saved training step, from the same random draws.
 
+import { create } from "../components/create.js";
 import { createViewQuery } from "../components/view_query.js";
 import { fill } from "../components/page_state.js";
 
-/** Set up the view; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const select = element.querySelector("select");
   const list = element.querySelector(".cr-samples");
-  const words = element.querySelector(".cr-plot-words");
-  const view = createViewQuery({ element, send, request: () => ({ form: { model: select.value } }) });
-
+  const request = () => ({ form: { model: select.value } });
+  const view = createViewQuery({ element, send, request, show });
   select.addEventListener("change", view.ask);
 
-  return (value) => {
-    const answer = view.answered(value);
-    if (!answer) return;
-    words.textContent = answer.words;
-    if (answer.models) {
-      select.replaceChildren(...answer.models.map(({ name, title }) => new Option(title, name)));
-      select.value = answer.chosen;
+  function show({ models, chosen, samples = [] }) {
+    if (models) {
+      select.replaceChildren(...models.map(({ name, title }) => new Option(title, name)));
+      select.value = chosen;
     }
-    list.replaceChildren(
-      ...(answer.samples || []).map(({ step, loss, text }) => {
-        const item = document.createElement("li");
-        const head = document.createElement("h3");
-        head.textContent = `step ${step.toLocaleString("en")}`;
-        const note = document.createElement("span");
-        note.textContent = loss;
-        const written = document.createElement("p");
-        written.dir = "auto";
-        fill(written, text);
-        head.append(note);
-        item.append(head, written);
-        return item;
-      }),
-    );
-  };
+    const items = samples.map(({ step, loss, text }) => {
+      const head = create("h3", {}, `step ${step.toLocaleString("en")}`, create("span", {}, loss));
+      return create("li", {}, head, fill(create("p", { dir: "auto" }), text));
+    });
+    list.replaceChildren(...items);
+  }
+
+  return view.receive;
 }

@@ -1,28 +1,22 @@
 """Compare, Δ bits: difference of two models' surprisals, by position and class."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
 
 from charrnn.char_classes import KINDS
 from charrnn.ranges import signed
 from charrnn.surprisal import Difference, GroupMean, difference_by_kind
-from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.components.table.surprisal_table import describe_mean, difference_table
+from charrnn.ui.components.table.table import Table
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, bits_of, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.model_pair import NAMES, known_to_both, pickers, sides
+from charrnn.ui.server.model_pair import NAMES, known_to_both, load_pair, pair_payload
 from charrnn.ui.server.source_text import SourceText, given_text
-from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import ViewQuery, Wanted, require
+from charrnn.ui.server.streaming import message
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 MAX_READ_CHARS = 10_000  # characters that are compared, and coloured in the page
-TITLES = ("characters", "how many", "A, bits", "B, bits", "Δ, bits", "standard error")
-
-
-def build(store: Store) -> None:
-    """Lay out the view and register its analysis."""
-    add_part("cr-delta", "compare/surprisal_difference", partial(differences, store))
 
 
 def passage(store: Store, readers: Sequence[LoadedModel], given: SourceText | None) -> tuple[SourceText, str]:
@@ -38,23 +32,23 @@ def passage(store: Store, readers: Sequence[LoadedModel], given: SourceText | No
     return source.with_text(text).first(MAX_READ_CHARS), note
 
 
-def differences(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+def differences(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Show the difference of the two models on a text. Raises ValueError."""
-    readers = sides(store, question)
-    models = pickers(store, readers)
-    source, note = passage(store, readers, given_text(question, MAX_ANALYSIS_CHARS))
+    readers = load_pair(store, query)
+    models = pair_payload(store, readers)
+    source, note = passage(store, readers, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
-    whole = kept_groups(readers)
-    at_once = " ".join(filter(None, [kept_in_words(whole), f"Reading {len(text):,} characters …"]))
-    yield answer(question.number, at_once, busy=True, **models)
-    with store.turn(differences, wanted):
-        a_bits, b_bits = (bits_of(store, reader, text, wanted) for reader in readers)
-    require(wanted)
+    whole = saved_groups(readers)
+    at_once = " ".join(filter(None, [describe_saved(whole), f"Reading {len(text):,} characters …"]))
+    yield message(query.number, at_once, busy=True, **models)
+    with store.exclusive(differences, is_current):
+        a_bits, b_bits = (bits_of(store, reader, text, is_current) for reader in readers)
+    require_current(is_current)
     difference = Difference(text, a_bits, b_bits)
-    yield _told(question, difference, in_words(difference.whole(), source, readers), note, whole)
+    yield _encode(query, difference, describe_difference(difference.whole(), source, readers), note, whole)
 
 
-def kept_groups(readers: Sequence[LoadedModel]) -> list[GroupMean]:
+def saved_groups(readers: Sequence[LoadedModel]) -> list[GroupMean]:
     """Load the saved difference on the held-out text, by class; empty if absent."""
     last = all(reader.checkpoint.step == reader.info.step for reader in readers)
     if not last or readers[0].info.sha256 == readers[1].info.sha256:
@@ -66,7 +60,7 @@ def kept_groups(readers: Sequence[LoadedModel]) -> list[GroupMean]:
         return []
 
 
-def kept_in_words(groups: Sequence[GroupMean]) -> str:
+def describe_saved(groups: Sequence[GroupMean]) -> str:
     """Describe the saved difference: mean, and the class that contributes most."""
     if not groups:
         return ""
@@ -82,25 +76,25 @@ def kept_in_words(groups: Sequence[GroupMean]) -> str:
 # ------------------------------------------------------------------------------------------------ what the view shows
 
 
-def _told(question: ViewQuery, difference: Difference, words: str, note: str, kept: Sequence[GroupMean]) -> str:
-    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+def _encode(query: ViewQuery, difference: Difference, words: str, note: str, saved: Sequence[GroupMean]) -> str:
+    from charrnn import figures  # plotly is slow to import: only when needed
 
     panels = difference.by_kind(), difference.by_context()
-    return answer(
-        question.number,
-        " ".join(filter(None, [words, note, kept_in_words(kept)])),
+    return message(
+        query.number,
+        " ".join(filter(None, [words, note, describe_saved(saved)])),
         part=1,
-        figure=figures.delta_bits_figure(panels, question.width),
+        figure=figures.delta_bits_figure(panels, query.width),
         text=difference.text,
         bits=[np.round(1000 * bits).astype(int).tolist() for bits in (difference.a_bits, difference.b_bits)],
         kinds=[KINDS.index(kind) for kind in difference.kinds],
         kind_names=KINDS,
         figure_words=figures.describe_delta_bits(panels),
-        table=_table([difference.whole(), *panels[0], *panels[1]], kept).told(),
+        table=_table([difference.whole(), *panels[0], *panels[1]], saved).to_json(),
     )
 
 
-def in_words(whole: GroupMean, source: SourceText, readers: Sequence[LoadedModel]) -> str:
+def describe_difference(whole: GroupMean, source: SourceText, readers: Sequence[LoadedModel]) -> str:
     """Describe the mean on a text, with a note if A or B generated it."""
     delta = signed(whole.delta_bits)
     better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")
@@ -110,24 +104,11 @@ def in_words(whole: GroupMean, source: SourceText, readers: Sequence[LoadedModel
             f" {wrote} wrote this text, and a network predicts its own samples better than others do: Δ on them says "
         )
         better += "nothing of texts that people wrote."
-    over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
-    give = f" ± {whole.error_bits:.3f}" if whole.error_bits else ""
-    mean = f"Mean Δ = {delta}{give} bits a character, over {over} of {source.origin}"
+    mean = f"Mean {describe_mean(whole, 3, source.origin)}"
     return f"{mean}: A needs {whole.a_bits:.3f} bits, B needs {whole.b_bits:.3f}. {better}"
 
 
-def _table(groups: Sequence[GroupMean], kept: Sequence[GroupMean]) -> Table:
+def _table(groups: Sequence[GroupMean], saved: Sequence[GroupMean]) -> Table:
     named = [(group.name if group.name[0].isalpha() else f"positions {group.name}", group) for group in groups]
-    named += [(f"held-out text: {group.name}", group) for group in kept]
-    rows = [
-        [
-            Cell(name),
-            number(group.characters, "{:,}"),
-            number(group.a_bits),
-            number(group.b_bits),
-            number(group.delta_bits, "{:+.3f}"),
-            number(group.error_bits),
-        ]
-        for name, group in named
-    ]
-    return Table("The same in numbers: means over so many characters", TITLES, rows, sortable=False)
+    named += [(f"held-out text: {group.name}", group) for group in saved]
+    return difference_table("The same in numbers: means over so many characters", ("A", "B"), named)

@@ -1,15 +1,15 @@
-// A text whose characters are coloured by the difference of two surprisals.
+// A text colored by the difference of two surprisals.
 
 import { createColoredText } from "../components/colored_text.js";
 import { quoted } from "../components/page_state.js";
 
-const FULL_BITS = 3; // from here on the colour is as strong as it gets
-const UNDERLINED_BITS = 1; // from here on a line under the character says the same as the colour
+const FULL_BITS = 3; // difference with full color
+const UNDERLINED_BITS = 1; // difference from which characters are underlined
 
 const bitsOf = (millibits) => (millibits / 1000).toFixed(3);
 const signed = (millibits) => (millibits < 0 ? "−" : millibits > 0 ? "+" : "") + bitsOf(Math.abs(millibits));
 
-/** Returns what shows an answer in this box, or hides it where there is no text. */
+/** Return a function that shows an answer in this box, or hides it without a text. */
 export function createSurprisalText(box) {
   let shown = null; // the answer
   const delta = (i) => shown.bits[0][i] - shown.bits[1][i]; // thousandths of a bit

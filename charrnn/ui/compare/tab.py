@@ -2,72 +2,66 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
-from charrnn.analysis_record import RecordError
+from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import MAX_NAME_CHARS, CheckpointError, CheckpointInfo
 from charrnn.corpus import title_of
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.paths import STUDY
 from charrnn.published_results import PUBLISHED, Published
-from charrnn.sampling import SamplingSettings, UniformStream, generate
-from charrnn.ui.compare import coupled_sampling, surprisal_difference
+from charrnn.sampling import SamplingSettings
+from charrnn.ui.compare.coupled_sampling import both_texts
 from charrnn.ui.compare.lab_sheet import lab_map
+from charrnn.ui.compare.surprisal_difference import differences
 from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.server.analyses import saved_analysis
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.model_selection import offered, ticked
-from charrnn.ui.server.static_files import read, view
-from charrnn.ui.server.streaming import add_part, answer, register_stream
-from charrnn.ui.server.view_query import ViewQuery, Wanted, require
+from charrnn.ui.server.defaults import PROMPT, SEED
+from charrnn.ui.server.model_selection import models_payload, selected
+from charrnn.ui.server.streaming import add_part, message
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
-SAMPLE_PROMPT, SAMPLE_SEED, SAMPLE_CHARACTERS = "ROMEO:\n", 7, 300
+SAMPLE_CHARACTERS = 300
 SAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
 
 
 def build(store: Store, study: Path = STUDY) -> None:
     """Lay out the tab: coupled sampling, Δ bits, curves, results, samples, lab sheet."""
-    coupled_sampling.build(store)
-    surprisal_difference.build(store)
-    add_part(
-        "cr-training",
-        "components/plot/plot",
-        lambda question, wanted: training_curves(store, question),
-        "compare/training_curves",
-    )
-    with gr.Column(elem_classes="cr-part", elem_id="cr-results"):
-        gr.HTML(read("compare/results_table.html"), apply_default_css=False)
-        table = view("components/table/table_view", "cr-view", "components/table/table")
-        register_stream(table, lambda question, wanted: results(store, question, study))
+    plot, table = "components/plot/plot", "components/table/table_view"
+    add_part("cr-dice", "compare/coupled_sampling", partial(both_texts, store))
+    add_part("cr-delta", "compare/surprisal_difference", partial(differences, store))
+    add_part("cr-training", plot, lambda query, _: training_curves(store, query), "compare/training_curves")
+    add_part("cr-results", table, lambda query, _: results(store, query, study), heading="compare/results_table")
     add_part("cr-learning", "compare/samples", partial(samples, store))
-    with gr.Column(elem_classes="cr-part", elem_id="cr-lab"):
-        gr.HTML(read("compare/lab_sheet.html"), apply_default_css=False)
-        table = view("components/table/table_view", "cr-view", "components/table/table")
-        register_stream(table, lambda question, wanted: iter([answer(question.number, "", table=lab_map().told())]))
+    add_part(
+        "cr-lab",
+        table,
+        lambda query, _: iter([message(query.number, "", table=lab_map().to_json())]),
+        heading="compare/lab_sheet",
+    )
 
 
 # ------------------------------------------------------------------------------------------------ training curves
 
 
-def training_curves(store: Store, question: ViewQuery) -> Iterator[str]:
+def training_curves(store: Store, query: ViewQuery) -> Iterator[str]:
     """Show the training curves of the selected checkpoints. Raises ValueError."""
     from charrnn import figures
 
-    unit, span = question.one_of("unit", [*figures.UNITS]), question.one_of("span", figures.SPANS)
-    parts, infos = question.some_of("parts", figures.PARTS), ticked(store, question)
-    models = offered(store, question)
+    unit, span = query.one_of("unit", [*figures.UNITS]), query.one_of("span", figures.SPANS)
+    parts, infos = query.some_of("parts", figures.PARTS), selected(store, query)
+    models = models_payload(store, query)
     if not infos or not parts:
         what = "a model to see how it learnt" if parts else "what to see of them"
-        yield answer(question.number, f"Tick {what}.", **models)
+        yield message(query.number, f"Tick {what}.", **models)
         return
     stroke = figures.strokes([info.name for info in store.checkpoints()])
     runs = [figures.Run(LoadedModel.title_of(info), info.history, stroke[info.name]) for info in infos]
-    figure = figures.training_curves_figure(runs, question.width, parts, unit, span)
-    yield answer(question.number, figures.describe_training_curves(runs, unit), figure=figure, **models)
+    figure = figures.training_curves_figure(runs, query.width, parts, unit, span)
+    yield message(query.number, figures.describe_training_curves(runs, unit), figure=figure, **models)
 
 
 # ------------------------------------------------------------------------------------------------ the table
@@ -80,7 +74,7 @@ CAPTION = (
 )
 
 
-def results(store: Store, question: ViewQuery, study: Path) -> Iterator[str]:
+def results(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
     """Tabulate the checkpoints by loss, with published results and an n-gram model."""
     infos = sorted(store.checkpoints(), key=lambda info: info.metrics.get("val_stream_nats", float("inf")))
     rows = [checkpoint_row(info) for info in infos]
@@ -92,7 +86,7 @@ def results(store: Store, question: ViewQuery, study: Path) -> Iterator[str]:
         quiet=range(len(rows), len(rows) + len(others)),
         sorted_by=TITLES.index("bits"),
     )
-    yield answer(question.number, "", table=table.told(), **offered(store, question))
+    yield message(query.number, "", table=table.to_json(), **models_payload(store, query))
 
 
 def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
@@ -106,30 +100,30 @@ def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
 
 def far_back(info: CheckpointInfo) -> list[Cell]:
     """Return the saved half-life and effective context."""
-    sections, cells = info.analyses.sections, []
-    for section, fact, form in (("gradient", "half_life_chars", "{:.1f}"), ("memory", "ecl_chars", "{:.0f}")):
-        try:
-            cells.append(number(sections[section].number(fact, 0, 1e6), form))
-        except (KeyError, RecordError):
-            cells.append(number(None))
-    return cells
+    half_life = saved_analysis(info, "gradient", lambda record: record.number("half_life_chars", 0, 1e6))
+    context = saved_analysis(info, "memory", lambda record: record.number("ecl_chars", 0, 1e6))
+    return [number(half_life, "{:.1f}"), number(context, "{:.0f}")]
 
 
 def far_back_of(infos: Sequence[CheckpointInfo]) -> list[str]:
     """Name the texts and sample sizes of half-lives and contexts in the table."""
-    told: dict[str, list[str]] = {}
+
+    def half_life(record: AnalysisRecord) -> str:
+        positions, read = (int(record.number(name, 1)) for name in ("positions", "characters_read"))
+        return f"Half-life at {positions} positions of the first {read:,} characters of"
+
+    def context(record: AnalysisRecord) -> str:
+        return f"Context over {int(record.number('predictions', 1)):,} predictions on"
+
+    measured: dict[str, list[str]] = {}
     for info in infos:
-        sections, of = info.analyses.sections, title_of(info.data_sha256)
-        with suppress(KeyError, RecordError):
-            positions, read = (int(sections["gradient"].number(name, 1)) for name in ("positions", "characters_read"))
-            where = f"at {positions} positions of the first {read:,} characters of the validation part of {of}"
-            told.setdefault(f"Half-life {where}", []).append(LoadedModel.title_of(info))
-        with suppress(KeyError, RecordError):
-            predictions = int(sections["memory"].number("predictions", 1))
-            where = f"over {predictions:,} predictions on the validation part of {of}"
-            told.setdefault(f"Context {where}", []).append(LoadedModel.title_of(info))
-    everybody = [text for text, titles in told.items() if len(titles) == len(infos)]
-    return [f"{text}{'' if text in everybody else ': ' + ', '.join(titles)}." for text, titles in told.items()]
+        for sample in (saved_analysis(info, "gradient", half_life), saved_analysis(info, "memory", context)):
+            if sample:
+                text = f"{sample} the validation part of {title_of(info.data_sha256)}"
+                measured.setdefault(text, []).append(LoadedModel.title_of(info))
+    return [
+        f"{text}{'' if len(titles) == len(infos) else ': ' + ', '.join(titles)}." for text, titles in measured.items()
+    ]
 
 
 def published_row(other: Published) -> list[Cell]:
@@ -137,18 +131,8 @@ def published_row(other: Published) -> list[Cell]:
     size = number(other.parameters, "{:,}")
     loss = number(other.val_nats, "{:g}")
     source = Cell(other.source, link=other.url, note=other.protocol)
-    return [
-        Cell(other.name),
-        size,
-        Cell("–"),
-        Cell("–"),
-        Cell("–"),
-        loss,
-        *_in_other_units(other.val_nats),
-        Cell("–"),
-        Cell("–"),
-        source,
-    ]
+    missing = number(None)
+    return [Cell(other.name), size, *3 * [missing], loss, *_in_other_units(other.val_nats), *2 * [missing], source]
 
 
 def ngram_rows(study: Path) -> list[list[Cell]]:
@@ -179,16 +163,16 @@ def _in_other_units(loss_nats: float | None) -> list[Cell]:
 # ------------------------------------------------------------------------------------------------ samples
 
 
-def samples(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+def samples(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream a sample of each saved step of a model. Raises ValueError."""
     infos = sorted(store.checkpoints(), key=lambda info: len(info.saved_steps) < 2)
-    chosen = question.text("model", MAX_NAME_CHARS) or next((info.name for info in infos), None)
+    chosen = query.text("model", MAX_NAME_CHARS) or next((info.name for info in infos), None)
     info = store.load(chosen).info
     models = [{"name": each.name, "title": LoadedModel.title_of(each)} for each in infos]
     written: list[dict[str, Any]] = []
     refused: list[str] = []
     for part, step in enumerate(info.saved_steps, 1):
-        require(wanted)
+        require_current(is_current)
         try:
             text = sample(store, info.name, step)
             written.append({"step": step, "loss": _loss_at(info, step), "text": text})
@@ -200,7 +184,7 @@ def samples(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
             words = f"Of {LoadedModel.title_of(info)} only the last step was kept."
         words = " ".join(filter(None, [words, *refused]))
         more: dict[str, Any] = {"models": models} if part == 1 else {}
-        yield answer(question.number, words, part, samples=written, chosen=info.name, **more)
+        yield message(query.number, words, part, samples=written, chosen=info.name, **more)
 
 
 def sample(store: Store, name: str, step: int) -> str:
@@ -210,10 +194,8 @@ def sample(store: Store, name: str, step: int) -> str:
 
 
 def _write(reader: LoadedModel) -> str:
-    prompt = reader.vocab.default_prompt(SAMPLE_PROMPT)
-    beginning = reader.decoder.prefill(reader.vocab.encode(prompt))
-    steps = generate(reader.decoder, beginning, SAMPLE_CHARACTERS, SAMPLE_SETTINGS, UniformStream(SAMPLE_SEED))
-    return prompt + reader.vocab.decode([step.id for step in steps])
+    prompt = reader.vocab.default_prompt(PROMPT)
+    return prompt + reader.text_of(reader.sample(prompt, SAMPLE_CHARACTERS, SAMPLE_SETTINGS, SEED))
 
 
 def _loss_at(info: CheckpointInfo, step: int) -> str:

@@ -1,6 +1,6 @@
 """A view that analyses the selected models one by one, the cached ones first."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -9,15 +9,15 @@ from charrnn.checkpoint import CheckpointInfo
 from charrnn.ui.components.table.table import Table
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.model_selection import offered, ticked
+from charrnn.ui.server.model_selection import models_payload, selected
 from charrnn.ui.server.notices import dropped_notice
 from charrnn.ui.server.source_text import SourceText, given_text
-from charrnn.ui.server.streaming import answer
-from charrnn.ui.server.view_query import ViewQuery, Wanted, require
+from charrnn.ui.server.streaming import message
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Target:
     """A model to analyse: selected, or (`ghost`) the picked one before training."""
 
     info: CheckpointInfo
@@ -36,81 +36,80 @@ class Asked:
         return title if self.is_last else f"{title}, step {self.step}"
 
 
-Found = dict[Asked, tuple[Any, SourceText]]  # results and their texts
+Found = dict[Target, tuple[Any, SourceText]]  # results and their texts
 
 
-def to_measure(store: Store, question: ViewQuery) -> tuple[list[Asked], Asked | None]:
+def targets_of(store: Store, query: ViewQuery) -> tuple[list[Target], Target | None]:
     """List the models in picker order, and the picked one. Raises ValueError."""
-    infos = ticked(store, question)
-    name, step = question.choice.name or store.checkpoints()[0].name, question.choice.step
-    asked = [Asked(info, info.saved_steps[-1] if info.name != name or step is None else step) for info in infos]
-    return asked, next((one for one in asked if one.info.name == name), None)
+    infos = selected(store, query)
+    name, step = query.choice.name or store.checkpoints()[0].name, query.choice.step
+    targets = [Target(info, info.saved_steps[-1] if info.name != name or step is None else step) for info in infos]
+    return targets, next((target for target in targets if target.info.name == name), None)
 
 
 @dataclass(frozen=True)
 class AnalysisView:
     """Computes and renders the analysis of the selected models.
 
-    kept: loads the result saved beside a checkpoint, and its text; None if absent or invalid. measure: computes the
+    saved: loads the result saved beside a checkpoint, and its text; None if absent or invalid. measure: computes the
     result on a text that the model knows; defined at module level, for the cache. shown: maps the results, the picked
-    model and the page's width to words, figure and table. untrained: also analyse the picked model before training.
+    model, the line styles and the page's width to words, figure and table. untrained: also analyse the picked model
+    before training.
     """
 
-    kept: Callable[[CheckpointInfo], tuple[Any, SourceText] | None]
+    saved: Callable[[CheckpointInfo], tuple[Any, SourceText] | None]
     measure: Callable[[LoadedModel, str], Any]
-    shown: Callable[[Store, Found, Asked | None, int], tuple[str, Any, Table]]
+    shown: Callable[[Found, Target | None, Mapping[str, Any], int], tuple[str, Any, Table]]
     nothing: str  # words without a selected model
     untrained: bool = False
 
-    def answers(self, store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+    def answers(self, store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
         """Stream the results: cached ones at once, then the picked model, then the others.
 
         Models that cannot be analysed are skipped with a notice. Raises ValueError, Superseded.
         """
-        given, parts = given_text(question, MAX_ANALYSIS_CHARS), count(1)
-        asked, picked = to_measure(store, question)
-        queue = sorted(asked, key=lambda one: one is not picked)
+        given, parts = given_text(query, MAX_ANALYSIS_CHARS), count(1)
+        targets, picked = targets_of(store, query)
+        queue = sorted(targets, key=lambda target: target is not picked)
         if self.untrained and picked is not None and 0 in picked.info.saved_steps and picked.step != 0:
-            queue.append(Asked(picked.info, 0, ghost=True))
+            queue.append(Target(picked.info, 0, ghost=True))
         found: Found = {}
         notes: list[str] = []
 
-        def find(one: Asked, compute: Callable[..., Any]) -> bool:
+        def find(target: Target, compute: Callable[..., Any]) -> bool:
             """Add the saved or computed result of a model; False if there is none."""
             try:
-                result = self.kept(one.info) if one.is_last and given is None else None
+                result = self.saved(target.info) if target.is_last and given is None else None
                 if result is None:
-                    reader = store.load(one.info.name, one.step)
+                    reader = store.load(target.info.name, target.step)
                     source = text_for(store, reader, given)
                     dropped = dropped_notice(reader.vocab.drop_unknown(given.text if given else "")[1])
                     notes.extend([dropped["text"]] if dropped else [])
-                    notes.extend(f"{one.title}: {notice}" for notice in reader.checkpoint.model.notices())
+                    notes.extend(f"{target.title}: {notice}" for notice in reader.checkpoint.model.notices())
                     result = compute(self.measure, reader, source.text), source
                 if result[0] is None:
                     return False
-                found[one] = result
+                found[target] = result
             except ValueError as error:
-                notes.extend([] if one.ghost else [f"{one.title}: {error}."])
+                notes.extend([] if target.ghost else [f"{target.title}: {error}."])
             return True
 
-        def told(measuring: str = "") -> str:
-            words, figure, table = "", None, None
-            if any(one in found for one in asked):
-                here = {one: found[one] for one in [*asked, *queue] if one in found}
-                words, figure, table = self.shown(store, here, picked, question.width)
-            elif not asked:
-                words = self.nothing
-            said = [words, f"Measuring {measuring} …" if measuring else "", *dict.fromkeys(notes)]
-            more = {"table": table.told()} if table else {}
-            more |= offered(store, question)
-            return answer(
-                question.number, " ".join(filter(None, said)), next(parts), figure, busy=bool(measuring), **more
-            )
+        def encode(measuring: str = "") -> str:
+            from charrnn import figures  # plotly is slow to import: only when needed
 
-        for one in [one for one in queue if not find(one, store.cache.known)]:
-            require(wanted)
-            yield told(one.title)
-            with store.turn(self.measure, wanted):
-                find(one, store.cache.compute)
-        require(wanted)
-        yield told()
+            words, figure, more = "" if targets else self.nothing, None, models_payload(store, query)
+            if any(target in found for target in targets):
+                here = {target: found[target] for target in [*targets, *queue] if target in found}
+                stroke = figures.strokes([info.name for info in store.checkpoints()])
+                words, figure, table = self.shown(here, picked, stroke, query.width)
+                more["table"] = table.to_json()
+            text = " ".join(filter(None, [words, measuring and f"Measuring {measuring} …", *dict.fromkeys(notes)]))
+            return message(query.number, text, next(parts), figure, busy=bool(measuring), **more)
+
+        for target in [each for each in queue if not find(each, store.cache.cached)]:
+            require_current(is_current)
+            yield encode(target.title)
+            with store.exclusive(self.measure, is_current):
+                find(target, store.cache.compute)
+        require_current(is_current)
+        yield encode()

@@ -26,6 +26,7 @@ export class ColorScale {
     const levels = Array.from({ length: 255 }, (_, i) => i - 127);
     this.pixels = new Uint32Array(levels.map((level) => pixel(shade(level, 1, middle)))); // index: level + 127
     this.bare = pixel(this.paper);
+    this.cells = levels.map((level) => css(shade(level, 1, middle))); // the same as CSS colors
     const soft = levels.map((level) => shade(level, 0.78, this.paper));
     this.fills = soft.map(css);
     this.inks = soft.map((rgb) => {

@@ -1,7 +1,16 @@
 // A text with colored characters, a cursor for pointer and keyboard, and a readout line.
 
 import { ColorScale } from "./color_scale.js";
+import { create } from "./create.js";
 import { giveSign, onTheme } from "./page_state.js";
+
+/** Create the span of the character at position i. */
+export function characterSpan(character, i) {
+  const span = create("span", character === "\n" ? "cr-end" : {}, character);
+  giveSign(span, character);
+  span.position = i;
+  return span;
+}
 
 /**
  * Set up the text in this box (.cr-passage, .cr-readout, a status for screen readers).
@@ -40,19 +49,10 @@ export function createColoredText(box, { level, sentence, dress = () => {}, move
     const lines = [];
     let line = null;
     spans = characters.map((character, i) => {
-      if (!line) {
-        lines.push((line = document.createElement("div")));
-        line.dir = "auto";
-      }
-      const span = document.createElement("span");
-      span.textContent = character;
-      span.position = i;
-      giveSign(span, character);
+      if (!line) lines.push((line = create("div", { dir: "auto" })));
+      const span = characterSpan(character, i);
       line.append(span);
-      if (character === "\n") {
-        span.classList.add("cr-end");
-        line = null;
-      }
+      if (character === "\n") line = null;
       return span;
     });
     place.replaceChildren(...lines);

@@ -1,15 +1,39 @@
 """The first draw at which two coupled texts differ, as shown on the page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from charrnn.coupled_sampling import CdfInterval, DrawPair, Generator, bin_edge, cdf_interval, visible_ranks
-from charrnn.sampling import Step
+from charrnn.coupled_sampling import (
+    CdfInterval,
+    DrawPair,
+    Generator,
+    bin_edge,
+    cdf_interval,
+    diverged,
+    sample_coupled,
+    visible_ranks,
+)
+from charrnn.sampling import Step, UniformStream
 from charrnn.visible_signs import quoted
 
 ROWS = 8  # of a distribution
 
 NARROWEST_PIECE = 0.004  # of the bar; thinner segments are merged
+
+
+def coupled_texts(
+    a: Generator, b: Generator, n: int, draws: UniformStream
+) -> Iterator[tuple[list[str], dict[str, Any] | None]]:
+    """Sample two texts with common random numbers, one character at a time.
+
+    Yields both texts and their divergence, None while they are the same.
+    """
+    texts, divergence = ["", ""], None
+    for pair in sample_coupled(a, b, n, draws):
+        if divergence is None and diverged(a, b, pair):
+            divergence = {"at": len(texts[0]), **divergence_payload(a, b, pair)}
+        texts = [texts[0] + a.character(pair.a), texts[1] + b.character(pair.b)]
+        yield texts, divergence
 
 
 def divergence_payload(a: Generator, b: Generator, pair: DrawPair) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 // Forms of the models A and B: checkpoint and training step, with sampling settings in views that generate.
 
+import { create } from "./create.js";
+
 const SAMPLING = [
   { name: "temperature", label: "temperature", min: 0, max: 2, step: 0.01, value: 0.8 },
   { name: "top_k", label: "top-k", min: 0, max: 1114112, step: 1, value: 0, title: "0 is off" },
@@ -7,23 +9,16 @@ const SAMPLING = [
 ];
 
 /** Wrap a form element in a label. */
-function field(text, input, wide = false) {
-  const label = document.createElement("label");
-  label.className = "cr-field" + (wide ? " cr-field-wide" : "");
-  label.append(text + " ", input);
-  return label;
-}
+export const field = (text, input, className = "") => create("label", "cr-field " + className, text + " ", input);
 
-function side(fieldset, sampling) {
-  const model = document.createElement("select");
-  const step = document.createElement("select");
-  fieldset.append(field("model", model, true), field("training step", step));
-  const inputs = sampling.map(({ label, name, title = "", ...limits }) => {
-    const input = Object.assign(document.createElement("input"), { type: "number", title, required: true, ...limits });
-    input.dataset.name = name;
-    fieldset.append(field(label, input));
-    return input;
-  });
+function side(name, sampling) {
+  const model = create("select");
+  const step = create("select");
+  const inputs = sampling.map(({ label, name, title = "", ...limits }) =>
+    create("input", { type: "number", title, required: true, ...limits, dataset: { name, label } }),
+  );
+  const fields = [field("model", model, "cr-field-wide"), field("training step", step), ...inputs.map((input) => field(input.dataset.label, input))];
+  const fieldset = create("fieldset", { className: "cr-side", dataset: { side: name } }, create("legend", {}, name), ...fields);
   let models = [];
 
   const offerSteps = (chosen) => {
@@ -37,7 +32,8 @@ function side(fieldset, sampling) {
   model.addEventListener("change", () => offerSteps());
 
   return {
-    said: () => ({
+    fieldset,
+    values: () => ({
       checkpoint: model.value ? { name: model.value, step: Number(step.value) } : null,
       ...Object.fromEntries(inputs.map((input) => [input.dataset.name, input.valueAsNumber])),
     }),
@@ -50,11 +46,12 @@ function side(fieldset, sampling) {
   };
 }
 
-/** Fill the fieldsets of A and B; returns {said, offer}: their values, and a function that takes an answer's models. */
+/** Add the fieldsets of A and B; returns {values, offer}: their values, and a function that takes an answer's models. */
 export function createModelForms(form, draws) {
-  const both = ["A", "B"].map((name) => side(form.querySelector(`[data-side="${name}"]`), draws ? SAMPLING : []));
+  const both = ["A", "B"].map((name) => side(name, draws ? SAMPLING : []));
+  form.querySelector(".cr-sides").prepend(...both.map(({ fieldset }) => fieldset));
   return {
-    said: () => ({ A: both[0].said(), B: both[1].said() }),
+    values: () => ({ A: both[0].values(), B: both[1].values() }),
     offer({ models, chosen }) {
       if (models) both.forEach((each, i) => each.offer(models, chosen[i]));
     },

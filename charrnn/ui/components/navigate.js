@@ -5,17 +5,21 @@ import { page } from "./page_state.js";
 
 const PATIENCE = 15_000; // milliseconds in which the page may still grow above the target
 
+/** Open the tab of this title and return its button, if there is one. */
+export function openTab(title) {
+  const tab = [...document.querySelectorAll("[role=tab]")].find((each) => each.textContent.trim() === title);
+  tab?.click();
+  return tab;
+}
+
 /** Navigate. Targets that do not exist are ignored. */
 export function navigate({ tab, model, tick, unit, part }) {
-  const tabs = [...document.querySelectorAll("[role=tab]")];
-  const wanted = tabs.find((each) => each.textContent.trim() === tab);
   const picker = document.querySelector("#cr-model");
   if (model && [...picker.options].some((option) => option.value === model) && picker.value !== model) {
     picker.value = model;
     picker.dispatchEvent(new Event("change", { bubbles: true }));
   }
-  wanted?.click();
-  wanted?.focus();
+  openTab(tab)?.focus();
   if (tick) {
     page.ticked = tick;
     page.emit("selection-changed");

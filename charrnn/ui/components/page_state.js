@@ -80,8 +80,8 @@ export const visibleLetter = (character) => (INKLESS.test(character) && visible(
 /** Visible form for use in a sentence. */
 export function quoted(character) {
   const sign = visible(character);
-  const told = sign === character || character in COMMON || sign === codePoint(character);
-  return "“" + sign + "”" + (told ? "" : " (" + codePoint(character) + ")");
+  const isEnough = sign === character || character in COMMON || sign === codePoint(character);
+  return "“" + sign + "”" + (isEnough ? "" : " (" + codePoint(character) + ")");
 }
 
 /** Show the sign of an invisible character in the element that contains it. */

@@ -1,23 +1,14 @@
 // Two texts side by side, with their first difference.
 
 import { cutAt } from "./code_points.js";
+import { create } from "./create.js";
 import { fill, visible } from "./page_state.js";
 
 function written(title, prompt, text, at) {
-  const section = document.createElement("section");
-  section.className = "cr-writer";
-  const head = document.createElement("h3");
-  head.textContent = title;
-  const place = document.createElement("div");
-  place.className = "cr-written";
-  place.tabIndex = 0;
-  place.dir = "auto";
-  place.setAttribute("role", "group");
-  place.setAttribute("aria-label", "The text of " + title);
+  const place = create("div", { className: "cr-written", tabIndex: 0, dir: "auto", role: "group", ariaLabel: "The text of " + title });
   const piece = (name, content, tag = "span") => {
-    const span = document.createElement(tag);
-    span.className = name;
-    place.append(fill(span, content));
+    const span = fill(create(tag, name), content);
+    place.append(span);
     return span;
   };
   piece("cr-given", prompt);
@@ -26,21 +17,20 @@ function written(title, prompt, text, at) {
   } else {
     const [before, character, after] = cutAt(text, at);
     piece("cr-common", before);
-    const mark = piece("cr-parted", character, "mark");
+    const mark = piece("", character, "mark");
     mark.title = "here they part: " + visible(character);
     mark.dataset.sign = character === "\n" ? "⏎" : "";
     piece("cr-after", after);
   }
-  section.append(head, place);
-  return section;
+  return create("section", "cr-writer", create("h3", {}, title), place);
 }
 
 /** Return a function that shows the texts of an answer in this box, or hides it without any. */
 export function createTextPair(box) {
-  return ({ texts, prompt, parting }, titles) => {
+  return ({ texts, prompt, divergence }, titles) => {
     box.hidden = !texts;
     if (!texts) return;
-    const at = parting ? parting.at : null;
+    const at = divergence ? divergence.at : null;
     const scrolled = [...box.querySelectorAll(".cr-written")].map((place) => place.scrollTop);
     box.replaceChildren(...texts.map((text, i) => written(titles[i], prompt, text, at)));
     box.querySelectorAll(".cr-written").forEach((place, i) => (place.scrollTop = scrolled[i] || 0));

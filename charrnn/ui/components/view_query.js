@@ -6,12 +6,18 @@ import { page } from "./page_state.js";
 const WIDER = 1.12; // relative change of width at which labels are placed again
 
 /**
- * lazily: query only while the view is within or near the viewport, else while its tab is open.
+ * Set up the queries of a view and their answers.
  *
- * Returns {ask, answered}: `ask` sends `request()`, now or when the view is next visible; `answered` parses an answer,
- * null if a newer query was sent.
+ * request(): fields of a query besides the common ones; show(answer): shows an answer to the newest query; asking: words
+ * shown while an answer is awaited; asked(): called with every query; lazily: query only while the view is within or near
+ * the viewport, else while its tab is open.
+ *
+ * Returns {ask, say, receive}: `ask` sends a query, now or when the view is next visible; `say` shows words; `receive`
+ * takes the server's answers.
  */
-export function createViewQuery({ element, send, request, asked = () => {}, lazily = false }) {
+export function createViewQuery({ element, send, request = () => ({}), show, asking = "", asked = () => {}, lazily = false }) {
+  const words = element.querySelector(".cr-plot-words");
+  const say = (text) => (words.textContent = text);
   let number = 0;
   let due = true;
   let near = !lazily;
@@ -26,6 +32,7 @@ export function createViewQuery({ element, send, request, asked = () => {}, lazi
     due = false;
     asWide = measured();
     number += 1;
+    if (asking) say(asking);
     asked();
     const width = Math.round(Math.min(4000, Math.max(120, asWide)));
     const asks = { number, width, names: page.ticked ?? null, checkpoint: page.checkpoint, ...request() };
@@ -54,9 +61,13 @@ export function createViewQuery({ element, send, request, asked = () => {}, lazi
 
   return {
     ask,
-    answered(value) {
+    say,
+    receive(value) {
       const answer = JSON.parse(value);
-      return answer.number === number ? answer : null;
+      if (answer.number !== number) return;
+      say(answer.words);
+      element.classList.toggle("cr-busy", !!answer.busy);
+      show(answer);
     },
   };
 }

@@ -1,37 +1,26 @@
 """Gradients, context use: effective context length and corrupted characters."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from charrnn.analysis_record import RecordError
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.context_use import MemoryUsed, memory_from_record, memory_used
 from charrnn.corpus import title_of
-from charrnn.ui.components.analysis_view import AnalysisView, Asked, Found
+from charrnn.ui.components.analysis_view import AnalysisView, Found, Target
 from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.server.analyses import saved_analysis
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
-from charrnn.ui.server.streaming import add_part
-from charrnn.ui.server.view_query import ViewQuery, Wanted
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 MAX_CHARS, PREDICTIONS, REPLACED = 128, 512, 256  # of a live measurement: a few seconds
 REPLACED_OF_WINDOWS = 96  # MiniGPT runs a whole window around each
 SEED = 0
 
 
-def build(store: Store) -> None:
-    """Lay out the view and register its analysis."""
-    add_part("cr-memory", "gradients/context_use", partial(memories, store))
-
-
-def kept(info: CheckpointInfo) -> tuple[MemoryUsed, SourceText] | None:
+def saved_context_use(info: CheckpointInfo) -> tuple[MemoryUsed, SourceText] | None:
     """Load the saved measurement; None if absent or invalid."""
-    section = info.analyses.sections.get("memory")
-    try:
-        used = None if section is None else memory_from_record(section)
-    except RecordError:
-        return None
+    used = saved_analysis(info, "memory", memory_from_record)
     return (used, SourceText("", f"the validation part of {title_of(info.data_sha256)}")) if used else None
 
 
@@ -41,16 +30,15 @@ def measure(reader: LoadedModel, text: str) -> MemoryUsed:
     return memory_used(reader.checkpoint.model, reader.vocab.encode(text), SEED, MAX_CHARS, PREDICTIONS, places)
 
 
-def memories(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+def memories(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results, one model at a time. Raises ValueError, Superseded."""
     nothing = "Tick a model to see how much of the text it uses."
-    yield from AnalysisView(kept, measure, _shown, nothing).answers(store, question, wanted)
+    return AnalysisView(saved_context_use, measure, _shown, nothing).answers(store, query, is_current)
 
 
-def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tuple[str, Any, Table]:
+def _shown(found: Found, picked: Target | None, stroke: Mapping[str, Any], width: int) -> tuple[str, Any, Table]:
     from charrnn import figures  # plotly is slow to import: only when needed
 
-    stroke = figures.strokes([info.name for info in store.checkpoints()])
     rows = [(one, *found[one]) for one in found]
     drawn = {one: figures.ContextUseCurve(one.title, used, stroke[one.info.name]) for one, used, _ in rows}
     figure = figures.context_use_figure([*drawn.values()], width, drawn.get(picked) if picked else None)
@@ -62,10 +50,10 @@ def context_cell(chars: int, longest: int) -> Cell:
     return number(chars, "{}") if chars <= longest else Cell(f"> {longest}", float(longest))
 
 
-def _table(rows: Sequence[tuple[Asked, MemoryUsed, SourceText]]) -> Table:
+def _table(rows: Sequence[tuple[Target, MemoryUsed, SourceText]]) -> Table:
     """Tabulate context lengths, and losses with short and long context."""
 
-    def row(one: Asked, used: MemoryUsed, source: SourceText) -> list[Cell]:
+    def row(one: Target, used: MemoryUsed, source: SourceText) -> list[Cell]:
         context, probe = used.context, used.corruption
         longest = len(context.n)
         lengths = [context.ecl_chars, context.ecl_share_chars, context.shuffled_ecl_chars]

@@ -1,40 +1,26 @@
 """The tab Gradients: gradient norms by distance, for any set of models."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from charrnn.gradient_flow import GradientFlow
-from charrnn.ui.components.analysis_view import AnalysisView, Asked, Found
+from charrnn.ui.components.analysis_view import AnalysisView, Found, Target
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.server.analyses import FAR_BACK, kept, measure
+from charrnn.ui.server.analyses import FAR_BACK, measure, saved_gradient
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText
-from charrnn.ui.server.streaming import add_part
-from charrnn.ui.server.view_query import ViewQuery, Wanted
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 
-def build(store: Store) -> None:
-    """Lay out the tab and register its analysis."""
-    add_part("cr-flow", "components/plot/plot", partial(curves, store), "gradients/gradient_norms")
-
-
-# ------------------------------------------------------------------------------------------------ measuring
-
-
-# ------------------------------------------------------------------------------------------------ what the view shows
-
-
-def curves(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+def curves(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results, one curve at a time. Raises ValueError, Superseded."""
     nothing = "Tick a model to see how far back its gradient reaches."
-    yield from AnalysisView(kept, measure, _shown, nothing, untrained=True).answers(store, question, wanted)
+    return AnalysisView(saved_gradient, measure, _shown, nothing, untrained=True).answers(store, query, is_current)
 
 
-def _shown(store: Store, found: Found, picked: Asked | None, width: int) -> tuple[str, Any, Table]:
+def _shown(found: Found, picked: Target | None, stroke: Mapping[str, Any], width: int) -> tuple[str, Any, Table]:
     from charrnn import figures  # plotly is slow to import: only when needed
 
-    stroke = figures.strokes([info.name for info in store.checkpoints()])
     rows = [(one, *found[one]) for one in found if not one.ghost]
     ghost = next((flow for one, (flow, _) in found.items() if one.ghost), None)
     drawn = {one: figures.Curve(one.title, flow, stroke[one.info.name]) for one, flow, _ in rows}
@@ -49,11 +35,11 @@ def left_far_back(flow: GradientFlow) -> Cell:
     return number(left, "{:.2f}" if 0.01 <= left < 1000 else "{:.1e}")
 
 
-def _table(rows: Sequence[tuple[Asked, GradientFlow, SourceText]]) -> Table:
+def _table(rows: Sequence[tuple[Target, GradientFlow, SourceText]]) -> Table:
     """Tabulate half-life, horizon, remaining share, and the text of each curve."""
     from charrnn.figures import context_of
 
-    def row(one: Asked, flow: GradientFlow, source: SourceText) -> list[Cell]:
+    def row(one: Target, flow: GradientFlow, source: SourceText) -> list[Cell]:
         context = context_of(flow)
         horizon = None if context is not None and flow.horizon_chars == context else flow.horizon_chars
         beyond = Cell(f"> {context or int(flow.lags[-1])}", float(context or flow.lags[-1]))

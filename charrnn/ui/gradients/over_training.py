@@ -1,75 +1,63 @@
 """Gradients over training: curves of all saved steps, and the effect of clipping."""
 
 import json
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from charrnn.checkpoint import CheckpointError
+from charrnn.checkpoint import CheckpointError, CheckpointInfo
 from charrnn.gradient_flow import GradientFlow
 from charrnn.paths import STUDY
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, measured
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.source_text import SourceText, given_text
-from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import ViewQuery, Wanted
+from charrnn.ui.server.source_text import given_text
+from charrnn.ui.server.streaming import message
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 THRESHOLD = 5.0  # as in the lab sheet
 TITLES = ("training step", "half-life", "1 % left at", "loss, nats")
 
 
-def build(store: Store, study: Path = STUDY) -> None:
-    """Lay out both figures and register their analyses."""
-    add_part("cr-over-training", "components/plot/plot", partial(saved_steps, store), "gradients/over_training")
-    add_part(
-        "cr-clipping", "components/plot/plot", lambda question, wanted: clipping(question, study), "gradients/clipping"
-    )
-
-
 # ------------------------------------------------------------------------------------------------ every saved step
 
 
-def saved_steps(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+def saved_steps(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results, one saved step at a time. Raises ValueError."""
-    reader = store.load(question.choice.name, question.choice.step)
-    info, given = reader.info, given_text(question, MAX_ANALYSIS_CHARS)
+    from charrnn import figures  # plotly is slow to import: only when needed
+
+    reader = store.load(query.choice.name, query.choice.step)
+    info, given = reader.info, given_text(query, MAX_ANALYSIS_CHARS)
     if len(info.saved_steps) < 2:
-        kept = [LoadedModel.title_of(one) for one in store.checkpoints() if len(one.saved_steps) > 1]
-        others = f": choose {', '.join(kept)}" if kept else ""
+        titles = [LoadedModel.title_of(one) for one in store.checkpoints() if len(one.saved_steps) > 1]
+        others = f": choose {', '.join(titles)}" if titles else ""
         raise ValueError(f"of the training of {reader.title} only the end is kept{others}")
     flows: dict[int, GradientFlow] = {}
-    source, refused = None, ""
+    source, skipped = None, ""
+
+    def encode(part: int, busy: str = "") -> str:
+        if not flows:
+            return message(query.number, f"{skipped}{busy}", part, busy=bool(busy))
+        color = figures.strokes([each.name for each in store.checkpoints()])[info.name].colour
+        measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {source}."
+        words = " ".join(
+            filter(None, [figures.describe_steps(reader.title, flows), measured_at, skipped.rstrip(), busy])
+        )
+        figure, table = figures.steps_figure(flows, color, query.width), _table(info, flows).to_json()
+        return message(query.number, words, part, figure, busy=bool(busy), table=table)
+
     for part, step in enumerate(info.saved_steps):
-        yield _told(store, question, flows, source, part, f"Measuring step {step} …", refused)
-        with store.turn(saved_steps, wanted):
+        yield encode(part, f"Measuring step {step} …")
+        with store.exclusive(saved_steps, is_current):
             try:
                 flows[step], source = measured(store, store.load(info.name, step), given)
             except CheckpointError as error:  # the other steps may be valid
-                refused += f"Step {step} is left out: {error}. "
-    yield _told(store, question, flows, source, len(info.saved_steps), refused=refused)
+                skipped += f"Step {step} is left out: {error}. "
+    yield encode(len(info.saved_steps))
 
 
-def _told(
-    store: Store,
-    question: ViewQuery,
-    flows: dict[int, GradientFlow],
-    source: SourceText | None,
-    part: int,
-    busy: str = "",
-    refused: str = "",
-) -> str:
-    from charrnn import figures  # plotly is slow to import: only when needed
-
-    if not flows:
-        return answer(question.number, f"{refused}{busy}", part, busy=bool(busy))
-    reader = store.load(question.choice.name, question.choice.step)
-    colour = figures.strokes([info.name for info in store.checkpoints()])[reader.info.name].colour
-    figure = figures.steps_figure(flows, colour, question.width)
-    measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {source}."
-    said = " ".join(filter(None, [figures.describe_steps(reader.title, flows), measured_at, refused.rstrip(), busy]))
-    losses = {point.step: point.val_loss_nats for point in reader.info.history}
+def _table(info: CheckpointInfo, flows: Mapping[int, GradientFlow]) -> Table:
+    losses = {point.step: point.val_loss_nats for point in info.history}
     rows = [
         [
             number(step, "{}"),
@@ -79,19 +67,18 @@ def _told(
         ]
         for step, flow in flows.items()
     ]
-    table = Table("The same in numbers, in characters; the loss is that of validation", TITLES, rows, sortable=False)
-    return answer(question.number, said, part, figure, busy=bool(busy), table=table.told())
+    return Table("The same in numbers, in characters; the loss is that of validation", TITLES, rows, sortable=False)
 
 
 # ------------------------------------------------------------------------------------------------ clipping
 
 
-def clipping(question: ViewQuery, study: Path) -> Iterator[str]:
+def clipping(query: ViewQuery, study: Path = STUDY) -> Iterator[str]:
     """Show the gradient norms of the study's runs. Raises ValueError without any."""
     from charrnn import figures
 
     runs = norm_runs(study)
-    figure = figures.grad_norms_figure(runs, THRESHOLD, question.width)
+    figure = figures.grad_norms_figure(runs, THRESHOLD, query.width)
     rows = [
         [
             Cell(f"{run.title}, {'clipped' if run.clipped else 'not clipped'}"),
@@ -102,7 +89,7 @@ def clipping(question: ViewQuery, study: Path) -> Iterator[str]:
     ]
     table = Table("The same in numbers", ("run", "largest norm", "norm at the end"), rows, sortable=False)
     said = figures.describe_grad_norms(runs, THRESHOLD)
-    yield answer(question.number, said, figure=figure, table=table.told())
+    yield message(query.number, said, figure=figure, table=table.to_json())
 
 
 def norm_runs(study: Path) -> list[Any]:

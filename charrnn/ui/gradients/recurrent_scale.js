@@ -1,5 +1,6 @@
 // The slider of the recurrent scale, and the server's analyses of the scaled model.
 
+import { create } from "../components/create.js";
 import { createViewQuery } from "../components/view_query.js";
 import { createTextPair } from "../components/text_pair.js";
 import { navigate } from "../components/navigate.js";
@@ -14,11 +15,7 @@ const PAUSE = 250; // milliseconds without a change before a query
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const slider = $("#cr-knob-g");
-  const words = $(".cr-plot-words");
   const gates = $(".cr-gates");
-  const say = (text) => (words.textContent = text);
-  const boxes = [...element.querySelectorAll("[data-figure]")];
-  const draw = Object.fromEntries(boxes.map((box) => [box.dataset.figure, createFigure(box, say)]));
   const showTable = createTable($(".cr-table"));
   const showTexts = createTextPair($(".cr-writers"));
   let timer = null;
@@ -34,9 +31,11 @@ export function mount({ element, send }) {
     element,
     send,
     request: () => ({ form: chosen() }),
+    show: showAnswer,
     asked: () => element.classList.add("cr-busy"),
     lazily: true,
   });
+  const figures = [...element.querySelectorAll("[data-figure]")].map((box) => [box.dataset.figure, createFigure(box, view.say)]);
   function soon() {
     clearTimeout(timer);
     timer = setTimeout(view.ask, PAUSE);
@@ -44,15 +43,15 @@ export function mount({ element, send }) {
 
   function show() {
     const g = Number(slider.value);
-    const said = g.toFixed(2) + (g === 1 ? ", as trained" : "");
+    const label = g.toFixed(2) + (g === 1 ? ", as trained" : "");
     slider.style.setProperty("--share", (g - slider.min) / (slider.max - slider.min));
-    slider.setAttribute("aria-valuetext", said);
-    $("output").textContent = said;
+    slider.setAttribute("aria-valuetext", label);
+    $("output").textContent = label;
     $(".cr-knob-back").disabled = g === 1;
   }
 
   /** Set the slider from a link or a scene. */
-  function follow() {
+  function adopt() {
     if (page.knob === null || Number(slider.value) === page.knob) return;
     slider.value = page.knob;
     show();
@@ -64,57 +63,48 @@ export function mount({ element, send }) {
     navigate({ tab: page.tabs.write });
   });
 
-  function turned() {
+  function moved() {
     page.knob = Number(slider.value);
     show();
     soon();
   }
-  slider.addEventListener("input", turned);
+  slider.addEventListener("input", moved);
   $(".cr-knob-back").addEventListener("click", () => {
     slider.value = 1;
-    turned();
+    moved();
     slider.focus();
   });
   gates.addEventListener("change", view.ask);
-  element.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
-  page.on("recurrent-scale", follow);
+  page.on("recurrent-scale", adopt);
   page.on("checkpoint-changed", view.ask);
   page.on("custom-text", view.ask);
   page.on("settings", soon);
   show();
-  follow();
+  adopt();
 
   function offerGates(names, picked) {
     const offered = [...gates.querySelectorAll("input")].map((input) => input.value);
     if (names.join() !== offered.join()) {
       gates.querySelectorAll("label").forEach((label) => label.remove());
       for (const name of names) {
-        const label = document.createElement("label");
-        const input = document.createElement("input");
-        Object.assign(input, { type: "radio", name: "gate", value: name });
-        const text = document.createElement("span");
-        text.textContent = "gate " + name;
-        label.append(input, text);
-        gates.append(label);
+        const input = create("input", { type: "radio", name: "gate", value: name });
+        gates.append(create("label", {}, input, create("span", {}, "gate " + name)));
       }
     }
     gates.hidden = names.length < 2;
     gates.querySelectorAll("input").forEach((input) => (input.checked = input.value === picked));
   }
 
-  return (value) => {
-    const answer = view.answered(value);
-    if (!answer) return;
-    say(answer.words);
-    element.classList.toggle("cr-busy", !!answer.busy);
-    const figures = answer.figures || {};
-    for (const [name, show] of Object.entries(draw)) {
-      const figure = figures[name];
-      if (figure) show({ figure: JSON.parse(figure.figure), words: figure.words });
-      else if (!answer.busy) show({ figure: null });
+  function showAnswer(answer) {
+    for (const [name, draw] of figures) {
+      const figure = answer.figures?.[name];
+      if (figure) draw({ figure: JSON.parse(figure.figure), words: figure.words });
+      else if (!answer.busy) draw({ figure: null });
     }
     if (answer.gates?.length || !answer.busy) offerGates(answer.gates || [], answer.gate);
     if (answer.table || !answer.busy) showTable(answer.table);
     if (answer.texts || !answer.busy) showTexts(answer, answer.titles);
-  };
+  }
+
+  return view.receive;
 }

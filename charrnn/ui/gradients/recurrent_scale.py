@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any
 
 from charrnn.coupled_sampling import common_length
@@ -19,7 +18,6 @@ from charrnn.gradient_flow import (
     spectra,
 )
 from charrnn.ranges import Range
-from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.gradients.gradient_norms import left_far_back
 from charrnn.ui.server import validation
@@ -27,8 +25,8 @@ from charrnn.ui.server.analyses import FAR_BACK, MAX_ANALYSIS_CHARS, MAX_LAG, PO
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.defaults import prompt_for
 from charrnn.ui.server.source_text import SourceText, given_text
-from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import ViewQuery, Wanted, require
+from charrnn.ui.server.streaming import message
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 AT_FIRST = 1.4
 CHARACTERS = 200
@@ -37,17 +35,12 @@ POSITIONS_OF_PRODUCTS = 32  # each costs about four times a position of the grad
 CANDIDATE = {"rnn": "h", "gru": "n", "lstm": "g"}  # the gate whose eigenvalues are shown by default
 
 
-def build(store: Store) -> None:
-    """Lay out the view and register its analysis."""
-    add_part("cr-knob", "gradients/recurrent_scale", partial(turns, store))
-
-
-# ------------------------------------------------------------------------------------------------ what is measured
+# ------------------------------------------------------------------------------------------------ analyses
 
 
 @dataclass
-class Turn:
-    """A model at one recurrent scale, with its results so far."""
+class ScaledModel:
+    """A model with W_hh × g, and its results so far."""
 
     reader: LoadedModel
     g: float
@@ -61,12 +54,8 @@ class Turn:
     def title(self) -> str:
         return f"× {self.g:.2f}" if self.g != 1 else "× 1"
 
-    @property
-    def model(self) -> Any:
-        return scale_recurrent(self.reader.checkpoint.model, self.g)
 
-
-def turned_flow(store: Store, reader: LoadedModel, g: float, given: SourceText | None = None) -> GradientFlow:
+def scaled_gradients(store: Store, reader: LoadedModel, g: float, given: SourceText | None = None) -> GradientFlow:
     """Return the cached gradient flow with W_hh × g on a text."""
     text = text_for(store, reader, given).text
     return store.cache.compute(measure, reader, text) if g == 1 else store.cache.compute(_flow, reader, g, text)
@@ -88,33 +77,13 @@ def _exponents(reader: LoadedModel, g: float, text: str) -> Lyapunov | None:
         return None
 
 
-def _products(reader: LoadedModel, g: float, text: str, wanted: Wanted) -> ProductNorms:
+def _products(reader: LoadedModel, g: float, text: str, is_current: IsCurrent) -> ProductNorms:
     """Compute the largest singular values of the products. Raises Superseded."""
     model, grown = scale_recurrent(reader.checkpoint.model, g), []
     for norms in iter_product_norms(model, reader.vocab.encode(text), MAX_LAG, POSITIONS_OF_PRODUCTS):
         grown = [norms]
-        require(wanted)
+        require_current(is_current)
     return grown[0]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A parsed query: scales, text, and the text to generate."""
-
-    question: ViewQuery
-    turned: tuple[Turn, ...]  # as trained and scaled; one if the scale is 1
-    source: SourceText
-    prompt: str
-    settings: SamplingSettings
-    seed: int
-
-    @property
-    def gate(self) -> str:
-        """Return the gate with the shown eigenvalues. Raises ValueError."""
-        gates = [spectrum.gate for spectrum in self.turned[0].spectra]
-        asked = self.question.form.get("gate")
-        first = CANDIDATE.get(self.turned[0].reader.info.cell)
-        return asked if asked in gates else first if first in gates else gates[0]
 
 
 class KnobForm(validation.Writing):
@@ -123,124 +92,132 @@ class KnobForm(validation.Writing):
     knob: Annotated[float, validation.within(Range(*SCALE_RANGE))] = AT_FIRST
 
 
-def asked_for(store: Store, question: ViewQuery) -> Asked:
-    """Parse the query. Raises ValueError."""
-    form = validation.checked(KnobForm, question.form)
-    reader = store.load(question.choice.name, question.choice.step)
-    scale_recurrent(reader.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
-    source = text_for(store, reader, given_text(question, MAX_ANALYSIS_CHARS))
-    turned = tuple(Turn(reader, each) for each in dict.fromkeys((1.0, form.knob)))
-    prompt = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))[0]
-    return Asked(question, turned, source, prompt, form.settings, form.seed)
+@dataclass(frozen=True)
+class ScaleAnalyses:
+    """A parsed query and the stages of its analysis, cached for all pages."""
+
+    store: Store
+    query: ViewQuery
+    is_current: IsCurrent
+    variants: tuple[ScaledModel, ...]  # as trained and scaled; one if the scale is 1
+    source: SourceText
+    form: KnobForm
+    prompt: str
+
+    @classmethod
+    def parse_query(cls, store: Store, query: ViewQuery, is_current: IsCurrent) -> "ScaleAnalyses":
+        """Parse the query. Raises ValueError."""
+        form = validation.checked(KnobForm, query.form)
+        reader = store.load(query.choice.name, query.choice.step)
+        scale_recurrent(reader.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
+        source = text_for(store, reader, given_text(query, MAX_ANALYSIS_CHARS))
+        variants = tuple(ScaledModel(reader, each) for each in dict.fromkeys((1.0, form.knob)))
+        prompt = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))[0]
+        return cls(store, query, is_current, variants, source, form, prompt)
+
+    @property
+    def trained(self) -> ScaledModel:
+        """Return the model as trained."""
+        return self.variants[0]
+
+    @property
+    def gates(self) -> list[str]:
+        return [spectrum.gate for spectrum in self.trained.spectra]
+
+    @property
+    def gate(self) -> str:
+        """Return the gate with the shown eigenvalues; "" before they are computed."""
+        requested, first = self.query.form.get("gate"), CANDIDATE.get(self.trained.reader.info.cell)
+        return next((gate for gate in (requested, first, *self.gates) if gate in self.gates), "")
+
+    def weights_and_text(self, model: ScaledModel) -> None:
+        """Compute the spectra of W_hh and generate the text."""
+        reader = model.reader
+        model.spectra = self.store.cache.compute(_spectra, reader, model.g)
+        decoder = reader.decoder if model.g == 1 else scale_recurrent(reader.checkpoint.model, model.g).decoder()
+        model.text = reader.text_of(reader.sample(self.prompt, CHARACTERS, self.form.settings, self.form.seed, decoder))
+
+    def gradient(self, model: ScaledModel) -> None:
+        """Compute the gradient flow."""
+        model.flow = scaled_gradients(self.store, model.reader, model.g, self.source)
+
+    def lyapunov(self, model: ScaledModel) -> None:
+        """Compute the first Lyapunov exponent. Raises Superseded."""
+        require_current(self.is_current)
+        model.exponent = self.store.cache.compute(
+            _exponents, model.reader, model.g, self.source.text[:READ_FOR_EXPONENT]
+        )
+
+    def products(self, model: ScaledModel) -> None:
+        """Compute the singular values of the products. Raises Superseded."""
+        model.norms = self.store.cache.compute(
+            _products, model.reader, model.g, self.source.text, is_current=self.is_current
+        )
 
 
-def turns(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+STAGES = (
+    ("its eigenvalues and its text", ScaleAnalyses.weights_and_text),
+    ("its gradient", ScaleAnalyses.gradient),
+    ("its Lyapunov exponent", ScaleAnalyses.lyapunov),
+    ("the product of its steps", ScaleAnalyses.products),
+)
+
+
+def scaled_variants(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results: eigenvalues and text, gradient, exponents, products.
 
     Raises ValueError, also for a model without recurrent weights.
     """
-    asked = asked_for(store, question)
-    work = Work(store, asked, wanted)
-    stages = (
-        ("its eigenvalues and its text", work.weights_and_text),
-        ("its gradient", work.gradient),
-        ("its Lyapunov exponent", work.exponents),
-        ("the product of its steps", work.products),
-    )
-    for part, (name, stage) in enumerate(stages):
-        yield told(asked, part, f"Measuring {name} …")
-        with store.turn(turns, wanted):
-            stage()
-    require(wanted)
-    yield told(asked, len(stages))
+    analyses = ScaleAnalyses.parse_query(store, query, is_current)
+    for part, (name, stage) in enumerate(STAGES):
+        yield _encode(analyses, part, f"Measuring {name} …")
+        with store.exclusive(scaled_variants, is_current):
+            for model in reversed(analyses.variants):
+                stage(analyses, model)
+    require_current(is_current)
+    yield _encode(analyses, len(STAGES))
 
 
-@dataclass
-class Work:
-    """Cached analyses of scaled models, each computed once for all pages."""
-
-    store: Store
-    asked: Asked
-    wanted: Wanted
-
-    def weights_and_text(self) -> None:
-        """Return the spectra of W_hh, and the generated text."""
-        asked = self.asked
-        for turn in self.asked.turned:
-            turn.spectra = self.store.cache.compute(_spectra, turn.reader, turn.g)
-            decoder = turn.reader.decoder if turn.g == 1 else turn.model.decoder()
-            beginning = decoder.prefill(turn.reader.vocab.encode(asked.prompt))
-            steps = generate(decoder, beginning, CHARACTERS, asked.settings, UniformStream(asked.seed))
-            turn.text = turn.reader.vocab.decode([step.id for step in steps])
-
-    def gradient(self) -> None:
-        """Return the gradient flow."""
-        for turn in self.asked.turned:
-            turn.flow = turned_flow(self.store, turn.reader, turn.g, self.asked.source)
-
-    def exponents(self) -> None:
-        """Return the first Lyapunov exponent; None if the text is too short."""
-        text = self.asked.source.text[:READ_FOR_EXPONENT]
-        for turn in reversed(self.asked.turned):
-            require(self.wanted)
-            turn.exponent = self.store.cache.compute(_exponents, turn.reader, turn.g, text)
-
-    def products(self) -> None:
-        """Yield the largest singular values of the products, the scaled model first."""
-        for turn in reversed(self.asked.turned):
-            compute, text = self.store.cache.compute, self.asked.source.text
-            turn.norms = compute(_products, turn.reader, turn.g, text, wanted=self.wanted)
+# ------------------------------------------------------------------------------------------------ rendering
 
 
-# ------------------------------------------------------------------------------------------------ what the view shows
-
-
-def told(asked: Asked, part: int, busy: str = "") -> str:
+def _encode(analyses: ScaleAnalyses, part: int, busy: str = "") -> str:
     """Encode the results so far as a value of the view."""
-    turned = asked.turned
-    figures_told: dict[str, Any] = {}
-    if turned[0].spectra:
-        figures_told["cloud"] = _cloud(asked)
-    if all(turn.flow for turn in turned):
-        figures_told["curve"] = _curve(asked)
-    if all(turn.norms for turn in turned):
-        figures_told["product"] = _product(asked)
-    texts = [turn.text for turn in turned]
-    at = common_length(texts[0], texts[-1]) if len(texts) > 1 and texts[0] != texts[-1] else None
-    return answer(
-        asked.question.number,
-        " ".join(filter(None, [in_words(asked), busy, *turned[0].reader.checkpoint.model.notices()])),
+    trained, scaled = analyses.trained, analyses.variants[-1]
+    texts = [model.text for model in analyses.variants]
+    at = None if trained.text == scaled.text else common_length(trained.text, scaled.text)
+    return message(
+        analyses.query.number,
+        " ".join(filter(None, [_describe(analyses), busy, *trained.reader.checkpoint.model.notices()])),
         part,
         busy=bool(busy),
-        knob=turned[-1].g,
-        title=turned[0].reader.title,
-        figures=figures_told,
-        gates=[spectrum.gate for spectrum in turned[0].spectra],
-        gate=asked.gate if turned[0].spectra else "",
-        prompt=asked.prompt,
-        texts=texts if texts[0] else None,
-        titles=[turn.title for turn in turned],
-        parting=None if at is None else {"at": at},
-        table=_table(asked).told() if turned[0].spectra else None,
+        figures=_figures(analyses),
+        gates=analyses.gates,
+        gate=analyses.gate,
+        prompt=analyses.prompt,
+        texts=texts if trained.text else None,
+        titles=[model.title for model in analyses.variants],
+        divergence=None if at is None else {"at": at},
+        table=_table(analyses).to_json() if trained.spectra else None,
     )
 
 
-def in_words(asked: Asked) -> str:
+def _describe(analyses: ScaleAnalyses) -> str:
     """Describe the effect of the scale in a sentence or two."""
-    one, turn = asked.turned[0], asked.turned[-1]
-    if one.flow is None or turn.flow is None:
+    one, other = analyses.trained, analyses.variants[-1]
+    if one.flow is None or other.flow is None:
         return ""
-    beside = turn is not one
-    said = f"{one.reader.title}, W_hh {turn.title}: the gradient {_half(turn.flow)}"
-    said += f" ({one.title}: {_half(one.flow)})." if beside else "."
-    if turn.exponent is not None:
-        read = turn.exponent.stretches * turn.exponent.stretch
-        said += f" First Lyapunov exponent {_exponent(turn.exponent)} nats a character over {read:,} characters"
-        said += f" ({one.title}: {_exponent(one.exponent)})." if beside and one.exponent else "."
-    return f"{said} Measured at {turn.flow.positions} positions of {asked.source}."
+    beside = other is not one
+    words = f"{one.reader.title}, W_hh {other.title}: the gradient {_half_life(other.flow)}"
+    words += f" ({one.title}: {_half_life(one.flow)})." if beside else "."
+    if other.exponent is not None:
+        read = other.exponent.stretches * other.exponent.stretch
+        words += f" First Lyapunov exponent {_exponent(other.exponent)} nats a character over {read:,} characters"
+        words += f" ({one.title}: {_exponent(one.exponent)})." if beside and one.exponent else "."
+    return f"{words} Measured at {other.flow.positions} positions of {analyses.source}."
 
 
-def _half(flow: GradientFlow) -> str:
+def _half_life(flow: GradientFlow) -> str:
     half = flow.half_life_chars
     return "never halves" if half is None else f"has halved after {half:.1f} characters"
 
@@ -249,79 +226,57 @@ def _exponent(found: Lyapunov | None) -> str:
     return "–" if found is None else f"{found.exponents[0]:+.4f} ± {found.errors[0]:.4f}".replace("-", "−")
 
 
-def _colours(asked: Asked) -> list[tuple[Turn, str]]:
-    """Return the colors of the trained and the scaled model."""
+def _figures(analyses: ScaleAnalyses) -> dict[str, dict[str, str]]:
+    """Draw the results so far: Plotly JSON and description by name of the figure."""
     from charrnn import figures  # plotly is slow to import: only when needed
 
-    return list(zip(asked.turned, (figures.BLUE, figures.ORANGE), strict=False))
-
-
-def _told(figure: Any, words: str) -> dict[str, str]:
-    """Encode a figure as Plotly JSON with its description."""
-    return {"figure": figure.to_json(), "words": words}
-
-
-def _curve(asked: Asked) -> dict[str, str]:
-    from charrnn import figures
-
-    curves = [
-        figures.Curve(turn.title, turn.flow, figures.Stroke(colour, "solid"))
-        for turn, colour in _colours(asked)
-        if turn.flow
-    ]
-    drawn = figures.gradient_flow_figure(curves, asked.question.width, picked=curves[-1])
-    return _told(drawn, figures.describe_gradient_flow(curves, [str(asked.source)] * len(curves)))
-
-
-def _product(asked: Asked) -> dict[str, str]:
-    from charrnn import figures
-
-    turned = [
-        figures.ScaledCurves(turn.title, colour, turn.norms, turn.flow)
-        for turn, colour in _colours(asked)
-        if turn.norms and turn.flow
-    ]
-    drawn = figures.product_norms_figure(turned, asked.question.width)
-    return _told(drawn, figures.describe_product_norms(turned))
-
-
-def _cloud(asked: Asked) -> dict[str, str]:
-    from charrnn import figures
-
-    gate = asked.gate
+    colored = list(zip(analyses.variants, (figures.BLUE, figures.ORANGE), strict=False))
+    width, drawn = analyses.query.width, dict[str, tuple[Any, str]]()
     clouds = [
-        figures.Cloud(turn.title, colour, spectrum.eigenvalues)
-        for turn, colour in _colours(asked)
-        for spectrum in turn.spectra
-        if spectrum.gate == gate
+        figures.Cloud(model.title, color, spectrum.eigenvalues)
+        for model, color in colored
+        for spectrum in model.spectra
+        if spectrum.gate == analyses.gate
     ]
-    return _told(figures.eigenvalue_figure(clouds), figures.describe_eigenvalues(clouds))
+    if clouds:
+        drawn["cloud"] = figures.eigenvalue_figure(clouds), figures.describe_eigenvalues(clouds)
+    curves = [
+        figures.Curve(model.title, model.flow, figures.Stroke(color, "solid")) for model, color in colored if model.flow
+    ]
+    if curves:
+        words = figures.describe_gradient_flow(curves, [str(analyses.source)] * len(curves))
+        drawn["curve"] = figures.gradient_flow_figure(curves, width, picked=curves[-1]), words
+    products = [
+        figures.ScaledCurves(model.title, color, model.norms, model.flow)
+        for model, color in colored
+        if model.norms and model.flow
+    ]
+    if products:
+        drawn["product"] = figures.product_norms_figure(products, width), figures.describe_product_norms(products)
+    return {name: {"figure": figure.to_json(), "words": words} for name, (figure, words) in drawn.items()}
 
 
-def _table(asked: Asked) -> Table:
+def _table(analyses: ScaleAnalyses) -> Table:
     """Tabulate all values of the trained and the scaled model."""
 
-    def row(title: str, value: Callable[[Turn], Cell]) -> list[Cell]:
-        return [Cell(title), *(value(turn) for turn in asked.turned)]
+    def row(title: str, value: Callable[[ScaledModel], Cell]) -> list[Cell]:
+        return [Cell(title), *map(value, analyses.variants)]
 
-    def of_flow(read: Callable[[GradientFlow], float | None], form: str, missing: str) -> Callable[[Turn], Cell]:
-        return lambda turn: Cell("…") if turn.flow is None else number(read(turn.flow), form, missing)
+    def of_flow(title: str, cell: Callable[[GradientFlow], Cell]) -> list[Cell]:
+        return row(title, lambda model: Cell("…") if model.flow is None else cell(model.flow))
 
     rows = [
-        row("half-life, characters", of_flow(lambda flow: flow.half_life_chars, "{:.1f}", "never")),
-        row("1 % left at", of_flow(lambda flow: flow.horizon_chars, "{:.1f}", f"> {MAX_LAG}")),
-        row(f"left at k = {FAR_BACK}", lambda turn: Cell("…") if turn.flow is None else left_far_back(turn.flow)),
-        row("first Lyapunov exponent, nats", lambda turn: Cell(_exponent(turn.exponent).split(" ")[0])),
-        row("its standard error", lambda turn: Cell(_exponent(turn.exponent).split(" ")[-1])),
+        of_flow("half-life, characters", lambda flow: number(flow.half_life_chars, "{:.1f}", "never")),
+        of_flow("1 % left at", lambda flow: number(flow.horizon_chars, "{:.1f}", f"> {MAX_LAG}")),
+        of_flow(f"left at k = {FAR_BACK}", left_far_back),
+        row("first Lyapunov exponent, nats", lambda model: Cell(_exponent(model.exponent).split(" ")[0])),
+        row("its standard error", lambda model: Cell(_exponent(model.exponent).split(" ")[-1])),
     ]
-    for i, spectrum in enumerate(asked.turned[0].spectra):
-        of = "W_hh" if len(asked.turned[0].spectra) == 1 else f"gate {spectrum.gate}"
-        rows.append(row(f"{of}: spectral radius ρ", lambda turn, i=i: number(turn.spectra[i].radius, "{:.2f}")))
-        rows.append(row(f"{of}: largest singular value", lambda turn, i=i: number(turn.spectra[i].norm, "{:.2f}")))
-    positions = f", gradient at {asked.turned[0].flow.positions} positions" if asked.turned[0].flow else ""
-    return Table(
-        f"The same in numbers; measured on {asked.source}{positions}",
-        ["", *(turn.title for turn in asked.turned)],
-        rows,
-        sortable=False,
-    )
+    for i, gate in enumerate(analyses.gates):
+        of = "W_hh" if len(analyses.gates) == 1 else f"gate {gate}"
+        rows.append(row(f"{of}: spectral radius ρ", lambda model, i=i: number(model.spectra[i].radius, "{:.2f}")))
+        rows.append(row(f"{of}: largest singular value", lambda model, i=i: number(model.spectra[i].norm, "{:.2f}")))
+    flow = analyses.trained.flow
+    positions = f", gradient at {flow.positions} positions" if flow else ""
+    caption = f"The same in numbers; measured on {analyses.source}{positions}"
+    return Table(caption, ["", *(model.title for model in analyses.variants)], rows, sortable=False)

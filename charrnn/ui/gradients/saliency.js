@@ -4,11 +4,12 @@ import { createViewQuery } from "../components/view_query.js";
 import { countOf } from "../components/code_points.js";
 import { createModelForms } from "../components/model_pair.js";
 import { ColorScale } from "../components/color_scale.js";
-import { giveSign, onTheme, page, quoted } from "../components/page_state.js";
+import { characterSpan } from "../components/colored_text.js";
+import { onTheme, page, quoted } from "../components/page_state.js";
 
 const [MIN_LEVEL, MAX_LEVEL] = [-400, 200]; // hundredths of a decade: the ends of the scale
 const UNDERLINED = 0; // one logit
-const FELT = -200; // a hundredth of a logit
+const INFLUENCE = -200; // a hundredth of a logit
 const MAX_CHARS = 240; // characters of the excerpt
 const AFTER = 40; // of them after the cursor
 const LOOK = 100; // ms between two checks of the cursor of the tab Write
@@ -21,13 +22,12 @@ export function mount({ element, send }) {
   const form = $("form");
   const own = form.elements.text;
   const [box, texts] = [$(".cr-heat"), $(".cr-heat-texts")];
-  const say = (words) => ($(".cr-plot-words").textContent = words);
   let given = null; // custom text; "" for the default; null for that of the tab Write
   let link = null; // {start, text, sha}: the excerpt of the text of Write
   let shown = null; // {characters, titles, heat: [{target: row}, {…}]}
   let [spans, cursor, hovered] = [[[], []], 1, null];
 
-  // ------------------------------------------------------------------ what is asked
+  // ------------------------------------------------------------------ queries
 
   function ofWrite() {
     const { record, drawn = 0, cursor: at = -1 } = page.live || {};
@@ -46,9 +46,10 @@ export function mount({ element, send }) {
       const write = given === null ? ofWrite() : null;
       link = write && { start: write.start, end: write.end, text: write.text };
       if (write) cursor = Math.max(1, write.at);
-      return { form: { ...sides.said(), text: given ?? write?.text ?? "", of: write ? "write" : "own", position: cursor } };
+      return { form: { ...sides.values(), text: given ?? write?.text ?? "", of: write ? "write" : "own", position: cursor } };
     },
-    asked: () => say("Measuring …"),
+    show,
+    asking: "Measuring …",
   });
   form.addEventListener("change", (event) => event.target !== own && view.ask());
   function read(text) {
@@ -57,14 +58,11 @@ export function mount({ element, send }) {
     cursor = (text === null ? MAX_CHARS : countOf(text)) - 1;
     view.ask();
   }
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    read(own.value.trim() ? own.value : null);
-  });
+  form.addEventListener("submit", () => read(own.value.trim() ? own.value : null));
   $(".cr-of-write").addEventListener("click", () => read(null));
   $(".cr-default").addEventListener("click", () => read(""));
 
-  // The cursor of the tab Write is this one, as long as its text is read here.
+  // While its text is shown here, the cursor of the tab Write is also the one here.
   let seen = null; // its position at the last check
   setInterval(() => {
     if (!element.clientWidth || given !== null || !shown || page.state === "writing") return;
@@ -81,7 +79,7 @@ export function mount({ element, send }) {
     }
   }, LOOK);
 
-  // ------------------------------------------------------------------ what is shown
+  // ------------------------------------------------------------------ drawing
 
   const heatOf = (side, target) => shown.heat[side][target];
 
@@ -105,28 +103,21 @@ export function mount({ element, send }) {
   }
 
   function sentence(target) {
-    const told = shown.titles.map((title, side) => {
+    const parts = shown.titles.map((title, side) => {
       const heat = heatOf(side, target);
       if (!heat) return title + ": not measured yet";
       const order = heat.map((value, i) => [value, i]).filter(([value]) => value !== null).sort((a, b) => b[0] - a[0]);
       if (!order.length) return title + ": nothing";
       const most = order.slice(0, 3).map(([value, i]) => `${quoted(shown.characters[target - 1 - i])} ${i + 1} back: ${logits(value)}`);
-      const felt = Math.max(0, ...order.filter(([value]) => value >= FELT).map(([, i]) => i + 1));
+      const felt = Math.max(0, ...order.filter(([value]) => value >= INFLUENCE).map(([, i]) => i + 1));
       return `${title}, in logits: ${most.join(", ")}; more than 0.01 as far as ${felt} characters back`;
     });
-    return `${quoted(shown.characters[target])}, character ${target + 1}. ${told.join(". ")}.`;
+    return `${quoted(shown.characters[target])}, character ${target + 1}. ${parts.join(". ")}.`;
   }
 
   function draw() {
     spans = [...texts.querySelectorAll(".cr-heat-text")].map((place) => {
-      const row = shown.characters.map((character, i) => {
-        const span = document.createElement("span");
-        span.textContent = character;
-        if (character === "\n") span.className = "cr-end";
-        giveSign(span, character);
-        span.position = i;
-        return span;
-      });
+      const row = shown.characters.map(characterSpan);
       place.dir = "auto";
       place.replaceChildren(...row);
       return row;
@@ -169,12 +160,9 @@ export function mount({ element, send }) {
   });
   onTheme(paint);
 
-  return (value) => {
-    const answer = view.answered(value);
-    if (!answer) return;
-    say(answer.words + (answer.busy ? " Measuring the other characters …" : ""));
+  function show(answer) {
+    if (answer.busy) view.say(answer.words + " Measuring the other characters …");
     sides.offer(answer);
-    element.classList.toggle("cr-busy", !!answer.busy);
     box.hidden = !answer.text;
     if (!answer.text) return void (shown = null);
     if (!answer.part || !shown) {
@@ -185,5 +173,7 @@ export function mount({ element, send }) {
     }
     answer.heat.forEach((rows, side) => rows.forEach((row, i) => (shown.heat[side][answer.targets[i]] = row)));
     paint();
-  };
+  }
+
+  return view.receive;
 }

@@ -2,52 +2,46 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from charrnn.gradient_flow import character_saliency
 from charrnn.ui.server.analyses import MAX_LAG, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.model_pair import known_to_both, pickers, sides
+from charrnn.ui.server.model_pair import known_to_both, load_pair, pair_payload
 from charrnn.ui.server.source_text import SourceText, given_text
-from charrnn.ui.server.streaming import add_part, answer
+from charrnn.ui.server.streaming import message
 from charrnn.ui.server.validation import count_of
-from charrnn.ui.server.view_query import ViewQuery, Wanted
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 MAX_CHARS = 240  # characters shown
 PIECE = 40  # characters per chunk, aligned independently of the cursor; superseded queries stop between chunks
 
 
-def build(store: Store) -> None:
-    """Lay out the view and register its analysis."""
-    add_part("cr-where", "gradients/saliency", partial(heats, store))
-
-
-def heats(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+def heats(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results: the character at the cursor first, then the others.
 
     Raises ValueError for unknown models and texts that are too short.
     """
-    readers = sides(store, question)
-    source, note = passage(store, readers, question)
+    readers = load_pair(store, query)
+    source, note = passage(store, readers, query)
     text = source.text
-    told = {**pickers(store, readers), "text": text}
+    shown = {**pair_payload(store, readers), "text": text}
     words = " ".join(filter(None, [f"{len(text)} characters of {source.origin}.", note]))
-    cursor = min(max(1, count_of("position", question.form)), len(text) - 1)
+    cursor = min(max(1, count_of("position", query.form)), len(text) - 1)
     todo = [(cursor,), *pieces(len(text), cursor)]
     for part, targets in enumerate(todo):
-        with store.turn(heats, wanted):
+        with store.exclusive(heats, is_current):
             heat = [store.cache.compute(heat_of, reader, text, targets) for reader in readers]
         busy = part < len(todo) - 1
-        yield answer(question.number, words, part, busy=busy, targets=targets, heat=heat, **told)
+        yield message(query.number, words, part, busy=busy, targets=targets, heat=heat, **shown)
 
 
-def passage(store: Store, readers: Sequence[LoadedModel], question: ViewQuery) -> tuple[SourceText, str]:
+def passage(store: Store, readers: Sequence[LoadedModel], query: ViewQuery) -> tuple[SourceText, str]:
     """Return the text known to both models, and a notice. Raises ValueError."""
-    source = (given_text(question, MAX_CHARS) or text_for(store, readers[0])).first(MAX_CHARS)
+    source = (given_text(query, MAX_CHARS) or text_for(store, readers[0])).first(MAX_CHARS)
     text, note = known_to_both(readers, source.text)
     if len(text) < 2:
         raise ValueError("give a text of 2 characters or more that both models know")
-    if question.form.get("of") == "write":
+    if query.form.get("of") == "write":
         note = f"The cursor of Write is the one here. {note}".rstrip()
     return source.with_text(text), note
 

@@ -13,14 +13,13 @@ from charrnn.interventions import Clamp
 from charrnn.neurons import all_activations
 from charrnn.paths import STUDY
 from charrnn.probes import ContextAblation, LineReset, line_reset, looking_back
-from charrnn.sampling import UniformStream, generate
-from charrnn.surprisal import TraceReader, surprisals
-from charrnn.ui.gradients.recurrent_scale import turned_flow
-from charrnn.ui.lecture.scene_answers import Answer, prompt_of
+from charrnn.surprisal import TraceReader
+from charrnn.ui.gradients.recurrent_scale import scaled_gradients
+from charrnn.ui.lecture.scene_answers import Answer, sample
 from charrnn.ui.neurons.exercises import CARRIED, LEFT
-from charrnn.ui.server.analyses import FAR_BACK, text_for
+from charrnn.ui.server.analyses import FAR_BACK, read_bits, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.share_link import Link
+from charrnn.ui.server.share_link import ShareLink
 
 KNOBS = (0.7, 1.4)
 READ = 2000  # characters of the held-out text
@@ -28,17 +27,9 @@ WRITTEN = 2000  # characters, for a mean over lines
 AS_VANILLA = (Clamp("z", None, 0.0), Clamp("r", None, 1.0))  # with these a GRU is h' = tanh(W_ih x + W_hh h + b)
 
 
-def bits(decoder: TraceReader, ids: Sequence[int]) -> float:
-    """Bits per character."""
-    return float(np.concatenate([*surprisals(decoder, ids)]).mean())
-
-
-def written(reader: LoadedModel, decoder: TraceReader, link: Link, n: int) -> str:
-    """Return the prompt of a link and the text sampled after it."""
-    prompt, settings = prompt_of(reader, link), link.query.settings
-    beginning = decoder.prefill(reader.vocab.encode(prompt))
-    steps = generate(decoder, beginning, n, settings, UniformStream(link.query.seed))  # pyright: ignore[reportArgumentType]
-    return prompt + reader.vocab.decode([step.id for step in steps])
+def mean_bits(decoder: TraceReader, ids: Sequence[int]) -> float:
+    """Return the mean surprisal in bits per character."""
+    return float(read_bits(decoder, ids).mean())
 
 
 def _held_out(store: Store, reader: LoadedModel) -> tuple[str, list[int], str]:
@@ -46,32 +37,32 @@ def _held_out(store: Store, reader: LoadedModel) -> tuple[str, list[int], str]:
     return source.text, reader.vocab.encode(source.text), source.origin
 
 
-def knob(store: Store, link: Link) -> Answer:
+def scaled_weights(store: Store, link: ShareLink) -> Answer:
     """Measure W_hh × 0.7 and × 1.4: eigenvalues, gradient, bits and text."""
     reader = link.reader
     _, ids, _ = _held_out(store, reader)
-    told, texts, positions = [], {}, 0
+    parts, texts, positions = [], {}, 0
     for g in (1.0, *KNOBS):
         model = scale_recurrent(reader.checkpoint.model, g)
-        flow = turned_flow(store, reader, g)
+        flow = scaled_gradients(store, reader, g)
         positions = flow.positions
         radius = float(np.abs(np.linalg.eigvals(model.cell.W_hh.weight.detach().double().numpy())).max())
         left = f"{flow.geometric_mean[FAR_BACK]:.0e}".replace("-", "−")
         decoder = model.decoder()
-        told.append(
+        parts.append(
             f"× {g:g}: largest |eigenvalue| {radius:.2f}, {left} of the gradient left {FAR_BACK} characters back "
-            f"(geometric mean), {bits(decoder, ids):.2f} bits a character"
+            f"(geometric mean), {mean_bits(decoder, ids):.2f} bits a character"
         )
-        texts[g] = written(reader, decoder, link, link.query.characters)
+        texts[g] = sample(link, decoder=decoder)[0]
     shown = [(f"W_hh × {g:g}", texts[g], common_length(texts[1.0], texts[g])) for g in (KNOBS[0], 1.0, KNOBS[1])]
     ways = tuple({"title": f"Turn to × {g:g}", "part": "#cr-knob", "knob": g} for g in KNOBS)
     where = (
         f"gradients at {positions} positions of {text_for(store, reader)}, bits on its first {len(ids):,} characters"
     )
-    return Answer(f"{'. '.join(told)} ({where}).", tuple(shown), {"knob": KNOBS[1], "ways": ways})
+    return Answer(f"{'. '.join(parts)} ({where}).", tuple(shown), {"knob": KNOBS[1], "ways": ways})
 
 
-def gating(store: Store, link: Link) -> Answer:
+def gating(store: Store, link: ShareLink) -> Answer:
     """Clamp the gates of a GRU to make it vanilla; measure loss and context."""
     reader, vanilla = link.reader, store.load("rnn")
     _, ids, what = _held_out(store, reader)
@@ -81,15 +72,15 @@ def gating(store: Store, link: Link) -> Answer:
         ("its gates held at z = 0, r = 1", reader.decoder.clamped(AS_VANILLA), ids),
         (f"{vanilla.title}, which learnt without gates", *plain),
     ]
-    found = [(name, bits(decoder, of), looking_back(decoder, of)) for name, decoder, of in rows]
-    told = [f"{name}: {each:.2f} bits a character, looks back {_far(back)}" for name, each, back in found]
-    guessing, held = math.log2(len(reader.vocab)), found[1]
+    found = [(name, mean_bits(decoder, of), looking_back(decoder, of)) for name, decoder, of in rows]
+    parts = [f"{name}: {each:.2f} bits a character, looks back {_far(back)}" for name, each, back in found]
+    guessing, clamped = math.log2(len(reader.vocab)), found[1]
     verdict = (
-        f"Of {guessing:.2f} bits that guessing costs, its weights without its gates save {guessing - held[1]:.2f}."
+        f"Of {guessing:.2f} bits that guessing costs, its weights without its gates save {guessing - clamped[1]:.2f}."
     )
-    if (held[2].characters or held[2].n[-1] + 1) > (found[0][2].characters or 0):
+    if (clamped[2].characters or clamped[2].n[-1] + 1) > (found[0][2].characters or 0):
         verdict += " And what is long gone moves it more than before: that is chaos, not memory."
-    words = f"{'; '.join(told)} (on {len(ids):,} characters of {what}). {verdict}"
+    words = f"{'; '.join(parts)} (on {len(ids):,} characters of {what}). {verdict}"
     return Answer(words, shown={"clamp": [(clamp.name, clamp.unit, clamp.value) for clamp in AS_VANILLA]})
 
 
@@ -98,37 +89,37 @@ def _far(found: ContextAblation) -> str:
     return f"more than {found.n[-1]} characters" if far is None else f"{far} character{'' if far == 1 else 's'}"
 
 
-def clamp(store: Store, link: Link) -> Answer:
+def clamp(store: Store, link: ShareLink) -> Answer:
     """Clamp the line-counting unit at values of line start and end."""
     reader = link.reader
     text, ids, what = _held_out(store, reader)
     c = all_activations(reader.decoder, ids, "c").astype(np.float64)  # (T, H)
     unit, found = line_counter(text, c)
-    free, lines, texts = bits(reader.decoder, ids), {}, {}
-    held = {
+    free, lines, texts = mean_bits(reader.decoder, ids), {}, {}
+    clamped = {
         at: (Clamp("c", unit, round(float(np.quantile(c[:, unit], share)), 2)),)
         for at, share in (("low", 0.05), ("high", 0.95))
     }
-    told = []
-    for at, clamps in {"low": held["low"], "free": (), "high": held["high"]}.items():
+    parts = []
+    for at, clamps in {"low": clamped["low"], "free": (), "high": clamped["high"]}.items():
         decoder = reader.decoder.clamped(clamps)
-        long = written(reader, decoder, link, WRITTEN)
-        lines[at], texts[at] = line_length(long), long[: len(prompt_of(reader, link)) + link.query.characters]
-        cost = bits(decoder, ids) - free
+        long, _ = sample(link, decoder=decoder, n=WRITTEN)
+        lines[at], texts[at] = line_length(long), long[: len(long) - WRITTEN + link.query.characters]
+        cost = mean_bits(decoder, ids) - free
         value = f"held at {clamps[0].value:g}".replace("-", "−") if clamps else "as it is"
-        told.append(
+        parts.append(
             f"{value}: {lines[at]:.0f} characters a line" + (f", {cost:+.3f} bits a character" if clamps else "")
         )
     words = (
         f"Unit {unit} of c carries {found.carried:.2f} of itself over 5 characters of a line and keeps "
         f"{found.remaining_share:.3f} of its spread over ⏎. "
-        f"{capital('; '.join(told))} (lines over {WRITTEN:,} characters written "
+        f"{capital('; '.join(parts))} (lines over {WRITTEN:,} characters written "
         f"with the same dice, bits and the unit's 5 % and 95 % on {len(ids):,} characters of {what}). One number of "
         "256, and lines hang on it."
     )
     shown = [
         (
-            f"c of unit {unit} = {held[at][0].value:g}".replace("-", "−") if at in held else "as it is",
+            f"c of unit {unit} = {clamped[at][0].value:g}".replace("-", "−") if at in clamped else "as it is",
             texts[at],
             common_length(texts["free"], texts[at]),
         )
@@ -140,7 +131,7 @@ def clamp(store: Store, link: Link) -> Answer:
             "part": "#cr-clamp",
             "clamp": [("c", unit, clamps[0].value)],
         }
-        for clamps in held.values()
+        for clamps in clamped.values()
     )
     return Answer(words, tuple(shown), {"clamp": ways[1]["clamp"], "ways": ways})
 
@@ -165,7 +156,7 @@ def line_length(text: str) -> float:
     return float(np.mean([len(line) for line in lines])) if lines else float(len(text))
 
 
-def clipping(store: Store, link: Link, study: Path = STUDY) -> Answer:
+def clipping(store: Store, link: ShareLink, study: Path = STUDY) -> Answer:
     """Compare the study's runs with and without clipping."""
     try:
         rows = json.loads(study.read_text(encoding="utf-8"))["clipping"]["rows"]
@@ -174,7 +165,7 @@ def clipping(store: Store, link: Link, study: Path = STUDY) -> Answer:
             next(row for row in rows if row["learning_rate"] == rate and bool(row["max_grad_norm"]) == clips)
             for clips in (False, True)
         )
-        told = [
+        parts = [
             f"{_run(row)}: val {row['val_stream_nats']:.4f} nats, largest norm {row['largest_grad_norm']:.2f}"
             for row in (off, on)
         ]
@@ -189,7 +180,7 @@ def clipping(store: Store, link: Link, study: Path = STUDY) -> Answer:
         else f"The norm reached {most:g} in {share:.0%} of the steps, and from there on the runs are two."
     )
     return Answer(
-        f"{capital('; '.join(told))} (learning rate {rate:g}, {steps:,} steps, one seed). {verdict}",
+        f"{capital('; '.join(parts))} (learning rate {rate:g}, {steps:,} steps, one seed). {verdict}",
         shown={"ways": ({"title": "The norms of both runs", "part": "#cr-clipping"},)},
     )
 

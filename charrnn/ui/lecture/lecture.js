@@ -1,46 +1,46 @@
-// The scene of a lecture: the question first, then the answer on the picture.
+// A lecture scene: the question, then the answer with its settings of the page.
 
+import { create } from "../components/create.js";
 import { cutAt } from "../components/code_points.js";
 import { navigate } from "../components/navigate.js";
 import { fill, page } from "../components/page_state.js";
 
-/** Set up the panel; returns what takes the server's scenes and answers. */
+/** Set up the panel; returns a function that takes the server's scenes and answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
-  const hiding = document.createElement("style");
+  const hiding = create("style");
   document.head.append(hiding);
-  const texts = document.createElement("div"); // beside the panel, above the picture
-  texts.className = "cr-scene-texts";
+  const texts = create("div", "cr-scene-texts"); // above the part of the page that the scene is about
   let lecture = false;
-  let at = 0; // the scene that stands there, from 1
+  let at = 0; // number of the current scene, from 1
   let last = 0;
 
-  function show(told) {
-    at = told.at;
+  function show(scene) {
+    at = scene.at;
     page.scene = lecture ? at : 0;
-    last = told.titles.length;
+    last = scene.titles.length;
     $(".cr-scene").hidden = !lecture;
     $(".cr-scene").classList.toggle("cr-begun", at > 0);
-    $("h2").textContent = told.title || "Lecture";
+    $("h2").textContent = scene.title || "Lecture";
     $(".cr-scene-place").textContent = at ? `scene ${at} of ${last}` : `${last} scenes`;
-    $(".cr-question").textContent = told.question || "";
-    $(".cr-look").textContent = told.look ? "Look at: " + lowered(told.look) : "";
+    $(".cr-question").textContent = scene.question || "";
+    $(".cr-look").textContent = scene.look ? "Look at: " + lowered(scene.look) : "";
     $(".cr-scene-back").disabled = at < 2;
     $(".cr-scene-on").disabled = at >= last;
-    $(".cr-answer").textContent = told.answer?.words || "";
-    $(".cr-scene-ways").replaceChildren(...(told.answer?.shown.ways || []).map(way));
-    texts.replaceChildren(...(told.answer?.texts || []).map(figure));
-    const picture = document.querySelector(told.part || ".cr-live") || document.querySelector(".cr-live");
+    $(".cr-answer").textContent = scene.answer?.words || "";
+    $(".cr-scene-ways").replaceChildren(...(scene.answer?.shown.ways || []).map(actionButton));
+    texts.replaceChildren(...(scene.answer?.texts || []).map(figure));
+    const picture = document.querySelector(scene.part || ".cr-live") || document.querySelector(".cr-live");
     texts.childElementCount ? picture.before(texts) : texts.remove();
-    $(".cr-reveal").hidden = !at || !!told.answer;
+    $(".cr-reveal").hidden = !at || !!scene.answer;
     $(".cr-reveal").disabled = false;
   }
 
-  function walk(by) {
+  function step(by) {
     const to = at + by;
     if (!lecture || to < 1 || to > last) return;
     page.emit("color-by-unit", null);
-    picture({ clamp: null });
+    apply({ clamp: null });
     page.sceneAsked = to;
     send("scene", { scene: to });
   }
@@ -53,29 +53,29 @@ export function mount({ element, send }) {
     send("reveal", { scene: at });
   }
 
-  $(".cr-scene-back").addEventListener("click", () => walk(-1));
-  $(".cr-scene-on").addEventListener("click", () => walk(1));
+  $(".cr-scene-back").addEventListener("click", () => step(-1));
+  $(".cr-scene-on").addEventListener("click", () => step(1));
   $(".cr-reveal").addEventListener("click", reveal);
-  page.on("scene-moved", walk);
+  page.on("scene-moved", step);
   page.on("scene-revealed", reveal);
 
   return (value) => {
-    const told = JSON.parse(value);
-    if (told.lecture !== undefined) {
-      lecture = told.lecture;
-      hiding.textContent = told.hide.map((selector) => `.gradio-container ${selector} { display: none !important; }`).join("\n");
+    const scene = JSON.parse(value);
+    if (scene.lecture !== undefined) {
+      lecture = scene.lecture;
+      hiding.textContent = scene.hide.map((selector) => `.gradio-container ${selector} { display: none !important; }`).join("\n");
     }
-    if (told.answer ? told.at !== at : page.sceneAsked && told.at !== page.sceneAsked) return; // the walk has gone on
-    const isNew = told.at !== at;
-    show(told);
-    if (told.answer) picture(told.answer.shown);
-    if (told.part) navigate({ part: told.answer && texts.isConnected ? ".cr-scene-texts" : told.part });
-    else if (isNew && told.at) window.scrollTo({ top: 0 });
+    if (scene.answer ? scene.at !== at : page.sceneAsked && scene.at !== page.sceneAsked) return; // of a scene that was left
+    const isNew = scene.at !== at;
+    show(scene);
+    if (scene.answer) apply(scene.answer.shown);
+    if (scene.part) navigate({ part: scene.answer && texts.isConnected ? ".cr-scene-texts" : scene.part });
+    else if (isNew && scene.at) window.scrollTo({ top: 0 });
   };
 }
 
-/** The answer as the picture shows it. */
-function picture({ tick, unit, position, knob, clamp }) {
+/** Apply the settings of an answer to the page. */
+function apply({ tick, unit, position, knob, clamp }) {
   if (tick) {
     page.ticked = tick;
     page.emit("selection-changed");
@@ -92,29 +92,21 @@ function picture({ tick, unit, position, knob, clamp }) {
   }
 }
 
-/** A button that shows more of the answer. */
-function way({ title, part, ...more }) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = title;
-  button.addEventListener("click", () => {
-    picture(more);
+/** Create a button that applies further settings and scrolls to a part. */
+function actionButton({ title, part, ...more }) {
+  const onclick = () => {
+    apply(more);
     navigate({ part });
-  });
-  return button;
+  };
+  return create("button", { type: "button", onclick }, title);
 }
 
-/** One text; what differs from the one on the page is marked. */
-export function figure([title, text, parting]) {
-  const box = document.createElement("figure");
-  const caption = document.createElement("figcaption");
-  caption.textContent = title;
-  const written = document.createElement("div");
-  Object.assign(written, { tabIndex: 0, role: "group", ariaLabel: title, dir: "auto" }); // it scrolls
-  const [before, ...rest] = cutAt(text, parting);
-  fill(written, before).append(fill(document.createElement("b"), rest.join("")));
-  box.append(caption, written);
-  return box;
+/** Create the figure of a text, marked from its first difference on. */
+export function figure([title, text, divergence]) {
+  const written = create("div", { tabIndex: 0, role: "group", ariaLabel: title, dir: "auto" }); // it scrolls
+  const [before, ...rest] = cutAt(text, divergence);
+  fill(written, before).append(fill(create("b"), rest.join("")));
+  return create("figure", {}, create("figcaption", {}, title), written);
 }
 
 const lowered = (sentence) => sentence[0].toLowerCase() + sentence.slice(1);

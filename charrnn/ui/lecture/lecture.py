@@ -13,29 +13,29 @@ from charrnn.ui.lecture.scene_answers import Answer
 from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.malloc_trim import USERS
-from charrnn.ui.server.share_link import HIDEABLE, Link, follow
+from charrnn.ui.server.share_link import HIDEABLE, ShareLink, parse_link
 from charrnn.ui.server.streaming import ANALYSIS, QUIET
 from charrnn.ui.server.validation import count_of
-from charrnn.ui.sidebar.sidebar import offer
+from charrnn.ui.sidebar.sidebar import describe_models
 
 
-def arrival(store: Store, sent: Mapping[str, str]) -> Link:
+def open_link(store: Store, sent: Mapping[str, str]) -> ShareLink:
     """Merge the parameters of a link with those of its scene."""
-    link = follow(store, sent, len(SCENES))
+    link = parse_link(store, sent, len(SCENES))
     number = link.query.scene if link.query.lecture else None
     if number is None:
         return link
-    return follow(store, {**SCENES[number - 1].sets, **sent}, len(SCENES))
+    return parse_link(store, {**SCENES[number - 1].sets, **sent}, len(SCENES))
 
 
-def opened(store: Store, link: Link) -> str:
+def initial_value(store: Store, link: ShareLink) -> str:
     """Return the value of the view when the page opens."""
     hidden = [HIDEABLE[name] for name in link.query.hide or ()]
     lecture = bool(link.query.lecture)
-    return _told(link.query.scene or 0 if lecture else 0, lecture=lecture, hide=hidden)
+    return _encode(link.query.scene or 0 if lecture else 0, lecture=lecture, hide=hidden)
 
 
-def walking(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
+def register_events(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
     """Register the events scene and reveal, which carry a scene number from 1."""
 
     async def scene(event: gr.EventData) -> Any:
@@ -44,17 +44,17 @@ def walking(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
             number = _number(event._data)
             link = await run_sync(SCENES[number - 1].link, store)
         except ValueError as error:
-            return _told(0, Answer(f"{error}."), count=sent), gr.skip()
-        return _told(number, count=sent), offer(store, link.reader, link, number)
+            return _encode(0, Answer(f"{error}."), count=sent), gr.skip()
+        return _encode(number, count=sent), describe_models(store, link.reader, link, number)
 
     async def reveal(event: gr.EventData) -> Any:
         sent = count_of("sent", event._data)
         try:
             number = _number(event._data)
             with USERS.one():
-                return _told(number, await run_sync(SCENES[number - 1].answered, store), count=sent)
+                return _encode(number, await run_sync(SCENES[number - 1].measured_answer, store), count=sent)
         except ValueError as error:
-            return _told(0, Answer(f"{error}."), count=sent)
+            return _encode(0, Answer(f"{error}."), count=sent)
 
     lecture.scene(scene, None, [lecture, controls], **QUIET)
     lecture.reveal(reveal, None, lecture, **ANALYSIS)
@@ -64,12 +64,12 @@ def _number(data: Any) -> int:
     return Range(1, len(SCENES), whole=True).require("scene", data.get("scene") if isinstance(data, Mapping) else None)
 
 
-def _told(number: int, answer: Answer | None = None, **more: Any) -> str:
+def _encode(number: int, answer: Answer | None = None, **more: Any) -> str:
     """Encode a scene, with its answer if revealed."""
     scene = SCENES[number - 1] if number else None
-    told: dict[str, Any] = {"at": number, "titles": [each.title for each in SCENES], **more}
+    shown: dict[str, Any] = {"at": number, "titles": [each.title for each in SCENES], **more}
     if scene is not None:
-        told |= {"title": scene.title, "question": scene.question, "look": scene.look, "part": scene.part}
+        shown |= {"title": scene.title, "question": scene.question, "look": scene.look, "part": scene.part}
     if answer is not None:
-        told["answer"] = asdict(answer)
-    return json.dumps(told, ensure_ascii=False).replace("<", "\\u003c")
+        shown["answer"] = asdict(answer)
+    return json.dumps(shown, ensure_ascii=False).replace("<", "\\u003c")

@@ -9,12 +9,12 @@ import numpy as np
 from charrnn.char_classes import SPEAKER_LINE
 from charrnn.coupled_sampling import common_length
 from charrnn.ranges import signed
-from charrnn.sampling import SamplingSettings, Step, UniformStream, generate
-from charrnn.surprisal import Difference, GroupMean, surprisals
-from charrnn.ui.server.analyses import FAR_BACK, MAX_LAG, default_text, measured
+from charrnn.sampling import SamplingSettings, Step
+from charrnn.surprisal import Difference, GroupMean
+from charrnn.ui.server.analyses import FAR_BACK, MAX_LAG, default_text, measured, read_bits
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.defaults import prompt_for
-from charrnn.ui.server.share_link import Link
+from charrnn.ui.server.share_link import ShareLink
 
 COLD, HOT = 0.3, 1.6
 LEARNT = ("rnn", "lstm", "minigpt")
@@ -28,9 +28,9 @@ class Answer:
     """
     The answer of a scene: text, figures and settings of the page.
 
-    texts: (title, prompt and text, position from which it differs from the one on the page); shown: `unit` that colours
-    the text, `position` of the cursor, models to `tick`, where the `knob` stands, what is held (`clamp`), and `ways`
-    on: each a title, a part to scroll to, and a knob or a clamp to set.
+    texts: (title, prompt and text, position of the first difference from the text on the page); shown: `unit` that
+    colors the text, `position` of the cursor, models to `tick`, recurrent scale (`knob`), clamps (`clamp`), and `ways`:
+    buttons with a title, a part to scroll to, and a knob or a clamp to set.
     """
 
     words: str
@@ -41,34 +41,30 @@ class Answer:
 # ------------------------------------------------------------------------------------------------ on the tab Write
 
 
-def steps_of(reader: LoadedModel, link: Link, settings: SamplingSettings) -> list[Step]:
-    """Sample the text of a link."""
-    beginning = reader.decoder.prefill(reader.vocab.encode(prompt_of(reader, link)))
-    return list(generate(reader.decoder, beginning, link.query.characters, settings, UniformStream(link.query.seed)))
+def sample(
+    link: ShareLink, settings: SamplingSettings | None = None, decoder: Any = None, n: int | None = None
+) -> tuple[str, list[Step]]:
+    """
+    Sample the text of a link -> prompt and continuation, and the latter's steps.
+
+    By default with the settings, the model and the length of the link.
+    """
+    reader, query = link.reader, link.query
+    prompt = reader.vocab.drop_unknown(prompt_for(reader, query.prompt))[0]
+    steps = reader.sample(prompt, n or query.characters, settings or query.settings, query.seed, decoder)
+    return prompt + reader.text_of(steps), steps
 
 
-def prompt_of(reader: LoadedModel, link: Link) -> str:
-    """Return the prompt of a link without unknown characters."""
-    return reader.vocab.drop_unknown(prompt_for(reader, link.query.prompt))[0]
-
-
-def text_of(reader: LoadedModel, link: Link, steps: list[Step]) -> str:
-    """Return the prompt and the sampled text."""
-    return prompt_of(reader, link) + reader.vocab.decode([step.id for step in steps])
-
-
-def temperature(store: Store, link: Link) -> Answer:
+def temperature(store: Store, link: ShareLink) -> Answer:
     """Sample at three temperatures with the same draws; compare choices and entropy."""
-    reader = link.reader
     own = link.query.temperature
-    texts, told = {}, []
+    texts, parts = {}, []
     for t in (COLD, own, HOT):
-        steps = steps_of(reader, link, SamplingSettings(t))
-        texts[t] = text_of(reader, link, steps)
+        texts[t], steps = sample(link, SamplingSettings(t))
         likeliest = np.mean([step.id == step.distribution.order[0] for step in steps])
-        told.append(f"at {t:g} the likeliest character {likeliest:.0%} of the time ({entropy_bits(steps):.2f} bits)")
+        parts.append(f"at {t:g} the likeliest character {likeliest:.0%} of the time ({entropy_bits(steps):.2f} bits)")
     words = (
-        f"Of the same {link.query.characters} dice the network took {'; '.join(told)}. In brackets the mean entropy "
+        f"Of the same {link.query.characters} dice the network took {'; '.join(parts)}. In brackets the mean entropy "
         "of what it drew from: a low temperature squeezes the bar the dice fall on, a high one spreads it."
     )
     shown = [(f"T = {t:g}", texts[t], common_length(texts[own], texts[t])) for t in (COLD, own, HOT)]
@@ -77,19 +73,19 @@ def temperature(store: Store, link: Link) -> Answer:
 
 def entropy_bits(steps: list[Step]) -> float:
     """Return the mean entropy of the sampled distributions."""
-    found = []
-    for step in steps:
-        probs = step.distribution.probs[: step.distribution.kept]
-        probs = probs[probs > 0]
-        found.append(-(probs * np.log2(probs)).sum())
-    return float(np.mean(found))
+    probs = [step.distribution.probs[: step.distribution.kept] for step in steps]
+    return float(np.mean([-(p[p > 0] * np.log2(p[p > 0])).sum() for p in probs]))
 
 
-def newline(store: Store, link: Link) -> Answer:
+def text_and_states(link: ShareLink) -> tuple[str, np.ndarray]:
+    """Sample the text of a link -> the text and its hidden states (T, H)."""
+    text, _ = sample(link)
+    return text, link.reader.read(text, "h").activations["h"].astype(float)
+
+
+def newline(store: Store, link: ShareLink) -> Answer:
     """Find the unit that separates line ends, and the change of the state there."""
-    reader = link.reader
-    text = text_of(reader, link, steps_of(reader, link, link.query.settings))
-    h = reader.read(text, "h").activations["h"].astype(float)  # (T, H)
+    text, h = text_and_states(link)
     inside = np.array([character == "\n" for character in text])
     unit, here, elsewhere = telling_unit(h, inside)
     moved = np.abs(np.diff(h, axis=0)).mean(axis=1)  # (T-1,)
@@ -103,11 +99,9 @@ def newline(store: Store, link: Link) -> Answer:
     return Answer(words, shown={"unit": unit, "position": int(np.flatnonzero(inside)[-1])})
 
 
-def speaker(store: Store, link: Link) -> Answer:
+def speaker(store: Store, link: ShareLink) -> Answer:
     """Find the unit that separates speakers' names; compare other capitals."""
-    reader = link.reader
-    text = text_of(reader, link, steps_of(reader, link, link.query.settings))
-    h = reader.read(text, "h").activations["h"].astype(float)  # (T, H)
+    text, h = text_and_states(link)
     inside, capitals = in_names(text)
     unit, here, elsewhere = telling_unit(h, inside)
     at_capitals = float(h[capitals, unit].mean()) if capitals.any() else elsewhere
@@ -141,21 +135,21 @@ def telling_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
 # ------------------------------------------------------------------------------------------------ on the other tabs
 
 
-def gradient(store: Store, link: Link) -> Answer:
+def gradient(store: Store, link: ShareLink) -> Answer:
     """Return half-life, horizon and remaining gradient of one model per kind."""
-    told, measured_on, names = [], [], [info.name for info in store.checkpoints() if info.name in LEARNT]
+    parts, measured_on, names = [], [], [info.name for info in store.checkpoints() if info.name in LEARNT]
     for name in names:
         reader = store.load(name)
         flow, source = measured(store, reader)
         half = "never" if flow.half_life_chars is None else f"after {flow.half_life_chars:.1f} characters"
         most = f"later than {MAX_LAG}" if flow.horizon_chars is None else f"after {flow.horizon_chars:.1f}"
         left = f"{flow.median[FAR_BACK]:.0e} is left {FAR_BACK} back"
-        told.append(f"{reader.title}: half is gone {half}, 99 % {most}, {left}")
+        parts.append(f"{reader.title}: half is gone {half}, 99 % {most}, {left}")
         measured_on.append(f"{reader.title} at {flow.positions} positions of {source}")
-    return Answer(f"{'. '.join(told)}. Measured: {'; '.join(measured_on)}.", shown={"tick": names})
+    return Answer(f"{'. '.join(parts)}. Measured: {'; '.join(measured_on)}.", shown={"tick": names})
 
 
-def transformer(store: Store, link: Link) -> Answer:
+def transformer(store: Store, link: ShareLink) -> Answer:
     """Measure the bits MiniGPT saves on a text, and the classes with most and least."""
     a, b = store.load("rnn"), store.load("minigpt")
     source = default_text(store, a)
@@ -172,8 +166,7 @@ def transformer(store: Store, link: Link) -> Answer:
 
 def difference(a: LoadedModel, b: LoadedModel, text: str) -> Difference:
     """Return the surprisal difference of two models on a text known to both."""
-    bits = [np.concatenate([*surprisals(each.decoder, each.vocab.encode(text))]) for each in (a, b)]
-    return Difference(text, *bits)
+    return Difference(text, *(read_bits(each.decoder, each.vocab.encode(text)) for each in (a, b)))
 
 
 def _gain(what: str, kind: GroupMean) -> str:

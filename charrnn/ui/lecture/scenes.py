@@ -1,9 +1,8 @@
 """
 The scenes of a lecture: each a question and its measured answer.
 
-A new scene is a new record. It sets what a link could set, by the same names (`link.py`). Its answer is measured when
-it is revealed, on the checkpoints that are here (`scene_answers.py`): no figure stands in this file but those that it
-asks about.
+To add a scene, add a record. It sets parameters of a link, by the same names (`share_link.py`). Its answer is measured
+on the available checkpoints when it is revealed (`scene_answers.py`); this file contains no results.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 from charrnn.ui.lecture import intervention_answers, scene_answers
 from charrnn.ui.lecture.scene_answers import Answer
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.share_link import Link, follow
+from charrnn.ui.server.share_link import ShareLink, parse_link
 
 SHORT_TEXT = {"temperature": "0.8", "seed": "7", "characters": "240", "prompt": "ROMEO:\n"}
 
@@ -21,10 +20,10 @@ SHORT_TEXT = {"temperature": "0.8", "seed": "7", "characters": "240", "prompt": 
 @dataclass(frozen=True)
 class Scene:
     """
-    One question to the hall.
+    A question of a lecture.
 
-    sets: parameters of a link; look: what to look at while guessing; part: where on the tab to scroll to;
-    answer: what is said and shown after "Reveal"; reads: files that it takes besides the store and the link.
+    sets: parameters of a link; look: what to look at while guessing; part: part of the tab to scroll to; answer:
+    computes the answer shown after "Reveal"; reads: further files that `answer` takes.
     """
 
     id: str
@@ -36,11 +35,11 @@ class Scene:
     part: str = ""
     reads: tuple[Path, ...] = ()
 
-    def link(self, store: Store) -> Link:
+    def link(self, store: Store) -> ShareLink:
         """Parse the scene's link with the available checkpoints."""
-        return follow(store, self.sets)
+        return parse_link(store, self.sets)
 
-    def answered(self, store: Store) -> Answer:
+    def measured_answer(self, store: Store) -> Answer:
         """Return the answer, measured once, or the reason that it is missing."""
         try:
             return store.cache.compute(_answer, self, store)
@@ -90,7 +89,7 @@ SCENES = (
         "The knob: W_hh × 0.7 and × 1.4",
         "Nothing is changed but the size of the recurrent weights. What will the gradient do, and what the text?",
         "The eigenvalues: which of them leave the circle? And the curve: one line is steeper, one is not.",
-        intervention_answers.knob,
+        intervention_answers.scaled_weights,
         {"model": "rnn", "tab": "gradients", "knob": "1", "tick": "rnn", **SHORT_TEXT},
         part="#cr-knob",
     ),

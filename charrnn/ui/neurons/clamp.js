@@ -1,4 +1,4 @@
-// A unit or a gate is held at a value: the two texts of the same dice, where they part, and what holding costs.
+// Clamps: the text sampled with and without them, the first difference, and the loss on a held-out text.
 
 import { createViewQuery } from "../components/view_query.js";
 import { createDivergence } from "../components/divergence.js";
@@ -10,14 +10,12 @@ import { createTable } from "../components/table/table.js";
 import { textForm } from "../components/text_form.js";
 import { createClampRows } from "./clamp_rows.js";
 
-const PAUSE = 150; // milliseconds that a slider rests before it is asked for
+const PAUSE = 150; // milliseconds without a change before a query
 
-/** Set up the part; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
-  const numbers = $(".cr-numbers");
-  const say = (words) => ($(".cr-plot-words").textContent = words);
-  let text = ""; // that is read
+  let text = ""; // the submitted text; "" for the default
   let timer = null;
 
   const left = (name) => document.querySelector("#cr-" + name);
@@ -32,7 +30,7 @@ export function mount({ element, send }) {
       text,
     },
   });
-  const view = createViewQuery({ element, send, request, asked: () => say("Writing …") });
+  const view = createViewQuery({ element, send, request, show, asking: "Writing …" });
   function later() {
     clearTimeout(timer);
     timer = setTimeout(view.ask, PAUSE);
@@ -44,7 +42,7 @@ export function mount({ element, send }) {
     later();
   });
   const showTexts = createTextPair($(".cr-writers"));
-  const showParting = createDivergence($(".cr-parting"));
+  const showDivergence = createDivergence($(".cr-divergence"));
   const showTable = createTable($(".cr-table"));
 
   $(".cr-hold-more").addEventListener("click", rows.add);
@@ -58,33 +56,32 @@ export function mount({ element, send }) {
   });
 
   page.on("checkpoint-changed", () => {
-    if (page.clampsOf !== page.checkpoint?.name) page.clamps = null; // they are about the units of another network
+    if (page.clampsOf !== page.checkpoint?.name) page.clamps = null; // clamps of another model
     view.ask();
   });
   page.on("settings", later);
   for (const name of ["prompt", "seed", "characters"]) left(name)?.addEventListener("change", later);
-  page.on("clamps", view.ask); // a link, a scene, or another view has set them
+  page.on("clamps", view.ask);
   page.on("unit-selected", (who) => {
-    if (!who) page.clamps = null; // the visitor looks at another unit: that one is held
+    if (!who) page.clamps = null; // the selected unit is clamped
     if (!page.clamps) view.ask();
   });
 
-  return (value) => {
-    const answer = view.answered(value);
-    if (!answer) return;
+  function show(answer) {
     $(".cr-cost").textContent = answer.cost || "";
-    numbers.hidden = !answer.table;
+    $(".cr-numbers").hidden = !answer.table;
     if (answer.table) return showTable(answer.table, null);
-    say(answer.words);
     if (answer.clamps) {
       page.held = answer.clamps.map(({ name, unit, value }) => ({ name, unit, value }));
-      if (page.clamps) page.clamps = page.held; // values that were left open are known now
+      if (page.clamps) page.clamps = page.held; // with the values that the server chose
       page.emit("clamps-applied");
       rows.show(answer);
       $(".cr-usual-of").textContent = answer.usual_of;
     }
     showTexts(answer, answer.titles);
-    $(".cr-why").hidden = !answer.parting;
-    showParting(answer.parting, answer.titles);
-  };
+    $(".cr-why").hidden = !answer.divergence;
+    showDivergence(answer.divergence, answer.titles);
+  }
+
+  return view.receive;
 }

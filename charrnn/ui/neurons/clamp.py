@@ -1,16 +1,16 @@
 """Neurons, clamp: sample with clamped units, and score a held-out text with them."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Annotated, Any
 
-from charrnn.coupled_sampling import Generator, diverged, sample_coupled
+from charrnn.coupled_sampling import Generator
 from charrnn.interventions import Clamp, limits
-from charrnn.ranges import Range, signed
+from charrnn.ranges import Range
 from charrnn.sampling import UniformStream
 from charrnn.surprisal import Difference, GroupMean
-from charrnn.ui.components.divergence import divergence_payload
-from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.components.divergence import coupled_texts
+from charrnn.ui.components.table.surprisal_table import describe_mean, difference_table
+from charrnn.ui.components.table.table import Table
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, bits_of, read_bits, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
@@ -18,56 +18,49 @@ from charrnn.ui.server.defaults import prompt_for
 from charrnn.ui.server.model_pair import with_step
 from charrnn.ui.server.notices import dropped_notice
 from charrnn.ui.server.source_text import SourceText, given_text
-from charrnn.ui.server.streaming import add_part, answer
+from charrnn.ui.server.streaming import message
 from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Writing, checked, within
-from charrnn.ui.server.view_query import ViewQuery, Wanted, require
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 MAX_CHARS = 600  # characters to write, each of them twice
 MAX_READ_CHARS = 3000  # characters of the held-out text: a second, of MiniGPT a few
-TITLES = ("characters", "how many", "as it is, bits", "held, bits", "Δ, bits", "standard error")
 
 
-def build(store: Store) -> None:
-    """Lay out the view and register its analysis."""
-    add_part("cr-clamp", "neurons/clamp", partial(written_again, store))
-
-
-def written_again(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+def clamped_sample(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream both texts and their divergence, then the loss. Raises ValueError."""
-    reader = store.load(question.choice.name, question.choice.step)
-    usual = ActivationStats.of(store, reader)
-    clamps = clamps_of(usual, question.form.get("clamps"), question.form.get("neuron"))
-    told = {
-        "clamps": [usual.told(clamp) for clamp in clamps],
-        "names": [_name_told(usual, name) for name in usual.values],
-        "units": usual.units,
-        "usual_of": f"5 %, mean and 95 %: over {usual}.",
-        "titles": [f"A · {with_step(reader)}, as it is", f"B · held: {in_words(clamps)}"],
+    reader = store.load(query.choice.name, query.choice.step)
+    stats = ActivationStats.of(store, reader)
+    clamps = clamps_of(stats, query.form.get("clamps"), query.form.get("neuron"))
+    shown = {
+        "clamps": [stats.describe(clamp) for clamp in clamps],
+        "names": [_view_payload(stats, name) for name in stats.values],
+        "units": stats.units,
+        "usual_of": f"5 %, mean and 95 %: over {stats}.",
+        "titles": [f"A · {with_step(reader)}, as it is", f"B · held: {describe_clamps(clamps)}"],
     }
-    both = both_texts(reader, clamps, question)
-    source, note = held_out(store, reader, question)
+    both = both_texts(reader, clamps, query)
+    source, note = holdout_text(store, reader, query)
     text = source.text
-    require(wanted)
-    yield answer(
-        question.number, both.pop("words"), busy=True, cost=f"Reading {len(text):,} characters …", **told, **both
-    )
-    with store.turn(written_again, wanted):
-        free = bits_of(store, reader, text, wanted)
-        held = read_bits(reader.decoder.clamped(clamps), reader.vocab.encode(text), wanted)
-    require(wanted)
-    cost = Difference(text, held, free)
-    words = " ".join(filter(None, [cost_in_words(cost.whole(), source.origin), note]))
-    yield answer(question.number, "", 1, cost=words, table=_table(cost).told())
+    require_current(is_current)
+    written = both.pop("words")
+    yield message(query.number, written, busy=True, cost=f"Reading {len(text):,} characters …", **shown, **both)
+    with store.exclusive(clamped_sample, is_current):
+        free = bits_of(store, reader, text, is_current)
+        clamped = read_bits(reader.decoder.clamped(clamps), reader.vocab.encode(text), is_current)
+    require_current(is_current)
+    cost = Difference(text, clamped, free)
+    words = " ".join(filter(None, [describe_cost(cost.whole(), source.origin), note]))
+    yield message(query.number, written, 1, cost=words, table=_table(cost).to_json())
 
 
-def in_words(clamps: Sequence[Clamp]) -> str:
+def describe_clamps(clamps: Sequence[Clamp]) -> str:
     """Describe the clamps."""
     return ", ".join(map(str, clamps)).replace("-", "−")
 
 
-def _name_told(usual: ActivationStats, name: str) -> dict[str, Any]:
+def _view_payload(stats: ActivationStats, name: str) -> dict[str, Any]:
     """Describe a view that can be clamped: slider range and limits of the value."""
-    return {"name": name, "span": usual.span(name), "limits": limits(name)}
+    return {"name": name, "span": stats.span(name), "limits": limits(name)}
 
 
 # ------------------------------------------------------------------------------------------------ the two texts
@@ -79,50 +72,40 @@ class ClampForm(Writing):
     characters: Annotated[int, within(Range(1, MAX_SAFE_INTEGER, whole=True))]
 
 
-def both_texts(reader: LoadedModel, clamps: Sequence[Clamp], question: ViewQuery) -> dict[str, Any]:
+def both_texts(reader: LoadedModel, clamps: Sequence[Clamp], query: ViewQuery) -> dict[str, Any]:
     """Sample with and without clamps after the prompt; find the first difference."""
-    form = checked(ClampForm, question.form)
+    form = checked(ClampForm, query.form)
     prompt, dropped = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))
-    n, dice = min(MAX_CHARS, form.characters), UniformStream(form.seed)
+    n, draws = min(MAX_CHARS, form.characters), UniformStream(form.seed)
     a, b = (
         Generator.after(prompt, decoder, reader.vocab, form.settings)
         for decoder in (reader.decoder, reader.decoder.clamped(clamps))
     )
-    texts, parting = ["", ""], None
-    for pair in sample_coupled(a, b, n, dice):
-        if parting is None and diverged(a, b, pair):
-            parting = {"at": len(texts[0]), **divergence_payload(a, b, pair)}
-        texts = [texts[0] + a.character(pair.a), texts[1] + b.character(pair.b)]
+    *_, (texts, divergence) = coupled_texts(a, b, n, draws)
     what = "the same character" if n == 1 else f"the same {n:,} characters"
     same = f"Identical: both write {what}; no die fell where the clamp moves an edge of the bar."
     notice = dropped_notice(dropped)
-    words = [parting["why"] if parting else same, notice["text"] if notice else ""]
-    return {"words": " ".join(filter(None, words)), "texts": texts, "prompt": prompt, "parting": parting}
+    words = [divergence["why"] if divergence else same, notice["text"] if notice else ""]
+    return {"words": " ".join(filter(None, words)), "texts": texts, "prompt": prompt, "divergence": divergence}
 
 
 # ------------------------------------------------------------------------------------------------ what it costs
 
 
-def held_out(store: Store, reader: LoadedModel, question: ViewQuery) -> tuple[SourceText, str]:
+def holdout_text(store: Store, reader: LoadedModel, query: ViewQuery) -> tuple[SourceText, str]:
     """Return the held-out text and a notice. Raises ValueError."""
-    source = text_for(store, reader, given_text(question, MAX_ANALYSIS_CHARS))
+    source = text_for(store, reader, given_text(query, MAX_ANALYSIS_CHARS))
     if not source.text:
         raise ValueError(f"the network knows no character of {source.origin}: give another text")
-    characters = len(source.text)
-    note = (
-        f"Of its {characters:,} characters the first {MAX_READ_CHARS:,} are read."
-        if characters > MAX_READ_CHARS
-        else ""
-    )
+    if (characters := len(source.text)) <= MAX_READ_CHARS:
+        return source, ""
+    note = f"Of its {characters:,} characters the first {MAX_READ_CHARS:,} are read."
     return source.first(MAX_READ_CHARS), note
 
 
-def cost_in_words(whole: GroupMean, what: str) -> str:
+def describe_cost(whole: GroupMean, what: str) -> str:
     """Describe Δ bits in a sentence."""
-    over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
-    give = f" ± {whole.error_bits:.4f}" if whole.error_bits else ""
-    mean = f"Δ = {signed(whole.delta_bits, 4)}{give} bits a character, over {over} of {what}"
-    return f"{mean}: {whole.b_bits:.4f} as it is, {whole.a_bits:.4f} held. {_verdict(whole)}"
+    return f"{describe_mean(whole, 4, what)}: {whole.b_bits:.4f} as it is, {whole.a_bits:.4f} held. {_verdict(whole)}"
 
 
 def _verdict(whole: GroupMean) -> str:
@@ -137,15 +120,5 @@ def _verdict(whole: GroupMean) -> str:
 
 def _table(cost: Difference) -> Table:
     groups = [cost.whole(), *sorted(cost.by_kind(), key=lambda kind: -kind.delta_bits)]
-    rows = [
-        [
-            Cell(group.name),
-            number(group.characters, "{:,}"),
-            number(group.b_bits),
-            number(group.a_bits),
-            number(group.delta_bits, "{:+.3f}"),
-            number(group.error_bits),
-        ]
-        for group in groups
-    ]
-    return Table("What it costs, by kind of character", TITLES, rows, sortable=False)
+    swapped = [(group.name, group._replace(a_bits=group.b_bits, b_bits=group.a_bits)) for group in groups]
+    return difference_table("What it costs, by kind of character", ("as it is", "held"), swapped)

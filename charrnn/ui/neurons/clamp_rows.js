@@ -1,50 +1,40 @@
-// The clamps as a form: what is held, of which unit, at which value; one row for each.
+// The clamps as a form, one row each: activation, unit, value.
+
+import { create } from "../components/create.js";
+import { field } from "../components/model_pair.js";
 
 const MAX_CLAMPS = 8; // as clamps.py has it
 const USUAL = ["its 5 %", "its mean", "its 95 %"];
 const rounded = (value) => Number(value.toPrecision(3));
 
-function field(text, input, className = "") {
-  const label = document.createElement("label");
-  label.className = "cr-field " + className;
-  label.append(text + " ", input);
-  return label;
-}
-
-function made(tag, properties) {
-  return Object.assign(document.createElement(tag), properties);
-}
-
-/** `changed` is called with the clamps when the visitor changes one. Returns {show, add}. */
+/** `changed` is called with the clamps when the user changes one. Returns {show, add}. */
 export function createClampRows(box, changed) {
   let clamps = [];
   let names = [];
   let units = 1;
-  let drawn = ""; // what the rows offer; while that stays, they stay, and with them the focus
+  let shown = ""; // options of the rows; while they stay the same, the rows and the focus do
 
-  const told = () => clamps.map(({ name, unit, value }) => ({ name, unit, value }));
-  const offered = () => JSON.stringify([names, units, clamps.map(({ name, unit, usual }) => [name, unit, usual])]);
+  const values = () => clamps.map(({ name, unit, value }) => ({ name, unit, value }));
+  const optionsOf = () => JSON.stringify([names, units, clamps.map(({ name, unit, usual }) => [name, unit, usual])]);
 
-  /** Another unit, or another name: the server says what that usually is, and its mean as the value. */
+  /** Change a clamp. For another unit or name, the server sends the usual values, and the mean as value. */
   function change(i, now) {
     clamps[i] = { ...clamps[i], ...now };
-    changed(told());
+    changed(values());
   }
 
   function row(clamp, i) {
     const { span, limits } = names.find(({ name }) => name === clamp.name);
-    const group = made("fieldset", { className: "cr-clamp" });
-    const legend = made("legend", { className: "cr-sr", textContent: `What is held, ${i + 1}` });
-    const what = made("select", { className: "cr-what" });
-    what.replaceChildren(...names.map(({ name }) => new Option(name, name)));
+    const legend = create("legend", "cr-sr", `What is held, ${i + 1}`);
+    const what = create("select", "cr-what", ...names.map(({ name }) => new Option(name, name)));
     what.value = clamp.name;
-    const unit = made("input", { type: "number", min: 0, max: units - 1, step: 1, className: "cr-unit" });
+    const unit = create("input", { type: "number", min: 0, max: units - 1, step: 1, className: "cr-unit" });
     unit.value = clamp.unit ?? "";
     unit.disabled = clamp.unit === null;
-    const every = made("input", { type: "checkbox", checked: clamp.unit === null, className: "cr-every" });
+    const every = create("input", { type: "checkbox", checked: clamp.unit === null, className: "cr-every" });
     const step = (span[1] - span[0]) / 200;
-    const slider = made("input", { type: "range", min: span[0], max: span[1], step, className: "cr-slide", ariaLabel: "value, as a slider" });
-    const value = made("input", { type: "number", min: limits[0], max: limits[1], step: "any", required: true, className: "cr-value" });
+    const slider = create("input", { type: "range", min: span[0], max: span[1], step, className: "cr-slide", ariaLabel: "value, as a slider" });
+    const value = create("input", { type: "number", min: limits[0], max: limits[1], step: "any", required: true, className: "cr-value" });
     slider.value = value.value = clamp.value;
 
     what.addEventListener("change", () => change(i, { name: what.value, value: null }));
@@ -57,35 +47,31 @@ export function createClampRows(box, changed) {
     slider.addEventListener("input", () => hold(rounded(slider.valueAsNumber), value));
     value.addEventListener("change", () => value.reportValidity() && hold(value.valueAsNumber, slider));
 
-    const usual = made("span", { className: "cr-usual" });
-    clamp.usual.forEach((at, k) => {
-      const button = made("button", { type: "button", textContent: `${USUAL[k]} ${String(at).replace("-", "−")}` });
-      button.addEventListener("click", () => {
+    const buttons = clamp.usual.map((at, k) => {
+      const onclick = () => {
         slider.value = at;
         hold(at, value);
-      });
-      usual.append(button);
+      };
+      return create("button", { type: "button", onclick }, `${USUAL[k]} ${String(at).replace("-", "−")}`);
     });
-    const gone = made("button", { type: "button", className: "cr-button cr-let-go", textContent: "Let go" });
-    gone.hidden = clamps.length < 2;
-    gone.addEventListener("click", () => {
+    const remove = () => {
       clamps.splice(i, 1);
-      changed(told());
-    });
-    group.append(legend, field("what", what), field("unit", unit), field("every unit", every, "cr-tick"));
-    group.append(field("held at", value), slider, usual, gone);
-    return group;
+      changed(values());
+    };
+    const gone = create("button", { type: "button", className: "cr-button cr-let-go", hidden: clamps.length < 2, onclick: remove }, "Let go");
+    const fields = [field("what", what), field("unit", unit), field("every unit", every, "cr-tick"), field("held at", value)];
+    return create("fieldset", "cr-clamp", legend, ...fields, slider, create("span", "cr-usual", ...buttons), gone);
   }
 
   return {
-    /** Applies an answer's description of its clamps. */
+    /** Show the clamps of an answer. */
     show(answer) {
       ({ names, units, clamps } = answer);
-      if (offered() !== drawn) {
+      if (optionsOf() !== shown) {
         const at = [...box.querySelectorAll("select, input")].indexOf(document.activeElement);
         box.replaceChildren(...clamps.map(row));
         if (at >= 0) box.querySelectorAll("select, input")[at]?.focus();
-        drawn = offered();
+        shown = optionsOf();
       } else clamps.forEach(({ value }, i) => fill(box.children[i], value));
       box.nextElementSibling.disabled = clamps.length >= MAX_CLAMPS;
     },
@@ -93,12 +79,12 @@ export function createClampRows(box, changed) {
       const last = clamps.at(-1);
       if (!last || clamps.length >= MAX_CLAMPS) return;
       clamps.push({ ...last, unit: last.unit === null ? null : (last.unit + 1) % units, value: null });
-      changed(told());
+      changed(values());
     },
   };
 }
 
-/** The value that counts, where the visitor is not moving it. */
+/** Show the applied value, except in the input that the user is changing. */
 function fill(row, value) {
   for (const input of row.querySelectorAll(".cr-slide, .cr-value")) if (input !== document.activeElement) input.value = value;
 }

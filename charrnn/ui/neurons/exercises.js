@@ -1,52 +1,46 @@
-// The exercises: hand something in, see what was measured, print it.
+// Exercises: submit an answer, show the measurement, print the results.
 
+import { create } from "../components/create.js";
 import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";
+import { clampName } from "../session/interventions.js";
 
 const LABELS = { part: "what", unit: "unit", guess: "characters" };
 
-function made(tag, properties = {}, ...content) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...content);
-  return element;
-}
-
-/** Set up the part; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const list = $(".cr-tasks");
   const fold = $("details");
-  let handedIn = null; // the form of the exercise that is checked right now
+  let submitted = null; // the form of the exercise being checked
 
-  const request = () => ({ form: { exercise: "", ...handedIn } });
-  const view = createViewQuery({ element, send, request });
+  const request = () => ({ form: { exercise: "", ...submitted } });
+  const view = createViewQuery({ element, send, request, show });
 
   function field(form, name) {
-    const input = name === "part" ? made("select", { name }) : made("input", { name, type: "number", required: true });
+    const input = name === "part" ? create("select", { name }) : create("input", { name, type: "number", required: true });
     if (name === "unit") Object.assign(input, { min: 0, step: 1 });
     if (name === "guess") Object.assign(input, { min: 0.01, max: 1000, step: "any" });
-    form.append(made("label", { className: "cr-field" }, LABELS[name] + " ", input));
+    form.append(create("label", { className: "cr-field" }, LABELS[name] + " ", input));
   }
 
   function task(exercise) {
-    const form = made("form", { className: "cr-task" });
-    form.dataset.id = exercise.id;
-    form.append(made("h3", { textContent: exercise.title }), made("p", { textContent: exercise.question }));
-    const row = made("div", { className: "cr-hand-in" });
+    const form = create("form", { className: "cr-task", dataset: { id: exercise.id } });
+    form.append(create("h3", { textContent: exercise.title }), create("p", { textContent: exercise.question }));
+    const row = create("div", { className: "cr-hand-in" });
     exercise.fields.forEach((name) => field(row, name));
-    if (exercise.from_clamps) row.append(made("p", { className: "cr-held-now" }));
-    row.append(made("button", { type: "submit", className: "cr-button", textContent: exercise.button }));
-    const how = made("details", { className: "cr-how" }, made("summary", { textContent: "What is checked" }), made("p", { textContent: exercise.how }));
-    form.append(row, how, made("div", { className: "cr-found", role: "status" }));
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const said = new FormData(form);
-      handedIn = { exercise: exercise.id, part: said.get("part") ?? "" };
-      for (const name of ["unit", "guess"]) if (said.has(name)) handedIn[name] = Number(said.get(name));
-      if (exercise.from_clamps) handedIn.clamps = page.held;
+    if (exercise.from_clamps) row.append(create("p", { className: "cr-held-now" }));
+    row.append(create("button", { type: "submit", className: "cr-button", textContent: exercise.button }));
+    const how = create("details", { className: "cr-how" }, create("summary", { textContent: "What is checked" }), create("p", { textContent: exercise.how }));
+    form.append(row, how, create("div", { className: "cr-found", role: "status" }));
+    form.addEventListener("submit", () => {
+      const data = new FormData(form);
+      submitted = { exercise: exercise.id, part: data.get("part") ?? "" };
+      for (const name of ["unit", "guess"]) if (data.has(name)) submitted[name] = Number(data.get(name));
+      if (exercise.from_clamps) submitted.clamps = page.held;
       view.ask();
     });
-    return made("li", {}, form);
+    return create("li", {}, form);
   }
 
   function offer(parts) {
@@ -61,23 +55,23 @@ export function mount({ element, send }) {
     }
   }
 
-  /** Returns the current clamps in the form of an exercise. */
+  /** Show the applied clamps in the forms. */
   function showHeld() {
-    const words = page.held.map(({ name, unit, value }) => `${name} of ${unit === null ? "every unit" : "unit " + unit} = ${String(value).replace("-", "−")}`);
-    for (const line of list.querySelectorAll(".cr-held-now")) line.textContent = "held above: " + (words.join(", ") || "nothing yet");
+    const words = page.held.map(clampName).join(", ") || "nothing yet";
+    for (const line of list.querySelectorAll(".cr-held-now")) line.textContent = "held above: " + words;
   }
 
-  /** Returns results and model for the printed sheet. */
+  /** Show the result of a check, with the model for the printed sheet. */
   function showFound({ exercise, found, of, busy }) {
     const box = list.querySelector(`[data-id="${CSS.escape(exercise)}"] .cr-found`);
-    if (busy) return box.replaceChildren(made("p", { textContent: "Measuring …" }));
+    if (busy) return box.replaceChildren(create("p", { textContent: "Measuring …" }));
     const passed = found.passed === undefined ? "" : found.passed ? "✓ " : "✗ ";
-    const verdict = made("p", { className: "cr-verdict", textContent: passed + found.words });
+    const verdict = create("p", { className: "cr-verdict", textContent: passed + found.words });
     verdict.classList.toggle("cr-passed", !!found.passed);
-    const table = made("table");
+    const table = create("table");
     for (const [name, value] of [...found.values, ...Object.entries(of)]) {
       const row = table.insertRow();
-      row.append(made("th", { scope: "row", textContent: name }), made("td", { textContent: value }));
+      row.append(create("th", { scope: "row", textContent: name }), create("td", { textContent: value }));
     }
     box.replaceChildren(verdict, ...(found.values.length ? [table] : []));
     $(".cr-print").disabled = !list.querySelector(".cr-found table");
@@ -93,16 +87,15 @@ export function mount({ element, send }) {
   });
   window.addEventListener("afterprint", () => document.body.classList.remove("cr-printing"));
 
-  return (value) => {
-    const answer = view.answered(value);
-    if (!answer) return;
-    $(".cr-plot-words").textContent = answer.words;
+  function show(answer) {
     if (!answer.exercises) return;
     $(".cr-of").textContent = answer.model;
     if (!list.childElementCount) list.append(...answer.exercises.map(task));
     offer(answer.parts);
     showHeld();
     if (answer.exercise) showFound(answer);
-    if (!answer.busy) handedIn = null;
-  };
+    if (!answer.busy) submitted = null;
+  }
+
+  return view.receive;
 }

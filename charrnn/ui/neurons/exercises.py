@@ -1,12 +1,11 @@
 """
 The exercises and their checks, measured on the selected checkpoint.
 
-A new exercise is a new record. No answer stands in this file: whatever passes its measurement is right.
+To add an exercise, add a record. This file contains no answers: a submission is right if its measurement passes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 from charrnn.neurons import all_activations
@@ -16,8 +15,8 @@ from charrnn.ui.server.analyses import measured, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.model_pair import with_step
-from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import ViewQuery, Wanted, require
+from charrnn.ui.server.streaming import message
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 READ = 3000  # characters of the held-out text: a second or two
 LEFT, CARRIED = 0.25, 0.5
@@ -26,7 +25,7 @@ FACTOR = 1.5
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """The result of a check: correctness, a sentence, and measured values by name."""
 
     passed: bool
@@ -37,10 +36,10 @@ class Checked:
 @dataclass(frozen=True)
 class Exercise:
     """
-    One question.
+    An exercise.
 
-    fields: what the visitor fills in (`part`, `unit`, `guess`); from_clamps: it is about what the part on clamps holds;
-    how: what is measured, on which text, and what counts as right.
+    fields: inputs of its form (`part`, `unit`, `guess`); from_clamps: whether the applied clamps are submitted; how:
+    explains the measurement, its text and the limits.
     """
 
     id: str
@@ -48,40 +47,35 @@ class Exercise:
     question: str
     how: str
     button: str
-    check: Callable[[Store, LoadedModel, ViewQuery], Checked]
+    check: Callable[[Store, LoadedModel, ViewQuery], CheckResult]
     fields: tuple[str, ...] = ()
     from_clamps: bool = False
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the exercise as the page reads it."""
         return {key: value for key, value in asdict(self).items() if key != "check"}
 
 
-def build(store: Store) -> None:
-    """Lay out the view and register its analysis."""
-    add_part("cr-exercises", "neurons/exercises", partial(checked, store))
-
-
-def checked(store: Store, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+def checked(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Return the exercises and the result of a submitted one. Raises ValueError."""
-    reader = store.load(question.choice.name, question.choice.step)
+    reader = store.load(query.choice.name, query.choice.step)
     parts = [
-        {"name": name, "units": usual.shape[1]} for name, usual in ActivationStats.of(store, reader).values.items()
+        {"name": name, "units": stats.shape[1]} for name, stats in ActivationStats.of(store, reader).values.items()
     ]
-    told = {"exercises": [exercise.told() for exercise in EXERCISES], "parts": parts, "model": with_step(reader)}
-    known = {exercise.id: exercise for exercise in EXERCISES}
-    id = question.text("exercise", 40)
+    shown = {"exercises": [exercise.to_json() for exercise in EXERCISES], "parts": parts, "model": with_step(reader)}
+    by_id = {exercise.id: exercise for exercise in EXERCISES}
+    id = query.text("exercise", 40)
     if not id:
-        yield answer(question.number, "", **told)
+        yield message(query.number, "", **shown)
         return
-    exercise = known[question.one_of("exercise", [*known])]
-    yield answer(question.number, "", busy=True, exercise=id, **told)
+    exercise = by_id[query.one_of("exercise", [*by_id])]
+    yield message(query.number, "", busy=True, exercise=id, **shown)
     try:
-        found = asdict(exercise.check(store, reader, question))
+        found = asdict(exercise.check(store, reader, query))
     except ValueError as error:
         found = {"words": f"{error}.", "values": ()}
-    require(wanted)
-    yield answer(question.number, "", 1, exercise=id, found=found, of=measured_on(reader), **told)
+    require_current(is_current)
+    yield message(query.number, "", 1, exercise=id, found=found, of=measured_on(reader), **shown)
 
 
 def measured_on(reader: LoadedModel) -> dict[str, Any]:
@@ -94,11 +88,11 @@ def measured_on(reader: LoadedModel) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------ the checks
 
 
-def resets(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
+def check_reset_unit(store: Store, reader: LoadedModel, query: ViewQuery) -> CheckResult:
     """Check if a unit carries a value along a line and resets at its end."""
-    usual = ActivationStats.of(store, reader)
-    part = question.one_of("part", [*usual.values])
-    unit = Range(0, usual.units - 1, whole=True).require("unit", question.form.get("unit"))
+    stats = ActivationStats.of(store, reader)
+    part = query.one_of("part", [*stats.values])
+    unit = Range(0, stats.units - 1, whole=True).require("unit", query.form.get("unit"))
     source = text_for(store, reader).first(READ)
     text = source.text
     found = line_reset(text, all_activations(reader.decoder, reader.vocab.encode(text), part)[:, unit])
@@ -120,14 +114,14 @@ def resets(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
         ),
         ("text", f"{len(text):,} characters of {source.origin}, {found.lines} line ends"),
     )
-    return Checked(loses and carries, words, values)
+    return CheckResult(loses and carries, words, values)
 
 
-def forgets(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
+def check_forgetting_unit(store: Store, reader: LoadedModel, query: ViewQuery) -> CheckResult:
     """Check if a GRU with clamped gates uses exactly two characters of context."""
     if reader.info.cell != "gru":
         raise ValueError(f"{reader.title} is no GRU: choose one in the left column")
-    clamps = clamps_of(ActivationStats.of(store, reader), question.form.get("clamps"))
+    clamps = clamps_of(ActivationStats.of(store, reader), query.form.get("clamps"))
     other = [clamp for clamp in clamps if clamp.name not in ("r", "z")]
     if other:
         raise ValueError(f"{other[0].name} is no gate of forgetting: hold r, z, or both, and nothing else")
@@ -150,7 +144,7 @@ def forgets(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
         ("what it predicts from, against nothing at all", f"{tells:.3f} nats (at least {READS_NATS})"),
         ("text", f"{len(ids):,} characters of {source.origin}, {found.positions} positions"),
     )
-    return Checked(short and reads, words, values)
+    return CheckResult(short and reads, words, values)
 
 
 def _looking_back(reader: LoadedModel, text: str) -> ContextAblation:
@@ -163,9 +157,9 @@ def _characters(n: int | None) -> str:
     return "1 character" if n == 1 else f"{n} characters"
 
 
-def half_life(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked:
+def check_half_life(store: Store, reader: LoadedModel, query: ViewQuery) -> CheckResult:
     """Compare the guess with the measured half-life."""
-    guess = Range(0.01, 1000).require("the half-life", question.form.get("guess"))
+    guess = Range(0.01, 1000).require("the half-life", query.form.get("guess"))
     flow, source = measured(store, reader)
     if flow.half_life_chars is None:
         raise ValueError(f"the gradient of {reader.title} never falls to one half: choose another network")
@@ -178,7 +172,7 @@ def half_life(store: Store, reader: LoadedModel, question: ViewQuery) -> Checked
         ("off by a factor of", f"{ratio:.2f} (at most {FACTOR:g})"),
         ("text", f"{flow.positions} positions of {source}"),
     )
-    return Checked(near, f"{words}: {'near enough.' if near else 'not near yet.'}", values)
+    return CheckResult(near, f"{words}: {'near enough.' if near else 'not near yet.'}", values)
 
 
 EXERCISES: Sequence[Exercise] = (
@@ -190,7 +184,7 @@ EXERCISES: Sequence[Exercise] = (
         f"what it is right before. Its correlation with its own value {ALONG} characters earlier in the line: "
         f"{CARRIED} or more.",
         "Check this unit",
-        resets,
+        check_reset_unit,
         fields=("part", "unit"),
     ),
     Exercise(
@@ -202,7 +196,7 @@ EXERCISES: Sequence[Exercise] = (
         f"below {NOTICED_NATS} nats, n = 0 … {LOOKS_BACK[-1]}. Right with at most {FORGETS}, where it still reads: the "
         f"same figure for n = 0 is at least {READS_NATS} nats.",
         "Check what is held",
-        forgets,
+        check_forgetting_unit,
         from_clamps=True,
     ),
     Exercise(
@@ -213,7 +207,7 @@ EXERCISES: Sequence[Exercise] = (
         "The half-life of the tab Gradients: where the median of ‖∂ℓ_T / ∂state_{T−k}‖ is down to one half of k = 0. "
         f"Right within a factor of {FACTOR:g}.",
         "Reveal",
-        half_life,
+        check_half_life,
         fields=("guess",),
     ),
 )

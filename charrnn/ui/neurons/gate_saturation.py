@@ -1,51 +1,44 @@
 """Neurons, gates: the share of time that the gates of each unit are saturated."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 
 from charrnn.neurons import GATES, Saturation, iter_activations
 from charrnn.ui.neurons.leaderboard import passage
-from charrnn.ui.neurons.unit_scores import Units, in_words
+from charrnn.ui.neurons.unit_scores import Units, view_title
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS
 from charrnn.ui.server.checkpoint_store import LoadedModel
 from charrnn.ui.server.source_text import given_text
-from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import ViewQuery, Wanted, require
+from charrnn.ui.server.streaming import message
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 
-def build(units: Units) -> None:
-    """Lay out the view and register its analysis."""
-    add_part("cr-gates", "neurons/gate_saturation", partial(gates, units))
-
-
-def gates(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+def gates(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Show the gates of the picked model on a text. Raises ValueError."""
-    reader = units.store.load(question.choice.name, question.choice.step)
+    reader = units.store.load(query.choice.name, query.choice.step)
     if reader.info.cell not in GATES:
         without = "MiniGPT has" if reader.info.cell == "minigpt" else "A vanilla cell has"
-        yield answer(question.number, f"{without} no gates: choose a GRU or an LSTM in the picker.", part=1)
+        yield message(query.number, f"{without} no gates: choose a GRU or an LSTM in the picker.", part=1)
         return
-    source, note = passage(units.store, reader, given_text(question, MAX_ANALYSIS_CHARS))
+    source, note = passage(units.store, reader, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
     if not text:
         raise ValueError("the model knows no character of this text: give another")
-    yield answer(question.number, f"Reading {len(text):,} characters …", busy=True)
-    told = units.store.cache.compute(saturations, units, reader, text, wanted=wanted)
+    yield message(query.number, f"Reading {len(text):,} characters …", busy=True)
+    found = units.store.cache.compute(saturations, units, reader, text, is_current=is_current)
 
-    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+    from charrnn import figures  # plotly is slow to import: only when needed
 
-    described = figures.describe_saturation(told, in_words)
-    words = f"{described} Over {len(text):,} characters of {source.origin}. {note}".rstrip()
-    yield answer(question.number, words, 1, figures.saturation_figure(told, question.width))
+    words = f"{figures.describe_saturation(found, view_title)} Over {len(text):,} characters of {source.origin}. {note}"
+    yield message(query.number, words.rstrip(), 1, figures.saturation_figure(found, query.width))
 
 
-def saturations(units: Units, reader: LoadedModel, text: str, wanted: Wanted) -> list[Saturation]:
+def saturations(units: Units, reader: LoadedModel, text: str, is_current: IsCurrent) -> list[Saturation]:
     """Compute the saturation of each gate. Raises Superseded."""
     names, pieces = [name for name in GATES[reader.info.cell] if name in reader.view_names], []
     with units.busy:
         for piece in iter_activations(reader.decoder, reader.vocab.encode(text), names):
-            require(wanted)
+            require_current(is_current)
             pieces.append(piece)
     return [Saturation.of(name, np.concatenate([piece[name] for piece in pieces])) for name in names]

@@ -1,8 +1,7 @@
 """Neurons, leaderboard: the best unit for each concept and a custom regex."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from charrnn.corpus import title_of
@@ -18,14 +17,14 @@ from charrnn.neurons import (
 )
 from charrnn.neurons.scoring import MIN_SAMPLES
 from charrnn.ui import tabs
-from charrnn.ui.components.table.table import Cell, Go, Table, number
-from charrnn.ui.neurons.unit_scores import Units, in_words, kept_boards, views_told
+from charrnn.ui.components.table.table import Cell, LinkCell, Table, number
+from charrnn.ui.neurons.unit_scores import Units, saved_boards, view_title, views_payload
 from charrnn.ui.server.activation_views import nearest_view
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText, given_text
-from charrnn.ui.server.streaming import add_part, answer
-from charrnn.ui.server.view_query import ViewQuery, Wanted
+from charrnn.ui.server.streaming import message
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 MAX_READ_CHARS = 10_000  # characters
 MEANING = {concept.name: concept.meaning for concept in BANK}
@@ -33,15 +32,10 @@ TITLES = ("concept", "what it is", "best unit", "sign", "first half", "held out"
 PATTERN = "your pattern"
 
 
-def build(units: Units) -> None:
-    """Lay out the view and register its analysis."""
-    add_part("cr-units", "neurons/leaderboard", partial(leaderboard, units))
-
-
-def view_of(reader: LoadedModel, question: ViewQuery) -> str:
+def view_of(reader: LoadedModel, query: ViewQuery) -> str:
     """Return the requested view, or its equivalent in this cell."""
-    asked = question.form.get("view")
-    return nearest_view(reader.view_names, asked if isinstance(asked, str) else reader.view_names[0])
+    requested = query.form.get("view")
+    return nearest_view(reader.view_names, requested if isinstance(requested, str) else reader.view_names[0])
 
 
 def passage(store: Store, reader: LoadedModel, given: SourceText | None) -> tuple[SourceText, str]:
@@ -54,62 +48,58 @@ def passage(store: Store, reader: LoadedModel, given: SourceText | None) -> tupl
     return source.first(MAX_READ_CHARS), note.rstrip()
 
 
-class Telling:
+class AnswerEncoder:
     """Encodes the results of one query."""
 
-    def __init__(self, question: ViewQuery, **shown: Any):
-        self.question, self.shown, self.part = question, shown, 0
+    def __init__(self, query: ViewQuery, **shown: Any):
+        self.query, self.shown, self.part = query, shown, 0
 
-    def now(self, words: str, busy: bool = False, **more: Any) -> str:
+    def encode(self, words: str, busy: bool = False, **more: Any) -> str:
         """Encode a value of the view; fields that are not set stay."""
         self.shown |= more
         self.part += 1
-        return answer(self.question.number, words, self.part, busy=busy, **self.shown)
+        return message(self.query.number, words, self.part, busy=busy, **self.shown)
+
+    def progress(self, words: str) -> str:
+        """Encode a value that others follow."""
+        return self.encode(words, busy=True)
 
 
-def leaderboard(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
-    """Stream the leaderboard: the saved one, then a computed one. Raises ValueError."""
-    reader = units.store.load(question.choice.name, question.choice.step)
-    view_name = view_of(reader, question)
-    given, pattern = given_text(question, MAX_ANALYSIS_CHARS), question.text("pattern", MAX_PATTERN_CHARS)
-    telling = Telling(question, views=views_told(reader), view=view_name)
-    kept = None if given else kept_boards(reader).get(view_name)
-    if kept is not None:
+def leaderboard(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
+    """Stream the leaderboard, then the custom pattern. Raises ValueError."""
+    reader = units.store.load(query.choice.name, query.choice.step)
+    view_name = view_of(reader, query)
+    given, pattern = given_text(query, MAX_ANALYSIS_CHARS), query.text("pattern", MAX_PATTERN_CHARS)
+    encoder = AnswerEncoder(query, views=views_payload(reader), view=view_name)
+    board = None if given else saved_boards(reader).get(view_name)
+    if board is not None:
         what = f"the validation part of {title_of(reader.info.data_sha256)} when the checkpoint was refreshed"
-        words = in_sentences(kept, what)
-        yield telling.now(words, busy=bool(pattern), table=table(kept).told())
-        board, words = kept, words
+        words = describe_board(board, what)
     else:
-        board = words = None
-        for told in live(units, reader, view_name, given, wanted):
-            if isinstance(told, str):
-                yield telling.now(told, busy=True)
-            else:
-                board, words = told
-        assert board is not None and words is not None
-        yield telling.now(words, busy=bool(pattern), table=table(board).told())
-    if pattern and wanted():
-        yield from with_pattern(units, reader, board, words, pattern, given, telling, wanted)
+        board, words = yield from computed_board(units, reader, view_name, given, encoder, is_current)
+    yield encoder.encode(words, busy=bool(pattern), table=table(board).to_json())
+    if pattern and is_current():
+        yield from with_pattern(units, reader, board, words, pattern, given, encoder, is_current)
 
 
-def live(
-    units: Units, reader: LoadedModel, view_name: str, given: SourceText | None, wanted: Wanted
-) -> Iterator[str | tuple[Leaderboard, str]]:
-    """Compute the leaderboard of a text; yields progress, returns board and words."""
+def computed_board(
+    units: Units,
+    reader: LoadedModel,
+    view_name: str,
+    given: SourceText | None,
+    encoder: AnswerEncoder,
+    is_current: IsCurrent,
+) -> Generator[str, None, tuple[Leaderboard, str]]:
+    """Compute the leaderboard of a text and its description. Raises Superseded."""
     source, note = passage(units.store, reader, given)
-    text = source.text
-    targets = ConceptTargets.of(text)
-    yield f"Reading {len(text):,} characters …"
-    scores = units.scores(reader, view_name, targets, wanted)
-    for told in units.baseline(reader, view_name, targets, wanted):
-        if isinstance(told, str):
-            yield told
-        elif wanted():
-            board = Leaderboard.of(view_name, targets, scores, told)
-            yield (
-                board,
-                " ".join(filter(None, [in_sentences(board, f"{len(text):,} characters of {source.origin}"), note])),
-            )
+    targets = ConceptTargets.of(source.text)
+    yield encoder.progress(f"Reading {len(source.text):,} characters …")
+    scores = units.scores(reader, view_name, targets, is_current)
+    baseline = yield from units.baseline(reader, view_name, targets, is_current, encoder.progress)
+    require_current(is_current)
+    board = Leaderboard.of(view_name, targets, scores, baseline)
+    words = describe_board(board, f"{len(source.text):,} characters of {source.origin}")
+    return board, f"{words} {note}".rstrip()
 
 
 def with_pattern(
@@ -119,8 +109,8 @@ def with_pattern(
     words: str,
     pattern: str,
     given: SourceText | None,
-    telling: Telling,
-    wanted: Wanted,
+    encoder: AnswerEncoder,
+    is_current: IsCurrent,
 ) -> Iterator[str]:
     """Add a row for the custom pattern, or the reason that it has none."""
     source, _ = passage(units.store, reader, given)
@@ -128,7 +118,7 @@ def with_pattern(
     try:
         covered = covered_by(pattern, text)
     except PatternError as error:
-        yield telling.now(words, pattern_error={"words": f"{error}.", "position": error.position})
+        yield encoder.encode(words, pattern_error={"words": f"{error}.", "position": error.position})
         return
     targets = ConceptTargets.of(text, [Concept(PATTERN, pattern, lambda _: covered)])
     if targets.rare:
@@ -138,32 +128,28 @@ def with_pattern(
             f"{covered[half:].sum():,} of the second: of {half:,} in each it must cover {MIN_SAMPLES} or more, and "
             "spare as many."
         )
-        yield telling.now(words, pattern_error={"words": reason, "position": None})
+        yield encoder.encode(words, pattern_error={"words": reason, "position": None})
         return
-    scores = units.scores(reader, board.view, targets, wanted)
-    for told in units.baseline(reader, board.view, targets, wanted):
-        if isinstance(told, str):
-            yield telling.now(told, busy=True)
-            continue
-        only = Leaderboard.of(board.view, targets, scores, replace(told, margin=board.margin))
-        share = f"{covered.mean():.1%} of {len(text):,} characters of {source.origin}"
-        longer = replace(board, best=(*only.best, *board.best))
-        words = f"Your pattern covers {share}: {verdict_in_words(only.best[0])}. {words}"
-        yield telling.now(words, table=table(longer, pattern).told())
+    scores = units.scores(reader, board.view, targets, is_current)
+    baseline = yield from units.baseline(reader, board.view, targets, is_current, encoder.progress)
+    (best,) = Leaderboard.of(board.view, targets, scores, replace(baseline, margin=board.margin)).best
+    share = f"{covered.mean():.1%} of {len(text):,} characters of {source.origin}"
+    words = f"Your pattern covers {share}: {describe_verdict(best)}. {words}"
+    yield encoder.encode(words, table=table(replace(board, best=(best, *board.best)), pattern).to_json())
 
 
-def verdict_in_words(best: BestUnit) -> str:
+def describe_verdict(best: BestUnit) -> str:
     """Describe a concept's best unit, as a sentence without its period."""
     compared = f"held-out {best.held_out:.3f} against {best.to_beat:.3f} to beat"
     return f"unit {best.unit} stands for it ({compared})" if best.found else f"no unit stands for it ({compared})"
 
 
-def in_sentences(board: Leaderboard, what: str) -> str:
+def describe_board(board: Leaderboard, what: str) -> str:
     """Describe a leaderboard: number of concepts found, and the text."""
     found = sum(best.found for best in board.best)
     rare = f" Too rare in this text: {', '.join(board.rare)}." if board.rare else ""
     return (
-        f"{found} of {len(board.best)} concepts have a unit of the {in_words(board.view)}; "
+        f"{found} of {len(board.best)} concepts have a unit of the {view_title(board.view)}; "
         f"{board.named} of {board.units} units bear a name. "
         f"Measured on {what}, against {board.untrained_units:,} untrained units.{rare}"
     )
@@ -173,12 +159,12 @@ def table(board: Leaderboard, pattern: str = "") -> Table:
     """Tabulate the leaderboard: concepts found first, by margin over the baseline."""
 
     def row(best: BestUnit) -> list[Cell]:
-        goes = Go(f"unit {best.unit}", tabs.NEURONS, part="#cr-unit", unit=(board.view, best.unit))
+        link = LinkCell(f"unit {best.unit}", tabs.NEURONS, part="#cr-unit", unit=(board.view, best.unit))
         above = best.held_out - best.to_beat
         return [
             Cell(best.concept),
             Cell(pattern if best.concept == PATTERN else MEANING.get(best.concept, "")),
-            Cell("", best.unit, go=(goes,)),
+            Cell("", best.unit, go=(link,)),
             Cell("+" if best.direction > 0 else "−"),
             number(best.train),
             number(best.held_out),
@@ -189,7 +175,7 @@ def table(board: Leaderboard, pattern: str = "") -> Table:
 
     rows = sorted(board.best, key=lambda best: (best.concept != PATTERN, not best.found, best.to_beat - best.held_out))
     caption = (
-        f"The best unit of the {in_words(board.view)} for each concept: AUC, of positions and of the line R². "
+        f"The best unit of the {view_title(board.view)} for each concept: AUC, of positions and of the line R². "
         "Sign −: the less the unit says, the more of the concept."
     )
     return Table(caption, TITLES, [row(best) for best in rows], [i for i, best in enumerate(rows) if not best.found])

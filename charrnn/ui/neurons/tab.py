@@ -1,15 +1,22 @@
 """The tab Neurons: concepts of units, activations, clamps and gate saturation."""
 
-from charrnn.ui.neurons import clamp, exercises, gate_saturation, leaderboard, unit
+from functools import partial
+
+from charrnn.ui.neurons.clamp import clamped_sample
+from charrnn.ui.neurons.exercises import checked
+from charrnn.ui.neurons.gate_saturation import gates
+from charrnn.ui.neurons.leaderboard import leaderboard
+from charrnn.ui.neurons.unit import one_unit
 from charrnn.ui.neurons.unit_scores import Units
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.streaming import add_part
 
 
 def build(store: Store) -> None:
     """Lay out the views. They share the selected unit (components/unit_selection.js)."""
     units = Units(store)
-    leaderboard.build(units)
-    unit.build(units)
-    clamp.build(store)
-    gate_saturation.build(units)
-    exercises.build(store)
+    add_part("cr-units", "neurons/leaderboard", partial(leaderboard, units))
+    add_part("cr-unit", "neurons/unit", partial(one_unit, units))
+    add_part("cr-clamp", "neurons/clamp", partial(clamped_sample, store))
+    add_part("cr-gates", "neurons/gate_saturation", partial(gates, units))
+    add_part("cr-exercises", "neurons/exercises", partial(checked, store))

@@ -1,7 +1,8 @@
-// One unit: the text coloured by it, how often it says what, and where it says most.
+// One unit: the text colored by its activation, a histogram, and the top excerpts.
 
 import { createViewQuery } from "../components/view_query.js";
 import { createColoredText } from "../components/colored_text.js";
+import { create } from "../components/create.js";
 import { page, quoted, visible } from "../components/page_state.js";
 import { createFigure } from "../components/plot/figure.js";
 import { createTable } from "../components/table/table.js";
@@ -9,18 +10,17 @@ import { selectUnit, offerViews } from "../components/unit_selection.js";
 
 const signed = (value) => String(value).replace("-", "−");
 
-/** Set up the view; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const form = $("form");
   const { view: views, unit } = form.elements;
   const [lists, scale] = [[...element.querySelectorAll(".cr-spans ol")], $(".cr-delta-scale")];
-  const say = (words) => ($(".cr-plot-words").textContent = words);
   let shown = null; // the answer
 
   const request = () => ({ form: { view: page.neuron?.view ?? null, unit: page.neuron?.unit ?? null, text: page.neuronText } });
-  const view = createViewQuery({ element, send, request, asked: () => say("Reading …") });
-  const showFigure = createFigure($(".cr-plot"), say);
+  const view = createViewQuery({ element, send, request, show, asking: "Reading …" });
+  const showFigure = createFigure($(".cr-plot"), view.say);
   const showTable = createTable($(".cr-table"));
 
   const text = createColoredText($(".cr-unit-text"), {
@@ -36,34 +36,20 @@ export function mount({ element, send }) {
   const comeAlong = ([box]) => box.isIntersecting && isCommon() && page.live.cursor >= 0 && text.goTo(page.live.cursor);
   new IntersectionObserver(comeAlong).observe($(".cr-passage"));
 
-  form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", () => form.reportValidity() && selectUnit(views.value, unit.valueAsNumber));
   page.on("unit-selected", (who) => who !== element && view.ask());
   for (const event of ["unit-text", "checkpoint-changed"]) page.on(event, view.ask);
 
-  /** A span as a button that leads to its place. */
+  /** Create a list item: an excerpt as a button that moves the cursor to it. */
   function entry({ first, before, text: excited, after, peak }) {
-    const item = document.createElement("li");
-    const button = document.createElement("button");
-    const mark = document.createElement("mark");
     const signs = (characters) => Array.from(characters, (c) => (c === " " ? c : visible(c))).join("");
-    mark.textContent = signs(excited);
-    button.type = "button";
-    button.dir = "auto";
-    button.append(signs(before), mark, signs(after));
-    button.setAttribute("aria-label", `${signs(excited)}, ${peak.toFixed(2)}, from character ${(first + 1).toLocaleString("en")}: show it in the text`);
-    button.addEventListener("click", () => text.goTo(first));
-    const number = document.createElement("span");
-    number.textContent = signed(peak.toFixed(2));
-    item.append(button, number);
-    return item;
+    const ariaLabel = `${signs(excited)}, ${peak.toFixed(2)}, from character ${(first + 1).toLocaleString("en")}: show it in the text`;
+    const onclick = () => text.goTo(first);
+    const parts = [signs(before), create("mark", {}, signs(excited)), signs(after)];
+    return create("li", {}, create("button", { type: "button", dir: "auto", ariaLabel, onclick }, ...parts), create("span", {}, signed(peak.toFixed(2))));
   }
 
-  return (value) => {
-    const answer = view.answered(value);
-    if (!answer) return;
-    say(answer.words);
-    element.classList.toggle("cr-busy", !!answer.busy);
+  function show(answer) {
     if (answer.views) {
       offerViews(views, answer.views, answer.view);
       Object.assign(unit, { max: answer.units - 1, value: answer.unit });
@@ -82,5 +68,7 @@ export function mount({ element, send }) {
     scale.classList.toggle("cr-from-zero", shown.scale.low === 0);
     text.show(shown.characters, isCommon() ? Math.max(0, page.live.cursor) : (shown.most[0]?.first ?? 0));
     lists.forEach((list, i) => list.replaceChildren(...[shown.most, shown.least][i].map(entry)));
-  };
+  }
+
+  return view.receive;
 }

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,63 +9,59 @@ import numpy as np
 from charrnn.neurons import BestUnit, ConceptTargets, score, top_spans
 from charrnn.neurons.scoring import MIN_CHARS
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.neurons.leaderboard import Telling, passage, view_of
-from charrnn.ui.neurons.unit_scores import Units, in_words, kept_boards, views_told
+from charrnn.ui.neurons.leaderboard import AnswerEncoder, passage, view_of
+from charrnn.ui.neurons.unit_scores import Units, saved_boards, view_title, views_payload
 from charrnn.ui.server.activation_views import ColorRange, ceil_nice
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS
 from charrnn.ui.server.checkpoint_store import LoadedModel
 from charrnn.ui.server.source_text import given_text
-from charrnn.ui.server.streaming import add_part
-from charrnn.ui.server.view_query import ViewQuery, Wanted, require
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 MAX_LISTED = 5  # concepts
-FULL = 99  # percentile of what a unit says, either way: from there on the colour is as strong as it gets
+FULL = 99  # percentile of the absolute activation with full color
 
 
-def build(units: Units) -> None:
-    """Lay out the view and register its analysis."""
-    add_part("cr-unit", "neurons/unit", partial(one_unit, units))
-
-
-def unit_of(reader: LoadedModel, view_name: str, question: ViewQuery) -> int:
+def unit_of(reader: LoadedModel, view_name: str, query: ViewQuery) -> int:
     """Return the requested unit, by default the most striking one."""
     rows = reader.units[view_name]
-    asked = question.form.get("unit")
-    if type(asked) is int and 0 <= asked < rows:
-        return asked
-    board = kept_boards(reader).get(view_name)
+    requested = query.form.get("unit")
+    if type(requested) is int and 0 <= requested < rows:
+        return requested
+    board = saved_boards(reader).get(view_name)
     found = sorted(board.best if board else (), key=lambda best: best.to_beat - best.held_out)
     return found[0].unit if found else 0
 
 
-def one_unit(units: Units, question: ViewQuery, wanted: Wanted) -> Iterator[str]:
+def one_unit(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Show the activations of one unit on a text. Raises ValueError."""
-    reader = units.store.load(question.choice.name, question.choice.step)
-    view_name = view_of(reader, question)
-    unit = unit_of(reader, view_name, question)
-    source, note = passage(units.store, reader, given_text(question, MAX_ANALYSIS_CHARS))
+    reader = units.store.load(query.choice.name, query.choice.step)
+    view_name = view_of(reader, query)
+    unit = unit_of(reader, view_name, query)
+    source, note = passage(units.store, reader, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
     if not text:
         raise ValueError("the model knows no character of this text: give another")
-    rows = reader.units[view_name]
-    telling = Telling(question, views=views_told(reader), view=view_name, unit=unit, units=rows)
-    yield telling.now(f"Reading {len(text):,} characters …", busy=True)
-    values = units.values(reader, view_name, text, wanted)[:, unit]
-    require(wanted)
+    encoder = AnswerEncoder(
+        query, views=views_payload(reader), view=view_name, unit=unit, units=reader.units[view_name]
+    )
+    yield encoder.progress(f"Reading {len(text):,} characters …")
+    values = units.values(reader, view_name, text, is_current)[:, unit]
+    require_current(is_current)
     scale = own_scale(reader.view(view_name).scale, values)
-    bears = known_for(reader, view_name, unit)
-    words = f"Read: {len(text):,} characters of {source.origin}. {note} {bears}".replace("  ", " ").strip()
-    told = tells(units, reader, view_name, unit, text, values)
-    drawn = figure(values, (scale.low, scale.high) if scale.bounded else None, question.width)
-    yield telling.now(
+    words = " ".join(
+        filter(None, [f"Read: {len(text):,} characters of {source.origin}.", note, known_for(reader, view_name, unit)])
+    )
+    concepts = concepts_of(units, reader, view_name, unit, text, values)
+    drawn = figure(values, (scale.low, scale.high) if scale.bounded else None, query.width)
+    yield encoder.encode(
         words,
-        title=f"Unit {unit} of the {in_words(view_name)}",
+        title=f"Unit {unit} of the {view_title(view_name)}",
         text=text,
         values=np.round(values.astype(float), 3).tolist(),
         scale={"low": scale.low, "high": scale.high, "bounded": scale.bounded},
         most=[span._asdict() for span in top_spans(text, values)],
         least=[span._asdict() | {"peak": -span.peak} for span in top_spans(text, -values)],
-        table=told.told() if told else None,
+        table=concepts.to_json() if concepts else None,
         **drawn,
     )
 
@@ -79,8 +74,10 @@ def own_scale(scale: ColorRange, values: np.ndarray) -> ColorRange:
     return replace(scale, low=-high, high=high)
 
 
-def tells(units: Units, reader: LoadedModel, view_name: str, unit: int, text: str, values: np.ndarray) -> Table | None:
-    """Return the unit's best concept and its baseline; None if the text is too short."""
+def concepts_of(
+    units: Units, reader: LoadedModel, view_name: str, unit: int, text: str, values: np.ndarray
+) -> Table | None:
+    """Tabulate the unit's best concepts with baselines; None for a short text."""
     if len(text) < MIN_CHARS:
         return None
     targets = ConceptTargets.of(text)
@@ -100,18 +97,16 @@ def tells(units: Units, reader: LoadedModel, view_name: str, unit: int, text: st
 
 def known_for(reader: LoadedModel, view_name: str, unit: int) -> str:
     """Describe the unit by the saved leaderboard."""
-    board = kept_boards(reader).get(view_name)
+    board = saved_boards(reader).get(view_name)
     won: list[BestUnit] = [best for best in board.best if best.unit == unit and best.found] if board else []
     if not won:
         return ""
-    return (
-        "It is the best unit for " + ", ".join(f"{best.concept} ({best.held_out:.3f} held out)" for best in won) + "."
-    )
+    return f"It is the best unit for {', '.join(f'{best.concept} ({best.held_out:.3f} held out)' for best in won)}."
 
 
 def figure(values: np.ndarray, ends: tuple[float, float] | None, width: int) -> dict[str, Any]:
     """Return the histogram and its description."""
-    from charrnn import figures  # plotly takes its time: only a visitor who comes to this tab waits for it
+    from charrnn import figures  # plotly is slow to import: only when needed
 
     drawn = figures.unit_histogram(values, ends, width)
     return {"figure": drawn, "figure_words": figures.describe_unit_values(values)}

@@ -1,14 +1,13 @@
 """Activations and concept scores of a model's units, and untrained baselines."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from charrnn.analysis_record import RecordError
 from charrnn.neurons import (
     BANK,
     Baseline,
@@ -21,12 +20,13 @@ from charrnn.neurons import (
     score,
 )
 from charrnn.training import untrained
+from charrnn.ui.server.analyses import saved_analysis
 from charrnn.ui.server.analysis_cache import Cache
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.view_query import Wanted, require
+from charrnn.ui.server.view_query import IsCurrent, require_current
 from charrnn.vocab import Vocab
 
-MAX_CACHED = 4  # readings: of 10,000 characters by 512 units each takes 20 MB
+MAX_CACHED = 4  # activations of 10,000 characters by 512 units: 20 MB each
 UNTRAINED_UNITS = 1024  # at least, in all the untrained networks together
 MIN_NETWORKS, MAX_NETWORKS = 2, 8
 GATE_WORDS = {
@@ -41,18 +41,18 @@ WORDS = GATE_WORDS | {"h": "hidden state h", "c": "cell state c", "g": "candidat
 CONCEPTS = {concept.name for concept in BANK}
 
 
-def in_words(view: str) -> str:
+def view_title(view: str) -> str:
     """Return the page's name of a view."""
     return WORDS.get(view, f"residual stream, {view}" if view.startswith("layer") else view)
 
 
-def views_told(reader: LoadedModel) -> list[dict[str, str]]:
+def views_payload(reader: LoadedModel) -> list[dict[str, str]]:
     """Describe the views of a model."""
-    return [{"name": name, "title": in_words(name)} for name in reader.view_names]
+    return [{"name": name, "title": view_title(name)} for name in reader.view_names]
 
 
 @dataclass(frozen=True)
-class Form:
+class Architecture:
     """The architecture that models with a common untrained baseline share."""
 
     config: Mapping[str, Any]
@@ -65,79 +65,87 @@ class Units:
 
     def __init__(self, store: Store):
         self.store = store
-        self.busy = Lock()  # one reads at a time, so that nobody reads what another just did
+        self.busy = Lock()  # one computation at a time, so that identical requests share a result
         self._readings = Cache(MAX_CACHED)
-        self._untrained = Cache(MAX_NETWORKS)  # a pattern of the visitor's is likely to be the next question
+        self._untrained = Cache(MAX_NETWORKS)  # reused when the user tries a custom pattern next
 
     def cache_key(self) -> tuple:
         """Return an empty key: the cached values are keyed by all they depend on."""
         return ()
 
-    def values(self, reader: LoadedModel, view: str, text: str, wanted: Wanted) -> np.ndarray:
+    def values(self, reader: LoadedModel, view: str, text: str, is_current: IsCurrent) -> np.ndarray:
         """Return the activations (N, U) after each character. Raises Superseded."""
         with self.busy:
-            return self._readings.compute(_values, reader, view, text, wanted=wanted)
+            return self._readings.compute(_values, reader, view, text, is_current=is_current)
 
-    def scores(self, reader: LoadedModel, view: str, targets: ConceptTargets, wanted: Wanted) -> Scores:
+    def scores(self, reader: LoadedModel, view: str, targets: ConceptTargets, is_current: IsCurrent) -> Scores:
         """Score every unit against every concept. Raises Superseded."""
-        return self.store.cache.compute(_scores, self, reader, view, targets, wanted=wanted)
+        return self.store.cache.compute(_scores, self, reader, view, targets, is_current=is_current)
 
     def baseline(
-        self, reader: LoadedModel, view: str, targets: ConceptTargets, wanted: Wanted
-    ) -> Iterator[str | Baseline]:
-        """Compute the untrained baseline; yields progress. Raises Superseded."""
-        known = self._known(reader, view, targets)
-        if known is None:
-            networks = networks_for(reader.info.hidden_dim)
-            for seed in range(networks):
-                yield f"Reading with an untrained network, {seed + 1} of {networks} …"
-                self.untrained_values(_form(reader), seed, view, targets.text, wanted)
-            known = self.store.cache.compute(_baseline, self, _form(reader), view, targets, wanted=wanted)
-        yield known
+        self, reader: LoadedModel, view: str, targets: ConceptTargets, is_current: IsCurrent, show: Callable[[str], str]
+    ) -> Generator[str, None, Baseline]:
+        """Return the untrained baseline; yields progress as `show` encodes it.
 
-    def _known(self, reader: LoadedModel, view: str, targets: ConceptTargets) -> Baseline | None:
+        Raises Superseded.
+        """
+        if cached := self._cached(reader, view, targets):
+            return cached
+        networks = networks_for(reader.info.hidden_dim)
+        for seed in range(networks):
+            yield show(f"Reading with an untrained network, {seed + 1} of {networks} …")
+            self.untrained_values(_architecture_of(reader), seed, view, targets.text, is_current)
+        return self.store.cache.compute(_baseline, self, _architecture_of(reader), view, targets, is_current=is_current)
+
+    def _cached(self, reader: LoadedModel, view: str, targets: ConceptTargets) -> Baseline | None:
         """Return the cached or saved baseline."""
-        known = self.store.cache.known(_baseline, self, _form(reader), view, targets)
-        kept = kept_of(reader) if set(targets.names) <= CONCEPTS else None  # a pattern is no concept that has a name
-        return known or (kept.baseline(view, targets) if kept else None)
+        if cached := self.store.cache.cached(_baseline, self, _architecture_of(reader), view, targets):
+            return cached
+        saved = (
+            saved_leaderboards(reader) if set(targets.names) <= CONCEPTS else None
+        )  # a custom pattern has no saved baseline
+        return saved.baseline(view, targets) if saved else None
 
     def untrained_percentiles(self, reader: LoadedModel, view: str, targets: ConceptTargets) -> dict[str, float]:
         """Return baselines by concept: of this text if known, else of the saved one."""
-        known = self._known(reader, view, targets)
-        if known is not None:
-            return dict(zip(targets.names, known.percentile.tolist(), strict=True))
-        kept = kept_of(reader)
-        board = kept.boards.get(view) if kept else None
+        if cached := self._cached(reader, view, targets):
+            return dict(zip(targets.names, cached.percentile.tolist(), strict=True))
+        saved = saved_leaderboards(reader)
+        board = saved.boards.get(view) if saved else None
         return {best.concept: best.percentile for best in board.best} if board else {}
 
-    def untrained_values(self, form: Form, seed: int, view: str, text: str, wanted: Wanted) -> np.ndarray:
+    def untrained_values(
+        self, architecture: Architecture, seed: int, view: str, text: str, is_current: IsCurrent
+    ) -> np.ndarray:
         """Return the activations (N, U) of an untrained model. Raises Superseded."""
         with self.busy:
-            return self._untrained.compute(_untrained_values, form, seed, view, text, wanted=wanted)
+            return self._untrained.compute(_untrained_values, architecture, seed, view, text, is_current=is_current)
 
 
-def _form(reader: LoadedModel) -> Form:
+def _architecture_of(reader: LoadedModel) -> Architecture:
     info = reader.info
-    return Form(info.config, info.recipe, info.vocab.characters)
+    return Architecture(info.config, info.recipe, info.vocab.characters)
 
 
-def _values(reader: LoadedModel, view: str, text: str, wanted: Wanted) -> np.ndarray:
-    return _read(reader.decoder, reader.vocab.encode(text), view, wanted)
+def _values(reader: LoadedModel, view: str, text: str, is_current: IsCurrent) -> np.ndarray:
+    return _read(reader.decoder, reader.vocab.encode(text), view, is_current)
 
 
-def _scores(units: Units, reader: LoadedModel, view: str, targets: ConceptTargets, wanted: Wanted) -> Scores:
-    return score(targets, units.values(reader, view, targets.text, wanted))
+def _scores(units: Units, reader: LoadedModel, view: str, targets: ConceptTargets, is_current: IsCurrent) -> Scores:
+    return score(targets, units.values(reader, view, targets.text, is_current))
 
 
-def _untrained_values(form: Form, seed: int, view: str, text: str, wanted: Wanted) -> np.ndarray:
-    vocab = Vocab(form.characters)
-    model = untrained(form.config, len(vocab), form.recipe, seed)
-    return _read(model.decoder(), vocab.encode(text), view, wanted)
+def _untrained_values(architecture: Architecture, seed: int, view: str, text: str, is_current: IsCurrent) -> np.ndarray:
+    vocab = Vocab(architecture.characters)
+    model = untrained(architecture.config, len(vocab), architecture.recipe, seed)
+    return _read(model.decoder(), vocab.encode(text), view, is_current)
 
 
-def _baseline(units: Units, form: Form, view: str, targets: ConceptTargets, wanted: Wanted) -> Baseline:
-    drawn = range(networks_for(form.config["hidden_dim"]))
-    values = (units.untrained_values(form, seed, view, targets.text, wanted) for seed in drawn)
+def _baseline(
+    units: Units, architecture: Architecture, view: str, targets: ConceptTargets, is_current: IsCurrent
+) -> Baseline:
+    drawn = range(networks_for(architecture.config["hidden_dim"]))
+    values = (units.untrained_values(architecture, seed, view, targets.text, is_current) for seed in drawn)
     return Baseline.of([score(targets, each) for each in values])
 
 
@@ -146,26 +154,22 @@ def networks_for(units: int, in_all: int = UNTRAINED_UNITS) -> int:
     return min(MAX_NETWORKS, max(MIN_NETWORKS, math.ceil(in_all / units)))
 
 
-def _read(decoder, ids: list[int], view: str, wanted: Wanted) -> np.ndarray:
+def _read(decoder, ids: list[int], view: str, is_current: IsCurrent) -> np.ndarray:
     pieces = []
     for piece in iter_activations(decoder, ids, [view]):
-        require(wanted)
+        require_current(is_current)
         pieces.append(piece[view])
     return np.concatenate(pieces)
 
 
-def kept_of(reader: LoadedModel) -> CachedBoard | None:
+def saved_leaderboards(reader: LoadedModel) -> CachedBoard | None:
     """Load the record saved beside a checkpoint; None if absent or of another model."""
-    section = reader.info.analyses.sections.get("units")
-    try:
-        kept = None if section is None else leaderboards_from_record(section)
-    except RecordError:
-        return None
-    fits = kept and all(board.units == reader.units.get(view) for view, board in kept.boards.items())
-    return kept if fits else None
+    saved = saved_analysis(reader.info, "units", leaderboards_from_record)
+    fits = saved and all(board.units == reader.units.get(view) for view, board in saved.boards.items())
+    return saved if fits else None
 
 
-def kept_boards(reader: LoadedModel) -> Mapping[str, Leaderboard]:
+def saved_boards(reader: LoadedModel) -> Mapping[str, Leaderboard]:
     """Load the saved leaderboards by view; none before the last step."""
-    kept = kept_of(reader)
-    return kept.boards if kept and reader.checkpoint.step == reader.info.saved_steps[-1] else {}
+    saved = saved_leaderboards(reader)
+    return saved.boards if saved and reader.checkpoint.step == reader.info.saved_steps[-1] else {}

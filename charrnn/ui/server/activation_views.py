@@ -46,7 +46,7 @@ class HeatmapView:
         orders = {"similarity": row_order.by_similarity(values), "activity": row_order.by_activity(values)}
         return cls(name, values.shape[1], color_range(name, values), orders)
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the part of a message that describes how to draw the columns."""
         return {"name": self.name, "rows": self.rows, **asdict(self.scale), "orders": self.orders}
 
@@ -74,6 +74,6 @@ def ceil_nice(value: float) -> float:
     return float(f"{step * power:.2g}")
 
 
-def nearest_view(names: Sequence[str], asked: str) -> str:
+def nearest_view(names: Sequence[str], requested: str) -> str:
     """Return the requested activation, its equivalent in this cell, or the first one."""
-    return next((name for name in (asked, EQUIVALENT_GATES.get(asked, "")) if name in names), names[0])
+    return next((name for name in (requested, EQUIVALENT_GATES.get(requested, "")) if name in names), names[0])

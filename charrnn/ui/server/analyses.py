@@ -1,17 +1,18 @@
 """Analyses that several views show, and the text they run on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
-from charrnn.analysis_record import RecordError
+from charrnn.analysis_record import AnalysisRecord, RecordError
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.corpus import Corpus, cached_tiny_shakespeare, title_of
 from charrnn.gradient_flow import GradientFlow, flow_from_record, gradient_flow
 from charrnn.surprisal import TraceReader, surprisals
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
-from charrnn.ui.server.view_query import Wanted, require
+from charrnn.ui.server.view_query import IsCurrent, require_current
 
 DEFAULT_TEXT = 16_384  # characters, as in scripts/analyse.py, so that the tab Compare shows the same values
 MAX_ANALYSIS_CHARS = 20_000  # characters; a fraction of a second
@@ -19,6 +20,7 @@ MAX_LAG = 128
 POSITIONS = 512
 POSITIONS_OF_WINDOWS = 128  # MiniGPT runs a whole window for each position: 1 to 2 s on one core
 FAR_BACK = 100  # characters; the lab sheet reports the influence beyond it
+Parsed = TypeVar("Parsed")
 
 
 def default_text(store: Store, reader: LoadedModel) -> SourceText:
@@ -53,23 +55,29 @@ def measured(store: Store, reader: LoadedModel, given: SourceText | None = None)
     Without a given text, the gradient flow saved beside the final checkpoint is used.
     """
     last = reader.checkpoint.step == reader.info.saved_steps[-1]
-    if given is None and last and (found := kept(reader.info)):
+    if given is None and last and (found := saved_gradient(reader.info)):
         return found
     source = text_for(store, reader, given)
     return store.cache.compute(measure, reader, source.text), source
 
 
-def kept(info: CheckpointInfo) -> tuple[GradientFlow, SourceText] | None:
-    """Load the saved gradient flow and its text. None if absent or invalid."""
-    section = info.analyses.sections.get("gradient")
+def saved_analysis(info: CheckpointInfo, name: str, parse: Callable[[AnalysisRecord], Parsed]) -> Parsed | None:
+    """Parse an analysis saved beside a checkpoint. None if absent or invalid."""
     try:
-        if section is None:
-            return None
-        flow, characters = flow_from_record(section), int(section.number("characters_read", 1))
-    except RecordError:
+        return parse(info.analyses.sections[name])
+    except (KeyError, RecordError):
         return None
-    part = f"the validation part of {title_of(info.data_sha256)}"
-    return flow, SourceText("", f"{part} (its first {characters:,} characters)")
+
+
+def saved_gradient(info: CheckpointInfo) -> tuple[GradientFlow, SourceText] | None:
+    """Load the saved gradient flow and its text. None if absent or invalid."""
+
+    def parse(record: AnalysisRecord) -> tuple[GradientFlow, SourceText]:
+        flow, characters = flow_from_record(record), int(record.number("characters_read", 1))
+        part = f"the validation part of {title_of(info.data_sha256)}"
+        return flow, SourceText("", f"{part} (its first {characters:,} characters)")
+
+    return saved_analysis(info, "gradient", parse)
 
 
 def measure(reader: LoadedModel, text: str) -> GradientFlow:
@@ -78,19 +86,19 @@ def measure(reader: LoadedModel, text: str) -> GradientFlow:
     return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), MAX_LAG, positions)
 
 
-def bits_of(store: Store, reader: LoadedModel, text: str, wanted: Wanted) -> np.ndarray:
+def bits_of(store: Store, reader: LoadedModel, text: str, is_current: IsCurrent) -> np.ndarray:
     """Return the cached surprisals of a model on a text. Raises Superseded."""
-    return store.cache.compute(_bits, reader, text, wanted=wanted)
+    return store.cache.compute(_bits, reader, text, is_current=is_current)
 
 
-def _bits(reader: LoadedModel, text: str, wanted: Wanted) -> np.ndarray:
-    return read_bits(reader.decoder, reader.vocab.encode(text), wanted)
+def _bits(reader: LoadedModel, text: str, is_current: IsCurrent) -> np.ndarray:
+    return read_bits(reader.decoder, reader.vocab.encode(text), is_current)
 
 
-def read_bits(decoder: TraceReader, ids: Sequence[int], wanted: Wanted) -> np.ndarray:
+def read_bits(decoder: TraceReader, ids: Sequence[int], is_current: IsCurrent = lambda: True) -> np.ndarray:
     """Compute the surprisals of a decoder. Raises Superseded."""
     pieces = []
     for piece in surprisals(decoder, ids):
-        require(wanted)
+        require_current(is_current)
         pieces.append(piece)
     return np.concatenate(pieces)

@@ -27,12 +27,12 @@ class Cache:
         self._lock = Lock()  # guards both dictionaries
         self._working: WeakValueDictionary[Hashable, Lock] = WeakValueDictionary()  # one lock per key in progress
 
-    def compute(self, function: Callable[..., Any], *inputs: Any, wanted: Callable[[], bool] | None = None) -> Any:
+    def compute(self, function: Callable[..., Any], *inputs: Any, is_current: Callable[[], bool] | None = None) -> Any:
         """Return `function(*inputs)`. Identical concurrent calls wait for the first.
 
-        function: defined at module level, since a closure could use values outside its arguments. wanted: passed on by
-        name, not part of the key. A function that takes it raises when no request waits any more; nothing is cached
-        then. Raises TypeError for an input that `fingerprint` does not support.
+        function: defined at module level, since a closure could use values outside its arguments. is_current: passed on
+        by name, not part of the key. A function that takes it raises when no request needs the result any more; nothing
+        is cached then. Raises TypeError for an input that `fingerprint` does not support.
         """
         key = key_of(function, inputs)
         if (result := self._get(key)) is not MISSING:
@@ -41,14 +41,14 @@ class Cache:
             working = self._working.setdefault(key, Lock())
         with working:
             if (result := self._get(key)) is MISSING:
-                result = function(*inputs) if wanted is None else function(*inputs, wanted=wanted)
+                result = function(*inputs) if is_current is None else function(*inputs, is_current=is_current)
                 with self._lock:
                     self._results[key] = result
                     if len(self._results) > self.most:
                         self._results.popitem(last=False)
         return result
 
-    def known(self, function: Callable[..., Any], *inputs: Any) -> Any:
+    def cached(self, function: Callable[..., Any], *inputs: Any) -> Any:
         """Return the cached result of `function(*inputs)`, or None."""
         result = self._get(key_of(function, inputs))
         return None if result is MISSING else result

@@ -14,7 +14,7 @@ MAX_DEPTH = 16  # nesting of lists and objects
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # session or event id; Gradio's clients use shorter ones
 TEXT_ENDPOINT = "continue_text"  # see session/text_calls.py
 TEXT_SESSION = "text calls"  # not a TOKEN, so that no caller can name it
-KEPT = ("data", "session_hash", "event_data", "fn_index", "trigger_id")  # fields of a call that are passed on
+CALL_FIELDS = ("data", "session_hash", "event_data", "fn_index", "trigger_id")  # fields of a call that are passed on
 ENDED_BY = {
     "/gradio_api/cancel": ("session_hash", "fn_index", "event_id"),
     "/gradio_api/reset": ("event_id",),
@@ -38,18 +38,18 @@ class CallValidator:
         self.named = {f.api_name: f for f in functions.values() if f.api_visibility == "public"}
 
     def positional(self, name: str, body: bytes) -> bytes:
-        """Validate a call of a named endpoint with a list of values. Raises RequestRejected."""
+        """Validate a call of an endpoint with a list of values. Raises RequestRejected."""
         function, sent = self._endpoint(name), parse_json(body)
-        return _dumped({"data": _values(function, sent.get("data"))} | _session(sent))
+        return _dump({"data": _values(function, sent.get("data"))} | _session(sent))
 
     def by_name(self, name: str, body: bytes) -> bytes:
-        """Validate a call of a named endpoint with named values. Raises RequestRejected."""
+        """Validate a call of an endpoint with named values. Raises RequestRejected."""
         function, sent = self._endpoint(name), parse_json(body)
-        known = _names(function)
-        for each in sent.keys() - set(known):
-            raise RequestRejected(422, f"{name} takes no {reprlib.repr(each)}: give {_listed(known)}")
+        names = _names(function)
+        for each in sent.keys() - set(names):
+            raise RequestRejected(422, f"{name} takes no {reprlib.repr(each)}: give {_join(names)}")
         _check_files(sent)
-        return _dumped(sent)
+        return _dump(sent)
 
     def event(self, body: bytes) -> bytes:
         """Validate an event from a page or a client. Raises RequestRejected."""
@@ -59,9 +59,9 @@ class CallValidator:
             raise RequestRejected(404, f"fn_index is {reprlib.repr(index)}: the page has no such event; reload it")
         if trigger is not None and (type(trigger) is not int or trigger not in self.targets):
             raise RequestRejected(404, f"trigger_id is {reprlib.repr(trigger)}: the page has no such part; reload it")
-        kept = {key: sent[key] for key in KEPT if key in sent}
+        fields = {key: sent[key] for key in CALL_FIELDS if key in sent}
         _check_files([sent.get("event_data")])
-        return _dumped(kept | {"data": _values(self.functions[index], sent.get("data"))} | _session(sent))
+        return _dump(fields | {"data": _values(self.functions[index], sent.get("data"))} | _session(sent))
 
     def text(self, body: bytes) -> bytes:
         """Validate a text call (`session/text_calls.py`). Raises RequestRejected.
@@ -72,22 +72,22 @@ class CallValidator:
         data = parse_json(body).get("data")
         if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
             raise RequestRejected(422, f"data is {reprlib.repr(data)}: give a list of one request")
-        return _dumped({"data": data, "session_hash": TEXT_SESSION})
+        return _dump({"data": data, "session_hash": TEXT_SESSION})
 
     def _endpoint(self, name: str) -> BlockFunction:
         if name not in self.named:
-            raise RequestRejected(404, f"there is no endpoint {reprlib.repr(name)}: call one of {_listed(self.named)}")
+            raise RequestRejected(404, f"there is no endpoint {reprlib.repr(name)}: call one of {_join(self.named)}")
         return self.named[name]
 
 
 def parse_end_event(path: str, body: bytes) -> bytes:
     """Parse the body that ends an event. Raises RequestRejected."""
-    sent, kept = parse_json(body), {}
+    sent, fields = parse_json(body), {}
     for key in ENDED_BY[path]:
-        value = kept[key] = sent.get(key)
+        value = fields[key] = sent.get(key)
         if not (type(value) is int if key == "fn_index" else isinstance(value, str) and TOKEN.fullmatch(value)):
             raise RequestRejected(422, f"{key} is {reprlib.repr(value)}: give what the queue answered")
-    return _dumped(kept)
+    return _dump(fields)
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
@@ -112,10 +112,10 @@ def parse_json(body: bytes) -> dict[str, Any]:
 def _values(function: BlockFunction, data: Any) -> list[Any]:
     if not isinstance(data, list):
         raise RequestRejected(422, f"data is {reprlib.repr(data)}: give a list of values")
-    known = _names(function)
+    names = _names(function)
     if len(data) != len(function.inputs):
-        wanted = f"{len(function.inputs)} ({', '.join(known)})" if known else f"{len(function.inputs)}"
-        raise RequestRejected(422, f"data holds {len(data)} values: give {wanted}")
+        expected = f"{len(function.inputs)} ({', '.join(names)})" if names else f"{len(function.inputs)}"
+        raise RequestRejected(422, f"data holds {len(data)} values: give {expected}")
     _check_files(data)
     return data
 
@@ -144,9 +144,9 @@ def _names(function: BlockFunction) -> list[str]:
     return list(inspect.signature(function.fn).parameters) if is_named and function.fn else []
 
 
-def _listed(names: Any) -> str:
+def _join(names: Any) -> str:
     return ", ".join(names) or "nothing"
 
 
-def _dumped(sent: Mapping[str, Any]) -> bytes:
+def _dump(sent: Mapping[str, Any]) -> bytes:
     return json.dumps(sent).encode()

@@ -16,7 +16,7 @@ from charrnn.hub import HubError, Origin, fetch
 from charrnn.metrics import bits_per_char
 from charrnn.ui.server.analysis_cache import Cache
 from charrnn.ui.server.loaded_model import TITLES, LoadedModel
-from charrnn.ui.server.view_query import Wanted, require
+from charrnn.ui.server.view_query import IsCurrent, require_current
 
 MAX_LOADED = 48
 MAX_PARAMETERS = 200_000_000  # over all loaded models, 4 to 8 bytes each
@@ -25,7 +25,7 @@ REFRESH_S = 30
 MAX_LISTED = 3  # load errors in one line
 
 
-def facts(info: CheckpointInfo) -> str:
+def summary(info: CheckpointInfo) -> str:
     """Describe size and loss in a few words."""
     size = f"{info.parameters / 1e6:.2f} M" if info.parameters >= 1e6 else f"{round(info.parameters / 1e3)} k"
     loss = info.metrics.get("val_stream_nats")
@@ -52,20 +52,20 @@ class Store:
     def __init__(self, root: Path, origin: Origin | None = None):
         self.root = root
         self.origin = origin or Origin(root, str(root))
-        self._asked = 0.0  # time of the last check for newer checkpoints
+        self._checked_at = 0.0  # time of the last check for newer checkpoints
         self._listing: tuple | None = None
         self._listing_lock = Lock()  # the folder is read, and a model loaded, once for concurrent requests
         self._loading_lock = Lock()
         self._refreshing_lock = Lock()
         self._readers: OrderedDict[tuple, LoadedModel] = OrderedDict()
         self.cache = Cache(MAX_CACHED_RESULTS)
-        self._turns: dict[Callable[..., Any], Lock] = {}
+        self._locks: dict[Callable[..., Any], Lock] = {}
 
     @contextmanager
-    def turn(self, work: Callable[..., Any], wanted: Wanted) -> Iterator[None]:
+    def exclusive(self, work: Callable[..., Any], is_current: IsCurrent) -> Iterator[None]:
         """Hold the lock of this work, so that it runs once. Raises Superseded."""
-        with self._turns.setdefault(work, Lock()):
-            require(wanted)
+        with self._locks.setdefault(work, Lock()):
+            require_current(is_current)
             yield
 
     def _listed(self) -> tuple[list[CheckpointInfo], dict[str, CheckpointError]]:
@@ -91,9 +91,9 @@ class Store:
     def rescan(self) -> str:
         """Check the Hub for newer checkpoints. Return a notice, or ""."""
         with self._refreshing_lock:
-            if time.monotonic() < self._asked + REFRESH_S:
+            if time.monotonic() < self._checked_at + REFRESH_S:
                 return "The Hub was asked a moment ago: try again in half a minute."
-            self._asked = time.monotonic()
+            self._checked_at = time.monotonic()
             before = self.origin
             try:
                 self.origin = fetch(before.source)
@@ -120,11 +120,11 @@ class Store:
 
     def load_errors(self) -> str:
         """Summarize why checkpoints were not loaded; "" if all were."""
-        reasons = [self._told(reason) for reason in self._listed()[1].values()]
+        reasons = [self._without_paths(reason) for reason in self._listed()[1].values()]
         more = [f"and {len(reasons) - MAX_LISTED} more"] if len(reasons) > MAX_LISTED else []
         return "; ".join(reasons[:MAX_LISTED] + more)
 
-    def _told(self, reason: CheckpointError) -> str:
+    def _without_paths(self, reason: CheckpointError) -> str:
         """Describe a load error without local paths."""
         return str(reason).replace(f"{self.root}{os.sep}", "").replace(str(self.root), self.root.name)
 
@@ -138,7 +138,7 @@ class Store:
             return self._loaded(name, step)
         offered = {info.name: info for info in self.checkpoints()}
         if name and name not in offered and (reason := self._listed()[1].get(name)):
-            raise CheckpointError(self._told(reason))
+            raise CheckpointError(self._without_paths(reason))
         if not offered:
             raise CheckpointError(self.empty_reason())
         name = next(iter(offered)) if name is None else name
@@ -154,7 +154,7 @@ class Store:
                 try:
                     loaded = load(info.folder, step)
                 except CheckpointError as reason:  # the file changed, or one step is damaged
-                    raise CheckpointError(self._told(reason)) from None
+                    raise CheckpointError(self._without_paths(reason)) from None
                 named = replace(loaded.info, name=info.name)  # the folder name of a download is meaningless
                 self._readers[key] = LoadedModel(replace(loaded, info=named))
             self._readers.move_to_end(key)

@@ -55,7 +55,7 @@ class ActivationStats:
         most = ceil_nice(float(np.abs(self.values[name]).max()))
         return -most, most
 
-    def told(self, clamp: Clamp) -> dict[str, Any]:
+    def describe(self, clamp: Clamp) -> dict[str, Any]:
         """Describe a clamp with the 5 %, mean and 95 % of its unit, or of all units."""
         some = self.values[clamp.name] if clamp.unit is None else self.values[clamp.name][:, clamp.unit]
         low, high = np.quantile(some.astype(np.float64), [0.05, 0.95])
@@ -76,45 +76,45 @@ def activation_stats(reader: LoadedModel, source: SourceText) -> ActivationStats
     return ActivationStats(reader, source)
 
 
-def clamps_of(usual: ActivationStats, sent: Any, looked_at: Any = None) -> tuple[Clamp, ...]:
+def clamps_of(stats: ActivationStats, sent: Any, selected: Any = None) -> tuple[Clamp, ...]:
     """Parse the requested clamps. A clamp without a value gets the unit's mean.
 
     Without any: the selected unit if this model has it, else the unit that separates line ends best, clamped to its
     mean elsewhere. Raises ValueError.
     """
     if sent is None or sent == []:
-        return (_looked_at(usual, looked_at) or suggestion(usual),)
+        return (_selected(stats, selected) or default_clamp(stats),)
     if not isinstance(sent, Sequence) or isinstance(sent, str) or len(sent) > MAX_CLAMPS:
         raise ValueError(f"clamps is {reprlib.repr(sent)}: give a list of at most {MAX_CLAMPS}")
-    return tuple(_clamp(usual, each) for each in sent)
+    return tuple(_clamp(stats, each) for each in sent)
 
 
-def _looked_at(usual: ActivationStats, sent: Any) -> Clamp | None:
+def _selected(stats: ActivationStats, sent: Any) -> Clamp | None:
     try:
         return _clamp(
-            usual, {"name": sent.get("view"), "unit": sent.get("unit")} if isinstance(sent, Mapping) else None
+            stats, {"name": sent.get("view"), "unit": sent.get("unit")} if isinstance(sent, Mapping) else None
         )
     except ValueError:
         return None
 
 
-def _clamp(usual: ActivationStats, sent: Any) -> Clamp:
+def _clamp(stats: ActivationStats, sent: Any) -> Clamp:
     if not isinstance(sent, Mapping):
         raise ValueError(f"a clamp is {reprlib.repr(sent)}: give its name, its unit and its value")
     name, unit, value = (sent.get(key) for key in ("name", "unit", "value"))
-    if not isinstance(name, str) or name not in usual.values:
-        raise ValueError(f"{reprlib.repr(name)} cannot be clamped here: give one of {', '.join(usual.values)}")
-    unit = None if unit is None else Range(0, usual.units - 1, whole=True).require("unit", unit)
-    value = usual.mean(name, unit) if value is None else Range(*limits(name)).require(f"the value of {name}", value)
+    if not isinstance(name, str) or name not in stats.values:
+        raise ValueError(f"{reprlib.repr(name)} cannot be clamped here: give one of {', '.join(stats.values)}")
+    unit = None if unit is None else Range(0, stats.units - 1, whole=True).require("unit", unit)
+    value = stats.mean(name, unit) if value is None else Range(*limits(name)).require(f"the value of {name}", value)
     return Clamp(name, unit, value)
 
 
-def suggestion(usual: ActivationStats) -> Clamp:
+def default_clamp(stats: ActivationStats) -> Clamp:
     """Clamp the unit with the largest difference of means at line ends and elsewhere."""
-    name, values = next(iter(usual.values.items()))
-    ends = np.array([character == "\n" for character in usual.text])
+    name, values = next(iter(stats.values.items()))
+    ends = np.array([character == "\n" for character in stats.text])
     if MIN_LINE_ENDS <= ends.sum() < len(ends):
         unit = int(np.abs(values[ends].mean(axis=0, dtype=float) - values[~ends].mean(axis=0, dtype=float)).argmax())
         return Clamp(name, unit, round(float(values[~ends, unit].mean(dtype=float)), 2))
     unit = int(values.std(axis=0).argmax())
-    return Clamp(name, unit, usual.mean(name, unit))
+    return Clamp(name, unit, stats.mean(name, unit))

@@ -11,9 +11,9 @@ def raised(error: Exception) -> str:
     """Format the error with the innermost line outside `ui` of its traceback."""
     frames = [frame for frame in extract_tb(error.__traceback__) if PACKAGE in Path(frame.filename).parents]
     below = [frame for frame in frames if INTERFACE not in Path(frame.filename).parents]
-    said = f"{type(error).__name__}: {error or 'no reason given'}"
+    message = f"{type(error).__name__}: {error or 'no reason given'}"
     if not below:
-        return said
+        return message
     last = below[-1]
     file = Path(last.filename).relative_to(PACKAGE.parent).as_posix()
-    return f"{said}, raised at line {last.lineno} of {file}, in {last.name}: {last.line}"
+    return f"{message}, raised at line {last.lineno} of {file}, in {last.name}: {last.line}"

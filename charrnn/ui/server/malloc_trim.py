@@ -3,27 +3,15 @@
 import ctypes
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import Any
+from contextlib import contextmanager, suppress
 
 DELAY_S = 2.0  # after the last user; a generating page calls about once a second
 
 
-@cache
-def _trim() -> Any:
-    """Return glibc's malloc_trim; None with another C library."""
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (OSError, TypeError, AttributeError):
-        return None
-
-
 def give_back() -> None:
-    """Return free memory. Takes a few ms and does not block other threads."""
-    trim = _trim()
-    if trim is not None:
-        trim(0)
+    """Return free memory with glibc's malloc_trim, without blocking other threads."""
+    with suppress(OSError, TypeError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Users:

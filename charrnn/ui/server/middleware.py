@@ -94,14 +94,14 @@ class RequestFilterMiddleware:
             await self.app(scope, receive, send)
         else:
             try:
-                checked = await self._checked(scope, receive)
-            except RequestRejected as refusal:
-                await _refuse(refusal, _own(send))
+                checked = await self._validate(scope, receive)
+            except RequestRejected as rejection:
+                await _send_error(rejection, _with_headers(send))
             else:
-                await self._pass_on(scope, checked, _own(send))
+                await self._pass_on(scope, checked, _with_headers(send))
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call Gradio. If the session is unknown, which it detects after the status, end the body."""
+        """Call Gradio. End the body if it finds, after the status, no such session."""
         try:
             await self.app(scope, receive, send)
         except RuntimeError as error:
@@ -109,7 +109,7 @@ class RequestFilterMiddleware:
                 raise
             await send({"type": "http.response.body", "body": b""})
 
-    async def _checked(self, scope: Scope, receive: Receive) -> Receive:
+    async def _validate(self, scope: Scope, receive: Receive) -> Receive:
         """Validate a request and return its `receive`. Raises RequestRejected."""
         # Gradio builds URLs from it, for a Node server that does not run here
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-gradio-server"]
@@ -118,23 +118,23 @@ class RequestFilterMiddleware:
         if len(path) + len(scope["query_string"]) > MAX_ADDRESS_CHARS:
             raise RequestRejected(414, f"the address has more than {MAX_ADDRESS_CHARS} characters: send a shorter text")
         for name in ("host", "x-forwarded-host"):  # Gradio builds URLs from them
-            if not all(map(_names_host, headers.get(name, []))):
+            if not all(map(_is_host, headers.get(name, []))):
                 raise RequestRejected(400, f"the header {name} names no host")
         for name in map(bare_name, headers.get("host", [])):
-            if self.hosts is not None and not (name in self.hosts or is_of_this_machine(name)):
+            if self.hosts is not None and not (name in self.hosts or is_loopback(name)):
                 raise RequestRejected(
                     421,
                     f"this page is not at {name}, but at {', '.join(sorted({'localhost', *self.hosts}))}: "
                     f"start it with --allowed-hosts {name}, or with CHARRNN_ALLOWED_HOSTS={name}",
                 )
-        if (method == "POST" or QUEUE.fullmatch(path)) and not self._is_of_own_page(headers):
+        if (method == "POST" or QUEUE.fullmatch(path)) and not self._is_same_origin(headers):
             raise RequestRejected(403, "another site's page may not call this one: open it, or call it from a program")
         if method in ("GET", "HEAD"):
-            _check_asked(path, scope["query_string"])
+            _check_get(path, scope["query_string"])
             return receive
         if method != "POST":
             raise RequestRejected(405, "Method Not Allowed")
-        check = self._check_of(path)
+        check = self._validator_of(path)
         if {kind.partition(";")[0].strip().lower() for kind in headers.get("content-type", [])} != {"application/json"}:
             raise RequestRejected(415, "the body is not JSON: send it with the header Content-Type: application/json")
         body = check(await _body(receive))
@@ -143,7 +143,7 @@ class RequestFilterMiddleware:
         scope["headers"].append((b"content-length", str(len(body)).encode()))
         return _replayed(body, receive)
 
-    def _is_of_own_page(self, headers: Mapping[str, Sequence[str]]) -> bool:
+    def _is_same_origin(self, headers: Mapping[str, Sequence[str]]) -> bool:
         """Check that the request comes from a page of this app, or from no page."""
         if sites := headers.get("sec-fetch-site"):
             return {"same-origin", "none"}.issuperset(sites)
@@ -152,7 +152,7 @@ class RequestFilterMiddleware:
         origins = [value.partition("://")[2].lower() for value in headers.get("origin", [])]
         return all(origin in own or bare_name(origin) in (self.hosts or ()) for origin in origins)
 
-    def _check_of(self, path: str) -> Callable[[bytes], bytes]:
+    def _validator_of(self, path: str) -> Callable[[bytes], bytes]:
         """Return the validator of a body for this path. Raises RequestRejected."""
         if path in ("/gradio_api/queue/join", "/gradio_api/run/predict"):
             return self.calls.event
@@ -173,7 +173,7 @@ def bare_name(host: str) -> str:
     return name.lower().removesuffix(".")
 
 
-def is_of_this_machine(name: str) -> bool:
+def is_loopback(name: str) -> bool:
     """Check if a bare name or address is a loopback name for every client."""
     try:
         return ipaddress.ip_address(name).is_loopback
@@ -195,7 +195,7 @@ def _values(scope: Scope) -> dict[str, list[str]]:
     return values
 
 
-def _names_host(value: str) -> bool:
+def _is_host(value: str) -> bool:
     """Check if the first of several values is a host that Gradio can parse."""
     host = value.partition(",")[0].strip()
     if len(host) > MAX_HOST_CHARS or not HOST.fullmatch(host):
@@ -207,12 +207,12 @@ def _names_host(value: str) -> bool:
     return True
 
 
-def _check_asked(path: str, query: bytes) -> None:
+def _check_get(path: str, query: bytes) -> None:
     """Reject paths that are not listed. Raises RequestRejected."""
-    asked = parse_qs(query.decode("latin-1"))
-    session = [*asked.get("session_hash", []), *STREAM.findall(path)]
+    parameters = parse_qs(query.decode("latin-1"))
+    session = [*parameters.get("session_hash", []), *STREAM.findall(path)]
     is_known = any(kind.fullmatch(path) for kind in (PAGE, FILES, API, STREAM))
-    if not is_known or asked.keys() & {"page", "deep_link"} or not all(map(TOKEN.fullmatch, session)):
+    if not is_known or parameters.keys() & {"page", "deep_link"} or not all(map(TOKEN.fullmatch, session)):
         raise RequestRejected(404, "Not Found")
     if not unquote(path).isprintable():
         raise RequestRejected(404, "Not Found")
@@ -245,22 +245,22 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _own(send: Send) -> Send:
+def _with_headers(send: Send) -> Send:
     """Return a `send` that sets this app's headers and forbids cross-origin reads."""
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            kept = [pair for pair in message.get("headers", []) if not pair[0].lower().startswith(b"access-control-")]
-            message["headers"] = kept + [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+            others = [pair for pair in message.get("headers", []) if not pair[0].lower().startswith(b"access-control-")]
+            message["headers"] = others + [(name.encode(), value.encode()) for name, value in HEADERS.items()]
         await send(message)
 
     return sending
 
 
-async def _refuse(refusal: RequestRejected, send: Send) -> None:
-    told = json.dumps({"detail": str(refusal)}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(told)).encode())]
-    if refusal.status == 413:
+async def _send_error(rejection: RequestRejected, send: Send) -> None:
+    body = json.dumps({"detail": str(rejection)}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if rejection.status == 413:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": told})
+    await send({"type": "http.response.start", "status": rejection.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

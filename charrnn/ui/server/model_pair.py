@@ -17,20 +17,20 @@ class SideForm(Sampling):
     checkpoint: Chosen = Choice()
 
 
-def side_form(question: ViewQuery, name: str) -> SideForm:
+def parse_side(query: ViewQuery, name: str) -> SideForm:
     """Parse the form values of A or B. Raises ValueError."""
     try:
-        return checked(SideForm, question.form.get(name, {}))
+        return checked(SideForm, query.form.get(name, {}))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
 
-def sides(store: Store, question: ViewQuery) -> tuple[LoadedModel, LoadedModel]:
+def load_pair(store: Store, query: ViewQuery) -> tuple[LoadedModel, LoadedModel]:
     """Load both models. The defaults are vanilla and MiniGPT. Raises ValueError."""
     names = [info.name for info in store.checkpoints()]
     found = []
     for name, first, other in zip(NAMES, AT_FIRST, (names[:1], names[-1:]), strict=True):
-        choice = side_form(question, name).checkpoint
+        choice = parse_side(query, name).checkpoint
         by_default = first if first in names else next(iter(other), None)
         found.append(store.load(by_default if choice.name is None else choice.name, choice.step))
     return found[0], found[1]
@@ -47,7 +47,7 @@ def with_step(reader: LoadedModel) -> str:
     return reader.title if step == reader.info.saved_steps[-1] else f"{reader.title}, step {step:,}"
 
 
-def pickers(store: Store, readers: Sequence[LoadedModel]) -> dict[str, Any]:
+def pair_payload(store: Store, readers: Sequence[LoadedModel]) -> dict[str, Any]:
     """Describe the models on offer and the current A and B."""
     models = [
         {

@@ -9,7 +9,7 @@ from charrnn.ui.server.view_query import ViewQuery
 AT_FIRST = ("rnn", "gru", "lstm", "minigpt")  # the four systems of the lab sheet
 
 
-def ticked(store: Store, question: ViewQuery) -> list[CheckpointInfo]:
+def selected(store: Store, query: ViewQuery) -> list[CheckpointInfo]:
     """Return the selected checkpoints in picker order, by default one of each kind.
 
     Unknown names are ignored. Raises ValueError if there are no checkpoints.
@@ -17,15 +17,15 @@ def ticked(store: Store, question: ViewQuery) -> list[CheckpointInfo]:
     infos = store.checkpoints()
     if not infos:
         raise CheckpointError(store.empty_reason())
-    names = {question.choice.name or infos[0].name, *AT_FIRST} if question.names is None else set(question.names)
+    names = {query.choice.name or infos[0].name, *AT_FIRST} if query.names is None else set(query.names)
     return [info for info in infos if info.name in names]
 
 
-def offered(store: Store, question: ViewQuery) -> dict[str, Any]:
+def models_payload(store: Store, query: ViewQuery) -> dict[str, Any]:
     """Describe the checkpoints on offer: names, line styles and the selection."""
     from charrnn import figures
 
     infos = store.checkpoints()
     stroke = figures.strokes([info.name for info in infos])
     models = [{"name": each.name, "title": LoadedModel.title_of(each), **stroke[each.name]._asdict()} for each in infos]
-    return {"models": models, "ticked": [info.name for info in ticked(store, question)]}
+    return {"models": models, "ticked": [info.name for info in selected(store, query)]}

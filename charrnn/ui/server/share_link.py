@@ -64,7 +64,7 @@ FOREIGN = re.compile(r"__.*|utm_.*|logs|fbclid|gclid|session_hash")
 
 
 @dataclass
-class Here:
+class LinkContext:
     """Validation context of a link: the available checkpoints and the named model."""
 
     store: Store
@@ -87,7 +87,7 @@ class Here:
         return step
 
     def view(self, name: str) -> str:
-        return _known(name, self.reader.view_names)
+        return _one_of(name, self.reader.view_names)
 
     def unit(self, value: str) -> tuple[str, int]:
         """Parse the selected unit of the tab Neurons: name:unit."""
@@ -103,39 +103,39 @@ class Here:
         if not re.fullmatch(r"[^:,]+:(\d{1,6}|all):[^:,]+(,[^:,]+:(\d{1,6}|all):[^:,]+)*", value):
             raise ValueError("give name:unit:value, or name:all:value, separated by commas")
         sent = [each.split(":") for each in value.split(",")]
-        asked = [
+        requested = [
             {"name": name, "unit": None if unit == "all" else int(unit), "value": number_in(at)}
             for name, unit, at in sent
         ]
         return [
             (clamp.name, clamp.unit, clamp.value)
-            for clamp in clamps_of(ActivationStats.of(self.store, self.reader), asked)
+            for clamp in clamps_of(ActivationStats.of(self.store, self.reader), requested)
         ]
 
     def scene(self, number: Any) -> int:
         return Range(1, self.scenes, whole=True).require("scene", number)
 
     def tick(self, value: str) -> list[str]:
-        return self._some("tick", value, [info.name for info in self.store.checkpoints()])
+        return self._some_of("tick", value, [info.name for info in self.store.checkpoints()])
 
     def hide(self, value: str) -> list[str]:
-        return self._some("hide", value, [*HIDEABLE])
+        return self._some_of("hide", value, [*HIDEABLE])
 
-    def _some(self, what: str, value: str, known: list[str]) -> list[str]:
+    def _some_of(self, what: str, value: str, options: list[str]) -> list[str]:
         names = [name for name in value.split(",") if name]
-        unknown = [name for name in names if name not in known]
-        self.problems += [f"{what} names {reprlib.repr(name)}: give {', '.join(known)}" for name in unknown[:3]]
-        return [name for name in names if name in known]
+        unknown = [name for name in names if name not in options]
+        self.problems += [f"{what} names {reprlib.repr(name)}: give {', '.join(options)}" for name in unknown[:3]]
+        return [name for name in names if name in options]
 
 
-def _here(read: Callable[[Here, Any], Any]) -> AfterValidator:
+def _in_context(read: Callable[[LinkContext, Any], Any]) -> AfterValidator:
     """Return a validator that uses the validation context."""
     return AfterValidator(lambda value, info: read(info.context, value))
 
 
-def _known(value: str, known: Any) -> str:
-    if value not in known:
-        raise ValueError(f"give one of {', '.join(known)}")
+def _one_of(value: str, options: Any) -> str:
+    if value not in options:
+        raise ValueError(f"give one of {', '.join(options)}")
     return value
 
 
@@ -163,7 +163,7 @@ def _sha(value: str) -> str:
 
 List = Annotated[str, Field(max_length=MAX_LIST_CHARS)]
 AS_TYPED = BeforeValidator(lambda value: value.replace("\r\n", "\n").replace("\r", "\n"))  # line ends as in a text box
-FLAG = PlainValidator(lambda value: _known(value, ("0", "1")) == "1")
+FLAG = PlainValidator(lambda value: _one_of(value, ("0", "1")) == "1")
 POSITIONS = Range(0, MAX_RUN_CHARS - 1, whole=True)
 NUMBERS = ("temperature", "top_k", "top_p", "min_p", "speed", "seed", "characters", "step", "knob", "scene")
 
@@ -171,8 +171,8 @@ NUMBERS = ("temperature", "top_k", "top_p", "min_p", "speed", "seed", "character
 class LinkQuery(Writing):
     """The query parameters of a link; None if absent."""
 
-    model: Annotated[Name, _here(Here.model)] = ""
-    step: Annotated[Step, _here(Here.step)] = 0
+    model: Annotated[Name, _in_context(LinkContext.model)] = ""
+    step: Annotated[Step, _in_context(LinkContext.step)] = 0
     speed: Annotated[float, within(SPEEDS)] = 30.0
     characters: Characters = 400
     prompt: Annotated[Prompt, AS_TYPED] = Writing.model_fields["prompt"].default
@@ -180,18 +180,18 @@ class LinkQuery(Writing):
     edits: Annotated[
         list[tuple[Annotated[int, within(POSITIONS)], Character]], Field(max_length=MAX_EDITS), BeforeValidator(_pairs)
     ] = Field(default_factory=list)
-    tab: Annotated[str | None, AfterValidator(lambda value: TABS[_known(value, TABS)])] = None
-    view: Annotated[str | None, _here(Here.view)] = None
+    tab: Annotated[str | None, AfterValidator(lambda value: TABS[_one_of(value, TABS)])] = None
+    view: Annotated[str | None, _in_context(LinkContext.view)] = None
     change: Annotated[bool | None, FLAG] = None
-    rows: Annotated[str | None, AfterValidator(lambda value: _known(value, ROWS))] = None
+    rows: Annotated[str | None, AfterValidator(lambda value: _one_of(value, ROWS))] = None
     range: Annotated[tuple[int, int] | None, PlainValidator(_range)] = None
-    tick: Annotated[Any, _here(Here.tick)] = None
-    hide: Annotated[Any, _here(Here.hide)] = None
-    unit: Annotated[Any, _here(Here.unit)] = None
-    clamp: Annotated[Any, _here(Here.clamp)] = None
+    tick: Annotated[Any, _in_context(LinkContext.tick)] = None
+    hide: Annotated[Any, _in_context(LinkContext.hide)] = None
+    unit: Annotated[Any, _in_context(LinkContext.unit)] = None
+    clamp: Annotated[Any, _in_context(LinkContext.clamp)] = None
     knob: Annotated[float | None, within(Range(*SCALE_RANGE))] = None
     lecture: Annotated[bool | None, FLAG] = None
-    scene: Annotated[Any, _here(Here.scene)] = None
+    scene: Annotated[Any, _in_context(LinkContext.scene)] = None
     sha: Annotated[str, AfterValidator(_sha)] = ""
 
 
@@ -203,7 +203,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Link:
+class ShareLink:
     """A parsed link. Its values are valid; `problems` describes each rejected one."""
 
     query: LinkQuery
@@ -211,7 +211,7 @@ class Link:
     problems: tuple[str, ...] = ()
 
     @property
-    def to_write(self) -> int:
+    def n_characters(self) -> int:
         """Return the number of characters to generate; 0 after a text unless given."""
         query = self.query
         return 0 if query.read and "characters" not in query.model_fields_set else query.characters
@@ -219,45 +219,45 @@ class Link:
     def notice(self) -> dict[str, str] | None:
         """Describe the rejected parameters; None if all are valid."""
         sha, info = self.query.sha, self.reader.info
-        said = []
+        messages = []
         if not info.sha256.startswith(sha):
-            said.append(
+            messages.append(
                 f"This link was made with another checkpoint {info.name!r}: its sha256 begins with {sha[:12]}, of the "
                 f"one here with {info.sha256[:12]}. The text may differ."
             )
         if self.problems:
             more = len(self.problems) - MAX_PROBLEMS
             named = "; ".join(self.problems[:MAX_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
-            said.append(f"Not all of this link could be used, and the defaults stand in its place: {named}.")
-        return notice(" ".join(said), problem=True) if said else None
+            messages.append(f"Not all of this link could be used, and the defaults stand in its place: {named}.")
+        return notice(" ".join(messages), problem=True) if messages else None
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return all settings, and those other values that were given."""
         hidden = {"model", "step", "sha"} | (set() if self.query.read else {"read"})
-        return self.query.model_dump(exclude=hidden, exclude_none=True) | {"write": self.to_write}
+        return self.query.model_dump(exclude=hidden, exclude_none=True) | {"write": self.n_characters}
 
 
-def follow(store: Store, sent: Mapping[str, str], scenes: int = 0) -> Link:
+def parse_link(store: Store, sent: Mapping[str, str], scenes: int = 0) -> ShareLink:
     """Parse query parameters. Raises CheckpointError if there are no checkpoints."""
     fields, found = LinkQuery.model_fields, list[str]()
-    asked = {name: number_in(text) if name in NUMBERS else text for name, text in sent.items() if name in fields}
+    requested = {name: number_in(text) if name in NUMBERS else text for name, text in sent.items() if name in fields}
     while True:
-        here = Here(store, scenes)
+        context = LinkContext(store, scenes)
         try:
-            query = LinkQuery.model_validate(asked, context=here)
+            query = LinkQuery.model_validate(requested, context=context)
             break
         except ValidationError as error:
             wrong = problems(error)
             if "model" in wrong:
-                asked.pop("step", None)  # it belongs to a missing model
+                requested.pop("step", None)  # it belongs to a missing model
                 wrong.pop("step", None)
             found += wrong.values()
-            asked = {name: value for name, value in asked.items() if name not in wrong}
+            requested = {name: value for name, value in requested.items() if name not in wrong}
     unknown = [name for name in sent if name not in fields and not FOREIGN.fullmatch(name)]
-    found += [*here.problems, *(f"there is no setting {reprlib.repr(name)}" for name in unknown)]
-    settled: dict[str, Any] = {"model": here.reader.info.name, "step": here.reader.checkpoint.step}
+    found += [*context.problems, *(f"there is no setting {reprlib.repr(name)}" for name in unknown)]
+    settled: dict[str, Any] = {"model": context.reader.info.name, "step": context.reader.checkpoint.step}
     if "prompt" not in query.model_fields_set:
-        settled["prompt"] = prompt_for(here.reader, query.prompt)
+        settled["prompt"] = prompt_for(context.reader, query.prompt)
     if query.tab in [TABS.get(name) for name in query.hide or ()]:
         settled["tab"] = None
-    return Link(query.model_copy(update=settled), here.reader, tuple(found))
+    return ShareLink(query.model_copy(update=settled), context.reader, tuple(found))

@@ -87,11 +87,11 @@ class SourceText:
                 sent = part.writer
                 writer = Writer(sent.title, sent.sha256, sent.step, sent.settings.settings)
                 written[writer] = written.get(writer, 0) + part.characters
-        told = [f"{given:,} given"] if given else []
-        told += [f"{count:,} written by {writer}" for writer, count in [*written.items()][:MAX_NAMED]]
-        told += [f"{sum([*written.values()][MAX_NAMED:]):,} by others"] if len(written) > MAX_NAMED else []
-        told += [f"{chosen:,} of them chosen by hand"] if chosen else []
-        return cls(text, f"the text of Write ({'; '.join(told)})", tuple(written)) if written else cls(text)
+        phrases = [f"{given:,} given"] if given else []
+        phrases += [f"{count:,} written by {writer}" for writer, count in [*written.items()][:MAX_NAMED]]
+        phrases += [f"{sum([*written.values()][MAX_NAMED:]):,} by others"] if len(written) > MAX_NAMED else []
+        phrases += [f"{chosen:,} of them chosen by hand"] if chosen else []
+        return cls(text, f"the text of Write ({'; '.join(phrases)})", tuple(written)) if written else cls(text)
 
     def is_by(self, reader: LoadedModel) -> bool:
         """Check if this model, at this training step, generated any of it."""
@@ -111,9 +111,9 @@ class SourceText:
         return f"{self.origin} (its first {len(self.text):,} characters)" if self.excerpt else self.origin
 
 
-def given_text(question: ViewQuery, longest: int) -> SourceText | None:
+def given_text(query: ViewQuery, longest: int) -> SourceText | None:
     """Return the text of a view's form, or None for the default. Raises ValueError."""
-    text, parts = question.text("text", longest), question.form.get("origin")
+    text, parts = query.text("text", longest), query.form.get("origin")
     if not text.strip():
         return None
     return SourceText(text) if parts is None else SourceText.of_write(text, parts)

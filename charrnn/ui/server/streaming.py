@@ -8,9 +8,9 @@ import gradio as gr
 from anyio.to_thread import run_sync
 
 from charrnn.ui.server.malloc_trim import USERS
-from charrnn.ui.server.static_files import view
+from charrnn.ui.server.static_files import read, view
 from charrnn.ui.server.validation import count_of
-from charrnn.ui.server.view_query import LatestQuery, ViewQuery, Wanted, until_superseded
+from charrnn.ui.server.view_query import IsCurrent, LatestQuery, ViewQuery, until_superseded
 
 MAX_ANALYSES = 4  # concurrently; others wait in Gradio's queue
 
@@ -18,16 +18,18 @@ EVENT: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private",
 QUIET: dict[str, Any] = EVENT | {"queue": False}
 ANALYSIS: dict[str, Any] = EVENT | {"concurrency_limit": MAX_ANALYSES, "concurrency_id": "analysis"}
 
-Answers = Callable[[ViewQuery, Wanted], Iterator[str]]
+Stream = Callable[[ViewQuery, IsCurrent], Iterator[str]]
 
 
-def add_part(elem_id: str, name: str, answers: Answers, template: str = "") -> None:
-    """Add a view to a tab and register its analysis."""
+def add_part(elem_id: str | None, name: str, stream: Stream, template: str = "", heading: str = "") -> None:
+    """Add a view, below `heading` if given, and register its analysis."""
     with gr.Column(elem_classes="cr-part", elem_id=elem_id):
-        register_stream(view(name, "cr-view", template), answers)
+        if heading:
+            gr.HTML(read(f"{heading}.html"), apply_default_css=False)
+        register_stream(view(name, "cr-view", template), stream)
 
 
-def register_stream(shown: gr.HTML, answers: Answers) -> None:
+def register_stream(shown: gr.HTML, stream: Stream) -> None:
     """Stream the values of `answers` for each `ask` event; show its ValueErrors.
 
     Its second argument tells whether the result is still needed: a newer query of the page supersedes the older one.
@@ -41,32 +43,32 @@ def register_stream(shown: gr.HTML, answers: Answers) -> None:
     async def ask(event: gr.EventData, request: gr.Request) -> AsyncIterator[Any]:
         page, number = str(request.session_hash), count_of("number", event._data)
 
-        def wanted() -> bool:
+        def is_current() -> bool:
             return number >= latest.number(page)
 
-        if not wanted():
+        if not is_current():
             return
         with USERS.one():
             try:
-                values = until_superseded(answers(ViewQuery.from_page(event._data), wanted))
+                values = until_superseded(stream(ViewQuery.from_page(event._data), is_current))
                 while (value := await run_sync(next, values, None)) is not None:
                     yield value
             except ValueError as error:
-                yield answer(number, f"{error}.")
+                yield message(number, f"{error}.")
 
     def failed(request: gr.Request) -> str:
         number = latest.number(str(request.session_hash))
-        return answer(number, "The server could not answer this: try again, or reload the page.", part=-1)
+        return message(number, "The server could not answer this: try again, or reload the page.", part=-1)
 
     shown.ask(note, None, None, **QUIET)
     shown.ask(ask, None, shown, **ANALYSIS).failure(failed, None, shown, **QUIET)
 
 
-def answer(number: int, words: str, part: int = 0, figure: Any = None, **more: Any) -> str:
+def message(number: int, words: str, part: int = 0, figure: Any = None, **more: Any) -> str:
     """Encode a Plotly figure (or None) and its text description.
 
     number: of the query. part: counts its results, since Gradio does not send a value equal to the previous one.
     """
-    told = json.dumps({"number": number, "part": part, "words": words, **more}, ensure_ascii=False)
-    text = f'{told[:-1]},"figure":{figure.to_json() if figure else "null"}}}'
+    head = json.dumps({"number": number, "part": part, "words": words, **more}, ensure_ascii=False)
+    text = f'{head[:-1]},"figure":{figure.to_json() if figure else "null"}}}'
     return text.replace("<", "\\u003c")  # the same JSON without markup

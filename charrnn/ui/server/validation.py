@@ -89,11 +89,6 @@ def checked(of: Any, sent: Any) -> Any:
         raise ValueError(problem(error)) from None
 
 
-def text(name: str, value: Any, longest: int) -> str:
-    """Validate a text and its maximum length. Raises ValueError."""
-    return checked(dict[str, Annotated[str, Field(max_length=longest)]], {name: value})[name]
-
-
 def problem(error: ValidationError) -> str:
     """Describe the first error of a request: name, value and allowed values."""
     return next(iter(problems(error).values()))

@@ -12,7 +12,7 @@ from charrnn.ui.server import validation
 from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Choice, Chosen, Name, within
 
 MAX_NAMES = 64
-Wanted = Callable[[], bool]  # whether a request still waits for the result
+IsCurrent = Callable[[], bool]  # whether a request still waits for the result
 MAX_PAGES = 1000  # pages with a recorded query; queries of other pages are never superseded
 WIDTHS = Range(120, 4000, whole=True)  # pixels
 
@@ -38,7 +38,8 @@ class ViewQuery(BaseModel):
 
     def text(self, name: str, longest: int) -> str:
         """Return a text box of the form. Raises ValueError."""
-        return validation.text(name, self.form.get(name, ""), longest)
+        kind = dict[str, Annotated[str, Field(max_length=longest)]]
+        return validation.checked(kind, {name: self.form.get(name, "")})[name]
 
     def one_of(self, name: str, known: Sequence[str]) -> str:
         """Return the chosen option, by default the first one. Raises ValueError."""
@@ -57,9 +58,9 @@ class Superseded(Exception):
     """Raised when a newer query has replaced this one."""
 
 
-def require(wanted: Wanted) -> None:
+def require_current(is_current: IsCurrent) -> None:
     """Raise Superseded if the result is no longer needed."""
-    if not wanted():
+    if not is_current():
         raise Superseded
 
 

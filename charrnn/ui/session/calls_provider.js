@@ -1,15 +1,11 @@
-// The provider that asks the server: one HTTP request a call.
+// The provider that runs on the server: one HTTP request a call.
 
+import { unpacked } from "../components/base64.js";
 import { Busy, Unreachable } from "./session.js";
 
-const AWAY = new Set([408, 429, 500, 502, 503, 504]); // what a proxy answers while its server is away
+const UNREACHABLE = new Set([408, 429, 500, 502, 503, 504]); // statuses of a proxy whose server is down
 
-/** base64 -> a view of its bytes, little-endian. */
-function unpacked(base64, Type) {
-  return new Type(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)).buffer);
-}
-
-/** Values of all 65,536 half-precision numbers, by their bits. */
+/** The 65,536 half-precision numbers, indexed by their bits. */
 const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => {
   const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
@@ -17,7 +13,7 @@ const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => {
 });
 
 export class CallsProvider {
-  /** `url` of the endpoint; `request` stands in for fetch in tests. */
+  /** `url` of the endpoint; `request` replaces fetch in tests. */
   constructor(url, request = (...of) => fetch(...of)) {
     this.url = url;
     this.request = request;
@@ -28,7 +24,7 @@ export class CallsProvider {
     return this.#call(asked, signal);
   }
 
-  /** The same, and `count` characters written after the text. */
+  /** The same, and `count` characters generated after the text. */
   continue(asked, signal) {
     return this.#call(asked, signal);
   }
@@ -50,7 +46,7 @@ export class CallsProvider {
     try {
       const headers = { "Content-Type": "application/json" };
       response = await this.request(this.url, { method: "POST", headers, body: JSON.stringify({ data: [asked] }), signal });
-      if (AWAY.has(response.status)) throw new Unreachable(`status ${response.status}`);
+      if (UNREACHABLE.has(response.status)) throw new Unreachable(`status ${response.status}`);
       const body = await response.json();
       if (!response.ok) throw new Error(body.detail || body.error || `The server answered with status ${response.status}.`);
       return body.data[0];

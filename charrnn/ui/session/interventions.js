@@ -1,9 +1,10 @@
-// The line that says which interventions the text is written with, and takes them away.
+// The line that names the interventions of the text, with a button that removes them.
 
 import { NO_INTERVENTIONS } from "./session.js";
 import { session } from "./page_session.js";
 
-const clampName = ({ name, unit, value }) => `${name} of ${unit === null ? "every unit" : "unit " + unit} = ${value}`.replace("-", "−");
+/** Describe a clamp. */
+export const clampName = ({ name, unit, value }) => `${name} of ${unit === null ? "every unit" : "unit " + unit} = ${value}`.replace("-", "−");
 
 /** Show the line in a box with a span and a button. */
 export function showInterventions(box) {
@@ -16,7 +17,7 @@ export function showInterventions(box) {
   });
 }
 
-/** Write the text of the page again, on the same draws, with these interventions besides the others. */
+/** Regenerate the text with the same draws and these interventions besides the others. */
 export function writeWith(interventions) {
   if (!session.length) return undefined;
   return session.rewrite({ interventions: { ...session.interventions, ...interventions } });

@@ -13,7 +13,7 @@ session.onMessage(({ state }) => {
   page.emit("state");
 });
 
-/** The settings of the sliders, for the next character on. */
+/** Apply the settings of the sliders from the next character on. */
 export function configure() {
   const { temperature, top_k, top_p, min_p, speed } = page.settings;
   session.configure({ temperature, top_k, top_p, min_p }, speed);

@@ -45,14 +45,14 @@ class PrefixCache:
                     return key[1], self._entries[key][0]
         return 0, None
 
-    def put(self, reader: Hashable, text: str, reading: DecoderOutput) -> None:
+    def put(self, reader: Hashable, text: str, given: DecoderOutput) -> None:
         """Cache the output at the end of a text, without its activations."""
-        kept = reading._replace(activations={})
-        size = _size_of(kept)
+        output = given._replace(activations={})
+        size = _size_of(output)
         key = (reader, len(text), next(_digests(text, [len(text)])))
         with self._lock:
             self._remove(key)
-            self._entries[key] = (kept, size)
+            self._entries[key] = (output, size)
             self._bytes += size
             counts = self._lengths.setdefault(reader, {})
             counts[len(text)] = counts.get(len(text), 0) + 1

@@ -1,15 +1,16 @@
-// Text, settings, tab and cursor outlive a reload of the page, in the browser's storage of this tab.
+// Saves text, settings, tab and cursor across a reload, in the session storage.
 
+import { openTab } from "../components/navigate.js";
 import { page } from "../components/page_state.js";
 import { session } from "./page_session.js";
 
 const KEY = "charrnn-page";
 const BOXES = "input:not([type=range]), textarea:not([readonly])"; // the sliders follow the settings
 
-/** Returns the title of the selected tab. */
+/** Title of the selected tab. */
 export const selectedTab = () => document.querySelector('[role=tab][aria-selected="true"]')?.textContent.trim();
 
-/** Save the page whenever it is hidden or left. */
+/** Save the page when it is hidden or left. */
 export function savePage(element) {
   function save() {
     if (!page.live?.record) return;
@@ -18,14 +19,14 @@ export function savePage(element) {
     try {
       sessionStorage.setItem(KEY, JSON.stringify(saved));
     } catch {
-      // a browser that allows no storage opens the page as its address says
+      // without storage, a reload opens the link
     }
   }
   addEventListener("pagehide", save);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && save());
 }
 
-/** Returns the saved state if the page is being reloaded, else null. */
+/** Return the saved state if the page is being reloaded, else null. */
 export function savedPage() {
   const [navigation] = performance.getEntriesByType("navigation");
   if (navigation?.type === "navigate") return null;
@@ -37,7 +38,7 @@ export function savedPage() {
   }
 }
 
-/** Put the boxes and the tab back. */
+/** Restore the form elements and the tab. */
 export function restoreBoxes(element, { boxes, tab }) {
   for (const [id, value] of boxes) {
     const box = element.querySelector("#" + CSS.escape(id));
@@ -45,5 +46,5 @@ export function restoreBoxes(element, { boxes, tab }) {
     box[box.type === "checkbox" ? "checked" : "value"] = value;
     box.dispatchEvent(new Event("input"));
   }
-  [...document.querySelectorAll("[role=tab]")].find((each) => each.textContent.trim() === tab)?.click();
+  openTab(tab);
 }

@@ -1,28 +1,28 @@
-// The text of a page: what was given, written and chosen, its undo history, and the loop that keeps it growing.
+// The text of a page: given, generated and chosen characters, the undo history, and the generation loop.
 //
-// No DOM: views listen to the messages, a provider computes. Characters are code points, positions count them from 0.
+// No DOM: views listen to the messages, a provider computes. Characters are code points; positions start at 0.
 //
 // A provider is { read(request), continue(request) }, both -> Promise of a piece:
 //   { text, columns, logits, draws, … }, and if request.start is 0 also { model, view, prompt, known, notice, startDraw, startLogits }:
-//   what the views need of the model, and the text as far as the model knows it (null if it knows all of it).
-// It throws Unreachable if nobody answers, Busy if it should be asked again later, and Error for a request that is wrong.
+//   a description of the model, and the text without its unknown characters (null if all are known).
+// It throws Unreachable without a response, Busy to be asked again later, and Error for an invalid request.
 
 import { UndoHistory } from "./undo_history.js";
 
 export const MAX_TEXT_CHARS = 24_000;
-export const MAX_READ_CHARS = 20_000; // of a text to be read; the rest is room to write on
+export const MAX_READ_CHARS = 20_000; // of a text to score; the rest is room for a continuation
 export const MAX_RUN_CHARS = 3000; // of one press of Write
 export const MAX_SEED = 2 ** 32 - 1;
 const MAX_PIECE = 400;
-const MAX_CALL_CHARS = 1000; // that one call reads
-const FIRST_SECONDS = 0.25; // of writing, in the first piece
-const RESERVE_SECONDS = 1; // written ahead of what is shown
-const RETRY_MS = [500, 1000, 2000, 4000]; // while the provider cannot be reached
+const MAX_CALL_CHARS = 1000; // scored by one call
+const FIRST_SECONDS = 0.25; // of text in the first piece
+const RESERVE_SECONDS = 1; // of text generated ahead of the shown one
+const RETRY_MS = [500, 1000, 2000, 4000]; // while the provider is unreachable
 
-/** The provider cannot be reached; it may be back later. */
+/** The provider is unreachable, maybe temporarily. */
 export class Unreachable extends Error {}
 
-/** The provider has no room; it says when to ask again. */
+/** The provider is overloaded; ask again after `milliseconds`. */
 export class Busy extends Error {
   constructor(milliseconds) {
     super("busy");
@@ -48,26 +48,26 @@ export class Session {
     this.settings = { temperature: 0.8, top_k: 0, top_p: 1, min_p: 0 };
     this.speed = 30; // characters per second; 0 is as fast as possible
     this.interventions = NO_INTERVENTIONS;
-    this.view = ""; // what the heatmap shows; "" is the model's first
+    this.view = ""; // activation in the heatmap; "" is the model's first
     this.text = { ...EMPTY, run: 0, edits: new Map() };
-    this.runs = 0; // counts the texts
-    this.shownLength = null; // characters on the page; null while no view reports them: then all of them
-    this.model = null; // of the newest answer
+    this.runs = 0; // number of texts so far
+    this.shownLength = null; // characters on the page; null (all) until a view reports them
+    this.model = null; // of the latest answer
     this.history = new UndoHistory();
     this.listeners = [];
-    this.epoch = 0; // of the newest action: whatever an older one still waits for is dropped
-    this.needsRead = true; // the views lack the text as the present model reads it
-    this.atOnce = false; // a text is written without pacing: its state is that of the finished text
-    this.stale = false; // what was asked for last does not follow from the present settings
-    this.kept = 0; // characters that stay although the page has not shown them
-    this.replaced = null; // the text that the page still shows, until the newest one has begun
+    this.epoch = 0; // number of the latest action; pending results of older ones are dropped
+    this.needsRead = true; // the views lack the outputs of the current model
+    this.atOnce = false; // the text is generated without pacing, in the state `finished`
+    this.stale = false; // the last request was made with older settings
+    this.kept = 0; // characters to keep although they are not shown yet
+    this.replaced = null; // the shown text, until the new one has begun
     this.preface = null; // a notice to show with the next text
-    this.notice = null; // the newest one
-    this.waiting = false; // for a provider that is busy or away
-    this.pending = null; // { controller, refresh } of the call on its way
+    this.notice = null; // the latest one
+    this.waiting = false; // for a busy or unreachable provider
+    this.pending = null; // { controller, refresh } of the pending call
   }
 
-  // ------------------------------------------------------------------ what views ask
+  // ------------------------------------------------------------------ listeners and state
 
   onMessage(listener) {
     this.listeners.push(listener);
@@ -86,7 +86,7 @@ export class Session {
     return this.text.recipe;
   }
 
-  /** A view reports how many characters are on the page. */
+  /** Record the number of characters on the page, reported by a view. */
   shown(length) {
     this.shownLength = length;
     this.#wake();
@@ -94,7 +94,7 @@ export class Session {
 
   // ------------------------------------------------------------------ new texts
 
-  /** Write a new text: { prompt, seed, characters, edits }; at once and without pacing if `instant`. */
+  /** Generate a new text: { prompt, seed, characters, edits }; without pacing if `instant`. */
   async write({ prompt, seed, characters, edits = [], instant = false }) {
     const wrong = outOfRange(seed, characters);
     if (wrong) return this.say(problem(wrong));
@@ -104,7 +104,7 @@ export class Session {
     return this.#run(epoch);
   }
 
-  /** Read a text instead of writing one; writing can go on from its end. */
+  /** Score a text instead of generating one; it can be continued. */
   async read({ text, seed, characters, write = 0 }) {
     const given = Array.from(text);
     const known = this.model && new Set(this.model.characters);
@@ -118,7 +118,7 @@ export class Session {
     return this.#guard(epoch, () => this.#reread(epoch));
   }
 
-  /** Write the text again from its prompt with the same draws; another checkpoint, settings or interventions. */
+  /** Regenerate the text with the same draws and another checkpoint, settings or interventions. */
   async rewrite({ checkpoint = this.checkpoint, settings = this.settings, interventions = this.#fitting(checkpoint) } = {}) {
     const old = this.text;
     const before = this.state;
@@ -134,7 +134,7 @@ export class Session {
 
   // ------------------------------------------------------------------ the buttons
 
-  /** From the next character on; drops what is written but not shown yet. */
+  /** Change the settings from the next character on; drops characters that are not shown yet. */
   configure(settings, speed = this.speed) {
     const changed = Object.keys(settings).some((name) => settings[name] !== this.settings[name]);
     this.settings = { ...settings };
@@ -153,7 +153,7 @@ export class Session {
     return this.state === "writing" || this.state === "paused" ? this.#halt("finished") : undefined;
   }
 
-  /** Go on with the text; a text at its end grows by as many characters again. */
+  /** Continue the text; a finished text grows by as many characters again. */
   async resume() {
     if (this.state === "writing") return undefined;
     const epoch = this.#begin();
@@ -161,7 +161,7 @@ export class Session {
     return this.#run(epoch);
   }
 
-  /** Write one character; on an empty page the first one after `fresh`, as `write` takes it. */
+  /** Generate one character; on an empty page the first one of `fresh`, the arguments of `write`. */
   async step(fresh) {
     if (this.state === "writing") return undefined;
     if (this.length >= MAX_TEXT_CHARS) return this.say(this.#full());
@@ -180,7 +180,7 @@ export class Session {
     return this.#guard(epoch, () => this.#reread(epoch));
   }
 
-  /** Put another character at a position of the written part; what follows is drawn again. */
+  /** Replace a generated character; the text after it is drawn again. */
   async branch(position, character) {
     const { text } = this;
     const index = position - text.prompt;
@@ -207,21 +207,21 @@ export class Session {
     return this.#travel("redo");
   }
 
-  // ------------------------------------------------------------------ what reads, and what of it is shown
+  // ------------------------------------------------------------------ checkpoint and view
 
-  /** Let another checkpoint, or another step of its training, read the text from its beginning. */
+  /** Score the text with another checkpoint or training step. */
   async choose(checkpoint) {
     this.interventions = this.#fitting(checkpoint);
     this.checkpoint = checkpoint;
     return this.#readAgain();
   }
 
-  /** The interventions; none for another network, whose units are others. */
+  /** The interventions, or none for another model, whose units differ. */
   #fitting(checkpoint) {
     return checkpoint?.name === this.checkpoint?.name ? this.interventions : NO_INTERVENTIONS;
   }
 
-  /** Let the heatmap show something else of the model. */
+  /** Show another activation in the heatmap. */
   async show(view) {
     this.view = view;
     return this.#readAgain();
@@ -229,7 +229,7 @@ export class Session {
 
   // ------------------------------------------------------------------ across a reload
 
-  /** All that `restore` needs, as JSON. */
+  /** The state that `restore` needs, as JSON. */
   saved() {
     const { characters, prompt, seed, span, limit, edits, recipe, writers } = this.text;
     const { checkpoint, settings, speed, interventions, view } = this;
@@ -247,14 +247,14 @@ export class Session {
     return this.#guard(epoch, () => this.#reread(epoch));
   }
 
-  /** Show a line over the text. */
+  /** Show a notice above the text. */
   say(notice) {
     this.#emit("state", { notice });
   }
 
-  // ------------------------------------------------------------------ the writing loop
+  // ------------------------------------------------------------------ generation loop
 
-  /** Write up to the limit; ends if another action begins. */
+  /** Generate up to the limit; ends when another action begins. */
   async #run(epoch) {
     this.state = "writing";
     this.stale = false;
@@ -270,10 +270,10 @@ export class Session {
         const n = this.#due(first);
         if (n > 0) {
           const piece = await this.#piece(epoch, n, first);
-          if (!piece) continue; // superseded, or settings changed on the way
+          if (!piece) continue; // superseded, or the settings changed
           const from = this.length;
           this.#append(piece, this.needsRead);
-          if (this.stale) this.kept = from + 1; // a slider that is being moved does not stop the text
+          if (this.stale) this.kept = from + 1; // a dragged slider does not stop the text
           first = false;
         } else if (this.#isFull() && this.#shownLength() >= this.length) {
           this.state = "finished";
@@ -286,7 +286,7 @@ export class Session {
     });
   }
 
-  /** Characters to ask for now; 0 if enough of them wait to be shown. */
+  /** Number of characters to request now; 0 if enough are ready to be shown. */
   #due(first) {
     const room = Math.min(this.text.limit - this.written, MAX_TEXT_CHARS - this.length);
     const ahead = this.length - this.#shownLength();
@@ -319,7 +319,7 @@ export class Session {
     if (this.epoch === epoch) this.atOnce = false;
   }
 
-  /** The next n characters, after whatever of the text the views lack; null if another action has begun. */
+  /** Request the next n characters, and outputs that the views lack; null if another action has begun. */
   async #piece(epoch, n, refresh = false) {
     if (this.needsRead && this.length > MAX_CALL_CHARS) await this.#reread(epoch);
     if (this.epoch !== epoch) return null;
@@ -327,7 +327,7 @@ export class Session {
     return this.#call("continue", { start, count: n }, refresh);
   }
 
-  /** Show the whole text as the present model reads it, a call's worth at a time. */
+  /** Score the whole text with the current model, a call at a time. */
   async #reread(epoch) {
     let piece = await this.#call("read", { start: 0, count: 0 });
     if (!piece) return;
@@ -352,7 +352,7 @@ export class Session {
     return this.#guard(epoch, () => this.#reread(epoch));
   }
 
-  /** One call, asked again while nobody answers; null if another action, or other settings, came in between. */
+  /** Call the provider, with retries; null if another action or other settings came in between. */
   async #call(method, more, refresh = false) {
     const { text, checkpoint, settings, interventions, view } = this;
     const request = { ...settings, ...interventions, checkpoint, view, seed: text.seed, prompt: text.prompt };
@@ -385,7 +385,7 @@ export class Session {
     await this.wait(milliseconds);
   }
 
-  /** Errors of the newest action are shown; the text stays. */
+  /** Show errors of the latest action; the text stays. */
   async #guard(epoch, act) {
     try {
       await act();
@@ -410,7 +410,7 @@ export class Session {
     return this.epoch;
   }
 
-  /** Stop writing; a character that was chosen for the end of the text is still written. */
+  /** Stop generating; a chosen character at the end of the text is still appended. */
   async #halt(state) {
     const epoch = this.#begin();
     this.state = state;
@@ -436,7 +436,7 @@ export class Session {
     this.state = "writing";
   }
 
-  /** The text before the one that could not begin; the page still shows it. */
+  /** Restore the shown text after a new one could not begin. */
   #takeBack() {
     const { text, state, needsRead, history } = this.replaced;
     Object.assign(this, { text, state, needsRead, history, replaced: null });
@@ -465,7 +465,7 @@ export class Session {
     this.text = { ...version.text, characters: [...characters], edits: new Map(version.text.edits) };
     this.state = version.state;
     this.needsRead = true;
-    this.parted = common;
+    this.divergedAt = common;
     return this.#guard(epoch, () => this.#reread(epoch));
   }
 
@@ -478,7 +478,7 @@ export class Session {
     this.text.writers = this.text.writers.filter(([at]) => at < length);
   }
 
-  /** Drop what is written but not on the page yet: it is drawn again when it is wanted. */
+  /** Drop characters that are not shown yet; they are drawn again when needed. */
   #dropAhead() {
     const length = Math.max(this.#shownLength(), this.text.prompt, this.kept);
     this.kept = 0;
@@ -487,7 +487,7 @@ export class Session {
     if (!this.needsRead) this.#emitColumns("branch", length, null, { edits: sorted(this.text.edits), writers: this.text.writers });
   }
 
-  /** Add a piece to the text and show it; `whole`: it begins at the start of the text. */
+  /** Append a piece to the text and show it; `whole`: it begins at the start of the text. */
   #append(piece, whole, instant = false) {
     const characters = Array.from(piece.text);
     const { text } = this;
@@ -501,7 +501,7 @@ export class Session {
       const { written } = this;
       text.characters = Array.from(piece.known);
       const cameSo = written === text.characters.length - piece.prompt && same(text.recipe?.checkpoint, this.checkpoint);
-      if (!cameSo) Object.assign(text, { edits: new Map(), recipe: null }); // else the recipe's own prompt or passage was cut
+      if (!cameSo) Object.assign(text, { edits: new Map(), recipe: null }); // else only the recipe's own prompt or text was shortened
     }
     text.prompt = piece.prompt;
     this.model = piece.model;
@@ -513,8 +513,8 @@ export class Session {
     this.replaced = null;
     const alphabet = new Set(piece.model.characters);
     for (const [at, character] of text.edits) if (!alphabet.has(character)) text.edits.delete(at);
-    const at = { parted: this.parted };
-    this.parted = undefined;
+    const at = { divergedAt: this.divergedAt };
+    this.divergedAt = undefined;
     this.#emitColumns("start", 0, piece, {
       model: piece.model,
       view: piece.view,
@@ -535,7 +535,7 @@ export class Session {
     return undefined;
   }
 
-  /** The notice of a new text, after what there is to say of how it was asked for. */
+  /** The notice of a new text, after the notice about its request. */
   #opening(notice) {
     const { preface } = this;
     this.preface = null;
@@ -543,7 +543,7 @@ export class Session {
     return { kind: preface.kind, text: preface.text + " " + notice.text };
   }
 
-  /** Note who wrote the characters from a position on, and whether the recipe still writes the whole text. */
+  /** Record the model of the characters from a position on; drop the recipe if it no longer reproduces the text. */
   #noteWriter(from, { settings }) {
     const { title, sha256, step } = this.model;
     const { clamps, recurrent_scale: scale } = this.interventions;
@@ -564,7 +564,7 @@ export class Session {
 
   #emitColumns(kind, from, piece, more) {
     const { text = "", columns = [], logits = [], draws = [] } = piece || {};
-    this.known = from + Array.from(text).length; // characters that the views have
+    this.known = from + Array.from(text).length; // characters whose outputs the views have
     this.#emit(kind, { from, text, columns, logits, draws, ...more });
   }
 
@@ -579,13 +579,13 @@ export class Session {
     this.woken = null;
   }
 
-  /** Resolves when something that the writing loop waits for has changed. */
+  /** Resolve when anything that the loop waits for has changed. */
   #changed() {
     return new Promise((resolve) => (this.woken = resolve));
   }
 }
 
-/** Returns the problem with the numbers of a new text, or null. */
+/** Describe an invalid seed or number of characters; null if both are valid. */
 function outOfRange(seed, characters) {
   const whole = (value, low, high) => Number.isInteger(value) && low <= value && value <= high;
   if (!whole(seed, 0, MAX_SEED)) return `seed is ${JSON.stringify(seed)}: give a whole number from 0 to ${MAX_SEED}`;
@@ -595,7 +595,7 @@ function outOfRange(seed, characters) {
   return null;
 }
 
-/** Returns the problem with a text to be read, or null; known: the model's characters, if there is a model. */
+/** Describe the problem with a text to score; null without one. known: the model's characters, if there is a model. */
 function unreadable(given, known) {
   if (!given.length) return "the text is empty: paste a text to read";
   if (given.length > MAX_READ_CHARS) return `the text has ${given.length} characters: give at most ${MAX_READ_CHARS}`;

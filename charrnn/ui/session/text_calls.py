@@ -7,6 +7,7 @@ process answers it, and the same call always has the same answer. Recent prefixe
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, cast
 
@@ -82,10 +83,10 @@ def build(store: Store) -> None:
     async def continue_text(request: dict, http: gr.Request) -> dict:
         """Answer a `TextRequest` with characters, draws, logits and states, or an error."""
         try:
-            asked = TextRequest.model_validate(request)
+            parsed = TextRequest.model_validate(request)
             async with limit.slot():
                 with USERS.one():
-                    return await _unless_gone(partial(texts.answer, asked), http)
+                    return await _unless_gone(partial(texts.answer, parsed), http)
         except ValidationError as error:
             return {"error": problem(error)}
         except BusyError as error:
@@ -126,43 +127,43 @@ class TextCalls:
         self.prefixes = PrefixCache()
         self.scaled = Cache(MAX_SCALED)
 
-    def answer(self, asked: TextRequest, gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+    def answer(self, request: TextRequest, gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """
         Read text[start:] and write `count` characters after it.
 
         The answer to start = 0 also describes the model, and leaves out what it does not know. Raises ValueError, and
         CancelledCallError when the caller has gone.
         """
-        reader = self.store.load(asked.checkpoint.name, asked.checkpoint.step)
-        view = nearest_view(reader.view_names, asked.view)
-        text, prompt, dice = asked.text, min(asked.prompt, len(asked.text)), UniformStream(asked.seed)
+        reader = self.store.load(request.checkpoint.name, request.checkpoint.step)
+        view = nearest_view(reader.view_names, request.view)
+        text, prompt, draws_of = request.text, min(request.prompt, len(request.text)), UniformStream(request.seed)
         head: dict[str, Any] = {}
-        if asked.start == 0:
+        if request.start == 0:
             head, text, prompt = self._head(reader, view, text, prompt)
-            head["start_draw"] = None if prompt else dice[0]
-        elif asked.start > len(text):
-            raise ValueError(f"start is {asked.start}: give 0 to {len(text)}, the length of the text")
-        reading_to = min(len(text), asked.start + MAX_CALL_CHARS)
-        part = _Part(reader, asked, text, prompt, self._decoders(reader, asked, prompt), self.prefixes, gone)
-        columns = part.read(asked.start, reading_to, view)
+            head["start_draw"] = None if prompt else draws_of[0]
+        elif request.start > len(text):
+            raise ValueError(f"start is {request.start}: give 0 to {len(text)}, the length of the text")
+        reading_to = min(len(text), request.start + MAX_CALL_CHARS)
+        part = _Part(reader, request, text, prompt, self._decoders(reader, request, prompt), self.prefixes, gone)
+        columns = part.read(request.start, reading_to, view)
         if reading_to == len(text):
-            columns += part.write(asked.count, dice, view)
-        draws = [dice[at + 1 - prompt] if at + 1 >= prompt else None for at in range(asked.start, part.end)]
+            columns += part.write(request.count, draws_of, view)
+        draws = [draws_of[at + 1 - prompt] if at + 1 >= prompt else None for at in range(request.start, part.end)]
         return {
             **head,
-            "text": part.text[asked.start : part.end],
+            "text": part.text[request.start : part.end],
             "columns": _bytes(np.clip(_stack([values for values, _ in columns]), -MAX_HALF, MAX_HALF), "<f2"),
             "logits": _bytes(_stack([logits for _, logits in columns]), "<f4"),
             "draws": draws,
         }
 
     def _head(self, reader: LoadedModel, view: str, text: str, prompt: int) -> tuple[dict[str, Any], str, int]:
-        """Describe the model and the text for a page that shows it anew."""
+        """Describe the model and the text for a page that shows it from the start."""
         given, _ = reader.vocab.drop_unknown(text[:prompt])
         known, dropped = reader.vocab.drop_unknown(text)
         head = {
             "model": reader.metadata(),
-            "view": reader.view(view).told(),
+            "view": reader.view(view).to_json(),
             "prompt": len(given),
             "known": known if dropped else None,
             "notice": dropped_notice(dropped),
@@ -170,16 +171,16 @@ class TextCalls:
         }
         return head, known, len(given)
 
-    def _decoders(self, reader: LoadedModel, asked: TextRequest, prompt: int) -> tuple[Any, Any, tuple]:
+    def _decoders(self, reader: LoadedModel, request: TextRequest, prompt: int) -> tuple[Any, Any, tuple]:
         """Return the decoders of the given and the written part, and their cache key."""
-        key: tuple = (fingerprint(reader), asked.recurrent_scale)
+        key: tuple = (fingerprint(reader), request.recurrent_scale)
         given = reader.decoder
-        if asked.recurrent_scale != 1:
-            given = self.scaled.compute(_scaled_decoder, reader, asked.recurrent_scale)
-        if not asked.clamps:
+        if request.recurrent_scale != 1:
+            given = self.scaled.compute(_scaled_decoder, reader, request.recurrent_scale)
+        if not request.clamps:
             return given, given, key
-        usual = ActivationStats.of(self.store, reader)
-        clamps = clamps_of(usual, asked.clamps)
+        stats = ActivationStats.of(self.store, reader)
+        clamps = clamps_of(stats, request.clamps)
         return given, given.clamped(clamps), (*key, clamps, prompt)
 
 
@@ -188,24 +189,22 @@ def _scaled_decoder(reader: LoadedModel, scale: float) -> Any:
     return scale_recurrent(reader.checkpoint.model, scale).decoder(share=True)
 
 
+@dataclass
 class _Part:
     """The characters of one call, read and written from the nearest cached prefix on."""
 
-    def __init__(
-        self,
-        reader: LoadedModel,
-        asked: TextRequest,
-        text: str,
-        prompt: int,
-        decoders: tuple[Any, Any, tuple],
-        prefixes: PrefixCache,
-        gone: Callable[[], bool],
-    ):
-        self.reader, self.asked, self.text, self.prompt = reader, asked, text, prompt
-        self.given, self.written, self.key = decoders
-        self.prefixes, self.gone = prefixes, gone
-        self.end = 0  # characters read so far
-        self._reading: DecoderOutput = reader.initial_output
+    reader: LoadedModel
+    request: TextRequest
+    text: str
+    prompt: int
+    decoders: tuple[Any, Any, tuple]  # of the given and the generated part, and their cache key
+    prefixes: PrefixCache
+    gone: Callable[[], bool]
+    end: int = 0  # characters read so far
+
+    def __post_init__(self) -> None:
+        self.given, self.written, self.key = self.decoders
+        self._reading: DecoderOutput = self.reader.initial_output
 
     def read(self, start: int, to: int, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Read text[:to] -> (values, logits) of each character from `start` on."""
@@ -233,14 +232,14 @@ class _Part:
                 self.prefixes.put(self.key, self.text[:stop], self._reading)
         return columns
 
-    def write(self, count: int, dice: UniformStream, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    def write(self, count: int, draws_of: UniformStream, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Write characters after the text -> (values, logits) of each."""
         if not count:
             return []
-        asked, vocab, start = self.asked, self.reader.vocab, len(self.text) - self.prompt
-        chosen = {at: vocab.ids[character] for at, character in asked.edits if character in vocab.ids and at >= start}
+        request, vocab, start = self.request, self.reader.vocab, len(self.text) - self.prompt
+        chosen = {at: vocab.ids[character] for at, character in request.edits if character in vocab.ids and at >= start}
         columns, ids = [], []
-        steps = generate(self.written, self._reading, count, asked.settings, dice, start, chosen)
+        steps = generate(self.written, self._reading, count, request.settings, draws_of, start, chosen)
         for step in steps:
             columns.append((step.reading.activations[view], step.reading.logits))
             ids.append(step.id)

@@ -12,18 +12,18 @@ export class UndoHistory {
     return Object.assign(new UndoHistory(), { past: [...this.past], future: [...this.future] });
   }
 
-  /** Keep the present text, which is about to be replaced. */
+  /** Push the current text before it is replaced. */
   add(present) {
     this.past = [...this.past, present].slice(-MAX_VERSIONS);
     this.future = [];
   }
 
-  /** The text before the present one; null if there is none. */
+  /** Return the previous text, or null. */
   undo(present) {
     return move(this.past, this.future, present);
   }
 
-  /** The text that was undone last; null if there is none. */
+  /** Return the text that was undone last, or null. */
   redo(present) {
     return move(this.future, this.past, present);
   }

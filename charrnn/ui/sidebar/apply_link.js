@@ -1,9 +1,10 @@
-// Apply a share link, already validated by the server, to the page.
+// Applies a share link, already validated by the server, to the page.
 
+import { openTab } from "../components/navigate.js";
 import { selectUnit } from "../components/unit_selection.js";
 import { page } from "../components/page_state.js";
 
-/** Returns what puts a link into the page; `showSettings` moves the sliders. */
+/** Return a function that applies a link; `showSettings` moves the sliders. */
 export function createLinkHandler(element, showSettings) {
   const $ = (selector) => element.querySelector(selector);
 
@@ -33,20 +34,19 @@ export function createLinkHandler(element, showSettings) {
       page.knob = link.knob;
       page.emit("recurrent-scale");
     }
-    const tabs = [...document.querySelectorAll("[role=tab]")];
-    tabs.find((tab) => tab.textContent.trim() === link.tab)?.click();
+    openTab(link.tab);
     whenReady(() => arrange(link));
   };
 }
 
-/** Change or value, and the order of the rows: the server knows nothing of them. */
+/** Set change or value, row order and visible rows, which exist only in the page. */
 function arrange({ change, rows, range }) {
   if (change !== undefined && page.live.map.change !== change) document.querySelector(".cr-change").click();
   if (rows) document.querySelector(`.cr-orders [data-value="${rows}"]`).click();
   if (range) page.live.look({ first: range[0] - 1, last: range[1] - 1 });
 }
 
-/** Act as soon as the live view has a text. */
+/** Call `act` as soon as the live view has a text. */
 export function whenReady(act) {
   if (page.live?.record) act();
   else requestAnimationFrame(() => whenReady(act));

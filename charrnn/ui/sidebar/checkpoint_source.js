@@ -1,13 +1,13 @@
 // The repository and commit of the models, and the button that looks for newer ones.
 
-/** Set up the lines below the list of models; `show` takes what the server says of them, `asked` sends the question. */
+/** Set up the lines below the model list; returns a function that shows the server's answer. `asked` sends the query. */
 export function createCheckpointSource(element, asked) {
-  const [box, where, said, button] = ["", "-where", "-said"].map((part) => element.querySelector(".cr-origin" + part))
+  const [box, where, status, button] = ["", "-where", "-said"].map((part) => element.querySelector(".cr-origin" + part))
     .concat(element.querySelector('[data-action="refresh"]'));
 
   button.addEventListener("click", () => {
     button.disabled = true;
-    said.textContent = "Asking the Hub …";
+    status.textContent = "Asking the Hub …";
     asked();
   });
 
@@ -17,7 +17,7 @@ export function createCheckpointSource(element, asked) {
     button.disabled = false;
     where.textContent = origin.where;
     where.title = origin.commit;
-    said.textContent = answer || origin.notice;
+    status.textContent = answer || origin.notice;
     box.classList.toggle("cr-origin-other", !!origin.notice);
   };
 }

@@ -1,8 +1,8 @@
-// On a phone the settings are a drawer over the page, and the page beneath is out of reach while it is open.
+// On a phone the settings are a drawer; the page below it is inert while it is open.
 
-const PHONE = "(max-width: 860px)"; // as in control_view.css
+const PHONE = "(max-width: 860px)"; // as in sidebar.css
 
-/** Set up the drawer; returns what closes it. */
+/** Set up the drawer; returns a function that closes it. */
 export function createDrawer(settings, opener, closer) {
   const isOpen = () => opener.getAttribute("aria-expanded") === "true";
 

@@ -1,5 +1,4 @@
-// The keyboard: space writes and pauses, the arrows move the cursor and the unit, Enter colours, Escape lets go; digits
-// open the tabs, a question mark shows all this, and a lecture has its own.
+// Keyboard shortcuts; sidebar.html lists them.
 
 import { page } from "../components/page_state.js";
 
@@ -18,7 +17,7 @@ const EVERYWHERE = {
 const OF_A_LECTURE = ["r", "PageDown", "PageUp"];
 const TABS = "12345";
 
-/** Act on a key that works on every tab -> whether it was one. */
+/** Act on a shortcut of every tab; returns true if the key is one. */
 function everywhere(event) {
   const tab = TABS.includes(event.key) ? openTab(Number(event.key)) : false;
   const act = OF_A_LECTURE.includes(event.key) && !document.body.classList.contains("cr-lecture") ? null : EVERYWHERE[event.key];
@@ -28,14 +27,14 @@ function everywhere(event) {
   return true;
 }
 
-/** Open the n-th tab in sight, from 1 -> whether there is one. */
+/** Open the n-th visible tab, from 1; returns true if there is one. */
 function openTab(n) {
   const tab = [...document.querySelectorAll("[role=tab]")].filter((each) => each.offsetParent)[n - 1];
   tab?.click();
   return !!tab;
 }
 
-/** Listen for keys; those of the text while the tab Write is shown. */
+/** Listen for keys; keys of the text only while the tab Write is shown. */
 export function bindShortcuts(actions, closeDrawer) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -49,7 +48,7 @@ export function bindShortcuts(actions, closeDrawer) {
     const onMap = event.target.closest(".cr-map");
     if (event.key === " ") {
       event.preventDefault();
-      if (!event.repeat) actions.write(); // a key held down is one press
+      if (!event.repeat) actions.write(); // ignore key repeat
     } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       event.preventDefault();
       const move = { by: event.key === "ArrowLeft" ? -1 : 1, atEnd: false };

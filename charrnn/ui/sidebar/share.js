@@ -1,4 +1,4 @@
-// Copy link and Copy as Python: what writes this text once more, in the page or with the package.
+// Copies a link or Python code that reproduces the text.
 
 import { page } from "../components/page_state.js";
 import { session } from "../session/page_session.js";
@@ -9,24 +9,24 @@ const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "speed"];
 const SHA_DIGITS = 12;
 const MAX_LINK_CHARS = 8000; // characters; servers on the way refuse longer ones
 
-/** Set up both buttons; `request` gives what Write would write. */
+/** Set up both buttons; `request` returns the settings of a new text. */
 export function createShare(element, request) {
   const $ = (selector) => element.querySelector(selector);
   const box = $(".cr-copied");
   const area = box.querySelector("textarea");
 
-  /** Whether the settings of now write the text on the page. */
+  /** True if the current settings reproduce the text on the page. */
   function isThis() {
     const { recipe } = session;
-    if (!recipe || session.state === "empty" || !same(recipe.interventions, NO_INTERVENTIONS)) return false; // a link carries none
-    if (recipe.read !== undefined && !session.written) return true; // nothing was written: settings do not matter
+    if (!recipe || session.state === "empty" || !same(recipe.interventions, NO_INTERVENTIONS)) return false; // a link contains no interventions
+    if (recipe.read !== undefined && !session.written) return true; // nothing was generated: settings do not matter
     const { prompt, seed, checkpoint, ...now } = request();
     const settings = Object.fromEntries(Object.keys(recipe.settings).map((name) => [name, now[name]]));
     if (!same([recipe.settings, recipe.checkpoint, session.text.seed], [settings, checkpoint, seed])) return false;
     return recipe.read !== undefined || recipe.prompt === prompt;
   }
 
-  /** Returns the length of this text, or the requested one if settings have changed. */
+  /** Length of this text, or the requested one if settings have changed. */
   function length() {
     const counts = isThis() && session.state !== "writing" && (session.written > 0 || session.recipe.read !== undefined);
     return counts ? session.written : Number(request().characters);
@@ -42,7 +42,7 @@ export function createShare(element, request) {
     $(".cr-share [role=status]").textContent = what + but;
   }
 
-  /** The clipboard can be refused: then the text stands there, selected. */
+  /** Copy to the clipboard; if the browser refuses, show the text selected. */
   async function copy(text, what) {
     try {
       await navigator.clipboard.writeText(text);
@@ -82,15 +82,15 @@ export function createShare(element, request) {
   });
 }
 
-/** As link.py reads it. */
-const clampWords = ({ name, unit, value }) => [name, unit ?? "all", value].join(":");
+/** Format a clamp for share_link.py. */
+const formatClamp = ({ name, unit, value }) => [name, unit ?? "all", value].join(":");
 
-/** Readable: what may stand in a query stays as it is. */
+/** Encode for a query; characters that are allowed there stay readable. */
 function encoded(value) {
   return encodeURIComponent(value).replaceAll("%20", "+").replaceAll("%3A", ":").replaceAll("%2C", ",").replaceAll("%2F", "/");
 }
 
-/** The address that opens the page with this, naming only what differs from the defaults, or from what a scene sets. */
+/** Return the link that opens the page with these settings; defaults are omitted, except in a scene. */
 export function linkTo(wanted) {
   const { scene, defaults } = page;
   const { checkpoint, edits, read } = wanted;
@@ -116,7 +116,7 @@ export function linkTo(wanted) {
   const { range } = page.live.map;
   if (range) parts.push(["range", range.first + 1 + "-" + (range.last + 1)]);
   if (page.ticked && page.ticked.every((name) => !name.includes(","))) parts.push(["tick", page.ticked.join(",")]);
-  if (page.clamps && page.clampsOf === model.name) parts.push(["clamp", page.clamps.map(clampWords).join(",")]);
+  if (page.clamps && page.clampsOf === model.name) parts.push(["clamp", page.clamps.map(formatClamp).join(",")]);
   if (page.knob !== null) parts.push(["knob", page.knob]);
   if (document.body.classList.contains("cr-lecture")) parts.push(["lecture", 1]);
   if (scene) parts.push(["scene", scene]);
@@ -125,7 +125,7 @@ export function linkTo(wanted) {
   return location.origin + location.pathname + "?" + parts.map(([name, value]) => name + "=" + encoded(value)).join("&");
 }
 
-/** Returns Python code that prints the same text; JSON literals are valid Python. */
+/** Return Python code that prints the same text; JSON literals are valid Python. */
 function snippet({ checkpoint, prompt, read, seed, characters, edits, ...settings }) {
   const model = page.models.find((each) => each.name === checkpoint.name);
   const known = [...(read ?? prompt)].filter((character) => model.vocabulary.includes(character)).join("");

@@ -1,5 +1,6 @@
-// The left column: model, sliders, prompt and buttons. It keeps page.settings and calls the session.
+// The left column: model, sliders, prompt and buttons. Updates page.settings and calls the session.
 
+import { create } from "../components/create.js";
 import { page } from "../components/page_state.js";
 import { configure, session } from "../session/page_session.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
@@ -10,7 +11,7 @@ import { whenReady, createLinkHandler } from "./apply_link.js";
 import { createCheckpointSource } from "./checkpoint_source.js";
 import { createShare } from "./share.js";
 
-const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as it goes
+const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as possible
 
 const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "speed"];
 
@@ -23,13 +24,13 @@ const WORDS = {
   step: (x) => String(x),
 };
 
-/** Set up the column; returns what takes the list of models from the server. */
+/** Set up the column; returns a function that takes the model list from the server. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const slider = (name) => $("#cr-" + name);
   let models = [];
-  let isFirst = true; // nothing has been offered yet
-  let pending = null; // of a change of settings that the session is not told yet
+  let isFirst = true; // before the first model list
+  let pending = null; // timer of a change that the session has not received yet
 
   const model = () => models.find((m) => m.name === $("#cr-model").value);
   const valueOf = (name) => {
@@ -42,16 +43,16 @@ export function mount({ element, send }) {
   function show(name) {
     const input = slider(name);
     const share = (input.value - input.min) / (input.max - input.min || 1);
-    const words = WORDS[name](page.settings[name] ?? valueOf(name)); // a link can say it finer than a slider
+    const words = WORDS[name](page.settings[name] ?? valueOf(name)); // a link can be more exact than a slider
     input.style.setProperty("--share", share);
     input.setAttribute("aria-valuetext", words);
     input.closest(".cr-slider").querySelector("output").textContent = words;
   }
 
-  /** Returns the raw value of a number box; the server validates it. */
+  /** Raw value of a number input; validated later. */
   const boxed = (selector) => ($(selector).value === "" ? "" : Number($(selector).value));
 
-  /** The prompt; the default one, which nobody typed, is fitted to the model. */
+  /** The prompt; the default one is fitted to the model. */
   function prompt() {
     const typed = $("#cr-prompt").value;
     return typed === page.defaults?.prompt ? (model()?.prompt ?? typed) : typed;
@@ -67,9 +68,9 @@ export function mount({ element, send }) {
     };
   }
 
-  page.request = request; // what other views write, where they write the same
+  page.request = request; // for views that generate with the same settings
 
-  /** Returns the request for a new text. */
+  /** Return the request for a new text. */
   function fresh() {
     configure();
     session.checkpoint = page.checkpoint;
@@ -81,7 +82,7 @@ export function mount({ element, send }) {
     pending ??= setTimeout(() => {
       pending = null;
       configure();
-    }, 30); // a dragged slider redraws at once, and asks for new characters some thirty times a second
+    }, 30); // a dragged slider requests new characters about thirty times a second
   }
 
   for (const name of SETTINGS) {
@@ -96,7 +97,7 @@ export function mount({ element, send }) {
     show(name);
   }
 
-  /** Move the sliders to the settings, which a link can name more exactly than they do. */
+  /** Move the sliders to the settings. */
   function showSettings() {
     for (const name of SETTINGS) {
       slider(name).value = name === "speed" ? nearest(SPEEDS, page.settings.speed) : page.settings[name];
@@ -123,15 +124,11 @@ export function mount({ element, send }) {
     input.max = chosen.steps.length - 1;
     input.value = index;
     input.disabled = chosen.steps.length < 2;
-    const ticks = $(".cr-ticks");
-    ticks.replaceChildren(
-      ...chosen.steps.map((step, i) => {
-        const tick = document.createElement("span");
-        tick.textContent = step >= 1000 && step % 100 === 0 ? step / 1000 + "k" : step;
-        tick.style.setProperty("--at", chosen.steps.length > 1 ? i / (chosen.steps.length - 1) : 0);
-        return tick;
-      }),
-    );
+    const tick = (step, i) => {
+      const style = `--at: ${chosen.steps.length > 1 ? i / (chosen.steps.length - 1) : 0}`;
+      return create("span", { style }, step >= 1000 && step % 100 === 0 ? step / 1000 + "k" : step);
+    };
+    $(".cr-ticks").replaceChildren(...chosen.steps.map(tick));
     show("step");
   }
 
@@ -156,20 +153,13 @@ export function mount({ element, send }) {
 
   function fill(value) {
     const offered = JSON.parse(value);
-    if (offered.scene && offered.scene !== page.sceneAsked) return undefined; // the walk has gone on
+    if (offered.scene && offered.scene !== page.sceneAsked) return undefined; // of a scene that was left
     const before = { sha256: model()?.sha256, any: models.length > 0 };
     showOrigin(offered.origin, offered.said);
     if (offered.refreshed && offered.models.length && !before.any) return location.reload();
     page.models = models = offered.models;
     const select = $("#cr-model");
-    select.replaceChildren(
-      ...models.map((m) => {
-        const option = document.createElement("option");
-        option.value = m.name;
-        option.textContent = m.title + " · " + m.facts;
-        return option;
-      }),
-    );
+    select.replaceChildren(...models.map(({ name, title, facts }) => new Option(title + " · " + facts, name)));
     if (!models.length) {
       $(".cr-model-name").textContent = "no model";
       $(".cr-model-facts").textContent = offered.problem;
@@ -194,7 +184,7 @@ export function mount({ element, send }) {
     return undefined;
   }
 
-  /** The text that an address, a scene or the defaults ask for, at once. */
+  /** Generate or score the text of a link, a scene or the defaults, without pacing. */
   function begin({ prompt, read, write, seed, characters, edits, view = "" }) {
     configure();
     Object.assign(session, { checkpoint: page.checkpoint, view, interventions: NO_INTERVENTIONS });
@@ -202,7 +192,7 @@ export function mount({ element, send }) {
     return session.write({ prompt, seed, characters, edits, instant: true });
   }
 
-  /** The page as it was before it was reloaded. */
+  /** Restore the page after a reload. */
   function restore(saved) {
     const { checkpoint, settings, speed } = saved.session;
     Object.assign(page.settings, settings, { speed });
@@ -271,7 +261,7 @@ export function mount({ element, send }) {
   return fill;
 }
 
-/** The index of the speed that is closest by ratio; 0 is as fast as possible. */
+/** Index of the closest speed by ratio; 0 is as fast as possible. */
 function nearest(speeds, speed) {
   const far = (each) => (speed && each ? Math.abs(Math.log(each / speed)) : each === speed ? 0 : Infinity);
   return speeds.reduce((best, each, i) => (far(each) < far(speeds[best]) ? i : best), 0);

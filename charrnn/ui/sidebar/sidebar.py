@@ -6,12 +6,12 @@ from typing import Any
 
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.hub import commit_of
-from charrnn.ui.server.checkpoint_store import LoadedModel, Store, facts
+from charrnn.ui.server.checkpoint_store import LoadedModel, Store, summary
 from charrnn.ui.server.defaults import PROMPT
-from charrnn.ui.server.share_link import DEFAULTS, TABS, Link
+from charrnn.ui.server.share_link import DEFAULTS, TABS, ShareLink
 
 
-def offer(store: Store, reader: LoadedModel | None, link: Link | None = None, scene: int = 0) -> str:
+def describe_models(store: Store, reader: LoadedModel | None, link: ShareLink | None = None, scene: int = 0) -> str:
     """Describe the models on offer, the picked one and the values of a link."""
     if reader is None:
         return json.dumps({"models": [], "problem": store.empty_reason(), "origin": origin(store)})
@@ -19,7 +19,7 @@ def offer(store: Store, reader: LoadedModel | None, link: Link | None = None, sc
         {
             "name": info.name,
             "title": LoadedModel.title_of(info),
-            "facts": facts(info),
+            "facts": summary(info),
             "steps": info.saved_steps,
             "characters": len(info.vocab),
             "vocabulary": info.vocab.characters,
@@ -30,9 +30,9 @@ def offer(store: Store, reader: LoadedModel | None, link: Link | None = None, sc
         for info in store.checkpoints()
     ]
     chosen = {"name": reader.info.name, "step": reader.checkpoint.step}
-    told = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS, "origin": origin(store)}
-    told |= {"link": link.told(), "notice": link.notice()} if link else {}
-    return json.dumps(told | {"refused": store.load_errors(), "scene": scene})
+    shown = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS, "origin": origin(store)}
+    shown |= {"link": link.to_json(), "notice": link.notice()} if link else {}
+    return json.dumps(shown | {"refused": store.load_errors(), "scene": scene})
 
 
 def origin(store: Store) -> dict[str, str] | None:
@@ -44,9 +44,9 @@ def origin(store: Store) -> dict[str, str] | None:
     return {"where": where, "commit": commit or "", "notice": store.origin.notice}
 
 
-def refreshed(store: Store, reader: LoadedModel | None, said: str, number: int) -> str:
+def describe_refreshed(store: Store, reader: LoadedModel | None, notice: str, number: int) -> str:
     """Describe the models after a check for newer ones, with a unique number."""
-    return json.dumps(json.loads(offer(store, reader)) | {"refreshed": number, "said": said})
+    return json.dumps(json.loads(describe_models(store, reader)) | {"refreshed": number, "said": notice})
 
 
 def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:

@@ -1,23 +1,25 @@
-// The trust panel: asks when it is opened, and draws the same text once more with the page's own sampler.
+// Self-checks: run when the panel is opened; the page's own sampler generates the same text once more.
 
+import { unpacked } from "../components/base64.js";
+import { create } from "../components/create.js";
 import { createViewQuery } from "../components/view_query.js";
 import { distribution, draw } from "../components/sampler.js";
 import { page } from "../components/page_state.js";
 
 const STATES = { true: ["cr-holds", "✓", "holds"], false: ["cr-fails", "✗", "FAILS"], null: ["cr-told", "·", "for the record"] };
 
-/** The first half of a SHA-256, as the server tells it; empty where the browser has none (a page that is not secure). */
+/** Beginning of a SHA-256, as the server sends it; "" if the browser offers none (on an insecure page). */
 async function digest(text) {
   if (!globalThis.crypto?.subtle) return "";
   const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   return [...bytes.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The line of the page's own sampler. */
-async function ofPage(dice) {
+/** Check the page's own sampler. */
+async function checkPageSampler(dice) {
   const claim = "The page's sampler writes it too";
   if (!dice) return { claim, value: "nothing to draw from", limit: "the same hash", holds: false, how: "" };
-  const logits = new Float32Array(Uint8Array.from(atob(dice.logits), (c) => c.charCodeAt(0)).buffer);
+  const logits = unpacked(dice.logits, Float32Array);
   const characters = Array.from(dice.characters);
   const size = characters.length;
   const written = dice.draws.map((u, i) => {
@@ -33,36 +35,24 @@ async function ofPage(dice) {
 
 function item({ claim, value, limit, holds, how }) {
   const [className, sign, word] = STATES[holds];
-  const node = document.createElement("li");
-  node.className = className;
-  const part = (name, text) => {
-    const span = document.createElement("span");
-    span.className = name;
-    span.textContent = text;
-    return span;
-  };
-  const state = part("cr-check-state", "");
-  const mark = part("", sign + " ");
-  mark.setAttribute("aria-hidden", "true");
-  state.append(mark, word);
-  node.append(state, part("cr-claim", claim), part("cr-measured", value), part("cr-limit", limit), part("cr-how", how));
-  return node;
+  const state = create("span", "cr-check-state", create("span", { ariaHidden: "true" }, sign + " "), word);
+  const parts = Object.entries({ "cr-claim": claim, "cr-measured": value, "cr-limit": limit, "cr-how": how });
+  return create("li", className, state, ...parts.map(([name, text]) => create("span", name, text)));
 }
 
-/** Set up the view; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const details = element.querySelector("details");
-  const words = element.querySelector(".cr-plot-words");
   const list = element.querySelector(".cr-checks");
   const again = element.querySelector(".cr-again");
   let shown = 0;
   const view = createViewQuery({
     element,
-    send: (name, data) => details.open && send(name, data), // nobody measures for a panel that is closed
-    request: () => ({}),
+    send: (name, data) => details.open && send(name, data), // a closed panel needs no checks
+    show,
     asked() {
       if (!details.open) return;
-      words.textContent = "Measuring …";
+      view.say("Measuring …");
       again.disabled = true;
     },
   });
@@ -71,22 +61,20 @@ export function mount({ element, send }) {
   again.addEventListener("click", view.ask);
   page.on("checkpoint-changed", () => details.open && view.ask());
 
-  return async (value) => {
-    const answer = view.answered(value);
-    if (!answer) return;
+  async function show(answer) {
     again.disabled = false;
-    if (!answer.lines) {
-      words.textContent = answer.words;
-      return list.replaceChildren();
-    }
+    if (!answer.lines) return list.replaceChildren();
+    view.say("Measuring …"); // until the page's own sampler is checked too
     const turn = (shown += 1);
-    const own = await ofPage(answer.dice);
+    const own = await checkPageSampler(answer.dice);
     if (turn !== shown) return;
     const after = answer.lines.findIndex((line) => line.claim.startsWith("Server and Python")) + 1;
     const lines = answer.lines.toSpliced(after, 0, own);
-    words.textContent = own.holds ? answer.words : "The page's own sampler fails. " + answer.words;
+    view.say(own.holds ? answer.words : "The page's own sampler fails. " + answer.words);
     element.querySelector(".cr-trust-summary").textContent =
       answer.failing || !own.holds ? "✗ " + (answer.failing + !own.holds) + " of " + lines.length + " lines fail" : "✓ every claim holds";
     list.replaceChildren(...lines.map(item));
-  };
+  }
+
+  return view.receive;
 }

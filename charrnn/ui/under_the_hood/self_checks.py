@@ -17,19 +17,20 @@ from charrnn.hub import commit_of
 from charrnn.model import CharRNN
 from charrnn.paths import BUNDLED
 from charrnn.reference import TorchCharRNN
-from charrnn.sampling import SamplingSettings, UniformStream, generate
+from charrnn.sampling import SamplingSettings
 from charrnn.self_checks import Check
 from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.defaults import PROMPT, SEED
 from charrnn.ui.server.error_location import raised
 from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.notices import packed
-from charrnn.ui.server.streaming import answer
+from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import ViewQuery
 
 PINS = BUNDLED / "requirements.txt"  # part of the repository
 LIBRARIES = ("torch", "numpy", "gradio", "safetensors", "plotly", "huggingface-hub")
-PROMPT, SEED, CHARACTERS = "ROMEO:\n", 7, 120
+CHARACTERS = 120
 SETTINGS = SamplingSettings(temperature=0.9, top_k=40, top_p=0.95, min_p=0.01)
 
 
@@ -55,21 +56,21 @@ class Measurements:
             return lines
 
 
-def panel(store: Store, measurements: Measurements, question: ViewQuery) -> Iterator[str]:
+def panel(store: Store, measurements: Measurements, query: ViewQuery) -> Iterator[str]:
     """Show each check with its value, limit and result. Raises ValueError."""
-    reader = store.load(question.choice.name, question.choice.step)
+    reader = store.load(query.choice.name, query.choice.step)
     start = time.perf_counter()
     try:
         lines = measurements.of(reader)
     except Exception as error:  # a cell that cannot be run is no reason to say nothing
-        yield answer(question.number, raised(error))
+        yield message(query.number, raised(error))
         return
     seconds = time.perf_counter() - start
     failing = [line["claim"] for line in lines if line["holds"] is False]
     words = f"{len(failing)} of these fail: {'; '.join(failing)}." if failing else "All of these hold."
     words = " ".join([words, *reader.checkpoint.model.notices()])
     words = f"{words} Measured for {reader.title}, step {reader.checkpoint.step}, in {seconds:.1f} s."
-    yield answer(question.number, words, lines=lines, failing=len(failing), dice=dice(reader))
+    yield message(query.number, words, lines=lines, failing=len(failing), dice=dice(reader))
 
 
 def measured(reader: LoadedModel) -> list[dict[str, Any]]:
@@ -82,7 +83,7 @@ def measured(reader: LoadedModel) -> list[dict[str, Any]]:
         self_checks.gradient_matches_finite_difference(network, ids),
         self_checks.stepwise_matches_batch(network, ids),
     ]
-    return [*map(_told, checks), *of_writing(reader), *of_file(reader), *versions()]
+    return [*map(_line_of, checks), *of_writing(reader), *of_file(reader), *versions()]
 
 
 def line(claim: str, value: str, limit: str, holds: bool | None, how: str = "") -> dict[str, Any]:
@@ -90,7 +91,7 @@ def line(claim: str, value: str, limit: str, holds: bool | None, how: str = "") 
     return {"claim": claim, "value": value, "limit": limit, "holds": holds, "how": how}
 
 
-def _told(check: Check) -> dict[str, Any]:
+def _line_of(check: Check) -> dict[str, Any]:
     return line(check.claim, f"{check.difference:.1e}", f"at most {check.limit:.0e}", check.holds, check.how)
 
 
@@ -124,10 +125,8 @@ def of_writing(reader: LoadedModel) -> list[dict[str, Any]]:
 
 def dice(reader: LoadedModel) -> dict[str, Any] | None:
     """Return the inputs of the page's own sampler; None if it cannot sample."""
-    prompt = reader.vocab.encode(reader.vocab.default_prompt(PROMPT))
-    start = reader.decoder.prefill(prompt)
     try:
-        steps = list(generate(reader.decoder, start, CHARACTERS, SETTINGS, UniformStream(SEED)))
+        steps = reader.sample(reader.vocab.default_prompt(PROMPT), CHARACTERS, SETTINGS, SEED)
     except ValueError:
         return None
     return {
@@ -136,8 +135,8 @@ def dice(reader: LoadedModel) -> dict[str, Any] | None:
         "characters": reader.vocab.characters,
         "settings": vars(SETTINGS),
         "seed": SEED,
-        "text": reader.vocab.decode([step.id for step in steps]),
-        "digest": digest(reader.vocab.decode([step.id for step in steps])),
+        "text": reader.text_of(steps),
+        "digest": digest(reader.text_of(steps)),
     }
 
 
@@ -164,15 +163,15 @@ def of_file(reader: LoadedModel) -> list[dict[str, Any]]:
 def versions(pins: Path = PINS) -> list[dict[str, Any]]:
     """Compare installed with tested versions."""
     try:
-        wanted = dict(pin.split("==") for pin in pins.read_text(encoding="utf-8").split())
+        pinned = dict(pin.split("==") for pin in pins.read_text(encoding="utf-8").split())
     except (OSError, ValueError):
-        wanted = {}
+        pinned = {}
     lines = [line("Python", platform.python_version(), "3.11 or newer", None, platform.platform(terse=True))]
     for name in LIBRARIES:
         try:
             found = version(name)
         except PackageNotFoundError:
             found = "missing"
-        pin = wanted.get(name)
+        pin = pinned.get(name)
         lines.append(line(name, found, f"pinned {pin}" if pin else "–", found.split("+")[0] == pin if pin else None))
     return lines

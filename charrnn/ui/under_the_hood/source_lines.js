@@ -1,29 +1,19 @@
-// Blocks of source lines with the values that each made.
+// Source lines in blocks, with the values that each line computed.
 
+import { unpacked } from "../components/base64.js";
+import { create } from "../components/create.js";
 import { SCALE } from "../components/text_record.js";
 
 const FIRST = 5; // numbers that are written out
 
-const made = (name, className, text = "") => {
-  const node = document.createElement(name);
-  node.className = className;
-  node.textContent = text;
-  return node;
-};
-
-/** A number to three decimals, with a real minus. */
-export function figure(value) {
+/** Format a number to three decimals, with a real minus. */
+function figure(value) {
   const size = Math.abs(value).toFixed(3);
   return (value < 0 && Number(size) !== 0 ? "−" : "") + size;
 }
 
-function unpacked(base64) {
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  return new Float32Array(bytes.buffer);
-}
-
-/** The end of a strip's scale: 1 where nothing is larger, else the next 1, 2 or 5 times a power of ten. */
-export function endOf(least, most) {
+/** End of a strip's scale: at least 1, rounded up to 1, 2 or 5 times a power of ten. */
+function endOf(least, most) {
   const size = Math.max(-least, most);
   if (!(size > 1)) return 1;
   const power = 10 ** Math.floor(Math.log10(size));
@@ -33,22 +23,15 @@ export function endOf(least, most) {
 class Row {
   constructor(value, units, choose) {
     this.value = value;
-    this.numbers = unpacked(value.numbers);
+    this.numbers = unpacked(value.numbers, Float32Array);
     this.units = units;
     this.end = endOf(value.least, value.most);
-    this.node = made("div", "cr-value cr-" + value.kind);
-    const head = made("div", "cr-value-head");
-    head.append(made("code", "cr-value-name", value.source), made("span", "cr-shape", this.shape()));
-    this.unit = made("span", "cr-value-unit");
-    head.append(this.unit);
-    const strip = made("div", "cr-strip");
-    this.canvas = made("canvas", "");
-    this.canvas.width = this.numbers.length;
-    this.canvas.height = 1;
-    this.canvas.setAttribute("aria-hidden", "true");
-    strip.append(this.canvas);
-    strip.title = "colours from −" + this.end + " to " + this.end;
-    this.marks = value.units.map(() => strip.appendChild(made("i", "cr-mark")));
+    this.node = create("div", "cr-value cr-" + value.kind);
+    this.unit = create("span", "cr-value-unit");
+    const head = create("div", "cr-value-head", create("code", "cr-value-name", value.source), create("span", "cr-shape", this.shape()), this.unit);
+    this.canvas = create("canvas", { width: this.numbers.length, height: 1, ariaHidden: "true" });
+    const strip = create("div", { className: "cr-strip", title: "colours from −" + this.end + " to " + this.end }, this.canvas);
+    this.marks = value.units.map(() => strip.appendChild(create("i", "cr-mark")));
     if (value.units.length) {
       strip.addEventListener("click", (event) => {
         const { left, width } = strip.getBoundingClientRect();
@@ -58,9 +41,8 @@ class Row {
     }
     const first = [...this.numbers.subarray(0, FIRST)].map(figure).join("  ");
     const span = "min " + figure(value.least) + " · mean " + figure(value.mean) + " · max " + figure(value.most);
-    const foot = made("div", "cr-value-foot");
     const more = this.numbers.length > FIRST ? "  …" : "";
-    foot.append(made("span", "cr-first", first + more), made("span", "cr-span", span));
+    const foot = create("div", "cr-value-foot", create("span", "cr-first", first + more), create("span", "cr-span", span));
     this.node.append(head, strip, foot);
   }
 
@@ -84,7 +66,7 @@ class Row {
     this.unit.replaceChildren();
     this.value.units.forEach((name, block) => {
       const at = block * this.units + unit;
-      const value = made("b", "", figure(this.numbers[at]));
+      const value = create("b", {}, figure(this.numbers[at]));
       this.unit.append(name ? name + " " : "", value, " ");
       this.marks[block].style.left = (100 * (at + 0.5)) / this.numbers.length + "%";
     });
@@ -92,16 +74,11 @@ class Row {
 }
 
 function lineNode(line, rows) {
-  const node = made("div", "cr-code-line");
-  const source = made("pre", "");
-  source.append(made("span", "cr-line-number", line.number + " "), made("code", "", line.source));
-  const values = made("div", "cr-line-values");
-  values.append(...rows.map((row) => row.node));
-  node.append(source, values);
-  return node;
+  const source = create("pre", {}, create("span", "cr-line-number", line.number + " "), create("code", {}, line.source));
+  return create("div", "cr-code-line", source, create("div", "cr-line-values", ...rows.map((row) => row.node)));
 }
 
-/** Returns {show, magnify, paint}; `choose` hears which unit was pressed. */
+/** Return {show, magnify, paint}. `choose` is called with a clicked unit. */
 export function createSourceBlocks(box, choose) {
   let rows = [];
   let palette = null;
@@ -116,11 +93,8 @@ export function createSourceBlocks(box, choose) {
     show(blocks, units, which) {
       rows = [];
       const nodes = blocks.map((block) => {
-        const node = made("section", "cr-code-block" + (block.cell ? " cr-cell" : ""));
-        const head = made("h3", "", block.title);
-        head.append(made("span", "", block.name + ", " + block.file));
-        node.setAttribute("aria-label", block.name);
-        node.append(head);
+        const head = create("h3", {}, block.title, create("span", {}, block.name + ", " + block.file));
+        const node = create("section", { className: "cr-code-block" + (block.cell ? " cr-cell" : ""), ariaLabel: block.name }, head);
         for (const line of block.lines) {
           const own = line.values.map((value) => new Row(value, units, choose));
           rows.push(...own);

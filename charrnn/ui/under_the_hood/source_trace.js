@@ -1,26 +1,26 @@
-// The source of the network, line by line, beside what each line made of the character at the cursor.
+// The cell's source, line by line, next to the values that each line computed at the cursor.
 
+import { create } from "../components/create.js";
 import { createViewQuery } from "../components/view_query.js";
 import { ColorScale } from "../components/color_scale.js";
 import { onTheme, page, visible } from "../components/page_state.js";
 import { createSourceBlocks } from "./source_lines.js";
 
-const LOOK = 100; // ms from one look at the cursor to the next
-const PATIENCE = 4000; // ms after which an answer is no longer waited for
+const LOOK = 100; // ms between two checks of the cursor
+const PATIENCE = 4000; // ms after which an unanswered query is repeated
 const AROUND = 9; // characters shown on either side of the cursor
 const TAKES_ARROWS = "input, select, textarea, [role=tab], [contenteditable]";
 
-/** Set up the view; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const unit = $(".cr-hood-unit");
   const layer = $(".cr-hood-layer select");
-  const words = $(".cr-plot-words");
   const blocks = createSourceBlocks($(".cr-hood-code"), choose);
   let asked = "";
-  let since = -Infinity; // when the question that is under way was asked
+  let since = -Infinity; // when the pending query was sent
 
-  // ------------------------------------------------------------------ what is asked
+  // ------------------------------------------------------------------ queries
 
   const place = () => {
     const { record, cursor = -1 } = page.live || {};
@@ -35,6 +35,7 @@ export function mount({ element, send }) {
       const form = layer.value ? { text, layer: Number(layer.value) } : { text };
       return { checkpoint: record && { name: record.model.name, step: record.model.step }, form };
     },
+    show,
     asked() {
       asked = key(place());
       since = performance.now();
@@ -55,14 +56,11 @@ export function mount({ element, send }) {
     if (!record || cursor < 0) return box.replaceChildren("–");
     const part = (from, to) => record.characters.slice(Math.max(0, from), to).map(visible);
     const pad = (characters) => " ".repeat(AROUND - characters.length);
-    const here = document.createElement("b");
-    here.textContent = visible(record.characters[cursor]);
-    const [before, after] = [document.createElement("span"), document.createElement("span")];
-    const sides = [part(cursor - AROUND, cursor), part(cursor + 1, Math.min(page.live.drawn, cursor + 1 + AROUND))];
-    before.textContent = pad(sides[0]) + sides[0].join("");
-    after.textContent = sides[1].join("") + pad(sides[1]);
-    box.replaceChildren(before, here, after);
-    box.setAttribute("aria-label", "“" + visible(record.characters[cursor]) + "”, character " + (cursor + 1) + " of " + page.live.drawn);
+    const [before, after] = [part(cursor - AROUND, cursor), part(cursor + 1, Math.min(page.live.drawn, cursor + 1 + AROUND))];
+    const here = visible(record.characters[cursor]);
+    const parts = [["span", pad(before) + before.join("")], ["b", here], ["span", after.join("") + pad(after)]];
+    box.replaceChildren(...parts.map(([tag, text]) => create(tag, {}, text)));
+    box.ariaLabel = "“" + here + "”, character " + (cursor + 1) + " of " + page.live.drawn;
   }
 
   function choose(which) {
@@ -78,7 +76,7 @@ export function mount({ element, send }) {
     const which = Math.round(Number(unit.value));
     if (unit.value !== "" && which >= 0 && which <= Number(unit.max)) blocks.magnify(which);
   });
-  layer.addEventListener("change", () => view.ask());
+  layer.addEventListener("change", view.ask);
   for (const button of element.querySelectorAll(".cr-hood-step")) {
     button.addEventListener("click", () => move(Number(button.dataset.by)));
   }
@@ -92,11 +90,8 @@ export function mount({ element, send }) {
 
   // ------------------------------------------------------------------ answers
 
-  return (value) => {
-    const answer = view.answered(value);
-    if (!answer) return;
+  function show(answer) {
     since = -Infinity;
-    words.textContent = answer.words;
     showContext();
     if (!answer.blocks) return blocks.show([]);
     unit.max = answer.units - 1;
@@ -107,5 +102,7 @@ export function mount({ element, send }) {
     }
     layer.value = answer.layer;
     blocks.show(answer.blocks, answer.units, Number(unit.value) || 0);
-  };
+  }
+
+  return view.receive;
 }

@@ -4,7 +4,7 @@ import { page } from "../components/page_state.js";
 import { createFigure } from "../components/plot/figure.js";
 import { createTable } from "../components/table/table.js";
 
-/** Set up the view; returns what takes the server's answers. */
+/** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const [start, stop] = [element.querySelector(".cr-time-start"), element.querySelector(".cr-time-stop")];
   const words = element.querySelector(".cr-plot-words");

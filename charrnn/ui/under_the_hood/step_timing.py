@@ -8,36 +8,36 @@ from typing import Any
 from charrnn.profiling import PARTS, iter_rows, machine
 from charrnn.training import Recipe
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.server.streaming import answer
+from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import ViewQuery
 
 NETWORKS = ("plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT")
 RECIPE = Recipe(batch=64, seq_len=64, hidden_dim=256)  # half the record's window: a few seconds in all
 ROUNDS, SECONDS = 4, 12.0
-SILENCE = 20.0  # seconds after which who measured is gone
+SILENCE = 20.0  # seconds after which an owner has lost the lock
 BUSY = "Somebody else is measuring on this machine right now: try again in a few seconds."
 
 
-class Turn:
+class TimingLock:
     """A lock that allows one timing in this process at a time."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._owner: object | None = None
-        self._is_wanted: Callable[[], bool] = lambda: False  # what the owner measures
+        self._is_wanted: Callable[[], bool] = lambda: False  # whether the owner's timing is still needed
         self._seen = 0.0
 
-    def take(self, owner: object, wanted: Callable[[], bool]) -> bool:
+    def take(self, owner: object, is_current: Callable[[], bool]) -> bool:
         """
-        Take or renew the right to measure; False if another owner has it.
+        Take or renew the lock; False if another owner has it.
 
-        A measurement that is stopped gives way at once: the step it still makes falls into the next one's warm-up.
+        A stopped timing releases it at once: its last step overlaps with the warm-up of the next timing.
         """
         with self._lock:
             now = time.monotonic()
             if self._owner not in (None, owner) and self._is_wanted() and now - self._seen < SILENCE:
                 return False
-            self._owner, self._is_wanted, self._seen = owner, wanted, now
+            self._owner, self._is_wanted, self._seen = owner, is_current, now
             return True
 
     def end(self, owner: object) -> None:
@@ -47,32 +47,32 @@ class Turn:
 
 
 def timing(
-    turn: Turn,
-    question: ViewQuery,
-    wanted: Callable[[], bool],
+    lock: TimingLock,
+    query: ViewQuery,
+    is_current: Callable[[], bool],
     recorded: Mapping[str, Any] | None,
     recipe: Recipe = RECIPE,
 ) -> Iterator[str]:
     """Stream the progress, then the figure. A newer query stops the timing."""
-    if question.form.get("stop"):
-        yield answer(question.number, "Stopped.")
+    if query.form.get("stop"):
+        yield message(query.number, "Stopped.")
         return
     owner = object()
-    if not turn.take(owner, wanted):
-        yield answer(question.number, BUSY)
+    if not lock.take(owner, is_current):
+        yield message(query.number, BUSY)
         return
     try:
-        yield answer(question.number, "Getting ready …", busy=True, share=0.0)
+        yield message(query.number, "Getting ready …", busy=True, share=0.0)
         for part, (done, total, rows) in enumerate(iter_rows(recipe, NETWORKS, ROUNDS, SECONDS), start=1):
-            if not (wanted() and turn.take(owner, wanted)):
+            if not (is_current() and lock.take(owner, is_current)):
                 return
             if rows:
-                yield _shown(question, part, record_of(rows, recipe), recorded)
+                yield _shown(query, part, record_of(rows, recipe), recorded)
             else:
                 words = f"Measuring: {done} of {total} steps."
-                yield answer(question.number, words, part, busy=True, share=done / total)
+                yield message(query.number, words, part, busy=True, share=done / total)
     finally:
-        turn.end(owner)
+        lock.end(owner)
 
 
 def record_of(rows: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
@@ -81,16 +81,25 @@ def record_of(rows: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
     return {**sizes, "machine": machine(), "parts": list(PARTS), "rows": rows}
 
 
-def _shown(question: ViewQuery, part: int, record: dict[str, Any], recorded: Mapping[str, Any] | None) -> str:
+def describe_machine(record: Mapping[str, Any]) -> str:
+    """Format processor, threads and torch version of a record."""
+    found = record["machine"]
+    threads = "1 thread" if found["threads"] == 1 else f"{found['threads']} threads"
+    return f"{found['processor']}, {threads}, torch {found['torch']}"
+
+
+def describe_sizes(record: Mapping[str, Any]) -> str:
+    """Format batch size, window and units of a record."""
+    return "batch {batch}, {seq_len} characters, {hidden_dim} units".format(**record)
+
+
+def _shown(query: ViewQuery, part: int, record: dict[str, Any], recorded: Mapping[str, Any] | None) -> str:
     from charrnn.figures import describe_profile, profile_figure
 
-    told = record["machine"]
-    threads = "1 thread" if told["threads"] == 1 else f"{told['threads']} threads"
-    where = f"Measured just now on {told['processor']}, {threads}, torch {told['torch']}"
-    sizes = "batch {batch}, {seq_len} characters, {hidden_dim} units".format(**record)
-    words = f"{describe_profile(record)} {where}, {sizes}."
-    table = against_record(record, recorded).told()
-    return answer(question.number, words, part, profile_figure(record, question.width), table=table)
+    where = f"Measured just now on {describe_machine(record)}, {describe_sizes(record)}"
+    words = f"{describe_profile(record)} {where}."
+    table = against_record(record, recorded).to_json()
+    return message(query.number, words, part, profile_figure(record, query.width), table=table)
 
 
 def against_record(record: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> Table:

@@ -57,7 +57,7 @@ export function symbol(name) {
 export const nameOf = (name) => NAMES[name] || name;
 
 /** Name of a row of the heatmap. */
-export const rowWord = (name) => (isResidual(name) ? "dimension" : "unit");
+export const rowNoun = (name) => (isResidual(name) ? "dimension" : "unit");
 
 /** Format a value to three digits of the scale's end, with its sign if the scale is signed. */
 export function number(value, view, signed) {
@@ -89,7 +89,7 @@ function seeOf(view, model, change) {
 export function showCaptions(element, record, map, order) {
   const $ = (selector) => element.querySelector(selector);
   const { view, model } = record;
-  const row = rowWord(view.name);
+  const row = rowNoun(view.name);
   const [least, most] = endsOf(view, map.change);
   $(".cr-map").setAttribute("aria-label", capital(titleOf(view, map.change)) + ", coloured from " + least + " to " + most);
   const some = map.range ? "rows " + (map.range.first + 1) + "–" + (map.range.last + 1) + " of " : "";

@@ -1,5 +1,6 @@
 // The draw: remaining characters end to end, with u as a pointer.
 
+import { create } from "../components/create.js";
 import { visible } from "../components/page_state.js";
 
 const LEGIBLE = 0.042; // of the bar: minimum width of a labeled segment
@@ -50,7 +51,7 @@ export class CdfBar {
   }
 
   segment() {
-    const [part, sign] = [document.createElement("i"), document.createElement("span")];
+    const [part, sign] = [create("i"), create("span")];
     this.bar.append(part);
     this.signs.append(sign);
     return { part, sign };

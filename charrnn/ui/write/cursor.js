@@ -1,5 +1,4 @@
 // Position and row of the cursor. Hovering takes precedence over clicks and keys, and those over the end of the text.
-// walked to, and that before the end of the text.
 
 export class Cursor {
   constructor() {
@@ -10,22 +9,22 @@ export class Cursor {
     this.marked = null; // row selected by keys
   }
 
-  /** The position, of so many characters on the page; −1 where there is none. */
+  /** Position among the drawn characters; −1 without any. */
   at(drawn) {
     return Math.min(this.hovered?.position ?? this.pinned ?? drawn - 1, drawn - 1);
   }
 
-  /** The row it is on; null where it is on none. */
+  /** Row of the cursor, or null. */
   get row() {
     return this.hovered?.unit ?? this.marked ?? this.unit;
   }
 
-  /** Put it on a position; the last one is the end of the text, and follows it. */
+  /** Pin to a position; at the end of the text it follows the text instead. */
   pin(position, drawn) {
     this.pinned = position === drawn - 1 ? null : position;
   }
 
-  /** The columns have moved under a pointer that rests. */
+  /** Update the hovered cell after the columns have moved. */
   point(map, drawn) {
     if (this.pointer) this.hovered = map.under(this.pointer, drawn);
   }
@@ -34,7 +33,7 @@ export class Cursor {
     this.pointer = this.hovered = null;
   }
 
-  /** Another record stands on the page: of the same text, or of another one. */
+  /** Adapt to another record of the same or another text. */
   renew(rows, sameText) {
     this.hovered = null;
     if (!sameText) this.pinned = this.marked = null;
@@ -42,7 +41,7 @@ export class Cursor {
     if (this.marked !== null && this.marked >= rows) this.marked = null;
   }
 
-  /** The cell to enlarge: the one under the pointer, else the one that keys have walked to. */
+  /** Cell to magnify: the one under the pointer, else the one selected by keys. */
   magnified(map, drawn) {
     if (this.pointer) return this.hovered;
     return this.marked !== null && document.activeElement === map.canvas && drawn ? map.cell(this.at(drawn), this.marked) : null;

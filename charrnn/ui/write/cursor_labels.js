@@ -1,9 +1,9 @@
 // Descriptions of the cursor: for the line below the heatmap, and for screen readers.
 
 import { quoted } from "../components/page_state.js";
-import { number, rowWord, symbol, titleOf } from "./captions.js";
+import { number, rowNoun, symbol, titleOf } from "./captions.js";
 
-export const unitName = (record, unit) => rowWord(record.view.name) + " " + unit;
+export const unitName = (record, unit) => rowNoun(record.view.name) + " " + unit;
 
 /** Describe the drawn character at position i, and the value of a row if given. */
 export function sentence(record, i, unit, drawn) {

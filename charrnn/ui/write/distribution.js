@@ -1,5 +1,6 @@
 // Sampler view at the cursor: raw → temperature → top-k → top-p → min-p side by side, then the draw.
 
+import { create } from "../components/create.js";
 import { quoted, visible } from "../components/page_state.js";
 import { CdfBar } from "./cdf_bar.js";
 import { cutter, distribution, draw, entropyBits, stageProbs, STAGES, surprisalBits } from "../components/sampler.js";
@@ -28,27 +29,13 @@ export class DistributionView {
 
   /** A row of a top candidate: sign, bars, percentage after every stage. */
   row() {
-    const row = document.createElement("tr");
-    const sign = document.createElement("th");
-    sign.scope = "row";
-    const choice = document.createElement("button"); // branching.js listens to the whole row
-    choice.type = "button";
-    choice.className = "cr-sign";
-    sign.append(choice);
-    const track = document.createElement("td");
-    const bars = BARS.map((name) => {
-      const bar = document.createElement("i");
-      bar.className = name;
-      return bar;
-    });
-    track.className = "cr-track";
-    track.setAttribute("aria-hidden", "true");
-    track.append(document.createElement("div"));
-    track.firstChild.append(...bars);
-    row.append(sign, track);
+    const sign = create("button", { type: "button", className: "cr-sign" }); // branching.js listens to the whole row
+    const bars = BARS.map((name) => create("i", name));
+    const track = create("td", { className: "cr-track", ariaHidden: "true" }, create("div", {}, ...bars));
+    const row = create("tr", {}, create("th", { scope: "row" }, sign), track);
     this.list.append(row);
     const [taken, drawnFrom, temperedTo, ghost] = bars;
-    return { row, sign: choice, taken, drawnFrom, temperedTo, ghost, cells: this.cells(row) };
+    return { row, sign, taken, drawnFrom, temperedTo, ghost, cells: this.cells(row) };
   }
 
   summary(row) {
@@ -57,12 +44,9 @@ export class DistributionView {
 
   /** Append a cell for the raw value and one per stage. */
   cells(row) {
-    return ["raw", ...STAGES].map((stage) => {
-      const cell = document.createElement("td");
-      cell.dataset.stage = stage;
-      row.append(cell);
-      return cell;
-    });
+    const cells = ["raw", ...STAGES].map((stage) => create("td", { dataset: { stage } }));
+    row.append(...cells);
+    return cells;
   }
 
   clear() {
@@ -92,9 +76,9 @@ export class DistributionView {
     this.showSettings(settings, off);
     this.showRows(record, d, stages, ranks, { nextRank, landed });
     this.showSummaries(d, stages, ranks);
-    this.words.textContent = temperatureWords(d, settings.temperature, record.vocabulary);
+    this.words.textContent = describeTemperature(d, settings.temperature, record.vocabulary);
     this.die.draw(d, u, landed, record.vocabulary);
-    this.surprisal.textContent = next === null ? "" : surprisalWords(d, nextRank, next);
+    this.surprisal.textContent = next === null ? "" : describeSurprisal(d, nextRank, next);
   }
 
   showSettings(settings, off) {
@@ -149,7 +133,7 @@ export class DistributionView {
 }
 
 /** Describe the effect of the temperature on the top candidate. */
-function temperatureWords(d, temperature, vocabulary) {
+function describeTemperature(d, temperature, vocabulary) {
   const raw = percent(d.raw[0]) + "%";
   if (temperature === 0) {
     return "Temperature 0 is greedy: always the likeliest, " + quoted(vocabulary[d.order[0]]) + " (raw " + raw + "), whatever the die says.";
@@ -162,7 +146,7 @@ function temperatureWords(d, temperature, vocabulary) {
 }
 
 /** Describe the surprisal of the next character: under the model, and under the current settings. */
-function surprisalWords(d, rank, next) {
+function describeSurprisal(d, rank, next) {
   const by = cutter(d, rank);
   const drawn = by === null ? surprisalBits(d.probs[rank]).toFixed(2) + " bits" : "∞, cut by " + LABELS[by];
   return "surprisal of " + quoted(next) + ": raw " + surprisalBits(d.raw[rank]).toFixed(2) + " bits → " + drawn;

@@ -173,8 +173,7 @@ export class Heatmap {
       for (let c = 0; c < columns; c++) {
         const i = left + c;
         if (i < 0 || i >= length) continue;
-        const pixel = palette.pixels[this.level(record, i, unit) + 127];
-        pen.fillStyle = css([pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255]);
+        pen.fillStyle = palette.cells[this.level(record, i, unit) + 127];
         pen.fillRect(names + c * cell, r * line, cell - 1, line - 1);
       }
       pen.textAlign = "right";

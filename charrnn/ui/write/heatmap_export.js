@@ -1,7 +1,8 @@
 // Export of the visible part of the heatmap as an image with axes, or as a CSV table.
 
+import { create } from "../components/create.js";
 import { visibleLetter } from "../components/page_state.js";
-import { endsOf, rowWord, titleOf } from "./captions.js";
+import { endsOf, rowNoun, titleOf } from "./captions.js";
 import { css } from "../components/color_scale.js";
 
 /** Sizes in the picture, before SHARP: around the cells, of a column, of the rows, and between two of their numbers. */
@@ -31,7 +32,7 @@ function textCell(text) {
 
 /** A line per character: position from 1, character, and the value of every visible unit. */
 export function csv(record, { from, to, rows, change }) {
-  const word = rowWord(record.view.name);
+  const word = rowNoun(record.view.name);
   const lines = [["position", "character", ...rows.map((unit) => word + " " + unit)]];
   for (let i = from; i < to; i++) {
     const values = rows.map((unit) => (change ? record.change(i, unit) : record.value(i, unit)));
@@ -75,12 +76,11 @@ export function picture(record, shown, palette, length, fonts) {
 
   for (let i = from; i < to; i++) {
     rows.forEach((unit, row) => {
-      const pixel = palette.pixels[record.level(i, unit, change) + 127];
-      pen.fillStyle = css([pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255]);
+      pen.fillStyle = palette.cells[record.level(i, unit, change) + 127];
       pen.fillRect(FRAME.left + (i - from) * COLUMN, FRAME.top + row * tall, COLUMN, tall);
     });
   }
-  write(rowWord(view.name), FRAME.left - 6, FRAME.top - 8, "right", palette.quiet, mono);
+  write(rowNoun(view.name), FRAME.left - 6, FRAME.top - 8, "right", palette.quiet, mono);
   const each = Math.ceil(BETWEEN / tall);
   for (let row = 0; row < rows.length; row += each) {
     write(rows[row], FRAME.left - 6, FRAME.top + (row + 0.5) * tall, "right", palette.ink, mono);
@@ -101,8 +101,7 @@ function scale(pen, { ends: [least, most], palette, right, from }, write, font) 
   write(most, right, 16, "right", palette.ink, font);
   const [end, wide] = [right - pen.measureText(most).width - 6, 120];
   for (let x = 0; x < wide; x++) {
-    const pixel = palette.pixels[Math.round(from + ((254 - from) * x) / (wide - 1))];
-    pen.fillStyle = css([pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255]);
+    pen.fillStyle = palette.cells[Math.round(from + ((254 - from) * x) / (wide - 1))];
     pen.fillRect(end - wide + x, 11, 1, 10);
   }
   pen.strokeStyle = css(palette.quiet);
@@ -112,9 +111,7 @@ function scale(pen, { ends: [least, most], palette, right, from }, write, font) 
 
 /** Download the blob under this name. */
 export function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
+  const link = create("a", { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000); // the browser reads it after the click
 }

@@ -1,5 +1,6 @@
 // Options of the heatmap: view, value or change, row order. Buttons, or a list if names are long.
 
+import { create } from "../components/create.js";
 import { nameOf, symbol } from "./captions.js";
 
 const MAX_BUTTONS = 8;
@@ -43,17 +44,11 @@ export class HeatmapOptions {
     const asButtons = names.length <= MAX_BUTTONS;
     this.group.hidden = !asButtons || names.length < 2;
     this.list.hidden = asButtons;
-    this.group.replaceChildren(
-      ...names.map((name) => {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.dataset.value = name;
-        button.textContent = symbol(name);
-        button.title = nameOf(name);
-        button.setAttribute("aria-label", nameOf(name) + " " + symbol(name));
-        return button;
-      }),
-    );
+    const button = (name) => {
+      const ariaLabel = nameOf(name) + " " + symbol(name);
+      return create("button", { type: "button", title: nameOf(name), ariaLabel, dataset: { value: name } }, symbol(name));
+    };
+    this.group.replaceChildren(...names.map(button));
     this.list.replaceChildren(...names.map((name) => new Option(nameOf(name) + "  " + symbol(name), name)));
   }
 

@@ -1,6 +1,6 @@
 // Tools of the heatmap: restrict the rows, export as image or table.
 
-import { rowWord } from "./captions.js";
+import { rowNoun } from "./captions.js";
 import { csv, fileName, visibleRange, picture, save } from "./heatmap_export.js";
 
 const A_DRAG = 6; // CSS pixels; a shorter drag is a click
@@ -15,19 +15,19 @@ export class HeatmapRange {
     this.all = $(".cr-all-rows");
     this.hint = $(".cr-drag-hint");
     this.band = $(".cr-band");
-    this.said = $('.cr-map [role="status"]');
+    this.status = $('.cr-map [role="status"]');
     for (const input of [this.first, this.last]) input.addEventListener("change", () => this.typed());
     this.all.addEventListener("click", () => this.look(null));
     $(".cr-save-png").addEventListener("click", () => this.savePicture());
     $(".cr-save-csv").addEventListener("click", () => this.saveTable());
-    this.keepers = [...element.querySelectorAll(".cr-keep button")].map((button) => [button, button.title]);
+    this.exportButtons = [...element.querySelectorAll(".cr-keep button")].map((button) => [button, button.title]);
     this.offer(0);
     this.listenToDrags(map.canvas);
   }
 
   /** Disable the export without a text. */
   offer(drawn) {
-    for (const [button, title] of this.keepers) {
+    for (const [button, title] of this.exportButtons) {
       button.disabled = !drawn;
       button.title = drawn ? title : "nothing to save yet: write or read a text";
     }
@@ -43,7 +43,7 @@ export class HeatmapRange {
     if (!map.range && document.activeElement === this.all) map.canvas.focus({ preventScroll: true }); // it goes away
     this.all.hidden = !map.range;
     this.hint.hidden = Boolean(map.range);
-    this.all.textContent = "all " + rowWord(this.now().record.view.name) + "s";
+    this.all.textContent = "all " + rowNoun(this.now().record.view.name) + "s";
   }
 
   typed() {
@@ -103,7 +103,7 @@ export class HeatmapRange {
     canvas.addEventListener("click", (event) => dragged && event.stopImmediatePropagation(), true);
   }
 
-  // ------------------------------------------------------------------ to take away
+  // ------------------------------------------------------------------ export
 
   savePicture() {
     const { record, drawn, palette } = this.now();
@@ -111,18 +111,18 @@ export class HeatmapRange {
     const family = (element) => getComputedStyle(element).fontFamily;
     const fonts = { sans: family(this.element.querySelector(".cr-live")), mono: family(this.map.canvas) };
     const name = fileName(record, this.map, "png");
-    picture(record, visibleRange(this.map, drawn), palette, drawn, fonts).toBlob((blob) => this.keep(blob, name), "image/png");
+    picture(record, visibleRange(this.map, drawn), palette, drawn, fonts).toBlob((blob) => this.download(blob, name), "image/png");
   }
 
   saveTable() {
     const { record, drawn } = this.now();
     if (!record || !drawn) return;
     const table = csv(record, visibleRange(this.map, drawn));
-    this.keep(new Blob([table], { type: "text/csv;charset=utf-8" }), fileName(record, this.map, "csv"));
+    this.download(new Blob([table], { type: "text/csv;charset=utf-8" }), fileName(record, this.map, "csv"));
   }
 
-  keep(blob, name) {
+  download(blob, name) {
     save(blob, name);
-    this.said.textContent = "saved as " + name;
+    this.status.textContent = "saved as " + name;
   }
 }

@@ -7,10 +7,10 @@ export class Notice {
   }
 
   /** {kind, text}; null hides it. */
-  show(said) {
-    this.box.hidden = !said;
-    if (!said) return;
-    this.box.classList.toggle("cr-problem", said.kind === "problem");
-    this.box.firstElementChild.textContent = said.text;
+  show(notice) {
+    this.box.hidden = !notice;
+    if (!notice) return;
+    this.box.classList.toggle("cr-problem", notice.kind === "problem");
+    this.box.firstElementChild.textContent = notice.text;
   }
 }

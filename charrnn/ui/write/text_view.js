@@ -1,5 +1,6 @@
 // The text: a line is a block, a character is a target; words and their trailing space do not wrap.
 
+import { create } from "../components/create.js";
 import { giveSign } from "../components/page_state.js";
 import { attachCandidates } from "./top_candidates.js";
 
@@ -21,16 +22,10 @@ export class TextView {
   append(record, from, to, colour) {
     const follow = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 48;
     for (let i = from; i < to; i++) {
-      if (!this.line) {
-        this.line = document.createElement("div");
-        this.line.className = "cr-line";
-        this.line.dir = "auto";
-        this.box.append(this.line);
-      }
-      if (!this.word) this.line.append((this.word = document.createElement("cr-word")));
-      const span = document.createElement("span");
+      if (!this.line) this.box.append((this.line = create("div", { className: "cr-line", dir: "auto" })));
+      if (!this.word) this.line.append((this.word = create("cr-word")));
       const character = record.characters[i];
-      span.textContent = character;
+      const span = create("span", {}, character);
       span.position = i;
       if (i < record.prompt) span.className = "cr-given";
       if (character === "\n") span.classList.add("cr-newline");

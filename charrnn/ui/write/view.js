@@ -1,7 +1,8 @@
-// The live view: draws the messages of the session at the asked speed, and keeps one cursor over text, heatmap and
-// distribution. Hovering costs no call: every value and every logit is in the record.
+// The live view: draws the session's messages at the selected speed, with one cursor for text, heatmap and distribution.
+// Hovering needs no request: the record contains every activation and logit.
 
 import { onConnectionError } from "../components/connection.js";
+import { create } from "../components/create.js";
 import { onTheme, page } from "../components/page_state.js";
 import { showInterventions } from "../session/interventions.js";
 import { session } from "../session/page_session.js";
@@ -12,7 +13,7 @@ import { pictureName, sentence, unitName } from "./cursor_labels.js";
 import { DistributionView } from "./distribution.js";
 import { Heatmap } from "./heatmap.js";
 import { HeatmapRange } from "./heatmap_range.js";
-import { surpriseWords } from "./top_candidates.js";
+import { describeSurprisal } from "./top_candidates.js";
 import { Notice } from "./notice.js";
 import { DrawRate } from "./draw_rate.js";
 import { ColorScale } from "../components/color_scale.js";
@@ -20,12 +21,11 @@ import { attachCursor } from "./cursor_input.js";
 import { distribution } from "../components/sampler.js";
 import { HeatmapOptions } from "./heatmap_options.js";
 import { TextRecord } from "../components/text_record.js";
-import { showTextTitle } from "./text_title.js";
 import { TextView } from "./text_view.js";
 
-const SETTLE = 60; // ms between two drawings of the distribution while text runs: faster is unreadable
+const SETTLE = 60; // ms between two updates of the distribution while the text grows
 
-/** Set up the view; it listens to the session, and takes no value from the server. */
+/** Set up the view. It listens to the session and takes no values from the server. */
 export function mount({ element }) {
   const $ = (selector) => element.querySelector(selector);
   const text = new TextView($(".cr-text"));
@@ -33,7 +33,7 @@ export function mount({ element }) {
   const map = new Heatmap($(".cr-canvas"), $(".cr-lens"));
   const notice = new Notice($(".cr-notice"));
   const cursor = new Cursor();
-  const pace = new DrawRate();
+  const drawRate = new DrawRate();
   let palette;
   let record = null;
   let drawn = 0; // characters on the page; record.length is what has arrived
@@ -43,40 +43,40 @@ export function mount({ element }) {
 
   // ------------------------------------------------------------------ the cursor
 
-  const at = () => cursor.at(drawn);
-  const words = () => sentence(record, at(), cursor.row, drawn);
+  const position = () => cursor.at(drawn);
+  const words = () => sentence(record, position(), cursor.row, drawn);
 
   function describe() {
     $(".cr-values").textContent = words();
-    $(".cr-surprise").textContent = record ? surpriseWords(record, at()) : "";
+    $(".cr-surprise").textContent = record ? describeSurprisal(record, position()) : "";
     $(".cr-canvas").setAttribute("aria-label", pictureName(record, words(), map.change, next.latest));
   }
 
   function showDistribution() {
     if (!record) return next.clear();
-    next.draw(record, at(), drawn, page.settings);
+    next.draw(record, position(), drawn, page.settings);
     shownAt = performance.now();
   }
 
   function redraw() {
     if (!record) return;
     const units = [cursor.unit, cursor.marked].filter((which) => which !== null);
-    map.draw(record, drawn, palette, { cursor: drawn ? at() : null, units });
+    map.draw(record, drawn, palette, { cursor: drawn ? position() : null, units });
     map.magnify(record, drawn, palette, cursor.magnified(map, drawn));
   }
 
-  /** After the cursor moved: frame, column, distribution, words. */
+  /** Update everything that depends on the cursor. */
   function pointed(scroll = false) {
     if (!record) return;
-    text.mark(at() >= 0 ? at() : null, scroll);
+    text.mark(position() >= 0 ? position() : null, scroll);
     redraw();
     showDistribution();
     describe();
   }
 
-  // ------------------------------------------------------------------ colours and titles
+  // ------------------------------------------------------------------ colors and titles
 
-  function colour(span, i) {
+  function color(span, i) {
     if (cursor.unit === null) {
       span.style.background = span.style.color = "";
       return;
@@ -86,17 +86,21 @@ export function mount({ element }) {
     span.style.color = palette.inks[level];
   }
 
-  function recolour() {
+  function recolor() {
     text.box.classList.toggle("cr-coloured", cursor.unit !== null);
-    if (record) text.spans.forEach(colour);
-    const of = record ? (map.change ? "Δ" : "") + symbol(record.view.name) : "";
-    showTextTitle($(".cr-text-title"), cursor.unit === null ? null : unitName(record, cursor.unit), of, () => paint(cursor.unit));
+    if (record) text.spans.forEach(color);
+    const title = $(".cr-text-title");
+    title.replaceChildren("text");
+    if (cursor.unit === null) return;
+    const of = (map.change ? "Δ" : "") + symbol(record.view.name);
+    const properties = { type: "button", className: "cr-uncolour", ariaLabel: "Remove the colours", onclick: () => paint(cursor.unit) };
+    title.append(", coloured by " + of + " of ", create("b", {}, unitName(record, cursor.unit)), " ", create("button", properties, "×"));
   }
 
-  /** Colour the text by a unit; the same unit once more takes the colours away. */
+  /** Color the text by a unit, or remove the colors of this unit. */
   function paint(which) {
     cursor.unit = which === cursor.unit ? null : which;
-    recolour();
+    recolor();
     redraw();
     describe();
   }
@@ -105,14 +109,14 @@ export function mount({ element }) {
     if (!record) return;
     map.arrange(order === "index" ? Array.from({ length: record.rows }, (_, i) => i) : record.view.orders[order]);
     cursor.point(map, drawn);
-    tools.show();
+    rangeTools.show();
     showCaptions(element, record, map, order);
     redraw();
   }
 
   // ------------------------------------------------------------------ messages
 
-  /** A text, or the same text as another model reads it, or with another view of the model. */
+  /** Show a new text, or the same text with another model or activation. */
   function begin(message) {
     const before = record;
     record = new TextRecord(message);
@@ -120,14 +124,14 @@ export function mount({ element }) {
     const sameRun = before && message.run === before.run;
     const stays = sameRun && before.prompt === record.prompt ? Math.min(drawn, record.common(before)) : 0;
     cursor.renew(record.rows, sameRun);
-    if (message.parted !== undefined && sameRun) cursor.pinned = message.parted - 1; // where the texts differ
+    if (message.divergedAt !== undefined && sameRun) cursor.pinned = message.divergedAt - 1; // where the texts differ
     if (!stays || stays < drawn) {
       cut(stays);
-      advance(message.instant - stays); // prompt, example or a text that is read again: at once
+      advance(message.instant - stays); // prompt, default text or scored text: without pacing
     }
     if (text.laddered) text.ladder(record, true);
-    switches.show(record);
-    recolour();
+    options.show(record);
+    recolor();
     arrange();
   }
 
@@ -135,11 +139,11 @@ export function mount({ element }) {
   function cut(length) {
     text.cut(length);
     drawn = Math.min(drawn, length);
-    pace.restart();
+    drawRate.restart();
     session.shown(drawn);
   }
 
-  /** Drop what follows a position, and add what the message brings. */
+  /** Truncate at a position and append the data of the message. */
   function branch(message) {
     record.branch(message);
     if (message.from < drawn) cut(message.from);
@@ -161,7 +165,7 @@ export function mount({ element }) {
   function advance(n) {
     if (n <= 0) return;
     const to = Math.min(record.length, drawn + n);
-    text.append(record, drawn, to, colour);
+    text.append(record, drawn, to, color);
     const written = to > record.prompt && drawn < Math.max(to, record.prompt);
     drawn = to;
     dirty = true;
@@ -173,26 +177,26 @@ export function mount({ element }) {
 
   function frame(now) {
     requestAnimationFrame(frame);
-    const seconds = pace.tick(now);
+    const seconds = drawRate.tick(now);
     if (!record) return;
     const backlog = record.length - drawn;
     if (backlog > 0) {
       if (session.state === "writing") {
-        advance(pace.due(seconds, backlog, page.settings.speed, drawn <= record.prompt));
+        advance(drawRate.due(seconds, backlog, page.settings.speed, drawn <= record.prompt));
       } else {
         advance(backlog);
       }
     } else {
-      pace.rest();
+      drawRate.rest();
     }
     if (!dirty || !palette) return;
     dirty = record.length > drawn;
     cursor.point(map, drawn);
-    text.mark(at() >= 0 ? at() : null, false);
+    text.mark(position() >= 0 ? position() : null, false);
     redraw();
     if (!dirty || now - shownAt > SETTLE) showDistribution();
     describe();
-    tools.offer(drawn);
+    rangeTools.offer(drawn);
     page.stats.frames += 1;
   }
 
@@ -209,26 +213,26 @@ export function mount({ element }) {
     paint,
   });
   page.on("settings", () => showDistribution());
-  const switches = new HeatmapOptions(element, {
+  const options = new HeatmapOptions(element, {
     shown: (name) => session.show(name),
     changed(yes) {
       map.change = yes;
-      recolour();
+      recolor();
       arrange();
     },
     ordered(by) {
       order = by;
-      map.range = null; // other units stand in those rows
+      map.range = null; // the rows show other units now
       arrange();
     },
   });
-  const tools = new HeatmapRange(element, map, () => ({ record, drawn, palette }), arrange);
+  const rangeTools = new HeatmapRange(element, map, () => ({ record, drawn, palette }), arrange);
   showInterventions($(".cr-interventions"));
   onConnectionError((words) => notice.show({ kind: "problem", text: words }));
 
   const showHistory = attachBranching({
     element,
-    live: () => ({ record, drawn, cursor: at(), shown: element.offsetParent !== null }),
+    live: () => ({ record, drawn, cursor: position(), shown: element.offsetParent !== null }),
     say: (words) => notice.show({ kind: "note", text: words }),
   });
   $(".cr-ladder").addEventListener("click", () => {
@@ -245,7 +249,7 @@ export function mount({ element }) {
   onTheme(() => {
     palette = new ColorScale(element.querySelector(".cr-live"));
     if (!record) return;
-    recolour();
+    recolor();
     redraw();
   });
 
@@ -254,7 +258,7 @@ export function mount({ element }) {
     get shown() { return element.offsetParent !== null; },
     get record() { return record; },
     get drawn() { return drawn; },
-    get cursor() { return at(); },
+    get cursor() { return position(); },
     get map() { return map; },
     get text() { return record ? record.characters.slice(0, drawn).join("") : ""; },
     get received() { return record ? record.length : 0; },
@@ -265,12 +269,12 @@ export function mount({ element }) {
       pointed(true);
     },
     distribution,
-    look: (range) => tools.look(range),
+    look: (range) => rangeTools.look(range),
   };
 
   session.onMessage(receive);
   if (session.model) {
-    session.preface = session.notice; // it began before this view was there
+    session.preface = session.notice; // sent before this view was set up
     session.show(session.view);
   } else notice.show(session.notice);
   requestAnimationFrame(frame);

@@ -1,5 +1,6 @@
 // Checkboxes that select models, each with a line swatch. All views of the page share the selection.
 
+import { create } from "../create.js";
 import { page } from "../page_state.js";
 
 page.ticked ??= null; // names; null for the server's default
@@ -30,7 +31,7 @@ export function swatch({ colour, dash }) {
 }
 
 /** Bind the selection to a fieldset. `changed` is called when the user or another view changes it. */
-export function createChips(fieldset, changed) {
+export function createModelCheckboxes(fieldset, changed) {
   let shown = "";
 
   fieldset.addEventListener("change", () => {
@@ -47,12 +48,7 @@ export function createChips(fieldset, changed) {
       shown = offered;
       fieldset.querySelectorAll("label").forEach((label) => label.remove());
       for (const model of models) {
-        const label = document.createElement("label");
-        const input = document.createElement("input");
-        input.type = "checkbox";
-        input.value = model.name;
-        label.append(input, swatch(model), model.title);
-        fieldset.append(label);
+        fieldset.append(create("label", {}, create("input", { type: "checkbox", value: model.name }), swatch(model), model.title));
       }
       fieldset.hidden = false;
     }

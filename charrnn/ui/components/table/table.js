@@ -1,5 +1,6 @@
 // A sortable table. Cells contain text, numbers, commands, links and links to other parts of the page.
 
+import { create } from "../create.js";
 import { navigate } from "../navigate.js";
 import { swatch } from "../plot/model_checkboxes.js";
 
@@ -7,24 +8,12 @@ function cellOf(cell, models) {
   const parts = [];
   const model = cell.model && models?.find((m) => m.name === cell.model);
   if (model) parts.push(swatch(model));
-  if (cell.link) {
-    const link = document.createElement("a");
-    Object.assign(link, { href: cell.link, target: "_blank", rel: "noopener noreferrer", textContent: cell.text });
-    parts.push(link);
-  } else if (cell.text) {
-    parts.push(cell.text);
-  }
+  if (cell.link) parts.push(create("a", { href: cell.link, target: "_blank", rel: "noopener noreferrer" }, cell.text));
+  else if (cell.text) parts.push(cell.text);
   if (cell.note) parts.push(": " + cell.note);
-  for (const line of cell.code || []) {
-    const code = document.createElement("code");
-    code.textContent = line;
-    parts.push(code);
-  }
-  for (const way of cell.go || []) {
-    const button = document.createElement("button");
-    Object.assign(button, { type: "button", className: "cr-go", textContent: way.text });
-    button.addEventListener("click", () => navigate(way));
-    parts.push(button);
+  for (const line of cell.code || []) parts.push(create("code", {}, line));
+  for (const target of cell.go || []) {
+    parts.push(create("button", { type: "button", className: "cr-go", onclick: () => navigate(target) }, target.text));
   }
   return parts;
 }
@@ -35,36 +24,30 @@ const by = (index) => (a, b) => {
   return left.text.localeCompare(right.text);
 };
 
-/** Returns a function that takes a table (of `Table.told`) and the models with their line swatches. */
+/** Returns a function that takes a table (of `Table.to_json`) and the models with their line swatches. */
 export function createTable(box) {
   let sorted = null; // {column, direction}: the user's sort order is kept when the table changes
 
   function draw(sent, models) {
-    const table = document.createElement("table");
-    const caption = document.createElement("span"); // the caption is as wide as its table, which may be scrolled
-    caption.textContent = sent.caption;
-    table.createCaption().append(caption);
+    const table = create("table");
+    table.createCaption().append(create("span", {}, sent.caption)); // the caption is as wide as its table, which may be scrolled
     const head = table.createTHead().insertRow();
     const numeric = (i) => sent.columns[i].numeric;
     table.classList.toggle("cr-figures", sent.columns.some((column) => column.numeric));
     sent.columns.forEach((column, i) => {
-      const title = document.createElement("th");
-      title.scope = "col";
+      const title = create("th", { scope: "col" });
       title.classList.toggle("cr-number", column.numeric);
       const direction = sorted?.column === i ? sorted.direction : 0;
       if (direction) title.ariaSort = direction > 0 ? "ascending" : "descending";
       if (sent.sortable) {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.textContent = column.title;
-        button.addEventListener("click", () => {
+        const sort = () => {
           sorted = { column: i, direction: direction ? -direction : 1 };
           draw(sent, models);
           box.querySelectorAll("thead button")[i].focus();
-        });
-        title.append(button);
+        };
+        title.append(create("button", { type: "button", onclick: sort }, column.title));
       } else {
-        title.textContent = column.title;
+        title.append(column.title);
       }
       head.append(title);
     });
@@ -79,12 +62,8 @@ export function createTable(box) {
       const line = body.insertRow();
       line.classList.toggle("cr-quiet", row.quiet);
       row.cells.forEach((cell, i) => {
-        const place = document.createElement(i === 0 ? "th" : "td");
-        if (i === 0) place.scope = "row";
-        place.classList.toggle("cr-number", numeric(i));
-        place.dataset.title = sent.columns[i].title;
-        place.append(...cellOf(cell, models));
-        line.append(place);
+        const properties = { className: numeric(i) ? "cr-number" : "", dataset: { title: sent.columns[i].title } };
+        line.append(create(i ? "td" : "th", i ? properties : { scope: "row", ...properties }, ...cellOf(cell, models)));
       });
     }
     box.replaceChildren(table);

@@ -1,12 +1,18 @@
 """Sortable tables with links, commands and notes in their cells."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 
+def _set_fields(part: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that are set."""
+    values = {each.name: getattr(part, each.name) for each in fields(part)}
+    return {name: value for name, value in values.items() if value not in ("", None, ())}
+
+
 @dataclass(frozen=True)
-class Go:
+class LinkCell:
     """A link to a tab: selects models or a unit, and scrolls to a part."""
 
     text: str
@@ -16,11 +22,9 @@ class Go:
     part: str = ""
     unit: tuple[str, int] | tuple[()] = ()  # view name and unit index
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the fields that are set, as the page reads them."""
-        whole = {"text": self.text, "tab": self.tab, "model": self.model, "tick": self.tick}
-        whole |= {"part": self.part, "unit": self.unit}
-        return {key: value for key, value in whole.items() if value}
+        return _set_fields(self)
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,11 @@ class Cell:
     link: str = ""
     note: str = ""
     code: tuple[str, ...] = ()
-    go: tuple[Go, ...] = ()
+    go: tuple[LinkCell, ...] = ()
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the fields that are set, as the page reads them."""
-        whole = {"text": self.text, "value": self.value, "model": self.model, "link": self.link}
-        whole |= {"note": self.note, "code": self.code}
-        return {key: value for key, value in whole.items() if value not in ("", None, ())} | (
-            {"go": [go.told() for go in self.go]} if self.go else {}
-        )
+        return _set_fields(self) | ({"go": [link.to_json() for link in self.go]} if self.go else {})
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class Table:
     sortable: bool = True
     sorted_by: int | None = None
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the table as the page reads it."""
         numeric = [any(row[i].value is not None for row in self.rows) for i in range(len(self.titles))]
         return {
             "caption": self.caption,
             "columns": [{"title": title, "numeric": n} for title, n in zip(self.titles, numeric, strict=True)],
             "rows": [
-                {"quiet": i in self.quiet, "cells": [cell.told() for cell in row]} for i, row in enumerate(self.rows)
+                {"quiet": i in self.quiet, "cells": [cell.to_json() for cell in row]} for i, row in enumerate(self.rows)
             ],
             "sortable": self.sortable,
             "sorted": self.sorted_by,

@@ -5,13 +5,6 @@ import { createTable } from "./table.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
-  const words = element.querySelector(".cr-plot-words");
-  const view = createViewQuery({ element, send, request: () => ({}) });
-  const show = createTable(element.querySelector(".cr-table"));
-  return (value) => {
-    const answer = view.answered(value);
-    if (!answer) return;
-    words.textContent = answer.words;
-    show(answer.table, answer.models);
-  };
+  const showTable = createTable(element.querySelector(".cr-table"));
+  return createViewQuery({ element, send, show: ({ table, models }) => showTable(table, models) }).receive;
 }

@@ -1,0 +1,31 @@
+"""Surprisal differences of two models, in a sentence and in a table."""
+
+from collections.abc import Iterable
+
+from charrnn.ranges import signed
+from charrnn.surprisal import GroupMean
+from charrnn.ui.components.table.table import Cell, Table, number
+
+
+def describe_mean(whole: GroupMean, digits: int, origin: str) -> str:
+    """Format the mean Δ bits over a text, with its standard error if there is one."""
+    over = "1 character" if whole.characters == 1 else f"{whole.characters:,} characters"
+    error = f" ± {whole.error_bits:.{digits}f}" if whole.error_bits else ""
+    return f"Δ = {signed(whole.delta_bits, digits)}{error} bits a character, over {over} of {origin}"
+
+
+def difference_table(caption: str, names: tuple[str, str], groups: Iterable[tuple[str, GroupMean]]) -> Table:
+    """Tabulate the mean surprisals of two models by group of characters."""
+    rows = [
+        [
+            Cell(name),
+            number(group.characters, "{:,}"),
+            number(group.a_bits),
+            number(group.b_bits),
+            number(group.delta_bits, "{:+.3f}"),
+            number(group.error_bits),
+        ]
+        for name, group in groups
+    ]
+    titles = ("characters", "how many", *(f"{name}, bits" for name in names), "Δ, bits", "standard error")
+    return Table(caption, titles, rows, sortable=False)
