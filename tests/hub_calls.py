@@ -8,13 +8,14 @@ What takes long to import is imported once; every list of calls runs in a fork, 
 
 import errno
 import importlib
+import io
 import itertools
 import json
 import os
 import sys
 import traceback
 import urllib.request
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def run(calls: list[list]) -> None:
                     options = arguments[2] if len(arguments) > 2 else {}
                     pushed = hub.push(Path(arguments[0]), arguments[1], **options, notify=said.append)
                     outcome = vars(pushed) | {"said": said}
+                case "main":
+                    outcome = call_main(*arguments)
                 case "push_with_faults":
                     outcome = push_with_faults([Path(folder) for folder in arguments[:2]], arguments[2])
                 case "push_space":
@@ -60,6 +63,16 @@ def run(calls: list[list]) -> None:
         except hub.HubError as error:
             outcome = {"error": str(error), "kind": error.kind, "user_message": error.user_message}
         print(json.dumps(outcome))
+
+
+def call_main(command: str, *words: str) -> dict[str, Any]:
+    """How the `main` of a command ends with these arguments, and what it prints."""
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        try:
+            code = importlib.import_module(f"charrnn.commands.{command}").main([*words])
+        except SystemExit as end:
+            code = end.code
+    return {"code": code, "out": out.getvalue(), "err": err.getvalue()}
 
 
 def push_with_faults(folders: list[Path], repo_id: str) -> dict[str, Any]:

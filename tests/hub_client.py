@@ -19,6 +19,7 @@ from charrnn.metrics import Metrics
 from charrnn.registry import build_model
 from charrnn.vocab import Vocab
 from tests.by_hand import write_model
+from tests.calling import Said
 from tests.hub_server import TOKEN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,7 +55,8 @@ class Server:
     def call(self, *calls: list, **environment: str) -> list[dict[str, Any]]:
         """
         What each call gave, one after the other in one client process: ["push", folder, repo_id, flags],
-        ["push_space", root, repo_id, checkpoints, flags], ["resolve", source], ["fetch_or", source, bundled, always].
+        ["push_space", root, repo_id, checkpoints, flags], ["resolve", source], ["fetch_or", source, bundled, always],
+        ["main", command, arguments].
 
         ["fail", {route: [status, error code, message, headers, times]}] makes routes fail from there on, gives nothing.
         """
@@ -66,17 +68,10 @@ class Server:
         assert TOKEN not in out.read_text() + err.read_text()
         return [json.loads(line) for line in out.read_text().splitlines()]
 
-    def script(self, name: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        """A script of the project as a process that knows this server."""
-        run = subprocess.run(
-            [sys.executable, str(ROOT / name), *map(str, arguments)],
-            cwd=ROOT,
-            env=os.environ | self.environment | environment,
-            capture_output=True,
-            text=True,
-        )
-        assert TOKEN not in run.stdout + run.stderr
-        return run
+    def main(self, command: str, *words: object) -> Said:
+        """The `main` of a command, in a client process."""
+        (done,) = self.call(["main", command, *map(str, words)])
+        return Said(**done)
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """What the server itself says to someone with the token."""

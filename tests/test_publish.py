@@ -187,11 +187,11 @@ def test_foreign_repository_is_refused_or_replaced(server: Server, folder):
     assert before == [server.ask(f"/api/models/me/theirs{number}")["sha"] for number in range(len(OTHERS))]
     pushes = [["push", str(folder), f"me/theirs{number}", {"replace": True}] for number in range(len(OTHERS))]
     assert all("commit" in outcome for outcome in server.call(*pushes))
-    early = server.script("scripts/train.py", "--push-to-hub", "me/theirs0", "--data", "no such file")
-    assert early.returncode == 2 and "no such file" in early.stderr, "now it is one of ours"
+    early = server.main("train", "--push-to-hub", "me/theirs0", "--data", "no such file")
+    assert early.code == 2 and "no such file" in early.err, "now it is one of ours"
     commit_files(server, "me/again", OTHERS["card"])
-    early = server.script("scripts/train.py", "--push-to-hub", "me/again", "--data", "no such file")
-    assert early.returncode == 2 and "me/again holds files that were not published with charrnn" in early.stderr
+    early = server.main("train", "--push-to-hub", "me/again", "--data", "no such file")
+    assert early.code == 2 and "me/again holds files that were not published with charrnn" in early.err
 
 
 def test_unrelated_files_in_repository_stay(server: Server, folder):
@@ -300,11 +300,11 @@ def test_invalid_repository_name_is_refused_first(capsys, name):
 
 
 def test_dry_run_lists_and_refuses_without_writing(server: Server, folder):
-    flags = ["scripts/publish.py", "checkpoints", "me/tiny", "--folder", folder, "--dry-run"]
-    result = server.script(*flags)
-    lines = [line.split() for line in result.stdout.splitlines()]
+    flags = ["publish", "checkpoints", "me/tiny", "--folder", folder, "--dry-run"]
+    result = server.main(*flags)
+    lines = [line.split() for line in result.out.splitlines()]
     sizes = {path: int(size.replace(",", "")) for size, path in lines[:-1]}
-    assert result.returncode == 0 and result.stderr == ""
+    assert result.code == 0 and result.err == ""
     for name in ("config.json", "model.safetensors", "steps/000010.safetensors"):
         assert sizes[name] == (folder / name).stat().st_size
     assert "training.safetensors" not in sizes and "notes.txt" not in sizes
@@ -312,11 +312,11 @@ def test_dry_run_lists_and_refuses_without_writing(server: Server, folder):
     assert server.ask("/counts") == {"info": 1}, "no repository was made"
     server.call(["push", str(folder), "me/tiny", {"tag": "final"}])
     (folder / "passage.txt").write_text("another")
-    taken = server.script(*flags, "--tag", "final")
-    assert taken.returncode == 1 and "has a tag final already" in taken.stderr and taken.stdout == ""
+    taken = server.main(*flags, "--tag", "final")
+    assert taken.code == 1 and "has a tag final already" in taken.err and taken.out == ""
     server.kill()
-    away = server.script(*flags)
-    assert away.returncode == 0 and "cannot be reached" in away.stderr and "model.safetensors" in away.stdout
+    away = server.main(*flags)
+    assert away.code == 0 and "cannot be reached" in away.err and "model.safetensors" in away.out
 
 
 def test_card_sample_matches_its_command(capsys):

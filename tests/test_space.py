@@ -130,10 +130,10 @@ def test_foreign_space_is_refused(server: Server, folder):
         line = {"key": "file", "value": {"path": name, "content": ""}}
         server.ask("/api/models/spaces/me/theirs/commit/main", line)
     before = server.ask("/counts")
-    asked = ["scripts/publish.py", "space", "me/theirs", "--checkpoints", "me/lab"]
-    refused = [server.script(*asked, *more) for more in ([], ["--dry-run"])]
+    asked = ["publish", "space", "me/theirs", "--checkpoints", "me/lab"]
+    refused = [server.main(*asked, *more) for more in ([], ["--dry-run"])]
     for result in refused:
-        assert result.returncode == 1 and "me/theirs is a Space of another project, with 2 files" in result.stderr
+        assert result.code == 1 and "me/theirs is a Space of another project, with 2 files" in result.err
     assert {name: count for name, count in server.ask("/counts").items() if name != "info"} == {
         name: count for name, count in before.items() if name != "info"
     }
