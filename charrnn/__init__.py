@@ -1,5 +1,5 @@
 """
-Character-level recurrent networks written by hand: train them, write text with them, look into them.
+Hand-written character-level recurrent networks: training, sampling, analysis.
 
     from charrnn import CharRNN, load, generate, SamplingSettings
 

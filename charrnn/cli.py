@@ -1,4 +1,4 @@
-"""The command `charrnn`: `charrnn app`, `charrnn train --help`. Imports a subcommand only when it runs."""
+"""The command `charrnn`; imports a subcommand only when it runs."""
 
 import sys
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def usage() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand with the rest of the command line; the exit code, 2 for a name that is no subcommand."""
+    """Run a subcommand and return the exit code; 2 for an unknown one."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     name = words[0] if words else "--help"
     if name not in SUBCOMMANDS:

@@ -112,7 +112,7 @@ def test_analyse_continues_after_failing_section(tmp_path, typed, monkeypatch):
     folder = write_checkpoint(tmp_path / "one")
     code, out, err = typed(folder, "--sections", "gradient", "bits")
     assert (code, [*sections(folder)]) == (2, ["bits"]) and "one: bits in" in out
-    assert err == "one: gradient could not be worked out: the text has 7 characters: give 130 or more\n"
+    assert err == "one: gradient could not be computed: the text has 7 characters: give 130 or more\n"
 
 
 def test_analyse_of_tiny_text_reports_each_section(tmp_path, typed):

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from charrnn.study import claims
-from charrnn.study.records import Facts
+from charrnn.study.records import Records
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
-class Planted(Facts):
-    """Facts that say what a test wants."""
+class Planted(Records):
+    """Records with the values that a test sets."""
 
     root: Path = ROOT
     losses: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -115,7 +115,7 @@ def test_claim_on_gpu_speed_is_open_on_cpu(gpt, verdict):
 
 
 def test_claims_have_verdict_and_figure():
-    facts = Facts(ROOT)
+    facts = Records(ROOT)
     for section, claim, judge in claims.CLAIMS:
         judged = judge(facts)
         assert section and claim

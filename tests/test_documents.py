@@ -22,7 +22,7 @@ from charrnn.bench.page_speed import serving
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.study import readme_tables, study_file
-from charrnn.study.records import BENCHES, Facts
+from charrnn.study.records import BENCHES, Records
 from charrnn.training import RECIPES
 from charrnn.ui.server import share_link
 from charrnn.ui.server.checkpoint_store import Store
@@ -152,12 +152,12 @@ def test_folders_are_described():
 
 
 def test_tables_match_report():
-    for path, text in readme_tables.written(ROOT).items():
+    for path, text in readme_tables.generated_files(ROOT).items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run python scripts/report.py"
 
 
 def test_tables_ignore_own_checkpoints():
-    assert [info.name for info in Facts(ROOT).bundled] == list(RECIPES)
+    assert [info.name for info in Records(ROOT).bundled] == list(RECIPES)
     assert set(RECIPES) <= {path.name for path in (ROOT / "checkpoints").iterdir()}
 
 

@@ -78,7 +78,7 @@ def test_evaluate_writes_nothing(text, tmp_path, capsys):
 def test_report_does_not_write_through_link(tmp_path, monkeypatch):
     (tmp_path / "mine.md").write_text("mine")
     (tmp_path / "README.md").symlink_to("mine.md")
-    monkeypatch.setattr(readme_tables, "written", lambda root: {root / "README.md": "new"})
+    monkeypatch.setattr(readme_tables, "generated_files", lambda root: {root / "README.md": "new"})
     with pytest.raises(checkpoint.CheckpointError, match="is a link"):
         readme_tables.write(tmp_path, only_check=False)
     assert (tmp_path / "mine.md").read_text() == "mine" and os.readlink(tmp_path / "README.md") == "mine.md"

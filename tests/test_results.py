@@ -8,13 +8,13 @@ import pytest
 
 from charrnn.checkpoint import describe
 from charrnn.study import results_page
-from charrnn.study.records import Facts
+from charrnn.study.records import Records
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
-class Planted(Facts):
+class Planted(Records):
     """The facts of the repository with other rows of the study."""
 
     root: Path = ROOT
@@ -32,7 +32,7 @@ def cells(text: str, *first: str) -> list[str]:
 
 def test_context_table_matches_analyses():
     memory = describe(ROOT / "checkpoints" / "minigpt").analyses.sections["memory"]
-    shown = cells(results_page.context_use(Facts(ROOT)), "`minigpt`")
+    shown = cells(results_page.context_use(Records(ROOT)), "`minigpt`")
     names = ("ecl_chars", "ecl_share_chars", "shuffled_ecl_chars", "felt_chars")
     assert shown[:4] == [str(memory.facts[name]) for name in names]
     excess, error = (memory.numbers("context", name) for name in ("excess_nats", "excess_error"))
@@ -42,7 +42,7 @@ def test_context_table_matches_analyses():
 
 def test_exponent_table_matches_analyses():
     facts = describe(ROOT / "checkpoints" / "gru").analyses.sections["gradient"].facts
-    text = results_page.reach(Facts(ROOT)).partition("| KL, nats |")[0]
+    text = results_page.reach(Records(ROOT)).partition("| KL, nats |")[0]
     shown = cells(text, "`gru`")
     assert shown[:2] == [f"{facts['half_life_chars']:.1f}", f"{facts['horizon_chars']:.1f}"]
     exponent = f"{facts['exponent']:+.4f} ± {facts['exponent_error']:.4f}"
@@ -58,6 +58,6 @@ def test_unreached_length_is_shown_as_greater():
 
 
 def test_missing_analysis_names_command():
-    facts = Facts(ROOT)
+    facts = Records(ROOT)
     with pytest.raises(ValueError, match="run python scripts/analyse.py"):
         facts.analysis(facts.bundled[0], "nothing")

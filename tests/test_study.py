@@ -118,7 +118,7 @@ def found(**changes):
 def test_study_row_replaces_row_of_same_key(tmp_path):
     path = tmp_path / "study.json"
     for part, model, positions in (("reach", "a", 1), ("reach", "b", 2), ("position", "a", 3), ("reach", "a", 4)):
-        study_file.keep(path, part, found(), {"model": model, "positions": positions})
+        study_file.store_row(path, part, found(), {"model": model, "positions": positions})
     kept = json.loads(path.read_text())
     assert [(row["model"], row["positions"]) for row in kept["reach"]["rows"]] == [("b", 2), ("a", 4)]
     assert [row["positions"] for row in kept["position"]["rows"]] == [3]
@@ -128,12 +128,12 @@ def test_study_row_replaces_row_of_same_key(tmp_path):
 @pytest.mark.parametrize("change", [{"settings": {"positions": 6}}, {"data_sha256": "cd"}])
 def test_study_rows_of_other_settings_are_not_mixed(tmp_path, change):
     path = tmp_path / "study.json"
-    study_file.keep(path, "reach", found(), {"model": "a"})
+    study_file.store_row(path, "reach", found(), {"model": "a"})
     before = path.read_text()
     with pytest.raises(ValueError, match="--anew"):
-        study_file.keep(path, "reach", found(**change), {"model": "b"})
+        study_file.store_row(path, "reach", found(**change), {"model": "b"})
     assert path.read_text() == before
-    study_file.keep(
+    study_file.store_row(
         path, "reach", found(machine={"cores": 64}), {"model": "b"}
     )  # another machine finds the same figures
 
@@ -148,7 +148,7 @@ def test_study_part_can_be_restarted(measure, capsys):
 def test_study_numbers_have_six_digits(tmp_path):
     path = tmp_path / "study.json"
     row = {"model": "a", "lags": (1, 2), "x": {"y": [1 / 3, math.nan, np.float64(math.inf)]}, "big": 123456789.0}
-    study_file.keep(path, "reach", found(), row)
+    study_file.store_row(path, "reach", found(), row)
     kept = json.loads(path.read_text())["reach"]["rows"][0]
     assert kept == {"model": "a", "lags": [1, 2], "x": {"y": [0.333333, None, None]}, "big": 123457000.0}
 
@@ -376,5 +376,5 @@ def test_kept_memory_is_counted():
             memory.write(bytes(1 << 22))
         return memory
 
-    kept = training_experiments.memory_kept(pages, 20)
+    kept = training_experiments.bytes_per_char(pages, 20)
     assert kept is None or kept == pytest.approx(4 << 20, rel=0.1)

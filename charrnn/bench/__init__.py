@@ -1,1 +1,1 @@
-"""Benchmarks: what is compared and how the results are shown."""
+"""Benchmarks of training, sampling, gradient flow and the page."""

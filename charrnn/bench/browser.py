@@ -1,7 +1,7 @@
 """
-A Chromium for the browser tests: the system's, else Playwright's own, else the package manager's.
+Find or install a Chromium for the browser tests.
 
-    python -m charrnn.bench.browser     print its path, install one if there is none; exit code 1 if that fails
+    python -m charrnn.bench.browser     print its path, installing one if needed; exit code 1 on failure
 """
 
 import os
@@ -15,21 +15,21 @@ from playwright.sync_api import sync_playwright
 
 from charrnn import terminal
 
-# The shell is Chromium without windows: the same pages for half of the work.
+# The headless shell renders the same pages with half of the work.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
 def find_browser() -> Path | None:
     """
-    The Chromium to test with: the system's, else Playwright's own; None when neither is there and starts.
+    Return the system's Chromium, else Playwright's own; None if neither starts.
 
-    To be called before Playwright is started: it asks Playwright itself.
+    Call it before Playwright is started: it starts Playwright itself.
     """
     return next((Path(path) for path in _candidates() if _starts(path)), None)
 
 
 def install_browser() -> Path | None:
-    """Playwright's own download, else the package manager's Chromium; None when neither could be had."""
+    """Install Playwright's Chromium, else the package manager's; None if both fail."""
     for words in (_download_command(), *_package_commands()):
         print("no Chromium yet:", *words, file=sys.stderr, flush=True)
         try:
@@ -49,10 +49,10 @@ def _candidates() -> Iterator[str]:
 
 
 def _starts(path: str) -> bool:
-    """True when the file is there and runs: a snap's stand-in or a download without its libraries does not."""
+    """Return whether the file runs; a snap stub or a download without libraries does not."""
     if not os.access(path, os.X_OK):
         return False
-    if os.name == "nt":  # there `--version` would open a window; a download brings its libraries with it
+    if os.name == "nt":  # `--version` would open a window there; a download includes its libraries
         return True
     return subprocess.run([path, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
@@ -62,7 +62,7 @@ def _download_command() -> list[str]:
 
 
 def _package_commands() -> list[list[str]]:
-    """apt-get, where it is there and allowed: as root, or by sudo without a password."""
+    """Return apt-get commands, if available as root or by sudo without a password."""
     if not shutil.which("apt-get"):
         return []
     get = ["apt-get"] if os.geteuid() == 0 else ["sudo", "-n", "apt-get"]
@@ -71,7 +71,7 @@ def _package_commands() -> list[list[str]]:
 
 
 def main() -> int:
-    """Print the path of the browser, installed first if needed; the exit code."""
+    """Print the path of the browser, installing it if needed; return the exit code."""
     if (found := find_browser() or install_browser()) is None:
         sys.exit("no Chromium: install one (e.g. `apt-get install chromium`), or run `playwright install chromium`")
     print(found)

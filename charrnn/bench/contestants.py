@@ -1,15 +1,15 @@
 """
-How fast the hand-written networks are, against the plain loop of the lab sheet and against torch.nn.
+Speed of the hand-written networks against the lab sheet's plain loop and torch.nn.
 
     python scripts/bench.py train         one whole training step: forward, backward, clipping, optimiser
-    python scripts/bench.py profile       where the time of such a step goes, and what a longer window costs
+    python scripts/bench.py profile       time per part of such a step, and cost by window length
     python scripts/bench.py sample        characters per second on one core
     python scripts/bench.py gradients     the gradient-flow curve of a network
     python scripts/bench.py page          the page in a real browser (charrnn/bench/page_speed.py)
     python scripts/bench.py load          many pages at once (charrnn/bench/server_load.py)
 
-Machines differ and are noisy, so every figure that counts is a ratio of medians, the contestants taking turns in one
-run. `--json` prints the figures for machines. Nothing is asserted: a person judges.
+Machines differ and are noisy, so results are ratios of medians over interleaved runs. `--json` prints a record.
+Nothing is asserted.
 """
 
 import argparse
@@ -39,7 +39,7 @@ OURS = "charrnn"
 
 @dataclass(frozen=True)
 class Row:
-    """One contestant: the median of its turns and what follows from it; None where a figure does not apply."""
+    """Results of one contestant; a figure that does not apply is None."""
 
     name: str
     median_ms: float
@@ -47,12 +47,12 @@ class Row:
     figures: dict[str, float | None]
 
     def record(self) -> dict[str, Any]:
-        """All of it by name, for machines."""
+        """Return the results by name, for JSON."""
         return {"name": self.name, "median_ms": self.median_ms, "fastest_ms": self.fastest_ms, **self.figures}
 
 
 def rows(turns: dict[str, list[float]], figures: Callable[[str, Mapping[str, float]], dict[str, Any]]) -> list[Row]:
-    """A row for each contestant; `figures` says what follows for one of them from the medians of all."""
+    """Return a row per contestant; `figures` derives its figures from all medians."""
     medians = {name: statistics.median(times) for name, times in turns.items()}
     return [Row(name, median, min(turns[name]), figures(name, medians)) for name, median in medians.items()]
 
@@ -79,7 +79,7 @@ def bench_train(options: argparse.Namespace) -> list[Row]:
 
     def figures(name: str, medians: Mapping[str, float]) -> dict[str, Any]:
         ours, this = medians[f"{OURS} {cell_of[name]}"], medians[name]
-        # The products that no arrangement can avoid: recurrent and head, forward and twice backward.
+        # The necessary matrix products: recurrent and head, forward and twice backward.
         rows_of_products = CELLS[cell_of[name]].gates * recipe.hidden_dim + VOCAB_SIZE
         needed = 6 * recipe.batch * recipe.seq_len * recipe.hidden_dim * rows_of_products
         normed = name.endswith("layer norm")
@@ -102,7 +102,7 @@ def bench_sample(options: argparse.Namespace) -> list[Row]:
     def ours() -> list[Any]:
         decoder = model.decoder()
         steps = generate(decoder, decoder.prefill(prompt), options.chars, settings, UniformStream(0))
-        return [step.reading.state.h for step in steps]  # kept, as the heatmap needs them
+        return [step.reading.state.h for step in steps]  # stored, as for the heatmap
 
     def theirs() -> Tensor:
         return plain.write(torch.tensor([prompt]), options.chars, settings.temperature)
@@ -157,24 +157,24 @@ GOALS = {
 
 
 def shown(record: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
-    """A row of a table: the name, then these figures; nothing where one does not apply."""
+    """Format a table row: the name, then these figures; "" for None."""
     return [record["name"], *("" if record[key] is None else UNITS[key][1].format(record[key]) for key in keys)]
 
 
 def table(found: Sequence[Row]) -> str:
-    """The rows as aligned columns."""
+    """Format the rows as aligned columns."""
     records = [row.record() for row in found]
     keys = [key for key in UNITS if key in records[0]]
     return columns(["", *(UNITS[key][0] for key in keys)], [shown(record, keys) for record in records])
 
 
 def parser() -> argparse.ArgumentParser:
-    """The flags of every verb."""
+    """Return the parser of all verbs."""
     whole = argparse.ArgumentParser(description="Measure the networks against a plain loop and against torch.nn.")
     verbs = whole.add_subparsers(dest="verb", required=True)
     train = verbs.add_parser("train", help="one whole training step")
     train.add_argument("--device", default="cpu", help="where to train: cpu, cuda (default cpu)")
-    profile = verbs.add_parser("profile", help="where the time of a training step goes")
+    profile = verbs.add_parser("profile", help="time per part of a training step")
     profile.add_argument("--lengths", type=WINDOW, nargs="+", default=bench_profile.LENGTHS, metavar="T", help=LENGTHS)
     for verb in (train, profile):
         verb.add_argument("--batch", type=WINDOW, default=64, help="windows a step (default 64)")
@@ -188,7 +188,7 @@ def parser() -> argparse.ArgumentParser:
         verb.add_argument("--hidden-dim", type=WIDTH, default=256, help="hidden units (default 256)")
         verb.add_argument("--rounds", type=COUNT, default=rounds, help=f"turns of each contestant (default {rounds})")
         verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")
-        verb.add_argument("--json", action="store_true", help="print the figures for machines")
+        verb.add_argument("--json", action="store_true", help="print the figures as JSON")
     verbs.add_parser("page", help="the page in a real browser; `page --help` lists its flags")
     verbs.add_parser("load", help="many pages at once; `load --help` lists its flags")
     return whole
@@ -200,7 +200,7 @@ LENGTHS = "window lengths for the cost of a longer window (default %(default)s)"
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] in (["page"], ["load"]):
-        from charrnn.bench import page_speed, server_load  # these need a browser's driver
+        from charrnn.bench import page_speed, server_load  # these import Playwright
 
         return {"page": page_speed, "load": server_load}[arguments[0]].main(arguments[1:])
     options = parser().parse_args(arguments)

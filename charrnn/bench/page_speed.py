@@ -1,10 +1,9 @@
 """
-Measure the page in a real Chromium: `python scripts/bench.py page`, `--json` for machines.
+Measure the page in a real Chromium: `python scripts/bench.py page`.
 
-Starts app.py on a free port. Frames drawn per second and columns lost at 60 characters/s, the time from the click on
-Write to the first character on the screen, and from a slider's move to the distribution redrawn; and what the app costs
-over an empty page of Gradio's: until it is served, and in memory with every checkpoint loaded. Nothing is asserted: a
-person judges the figures, on a quiet machine.
+Starts app.py on a free port. Measures frames per second and lost columns at 60 characters/s, the time from a click on
+Write to the first character on the screen and from a slider event to the redrawn distribution, and the start time and
+memory of the app compared with an empty Gradio page. Nothing is asserted; run it on a quiet machine.
 """
 
 import argparse
@@ -53,14 +52,14 @@ GOALS = {
 
 @contextmanager
 def running_app(checkpoints: str, **environment: str) -> Iterator[str]:
-    """The address of an app.py of its own on a free port. Raises RuntimeError, with what it said, where it ends."""
+    """Start app.py on a free port and yield its address. Raises RuntimeError if it ends."""
     with serving(["app.py", "--checkpoints", checkpoints, "--port"], **environment) as (address, _):
         yield address
 
 
 @contextmanager
 def serving(command: Sequence[str], **environment: str) -> Iterator[tuple[str, int]]:
-    """The address and the process id of what Python serves when it is told this and a free port."""
+    """Start a Python server on a free port, the last argument; yield address and process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -94,12 +93,12 @@ def _answers(address: str) -> bool:
 
 
 def percentile_95(values: list[float]) -> float:
-    """The value that 95 % do not exceed."""
+    """Return the 95th percentile."""
     return sorted(values)[max(0, -(-95 * len(values) // 100) - 1)]
 
 
 def frames(page: Page, seconds: float) -> tuple[float, int, int]:
-    """Write at 60 characters/s -> frames drawn per second, columns sent, columns not drawn."""
+    """Generate at 60 characters/s -> frames per second, columns sent, columns not drawn."""
     page.locator("#cr-speed").fill(str(SPEEDS[60]))
     page.locator("#cr-characters").evaluate("(input) => (input.value = 2000)")
     page.locator('[data-action="write"]').click()
@@ -152,7 +151,7 @@ def slider_to_character(page: Page, moves: int) -> list[float]:
 
 
 def first_characters(page: Page, clicks: int) -> list[float]:
-    """Milliseconds from each click on Write to the first written character in the document."""
+    """Return the milliseconds from each click on Write to the first character."""
     times = []
     page.locator("#cr-characters").evaluate("(input) => (input.value = 5)")
     for _ in range(clicks):
@@ -164,7 +163,7 @@ def first_characters(page: Page, clicks: int) -> list[float]:
 
 
 def redraws(page: Page, moves: int) -> list[float]:
-    """Milliseconds from a slider's event to the end of the frame that shows the new distribution."""
+    """Return the milliseconds from a slider event to the frame with the new distribution."""
     return page.evaluate(
         """async (moves) => {
             const slider = document.querySelector("#cr-temperature");
@@ -184,7 +183,7 @@ def redraws(page: Page, moves: int) -> list[float]:
 
 
 def measure(checkpoints: str, seconds: float) -> dict[str, float]:
-    """All figures."""
+    """Measure all figures."""
     browser = find_browser()
     with running_app(checkpoints) as address:
         with sync_playwright() as playwright:
@@ -215,14 +214,14 @@ def measure(checkpoints: str, seconds: float) -> dict[str, float]:
 
 
 def load_all(address: str, checkpoints: str) -> None:
-    """Let every checkpoint write a few characters."""
+    """Generate a few characters with every checkpoint."""
     for info in Store(Path(checkpoints)).checkpoints():
         request = {"checkpoint": {"name": info.name}, "count": 20}
         httpx.post(f"{address}gradio_api/run/continue_text", json={"data": [request]}, timeout=60, trust_env=False)
 
 
 def cost(checkpoints: str) -> dict[str, float]:
-    """What the app costs over an empty page that has torch and gradio imported; both in turn."""
+    """Measure start time and memory of the app and of an empty Gradio page with torch."""
     bare, app = ["-c", BARE], ["app.py", "--checkpoints", checkpoints, "--port"]
     quiet = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
     times: dict[str, list[float]] = {"bare": [], "app": []}
@@ -243,11 +242,11 @@ def cost(checkpoints: str) -> dict[str, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the figures."""
+    """Print the figures and return the exit code."""
     parser = argparse.ArgumentParser(description="Measure the page in a real Chromium.")
     parser.add_argument("--checkpoints", type=name_or_path, default=str(CHECKPOINTS), help="folder of the checkpoints")
     parser.add_argument("--seconds", type=SECONDS, default=10, help="of writing at 60 characters/s (%(default)s)")
-    parser.add_argument("--json", action="store_true", help="figures for a machine")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(arguments)
     figures = measure(options.checkpoints, options.seconds)
     if options.json:

@@ -1,22 +1,22 @@
 """
-Where the time of a training step goes, and what a longer window costs: is it the loop over T?
+Time per part of a training step, and cost by window length.
 
     python scripts/bench.py profile            two tables
-    python scripts/bench.py profile --json     the same for machines, as docs/bench_profile.json keeps it
+    python scripts/bench.py profile --json     the record that docs/bench_profile.json stores
 
-The steps are whole and real; a stopwatch hangs on the borders between their parts, on the way forward and on the way
-back, so that every moment of a step belongs to exactly one part. The record:
+Real, whole steps are timed; timers between their parts, forward and backward, assign every moment of a step to exactly
+one part. The record:
 
     {"verb", "lengths", "batch", "seq_len", "hidden_dim", "rounds",    B, T, H of `rows`; MiniGPT has 128 units
      "machine": {"processor", "cores", "threads", "torch"},
      "parts": [part, …],                                       in the order of a step
      "rows": [{"name",
-               "median_ms",                                    of whole steps with no stopwatch on them
+               "median_ms",                                    of whole steps without timers
                "loop_share",                                   of the two loops over T in all parts, 0..1
-               "parts": {part: ms}}, …],                       medians; a part that a network lacks is not there
+               "parts": {part: ms}}, …],                       medians; without the parts that a network lacks
      "against_T": [{"name", "seq_len": [T, …], "batch": [B, …], "median_ms": [ms, …]}, …]}
 
-Each point of `against_T` reads the same number of characters, B · T: what rises with T is the price of the sequence.
+Each point of `against_T` reads B · T characters, the same number: an increase with T is the cost of sequential steps.
 """
 
 import argparse
@@ -30,7 +30,7 @@ LENGTHS = (32, 64, 128, 256, 512)
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """What the record says beyond its settings and the machine."""
+    """Measure the record, without its settings and the machine."""
     recipe = Recipe(batch=options.batch, seq_len=options.seq_len, hidden_dim=options.hidden_dim)
     return {
         "parts": list(PARTS),
@@ -40,14 +40,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def tables(record: dict[str, Any]) -> str:
-    """The record for a reader."""
+    """Format the record as two text tables."""
     title = "ms, one step (batch {batch}, {seq_len} characters, {hidden_dim} units)".format(**record)
     where = [title, *(row["name"] for row in record["rows"])]
     body = []
     for part in record["parts"]:
         cells = [(row["parts"].get(part), sum(row["parts"].values())) for row in record["rows"]]
         body.append([part, *("" if ms is None else f"{ms:.1f} {ms / whole:4.0%}" for ms, whole in cells)])
-    body.append(["whole step, unwatched", *(f"{row['median_ms']:.1f}     " for row in record["rows"])])
+    body.append(["whole step, without timers", *(f"{row['median_ms']:.1f}     " for row in record["rows"])])
     body.append(["the loop over T", *(f"{row['loop_share']:.0%}" for row in record["rows"])])
     first = record["against_T"][0]
     sizes = zip(first["seq_len"], first["batch"], strict=True)

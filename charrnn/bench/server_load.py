@@ -1,8 +1,8 @@
 """
-Measure the speed of many pages at once: `python scripts/bench.py load`, `--json` for machines.
+Measure the speed of many pages at once: `python scripts/bench.py load`.
 
-Starts app.py on a free port. Each page makes the calls of session/session.js and draws a character when it is due and
-there. Then the time of one piece as a text grows, and after its end was edited. Nothing is asserted.
+Starts app.py on a free port. Each simulated page makes the calls of session/session.js and draws a character when it is
+due and available. Then times one call by text length, and after an edit near the end. Nothing is asserted.
 """
 
 import argparse
@@ -32,7 +32,7 @@ HEADS = ["pages", "5th percentile, % of their speed", "slowest, %", "goal, %", "
 
 @dataclass
 class Page:
-    """One page that writes a text."""
+    """A simulated page that generates a text."""
 
     client: httpx.AsyncClient
     checkpoint: str
@@ -42,7 +42,7 @@ class Page:
     busy: int = 0
 
     async def call(self, count: int) -> None:
-        """Ask for the next characters, again while the server is busy. Raises RuntimeError for an error."""
+        """Request the next characters, retrying while the server is busy. Raises RuntimeError."""
         start = 0 if len(self.text) == self.prompt else len(self.text)
         request = {"checkpoint": {"name": self.checkpoint}, "text": self.text, "prompt": self.prompt}
         request |= {"start": start, "count": count, "seed": self.seed, "temperature": 0.8}
@@ -59,7 +59,7 @@ class Page:
             return
 
     async def write(self, characters: int) -> float:
-        """Write a text at SPEED -> characters per second from the first character to the last one."""
+        """Generate a text at SPEED -> characters per second, first to last character."""
         await self.call(max(1, round(SPEED * FIRST_SECONDS)))
         began = last = time.perf_counter()
         drawn, had = 0.0, 0  # characters; time without a character to draw is lost
@@ -75,7 +75,7 @@ class Page:
 
 
 async def pages(address: str, checkpoint: str, count: int, seconds: float) -> tuple[list[float], int]:
-    """So many pages that write at once -> the speed of each, and how often they were told to wait."""
+    """Run `count` pages at once -> the speed of each, and the number of busy answers."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=count, keepalive_expiry=IDLE_SECONDS)
     async with httpx.AsyncClient(base_url=address, limits=limits, timeout=60, trust_env=False) as client:
         writing = [Page(client, checkpoint, seed) for seed in range(count)]
@@ -86,7 +86,7 @@ async def pages(address: str, checkpoint: str, count: int, seconds: float) -> tu
 
 
 async def by_length(address: str, checkpoint: str) -> list[dict[str, float]]:
-    """Milliseconds of one piece at several lengths of a text: written on, and after an edit 10 characters back."""
+    """Time one call in ms by text length: continued, and after an edit 10 characters back."""
     rows = []
     async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as client:
         page = Page(client, checkpoint, 0)
@@ -104,7 +104,7 @@ async def by_length(address: str, checkpoint: str) -> list[dict[str, float]]:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """The record of a run."""
+    """Measure the record."""
     rows = []
     with serving(["app.py", "--checkpoints", str(CHECKPOINTS), "--port"], HF_HUB_OFFLINE="1") as (address, _):
         asyncio.run(pages(address, options.checkpoint, 1, 1))  # loads the network
@@ -118,7 +118,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def rows(record: dict[str, Any]) -> list[list[str]]:
-    """The figures as a table under HEADS."""
+    """Format the table rows under HEADS."""
     of_speed = ("p5_percent", "slowest_percent")
     return [
         [str(row["pages"]), *(f"{row[name]:.1f}" for name in of_speed), f"≥ {row['goal']}", str(row["busy"])]
@@ -127,11 +127,11 @@ def rows(record: dict[str, Any]) -> list[list[str]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the figures."""
+    """Print the figures and return the exit code."""
     parser = argparse.ArgumentParser(description="Measure the speed that many pages get at once.")
-    parser.add_argument("--checkpoint", default="rnn", help="which of them writes (%(default)s)")
+    parser.add_argument("--checkpoint", default="rnn", help="the model that generates (%(default)s)")
     parser.add_argument("--seconds", type=SECONDS, default=20, help="of writing (%(default)s)")
-    parser.add_argument("--json", action="store_true", help="figures for a machine")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(arguments)
     record = measure(options)
     each = [[f"{value:.1f}" for value in row.values()] for row in record["by_length"]]

@@ -5,10 +5,10 @@ Compute what the page shows of a checkpoint and store it in its `analyses.json`.
     python scripts/analyse.py checkpoints/mine --data mine.txt     on the text it was trained on
     python scripts/analyse.py --sections bits --anew         these sections, whether they are there or not
 
-Everything is measured on the validation part of the text, which no model has learnt from. A checkpoint that was trained
-on another text is skipped. Each section is written as soon as it is done: what is interrupted goes on where it was.
+Everything is measured on the validation part of the text. A checkpoint that was trained on another text is skipped.
+Each section is stored as soon as it is done, so an interrupted run can be repeated.
 
-What sections hold, beside the text's sha256 and how many characters of it validate:
+Contents of the sections, besides the SHA-256 of the text and the number of validation characters:
 
 memory  effective context and replaced characters, see `charrnn.context_use`: loss_nats and excess_nats with n = 1, 2, …
         characters of context, shuffled_excess_nats behind a shuffled prefix; KL, nats, k = 1, 2, … characters later
@@ -45,21 +45,21 @@ from charrnn.paths import CHECKPOINTS
 from charrnn.surprisal import kind_record, surprisals
 from charrnn.training import untrained
 
-UNITS_READ = 10_000  # characters: the page's default text, so that it can go on from there
+UNITS_READ = 10_000  # characters: the page's default text
 UNTRAINED_UNITS = 2048
 
 Analysis = Callable[[Checkpoint, Corpus], AnalysisRecord]
-GRADIENT_READ = 16_384  # characters: the places are spread over them
+GRADIENT_READ = 16_384  # characters, over which the positions are spread
 
 
 def bits(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
-    """The surprise at each character of the validation text, read in one go, by kind."""
+    """Measure the surprisal of the validation text by character class."""
     ids = corpus.val_ids.tolist()
     return kind_record(trained.vocab.decode(ids), np.concatenate([*surprisals(trained.model.decoder(), ids)]))
 
 
 def memory(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
-    """Measure context use and for how long a replaced character is felt."""
+    """Measure context use and the influence of a replaced character."""
     return memory_record(memory_used(trained.model, corpus.val_ids.tolist(), seed=0))
 
 
@@ -92,15 +92,14 @@ def analyse(
     folder: Path, text: str, sections: Sequence[str], anew: bool, analyses: Mapping[str, Analysis]
 ) -> tuple[str, list[str]]:
     """
-    Compute sections of a checkpoint's analyses -> (what was done, what failed).
+    Compute sections of a checkpoint's analyses -> (summary, errors).
 
-    A section that cannot be worked out does not keep the others from it. Raises ValueError for a checkpoint that cannot
-    be read.
+    A section that fails does not affect the others. Raises ValueError for a checkpoint that cannot be read.
     """
     info = checkpoint.describe(folder)
-    if info.edited:  # what is kept does not say of which equations it is
+    if info.edited:  # stored analyses do not name their equations
         raise ValueError(
-            f"{info.name}: its equations were edited ({info.edited}), so nothing is kept beside it: undo the edit of "
+            f"{info.name}: its equations were edited ({info.edited}), so no analyses are stored: undo the edit of "
             "cells.py or minigpt/equations.py first"
         )
     if sha256_of(text) != info.data_sha256:
@@ -108,7 +107,7 @@ def analyse(
     corpus = Corpus.from_text(text, info.vocab)
     todo = [name for name in sections if anew or name not in info.analyses.sections]
     if todo:
-        checkpoint.require_replaceable(folder)  # now, not after minutes
+        checkpoint.require_replaceable(folder)  # before minutes of computing
     trained = checkpoint.load(folder) if todo else None
     done, impossible = [f"{name} is there" for name in sections if name not in todo], []
     for name in todo:
@@ -117,23 +116,23 @@ def analyse(
         try:
             found = analyses[name](trained, corpus)
         except ValueError as error:
-            impossible.append(f"{info.name}: {name} could not be worked out: {error}")
+            impossible.append(f"{info.name}: {name} could not be computed: {error}")
             continue
         facts = {"data_sha256": corpus.sha256, "characters": len(corpus.val_ids), **found.facts}
         write_analyses(folder, info.sha256, {name: replace(found, facts=facts)})
         done.append(f"{name} in {time.perf_counter() - start:.0f} s")
-    return f"{info.name}: {', '.join(done) or 'nothing was worked out'}", impossible
+    return f"{info.name}: {', '.join(done) or 'nothing was computed'}", impossible
 
 
 @terminal.lasting_output()
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Analyse one checkpoint after the other; the exit code."""
+    """Analyse one checkpoint after the other and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     bundled = sorted(path.parent for path in (CHECKPOINTS).glob("*/model.safetensors"))
     parser.add_argument("folders", type=path, nargs="*", default=bundled, metavar="FOLDER", help="default: all bundled")
     parser.add_argument("--data", type=path, help="the text they were trained on (default: Tiny Shakespeare)")
     parser.add_argument("--sections", nargs="+", choices=[*ANALYSES], default=[*ANALYSES], help="default: all")
-    parser.add_argument("--anew", action="store_true", help="also those that are there")
+    parser.add_argument("--anew", action="store_true", help="also sections that are stored")
     parser.add_argument("--threads", type=THREADS, help="CPU threads (default: all)")
     options = parser.parse_args(arguments)
     if options.threads:

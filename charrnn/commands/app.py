@@ -1,5 +1,5 @@
 """
-Serve the page: `charrnn app`, or `charrnn app --checkpoints owner/name` for models on the Hub.
+Serve the page: `charrnn app`, or with `--checkpoints owner/name` for models on the Hub.
 
 In a checkout, `python app.py` does the same. A Hugging Face Space runs app.py without arguments; CHARRNN_CHECKPOINTS
 names its checkpoints.
@@ -27,8 +27,10 @@ M_ARENA_MAX = -8  # malloc.h
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Watch a character-level recurrent network write.")
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description="Serve the page: watch a character-level recurrent network generate text."
+    )
     on_space = "SPACE_ID" in os.environ
     usual = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
     parser.add_argument("--host", type=host, default=usual, help="address to listen on (%(default)s)")
@@ -68,7 +70,7 @@ def source(text: str) -> str:
 
 
 def hosts(text: str) -> list[str]:
-    """The names in a list with commas."""
+    """Parse a comma-separated list of host names."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name != "*" and not re.fullmatch(r"[\w.:\[\]-]+", name, re.ASCII):
@@ -87,7 +89,7 @@ def share_one_heap() -> None:
     """
     Limit glibc's malloc to one arena; call it before any thread starts.
 
-    One of its own would keep what its thread has ever needed: 40 MB over all of the page's, and none is quicker for it.
+    An arena per thread would keep 40 MB in total and is not faster.
     """
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError, OSError):
@@ -99,7 +101,7 @@ def without_proxies() -> Iterator[None]:
     """
     Disable proxies while Gradio checks its own address.
 
-    A variable that names no proxy would keep it from being imported.
+    A variable with an invalid proxy would prevent its import.
     """
     before = os.environ.get("no_proxy")
     os.environ["no_proxy"] = "*"
@@ -120,7 +122,7 @@ def satisfy_zero_gpu() -> None:
 
     @spaces.GPU
     def marker() -> None:
-        """Everything here runs on the processor."""
+        """Do nothing; the app runs on the CPU."""
 
 
 def fetch_corpus() -> None:
@@ -135,8 +137,8 @@ def checkpoints(named: str | None) -> "Origin":
     """
     Return the checkpoints named by flag, by environment variable, or the default.
 
-    A Hub that is away is no reason not to start. Nor is anything wrong with what the environment names: there is nobody
-    at a command line to mend it, and the page says it. Raises HubError.
+    An unreachable Hub does not prevent the start, nor does an error in what the environment names: the page shows it.
+    Raises HubError.
     """
     from charrnn import hub
 
@@ -150,9 +152,9 @@ def main() -> None:
     """Serve the page until Ctrl-C."""
     arguments = parse()
     share_one_heap()
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # gradio asks when it is imported: below
-    os.environ["GRADIO_SERVER_PORT"] = str(arguments.port)  # it reads this too, and the flag may have overruled it
-    os.environ.pop("GRADIO_SERVER_NAME", None)  # and tries the port on it, as if it were one of IPv4
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported, below
+    os.environ["GRADIO_SERVER_PORT"] = str(arguments.port)  # gradio reads this too; the flag takes precedence
+    os.environ.pop("GRADIO_SERVER_NAME", None)  # gradio would test the port on it as an IPv4 address
     if "SPACE_ID" in os.environ:
         satisfy_zero_gpu()
     from charrnn import hub

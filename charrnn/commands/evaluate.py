@@ -49,7 +49,7 @@ class Evaluation:
 
     @property
     def differing(self) -> dict[str, float]:
-        """The validation figures that are not what the checkpoint says, and by how much."""
+        """Validation losses that differ from the recorded ones, with the difference."""
         pairs = {
             "val stream": (self.stream_nats, self.recorded_stream_nats),
             "val cold": (self.cold_nats, self.recorded_cold_nats),
@@ -58,7 +58,7 @@ class Evaluation:
         return {name: drift for name, drift in drifts.items() if not drift <= TOLERANCE_NATS}
 
     def row(self) -> str:
-        """As a line under COLUMNS."""
+        """Format a line under COLUMNS."""
         losses = (self.train_nats, self.stream_nats, self.recorded_stream_nats, self.cold_nats, self.recorded_cold_nats)
         figures = (*losses, bits_per_char(self.stream_nats), perplexity(self.stream_nats), self.untrained_nats)
         return _line(self.name, ["" if figure is None else f"{figure:.4f}" for figure in figures])
@@ -66,9 +66,10 @@ class Evaluation:
 
 def evaluate(folder: Path, text: str) -> Evaluation:
     """
-    Every figure of the checkpoint, measured anew on a text.
+    Measure every loss of a checkpoint on a text.
 
-    Nothing is compared where the text is not the one it was trained on. Raises ValueError for what cannot be measured.
+    Recorded losses are used only if the checkpoint was trained on this text. Raises ValueError if a loss cannot be
+    measured.
     """
     trained = checkpoint.load(folder)
     info = trained.info
@@ -109,7 +110,7 @@ def _line(name: str, figures: Sequence[str]) -> str:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The folders and the text."""
+    """Parse the folders and the text."""
     parser = argparse.ArgumentParser(
         description=terminal.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -119,7 +120,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a row for each folder; the exit code."""
+    """Print a row for each folder and return the exit code."""
     options = parse(arguments)
     try:
         text = read_text(options.data) if options.data else tiny_shakespeare()

@@ -5,13 +5,13 @@ Publish on the Hugging Face Hub, in one commit or none.
     python scripts/publish.py checkpoints owner/name --folder checkpoints/mine    this one
     python scripts/publish.py space owner/name       the page, on the checkpoints that owner/name has
 
-A repository holds the checkpoints published last and no others, a Space nothing but the page: what else was there is
-taken away, which is said, and stays in earlier commits. Files that charrnn did not publish are replaced with --replace
-alone. Of a Space's files only what git tracks is sent.
+A repository then holds these checkpoints and no others, a Space only the page: other files are deleted, which is
+reported, and remain in earlier commits. Files that charrnn did not publish are replaced only with --replace. Of a
+Space's files only those tracked by git are sent.
 
-Log in first (`hf auth login`, or HF_TOKEN). --dry-run lists what would be sent and taken away, refuses what would be
-refused, and makes nothing; where the Hub cannot be reached, it says so and lists what would be sent.
-An error is said on stderr with the line that tries again. Exit codes: 0 published, 1 not, 2 bad input, 130 stopped.
+Log in first (`hf auth login`, or HF_TOKEN). --dry-run lists what would be sent and deleted, with the same
+checks, and changes nothing; if the Hub cannot be reached, it lists what would be sent.
+An error is printed on stderr with the command to retry. Exit codes: 0 published, 1 not, 2 bad input, 130 stopped.
 """
 
 import argparse
@@ -25,15 +25,15 @@ from charrnn.paths import CHECKPOINTS, REPOSITORY
 
 
 def parser() -> argparse.ArgumentParser:
-    """The two verbs and their flags."""
+    """Return the parser of both verbs."""
     whole = argparse.ArgumentParser(
         description=terminal.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     verbs = whole.add_subparsers(dest="verb", required=True)
-    checkpoints = verbs.add_parser("checkpoints", help="a trained network, or all of them")
-    space = verbs.add_parser("space", help="the page, in the place of all that is in the Space")
+    checkpoints = verbs.add_parser("checkpoints", help="one checkpoint, or all of them")
+    space = verbs.add_parser("space", help="the page; replaces the files of the Space")
     for verb in (checkpoints, space):
-        verb.add_argument("repository", metavar="owner/name", help="where to; made where there is none")
+        verb.add_argument("repository", metavar="owner/name", help="target; created if needed")
         verb.add_argument("--private", action="store_true", help="make a new repository private")
         verb.add_argument("--dry-run", action="store_true", help="list what would be sent, and send nothing")
         verb.add_argument("--replace", action="store_true", help="replace files of another project too")
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         "--checkpoints",
         type=name_or_path,
         metavar="owner/name[@revision]",
-        help="where it has its checkpoints (default: the same name)",
+        help="its checkpoint repository (default: the same name)",
     )
     space.add_argument(
         "--zero-gpu", action="store_true", help="for ZeroGPU hardware, which takes few versions of torch"
@@ -78,7 +78,7 @@ def listing(planned: Callable[[], hub.Release], alone: Callable[[], hub.Release]
     except hub.HubError as error:
         if not error.is_passing:
             raise
-        notify(f"{error}; so what is there now was not looked at")
+        notify(f"{error}; the present files were not checked")
         release = alone()
     sizes = release.sizes()
     lines = [f"{size:>12,}  {path}" for path, size in sizes.items()]
@@ -86,7 +86,7 @@ def listing(planned: Callable[[], hub.Release], alone: Callable[[], hub.Release]
 
 
 def publish(options: argparse.Namespace) -> str:
-    """Do it, or notify what would be done. Raises ValueError (CheckpointError, HubError)."""
+    """Do it, or list what would be sent. Raises ValueError (CheckpointError, HubError)."""
 
     def notify(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -114,7 +114,7 @@ def publish(options: argparse.Namespace) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Publish as the command line says; the exit code."""
+    """Publish as the command line says and return the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parse(arguments)
     try:

@@ -6,9 +6,8 @@ Write a text with a checkpoint.
     python scripts/sample.py --checkpoint minigpt --step 300                       as it wrote after 300 updates
     python scripts/sample.py --state-dict solution.safetensors --data input.txt    your own solution of the lab sheet
 
-Every network writes. Whether a state dict is that of a vanilla, a GRU or an LSTM cell, with layer norm or without,
-follows from its names and shapes. The text goes to stdout as it is written, control characters escaped where
-that is a terminal; an error is one line on stderr and exit code 2.
+Any network can be used. The cell of a state dict and its layer norm follow from names and shapes. The text is printed
+as it is generated, with control characters escaped on a terminal; an error is one line on stderr and exit code 2.
 """
 
 import argparse
@@ -29,7 +28,7 @@ STEP = CHARS = Number(Range(0, 10**9, whole=True))
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    """The flags, and whether they go together."""
+    """Parse the flags and check that they go together."""
     parser = argparse.ArgumentParser(
         description=terminal.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -62,7 +61,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def read_model(options: argparse.Namespace) -> tuple[Network, Vocab]:
-    """The model and the characters it knows. Raises ValueError."""
+    """Load the model and its vocabulary. Raises ValueError."""
     if options.state_dict is not None:
         vocab = Vocab.from_text(read_text(options.data) if options.data else tiny_shakespeare())
         return checkpoint.load_state_dict(options.state_dict, vocab), vocab
@@ -81,18 +80,18 @@ def folder_of(name: str) -> Path:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the text; the exit code."""
+    """Generate the text and return the exit code."""
     options = parse(argv)
     try:
         settings = SamplingSettings(options.temperature, options.top_k, options.top_p, options.min_p)
-        dice = UniformStream(options.seed)
+        uniforms = UniformStream(options.seed)
         model, vocab = read_model(options)
         prompt = read_text(options.prompt_file) if options.prompt_file else options.prompt
         prompt = vocab.default_prompt(PROMPT) if prompt is None else prompt
         decoder = model.decoder()
         reading = decoder.prefill(vocab.encode(prompt))
         terminal.write_text(prompt)
-        for step in generate(decoder, reading, options.chars, settings, dice):
+        for step in generate(decoder, reading, options.chars, settings, uniforms):
             terminal.write_text(vocab.decode([step.id]))
             sys.stdout.flush()
         terminal.write_text("\n")

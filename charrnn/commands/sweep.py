@@ -41,7 +41,7 @@ AXES = [field for field in fields(Recipe) if field.name != "cell"]
 
 @dataclass(frozen=True)
 class Run:
-    """One configuration with one seed."""
+    """A configuration with a seed."""
 
     configuration: str
     name: str
@@ -49,7 +49,7 @@ class Run:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The flags; those of the recipe as lists of words, which train.py reads."""
+    """Parse the flags; those of the recipe remain lists of words for train.py."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--into", type=path, default=REPOSITORY / "runs/sweep", help="default: runs/sweep")
     parser.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
@@ -80,7 +80,7 @@ def runs_of(options: argparse.Namespace) -> list[Run]:
     runs = {}
     for recipe, *values, seed in itertools.product(options.recipe, *axes.values(), seeds):
         settings = dict(zip(axes, values, strict=True))
-        words = [word for name, value in settings.items() for word in told(name, value)]
+        words = [word for name, value in settings.items() for word in flag_words(name, value)]
         name = "-".join([recipe, *(f"{name}={value}" for name, value in settings.items()), f"seed={seed}"])
         configuration = " ".join([recipe, *(f"{name}={settings[name]}" for name in axes if len(set(axes[name])) > 1)])
         own = train.parse(["--recipe", recipe, "--seed", seed, *fixed, *words, "--out", str(options.into / name)])
@@ -93,11 +93,11 @@ def canonical(kind: type, text: str) -> str:
     try:
         return str(kind(text) + 0).removesuffix(".0") if kind in (int, float) else text  # + 0: -0.0 is 0.0
     except ValueError:
-        return text  # train.py says what is wrong with it
+        return text  # train.py reports the error
 
 
-def told(name: str, value: str) -> list[str]:
-    """A setting as train.py takes it."""
+def flag_words(name: str, value: str) -> list[str]:
+    """Return a setting as words for train.py."""
     if value in ("no", "yes"):
         return [flag(name) if value == "yes" else flag(f"no_{name}")]
     return [flag(name), value]
@@ -124,7 +124,7 @@ def table(runs: Sequence[Run], failed: Mapping[str, train.Outcome]) -> str:
 
 @terminal.lasting_output()
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train what is missing, print the table; the exit code."""
+    """Train what is missing, print the table and return the exit code."""
     options = parse(argv)
     runs = runs_of(options)
     again = terminal.as_typed(REPOSITORY / "scripts/sweep.py", *(sys.argv[1:] if argv is None else argv))

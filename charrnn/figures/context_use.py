@@ -32,7 +32,7 @@ class ContextUseCurve:
 
 
 class Panel(NamedTuple):
-    """One of the two diagrams: axes, position and ranges in decades."""
+    """Axes, position and ranges (in decades) of one diagram."""
 
     x: str
     y: str

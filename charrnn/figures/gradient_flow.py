@@ -12,7 +12,7 @@ from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, level_l
 from charrnn.figures.palette import GHOST, INK, PAPER, QUIET, Stroke
 from charrnn.gradient_flow import GradientFlow
 
-FLOOR = 1e-12  # what is less is not drawn
+FLOOR = 1e-12  # smaller values are not drawn
 HALF, HORIZON = 0.5, 0.01
 HEIGHT = 460  # pixels, as in ui/components/plot/plot.css
 MARGIN = {"l": 62, "r": 42, "t": 14, "b": 48}
@@ -108,12 +108,12 @@ def _horizon(flow: GradientFlow) -> str:
 
 
 def _is_far(flow: GradientFlow) -> bool:
-    """Whether more than 1 % is left at the last lag."""
+    """Return whether more than 1 % is left at the last lag."""
     return flow.horizon_chars is None or flow.horizon_chars == context_of(flow)
 
 
 def context_of(flow: GradientFlow) -> int | None:
-    """Return the lag from which the gradient is exactly zero (a Transformer's context)."""
+    """Return the lag from which the gradient is zero (a Transformer's context)."""
     zeros = np.flatnonzero(flow.high == 0)
     return int(flow.lags[zeros[0]]) if len(zeros) and not flow.high[zeros[0] :].any() else None
 
@@ -134,14 +134,14 @@ def _above_floor(values: np.ndarray) -> list[float | None]:
 
 
 def _band(figure: go.Figure, curve: Curve) -> None:
-    seen = curve.flow.high > 0  # beyond the context of a Transformer there is nothing to show
+    seen = curve.flow.high > 0  # 0 beyond the context of a Transformer
     lags, high, low = (values[seen] for values in (curve.flow.lags, curve.flow.high, curve.flow.low))
     high, low = np.maximum(high, FLOOR), np.maximum(low, FLOOR)
     add_band(figure, lags, low, high, curve.stroke.colour)
 
 
 def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, what: str, symbol: str) -> None:
-    """Mark where the median falls to a level, unless a Transformer's context ends there."""
+    """Mark the lag at which the median falls to a level, except at a context's end."""
     if lag is None or (level == HORIZON and _is_far(curve.flow)):
         return
     figure.add_scatter(

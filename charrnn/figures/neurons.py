@@ -15,7 +15,7 @@ MOSTLY = 0.9  # of the time
 
 
 def unit_histogram(values: np.ndarray, ends: tuple[float, float] | None = None, width: int = 600) -> go.Figure:
-    """Draw the histogram of a unit's values (N,); ends: range of the scale, if bounded."""
+    """Draw the histogram of a unit's values (N,); ends: its range, if bounded."""
     counts, edges = np.histogram(values, bins=BINS, range=ends)
     middles = (edges[:-1] + edges[1:]) / 2
     figure = go.Figure()
@@ -29,7 +29,7 @@ def unit_histogram(values: np.ndarray, ends: tuple[float, float] | None = None, 
         figure,
         MARGIN,
         bargap=0.08,
-        xaxis=axis("what the unit says", nticks=9),
+        xaxis=axis("activation", nticks=9),
         yaxis=axis("characters" if width > 300 else "", nticks=5),
     )
     return figure
@@ -39,7 +39,7 @@ def describe_unit_values(values: np.ndarray) -> str:
     """Describe the histogram in a sentence."""
     low, first, middle, third, high = np.percentile(values, [0, 25, 50, 75, 100])
     return (
-        f"What the unit says at {len(values):,} characters: from {low:.2f} to {high:.2f}, half of the time between "
+        f"Activation of the unit at {len(values):,} characters: from {low:.2f} to {high:.2f}, half of the time between "
         f"{first:.2f} and {third:.2f}, median {middle:.2f}."
     )
 

@@ -14,14 +14,14 @@ from charrnn.figures.palette import GHOST, INK, LINE
 from charrnn.gradient_flow import GradientFlow, ProductNorms
 
 HEIGHT = 380  # pixels
-DRAWN = (1e-100, 1e100)  # what lies beyond is far outside the figure
+DRAWN = (1e-100, 1e100)  # values beyond are far outside the figure
 ROOM = 2.0  # decades that a bound is followed above everything else
 CLOUD_MARGIN = {"l": 44, "r": 14, "t": 46, "b": 44}
 
 
 @dataclass(frozen=True)
 class ScaledCurves:
-    """One value of the recurrent scale, with name, color and measurements."""
+    """Measurements at one recurrent scale, with name and color."""
 
     title: str
     colour: str

@@ -1,4 +1,4 @@
-"""Training curves: loss and gradient norm by step, labeled at their ends or in a legend."""
+"""Training curves: loss and gradient norm by step."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,10 +13,10 @@ from charrnn.metrics import Metrics, bits_per_char
 
 HEIGHT = 560
 MARGIN = {"l": 62, "t": 14, "b": 48}
-LATE = 1.2  # the late part of learning: losses up to so many times the best of the thick curves
+LATE = 1.2  # the late part of training: losses up to this multiple of the best main curve
 LOSSES = {"train": "train_loss_nats", "validation": "val_loss_nats"}  # the last one is drawn thick
 NORMS = "gradient norm"
-PARTS = (*LOSSES, NORMS)  # what there is to see
+PARTS = (*LOSSES, NORMS)  # selectable on the page
 UNITS: dict[str, Callable[[float], float]] = {"nats": float, "bits": bits_per_char}
 THIN, THICK = 1.2, 2.4
 SPANS = ("late", "whole")
@@ -32,7 +32,7 @@ class Run:
 
 
 class Line(NamedTuple):
-    """One curve of a run."""
+    """A curve of a run."""
 
     run: Run
     part: str
@@ -41,7 +41,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the two diagrams: axis, size in pixels and range."""
+    """Axis, size in pixels and range of one diagram."""
 
     axis: str
     width: float
@@ -62,7 +62,7 @@ def training_curves_figure(
     Plot losses and gradient norms before clipping of some runs.
 
     Validation is drawn thick, training thin. parts: of PARTS; unit: of UNITS; span: `late` cuts off the first steps,
-    where every loss falls from ln V, `whole` shows them too. width: pixels there are.
+    where every loss falls from ln V, `whole` shows them too. width: pixels.
     """
     figure = go.Figure()
     runs = [run for run in runs if run.history]
@@ -86,13 +86,13 @@ def training_curves_figure(
         _draw(figure, lines, panel, width, "")
     steps = axis("training step", range=[0, most], showgrid=False)
     steps |= {"anchor": "y2" if norms else "y", "nticks": 5 if width < NARROW else 11, "tickangle": 0}
-    zoom = f"{unit} {span} {losses} {norms}"  # what the visitor zoomed into stays as long as the axes mean the same
+    zoom = f"{unit} {span} {losses} {norms}"  # a user's zoom is kept while the axes mean the same
     frame(figure, MARGIN | {"r": right}, legend_y=1 if width < NARROW else None, xaxis=steps, uirevision=zoom, **axes)
     return figure
 
 
 def describe_training_curves(runs: Sequence[Run], unit: str = "nats") -> str:
-    """The figure in a sentence for each run: where its losses began and ended."""
+    """Describe each run in a sentence: first and last losses."""
     sentences = [_describe(run, unit) for run in runs if run.history]
     return " ".join(sentences)
 
@@ -108,7 +108,7 @@ def _loss(run: Run, part: str, unit: str) -> list[float]:
 
 
 def _thick(line: Line, lines: Sequence[Line]) -> bool:
-    """Whether a curve is its run's main one: validation if there are both."""
+    """Return whether a curve is its run's main one: validation if there are both."""
     return line.part == lines[-1].part
 
 
@@ -122,13 +122,13 @@ def _range(lines: Sequence[Line], span: str) -> tuple[float, float]:
 
 
 def _decades(lines: Sequence[Line]) -> tuple[float, float]:
-    """The log10 range of what is above 0: before the first update there is no norm."""
+    """Return the log10 range of positive values; before the first update the norm is 0."""
     positive = [value for line in lines for value in line.values if value > 0] or [1.0]
     return math.log10(min(positive)) - 0.1, math.log10(max(positive)) + 0.1
 
 
 def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, number: str) -> None:
-    """Draw the curves of a panel, with labels at their ends unless the figure is narrow."""
+    """Draw the curves of a panel; label their ends unless the figure is narrow."""
     for line in lines:
         stroke, name, main = line.run.stroke, escaped(f"{line.run.title}, {line.part}"), _thick(line, lines)
         figure.add_scatter(

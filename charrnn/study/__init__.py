@@ -1,1 +1,1 @@
-"""Measure the lab sheet's claims, keep the records, and write the pages made from them."""
+"""Measurements of the lab sheet's claims, their records, and the generated pages."""

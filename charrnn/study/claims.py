@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from charrnn.metrics import bits_per_char
-from charrnn.study.records import Facts
+from charrnn.study.records import Records
 from charrnn.text_tables import kl
 
 CONFIRMED, CORRECTED, PARTLY, OPEN = "confirmed", "corrected", "partly", "open"
-NEAR = 0.05  # nats: how far from a loss of the sheet one may lie that confirms it
+NEAR = 0.05  # nats: largest difference from a loss of the sheet that confirms it
 SEEDS = ("rnn", "rnn-seed1", "rnn-seed2")  # the same network and recipe
 
 
@@ -22,52 +22,52 @@ class Verdict(NamedTuple):
 
 
 def judged(holds: bool, figure: str) -> Verdict:
-    """Confirmed where it holds, else corrected."""
+    """Return a verdict: confirmed if it holds, else corrected."""
     return Verdict(CONFIRMED if holds else CORRECTED, figure)
 
 
-def initial_loss(facts: Facts) -> Verdict:
-    first = {name: facts.nats(name, "initial_loss_nats") for name in ("rnn-lab", "rnn", "lstm", "minigpt")}
+def initial_loss(records: Records) -> Verdict:
+    first = {name: records.nats(name, "initial_loss_nats") for name in ("rnn-lab", "rnn", "lstm", "minigpt")}
     holds = all(abs(nats - math.log(65)) < 0.1 for nats in first.values())
     return judged(holds, ", ".join(f"{nats:.3f} (`{name}`)" for name, nats in first.items()) + "; ln 65 = 4.174")
 
 
-def training_loss(facts: Facts) -> Verdict:
-    train, val = facts.nats("rnn-lab", "train_loss_nats"), facts.nats("rnn-lab")
+def training_loss(records: Records) -> Verdict:
+    train, val = records.nats("rnn-lab", "train_loss_nats"), records.nats("rnn-lab")
     figure = (
         f"its own recipe reaches {train:.3f} on what it trains on (perplexity {math.exp(train):.2f}) and {val:.3f} "
-        f"({math.exp(val):.2f}) on held-out text; tuned, the same network {facts.nats('rnn', 'train_loss_nats'):.3f} "
-        f"and {facts.nats('rnn'):.3f}"
+        f"({math.exp(val):.2f}) on held-out text; tuned, the same network {records.nats('rnn', 'train_loss_nats'):.3f} "
+        f"and {records.nats('rnn'):.3f}"
     )
     return judged(1.5 <= train <= 1.7, figure)
 
 
-def bits(facts: Facts) -> Verdict:
-    train, val = (facts.nats("rnn-lab", name) for name in ("train_loss_nats", "val_stream_nats"))
+def bits(records: Records) -> Verdict:
+    train, val = (records.nats("rnn-lab", name) for name in ("train_loss_nats", "val_stream_nats"))
     figure = f"{bits_per_char(train):.2f} in training, {bits_per_char(val):.2f} on held-out text"
     return judged(_near(train, 2.3 * math.log(2)), figure)
 
 
-def lstm_loss(facts: Facts) -> Verdict:
-    train = facts.nats("lstm", "train_loss_nats")
+def lstm_loss(records: Records) -> Verdict:
+    train = records.nats("lstm", "train_loss_nats")
     figure = (
-        f"{train:.3f} in training, part of the units dropped out; {facts.nats('lstm'):.3f} on held-out text, "
-        f"the GRU {facts.nats('gru'):.3f}"
+        f"{train:.3f} in training, part of the units dropped out; {records.nats('lstm'):.3f} on held-out text, "
+        f"the GRU {records.nats('gru'):.3f}"
     )
     return judged(_near(train, 1.4), figure)
 
 
-def minigpt_loss(facts: Facts) -> Verdict:
-    train = facts.nats("minigpt", "train_loss_nats")
-    figure = f"{train:.3f} in training, {facts.nats('minigpt'):.3f} on held-out text"
+def minigpt_loss(records: Records) -> Verdict:
+    train = records.nats("minigpt", "train_loss_nats")
+    figure = f"{train:.3f} in training, {records.nats('minigpt'):.3f} on held-out text"
     return judged(_near(train, 1.32), figure)
 
 
-def coherence(facts: Facts) -> Verdict:
+def coherence(records: Records) -> Verdict:
     unknown = {}
     for model in ("rnn", "lstm", "minigpt", "held-out text"):
         plain = {} if model == "held-out text" else {"temperature": 0.8, "top_k": 0, "top_p": 1.0}
-        unknown[model] = 1 - facts.row("sampling", model=model, **plain)["known_words"]["mean"]
+        unknown[model] = 1 - records.row("sampling", model=model, **plain)["known_words"]["mean"]
     shares = ", ".join(f"{share:.1%} (`{model}`)" for model, share in unknown.items() if model != "held-out text")
     figure = (
         f"words that do not occur in the training text, at T = 0.8: {shares}; {unknown['held-out text']:.1%} of "
@@ -77,16 +77,16 @@ def coherence(facts: Facts) -> Verdict:
     return Verdict(CONFIRMED if fewer <= 0.5 else PARTLY if fewer < 1 else CORRECTED, figure)
 
 
-def order(facts: Facts) -> Verdict:
-    vanilla, lstm, gpt = (facts.nats(name) for name in ("rnn", "lstm", "minigpt"))
+def order(records: Records) -> Verdict:
+    vanilla, lstm, gpt = (records.nats(name) for name in ("rnn", "lstm", "minigpt"))
     smaller = (
-        "; in training too" if facts.nats("lstm", "train_loss_nats") < facts.nats("rnn", "train_loss_nats") else ""
+        "; in training too" if records.nats("lstm", "train_loss_nats") < records.nats("rnn", "train_loss_nats") else ""
     )
     return judged(gpt < lstm < vanilla, f"held out: {vanilla:.3f} vanilla, {lstm:.3f} LSTM, {gpt:.3f} MiniGPT{smaller}")
 
 
-def wall_time(facts: Facts) -> Verdict:
-    record = facts.bench("profile")
+def wall_time(records: Records) -> Verdict:
+    record = records.bench("profile")
     minutes = {row["name"]: 2000 * row["median_ms"] / 60_000 for row in record["rows"]}
     vanilla, ours, gpt = minutes["plain loop"], minutes["charrnn rnn"], minutes["MiniGPT"]
     cores = record["machine"]["threads"]
@@ -97,16 +97,16 @@ def wall_time(facts: Facts) -> Verdict:
     return Verdict(CONFIRMED if gpt < vanilla / 2 else OPEN, figure)
 
 
-def layer_norm(facts: Facts) -> Verdict:
+def layer_norm(records: Records) -> Verdict:
     gains = {
-        length: facts.nats(plain) - facts.nats(normed)
+        length: records.nats(plain) - records.nats(normed)
         for length, plain, normed in (
             (128, "rnn", "rnn-layernorm"),
             (256, "rnn-seq256", "rnn-layernorm-seq256"),
             (512, "rnn-seq512", "rnn-layernorm-seq512"),
         )
     }
-    seeds = [facts.nats(name) for name in SEEDS]
+    seeds = [records.nats(name) for name in SEEDS]
     noise = max(seeds) - min(seeds)
     lower = ", ".join(f"{gain:+.3f} at {length}" for length, gain in gains.items())
     figure = (
@@ -118,18 +118,18 @@ def layer_norm(facts: Facts) -> Verdict:
     return Verdict(CONFIRMED if gains[512] > noise else PARTLY, figure)
 
 
-def saturation(facts: Facts) -> Verdict:
-    used = {row["model"]: row["effective_context"] for row in facts.rows("position")}
+def saturation(records: Records) -> Verdict:
+    used = {row["model"]: row["effective_context"] for row in records.rows("position")}
     pairs = [(name, used[name]) for name in ("rnn-seq512", "rnn-layernorm-seq512", "lstm", "minigpt", "minigpt-seq512")]
     figure = "characters of context, in powers of two, from which on more are worth less than 0.01 nats: "
     figure += ", ".join(f"{characters} (`{name}`)" for name, characters in pairs)
-    figure += f"; `minigpt-seq512` after {facts.runs['minigpt-seq512']['step']} steps"
+    figure += f"; `minigpt-seq512` after {records.runs['minigpt-seq512']['step']} steps"
     earlier = [used["rnn-seq512"] < used["minigpt-seq512"], used["lstm"] < used["minigpt"]]
     return Verdict(CONFIRMED if all(earlier) else PARTLY if any(earlier) else CORRECTED, figure)
 
 
-def relu(facts: Facts) -> Verdict:
-    free = {kind: facts.rows("relu", activation=kind, max_grad_norm=0.0) for kind in ("tanh", "relu")}
+def relu(records: Records) -> Verdict:
+    free = {kind: records.rows("relu", activation=kind, max_grad_norm=0.0) for kind in ("tanh", "relu")}
     largest = {
         kind: statistics.median(max(filter(None, row["curve"]["largest_state"]), default=math.nan) for row in rows)
         for kind, rows in free.items()
@@ -143,9 +143,9 @@ def relu(facts: Facts) -> Verdict:
     return Verdict(CONFIRMED if diverged else PARTLY if largest["relu"] > 10 else CORRECTED, figure)
 
 
-def clipping(facts: Facts) -> Verdict:
-    free = facts.rows("clipping", learning_rate=1e-3, max_grad_norm=0.0)
-    clipped = facts.rows("clipping", learning_rate=1e-3, max_grad_norm=5.0)
+def clipping(records: Records) -> Verdict:
+    free = records.rows("clipping", learning_rate=1e-3, max_grad_norm=0.0)
+    clipped = records.rows("clipping", learning_rate=1e-3, max_grad_norm=5.0)
     diverged = [row["diverged_at"] for row in free if row["diverged_at"] is not None]
     figure = (
         f"the sheet's recipe without clipping: {len(diverged)} of {len(free)} runs end in NaN; the largest gradient "
@@ -153,8 +153,8 @@ def clipping(facts: Facts) -> Verdict:
         f"{statistics.mean(row['share_to_clip'] for row in free):.1%} of the steps; loss "
         f"{_mean(free, 'last_loss_nats')}, with clipping {_mean(clipped, 'last_loss_nats')}"
     )
-    fast = facts.rows("clipping", learning_rate=1e-2, max_grad_norm=0.0)
-    held = facts.rows("clipping", learning_rate=1e-2, max_grad_norm=5.0)
+    fast = records.rows("clipping", learning_rate=1e-2, max_grad_norm=0.0)
+    held = records.rows("clipping", learning_rate=1e-2, max_grad_norm=5.0)
     figure += (
         f". At ten times its learning rate norms reach {max(row['largest_grad_norm'] for row in fast):.3g} and the "
         f"loss is {_mean(fast, 'last_loss_nats')}, with clipping {_mean(held, 'last_loss_nats')}"
@@ -162,16 +162,16 @@ def clipping(facts: Facts) -> Verdict:
     return judged(bool(diverged), figure)
 
 
-def no_grad(facts: Facts) -> Verdict:
-    rows = sorted(facts.rows("no_grad"), key=lambda row: row["chars"])
+def no_grad(records: Records) -> Verdict:
+    rows = sorted(records.rows("no_grad"), key=lambda row: row["chars"])
     times = ", ".join(f"{row['times_slower']:.2f} × ({row['chars']:,} characters)" for row in rows)
     grows = rows[-1]["without_bytes_per_char"] / 1024
     figure = f"{times}; without it the process grows by {grows:.1f} KiB a character"
     return judged(2 <= statistics.median(row["times_slower"] for row in rows) <= 3, figure)
 
 
-def loop(facts: Facts) -> Verdict:
-    rows = {row["name"]: row for row in facts.bench("profile")["rows"]}
+def loop(records: Records) -> Verdict:
+    rows = {row["name"]: row for row in records.bench("profile")["rows"]}
     plain, ours = rows["plain loop"], rows["charrnn rnn"]
     figure = (
         f"{plain['loop_share']:.0%} of a step of the plain loop is the loop over T and its way back; by hand the whole "
@@ -181,8 +181,8 @@ def loop(facts: Facts) -> Verdict:
     return judged(plain["loop_share"] > 0.5, figure)
 
 
-def hundred_back(facts: Facts) -> Verdict:
-    row, gpt = facts.row("reach", model="rnn"), facts.row("reach", model="minigpt")
+def hundred_back(records: Records) -> Verdict:
+    row, gpt = records.row("reach", model="rnn"), records.row("reach", model="minigpt")
     lag = row["lags"].index(100)
     figure = (
         "another character 100 back moves the vanilla net's prediction by "
@@ -192,8 +192,8 @@ def hundred_back(facts: Facts) -> Verdict:
     return judged(row["kl_mean_nats"][lag] < 0.01, figure)
 
 
-def fifty_steps(facts: Facts) -> Verdict:
-    rows = {name: facts.row("reach", model=name) for name in ("rnn", "lstm")}
+def fifty_steps(records: Records) -> Verdict:
+    rows = {name: records.row("reach", model=name) for name in ("rnn", "lstm")}
     figure = "; ".join(
         f"`{name}`: half of the gradient is gone after {row['half_life_chars']:.1f} characters, 99 % after "
         + (f"{row['horizon_chars']:.0f}" if row["horizon_chars"] else "more than 128")
@@ -203,8 +203,8 @@ def fifty_steps(facts: Facts) -> Verdict:
     return judged(horizon is not None and 35 <= horizon <= 70, figure)
 
 
-def temperature(facts: Facts) -> Verdict:
-    cold, warm, hot = (facts.row("sampling", model="rnn", temperature=t, top_k=0, top_p=1.0) for t in (0.5, 0.8, 1.2))
+def temperature(records: Records) -> Verdict:
+    cold, warm, hot = (records.row("sampling", model="rnn", temperature=t, top_k=0, top_p=1.0) for t in (0.5, 0.8, 1.2))
     figure = "; ".join(
         f"T = {row['temperature']}: {row['known_words']['mean']:.1%} known words, "
         f"{row['distinct_4grams']['mean']:.0%} of 4-grams distinct"
@@ -214,12 +214,12 @@ def temperature(facts: Facts) -> Verdict:
     return judged(wild < 0 < varied, figure)
 
 
-def filters(facts: Facts) -> Verdict:
-    """No claim but a question; the answer is the verdict."""
+def filters(records: Records) -> Verdict:
+    """Answer a question of the sheet; the answer is the verdict."""
     better = both = cases = 0
     for model in ("rnn", "lstm", "minigpt"):
         for t in (0.8, 1.0, 1.2):
-            rows = facts.rows("sampling", model=model, temperature=t)
+            rows = records.rows("sampling", model=model, temperature=t)
             k, p = (
                 max((row for row in rows if filtered(row)), key=lambda row: row["known_words"]["mean"])
                 for filtered in (lambda row: row["top_k"] > 0, lambda row: row["top_p"] < 1)
@@ -234,7 +234,7 @@ def filters(facts: Facts) -> Verdict:
 
 
 def _near(nats: float, said: float) -> bool:
-    """Whether a loss is within NEAR of the sheet's."""
+    """Return whether a loss is within NEAR of the sheet's."""
     return abs(nats - said) <= NEAR
 
 
@@ -243,7 +243,7 @@ def _mean(rows: list, key: str) -> str:
     return f"{statistics.mean(values):.3f}" if values else "not a number"
 
 
-CLAIMS: list[tuple[str, str, Callable[[Facts], Verdict]]] = [
+CLAIMS: list[tuple[str, str, Callable[[Records], Verdict]]] = [
     ("6", "The initial loss is about ln 65 = 4.17", initial_loss),
     (
         "6",

@@ -34,15 +34,15 @@ from charrnn.training.evaluation import VAL_STREAMS, VAL_WINDOW
 Row = dict[str, Any]
 
 PROMPT, SAMPLE_CHARS, SAMPLE_SETTINGS, SAMPLE_SEED = "ROMEO:", 400, SamplingSettings(temperature=0.8), 7
-PROMPT_CHARS = 100  # of held-out text, before a written one begins
-EXCERPT_CHARS = 240  # of a written text that a row shows
-HELD_OUT = "held-out text"  # what people wrote, in the place of a model's name
+PROMPT_CHARS = 100  # of held-out text, before a generated one begins
+EXCERPT_CHARS = 240  # of a generated text that a row shows
+HELD_OUT = "held-out text"  # instead of a model's name
 LAGS = (1, 2, 5, 10, 20, 50, 100)
 GRADIENT_LAGS, GRADIENT_POSITIONS, GRADIENT_CHARS = 128, 512, 16_384
 FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.6)  # of the recurrent weights
 VANISHING_NORM = 0.95  # σ_max(W_hh) at which theory says that the gradient of a tanh network must vanish
 CONTEXTS = tuple(2**i for i in range(10))  # 1 to 512 characters
-AT_ONCE = 64  # texts that are read side by side; a matter of memory alone
+AT_ONCE = 64  # texts read in parallel; affects memory use only
 
 
 def trained(names: Sequence[str]) -> Iterator[checkpoint.Checkpoint]:
@@ -73,7 +73,7 @@ class NGramReader:
 
 
 def ngram(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """Kneser-Ney by the protocols of `charrnn.training`: a row for each order."""
+    """Evaluate Kneser-Ney n-grams by the protocols of `charrnn.training`, a row per order."""
     corpus = Corpus.from_text(text).require(VAL_WINDOW + 1)
     train, val = (contiguous_streams(ids, VAL_STREAMS).numpy() for ids in (corpus.train_ids, corpus.val_ids))
     x, y = windows_in_order(corpus.val_ids, VAL_WINDOW)
@@ -90,7 +90,7 @@ def ngram(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 
 def write(reader: Decoder, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[Step]:
-    """n characters after the prompt."""
+    """Generate n characters after the prompt."""
     return list(generate(reader, reader.prefill(prompt), n, settings, UniformStream(seed)))
 
 
@@ -145,7 +145,7 @@ def _quality_row(
 
 
 def mean_and_error(values: Sequence[float]) -> dict[str, float | None]:
-    """The mean and its standard error, which one value alone does not have."""
+    """Return the mean and its standard error; None for a single value."""
     error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
     return {"mean": statistics.fmean(values), "standard_error": error}
 
@@ -198,7 +198,7 @@ def replaced_kl(model: Any, windows: Tensor, lags: Sequence[int], rng: torch.Gen
     Return KL(original ‖ replaced) in nats for a character replaced `lag` back.
 
     windows (P, T) -> (P,) for each of the lags, in float64, 0 below its resolution (`charrnn.chunked_logits`).
-    Another one by its frequency in the windows, so that it is no rarity.
+    The replacement is drawn by its frequency in the windows.
     """
     exact = copy.deepcopy(model).double()
     written, found = logits_after(exact, windows), []

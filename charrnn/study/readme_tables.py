@@ -2,10 +2,10 @@
 Write the measured tables of README.md, docs/performance.md and docs/results.md.
 
     python scripts/report.py             write them
-    python scripts/report.py --check     exit code 1 where they are not what this would write
-    python scripts/report.py --load      measure 20 and 100 pages at once and keep the record (minutes)
-    python scripts/report.py --bench     run the benchmarks first and keep their records in docs/ (minutes)
-    python scripts/report.py --runs FOLDER …    keep what these checkpoints reached, without bundling them
+    python scripts/report.py --check     exit code 1 if they are not up to date
+    python scripts/report.py --load      measure 20 and 100 pages at once and store the record (minutes)
+    python scripts/report.py --bench     run the benchmarks first and store their records in docs/ (minutes)
+    python scripts/report.py --runs FOLDER …    store the metrics of these checkpoints, without bundling them
 """
 
 import argparse
@@ -22,28 +22,28 @@ from charrnn.checkpoint import describe
 from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
 from charrnn.paths import REPOSITORY
 from charrnn.study import results_page
-from charrnn.study.records import BENCHES, Facts, record
+from charrnn.study.records import BENCHES, Records, record
 from charrnn.text_tables import markdown_table
 
 
-def keep_runs(root: Path, folders: Sequence[Path]) -> None:
+def store_runs(root: Path, folders: Sequence[Path]) -> None:
     """Store the metrics of checkpoints in `root/docs/runs.json`, by name."""
     new = [record(describe(folder)) for folder in folders]
     names = {run["name"] for run in new}
-    runs = [run for run in Facts(root).kept_runs if run["name"] not in names] + new
+    runs = [run for run in Records(root).other_runs if run["name"] not in names] + new
     text = json.dumps(sorted(runs, key=lambda run: run["name"]), indent=1, ensure_ascii=False)
-    put(root / "docs" / "runs.json", text + "\n")
+    write_result(root / "docs" / "runs.json", text + "\n")
 
 
-def put(path: Path, text: str) -> None:
+def write_result(path: Path, text: str) -> None:
     """Write a file atomically; refuses links. Raises ValueError or OSError."""
     require_result_file(path)
     write_bytes(path, text.encode("utf-8"))
 
 
-def speed(facts: Facts) -> str:
-    """The tables of the benchmarks' records."""
-    return "\n\n".join(_speed(verb, facts.bench(verb)) for verb in ("train", "sample", "gradients"))
+def speed(records: Records) -> str:
+    """Format the records of the benchmarks."""
+    return "\n\n".join(_speed(verb, records.bench(verb)) for verb in ("train", "sample", "gradients"))
 
 
 def _speed(verb: str, record: dict[str, Any]) -> str:
@@ -61,12 +61,12 @@ def _speed(verb: str, record: dict[str, Any]) -> str:
     return markdown_table(heads, body) + f"\n\n<sub>{machine['processor']}, {threads}, torch {machine['torch']}</sub>"
 
 
-def load(facts: Facts) -> str:
-    """Format the record of many pages at once, or how to make one."""
-    record = facts.load
+def load(records: Records) -> str:
+    """Format the record of many pages at once, or the command that measures it."""
+    record = records.load
     if record is None:
         return "`python scripts/report.py --load` measures many pages at once and puts its table here."
-    from charrnn.bench.server_load import HEADS, rows  # needs a browser's driver: only where there is a record
+    from charrnn.bench.server_load import HEADS, rows  # imports Playwright: only if there is a record
 
     settings = f"{record['checkpoint']}, {record['seconds']:g} s at {record['speed']} characters/s, on the same cores"
     note = f"<sub>{settings}; {record['machine']['processor']}, {record['machine']['cores']} cores</sub>"
@@ -84,41 +84,43 @@ def rewrite(text: str, sections: dict[str, str]) -> str:
     return text
 
 
-def written(root: Path) -> dict[Path, str]:
-    """Every file this writes, with its new content."""
-    facts = Facts(root)
+def generated_files(root: Path) -> dict[Path, str]:
+    """Return the generated files with their content."""
+    records = Records(root)
     sections = {
-        root / "README.md": {"results": results_page.summary(facts)},
-        root / "docs" / "performance.md": {"speed": speed(facts), "load": load(facts)},
+        root / "README.md": {"results": results_page.summary(records)},
+        root / "docs" / "performance.md": {"speed": speed(records), "load": load(records)},
     }
     files = {path: rewrite(path.read_text(encoding="utf-8"), parts) for path, parts in sections.items()}
-    return files | {root / "docs" / "results.md": results_page.page(facts)}
+    return files | {root / "docs" / "results.md": results_page.page(records)}
 
 
 def run_benches(root: Path, verbs: Sequence[str] = BENCHES) -> None:
-    """Measure, one benchmark after the other, and keep the records."""
+    """Run the benchmarks one after the other and store their records."""
     for verb in verbs:
-        require_result_file(root / "docs" / f"bench_{verb}.json")  # now, not after minutes
+        require_result_file(root / "docs" / f"bench_{verb}.json")  # before minutes of measuring
     for verb in verbs:
         command = [sys.executable, str(root / "scripts" / "bench.py"), verb, "--json"]
         record = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        put(root / "docs" / f"bench_{verb}.json", record)
+        write_result(root / "docs" / f"bench_{verb}.json", record)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where they are stale")
-    parser.add_argument("--bench", action="store_true", help="run the benchmarks first and keep their records in docs/")
-    parser.add_argument("--load", action="store_true", help="measure many pages at once and keep the record, minutes")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if a file is outdated")
     parser.add_argument(
-        "--runs", nargs="+", type=flags.path, metavar="FOLDER", help="keep the figures of these checkpoints"
+        "--bench", action="store_true", help="run the benchmarks first and store their records in docs/"
+    )
+    parser.add_argument("--load", action="store_true", help="measure many pages at once and store the record (minutes)")
+    parser.add_argument(
+        "--runs", nargs="+", type=flags.path, metavar="FOLDER", help="store the metrics of these checkpoints"
     )
     options = parser.parse_args(arguments)
     if options.check and (options.bench or options.load or options.runs):
         parser.error("--check changes nothing: leave --bench, --load and --runs out")
     try:
         if options.runs:
-            keep_runs(REPOSITORY, options.runs)
+            store_runs(REPOSITORY, options.runs)
         if options.bench:
             run_benches(REPOSITORY)
         if options.load:
@@ -130,12 +132,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def write(root: Path, only_check: bool) -> int:
-    """Bring the files up to date, or only say which are not; the exit code."""
-    stale = {path: text for path, text in written(root).items() if not path.exists() or path.read_text("utf-8") != text}
+    """Update the files, or only report outdated ones, and return the exit code."""
+    stale = {
+        path: text
+        for path, text in generated_files(root).items()
+        if not path.exists() or path.read_text("utf-8") != text
+    }
     if only_check and stale:
         names = ", ".join(path.relative_to(root).as_posix() for path in stale)
         print(f"{names}: not what python scripts/report.py writes", file=sys.stderr)
         return 1
     for path, text in stale.items():
-        put(path, text)
+        write_result(path, text)
     return 0

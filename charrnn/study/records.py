@@ -14,8 +14,8 @@ BENCHES = ("train", "sample", "gradients", "profile")
 
 
 @dataclass(frozen=True)
-class Facts:
-    """All records. Raises OSError or ValueError if a file or a row is missing."""
+class Records:
+    """The stored records. Raises OSError or ValueError for a missing file or row."""
 
     root: Path
 
@@ -25,14 +25,14 @@ class Facts:
         return [describe(self.root / "checkpoints" / name) for name in RECIPES]
 
     @cached_property
-    def kept_runs(self) -> list[dict[str, Any]]:
+    def other_runs(self) -> list[dict[str, Any]]:
         """The runs that are not bundled."""
         return self._json("runs.json")
 
     @cached_property
     def runs(self) -> dict[str, dict[str, Any]]:
-        """All runs by name: {name, seed, parameters, step, recipe, metrics}."""
-        return {run["name"]: run for run in [*map(record, self.bundled), *self.kept_runs]}
+        """Runs by name: {name, seed, parameters, step, recipe, metrics}."""
+        return {run["name"]: run for run in [*map(record, self.bundled), *self.other_runs]}
 
     @cached_property
     def study(self) -> dict[str, Any]:
@@ -40,36 +40,36 @@ class Facts:
         return self._json("study.json")
 
     def bench(self, verb: str) -> dict[str, Any]:
-        """The record of a benchmark."""
+        """Return the record of a benchmark."""
         return self._json(f"bench_{verb}.json")
 
     @cached_property
     def load(self) -> dict[str, Any] | None:
-        """The record of many pages at once, if it was measured."""
+        """The record of many pages at once, if measured."""
         return self._json("bench_load.json") if (self.root / "docs" / "bench_load.json").exists() else None
 
     def rows(self, part: str, **key: Any) -> list[dict[str, Any]]:
-        """The rows of a part of the study with these values."""
+        """Return the rows of a part of the study with these values."""
         if part not in self.study:
             raise ValueError(f"docs/study.json has no {part}: run python scripts/study.py {part}")
         return [row for row in self.study[part]["rows"] if all(row[name] == value for name, value in key.items())]
 
     def row(self, part: str, **key: Any) -> dict[str, Any]:
-        """The one row of a part of the study with these values."""
+        """Return the only row of a part of the study with these values."""
         found = self.rows(part, **key)
         if len(found) != 1:
             raise ValueError(f"docs/study.json has {len(found)} rows of {part} with {key}: run scripts/study.py {part}")
         return found[0]
 
     def analysis(self, info: CheckpointInfo, section: str) -> AnalysisRecord:
-        """A section of what is kept beside a checkpoint."""
+        """Return a stored analysis of a checkpoint."""
         if section not in info.analyses.sections:
             reasons = "; ".join(info.analyses.refused) or f"it has no section {section}"
             raise ValueError(f"{info.folder}: {reasons}; run python scripts/analyse.py {info.folder}")
         return info.analyses.sections[section]
 
     def nats(self, name: str, figure: str = "val_stream_nats") -> float:
-        """A loss of a run."""
+        """Return a loss of a run."""
         if name not in self.runs:
             raise ValueError(f"there is no run {name}: train it, then python scripts/report.py --runs FOLDER")
         return self.runs[name]["metrics"][figure]
@@ -79,7 +79,7 @@ class Facts:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ValueError(f"{path} cannot be read ({error}): mend it, or remove it") from None
+            raise ValueError(f"{path} cannot be read ({error}): repair it, or remove it") from None
 
 
 def record(info: CheckpointInfo) -> dict[str, Any]:

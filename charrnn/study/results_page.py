@@ -1,4 +1,4 @@
-"""Write docs/results.md from `Facts`."""
+"""Generate docs/results.md from the stored records."""
 
 import math
 import statistics
@@ -10,7 +10,7 @@ from charrnn.context_use import memory_from_record
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
 from charrnn.study.claims import CLAIMS
-from charrnn.study.records import Facts
+from charrnn.study.records import Records
 from charrnn.text_tables import kl, markdown_table, quoted, words_table
 
 SUMMARY = ("rnn-lab", "rnn", "gru", "lstm", "best", "minigpt")  # the runs that README.md shows
@@ -28,29 +28,30 @@ LENGTHS = (128, 256, 512)
 FAMILIES = {"vanilla": "rnn", "vanilla + layer norm": "rnn-layernorm", "MiniGPT": "minigpt"}
 
 
-def page(facts: Facts) -> str:
-    """The whole file."""
+def page(records: Records) -> str:
+    """Return the whole file."""
     sections = [
         "# What the networks reach\n\nWritten by `python scripts/report.py` from the checkpoints and the "
         "`analyses.json` beside them, `docs/runs.json`, `docs/study.json` and the benchmarks' records; nothing here is "
         "typed by hand. [study.md](study.md) says how each figure is measured.",
         "## The lab sheet's claims\n\nThe sheet's losses are those of training minibatches: they are held against "
-        f"ours in training, and what they mean for new text stands beside.\n\n{claims(facts)}",
-        f"## Losses\n\n{LOSSES_NOTE}\n\n{losses(facts)}\n\n{halves(facts)} {initial_loss(facts)}\n\n{published(facts)}",
-        f"## Context\n\n{context(facts)}",
-        f"## Top-k and top-p at the same temperature\n\n{sampling(facts)}",
-        f"## Without clipping\n\n{clipping(facts)}",
-        f"## ReLU in the place of tanh\n\n{relu(facts)}",
-        f"## How far back\n\n{reach(facts)}\n\n{context_use(facts)}\n\n{recurrent_scale(facts)}",
-        f"## A sample of each\n\n{samples(facts)}",
+        f"ours in training, and what they mean for new text stands beside.\n\n{claims(records)}",
+        f"## Losses\n\n{LOSSES_NOTE}\n\n{losses(records)}\n\n{halves(records)} {initial_loss(records)}\n\n"
+        f"{published(records)}",
+        f"## Context\n\n{context(records)}",
+        f"## Top-k and top-p at the same temperature\n\n{sampling(records)}",
+        f"## Without clipping\n\n{clipping(records)}",
+        f"## ReLU in the place of tanh\n\n{relu(records)}",
+        f"## How far back\n\n{reach(records)}\n\n{context_use(records)}\n\n{recurrent_scale(records)}",
+        f"## A sample of each\n\n{samples(records)}",
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def summary(facts: Facts) -> str:
-    """The held-out losses of the networks that README.md shows."""
+def summary(records: Records) -> str:
+    """Format the held-out losses of the networks in README.md."""
     body = []
-    for info in facts.bundled:
+    for info in records.bundled:
         nats = info.metrics["val_stream_nats"]
         network = f"{info.cell}, {info.hidden_dim} units, {info.step} steps"
         if info.name in SUMMARY:
@@ -60,18 +61,18 @@ def summary(facts: Facts) -> str:
     return words_table(["checkpoint", "network", "parameters", "nats", "bits"], body)
 
 
-def initial_loss(facts: Facts) -> str:
-    """A sentence on the loss before the first update."""
-    values = ", ".join(f"{info.metrics['initial_loss_nats']:.3f} (`{info.name}`)" for info in facts.bundled)
-    size = len(facts.bundled[0].vocab)
+def initial_loss(records: Records) -> str:
+    """Describe the losses before the first update."""
+    values = ", ".join(f"{info.metrics['initial_loss_nats']:.3f} (`{info.name}`)" for info in records.bundled)
+    size = len(records.bundled[0].vocab)
     guess = f"a uniform guess among {size} characters costs ln {size} = {math.log(size):.3f}"
     return f"Before the first update the loss is {values}; {guess}."
 
 
-def losses(facts: Facts) -> str:
-    """Every run, the best first, and the n-grams among them."""
-    rows = [(run["metrics"]["val_stream_nats"], _run(run)) for run in facts.runs.values()]
-    rows += [(row["val_stream_nats"], _ngram(row)) for row in facts.rows("ngram")]
+def losses(records: Records) -> str:
+    """Format all runs and n-grams, the best first."""
+    rows = [(run["metrics"]["val_stream_nats"], _run(run)) for run in records.runs.values()]
+    rows += [(row["val_stream_nats"], _ngram(row)) for row in records.rows("ngram")]
     return markdown_table(HEADS, [cells for _, cells in sorted(rows, key=lambda row: row[0])])
 
 
@@ -92,13 +93,13 @@ def _figures(metrics: dict[str, Any]) -> list[str]:
     return [*nats, f"{bits_per_char(stream):.3f}", f"{perplexity(stream):.2f}"]
 
 
-def halves(facts: Facts) -> str:
-    """The best recurrent network on each half of the validation text."""
-    first, second = facts.runs["best"]["metrics"]["val_halves_nats"]
+def halves(records: Records) -> str:
+    """Describe the best recurrent network on each half of the validation text."""
+    first, second = records.runs["best"]["metrics"]["val_halves_nats"]
     return f"`best` on the first half of the validation text: {first:.3f}; on the second: {second:.3f}."
 
 
-def published(facts: Facts) -> str:
+def published(records: Records) -> str:
     """Format the published results."""
     heads = ["published elsewhere", "parameters", "val", "how", "source"]
     body = []
@@ -109,25 +110,25 @@ def published(facts: Facts) -> str:
     return words_table(heads, body)
 
 
-def claims(facts: Facts) -> str:
-    """Each claim of the lab sheet, what became of it, and the figure."""
+def claims(records: Records) -> str:
+    """Format the claims of the lab sheet with verdict and measurement."""
     body = []
     for section, claim, judge in CLAIMS:
-        verdict, figure = judge(facts)
+        verdict, figure = judge(records)
         body.append([section, claim, f"**{verdict}**", figure])
     return words_table(["§", "the lab sheet says", "", "measured"], body)
 
 
-def context(facts: Facts) -> str:
+def context(records: Records) -> str:
     """Format losses by window length and by length of context."""
     body = []
     for family, name in FAMILIES.items():
         for length in LENGTHS:
-            if run := facts.runs.get(name if length == 128 else f"{name}-seq{length}"):
+            if run := records.runs.get(name if length == 128 else f"{name}-seq{length}"):
                 losses = (run["metrics"][figure] for figure in ("train_loss_nats", "val_stream_nats", "val_cold_nats"))
                 body.append([family, f"{length}", f"{run['step']}", *(f"{nats:.3f}" for nats in losses)])
     trained = markdown_table(["network", "window", "steps", "train", "val `stream`", "val `cold`"], body)
-    rows = sorted(facts.rows("position"), key=lambda row: row["excess_nats"][4], reverse=True)
+    rows = sorted(records.rows("position"), key=lambda row: row["excess_nats"][4], reverse=True)
     used = markdown_table(
         ["network", *map(str, rows[0]["contexts"]), "all but 0.01"],
         [
@@ -142,11 +143,11 @@ def context(facts: Facts) -> str:
     )
 
 
-def sampling(facts: Facts) -> str:
+def sampling(records: Records) -> str:
     """Format text quality by temperature and filter."""
     heads = ["network, filter", "T", "kept", "known words", "distinct 4-grams", "repeated", "copied"]
     body, models = [], []
-    for row in facts.rows("sampling"):
+    for row in records.rows("sampling"):
         filters = "the text itself" if row["temperature"] is None else _filter(row)
         models += [row["model"]] if row["model"] not in models else []
         name = f"{row['model']}, {filters}"
@@ -157,7 +158,7 @@ def sampling(facts: Facts) -> str:
         temperature = "" if row["temperature"] is None else f"{row['temperature']:g}"
         kept = "" if row["kept_characters"] is None else f"{row['kept_characters']:.1f}"
         body.append([name, temperature, kept, *shares])
-    return f"{compared(facts)}\n\n{markdown_table(heads, body)}"
+    return f"{compared(records)}\n\n{markdown_table(heads, body)}"
 
 
 def _filter(row: dict[str, Any]) -> str:
@@ -168,18 +169,18 @@ def _filter(row: dict[str, Any]) -> str:
     return f"top-p {row['top_p']:g}" if row["top_p"] < 1 else "no filter"
 
 
-def compared(facts: Facts) -> str:
+def compared(records: Records) -> str:
     """Compare the best top-k with the best top-p at each temperature."""
     lines = []
     for model in ("rnn", "lstm", "minigpt"):
         for temperature in (0.8, 1.0, 1.2):
-            rows = facts.rows("sampling", model=model, temperature=temperature)
+            rows = records.rows("sampling", model=model, temperature=temperature)
             k = [row for row in rows if row["top_k"]]
             p = [row for row in rows if row["top_p"] < 1]
             plain = [row for row in rows if not row["top_k"] and row["top_p"] == 1]
             lines.append([f"`{model}`", f"{temperature:g}", *(_best(some) for some in (plain, k, p))])
     heads = ["known words / distinct", "T", "no filter", "best top-k", "best top-p"]
-    people = _best(facts.rows("sampling", model="held-out text"))
+    people = _best(records.rows("sampling", model="held-out text"))
     return (
         "The filter that writes most known words, at each temperature, and what it costs in variety (distinct 4-grams, "
         f"their share). Held-out text: {people}.\n\n{markdown_table(heads, lines)}"
@@ -204,22 +205,22 @@ RUN_HEADS = [
 ]
 
 
-def clipping(facts: Facts) -> str:
-    """Runs of the lab sheet's recipe with clipping and without."""
-    settings = facts.study["clipping"]["settings"]
+def clipping(records: Records) -> str:
+    """Format runs of the lab sheet's recipe with and without clipping."""
+    settings = records.study["clipping"]["settings"]
     intro = (
         f"The lab sheet's recipe, {settings['steps']} steps; a spike is loss above the median of the 50 steps before."
     )
-    return f"{intro}\n\n{markdown_table(RUN_HEADS, _run_rows(facts.rows('clipping')))}"
+    return f"{intro}\n\n{markdown_table(RUN_HEADS, _run_rows(records.rows('clipping')))}"
 
 
-def relu(facts: Facts) -> str:
-    """The same with the other activation."""
-    settings = facts.study["relu"]["settings"]
+def relu(records: Records) -> str:
+    """Format runs with tanh and with ReLU."""
+    settings = records.study["relu"]["settings"]
     body = [
         [f"{kind}, {cells[0]}", *cells[1:]]
         for kind in ("tanh", "relu")
-        for cells in _run_rows(facts.rows("relu", activation=kind))
+        for cells in _run_rows(records.rows("relu", activation=kind))
     ]
     return f"The lab sheet's recipe, {settings['steps']} steps.\n\n{markdown_table(RUN_HEADS, body)}"
 
@@ -246,12 +247,12 @@ def _run_rows(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
     return body
 
 
-def reach(facts: Facts) -> str:
-    """The gradient and the influence of a character, some way back."""
-    rows = facts.rows("reach")
+def reach(records: Records) -> str:
+    """Format gradient and influence of a character by distance."""
+    rows = records.rows("reach")
     lags = rows[0]["lags"]
     order = sorted(rows, key=lambda row: row["half_life_chars"] or 1e9)
-    exponents = {info.name: exponent(facts, info) for info in facts.bundled}
+    exponents = {info.name: exponent(records, info) for info in records.bundled}
     gradient = markdown_table(
         ["gradient, relative", "half-life", "1 % left", *map(str, lags), "slope 32–128", "exponent"],
         [
@@ -279,22 +280,22 @@ def reach(facts: Facts) -> str:
 
 
 def chars(length: float | None) -> str:
-    """A number of characters; None is longer than the 128 that were followed."""
+    """Format a number of characters; None: beyond the 128 measured."""
     return "> 128" if length is None else f"{length:.1f}"
 
 
-def exponent(facts: Facts, info: CheckpointInfo) -> tuple[str, str]:
-    """The slope of a checkpoint's gradient and its first Lyapunov exponent."""
-    found = facts.analysis(info, "gradient")
+def exponent(records: Records, info: CheckpointInfo) -> tuple[str, str]:
+    """Format the slope of a checkpoint's gradient and its first Lyapunov exponent."""
+    found = records.analysis(info, "gradient")
     if "exponent" not in found.facts:
         return "–", "–"
     error = found.number("exponent_error")
     return f"{found.number('tail_slope'):+.4f}", f"{found.number('exponent'):+.4f} ± {error:.4f}"
 
 
-def context_use(facts: Facts) -> str:
+def context_use(records: Records) -> str:
     """Format the loss by length of context and the reach of a replaced character."""
-    found = [(info.name, memory_from_record(facts.analysis(info, "memory"))) for info in facts.bundled]
+    found = [(info.name, memory_from_record(records.analysis(info, "memory"))) for info in records.bundled]
     body = []
     for name, used in sorted(found, key=lambda pair: pair[1].context.ecl_chars):
         context = used.context
@@ -314,10 +315,10 @@ def context_use(facts: Facts) -> str:
     )
 
 
-def recurrent_scale(facts: Facts) -> str:
+def recurrent_scale(records: Records) -> str:
     """Format half-life and exponent of W_hh × g."""
     body = []
-    for row in facts.rows("recurrent_scale"):
+    for row in records.rows("recurrent_scale"):
         band = f"{chars(row['half_life_low'])} … {chars(row['half_life_high'])}"
         lengths = [chars(row["half_life_chars"]), band, chars(row["horizon_chars"])]
         norm = "–" if row["sigma_max"] is None else f"{row['sigma_max']:.2f}"
@@ -331,10 +332,10 @@ def recurrent_scale(facts: Facts) -> str:
     )
 
 
-def samples(facts: Facts) -> str:
-    """400 characters of each, T = 0.8, the same dice."""
-    rows = [(row["val_stream_nats"], f"Kneser-Ney {row['order']}-gram", row["sample"]) for row in facts.rows("ngram")]
-    for run in facts.runs.values():
+def samples(records: Records) -> str:
+    """Format a sample of each run: 400 characters, T = 0.8, the same uniforms."""
+    rows = [(row["val_stream_nats"], f"Kneser-Ney {row['order']}-gram", row["sample"]) for row in records.rows("ngram")]
+    for run in records.runs.values():
         if text := run["metrics"].get("sample"):
             rows.append((run["metrics"]["val_stream_nats"], f"`{run['name']}`", text))
     return "\n\n".join(f"**{name}**, {nats:.3f} nats\n\n{quoted(text)}" for nats, name, text in sorted(rows))

@@ -67,7 +67,7 @@ from charrnn.training import LIMITS as OF_TRAINING
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the study: its function, the key of its rows, its settings."""
+    """A part of the study: its function, the key of its rows, its settings."""
 
     measure: Callable[[argparse.Namespace, str], Iterator[dict[str, Any]]]
     key: tuple[str, ...]
@@ -115,12 +115,12 @@ PARTS = {
 # ------------------------------------------------------------------------------------------------ the file
 
 
-def keep(path: Path, name: str, found: dict[str, Any], row: dict[str, Any], anew: bool = False) -> None:
+def store_row(path: Path, name: str, found: dict[str, Any], row: dict[str, Any], anew: bool = False) -> None:
     """
     Store a row in the study in place of the one with the same key.
 
-    found: the part's machine, data_sha256 and settings. anew: forget the other rows of the part. Raises ValueError
-    where its rows have other ones.
+    found: the part's machine, data_sha256 and settings. anew: drop the other rows of the part. Raises ValueError if
+    stored rows have other ones.
     """
     study, row = read_study(path), rounded(row)
     if anew:
@@ -132,7 +132,7 @@ def keep(path: Path, name: str, found: dict[str, Any], row: dict[str, Any], anew
 
 
 def require_same(path: Path, name: str, study: dict[str, Any], found: dict[str, Any]) -> None:
-    """Raises ValueError if stored rows have another text or other settings."""
+    """Raise ValueError if stored rows have another text or other settings."""
     for what in ("data_sha256", "settings"):
         if name in study and study[name][what] != found[what]:
             raise ValueError(
@@ -142,17 +142,17 @@ def require_same(path: Path, name: str, study: dict[str, Any], found: dict[str, 
 
 
 def rows_of(study: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The rows of a part; none where it was never measured."""
+    """Return the rows of a part; none if it was never measured."""
     return study.get(name, {"rows": []})["rows"]
 
 
 def write(path: Path, study: dict[str, Any]) -> None:
-    """The study as a file, whole or not at all. Raises OSError."""
+    """Write the study atomically. Raises OSError."""
     write_bytes(path, as_text(study).encode("utf-8"))
 
 
 def read_study(path: Path) -> dict[str, Any]:
-    """The study so far. Raises ValueError where the file is not one."""
+    """Read the study. Raises ValueError if the file is not one."""
     if not path.exists():
         return {}
     try:
@@ -160,12 +160,12 @@ def read_study(path: Path) -> dict[str, Any]:
         if not isinstance(study, dict) or not all(is_part(name, part) for name, part in study.items()):
             raise ValueError("it was written by another program or version")
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a study ({error}): mend it, or name another file with --out") from None
+        raise ValueError(f"{path} is not a study ({error}): repair it, or name another file with --out") from None
     return study
 
 
 def is_part(name: str, part: Any) -> bool:
-    """Whether a value is a part of the study whose rows have its key."""
+    """Return whether a value is a part of the study whose rows have its key."""
     if name not in PARTS or not isinstance(part, dict) or part.keys() != {"machine", "data_sha256", "settings", "rows"}:
         return False
     rows = part["rows"]
@@ -184,7 +184,7 @@ def rounded(value: Any) -> Any:
 
 
 def as_text(study: dict[str, Any]) -> str:
-    """JSON with one row a line, so that a row measured anew is one line of a diff."""
+    """Serialize with one row per line, so that a new row is one line of a diff."""
 
     def line(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -201,7 +201,7 @@ def as_text(study: dict[str, Any]) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The flags of every part."""
+    """Return the parser of all parts."""
     whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = whole.add_subparsers(dest="part", required=True)
     flags = {name: verbs.add_parser(name, help=part.help) for name, part in PARTS.items()}
@@ -265,7 +265,7 @@ def parser() -> argparse.ArgumentParser:
     for name, verb in flags.items():
         verb.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
         verb.add_argument("--out", type=path, default=STUDY, help="the study (default: docs/study.json)")
-        verb.add_argument("--anew", action="store_true", help="forget the rows that the part has")
+        verb.add_argument("--anew", action="store_true", help="drop the stored rows of the part")
         threads = 1 if name == "no_grad" else None
         verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")
     return whole
@@ -273,7 +273,7 @@ def parser() -> argparse.ArgumentParser:
 
 @terminal.lasting_output()
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure one part, row by row; the exit code."""
+    """Measure one part, row by row, and return the exit code."""
     options = parser().parse_args(arguments)
     part = PARTS[options.part]
     if options.threads:
@@ -285,21 +285,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "data_sha256": Corpus.from_text(text).sha256,
             "settings": {name: getattr(options, name) for name in part.settings},
         }
-        require_result_file(options.out)  # now, not after hours
+        require_result_file(options.out)  # before hours of measuring
         study = read_study(options.out)
         if not options.anew:
             require_same(options.out, options.part, study, found)
         for number, row in enumerate(part.measure(options, text)):
-            keep(options.out, options.part, found, row, anew=options.anew and number == 0)
-            print(in_short(row), flush=True)
+            store_row(options.out, options.part, found, row, anew=options.anew and number == 0)
+            print(summary(row), flush=True)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
-def in_short(row: dict[str, Any]) -> str:
-    """The row's single figures, in a line."""
+def summary(row: dict[str, Any]) -> str:
+    """Format the scalar values of a row on one line."""
     means = {name: value["mean"] for name, value in row.items() if isinstance(value, dict) and "mean" in value}
     return ", ".join(
         f"{name} {value:.5g}" if isinstance(value, float) else f"{name} {value}"

@@ -35,7 +35,7 @@ READ_CHARS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 def clipping(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """The lab sheet's recipe at several learning rates, with its clipping and without."""
+    """Train the lab sheet's recipe at several learning rates, with and without clipping."""
     corpus = Corpus.from_text(text)
     for recipe, seed in lab_runs(options):
         yield learn(Training(corpus, recipe, seed), options.every)
@@ -53,7 +53,7 @@ def relu(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 
 def lab_runs(options: argparse.Namespace) -> list[tuple[Recipe, int]]:
-    """The recipes and seeds that the flags ask for, the lab sheet's in all else."""
+    """Return the recipes and seeds of the flags; other settings are the lab sheet's."""
     sizes = {name: getattr(options, name) for name in ("steps", "batch", "seq_len", "hidden_dim")}
     rates = product(options.learning_rates, options.max_grad_norms)
     recipes = [Recipe(**sizes, learning_rate=rate, max_grad_norm=norm) for rate, norm in rates]
@@ -109,7 +109,7 @@ def largest_spike(losses: np.ndarray) -> tuple[int | None, float | None]:
 
 
 def binned(values: np.ndarray, every: int, what: Callable[[np.ndarray], float]) -> list[float]:
-    """One figure for every so many steps, the last bin what is left."""
+    """Return one figure per bin of `every` steps; the last bin may be shorter."""
     return [what(values[i : i + every]) for i in range(0, len(values), every)]
 
 
@@ -117,7 +117,7 @@ def binned(values: np.ndarray, every: int, what: Callable[[np.ndarray], float]) 
 
 
 class ReluRNNCell(VanillaRNNCell):
-    """The lab sheet's warning: h' = relu(W_ih x + W_hh h + b)."""
+    """A vanilla cell with ReLU, which the lab sheet warns of."""
 
     def update(self, from_input: Any, from_state: Any, state: HiddenState) -> tuple[HiddenState, NoGates]:
         return HiddenState(torch.relu(from_input + from_state)), NoGates()
@@ -167,7 +167,7 @@ def no_grad(options: argparse.Namespace, text: str) -> Iterator[Row]:
     model = CharRNN(len(set(text)), options.hidden_dim)
     outside = partial(write_by_the_sheet, model, torch.Generator().manual_seed(0))
     inside = torch.no_grad()(outside)
-    bytes_inside, bytes_outside = (memory_kept(way, max(options.chars)) for way in (inside, outside))
+    bytes_inside, bytes_outside = (bytes_per_char(way, max(options.chars)) for way in (inside, outside))
     for chars in options.chars:
         ways = {"inside": partial(inside, chars), "outside": partial(outside, chars)}
         turns = take_turns(ways, options.rounds)
@@ -193,11 +193,11 @@ def write_by_the_sheet(model: CharRNN, rng: torch.Generator, n: int) -> HiddenSt
     return state
 
 
-def memory_kept(way: Callable[[int], Any], n: int) -> float | None:
+def bytes_per_char(way: Callable[[int], Any], n: int) -> float | None:
     """Return the bytes by which a sampled character grows the process."""
     way(10)
     before = resident_bytes()
     state = way(n)
     after = resident_bytes()
-    del state  # and with it whatever graph it held
+    del state  # and the autograd graph that it holds
     return None if before is None or after is None else (after - before) / n
