@@ -117,17 +117,12 @@ def test_file_that_is_no_text_is_refused(tmp_path, content, reason):
 
 
 def test_text_shorter_than_window_is_refused():
-    with pytest.raises(
-        CorpusError,
-        match="100 characters, 10 of them to validate on, which takes 11: give 111 or more, or a shorter seq_len",
-    ):
+    wanted = "100 characters, 10 of them to validate on, which takes 11: give 111 or more, or a shorter seq_len"
+    with pytest.raises(CorpusError, match=wanted):
         Corpus.from_text("ab" * 50).require(11)
     Corpus.from_text("ab" * 50).require(10)
-
-
-def test_text_too_short_to_validate_is_refused():
     with pytest.raises(CorpusError, match="20 characters, 2 of them to validate on, which takes 4: give 41 or more$"):
-        Corpus.from_text("ab" * 10).require(2)
+        Corpus.from_text("ab" * 10).require(2)  # no shorter one helps
     Corpus.from_text("ab" * 20).require(2)
 
 
@@ -150,14 +145,10 @@ def test_streams_are_contiguous_rows():
     assert contiguous_streams(torch.arange(11), 3).tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 
-def test_ordered_windows_do_not_overlap():
+def test_ordered_windows_cover_text_without_overlap():
     x, y = windows_in_order(torch.arange(12), 3)
-    assert x.flatten().tolist() == list(range(9))
-    assert torch.equal(y, x + 1)
-
-
-def test_ordered_windows_reach_last_character():
-    assert windows_in_order(torch.arange(7), 3)[1][-1].tolist() == [4, 5, 6]
+    assert x.flatten().tolist() == list(range(9)) and torch.equal(y, x + 1)
+    assert windows_in_order(torch.arange(7), 3)[1][-1].tolist() == [4, 5, 6], "up to the last character"
     assert windows_in_order(torch.arange(2), 1)[0].tolist() == [[0]]
 
 

@@ -135,7 +135,7 @@ def test_slurm_nodes_share_runs(tmp_path):
         (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
         (tmp_path / name).chmod(0o755)
     allotted = {"SLURM_NNODES": "2", "SLURM_CPUS_PER_TASK": "1", "SLURM_JOB_ID": str(os.getpid())}
-    grid = "--recipe rnn gru --hidden-dim 6 8 --steps 2 --batch 2 --seq-len 8".split()
+    grid = "--recipe rnn gru --hidden-dim 6 --steps 2 --batch 2 --seq-len 8".split()
     where = ["--data", str(tmp_path / "text.txt"), "--into", str(tmp_path / "runs")]
     done = subprocess.run(
         ["bash", "deploy/slurm.sh", "scripts/sweep.py", *grid, *where],
@@ -145,11 +145,10 @@ def test_slurm_nodes_share_runs(tmp_path):
         text=True,
     )
     begun = [line for line in done.stdout.splitlines() if line.endswith(": starts")]
-    assert len(begun) == len(set(begun)) == 4, done.stderr
-    table = done.stdout.splitlines()[-5:]
+    assert len(begun) == len(set(begun)) == 2, done.stderr
+    table = done.stdout.splitlines()[-3:]
     assert table[0].startswith("configuration ") and done.stdout.count("configuration ") == 1
-    expected = {f"{cell} hidden_dim={units}" for cell in ("rnn", "gru") for units in (6, 8)}
-    assert {" ".join(row.split()[:2]) for row in table[1:]} == expected
+    assert {row.split()[0] for row in table[1:]} == {"rnn", "gru"}
 
 
 def test_slurm_job_without_cpus_is_refused():

@@ -4,7 +4,6 @@ import io
 import json
 import re
 import shlex
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import yaml
 from charrnn.bench import contestants
 from charrnn.bench.page_speed import serving
 from charrnn.checkpoint import load
+from charrnn.commands import sample
 from charrnn.interventions import Clamp
 from charrnn.study import readme_tables, study_file
 from charrnn.study.records import BENCHES, Records
@@ -27,6 +27,7 @@ from charrnn.training import RECIPES
 from charrnn.ui.server import share_link
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.vocab import Vocab
+from tests.calling import said
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,12 +53,6 @@ def commands(script: str) -> list[list[str]]:
     lines = [line for language in ("bash", "powershell") for text in blocks(language) for line in text.splitlines()]
     found = [shlex.split(line, comments=True) for line in lines if f"{script} " in f"{line} "]
     return [words[words.index(script) + 1 :] for words in found if script in words]
-
-
-def python(*command: str, cwd: Path = ROOT) -> str:
-    run = subprocess.run([sys.executable, *command], cwd=cwd, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
 
 
 def executed(snippet: str) -> str:
@@ -187,7 +182,9 @@ def test_study_was_run_with_defaults(part):
 @pytest.fixture(scope="module")
 def from_the_command_line() -> str:
     (arguments,) = [words for words in commands("scripts/sample.py") if "--prompt" in words]
-    return python("scripts/sample.py", *arguments)
+    with redirect_stdout(io.StringIO()) as out:
+        assert sample.main(arguments) == 0
+    return out.getvalue()
 
 
 def test_python_snippet_matches_command_line(from_the_command_line):
@@ -239,7 +236,7 @@ def test_client_snippet_matches_command_line(address, from_the_command_line):
     assert executed(snippet.replace("http://127.0.0.1:7860", address)) == from_the_command_line
 
 
-def test_lab_solution_is_converted_and_loads(tmp_path):
+def test_lab_solution_is_converted_and_loads(tmp_path, monkeypatch, capsys):
     """The two lines of the README, on a state dict saved as the lab's readers save it."""
     text = "To be, or not to be: that is the question."
     (tmp_path / "input.txt").write_text(text)
@@ -247,9 +244,10 @@ def test_lab_solution_is_converted_and_loads(tmp_path):
     torch.save(solution.state_dict(), tmp_path / "solution.pt")
     (lines,) = [text.splitlines() for text in blocks("bash") if "solution.pt" in text]
     convert, write = (shlex.split(line) for line in lines)
-    python(*convert[1:], cwd=tmp_path)
-    greedy = ["--prompt", "be", "--chars", "20", "--temperature", "0"]
-    written = python(str(ROOT / write[1]), *write[2:], *greedy, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert (convert[1], write[1]) == ("-c", "scripts/sample.py")
+    executed(convert[2])
+    written = said(capsys, sample.main, *write[2:], "--prompt", "be", "--chars", 20, "--temperature", 0).out
     vocab = Vocab.from_text(text)
     ids = solution.write(torch.tensor([vocab.encode("be")]), 20, 1e-6)
     assert written.rstrip("\n") == vocab.decode(ids[0].tolist()).rstrip("\n")

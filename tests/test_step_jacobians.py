@@ -130,12 +130,6 @@ def test_orthogonal_net_decays_by_its_scale():
         assert tail_slope(flow, 10, 40) == pytest.approx(math.log(scale), abs=FLAT)
 
 
-def test_lags_are_spaced_by_cost():
-    assert spaced_lags(128) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128]
-    assert spaced_lags(20) == [1, 2, 3, 4, 6, 8, 12, 16, 20] and spaced_lags(1) == [1]
-    assert sum(spaced_lags(256)) < 4 * 256  # what they cost together
-
-
 def test_exponents_of_linear_net_are_log_eigenvalues():
     symmetric = np.random.default_rng(2).standard_normal((6, 6))
     symmetric += symmetric.T

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.text_quality import LONG, Reference, distinct, runs, words
+from charrnn.text_quality import LONG, Reference, distinct, words
 
 CORPUS = "The King's men, o'er the sea;\n'Tis true: they fought, and 'twas well they did.\n"
 written = st.text(alphabet="abT' \n.;", min_size=LONG, max_size=120)
@@ -48,12 +48,6 @@ def test_quality_shares_match_plain_count(text, corpus):
     known = [word for word in words(text) if word in words(corpus)]
     assert quality.known_words == pytest.approx(len(known) / max(1, quality.words))
     assert distinct(text, 4) == quality.distinct_4grams and 0 < quality.distinct_4grams <= 1
-
-
-@given(st.text(alphabet="ab", min_size=1, max_size=30), st.integers(1, 30))
-def test_runs_start_at_every_position(text, n):
-    assert len(runs(text, n)) == max(0, len(text) - n + 1)
-    assert all(run == text[i : i + n] and len(run) == n for i, run in enumerate(runs(text, n)))
 
 
 def test_text_too_short_for_run_is_refused():

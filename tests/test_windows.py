@@ -39,14 +39,6 @@ def test_streams_cover_text_in_order(batch, seq_len):
     assert length - seq_len <= x.shape[1] + 1 <= length, "less than a window of each stream is left out"
 
 
-def test_first_window_of_epoch_starts_from_zeros():
-    windows = ContiguousStreams(TEXT, 3, 20)
-    for _ in range(4):
-        found = epoch(windows, dice())
-        assert [state is None for _, _, state in found] == [True] + [False] * (len(found) - 1)
-        windows = ContiguousStreams(TEXT, 3, 20)
-
-
 def test_carried_state_has_no_gradient():
     windows, rng = ContiguousStreams(TEXT, 2, 10), dice()
     windows.next(rng)
