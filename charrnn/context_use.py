@@ -220,7 +220,7 @@ def corruption(
 
 
 def random_replacements(ids: Tensor, originals: Tensor, rng: torch.Generator) -> Tensor:
-    """Draw a different character for each original (P,), by its frequency in ids: (P,)."""
+    """Draw a different character for each original (P,), by frequency in ids: (P,)."""
     frequency = ids.bincount().double()
     if (frequency > 0).sum() < 2:
         raise ValueError("the text repeats one character: give a text with two or more different ones")

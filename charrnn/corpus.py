@@ -69,9 +69,7 @@ class Corpus:
 
 def read_text(path: Path) -> str:
     """
-    Read a UTF-8 file, without byte order mark and with \
-
-    line ends.
+    Read a UTF-8 file, without byte order mark and with `\\n` line ends.
 
     The digest is that of the returned text. Raises CorpusError.
     """

@@ -48,19 +48,19 @@ class DrawPair(NamedTuple):
     b: Step
 
 
-def sample_coupled(a: Generator, b: Generator, n: int, dice: UniformStream) -> Iterator[DrawPair]:
+def sample_coupled(a: Generator, b: Generator, n: int, uniforms: UniformStream) -> Iterator[DrawPair]:
     """
-    Generate n characters with each generator, lazily; both use dice[i] at i.
+    Generate n characters with each generator, lazily; both use uniforms[i] at i.
 
     Each generator reads its own text. Raises ValueError if a logit is not finite.
     """
-    pens = [generate(writer.reader, writer.beginning, n, writer.settings, dice) for writer in (a, b)]
-    yield from map(DrawPair, *pens)
+    streams = [generate(writer.reader, writer.beginning, n, writer.settings, uniforms) for writer in (a, b)]
+    yield from map(DrawPair, *streams)
 
 
 def diverged(a: Generator, b: Generator, pair: DrawPair) -> bool:
     """
-    Whether the two generators sampled different characters.
+    Return whether the two generators sampled different characters.
 
     The vocabularies may differ; characters are compared, not ids.
     """

@@ -32,7 +32,7 @@ _known: dict[tuple, "_Known"] = {}
 
 def difference(model: Any, compare: Callable[[Any], None], written_in: Sequence[ModuleType]) -> str:
     """
-    Describe how two computations differ on a network like `model`; "" if they agree.
+    Describe how two computations differ for this architecture; "" if they agree.
 
     compare: raises DifferentError. The result is cached per architecture, until a function or class of the modules
     `written_in` is replaced.
@@ -44,15 +44,15 @@ def difference(model: Any, compare: Callable[[Any], None], written_in: Sequence[
         try:
             with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
                 compare(drawn_like(model))
-            said = ""
+            found = ""
         except Exception as error:  # edited equations can raise anything
-            said = str(error) if isinstance(error, DifferentError) else f"{type(error).__name__}: {error}"
-        known = _known[key] = _Known(said, (*written_in, *kinds))
+            found = str(error) if isinstance(error, DifferentError) else f"{type(error).__name__}: {error}"
+        known = _known[key] = _Known(found, (*written_in, *kinds))
     return known.difference
 
 
 class _Known:
-    """A comparison result and the code it depends on: the contents of modules and classes."""
+    """A comparison result and the modules and classes it depends on."""
 
     def __init__(self, difference: str, places: Sequence[Any]):
         self.difference = difference
@@ -65,7 +65,7 @@ class _Known:
         return [*chain.from_iterable(place.values() for place in self._places)]
 
     def holds(self) -> bool:
-        """Whether the code is unchanged."""
+        """Return whether the code is unchanged."""
         now = self._now()
         return len(now) == len(self._code) and all(map(is_, now, self._code))
 
@@ -89,7 +89,7 @@ def require_same(name: str, found: Any, expected: Any) -> None:
 
 
 def drawn_like(model: Any) -> Any:
-    """Return a random float64 network of the model's architecture, with few characters."""
+    """Return a random float64 network of this architecture, with a small vocabulary."""
     with torch.random.fork_rng(devices=[]):  # torch.nn initializes weights from the global generator
         network = type(model)(CHARACTERS, **model.small_config(WIDEST)).double().train(model.training)
     rng = torch.Generator().manual_seed(0)
@@ -154,4 +154,4 @@ def _require_slope(
     up, down = (held_at(name, own + sign * STEP * along, which) for sign in (1, -1))
     found = sum(float(weights[other] @ (up[other] - down[other])) for other in weights) / (2 * STEP)
     if not abs(found - slope) <= 1e-4 * max(1.0, abs(slope)):
-        raise ValueError(f"{name} cannot be clamped in this network: what is computed from it does not follow")
+        raise ValueError(f"{name} cannot be clamped in this network: later values do not depend on it as they should")

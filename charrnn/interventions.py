@@ -30,7 +30,7 @@ MAX_CLAMPS = 4096  # clamps at once
 
 @dataclass(frozen=True)
 class Clamp:
-    """One unit of a named tensor fixed at a value; unit None: all units."""
+    """A unit of a named tensor fixed at a value; unit None: all units."""
 
     name: str
     unit: int | None

@@ -33,7 +33,7 @@ def perplexity(loss_nats: float) -> float:
 @dataclass(frozen=True)
 class Metrics:
     """
-    One point of a training curve, after `step` updates.
+    Point of a training curve, after `step` updates.
 
     Losses in nats per character: `train_loss_nats` is the mean over minibatches since the previous point,
     `val_loss_nats` the `stream` evaluation. `grad_norm` is taken before clipping; `seconds` is the training time so
@@ -80,7 +80,7 @@ class Metrics:
 
 def pace(history: Sequence[Metrics], steps: int) -> str:
     """
-    Format elapsed time, speed and time left: `0:01:05  24.3 steps/s  0:02:10 to go`.
+    Format elapsed time, speed and time left.
 
     The speed is measured since the previous point; before the first update it is omitted.
     """

@@ -23,7 +23,7 @@ from charrnn.sampling import DecoderOutput, TorchReader, Trace
 
 WRITTEN_IN = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)  # these define the network
 TRAINS_SLOWLY = (
-    "The pass by hand (bptt/) is not used, because it does not compute what cells.py says: training and analyses take "
+    "The hand-written pass (bptt/) is not used, because it differs from cells.py: training and analyses use "
     "autograd through the cell, which is several times slower"
 )
 MASKS = 16  # dropout masks at the input, shared by the sequences of a minibatch
@@ -297,13 +297,13 @@ def require_by_hand(network: CharRNN) -> None:
 def _with_gradients(network: CharRNN, read: Callable[..., Any], ids: Tensor, begin: Any) -> dict[str, Tensor]:
     """Return logits, last state and gradients of a randomly weighted sum, by name."""
     logits, last = read(ids, begin)
-    said = {"the logits": logits} | {f"the state's {name}": part for name, part in last._asdict().items()}
+    outputs = {"the logits": logits} | {f"the state's {name}": part for name, part in last._asdict().items()}
     rng = torch.Generator().manual_seed(2)
-    parts = [(torch.randn(part.shape, generator=rng, dtype=part.dtype) * part).sum() for part in said.values()]
+    parts = [(torch.randn(part.shape, generator=rng, dtype=part.dtype) * part).sum() for part in outputs.values()]
     by = dict(network.named_parameters())
     by |= {} if begin is None else {f"the first {name}": part for name, part in begin._asdict().items()}
     gradients = torch.autograd.grad(torch.stack(parts).sum(), [*by.values()], allow_unused=True, materialize_grads=True)
-    return said | {f"the gradient of {name}": gradient for name, gradient in zip(by, gradients, strict=True)}
+    return outputs | {f"the gradient of {name}": gradient for name, gradient in zip(by, gradients, strict=True)}
 
 
 def require_decoder(network: CharRNN) -> None:

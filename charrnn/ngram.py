@@ -71,7 +71,7 @@ class KneserNey:
 
 def unigram_nats(ids: np.ndarray, rows: np.ndarray, vocab_size: int) -> float:
     """
-    Return nats per character of rows (S, L) under character frequencies of ids (N,).
+    Return nats per character of rows (S, L) under the frequencies of ids (N,).
 
     The first characters are not scored, as in `KneserNey.loss_nats`; add-one smoothing.
     """

@@ -66,7 +66,7 @@ def save_pretrained(model: Network, folder: str | Path, vocab: Vocab | None) -> 
 
 def push_to_hub(model: Network, repo_id: str, vocab: Vocab | None, private: bool, replace: bool) -> str:
     """
-    Publish the model as a repository of one checkpoint; the repository's address.
+    Publish the model as a repository of one checkpoint and return its address.
 
     private, replace: as for `charrnn.hub.push`. Raises HubError, and ValueError as `save_pretrained`.
     """

@@ -42,7 +42,7 @@ class Range:
         return bool(inside and (not self.whole or value == int(value)) or self.zero and value == 0)
 
     def require(self, name: str, value: Any) -> Any:
-        """Return the value as int or float. Raises ValueError, with both limits, otherwise."""
+        """Return the value as int or float. Raises ValueError with both limits."""
         if value not in self:
             raise ValueError(f"{name} is {shown(value)}: give {self}")
         return int(value) if self.whole else float(value)
@@ -53,7 +53,7 @@ class Range:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a real number; bool is not."""
+    """Return whether a value is a real number; bool is not."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 

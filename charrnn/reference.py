@@ -14,7 +14,7 @@ from charrnn.model import CharRNN
 
 
 class PlainCell(nn.Module):
-    """One recurrent step as two linear layers."""
+    """Vanilla cell of two linear layers."""
 
     def __init__(self, in_dim: int, hidden_dim: int):
         super().__init__()
@@ -65,7 +65,7 @@ class PlainCharRNN(nn.Module):
 
 
 class TorchCharRNN(nn.Module):
-    """The same network with `torch.nn.RNN`, `GRU` or `LSTM`."""
+    """Network with `torch.nn.RNN`, `GRU` or `LSTM`."""
 
     LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -89,7 +89,7 @@ class TorchCharRNN(nn.Module):
 
 
 class Logits(nn.Module):
-    """Wrap one of the project's networks to return only logits: ids (B, T) -> (B, T, V)."""
+    """Wrap a network of the project to return only logits (B, T, V)."""
 
     def __init__(self, network: Any):
         super().__init__()

@@ -55,11 +55,11 @@ def build_on_meta(config: Mapping[str, Any], vocab_size: int) -> Network:
 
     Raises ValueError like `build_model`.
     """
-    with torch.device("meta"), _WithoutDice():
+    with torch.device("meta"), _SkipInit():
         return build_model(config, vocab_size)
 
 
-class _WithoutDice(TorchFunctionMode):
+class _SkipInit(TorchFunctionMode):
     """Skip weight initialization: torch takes seconds to set it up on the meta device."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

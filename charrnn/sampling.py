@@ -63,7 +63,7 @@ def top_k_length(probs: np.ndarray, top_k: int) -> int:
 
 
 def top_p_length(cumulative: np.ndarray, top_p: float) -> int:
-    """Return the size of the smallest prefix with a share of at least top_p. Holtzman et al. 2020."""
+    """Return the size of the smallest prefix of share >= top_p. Holtzman et al. 2020."""
     return int(cumulative.searchsorted(top_p * cumulative[-1])) + 1 if top_p < 1 else len(cumulative)
 
 
@@ -218,7 +218,7 @@ class Trace(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One generated character."""
+    """A generated character."""
 
     index: int  # of the character, from 0
     id: int
@@ -309,7 +309,7 @@ def sample_step(
     reader: Decoder,
     reading: DecoderOutput,
     settings: SamplingSettings,
-    dice: UniformStream,
+    uniforms: UniformStream,
     index: int,
     chosen: int | None = None,
 ) -> Step:
@@ -319,7 +319,7 @@ def sample_step(
     Raises ValueError if a logit is not finite.
     """
     drawn_from = distribution(reading.logits, settings)
-    u = dice[index]
+    u = uniforms[index]
     id = drawn_from.draw(u) if chosen is None else chosen
     return Step(index, id, u, reading.logits, drawn_from, reader.step(id, reading.state))
 
@@ -329,7 +329,7 @@ def generate(
     reading: DecoderOutput,
     n: int,
     settings: SamplingSettings,
-    dice: UniformStream,
+    uniforms: UniformStream,
     start: int = 0,
     chosen: Mapping[int, int] = MappingProxyType({}),
     clamps: Sequence[Clamp] = (),
@@ -345,7 +345,7 @@ def generate(
     if clamps:
         reader = cast(ClampableDecoder, reader).clamped(clamps)
     for index in range(start, start + n):
-        step = sample_step(reader, reading, settings, dice, index, chosen.get(index))
+        step = sample_step(reader, reading, settings, uniforms, index, chosen.get(index))
         reading = step.reading
         yield step
 

@@ -1,5 +1,5 @@
 """
-Self-checks: compare each result with a second, independent computation in float64.
+Self-checks: compare results with independent computations in float64.
 
 A check holds if the largest difference found is within its limit; NaN is not.
 """
@@ -80,8 +80,8 @@ def by_hand_is_autograd(network: CharRNN, ids: Sequence[int]) -> Check:
     claim, exact = "Backpropagation by hand is autograd", copy.deepcopy(network).double()
     read, targets = _windows(ids)
     wanted = _gradients(exact, exact(read)[0], targets)
-    if said := exact.by_hand_differs():
-        return Check(claim, math.inf, ROUNDING, f"it is not used, autograd through the cell is: {said}")
+    if difference := exact.by_hand_differs():
+        return Check(claim, math.inf, ROUNDING, f"it is not used, autograd through the cell is: {difference}")
     found, difference = _gradients(exact, exact.by_hand(read)[0], targets), 0.0
     for name, gradient in found.items():
         difference = _larger(difference, (gradient - wanted[name]) / max(1.0, wanted[name].abs().max().item()))

@@ -46,7 +46,7 @@ def surprisal_bits(logits: np.ndarray, ids: Sequence[int]) -> np.ndarray:
 
 
 def surprisals(reader: TraceReader, ids: Sequence[int], piece: int = PIECE) -> Iterator[np.ndarray]:
-    """Yield the surprisals of a text piece by piece; the first character has no context."""
+    """Yield the surprisals of a text piece by piece, from an empty context."""
     reading = reader.prefill([])
     piece = at_once(len(reading.logits), piece)
     for first in range(0, len(ids), piece):

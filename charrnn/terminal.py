@@ -24,7 +24,7 @@ from charrnn.printable import printable
 
 COMMAND = "charrnn"
 OUT_OF_MEMORY, SYSTEM_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 128 + 2, 128 + 13
-CURSOR_UP = "\x1b[A"  # tqdm writes it, by itself, to move between bars
+CURSOR_UP = "\x1b[A"  # tqdm writes it alone to move between bars
 NO_MEMORY = re.compile(r"can't allocate memory|Cannot allocate memory|out of memory|bad_alloc", re.IGNORECASE)
 
 
@@ -75,7 +75,7 @@ class Output:
             action()
         except OSError as error:
             self.lost = True
-            with suppress(OSError, ValueError):  # what is still buffered must go somewhere when the process ends
+            with suppress(OSError, ValueError):  # buffered output is written when the process ends
                 null = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(null, self.exact.fileno())
                 os.close(null)
@@ -95,14 +95,14 @@ def write_text(text: str) -> None:
 
 
 def run_module(name: str) -> int:
-    """Import a module, which may take seconds, and call its `main`; the exit code."""
+    """Import a module, call its `main` and return the exit code."""
     begin()
     return run(importlib.import_module(name).main)
 
 
 def begin() -> None:
     """Open closed standard streams and let Ctrl-C end the process at once."""
-    for descriptor in range(3):  # the next file opened would be standard output
+    for descriptor in range(3):  # else the next opened file would become standard output
         try:
             os.fstat(descriptor)
         except OSError:
@@ -119,7 +119,7 @@ def _leave(number: int, frame: Any) -> None:
 
 
 def run(main: Callable[[], int | None]) -> int:
-    """Call `main`; the exit code. What a user can cause is said in one line on stderr."""
+    """Call `main` and return the exit code; report user errors in one line."""
     begin()
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -131,14 +131,14 @@ def run(main: Callable[[], int | None]) -> int:
     try:
         return _finish(main)
     except OutputError as error:
-        if error.errno == errno.EPIPE:  # the reader has read enough
+        if error.errno == errno.EPIPE:  # the reader has ended
             return BROKEN_PIPE
         _complain(str(error))
         return SYSTEM_ERROR
 
 
 def _finish(main: Callable[[], int | None]) -> int:
-    """Call `main` and write what it has printed; the exit code. Raises OutputError."""
+    """Call `main`, flush its output and return the exit code. Raises OutputError."""
     try:
         code = main() or 0
     except SystemExit as end:
@@ -161,12 +161,12 @@ def _complain(line: str) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, Python's or torch's, reports a lack of memory."""
+    """Return whether an error of Python or torch reports a lack of memory."""
     return isinstance(error, MemoryError) or isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error)))
 
 
 def reason(error: BaseException) -> str:
-    """An error of the system, or of memory, in one line."""
+    """Describe an error of the system or of memory in one line."""
     if is_out_of_memory(error):
         return "out of memory"
     if isinstance(error, OSError) and error.strerror:
@@ -177,7 +177,7 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def lasting_output() -> Iterator[None]:
-    """Continue without output once nobody reads it."""
+    """Continue without output if its reader has ended."""
     out, err = sys.stdout, sys.stderr
     sys.stderr = cast(TextIO, Output(getattr(err, "exact", err), lasting=True))
     sys.stdout = cast(TextIO, Output(getattr(out, "exact", out), lasting=True, notify=_complain))
@@ -192,7 +192,7 @@ def as_typed(script: Path, *words: str) -> str:
     """
     Quote a command for the shell, relative to the current folder.
 
-    If the command `charrnn` is running, its subcommand stands for the script of that name.
+    If the command `charrnn` is running, its subcommand replaces the script of that name.
     """
     if sys.argv[0].startswith(f"{COMMAND} "):
         return " ".join(map(_quoted, [COMMAND, script.stem, *words]))

@@ -7,7 +7,7 @@ COMMON = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 SIGNS = (
     COMMON | {"\x7f": "␡", "\xa0": "⍽"} | {chr(code): chr(0x2400 + code) for code in range(32) if code not in (9, 10)}
 )
-# Letters, marks and a symbol that draw nothing: Unicode's Default_Ignorable_Code_Point, which Python does not have.
+# Invisible characters: Unicode's Default_Ignorable_Code_Point, which Python lacks.
 BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
@@ -22,10 +22,10 @@ def sign(character: str) -> str:
 
 
 def quoted(character: str) -> str:
-    """Name a character in a sentence, with its code point if the sign does not tell it."""
+    """Quote a character for a sentence, with its code point if the sign is ambiguous."""
     seen = sign(character)
-    is_told = seen == character or character in COMMON or seen == code_point(character)
-    return f"“{seen}”" if is_told else f"“{seen}” ({code_point(character)})"
+    is_clear = seen == character or character in COMMON or seen == code_point(character)
+    return f"“{seen}”" if is_clear else f"“{seen}” ({code_point(character)})"
 
 
 def code_point(character: str) -> str:

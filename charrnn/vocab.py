@@ -71,6 +71,6 @@ class Vocab:
         return "".join(character for character in text if character in self.ids), unknown
 
     def default_prompt(self, wanted: str) -> str:
-        """Return the known characters of a prompt, else a newline or a printable character."""
+        """Return the known characters of a prompt, else a newline or printable character."""
         known = self.drop_unknown(wanted)[0] or ("\n" if "\n" in self.ids else "")
         return known or next((c for c in self.characters if c.isprintable()), self.characters[0])

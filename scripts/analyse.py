@@ -1,4 +1,4 @@
-"""Compute the analyses that are stored beside checkpoints; `--help` lists the flags."""
+"""Compute the analyses stored beside checkpoints; `--help` lists the flags."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Publish checkpoints or the page on the Hugging Face Hub; `--help` lists the flags."""
+"""Publish checkpoints or the page on the Hub; `--help` lists the flags."""
 
 import sys
 from pathlib import Path

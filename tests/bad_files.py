@@ -117,7 +117,7 @@ FILES = {
     "header bomb": (raw(struct.pack("<Q", 2 << 20) + b"{" + b" " * (2 << 20)), "announces a header of 2097152 bytes"),
     "header that is no JSON": (header_text(b"{oops"), UNREADABLE),
     "header nested without end": (header_text(b'{"a":' + b"[" * 200_000), UNREADABLE),
-    "tensor twice": (twice, f"{UNREADABLE}: the key .* stands there twice"),
+    "tensor twice": (twice, f"{UNREADABLE}: the key .* occurs twice"),
     "5000 tensors": (
         lambda h, d: h.update({f"{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(5000)}),
         f"{UNREADABLE}: 50\\d\\d tensors, 4096 at most",
@@ -153,7 +153,7 @@ METADATA = {
     "format of the future": (metadata(charrnn="99"), "not a charrnn checkpoint of format 1"),
     "metadata that are no JSON": (metadata(config="{"), "the metadata of .* cannot be read"),
     "metadata nested without end": (metadata(config="[" * 100_000), "the metadata of .* cannot be read"),
-    "metadata with a key twice": (metadata(config='{"cell": "rnn", "cell": "gru"}'), "'cell' stands there twice"),
+    "metadata with a key twice": (metadata(config='{"cell": "rnn", "cell": "gru"}'), "'cell' occurs twice"),
     "metadata with NaN": (metadata(metrics='{"a": NaN}'), "NaN is not a number"),
     **{
         f"no {key}": (without_metadata(key), f"the {key} must be .*, not None")

@@ -429,7 +429,7 @@ def test_training_says_that_it_is_slow_and_kept_analyses_are_put_aside(
     package: Import, edit: Edit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert train(package, tmp_path) == 0
-    assert "The pass by hand (bptt/) is not used" in capsys.readouterr().out
+    assert "The hand-written pass (bptt/) is not used" in capsys.readouterr().out
     analyses = package("charrnn.checkpoint").describe(ROOT / "checkpoints" / "rnn").analyses
     assert not analyses.sections and "other equations" in analyses.refused[0]
     with pytest.raises(ValueError, match="its equations were edited"):
@@ -477,7 +477,7 @@ def test_the_page_says_where_an_edit_makes_it_slow(tmp_path: Path, monkeypatch: 
         cell_lines(store, PrefixCache(), asked),
     ):
         *_, told = map(json.loads, answers)
-        assert "The pass by hand (bptt/) is not used" in told["words"]
+        assert "The hand-written pass (bptt/) is not used" in told["words"]
     lines = {line["claim"]: line for line in json.loads(next(panel(store, Measurements(), asked)))["lines"]}
     assert lines["Backpropagation by hand is autograd"]["holds"] is False
     assert lines["The gradient is the slope of the loss"]["holds"] and lines["A stream is one shot"]["holds"]

@@ -107,7 +107,7 @@ def test_checkpoint_without_analyses_has_none(tmp_path):
         (lambda whole: whole.update(sections=[]), "format 1"),
         (lambda whole: "[]", "format 1"),
         (lambda whole: "{", "cannot be read"),
-        (lambda whole: '{"format": 1, "format": 1}', "stands there twice"),
+        (lambda whole: '{"format": 1, "format": 1}', "occurs twice"),
         (lambda whole: '{"format": NaN}', "NaN is not a number"),
         (lambda whole: "[" * 100_000, "cannot be read"),
         (lambda whole: " " * ((1 << 19) + 1), "more than 524288 are refused"),

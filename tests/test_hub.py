@@ -94,7 +94,7 @@ def test_xet_errors_are_explained(told, said):
 
 def test_offline_push_names_variable(server, folder):
     (refused,) = server.call(["push", str(folder), "me/tiny"], HF_HUB_OFFLINE="1")
-    assert refused["error"] == "me/tiny: the Hub is not asked while HF_HUB_OFFLINE is set: unset it and try again"
+    assert refused["error"] == "me/tiny: HF_HUB_OFFLINE disables requests to the Hub: unset it and try again"
 
 
 @pytest.mark.parametrize(

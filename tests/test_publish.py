@@ -69,7 +69,7 @@ def test_concurrent_push_is_refused(server: Server, folder, tmp_path):
     _, refused = server.call(
         ["push", str(folder), "me/tiny"], ["fail", {"race": "me/tiny"}], ["push", str(other), "me/tiny"]
     )
-    assert "someone else pushed in the meantime (412)" in refused["error"]
+    assert "the repository changed in the meantime (412)" in refused["error"]
     assert {"theirs.txt", "steps/000010.safetensors"} <= server.files("me/tiny"), "theirs stands, ours did not begin"
     (again,) = server.call(["push", str(other), "me/tiny"])
     assert again["tag"] == "v2" and "theirs.txt" in server.files("me/tiny")
@@ -126,7 +126,7 @@ def test_collection_replaces_and_is_replaced(server: Server, tmp_path):
     assert here | {"README.md", "notes/README.md"} <= server.files("me/lab")
     (alone,) = server.call(["push", str(root / "rnn"), "me/lab"])
     went = ["gru/README.md", "gru/config.json", "gru/curve.png", "gru/history.json", "gru/model.safetensors"]
-    assert alone["said"] == [f"taking away what is not published any more: {', '.join(went)} and 8 more"]
+    assert alone["said"] == [f"deleting files that are no longer published: {', '.join(went)} and 8 more"]
     assert server.files("me/lab") == {
         *(".gitattributes", "README.md", "config.json", "history.json", "model.safetensors"),
         *("passage.txt", "steps/000000.safetensors", "notes/README.md", "notes/config.json"),

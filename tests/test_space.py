@@ -54,7 +54,7 @@ def test_space_replaces_older_files(server: Server, folder):
     server.ask("/api/models/spaces/me/lab/commit/main", line)
     assert "theirs.txt" in server.files("spaces/me/lab")
     (done,) = server.call(["push_space", str(ROOT), "me/lab", "me/lab"])
-    assert done["said"] == ["taking away what is not published any more: theirs.txt"]
+    assert done["said"] == ["deleting files that are no longer published: theirs.txt"]
     assert "theirs.txt" not in server.files("spaces/me/lab")
 
 
@@ -116,7 +116,7 @@ def test_untracked_files_are_not_in_space(project, tmp_path):
     (project / "docs/link.md").symlink_to(project / "docs/diary.md")
     assert set(hub.space_release(project, "me/lab", "me/lab").files) == whole
     subprocess.run(["git", "-C", str(project), "add", "docs/link.md"], check=True)
-    with pytest.raises(hub.HubError, match="docs/link.md is a link to what is not of the project"):
+    with pytest.raises(hub.HubError, match="docs/link.md is a link out of the project"):
         hub.space_release(project, "me/lab", "me/lab")
     shutil.rmtree(project / ".git")
     with pytest.raises(hub.HubError, match="is no git checkout"):
@@ -165,14 +165,14 @@ def test_link_targets_are_not_in_space(project, name, target):
     (project / name).unlink(missing_ok=True)
     (project / name).symlink_to(project / target)
     subprocess.run(["git", "-C", str(project), "add", name], check=True)
-    with pytest.raises(hub.HubError, match="is a link to what is not of the project: put the file itself there"):
+    with pytest.raises(hub.HubError, match="is a link out of the project: put the file itself there"):
         hub.space_release(project, "me/lab", "me/lab")
 
 
 def test_linked_folder_is_not_in_space(project):
     (project / "docs").rename(project.parent / "docs")
     (project / "docs").symlink_to(project.parent / "docs")
-    with pytest.raises(hub.HubError, match="docs/results.md is a link to what is not of the project"):
+    with pytest.raises(hub.HubError, match="docs/results.md is a link out of the project"):
         hub.space_release(project, "me/lab", "me/lab")
     track(project)
     assert not [path for path in hub.space_release(project, "me/lab", "me/lab").files if path.startswith("docs")]

@@ -49,7 +49,7 @@ def _candidates() -> Iterator[str]:
 
 
 def _starts(path: str) -> bool:
-    """Return whether the file runs; a snap stub or a download without libraries does not."""
+    """Return whether the file runs; a snap stub does not."""
     if not os.access(path, os.X_OK):
         return False
     if os.name == "nt":  # `--version` would open a window there; a download includes its libraries

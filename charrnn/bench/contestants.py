@@ -1,5 +1,5 @@
 """
-Speed of the hand-written networks against the lab sheet's plain loop and torch.nn.
+Speed of the hand-written networks against a plain loop and torch.nn.
 
     python scripts/bench.py train         one whole training step: forward, backward, clipping, optimiser
     python scripts/bench.py profile       time per part of such a step, and cost by window length

@@ -52,14 +52,14 @@ GOALS = {
 
 @contextmanager
 def running_app(checkpoints: str, **environment: str) -> Iterator[str]:
-    """Start app.py on a free port and yield its address. Raises RuntimeError if it ends."""
+    """Start app.py on a free port; yield its address. Raises RuntimeError."""
     with serving(["app.py", "--checkpoints", checkpoints, "--port"], **environment) as (address, _):
         yield address
 
 
 @contextmanager
 def serving(command: Sequence[str], **environment: str) -> Iterator[tuple[str, int]]:
-    """Start a Python server on a free port, the last argument; yield address and process id."""
+    """Start a Python server on a free port; yield its address and process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -98,7 +98,7 @@ def percentile_95(values: list[float]) -> float:
 
 
 def frames(page: Page, seconds: float) -> tuple[float, int, int]:
-    """Generate at 60 characters/s -> frames per second, columns sent, columns not drawn."""
+    """Generate at 60 characters/s -> frames per second, columns sent, columns lost."""
     page.locator("#cr-speed").fill(str(SPEEDS[60]))
     page.locator("#cr-characters").evaluate("(input) => (input.value = 2000)")
     page.locator('[data-action="write"]').click()
@@ -122,7 +122,7 @@ COUNT_FRAMES = """(ms) => new Promise((done) => {
 
 
 def slider_to_character(page: Page, moves: int) -> list[float]:
-    """Milliseconds from a move of the temperature, while text runs, to the first character that it counts for."""
+    """Return the milliseconds from a temperature change to the first new character."""
     page.locator("#cr-speed").fill(str(SPEEDS[60]))
     page.locator("#cr-characters").evaluate("(input) => (input.value = 3000)")
     page.locator('[data-action="write"]').click()
@@ -163,7 +163,7 @@ def first_characters(page: Page, clicks: int) -> list[float]:
 
 
 def redraws(page: Page, moves: int) -> list[float]:
-    """Return the milliseconds from a slider event to the frame with the new distribution."""
+    """Return the milliseconds from a slider event to the redrawn distribution."""
     return page.evaluate(
         """async (moves) => {
             const slider = document.querySelector("#cr-temperature");

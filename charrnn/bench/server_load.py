@@ -42,7 +42,7 @@ class Page:
     busy: int = 0
 
     async def call(self, count: int) -> None:
-        """Request the next characters, retrying while the server is busy. Raises RuntimeError."""
+        """Request the next characters, waiting if busy. Raises RuntimeError."""
         start = 0 if len(self.text) == self.prompt else len(self.text)
         request = {"checkpoint": {"name": self.checkpoint}, "text": self.text, "prompt": self.prompt}
         request |= {"start": start, "count": count, "seed": self.seed, "temperature": 0.8}
@@ -86,7 +86,7 @@ async def pages(address: str, checkpoint: str, count: int, seconds: float) -> tu
 
 
 async def by_length(address: str, checkpoint: str) -> list[dict[str, float]]:
-    """Time one call in ms by text length: continued, and after an edit 10 characters back."""
+    """Time one call in ms by text length, without and after an edit near the end."""
     rows = []
     async with httpx.AsyncClient(base_url=address, timeout=60, trust_env=False) as client:
         page = Page(client, checkpoint, 0)

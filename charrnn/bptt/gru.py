@@ -1,4 +1,4 @@
-"""One step of the GRU cell; the sums r, z, h_n and x_n lie side by side."""
+"""Forward and backward step of the GRU cell; r, z, h_n, x_n share one buffer."""
 
 from typing import NamedTuple
 

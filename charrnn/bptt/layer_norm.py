@@ -4,7 +4,7 @@ Layer norm within a sequence, forward and backward. Ba et al. 2016.
 Forward: y = gain · x̂ + shift with x̂ = (x − mean x) / σ. Backward: dx = (u − mean u − x̂ · mean(u · x̂)) / σ with u
 = gain · dy.
 
-The gates lie side by side and are normalized together. The mean over the units of a sum is linear in its terms, so
+The gates share one buffer and are normalized together. The mean over the units of a sum is linear in its terms, so
 `subtract_mean` removes it from the weights once instead of at every step. The other inputs (c, and n after its
 product with r) are no sums of weight rows; torch's own kernel normalizes them.
 """

@@ -1,4 +1,4 @@
-"""One step of the LSTM cell; the gates i, f, g, o lie side by side in one buffer."""
+"""Forward and backward step of the LSTM cell; i, f, g, o share one buffer."""
 
 from typing import NamedTuple
 

@@ -12,7 +12,7 @@ from charrnn.bptt.layer_norm import Norm, Norms, subtract_mean
 from charrnn.cells import EPS, Cell, GRUCell, LSTMCell, VanillaRNNCell
 
 WAYS: dict[type[Cell], Any] = {VanillaRNNCell: vanilla, LSTMCell: lstm, GRUCell: gru}
-CACHE = 1 << 18  # numbers
+CACHE = 1 << 18  # numbers that fit a CPU's cache
 
 
 class Weights(NamedTuple):
@@ -25,7 +25,7 @@ class Weights(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """Some consecutive steps saved for the backward pass."""
+    """Consecutive steps saved for the backward pass."""
 
     ids: Tensor  # (T, B)
     h_before: Tensor  # (T, B, H)
@@ -190,7 +190,7 @@ class BackwardPass:
 
 
 def tree_map(function: Callable[..., Tensor], *trees: Any) -> Any:
-    """Apply a function to the tensors of equally shaped nested tuples; None stays None."""
+    """Apply a function to the tensors of nested tuples; None stays None."""
     if trees[0] is None or isinstance(trees[0], Tensor):
         return None if trees[0] is None else function(*trees)
     return type(trees[0])(*(tree_map(function, *parts) for parts in zip(*trees, strict=True)))

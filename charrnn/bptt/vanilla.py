@@ -1,5 +1,5 @@
 """
-One step of the vanilla cell: h_t = tanh(W_ih x_t + W_hh h_{t−1} + b).
+Forward and backward step of the vanilla cell, h' = tanh(W_ih x + W_hh h + b).
 
 Layer norm applies before the tanh.
 """

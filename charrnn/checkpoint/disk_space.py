@@ -37,12 +37,12 @@ def require_room(
                 f"{folder / name} would have up to {header:,} bytes of metadata, and {MAX_HEADER_BYTES:,} can be read: "
                 "give fewer --steps, or a text with fewer different characters"
             )
-    needed = sum(sizes.values()) + sizes[MODEL] * saved_steps + max(sizes.values())  # the last: while it is replaced
+    needed = sum(sizes.values()) + sizes[MODEL] * saved_steps + max(sizes.values())  # last: while replaced
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if there == folder:
         needed -= sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     disk = shutil.disk_usage(there)
-    if needed > disk.free and disk.total:  # a file system that has no size says nothing
+    if needed > disk.free and disk.total:  # total 0: the file system does not report its size
         raise CheckpointError(
             f"{folder} would take up to {needed / 1e6:,.1f} MB more, and {disk.free / 1e6:,.1f} MB are free: make "
             "room, or give another folder"

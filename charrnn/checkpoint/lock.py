@@ -96,11 +96,12 @@ class FolderLock:
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[FolderLock]:
     """
-    Lock a folder for one writer, creating it if needed; the OS releases the lock if the process dies.
+    Lock a folder for one writer, creating it if needed.
 
-    Temporary files of a killed writer are deleted first; folders that were created and are still empty at the end are
-    removed. Raises CheckpointError if another process has the lock, OSError if the folder cannot be created or
-    written. On Windows the lock excludes only other runs of this machine and user.
+    The OS releases the lock if the process dies. Temporary files of a killed writer are deleted first; folders that
+    were created and are still empty at the end are removed. Raises CheckpointError if another process has the lock,
+    OSError if the folder cannot be created or written. On Windows the lock excludes only other runs of this machine
+    and user.
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     lock = None

@@ -36,12 +36,12 @@ from charrnn.printable import printable
 
 FORMAT = "1"
 DIGEST, TENSORS_DIGEST = "file_sha256", "digest"  # of the whole file; of its tensors, as earlier versions wrote it
-WRITING, TEMPORARY = ".charrnn-", ".tmp"  # how the name of a file begins and ends that is being written
+WRITING, TEMPORARY = ".charrnn-", ".tmp"  # prefix and suffix of temporary files
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
 MAX_TENSORS = 4096
 MAX_DIMS = 8  # of a tensor
-DTYPES = {torch.float16, torch.float32, torch.float64, torch.int64, torch.uint8}  # all that are written
+DTYPES = {torch.float16, torch.float32, torch.float64, torch.int64, torch.uint8}  # the types that are written
 MAX_REASON_CHARS = 1000  # characters of a message
 LFS_POINTER = b"version https://git-lfs"
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half of a surrogate pair
@@ -112,9 +112,12 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     Raises OSError if it cannot be written, and ValueError for what `read` would reject.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    placeholder = secrets.token_hex(32)  # 64 digits that stand nowhere else
+    placeholder = secrets.token_hex(32)  # 64 unique digits
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
-    texts |= {"charrnn": FORMAT, DIGEST: json.dumps(placeholder)}  # in JSON, as earlier versions read any entry
+    texts |= {
+        "charrnn": FORMAT,
+        DIGEST: json.dumps(placeholder),
+    }  # as JSON for earlier versions
     data = tensors_to_bytes(contiguous, metadata=texts)
     data = data.replace(placeholder.encode(), _file_digest(data, placeholder).encode(), 1)
     header_bytes = _header_length(data)
@@ -183,9 +186,9 @@ def write_bytes(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(temporary)  # a full disk must not stay full
+            os.unlink(temporary)  # free the space on a full disk
         raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened
+    if os.name == "posix":  # other systems cannot open a folder
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -202,7 +205,7 @@ def require_writable(folder: Path) -> None:
 def require_result_file(path: Path) -> None:
     """Raise CheckpointError for a link or non-file, OSError if it is not writable."""
     if path.is_symlink() or path.exists() and not path.is_file():
-        raise CheckpointError(f"{path} is a link or a folder, and is left as it is: name a file")
+        raise CheckpointError(f"{path} is a link or a folder and is not changed: name a file")
     require_writable(next(folder for folder in path.absolute().parents if folder.exists()))
 
 
@@ -227,7 +230,7 @@ def resolve_inside(path: Path) -> Path:
 
     Raises CheckpointError for a link to elsewhere, also if `steps` is one, so that no other file is disclosed.
     """
-    is_of_a_step = path.parent.name == "steps" and path.stem.isdecimal()  # which lies one folder further down
+    is_of_a_step = path.parent.name == "steps" and path.stem.isdecimal()  # one folder deeper
     home = path.parent.parent if is_of_a_step else path.parent
     real, folder = Path(os.path.realpath(path)), Path(os.path.realpath(home))
     repositories = [parent.parent for parent in folder.parents if parent.name == "snapshots"]
@@ -338,5 +341,5 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"the key {twice!r} stands there twice")
+        raise ValueError(f"the key {twice!r} occurs twice")
     return result

@@ -1,5 +1,5 @@
 """
-Serve the page: `charrnn app`, or with `--checkpoints owner/name` for models on the Hub.
+Serve the page: `charrnn app`; `--checkpoints owner/name`: models on the Hub.
 
 In a checkout, `python app.py` does the same. A Hugging Face Space runs app.py without arguments; CHARRNN_CHECKPOINTS
 names its checkpoints.

@@ -86,7 +86,7 @@ def listing(planned: Callable[[], hub.Release], alone: Callable[[], hub.Release]
 
 
 def publish(options: argparse.Namespace) -> str:
-    """Do it, or list what would be sent. Raises ValueError (CheckpointError, HubError)."""
+    """Publish, or list what would be sent. Raises CheckpointError or HubError."""
 
     def notify(line: str) -> None:
         print(line, file=sys.stderr, flush=True)

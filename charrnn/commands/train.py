@@ -644,7 +644,7 @@ def after_divergence(out: Path, recipe: Recipe) -> str:
 
 
 def push(folder: Path, repository: str, private: bool) -> int:
-    """Upload the checkpoint and return the exit code; an error names the command to retry."""
+    """Upload the checkpoint, or print how to retry; return the exit code."""
     from charrnn import hub  # the Hub's client is not needed to train
 
     try:

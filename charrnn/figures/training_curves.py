@@ -122,7 +122,7 @@ def _range(lines: Sequence[Line], span: str) -> tuple[float, float]:
 
 
 def _decades(lines: Sequence[Line]) -> tuple[float, float]:
-    """Return the log10 range of positive values; before the first update the norm is 0."""
+    """Return the log10 range of positive values; the first norm is 0."""
     positive = [value for line in lines for value in line.values if value > 0] or [1.0]
     return math.log10(min(positive)) - 0.1, math.log10(max(positive)) + 0.1
 

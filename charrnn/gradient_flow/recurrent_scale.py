@@ -22,8 +22,8 @@ def scale_recurrent(model: Network, g: float) -> CharRNN:
     if isinstance(model, MiniGPT):
         raise ValueError("MiniGPT has no recurrent weights W_hh to scale: choose a recurrent network")
     if not (math.isfinite(g) and g > 0):
-        raise ValueError(f"the knob is {g}: give a positive number, such as {SCALE_RANGE[0]} to {SCALE_RANGE[1]}")
-    turned = copy.deepcopy(model)
+        raise ValueError(f"the recurrent scale is {g}: give a positive number, such as {SCALE_RANGE[0]}")
+    scaled = copy.deepcopy(model)
     with torch.no_grad():
-        turned.cell.W_hh.weight.mul_(g)
-    return turned
+        scaled.cell.W_hh.weight.mul_(g)
+    return scaled

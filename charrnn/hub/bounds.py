@@ -51,7 +51,7 @@ class Bounds:
     def count(self, response: httpx2.Response) -> None:
         """Count the content of a response. Raises HubError for compressed content."""
         if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise HubError(f"{self.subject}: the Hub sends packed what was asked for as it is", "large")
+            raise HubError(f"{self.subject}: the Hub sends compressed content that was not requested", "large")
         stream = response.stream
         assert isinstance(stream, httpx2.SyncByteStream)
         response.stream = _Counted(stream, self)
@@ -61,7 +61,7 @@ class Bounds:
         self._left -= count
         if self._left < 0:
             raise HubError(
-                f"{self.subject} is not fetched: the Hub sends more than the repository says it has", "large"
+                f"{self.subject} is not fetched: the Hub sends more than the size of the repository", "large"
             )
         if time.monotonic() > self._ends:
             raise self._late()

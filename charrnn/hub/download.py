@@ -20,12 +20,12 @@ REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?"
 PATTERNS = [pattern for name in FILES for pattern in (name, f"*/{name}")]
 COMMIT = re.compile("[0-9a-f]{40}")
 MAX_FILES, MAX_BYTES = 2000, 4 << 30
-SLOWEST = 50_000  # bytes per second of a download, on the whole
-MAX_LISTED = 3  # of what was left out
+SLOWEST = 50_000  # bytes per second, average of a download
+MAX_LISTED = 3  # omitted files in a message
 BUNDLED_NOTICE = ". These are the networks that come with the lab."
 NO_CHECKPOINT_NOTICE = ", and no network came with this page: look again in a moment."
 ASK_S = 10
-TRIES = 3  # where somebody publishes just now
+TRIES = 3  # if the repository changes meanwhile
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Origin:
 
     folder: Path
     source: str
-    commit: str | None = None  # that it is pinned to; None for a folder of this machine
-    notice: str = ""  # where these are not the newest, or not those that were asked for
+    commit: str | None = None  # pinned; None for a local folder
+    notice: str = ""  # if these are not the newest or not the requested ones
 
     @property
     def pinned(self) -> str:
@@ -60,7 +60,7 @@ def fetch(source: str) -> Origin:
             f"{source!r} is neither a folder nor a Hub repository (owner/name or owner/name@revision)", "name"
         )
     beside = sorted(path.parent.name for path in folder.parent.glob(f"*/{MODEL}"))
-    if beside:  # whoever has such a folder means it
+    if beside:  # a folder with checkpoints was probably meant
         raise HubError(
             f"{source} is not there: {folder.parent} has {', '.join(beside)}; for the repository of that name on the "
             f"Hub, start in a folder without a {folder.parent}",
@@ -83,7 +83,7 @@ def fetch_or(source: str, bundled: Path, *, always: bool = False) -> Origin:
     except HubError as error:
         if not (always or error.is_passing):
             raise
-        has_bundled = bool(list_checkpoints(bundled)[0])  # a Space has none of its own
+        has_bundled = bool(list_checkpoints(bundled)[0])  # a Space has no bundled ones
         return Origin(
             bundled, source, notice=f"{error.user_message}{BUNDLED_NOTICE if has_bundled else NO_CHECKPOINT_NOTICE}"
         )
@@ -138,7 +138,7 @@ def _downloaded(source: str, repo_id: str, revision: str | None, bounds: Bounds)
         )
         if folder.name == info.sha:
             return Origin(folder, source, folder.name, notice)
-    return Origin(folder, source, folder.name, _cached_notice(folder.name))  # it went away in between
+    return Origin(folder, source, folder.name, _cached_notice(folder.name))  # the Hub became unreachable in between
 
 
 def _cached_notice(commit: str) -> str:
@@ -149,7 +149,7 @@ def _cached(repo_id: str, revision: str | None) -> Path | None:
     """Return the cached download; if it is incomplete, its complete checkpoints."""
     try:
         return Path(snapshot_download(repo_id, revision=revision, allow_patterns=PATTERNS, local_files_only=True))
-    except IncompleteSnapshotError as error:  # too large, or the network went away meanwhile
+    except IncompleteSnapshotError as error:  # omitted for its size, or the network failed
         cached = Path(error.snapshot_path)
         return cached if list_checkpoints(cached)[0] else None
     except (OSError, ValueError):
@@ -168,7 +168,7 @@ def _wanted(source: str, info: ModelInfo) -> tuple[dict[str, int], str]:
         and COMMIT.fullmatch(info.sha)
         and all(isinstance(name, str) and type(size) is int and size >= 0 for name, size in listed.items())
     ):
-        raise TypeError("names, sizes or the commit are not what they are on a Hub")
+        raise TypeError("names, sizes or the commit are invalid")
     wanted = {
         name: size
         for name, size in listed.items()

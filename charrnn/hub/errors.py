@@ -17,20 +17,20 @@ Result = TypeVar("Result")
 
 ANSWERS = {
     401: "the Hub does not accept the token: see `hf auth whoami`, log in with `hf auth login`",
-    402: "the Hub asks for a paid plan for this (402): see the pricing of your account; a Space may do with --zero-gpu",
+    402: "the Hub requires a paid plan for this (402): see the pricing of your account; for a Space try --zero-gpu",
     403: "the token may not write there: it needs write access to this repository",
-    412: "someone else pushed in the meantime (412): look at what they did, then run it again",
-    429: "the Hub is asked too often (429): wait some minutes and run it again",
+    412: "the repository changed in the meantime (412): check it, then run the command again",
+    429: "too many requests (429): wait some minutes and run the command again",
 }
-PASSES = (429, 500, 502, 503, 504)  # what may be over in a moment
-WAITS_S = (1, 4)  # before the second try and the third, unless the Hub says how long
+PASSES = (429, 500, 502, 503, 504)  # temporary errors
+WAITS_S = (1, 4)  # before the second and third try, unless the Hub requests a time
 MAX_WAIT_S = 60
-MAX_REASON_CHARS = 500  # characters of what somebody else says
-ASKED_OFTEN = re.compile(r"/info/lfs/|/preupload/|/xet-write-token/")  # the library repeats these itself, six times
-XET_STATUS = re.compile(r"HTTP status .*?\((\d{3})\b")  # as the Xet client tells it, in words alone
+MAX_REASON_CHARS = 500  # of a foreign message
+ASKED_OFTEN = re.compile(r"/info/lfs/|/preupload/|/xet-write-token/")  # the library itself retries these six times
+XET_STATUS = re.compile(r"HTTP status .*?\((\d{3})\b")  # the Xet client reports it only as text
 
 
-# What a visitor of the page is told, who can do nothing about it.
+# Messages for users of the page, without a remedy.
 USER_MESSAGES = {
     "name": "{subject} is not the name of a repository on the Hub",
     "missing": "{subject} is not on the Hub, or is not public",
@@ -61,7 +61,7 @@ class HubError(ValueError):
 
     @property
     def is_passing(self) -> bool:
-        """Whether a retry may help."""
+        """True if a retry may help."""
         return self.kind in ("network", "busy")
 
     @property
@@ -129,7 +129,7 @@ def _cause(error: Exception) -> Exception:
     """Return the underlying error of a cache miss or a failed upload."""
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
         return error.__cause__
-    if type(error) is RuntimeError and isinstance(error.__cause__, Exception):  # what a failed upload is wrapped in
+    if type(error) is RuntimeError and isinstance(error.__cause__, Exception):  # wraps a failed upload
         return error.__cause__
     return error
 
@@ -138,8 +138,8 @@ def _status(error: Exception) -> int | None:
     """Return the HTTP status of an error; None without a response."""
     if isinstance(error, errors.HfHubHTTPError):
         return error.response.status_code
-    told = XET_STATUS.search(str(error)) if isinstance(error, ConnectionError) else None
-    return int(told[1]) if told else None
+    found = XET_STATUS.search(str(error)) if isinstance(error, ConnectionError) else None
+    return int(found[1]) if found else None
 
 
 def _kind_and_reason(error: Exception, subject: str) -> tuple[str, str]:
@@ -156,10 +156,10 @@ def _kind_and_reason(error: Exception, subject: str) -> tuple[str, str]:
         case _ if status := _status(error):
             kind = "busy" if status in PASSES else "token" if status in (401, 403) else "other"
             why = isinstance(error, errors.HfHubHTTPError) and error.server_message
-            told = ANSWERS.get(status, f"the Hub answered {status}: {_first_line(why or str(error))}")
-            return kind, f"{subject}: {told}"
+            reason = ANSWERS.get(status, f"the Hub answered {status}: {_first_line(why or str(error))}")
+            return kind, f"{subject}: {reason}"
         case errors.OfflineModeIsEnabled():
-            return "network", f"{subject}: the Hub is not asked while HF_HUB_OFFLINE is set: unset it and try again"
+            return "network", f"{subject}: HF_HUB_OFFLINE disables requests to the Hub: unset it and try again"
         case errors.LocalEntryNotFoundError() | ConnectionError() | HTTPError():
             return "network", f"{subject}: the Hub cannot be reached: check the network and try again"
         case TimeoutError():
@@ -167,7 +167,7 @@ def _kind_and_reason(error: Exception, subject: str) -> tuple[str, str]:
         case (
             json.JSONDecodeError() | UnicodeError() | TypeError() | LookupError() | AttributeError() | RecursionError()
         ):
-            return "other", f"{subject}: what {constants.ENDPOINT} answers is not what a Hub answers: see HF_ENDPOINT"
+            return "other", f"{subject}: {constants.ENDPOINT} does not answer like a Hub: see HF_ENDPOINT"
     return "other", f"{subject}: {_first_line(str(error))}"
 
 

@@ -25,7 +25,7 @@ VALIDATIONS = (
     ("cold", "val_cold_nats", "windows of 256 characters, each read as if nothing came before"),
 )
 
-# What a card says of a network beside its sizes: its name, and what it knows of the text so far.
+# Name of a network on its card, and its memory of the text.
 NETWORKS = {
     "rnn": ("vanilla recurrent network", "one vector of {hidden_dim} numbers"),
     "gru": ("gated recurrent unit (GRU)", "one vector of {hidden_dim} numbers"),
@@ -52,7 +52,7 @@ def checkpoint_card(info: CheckpointInfo, repo_id: str, below: str = "") -> str:
     prompt, text = sample(info)
     minutes = info.metrics.get("minutes")
     download = f'--include "{below}/*" --local-dir checkpoints' if below else f"--local-dir checkpoints/{info.name}"
-    given = f" --prompt {shlex.quote(prompt)}" if prompt.isprintable() else ""  # else it is the script's default, too
+    given = f" --prompt {shlex.quote(prompt)}" if prompt.isprintable() else ""  # else the script's default
     again = f"--checkpoint {shlex.quote(info.name)}{given} --chars {SAMPLE_CHARS}"
     head = "" if below else f"{_front_matter([info])}\n"
     return f"""{head}# {info.name}
@@ -165,7 +165,7 @@ def training_command(info: CheckpointInfo) -> str | None:
         value, flag = getattr(recipe, field.name), field.name.replace("_", "-")
         if value != usual[field.name]:
             words += [f"--{flag}" if value else f"--no-{flag}"] if type(value) is bool else [f"--{flag}", str(value)]
-    words += ["--seed", str(info.seed % STREAMS)]  # larger ones were once taken, and drew what this remainder draws
+    words += ["--seed", str(info.seed % STREAMS)]  # earlier versions took larger seeds and drew with this remainder
     if info.data_sha256 != TINY_SHAKESPEARE_SHA256:
         words += ["--data", "input.txt", "--out", f"checkpoints/{info.name}"]
     return shlex.join(["python", "scripts/train.py", *words])

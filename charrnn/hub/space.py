@@ -27,10 +27,10 @@ PARTS = (
     *(f"docs/*.{kind}" for kind in ("md", "json", "ipynb")),
 )
 NOTEBOOK, SOME_SPACE = "docs/own_text.ipynb", "https://huggingface.co/spaces/owner/name"
-MAX_BYTES = 10 * 1024 * 1024  # what a plain git push to the Hub may hold
+MAX_BYTES = 10 * 1024 * 1024  # limit of a plain git push to the Hub
 GPU_TORCH = "torch==2.11.0"  # the newest that ZeroGPU lists
-ITS_OWN = {".gitattributes"}  # what the Hub puts there itself
-SIGNATURE = {"app.py", "charrnn/__init__.py"}  # a Space with both is one of this project
+HUB_FILES = {".gitattributes"}  # created by the Hub
+SIGNATURE = {"app.py", "charrnn/__init__.py"}  # files that identify a Space of this project
 
 
 def space_release(root: Path, repo_id: str, checkpoints: str, *, zero_gpu: bool = False) -> Release:
@@ -48,7 +48,7 @@ def space_release(root: Path, repo_id: str, checkpoints: str, *, zero_gpu: bool 
         if _is_hidden(path.relative_to(root)) or path.relative_to(root).as_posix() not in tracked:
             continue
         if not real.is_relative_to(home) or real.relative_to(home).as_posix() not in tracked:
-            raise HubError(f"{path} is a link to what is not of the project: put the file itself there")
+            raise HubError(f"{path} is a link out of the project: put the file itself there")
         if _is_text(path):
             files[path.relative_to(root).as_posix()] = path
     if missing := {"app.py", "README.md", "requirements.txt"} - files.keys():
@@ -137,8 +137,8 @@ def planned_space(
 
 def _files_to_delete(repo_id: str, head: SpaceInfo, content: Release, replace: bool) -> list[str]:
     """Return the files to delete. Raises HubError for a Space of another project."""
-    there = {file.rfilename for file in head.siblings or []} - ITS_OWN
-    if not (replace or there <= {"README.md"} or there >= SIGNATURE):  # a new one has a README of the Hub's
+    there = {file.rfilename for file in head.siblings or []} - HUB_FILES
+    if not (replace or there <= {"README.md"} or there >= SIGNATURE):  # a new Space has only the Hub's README
         raise HubError(
             f"{repo_id} is a Space of another project, with {len(there)} files that would be replaced: name another "
             "one, or give --replace",
@@ -155,7 +155,7 @@ def _tracked(root: Path) -> set[str]:
         listed = subprocess.run(words, capture_output=True, env=known, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         why = (getattr(error, "stderr", b"") or b"").decode("utf-8", "replace").strip() or str(error)
-        raise HubError(f"{root} is no git checkout, which tells the project's files from others: {why}") from None
+        raise HubError(f"{root} is no git checkout, so the project's files are unknown: {why}") from None
     return set(os.fsdecode(listed).split("\0")) - {""}
 
 
@@ -176,6 +176,6 @@ def _with_models(readme: str, checkpoints: str) -> str:
     """Add the checkpoint repository to the README's front matter, for the Hub to link."""
     head, found, rest = readme.removeprefix("---\n").partition("\n---\n")
     if not found:
-        raise HubError("README.md has no head for a Space: it begins and ends with a line of ---")
+        raise HubError("README.md has no front matter for a Space, between lines of ---")
     head = re.sub(r"\nmodels:(\n {2}- .*)*", "", head)
     return f"---\n{head}\nmodels:\n  - {checkpoints.partition('@')[0]}\n---\n{rest}"

@@ -33,13 +33,13 @@ from charrnn.hub.errors import HubError, as_hub_errors, with_retries
 from charrnn.hub.model_card import CARD, checkpoint_card, collection_card
 from charrnn.terminal import as_typed
 
-OBSOLETE = ("curve.png",)  # what earlier versions published and this one takes away
+OBSOLETE = ("curve.png",)  # published by earlier versions; deleted by a new release
 OURS = (*FILES, CARD, *OBSOLETE)
-SIGNATURE = (MODEL, "config.json", "history.json")  # a folder of a repository with all of these is one of ours
-MAX_LISTED = 5  # of the files that are taken away
+SIGNATURE = (MODEL, "config.json", "history.json")  # files that identify a folder of charrnn
+MAX_LISTED = 5  # deleted files in a message
 NUMBERED = re.compile(r"v([1-9]\d{0,8})")
-MARK = re.compile(r"\bpublished with charrnn \d")  # in every card
-FRONT_MATTER = re.compile(r"\s*(---\n.*?\n---\s*)?", re.DOTALL)  # of a card that the Hub made, and nothing else
+MARK = re.compile(r"\bpublished with charrnn \d")  # part of every card
+FRONT_MATTER = re.compile(r"\s*(---\n.*?\n---\s*)?", re.DOTALL)  # of a card that the Hub created, without text
 MAX_CARD_BYTES = 1 << 20
 ASK_S = 30
 
@@ -191,7 +191,7 @@ def _additions(content: Release) -> list[CommitOperationAdd]:
 
 
 def _plan(api: HfApi, repo_id: str, head: ModelInfo, content: Release, tag: str | None, replace: bool) -> list[str]:
-    """Return the deletions. Raises HubError for a tag of another commit or foreign files."""
+    """Return the deletions. Raises HubError for a used tag or foreign files."""
     there = {file.rfilename for file in head.siblings or []}
     ours = _require_ours(api, repo_id, head, there & content.files.keys(), replace)
     old = files_to_delete(there, content.files, ours)
@@ -253,12 +253,12 @@ def delete_operations(paths: Sequence[str], notify: Callable[[str], None]) -> li
     """Return the commit operations that delete these files; report them to `notify`."""
     if paths:
         more = f" and {len(paths) - MAX_LISTED} more" if len(paths) > MAX_LISTED else ""
-        notify(f"taking away what is not published any more: {', '.join(paths[:MAX_LISTED])}{more}")
+        notify(f"deleting files that are no longer published: {', '.join(paths[:MAX_LISTED])}{more}")
     return [CommitOperationDelete(path) for path in paths]
 
 
 def _holds(head: ModelInfo, content: Release) -> bool:
-    """Whether the head already is this release, by git and LFS hashes."""
+    """Return whether the head already is this release, by git and LFS hashes."""
     names = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in head.siblings or []}
     for path, part in content.files.items():
         data = part if isinstance(part, bytes) else part.read_bytes()

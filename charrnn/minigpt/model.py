@@ -90,7 +90,7 @@ class MiniGPT(PretrainedMethods, nn.Module):
         self, ids: Tensor, state: KVCache | None = None, rng: torch.Generator | None = None
     ) -> tuple[Tensor, KVCache]:
         """
-        Read ids (B, T) after `state` (None: nothing) -> logits (B, T, V) and last state.
+        Read ids (B, T) after `state` (None: empty) -> logits (B, T, V), last state.
 
         Applies dropout if `rng` is given.
         """
@@ -141,13 +141,13 @@ class MiniGPT(PretrainedMethods, nn.Module):
         return sizes | {"hidden_dim": self.heads * width}
 
     def beginning(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """Return logits (1, 1, V), no state and zero activations, before the first character."""
+        """Return logits (1, 1, V), no state and zero activations, for an empty text."""
         names = [stream_name(layer) for layer in range(len(self.blocks), -1, -1)]
         nothing = self.embed.weight.new_zeros
         return nothing(1, 1, self.embed.num_embeddings), None, {name: nothing(1, self.hidden_dim) for name in names}
 
     def watched(self, ids: Tensor, state: Any, held: ClampSet | None = None) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """Run `forward` with clamps; also return each residual stream (B, T, d), last first."""
+        """Run `forward` with clamps; also return the streams (B, T, d), last first."""
         twin, seen = copy.copy(self), {}
 
         def streams_from_embedded(x: Tensor, state: KVCache | None, rng: torch.Generator | None) -> Any:

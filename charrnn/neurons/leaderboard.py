@@ -19,19 +19,19 @@ class Leaderboard:
     """The best unit per concept among the units of one name (h, c, a gate, a layer)."""
 
     view: str
-    best: tuple[BestUnit, ...]  # of them with a name
+    best: tuple[BestUnit, ...]  # one per concept
     units: int
-    named: int  # of them bear a name
+    named: int  # units with a name
     margin: float
     untrained_units: int
-    rare: tuple[str, ...]  # concepts that the text has too little of
+    rare: tuple[str, ...]  # concepts that occur too rarely in the text
 
     @classmethod
     def of(cls, view: str, targets: ConceptTargets, scores: Scores, baseline: Baseline) -> "Leaderboard":
-        bear = [name for name in names(targets, scores, baseline) if name is not None]
+        named = [name for name in names(targets, scores, baseline) if name is not None]
         best = tuple(best_units(targets, scores, baseline))
         units = scores.train.shape[1]
-        return cls(view, best, units, len(bear), baseline.margin, baseline.units, targets.rare)
+        return cls(view, best, units, len(named), baseline.margin, baseline.units, targets.rare)
 
 
 def boards(
@@ -132,8 +132,8 @@ def leaderboards_from_record(kept: AnalysisRecord) -> CachedBoard:
 
 
 def _names(kept: AnalysisRecord, table: str, column: str) -> list[str]:
-    told = kept.texts(table, column)
-    for name in told:
+    found = kept.texts(table, column)
+    for name in found:
         if not 0 < len(name) <= MAX_NAME_CHARS:
             raise RecordError(f"{table}, {column} has a name of {len(name)} characters")
-    return told
+    return found

@@ -36,17 +36,17 @@ def covered_by(pattern: str, text: str, limit_s: float = LIMIT_S) -> np.ndarray:
     command = [sys.executable, "-I", "-S", "-W", "ignore", str(MATCHING)]
     sent = json.dumps([pattern, text]).encode("ascii")
     try:
-        said = subprocess.run(command, input=sent, capture_output=True, timeout=limit_s, check=True).stdout
+        output = subprocess.run(command, input=sent, capture_output=True, timeout=limit_s, check=True).stdout
     except subprocess.TimeoutExpired:
         raise PatternError(
             f"the pattern was stopped after {limit_s:g} s on {len(text):,} characters: "
-            "repetitions inside repetitions, such as (a+)+, can take for ever"
+            "repetitions inside repetitions, such as (a+)+, can take exponential time"
         ) from None
     except subprocess.CalledProcessError:
-        raise PatternError("the pattern took more memory than it may: make its repetitions smaller") from None
-    answer = json.loads(said)
+        raise PatternError("the pattern needs too much memory: make its repetitions smaller") from None
+    answer = json.loads(output)
     if "error" in answer:
         position = answer["position"]
         where = "" if position is None else f" at position {position}"
-        raise PatternError(f"the pattern is no regular expression: {answer['error']}{where}", position)
+        raise PatternError(f"the pattern is not a regular expression: {answer['error']}{where}", position)
     return covered(len(text), answer["spans"])

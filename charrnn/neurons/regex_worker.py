@@ -13,7 +13,7 @@ MAX_MEMORY = 512 << 20  # bytes
 
 
 def spans(pattern: str, text: str) -> dict:
-    """Return {"spans": [[first, end], …]} of non-empty matches, or {"error", "position"}."""
+    """Return {"spans": [[first, end], …]} of matches, or {"error", "position"}."""
     try:
         found = [match.span() for match in re.compile(pattern, re.MULTILINE).finditer(text)]
     except re.error as error:

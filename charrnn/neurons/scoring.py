@@ -36,14 +36,14 @@ class ConceptTargets:
         if len(text) < MIN_CHARS:
             raise ValueError(f"the text has {len(text)} characters: units are scored on {MIN_CHARS} or more")
         found = [(concept.name, concept.of(text)) for concept in concepts]
-        told = [(name, of) for name, of in found if _varies(of[: len(text) // 2]) and _varies(of[len(text) // 2 :])]
-        labels, values = ([(name, of) for name, of in told if (of.dtype == bool) is kind] for kind in (True, False))
+        varying = [(name, of) for name, of in found if _varies(of[: len(text) // 2]) and _varies(of[len(text) // 2 :])]
+        labels, values = ([(name, of) for name, of in varying if (of.dtype == bool) is kind] for kind in (True, False))
         return cls(
             text,
             tuple(name for name, _ in labels + values),
             np.array([of for _, of in labels], bool).reshape(-1, len(text)).T,
             np.array([of for _, of in values], float).reshape(-1, len(text)).T,
-            tuple(name for name, _ in found if name not in dict(told)),
+            tuple(name for name, _ in found if name not in dict(varying)),
         )
 
 
@@ -122,7 +122,7 @@ class BestUnit(NamedTuple):
 
     @property
     def found(self) -> bool:
-        """Whether the held-out score suffices; otherwise no unit has the concept."""
+        """True if the held-out score suffices; otherwise no unit has the concept."""
         return self.held_out > self.to_beat
 
 
@@ -131,8 +131,8 @@ def best_units(targets: ConceptTargets, scores: Scores, baseline: Baseline) -> l
     best = []
     for c, concept in enumerate(targets.names):
         u = int(scores.train[c].argmax())
-        told = scores.direction[c, u], scores.train[c, u], scores.held_out[c, u]
-        direction, train, held_out = (float(number) for number in told)
+        values = scores.direction[c, u], scores.train[c, u], scores.held_out[c, u]
+        direction, train, held_out = map(float, values)
         percentile, to_beat = float(baseline.percentile[c]), float(baseline.to_beat[c])
         best.append(BestUnit(concept, u, int(direction), train, held_out, percentile, to_beat))
     return best

@@ -37,7 +37,7 @@ def now() -> float:
 
 
 def synthetic_corpus(vocab_size: int = VOCAB_SIZE, length: int = 200_000, seed: int = 0) -> Corpus:
-    """Return a corpus of random characters, with the vocabulary size of Tiny Shakespeare."""
+    """Return a corpus of random characters."""
     ids = torch.randint(vocab_size, (length,), generator=seeded(seed))
     ids[:vocab_size] = torch.arange(vocab_size)
     return Corpus.from_text("".join(chr(ord("!") + i) for i in ids.tolist()))

@@ -44,7 +44,7 @@ class Stopwatch:
         self.parts[part] += 1000 * (self._last - before)
 
 
-# ------------------------------------------------------------------------------------------------ the borders
+# ------------------------------------------------------------------------------------------------ timers
 
 
 def border(x: Tensor, lap: Lap, forward: str, back: str) -> None:
@@ -90,7 +90,7 @@ def _until(*hooks: Any) -> Iterator[None]:
 
 
 def _plain(network: Any, lap: Lap) -> Any:
-    """Time the plain loop and torch.nn; the latter's input product is part of its loop."""
+    """Time the plain loop and torch.nn, whose input product is part of its loop."""
     hooks = [
         _after(network.embed, lap, INPUT, LOOP_BACK),
         _before(network.head, lap, LOOP, REST_BACK),

@@ -73,7 +73,7 @@ class NGramReader:
 
 
 def ngram(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """Evaluate Kneser-Ney n-grams by the protocols of `charrnn.training`, a row per order."""
+    """Evaluate Kneser-Ney n-grams as `charrnn.training` does, a row per order."""
     corpus = Corpus.from_text(text).require(VAL_WINDOW + 1)
     train, val = (contiguous_streams(ids, VAL_STREAMS).numpy() for ids in (corpus.train_ids, corpus.val_ids))
     x, y = windows_in_order(corpus.val_ids, VAL_WINDOW)

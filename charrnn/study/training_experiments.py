@@ -35,7 +35,7 @@ READ_CHARS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 def clipping(options: argparse.Namespace, text: str) -> Iterator[Row]:
-    """Train the lab sheet's recipe at several learning rates, with and without clipping."""
+    """Train the recipe at several learning rates, with and without clipping."""
     corpus = Corpus.from_text(text)
     for recipe, seed in lab_runs(options):
         yield learn(Training(corpus, recipe, seed), options.every)

@@ -17,12 +17,12 @@ PACKAGE = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """One traced function; outside the cell only its lines with values."""
+    """A traced function; outside the cell only its lines with values."""
 
     title: str
     file: str
     name: str
-    is_cell: bool  # else it surrounds the cell's equations
+    is_cell: bool  # False for code around the cell's equations
     lines: list[Line]
 
     @classmethod

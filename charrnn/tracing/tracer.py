@@ -108,7 +108,7 @@ def _flat(body: Sequence[ast.stmt]) -> Iterator[tuple[int, int, ast.stmt | None]
 
 
 class TraceRun:
-    """One call of a traced function: its lines and their values."""
+    """A call of a traced function: its lines and their values."""
 
     def __init__(self, source: Source, given: dict[str, Any]):
         self.source = source
@@ -118,7 +118,7 @@ class TraceRun:
 
     @property
     def lines(self) -> list[Line]:
-        """Every statement with the values of its last execution."""
+        """The statements with the values of their last execution."""
         return [
             Line(self.source.first + first - 1, self.source.text(first, last), self._found.get(i, []))
             for i, (first, last, _) in enumerate(self.source.statements)

@@ -11,7 +11,7 @@ POLL_S = 0.2
 
 class WorkQueue:
     """
-    A queue of runs shared by the processes of one `torchrun`, or of a single process.
+    Queue of runs shared by the processes of one `torchrun`, or for one process.
 
     They share a counter and status reports; runs are independent, so results do not depend on the number of
     processes. If one dies, torchrun terminates the others.

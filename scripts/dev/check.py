@@ -1,5 +1,5 @@
 """
-Check everything: ruff, ruff format, pyright, pytest. `make test` and `make test-all` call this.
+Run ruff, ruff format, pyright and pytest; `make test` calls this.
 
 Two processes share the test files, with one thread of torch each; `-n 0` uses one process.
 
@@ -24,7 +24,7 @@ QUICK = "not (browser or process or slow) or smoke"
 
 
 def main() -> int:
-    """Run the checks; the exit code of the first that fails, else 0."""
+    """Run the checks and return the exit code of the first that fails, else 0."""
     arguments = sys.argv[1:]
     tier = [] if "--all" in arguments else ["-m", QUICK]
     python = [sys.executable, "-m"]

@@ -12,7 +12,7 @@ AT_REST = """() => {
     const waiting = words.find((each) => each.textContent.includes("…")) || document.querySelector(".cr-busy");
     const plots = [...document.querySelectorAll(".cr-plot")].filter(seen);
     const bare = plots.find((each) => !each.querySelector(".main-svg"));
-    (waiting || bare)?.scrollIntoView({ block: "center" }); // some ask only when they come into sight
+    (waiting || bare)?.scrollIntoView({ block: "center" }); // some views load only when visible
     const { live, state } = charrnn;
     return !waiting && !bare && state !== "writing" && live.drawn === live.received;
 }"""
@@ -25,33 +25,33 @@ UNFOLD = """() => {
 
 
 def names(page: Page) -> list[str]:
-    """The tabs, from the left."""
+    """Return the tab names, from the left."""
     return [name.strip() for name in page.get_by_role("tab").all_text_contents()]
 
 
 def rest(page: Page) -> None:
-    """Wait until nothing is written, measured or drawn any more."""
+    """Wait until nothing is being generated, measured or drawn."""
     for _ in range(2):
-        page.wait_for_timeout(200)  # who has just come into sight, or changed its width, begins to ask
+        page.wait_for_timeout(200)  # views that become visible or change their width send a request
         page.wait_for_function(AT_REST, timeout=PATIENCE, polling=100)
 
 
 def open_tab(page: Page, name: str) -> None:
-    """Open a tab and wait for what it shows."""
+    """Open a tab and wait until it is at rest."""
     page.get_by_role("tab", name=name, exact=True).click()
     rest(page)
     page.evaluate("window.scrollTo(0, 0)")
 
 
 def unfold(page: Page) -> None:
-    """Open whatever is folded in the tab that is open, and in the left column."""
+    """Open all folded parts of the open tab and the sidebar."""
     page.evaluate(UNFOLD)
     rest(page)
     page.evaluate("window.scrollTo(0, 0)")
 
 
 def tour(page: Page) -> Iterator[str]:
-    """Every tab in turn, all of it unfolded."""
+    """Open each tab in turn and unfold it."""
     for name in names(page):
         open_tab(page, name)
         unfold(page)

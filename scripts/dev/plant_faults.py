@@ -1,5 +1,5 @@
 """
-Plant faults by lot in a copy of the package and see which of them the tests find.
+Plant random faults in a copy of the package and report those the tests miss.
 
     python scripts/dev/plant_faults.py                     20 faults, each against the quick tests
     python scripts/dev/plant_faults.py --seed 3 -n 5       5 other faults
@@ -44,7 +44,7 @@ DROPPED = {"min", "max", "clamp", "clip", "escape", "escaped", "printable"}  # a
 
 
 def faults(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """Yield (expression, the same with a fault) for every possible place."""
+    """Yield (expression, faulty expression) for every possible place."""
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and type(node.op) in SWAPS and not _is_text(node):
             yield node, ast.BinOp(node.left, SWAPS[type(node.op)](), node.right)
@@ -70,7 +70,7 @@ def _is_text(node: ast.BinOp) -> bool:
 
 
 def plant(source: str, node: ast.expr, fault: ast.expr) -> str:
-    """The source with one expression replaced."""
+    """Return the source with one expression replaced."""
     lines = source.encode().splitlines(keepends=True)
     start = sum(map(len, lines[: node.lineno - 1])) + node.col_offset
     end = sum(map(len, lines[: (node.end_lineno or 0) - 1])) + (node.end_col_offset or 0)
@@ -79,7 +79,7 @@ def plant(source: str, node: ast.expr, fault: ast.expr) -> str:
 
 
 def chosen(under: Path, count: int, seed: int) -> list[tuple[Path, ast.expr, ast.expr]]:
-    """Places drawn without replacement, uniformly from all of the folder."""
+    """Draw places without replacement, uniformly from a folder."""
     places = [
         (path, node, fault)
         for path in sorted(under.rglob("*.py"))
@@ -89,7 +89,7 @@ def chosen(under: Path, count: int, seed: int) -> list[tuple[Path, ast.expr, ast
 
 
 def is_found(copy: Path, arguments: list[str]) -> bool:
-    """Whether the tests fail in this copy of the project."""
+    """Return whether the tests fail in this copy of the project."""
     words = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "2", "-p", "no:cacheprovider", *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return (
@@ -101,12 +101,12 @@ def is_found(copy: Path, arguments: list[str]) -> bool:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Plant the faults one after the other; the exit code."""
+    """Plant the faults one after the other and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     at = arguments.index("--") if "--" in arguments else len(arguments)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", "--count", type=int, default=20, help="faults (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the lot (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (%(default)s)")
     parser.add_argument("--under", default="charrnn", help="folder or package (%(default)s)")
     options = parser.parse_args(arguments[:at])
     missed = 0

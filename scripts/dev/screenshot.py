@@ -4,7 +4,7 @@ Pictures of the page, taken from the running app in a real Chromium.
     python scripts/dev/screenshot.py                  the README's: docs/write.png, docs/compare.png, docs/gradients.png
     python scripts/dev/screenshot.py --all pictures   every tab in light, dark, on a phone and in a lecture
 
-Starts app.py on a free port and ends it; a text with a fixed seed stands on every picture.
+Starts app.py on a free port and ends it; every picture shows a text with a fixed seed.
 """
 
 import argparse
@@ -41,12 +41,12 @@ LOOKS = {
 TALL = ViewportSize(width=1440, height=1500)
 MARGIN = 24  # pixels
 GROWTHS = 4
-# Of the Gradients tab its first figure and the knob's, without what is read between them.
+# Of the Gradients tab only the first figure and that of the recurrent scale.
 BRIEF = """
 #cr-flow .cr-table, #cr-flow .cr-table ~ .cr-explain, #cr-flow .cr-narrow, #cr-knob details { display: none }
 #cr-flow .cr-two { grid-template-columns: minmax(0, 1fr) }
 """
-# Not among the plays that the networks have read.
+# Not part of Tiny Shakespeare.
 HAMLET = """HAMLET:
 To be, or not to be, that is the question:
 Whether 'tis nobler in the mind to suffer
@@ -86,7 +86,7 @@ WIDEST_CHOICE = """() => {
 
 @contextmanager
 def opened(browser: Browser, address: str, look: str) -> Iterator[Page]:
-    """The page in one of its looks, a finished text on it."""
+    """Open the page in one of its looks, with a finished text."""
     query, size, scheme = LOOKS[look]
     context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
     page = context.new_page()
@@ -115,7 +115,7 @@ def save(page: Page, path: Path, clip: FloatRect | None = None) -> None:
 
 
 def whole(page: Page, size: ViewportSize) -> None:
-    """Make the window as high as what is in it, which may grow by that."""
+    """Make the window as high as its content, repeatedly, since the content may grow."""
     page.add_style_tag(content="* { content-visibility: visible !important }")
     for _ in range(GROWTHS):
         height = page.evaluate(HEIGHT)
@@ -127,7 +127,7 @@ def whole(page: Page, size: ViewportSize) -> None:
 
 
 def every_tab(browser: Browser, address: str, out: Path) -> None:
-    """Each tab in each look, from top to bottom."""
+    """Save every tab in every look, full page."""
     for look, (_, size, _) in LOOKS.items():
         with opened(browser, address, look) as page:
             if look == "lecture":
@@ -140,7 +140,7 @@ def every_tab(browser: Browser, address: str, out: Path) -> None:
 
 
 def of_readme(browser: Browser, address: str, out: Path) -> None:
-    """The three that say the most."""
+    """Save the three pictures of the README."""
     with opened(browser, address, "light") as page:
         point_at_a_unit(page)
         save(page, out / "write.png")
