@@ -15,9 +15,8 @@ value:
 The state before the first character is not changed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -66,30 +65,9 @@ class ClampSet:
             some = slice(None) if clamp.unit is None else clamp.unit
             which[some], values[some] = True, clamp.value
 
-    def __call__(self, name: str, x: Any) -> Any:
-        """Return x (..., units) with the clamps of `name` applied; a tensor or an array."""
-        return _put(x, *self._of[name]) if name in self._of else x
-
-    def clamped_preactivation(self, gate: str, normed: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """
-        Return a function that replaces `normed` and clamps the gate's preactivation.
-
-        normed: maps the sum of a gate to its preactivation (layer norm or identity).
-        """
-        if gate not in self._of:
-            return normed
-        which, values = self._of[gate]
-        with np.errstate(divide="ignore"):  # the bounds of an activation function lie at infinity
-            sums = np.log(values) - np.log1p(-values) if gate in SIGMOIDS else np.arctanh(values)
-        return lambda x: _put(normed(x), which, sums)
-
-
-def _put(x: Any, which: np.ndarray, values: np.ndarray) -> Any:
-    if isinstance(x, np.ndarray):
-        return np.where(which, values, x).astype(x.dtype)
-    held, units = x.clone(), np.flatnonzero(which)
-    held[..., units] = x.new_tensor(values[units])
-    return held
+    def __call__(self, name: str, x: np.ndarray) -> np.ndarray:
+        """Return x (..., units) with the clamps of `name` applied."""
+        return np.where(*self._of[name], x) if name in self._of else x
 
 
 def _require(clamp: Clamp, units: Mapping[str, int]) -> None:

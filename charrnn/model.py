@@ -2,24 +2,21 @@
 
 import copy
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from charrnn import cells, equivalence, sampling
+from charrnn import cells, equivalence, export, sampling
 from charrnn.bptt import activation_grads, gru, lstm, through_time, vanilla
 from charrnn.bptt import layer_norm as norm
 from charrnn.cells import CELLS
 from charrnn.chunked_logits import NUMBERS
 from charrnn.dropout import dropout
 from charrnn.equivalence import require_same
-from charrnn.interventions import Clamp, ClampSet
 from charrnn.pretrained_methods import PretrainedMethods
-from charrnn.sampling import DecoderOutput, TorchReader, Trace
 
 WRITTEN_IN = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)  # these define the network
 TRAINS_SLOWLY = (
@@ -112,13 +109,9 @@ class CharRNN(PretrainedMethods, nn.Module):
 
     edited = by_hand_differs  # the project's checkpoints were trained through `bptt`
 
-    def decoder_differs(self) -> str:
-        """Describe how the numpy decoder differs from `forward`; "" if it does not."""
-        return equivalence.difference(self, require_decoder, WRITTEN_IN)
-
     def notices(self) -> list[str]:
         """Warnings about slow paths in use; empty if the fast paths agree with `forward`."""
-        training, writing = self.by_hand_differs(), self.decoder_differs()
+        training, writing = self.by_hand_differs(), export.not_recorded(self)
         return [
             *([f"{TRAINS_SLOWLY} ({training})."] if training else []),
             *([f"{equivalence.WRITES_SLOWLY} ({writing})."] if writing else []),
@@ -158,118 +151,31 @@ class CharRNN(PretrainedMethods, nn.Module):
         start = self.cell.initial_state(1)
         return self.head(start.h)[:, None], start, start._asdict()
 
-    def watched(self, ids: Tensor, state: Any, held: ClampSet | None = None) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """Run `forward` with clamps; also return activations after the last id, (B, rows)."""
-        twin, (cell, seen) = copy.copy(self), watched_cell(self.cell, held)
+    def watched(self, ids: Tensor, state: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
+        """Run `forward`; also return activations after the last id, (B, rows): the state's parts, then the gates."""
+        twin, cell, seen = copy.copy(self), copy.copy(self.cell), {}
+
+        def update(*given: Any) -> tuple[Any, Any]:
+            new, gates = type(cell).update(cell, *given)
+            seen.update(gates._asdict())
+            return new, gates
+
+        def forward(x: Tensor, before: Any) -> Any:
+            new = type(cell).forward(cell, x, before)
+            gates = {name: value for name, value in seen.items() if name not in new._fields}
+            seen.clear()
+            seen.update(new._asdict() | gates)
+            return new
+
+        cell.update, cell.forward = update, forward
         twin._modules = self._modules | {"cell": cell}
         return *twin.forward(ids, state), seen
 
-    def require_effect(self, clamps: Sequence[Clamp], reader_of: Callable[[Any], Any]) -> None:
-        """Raise ValueError for a clamp without effect in this kind of decoder."""
-        equivalence.require_effect(clamps, self, reader_of)
-
-    def decoder(self, share: bool = False) -> "Decoder | TorchReader":
-        """
-        Return a decoder on a copy of the current weights.
-
-        share: use the weights themselves, for a model that is not trained further.
-        """
-        model = self if share else copy.deepcopy(self).cpu()
-        return TorchReader(model) if self.decoder_differs() else Decoder(model)
+    def decoder(self) -> "export.GraphDecoder | export.ModuleDecoder":
+        """Return a float64 decoder on a copy of the current weights."""
+        return export.decoder_of(self)
 
     sample = sampling.sample_rows
-
-
-class Decoder:
-    """
-    A numpy decoder for one character at a time; implements `sampling.Decoder`.
-
-    No batch and no gradient; W_ih x is looked up in a table. Arithmetic and weights are the cell's own (`Cell.update`).
-    """
-
-    def __init__(self, model: CharRNN):
-        self._model, cell = model, model.cell
-        start = cell.initial_state()
-        self._update = cell.update
-        self._start = type(start)(*map(_array, start))
-        self._names = (*start._fields, *cell.gate_names)
-        self._from_input = list(_array(model.input_table()))  # V × (G·H,)
-        self._W_hh, self._b_hh = _array(cell.W_hh.weight), _array(cell.W_hh.bias)
-        self._W_out, self._b_out = _array(model.head.weight), _array(model.head.bias)
-
-    def clamped(self, clamps: Sequence[Clamp]) -> "Decoder":
-        """
-        Return a decoder with these clamps on h, c or gates; weights are shared.
-
-        Raises ValueError for a clamp that does not fit or has no effect.
-        """
-        held = ClampSet(clamps, dict.fromkeys(self._names, len(self._start.h)))
-        self._model.require_effect(clamps, Decoder)
-        return self.holding(held)
-
-    def holding(self, held: ClampSet) -> "Decoder":
-        """Return a decoder with these clamps, unchecked."""
-        twin = copy.copy(self)
-        twin._update = watched_cell(self._model.cell, held)[0].update
-        return twin
-
-    def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput:
-        """Read ids from `state` (None: zeros); ids may be empty."""
-        state, gates = self._start if state is None else state, ()
-        for id in ids:
-            state, gates = self._next(id, state)
-        return self._reading(state, gates)
-
-    def step(self, id: int, state: Any) -> DecoderOutput:
-        """Read one character."""
-        return self._reading(*self._next(id, state))
-
-    def read(self, ids: Sequence[int], state: Any = None) -> Trace:
-        """Read ids (at least one) from `state`; equals repeated `step` bit for bit."""
-        state, readings = self._start if state is None else state, []
-        for id in ids:
-            readings.append(self.step(id, state))
-            state = readings[-1].state
-        return Trace.of(readings)
-
-    def _next(self, id: int, state: Any) -> tuple[Any, Any]:
-        return self._update(self._from_input[id], self._W_hh.dot(state.h) + self._b_hh, state)
-
-    def _reading(self, state: Any, gates: Any) -> DecoderOutput:
-        activations = dict(zip(self._names, state + gates, strict=False))  # gates exist only after the first character
-        return DecoderOutput(self._W_out.dot(state.h) + self._b_out, state, activations)
-
-
-def watched_cell(cell: Any, held: ClampSet | None) -> tuple[Any, dict[str, Any]]:
-    """
-    Return a copy of a cell with clamps, sharing its weights, and its activations.
-
-    The activations of the copy's last step, by name: the parts of the state, then the gates.
-    """
-    twin, seen, own = copy.copy(cell), {}, type(cell)
-    held_at = held or (lambda name, x: x)
-    if held is not None:
-        norm = dict(cell.norm.items())
-        norm |= {gate: held.clamped_preactivation(gate, norm[gate]) for gate in cell.gate_names if gate in norm}
-        if "c" in norm:
-            norm["c"] = lambda c: cell.norm["c"](held("c", c))  # h' sees the clamped c'
-        twin._modules = {name: module for name, module in cell._modules.items() if name != "norm"}
-        twin.__dict__["norm"] = norm
-
-    def state_of(new: Any) -> Any:
-        new = type(new)(*map(held_at, new._fields, new))
-        gates = {name: value for name, value in seen.items() if name not in new._fields}
-        seen.clear()
-        seen.update(new._asdict() | gates)
-        return new
-
-    def update(from_input: Any, from_state: Any, state: Any) -> tuple[Any, Any]:
-        new, gates = own.update(twin, from_input, from_state, state)
-        seen.update(gates._asdict())
-        return state_of(new), gates
-
-    twin.update, twin.forward = update, lambda x, state: state_of(own.forward(twin, x, state))
-    return twin, seen
 
 
 # ------------------------------------------------------------------------------------------------ fast paths
@@ -304,28 +210,3 @@ def _with_gradients(network: CharRNN, read: Callable[..., Any], ids: Tensor, beg
     by |= {} if begin is None else {f"the first {name}": part for name, part in begin._asdict().items()}
     gradients = torch.autograd.grad(torch.stack(parts).sum(), [*by.values()], allow_unused=True, materialize_grads=True)
     return outputs | {f"the gradient of {name}": gradient for name, gradient in zip(by, gradients, strict=True)}
-
-
-def require_decoder(network: CharRNN) -> None:
-    """
-    Raise DifferentError unless the numpy decoder matches `forward`.
-
-    Compares logits, states and gates.
-    """
-    rng = torch.Generator().manual_seed(3)
-    decoder, reader = Decoder(network), TorchReader(network)
-    ids = torch.randperm(network.embed.num_embeddings, generator=rng).tolist()
-    ours, theirs = decoder.prefill([]), reader.prefill([])
-    for id in ids:
-        require_same("the logits", ours.logits, theirs.logits)
-        ours, theirs = decoder.step(id, ours.state), reader.step(id, theirs.state)
-        if ours.activations.keys() != theirs.activations.keys():
-            raise equivalence.DifferentError(
-                f"it shows {', '.join(ours.activations)}, not {', '.join(theirs.activations)}"
-            )
-        for name, value in theirs.activations.items():
-            require_same(name, ours.activations[name], value)
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy()

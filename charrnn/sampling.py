@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.interventions import Clamp, ClampSet
+from charrnn.interventions import Clamp
 from charrnn.ranges import Range
 from charrnn.seeds import SEEDS, STREAMS, seeded
 
@@ -240,69 +240,6 @@ class ClampableDecoder(Decoder, Protocol):
     """A decoder with units that can be clamped."""
 
     def clamped(self, clamps: Sequence[Clamp]) -> Decoder: ...
-
-
-class TorchState(NamedTuple):
-    """The state of a `TorchReader`: the network's own state and its last output."""
-
-    carried: Any
-    logits: np.ndarray  # (V,)
-    activations: Mapping[str, np.ndarray]
-
-
-class TorchReader:
-    """
-    Decode with the torch module itself, if the numpy decoder computes something else.
-
-    network: has `beginning`, `watched` and `require_effect`, on the CPU.
-    """
-
-    def __init__(self, network: Any, held: ClampSet | None = None):
-        self._network, self._held = network, held
-
-    def holding(self, held: ClampSet) -> "TorchReader":
-        """Return a copy with these clamps."""
-        return TorchReader(self._network, held)
-
-    def clamped(self, clamps: Sequence[Clamp]) -> "TorchReader":
-        """
-        Return a copy with these clamps.
-
-        Raises ValueError for a clamp that does not fit the network or has no effect.
-        """
-        seen = self.step(0, self.prefill([]).state).activations
-        held = ClampSet(clamps, {name: len(values) for name, values in seen.items()})
-        self._network.require_effect(clamps, TorchReader)
-        return self.holding(held)
-
-    @torch.no_grad()
-    def prefill(self, ids: Sequence[int], state: TorchState | None = None) -> DecoderOutput:
-        """Read ids from `state` (None: the start of the text)."""
-        if len(ids):
-            return self.read(ids, state).end
-        if state is None:
-            return _reading(*self._network.beginning())
-        return DecoderOutput(state.logits, state, state.activations)
-
-    def read(self, ids: Sequence[int], state: TorchState | None = None) -> Trace:
-        """Read ids (at least one) from `state` and return the outputs at each."""
-        readings, at = [], self.prefill([], state).state
-        for id in ids:
-            readings.append(self.step(id, at))
-            at = readings[-1].state
-        return Trace.of(readings)
-
-    @torch.no_grad()
-    def step(self, id: int, state: TorchState) -> DecoderOutput:
-        """Read one character."""
-        return _reading(*self._network.watched(torch.tensor([[id]]), state.carried, self._held))
-
-
-def _reading(logits: Tensor, carried: Any, seen: Mapping[str, Tensor]) -> DecoderOutput:
-    """Convert logits (1, 1, V) and activations (…, rows); only the last row is used."""
-    last = logits[0, -1].cpu().numpy()
-    activations = {name: value.reshape(-1, value.shape[-1])[-1].cpu().numpy() for name, value in seen.items()}
-    return DecoderOutput(last, TorchState(carried, last, activations), activations)
 
 
 def sample_step(

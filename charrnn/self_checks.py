@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from charrnn.export import ModuleDecoder
 from charrnn.model import CharRNN
 from charrnn.reference import TorchCharRNN
 from charrnn.registry import Network
-from charrnn.sampling import SamplingSettings, TorchReader, UniformStream, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.seeds import seeded
 
 ROUNDING = 1e-10  # of float64 sums in another order
@@ -130,7 +131,7 @@ def stepwise_matches_batch(network: Network, ids: Sequence[int]) -> Check:
     for id in ids:
         reading = decoder.step(id, reading.state)
         streamed.append(torch.from_numpy(reading.logits))
-    by = "the torch module" if isinstance(decoder, TorchReader) else "numpy"
+    by = "the torch module" if isinstance(decoder, ModuleDecoder) else "numpy"
     pieces = _larger(0.0, torch.cat([first[0], second[0]]) - whole)
     stream = _larger(0.0, torch.stack(streamed) - whole)
     how = f"logits of {len(ids)} characters: in two pieces {pieces:.1e}, one by one in {by} {stream:.1e}"

@@ -24,6 +24,7 @@ LAYERS = [
     {"corpus", "terminal", "seeds", "cells", "dropout", "chunked_logits", "interventions", "ngram", "text_quality"}
     | {"pretrained_methods"},
     {"equivalence", "bptt", "sampling", "text_tables"},
+    {"export"},
     {"model", "minigpt", "probes", "coupled_sampling", "surprisal"},
     {"registry", "reference"},
     {"training", "checkpoint", "gradient_flow", "tracing", "context_use", "neurons", "self_checks"},
@@ -41,8 +42,8 @@ EXCEPTIONS = {("pretrained_methods", "pretrained")}
 # The packages that may import each library; none may import one that is not listed.
 ALLOWED_IMPORTS = {
     "numpy": set(LAYER_OF) - LAYERS[0],
-    "torch": set.union(*LAYERS[1:6]) | {"profiling", "commands", "bench", "study"},
-    "safetensors": {"checkpoint"},
+    "torch": set.union(*LAYERS[1:7]) | {"profiling", "commands", "bench", "study"},
+    "safetensors": {"checkpoint", "export"},
     "filelock": {"checkpoint"},
     "huggingface_hub": {"hub"},
     "httpx2": {"hub"},  # the client of huggingface_hub
@@ -63,6 +64,7 @@ UI_LAYERS = [
     {"tabs"},
     {"server"},
     {"components"},
+    {"engine"},
     {"session", "api"},
     {"write", "gradients", "neurons", "compare", "under_the_hood", "sidebar"},
     {"lecture"},

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from charrnn import model, self_checks
+from charrnn import self_checks
 from charrnn.bptt import vanilla
 from charrnn.cells import CELLS, GRUCell, LSTMCell, LSTMGates, LSTMState, VanillaRNNCell, sigmoid, split_gates, tanh
+from charrnn.export import GraphDecoder
 from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings
 from tests.small_models import SMALL
@@ -79,11 +80,11 @@ def test_self_checks_find_bug_in_backward(monkeypatch):
 
 
 def test_self_checks_find_bug_in_decoder(monkeypatch):
-    right = model.Decoder._next
-    monkeypatch.setattr(model.Decoder, "_next", lambda self, id, state: right(self, (id + 1) % V, state))
+    right = GraphDecoder.step
+    monkeypatch.setattr(GraphDecoder, "step", lambda self, id, state: right(self, (id + 1) % V, state))
     network = network_of("gru")
     (said,) = network.notices()
-    assert "numpy decoder is not used" in said
+    assert "cannot be recorded" in said and "differs by" in said
     assert self_checks.stepwise_matches_batch(network, IDS).holds, "what is wrong is not used"
 
 

@@ -160,6 +160,7 @@ def main() -> None:
     from charrnn import hub
 
     with without_proxies():
+        from charrnn.ui.engine.network_route import network_routes
         from charrnn.ui.launch import serve
         from charrnn.ui.page import build_demo
         from charrnn.ui.server.checkpoint_store import Store
@@ -169,10 +170,11 @@ def main() -> None:
         sys.exit(_refused(str(error)))
     if origin.notice:
         _complain(origin.notice)
-    demo = build_demo(Store(origin.folder, origin))
+    store = Store(origin.folder, origin)
+    demo = build_demo(store)
     try:
         with without_proxies():
-            address = serve(demo, arguments.host, arguments.port, arguments.allowed_hosts)
+            address = serve(demo, arguments.host, arguments.port, arguments.allowed_hosts, network_routes(store))
     except OSError as error:
         where = (
             f"[{arguments.host}]:{arguments.port}" if ":" in arguments.host else f"{arguments.host}:{arguments.port}"

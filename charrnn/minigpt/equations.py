@@ -2,15 +2,13 @@
 The equations of the Transformer.
 
 Pre-norm blocks (Xiong et al. 2020) of causal attention (Vaswani et al. 2017) and an MLP, RMSNorm (Zhang & Sennrich
-2019), rotary positions (Su et al. 2021), no biases. As in `cells.py`, they work on tensors and on numpy arrays, which
-are several times faster for a single character.
+2019), rotary positions (Su et al. 2021), no biases.
 """
 
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -29,28 +27,21 @@ class KVCache(NamedTuple):
     position: int  # of the next character: the number read so far
 
 
-def unclamped(name: str, x: Any) -> Any:
-    """Return x: replaces clamps if there are none."""
-    return x
-
-
 def residual_streams(
     blocks: Iterable[Any],
-    x: Any,
-    rotation: Any,
-    extend: Callable[..., tuple[Any, Any]],
+    x: Tensor,
+    rotation: Tensor,
+    extend: Callable[..., tuple[Tensor, Tensor]],
     rng: torch.Generator | None,
-    held: Callable[[str, Any], Any] = unclamped,
-) -> list[Any]:
+) -> list[Tensor]:
     """
     Return the residual stream before and after each block, layers + 1 × (B, T, d).
 
-    x (B, T, d): embedded characters. held: applied to each stream, with its name, before the next block.
+    x (B, T, d): embedded characters.
     """
-    streams = [held(stream_name(0), x)]
+    streams = [x]
     for layer, block in enumerate(blocks):
-        x = transformer_block(block, streams[-1], rotation, partial(extend, layer), rng)
-        streams.append(held(stream_name(layer + 1), x))
+        streams.append(transformer_block(block, streams[-1], rotation, partial(extend, layer), rng))
     return streams
 
 
@@ -60,8 +51,12 @@ def stream_name(layer: int) -> str:
 
 
 def transformer_block(
-    block: Any, x: Any, rotation: Any, extend: Callable[[Any, Any], tuple[Any, Any]], rng: torch.Generator | None
-) -> Any:
+    block: Any,
+    x: Tensor,
+    rotation: Tensor,
+    extend: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    rng: torch.Generator | None,
+) -> Tensor:
     """
     One block: x + attention(norm(x)), then x + MLP(norm(x)).
 
@@ -70,42 +65,33 @@ def transformer_block(
     """
     q, k, v = split_heads(block.qkv(block.attention_norm(x)), block.heads)  # (B, heads, T, d_head) each
     k, v = extend(rotate(k, rotation), v)  # (B, heads, n + T, d_head)
-    attended = window_attention(rotate(q, rotation), k, v, block.context).swapaxes(1, 2).reshape(x.shape)
+    attended = window_attention(rotate(q, rotation), k, v, block.context).transpose(1, 2).reshape(x.shape)
     x = x + dropout(block.attention_out(attended), block.dropout, rng)
     return x + dropout(block.mlp_out(gelu(block.mlp_in(block.mlp_norm(x)))), block.dropout, rng)
 
 
-def rms_norm(x: Any, weight: Any) -> Any:
+def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
     """
     Divide x by its root mean square and scale by weight. Zhang & Sennrich 2019.
 
     x (..., d) -> (..., d). The root mean square is increased by 1e-6, so zeros stay zeros.
     """
-    if isinstance(x, np.ndarray):
-        norm = np.sqrt(np.vecdot(x, x))[..., None]  # (..., 1)
-    else:
-        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (..., 1)
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (..., 1)
     return x / (norm * len(weight) ** -0.5 + RMS_EPS) * weight
 
 
-def gelu(x: Any) -> Any:
+def gelu(x: Tensor) -> Tensor:
     """Return x Φ(x), Φ the normal distribution function. Hendrycks & Gimpel 2016."""
-    if isinstance(x, np.ndarray):  # numpy has no erf; F.gelu has more overhead than work on a single vector
-        return x * (0.5 + 0.5 * torch.erf(torch.from_numpy(x * 0.5**0.5)).numpy())
     return F.gelu(x)
 
 
-def split_heads(qkv: Any, heads: int) -> list[Any]:
+def split_heads(qkv: Tensor, heads: int) -> list[Tensor]:
     """Split qkv (B, T, 3 d) into queries, keys and values, (B, heads, T, d_head) each."""
-    d = qkv.shape[2] // 3
-    if isinstance(qkv, np.ndarray):
-        parts = (qkv[..., :d], qkv[..., d : 2 * d], qkv[..., 2 * d :])
-    else:
-        parts = qkv.chunk(3, dim=-1)  # its gradient is one concatenation; slices would fill in zeros
-    return [part.reshape(*part.shape[:2], heads, d // heads).swapaxes(1, 2) for part in parts]
+    parts = qkv.chunk(3, dim=-1)  # its gradient is one concatenation; slices would fill in zeros
+    return [part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in parts]
 
 
-def rotation_at(positions: Any, pairs: Any) -> Any:
+def rotation_at(positions: Tensor, pairs: Tensor) -> Tensor:
     """
     Return the rotary angles as unit complex numbers, (T, d_head / 2).
 
@@ -113,25 +99,21 @@ def rotation_at(positions: Any, pairs: Any) -> Any:
     2021. Float64 keeps large positions exact.
     """
     angle = positions[:, None] * ROTARY_BASE ** (-pairs / len(pairs))  # (T, d_head / 2)
-    return np.exp(1j * angle) if isinstance(angle, np.ndarray) else torch.polar(torch.ones_like(angle), angle)
+    return torch.polar(torch.ones_like(angle), angle)
 
 
-def rotate(x: Any, rotation: Any) -> Any:
+def rotate(x: Tensor, rotation: Tensor) -> Tensor:
     """Rotate neighboring pairs of x (B, heads, T, d_head) by rotation (T, d_head / 2)."""
-    if isinstance(x, np.ndarray):
-        return (x.view(rotation.dtype) * rotation).view(x.dtype)
     return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2))) * rotation).flatten(-2)
 
 
-def window_attention(q: Any, k: Any, v: Any, context: int) -> Any:
+def window_attention(q: Tensor, k: Tensor, v: Tensor, context: int) -> Tensor:
     """
     Return softmax(q kᵀ / √d_head) v over a sliding window of `context` keys.
 
     Each query sees its own key and the context - 1 before it. q (B, heads, T, d_head) are the last T positions of k,
     v (B, heads, n + T, d_head) -> (B, heads, T, d_head).
     """
-    if isinstance(q, np.ndarray):
-        return _last_attention(q, k[:, :, -context:], v[:, :, -context:])
     pieces = []
     for first in range(0, q.shape[2], context):  # pieces of one context: the work grows with T, not with T²
         piece = q[:, :, first : first + context]
@@ -141,12 +123,6 @@ def window_attention(q: Any, k: Any, v: Any, context: int) -> Any:
         keys, values = k[:, :, start:end], v[:, :, start:end]
         pieces.append(F.scaled_dot_product_attention(piece, keys, values, attn_mask=mask, is_causal=own == 0))
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
-
-
-def _last_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    scores = np.matmul(q, k.swapaxes(2, 3)) * q.dtype.type(q.shape[3] ** -0.5)  # (B, heads, 1, n)
-    weights = np.exp(scores - scores.max(axis=3, keepdims=True))
-    return np.matmul(weights, v) / weights.sum(axis=3, keepdims=True)
 
 
 def window_mask(queries: int, keys: int, context: int) -> Tensor:

@@ -2,23 +2,21 @@
 
 import copy
 import sys
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from charrnn import equivalence
+from charrnn import equivalence, export
 from charrnn.dropout import dropout
 from charrnn.equivalence import require_same
-from charrnn.interventions import Clamp, ClampSet
-from charrnn.minigpt import decoder, equations
-from charrnn.minigpt.decoder import Decoder
-from charrnn.minigpt.equations import KVCache, residual_streams, rms_norm, rotation_at, stream_name, unclamped
+from charrnn.minigpt import equations
+from charrnn.minigpt.decoder import BatchReadingDecoder
+from charrnn.minigpt.equations import KVCache, residual_streams, rms_norm, rotation_at, stream_name
 from charrnn.pretrained_methods import PretrainedMethods
-from charrnn.sampling import TorchReader, sample_rows
+from charrnn.sampling import sample_rows
 
-WRITTEN_IN = (sys.modules[__name__], equations, decoder)  # modules that define the network
+WRITTEN_IN = (sys.modules[__name__], equations)  # modules that define the network
 AS_LEARNT = (0.13996005646, -0.29993163355, 0.43450468817, -0.53228343419, 0.58498786578)  # of `require_as_learnt`
 SHORT = 16  # characters of context of the small network in `small_config`
 INITIAL_STD = 0.02
@@ -114,11 +112,10 @@ class MiniGPT(PretrainedMethods, nn.Module):
         x: Tensor,
         state: KVCache | None = None,
         rng: torch.Generator | None = None,
-        held: Callable[[str, Any], Any] = unclamped,
     ) -> tuple[list[Tensor], KVCache]:
         """Return all residual streams, layers + 1 × (B, T, d), and the last state."""
         start, length = 0 if state is None else state.position, x.shape[1]
-        positions = torch.arange(start, start + length, dtype=torch.float64, device=x.device)
+        positions = start + torch.arange(length, dtype=torch.float64, device=x.device)
         pairs = torch.arange(self.hidden_dim // self.heads // 2, dtype=torch.float64, device=x.device)
         rotation = rotation_at(positions, pairs).to(torch.promote_types(x.dtype, torch.complex32))
         kept: list[tuple[Tensor, Tensor]] = []
@@ -130,7 +127,7 @@ class MiniGPT(PretrainedMethods, nn.Module):
             kept.append((k[:, :, first:], v[:, :, first:]))
             return k, v
 
-        streams = residual_streams(self.blocks, dropout(x, self.dropout, rng), rotation, extend, rng, held)
+        streams = residual_streams(self.blocks, dropout(x, self.dropout, rng), rotation, extend, rng)
         keys, values = zip(*kept, strict=True)
         return streams, KVCache(keys, values, start + length)
 
@@ -141,30 +138,24 @@ class MiniGPT(PretrainedMethods, nn.Module):
         return sizes | {"hidden_dim": self.heads * width}
 
     def beginning(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """Return logits (1, 1, V), no state and zero activations, for an empty text."""
+        """Return logits (1, 1, V), an empty state and activations, all zeros, before the first character."""
         names = [stream_name(layer) for layer in range(len(self.blocks), -1, -1)]
-        nothing = self.embed.weight.new_zeros
-        return nothing(1, 1, self.embed.num_embeddings), None, {name: nothing(1, self.hidden_dim) for name in names}
+        zeros = self.embed.weight.new_zeros
+        nothing = (zeros(1, self.heads, 0, self.hidden_dim // self.heads),) * len(self.blocks)
+        logits = zeros(1, 1, self.embed.num_embeddings)
+        return logits, KVCache(nothing, nothing, 0), {name: zeros(1, self.hidden_dim) for name in names}
 
-    def watched(self, ids: Tensor, state: Any, held: ClampSet | None = None) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """Run `forward` with clamps; also return the streams (B, T, d), last first."""
+    def watched(self, ids: Tensor, state: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
+        """Run `forward`; also return each residual stream (B, T, d), last first."""
         twin, seen = copy.copy(self), {}
 
         def streams_from_embedded(x: Tensor, state: KVCache | None, rng: torch.Generator | None) -> Any:
-            streams, last = type(self).streams_from_embedded(self, x, state, rng, held or unclamped)
+            streams, last = type(self).streams_from_embedded(self, x, state, rng)
             seen.update((stream_name(layer), streams[layer]) for layer in reversed(range(len(streams))))
             return streams, last
 
         twin.__dict__["streams_from_embedded"] = streams_from_embedded  # only the copy's own `forward` uses it
         return *twin.forward(ids, state), seen
-
-    def require_effect(self, clamps: Sequence[Clamp], reader_of: Callable[[Any], Any]) -> None:
-        """Raise ValueError for a clamp without effect in this kind of decoder."""
-        equivalence.require_effect(clamps, self, reader_of)
-
-    def decoder_differs(self) -> str:
-        """Describe how the numpy decoder differs from `forward` after an edit; "" if not."""
-        return equivalence.difference(self, require_decoder, WRITTEN_IN)
 
     def edited(self) -> str:
         """Describe how `forward` differs from the equations used in training; "" if not."""
@@ -172,20 +163,15 @@ class MiniGPT(PretrainedMethods, nn.Module):
 
     def notices(self) -> list[str]:
         """Warnings about edited equations and slow paths; empty if there are none."""
-        edited, writing = self.edited(), self.decoder_differs()
+        edited, writing = self.edited(), export.not_recorded(self)
         return [
             *([f"The equations of MiniGPT are not those that the bundled one learnt by ({edited})."] if edited else []),
             *([f"{equivalence.WRITES_SLOWLY} ({writing})."] if writing else []),
         ]
 
-    def decoder(self, share: bool = False) -> Decoder | TorchReader:
-        """
-        Return a decoder on a copy of the current weights.
-
-        share: use the weights themselves, for a model that is not trained further.
-        """
-        model = self if share else copy.deepcopy(self).cpu()
-        return TorchReader(model) if self.decoder_differs() else Decoder(model)
+    def decoder(self) -> "BatchReadingDecoder | export.ModuleDecoder":
+        """Return a float64 decoder on a copy of the current weights."""
+        return BatchReadingDecoder.of(self)
 
     sample = sample_rows
 
@@ -199,29 +185,6 @@ def require_as_learnt(network: MiniGPT) -> None:
         parameter.copy_((2 * numbers).sin().view_as(parameter))
     logits = small(torch.arange(len(AS_LEARNT))[None].repeat(1, 2))[0][0, -1]
     require_same("a logit", logits, torch.tensor(AS_LEARNT, dtype=torch.float64))
-
-
-@torch.no_grad()
-def require_decoder(network: MiniGPT) -> None:
-    """
-    Raise DifferentError unless the numpy decoder matches `forward`.
-
-    Compares past the end of the context too.
-    """
-    rng = torch.Generator().manual_seed(1)
-    ids = torch.randint(network.embed.num_embeddings, (network.context + 6,), generator=rng).tolist()
-    first = network.context - 3
-    logits, _, streams = network.watched(torch.tensor([ids]), None)
-    expected = {"the logits": logits[0].numpy()} | {name: stream[0].numpy() for name, stream in streams.items()}
-    ours = Decoder(network)
-    trace, reading = ours.read(ids), ours.prefill(ids[:first])
-    for name, value in ({"the logits": trace.logits} | dict(trace.activations)).items():
-        require_same(name, value, expected[name])
-    for at in range(first, len(ids)):
-        reading = ours.step(ids[at], reading.state)
-        require_same("the logits", reading.logits, expected["the logits"][at])
-        for name, value in reading.activations.items():
-            require_same(name, value, expected[name][at])
 
 
 def _require_sizes(hidden_dim: int, layers: int, heads: int, context: int) -> None:

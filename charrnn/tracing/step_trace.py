@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from charrnn import minigpt
+from charrnn.export import GraphState, ModuleDecoder, ModuleState, exact_copy, module_state
 from charrnn.minigpt import equations
 from charrnn.registry import Network
-from charrnn.sampling import DecoderOutput, TorchReader
+from charrnn.sampling import DecoderOutput
 from charrnn.tracing.tracer import GIVEN, Line, TraceRun, Value, trace_calls
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -45,71 +44,47 @@ def layers_of(network: Network) -> int:
     return len(network.blocks) if isinstance(network, minigpt.MiniGPT) else 1
 
 
-def read_character(
-    network: Network, decoder: Any, id: int, state: Any, layer: int = 1
-) -> tuple[list[Block], DecoderOutput]:
+def read_character(network: Network, id: int, state: Any, layer: int = 1) -> tuple[list[Block], DecoderOutput]:
     """
-    Read character `id` from `state` with tracing.
+    Read character `id` from the state of a decoder by the torch module, in float64, with tracing.
 
-    layer: block of MiniGPT, from 1. The traced step is the one that generates text, so its values are those of the
-    heatmap.
+    layer: block of MiniGPT, from 1. The step that writes is a recording of these lines, so its values are theirs.
     """
+    exact = exact_copy(network)
+    decoder = ModuleDecoder(exact, "")
+    if isinstance(state, GraphState):
+        state = ModuleState(module_state(exact, state), state.logits, state.activations)
     if isinstance(network, minigpt.MiniGPT):
         return _read_by_blocks(network, decoder, id, state, layer)
-    if isinstance(decoder, TorchReader):
-        return _read_by_module(network, decoder, id, state)
-    with trace_calls(type(network).input_table) as tables, torch.no_grad():
-        network.input_table()
-    with trace_calls(decoder._next, network.cell.update, decoder._reading) as runs:
-        reading = decoder.step(id, state)
-    table = Block.of("what each character says to the cell; this one's row", tables[0])
-    following, update, end = runs
-    blocks = [
-        replace(table, lines=[_of_row(line, id) for line in table.lines]),
-        Block.of("the two sums of this step", following),
-        Block.of("the cell", update, is_cell=True),
-        Block.of("the head: from h to the logits", end),
-    ]
-    return blocks, reading
-
-
-def _read_by_module(network: Any, decoder: TorchReader, id: int, state: Any) -> tuple[list[Block], DecoderOutput]:
-    """Trace `forward` of network and cell, and `update` if it is called."""
     cell = type(network.cell)
     with trace_calls(type(network).forward, cell.forward, cell.update) as runs:
         reading = decoder.step(id, state)
     whole, *of_cell = runs
+    around = [Block.of("the two sums of this step", run) for run in of_cell[:-1]]
     return [
-        *(Block.of("the cell", run, is_cell=True) for run in of_cell),
+        *around,
+        *(Block.of("the cell", run, is_cell=True) for run in of_cell[-1:]),
         Block.of("around the cell: the embedding, and the head to the logits", whole),
     ], reading
 
 
-def _read_by_blocks(network: Any, decoder: Any, id: int, state: Any, layer: int) -> tuple[list[Block], DecoderOutput]:
-    by_module = isinstance(decoder, TorchReader)
-    around = (type(network).streams_from_embedded, type(network).from_embedded)
-    first, last = around if by_module else (type(decoder).step, type(decoder)._reading)
+def _read_by_blocks(
+    network: Any, decoder: ModuleDecoder, id: int, state: Any, layer: int
+) -> tuple[list[Block], DecoderOutput]:
+    first, last = type(network).streams_from_embedded, type(network).from_embedded
     with trace_calls(first, equations.transformer_block, last) as runs:
         reading = decoder.step(id, state)
-    if by_module:
-        runs = [*runs[1:], runs[0]]  # the run of `from_embedded` begins first
-    step, block, end = runs[0], runs[layer], runs[-1]
-    middle = Block.of(f"block {layer}", block, is_cell=True)
-    blocks = [
+    end, step, *of_blocks = runs  # the run of `from_embedded` begins first
+    middle = Block.of(f"block {layer}", of_blocks[layer - 1], is_cell=True)
+    return [
         Block.of("the character's embedding, and its position's rotation", step),
         replace(middle, lines=[_of_last_position(line) for line in middle.lines]),
         Block.of("the head: from the last stream to the logits", end),
-    ]
-    return blocks, reading
+    ], reading
 
 
 def _without_given(line: Line) -> Line:
     return replace(line, values=[value for value in line.values if value.kind != GIVEN])
-
-
-def _of_row(line: Line, row: int) -> Line:
-    """Reduce tables with a row per character to this character's row."""
-    return replace(line, values=[replace(v, array=v.array[row], part=f"row {row}") for v in line.values])
 
 
 def _of_last_position(line: Line) -> Line:

@@ -4,7 +4,8 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import gradio as gr
 
@@ -18,13 +19,14 @@ SWITCH_S = 0.001  # of Python's threads: a measurement lets the calls of other p
 MAX_SESSIONS = 20  # Gradio's copies of the page's configuration, 300 KB each; they hold nothing of ours
 
 
-def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = ()) -> str:
+def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = (), more_routes: Sequence[Any] = ()) -> str:
     """
     Serve the page from a thread -> its address; no other host is contacted.
 
     Port 0 takes a free one. allowed: names it answers for, beside those of this machine; "*" is any. Without one a
     loopback address answers for this machine alone, another address for any. GRADIO_ROOT_PATH is the path at which a
-    proxy has the page, or its whole address there. Raises OSError, with the system's reason, if it cannot listen.
+    proxy has the page, or its whole address there. more_routes: besides the page's files. Raises OSError, with the
+    system's reason, if it cannot listen.
     """
     sys.setswitchinterval(SWITCH_S)
     bound, port = _free(host, port)
@@ -32,13 +34,14 @@ def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = ()) ->
     names = {bare_name(name) for name in allowed}
     anyone = "*" in names or not (names or is_loopback(bound))
     names |= {bare_name(host), *map(bare_name, re.findall("://([^/]+)", root))}
+    lifespan = wrap_app(demo, None if anyone else frozenset(names))
     _, address, _ = demo.launch(
         server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
         root_path=root if "://" in root or not root else f"/{root.lstrip('/')}",
         theme=theme(),
         head=read("components/head.html"),
-        app_kwargs={"routes": routes(), "lifespan": wrap_app(demo, None if anyone else frozenset(names))},
+        app_kwargs={"routes": [*more_routes, *routes()], "lifespan": lifespan},
         max_threads=MAX_THREADS,
         state_session_capacity=MAX_SESSIONS,
         ssr_mode=False,

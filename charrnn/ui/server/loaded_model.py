@@ -70,7 +70,7 @@ class LoadedModel:
 
     @cached_property
     def decoder(self):
-        return self.checkpoint.model.decoder(share=True)
+        return self.checkpoint.model.decoder()
 
     @cached_property
     def initial_output(self) -> DecoderOutput:

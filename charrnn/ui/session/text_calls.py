@@ -186,7 +186,7 @@ class TextCalls:
 
 def _scaled_decoder(reader: LoadedModel, scale: float) -> Any:
     """Return the decoder of the model with W_hh scaled."""
-    return scale_recurrent(reader.checkpoint.model, scale).decoder(share=True)
+    return scale_recurrent(reader.checkpoint.model, scale).decoder()
 
 
 @dataclass

@@ -20,7 +20,7 @@ from charrnn.ui.session.prefix_cache import PrefixCache
 
 MAX_LAYERS = 64
 STRIDE = 128  # characters between two cached states
-NOT_BY_UNIT = ("embed.weight", "_W_out", "_head", "logits", "_pairs")
+NOT_BY_UNIT = ("embed", "head", "logits", "pairs", "positions", "ids")
 
 
 def state_after(prefixes: PrefixCache, reader: LoadedModel, text: str) -> Any:
@@ -50,7 +50,7 @@ def cell_lines(store: Store, prefixes: PrefixCache, query: ViewQuery) -> Iterato
     layer = min(layer, layers)
     try:
         state = state_after(prefixes, reader, text[:-1])
-        blocks, _ = read_character(network, reader.decoder, id, state, layer)
+        blocks, _ = read_character(network, id, state, layer)
     except Exception as error:  # of an edited cell
         yield message(query.number, raised(error))
         return

@@ -1,0 +1,36 @@
+"""One decode step of a network as data: recorded from its torch module, run without torch."""
+
+from charrnn.export.checked import (
+    decoder_of,
+    exact_copy,
+    graph_json,
+    module_state,
+    not_recorded,
+    recorded_step,
+    state_arrays,
+)
+from charrnn.export.decoder import GraphDecoder, GraphState
+from charrnn.export.graph import Graph, Node
+from charrnn.export.module_decoder import ModuleDecoder, ModuleState
+from charrnn.export.network_file import TooLargeError, network_file
+from charrnn.export.recorder import RecordingError, record
+
+__all__ = [
+    "Graph",
+    "GraphDecoder",
+    "GraphState",
+    "ModuleDecoder",
+    "ModuleState",
+    "Node",
+    "RecordingError",
+    "TooLargeError",
+    "decoder_of",
+    "exact_copy",
+    "graph_json",
+    "module_state",
+    "network_file",
+    "not_recorded",
+    "record",
+    "recorded_step",
+    "state_arrays",
+]

@@ -1,0 +1,27 @@
+"""A network as one file for the page: its weights, and its recorded step as metadata."""
+
+import json
+from typing import Any
+
+from safetensors.torch import save
+
+from charrnn.export.checked import graph_json
+
+MAX_BYTES = 16 << 20  # of the weights; a page loads larger networks too slowly
+
+
+class TooLargeError(ValueError):
+    """A network with more weights than a page should load."""
+
+
+def network_file(network: Any) -> bytes:
+    """
+    Return a safetensors file of the weights, with the graph of the step as JSON in its metadata.
+
+    Raises RecordingError if the step cannot be recorded, and TooLargeError.
+    """
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+    if size > MAX_BYTES:
+        raise TooLargeError(f"its weights take {size / 2**20:.0f} MB, more than {MAX_BYTES >> 20}")
+    return save(weights, {"graph": json.dumps(graph_json(network), separators=(",", ":"))})

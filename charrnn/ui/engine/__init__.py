@@ -1,0 +1,1 @@
+"""The page's engine: runs a network's recorded step in the browser."""
