@@ -2,7 +2,7 @@
 Bad checkpoints as one table: case → mutation of a good file (header, data), and the reason that must be given.
 
 `FILES` holds a row for each check of ours, and a few of what the safetensors library refuses; `METADATA` what a
-checkpoint cannot say of itself. What no network can be is in `tests/test_networks.py`.
+checkpoint cannot say of itself. What no network can be is in `tests/test_registry.py`.
 """
 
 import json

@@ -29,7 +29,7 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery
 from tests.by_hand import saved
-from tests.test_memory_figure import used
+from tests.test_context_use_figure import used
 from tests.trained import TEXT
 
 pytestmark = pytest.mark.slow

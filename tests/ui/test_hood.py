@@ -28,7 +28,7 @@ from charrnn.ui.under_the_hood.self_checks import Measurements, dice, digest, me
 from charrnn.ui.under_the_hood.source_trace import cell_lines
 from charrnn.ui.under_the_hood.step_timing import TimingLock, timing
 from tests.small_models import save_all
-from tests.test_trust import forgets_nothing
+from tests.test_self_checks import forgets_nothing
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import choose, text, write
 from tests.ui.test_serving import serving

@@ -10,7 +10,7 @@ from scripts.dev.page_tour import rest
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import columns, set_more, text
 
-MEASURED_ELSEWHERE = {  # twice in one test would be long: tests/test_scene_changes.py; here what the page then shows
+MEASURED_ELSEWHERE = {  # their answers: tests/test_intervention_answers.py; here what the page then shows
     "knob": "charrnn.knob === 1.4",
     "gating": "charrnn.held.map(({ name, unit, value }) => [name, unit, value].join()).join(' ') === 'z,,0 r,,1'",
 }
