@@ -19,17 +19,22 @@ class Published:
     val_nats: float
     protocol: str
     source: str
-    url: str = ""
+
+    @property
+    def url(self) -> str:
+        """Address of the source; "" if it has none."""
+        return URLS.get(self.source, "")
 
 
+NANO_GPT, MIN_RNNS = "Karpathy, nanoGPT", "Feng et al. 2024, Were RNNs all we needed?"
+URLS = {NANO_GPT: "https://github.com/karpathy/nanoGPT", MIN_RNNS: "https://arxiv.org/abs/2410.01201"}
 PUBLISHED = (
     Published(
         "nanoGPT, baby GPT",
         10_650_000,
         1.4697,
         f"{FROM_ZERO}, up to 256 characters; the best of 5000 steps",
-        "Karpathy, nanoGPT",
-        "https://github.com/karpathy/nanoGPT",
+        NANO_GPT,
     ),
     Published(
         "GPT, 4 layers, d = 256",
@@ -38,28 +43,13 @@ PUBLISHED = (
         f"{FROM_ZERO}, up to 512 characters; 2000 steps",
         "narinzar, a model card on Hugging Face",
     ),
-    Published(
-        "minGRU",
-        None,
-        1.548,
-        "test loss, the best step",
-        "Feng et al. 2024, Were RNNs all we needed?",
-        "https://arxiv.org/abs/2410.01201",
-    ),
-    Published(
-        "minLSTM",
-        None,
-        1.555,
-        "test loss, the best step",
-        "Feng et al. 2024, Were RNNs all we needed?",
-        "https://arxiv.org/abs/2410.01201",
-    ),
+    Published("minGRU", None, 1.548, "test loss, the best step", MIN_RNNS),
+    Published("minLSTM", None, 1.555, "test loss, the best step", MIN_RNNS),
     Published(
         "nanoGPT on a CPU",
         800_000,
         1.88,
         f"{FROM_ZERO}, up to 64 characters; 2000 steps",
-        "Karpathy, nanoGPT",
-        "https://github.com/karpathy/nanoGPT",
+        NANO_GPT,
     ),
 )

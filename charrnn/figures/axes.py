@@ -150,14 +150,20 @@ def level_line(
     """
     line = {"color": QUIET, "width": 1, "dash": "1px,3px"}
     figure.add_shape(type="line", x0=ends[0], x1=ends[1], y0=level, y1=level, line=line, layer="below", **axes)
-    at = {"x": ends[1] if end is None else end, "y": math.log10(level), "xanchor": "left", "xshift": 3, **axes}
-    figure.add_annotation(text=text, showarrow=False, **at, **label_style(QUIET))
+    note(figure, text, ends[1] if end is None else end, math.log10(level), "middle left", QUIET, xshift=3, **axes)
+
+
+def note(figure: go.Figure, text: str, x: float, y: float, anchor: str, color: str = INK, **more: Any) -> None:
+    """Write a label without an arrow; anchor: its corner at the point, as `bottom left`."""
+    vertical, horizontal = anchor.split()
+    at = {"x": x, "y": y, "xanchor": horizontal, "yanchor": vertical, "showarrow": False}
+    figure.add_annotation(text=text, **at, **label_style(color) | more)
 
 
 def panel_title(figure: go.Figure, text: str, y: float, shift: float) -> None:
     """Write the title of a panel above its top edge, y in heights of the plot area."""
-    at = {"x": 0, "y": y, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": shift}
-    figure.add_annotation(text=f"<b>{text}</b>", showarrow=False, font={"size": 12, "color": INK}, **at)
+    font = {"size": 12, "color": INK}
+    note(figure, f"<b>{text}</b>", 0, y, "bottom left", xref="paper", yref="paper", yshift=shift, font=font)
 
 
 def escaped(name: str) -> str:

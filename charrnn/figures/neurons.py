@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import axis, frame
+from charrnn.figures.axes import axis, frame, note
 from charrnn.figures.palette import BLUE, INK, LINE, ORANGE
 
 BINS = 48
@@ -91,25 +91,12 @@ def saturation_figure(gates: Sequence[Saturation], width: int = 900) -> go.Figur
             xaxis=f"x{number}",
             yaxis=f"y{number}",
         )
-        figure.add_annotation(
-            **{"x": 1, "y": 1, "xref": f"x{number} domain", "yref": f"y{number} domain"},
-            text=f"<b>{gate.gate}</b>",
-            xanchor="right",
-            yanchor="top",
-            showarrow=False,
-            font={"size": 13, "color": INK},
-        )
-        lower = row == rows - 1
-        axes[f"xaxis{number}"] = axis("shut (< 0.1)" if lower else "", range=[-0.03, 1.03], tickformat=".0%") | {
-            "domain": [left, left + wide],
-            "anchor": f"y{number}",
-            "nticks": 5,
-        }
-        axes[f"yaxis{number}"] = axis("open (> 0.9)" if not column else "", range=[-0.03, 1.03], tickformat=".0%") | {
-            "domain": [max(0.0, top - high), top],
-            "anchor": f"x{number}",
-            "nticks": 5,
-        }
+        at = {"xref": f"x{number} domain", "yref": f"y{number} domain", "font": {"size": 13, "color": INK}}
+        note(figure, f"<b>{gate.gate}</b>", 1, 1, "top right", **at)
+        share = {"range": [-0.03, 1.03], "tickformat": ".0%", "nticks": 5}
+        across, up = "shut (< 0.1)" if row == rows - 1 else "", "open (> 0.9)" if not column else ""
+        axes[f"xaxis{number}"] = axis(across, domain=[left, left + wide], anchor=f"y{number}", **share)
+        axes[f"yaxis{number}"] = axis(up, domain=[max(0.0, top - high), top], anchor=f"x{number}", **share)
     frame(figure, MARGIN, height=60 + 250 * rows, **axes)
     return figure
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import LOG_TICKS, NARROW, axis, frame, label_style
+from charrnn.figures.axes import LOG_TICKS, NARROW, axis, frame, note
 from charrnn.figures.gradient_flow import Curve, gradient_flow_figure
 from charrnn.figures.palette import INK, MODELS, ORANGE, QUIET, Stroke, mixed
 from charrnn.gradient_flow import GradientFlow
@@ -77,15 +77,7 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
         )
     line = {"color": ORANGE, "width": 1.4}
     figure.add_shape(type="line", x0=0, x1=most, y0=threshold, y1=threshold, line=line, layer="below")
-    figure.add_annotation(
-        x=most,
-        y=math.log10(threshold),
-        text=f"clipped above {threshold:g}",
-        xanchor="right",
-        yanchor="bottom",
-        showarrow=False,
-        **label_style(ORANGE),
-    )
+    note(figure, f"clipped above {threshold:g}", most, math.log10(threshold), "bottom right", ORANGE)
     across = axis("training step", range=[0, most], showgrid=False, nticks=5 if width < NARROW else 11)
     up: dict[str, Any] = axis("gradient norm", range=list(limits), **LOG_TICKS)
     frame(figure, MARGIN, legend_y=1, xaxis=across, yaxis=up, height=HEIGHT)

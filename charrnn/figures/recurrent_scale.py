@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import LINE_HEIGHT, NARROW, add_band, axis, frame, label_style
+from charrnn.figures.axes import LINE_HEIGHT, NARROW, add_band, axis, frame, label_style, note
 from charrnn.figures.gradient_flow import FLOOR, MARGIN
 from charrnn.figures.palette import GHOST, INK, LINE
 from charrnn.gradient_flow import GradientFlow, ProductNorms
@@ -117,9 +117,8 @@ def eigenvalue_figure(clouds: Sequence[Cloud]) -> go.Figure:
             hovertemplate=cloud.title + ": %{x:.3f} + %{y:.3f} i<extra></extra>",
         )
         sign, radius = "●" if i == 0 else "◇", abs(cloud.eigenvalues).max()
-        at = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "bottom"}
-        at |= {"yshift": LINE_HEIGHT * (len(clouds) - 1 - i), "text": f"{sign} {cloud.title}  ρ {radius:.2f}"}
-        figure.add_annotation(**at, showarrow=False, **label_style(cloud.colour))
+        at = {"xref": "paper", "yref": "paper", "yshift": LINE_HEIGHT * (len(clouds) - 1 - i)}
+        note(figure, f"{sign} {cloud.title}  ρ {radius:.2f}", 0, 1, "bottom left", cloud.colour, **at)
     figure.add_shape(**circle)
     name = {"x": math.sqrt(0.5), "y": -math.sqrt(0.5), "text": "|λ| = 1", "xanchor": "right", "yanchor": "top"}
     name |= {"ax": 0.98 * reach, "ay": -0.86 * reach, "axref": "x", "ayref": "y"}

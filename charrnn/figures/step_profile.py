@@ -19,7 +19,7 @@ from charrnn.figures.axes import (
     escaped,
     frame,
     label_ends,
-    label_style,
+    note,
 )
 from charrnn.figures.palette import BLUE, INK, MODELS, MONO, ORANGE, PAPER, QUIET, VEIL, mixed, strokes
 
@@ -76,16 +76,8 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
             + ": %{customdata[1]:.2f} ms, %{x:.1f} %<extra></extra>",
         )
     for place, row in zip(places, rows, strict=True):
-        figure.add_annotation(
-            x=0,
-            y=place,
-            text=f"<b>{escaped(row['name'])}</b> {_ms(row['median_ms'])}",
-            xanchor="left",
-            yanchor="bottom",
-            yshift=BAR / 2,
-            showarrow=False,
-            **label_style(INK),
-        )
+        text = f"<b>{escaped(row['name'])}</b> {_ms(row['median_ms'])}"
+        note(figure, text, 0, place, "bottom left", yshift=BAR / 2)
     frame(
         figure,
         MARGIN,

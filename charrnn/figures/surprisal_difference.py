@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from charrnn.figures.axes import NARROW, axis, escaped, frame, label_style, panel_title
+from charrnn.figures.axes import NARROW, axis, escaped, frame, note, panel_title
 from charrnn.figures.palette import BLUE, INK, ORANGE, QUIET
 from charrnn.ranges import signed
 from charrnn.surprisal import GroupMean
@@ -64,14 +64,9 @@ def _bars(figure: go.Figure, groups: Sequence[GroupMean], number: str) -> None:
         "B %{customdata[3]:.3f}<br>Δ = %{x:+.3f}<extra></extra>",
     )
     for place, group in enumerate(groups):
-        figure.add_annotation(
-            **{"x": 0, "y": place, "xref": f"x{number} domain", "yref": f"y{number}", "yshift": BAR / 2},
-            text=f"<b>{escaped(group.name)}</b> {signed(group.delta_bits)} · {_n(group)}",
-            xanchor="left",
-            yanchor="bottom",
-            showarrow=False,
-            **label_style(INK) | {"font": {"size": 11.5, "color": INK}},
-        )
+        text = f"<b>{escaped(group.name)}</b> {signed(group.delta_bits)} · {_n(group)}"
+        at = {"xref": f"x{number} domain", "yref": f"y{number}", "yshift": BAR / 2}
+        note(figure, text, 0, place, "bottom left", font={"size": 11.5, "color": INK}, **at)
 
 
 def describe_delta_bits(panels: Sequence[Sequence[GroupMean]]) -> str:

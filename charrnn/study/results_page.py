@@ -193,16 +193,7 @@ def _best(rows: Sequence[dict[str, Any]]) -> str:
     return f"{best['known_words']['mean']:.1%} / {best['distinct_4grams']['mean']:.1%}{which}"
 
 
-RUN_HEADS = [
-    "learning rate",
-    "clipped at",
-    "runs",
-    "NaN",
-    "loss at the end",
-    "largest norm",
-    "steps above 5",
-    "largest spike",
-]
+RUN_HEADS = "learning rate|clipped at|runs|NaN|loss at the end|largest norm|steps above 5|largest spike".split("|")
 
 
 def clipping(records: Records) -> str:
