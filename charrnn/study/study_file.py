@@ -207,61 +207,36 @@ def parser() -> argparse.ArgumentParser:
     flags = {name: verbs.add_parser(name, help=part.help) for name, part in PARTS.items()}
     bundled = sorted(path.parent.name for path in CHECKPOINTS.glob("*/model.safetensors"))
 
-    flags["ngram"].add_argument(
-        "--orders", type=Number(Range(2, 64, whole=True)), nargs="+", default=[5, 6, 7], help="default: 5 6 7"
-    )
+    def add(parts: str, flag: str, kind: Any, default: Any, help: str) -> None:
+        """Add a flag to some parts; it takes several values if its default is a list."""
+        several = {"nargs": "*" if flag.startswith("--top") else "+"} if isinstance(default, list) else {}
+        for part in parts.split():
+            flags[part].add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)", **several)
 
-    sampling = flags["sampling"]
-    sampling.add_argument(
-        "--checkpoints", type=name_or_path, nargs="+", default=["rnn", "lstm", "minigpt"], help="names or folders"
-    )
-    sampling.add_argument("--temperatures", type=Number(LIMITS["temperature"]), nargs="+", default=[0.5, 0.8, 1.0, 1.2])
-    sampling.add_argument("--top-k", type=Number(LIMITS["top_k"]), nargs="*", default=[5, 20, 40])
-    sampling.add_argument("--top-p", type=Number(LIMITS["top_p"]), nargs="*", default=[0.8, 0.9, 0.95])
-    sampling.add_argument("--texts", type=COUNT, default=8, help="written in each way, each with its seed (default 8)")
-    sampling.add_argument("--chars", type=COUNT, default=2000, help="in a text (default 2000)")
-
-    for name, steps, rates in (("clipping", 2000, [1e-3, 3e-3, 1e-2]), ("relu", 500, [1e-3])):
-        run = flags[name]
-        run.add_argument(
-            "--learning-rates",
-            type=Number(OF_TRAINING["learning_rate"]),
-            nargs="+",
-            default=rates,
-            help="default: " + str(rates),
-        )
-        run.add_argument(
-            "--max-grad-norms",
-            type=Number(OF_TRAINING["max_grad_norm"]),
-            nargs="+",
-            default=[0.0, 5.0],
-            help="0: no clipping",
-        )
-        run.add_argument("--seeds", type=SEED, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
-        run.add_argument("--steps", type=COUNT, default=steps, help=f"updates (default {steps})")
-        run.add_argument("--batch", type=WINDOW, default=64, help="windows a step (default 64)")
-        run.add_argument("--seq-len", type=WINDOW, default=128, help="characters a window (default 128)")
-        run.add_argument("--every", type=COUNT, default=20, help="steps in one figure of a curve (default 20)")
-
-    no_grad = flags["no_grad"]
-    no_grad.add_argument("--chars", type=COUNT, nargs="+", default=[500, 2000, 10_000], help="written in one go")
-    no_grad.add_argument("--rounds", type=COUNT, default=9, help="turns of each way (default 9)")
-    for name in ("clipping", "relu", "no_grad"):
-        flags[name].add_argument("--hidden-dim", type=WIDTH, default=256, help="hidden units (default 256)")
-
-    reach = flags["reach"]
-    reach.add_argument(
-        "--checkpoints", type=name_or_path, nargs="+", default=bundled, help="names or folders (default: all bundled)"
-    )
-    reach.add_argument("--positions", type=COUNT, default=1024, help="of held-out text (default 1024)")
-    reach.add_argument("--context", type=WINDOW, default=256, help="characters read before each (default 256)")
-    flags["recurrent_scale"].add_argument(
-        "--checkpoints", type=name_or_path, nargs="+", default=["rnn", "rnn-layernorm", "gru", "lstm"], help="recurrent"
-    )
-    position = flags["position"]
-    position.add_argument("checkpoints", nargs="+", metavar="FOLDER", help="names or folders of checkpoints")
-    position.add_argument("--positions", type=COUNT, default=4096, help="of held-out text (default 4096)")
-
+    add("ngram", "--orders", Number(Range(2, 64, whole=True)), [5, 6, 7], "of the n-grams")
+    add("sampling", "--checkpoints", name_or_path, ["rnn", "lstm", "minigpt"], "names or folders")
+    add("sampling", "--temperatures", Number(LIMITS["temperature"]), [0.5, 0.8, 1.0, 1.2], "of each network")
+    add("sampling", "--top-k", Number(LIMITS["top_k"]), [5, 20, 40], "at each temperature")
+    add("sampling", "--top-p", Number(LIMITS["top_p"]), [0.8, 0.9, 0.95], "at each temperature")
+    add("sampling", "--texts", COUNT, 8, "per sampler, each with its seed")
+    add("sampling", "--chars", COUNT, 2000, "per text")
+    for part, steps, rates in (("clipping", 2000, [1e-3, 3e-3, 1e-2]), ("relu", 500, [1e-3])):
+        add(part, "--learning-rates", Number(OF_TRAINING["learning_rate"]), rates, "of the runs")
+        add(part, "--steps", COUNT, steps, "updates")
+    add("clipping relu", "--max-grad-norms", Number(OF_TRAINING["max_grad_norm"]), [0.0, 5.0], "0: no clipping")
+    add("clipping relu", "--seeds", SEED, [0, 1, 2], "of the runs")
+    add("clipping relu", "--batch", WINDOW, 64, "windows per step")
+    add("clipping relu", "--seq-len", WINDOW, 128, "characters per window")
+    add("clipping relu", "--every", COUNT, 20, "steps per point of a curve")
+    add("clipping relu no_grad", "--hidden-dim", WIDTH, 256, "hidden units")
+    add("no_grad", "--chars", COUNT, [500, 2000, 10_000], "per text")
+    add("no_grad", "--rounds", COUNT, 9, "of each variant")
+    add("reach", "--checkpoints", name_or_path, bundled, "names or folders")
+    add("reach", "--positions", COUNT, 1024, "of held-out text")
+    add("reach", "--context", WINDOW, 256, "characters read before each")
+    add("recurrent_scale", "--checkpoints", name_or_path, ["rnn", "rnn-layernorm", "gru", "lstm"], "recurrent networks")
+    flags["position"].add_argument("checkpoints", nargs="+", metavar="FOLDER", help="names or folders of checkpoints")
+    add("position", "--positions", COUNT, 4096, "of held-out text")
     for name, verb in flags.items():
         verb.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
         verb.add_argument("--out", type=path, default=STUDY, help="the study (default: docs/study.json)")
