@@ -1,5 +1,5 @@
 """
-Bad checkpoints as one table: case → mutation of a good file (header, data), and the reason that must be given.
+Malformed checkpoints: mutation of a valid file and the expected reason.
 
 `FILES` holds a row for each check of ours, and a few of what the safetensors library refuses; `METADATA` what a
 checkpoint cannot say of itself. What no network can be is in `tests/test_registry.py`.
@@ -30,7 +30,7 @@ def first_tensor(header: dict[str, Any]) -> str:
 
 
 def with_tensor(**fields: Any) -> Callable:
-    """The first tensor in the header, with other fields; one that is ... is left out."""
+    """Change fields of the first tensor in the header; ... removes a field."""
 
     def change(header: dict[str, Any], data: bytes) -> None:
         name = first_tensor(header)

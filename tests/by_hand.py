@@ -1,4 +1,4 @@
-"""Checkpoints made by hand: small networks with any weights, and files taken apart and put together otherwise."""
+"""Write checkpoints with any weights; take checkpoint files apart."""
 
 import json
 import struct

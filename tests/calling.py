@@ -1,4 +1,4 @@
-"""How the tests call a script: as a process, or its `main` in this one, which is much quicker."""
+"""Call a script as a process, or its `main` in this process, which is faster."""
 
 import os
 import signal
@@ -18,19 +18,19 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def command(script: str, *arguments: object) -> list[str]:
-    """What a person types."""
+    """The command line of a script."""
     return [sys.executable, str(ROOT / "scripts" / script), *map(str, arguments)]
 
 
 def call(script: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The script as a process, to its end."""
+    """Run a script as a process."""
     return subprocess.run(
         command(script, *arguments), capture_output=True, text=True, env=os.environ | environment, timeout=280
     )
 
 
 class Said(NamedTuple):
-    """How a script ended and what it said."""
+    """Exit code and output of a script."""
 
     code: int | str | None
     out: str
@@ -38,7 +38,7 @@ class Said(NamedTuple):
 
 
 def said(capsys: pytest.CaptureFixture[str], main: Callable[[list[str]], int], *arguments: object) -> Said:
-    """The script's `main` with these arguments; the number of threads is left as it was."""
+    """Call `main` with these arguments; restore the number of threads."""
     threads = torch.get_num_threads()
     capsys.readouterr()
     try:
@@ -53,7 +53,7 @@ def said(capsys: pytest.CaptureFixture[str], main: Callable[[list[str]], int], *
 
 @contextmanager
 def interrupted(at: int, cell: str = "rnn") -> Iterator[None]:
-    """Meanwhile every run of this cell gets Ctrl-C once it has done so many updates."""
+    """Raise SIGINT after so many updates of every run of this cell."""
     advance = Training.advance
 
     def advance_and_stop(training: Training) -> None:

@@ -13,7 +13,9 @@ from tests.trained import train_all
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
-settings.register_profile("charrnn", deadline=None)  # no timing is asserted, on a busy machine least of all
+settings.register_profile(
+    "charrnn", deadline=None, max_examples=50
+)  # no timing is asserted, on a busy machine least of all
 settings.load_profile("charrnn")
 
 

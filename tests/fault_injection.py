@@ -1,5 +1,5 @@
 """
-Let one operation on the files below a folder fail, or be the last one this process does there.
+Inject faults into file operations below a folder: an error, or the end.
 
 As SQLite's tests do it: a first run counts the operations, then each of them in turn fails. What is watched is what
 Python does with files: `os.*`, `open` down to every write and read of the raw file, and `fcntl.flock`.
@@ -20,11 +20,11 @@ BY_PATH = "chmod listdir lstat mkdir readlink remove rename replace rmdir scandi
 
 
 class Killed(BaseException):
-    """The process has been killed: it does nothing any more to the files, clean-up included."""
+    """The process was killed: it changes no file any more, clean-up included."""
 
 
 class Faults:
-    """The operations below `root`, by name; number `at` raises `error()`, or is the last one if that is None."""
+    """Operations below `root`, by name; number `at` raises `error()` or is last."""
 
     def __init__(self, root: Path, at: int | None, error: Callable[[], BaseException] | None):
         self.root, self.at, self.error = str(root), at, error
@@ -33,14 +33,14 @@ class Faults:
         self.descriptors: set[int] = set()
 
     def concerns(self, target: Any) -> bool:
-        """Whether a path or a descriptor is one of a file below the root."""
+        """Whether a path or descriptor belongs to a file below the root."""
         if isinstance(target, int):
             return target in self.descriptors
         path = os.fspath(target)
         return isinstance(path, str) and (path == self.root or path.startswith(self.root + os.sep))
 
     def do(self, name: str, action: Callable[[], Any]) -> Any:
-        """Do an operation, unless it is its turn to fail or the process is dead."""
+        """Do an operation, or raise if it is its turn to fail or the process is dead."""
         if self.dead:
             raise Killed
         here = len(self.done) == self.at
@@ -59,7 +59,7 @@ class Faults:
 
 
 class WatchedFile(io.FileIO):
-    """A raw file whose reads, writes and end are operations. A process that is killed in a write has written half."""
+    """A raw file with counted operations; a kill in a write writes half."""
 
     def __init__(self, faults: Faults, *arguments: Any, **more: Any):
         self.faults = faults
@@ -87,7 +87,7 @@ class WatchedFile(io.FileIO):
 
 @contextmanager
 def faults(root: Path, at: int | None = None, error: Callable[[], BaseException] | None = None) -> Iterator[Faults]:
-    """Meanwhile watch the operations below a folder; the one of number `at` fails, or is the last without an error."""
+    """Watch operations below a folder; number `at` raises `error()` or is last."""
     watch = Faults(root, at, error)
     real_open, real_os_open, real_close, real_flock = builtins.open, os.open, os.close, fcntl.flock
 

@@ -1,9 +1,10 @@
 """
-Calls of `charrnn.hub`, each list in a process of its own: the Hub library reads its address when it is imported.
+Call `charrnn.hub`, each list of calls in a process of its own.
 
     python tests/hub_calls.py      reads {"calls", "environment", "out", "err"} a line, prints the exit code of each
 
-What takes long to import is imported once; every list of calls runs in a fork, which imports the Hub's client afresh.
+Slow imports happen once; every list of calls runs in a fork, which imports the Hub's client: that reads its address on
+import.
 """
 
 import errno
@@ -30,7 +31,7 @@ from tests.fault_injection import Killed, faults
 
 
 def run(calls: list[list]) -> None:
-    """What each call gave, as JSON, a line each."""
+    """Print the result of each call as JSON, one a line."""
     from charrnn import hub
 
     for name, *arguments in calls:
@@ -66,7 +67,7 @@ def run(calls: list[list]) -> None:
 
 
 def call_main(command: str, *words: str) -> dict[str, Any]:
-    """How the `main` of a command ends with these arguments, and what it prints."""
+    """Exit code and output of a command's `main`."""
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
         try:
             code = importlib.import_module(f"charrnn.commands.{command}").main([*words])
@@ -77,7 +78,7 @@ def call_main(command: str, *words: str) -> dict[str, Any]:
 
 def push_with_faults(folders: list[Path], repo_id: str) -> dict[str, Any]:
     """
-    Push one folder over the other, again and again, while each operation on its files in turn fails or is the last.
+    Push two folders in turn, with a fault in each file operation in turn.
 
     How many there were, and those after which the repository held neither the one nor the other, or a push that was
     made again did not end as it should.
@@ -118,7 +119,7 @@ def push_with_faults(folders: list[Path], repo_id: str) -> dict[str, Any]:
 
 
 def fork(request: dict) -> int:
-    """The exit code of a child that makes the calls."""
+    """Make the calls in a child process; its exit code."""
     if child := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     code = 1

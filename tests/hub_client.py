@@ -1,4 +1,4 @@
-"""The test server in a process of its own, and clients that talk to it by the real Hub library."""
+"""Start the fake Hub and call it by the real Hub library."""
 
 import atexit
 import base64
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @cache
 def calling() -> subprocess.Popen[str]:
-    """The process that forks the clients; it ends with this one, at the end of its input."""
+    """The process that forks the clients; it ends with this one."""
     command = [sys.executable, str(ROOT / "tests/hub_calls.py")]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     atexit.register(process.__exit__, None, None, None)
@@ -35,7 +35,7 @@ def calling() -> subprocess.Popen[str]:
 
 
 class Server:
-    """The test server, its address, and a client that talks to it."""
+    """The fake Hub, its address, and a client for it."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -69,16 +69,16 @@ class Server:
         return [json.loads(line) for line in out.read_text().splitlines()]
 
     def main(self, command: str, *words: object) -> Said:
-        """The `main` of a command, in a client process."""
+        """Call the `main` of a command in a client process."""
         (done,) = self.call(["main", command, *map(str, words)])
         return Said(**done)
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """What the server itself says to someone with the token."""
+        """Send a JSON request with the token; the JSON answer."""
         return self.post(path, None if body is None else json.dumps(body).encode())
 
     def post(self, path: str, body: bytes | None) -> Any:
-        """The same with a body that is not one piece of JSON."""
+        """Send any body with the token; the JSON answer."""
         return json.loads(self._answer(path, body))
 
     def content(self, repo_id: str, path: str, **headers: str) -> bytes:
@@ -103,7 +103,7 @@ class Server:
 
 
 def commit_files(server: Server, repo_id: str, files: dict[str, bytes]) -> None:
-    """A repository with these files, made by hand: `push` would not send what is no checkpoint."""
+    """Commit arbitrary files to a repository, which `push` would refuse."""
     organization, name = repo_id.split("/")
     lines = [{"key": "header", "value": {"summary": "by hand"}}]
     for path, content in files.items():
@@ -118,7 +118,7 @@ RNN = {"cell": "rnn", "hidden_dim": 4}
 
 
 def write_checkpoint(folder: Path, seed: int, steps: list[int], config: dict[str, Any] = RNN) -> Path:
-    """A small checkpoint with saved steps, the state of its training beside it."""
+    """Write a small checkpoint with saved steps and a run state beside it."""
     torch.manual_seed(seed)
     model, vocab = build_model(config, 5), Vocab("\n abc")
     losses = {"train_loss_nats": 1.3, "val_stream_nats": 1.5, "val_cold_nats": 1.6}

@@ -1,5 +1,5 @@
 """
-The part of the Hugging Face Hub's HTTP interface that `charrnn.hub` reaches, small enough to read.
+A fake of the Hugging Face Hub's HTTP interface that `charrnn.hub` uses.
 
     python tests/hub_server.py FOLDER [PORT]     serves until killed; uploads by Xet are kept in FOLDER
 
@@ -45,7 +45,7 @@ class Repository:
         return oid
 
     def find(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
-        """The commit that is meant by `main`, `HEAD`, a tag or a commit's oid; None where there is none."""
+        """The commit for `main`, `HEAD`, a tag or an oid; None if there is none."""
         if revision in ("main", "HEAD"):
             return self.commits[-1]
         revision = self.tags.get(revision, revision)
@@ -53,13 +53,13 @@ class Repository:
 
 
 class Xet:
-    """What an upload by Xet left in its folder: the file with a given sha256 has which Xet hash."""
+    """The folder of files uploaded by Xet: maps sha256 to Xet hash."""
 
     def __init__(self, folder: Path):
         self.folder = folder
 
     def hashes(self) -> dict[str, str]:
-        """sha256 -> Xet hash of every uploaded file, read from the shards."""
+        """Read sha256 -> Xet hash of every uploaded file from the shards."""
         found = {}
         for shard in self.folder.rglob("*.mdb"):
             data = shard.read_bytes()
@@ -75,7 +75,7 @@ class Xet:
         return found
 
     def content(self, sha256: str, size: int) -> bytes | None:
-        """What was uploaded, put together by the Xet client as the Hub does it; None where nothing was."""
+        """Reassemble an upload by the Xet client; None if there is none."""
         if (name := self.hashes().get(sha256)) is None:
             return None
         path = self.folder.with_name(f"{self.folder.name}-{sha256}")
@@ -91,7 +91,7 @@ def _as_hex(words: bytes) -> str:
 
 
 class Hub(BaseHTTPRequestHandler):
-    """One request; the state is the class's, shared by the threads of one server."""
+    """One request; class attributes hold the state of the server."""
 
     protocol_version = "HTTP/1.1"
     repositories: dict[str, Repository] = {}
@@ -291,11 +291,11 @@ class Hub(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = handle_request  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Print nothing."""
 
 
 class Refused(Exception):
-    """(status, the Hub's error code, message, headers) of an answer that is an error."""
+    """An error answer: status, Hub error code, message, headers."""
 
     def __init__(self, status: int, code: str = "", message: str = "refused", headers: dict[str, str] | None = None):
         super().__init__(status, code, message, headers or {})

@@ -1,4 +1,4 @@
-"""torchrun on a script of the project, on this machine; where it is told so, one of its processes dies."""
+"""Run a script under torchrun; optionally kill one of its processes."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ sys.exit(importlib.import_module("charrnn.commands." + os.environ["SCRIPT"]).mai
 def launch(
     folder: Path, script: str, processes: int, recipes: list[str], *arguments: object, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """`torchrun --nproc-per-node=processes scripts/script.py arguments`, to its end; it knows these recipes alone."""
+    """Run `torchrun --nproc-per-node=processes scripts/script.py arguments`."""
     worker = folder / "worker.py"
     worker.write_text(WORKER)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]

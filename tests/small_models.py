@@ -1,4 +1,4 @@
-"""A folder of small networks of every kind, for tests that must not wait for a training: weights drawn, not learnt."""
+"""Write small untrained networks of every kind."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ SMALL = {
 def save_small(
     folder: Path, config: dict[str, Any], vocab: Vocab = VOCAB, passage: str = "", data_sha256: str = "0" * 64
 ) -> None:
-    """One checkpoint; its weights are large enough for a cell state, or a residual stream, to leave −1 … 1."""
+    """Write one checkpoint, with weights large enough to leave −1 … 1."""
     model, rng = build_model(config, len(vocab)), torch.Generator().manual_seed(len(config["cell"]))
     with torch.no_grad():
         for parameter in model.parameters():
@@ -34,7 +34,7 @@ def save_small(
 
 
 def save_all(root: Path) -> Path:
-    """All of them, one folder each."""
+    """Write all of them, one folder each."""
     for name, config in SMALL.items():
         save_small(root / name, config)
     return root

@@ -1,4 +1,4 @@
-"""What the heatmap shows of a model: on which scale, in which order of its rows, and what if that is missing."""
+"""Heatmap views: scales, row orders and missing activations."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""`scripts/analyse.py` keeps what is missing beside each checkpoint, and says what it skipped."""
+"""`scripts/analyse.py` computes missing analyses and reports skipped ones."""
 
 import math
 
@@ -29,7 +29,7 @@ from tests.test_evaluate import TEXT, write_checkpoint
 
 @pytest.fixture
 def typed(capsys, tmp_path):
-    """The script called in this process on the text, with these arguments."""
+    """Call the script on the text in this process."""
     path = tmp_path / "text.txt"
     path.write_text(TEXT)
     return lambda *arguments: said(capsys, analyse.main, "--data", path, *arguments)

@@ -1,4 +1,4 @@
-"""What an analysis may hold, and what is not let in; the file that keeps analyses beside a checkpoint."""
+"""Analysis records: types, ranges, and the file that stores them."""
 
 import json
 
@@ -19,7 +19,7 @@ FOUND = AnalysisRecord(
 
 
 def with_file(folder, change):
-    """A checkpoint whose analyses were altered by `change(whole)`, which may return the new text."""
+    """Analyses of a checkpoint whose file was altered by `change(whole)`."""
     saved(folder)
     info = checkpoint.describe(folder)
     write_analyses(folder, info.sha256, {"memory": FOUND, "units": AnalysisRecord({"n": 1})})

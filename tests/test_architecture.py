@@ -76,7 +76,7 @@ RUNS_CODE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve"}
 
 
 def sources(root: Path) -> list[Path]:
-    """Every Python file of the project but its tests."""
+    """Every Python file of the project except tests."""
     return sorted([*(root / "charrnn").rglob("*.py"), *(root / "scripts").rglob("*.py"), *root.glob("*.py")])
 
 
@@ -165,7 +165,7 @@ def _import_problem(here: str | None, name: str) -> str | None:
 
 
 def code_running_findings(root: Path) -> list[str]:
-    """Where the project could run code that a file or a repository brings along, one line each."""
+    """Calls that could run code from a file or repository, one line each."""
     findings = []
     for path in sources(root):
         names = [(line, name) for line, name in imports(path) if name.partition(".")[0] in RUNS_CODE]
@@ -239,7 +239,7 @@ print(json.dumps(report))
 
 
 def work_at_import(root: Path, modules: list[str], preload: list[str]) -> dict[str, list[str]]:
-    """What each module does when it is imported, besides defining things; `preload` is imported unwatched before."""
+    """Side effects of importing each module; `preload` is imported before."""
     run = subprocess.run(
         [sys.executable, "-c", WATCHER, json.dumps([str(root), preload, modules])],
         cwd=root,
@@ -251,7 +251,7 @@ def work_at_import(root: Path, modules: list[str], preload: list[str]) -> dict[s
 
 
 def plant(root: Path, files: dict[str, str]) -> Path:
-    """A small project with these files, to be found fault with."""
+    """Write a small project with these files."""
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

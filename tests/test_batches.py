@@ -1,4 +1,4 @@
-"""Where the windows of a run come from: anywhere, or contiguous streams with the state carried along."""
+"""Batches: random windows, or contiguous streams with a carried state."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def dice(seed=1):
 
 
 def epoch(windows, rng):
-    """The windows of one epoch, each with the state it is to be read from; the first of the next one ends it."""
+    """The windows of one epoch, each with its initial state."""
     first = windows.next(rng)
     found = [(*first, windows.state)]
     while True:
@@ -64,7 +64,7 @@ def test_epochs_start_at_different_offsets():
 
 @pytest.mark.parametrize("taken", [0, 1, 5, 6, 7])
 def test_position_restores_streams(taken):
-    """Six windows an epoch: in its middle, at its end and after it."""
+    """An epoch has six windows: within it, at its end and after it."""
     original, rng = ContiguousStreams(TEXT, 3, 50), dice()
     for i in range(taken):
         original.next(rng)

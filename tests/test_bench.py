@@ -1,4 +1,4 @@
-"""The contestants of the benchmark compute the same thing, or comparing their speed would say nothing."""
+"""Networks in the benchmark compute the same results."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The pass by hand over a whole sequence against torch.nn, autograd, finite differences and an independent loop."""
+"""Compare the pass by hand with torch.nn, autograd and finite differences."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ EVERY = [(kind, layer_norm) for kind in CELLS for layer_norm in (False, True)]
 
 
 def problem(kind, layer_norm, seed=0, sizes=(V, B, T, H)):
-    """A cell with weights from a generator, an embedding, ids (T, B) and a state to begin in, all in float64."""
+    """A cell, an embedding, ids (T, B) and an initial state, all in float64."""
     rng = torch.Generator().manual_seed(seed)
     vocab, batch, steps, hidden = sizes
 
@@ -43,7 +43,7 @@ def by_loop(cell, embed, ids, state):
 
 
 def loss_of(h, last):
-    """A loss in which every number has its own weight."""
+    """A loss with a different weight for every number."""
     weights = torch.linspace(-1, 1, h.numel(), dtype=h.dtype).view_as(h)
     return (h * weights).sum() + sum((part**2).sum() for part in last)
 
@@ -120,7 +120,7 @@ def test_pass_by_hand_matches_cell_at_any_size(which, sizes, seed):
 
 @pytest.mark.parametrize(("kind", "layer_norm"), EVERY)
 def test_float32_stays_close_to_float64(kind, layer_norm):
-    """Weights small enough for a state that forgets: a chaotic net would turn any rounding into another text."""
+    """Small weights: a chaotic network would amplify any rounding error."""
     cell, embed, ids, state = problem(kind, layer_norm, sizes=(20, 8, 60, 32))
     for weight in cell.W_ih.weight, cell.W_hh.weight:
         weight.data.mul_(0.2)

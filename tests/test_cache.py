@@ -1,4 +1,4 @@
-"""Results that are computed once: keys follow every input, and every part of the page answers from them as afresh."""
+"""Cached analyses: keys cover every input, answers equal fresh ones."""
 
 import hashlib
 import json
@@ -113,7 +113,7 @@ def test_cache_refuses_closures_and_objects():
 
 
 def write(folder: Path, cell: str, seed: int, passage: str) -> None:
-    """A small network with drawn weights, and with others at its step 0."""
+    """Write a small network with drawn weights, and others at step 0."""
     rng = torch.Generator().manual_seed(seed)
 
     def drawn() -> Any:
@@ -211,7 +211,7 @@ SLOW = {
 
 
 def ask(part: str, store: Store, kept: Units, choice: Choice, form: dict[str, Any]) -> dict[str, Any]:
-    """All that a part shows in the end: a later answer replaces what it says anew."""
+    """Merge all messages of an answer."""
     shown, (register_stream, _, _) = {}, PARTS[part]
     for told in register_stream(store, kept, ViewQuery(number=1, choice=choice, names=("gru",), form=form)):
         answer = json.loads(told)
@@ -222,7 +222,7 @@ def ask(part: str, store: Store, kept: Units, choice: Choice, form: dict[str, An
 
 @pytest.mark.parametrize("part", PARTS)
 def test_cached_answers_follow_every_input(part: str, root: Path, monkeypatch: pytest.MonkeyPatch):
-    """A page that has answered before says what a fresh one says, whatever changed: in the form, then on disk."""
+    """Compare with a fresh store after each change of the form or the disk."""
     for module, sizes in SLOW.items():
         for name, value in sizes.items():
             monkeypatch.setattr(module, name, value)

@@ -1,4 +1,4 @@
-"""The limit on text calls: how many compute at once, how many wait, and who is told to come again."""
+"""The limit on text calls: concurrency, queue and refusal."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from charrnn.ui.session.limit import BusyError, CallLimit
 
 
 def run(limit: CallLimit, calls: int) -> tuple[list[str], int]:
-    """So many calls at the same time -> what happened, in order, and the most that computed at once."""
+    """Make calls at the same time -> events in order, maximum concurrency."""
     happened, running, most = [], 0, 0
 
     async def call(number: int) -> None:

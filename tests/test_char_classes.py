@@ -1,4 +1,4 @@
-"""Which kind each character of a text is."""
+"""Character classes."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A checkpoint folder: what was saved is what is loaded, whatever the network and whenever it crashed."""
+"""Save, load and list checkpoints."""
 
 import io
 import json

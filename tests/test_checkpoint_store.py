@@ -1,4 +1,4 @@
-"""Which models a folder offers, and that they are read once."""
+"""The checkpoint store: listing, loading, eviction and errors."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

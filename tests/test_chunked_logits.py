@@ -1,4 +1,4 @@
-"""The head a piece at a time: against the whole at once, a difference carried along a text, and counted numbers."""
+"""Compare the chunked head with the whole; bound memory and rounding."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_chunked_head_matches_whole(numbers, monkeypatch):
 
 
 def carried(model: CharRNN, ids: Tensor, first: int, other: int, lags: int) -> np.ndarray:
-    """KL after each of `lags` characters from ids[first] on, that one replaced: the difference of h is carried."""
+    """KL after replacing ids[first]; the difference of h is carried exactly."""
     w = {name: weight.double().numpy() for name, weight in model.state_dict().items()}
     from_x = w["embed.weight"] @ w["cell.W_ih.weight"].T + w["cell.W_hh.bias"]
     W, h, d = w["cell.W_hh.weight"], np.zeros(model.hidden_dim), np.zeros(model.hidden_dim)
@@ -78,7 +78,7 @@ def test_divergence_is_exact_down_to_1e_28():
 
 
 class Largest(TorchDispatchMode):
-    """Counts the numbers of the largest tensor that is made."""
+    """Record the size of the largest tensor created."""
 
     numbers = 0
 

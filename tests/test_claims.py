@@ -1,4 +1,4 @@
-"""The verdicts on the lab sheet's claims follow from the figures: planted figures turn them."""
+"""Verdicts on the lab sheet's claims follow from the figures."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

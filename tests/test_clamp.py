@@ -1,4 +1,4 @@
-"""Clamps on the page: what is asked for is checked, the texts and the bits are those of a loop of one's own."""
+"""Clamp requests: validation, defaults, texts and bits."""
 
 import json
 import math

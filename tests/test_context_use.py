@@ -1,4 +1,4 @@
-"""The memory that is used, against networks whose memory is known, and against a loop that does one thing at a time."""
+"""Compare context use with networks of known memory and with plain loops."""
 
 import json
 import math
@@ -40,7 +40,7 @@ def drawn_text(length: int, size: int, seed: int = 1) -> Tensor:
 
 
 def copies_back(n: int, certainty: float = 20.0) -> CharRNN:
-    """A shift register: n blocks of V units, the head reads the last one, which holds the character n back."""
+    """A shift register of n blocks: the output copies the character n back."""
     model = CharRNN(V, n * V)
     for parameter in model.parameters():
         parameter.data.zero_()
@@ -59,7 +59,7 @@ def without_memory() -> CharRNN:
 
 
 def small(name: str, seed: int = 3):
-    """A small network of drawn weights, large enough to remember something."""
+    """A small network with drawn weights that uses some context."""
     model, rng = build_model(SMALL[name], len(VOCAB)), dice(seed)
     for parameter in model.parameters():
         parameter.data.copy_(0.3 * torch.randn(parameter.shape, generator=rng))

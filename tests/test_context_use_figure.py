@@ -1,4 +1,4 @@
-"""The figure of the memory that is used shows what the records hold."""
+"""The figure of context use matches the records."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from charrnn.figures.context_use import LOW_CONTEXT, LOW_KL
 
 
 def used(rate: float, longest: int = 256, lags: int = 128) -> MemoryUsed:
-    """Both curves fall by the same factor with each character."""
+    """Curves that fall by the same factor with each character."""
     n, k = np.arange(1, longest + 1), np.arange(1, lags + 1)
     excess = 2.0 * (rate**n - rate**longest)
     error = 0.01 * excess

@@ -1,4 +1,4 @@
-"""Twice the effort, and the estimates stand where they stood; far back they are told from rounding."""
+"""Estimates are stable when the effort is doubled."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 
 def read(name: str) -> tuple[Checkpoint, Tensor]:
-    """A bundled network, and the passage that it wrote."""
+    """A bundled network and its passage."""
     trained = load(CHECKPOINTS / name)
     return trained, torch.tensor(trained.vocab.encode(trained.info.passage))
 

@@ -30,7 +30,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def serve(answer):
-    """A server on loopback that answers every GET by answer(handler); its address, and how to end it."""
+    """Start a loopback server that answers GET by answer(handler); its address."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):

@@ -1,4 +1,4 @@
-"""Two writers with one set of dice: what each writes, where they part, and why."""
+"""Sample two models with common random numbers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ from charrnn.vocab import UnknownCharacterError, Vocab
 
 
 class Bigrams:
-    """Reads one character at a time and remembers only the last one."""
+    """A decoder that remembers only the last character."""
 
     def __init__(self, size: int, seed: int):
         self.logits = np.random.default_rng(seed).normal(size=(size + 1, size)) * 2
@@ -42,7 +42,7 @@ def bigrams(seed: int, characters: str = "abcdefgh", **settings: Any) -> Generat
 
 
 def text(writer: Generator, n: int, seed: int) -> str:
-    """What it writes when nobody else does."""
+    """The text sampled without a second model."""
     steps = generate(writer.reader, writer.beginning, n, writer.settings, UniformStream(seed))
     return "".join(map(writer.character, steps))
 

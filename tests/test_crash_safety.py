@@ -1,4 +1,4 @@
-"""Killed amid a save, a full disk, a folder that cannot be written, two writers, a reader beside a writer."""
+"""Locks, read-only folders, concurrent writers and readers."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def test_read_only_checkpoint_loads(tmp_path, monkeypatch):
 
 
 def test_lock_without_fcntl_excludes_second_writer(tmp_path, monkeypatch):
-    """As on Windows, where a file in the temporary folder is locked."""
+    """On Windows a file in the temporary folder is locked."""
     monkeypatch.setattr("charrnn.checkpoint.lock.fcntl", None)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     out = tmp_path / "rnn"
@@ -84,7 +84,7 @@ def test_temp_files_of_locked_folder_are_removed(tmp_path):
 
 
 def test_concurrent_writers_never_mix(tmp_path):
-    """Without the lock, even: each writes under a name of its own."""
+    """Without a lock, each writer uses a temporary file of its own."""
     contents = [bytes([i]) * 200_000 for i in range(4)]
 
     def write(content):

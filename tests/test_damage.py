@@ -1,4 +1,4 @@
-"""Damage to any part of any file of a checkpoint: it is refused with a reason, or what is read is the original."""
+"""Damaged files of a checkpoint are refused or affect only their own part."""
 
 import json
 import os
@@ -40,7 +40,7 @@ RUN = {"step": 4, "losses": [0.1, 1 / 3], "history": []}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A checkpoint with saved steps and, beside it, a run that has not finished."""
+    """A checkpoint with saved steps and an unfinished run."""
     folder = tmp_path_factory.mktemp("whole") / "rnn"
     saved(folder)
     state = {"model.a": torch.randn(3), "rng": torch.Generator().get_state(), "optimizer.0.step": torch.tensor(4.0)}
@@ -53,7 +53,7 @@ def flipped(content: bytes, bit: int) -> bytes:
 
 
 def as_earlier_versions_wrote_it(content: bytes) -> bytes:
-    """The same file with a digest of its tensors alone."""
+    """The same file with a digest of its tensors only."""
     length = struct.unpack("<Q", content[:8])[0]
     header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
     tensors = safetensors_io.tensors_from_bytes(content)
@@ -64,7 +64,7 @@ def as_earlier_versions_wrote_it(content: bytes) -> bytes:
 
 
 def test_flipped_bit_in_any_byte_is_refused(folder, tmp_path):
-    """A bit of every byte of the length, the header and the data, each in turn; not always the same one of it."""
+    """One bit of every byte of the length, the header and the data."""
     content = (folder / "model.safetensors").read_bytes()
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
@@ -144,13 +144,13 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
 
 
 def measured_at_once(reader: Any, text: str) -> Any:
-    """In place of a measurement; of a module, as the cache wants it."""
+    """Replace a measurement; a module-level function, as cache keys need."""
     return used(0.5)
 
 
 @pytest.fixture
 def three(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three networks, each with what is kept of its memory; what would be measured takes no time."""
+    """Three networks with stored context use; measurements take no time."""
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "none"))
     monkeypatch.setattr(context_use, "measure", measured_at_once)
     for name in ("rnn", "gru", "lstm"):
@@ -160,7 +160,7 @@ def three(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def drawn(answer: dict[str, Any], *titles: str) -> list[Any]:
-    """What is shown of these models: their curves, and their rows of the table."""
+    """Curves and table rows of these models."""
     traces = [
         trace["y"] for trace in (answer["figure"] or {}).get("data", []) if trace.get("name", "").startswith(titles)
     ]
@@ -221,7 +221,7 @@ TABLES |= {"best": ["view", "concept", "unit", "direction", "train", "held_out",
 
 @st.composite
 def sections(draw: Any) -> dict[str, Any]:
-    """Sections that have what their readers look for, except for what is drawn to be otherwise."""
+    """Valid sections except for what is drawn to be invalid."""
     facts = draw(st.dictionaries(st.sampled_from(sorted(KEPT.facts) + ["half_life_chars", "text_sha256"]), VALUE))
     found = {"memory": {"facts": dict(KEPT.facts) | facts, "tables": {k: dict(v) for k, v in KEPT.tables.items()}}}
     for name in ("gradient", "bits", "units"):

@@ -1,4 +1,4 @@
-"""A run that --resume cannot go on with: refused by name, in one line, before anything is built from it."""
+"""Invalid run states are refused by --resume before a network is built."""
 
 import resource
 
@@ -84,7 +84,7 @@ CASES = {
 
 @pytest.fixture
 def resumed(tmp_path, capsys):
-    """What `--resume` says to this state."""
+    """Call `--resume` on this state."""
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
 
     def resume(tensors, run):

@@ -1,4 +1,4 @@
-"""What deploy/ says fits the project: files and flags that there are, no root, a health check that can fail."""
+"""Files and flags named in deploy/ exist; the container runs unprivileged."""
 
 import json
 import os
@@ -121,7 +121,7 @@ def test_documented_hub_job_is_accepted():
 
 
 def test_slurm_nodes_share_runs(tmp_path):
-    """The script itself, on two machines that are this one: what srun would start on each is started twice."""
+    """Run the script with a fake srun that starts two nodes on this machine."""
     (line,) = lines_of_readme("sbatch ")
     words = shlex.split(line, comments=True)
     assert words[1:6] == ["--nodes", "4", "--cpus-per-task", "8", "deploy/slurm.sh"] and train.parse(words[7:]).all
@@ -160,5 +160,5 @@ def test_slurm_job_without_cpus_is_refused():
 
 
 def as_words(text: str) -> list[str]:
-    """The words of an instruction in its form as a list."""
+    """The words of an instruction in list form."""
     return json.loads(text)

@@ -49,14 +49,14 @@ def blocks(language: str) -> list[str]:
 
 
 def commands(script: str) -> list[list[str]]:
-    """The arguments of every command of the README that runs this script."""
+    """The arguments of every documented command that runs this script."""
     lines = [line for language in ("bash", "powershell") for text in blocks(language) for line in text.splitlines()]
     found = [shlex.split(line, comments=True) for line in lines if f"{script} " in f"{line} "]
     return [words[words.index(script) + 1 :] for words in found if script in words]
 
 
 def executed(snippet: str) -> str:
-    """What a snippet of Python prints."""
+    """The output of a Python snippet."""
     with redirect_stdout(io.StringIO()) as out:
         exec(snippet, {})
     return out.getvalue()
@@ -219,7 +219,7 @@ def test_units_snippet_prints_kept_units():
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
-    """A running app that asks nothing of the network."""
+    """A running app without network access."""
     offline = {"HF_HUB_OFFLINE": "1", "CHARRNN_CACHE": str(tmp_path_factory.mktemp("no-corpus"))}
     with serving(["app.py", "--port"], **offline) as (address, _):
         yield address.rstrip("/")

@@ -1,4 +1,4 @@
-"""Dropout leaves a share out, keeps the mean, draws from the dice it is given, and is there only while learning."""
+"""Dropout keeps the mean, follows its generator, and is off in evaluation."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def dice(seed=1):
 
 
 def test_dropout_keeps_mean():
-    """Of a million entries; the bounds are six standard deviations, a false alarm has a probability below 1e-8."""
+    """Bounds are six standard deviations: false alarms have p < 1e-8."""
     n, share = 10**6, 0.3
     y = dropout(torch.ones(n), share, dice())
     assert set(y.unique().tolist()) == {0.0, torch.tensor(1 / 0.7).item()}
@@ -54,7 +54,7 @@ def test_dropout_scales_gradient():
 
 @pytest.mark.parametrize("config", NETWORKS, ids=lambda config: config["cell"])
 def test_dropout_is_only_active_in_training(config):
-    """Reading, evaluating and the definition itself are those of a network without dropout, in either mode of torch."""
+    """forward, reading and evaluation ignore dropout in either mode of torch."""
     with_it, ids = build_model(config, 7, dropout=0.5, input_dropout=0.5), torch.randint(7, (3, 300))
     without = build_model(config, 7)
     without.load_state_dict(with_it.state_dict())
@@ -76,7 +76,7 @@ def test_dropout_of_networks_repeats_with_generator(config):
 
 
 def test_dropout_applies_at_input_and_output_of_cell():
-    """By hand: each window with a table of its own mask, the loop over time, states with entries left out."""
+    """Recompute with masked tables, the loop over time and masked states."""
     batch = MASKS + 2  # more windows than masks: the last two share those of the first
     model, ids = CharRNN(7, 8, "lstm", dropout=0.4, input_dropout=0.3).double(), torch.randint(7, (batch, 9))
     rng = dice()

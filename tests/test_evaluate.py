@@ -1,4 +1,4 @@
-"""`scripts/evaluate.py` measures checkpoints from their files, and notices when one is not what it says."""
+"""`scripts/evaluate.py` measures checkpoints and checks recorded losses."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The exercises: whatever passes its measurement is right, and the measured values are true of the bundled networks."""
+"""Exercises: accepted answers pass an independent measurement."""
 
 import json
 from pathlib import Path

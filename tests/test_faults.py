@@ -1,5 +1,5 @@
 """
-Every file operation of a save and a resume fails in turn, or is the last before a kill; memory, pipe, terminal go.
+Faults in file operations, memory, output and signals during training.
 
 Whatever happens, the old or the new state is there, whole, and going on ends in the same weights.
 """

@@ -1,4 +1,4 @@
-"""Loading from a real server in a process of its own: what is kept, what is refused, and what is told of it."""
+"""Load from a fake Hub: cache, refusals and notices."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Figures are pure functions of records; what they say is what the record holds."""
+"""Figures match their records."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Nothing opens the page further than it is: no files, no other app's code, no tunnel, no errors told."""
+"""No Gradio option opens the page further."""
 
 import ast
 from pathlib import Path

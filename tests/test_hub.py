@@ -1,4 +1,4 @@
-"""`hub` against a real server in a process of its own: what is pushed comes back, what fails is told in a line."""
+"""Push to and fetch from a fake Hub; errors are one line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A Hub that answers anything at all: too much, too slowly, of another form, or in characters that move a terminal."""
+"""Arbitrary answers of a Hub: too large, endless, malformed."""
 
 import itertools
 import json

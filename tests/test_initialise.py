@@ -1,4 +1,4 @@
-"""The first weights of every network: orthogonal blocks, open forget gates, their own dice."""
+"""Initial weights: orthogonal blocks, open forget gates, own generator."""
 
 import math
 from typing import Any

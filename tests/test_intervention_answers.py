@@ -1,4 +1,4 @@
-"""The scenes that change a network: each figure of their answers is worked out once more."""
+"""Lecture answers about changed networks, recomputed."""
 
 import json
 import math

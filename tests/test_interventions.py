@@ -1,4 +1,4 @@
-"""What is held is held, what is computed from it follows, and nothing else changes: against a plain loop in float64."""
+"""Compare clamped decoders with a plain loop in float64."""
 
 import copy
 import math
@@ -29,7 +29,7 @@ IDS = np.random.default_rng(5).integers(0, V, T).tolist()
 
 @cache
 def network(form: str) -> Any:
-    """In float64, its weights drawn."""
+    """A network in float64 with drawn weights."""
     model, rng = build_model(FORMS[form], V).double(), torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -42,7 +42,7 @@ def sigma(x: np.ndarray) -> np.ndarray:
 
 
 def read_plainly(model: Any, ids: list[int], hold: dict[str, tuple[list[int], float]]) -> tuple[np.ndarray, dict]:
-    """The equations once more, the clamp written in at its place -> logits (T, V), what everything was, (T, H)."""
+    """Read by explicit equations with a clamp -> logits (T, V), activations."""
     weights = {name: weight.numpy() for name, weight in model.state_dict().items()}
     cell = model.config["cell"]
 
@@ -117,7 +117,7 @@ def test_clamps_combine_and_last_one_counts():
 
 @pytest.mark.parametrize("name", ["embedding", "layer 1", "layer 2", "layer 3"])
 def test_residual_stream_clamp_precedes_next_block(name: str):
-    """One block after the other, over a text no longer than the context."""
+    """Apply one block after the other to a text within the context."""
     model, ids = network("minigpt"), IDS[:8]
     trace = model.decoder().clamped([Clamp(name, 5, 1.5)]).read(ids)
     streams: list[torch.Tensor] = []
@@ -145,7 +145,7 @@ def test_residual_stream_clamp_precedes_next_block(name: str):
 @pytest.mark.parametrize("clamped", [False, True])
 @pytest.mark.parametrize("form", FORMS)
 def test_reading_at_once_in_pieces_and_by_steps_agree(form: str, clamped: bool):
-    """Past the context of a Transformer too; logits, activations and the state at the end."""
+    """Beyond the context of a Transformer too, and with the final states."""
     name = "layer 2" if form == "minigpt" else "h"
     decoder = network(form).decoder().clamped([Clamp(name, 1, 0.25)] if clamped else [])
     trace, reading = decoder.read(IDS), decoder.prefill([])
@@ -170,7 +170,7 @@ def test_reading_at_once_in_pieces_and_by_steps_agree(form: str, clamped: bool):
 
 @pytest.mark.parametrize(("form", "name"), CASES)
 def test_clamp_at_own_value_changes_nothing(form: str, name: str):
-    """At one step, every unit in turn: its own value back in."""
+    """Clamp every unit in turn to its own value for one step."""
     decoder = network(form).decoder()
     before = decoder.prefill(IDS[:7])
     after = decoder.step(IDS[7], before.state)

@@ -1,4 +1,4 @@
-"""How the page is served: whatever proxies there are, at any address, below a path, and to whose names it answers."""
+"""Serve behind proxies, on IPv6, below a path; check Host and Origin."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ def without(environment: dict[str, str], *names: str) -> dict[str, str]:
 
 @contextmanager
 def started(*arguments: str, **environment: str) -> Iterator[tuple[str, str]]:
-    """The address that a real app.py prints, and all it has said until then."""
+    """Start app.py -> its address and its output until then."""
     known = without(dict(os.environ), "http_proxy", "https_proxy", "all_proxy", "no_proxy", "hf_hub_offline")
     words = [sys.executable, "app.py", "--port", "0", *arguments]
     process = subprocess.Popen(
@@ -109,7 +109,7 @@ def test_invalid_host_is_refused(host: str):
 
 
 def asked(hosts: frozenset[str] | None, method: str = "GET", path: str = "/", **headers: str) -> int:
-    """The status of an answer of the guard before an app that takes everything."""
+    """The status that the request filter gives to a request."""
     statuses = list[int]()
 
     async def taking(scope: Any, receive: Any, send: Any) -> None:

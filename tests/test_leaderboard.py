@@ -1,4 +1,4 @@
-"""The tab Neurons without a browser: what is read, what is kept, what a pattern adds, which unit is looked at."""
+"""Unit leaderboards, scores of one unit, and gate saturation."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def answers(told: Iterator[str]) -> list[dict[str, Any]]:
 
 
 def cells(answer: dict[str, Any]) -> dict[str, list[Any]]:
-    """The table's rows by concept: texts, and values where there are any."""
+    """Table rows by concept: texts or values."""
     rows = [row["cells"] for row in answer["table"]["rows"]]
     return {row[0]["text"]: [cell.get("value", cell.get("text")) for cell in row[1:]] for row in rows}
 

@@ -1,4 +1,4 @@
-"""Notices of the page, and the numbers that requests hold."""
+"""Notices and request validation."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def test_whole_numbers_may_have_a_point():
 
 
 class Sent(Sampling):
-    """A request with a list, a model and a field of every kind of problem."""
+    """A request with a field for every kind of problem."""
 
     title: Prompt
     edits: list[tuple[Step, Character]] = []

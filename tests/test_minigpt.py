@@ -30,7 +30,7 @@ def text(length: int, rows: int = 2, seed: int = 1) -> Tensor:
 
 
 def naive_logits(model: MiniGPT, ids: list[int]) -> Tensor:
-    """(T, V) by loops over positions, heads and keys: no fused attention, no complex numbers, no masks."""
+    """(T, V) by loops over positions, heads and keys."""
     weights = {name: weight.detach() for name, weight in model.named_parameters()}
     d_head = D // HEADS
 
@@ -228,7 +228,7 @@ def test_empty_prefill_is_uniform():
 
 
 def test_decoder_states_share_key_buffers():
-    """A page that keeps the state of every character must not keep a context of keys with each."""
+    """A page keeps a decoder state for every character."""
     decoder, buffers = small().decoder(), set()
     reading = decoder.prefill([])
     for id in text(10 * CONTEXT, rows=1)[0].tolist():

@@ -11,7 +11,7 @@ every_cell = pytest.mark.parametrize(("cell", "layer_norm"), CELLS)
 
 
 def drawn(cell="rnn", layer_norm=False, seed=0):
-    """A small model whose layer norms too have something to say."""
+    """A small model with nontrivial layer norms."""
     rng = torch.Generator().manual_seed(seed)
     model = CharRNN(7, 5, cell, layer_norm)
     for parameter in model.parameters():

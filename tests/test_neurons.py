@@ -1,4 +1,4 @@
-"""What a unit means: concepts, scores on the half that had no say, the untrained baseline, a planted unit."""
+"""Unit scores: concepts, held-out half, untrained baseline, planted unit."""
 
 import math
 from typing import Any
@@ -34,7 +34,7 @@ VERSE = "ROMEO:\nSoft! o'er “yon(d) Hall.\nAY\n\nA b\n"
 
 
 def said(name: str, text: str = VERSE) -> str:
-    """The characters of the text that have a label, the others as blanks."""
+    """The labelled characters of the text; others are dots."""
     return "".join(c if yes else "·" for c, yes in zip(text, CONCEPTS[name].of(text), strict=True)).replace("\n", "⏎")
 
 
@@ -43,7 +43,7 @@ def counted(name: str, text: str = VERSE) -> list[float]:
 
 
 def quoting(characters: int, seed: int) -> str:
-    """Words without meaning, a third of them in quotes."""
+    """Random words, a third of them in quotes."""
     rng, pieces = np.random.default_rng(seed), []
     while sum(map(len, pieces)) < characters:
         words = " ".join("".join(rng.choice(list("abcdefgh"), rng.integers(2, 7))) for _ in range(rng.integers(2, 8)))
@@ -171,7 +171,7 @@ def test_baseline_passes_two_percent_of_own_units():
 
 
 def planted(vocab: Vocab, seed: int) -> CharRNN:
-    """A random vanilla network; but its unit 7 is set by “, cleared by ”, and holds on to itself."""
+    """A random vanilla network whose unit 7 is set by “ and cleared by ”."""
     rng = torch.Generator().manual_seed(seed)
     model = CharRNN(len(vocab), 80)
     with torch.no_grad():

@@ -13,7 +13,7 @@ contexts = st.lists(st.integers(0, V - 1), max_size=9)
 
 
 def skewed_text(length, seed=0):
-    """Ids of which some n-grams are frequent and some occur once, so that discounts can be estimated."""
+    """Ids with frequent and rare n-grams, so that discounts can be estimated."""
     rng = np.random.default_rng(seed)
     ids = [0]
     while len(ids) < length:
@@ -22,7 +22,7 @@ def skewed_text(length, seed=0):
 
 
 def by_the_book(text, context, order):
-    """Modified Kneser-Ney with dictionaries, as the formulas are printed: P of each character after the context."""
+    """Modified Kneser-Ney with dictionaries: P of each next character."""
     context = tuple(context[-(order - 1) :])
     n = len(context) + 1
     occurrences = Counter(tuple(text[i : i + n]) for i in range(len(text) - n + 1))
@@ -62,7 +62,7 @@ def test_kneser_ney_matches_with_estimated_discounts():
 
 @given(texts, contexts, st.integers(2, 6))
 def test_ngram_probabilities_sum_to_one(text, context, order):
-    """After contexts the text holds and after those it does not."""
+    """After contexts that occur in the text and others."""
     probs = np.exp(KneserNey(np.array(text), V + 3, order).log_probs(context))  # three characters never occur
     assert probs.shape == (V + 3,) and (probs > 0).all()
     assert probs.sum() == pytest.approx(1, abs=1e-12)

@@ -1,4 +1,4 @@
-"""The notebook on one's own text: every cell run, on a tiny budget, the Hub played by a server on this machine."""
+"""Run every cell of the notebook on a small budget with a fake Hub."""
 
 import asyncio
 import copy
@@ -50,7 +50,7 @@ def set_to(source: str, **values: object) -> str:
 
 
 def said(cell: nbformat.NotebookNode) -> str:
-    """What a cell printed."""
+    """The printed output of a cell."""
     return "".join(output.text for output in cell.outputs if output.output_type == "stream")
 
 
@@ -123,7 +123,7 @@ def test_notebook_runs_publishes_and_serves(server: Server, tmp_path: Path, monk
 
 
 def wait_for(address: str) -> None:
-    """Until a page is served there."""
+    """Wait until a page is served."""
     until = time.monotonic() + 200
     while time.monotonic() < until:
         try:

@@ -1,4 +1,4 @@
-"""The package: its wheel, the command `charrnn`, the lazy names of `charrnn`, and the lists of dependencies."""
+"""The wheel, the command `charrnn`, lazy names and dependencies."""
 
 import ast
 import re
@@ -42,7 +42,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 def libraries(*folders: str) -> set[str]:
-    """The distributions that files in these folders import."""
+    """The distributions imported in these folders."""
     found: set[str] = set()
     for path in [path for folder in folders for path in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -55,7 +55,7 @@ def libraries(*folders: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """A wheel built from what git tracks."""
+    """Build a wheel."""
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
     parts = ["charrnn", "checkpoints/rnn", "checkpoints/lstm", "docs/study.json", "docs/bench_profile.json"]
     for part in [*parts, "pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements.txt"]:
@@ -87,7 +87,7 @@ def test_wheel_holds_package_and_two_checkpoints(wheel):
 
 @pytest.mark.process
 def test_installed_package_uses_own_files(wheel, tmp_path):
-    """The files of the wheel, unpacked, with a working folder that has no checkpoints, and one that has."""
+    """With and without a folder of checkpoints in the working folder."""
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     code = "from charrnn import paths; print(paths.IS_CHECKOUT, paths.app_checkpoints(), paths.STUDY.is_file())"
     for folder in ("without", "with/checkpoints"):

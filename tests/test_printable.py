@@ -1,4 +1,4 @@
-"""Text on its way to a terminal: nothing in it is a command to that terminal."""
+"""Escape control characters for terminals."""
 
 import unicodedata
 

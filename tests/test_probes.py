@@ -1,4 +1,4 @@
-"""What a unit carries along a line, and how far back a reader looks: on readers made by hand."""
+"""Line resets and look-back of decoders with known behaviour."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ TEXT = "".join("abcdefghij"[: 6 + i % 5] + "\n" + ("\n" if i % 4 == 0 else "") f
 
 
 class Window:
-    """A reader whose prediction depends on its last `n` characters alone, and on each of them."""
+    """A decoder that predicts from its last `n` characters only."""
 
     def __init__(self, n: int, strength: float = 1.0):
         self.n, self.strength = n, strength
@@ -61,7 +61,7 @@ def test_kl_of_equal_distributions_is_zero():
 
 
 def column(text: str) -> np.ndarray:
-    """How many characters the line has, back to 0 with its ⏎."""
+    """The column of each character in its line; 0 for a newline."""
     values, count = [], 0
     for character in text:
         count = 0 if character == "\n" else count + 1

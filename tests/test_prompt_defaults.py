@@ -1,4 +1,4 @@
-"""A network whose text has no capitals: no default of script, API or page is refused or asks for what was not typed."""
+"""Default prompts fit vocabularies without capitals."""
 
 import json
 
@@ -23,7 +23,7 @@ TEXTS = {"lower case": ("\n abcdefg,.", "\n"), "no line end": ("πω", "π"), "s
 
 @pytest.fixture(params=TEXTS)
 def own(request, tmp_path):
-    """A folder of one network, `mine`, and its default prompt."""
+    """A folder with one network, `mine`, and its default prompt."""
     characters, prompt = TEXTS[request.param]
     save_small(tmp_path / "mine", SMALL["rnn"], Vocab(characters))
     return tmp_path, prompt

@@ -1,4 +1,4 @@
-"""Publishing against a real server in a process of its own: tags, races, retries, the script, the card."""
+"""Publish to a fake Hub: tags, races, retries, scripts and model cards."""
 
 import math
 import os
@@ -237,7 +237,7 @@ def test_only_checkpoint_files_are_deleted():
 
 
 def pasted(server: Server, line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """What a shell in this folder makes of a line."""
+    """Run a line in a shell in this folder."""
     return subprocess.run(
         line, shell=True, cwd=folder, env=os.environ | server.environment, capture_output=True, text=True
     )

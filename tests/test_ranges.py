@@ -1,4 +1,4 @@
-"""Ranges: what is refused names the value and both limits, and the limits named are themselves accepted."""
+"""Ranges accept the limits that their errors name."""
 
 import argparse
 import importlib
@@ -37,7 +37,7 @@ RANGES = {
 
 
 def outside(limits: Range) -> list[float]:
-    """The nearest numbers that the range excludes."""
+    """The nearest excluded numbers."""
     step = 1 if limits.whole else None
     below = limits.low if limits.above else limits.low - step if step else math.nextafter(limits.low, -math.inf)
     above = limits.high + step if step else math.nextafter(limits.high, math.inf)
@@ -126,7 +126,7 @@ COMMANDS += ["bench.contestants", "bench.page_speed", "bench.server_load", "stud
 
 
 class Caught(BaseException):
-    """Carries the parser out of the script that made it."""
+    """Carries a parser out of the script that created it."""
 
 
 def parser_of(script: str, monkeypatch: pytest.MonkeyPatch) -> argparse.ArgumentParser:
@@ -176,7 +176,7 @@ OF_PAGE = OF_SAMPLING | {"seed": SEEDS, "characters": Range(1, MAX_RUN_CHARS, wh
 
 @pytest.fixture(scope="module")
 def doors(tmp_path_factory):
-    """Three ways to ask for a text: the API, an event of the page, a link."""
+    """Ways to request a text: the API and a link."""
     root = tmp_path_factory.mktemp("small")
     save_small(root / "rnn", SMALL["rnn"])
     store = Store(root)

@@ -1,4 +1,4 @@
-"""The table of recipes, the schedule, and what no recipe can say."""
+"""Recipes, the learning-rate schedule, and the bundled checkpoints."""
 
 import math
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""The figures of the knob and of training: what is drawn is what was measured, and the words say the same."""
+"""Figures of recurrent scale and training match their measurements."""
 
 import math
 from typing import Any

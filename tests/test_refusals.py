@@ -1,5 +1,5 @@
 """
-Bad checkpoints are refused with the reason, wherever they come from, in bounded time and memory.
+Malformed checkpoints are refused in bounded time and memory.
 
 `tests/bad_files.py` is the table. Damaged runs: `tests/test_damaged_runs.py`; flipped bits: `tests/test_damage.py`.
 """
@@ -32,7 +32,7 @@ EXAMPLES = 200  # of each property below
 
 
 def write_bad(folder: Path, pristine: bytes, name: str) -> str:
-    """The case of this name as a checkpoint in a folder of its own; the folder's name."""
+    """Write the case of this name into a folder; the folder's name."""
     below = folder / name.replace(" ", "-").replace("^", "")
     below.mkdir(parents=True)
     (below / "model.safetensors").write_bytes(pristine)
@@ -52,7 +52,7 @@ def pristine(tmp_path_factory) -> bytes:
 
 @pytest.fixture(scope="module")
 def bad_root(tmp_path_factory, pristine) -> Path:
-    """A folder of the app with every bad checkpoint of the table, and two good ones among them."""
+    """A folder with every malformed checkpoint and two valid ones."""
     root = tmp_path_factory.mktemp("bad")
     for name in CASES:
         write_bad(root, pristine, name)
@@ -272,7 +272,7 @@ def test_invalid_passage_is_empty(tmp_path, content):
 
 
 def test_file_changed_while_read_is_whole_or_refused(tmp_path, pristine):
-    """Another thread cuts, lengthens and swaps the file in place; what loads is one of the two, never a mixture."""
+    """A thread truncates, extends and swaps the file in place."""
     path, stop = tmp_path / "model.safetensors", threading.Event()
     saved(tmp_path)
     other = tmp_path / "other"
@@ -315,7 +315,7 @@ FAST = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[Hea
 
 
 def loads_or_is_refused(folder: Path) -> None:
-    """No third thing happens, and memory stays what it was."""
+    """Load or raise CheckpointError, in bounded memory."""
     before = peak_kib()
     for read in (checkpoint.describe, checkpoint.load):
         try:

@@ -1,4 +1,4 @@
-"""A visitor's regular expression: what it covers, what is wrong with it and where, and how long it may take."""
+"""Regular expressions as concepts: matches, errors and time limit."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""A config becomes the network it names, or is refused with the reason."""
+"""Build networks from configs; refuse invalid configs."""
 
 import subprocess
 import sys
@@ -114,7 +114,7 @@ def test_meta_model_matches_model(config):
 
 
 def test_meta_model_imports_nothing_more():
-    """Drawing weights on the device without memory loads hundreds of modules, seconds of an app's start."""
+    """Drawing weights on the meta device would import hundreds of modules."""
     code = """
 import sys
 from charrnn.registry import KINDS, build_on_meta

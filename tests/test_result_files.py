@@ -1,4 +1,4 @@
-"""What a measurement writes: never over a file that is not its own, and that is known before anything is measured."""
+"""Measurements never overwrite files of other programs."""
 
 import os
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The tables of docs/results.md hold what was measured."""
+"""Tables of docs/results.md match the measurements."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Planted(Records):
-    """The facts of the repository with other rows of the study."""
+    """The repository's records with other rows of the study."""
 
     root: Path = ROOT
     planted: list[dict[str, Any]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""`scripts/sample.py`: the text a person gets, of which model, and why not."""
+"""`scripts/sample.py`: texts and errors."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200
 
 @pytest.fixture
 def typed(capsys):
-    """The script called with these arguments in this process."""
+    """Call the script in this process."""
     return lambda *arguments: said(capsys, sample.main, *arguments)
 
 

@@ -32,7 +32,7 @@ uniforms = st.floats(0, 1, exclude_max=True)
 
 
 def by_the_book(logits, settings):
-    """The pipeline as interface.md words it: each filter on the renormalised distribution the one before left."""
+    """Each filter applied to the renormalised distribution of the one before."""
     ranked = sorted(range(len(logits)), key=lambda i: (-logits[i].item(), i))
     if settings.temperature == 0:
         return {ranked[0]: 1.0}
@@ -173,7 +173,7 @@ def test_uniform_stream_matches_torch_generator():
 
 
 class Counter:
-    """A model of five characters that reads a text as its length and prefers the character of that number."""
+    """A decoder of five characters that prefers the text length modulo 5."""
 
     def prefill(self, ids, state=0):
         return self._reading((state or 0) + len(ids))
@@ -212,7 +212,7 @@ def test_sample_rows_match_generate():
 
 
 def test_sample_without_seed_varies():
-    """Forty characters of five, nearly equally likely: two alike have a probability below 1e-20."""
+    """Two equal texts have a probability below 1e-20."""
     ctx = torch.tensor([[0]])
     first, second = (sample(Counter(), ctx, 40, SamplingSettings(100.0), None) for _ in range(2))
     assert not torch.equal(first, second)
@@ -230,7 +230,7 @@ def test_sample_without_seed_varies():
     ids=lambda config: config["cell"],
 )
 def test_sample_of_every_network_matches_forward(config):
-    """The text by the plain way: the whole of it read again by `forward` for each character, past any context."""
+    """`forward` reads the whole text again for each character."""
     model, settings, dice = build_model(config, 7), SamplingSettings(0.9, 5, 0.95), UniformStream(4)
     rng = torch.Generator().manual_seed(1)
     for parameter in model.parameters():
@@ -245,7 +245,7 @@ def test_sample_of_every_network_matches_forward(config):
 
 
 def test_sample_frequencies_match_distribution():
-    """A wrong sampler would pass by chance with a probability below 1e-9: the bound is six standard deviations."""
+    """Bounds are six standard deviations: p < 1e-9."""
     logits, n = torch.randn(12, generator=torch.Generator().manual_seed(1)), 20000
     ours, dice = distribution(logits, SamplingSettings(0.8, 6, 0.9)), UniformStream(1)
     counts = np.bincount([ours.draw(dice[i]) for i in range(n)], minlength=12)[ours.order]

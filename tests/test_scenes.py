@@ -1,4 +1,4 @@
-"""Scenes set what they say, and their answers are true of the bundled checkpoints: each figure worked out once more."""
+"""Lecture scenes: settings and recomputed answers on bundled checkpoints."""
 
 import re
 from pathlib import Path
@@ -29,7 +29,7 @@ def figures(words: str) -> list[float]:
 
 
 def read(name: str, text: str) -> tuple[np.ndarray, np.ndarray]:
-    """h after each character, (T, H), and the logits each was predicted from, (T, V)."""
+    """h after each character (T, H) and the logits that predicted it (T, V)."""
     trained = load(CHECKPOINTS / name)
     decoder = trained.model.decoder()
     trace = decoder.read(trained.vocab.encode(text))

@@ -1,4 +1,4 @@
-"""The page's session and its provider of calls, under node."""
+"""The session and call provider of the page, under node."""
 
 from tests.node import run_node
 

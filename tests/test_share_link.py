@@ -1,4 +1,4 @@
-"""What a link to the page asks for, and what is said about one that asks for nonsense."""
+"""Share links: settings, validation and limits."""
 
 import json
 import re

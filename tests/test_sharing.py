@@ -1,4 +1,4 @@
-"""`--all` under torchrun: the same table from one process, and from two, one of which was killed."""
+"""`--all` under torchrun, with one killed process."""
 
 import pytest
 
@@ -16,7 +16,7 @@ FEW = ["rnn", "gru", "lstm"]
 
 
 def rows(out: str) -> list[str]:
-    """The rows of the table that is printed at the end."""
+    """The rows of the printed table."""
     return [line for line in out.splitlines() if line.split()[:1] and line.split()[0] in FEW]
 
 

@@ -1,4 +1,4 @@
-"""Every text says where it comes from: given, a corpus by its digest, or the networks that wrote it."""
+"""The origin of a text: typed, a corpus, or the networks that wrote it."""
 
 from dataclasses import asdict
 from pathlib import Path

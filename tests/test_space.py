@@ -1,4 +1,4 @@
-"""The page as a Space: published on a server that plays the Hub, taken by git, served from what is in it."""
+"""Publish the page as a Space on a fake Hub and serve its files."""
 
 import shutil
 import subprocess
@@ -91,7 +91,7 @@ def test_space_files_are_enough_to_serve(tmp_path):
 
 @pytest.fixture
 def project(tmp_path) -> Path:
-    """The least of a project that makes a Space, in a hidden folder, and files beside it that are nobody's business."""
+    """A minimal project in a hidden folder, with private files beside it."""
     root = tmp_path / ".work/lab"
     (root / "charrnn/ui/components").mkdir(parents=True)
     (root / "docs").mkdir()
@@ -105,7 +105,7 @@ def project(tmp_path) -> Path:
 
 
 def track(root: Path) -> None:
-    """Let git track all that is there."""
+    """Let git track every file."""
     subprocess.run(["git", "-C", str(root), "add", "-Af"], check=True)
 
 

@@ -1,4 +1,4 @@
-"""Products of step Jacobians, spectra and Lyapunov exponents, against autograd, differences and closed forms."""
+"""Step Jacobians, spectra and Lyapunov exponents against autograd."""
 
 import copy
 import math
@@ -36,7 +36,7 @@ def packed(state):
 
 
 def at_rest(W, cell="rnn"):
-    """A network that hears nothing and stands at zero, with these recurrent weights: its step is the matrix itself."""
+    """A network without input at state zero: its step is the matrix itself."""
     model = CharRNN(5, len(W), cell).double()
     with torch.no_grad():
         for weight in (model.embed.weight, model.cell.W_hh.bias):
@@ -50,7 +50,7 @@ def orthogonal(size=8):
 
 
 def by_autograd(model, ids, position):
-    """∂state_t / ∂state_{t−1} of the readable cell, and the state before."""
+    """∂state_t / ∂state_{t−1} of the cell, and the state before."""
     exact = copy.deepcopy(model).double().requires_grad_(False)
     _, before = exact(ids[None, :position])
     State, x = type(before), exact.embed(ids[position : position + 1])
@@ -156,7 +156,7 @@ def test_sum_of_exponents_is_log_determinant(cell, layer_norm):
 
 
 def test_exponent_error_is_that_of_stretch_means():
-    """One unit: its derivative along the text, written out."""
+    """One unit, with its derivative written out."""
     model, _ = recurrent(hidden_dim=1)
     ids = torch.randint(5, (81,), generator=torch.Generator().manual_seed(3))
     found = lyapunov_exponents(model, ids.tolist(), stretch=20, warm_up=0)
@@ -171,7 +171,7 @@ def test_exponent_error_is_that_of_stretch_means():
 
 
 def by_tangents(model, ids, rounds):
-    """The first exponent of an LSTM: a small change of h and c, carried forward by the equations written out again."""
+    """First exponent of an LSTM from a tangent carried by explicit equations."""
     weights = {name: weight.double().numpy() for name, weight in model.state_dict().items()}
     from_x = weights["embed.weight"] @ weights["cell.W_ih.weight"].T + weights["cell.W_hh.bias"]  # (V, 4H)
     W, H = weights["cell.W_hh.weight"], model.hidden_dim

@@ -1,4 +1,4 @@
-"""Every part of the study gives the documented rows, and a second way to its figures finds the same."""
+"""Every part of the study gives the documented rows; recompute its figures."""
 
 import argparse
 import copy
@@ -42,7 +42,7 @@ CORPUS = Corpus.from_text(TEXT)
 
 
 def small_model(cell="rnn", seed=0) -> Any:
-    """An untrained network that is not sure of anything, nor of nothing."""
+    """An untrained network with a moderately peaked distribution."""
     return Training(CORPUS, Recipe(cell=cell, hidden_dim=8, seq_len=16), seed).model.eval()
 
 
@@ -70,7 +70,7 @@ def folder(tmp_path) -> Path:
 
 @pytest.fixture
 def measure(tmp_path, data):
-    """Measure a part by its command line -> its rows, as they are kept."""
+    """Measure a part by its command line -> its stored rows."""
     out = tmp_path / "study.json"
 
     def run(part, *flags):
@@ -167,7 +167,7 @@ def test_missing_checkpoint_is_skipped(measure, folder, capsys):
 
 
 class NGramNetwork:
-    """A 3-gram model in the place of a network, for the protocols by which networks are evaluated."""
+    """A 3-gram model with the interface of a network."""
 
     def __init__(self, model):
         self.log_probs = cache(model.log_probs)
@@ -292,7 +292,7 @@ def test_effective_context_is_smallest_sufficient(excess, context):
 
 
 class ScriptedTraining:
-    """A run whose losses and gradient norms are known beforehand; None where it diverges."""
+    """A run with given losses and gradient norms; None diverges."""
 
     def __init__(self, points: list[Any]):
         self.points, self.step, self.seed = points, 0, 0

@@ -1,4 +1,4 @@
-"""Bits of surprise, the difference of two models, and which characters it comes from."""
+"""Surprisal in bits, differences of two models and their groups."""
 
 import json
 import math
@@ -125,7 +125,7 @@ def test_kept_difference_matches_characters():
 
 
 def test_stretch_error_includes_correlation():
-    """One stretch in four is a bit harder for A: by characters that seems sure, by stretches it is not."""
+    """One stretch in four is harder for A: characters are not independent."""
     text = "abcdefgh" * 400
     a = np.where(np.arange(len(text)) * STRETCHES // len(text) % 4 == 0, 2.0, 1.0)
     (all_of_it, *_) = difference_by_kind(kept(text, a), kept(text, np.ones(len(text))))

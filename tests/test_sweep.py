@@ -1,4 +1,4 @@
-"""Sweeps: the grid that is meant, what is done once, and the same table from one process and from two."""
+"""Sweeps: grid, table, processes and failures."""
 
 import math
 import shlex
@@ -36,14 +36,14 @@ def root(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def typed(capsys, monkeypatch, root):
-    """The script in this process; its texts are short."""
+    """Call the script in this process with short texts."""
     monkeypatch.setattr(train, "PASSAGE_CHARS", 5)
     monkeypatch.setattr(train, "SAMPLE_CHARS", 5)
     return lambda *arguments: said(capsys, sweep.main, "--data", root / "text.txt", *arguments)
 
 
 def heads(out: str) -> list[str]:
-    """What became of each run."""
+    """The status line of each run."""
     return [line for line in out.splitlines() if line.partition(": ")[0] in RUNS]
 
 
@@ -151,7 +151,7 @@ def test_diverged_sweep_run_leaves_the_others(typed, tmp_path, monkeypatch):
 
 
 def test_bad_sweep_runs_are_listed_in_table(typed, tmp_path):
-    """A window that the text is too short for, a form that no network has, and the damaged state of an earlier run."""
+    """A window too long, an impossible network, a damaged run state."""
     damaged = tmp_path / "rnn-hidden_dim=8-steps=4-batch=2-seq_len=8-seed=0/training.safetensors"
     damaged.parent.mkdir()
     damaged.write_bytes(b"cut off")

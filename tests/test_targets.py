@@ -1,5 +1,5 @@
 """
-Which command may write where: everything that can be at the target × every command that trains.
+Which command may write to which target folder.
 
 What is refused leaves every byte as it was and makes nothing; so does a command that has nothing to do.
 """
@@ -33,7 +33,7 @@ LIMITED = 16  # characters of the texts that a run writes
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory) -> Path:
-    """Checkpoints and unfinished runs of this project, to be copied to a target; and the texts they learnt."""
+    """Checkpoints and unfinished runs to copy to a target, and their texts."""
     root = tmp_path_factory.mktemp("own")
     (root / "a.txt").write_text(TEXT, encoding="utf-8")
     (root / "b.txt").write_text(TEXT[::-1], encoding="utf-8")
@@ -56,7 +56,7 @@ def copy_of(name):
 
 
 def copy_and(name, change):
-    """A copy of something of ours, then changed."""
+    """A changed copy of one of our folders."""
 
     def make(own, target):
         shutil.copytree(own / name, target)
@@ -66,7 +66,7 @@ def copy_and(name, change):
 
 
 def alone(path, content):
-    """A folder with nothing but one file of somebody else."""
+    """A folder with one foreign file."""
 
     def make(own, target):
         (target / path).parent.mkdir(parents=True)
@@ -76,7 +76,7 @@ def alone(path, content):
 
 
 def another_models(own, target):
-    """The files of a model of another program, by the names that ours have."""
+    """Files of another program with our file names."""
     (target / "steps").mkdir(parents=True)
     for path in ("model.safetensors", "steps/000010.safetensors", "steps/best.safetensors"):
         save_file({"lm_head.weight": torch.ones(3, 2)}, target / path)
@@ -183,7 +183,7 @@ REASONS = {
 
 @pytest.fixture
 def typed(own, tmp_path, capsys, monkeypatch):
-    """A command of the table on a root folder, the text the first of the two."""
+    """Call a command of the table on a root folder with the first text."""
     monkeypatch.setattr(train, "SAMPLE_CHARS", LIMITED)
     monkeypatch.setattr(train, "PASSAGE_CHARS", LIMITED)
     monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
@@ -193,7 +193,7 @@ def typed(own, tmp_path, capsys, monkeypatch):
 
 
 def everything(root: Path) -> dict[str, object]:
-    """Every file, folder and link, to the byte."""
+    """The content of every file, folder and link."""
     found: dict[str, object] = {}
     for path in root.rglob("*"):
         found[str(path.relative_to(root))] = (
@@ -239,7 +239,7 @@ def test_bundled_checkpoint_may_be_refreshed(name):
 
 
 def test_size_estimate_bounds_files(own, tmp_path, monkeypatch):
-    """The bytes foreseen bound those of the files, and are near enough to refuse no run that would fit."""
+    """The estimate bounds the file sizes by at most a factor."""
     seen = {}
 
     def require_room(folder, state, run, weights, metadata, saved_steps):
@@ -340,7 +340,7 @@ def test_resume_of_finished_run_pushes_it(own, tmp_path, typed, capsys, monkeypa
 
 @pytest.fixture
 def at_step_two(monkeypatch):
-    """Something to be done after the second update of a run."""
+    """Run an action after the second update of a run."""
 
     def install(action):
         advance = Training.advance

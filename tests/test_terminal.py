@@ -1,4 +1,4 @@
-"""How every script ends: Ctrl-C, a reader that has gone, a full disk behind stdout, no memory, closed streams."""
+"""Scripts end cleanly on Ctrl-C, closed pipes, full disks and no memory."""
 
 import ast
 import errno
@@ -26,7 +26,7 @@ SCRIPT = "import os, sys\nfrom charrnn import terminal\nterminal.begin()\n{}\nsy
 
 
 def script(body: str, redirect: str = "", **more) -> subprocess.CompletedProcess[str]:
-    """`main` with this body as a process; its standard streams as the shell makes them of `redirect`."""
+    """Run `main` with this body as a process with redirected streams."""
     source = SCRIPT.format(f"def main():\n    {body}")
     words = [sys.executable, "-c", source]
     line = f"set -o pipefail; {shlex.join(words)} {redirect}" if redirect else shlex.join(words)
@@ -124,7 +124,7 @@ def test_ctrl_c_during_import_has_no_traceback(name):
 
 
 def test_ignored_signals_stay_ignored():
-    """As a shell leaves Ctrl-C for a command in the background."""
+    """A shell ignores SIGINT for background commands."""
     body = "os.kill(os.getpid(), 2); print('still here')"
     result = script(body, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     assert (result.returncode, result.stdout) == (0, "still here\n")
@@ -174,7 +174,7 @@ def test_printed_command_is_quoted_for_shell(word):
 
 
 def test_cache_without_home_is_in_temp_folder(monkeypatch, tmp_path):
-    """A container may run as a user that its passwd does not know."""
+    """A container may run as a user without a passwd entry."""
 
     def nobody(*arguments):
         raise RuntimeError("Could not determine home directory.")

@@ -1,4 +1,4 @@
-"""What the page shows beside each line is what the line computed: against float64 worked out by another way."""
+"""Traced values match activations, weights and formulas."""
 
 import inspect
 import sys
@@ -37,7 +37,7 @@ def network_of(config):
 
 
 def read(config, layer=1) -> tuple[list[Block], dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The blocks for the last of IDS, the weights in float64, and the activations the heatmap shows."""
+    """Blocks for the last of IDS, weights in float64, heatmap activations."""
     network = network_of(config)
     decoder = network.decoder()
     before = decoder.prefill(IDS[:-1])
@@ -55,7 +55,7 @@ def state_before(config) -> Mapping[str, np.ndarray]:
 
 
 def products(w, state) -> tuple[np.ndarray, np.ndarray]:
-    """What the input and the state before contribute to the last step, from the weights alone."""
+    """Input and state terms of the last step, from the weights."""
     from_input = w["cell.W_ih.weight"] @ w["embed.weight"][IDS[-1]]
     return from_input, w["cell.W_hh.weight"] @ state["h"] + w["cell.W_hh.bias"]
 
@@ -91,7 +91,7 @@ def test_cell_trace_shows_arguments_of_squashing():
 
 @pytest.mark.parametrize("layer", [1, 2, 6])
 def test_block_trace_matches_formula(layer):
-    """The whole text at once, in float64, with a mask instead of a cache and torch's own attention."""
+    """The whole text at once in float64, with a mask and torch's attention."""
     config = SMALL["minigpt"]
     (step, block, head), w, shown = read(config, layer)
     d, heads, context = config["hidden_dim"], config["heads"], config["context"]

@@ -1,4 +1,4 @@
-"""`scripts/train.py --all`, and which recipe and which folder the flags mean."""
+"""`scripts/train.py --all`, and recipes and folders named by flags."""
 
 import shutil
 from dataclasses import asdict, replace
@@ -28,7 +28,7 @@ def corpus(tmp_path):
 
 @pytest.fixture
 def typed(capsys, monkeypatch, corpus, tmp_path):
-    """The script called in this process on the small text, with these arguments; its texts are short."""
+    """Call the script on the small text in this process, with short texts."""
     monkeypatch.setattr(train, "PASSAGE_CHARS", 40)
     monkeypatch.setattr(train, "SAMPLE_CHARS", 20)
     monkeypatch.setattr(train, "CHECKPOINTS", tmp_path / "checkpoints")
@@ -37,7 +37,7 @@ def typed(capsys, monkeypatch, corpus, tmp_path):
 
 @pytest.fixture
 def two(monkeypatch):
-    """A table of two recipes is enough, and quicker."""
+    """Reduce the table to two recipes."""
     monkeypatch.setattr(train, "RECIPES", TWO)
 
 
@@ -46,7 +46,7 @@ def planned(name):
 
 
 def heads(result):
-    """The lines that say what becomes of a recipe."""
+    """The status line of each recipe."""
     return [line for line in result.out.splitlines() if line.partition(":")[0] in RECIPES]
 
 

@@ -1,5 +1,5 @@
 """
-`scripts/train.py`: what a person types and sees.
+`scripts/train.py`: output, errors and resume.
 
 A process where it is about a signal; else the script's own `main`, which is much quicker.
 """
@@ -33,7 +33,7 @@ def corpus(tmp_path):
 
 @pytest.fixture
 def typed(capsys, monkeypatch):
-    """The script called with these arguments in this process, its texts short."""
+    """Call the script in this process, with short texts."""
     monkeypatch.setattr(train, "PASSAGE_CHARS", 40)
     monkeypatch.setattr(train, "SAMPLE_CHARS", 20)
     return lambda *arguments: said(capsys, train.main, *arguments)

@@ -1,4 +1,4 @@
-"""A run: its updates by a second way, its recipe, its schedule, and that it can stop and go on at any step."""
+"""Training: updates, resume, divergence and saved steps."""
 
 import copy
 import math
@@ -74,7 +74,7 @@ def test_tiny_text_trains_or_is_refused(length, alphabet, seq_len, batch, cell, 
 
 
 def windows_of(corpus, recipe, rng):
-    """The windows that an update draws, by hand."""
+    """The windows that an update draws, recomputed."""
     starts = torch.randint(len(corpus.train_ids) - recipe.seq_len, (recipe.batch, 1), generator=rng)
     at = starts + torch.arange(recipe.seq_len)
     return corpus.train_ids[at], corpus.train_ids[at + 1]
@@ -103,7 +103,7 @@ def test_update_matches_torch_optim():
     ids=["lstm", "rnn", "minigpt"],
 )
 def test_weight_decay_applies_to_matrices_only(recipe):
-    """AdamW's first update moves every weight by the learning rate, beside the decay: here 0.3 of what it was."""
+    """AdamW's first update moves a weight by the learning rate plus decay."""
     training = Training(Corpus.from_text(TEXT), replace(recipe, weight_decay=100.0, warmup_steps=0))
     before = {name: weight.detach().clone() for name, weight in training.model.named_parameters()}
     training.advance()
@@ -114,7 +114,7 @@ def test_weight_decay_applies_to_matrices_only(recipe):
 
 
 def test_stateful_update_carries_state_not_gradient():
-    """Two updates by hand: contiguous streams, the readable loop, the gradient of the second window alone."""
+    """Recompute two updates on contiguous streams."""
     corpus = Corpus.from_text(TEXT)
     training = Training(corpus, replace(STATEFUL, cell="lstm", max_grad_norm=0.0))
     offset = int(torch.randint(24, (), generator=training._rng.clone_state()))

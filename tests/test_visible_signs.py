@@ -1,4 +1,4 @@
-"""Characters without ink have a sign, and a name that tells them apart."""
+"""Invisible characters have visible, unique signs."""
 
 import unicodedata
 

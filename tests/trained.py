@@ -1,4 +1,4 @@
-"""A folder of small networks that were really trained, a few steps each, for tests that compare them."""
+"""Train small networks for a few steps."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ RECIPES = {
 
 
 def train_all(root: Path) -> Path:
-    """One folder each; a folder may be called anything."""
+    """Train one network per folder."""
     corpus = Corpus.from_text(TEXT)
     for seed, (name, recipe) in enumerate(RECIPES.items()):
         training = Training(corpus, recipe, seed)
