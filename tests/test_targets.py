@@ -4,6 +4,7 @@ Which command may write to which target folder.
 What is refused leaves every byte as it was and makes nothing; so does a command that has nothing to do.
 """
 
+import json
 import os
 import re
 import shutil
@@ -17,11 +18,14 @@ from safetensors.torch import save_file
 
 from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError, Origin, Verdict
-from charrnn.checkpoint.safetensors_io import file_bytes
+from charrnn.checkpoint.disk_space import MAX_VOCAB_BYTES
+from charrnn.checkpoint.safetensors_io import MAX_HEADER_BYTES
 from charrnn.commands import sweep, train
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256
 from charrnn.metrics import Metrics, pace
-from charrnn.training import RECIPES, DivergedError, Training
+from charrnn.training import RECIPES, DivergedError, Training, saved_steps
+from charrnn.training.resume_checks import state_shapes
+from charrnn.training.trainer import measured_every
 from tests.by_hand import rewrite
 from tests.calling import ROOT, interrupted, said
 
@@ -242,8 +246,8 @@ def test_size_estimate_bounds_files(own, tmp_path, monkeypatch):
     """The estimate bounds the file sizes by at most a factor."""
     seen = {}
 
-    def require_room(folder, state, run, weights, metadata, saved_steps):
-        seen.update({"training": (state, {"run": run}), "model": (weights, metadata)})
+    def require_room(folder, vocab, state_bytes, model_bytes, saved_steps):
+        seen.update({"training": state_bytes, "model": model_bytes})
 
     monkeypatch.setattr(checkpoint, "require_room", require_room)
     monkeypatch.setattr(train, "SAMPLE_CHARS", LIMITED)
@@ -252,12 +256,22 @@ def test_size_estimate_bounds_files(own, tmp_path, monkeypatch):
         words = ["--data", str(own / "a.txt"), "--cell", cell, *TINY, "--steps", "12", *flags, "--out", str(out)]
         with interrupted(at=11, cell=cell):
             train.main([*words, "--keep-steps"])
-        for name, (tensors, metadata) in seen.items():
-            size, header = file_bytes(tensors, metadata)
+        for name, size in seen.items():
             content = (out / f"{name}.safetensors").read_bytes()
             length = int.from_bytes(content[:8], "little")
-            assert len(content) - length - 8 <= size - header - 8 <= 2 * len(content), "half precision at most"
-            assert length <= header <= 2.5 * length
+            assert len(content) - length - 8 <= size <= 2 * len(content), "half precision at most"
+
+
+def test_longest_curve_fits_header_beside_vocabulary():
+    recipe = replace(RECIPES["minigpt"], steps=10**7)
+    every = measured_every(recipe)
+    wide = 1.2345678901234567e-100  # no number between 0 and a million takes more characters
+    points = [asdict(Metrics(recipe.steps, wide, wide, wide, wide, wide))] * (recipe.steps // every + 8)
+    tensors = state_shapes(recipe, 1000, saved_steps(recipe), begun=True, carried=False)
+    entries = sum(len(name) + 100 for name in tensors)  # {"dtype":"F32","shape":[…],"data_offsets":[…, …]}
+    run = len(json.dumps(json.dumps({"history": points, "losses": [wide] * every}))) + entries
+    model = len(json.dumps(json.dumps(points))) + entries + MAX_VOCAB_BYTES
+    assert max(run, model) < 0.95 * MAX_HEADER_BYTES
 
 
 @pytest.mark.parametrize(

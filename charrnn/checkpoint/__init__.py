@@ -19,7 +19,6 @@ from charrnn.checkpoint.save_load import (
     load,
     load_run,
     load_state_dict,
-    metadata_of,
     remove_run,
     save,
     save_run,

@@ -1,43 +1,35 @@
 """Check before a run that its files fit their size limits and the disk."""
 
+import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from torch import Tensor
-
-from charrnn.checkpoint.safetensors_io import MAX_FILE_BYTES, MAX_HEADER_BYTES, CheckpointError, file_bytes
+from charrnn.checkpoint.safetensors_io import MAX_FILE_BYTES, MAX_HEADER_BYTES, CheckpointError
 from charrnn.checkpoint.save_load import MODEL, RUN
+from charrnn.vocab import Vocab
+
+MAX_VOCAB_BYTES = MAX_HEADER_BYTES // 2  # in a header; the training curve and the tensors take less than the rest
 
 
-def require_room(
-    folder: Path,
-    state: Mapping[str, Tensor],
-    run: Mapping[str, Any],
-    weights: Mapping[str, Tensor],
-    metadata: Mapping[str, Any],
-    saved_steps: int,
-) -> None:
+def require_room(folder: Path, vocab: Vocab, state_bytes: int, model_bytes: int, saved_steps: int) -> None:
     """
     Raise CheckpointError if files of this size could not be saved or read again.
 
-    The tensors only give shapes and types and may be on the meta device. The folder need not exist.
+    The folder need not exist.
     """
-    sizes = {}
-    for name, tensors, texts in ((RUN, state, {"run": dict(run)}), (MODEL, weights, metadata)):
-        sizes[name], header = file_bytes(tensors, texts)
-        if sizes[name] > MAX_FILE_BYTES:
+    for name, size in ((RUN, state_bytes), (MODEL, model_bytes)):
+        if size > MAX_FILE_BYTES:
             raise CheckpointError(
-                f"{folder / name} would take up to {sizes[name]:,} bytes, and {MAX_FILE_BYTES:,} can be read: give a "
+                f"{folder / name} would take up to {size:,} bytes, and {MAX_FILE_BYTES:,} can be read: give a "
                 "smaller --hidden-dim, or --no-keep-steps"
             )
-        if header > MAX_HEADER_BYTES:
-            raise CheckpointError(
-                f"{folder / name} would have up to {header:,} bytes of metadata, and {MAX_HEADER_BYTES:,} can be read: "
-                "give fewer --steps, or a text with fewer different characters"
-            )
-    needed = sum(sizes.values()) + sizes[MODEL] * saved_steps + max(sizes.values())  # last: while replaced
+    vocab_bytes = len(json.dumps(json.dumps(vocab.characters)))
+    if vocab_bytes > MAX_VOCAB_BYTES:
+        raise CheckpointError(
+            f"the vocabulary would take {vocab_bytes:,} bytes of metadata in {folder / MODEL}, and {MAX_VOCAB_BYTES:,} "
+            "fit: give a text with fewer different characters"
+        )
+    needed = state_bytes + model_bytes * (1 + saved_steps) + max(state_bytes, model_bytes)  # last: while replaced
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if there == folder:
         needed -= sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

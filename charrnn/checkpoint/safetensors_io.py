@@ -126,23 +126,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     write_bytes(path, data)
 
 
-def file_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> tuple[int, int]:
-    """
-    Return the size of the file and of its header without writing it.
-
-    Only shapes and types of the tensors matter; they may be on the meta device.
-    """
-    texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
-    header: dict[str, Any] = {"__metadata__": texts | {"charrnn": FORMAT, DIGEST: json.dumps("0" * 64)}}
-    end = 0
-    for name, tensor in tensors.items():
-        start, end = end, end + tensor.numel() * tensor.element_size()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [start, end]}
-    length = len(json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
-    length += -length % 8
-    return 8 + length + end, length
-
-
 def _file_digest(data: bytes, written: str) -> str:
     """
     Return the SHA-256 of a file with zeros in place of its digest.

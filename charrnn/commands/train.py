@@ -54,9 +54,7 @@ from charrnn.training import (
     Training,
     WorkQueue,
     is_distributed,
-    largest_state,
-    longest_history,
-    longest_text,
+    largest_bytes,
     saved_steps,
 )
 
@@ -178,9 +176,11 @@ def read_corpus(data: Path | None) -> Corpus:
 def start(options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus) -> Training:
     """Start a run or resume the folder's. Raises ValueError if its state is damaged."""
     if target.run is None:
-        require_room(target.folder, origin, corpus)
+        recipe = Recipe(**origin.recipe)
+        sizes = largest_bytes(recipe, len(corpus.vocab))
+        checkpoint.require_room(target.folder, corpus.vocab, *sizes, len(saved_steps(recipe)))
         try:
-            training = Training(corpus, Recipe(**origin.recipe), origin.seed, options.device)
+            training = Training(corpus, recipe, origin.seed, options.device)
         except ValueError as error:  # the text is too short for it
             raise ValueError(with_flag_names(str(error))) from None
         training.data = absolute_path(options.data)
@@ -229,25 +229,6 @@ def corpus_of(options: argparse.Namespace, target: Target) -> Corpus:
             f"{corpus.sha256[:12]}…): give that one with --data"
         )
     return corpus
-
-
-def require_room(out: Path, origin: Origin, corpus: Corpus) -> None:
-    """Raise ValueError if a run could not be saved: size, name or free space."""
-    recipe = Recipe(**origin.recipe)
-    tensors, run = largest_state(recipe, corpus)
-    metadata = checkpoint.metadata_of(
-        out,
-        recipe.config,
-        corpus.vocab,
-        step=recipe.steps,
-        seed=origin.seed,
-        recipe=origin.recipe,
-        data_sha256=corpus.sha256,
-        metrics={"sample": longest_text(corpus, len(PROMPT) + SAMPLE_CHARS)},
-        history=longest_history(recipe),
-    )
-    weights = build_on_meta(recipe.config, len(corpus.vocab)).state_dict()
-    checkpoint.require_room(out, tensors, run, weights, metadata, len(saved_steps(recipe)))
 
 
 def absolute_path(data: Path | None) -> str | None:

@@ -2,6 +2,6 @@
 
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
 from charrnn.training.recipes import LIMITS, RECIPES, Recipe, initialise, untrained
-from charrnn.training.size_limits import largest_state, longest_history, longest_text, saved_steps
+from charrnn.training.size_limits import largest_bytes, saved_steps
 from charrnn.training.trainer import SAVED_STEPS, DivergedError, Training
 from charrnn.training.work_queue import WorkQueue, is_distributed
