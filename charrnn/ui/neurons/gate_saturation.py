@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from charrnn.neurons import GATES, Saturation, iter_activations
+from charrnn.neurons import GATES, Saturation
 from charrnn.ui.neurons.leaderboard import passage
 from charrnn.ui.neurons.unit_scores import Units, view_title
-from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS
+from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, read_activations
 from charrnn.ui.server.checkpoint_store import LoadedModel
 from charrnn.ui.server.source_text import given_text
 from charrnn.ui.server.streaming import message
-from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 
 def gates(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
@@ -36,9 +34,7 @@ def gates(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str
 
 def saturations(units: Units, reader: LoadedModel, text: str, is_current: IsCurrent) -> list[Saturation]:
     """Compute the saturation of each gate. Raises Superseded."""
-    names, pieces = [name for name in GATES[reader.info.cell] if name in reader.view_names], []
+    names = [name for name in GATES[reader.info.cell] if name in reader.view_names]
     with units.busy:
-        for piece in iter_activations(reader.decoder, reader.vocab.encode(text), names):
-            require_current(is_current)
-            pieces.append(piece)
-    return [Saturation.of(name, np.concatenate([piece[name] for piece in pieces])) for name in names]
+        values = read_activations(reader.decoder, reader.vocab.encode(text), names, is_current)
+    return [Saturation.of(name, values[name]) for name in names]

@@ -15,15 +15,15 @@ from charrnn.neurons import (
     ConceptTargets,
     Leaderboard,
     Scores,
-    iter_activations,
     leaderboards_from_record,
     score,
 )
+from charrnn.surprisal import TraceReader
 from charrnn.training import untrained
-from charrnn.ui.server.analyses import saved_analysis
+from charrnn.ui.server.analyses import read_activations, saved_analysis
 from charrnn.ui.server.analysis_cache import Cache
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.view_query import IsCurrent, require_current
+from charrnn.ui.server.view_query import IsCurrent
 from charrnn.vocab import Vocab
 
 MAX_CACHED = 4  # activations of 10,000 characters by 512 units: 20 MB each
@@ -154,12 +154,8 @@ def networks_for(units: int, in_all: int = UNTRAINED_UNITS) -> int:
     return min(MAX_NETWORKS, max(MIN_NETWORKS, math.ceil(in_all / units)))
 
 
-def _read(decoder, ids: list[int], view: str, is_current: IsCurrent) -> np.ndarray:
-    pieces = []
-    for piece in iter_activations(decoder, ids, [view]):
-        require_current(is_current)
-        pieces.append(piece[view])
-    return np.concatenate(pieces)
+def _read(decoder: TraceReader, ids: list[int], view: str, is_current: IsCurrent) -> np.ndarray:
+    return read_activations(decoder, ids, [view], is_current)[view]
 
 
 def saved_leaderboards(reader: LoadedModel) -> CachedBoard | None:

@@ -9,6 +9,7 @@ from charrnn.analysis_record import AnalysisRecord, RecordError
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.corpus import Corpus, cached_tiny_shakespeare, title_of
 from charrnn.gradient_flow import GradientFlow, flow_from_record, gradient_flow
+from charrnn.neurons import iter_activations
 from charrnn.surprisal import TraceReader, surprisals
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
@@ -84,6 +85,17 @@ def measure(reader: LoadedModel, text: str) -> GradientFlow:
     """Compute the gradient flow of a model on a text it knows. Raises ValueError."""
     positions = POSITIONS_OF_WINDOWS if reader.info.cell == "minigpt" else POSITIONS
     return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), MAX_LAG, positions)
+
+
+def read_activations(
+    decoder: TraceReader, ids: Sequence[int], names: Sequence[str], is_current: IsCurrent = lambda: True
+) -> dict[str, np.ndarray]:
+    """Return the activations (T, units) of a decoder by name. Raises Superseded."""
+    pieces = []
+    for piece in iter_activations(decoder, ids, names):
+        require_current(is_current)
+        pieces.append(piece)
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in names}
 
 
 def bits_of(store: Store, reader: LoadedModel, text: str, is_current: IsCurrent) -> np.ndarray:

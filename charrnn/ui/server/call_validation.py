@@ -48,7 +48,6 @@ class CallValidator:
         names = _names(function)
         for each in sent.keys() - set(names):
             raise RequestRejected(422, f"{name} takes no {reprlib.repr(each)}: give {_join(names)}")
-        _check_files(sent)
         return _dump(sent)
 
     def event(self, body: bytes) -> bytes:
@@ -60,7 +59,6 @@ class CallValidator:
         if trigger is not None and (type(trigger) is not int or trigger not in self.targets):
             raise RequestRejected(404, f"trigger_id is {reprlib.repr(trigger)}: the page has no such part; reload it")
         fields = {key: sent[key] for key in CALL_FIELDS if key in sent}
-        _check_files([sent.get("event_data")])
         return _dump(fields | {"data": _values(self.functions[index], sent.get("data"))} | _session(sent))
 
     def text(self, body: bytes) -> bytes:
@@ -98,15 +96,20 @@ def parse_json(body: bytes) -> dict[str, Any]:
         raise RequestRejected(400, "the body cannot be read: send one JSON object in UTF-8") from None
     if not isinstance(sent, dict):
         raise RequestRejected(422, f"the body is {reprlib.repr(sent)}: send one JSON object")
-    level: list[Any] = [sent]
-    for _ in range(MAX_DEPTH + 1):
-        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
-        level = [each for each in level if isinstance(each, dict | list)]
-    if level:
-        raise RequestRejected(
-            422, f"the body is nested too deep: at most {MAX_DEPTH} lists and objects within each other"
-        )
+    _check_nested(sent)
     return sent
+
+
+def _check_nested(value: Any, depth: int = 0) -> None:
+    """Reject deep nesting, and objects that Gradio would fetch as files or URLs."""
+    if depth > MAX_DEPTH:
+        reason = f"the body is nested too deep: at most {MAX_DEPTH} lists and objects within each other"
+        raise RequestRejected(422, reason)
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict) and inner.keys() & {"path", "meta"}:
+            raise RequestRejected(422, f"{reprlib.repr(inner)} looks like a file: give a text or a number")
+        if isinstance(inner, dict | list):
+            _check_nested(inner, depth + 1)
 
 
 def _values(function: BlockFunction, data: Any) -> list[Any]:
@@ -116,17 +119,7 @@ def _values(function: BlockFunction, data: Any) -> list[Any]:
     if len(data) != len(function.inputs):
         expected = f"{len(function.inputs)} ({', '.join(names)})" if names else f"{len(function.inputs)}"
         raise RequestRejected(422, f"data holds {len(data)} values: give {expected}")
-    _check_files(data)
     return data
-
-
-def _check_files(value: Any) -> None:
-    """Reject objects that Gradio would fetch as files or URLs. Raises RequestRejected."""
-    for inner in value.values() if isinstance(value, dict) else value:
-        if isinstance(inner, dict) and inner.keys() & {"path", "meta"}:
-            raise RequestRejected(422, f"{reprlib.repr(inner)} looks like a file: give a text or a number")
-        if isinstance(inner, dict | list):
-            _check_files(inner)
 
 
 def _session(sent: Mapping[str, Any]) -> dict[str, str]:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from charrnn.interventions import Clamp, limits
-from charrnn.neurons import iter_activations
 from charrnn.ranges import Range
 from charrnn.ui.server.activation_views import ceil_nice
-from charrnn.ui.server.analyses import text_for
+from charrnn.ui.server.analyses import read_activations, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
 
@@ -26,10 +25,8 @@ class ActivationStats:
     def __init__(self, reader: LoadedModel, source: SourceText):
         self.source = source
         self.text = source.text
-        pieces = [*iter_activations(reader.decoder, reader.vocab.encode(self.text), reader.view_names)]
-        self.values = {
-            name: np.concatenate([piece[name] for piece in pieces]) for name in reader.view_names
-        }  # (T, units)
+        ids = reader.vocab.encode(self.text)
+        self.values = read_activations(reader.decoder, ids, reader.view_names)  # (T, units)
 
     @classmethod
     def of(cls, store: Store, reader: LoadedModel) -> "ActivationStats":
