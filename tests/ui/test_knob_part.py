@@ -220,7 +220,7 @@ def test_the_knob_is_turned_by_link_and_by_key_and_everything_follows(page: Page
     at_rest(page, "× 0.75")
     after = page.evaluate(f"Math.max(...[...{radius}.x].map((x, i) => Math.hypot(x, {radius}.y[i])))")
     assert after == pytest.approx(before / 0.7 * 0.75)
-    assert page.evaluate("charrnn.knob") == 0.75
+    assert page.evaluate("charrnn.recurrentScale") == 0.75
     part.get_by_text("gate r", exact=True).click()
     page.wait_for_timeout(100)
     at_rest(page, "× 0.75")
@@ -234,7 +234,7 @@ def test_the_knob_is_turned_by_link_and_by_key_and_everything_follows(page: Page
 
 
 def test_another_model_text_or_setting_is_followed_and_minigpt_is_refused(page: Page, trained: Path):
-    page.evaluate("charrnn.knob = 1.6; charrnn.emit('recurrent-scale')")
+    page.evaluate("charrnn.recurrentScale = 1.6; charrnn.emit('recurrent-scale')")
     at_rest(page, "GRU, W_hh × 1.60")
     page.locator("#cr-model").select_option("rnn")
     at_rest(page, "Vanilla RNN, W_hh × 1.60")

@@ -11,8 +11,8 @@ from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import columns, set_more, text
 
 MEASURED_ELSEWHERE = {  # their answers: tests/test_intervention_answers.py; here what the page then shows
-    "knob": "charrnn.knob === 1.4",
-    "gating": "charrnn.held.map(({ name, unit, value }) => [name, unit, value].join()).join(' ') === 'z,,0 r,,1'",
+    "knob": "charrnn.recurrentScale === 1.4",
+    "gating": "charrnn.appliedClamps.map((clamp) => Object.values(clamp).join()).join(' ') === 'z,,0 r,,1'",
 }
 
 
@@ -55,7 +55,7 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
         expected = None if scene.id in MEASURED_ELSEWHERE else scene.measured_answer(store)
         assert expected is None or expected.words[:30] not in page.content()
         if link.query.tick:
-            page.wait_for_function(f"charrnn.ticked.join() === '{','.join(link.query.tick)}'")
+            page.wait_for_function(f"charrnn.selectedModels.join() === '{','.join(link.query.tick)}'")
         page.keyboard.press("r")
         if expected is None:
             expect(answer).to_contain_text("bits a character", timeout=60_000)
@@ -71,7 +71,7 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
             span = page.locator(".cr-line span").nth(int(np.abs(h).argmax()))
             assert span.evaluate("e => e.style.background") != ""
         if "tick" in expected.shown:
-            page.wait_for_function(f"charrnn.ticked.join() === '{','.join(expected.shown['tick'])}'")
+            page.wait_for_function(f"charrnn.selectedModels.join() === '{','.join(expected.shown['tick'])}'")
             expect(page.locator(".cr-chips:visible input:checked")).to_have_count(len(expected.shown["tick"]))
         if "clamp" in expected.shown:
             for name, unit, value in expected.shown["clamp"]:

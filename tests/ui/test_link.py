@@ -187,6 +187,6 @@ def test_rows_in_sight_ticks_and_a_lecture_travel(context: BrowserContext, app: 
     assert other.evaluate("charrnn.live.map.rows") == page.evaluate("charrnn.live.map.rows")
     assert len(other.evaluate("charrnn.live.map.rows")) == 28 and text(other) == text(page)
     expect(other.locator(".cr-scene-place")).to_contain_text("scene 2 of")
-    assert other.evaluate("charrnn.ticked") == ["gru", "lstm"]
+    assert other.evaluate("charrnn.selectedModels") == ["gru", "lstm"]
     expect(other.locator("#cr-speed")).to_be_hidden()
     assert copied(other, "link") == link

@@ -49,7 +49,7 @@ def shown(page: Page) -> str:
 
 def unit_is(page: Page, view: str, unit: int) -> None:
     expect(page.locator(f"{UNIT} h2")).to_contain_text(f"Unit {unit} of the ", timeout=PATIENCE)
-    assert page.evaluate("charrnn.neuron") == {"view": view, "unit": unit}
+    assert page.evaluate("charrnn.selectedUnit") == {"view": view, "unit": unit}
 
 
 @pytest.mark.smoke

@@ -21,7 +21,7 @@ export function navigate({ tab, model, tick, unit, part }) {
   }
   openTab(tab)?.focus();
   if (tick) {
-    page.ticked = tick;
+    page.selectedModels = tick;
     page.emit("selection-changed");
   }
   if (unit) selectUnit(...unit);

@@ -4,16 +4,16 @@
 //
 // name               | payload                    | sent by                                           | meaning
 // checkpoint-changed | –                          | sidebar                                           | page.checkpoint
-// selection-changed  | fieldset of the change or – | model_checkboxes, navigate, lecture, apply_link   | page.ticked
+// selection-changed  | fieldset of the change or – | model_checkboxes, navigate, lecture, apply_link   | page.selectedModels
 // settings           | –                          | sidebar                                           | page.settings
 // state              | –                          | page_session                                      | page.state and the text
-// custom-text        | –                          | plot                                              | page.ownText
-// score-text         | –                          | sidebar, apply_link                               | page.passage
+// custom-text        | –                          | plot                                              | page.customText
+// score-text         | –                          | sidebar, apply_link                               | page.scoredText
 // clamps             | –                          | lecture, apply_link                               | page.clamps
-// clamps-applied     | –                          | clamp                                             | page.held
-// recurrent-scale    | –                          | lecture, apply_link                               | page.knob
-// unit-selected      | element of the sender or – | unit_selection                                    | page.neuron
-// unit-text          | –                          | leaderboard                                       | page.neuronText
+// clamps-applied     | –                          | clamp                                             | page.appliedClamps
+// recurrent-scale    | –                          | lecture, apply_link                               | page.recurrentScale
+// unit-selected      | element of the sender or – | unit_selection                                    | page.selectedUnit
+// unit-text          | –                          | leaderboard                                       | page.unitText
 // cursor-moved       | {by, atEnd}                | keyboard, saliency, unit, source_trace            | move the cursor of Write
 // cursor-reset       | –                          | keyboard                                          | release the cursor
 // unit-moved         | −1 or 1                    | keyboard                                          | move the cursor by rows
@@ -31,10 +31,10 @@ export const page = {
   state: "empty", // empty | writing | paused | finished
   clamps: null, // requested clamps [{name, unit, value}] of the model clampsOf
   clampsOf: null,
-  held: [], // applied clamps, including the default one
-  knob: null, // factor of W_hh on the tab Gradients, if set by the user or a link
+  appliedClamps: [], // including the default one
+  recurrentScale: null, // factor of W_hh on the tab Gradients, if set by the user or a link
   scene: 0, // number of the lecture scene, from 1
-  sceneAsked: 0, // scene requested from the server; 0 before the first change
+  requestedScene: 0, // scene requested from the server; 0 before the first change
   hidden: [], // controls hidden by the link
   stats: { frames: 0, columns: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },
   on(name, listener) {

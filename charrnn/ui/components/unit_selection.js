@@ -2,13 +2,13 @@
 
 import { page } from "./page_state.js";
 
-page.neuron ??= null; // {view, unit}
-page.neuronText ??= ""; // custom text; empty for the default
+page.selectedUnit ??= null; // {view, unit}
+page.unitText ??= ""; // custom text; empty for the default
 
 /** Select a unit. `sender` is passed on, so that it can ignore its own event. */
 export function selectUnit(view, unit, who = null) {
-  if (page.neuron?.view === view && page.neuron.unit === unit) return;
-  page.neuron = { view, unit };
+  if (page.selectedUnit?.view === view && page.selectedUnit.unit === unit) return;
+  page.selectedUnit = { view, unit };
   page.emit("unit-selected", who);
 }
 

@@ -35,7 +35,7 @@ export function createViewQuery({ element, send, request = () => ({}), show, ask
     if (asking) say(asking);
     asked();
     const width = Math.round(Math.min(4000, Math.max(120, asWide)));
-    const asks = { number, width, names: page.ticked ?? null, checkpoint: page.checkpoint, ...request() };
+    const asks = { number, width, names: page.selectedModels ?? null, checkpoint: page.checkpoint, ...request() };
     const origin = findOrigin(asks.form?.text);
     if (origin) asks.form.origin = origin;
     send("ask", asks);

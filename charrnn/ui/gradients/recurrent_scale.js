@@ -24,7 +24,7 @@ export function mount({ element, send }) {
   function chosen() {
     const { temperature, top_k, top_p, min_p, prompt, seed } = page.request();
     const gate = gates.querySelector("input:checked")?.value;
-    return { knob: Number(slider.value), gate, temperature, top_k, top_p, min_p, prompt, seed: seed === "" ? 0 : seed, text: page.ownText || "" };
+    return { knob: Number(slider.value), gate, temperature, top_k, top_p, min_p, prompt, seed: seed === "" ? 0 : seed, text: page.customText || "" };
   }
 
   const view = createViewQuery({
@@ -52,8 +52,8 @@ export function mount({ element, send }) {
 
   /** Set the slider from a link or a scene. */
   function adopt() {
-    if (page.knob === null || Number(slider.value) === page.knob) return;
-    slider.value = page.knob;
+    if (page.recurrentScale === null || Number(slider.value) === page.recurrentScale) return;
+    slider.value = page.recurrentScale;
     show();
     soon();
   }
@@ -64,7 +64,7 @@ export function mount({ element, send }) {
   });
 
   function moved() {
-    page.knob = Number(slider.value);
+    page.recurrentScale = Number(slider.value);
     show();
     soon();
   }

@@ -41,7 +41,7 @@ export function mount({ element, send }) {
     if (!lecture || to < 1 || to > last) return;
     page.emit("color-by-unit", null);
     apply({ clamp: null });
-    page.sceneAsked = to;
+    page.requestedScene = to;
     send("scene", { scene: to });
   }
 
@@ -65,7 +65,7 @@ export function mount({ element, send }) {
       lecture = scene.lecture;
       hiding.textContent = scene.hide.map((selector) => `.gradio-container ${selector} { display: none !important; }`).join("\n");
     }
-    if (scene.answer ? scene.at !== at : page.sceneAsked && scene.at !== page.sceneAsked) return; // of a scene that was left
+    if (scene.answer ? scene.at !== at : page.requestedScene && scene.at !== page.requestedScene) return; // of a scene that was left
     const isNew = scene.at !== at;
     show(scene);
     if (scene.answer) apply(scene.answer.shown);
@@ -77,12 +77,12 @@ export function mount({ element, send }) {
 /** Apply the settings of an answer to the page. */
 function apply({ tick, unit, position, knob, clamp }) {
   if (tick) {
-    page.ticked = tick;
+    page.selectedModels = tick;
     page.emit("selection-changed");
   }
   if (unit !== undefined) page.emit("color-by-unit", { unit, position });
   if (knob !== undefined) {
-    page.knob = knob;
+    page.recurrentScale = knob;
     page.emit("recurrent-scale");
   }
   if (clamp !== undefined) {

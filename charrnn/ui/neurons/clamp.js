@@ -26,7 +26,7 @@ export function mount({ element, send }) {
       seed: left("seed").valueAsNumber,
       characters: left("characters").valueAsNumber,
       clamps: page.clamps,
-      neuron: page.neuron ?? null,
+      neuron: page.selectedUnit ?? null,
       text,
     },
   });
@@ -47,7 +47,7 @@ export function mount({ element, send }) {
 
   $(".cr-hold-more").addEventListener("click", rows.add);
   $(".cr-write-with").addEventListener("click", () => {
-    writeWith({ clamps: page.held });
+    writeWith({ clamps: page.appliedClamps });
     navigate({ tab: page.tabs.write });
   });
   textForm($("form"), (given) => {
@@ -72,8 +72,8 @@ export function mount({ element, send }) {
     $(".cr-numbers").hidden = !answer.table;
     if (answer.table) return showTable(answer.table, null);
     if (answer.clamps) {
-      page.held = answer.clamps.map(({ name, unit, value }) => ({ name, unit, value }));
-      if (page.clamps) page.clamps = page.held; // with the values that the server chose
+      page.appliedClamps = answer.clamps.map(({ name, unit, value }) => ({ name, unit, value }));
+      if (page.clamps) page.clamps = page.appliedClamps; // with the values that the server chose
       page.emit("clamps-applied");
       rows.show(answer);
       $(".cr-usual-of").textContent = answer.usual_of;

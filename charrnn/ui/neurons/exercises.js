@@ -37,7 +37,7 @@ export function mount({ element, send }) {
       const data = new FormData(form);
       submitted = { exercise: exercise.id, part: data.get("part") ?? "" };
       for (const name of ["unit", "guess"]) if (data.has(name)) submitted[name] = Number(data.get(name));
-      if (exercise.from_clamps) submitted.clamps = page.held;
+      if (exercise.from_clamps) submitted.clamps = page.appliedClamps;
       view.ask();
     });
     return create("li", {}, form);
@@ -57,7 +57,7 @@ export function mount({ element, send }) {
 
   /** Show the applied clamps in the forms. */
   function showHeld() {
-    const words = page.held.map(clampName).join(", ") || "nothing yet";
+    const words = page.appliedClamps.map(clampName).join(", ") || "nothing yet";
     for (const line of list.querySelectorAll(".cr-held-now")) line.textContent = "held above: " + words;
   }
 

@@ -7,7 +7,7 @@ import { selectUnit } from "../components/unit_selection.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
-  const request = () => ({ form: { text: page.neuronText ?? "" } });
+  const request = () => ({ form: { text: page.unitText ?? "" } });
   const view = createViewQuery({ element, send, request, show: (answer) => answer.busy || showFigure(answer), asking: "Reading …" });
   const showFigure = createFigure(element.querySelector(".cr-plot"), view.say, ({ data, customdata }) => {
     if (!Number.isInteger(customdata)) return; // the diagonal

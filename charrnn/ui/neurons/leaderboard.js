@@ -25,7 +25,7 @@ export function mount({ element, send }) {
     Object.assign(submitted, { text: passage, pattern: pattern.value });
     view.ask();
     if (!other) return;
-    page.neuronText = passage;
+    page.unitText = passage;
     page.emit("unit-text");
   });
 

@@ -18,7 +18,7 @@ export function mount({ element, send }) {
   const [lists, scale] = [[...element.querySelectorAll(".cr-spans ol")], $(".cr-delta-scale")];
   let shown = null; // the answer
 
-  const request = () => ({ form: { view: page.neuron?.view ?? null, unit: page.neuron?.unit ?? null, text: page.neuronText } });
+  const request = () => ({ form: { view: page.selectedUnit?.view ?? null, unit: page.selectedUnit?.unit ?? null, text: page.unitText } });
   const view = createViewQuery({ element, send, request, show, asking: "Reading …" });
   const showFigure = createFigure($(".cr-plot"), view.say);
   const showTable = createTable($(".cr-table"));

@@ -17,11 +17,11 @@ export function createLinkHandler(element, showSettings) {
     if (link.min_p !== min_p || link.seed !== seed || link.characters !== characters) $(".cr-more").open = true;
     page.hidden = link.hide || [];
     if (link.read) {
-      $("#cr-passage").value = page.passage = link.read;
+      $("#cr-passage").value = page.scoredText = link.read;
       page.emit("score-text");
     }
     if (link.tick) {
-      page.ticked = link.tick;
+      page.selectedModels = link.tick;
       page.emit("selection-changed");
     }
     if (link.unit) selectUnit(...link.unit);
@@ -31,7 +31,7 @@ export function createLinkHandler(element, showSettings) {
       page.emit("clamps");
     }
     if (link.knob !== undefined) {
-      page.knob = link.knob;
+      page.recurrentScale = link.knob;
       page.emit("recurrent-scale");
     }
     openTab(link.tab);

@@ -112,12 +112,12 @@ export function linkTo(wanted) {
   if (page.live.map.change) parts.push(["change", 1]);
   const rows = document.querySelector('.cr-orders [aria-pressed="true"]')?.dataset.value;
   if (rows && rows !== "similarity") parts.push(["rows", rows]);
-  if (page.neuron && tab?.[0] === "neurons") parts.push(["unit", page.neuron.view + ":" + page.neuron.unit]);
+  if (page.selectedUnit && tab?.[0] === "neurons") parts.push(["unit", page.selectedUnit.view + ":" + page.selectedUnit.unit]);
   const { range } = page.live.map;
   if (range) parts.push(["range", range.first + 1 + "-" + (range.last + 1)]);
-  if (page.ticked && page.ticked.every((name) => !name.includes(","))) parts.push(["tick", page.ticked.join(",")]);
+  if (page.selectedModels && page.selectedModels.every((name) => !name.includes(","))) parts.push(["tick", page.selectedModels.join(",")]);
   if (page.clamps && page.clampsOf === model.name) parts.push(["clamp", page.clamps.map(formatClamp).join(",")]);
-  if (page.knob !== null) parts.push(["knob", page.knob]);
+  if (page.recurrentScale !== null) parts.push(["knob", page.recurrentScale]);
   if (document.body.classList.contains("cr-lecture")) parts.push(["lecture", 1]);
   if (scene) parts.push(["scene", scene]);
   if (page.hidden.length) parts.push(["hide", page.hidden.join(",")]);

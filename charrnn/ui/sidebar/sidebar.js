@@ -153,7 +153,7 @@ export function mount({ element, send }) {
 
   function fill(value) {
     const offered = JSON.parse(value);
-    if (offered.scene && offered.scene !== page.sceneAsked) return undefined; // of a scene that was left
+    if (offered.scene && offered.scene !== page.requestedScene) return undefined; // of a scene that was left
     const before = { sha256: model()?.sha256, any: models.length > 0 };
     showOrigin(offered.origin, offered.said);
     if (offered.refreshed && offered.models.length && !before.any) return location.reload();
@@ -239,10 +239,10 @@ export function mount({ element, send }) {
     clear: () => session.clear(),
     read() {
       closeDrawer();
-      page.passage = $("#cr-passage").value;
+      page.scoredText = $("#cr-passage").value;
       page.emit("score-text");
       const { seed, characters } = fresh();
-      return session.read({ text: page.passage, seed, characters });
+      return session.read({ text: page.scoredText, seed, characters });
     },
   };
   for (const [name, act] of Object.entries(actions)) $(`[data-action="${name}"]`).addEventListener("click", act);

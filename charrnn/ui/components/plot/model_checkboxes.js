@@ -3,16 +3,16 @@
 import { create } from "../create.js";
 import { page } from "../page_state.js";
 
-page.ticked ??= null; // names; null for the server's default
+page.selectedModels ??= null; // names; null for the server's default
 let added = null; // the name that the picker added
 
 page.on("checkpoint-changed", () => {
   const picked = page.checkpoint?.name;
-  if (!page.ticked || !picked) return;
-  if (added && added !== picked) page.ticked = page.ticked.filter((name) => name !== added);
+  if (!page.selectedModels || !picked) return;
+  if (added && added !== picked) page.selectedModels = page.selectedModels.filter((name) => name !== added);
   if (added !== picked) added = null;
-  if (page.ticked.includes(picked)) return;
-  page.ticked = [...page.ticked, picked];
+  if (page.selectedModels.includes(picked)) return;
+  page.selectedModels = [...page.selectedModels, picked];
   added = picked;
 });
 
@@ -36,7 +36,7 @@ export function createModelCheckboxes(fieldset, changed) {
 
   fieldset.addEventListener("change", () => {
     added = null;
-    page.ticked = [...fieldset.querySelectorAll("input:checked")].map((input) => input.value);
+    page.selectedModels = [...fieldset.querySelectorAll("input:checked")].map((input) => input.value);
     page.emit("selection-changed", fieldset);
   });
   page.on("selection-changed", changed);
@@ -52,7 +52,7 @@ export function createModelCheckboxes(fieldset, changed) {
       }
       fieldset.hidden = false;
     }
-    const now = page.ticked || ticked;
+    const now = page.selectedModels || ticked;
     for (const input of fieldset.querySelectorAll("input")) {
       input.checked = now.includes(input.value);
       input.parentElement.classList.toggle("cr-picked", input.value === page.checkpoint?.name);

@@ -16,7 +16,7 @@ export function mount({ element, send }) {
 
   function request() {
     const data = new FormData(form);
-    const given = follows ? page.ownText || "" : text;
+    const given = follows ? page.customText || "" : text;
     return { form: { parts: data.getAll("parts"), unit: data.get("unit") || "nats", span: data.get("span") || "late", text: given } };
   }
   function show(answer) {
@@ -36,7 +36,7 @@ export function mount({ element, send }) {
     text = given;
     view.ask();
     if (!own) return;
-    page.ownText = text; // shared with the other parts of the tab
+    page.customText = text; // shared with the other parts of the tab
     page.emit("custom-text");
   }
 
@@ -48,9 +48,9 @@ export function mount({ element, send }) {
   if (follows === "selection") page.on("selection-changed", view.ask);
 
   const take = element.querySelector(".cr-take"); // inserts the scored text of the tab Write
-  const offer = () => take && (take.hidden = !page.passage);
+  const offer = () => take && (take.hidden = !page.scoredText);
   take?.addEventListener("click", () => {
-    own.value = page.passage;
+    own.value = page.scoredText;
     form.requestSubmit();
   });
   page.on("score-text", offer);
