@@ -11,8 +11,6 @@ import { createModelForms } from "../components/model_pair.js";
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const form = $("form");
-  let text = ""; // the submitted text; "" for the default
-
   const sides = createModelForms(form, false);
   function show(answer) {
     sides.offer(answer);
@@ -22,16 +20,13 @@ export function mount({ element, send }) {
     $(".cr-numbers").hidden = !answer.table;
     showTable(answer.table, null);
   }
-  const view = createViewQuery({ element, send, request: () => ({ form: { ...sides.values(), text } }), show, asking: "Reading …" });
+  const view = createViewQuery({ element, send, request: () => ({ form: { ...sides.values(), text: text() } }), show, asking: "Reading …" });
   const showPassage = createSurprisalText($(".cr-delta"));
   const showFigure = createFigure($(".cr-plot"), view.say);
   const showTable = createTable($(".cr-table"));
 
   form.addEventListener("change", (event) => event.target !== form.elements.text && view.ask());
-  textForm(form, (given) => {
-    text = given;
-    view.ask();
-  });
+  const text = textForm(form, view.ask);
 
   return view.receive;
 }

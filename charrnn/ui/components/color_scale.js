@@ -15,13 +15,13 @@ function luminance(rgb) {
 export class ColorScale {
   constructor(element) {
     const style = getComputedStyle(element);
-    const colour = (name) => channels(style.getPropertyValue(name).trim());
-    this.paper = colour("--cr-paper");
-    this.ink = colour("--cr-ink");
-    this.quiet = colour("--cr-quiet");
-    this.cursor = colour("--cr-words");
-    const [minus, plus] = [colour("--cr-minus"), colour("--cr-plus")];
-    const middle = colour("--cr-middle");
+    const color = (name) => channels(style.getPropertyValue(name).trim());
+    this.paper = color("--cr-paper");
+    this.ink = color("--cr-ink");
+    this.quiet = color("--cr-quiet");
+    this.cursor = color("--cr-words");
+    const [minus, plus] = [color("--cr-minus"), color("--cr-plus")];
+    const middle = color("--cr-middle");
     const shade = (level, strength, zero) => mix(zero, level < 0 ? minus : plus, Math.min(1, Math.abs(level) / 127) * strength);
     const levels = Array.from({ length: 255 }, (_, i) => i - 127);
     this.pixels = new Uint32Array(levels.map((level) => pixel(shade(level, 1, middle)))); // index: level + 127

@@ -34,7 +34,7 @@ export function createColoredText(box, { level, sentence, dress = () => {}, move
     readout.textContent = sentence(i);
   }
 
-  function colour() {
+  function color() {
     if (!spans.length) return;
     const palette = new ColorScale(box);
     spans.forEach((span, i) => {
@@ -104,14 +104,14 @@ export function createColoredText(box, { level, sentence, dress = () => {}, move
     event.stopPropagation();
     goTo(to());
   });
-  onTheme(colour);
+  onTheme(color);
 
   return {
     show(characters, start = 0, words = "") {
       box.hidden = !characters;
       if (!characters) return (spans = []);
       draw(characters);
-      colour();
+      color();
       mark((cursor = start));
       if (words) readout.textContent = words;
     },

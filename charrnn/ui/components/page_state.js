@@ -4,14 +4,14 @@
 //
 // name               | payload                    | sent by                                           | meaning
 // checkpoint-changed | –                          | sidebar                                           | page.checkpoint
-// selection-changed  | fieldset of the change or – | model_checkboxes, navigate, lecture, apply_link   | page.selectedModels
+// selection-changed  | fieldset of the change or – | model_checkboxes, navigate, apply_link            | page.selectedModels
 // settings           | –                          | sidebar                                           | page.settings
 // state              | –                          | page_session                                      | page.state and the text
 // custom-text        | –                          | plot                                              | page.customText
 // score-text         | –                          | sidebar, apply_link                               | page.scoredText
-// clamps             | –                          | lecture, apply_link                               | page.clamps
+// clamps             | –                          | apply_link                                        | page.clamps
 // clamps-applied     | –                          | clamp                                             | page.appliedClamps
-// recurrent-scale    | –                          | lecture, apply_link                               | page.recurrentScale
+// recurrent-scale    | –                          | apply_link                                        | page.recurrentScale
 // unit-selected      | element of the sender or – | unit_selection                                    | page.selectedUnit
 // unit-text          | –                          | leaderboard                                       | page.unitText
 // cursor-moved       | {by, atEnd}                | keyboard, saliency, unit, source_trace            | move the cursor of Write

@@ -2,14 +2,17 @@
 
 import { page } from "./page_state.js";
 
-/** `read` takes the text of a button: the custom one, that of Write, or "" for the default. */
+/**
+ * `read` is called with the text of a button: the custom one, that of Write, or "" for the default.
+ *
+ * Returns a function that returns the applied text.
+ */
 export function textForm(form, read) {
   const own = form.elements.text;
-  const take = (text) => read((own.value = text));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    take(own.value);
-  });
+  let applied = "";
+  const take = (text) => read((applied = own.value = text));
+  form.addEventListener("submit", () => take(own.value));
   form.querySelector(".cr-of-write")?.addEventListener("click", () => take(page.live?.text || ""));
   form.querySelector(".cr-default").addEventListener("click", () => take(""));
+  return () => applied;
 }

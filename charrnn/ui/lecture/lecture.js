@@ -4,6 +4,7 @@ import { create } from "../components/create.js";
 import { cutAt } from "../components/code_points.js";
 import { navigate } from "../components/navigate.js";
 import { fill, page } from "../components/page_state.js";
+import { applySettings } from "../sidebar/apply_link.js";
 
 /** Set up the panel; returns a function that takes the server's scenes and answers. */
 export function mount({ element, send }) {
@@ -75,21 +76,9 @@ export function mount({ element, send }) {
 }
 
 /** Apply the settings of an answer to the page. */
-function apply({ tick, unit, position, knob, clamp }) {
-  if (tick) {
-    page.selectedModels = tick;
-    page.emit("selection-changed");
-  }
+function apply({ unit, position, ...settings }) {
   if (unit !== undefined) page.emit("color-by-unit", { unit, position });
-  if (knob !== undefined) {
-    page.recurrentScale = knob;
-    page.emit("recurrent-scale");
-  }
-  if (clamp !== undefined) {
-    page.clamps = clamp?.map(([name, unit, value]) => ({ name, unit, value })) ?? null;
-    page.clampsOf = page.checkpoint?.name;
-    page.emit("clamps");
-  }
+  applySettings(settings);
 }
 
 /** Create a button that applies further settings and scrolls to a part. */

@@ -15,7 +15,6 @@ const PAUSE = 150; // milliseconds without a change before a query
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
-  let text = ""; // the submitted text; "" for the default
   let timer = null;
 
   const left = (name) => document.querySelector("#cr-" + name);
@@ -27,7 +26,7 @@ export function mount({ element, send }) {
       characters: left("characters").valueAsNumber,
       clamps: page.clamps,
       neuron: page.selectedUnit ?? null,
-      text,
+      text: text(),
     },
   });
   const view = createViewQuery({ element, send, request, show, asking: "Writing …" });
@@ -50,10 +49,7 @@ export function mount({ element, send }) {
     writeWith({ clamps: page.appliedClamps });
     navigate({ tab: page.tabs.write });
   });
-  textForm($("form"), (given) => {
-    text = given;
-    view.ask();
-  });
+  const text = textForm($("form"), view.ask);
 
   page.on("checkpoint-changed", () => {
     if (page.clampsOf !== page.checkpoint?.name) page.clamps = null; // clamps of another model

@@ -20,23 +20,28 @@ export function createLinkHandler(element, showSettings) {
       $("#cr-passage").value = page.scoredText = link.read;
       page.emit("score-text");
     }
-    if (link.tick) {
-      page.selectedModels = link.tick;
-      page.emit("selection-changed");
-    }
     if (link.unit) selectUnit(...link.unit);
-    if (link.clamp) {
-      page.clamps = link.clamp.map(([name, unit, value]) => ({ name, unit, value }));
-      page.clampsOf = page.checkpoint?.name;
-      page.emit("clamps");
-    }
-    if (link.knob !== undefined) {
-      page.recurrentScale = link.knob;
-      page.emit("recurrent-scale");
-    }
+    applySettings(link);
     openTab(link.tab);
     whenReady(() => arrange(link));
   };
+}
+
+/** Apply the selection, the clamps (null for none) and the recurrent scale of a link or a scene. */
+export function applySettings({ tick, clamp, knob }) {
+  if (tick) {
+    page.selectedModels = tick;
+    page.emit("selection-changed");
+  }
+  if (clamp !== undefined) {
+    page.clamps = clamp?.map(([name, unit, value]) => ({ name, unit, value })) ?? null;
+    page.clampsOf = page.checkpoint?.name;
+    page.emit("clamps");
+  }
+  if (knob !== undefined) {
+    page.recurrentScale = knob;
+    page.emit("recurrent-scale");
+  }
 }
 
 /** Set change or value, row order and visible rows, which exist only in the page. */

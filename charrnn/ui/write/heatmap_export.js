@@ -64,8 +64,8 @@ export function picture(record, shown, palette, length, fonts) {
   pen.fillStyle = css(palette.paper);
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.textBaseline = "middle";
-  const write = (words, x, y, align, colour, font) => {
-    [pen.textAlign, pen.fillStyle, pen.font] = [align, css(colour), font];
+  const write = (words, x, y, align, color, font) => {
+    [pen.textAlign, pen.fillStyle, pen.font] = [align, css(color), font];
     pen.fillText(words, x, y);
   };
   const [small, mono] = ["11px " + fonts.sans, "10px " + fonts.mono];

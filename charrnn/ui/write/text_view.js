@@ -19,7 +19,7 @@ export class TextView {
   }
 
   /** Append positions from … to of the record. */
-  append(record, from, to, colour) {
+  append(record, from, to, color) {
     const follow = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 48;
     for (let i = from; i < to; i++) {
       if (!this.line) this.box.append((this.line = create("div", { className: "cr-line", dir: "auto" })));
@@ -35,7 +35,7 @@ export class TextView {
         span.title = "chosen, not drawn";
       }
       if (this.laddered) attachCandidates(span, record, i);
-      colour(span, i);
+      color(span, i);
       this.spans.push(span);
       this.word.append(span);
       this.wentOn(character);

@@ -28,8 +28,8 @@ export function attachCandidates(span, record, i) {
   span.dataset.ladder = found.map(visible).join("\n");
   const bands = found.map((character, rung) => {
     const hue = character === record.characters[i] ? "--cr-plus" : "--cr-minus";
-    const colour = "color-mix(in srgb, var(" + hue + ") " + (MAX_DEPTH * raw[rung]).toFixed(1) + "%, transparent)";
-    return colour + " " + rung * LINE + "px " + (rung + 1) * LINE + "px";
+    const color = "color-mix(in srgb, var(" + hue + ") " + (MAX_DEPTH * raw[rung]).toFixed(1) + "%, transparent)";
+    return color + " " + rung * LINE + "px " + (rung + 1) * LINE + "px";
   });
   span.style.setProperty("--ladder", "linear-gradient(to bottom, " + bands.join(", ") + ")");
 }
