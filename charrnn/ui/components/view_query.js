@@ -12,10 +12,10 @@ const WIDER = 1.12; // relative change of width at which labels are placed again
  * shown while an answer is awaited; asked(): called with every query; lazily: query only while the view is within or near
  * the viewport, else while its tab is open.
  *
- * Returns {ask, say, receive}: `ask` sends a query, now or when the view is next visible; `say` shows words; `receive`
- * takes the server's answers.
+ * Returns {ask, askLater, say, receive}: `ask` sends a query, now or when the view is next visible; `askLater` sends it
+ * after `pause` milliseconds without another call; `say` shows words; `receive` takes the server's answers.
  */
-export function createViewQuery({ element, send, request = () => ({}), show, asking = "", asked = () => {}, lazily = false }) {
+export function createViewQuery({ element, send, request = () => ({}), show, asking = "", asked = () => {}, lazily = false, pause = 250 }) {
   const words = element.querySelector(".cr-plot-words");
   const say = (text) => (words.textContent = text);
   let number = 0;
@@ -41,14 +41,16 @@ export function createViewQuery({ element, send, request = () => ({}), show, ask
     send("ask", asks);
   }
 
+  function askLater() {
+    clearTimeout(timer);
+    timer = setTimeout(ask, pause);
+  }
+
   new ResizeObserver(() => {
     const width = measured();
     if (!width) return;
     if (due) ask();
-    else if (width > asWide * WIDER || width < asWide / WIDER) {
-      clearTimeout(timer);
-      timer = setTimeout(ask, 250);
-    }
+    else if (width > asWide * WIDER || width < asWide / WIDER) askLater();
   }).observe(element);
 
   if (lazily) {
@@ -61,6 +63,7 @@ export function createViewQuery({ element, send, request = () => ({}), show, ask
 
   return {
     ask,
+    askLater,
     say,
     receive(value) {
       const answer = JSON.parse(value);

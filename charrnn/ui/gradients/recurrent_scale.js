@@ -9,8 +9,6 @@ import { createFigure } from "../components/plot/figure.js";
 import { writeWith } from "../session/interventions.js";
 import { createTable } from "../components/table/table.js";
 
-const PAUSE = 250; // milliseconds without a change before a query
-
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
@@ -18,7 +16,6 @@ export function mount({ element, send }) {
   const gates = $(".cr-gates");
   const showTable = createTable($(".cr-table"));
   const showTexts = createTextPair($(".cr-writers"));
-  let timer = null;
 
   /** Generation settings of the sidebar. */
   function chosen() {
@@ -36,10 +33,6 @@ export function mount({ element, send }) {
     lazily: true,
   });
   const figures = [...element.querySelectorAll("[data-figure]")].map((box) => [box.dataset.figure, createFigure(box, view.say)]);
-  function soon() {
-    clearTimeout(timer);
-    timer = setTimeout(view.ask, PAUSE);
-  }
 
   function show() {
     const g = Number(slider.value);
@@ -55,7 +48,7 @@ export function mount({ element, send }) {
     if (page.recurrentScale === null || Number(slider.value) === page.recurrentScale) return;
     slider.value = page.recurrentScale;
     show();
-    soon();
+    view.askLater();
   }
 
   $(".cr-write-with").addEventListener("click", () => {
@@ -66,7 +59,7 @@ export function mount({ element, send }) {
   function moved() {
     page.recurrentScale = Number(slider.value);
     show();
-    soon();
+    view.askLater();
   }
   slider.addEventListener("input", moved);
   $(".cr-knob-back").addEventListener("click", () => {
@@ -78,7 +71,7 @@ export function mount({ element, send }) {
   page.on("recurrent-scale", adopt);
   page.on("checkpoint-changed", view.ask);
   page.on("custom-text", view.ask);
-  page.on("settings", soon);
+  page.on("settings", view.askLater);
   show();
   adopt();
 

@@ -10,35 +10,17 @@ import { createTable } from "../components/table/table.js";
 import { textForm } from "../components/text_form.js";
 import { createClampRows } from "./clamp_rows.js";
 
-const PAUSE = 150; // milliseconds without a change before a query
-
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
-  let timer = null;
 
-  const left = (name) => document.querySelector("#cr-" + name);
-  const request = () => ({
-    form: {
-      ...page.settings,
-      prompt: left("prompt").value,
-      seed: left("seed").valueAsNumber,
-      characters: left("characters").valueAsNumber,
-      clamps: page.clamps,
-      neuron: page.selectedUnit ?? null,
-      text: text(),
-    },
-  });
-  const view = createViewQuery({ element, send, request, show, asking: "Writing …" });
-  function later() {
-    clearTimeout(timer);
-    timer = setTimeout(view.ask, PAUSE);
-  }
+  const request = () => ({ form: { ...page.request(), clamps: page.clamps, neuron: page.selectedUnit ?? null, text: text() } });
+  const view = createViewQuery({ element, send, request, show, asking: "Writing …", pause: 150 });
 
   const rows = createClampRows($(".cr-clamps"), (clamps) => {
     page.clamps = clamps;
     page.clampsOf = page.checkpoint?.name;
-    later();
+    view.askLater();
   });
   const showTexts = createTextPair($(".cr-writers"));
   const showDivergence = createDivergence($(".cr-divergence"));
@@ -55,8 +37,8 @@ export function mount({ element, send }) {
     if (page.clampsOf !== page.checkpoint?.name) page.clamps = null; // clamps of another model
     view.ask();
   });
-  page.on("settings", later);
-  for (const name of ["prompt", "seed", "characters"]) left(name)?.addEventListener("change", later);
+  page.on("settings", view.askLater);
+  for (const name of ["prompt", "seed", "characters"]) document.querySelector("#cr-" + name)?.addEventListener("change", view.askLater);
   page.on("clamps", view.ask);
   page.on("unit-selected", (who) => {
     if (!who) page.clamps = null; // the selected unit is clamped
