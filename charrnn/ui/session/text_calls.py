@@ -136,19 +136,19 @@ class TextCalls:
         """
         reader = self.store.load(request.checkpoint.name, request.checkpoint.step)
         view = nearest_view(reader.view_names, request.view)
-        text, prompt, draws_of = request.text, min(request.prompt, len(request.text)), UniformStream(request.seed)
+        text, prompt, uniforms = request.text, min(request.prompt, len(request.text)), UniformStream(request.seed)
         head: dict[str, Any] = {}
         if request.start == 0:
             head, text, prompt = self._head(reader, view, text, prompt)
-            head["start_draw"] = None if prompt else draws_of[0]
+            head["start_draw"] = None if prompt else uniforms[0]
         elif request.start > len(text):
             raise ValueError(f"start is {request.start}: give 0 to {len(text)}, the length of the text")
         reading_to = min(len(text), request.start + MAX_CALL_CHARS)
         part = _Part(reader, request, text, prompt, self._decoders(reader, request, prompt), self.prefixes, gone)
         columns = part.read(request.start, reading_to, view)
         if reading_to == len(text):
-            columns += part.write(request.count, draws_of, view)
-        draws = [draws_of[at + 1 - prompt] if at + 1 >= prompt else None for at in range(request.start, part.end)]
+            columns += part.write(request.count, uniforms, view)
+        draws = [uniforms[at + 1 - prompt] if at + 1 >= prompt else None for at in range(request.start, part.end)]
         return {
             **head,
             "text": part.text[request.start : part.end],
@@ -232,14 +232,14 @@ class _Part:
                 self.prefixes.put(self.key, self.text[:stop], self._reading)
         return columns
 
-    def write(self, count: int, draws_of: UniformStream, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    def write(self, count: int, uniforms: UniformStream, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Write characters after the text -> (values, logits) of each."""
         if not count:
             return []
         request, vocab, start = self.request, self.reader.vocab, len(self.text) - self.prompt
         chosen = {at: vocab.ids[character] for at, character in request.edits if character in vocab.ids and at >= start}
         columns, ids = [], []
-        steps = generate(self.written, self._reading, count, request.settings, draws_of, start, chosen)
+        steps = generate(self.written, self._reading, count, request.settings, uniforms, start, chosen)
         for step in steps:
             columns.append((step.reading.activations[view], step.reading.logits))
             ids.append(step.id)
