@@ -148,7 +148,7 @@ PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
         {"knob": 1.4},
         [{"text": OTHER}, {"knob": 0.7}, {"prompt": "B"}, {"seed": 9}, {"temperature": 1.5}],
     ),
-    "memory": (lambda s, u, q: memory_part.memories(s, q, WANTED), {}, [{"text": OTHER}]),
+    "memory": (lambda s, u, q: memory_part.context_use_curves(s, q, WANTED), {}, [{"text": OTHER}]),
     "where": (
         lambda s, u, q: saliency.heats(s, q, WANTED),
         {**A_AND_B, "text": OTHER[:100], "position": 50},

@@ -20,7 +20,7 @@ from charrnn.context_use import memory_record
 from charrnn.ui.compare import tab as compare_tab
 from charrnn.ui.compare.surprisal_difference import saved_groups
 from charrnn.ui.gradients import context_use
-from charrnn.ui.gradients.context_use import memories
+from charrnn.ui.gradients.context_use import context_use_curves
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.gradients.over_training import saved_steps
 from charrnn.ui.neurons.unit import one_unit
@@ -176,7 +176,7 @@ def test_damaged_model_costs_only_its_own_row(three: Path, damage: str):
     plain = ViewQuery(names=question.names, choice=question.choice)
     views: dict[str, Callable[[Store], Any]] = {
         "gradients": lambda store: curves(store, question, always),
-        "memory": lambda store: memories(store, plain, always),
+        "memory": lambda store: context_use_curves(store, plain, always),
         "training": lambda store: compare_tab.training_curves(store, plain),
         "results": lambda store: compare_tab.results(store, plain, Path("none")),
     }
@@ -253,7 +253,7 @@ def test_arbitrary_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
     kept = store.load("rnn").info.analyses
     assert cut is None or cut >= len(text) or (kept.refused and not kept.sections)
     for view in (
-        lambda: memories(store, plain, lambda: True),
+        lambda: context_use_curves(store, plain, lambda: True),
         lambda: compare_tab.results(store, plain, Path("none")),
     ):
         last = json.loads([*view()][-1])

@@ -60,9 +60,9 @@ def test_swapped_every_sign_is_flipped_and_the_same_model_differs_nowhere(store:
 def test_the_default_is_the_passage_of_the_app_and_what_is_too_long_is_bounded(store: Store, monkeypatch: Any):
     monkeypatch.setattr(surprisal_difference, "text_for", lambda *_: SourceText("ab\n" * 5000, "a long text"))
     both = store.load("rnn"), store.load("gru")
-    source, note = surprisal_difference.passage(store, both, None)
+    source, note = surprisal_difference.input_text(store, both, None)
     assert len(source.text) == 10_000 and str(source) == "a long text (its first 10,000 characters)" and not note
-    _, note = surprisal_difference.passage(store, both, SourceText("ab\n" * 5000))
+    _, note = surprisal_difference.input_text(store, both, SourceText("ab\n" * 5000))
     assert note == "It has 15,000 characters: only the first 10,000 are compared."
     with pytest.raises(ValueError, match="at most 20000"):
         delta_of(store, "a" * 20_001)

@@ -15,7 +15,7 @@ from charrnn.checkpoint import describe, load, write_analyses
 from charrnn.context_use import MemoryUsed, context_use, corruption, memory_from_record, memory_record
 from charrnn.corpus import title_of
 from charrnn.ui.gradients import context_use as memory_part
-from charrnn.ui.gradients.context_use import MAX_CHARS, PREDICTIONS, REPLACED, memories
+from charrnn.ui.gradients.context_use import MAX_CHARS, PREDICTIONS, REPLACED, context_use_curves
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
@@ -29,7 +29,7 @@ PATIENCE = 120_000
 
 
 def answers(store: Store, question: ViewQuery, wanted: Any = lambda: True) -> list[dict[str, Any]]:
-    return [json.loads(told) for told in until_superseded(memories(store, question, wanted))]
+    return [json.loads(told) for told in until_superseded(context_use_curves(store, question, wanted))]
 
 
 def expected(trained: Path, text: str, step: int | None = None) -> MemoryUsed:

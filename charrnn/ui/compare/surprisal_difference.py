@@ -19,7 +19,7 @@ from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 MAX_READ_CHARS = 10_000  # characters that are compared, and coloured in the page
 
 
-def passage(store: Store, readers: Sequence[LoadedModel], given: SourceText | None) -> tuple[SourceText, str]:
+def input_text(store: Store, readers: Sequence[LoadedModel], given: SourceText | None) -> tuple[SourceText, str]:
     """Return the text known to both models, and a notice. Raises ValueError."""
     source = given or text_for(store, readers[0])
     text, note = known_to_both(readers, source.text)
@@ -36,7 +36,7 @@ def differences(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterat
     """Show the difference of the two models on a text. Raises ValueError."""
     readers = load_pair(store, query)
     models = pair_payload(store, readers)
-    source, note = passage(store, readers, given_text(query, MAX_ANALYSIS_CHARS))
+    source, note = input_text(store, readers, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
     whole = saved_groups(readers)
     at_once = " ".join(filter(None, [describe_saved(whole), f"Reading {len(text):,} characters …"]))

@@ -4,7 +4,7 @@
 export function create(tag, properties = {}, ...children) {
   const { dataset, ...others } = typeof properties === "string" ? { className: properties } : properties;
   const element = Object.assign(document.createElement(tag), others);
-  Object.assign(element.dataset, dataset);
+  if (dataset) Object.assign(element.dataset, dataset);
   element.append(...children);
   return element;
 }

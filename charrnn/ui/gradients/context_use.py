@@ -30,7 +30,7 @@ def measure(reader: LoadedModel, text: str) -> MemoryUsed:
     return memory_used(reader.checkpoint.model, reader.vocab.encode(text), SEED, MAX_CHARS, PREDICTIONS, places)
 
 
-def memories(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
+def context_use_curves(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results, one model at a time. Raises ValueError, Superseded."""
     nothing = "Tick a model to see how much of the text it uses."
     return AnalysisView(saved_context_use, measure, _shown, nothing).answers(store, query, is_current)

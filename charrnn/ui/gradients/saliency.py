@@ -22,7 +22,7 @@ def heats(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str
     Raises ValueError for unknown models and texts that are too short.
     """
     readers = load_pair(store, query)
-    source, note = passage(store, readers, query)
+    source, note = input_text(store, readers, query)
     text = source.text
     shown = {**pair_payload(store, readers), "text": text}
     words = " ".join(filter(None, [f"{len(text)} characters of {source.origin}.", note]))
@@ -35,7 +35,7 @@ def heats(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str
         yield message(query.number, words, part, busy=busy, targets=targets, heat=heat, **shown)
 
 
-def passage(store: Store, readers: Sequence[LoadedModel], query: ViewQuery) -> tuple[SourceText, str]:
+def input_text(store: Store, readers: Sequence[LoadedModel], query: ViewQuery) -> tuple[SourceText, str]:
     """Return the text known to both models, and a notice. Raises ValueError."""
     source = (given_text(query, MAX_CHARS) or text_for(store, readers[0])).first(MAX_CHARS)
     text, note = known_to_both(readers, source.text)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from charrnn.ui.gradients.context_use import memories
+from charrnn.ui.gradients.context_use import context_use_curves
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.gradients.over_training import clipping, saved_steps
 from charrnn.ui.gradients.recurrent_scale import scaled_variants
@@ -17,6 +17,6 @@ def build(store: Store) -> None:
     add_part("cr-flow", plot, partial(curves, store), "gradients/gradient_norms")
     add_part("cr-knob", "gradients/recurrent_scale", partial(scaled_variants, store))
     add_part("cr-where", "gradients/saliency", partial(heats, store))
-    add_part("cr-memory", plot, partial(memories, store), "gradients/context_use")
+    add_part("cr-memory", plot, partial(context_use_curves, store), "gradients/context_use")
     add_part("cr-over-training", plot, partial(saved_steps, store), "gradients/over_training")
     add_part("cr-clipping", plot, lambda query, _: clipping(query), "gradients/clipping")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from charrnn.neurons import GATES, Saturation
-from charrnn.ui.neurons.leaderboard import passage
+from charrnn.ui.neurons.leaderboard import input_text
 from charrnn.ui.neurons.unit_scores import Units, view_title
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, read_activations
 from charrnn.ui.server.checkpoint_store import LoadedModel
@@ -19,7 +19,7 @@ def gates(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str
         without = "MiniGPT has" if reader.info.cell == "minigpt" else "A vanilla cell has"
         yield message(query.number, f"{without} no gates: choose a GRU or an LSTM in the picker.", part=1)
         return
-    source, note = passage(units.store, reader, given_text(query, MAX_ANALYSIS_CHARS))
+    source, note = input_text(units.store, reader, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
     if not text:
         raise ValueError("the model knows no character of this text: give another")

@@ -38,7 +38,7 @@ def view_of(reader: LoadedModel, query: ViewQuery) -> str:
     return nearest_view(reader.view_names, requested if isinstance(requested, str) else reader.view_names[0])
 
 
-def passage(store: Store, reader: LoadedModel, given: SourceText | None) -> tuple[SourceText, str]:
+def input_text(store: Store, reader: LoadedModel, given: SourceText | None) -> tuple[SourceText, str]:
     """Return the text to score, and a notice."""
     source = text_for(store, reader, given)
     dropped = len(given.text) - len(source.text) if given else 0
@@ -91,7 +91,7 @@ def computed_board(
     is_current: IsCurrent,
 ) -> Generator[str, None, tuple[Leaderboard, str]]:
     """Compute the leaderboard of a text and its description. Raises Superseded."""
-    source, note = passage(units.store, reader, given)
+    source, note = input_text(units.store, reader, given)
     targets = ConceptTargets.of(source.text)
     yield encoder.progress(f"Reading {len(source.text):,} characters …")
     scores = units.scores(reader, view_name, targets, is_current)
@@ -113,7 +113,7 @@ def with_pattern(
     is_current: IsCurrent,
 ) -> Iterator[str]:
     """Add a row for the custom pattern, or the reason that it has none."""
-    source, _ = passage(units.store, reader, given)
+    source, _ = input_text(units.store, reader, given)
     text = source.text
     try:
         covered = covered_by(pattern, text)

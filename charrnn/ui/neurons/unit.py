@@ -9,7 +9,7 @@ import numpy as np
 from charrnn.neurons import BestUnit, ConceptTargets, score, top_spans
 from charrnn.neurons.scoring import MIN_CHARS
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.neurons.leaderboard import AnswerEncoder, passage, view_of
+from charrnn.ui.neurons.leaderboard import AnswerEncoder, input_text, view_of
 from charrnn.ui.neurons.unit_scores import Units, saved_boards, view_title, views_payload
 from charrnn.ui.server.activation_views import ColorRange, ceil_nice
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS
@@ -37,7 +37,7 @@ def one_unit(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[
     reader = units.store.load(query.choice.name, query.choice.step)
     view_name = view_of(reader, query)
     unit = unit_of(reader, view_name, query)
-    source, note = passage(units.store, reader, given_text(query, MAX_ANALYSIS_CHARS))
+    source, note = input_text(units.store, reader, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
     if not text:
         raise ValueError("the model knows no character of this text: give another")

@@ -39,8 +39,8 @@ def default_text(store: Store, reader: LoadedModel) -> SourceText:
     same = [info for info in store.checkpoints() if info.vocab.characters == reader.vocab.characters and info.passage]
     best = min(same, key=lambda info: info.metrics.get("val_stream_nats", float("inf")), default=None)
     if best is None or best.sha256 == reader.info.sha256:
-        return SourceText.passage_of(reader.info, reader.passage)
-    return SourceText.passage_of(best, reader.vocab.drop_unknown(best.passage)[0])
+        return SourceText.sample_of(reader.info, reader.passage)
+    return SourceText.sample_of(best, reader.vocab.drop_unknown(best.passage)[0])
 
 
 def text_for(store: Store, reader: LoadedModel, given: SourceText | None = None) -> SourceText:

@@ -70,7 +70,7 @@ class SourceText:
     excerpt: bool = False
 
     @classmethod
-    def passage_of(cls, info: CheckpointInfo, text: str) -> "SourceText":
+    def sample_of(cls, info: CheckpointInfo, text: str) -> "SourceText":
         """Return the sample text saved with a checkpoint. Its settings are not recorded."""
         writer = Writer(LoadedModel.title_of(info), info.sha256, info.step)
         return cls(text, f"a passage written by {writer}", (writer,))
