@@ -58,9 +58,9 @@ export function createClampRows(box, changed) {
       clamps.splice(i, 1);
       changed(values());
     };
-    const gone = create("button", { type: "button", className: "cr-button cr-let-go", hidden: clamps.length < 2, onclick: remove }, "Let go");
+    const removeButton = create("button", { type: "button", className: "cr-button cr-let-go", hidden: clamps.length < 2, onclick: remove }, "Let go");
     const fields = [field("what", what), field("unit", unit), field("every unit", every, "cr-tick"), field("held at", value)];
-    return create("fieldset", "cr-clamp", legend, ...fields, slider, create("span", "cr-usual", ...buttons), gone);
+    return create("fieldset", "cr-clamp", legend, ...fields, slider, create("span", "cr-usual", ...buttons), removeButton);
   }
 
   return {

@@ -59,7 +59,7 @@ export class Session {
     this.needsRead = true; // the views lack the outputs of the current model
     this.atOnce = false; // the text is generated without pacing, in the state `finished`
     this.stale = false; // the last request was made with older settings
-    this.kept = 0; // characters to keep although they are not shown yet
+    this.retained = 0; // characters to keep although they are not shown yet
     this.replaced = null; // the shown text, until the new one has begun
     this.preface = null; // a notice to show with the next text
     this.notice = null; // the latest one
@@ -273,7 +273,7 @@ export class Session {
           if (!piece) continue; // superseded, or the settings changed
           const from = this.length;
           this.#append(piece, this.needsRead);
-          if (this.stale) this.kept = from + 1; // a dragged slider does not stop the text
+          if (this.stale) this.retained = from + 1; // a dragged slider does not stop the text
           first = false;
         } else if (this.#isFull() && this.#shownLength() >= this.length) {
           this.state = "finished";
@@ -480,8 +480,8 @@ export class Session {
 
   /** Drop characters that are not shown yet; they are drawn again when needed. */
   #dropAhead() {
-    const length = Math.max(this.#shownLength(), this.text.prompt, this.kept);
-    this.kept = 0;
+    const length = Math.max(this.#shownLength(), this.text.prompt, this.retained);
+    this.retained = 0;
     if (length >= this.length) return;
     this.#cut(length);
     if (!this.needsRead) this.#emitColumns("branch", length, null, { edits: sorted(this.text.edits), writers: this.text.writers });

@@ -48,7 +48,7 @@ export function applySettings({ tick, clamp, knob }) {
 function arrange({ change, rows, range }) {
   if (change !== undefined && page.live.map.change !== change) document.querySelector(".cr-change").click();
   if (rows) document.querySelector(`.cr-orders [data-value="${rows}"]`).click();
-  if (range) page.live.look({ first: range[0] - 1, last: range[1] - 1 });
+  if (range) page.live.showRows({ first: range[0] - 1, last: range[1] - 1 });
 }
 
 /** Call `act` as soon as the live view has a text. */

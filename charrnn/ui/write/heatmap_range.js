@@ -17,7 +17,7 @@ export class HeatmapRange {
     this.band = $(".cr-band");
     this.status = $('.cr-map [role="status"]');
     for (const input of [this.first, this.last]) input.addEventListener("change", () => this.typed());
-    this.all.addEventListener("click", () => this.look(null));
+    this.all.addEventListener("click", () => this.showRows(null));
     $(".cr-save-png").addEventListener("click", () => this.savePicture());
     $(".cr-save-csv").addEventListener("click", () => this.saveTable());
     this.exportButtons = [...element.querySelectorAll(".cr-keep button")].map((button) => [button, button.title]);
@@ -51,11 +51,11 @@ export class HeatmapRange {
     if (!map.order) return;
     const place = (input, otherwise) => Math.max(1, Math.min(map.order.length, Math.round(Number(input.value)) || otherwise)) - 1;
     const ends = [place(this.first, 1), place(this.last, map.order.length)].sort((a, b) => a - b);
-    this.look({ first: ends[0], last: ends[1] });
+    this.showRows({ first: ends[0], last: ends[1] });
   }
 
   /** Show the rows first … last of the order, or all. */
-  look(range) {
+  showRows(range) {
     const { map } = this;
     if (!map.order) return;
     const end = map.order.length - 1;
@@ -95,7 +95,7 @@ export class HeatmapRange {
       if (from !== null && dragged) {
         const { first, last } = this.map.rowsBetween(from, height(event));
         const above = this.map.range ? this.map.range.first : 0;
-        this.look({ first: above + first, last: above + last });
+        this.showRows({ first: above + first, last: above + last });
       }
       end();
     });

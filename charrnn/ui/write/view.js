@@ -269,7 +269,7 @@ export function mount({ element }) {
       pointed(true);
     },
     distribution,
-    look: (range) => rangeTools.look(range),
+    showRows: (range) => rangeTools.showRows(range),
   };
 
   session.onMessage(receive);
