@@ -73,9 +73,6 @@ def describe_saved(groups: Sequence[GroupMean]) -> str:
     )
 
 
-# ------------------------------------------------------------------------------------------------ what the view shows
-
-
 def _encode(query: ViewQuery, difference: Difference, words: str, note: str, saved: Sequence[GroupMean]) -> str:
     from charrnn import figures  # plotly is slow to import: only when needed
 

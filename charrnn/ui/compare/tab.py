@@ -44,9 +44,6 @@ def build(store: Store, study: Path = STUDY) -> None:
     )
 
 
-# ------------------------------------------------------------------------------------------------ training curves
-
-
 def training_curves(store: Store, query: ViewQuery) -> Iterator[str]:
     """Show the training curves of the selected checkpoints. Raises ValueError."""
     from charrnn import figures
@@ -63,8 +60,6 @@ def training_curves(store: Store, query: ViewQuery) -> Iterator[str]:
     figure = figures.training_curves_figure(runs, query.width, parts, unit, span)
     yield message(query.number, figures.describe_training_curves(runs, unit), figure=figure, **models)
 
-
-# ------------------------------------------------------------------------------------------------ the table
 
 TITLES = ("model", "parameters", "minutes", "train", "val stream", "val cold", "bits", "perplexity")
 TITLES += ("half-life", "context", "source")
@@ -158,9 +153,6 @@ def _in_other_units(loss_nats: float | None) -> list[Cell]:
     if loss_nats is None:
         return [number(None), number(None)]
     return [number(bits_per_char(loss_nats)), number(perplexity(loss_nats), "{:.2f}")]
-
-
-# ------------------------------------------------------------------------------------------------ samples
 
 
 def samples(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:

@@ -19,9 +19,6 @@ THRESHOLD = 5.0  # as in the lab sheet
 TITLES = ("training step", "half-life", "1 % left at", "loss, nats")
 
 
-# ------------------------------------------------------------------------------------------------ every saved step
-
-
 def saved_steps(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results, one saved step at a time. Raises ValueError."""
     from charrnn import figures  # plotly is slow to import: only when needed
@@ -68,9 +65,6 @@ def _table(info: CheckpointInfo, flows: Mapping[int, GradientFlow]) -> Table:
         for step, flow in flows.items()
     ]
     return Table("The same in numbers, in characters; the loss is that of validation", TITLES, rows, sortable=False)
-
-
-# ------------------------------------------------------------------------------------------------ clipping
 
 
 def clipping(query: ViewQuery, study: Path = STUDY) -> Iterator[str]:

@@ -35,9 +35,6 @@ POSITIONS_OF_PRODUCTS = 32  # each costs about four times a position of the grad
 CANDIDATE = {"rnn": "h", "gru": "n", "lstm": "g"}  # the gate whose eigenvalues are shown by default
 
 
-# ------------------------------------------------------------------------------------------------ analyses
-
-
 @dataclass
 class ScaledModel:
     """A model with W_hh × g, and its results so far."""
@@ -176,9 +173,6 @@ def scaled_variants(store: Store, query: ViewQuery, is_current: IsCurrent) -> It
                 stage(analyses, model)
     require_current(is_current)
     yield _encode(analyses, len(STAGES))
-
-
-# ------------------------------------------------------------------------------------------------ rendering
 
 
 def _encode(analyses: ScaleAnalyses, part: int, busy: str = "") -> str:

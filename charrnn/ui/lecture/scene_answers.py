@@ -38,9 +38,6 @@ class Answer:
     shown: Mapping[str, Any] = field(default_factory=dict)
 
 
-# ------------------------------------------------------------------------------------------------ on the tab Write
-
-
 def sample(
     link: ShareLink, settings: SamplingSettings | None = None, decoder: Any = None, n: int | None = None
 ) -> tuple[str, list[Step]]:
@@ -130,9 +127,6 @@ def telling_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
     here, elsewhere = h[inside].mean(axis=0), h[~inside].mean(axis=0)
     unit = int(np.abs(here - elsewhere).argmax())
     return unit, float(here[unit]), float(elsewhere[unit])
-
-
-# ------------------------------------------------------------------------------------------------ on the other tabs
 
 
 def gradient(store: Store, link: ShareLink) -> Answer:

@@ -63,9 +63,6 @@ def _view_payload(stats: ActivationStats, name: str) -> dict[str, Any]:
     return {"name": name, "span": stats.span(name), "limits": limits(name)}
 
 
-# ------------------------------------------------------------------------------------------------ the two texts
-
-
 class ClampForm(Writing):
     """The sampling settings of Write, which the form of this view includes."""
 
@@ -87,9 +84,6 @@ def both_texts(reader: LoadedModel, clamps: Sequence[Clamp], query: ViewQuery) -
     notice = dropped_notice(dropped)
     words = [divergence["why"] if divergence else same, notice["text"] if notice else ""]
     return {"words": " ".join(filter(None, words)), "texts": texts, "prompt": prompt, "divergence": divergence}
-
-
-# ------------------------------------------------------------------------------------------------ what it costs
 
 
 def holdout_text(store: Store, reader: LoadedModel, query: ViewQuery) -> tuple[SourceText, str]:

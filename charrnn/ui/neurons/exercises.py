@@ -85,9 +85,6 @@ def measured_on(reader: LoadedModel) -> dict[str, Any]:
     return {"network": reader.title, "training step": step, "sha256": sha, "seed of its training": str(info.seed)}
 
 
-# ------------------------------------------------------------------------------------------------ the checks
-
-
 def check_reset_unit(store: Store, reader: LoadedModel, query: ViewQuery) -> CheckResult:
     """Check if a unit carries a value along a line and resets at its end."""
     stats = ActivationStats.of(store, reader)

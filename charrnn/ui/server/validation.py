@@ -78,9 +78,6 @@ class Writing(Sampling):
     seed: Seed = SEED
 
 
-# ------------------------------------------------------------------------------------------------ validation
-
-
 def checked(of: Any, sent: Any) -> Any:
     """Validate a value as this type. Raises ValueError with the first error."""
     try:

@@ -101,9 +101,6 @@ def _some_ids(reader: LoadedModel) -> list[int]:
     return ids if len(ids) > self_checks.T else [i % len(reader.vocab) for i in range(self_checks.MAX_CHARS)]
 
 
-# ------------------------------------------------------------------ one seed, one text
-
-
 def digest(text: str) -> str:
     """Return the hash of a text, as computed in the page too."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
@@ -138,9 +135,6 @@ def dice(reader: LoadedModel) -> dict[str, Any] | None:
         "text": reader.text_of(steps),
         "digest": digest(reader.text_of(steps)),
     }
-
-
-# ------------------------------------------------------------------ the file, the versions
 
 
 def of_file(reader: LoadedModel) -> list[dict[str, Any]]:
