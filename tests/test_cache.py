@@ -173,7 +173,7 @@ PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
         [{"text": OTHER}, {"clamps": [{**CLAMP[0], "value": -0.5}]}, {"clamps": None}, {"seed": 2}],
     ),
     "exercises": (
-        lambda s, u, q: exercises.checked(s, q, WANTED),
+        lambda s, u, q: exercises.exercise_results(s, q, WANTED),
         HALF_LIFE,
         [
             {"guess": 4},

@@ -10,7 +10,7 @@ import pytest
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.probes import line_reset
-from charrnn.ui.neurons.exercises import EXERCISES, checked
+from charrnn.ui.neurons.exercises import EXERCISES, exercise_results
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
@@ -23,7 +23,7 @@ CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 def handed_in(store: Store, model: str, exercise: str = "", **form: Any) -> dict[str, Any]:
     question = ViewQuery(choice=Choice(model, None), form={"exercise": exercise, **form})
-    return [json.loads(told) for told in checked(store, question, lambda: True)][-1]
+    return [json.loads(told) for told in exercise_results(store, question, lambda: True)][-1]
 
 
 def values(answer: dict[str, Any]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from charrnn.ui.server.notices import dropped_notice, notice
-from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Character, Choice, Prompt, Sampling, Step, checked
+from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Character, Choice, Prompt, Sampling, Step, validate
 
 
 def test_notice_names_dropped_characters():
@@ -17,7 +17,7 @@ def test_notice_names_dropped_characters():
 
 
 def test_whole_numbers_may_have_a_point():
-    assert [checked(Step, step) for step in (7.0, MAX_SAFE_INTEGER)] == [7, 2**53 - 1]
+    assert [validate(Step, step) for step in (7.0, MAX_SAFE_INTEGER)] == [7, 2**53 - 1]
     assert Sampling(temperature=0, top_k=5.0).settings.top_k == 5  # pyright: ignore[reportArgumentType]
 
 
@@ -44,5 +44,5 @@ class Sent(Sampling):
 )
 def test_invalid_request_names_value_and_limit(sent: Any, words: str):
     with pytest.raises(ValueError) as refused:
-        checked(Sent, sent)
+        validate(Sent, sent)
     assert str(refused.value) == words

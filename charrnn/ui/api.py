@@ -165,7 +165,7 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
             with USERS.one():
                 return validated(**signature.bind(*arguments, **named).arguments)
         except ValueError as error:
-            text = validation.problem(error) if isinstance(error, ValidationError) else str(error)
+            text = validation.describe_error(error) if isinstance(error, ValidationError) else str(error)
             raise gr.Error(text, title="Refused", print_exception=False) from error
 
     return called

@@ -10,7 +10,7 @@ from charrnn.ui.components.divergence import coupled_texts
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.model_pair import NAMES, known_to_both, load_pair, pair_payload, parse_side
 from charrnn.ui.server.streaming import message
-from charrnn.ui.server.validation import Seed, Writing, checked, within
+from charrnn.ui.server.validation import Seed, Writing, validate, within
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 from charrnn.vocab import Vocab
 
@@ -40,7 +40,7 @@ class CoupledQuery(NamedTuple):
 
 def parse_query(store: Store, query: ViewQuery) -> tuple[CoupledQuery, dict[str, Any]]:
     """Parse the form; also describe the models on offer. Raises ValueError."""
-    readers, form = load_pair(store, query), checked(DiceForm, query.form)
+    readers, form = load_pair(store, query), validate(DiceForm, query.form)
     settings = [parse_side(query, name).settings for name in NAMES]
     prompt = form.prompt
     if prompt == PROMPT and (shared := [c for c in readers[0].vocab.characters if c in readers[1].vocab.ids]):

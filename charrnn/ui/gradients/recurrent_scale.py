@@ -104,7 +104,7 @@ class ScaleAnalyses:
     @classmethod
     def parse_query(cls, store: Store, query: ViewQuery, is_current: IsCurrent) -> "ScaleAnalyses":
         """Parse the query. Raises ValueError."""
-        form = validation.checked(KnobForm, query.form)
+        form = validation.validate(KnobForm, query.form)
         reader = store.load(query.choice.name, query.choice.step)
         scale_recurrent(reader.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
         source = text_for(store, reader, given_text(query, MAX_ANALYSIS_CHARS))

@@ -19,7 +19,7 @@ from charrnn.ui.server.model_pair import with_step
 from charrnn.ui.server.notices import dropped_notice
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
-from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Writing, checked, within
+from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Writing, validate, within
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 MAX_CHARS = 600  # characters to write, each of them twice
@@ -71,7 +71,7 @@ class ClampForm(Writing):
 
 def both_texts(reader: LoadedModel, clamps: Sequence[Clamp], query: ViewQuery) -> dict[str, Any]:
     """Sample with and without clamps after the prompt; find the first difference."""
-    form = checked(ClampForm, query.form)
+    form = validate(ClampForm, query.form)
     prompt, dropped = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))
     n, draws = min(MAX_CHARS, form.characters), UniformStream(form.seed)
     a, b = (

@@ -56,7 +56,7 @@ class Exercise:
         return {key: value for key, value in asdict(self).items() if key != "check"}
 
 
-def checked(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
+def exercise_results(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Return the exercises and the result of a submitted one. Raises ValueError."""
     reader = store.load(query.choice.name, query.choice.step)
     parts = [

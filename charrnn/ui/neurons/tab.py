@@ -3,7 +3,7 @@
 from functools import partial
 
 from charrnn.ui.neurons.clamp import clamped_sample
-from charrnn.ui.neurons.exercises import checked
+from charrnn.ui.neurons.exercises import exercise_results
 from charrnn.ui.neurons.gate_saturation import gates
 from charrnn.ui.neurons.leaderboard import leaderboard
 from charrnn.ui.neurons.unit import one_unit
@@ -19,4 +19,4 @@ def build(store: Store) -> None:
     add_part("cr-unit", "neurons/unit", partial(one_unit, units))
     add_part("cr-clamp", "neurons/clamp", partial(clamped_sample, store))
     add_part("cr-gates", "neurons/gate_saturation", partial(gates, units))
-    add_part("cr-exercises", "neurons/exercises", partial(checked, store))
+    add_part("cr-exercises", "neurons/exercises", partial(exercise_results, store))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.validation import Choice, Chosen, Sampling, checked
+from charrnn.ui.server.validation import Choice, Chosen, Sampling, validate
 from charrnn.ui.server.view_query import ViewQuery
 
 NAMES = ("A", "B")
@@ -20,7 +20,7 @@ class SideForm(Sampling):
 def parse_side(query: ViewQuery, name: str) -> SideForm:
     """Parse the form values of A or B. Raises ValueError."""
     try:
-        return checked(SideForm, query.form.get(name, {}))
+        return validate(SideForm, query.form.get(name, {}))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 

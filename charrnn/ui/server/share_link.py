@@ -30,7 +30,7 @@ from charrnn.ui.server.validation import (
     Prompt,
     Step,
     Writing,
-    problems,
+    describe_errors,
     within,
 )
 
@@ -247,7 +247,7 @@ def parse_link(store: Store, sent: Mapping[str, str], scenes: int = 0) -> ShareL
             query = LinkQuery.model_validate(requested, context=context)
             break
         except ValidationError as error:
-            wrong = problems(error)
+            wrong = describe_errors(error)
             if "model" in wrong:
                 requested.pop("step", None)  # it belongs to a missing model
                 wrong.pop("step", None)

@@ -9,7 +9,7 @@ from charrnn.checkpoint import CheckpointInfo
 from charrnn.ranges import Range
 from charrnn.sampling import SamplingSettings
 from charrnn.ui.server.loaded_model import LoadedModel
-from charrnn.ui.server.validation import MAX_TEXT_CHARS, Name, Sampling, Step, checked, within
+from charrnn.ui.server.validation import MAX_TEXT_CHARS, Name, Sampling, Step, validate, within
 from charrnn.ui.server.view_query import ViewQuery
 
 GIVEN = "the text you typed or pasted"
@@ -79,7 +79,7 @@ class SourceText:
     def of_write(cls, text: str, parts: Any) -> "SourceText":
         """Return a text of the tab Write with the sources of its parts. Raises ValueError."""
         given, chosen, written = 0, 0, dict[Writer, int]()
-        for part in checked(Origin, {"origin": parts}).origin:
+        for part in validate(Origin, {"origin": parts}).origin:
             chosen += Range(0, part.characters, whole=True).require("chosen characters", part.chosen)
             if part.writer is None:
                 given += part.characters

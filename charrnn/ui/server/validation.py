@@ -78,20 +78,20 @@ class Writing(Sampling):
     seed: Seed = SEED
 
 
-def checked(of: Any, sent: Any) -> Any:
+def validate(of: Any, sent: Any) -> Any:
     """Validate a value as this type. Raises ValueError with the first error."""
     try:
         return TypeAdapter(of).validate_python(sent)
     except ValidationError as error:
-        raise ValueError(problem(error)) from None
+        raise ValueError(describe_error(error)) from None
 
 
-def problem(error: ValidationError) -> str:
+def describe_error(error: ValidationError) -> str:
     """Describe the first error of a request: name, value and allowed values."""
-    return next(iter(problems(error).values()))
+    return next(iter(describe_errors(error).values()))
 
 
-def problems(error: ValidationError) -> dict[Any, str]:
+def describe_errors(error: ValidationError) -> dict[Any, str]:
     """Describe the first error of each field, by its name."""
     found: dict[Any, str] = {}
     for each in error.errors(include_url=False):

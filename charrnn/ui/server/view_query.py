@@ -34,12 +34,12 @@ class ViewQuery(BaseModel):
     @classmethod
     def from_page(cls, data: Any) -> "ViewQuery":
         """Validate a query sent by the page. Raises ValueError."""
-        return validation.checked(cls, data)
+        return validation.validate(cls, data)
 
     def text(self, name: str, longest: int) -> str:
         """Return a text box of the form. Raises ValueError."""
         kind = dict[str, Annotated[str, Field(max_length=longest)]]
-        return validation.checked(kind, {name: self.form.get(name, "")})[name]
+        return validation.validate(kind, {name: self.form.get(name, "")})[name]
 
     def one_of(self, name: str, known: Sequence[str]) -> str:
         """Return the chosen option, by default the first one. Raises ValueError."""

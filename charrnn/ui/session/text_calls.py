@@ -36,7 +36,7 @@ from charrnn.ui.server.validation import (
     Chosen,
     Sampling,
     Seed,
-    problem,
+    describe_error,
     within,
 )
 from charrnn.ui.session.limit import BusyError, CallLimit
@@ -88,7 +88,7 @@ def build(store: Store) -> None:
                 with USERS.one():
                     return await _unless_gone(partial(texts.answer, parsed), http)
         except ValidationError as error:
-            return {"error": problem(error)}
+            return {"error": describe_error(error)}
         except BusyError as error:
             return {"busy_ms": error.retry_ms}
         except CancelledCallError:
