@@ -101,7 +101,7 @@ def test_text_and_eigenvalues_come_first_and_a_second_visitor_waits_for_nothing(
     assert known == [[], ["cloud"], ["cloud", "curve"], ["cloud", "curve"], ["cloud", "curve", "product"]]
     assert [each["busy"] for each in told] == [True] * 4 + [False]
     assert told[1]["texts"] == told[-1]["texts"] and len(told[1]["texts"][0]) == 200
-    for name in ("gradient_flow", "iter_product_norms", "lyapunov"):
+    for name in ("gradient_flow", "iter_product_norms", "lyapunov_exponents"):
         monkeypatch.setattr(recurrent_scale, name, None)
     assert turned(store, "lstm", knob=1.3)[-1] == told[-1]
     assert set(drawn(told[-1], "product")) == {None, "× 1", "× 1.30", "× 1, gradient", "× 1.30, gradient"}  # no bound
