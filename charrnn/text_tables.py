@@ -1,5 +1,6 @@
 """Tables as Markdown and as aligned text."""
 
+import re
 from collections.abc import Sequence
 
 from charrnn.chunked_logits import MIN_KL_NATS
@@ -22,9 +23,8 @@ def kl(nats: float) -> str:
 
 
 def quoted(text: str) -> str:
-    """Format a text as a Markdown quotation, line by line."""
-    longest = max((len(run) for run in text.replace("`", " `").split(" ") if set(run) == {"`"}), default=0)
-    fence = "`" * max(3, longest + 1)
+    """Format a text as a code block with a fence longer than any backticks in it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}text\n{text.rstrip()}\n{fence}"
 
 

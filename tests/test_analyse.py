@@ -18,8 +18,8 @@ from charrnn.neurons import (
     all_activations,
     best_units,
     leaderboards_from_record,
-    names,
     score,
+    unit_names,
 )
 from charrnn.training import evaluate_stream, untrained
 from tests.calling import said
@@ -79,7 +79,7 @@ def test_units_section_matches_single_pass(tmp_path, typed, monkeypatch):
     assert kept.characters == len(text) and board.untrained_units == networks * trained.info.hidden_dim
     for best, expected in zip(board.best, best_units(targets, scores, baseline), strict=True):
         assert best[:3] == expected[:3] and best[3:] == pytest.approx(expected[3:], rel=1e-5, abs=1e-6)
-    assert board.named == sum(name is not None for name in names(targets, scores, baseline))
+    assert board.named == sum(name is not None for name in unit_names(targets, scores, baseline))
 
 
 def test_analyse_computes_only_missing_sections(tmp_path, typed):

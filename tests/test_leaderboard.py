@@ -21,8 +21,8 @@ from charrnn.neurons import (
     best_units,
     leaderboard_record,
     leaderboards_from_record,
-    names,
     score,
+    unit_names,
 )
 from charrnn.training import untrained
 from charrnn.ui.neurons import gate_saturation
@@ -87,7 +87,7 @@ def test_leaderboard_matches_plain_loop(units: Units, trained: Path):
             [train, held_out, percentile, to_beat], [one.train, one.held_out, one.percentile, one.to_beat], atol=1e-6
         )
         assert verdict == pytest.approx(one.held_out - one.to_beat, abs=1e-6) and (verdict > 0) == one.found
-    bear = sum(name is not None for name in names(targets, scores, baseline))
+    bear = sum(name is not None for name in unit_names(targets, scores, baseline))
     found = sum(one.found for one in best)
     assert last["words"].startswith(
         f"{found} of {len(best)} concepts have a unit of the update gate z; {bear} of 16 units"

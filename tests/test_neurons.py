@@ -20,9 +20,9 @@ from charrnn.neurons import (
     Scores,
     all_activations,
     best_units,
-    names,
     score,
     top_spans,
+    unit_names,
 )
 from charrnn.neurons.metrics import least_squares, r_squared, rank_order, roc_auc
 from charrnn.training import untrained
@@ -201,9 +201,9 @@ def test_planted_unit_is_found_and_noise_is_not():
     (best,) = [best for best in best_units(targets, found, baseline) if best.concept == "inside quotes"]
     assert best.found and (best.unit, best.direction, best.held_out) == (7, 1, 1.0)
     assert best.percentile < 0.7
-    assert names(targets, found, baseline)[7] == "inside quotes"
+    assert unit_names(targets, found, baseline)[7] == "inside quotes"
 
-    others = [names(targets, scored(untrained(config, len(vocab), {}, seed)), baseline) for seed in range(10)]
+    others = [unit_names(targets, scored(untrained(config, len(vocab), {}, seed)), baseline) for seed in range(10)]
     share = np.mean([name is not None for unit in others for name in unit])
     assert share <= 0.05
 

@@ -17,6 +17,7 @@ from charrnn import checkpoint, hub
 from charrnn.commands import publish, sample, train
 from charrnn.hub import model_card as card_of
 from charrnn.hub.upload import files_to_delete
+from charrnn.text_tables import quoted
 from charrnn.training import RECIPES, Recipe
 from tests.calling import said
 from tests.hub_client import Server, commit_files, write_checkpoint
@@ -330,7 +331,7 @@ def test_card_sample_matches_its_command(capsys):
 
 def test_card_fence_cannot_be_closed_by_text():
     for text in ("a ``` b", "`" * 9, "\n````\n# heading"):
-        fenced = card_of._fenced(text)
+        fenced = quoted(text)
         fence = fenced.split("text\n")[0]
         assert set(fence) == {"`"} and fence not in text and fenced.endswith(fence)
 

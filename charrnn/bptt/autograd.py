@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from charrnn.bptt import unroll
-from charrnn.bptt.unroll import WAYS, Weights, center_weights, norms_of, weights_of
+from charrnn.bptt.unroll import CELL_MODULES, Weights, center_weights, norms_of, weights_of
 from charrnn.cells import Cell
 
 
@@ -22,7 +22,7 @@ def through_time(
     """
     weights = weights_of(cell, table, cell.W_hh.weight if weight is None else weight)
     keep = torch.is_grad_enabled()
-    h, *last = _ThroughTime.apply(WAYS[type(cell)], type(state), keep, ids, *weights, *state)
+    h, *last = _ThroughTime.apply(CELL_MODULES[type(cell)], type(state), keep, ids, *weights, *state)
     return h, type(state)(*last)
 
 
@@ -30,7 +30,7 @@ class _ThroughTime(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        way: Any,
+        module: Any,
         State: Any,
         keep: bool,
         ids: Tensor,
@@ -41,8 +41,8 @@ class _ThroughTime(torch.autograd.Function):
         *state: Tensor,
     ) -> Any:
         weights = center_weights(Weights(rows, weight, gain, shift))
-        h, last, ctx.tape = unroll.forward(way, weights, norms_of(weights), ids, State(*state), keep)
-        ctx.way, ctx.State, h = way, State, h[1:]
+        h, last, ctx.tape = unroll.forward(module, weights, norms_of(weights), ids, State(*state), keep)
+        ctx.module, ctx.State, h = module, State, h[1:]
         ctx.save_for_backward(*weights, h)  # h, so that in-place changes are detected
         return h, *(part.clone() for part in last)
 
@@ -51,5 +51,5 @@ class _ThroughTime(torch.autograd.Function):
     def backward(ctx: Any, d_h: Tensor, *d_last: Tensor) -> Any:
         weights = Weights(*ctx.saved_tensors[:-1])
         d_state = ctx.State(*d_last)
-        d_weights, d_state = unroll.backward(ctx.way, weights, norms_of(weights), ctx.tape, d_h, d_state)
+        d_weights, d_state = unroll.backward(ctx.module, weights, norms_of(weights), ctx.tape, d_h, d_state)
         return None, None, None, None, *center_weights(d_weights), *d_state

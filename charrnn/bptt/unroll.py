@@ -11,7 +11,7 @@ from charrnn.bptt import gru, lstm, vanilla
 from charrnn.bptt.layer_norm import Norm, Norms, subtract_mean
 from charrnn.cells import EPS, Cell, GRUCell, LSTMCell, VanillaRNNCell
 
-WAYS: dict[type[Cell], Any] = {VanillaRNNCell: vanilla, LSTMCell: lstm, GRUCell: gru}
+CELL_MODULES: dict[type[Cell], Any] = {VanillaRNNCell: vanilla, LSTMCell: lstm, GRUCell: gru}
 CACHE = 1 << 18  # numbers that fit a CPU's cache
 
 
@@ -34,7 +34,7 @@ class Segment(NamedTuple):
 
 def weights_of(cell: Cell, table: Tensor, weight: Tensor) -> Weights:
     """Collect the weights; arguments as in `through_time`."""
-    rows = WAYS[type(cell)].rows(table, cell.W_hh.bias)
+    rows = CELL_MODULES[type(cell)].rows(table, cell.W_hh.bias)
     if not cell.layer_norm:
         return Weights(rows, weight, None, None)
     layers = cell.norm.values()
@@ -64,7 +64,7 @@ def norms_of(weights: Weights) -> Norms | None:
 
 
 def forward(
-    way: Any, weights: Weights, norms: Norms | None, ids: Tensor, state: Any, keep: bool = True
+    module: Any, weights: Weights, norms: Norms | None, ids: Tensor, state: Any, keep: bool = True
 ) -> tuple[Tensor, Any, list[Segment]]:
     """
     Run a cell over ids (T, B) from `state`.
@@ -78,15 +78,15 @@ def forward(
     tape = []
     some = steps_per_block(rows.device, ids.shape[1] * rows.shape[1])
     for few, before, after in zip(ids.split(some), h[:-1].split(some), h[1:].split(some), strict=True):
-        in_place = way.IN_PLACE and norms is None
-        sums = after[:, :, None] if in_place else rows.new_empty(*few.shape, way.SUMS, h.shape[-1])
+        in_place = module.IN_PLACE and norms is None
+        sums = after[:, :, None] if in_place else rows.new_empty(*few.shape, module.SUMS, h.shape[-1])
         torch.index_select(rows, 0, few.reshape(-1), out=sums.view(few.numel(), -1))
         segment = Segment(few, before, [])
         for of_state, parts, h_t in zip(
-            recurrent_columns(sums, weights), unbind_steps(way.parts(sums)), after, strict=True
+            recurrent_columns(sums, weights), unbind_steps(module.parts(sums)), after, strict=True
         ):
             of_state.addmm_(state.h, weight_T)
-            state, local = way.step(parts, state, norms, h_t)
+            state, local = module.step(parts, state, norms, h_t)
             if keep:
                 segment.steps.append(local)
         if keep:
@@ -95,7 +95,7 @@ def forward(
 
 
 def backward(
-    way: Any, weights: Weights, norms: Norms | None, tape: list[Segment], d_h: Tensor, d_state: Any
+    module: Any, weights: Weights, norms: Norms | None, tape: list[Segment], d_h: Tensor, d_state: Any
 ) -> tuple[Weights, Any]:
     """
     Return the gradients of the weights and of the initial state.
@@ -107,14 +107,14 @@ def backward(
     if norms:
         d_gates = Norm(*(part.new_zeros(batch, *part.shape) for part in norms.gates))
         norms = norms._replace(d_gates=d_gates, d_alone=Norm(*map(torch.zeros_like, norms.alone)))
-    d_sums = d_h.new_empty(len(tape[0].steps), batch, way.SUMS, hidden)
-    slots = list(zip(unbind_steps(way.parts(d_sums)), recurrent_columns(d_sums, weights).unbind(), strict=True))
+    d_sums = d_h.new_empty(len(tape[0].steps), batch, module.SUMS, hidden)
+    slots = list(zip(unbind_steps(module.parts(d_sums)), recurrent_columns(d_sums, weights).unbind(), strict=True))
     above = [torch.zeros_like(d_h[0]), *d_h]
     d_state = d_state._replace(h=d_state.h + above.pop())
     for few in reversed(tape):
         steps = len(few.steps)
         for local, (parts, of_state) in zip(reversed(few.steps), reversed(slots[:steps]), strict=True):
-            d_state = way.step_back(local, d_state, above.pop(), norms, parts)
+            d_state = module.step_back(local, d_state, above.pop(), norms, parts)
             d_state = d_state._replace(h=torch.addmm(d_state.h, of_state, weights.weight))
         d_rows.index_add_(0, few.ids.reshape(-1), d_sums[:steps].flatten(0, 1).flatten(1))
         d_weight.addmm_(recurrent_columns(d_sums[:steps], weights).flatten(0, 1).t(), few.h_before.flatten(0, 1))
@@ -144,11 +144,11 @@ class BackwardPass:
 
     def __init__(self, cell: Cell, table: Tensor, ids: Tensor):
         """Read ids (N, 1) from a zero state; `table` as in `through_time`."""
-        self._cell, self._way = cell, WAYS[type(cell)]
+        self._cell, self._module = cell, CELL_MODULES[type(cell)]
         self._weights = center_weights(weights_of(cell, table, cell.W_hh.weight))
         self._norms = norms_of(self._weights)
         start = cell.initial_state(1)
-        h, last, tape = forward(self._way, self._weights, self._norms, ids, start)
+        h, last, tape = forward(self._module, self._weights, self._norms, ids, start)
         steps = [step for few in tape for step in few.steps]
         self._local = tree_map(lambda *parts: torch.cat(parts), *steps)  # every tensor (N, …)
         self._state = type(start)
@@ -174,10 +174,10 @@ class BackwardPass:
 
     def _back(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
         """Return the gradients of the previous states and of the sums (P, S, H)."""
-        d_h, way = d_state.h, self._way
-        d_sums = d_h.new_empty(1, len(d_h), way.SUMS, d_h.shape[-1])
+        d_h, module = d_state.h, self._module
+        d_sums = d_h.new_empty(1, len(d_h), module.SUMS, d_h.shape[-1])
         local = tree_map(lambda part: part[positions], self._local)
-        d_state = way.step_back(local, d_state, torch.zeros_like(d_h), self._norms, way.parts(d_sums[0]))
+        d_state = module.step_back(local, d_state, torch.zeros_like(d_h), self._norms, module.parts(d_sums[0]))
         d_h = torch.addmm(d_state.h, recurrent_columns(d_sums, self._weights)[0], self._weights.weight)
         return d_state._replace(h=d_h), d_sums[0]
 

@@ -95,11 +95,11 @@ def norms_by_lag(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -
 @torch.no_grad()
 def _norms_through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     """Read the text once, then backpropagate from all positions in parallel."""
-    walk = backward_pass(model, ids)
-    d_state = walk.from_h(loss_gradients(model.head, walk.h[positions], ids[positions + 1]))
+    backprop = backward_pass(model, ids)
+    d_state = backprop.from_h(loss_gradients(model.head, backprop.h[positions], ids[positions + 1]))
     norms = [_norm(d_state)]
     for lag in range(max_lag):
-        d_state = walk.back(d_state, positions - lag)
+        d_state = backprop.back(d_state, positions - lag)
         norms.append(_norm(d_state))
     return torch.stack(norms)
 

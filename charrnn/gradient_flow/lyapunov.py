@@ -61,11 +61,11 @@ def lyapunov_exponents(
     rng = torch.Generator().manual_seed(0)
     u = torch.randn(stretches, steps.dim, count, generator=rng, dtype=torch.float64)
     warm = math.ceil((WARM_UP if warm_up is None else warm_up) / stretch)  # stretches
-    samples, u = _walk(steps, torch.linalg.qr(u)[0], ends, stretch, 1 + warm)
+    samples, u = _propagate(steps, torch.linalg.qr(u)[0], ends, stretch, 1 + warm)
     change = np.zeros(count)
     while warm_up is None and (warm * stretch <= max(WARM_UP, len(ids)) // 2 or not change.any()):
         before = samples.mean(axis=0)
-        samples, u = _walk(steps, u, ends, stretch, warm)
+        samples, u = _propagate(steps, u, ends, stretch, warm)
         warm, change = 2 * warm, abs(samples.mean(axis=0) - before)
         if (change <= SMALL_CHANGE * _error(samples)).all():
             break
@@ -73,7 +73,7 @@ def lyapunov_exponents(
     return Lyapunov(samples.mean(axis=0), errors, stretches, stretch, warm * stretch)
 
 
-def _walk(steps: Steps, u: Tensor, ends: Tensor, stretch: int, times: int) -> tuple[np.ndarray, Tensor]:
+def _propagate(steps: Steps, u: Tensor, ends: Tensor, stretch: int, times: int) -> tuple[np.ndarray, Tensor]:
     """
     Backpropagate vectors through the stretches that end at `ends` (S,), repeatedly.
 

@@ -27,10 +27,10 @@ class Steps:
         self.ids = ids
         self._cell, self._head = exact.cell, exact.head
         self._table, self._rows = exact.inputs(ids)
-        self._walk = backward_pass(exact, ids)
-        self._State = type(self._walk.states)
-        self._widths = [part.shape[1] for part in self._walk.states]
-        self._from_state = self._cell.W_hh(self._walk.states.h)  # (N, G·H)
+        self._backprop = backward_pass(exact, ids)
+        self._State = type(self._backprop.states)
+        self._widths = [part.shape[1] for part in self._backprop.states]
+        self._from_state = self._cell.W_hh(self._backprop.states.h)  # (N, G·H)
 
     @property
     def dim(self) -> int:
@@ -39,21 +39,21 @@ class Steps:
 
     def d_loss(self, positions: Tensor) -> Tensor:
         """Return the gradient of the next character's loss by the state: (P,) -> (P, D)."""
-        d_h = loss_gradients(self._head, self._walk.h[positions], self.ids[positions + 1])
-        return _packed(self._walk.from_h(d_h))
+        d_h = loss_gradients(self._head, self._backprop.h[positions], self.ids[positions + 1])
+        return _packed(self._backprop.from_h(d_h))
 
     def vjp(self, u: Tensor, positions: Tensor) -> Tensor:
         """Return J_tᵀ u for the steps to `positions` (P,): (P, D) -> (P, D)."""
-        return _packed(self._walk.back(self._parts(u), positions))
+        return _packed(self._backprop.back(self._parts(u), positions))
 
     def jvp(self, v: Tensor, positions: Tensor) -> Tensor:
         """Return J_t v for the steps to `positions` (P,) >= 1: (P, D) -> (P, D)."""
         d_state = self._parts(v)
-        if isinstance(self._walk, AutogradBackwardPass):
-            return _packed(self._walk.forth(d_state, positions))
+        if isinstance(self._backprop, AutogradBackwardPass):
+            return _packed(self._backprop.forth(d_state, positions))
         along = (d_state.h @ self._cell.W_hh.weight.t(), *d_state)
         with torch.enable_grad():  # double backward: differentiate u ↦ uᵀJ along v
-            at = [part[positions - 1].requires_grad_() for part in (self._from_state, *self._walk.states)]
+            at = [part[positions - 1].requires_grad_() for part in (self._from_state, *self._backprop.states)]
             state = self._cell.update(self._table[self._rows[positions]], at[0], self._State(*at[1:]))[0]
             after = _packed(state)
             u = torch.zeros_like(after, requires_grad=True)

@@ -1,6 +1,5 @@
 """Model cards: description, results with protocol, and limitations."""
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -13,6 +12,7 @@ from charrnn.corpus import TINY_SHAKESPEARE_SHA256, title_of
 from charrnn.metrics import Metrics, bits_per_char, perplexity
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.seeds import STREAMS
+from charrnn.text_tables import quoted
 from charrnn.training import RECIPES, Recipe
 
 CARD = "README.md"
@@ -81,7 +81,7 @@ First 90 % of the text train, last 10 % validate, contiguous.
 
 {_command(info)}## What it writes
 
-{_fenced(text)}
+{quoted(text)}
 
 The same text again:
 
@@ -200,12 +200,6 @@ def _result(info: CheckpointInfo, name: str, key: str, protocol: str) -> EvalRes
         metric_name=f"bits per character, {name}, {info.name}",
         metric_value=round(bits_per_char(info.metrics[key]), 4),
     )
-
-
-def _fenced(text: str) -> str:
-    """Format text as a code block with a fence longer than any backticks in it."""
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return f"{fence}text\n{text}\n{fence}"
 
 
 def _curve(history: Sequence[Metrics]) -> str:

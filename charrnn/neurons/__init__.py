@@ -12,7 +12,7 @@ from charrnn.neurons.leaderboard import (
 )
 from charrnn.neurons.regex_concept import MAX_PATTERN_CHARS, PatternError, covered_by
 from charrnn.neurons.saturation import GATES, Saturation
-from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, names, score
+from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, score, unit_names
 from charrnn.neurons.top_activations import Span, top_spans
 
 from_findings = leaderboards_from_record  # the former name, kept for one release

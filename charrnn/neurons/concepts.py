@@ -37,7 +37,7 @@ class Concept(NamedTuple):
 # ------------------------------------------------------------------------------------------------ how labels are made
 
 
-def each(test: Callable[[str], bool]) -> Callable[[str], np.ndarray]:
+def char_label(test: Callable[[str], bool]) -> Callable[[str], np.ndarray]:
     """Return a label that tests each character by itself."""
     return lambda text: np.fromiter(map(test, text), bool, len(text))
 
@@ -56,7 +56,7 @@ def matches(pattern: re.Pattern[str], group: int = 0) -> Callable[[str], np.ndar
     return lambda text: covered(len(text), (found.span(group) for found in pattern.finditer(text)))
 
 
-def since(starts: np.ndarray) -> np.ndarray:
+def since_last(starts: np.ndarray) -> np.ndarray:
     """
     Return the distance to the last start (N,); 0 at a start.
 
@@ -68,11 +68,11 @@ def since(starts: np.ndarray) -> np.ndarray:
 
 def line_starts(text: str) -> np.ndarray:
     """Label the first character of each line."""
-    newline = each("\n".__eq__)(text)
+    newline = char_label("\n".__eq__)(text)
     return np.concatenate([[True], newline[:-1]])[: len(text)]
 
 
-def words(text: str) -> list[tuple[int, int]]:
+def word_spans(text: str) -> list[tuple[int, int]]:
     """Return the span of each word, first to last letter, apostrophes included."""
     spans = []
     for run in WORD.finditer(text):
@@ -110,7 +110,7 @@ def sentence_starts(text: str) -> np.ndarray:
 
 def line_of_speech(text: str) -> np.ndarray:
     """Return the number of lines since the last empty line."""
-    newline = each("\n".__eq__)(text)
+    newline = char_label("\n".__eq__)(text)
     lines = np.concatenate([[0], newline[:-1].cumsum()])[: len(text)]
     empty = newline & line_starts(text)
     return lines - np.maximum.accumulate(np.where(empty, lines, 0))
@@ -118,47 +118,49 @@ def line_of_speech(text: str) -> np.ndarray:
 
 def word_ends(text: str) -> np.ndarray:
     """Label the last letter of each word."""
-    return covered(len(text), ((end - 1, end) for _, end in words(text)))
+    return covered(len(text), ((end - 1, end) for _, end in word_spans(text)))
 
 
 def place_in_word(text: str) -> np.ndarray:
     """Return 1, 2, … for the letters of a word; 0 outside words."""
     places = np.zeros(len(text))
-    for first, end in words(text):
+    for first, end in word_spans(text):
         places[first:end] = np.arange(1, end - first + 1)
     return places
 
 
 # ------------------------------------------------------------------------------------------------ the bank
 
-NEWLINE = each("\n".__eq__)
+NEWLINE = char_label("\n".__eq__)
 LABELS = (
     Concept("newline", "the character is a newline", NEWLINE),
     Concept("line start", "the first character of a line", line_starts),
-    Concept("after newline", f"one of a line's first {JUST_BEGUN}", lambda text: since(line_starts(text)) < JUST_BEGUN),
+    Concept(
+        "after newline", f"one of a line's first {JUST_BEGUN}", lambda text: since_last(line_starts(text)) < JUST_BEGUN
+    ),
     Concept("line end", "a newline comes next", lambda text: NEWLINE(text[1:] + " ")[: len(text)]),
     Concept("empty line", "a newline right after a newline", lambda text: NEWLINE(text) & line_starts(text)),
     Concept("speaker name", "a name alone on its line, with its colon", matches(SPEAKER_LINE)),
-    Concept("capital", "a capital letter", each(str.isupper)),
+    Concept("capital", "a capital letter", char_label(str.isupper)),
     Concept("word in capitals", "two capitals or more side by side", matches(SHOUTED)),
-    Concept("vowel", "a, e, i, o or u", each(VOWELS.__contains__)),
+    Concept("vowel", "a, e, i, o or u", char_label(VOWELS.__contains__)),
     Concept("double letter", "the same letter as the one before", matches(re.compile(r"(?<=([^\W\d_]))\1"))),
     Concept("word start", "the first letter of a word", lambda text: place_in_word(text) == 1),
     Concept("word end", "the last letter of a word", word_ends),
     Concept("inside a word", "any letter of a word but the first", lambda text: place_in_word(text) > 1),
     Concept("first word", "the first word of a sentence", matches(FIRST_WORD, 1)),
-    Concept("space", "a blank", each(" ".__eq__)),
-    Concept("punctuation", "a mark: , . ; : ! ? ' and their like", each(MARKS.__contains__)),
-    Concept("sentence end", "a full stop, ! or ?", each(SENTENCE_ENDS.__contains__)),
-    Concept("apostrophe", "an apostrophe", each(APOSTROPHES.__contains__)),
-    Concept("digit", "a digit", each(str.isdigit)),
+    Concept("space", "a blank", char_label(" ".__eq__)),
+    Concept("punctuation", "a mark: , . ; : ! ? ' and their like", char_label(MARKS.__contains__)),
+    Concept("sentence end", "a full stop, ! or ?", char_label(SENTENCE_ENDS.__contains__)),
+    Concept("apostrophe", "an apostrophe", char_label(APOSTROPHES.__contains__)),
+    Concept("digit", "a digit", char_label(str.isdigit)),
     Concept("inside quotes", "between “ and ”, or two straight double quotes", between(QUOTES)),
     Concept("inside brackets", "between ( and ), or [ and ]", between(BRACKETS)),
 )
 VALUES = (
-    Concept("position in line", "characters since the line began", lambda text: since(line_starts(text)) * 1.0),
+    Concept("position in line", "characters since the line began", lambda text: since_last(line_starts(text)) * 1.0),
     Concept("position in word", "which letter of its word: 1, 2, …; 0 outside", place_in_word),
-    Concept("position in sentence", "since its first letter", lambda text: since(sentence_starts(text)) * 1.0),
+    Concept("position in sentence", "since its first letter", lambda text: since_last(sentence_starts(text)) * 1.0),
     Concept("line of the speech", "lines since the last empty one", lambda text: line_of_speech(text) * 1.0),
 )
 BANK = LABELS + VALUES

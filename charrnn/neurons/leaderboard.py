@@ -8,7 +8,7 @@ import numpy as np
 
 from charrnn.analysis_record import AnalysisRecord, RecordError
 from charrnn.neurons.activations import iter_activations
-from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, names, score
+from charrnn.neurons.scoring import Baseline, BestUnit, ConceptTargets, Scores, best_units, score, unit_names
 from charrnn.registry import Network
 
 MAX_UNITS, MAX_NAME_CHARS = 4096, 40
@@ -28,7 +28,7 @@ class Leaderboard:
 
     @classmethod
     def of(cls, view: str, targets: ConceptTargets, scores: Scores, baseline: Baseline) -> "Leaderboard":
-        named = [name for name in names(targets, scores, baseline) if name is not None]
+        named = [name for name in unit_names(targets, scores, baseline) if name is not None]
         best = tuple(best_units(targets, scores, baseline))
         units = scores.train.shape[1]
         return cls(view, best, units, len(named), baseline.margin, baseline.units, targets.rare)
@@ -125,8 +125,8 @@ def leaderboards_from_record(kept: AnalysisRecord) -> CachedBoard:
         board = boards.get(view)
         if board is None or unit >= board.units:
             raise RecordError(f"there is no unit {unit:g} of {view}")
-        way = 1 if direction >= 0 else -1
-        best = BestUnit(concept, int(unit), way, train, held_out, percentile, percentile + board.margin)
+        sign = 1 if direction >= 0 else -1
+        best = BestUnit(concept, int(unit), sign, train, held_out, percentile, percentile + board.margin)
         boards[view] = replace(board, best=(*board.best, best))
     return CachedBoard(boards, int(kept.number("characters_read", 1, 1e9)), kept.text("text_sha256"))
 

@@ -138,7 +138,7 @@ def best_units(targets: ConceptTargets, scores: Scores, baseline: Baseline) -> l
     return best
 
 
-def names(targets: ConceptTargets, scores: Scores, baseline: Baseline) -> list[str | None]:
+def unit_names(targets: ConceptTargets, scores: Scores, baseline: Baseline) -> list[str | None]:
     """Return each unit's concept, the one most above its threshold, or None."""
     above = scores.held_out - baseline.to_beat[:, None]  # (C, U)
     best = above.argmax(axis=0)

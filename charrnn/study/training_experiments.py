@@ -167,11 +167,11 @@ def no_grad(options: argparse.Namespace, text: str) -> Iterator[Row]:
     model = CharRNN(len(set(text)), options.hidden_dim)
     outside = partial(write_by_the_sheet, model, torch.Generator().manual_seed(0))
     inside = torch.no_grad()(outside)
-    bytes_inside, bytes_outside = (bytes_per_char(way, max(options.chars)) for way in (inside, outside))
+    bytes_inside, bytes_outside = (bytes_per_char(variant, max(options.chars)) for variant in (inside, outside))
     for chars in options.chars:
-        ways = {"inside": partial(inside, chars), "outside": partial(outside, chars)}
-        turns = take_turns(ways, options.rounds)
-        ms_inside, ms_outside = (statistics.median(turns[way]) for way in ways)
+        variants = {"inside": partial(inside, chars), "outside": partial(outside, chars)}
+        turns = take_turns(variants, options.rounds)
+        ms_inside, ms_outside = (statistics.median(turns[variant]) for variant in variants)
         yield {
             "chars": chars,
             "no_grad_ms": ms_inside,
@@ -193,11 +193,11 @@ def write_by_the_sheet(model: CharRNN, rng: torch.Generator, n: int) -> HiddenSt
     return state
 
 
-def bytes_per_char(way: Callable[[int], Any], n: int) -> float | None:
+def bytes_per_char(variant: Callable[[int], Any], n: int) -> float | None:
     """Return the bytes by which a sampled character grows the process."""
-    way(10)
+    variant(10)
     before = resident_bytes()
-    state = way(n)
+    state = variant(n)
     after = resident_bytes()
     del state  # and the autograd graph that it holds
     return None if before is None or after is None else (after - before) / n
