@@ -21,6 +21,8 @@ sys.path.insert(0, str(ROOT))
 from charrnn import terminal
 
 QUICK = "not (browser or process or slow) or smoke"
+# In the order of names: pytest-xdist would begin with the files of most tests, and leave long ones to the end.
+SHARED = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def main() -> int:
@@ -33,7 +35,7 @@ def main() -> int:
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
         [*python, "pyright", "--pythonpath", sys.executable],
-        [*python, "pytest", "-n", "2", "--dist", "loadfile", *tier, *(each for each in arguments if each != "--all")],
+        [*python, "pytest", *SHARED, *tier, *(each for each in arguments if each != "--all")],
     ]
     environment = os.environ | {
         "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",  # the pinned version is the wanted one

@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from charrnn.checkpoint import load
-from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.vocab import Vocab
 from tests.attack.attacked import Attacked
 from tests.calling import ROOT
 from tests.small_models import SMALL, save_small
+from tests.ui.page_actions import generated
 
 SCRIPT = "<script>alert('&\"1\"')</script>\n<img src=x onerror=alert(1)>{{}}${`}"
 
@@ -33,12 +33,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def known(checkpoints: Path) -> str:
     """What the app must write at any time, worked out here."""
-    found = load(checkpoints / "gru")
-    decoder = found.model.decoder()
-    steps = generate(
-        decoder, decoder.prefill(found.vocab.encode("ROMEO:")), 60, SamplingSettings(0.8), UniformStream(5)
-    )
-    return "ROMEO:" + found.vocab.decode([step.id for step in steps])
+    return generated(load(checkpoints / "gru"), "ROMEO:", 60, 5)
 
 
 @pytest.fixture(scope="session")

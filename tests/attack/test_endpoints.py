@@ -59,25 +59,28 @@ def names(app: Attacked) -> list[str]:
     return [name.removeprefix("/") for name in app.endpoints]
 
 
-def test_every_argument_of_every_endpoint_is_refused_in_words_unless_it_is_right(app: Attacked, record_property):
-    tried, taken = 0, {}
+def test_wrong_endpoint_arguments_are_refused(app: Attacked, record_property):
+    tried, taken = 0, dict[str, set[str]]()
+    known = set[str]()
     for name in names(app):
         ok, answer = app.call(name, values(app, name))
         assert ok and answer
         for parameter in (each["parameter_name"] for each in app.endpoints[f"/{name}"]["parameters"]):
-            for wrong in EVERYTHING:
+            # The same parameter of another endpoint has the same check: there some of the values do.
+            for wrong in EVERYTHING[::5] if parameter in known else EVERYTHING:
                 ok, told = app.call(name, values(app, name, **{parameter: wrong}))
                 tried += 1
                 if ok:
                     taken.setdefault(parameter, set()).add(repr(wrong))
                 else:
                     assert in_words(told), (name, parameter, repr(wrong)[:60], told)
+            known.add(parameter)
     record_property("told", f"{tried} arguments at {len(names(app))} endpoints, all but {taken} refused in words")
     assert taken == {parameter: set(map(repr, right)) for parameter, right in TAKEN.items()}
-    assert tried > 600
+    assert tried > 350
 
 
-def test_a_body_that_is_no_call_is_refused_in_words(app: Attacked):
+def test_invalid_bodies_are_refused(app: Attacked):
     right = json.dumps({"data": values(app, "write")})
     bombs = {b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}": 400, deep(900): 422, deep(MAX_DEPTH): 422}
     for body, status in bombs.items() | {
@@ -98,7 +101,7 @@ def deep(levels: int) -> bytes:
     return b'{"data": ' + b"[" * levels + b"]" * levels + b"}"
 
 
-def test_an_endpoint_is_told_which_arguments_it_takes(app: Attacked):
+def test_wrong_argument_count_lists_the_arguments(app: Attacked):
     wanted = "9 (prompt, checkpoint, characters, temperature, top_k, top_p, min_p, seed, step)"
     assert app.call("write", []) == (False, f"data holds 0 values: give {wanted}")
     assert app.call("write", [*values(app, "write"), 1]) == (False, f"data holds 10 values: give {wanted}")
@@ -117,7 +120,7 @@ def test_an_endpoint_is_told_which_arguments_it_takes(app: Attacked):
         assert "there is no endpoint" in answer.text or answer.json() == {"detail": "Not Found"}
 
 
-def test_a_prompt_of_ten_megabytes_is_refused_unread_and_the_longest_text_is_taken(app: Attacked):
+def test_huge_prompt_is_refused_and_longest_text_accepted(app: Attacked):
     before = app.resident()
     for _ in range(10):
         refused = app.call("write", values(app, "write", prompt="a" * 10_000_000))
@@ -126,12 +129,12 @@ def test_a_prompt_of_ten_megabytes_is_refused_unread_and_the_longest_text_is_tak
     assert app.call("next_characters", values(app, "next_characters", text="a" * 20_000))[0]
     widest = app.call("next_characters", values(app, "next_characters", text="\U0001f600" * 20_000))  # 12 bytes each
     assert widest == (False, "the model does not know the character '\U0001f600' at position 0; leave it out")
-    assert app.call("gradient_flow", values(app, "gradient_flow", text="a" * 20_001))[1].startswith(
-        "the length of text"
-    )
+    for name in ("next_characters", "gradient_flow"):
+        ok, told = app.call(name, values(app, name, text="a" * 20_001))
+        assert not ok and told.startswith("the length of text is 20001")
 
 
-def test_what_a_script_is_made_of_is_text_like_any_other(app: Attacked):
+def test_script_characters_are_plain_text(app: Attacked):
     written = app.call("write", values(app, "write", prompt=SCRIPT, checkpoint="script", characters=50))
     assert written[0] and written[1].startswith(SCRIPT) and set(written[1]) <= set(SCRIPT)
     rows = app.call("next_characters", values(app, "next_characters", text="<script>", checkpoint="script"))[1]

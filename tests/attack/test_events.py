@@ -28,7 +28,7 @@ GARBAGE: list[Any] = [
 ]  # fmt: skip
 
 
-def test_garbage_in_any_event_is_answered(app: Attacked, record_property):
+def test_invalid_event_data_is_answered(app: Attacked, record_property):
     fired = 0
     for dependency, part, name in app.events:
         page = Page(app)
@@ -64,7 +64,7 @@ WRONG: dict[str, list[Any]] = {
 }
 
 
-def test_wrong_text_calls_are_refused_in_one_line(app: Attacked):
+def test_wrong_text_calls_are_refused(app: Attacked):
     assert app.continued(RIGHT)["text"].startswith("ROMEO:")
     for name, values in WRONG.items():
         for value in values:
@@ -72,7 +72,7 @@ def test_wrong_text_calls_are_refused_in_one_line(app: Attacked):
             assert list(told) == ["error"] and in_words(told["error"]), (name, value, told)
 
 
-def test_an_event_that_needs_no_queue_is_no_way_around_it(app: Attacked):
+def test_queued_events_cannot_skip_the_queue(app: Attacked):
     for dependency, part, name in app.events:
         asked = {"data": [None], "event_data": GARBAGE[7], "fn_index": dependency["id"], "trigger_id": part}
         body = asked | {"session_hash": Page(app).session, "data": [None] * len(dependency["inputs"])}
@@ -80,7 +80,7 @@ def test_an_event_that_needs_no_queue_is_no_way_around_it(app: Attacked):
         assert answer.status_code == (404 if dependency["queue"] else 200), (name, answer.text)
 
 
-def test_a_model_s_folder_is_told_without_where_this_machine_keeps_it(app: Attacked, checkpoints: Path):
+def test_model_source_hides_the_local_path(app: Attacked, checkpoints: Path):
     told = [json.loads(text) for text in Page(app).loads() if text.startswith('{"models"')]
     sources = {model["name"]: model["source"] for model in told[-1]["models"]}
     assert sources == {name: f"Path('{checkpoints.name}/{name}')" for name in ("rnn", "gru", "script")}

@@ -34,6 +34,8 @@ CLOSED = {
         "gradio_api/heartbeat/" + "a" * 65, "gradio_api/call/write/%3Cb%3E", "gradio_api/call/write/" + "a" * 65,
         "gradio_api/queue/data?session_hash=%ed%a0%80",
         "gradio_api/queue/data?session_hash=" + "a" * 65, "charrnn/%00", "charrnn/..%2fapi.py",
+        "charrnn/__init__.py", "charrnn/..%2f..%2fapp.py", "charrnn/../../app.py", "charrnn/write/view.html",
+        "charrnn/nothing.js", "charrnn/page.js%00.css", "charrnn/" + "a" * 5000,
     ],
     "HEAD": ["gradio_api/file=/etc/passwd", "gradio_api/proxy=http://127.0.0.1:1/"],
     "POST": [
@@ -47,14 +49,14 @@ CLOSED = {
 
 
 @pytest.mark.parametrize("method", CLOSED)
-def test_what_the_page_does_not_need_is_not_there(app: Attacked, method: str):
+def test_unneeded_routes_do_not_exist(app: Attacked, method: str):
     for path in CLOSED[method]:
         answer = app.ask(method, path, **({"content": b'{"data": []}', "headers": JSON} if method == "POST" else {}))
         assert answer.status_code == 404, (path, answer.status_code, answer.text[:200])
         assert answer.text in ("", '{"detail": "Not Found"}', '{"detail":"Not Found"}'), path
 
 
-def test_nothing_can_be_uploaded(app: Attacked):
+def test_uploads_are_refused(app: Attacked):
     file = {"files": ("../../evil.html", b"<script>alert(1)</script>" * 1000, "text/html")}
     for path in ("gradio_api/upload", "gradio_api/upload?upload_id=1", "upload", "gradio_api/component_server"):
         assert app.ask("POST", path, files=file).status_code == 404
@@ -73,7 +75,7 @@ FOREIGN = ["https://evil.example", "null", "http://localhost:9999", "file://", "
 
 
 @pytest.mark.parametrize("host", ["", "lab.example"])
-def test_no_other_site_may_read_an_answer_or_call(app: Attacked, host: str):
+def test_other_sites_cannot_read_or_call(app: Attacked, host: str):
     """Gradio itself lets every site read where its address is no local one."""
     at = {"Host": host} if host else {}
     for origin in FOREIGN:
@@ -100,14 +102,14 @@ def test_no_other_site_may_read_an_answer_or_call(app: Attacked, host: str):
 @pytest.mark.parametrize(
     "path", ["", "config", "charrnn/components/page_state.js", "gradio_api/info", "nothing", "gradio_api/queue/status"]
 )
-def test_every_answer_says_how_a_browser_may_use_it(app: Attacked, path: str):
+def test_every_answer_has_security_headers(app: Attacked, path: str):
     headers = app.ask("GET", path).headers
     assert {name: headers.get_list(name) for name in HEADERS} == {name: [value] for name, value in HEADERS.items()}
     assert CONTENT["default-src"] == "'self'" and "http" not in headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("name", ["Host", "X-Forwarded-Host"])
-def test_a_host_that_is_none_is_refused(app: Attacked, name: str):
+def test_invalid_host_is_refused(app: Attacked, name: str):
     none = ("a:b", "a:", "a:123456", "[::", ":::", "[:::]", "::1", "1.2.3.999", "[....]", "a:80:80", "[::1]x")
     for host in ("evil/../..", "a b", "<script>", "a@b", "a" * 300, "\x7f", *none):
         told = app.ask("GET", "config", headers={name: host})
@@ -118,7 +120,7 @@ def test_a_host_that_is_none_is_refused(app: Attacked, name: str):
     assert told["root"].startswith("http://lab.example")
 
 
-def test_a_header_that_comes_twice_is_looked_at_twice(app: Attacked):
+def test_repeated_headers_are_all_checked(app: Attacked):
     """Gradio takes the first."""
     for name, values, status in (
         ("X-Forwarded-Host", ("[::", "lab.example"), 400),
@@ -133,20 +135,20 @@ def test_a_header_that_comes_twice_is_looked_at_twice(app: Attacked):
         assert answer.status_code == status, (name, values, answer.text)
 
 
-def test_no_header_but_those_of_a_proxy_says_where_the_page_is(app: Attacked):
+def test_only_proxy_headers_set_the_root(app: Attacked):
     own = app.ask("GET", "config").json()["root"]
     for server in ("http://evil.example", "http://[::", "a:b", "https://evil.example/x"):
         told = app.ask("GET", "config", headers={"X-Gradio-Server": server})
         assert (told.status_code, told.json()["root"]) == (200, own)
 
 
-def test_an_address_that_is_too_long_is_refused_and_a_long_passage_is_not(app: Attacked):
+def test_long_address_is_refused(app: Attacked):
     refused = app.ask("GET", "?passage=" + "a" * 60_000)
     assert refused.status_code == 414 and refused.json()["detail"].endswith("send a shorter text")
     assert app.ask("GET", "?passage=" + "%C3%A9" * 5000).status_code == 200
 
 
-def test_what_is_no_http_does_not_stop_the_server(app: Attacked):
+def test_invalid_http_does_not_stop_the_server(app: Attacked):
     host, _, port = app.address.removeprefix("http://").rstrip("/").partition(":")
     for sent in (
         b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1",
@@ -167,7 +169,7 @@ def test_what_is_no_http_does_not_stop_the_server(app: Attacked):
         assert not answer.startswith("HTTP/1.1 2") and " 101 " not in answer
 
 
-def test_an_event_that_is_none_is_refused_in_words(app: Attacked):
+def test_invalid_events_are_refused(app: Attacked):
     dependency, part, _ = app.events[0]
     right = {"data": [], "event_data": {}, "fn_index": dependency["id"], "trigger_id": part, "session_hash": "a1"}
     for wrong, said in (
@@ -195,7 +197,7 @@ def test_an_event_that_is_none_is_refused_in_words(app: Attacked):
     assert app.post("gradio_api/queue/join", {**right, "session_hash": None}).status_code == 400
 
 
-def test_what_ends_an_event_ends_nothing_that_is_unknown(app: Attacked):
+def test_cancelling_unknown_events_does_nothing(app: Attacked):
     for path in ("cancel", "reset"):
         for body in (b"", b"[]", b'{"event_id": {}}', b'{"event_id": "../x"}', b'{"session_hash": "a\\u0000"}'):
             assert app.post(f"gradio_api/{path}", body).status_code in (400, 422)
@@ -203,12 +205,12 @@ def test_what_ends_an_event_ends_nothing_that_is_unknown(app: Attacked):
         assert app.post(f"gradio_api/{path}", unknown).json() == {"success": True}
 
 
-def test_a_session_that_never_was_has_no_messages(app: Attacked):
+def test_unknown_session_has_no_messages(app: Attacked):
     for path in ("queue/data?session_hash=nobody", "call/write/nobody", "call/v2/models/nobody"):
         assert "404: Not Found" in app.ask("GET", f"gradio_api/{path}").text
     assert [m["msg"] for m in Page(app, "nobody").stream()] == ["unexpected_error"]
 
 
-def test_text_calls_share_a_session_that_no_caller_can_name():
+def test_text_calls_share_a_private_session():
     sent = json.loads(CallValidator({}).text(b'{"data": [{}], "session_hash": "a1"}'))
     assert sent == {"data": [{}], "session_hash": TEXT_SESSION} and not TOKEN.fullmatch(TEXT_SESSION)

@@ -1,10 +1,11 @@
-"""A running app on the bundled checkpoint, a real Chromium, and pages that fail on what a visitor should not see."""
+"""Running apps, a real Chromium, and pages that fail on errors and on requests to another host."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from charrnn.bench.page_speed import ALIVE, running_app
 from charrnn.checkpoint import Checkpoint, load
@@ -12,6 +13,9 @@ from charrnn.checkpoint import Checkpoint, load
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = ROOT / "checkpoints"
 PATIENCE_MS = 30_000  # a machine may have much else to do
+WIDE = ViewportSize(width=1440, height=900)
+PHONE = ViewportSize(width=390, height=844)
+BLANK = "about:blank"
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -24,55 +28,93 @@ def checkpoint() -> Checkpoint:
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real `app.py`, started for these tests and ended after them."""
+    """The address of an `app.py` on the bundled checkpoints."""
     no_corpus = tmp_path_factory.mktemp("app") / "no-corpus"
     with running_app(str(CHECKPOINTS), CHARRNN_CACHE=str(no_corpus), HF_HUB_OFFLINE="1") as address:
         yield address
 
 
+@pytest.fixture(scope="session")
+def trained_app(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an `app.py` on the small networks of `trained`."""
+    no_corpus = str(tmp_path_factory.mktemp("app"))
+    with running_app(str(trained), CHARRNN_CACHE=no_corpus, HF_HUB_OFFLINE="1") as address:
+        yield address
+
+
 @pytest.fixture(scope="module")
 def browser(browser_path: Path) -> Iterator[Browser]:
-    """Ended with its file: as long as Playwright lives, nothing else can run a loop in this thread."""
+    """A Chromium for one file: as long as Playwright lives, nothing else can run a loop in this thread."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(browser_path), args=["--no-sandbox"])
         yield browser
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def file_context(browser: Browser) -> BrowserContext:
+    """One browser context for a file, so that its pages share the HTTP cache."""
+    return browser.new_context(viewport=WIDE, color_scheme="light")
+
+
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One visitor. Whatever the pages ask of another host, are kept from asking, or throw, fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+def context(file_context: BrowserContext) -> Iterator[BrowserContext]:
+    """The context of the file. Requests to another host, blocked requests and uncaught errors fail the test."""
     errors: list[str] = []
     requests: list[str] = []
-    context.on("request", lambda request: requests.append(request.url))
-    context.on("console", lambda told: errors.append(told.text) if is_kept_back(told.text) else None)
-    context.on("weberror", lambda error: errors.append(str(error.error)))
-    yield context
-    context.close()
+    handlers: dict[Any, Any] = {
+        "request": lambda request: requests.append(request.url),
+        "console": lambda message: errors.append(message.text) if is_blocked(message.text) else None,
+        "weberror": lambda error: errors.append(str(error.error)),
+    }
+    for event, handler in handlers.items():
+        file_context.on(event, handler)
+    yield file_context
+    for event, handler in handlers.items():
+        file_context.remove_listener(event, handler)
+    file_context.unroute_all()
+    for page in file_context.pages[1:]:
+        page.close()
+    for page in file_context.pages:
+        page.unroute_all()
+        page.goto(BLANK)
     assert requests
     assert [url for url in requests if _is_foreign(url)] == []
     assert not errors
 
 
-def is_kept_back(told: str) -> bool:
-    """Whether the console tells of something that the page's own policy did not let it ask for, or run."""
-    return "Content Security Policy" in told
+def is_blocked(message: str) -> bool:
+    """Whether a console message says that the page's own policy blocked a request or a script."""
+    return "Content Security Policy" in message
 
 
 def _is_foreign(url: str) -> bool:
-    return not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
+    return not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", BLANK))
 
 
 @pytest.fixture
 def page(context: BrowserContext, app: str) -> Page:
-    """The page with its example on it."""
+    """The page of the bundled checkpoints with its example text."""
     return open_page(context, app)
 
 
-def open_page(context: BrowserContext, address: str) -> Page:
-    page = context.new_page()
+def open_page(
+    context: BrowserContext,
+    address: str,
+    size: ViewportSize = WIDE,
+    scheme: Literal["light", "dark"] = "light",
+    motion: Literal["reduce", "no-preference"] = "no-preference",
+) -> Page:
+    """Open the address in an idle page of the context, or in a new one, and wait for the example text."""
+    page = next((page for page in context.pages if page.url == BLANK), None) or context.new_page()
     page.set_default_timeout(PATIENCE_MS)
+    page.set_viewport_size(size)
+    page.emulate_media(media="screen", color_scheme=scheme, reduced_motion=motion)
     page.goto(address)
     page.wait_for_function(ALIVE)
     return page
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the page is wider than its window."""
+    return page.evaluate("document.documentElement.scrollWidth - innerWidth")

@@ -1,11 +1,18 @@
 """What a visitor does, and what is on the page, by name."""
 
 import base64
+import json
+import urllib.request
 from typing import Any
 
 import numpy as np
 from playwright.sync_api import Page
 
+from charrnn.checkpoint import Checkpoint
+from charrnn.sampling import SamplingSettings, UniformStream, generate
+
+SETTINGS = SamplingSettings(0.8)  # of the page
+PAPER, BLUE, ORANGE = (np.array(color) for color in ((0xFB, 0xFA, 0xF8), (0x0B, 0x6E, 0x99), (0xD1, 0x60, 0x2B)))
 SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]
 SLOWLY = 5  # characters a second: the text still runs when the next click comes, on a busy machine too
 
@@ -103,3 +110,38 @@ def canvas_column(page: Page, position: int) -> list[list[int]]:
         }""",
         position,
     )
+
+
+def call(address: str, name: str, *arguments: Any) -> Any:
+    """Call a named endpoint as any client may. Raises RuntimeError with the error's JSON if it is refused."""
+    body = json.dumps({"data": list(arguments)}).encode()
+    request = urllib.request.Request(f"{address}gradio_api/call/{name}", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{address}gradio_api/call/{name}/{event}", timeout=120) as answer:
+        lines = answer.read().decode().strip().splitlines()
+    kind, data = lines[-2].removeprefix("event: "), json.loads(lines[-1].removeprefix("data: "))
+    if kind == "error":
+        raise RuntimeError(json.dumps(data, ensure_ascii=False))
+    return data[0]
+
+
+def generated(
+    checkpoint: Checkpoint,
+    prompt: str,
+    n: int,
+    seed: int,
+    settings: SamplingSettings = SETTINGS,
+    **more: Any,
+) -> str:
+    """The prompt and the n characters that the package writes after it; `decoder` and `chosen` may be given."""
+    decoder = more.pop("decoder", None) or checkpoint.model.decoder()
+    beginning = decoder.prefill(checkpoint.vocab.encode(prompt))
+    steps = generate(decoder, beginning, n, settings, UniformStream(seed), **more)
+    return prompt + checkpoint.vocab.decode([step.id for step in steps])
+
+
+def shades(shares: np.ndarray) -> np.ndarray:
+    """The light palette's colors of shares of the scale, -1 ... 1 and beyond: (rows, 3)."""
+    share = np.clip(shares, -1, 1)[:, None]
+    return PAPER + np.where(share < 0, BLUE - PAPER, ORANGE - PAPER) * np.abs(share)

@@ -8,20 +8,16 @@ import torch
 from playwright.sync_api import Page, expect
 
 from charrnn.checkpoint import Checkpoint, load
-from charrnn.sampling import SamplingSettings, UniformStream, generate
 from tests.ui.conftest import CHECKPOINTS
-from tests.ui.page_actions import SLOWLY, press, set_slider, set_speed, settled, start_writing, text, write
+from tests.ui.page_actions import SLOWLY, generated, press, set_slider, set_speed, settled, start_writing, text, write
 
 PROMPT = "ROMEO:\n"
 
 
 def branched(checkpoint: Checkpoint, prompt: str, n: int, seed: int, edits: dict[int, str]) -> str:
-    """What the package writes with these characters in place of drawn ones."""
-    decoder, vocab = checkpoint.model.decoder(), checkpoint.vocab
-    chosen = {at: vocab.encode(character)[0] for at, character in edits.items()}
-    beginning = decoder.prefill(vocab.encode(prompt))
-    steps = generate(decoder, beginning, n, SamplingSettings(0.8), UniformStream(seed), chosen=chosen)
-    return prompt + vocab.decode([step.id for step in steps])
+    """The text that the package writes with these characters in place of drawn ones."""
+    chosen = {at: checkpoint.vocab.ids[character] for at, character in edits.items()}
+    return generated(checkpoint, prompt, n, seed, chosen=chosen)
 
 
 @torch.no_grad()
@@ -55,7 +51,7 @@ def choose(page: Page, position: int, place: int) -> str:
 
 
 @pytest.mark.smoke
-def test_another_character_rewrites_the_text_from_there_and_undo_brings_it_back(page: Page, checkpoint: Checkpoint):
+def test_chosen_character_rewrites_text_and_undo_restores_it(page: Page, checkpoint: Checkpoint):
     set_speed(page, 0)
     first = write(page, prompt=PROMPT, characters=200, seed=7)
     edits: dict[int, str] = {}
@@ -88,7 +84,7 @@ def test_another_character_rewrites_the_text_from_there_and_undo_brings_it_back(
     expect(page.locator('[data-do="redo"]')).to_be_disabled()
 
 
-def test_a_text_branches_while_it_is_written_and_while_it_is_paused(page: Page, checkpoint: Checkpoint):
+def test_text_branches_while_running_and_paused(page: Page, checkpoint: Checkpoint):
     set_speed(page, SLOWLY)
     start_writing(page, at_least=30, prompt="B", characters=120, seed=3)
     put_cursor(page, 9)
@@ -120,7 +116,7 @@ FIRSTS = """() => [...document.querySelectorAll(".cr-line span")]
     .map((span) => span.textContent)"""
 
 
-def test_the_ladder_hangs_the_likeliest_under_each_character(page: Page, checkpoint: Checkpoint):
+def test_ladder_lists_top_candidates_below_each_character(page: Page, checkpoint: Checkpoint):
     shown = text(page)
     assert page.locator("[data-ladder]").count() == 0
     page.get_by_role("button", name="Ladder").click()
@@ -150,7 +146,7 @@ def test_the_ladder_hangs_the_likeliest_under_each_character(page: Page, checkpo
     assert page.evaluate("document.querySelectorAll('.cr-line span')[9].offsetHeight") < 30
 
 
-def test_the_time_machine_writes_again_with_the_same_dice(page: Page, checkpoint: Checkpoint):
+def test_step_slider_can_rewrite_with_the_same_draws(page: Page, checkpoint: Checkpoint):
     set_speed(page, 0)
     before = write(page, prompt=PROMPT, characters=150, seed=5)
     page.get_by_label("write again, with the same dice").check()

@@ -8,7 +8,7 @@ from tests.ui.conftest import open_page
 TEXT = "a😀e\u0301👩‍👧\n😀b"  # 1 + 1 + 2 + 3 + 1 + 1 + 1 code points
 
 
-def test_two_texts_part_at_the_character_that_the_server_names(page: Page):
+def test_divergence_mark_counts_code_points(page: Page):
     found = page.evaluate(
         """async (text) => {
             const { createTextPair } = await import("/charrnn/components/text_pair.js");
@@ -33,7 +33,7 @@ def test_two_texts_part_at_the_character_that_the_server_names(page: Page):
     assert [one["title"] for one in found] == [f"here they part: {sign(c)}" for c in TEXT]
 
 
-def test_the_place_of_an_error_in_a_pattern_is_marked_behind_an_emoji(page: Page):
+def test_pattern_error_mark_counts_code_points(page: Page):
     page.get_by_role("tab", name="Neurons").click()
     expect(page.locator("#cr-units .cr-plot-words")).not_to_be_empty()  # its script has loaded
     form = page.locator("#cr-units form")
@@ -45,9 +45,25 @@ def test_the_place_of_an_error_in_a_pattern_is_marked_behind_an_emoji(page: Page
     assert wrong.locator("mark").text_content() == "(" and wrong.locator("code").text_content() == "😀😀(b"
 
 
-def test_a_form_submitted_before_its_script_loads_stays(context: BrowserContext, app: str):
+def test_form_submitted_before_its_script_loads_stays(context: BrowserContext, app: str):
     context.route("**/neurons/leaderboard.js", lambda route: None)
     page = open_page(context, app)
     page.get_by_role("tab", name="Neurons").click()
     page.locator("#cr-units [name=pattern]").press("Enter")
     assert page.evaluate("new Promise((done) => setTimeout(() => done(location.href), 300))") == app
+
+
+def test_text_record_counts_code_points(page: Page):
+    columns, logits = [0.0, -0.0625, 1.0, -3.14], [0, 1, 2, 3, 4, 5]
+    found = page.evaluate(
+        """async (more) => {
+            const { TextRecord } = await import("/charrnn/components/text_record.js");
+            const view = { name: "c", rows: 2, low: -4, high: 4, change: 8, bounded: false, orders: {} };
+            const model = { characters: "a😀b" };
+            const record = new TextRecord({ run: 1, model, view, prompt: 0, startLogits: [0, 0, 0], startDraw: null });
+            record.append(more);
+            return [record.vocabulary, record.characters, [0, 1].map((i) => [...record.logitsAfter(i)])];
+        }""",
+        {"from": 0, "text": "😀b", "columns": columns, "logits": logits, "draws": [0.5, None]},
+    )
+    assert found == [["a", "😀", "b"], ["😀", "b"], [[0, 1, 2], [3, 4, 5]]]

@@ -4,14 +4,14 @@ import re
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.probes import line_reset
-from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.surprisal import surprisals
-from tests.ui.conftest import CHECKPOINTS, open_page
+from tests.ui.conftest import CHECKPOINTS, PHONE, WIDE, open_page, overflow
+from tests.ui.page_actions import generated
 from tests.ui.versus import PATIENCE
 
 ASKED = "?model=gru&tab=neurons&seed=7&characters=120&clamp=z:all:0,h:3:0.5"
@@ -27,10 +27,7 @@ class ByHand:
         self.text = load(CHECKPOINTS / "best").info.passage[:3000]  # what the page reads without a corpus
 
     def text_under(self, *clamps: Clamp) -> str:
-        decoder, vocab = self.decoder.clamped(clamps), self.trained.vocab
-        beginning = decoder.prefill(vocab.encode("ROMEO:\n"))
-        steps = generate(decoder, beginning, 120, SamplingSettings(0.8), UniformStream(7))
-        return "ROMEO:\n" + vocab.decode([step.id for step in steps])
+        return generated(self.trained, "ROMEO:\n", 120, 7, decoder=self.decoder.clamped(clamps))
 
     def bits(self, text: str, *clamps: Clamp) -> float:
         read = surprisals(self.decoder.clamped(clamps), self.trained.vocab.encode(text))
@@ -62,7 +59,7 @@ def check_held(page: Page, by_hand: ByHand, text: str, *clamps: Clamp) -> None:
     assert (before, after) == pytest.approx(expected, abs=2e-4) and delta == pytest.approx(after - before, abs=2e-4)
 
 
-def test_a_gate_is_held_and_the_exercises_are_walked_through(context: BrowserContext, app: str, by_hand: ByHand):
+def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str, by_hand: ByHand):
     page = open_page(context, app + ASKED)
     part, shut = page.locator("#cr-clamp"), Clamp("z", None, 0.0)
     check_held(page, by_hand, by_hand.text, shut, Clamp("h", 3, 0.5))
@@ -119,7 +116,10 @@ def test_a_gate_is_held_and_the_exercises_are_walked_through(context: BrowserCon
         right = found[unit].remaining_share <= 0.25 and found[unit].carried >= 0.5
         assert (reset.locator(".cr-verdict").inner_text()[0] == "✓") == right == (unit == best)
 
-    assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+    assert overflow(page) <= 0
+    page.set_viewport_size(PHONE)  # two clamps, and an exercise that is open
+    assert overflow(page) <= 0
+    page.set_viewport_size(WIDE)
     page.evaluate("window.print = () => (window.printed = true)")
     exercises.get_by_label("your name").fill("Ada")
     exercises.get_by_role("button", name="Print the results").click()
@@ -129,13 +129,3 @@ def test_a_gate_is_held_and_the_exercises_are_walked_through(context: BrowserCon
         expect(page.locator(gone).first).to_be_hidden()
     expect(reset.locator(".cr-found table")).to_be_visible()
     expect(exercises.get_by_label("your name")).to_have_value("Ada")
-
-
-def test_on_a_telephone_in_the_dark_clamps_and_exercises_do_not_scroll_sideways(browser: Browser, app: str):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme="dark")
-    page = open_page(context, app + ASKED)
-    expect(page.locator("#cr-clamp .cr-written")).to_have_count(2, timeout=PATIENCE)
-    page.locator("#cr-exercises summary").first.click()
-    expect(page.locator('#cr-exercises [data-id="half-life"]')).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    context.close()

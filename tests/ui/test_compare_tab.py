@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.bench import contestants
-from charrnn.bench.page_speed import running_app
 from charrnn.checkpoint import describe, load, write_analyses
 from charrnn.commands import evaluate, sample, train
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
-from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.study import study_file as study
 from charrnn.ui import tabs
 from charrnn.ui.compare import lab_sheet
@@ -29,10 +27,10 @@ from charrnn.ui.under_the_hood import tab as hood_tab
 from tests.small_models import save_all
 from tests.test_figures import PROFILE
 from tests.trained import RECIPES
-from tests.ui.conftest import open_page
+from tests.ui.conftest import ROOT, open_page
+from tests.ui.page_actions import generated
 
 PATIENCE = 120_000  # milliseconds, on a machine that may be busy
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -51,7 +49,7 @@ def told(answers: Iterator[str]) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------ training curves
 
 
-def test_curves_of_the_ticked_models_as_asked(store: Store):
+def test_training_curves_follow_the_query(store: Store):
     form = {"parts": ["train"], "unit": "bits", "span": "whole"}
     (answer,) = told(compare_tab.training_curves(store, ViewQuery(names=("gru",), form=form)))
     (line,) = answer["figure"]["data"]
@@ -60,7 +58,7 @@ def test_curves_of_the_ticked_models_as_asked(store: Store):
     assert answer["ticked"] == ["gru"] and "bits per character" in answer["words"]
 
 
-def test_nothing_ticked_says_what_to_tick(store: Store):
+def test_empty_selection_says_what_to_tick(store: Store):
     (answer,) = told(compare_tab.training_curves(store, ViewQuery(names=())))
     assert answer["words"] == "Tick a model to see how it learnt." and answer["figure"] is None
     (answer,) = told(compare_tab.training_curves(store, ViewQuery(names=("gru",), form={"parts": []})))
@@ -68,7 +66,7 @@ def test_nothing_ticked_says_what_to_tick(store: Store):
 
 
 @pytest.mark.parametrize("form", [{"unit": "apples"}, {"span": 3}, {"unit": {}}])
-def test_a_choice_that_is_none_is_refused(store: Store, form: dict[str, Any]):
+def test_invalid_curve_options_are_refused(store: Store, form: dict[str, Any]):
     with pytest.raises(ValueError, match="give one of"):
         told(compare_tab.training_curves(store, ViewQuery(form=form)))
 
@@ -76,25 +74,10 @@ def test_a_choice_that_is_none_is_refused(store: Store, form: dict[str, Any]):
 # ------------------------------------------------------------------ the table
 
 
-def test_the_table_holds_the_metrics_the_published_and_the_n_gram(store: Store, tmp_path: Path):
-    rows = [
-        {
-            "order": 5,
-            "ngrams": 10,
-            "train_loss_nats": 1.2,
-            "val_stream_nats": 1.56,
-            "val_cold_nats": 1.57,
-            "seconds": 3,
-        },
-        {
-            "order": 7,
-            "ngrams": 90,
-            "train_loss_nats": 0.9,
-            "val_stream_nats": 1.51,
-            "val_cold_nats": 1.52,
-            "seconds": 6,
-        },
-    ]
+def test_results_table_has_models_published_and_ngram(store: Store, tmp_path: Path):
+    names = ("order", "ngrams", "train_loss_nats", "val_stream_nats", "val_cold_nats", "seconds")
+    orders = [(5, 10, 1.2, 1.56, 1.57, 3), (7, 90, 0.9, 1.51, 1.52, 6)]
+    rows = [dict(zip(names, numbers, strict=True)) for numbers in orders]
     study_file = tmp_path / "study.json"
     study_file.write_text(json.dumps({"ngram": {"rows": rows}}))
     (answer,) = told(compare_tab.results(store, ViewQuery(), study_file))
@@ -118,20 +101,20 @@ def test_the_table_holds_the_metrics_the_published_and_the_n_gram(store: Store, 
 
 
 @pytest.mark.parametrize("content", [None, "{", "{}", '{"ngram": {"rows": []}}', '{"ngram": {"rows": [{"order": 5}]}}'])
-def test_without_a_study_there_is_no_row_of_it(tmp_path: Path, content: str | None):
+def test_invalid_study_file_adds_no_rows(tmp_path: Path, content: str | None):
     study_file = tmp_path / "study.json"
     if content is not None:
         study_file.write_text(content)
     assert compare_tab.ngram_rows(study_file) == []
 
 
-def test_a_checkpoint_that_says_little_of_itself_has_a_row(store: Store):
+def test_checkpoint_without_metrics_has_a_row(store: Store):
     info = store.load("rnn").info
     row = compare_tab.checkpoint_row(replace(info, metrics={"val_stream_nats": "good"}))
     assert [cell.text for cell in row[2:10]] == ["–"] * 8
 
 
-def test_half_life_and_effective_context_stand_where_they_are_kept_and_are_right(tmp_path: Path):
+def test_stored_half_life_and_context_are_shown(tmp_path: Path):
     save_all(tmp_path)
     info = describe(tmp_path / "gru")
     found = {"gradient": AnalysisRecord({"half_life_chars": 3.14159}), "memory": AnalysisRecord({"ecl_chars": 39})}
@@ -146,7 +129,7 @@ def test_half_life_and_effective_context_stand_where_they_are_kept_and_are_right
     assert [cell.text for cell in row[at : at + 2]] == ["–", "–"]
 
 
-def test_a_column_whose_cells_have_values_is_one_of_numbers():
+def test_column_with_values_is_numeric():
     sent = Table("", ["a", "b"], [[Cell("x"), number(None)], [Cell("y"), number(2.0, "{:.1f}")]]).to_json()
     assert [column["numeric"] for column in sent["columns"]] == [False, True]
     assert sent["rows"][0]["cells"][1] == {"text": "–"} and sent["rows"][1]["cells"][1] == {"text": "2.0", "value": 2.0}
@@ -156,15 +139,11 @@ def test_a_column_whose_cells_have_values_is_one_of_numbers():
 
 
 def written(trained: Path, name: str, step: int) -> str:
-    checkpoint = load(trained / name, step)
-    decoder = checkpoint.model.decoder()
-    reading = decoder.prefill(checkpoint.vocab.encode("ROMEO:\n"))
-    steps = generate(decoder, reading, 300, SamplingSettings(temperature=0.8), UniformStream(7))
-    return "ROMEO:\n" + checkpoint.vocab.decode([step.id for step in steps])
+    return generated(load(trained / name, step), "ROMEO:\n", 300, 7)
 
 
 @pytest.mark.parametrize("name", ["lstm", "minigpt"])
-def test_samples_come_step_by_step_with_the_same_dice(store: Store, trained: Path, name: str):
+def test_samples_stream_by_step_with_the_same_draws(store: Store, trained: Path, name: str):
     answers = told(compare_tab.samples(store, ViewQuery(form={"model": name}), always))
     assert [len(answer["samples"]) for answer in answers] == [1, 2, 3]
     assert "writes" in answers[0]["words"] and answers[-1]["words"] == ""
@@ -174,11 +153,11 @@ def test_samples_come_step_by_step_with_the_same_dice(store: Store, trained: Pat
     assert [each["loss"] for each in answers[-1]["samples"]] == [f"val {losses[s]:.3f} nats" for s in (0, 10, 12)]
 
 
-def test_a_sample_is_written_once(store: Store):
+def test_sample_is_cached(store: Store):
     assert compare_tab.sample(store, "gru", 10) is compare_tab.sample(store, "gru", 10)
 
 
-def test_a_model_without_saved_steps_says_so(store: Store):
+def test_model_without_saved_steps_says_so(store: Store):
     (answer,) = told(compare_tab.samples(store, ViewQuery(form={"model": "rnn-layernorm"}), always))
     assert "only the last step was kept" in answer["words"] and len(answer["samples"]) == 1
 
@@ -194,7 +173,7 @@ SCRIPTS = {
 }
 
 
-def test_every_command_of_the_map_can_be_typed():
+def test_lab_sheet_commands_parse():
     for what, commands, ways in lab_sheet.ROWS:
         assert commands and ways, what
         for command in commands:
@@ -203,13 +182,13 @@ def test_every_command_of_the_map_can_be_typed():
             SCRIPTS[script](words)
 
 
-def test_the_map_names_every_section_and_every_stretch_exercise():
+def test_lab_sheet_names_every_section():
     whats = [what for what, _, _ in lab_sheet.ROWS]
     assert [what[0] for what in whats[:7]] == list("2345678")
     assert [what.split(" · ")[0] for what in whats[7:]] == [f"Stretch {n}" for n in range(1, 8)]
 
 
-def test_every_recipe_the_map_trains_is_the_model_it_shows():
+def test_lab_sheet_recipes_match_their_links():
     for _, commands, ways in lab_sheet.ROWS:
         trained = {
             train.recipe_name(train.parse(shlex.split(command)[2:])) for command in commands if "train.py" in command
@@ -225,7 +204,7 @@ def test_every_recipe_the_map_trains_is_the_model_it_shows():
 # ------------------------------------------------------------------ where the time goes
 
 
-def test_without_a_record_the_tab_says_how_to_make_it(tmp_path: Path):
+def test_missing_profile_says_how_to_measure(tmp_path: Path):
     for content in (None, "{", "[]", "{}"):
         path = tmp_path / "bench_profile.json"
         if content is not None:
@@ -235,7 +214,7 @@ def test_without_a_record_the_tab_says_how_to_make_it(tmp_path: Path):
                 told(panel(ViewQuery(), path))
 
 
-def test_the_panels_show_the_record_and_say_which_machine(tmp_path: Path):
+def test_profile_views_show_record_and_machine(tmp_path: Path):
     path = tmp_path / "bench_profile.json"
     path.write_text(json.dumps(PROFILE))
     (answer,) = told(hood_tab.profile(ViewQuery(), path))
@@ -249,14 +228,14 @@ def test_the_panels_show_the_record_and_say_which_machine(tmp_path: Path):
 
 
 @pytest.fixture(scope="module")
-def address(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    no_corpus = str(tmp_path_factory.mktemp("app"))
-    with running_app(str(trained), CHARRNN_CACHE=no_corpus, HF_HUB_OFFLINE="1") as address:
-        yield address
+def file_page(file_context: BrowserContext, trained_app: str) -> Page:
+    return open_page(file_context, trained_app)
 
 
-def open_compare(context: BrowserContext, address: str) -> Page:
-    page = open_page(context, address)
+@pytest.fixture
+def page(file_page: Page) -> Page:
+    """One page for all of them, with the tab Compare open."""
+    page = file_page
     page.get_by_role("tab", name="Compare").click()
     for part in ("#cr-training .main-svg", "#cr-results tbody tr", "#cr-learning li:nth-child(3)", "#cr-lab tbody tr"):
         page.locator(part).first.wait_for(timeout=PATIENCE)
@@ -280,8 +259,7 @@ def until_drawn(page: Page, condition: str) -> None:
     )
 
 
-def test_the_curves_are_the_histories(context: BrowserContext, address: str, store: Store):
-    page = open_compare(context, address)
+def test_page_training_curves_match_histories(page: Page, store: Store):
     page.locator("#cr-training").get_by_role("checkbox", name="RNN + layer norm").click()
     until_drawn(page, "traces.includes('RNN + layer norm, train')")
     drawn = traces(page)
@@ -297,13 +275,9 @@ def test_the_curves_are_the_histories(context: BrowserContext, address: str, sto
     page.wait_for_function("document.querySelector('#cr-training .cr-plot-words').textContent.includes('bits per')")
     shown = traces(page)["MiniGPT, validation"][1]
     assert shown == [bits_per_char(point.val_loss_nats) for point in store.load("minigpt").info.history]
-
-
-def test_both_tabs_share_the_ticks(context: BrowserContext, address: str):
-    page = open_compare(context, address)
     page.locator("#cr-training").get_by_role("checkbox", name="GRU", exact=True).click()
     until_drawn(page, "!traces.includes('GRU, validation')")
-    page.get_by_role("tab", name="Gradients").click()
+    page.get_by_role("tab", name="Gradients").click()  # it shares the selection
     page.wait_for_function("document.querySelector('.cr-two .cr-plot')?.data?.some((trace) => trace.name === 'LSTM')")
     expect(page.locator(".cr-two .cr-chips").get_by_role("checkbox", name="GRU", exact=True)).not_to_be_checked()
 
@@ -313,8 +287,7 @@ def column(page: Page, title: str) -> list[str]:
 
 
 @pytest.mark.smoke
-def test_the_table_can_be_sorted_by_click_and_by_key(context: BrowserContext, address: str, store: Store):
-    page = open_compare(context, address)
+def test_table_sorts_by_click_and_key(page: Page, store: Store):
     bits = [float(text) for text in column(page, "bits")]
     assert bits == sorted(bits) and len(bits) >= len(RECIPES) + len(PUBLISHED)
     names, streams = column(page, "model"), column(page, "val stream")
@@ -331,8 +304,7 @@ def test_the_table_can_be_sorted_by_click_and_by_key(context: BrowserContext, ad
     expect(page.locator('#cr-results th[aria-sort="descending"]')).to_have_text("parameters")
 
 
-def test_samples_at_saved_steps_are_those_of_the_package(context: BrowserContext, address: str, trained: Path):
-    page = open_compare(context, address)
+def test_page_samples_match_generate(page: Page, trained: Path):
     page.locator("#cr-sampled").select_option("gru")
     item = page.locator("#cr-learning li")
     expect(item.nth(2).locator("p")).to_have_text(written(trained, "gru", 12), use_inner_text=True, timeout=PATIENCE)
@@ -341,9 +313,7 @@ def test_samples_at_saved_steps_are_those_of_the_package(context: BrowserContext
     ]
 
 
-def test_the_map_leads_to_every_place(context: BrowserContext, address: str):
-    page = open_compare(context, address)
-
+def test_lab_sheet_links_open_their_views(page: Page):
     def follow(row: str, way: str) -> None:
         page.get_by_role("tab", name="Compare").click()
         page.locator("#cr-lab tr").filter(has_text=row).get_by_role("button", name=way).click()
@@ -375,43 +345,18 @@ def test_the_map_leads_to_every_place(context: BrowserContext, address: str):
     expect(page.locator("#cr-model")).to_have_value("gru")
 
 
-def test_under_the_hood_shows_what_was_measured(context: BrowserContext, address: str):
-    page = open_page(context, address)
+def test_page_shows_the_step_profile(page: Page):
     page.get_by_role("tab", name="Under the hood").click()
     record = json.loads(hood_tab.RECORD.read_text(encoding="utf-8"))
     plots = page.locator(".cr-plot .main-svg:visible")
     expect(plots.first).to_be_visible(timeout=PATIENCE)
-    page.wait_for_function("[...document.querySelectorAll('.cr-plot')].filter((box) => box.data).length === 2")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.cr-plot')].filter((box) => box.data && box.offsetParent).length === 2"
+    )
     parts, lines = page.evaluate(
-        """[...document.querySelectorAll('.cr-plot')].filter((box) => box.data).map((box) =>
+        """[...document.querySelectorAll('.cr-plot')].filter((box) => box.data && box.offsetParent).map((box) =>
             box.data.map((trace) => [trace.name, [...trace.y]]))"""
     )
     assert [name for name, _ in parts] == record["parts"]
     assert dict(lines) == {line["name"]: line["median_ms"] for line in record["against_T"]}
     expect(page.locator(".cr-figure .cr-plot-words:visible").first).to_contain_text(record["machine"]["processor"])
-
-
-def test_every_control_of_these_tabs_has_a_name(context: BrowserContext, address: str):
-    page = open_compare(context, address)
-    nameless = page.evaluate(
-        """[...document.querySelectorAll('.cr-main :is(button, input, select, textarea, [tabindex="0"])')]
-            .filter((e) => e.offsetParent && !e.textContent.trim() && !e.getAttribute('aria-label'))
-            .filter((e) => !(e.labels && e.labels.length))
-            .map((e) => e.outerHTML)"""
-    )
-    assert nameless == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_telephone_nothing_scrolls_sideways(browser: Browser, address: str, scheme: Any):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme=scheme)
-    page = open_compare(context, address)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.get_by_role("tab", name="Under the hood").click()
-    expect(page.locator(".cr-plot .main-svg:visible").first).to_be_visible(timeout=PATIENCE)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    colour = page.evaluate(
-        "getComputedStyle(document.querySelector('#cr-results tr:not(.cr-quiet) > th[scope=row]')).color"
-    )
-    assert colour == {"light": "rgb(29, 28, 26)", "dark": "rgb(236, 233, 227)"}[scheme]
-    context.close()

@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.bench.page_speed import ALIVE
-from charrnn.checkpoint import load
-from charrnn.sampling import SamplingSettings, UniformStream, generate
+from charrnn.checkpoint import Checkpoint
+from charrnn.sampling import SamplingSettings
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
-from tests.ui.page_actions import press, set_slider, set_speed, start_writing, text
+from tests.ui.page_actions import generated, press, set_slider, set_speed, start_writing, text
 
 
 def start(port: int) -> subprocess.Popen:
@@ -29,16 +29,7 @@ def start(port: int) -> subprocess.Popen:
     raise AssertionError("the app did not answer")
 
 
-def written(length: int, temperature: float = 0.8) -> str:
-    """The beginning of the text that the test has written."""
-    trained, prompt = load(CHECKPOINTS / "rnn"), "JULIET:\n"
-    decoder = trained.model.decoder()
-    reading = decoder.prefill(trained.vocab.encode(prompt))
-    steps = generate(decoder, reading, length - len(prompt), SamplingSettings(temperature), UniformStream(12))
-    return prompt + trained.vocab.decode([step.id for step in steps])
-
-
-def test_the_text_goes_on_when_the_server_is_back(context: BrowserContext):
+def test_text_resumes_when_the_server_is_back(context: BrowserContext, checkpoint: Checkpoint):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -52,19 +43,21 @@ def test_the_text_goes_on_when_the_server_is_back(context: BrowserContext):
         notice = page.locator(".cr-notice")
         expect(notice).to_contain_text("The server cannot be reached")
         shown = text(page)
-        assert written(len(shown)) == shown
+        assert shown == generated(checkpoint, "JULIET:\n", len(shown) - 8, 12)
         page.evaluate("window.before = true")
         server = start(port)
         page.wait_for_function("charrnn.state === 'finished'")
         expect(notice).to_be_hidden()
-        assert text(page) == written(308) and page.evaluate("window.before")  # it was not opened anew
+        assert text(page) == generated(checkpoint, "JULIET:\n", 300, 12) and page.evaluate(
+            "window.before"
+        )  # it was not opened anew
     finally:
         server.kill()
         server.wait()
 
 
 @pytest.mark.smoke
-def test_text_settings_tab_and_cursor_survive_a_reload(page: Page):
+def test_text_settings_tab_and_cursor_survive_a_reload(page: Page, checkpoint: Checkpoint):
     set_speed(page, 30)
     set_slider(page, "temperature", 0.7)
     start_writing(page, at_least=30, prompt="JULIET:\n", seed=12, characters=300)
@@ -84,4 +77,4 @@ def test_text_settings_tab_and_cursor_survive_a_reload(page: Page):
     set_speed(page, 0)
     press(page, "write")
     page.wait_for_function("charrnn.state === 'finished'")
-    assert text(page) == written(308, temperature=0.7)
+    assert text(page) == generated(checkpoint, "JULIET:\n", 300, 12, SamplingSettings(0.7))

@@ -12,6 +12,7 @@ from charrnn.ui.compare import coupled_sampling
 from charrnn.ui.components import divergence
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery
+from charrnn.visible_signs import sign
 from tests.ui.versus import PATIENCE, SETTINGS, always, open_compare, probabilities, side, told, written
 
 
@@ -19,7 +20,7 @@ def dice_of(store: Store, **form: Any) -> list[dict[str, Any]]:
     return told(coupled_sampling.both_texts(store, ViewQuery(form=form), always))
 
 
-def test_both_texts_are_what_each_model_writes_alone_and_grow_piece_by_piece(store: Store):
+def test_coupled_texts_match_each_model_and_stream(store: Store):
     answers = dice_of(store)
     expected = [written(name, None, SETTINGS, "ROMEO:\n", 300, 12) for name in ("rnn", "minigpt")]
     assert answers[-1]["texts"] == expected
@@ -28,7 +29,7 @@ def test_both_texts_are_what_each_model_writes_alone_and_grow_piece_by_piece(sto
     assert answers[0]["titles"] == ["A · Vanilla RNN", "B · MiniGPT"] and "models" not in answers[1]
 
 
-def test_where_they_part_the_die_falls_on_what_each_wrote(store: Store):
+def test_divergence_shows_cdf_intervals_of_both(store: Store):
     divergence = dice_of(store)[-1]["divergence"]
     a, b = (written(name, None, SETTINGS, "ROMEO:\n", 300, 12) for name in ("rnn", "minigpt"))
     at = next(i for i in range(300) if a[i] != b[i])
@@ -52,7 +53,7 @@ def test_where_they_part_the_die_falls_on_what_each_wrote(store: Store):
     assert f"falls on “{a[at]}” in A" in divergence["why"] and f"on “{b[at]}” in B" in divergence["why"]
 
 
-def test_a_filter_that_cuts_is_seen_where_two_settings_part(store: Store):
+def test_divergence_shows_filtered_characters(store: Store):
     cold = side("rnn", 2000, temperature=0.8, top_k=3)
     last = dice_of(store, A=side("rnn", 2000, temperature=0.8), B=cold, seed=1)[-1]
     a, b = last["divergence"]["sides"]
@@ -64,7 +65,7 @@ def test_a_filter_that_cuts_is_seen_where_two_settings_part(store: Store):
     assert last["texts"][1] == written("rnn", 2000, SamplingSettings(0.8, top_k=3), "ROMEO:\n", 300, 1)
 
 
-def test_the_same_twice_is_said_to_be_identical(store: Store):
+def test_equal_sides_are_reported_identical(store: Store):
     last = dice_of(store, A=side("gru", 100), B=side("gru", 100), characters=40)[-1]
     assert last["divergence"] is None and last["texts"][0] == last["texts"][1]
     assert last["words"].startswith("Identical: both write the same 40 characters; the same model")
@@ -73,14 +74,14 @@ def test_the_same_twice_is_said_to_be_identical(store: Store):
     assert words == "Identical: both write the same 40 characters; no die fell where they differ."
 
 
-def test_so_many_digits_that_one_sees_where_the_die_fell():
+def test_enough_digits_to_separate_draw_and_bounds():
     falls = [CdfInterval("a", 0, 0.0, 0.41204), CdfInterval("b", 1, 0.4119, 0.9)]
     assert divergence.digits_for(0.412, [falls[1]]) == 4 and divergence.digits_for(0.412, falls) == 5
     told = divergence.why(1, 0.412, falls, 5)
     assert told.startswith("The first character is the same, then they part: u = 0.41200 falls on “a” in A (0.00000 to")
 
 
-def test_an_older_question_stops_writing(store: Store):
+def test_superseded_query_stops_writing(store: Store):
     wanted = iter([True, False])
     assert len(told(coupled_sampling.both_texts(store, ViewQuery(), lambda: next(wanted)))) == 1
 
@@ -100,12 +101,12 @@ def test_an_older_question_stops_writing(store: Store):
         ({"prompt": 4}, "prompt is 4"),
     ],
 )
-def test_what_cannot_be_written_is_refused_with_the_reason(store: Store, form: dict[str, Any], why: str):
+def test_invalid_coupled_queries_are_refused(store: Store, form: dict[str, Any], why: str):
     with pytest.raises(ValueError, match=why):
         dice_of(store, **form)
 
 
-def test_a_character_that_one_of_them_has_never_seen_is_left_out_of_the_prompt(store: Store):
+def test_unknown_prompt_characters_are_left_out(store: Store):
     last = dice_of(store, prompt="R→O", characters=20)[-1]
     assert last["prompt"] == "RO" and "Left out 1 character that A or B has never seen: '→'." in last["words"]
 
@@ -129,34 +130,25 @@ def until_written(page: Page, *texts: str) -> None:
     )
 
 
-def test_two_texts_from_the_same_dice_stand_side_by_side_and_show_why_they_part(context: BrowserContext, app: str):
-    page = open_compare(context, app)
-    a, b = (written(name, None, SETTINGS, "ROMEO:\n", 300, 12) for name in ("rnn", "minigpt"))
+def test_coupled_texts_are_shown_with_their_divergence(context: BrowserContext, app: str, store: Store):
+    page, answer = open_compare(context, app), dice_of(store)[-1]
+    (a, b), parting = answer["texts"], answer["divergence"]
+    at, u = parting["at"], parting["u"]
     until_written(page, a, b)
-    at = next(i for i in range(300) if a[i] != b[i])
     assert page.locator("#cr-dice mark").all_text_contents() == [a[at], b[at]]
     assert page.locator("#cr-dice .cr-common").all_text_contents() == [a[:at]] * 2
-    u, bars = UniformStream(12)[at], page.locator("#cr-dice .cr-cumulative")
-    words = page.locator("#cr-dice .cr-plot-words")
+    bars, words = page.locator("#cr-dice .cr-cumulative"), page.locator("#cr-dice .cr-plot-words")
     expect(words).to_contain_text(f"u = {u:.3f}")
-    for i, (name, drew, other) in enumerate((("rnn", a[at], b[at]), ("minigpt", b[at], a[at]))):
-        chances = probabilities(name, "ROMEO:\n" + a[:at], 0.8)
-        sign = {" ": "␣", "\n": "⏎"}
-        rows = page.locator("#cr-dice .cr-list").nth(i).locator("li")
-        shown = dict(
-            zip(
-                rows.locator(".cr-letter").all_text_contents(),
-                rows.locator(".cr-chance").all_text_contents(),
-                strict=True,
-            )
-        )
-        assert list(shown.items())[:5] == [(sign.get(c, c), f"{100 * p:.2f}%") for c, p in list(chances.items())[:5]]
-        expect(rows.filter(has_text="◀ u").locator(".cr-letter")).to_have_text(sign.get(drew, drew))
-        expect(rows.filter(has_text="drew it").locator(".cr-letter")).to_have_text(sign.get(other, other))
-        order, ends = list(chances), np.cumsum(list(chances.values()))
-        high = ends[order.index(drew)]
+    for i, side_of in enumerate(parting["sides"]):
+        rows, drawn = page.locator("#cr-dice .cr-list").nth(i).locator("li"), side_of["drawn"]
+        letters, chances = (rows.locator(part).all_text_contents() for part in (".cr-letter", ".cr-chance"))
+        assert letters == [sign(row["character"]) for row in side_of["rows"]]
+        assert chances == [f"{100 * row['p']:.2f}%" for row in side_of["rows"]]
+        expect(rows.filter(has_text="◀ u").locator(".cr-letter")).to_have_text(sign(drawn["character"]))
+        expect(rows.filter(has_text="drew it").locator(".cr-letter")).to_have_text(sign(side_of["other"]))
         label = bars.nth(i).get_attribute("aria-label") or ""
-        assert f"“{sign.get(drew, drew)}” from {high - chances[drew]:.4f} to {high:.4f}; u = {u:.4f}" in label
+        bounds = f"from {drawn['low']:.4f} to {drawn['high']:.4f}"
+        assert f"“{sign(drawn['character'])}” {bounds}; u = {u:.4f}" in label
         box, landed = bars.nth(i).bounding_box(), bars.nth(i).locator(".cr-fallen").bounding_box()
         die = page.locator("#cr-dice .cr-die-place").bounding_box()
         assert box and landed and die and landed["x"] <= die["x"] + 1 <= landed["x"] + landed["width"]

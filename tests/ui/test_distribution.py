@@ -54,7 +54,7 @@ def percent(p: float) -> str:
     return f"{100 * p:.2f}"
 
 
-def test_before_and_after_every_filter_stand_side_by_side(page: Page, checkpoint: Checkpoint):
+def test_every_filter_stage_matches_sampling(page: Page, checkpoint: Checkpoint):
     page.locator(".cr-text").focus()
     for _ in range(100):
         page.keyboard.press("ArrowLeft")
@@ -109,7 +109,7 @@ def test_before_and_after_every_filter_stand_side_by_side(page: Page, checkpoint
     assert set(signs) >= {SIGNS.get(character, character) for character in wide}
 
 
-def test_one_line_says_what_the_temperature_did(page: Page, checkpoint: Checkpoint):
+def test_temperature_effect_is_summarized(page: Page, checkpoint: Checkpoint):
     stays = "The order stays; only the draw is random."
     said = {
         0.5: "Temperature 0.50 sharpens: the likeliest {raw} → {tempered}. " + stays,
@@ -133,7 +133,7 @@ def test_one_line_says_what_the_temperature_did(page: Page, checkpoint: Checkpoi
     assert shown["likely"][0][2] == "100.00" and {row[2] for row in shown["likely"][1:]} == {"cut"}
 
 
-def test_the_die_and_the_surprise_are_those_of_the_character_that_came(page: Page, checkpoint: Checkpoint):
+def test_draw_and_surprisal_are_of_the_next_character(page: Page, checkpoint: Checkpoint):
     shown = text(page)
     page.locator(".cr-text").focus()
     for _ in range(5):
@@ -154,7 +154,7 @@ def test_the_die_and_the_surprise_are_those_of_the_character_that_came(page: Pag
     assert page.locator(".cr-next .cr-sign").inner_text() == sign
 
 
-def test_the_picture_fits_beside_the_text_and_on_a_phone(page: Page):
+def test_distribution_fits_beside_text_and_on_a_phone(page: Page):
     set_slider(page, "temperature", 0.5)
     tall = page.locator(".cr-distribution").evaluate("e => e.firstElementChild && e.scrollHeight")
     assert tall <= page.locator(".cr-text-panel").evaluate("e => e.offsetHeight")

@@ -36,7 +36,7 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path / "lab"
 
 
-def test_what_a_fresh_clone_trains_and_pushes_writes_the_same_text_everywhere(
+def test_fresh_clone_trains_publishes_and_serves_one_text(
     context: BrowserContext, clone: Path, server: Server, tmp_path: Path
 ):
     def script(line: str) -> str:

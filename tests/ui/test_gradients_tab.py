@@ -4,18 +4,16 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from charrnn import figures
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.bench.page_speed import running_app
 from charrnn.checkpoint import load, write_analyses
 from charrnn.gradient_flow import GradientFlow, flow_record, gradient_flow
 from charrnn.ui.compare.tab import far_back
@@ -28,7 +26,7 @@ from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import LatestQuery, ViewQuery, until_superseded
 from tests.trained import RECIPES, TEXT
-from tests.ui.conftest import open_page
+from tests.ui.conftest import PHONE, open_page
 from tests.ui.test_serving import serving
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
@@ -56,7 +54,7 @@ def expected(trained: Path, name: str, text: str, step: int | None = None) -> Gr
 # ------------------------------------------------------------------ which text
 
 
-def test_without_a_corpus_the_best_model_s_passage_is_read(store: Store):
+def test_default_text_without_corpus_is_a_sample(store: Store):
     for name in ("rnn", "lstm"):
         source = default_text(store, store.load(name))
         assert source.text == TEXT[:2000]
@@ -65,7 +63,7 @@ def test_without_a_corpus_the_best_model_s_passage_is_read(store: Store):
         assert not source.is_by(store.load("rnn", 0))
 
 
-def test_with_a_corpus_its_validation_part_is_read(store: Store, monkeypatch: pytest.MonkeyPatch):
+def test_default_text_with_corpus_is_its_validation_part(store: Store, monkeypatch: pytest.MonkeyPatch):
     corpus = TEXT * 60
     digest = hashlib.sha256(corpus.encode()).hexdigest()
     monkeypatch.setattr(analyses, "cached_tiny_shakespeare", lambda: corpus)
@@ -81,7 +79,7 @@ def test_with_a_corpus_its_validation_part_is_read(store: Store, monkeypatch: py
     assert str(default_text(store, LoadedModel(of_it))) == f"the validation part of Tiny Shakespeare {beginning}"
 
 
-def test_a_text_is_measured_once_for_each_model_and_step(store: Store):
+def test_flow_is_cached_per_model_step_and_text(store: Store):
     reader = store.load("rnn")
     own = SourceText(OWN)
     flow, source = measured(store, reader, own)
@@ -90,12 +88,12 @@ def test_a_text_is_measured_once_for_each_model_and_step(store: Store):
     assert measured(store, store.load("rnn", 0), own)[0] is not flow
 
 
-def test_a_text_that_is_too_short_says_how_long_it_must_be(store: Store):
+def test_short_text_is_refused_with_the_minimum(store: Store):
     with pytest.raises(ValueError, match="at least 130"):
         measured(store, store.load("rnn"), SourceText("night"))
 
 
-def test_gradients_and_compare_show_the_same_flow_the_one_that_is_kept(trained: Path, tmp_path: Path):
+def test_stored_flow_is_shown_in_gradients_and_compare(trained: Path, tmp_path: Path):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     flow = replace(expected(trained, "rnn", TEXT[:500]), half_life_chars=7.7, positions=345)
     sha256 = load(tmp_path / "rnn").info.sha256
@@ -122,7 +120,7 @@ def test_gradients_and_compare_show_the_same_flow_the_one_that_is_kept(trained: 
 # ------------------------------------------------------------------ the answers, one curve more each
 
 
-def test_curves_come_one_by_one_and_at_once_when_they_are_known(store: Store):
+def test_curves_stream_then_come_from_the_cache(store: Store):
     question = ViewQuery(names=("rnn", "gru", "lstm"), form={"text": OWN})
     told = answers(store, question)
     rows = [len(one["table"]["rows"]) if "table" in one and one["table"] else 0 for one in told]
@@ -132,7 +130,7 @@ def test_curves_come_one_by_one_and_at_once_when_they_are_known(store: Store):
     assert len(again) == 1 and again[0]["figure"] == told[-1]["figure"]
 
 
-def test_the_model_in_the_picker_comes_first_with_its_step_and_its_ghost(store: Store):
+def test_selected_model_comes_first_with_untrained_curve(store: Store):
     question = ViewQuery(names=("rnn", "lstm"), choice=Choice("lstm", 10), form={"text": OWN})
     told = answers(store, question)
     assert [row["cells"][0]["text"] for row in told[1]["table"]["rows"]] == ["LSTM, step 10"]
@@ -142,13 +140,13 @@ def test_the_model_in_the_picker_comes_first_with_its_step_and_its_ghost(store: 
     assert "untrained" not in str(answers(store, untrained)[-1]["figure"]["data"])
 
 
-def test_who_asks_anew_is_not_kept_waiting_for_the_old_answer(store: Store):
+def test_superseded_curves_stop(store: Store):
     wanted = iter([True, True, False])
     told = answers(store, ViewQuery(names=("rnn", "gru", "lstm"), form={"text": OWN * 2}), lambda: next(wanted, False))
     assert len(told) == 1
 
 
-def test_the_newest_query_of_each_page_is_known():
+def test_latest_query_is_kept_per_page():
     latest = LatestQuery()
     latest.start("a page", 3)
     latest.start("a page", 2)
@@ -156,37 +154,37 @@ def test_the_newest_query_of_each_page_is_known():
     assert (latest.number("a page"), latest.number("another"), latest.number("nobody")) == (3, 1, -1)
 
 
-def test_at_first_one_model_of_each_kind_is_shown(store: Store):
+def test_default_selection_has_one_model_per_kind(store: Store):
     told = answers(store, ViewQuery())[-1]
     assert told["ticked"] == ["rnn", "gru", "lstm", "minigpt"]
     assert {model["name"] for model in told["models"]} == set(RECIPES)
 
 
-def test_without_a_tick_there_is_no_figure(store: Store):
+def test_empty_selection_has_no_figure(store: Store):
     (told,) = answers(store, ViewQuery(names=()))
     assert told["figure"] is None and told["words"].startswith("Tick a model")
 
 
-def test_minigpt_s_line_ends_where_it_sees_nothing(store: Store):
+def test_minigpt_curve_ends_at_its_context(store: Store):
     told = answers(store, ViewQuery(names=("minigpt",), choice=Choice("rnn", None), form={"text": OWN}))[-1]
     (line,) = [trace for trace in told["figure"]["data"] if trace.get("name") == "MiniGPT"]
     assert all(value is not None for value in line["y"][:24]) and set(line["y"][24:]) == {None}
     assert "MiniGPT sees 24 characters and nothing beyond" in told["words"]
 
 
-def test_what_is_left_out_of_ones_own_text_is_said_once(store: Store):
+def test_dropped_characters_are_reported_once(store: Store):
     told = answers(store, ViewQuery(names=("rnn", "gru"), form={"text": "→" + OWN}))[-1]
     assert told["figure"] and told["words"].count("Left out 1 character") == 1
     refused = answers(store, ViewQuery(names=("rnn",), form={"text": "→" * 200}))[-1]
     assert "at least 130" in refused["words"] and "Left out 200 characters" in refused["words"]
 
 
-def test_a_text_that_is_too_long_is_refused(store: Store):
+def test_long_text_is_refused(store: Store):
     with pytest.raises(ValueError, match="at most 20000"):
         answers(store, ViewQuery(form={"text": "a" * 20_001}))
 
 
-def test_without_a_checkpoint_the_tab_says_why(tmp_path: Path):
+def test_empty_folder_is_explained(tmp_path: Path):
     with pytest.raises(ValueError, match="train one with scripts/train.py"):
         answers(Store(tmp_path), ViewQuery())
 
@@ -203,7 +201,7 @@ def test_without_a_checkpoint_the_tab_says_why(tmp_path: Path):
         {"width": 900, "checkpoint": 3},
     ],
 )
-def test_a_question_that_is_none_is_refused(sent: Any):
+def test_invalid_view_queries_are_refused(sent: Any):
     with pytest.raises(ValueError, match="give|names is not a list|checkpoint"):
         ViewQuery.from_page(sent)
 
@@ -211,15 +209,8 @@ def test_a_question_that_is_none_is_refused(sent: Any):
 # ------------------------------------------------------------------ in a browser
 
 
-@pytest.fixture(scope="module")
-def address(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    no_corpus = str(tmp_path_factory.mktemp("app"))
-    with running_app(str(trained), CHARRNN_CACHE=no_corpus, HF_HUB_OFFLINE="1") as address:
-        yield address
-
-
-def open_gradients(context: BrowserContext, address: str) -> Page:
-    page = open_page(context, address)
+def open_gradients(context: BrowserContext, address: str, **look: Any) -> Page:
+    page = open_page(context, address, **look)
     page.get_by_role("tab", name="Gradients").click()
     settled(page)
     return page
@@ -253,8 +244,8 @@ def assert_is(drawn: list[float | None], median: np.ndarray) -> None:
         assert shown == (pytest.approx(value) if value >= figures.FLOOR else None)
 
 
-def test_five_curves_in_one_plot(context: BrowserContext, address: str, trained: Path):
-    page = open_gradients(context, address)
+def test_plot_shows_five_measured_curves(context: BrowserContext, trained_app: str, trained: Path):
+    page = open_gradients(context, trained_app)
     tick(page, "RNN + layer norm")
     drawn = lines(page)
     titles = dict(zip(FIVE, ("Vanilla RNN", "RNN + layer norm", "GRU", "LSTM", "MiniGPT"), strict=True))
@@ -273,8 +264,8 @@ def test_five_curves_in_one_plot(context: BrowserContext, address: str, trained:
     )
 
 
-def test_ticking_and_unticking(context: BrowserContext, address: str):
-    page = open_gradients(context, address)
+def test_checkboxes_add_and_remove_curves(context: BrowserContext, trained_app: str):
+    page = open_gradients(context, trained_app)
     assert set(lines(page)) >= {"Vanilla RNN", "GRU", "LSTM", "MiniGPT"}
     tick(page, "GRU")
     assert "GRU" not in lines(page) and "LSTM" in lines(page)
@@ -292,8 +283,8 @@ def test_ticking_and_unticking(context: BrowserContext, address: str):
     expect(page.locator("#cr-flow .cr-plot")).to_be_hidden(timeout=PATIENCE)
 
 
-def test_the_picker_adds_its_model_and_takes_it_away_again(context: BrowserContext, address: str):
-    page = open_gradients(context, address)
+def test_selected_model_adds_and_removes_its_curve(context: BrowserContext, trained_app: str):
+    page = open_gradients(context, trained_app)
     tick(page, "GRU")  # from now on the ticks are the visitor's
     page.locator("#cr-model").select_option("rnn-layernorm")
     page.wait_for_timeout(100)
@@ -306,8 +297,8 @@ def test_the_picker_adds_its_model_and_takes_it_away_again(context: BrowserConte
 
 
 @pytest.mark.smoke
-def test_the_training_step_moves_the_picker_s_curve(context: BrowserContext, address: str, trained: Path):
-    page = open_gradients(context, address)
+def test_step_slider_moves_the_curve(context: BrowserContext, trained_app: str, trained: Path):
+    page = open_gradients(context, trained_app)
     page.locator("#cr-step").fill("0")
     expect(page.locator("#cr-flow .cr-figure tbody")).to_contain_text("Vanilla RNN, step 0", timeout=PATIENCE)
     settled(page)
@@ -315,8 +306,8 @@ def test_the_training_step_moves_the_picker_s_curve(context: BrowserContext, add
     assert "untrained" not in lines(page)
 
 
-def test_ones_own_text(context: BrowserContext, address: str, trained: Path):
-    page = open_gradients(context, address)
+def test_custom_text_is_measured_or_refused(context: BrowserContext, trained_app: str, trained: Path):
+    page = open_gradients(context, trained_app)
     page.locator("#cr-own-text").fill(OWN)
     page.get_by_role("button", name="Measure on this text").click()
     expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("of the text you typed or pasted", timeout=PATIENCE)
@@ -332,8 +323,8 @@ def test_ones_own_text(context: BrowserContext, address: str, trained: Path):
     expect(page.locator("#cr-own-text")).to_have_value("")
 
 
-def test_the_page_says_measuring_until_the_answer_comes(context: BrowserContext, address: str):
-    page = open_gradients(context, address)
+def test_page_says_measuring_until_the_answer(context: BrowserContext, trained_app: str):
+    page = open_gradients(context, trained_app)
     words = page.locator("#cr-flow .cr-plot-words")
     held: list[Route] = []
     page.route("**/queue/join*", lambda route: held.append(route))
@@ -347,9 +338,10 @@ def test_the_page_says_measuring_until_the_answer_comes(context: BrowserContext,
 
 
 @SERVED_HERE
-def test_a_slow_measurement_does_not_replace_a_newer_one(
-    context: BrowserContext, trained: Path, monkeypatch: pytest.MonkeyPatch
+def test_slow_answer_does_not_replace_a_newer_one(
+    context: BrowserContext, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    shutil.copytree(trained / "rnn", tmp_path / "rnn")
     go_on = threading.Event()
 
     def slowly(model: Any, ids: list[int], *more: Any) -> GradientFlow:
@@ -358,7 +350,7 @@ def test_a_slow_measurement_does_not_replace_a_newer_one(
         return gradient_flow(model, ids, *more)
 
     monkeypatch.setattr(analyses, "gradient_flow", slowly)
-    with serving(trained) as (_, address):
+    with serving(tmp_path) as (_, address):
         page = open_gradients(context, address)
         page.locator("#cr-own-text").fill(OWN)
         page.get_by_role("button", name="Measure on this text").click()
@@ -372,7 +364,7 @@ def test_a_slow_measurement_does_not_replace_a_newer_one(
 
 
 @SERVED_HERE
-def test_an_answer_that_fails_is_said(context: BrowserContext, trained: Path, monkeypatch: pytest.MonkeyPatch):
+def test_failed_answer_is_reported(context: BrowserContext, trained: Path, monkeypatch: pytest.MonkeyPatch):
     def broken(*_: Any) -> None:
         raise RuntimeError("no memory left")
 
@@ -383,8 +375,8 @@ def test_an_answer_that_fails_is_said(context: BrowserContext, trained: Path, mo
         expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("could not answer", timeout=PATIENCE)
 
 
-def test_the_plot_keeps_its_size_when_it_changes_out_of_sight(context: BrowserContext, address: str):
-    page = open_gradients(context, address)
+def test_plot_resizes_while_hidden(context: BrowserContext, trained_app: str):
+    page = open_gradients(context, trained_app)
     wide = page.locator("#cr-flow .cr-plot .main-svg").first.bounding_box()
     page.get_by_role("tab", name="Write").click()
     page.set_viewport_size({"width": 1100, "height": 800})
@@ -396,31 +388,23 @@ def test_the_plot_keeps_its_size_when_it_changes_out_of_sight(context: BrowserCo
     page.wait_for_function(f"{width('.cr-plot .main-svg')} === {width('.cr-plot')}")
     box = page.locator("#cr-flow .cr-plot").bounding_box()
     assert wide and box and box["width"] < wide["width"]
+    page.set_viewport_size(PHONE)
+    page.wait_for_function(f"{width('.cr-plot .main-svg')} === {width('.cr-plot')}")
+    assert 340 <= page.evaluate(width(".cr-plot")) <= PHONE["width"]
 
 
-def test_dark_lines_are_those_of_the_dark_palette(browser: Browser, address: str):
-    context = browser.new_context(color_scheme="dark")
-    page = open_gradients(context, address)
+def test_dark_theme_has_dark_palette_lines(context: BrowserContext, trained_app: str):
+    page = open_gradients(context, trained_app, scheme="dark")
     colour = "document.querySelector('#cr-flow .cr-plot').data.find((trace) => trace.name === 'GRU').line.color"
     assert page.evaluate(colour) == "#f0803c"
     swatch = page.locator("#cr-flow .cr-chips label").filter(has_text="GRU").locator("svg")
     expect(swatch).to_have_css("stroke", "rgb(240, 128, 60)")
     page.evaluate("document.body.classList.remove('dark')")
     page.wait_for_function(f"{colour} === '#a8500a'")
-    context.close()
-
-
-def test_on_a_telephone_nothing_scrolls_sideways(browser: Browser, address: str):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    page = open_gradients(context, address)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    box = page.locator("#cr-flow .cr-plot").bounding_box()
-    assert box and box["width"] >= 340
-    context.close()
 
 
 @SERVED_HERE
-def test_a_folder_that_changes_is_offered_anew(context: BrowserContext, trained: Path, tmp_path: Path):
+def test_new_checkpoint_in_folder_is_offered(context: BrowserContext, trained: Path, tmp_path: Path):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     with serving(tmp_path) as (_, address):
         page = open_gradients(context, address)

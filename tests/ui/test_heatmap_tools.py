@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +13,21 @@ from charrnn.checkpoint import load
 from charrnn.ui.server.loaded_model import LoadedModel
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import (
+    BLUE,
+    ORANGE,
+    PAPER,
     SLOWLY,
     canvas_column,
-    choose,
     columns,
-    look_at,
     press,
     set_speed,
     settled,
+    shades,
     start_writing,
     text,
 )
 
 ORDER, ROWS = "charrnn.live.map.order", "charrnn.live.map.rows"
-PAPER, BLUE, ORANGE = (np.array(c) for c in ((0xFB, 0xFA, 0xF8), (0x0B, 0x6E, 0x99), (0xD1, 0x60, 0x2B)))
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +38,6 @@ def reader() -> LoadedModel:
 def read(reader: LoadedModel, shown: str, name: str) -> np.ndarray:
     """What the package reads, as precise as it is sent: (T, rows)."""
     return reader.read(shown, name).activations[name].astype(np.float16).astype(float)
-
-
-def shades(values: np.ndarray) -> np.ndarray:
-    """The light palette's colours of values −1 … 1: (rows, 3)."""
-    share = values[:, None]
-    return PAPER + np.where(share < 0, BLUE - PAPER, ORANGE - PAPER) * np.abs(share)
 
 
 def drag(page: Page, first: int, last: int) -> None:
@@ -77,7 +71,7 @@ def table(download: Download) -> list[list[str]]:
     return list(csv.reader(io.StringIO(content, newline="")))
 
 
-def test_the_rows_keep_the_order_of_similarity_while_text_is_written(page: Page, reader: LoadedModel):
+def test_rows_keep_similarity_order_while_writing(page: Page, reader: LoadedModel):
     similar = reader.view("h").orders["similarity"]
     assert sorted(similar) == list(range(256)) and similar != sorted(similar)
     page.evaluate("window.orders = new Set(); setInterval(() => orders.add(JSON.stringify(charrnn.live.map.rows)), 5)")
@@ -93,7 +87,7 @@ def test_the_rows_keep_the_order_of_similarity_while_text_is_written(page: Page,
     assert page.evaluate("[...orders].map(JSON.parse)") == [similar]
 
 
-def test_a_drag_looks_at_some_rows_and_everything_goes_on_working_there(page: Page, reader: LoadedModel):
+def test_drag_selects_a_range_of_rows(page: Page, reader: LoadedModel):
     shown, order = text(page), page.evaluate(ORDER)
     values = read(reader, shown, "h")
     whole = page.locator(".cr-canvas").bounding_box()
@@ -128,7 +122,7 @@ def test_a_drag_looks_at_some_rows_and_everything_goes_on_working_there(page: Pa
     assert page.evaluate(ROWS) == list(range(256))
 
 
-def test_the_rows_in_sight_can_be_typed_and_stay_while_text_runs(page: Page):
+def test_row_range_can_be_typed_and_stays(page: Page):
     order = page.evaluate(ORDER)
     first, last = (page.get_by_role("spinbutton", name=f"{end} row in sight") for end in ("First", "Last"))
     everything = page.get_by_role("button", name="all units")
@@ -159,7 +153,7 @@ def test_the_rows_in_sight_can_be_typed_and_stay_while_text_runs(page: Page):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_the_table_has_every_value_in_sight(page: Page, reader: LoadedModel):
+def test_csv_has_every_visible_value(page: Page, reader: LoadedModel):
     shown, order = text(page), page.evaluate(ORDER)
     values = read(reader, shown, "h")
     download = saved(page, "csv")
@@ -183,7 +177,7 @@ def test_the_table_has_every_value_in_sight(page: Page, reader: LoadedModel):
     np.testing.assert_allclose(np.array([line[2:] for line in lines], float), changes, atol=2e-3)
 
 
-def test_no_cell_of_the_table_is_a_formula_and_no_name_leaves_its_folder(page: Page):
+def test_csv_cells_and_file_names_are_safe(page: Page):
     characters = ["=", "+", "-", "@", "\t", "\r", "\n", '"', ",", "'", " ", "é", "0"]
     written, names = page.evaluate(
         """async (characters) => {
@@ -207,7 +201,7 @@ def test_no_cell_of_the_table_is_a_formula_and_no_name_leaves_its_folder(page: P
     assert names == ["..-some-one-lab-1_delta-layer-6_step-300.png", "..-some-one-lab-1_layer-6_step-300.png"]
 
 
-def test_the_picture_has_every_cell_with_its_axes(page: Page, reader: LoadedModel):
+def test_png_has_every_cell_and_axes(page: Page, reader: LoadedModel):
     shown = text(page)
     drag(page, 20, 59)
     units = page.evaluate(ROWS)
@@ -236,24 +230,7 @@ def test_the_picture_has_every_cell_with_its_axes(page: Page, reader: LoadedMode
         assert (np.abs(scale - end).max(axis=1) <= 4).any()
 
 
-def test_gates_and_other_models_are_saved_under_their_names(page: Page):
-    choose(page, "lstm")
-    look_at(page, "f")
-    page.locator(".cr-last-row").fill("3")
-    page.locator(".cr-last-row").press("Enter")
-    download = saved(page, "csv")
-    assert re.fullmatch(r"lstm_f_step-\d+_rows-1-3\.csv", download.suggested_filename)
-    lstm = LoadedModel(load(CHECKPOINTS / "lstm"))
-    head, *lines = table(download)
-    units = lstm.view("f").orders["similarity"][:3]
-    assert head[2:] == [f"unit {unit}" for unit in units]
-    expected = read(lstm, text(page), "f")[-120:, units]
-    np.testing.assert_allclose(np.array([line[2:] for line in lines], float), expected, rtol=2e-3, atol=1e-5)
-    look_at(page, "c")
-    assert saved(page, "png").suggested_filename.startswith("lstm_c_step-")
-
-
-def test_of_an_empty_page_there_is_nothing_to_save(page: Page):
+def test_export_is_disabled_without_text(page: Page):
     png, csv_button = (page.get_by_role("button", name=name, exact=True) for name in ("PNG", "CSV"))
     expect(png).to_be_enabled()
     press(page, "clear")
@@ -265,7 +242,7 @@ def test_of_an_empty_page_there_is_nothing_to_save(page: Page):
     expect(csv_button).to_have_attribute("title", "save the values as a table")
 
 
-def test_in_the_dark_a_zero_is_told_from_the_page(context: BrowserContext, app: str):
+def test_dark_heatmap_zero_differs_from_background(context: BrowserContext, app: str):
     page = open_page(context, app + "?__theme=dark&characters=60")
     page.locator(".cr-last-row").fill("60")
     page.locator(".cr-last-row").press("Enter")

@@ -64,7 +64,7 @@ def figure(value: float) -> str:
 
 
 @pytest.mark.parametrize("model", ["rnn", "gru", "lstm-layernorm", "minigpt"])
-def test_the_lines_have_the_values_of_the_last_character_of_the_text(small: Store, model: str):
+def test_source_lines_show_values_of_the_last_character(small: Store, model: str):
     states = PrefixCache()
     reader = small.load(model)
     for length in (1, 128, 129, 257, len(TEXT)):  # in the middle of the kept states, and on them
@@ -80,7 +80,7 @@ def test_the_lines_have_the_values_of_the_last_character_of_the_text(small: Stor
     assert answer["units"] == reader.info.hidden_dim and answer["layers"] == (6 if model == "minigpt" else 1)
 
 
-def test_a_unit_is_found_in_packed_gates_and_not_where_there_is_none(small: Store):
+def test_units_of_packed_gates_are_named(small: Store):
     (answer,) = map(json.loads, cell_lines(small, PrefixCache(), asked("lstm-layernorm", {"text": "To be"})))
     units = {source: value["units"] for source, value in values_of(answer).items()}
     assert units["from_input + from_state"] == ["i", "f", "g", "o"] and units["c"] == [""]
@@ -98,7 +98,7 @@ def written_wrongly(self, from_input, from_state, state):
     return state.c[99999]
 
 
-def test_without_a_text_there_is_nothing_to_see_and_nonsense_is_refused(small: Store):
+def test_source_trace_refuses_missing_or_invalid_text(small: Store):
     (answer,) = map(json.loads, cell_lines(small, PrefixCache(), asked("rnn", {})))
     assert answer["words"].startswith("Nothing has been read yet") and "blocks" not in answer
     for form, said in (({"text": 7}, "text"), ({"text": "x" * 24_001}, "24000"), ({"text": "a", "layer": 0}, "layer")):
@@ -106,7 +106,7 @@ def test_without_a_text_there_is_nothing_to_see_and_nonsense_is_refused(small: S
             list(cell_lines(small, PrefixCache(), asked("rnn", form)))
 
 
-def test_a_cell_whose_code_raises_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_cell_error_is_shown_with_its_source_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     store = Store(save_all(tmp_path))
     monkeypatch.setattr(LSTMCell, "update", written_wrongly)
     path, line = Path(__file__).relative_to(ROOT), written_wrongly.__code__.co_firstlineno + 1
@@ -145,7 +145,7 @@ def expected_units(store: Store, model: str, read: str, unit: int, layer: int = 
     return {value.source: figure(value.array.ravel()[unit]) for value in values if unit < value.array.size}
 
 
-def test_the_source_follows_the_cursor_and_magnifies_a_unit(context: BrowserContext, app: str):
+def test_source_trace_follows_the_cursor_and_a_unit(context: BrowserContext, app: str):
     store = Store(CHECKPOINTS)
     page = open_page(context, app)
     choose(page, "lstm")
@@ -198,7 +198,7 @@ def test_the_source_follows_the_cursor_and_magnifies_a_unit(context: BrowserCont
 
 
 @pytest.mark.parametrize("model", ["rnn", "gru", "lstm-layernorm", "minigpt"])
-def test_the_panel_measures_every_claim_for_the_model_chosen(small: Store, model: str):
+def test_self_checks_cover_every_claim(small: Store, model: str):
     (answer,) = map(json.loads, panel(small, Measurements(), asked(model, {})))
     lines = {line["claim"]: line for line in answer["lines"]}
     assert answer["failing"] == 0 and answer["words"].startswith("All of these hold.")
@@ -211,7 +211,7 @@ def test_the_panel_measures_every_claim_for_the_model_chosen(small: Store, model
     assert lines["The checkpoint's file has not changed"]["value"] == reader.info.sha256[:12]
 
 
-def test_a_file_that_changed_and_a_version_that_is_another_are_told(tmp_path: Path):
+def test_self_checks_report_changed_file_and_version(tmp_path: Path):
     store = Store(save_all(tmp_path))
     reader = store.load("gru")
     with (tmp_path / "gru" / "model.safetensors").open("ab") as file:
@@ -223,7 +223,7 @@ def test_a_file_that_changed_and_a_version_that_is_another_are_told(tmp_path: Pa
     assert lines["torch"] is False and lines["numpy"] is None
 
 
-def test_who_waits_for_a_measurement_shares_the_next_one(small: Store, monkeypatch: pytest.MonkeyPatch):
+def test_waiting_self_checks_share_one_measurement(small: Store, monkeypatch: pytest.MonkeyPatch):
     began, go_on, measurements = threading.Event(), threading.Event(), Measurements()
     count = []
 
@@ -258,9 +258,7 @@ def checks(page: Page) -> dict[str, list[str]]:
 
 
 @pytest.mark.smoke
-def test_the_trust_panel_ticks_what_holds_and_names_a_planted_bug(
-    context: BrowserContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_self_checks_name_a_planted_bug(context: BrowserContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with serving(save_all(tmp_path)) as (store, address):
         page = open_page(context, address)
         choose(page, "lstm")
@@ -294,7 +292,7 @@ TINY = Recipe(batch=2, seq_len=8, hidden_dim=8)
 RECORD = {"batch": 64, "seq_len": 128, "rows": [{"name": "MiniGPT", "median_ms": 819.2, "loop_share": 0.0}]}
 
 
-def test_a_measurement_tells_its_progress_and_then_where_the_time_went():
+def test_step_timing_reports_progress_then_sections():
     answers = [json.loads(told) for told in timing(TimingLock(), ViewQuery(number=3), lambda: True, RECORD, TINY)]
     *progress, last = answers
     assert [answer["share"] for answer in progress] == sorted(answer["share"] for answer in progress)
@@ -311,7 +309,7 @@ def test_a_measurement_tells_its_progress_and_then_where_the_time_went():
     assert f"torch {torch.__version__}" in last["words"] and "batch 2, 8 characters, 8 units" in last["words"]
 
 
-def test_only_one_measures_at_a_time_and_who_stops_or_leaves_makes_room():
+def test_only_one_step_timing_runs_at_a_time():
     turn, going = TimingLock(), True
     first = timing(turn, ViewQuery(), lambda: going, RECORD, TINY)
     next(first)
@@ -327,7 +325,7 @@ def test_only_one_measures_at_a_time_and_who_stops_or_leaves_makes_room():
     assert json.loads(next(timing(turn, ViewQuery(), lambda: True, RECORD, TINY)))["busy"]
 
 
-def test_time_it_measures_here_stops_and_says_busy_to_others(context: BrowserContext, app: str):
+def test_step_timing_runs_stops_and_is_exclusive(context: BrowserContext, app: str):
     page, other = open_hood(context, app), open_hood(context, app)
     part, of_other = page.locator("#cr-time-it"), other.locator("#cr-time-it")
     start, stop = (part.get_by_role("button", name=name) for name in ("Time it", "Stop timing"))

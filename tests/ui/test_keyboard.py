@@ -21,7 +21,7 @@ def test_arrows_move_the_cursor_after_a_click_on_a_button(page: Page):
     assert cursor(page) == last - 1
 
 
-def test_keys_do_nothing_to_a_tab_out_of_sight(page: Page):
+def test_keys_do_not_act_on_a_hidden_tab(page: Page):
     run, before = page.evaluate("charrnn.live.record.run"), cursor(page)
     page.get_by_role("tab", name="Gradients").click()
     expect(page.locator(".cr-plot .main-svg").first).to_be_visible(timeout=60_000)  # the first visit loads Plotly
@@ -33,7 +33,7 @@ def test_keys_do_nothing_to_a_tab_out_of_sight(page: Page):
     assert page.evaluate("charrnn.live.record.run") == run
 
 
-def test_a_space_held_down_is_one_press(page: Page):
+def test_held_space_is_one_press(page: Page):
     set_speed(page, 10)
     set_more(page, characters=300)
     page.locator(".cr-text").focus()
@@ -43,7 +43,7 @@ def test_a_space_held_down_is_one_press(page: Page):
     assert page.evaluate("charrnn.state") == "writing"
 
 
-def test_the_unit_that_keys_walk_to_is_marked_and_magnified(page: Page):
+def test_unit_selected_by_keys_is_marked_and_magnified(page: Page):
     lens = page.locator(".cr-lens")
     page.locator(".cr-canvas").focus()
     expect(lens).to_be_hidden()
@@ -58,13 +58,18 @@ def test_the_unit_that_keys_walk_to_is_marked_and_magnified(page: Page):
     expect(lens).to_be_hidden()
 
 
-def test_the_values_follow_a_text_that_runs_under_a_resting_pointer(page: Page):
+def test_values_follow_running_text_below_the_pointer(page: Page):
     set_speed(page, 60)
-    box = page.locator(".cr-canvas").bounding_box()
-    assert box
     start_writing(page, at_least=130, characters=2000)
-    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 100)
+    page.locator(".cr-canvas").hover()
     said = page.locator(".cr-values").inner_text()
     page.wait_for_function("(said) => document.querySelector('.cr-values').textContent !== said", arg=said)
     expect(page.locator(".cr-lens")).to_be_visible()
     assert page.evaluate("charrnn.live.cursor - charrnn.live.map.from") == 60
+
+
+def test_magnifier_works_with_few_units(page: Page):
+    """Five rows: a lens of thirteen would read rows that are not there."""
+    page.evaluate("charrnn.live.map.rows = charrnn.live.map.rows.slice(0, 5); charrnn.live.map.measure()")
+    page.locator(".cr-canvas").hover(position={"x": 400, "y": 20})
+    assert page.locator(".cr-lens").evaluate("lens => lens.height / charrnn.live.map.ratio") == 5 * 14 + 20

@@ -1,24 +1,24 @@
 """Gradients, the knob and the saved steps: what is told is what the scaled network does, measured a second way."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from charrnn.bench.page_speed import running_app
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import gradient_flow, lyapunov_exponents, product_norms, scale_recurrent
-from charrnn.sampling import SamplingSettings, UniformStream, generate
+from charrnn.sampling import SamplingSettings
 from charrnn.ui.gradients import over_training, recurrent_scale
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
 from tests.trained import TEXT
 from tests.ui.conftest import open_page
+from tests.ui.page_actions import generated
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
@@ -51,18 +51,14 @@ def values(packed: Any) -> np.ndarray:
 
 
 def written(trained: Path, name: str, g: float, prompt: str, settings: SamplingSettings, seed: int) -> str:
-    """The same model by its own file, turned by hand."""
+    """The text of the same model with its recurrent weights multiplied in its state dict."""
     checkpoint = load(trained / name)
     checkpoint.model.state_dict()["cell.W_hh.weight"].mul_(g)
-    decoder = checkpoint.model.decoder()
-    beginning = decoder.prefill(checkpoint.vocab.encode(prompt))
-    return checkpoint.vocab.decode(
-        [step.id for step in generate(decoder, beginning, 200, settings, UniformStream(seed))]
-    )
+    return generated(checkpoint, prompt, 200, seed, settings)
 
 
 @pytest.mark.parametrize(("name", "gate", "rows"), [("rnn", "h", slice(0, 16)), ("gru", "z", slice(16, 32))])
-def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(store, trained, name, gate, rows):
+def test_scaled_analyses_match_the_scaled_model(store, trained, name, gate, rows):
     told = turned(store, name, knob=0.7, gate=gate, temperature=0.5, seed=3, prompt="JULIET:\n")[-1]
     checkpoint = load(trained / name)
     model, ids = checkpoint.model, checkpoint.vocab.encode(OWN)
@@ -88,14 +84,15 @@ def test_gradient_product_eigenvalues_and_text_are_those_of_the_scaled_network(s
         assert cells[f"{of}: spectral radius ρ"][column]["text"] == f"{abs(np.linalg.eigvals(W)).max():.2f}"
         assert cells[f"{of}: largest singular value"][column]["text"] == f"{np.linalg.svd(W)[1][0]:.2f}"
     pair = [written(trained, name, g, "JULIET:\n", SamplingSettings(0.5), 3) for g in (1.0, 0.7)]
-    assert told["texts"] == pair and told["prompt"] == "JULIET:\n"
+    assert [told["prompt"] + each for each in told["texts"]] == pair and told["prompt"] == "JULIET:\n"
     assert told["divergence"] is not None
     at = told["divergence"]["at"]
-    assert pair[0][:at] == pair[1][:at] and pair[0][at] != pair[1][at]
+    texts = told["texts"]
+    assert texts[0][:at] == texts[1][:at] and texts[0][at] != texts[1][at]
     assert told["gates"] == (["h"] if name == "rnn" else ["r", "z", "n"]) and told["gate"] == gate
 
 
-def test_text_and_eigenvalues_come_first_and_a_second_visitor_waits_for_nothing(store, monkeypatch):
+def test_fast_results_come_first_and_are_cached(store, monkeypatch):
     told = turned(store, "lstm", knob=1.3)
     known = [sorted(each["figures"]) for each in told]
     assert known == [[], ["cloud"], ["cloud", "curve"], ["cloud", "curve"], ["cloud", "curve", "product"]]
@@ -107,13 +104,13 @@ def test_text_and_eigenvalues_come_first_and_a_second_visitor_waits_for_nothing(
     assert set(drawn(told[-1], "product")) == {None, "× 1", "× 1.30", "× 1, gradient", "× 1.30, gradient"}  # no bound
 
 
-def test_as_trained_there_is_one_of_everything(store):
+def test_unscaled_model_has_no_second_variant(store):
     told = turned(store, "rnn", knob=1.0)[-1]
     assert told["titles"] == ["× 1"] and told["divergence"] is None
     assert set(drawn(told, "cloud")) == {"× 1"} and len(told["table"]["columns"]) == 2
 
 
-def test_who_turns_on_stops_the_measurement_before(store):
+def test_newer_scale_stops_the_measurement(store):
     asked = iter([True] * 5)
     assert len(turned(store, "rnn", wanted=lambda: next(asked, False), knob=0.55)) == 4  # in the middle of the product
 
@@ -129,12 +126,12 @@ def test_who_turns_on_stops_the_measurement_before(store):
         ("rnn", {"prompt": "a" * 1001}, "at most 1000"),
     ],
 )
-def test_what_cannot_be_turned_is_said(store, name, form, reason):
+def test_invalid_scale_queries_are_refused(store, name, form, reason):
     with pytest.raises(ValueError, match=reason):
         turned(store, name, **form)
 
 
-def test_the_exponent_is_of_the_beginning_of_a_long_text_and_says_so(store, trained, monkeypatch):
+def test_lyapunov_exponent_uses_the_beginning_of_long_text(store, trained, monkeypatch):
     monkeypatch.setattr(recurrent_scale, "READ_FOR_EXPONENT", 301)
     model = load(trained / "rnn").model
     found = lyapunov_exponents(model, load(trained / "rnn").vocab.encode(OWN[:301]))
@@ -143,7 +140,7 @@ def test_the_exponent_is_of_the_beginning_of_a_long_text_and_says_so(store, trai
     assert f"First Lyapunov exponent {exponent} nats a character over 256 characters." in told["words"]
 
 
-def test_a_text_too_short_for_an_error_has_no_exponent(store):
+def test_short_text_has_no_lyapunov_exponent(store):
     told = turned(store, "rnn", text=TEXT[:150])[-1]
     assert "Lyapunov" not in told["words"] and "at 21 positions" in told["words"] and "product" in told["figures"]
 
@@ -151,7 +148,7 @@ def test_a_text_too_short_for_an_error_has_no_exponent(store):
 # ------------------------------------------------------------------ over training
 
 
-def test_every_saved_step_has_its_curve(store, trained):
+def test_every_saved_step_has_a_curve(store, trained):
     question = ViewQuery(choice=Choice("gru", None), form={"text": OWN})
     told = [json.loads(each) for each in over_training.saved_steps(store, question, lambda: True)]
     steps = store.load("gru").info.saved_steps
@@ -166,7 +163,7 @@ def test_every_saved_step_has_its_curve(store, trained):
         list(over_training.saved_steps(store, ViewQuery(choice=Choice("rnn-layernorm", None)), bool))
 
 
-def test_the_study_s_norms_are_drawn_and_without_a_study_it_is_said(tmp_path):
+def test_clipping_figure_needs_the_study_file(tmp_path):
     (told,) = over_training.clipping(ViewQuery(), over_training.STUDY)
     rows = json.loads(over_training.STUDY.read_text(encoding="utf-8"))["clipping"]["rows"]
     lines = {trace.get("name"): trace for trace in json.loads(told)["figure"]["data"]}
@@ -185,12 +182,9 @@ def test_the_study_s_norms_are_drawn_and_without_a_study_it_is_said(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(file_context: BrowserContext, trained_app: str) -> Page:
     """One page for all of them, opened by a link at 0.7."""
-    with running_app(str(trained), CHARRNN_CACHE=str(tmp_path_factory.mktemp("app")), HF_HUB_OFFLINE="1") as address:
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
-        yield open_page(context, address + "?tab=gradients&model=gru&knob=0.7&seed=5")
-        context.close()
+    return open_page(file_context, trained_app + "?tab=gradients&model=gru&knob=0.7&seed=5")
 
 
 def at_rest(page: Page, title: str) -> None:
@@ -204,7 +198,7 @@ def names(page: Page, figure: str) -> list[str]:
     return page.evaluate(f"document.querySelector('[data-figure={figure}]').data.map((trace) => trace.name ?? '')")
 
 
-def test_the_knob_is_turned_by_link_and_by_key_and_everything_follows(page: Page, trained: Path):
+def test_scale_set_by_link_and_key_updates_everything(page: Page, trained: Path):
     part, slider = page.locator("#cr-knob"), page.locator("#cr-knob-g")
     at_rest(page, "× 0.70")
     expect(slider).to_have_value("0.7")
@@ -212,7 +206,7 @@ def test_the_knob_is_turned_by_link_and_by_key_and_everything_follows(page: Page
     assert {"× 1", "× 0.70"} <= set(names(page, "curve")) & set(names(page, "product")) & set(names(page, "cloud"))
     texts = part.locator(".cr-written")
     expected = written(trained, "gru", 0.7, "ROMEO:\n", SamplingSettings(0.8), 5)
-    assert texts.nth(1).evaluate("e => e.textContent") == "ROMEO:\n" + expected
+    assert texts.nth(1).evaluate("e => e.textContent") == expected
     radius = "document.querySelector('[data-figure=cloud]')._fullData[1]"
     before = page.evaluate(f"Math.max(...[...{radius}.x].map((x, i) => Math.hypot(x, {radius}.y[i])))")
     slider.focus()
@@ -233,7 +227,7 @@ def test_the_knob_is_turned_by_link_and_by_key_and_everything_follows(page: Page
     expect(slider).to_be_focused()
 
 
-def test_another_model_text_or_setting_is_followed_and_minigpt_is_refused(page: Page, trained: Path):
+def test_scale_view_follows_model_text_and_settings(page: Page, trained: Path):
     page.evaluate("charrnn.recurrentScale = 1.6; charrnn.emit('recurrent-scale')")
     at_rest(page, "GRU, W_hh × 1.60")
     page.locator("#cr-model").select_option("rnn")
@@ -247,7 +241,7 @@ def test_another_model_text_or_setting_is_followed_and_minigpt_is_refused(page: 
     expected = written(trained, "rnn", 1.6, "ROMEO:\n", SamplingSettings(0.3), 5)
     page.wait_for_function(
         "text => [...document.querySelectorAll('#cr-knob .cr-written')].at(-1)?.textContent === text",
-        arg="ROMEO:\n" + expected,
+        arg=expected,
         timeout=PATIENCE,
     )
     page.locator("#cr-model").select_option("minigpt")
@@ -255,7 +249,7 @@ def test_another_model_text_or_setting_is_followed_and_minigpt_is_refused(page: 
     expect(page.locator("[data-figure=curve]")).to_be_hidden()
 
 
-def test_over_training_follows_the_picker(page: Page):
+def test_over_training_follows_the_model(page: Page):
     page.locator("#cr-model").select_option("rnn")
     part = page.locator("#cr-over-training")
     part.scroll_into_view_if_needed()
@@ -265,5 +259,3 @@ def test_over_training_follows_the_picker(page: Page):
     clipping = page.locator("#cr-clipping")
     clipping.scroll_into_view_if_needed()
     expect(clipping.locator(".cr-plot-words")).to_contain_text("clipped and unclipped", timeout=PATIENCE)
-    page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -35,7 +35,7 @@ def contrast(page: Page, ink: str, paper: str = "paper") -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserContext, app: str, store: Store):
+def test_scenes_ask_then_reveal_the_answer(context: BrowserContext, app: str, store: Store):
     page = open_page(context, app + "?lecture=1&scene=1")
     answer, question = page.locator(".cr-answer"), page.locator(".cr-question")
     for number, scene in enumerate(SCENES, 1):
@@ -99,7 +99,7 @@ def test_every_scene_asks_first_and_answers_when_it_is_told_to(context: BrowserC
 
 
 @pytest.mark.smoke
-def test_a_lecture_is_large_and_on_light_paper(browser: Browser, app: str):
+def test_lecture_is_large_light_and_high_contrast(browser: Browser, app: str):
     context = browser.new_context(color_scheme="dark", viewport={"width": 1440, "height": 900})
     plain = open_page(context, app)
     height = plain.locator("#cr-tab-hood-button").bounding_box()
@@ -140,7 +140,7 @@ def test_a_lecture_is_large_and_on_light_paper(browser: Browser, app: str):
     context.close()
 
 
-def test_figures_of_a_lecture_have_its_colours_and_find_the_pointer(context: BrowserContext, app: str, store: Store):
+def test_lecture_figures_have_lecture_colors(context: BrowserContext, app: str, store: Store):
     page = open_page(context, app + "?lecture=1&tab=gradients")
     rest(page)
     plot = page.locator(".cr-plot").first
@@ -169,7 +169,7 @@ def test_figures_of_a_lecture_have_its_colours_and_find_the_pointer(context: Bro
     assert label and abs(label["y"] + label["height"] / 2 - y) < 3
 
 
-def test_keys_open_tabs_and_their_list_everywhere(page: Page):
+def test_number_keys_open_tabs_and_question_mark_lists_keys(page: Page):
     expect(page.locator(".cr-scene")).to_be_hidden()
     tabs = [name.strip() for name in page.get_by_role("tab").all_text_contents()]
     for number, name in [*enumerate(tabs, 1)][::-1]:
@@ -201,7 +201,7 @@ def test_keys_open_tabs_and_their_list_everywhere(page: Page):
     expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")
 
 
-def test_hide_takes_controls_and_tabs_away(context: BrowserContext, app: str):
+def test_hide_removes_controls_and_tabs(context: BrowserContext, app: str):
     page = open_page(context, app + "?hide=top_p,min_p,speed,compare,prompt,share,jokes")
     for name in ("top_p", "min_p", "speed", "prompt"):
         expect(page.locator(f"#cr-{name}")).to_be_hidden()

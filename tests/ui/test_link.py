@@ -1,18 +1,23 @@
 """Copy link and Copy as Python, from the buttons to the text they give again."""
 
-import subprocess
-import sys
+import io
+from contextlib import chdir, redirect_stdout
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from charrnn.checkpoint import load
-from charrnn.sampling import SamplingSettings, UniformStream, generate
+from charrnn.checkpoint import Checkpoint, load
+from charrnn.sampling import SamplingSettings
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
-from tests.ui.page_actions import choose, look_at, press, set_slider, set_speed, start_writing, text, write
+from tests.ui.page_actions import choose, generated, look_at, press, set_slider, set_speed, start_writing, text, write
 
 PROMPT = 'O "Juliet" \\n\n\'tis & = + <b>:'  # everything that an address or a string of Python could trip over
+
+
+@pytest.fixture(autouse=True)
+def clipboard(context: BrowserContext) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
 
 
 def copied(page: Page, action: str) -> str:
@@ -21,15 +26,19 @@ def copied(page: Page, action: str) -> str:
     return page.evaluate("navigator.clipboard.readText()")
 
 
+def query(link: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+
+
 def run(snippet: str) -> str:
-    done = subprocess.run([sys.executable, "-c", snippet], cwd=ROOT, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
+    """The output of a snippet, run from the repository's root."""
+    with chdir(ROOT), redirect_stdout(io.StringIO()) as out:
+        exec(snippet, {})
+    return out.getvalue()
 
 
 @pytest.mark.smoke
-def test_a_link_and_a_snippet_give_the_same_text_again(context: BrowserContext, app: str):
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
+def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
     page = open_page(context, app)
     set_speed(page, 0)
     choose(page, "lstm")
@@ -43,10 +52,9 @@ def test_a_link_and_a_snippet_give_the_same_text_again(context: BrowserContext, 
 
     link = copied(page, "link")
     assert page.locator(".cr-said").inner_text() == "Link copied."  # of this text, though the prompt was cut
-    asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
     trained = load(CHECKPOINTS / "lstm")
     known = trained.vocab.drop_unknown(PROMPT)[0]
-    assert asked == {
+    assert query(link) == {
         "model": "lstm",
         "temperature": "1.15",
         "top_k": "30",
@@ -61,10 +69,7 @@ def test_a_link_and_a_snippet_give_the_same_text_again(context: BrowserContext, 
         "rows": "activity",
         "sha": trained.info.sha256[:12],
     }
-    decoder = trained.model.decoder()
-    beginning = decoder.prefill(trained.vocab.encode(known))
-    steps = generate(decoder, beginning, 90, SamplingSettings(1.15, 30, 0.95, 0.02), UniformStream(11))
-    assert first == known + trained.vocab.decode(step.id for step in steps)
+    assert first == generated(trained, known, 90, 11, SamplingSettings(1.15, 30, 0.95, 0.02))
     assert run(copied(page, "python")) == first
 
     other = open_page(context, link)
@@ -76,11 +81,10 @@ def test_a_link_and_a_snippet_give_the_same_text_again(context: BrowserContext, 
     assert write(other) == first  # what stands in the form writes it too
 
 
-def test_a_text_that_came_about_otherwise_is_not_promised(context: BrowserContext, app: str):
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
+def test_link_says_if_it_cannot_reproduce_the_text(context: BrowserContext, app: str):
     page = open_page(context, app)
     address = copied(page, "link")
-    assert set(parse_qs(urlsplit(address).query)) == {"model", "sha"}
+    assert set(query(address)) == {"model", "sha"}
     assert page.locator(".cr-said").inner_text() == "Link copied."
     set_speed(page, 30)
     start_writing(page, at_least=10, characters=300, seed=4)
@@ -96,21 +100,16 @@ def test_a_text_that_came_about_otherwise_is_not_promised(context: BrowserContex
     assert page.locator(".cr-said").inner_text() == "Python copied."
 
 
-def test_a_branched_text_travels_too(context: BrowserContext, app: str):
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
+def test_link_carries_edits(context: BrowserContext, app: str, checkpoint: Checkpoint):
     page = open_page(context, app + "?characters=60&edits=5:%0A,20:,,30:%22")
-    trained = load(CHECKPOINTS / "rnn")
-    decoder = trained.model.decoder()
-    chosen = {at: trained.vocab.encode(character)[0] for at, character in {5: "\n", 20: ","}.items()}  # it knows no "
-    beginning = decoder.prefill(trained.vocab.encode("ROMEO:\n"))
-    steps = generate(decoder, beginning, 60, SamplingSettings(0.8), UniformStream(7), chosen=chosen)
-    assert text(page) == "ROMEO:\n" + trained.vocab.decode(step.id for step in steps)
+    chosen = {at: checkpoint.vocab.ids[character] for at, character in {5: "\n", 20: ","}.items()}  # it knows no "
+    assert text(page) == generated(checkpoint, "ROMEO:\n", 60, 7, chosen=chosen)
     link = copied(page, "link")
-    assert parse_qs(urlsplit(link).query)["edits"] == ["5:\n,20:,"]
+    assert query(link)["edits"] == "5:\n,20:,"
     assert run(copied(page, "python")) == text(page) == text(open_page(context, link))
 
 
-def test_where_the_clipboard_is_refused_the_text_stands_selected(page: Page):
+def test_refused_clipboard_selects_the_text(page: Page):
     page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error()), 0")
     press(page, "link")
     area = page.get_by_label("to copy")
@@ -126,7 +125,7 @@ def test_where_the_clipboard_is_refused_the_text_stands_selected(page: Page):
     expect(area).to_be_hidden()
 
 
-def test_a_link_with_nonsense_opens_with_a_notice_and_defaults(context: BrowserContext, app: str):
+def test_invalid_link_opens_with_notice_and_defaults(context: BrowserContext, app: str):
     script = "<img src=x onerror=document.title='hit'>"
     asked = "model=nobody&temperature=NaN&seed=1e99&characters=0.5&sha=00000000&prompt=" + script
     page = open_page(context, f"{app}?{asked}&tab=compare&colour={script}")
@@ -140,12 +139,7 @@ def test_a_link_with_nonsense_opens_with_a_notice_and_defaults(context: BrowserC
     assert page.locator(".gradio-container img[src=x]").count() == 0
 
 
-def query(link: str) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
-
-
-def test_a_passage_travels_and_what_was_written_after_it(context: BrowserContext, app: str):
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
+def test_link_carries_read_text_and_its_continuation(context: BrowserContext, app: str):
     page = open_page(context, app)
     set_speed(page, 0)
     passage = "To be, or not to be: that is the question:\nWhether 'tis nobler & so on\n"
@@ -173,8 +167,7 @@ def test_a_passage_travels_and_what_was_written_after_it(context: BrowserContext
     expect(page.locator(".cr-said")).to_contain_text("too long for a link")
 
 
-def test_rows_in_sight_ticks_and_a_lecture_travel(context: BrowserContext, app: str):
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
+def test_link_carries_rows_selection_and_lecture(context: BrowserContext, app: str):
     page = open_page(context, app + "?lecture=1&scene=2&hide=min_p,speed&temperature=0.9&tick=gru,lstm")
     page.locator(".cr-first-row").fill("13")
     page.locator(".cr-last-row").fill("40")

@@ -44,7 +44,7 @@ def drawn(told: dict[str, Any], name: str) -> list[list[float | None]]:
     return [trace["y"] for trace in told["figure"]["data"] if trace.get("name") == name]
 
 
-def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(trained: Path):
+def test_custom_text_fills_figure_and_table_once(trained: Path):
     store = Store(trained)
     question = ViewQuery(names=("rnn", "gru"), form={"text": OWN})
     told = answers(store, question)
@@ -69,7 +69,7 @@ def test_ones_own_text_is_measured_once_and_told_in_figure_and_table(trained: Pa
     assert again["figure"] == told[-1]["figure"]
 
 
-def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path, tmp_path: Path, monkeypatch):
+def test_stored_context_use_is_shown_for_the_last_step(trained: Path, tmp_path: Path, monkeypatch):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     info = describe(tmp_path / "rnn")
     used = expected(tmp_path / "rnn", TEXT[-2000:])
@@ -96,14 +96,14 @@ def test_what_is_kept_is_shown_at_once_and_only_for_the_last_step(trained: Path,
         AnalysisRecord({}, {"context": {"loss_nats": [-1]}, "corruption": {"median": [1]}}),
     ],
 )
-def test_what_is_kept_and_cannot_be_right_is_measured_anew(trained: Path, tmp_path: Path, found: AnalysisRecord):
+def test_invalid_stored_context_use_is_measured_again(trained: Path, tmp_path: Path, found: AnalysisRecord):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     write_analyses(tmp_path / "rnn", describe(tmp_path / "rnn").sha256, {"memory": found})
     told = answers(Store(tmp_path), ViewQuery())
     assert len(told) == 2 and drawn(told[-1], "Vanilla RNN")
 
 
-def test_a_text_that_is_too_short_says_how_long_it_must_be_and_who_moves_on_is_not_kept_waiting(trained: Path):
+def test_short_text_is_refused_and_query_superseded(trained: Path):
     store = Store(trained)
     told = answers(store, ViewQuery(names=("rnn",), form={"text": "night"}))[-1]
     assert "Vanilla RNN: the text has 5 characters: give 320 or more." in told["words"] and told["figure"] is None
@@ -122,7 +122,7 @@ def settled(page: Page, words: str) -> None:
     page.wait_for_function("!document.querySelector('#cr-memory .cr-busy')", timeout=PATIENCE)
 
 
-def test_the_kept_curves_stand_on_the_page_follow_the_ticks_and_ones_own_text(context: BrowserContext, app: str):
+def test_context_use_follows_selection_and_custom_text(context: BrowserContext, app: str):
     page = open_page(context, app)
     page.get_by_role("tab", name="Gradients").click()
     part = page.locator("#cr-memory")

@@ -53,7 +53,7 @@ def unit_is(page: Page, view: str, unit: int) -> None:
 
 
 @pytest.mark.smoke
-def test_the_leaderboard_leads_to_a_unit_and_the_unit_to_its_places(context: BrowserContext, app: str):
+def test_leaderboard_opens_a_unit_and_its_spans(context: BrowserContext, app: str):
     page = open_page(context, app + "?model=gru&tab=neurons")
     best = kept("gru", "h")
     expect(page.locator(f"{BOARD} tbody tr")).to_have_count(len(best), timeout=PATIENCE)
@@ -100,7 +100,7 @@ def test_the_leaderboard_leads_to_a_unit_and_the_unit_to_its_places(context: Bro
     unit_is(page, "z", unit)
 
 
-def test_a_pattern_joins_the_board_and_a_bad_one_is_shown_its_error(context: BrowserContext, app: str):
+def test_pattern_joins_the_leaderboard_or_shows_its_error(context: BrowserContext, app: str):
     page = open_page(context, app + "?tab=neurons&unit=h:9")
     unit_is(page, "h", 9)
     field = page.get_by_label("your own concept, a regular expression")

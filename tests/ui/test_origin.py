@@ -12,9 +12,7 @@ from tests.small_models import SMALL, save_small
 from tests.ui.conftest import open_page
 
 
-def test_the_page_shows_the_commit_takes_newer_networks_and_goes_on_without_the_hub(
-    context: BrowserContext, server: Server, tmp_path: Path
-):
+def test_page_shows_commit_refreshes_and_works_offline(context: BrowserContext, server: Server, tmp_path: Path):
     save_small(tmp_path / "net", SMALL["gru"])
     (first,) = server.call(["push", str(tmp_path / "net"), "me/lab"])
     quiet = {"CHARRNN_CACHE": str(tmp_path / "no-corpus")}

@@ -6,8 +6,7 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.sampling import SamplingSettings, UniformStream, generate
-from tests.ui.page_actions import columns, set_speed, settled, text
+from tests.ui.page_actions import columns, generated, set_speed, settled, text
 from tests.ui.test_branching import probabilities, put_cursor
 from tests.ui.test_write_tab import states
 
@@ -20,7 +19,7 @@ def read(page: Page, passage: str) -> None:
     page.locator('[data-action="read"]').click()
 
 
-def test_a_passage_is_read_walked_through_and_written_on(page: Page, checkpoint: Checkpoint):
+def test_read_text_is_shown_and_continued(page: Page, checkpoint: Checkpoint):
     before = text(page)
     read(page, "é" + PASSAGE)
     page.wait_for_function("passage => charrnn.live.text === passage", arg=PASSAGE)
@@ -39,14 +38,12 @@ def test_a_passage_is_read_walked_through_and_written_on(page: Page, checkpoint:
     page.locator('[data-action="write"]').click()
     page.wait_for_function(f"charrnn.live.drawn > {len(PASSAGE)}")
     settled(page)
-    decoder, vocab = checkpoint.model.decoder(), checkpoint.vocab
-    steps = generate(decoder, decoder.prefill(vocab.encode(PASSAGE)), 400, SamplingSettings(0.8), UniformStream(7))
-    assert text(page) == PASSAGE + vocab.decode([step.id for step in steps])
+    assert text(page) == generated(checkpoint, PASSAGE, 400, 7)
     page.locator('[data-do="undo"]').click()
     page.wait_for_function("before => charrnn.live.text === before", arg=before)
 
 
-def test_a_passage_that_cannot_be_read_is_explained_and_the_text_stays(page: Page):
+def test_unreadable_text_is_refused_and_text_stays(page: Page):
     before = text(page)
     for passage, said in (
         ("", "the text is empty"),
@@ -58,7 +55,7 @@ def test_a_passage_that_cannot_be_read_is_explained_and_the_text_stays(page: Pag
         assert text(page) == before
 
 
-def test_the_gradients_are_measured_on_the_passage_too(page: Page):
+def test_gradients_are_measured_on_the_read_text(page: Page):
     passage = PASSAGE * 8
     read(page, passage)
     page.wait_for_function("passage => charrnn.live.text === passage", arg=passage)

@@ -81,7 +81,7 @@ def stage_by_stage(case: Case) -> list[Any]:
     return [distribution(torch.from_numpy(case.logits), SamplingSettings(temperature, *step)) for step in steps]
 
 
-def test_a_thousand_random_distributions_are_those_of_sampling(page: Page):
+def test_page_sampler_matches_python_on_random_cases(page: Page):
     rng = np.random.default_rng(20)
     cases = [case_at_random(rng) for _ in range(CASES)]
     assert {case.settings.temperature for case in cases} >= {0, COLDEST, HOTTEST}
@@ -102,7 +102,7 @@ def test_a_thousand_random_distributions_are_those_of_sampling(page: Page):
 
 
 @pytest.mark.smoke
-def test_the_same_die_falls_on_the_same_character(page: Page):
+def test_page_sampler_draws_the_same_characters(page: Page):
     rng = np.random.default_rng(3)
     settings = SamplingSettings(0.7, 12, 0.9, 0.05)
     case = Case(rng.normal(0, 2, 65).astype(np.float32), settings, [*FACES, *rng.random(1000).tolist()])

@@ -1,7 +1,6 @@
 """The session of the page against running apps: the texts of Python, from one process or from several by turns."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ import pytest
 from charrnn.bench.page_speed import running_app
 from charrnn.gradient_flow import scale_recurrent
 from charrnn.interventions import Clamp
-from charrnn.sampling import SamplingSettings, UniformStream, generate
+from charrnn.sampling import SamplingSettings
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import LoadedModel
 from tests.node import play
+from tests.ui.page_actions import generated
 
 pytestmark = pytest.mark.process
 
@@ -25,37 +25,27 @@ FILTERED = {"temperature": 1.1, "top_k": 12, "top_p": 0.9, "min_p": 0.02}
 
 
 @pytest.fixture(scope="module")
-def root(trained: Path) -> Path:
-    """Networks of every kind, with steps of their training."""
-    return trained
-
-
-@pytest.fixture(scope="module")
-def urls(root: Path) -> Iterator[list[str]]:
+def urls(trained: Path, trained_app: str) -> Iterator[list[str]]:
     """Two processes that know nothing of each other."""
-    with ExitStack() as stack:
-        apps = [stack.enter_context(running_app(str(root), HF_HUB_OFFLINE="1")) for _ in range(2)]
-        yield [address + ENDPOINT for address in apps]
+    with running_app(str(trained), HF_HUB_OFFLINE="1") as another:
+        yield [trained_app + ENDPOINT, another + ENDPOINT]
 
 
 @pytest.fixture(scope="module")
-def store(root: Path) -> Store:
-    return Store(root)
+def store(trained: Path) -> Store:
+    return Store(trained)
 
 
 def written(reader: LoadedModel, settings: dict[str, Any], seed: int, n: int, prompt: str = PROMPT, **more: Any) -> str:
     """The text of Python."""
-    decoder = more.pop("decoder", reader.decoder)
-    beginning = decoder.prefill(reader.vocab.encode(prompt))
-    steps = generate(decoder, beginning, n, SamplingSettings(**settings), UniformStream(seed), **more)
-    return prompt + reader.vocab.decode([step.id for step in steps])
+    return generated(reader.checkpoint, prompt, n, seed, SamplingSettings(**settings), **more)
 
 
 def session(name: str, settings: dict[str, Any], *actions: list[Any], step: int | None = None) -> dict[str, Any]:
     return {"checkpoint": {"name": name, "step": step}, "settings": settings, "actions": actions}
 
 
-def test_page_session_writes_the_texts_of_python(urls: list[str], store: Store):
+def test_page_session_matches_generate(urls: list[str], store: Store):
     jobs = [(info.name, kind, seed) for info in store.checkpoints() for kind in (PLAIN, FILTERED) for seed in (0, 7)]
     fresh = [{"prompt": PROMPT, "seed": seed, "characters": 300} for _, _, seed in jobs]
     played = play(urls, [session(name, kind, ["write", new]) for (name, kind, _), new in zip(jobs, fresh, strict=True)])
@@ -64,7 +54,7 @@ def test_page_session_writes_the_texts_of_python(urls: list[str], store: Store):
 
 
 @pytest.mark.parametrize("name", ["rnn", "lstm", "minigpt"])
-def test_edits_and_interventions_write_the_texts_of_python(urls: list[str], store: Store, name: str):
+def test_edits_and_interventions_match_generate(urls: list[str], store: Store, name: str):
     reader, early = store.load(name), store.load(name, 0)
     kind = "layer 1" if name == "minigpt" else "h"
     clamp = {"name": kind, "unit": 3, "value": 0.5}
@@ -95,14 +85,14 @@ def test_edits_and_interventions_write_the_texts_of_python(urls: list[str], stor
     ]
 
 
-def test_another_process_goes_on_with_a_text(urls: list[str], store: Store):
+def test_another_process_continues_the_text(urls: list[str], store: Store):
     """One of three addresses never answers: its calls are made again, elsewhere."""
     fresh = {"prompt": PROMPT, "seed": 1, "characters": 900}
     (got,) = play([urls[0], DEAD, urls[1]], [session("gru", PLAIN, ["write", fresh])])
     assert got["texts"] == [written(store.load("gru"), PLAIN, 1, 900)]
 
 
-def test_scaled_recurrent_weights_write_the_text_of_python(urls: list[str], store: Store):
+def test_scaled_recurrent_weights_match_generate(urls: list[str], store: Store):
     reader = store.load("gru")
     held = {"clamps": [], "recurrent_scale": 1.3}
     actions = [["write", {"prompt": PROMPT, "seed": 5, "characters": 100}], ["rewrite", {"interventions": held}]]
@@ -111,7 +101,7 @@ def test_scaled_recurrent_weights_write_the_text_of_python(urls: list[str], stor
     assert got["texts"][1] == written(reader, PLAIN, 5, 100, decoder=decoder)
 
 
-def test_a_long_text_that_is_read_goes_on(urls: list[str], store: Store):
+def test_long_read_text_continues(urls: list[str], store: Store):
     reader = store.load("rnn")
     long = (reader.sample_text * 40)[:4500]
     actions = [["read", {"text": long, "seed": 3, "characters": 50}], ["resume"], ["undo"], ["redo"]]

@@ -7,7 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from charrnn.bench.page_speed import ALIVE
 from charrnn.vocab import Vocab
@@ -41,7 +41,7 @@ def other_site(tmp_path: Path, app: str) -> Iterator[str]:
     site.server_close()
 
 
-def test_another_site_may_show_the_page_and_neither_read_nor_call_it(browser: Browser, app: str, other_site: str):
+def test_other_site_may_frame_but_not_read_or_call(browser: Browser, app: str, other_site: str):
     context = browser.new_context()
     page = context.new_page()
     statuses = list[int]()
@@ -60,13 +60,14 @@ def test_another_site_may_show_the_page_and_neither_read_nor_call_it(browser: Br
     context.close()
 
 
-def test_a_vocabulary_of_scripts_runs_none_on_any_tab(context: BrowserContext, tmp_path: Path):
-    name = "<img src=x onerror=alert(2)>"
+def test_scripts_in_vocabulary_and_name_never_run(context: BrowserContext, tmp_path: Path):
+    name = "<img src=x onerror=alert(2)> &amp; co"
     save_small(tmp_path / name, SMALL["gru"], Vocab("".join(sorted(set(SCRIPT)))), passage=SCRIPT * 9)
     with serving(tmp_path) as (_, address):
         page = open_page(context, address)
         asked = list[str]()
         page.on("dialog", lambda dialog: asked.append(dialog.message))
+        expect(page.locator(".cr-model-name")).to_have_text(name)
         assert write(page, seed=3, characters=90, prompt=SCRIPT).startswith(SCRIPT)
         for tab in names(page):
             open_tab(page, tab)

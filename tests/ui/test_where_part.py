@@ -40,7 +40,7 @@ def expected(folder: Path, text: str, target: int) -> np.ndarray:
         return np.log10(norms * character_distance(loaded.model))
 
 
-def test_every_character_s_heat_is_the_slope_of_its_logit_and_the_cursor_s_comes_first(folder: Path):
+def test_saliency_matches_connectivity_nearest_cursor_first(folder: Path):
     told = answers(Store(folder), {"text": OWN * 4, "position": 70})
     assert told[0]["targets"] == [70] and told[0]["busy"] and not told[-1]["busy"]
     found = [dict(zip(one["targets"], rows, strict=True)) for one in told for rows in one["heat"]]
@@ -54,14 +54,14 @@ def test_every_character_s_heat_is_the_slope_of_its_logit_and_the_cursor_s_comes
     assert heat[131].count(None) == 129 - 16, "MiniGPT sees sixteen characters here"
 
 
-def test_pieces_hold_each_character_once_those_near_the_cursor_first():
+def test_pieces_cover_each_character_once():
     some = pieces(100, 30)
     assert sorted(sum(some, ())) == list(range(1, 100)) and max(map(len, some)) == PIECE
     assert [stretch[0] for stretch in some] == [1, 41, 81]
     assert set(some) == set(pieces(100, 90)) and pieces(100, 90)[0][0] == 81
 
 
-def test_what_is_known_is_not_worked_out_again_and_who_moves_on_is_not_kept_waiting(folder: Path, monkeypatch):
+def test_saliency_is_cached_and_superseded(folder: Path, monkeypatch):
     store, form = (
         Store(folder),
         {
@@ -78,7 +78,7 @@ def test_what_is_known_is_not_worked_out_again_and_who_moves_on_is_not_kept_wait
     assert len(answers(store, form, lambda: next(wanted, False))) == 1
 
 
-def test_texts_that_cannot_be_read_say_so(folder: Path):
+def test_saliency_refuses_invalid_text(folder: Path):
     with pytest.raises(ValueError, match="2 characters or more"):
         answers(Store(folder), {"text": "→a"})
     with pytest.raises(ValueError, match=f"at most {MAX_CHARS}"):
@@ -109,7 +109,7 @@ def strongest(name: str, text: str, target: int) -> tuple[int, float]:
     return int(decades.argmax()), float(decades.max())
 
 
-def test_the_text_is_coloured_for_the_shared_cursor_and_for_ones_own_text(context: BrowserContext, app: str):
+def test_saliency_follows_cursor_and_custom_text(context: BrowserContext, app: str):
     page = open_part(context, app)
     part = page.locator("#cr-where")
     first = part.locator(".cr-heat-text").first.locator("span")

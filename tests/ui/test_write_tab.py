@@ -8,28 +8,23 @@ import torch
 from playwright.sync_api import Page, expect
 
 from charrnn.checkpoint import Checkpoint, load
-from charrnn.sampling import SamplingSettings, UniformStream, generate
+from charrnn.sampling import SamplingSettings
 from tests.ui.conftest import CHECKPOINTS
 from tests.ui.page_actions import (
     SLOWLY,
     canvas_column,
     columns,
+    generated,
     press,
     set_more,
     set_slider,
     set_speed,
     settled,
+    shades,
     start_writing,
     text,
     write,
 )
-
-
-def written(checkpoint: Checkpoint, prompt: str, n: int, settings: SamplingSettings, seed: int) -> str:
-    """What the package writes."""
-    decoder = checkpoint.model.decoder()
-    steps = generate(decoder, decoder.prefill(checkpoint.vocab.encode(prompt)), n, settings, UniformStream(seed))
-    return prompt + checkpoint.vocab.decode([step.id for step in steps])
 
 
 @torch.no_grad()
@@ -43,9 +38,9 @@ def states(checkpoint: Checkpoint, text: str) -> np.ndarray:
 
 
 @pytest.mark.smoke
-def test_the_page_is_alive_before_anything_is_pressed(page: Page, checkpoint: Checkpoint):
+def test_page_opens_with_an_example(page: Page, checkpoint: Checkpoint):
     shown = text(page)
-    assert shown == written(checkpoint, "ROMEO:\n", len(shown) - 7, SamplingSettings(0.8), seed=7)
+    assert shown == generated(checkpoint, "ROMEO:\n", len(shown) - 7, 7)
     assert len(shown) > 300
     assert page.locator(".cr-likely tr:visible").count() == 11
     reds, _, blues = np.array(canvas_column(page, len(shown) - 1)).T
@@ -53,10 +48,10 @@ def test_the_page_is_alive_before_anything_is_pressed(page: Page, checkpoint: Ch
 
 
 @pytest.mark.smoke
-def test_every_column_is_drawn_and_is_a_state_of_forward(page: Page, checkpoint: Checkpoint):
+def test_columns_match_forward_states(page: Page, checkpoint: Checkpoint):
     set_speed(page, 60)
     shown = write(page, seed=3, characters=150, prompt="JULIET:\n")
-    assert shown == written(checkpoint, "JULIET:\n", 150, SamplingSettings(0.8), seed=3)
+    assert shown == generated(checkpoint, "JULIET:\n", 150, 3)
     expected = states(checkpoint, shown)
     kept = columns(page)
     assert kept.shape == expected.shape
@@ -65,30 +60,26 @@ def test_every_column_is_drawn_and_is_a_state_of_forward(page: Page, checkpoint:
     order = page.evaluate("charrnn.live.map.rows")
     assert sorted(order) == list(range(256))
     pixels = canvas_column(page, len(shown) - 3)
-    value = kept[len(shown) - 3]
-    blue, orange, paper = np.array([0x0B, 0x6E, 0x99]), np.array([0xD1, 0x60, 0x2B]), np.array([0xFB, 0xFA, 0xF8])
-    for unit, pixel in zip(order, pixels, strict=True):
-        end = blue if value[unit] < 0 else orange
-        assert np.abs(paper + (end - paper) * abs(value[unit]) - pixel).max() <= 2  # one of 127 shades
+    assert np.abs(shades(kept[len(shown) - 3][order]) - pixels).max() <= 2  # one of 127 shades
 
 
-def test_a_slider_moved_while_text_runs_changes_what_follows(page: Page, checkpoint: Checkpoint):
+def test_slider_moved_while_text_runs_applies_from_there(page: Page, checkpoint: Checkpoint):
     set_speed(page, SLOWLY)
     start_writing(page, at_least=12, seed=5, characters=200, prompt="A")
     set_slider(page, "temperature", 0)
     set_speed(page, 0)
     settled(page)
     shown = text(page)
-    warm = written(checkpoint, "A", 200, SamplingSettings(0.8), seed=5)
+    warm = generated(checkpoint, "A", 200, 5)
     assert len(shown) == 201 and shown != warm
     changed = next(i for i in range(201) if shown[i] != warm[i])
     assert changed >= 10  # what stood there stays
-    greedy = written(checkpoint, shown[: changed + 1], 200 - changed, SamplingSettings(0), seed=5)
+    greedy = generated(checkpoint, shown[: changed + 1], 200 - changed, 5, SamplingSettings(0))
     assert shown[changed + 1 :] == greedy[changed + 1 :]
 
 
 @pytest.mark.smoke
-def test_pause_resume_and_step_lose_nothing(page: Page, checkpoint: Checkpoint):
+def test_pause_step_and_resume_keep_the_text(page: Page, checkpoint: Checkpoint):
     set_speed(page, SLOWLY)
     start_writing(page, at_least=12, seed=11, characters=180, prompt="The ")
     press(page, "write")
@@ -103,7 +94,7 @@ def test_pause_resume_and_step_lose_nothing(page: Page, checkpoint: Checkpoint):
     set_speed(page, 0)
     press(page, "write")
     settled(page)
-    assert text(page) == written(checkpoint, "The ", 180, SamplingSettings(0.8), seed=11)
+    assert text(page) == generated(checkpoint, "The ", 180, 11)
 
 
 def test_stop_keeps_the_text_and_clear_empties_it(page: Page):
@@ -123,7 +114,7 @@ def test_stop_keeps_the_text_and_clear_empties_it(page: Page):
     page.wait_for_function("charrnn.live.drawn === 8")  # the prompt and one character
 
 
-def test_a_click_right_after_write_is_not_lost(page: Page):
+def test_click_right_after_write_is_not_lost(page: Page):
     set_more(page, characters=2000)
     clicks = "names => names.forEach(name => document.querySelector(`[data-action=${name}]`).click())"
     for second, state in (("write", "paused"), ("stop", "finished"), ("clear", "empty")):  # Write is Pause by then
@@ -134,12 +125,22 @@ def test_a_click_right_after_write_is_not_lost(page: Page):
         assert page.evaluate("charrnn.live.received") < 500
 
 
-def test_a_box_that_cannot_be_used_is_said_and_a_running_text_goes_on(page: Page):
-    for characters, said in (("0", "characters is 0"), ("", 'characters is ""'), ("99999", "characters is 99999")):
-        page.evaluate("document.querySelector('.cr-more').open = true")
-        page.locator("#cr-characters").fill(characters)
+def test_invalid_box_is_reported_and_text_continues(page: Page):
+    before = text(page)
+    page.evaluate("document.querySelector('.cr-more').open = true")
+    for box, value, said in (
+        ("seed", "-5", "seed is -5"),
+        ("characters", "0", "characters is 0"),
+        ("characters", "", 'characters is ""'),
+        ("characters", "99999", "characters is 99999"),
+    ):
+        usual = page.locator(f"#cr-{box}").input_value()
+        page.locator(f"#cr-{box}").fill(value)
         press(page, "write")
         expect(page.locator(".cr-notice")).to_contain_text(said)
+        page.locator(f"#cr-{box}").fill(usual)
+    assert text(page) == before
+    expect(page.locator('[data-action="write"]')).to_contain_text("Write")
     set_speed(page, SLOWLY)
     start_writing(page, at_least=12, characters=400)
     page.locator("#cr-seed").fill("1.5")
@@ -151,9 +152,7 @@ def test_a_box_that_cannot_be_used_is_said_and_a_running_text_goes_on(page: Page
 
 
 def test_hover_shows_unit_character_and_value(page: Page):
-    box = page.locator(".cr-canvas").bounding_box()
-    assert box
-    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 100)
+    page.locator(".cr-canvas").hover()
     said = page.locator(".cr-values").inner_text()
     found = re.fullmatch(r"unit (\d+) at “(.)”: h = ([+−]?[\d.]+), Δh = ([+−]?[\d.]+) · character (\d+) of (\d+)", said)
     assert found, said
@@ -169,7 +168,7 @@ def test_hover_shows_unit_character_and_value(page: Page):
     expect(page.locator(".cr-lens")).to_be_hidden()
 
 
-def test_a_click_on_a_unit_colours_the_text_by_it(page: Page):
+def test_click_on_a_unit_colors_the_text(page: Page):
     page.locator(".cr-canvas").click(position={"x": 400, "y": 60})
     unit = int(page.locator(".cr-text-title b").inner_text().removeprefix("unit "))
     kept = columns(page)[:, unit]
@@ -183,7 +182,7 @@ def test_a_click_on_a_unit_colours_the_text_by_it(page: Page):
     assert page.locator(".cr-line span").first.evaluate("s => s.style.background") == ""
 
 
-def test_ink_on_coloured_characters_can_be_read(page: Page):
+def test_ink_on_colored_characters_has_contrast(page: Page):
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         page.goto(page.url.split("?")[0] + f"?__theme={scheme}")
@@ -206,7 +205,7 @@ def test_ink_on_coloured_characters_can_be_read(page: Page):
         assert worst >= 4.5
 
 
-def test_arrow_keys_move_one_cursor_over_everything(page: Page):
+def test_arrow_keys_move_the_shared_cursor(page: Page):
     last = len(text(page)) - 1
     page.locator(".cr-text").focus()
     for _ in range(3):
@@ -227,7 +226,7 @@ def test_arrow_keys_move_one_cursor_over_everything(page: Page):
     assert page.locator(".cr-text-title b").inner_text() == f"unit {unit}"
 
 
-def test_space_writes_and_pauses_and_the_right_arrow_steps_at_the_end(page: Page):
+def test_space_writes_and_pauses_and_right_arrow_steps(page: Page):
     set_speed(page, 30)
     page.locator(".cr-text").focus()
     run = page.evaluate("charrnn.live.record.run")
@@ -241,7 +240,7 @@ def test_space_writes_and_pauses_and_the_right_arrow_steps_at_the_end(page: Page
     page.wait_for_function(f"charrnn.live.drawn === {length + 1}")
 
 
-def test_the_time_machine_reads_the_text_again(page: Page, checkpoint: Checkpoint):
+def test_step_slider_rereads_the_text(page: Page, checkpoint: Checkpoint):
     before, steps = text(page), checkpoint.info.saved_steps
     set_slider(page, "step", 0)
     page.wait_for_function(f"charrnn.live.record.model.step === {steps[0]}")
@@ -254,35 +253,12 @@ def test_the_time_machine_reads_the_text_again(page: Page, checkpoint: Checkpoin
     assert text(page).startswith(before)
 
 
-def test_the_time_machine_may_move_while_text_runs(page: Page, checkpoint: Checkpoint):
-    set_speed(page, SLOWLY)
-    start_writing(page, at_least=12, characters=240, prompt="B", seed=2)
-    stood = text(page)
-    set_slider(page, "step", 1)
-    page.wait_for_function(f"charrnn.live.record.model.step === {checkpoint.info.saved_steps[1]}")
-    set_speed(page, 0)
-    settled(page)
-    shown = text(page)
-    assert shown.startswith(stood) and len(shown) == 241
-    early = load(CHECKPOINTS / "rnn", checkpoint.info.saved_steps[1])
-    np.testing.assert_allclose(columns(page), states(early, shown), rtol=1e-3, atol=1e-5)
-
-
-def test_characters_the_model_does_not_know_are_dropped_with_a_notice(page: Page, checkpoint: Checkpoint):
+def test_unknown_characters_are_dropped_with_a_notice(page: Page, checkpoint: Checkpoint):
     set_speed(page, 0)
     shown = write(page, prompt="Caf→é: ", characters=20, seed=4)
-    assert shown == written(checkpoint, "Caf: ", 20, SamplingSettings(0.8), seed=4)
+    assert shown == generated(checkpoint, "Caf: ", 20, 4)
     said = page.locator(".cr-notice").inner_text()
     assert "'→' at position 3" in said and "'é' at position 4" in said
-
-
-def test_a_wrong_seed_is_explained_and_the_text_stays(page: Page):
-    before = text(page)
-    set_more(page, seed=-5)
-    press(page, "write")
-    expect(page.locator(".cr-notice")).to_contain_text("seed is -5")
-    assert text(page) == before
-    expect(page.locator('[data-action="write"]')).to_contain_text("Write")
 
 
 @pytest.mark.smoke

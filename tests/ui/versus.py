@@ -9,9 +9,10 @@ import numpy as np
 from playwright.sync_api import BrowserContext, Page
 
 from charrnn.checkpoint import load
-from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
+from charrnn.sampling import SamplingSettings, distribution
 from charrnn.ui.server.view_query import until_superseded
 from tests.ui.conftest import CHECKPOINTS, open_page
+from tests.ui.page_actions import generated
 
 PATIENCE = 60_000  # milliseconds, on a machine that may be busy
 OWN = (
@@ -34,11 +35,8 @@ def side(name: str, step: int, **more: Any) -> dict[str, Any]:
 
 
 def written(name: str, step: int | None, settings: SamplingSettings, prompt: str, n: int, seed: int) -> str:
-    """What a model writes by itself."""
-    checkpoint = load(CHECKPOINTS / name, step)
-    decoder = checkpoint.model.decoder()
-    reading = decoder.prefill(checkpoint.vocab.encode(prompt))
-    return checkpoint.vocab.decode([s.id for s in generate(decoder, reading, n, settings, UniformStream(seed))])
+    """The characters that a model writes by itself."""
+    return generated(load(CHECKPOINTS / name, step), prompt, n, seed, settings).removeprefix(prompt)
 
 
 def probabilities(name: str, text: str, temperature: float) -> dict[str, float]:
