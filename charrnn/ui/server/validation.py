@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic.dataclasses import dataclass
 
 from charrnn.checkpoint import MAX_NAME_CHARS
+from charrnn.printable import printable
 from charrnn.ranges import Range, shown
 from charrnn.sampling import LIMITS, SamplingSettings
 from charrnn.seeds import SEEDS
@@ -96,6 +97,7 @@ def describe_errors(error: ValidationError) -> dict[Any, str]:
     found: dict[Any, str] = {}
     for each in error.errors(include_url=False):
         name = next((part for part in reversed(each["loc"]) if isinstance(part, str)), "the request")
+        name = printable(name)[:MAX_NAME_CHARS]  # of an unknown field it is the sender's
         found.setdefault((*each["loc"], "")[0], _in_words(each, name))
     return found
 
