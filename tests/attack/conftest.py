@@ -13,7 +13,7 @@ import pytest
 
 from charrnn.checkpoint import load
 from charrnn.vocab import Vocab
-from tests.attack.attacked import Attacked
+from tests.attack.attack_client import Attacked
 from tests.calling import ROOT
 from tests.small_models import SMALL, save_small
 from tests.ui.page_actions import generated

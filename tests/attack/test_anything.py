@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.attack.attacked import MANNER, Attacked, Page
+from tests.attack.attack_client import MANNER, Attacked, Page
 from tests.attack.test_endpoints import in_words, values
 from tests.attack.test_events import RIGHT, WRONG
 

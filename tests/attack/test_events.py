@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.attack.attacked import MANNER, Attacked, Page
+from tests.attack.attack_client import MANNER, Attacked, Page
 from tests.attack.test_endpoints import in_words
 
 pytestmark = pytest.mark.process

@@ -7,7 +7,7 @@ import pytest
 
 from charrnn.ui.server.call_validation import TEXT_SESSION, TOKEN, CallValidator
 from charrnn.ui.server.middleware import CONTENT, HEADERS
-from tests.attack.attacked import JSON, Attacked, Page
+from tests.attack.attack_client import JSON, Attacked, Page
 
 pytestmark = pytest.mark.process
 

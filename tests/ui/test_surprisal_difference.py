@@ -16,8 +16,8 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.visible_signs import sign
+from tests.ui.compare_helpers import OWN, PATIENCE, always, open_compare, plain_bits, side, told
 from tests.ui.conftest import CHECKPOINTS
-from tests.ui.versus import OWN, PATIENCE, always, open_compare, plain_bits, side, told
 
 
 def delta_of(store: Store, text: str = OWN, **form: Any) -> list[dict[str, Any]]:

@@ -10,9 +10,9 @@ from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.probes import line_reset
 from charrnn.surprisal import surprisals
+from tests.ui.compare_helpers import PATIENCE
 from tests.ui.conftest import CHECKPOINTS, PHONE, WIDE, open_page, overflow
 from tests.ui.page_actions import generated
-from tests.ui.versus import PATIENCE
 
 ASKED = "?model=gru&tab=neurons&seed=7&characters=120&clamp=z:all:0,h:3:0.5"
 OWN = "JULIET:\nO Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father and refuse thy name.\n"
