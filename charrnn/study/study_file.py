@@ -209,7 +209,9 @@ def parser() -> argparse.ArgumentParser:
 
     def add(parts: str, flag: str, kind: Any, default: Any, help: str) -> None:
         """Add a flag to some parts; it takes several values if its default is a list."""
-        several = {"nargs": "*" if flag.startswith("--top") else "+"} if isinstance(default, list) else {}
+        several: dict[str, Any] = (
+            {"nargs": "*" if flag.startswith("--top") else "+"} if isinstance(default, list) else {}
+        )
         for part in parts.split():
             flags[part].add_argument(flag, type=kind, default=default, help=f"{help} (default: %(default)s)", **several)
 
