@@ -6,7 +6,6 @@ import os
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +21,6 @@ TRAIN_SHARE = 0.9
 MIN_VALIDATION_CHARS = 4  # characters: each half is evaluated too, and the first character of a text is not predicted
 TIMEOUT_S, MAX_DOWNLOAD_S = 30, 600  # per response; for the whole download
 MAX_BYTES = 2 << 20  # of a download; Tiny Shakespeare has 1,115,394
-
-Report = Callable[[int, int | None], None]
 
 
 class CorpusError(ValueError):
@@ -107,27 +104,24 @@ def cached_tiny_shakespeare() -> str | None:
     return data.decode("utf-8") if hashlib.sha256(data).hexdigest() == TINY_SHAKESPEARE_SHA256 else None
 
 
-def tiny_shakespeare(report: Report | None = None, url: str = TINY_SHAKESPEARE_URL) -> str:
+def tiny_shakespeare(url: str = TINY_SHAKESPEARE_URL) -> str:
     """
     Return Tiny Shakespeare, downloading it if it is not cached.
 
-    report(bytes so far, total bytes or None) is called during a download. Raises CorpusError without a network or if
-    the download has the wrong digest.
+    Raises CorpusError without a network or if the download has the wrong digest.
     """
-    return cached_tiny_shakespeare() or _download(url, cache_path(), report or (lambda done, total: None))
+    return cached_tiny_shakespeare() or _download(url, cache_path())
 
 
-def _download(url: str, path: Path, report: Report) -> str:
+def _download(url: str, path: Path) -> str:
     way_out = f"fetch {url} by hand and give it with --data"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
-            length = response.headers.get("Content-Length", "")
             data, ends = bytearray(), time.monotonic() + MAX_DOWNLOAD_S
             while chunk := response.read1(1 << 16):
                 data += chunk
                 if len(data) > MAX_BYTES or time.monotonic() > ends:
                     raise TimeoutError(f"more than {MAX_BYTES} bytes, or {MAX_DOWNLOAD_S} s")
-                report(len(data), int(length) if length.isdecimal() else None)
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or repr(error)
         raise CorpusError(f"cannot download Tiny Shakespeare ({reason}): {way_out}") from None

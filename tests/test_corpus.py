@@ -152,13 +152,11 @@ def test_ordered_windows_cover_text_without_overlap():
     assert windows_in_order(torch.arange(2), 1)[0].tolist() == [[0]]
 
 
-def test_download_reports_progress_and_is_cached(server, monkeypatch):
+def test_download_is_cached(server, monkeypatch):
     body = b"To be, or not to be" * 10_000
     monkeypatch.setattr(corpus_module, "TINY_SHAKESPEARE_SHA256", hashlib.sha256(body).hexdigest())
-    reports = []
-    text = tiny_shakespeare(lambda done, total: reports.append((done, total)), server(body))
+    text = tiny_shakespeare(server(body))
     assert text.encode() == body
-    assert reports[-1] == (len(body), len(body))
     assert cached_tiny_shakespeare() == text
     assert tiny_shakespeare(url="http://127.0.0.1:1/unreachable") == text
     assert [path.name for path in cache_path().parent.iterdir()] == ["tinyshakespeare.txt"]

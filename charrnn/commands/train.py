@@ -164,13 +164,7 @@ def read_corpus(data: Path | None) -> Corpus:
         return Corpus.from_text(read_text(data))
     if cached_tiny_shakespeare() is None:
         print(f"downloading Tiny Shakespeare to {cache_path()}")
-    with tqdm(unit="B", unit_scale=True, disable=None, leave=False) as bar:
-
-        def follow(done: int, total: int | None) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        return Corpus.from_text(tiny_shakespeare(follow))
+    return Corpus.from_text(tiny_shakespeare())
 
 
 def start(options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus) -> Training:
