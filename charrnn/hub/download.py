@@ -169,11 +169,7 @@ def _wanted(source: str, info: ModelInfo) -> tuple[dict[str, int], str]:
         and all(isinstance(name, str) and type(size) is int and size >= 0 for name, size in listed.items())
     ):
         raise TypeError("names, sizes or the commit are invalid")
-    wanted = {
-        name: size
-        for name, size in listed.items()
-        if any(name.count("/") == p.count("/") and PurePosixPath(name).match(p) for p in PATTERNS)
-    }
+    wanted = {name: size for name, size in listed.items() if matches_any(name, *PATTERNS)}
     large = {_checkpoint_of(name): name for name, size in wanted.items() if size > MAX_FILE_BYTES}
     whats = [f"{name} has {wanted[name]} bytes, more than {MAX_FILE_BYTES}" for name in large.values()]
     wanted = {name: size for name, size in wanted.items() if _checkpoint_of(name) not in large}
@@ -185,6 +181,11 @@ def _wanted(source: str, info: ModelInfo) -> tuple[dict[str, int], str]:
     more = [f"and {len(whats) - MAX_LISTED} more"] if len(whats) > MAX_LISTED else []
     notice = f"Not all of {source} is here: {'; '.join(whats[:MAX_LISTED] + more)}." if whats else ""
     return wanted, printable(notice)
+
+
+def matches_any(path: str, *patterns: str) -> bool:
+    """Return whether a path in a repository matches a glob pattern of the same depth."""
+    return any(path.count("/") == pattern.count("/") and PurePosixPath(path).match(pattern) for pattern in patterns)
 
 
 def _checkpoint_of(name: str) -> PurePosixPath:

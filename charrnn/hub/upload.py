@@ -29,6 +29,7 @@ from charrnn.checkpoint import (
     resolve_inside,
 )
 from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
+from charrnn.hub.download import matches_any
 from charrnn.hub.errors import HubError, as_hub_errors, with_retries
 from charrnn.hub.model_card import CARD, checkpoint_card, collection_card
 from charrnn.terminal import as_typed
@@ -170,7 +171,7 @@ def require_ours(repo_id: str) -> None:
         with as_hub_errors(repo_id):
             if head := _head(api, repo_id):
                 there = [file.rfilename for file in head.siblings or []]
-                _require_ours(api, repo_id, head, [path for path in there if _matches_any(path, *OURS)])
+                _require_ours(api, repo_id, head, [path for path in there if matches_any(path, *OURS)])
     except HubError as error:
         if not error.is_passing:
             raise
@@ -206,7 +207,7 @@ def _require_ours(
 ) -> set[str]:
     """Return the folders with a card of charrnn. Raises HubError for foreign files."""
     sizes = {file.rfilename: file.size or 0 for file in head.siblings or []}
-    cards = [path for path, size in sizes.items() if _matches_any(path, CARD, f"*/{CARD}") and size <= MAX_CARD_BYTES]
+    cards = [path for path, size in sizes.items() if matches_any(path, CARD, f"*/{CARD}") and size <= MAX_CARD_BYTES]
     ours, blank = set[str](), set[str]()
     with tempfile.TemporaryDirectory() as place, bounded(repo_id) as bounds:
         patterns = [glob.escape(path) for path in cards]
@@ -297,15 +298,7 @@ def files_to_delete(there: Iterable[str], new: Iterable[str], ours: Iterable[str
 
 
 def _is_ours(path: str, folder: str) -> bool:
-    return _matches_any(path.removeprefix(f"{folder}/"), *OURS)
-
-
-def _matches_any(path: str, *patterns: str) -> bool:
-    return any(_matches(path, pattern) for pattern in patterns)
-
-
-def _matches(path: str, pattern: str) -> bool:
-    return path.count("/") == pattern.count("/") and PurePosixPath(path).match(pattern)
+    return matches_any(path.removeprefix(f"{folder}/"), *OURS)
 
 
 def retry_line(script: Path, folder: Path, repo_id: str, *, private: bool = False) -> str:

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from charrnn.corpus import random_windows
 from charrnn.seeds import seeded
-from charrnn.training import Recipe, Training
+from charrnn.training import Recipe, Training, adamw
 
 
 class PlainTraining:
@@ -22,9 +21,7 @@ class PlainTraining:
         self.model, self.ids, self.recipe = model, ids, recipe
         self.rng = seeded(seed)
         self.device = next(model.parameters()).device
-        matrices, vectors = ([p for p in model.parameters() if (p.dim() > 1) is wide] for wide in (True, False))
-        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=recipe.rate(0), betas=(0.9, recipe.beta2), fused=True)
+        self.optimizer = adamw(model, recipe)
 
     def advance(self, lap: Callable[[str], None] = lambda part: None) -> float:
         """

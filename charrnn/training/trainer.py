@@ -29,6 +29,13 @@ def measured_every(recipe: Recipe) -> int:
     return max(MEASURE_EVERY, math.ceil(recipe.steps / MAX_MEASURED))
 
 
+def adamw(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """Return the optimizer of a recipe; weight decay applies to matrices only."""
+    matrices, vectors = ([p for p in model.parameters() if (p.dim() > 1) is wide] for wide in (True, False))
+    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.rate(0), betas=(0.9, recipe.beta2), fused=True)
+
+
 class DivergedError(ArithmeticError):
     """Training diverged: loss, gradient or weights are not finite or too large."""
 
@@ -64,9 +71,7 @@ class Training:
         self.model: Network = build_model(recipe.config, len(corpus.vocab), recipe.dropout, **cell_options)
         initialise(self.model, recipe, self._rng)
         self.model.to(self.device)
-        matrices, vectors = ([p for p in self.model.parameters() if (p.dim() > 1) is wide] for wide in (True, False))
-        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, recipe.beta2), fused=True)
+        self.optimizer = adamw(self.model, recipe)
         kind = ContiguousStreams if recipe.stateful else RandomWindows
         self._windows = kind(self.corpus.train_ids, recipe.batch, recipe.seq_len)
 
