@@ -10,6 +10,7 @@ import pytest
 from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.probes import line_reset
+from charrnn.ui.neurons import exercises
 from charrnn.ui.neurons.exercises import EXERCISES, exercise_results
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
@@ -75,7 +76,8 @@ def held(name: str, value: float, unit: int | None = None) -> dict[str, Any]:
     return {"name": name, "unit": unit, "value": value}
 
 
-def test_exercise_forget_needs_both_gates(store: Store):
+def test_exercise_forget_needs_both_gates(store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exercises, "READ", 600)
     both = [held("r", 0.0), held("z", 0.0)]
     right = handed_in(store, "gru", "forget", clamps=both)
     assert right["found"]["passed"] and values(right)["looks back, held"] == "1 character (at most 2)"
