@@ -114,10 +114,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     placeholder = secrets.token_hex(32)  # 64 unique digits
     texts = {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()}
-    texts |= {
-        "charrnn": FORMAT,
-        DIGEST: json.dumps(placeholder),
-    }  # as JSON for earlier versions
+    texts |= {"charrnn": FORMAT, DIGEST: json.dumps(placeholder)}  # JSON, as earlier versions expect
     data = tensors_to_bytes(contiguous, metadata=texts)
     data = data.replace(placeholder.encode(), _file_digest(data, placeholder).encode(), 1)
     header_bytes = _header_length(data)

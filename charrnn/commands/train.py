@@ -380,7 +380,7 @@ def train(saver: Saver, save_every: int) -> signal.Signals | None:
                 training.advance()
                 bar.update()
         saver.save()
-    except (DivergedError, checkpoint.CheckpointError):  # nothing to save, or not there
+    except (DivergedError, checkpoint.CheckpointError):  # nothing can be saved
         raise
     except BaseException:
         saver.rescue()
