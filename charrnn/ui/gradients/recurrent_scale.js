@@ -17,17 +17,16 @@ export function mount({ element, send }) {
   const showTable = createTable($(".cr-table"));
   const showTexts = createTextPair($(".cr-writers"));
 
-  /** Generation settings of the sidebar. */
-  function chosen() {
-    const { temperature, top_k, top_p, min_p, prompt, seed } = page.request();
+  function request() {
+    const settings = page.request(); // of the sidebar
     const gate = gates.querySelector("input:checked")?.value;
-    return { knob: Number(slider.value), gate, temperature, top_k, top_p, min_p, prompt, seed: seed === "" ? 0 : seed, text: page.customText || "" };
+    return { form: { ...settings, seed: settings.seed || 0, knob: Number(slider.value), gate, text: page.customText || "" } };
   }
 
   const view = createViewQuery({
     element,
     send,
-    request: () => ({ form: chosen() }),
+    request,
     show: showAnswer,
     asked: () => element.classList.add("cr-busy"),
     lazily: true,

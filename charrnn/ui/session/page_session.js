@@ -15,6 +15,6 @@ session.onMessage(({ state }) => {
 
 /** Apply the settings of the sliders from the next character on. */
 export function configure() {
-  const { temperature, top_k, top_p, min_p, speed } = page.settings;
-  session.configure({ temperature, top_k, top_p, min_p }, speed);
+  const { speed, ...settings } = page.settings;
+  session.configure(settings, speed);
 }

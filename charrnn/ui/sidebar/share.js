@@ -5,7 +5,6 @@ import { session } from "../session/page_session.js";
 import { selectedTab } from "../session/saved_page.js";
 import { MAX_RUN_CHARS, NO_INTERVENTIONS, same } from "../session/session.js";
 
-const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "speed"];
 const SHA_DIGITS = 12;
 const MAX_LINK_CHARS = 8000; // characters; servers on the way refuse longer ones
 
@@ -98,7 +97,7 @@ export function linkTo(wanted) {
   const model = page.models.find((each) => each.name === checkpoint.name);
   const parts = [["model", checkpoint.name]];
   if (checkpoint.step !== model.steps.at(-1)) parts.push(["step", checkpoint.step]);
-  for (const name of [...SETTINGS, "seed"]) if (scene || wanted[name] !== defaults[name]) parts.push([name, wanted[name]]);
+  for (const name of [...Object.keys(page.settings), "seed"]) if (scene || wanted[name] !== defaults[name]) parts.push([name, wanted[name]]);
   if (read !== undefined) {
     parts.push(["read", read]);
     if (wanted.characters) parts.push(["characters", wanted.characters]);

@@ -13,8 +13,6 @@ import { createShare } from "./share.js";
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as possible
 
-const SETTINGS = ["temperature", "top_k", "top_p", "min_p", "speed"];
-
 const WORDS = {
   temperature: (x) => (x === 0 ? "0, greedy" : x.toFixed(2)),
   top_k: (x) => (x === 0 ? "off" : String(x)),
@@ -85,7 +83,7 @@ export function mount({ element, send }) {
     }, 30); // a dragged slider requests new characters about thirty times a second
   }
 
-  for (const name of SETTINGS) {
+  for (const name of Object.keys(page.settings)) {
     slider(name).addEventListener("input", () => {
       const began = performance.now();
       page.settings[name] = valueOf(name);
@@ -99,7 +97,7 @@ export function mount({ element, send }) {
 
   /** Move the sliders to the settings. */
   function showSettings() {
-    for (const name of SETTINGS) {
+    for (const name of Object.keys(page.settings)) {
       slider(name).value = name === "speed" ? nearest(SPEEDS, page.settings.speed) : page.settings[name];
       show(name);
     }
