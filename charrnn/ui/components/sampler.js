@@ -36,8 +36,8 @@ export function cutter({ stages }, rank) {
 
 /** The rank at which the cumulative probability first exceeds u, 0 <= u < 1. */
 export function draw({ cumulative, kept }, u) {
-  const wanted = u * cumulative[kept - 1];
-  const rank = cumulative.findIndex((sum) => sum > wanted);
+  const target = u * cumulative[kept - 1];
+  const rank = cumulative.findIndex((sum) => sum > target);
   return rank < 0 ? kept - 1 : rank;
 }
 
@@ -65,7 +65,7 @@ function normalised(values) {
   return values.map((value) => value / sum);
 }
 
-function firstReaching(cumulative, wanted) {
-  const rank = cumulative.findIndex((sum) => sum >= wanted);
+function firstReaching(cumulative, target) {
+  const rank = cumulative.findIndex((sum) => sum >= target);
   return rank < 0 ? cumulative.length : rank;
 }

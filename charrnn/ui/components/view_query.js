@@ -9,13 +9,13 @@ const WIDER = 1.12; // relative change of width at which labels are placed again
  * Set up the queries of a view and their answers.
  *
  * request(): fields of a query besides the common ones; show(answer): shows an answer to the newest query; asking: words
- * shown while an answer is awaited; asked(): called with every query; lazily: query only while the view is within or near
+ * shown while an answer is awaited; onAsk(): called with every query; lazily: query only while the view is within or near
  * the viewport, else while its tab is open.
  *
  * Returns {ask, askLater, say, receive}: `ask` sends a query, now or when the view is next visible; `askLater` sends it
  * after `pause` milliseconds without another call; `say` shows words; `receive` takes the server's answers.
  */
-export function createViewQuery({ element, send, request = () => ({}), show, asking = "", asked = () => {}, lazily = false, pause = 250 }) {
+export function createViewQuery({ element, send, request = () => ({}), show, asking = "", onAsk = () => {}, lazily = false, pause = 250 }) {
   const words = element.querySelector(".cr-plot-words");
   const say = (text) => (words.textContent = text);
   let number = 0;
@@ -33,7 +33,7 @@ export function createViewQuery({ element, send, request = () => ({}), show, ask
     asWide = measured();
     number += 1;
     if (asking) say(asking);
-    asked();
+    onAsk();
     const width = Math.round(Math.min(4000, Math.max(120, asWide)));
     const asks = { number, width, names: page.selectedModels ?? null, checkpoint: page.checkpoint, ...request() };
     const origin = findOrigin(asks.form?.text);

@@ -82,8 +82,8 @@ def clipping(query: ViewQuery, study: Path = STUDY) -> Iterator[str]:
         for run in runs
     ]
     table = Table("The same in numbers", ("run", "largest norm", "norm at the end"), rows, sortable=False)
-    said = figures.describe_grad_norms(runs, THRESHOLD)
-    yield message(query.number, said, figure=figure, table=table.to_json())
+    words = figures.describe_grad_norms(runs, THRESHOLD)
+    yield message(query.number, words, figure=figure, table=table.to_json())
 
 
 def norm_runs(study: Path) -> list[Any]:

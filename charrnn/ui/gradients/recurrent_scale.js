@@ -28,7 +28,7 @@ export function mount({ element, send }) {
     send,
     request,
     show: showAnswer,
-    asked: () => element.classList.add("cr-busy"),
+    onAsk: () => element.classList.add("cr-busy"),
     lazily: true,
   });
   const figures = [...element.querySelectorAll("[data-figure]")].map((box) => [box.dataset.figure, createFigure(box, view.say)]);

@@ -20,32 +20,32 @@ export class CallsProvider {
   }
 
   /** The outputs of text[start:]. */
-  read(asked, signal) {
-    return this.#call(asked, signal);
+  read(call, signal) {
+    return this.#call(call, signal);
   }
 
   /** The same, and `count` characters generated after the text. */
-  continue(asked, signal) {
-    return this.#call(asked, signal);
+  continue(call, signal) {
+    return this.#call(call, signal);
   }
 
-  async #call(asked, signal) {
-    const answer = await this.#answer(asked, signal);
+  async #call(call, signal) {
+    const answer = await this.#answer(call, signal);
     if (answer.busy_ms) throw new Busy(answer.busy_ms);
     if (answer.error) throw new Error(answer.error);
     const { text, draws } = answer;
     const columns = Float32Array.from(unpacked(answer.columns, Uint16Array), (bits) => HALVES[bits]);
     const piece = { text, draws, columns, logits: unpacked(answer.logits, Float32Array) };
-    if (asked.start > 0) return piece;
+    if (call.start > 0) return piece;
     const { model, view, prompt, known, notice, start_draw: startDraw } = answer;
     return { ...piece, model, view, prompt, known, notice, startDraw, startLogits: unpacked(answer.start_logits, Float32Array) };
   }
 
-  async #answer(asked, signal) {
+  async #answer(call, signal) {
     let response;
     try {
       const headers = { "Content-Type": "application/json" };
-      response = await this.request(this.url, { method: "POST", headers, body: JSON.stringify({ data: [asked] }), signal });
+      response = await this.request(this.url, { method: "POST", headers, body: JSON.stringify({ data: [call] }), signal });
       if (UNREACHABLE.has(response.status)) throw new Unreachable(`status ${response.status}`);
       const body = await response.json();
       if (!response.ok) throw new Error(body.detail || body.error || `The server answered with status ${response.status}.`);

@@ -1,4 +1,4 @@
-"""Limits concurrent calls. Rejected calls are told when to retry."""
+"""Limits concurrent calls. Rejected calls learn when to retry."""
 
 import asyncio
 import time

@@ -355,13 +355,13 @@ export class Session {
   /** Call the provider, with retries; null if another action or other settings came in between. */
   async #call(method, more, refresh = false) {
     const { text, checkpoint, settings, interventions, view } = this;
-    const request = { ...settings, ...interventions, checkpoint, view, seed: text.seed, prompt: text.prompt };
-    const asked = { ...request, text: text.characters.join(""), edits: sorted(text.edits), ...more };
+    const common = { ...settings, ...interventions, checkpoint, view, seed: text.seed, prompt: text.prompt };
+    const request = { ...common, text: text.characters.join(""), edits: sorted(text.edits), ...more };
     const controller = new AbortController();
     this.pending = { controller, refresh };
     for (let attempt = 0; !controller.signal.aborted; attempt++) {
       try {
-        const piece = await this.provider[method](asked, controller.signal);
+        const piece = await this.provider[method](request, controller.signal);
         if (controller.signal.aborted) return null;
         if (this.waiting) this.#emit("state", { notice: null });
         this.waiting = false;

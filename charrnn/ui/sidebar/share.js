@@ -31,7 +31,7 @@ export function createShare(element, request) {
     return counts ? session.written : Number(request().characters);
   }
 
-  function wanted() {
+  function textSettings() {
     const [edits, read] = isThis() ? [page.live.record?.edits || [], session.recipe.read] : [[], undefined];
     return { ...request(), characters: length(), edits, read };
   }
@@ -67,13 +67,13 @@ export function createShare(element, request) {
   $('[data-action="link"]').addEventListener("click", () => {
     if (!usable()) return;
     if (length() > MAX_RUN_CHARS) return announce(`A link writes at most ${MAX_RUN_CHARS} characters: copy as Python instead.`);
-    const link = linkTo(wanted());
-    const text = wanted().read === undefined ? "prompt" : "passage";
+    const link = linkTo(textSettings());
+    const text = textSettings().read === undefined ? "prompt" : "passage";
     if (link.length > MAX_LINK_CHARS) return announce(`The ${text} is too long for a link: shorten it, or copy as Python.`);
     copy(link, "Link");
   });
   $('[data-action="python"]').addEventListener("click", () => {
-    if (usable()) copy(snippet(wanted()), "Python");
+    if (usable()) copy(snippet(textSettings()), "Python");
   });
   box.querySelector("button").addEventListener("click", () => {
     box.hidden = true;
@@ -90,19 +90,19 @@ function encoded(value) {
 }
 
 /** Return the link that opens the page with these settings; defaults are omitted, except in a scene. */
-export function linkTo(wanted) {
+export function linkTo(settings) {
   const { scene, defaults } = page;
-  const { checkpoint, edits, read } = wanted;
+  const { checkpoint, edits, read } = settings;
   const { record } = page.live;
   const model = page.models.find((each) => each.name === checkpoint.name);
   const parts = [["model", checkpoint.name]];
   if (checkpoint.step !== model.steps.at(-1)) parts.push(["step", checkpoint.step]);
-  for (const name of [...Object.keys(page.settings), "seed"]) if (scene || wanted[name] !== defaults[name]) parts.push([name, wanted[name]]);
+  for (const name of [...Object.keys(page.settings), "seed"]) if (scene || settings[name] !== defaults[name]) parts.push([name, settings[name]]);
   if (read !== undefined) {
     parts.push(["read", read]);
-    if (wanted.characters) parts.push(["characters", wanted.characters]);
+    if (settings.characters) parts.push(["characters", settings.characters]);
   } else {
-    for (const name of ["characters", "prompt"]) if (scene || wanted[name] !== defaults[name]) parts.push([name, wanted[name]]);
+    for (const name of ["characters", "prompt"]) if (scene || settings[name] !== defaults[name]) parts.push([name, settings[name]]);
   }
   if (edits.length) parts.push(["edits", edits.map(([at, character]) => at + ":" + character).join(",")]);
   const tab = Object.entries(page.tabs).find(([, title]) => title === selectedTab());

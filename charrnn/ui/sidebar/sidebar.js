@@ -113,11 +113,11 @@ export function mount({ element, send }) {
     show("top_k");
   }
 
-  function showSteps(wanted) {
+  function showSteps(step) {
     const chosen = model();
     if (!chosen) return;
     const input = slider("step");
-    let index = chosen.steps.indexOf(wanted);
+    let index = chosen.steps.indexOf(step);
     if (index < 0) index = chosen.steps.length - 1;
     input.max = chosen.steps.length - 1;
     input.value = index;

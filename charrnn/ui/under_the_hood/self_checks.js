@@ -50,7 +50,7 @@ export function mount({ element, send }) {
     element,
     send: (name, data) => details.open && send(name, data), // a closed panel needs no checks
     show,
-    asked() {
+    onAsk() {
       if (!details.open) return;
       view.say("Measuring …");
       again.disabled = true;

@@ -17,7 +17,7 @@ export function mount({ element, send }) {
   const unit = $(".cr-hood-unit");
   const layer = $(".cr-hood-layer select");
   const blocks = createSourceBlocks($(".cr-hood-code"), choose);
-  let asked = "";
+  let queried = "";
   let since = -Infinity; // when the pending query was sent
 
   // ------------------------------------------------------------------ queries
@@ -36,8 +36,8 @@ export function mount({ element, send }) {
       return { checkpoint: record && { name: record.model.name, step: record.model.step }, form };
     },
     show,
-    asked() {
-      asked = key(place());
+    onAsk() {
+      queried = key(place());
       since = performance.now();
     },
   });
@@ -45,7 +45,7 @@ export function mount({ element, send }) {
   setInterval(() => {
     if (!element.clientWidth || performance.now() - since < PATIENCE) return;
     const now = place();
-    if (now.record && key(now) !== asked) view.ask();
+    if (now.record && key(now) !== queried) view.ask();
   }, LOOK);
 
   // ------------------------------------------------------------------ the character, the unit
