@@ -14,7 +14,6 @@ from charrnn.ui.server.view_query import until_superseded
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import generated
 
-PATIENCE = 60_000  # milliseconds, on a machine that may be busy
 OWN = (
     "JULIET:\nO Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father & refuse thy name.\n\n"
     "ROMEO:\nShall I hear more?\n"
@@ -71,7 +70,6 @@ def open_compare(context: BrowserContext, address: str) -> Page:
     page = open_page(context, address)
     page.get_by_role("tab", name="Compare").click()
     page.wait_for_function(
-        "document.querySelectorAll('#cr-dice .cr-after').length === 2 && document.querySelector('#cr-delta .main-svg')",
-        timeout=PATIENCE,
+        "document.querySelectorAll('#cr-dice .cr-after').length === 2 && document.querySelector('#cr-delta .main-svg')"
     )
     return page

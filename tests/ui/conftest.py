@@ -12,7 +12,7 @@ from charrnn.checkpoint import Checkpoint, load
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = ROOT / "checkpoints"
-PATIENCE_MS = 30_000  # a machine may have much else to do
+PATIENCE_MS = 120_000  # several models may be measured, on a busy machine
 WIDE = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
 BLANK = "about:blank"

@@ -10,7 +10,6 @@ from charrnn.checkpoint import load
 from charrnn.interventions import Clamp
 from charrnn.probes import line_reset
 from charrnn.surprisal import surprisals
-from tests.ui.compare_helpers import PATIENCE
 from tests.ui.conftest import CHECKPOINTS, PHONE, WIDE, open_page, overflow
 from tests.ui.page_actions import generated
 
@@ -46,14 +45,14 @@ def figures(words: str) -> list[float]:
 def check_held(page: Page, by_hand: ByHand, text: str, *clamps: Clamp) -> None:
     """Both texts, the mark where they part, and the cost are those that were asked for."""
     part, title = page.locator("#cr-clamp"), ", ".join(map(str, clamps))
-    expect(part.locator(".cr-writer h3").last).to_have_text(f"B · held: {title}", timeout=PATIENCE)
+    expect(part.locator(".cr-writer h3").last).to_have_text(f"B · held: {title}")
     free, held = by_hand.text_under(), by_hand.text_under(*clamps)
     expect(part.locator(".cr-written").first).to_have_text(re.compile(re.escape(free[:20])))
     assert part.locator(".cr-written").all_text_contents() == [free, held]
     at = next(i for i, (a, b) in enumerate(zip(free, held, strict=True)) if a != b)
     assert part.locator(".cr-written mark").all_text_contents() == [free[at], held[at]]
     assert [len(given) for given in part.locator(".cr-common").all_text_contents()] == [at - len("ROMEO:\n")] * 2
-    expect(part.locator(".cr-cost")).to_contain_text("bits a character", timeout=PATIENCE)
+    expect(part.locator(".cr-cost")).to_contain_text("bits a character")
     delta, _, before, after = figures(part.locator(".cr-cost").inner_text())[:4]
     expected = by_hand.bits(text), by_hand.bits(text, *clamps)
     assert (before, after) == pytest.approx(expected, abs=2e-4) and delta == pytest.approx(after - before, abs=2e-4)
@@ -75,7 +74,7 @@ def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str
     part.get_by_label("your own text").fill(OWN)
     part.get_by_role("button", name="Read this").click()
     over = f"over {len(OWN)} characters of the text you typed or pasted"
-    expect(part.locator(".cr-cost")).to_contain_text(over, timeout=PATIENCE)
+    expect(part.locator(".cr-cost")).to_contain_text(over)
     check_held(page, by_hand, OWN, Clamp("z", None, 1.0))
     part.get_by_text("Why there").click()
     expect(part.locator(".cr-die-label")).to_contain_text("u = ")
@@ -86,23 +85,19 @@ def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str
     forget = exercises.locator('[data-id="forget"]')
     expect(forget.locator(".cr-held-now")).to_have_text("held above: z of every unit = 1")
     forget.get_by_role("button").press("Enter")
-    expect(forget.locator(".cr-verdict")).to_contain_text(
-        "✗ It forgets nothing, for it learns nothing", timeout=PATIENCE
-    )
+    expect(forget.locator(".cr-verdict")).to_contain_text("✗ It forgets nothing, for it learns nothing")
     slider.focus()
     page.keyboard.press("Home")
-    expect(part.locator(".cr-writer h3").last).to_have_text("B · held: z of every unit = 0", timeout=PATIENCE)
+    expect(part.locator(".cr-writer h3").last).to_have_text("B · held: z of every unit = 0")
     part.get_by_role("button", name="Hold another").click()
-    expect(part.locator(".cr-clamp")).to_have_count(2, timeout=PATIENCE)
+    expect(part.locator(".cr-clamp")).to_have_count(2)
     part.get_by_label("what").last.select_option("r")
-    expect(part.locator(".cr-writer h3").last).to_contain_text("r of every unit", timeout=PATIENCE)
+    expect(part.locator(".cr-writer h3").last).to_contain_text("r of every unit")
     part.get_by_label("held at").last.fill("0")
     part.get_by_label("held at").last.press("Tab")
-    expect(forget.locator(".cr-held-now")).to_have_text(
-        "held above: z of every unit = 0, r of every unit = 0", timeout=PATIENCE
-    )
+    expect(forget.locator(".cr-held-now")).to_have_text("held above: z of every unit = 0, r of every unit = 0")
     forget.get_by_role("button").press("Enter")
-    expect(forget.locator(".cr-verdict")).to_contain_text("✓ Right: as it is, it looks back", timeout=PATIENCE)
+    expect(forget.locator(".cr-verdict")).to_contain_text("✓ Right: as it is, it looks back")
     expect(forget.locator("td").filter(has_text=by_hand.trained.info.sha256[:12])).to_be_visible()
 
     reset = exercises.locator('[data-id="reset"]')
@@ -112,7 +107,7 @@ def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str
     for unit in (best, int(np.argmax([each.remaining_share for each in found]))):
         reset.get_by_label("unit").fill(str(unit))
         reset.get_by_label("unit").press("Enter")
-        expect(reset.locator("td").first).to_have_text(f"h {unit}", timeout=PATIENCE)
+        expect(reset.locator("td").first).to_have_text(f"h {unit}")
         right = found[unit].remaining_share <= 0.25 and found[unit].carried >= 0.5
         assert (reset.locator(".cr-verdict").inner_text()[0] == "✓") == right == (unit == best)
 

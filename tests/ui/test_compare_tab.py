@@ -30,8 +30,6 @@ from tests.trained import RECIPES
 from tests.ui.conftest import ROOT, open_page
 from tests.ui.page_actions import generated
 
-PATIENCE = 120_000  # milliseconds, on a machine that may be busy
-
 
 @pytest.fixture
 def store(trained: Path) -> Store:
@@ -238,7 +236,7 @@ def page(file_page: Page) -> Page:
     page = file_page
     page.get_by_role("tab", name="Compare").click()
     for part in ("#cr-training .main-svg", "#cr-results tbody tr", "#cr-learning li:nth-child(3)", "#cr-lab tbody tr"):
-        page.locator(part).first.wait_for(timeout=PATIENCE)
+        page.locator(part).first.wait_for()
     return page
 
 
@@ -307,7 +305,7 @@ def test_table_sorts_by_click_and_key(page: Page, store: Store):
 def test_page_samples_match_generate(page: Page, trained: Path):
     page.locator("#cr-sampled").select_option("gru")
     item = page.locator("#cr-learning li")
-    expect(item.nth(2).locator("p")).to_have_text(written(trained, "gru", 12), use_inner_text=True, timeout=PATIENCE)
+    expect(item.nth(2).locator("p")).to_have_text(written(trained, "gru", 12), use_inner_text=True)
     assert [p.evaluate("e => e.textContent") for p in item.locator("p").all()] == [
         written(trained, "gru", step) for step in (0, 10, 12)
     ]
@@ -324,7 +322,7 @@ def test_lab_sheet_links_open_their_views(page: Page):
     follow("Stretch 1", "its gates")
     selected("Write")
     expect(page.locator("#cr-model")).to_have_value("lstm")
-    expect(page.locator(".cr-source")).to_contain_text("LSTM", timeout=PATIENCE)
+    expect(page.locator(".cr-source")).to_contain_text("LSTM")
     follow("Stretch 3", "gradients with and without")
     selected("Gradients")
     page.wait_for_function(
@@ -338,7 +336,7 @@ def test_lab_sheet_links_open_their_views(page: Page):
     page.wait_for_function("Math.abs(document.querySelector('#cr-results').getBoundingClientRect().top) < 100")
     follow("Stretch 2", "make it forget: an exercise")
     selected("Neurons")
-    expect(page.locator("#cr-exercises .cr-tasks li")).to_have_count(3, timeout=PATIENCE)
+    expect(page.locator("#cr-exercises .cr-tasks li")).to_have_count(3)
     expect(page.locator("#cr-exercises details").first).to_have_attribute("open", "")
     follow("2 · VanillaRNNCell", "its hidden state")  # of a model that is not on offer here
     selected("Write")
@@ -349,7 +347,7 @@ def test_page_shows_the_step_profile(page: Page):
     page.get_by_role("tab", name="Under the hood").click()
     record = json.loads(hood_tab.RECORD.read_text(encoding="utf-8"))
     plots = page.locator(".cr-plot .main-svg:visible")
-    expect(plots.first).to_be_visible(timeout=PATIENCE)
+    expect(plots.first).to_be_visible()
     page.wait_for_function(
         "[...document.querySelectorAll('.cr-plot')].filter((box) => box.data && box.offsetParent).length === 2"
     )

@@ -25,7 +25,6 @@ from tests.ui.conftest import CHECKPOINTS, open_page
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
 OWN = "What light is this, that breaks? It is the east, and Juliet is the sun. " * 6
-PATIENCE = 120_000
 
 
 def answers(store: Store, question: ViewQuery, wanted: Any = lambda: True) -> list[dict[str, Any]]:
@@ -118,8 +117,8 @@ def test_short_text_is_refused_and_query_superseded(trained: Path):
 
 
 def settled(page: Page, words: str) -> None:
-    expect(page.locator("#cr-memory .cr-plot-words")).to_contain_text(words, timeout=PATIENCE)
-    page.wait_for_function("!document.querySelector('#cr-memory .cr-busy')", timeout=PATIENCE)
+    expect(page.locator("#cr-memory .cr-plot-words")).to_contain_text(words)
+    page.wait_for_function("!document.querySelector('#cr-memory .cr-busy')")
 
 
 def test_context_use_follows_selection_and_custom_text(context: BrowserContext, app: str):
@@ -149,7 +148,7 @@ def test_context_use_follows_selection_and_custom_text(context: BrowserContext, 
     for title in ("GRU", "LSTM", "MiniGPT"):
         page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name=title, exact=True).click()
     part.scroll_into_view_if_needed()
-    expect(part.locator(".cr-plot-words")).not_to_contain_text("GRU", timeout=PATIENCE)
+    expect(part.locator(".cr-plot-words")).not_to_contain_text("GRU")
     page.locator("#cr-own-text").fill(OWN)
     page.get_by_role("button", name="Measure on this text").click()
     part.scroll_into_view_if_needed()

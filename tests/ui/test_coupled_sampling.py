@@ -13,7 +13,7 @@ from charrnn.ui.components import divergence
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.visible_signs import sign
-from tests.ui.compare_helpers import PATIENCE, SETTINGS, always, open_compare, probabilities, side, told, written
+from tests.ui.compare_helpers import SETTINGS, always, open_compare, probabilities, side, told, written
 
 
 def dice_of(store: Store, **form: Any) -> list[dict[str, Any]]:
@@ -126,7 +126,6 @@ def until_written(page: Page, *texts: str) -> None:
             return JSON.stringify(shown) === JSON.stringify(texts);
         }""",
         arg=["ROMEO:\n" + text for text in texts],
-        timeout=PATIENCE,
     )
 
 

@@ -24,7 +24,7 @@ def test_arrows_move_the_cursor_after_a_click_on_a_button(page: Page):
 def test_keys_do_not_act_on_a_hidden_tab(page: Page):
     run, before = page.evaluate("charrnn.live.record.run"), cursor(page)
     page.get_by_role("tab", name="Gradients").click()
-    expect(page.locator(".cr-plot .main-svg").first).to_be_visible(timeout=60_000)  # the first visit loads Plotly
+    expect(page.locator(".cr-plot .main-svg").first).to_be_visible()  # the first visit loads Plotly
     page.locator(".cr-explain").first.click()
     page.keyboard.press("Space")
     page.keyboard.press("ArrowLeft")

@@ -58,11 +58,11 @@ def test_scenes_ask_then_reveal_the_answer(context: BrowserContext, app: str, st
             page.wait_for_function(f"charrnn.selectedModels.join() === '{','.join(link.query.tick)}'")
         page.keyboard.press("r")
         if expected is None:
-            expect(answer).to_contain_text("bits a character", timeout=60_000)
-            page.wait_for_function(MEASURED_ELSEWHERE[scene.id], timeout=60_000)
+            expect(answer).to_contain_text("bits a character")
+            page.wait_for_function(MEASURED_ELSEWHERE[scene.id])
             page.keyboard.press("PageDown")
             continue
-        expect(answer).to_have_text(expected.words, timeout=60_000)
+        expect(answer).to_have_text(expected.words)
         expect(page.get_by_role("button", name="Reveal")).to_be_hidden()
         if "unit" in expected.shown:
             expect(page.locator(".cr-text-title b")).to_have_text(f"unit {expected.shown['unit']}")
@@ -77,7 +77,7 @@ def test_scenes_ask_then_reveal_the_answer(context: BrowserContext, app: str, st
             for name, unit, value in expected.shown["clamp"]:
                 every = "every unit" if unit is None else f"unit {unit}"
                 words = f"{name} of {every} = {value:g}".replace("-", "−")
-                expect(page.locator("#cr-clamp .cr-writer h3").last).to_contain_text(words, timeout=60_000)
+                expect(page.locator("#cr-clamp .cr-writer h3").last).to_contain_text(words)
         figures = page.locator(".cr-scene-texts figure")
         expect(figures).to_have_count(len(expected.texts))
         for i, (title, written, divergence) in enumerate(expected.texts):

@@ -12,7 +12,6 @@ from charrnn.ui.neurons.leaderboard import TITLES
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import choose, set_slider, text
 
-PATIENCE = 60_000  # milliseconds: networks read, on a machine that may be busy
 BOARD, UNIT, GATES = "#cr-units", "#cr-unit", "#cr-gates"
 
 # The point of a gate's panel that is farthest from all others: its unit, and where it is in the window.
@@ -48,7 +47,7 @@ def shown(page: Page) -> str:
 
 
 def unit_is(page: Page, view: str, unit: int) -> None:
-    expect(page.locator(f"{UNIT} h2")).to_contain_text(f"Unit {unit} of the ", timeout=PATIENCE)
+    expect(page.locator(f"{UNIT} h2")).to_contain_text(f"Unit {unit} of the ")
     assert page.evaluate("charrnn.selectedUnit") == {"view": view, "unit": unit}
 
 
@@ -56,7 +55,7 @@ def unit_is(page: Page, view: str, unit: int) -> None:
 def test_leaderboard_opens_a_unit_and_its_spans(context: BrowserContext, app: str):
     page = open_page(context, app + "?model=gru&tab=neurons")
     best = kept("gru", "h")
-    expect(page.locator(f"{BOARD} tbody tr")).to_have_count(len(best), timeout=PATIENCE)
+    expect(page.locator(f"{BOARD} tbody tr")).to_have_count(len(best))
     assert page.locator(f"{BOARD} thead th").all_text_contents() == list(TITLES)
     for row, one in zip(rows(page), best, strict=True):
         assert (row[0], row[2]) == (one.concept, f"unit {one.unit}")
@@ -92,7 +91,7 @@ def test_leaderboard_opens_a_unit_and_its_spans(context: BrowserContext, app: st
         [most, least],
     )
     assert len({colour for _, colour in colours}) == 2
-    expect(page.locator(f"{GATES} .cr-plot-words")).to_contain_text("Update gate z: shut ", timeout=PATIENCE)
+    expect(page.locator(f"{GATES} .cr-plot-words")).to_contain_text("Update gate z: shut ")
     page.locator(f"{GATES} .main-svg").first.scroll_into_view_if_needed()
     unit, x, y = page.evaluate(LONELIEST, "z")
     page.mouse.move(x, y)
@@ -107,19 +106,19 @@ def test_pattern_joins_the_leaderboard_or_shows_its_error(context: BrowserContex
     field.fill("a(b")
     field.press("Enter")
     error = page.locator(".cr-pattern-error")
-    expect(error).to_contain_text("unterminated subpattern at position 1", timeout=PATIENCE)
+    expect(error).to_contain_text("unterminated subpattern at position 1")
     expect(error.locator("mark")).to_have_text("(")
     field.fill("(a|a)*(a+)+(<b>x</b>)$")
     own = page.locator(f"{BOARD} textarea")
     own.fill("a" * 9000)
     field.press("Enter")
-    expect(error).to_contain_text("stopped after 2 s", timeout=PATIENCE)
+    expect(error).to_contain_text("stopped after 2 s")
 
     passage = text(page)
     field.fill("(?i)[aeiou]")
     page.get_by_role("button", name="Text of Write").first.click()
     row = page.locator(f"{BOARD} tbody tr").first
-    expect(row).to_contain_text("your pattern", timeout=PATIENCE)
+    expect(row).to_contain_text("your pattern")
     expect(error).to_be_hidden()
     by_concept = {each[0]: each for each in rows(page)}
     assert by_concept["your pattern"][2:7] == by_concept["vowel"][2:7]
@@ -146,7 +145,7 @@ def test_pattern_joins_the_leaderboard_or_shows_its_error(context: BrowserContex
     page.wait_for_function(f"document.querySelector('#cr-unit .cr-here').position === {here + 1}")
 
     set_slider(page, "step", 1)
-    expect(page.locator(f"{BOARD} .cr-plot-words")).to_contain_text("concepts have a unit", timeout=PATIENCE)
+    expect(page.locator(f"{BOARD} .cr-plot-words")).to_contain_text("concepts have a unit")
     page.wait_for_function("charrnn.live.record.model.step === 10")
     choose(page, "lstm")
     page.locator(f"{UNIT} select").select_option("f")

@@ -62,4 +62,4 @@ def test_gradients_are_measured_on_the_read_text(page: Page):
     page.get_by_role("tab", name="Gradients").click()
     page.get_by_role("button", name="Measure on the passage that is read").click()
     assert page.locator("#cr-own-text").input_value() == passage
-    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("the text you typed or pasted", timeout=60_000)
+    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("the text you typed or pasted")

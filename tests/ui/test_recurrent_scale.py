@@ -23,7 +23,6 @@ from tests.ui.page_actions import generated
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
 OWN = TEXT[200:800]
-PATIENCE = 120_000
 
 
 @pytest.fixture
@@ -190,8 +189,8 @@ def page(file_context: BrowserContext, trained_app: str) -> Page:
 def at_rest(page: Page, title: str) -> None:
     part = page.locator("#cr-knob")
     part.scroll_into_view_if_needed()
-    expect(part.locator(".cr-plot-words").first).to_contain_text(title, timeout=PATIENCE)
-    page.wait_for_function("!document.querySelector('#cr-knob .cr-busy')", timeout=PATIENCE)
+    expect(part.locator(".cr-plot-words").first).to_contain_text(title)
+    page.wait_for_function("!document.querySelector('#cr-knob .cr-busy')")
 
 
 def names(page: Page, figure: str) -> list[str]:
@@ -240,12 +239,10 @@ def test_scale_view_follows_model_text_and_settings(page: Page, trained: Path):
     page.locator("#cr-temperature").fill("0.3")
     expected = written(trained, "rnn", 1.6, "ROMEO:\n", SamplingSettings(0.3), 5)
     page.wait_for_function(
-        "text => [...document.querySelectorAll('#cr-knob .cr-written')].at(-1)?.textContent === text",
-        arg=expected,
-        timeout=PATIENCE,
+        "text => [...document.querySelectorAll('#cr-knob .cr-written')].at(-1)?.textContent === text", arg=expected
     )
     page.locator("#cr-model").select_option("minigpt")
-    expect(page.locator("#cr-knob .cr-plot-words").first).to_contain_text("MiniGPT has no recurrent", timeout=PATIENCE)
+    expect(page.locator("#cr-knob .cr-plot-words").first).to_contain_text("MiniGPT has no recurrent")
     expect(page.locator("[data-figure=curve]")).to_be_hidden()
 
 
@@ -253,9 +250,9 @@ def test_over_training_follows_the_model(page: Page):
     page.locator("#cr-model").select_option("rnn")
     part = page.locator("#cr-over-training")
     part.scroll_into_view_if_needed()
-    expect(part.locator(".cr-plot-words")).to_contain_text("Vanilla RNN: the half-life", timeout=PATIENCE)
+    expect(part.locator(".cr-plot-words")).to_contain_text("Vanilla RNN: the half-life")
     rows = part.locator("tbody tr")
-    expect(rows).to_have_count(3, timeout=PATIENCE)
+    expect(rows).to_have_count(3)
     clipping = page.locator("#cr-clipping")
     clipping.scroll_into_view_if_needed()
-    expect(clipping.locator(".cr-plot-words")).to_contain_text("clipped and unclipped", timeout=PATIENCE)
+    expect(clipping.locator(".cr-plot-words")).to_contain_text("clipped and unclipped")

@@ -19,7 +19,6 @@ from tests.small_models import save_all
 from tests.ui.conftest import CHECKPOINTS, open_page
 
 OWN = "To be, or not to be.\nWhat's here?"
-PATIENCE = 120_000
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +98,7 @@ def open_part(context: BrowserContext, app: str) -> Page:
 def measured(page: Page) -> None:
     page.wait_for_function(
         "!document.querySelector('#cr-where .cr-busy') && document.querySelector('#cr-where .cr-heat-text span')"
-        "&& !document.querySelector('#cr-where .cr-plot-words').textContent.includes('Measuring')",
-        timeout=PATIENCE,
+        "&& !document.querySelector('#cr-where .cr-plot-words').textContent.includes('Measuring')"
     )
 
 
@@ -126,9 +124,7 @@ def test_saliency_follows_cursor_and_custom_text(context: BrowserContext, app: s
 
     part.get_by_label("your own").fill(OWN)
     part.get_by_role("button", name="Read this").click()
-    expect(part.locator(".cr-plot-words")).to_contain_text(
-        f"{len(OWN)} characters of the text you typed or pasted", timeout=PATIENCE
-    )
+    expect(part.locator(".cr-plot-words")).to_contain_text(f"{len(OWN)} characters of the text you typed or pasted")
     measured(page)
     status, readout = part.locator("[role=status]"), part.locator(".cr-readout")
     part.locator(".cr-heat-texts").focus()

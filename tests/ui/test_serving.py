@@ -94,7 +94,7 @@ def test_empty_folder_says_how_to_train(context: BrowserContext, tmp_path: Path)
     with serving(tmp_path) as (_, address):
         page = context.new_page()
         page.goto(address)
-        expect(page.locator(".cr-notice")).to_contain_text("train one with scripts/train.py", timeout=30_000)
+        expect(page.locator(".cr-notice")).to_contain_text("train one with scripts/train.py")
         press(page, "write")
         expect(page.locator(".cr-notice")).to_contain_text("train one with scripts/train.py")
         expect(page.locator('[data-action="write"]')).to_contain_text("Write")

@@ -16,7 +16,7 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.visible_signs import sign
-from tests.ui.compare_helpers import OWN, PATIENCE, always, open_compare, plain_bits, side, told
+from tests.ui.compare_helpers import OWN, always, open_compare, plain_bits, side, told
 from tests.ui.conftest import CHECKPOINTS
 
 
@@ -125,7 +125,7 @@ def test_text_is_colored_by_surprisal_difference(context: BrowserContext, app: s
     part.get_by_label("your own").fill(OWN)
     part.get_by_role("button", name="Read this").click()
     words = part.locator(".cr-plot-words")
-    expect(words).to_contain_text(f"over {len(OWN)} characters of the text you typed or pasted", timeout=PATIENCE)
+    expect(words).to_contain_text(f"over {len(OWN)} characters of the text you typed or pasted")
     expect(words).to_contain_text(f"Mean Δ = {signed(float(plain.delta_bits.mean()))} ")
     spans = part.locator(".cr-passage span")
     assert "".join(spans.all_text_contents()) == OWN
@@ -161,13 +161,13 @@ def test_text_is_colored_by_surprisal_difference(context: BrowserContext, app: s
     assert row.all_inner_texts()[0] == str(group.characters)
 
     part.locator('[data-side="B"]').get_by_label("model").select_option("rnn")
-    expect(words).to_contain_text("No difference.", timeout=PATIENCE)
+    expect(words).to_contain_text("No difference.")
     part.get_by_role("button", name="Text of Write").click()
     there = page.evaluate("charrnn.live.text")
     over = f"over {len(there)} characters of the text of Write (7 given; 400 written by Vanilla RNN, step 2,000, "
-    expect(words).to_contain_text(over, timeout=PATIENCE)
-    expect(words).to_contain_text("A and B wrote this text", timeout=PATIENCE)
+    expect(words).to_contain_text(over)
+    expect(words).to_contain_text("A and B wrote this text")
     assert part.get_by_label("your own").input_value() == there == "".join(spans.all_text_contents())
     part.get_by_role("button", name="Default text").click()
-    expect(words).to_contain_text("a passage written by Best: GRU, 512 units, step", timeout=PATIENCE)
+    expect(words).to_contain_text("a passage written by Best: GRU, 512 units, step")
     expect(part.get_by_label("your own")).to_have_value("")

@@ -330,7 +330,7 @@ def test_step_timing_runs_stops_and_is_exclusive(context: BrowserContext, app: s
     part, of_other = page.locator("#cr-time-it"), other.locator("#cr-time-it")
     start, stop = (part.get_by_role("button", name=name) for name in ("Time it", "Stop timing"))
     start.click()
-    expect(part.locator(".cr-plot-words")).to_contain_text("Measuring:", timeout=20_000)
+    expect(part.locator(".cr-plot-words")).to_contain_text("Measuring:")
     of_other.get_by_role("button", name="Time it").click()
     expect(of_other.locator(".cr-plot-words")).to_contain_text("Somebody else is measuring")
     stop.click()
@@ -338,7 +338,7 @@ def test_step_timing_runs_stops_and_is_exclusive(context: BrowserContext, app: s
     expect(start).to_be_enabled()
     expect(start).to_be_focused()
     start.click()
-    expect(part.locator(".cr-table tbody tr")).to_have_count(4, timeout=60_000)
+    expect(part.locator(".cr-table tbody tr")).to_have_count(4)
     expect(part.locator(".cr-plot-words")).to_contain_text("Measured just now on")
     figures = part.locator(".cr-table tbody tr").evaluate_all(
         "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
