@@ -18,6 +18,7 @@ from charrnn.registry import build_model
 from tests.small_models import SMALL
 
 V, H = 7, 6
+OTHER: list[dict[str, Any]] = [*({"context": n} for n in (2, 3, 4, 7)), {"heads": 1}]  # changes of MiniGPT
 
 
 class OneStep(nn.Module):
@@ -178,7 +179,7 @@ def test_array_is_not_used_after_a_part_of_it_changed():
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.sampled_from([*SMALL.values(), *({**SMALL["minigpt"], "context": context} for context in (2, 3, 4, 7))]),
+    st.sampled_from([*SMALL.values(), *({**SMALL["minigpt"], **more} for more in OTHER)]),
     st.lists(st.integers(0, V - 1), min_size=1, max_size=40),
 )
 def test_decoder_of_any_network_equals_forward(config: dict[str, Any], ids: list[int]):

@@ -5,6 +5,7 @@ Speed of the hand-written networks against a plain loop and torch.nn.
     python scripts/bench.py profile       time per part of such a step, and cost by window length
     python scripts/bench.py sample        characters per second on one core
     python scripts/bench.py gradients     the gradient-flow curve of a network
+    python scripts/bench.py engine        the page's engine beside the Python decoder (charrnn/bench/engine.py)
     python scripts/bench.py page          the page in a real browser (charrnn/bench/page_speed.py)
     python scripts/bench.py load          many pages at once (charrnn/bench/server_load.py)
 
@@ -189,6 +190,7 @@ def parser() -> argparse.ArgumentParser:
         verb.add_argument("--rounds", type=COUNT, default=rounds, help=f"turns of each contestant (default {rounds})")
         verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")
         verb.add_argument("--json", action="store_true", help="print the figures as JSON")
+    verbs.add_parser("engine", help="the page's engine beside Python; `engine --help` lists its flags")
     verbs.add_parser("page", help="the page in a real browser; `page --help` lists its flags")
     verbs.add_parser("load", help="many pages at once; `load --help` lists its flags")
     return whole
@@ -199,10 +201,10 @@ LENGTHS = "window lengths for the cost of a longer window (default %(default)s)"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] in (["page"], ["load"]):
-        from charrnn.bench import page_speed, server_load  # these import Playwright
+    if arguments[:1] in (["engine"], ["page"], ["load"]):
+        from charrnn.bench import engine, page_speed, server_load  # these import Playwright
 
-        return {"page": page_speed, "load": server_load}[arguments[0]].main(arguments[1:])
+        return {"engine": engine, "page": page_speed, "load": server_load}[arguments[0]].main(arguments[1:])
     options = parser().parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -3,6 +3,7 @@
 from charrnn.export.checked import (
     decoder_of,
     exact_copy,
+    graph_decoder,
     graph_json,
     module_state,
     not_recorded,
@@ -12,7 +13,7 @@ from charrnn.export.checked import (
 from charrnn.export.decoder import GraphDecoder, GraphState
 from charrnn.export.graph import Graph, Node
 from charrnn.export.module_decoder import ModuleDecoder, ModuleState
-from charrnn.export.network_file import TooLargeError, network_file
+from charrnn.export.network_file import TooLargeError, pack_network
 from charrnn.export.recorder import RecordingError, record
 
 __all__ = [
@@ -26,9 +27,10 @@ __all__ = [
     "TooLargeError",
     "decoder_of",
     "exact_copy",
+    "graph_decoder",
     "graph_json",
     "module_state",
-    "network_file",
+    "pack_network",
     "not_recorded",
     "record",
     "recorded_step",

@@ -138,6 +138,7 @@ def reduction(op: str) -> Handler:
         dims = dims_of(a.get("dim"), a["self"].dim())
         params = {"correction": a["correction"]} if "correction" in a else {}
         params |= {"order": float(a["ord"])} if "ord" in a else {}
+        _require(params.get("order", 1) not in (float("inf"), float("-inf"), 0), "of this order")
         r.add(op, [a["self"]], result, dims=dims, keep=bool(a.get("keepdim", False)), **params)
 
     return handle

@@ -143,7 +143,7 @@ def graph_json(network: Any) -> dict[str, Any]:
     """
     Return the recorded step as JSON-safe data, with what holds before the first character.
 
-    `beginning` has the logits (V,), the activations by name, and the arrays of the state that are not empty. Raises
+    `beginning` has the logits (V,), the arrays of the state (empty if they grow) and the activations, by name. Raises
     RecordingError.
     """
     graph = recorded_step(network)
@@ -152,7 +152,7 @@ def graph_json(network: Any) -> dict[str, Any]:
     arrays = zip(graph.state, tree_flatten(state)[0], strict=True)
     beginning = {
         "logits": array_of(logits).tolist(),
-        "state": {name: array_of(value).tolist() for name, value in arrays if graph.state[name].growing is None},
+        "state": {name: array_of(value).ravel().tolist() for name, value in arrays},
         "activations": {name: array_of(value).tolist() for name, value in seen.items()},
     }
     return graph.to_json() | {"beginning": beginning}

@@ -9,6 +9,7 @@ A size that depends on the number n of characters in a cache of keys and values 
 until the cache is full, c when it is. The open end of a slice is null.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,8 +90,17 @@ class Graph:
 
 
 def _without_defaults(node: Node) -> dict[str, Any]:
-    data: dict[str, Any] = {"op": node.op, "in": [*node.inputs], "shape": [*node.shape], **node.params}
+    params = {name: _finite(value) for name, value in node.params.items()}
+    data: dict[str, Any] = {"op": node.op, "in": [*node.inputs], "shape": [*node.shape], **params}
     return data | ({"line": node.line} if node.line else {})
+
+
+def _finite(value: Any) -> Any:
+    """Replace infinities and NaN, which JSON has not, by their names."""
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    named = isinstance(value, float) and not math.isfinite(value)
+    return ("NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity") if named else value
 
 
 def is_whole(params: Mapping[str, Any]) -> bool:

@@ -73,7 +73,7 @@ def attention(q: Any, k: Any, v: Any, scale: float) -> Any:
     """Return softmax(q kᵀ · scale) v for one query per head. Vaswani et al. 2017."""
     scores = np.matmul(q.reshape(*k.shape[:-2], 1, k.shape[-1]), k.swapaxes(-1, -2)) * scale
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.matmul(weights, v) / weights.sum(axis=-1, keepdims=True)
+    return (np.matmul(weights, v) / weights.sum(axis=-1, keepdims=True)).reshape(*q.shape[:-1], v.shape[-1])
 
 
 def complex_mul(x: Any, y: Any) -> Any:

@@ -14,14 +14,15 @@ class TooLargeError(ValueError):
     """A network with more weights than a page should load."""
 
 
-def network_file(network: Any) -> bytes:
+def pack_network(network: Any, **more: Any) -> bytes:
     """
     Return a safetensors file of the weights, with the graph of the step as JSON in its metadata.
 
-    Raises RecordingError if the step cannot be recorded, and TooLargeError.
+    more: further JSON-safe metadata, by name. Raises RecordingError if the step cannot be recorded, and TooLargeError.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
     if size > MAX_BYTES:
         raise TooLargeError(f"its weights take {size / 2**20:.0f} MB, more than {MAX_BYTES >> 20}")
-    return save(weights, {"graph": json.dumps(graph_json(network), separators=(",", ":"))})
+    metadata = {"graph": graph_json(network), **more}
+    return save(weights, {name: json.dumps(value, separators=(",", ":")) for name, value in metadata.items()})

@@ -43,6 +43,8 @@ def record(network: Any) -> Graph:
         _, state, _ = exact.beginning()
         leaves, form = tree_flatten(state)
         growing = [_growing(leaf) for leaf in leaves]
+        if not {None, -2}.issuperset(growing):
+            raise RecordingError("a state grows along another dimension than the last but one")
         lengths = _lengths(exact.context) if any(growing) else [0]
         recordings = [_Recording(exact, _lengthened(leaves, length), form) for length in lengths]
     first = recordings[0]

@@ -6,7 +6,7 @@ import urllib.request
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.sampling import SamplingSettings, UniformStream, generate
@@ -124,6 +124,13 @@ def call(address: str, name: str, *arguments: Any) -> Any:
     if kind == "error":
         raise RuntimeError(json.dumps(data, ensure_ascii=False))
     return data[0]
+
+
+def refuse_networks(context: BrowserContext, reason: str = "the test refuses it") -> None:
+    """Let the server write: the page gets no network to run."""
+    context.route(
+        "**/charrnn/network?*", lambda route: route.fulfill(status=404, content_type="text/plain", body=reason)
+    )
 
 
 def generated(

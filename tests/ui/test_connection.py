@@ -14,7 +14,7 @@ from charrnn.bench.page_speed import ALIVE
 from charrnn.checkpoint import Checkpoint
 from charrnn.sampling import SamplingSettings
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
-from tests.ui.page_actions import generated, press, set_slider, set_speed, start_writing, text
+from tests.ui.page_actions import generated, press, refuse_networks, set_slider, set_speed, start_writing, text
 
 
 def start(port: int) -> subprocess.Popen:
@@ -34,6 +34,7 @@ def test_text_resumes_when_the_server_is_back(context: BrowserContext, checkpoin
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = start(port)
+    refuse_networks(context)
     try:
         page = open_page(context, f"http://127.0.0.1:{port}/")
         set_speed(page, 30)

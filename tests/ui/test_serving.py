@@ -23,7 +23,7 @@ from charrnn.ui.server import analyses
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import LoadedModel
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
-from tests.ui.page_actions import generated, press, set_speed, settled, start_writing, text
+from tests.ui.page_actions import generated, press, refuse_networks, set_speed, settled, start_writing, text
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +38,7 @@ def serving(root: Path) -> Iterator[tuple[Store, str]]:
 
 
 def test_finished_or_paused_text_makes_no_request(context: BrowserContext, app: str):
+    refuse_networks(context)
     page = open_page(context, app)
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))

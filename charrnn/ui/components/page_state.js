@@ -7,6 +7,7 @@
 // selection-changed  | fieldset of the change or – | model_checkboxes, navigate, apply_link            | page.selectedModels
 // settings           | –                          | sidebar                                           | page.settings
 // state              | –                          | page_session                                      | page.state and the text
+// writer             | –                          | page_session                                      | page.way: who runs the network
 // custom-text        | –                          | plot                                              | page.customText
 // score-text         | –                          | sidebar, apply_link                               | page.scoredText
 // clamps             | –                          | apply_link                                        | page.clamps

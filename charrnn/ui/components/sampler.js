@@ -1,6 +1,8 @@
 // The next-character distribution in the page: mirrors charrnn/sampling.py, so that a slider needs no request.
 // tests/ui checks that both agree.
 
+import { exp } from "./math.js";
+
 /** The stages of the pipeline in order. `stageProbs` gives the probabilities after each. */
 export const STAGES = ["temperature", "top_k", "top_p", "min_p"];
 
@@ -9,12 +11,12 @@ export function distribution(logits, { temperature, top_k, top_p, min_p }) {
   const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
   const size = order.length;
   const best = logits[order[0]];
-  const raw = normalised(order.map((id) => Math.exp(logits[id] - best)));
+  const raw = normalised(order.map((id) => exp(logits[id] - best)));
   if (temperature === 0) {
     const probs = raw.map((_, rank) => (rank === 0 ? 1 : 0));
     return { order, raw, probs, kept: 1, sums: [1], cumulative: [1], stages: { temperature: 1, top_k: 1, top_p: 1, min_p: 1 } };
   }
-  const weights = order.map((id) => Math.exp((logits[id] - best) / temperature));
+  const weights = order.map((id) => exp((logits[id] - best) / temperature));
   const sums = runningSum(weights);
   const inTopK = top_k ? Math.min(top_k, size) : size;
   const inTopP = top_p < 1 ? firstReaching(sums, top_p * sums[inTopK - 1]) + 1 : inTopK;

@@ -5,7 +5,7 @@ from typing import Any
 
 from gradio.routes import APIRouter, Response  # pyright: ignore[reportPrivateImportUsage]
 
-from charrnn.export import network_file
+from charrnn.export import pack_network
 from charrnn.ui.server.analysis_cache import Cache
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 
@@ -38,5 +38,10 @@ def network_routes(store: Store) -> list[Any]:
 
 
 def _compressed(model: LoadedModel) -> bytes:
-    """Return the file of a loaded model, gzip. Raises ValueError."""
-    return gzip.compress(network_file(model.checkpoint.model), 1)
+    """
+    Return the file of a loaded model, gzip, with `model` and `views` as the page draws them.
+
+    Raises ValueError.
+    """
+    views = {name: model.view(name).to_json() for name in model.view_names}
+    return gzip.compress(pack_network(model.checkpoint.model, model=model.metadata(), views=views), 1)

@@ -1,19 +1,34 @@
 // The session of this page.
 
 import { page } from "../components/page_state.js";
+import { hasSimd } from "../engine/matvec_wasm.js";
 import { CallsProvider } from "./calls_provider.js";
+import { EngineProvider } from "./engine_provider.js";
+import { PageProvider } from "./page_provider.js";
 import { Session } from "./session.js";
 
 const ENDPOINT = "gradio_api/run/continue_text"; // below the address of the page
+const below = (path) => new URL(path, document.baseURI).href;
 
-export const session = new Session(new CallsProvider(new URL(ENDPOINT, document.baseURI).href));
+function startEngine(load) {
+  if (!hasSimd()) return null;
+  return new EngineProvider(new Worker(new URL("../engine/worker.js", import.meta.url), { type: "module" }), load);
+}
+
+const showWay = (way) => {
+  page.way = way;
+  page.emit("writer");
+};
+
+export const provider = new PageProvider(new CallsProvider(below(ENDPOINT)), startEngine, (address) => fetch(below(address)), showWay);
+export const session = new Session(provider);
 
 session.onMessage(({ state }) => {
   page.state = state;
   page.emit("state");
 });
 
-/** Apply the settings of the sliders from the next character on. */
+/** The settings of the sliders, for the next character on. */
 export function configure() {
   const { speed, ...settings } = page.settings;
   session.configure(settings, speed);

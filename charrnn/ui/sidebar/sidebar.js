@@ -2,7 +2,7 @@
 
 import { create } from "../components/create.js";
 import { page } from "../components/page_state.js";
-import { configure, session } from "../session/page_session.js";
+import { configure, provider, session } from "../session/page_session.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
 import { restoreBoxes, savedPage, savePage } from "../session/saved_page.js";
 import { createDrawer } from "./drawer.js";
@@ -170,6 +170,7 @@ export function mount({ element, send }) {
     showSteps(offered.chosen.step);
     page.checkpoint = { name: offered.chosen.name, step: offered.chosen.step };
     if (offered.refreshed) {
+      provider.forget();
       if (model().sha256 !== before.sha256) modelChanged();
       return;
     }

@@ -5,7 +5,9 @@ import { create } from "../components/create.js";
 import { createViewQuery } from "../components/view_query.js";
 import { distribution, draw } from "../components/sampler.js";
 import { page } from "../components/page_state.js";
+import { provider } from "../session/page_session.js";
 
+const LOGIT_LIMIT = 1e-5; // the server sends them in float32
 const STATES = { true: ["cr-holds", "✓", "holds"], false: ["cr-fails", "✗", "FAILS"], null: ["cr-told", "·", "for the record"] };
 
 /** Beginning of a SHA-256, as the server sends it; "" if the browser offers none (on an insecure page). */
@@ -31,6 +33,25 @@ async function checkPageSampler(dice) {
   const alike = Array.from(dice.text).filter((character, i) => character === written[i]).length;
   const how = "seed " + dice.seed + ": " + alike + " of " + written.length + " characters drawn alike in this browser from the server's logits";
   return { claim, value: hash || (same ? "the same text" : "another text"), limit: "the same hash, " + dice.digest, holds: same && (!hash || hash === dice.digest), how };
+}
+
+/** Check the network that runs in the page, against the server's logits in float32. */
+async function checkPageEngine(dice) {
+  const claim = "The network in the page writes it too";
+  const limit = "the same text, logits within " + LOGIT_LIMIT;
+  const engine = dice && (await provider.engineFor(page.checkpoint));
+  if (!engine) return { claim, value: "not in this page", limit, holds: null, how: "the server runs this network" };
+  const given = Array.from(dice.prompt).length;
+  const asked = { ...dice.settings, checkpoint: page.checkpoint, text: dice.prompt, prompt: given, start: 0, count: dice.draws.length };
+  const piece = await engine.continue({ ...asked, seed: dice.seed, edits: [], clamps: [], recurrent_scale: 1, view: "" });
+  const logits = unpacked(dice.logits, Float32Array);
+  const size = piece.logits.length / Array.from(piece.text).length;
+  const from = piece.logits.subarray((given - 1) * size);
+  const difference = logits.reduce((most, value, k) => Math.max(most, Math.abs(value - from[k])), 0);
+  const written = Array.from(piece.text).slice(given).join("");
+  const holds = written === dice.text && difference <= LOGIT_LIMIT;
+  const how = "seed " + dice.seed + ": " + dice.draws.length + " characters, " + (written === dice.text ? "all alike" : "another text");
+  return { claim, value: difference.toExponential(1), limit, holds, how };
 }
 
 function item({ claim, value, limit, holds, how }) {
@@ -66,13 +87,14 @@ export function mount({ element, send }) {
     if (!answer.lines) return list.replaceChildren();
     view.say("Measuring …"); // until the page's own sampler is checked too
     const turn = (shown += 1);
-    const own = await checkPageSampler(answer.dice);
+    const own = [await checkPageSampler(answer.dice), await checkPageEngine(answer.dice)];
     if (turn !== shown) return;
     const after = answer.lines.findIndex((line) => line.claim.startsWith("Server and Python")) + 1;
-    const lines = answer.lines.toSpliced(after, 0, own);
-    view.say(own.holds ? answer.words : "The page's own sampler fails. " + answer.words);
+    const lines = answer.lines.toSpliced(after, 0, ...own);
+    const failing = own.filter(({ holds }) => holds === false);
+    view.say([...failing.map(({ claim }) => claim + ": this fails."), answer.words].join(" "));
     element.querySelector(".cr-trust-summary").textContent =
-      answer.failing || !own.holds ? "✗ " + (answer.failing + !own.holds) + " of " + lines.length + " lines fail" : "✓ every claim holds";
+      answer.failing || failing.length ? "✗ " + (answer.failing + failing.length) + " of " + lines.length + " lines fail" : "✓ every claim holds";
     list.replaceChildren(...lines.map(item));
   }
 

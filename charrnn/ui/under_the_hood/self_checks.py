@@ -131,6 +131,7 @@ def dice(reader: LoadedModel) -> dict[str, Any] | None:
         "draws": [step.u for step in steps],
         "characters": reader.vocab.characters,
         "settings": vars(SETTINGS),
+        "prompt": reader.vocab.default_prompt(PROMPT),
         "seed": SEED,
         "text": reader.text_of(steps),
         "digest": digest(reader.text_of(steps)),

@@ -52,6 +52,13 @@ export function mount({ element }) {
     $(".cr-canvas").setAttribute("aria-label", pictureName(record, words(), map.change, next.latest));
   }
 
+  /** Say who runs the network: the page, or the server and why. */
+  function showWriter() {
+    if (!page.way) return;
+    const { engine, reason } = page.way;
+    $(".cr-writer").textContent = engine ? "The network runs in this page." : "The server runs the network" + (reason ? ": " + reason : "") + ".";
+  }
+
   function showDistribution() {
     if (!record) return next.clear();
     next.draw(record, position(), drawn, page.settings);
@@ -213,6 +220,8 @@ export function mount({ element }) {
     paint,
   });
   page.on("settings", () => showDistribution());
+  page.on("writer", showWriter);
+  showWriter();
   const options = new HeatmapOptions(element, {
     shown: (name) => session.show(name),
     changed(yes) {

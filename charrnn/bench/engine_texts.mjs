@@ -1,0 +1,37 @@
+// Writes texts with the page's engine: { files: { name: path of a network's file }, seeds, characters, settings, prompt, states } on
+// stdin; per network the texts, the CPU seconds and, for the first seed, the states and logits, as JSON on stdout.
+
+import { readFile } from "node:fs/promises";
+import { text as all } from "node:stream/consumers";
+import { Engine } from "../ui/engine/engine.js";
+import { partsOf } from "../ui/session/page_provider.js";
+
+const { files, seeds, characters, settings, prompt } = JSON.parse(await all(process.stdin));
+const PIECE = 1000;
+
+async function write(engine, name, seed, characters) {
+  let text = prompt;
+  const given = Array.from(prompt).length;
+  for (let written = 0; written < characters; written += PIECE) {
+    const start = written ? given + written : 0;
+    const count = Math.min(PIECE, characters - written);
+    const request = { ...settings, checkpoint: { name }, text, prompt: given, start, count, seed, edits: [], clamps: [], recurrent_scale: 1, view: "" };
+    const piece = await engine.continue(request);
+    text = start ? text + piece.text : piece.text;
+  }
+  return text;
+}
+
+const results = {};
+for (const [name, path] of Object.entries(files)) {
+  const bytes = await readFile(path);
+  const parts = partsOf(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+  const engine = new Engine(async () => parts);
+  await write(engine, name, 0, 100); // compiled, and the characters' tables filled
+  const before = process.cpuUsage();
+  const texts = [];
+  for (const seed of seeds) texts.push(await write(engine, name, seed, characters));
+  const { user, system } = process.cpuUsage(before);
+  results[name] = { texts, seconds: (user + system) / 1e6 };
+}
+console.log(JSON.stringify(results));

@@ -1,0 +1,208 @@
+// Reads and continues texts as the server's endpoint does (charrnn/ui/session/text_calls.py): the same calls, the same answers.
+
+import { distribution, draw } from "../components/sampler.js";
+import { Decoder } from "./decoder.js";
+import { PrefixCache } from "./prefix_cache.js";
+import { readSafetensors } from "./safetensors.js";
+import { UniformStream } from "./uniform_stream.js";
+
+const MAX_CALL_CHARS = 1000; // read or written by one call
+const STRIDE = 256; // characters between two cached states of a text that is read
+const MAX_NETWORKS = 4; // loaded at once
+const MAX_SCALED = 2; // decoders of a network with W_hh scaled
+const PAUSE_MS = 30; // of computing, before a message can come in
+const RECURRENT = "cell.W_hh.weight";
+const EQUIVALENT_GATES = { f: "z", z: "f", g: "n", n: "g" }; // the same function in another cell
+
+const pause = () => new Promise((resolve) => setTimeout(resolve));
+
+/** The values that an activation can have. */
+function limits(name) {
+  if (name.length === 1 && "iforz".includes(name)) return [0, 1];
+  return name.length === 1 && "hgn".includes(name) ? [-1, 1] : [-1e6, 1e6];
+}
+
+function requireClamp({ name, value }) {
+  const [low, high] = limits(name);
+  if (typeof value !== "number" || !(value >= low && value <= high)) throw new Error(`the value of ${name} is ${value}: give ${low} to ${high}`);
+}
+
+/** One network: its parts and its decoders. */
+class Network {
+  /** graph: as JSON. weights: the bytes of a safetensors file. model, views: as the page describes the model and each of its views. */
+  constructor({ graph, weights, model, views }) {
+    Object.assign(this, { graph, model, views, weights: readSafetensors(weights) });
+    this.characters = Array.from(model.characters);
+    this.ids = new Map(this.characters.map((character, id) => [character, id]));
+    this.decoder = new Decoder(graph, this.weights);
+    this.scaled = new Map();
+  }
+
+  /** The decoder with W_hh scaled. */
+  scaledBy(factor) {
+    if (factor === 1) return this.decoder;
+    if (!this.weights.has(RECURRENT)) throw new Error("this network has no recurrent weights W_hh to scale: choose a recurrent network");
+    return recent(this.scaled, factor, MAX_SCALED, () => new Decoder(this.graph, this.weights, { factors: { [RECURRENT]: factor } }));
+  }
+}
+
+/** The value of a key in a Map that keeps the most recently used ones. */
+function recent(map, key, most, make) {
+  const value = map.has(key) ? map.get(key) : make();
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > most) map.delete(map.keys().next().value);
+  return value;
+}
+
+export class Engine {
+  /** load(checkpoint) -> Promise of { graph, weights, model, views }: see Network. */
+  constructor(load) {
+    this.load = load;
+    this.networks = new Map();
+    this.prefixes = new PrefixCache();
+    this.last = Promise.resolve(); // calls run one after the other, since decoders have a state
+  }
+
+  /** The outputs of text[start:], as calls_provider.js returns them. */
+  read(asked, signal) {
+    return this.continue({ ...asked, count: 0 }, signal);
+  }
+
+  /** The same, and `count` characters written after the text. */
+  continue(asked, signal) {
+    const answer = this.last.then(() => this.#answer(asked, signal));
+    this.last = answer.catch(() => {});
+    return answer;
+  }
+
+  async #network(checkpoint) {
+    const key = JSON.stringify(checkpoint ?? null);
+    const loading = recent(this.networks, key, MAX_NETWORKS, () => this.load(checkpoint).then((parts) => new Network(parts)));
+    try {
+      return await loading;
+    } catch (error) {
+      this.networks.delete(key);
+      throw error;
+    }
+  }
+
+  async #answer(asked, signal) {
+    signal?.throwIfAborted();
+    const network = await this.#network(asked.checkpoint);
+    const { model } = network;
+    const view = [asked.view, EQUIVALENT_GATES[asked.view]].find((name) => model.views.includes(name)) ?? model.views[0];
+    const stream = new UniformStream(asked.seed);
+    let characters = Array.from(asked.text);
+    let prompt = Math.min(asked.prompt, characters.length);
+    const head = {};
+    if (asked.start === 0) {
+      const dropped = [...characters.entries()].filter(([, character]) => !network.ids.has(character));
+      prompt -= dropped.filter(([at]) => at < prompt).length;
+      characters = characters.filter((character) => network.ids.has(character));
+      Object.assign(head, { model, view: network.views[view], prompt, known: dropped.length ? characters.join("") : null, notice: droppedNotice(dropped) });
+      Object.assign(head, { startDraw: prompt ? null : stream.at(0), startLogits: Float32Array.from(network.graph.beginning.logits) });
+    } else if (asked.start > characters.length) {
+      throw new Error(`start is ${asked.start}: give 0 to ${characters.length}, the length of the text`);
+    }
+    const piece = new Piece(network, asked, characters, prompt, view, this.prefixes, signal);
+    const to = Math.min(characters.length, asked.start + MAX_CALL_CHARS);
+    await piece.read(to);
+    if (to === characters.length) await piece.write(asked.count, stream);
+    const draws = Array.from({ length: piece.end - asked.start }, (_, k) => (asked.start + k + 1 < prompt ? null : stream.at(asked.start + k + 1 - prompt)));
+    return { ...head, text: piece.characters.slice(asked.start, piece.end).join(""), draws, ...piece.outputs() };
+  }
+}
+
+/** The characters of one call, read and written from the nearest cached prefix on. */
+class Piece {
+  constructor(network, asked, characters, prompt, view, prefixes, signal) {
+    Object.assign(this, { network, asked, characters, prompt, view, prefixes, signal });
+    asked.clamps.forEach(requireClamp);
+    this.decoder = network.scaledBy(asked.recurrent_scale);
+    this.decoder.clamp(asked.clamps); // the error of a wrong clamp comes before anything is read
+    this.held = true;
+    this.key = JSON.stringify([network.model.sha256, asked.checkpoint, asked.recurrent_scale, asked.clamps, asked.clamps.length ? prompt : null]);
+    this.end = 0; // characters read so far
+    this.columns = [];
+    this.logits = [];
+    this.paused = performance.now();
+  }
+
+  /** Read up to a position, from the text's own characters. */
+  async read(to) {
+    const text = this.characters.join("");
+    const { start } = this.asked;
+    const cached = this.prefixes.longest(this.key, text, start);
+    if (cached) this.decoder.restore(cached.snapshot);
+    else this.decoder.restart();
+    this.end = cached?.length ?? 0;
+    while (this.end < to) {
+      const id = this.network.ids.get(this.characters[this.end]);
+      if (id === undefined) throw new Error(`the model does not know the character '${this.characters[this.end]}' at position ${this.end}; leave it out`);
+      this.#step(id);
+      if (this.end % STRIDE === 0 || this.end === this.characters.length) this.#keep();
+      await this.#breathe();
+    }
+  }
+
+  /** Write characters after the text. */
+  async write(count, stream) {
+    const { network, asked, decoder, prompt } = this;
+    const chosen = new Map(asked.edits.map(([index, character]) => [index, network.ids.get(character)]));
+    for (let written = 0; written < count; written++) {
+      const index = this.end - prompt;
+      if (!decoder.logits.every(Number.isFinite)) throw new Error("the logits are not finite: the checkpoint is broken, or its weights overflow");
+      const { order, ...sorted } = distribution(decoder.logits, asked);
+      const id = chosen.get(index) ?? order[draw(sorted, stream.at(index))];
+      this.characters.push(network.characters[id]);
+      this.#step(id);
+      await this.#breathe();
+    }
+    if (count) this.#keep();
+  }
+
+  outputs() {
+    return { columns: joined(this.columns), logits: joined(this.logits) };
+  }
+
+  #step(id) {
+    const holds = this.end >= this.prompt && this.asked.clamps.length > 0;
+    if (holds !== this.held) this.decoder.clamp(holds ? this.asked.clamps : []);
+    this.held = holds;
+    this.decoder.step(id);
+    this.end += 1;
+    if (this.end <= this.asked.start) return;
+    this.columns.push(Float32Array.from(this.decoder.activation(this.view)));
+    this.logits.push(Float32Array.from(this.decoder.logits));
+  }
+
+  #keep() {
+    this.prefixes.put(this.key, this.characters.slice(0, this.end).join(""), this.end, this.decoder.snapshot());
+  }
+
+  /** Let messages come in now and then; throws if the call was aborted. */
+  #breathe() {
+    if (performance.now() - this.paused < PAUSE_MS) return undefined;
+    return pause().then(() => {
+      this.signal?.throwIfAborted();
+      this.paused = performance.now();
+    });
+  }
+}
+
+/** Arrays of one length, one after the other. */
+function joined(arrays) {
+  const all = new Float32Array(arrays.length * (arrays[0]?.length ?? 0));
+  arrays.forEach((array, k) => all.set(array, k * array.length));
+  return all;
+}
+
+/** Describes characters that were left out, given as [position, character]. */
+function droppedNotice(dropped) {
+  if (!dropped.length) return null;
+  const named = dropped.slice(0, 5).map(([position, character]) => `'${character}' at position ${position}`);
+  const more = dropped.length > 5 ? ` and ${dropped.length - 5} more` : "";
+  const what = dropped.length === 1 ? "1 character" : `${dropped.length} characters`;
+  return { kind: "note", text: `Left out ${what} this model has never seen: ${named.join(", ")}${more}.` };
+}

@@ -1,0 +1,45 @@
+// The engine in a worker. engine_provider.js is the other end.
+//
+// In: { id, method, asked }, { id, abort }, { forget }, { load, network } or { load, error, away }. Out: { id, piece } or { id, error, away },
+// and { load, checkpoint }: the page sends the network.
+
+import { Engine } from "./engine.js";
+
+/** Answer the messages of a port. */
+export function serve(port) {
+  const loading = new Map(); // number -> { resolve, reject }
+  const running = new Map(); // id -> AbortController
+  let loads = 0;
+
+  const engine = new Engine((checkpoint) => {
+    loads += 1;
+    port.postMessage({ load: loads, checkpoint });
+    return new Promise((resolve, reject) => loading.set(loads, { resolve, reject }));
+  });
+
+  async function answer({ id, method, asked }) {
+    const controller = new AbortController();
+    running.set(id, controller);
+    try {
+      const piece = await engine[method](asked, controller.signal);
+      port.postMessage({ id, piece }, [piece.columns.buffer, piece.logits.buffer]);
+    } catch (error) {
+      port.postMessage({ id, error: error.message, away: error.away });
+    } finally {
+      running.delete(id);
+    }
+  }
+
+  port.addEventListener("message", ({ data }) => {
+    if (data.load) {
+      const { resolve, reject } = loading.get(data.load);
+      loading.delete(data.load);
+      if (data.network) resolve(data.network);
+      else reject(Object.assign(new Error(data.error), { away: data.away }));
+    } else if (data.forget) engine.networks.clear();
+    else if (data.abort) running.get(data.id)?.abort();
+    else answer(data);
+  });
+}
+
+if (typeof WorkerGlobalScope !== "undefined") serve(globalThis);

@@ -1,0 +1,112 @@
+// The provider of a page: the network in the page where it is loaded and can run, else calls to the server.
+
+import { Unreachable } from "./session.js";
+
+const MAX_NETWORKS = 4; // as in engine.js
+const METADATA = ["graph", "model", "views"]; // of the network's file, as JSON
+
+/** The address of a network's file, below the address of the page. */
+const addressOf = ({ name, step, sha256 }) => "charrnn/network?" + new URLSearchParams({ name, step, sha256 });
+
+export class PageProvider {
+  /**
+   * calls: answers everything. startEngine(load) -> an EngineProvider, or null where the page cannot run one.
+   * fetchFile(address) -> Promise of a Response. onWay(way): called with { engine, reason } when it changes.
+   */
+  constructor(calls, startEngine, fetchFile, onWay = () => {}) {
+    Object.assign(this, { calls, fetchFile, onWay, networks: new Map(), way: null });
+    this.engine = startEngine((checkpoint) => this.networks.get(keyOf(checkpoint)).parts);
+  }
+
+  /** The outputs of text[start:]. */
+  read(asked, signal) {
+    return this.#ask("read", asked, signal);
+  }
+
+  /** The same, and `count` characters written after the text. */
+  continue(asked, signal) {
+    return this.#ask("continue", asked, signal);
+  }
+
+  /** Promise of the engine if it runs this network, else of null; waits for one that is being fetched. */
+  async engineFor(checkpoint) {
+    const network = this.networks.get(keyOf(checkpoint));
+    await network?.fetched;
+    return network?.parts ? this.engine : null;
+  }
+
+  /** Load every network anew: the server may have newer ones of the same name. */
+  forget() {
+    this.networks.clear();
+    this.engine?.forget();
+  }
+
+  async #ask(method, asked, signal) {
+    const network = this.#network(asked.checkpoint);
+    this.newest = asked.checkpoint;
+    if (network?.parts && !this.engine.broken && asked.clamps.every(({ value }) => value !== null)) {
+      this.#goes({ engine: true, reason: null });
+      try {
+        return await this.engine[method](asked, signal);
+      } catch (error) {
+        if (!this.engine.broken) throw error; // else the server goes on
+      }
+    }
+    this.#goes({ engine: false, reason: this.#reason(network) });
+    const piece = await this.calls[method](asked, signal);
+    if (piece.model && this.engine && !network) this.#start(asked.checkpoint, piece.model);
+    return piece;
+  }
+
+  /** What is known of a network; the most recently used ones are kept. */
+  #network(checkpoint) {
+    const key = keyOf(checkpoint);
+    const network = this.networks.get(key);
+    if (!network) return undefined;
+    this.networks.delete(key);
+    this.networks.set(key, network);
+    return network;
+  }
+
+  /** Why the server runs a network; null while the page is fetching it. */
+  #reason(network) {
+    if (!this.engine) return "this browser has no WebAssembly SIMD";
+    return this.engine.broken ? this.engine.broken.message : (network?.refusal ?? null);
+  }
+
+  #goes(way) {
+    if (this.way?.engine === way.engine && this.way.reason === way.reason) return;
+    this.way = way;
+    this.onWay(way);
+  }
+
+  /** Fetch a network while the server writes. */
+  #start(checkpoint, model) {
+    const network = {};
+    this.networks.set(keyOf(checkpoint), network);
+    if (this.networks.size > MAX_NETWORKS) this.networks.delete(this.networks.keys().next().value);
+    network.fetched = this.#load(network, checkpoint, model).then(() => {
+      if (network.parts && keyOf(this.newest) === keyOf(checkpoint)) this.#goes({ engine: true, reason: null });
+    });
+  }
+
+  async #load(network, checkpoint, model) {
+    try {
+      const response = await this.fetchFile(addressOf(model));
+      if (response.status === 404) network.refusal = await response.text();
+      else if (!response.ok) throw new Unreachable(`status ${response.status}`);
+      else network.parts = partsOf(await response.arrayBuffer());
+    } catch {
+      if (this.networks.get(keyOf(checkpoint)) === network) this.networks.delete(keyOf(checkpoint)); // asked for again with the next text
+    }
+  }
+}
+
+const keyOf = (checkpoint) => JSON.stringify(checkpoint ?? null);
+
+/** The bytes of a network's file and its metadata. */
+export function partsOf(weights) {
+  const length = Number(new DataView(weights).getBigUint64(0, true));
+  const { __metadata__: metadata } = JSON.parse(new TextDecoder().decode(new Uint8Array(weights, 8, length)));
+  return { weights, ...Object.fromEntries(METADATA.map((name) => [name, JSON.parse(metadata[name])])) };
+}
