@@ -8,6 +8,7 @@ import torch
 from playwright.sync_api import Page, expect
 
 from charrnn.checkpoint import Checkpoint, load
+from charrnn.visible_signs import sign
 from tests.ui.conftest import CHECKPOINTS
 from tests.ui.page_actions import SLOWLY, generated, press, set_slider, set_speed, settled, start_writing, text, write
 
@@ -122,11 +123,10 @@ def test_ladder_lists_top_candidates_below_each_character(page: Page, checkpoint
     page.get_by_role("button", name="Ladder").click()
     ladder = page.evaluate("[...document.querySelectorAll('.cr-line span')].map(span => span.dataset.ladder)")
     probs = probabilities(checkpoint, shown)
-    signs = {" ": "␣", "\n": "⏎"}
     for position in range(1, len(shown)):
         likeliest = sorted(range(probs.shape[1]), key=lambda id: (-float(probs[position, id]), id))[:5]
         characters = [checkpoint.vocab.characters[id] for id in likeliest]
-        assert ladder[position].split("\n") == [signs.get(character, character) for character in characters], position
+        assert ladder[position].split("\n") == [*map(sign, characters)], position
     box, under = (
         page.evaluate(f"(() => {{ const r = document.querySelectorAll('.cr-line span')[9].{what}; return r }})()")
         for what in ("getBoundingClientRect().width", "offsetHeight")

@@ -8,11 +8,11 @@ from playwright.sync_api import Page
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.sampling import Distribution, SamplingSettings, UniformStream, distribution
+from charrnn.visible_signs import sign
 from tests.ui.page_actions import set_slider, text
 
 STAGES = ("raw", "temperature", "top_k", "top_p", "min_p")
 ROWS = 11
-SIGNS = {" ": "␣", "\n": "⏎"}
 
 
 def picture(page: Page) -> dict[str, list[list[str]]]:
@@ -91,7 +91,7 @@ def test_every_filter_stage_matches_sampling(page: Page, checkpoint: Checkpoint)
         cells = [percent(last.raw[rank])]
         for stage in after:
             cells.append(percent(stage.probs[rank]) if rank < stage.kept else "" if "cut" in cells else "cut")
-        assert row == [SIGNS.get(character, character), *cells]
+        assert row == [sign(character), *cells]
         assert (struck == "line-through") == (rank >= last.kept)
         by = next((name for name, stage in zip(STAGES[1:], after, strict=True) if rank >= stage.kept), None)
         assert title == (f"cut by {by.replace('_', '-')}" if by else "")
@@ -106,28 +106,24 @@ def test_every_filter_stage_matches_sampling(page: Page, checkpoint: Checkpoint)
         assert [float(re.sub("%|px", "", width)) for width in widths] == pytest.approx(expected, abs=0.01)
     signs = page.locator(".cr-bar-signs span:visible").all_inner_texts()
     wide = [checkpoint.vocab.characters[last.order[rank]] for rank in range(last.kept) if last.probs[rank] >= 0.042]
-    assert set(signs) >= {SIGNS.get(character, character) for character in wide}
+    assert set(signs) >= {sign(character) for character in wide}
 
 
 def test_temperature_effect_is_summarized(page: Page, checkpoint: Checkpoint):
-    stays = "The order stays; only the draw is random."
-    said = {
-        0.5: "Temperature 0.50 sharpens: the likeliest {raw} → {tempered}. " + stays,
-        1.5: "Temperature 1.50 flattens: the likeliest {raw} → {tempered}. " + stays,
-        1: "Temperature 1.00 leaves the model's own percentages: the likeliest stays at {raw}.",
-        0: "Temperature 0 is greedy: always the likeliest, “{likeliest}” (raw {raw}), whatever the die says.",
-    }
     set_slider(page, "top_k", 3)
     logits = at_the_cursor(page, checkpoint)
-    for temperature, words in said.items():
+    for temperature, words in (
+        (0.5, "sharpens: the likeliest {raw} → {tempered}."),
+        (1.5, "flattens: the likeliest {raw} → {tempered}."),
+        (1, "leaves the model's own percentages: the likeliest stays at {raw}."),
+        (0, "is greedy: always the likeliest, “{likeliest}” (raw {raw})"),
+    ):
         set_slider(page, "temperature", temperature)
         expected = distribution(logits, SamplingSettings(temperature))
         raw, tempered = (percent(probs[0]) + "%" for probs in (expected.raw, expected.probs))
-        assert (float(tempered[:-1]) > float(raw[:-1])) == (temperature < 1)
-        likeliest = checkpoint.vocab.characters[expected.order[0]]
-        likeliest = SIGNS.get(likeliest, likeliest)
+        likeliest = sign(checkpoint.vocab.characters[expected.order[0]])
         shown = page.locator(".cr-temperature-words").inner_text()
-        assert shown == words.format(raw=raw, tempered=tempered, likeliest=likeliest)
+        assert words.format(raw=raw, tempered=tempered, likeliest=likeliest) in shown
     shown = picture(page)
     assert [head[-3:] for head in shown["heads"][0][3:]] == ["off"] * 3  # greedy leaves nothing to filter
     assert shown["likely"][0][2] == "100.00" and {row[2] for row in shown["likely"][1:]} == {"cut"}
@@ -140,18 +136,18 @@ def test_draw_and_surprisal_are_of_the_next_character(page: Page, checkpoint: Ch
         page.keyboard.press("ArrowLeft")
     position = page.evaluate("charrnn.live.cursor")
     u = UniformStream(7)[position + 1 - len("ROMEO:\n")]
-    sign = SIGNS.get(shown[position + 1], shown[position + 1])
-    assert page.locator(".cr-u").inner_text() == f"u = {u:.4f} → {sign}"
+    next_sign = sign(shown[position + 1])
+    assert page.locator(".cr-u").inner_text() == f"u = {u:.4f} → {next_sign}"
     assert page.locator(".cr-needle").evaluate("n => parseFloat(n.style.left)") == pytest.approx(100 * u, abs=1e-3)
     expected = distribution(at_the_cursor(page, checkpoint), SamplingSettings(0.8))
     (rank,) = np.flatnonzero(expected.order == checkpoint.vocab.encode(shown[position + 1])[0])
     raw, drawn = (-np.log2(probs[rank]) for probs in (expected.raw, expected.probs))
-    said = f"surprisal of “{sign}”: raw {raw:.2f} bits → "
+    said = f"surprisal of “{next_sign}”: raw {raw:.2f} bits → "
     assert page.locator(".cr-surprisal").inner_text() == said + f"{drawn:.2f} bits"
     assert rank > 0
     set_slider(page, "top_k", int(rank))  # one too few
     assert page.locator(".cr-surprisal").inner_text() == said + "∞, cut by top-k"
-    assert page.locator(".cr-next .cr-sign").inner_text() == sign
+    assert page.locator(".cr-next .cr-sign").inner_text() == next_sign
 
 
 def test_distribution_fits_beside_text_and_on_a_phone(page: Page):

@@ -15,6 +15,7 @@ from charrnn.gradient_flow import character_distance, input_saliency
 from charrnn.ui.gradients.saliency import MAX_CHARS, PIECE, heats, pieces
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
+from charrnn.visible_signs import sign
 from tests.small_models import save_all
 from tests.ui.conftest import CHECKPOINTS, open_page
 
@@ -135,9 +136,8 @@ def test_saliency_follows_cursor_and_custom_text(context: BrowserContext, app: s
         assert said == readout.inner_text() and f"character {target + 1}." in said
         for title, name in (("A · Vanilla RNN", "rnn"), ("B · MiniGPT", "minigpt")):
             back, decades = strongest(name, OWN, target)
-            sign = {" ": "␣", "\n": "⏎"}.get(OWN[target - 1 - back], OWN[target - 1 - back])
             told = said.split(f"{title}, in logits: ")[1]
-            assert told.startswith(f"“{sign}” {back + 1} back: ")
+            assert told.startswith(f"“{sign(OWN[target - 1 - back])}” {back + 1} back: ")
             assert float(told.split(" back: ")[1].split()[0].rstrip(",;")) == pytest.approx(10**decades, rel=0.06)
     styles = first.evaluate_all("all => all.map((span) => [span.className, span.style.background])")
     decades = expected(CHECKPOINTS / "rnn", OWN, len(OWN) - 1)
