@@ -24,6 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from charrnn import checkpoint, hub, terminal
 from charrnn.commands import train
+from charrnn.model import CharRNN
 from charrnn.training import Training, trainer
 from tests.calling import said
 from tests.fault_injection import Killed, faults
@@ -59,6 +60,7 @@ def typed(capsys, monkeypatch, root):
     monkeypatch.setattr(trainer, "evaluate_stream", lambda model, ids: 3.0)
     monkeypatch.setattr(trainer, "evaluate_cold", lambda model, ids: 3.0)
     monkeypatch.setattr(train, "write_text", lambda training, chars: "text")
+    monkeypatch.setattr(CharRNN, "notices", lambda model: [])
     corpus = root / "text.txt"
     corpus.write_text(TEXT, encoding="utf-8")
     return lambda *arguments: said(capsys, train.main, "--data", corpus, *SMALL, *arguments)
