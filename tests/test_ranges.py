@@ -122,7 +122,7 @@ def test_sample_rows_have_own_seeds():
 
 
 COMMANDS = [f"commands.{name}" for name in ("analyse", "sample", "sweep", "train")]
-COMMANDS += ["bench.contestants", "bench.page_speed", "bench.server_load", "study.study_file"]
+COMMANDS += ["bench.contestants", "bench.engine", "bench.page_speed", "bench.server_load", "study.study_file"]
 
 
 class Caught(BaseException):
