@@ -17,8 +17,13 @@ def run_node(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[st
     return subprocess.run(command, cwd=HERE, input=stdin, capture_output=True, text=True, timeout=280)
 
 
-def play(urls: list[str], sessions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Play sessions against servers (play.mjs) -> the text after each action, and the last problem."""
-    done = run_node("play.mjs", stdin=json.dumps({"urls": urls, "sessions": sessions}))
+def node_json(script: str, given: Any) -> Any:
+    """Run a script that reads JSON and prints JSON."""
+    done = run_node(script, stdin=json.dumps(given))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def play(urls: list[str], sessions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Play sessions against servers (play.mjs) -> the text after each action, and the last problem."""
+    return node_json("play.mjs", {"urls": urls, "sessions": sessions})

@@ -30,6 +30,7 @@ from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.session.prefix_cache import PrefixCache
 from charrnn.ui.under_the_hood.self_checks import Measurements, panel
 from charrnn.ui.under_the_hood.source_trace import cell_lines
+from tests.node import node_json
 from tests.small_models import save_all
 
 pytestmark = pytest.mark.slow
@@ -352,6 +353,19 @@ def test_what_is_written_is_drawn_from_the_edited_forward(edit: Edit, package: I
     text = model.sample(torch.tensor([IDS[:5]]), 12, temperature=0)[0].tolist()
     for at in range(5, len(text)):
         assert text[at] == int(model(torch.tensor([text[:at]]))[0][0, -1].argmax())
+
+
+@every
+def test_page_engine_follows_edited_step(edit: Edit, package: Import, tmp_path: Path):
+    model, ids = network(package, edit), IDS[:30]
+    file = tmp_path / "network.safetensors"
+    file.write_bytes(package("charrnn.export").pack_network(model, model={}, views={}))
+    outputs = node_json("run_network.mjs", {"file": str(file), "ids": ids})
+    expected = model.decoder().read(ids)
+    np.testing.assert_allclose([output["logits"] for output in outputs], expected.logits, rtol=0, atol=1e-10)
+    for name, values in expected.activations.items():
+        found = [output["activations"][name] for output in outputs]
+        np.testing.assert_allclose(found, values, rtol=0, atol=1e-10)
 
 
 @recurrent

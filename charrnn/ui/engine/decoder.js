@@ -185,7 +185,7 @@ export class Decoder {
     const kept = (at) => given[at] && [...roles[at]].every((role) => role === "linear 1" || role === "lookup 0");
     const packed = (at) => kept(at) && roles[at].has("linear 1") && given[at] instanceof Float32Array && nodes[at].shape.length === 2;
     const sizes = nodes.map((node, at) => (packed(at) ? Arena.matrixBytes(...node.shape) : kept(at) ? 0 : Arena.arrayBytes(counts[at])));
-    const rows = Math.max(1, ...nodes.map((node, at) => (packed(at) ? node.shape[0] : 1)));
+    const rows = Math.max(1, ...nodes.map((node, at) => (roles[at].has("linear 1") ? counts[at] / (node.shape.at(-1) ?? 1) : 1)));
     const arena = new Arena(sizes.reduce((sum, size) => sum + size, Arena.arrayBytes(rows)), simd);
     const zeros = arena.array(rows);
     this.storage = nodes.map((node, at) => (kept(at) ? given[at] : arena.array(counts[at])));
