@@ -49,7 +49,7 @@ FAULTS = [
     ("preupload", [403, "", "no"], "write access"),
     ("xet_token", [403, "", "no"], "write access"),
     ("make_commit", [412, "", "no"], "in the meantime"),
-    ("make_commit", [429, "", "no", {"Retry-After": "0"}], "too often"),
+    ("make_commit", [429, "", "no", {"Retry-After": "0"}], "too many requests"),
     ("make_commit", [500, "", "the disk is full", {"Retry-After": "0"}], "answered 500: the disk is full"),
     ("make_tag", [403, "", "no"], "write access"),
     ("refs", [500, "", "no tags today", {"Retry-After": "0"}], "answered 500: no tags today"),
@@ -82,7 +82,7 @@ XET = "Network error: Request error: HTTP status {}, domain: http://127.0.0.1:40
     ("told", "said"),
     [
         (XET.format("client error (403 Forbidden)"), "write access"),
-        (XET.format("client error (429 Too Many Requests)"), "asked too often"),
+        (XET.format("client error (429 Too Many Requests)"), "too many requests"),
         (XET.format("server error (500 Internal Server Error)"), "the Hub answered 500"),
         ("Network error: tcp connect error, domain: http://127.0.0.1:40403", "cannot be reached"),
     ],

@@ -98,7 +98,7 @@ def test_long_retry_after_is_not_waited_for(server: Server, folder):
         ["push", str(folder), "me/tiny"],
         HF_HUB_DISABLE_XET="1",
     )
-    assert "asked too often (429)" in refused["error"]
+    assert "too many requests (429)" in refused["error"]
 
 
 def test_private_repository_needs_token(server: Server, folder):
