@@ -2,7 +2,7 @@
 
 import sys
 
-from charrnn.terminal import run_module
+from charrnn.script_runner import run_module
 
 if __name__ == "__main__":
     sys.exit(run_module("charrnn.commands.app"))

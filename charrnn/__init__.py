@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint, CheckpointError, load, save
-    from charrnn.interventions import Clamp
+    from charrnn.clamps import Clamp
     from charrnn.minigpt import MiniGPT
     from charrnn.model import CharRNN
     from charrnn.sampling import SamplingSettings, UniformStream, generate, sample
@@ -38,7 +38,7 @@ _MODULES = {
     "CharRNN": "model",
     "Checkpoint": "checkpoint",
     "CheckpointError": "checkpoint",
-    "Clamp": "interventions",
+    "Clamp": "clamps",
     "MiniGPT": "minigpt",
     "SamplingSettings": "sampling",
     "UniformStream": "sampling",

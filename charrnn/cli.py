@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from charrnn import __version__
-from charrnn.printable import printable
-from charrnn.terminal import COMMAND, begin, run_module
+from charrnn.control_char_escapes import printable
+from charrnn.script_runner import COMMAND, begin, run_module
 
 SUBCOMMANDS = {
     "app": "serve the page in the browser",

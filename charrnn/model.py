@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from charrnn import cells, equivalence, export, sampling
+from charrnn import cells, export, fast_path_check, sampling
 from charrnn.bptt import activation_grads, gru, lstm, through_time, vanilla
 from charrnn.bptt import layer_norm as norm
 from charrnn.cells import CELLS
 from charrnn.chunked_logits import NUMBERS
 from charrnn.dropout import dropout
-from charrnn.equivalence import require_same
-from charrnn.pretrained_methods import PretrainedMethods
+from charrnn.fast_path_check import require_same
+from charrnn.hub_methods import PretrainedMethods
 
 WRITTEN_IN = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)  # these define the network
 TRAINS_SLOWLY = (
@@ -105,7 +105,7 @@ class CharRNN(PretrainedMethods, nn.Module):
 
     def by_hand_differs(self) -> str:
         """Describe how `by_hand` differs from `forward` after an edit; "" if it does not."""
-        return equivalence.difference(self, require_by_hand, WRITTEN_IN)
+        return fast_path_check.difference(self, require_by_hand, WRITTEN_IN)
 
     edited = by_hand_differs  # the project's checkpoints were trained through `bptt`
 
@@ -114,7 +114,7 @@ class CharRNN(PretrainedMethods, nn.Module):
         training, writing = self.by_hand_differs(), export.not_recorded(self)
         return [
             *([f"{TRAINS_SLOWLY} ({training})."] if training else []),
-            *([f"{equivalence.WRITES_SLOWLY} ({writing})."] if writing else []),
+            *([f"{fast_path_check.WRITES_SLOWLY} ({writing})."] if writing else []),
         ]
 
     def input_table(self) -> Tensor:
@@ -187,7 +187,7 @@ def require_by_hand(network: CharRNN) -> None:
     rng = torch.Generator().manual_seed(1)
     ids = torch.stack([torch.arange(characters), torch.randperm(characters, generator=rng)], dim=1)  # (B, 2)
     zeros = network.cell.initial_state(characters)
-    scale = equivalence.sizes(characters)[torch.randperm(characters, generator=rng), None]
+    scale = fast_path_check.sizes(characters)[torch.randperm(characters, generator=rng), None]
     drawn = [scale * torch.randn(part.shape, generator=rng, dtype=part.dtype) for part in zeros]
     for begin in (None, type(zeros)(*(part.requires_grad_() for part in drawn))):
         expected, found = (_with_gradients(network, read, ids, begin) for read in (network.forward, network.by_hand))

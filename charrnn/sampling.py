@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.interventions import Clamp
+from charrnn.clamps import Clamp
 from charrnn.ranges import Range
 from charrnn.seeds import SEEDS, STREAMS, seeded
 

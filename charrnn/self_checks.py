@@ -15,10 +15,10 @@ from torch import Tensor
 
 from charrnn.export import ModuleDecoder
 from charrnn.model import CharRNN
-from charrnn.reference import TorchCharRNN
 from charrnn.registry import Network
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.seeds import seeded
+from charrnn.torch_reference import TorchCharRNN
 
 ROUNDING = 1e-10  # of float64 sums in another order
 SLOPE = 1e-5  # of a finite difference, relative to the directional derivative

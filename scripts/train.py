@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from charrnn.terminal import run_module
+from charrnn.script_runner import run_module
 
 if __name__ == "__main__":
     sys.exit(run_module("charrnn.commands.train"))

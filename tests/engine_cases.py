@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from charrnn.clamps import Clamp
 from charrnn.export import GraphDecoder, exact_copy, graph_decoder, graph_json, recorded_step
 from charrnn.export.decoder import array_of
 from charrnn.export.kernels import KERNELS, SHAPED, kernel_of
 from charrnn.gradient_flow import scale_recurrent
-from charrnn.interventions import Clamp
 from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from tests.small_models import VOCAB

@@ -19,14 +19,23 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module or package imports lower layers only; those of one layer do not import each other.
 LAYERS = [
-    {"vocab", "metrics", "published_results", "printable", "char_classes", "analysis_record", "paths", "ranges"}
-    | {"visible_signs"},
-    {"corpus", "terminal", "seeds", "cells", "dropout", "chunked_logits", "interventions", "ngram", "text_quality"}
-    | {"pretrained_methods"},
-    {"equivalence", "bptt", "sampling", "text_tables"},
+    {
+        "vocab",
+        "metrics",
+        "published_results",
+        "control_char_escapes",
+        "char_classes",
+        "analysis_record",
+        "paths",
+        "ranges",
+    }
+    | {"invisible_chars"},
+    {"corpus", "script_runner", "seeds", "cells", "dropout", "chunked_logits", "clamps", "ngram", "text_quality"}
+    | {"hub_methods"},
+    {"fast_path_check", "bptt", "sampling", "text_tables"},
     {"export"},
     {"model", "minigpt", "probes", "coupled_sampling", "surprisal"},
-    {"registry", "reference"},
+    {"registry", "torch_reference"},
     {"training", "checkpoint", "gradient_flow", "tracing", "context_use", "neurons", "self_checks"},
     {"hub", "figures", "profiling", "flags"},
     {"ui", "pretrained"},
@@ -37,7 +46,7 @@ LAYERS = [
 LAYER_OF = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 
 # The methods of a model that load, save and publish it import this when they are called.
-EXCEPTIONS = {("pretrained_methods", "pretrained")}
+EXCEPTIONS = {("hub_methods", "pretrained")}
 
 # The packages that may import each library; none may import one that is not listed.
 ALLOWED_IMPORTS = {

@@ -11,7 +11,7 @@ import pytest
 
 from charrnn.char_classes import kinds
 from charrnn.checkpoint import load
-from charrnn.interventions import Clamp
+from charrnn.clamps import Clamp
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.surprisal import surprisals
 from charrnn.ui.neurons import clamp as clamp_part

@@ -17,10 +17,10 @@ import torch
 import yaml
 
 from charrnn.bench import contestants
-from charrnn.bench.page_speed import serving
+from charrnn.bench.app_process import serving
 from charrnn.checkpoint import load
+from charrnn.clamps import Clamp
 from charrnn.commands import sample
-from charrnn.interventions import Clamp
 from charrnn.study import readme_tables, study_file
 from charrnn.study.records import BENCHES, Records
 from charrnn.training import RECIPES

@@ -359,7 +359,7 @@ def test_what_is_written_is_drawn_from_the_edited_forward(edit: Edit, package: I
 def test_page_engine_follows_edited_step(edit: Edit, package: Import, tmp_path: Path):
     model, ids = network(package, edit), IDS[:30]
     file = tmp_path / "network.safetensors"
-    file.write_bytes(package("charrnn.export").pack_network(model, model={}, views={}))
+    file.write_bytes(package("charrnn.export.network_file").pack_network(model, model={}, views={}))
     outputs = node_json("run_network.mjs", {"file": str(file), "ids": ids})
     expected = model.decoder().read(ids)
     np.testing.assert_allclose([output["logits"] for output in outputs], expected.logits, rtol=0, atol=1e-10)
@@ -370,7 +370,7 @@ def test_page_engine_follows_edited_step(edit: Edit, package: Import, tmp_path: 
 
 @recurrent
 def test_a_clamp_holds_what_it_says_or_is_refused_by_name(edit: Edit, package: Import):
-    Clamp = package("charrnn.interventions").Clamp
+    Clamp = package("charrnn.clamps").Clamp
     decoder = network(package, edit).decoder()
     before = decoder.prefill(IDS[:9]).state
     free = decoder.step(IDS[9], before)

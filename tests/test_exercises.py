@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from charrnn.checkpoint import load
-from charrnn.interventions import Clamp
+from charrnn.clamps import Clamp
 from charrnn.probes import line_reset
 from charrnn.ui.neurons import exercises
 from charrnn.ui.neurons.exercises import EXERCISES, exercise_results

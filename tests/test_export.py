@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from charrnn.clamps import Clamp
 from charrnn.export import GraphDecoder, ModuleDecoder, RecordingError, decoder_of, not_recorded, record, recorded_step
-from charrnn.interventions import Clamp
 from charrnn.registry import build_model
 from tests.small_models import SMALL
 

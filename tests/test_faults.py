@@ -22,7 +22,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from charrnn import checkpoint, hub, terminal
+from charrnn import checkpoint, hub, script_runner
 from charrnn.commands import train
 from charrnn.model import CharRNN
 from charrnn.training import Training, trainer
@@ -196,7 +196,7 @@ def test_out_of_memory_costs_only_unsaved_steps(typed, root, left, capsys, monke
         with monkeypatch.context() as patch:
             patch.setattr("sys.stdout", sys.stdout)
             patch.setattr("sys.stderr", sys.stderr)
-            return terminal.run(lambda: train.main(words))
+            return script_runner.run(lambda: train.main(words))
 
     out = root / "out"
     start = ["--out", str(out), "--steps", "5", "--save-every", "3"]

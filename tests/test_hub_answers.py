@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charrnn import hub
+from charrnn.control_char_escapes import printable
 from charrnn.hub import bounds, download, errors, upload
-from charrnn.printable import printable
 
 pytestmark = pytest.mark.process
 

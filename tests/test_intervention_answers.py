@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from charrnn.checkpoint import load
+from charrnn.clamps import Clamp
 from charrnn.gradient_flow import gradient_flow, scale_recurrent
-from charrnn.interventions import Clamp
 from charrnn.probes import looking_back
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.surprisal import surprisals

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import charrnn
-from charrnn import cli, paths, terminal
+from charrnn import cli, paths, script_runner
 from charrnn.commands import app, sample
 from tests.calling import ROOT
 
@@ -137,10 +137,10 @@ def test_app_without_libraries_names_extra(capsys, monkeypatch):
 
 def test_printed_commands_use_charrnn(monkeypatch):
     script = ROOT / "scripts/train.py"
-    assert "scripts/train.py" in terminal.as_typed(script, "--resume")
+    assert "scripts/train.py" in script_runner.as_typed(script, "--resume")
     monkeypatch.setattr(sys, "argv", ["charrnn train", "--out", "my folder"])
-    assert terminal.as_typed(script, "--out", "my folder") == "charrnn train --out 'my folder'"
-    assert terminal.as_typed(ROOT / "scripts/publish.py", "space") == "charrnn publish space"
+    assert script_runner.as_typed(script, "--out", "my folder") == "charrnn train --out 'my folder'"
+    assert script_runner.as_typed(ROOT / "scripts/publish.py", "space") == "charrnn publish space"
 
 
 def test_bundled_checkpoint_is_found_by_name(monkeypatch, tmp_path):

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from charrnn import registry, sampling, training
+from charrnn.clamps import Clamp, ClampSet
 from charrnn.flags import Number
-from charrnn.interventions import Clamp, ClampSet
 from charrnn.model import CharRNN
 from charrnn.ranges import Range, written
 from charrnn.sampling import SamplingSettings, UniformStream

@@ -21,7 +21,7 @@ from safetensors.torch import save as to_bytes
 from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError, safetensors_io
 from charrnn.commands import sample
-from charrnn.printable import printable
+from charrnn.control_char_escapes import printable
 from charrnn.ui.server.checkpoint_store import Store
 from tests.bad_files import CASES, first_tensor
 from tests.by_hand import VOCAB, rewrite, saved, set_metadata

@@ -9,7 +9,7 @@ import yaml
 from gradio_client import Client
 
 from charrnn import checkpoint, hub
-from charrnn.bench.page_speed import serving
+from charrnn.bench.app_process import serving
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from tests.hub_client import ROOT, Server, write_checkpoint
 from tests.small_models import SMALL, save_all

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from charrnn import terminal
+from charrnn import script_runner
 
 # The headless shell renders the same pages with half of the work.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -79,4 +79,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(terminal.run(main))
+    sys.exit(script_runner.run(main))

@@ -30,9 +30,9 @@ from charrnn.flags import COUNT, THREADS, WIDTH, WINDOW
 from charrnn.gradient_flow import gradient_flow
 from charrnn.model import CharRNN
 from charrnn.profiling import VOCAB_SIZE, machine, plain_training, synthetic_corpus, take_turns
-from charrnn.reference import PlainCharRNN, TorchCharRNN, gradient_norms_by_autograd
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.text_tables import columns
+from charrnn.torch_reference import PlainCharRNN, TorchCharRNN, gradient_norms_by_autograd
 from charrnn.training import Recipe, Training
 
 OURS = "charrnn"

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from charrnn.checkpoint import Checkpoint, load
-from charrnn.export import pack_network
+from charrnn.export.network_file import pack_network
 from charrnn.flags import COUNT
 from charrnn.paths import CHECKPOINTS
 from charrnn.profiling import machine

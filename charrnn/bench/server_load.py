@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from charrnn.bench.page_speed import serving
+from charrnn.bench.app_process import serving
 from charrnn.flags import SECONDS
 from charrnn.paths import CHECKPOINTS
 from charrnn.profiling import machine

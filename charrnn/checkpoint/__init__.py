@@ -1,9 +1,9 @@
 """Checkpoints as safetensors files: save, load, validate; no code is executed."""
 
-from charrnn.checkpoint.analyses import ANALYSES, Analyses, require_replaceable, write_analyses
 from charrnn.checkpoint.disk_space import require_room
 from charrnn.checkpoint.lock import FolderLock, folder_lock
 from charrnn.checkpoint.metadata_schema import MAX_NAME_CHARS
+from charrnn.checkpoint.output_folder import Origin, Target, Verdict, examine
 from charrnn.checkpoint.safetensors_io import MAX_FILE_BYTES, CheckpointError, resolve_inside, sha256_tensors
 from charrnn.checkpoint.save_load import (
     FILES,
@@ -23,4 +23,4 @@ from charrnn.checkpoint.save_load import (
     save,
     save_run,
 )
-from charrnn.checkpoint.target import Origin, Target, Verdict, examine
+from charrnn.checkpoint.stored_analyses import ANALYSES, Analyses, require_replaceable, write_analyses

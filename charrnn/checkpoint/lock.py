@@ -9,9 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from charrnn.checkpoint.output_folder import is_half_written
 from charrnn.checkpoint.safetensors_io import CheckpointError, require_writable
 from charrnn.checkpoint.save_load import STEPS
-from charrnn.checkpoint.target import is_half_written
 
 try:
     import fcntl

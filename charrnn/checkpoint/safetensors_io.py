@@ -32,7 +32,7 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
-from charrnn.printable import printable
+from charrnn.control_char_escapes import printable
 
 FORMAT = "1"
 DIGEST, TENSORS_DIGEST = "file_sha256", "digest"  # of the whole file; of its tensors, as earlier versions wrote it

@@ -23,7 +23,6 @@ from torch import Tensor
 
 from charrnn import __version__
 from charrnn.cells import CELLS
-from charrnn.checkpoint.analyses import ANALYSES, Analyses, read_analyses, require_analyses
 from charrnn.checkpoint.metadata_schema import require_name, validate_metadata
 from charrnn.checkpoint.safetensors_io import (
     CheckpointError,
@@ -35,6 +34,7 @@ from charrnn.checkpoint.safetensors_io import (
     write_bytes,
     write_tensors,
 )
+from charrnn.checkpoint.stored_analyses import ANALYSES, Analyses, read_analyses, require_analyses
 from charrnn.metrics import Metrics
 from charrnn.registry import Network, build_on_meta
 from charrnn.vocab import Vocab

@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from charrnn import checkpoint, terminal
+from charrnn import checkpoint, script_runner
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import Checkpoint, write_analyses
 from charrnn.context_use import memory_record, memory_used
@@ -124,7 +124,7 @@ def analyse(
     return f"{info.name}: {', '.join(done) or 'nothing was computed'}", impossible
 
 
-@terminal.lasting_output()
+@script_runner.lasting_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Analyse one checkpoint after the other and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import torch
 
-from charrnn import checkpoint, terminal
+from charrnn import checkpoint, script_runner
 from charrnn.corpus import Corpus, random_windows, read_text, tiny_shakespeare
 from charrnn.flags import path
 from charrnn.metrics import bits_per_char, perplexity
@@ -112,7 +112,7 @@ def _line(name: str, figures: Sequence[str]) -> str:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the folders and the text."""
     parser = argparse.ArgumentParser(
-        description=terminal.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
+        description=script_runner.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", type=path, nargs="+", metavar="FOLDER", help="a checkpoint folder")
     parser.add_argument("--data", type=path, help="the text they were trained on (default: Tiny Shakespeare)")

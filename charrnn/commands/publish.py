@@ -19,7 +19,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from charrnn import hub, terminal
+from charrnn import hub, script_runner
 from charrnn.flags import name_or_path, path
 from charrnn.paths import CHECKPOINTS, REPOSITORY
 
@@ -27,7 +27,7 @@ from charrnn.paths import CHECKPOINTS, REPOSITORY
 def parser() -> argparse.ArgumentParser:
     """Return the parser of both verbs."""
     whole = argparse.ArgumentParser(
-        description=terminal.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
+        description=script_runner.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     verbs = whole.add_subparsers(dest="verb", required=True)
     checkpoints = verbs.add_parser("checkpoints", help="one checkpoint, or all of them")
@@ -121,9 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(publish(options))
         return 0
     except (ValueError, OSError) as error:
-        reason, code = terminal.reason(error), 1
+        reason, code = script_runner.reason(error), 1
     except KeyboardInterrupt:
         reason, code = "stopped", 128 + signal.SIGINT
-    again = terminal.as_typed(REPOSITORY / "scripts/publish.py", *arguments)
+    again = script_runner.as_typed(REPOSITORY / "scripts/publish.py", *arguments)
     print(f"{reason}\nnothing is lost; try again with:\n{again}", file=sys.stderr)
     return code

@@ -14,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from charrnn import checkpoint, terminal
+from charrnn import checkpoint, script_runner
 from charrnn.corpus import read_text, tiny_shakespeare
 from charrnn.flags import SEED, Number, name_or_path, path
 from charrnn.paths import BUNDLED, CHECKPOINTS
@@ -30,7 +30,7 @@ STEP = CHARS = Number(Range(0, 10**9, whole=True))
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Parse the flags and check that they go together."""
     parser = argparse.ArgumentParser(
-        description=terminal.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
+        description=script_runner.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     model = parser.add_mutually_exclusive_group()
     model.add_argument(
@@ -90,11 +90,11 @@ def main(argv: list[str] | None = None) -> int:
         prompt = vocab.default_prompt(PROMPT) if prompt is None else prompt
         decoder = model.decoder()
         reading = decoder.prefill(vocab.encode(prompt))
-        terminal.write_text(prompt)
+        script_runner.write_text(prompt)
         for step in generate(decoder, reading, options.chars, settings, uniforms):
-            terminal.write_text(vocab.decode([step.id]))
+            script_runner.write_text(vocab.decode([step.id]))
             sys.stdout.flush()
-        terminal.write_text("\n")
+        script_runner.write_text("\n")
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

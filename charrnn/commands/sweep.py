@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 
-from charrnn import checkpoint, terminal
+from charrnn import checkpoint, script_runner
 from charrnn.commands import train
 from charrnn.flags import path
 from charrnn.metrics import bits_per_char
@@ -122,12 +122,12 @@ def table(runs: Sequence[Run], failed: Mapping[str, train.Outcome]) -> str:
     return columns(heads, [row[: len(heads)] for _, row in rows])
 
 
-@terminal.lasting_output()
+@script_runner.lasting_output()
 def main(argv: Sequence[str] | None = None) -> int:
     """Train what is missing, print the table and return the exit code."""
     options = parse(argv)
     runs = runs_of(options)
-    again = terminal.as_typed(REPOSITORY / "scripts/sweep.py", *(sys.argv[1:] if argv is None else argv))
+    again = script_runner.as_typed(REPOSITORY / "scripts/sweep.py", *(sys.argv[1:] if argv is None else argv))
     for run in runs:
         run.options.resume_command = again
     torch.set_num_threads(runs[0].options.threads)

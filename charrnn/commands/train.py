@@ -31,7 +31,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from charrnn import checkpoint, terminal
+from charrnn import checkpoint, script_runner
 from charrnn.checkpoint import Origin, Target, Verdict
 from charrnn.corpus import (
     TINY_SHAKESPEARE_SHA256,
@@ -87,7 +87,7 @@ SAMPLE_CHARS, PASSAGE_CHARS, SAMPLE_SEED = 400, 6000, 7
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Parse the flags and check that they go together."""
     parser = argparse.ArgumentParser(
-        description=terminal.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
+        description=script_runner.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     run = parser.add_argument_group("the run")
     run.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
@@ -139,7 +139,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         parser.error(f"--recipe {options.recipe} is of another network than --cell {options.cell}: leave one out")
     words = sys.argv[1:] if argv is None else argv
     resume = [] if options.resume or options.all else ["--resume"]
-    options.resume_command = terminal.as_typed(REPOSITORY / "scripts/train.py", *words, *resume)
+    options.resume_command = script_runner.as_typed(REPOSITORY / "scripts/train.py", *words, *resume)
     return options
 
 
@@ -303,9 +303,9 @@ class Saver:
         try:
             self.save()
         except (OSError, MemoryError, RuntimeError) as error:
-            if self.step is None or not (isinstance(error, OSError) or terminal.is_out_of_memory(error)):
+            if self.step is None or not (isinstance(error, OSError) or script_runner.is_out_of_memory(error)):
                 raise
-            failed = f"cannot save step {self.training.step} in {self.lock.folder} ({terminal.reason(error)})"
+            failed = f"cannot save step {self.training.step} in {self.lock.folder} ({script_runner.reason(error)})"
             print(f"{failed}: step {self.step} is saved, training goes on", file=sys.stderr)
 
     def rescue(self) -> None:
@@ -397,7 +397,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.threads or is_distributed():  # processes of one machine share its cores
         torch.set_num_threads(options.threads or 1)
     try:
-        with terminal.lasting_output():
+        with script_runner.lasting_output():
             return run_command(options)
     except KeyboardInterrupt:  # before the first update or between two runs
         return 128 + signal.SIGINT
@@ -460,7 +460,7 @@ def train_single(options: argparse.Namespace) -> Outcome:
         instead = None if options.out else "name a folder of its own with --out, or this one to replace it"
         verdict, reason = target.verdict(origin, instead)
     except OSError as error:
-        return Outcome(2, f"cannot write {out}: {terminal.reason(error)}")
+        return Outcome(2, f"cannot write {out}: {script_runner.reason(error)}")
     except ValueError as error:
         return Outcome(2, str(error))
     return Outcome(2, reason) if verdict is Verdict.REFUSED else train_one(options, target, origin, corpus)
@@ -572,7 +572,7 @@ def train_one(
     except (ValueError, DivergedError) as error:
         return Outcome(2, str(error))
     except OSError as error:
-        return Outcome(2, f"cannot read {out}: {terminal.reason(error)}")
+        return Outcome(2, f"cannot read {out}: {script_runner.reason(error)}")
     for notice in training.model.notices():
         print_block(notice)
     saver = None
@@ -589,11 +589,11 @@ def train_one(
     except checkpoint.CheckpointError as error:
         return Outcome(2, f"cannot write {out}: {error}")
     except OSError as error:
-        return Outcome(2, f"cannot write {out}: {terminal.reason(error)}", resume_hint(saver, options))
+        return Outcome(2, f"cannot write {out}: {script_runner.reason(error)}", resume_hint(saver, options))
     except BaseException as error:
-        if terminal.is_out_of_memory(error):
+        if script_runner.is_out_of_memory(error):
             return Outcome(
-                terminal.OUT_OF_MEMORY, f"out of memory at step {training.step}", resume_hint(saver, options)
+                script_runner.OUT_OF_MEMORY, f"out of memory at step {training.step}", resume_hint(saver, options)
             )
         print(f"ended at step {training.step}; {resume_hint(saver, options)}", file=sys.stderr)
         raise

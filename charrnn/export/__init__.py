@@ -13,7 +13,6 @@ from charrnn.export.checked import (
 from charrnn.export.decoder import GraphDecoder, GraphState
 from charrnn.export.graph import Graph, Node
 from charrnn.export.module_decoder import ModuleDecoder, ModuleState
-from charrnn.export.network_file import TooLargeError, pack_network
 from charrnn.export.recorder import RecordingError, record
 
 __all__ = [
@@ -24,13 +23,11 @@ __all__ = [
     "ModuleState",
     "Node",
     "RecordingError",
-    "TooLargeError",
     "decoder_of",
     "exact_copy",
     "graph_decoder",
     "graph_json",
     "module_state",
-    "pack_network",
     "not_recorded",
     "record",
     "recorded_step",

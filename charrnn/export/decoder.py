@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
+from charrnn.clamps import Clamp, ClampSet
 from charrnn.export.cache_buffer import CacheView
 from charrnn.export.graph import Graph, Node, is_whole
 from charrnn.export.kernels import KERNELS, SHAPED, kernel_of
-from charrnn.interventions import Clamp, ClampSet
 from charrnn.sampling import DecoderOutput, Trace
 
 MAX_TABLE_NUMBERS = 4_000_000  # of the values kept per character

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.interventions import Clamp
+from charrnn.clamps import Clamp
 from charrnn.sampling import DecoderOutput, Trace
 
 

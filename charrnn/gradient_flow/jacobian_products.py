@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from charrnn.gradient_flow.gradient_norms import spread
-from charrnn.gradient_flow.spectrum import spectra
+from charrnn.gradient_flow.recurrent_spectrum import spectra
 from charrnn.gradient_flow.step_jacobian import Steps
 from charrnn.registry import Network
 

@@ -11,7 +11,7 @@ from huggingface_hub import constants, errors, get_session, get_token
 from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
 from huggingface_hub.utils import parse_ratelimit_headers
 
-from charrnn.printable import printable
+from charrnn.control_char_escapes import printable
 
 Result = TypeVar("Result")
 

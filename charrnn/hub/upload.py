@@ -32,7 +32,7 @@ from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
 from charrnn.hub.download import matches_any
 from charrnn.hub.errors import HubError, as_hub_errors, with_retries
 from charrnn.hub.model_card import CARD, checkpoint_card, collection_card
-from charrnn.terminal import as_typed
+from charrnn.script_runner import as_typed
 
 OBSOLETE = ("curve.png",)  # published by earlier versions; deleted by a new release
 OURS = (*FILES, CARD, *OBSOLETE)

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from charrnn import equivalence, export
+from charrnn import export, fast_path_check
 from charrnn.dropout import dropout
-from charrnn.equivalence import require_same
+from charrnn.fast_path_check import require_same
+from charrnn.hub_methods import PretrainedMethods
 from charrnn.minigpt import equations
 from charrnn.minigpt.decoder import BatchReadingDecoder
 from charrnn.minigpt.equations import KVCache, residual_streams, rms_norm, rotation_at, stream_name
-from charrnn.pretrained_methods import PretrainedMethods
 from charrnn.sampling import sample_rows
 
 WRITTEN_IN = (sys.modules[__name__], equations)  # modules that define the network
@@ -159,14 +159,14 @@ class MiniGPT(PretrainedMethods, nn.Module):
 
     def edited(self) -> str:
         """Describe how `forward` differs from the equations used in training; "" if not."""
-        return equivalence.difference(self, require_as_learnt, WRITTEN_IN)
+        return fast_path_check.difference(self, require_as_learnt, WRITTEN_IN)
 
     def notices(self) -> list[str]:
         """Warnings about edited equations and slow paths; empty if there are none."""
         edited, writing = self.edited(), export.not_recorded(self)
         return [
             *([f"The equations of MiniGPT are not those that the bundled one learnt by ({edited})."] if edited else []),
-            *([f"{equivalence.WRITES_SLOWLY} ({writing})."] if writing else []),
+            *([f"{fast_path_check.WRITES_SLOWLY} ({writing})."] if writing else []),
         ]
 
     def decoder(self) -> "BatchReadingDecoder | export.ModuleDecoder":

@@ -19,8 +19,8 @@ from charrnn.bptt import unroll
 from charrnn.model import CharRNN
 from charrnn.profiling.baseline_training import PlainTraining
 from charrnn.profiling.interleaved_timing import VOCAB_SIZE, now, synthetic_corpus, take_turns
-from charrnn.reference import Logits, PlainCharRNN, TorchCharRNN
 from charrnn.registry import build_model
+from charrnn.torch_reference import Logits, PlainCharRNN, TorchCharRNN
 from charrnn.training import Recipe
 
 LOOP, LOOP_BACK = "loop over T", "backward: loop over T"

@@ -9,7 +9,7 @@ from charrnn.checkpoint import CheckpointInfo
 from charrnn.context_use import memory_from_record
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
-from charrnn.study.claims import CLAIMS
+from charrnn.study.lab_sheet_claims import CLAIMS
 from charrnn.study.records import Records
 from charrnn.text_tables import kl, markdown_table, quoted, words_table
 

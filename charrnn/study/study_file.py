@@ -53,7 +53,7 @@ from typing import Any
 
 import torch
 
-from charrnn import terminal
+from charrnn import script_runner
 from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.flags import COUNT, SEED, THREADS, WIDTH, WINDOW, Number, name_or_path, path
@@ -248,7 +248,7 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-@terminal.lasting_output()
+@script_runner.lasting_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure one part, row by row, and return the exit code."""
     options = parser().parse_args(arguments)

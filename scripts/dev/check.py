@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from charrnn import terminal
+from charrnn import script_runner
 
 QUICK = "not (browser or process or slow) or smoke"
 # In the order of names: pytest-xdist would begin with the files of most tests, and leave long ones to the end.
@@ -50,4 +50,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(terminal.run(main))
+    sys.exit(script_runner.run(main))

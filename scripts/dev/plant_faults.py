@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from charrnn import terminal
+from charrnn import script_runner
 
 QUICK = ["-m", "not (browser or process or slow)"]
 SWAPS: dict[type, type] = {
@@ -129,4 +129,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(terminal.run(main))
+    sys.exit(script_runner.run(main))

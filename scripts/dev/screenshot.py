@@ -16,17 +16,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from charrnn import terminal
+from charrnn import script_runner
 
 if __name__ == "__main__":
-    terminal.begin()
+    script_runner.begin()
 
 from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 
 from charrnn import flags
+from charrnn.bench.app_process import running_app
 from charrnn.bench.browser import find_browser
-from charrnn.bench.page_speed import ALIVE, running_app
+from charrnn.bench.page_speed import ALIVE
 from scripts.dev.page_tour import names, open_tab, rest
 
 TEXT = "?seed=11&characters=520&temperature=0.7&top_k=12&top_p=0.95"
@@ -189,4 +190,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(terminal.run(main))
+    sys.exit(script_runner.run(main))

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
-from charrnn.bench.page_speed import ALIVE, running_app
+from charrnn.bench.app_process import running_app
+from charrnn.bench.page_speed import ALIVE
 from charrnn.checkpoint import Checkpoint, load
 
 ROOT = Path(__file__).resolve().parents[2]

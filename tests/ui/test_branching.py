@@ -8,7 +8,7 @@ import torch
 from playwright.sync_api import Page, expect
 
 from charrnn.checkpoint import Checkpoint, load
-from charrnn.visible_signs import sign
+from charrnn.invisible_chars import sign
 from tests.ui.conftest import CHECKPOINTS
 from tests.ui.page_actions import SLOWLY, generated, press, set_slider, set_speed, settled, start_writing, text, write
 

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from charrnn.visible_signs import sign
+from charrnn.invisible_chars import sign
 from tests.ui.conftest import open_page
 
 TEXT = "a😀e\u0301👩‍👧\n😀b"  # 1 + 1 + 2 + 3 + 1 + 1 + 1 code points

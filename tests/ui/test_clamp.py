@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
-from charrnn.interventions import Clamp
+from charrnn.clamps import Clamp
 from charrnn.probes import line_reset
 from charrnn.surprisal import surprisals
 from tests.ui.conftest import CHECKPOINTS, PHONE, WIDE, open_page, overflow

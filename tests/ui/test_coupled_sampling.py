@@ -7,12 +7,12 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.coupled_sampling import CdfInterval
+from charrnn.invisible_chars import sign
 from charrnn.sampling import SamplingSettings, UniformStream
 from charrnn.ui.compare import coupled_sampling
 from charrnn.ui.components import divergence
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery
-from charrnn.visible_signs import sign
 from tests.ui.compare_helpers import SETTINGS, always, open_compare, probabilities, side, told, written
 
 

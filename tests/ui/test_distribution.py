@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page
 
 from charrnn.checkpoint import Checkpoint
+from charrnn.invisible_chars import sign
 from charrnn.sampling import Distribution, SamplingSettings, UniformStream, distribution
-from charrnn.visible_signs import sign
 from tests.ui.page_actions import set_slider, text
 
 STAGES = ("raw", "temperature", "top_k", "top_p", "min_p")

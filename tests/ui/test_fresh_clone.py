@@ -10,7 +10,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import BrowserContext, expect
 
-from charrnn.bench.page_speed import serving
+from charrnn.bench.app_process import serving
 from tests.hub_client import ROOT, TOKEN, Server
 from tests.trained import TEXT
 from tests.ui.conftest import open_page

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from charrnn.bench.page_speed import running_app
+from charrnn.bench.app_process import running_app
 from charrnn.gradient_flow import gradient_flow
 from charrnn.sampling import SamplingSettings, distribution
 from charrnn.ui.server.checkpoint_store import Store

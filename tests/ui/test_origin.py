@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, expect
 
-from charrnn.bench.page_speed import running_app
+from charrnn.bench.app_process import running_app
 from charrnn.checkpoint import load
 from tests.hub_client import Server
 from tests.small_models import SMALL, save_small

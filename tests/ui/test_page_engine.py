@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from charrnn.bench.page_speed import running_app
+from charrnn.bench.app_process import running_app
 from charrnn.checkpoint import Checkpoint
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import generated, refuse_networks, set_speed, settled, start_writing, text

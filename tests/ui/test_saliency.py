@@ -12,10 +12,10 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import character_distance, input_saliency
+from charrnn.invisible_chars import sign
 from charrnn.ui.gradients.saliency import MAX_CHARS, PIECE, heats, pieces
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
-from charrnn.visible_signs import sign
 from tests.small_models import save_all
 from tests.ui.conftest import CHECKPOINTS, open_page
 

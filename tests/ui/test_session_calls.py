@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from charrnn.bench.page_speed import running_app
+from charrnn.bench.app_process import running_app
+from charrnn.clamps import Clamp
 from charrnn.gradient_flow import scale_recurrent
-from charrnn.interventions import Clamp
 from charrnn.sampling import SamplingSettings
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import LoadedModel

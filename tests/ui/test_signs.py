@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from charrnn.bench.page_speed import ALIVE, running_app
-from charrnn.visible_signs import quoted, sign
+from charrnn.bench.app_process import running_app
+from charrnn.bench.page_speed import ALIVE
+from charrnn.invisible_chars import quoted, sign
 from charrnn.vocab import Vocab
 from tests.small_models import SMALL, save_small
 

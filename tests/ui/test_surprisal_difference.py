@@ -9,13 +9,13 @@ from playwright.sync_api import BrowserContext, expect
 from charrnn import figures
 from charrnn.char_classes import KINDS, kinds
 from charrnn.checkpoint import describe
+from charrnn.invisible_chars import sign
 from charrnn.ranges import signed
 from charrnn.surprisal import Difference
 from charrnn.ui.compare import surprisal_difference
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import ViewQuery
-from charrnn.visible_signs import sign
 from tests.ui.compare_helpers import OWN, always, open_compare, plain_bits, side, told
 from tests.ui.conftest import CHECKPOINTS
 

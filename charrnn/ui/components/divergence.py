@@ -13,8 +13,8 @@ from charrnn.coupled_sampling import (
     sample_coupled,
     visible_ranks,
 )
+from charrnn.invisible_chars import quoted
 from charrnn.sampling import Step, UniformStream
-from charrnn.visible_signs import quoted
 
 ROWS = 8  # of a distribution
 

@@ -67,7 +67,7 @@ const SIGNS = { ...COMMON, "\x7f": "␡", "\u00a0": "⍽" };
 const INKLESS = /^[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]$/u;
 const codePoint = (character) => "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
 
-/** Visible form of a character: a sign if it has no ink, a dotted circle under a mark. Mirrors charrnn/visible_signs.py. */
+/** Visible form of a character: a sign if it has no ink, a dotted circle under a mark. Mirrors charrnn/invisible_chars.py. */
 export function visible(character) {
   if (SIGNS[character]) return SIGNS[character];
   if (character < " " && character) return String.fromCharCode(0x2400 + character.charCodeAt(0));

@@ -5,7 +5,7 @@ from typing import Any
 
 from gradio.routes import APIRouter, Response  # pyright: ignore[reportPrivateImportUsage]
 
-from charrnn.export import pack_network
+from charrnn.export.network_file import pack_network
 from charrnn.ui.server.analysis_cache import Cache
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from charrnn.clamps import Clamp
 from charrnn.coupled_sampling import common_length
 from charrnn.gradient_flow import scale_recurrent
-from charrnn.interventions import Clamp
 from charrnn.neurons import all_activations
 from charrnn.paths import STUDY
 from charrnn.probes import ContextAblation, LineReset, line_reset, looking_back

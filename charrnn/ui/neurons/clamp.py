@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
+from charrnn.clamps import Clamp, limits
 from charrnn.coupled_sampling import Generator
-from charrnn.interventions import Clamp, limits
 from charrnn.ranges import Range
 from charrnn.sampling import UniformStream
 from charrnn.surprisal import Difference, GroupMean

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.interventions import Clamp, limits
+from charrnn.clamps import Clamp, limits
 from charrnn.ranges import Range
 from charrnn.ui.server.activation_views import ceil_nice
 from charrnn.ui.server.analyses import read_activations, text_for

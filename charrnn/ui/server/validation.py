@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic.dataclasses import dataclass
 
 from charrnn.checkpoint import MAX_NAME_CHARS
-from charrnn.printable import printable
+from charrnn.control_char_escapes import printable
 from charrnn.ranges import Range, shown
 from charrnn.sampling import LIMITS, SamplingSettings
 from charrnn.seeds import SEEDS

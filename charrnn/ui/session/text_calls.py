@@ -39,7 +39,7 @@ from charrnn.ui.server.validation import (
     describe_error,
     within,
 )
-from charrnn.ui.session.limit import BusyError, CallLimit
+from charrnn.ui.session.call_limit import BusyError, CallLimit
 from charrnn.ui.session.prefix_cache import PrefixCache
 
 MAX_CALL_CHARS = 1000  # read or written by one call

@@ -16,9 +16,9 @@ from charrnn.checkpoint import MODEL
 from charrnn.hub import commit_of
 from charrnn.model import CharRNN
 from charrnn.paths import BUNDLED
-from charrnn.reference import TorchCharRNN
 from charrnn.sampling import SamplingSettings
 from charrnn.self_checks import Check
+from charrnn.torch_reference import TorchCharRNN
 from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.defaults import PROMPT, SEED

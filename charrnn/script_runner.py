@@ -1,7 +1,7 @@
 """
 Run a script: how it starts, prints and ends, the same for all of them.
 
-    from charrnn.terminal import run_module
+    from charrnn.script_runner import run_module
     sys.exit(run_module("charrnn.commands.train"))  # calls its `main`
 
 Exit codes: that of `main`; 1 out of memory, 2 an error of the system, 130 Ctrl-C, 141 the reader of stdout has gone.
@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from charrnn.printable import printable
+from charrnn.control_char_escapes import printable
 
 COMMAND = "charrnn"
 OUT_OF_MEMORY, SYSTEM_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 128 + 2, 128 + 13

@@ -13,7 +13,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from charrnn.checkpoint.analyses import ANALYSES, require_analyses
 from charrnn.checkpoint.metadata_schema import require_name
 from charrnn.checkpoint.safetensors_io import (
     MAX_HEADER_BYTES,
@@ -38,6 +37,7 @@ from charrnn.checkpoint.save_load import (
     describe,
     require_step,
 )
+from charrnn.checkpoint.stored_analyses import ANALYSES, require_analyses
 from charrnn.metrics import Metrics
 
 MAX_COPY_BYTES = 4 * MAX_HEADER_BYTES  # of config.json and history.json: the header again, indented

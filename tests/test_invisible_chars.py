@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from charrnn.visible_signs import quoted, sign
+from charrnn.invisible_chars import quoted, sign
 
 SIGNS = {
     " ": ("␣", "“␣”"),

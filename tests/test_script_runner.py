@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from charrnn import terminal
+from charrnn import script_runner
 from charrnn.corpus import cache_path, cached_tiny_shakespeare
 from tests.calling import ROOT
 from tests.test_architecture import imports
@@ -20,9 +20,11 @@ from tests.test_architecture import imports
 pytestmark = pytest.mark.process
 
 SCRIPTS = [path for path in [ROOT / "app.py", *ROOT.glob("scripts/*.py")] if "if __name__" in path.read_text("utf-8")]
-QUICK = ("charrnn.terminal", *sys.stdlib_module_names)  # to import
+QUICK = ("charrnn.script_runner", *sys.stdlib_module_names)  # to import
 # Runs the body as a script does, without what takes long to import.
-SCRIPT = "import os, sys\nfrom charrnn import terminal\nterminal.begin()\n{}\nsys.exit(terminal.run(main))"
+SCRIPT = (
+    "import os, sys\nfrom charrnn import script_runner\nscript_runner.begin()\n{}\nsys.exit(script_runner.run(main))"
+)
 
 
 def script(body: str, redirect: str = "", **more) -> subprocess.CompletedProcess[str]:
@@ -37,7 +39,7 @@ def script(body: str, redirect: str = "", **more) -> subprocess.CompletedProcess
 def test_scripts_start_with_terminal_run(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     ending = ast.unparse(tree.body[-1])
-    assert ending.endswith("sys.exit(terminal.run(main))") or "sys.exit(run_module('charrnn." in ending
+    assert ending.endswith("sys.exit(script_runner.run(main))") or "sys.exit(run_module('charrnn." in ending
     at_the_top = {node.lineno for node in tree.body}
     slow = [name for line, name in imports(path) if line in at_the_top and not name.startswith(QUICK)]
     assert not slow
@@ -88,7 +90,7 @@ def test_unwritable_output_ends_quietly(redirect, code, err, lines):
 def test_lasting_output_loss_does_not_stop_command(redirect, why, tmp_path):
     body = "\n    ".join(
         [
-            "with terminal.lasting_output():",
+            "with script_runner.lasting_output():",
             "    for number in range(100_000): print('a line', number)",
             f"    open({str(tmp_path / 'saved')!r}, 'w').close()",
         ]
@@ -131,7 +133,7 @@ def test_ignored_signals_stay_ignored():
 
 
 def test_terminal_output_is_escaped(tmp_path):
-    body = r"""print('a\x1b[2Jb'); sys.stderr.write('\x9b2J\n'); terminal.write_text('\x07\u202e\t\n')"""
+    body = r"""print('a\x1b[2Jb'); sys.stderr.write('\x9b2J\n'); script_runner.write_text('\x07\u202e\t\n')"""
     ascii = script("print('αβ')", env=os.environ | {"PYTHONIOENCODING": "ascii"})
     assert (ascii.returncode, ascii.stdout) == (0, "\\u03b1\\u03b2\n")
     piped = script(body)
@@ -146,7 +148,7 @@ def test_terminal_output_is_escaped(tmp_path):
 
 def test_progress_bar_may_move_cursor():
     stream = io.StringIO()
-    output = terminal.Output(stream, lasting=True)
+    output = script_runner.Output(stream, lasting=True)
     for text in ("\n", "\x1b[A", "\r50%", "name\x1b[A"):
         output.write(text)
     assert stream.getvalue() == "\n\x1b[A\r50%name\\x1b[A"
@@ -158,7 +160,7 @@ def test_lost_output_is_reported_once():
             raise OSError(errno.EIO, "Input/output error")
 
     said = []
-    output = terminal.Output(Broken(), lasting=True, notify=said.append)
+    output = script_runner.Output(Broken(), lasting=True, notify=said.append)
     for _ in range(3):
         output.write("x")
         output.flush()
@@ -167,7 +169,7 @@ def test_lost_output_is_reported_once():
 
 @pytest.mark.parametrize("word", ["two words", "it's", "a\x1b[2J\n'\\b", "نمی\u200cدانم", "-x"])
 def test_printed_command_is_quoted_for_shell(word):
-    line = terminal.as_typed(ROOT / "scripts/train.py", "--out", word)
+    line = script_runner.as_typed(ROOT / "scripts/train.py", "--out", word)
     assert "\x1b" not in line and "\n" not in line
     words = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True).stdout.decode().split("\0")
     assert words[2:-1] == ["--out", word]

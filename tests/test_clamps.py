@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.interventions import Clamp, ClampSet, limits
+from charrnn.clamps import Clamp, ClampSet, limits
 from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings, UniformStream, distribution, generate
 

@@ -5,8 +5,8 @@ import unicodedata
 import pytest
 
 from charrnn.checkpoint import CheckpointError
+from charrnn.control_char_escapes import printable
 from charrnn.corpus import CorpusError, read_text
-from charrnn.printable import printable
 
 TITLE = "\x1b]0;owned\x07\x1b[2J"
 

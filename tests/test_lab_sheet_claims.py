@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.study import claims
+from charrnn.study import lab_sheet_claims as claims
 from charrnn.study.records import Records
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,7 +78,11 @@ def test_claim_on_saturation_follows_both_cells(vanilla, lstm, verdict):
 
 @pytest.mark.parametrize(
     ("judge", "name", "said"),
-    [(claims.bits, "rnn-lab", 1.594), (claims.lstm_loss, "lstm", 1.4), (claims.minigpt_loss, "minigpt", 1.32)],
+    [
+        (claims.bits, "rnn-lab", 1.594),
+        (claims.lstm_loss, "lstm", 1.4),
+        (claims.minigpt_loss, "minigpt", 1.32),
+    ],
 )
 def test_claims_on_losses_use_one_tolerance(judge, name, said):
     for distance, verdict in ((0.04, "confirmed"), (-0.04, "confirmed"), (0.06, "corrected"), (-0.06, "corrected")):
@@ -119,5 +123,12 @@ def test_claims_have_verdict_and_figure():
     for section, claim, judge in claims.CLAIMS:
         judged = judge(facts)
         assert section and claim
-        assert judged.verdict in (claims.CONFIRMED, claims.CORRECTED, claims.PARTLY, claims.OPEN, "top-k", "top-p")
+        assert judged.verdict in (
+            claims.CONFIRMED,
+            claims.CORRECTED,
+            claims.PARTLY,
+            claims.OPEN,
+            "top-k",
+            "top-p",
+        )
         assert any(character.isdigit() for character in judged.figure)
