@@ -37,8 +37,8 @@ class AnalysisRecord:
     tables: Mapping[str, Table] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require_names("fact", self.facts, MAX_FACTS)
-        _require_names("table", self.tables, MAX_TABLES)
+        _require_names("facts", self.facts, MAX_FACTS)
+        _require_names("tables", self.tables, MAX_TABLES)
         for name, value in self.facts.items():
             _require_value(name, value)
         for name, table in self.tables.items():
@@ -95,12 +95,12 @@ class AnalysisRecord:
 
     def _fact(self, name: str) -> Value:
         if name not in self.facts:
-            raise RecordError(f"there is no fact {name}")
+            raise RecordError(f"there is no scalar {name}")
         return self.facts[name]
 
     def _column(self, table: str, column: str) -> Sequence[Value]:
         if column not in self.tables.get(table, {}):
-            raise RecordError(f"there is no column {column} of a table {table}")
+            raise RecordError(f"there is no column {column} in the table {table}")
         return self.tables[table][column]
 
 
@@ -118,21 +118,22 @@ def _rounded(value: Any) -> Any:
 
 def _require_names(what: str, named: Any, most: int) -> None:
     if not isinstance(named, Mapping):
-        raise RecordError(f"each {what} needs a name")
+        raise RecordError(f"the {what} are not an object with a name for each")
     if len(named) > most:
-        raise RecordError(f"there are {len(named)} times a {what}: {most} at most")
+        raise RecordError(f"there are {len(named)} {what}: at most {most} are allowed")
     for name in named:
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise RecordError(f"{str(name)[:50]!r} is no name of a {what}: small letters, digits and _, 40 at most")
+            allowed = "use lowercase letters, digits and _, at most 40"
+            raise RecordError(f"{str(name)[:50]!r} is not a valid name among the {what}: {allowed}")
 
 
 def _require_table(name: str, table: Any) -> None:
-    _require_names(f"column of {name}", table, MAX_COLUMNS)
+    _require_names(f"columns of {name}", table, MAX_COLUMNS)
     if not all(isinstance(values, (list, tuple)) for values in table.values()):
-        raise RecordError(f"a column of {name} is no list")
+        raise RecordError(f"a column of {name} is not a list")
     lengths = {len(values) for values in table.values()}
     if len(lengths) > 1 or max(lengths, default=0) > MAX_ROWS:
-        raise RecordError(f"{name} has columns of {sorted(lengths)} rows: of one length, {MAX_ROWS} at most")
+        raise RecordError(f"{name} has columns of {sorted(lengths)} rows: give one length, at most {MAX_ROWS}")
     for column, values in table.items():
         for value in values:
             _require_value(f"{name}, {column}", value)
@@ -143,13 +144,13 @@ def _require_value(name: str, value: Any) -> None:
         return
     if type(value) is str:
         if len(value) > MAX_TEXT_CHARS:
-            raise RecordError(f"{name} has {len(value)} characters: {MAX_TEXT_CHARS} at most")
+            raise RecordError(f"{name} has {len(value)} characters: at most {MAX_TEXT_CHARS} are allowed")
         if any("\ud800" <= character <= "\udfff" for character in value):
-            raise RecordError(f"{name} holds half of a character")
+            raise RecordError(f"{name} contains an unpaired surrogate (U+D800 to U+DFFF)")
     elif type(value) not in (int, float):
-        raise RecordError(f"{name} is of type {type(value).__name__}: a text, a number, true, false or null")
+        raise RecordError(f"{name} is of type {type(value).__name__}: give a text, a number, true, false or null")
     elif not (math.isfinite(value) and abs(value) <= MAX_INTEGER):
-        raise RecordError(f"{name} is {value}: finite numbers up to 2^53 in size are read")
+        raise RecordError(f"{name} is {value}: give a finite number of at most 2^53 in size")
 
 
 def _in_range(name: str, value: Value, low: float, high: float) -> float:

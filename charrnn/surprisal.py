@@ -78,7 +78,7 @@ class Difference:
     def __post_init__(self) -> None:
         if not len(self.text) == len(self.a_bits) == len(self.b_bits) > 0:
             lengths = f"{len(self.text)} characters, {len(self.a_bits)} and {len(self.b_bits)} surprisals"
-            raise ValueError(f"{lengths}: give one of either for each character, at least one")
+            raise ValueError(f"{lengths}: give at least one character, and one surprisal of each model per character")
 
     @property
     def delta_bits(self) -> np.ndarray:

@@ -36,10 +36,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser_path() -> Path:
     """The Chromium that browser tests start. No browser at all is a failure, never a skip."""
-    from charrnn.bench.browser import find_browser
+    from charrnn.bench.find_browser import find_browser
 
     path = find_browser()
-    assert path is not None, "no Chromium: run `python -m charrnn.bench.browser`, which installs one"
+    assert path is not None, "no Chromium: run `python -m charrnn.bench.find_browser`, which installs one"
     return path
 
 

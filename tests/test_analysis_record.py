@@ -53,12 +53,12 @@ def test_record_numbers_have_six_digits():
         (lambda found: found.number("whole"), "whole is True"),
         (lambda found: found.number("ecl_chars", 40, 50), "31.25: a number from 40 to 50"),
         (lambda found: found.number("never"), "never is None"),
-        (lambda found: found.number("other"), "no fact other"),
+        (lambda found: found.number("other"), "no scalar other"),
         (lambda found: found.text("positions"), "positions is 64: a text"),
         (lambda found: found.numbers("curve", "n", 2), "curve, n is 1"),
         (lambda found: found.numbers("units", "auc"), "units, auc is None"),
-        (lambda found: found.numbers("curve", "x"), "no column x of a table curve"),
-        (lambda found: found.texts("nothing", "x"), "no column x of a table nothing"),
+        (lambda found: found.numbers("curve", "x"), "no column x in the table curve"),
+        (lambda found: found.texts("nothing", "x"), "no column x in the table nothing"),
     ],
 )
 def test_record_getters_check_type_and_range(ask, said):
@@ -71,22 +71,22 @@ def test_record_getters_check_type_and_range(ask, said):
     [
         ([], "facts and tables and nothing else"),
         ({"facts": {}, "code": "x"}, "facts and tables and nothing else"),
-        ({"facts": [1]}, "each fact needs a name"),
-        ({"facts": {"A": 1}}, "'A' is no name of a fact"),
-        ({"facts": {"a" * 41: 1}}, "is no name of a fact"),
-        ({"facts": {"__class__": 1}}, "is no name of a fact"),
-        ({"facts": {f"a{i}": 1 for i in range(65)}}, "65 times a fact"),
+        ({"facts": [1]}, "the facts are not an object"),
+        ({"facts": {"A": 1}}, "'A' is not a valid name among the facts"),
+        ({"facts": {"a" * 41: 1}}, "is not a valid name among the facts"),
+        ({"facts": {"__class__": 1}}, "is not a valid name among the facts"),
+        ({"facts": {f"a{i}": 1 for i in range(65)}}, "there are 65 facts: at most 64"),
         ({"facts": {"a": float("inf")}}, "a is inf"),
-        ({"facts": {"a": 10**17}}, "finite numbers up to"),
+        ({"facts": {"a": 10**17}}, "a finite number of at most"),
         ({"facts": {"a": [1]}}, "of type list"),
         ({"facts": {"a": "x" * 401}}, "401 characters"),
-        ({"facts": {"a": "\ud800"}}, "half of a character"),
-        ({"tables": {"t": [1]}}, "each column of t needs a name"),
-        ({"tables": {"t": {"a": 1}}}, "a column of t is no list"),
+        ({"facts": {"a": "\ud800"}}, "unpaired surrogate"),
+        ({"tables": {"t": [1]}}, "the columns of t are not an object"),
+        ({"tables": {"t": {"a": 1}}}, "a column of t is not a list"),
         ({"tables": {"t": {"a": [1], "b": [1, 2]}}}, r"columns of \[1, 2\] rows"),
-        ({"tables": {"t": {"a": [0] * 8193}}}, "8192 at most"),
+        ({"tables": {"t": {"a": [0] * 8193}}}, "at most 8192"),
         ({"tables": {"t": {"a": [{"b": 1}]}}}, "t, a is of type dict"),
-        ({"tables": {f"t{i}": {} for i in range(17)}}, "17 times a table"),
+        ({"tables": {f"t{i}": {} for i in range(17)}}, "there are 17 tables: at most 16"),
     ],
 )
 def test_invalid_record_is_refused(value, said):
@@ -131,8 +131,8 @@ def test_invalid_section_leaves_the_others(tmp_path):
     kept = with_file(tmp_path, change)
     assert kept.sections == {}
     assert [reason.partition(", section ")[2] for reason in kept.refused] == [
-        "'memory': ecl_chars is 1e+300: finite numbers up to 2^53 in size are read",
-        "'units': n is of type list: a text, a number, true, false or null",
+        "'memory': ecl_chars is 1e+300: give a finite number of at most 2^53 in size",
+        "'units': n is of type list: give a text, a number, true, false or null",
         "'../evil': a name consists of small letters, digits and _",
     ]
     kept = with_file(tmp_path, lambda whole: whole["sections"]["units"].update(facts=3))

@@ -231,7 +231,7 @@ HEAD = (
 
 
 def test_unfinished_request_is_dropped(address, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(request_deadline, "ARRIVES_S", 0.5)
+    monkeypatch.setattr(request_deadline, "MAX_RECEIVE_S", 0.5)
     whole = b"GET /config HTTP/1.1\r\nHost: localhost\r\n\r\n"
     for begun in (b"", b"GET /con", HEAD, HEAD + b"\r\n{", whole + b"GET"):
         with socket.create_connection(address, timeout=20) as connection:

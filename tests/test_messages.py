@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.ui.server.notices import dropped_notice, notice
+from charrnn.ui.server.page_messages import dropped_notice, notice
 from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Character, Choice, Prompt, Sampling, Step, validate
 
 

@@ -17,7 +17,7 @@ import httpx
 from playwright.sync_api import Page, sync_playwright
 
 from charrnn.bench.app_process import running_app, serving
-from charrnn.bench.browser import find_browser
+from charrnn.bench.find_browser import find_browser
 from charrnn.flags import SECONDS, name_or_path
 from charrnn.paths import CHECKPOINTS
 from charrnn.profiling import resident_bytes

@@ -22,7 +22,7 @@ SUMS, IN_PLACE = 4, False  # number of sums per step; whether h may share their 
 
 
 class StepSums(NamedTuple):
-    """The sums of a step, by name."""
+    """Preactivations of one step."""
 
     gates: Tensor  # (…, B, 2, H)
     r: Tensor  # (…, B, H)
@@ -44,12 +44,14 @@ class SavedForBackward(NamedTuple):
 
 
 def rows(table: Tensor, bias: Tensor) -> Tensor:
+    """Return the input table (V, 4·H): r and z with their biases, the bias of h_n, and x_n."""
     hidden = table.shape[1] // 3
     r_z, n = table.split((2 * hidden, hidden), dim=1)
     return torch.cat([F.pad(r_z, (0, hidden)) + bias, n], dim=1)
 
 
 def parts(sums: Tensor) -> StepSums:
+    """Name the preactivations (…, 4, H) of one step; they share memory."""
     return StepSums(sums[..., :2, :], *sums.unbind(-2))
 
 

@@ -167,7 +167,7 @@ class BackwardPass:
         """Propagate state gradients at `positions` (P,) one step back."""
         return self._back(d_state, positions)[0]
 
-    def back_and_in(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
+    def back_with_input(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
         """Propagate one step back; also return the gradient of the input x (P, E)."""
         d_state, d_sums = self._back(d_state, positions)
         return d_state, d_sums.flatten(1) @ self._input_to_sums.t()

@@ -20,7 +20,7 @@ def backward_pass(model: CharRNN, ids: Tensor) -> "BackwardPass | AutogradBackwa
     """
     Read ids (N,) from the initial state and return the backward pass.
 
-    Raises ValueError for a network whose gradient cannot be followed.
+    Raises ValueError if `forward` is not embed → cell → head.
     """
     if model.by_hand_differs():
         return AutogradBackwardPass(model, ids)
@@ -43,7 +43,8 @@ class AutogradBackwardPass:
         first = ids[None, :COMPARED]
         if not torch.allclose(model(first)[0][0], model.head(self.h[:COMPARED])):
             raise ValueError(
-                "this network's forward is not embed, cell, head: its gradient cannot be followed from state to state"
+                "the network's forward() is not embed → cell → head, so gradients through time cannot be computed: "
+                "restore CharRNN.forward in model.py"
             )
 
     def from_h(self, d_h: Tensor) -> Any:
@@ -53,26 +54,26 @@ class AutogradBackwardPass:
 
     def back(self, d_state: Any, positions: Tensor) -> Any:
         """Propagate state gradients at `positions` (P,) one step back."""
-        return self.back_and_in(d_state, positions)[0]
+        return self.back_with_input(d_state, positions)[0]
 
     @torch.enable_grad()
-    def back_and_in(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
+    def back_with_input(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
         """Propagate one step back; also return the gradient of the input x (P, E)."""
         at, after = self._step(positions)
         d_x, *d_before = _vjp(after, at, d_state)
         return self._state(*d_before), d_x
 
     @torch.enable_grad()
-    def forth(self, d_state: Sequence[Tensor], positions: Tensor) -> list[Tensor]:
+    def jvp(self, tangent: Sequence[Tensor], positions: Tensor) -> list[Tensor]:
         """
-        Return the derivative of the states at `positions` (P,) along d_state.
+        Return the derivative of the states at `positions` (P,) along a tangent.
 
-        d_state: a direction of the states one character before.
+        tangent: a direction of the states one character before.
         """
         (_, *before), after = self._step(positions)
         u = [torch.zeros_like(part, requires_grad=True) for part in after]
-        back = _vjp(after, before, u, create_graph=True)  # u ↦ uᵀJ, whose derivative along d_state is wanted
-        return _vjp(back, u, d_state)
+        back = _vjp(after, before, u, create_graph=True)  # u ↦ Jᵀu is linear; its transpose is the product with J
+        return _vjp(back, u, tangent)
 
     def _step(self, positions: Tensor) -> tuple[list[Tensor], Any]:
         """Return inputs (x, previous state) and outputs of the steps to `positions`."""

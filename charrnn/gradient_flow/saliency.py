@@ -66,7 +66,7 @@ def _through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) 
         within = positions >= lag  # the other positions have reached the start of the text
         if not within.all():
             d_state, positions, columns = d_state._make(p[within] for p in d_state), positions[within], columns[within]
-        d_state, d_x = backprop.back_and_in(d_state, positions - lag)
+        d_state, d_x = backprop.back_with_input(d_state, positions - lag)
         norms[lag, columns] = d_x.norm(dim=-1)
     return norms
 

@@ -50,7 +50,7 @@ class Steps:
         """Return J_t v for the steps to `positions` (P,) >= 1: (P, D) -> (P, D)."""
         d_state = self._parts(v)
         if isinstance(self._backprop, AutogradBackwardPass):
-            return _packed(self._backprop.forth(d_state, positions))
+            return _packed(self._backprop.jvp(d_state, positions))
         along = (d_state.h @ self._cell.W_hh.weight.t(), *d_state)
         with torch.enable_grad():  # double backward: differentiate u ↦ uᵀJ along v
             at = [part[positions - 1].requires_grad_() for part in (self._from_state, *self._backprop.states)]

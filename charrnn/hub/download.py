@@ -22,8 +22,6 @@ COMMIT = re.compile("[0-9a-f]{40}")
 MAX_FILES, MAX_BYTES = 2000, 4 << 30
 SLOWEST = 50_000  # bytes per second, average of a download
 MAX_LISTED = 3  # omitted files in a message
-BUNDLED_NOTICE = ". These are the networks that come with the lab."
-NO_CHECKPOINT_NOTICE = ", and no network came with this page: look again in a moment."
 ASK_S = 10
 TRIES = 3  # if the repository changes meanwhile
 
@@ -70,23 +68,6 @@ def fetch(source: str) -> Origin:
     if next(origin.folder.rglob(MODEL), None) is None:
         raise HubError(f"{source} holds no charrnn checkpoint: there is no {MODEL} in it", "empty")
     return origin
-
-
-def fetch_or(source: str, bundled: Path, *, always: bool = False) -> Origin:
-    """
-    Fetch; if the Hub is unreachable and nothing is cached, use `bundled`.
-
-    always: use `bundled` for any error; otherwise raises HubError for errors other than an unreachable Hub.
-    """
-    try:
-        return fetch(source)
-    except HubError as error:
-        if not (always or error.is_passing):
-            raise
-        has_bundled = bool(list_checkpoints(bundled)[0])  # a Space has no bundled ones
-        return Origin(
-            bundled, source, notice=f"{error.user_message}{BUNDLED_NOTICE if has_bundled else NO_CHECKPOINT_NOTICE}"
-        )
 
 
 def require_repository(name: str) -> None:

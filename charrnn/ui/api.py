@@ -14,7 +14,7 @@ from charrnn.sampling import SamplingSettings, distribution
 from charrnn.ui.server import validation
 from charrnn.ui.server.analyses import measured
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.defaults import PROMPT, SEED, prompt_for
+from charrnn.ui.server.generation_defaults import PROMPT, SEED, prompt_for
 from charrnn.ui.server.malloc_trim import USERS
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.validation import (

@@ -11,7 +11,7 @@ import gradio as gr
 
 from charrnn.ui.components.theme import theme
 from charrnn.ui.server.middleware import bare_name, is_loopback, wrap_app
-from charrnn.ui.server.request_deadline import PunctualProtocol
+from charrnn.ui.server.request_deadline import ReceiveDeadlineProtocol
 from charrnn.ui.server.static_files import read, routes
 
 MAX_THREADS = 40  # also the number of events that Gradio runs at once
@@ -54,7 +54,7 @@ def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = (), mo
         quiet=True,
         prevent_thread_lock=True,
     )
-    demo.server.config.http_protocol_class = PunctualProtocol
+    demo.server.config.http_protocol_class = ReceiveDeadlineProtocol
     return address
 
 

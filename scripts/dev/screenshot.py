@@ -26,7 +26,7 @@ from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_pla
 
 from charrnn import flags
 from charrnn.bench.app_process import running_app
-from charrnn.bench.browser import find_browser
+from charrnn.bench.find_browser import find_browser
 from charrnn.bench.page_speed import ALIVE
 from scripts.dev.page_tour import names, open_tab, rest
 

@@ -35,7 +35,7 @@ def test_divergence_mark_counts_code_points(page: Page):
 
 def test_pattern_error_mark_counts_code_points(page: Page):
     page.get_by_role("tab", name="Neurons").click()
-    expect(page.locator("#cr-units .cr-plot-words")).not_to_be_empty()  # its script has loaded
+    expect(page.locator("#cr-units .cr-plot-words")).not_to_have_text("Reading …")  # its script has loaded
     form = page.locator("#cr-units form")
     form.locator("[name=text]").fill("To be, or not to be: that is the question.\n" * 12)
     form.locator("[name=pattern]").fill("😀😀(b")

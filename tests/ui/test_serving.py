@@ -40,6 +40,7 @@ def serving(root: Path) -> Iterator[tuple[Store, str]]:
 def test_finished_or_paused_text_makes_no_request(context: BrowserContext, app: str):
     refuse_networks(context)
     page = open_page(context, app)
+    page.wait_for_load_state("networkidle")  # the page's engine has loaded
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.wait_for_timeout(1500)

@@ -1,6 +1,6 @@
 // Samples of one model at each saved training step, from the same random draws.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { fill } from "../components/page_state.js";
 

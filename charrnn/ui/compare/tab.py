@@ -19,7 +19,7 @@ from charrnn.ui.compare.surprisal_difference import differences
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.analyses import saved_analysis
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.defaults import PROMPT, SEED
+from charrnn.ui.server.generation_defaults import PROMPT, SEED
 from charrnn.ui.server.model_selection import models_payload, selected
 from charrnn.ui.server.streaming import add_part, message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current

@@ -1,7 +1,7 @@
 // A text with colored characters, a cursor for pointer and keyboard, and a readout line.
 
 import { ColorScale } from "./color_scale.js";
-import { create } from "./create.js";
+import { create } from "./create_element.js";
 import { giveSign, onTheme } from "./page_state.js";
 
 /** Create the span of the character at position i. */

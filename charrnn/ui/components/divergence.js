@@ -1,6 +1,6 @@
 // First difference of two texts: the random draw across both cumulative bars, and both distributions in draw order.
 
-import { create } from "./create.js";
+import { create } from "./create_element.js";
 import { quoted, visible } from "./page_state.js";
 
 const MIN_LABELLED_SHARE = 0.025; // of a bar; thinner segments have no room for their character

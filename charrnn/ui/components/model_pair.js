@@ -1,6 +1,6 @@
 // Forms of the models A and B: checkpoint and training step, with sampling settings in views that generate.
 
-import { create } from "./create.js";
+import { create } from "./create_element.js";
 
 const SAMPLING = [
   { name: "temperature", label: "temperature", min: 0, max: 2, step: 0.01, value: 0.8 },

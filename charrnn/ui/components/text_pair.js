@@ -1,7 +1,7 @@
 // Two texts side by side, with their first difference.
 
 import { cutAt } from "./code_points.js";
-import { create } from "./create.js";
+import { create } from "./create_element.js";
 import { fill, visible } from "./page_state.js";
 
 function written(title, prompt, text, at) {

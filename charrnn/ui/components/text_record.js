@@ -15,13 +15,14 @@ export class TextRecord {
     this.startLogits = start.startLogits;
     this.startDraw = start.startDraw;
     this.edits = start.edits || []; // [[offset from the end of the prompt, character], …]
-    this.chosen = new Set(this.edits.map(([at]) => at));
+    this.edited = new Set(this.edits.map(([at]) => at));
     this.writers = start.writers || []; // [[position, writer], …]: the generating model from there on
     this.characters = [];
-    this.room(256);
+    this.reserve(256);
   }
 
-  room(length) {
+  /** Make room for this many characters. */
+  reserve(length) {
     const grow = (Type, old, width) => {
       const array = new Type(length * width);
       if (old) array.set(old);
@@ -37,12 +38,12 @@ export class TextRecord {
     return this.characters.length;
   }
 
-  /** Truncate to the position where a message branches off; false if that is beyond the end. */
+  /** Truncate to the position where a message branches off, take its edits and append its data; false if it begins beyond the end. */
   branch(message) {
     if (message.from > this.length) return false;
     this.characters.length = message.from;
     this.edits = message.edits;
-    this.chosen = new Set(this.edits.map(([at]) => at));
+    this.edited = new Set(this.edits.map(([at]) => at));
     return this.append(message);
   }
 
@@ -52,7 +53,7 @@ export class TextRecord {
     return cuts
       .map(([at, writer], i) => {
         const [first, end] = [Math.max(from, at), Math.min(to, cuts[i + 1]?.[0] ?? this.length)];
-        const chosen = writer ? [...this.chosen].filter((place) => first <= place + this.prompt && place + this.prompt < end).length : 0;
+        const chosen = writer ? [...this.edited].filter((place) => first <= place + this.prompt && place + this.prompt < end).length : 0;
         return { characters: Math.max(0, end - first), writer, chosen };
       })
       .filter(({ characters }) => characters);
@@ -60,7 +61,7 @@ export class TextRecord {
 
   /** True if the user chose the character at position i. */
   isChosen(i) {
-    return this.chosen.has(i - this.prompt);
+    return this.edited.has(i - this.prompt);
   }
 
   /** Length of the common prefix with another text. */
@@ -74,7 +75,7 @@ export class TextRecord {
     if (message.from !== this.length) return false;
     const characters = Array.from(message.text);
     const length = this.length + characters.length;
-    if (length > this.capacity) this.room(Math.max(2 * this.capacity, length));
+    if (length > this.capacity) this.reserve(Math.max(2 * this.capacity, length));
     this.columns.set(message.columns, this.length * this.rows);
     this.logits.set(message.logits, this.length * this.size);
     this.writers = message.writers ?? this.writers;

@@ -1,6 +1,6 @@
 // The slider of the recurrent scale, and the server's analyses of the scaled model.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { createTextPair } from "../components/text_pair.js";
 import { navigate } from "../components/navigate.js";

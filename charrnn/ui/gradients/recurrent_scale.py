@@ -23,7 +23,7 @@ from charrnn.ui.gradients.gradient_norms import left_far_back
 from charrnn.ui.server import validation
 from charrnn.ui.server.analyses import FAR_BACK, MAX_ANALYSIS_CHARS, MAX_LAG, POSITIONS, measure, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.defaults import prompt_for
+from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current

@@ -1,6 +1,6 @@
 // A lecture scene: the question, then the answer with its settings of the page.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { cutAt } from "../components/code_points.js";
 import { navigate } from "../components/navigate.js";
 import { fill, page } from "../components/page_state.js";

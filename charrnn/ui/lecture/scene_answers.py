@@ -13,7 +13,7 @@ from charrnn.sampling import SamplingSettings, Step
 from charrnn.surprisal import Difference, GroupMean
 from charrnn.ui.server.analyses import FAR_BACK, MAX_LAG, default_text, measured, read_bits
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.defaults import prompt_for
+from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.share_link import ShareLink
 
 COLD, HOT = 0.3, 1.6

@@ -14,9 +14,9 @@ from charrnn.ui.components.table.table import Table
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, bits_of, read_bits, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
-from charrnn.ui.server.defaults import prompt_for
+from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.model_pair import with_step
-from charrnn.ui.server.notices import dropped_notice
+from charrnn.ui.server.page_messages import dropped_notice
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Writing, validate, within

@@ -1,6 +1,6 @@
 // The clamps as a form, one row each: activation, unit, value.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { field } from "../components/model_pair.js";
 
 const MAX_CLAMPS = 8; // as clamps.py has it

@@ -1,6 +1,6 @@
 // Exercises: submit an answer, show the measurement, print the results.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";
 import { clampName } from "../session/interventions.js";

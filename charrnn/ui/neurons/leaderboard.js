@@ -2,7 +2,7 @@
 
 import { createViewQuery } from "../components/view_query.js";
 import { cutAt } from "../components/code_points.js";
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { page } from "../components/page_state.js";
 import { createTable } from "../components/table/table.js";
 import { textForm } from "../components/text_form.js";

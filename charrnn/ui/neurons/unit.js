@@ -2,7 +2,7 @@
 
 import { createViewQuery } from "../components/view_query.js";
 import { createColoredText } from "../components/colored_text.js";
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { page, quoted, visible } from "../components/page_state.js";
 import { createFigure } from "../components/plot/figure.js";
 import { createTable } from "../components/table/table.js";

@@ -17,8 +17,8 @@ from charrnn.ranges import Range, number_in
 from charrnn.ui import tabs
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
-from charrnn.ui.server.defaults import prompt_for
-from charrnn.ui.server.notices import notice
+from charrnn.ui.server.generation_defaults import prompt_for
+from charrnn.ui.server.page_messages import notice
 from charrnn.ui.server.validation import (
     MAX_EDITS,
     MAX_PASSAGE_CHARS,

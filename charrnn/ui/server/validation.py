@@ -12,7 +12,7 @@ from charrnn.control_char_escapes import printable
 from charrnn.ranges import Range, shown
 from charrnn.sampling import LIMITS, SamplingSettings
 from charrnn.seeds import SEEDS
-from charrnn.ui.server.defaults import PROMPT, SEED
+from charrnn.ui.server.generation_defaults import PROMPT, SEED
 
 MAX_PROMPT_CHARS = 1000
 MAX_PASSAGE_CHARS = 5000  # of a text in a link

@@ -27,7 +27,7 @@ from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import MAX_CLAMPS, ActivationStats, clamps_of
 from charrnn.ui.server.error_location import raised
 from charrnn.ui.server.malloc_trim import USERS
-from charrnn.ui.server.notices import dropped_notice, packed
+from charrnn.ui.server.page_messages import dropped_notice, packed
 from charrnn.ui.server.validation import (
     MAX_EDITS,
     MAX_TEXT_CHARS,

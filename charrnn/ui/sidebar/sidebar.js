@@ -1,6 +1,6 @@
 // The left column: model, sliders, prompt and buttons. Updates page.settings and calls the session.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { page } from "../components/page_state.js";
 import { configure, provider, session } from "../session/page_session.js";
 import { NO_INTERVENTIONS } from "../session/session.js";

@@ -7,7 +7,7 @@ from typing import Any
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.hub import commit_of
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store, summary
-from charrnn.ui.server.defaults import PROMPT
+from charrnn.ui.server.generation_defaults import PROMPT
 from charrnn.ui.server.share_link import DEFAULTS, TABS, ShareLink
 
 

@@ -1,7 +1,7 @@
 // Self-checks: run when the panel is opened; the page's own sampler generates the same text once more.
 
 import { unpacked } from "../components/base64.js";
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { distribution, draw } from "../components/sampler.js";
 import { page } from "../components/page_state.js";

@@ -21,10 +21,10 @@ from charrnn.self_checks import Check
 from charrnn.torch_reference import TorchCharRNN
 from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.defaults import PROMPT, SEED
 from charrnn.ui.server.error_location import raised
+from charrnn.ui.server.generation_defaults import PROMPT, SEED
 from charrnn.ui.server.loaded_model import LoadedModel
-from charrnn.ui.server.notices import packed
+from charrnn.ui.server.page_messages import packed
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import ViewQuery
 

@@ -1,7 +1,7 @@
 // Source lines in blocks, with the values that each line computed.
 
 import { unpacked } from "../components/base64.js";
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { SCALE } from "../components/text_record.js";
 
 const FIRST = 5; // numbers that are written out

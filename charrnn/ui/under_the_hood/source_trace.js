@@ -1,6 +1,6 @@
 // The cell's source, line by line, next to the values that each line computed at the cursor.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { ColorScale } from "../components/color_scale.js";
 import { onTheme, page, visible } from "../components/page_state.js";

@@ -13,7 +13,7 @@ from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.error_location import raised
 from charrnn.ui.server.loaded_model import LoadedModel
-from charrnn.ui.server.notices import packed
+from charrnn.ui.server.page_messages import packed
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.session.prefix_cache import PrefixCache

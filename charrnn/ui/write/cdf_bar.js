@@ -1,6 +1,6 @@
 // The draw: remaining characters end to end, with u as a pointer.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { visible } from "../components/page_state.js";
 
 const LEGIBLE = 0.042; // of the bar: minimum width of a labeled segment

@@ -1,6 +1,6 @@
 // Sampler view at the cursor: raw → temperature → top-k → top-p → min-p side by side, then the draw.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { quoted, visible } from "../components/page_state.js";
 import { CdfBar } from "./cdf_bar.js";
 import { cutter, distribution, draw, entropyBits, stageProbs, STAGES, surprisalBits } from "../components/sampler.js";

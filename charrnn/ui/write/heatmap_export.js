@@ -1,6 +1,6 @@
 // Export of the visible part of the heatmap as an image with axes, or as a CSV table.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { visibleLetter } from "../components/page_state.js";
 import { endsOf, rowNoun, titleOf } from "./captions.js";
 import { css } from "../components/color_scale.js";

@@ -1,6 +1,6 @@
 // Options of the heatmap: view, value or change, row order. Buttons, or a list if names are long.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { nameOf, symbol } from "./captions.js";
 
 const MAX_BUTTONS = 8;

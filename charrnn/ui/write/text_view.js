@@ -1,6 +1,6 @@
 // The text: a line is a block, a character is a target; words and their trailing space do not wrap.
 
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { giveSign } from "../components/page_state.js";
 import { attachCandidates } from "./top_candidates.js";
 

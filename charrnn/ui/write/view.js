@@ -2,7 +2,7 @@
 // Hovering needs no request: the record contains every activation and logit.
 
 import { onConnectionError } from "../components/connection.js";
-import { create } from "../components/create.js";
+import { create } from "../components/create_element.js";
 import { onTheme, page } from "../components/page_state.js";
 import { showInterventions } from "../session/interventions.js";
 import { session } from "../session/page_session.js";

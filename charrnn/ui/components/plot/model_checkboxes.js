@@ -1,6 +1,6 @@
 // Checkboxes that select models, each with a line swatch. All views of the page share the selection.
 
-import { create } from "../create.js";
+import { create } from "../create_element.js";
 import { page } from "../page_state.js";
 
 page.selectedModels ??= null; // names; null for the server's default

@@ -1,6 +1,6 @@
 // A sortable table. Cells contain text, numbers, commands, links and links to other parts of the page.
 
-import { create } from "../create.js";
+import { create } from "../create_element.js";
 import { navigate } from "../navigate.js";
 import { swatch } from "../plot/model_checkboxes.js";
 

@@ -1,4 +1,4 @@
-"""Strangers: another site that shows the page in a frame, or calls it; a model that knows nothing but a script."""
+"""Cross-origin framing and API calls; HTML in names, vocabularies and texts is never executed."""
 
 import threading
 from collections.abc import Iterator

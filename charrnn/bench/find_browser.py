@@ -1,7 +1,7 @@
 """
 Find or install a Chromium for the browser tests.
 
-    python -m charrnn.bench.browser     print its path, installing one if needed; exit code 1 on failure
+    python -m charrnn.bench.find_browser     print its path, installing one if needed; exit code 1 on failure
 """
 
 import os
