@@ -7,9 +7,8 @@ value:
 - `h` (vanilla, GRU, LSTM): h' is replaced after it is computed. The logits and the next step see it; c' is unchanged.
 - `c` (LSTM): c' is replaced after it is computed. h' = o tanh(c') and the next step see it; with layer norm so does
   every unit of h'.
-- a gate (`i`, `f`, `g`, `o`; `r`, `z`, `n`): clamped before its activation function, so c', h' and (for r) the
-  candidate n are computed from it. The preactivation, after layer norm, is replaced by the inverse of the activation
-  function at the value (±∞ at its bounds), so the gate equals the value up to rounding.
+- a gate (`i`, `f`, `g`, `o`; `r`, `z`, `n`): replaced after its activation function; c', h' and (for r) the candidate
+  n are computed from it.
 - `embedding`, `layer 1`, … (MiniGPT): the residual stream there; all later blocks and the logits see it.
 
 The state before the first character is not changed.

@@ -242,6 +242,15 @@ class ClampableDecoder(Decoder, Protocol):
     def clamped(self, clamps: Sequence[Clamp]) -> Decoder: ...
 
 
+def read_stepwise(decoder: Decoder, ids: Sequence[int], state: Any = None) -> Trace:
+    """Read ids (at least one) from `state` (None: the start of the text), one after the other."""
+    outputs, at = [], decoder.prefill([], state).state
+    for id in ids:
+        outputs.append(decoder.step(id, at))
+        at = outputs[-1].state
+    return Trace.of(outputs)
+
+
 def sample_step(
     reader: Decoder,
     reading: DecoderOutput,

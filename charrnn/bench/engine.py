@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from charrnn.checkpoint import Checkpoint, load
+from charrnn.export import recorded_step
 from charrnn.export.network_file import pack_network
 from charrnn.flags import COUNT
 from charrnn.paths import CHECKPOINTS
@@ -71,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write_file(path: Path, trained: Checkpoint) -> str:
-    model = {"characters": trained.vocab.characters, "sha256": trained.info.sha256, "views": ["h"]}
-    views = [*trained.model.decoder().graph.activations]  # pyright: ignore[reportAttributeAccessIssue]
-    path.write_bytes(pack_network(trained.model, model=model | {"views": views}, views=dict.fromkeys(views)))
+    views = [*recorded_step(trained.model).activations]
+    model = {"characters": trained.vocab.characters, "sha256": trained.info.sha256, "views": views}
+    path.write_bytes(pack_network(trained.model, model=model, views=dict.fromkeys(views)))
     return str(path)
 
 

@@ -1,5 +1,5 @@
-// Writes texts with the page's engine: { files: { name: path of a network's file }, seeds, characters, settings, prompt, states } on
-// stdin; per network the texts, the CPU seconds and, for the first seed, the states and logits, as JSON on stdout.
+// Writes texts with the page's engine: { files: { name: path of a network's file }, seeds, characters, settings, prompt } on
+// stdin; per network the texts and the CPU seconds, as JSON on stdout.
 
 import { readFile } from "node:fs/promises";
 import { text as all } from "node:stream/consumers";

@@ -12,7 +12,7 @@ from charrnn.export.cache_buffer import CacheView
 from charrnn.export.decoder import GraphDecoder, GraphState, array_of
 from charrnn.export.graph import Graph
 from charrnn.export.module_decoder import ModuleDecoder
-from charrnn.export.recorder import RecordingError, record
+from charrnn.export.recorder import RecordingError, leaves_of_length, record
 
 CHECKED = 64  # characters of the check
 CLOSE = 1e-9  # relative to values above 1, absolute below
@@ -28,8 +28,9 @@ def recorded_step(network: Any) -> Graph:
     known = vars(network).get(_RECORDED)
     if known is None:
         try:
-            known = record(network)
-            require_same_steps(exact_copy(network), known)
+            exact = exact_copy(network)
+            known = record(exact)
+            require_same_steps(exact, known)
         except RecordingError as error:
             known = f"{error}"
         except Exception as error:  # edited equations can raise anything
@@ -42,11 +43,8 @@ def recorded_step(network: Any) -> Graph:
 
 def decoder_of(network: Any) -> GraphDecoder | ModuleDecoder:
     """Return a decoder on a float64 copy of the network's present weights."""
-    try:
-        graph = recorded_step(network)
-    except RecordingError as error:
-        return ModuleDecoder(exact_copy(network), f"{error}")
-    return graph_decoder(exact_copy(network), graph)
+    reason, exact = not_recorded(network), exact_copy(network)
+    return ModuleDecoder(exact, reason) if reason else graph_decoder(exact, recorded_step(network))
 
 
 def not_recorded(network: Any) -> str:
@@ -121,14 +119,7 @@ def _starts(exact: Any, graph: Graph) -> Iterator[tuple[Any, int]]:
     yield state, CHECKED
     if graph.full is not None and graph.full > CHECKED // 2:
         leaves, form = tree_flatten(state)
-        rng, length = torch.Generator().manual_seed(0), graph.full - 4
-        yield tree_unflatten([_of_length(leaf, length, rng) for leaf in leaves], form), 8
-
-
-def _of_length(leaf: Any, length: int, rng: torch.Generator) -> Any:
-    if not isinstance(leaf, torch.Tensor):
-        return length
-    return torch.randn([length if size == 0 else size for size in leaf.shape], generator=rng, dtype=torch.float64)
+        yield tree_unflatten(leaves_of_length(leaves, graph.full - 4), form), 8
 
 
 def _require_close(name: str, found: Any, expected: Any) -> None:

@@ -1,6 +1,7 @@
 """Run a recorded step in numpy, one character at a time."""
 
 import copy
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from charrnn.clamps import Clamp, ClampSet
 from charrnn.export.cache_buffer import CacheView
 from charrnn.export.graph import Graph, Node, is_whole
 from charrnn.export.kernels import KERNELS, SHAPED, kernel_of
-from charrnn.sampling import DecoderOutput, Trace
+from charrnn.sampling import DecoderOutput, Trace, read_stepwise
 
 MAX_TABLE_NUMBERS = 4_000_000  # of the values kept per character
 
@@ -84,11 +85,7 @@ class GraphDecoder:
 
     def read(self, ids: Sequence[int], state: GraphState | None = None) -> Trace:
         """Read ids (at least one) from `state`; equals repeated `step` bit for bit."""
-        outputs, at = [], self._beginning if state is None else state
-        for id in ids:
-            outputs.append(self.step(id, at))
-            at = outputs[-1].state
-        return Trace.of(outputs)
+        return read_stepwise(self, ids, state)
 
     def step(self, id: int, state: GraphState) -> DecoderOutput:
         """Read one character."""
@@ -174,11 +171,11 @@ class _Program:
         for at, node in enumerate(graph.nodes):
             if self.values[at] is not None or node.op == "input":
                 continue
-            function, params = _function(graph, node, length), sized_params(graph, node, length)
+            function = _function(graph, node, length)
             if node.op == "cat" and node.inputs[0] in growing and len(node.inputs) == 2:
                 appended[at] = node.inputs[0]
                 function = _append(graph.context or 0)
-            elif node.op == "slice" and node.inputs[0] in appended and is_whole(params):
+            elif node.op == "slice" and node.inputs[0] in appended and is_whole(sized_params(graph, node, length)):
                 appended[at] = appended[node.inputs[0]]
                 function = _same
             elif any(source in growing or source in appended for source in node.inputs):
@@ -194,7 +191,7 @@ class _Program:
         outputs = {graph.logits, *graph.activations.values(), *(array.output for array in arrays)}
         used = outputs.union(*(graph.nodes[at].inputs for at in of_state))
         self.id_slots = [at for at in of_id if at in used]
-        self.numbers_per_id = sum(_count(graph.size(graph.nodes[slot].shape, length)) for slot in self.id_slots)
+        self.numbers_per_id = sum(math.prod(graph.size(graph.nodes[slot].shape, length)) for slot in self.id_slots)
         self._after = [self._output(array, appended) for array in arrays]
 
     def of_character(self, values: list[Any], id: int) -> tuple[Any, ...]:
@@ -211,14 +208,12 @@ class _Program:
     def _output(self, array: Any, appended: Mapping[int, int]) -> Callable[[Sequence[Any]], Any]:
         """Return what takes one array of the next state out of the values."""
         slot, node, full = array.output, self.graph.nodes[array.output], self.graph.full or 0
-        params = sized_params(self.graph, node, self._length)
-        if array.growing is None:
+        if array.growing is None or slot in appended:
             return lambda values: values[slot]
-        if slot in appended:
-            return lambda values: values[slot]
-        if node.op == "slice" and node.inputs[0] in appended and params["dim"] == array.growing:
-            source = node.inputs[0]
-            return lambda values: values[source].last(full)
+        if node.op == "slice" and node.inputs[0] in appended:
+            source, params = node.inputs[0], sized_params(self.graph, node, self._length)
+            if params["dim"] == array.growing:
+                return lambda values: values[source].last(full)
         return lambda values: CacheView.of(values[slot], self.graph.context or 0)
 
 
@@ -254,10 +249,6 @@ def _of_views(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _clamped(function: Callable[..., Any], clamps: ClampSet, name: str) -> Callable[..., Any]:
     return lambda *values: clamps(name, function(*values))
-
-
-def _count(shape: Sequence[int]) -> int:
-    return int(np.prod(shape, dtype=np.int64))
 
 
 def _followers(graph: Graph, sources: Sequence[int]) -> set[int]:

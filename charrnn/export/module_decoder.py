@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from charrnn.clamps import Clamp
-from charrnn.sampling import DecoderOutput, Trace
+from charrnn.sampling import DecoderOutput, Trace, read_stepwise
 
 
 class ModuleState(NamedTuple):
@@ -47,11 +47,7 @@ class ModuleDecoder:
 
     def read(self, ids: Sequence[int], state: ModuleState | None = None) -> Trace:
         """Read ids (at least one) from `state` and return the outputs at each."""
-        outputs, at = [], self.prefill([], state).state
-        for id in ids:
-            outputs.append(self.step(id, at))
-            at = outputs[-1].state
-        return Trace.of(outputs)
+        return read_stepwise(self, ids, state)
 
     @torch.no_grad()
     def step(self, id: int, state: ModuleState) -> DecoderOutput:

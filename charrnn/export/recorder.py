@@ -6,7 +6,6 @@ spelling: methods, operators, in-place forms and named parameters arrive as one.
 torch and leave a constant. Nothing of the network's code is changed or parsed.
 """
 
-import copy
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -35,23 +34,22 @@ def record(network: Any) -> Graph:
     """
     Return the graph of a network's decode step.
 
-    network: has `beginning()` -> (logits, state, activations) and `watched(ids, state)` with the same results.
-    Raises RecordingError.
+    network: in float64 on the CPU; has `beginning()` -> (logits, state, activations) and `watched(ids, state)` with the
+    same results. Raises RecordingError.
     """
-    exact = copy.deepcopy(network).cpu().double()
     with torch.no_grad():
-        _, state, _ = exact.beginning()
+        _, state, _ = network.beginning()
         leaves, form = tree_flatten(state)
         growing = [_growing(leaf) for leaf in leaves]
         if not {None, -2}.issuperset(growing):
             raise RecordingError("a state grows along another dimension than the last but one")
-        lengths = _lengths(exact.context) if any(growing) else [0]
-        recordings = [_Recording(exact, _lengthened(leaves, length), form) for length in lengths]
+        lengths = _lengths(network.context) if any(growing) else [0]
+        recordings = [_Recording(network, _tensors_of_length(leaves, length), form) for length in lengths]
     first = recordings[0]
     merged = [_merged(recordings, lengths, at) for at in range(max(len(recording.nodes) for recording in recordings))]
     arrays = zip(first.names, growing, strict=True)
     state = {name: StateArray(first.inputs[name], first.outputs[name], dim) for name, dim in arrays}
-    return _without_unused(Graph(tuple(merged), first.id, first.logits, state, first.activations, exact.context))
+    return _without_unused(Graph(tuple(merged), first.id, first.logits, state, first.activations, network.context))
 
 
 def _lengths(context: int) -> list[int]:
@@ -65,17 +63,22 @@ def _growing(leaf: Any) -> int | None:
     return sizes.index(0) - len(sizes) if 0 in sizes else None
 
 
-def _lengthened(leaves: Sequence[Any], length: int) -> list[Tensor]:
-    """Return a random state in which what grows has this length, and the position as a tensor."""
+def leaves_of_length(leaves: Sequence[Any], length: int) -> list[Any]:
+    """Return random arrays of a state after `length` characters, in place of those of the initial state."""
     rng = torch.Generator().manual_seed(length)
 
-    def of_length(leaf: Any) -> Tensor:
+    def of_length(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor):
-            return torch.tensor(float(length), dtype=torch.float64)
+            return length
         shape = [length if size == 0 else size for size in leaf.shape]
-        return torch.rand(shape, generator=rng, dtype=torch.float64) - 0.5
+        return torch.randn(shape, generator=rng, dtype=torch.float64)
 
     return [*map(of_length, leaves)]
+
+
+def _tensors_of_length(leaves: Sequence[Any], length: int) -> list[Tensor]:
+    """Return `leaves_of_length` with the position as a tensor, so that it is an input of the graph."""
+    return [torch.as_tensor(leaf, dtype=torch.float64) for leaf in leaves_of_length(leaves, length)]
 
 
 def names_of(state: Any, prefix: str = "") -> list[str]:

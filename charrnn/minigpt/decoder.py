@@ -23,8 +23,10 @@ class BatchReadingDecoder:
     @classmethod
     def of(cls, network: Any) -> "BatchReadingDecoder | export.ModuleDecoder":
         """Return the decoder of a network; of its torch module if its step cannot be recorded."""
-        steps = export.decoder_of(network)
-        return steps if isinstance(steps, export.ModuleDecoder) else cls(export.exact_copy(network), steps)
+        reason, exact = export.not_recorded(network), export.exact_copy(network)
+        if reason:
+            return export.ModuleDecoder(exact, reason)
+        return cls(exact, export.graph_decoder(exact, export.recorded_step(network)))
 
     @property
     def graph(self) -> export.Graph:

@@ -1,4 +1,4 @@
-// Decodes arrays sent by the server (`packed` in server/notices.py).
+// Decodes arrays sent by the server (`packed` in server/page_messages.py).
 
 /** Decode base64 of little-endian numbers into an array of this type. */
 export function unpacked(base64, Type) {

@@ -43,5 +43,5 @@ def _compressed(model: LoadedModel) -> bytes:
 
     Raises ValueError.
     """
-    views = {name: model.view(name).to_json() for name in model.view_names}
+    views = {name: view.to_json() for name, view in model.views().items()}
     return gzip.compress(pack_network(model.checkpoint.model, model=model.metadata(), views=views), 1)

@@ -9,7 +9,7 @@ export function stridesOf(shape) {
   return strides;
 }
 
-/** Where the elements of an array with these sizes are, in order, if each dimension has this stride. */
+/** The place of each element of an array with these sizes and strides, in order. */
 export function positions(sizes, strides, start = 0) {
   let places = Int32Array.of(start);
   for (let dim = 0; dim < sizes.length; dim++) {
@@ -20,7 +20,7 @@ export function positions(sizes, strides, start = 0) {
   return places;
 }
 
-/** Where an array that broadcasts to `sizes` has each of their elements. */
+/** The place of each element of `sizes` in an array that broadcasts to them. */
 export function broadcast(shape, sizes) {
   const full = padded(shape, sizes.length);
   const strides = stridesOf(full).map((stride, at) => (full[at] === 1 ? 0 : stride));
@@ -40,7 +40,7 @@ export function lanesOf(shape, dim) {
   return { outer: countOf(full.slice(0, at)), n: full[at], inner: countOf(full.slice(at + 1)) };
 }
 
-/** Where the elements of the result come from, for operations that only choose and order: (shape, params, shape of the result). */
+/** Operations that only choose and order: (shape, params, shape of the result) -> the source of each element. */
 export const MAPS = {
   reshape: (shape, _, out) => positions([countOf(out)], [1]),
   expand: (shape, _, out) => broadcast(shape, out),

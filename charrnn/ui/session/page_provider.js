@@ -58,7 +58,7 @@ export class PageProvider {
     return piece;
   }
 
-  /** What is known of a network; the most recently used ones are kept. */
+  /** Return a network's entry and mark it as the most recently used one. */
   #network(checkpoint) {
     const key = keyOf(checkpoint);
     const network = this.networks.get(key);
