@@ -31,7 +31,7 @@ function provider({ status = 200, simd = true } = {}) {
   const calls = { read: answers("server"), continue: answers("server") };
   const startEngine = (load) => {
     made.load = load;
-    return simd ? { read: answers("page"), continue: answers("page"), forget: () => (made.forgotten += 1) } : null;
+    return { read: answers("page"), continue: answers("page"), forget: () => (made.forgotten += 1) };
   };
   const fetchFile = async (address) => {
     made.addresses.push(address);
@@ -39,7 +39,7 @@ function provider({ status = 200, simd = true } = {}) {
     const contents = file({ graph: { format: 1 }, model: MODEL, views: { h: {} } });
     return { status: made.status, ok: made.status === 200, text: async () => "its weights take 40 MB, more than 16", arrayBuffer: async () => contents };
   };
-  made.provider = new PageProvider(calls, startEngine, fetchFile, (way) => ways.push(way));
+  made.provider = new PageProvider(calls, simd ? startEngine : null, fetchFile, (way) => ways.push(way));
   return made;
 }
 

@@ -1,16 +1,10 @@
 // The provider that runs on the server: one HTTP request a call.
 
 import { unpacked } from "../components/base64.js";
+import { fromHalves } from "../components/half_floats.js";
 import { Busy, Unreachable } from "./session.js";
 
 const UNREACHABLE = new Set([408, 429, 500, 502, 503, 504]); // statuses of a proxy whose server is down
-
-/** The 65,536 half-precision numbers, indexed by their bits. */
-const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => {
-  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24);
-});
 
 export class CallsProvider {
   /** `url` of the endpoint; `request` replaces fetch in tests. */
@@ -34,7 +28,7 @@ export class CallsProvider {
     if (answer.busy_ms) throw new Busy(answer.busy_ms);
     if (answer.error) throw new Error(answer.error);
     const { text, draws } = answer;
-    const columns = Float32Array.from(unpacked(answer.columns, Uint16Array), (bits) => HALVES[bits]);
+    const columns = fromHalves(unpacked(answer.columns, Uint16Array));
     const piece = { text, draws, columns, logits: unpacked(answer.logits, Float32Array) };
     if (call.start > 0) return piece;
     const { model, view, prompt, known, notice, start_draw: startDraw } = answer;

@@ -1,5 +1,6 @@
 // The provider of a page: the network in the page where it is loaded and can run, else calls to the server.
 
+import { readHeader } from "../engine/safetensors.js";
 import { Unreachable } from "./session.js";
 
 const MAX_NETWORKS = 4; // as in engine.js
@@ -10,12 +11,11 @@ const addressOf = ({ name, step, sha256 }) => "charrnn/network?" + new URLSearch
 
 export class PageProvider {
   /**
-   * calls: answers everything. startEngine(load) -> an EngineProvider, or null where the page cannot run one.
+   * calls: answers everything. startEngine(load) -> an EngineProvider, called for the first network; null if the page cannot run one.
    * fetchFile(address) -> Promise of a Response. onWay(way): called with { engine, reason } when it changes.
    */
   constructor(calls, startEngine, fetchFile, onWay = () => {}) {
-    Object.assign(this, { calls, fetchFile, onWay, networks: new Map(), way: null });
-    this.engine = startEngine((checkpoint) => this.networks.get(keyOf(checkpoint)).parts);
+    Object.assign(this, { calls, startEngine, fetchFile, onWay, networks: new Map(), way: null, engine: null });
   }
 
   /** The outputs of text[start:]. */
@@ -54,7 +54,7 @@ export class PageProvider {
     }
     this.#goes({ engine: false, reason: this.#reason(network) });
     const piece = await this.calls[method](asked, signal);
-    if (piece.model && this.engine && !network) this.#start(asked.checkpoint, piece.model);
+    if (piece.model && this.startEngine && !network) this.#start(asked.checkpoint, piece.model);
     return piece;
   }
 
@@ -70,8 +70,8 @@ export class PageProvider {
 
   /** Why the server runs a network; null while the page is fetching it. */
   #reason(network) {
-    if (!this.engine) return "this browser has no WebAssembly SIMD";
-    return this.engine.broken ? this.engine.broken.message : (network?.refusal ?? null);
+    if (!this.startEngine) return "this browser has no WebAssembly SIMD";
+    return this.engine?.broken ? this.engine.broken.message : (network?.refusal ?? null);
   }
 
   #goes(way) {
@@ -95,7 +95,10 @@ export class PageProvider {
       const response = await this.fetchFile(addressOf(model));
       if (response.status === 404) network.refusal = await response.text();
       else if (!response.ok) throw new Unreachable(`status ${response.status}`);
-      else network.parts = partsOf(await response.arrayBuffer());
+      else {
+        network.parts = partsOf(await response.arrayBuffer());
+        this.engine ??= this.startEngine((wanted) => this.networks.get(keyOf(wanted)).parts);
+      }
     } catch {
       if (this.networks.get(keyOf(checkpoint)) === network) this.networks.delete(keyOf(checkpoint)); // asked for again with the next text
     }
@@ -106,7 +109,6 @@ const keyOf = (checkpoint) => JSON.stringify(checkpoint ?? null);
 
 /** The bytes of a network's file and its metadata. */
 export function partsOf(weights) {
-  const length = Number(new DataView(weights).getBigUint64(0, true));
-  const { __metadata__: metadata } = JSON.parse(new TextDecoder().decode(new Uint8Array(weights, 8, length)));
+  const { __metadata__: metadata } = readHeader(weights).header;
   return { weights, ...Object.fromEntries(METADATA.map((name) => [name, JSON.parse(metadata[name])])) };
 }

@@ -10,17 +10,14 @@ import { Session } from "./session.js";
 const ENDPOINT = "gradio_api/run/continue_text"; // below the address of the page
 const below = (path) => new URL(path, document.baseURI).href;
 
-function startEngine(load) {
-  if (!hasSimd()) return null;
-  return new EngineProvider(new Worker(new URL("../engine/worker.js", import.meta.url), { type: "module" }), load);
-}
+const startEngine = (load) => new EngineProvider(new Worker(new URL("../engine/worker.js", import.meta.url), { type: "module" }), load);
 
 const showWay = (way) => {
   page.way = way;
   page.emit("writer");
 };
 
-export const provider = new PageProvider(new CallsProvider(below(ENDPOINT)), startEngine, (address) => fetch(below(address)), showWay);
+export const provider = new PageProvider(new CallsProvider(below(ENDPOINT)), hasSimd() ? startEngine : null, (address) => fetch(below(address)), showWay);
 export const session = new Session(provider);
 
 session.onMessage(({ state }) => {
