@@ -20,10 +20,10 @@ function file(metadata) {
 }
 
 /** A provider with a fake server and a fake engine; `log` has who answered. */
-function provider({ status = 200, simd = true } = {}) {
+function provider({ status = 200, simd = true, ready = Promise.resolve() } = {}) {
   const log = [];
   const ways = [];
-  const made = { log, ways, addresses: [], forgotten: 0, status };
+  const made = { log, ways, addresses: [], forgotten: 0, status, ready };
   const answers = (who) => async ({ start }) => {
     log.push(who);
     return start === 0 ? { who, model: MODEL } : { who };
@@ -31,7 +31,8 @@ function provider({ status = 200, simd = true } = {}) {
   const calls = { read: answers("server"), continue: answers("server") };
   const startEngine = (load) => {
     made.load = load;
-    return { read: answers("page"), continue: answers("page"), forget: () => (made.forgotten += 1) };
+    made.engine = { read: answers("page"), continue: answers("page"), forget: () => (made.forgotten += 1), ready: made.ready };
+    return made.engine;
   };
   const fetchFile = async (address) => {
     made.addresses.push(address);
@@ -56,6 +57,30 @@ test("the server writes until the network is there, then the page", async () => 
   assert.deepEqual(made.ways, [{ engine: false, reason: null }, { engine: true, reason: null }]);
   const parts = made.load(RNN);
   assert.deepEqual([parts.graph, parts.model, parts.views], [{ format: 1 }, MODEL, { h: {} }]);
+});
+
+test("the server writes until the engine is ready", async () => {
+  let start;
+  const made = provider({ ready: new Promise((resolve) => (start = resolve)) });
+  for (let k = 0; k < 2; k++) {
+    await made.provider.continue(asked());
+    await settled();
+  }
+  start();
+  await settled();
+  await made.provider.continue(asked());
+  assert.deepEqual(made.log, ["server", "server", "page"]);
+});
+
+test("the server goes on where the engine cannot start", async () => {
+  const made = provider();
+  await made.provider.continue(asked());
+  await settled();
+  made.engine.broken = new Error("the browser refused the worker");
+  await made.provider.continue(asked());
+  assert.equal(await made.provider.engineFor(RNN), null);
+  assert.deepEqual(made.log, ["server", "server"]);
+  assert.deepEqual(made.ways.at(-1), { engine: false, reason: "the browser refused the worker" });
 });
 
 test("another checkpoint is another network", async () => {

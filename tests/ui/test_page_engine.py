@@ -13,11 +13,9 @@ IN_PAGE = "The network runs in this page."
 
 
 def open_with_engine(context: BrowserContext, address: str) -> Page:
-    """Open the page and wait until it has the network."""
+    """Open the page and wait until it runs the network."""
     page = open_page(context, address)
-    page.wait_for_function(
-        "performance.getEntriesByType('resource').some((e) => e.name.includes('charrnn/network') && e.responseEnd)"
-    )
+    page.wait_for_function("charrnn.way?.engine")
     return page
 
 
@@ -47,7 +45,7 @@ def test_text_goes_on_without_the_server(context: BrowserContext, checkpoint: Ch
 
 def test_refused_network_is_written_by_the_server(context: BrowserContext, app: str, checkpoint: Checkpoint):
     refuse_networks(context, "its weights take 40 MB, more than <16>")
-    page = open_with_engine(context, app)
+    page = open_page(context, app)
     set_speed(page, 0)
     start_writing(page, prompt="JULIET:\n", seed=13, characters=40)
     settled(page)

@@ -1,7 +1,7 @@
 // The engine in a worker. engine_provider.js is the other end.
 //
 // In: { id, method, asked }, { id, abort }, { forget }, { load, network } or { load, error, away }. Out: { id, piece } or { id, error, away },
-// and { load, checkpoint }: the page sends the network.
+// { load, checkpoint }: the page sends the network; and { ready } once, when every module is loaded.
 
 import { Engine } from "./engine.js";
 
@@ -40,6 +40,7 @@ export function serve(port) {
     else if (data.abort) running.get(data.id)?.abort();
     else answer(data);
   });
+  port.postMessage({ ready: true });
 }
 
 if (typeof WorkerGlobalScope !== "undefined") serve(globalThis);

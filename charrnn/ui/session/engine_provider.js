@@ -10,7 +10,8 @@ export class EngineProvider {
     this.calls = new Map(); // id -> { resolve, reject }
     this.newest = 0;
     this.broken = null; // why the worker does not answer any more
-    worker.addEventListener("message", ({ data }) => (data.load ? this.#send(data) : this.#settle(data)));
+    this.ready = new Promise((resolve) => (this.started = resolve)); // the worker answers, or never will: see broken
+    worker.addEventListener("message", ({ data }) => this.#receive(data));
     worker.addEventListener("error", (event) => this.#fail(new Error(event.message || "The network cannot run in this page.")));
   }
 
@@ -39,6 +40,12 @@ export class EngineProvider {
     });
   }
 
+  #receive(message) {
+    if (message.ready) this.started();
+    else if (message.load) this.#send(message);
+    else this.#settle(message);
+  }
+
   #settle({ id, piece, error, away }) {
     const call = this.calls.get(id);
     this.calls.delete(id);
@@ -48,6 +55,7 @@ export class EngineProvider {
 
   #fail(error) {
     this.broken = error;
+    this.started();
     for (const { reject } of this.calls.values()) reject(error);
     this.calls.clear();
   }

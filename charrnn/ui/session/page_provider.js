@@ -32,7 +32,7 @@ export class PageProvider {
   async engineFor(checkpoint) {
     const network = this.networks.get(keyOf(checkpoint));
     await network?.fetched;
-    return network?.parts ? this.engine : null;
+    return this.#runs(network) ? this.engine : null;
   }
 
   /** Load every network anew: the server may have newer ones of the same name. */
@@ -44,7 +44,7 @@ export class PageProvider {
   async #ask(method, asked, signal) {
     const network = this.#network(asked.checkpoint);
     this.newest = asked.checkpoint;
-    if (network?.parts && !this.engine.broken && asked.clamps.every(({ value }) => value !== null)) {
+    if (this.#runs(network) && asked.clamps.every(({ value }) => value !== null)) {
       this.#goes({ engine: true, reason: null });
       try {
         return await this.engine[method](asked, signal);
@@ -68,6 +68,10 @@ export class PageProvider {
     return network;
   }
 
+  #runs(network) {
+    return Boolean(network?.parts) && !this.engine.broken;
+  }
+
   /** Why the server runs a network; null while the page is fetching it. */
   #reason(network) {
     if (!this.startEngine) return "this browser has no WebAssembly SIMD";
@@ -86,7 +90,7 @@ export class PageProvider {
     this.networks.set(keyOf(checkpoint), network);
     if (this.networks.size > MAX_NETWORKS) this.networks.delete(this.networks.keys().next().value);
     network.fetched = this.#load(network, checkpoint, model).then(() => {
-      if (network.parts && keyOf(this.newest) === keyOf(checkpoint)) this.#goes({ engine: true, reason: null });
+      if (this.#runs(network) && keyOf(this.newest) === keyOf(checkpoint)) this.#goes({ engine: true, reason: null });
     });
   }
 
@@ -96,8 +100,10 @@ export class PageProvider {
       if (response.status === 404) network.refusal = await response.text();
       else if (!response.ok) throw new Unreachable(`status ${response.status}`);
       else {
-        network.parts = partsOf(await response.arrayBuffer());
+        const parts = partsOf(await response.arrayBuffer());
         this.engine ??= this.startEngine((wanted) => this.networks.get(keyOf(wanted)).parts);
+        await this.engine.ready;
+        network.parts = parts;
       }
     } catch {
       if (this.networks.get(keyOf(checkpoint)) === network) this.networks.delete(keyOf(checkpoint)); // asked for again with the next text
