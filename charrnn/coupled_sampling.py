@@ -17,15 +17,15 @@ from charrnn.vocab import Vocab
 class Generator:
     """A model with its sampling settings, at the end of a prompt."""
 
-    reader: Decoder
+    decoder: Decoder
     vocab: Vocab
     beginning: DecoderOutput
     settings: SamplingSettings
 
     @classmethod
-    def after(cls, prompt: str, reader: Decoder, vocab: Vocab, settings: SamplingSettings) -> "Generator":
+    def after(cls, prompt: str, decoder: Decoder, vocab: Vocab, settings: SamplingSettings) -> "Generator":
         """Read a prompt. Raises UnknownCharacterError."""
-        return cls(reader, vocab, reader.prefill(vocab.encode(prompt)), settings)
+        return cls(decoder, vocab, decoder.prefill(vocab.encode(prompt)), settings)
 
     def character(self, step: Step) -> str:
         """Return the character of a step."""
@@ -54,7 +54,7 @@ def sample_coupled(a: Generator, b: Generator, n: int, uniforms: UniformStream) 
 
     Each generator reads its own text. Raises ValueError if a logit is not finite.
     """
-    streams = [generate(writer.reader, writer.beginning, n, writer.settings, uniforms) for writer in (a, b)]
+    streams = [generate(writer.decoder, writer.beginning, n, writer.settings, uniforms) for writer in (a, b)]
     yield from map(DrawPair, *streams)
 
 

@@ -81,7 +81,7 @@ class ContextAblation:
         return enough[0] if enough else None
 
 
-def looking_back(reader: Decoder, ids: Sequence[int], positions: int = 48) -> ContextAblation:
+def looking_back(decoder: Decoder, ids: Sequence[int], positions: int = 48) -> ContextAblation:
     """
     Measure how far back a decoder looks on a text, from its start.
 
@@ -91,13 +91,13 @@ def looking_back(reader: Decoder, ids: Sequence[int], positions: int = 48) -> Co
     if len(ids) <= most:
         raise ValueError(f"the text has {len(ids)} characters: give more than {most}")
     ends = sorted(set(np.linspace(most + 1, len(ids), positions).astype(int).tolist()))
-    nats, reading, at = np.zeros(len(LOOKS_BACK)), reader.prefill([]), 0
+    nats, reading, at = np.zeros(len(LOOKS_BACK)), decoder.prefill([]), 0
     for end in ends:
-        reading = reader.prefill(ids[at:end], reading.state)
+        reading = decoder.prefill(ids[at:end], reading.state)
         at = end
         whole = log_probabilities(reading.logits)
         for i, n in enumerate(LOOKS_BACK):
-            nats[i] += kl_nats(whole, log_probabilities(reader.prefill(ids[end - n : end]).logits))
+            nats[i] += kl_nats(whole, log_probabilities(decoder.prefill(ids[end - n : end]).logits))
     return ContextAblation(LOOKS_BACK, nats / len(ends), len(ends))
 
 

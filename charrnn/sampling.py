@@ -252,7 +252,7 @@ def read_stepwise(decoder: Decoder, ids: Sequence[int], state: Any = None) -> Tr
 
 
 def sample_step(
-    reader: Decoder,
+    decoder: Decoder,
     reading: DecoderOutput,
     settings: SamplingSettings,
     uniforms: UniformStream,
@@ -267,11 +267,11 @@ def sample_step(
     drawn_from = distribution(reading.logits, settings)
     u = uniforms[index]
     id = drawn_from.draw(u) if chosen is None else chosen
-    return Step(index, id, u, reading.logits, drawn_from, reader.step(id, reading.state))
+    return Step(index, id, u, reading.logits, drawn_from, decoder.step(id, reading.state))
 
 
 def generate(
-    reader: Decoder,
+    decoder: Decoder,
     reading: DecoderOutput,
     n: int,
     settings: SamplingSettings,
@@ -289,14 +289,14 @@ def generate(
     Raises ValueError for logits that are not finite and for a clamp that does not fit.
     """
     if clamps:
-        reader = cast(ClampableDecoder, reader).clamped(clamps)
+        decoder = cast(ClampableDecoder, decoder).clamped(clamps)
     for index in range(start, start + n):
-        step = sample_step(reader, reading, settings, uniforms, index, chosen.get(index))
+        step = sample_step(decoder, reading, settings, uniforms, index, chosen.get(index))
         reading = step.reading
         yield step
 
 
-def sample(reader: Decoder, ctx: Tensor, n: int, settings: SamplingSettings, seed: int | None) -> Tensor:
+def sample(decoder: Decoder, ctx: Tensor, n: int, settings: SamplingSettings, seed: int | None) -> Tensor:
     """
     Continue each row of ctx (B, T) by n characters -> ids (B, T + n).
 
@@ -306,7 +306,7 @@ def sample(reader: Decoder, ctx: Tensor, n: int, settings: SamplingSettings, see
     last = STREAMS - max(1, len(ctx))  # the largest seed that leaves one for each row
     first: int = secrets.randbelow(last + 1) if seed is None else replace(SEEDS, high=last).require("seed", seed)
     rows = [
-        [step.id for step in generate(reader, reader.prefill(row), n, settings, UniformStream(first + b))]
+        [step.id for step in generate(decoder, decoder.prefill(row), n, settings, UniformStream(first + b))]
         for b, row in enumerate(ctx.tolist())
     ]
     return torch.cat([ctx, torch.tensor(rows, dtype=ctx.dtype, device=ctx.device).view(len(ctx), n)], dim=1)

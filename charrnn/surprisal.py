@@ -23,7 +23,7 @@ PIECE = 256  # characters read at once: the time between two chances to stop
 CONTEXTS = ((1, 8), (9, 16), (17, 32), (33, 64), (65, 128), (129, 256), (257, None))  # positions, from 1
 
 
-class TraceReader(Protocol):
+class TraceDecoder(Protocol):
     """A decoder that can read many characters at once."""
 
     def prefill(self, ids: Sequence[int], state: Any = None) -> DecoderOutput: ...
@@ -45,13 +45,13 @@ def surprisal_bits(logits: np.ndarray, ids: Sequence[int]) -> np.ndarray:
     return nats / math.log(2)
 
 
-def surprisals(reader: TraceReader, ids: Sequence[int], piece: int = PIECE) -> Iterator[np.ndarray]:
+def surprisals(decoder: TraceDecoder, ids: Sequence[int], piece: int = PIECE) -> Iterator[np.ndarray]:
     """Yield the surprisals of a text piece by piece, from an empty context."""
-    reading = reader.prefill([])
+    reading = decoder.prefill([])
     piece = at_once(len(reading.logits), piece)
     for first in range(0, len(ids), piece):
         some = ids[first : first + piece]
-        trace = reader.read(some, reading.state)
+        trace = decoder.read(some, reading.state)
         yield surprisal_bits(np.concatenate([reading.logits[None], trace.logits[:-1]]), some)
         reading = trace.end
 

@@ -51,10 +51,10 @@ def test_clamped_texts_and_bits_match_package(store: Store, model: str, clamps: 
     trained, own = load(CHECKPOINTS / model), [Clamp(**each) for each in clamps]
     decoder, n = trained.model.decoder(), 120
     assert [{key: each[key] for key in ("name", "unit", "value")} for each in first["clamps"]] == clamps
-    for text, reader in zip(first["texts"], (decoder, decoder.clamped(own)), strict=True):
+    for text, loaded in zip(first["texts"], (decoder, decoder.clamped(own)), strict=True):
         steps = list(
             generate(
-                reader, reader.prefill(trained.vocab.encode("ROMEO:\n")), n, SamplingSettings(0.8), UniformStream(7)
+                loaded, loaded.prefill(trained.vocab.encode("ROMEO:\n")), n, SamplingSettings(0.8), UniformStream(7)
             )
         )
         assert text == trained.vocab.decode([step.id for step in steps])
@@ -78,9 +78,9 @@ def test_clamped_texts_and_bits_match_package(store: Store, model: str, clamps: 
 
 def test_default_clamp_is_newline_unit_at_its_mean(store: Store):
     first, _ = asked(store, "lstm", None)
-    reader = store.load("lstm")
-    text = text_for(store, reader).text[:2000]  # as the scenes have it
-    h = reader.decoder.read(reader.vocab.encode(text)).activations["h"].astype(float)
+    loaded = store.load("lstm")
+    text = text_for(store, loaded).text[:2000]  # as the scenes have it
+    h = loaded.decoder.read(loaded.vocab.encode(text)).activations["h"].astype(float)
     ends = np.array([c == "\n" for c in text])
     gap = [abs(h[ends, unit].mean() - h[~ends, unit].mean()) for unit in range(256)]
     (clamp,) = first["clamps"]
@@ -90,7 +90,7 @@ def test_default_clamp_is_newline_unit_at_its_mean(store: Store):
     assert first["usual_of"].startswith("5 %, mean and 95 %: over 2,000 characters of a passage written by Best")
     assert [name["name"] for name in first["names"]] == ["h", "c", "i", "f", "g", "o"] and first["units"] == 256
     assert first["names"][0]["span"] == [-1, 1] and first["names"][2]["limits"] == [0, 1]
-    most = np.abs(reader.decoder.read(reader.vocab.encode(text)).activations["c"]).max()
+    most = np.abs(loaded.decoder.read(loaded.vocab.encode(text)).activations["c"]).max()
     assert first["names"][1]["span"][1] >= most and first["names"][1]["limits"] == [-1e6, 1e6]
 
 

@@ -143,7 +143,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
 }
 
 
-def measured_at_once(reader: Any, text: str) -> Any:
+def measured_at_once(loaded: Any, text: str) -> Any:
     """Replace a measurement; a module-level function, as cache keys need."""
     return used(0.5)
 

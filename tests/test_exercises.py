@@ -41,9 +41,9 @@ def test_exercises_list_parts_and_units(store: Store):
 
 
 def test_exercise_reset_accepts_only_right_units(store: Store):
-    reader = store.load("lstm")
-    text = text_for(store, reader).text[:3000]
-    c = load(CHECKPOINTS / "lstm").model.decoder().read(reader.vocab.encode(text)).activations["c"].astype(float)
+    loaded = store.load("lstm")
+    text = text_for(store, loaded).text[:3000]
+    c = load(CHECKPOINTS / "lstm").model.decoder().read(loaded.vocab.encode(text)).activations["c"].astype(float)
     resets = [line_reset(text, c[:, unit]) for unit in range(256)]
     figures = [(reset.remaining_share, reset.carried) for reset in resets]
     right = [unit for unit, (left, carried) in enumerate(figures) if left <= 0.25 and carried >= 0.5]
@@ -63,7 +63,7 @@ def test_exercise_reset_accepts_only_right_units(store: Store):
         said = values(answer)["correlation over 5 characters of a line"]
         assert float(said.split()[0].replace("−", "-")) == pytest.approx(carried, abs=0.0051)
         assert values(answer)["unit"] == f"c {unit}"
-    info = reader.info
+    info = loaded.info
     assert answer["of"] == {
         "network": "LSTM",
         "training step": f"{info.step:,}",

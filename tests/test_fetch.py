@@ -209,8 +209,8 @@ def answers(monkeypatch, answer) -> None:
 def test_newer_checkpoints_are_offered_after_rescan(of_the_hub, tmp_path, monkeypatch):
     second = tmp_path / "models--me--lab/snapshots" / ("b" * 40)
     write_checkpoint(second / "lstm", seed=1, steps=[])
-    reader = of_the_hub.load("gru")
-    assert json.loads(describe_models(of_the_hub, reader))["origin"] == {
+    loaded = of_the_hub.load("gru")
+    assert json.loads(describe_models(of_the_hub, loaded))["origin"] == {
         "where": "me/lab at commit aaaaaaaa",
         "commit": "a" * 40,
         "notice": "",
@@ -220,7 +220,7 @@ def test_newer_checkpoints_are_offered_after_rescan(of_the_hub, tmp_path, monkey
     answers(monkeypatch, hub.Origin(second, "me/lab@v1", "b" * 40))
     assert of_the_hub.rescan() == "Now at commit bbbbbbbb."
     assert [info.name for info in of_the_hub.checkpoints()] == ["lstm"]
-    asked = reader.info.name, reader.checkpoint.step
+    asked = loaded.info.name, loaded.checkpoint.step
     assert of_the_hub.nearest_checkpoint(*asked) is of_the_hub.load("lstm"), (
         "what is gone gives way to the first on offer"
     )

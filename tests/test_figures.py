@@ -137,7 +137,7 @@ def test_figure_is_plain_json():
     first = str(gradient_flow_figure(curves, picked=curves[0], untrained=decay(0.9)).to_json())
     assert json.loads(first)["data"]
     assert first == gradient_flow_figure(curves, picked=curves[0], untrained=decay(0.9)).to_json()
-    assert "bdata" not in first  # numbers, not base64: a test, and a reader, can look at them
+    assert "bdata" not in first  # numbers, not base64: a test can read them
 
 
 def test_names_are_escaped_in_figures():

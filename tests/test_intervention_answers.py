@@ -96,14 +96,14 @@ def test_scene_clamp_matches_measurements(store: Store):
     free, said = mean_bits(decoder, ids), answer.words.partition("⏎. ")[2].lower().split("; ")
     lengths = []
     for words, at in zip(said, (low, None, high), strict=True):
-        reader = decoder if at is None else decoder.clamped([Clamp("c", unit, at)])
-        lines = [line for line in written(reader, trained.vocab, 2000).split("\n") if line and line[-1] != ":"]
+        loaded = decoder if at is None else decoder.clamped([Clamp("c", unit, at)])
+        lines = [line for line in written(loaded, trained.vocab, 2000).split("\n") if line and line[-1] != ":"]
         lengths.append(sum(map(len, lines)) / len(lines))
         figures = numbers(words.partition(": " if at is None else "held at ")[2])
         assert figures[0 if at is None else 1] == round(lengths[-1])
         if at is not None:
             assert figures[0] == pytest.approx(at, abs=0.0051)
-            assert figures[2] == pytest.approx(mean_bits(reader, ids) - free, abs=0.0011)
+            assert figures[2] == pytest.approx(mean_bits(loaded, ids) - free, abs=0.0011)
     assert lengths[0] > 2 * lengths[1] > 4 * lengths[2]  # held low, lines run on; held high, they break off
     assert [len(shown) for _, shown, _ in answer.texts] == [247] * 3
     assert answer.texts[1][1] == written(decoder, trained.vocab, 240)

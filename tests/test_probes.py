@@ -40,14 +40,14 @@ def test_looking_back_finds_window_length(n: int):
 
 
 def test_looking_back_is_mean_divergence():
-    ids, reader = np.random.default_rng(1).integers(0, 5, 90).tolist(), Window(64)
-    found = looking_back(reader, ids, positions=3)
+    ids, loaded = np.random.default_rng(1).integers(0, 5, 90).tolist(), Window(64)
+    found = looking_back(loaded, ids, positions=3)
     for at, n in enumerate(LOOKS_BACK):
         total = 0.0
         for end in (65, 77, 90):  # spread evenly, the last at the end
             p, q = (
                 np.exp(x.logits) / np.exp(x.logits).sum()
-                for x in (reader.prefill(ids[:end]), reader.prefill(ids[end - n : end]))
+                for x in (loaded.prefill(ids[:end]), loaded.prefill(ids[end - n : end]))
             )
             total += sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
         assert found.nats[at] == pytest.approx(total / 3, abs=1e-12)

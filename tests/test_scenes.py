@@ -131,13 +131,13 @@ def test_scene_gradient_matches_record(store):
     sentences = re.split(r"(?<=back)\. ?", answer.words)[:3]
     horizons = []
     for name, sentence in zip(answer.shown["tick"], sentences, strict=True):
-        reader = store.load(name)
+        loaded = store.load(name)
         flow = flow_from_record(load(CHECKPOINTS / name).info.analyses.sections["gradient"])
         below = np.flatnonzero(flow.median < 0.01)  # the horizon lies right before the first of them
         half = np.flatnonzero(flow.median < 0.5)
         _, said_half, _, said_horizon, left, _ = [None, *figures(sentence.partition(": ")[2])]
         assert half[0] - 1 <= said_half <= half[0] and below[0] - 1 <= said_horizon <= below[0]
-        assert left == float(f"{flow.median[100]:.0e}") and sentence.startswith(reader.title)
+        assert left == float(f"{flow.median[100]:.0e}") and sentence.startswith(loaded.title)
         horizons.append(said_horizon)
     assert horizons == sorted(horizons)
 

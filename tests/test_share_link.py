@@ -114,7 +114,7 @@ def test_invalid_link_setting_keeps_default(store, name, value, words):
     bare = parse_link(store, {"seed": "3"} if name != "seed" else {})
     names = [*DEFAULTS, "edits", "write"]
     assert [link.to_json()[each] for each in names] == [bare.to_json()[each] for each in names]
-    assert link.reader is bare.reader
+    assert link.loaded is bare.loaded
 
 
 def test_link_with_every_problem_opens_page(store):

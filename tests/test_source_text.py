@@ -55,12 +55,12 @@ def test_invalid_origin_is_refused(origin: Any):
 
 
 def test_own_text_is_no_evidence_for_network(store: Store):
-    readers = rnn, gru = store.load("rnn"), store.load("gru")
+    pair = rnn, gru = store.load("rnn"), store.load("gru")
     whole = GroupMean("all characters", 9, 1.0, 2.0, -1.0, 0.1)
     by_a = SourceText("x", "o", (Writer(rnn.title, rnn.info.sha256, 40, WARM),))
-    told = describe_difference(whole, by_a, readers)
+    told = describe_difference(whole, by_a, pair)
     assert "A wrote this text" in told and "nothing of texts that people wrote" in told
-    assert "wrote this" not in describe_difference(whole, SourceText("x"), readers)
+    assert "wrote this" not in describe_difference(whole, SourceText("x"), pair)
     assert "wrote this" not in describe_difference(
-        whole, SourceText("x", "o", (Writer("GRU", gru.info.sha256, 7, WARM),)), readers
+        whole, SourceText("x", "o", (Writer("GRU", gru.info.sha256, 7, WARM),)), pair
     )

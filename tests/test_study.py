@@ -193,15 +193,15 @@ def test_ngram_row_uses_protocol_of_networks():
 
 
 def test_ngram_decoder_in_pieces_matches_whole():
-    reader = model_experiments.NGramReader(KneserNey(CORPUS.train_ids.numpy(), len(CORPUS.vocab), 5))
+    decoder = model_experiments.NGramReader(KneserNey(CORPUS.train_ids.numpy(), len(CORPUS.vocab), 5))
     ids = CORPUS.val_ids[:20].tolist()
-    piecewise = reader.prefill([])
+    piecewise = decoder.prefill([])
     for id in ids:
-        piecewise = reader.step(id, piecewise.state)
-    whole = reader.prefill(ids)
+        piecewise = decoder.step(id, piecewise.state)
+    whole = decoder.prefill(ids)
     assert np.array_equal(whole.logits, piecewise.logits) and whole.state == piecewise.state == tuple(ids[-4:])
     settings = SamplingSettings(temperature=0.8)
-    once, again = ([step.id for step in generate(reader, whole, 30, settings, UniformStream(1))] for _ in range(2))
+    once, again = ([step.id for step in generate(decoder, whole, 30, settings, UniformStream(1))] for _ in range(2))
     assert once == again
 
 

@@ -5,21 +5,23 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from charrnn.chunked_logits import at_once
-from charrnn.surprisal import TraceReader
+from charrnn.surprisal import TraceDecoder
 
 PIECE = 512  # characters read at once: the time between two chances to stop
 
 
-def iter_activations(reader: TraceReader, ids: Sequence[int], names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
+def iter_activations(
+    decoder: TraceDecoder, ids: Sequence[int], names: Sequence[str]
+) -> Iterator[dict[str, np.ndarray]]:
     """Yield activations (n, U) of each name, piece by piece, from the initial state."""
-    reading = reader.prefill([])
+    reading = decoder.prefill([])
     state, piece = reading.state, at_once(len(reading.logits), PIECE)
     for first in range(0, len(ids), piece):
-        trace = reader.read(ids[first : first + piece], state)
+        trace = decoder.read(ids[first : first + piece], state)
         state = trace.end.state
         yield {name: trace.activations[name] for name in names}
 
 
-def all_activations(reader: TraceReader, ids: Sequence[int], name: str) -> np.ndarray:
+def all_activations(decoder: TraceDecoder, ids: Sequence[int], name: str) -> np.ndarray:
     """Return all activations of one name, (N, U)."""
-    return np.concatenate([piece[name] for piece in iter_activations(reader, ids, [name])])
+    return np.concatenate([piece[name] for piece in iter_activations(decoder, ids, [name])])

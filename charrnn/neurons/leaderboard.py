@@ -51,9 +51,9 @@ def boards(
 
 
 def _all_scores(model: Network, targets: ConceptTargets, ids: Sequence[int]) -> dict[str, Scores]:
-    reader = model.decoder()
-    views = tuple(reader.read(ids[:1]).activations)
-    pieces = list(iter_activations(reader, ids, views))
+    decoder = model.decoder()
+    views = tuple(decoder.read(ids[:1]).activations)
+    pieces = list(iter_activations(decoder, ids, views))
     return {view: score(targets, np.concatenate([piece[view] for piece in pieces])) for view in views}
 
 

@@ -89,9 +89,9 @@ def ngram(options: argparse.Namespace, text: str) -> Iterator[Row]:
         yield row | {"seconds": seconds, "sample": prompt + corpus.vocab.decode(step.id for step in steps)}
 
 
-def write(reader: Decoder, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[Step]:
+def write(decoder: Decoder, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[Step]:
     """Generate n characters after the prompt."""
-    return list(generate(reader, reader.prefill(prompt), n, settings, UniformStream(seed)))
+    return list(generate(decoder, decoder.prefill(prompt), n, settings, UniformStream(seed)))
 
 
 # ------------------------------------------------------------------------------------------------ sampling

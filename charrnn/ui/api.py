@@ -68,9 +68,9 @@ def build(store: Store) -> None:
             the text, prompt included
         """
         settings = SamplingSettings(temperature, top_k, top_p, min_p)
-        reader = _reader(store, checkpoint, step)
-        prompt = prompt_for(reader, prompt)
-        return prompt + reader.text_of(reader.sample(prompt, characters, settings, seed))
+        loaded = _load(store, checkpoint, step)
+        prompt = prompt_for(loaded, prompt)
+        return prompt + loaded.text_of(loaded.sample(prompt, characters, settings, seed))
 
     def next_characters(
         text: LongText = PROMPT,
@@ -96,9 +96,9 @@ def build(store: Store) -> None:
             a list of {character, raw, probability}; probability is 0 for a character that was cut
         """
         settings = SamplingSettings(temperature, top_k, top_p, min_p)
-        reader = _reader(store, checkpoint, step)
-        found = distribution(reader.decoder.prefill(reader.vocab.encode(prompt_for(reader, text))).logits, settings)
-        characters = reader.vocab.decode(found.order.tolist())
+        loaded = _load(store, checkpoint, step)
+        found = distribution(loaded.decoder.prefill(loaded.vocab.encode(prompt_for(loaded, text))).logits, settings)
+        characters = loaded.vocab.decode(found.order.tolist())
         columns = zip(characters, found.raw.tolist(), found.probs.tolist(), strict=True)
         return [{"character": c, "raw": raw, "probability": p} for c, raw, p in columns]
 
@@ -113,9 +113,9 @@ def build(store: Store) -> None:
         Returns:
             lags, median, low (10 %), high (90 %), geometric_mean, positions, half_life_chars, horizon_chars (1 %), text
         """
-        reader = _reader(store, checkpoint, step)
-        reader.vocab.encode(text)  # the page leaves out what a model does not know; here that is refused
-        flow, source = measured(store, reader, SourceText(text) if text.strip() else None)
+        loaded = _load(store, checkpoint, step)
+        loaded.vocab.encode(text)  # the page leaves out what a model does not know; here that is refused
+        flow, source = measured(store, loaded, SourceText(text) if text.strip() else None)
         arrays = ("lags", "median", "low", "high", "geometric_mean")
         return {
             **{name: getattr(flow, name).tolist() for name in arrays},
@@ -171,5 +171,5 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def _reader(store: Store, checkpoint: str, step: int) -> LoadedModel:
+def _load(store: Store, checkpoint: str, step: int) -> LoadedModel:
     return store.load(checkpoint or None, None if step == -1 else step)

@@ -29,7 +29,7 @@ def build_demo(store: Store) -> gr.Blocks:
             link = await run_sync(open_link, store, dict(request.query_params))
         except ValueError:
             return describe_models(store, None), gr.skip()
-        return describe_models(store, link.reader, link), initial_value(store, link)
+        return describe_models(store, link.loaded, link), initial_value(store, link)
 
     async def refresh(event: gr.EventData) -> str:
         notice = await run_sync(store.rescan)
@@ -37,8 +37,8 @@ def build_demo(store: Store) -> gr.Blocks:
             choice = ViewQuery.from_page(event._data).choice
         except ValueError:
             choice = Choice()
-        reader = await run_sync(store.nearest_checkpoint, *astuple(choice))
-        return describe_refreshed(store, reader, notice, count_of("sent", event._data))
+        loaded = await run_sync(store.nearest_checkpoint, *astuple(choice))
+        return describe_refreshed(store, loaded, notice, count_of("sent", event._data))
 
     with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
         api.build(store)  # first: the names of its functions are the names of the endpoints

@@ -73,7 +73,7 @@ def test_stored_context_use_is_shown_for_the_last_step(trained: Path, tmp_path: 
     info = describe(tmp_path / "rnn")
     used = expected(tmp_path / "rnn", TEXT[-2000:])
     write_analyses(tmp_path / "rnn", info.sha256, {"memory": memory_record(used)})
-    monkeypatch.setattr(memory_part, "measure", lambda reader, text: pytest.fail("it is kept"))
+    monkeypatch.setattr(memory_part, "measure", lambda loaded, text: pytest.fail("it is kept"))
     (told,) = answers(Store(tmp_path), ViewQuery())
     kept = memory_from_record(AnalysisRecord.from_json(json.loads(memory_record(used).as_json())))
     above, below = drawn(told, "Vanilla RNN")

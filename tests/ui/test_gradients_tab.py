@@ -73,17 +73,17 @@ def test_default_text_with_corpus_is_its_validation_part(store: Store, monkeypat
     assert str(source) == f"the last tenth of the text with sha256 {digest[:12]} {beginning}", "it learnt another text"
     monkeypatch.setattr("charrnn.corpus.TINY_SHAKESPEARE_SHA256", digest)
     assert str(default_text(store, store.load("rnn"))) == f"the last tenth of Tiny Shakespeare {beginning}"
-    reader = store.load("rnn")
-    of_it = replace(reader.checkpoint, info=replace(reader.info, data_sha256=digest))
+    loaded = store.load("rnn")
+    of_it = replace(loaded.checkpoint, info=replace(loaded.info, data_sha256=digest))
     assert str(default_text(store, LoadedModel(of_it))) == f"the validation part of Tiny Shakespeare {beginning}"
 
 
 def test_flow_is_cached_per_model_step_and_text(store: Store):
-    reader = store.load("rnn")
+    loaded = store.load("rnn")
     own = SourceText(OWN)
-    flow, source = measured(store, reader, own)
+    flow, source = measured(store, loaded, own)
     assert source == own and isinstance(flow, GradientFlow)
-    assert measured(store, reader, own)[0] is flow
+    assert measured(store, loaded, own)[0] is flow
     assert measured(store, store.load("rnn", 0), own)[0] is not flow
 
 
@@ -98,15 +98,15 @@ def test_stored_flow_is_shown_in_gradients_and_compare(trained: Path, tmp_path: 
     sha256 = load(tmp_path / "rnn").info.sha256
     write_analyses(tmp_path / "rnn", sha256, {"gradient": flow_record(flow, 500)})
     store = Store(tmp_path)
-    reader = store.load("rnn")
-    found, source = measured(store, reader)
+    loaded = store.load("rnn")
+    found, source = measured(store, loaded)
     assert (found.half_life_chars, found.positions) == (7.7, 345) and "(its first 500 characters)" in str(source)
     for name in ("median", "low", "high", "geometric_mean"):
         np.testing.assert_allclose(getattr(found, name), getattr(flow, name), rtol=1e-5)
     told = answers(store, ViewQuery(names=("rnn",)))
-    assert told[-1]["table"]["rows"][0]["cells"][1]["text"] == far_back(reader.info)[0].text == "7.7"
+    assert told[-1]["table"]["rows"][0]["cells"][1]["text"] == far_back(loaded.info)[0].text == "7.7"
     assert "Measured at 345 positions of the validation part of" in told[-1]["words"]
-    assert measured(store, reader, SourceText(OWN))[0].half_life_chars == expected(trained, "rnn", OWN).half_life_chars
+    assert measured(store, loaded, SourceText(OWN))[0].half_life_chars == expected(trained, "rnn", OWN).half_life_chars
     assert measured(store, store.load("rnn", 0))[0].positions != 345, "the untrained one has nothing kept"
     write_analyses(
         tmp_path / "rnn", sha256, {"gradient": AnalysisRecord({"positions": 345}, {"curve": {"median": [1.0]}})}

@@ -31,13 +31,13 @@ ORDER, ROWS = "charrnn.live.map.order", "charrnn.live.map.rows"
 
 
 @pytest.fixture(scope="module")
-def reader() -> LoadedModel:
+def loaded() -> LoadedModel:
     return LoadedModel(load(CHECKPOINTS / "rnn"))
 
 
-def read(reader: LoadedModel, shown: str, name: str) -> np.ndarray:
+def read(loaded: LoadedModel, shown: str, name: str) -> np.ndarray:
     """What the package reads, as precise as it is sent: (T, rows)."""
-    return reader.read(shown, name).activations[name].astype(np.float16).astype(float)
+    return loaded.read(shown, name).activations[name].astype(np.float16).astype(float)
 
 
 def drag(page: Page, first: int, last: int) -> None:
@@ -71,8 +71,8 @@ def table(download: Download) -> list[list[str]]:
     return list(csv.reader(io.StringIO(content, newline="")))
 
 
-def test_rows_keep_similarity_order_while_writing(page: Page, reader: LoadedModel):
-    similar = reader.view("h").orders["similarity"]
+def test_rows_keep_similarity_order_while_writing(page: Page, loaded: LoadedModel):
+    similar = loaded.view("h").orders["similarity"]
     assert sorted(similar) == list(range(256)) and similar != sorted(similar)
     page.evaluate("window.orders = new Set(); setInterval(() => orders.add(JSON.stringify(charrnn.live.map.rows)), 5)")
     set_speed(page, 60)
@@ -87,9 +87,9 @@ def test_rows_keep_similarity_order_while_writing(page: Page, reader: LoadedMode
     assert page.evaluate("[...orders].map(JSON.parse)") == [similar]
 
 
-def test_drag_selects_a_range_of_rows(page: Page, reader: LoadedModel):
+def test_drag_selects_a_range_of_rows(page: Page, loaded: LoadedModel):
     shown, order = text(page), page.evaluate(ORDER)
-    values = read(reader, shown, "h")
+    values = read(loaded, shown, "h")
     whole = page.locator(".cr-canvas").bounding_box()
     drag(page, 100, 139)
     units = page.evaluate(ROWS)
@@ -153,9 +153,9 @@ def test_row_range_can_be_typed_and_stays(page: Page):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_csv_has_every_visible_value(page: Page, reader: LoadedModel):
+def test_csv_has_every_visible_value(page: Page, loaded: LoadedModel):
     shown, order = text(page), page.evaluate(ORDER)
-    values = read(reader, shown, "h")
+    values = read(loaded, shown, "h")
     download = saved(page, "csv")
     assert download.suggested_filename == "rnn_h_step-2000.csv"
     head, *lines = table(download)
@@ -201,7 +201,7 @@ def test_csv_cells_and_file_names_are_safe(page: Page):
     assert names == ["..-some-one-lab-1_delta-layer-6_step-300.png", "..-some-one-lab-1_layer-6_step-300.png"]
 
 
-def test_png_has_every_cell_and_axes(page: Page, reader: LoadedModel):
+def test_png_has_every_cell_and_axes(page: Page, loaded: LoadedModel):
     shown = text(page)
     drag(page, 20, 59)
     units = page.evaluate(ROWS)
@@ -217,7 +217,7 @@ def test_png_has_every_cell_and_axes(page: Page, reader: LoadedModel):
     assert picture.shape == (sharp * (top + 40 * tall + bottom), sharp * (left + 120 * wide + right), 3)
     rows = [round(sharp * (top + (row + 0.5) * tall)) for row in range(40)]
     columns = [round(sharp * (left + (column + 0.5) * wide)) for column in range(120)]
-    values = read(reader, shown, "h")[-120:, units]
+    values = read(loaded, shown, "h")[-120:, units]
     for column, expected in zip(columns, values, strict=True):
         np.testing.assert_allclose(picture[rows, column], shades(expected), atol=2)
     inked = np.abs(picture - PAPER).sum(axis=2) > 60

@@ -56,11 +56,11 @@ def page(context: BrowserContext, app: str) -> Page:
     return open_page(context, app)
 
 
-def stepped(reader: LoadedModel, text: str, name: str) -> np.ndarray:
+def stepped(loaded: LoadedModel, text: str, name: str) -> np.ndarray:
     """What the decoder says under this name, one character after the other: (T, rows)."""
-    reading, rows = reader.decoder.prefill([]), []
-    for id in reader.vocab.encode(text):
-        reading = reader.decoder.step(id, reading.state)
+    reading, rows = loaded.decoder.prefill([]), []
+    for id in loaded.vocab.encode(text):
+        reading = loaded.decoder.step(id, reading.state)
         rows.append(reading.activations[name])
     return np.stack(rows)
 
@@ -286,13 +286,13 @@ def test_every_endpoint_accepts_every_model(app: str, store: Store):
     }
     own = "What, is the king but sleeping? " * 8
     for name in SMALL:
-        reader = store.load(name)
+        loaded = store.load(name)
         written = call(app, "write", "ROMEO:", name, 40, 0.8, 0, 1.0, 0.0, 7, -1)
-        assert written == generated(reader.checkpoint, "ROMEO:", 40, 7)
+        assert written == generated(loaded.checkpoint, "ROMEO:", 40, 7)
         found = call(app, "next_characters", own, name, 0.9, 0, 1.0, 0.0, -1)
-        logits = reader.decoder.prefill(reader.vocab.encode(own)).logits
+        logits = loaded.decoder.prefill(loaded.vocab.encode(own)).logits
         expected = distribution(logits, SamplingSettings(0.9))
-        assert "".join(row["character"] for row in found) == reader.vocab.decode(expected.order.tolist())
+        assert "".join(row["character"] for row in found) == loaded.vocab.decode(expected.order.tolist())
         flow = call(app, "gradient_flow", own, name, -1)
-        expected = gradient_flow(reader.checkpoint.model, reader.vocab.encode(own), 128, 512)
+        expected = gradient_flow(loaded.checkpoint.model, loaded.vocab.encode(own), 128, 512)
         np.testing.assert_allclose(flow["median"], expected.median, rtol=1e-6)

@@ -69,10 +69,10 @@ def test_eight_pages_write_at_once(context: BrowserContext, app: str, checkpoint
 begun, going = list[str](), Event()
 
 
-def slow(reader: LoadedModel, text: str) -> GradientFlow:
-    begun.append(reader.info.name)
+def slow(loaded: LoadedModel, text: str) -> GradientFlow:
+    begun.append(loaded.info.name)
     assert going.wait(30)
-    return gradient_flow(reader.checkpoint.model, reader.vocab.encode(text), analyses.MAX_LAG, 8)
+    return gradient_flow(loaded.checkpoint.model, loaded.vocab.encode(text), analyses.MAX_LAG, 8)
 
 
 def test_closed_page_stops_its_measurements(context: BrowserContext, monkeypatch: pytest.MonkeyPatch):

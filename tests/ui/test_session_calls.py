@@ -36,9 +36,9 @@ def store(trained: Path) -> Store:
     return Store(trained)
 
 
-def written(reader: LoadedModel, settings: dict[str, Any], seed: int, n: int, prompt: str = PROMPT, **more: Any) -> str:
+def written(loaded: LoadedModel, settings: dict[str, Any], seed: int, n: int, prompt: str = PROMPT, **more: Any) -> str:
     """The text of Python."""
-    return generated(reader.checkpoint, prompt, n, seed, SamplingSettings(**settings), **more)
+    return generated(loaded.checkpoint, prompt, n, seed, SamplingSettings(**settings), **more)
 
 
 def session(name: str, settings: dict[str, Any], *actions: list[Any], step: int | None = None) -> dict[str, Any]:
@@ -55,13 +55,13 @@ def test_page_session_matches_generate(urls: list[str], store: Store):
 
 @pytest.mark.parametrize("name", ["rnn", "lstm", "minigpt"])
 def test_edits_and_interventions_match_generate(urls: list[str], store: Store, name: str):
-    reader, early = store.load(name), store.load(name, 0)
+    loaded, early = store.load(name), store.load(name, 0)
     kind = "layer 1" if name == "minigpt" else "h"
     clamp = {"name": kind, "unit": 3, "value": 0.5}
     held = {"clamps": [clamp], "recurrent_scale": 1}
     actions = [
         ["write", {"prompt": PROMPT, "seed": 5, "characters": 120}],
-        ["branch", 40, "Q" if "Q" in reader.vocab.characters else "J"],
+        ["branch", 40, "Q" if "Q" in loaded.vocab.characters else "J"],
         ["undo"],
         ["redo"],
         ["rewrite", {"checkpoint": {"name": name, "step": 0}}],
@@ -71,9 +71,9 @@ def test_edits_and_interventions_match_generate(urls: list[str], store: Store, n
     (got,) = play(urls, [session(name, PLAIN, *actions)])
     assert got["problem"] is None
     character = actions[1][2]
-    first = written(reader, PLAIN, 5, 120)
-    branched = written(reader, PLAIN, 5, 120, chosen={33: reader.vocab.ids[character]})
-    clamped = written(reader, PLAIN, 5, 240, clamps=[Clamp(**clamp)])
+    first = written(loaded, PLAIN, 5, 120)
+    branched = written(loaded, PLAIN, 5, 120, chosen={33: loaded.vocab.ids[character]})
+    clamped = written(loaded, PLAIN, 5, 240, clamps=[Clamp(**clamp)])
     assert got["texts"] == [
         first,
         branched,
@@ -93,18 +93,18 @@ def test_another_process_continues_the_text(urls: list[str], store: Store):
 
 
 def test_scaled_recurrent_weights_match_generate(urls: list[str], store: Store):
-    reader = store.load("gru")
+    loaded = store.load("gru")
     held = {"clamps": [], "recurrent_scale": 1.3}
     actions = [["write", {"prompt": PROMPT, "seed": 5, "characters": 100}], ["rewrite", {"interventions": held}]]
     (got,) = play(urls, [session("gru", PLAIN, *actions)])
-    decoder = scale_recurrent(reader.checkpoint.model, 1.3).decoder()
-    assert got["texts"][1] == written(reader, PLAIN, 5, 100, decoder=decoder)
+    decoder = scale_recurrent(loaded.checkpoint.model, 1.3).decoder()
+    assert got["texts"][1] == written(loaded, PLAIN, 5, 100, decoder=decoder)
 
 
 def test_long_read_text_continues(urls: list[str], store: Store):
-    reader = store.load("rnn")
-    long = (reader.sample_text * 40)[:4500]
+    loaded = store.load("rnn")
+    long = (loaded.sample_text * 40)[:4500]
     actions = [["read", {"text": long, "seed": 3, "characters": 50}], ["resume"], ["undo"], ["redo"]]
     (got,) = play(urls, [session("rnn", PLAIN, *actions)])
-    whole = written(reader, PLAIN, 3, 50, prompt=long)
+    whole = written(loaded, PLAIN, 3, 50, prompt=long)
     assert got == {"texts": [long, whole, whole, whole], "problem": None}

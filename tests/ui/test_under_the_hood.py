@@ -66,18 +66,18 @@ def figure(value: float) -> str:
 @pytest.mark.parametrize("model", ["rnn", "gru", "lstm-layernorm", "minigpt"])
 def test_source_lines_show_values_of_the_last_character(small: Store, model: str):
     states = PrefixCache()
-    reader = small.load(model)
+    loaded = small.load(model)
     for length in (1, 128, 129, 257, len(TEXT)):  # in the middle of the kept states, and on them
         (answer,) = map(json.loads, cell_lines(small, states, asked(model, {"text": TEXT[:length]})))
         found = values_of(answer)
-        shown = reader.decoder.read(reader.vocab.encode(TEXT[:length])).end.activations
+        shown = loaded.decoder.read(loaded.vocab.encode(TEXT[:length])).end.activations
         source = "h" if model != "minigpt" else "returned"
         expected = shown["h" if model != "minigpt" else "layer 6"]
         np.testing.assert_allclose(numbers(found[source]), expected, rtol=0, atol=1e-6)
         exact = numbers(found[source]).astype(float)
         told = [found[source][name] for name in ("least", "mean", "most")]
         np.testing.assert_allclose(told, [exact.min(), exact.mean(), exact.max()], rtol=1e-6)
-    assert answer["units"] == reader.info.hidden_dim and answer["layers"] == (6 if model == "minigpt" else 1)
+    assert answer["units"] == loaded.info.hidden_dim and answer["layers"] == (6 if model == "minigpt" else 1)
 
 
 def test_units_of_packed_gates_are_named(small: Store):
@@ -137,10 +137,10 @@ def open_hood(context: BrowserContext, address: str) -> Page:
 
 def expected_units(store: Store, model: str, read: str, unit: int, layer: int = 1) -> dict[str, str]:
     """The same from the package."""
-    reader = store.load(model)
-    state = reader.decoder.prefill(reader.vocab.encode(read[:-1])).state
-    (id,) = reader.vocab.encode(read[-1])
-    blocks, _ = read_character(reader.checkpoint.model, id, state, layer)
+    loaded = store.load(model)
+    state = loaded.decoder.prefill(loaded.vocab.encode(read[:-1])).state
+    (id,) = loaded.vocab.encode(read[-1])
+    blocks, _ = read_character(loaded.checkpoint.model, id, state, layer)
     values = [value for block in blocks for line in block.lines for value in line.values]
     return {value.source: figure(value.array.ravel()[unit]) for value in values if unit < value.array.size}
 
@@ -205,18 +205,18 @@ def test_self_checks_cover_every_claim(small: Store, model: str):
     assert ("Backpropagation by hand is autograd" in lines) == (model != "minigpt")
     assert float(lines["A stream is one shot"]["value"]) < 1e-10
     assert lines["torch"]["value"] == torch.__version__ and lines["gradio"]["value"] == gradio.__version__
-    reader = small.load(model)
-    drawn = dice(reader)
+    loaded = small.load(model)
+    drawn = dice(loaded)
     assert drawn and lines["Server and Python write one text"]["value"] == drawn["digest"] == digest(drawn["text"])
-    assert lines["The checkpoint's file has not changed"]["value"] == reader.info.sha256[:12]
+    assert lines["The checkpoint's file has not changed"]["value"] == loaded.info.sha256[:12]
 
 
 def test_self_checks_report_changed_file_and_version(tmp_path: Path):
     store = Store(save_all(tmp_path))
-    reader = store.load("gru")
+    loaded = store.load("gru")
     with (tmp_path / "gru" / "model.safetensors").open("ab") as file:
         file.write(b" ")
-    assert [line["holds"] for line in of_file(reader)] == [False, None]
+    assert [line["holds"] for line in of_file(loaded)] == [False, None]
     pins = tmp_path / "requirements.txt"
     pins.write_text("torch==1.0.0")
     lines = {line["claim"]: line["holds"] for line in versions(pins)}
@@ -227,11 +227,11 @@ def test_waiting_self_checks_share_one_measurement(small: Store, monkeypatch: py
     began, go_on, measurements = threading.Event(), threading.Event(), Measurements()
     count = []
 
-    def slow(reader: Any) -> list[dict[str, Any]]:
-        count.append(reader)
+    def slow(loaded: Any) -> list[dict[str, Any]]:
+        count.append(loaded)
         began.set()
         assert go_on.wait(30)
-        return measured(reader)
+        return measured(loaded)
 
     monkeypatch.setattr("charrnn.ui.under_the_hood.self_checks.measured", slow)
     threads = [threading.Thread(target=measurements.of, args=[small.load("gru")]) for _ in range(5)]

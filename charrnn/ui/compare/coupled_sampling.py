@@ -40,20 +40,17 @@ class CoupledQuery(NamedTuple):
 
 def parse_query(store: Store, query: ViewQuery) -> tuple[CoupledQuery, dict[str, Any]]:
     """Parse the form; also describe the models on offer. Raises ValueError."""
-    readers, form = load_pair(store, query), validate(DiceForm, query.form)
+    pair, form = load_pair(store, query), validate(DiceForm, query.form)
     settings = [parse_side(query, name).settings for name in NAMES]
     prompt = form.prompt
-    if prompt == PROMPT and (shared := [c for c in readers[0].vocab.characters if c in readers[1].vocab.ids]):
+    if prompt == PROMPT and (shared := [c for c in pair[0].vocab.characters if c in pair[1].vocab.ids]):
         prompt = Vocab("".join(shared)).default_prompt(PROMPT)
-    prompt, note = known_to_both(readers, prompt)
+    prompt, note = known_to_both(pair, prompt)
     a, b = (
-        Generator.after(prompt, reader.decoder, reader.vocab, each)
-        for reader, each in zip(readers, settings, strict=True)
+        Generator.after(prompt, loaded.decoder, loaded.vocab, each) for loaded, each in zip(pair, settings, strict=True)
     )
-    alike = readers[0] is readers[1] and settings[0] == settings[1]
-    return CoupledQuery(a, b, prompt, form.characters, UniformStream(form.seed), alike, note), pair_payload(
-        store, readers
-    )
+    alike = pair[0] is pair[1] and settings[0] == settings[1]
+    return CoupledQuery(a, b, prompt, form.characters, UniformStream(form.seed), alike, note), pair_payload(store, pair)
 
 
 def both_texts(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:

@@ -19,10 +19,10 @@ from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 MAX_READ_CHARS = 10_000  # characters that are compared, and coloured in the page
 
 
-def input_text(store: Store, readers: Sequence[LoadedModel], given: SourceText | None) -> tuple[SourceText, str]:
+def input_text(store: Store, pair: Sequence[LoadedModel], given: SourceText | None) -> tuple[SourceText, str]:
     """Return the text known to both models, and a notice. Raises ValueError."""
-    source = given or text_for(store, readers[0])
-    text, note = known_to_both(readers, source.text)
+    source = given or text_for(store, pair[0])
+    text, note = known_to_both(pair, source.text)
     if not text:
         raise ValueError(f"A and B share no character of {source.origin}: give another text, or choose other models")
     if given and len(text) > MAX_READ_CHARS:
@@ -34,27 +34,27 @@ def input_text(store: Store, readers: Sequence[LoadedModel], given: SourceText |
 
 def differences(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Show the difference of the two models on a text. Raises ValueError."""
-    readers = load_pair(store, query)
-    models = pair_payload(store, readers)
-    source, note = input_text(store, readers, given_text(query, MAX_ANALYSIS_CHARS))
+    pair = load_pair(store, query)
+    models = pair_payload(store, pair)
+    source, note = input_text(store, pair, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
-    whole = saved_groups(readers)
+    whole = saved_groups(pair)
     at_once = " ".join(filter(None, [describe_saved(whole), f"Reading {len(text):,} characters …"]))
     yield message(query.number, at_once, busy=True, **models)
     with store.exclusive(differences, is_current):
-        a_bits, b_bits = (bits_of(store, reader, text, is_current) for reader in readers)
+        a_bits, b_bits = (bits_of(store, loaded, text, is_current) for loaded in pair)
     require_current(is_current)
     difference = Difference(text, a_bits, b_bits)
-    yield _encode(query, difference, describe_difference(difference.whole(), source, readers), note, whole)
+    yield _encode(query, difference, describe_difference(difference.whole(), source, pair), note, whole)
 
 
-def saved_groups(readers: Sequence[LoadedModel]) -> list[GroupMean]:
+def saved_groups(pair: Sequence[LoadedModel]) -> list[GroupMean]:
     """Load the saved difference on the held-out text, by class; empty if absent."""
-    last = all(reader.checkpoint.step == reader.info.step for reader in readers)
-    if not last or readers[0].info.sha256 == readers[1].info.sha256:
+    last = all(loaded.checkpoint.step == loaded.info.step for loaded in pair)
+    if not last or pair[0].info.sha256 == pair[1].info.sha256:
         return []
     try:
-        a, b = (reader.info.analyses.sections["bits"] for reader in readers)
+        a, b = (loaded.info.analyses.sections["bits"] for loaded in pair)
         return difference_by_kind(a, b)
     except (KeyError, ValueError):
         return []
@@ -91,11 +91,11 @@ def _encode(query: ViewQuery, difference: Difference, words: str, note: str, sav
     )
 
 
-def describe_difference(whole: GroupMean, source: SourceText, readers: Sequence[LoadedModel]) -> str:
+def describe_difference(whole: GroupMean, source: SourceText, pair: Sequence[LoadedModel]) -> str:
     """Describe the mean on a text, with a note if A or B generated it."""
     delta = signed(whole.delta_bits)
     better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")
-    wrote = " and ".join(name for name, reader in zip(NAMES, readers, strict=True) if source.is_by(reader))
+    wrote = " and ".join(name for name, loaded in zip(NAMES, pair, strict=True) if source.is_by(loaded))
     if wrote:
         better += (
             f" {wrote} wrote this text, and a network predicts its own samples better than others do: Δ on them says "

@@ -181,13 +181,13 @@ def samples(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[s
 
 def sample(store: Store, name: str, step: int) -> str:
     """Return the sample of one saved step, with fixed random draws."""
-    reader = store.load(name, step)
-    return store.cache.compute(_write, reader)
+    loaded = store.load(name, step)
+    return store.cache.compute(_write, loaded)
 
 
-def _write(reader: LoadedModel) -> str:
-    prompt = reader.vocab.default_prompt(PROMPT)
-    return prompt + reader.text_of(reader.sample(prompt, SAMPLE_CHARACTERS, SAMPLE_SETTINGS, SEED))
+def _write(loaded: LoadedModel) -> str:
+    prompt = loaded.vocab.default_prompt(PROMPT)
+    return prompt + loaded.text_of(loaded.sample(prompt, SAMPLE_CHARACTERS, SAMPLE_SETTINGS, SEED))
 
 
 def _loss_at(info: CheckpointInfo, step: int) -> str:

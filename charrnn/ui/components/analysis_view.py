@@ -81,12 +81,12 @@ class AnalysisView:
             try:
                 result = self.saved(target.info) if target.is_last and given is None else None
                 if result is None:
-                    reader = store.load(target.info.name, target.step)
-                    source = text_for(store, reader, given)
-                    dropped = dropped_notice(reader.vocab.drop_unknown(given.text if given else "")[1])
+                    loaded = store.load(target.info.name, target.step)
+                    source = text_for(store, loaded, given)
+                    dropped = dropped_notice(loaded.vocab.drop_unknown(given.text if given else "")[1])
                     notes.extend([dropped["text"]] if dropped else [])
-                    notes.extend(f"{target.title}: {notice}" for notice in reader.checkpoint.model.notices())
-                    result = compute(self.measure, reader, source.text), source
+                    notes.extend(f"{target.title}: {notice}" for notice in loaded.checkpoint.model.notices())
+                    result = compute(self.measure, loaded, source.text), source
                 if result[0] is None:
                     return False
                 found[target] = result

@@ -24,10 +24,10 @@ def saved_context_use(info: CheckpointInfo) -> tuple[MemoryUsed, SourceText] | N
     return (used, SourceText("", f"the validation part of {title_of(info.data_sha256)}")) if used else None
 
 
-def measure(reader: LoadedModel, text: str) -> MemoryUsed:
+def measure(loaded: LoadedModel, text: str) -> MemoryUsed:
     """Run both measurements on a text, at reduced size. Raises ValueError."""
-    places = REPLACED_OF_WINDOWS if reader.info.cell == "minigpt" else REPLACED
-    return memory_used(reader.checkpoint.model, reader.vocab.encode(text), SEED, MAX_CHARS, PREDICTIONS, places)
+    places = REPLACED_OF_WINDOWS if loaded.info.cell == "minigpt" else REPLACED
+    return memory_used(loaded.checkpoint.model, loaded.vocab.encode(text), SEED, MAX_CHARS, PREDICTIONS, places)
 
 
 def context_use_curves(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:

@@ -23,12 +23,12 @@ def saved_steps(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterat
     """Stream the results, one saved step at a time. Raises ValueError."""
     from charrnn import figures  # plotly is slow to import: only when needed
 
-    reader = store.load(query.choice.name, query.choice.step)
-    info, given = reader.info, given_text(query, MAX_ANALYSIS_CHARS)
+    loaded = store.load(query.choice.name, query.choice.step)
+    info, given = loaded.info, given_text(query, MAX_ANALYSIS_CHARS)
     if len(info.saved_steps) < 2:
         titles = [LoadedModel.title_of(one) for one in store.checkpoints() if len(one.saved_steps) > 1]
         others = f": choose {', '.join(titles)}" if titles else ""
-        raise ValueError(f"of the training of {reader.title} only the end is kept{others}")
+        raise ValueError(f"of the training of {loaded.title} only the end is kept{others}")
     flows: dict[int, GradientFlow] = {}
     source, skipped = None, ""
 
@@ -38,7 +38,7 @@ def saved_steps(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterat
         color = figures.strokes([each.name for each in store.checkpoints()])[info.name].colour
         measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {source}."
         words = " ".join(
-            filter(None, [figures.describe_steps(reader.title, flows), measured_at, skipped.rstrip(), busy])
+            filter(None, [figures.describe_steps(loaded.title, flows), measured_at, skipped.rstrip(), busy])
         )
         figure, table = figures.steps_figure(flows, color, query.width), _table(info, flows).to_json()
         return message(query.number, words, part, figure, busy=bool(busy), table=table)

@@ -39,7 +39,7 @@ CANDIDATE = {"rnn": "h", "gru": "n", "lstm": "g"}  # the gate whose eigenvalues 
 class ScaledModel:
     """A model with W_hh × g, and its results so far."""
 
-    reader: LoadedModel
+    loaded: LoadedModel
     g: float
     spectra: tuple[Spectrum, ...] = ()
     text: str = ""
@@ -52,32 +52,32 @@ class ScaledModel:
         return f"× {self.g:.2f}" if self.g != 1 else "× 1"
 
 
-def scaled_gradients(store: Store, reader: LoadedModel, g: float, given: SourceText | None = None) -> GradientFlow:
+def scaled_gradients(store: Store, loaded: LoadedModel, g: float, given: SourceText | None = None) -> GradientFlow:
     """Return the cached gradient flow with W_hh × g on a text."""
-    text = text_for(store, reader, given).text
-    return store.cache.compute(measure, reader, text) if g == 1 else store.cache.compute(_flow, reader, g, text)
+    text = text_for(store, loaded, given).text
+    return store.cache.compute(measure, loaded, text) if g == 1 else store.cache.compute(_flow, loaded, g, text)
 
 
-def _flow(reader: LoadedModel, g: float, text: str) -> GradientFlow:
-    return gradient_flow(scale_recurrent(reader.checkpoint.model, g), reader.vocab.encode(text), MAX_LAG, POSITIONS)
+def _flow(loaded: LoadedModel, g: float, text: str) -> GradientFlow:
+    return gradient_flow(scale_recurrent(loaded.checkpoint.model, g), loaded.vocab.encode(text), MAX_LAG, POSITIONS)
 
 
-def _spectra(reader: LoadedModel, g: float) -> tuple[Spectrum, ...]:
-    return spectra(scale_recurrent(reader.checkpoint.model, g))
+def _spectra(loaded: LoadedModel, g: float) -> tuple[Spectrum, ...]:
+    return spectra(scale_recurrent(loaded.checkpoint.model, g))
 
 
-def _exponents(reader: LoadedModel, g: float, text: str) -> Lyapunov | None:
+def _exponents(loaded: LoadedModel, g: float, text: str) -> Lyapunov | None:
     """Compute the first Lyapunov exponent; None if the text is too short."""
     try:
-        return lyapunov_exponents(scale_recurrent(reader.checkpoint.model, g), reader.vocab.encode(text))
+        return lyapunov_exponents(scale_recurrent(loaded.checkpoint.model, g), loaded.vocab.encode(text))
     except ValueError:
         return None
 
 
-def _products(reader: LoadedModel, g: float, text: str, is_current: IsCurrent) -> ProductNorms:
+def _products(loaded: LoadedModel, g: float, text: str, is_current: IsCurrent) -> ProductNorms:
     """Compute the largest singular values of the products. Raises Superseded."""
-    model, grown = scale_recurrent(reader.checkpoint.model, g), []
-    for norms in iter_product_norms(model, reader.vocab.encode(text), MAX_LAG, POSITIONS_OF_PRODUCTS):
+    model, grown = scale_recurrent(loaded.checkpoint.model, g), []
+    for norms in iter_product_norms(model, loaded.vocab.encode(text), MAX_LAG, POSITIONS_OF_PRODUCTS):
         grown = [norms]
         require_current(is_current)
     return grown[0]
@@ -105,11 +105,11 @@ class ScaleAnalyses:
     def parse_query(cls, store: Store, query: ViewQuery, is_current: IsCurrent) -> "ScaleAnalyses":
         """Parse the query. Raises ValueError."""
         form = validation.validate(KnobForm, query.form)
-        reader = store.load(query.choice.name, query.choice.step)
-        scale_recurrent(reader.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
-        source = text_for(store, reader, given_text(query, MAX_ANALYSIS_CHARS))
-        variants = tuple(ScaledModel(reader, each) for each in dict.fromkeys((1.0, form.knob)))
-        prompt = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))[0]
+        loaded = store.load(query.choice.name, query.choice.step)
+        scale_recurrent(loaded.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
+        source = text_for(store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
+        variants = tuple(ScaledModel(loaded, each) for each in dict.fromkeys((1.0, form.knob)))
+        prompt = loaded.vocab.drop_unknown(prompt_for(loaded, form.prompt))[0]
         return cls(store, query, is_current, variants, source, form, prompt)
 
     @property
@@ -124,31 +124,31 @@ class ScaleAnalyses:
     @property
     def gate(self) -> str:
         """Return the gate with the shown eigenvalues; "" before they are computed."""
-        requested, first = self.query.form.get("gate"), CANDIDATE.get(self.trained.reader.info.cell)
+        requested, first = self.query.form.get("gate"), CANDIDATE.get(self.trained.loaded.info.cell)
         return next((gate for gate in (requested, first, *self.gates) if gate in self.gates), "")
 
     def weights_and_text(self, model: ScaledModel) -> None:
         """Compute the spectra of W_hh and generate the text."""
-        reader = model.reader
-        model.spectra = self.store.cache.compute(_spectra, reader, model.g)
-        decoder = reader.decoder if model.g == 1 else scale_recurrent(reader.checkpoint.model, model.g).decoder()
-        model.text = reader.text_of(reader.sample(self.prompt, CHARACTERS, self.form.settings, self.form.seed, decoder))
+        loaded = model.loaded
+        model.spectra = self.store.cache.compute(_spectra, loaded, model.g)
+        decoder = loaded.decoder if model.g == 1 else scale_recurrent(loaded.checkpoint.model, model.g).decoder()
+        model.text = loaded.text_of(loaded.sample(self.prompt, CHARACTERS, self.form.settings, self.form.seed, decoder))
 
     def gradient(self, model: ScaledModel) -> None:
         """Compute the gradient flow."""
-        model.flow = scaled_gradients(self.store, model.reader, model.g, self.source)
+        model.flow = scaled_gradients(self.store, model.loaded, model.g, self.source)
 
     def lyapunov(self, model: ScaledModel) -> None:
         """Compute the first Lyapunov exponent. Raises Superseded."""
         require_current(self.is_current)
         model.exponent = self.store.cache.compute(
-            _exponents, model.reader, model.g, self.source.text[:READ_FOR_EXPONENT]
+            _exponents, model.loaded, model.g, self.source.text[:READ_FOR_EXPONENT]
         )
 
     def products(self, model: ScaledModel) -> None:
         """Compute the singular values of the products. Raises Superseded."""
         model.norms = self.store.cache.compute(
-            _products, model.reader, model.g, self.source.text, is_current=self.is_current
+            _products, model.loaded, model.g, self.source.text, is_current=self.is_current
         )
 
 
@@ -182,7 +182,7 @@ def _encode(analyses: ScaleAnalyses, part: int, busy: str = "") -> str:
     at = None if trained.text == scaled.text else common_length(trained.text, scaled.text)
     return message(
         analyses.query.number,
-        " ".join(filter(None, [_describe(analyses), busy, *trained.reader.checkpoint.model.notices()])),
+        " ".join(filter(None, [_describe(analyses), busy, *trained.loaded.checkpoint.model.notices()])),
         part,
         busy=bool(busy),
         figures=_figures(analyses),
@@ -202,7 +202,7 @@ def _describe(analyses: ScaleAnalyses) -> str:
     if one.flow is None or other.flow is None:
         return ""
     beside = other is not one
-    words = f"{one.reader.title}, W_hh {other.title}: the gradient {_half_life(other.flow)}"
+    words = f"{one.loaded.title}, W_hh {other.title}: the gradient {_half_life(other.flow)}"
     words += f" ({one.title}: {_half_life(one.flow)})." if beside else "."
     if other.exponent is not None:
         read = other.exponent.stretches * other.exponent.stretch

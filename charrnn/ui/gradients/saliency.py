@@ -21,24 +21,24 @@ def heats(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str
 
     Raises ValueError for unknown models and texts that are too short.
     """
-    readers = load_pair(store, query)
-    source, note = input_text(store, readers, query)
+    pair = load_pair(store, query)
+    source, note = input_text(store, pair, query)
     text = source.text
-    shown = {**pair_payload(store, readers), "text": text}
+    shown = {**pair_payload(store, pair), "text": text}
     words = " ".join(filter(None, [f"{len(text)} characters of {source.origin}.", note]))
     cursor = min(max(1, count_of("position", query.form)), len(text) - 1)
     todo = [(cursor,), *pieces(len(text), cursor)]
     for part, targets in enumerate(todo):
         with store.exclusive(heats, is_current):
-            heat = [store.cache.compute(heat_of, reader, text, targets) for reader in readers]
+            heat = [store.cache.compute(heat_of, loaded, text, targets) for loaded in pair]
         busy = part < len(todo) - 1
         yield message(query.number, words, part, busy=busy, targets=targets, heat=heat, **shown)
 
 
-def input_text(store: Store, readers: Sequence[LoadedModel], query: ViewQuery) -> tuple[SourceText, str]:
+def input_text(store: Store, pair: Sequence[LoadedModel], query: ViewQuery) -> tuple[SourceText, str]:
     """Return the text known to both models, and a notice. Raises ValueError."""
-    source = (given_text(query, MAX_CHARS) or text_for(store, readers[0])).first(MAX_CHARS)
-    text, note = known_to_both(readers, source.text)
+    source = (given_text(query, MAX_CHARS) or text_for(store, pair[0])).first(MAX_CHARS)
+    text, note = known_to_both(pair, source.text)
     if len(text) < 2:
         raise ValueError("give a text of 2 characters or more that both models know")
     if query.form.get("of") == "write":
@@ -52,12 +52,12 @@ def pieces(length: int, cursor: int) -> list[tuple[int, ...]]:
     return sorted(stretches, key=lambda stretch: min(abs(target - cursor) for target in stretch))
 
 
-def heat_of(reader: LoadedModel, text: str, targets: Sequence[int]) -> tuple[tuple[int | None, ...], ...]:
+def heat_of(loaded: LoadedModel, text: str, targets: Sequence[int]) -> tuple[tuple[int | None, ...], ...]:
     """Return the saliency of all previous characters for each target.
 
     In hundredths of a decade, the nearest character first; null for exactly 0.
     """
-    heat = character_saliency(reader.checkpoint.model, reader.vocab.encode(text), targets, MAX_LAG)  # (K + 1, targets)
+    heat = character_saliency(loaded.checkpoint.model, loaded.vocab.encode(text), targets, MAX_LAG)  # (K + 1, targets)
     return tuple(
         tuple(round(100 * math.log10(norm)) if norm > 0 else None for norm in column[:target].tolist())
         for target, column in zip(targets, heat.T, strict=True)

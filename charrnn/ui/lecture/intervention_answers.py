@@ -13,7 +13,7 @@ from charrnn.gradient_flow import scale_recurrent
 from charrnn.neurons import all_activations
 from charrnn.paths import STUDY
 from charrnn.probes import ContextAblation, LineReset, line_reset, looking_back
-from charrnn.surprisal import TraceReader
+from charrnn.surprisal import TraceDecoder
 from charrnn.ui.gradients.recurrent_scale import scaled_gradients
 from charrnn.ui.lecture.scene_answers import Answer, sample
 from charrnn.ui.neurons.exercises import CARRIED, LEFT
@@ -27,24 +27,24 @@ WRITTEN = 2000  # characters, for a mean over lines
 AS_VANILLA = (Clamp("z", None, 0.0), Clamp("r", None, 1.0))  # with these a GRU is h' = tanh(W_ih x + W_hh h + b)
 
 
-def mean_bits(decoder: TraceReader, ids: Sequence[int]) -> float:
+def mean_bits(decoder: TraceDecoder, ids: Sequence[int]) -> float:
     """Return the mean surprisal in bits per character."""
     return float(read_bits(decoder, ids).mean())
 
 
-def _held_out(store: Store, reader: LoadedModel) -> tuple[str, list[int], str]:
-    source = text_for(store, reader).first(READ)
-    return source.text, reader.vocab.encode(source.text), source.origin
+def _held_out(store: Store, loaded: LoadedModel) -> tuple[str, list[int], str]:
+    source = text_for(store, loaded).first(READ)
+    return source.text, loaded.vocab.encode(source.text), source.origin
 
 
 def scaled_weights(store: Store, link: ShareLink) -> Answer:
     """Measure W_hh × 0.7 and × 1.4: eigenvalues, gradient, bits and text."""
-    reader = link.reader
-    _, ids, _ = _held_out(store, reader)
+    loaded = link.loaded
+    _, ids, _ = _held_out(store, loaded)
     parts, texts, positions = [], {}, 0
     for g in (1.0, *KNOBS):
-        model = scale_recurrent(reader.checkpoint.model, g)
-        flow = scaled_gradients(store, reader, g)
+        model = scale_recurrent(loaded.checkpoint.model, g)
+        flow = scaled_gradients(store, loaded, g)
         positions = flow.positions
         radius = float(np.abs(np.linalg.eigvals(model.cell.W_hh.weight.detach().double().numpy())).max())
         left = f"{flow.geometric_mean[FAR_BACK]:.0e}".replace("-", "−")
@@ -57,24 +57,24 @@ def scaled_weights(store: Store, link: ShareLink) -> Answer:
     shown = [(f"W_hh × {g:g}", texts[g], common_length(texts[1.0], texts[g])) for g in (KNOBS[0], 1.0, KNOBS[1])]
     ways = tuple({"title": f"Turn to × {g:g}", "part": "#cr-knob", "knob": g} for g in KNOBS)
     where = (
-        f"gradients at {positions} positions of {text_for(store, reader)}, bits on its first {len(ids):,} characters"
+        f"gradients at {positions} positions of {text_for(store, loaded)}, bits on its first {len(ids):,} characters"
     )
     return Answer(f"{'. '.join(parts)} ({where}).", tuple(shown), {"knob": KNOBS[1], "ways": ways})
 
 
 def gating(store: Store, link: ShareLink) -> Answer:
     """Clamp the gates of a GRU to make it vanilla; measure loss and context."""
-    reader, vanilla = link.reader, store.load("rnn")
-    _, ids, what = _held_out(store, reader)
-    plain = [vanilla.decoder, vanilla.vocab.encode(reader.vocab.decode(ids))]
+    loaded, vanilla = link.loaded, store.load("rnn")
+    _, ids, what = _held_out(store, loaded)
+    plain = [vanilla.decoder, vanilla.vocab.encode(loaded.vocab.decode(ids))]
     rows = [
-        (f"{reader.title} as it is", reader.decoder, ids),
-        ("its gates held at z = 0, r = 1", reader.decoder.clamped(AS_VANILLA), ids),
+        (f"{loaded.title} as it is", loaded.decoder, ids),
+        ("its gates held at z = 0, r = 1", loaded.decoder.clamped(AS_VANILLA), ids),
         (f"{vanilla.title}, which learnt without gates", *plain),
     ]
     found = [(name, mean_bits(decoder, of), looking_back(decoder, of)) for name, decoder, of in rows]
     parts = [f"{name}: {each:.2f} bits a character, looks back {_far(back)}" for name, each, back in found]
-    guessing, clamped = math.log2(len(reader.vocab)), found[1]
+    guessing, clamped = math.log2(len(loaded.vocab)), found[1]
     verdict = (
         f"Of {guessing:.2f} bits that guessing costs, its weights without its gates save {guessing - clamped[1]:.2f}."
     )
@@ -91,18 +91,18 @@ def _far(found: ContextAblation) -> str:
 
 def clamp(store: Store, link: ShareLink) -> Answer:
     """Clamp the line-counting unit at values of line start and end."""
-    reader = link.reader
-    text, ids, what = _held_out(store, reader)
-    c = all_activations(reader.decoder, ids, "c").astype(np.float64)  # (T, H)
+    loaded = link.loaded
+    text, ids, what = _held_out(store, loaded)
+    c = all_activations(loaded.decoder, ids, "c").astype(np.float64)  # (T, H)
     unit, found = line_counter(text, c)
-    free, lines, texts = mean_bits(reader.decoder, ids), {}, {}
+    free, lines, texts = mean_bits(loaded.decoder, ids), {}, {}
     clamped = {
         at: (Clamp("c", unit, round(float(np.quantile(c[:, unit], share)), 2)),)
         for at, share in (("low", 0.05), ("high", 0.95))
     }
     parts = []
     for at, clamps in {"low": clamped["low"], "free": (), "high": clamped["high"]}.items():
-        decoder = reader.decoder.clamped(clamps)
+        decoder = loaded.decoder.clamped(clamps)
         long, _ = sample(link, decoder=decoder, n=WRITTEN)
         lines[at], texts[at] = line_length(long), long[: len(long) - WRITTEN + link.query.characters]
         cost = mean_bits(decoder, ids) - free

@@ -46,10 +46,10 @@ def sample(
 
     By default with the settings, the model and the length of the link.
     """
-    reader, query = link.reader, link.query
-    prompt = reader.vocab.drop_unknown(prompt_for(reader, query.prompt))[0]
-    steps = reader.sample(prompt, n or query.characters, settings or query.settings, query.seed, decoder)
-    return prompt + reader.text_of(steps), steps
+    loaded, query = link.loaded, link.query
+    prompt = loaded.vocab.drop_unknown(prompt_for(loaded, query.prompt))[0]
+    steps = loaded.sample(prompt, n or query.characters, settings or query.settings, query.seed, decoder)
+    return prompt + loaded.text_of(steps), steps
 
 
 def temperature(store: Store, link: ShareLink) -> Answer:
@@ -77,7 +77,7 @@ def entropy_bits(steps: list[Step]) -> float:
 def text_and_states(link: ShareLink) -> tuple[str, np.ndarray]:
     """Sample the text of a link -> the text and its hidden states (T, H)."""
     text, _ = sample(link)
-    return text, link.reader.read(text, "h").activations["h"].astype(float)
+    return text, link.loaded.read(text, "h").activations["h"].astype(float)
 
 
 def newline(store: Store, link: ShareLink) -> Answer:
@@ -133,13 +133,13 @@ def gradient(store: Store, link: ShareLink) -> Answer:
     """Return half-life, horizon and remaining gradient of one model per kind."""
     parts, measured_on, names = [], [], [info.name for info in store.checkpoints() if info.name in LEARNT]
     for name in names:
-        reader = store.load(name)
-        flow, source = measured(store, reader)
+        loaded = store.load(name)
+        flow, source = measured(store, loaded)
         half = "never" if flow.half_life_chars is None else f"after {flow.half_life_chars:.1f} characters"
         most = f"later than {MAX_LAG}" if flow.horizon_chars is None else f"after {flow.horizon_chars:.1f}"
         left = f"{flow.median[FAR_BACK]:.0e} is left {FAR_BACK} back"
-        parts.append(f"{reader.title}: half is gone {half}, 99 % {most}, {left}")
-        measured_on.append(f"{reader.title} at {flow.positions} positions of {source}")
+        parts.append(f"{loaded.title}: half is gone {half}, 99 % {most}, {left}")
+        measured_on.append(f"{loaded.title} at {flow.positions} positions of {source}")
     return Answer(f"{'. '.join(parts)}. Measured: {'; '.join(measured_on)}.", shown={"tick": names})
 
 
@@ -167,6 +167,6 @@ def _gain(what: str, kind: GroupMean) -> str:
     return f"{what} at “{kind.name}” ({signed(kind.delta_bits, 2)} bits each, {kind.characters} of them)"
 
 
-def _loss(reader: LoadedModel) -> str:
-    loss = reader.info.metrics.get("val_stream_nats")
+def _loss(loaded: LoadedModel) -> str:
+    loss = loaded.info.metrics.get("val_stream_nats")
     return "unknown" if loss is None else f"{loss:.3f}"

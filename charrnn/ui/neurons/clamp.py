@@ -28,25 +28,25 @@ MAX_READ_CHARS = 3000  # characters of the held-out text: a second, of MiniGPT a
 
 def clamped_sample(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream both texts and their divergence, then the loss. Raises ValueError."""
-    reader = store.load(query.choice.name, query.choice.step)
-    stats = ActivationStats.of(store, reader)
+    loaded = store.load(query.choice.name, query.choice.step)
+    stats = ActivationStats.of(store, loaded)
     clamps = clamps_of(stats, query.form.get("clamps"), query.form.get("neuron"))
     shown = {
         "clamps": [stats.describe(clamp) for clamp in clamps],
         "names": [_view_payload(stats, name) for name in stats.values],
         "units": stats.units,
         "usual_of": f"5 %, mean and 95 %: over {stats}.",
-        "titles": [f"A · {with_step(reader)}, as it is", f"B · held: {describe_clamps(clamps)}"],
+        "titles": [f"A · {with_step(loaded)}, as it is", f"B · held: {describe_clamps(clamps)}"],
     }
-    both = both_texts(reader, clamps, query)
-    source, note = holdout_text(store, reader, query)
+    both = both_texts(loaded, clamps, query)
+    source, note = holdout_text(store, loaded, query)
     text = source.text
     require_current(is_current)
     written = both.pop("words")
     yield message(query.number, written, busy=True, cost=f"Reading {len(text):,} characters …", **shown, **both)
     with store.exclusive(clamped_sample, is_current):
-        free = bits_of(store, reader, text, is_current)
-        clamped = read_bits(reader.decoder.clamped(clamps), reader.vocab.encode(text), is_current)
+        free = bits_of(store, loaded, text, is_current)
+        clamped = read_bits(loaded.decoder.clamped(clamps), loaded.vocab.encode(text), is_current)
     require_current(is_current)
     cost = Difference(text, clamped, free)
     words = " ".join(filter(None, [describe_cost(cost.whole(), source.origin), note]))
@@ -69,14 +69,14 @@ class ClampForm(Writing):
     characters: Annotated[int, within(Range(1, MAX_SAFE_INTEGER, whole=True))]
 
 
-def both_texts(reader: LoadedModel, clamps: Sequence[Clamp], query: ViewQuery) -> dict[str, Any]:
+def both_texts(loaded: LoadedModel, clamps: Sequence[Clamp], query: ViewQuery) -> dict[str, Any]:
     """Sample with and without clamps after the prompt; find the first difference."""
     form = validate(ClampForm, query.form)
-    prompt, dropped = reader.vocab.drop_unknown(prompt_for(reader, form.prompt))
+    prompt, dropped = loaded.vocab.drop_unknown(prompt_for(loaded, form.prompt))
     n, draws = min(MAX_CHARS, form.characters), UniformStream(form.seed)
     a, b = (
-        Generator.after(prompt, decoder, reader.vocab, form.settings)
-        for decoder in (reader.decoder, reader.decoder.clamped(clamps))
+        Generator.after(prompt, decoder, loaded.vocab, form.settings)
+        for decoder in (loaded.decoder, loaded.decoder.clamped(clamps))
     )
     *_, (texts, divergence) = coupled_texts(a, b, n, draws)
     what = "the same character" if n == 1 else f"the same {n:,} characters"
@@ -86,9 +86,9 @@ def both_texts(reader: LoadedModel, clamps: Sequence[Clamp], query: ViewQuery) -
     return {"words": " ".join(filter(None, words)), "texts": texts, "prompt": prompt, "divergence": divergence}
 
 
-def holdout_text(store: Store, reader: LoadedModel, query: ViewQuery) -> tuple[SourceText, str]:
+def holdout_text(store: Store, loaded: LoadedModel, query: ViewQuery) -> tuple[SourceText, str]:
     """Return the held-out text and a notice. Raises ValueError."""
-    source = text_for(store, reader, given_text(query, MAX_ANALYSIS_CHARS))
+    source = text_for(store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
     if not source.text:
         raise ValueError(f"the network knows no character of {source.origin}: give another text")
     if (characters := len(source.text)) <= MAX_READ_CHARS:

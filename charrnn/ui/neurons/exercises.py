@@ -58,11 +58,11 @@ class Exercise:
 
 def exercise_results(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Return the exercises and the result of a submitted one. Raises ValueError."""
-    reader = store.load(query.choice.name, query.choice.step)
+    loaded = store.load(query.choice.name, query.choice.step)
     parts = [
-        {"name": name, "units": stats.shape[1]} for name, stats in ActivationStats.of(store, reader).values.items()
+        {"name": name, "units": stats.shape[1]} for name, stats in ActivationStats.of(store, loaded).values.items()
     ]
-    shown = {"exercises": [exercise.to_json() for exercise in EXERCISES], "parts": parts, "model": with_step(reader)}
+    shown = {"exercises": [exercise.to_json() for exercise in EXERCISES], "parts": parts, "model": with_step(loaded)}
     by_id = {exercise.id: exercise for exercise in EXERCISES}
     id = query.text("exercise", 40)
     if not id:
@@ -71,28 +71,28 @@ def exercise_results(store: Store, query: ViewQuery, is_current: IsCurrent) -> I
     exercise = by_id[query.one_of("exercise", [*by_id])]
     yield message(query.number, "", busy=True, exercise=id, **shown)
     try:
-        found = asdict(exercise.check(store, reader, query))
+        found = asdict(exercise.check(store, loaded, query))
     except ValueError as error:
         found = {"words": f"{error}.", "values": ()}
     require_current(is_current)
-    yield message(query.number, "", 1, exercise=id, found=found, of=measured_on(reader), **shown)
+    yield message(query.number, "", 1, exercise=id, found=found, of=measured_on(loaded), **shown)
 
 
-def measured_on(reader: LoadedModel) -> dict[str, Any]:
+def measured_on(loaded: LoadedModel) -> dict[str, Any]:
     """Describe the model for reproduction."""
-    info = reader.info
-    step, sha = f"{reader.checkpoint.step:,}", info.sha256[:12]
-    return {"network": reader.title, "training step": step, "sha256": sha, "seed of its training": str(info.seed)}
+    info = loaded.info
+    step, sha = f"{loaded.checkpoint.step:,}", info.sha256[:12]
+    return {"network": loaded.title, "training step": step, "sha256": sha, "seed of its training": str(info.seed)}
 
 
-def check_reset_unit(store: Store, reader: LoadedModel, query: ViewQuery) -> CheckResult:
+def check_reset_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -> CheckResult:
     """Check if a unit carries a value along a line and resets at its end."""
-    stats = ActivationStats.of(store, reader)
+    stats = ActivationStats.of(store, loaded)
     part = query.one_of("part", [*stats.values])
     unit = Range(0, stats.units - 1, whole=True).require("unit", query.form.get("unit"))
-    source = text_for(store, reader).first(READ)
+    source = text_for(store, loaded).first(READ)
     text = source.text
-    found = line_reset(text, all_activations(reader.decoder, reader.vocab.encode(text), part)[:, unit])
+    found = line_reset(text, all_activations(loaded.decoder, loaded.vocab.encode(text), part)[:, unit])
     loses, carries = found.remaining_share <= LEFT, found.carried >= CARRIED
     words = {
         (True, True): "Right: it carries something along the line and begins anew after it.",
@@ -114,18 +114,18 @@ def check_reset_unit(store: Store, reader: LoadedModel, query: ViewQuery) -> Che
     return CheckResult(loses and carries, words, values)
 
 
-def check_forgetting_unit(store: Store, reader: LoadedModel, query: ViewQuery) -> CheckResult:
+def check_forgetting_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -> CheckResult:
     """Check if a GRU with clamped gates uses exactly two characters of context."""
-    if reader.info.cell != "gru":
-        raise ValueError(f"{reader.title} is no GRU: choose one in the left column")
-    clamps = clamps_of(ActivationStats.of(store, reader), query.form.get("clamps"))
+    if loaded.info.cell != "gru":
+        raise ValueError(f"{loaded.title} is no GRU: choose one in the left column")
+    clamps = clamps_of(ActivationStats.of(store, loaded), query.form.get("clamps"))
     other = [clamp for clamp in clamps if clamp.name not in ("r", "z")]
     if other:
         raise ValueError(f"{other[0].name} is no gate of forgetting: hold r, z, or both, and nothing else")
-    source = text_for(store, reader).first(READ)
-    ids = reader.vocab.encode(source.text)
-    free = store.cache.compute(_looking_back, reader, source.text)
-    found = looking_back(reader.decoder.clamped(clamps), ids)
+    source = text_for(store, loaded).first(READ)
+    ids = loaded.vocab.encode(source.text)
+    free = store.cache.compute(_looking_back, loaded, source.text)
+    found = looking_back(loaded.decoder.clamped(clamps), ids)
     far, tells = found.characters, float(found.nats[0])
     short, reads = far is not None and far <= FORGETS, tells >= READS_NATS
     if short and reads:
@@ -144,8 +144,8 @@ def check_forgetting_unit(store: Store, reader: LoadedModel, query: ViewQuery) -
     return CheckResult(short and reads, words, values)
 
 
-def _looking_back(reader: LoadedModel, text: str) -> ContextAblation:
-    return looking_back(reader.decoder, reader.vocab.encode(text))
+def _looking_back(loaded: LoadedModel, text: str) -> ContextAblation:
+    return looking_back(loaded.decoder, loaded.vocab.encode(text))
 
 
 def _characters(n: int | None) -> str:
@@ -154,12 +154,12 @@ def _characters(n: int | None) -> str:
     return "1 character" if n == 1 else f"{n} characters"
 
 
-def check_half_life(store: Store, reader: LoadedModel, query: ViewQuery) -> CheckResult:
+def check_half_life(store: Store, loaded: LoadedModel, query: ViewQuery) -> CheckResult:
     """Compare the guess with the measured half-life."""
     guess = Range(0.01, 1000).require("the half-life", query.form.get("guess"))
-    flow, source = measured(store, reader)
+    flow, source = measured(store, loaded)
     if flow.half_life_chars is None:
-        raise ValueError(f"the gradient of {reader.title} never falls to one half: choose another network")
+        raise ValueError(f"the gradient of {loaded.title} never falls to one half: choose another network")
     ratio = max(guess / flow.half_life_chars, flow.half_life_chars / guess)
     near = ratio <= FACTOR
     words = f"It is {flow.half_life_chars:.2f} characters. Your guess is off by a factor of {ratio:.2f}"

@@ -14,17 +14,17 @@ from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 def gates(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Show the gates of the picked model on a text. Raises ValueError."""
-    reader = units.store.load(query.choice.name, query.choice.step)
-    if reader.info.cell not in GATES:
-        without = "MiniGPT has" if reader.info.cell == "minigpt" else "A vanilla cell has"
+    loaded = units.store.load(query.choice.name, query.choice.step)
+    if loaded.info.cell not in GATES:
+        without = "MiniGPT has" if loaded.info.cell == "minigpt" else "A vanilla cell has"
         yield message(query.number, f"{without} no gates: choose a GRU or an LSTM in the picker.", part=1)
         return
-    source, note = input_text(units.store, reader, given_text(query, MAX_ANALYSIS_CHARS))
+    source, note = input_text(units.store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
     if not text:
         raise ValueError("the model knows no character of this text: give another")
     yield message(query.number, f"Reading {len(text):,} characters …", busy=True)
-    found = units.store.cache.compute(saturations, units, reader, text, is_current=is_current)
+    found = units.store.cache.compute(saturations, units, loaded, text, is_current=is_current)
 
     from charrnn import figures  # plotly is slow to import: only when needed
 
@@ -32,9 +32,9 @@ def gates(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str
     yield message(query.number, words.rstrip(), 1, figures.saturation_figure(found, query.width))
 
 
-def saturations(units: Units, reader: LoadedModel, text: str, is_current: IsCurrent) -> list[Saturation]:
+def saturations(units: Units, loaded: LoadedModel, text: str, is_current: IsCurrent) -> list[Saturation]:
     """Compute the saturation of each gate. Raises Superseded."""
-    names = [name for name in GATES[reader.info.cell] if name in reader.view_names]
+    names = [name for name in GATES[loaded.info.cell] if name in loaded.view_names]
     with units.busy:
-        values = read_activations(reader.decoder, reader.vocab.encode(text), names, is_current)
+        values = read_activations(loaded.decoder, loaded.vocab.encode(text), names, is_current)
     return [Saturation.of(name, values[name]) for name in names]

@@ -32,15 +32,15 @@ TITLES = ("concept", "what it is", "best unit", "sign", "first half", "held out"
 PATTERN = "your pattern"
 
 
-def view_of(reader: LoadedModel, query: ViewQuery) -> str:
+def view_of(loaded: LoadedModel, query: ViewQuery) -> str:
     """Return the requested view, or its equivalent in this cell."""
     requested = query.form.get("view")
-    return nearest_view(reader.view_names, requested if isinstance(requested, str) else reader.view_names[0])
+    return nearest_view(loaded.view_names, requested if isinstance(requested, str) else loaded.view_names[0])
 
 
-def input_text(store: Store, reader: LoadedModel, given: SourceText | None) -> tuple[SourceText, str]:
+def input_text(store: Store, loaded: LoadedModel, given: SourceText | None) -> tuple[SourceText, str]:
     """Return the text to score, and a notice."""
-    source = text_for(store, reader, given)
+    source = text_for(store, loaded, given)
     dropped = len(given.text) - len(source.text) if given else 0
     note = f"{dropped:,} characters that the model does not know are left out. " if dropped else ""
     if given and len(source.text) > MAX_READ_CHARS:
@@ -67,35 +67,35 @@ class AnswerEncoder:
 
 def leaderboard(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the leaderboard, then the custom pattern. Raises ValueError."""
-    reader = units.store.load(query.choice.name, query.choice.step)
-    view_name = view_of(reader, query)
+    loaded = units.store.load(query.choice.name, query.choice.step)
+    view_name = view_of(loaded, query)
     given, pattern = given_text(query, MAX_ANALYSIS_CHARS), query.text("pattern", MAX_PATTERN_CHARS)
-    encoder = AnswerEncoder(query, views=views_payload(reader), view=view_name)
-    board = None if given else saved_boards(reader).get(view_name)
+    encoder = AnswerEncoder(query, views=views_payload(loaded), view=view_name)
+    board = None if given else saved_boards(loaded).get(view_name)
     if board is not None:
-        what = f"the validation part of {title_of(reader.info.data_sha256)} when the checkpoint was refreshed"
+        what = f"the validation part of {title_of(loaded.info.data_sha256)} when the checkpoint was refreshed"
         words = describe_board(board, what)
     else:
-        board, words = yield from computed_board(units, reader, view_name, given, encoder, is_current)
+        board, words = yield from computed_board(units, loaded, view_name, given, encoder, is_current)
     yield encoder.encode(words, busy=bool(pattern), table=table(board).to_json())
     if pattern and is_current():
-        yield from with_pattern(units, reader, board, words, pattern, given, encoder, is_current)
+        yield from with_pattern(units, loaded, board, words, pattern, given, encoder, is_current)
 
 
 def computed_board(
     units: Units,
-    reader: LoadedModel,
+    loaded: LoadedModel,
     view_name: str,
     given: SourceText | None,
     encoder: AnswerEncoder,
     is_current: IsCurrent,
 ) -> Generator[str, None, tuple[Leaderboard, str]]:
     """Compute the leaderboard of a text and its description. Raises Superseded."""
-    source, note = input_text(units.store, reader, given)
+    source, note = input_text(units.store, loaded, given)
     targets = ConceptTargets.of(source.text)
     yield encoder.progress(f"Reading {len(source.text):,} characters …")
-    scores = units.scores(reader, view_name, targets, is_current)
-    baseline = yield from units.baseline(reader, view_name, targets, is_current, encoder.progress)
+    scores = units.scores(loaded, view_name, targets, is_current)
+    baseline = yield from units.baseline(loaded, view_name, targets, is_current, encoder.progress)
     require_current(is_current)
     board = Leaderboard.of(view_name, targets, scores, baseline)
     words = describe_board(board, f"{len(source.text):,} characters of {source.origin}")
@@ -104,7 +104,7 @@ def computed_board(
 
 def with_pattern(
     units: Units,
-    reader: LoadedModel,
+    loaded: LoadedModel,
     board: Leaderboard,
     words: str,
     pattern: str,
@@ -113,7 +113,7 @@ def with_pattern(
     is_current: IsCurrent,
 ) -> Iterator[str]:
     """Add a row for the custom pattern, or the reason that it has none."""
-    source, _ = input_text(units.store, reader, given)
+    source, _ = input_text(units.store, loaded, given)
     text = source.text
     try:
         covered = covered_by(pattern, text)
@@ -130,8 +130,8 @@ def with_pattern(
         )
         yield encoder.encode(words, pattern_error={"words": reason, "position": None})
         return
-    scores = units.scores(reader, board.view, targets, is_current)
-    baseline = yield from units.baseline(reader, board.view, targets, is_current, encoder.progress)
+    scores = units.scores(loaded, board.view, targets, is_current)
+    baseline = yield from units.baseline(loaded, board.view, targets, is_current, encoder.progress)
     (best,) = Leaderboard.of(board.view, targets, scores, replace(baseline, margin=board.margin)).best
     share = f"{covered.mean():.1%} of {len(text):,} characters of {source.origin}"
     words = f"Your pattern covers {share}: {describe_verdict(best)}. {words}"

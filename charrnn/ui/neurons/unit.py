@@ -21,37 +21,37 @@ MAX_LISTED = 5  # concepts
 FULL = 99  # percentile of the absolute activation with full color
 
 
-def unit_of(reader: LoadedModel, view_name: str, query: ViewQuery) -> int:
+def unit_of(loaded: LoadedModel, view_name: str, query: ViewQuery) -> int:
     """Return the requested unit, by default the most striking one."""
-    rows = reader.units[view_name]
+    rows = loaded.units[view_name]
     requested = query.form.get("unit")
     if type(requested) is int and 0 <= requested < rows:
         return requested
-    board = saved_boards(reader).get(view_name)
+    board = saved_boards(loaded).get(view_name)
     found = sorted(board.best if board else (), key=lambda best: best.to_beat - best.held_out)
     return found[0].unit if found else 0
 
 
 def one_unit(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Show the activations of one unit on a text. Raises ValueError."""
-    reader = units.store.load(query.choice.name, query.choice.step)
-    view_name = view_of(reader, query)
-    unit = unit_of(reader, view_name, query)
-    source, note = input_text(units.store, reader, given_text(query, MAX_ANALYSIS_CHARS))
+    loaded = units.store.load(query.choice.name, query.choice.step)
+    view_name = view_of(loaded, query)
+    unit = unit_of(loaded, view_name, query)
+    source, note = input_text(units.store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
     if not text:
         raise ValueError("the model knows no character of this text: give another")
     encoder = AnswerEncoder(
-        query, views=views_payload(reader), view=view_name, unit=unit, units=reader.units[view_name]
+        query, views=views_payload(loaded), view=view_name, unit=unit, units=loaded.units[view_name]
     )
     yield encoder.progress(f"Reading {len(text):,} characters …")
-    values = units.values(reader, view_name, text, is_current)[:, unit]
+    values = units.values(loaded, view_name, text, is_current)[:, unit]
     require_current(is_current)
-    scale = own_scale(reader.view(view_name).scale, values)
+    scale = own_scale(loaded.view(view_name).scale, values)
     words = " ".join(
-        filter(None, [f"Read: {len(text):,} characters of {source.origin}.", note, known_for(reader, view_name, unit)])
+        filter(None, [f"Read: {len(text):,} characters of {source.origin}.", note, known_for(loaded, view_name, unit)])
     )
-    concepts = concepts_of(units, reader, view_name, unit, text, values)
+    concepts = concepts_of(units, loaded, view_name, unit, text, values)
     drawn = figure(values, (scale.low, scale.high) if scale.bounded else None, query.width)
     yield encoder.encode(
         words,
@@ -75,14 +75,14 @@ def own_scale(scale: ColorRange, values: np.ndarray) -> ColorRange:
 
 
 def concepts_of(
-    units: Units, reader: LoadedModel, view_name: str, unit: int, text: str, values: np.ndarray
+    units: Units, loaded: LoadedModel, view_name: str, unit: int, text: str, values: np.ndarray
 ) -> Table | None:
     """Tabulate the unit's best concepts with baselines; None for a short text."""
     if len(text) < MIN_CHARS:
         return None
     targets = ConceptTargets.of(text)
     scores = score(targets, values[:, None])
-    untrained = units.untrained_percentiles(reader, view_name, targets)
+    untrained = units.untrained_percentiles(loaded, view_name, targets)
     rows = []
     for c, concept in enumerate(targets.names):
         held_out, percentile = float(scores.held_out[c, 0]), untrained.get(concept)
@@ -95,9 +95,9 @@ def concepts_of(
     return Table(f"What unit {unit} tells best here", titles, [cells for _, cells in best], sortable=False)
 
 
-def known_for(reader: LoadedModel, view_name: str, unit: int) -> str:
+def known_for(loaded: LoadedModel, view_name: str, unit: int) -> str:
     """Describe the unit by the saved leaderboard."""
-    board = saved_boards(reader).get(view_name)
+    board = saved_boards(loaded).get(view_name)
     won: list[BestUnit] = [best for best in board.best if best.unit == unit and best.found] if board else []
     if not won:
         return ""

@@ -18,7 +18,7 @@ from charrnn.neurons import (
     leaderboards_from_record,
     score,
 )
-from charrnn.surprisal import TraceReader
+from charrnn.surprisal import TraceDecoder
 from charrnn.training import untrained
 from charrnn.ui.server.analyses import read_activations, saved_analysis
 from charrnn.ui.server.analysis_cache import Cache
@@ -46,9 +46,9 @@ def view_title(view: str) -> str:
     return WORDS.get(view, f"residual stream, {view}" if view.startswith("layer") else view)
 
 
-def views_payload(reader: LoadedModel) -> list[dict[str, str]]:
+def views_payload(loaded: LoadedModel) -> list[dict[str, str]]:
     """Describe the views of a model."""
-    return [{"name": name, "title": view_title(name)} for name in reader.view_names]
+    return [{"name": name, "title": view_title(name)} for name in loaded.view_names]
 
 
 @dataclass(frozen=True)
@@ -73,44 +73,44 @@ class Units:
         """Return an empty key: the cached values are keyed by all they depend on."""
         return ()
 
-    def values(self, reader: LoadedModel, view: str, text: str, is_current: IsCurrent) -> np.ndarray:
+    def values(self, loaded: LoadedModel, view: str, text: str, is_current: IsCurrent) -> np.ndarray:
         """Return the activations (N, U) after each character. Raises Superseded."""
         with self.busy:
-            return self._readings.compute(_values, reader, view, text, is_current=is_current)
+            return self._readings.compute(_values, loaded, view, text, is_current=is_current)
 
-    def scores(self, reader: LoadedModel, view: str, targets: ConceptTargets, is_current: IsCurrent) -> Scores:
+    def scores(self, loaded: LoadedModel, view: str, targets: ConceptTargets, is_current: IsCurrent) -> Scores:
         """Score every unit against every concept. Raises Superseded."""
-        return self.store.cache.compute(_scores, self, reader, view, targets, is_current=is_current)
+        return self.store.cache.compute(_scores, self, loaded, view, targets, is_current=is_current)
 
     def baseline(
-        self, reader: LoadedModel, view: str, targets: ConceptTargets, is_current: IsCurrent, show: Callable[[str], str]
+        self, loaded: LoadedModel, view: str, targets: ConceptTargets, is_current: IsCurrent, show: Callable[[str], str]
     ) -> Generator[str, None, Baseline]:
         """Return the untrained baseline; yields progress as `show` encodes it.
 
         Raises Superseded.
         """
-        if cached := self._cached(reader, view, targets):
+        if cached := self._cached(loaded, view, targets):
             return cached
-        networks = networks_for(reader.info.hidden_dim)
+        networks = networks_for(loaded.info.hidden_dim)
         for seed in range(networks):
             yield show(f"Reading with an untrained network, {seed + 1} of {networks} …")
-            self.untrained_values(_architecture_of(reader), seed, view, targets.text, is_current)
-        return self.store.cache.compute(_baseline, self, _architecture_of(reader), view, targets, is_current=is_current)
+            self.untrained_values(_architecture_of(loaded), seed, view, targets.text, is_current)
+        return self.store.cache.compute(_baseline, self, _architecture_of(loaded), view, targets, is_current=is_current)
 
-    def _cached(self, reader: LoadedModel, view: str, targets: ConceptTargets) -> Baseline | None:
+    def _cached(self, loaded: LoadedModel, view: str, targets: ConceptTargets) -> Baseline | None:
         """Return the cached or saved baseline."""
-        if cached := self.store.cache.cached(_baseline, self, _architecture_of(reader), view, targets):
+        if cached := self.store.cache.cached(_baseline, self, _architecture_of(loaded), view, targets):
             return cached
         saved = (
-            saved_leaderboards(reader) if set(targets.names) <= CONCEPTS else None
+            saved_leaderboards(loaded) if set(targets.names) <= CONCEPTS else None
         )  # a custom pattern has no saved baseline
         return saved.baseline(view, targets) if saved else None
 
-    def untrained_percentiles(self, reader: LoadedModel, view: str, targets: ConceptTargets) -> dict[str, float]:
+    def untrained_percentiles(self, loaded: LoadedModel, view: str, targets: ConceptTargets) -> dict[str, float]:
         """Return baselines by concept: of this text if known, else of the saved one."""
-        if cached := self._cached(reader, view, targets):
+        if cached := self._cached(loaded, view, targets):
             return dict(zip(targets.names, cached.percentile.tolist(), strict=True))
-        saved = saved_leaderboards(reader)
+        saved = saved_leaderboards(loaded)
         board = saved.boards.get(view) if saved else None
         return {best.concept: best.percentile for best in board.best} if board else {}
 
@@ -122,17 +122,17 @@ class Units:
             return self._untrained.compute(_untrained_values, architecture, seed, view, text, is_current=is_current)
 
 
-def _architecture_of(reader: LoadedModel) -> Architecture:
-    info = reader.info
+def _architecture_of(loaded: LoadedModel) -> Architecture:
+    info = loaded.info
     return Architecture(info.config, info.recipe, info.vocab.characters)
 
 
-def _values(reader: LoadedModel, view: str, text: str, is_current: IsCurrent) -> np.ndarray:
-    return _read(reader.decoder, reader.vocab.encode(text), view, is_current)
+def _values(loaded: LoadedModel, view: str, text: str, is_current: IsCurrent) -> np.ndarray:
+    return _read(loaded.decoder, loaded.vocab.encode(text), view, is_current)
 
 
-def _scores(units: Units, reader: LoadedModel, view: str, targets: ConceptTargets, is_current: IsCurrent) -> Scores:
-    return score(targets, units.values(reader, view, targets.text, is_current))
+def _scores(units: Units, loaded: LoadedModel, view: str, targets: ConceptTargets, is_current: IsCurrent) -> Scores:
+    return score(targets, units.values(loaded, view, targets.text, is_current))
 
 
 def _untrained_values(architecture: Architecture, seed: int, view: str, text: str, is_current: IsCurrent) -> np.ndarray:
@@ -154,18 +154,18 @@ def networks_for(units: int, in_all: int = UNTRAINED_UNITS) -> int:
     return min(MAX_NETWORKS, max(MIN_NETWORKS, math.ceil(in_all / units)))
 
 
-def _read(decoder: TraceReader, ids: list[int], view: str, is_current: IsCurrent) -> np.ndarray:
+def _read(decoder: TraceDecoder, ids: list[int], view: str, is_current: IsCurrent) -> np.ndarray:
     return read_activations(decoder, ids, [view], is_current)[view]
 
 
-def saved_leaderboards(reader: LoadedModel) -> CachedBoard | None:
+def saved_leaderboards(loaded: LoadedModel) -> CachedBoard | None:
     """Load the record saved beside a checkpoint; None if absent or of another model."""
-    saved = saved_analysis(reader.info, "units", leaderboards_from_record)
-    fits = saved and all(board.units == reader.units.get(view) for view, board in saved.boards.items())
+    saved = saved_analysis(loaded.info, "units", leaderboards_from_record)
+    fits = saved and all(board.units == loaded.units.get(view) for view, board in saved.boards.items())
     return saved if fits else None
 
 
-def saved_boards(reader: LoadedModel) -> Mapping[str, Leaderboard]:
+def saved_boards(loaded: LoadedModel) -> Mapping[str, Leaderboard]:
     """Load the saved leaderboards by view; none before the last step."""
-    saved = saved_leaderboards(reader)
-    return saved.boards if saved and reader.checkpoint.step == reader.info.saved_steps[-1] else {}
+    saved = saved_leaderboards(loaded)
+    return saved.boards if saved and loaded.checkpoint.step == loaded.info.saved_steps[-1] else {}

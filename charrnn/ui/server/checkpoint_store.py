@@ -57,7 +57,7 @@ class Store:
         self._listing_lock = Lock()  # the folder is read, and a model loaded, once for concurrent requests
         self._loading_lock = Lock()
         self._refreshing_lock = Lock()
-        self._readers: OrderedDict[tuple, LoadedModel] = OrderedDict()
+        self._models: OrderedDict[tuple, LoadedModel] = OrderedDict()
         self.cache = Cache(MAX_CACHED_RESULTS)
         self._locks: dict[Callable[..., Any], Lock] = {}
 
@@ -150,29 +150,29 @@ class Store:
             raise CheckpointError(f"{name} was not saved at step {step}: choose one of {info.saved_steps}")
         key = (name, step, signature_of(info.folder))
         with self._loading_lock:
-            if key not in self._readers:
+            if key not in self._models:
                 try:
-                    loaded = load(info.folder, step)
+                    checkpoint = load(info.folder, step)
                 except CheckpointError as reason:  # the file changed, or one step is damaged
                     raise CheckpointError(self._without_paths(reason)) from None
-                named = replace(loaded.info, name=info.name)  # the folder name of a download is meaningless
-                self._readers[key] = LoadedModel(replace(loaded, info=named))
-            self._readers.move_to_end(key)
-            while len(self._readers) > 1 and not self._has_room():
-                self._readers.popitem(last=False)
-            return self._readers[key]
+                named = replace(checkpoint.info, name=info.name)  # the folder name of a download is meaningless
+                self._models[key] = LoadedModel(replace(checkpoint, info=named))
+            self._models.move_to_end(key)
+            while len(self._models) > 1 and not self._has_room():
+                self._models.popitem(last=False)
+            return self._models[key]
 
     def _loaded(self, name: str | None, step: int | None) -> LoadedModel:
         """Return a checkpoint that is loaded and unchanged on disk. Raises KeyError."""
         _, (infos, _) = self._listing or ((), ([], {}))
         info = {info.name: info for info in infos}[name or ""]
         key = (info.name, info.saved_steps[-1] if step is None else step, signature_of(info.folder))
-        self._readers.move_to_end(key)
-        return self._readers[key]
+        self._models.move_to_end(key)
+        return self._models[key]
 
     def _has_room(self) -> bool:
-        parameters = sum(reader.info.parameters for reader in self._readers.values())
-        return len(self._readers) <= MAX_LOADED and parameters <= MAX_PARAMETERS
+        parameters = sum(loaded.info.parameters for loaded in self._models.values())
+        return len(self._models) <= MAX_LOADED and parameters <= MAX_PARAMETERS
 
     def nearest_checkpoint(self, name: str | None, step: int | None) -> LoadedModel | None:
         """Return a checkpoint, of the same name and step if possible; None without any."""

@@ -22,18 +22,18 @@ MIN_LINE_ENDS = 8  # line ends that a mean needs
 class ActivationStats:
     """Statistics of a model's units on the beginning of the default text."""
 
-    def __init__(self, reader: LoadedModel, source: SourceText):
+    def __init__(self, loaded: LoadedModel, source: SourceText):
         self.source = source
         self.text = source.text
-        ids = reader.vocab.encode(self.text)
-        self.values = read_activations(reader.decoder, ids, reader.view_names)  # (T, units)
+        ids = loaded.vocab.encode(self.text)
+        self.values = read_activations(loaded.decoder, ids, loaded.view_names)  # (T, units)
 
     @classmethod
-    def of(cls, store: Store, reader: LoadedModel) -> "ActivationStats":
+    def of(cls, store: Store, loaded: LoadedModel) -> "ActivationStats":
         """Return the cached statistics of a model."""
-        source = text_for(store, reader).first(READ)
+        source = text_for(store, loaded).first(READ)
         return store.cache.compute(
-            activation_stats, reader, source if source.text else SourceText(reader.sample_text, WROTE)
+            activation_stats, loaded, source if source.text else SourceText(loaded.sample_text, WROTE)
         )
 
     def __str__(self) -> str:
@@ -68,9 +68,9 @@ class ActivationStats:
         return round(float(some.mean(dtype=float)), 2)
 
 
-def activation_stats(reader: LoadedModel, source: SourceText) -> ActivationStats:
+def activation_stats(loaded: LoadedModel, source: SourceText) -> ActivationStats:
     """Compute the statistics of a model's units."""
-    return ActivationStats(reader, source)
+    return ActivationStats(loaded, source)
 
 
 def clamps_of(stats: ActivationStats, sent: Any, selected: Any = None) -> tuple[Clamp, ...]:

@@ -46,9 +46,9 @@ class LoadedModel:
     @cached_property
     def _cache_key(self) -> tuple:
         info, weights = self.info, self.checkpoint.model.state_dict()
-        loaded = digest(b"".join(digest(tensor.numpy().tobytes()).encode() for tensor in weights.values()))
+        weights_digest = digest(b"".join(digest(tensor.numpy().tobytes()).encode() for tensor in weights.values()))
         analyses = digest(repr(info.analyses).encode("utf-8", "surrogatepass"))
-        return info.name, str(info.folder), info.sha256, self.checkpoint.step, loaded, self.passage, analyses
+        return info.name, str(info.folder), info.sha256, self.checkpoint.step, weights_digest, self.passage, analyses
 
     @property
     def info(self) -> CheckpointInfo:

@@ -36,18 +36,18 @@ def load_pair(store: Store, query: ViewQuery) -> tuple[LoadedModel, LoadedModel]
     return found[0], found[1]
 
 
-def titles(readers: Sequence[LoadedModel]) -> list[str]:
+def titles(pair: Sequence[LoadedModel]) -> list[str]:
     """Format titles such as "A · Vanilla RNN", with any training step but the last."""
-    return [f"{name} · {with_step(reader)}" for name, reader in zip(NAMES, readers, strict=True)]
+    return [f"{name} · {with_step(loaded)}" for name, loaded in zip(NAMES, pair, strict=True)]
 
 
-def with_step(reader: LoadedModel) -> str:
+def with_step(loaded: LoadedModel) -> str:
     """Format the title, with the training step unless it is the last."""
-    step = reader.checkpoint.step
-    return reader.title if step == reader.info.saved_steps[-1] else f"{reader.title}, step {step:,}"
+    step = loaded.checkpoint.step
+    return loaded.title if step == loaded.info.saved_steps[-1] else f"{loaded.title}, step {step:,}"
 
 
-def pair_payload(store: Store, readers: Sequence[LoadedModel]) -> dict[str, Any]:
+def pair_payload(store: Store, pair: Sequence[LoadedModel]) -> dict[str, Any]:
     """Describe the models on offer and the current A and B."""
     models = [
         {
@@ -58,13 +58,13 @@ def pair_payload(store: Store, readers: Sequence[LoadedModel]) -> dict[str, Any]
         }
         for info in store.checkpoints()
     ]
-    chosen = [{"name": reader.info.name, "step": reader.checkpoint.step} for reader in readers]
-    return {"models": models, "chosen": chosen, "titles": titles(readers)}
+    chosen = [{"name": loaded.info.name, "step": loaded.checkpoint.step} for loaded in pair]
+    return {"models": models, "chosen": chosen, "titles": titles(pair)}
 
 
-def known_to_both(readers: Sequence[LoadedModel], text: str) -> tuple[str, str]:
+def known_to_both(pair: Sequence[LoadedModel], text: str) -> tuple[str, str]:
     """Drop characters unknown to either model. Return the text and a notice of them."""
-    dropped = [character for character in text if not all(character in reader.vocab.ids for reader in readers)]
+    dropped = [character for character in text if not all(character in loaded.vocab.ids for loaded in pair)]
     if not dropped:
         return text, ""
     kinds = list(dict.fromkeys(dropped))

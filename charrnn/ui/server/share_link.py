@@ -73,7 +73,7 @@ class LinkContext:
     problems: list[str] = field(default_factory=list)  # of single list items
 
     @property
-    def reader(self) -> LoadedModel:
+    def loaded(self) -> LoadedModel:
         """Load the named checkpoint, by default the first one. Raises CheckpointError."""
         self.chosen = self.chosen or self.store.load()
         return self.chosen
@@ -83,20 +83,20 @@ class LinkContext:
         return name
 
     def step(self, step: int) -> int:
-        self.chosen = self.store.load(self.reader.info.name, step)
+        self.chosen = self.store.load(self.loaded.info.name, step)
         return step
 
     def view(self, name: str) -> str:
-        return _one_of(name, self.reader.view_names)
+        return _one_of(name, self.loaded.view_names)
 
     def unit(self, value: str) -> tuple[str, int]:
         """Parse the selected unit of the tab Neurons: name:unit."""
         if not re.fullmatch(r"[^:]{1,40}:\d{1,6}", value):
             raise ValueError("give name:unit")
         name, unit = value.split(":")
-        if name not in self.reader.view_names:
-            raise ValueError(f"unit is {name!r}: give one of {', '.join(self.reader.view_names)}")
-        return name, Range(0, self.reader.info.hidden_dim - 1, whole=True).require("unit", int(unit))
+        if name not in self.loaded.view_names:
+            raise ValueError(f"unit is {name!r}: give one of {', '.join(self.loaded.view_names)}")
+        return name, Range(0, self.loaded.info.hidden_dim - 1, whole=True).require("unit", int(unit))
 
     def clamp(self, value: str) -> list[tuple[str, int | None, float]]:
         """Parse clamps: a list of name:unit:value; the unit `all` means every unit."""
@@ -109,7 +109,7 @@ class LinkContext:
         ]
         return [
             (clamp.name, clamp.unit, clamp.value)
-            for clamp in clamps_of(ActivationStats.of(self.store, self.reader), requested)
+            for clamp in clamps_of(ActivationStats.of(self.store, self.loaded), requested)
         ]
 
     def scene(self, number: Any) -> int:
@@ -207,7 +207,7 @@ class ShareLink:
     """A parsed link. Its values are valid; `problems` describes each rejected one."""
 
     query: LinkQuery
-    reader: LoadedModel
+    loaded: LoadedModel
     problems: tuple[str, ...] = ()
 
     @property
@@ -218,7 +218,7 @@ class ShareLink:
 
     def notice(self) -> dict[str, str] | None:
         """Describe the rejected parameters; None if all are valid."""
-        sha, info = self.query.sha, self.reader.info
+        sha, info = self.query.sha, self.loaded.info
         messages = []
         if not info.sha256.startswith(sha):
             messages.append(
@@ -255,9 +255,9 @@ def parse_link(store: Store, sent: Mapping[str, str], scenes: int = 0) -> ShareL
             requested = {name: value for name, value in requested.items() if name not in wrong}
     unknown = [name for name in sent if name not in fields and not FOREIGN.fullmatch(name)]
     found += [*context.problems, *(f"there is no setting {reprlib.repr(name)}" for name in unknown)]
-    settled: dict[str, Any] = {"model": context.reader.info.name, "step": context.reader.checkpoint.step}
+    settled: dict[str, Any] = {"model": context.loaded.info.name, "step": context.loaded.checkpoint.step}
     if "prompt" not in query.model_fields_set:
-        settled["prompt"] = prompt_for(context.reader, query.prompt)
+        settled["prompt"] = prompt_for(context.loaded, query.prompt)
     if query.tab in [TABS.get(name) for name in query.hide or ()]:
         settled["tab"] = None
-    return ShareLink(query.model_copy(update=settled), context.reader, tuple(found))
+    return ShareLink(query.model_copy(update=settled), context.loaded, tuple(found))

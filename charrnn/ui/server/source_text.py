@@ -93,9 +93,9 @@ class SourceText:
         phrases += [f"{chosen:,} of them chosen by hand"] if chosen else []
         return cls(text, f"the text of Write ({'; '.join(phrases)})", tuple(written)) if written else cls(text)
 
-    def is_by(self, reader: LoadedModel) -> bool:
+    def is_by(self, loaded: LoadedModel) -> bool:
         """Check if this model, at this training step, generated any of it."""
-        identity = reader.info.sha256, reader.checkpoint.step
+        identity = loaded.info.sha256, loaded.checkpoint.step
         return any((writer.sha256, writer.step) == identity for writer in self.writers)
 
     def with_text(self, text: str) -> "SourceText":

@@ -23,7 +23,7 @@ class PrefixCache:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._entries: OrderedDict[tuple, tuple[DecoderOutput, int]] = OrderedDict()
-        self._lengths: dict[Hashable, dict[int, int]] = {}  # per reader: prefix length -> number of entries
+        self._lengths: dict[Hashable, dict[int, int]] = {}  # per loaded: prefix length -> number of entries
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -34,27 +34,27 @@ class PrefixCache:
         """Return the estimated memory of the entries."""
         return self._bytes
 
-    def longest(self, reader: Hashable, text: str, limit: int) -> tuple[int, DecoderOutput | None]:
+    def longest(self, loaded: Hashable, text: str, limit: int) -> tuple[int, DecoderOutput | None]:
         """Return the longest cached prefix of text[:limit], as length and output."""
         with self._lock:
-            lengths = sorted(length for length in self._lengths.get(reader, ()) if length <= limit)
-            keys = [(reader, length, digest) for length, digest in zip(lengths, _digests(text, lengths), strict=True)]
+            lengths = sorted(length for length in self._lengths.get(loaded, ()) if length <= limit)
+            keys = [(loaded, length, digest) for length, digest in zip(lengths, _digests(text, lengths), strict=True)]
             for key in reversed(keys):
                 if key in self._entries:
                     self._entries.move_to_end(key)
                     return key[1], self._entries[key][0]
         return 0, None
 
-    def put(self, reader: Hashable, text: str, given: DecoderOutput) -> None:
+    def put(self, loaded: Hashable, text: str, given: DecoderOutput) -> None:
         """Cache the output at the end of a text, without its activations."""
         output = given._replace(activations={})
         size = _size_of(output)
-        key = (reader, len(text), next(_digests(text, [len(text)])))
+        key = (loaded, len(text), next(_digests(text, [len(text)])))
         with self._lock:
             self._remove(key)
             self._entries[key] = (output, size)
             self._bytes += size
-            counts = self._lengths.setdefault(reader, {})
+            counts = self._lengths.setdefault(loaded, {})
             counts[len(text)] = counts.get(len(text), 0) + 1
             while self._bytes > self._max_bytes:
                 self._remove(next(iter(self._entries)))
@@ -64,13 +64,13 @@ class PrefixCache:
         if entry is None:
             return
         self._bytes -= entry[1]
-        reader, length, _ = key
-        counts = self._lengths[reader]
+        loaded, length, _ = key
+        counts = self._lengths[loaded]
         counts[length] -= 1
         if not counts[length]:
             del counts[length]
         if not counts:
-            del self._lengths[reader]
+            del self._lengths[loaded]
 
 
 def _digests(text: str, lengths: list[int]) -> Iterator[bytes]:

@@ -134,17 +134,17 @@ class TextCalls:
         The answer to start = 0 also describes the model, and leaves out what it does not know. Raises ValueError, and
         CancelledCallError when the caller has gone.
         """
-        reader = self.store.load(request.checkpoint.name, request.checkpoint.step)
-        view = nearest_view(reader.view_names, request.view)
+        loaded = self.store.load(request.checkpoint.name, request.checkpoint.step)
+        view = nearest_view(loaded.view_names, request.view)
         text, prompt, uniforms = request.text, min(request.prompt, len(request.text)), UniformStream(request.seed)
         head: dict[str, Any] = {}
         if request.start == 0:
-            head, text, prompt = self._head(reader, view, text, prompt)
+            head, text, prompt = self._head(loaded, view, text, prompt)
             head["start_draw"] = None if prompt else uniforms[0]
         elif request.start > len(text):
             raise ValueError(f"start is {request.start}: give 0 to {len(text)}, the length of the text")
         reading_to = min(len(text), request.start + MAX_CALL_CHARS)
-        part = _Part(reader, request, text, prompt, self._decoders(reader, request, prompt), self.prefixes, gone)
+        part = _Part(loaded, request, text, prompt, self._decoders(loaded, request, prompt), self.prefixes, gone)
         columns = part.read(request.start, reading_to, view)
         if reading_to == len(text):
             columns += part.write(request.count, uniforms, view)
@@ -157,43 +157,43 @@ class TextCalls:
             "draws": draws,
         }
 
-    def _head(self, reader: LoadedModel, view: str, text: str, prompt: int) -> tuple[dict[str, Any], str, int]:
+    def _head(self, loaded: LoadedModel, view: str, text: str, prompt: int) -> tuple[dict[str, Any], str, int]:
         """Describe the model and the text for a page that shows it from the start."""
-        given, _ = reader.vocab.drop_unknown(text[:prompt])
-        known, dropped = reader.vocab.drop_unknown(text)
+        given, _ = loaded.vocab.drop_unknown(text[:prompt])
+        known, dropped = loaded.vocab.drop_unknown(text)
         head = {
-            "model": reader.metadata(),
-            "view": reader.view(view).to_json(),
+            "model": loaded.metadata(),
+            "view": loaded.view(view).to_json(),
             "prompt": len(given),
             "known": known if dropped else None,
             "notice": dropped_notice(dropped),
-            "start_logits": _bytes(np.asarray(reader.initial_output.logits), "<f4"),
+            "start_logits": _bytes(np.asarray(loaded.initial_output.logits), "<f4"),
         }
         return head, known, len(given)
 
-    def _decoders(self, reader: LoadedModel, request: TextRequest, prompt: int) -> tuple[Any, Any, tuple]:
+    def _decoders(self, loaded: LoadedModel, request: TextRequest, prompt: int) -> tuple[Any, Any, tuple]:
         """Return the decoders of the given and the written part, and their cache key."""
-        key: tuple = (fingerprint(reader), request.recurrent_scale)
-        given = reader.decoder
+        key: tuple = (fingerprint(loaded), request.recurrent_scale)
+        given = loaded.decoder
         if request.recurrent_scale != 1:
-            given = self.scaled.compute(_scaled_decoder, reader, request.recurrent_scale)
+            given = self.scaled.compute(_scaled_decoder, loaded, request.recurrent_scale)
         if not request.clamps:
             return given, given, key
-        stats = ActivationStats.of(self.store, reader)
+        stats = ActivationStats.of(self.store, loaded)
         clamps = clamps_of(stats, request.clamps)
         return given, given.clamped(clamps), (*key, clamps, prompt)
 
 
-def _scaled_decoder(reader: LoadedModel, scale: float) -> Any:
+def _scaled_decoder(loaded: LoadedModel, scale: float) -> Any:
     """Return the decoder of the model with W_hh scaled."""
-    return scale_recurrent(reader.checkpoint.model, scale).decoder()
+    return scale_recurrent(loaded.checkpoint.model, scale).decoder()
 
 
 @dataclass
 class _Part:
     """The characters of one call, read and written from the nearest cached prefix on."""
 
-    reader: LoadedModel
+    loaded: LoadedModel
     request: TextRequest
     text: str
     prompt: int
@@ -204,7 +204,7 @@ class _Part:
 
     def __post_init__(self) -> None:
         self.given, self.written, self.key = self.decoders
-        self._reading: DecoderOutput = self.reader.initial_output
+        self._reading: DecoderOutput = self.loaded.initial_output
 
     def read(self, start: int, to: int, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Read text[:to] -> (values, logits) of each character from `start` on."""
@@ -220,7 +220,7 @@ class _Part:
             if self.end < start:
                 stop = min(stop, start)
             decoder = self.given if self.end < self.prompt else self.written
-            ids = self.reader.vocab.encode(self.text[self.end : stop])
+            ids = self.loaded.vocab.encode(self.text[self.end : stop])
             if stop <= start:
                 self._reading = decoder.prefill(ids, self._reading.state)
             else:
@@ -236,7 +236,7 @@ class _Part:
         """Write characters after the text -> (values, logits) of each."""
         if not count:
             return []
-        request, vocab, start = self.request, self.reader.vocab, len(self.text) - self.prompt
+        request, vocab, start = self.request, self.loaded.vocab, len(self.text) - self.prompt
         chosen = {at: vocab.ids[character] for at, character in request.edits if character in vocab.ids and at >= start}
         columns, ids = [], []
         steps = generate(self.written, self._reading, count, request.settings, uniforms, start, chosen)

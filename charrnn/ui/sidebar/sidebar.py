@@ -11,9 +11,9 @@ from charrnn.ui.server.generation_defaults import PROMPT
 from charrnn.ui.server.share_link import DEFAULTS, TABS, ShareLink
 
 
-def describe_models(store: Store, reader: LoadedModel | None, link: ShareLink | None = None, scene: int = 0) -> str:
+def describe_models(store: Store, loaded: LoadedModel | None, link: ShareLink | None = None, scene: int = 0) -> str:
     """Describe the models on offer, the picked one and the values of a link."""
-    if reader is None:
+    if loaded is None:
         return json.dumps({"models": [], "problem": store.empty_reason(), "origin": origin(store)})
     models = [
         {
@@ -29,7 +29,7 @@ def describe_models(store: Store, reader: LoadedModel | None, link: ShareLink | 
         }
         for info in store.checkpoints()
     ]
-    chosen = {"name": reader.info.name, "step": reader.checkpoint.step}
+    chosen = {"name": loaded.info.name, "step": loaded.checkpoint.step}
     shown = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS, "origin": origin(store)}
     shown |= {"link": link.to_json(), "notice": link.notice()} if link else {}
     return json.dumps(shown | {"refused": store.load_errors(), "scene": scene})
@@ -44,9 +44,9 @@ def origin(store: Store) -> dict[str, str] | None:
     return {"where": where, "commit": commit or "", "notice": store.origin.notice}
 
 
-def describe_refreshed(store: Store, reader: LoadedModel | None, notice: str, number: int) -> str:
+def describe_refreshed(store: Store, loaded: LoadedModel | None, notice: str, number: int) -> str:
     """Describe the models after a check for newer ones, with a unique number."""
-    return json.dumps(json.loads(describe_models(store, reader)) | {"refreshed": number, "said": notice})
+    return json.dumps(json.loads(describe_models(store, loaded)) | {"refreshed": number, "said": notice})
 
 
 def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:

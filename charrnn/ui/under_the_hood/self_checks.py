@@ -42,40 +42,40 @@ class Measurements:
         self._last: dict[Hashable, tuple[float, list[dict[str, Any]]]] = {}
         self.waiting = 0  # for the lock
 
-    def of(self, reader: LoadedModel) -> list[dict[str, Any]]:
+    def of(self, loaded: LoadedModel) -> list[dict[str, Any]]:
         """Run the checks of this model after this call was made."""
-        came, key = time.monotonic(), fingerprint(reader)
+        came, key = time.monotonic(), fingerprint(loaded)
         self.waiting += 1
         with self._lock:
             self.waiting -= 1
             began, lines = self._last.get(key, (-1.0, []))
             if began < came:
                 began = time.monotonic()
-                lines = measured(reader)
+                lines = measured(loaded)
                 self._last = {key: (began, lines)}
             return lines
 
 
 def panel(store: Store, measurements: Measurements, query: ViewQuery) -> Iterator[str]:
     """Show each check with its value, limit and result. Raises ValueError."""
-    reader = store.load(query.choice.name, query.choice.step)
+    loaded = store.load(query.choice.name, query.choice.step)
     start = time.perf_counter()
     try:
-        lines = measurements.of(reader)
+        lines = measurements.of(loaded)
     except Exception as error:  # a cell that cannot be run is no reason to say nothing
         yield message(query.number, raised(error))
         return
     seconds = time.perf_counter() - start
     failing = [line["claim"] for line in lines if line["holds"] is False]
     words = f"{len(failing)} of these fail: {'; '.join(failing)}." if failing else "All of these hold."
-    words = " ".join([words, *reader.checkpoint.model.notices()])
-    words = f"{words} Measured for {reader.title}, step {reader.checkpoint.step}, in {seconds:.1f} s."
-    yield message(query.number, words, lines=lines, failing=len(failing), dice=dice(reader))
+    words = " ".join([words, *loaded.checkpoint.model.notices()])
+    words = f"{words} Measured for {loaded.title}, step {loaded.checkpoint.step}, in {seconds:.1f} s."
+    yield message(query.number, words, lines=lines, failing=len(failing), dice=dice(loaded))
 
 
-def measured(reader: LoadedModel) -> list[dict[str, Any]]:
+def measured(loaded: LoadedModel) -> list[dict[str, Any]]:
     """Run all server-side checks of this model."""
-    network, ids = reader.checkpoint.model, _some_ids(reader)
+    network, ids = loaded.checkpoint.model, _some_ids(loaded)
     checks = [*map(self_checks.cell_matches_torch, TorchCharRNN.LAYERS)]
     if isinstance(network, CharRNN):
         checks.append(self_checks.by_hand_is_autograd(network, ids))
@@ -83,7 +83,7 @@ def measured(reader: LoadedModel) -> list[dict[str, Any]]:
         self_checks.gradient_matches_finite_difference(network, ids),
         self_checks.stepwise_matches_batch(network, ids),
     ]
-    return [*map(_line_of, checks), *of_writing(reader), *of_file(reader), *versions()]
+    return [*map(_line_of, checks), *of_writing(loaded), *of_file(loaded), *versions()]
 
 
 def line(claim: str, value: str, limit: str, holds: bool | None, how: str = "") -> dict[str, Any]:
@@ -95,10 +95,10 @@ def _line_of(check: Check) -> dict[str, Any]:
     return line(check.claim, f"{check.difference:.1e}", f"at most {check.limit:.0e}", check.holds, check.how)
 
 
-def _some_ids(reader: LoadedModel) -> list[int]:
+def _some_ids(loaded: LoadedModel) -> list[int]:
     """Return the ids of the sample text, or else of every known character."""
-    ids = reader.vocab.encode(reader.passage[: self_checks.MAX_CHARS])
-    return ids if len(ids) > self_checks.T else [i % len(reader.vocab) for i in range(self_checks.MAX_CHARS)]
+    ids = loaded.vocab.encode(loaded.passage[: self_checks.MAX_CHARS])
+    return ids if len(ids) > self_checks.T else [i % len(loaded.vocab) for i in range(self_checks.MAX_CHARS)]
 
 
 def digest(text: str) -> str:
@@ -106,46 +106,46 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
 
 
-def of_writing(reader: LoadedModel) -> list[dict[str, Any]]:
+def of_writing(loaded: LoadedModel) -> list[dict[str, Any]]:
     """Check that the server's and Python's sampling generate the same text."""
     claim, limit = "Server and Python write one text", "the same hash"
-    prompt = reader.vocab.encode(reader.vocab.default_prompt(PROMPT))
+    prompt = loaded.vocab.encode(loaded.vocab.default_prompt(PROMPT))
     how = f"seed {SEED}, {CHARACTERS} characters: generate(…), as the page does, and sample(…)"
     try:
-        ways = self_checks.written(reader.checkpoint.model, prompt, CHARACTERS, SETTINGS, SEED)
+        ways = self_checks.written(loaded.checkpoint.model, prompt, CHARACTERS, SETTINGS, SEED)
     except ValueError as error:
         return [line(claim, str(error), limit, False, how)]
-    server, python = (digest(reader.vocab.decode(ids)) for ids in ways)
+    server, python = (digest(loaded.vocab.decode(ids)) for ids in ways)
     value = server if server == python else f"{server}, {python}"
     return [line(claim, value, limit, server == python, how)]
 
 
-def dice(reader: LoadedModel) -> dict[str, Any] | None:
+def dice(loaded: LoadedModel) -> dict[str, Any] | None:
     """Return the inputs of the page's own sampler; None if it cannot sample."""
     try:
-        steps = reader.sample(reader.vocab.default_prompt(PROMPT), CHARACTERS, SETTINGS, SEED)
+        steps = loaded.sample(loaded.vocab.default_prompt(PROMPT), CHARACTERS, SETTINGS, SEED)
     except ValueError:
         return None
     return {
         "logits": packed(np.stack([step.logits for step in steps]).astype("<f4")),
         "draws": [step.u for step in steps],
-        "characters": reader.vocab.characters,
+        "characters": loaded.vocab.characters,
         "settings": vars(SETTINGS),
-        "prompt": reader.vocab.default_prompt(PROMPT),
+        "prompt": loaded.vocab.default_prompt(PROMPT),
         "seed": SEED,
-        "text": reader.text_of(steps),
-        "digest": digest(reader.text_of(steps)),
+        "text": loaded.text_of(steps),
+        "digest": digest(loaded.text_of(steps)),
     }
 
 
-def of_file(reader: LoadedModel) -> list[dict[str, Any]]:
+def of_file(loaded: LoadedModel) -> list[dict[str, Any]]:
     """Check that the weights in use are those of the file, and name them."""
-    info = reader.info
+    info = loaded.info
     try:
         now = hashlib.sha256((info.folder / MODEL).read_bytes()).hexdigest()
     except OSError as error:
         now = error.strerror or "unreadable"
-    how = f"step {reader.checkpoint.step} of {info.step}, {info.parameters:,} parameters, trained with seed {info.seed}"
+    how = f"step {loaded.checkpoint.step} of {info.step}, {info.parameters:,} parameters, trained with seed {info.seed}"
     file = line(
         "The checkpoint's file has not changed", now[:12], f"sha256 {info.sha256[:12]}", now == info.sha256, how
     )

@@ -23,14 +23,14 @@ STRIDE = 128  # characters between two cached states
 NOT_BY_UNIT = ("embed", "head", "logits", "pairs", "positions", "ids")
 
 
-def state_after(prefixes: PrefixCache, reader: LoadedModel, text: str) -> Any:
+def state_after(prefixes: PrefixCache, loaded: LoadedModel, text: str) -> Any:
     """Return the decoder's state after a text known to the model, with a cache."""
-    key = fingerprint(reader)
+    key = fingerprint(loaded)
     start, output = prefixes.longest(key, text, len(text))
-    output = output or reader.initial_output
+    output = output or loaded.initial_output
     while start < len(text):
         end = min(start + STRIDE, len(text))
-        output = reader.decoder.prefill(reader.vocab.encode(text[start:end]), output.state)
+        output = loaded.decoder.prefill(loaded.vocab.encode(text[start:end]), output.state)
         start = end
         if end % STRIDE == 0:
             prefixes.put(key, text[:end], output)
@@ -44,37 +44,37 @@ def cell_lines(store: Store, prefixes: PrefixCache, query: ViewQuery) -> Iterato
     if not text:
         yield message(query.number, "Nothing has been read yet: write a text, or move the cursor to a character.")
         return
-    reader = store.load(query.choice.name, query.choice.step)
-    network, (*_, id) = reader.checkpoint.model, reader.vocab.encode(text)
+    loaded = store.load(query.choice.name, query.choice.step)
+    network, (*_, id) = loaded.checkpoint.model, loaded.vocab.encode(text)
     layers = layers_of(network)
     layer = min(layer, layers)
     try:
-        state = state_after(prefixes, reader, text[:-1])
+        state = state_after(prefixes, loaded, text[:-1])
         blocks, _ = read_character(network, id, state, layer)
     except Exception as error:  # of an edited cell
         yield message(query.number, raised(error))
         return
-    words = f"As {reader.title}, step {reader.checkpoint.step}, reads it: "
+    words = f"As {loaded.title}, step {loaded.checkpoint.step}, reads it: "
     words += "the code that writes, run once more and watched."
     yield message(
         query.number,
         " ".join([words, *network.notices()]),
-        blocks=[_block(block, reader) for block in blocks],
-        units=reader.info.hidden_dim,
+        blocks=[_block(block, loaded) for block in blocks],
+        units=loaded.info.hidden_dim,
         layer=layer,
         layers=layers,
     )
 
 
-def _block(block: Block, reader: LoadedModel) -> dict[str, Any]:
+def _block(block: Block, loaded: LoadedModel) -> dict[str, Any]:
     lines = [
-        {"number": line.number, "source": line.source, "values": [_value(value, reader) for value in line.values]}
+        {"number": line.number, "source": line.source, "values": [_value(value, loaded) for value in line.values]}
         for line in block.lines
     ]
     return {"title": block.title, "file": block.file, "name": block.name, "cell": block.is_cell, "lines": lines}
 
 
-def _value(value: Value, reader: LoadedModel) -> dict[str, Any]:
+def _value(value: Value, loaded: LoadedModel) -> dict[str, Any]:
     numbers = value.array.astype(np.float64)
     return {
         "source": value.source,
@@ -85,19 +85,19 @@ def _value(value: Value, reader: LoadedModel) -> dict[str, Any]:
         "mean": float(numbers.mean()),
         "most": float(numbers.max()),
         "numbers": packed(numbers.ravel().astype("<f4")),
-        "units": unit_names(value, reader),
+        "units": unit_names(value, loaded),
     }
 
 
-def unit_names(value: Value, reader: LoadedModel) -> list[str]:
+def unit_names(value: Value, loaded: LoadedModel) -> list[str]:
     """Return the names of a unit's values; [""] for one, [] for values without unit."""
     if any(part in value.source for part in NOT_BY_UNIT):
         return []
-    network = reader.checkpoint.model
+    network = loaded.checkpoint.model
     gates = ["q", "k", "v"]
     if isinstance(network, CharRNN):  # the gate order of an edited cell is unknown
         gates = [] if network.by_hand_differs() else list(network.cell.gate_names)
-    blocks, rest = divmod(value.array.size, reader.info.hidden_dim)
+    blocks, rest = divmod(value.array.size, loaded.info.hidden_dim)
     if rest:
         return []
     return [""] if blocks == 1 else gates if blocks == len(gates) else []
