@@ -69,6 +69,31 @@ class Edit:
 EDITS = [
     Edit("sigmoid for tanh", "rnn", {VANILLA: VANILLA.replace("tanh", "sigmoid")}, held="h"),
     Edit("relu", "rnn", {VANILLA: "h = torch.relu(from_input + from_state)"}, held="h"),
+    Edit("softplus", "rnn", {VANILLA: "h = nn.functional.softplus(from_input + from_state) - 0.7"}, held="h"),
+    Edit(
+        "a mask",
+        "rnn",
+        {VANILLA: f"{VANILLA}\n        h = torch.where(from_input.abs() < 0.2, state.h, h)"},
+        held="h",
+    ),
+    Edit(
+        "an einsum and a mean",
+        "rnn",
+        {
+            VANILLA: "mixed = torch.einsum('bi,ji->bj', state.h, self.W_hh.weight) + self.W_hh.bias\n"
+            "        h = tanh(from_input + mixed - mixed.mean(dim=-1, keepdim=True))"
+        },
+        held="h",
+    ),
+    Edit(
+        "a sum in place, over halves put together",
+        "rnn",
+        {
+            VANILLA: "low, high = (from_input + from_state).chunk(2, dim=-1)\n"
+            "        h = torch.cat([tanh(low), high.sigmoid()], dim=-1)\n        h += 0.1 * state.h.roll(1, -1)"
+        },
+        held="h",
+    ),
     Edit("a residual connection", "rnn", {VANILLA: f"{VANILLA} + 0.3 * state.h"}, held="h"),
     Edit("no bias", "rnn", {"hidden_dim, bias=True)": "hidden_dim, bias=False)"}, held="h"),
     Edit("a clamp far out", "rnn", {"from_input + from_state": "(from_input + from_state).clip(-4, 4)"}, held="h"),
