@@ -1,4 +1,4 @@
-"""What every test can ask for: `browser_path`, and below it whatever more than one room's tests need."""
+"""Fixtures of several test files, markers by fixture, and a summary by suite."""
 
 import re
 from collections.abc import Iterator
@@ -9,13 +9,11 @@ from hypothesis import settings
 
 from charrnn.ui.server.checkpoint_store import Store
 from tests.hub_client import Server
-from tests.trained import train_all
+from tests.trained_checkpoints import train_all
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
-settings.register_profile(
-    "charrnn", deadline=None, max_examples=50
-)  # no timing is asserted, on a busy machine least of all
+settings.register_profile("charrnn", deadline=None, max_examples=50)  # no test asserts a timing
 settings.load_profile("charrnn")
 
 
@@ -35,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser_path() -> Path:
-    """The Chromium that browser tests start. No browser at all is a failure, never a skip."""
+    """The Chromium that browser tests start; without one they fail instead of being skipped."""
     from charrnn.bench.find_browser import find_browser
 
     path = find_browser()
@@ -51,19 +49,19 @@ def store() -> Store:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of small networks that were really trained. For all tests: none may change it."""
+    """A read-only folder of small trained networks, shared by all tests."""
     return train_all(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture
 def no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiny Shakespeare is not on this machine: the analyses take another text."""
+    """An empty corpus cache: analyses use another text than Tiny Shakespeare."""
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """The Hub, played on this machine."""
+    """A fake Hub on this machine."""
     server = Server(tmp_path)
     yield server
     server.kill()
@@ -78,14 +76,14 @@ SUITES = {
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many cases keep others' trust and how long they take, and what they tell by `record_property("told", …)`."""
+    """Print cases and seconds of each suite, and the summaries that tests recorded."""
     for suite, files in SUITES.items():
         of_suite = re.compile(rf".*/test_({'|'.join(files)})\.py::")
-        reports = [each for each in terminalreporter.getreports("passed") if of_suite.match(each.nodeid)]
+        reports = [report for report in terminalreporter.getreports("passed") if of_suite.match(report.nodeid)]
         if reports:
             seconds = sum(report.duration for report in reports)
             terminalreporter.write_line(f"{suite}: {len(reports)} cases passed in {seconds:.0f} s")
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
-            if name == "told":
+            if name == "summary":
                 terminalreporter.write_line(f"{report.nodeid.partition('::')[0]}: {value}")

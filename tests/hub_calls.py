@@ -35,7 +35,7 @@ def run(calls: list[list]) -> None:
     from charrnn import hub
 
     for name, *arguments in calls:
-        said: list[str] = []
+        notices: list[str] = []
         try:
             match name:
                 case "fail":
@@ -44,16 +44,16 @@ def run(calls: list[list]) -> None:
                     continue
                 case "push":
                     options = arguments[2] if len(arguments) > 2 else {}
-                    pushed = hub.push(Path(arguments[0]), arguments[1], **options, notify=said.append)
-                    outcome = vars(pushed) | {"said": said}
+                    pushed = hub.push(Path(arguments[0]), arguments[1], **options, notify=notices.append)
+                    outcome = vars(pushed) | {"notices": notices}
                 case "main":
                     outcome = call_main(*arguments)
                 case "push_with_faults":
                     outcome = push_with_faults([Path(folder) for folder in arguments[:2]], arguments[2])
                 case "push_space":
                     options = arguments[3] if len(arguments) > 3 else {}
-                    pushed = hub.push_space(Path(arguments[0]), *arguments[1:3], **options, notify=said.append)
-                    outcome = vars(pushed) | {"said": said}
+                    pushed = hub.push_space(Path(arguments[0]), *arguments[1:3], **options, notify=notices.append)
+                    outcome = vars(pushed) | {"notices": notices}
                 case "fetch_or":
                     origin = hub.fetch_or(arguments[0], Path(arguments[1]), always=arguments[2])
                     outcome = {"folder": str(origin.folder), "commit": origin.commit, "notice": origin.notice}

@@ -18,16 +18,16 @@ import torch
 from charrnn.metrics import Metrics
 from charrnn.registry import build_model
 from charrnn.vocab import Vocab
-from tests.by_hand import write_model
-from tests.calling import Said
-from tests.hub_server import TOKEN
+from tests.checkpoint_files import write_model
+from tests.cli import MainResult
+from tests.fake_hub import TOKEN
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @cache
-def calling() -> subprocess.Popen[str]:
-    """The process that forks the clients; it ends with this one."""
+def client_process() -> subprocess.Popen[str]:
+    """Start the process that forks the clients; it ends with this one."""
     command = [sys.executable, str(ROOT / "tests/hub_calls.py")]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     atexit.register(process.__exit__, None, None, None)
@@ -41,7 +41,7 @@ class Server:
         self.folder = folder
         self.store = folder / "store"
         self.store.mkdir()
-        command = [sys.executable, str(ROOT / "tests/hub_server.py"), str(self.store)]
+        command = [sys.executable, str(ROOT / "tests/fake_hub.py"), str(self.store)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().strip()
@@ -54,46 +54,46 @@ class Server:
 
     def call(self, *calls: list, **environment: str) -> list[dict[str, Any]]:
         """
-        What each call gave, one after the other in one client process: ["push", folder, repo_id, flags],
-        ["push_space", root, repo_id, checkpoints, flags], ["resolve", source], ["fetch_or", source, bundled, always],
-        ["main", command, arguments].
+        Make calls one after the other in one client process; the result of each.
 
-        ["fail", {route: [status, error code, message, headers, times]}] makes routes fail from there on, gives nothing.
+        Calls: ["push", folder, repo_id, flags], ["push_space", root, repo_id, checkpoints, flags], ["resolve", source],
+        ["fetch_or", source, bundled, always], ["main", command, arguments]. ["fail", {route: [status, error code,
+        message, headers, times]}] makes routes fail from then on and has no result.
         """
-        process, out, err = calling(), self.folder / "out", self.folder / "err"
+        process, out, err = client_process(), self.folder / "out", self.folder / "err"
         assert process.stdin is not None and process.stdout is not None
-        whole = {"calls": calls, "environment": os.environ | self.environment | environment}
-        print(json.dumps(whole | {"out": str(out), "err": str(err)}), file=process.stdin, flush=True)
+        request = {"calls": calls, "environment": os.environ | self.environment | environment}
+        print(json.dumps(request | {"out": str(out), "err": str(err)}), file=process.stdin, flush=True)
         assert process.stdout.readline() == "0\n", err.read_text()
         assert TOKEN not in out.read_text() + err.read_text()
         return [json.loads(line) for line in out.read_text().splitlines()]
 
-    def main(self, command: str, *words: object) -> Said:
+    def main(self, command: str, *words: object) -> MainResult:
         """Call the `main` of a command in a client process."""
         (done,) = self.call(["main", command, *map(str, words)])
-        return Said(**done)
+        return MainResult(**done)
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Send a JSON request with the token; the JSON answer."""
+    def request(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send a JSON request with the token; return the JSON answer."""
         return self.post(path, None if body is None else json.dumps(body).encode())
 
     def post(self, path: str, body: bytes | None) -> Any:
-        """Send any body with the token; the JSON answer."""
+        """Send any body with the token; return the JSON answer."""
         return json.loads(self._answer(path, body))
 
     def content(self, repo_id: str, path: str, **headers: str) -> bytes:
-        """A file of a repository's newest commit."""
+        """Read a file of a repository's newest commit."""
         return self._answer(f"/{repo_id}/resolve/main/{path}", None, headers)
 
     def _answer(self, path: str, body: bytes | None, headers: Mapping[str, str] = MappingProxyType({})) -> bytes:
-        own = {"Authorization": f"Bearer {TOKEN}", **headers}
-        request = urllib.request.Request(self.address + path, body, own)
+        authorized = {"Authorization": f"Bearer {TOKEN}", **headers}
+        request = urllib.request.Request(self.address + path, body, authorized)
         with urllib.request.urlopen(request) as answer:
             return answer.read()
 
     def files(self, repo_id: str) -> set[str]:
-        """The paths in a repository's newest commit."""
-        return {file["rfilename"] for file in self.ask(f"/api/models/{repo_id}")["siblings"]}
+        """List the paths in a repository's newest commit."""
+        return {file["rfilename"] for file in self.request(f"/api/models/{repo_id}")["siblings"]}
 
     def kill(self) -> None:
         self.process.kill()
@@ -105,7 +105,7 @@ class Server:
 def commit_files(server: Server, repo_id: str, files: dict[str, bytes]) -> None:
     """Commit arbitrary files to a repository, which `push` would refuse."""
     organization, name = repo_id.split("/")
-    lines = [{"key": "header", "value": {"summary": "by hand"}}]
+    lines = [{"key": "header", "value": {"summary": "files"}}]
     for path, content in files.items():
         lines.append({"key": "file", "value": {"path": path, "content": base64.b64encode(content).decode()}})
     commit = "\n".join(map(json.dumps, lines)).encode()

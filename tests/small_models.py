@@ -7,7 +7,7 @@ import torch
 
 from charrnn.registry import build_model
 from charrnn.vocab import Vocab
-from tests.by_hand import write_model
+from tests.checkpoint_files import write_model
 
 VOCAB = Vocab("\n !',-.:;?" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "abcdefghijklmnopqrstuvwxyz")
 SMALL = {

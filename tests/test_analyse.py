@@ -22,7 +22,7 @@ from charrnn.neurons import (
     unit_names,
 )
 from charrnn.training import evaluate_stream, untrained
-from tests.calling import said
+from tests.cli import run_main
 from tests.small_models import SMALL, save_small
 from tests.test_evaluate import TEXT, write_checkpoint
 
@@ -32,7 +32,7 @@ def typed(capsys, tmp_path):
     """Call the script on the text in this process."""
     path = tmp_path / "text.txt"
     path.write_text(TEXT)
-    return lambda *arguments: said(capsys, analyse.main, "--data", path, *arguments)
+    return lambda *arguments: run_main(capsys, analyse.main, "--data", path, *arguments)
 
 
 def sections(folder):

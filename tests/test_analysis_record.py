@@ -7,7 +7,7 @@ import pytest
 from charrnn import checkpoint
 from charrnn.analysis_record import AnalysisRecord, RecordError
 from charrnn.checkpoint import ANALYSES, CheckpointError, write_analyses
-from tests.by_hand import saved
+from tests.checkpoint_files import write_random
 
 FOUND = AnalysisRecord(
     {"positions": 64, "ecl_chars": 31.25, "never": None, "text": "held out: “é”\n", "whole": True},
@@ -20,7 +20,7 @@ FOUND = AnalysisRecord(
 
 def with_file(folder, change):
     """Analyses of a checkpoint whose file was altered by `change(whole)`."""
-    saved(folder)
+    write_random(folder)
     info = checkpoint.describe(folder)
     write_analyses(folder, info.sha256, {"memory": FOUND, "units": AnalysisRecord({"n": 1})})
     whole = json.loads((folder / ANALYSES).read_text(encoding="utf-8"))
@@ -95,7 +95,7 @@ def test_invalid_record_is_refused(value, said):
 
 
 def test_checkpoint_without_analyses_has_none(tmp_path):
-    saved(tmp_path)
+    write_random(tmp_path)
     assert checkpoint.describe(tmp_path).analyses == checkpoint.Analyses()
 
 
@@ -140,7 +140,7 @@ def test_invalid_section_leaves_the_others(tmp_path):
 
 
 def test_new_section_joins_the_others(tmp_path):
-    saved(tmp_path)
+    write_random(tmp_path)
     info = checkpoint.describe(tmp_path)
     write_analyses(tmp_path, info.sha256, {"memory": FOUND})
     write_analyses(tmp_path, info.sha256, {"units": FOUND})
@@ -150,7 +150,7 @@ def test_new_section_joins_the_others(tmp_path):
 
 
 def test_unreadable_analyses_are_not_written(tmp_path):
-    saved(tmp_path)
+    write_random(tmp_path)
     info = checkpoint.describe(tmp_path)
     with pytest.raises(CheckpointError, match="cannot store"):
         write_analyses(tmp_path, info.sha256, {"A": FOUND})
@@ -161,7 +161,7 @@ def test_unreadable_analyses_are_not_written(tmp_path):
 
 
 def test_saving_model_removes_old_analyses(tmp_path):
-    saved(tmp_path)
+    write_random(tmp_path)
     write_analyses(tmp_path, checkpoint.describe(tmp_path).sha256, {"memory": FOUND})
-    saved(tmp_path, weights=1)
+    write_random(tmp_path, weights_seed=1)
     assert not (tmp_path / ANALYSES).exists()

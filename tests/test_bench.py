@@ -11,7 +11,7 @@ from charrnn.gradient_flow import norms_by_lag
 from charrnn.model import CharRNN
 from charrnn.profiling import plain_training
 from charrnn.training import Recipe, Training
-from tests.calling import said
+from tests.cli import run_main
 
 ROOT = Path(__file__).resolve().parents[1]
 V, H = 11, 7
@@ -79,7 +79,7 @@ def test_ratio_is_ours_over_theirs():
     "verb", [["train", "--batch", "2", "--seq-len", "4"], ["sample", "--chars", "9"], ["gradients", "--positions", "3"]]
 )
 def test_bench_prints_json(verb, capsys):
-    result = said(capsys, bench.main, *verb, "--hidden-dim", 8, "--rounds", 2, "--threads", 1, "--json")
+    result = run_main(capsys, bench.main, *verb, "--hidden-dim", 8, "--rounds", 2, "--threads", 1, "--json")
     assert result.code in (0, None), result.err
     found = json.loads(result.out)
     assert found["machine"]["threads"] == 1

@@ -32,9 +32,9 @@ from charrnn.ui.server.analysis_cache import Cache, fingerprint
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery
-from tests.by_hand import write_model
+from tests.checkpoint_files import write_model
 from tests.small_models import VOCAB
-from tests.trained import TEXT
+from tests.trained_checkpoints import TEXT
 
 OTHER = TEXT[700:1200]
 WANTED = lambda: True  # noqa: E731

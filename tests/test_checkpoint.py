@@ -18,11 +18,11 @@ from charrnn.model import CharRNN
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.vocab import Vocab
-from tests.by_hand import HISTORY, VOCAB, rewrite, saved, set_metadata, write_model
+from tests.checkpoint_files import HISTORY, VOCAB, edit_safetensors, set_metadata, write_model, write_random
 
 
 def test_checkpoint_round_trip(tmp_path):
-    model = saved(tmp_path / "rnn")
+    model = write_random(tmp_path / "rnn")
     loaded = checkpoint.load(tmp_path / "rnn")
     assert loaded.vocab == VOCAB
     assert loaded.step == loaded.info.step == 20
@@ -49,7 +49,7 @@ def test_checkpoint_round_trip(tmp_path):
     ids=lambda config: "-".join(map(str, config.values())),
 )
 def test_checkpoint_round_trip_of_every_network(tmp_path, config):
-    model = saved(tmp_path, config=config)
+    model = write_random(tmp_path, config=config)
     loaded = checkpoint.load(tmp_path)
     assert loaded.info.config == loaded.model.config == model.config == config
     assert (loaded.info.cell, loaded.info.hidden_dim) == (config["cell"], config["hidden_dim"])
@@ -60,21 +60,21 @@ def test_checkpoint_round_trip_of_every_network(tmp_path, config):
 
 
 def test_checkpoint_layer_norm_defaults_to_false(tmp_path):
-    saved(tmp_path)
-    rewrite(tmp_path / "model.safetensors", set_metadata("config", {"cell": "rnn", "hidden_dim": 4}))
+    write_random(tmp_path)
+    edit_safetensors(tmp_path / "model.safetensors", set_metadata("config", {"cell": "rnn", "hidden_dim": 4}))
     loaded = checkpoint.load(tmp_path)
     assert loaded.info.config == loaded.model.config == {"cell": "rnn", "hidden_dim": 4, "layer_norm": False}
 
 
 def test_loading_leaves_global_random_state_alone(tmp_path):
-    saved(tmp_path)
+    write_random(tmp_path)
     before = torch.get_rng_state()
     checkpoint.load(tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_loaded_model_can_be_trained(tmp_path):
-    saved(tmp_path)
+    write_random(tmp_path)
     model = checkpoint.load(tmp_path).model
     logits, _ = model.fast_forward(torch.tensor([VOCAB.encode("abc a")]))
     logits.square().sum().backward()
@@ -86,7 +86,7 @@ def dtypes(path):
 
 
 def test_half_weights_are_stored_as_halves(tmp_path):
-    model = saved(tmp_path / "exact")
+    model = write_random(tmp_path / "exact")
     assert dtypes(tmp_path / "exact/model.safetensors") == {torch.float32}
     for parameter in model.parameters():
         parameter.data.copy_(parameter.data.half())
@@ -106,7 +106,7 @@ def test_weights_stay_float32_unless_all_are_halves(tmp_path):
 
 
 def test_saved_step_loads_with_its_history(tmp_path):
-    model = saved(tmp_path)
+    model = write_random(tmp_path)
     loaded = checkpoint.load(tmp_path, step=10)
     assert checkpoint.describe(tmp_path).saved_steps == [0, 10, 20]
     assert loaded.step == 10
@@ -116,15 +116,15 @@ def test_saved_step_loads_with_its_history(tmp_path):
 
 
 def test_missing_step_is_refused_with_the_saved_ones(tmp_path):
-    saved(tmp_path)
+    write_random(tmp_path)
     with pytest.raises(CheckpointError, match="no step 5: give one of 0, 10, 20"):
         checkpoint.load(tmp_path, step=5)
 
 
 @pytest.mark.parametrize("difference", [{"seed": 4}, {"recipe": {"steps": 30}}, {"data_sha256": "e" * 64}])
 def test_step_of_another_run_is_not_offered(tmp_path, difference):
-    saved(tmp_path / "a")
-    saved(tmp_path / "b", **difference)
+    write_random(tmp_path / "a")
+    write_random(tmp_path / "b", **difference)
     os.replace(tmp_path / "b/steps/000010.safetensors", tmp_path / "a/steps/000010.safetensors")
     assert checkpoint.describe(tmp_path / "a").saved_steps == [0, 20]
     with pytest.raises(CheckpointError, match="no step 10: give one of 0, 20"):
@@ -132,7 +132,7 @@ def test_step_of_another_run_is_not_offered(tmp_path, difference):
 
 
 def test_damaged_or_misnamed_step_is_not_offered(tmp_path):
-    saved(tmp_path)
+    write_random(tmp_path)
     os.rename(tmp_path / "steps/000010.safetensors", tmp_path / "steps/000011.safetensors")
     (tmp_path / "steps/000000.safetensors").write_bytes(b"")
     assert checkpoint.describe(tmp_path).saved_steps == [20]
@@ -140,7 +140,7 @@ def test_damaged_or_misnamed_step_is_not_offered(tmp_path):
 
 @pytest.mark.parametrize("left", [0.5, 0.99])
 def test_truncated_step_is_not_offered(tmp_path, left):
-    saved(tmp_path)
+    write_random(tmp_path)
     path = tmp_path / "steps/000010.safetensors"
     content = path.read_bytes()
     header = 8 + struct.unpack("<Q", content[:8])[0]
@@ -154,7 +154,7 @@ def test_truncated_step_is_not_offered(tmp_path, left):
 
 def test_listing_steps_reads_headers_only(tmp_path, monkeypatch):
     weights = {"embed.weight": torch.zeros(1000, 1000).half()}
-    saved(tmp_path, saved={0: weights, 10: weights})
+    write_random(tmp_path, saved={0: weights, 10: weights})
     taken = []
 
     class Counted(io.FileIO):
@@ -170,20 +170,20 @@ def test_listing_steps_reads_headers_only(tmp_path, monkeypatch):
 
 
 def test_saving_removes_steps_of_earlier_run(tmp_path):
-    saved(tmp_path)
-    saved(tmp_path, saved={})
+    write_random(tmp_path)
+    write_random(tmp_path, saved={})
     assert checkpoint.describe(tmp_path).saved_steps == [20]
 
 
 def test_checkpoint_files_are_world_readable(tmp_path):
-    saved(tmp_path)
+    write_random(tmp_path)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) == 6
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in files)
 
 
 def test_json_copies_match_model(tmp_path):
-    saved(tmp_path)
+    write_random(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     assert config["vocab"] == VOCAB.characters
     assert config["metrics"] == {"val_stream_nats": 1.1}
@@ -235,25 +235,25 @@ def test_state_dict_prefixes_of_wrappers_are_removed(tmp_path, prefix):
 
 
 def test_unreadable_checkpoint_is_not_written(tmp_path, monkeypatch):
-    saved(tmp_path)
+    write_random(tmp_path)
     before = (tmp_path / "model.safetensors").read_bytes()
     with pytest.raises(ValueError):
-        saved(tmp_path, metrics={"val_stream_nats": float("nan")})
+        write_random(tmp_path, metrics={"val_stream_nats": float("nan")})
     monkeypatch.setattr(safetensors_io, "MAX_HEADER_BYTES", 100)
     with pytest.raises(CheckpointError, match="in its header: too many"):
-        saved(tmp_path)
+        write_random(tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
 def test_checkpoint_folder_keeps_its_saved_name(tmp_path):
-    saved(tmp_path / "rnn")
+    write_random(tmp_path / "rnn")
     os.rename(tmp_path / "rnn", tmp_path / "0123abcd")
     assert [info.name for info in checkpoint.list_checkpoints(tmp_path / "0123abcd")[0]] == ["rnn"]
     assert [info.name for info in checkpoint.list_checkpoints(tmp_path)[0]] == ["0123abcd"]
 
 
 def test_links_are_listed_and_hidden_folders_are_not(tmp_path):
-    saved(tmp_path / "rnn")
+    write_random(tmp_path / "rnn")
     (tmp_path / "latest").symlink_to("rnn")
     shutil.copytree(tmp_path / "rnn", tmp_path / ".git")
     good, refused = checkpoint.list_checkpoints(tmp_path)
@@ -265,7 +265,7 @@ def test_links_are_listed_and_hidden_folders_are_not(tmp_path):
 
 @pytest.mark.parametrize("name", ["a" * 255, "می\u200cخواهم", "👩\u200d💻", "née  ½"])
 def test_folder_names_of_any_script_are_accepted(tmp_path, name):
-    saved(tmp_path / name)
+    write_random(tmp_path / name)
     assert [info.name for info in checkpoint.list_checkpoints(tmp_path)[0]] == [name]
     choice = ViewQuery.from_page({"width": 900, "name": name, "names": [name], "number": 1}).choice
     assert Store(tmp_path).load(choice.name).info.name == name
@@ -273,5 +273,5 @@ def test_folder_names_of_any_script_are_accepted(tmp_path, name):
 
 def test_saved_steps_are_limited_to_64(tmp_path):
     early = {"embed.weight": torch.zeros(6, 4)}
-    saved(tmp_path, step=100, saved=dict.fromkeys(range(100), early))
+    write_random(tmp_path, step=100, saved=dict.fromkeys(range(100), early))
     assert checkpoint.describe(tmp_path).saved_steps == [*range(64), 100]

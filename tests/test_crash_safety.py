@@ -12,8 +12,8 @@ from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError
 from charrnn.checkpoint.safetensors_io import write_bytes
 from charrnn.ui.server.checkpoint_store import Store
-from tests.by_hand import saved
-from tests.calling import ROOT
+from tests.checkpoint_files import write_random
+from tests.cli import ROOT
 
 pytestmark = pytest.mark.process
 
@@ -23,7 +23,7 @@ def temporaries(folder):
 
 
 def test_read_only_checkpoint_loads(tmp_path, monkeypatch):
-    saved(tmp_path / "rnn")
+    write_random(tmp_path / "rnn")
 
     def refuse(*arguments, **more):
         raise OSError(30, "Read-only file system")
@@ -103,13 +103,13 @@ def test_concurrent_writers_never_mix(tmp_path):
 
 
 def test_store_serves_others_while_one_is_rewritten(tmp_path):
-    saved(tmp_path / "steady")
+    write_random(tmp_path / "steady")
     stop, store, met = threading.Event(), Store(tmp_path), set[int]()
 
     def come_and_go():
         while not stop.is_set():
             for step in (10, 20, 30):
-                saved(tmp_path / "moving", step=step, weights=step)
+                write_random(tmp_path / "moving", step=step, weights_seed=step)
             shutil.rmtree(tmp_path / "moving")
 
     writer = threading.Thread(target=come_and_go)

@@ -28,9 +28,9 @@ from charrnn.ui.neurons.unit_scores import Units, saved_boards
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery
-from tests.by_hand import saved
+from tests.checkpoint_files import write_random
 from tests.test_context_use_figure import used
-from tests.trained import TEXT
+from tests.trained_checkpoints import TEXT
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ RUN = {"step": 4, "losses": [0.1, 1 / 3], "history": []}
 def folder(tmp_path_factory) -> Path:
     """A checkpoint with saved steps and an unfinished run."""
     folder = tmp_path_factory.mktemp("whole") / "rnn"
-    saved(folder)
+    write_random(folder)
     state = {"model.a": torch.randn(3), "rng": torch.Generator().get_state(), "optimizer.0.step": torch.tensor(4.0)}
     checkpoint.save_run(folder, state, RUN)
     return folder
@@ -244,7 +244,7 @@ def test_arbitrary_analyses_are_read_or_left_out(tmp_path_factory, whole, cut):
     root = tmp_path_factory.getbasetemp() / "kept"
     if not root.exists():
         for name in ("rnn", "gru"):
-            saved(root / name, config={"cell": name, "hidden_dim": 4})
+            write_random(root / name, config={"cell": name, "hidden_dim": 4})
         keep(root / "gru", memory=KEPT)
     sha256 = checkpoint.describe(root / "rnn").sha256
     text = json.dumps({"format": 1, "sha256": sha256, "sections": whole})

@@ -9,7 +9,7 @@ from charrnn import checkpoint
 from charrnn.commands import train
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
-from tests.calling import said
+from tests.cli import run_main
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200
 RECIPE = Recipe(steps=50, batch=2, seq_len=4, hidden_dim=4, stateful=True)
@@ -89,7 +89,7 @@ def resumed(tmp_path, capsys):
 
     def resume(tensors, run):
         checkpoint.save_run(tmp_path / "rnn", tensors, {"threads": 1} | run)
-        return said(capsys, train.main, "--data", tmp_path / "text.txt", "--out", tmp_path / "rnn", "--resume")
+        return run_main(capsys, train.main, "--data", tmp_path / "text.txt", "--out", tmp_path / "rnn", "--resume")
 
     return resume
 

@@ -17,7 +17,7 @@ from charrnn import hub
 from charrnn.commands import app, publish, sweep, train
 from charrnn.ui.server.call_validation import MAX_BYTES
 from charrnn.ui.server.middleware import TEXT_CALL
-from tests.hub_server import TOKEN
+from tests.fake_hub import TOKEN
 
 pytestmark = pytest.mark.process
 

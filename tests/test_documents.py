@@ -27,7 +27,7 @@ from charrnn.training import RECIPES
 from charrnn.ui.server import share_link
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.vocab import Vocab
-from tests.calling import said
+from tests.cli import run_main
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -247,7 +247,7 @@ def test_lab_solution_is_converted_and_loads(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert (convert[1], write[1]) == ("-c", "scripts/sample.py")
     executed(convert[2])
-    written = said(capsys, sample.main, *write[2:], "--prompt", "be", "--chars", 20, "--temperature", 0).out
+    written = run_main(capsys, sample.main, *write[2:], "--prompt", "be", "--chars", 20, "--temperature", 0).out
     vocab = Vocab.from_text(text)
     ids = solution.write(torch.tensor([vocab.encode("be")]), 20, 1e-6)
     assert written.rstrip("\n") == vocab.decode(ids[0].tolist()).rstrip("\n")

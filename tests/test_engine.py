@@ -7,7 +7,7 @@ import pytest
 import wasmtime
 
 from tests import engine_cases
-from tests.calling import ROOT
+from tests.cli import ROOT
 from tests.node import run_node
 
 ENGINE = ROOT / "charrnn" / "ui" / "engine"

@@ -12,8 +12,8 @@ from charrnn import checkpoint
 from charrnn.commands import evaluate
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
-from tests.by_hand import write_again, write_training
-from tests.calling import said
+from tests.checkpoint_files import rewrite_checkpoint, write_training
+from tests.cli import run_main
 
 TEXT = "".join(chr(ord("a") + (7 * i * i + i // 5) % 23) for i in range(9000))
 TINY = Recipe(steps=3, batch=4, seq_len=16, hidden_dim=8, keep_steps=True)
@@ -43,7 +43,7 @@ def typed(capsys, tmp_path):
     """The script called in this process on the text, with these arguments."""
     path = tmp_path / "text.txt"
     path.write_text(TEXT)
-    return lambda *arguments: said(capsys, evaluate.main, "--data", path, *arguments)
+    return lambda *arguments: run_main(capsys, evaluate.main, "--data", path, *arguments)
 
 
 def test_evaluate_confirms_several_checkpoints(tmp_path, typed):
@@ -107,7 +107,7 @@ def test_evaluate_continues_after_bad_folder(tmp_path, typed):
 def test_evaluate_refuses_invalid_recipe(tmp_path, typed):
     folder = write_checkpoint(tmp_path / "odd")
     for wrong in ({}, {"batch": "4", "seq_len": 16}, {"batch": 4, "seq_len": 10**9}):
-        write_again(folder, recipe=wrong)
+        rewrite_checkpoint(folder, recipe=wrong)
         result = typed(folder)
         assert (result.code, len(result.err.splitlines())) == (2, 1)
         assert "the recipe in" in result.err

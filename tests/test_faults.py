@@ -26,7 +26,7 @@ from charrnn import checkpoint, hub, script_runner
 from charrnn.commands import train
 from charrnn.model import CharRNN
 from charrnn.training import Training, trainer
-from tests.calling import said
+from tests.cli import run_main
 from tests.fault_injection import Killed, faults
 from tests.hub_client import write_checkpoint
 
@@ -63,7 +63,7 @@ def typed(capsys, monkeypatch, root):
     monkeypatch.setattr(CharRNN, "notices", lambda model: [])
     corpus = root / "text.txt"
     corpus.write_text(TEXT, encoding="utf-8")
-    return lambda *arguments: said(capsys, train.main, "--data", corpus, *SMALL, *arguments)
+    return lambda *arguments: run_main(capsys, train.main, "--data", corpus, *SMALL, *arguments)
 
 
 def digest(folder: Path) -> str:
@@ -206,7 +206,7 @@ def test_out_of_memory_costs_only_unsaved_steps(typed, root, left, capsys, monke
     for at in moments(undisturbed.count):
         shutil.rmtree(out, ignore_errors=True)
         with MemoryEnds(at, left):
-            result = said(capsys, as_command, "--data", root / "text.txt", *SMALL, *start)
+            result = run_main(capsys, as_command, "--data", root / "text.txt", *SMALL, *start)
         assert "Traceback" not in result.err
         assert all(len(state) for state in states(out))
         if result.code == 0:  # a save that failed, or was not the last

@@ -72,9 +72,9 @@ def test_newer_commit_is_fetched_and_revision_stays(server: Server, folder, tmp_
         ["resolve", "me/tiny@v1"],
     )
     assert (first["commit"], second["commit"], tagged["commit"]) == (one["commit"], two["commit"], one["commit"])
-    before = server.ask("/counts")["resolve"]
+    before = server.request("/counts")["resolve"]
     server.call(["resolve", "me/tiny"], ["resolve", "me/tiny@v1"])
-    assert server.ask("/counts")["resolve"] == before, "what is there was fetched again"
+    assert server.request("/counts")["resolve"] == before, "what is there was fetched again"
 
 
 def test_files_of_unknown_size_are_not_downloaded(server: Server, folder):
@@ -136,8 +136,8 @@ def test_moving_repository_is_listed_again(monkeypatch, tmp_path):
     ids=str,
 )
 def test_hub_errors_are_reported_by_kind(published: Server, tmp_path, source, fault, kind, user_message):
-    published.ask("/faults", fault)
-    before = published.ask("/counts").get("resolve", 0)
+    published.request("/faults", fault)
+    before = published.request("/counts").get("resolve", 0)
     refused, instead = published.call(
         ["resolve", source], ["fetch_or", source, "/bundled", True], HF_HOME=str(tmp_path)
     )
@@ -146,7 +146,7 @@ def test_hub_errors_are_reported_by_kind(published: Server, tmp_path, source, fa
         f"{refused['user_message']}, and no network came with this page: look again in a moment."
     )
     if kind == "large":
-        assert published.ask("/counts").get("resolve", 0) == before, "something of it was downloaded"
+        assert published.request("/counts").get("resolve", 0) == before, "something of it was downloaded"
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def published(tmp_path_factory) -> Iterator[Server]:
     folder = write_checkpoint(server.folder / "tiny", seed=1, steps=[])
     server.call(["push", str(folder), "me/tiny"])
     for name in ("empty", "large", "many"):
-        server.ask("/api/repos/create", {"name": name})
+        server.request("/api/repos/create", {"name": name})
     commit_size(server, "me/large", "rnn/model.safetensors", 1 << 40)
     for i in range(5):
         commit_size(server, "me/many", f"{i}/model.safetensors", 1 << 30)

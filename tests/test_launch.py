@@ -26,7 +26,7 @@ from charrnn.ui.server import request_deadline
 from charrnn.ui.server.call_validation import CallValidator
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.middleware import RequestFilterMiddleware
-from tests.calling import ROOT
+from tests.cli import ROOT
 
 pytestmark = pytest.mark.process
 

@@ -33,7 +33,7 @@ from charrnn.ui.neurons.unit_scores import Units, networks_for
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
-from tests.trained import TEXT
+from tests.trained_checkpoints import TEXT
 
 OWN = TEXT[:1500]
 CONCEPTS = {concept.name: concept for concept in BANK}

@@ -27,7 +27,7 @@ from charrnn.neurons import (
 from charrnn.neurons.metrics import least_squares, r_squared, rank_order, roc_auc
 from charrnn.training import untrained
 from charrnn.vocab import Vocab
-from tests.trained import TEXT
+from tests.trained_checkpoints import TEXT
 
 CONCEPTS = {concept.name: concept for concept in BANK}
 VERSE = "ROMEO:\nSoft! o'er “yon(d) Hall.\nAY\n\nA b\n"

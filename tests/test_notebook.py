@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 
 from charrnn import checkpoint
 from tests.hub_client import ROOT, TOKEN, Server
-from tests.trained import TEXT
+from tests.trained_checkpoints import TEXT
 
 pytestmark = pytest.mark.process
 
@@ -109,7 +109,7 @@ def test_notebook_runs_publishes_and_serves(server: Server, tmp_path: Path, monk
 
     written = asyncio.run(run())
     assert said(cells["write"]) == f"{written}\n"
-    commit = server.ask("/api/models/me/mine")
+    commit = server.request("/api/models/me/mine")
     assert commit["private"] is True
     assert f"{server.address}/me/mine at commit {commit['sha']}, tag v1" in said(cells["push"])
     assert f"Char-RNN Lab: http://127.0.0.1:{port}" in said(cells["open"])

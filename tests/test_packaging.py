@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 import charrnn
 from charrnn import cli, paths, script_runner
 from charrnn.commands import app, sample
-from tests.calling import ROOT
+from tests.cli import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]

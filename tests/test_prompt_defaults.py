@@ -15,7 +15,7 @@ from charrnn.ui.server.share_link import parse_link
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.sidebar.sidebar import describe_models
 from charrnn.vocab import Vocab
-from tests.calling import said
+from tests.cli import run_main
 from tests.small_models import SMALL, save_small
 
 TEXTS = {"lower case": ("\n abcdefg,.", "\n"), "no line end": ("πω", "π"), "some of it": ("ROab\n", "ROO\n")}
@@ -32,12 +32,12 @@ def own(request, tmp_path):
 def test_sample_default_prompt_fits_vocabulary(own, capsys):
     root, prompt = own
     prompt = prompt if prompt == "\n" else prompt.rstrip("\n")
-    code, out, err = said(capsys, sample.main, "--checkpoint", root / "mine", "--chars", 9)
+    code, out, err = run_main(capsys, sample.main, "--checkpoint", root / "mine", "--chars", 9)
     trained = load(root / "mine")
     decoder = trained.model.decoder()
     steps = generate(decoder, decoder.prefill(trained.vocab.encode(prompt)), 9, SamplingSettings(0.8), UniformStream(7))
     assert (code, err) == (0, "") and out == prompt + trained.vocab.decode(step.id for step in steps) + "\n"
-    code, _, err = said(capsys, sample.main, "--checkpoint", root / "mine", "--prompt", "ROMEO?")
+    code, _, err = run_main(capsys, sample.main, "--checkpoint", root / "mine", "--prompt", "ROMEO?")
     assert code == 2 and "'M'" in err and "'?' at position 5" in err
 
 
@@ -67,8 +67,8 @@ def test_page_defaults_fit_vocabulary(own):
 
 def test_prompt_file_keeps_line_ends(tmp_path, capsys):
     (tmp_path / "beginning.txt").write_bytes("\ufeffROMEO:\r\nSoft!\n".encode())
-    given = said(capsys, sample.main, "--prompt-file", tmp_path / "beginning.txt", "--chars", 5)
+    given = run_main(capsys, sample.main, "--prompt-file", tmp_path / "beginning.txt", "--chars", 5)
     assert given.code == 0 and given.out.startswith("ROMEO:\nSoft!\n")
-    assert given == said(capsys, sample.main, "--prompt", "ROMEO:\nSoft!\n", "--chars", 5)
-    code, _, err = said(capsys, sample.main, "--prompt-file", tmp_path / "none.txt")
+    assert given == run_main(capsys, sample.main, "--prompt", "ROMEO:\nSoft!\n", "--chars", 5)
+    code, _, err = run_main(capsys, sample.main, "--prompt-file", tmp_path / "none.txt")
     assert code == 2 and "cannot read" in err

@@ -19,9 +19,9 @@ from charrnn.hub import model_card as card_of
 from charrnn.hub.upload import files_to_delete
 from charrnn.text_tables import quoted
 from charrnn.training import RECIPES, Recipe
-from tests.calling import said
+from tests.cli import run_main
+from tests.fake_hub import PRIVATE_ORGANIZATION
 from tests.hub_client import Server, commit_files, write_checkpoint
-from tests.hub_server import PRIVATE_HOUSE
 
 pytestmark = pytest.mark.process
 
@@ -50,8 +50,10 @@ def test_releases_are_tagged_once(server: Server, folder, tmp_path):
     assert first["commit"] == again["commit"] == found["commit"]
     assert Path(found["folder"], "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
     assert taken["error"] == "me/tiny has a tag final already, on another commit: choose another --tag"
-    assert server.ask("/api/models/me/tiny")["sha"] == named["commit"] == kept["commit"], "refused, and yet published"
-    tags = {tag["name"]: tag["targetCommit"] for tag in server.ask("/api/models/me/tiny/refs")["tags"]}
+    assert server.request("/api/models/me/tiny")["sha"] == named["commit"] == kept["commit"], (
+        "refused, and yet published"
+    )
+    tags = {tag["name"]: tag["targetCommit"] for tag in server.request("/api/models/me/tiny/refs")["tags"]}
     assert tags == {"v1": first["commit"], "v2": second["commit"], "final": named["commit"]}
 
 
@@ -62,7 +64,7 @@ def test_missing_tag_is_set_by_next_push(server: Server, folder):
         ["push", str(folder), "me/tiny"],
     )
     assert "write access" in failed["error"] and again["tag"] == "v1"
-    assert server.ask("/counts")["make_commit"] == 1
+    assert server.request("/counts")["make_commit"] == 1
 
 
 def test_concurrent_push_is_refused(server: Server, folder, tmp_path):
@@ -80,16 +82,16 @@ def test_busy_hub_is_asked_again(server: Server, folder):
     busy = {route: [status, "", "busy", {"Retry-After": "0"}, 2] for route, status in BUSY.items()}
     (pushed,) = server.call(["fail", busy], ["push", str(folder), "me/tiny"], HF_HUB_DISABLE_XET="1")
     assert pushed["tag"] == "v1"
-    assert pushed["said"] == [
+    assert pushed["notices"] == [
         f"the Hub answered {status}: trying again in 0 s" for status in BUSY.values() for _ in "12"
     ]
-    assert len(server.ask("/api/models/me/tiny/refs")["tags"]) == 1
+    assert len(server.request("/api/models/me/tiny/refs")["tags"]) == 1
 
 
 def test_rate_limit_is_waited_for(server: Server, folder):
     header = {"RateLimit": '"api";r=0;t=1', "RateLimit-Policy": '"fixed window";"api";q=500;w=300'}
     (pushed,) = server.call(["fail", {"repos_create": [429, "", "busy", header, 1]}], ["push", str(folder), "me/tiny"])
-    assert pushed["said"] == ["the Hub answered 429: trying again in 2 s"] and pushed["tag"] == "v1"
+    assert pushed["notices"] == ["the Hub answered 429: trying again in 2 s"] and pushed["tag"] == "v1"
 
 
 def test_long_retry_after_is_not_waited_for(server: Server, folder):
@@ -109,10 +111,10 @@ def test_private_repository_needs_token(server: Server, folder):
 
 
 def test_new_repository_has_visibility_of_owner(server: Server, folder):
-    for owner in ("me", PRIVATE_HOUSE):
+    for owner in ("me", PRIVATE_ORGANIZATION):
         server.call(["push", str(folder), f"{owner}/lab"], ["push_space", str(ROOT), f"{owner}/lab", f"{owner}/lab"])
         for kind in ("models", "spaces"):
-            assert server.ask(f"/api/{kind}/{owner}/lab")["private"] is (owner == PRIVATE_HOUSE)
+            assert server.request(f"/api/{kind}/{owner}/lab")["private"] is (owner == PRIVATE_ORGANIZATION)
 
 
 def test_collection_replaces_and_is_replaced(server: Server, tmp_path):
@@ -127,7 +129,7 @@ def test_collection_replaces_and_is_replaced(server: Server, tmp_path):
     assert here | {"README.md", "notes/README.md"} <= server.files("me/lab")
     (alone,) = server.call(["push", str(root / "rnn"), "me/lab"])
     went = ["gru/README.md", "gru/config.json", "gru/curve.png", "gru/history.json", "gru/model.safetensors"]
-    assert alone["said"] == [f"deleting files that are no longer published: {', '.join(went)} and 8 more"]
+    assert alone["notices"] == [f"deleting files that are no longer published: {', '.join(went)} and 8 more"]
     assert server.files("me/lab") == {
         *(".gitattributes", "README.md", "config.json", "history.json", "model.safetensors"),
         *("passage.txt", "steps/000000.safetensors", "notes/README.md", "notes/config.json"),
@@ -179,13 +181,13 @@ OTHERS = {
 def test_foreign_repository_is_refused_or_replaced(server: Server, folder):
     for number, files in enumerate(OTHERS.values()):
         commit_files(server, f"me/theirs{number}", files)
-    before = [server.ask(f"/api/models/me/theirs{number}")["sha"] for number in range(len(OTHERS))]
-    made = {route: server.ask("/counts").get(route, 0) for route in ("repos_create", "make_commit", "preupload")}
+    before = [server.request(f"/api/models/me/theirs{number}")["sha"] for number in range(len(OTHERS))]
+    made = {route: server.request("/counts").get(route, 0) for route in ("repos_create", "make_commit", "preupload")}
     for outcome in server.call(*(["push", str(folder), f"me/theirs{number}"] for number in range(len(OTHERS)))):
         assert outcome["kind"] == "foreign" and "not published with charrnn and would be replaced: " in outcome["error"]
         assert "--replace" in outcome["error"]
-    assert {route: server.ask("/counts").get(route, 0) for route in made} == made
-    assert before == [server.ask(f"/api/models/me/theirs{number}")["sha"] for number in range(len(OTHERS))]
+    assert {route: server.request("/counts").get(route, 0) for route in made} == made
+    assert before == [server.request(f"/api/models/me/theirs{number}")["sha"] for number in range(len(OTHERS))]
     pushes = [["push", str(folder), f"me/theirs{number}", {"replace": True}] for number in range(len(OTHERS))]
     assert all("commit" in outcome for outcome in server.call(*pushes))
     early = server.main("train", "--push-to-hub", "me/theirs0", "--data", "no such file")
@@ -199,7 +201,7 @@ def test_unrelated_files_in_repository_stay(server: Server, folder):
     theirs = {f"theirs/{name}": b"{}" for name in ("model.safetensors", "config.json", "history.json", "README.md")}
     commit_files(server, "me/mixed", {"README.md": b"---\nlicense: mit\n---\n", "notes.txt": b"mine", **theirs})
     pushed, again = server.call(["push", str(folder), "me/mixed"], ["push", str(folder), "me/mixed"])
-    assert pushed["commit"] == again["commit"] and pushed["said"] == []
+    assert pushed["commit"] == again["commit"] and pushed["notices"] == []
     assert {*theirs, "notes.txt", "model.safetensors"} <= server.files("me/mixed")
 
 
@@ -248,16 +250,16 @@ def test_training_prints_retry_line(server: Server, tmp_path):
     (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog.\n" * 60, encoding="utf-8")
     script = shlex.join([sys.executable, str(ROOT / "scripts/train.py")])
     tiny = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 8 --threads 1 --data text.txt --out 'my net'"
-    server.ask("/faults", {"make_commit": [403, "", "no", {}]})
+    server.request("/faults", {"make_commit": [403, "", "no", {}]})
     failed = pasted(server, f"{script} {tiny} --push-to-hub me/mine --private", tmp_path)
     assert failed.returncode == 1
     *_, reason, safe, again = failed.stderr.splitlines()
     assert reason == "me/mine: the token may not write there: it needs write access to this repository"
     assert safe == "the checkpoint is safe in my net; try again with:"
-    server.ask("/faults", {})
+    server.request("/faults", {})
     done = pasted(server, again, tmp_path)
     assert re.fullmatch(rf"{server.address}/me/mine at commit [0-9a-f]{{40}}, tag v1\n", done.stdout), done.stderr
-    there = server.ask("/api/models/me/mine")
+    there = server.request("/api/models/me/mine")
     assert there["private"] is True and "model.safetensors" in {file["rfilename"] for file in there["siblings"]}
 
 
@@ -275,7 +277,7 @@ def test_interrupted_push_prints_retry_line(folder, capsys, monkeypatch, error, 
         raise error
 
     monkeypatch.setattr(hub, "push", push)
-    result = said(capsys, publish.main, "checkpoints", "me/tiny", "--folder", folder)
+    result = run_main(capsys, publish.main, "checkpoints", "me/tiny", "--folder", folder)
     again = ["scripts/publish.py", "checkpoints", "me/tiny", "--folder", str(folder)]
     *whole, line = result.err.splitlines()
     assert (result.code, whole) == (code, [reason, "nothing is lost; try again with:"])
@@ -296,7 +298,7 @@ def test_invalid_repository_name_is_refused_first(capsys, name):
     ]
     ways += [] if "@" in name else [(publish.main, ["space", "me/lab", "--checkpoints", f"{name}@v1"])]
     for main, arguments in ways:
-        result = said(capsys, main, *arguments)
+        result = run_main(capsys, main, *arguments)
         assert result.code == 2 and refused in result.err
 
 
@@ -310,7 +312,7 @@ def test_dry_run_lists_and_refuses_without_writing(server: Server, folder):
         assert sizes[name] == (folder / name).stat().st_size
     assert "training.safetensors" not in sizes and "notes.txt" not in sizes
     assert lines[-1][:5] == [f"{sum(sizes.values()):,}", "bytes", "in", str(len(sizes)), "files:"]
-    assert server.ask("/counts") == {"info": 1}, "no repository was made"
+    assert server.request("/counts") == {"info": 1}, "no repository was made"
     server.call(["push", str(folder), "me/tiny", {"tag": "final"}])
     (folder / "passage.txt").write_text("another")
     taken = server.main(*flags, "--tag", "final")
@@ -326,7 +328,7 @@ def test_card_sample_matches_its_command(capsys):
     text = re.search(r"^(`{3,})text\n(.*?)\n\1$", card, re.DOTALL | re.MULTILINE)
     command = re.search(r"^python scripts/sample.py (.*)$", card, re.MULTILINE)
     assert text is not None and command is not None and "--seed 7" in command[1]
-    assert said(capsys, sample.main, *shlex.split(command[1])).out.rstrip("\n") == text[2].rstrip("\n")
+    assert run_main(capsys, sample.main, *shlex.split(command[1])).out.rstrip("\n") == text[2].rstrip("\n")
 
 
 def test_card_fence_cannot_be_closed_by_text():

@@ -23,10 +23,10 @@ from charrnn.checkpoint import CheckpointError, safetensors_io
 from charrnn.commands import sample
 from charrnn.control_char_escapes import printable
 from charrnn.ui.server.checkpoint_store import Store
-from tests.bad_files import CASES, first_tensor
-from tests.by_hand import VOCAB, rewrite, saved, set_metadata
-from tests.calling import said
+from tests.checkpoint_files import VOCAB, edit_safetensors, set_metadata, write_random
+from tests.cli import run_main
 from tests.hub_client import commit_files
+from tests.malformed_checkpoints import CASES, with_tensor
 
 EXAMPLES = 200  # of each property below
 
@@ -36,7 +36,7 @@ def write_bad(folder: Path, pristine: bytes, name: str) -> str:
     below = folder / name.replace(" ", "-").replace("^", "")
     below.mkdir(parents=True)
     (below / "model.safetensors").write_bytes(pristine)
-    rewrite(below / "model.safetensors", CASES[name][0])
+    edit_safetensors(below / "model.safetensors", CASES[name][0])
     return below.name
 
 
@@ -46,7 +46,7 @@ def is_one_line(reason: str) -> bool:
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory) -> bytes:
-    saved(tmp_path_factory.mktemp("good"))
+    write_random(tmp_path_factory.mktemp("good"))
     return next(tmp_path_factory.getbasetemp().glob("good*/model.safetensors")).read_bytes()
 
 
@@ -57,7 +57,7 @@ def bad_root(tmp_path_factory, pristine) -> Path:
     for name in CASES:
         write_bad(root, pristine, name)
     for name in ("a-good-one", "zebra"):
-        saved(root / name)
+        write_random(root / name)
     return root
 
 
@@ -76,7 +76,7 @@ def test_bad_checkpoint_is_refused_with_reason(name, from_folder):
 
 def test_bad_checkpoint_of_hub_is_refused(server, pristine, tmp_path):
     names = [write_bad(tmp_path / "bad", pristine, name) for name in ("zip of torch.save", "NaN weight")]
-    saved(tmp_path / "bad/good")
+    write_random(tmp_path / "bad/good")
     files = {
         str(path.relative_to(tmp_path / "bad")): path.read_bytes() for path in tmp_path.glob("bad/*/*.safetensors")
     }
@@ -102,7 +102,7 @@ def test_bad_checkpoint_is_not_offered(bad_root):
 def test_bad_state_dict_is_refused_with_exit_code_2(tmp_path, capsys, pristine, name):
     path, text = tmp_path / write_bad(tmp_path, pristine, name) / "model.safetensors", tmp_path / "input.txt"
     text.write_text(VOCAB.characters)
-    result = said(capsys, sample.main, "--state-dict", path, "--data", text, "--prompt", "a", "--chars", "3")
+    result = run_main(capsys, sample.main, "--state-dict", path, "--data", text, "--prompt", "a", "--chars", "3")
     assert (result.code, result.out) == (2, "")
     assert re.search(CASES[name][1], result.err) and is_one_line(result.err.rstrip("\n"))
 
@@ -165,7 +165,7 @@ def test_reading_allocates_no_more_than_file(tmp_path, monkeypatch):
             asked.append(size)
             return super().read(size)
 
-    saved(tmp_path)
+    write_random(tmp_path)
     monkeypatch.setattr(safetensors_io, "open", Noted, raising=False)
     checkpoint.load(tmp_path)
     assert asked and 0 < max(asked) <= (tmp_path / "model.safetensors").stat().st_size + 1
@@ -175,7 +175,7 @@ def test_metadata_reader_refuses_for_same_reasons(tmp_path, pristine):
     path, compared = tmp_path / "model.safetensors", 0
     for name in CASES.keys() - {"flipped bit"}:  # of the data, which are not read
         path.write_bytes(pristine)
-        rewrite(path, CASES[name][0])
+        edit_safetensors(path, CASES[name][0])
         refusals = []
         for read in (safetensors_io.read_metadata, lambda path: safetensors_io.read(path).metadata()):
             try:
@@ -188,7 +188,7 @@ def test_metadata_reader_refuses_for_same_reasons(tmp_path, pristine):
 
 
 def test_size_bomb_is_refused_unread(tmp_path):
-    saved(tmp_path)
+    write_random(tmp_path)
     os.truncate(tmp_path / "model.safetensors", 1 << 40)  # a sparse file: nothing of it is on the disk
     before = peak_kib()
     with pytest.raises(CheckpointError, match="has 1099511627776 bytes; more than 1073741824 are refused"):
@@ -199,7 +199,7 @@ def test_size_bomb_is_refused_unread(tmp_path):
 def test_special_files_are_refused(tmp_path):
     for name in ("good", "pipe", "folder", "loop", "nowhere"):
         (tmp_path / name).mkdir()
-    saved(tmp_path / "good")
+    write_random(tmp_path / "good")
     os.mkfifo(tmp_path / "pipe/model.safetensors")  # a plain open would wait for a writer for ever
     (tmp_path / "folder/model.safetensors").mkdir()
     (tmp_path / "loop/model.safetensors").symlink_to("model.safetensors")
@@ -214,7 +214,7 @@ def test_special_files_are_refused(tmp_path):
 
 def test_unreadable_folder_hides_no_other(tmp_path, monkeypatch):
     for name in ("good", "secret"):
-        saved(tmp_path / name)
+        write_random(tmp_path / name)
     real = os.open
 
     def wrap_app(path, *arguments, **more):
@@ -231,7 +231,7 @@ def test_unreadable_folder_hides_no_other(tmp_path, monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="names that are no text are for POSIX")
 def test_folder_with_undecodable_name_is_refused(tmp_path):
     for name in ("good", os.fsdecode(b"bad\xff")):
-        saved(tmp_path / "new")
+        write_random(tmp_path / "new")
         os.rename(tmp_path / "new", tmp_path / name)
     good, refused = checkpoint.list_checkpoints(tmp_path)
     assert [info.name for info in good] == ["good"]
@@ -240,8 +240,8 @@ def test_folder_with_undecodable_name_is_refused(tmp_path):
 
 
 def test_link_out_of_folder_is_not_followed(tmp_path):
-    saved(tmp_path / "mine")
-    saved(tmp_path / "bundled/rnn")
+    write_random(tmp_path / "mine")
+    write_random(tmp_path / "bundled/rnn")
     (tmp_path / "secret.txt").write_text("the password")
     for name, target in {"passage.txt": "secret.txt", "model.safetensors": "mine/model.safetensors"}.items():
         path = tmp_path / "bundled/rnn" / name
@@ -255,7 +255,7 @@ def test_link_out_of_folder_is_not_followed(tmp_path):
 
 
 def test_link_within_folder_is_followed(tmp_path):
-    saved(tmp_path / "real")
+    write_random(tmp_path / "real")
     os.rename(tmp_path / "real/model.safetensors", tmp_path / "real/v2.safetensors")
     (tmp_path / "real/model.safetensors").symlink_to("v2.safetensors")
     (tmp_path / "root").mkdir()
@@ -266,7 +266,7 @@ def test_link_within_folder_is_followed(tmp_path):
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a" * (2 << 20)], ids=["no UTF-8", "too long"])
 def test_invalid_passage_is_empty(tmp_path, content):
-    saved(tmp_path)
+    write_random(tmp_path)
     (tmp_path / "passage.txt").write_bytes(content)
     assert checkpoint.load(tmp_path).info.passage == ""
 
@@ -274,10 +274,10 @@ def test_invalid_passage_is_empty(tmp_path, content):
 def test_file_changed_while_read_is_whole_or_refused(tmp_path, pristine):
     """A thread truncates, extends and swaps the file in place."""
     path, stop = tmp_path / "model.safetensors", threading.Event()
-    saved(tmp_path)
+    write_random(tmp_path)
     other = tmp_path / "other"
-    second = saved(other, weights=1)
-    first = saved(tmp_path)
+    second = write_random(other, weights_seed=1)
+    first = write_random(tmp_path)
     contents = [path.read_bytes(), (other / "model.safetensors").read_bytes()]
     biases = [first.head.bias, second.head.bias]
 
@@ -355,7 +355,7 @@ def test_changed_bytes_load_or_are_refused(tmp_path_factory, pristine, changes, 
 def test_arbitrary_metadata_load_or_are_refused(tmp_path_factory, pristine, key, value):
     folder = tmp_path_factory.getbasetemp()
     (folder / "model.safetensors").write_bytes(pristine)
-    rewrite(folder / "model.safetensors", set_metadata(key, value))
+    edit_safetensors(folder / "model.safetensors", set_metadata(key, value))
     loads_or_is_refused(folder)
 
 
@@ -364,5 +364,5 @@ def test_arbitrary_metadata_load_or_are_refused(tmp_path_factory, pristine, key,
 def test_arbitrary_tensor_entries_load_or_are_refused(tmp_path_factory, pristine, field, value):
     folder = tmp_path_factory.getbasetemp()
     (folder / "model.safetensors").write_bytes(pristine)
-    rewrite(folder / "model.safetensors", lambda header, data: header[first_tensor(header)].update({field: value}))
+    edit_safetensors(folder / "model.safetensors", with_tensor(**{field: value}))
     loads_or_is_refused(folder)

@@ -9,7 +9,7 @@ from charrnn import checkpoint
 from charrnn.checkpoint import ANALYSES
 from charrnn.commands import analyse, app, evaluate
 from charrnn.study import readme_tables, study_file
-from tests.calling import said
+from tests.cli import run_main
 from tests.test_evaluate import TEXT, write_checkpoint
 from tests.test_targets import everything
 
@@ -45,8 +45,8 @@ def test_foreign_analyses_and_studies_are_kept(text, tmp_path, capsys, monkeypat
     monkeypatch.setattr(analyse, "ANALYSES", dict.fromkeys(analyse.ANALYSES, measure_nothing))
     monkeypatch.setitem(study_file.PARTS, "no_grad", study_file.Part(measure_nothing, ("chars",), (), ""))
     for anew in ([], ["--anew"]):
-        analysed = said(capsys, analyse.main, folder, "--data", text, *anew)
-        studied = said(capsys, study_file.main, *NO_GRAD, "--data", text, "--out", tmp_path / "study.json", *anew)
+        analysed = run_main(capsys, analyse.main, folder, "--data", text, *anew)
+        studied = run_main(capsys, study_file.main, *NO_GRAD, "--data", text, "--out", tmp_path / "study.json", *anew)
         for result, name in ((analysed, ANALYSES), (studied, "study.json")):
             assert result.code == 2 and name in result.err and len(result.err.splitlines()) == 1
     assert everything(tmp_path) == before
@@ -55,7 +55,7 @@ def test_foreign_analyses_and_studies_are_kept(text, tmp_path, capsys, monkeypat
 def test_failed_study_part_keeps_old_rows(text, tmp_path, capsys, monkeypatch):
     out = tmp_path / "study.json"
     words = [*NO_GRAD, "--data", text, "--out", out]
-    assert said(capsys, study_file.main, *words).code == 0
+    assert run_main(capsys, study_file.main, *words).code == 0
     before = out.read_bytes()
 
     def fail(*arguments):
@@ -64,14 +64,14 @@ def test_failed_study_part_keeps_old_rows(text, tmp_path, capsys, monkeypatch):
 
     part = study_file.PARTS["no_grad"]
     monkeypatch.setitem(study_file.PARTS, "no_grad", replace(part, measure=fail))
-    refused = said(capsys, study_file.main, *words, "--anew")
+    refused = run_main(capsys, study_file.main, *words, "--anew")
     assert (refused.code, refused.err) == (2, "this cannot be measured\n") and out.read_bytes() == before
 
 
 def test_evaluate_writes_nothing(text, tmp_path, capsys):
     folder = write_checkpoint(tmp_path / "one")
     before = everything(tmp_path)
-    assert said(capsys, evaluate.main, folder, "--data", text).code == 0
+    assert run_main(capsys, evaluate.main, folder, "--data", text).code == 0
     assert everything(tmp_path) == before
 
 
@@ -86,7 +86,7 @@ def test_report_does_not_write_through_link(tmp_path, monkeypatch):
 
 def test_report_check_writes_nothing(capsys):
     for flag in ("--runs=x", "--bench", "--load"):
-        result = said(capsys, readme_tables.main, "--check", flag)
+        result = run_main(capsys, readme_tables.main, "--check", flag)
         assert result.code == 2 and "--check changes nothing" in result.err
 
 
@@ -99,5 +99,5 @@ def test_report_check_writes_nothing(capsys):
     ],
 )
 def test_empty_path_is_refused(main, words, capsys):
-    result = said(capsys, main, *words)
+    result = run_main(capsys, main, *words)
     assert result.code == 2 and "it is empty: give a " in result.err

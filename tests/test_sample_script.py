@@ -12,8 +12,8 @@ from charrnn.model import CharRNN
 from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.vocab import Vocab
-from tests.by_hand import write_model
-from tests.calling import ROOT, said
+from tests.checkpoint_files import write_model
+from tests.cli import ROOT, run_main
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200
 
@@ -21,7 +21,7 @@ TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200
 @pytest.fixture
 def typed(capsys):
     """Call the script in this process."""
-    return lambda *arguments: said(capsys, sample.main, *arguments)
+    return lambda *arguments: run_main(capsys, sample.main, *arguments)
 
 
 @pytest.fixture

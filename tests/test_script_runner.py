@@ -14,7 +14,7 @@ import pytest
 
 from charrnn import script_runner
 from charrnn.corpus import cache_path, cached_tiny_shakespeare
-from tests.calling import ROOT
+from tests.cli import ROOT
 from tests.test_architecture import imports
 
 pytestmark = pytest.mark.process

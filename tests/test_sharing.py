@@ -5,8 +5,8 @@ import pytest
 from charrnn import checkpoint
 from charrnn.commands import train
 from charrnn.training import WorkQueue
-from tests.calling import said
-from tests.launching import launch
+from tests.cli import run_main
+from tests.torchrun import run_torchrun
 
 pytestmark = pytest.mark.process
 
@@ -23,7 +23,7 @@ def rows(out: str) -> list[str]:
 def test_killed_process_leaves_rest_to_resume(tmp_path, capsys, monkeypatch):
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     flags = ["--all", "--data", tmp_path / "text.txt", *TINY]
-    killed = launch(tmp_path, "train", 2, FEW, *flags, "--out", tmp_path / "killed", DIES="gru")
+    killed = run_torchrun(tmp_path, "train", 2, FEW, *flags, "--out", tmp_path / "killed", DIES="gru")
     assert killed.returncode != 0 and rows(killed.stdout) == []
     done = {
         path.name
@@ -35,9 +35,9 @@ def test_killed_process_leaves_rest_to_resume(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(train, "RECIPES", {name: train.RECIPES[name] for name in FEW})
     monkeypatch.setattr(train, "PASSAGE_CHARS", 5)
     monkeypatch.setattr(train, "SAMPLE_CHARS", 5)
-    again = launch(tmp_path, "train", 2, FEW, *flags, "--out", tmp_path / "killed")
+    again = run_torchrun(tmp_path, "train", 2, FEW, *flags, "--out", tmp_path / "killed")
     assert again.returncode == 0 and again.stdout.splitlines().count("gru: goes on") == 1, again.stderr
-    assert said(capsys, train.main, *flags, "--out", tmp_path / "alone", "--threads", 1).code == 0
+    assert run_main(capsys, train.main, *flags, "--out", tmp_path / "alone", "--threads", 1).code == 0
     assert {name: (tmp_path / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done} == stamps
     killed_rows, alone_rows = (
         [train.table_row(checkpoint.load(tmp_path / out / name)) for name in FEW] for out in ("killed", "alone")

@@ -41,8 +41,8 @@ def test_space_holds_text_files_beside_checkpoints(server: Server, folder):
         "docs/study.json",
     } <= names
     assert not {name for name in names if name.endswith((".safetensors", ".png", ".pyc")) or name.startswith("tests")}
-    assert server.ask("/api/spaces/me/lab/runtime")["hardware"]["current"] == "cpu-basic"
-    assert server.ask("/api/models/spaces/me/lab/variables", {"key": "a", "value": "b"})["CHARRNN_CHECKPOINTS"] == {
+    assert server.request("/api/spaces/me/lab/runtime")["hardware"]["current"] == "cpu-basic"
+    assert server.request("/api/models/spaces/me/lab/variables", {"key": "a", "value": "b"})["CHARRNN_CHECKPOINTS"] == {
         "key": "CHARRNN_CHECKPOINTS",
         "value": "me/lab",
     }
@@ -51,7 +51,7 @@ def test_space_holds_text_files_beside_checkpoints(server: Server, folder):
 def test_space_replaces_older_files(server: Server, folder):
     server.call(["push", str(folder), "me/lab"], ["push_space", str(ROOT), "me/lab", "me/lab"])
     line = {"key": "file", "value": {"path": "theirs.txt", "content": ""}}
-    server.ask("/api/models/spaces/me/lab/commit/main", line)
+    server.request("/api/models/spaces/me/lab/commit/main", line)
     assert "theirs.txt" in server.files("spaces/me/lab")
     (done,) = server.call(["push_space", str(ROOT), "me/lab", "me/lab"])
     assert done["said"] == ["deleting files that are no longer published: theirs.txt"]
@@ -63,8 +63,8 @@ def test_zero_gpu_space_has_hardware_and_torch(server: Server, folder):
         ["push", str(folder), "me/lab"],
         ["push_space", str(ROOT), "me/zero", "me/lab", {"zero_gpu": True, "private": True}],
     )
-    assert server.ask("/api/spaces/me/zero/runtime")["hardware"]["requested"] == "zero-a10g"
-    assert server.ask("/api/models/spaces/me/zero")["private"] is True
+    assert server.request("/api/spaces/me/zero/runtime")["hardware"]["requested"] == "zero-a10g"
+    assert server.request("/api/models/spaces/me/zero")["private"] is True
     assert "torch==2.11.0" in server.content("spaces/me/zero", "requirements.txt").decode().split()
 
 
@@ -125,16 +125,16 @@ def test_untracked_files_are_not_in_space(project, tmp_path):
 
 def test_foreign_space_is_refused(server: Server, folder):
     server.call(["push", str(folder), "me/lab"])
-    server.ask("/api/repos/create", {"name": "theirs", "type": "space"})
+    server.request("/api/repos/create", {"name": "theirs", "type": "space"})
     for name in ("app.py", "README.md"):
         line = {"key": "file", "value": {"path": name, "content": ""}}
-        server.ask("/api/models/spaces/me/theirs/commit/main", line)
-    before = server.ask("/counts")
+        server.request("/api/models/spaces/me/theirs/commit/main", line)
+    before = server.request("/counts")
     asked = ["publish", "space", "me/theirs", "--checkpoints", "me/lab"]
     refused = [server.main(*asked, *more) for more in ([], ["--dry-run"])]
     for result in refused:
         assert result.code == 1 and "me/theirs is a Space of another project, with 2 files" in result.err
-    assert {name: count for name, count in server.ask("/counts").items() if name != "info"} == {
+    assert {name: count for name, count in server.request("/counts").items() if name != "info"} == {
         name: count for name, count in before.items() if name != "info"
     }
     (done,) = server.call(["push_space", str(ROOT), "me/theirs", "me/lab", {"replace": True}])

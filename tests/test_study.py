@@ -26,7 +26,7 @@ from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.study import model_experiments, study_file, training_experiments
 from charrnn.text_quality import Reference
 from charrnn.training import DivergedError, Recipe, Training, evaluate_cold, evaluate_stream
-from tests.by_hand import write_model
+from tests.checkpoint_files import write_model
 
 WORDS = "the and of king thou o'er shall not love death with heart come away night day blood".split()
 

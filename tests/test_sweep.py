@@ -11,8 +11,8 @@ import pytest
 from charrnn import checkpoint
 from charrnn.commands import sweep, train
 from charrnn.training import DivergedError, Training
-from tests.calling import interrupted, said
-from tests.launching import launch
+from tests.cli import interrupted, run_main
+from tests.torchrun import run_torchrun
 
 pytestmark = pytest.mark.process
 
@@ -39,7 +39,7 @@ def typed(capsys, monkeypatch, root):
     """Call the script in this process with short texts."""
     monkeypatch.setattr(train, "PASSAGE_CHARS", 5)
     monkeypatch.setattr(train, "SAMPLE_CHARS", 5)
-    return lambda *arguments: said(capsys, sweep.main, "--data", root / "text.txt", *arguments)
+    return lambda *arguments: run_main(capsys, sweep.main, "--data", root / "text.txt", *arguments)
 
 
 def heads(out: str) -> list[str]:
@@ -97,7 +97,7 @@ def test_invalid_sweep_is_refused_first(typed, tmp_path, flags, reason):
 def test_sweep_table_is_independent_of_processes(root, typed):
     def swept(processes: int, into: str, **environment: str):
         flags = [*GRID, "--data", root / "text.txt", "--into", root / into]
-        return launch(root, "sweep", processes, ["rnn", "gru"], *flags, **environment)
+        return run_torchrun(root, "sweep", processes, ["rnn", "gru"], *flags, **environment)
 
     one, two, killed = swept(1, "one"), swept(2, "two"), swept(2, "killed", DIES="gru")
     assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr

@@ -26,8 +26,8 @@ from charrnn.metrics import Metrics, pace
 from charrnn.training import RECIPES, DivergedError, Training, saved_steps
 from charrnn.training.resume_checks import state_shapes
 from charrnn.training.trainer import measured_every
-from tests.by_hand import rewrite
-from tests.calling import ROOT, interrupted, said
+from tests.checkpoint_files import edit_safetensors
+from tests.cli import ROOT, interrupted, run_main
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 30
 TINY = "--steps 4 --batch 2 --seq-len 8 --hidden-dim 6 --save-every 2".split()
@@ -89,7 +89,7 @@ def another_models(own, target):
 
 
 def of_format_99(target):
-    rewrite(target / "model.safetensors", lambda header, data: header["__metadata__"].update(charrnn="99"))
+    edit_safetensors(target / "model.safetensors", lambda header, data: header["__metadata__"].update(charrnn="99"))
 
 
 def cut_off(path):
@@ -193,7 +193,7 @@ def typed(own, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
     monkeypatch.setattr(train, "RECIPES", {"rnn": replace(RECIPES["rnn"])})
     data = ["--data", str(own / "a.txt"), "--threads", "1"]
-    return lambda command, root=tmp_path: said(capsys, lambda _: COMMANDS[command][1](data, root))
+    return lambda command, root=tmp_path: run_main(capsys, lambda _: COMMANDS[command][1](data, root))
 
 
 def everything(root: Path) -> dict[str, object]:
@@ -296,14 +296,14 @@ def test_unsavable_run_is_refused_first(tmp_path, capsys, monkeypatch, flags, fr
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1 << 60, 0, free))  # type: ignore[attr-defined]
     (tmp_path / "text.txt").write_text(text, encoding="utf-8")
     words = ["--data", tmp_path / "text.txt", "--out", tmp_path / "a/b", "--seq-len", "8", "--batch", "2", *flags]
-    result = said(capsys, train.main, *words)
+    result = run_main(capsys, train.main, *words)
     assert result.code == 2 and re.search(reason, result.err) and len(result.err.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "a\u202eb", "a\u2028b", "x" * 256, "\udcff"])
 def test_unprintable_folder_name_is_refused(own, tmp_path, capsys, name):
-    result = said(capsys, train.main, "--data", own / "a.txt", "--out", tmp_path / name, *TINY)
+    result = run_main(capsys, train.main, "--data", own / "a.txt", "--out", tmp_path / name, *TINY)
     assert result.code == 2 and "step 0" not in result.out and list(tmp_path.iterdir()) == []
     assert len(result.err.splitlines()) == 1
 
@@ -312,10 +312,10 @@ def test_current_or_empty_folder_is_refused(own, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     reasons = {"": "--out: it is empty", ".": "is the current folder", "/": "that can be shown, not ''"}
     for out, reason in reasons.items():
-        result = said(capsys, train.main, "--data", own / "a.txt", "--out", out, *TINY)
+        result = run_main(capsys, train.main, "--data", own / "a.txt", "--out", out, *TINY)
         assert result.code == 2 and reason in result.err and list(tmp_path.iterdir()) == []
     shutil.copytree(own / "same", tmp_path / "rnn")
-    result = said(capsys, train.main, "--data", "rnn/passage.txt", "--out", "rnn", *TINY, "--seq-len", "1")
+    result = run_main(capsys, train.main, "--data", "rnn/passage.txt", "--out", "rnn", *TINY, "--seq-len", "1")
     assert result.code == 2 and "--data rnn/passage.txt lies in rnn, where the run writes" in result.err
 
 
@@ -324,23 +324,23 @@ def test_resume_finds_its_text(own, tmp_path, typed, capsys, monkeypatch):
     text.write_text(TEXT, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with interrupted(at=2):
-        assert said(capsys, train.main, "--data", text.name, "--out", "rnn", *TINY).code == 128 + signal.SIGINT
+        assert run_main(capsys, train.main, "--data", text.name, "--out", "rnn", *TINY).code == 128 + signal.SIGINT
     monkeypatch.chdir(tmp_path.parent)
     text.write_text(TEXT.upper(), encoding="utf-8")
-    changed = said(capsys, train.main, "--out", out, "--resume")
+    changed = run_main(capsys, train.main, "--out", out, "--resume")
     assert changed.code == 2 and f"{text} is no longer the text" in changed.err and "--data" in changed.err
     text.rename(tmp_path / "moved.txt")
-    gone = said(capsys, train.main, "--out", out, "--resume")
+    gone = run_main(capsys, train.main, "--out", out, "--resume")
     assert gone.code == 2 and str(text) in gone.err and "name it with --data" in gone.err
     text.write_text(TEXT, encoding="utf-8")
     with interrupted(at=3):
-        assert said(capsys, train.main, "--out", out, "--resume").code == 128 + signal.SIGINT
-    done = said(capsys, train.main, "--out", out, "--resume")
+        assert run_main(capsys, train.main, "--out", out, "--resume").code == 128 + signal.SIGINT
+    done = run_main(capsys, train.main, "--out", out, "--resume")
     assert done.code == 0 and checkpoint.describe(out).step == 4
-    again = said(capsys, train.main, "--out", out, "--resume")
+    again = run_main(capsys, train.main, "--out", out, "--resume")
     assert again.code == 0 and "done, 4 steps; nothing is left to resume" in again.out
     for flags, reason in {("--batch", 3): "batch 2, not 3", ("--seed", 1): "seed 0, not 1"}.items():
-        other = said(capsys, train.main, "--out", out, "--resume", *flags)
+        other = run_main(capsys, train.main, "--out", out, "--resume", *flags)
         assert other.code == 2 and f"is finished and has {reason}" in other.err
 
 
@@ -348,7 +348,7 @@ def test_resume_of_finished_run_pushes_it(own, tmp_path, typed, capsys, monkeypa
     pushed = []
     monkeypatch.setattr(train, "push", lambda *arguments: pushed.append(arguments) or 0)
     shutil.copytree(own / "same", tmp_path / "rnn")
-    assert said(capsys, train.main, "--out", tmp_path / "rnn", "--resume", "--push-to-hub", "me/rnn").code == 0
+    assert run_main(capsys, train.main, "--out", tmp_path / "rnn", "--resume", "--push-to-hub", "me/rnn").code == 0
     assert pushed == [(tmp_path / "rnn", "me/rnn", False)]
 
 
@@ -376,11 +376,11 @@ def test_run_leaves_replaced_folder_alone(own, tmp_path, typed, capsys, at_step_
 
     def remove_and_train_another():
         shutil.rmtree(out)
-        assert said(capsys, train.main, *words, "--seed", 1).code == 0
+        assert run_main(capsys, train.main, *words, "--seed", 1).code == 0
         left.update(everything(out))
 
     at_step_two(remove_and_train_another)
-    result = said(capsys, train.main, *words)
+    result = run_main(capsys, train.main, *words)
     assert result.code == 2 and f"{out} was replaced during the run" in result.err
     assert everything(out) == left and checkpoint.describe(out).seed == 1
 
@@ -396,7 +396,7 @@ def test_running_run_is_not_to_be_removed(own, tmp_path, typed, capsys):
 def test_run_recreates_removed_folder(own, tmp_path, typed, capsys, at_step_two):
     out = tmp_path / "rnn"
     at_step_two(lambda: shutil.rmtree(out))
-    assert said(capsys, train.main, "--data", own / "a.txt", "--out", out, *TINY).code == 0
+    assert run_main(capsys, train.main, "--data", own / "a.txt", "--out", out, *TINY).code == 0
     assert checkpoint.describe(out).step == 4
     with checkpoint.folder_lock(out), pytest.raises(CheckpointError, match="another run"), checkpoint.folder_lock(out):
         pass
@@ -416,10 +416,10 @@ def test_diverged_run_names_its_own_checkpoint(own, tmp_path, typed, capsys, mon
     monkeypatch.setattr(Training, "advance", diverge)
     words = ["--data", own / "a.txt", *TINY, "--max-grad-norm", clip]
     shutil.copytree(own / "seed", tmp_path / "rnn")
-    over = said(capsys, train.main, *words, "--out", tmp_path / "rnn")
+    over = run_main(capsys, train.main, *words, "--out", tmp_path / "rnn")
     assert over.code == 1 and "still has the finished network of an earlier run" in over.err and way in over.err
     assert "last good" not in over.err and checkpoint.describe(tmp_path / "rnn").seed == 1
-    fresh = said(capsys, train.main, *words, "--out", tmp_path / "fresh")
+    fresh = run_main(capsys, train.main, *words, "--out", tmp_path / "fresh")
     assert fresh.code == 1 and f"the last good checkpoint is {tmp_path / 'fresh'}, step 0" in fresh.err
 
 

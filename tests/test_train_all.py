@@ -9,8 +9,8 @@ import torch
 from charrnn import checkpoint
 from charrnn.commands import train
 from charrnn.training import RECIPES
-from tests.by_hand import write_again
-from tests.calling import said
+from tests.checkpoint_files import rewrite_checkpoint
+from tests.cli import run_main
 
 pytestmark = pytest.mark.process
 
@@ -32,7 +32,7 @@ def typed(capsys, monkeypatch, corpus, tmp_path):
     monkeypatch.setattr(train, "PASSAGE_CHARS", 40)
     monkeypatch.setattr(train, "SAMPLE_CHARS", 20)
     monkeypatch.setattr(train, "CHECKPOINTS", tmp_path / "checkpoints")
-    return lambda *arguments: said(capsys, train.main, "--data", corpus, *arguments)
+    return lambda *arguments: run_main(capsys, train.main, "--data", corpus, *arguments)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_train_all_accepts_recipe_of_older_version(typed, two, tmp_path):
     typed("--all", "--out", tmp_path / "all", *TINY)
     recipe = checkpoint.describe(tmp_path / "all/rnn").recipe
     older = {name: value for name, value in recipe.items() if name not in ("dropout", "cell", "stateful")}
-    write_again(tmp_path / "all/rnn", recipe=older)
+    rewrite_checkpoint(tmp_path / "all/rnn", recipe=older)
     assert heads(typed("--all", "--out", tmp_path / "all", *TINY))[0].startswith("rnn: done")
 
 

@@ -16,7 +16,7 @@ from charrnn.checkpoint.safetensors_io import read
 from charrnn.commands import train
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
-from tests.calling import command, interrupted, said
+from tests.cli import command, interrupted, run_main
 
 pytestmark = pytest.mark.process
 
@@ -36,7 +36,7 @@ def typed(capsys, monkeypatch):
     """Call the script in this process, with short texts."""
     monkeypatch.setattr(train, "PASSAGE_CHARS", 40)
     monkeypatch.setattr(train, "SAMPLE_CHARS", 20)
-    return lambda *arguments: said(capsys, train.main, *arguments)
+    return lambda *arguments: run_main(capsys, train.main, *arguments)
 
 
 def test_training_prints_curve_and_writes_checkpoint(corpus, tmp_path, typed):

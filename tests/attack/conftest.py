@@ -14,7 +14,7 @@ import pytest
 from charrnn.checkpoint import load
 from charrnn.vocab import Vocab
 from tests.attack.attack_client import Attacked
-from tests.calling import ROOT
+from tests.cli import ROOT
 from tests.small_models import SMALL, save_small
 from tests.ui.page_actions import generated
 

@@ -75,7 +75,7 @@ def test_wrong_endpoint_arguments_are_refused(app: Attacked, record_property):
                 else:
                     assert in_words(told), (name, parameter, repr(wrong)[:60], told)
             known.add(parameter)
-    record_property("told", f"{tried} arguments at {len(names(app))} endpoints, all but {taken} refused in words")
+    record_property("summary", f"{tried} arguments at {len(names(app))} endpoints, all but {taken} refused in words")
     assert taken == {parameter: set(map(repr, right)) for parameter, right in TAKEN.items()}
     assert tried > 350
 

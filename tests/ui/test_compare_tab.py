@@ -26,7 +26,7 @@ from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.under_the_hood import tab as hood_tab
 from tests.small_models import save_all
 from tests.test_figures import PROFILE
-from tests.trained import RECIPES
+from tests.trained_checkpoints import RECIPES
 from tests.ui.conftest import ROOT, open_page
 from tests.ui.page_actions import generated
 

@@ -19,7 +19,7 @@ from charrnn.ui.gradients.context_use import MAX_CHARS, PREDICTIONS, REPLACED, c
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
-from tests.trained import TEXT
+from tests.trained_checkpoints import TEXT
 from tests.ui.conftest import CHECKPOINTS, open_page
 
 pytestmark = pytest.mark.usefixtures("no_corpus")

@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from charrnn.bench.app_process import serving
 from tests.hub_client import ROOT, TOKEN, Server
-from tests.trained import TEXT
+from tests.trained_checkpoints import TEXT
 from tests.ui.conftest import open_page
 from tests.ui.page_actions import write
 
@@ -53,7 +53,7 @@ def test_fresh_clone_trains_publishes_and_serves_one_text(
 
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     said = script(f"scripts/train.py {SMALL} --data {tmp_path}/text.txt --out runs/mine --push-to-hub me/lab")
-    commit = server.ask("/api/models/me/lab")["sha"]
+    commit = server.request("/api/models/me/lab")["sha"]
     assert said.splitlines()[-1] == f"{server.address}/me/lab at commit {commit}, tag v1"
     sampling = f"--prompt {PROMPT} --chars {CHARS} --temperature {TEMPERATURE} --seed {SEED}"
     local = script(f"scripts/sample.py --checkpoint runs/mine {sampling}").removesuffix("\n")

@@ -25,7 +25,7 @@ from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import LatestQuery, ViewQuery, until_superseded
-from tests.trained import RECIPES, TEXT
+from tests.trained_checkpoints import RECIPES, TEXT
 from tests.ui.conftest import PHONE, open_page
 from tests.ui.test_serving import serving
 

@@ -16,7 +16,7 @@ from charrnn.ui.gradients import over_training, recurrent_scale
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
-from tests.trained import TEXT
+from tests.trained_checkpoints import TEXT
 from tests.ui.conftest import open_page
 from tests.ui.page_actions import generated
 

@@ -1,8 +1,6 @@
-"""Call a script as a process, or its `main` in this process, which is faster."""
+"""Build the command line of a script; call a `main` in this process; interrupt a training."""
 
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,14 +20,7 @@ def command(script: str, *arguments: object) -> list[str]:
     return [sys.executable, str(ROOT / "scripts" / script), *map(str, arguments)]
 
 
-def call(script: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a script as a process."""
-    return subprocess.run(
-        command(script, *arguments), capture_output=True, text=True, env=os.environ | environment, timeout=280
-    )
-
-
-class Said(NamedTuple):
+class MainResult(NamedTuple):
     """Exit code and output of a script."""
 
     code: int | str | None
@@ -37,7 +28,7 @@ class Said(NamedTuple):
     err: str
 
 
-def said(capsys: pytest.CaptureFixture[str], main: Callable[[list[str]], int], *arguments: object) -> Said:
+def run_main(capsys: pytest.CaptureFixture[str], main: Callable[[list[str]], int], *arguments: object) -> MainResult:
     """Call `main` with these arguments; restore the number of threads."""
     threads = torch.get_num_threads()
     capsys.readouterr()
@@ -48,12 +39,12 @@ def said(capsys: pytest.CaptureFixture[str], main: Callable[[list[str]], int], *
     finally:
         torch.set_num_threads(threads)
     out, err = capsys.readouterr()
-    return Said(code, out, err)
+    return MainResult(code, out, err)
 
 
 @contextmanager
 def interrupted(at: int, cell: str = "rnn") -> Iterator[None]:
-    """Raise SIGINT after so many updates of every run of this cell."""
+    """Raise SIGINT after update number `at` of every run of this cell."""
     advance = Training.advance
 
     def advance_and_stop(training: Training) -> None:

@@ -1,7 +1,7 @@
 """
 A fake of the Hugging Face Hub's HTTP interface that `charrnn.hub` uses.
 
-    python tests/hub_server.py FOLDER [PORT]     serves until killed; uploads by Xet are kept in FOLDER
+    python tests/fake_hub.py FOLDER [PORT]     serves until killed; uploads by Xet are kept in FOLDER
 
 The first line it prints is its address, the others are the lines with which a shell publishes and loads by it, without
 an account. It runs in a process of its own, so that a test can really kill it. A repository is a list of commits, a
@@ -27,7 +27,7 @@ from urllib.parse import unquote, urlsplit
 from hf_xet import XetFileInfo, XetSession  # pyright: ignore[reportAttributeAccessIssue]
 
 TOKEN = "hf_a_token_that_may_write"
-PRIVATE_HOUSE = "house"  # an organisation whose new repositories are private unless something else is asked for
+PRIVATE_ORGANIZATION = "house"  # its new repositories are private by default
 
 
 @dataclass
@@ -109,7 +109,7 @@ class Hub(BaseHTTPRequestHandler):
         address = {"url": f"{self.address}/{repo_id}"}
         if repo_id in self.repositories:
             return self.answer(409, {"error": "exists", **address})
-        is_private = asked.get("private", asked.get("organization") == PRIVATE_HOUSE)
+        is_private = asked.get("private", asked.get("organization") == PRIVATE_ORGANIZATION)
         visibility = asked.get("visibility") or ("private" if is_private else "public")
         self.repositories[repo_id] = Repository(visibility == "private")
         self.repositories[repo_id].hardware = asked.get("hardware") or Repository.hardware

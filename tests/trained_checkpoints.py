@@ -5,7 +5,7 @@ from pathlib import Path
 
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
-from tests.by_hand import write_training
+from tests.checkpoint_files import write_training
 
 TEXT = (
     "ROMEO:\nWhat light is this, that breaks? It is the east; arise, fair sun, and kill the envious moon.\n\n"

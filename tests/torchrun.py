@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.calling import ROOT
+from tests.cli import ROOT
 
 # What torchrun runs: its texts are short; RECIPES are few; a run of the network DIES is killed in its third step.
 WORKER = """
@@ -25,7 +25,7 @@ sys.exit(importlib.import_module("charrnn.commands." + os.environ["SCRIPT"]).mai
 """
 
 
-def launch(
+def run_torchrun(
     folder: Path, script: str, processes: int, recipes: list[str], *arguments: object, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `torchrun --nproc-per-node=processes scripts/script.py arguments`."""

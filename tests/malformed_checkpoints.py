@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from tests.by_hand import set_metadata, whole
+from tests.checkpoint_files import joined, set_metadata
 
 
 def raw(content: bytes) -> Callable:
@@ -49,7 +49,7 @@ def hole(header: dict[str, Any], data: bytes) -> bytes:
     for name, first in _starts(header):
         if first == last:
             header[name]["data_offsets"] = [first + 4, header[name]["data_offsets"][1] + 4]
-    return whole(header, data + bytes(4))
+    return joined(header, data + bytes(4))
 
 
 def _starts(header: dict[str, Any]) -> list[tuple[str, int]]:
@@ -57,32 +57,32 @@ def _starts(header: dict[str, Any]) -> list[tuple[str, int]]:
 
 
 def without_last(header: dict[str, Any], data: bytes) -> bytes:
-    return whole(header, data[: header.pop("head.weight")["data_offsets"][0]])
+    return joined(header, data[: header.pop("head.weight")["data_offsets"][0]])
 
 
 def doubled(header: dict[str, Any], data: bytes) -> bytes:
     begin, end = header["head.weight"]["data_offsets"]
     header["head.weight"] |= {"dtype": "F64", "data_offsets": [begin, 2 * end - begin]}
-    return whole(header, data + bytes(end - begin))
+    return joined(header, data + bytes(end - begin))
 
 
 def with_extra(name: str, size: int = 4, **fields: Any) -> Callable:
     def change(header: dict[str, Any], data: bytes) -> bytes:
         header[name] = {"dtype": "F32", "shape": [1], "data_offsets": [len(data), len(data) + size]} | fields
-        return whole(header, data + bytes(size))
+        return joined(header, data + bytes(size))
 
     return change
 
 
 def not_finite(value: float) -> Callable:
     def change(header: dict[str, Any], data: bytes) -> bytes:
-        return whole(header, data[:-4] + struct.pack("<f", value))
+        return joined(header, data[:-4] + struct.pack("<f", value))
 
     return change
 
 
 def flipped_bit(header: dict[str, Any], data: bytes) -> bytes:
-    content = whole(header, data)
+    content = joined(header, data)
     return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
 
 
@@ -126,8 +126,8 @@ FILES = {
     "shape of 9 dimensions": (with_tensor(shape=[1] * 9), f"{UNREADABLE}: a tensor has more than 8 dimensions"),
     "shape whose product has no end": (with_tensor(shape=[2**63 - 1] * 45_000), f"{UNREADABLE}: .* 8 dimensions"),
     "shape beyond 64 bits": (with_tensor(shape=[10**30]), f"{UNREADABLE}: 10+ is too large a number"),
-    "data cut off": (lambda h, d: whole(h, d[:-4]), "is damaged: it has .* bytes, its header speaks of"),
-    "data appended": (lambda h, d: whole(h, d + b"more"), "is damaged: it has .* bytes, its header speaks of"),
+    "data cut off": (lambda h, d: joined(h, d[:-4]), "is damaged: it has .* bytes, its header speaks of"),
+    "data appended": (lambda h, d: joined(h, d + b"more"), "is damaged: it has .* bytes, its header speaks of"),
     "metadata that are a list": (lambda h, d: h.update(__metadata__=["x"]), UNREADABLE),
     "metadata that are no texts": (lambda h, d: h.update(__metadata__={"a": 1}), f"{UNREADABLE}: .* not texts"),
     "hole between the places": (hole, BY_LIBRARY),

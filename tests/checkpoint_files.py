@@ -1,4 +1,4 @@
-"""Write checkpoints with any weights; take checkpoint files apart."""
+"""Write checkpoints with any weights; edit safetensors files."""
 
 import json
 import struct
@@ -18,8 +18,8 @@ HISTORY = [Metrics(0, 1.8, 1.9, 0.5, 0.1, 0.0), Metrics(10, 1.2, 1.3, 0.4, 0.1, 
 
 
 def write_model(folder, model, vocab=VOCAB, **changes):
-    """Save a model as a finished checkpoint; what is not given has some value."""
-    facts: dict[str, Any] = {
+    """Save a model as a finished checkpoint; `changes` replace default arguments of `save`."""
+    defaults: dict[str, Any] = {
         "step": 20,
         "seed": 3,
         "recipe": {"steps": 20},
@@ -28,12 +28,12 @@ def write_model(folder, model, vocab=VOCAB, **changes):
         "history": HISTORY,
         "saved": {},
     }
-    checkpoint.save(folder, model, vocab, **(facts | changes))
+    checkpoint.save(folder, model, vocab, **(defaults | changes))
 
 
 def write_training(folder, training, **changes):
     """Save a run as the checkpoint that `train` would write."""
-    of_the_run = {
+    fields = {
         "step": training.step,
         "seed": training.seed,
         "recipe": asdict(training.recipe),
@@ -42,20 +42,20 @@ def write_training(folder, training, **changes):
         "history": training.history,
         "saved": training.saved,
     }
-    write_model(folder, training.model, training.corpus.vocab, **(of_the_run | changes))
+    write_model(folder, training.model, training.corpus.vocab, **(fields | changes))
 
 
-def write_again(folder, **changes):
-    """Save the checkpoint in a folder once more, with changes, without its saved steps."""
+def rewrite_checkpoint(folder, **changes):
+    """Save the checkpoint of a folder again with changes and without its saved steps."""
     trained = checkpoint.load(folder)
     info = trained.info
-    same = {"step": info.step, "seed": info.seed, "recipe": info.recipe, "data_sha256": info.data_sha256}
-    write_model(folder, trained.model, trained.vocab, **(same | {"metrics": info.metrics} | changes))
+    fields = {"step": info.step, "seed": info.seed, "recipe": info.recipe, "data_sha256": info.data_sha256}
+    write_model(folder, trained.model, trained.vocab, **(fields | {"metrics": info.metrics} | changes))
 
 
-def saved(folder, **changes):
-    """Save a small network with drawn weights and two saved steps; the network."""
-    rng = torch.Generator().manual_seed(changes.pop("weights", 0))
+def write_random(folder, **changes):
+    """Save a small network with random weights and two saved steps; return the network."""
+    rng = torch.Generator().manual_seed(changes.pop("weights_seed", 0))
     model = build_model(changes.pop("config", {"cell": "rnn", "hidden_dim": 4}), len(VOCAB))
     for parameter in model.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=rng))
@@ -64,17 +64,17 @@ def saved(folder, **changes):
     return model
 
 
-def rewrite(path, change):
+def edit_safetensors(path, change):
     """
-    Take a safetensors file apart, let `change(header, data)` alter it or return new bytes, put it back together.
+    Let `change(header, data)` alter the header of a safetensors file or return new bytes for the whole file.
 
-    What is put back together has the digest of its new contents, as whoever writes such a file on purpose would do it.
+    A file with an altered header gets a valid digest of its new contents.
     """
     content = path.read_bytes()
     length = struct.unpack("<Q", content[:8])[0]
     header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
     result = change(header, data)
-    path.write_bytes(result if isinstance(result, bytes) else whole(header, data))
+    path.write_bytes(result if isinstance(result, bytes) else joined(header, data))
 
 
 def set_metadata(key, value):
@@ -84,7 +84,8 @@ def set_metadata(key, value):
     return change
 
 
-def whole(header, data):
+def joined(header, data):
+    """The bytes of a safetensors file, its digest updated."""
     text = json.dumps(header).encode()
     content = struct.pack("<Q", len(text)) + text + data
     texts = header.get("__metadata__")
