@@ -19,7 +19,7 @@ class Generator:
 
     decoder: Decoder
     vocab: Vocab
-    beginning: DecoderOutput
+    output: DecoderOutput
     settings: SamplingSettings
 
     @classmethod
@@ -54,7 +54,7 @@ def sample_coupled(a: Generator, b: Generator, n: int, uniforms: UniformStream) 
 
     Each generator reads its own text. Raises ValueError if a logit is not finite.
     """
-    streams = [generate(writer.decoder, writer.beginning, n, writer.settings, uniforms) for writer in (a, b)]
+    streams = [generate(writer.decoder, writer.output, n, writer.settings, uniforms) for writer in (a, b)]
     yield from map(DrawPair, *streams)
 
 

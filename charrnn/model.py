@@ -79,7 +79,7 @@ class CharRNN(PretrainedMethods, nn.Module):
         return self.head(h).transpose(0, 1), last
 
     def _dropped_out(self, ids: Tensor, rng: torch.Generator) -> tuple[Tensor, Callable[[Tensor, Any], Any]]:
-        """Return the cell and its input (B, T, E), with the dropout of `by_hand`."""
+        """Return the cell and its input (B, T, E), with the dropout of `bptt_forward`."""
         x = self.embed(ids)
         if self.input_dropout:
             tables = dropout(self.embed.weight.expand(MASKS, -1, -1), self.input_dropout, rng)
@@ -90,10 +90,10 @@ class CharRNN(PretrainedMethods, nn.Module):
         return x, lambda x, state: functional_call(self.cell, left, (x, state))
 
     def fast_forward(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
-        """Compute `forward`, by `by_hand` unless the two differ."""
-        return (self.forward if self.by_hand_differs() else self.by_hand)(ids, state, rng)
+        """Compute `forward`, by `bptt_forward` unless the two differ."""
+        return (self.forward if self.bptt_difference() else self.bptt_forward)(ids, state, rng)
 
-    def by_hand(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
+    def bptt_forward(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
         """Compute `forward` in one pass with a hand-written backward pass (`bptt`)."""
         last = self.cell.initial_state(len(ids)) if state is None else state
         table, rows = self.inputs(ids.t())  # rows (T, B)
@@ -103,15 +103,15 @@ class CharRNN(PretrainedMethods, nn.Module):
         h, last = through_time(self.cell, table, rows.contiguous(), last, W_hh)  # (T, B, H)
         return self.head(dropout(h, self.dropout, rng)).transpose(0, 1), last
 
-    def by_hand_differs(self) -> str:
-        """Describe how `by_hand` differs from `forward` after an edit; "" if it does not."""
-        return fast_path_check.difference(self, require_by_hand, WRITTEN_IN)
+    def bptt_difference(self) -> str:
+        """Describe how `bptt_forward` differs from an edited `forward`; "" if it does not."""
+        return fast_path_check.difference(self, require_bptt_matches, WRITTEN_IN)
 
-    edited = by_hand_differs  # the project's checkpoints were trained through `bptt`
+    edited = bptt_difference  # the project's checkpoints were trained through `bptt`
 
     def notices(self) -> list[str]:
         """Warnings about slow paths in use; empty if the fast paths agree with `forward`."""
-        training, writing = self.by_hand_differs(), export.not_recorded(self)
+        training, writing = self.bptt_difference(), export.not_recorded(self)
         return [
             *([f"{TRAINS_SLOWLY} ({training})."] if training else []),
             *([f"{fast_path_check.WRITES_SLOWLY} ({writing})."] if writing else []),
@@ -146,12 +146,12 @@ class CharRNN(PretrainedMethods, nn.Module):
         """Return the config of an equivalent network with at most `widest` units."""
         return self.config | {"hidden_dim": min(self.hidden_dim, widest)}
 
-    def beginning(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
+    def initial_output(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
         """Return logits (1, 1, V), state and activations before the first character."""
         start = self.cell.initial_state(1)
         return self.head(start.h)[:, None], start, start._asdict()
 
-    def watched(self, ids: Tensor, state: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
+    def forward_with_activations(self, ids: Tensor, state: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
         """Run `forward`; also return activations after the last id, (B, rows): the state's parts, then the gates."""
         twin, cell, seen = copy.copy(self), copy.copy(self.cell), {}
 
@@ -181,8 +181,8 @@ class CharRNN(PretrainedMethods, nn.Module):
 # ------------------------------------------------------------------------------------------------ fast paths
 
 
-def require_by_hand(network: CharRNN) -> None:
-    """Raise DifferentError unless `by_hand` matches `forward`, gradients included."""
+def require_bptt_matches(network: CharRNN) -> None:
+    """Raise DifferentError unless `bptt_forward` matches `forward`, gradients included."""
     characters = network.embed.num_embeddings
     rng = torch.Generator().manual_seed(1)
     ids = torch.stack([torch.arange(characters), torch.randperm(characters, generator=rng)], dim=1)  # (B, 2)
@@ -190,7 +190,9 @@ def require_by_hand(network: CharRNN) -> None:
     scale = fast_path_check.sizes(characters)[torch.randperm(characters, generator=rng), None]
     drawn = [scale * torch.randn(part.shape, generator=rng, dtype=part.dtype) for part in zeros]
     for begin in (None, type(zeros)(*(part.requires_grad_() for part in drawn))):
-        expected, found = (_with_gradients(network, read, ids, begin) for read in (network.forward, network.by_hand))
+        expected, found = (
+            _with_gradients(network, read, ids, begin) for read in (network.forward, network.bptt_forward)
+        )
         for name, value in expected.items():
             require_same(name, found[name], value)
     x, cell, state = network.embed(ids[:, 0]), network.cell, type(zeros)(*drawn)

@@ -6,6 +6,7 @@ Small measurements on one unit or one decoder, with or without clamps.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -91,11 +92,11 @@ def looking_back(decoder: Decoder, ids: Sequence[int], positions: int = 48) -> C
     if len(ids) <= most:
         raise ValueError(f"the text has {len(ids)} characters: give more than {most}")
     ends = sorted(set(np.linspace(most + 1, len(ids), positions).astype(int).tolist()))
-    nats, reading, at = np.zeros(len(LOOKS_BACK)), decoder.prefill([]), 0
-    for end in ends:
-        reading = decoder.prefill(ids[at:end], reading.state)
-        at = end
-        whole = log_probabilities(reading.logits)
+    nats = np.zeros(len(LOOKS_BACK))
+    output = decoder.prefill([])
+    for start, end in pairwise([0, *ends]):
+        output = decoder.prefill(ids[start:end], output.state)
+        whole = log_probabilities(output.logits)
         for i, n in enumerate(LOOKS_BACK):
             nats[i] += kl_nats(whole, log_probabilities(decoder.prefill(ids[end - n : end]).logits))
     return ContextAblation(LOOKS_BACK, nats / len(ends), len(ends))

@@ -209,12 +209,12 @@ class Trace(NamedTuple):
     end: DecoderOutput
 
     @classmethod
-    def of(cls, readings: Sequence[DecoderOutput]) -> "Trace":
+    def of(cls, outputs: Sequence[DecoderOutput]) -> "Trace":
         """Stack consecutive outputs (at least one)."""
-        logits = np.stack([reading.logits for reading in readings])
-        names = readings[-1].activations
-        activations = {name: np.stack([reading.activations[name] for reading in readings]) for name in names}
-        return cls(logits, activations, readings[-1])
+        logits = np.stack([output.logits for output in outputs])
+        names = outputs[-1].activations
+        activations = {name: np.stack([output.activations[name] for output in outputs]) for name in names}
+        return cls(logits, activations, outputs[-1])
 
 
 class Step(NamedTuple):
@@ -225,7 +225,7 @@ class Step(NamedTuple):
     u: float  # the uniform that drew it
     logits: np.ndarray  # (V,) it was drawn from
     distribution: Distribution
-    reading: DecoderOutput  # after this character
+    output: DecoderOutput  # after this character
 
 
 class Decoder(Protocol):
@@ -244,16 +244,15 @@ class ClampableDecoder(Decoder, Protocol):
 
 def read_stepwise(decoder: Decoder, ids: Sequence[int], state: Any = None) -> Trace:
     """Read ids (at least one) from `state` (None: the start of the text), one after the other."""
-    outputs, at = [], decoder.prefill([], state).state
+    outputs = [decoder.prefill([], state)]
     for id in ids:
-        outputs.append(decoder.step(id, at))
-        at = outputs[-1].state
-    return Trace.of(outputs)
+        outputs.append(decoder.step(id, outputs[-1].state))
+    return Trace.of(outputs[1:])
 
 
 def sample_step(
     decoder: Decoder,
-    reading: DecoderOutput,
+    output: DecoderOutput,
     settings: SamplingSettings,
     uniforms: UniformStream,
     index: int,
@@ -264,15 +263,15 @@ def sample_step(
 
     Raises ValueError if a logit is not finite.
     """
-    drawn_from = distribution(reading.logits, settings)
+    drawn_from = distribution(output.logits, settings)
     u = uniforms[index]
     id = drawn_from.draw(u) if chosen is None else chosen
-    return Step(index, id, u, reading.logits, drawn_from, decoder.step(id, reading.state))
+    return Step(index, id, u, output.logits, drawn_from, decoder.step(id, output.state))
 
 
 def generate(
     decoder: Decoder,
-    reading: DecoderOutput,
+    output: DecoderOutput,
     n: int,
     settings: SamplingSettings,
     uniforms: UniformStream,
@@ -281,18 +280,18 @@ def generate(
     clamps: Sequence[Clamp] = (),
 ) -> Iterator[Step]:
     """
-    Generate n characters after `reading`, lazily; `start` is the first index.
+    Generate n characters after `output`, lazily; `start` is the first index.
 
     chosen: ids forced at some indices; the other indices keep their uniforms. clamps: applied from the first
-    generated character on, when it is read; that character itself is still drawn from `reading`.
+    generated character on, when it is read; that character itself is still drawn from `output`.
 
     Raises ValueError for logits that are not finite and for a clamp that does not fit.
     """
     if clamps:
         decoder = cast(ClampableDecoder, decoder).clamped(clamps)
     for index in range(start, start + n):
-        step = sample_step(decoder, reading, settings, uniforms, index, chosen.get(index))
-        reading = step.reading
+        step = sample_step(decoder, output, settings, uniforms, index, chosen.get(index))
+        output = step.output
         yield step
 
 

@@ -59,7 +59,7 @@ def cell_matches_torch(kind: str, seed: int = 0) -> Check:
     wanted = _gradients(theirs, expected, targets)
     wanted = {_NAMES.get(name, name): gradient for name, gradient in wanted.items()}
     forward = backward = 0.0
-    for read in (ours, ours.by_hand):
+    for read in (ours, ours.bptt_forward):
         logits = read(ids)[0]
         found = _gradients(ours, logits, targets)
         forward = _larger(forward, logits - expected)
@@ -76,14 +76,14 @@ _NAMES = {
 }
 
 
-def by_hand_is_autograd(network: CharRNN, ids: Sequence[int]) -> Check:
+def bptt_matches_autograd(network: CharRNN, ids: Sequence[int]) -> Check:
     """Compare the gradients of the hand-written backward pass with autograd."""
     claim, exact = "Backpropagation by hand is autograd", copy.deepcopy(network).double()
     read, targets = _windows(ids)
     wanted = _gradients(exact, exact(read)[0], targets)
-    if difference := exact.by_hand_differs():
+    if difference := exact.bptt_difference():
         return Check(claim, math.inf, ROUNDING, f"it is not used, autograd through the cell is: {difference}")
-    found, difference = _gradients(exact, exact.by_hand(read)[0], targets), 0.0
+    found, difference = _gradients(exact, exact.bptt_forward(read)[0], targets), 0.0
     for name, gradient in found.items():
         difference = _larger(difference, (gradient - wanted[name]) / max(1.0, wanted[name].abs().max().item()))
     how = f"this model's weights, {read.numel()} characters, all {len(found)} parameters"
@@ -127,10 +127,10 @@ def stepwise_matches_batch(network: Network, ids: Sequence[int]) -> Check:
         first, state = exact(torch.tensor([ids[: len(ids) // 3]]))
         second, _ = exact(torch.tensor([ids[len(ids) // 3 :]]), state)
     decoder = exact.decoder()
-    reading, streamed = decoder.prefill([]), []
+    output, streamed = decoder.prefill([]), []
     for id in ids:
-        reading = decoder.step(id, reading.state)
-        streamed.append(torch.from_numpy(reading.logits))
+        output = decoder.step(id, output.state)
+        streamed.append(torch.from_numpy(output.logits))
     by = "the torch module" if isinstance(decoder, ModuleDecoder) else "numpy"
     pieces = _larger(0.0, torch.cat([first[0], second[0]]) - whole)
     stream = _larger(0.0, torch.stack(streamed) - whole)

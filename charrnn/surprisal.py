@@ -47,13 +47,13 @@ def surprisal_bits(logits: np.ndarray, ids: Sequence[int]) -> np.ndarray:
 
 def surprisals(decoder: TraceDecoder, ids: Sequence[int], piece: int = PIECE) -> Iterator[np.ndarray]:
     """Yield the surprisals of a text piece by piece, from an empty context."""
-    reading = decoder.prefill([])
-    piece = at_once(len(reading.logits), piece)
+    output = decoder.prefill([])
+    piece = at_once(len(output.logits), piece)
     for first in range(0, len(ids), piece):
         some = ids[first : first + piece]
-        trace = decoder.read(some, reading.state)
-        yield surprisal_bits(np.concatenate([reading.logits[None], trace.logits[:-1]]), some)
-        reading = trace.end
+        trace = decoder.read(some, output.state)
+        yield surprisal_bits(np.concatenate([output.logits[None], trace.logits[:-1]]), some)
+        output = trace.end
 
 
 class GroupMean(NamedTuple):

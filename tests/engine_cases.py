@@ -75,11 +75,11 @@ class UnusualRNN(nn.Module):
         self.cell.W_hh = nn.Linear(10, 10)
         self.inward = nn.Parameter(torch.empty(10, 10))
 
-    def beginning(self) -> Any:
+    def initial_output(self) -> Any:
         start = torch.linspace(-0.5, 0.5, 10, dtype=self.embed.weight.dtype)[None]
         return functional.linear(start, self.embed.weight)[:, None], (start, -start), {"a": start}
 
-    def watched(self, ids: Tensor, state: Any, held: Any = None) -> Any:
+    def forward_with_activations(self, ids: Tensor, state: Any) -> Any:
         a, b = state
         x = self.embed(ids)[:, -1]
         mixed = torch.einsum("bi,ij->bj", torch.roll(x, 2, -1), self.inward * self.inward.norm()) + self.cell.W_hh(a)
@@ -100,11 +100,11 @@ class UnusualAttention(nn.Module):
         self.embed = nn.Embedding(len(VOCAB), 6)
         self.keys, self.values = nn.Linear(6, 6, bias=False), nn.Linear(6, 6, bias=False)
 
-    def beginning(self) -> Any:
+    def initial_output(self) -> Any:
         zero = torch.zeros(1, 1, len(VOCAB), dtype=self.embed.weight.dtype)
         return zero, (zero.new_zeros(1, 0, 6), zero.new_zeros(1, 0, 6)), {}
 
-    def watched(self, ids: Tensor, state: Any, held: Any = None) -> Any:
+    def forward_with_activations(self, ids: Tensor, state: Any) -> Any:
         keys, values = state
         x = self.embed(ids)[:, -1:]
         keys = torch.cat([keys, self.keys(x)], 1)
@@ -176,7 +176,7 @@ def text_of(
     return {
         "asked": asked,
         "text": VOCAB.decode(step.id for step in steps),
-        "logits": steps[-1].reading.logits.tolist(),
+        "logits": steps[-1].output.logits.tolist(),
     }
 
 

@@ -148,7 +148,7 @@ def test_reading_at_once_in_pieces_and_by_steps_agree(form: str, clamped: bool):
     """Beyond the context of a Transformer too, and with the final states."""
     name = "layer 2" if form == "minigpt" else "h"
     decoder = network(form).decoder().clamped([Clamp(name, 1, 0.25)] if clamped else [])
-    trace, reading = decoder.read(IDS), decoder.prefill([])
+    trace, output = decoder.read(IDS), decoder.prefill([])
     first = decoder.read(IDS[:23])
     pieces = [first, decoder.read(IDS[23:], first.end.state)]
 
@@ -159,13 +159,13 @@ def test_reading_at_once_in_pieces_and_by_steps_agree(form: str, clamped: bool):
     for part, rows in trace.activations.items():
         same(np.concatenate([piece.activations[part] for piece in pieces]), rows)
     for t, id in enumerate(IDS):
-        reading = decoder.step(id, reading.state)
-        same(trace.logits[t], reading.logits)
-        for part, rows in reading.activations.items():
+        output = decoder.step(id, output.state)
+        same(trace.logits[t], output.logits)
+        for part, rows in output.activations.items():
             same(trace.activations[part][t], rows)
     assert not clamped or (trace.activations[name][:, 1] == 0.25).all()
     for after in (trace.end.state, pieces[1].end.state, decoder.prefill(IDS).state):
-        same(decoder.step(3, after).logits, decoder.step(3, reading.state).logits)
+        same(decoder.step(3, after).logits, decoder.step(3, output.state).logits)
 
 
 @pytest.mark.parametrize(("form", "name"), CASES)
@@ -186,15 +186,15 @@ def test_clamp_at_own_value_changes_nothing(form: str, name: str):
 def test_clamped_text_differs_from_affected_draw_on(case, unit, value, seed):
     form, name = case
     decoder, manner, n = network(form).decoder(), SamplingSettings(0.7, top_p=0.95), 40
-    clamp, beginning = Clamp(name, unit, value), decoder.prefill(IDS[:5])
-    free = list(generate(decoder, beginning, n, manner, UniformStream(seed)))
-    held = list(generate(decoder, beginning, n, manner, UniformStream(seed), clamps=[clamp]))
+    clamp, output = Clamp(name, unit, value), decoder.prefill(IDS[:5])
+    free = list(generate(decoder, output, n, manner, UniformStream(seed)))
+    held = list(generate(decoder, output, n, manner, UniformStream(seed), clamps=[clamp]))
     assert [step.u for step in held] == [step.u for step in free]
     at = next((i for i in range(n) if free[i].id != held[i].id), n)
-    assert at > 0  # the first is drawn from a reading that was made before
+    assert at > 0  # the first is drawn from an output that was computed before
     if at < n:  # up to there both read the same characters, and the die falls on both sides of an edge
         written = IDS[:5] + [step.id for step in free[:at]]
-        clamped = decoder.clamped([clamp]).read(written[5:], beginning.state).logits[-1]
+        clamped = decoder.clamped([clamp]).read(written[5:], output.state).logits[-1]
         drawn = [distribution(logits, manner).draw(free[at].u) for logits in (free[at].logits, clamped)]
         assert drawn == [free[at].id, held[at].id] and drawn[0] != drawn[1]
 

@@ -43,7 +43,7 @@ def bigrams(seed: int, characters: str = "abcdefgh", **settings: Any) -> Generat
 
 def text(writer: Generator, n: int, seed: int) -> str:
     """The text sampled without a second model."""
-    steps = generate(writer.decoder, writer.beginning, n, writer.settings, UniformStream(seed))
+    steps = generate(writer.decoder, writer.output, n, writer.settings, UniformStream(seed))
     return "".join(map(writer.character, steps))
 
 
@@ -81,7 +81,7 @@ def test_divergence_compares_characters():
 @given(seeds, seeds, st.floats(0.1, 2), st.integers(0, 8), st.floats(0.05, 1))
 def test_draw_lies_in_its_cdf_interval(model_seed, seed, temperature, top_k, top_p):
     writer = bigrams(model_seed, temperature=temperature, top_k=top_k, top_p=top_p)
-    for step in generate(writer.decoder, writer.beginning, 20, writer.settings, UniformStream(seed)):
+    for step in generate(writer.decoder, writer.output, 20, writer.settings, UniformStream(seed)):
         fell = cdf_interval(writer, step)
         probs = step.distribution.probs
         assert fell.low - 1e-12 <= step.u < fell.high + 1e-12
@@ -94,7 +94,7 @@ def test_greedy_interval_is_everything():
     drawn_from = distribution(np.array([0.0, 2.0, 1.0]), SamplingSettings(temperature=0))
     assert (bin_edge(drawn_from, 0), bin_edge(drawn_from, 1), bin_edge(drawn_from, 3)) == (0.0, 1.0, 1.0)
     writer = bigrams(5, temperature=0)
-    for step in generate(writer.decoder, writer.beginning, 20, writer.settings, UniformStream(1)):
+    for step in generate(writer.decoder, writer.output, 20, writer.settings, UniformStream(1)):
         assert cdf_interval(writer, step)[1:] == (0, 0.0, 1.0)
 
 

@@ -365,15 +365,15 @@ def test_what_is_written_is_drawn_from_the_edited_forward(edit: Edit, package: I
             expected.append(logits[0, 0])
     assert torch.allclose(torch.stack(expected), whole, rtol=0, atol=1e-10)
     decoder = model.decoder()
-    trace, reading = decoder.read(IDS), decoder.prefill(IDS[:20])
+    trace, output = decoder.read(IDS), decoder.prefill(IDS[:20])
     np.testing.assert_allclose(trace.logits, whole, rtol=0, atol=1e-10)
     for at in range(20, len(IDS)):
-        reading = decoder.step(IDS[at], reading.state)
-        np.testing.assert_allclose(reading.logits, whole[at], rtol=0, atol=1e-10)
-        assert np.array_equal(decoder.prefill([], reading.state).logits, reading.logits)
+        output = decoder.step(IDS[at], output.state)
+        np.testing.assert_allclose(output.logits, whole[at], rtol=0, atol=1e-10)
+        assert np.array_equal(decoder.prefill([], output.state).logits, output.logits)
     if edit.cell != "minigpt":
         for name, part in state._asdict().items():
-            np.testing.assert_allclose(reading.activations[name], part[0], rtol=0, atol=1e-10)
+            np.testing.assert_allclose(output.activations[name], part[0], rtol=0, atol=1e-10)
         np.testing.assert_allclose(decoder.prefill([]).logits, model.head(model.cell.initial_state(1).h)[0].detach())
     text = model.sample(torch.tensor([IDS[:5]]), 12, temperature=0)[0].tolist()
     for at in range(5, len(text)):
@@ -418,11 +418,11 @@ def test_the_lines_shown_are_the_edited_ones_with_their_values(edit: Edit, packa
     model = network(package, edit)
     decoder = model.decoder()
     state = decoder.prefill(IDS[:9]).state
-    blocks, reading = package("charrnn.tracing").read_character(model, IDS[9], state)
+    blocks, output = package("charrnn.tracing").read_character(model, IDS[9], state)
     shown = [line.source for block in blocks for line in block.lines]
     values = [value.array for block in blocks for line in block.lines for value in line.values]
     for wanted in (
-        (reading.activations["layer 1"],) if edit.cell == "minigpt" else (reading.logits, reading.activations["h"])
+        (output.activations["layer 1"],) if edit.cell == "minigpt" else (output.logits, output.activations["h"])
     ):
         assert any(value.size == wanted.size and np.allclose(value.ravel(), wanted) for value in values)
     if edit.cell != "minigpt" and edit.changes.keys() & {VANILLA, CARRIED, MIXED}:
@@ -488,7 +488,7 @@ def test_both_ways_to_train_leave_out_the_same(form: dict[str, Any]):
     shares = {"dropout": 0.3, "input_dropout": 0.2, "recurrent_dropout": 0.4}
     model: Any = build_model(form | {"hidden_dim": 6}, 7, **shares).double()
     ids = torch.tensor(IDS[:60]).view(20, 3) % 7
-    ways = [way(ids, None, torch.Generator().manual_seed(4))[0] for way in (model.forward, model.by_hand)]
+    ways = [way(ids, None, torch.Generator().manual_seed(4))[0] for way in (model.forward, model.bptt_forward)]
     assert torch.allclose(*ways, rtol=0, atol=1e-12) and not torch.allclose(ways[0], model(ids)[0])
 
 

@@ -34,11 +34,11 @@ class OneStep(nn.Module):
         for parameter in self.parameters():
             parameter.data.copy_(0.5 * torch.randn(parameter.shape, generator=rng))
 
-    def beginning(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
+    def initial_output(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
         h = self.W.new_zeros(1, H)
         return self.head(h)[:, None], (h,), {"h": h}
 
-    def watched(self, ids: Tensor, state: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
+    def forward_with_activations(self, ids: Tensor, state: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
         h = self.f(self.embed(ids)[:, 0], state[0], self.W)
         return self.head(h)[:, None], (h,), {"h": h}
 
@@ -112,11 +112,11 @@ def test_recorded_step_equals_module(name: str):
     network = OneStep(STEPS[name]).double()
     decoder = decoder_of(network)
     assert isinstance(decoder, GraphDecoder), not_recorded(network)
-    output, state = decoder.prefill([]), network.beginning()[1]
+    output, state = decoder.prefill([]), network.initial_output()[1]
     for id in [3, 0, 6, 6, 1, 2, 5, 4, 3, 0]:
         output = decoder.step(id, output.state)
         with torch.no_grad():
-            logits, state, _ = network.watched(torch.tensor([[id]]), state)
+            logits, state, _ = network.forward_with_activations(torch.tensor([[id]]), state)
         np.testing.assert_allclose(output.logits, logits[0, 0], rtol=0, atol=1e-12)
         np.testing.assert_allclose(output.activations["h"], state[0][0], rtol=0, atol=1e-12)
 
@@ -147,7 +147,7 @@ def test_unrecorded_step_runs_in_its_module():
     decoder = decoder_of(network)
     assert isinstance(decoder, ModuleDecoder)
     with torch.no_grad():
-        expected = network.watched(torch.tensor([[3]]), network.beginning()[1])[0][0, 0]
+        expected = network.forward_with_activations(torch.tensor([[3]]), network.initial_output()[1])[0][0, 0]
     np.testing.assert_allclose(decoder.prefill([3]).logits, expected, rtol=0, atol=1e-15)
     with pytest.raises(
         ValueError, match=r"^h cannot be clamped in this network: its step cannot be recorded \(special"
@@ -190,7 +190,7 @@ def test_decoder_of_any_network_equals_forward(config: dict[str, Any], ids: list
     decoder = network.decoder()
     assert not isinstance(decoder, ModuleDecoder), decoder.reason
     with torch.no_grad():
-        logits, _, activations = network.watched(torch.tensor([ids]), network.beginning()[1])
+        logits, _, activations = network.forward_with_activations(torch.tensor([ids]), network.initial_output()[1])
     output = decoder.prefill([])
     for at, id in enumerate(ids):
         output = decoder.step(id, output.state)

@@ -170,12 +170,12 @@ def test_minigpt_decoder_matches_forward(dtype, close):
     model, ids = small(dtype=dtype), text(40, rows=1)
     logits = model(ids)[0][0].detach().numpy()
     decoder = model.decoder()
-    reading = decoder.prefill([])
+    output = decoder.prefill([])
     for t, id in enumerate(ids[0].tolist()):
-        reading = decoder.step(id, reading.state)
-        assert np.allclose(reading.logits, logits[t], rtol=0, atol=close)
+        output = decoder.step(id, output.state)
+        assert np.allclose(output.logits, logits[t], rtol=0, atol=close)
         assert np.allclose(decoder.prefill(ids[0, : t + 1].tolist()).logits, logits[t], rtol=0, atol=close)
-    assert reading.logits.shape == (V,)
+    assert output.logits.shape == (V,)
 
 
 def test_minigpt_decoder_shows_residual_streams():
@@ -183,33 +183,33 @@ def test_minigpt_decoder_shows_residual_streams():
     streams, _ = model.streams_from_embedded(model.embed(ids))
     decoder = model.decoder()
     stepped = decoder.step(int(ids[0, -1]), decoder.prefill(ids[0, :-1].tolist()).state)
-    for reading in (stepped, decoder.prefill(ids[0].tolist())):
-        assert list(reading.activations) == ["layer 3", "layer 2", "layer 1", "embedding"]
-        for array, stream in zip(reading.activations.values(), reversed(streams), strict=True):
+    for output in (stepped, decoder.prefill(ids[0].tolist())):
+        assert list(output.activations) == ["layer 3", "layer 2", "layer 1", "embedding"]
+        for array, stream in zip(output.activations.values(), reversed(streams), strict=True):
             assert array.shape == (D,)
             assert np.allclose(array, stream[0, -1].detach(), rtol=0, atol=1e-10)
 
 
 def test_decoder_state_can_branch():
     decoder = small().decoder()
-    reading = decoder.prefill(text(5, rows=1)[0].tolist())
+    output = decoder.prefill(text(5, rows=1)[0].tolist())
     for id in text(40, rows=1, seed=2)[0].tolist():
-        other = decoder.step((id + 1) % V, reading.state)  # a text that parts ways
+        other = decoder.step((id + 1) % V, output.state)  # a text that parts ways
         decoder.step(3, other.state)
-        first, second = decoder.step(id, reading.state), decoder.step(id, reading.state)
+        first, second = decoder.step(id, output.state), decoder.step(id, output.state)
         assert np.allclose(first.logits, second.logits, rtol=0, atol=1e-12)
         assert not np.allclose(first.logits, other.logits, rtol=0, atol=1e-3)
-        reading = second
+        output = second
 
 
 def test_decoder_state_can_be_revisited():
     decoder, ids = small().decoder(), text(50, rows=1)[0].tolist()
-    readings = [decoder.prefill([])]
+    outputs = [decoder.prefill([])]
     for id in ids:
-        readings.append(decoder.step(id, readings[-1].state))
+        outputs.append(decoder.step(id, outputs[-1].state))
     for t, id in enumerate(ids):
-        again = decoder.step(id, readings[t].state)
-        assert np.allclose(again.logits, readings[t + 1].logits, rtol=0, atol=1e-12)
+        again = decoder.step(id, outputs[t].state)
+        assert np.allclose(again.logits, outputs[t + 1].logits, rtol=0, atol=1e-12)
 
 
 def test_prefill_continues_from_state():
@@ -222,16 +222,16 @@ def test_prefill_continues_from_state():
 
 
 def test_empty_prefill_is_uniform():
-    reading = small().decoder().prefill([])
-    assert np.array_equal(reading.logits, np.zeros(V))
-    assert all(np.array_equal(array, np.zeros(D)) for array in reading.activations.values())
+    output = small().decoder().prefill([])
+    assert np.array_equal(output.logits, np.zeros(V))
+    assert all(np.array_equal(array, np.zeros(D)) for array in output.activations.values())
 
 
 def test_decoder_states_share_key_buffers():
     """A page keeps a decoder state for every character."""
     decoder, buffers = small().decoder(), set()
-    reading = decoder.prefill([])
+    output = decoder.prefill([])
     for id in text(10 * CONTEXT, rows=1)[0].tolist():
-        reading = decoder.step(id, reading.state)
-        buffers.add(reading.state.arrays[0].buffer)
+        output = decoder.step(id, output.state)
+        buffers.add(output.state.arrays[0].buffer)
     assert len(buffers) <= 11

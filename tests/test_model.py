@@ -58,9 +58,9 @@ def test_forward_matches_loop_of_lab_sheet():
 def test_decoder_matches_forward(cell, layer_norm):
     model, ids = drawn(cell, layer_norm), torch.randint(7, (1, 9))
     logits, state = model(ids)
-    reading = model.decoder().prefill(ids[0].tolist())
-    assert np.allclose(reading.logits, logits[0, -1].detach(), atol=1e-5)
-    for ours, theirs in zip(reading.state.arrays, state, strict=True):
+    output = model.decoder().prefill(ids[0].tolist())
+    assert np.allclose(output.logits, logits[0, -1].detach(), atol=1e-5)
+    for ours, theirs in zip(output.state.arrays, state, strict=True):
         assert np.allclose(ours, theirs[0].detach(), atol=1e-5)
 
 
@@ -78,12 +78,12 @@ def test_stepping_matches_prefill(cell, layer_norm):
 @every_cell
 def test_decoder_state_is_not_modified(cell, layer_norm):
     decoder = drawn(cell, layer_norm).decoder()
-    reading = decoder.prefill([3, 1])
-    before = [part.copy() for part in reading.state.arrays]
-    first = decoder.step(4, reading.state)
-    decoder.step(5, reading.state)
-    assert np.array_equal(first.logits, decoder.step(4, reading.state).logits)
-    assert all(np.array_equal(a, b) for a, b in zip(reading.state.arrays, before, strict=True))
+    output = decoder.prefill([3, 1])
+    before = [part.copy() for part in output.state.arrays]
+    first = decoder.step(4, output.state)
+    decoder.step(5, output.state)
+    assert np.array_equal(first.logits, decoder.step(4, output.state).logits)
+    assert all(np.array_equal(a, b) for a, b in zip(output.state.arrays, before, strict=True))
 
 
 @every_cell
@@ -107,5 +107,5 @@ def test_decoder_activations_are_state_and_gates(cell, layer_norm):
 
 def test_empty_prefill_is_initial_state():
     model = CharRNN(7, 5)
-    reading = model.decoder().prefill([])
-    assert np.allclose(reading.logits, model.head(torch.zeros(5)).detach(), atol=1e-6)
+    output = model.decoder().prefill([])
+    assert np.allclose(output.logits, model.head(torch.zeros(5)).detach(), atol=1e-6)

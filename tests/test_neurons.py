@@ -213,12 +213,12 @@ def test_activations_in_pieces_match_steps(cell: str):
     vocab = Vocab.from_text(TEXT)
     decoder = untrained({"cell": cell, "hidden_dim": 16}, len(vocab), {}, 0).decoder()
     ids = vocab.encode(TEXT[:1100])
-    reading = decoder.prefill([])
+    output = decoder.prefill([])
     name = "layer 2" if cell == "minigpt" else "h"
     expected = []
     for id in ids:
-        reading = decoder.step(id, reading.state)
-        expected.append(reading.activations[name])
+        output = decoder.step(id, output.state)
+        expected.append(output.activations[name])
     np.testing.assert_allclose(all_activations(decoder, ids, name), expected, atol=2e-5)
 
 

@@ -176,12 +176,12 @@ class Counter:
     """A decoder of five characters that prefers the text length modulo 5."""
 
     def prefill(self, ids, state=0):
-        return self._reading((state or 0) + len(ids))
+        return self._output((state or 0) + len(ids))
 
     def step(self, id, state):
-        return self._reading(state + 1)
+        return self._output(state + 1)
 
-    def _reading(self, length):
+    def _output(self, length):
         return DecoderOutput(np.eye(5)[length % 5], length)
 
 
@@ -197,7 +197,7 @@ def test_generation_in_two_parts_matches_whole():
     model, settings = Counter(), SamplingSettings(1.5)
     whole = [step.id for step in generate(model, model.prefill([]), 30, settings, UniformStream(3))]
     first = list(generate(model, model.prefill([]), 12, settings, UniformStream(3)))
-    rest = generate(model, first[-1].reading, 18, settings, UniformStream(3), start=12)
+    rest = generate(model, first[-1].output, 18, settings, UniformStream(3), start=12)
     assert [step.id for step in [*first, *rest]] == whole
 
 

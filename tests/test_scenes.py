@@ -40,9 +40,9 @@ def read(name: str, text: str) -> tuple[np.ndarray, np.ndarray]:
 def written(scene: Scene, temperature: float) -> tuple[str, list]:
     trained = load(CHECKPOINTS / scene.sets["model"])
     decoder, prompt = trained.model.decoder(), "ROMEO:\n"
-    beginning = decoder.prefill(trained.vocab.encode(prompt))
+    output = decoder.prefill(trained.vocab.encode(prompt))
     n, dice = int(scene.sets["characters"]), UniformStream(int(scene.sets["seed"]))
-    steps = list(generate(decoder, beginning, n, SamplingSettings(temperature), dice))
+    steps = list(generate(decoder, output, n, SamplingSettings(temperature), dice))
     return prompt + trained.vocab.decode([step.id for step in steps]), steps
 
 

@@ -41,7 +41,7 @@ def test_self_checks_hold_for_every_network(name):
         self_checks.stepwise_matches_batch(network, IDS),
     ]
     if name != "minigpt":
-        checks.append(self_checks.by_hand_is_autograd(network, IDS))  # pyright: ignore[reportArgumentType]
+        checks.append(self_checks.bptt_matches_autograd(network, IDS))  # pyright: ignore[reportArgumentType]
     assert [check.claim for check in checks if not check.holds] == []
     assert all(torch.equal(weight, weights[key]) for key, weight in network.state_dict().items())
     steps, sample = self_checks.written(network, IDS[:4], 50, SamplingSettings(0.8, top_k=9), 3)
@@ -59,7 +59,7 @@ def test_self_checks_find_bug_in_cell(monkeypatch):
     monkeypatch.setattr(LSTMCell, "update", forgets_nothing)
     check = self_checks.cell_matches_torch("lstm")
     assert not check.holds and check.difference > 1e-3
-    assert not self_checks.by_hand_is_autograd(network_of("lstm"), IDS).holds  # pyright: ignore[reportArgumentType]
+    assert not self_checks.bptt_matches_autograd(network_of("lstm"), IDS).holds  # pyright: ignore[reportArgumentType]
     assert self_checks.cell_matches_torch("gru").holds
 
 
@@ -75,7 +75,7 @@ def test_self_checks_find_bug_in_backward(monkeypatch):
     monkeypatch.setattr(vanilla, "step_back", wrong)
     assert not self_checks.cell_matches_torch("rnn").holds
     network: Any = network_of("rnn")
-    assert not self_checks.by_hand_is_autograd(network, IDS).holds
+    assert not self_checks.bptt_matches_autograd(network, IDS).holds
     assert self_checks.gradient_matches_finite_difference(network, IDS).holds, "what is wrong is not used"
 
 

@@ -38,11 +38,11 @@ def difference(text: str, seed: int = 0) -> Difference:
 @pytest.mark.parametrize("piece", [1, 7, 256])
 def test_surprisals_match_plain_loop(name: str, piece: int):
     decoder, ids = build_model(SMALL[name], len(VOCAB)).decoder(), VOCAB.encode(TEXT)
-    reading, expected = decoder.prefill([]), []
+    output, expected = decoder.prefill([]), []
     for id in ids:
-        weights = [math.exp(logit) for logit in reading.logits.tolist()]
+        weights = [math.exp(logit) for logit in output.logits.tolist()]
         expected.append(-math.log2(weights[id] / sum(weights)))
-        reading = decoder.step(id, reading.state)
+        output = decoder.step(id, output.state)
     got = np.concatenate(list(surprisals(decoder, ids, piece)))
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4)  # MiniGPT reads many at once in float32
 

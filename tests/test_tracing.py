@@ -41,9 +41,9 @@ def read(config, layer=1) -> tuple[list[Block], dict[str, np.ndarray], dict[str,
     network = network_of(config)
     decoder = network.decoder()
     before = decoder.prefill(IDS[:-1])
-    blocks, reading = read_character(network, IDS[-1], before.state, layer)
+    blocks, output = read_character(network, IDS[-1], before.state, layer)
     weights = {name: w.detach().double().numpy() for name, w in network.named_parameters()}
-    return blocks, weights, {"logits": reading.logits, **decoder.read(IDS).end.activations}
+    return blocks, weights, {"logits": output.logits, **decoder.read(IDS).end.activations}
 
 
 def close(found, expected):

@@ -103,7 +103,7 @@ def bench_sample(options: argparse.Namespace) -> list[Row]:
     def ours() -> list[Any]:
         decoder = model.decoder()
         steps = generate(decoder, decoder.prefill(prompt), options.chars, settings, UniformStream(0))
-        return [step.reading.activations["h"] for step in steps]  # stored, as for the heatmap
+        return [step.output.activations["h"] for step in steps]  # stored, as for the heatmap
 
     def theirs() -> Tensor:
         return plain.write(torch.tensor([prompt]), options.chars, settings.temperature)

@@ -89,9 +89,9 @@ def main(argv: list[str] | None = None) -> int:
         prompt = read_text(options.prompt_file) if options.prompt_file else options.prompt
         prompt = vocab.default_prompt(PROMPT) if prompt is None else prompt
         decoder = model.decoder()
-        reading = decoder.prefill(vocab.encode(prompt))
+        output = decoder.prefill(vocab.encode(prompt))
         script_runner.write_text(prompt)
-        for step in generate(decoder, reading, options.chars, settings, uniforms):
+        for step in generate(decoder, output, options.chars, settings, uniforms):
             script_runner.write_text(vocab.decode([step.id]))
             sys.stdout.flush()
         script_runner.write_text("\n")

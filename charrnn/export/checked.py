@@ -64,7 +64,7 @@ def exact_copy(network: Any) -> Any:
 def graph_decoder(exact: Any, graph: Graph) -> GraphDecoder:
     """Return the decoder of a float64 network by its graph."""
     with torch.no_grad():
-        logits, state, seen = exact.beginning()
+        logits, state, seen = exact.initial_output()
     weights = {name: weight.numpy(force=True) for name, weight in (*exact.named_parameters(), *exact.named_buffers())}
     activations = {name: array_of(value) for name, value in seen.items()}
     return GraphDecoder(graph, weights, array_of(logits), state_arrays(graph, state), activations)
@@ -84,7 +84,7 @@ def state_arrays(graph: Graph, state: Any) -> list[Any]:
 
 def module_state(exact: Any, state: GraphState) -> Any:
     """Return a `GraphState` as the state of the module."""
-    leaves, form = tree_flatten(exact.beginning()[1])
+    leaves, form = tree_flatten(exact.initial_output()[1])
     arrays = [array.values if isinstance(array, CacheView) else np.asarray(array) for array in state.arrays]
     tensors = [
         torch.from_numpy(np.ascontiguousarray(array)).reshape([-1 if size == 0 else size for size in leaf.shape])
@@ -103,7 +103,7 @@ def require_same_steps(exact: Any, graph: Graph) -> None:
         ids = rng.integers(exact.embed.num_embeddings, size=count).tolist()
         for id in ids:
             found = decoder.step(id, GraphState(tuple(state_arrays(graph, state)), np.empty(0), {}))
-            logits, state, seen = exact.watched(torch.tensor([[id]]), state)
+            logits, state, seen = exact.forward_with_activations(torch.tensor([[id]]), state)
             expected = {"the logits": logits, **seen}
             found_by_name = {"the logits": found.logits, **found.activations}
             for name, value in expected.items():
@@ -115,7 +115,7 @@ def require_same_steps(exact: Any, graph: Graph) -> None:
 
 def _starts(exact: Any, graph: Graph) -> Iterator[tuple[Any, int]]:
     """Yield states to begin at and how many characters to read: a text's start, and where its cache becomes full."""
-    _, state, _ = exact.beginning()
+    _, state, _ = exact.initial_output()
     yield state, CHECKED
     if graph.full is not None and graph.full > CHECKED // 2:
         leaves, form = tree_flatten(state)
@@ -139,7 +139,7 @@ def graph_json(network: Any) -> dict[str, Any]:
     """
     graph = recorded_step(network)
     with torch.no_grad():
-        logits, state, seen = exact_copy(network).beginning()
+        logits, state, seen = exact_copy(network).initial_output()
     arrays = zip(graph.state, tree_flatten(state)[0], strict=True)
     beginning = {
         "logits": array_of(logits).tolist(),

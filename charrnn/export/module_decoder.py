@@ -23,7 +23,8 @@ class ModuleDecoder:
     """
     Decode with a torch module, several times slower than a recorded step; implements `sampling.Decoder`.
 
-    network: has `beginning` and `watched`, in float64 on the CPU. reason: why its step is not recorded.
+    network: has `initial_output` and `forward_with_activations`, in float64 on the CPU. reason: why its step is not
+    recorded.
     """
 
     def __init__(self, network: Any, reason: str):
@@ -42,7 +43,7 @@ class ModuleDecoder:
         if len(ids):
             return self.read(ids, state).end
         if state is None:
-            return output_of(*self.network.beginning())
+            return output_of(*self.network.initial_output())
         return DecoderOutput(state.logits, state, state.activations)
 
     def read(self, ids: Sequence[int], state: ModuleState | None = None) -> Trace:
@@ -52,7 +53,7 @@ class ModuleDecoder:
     @torch.no_grad()
     def step(self, id: int, state: ModuleState) -> DecoderOutput:
         """Read one character."""
-        return output_of(*self.network.watched(torch.tensor([[id]]), state.carried))
+        return output_of(*self.network.forward_with_activations(torch.tensor([[id]]), state.carried))
 
 
 def output_of(logits: Tensor, carried: Any, seen: Mapping[str, Tensor]) -> DecoderOutput:

@@ -34,11 +34,11 @@ def record(network: Any) -> Graph:
     """
     Return the graph of a network's decode step.
 
-    network: in float64 on the CPU; has `beginning()` -> (logits, state, activations) and `watched(ids, state)` with the
-    same results. Raises RecordingError.
+    network: in float64 on the CPU; has `initial_output()` -> (logits, state, activations) and
+    `forward_with_activations(ids, state)` with the same results. Raises RecordingError.
     """
     with torch.no_grad():
-        _, state, _ = network.beginning()
+        _, state, _ = network.initial_output()
         leaves, form = tree_flatten(state)
         growing = [_growing(leaf) for leaf in leaves]
         if not {None, -2}.issuperset(growing):
@@ -109,7 +109,7 @@ class _Recording:
             for name, leaf in zip(self.names, leaves, strict=True)
         }
         with _Refusals(), _Dispatch(self):
-            logits, after, seen = network.watched(ids, state)
+            logits, after, seen = network.forward_with_activations(ids, state)
         if names_of(after) != self.names:
             raise RecordingError(f"the state changes its form: {', '.join(self.names)} to {', '.join(names_of(after))}")
         self.logits = self.node(logits)

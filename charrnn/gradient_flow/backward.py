@@ -22,7 +22,7 @@ def backward_pass(model: CharRNN, ids: Tensor) -> "BackwardPass | AutogradBackwa
 
     Raises ValueError if `forward` is not embed → cell → head.
     """
-    if model.by_hand_differs():
+    if model.bptt_difference():
         return AutogradBackwardPass(model, ids)
     return BackwardPass(model.cell, *model.inputs(ids[:, None]))
 

@@ -43,7 +43,7 @@ def spectra(model: Network) -> tuple[Spectrum, ...]:
     if isinstance(model, MiniGPT):
         raise ValueError("MiniGPT has no recurrent weights W_hh: it has no eigenvalues to show")
     cell = model.cell
-    edited = model.by_hand_differs()
+    edited = model.bptt_difference()
     bounds = isinstance(cell, VanillaRNNCell) and not cell.layer_norm and not edited
     names = cell.gate_names or ("h",)
     if edited and len(names) > 1 or len(names) != cell.gates:  # the order of blocks is known to `bptt` only

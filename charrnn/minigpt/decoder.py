@@ -48,8 +48,8 @@ class BatchReadingDecoder:
     @torch.no_grad()
     def read(self, ids: Sequence[int], state: GraphState | None = None) -> Trace:
         """Read ids (at least one) in one pass; equals repeated `step` up to rounding."""
-        before = self._network.beginning()[1] if state is None else export.module_state(self._network, state)
-        logits, after, streams = self._network.watched(torch.tensor([list(ids)]), before)
+        before = self._network.initial_output()[1] if state is None else export.module_state(self._network, state)
+        logits, after, streams = self._network.forward_with_activations(torch.tensor([list(ids)]), before)
         activations = {name: stream[0].numpy() for name, stream in streams.items()}
         last: Mapping[str, Any] = {name: values[-1] for name, values in activations.items()}
         end = GraphState(tuple(export.state_arrays(self.graph, after)), logits[0, -1].numpy(), last)

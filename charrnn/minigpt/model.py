@@ -137,7 +137,7 @@ class MiniGPT(PretrainedMethods, nn.Module):
         sizes = {"layers": len(self.blocks), "heads": self.heads, "context": min(self.context, SHORT)}
         return sizes | {"hidden_dim": self.heads * width}
 
-    def beginning(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
+    def initial_output(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
         """Return logits (1, 1, V), an empty state and activations, all zeros, before the first character."""
         names = [stream_name(layer) for layer in range(len(self.blocks), -1, -1)]
         zeros = self.embed.weight.new_zeros
@@ -145,7 +145,7 @@ class MiniGPT(PretrainedMethods, nn.Module):
         logits = zeros(1, 1, self.embed.num_embeddings)
         return logits, KVCache(nothing, nothing, 0), {name: zeros(1, self.hidden_dim) for name in names}
 
-    def watched(self, ids: Tensor, state: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
+    def forward_with_activations(self, ids: Tensor, state: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
         """Run `forward`; also return each residual stream (B, T, d), last first."""
         twin, seen = copy.copy(self), {}
 

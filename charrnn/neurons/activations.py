@@ -14,8 +14,8 @@ def iter_activations(
     decoder: TraceDecoder, ids: Sequence[int], names: Sequence[str]
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield activations (n, U) of each name, piece by piece, from the initial state."""
-    reading = decoder.prefill([])
-    state, piece = reading.state, at_once(len(reading.logits), PIECE)
+    output = decoder.prefill([])
+    state, piece = output.state, at_once(len(output.logits), PIECE)
     for first in range(0, len(ids), piece):
         trace = decoder.read(ids[first : first + piece], state)
         state = trace.end.state

@@ -58,14 +58,14 @@ def read_character(network: Network, id: int, state: Any, layer: int = 1) -> tup
         return _read_by_blocks(network, decoder, id, state, layer)
     cell = type(network.cell)
     with trace_calls(type(network).forward, cell.forward, cell.update) as runs:
-        reading = decoder.step(id, state)
+        output = decoder.step(id, state)
     whole, *of_cell = runs
     around = [Block.of("the two sums of this step", run) for run in of_cell[:-1]]
     return [
         *around,
         *(Block.of("the cell", run, is_cell=True) for run in of_cell[-1:]),
         Block.of("around the cell: the embedding, and the head to the logits", whole),
-    ], reading
+    ], output
 
 
 def _read_by_blocks(
@@ -73,14 +73,14 @@ def _read_by_blocks(
 ) -> tuple[list[Block], DecoderOutput]:
     first, last = type(network).streams_from_embedded, type(network).from_embedded
     with trace_calls(first, equations.transformer_block, last) as runs:
-        reading = decoder.step(id, state)
+        output = decoder.step(id, state)
     end, step, *of_blocks = runs  # the run of `from_embedded` begins first
     middle = Block.of(f"block {layer}", of_blocks[layer - 1], is_cell=True)
     return [
         Block.of("the character's embedding, and its position's rotation", step),
         replace(middle, lines=[_of_last_position(line) for line in middle.lines]),
         Block.of("the head: from the last stream to the logits", end),
-    ], reading
+    ], output
 
 
 def _without_given(line: Line) -> Line:

@@ -42,10 +42,10 @@ def probabilities(name: str, text: str, temperature: float) -> dict[str, float]:
     """A model's chances of what follows a text, the likeliest first, worked out in the plainest way."""
     checkpoint = load(CHECKPOINTS / name)
     decoder = checkpoint.model.decoder()
-    reading = decoder.prefill([])
+    output = decoder.prefill([])
     for id in checkpoint.vocab.encode(text):
-        reading = decoder.step(id, reading.state)
-    weights = [math.exp(logit / temperature) for logit in reading.logits.astype(float).tolist()]
+        output = decoder.step(id, output.state)
+    weights = [math.exp(logit / temperature) for logit in output.logits.astype(float).tolist()]
     chances = {c: w / sum(weights) for c, w in zip(checkpoint.vocab.characters, weights, strict=True)}
     return dict(sorted(chances.items(), key=lambda item: -item[1]))
 
@@ -54,10 +54,10 @@ def plain_bits(name: str, text: str) -> list[float]:
     """A model's surprisal at each character, one step after the other."""
     checkpoint = load(CHECKPOINTS / name)
     decoder = checkpoint.model.decoder()
-    reading, bits = decoder.prefill([]), []
+    output, bits = decoder.prefill([]), []
     for id in checkpoint.vocab.encode(text):
-        bits.append(-math.log2(distribution_of(reading.logits)[id]))
-        reading = decoder.step(id, reading.state)
+        bits.append(-math.log2(distribution_of(output.logits)[id]))
+        output = decoder.step(id, output.state)
     return bits
 
 

@@ -143,8 +143,8 @@ def generated(
 ) -> str:
     """The prompt and the n characters that the package writes after it; `decoder` and `chosen` may be given."""
     decoder = more.pop("decoder", None) or checkpoint.model.decoder()
-    beginning = decoder.prefill(checkpoint.vocab.encode(prompt))
-    steps = generate(decoder, beginning, n, settings, UniformStream(seed), **more)
+    output = decoder.prefill(checkpoint.vocab.encode(prompt))
+    steps = generate(decoder, output, n, settings, UniformStream(seed), **more)
     return prompt + checkpoint.vocab.decode([step.id for step in steps])
 
 

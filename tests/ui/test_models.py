@@ -58,10 +58,10 @@ def page(context: BrowserContext, app: str) -> Page:
 
 def stepped(loaded: LoadedModel, text: str, name: str) -> np.ndarray:
     """What the decoder says under this name, one character after the other: (T, rows)."""
-    reading, rows = loaded.decoder.prefill([]), []
+    output, rows = loaded.decoder.prefill([]), []
     for id in loaded.vocab.encode(text):
-        reading = loaded.decoder.step(id, reading.state)
-        rows.append(reading.activations[name])
+        output = loaded.decoder.step(id, output.state)
+        rows.append(output.activations[name])
     return np.stack(rows)
 
 

@@ -204,12 +204,12 @@ class _Part:
 
     def __post_init__(self) -> None:
         self.given, self.written, self.key = self.decoders
-        self._reading: DecoderOutput = self.loaded.initial_output
+        self._output: DecoderOutput = self.loaded.initial_output
 
     def read(self, start: int, to: int, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Read text[:to] -> (values, logits) of each character from `start` on."""
         self.end, known = self.prefixes.longest(self.key, self.text, start)
-        self._reading = known or self.given.prefill([])
+        self._output = known or self.given.prefill([])
         columns = []
         while self.end < to:
             if self.gone():
@@ -222,14 +222,14 @@ class _Part:
             decoder = self.given if self.end < self.prompt else self.written
             ids = self.loaded.vocab.encode(self.text[self.end : stop])
             if stop <= start:
-                self._reading = decoder.prefill(ids, self._reading.state)
+                self._output = decoder.prefill(ids, self._output.state)
             else:
-                trace = decoder.read(ids, self._reading.state)
+                trace = decoder.read(ids, self._output.state)
                 columns += zip(trace.activations[view], trace.logits, strict=True)
-                self._reading = trace.end
+                self._output = trace.end
             self.end = stop
             if stop % STRIDE == 0 or stop == len(self.text):
-                self.prefixes.put(self.key, self.text[:stop], self._reading)
+                self.prefixes.put(self.key, self.text[:stop], self._output)
         return columns
 
     def write(self, count: int, uniforms: UniformStream, view: str) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -239,16 +239,16 @@ class _Part:
         request, vocab, start = self.request, self.loaded.vocab, len(self.text) - self.prompt
         chosen = {at: vocab.ids[character] for at, character in request.edits if character in vocab.ids and at >= start}
         columns, ids = [], []
-        steps = generate(self.written, self._reading, count, request.settings, uniforms, start, chosen)
+        steps = generate(self.written, self._output, count, request.settings, uniforms, start, chosen)
         for step in steps:
-            columns.append((step.reading.activations[view], step.reading.logits))
+            columns.append((step.output.activations[view], step.output.logits))
             ids.append(step.id)
-            self._reading = step.reading
+            self._output = step.output
             if len(ids) % SLICE == 0 and self.gone():
                 raise CancelledCallError
         self.text += vocab.decode(ids)
         self.end = len(self.text)
-        self.prefixes.put(self.key, self.text, self._reading)
+        self.prefixes.put(self.key, self.text, self._output)
         return columns
 
 

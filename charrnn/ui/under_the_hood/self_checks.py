@@ -78,7 +78,7 @@ def measured(loaded: LoadedModel) -> list[dict[str, Any]]:
     network, ids = loaded.checkpoint.model, _some_ids(loaded)
     checks = [*map(self_checks.cell_matches_torch, TorchCharRNN.LAYERS)]
     if isinstance(network, CharRNN):
-        checks.append(self_checks.by_hand_is_autograd(network, ids))
+        checks.append(self_checks.bptt_matches_autograd(network, ids))
     checks += [
         self_checks.gradient_matches_finite_difference(network, ids),
         self_checks.stepwise_matches_batch(network, ids),

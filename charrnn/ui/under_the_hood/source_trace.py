@@ -96,7 +96,7 @@ def unit_names(value: Value, loaded: LoadedModel) -> list[str]:
     network = loaded.checkpoint.model
     gates = ["q", "k", "v"]
     if isinstance(network, CharRNN):  # the gate order of an edited cell is unknown
-        gates = [] if network.by_hand_differs() else list(network.cell.gate_names)
+        gates = [] if network.bptt_difference() else list(network.cell.gate_names)
     blocks, rest = divmod(value.array.size, loaded.info.hidden_dim)
     if rest:
         return []
