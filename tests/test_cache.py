@@ -30,7 +30,7 @@ from charrnn.ui.neurons.unit_scores import Units
 from charrnn.ui.server import analyses
 from charrnn.ui.server.analysis_cache import Cache, fingerprint
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery
 from tests.checkpoint_files import write_model
 from tests.small_models import VOCAB

@@ -18,7 +18,7 @@ from charrnn.ui.neurons import clamp as clamp_part
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
-from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
 
 pytestmark = pytest.mark.usefixtures("no_corpus")

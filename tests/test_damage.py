@@ -26,7 +26,7 @@ from charrnn.ui.gradients.over_training import saved_steps
 from charrnn.ui.neurons.unit import one_unit
 from charrnn.ui.neurons.unit_scores import Units, saved_boards
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery
 from tests.checkpoint_files import write_random
 from tests.test_context_use_figure import used

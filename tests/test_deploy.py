@@ -15,8 +15,8 @@ from torch.distributed import run
 
 from charrnn import hub
 from charrnn.commands import app, publish, sweep, train
-from charrnn.ui.server.call_validation import MAX_BYTES
 from charrnn.ui.server.middleware import TEXT_CALL
+from charrnn.ui.server.request_body import MAX_BYTES
 from tests.fake_hub import TOKEN
 
 pytestmark = pytest.mark.process

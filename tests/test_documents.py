@@ -21,8 +21,8 @@ from charrnn.bench.app_process import serving
 from charrnn.checkpoint import load
 from charrnn.clamps import Clamp
 from charrnn.commands import sample
-from charrnn.study import readme_tables, study_file
-from charrnn.study.records import BENCHES, Records
+from charrnn.study import readme_tables, run_study
+from charrnn.study.load_records import BENCHES, Records
 from charrnn.training import RECIPES
 from charrnn.ui.server import share_link
 from charrnn.ui.server.checkpoint_store import Store
@@ -172,11 +172,11 @@ def test_benchmarks_were_run_with_defaults(verb):
     }
 
 
-@pytest.mark.parametrize("part", [part for part in study_file.PARTS if part != "position"])
+@pytest.mark.parametrize("part", [part for part in run_study.PARTS if part != "position"])
 def test_study_was_run_with_defaults(part):
-    record = json.loads(study_file.STUDY.read_text(encoding="utf-8"))[part]
-    options = study_file.parser().parse_args([part])
-    assert record["settings"] == {name: getattr(options, name) for name in study_file.PARTS[part].settings}
+    record = json.loads(run_study.STUDY.read_text(encoding="utf-8"))[part]
+    options = run_study.parser().parse_args([part])
+    assert record["settings"] == {name: getattr(options, name) for name in run_study.PARTS[part].settings}
 
 
 @pytest.fixture(scope="module")

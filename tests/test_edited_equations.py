@@ -25,7 +25,7 @@ from charrnn.export import GraphDecoder
 from charrnn.registry import build_model
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.session.prefix_cache import PrefixCache
 from charrnn.ui.under_the_hood.self_checks import Measurements, panel

@@ -14,7 +14,7 @@ from charrnn.ui.neurons import exercises
 from charrnn.ui.neurons.exercises import EXERCISES, exercise_results
 from charrnn.ui.server.analyses import text_for
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery
 
 pytestmark = pytest.mark.usefixtures("no_corpus")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from charrnn.study import lab_sheet_claims as claims
-from charrnn.study.records import Records
+from charrnn.study.load_records import Records
 
 ROOT = Path(__file__).resolve().parents[1]
 

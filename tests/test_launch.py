@@ -23,9 +23,9 @@ from charrnn.ui import launch
 from charrnn.ui.launch import serve
 from charrnn.ui.page import build_demo
 from charrnn.ui.server import request_deadline
-from charrnn.ui.server.call_validation import CallValidator
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.middleware import RequestFilterMiddleware
+from charrnn.ui.server.request_body import CallValidator
 from tests.cli import ROOT
 
 pytestmark = pytest.mark.process

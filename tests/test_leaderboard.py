@@ -31,7 +31,7 @@ from charrnn.ui.neurons.leaderboard import leaderboard
 from charrnn.ui.neurons.unit import one_unit
 from charrnn.ui.neurons.unit_scores import Units, networks_for
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
 from tests.trained_checkpoints import TEXT
 

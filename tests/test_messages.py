@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from charrnn.ui.server.page_messages import dropped_notice, notice
-from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Character, Choice, Prompt, Sampling, Step, validate
+from charrnn.ui.server.request_parameters import MAX_SAFE_INTEGER, Character, Choice, Prompt, Sampling, Step, validate
 
 
 def test_notice_names_dropped_characters():

@@ -21,8 +21,8 @@ from charrnn.seeds import SEEDS, STREAMS, seeded
 from charrnn.training import Recipe
 from charrnn.ui import api
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.request_parameters import MAX_RUN_CHARS, OF_SAMPLING, SPEEDS
 from charrnn.ui.server.share_link import parse_link
-from charrnn.ui.server.validation import MAX_RUN_CHARS, OF_SAMPLING, SPEEDS
 from tests.small_models import SMALL, save_small
 
 NUMBER = r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
@@ -122,7 +122,7 @@ def test_sample_rows_have_own_seeds():
 
 
 COMMANDS = [f"commands.{name}" for name in ("analyse", "sample", "sweep", "train")]
-COMMANDS += ["bench.contestants", "bench.engine", "bench.page_speed", "bench.server_load", "study.study_file"]
+COMMANDS += ["bench.contestants", "bench.engine", "bench.page_speed", "bench.server_load", "study.run_study"]
 
 
 class Caught(BaseException):

@@ -95,7 +95,7 @@ def test_bad_checkpoint_is_not_offered(bad_root):
     with pytest.raises(CheckpointError, match="there is no checkpoint 'nowhere': choose one of a-good-one, zebra"):
         store.load("nowhere")
     refused = checkpoint.list_checkpoints(bad_root)[1]
-    assert store.load_errors().endswith(f"; and {len(refused) - 3} more") and str(bad_root) not in store.load_errors()
+    assert store.refused().endswith(f"; and {len(refused) - 3} more") and str(bad_root) not in store.refused()
 
 
 @pytest.mark.parametrize("name", ["zip of torch.save", "hole between the places", "extra tensor", "NaN weight"])

@@ -8,7 +8,7 @@ import pytest
 from charrnn import checkpoint
 from charrnn.checkpoint import ANALYSES
 from charrnn.commands import analyse, app, evaluate
-from charrnn.study import readme_tables, study_file
+from charrnn.study import readme_tables, run_study
 from tests.cli import run_main
 from tests.test_evaluate import TEXT, write_checkpoint
 from tests.test_targets import everything
@@ -43,10 +43,10 @@ def test_foreign_analyses_and_studies_are_kept(text, tmp_path, capsys, monkeypat
     FOREIGN[kind](tmp_path / "study.json")
     before = everything(tmp_path)
     monkeypatch.setattr(analyse, "ANALYSES", dict.fromkeys(analyse.ANALYSES, measure_nothing))
-    monkeypatch.setitem(study_file.PARTS, "no_grad", study_file.Part(measure_nothing, ("chars",), (), ""))
+    monkeypatch.setitem(run_study.PARTS, "no_grad", run_study.Part(measure_nothing, ("chars",), (), ""))
     for anew in ([], ["--anew"]):
         analysed = run_main(capsys, analyse.main, folder, "--data", text, *anew)
-        studied = run_main(capsys, study_file.main, *NO_GRAD, "--data", text, "--out", tmp_path / "study.json", *anew)
+        studied = run_main(capsys, run_study.main, *NO_GRAD, "--data", text, "--out", tmp_path / "study.json", *anew)
         for result, name in ((analysed, ANALYSES), (studied, "study.json")):
             assert result.code == 2 and name in result.err and len(result.err.splitlines()) == 1
     assert everything(tmp_path) == before
@@ -55,16 +55,16 @@ def test_foreign_analyses_and_studies_are_kept(text, tmp_path, capsys, monkeypat
 def test_failed_study_part_keeps_old_rows(text, tmp_path, capsys, monkeypatch):
     out = tmp_path / "study.json"
     words = [*NO_GRAD, "--data", text, "--out", out]
-    assert run_main(capsys, study_file.main, *words).code == 0
+    assert run_main(capsys, run_study.main, *words).code == 0
     before = out.read_bytes()
 
     def fail(*arguments):
         raise ValueError("this cannot be measured")
         yield
 
-    part = study_file.PARTS["no_grad"]
-    monkeypatch.setitem(study_file.PARTS, "no_grad", replace(part, measure=fail))
-    refused = run_main(capsys, study_file.main, *words, "--anew")
+    part = run_study.PARTS["no_grad"]
+    monkeypatch.setitem(run_study.PARTS, "no_grad", replace(part, measure=fail))
+    refused = run_main(capsys, run_study.main, *words, "--anew")
     assert (refused.code, refused.err) == (2, "this cannot be measured\n") and out.read_bytes() == before
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from charrnn.checkpoint import describe
 from charrnn.study import results_page
-from charrnn.study.records import Records
+from charrnn.study.load_records import Records
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -8,7 +8,7 @@ import pytest
 
 from charrnn.seeds import SEEDS
 from charrnn.ui.compare import coupled_sampling
-from charrnn.ui.server import validation
+from charrnn.ui.server import request_parameters
 from charrnn.ui.server.clamp_requests import MAX_CLAMPS
 from charrnn.ui.server.share_link import DEFAULTS, HIDEABLE, parse_link
 from charrnn.ui.session.text_calls import MAX_CALL_CHARS
@@ -41,9 +41,9 @@ def test_page_has_limits_of_server():
     script, rows, dice = ((ROOT / "charrnn/ui" / name).read_text(encoding="utf-8") for name in files)
     found = dict(re.findall(r"const (M\w+) = ([\d_]+(?: \*\* 32 - 1)?);", script + rows))
     assert {name: eval(limit) for name, limit in found.items()} == {
-        "MAX_TEXT_CHARS": validation.MAX_TEXT_CHARS,
-        "MAX_READ_CHARS": validation.MAX_READ_CHARS,
-        "MAX_RUN_CHARS": validation.MAX_RUN_CHARS,
+        "MAX_TEXT_CHARS": request_parameters.MAX_TEXT_CHARS,
+        "MAX_READ_CHARS": request_parameters.MAX_READ_CHARS,
+        "MAX_RUN_CHARS": request_parameters.MAX_RUN_CHARS,
         "MAX_SEED": SEEDS.high,
         "MAX_PIECE": 400,  # the page's own
         "MAX_CALL_CHARS": MAX_CALL_CHARS,
@@ -51,10 +51,12 @@ def test_page_has_limits_of_server():
     }
     seeds = f'min="0" max="{SEEDS.high}"'
     assert f'id="cr-seed" {seeds}' in TEMPLATE and f'name="seed" {seeds}' in dice
-    assert f'id="cr-characters" min="1" max="{validation.MAX_RUN_CHARS}"' in TEMPLATE
-    assert f'rows="2" maxlength="{validation.MAX_PROMPT_CHARS}"' in TEMPLATE
-    assert f"passage, up to {validation.MAX_READ_CHARS:,} characters" in TEMPLATE
-    assert f'max="{coupled_sampling.MAX_CHARS}"' in dice and f'maxlength="{validation.MAX_PROMPT_CHARS}"' in dice
+    assert f'id="cr-characters" min="1" max="{request_parameters.MAX_RUN_CHARS}"' in TEMPLATE
+    assert f'rows="2" maxlength="{request_parameters.MAX_PROMPT_CHARS}"' in TEMPLATE
+    assert f"passage, up to {request_parameters.MAX_READ_CHARS:,} characters" in TEMPLATE
+    assert (
+        f'max="{coupled_sampling.MAX_CHARS}"' in dice and f'maxlength="{request_parameters.MAX_PROMPT_CHARS}"' in dice
+    )
 
 
 def test_link_sets_every_setting(store):

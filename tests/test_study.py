@@ -23,7 +23,7 @@ from charrnn.corpus import Corpus
 from charrnn.model import CharRNN
 from charrnn.ngram import KneserNey
 from charrnn.sampling import SamplingSettings, UniformStream, generate
-from charrnn.study import model_experiments, study_file, training_experiments
+from charrnn.study import model_experiments, run_study, training_experiments
 from charrnn.text_quality import Reference
 from charrnn.training import DivergedError, Recipe, Training, evaluate_cold, evaluate_stream
 from tests.checkpoint_files import write_model
@@ -74,7 +74,7 @@ def measure(tmp_path, data):
     out = tmp_path / "study.json"
 
     def run(part, *flags):
-        assert study_file.main([part, *map(str, flags), "--data", str(data), "--out", str(out)]) == 0
+        assert run_study.main([part, *map(str, flags), "--data", str(data), "--out", str(out)]) == 0
         return json.loads(out.read_text())[part]["rows"]
 
     return run
@@ -94,21 +94,21 @@ FLAGS = {
 }
 
 
-@pytest.mark.parametrize("part", study_file.PARTS)
+@pytest.mark.parametrize("part", run_study.PARTS)
 def test_study_rows_are_documented(part, measure, folder):
     named = dict.fromkeys(("sampling", "reach", "recurrent_scale"), ("--checkpoints", folder)) | {"position": (folder,)}
     rows = measure(part, *named.get(part, ()), *FLAGS[part])
-    keys = [[row[name] for name in study_file.PARTS[part].key] for row in rows]
+    keys = [[row[name] for name in run_study.PARTS[part].key] for row in rows]
     counts = {"ngram": 2, "sampling": 5, "clipping": 2, "relu": 4, "no_grad": 2, "recurrent_scale": 8}
     assert len(rows) == counts.get(part, 1)
     assert len(set(map(str, keys))) == len(rows), "each row its own key"
-    sections = dict(re.findall(r"^(\w+) {2,}(\S.*\n(?: .*\n)*)", study_file.__doc__ or "", re.MULTILINE))
+    sections = dict(re.findall(r"^(\w+) {2,}(\S.*\n(?: .*\n)*)", run_study.__doc__ or "", re.MULTILINE))
     documented = sections[part] + (sections["clipping"] if part == "relu" else "")  # as it says
     for row in rows:
         inner = [name for value in row.values() if isinstance(value, dict) for name in value]
         for name in (*row, *inner):
             assert name in documented, f"{name} is not documented"
-        assert list(row)[: len(keys[0])] == list(study_file.PARTS[part].key), "the key comes first"
+        assert list(row)[: len(keys[0])] == list(run_study.PARTS[part].key), "the key comes first"
 
 
 def found(**changes):
@@ -118,7 +118,7 @@ def found(**changes):
 def test_study_row_replaces_row_of_same_key(tmp_path):
     path = tmp_path / "study.json"
     for part, model, positions in (("reach", "a", 1), ("reach", "b", 2), ("position", "a", 3), ("reach", "a", 4)):
-        study_file.store_row(path, part, found(), {"model": model, "positions": positions})
+        run_study.store_row(path, part, found(), {"model": model, "positions": positions})
     kept = json.loads(path.read_text())
     assert [(row["model"], row["positions"]) for row in kept["reach"]["rows"]] == [("b", 2), ("a", 4)]
     assert [row["positions"] for row in kept["position"]["rows"]] == [3]
@@ -128,12 +128,12 @@ def test_study_row_replaces_row_of_same_key(tmp_path):
 @pytest.mark.parametrize("change", [{"settings": {"positions": 6}}, {"data_sha256": "cd"}])
 def test_study_rows_of_other_settings_are_not_mixed(tmp_path, change):
     path = tmp_path / "study.json"
-    study_file.store_row(path, "reach", found(), {"model": "a"})
+    run_study.store_row(path, "reach", found(), {"model": "a"})
     before = path.read_text()
     with pytest.raises(ValueError, match="--anew"):
-        study_file.store_row(path, "reach", found(**change), {"model": "b"})
+        run_study.store_row(path, "reach", found(**change), {"model": "b"})
     assert path.read_text() == before
-    study_file.store_row(
+    run_study.store_row(
         path, "reach", found(machine={"cores": 64}), {"model": "b"}
     )  # another machine finds the same figures
 
@@ -148,7 +148,7 @@ def test_study_part_can_be_restarted(measure, capsys):
 def test_study_numbers_have_six_digits(tmp_path):
     path = tmp_path / "study.json"
     row = {"model": "a", "lags": (1, 2), "x": {"y": [1 / 3, math.nan, np.float64(math.inf)]}, "big": 123456789.0}
-    study_file.store_row(path, "reach", found(), row)
+    run_study.store_row(path, "reach", found(), row)
     kept = json.loads(path.read_text())["reach"]["rows"][0]
     assert kept == {"model": "a", "lags": [1, 2], "x": {"y": [0.333333, None, None]}, "big": 123457000.0}
 
@@ -156,7 +156,7 @@ def test_study_numbers_have_six_digits(tmp_path):
 def test_invalid_study_file_is_kept(tmp_path, data, capsys):
     path = tmp_path / "study.json"
     path.write_text("{")
-    assert study_file.main(["ngram", "--data", str(data), "--out", str(path)]) == 2
+    assert run_study.main(["ngram", "--data", str(data), "--out", str(path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1 and path.read_text() == "{"
 
 
@@ -206,7 +206,7 @@ def test_ngram_decoder_in_pieces_matches_whole():
 
 
 def test_quality_row_matches_model_samples(folder):
-    flags = study_file.parser().parse_args(["sampling", *map(str, SAMPLING_FLAGS), "--checkpoints", str(folder)])
+    flags = run_study.parser().parse_args(["sampling", *map(str, SAMPLING_FLAGS), "--checkpoints", str(folder)])
     rows = {(row["temperature"], row["top_k"], row["top_p"]): row for row in model_experiments.sampling(flags, TEXT)}
     passages = list(model_experiments._passages(TEXT[len(CORPUS.train_ids) :], 2, 60))
     reference = Reference(TEXT[: len(CORPUS.train_ids)])
@@ -332,7 +332,7 @@ def test_learning_row_of_diverged_run_keeps_rest():
     assert (row["diverged_at"], row["steps"], row["largest_grad_norm"]) == (2, 2, 1e9)
     assert math.isnan(row["val_stream_nats"]) and row["largest_spike_step"] is None
     scripted = ScriptedTraining([None])
-    row = study_file.rounded(training_experiments.learn(scripted, 2))
+    row = run_study.rounded(training_experiments.learn(scripted, 2))
     assert (row["diverged_at"], row["steps"], row["last_loss_nats"], row["largest_grad_norm"]) == (0, 0, None, None)
 
 

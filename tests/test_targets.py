@@ -24,7 +24,7 @@ from charrnn.commands import sweep, train
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256
 from charrnn.metrics import Metrics, pace
 from charrnn.training import RECIPES, DivergedError, Training, saved_steps
-from charrnn.training.resume_checks import state_shapes
+from charrnn.training.resume_state import state_shapes
 from charrnn.training.trainer import measured_every
 from tests.checkpoint_files import edit_safetensors
 from tests.cli import ROOT, interrupted, run_main

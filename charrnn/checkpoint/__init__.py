@@ -3,7 +3,7 @@
 from charrnn.checkpoint.disk_space import require_room
 from charrnn.checkpoint.lock import FolderLock, folder_lock
 from charrnn.checkpoint.metadata_schema import MAX_NAME_CHARS
-from charrnn.checkpoint.output_folder import Origin, Target, Verdict, examine
+from charrnn.checkpoint.overwrite_rules import Origin, Target, Verdict, examine
 from charrnn.checkpoint.safetensors_io import MAX_FILE_BYTES, CheckpointError, resolve_inside, sha256_tensors
 from charrnn.checkpoint.save_load import (
     FILES,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from charrnn.checkpoint.output_folder import is_half_written
+from charrnn.checkpoint.overwrite_rules import is_half_written
 from charrnn.checkpoint.safetensors_io import CheckpointError, require_writable
 from charrnn.checkpoint.save_load import STEPS
 

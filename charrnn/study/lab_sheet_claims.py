@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from charrnn.metrics import bits_per_char
-from charrnn.study.records import Records
+from charrnn.study.load_records import Records
 from charrnn.text_tables import kl
 
 CONFIRMED, CORRECTED, PARTLY, OPEN = "confirmed", "corrected", "partly", "open"

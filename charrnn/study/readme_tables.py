@@ -22,7 +22,7 @@ from charrnn.checkpoint import describe
 from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
 from charrnn.paths import REPOSITORY
 from charrnn.study import results_page
-from charrnn.study.records import BENCHES, Records, record
+from charrnn.study.load_records import BENCHES, Records, record
 from charrnn.text_tables import markdown_table
 
 

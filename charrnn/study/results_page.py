@@ -10,7 +10,7 @@ from charrnn.context_use import memory_from_record
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
 from charrnn.study.lab_sheet_claims import CLAIMS
-from charrnn.study.records import Records
+from charrnn.study.load_records import Records
 from charrnn.text_tables import kl, markdown_table, quoted, words_table
 
 SUMMARY = ("rnn-lab", "rnn", "gru", "lstm", "best", "minigpt")  # the runs that README.md shows

@@ -3,7 +3,7 @@
 import math
 
 from charrnn.training.recipes import Recipe
-from charrnn.training.resume_checks import state_shapes
+from charrnn.training.resume_state import state_shapes
 from charrnn.training.trainer import SAVED_STEPS
 
 RNG_BYTES = 5056  # of torch's generator on a CPU

@@ -13,7 +13,7 @@ from charrnn.corpus import Corpus
 from charrnn.metrics import MAX_NATS, Metrics
 from charrnn.registry import Network, build_model
 from charrnn.seeds import STREAMS, seeded
-from charrnn.training import resume_checks
+from charrnn.training import resume_state
 from charrnn.training.batches import ContiguousStreams, RandomWindows
 from charrnn.training.evaluation import evaluate_cold, evaluate_stream, loss_nats
 from charrnn.training.recipes import Recipe, initialise
@@ -218,7 +218,7 @@ class Training:
 
     @classmethod
     def _restored(cls, corpus: Corpus, tensors: dict[str, Tensor], run: dict[str, Any], device: str) -> "Training":
-        recipe = resume_checks.validate_resume_state(tensors, run, corpus)
+        recipe = resume_state.validate_resume_state(tensors, run, corpus)
         training = cls(corpus, recipe, run["seed"] % STREAMS, device)
         training.seed = run["seed"]  # earlier versions took larger seeds and drew with this remainder
         if (before := run.get("device", training.device.type)) != training.device.type:  # other random numbers

@@ -11,13 +11,12 @@ from pydantic import Field, ValidationError, validate_call
 
 from charrnn.ranges import Range
 from charrnn.sampling import SamplingSettings, distribution
-from charrnn.ui.server import validation
+from charrnn.ui.server import request_parameters
 from charrnn.ui.server.analyses import measured
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.generation_defaults import PROMPT, SEED, prompt_for
 from charrnn.ui.server.malloc_trim import USERS
-from charrnn.ui.server.source_text import SourceText
-from charrnn.ui.server.validation import (
+from charrnn.ui.server.request_parameters import (
     MAX_READ_CHARS,
     MAX_SAFE_INTEGER,
     Characters,
@@ -30,6 +29,7 @@ from charrnn.ui.server.validation import (
     TopP,
     within,
 )
+from charrnn.ui.server.source_text import SourceText
 
 MAX_CALLS = 4  # at once; others wait in Gradio's queue
 LongText = Annotated[str, Field(max_length=MAX_READ_CHARS)]
@@ -165,7 +165,7 @@ def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
             with USERS.one():
                 return validated(**signature.bind(*arguments, **named).arguments)
         except ValueError as error:
-            text = validation.describe_error(error) if isinstance(error, ValidationError) else str(error)
+            text = request_parameters.describe_error(error) if isinstance(error, ValidationError) else str(error)
             raise gr.Error(text, title="Refused", print_exception=False) from error
 
     return called

@@ -12,9 +12,9 @@ from charrnn.ui.gradients import tab as gradients_tab
 from charrnn.ui.lecture.lecture import initial_value, open_link, register_events
 from charrnn.ui.neurons import tab as neurons_tab
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.request_parameters import Choice, count_of
 from charrnn.ui.server.static_files import read, view
 from charrnn.ui.server.streaming import QUIET
-from charrnn.ui.server.validation import Choice, count_of
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.session import text_calls
 from charrnn.ui.sidebar.sidebar import describe_models, describe_refreshed

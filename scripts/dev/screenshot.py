@@ -28,7 +28,7 @@ from charrnn import flags
 from charrnn.bench.app_process import running_app
 from charrnn.bench.find_browser import find_browser
 from charrnn.bench.page_speed import ALIVE
-from scripts.dev.page_tour import names, open_tab, rest
+from scripts.dev.visit_tabs import names, open_tab, rest
 
 TEXT = "?seed=11&characters=520&temperature=0.7&top_k=12&top_p=0.95"
 WIDE, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)

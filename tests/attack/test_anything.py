@@ -56,7 +56,7 @@ def test_random_bodies_are_answered_or_refused(app: Attacked, body: bytes):
 def test_random_event_data_is_answered(app: Attacked, data: st.DataObject):
     events = [event for event in app.events if event[2] not in ("failure",)]
     dependency, part, name = data.draw(st.sampled_from(events))
-    if app.modules.get(part) == "charrnn/under_the_hood/step_timing.js":
+    if app.modules.get(part) == "charrnn/under_the_hood/live_timing.js":
         return
     nearly = st.dictionaries(st.sampled_from([*NEARLY, "edits", "names", "number", "sent", "checkpoint"]), ANYTHING)
     sent: Any = data.draw(ANYTHING | nearly.map(lambda changed: NEARLY | changed))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.ui.server.call_validation import MAX_BYTES, MAX_DEPTH
+from charrnn.ui.server.request_body import MAX_BYTES, MAX_DEPTH
 from tests.attack.attack_client import Attacked
 from tests.attack.conftest import SCRIPT
 

@@ -33,7 +33,7 @@ def test_invalid_event_data_is_answered(app: Attacked, record_property):
     for dependency, part, name in app.events:
         page = Page(app)
         measures = (
-            app.modules.get(part) == "charrnn/under_the_hood/step_timing.js"
+            app.modules.get(part) == "charrnn/under_the_hood/live_timing.js"
         )  # for seconds, whatever else it is asked
         for sent in GARBAGE[: 3 if name == "failure" else None]:
             if measures and isinstance(sent, dict) and sent.get("width") == 900:

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from charrnn.ui.server.call_validation import TEXT_SESSION, TOKEN, CallValidator
 from charrnn.ui.server.middleware import CONTENT, HEADERS
+from charrnn.ui.server.request_body import TEXT_SESSION, TOKEN, CallValidator
 from tests.attack.attack_client import JSON, Attacked, Page
 
 pytestmark = pytest.mark.process

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from charrnn.ui.server.static_files import served
-from scripts.dev.page_tour import names, open_tab, rest, tour, unfold
+from scripts.dev.visit_tabs import names, open_tab, rest, tour, unfold
 from tests.ui.conftest import BLANK, PHONE, WIDE, is_blocked, open_page, overflow
 from tests.ui.page_actions import press
 

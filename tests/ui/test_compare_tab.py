@@ -16,14 +16,14 @@ from charrnn.checkpoint import describe, load, write_analyses
 from charrnn.commands import evaluate, sample, train
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
-from charrnn.study import study_file as study
+from charrnn.study import run_study as study
 from charrnn.ui import tabs
 from charrnn.ui.compare import lab_sheet
 from charrnn.ui.compare import tab as compare_tab
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery
-from charrnn.ui.under_the_hood import tab as hood_tab
+from charrnn.ui.under_the_hood import recorded_profile
 from tests.small_models import save_all
 from tests.test_figures import PROFILE
 from tests.trained_checkpoints import RECIPES
@@ -207,7 +207,7 @@ def test_missing_profile_says_how_to_measure(tmp_path: Path):
         path = tmp_path / "bench_profile.json"
         if content is not None:
             path.write_text(content)
-        for panel in (hood_tab.profile, hood_tab.against_length):
+        for panel in (recorded_profile.profile, recorded_profile.against_length):
             with pytest.raises(ValueError, match="python scripts/bench.py profile --json"):
                 told(panel(ViewQuery(), path))
 
@@ -215,10 +215,10 @@ def test_missing_profile_says_how_to_measure(tmp_path: Path):
 def test_profile_views_show_record_and_machine(tmp_path: Path):
     path = tmp_path / "bench_profile.json"
     path.write_text(json.dumps(PROFILE))
-    (answer,) = told(hood_tab.profile(ViewQuery(), path))
+    (answer,) = told(recorded_profile.profile(ViewQuery(), path))
     assert "Measured on a processor, 1 thread, torch 2" in answer["words"] and answer["figure"]["data"]
     assert [cell.get("value") for cell in answer["table"]["rows"][0]["cells"][1:4]] == [100.0, 5.0, 40.0]
-    (answer,) = told(hood_tab.against_length(ViewQuery(), path))
+    (answer,) = told(recorded_profile.against_length(ViewQuery(), path))
     assert [cell.get("value") for cell in answer["table"]["rows"][1]["cells"][1:]] == [900.0, 950.0, 1000.0]
 
 
@@ -345,7 +345,7 @@ def test_lab_sheet_links_open_their_views(page: Page):
 
 def test_page_shows_the_step_profile(page: Page):
     page.get_by_role("tab", name="Under the hood").click()
-    record = json.loads(hood_tab.RECORD.read_text(encoding="utf-8"))
+    record = json.loads(recorded_profile.RECORD.read_text(encoding="utf-8"))
     plots = page.locator(".cr-plot .main-svg:visible")
     expect(plots.first).to_be_visible()
     page.wait_for_function(

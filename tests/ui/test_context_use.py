@@ -17,7 +17,7 @@ from charrnn.corpus import title_of
 from charrnn.ui.gradients import context_use as memory_part
 from charrnn.ui.gradients.context_use import MAX_CHARS, PREDICTIONS, REPLACED, context_use_curves
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
 from tests.trained_checkpoints import TEXT
 from tests.ui.conftest import CHECKPOINTS, open_page

@@ -22,8 +22,8 @@ from charrnn.ui.server import analyses
 from charrnn.ui.server.analyses import default_text, measured
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import LoadedModel
+from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.source_text import SourceText
-from charrnn.ui.server.validation import Choice
 from charrnn.ui.server.view_query import LatestQuery, ViewQuery, until_superseded
 from tests.trained_checkpoints import RECIPES, TEXT
 from tests.ui.conftest import PHONE, open_page

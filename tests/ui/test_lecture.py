@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.server.checkpoint_store import Store
-from scripts.dev.page_tour import rest
+from scripts.dev.visit_tabs import rest
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import columns, set_more, text
 

@@ -14,7 +14,7 @@ from charrnn.gradient_flow import gradient_flow, lyapunov_exponents, product_nor
 from charrnn.sampling import SamplingSettings
 from charrnn.ui.gradients import over_training, recurrent_scale
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
 from tests.trained_checkpoints import TEXT
 from tests.ui.conftest import open_page

@@ -20,13 +20,13 @@ from charrnn.tracing import read_character
 from charrnn.training import Recipe
 from charrnn.ui.server import error_location
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.validation import Choice
+from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.session.prefix_cache import PrefixCache
-from charrnn.ui.under_the_hood import tab as hood_tab
+from charrnn.ui.under_the_hood import recorded_profile
+from charrnn.ui.under_the_hood.live_timing import TimingLock, timing
 from charrnn.ui.under_the_hood.self_checks import Measurements, dice, digest, measured, of_file, panel, versions
 from charrnn.ui.under_the_hood.source_trace import cell_lines
-from charrnn.ui.under_the_hood.step_timing import TimingLock, timing
 from tests.small_models import save_all
 from tests.test_self_checks import forgets_nothing
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
@@ -292,7 +292,7 @@ TINY = Recipe(batch=2, seq_len=8, hidden_dim=8)
 RECORD = {"batch": 64, "seq_len": 128, "rows": [{"name": "MiniGPT", "median_ms": 819.2, "loop_share": 0.0}]}
 
 
-def test_step_timing_reports_progress_then_sections():
+def test_live_timing_reports_progress_then_sections():
     answers = [json.loads(told) for told in timing(TimingLock(), ViewQuery(number=3), lambda: True, RECORD, TINY)]
     *progress, last = answers
     assert [answer["share"] for answer in progress] == sorted(answer["share"] for answer in progress)
@@ -309,7 +309,7 @@ def test_step_timing_reports_progress_then_sections():
     assert f"torch {torch.__version__}" in last["words"] and "batch 2, 8 characters, 8 units" in last["words"]
 
 
-def test_only_one_step_timing_runs_at_a_time():
+def test_only_one_live_timing_runs_at_a_time():
     turn, going = TimingLock(), True
     first = timing(turn, ViewQuery(), lambda: going, RECORD, TINY)
     next(first)
@@ -325,7 +325,7 @@ def test_only_one_step_timing_runs_at_a_time():
     assert json.loads(next(timing(turn, ViewQuery(), lambda: True, RECORD, TINY)))["busy"]
 
 
-def test_step_timing_runs_stops_and_is_exclusive(context: BrowserContext, app: str):
+def test_live_timing_runs_stops_and_is_exclusive(context: BrowserContext, app: str):
     page, other = open_hood(context, app), open_hood(context, app)
     part, of_other = page.locator("#cr-time-it"), other.locator("#cr-time-it")
     start, stop = (part.get_by_role("button", name=name) for name in ("Time it", "Stop timing"))
@@ -343,7 +343,7 @@ def test_step_timing_runs_stops_and_is_exclusive(context: BrowserContext, app: s
     figures = part.locator(".cr-table tbody tr").evaluate_all(
         "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
     )
-    recorded = {row["name"]: row for row in json.loads(hood_tab.RECORD.read_text())["rows"]}
+    recorded = {row["name"]: row for row in json.loads(recorded_profile.RECORD.read_text())["rows"]}
     for name, ms, microseconds, before, _, share in figures:
         assert float(microseconds) == pytest.approx(float(ms) / 64 / 64 * 1000, abs=0.02)
         assert float(before) == pytest.approx(recorded[name]["median_ms"] / 64 / 128 * 1000, abs=0.006)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 
 from charrnn.bench.page_speed import ALIVE
 from charrnn.vocab import Vocab
-from scripts.dev.page_tour import names, open_tab, rest, unfold
+from scripts.dev.visit_tabs import names, open_tab, rest, unfold
 from tests.small_models import SMALL, save_small
 from tests.ui.conftest import open_page
 from tests.ui.page_actions import text, write

@@ -9,8 +9,8 @@ from charrnn.sampling import UniformStream
 from charrnn.ui.components.divergence import coupled_texts
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.model_pair import NAMES, known_to_both, load_pair, pair_payload, parse_side
+from charrnn.ui.server.request_parameters import Seed, Writing, validate, within
 from charrnn.ui.server.streaming import message
-from charrnn.ui.server.validation import Seed, Writing, validate, within
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 from charrnn.vocab import Vocab
 

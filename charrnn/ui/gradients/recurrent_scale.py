@@ -20,7 +20,7 @@ from charrnn.gradient_flow import (
 from charrnn.ranges import Range
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.gradients.gradient_norms import left_far_back
-from charrnn.ui.server import validation
+from charrnn.ui.server import request_parameters
 from charrnn.ui.server.analyses import FAR_BACK, MAX_ANALYSIS_CHARS, MAX_LAG, POSITIONS, measure, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.generation_defaults import prompt_for
@@ -83,10 +83,10 @@ def _products(loaded: LoadedModel, g: float, text: str, is_current: IsCurrent) -
     return grown[0]
 
 
-class KnobForm(validation.Writing):
+class KnobForm(request_parameters.Writing):
     """The form of the view."""
 
-    knob: Annotated[float, validation.within(Range(*SCALE_RANGE))] = AT_FIRST
+    knob: Annotated[float, request_parameters.within(Range(*SCALE_RANGE))] = AT_FIRST
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class ScaleAnalyses:
     @classmethod
     def parse_query(cls, store: Store, query: ViewQuery, is_current: IsCurrent) -> "ScaleAnalyses":
         """Parse the query. Raises ValueError."""
-        form = validation.validate(KnobForm, query.form)
+        form = request_parameters.validate(KnobForm, query.form)
         loaded = store.load(query.choice.name, query.choice.step)
         scale_recurrent(loaded.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
         source = text_for(store, loaded, given_text(query, MAX_ANALYSIS_CHARS))

@@ -7,9 +7,9 @@ from charrnn.gradient_flow import character_saliency
 from charrnn.ui.server.analyses import MAX_LAG, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.model_pair import known_to_both, load_pair, pair_payload
+from charrnn.ui.server.request_parameters import count_of
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
-from charrnn.ui.server.validation import count_of
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 MAX_CHARS = 240  # characters shown

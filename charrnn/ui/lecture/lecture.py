@@ -13,9 +13,9 @@ from charrnn.ui.lecture.scene_answers import Answer
 from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.malloc_trim import USERS
+from charrnn.ui.server.request_parameters import count_of
 from charrnn.ui.server.share_link import HIDEABLE, ShareLink, parse_link
 from charrnn.ui.server.streaming import ANALYSIS, QUIET
-from charrnn.ui.server.validation import count_of
 from charrnn.ui.sidebar.sidebar import describe_models
 
 

@@ -17,9 +17,9 @@ from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.model_pair import with_step
 from charrnn.ui.server.page_messages import dropped_notice
+from charrnn.ui.server.request_parameters import MAX_SAFE_INTEGER, Writing, validate, within
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
-from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Writing, validate, within
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 MAX_CHARS = 600  # characters to write, each of them twice

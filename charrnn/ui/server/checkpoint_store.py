@@ -16,13 +16,13 @@ from charrnn.hub import HubError, Origin, fetch
 from charrnn.metrics import bits_per_char
 from charrnn.ui.server.analysis_cache import Cache
 from charrnn.ui.server.loaded_model import TITLES, LoadedModel
+from charrnn.ui.server.refused_checkpoints import describe_empty, describe_refused, without_local_paths
 from charrnn.ui.server.view_query import IsCurrent, require_current
 
 MAX_LOADED = 48
 MAX_PARAMETERS = 200_000_000  # over all loaded models, 4 to 8 bytes each
 MAX_CACHED_RESULTS = 256
 REFRESH_S = 30
-MAX_LISTED = 3  # load errors in one line
 
 
 def summary(info: CheckpointInfo) -> str:
@@ -109,24 +109,13 @@ class Store:
                 f"Now at commit {commit}." if self.origin.commit != before.commit else f"Nothing newer than {commit}."
             )
 
+    def refused(self) -> str:
+        """Describe which checkpoints were refused and why; "" if none was."""
+        return describe_refused(self._listed()[1], self.root)
+
     def empty_reason(self) -> str:
         """Explain why there are no checkpoints."""
-        if self.origin.notice:
-            return self.origin.notice
-        return (
-            self.load_errors()
-            or f"{self.root.name} holds no checkpoint: train one with scripts/train.py, or name another folder"
-        )
-
-    def load_errors(self) -> str:
-        """Summarize why checkpoints were not loaded; "" if all were."""
-        reasons = [self._without_paths(reason) for reason in self._listed()[1].values()]
-        more = [f"and {len(reasons) - MAX_LISTED} more"] if len(reasons) > MAX_LISTED else []
-        return "; ".join(reasons[:MAX_LISTED] + more)
-
-    def _without_paths(self, reason: CheckpointError) -> str:
-        """Describe a load error without local paths."""
-        return str(reason).replace(f"{self.root}{os.sep}", "").replace(str(self.root), self.root.name)
+        return self.origin.notice or describe_empty(self._listed()[1], self.root)
 
     def load(self, name: str | None = None, step: int | None = None) -> LoadedModel:
         """
@@ -138,7 +127,7 @@ class Store:
             return self._loaded(name, step)
         offered = {info.name: info for info in self.checkpoints()}
         if name and name not in offered and (reason := self._listed()[1].get(name)):
-            raise CheckpointError(self._without_paths(reason))
+            raise CheckpointError(without_local_paths(reason, self.root))
         if not offered:
             raise CheckpointError(self.empty_reason())
         name = next(iter(offered)) if name is None else name
@@ -154,7 +143,7 @@ class Store:
                 try:
                     checkpoint = load(info.folder, step)
                 except CheckpointError as reason:  # the file changed, or one step is damaged
-                    raise CheckpointError(self._without_paths(reason)) from None
+                    raise CheckpointError(without_local_paths(reason, self.root)) from None
                 named = replace(checkpoint.info, name=info.name)  # the folder name of a download is meaningless
                 self._models[key] = LoadedModel(replace(checkpoint, info=named))
             self._models.move_to_end(key)

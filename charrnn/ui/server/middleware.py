@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote
 import gradio as gr
 import httpx
 
-from charrnn.ui.server.call_validation import (
+from charrnn.ui.server.request_body import (
     ENDED_BY,
     MAX_BYTES,
     TEXT_ENDPOINT,

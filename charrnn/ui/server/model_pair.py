@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
-from charrnn.ui.server.validation import Choice, Chosen, Sampling, validate
+from charrnn.ui.server.request_parameters import Choice, Chosen, Sampling, validate
 from charrnn.ui.server.view_query import ViewQuery
 
 NAMES = ("A", "B")

@@ -19,7 +19,7 @@ from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.page_messages import notice
-from charrnn.ui.server.validation import (
+from charrnn.ui.server.request_parameters import (
     MAX_EDITS,
     MAX_PASSAGE_CHARS,
     MAX_RUN_CHARS,

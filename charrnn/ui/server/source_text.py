@@ -9,7 +9,7 @@ from charrnn.checkpoint import CheckpointInfo
 from charrnn.ranges import Range
 from charrnn.sampling import SamplingSettings
 from charrnn.ui.server.loaded_model import LoadedModel
-from charrnn.ui.server.validation import MAX_TEXT_CHARS, Name, Sampling, Step, validate, within
+from charrnn.ui.server.request_parameters import MAX_TEXT_CHARS, Name, Sampling, Step, validate, within
 from charrnn.ui.server.view_query import ViewQuery
 
 GIVEN = "the text you typed or pasted"

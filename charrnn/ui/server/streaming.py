@@ -8,8 +8,8 @@ import gradio as gr
 from anyio.to_thread import run_sync
 
 from charrnn.ui.server.malloc_trim import USERS
+from charrnn.ui.server.request_parameters import count_of
 from charrnn.ui.server.static_files import read, view
-from charrnn.ui.server.validation import count_of
 from charrnn.ui.server.view_query import IsCurrent, LatestQuery, ViewQuery, until_superseded
 
 MAX_ANALYSES = 4  # concurrently; others wait in Gradio's queue

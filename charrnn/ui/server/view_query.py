@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from charrnn.ranges import Range
-from charrnn.ui.server import validation
-from charrnn.ui.server.validation import MAX_SAFE_INTEGER, Choice, Chosen, Name, within
+from charrnn.ui.server import request_parameters
+from charrnn.ui.server.request_parameters import MAX_SAFE_INTEGER, Choice, Chosen, Name, within
 
 MAX_NAMES = 64
 IsCurrent = Callable[[], bool]  # whether a request still waits for the result
@@ -34,12 +34,12 @@ class ViewQuery(BaseModel):
     @classmethod
     def from_page(cls, data: Any) -> "ViewQuery":
         """Validate a query sent by the page. Raises ValueError."""
-        return validation.validate(cls, data)
+        return request_parameters.validate(cls, data)
 
     def text(self, name: str, longest: int) -> str:
         """Return a text box of the form. Raises ValueError."""
         kind = dict[str, Annotated[str, Field(max_length=longest)]]
-        return validation.validate(kind, {name: self.form.get(name, "")})[name]
+        return request_parameters.validate(kind, {name: self.form.get(name, "")})[name]
 
     def one_of(self, name: str, known: Sequence[str]) -> str:
         """Return the chosen option, by default the first one. Raises ValueError."""

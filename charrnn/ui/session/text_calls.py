@@ -22,13 +22,13 @@ from charrnn.ranges import Range
 from charrnn.sampling import DecoderOutput, UniformStream, generate
 from charrnn.ui.server.activation_views import nearest_view
 from charrnn.ui.server.analysis_cache import Cache, fingerprint
-from charrnn.ui.server.call_validation import TEXT_ENDPOINT
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import MAX_CLAMPS, ActivationStats, clamps_of
 from charrnn.ui.server.error_location import raised
 from charrnn.ui.server.malloc_trim import USERS
 from charrnn.ui.server.page_messages import dropped_notice, packed
-from charrnn.ui.server.validation import (
+from charrnn.ui.server.request_body import TEXT_ENDPOINT
+from charrnn.ui.server.request_parameters import (
     MAX_EDITS,
     MAX_TEXT_CHARS,
     Character,

@@ -32,7 +32,7 @@ def describe_models(store: Store, loaded: LoadedModel | None, link: ShareLink | 
     chosen = {"name": loaded.info.name, "step": loaded.checkpoint.step}
     shown = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS, "origin": origin(store)}
     shown |= {"link": link.to_json(), "notice": link.notice()} if link else {}
-    return json.dumps(shown | {"refused": store.load_errors(), "scene": scene})
+    return json.dumps(shown | {"refused": store.refused(), "scene": scene})
 
 
 def origin(store: Store) -> dict[str, str] | None:

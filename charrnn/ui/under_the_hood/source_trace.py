@@ -8,7 +8,7 @@ import numpy as np
 from charrnn.model import CharRNN
 from charrnn.ranges import Range
 from charrnn.tracing import Block, Value, layers_of, read_character
-from charrnn.ui.server import validation
+from charrnn.ui.server import request_parameters
 from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.error_location import raised
@@ -39,7 +39,7 @@ def state_after(prefixes: PrefixCache, loaded: LoadedModel, text: str) -> Any:
 
 def cell_lines(store: Store, prefixes: PrefixCache, query: ViewQuery) -> Iterator[str]:
     """Trace the model at the last character, line by line. Raises ValueError."""
-    text = query.text("text", validation.MAX_TEXT_CHARS)
+    text = query.text("text", request_parameters.MAX_TEXT_CHARS)
     layer = Range(1, MAX_LAYERS, whole=True).require("layer", query.form.get("layer", MAX_LAYERS))
     if not text:
         yield message(query.number, "Nothing has been read yet: write a text, or move the cursor to a character.")

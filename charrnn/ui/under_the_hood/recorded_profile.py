@@ -1,0 +1,87 @@
+"""Shows the bundled record of `scripts/bench.py profile`: time by section and by window length."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from charrnn.paths import BUNDLED
+from charrnn.ui.components.table.table import Cell, Table, number
+from charrnn.ui.server.streaming import message
+from charrnn.ui.server.view_query import ViewQuery
+from charrnn.ui.under_the_hood.live_timing import describe_machine, describe_sizes
+
+RECORD = BUNDLED / "docs" / "bench_profile.json"  # part of the repository
+HOW = "python scripts/bench.py profile --json > docs/bench_profile.json"
+
+
+def profile(query: ViewQuery, path: Path) -> Iterator[str]:
+    """Show the time per section of a step by the bundled record. Raises ValueError."""
+    from charrnn.figures import describe_profile, profile_figure
+
+    record = read_record(path)
+    yield _shown(query, record, profile_figure, describe_profile(record), _parts(record))
+
+
+def against_length(query: ViewQuery, path: Path) -> Iterator[str]:
+    """Show the time of a step by window length. Raises ValueError."""
+    from charrnn.figures import describe_step_cost, step_cost_figure
+
+    record = read_record(path)
+    yield _shown(query, record, step_cost_figure, describe_step_cost(record), _times(record))
+
+
+def recorded(path: Path) -> dict[str, Any] | None:
+    """Load the bundled record; None if absent or invalid."""
+    try:
+        return read_record(path)
+    except ValueError:
+        return None
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Load the record of `scripts/bench.py profile`. Raises ValueError if absent."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"No measurements found: run {HOW}") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.name} cannot be read ({error}): write it again with {HOW}") from None
+    if not isinstance(record, dict) or not {"machine", "parts", "rows", "against_T"} <= record.keys():
+        raise ValueError(f"{path.name} is no record of a profile: write it again with {HOW}")
+    return record
+
+
+def machine(record: dict[str, Any]) -> str:
+    """Describe the machine of a record."""
+    if not isinstance(record["machine"], dict):
+        return f"Measured on {record['machine']}."
+    sizes = f", {describe_sizes(record)}" if "batch" in record else ""
+    return f"Measured on {describe_machine(record)}{sizes}: {HOW}."
+
+
+def _shown(query: ViewQuery, record: dict[str, Any], figure: Callable[..., Any], words: str, table: Table) -> str:
+    drawn = figure(record, query.width)
+    return message(query.number, f"{words} {machine(record)}", figure=drawn, table=table.to_json())
+
+
+def _parts(record: dict[str, Any]) -> Table:
+    body = [
+        [
+            Cell(row["name"]),
+            number(row["median_ms"], "{:.1f}"),
+            *(number(row["parts"].get(p), "{:.1f}") for p in record["parts"]),
+        ]
+        for row in record["rows"]
+    ]
+    return Table("The same in milliseconds", ["network", "whole step", *record["parts"]], body)
+
+
+def _times(record: dict[str, Any]) -> Table:
+    lengths = sorted({T for line in record["against_T"] for T in line["seq_len"]})
+    times = [dict(zip(line["seq_len"], line["median_ms"], strict=True)) for line in record["against_T"]]
+    body = [
+        [Cell(line["name"]), *(number(ms.get(T), "{:.1f}") for T in lengths)]
+        for line, ms in zip(record["against_T"], times, strict=True)
+    ]
+    return Table("The same in milliseconds", ["network", *(f"T = {T}" for T in lengths)], body)
