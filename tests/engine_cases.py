@@ -24,7 +24,7 @@ from tests.small_models import VOCAB
 READ = 200  # characters
 WRITTEN = 300
 PROMPT = "ROMEO: I 'do"
-FACTOR = 1.15
+FACTOR, CHAOTIC_FACTOR = 1.15, 1.6
 SETTINGS: list[tuple[int, dict[str, Any]]] = [
     (7, {}),
     (2**32 - 1, {"temperature": 0.5, "top_k": 9}),
@@ -151,6 +151,8 @@ def write_network(folder: Path, config: dict[str, Any]) -> None:
             "factor": FACTOR,
             "scaled": outputs(scaled, ids[:60]),
             "scaled_text": text_of(scaled, *SETTINGS[0]),
+            "chaotic_factor": CHAOTIC_FACTOR,
+            "chaotic_steps": [*single_steps(step_decoder(scale_recurrent(model, CHAOTIC_FACTOR))[0], ids[:60])],
         }
     save(folder / "expected.json", expected)
 
@@ -162,6 +164,16 @@ def outputs(decoder: GraphDecoder, ids: list[int]) -> dict[str, Any]:
         "logits": trace.logits.tolist(),
         "activations": {name: values.tolist() for name, values in trace.activations.items()},
     }
+
+
+def single_steps(decoder: GraphDecoder, ids: list[int]) -> Iterator[dict[str, Any]]:
+    """State and logits before each id, and what the decoder computes from them."""
+    output = decoder.prefill([])
+    for id in ids:
+        before = {"state": [array.tolist() for array in output.state.arrays], "logits": output.logits.tolist()}
+        output = decoder.step(id, output.state)
+        after = {name: values.tolist() for name, values in output.activations.items()}
+        yield {"before": before, "id": id, "logits": output.logits.tolist(), "activations": after}
 
 
 def text_of(

@@ -1,8 +1,9 @@
 """
 Compare the page's engine with the Python decoder: `python scripts/bench.py engine`.
 
-Both write the same texts from one prompt, one after the other, the engine under node. Prints characters per CPU second
-and how many texts are equal. Run it with OMP_NUM_THREADS=1: threads that wait count as CPU time. Nothing is asserted.
+Both write the same texts from one prompt, one after the other, the engine under node. Prints characters per CPU second,
+how many texts are equal, and the largest difference of any logit, state or gate on the start of the first text. Run it
+with OMP_NUM_THREADS=1: threads that wait count as CPU time. Nothing is asserted.
 """
 
 import argparse
@@ -16,20 +17,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from charrnn.checkpoint import Checkpoint, load
+from charrnn.clamps import Clamp
 from charrnn.export import recorded_step
 from charrnn.export.network_file import pack_network
-from charrnn.flags import COUNT
+from charrnn.flags import COUNT, Number
+from charrnn.gradient_flow import SCALE_RANGE, scale_recurrent
 from charrnn.paths import CHECKPOINTS
 from charrnn.profiling import machine
+from charrnn.ranges import Range
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.text_tables import columns
 
 PROMPT = "ROMEO:\n"
 SETTINGS = {"off": SamplingSettings(), "on": SamplingSettings(0.8, top_k=20, top_p=0.95, min_p=0.02)}
-HEADS = ["", "filters", "texts", "equal", "Python, characters/s", "engine, characters/s", "engine / Python"]
+HEADS = [
+    "",
+    "filters",
+    "texts",
+    "equal",
+    "difference",
+    "Python, characters/s",
+    "engine, characters/s",
+    "engine / Python",
+]
+COMPARED = 200  # characters of the first text whose outputs are compared
 TIMEOUT_S = 3600
 
 
@@ -41,6 +56,10 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("--seeds", type=COUNT, default=2, help="texts of each network (default 2)")
     flags.add_argument("--chars", type=COUNT, default=1000, help="characters of a text (default 1000)")
+    flags.add_argument(
+        "--recurrent-scale", type=Number(Range(*SCALE_RANGE)), default=1.0, metavar="G", help="W_hh × G (default 1)"
+    )
+    flags.add_argument("--clamp", metavar="NAME", help="clamp unit 3 of an activation at 0.5, such as h or f")
     flags.add_argument("--node", default="node", help="the command that runs node (default node)")
     flags.add_argument("--json", action="store_true", help="print the figures as JSON")
     return flags
@@ -57,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trained = {name: load(CHECKPOINTS / name) for name in options.networks}
         files = {name: _write_file(Path(folder) / name, each) for name, each in trained.items()}
         for filters, settings in SETTINGS.items():
-            found = _by_engine(options, files, settings)
+            found = _run_engine(options, files, settings)
             records += [_compare(options, name, trained[name], filters, settings, found[name]) for name in trained]
     if options.json:
         print(
@@ -78,14 +97,19 @@ def _write_file(path: Path, trained: Checkpoint) -> str:
     return str(path)
 
 
-def _by_engine(options: argparse.Namespace, files: dict[str, str], settings: SamplingSettings) -> dict[str, Any]:
-    """Return the texts and CPU seconds of each network. Raises CalledProcessError."""
+def _clamps(options: argparse.Namespace) -> list[Clamp]:
+    return [Clamp(options.clamp, 3, 0.5)] if options.clamp else []
+
+
+def _run_engine(options: argparse.Namespace, files: dict[str, str], settings: SamplingSettings) -> dict[str, Any]:
+    """Return texts, CPU seconds and first outputs of each network. Raises CalledProcessError."""
     asked = {"files": files, "seeds": [*range(options.seeds)], "characters": options.chars, "prompt": PROMPT}
+    asked |= {"clamps": [vars(clamp) for clamp in _clamps(options)], "scale": options.recurrent_scale}
     script = Path(__file__).with_name("engine_texts.mjs")
     command = [options.node, "--no-warnings", str(script)]
     done = subprocess.run(
         command,
-        input=json.dumps(asked | {"settings": vars(settings)}),
+        input=json.dumps(asked | {"settings": vars(settings), "compared": COMPARED}),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -103,16 +127,23 @@ def _compare(
     found: dict[str, Any],
 ) -> dict[str, Any]:
     """Write the same texts in Python and return one record."""
-    decoder, vocab = trained.model.decoder(), trained.vocab
+    model, vocab, clamps = trained.model, trained.vocab, _clamps(options)
+    decoder = (model if options.recurrent_scale == 1 else scale_recurrent(model, options.recurrent_scale)).decoder()
     start, texts = time.process_time(), []
     for seed in range(options.seeds):
-        steps = generate(decoder, decoder.prefill(vocab.encode(PROMPT)), options.chars, settings, UniformStream(seed))
+        steps = generate(
+            decoder, decoder.prefill(vocab.encode(PROMPT)), options.chars, settings, UniformStream(seed), clamps=clamps
+        )
         texts.append(PROMPT + vocab.decode([step.id for step in steps]))
     seconds, characters = time.process_time() - start, options.seeds * options.chars
+    outputs = (decoder.clamped(clamps) if clamps else decoder).read(vocab.encode(texts[0][:COMPARED]))
+    pairs = [(found["activations"][each], values) for each, values in outputs.activations.items()]
+    pairs.append((found["logits"], outputs.logits))
     return {
         "name": name,
         "filters": filters,
         "texts": options.seeds,
+        "difference": max(float(np.abs(np.subtract(ours, theirs)).max()) for ours, theirs in pairs),
         "equal": sum(ours == theirs for ours, theirs in zip(texts, found["texts"], strict=True)),
         "python_chars_per_s": characters / seconds,
         "engine_chars_per_s": characters / found["seconds"],
@@ -122,4 +153,9 @@ def _compare(
 def _row(record: dict[str, Any]) -> list[str]:
     speeds = record["python_chars_per_s"], record["engine_chars_per_s"]
     counts = [str(record[key]) for key in ("name", "filters", "texts", "equal")]
-    return [*counts, *(f"{speed:,.0f}" for speed in speeds), f"{speeds[1] / speeds[0]:.2f}"]
+    return [
+        *counts,
+        f"{record['difference']:.0e}",
+        *(f"{speed:,.0f}" for speed in speeds),
+        f"{speeds[1] / speeds[0]:.2f}",
+    ]

@@ -170,6 +170,16 @@ for (const name of NETWORKS) {
     test(`${name}: W_hh is scaled`, () => {
       same(make({ factors: { "cell.W_hh.weight": expected.factor } }), expected.ids.slice(0, 60), expected.scaled);
     });
+
+    test(`${name}: single steps of a chaotic network are Python's`, () => {
+      const decoder = make({ factors: { "cell.W_hh.weight": expected.chaotic_factor } });
+      for (const { before, id, logits, activations } of expected.chaotic_steps) {
+        decoder.restore({ state: before.state.map((values) => Float64Array.from(values)), logits: before.logits });
+        decoder.step(id);
+        close(decoder.logits, logits, 1e-12, "logits");
+        for (const [which, values] of Object.entries(activations)) close(decoder.activation(which), values, 1e-12, which);
+      }
+    });
   }
 
   test(`${name}: texts are Python's`, async () => {

@@ -256,3 +256,9 @@ def test_over_training_follows_the_model(page: Page):
     clipping = page.locator("#cr-clipping")
     clipping.scroll_into_view_if_needed()
     expect(clipping.locator(".cr-plot-words")).to_contain_text("clipped and unclipped")
+
+
+def test_text_of_a_chaotic_network_is_announced(page: Page):
+    page.evaluate("charrnn.recurrentScale = 1.6; charrnn.emit('recurrent-scale')")
+    page.get_by_role("button", name="Write the text with this").click()
+    expect(page.locator(".cr-interventions")).to_contain_text("W_hh × 1.6: beyond × 1.2 the last digit")

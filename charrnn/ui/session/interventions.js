@@ -3,6 +3,9 @@
 import { NO_INTERVENTIONS } from "./session.js";
 import { session } from "./page_session.js";
 
+const MAX_EQUAL_SCALE = 1.2; // beyond, rounding errors grow from character to character
+const CHAOS = `: beyond × ${MAX_EQUAL_SCALE} the last digit of a sum decides, so this text can part from the one that Python writes.`;
+
 /** Describe a clamp. */
 export const clampName = ({ name, unit, value }) => `${name} of ${unit === null ? "every unit" : "unit " + unit} = ${value}`.replace("-", "−");
 
@@ -13,7 +16,7 @@ export function showInterventions(box) {
     const { clamps, recurrent_scale: scale } = session.interventions;
     const parts = [...clamps.map(clampName), ...(scale === 1 ? [] : [`W_hh × ${scale}`])];
     box.hidden = !parts.length;
-    box.querySelector("span").textContent = "Written with " + parts.join(", ");
+    box.querySelector("span").textContent = "Written with " + parts.join(", ") + (scale > MAX_EQUAL_SCALE ? CHAOS : "");
   });
 }
 
