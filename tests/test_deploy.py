@@ -14,7 +14,7 @@ import pytest
 from torch.distributed import run
 
 from charrnn import hub
-from charrnn.commands import app, publish, sweep, train
+from charrnn.commands import app, publish, sweep, train_flags
 from charrnn.ui.server.middleware import TEXT_CALL
 from charrnn.ui.server.request_body import MAX_BYTES
 from tests.fake_hub import TOKEN
@@ -78,7 +78,7 @@ def test_job_runs_existing_commands():
     commands = [shlex.split(line) for line in lines if "scripts/" in line]
     (training,) = [words for words in commands if "scripts/train.py" in words]
     (publishing,) = [words for words in commands if "scripts/publish.py" in words]
-    assert train.parse(training[training.index("scripts/train.py") + 1 :]).all
+    assert train_flags.parse(training[training.index("scripts/train.py") + 1 :]).all
     assert publish.parser().parse_args(publishing[2:]).verb == "checkpoints"
     assert {"scripts/train.py", "scripts/publish.py"} <= hub.space_release(ROOT, "me/lab", "me/lab").files.keys()
 
@@ -100,7 +100,7 @@ def test_documented_torchrun_lines_parse():
         ("scripts/train.py", "2", False),
     ]
     everything, grid, machines = (one.training_script_args for one in parsed)
-    assert train.parse(everything).all and train.parse(machines).all
+    assert train_flags.parse(everything).all and train_flags.parse(machines).all
     assert len(sweep.runs_of(sweep.parse(grid))) == 12
 
 
@@ -124,7 +124,9 @@ def test_slurm_nodes_share_runs(tmp_path):
     """Run the script with a fake srun that starts two nodes on this machine."""
     (line,) = lines_of_readme("sbatch ")
     words = shlex.split(line, comments=True)
-    assert words[1:6] == ["--nodes", "4", "--cpus-per-task", "8", "deploy/slurm.sh"] and train.parse(words[7:]).all
+    assert (
+        words[1:6] == ["--nodes", "4", "--cpus-per-task", "8", "deploy/slurm.sh"] and train_flags.parse(words[7:]).all
+    )
     (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog.\n" * 60, encoding="utf-8")
     commands = {
         "srun": 'test "$1 $2" = "--cpus-per-task 1" || exit 9; shift 2; "$@" & "$@" & wait',

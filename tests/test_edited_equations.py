@@ -438,8 +438,9 @@ SIGMOID = EDITS[0]
 
 def train(package: Import, folder: Path, *flags: str) -> int:
     """A short run in `folder`/own by the script; its exit code."""
-    script, text = package("charrnn.commands.train"), folder / "text.txt"
-    script.SAMPLE_CHARS = script.PASSAGE_CHARS = 9
+    script, run = package("charrnn.commands.train"), package("charrnn.commands.train_run")
+    run.SAMPLE_CHARS = run.PASSAGE_CHARS = 9
+    text = folder / "text.txt"
     text.write_text(TEXT, encoding="utf-8")
     small = ["--steps", "4", "--batch", "2", "--seq-len", "8", "--hidden-dim", "8"]
     return script.main(["--data", str(text), *small, "--out", str(folder / "own"), *flags])

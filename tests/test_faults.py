@@ -23,7 +23,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from charrnn import checkpoint, hub, script_runner
-from charrnn.commands import train
+from charrnn.commands import train, train_run
 from charrnn.model import CharRNN
 from charrnn.training import Training, trainer
 from tests.cli import run_main
@@ -59,7 +59,7 @@ def typed(capsys, monkeypatch, root):
     """The script called in this process on a small text; what it measures and writes is not what is tested here."""
     monkeypatch.setattr(trainer, "evaluate_stream", lambda model, ids: 3.0)
     monkeypatch.setattr(trainer, "evaluate_cold", lambda model, ids: 3.0)
-    monkeypatch.setattr(train, "write_text", lambda training, chars: "text")
+    monkeypatch.setattr(train_run, "write_text", lambda training, chars: "text")
     monkeypatch.setattr(CharRNN, "notices", lambda model: [])
     corpus = root / "text.txt"
     corpus.write_text(TEXT, encoding="utf-8")
@@ -314,7 +314,7 @@ def test_signals_save_and_print_resume_command(typed, root, number):
 def test_ignored_hang_up_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        assert signal.SIGHUP not in train.stopping_signals()
+        assert signal.SIGHUP not in train_run.stopping_signals()
     finally:
         signal.signal(signal.SIGHUP, before)
 

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from charrnn import checkpoint, hub
-from charrnn.commands import publish, sample, train
+from charrnn.commands import publish, sample, train, train_flags
 from charrnn.hub import model_card as card_of
 from charrnn.hub.upload import files_to_delete
 from charrnn.text_tables import quoted
@@ -349,13 +349,13 @@ def test_card_command_gives_same_recipe(name, changes):
     )
     command = card_of.training_command(info)
     assert command is not None
-    options = train.parse(shlex.split(command)[2:])
-    assert train.recipe_from_flags(options, train.recipe_name(options)) == recipe
+    options = train_flags.parse(shlex.split(command)[2:])
+    assert train_flags.recipe_from_flags(options, train_flags.recipe_name(options)) == recipe
     assert (options.seed, str(options.data)) == (3, "input.txt")
     mine = card_of.training_command(replace(info, saved_as="my net"))
     assert mine is not None
-    options = train.parse(shlex.split(mine)[2:])
-    assert train.recipe_from_flags(options, train.recipe_name(options)) == recipe
+    options = train_flags.parse(shlex.split(mine)[2:])
+    assert train_flags.recipe_from_flags(options, train_flags.recipe_name(options)) == recipe
     assert card_of.training_command(replace(info, recipe=vars(Recipe()) | {"magic": 1})) is None
 
 

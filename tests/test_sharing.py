@@ -3,7 +3,7 @@
 import pytest
 
 from charrnn import checkpoint
-from charrnn.commands import train
+from charrnn.commands import train, train_all, train_out_folder, train_run
 from charrnn.training import WorkQueue
 from tests.cli import run_main
 from tests.torchrun import run_torchrun
@@ -28,19 +28,19 @@ def test_killed_process_leaves_rest_to_resume(tmp_path, capsys, monkeypatch):
     done = {
         path.name
         for path in (tmp_path / "killed").iterdir()
-        if (found := train.readable_checkpoint(path)) and found.finished
+        if (found := train_out_folder.readable_checkpoint(path)) and found.finished
     }
     stamps = {name: (tmp_path / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done}
     assert "gru" not in done
-    monkeypatch.setattr(train, "RECIPES", {name: train.RECIPES[name] for name in FEW})
-    monkeypatch.setattr(train, "PASSAGE_CHARS", 5)
-    monkeypatch.setattr(train, "SAMPLE_CHARS", 5)
+    monkeypatch.setattr(train_all, "RECIPES", {name: train_all.RECIPES[name] for name in FEW})
+    monkeypatch.setattr(train_run, "PASSAGE_CHARS", 5)
+    monkeypatch.setattr(train_run, "SAMPLE_CHARS", 5)
     again = run_torchrun(tmp_path, "train", 2, FEW, *flags, "--out", tmp_path / "killed")
     assert again.returncode == 0 and again.stdout.splitlines().count("gru: goes on") == 1, again.stderr
     assert run_main(capsys, train.main, *flags, "--out", tmp_path / "alone", "--threads", 1).code == 0
     assert {name: (tmp_path / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done} == stamps
     killed_rows, alone_rows = (
-        [train.table_row(checkpoint.load(tmp_path / out / name)) for name in FEW] for out in ("killed", "alone")
+        [train_all.table_row(checkpoint.load(tmp_path / out / name)) for name in FEW] for out in ("killed", "alone")
     )
     assert rows(again.stdout) == killed_rows == alone_rows
     assert len({line.split()[-1] for line in alone_rows}) == len(FEW), "each has weights of its own"

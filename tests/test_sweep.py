@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from charrnn import checkpoint
-from charrnn.commands import sweep, train
+from charrnn.commands import sweep, train_all, train_flags, train_out_folder, train_run
 from charrnn.training import DivergedError, Training
 from tests.cli import interrupted, run_main
 from tests.torchrun import run_torchrun
@@ -37,8 +37,8 @@ def root(tmp_path_factory) -> Path:
 @pytest.fixture
 def typed(capsys, monkeypatch, root):
     """Call the script in this process with short texts."""
-    monkeypatch.setattr(train, "PASSAGE_CHARS", 5)
-    monkeypatch.setattr(train, "SAMPLE_CHARS", 5)
+    monkeypatch.setattr(train_run, "PASSAGE_CHARS", 5)
+    monkeypatch.setattr(train_run, "SAMPLE_CHARS", 5)
     return lambda *arguments: run_main(capsys, sweep.main, "--data", root / "text.txt", *arguments)
 
 
@@ -72,8 +72,8 @@ def test_sweep_is_product_of_flags(tmp_path):
     assert {run.configuration for run in runs} == {
         f"{recipe} layer_norm={norm}" for recipe in ("lstm", "rnn-lab") for norm in ("no", "yes")
     }
-    last = train.recipe_from_flags(runs[-1].options, runs[-1].options.recipe)
-    usual = train.RECIPES["rnn-lab"]
+    last = train_flags.recipe_from_flags(runs[-1].options, runs[-1].options.recipe)
+    usual = train_all.RECIPES["rnn-lab"]
     assert (last.cell, last.layer_norm, last.dropout, last.learning_rate) == ("rnn", True, 0.5, usual.learning_rate)
     assert (runs[-1].options.seed, runs[-1].options.threads) == (4, 1)
     assert runs[-1].options.out == tmp_path / runs[-1].name
@@ -119,7 +119,7 @@ def test_sweep_table_is_independent_of_processes(root, typed):
     done = {
         path.name
         for path in (root / "killed").iterdir()
-        if (found := train.readable_checkpoint(path)) and found.finished
+        if (found := train_out_folder.readable_checkpoint(path)) and found.finished
     }
     stamps = {name: (root / "killed" / name / "model.safetensors").stat().st_mtime_ns for name in done}
     assert not any(name.startswith("gru") for name in done)

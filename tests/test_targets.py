@@ -20,7 +20,7 @@ from charrnn import checkpoint
 from charrnn.checkpoint import CheckpointError, Origin, Verdict
 from charrnn.checkpoint.disk_space import MAX_VOCAB_BYTES
 from charrnn.checkpoint.safetensors_io import MAX_HEADER_BYTES
-from charrnn.commands import sweep, train
+from charrnn.commands import sweep, train, train_all, train_flags, train_run
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256
 from charrnn.metrics import Metrics, pace
 from charrnn.training import RECIPES, DivergedError, Training, saved_steps
@@ -43,8 +43,8 @@ def own(tmp_path_factory) -> Path:
     (root / "b.txt").write_text(TEXT[::-1], encoding="utf-8")
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "SAMPLE_CHARS", LIMITED)
-        patch.setattr(train, "PASSAGE_CHARS", LIMITED)
+        patch.setattr(train_run, "SAMPLE_CHARS", LIMITED)
+        patch.setattr(train_run, "PASSAGE_CHARS", LIMITED)
         a, b = ["--data", str(root / "a.txt")], ["--data", str(root / "b.txt")]
         for name, flags in {"same": a, "seed": [*a, "--seed", "1"], "text": b}.items():
             assert train.main([*flags, *TINY, "--keep-steps", "--out", str(root / name)]) == 0
@@ -188,10 +188,11 @@ REASONS = {
 @pytest.fixture
 def typed(own, tmp_path, capsys, monkeypatch):
     """Call a command of the table on a root folder with the first text."""
-    monkeypatch.setattr(train, "SAMPLE_CHARS", LIMITED)
-    monkeypatch.setattr(train, "PASSAGE_CHARS", LIMITED)
-    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path)
-    monkeypatch.setattr(train, "RECIPES", {"rnn": replace(RECIPES["rnn"])})
+    monkeypatch.setattr(train_run, "SAMPLE_CHARS", LIMITED)
+    monkeypatch.setattr(train_run, "PASSAGE_CHARS", LIMITED)
+    for module in (train_all, train_flags):
+        monkeypatch.setattr(module, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(train_all, "RECIPES", {"rnn": replace(RECIPES["rnn"])})
     data = ["--data", str(own / "a.txt"), "--threads", "1"]
     return lambda command, root=tmp_path: run_main(capsys, lambda _: COMMANDS[command][1](data, root))
 
@@ -237,8 +238,8 @@ def test_foreign_target_is_never_written(own, typed, tmp_path, kind, command):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_bundled_checkpoint_may_be_refreshed(name):
-    options = train.parse(["--recipe", name])
-    origin = Origin(asdict(train.recipe_from_flags(options, name)), 0, TINY_SHAKESPEARE_SHA256)
+    options = train_flags.parse(["--recipe", name])
+    origin = Origin(asdict(train_flags.recipe_from_flags(options, name)), 0, TINY_SHAKESPEARE_SHA256)
     assert checkpoint.examine(ROOT / "checkpoints" / name).verdict(origin, "name it") == (Verdict.SAME, "")
 
 
@@ -250,7 +251,7 @@ def test_size_estimate_bounds_files(own, tmp_path, monkeypatch):
         seen.update({"training": state_bytes, "model": model_bytes})
 
     monkeypatch.setattr(checkpoint, "require_room", require_room)
-    monkeypatch.setattr(train, "SAMPLE_CHARS", LIMITED)
+    monkeypatch.setattr(train_run, "SAMPLE_CHARS", LIMITED)
     for cell, flags in {"lstm": ["--stateful", "--layer-norm"], "minigpt": ["--hidden-dim", "8"]}.items():
         out = tmp_path / cell
         words = ["--data", str(own / "a.txt"), "--cell", cell, *TINY, "--steps", "12", *flags, "--out", str(out)]
@@ -292,7 +293,7 @@ def test_unsavable_run_is_refused_first(tmp_path, capsys, monkeypatch, flags, fr
     def begin(*arguments):
         raise AssertionError("the network was built")
 
-    monkeypatch.setattr(train, "Training", begin)
+    monkeypatch.setattr(train_run, "Training", begin)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1 << 60, 0, free))  # type: ignore[attr-defined]
     (tmp_path / "text.txt").write_text(text, encoding="utf-8")
     words = ["--data", tmp_path / "text.txt", "--out", tmp_path / "a/b", "--seq-len", "8", "--batch", "2", *flags]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from charrnn import checkpoint
-from charrnn.commands import train
+from charrnn.commands import train, train_all, train_flags, train_run
 from charrnn.training import RECIPES
 from tests.checkpoint_files import rewrite_checkpoint
 from tests.cli import run_main
@@ -29,16 +29,18 @@ def corpus(tmp_path):
 @pytest.fixture
 def typed(capsys, monkeypatch, corpus, tmp_path):
     """Call the script on the small text in this process, with short texts."""
-    monkeypatch.setattr(train, "PASSAGE_CHARS", 40)
-    monkeypatch.setattr(train, "SAMPLE_CHARS", 20)
-    monkeypatch.setattr(train, "CHECKPOINTS", tmp_path / "checkpoints")
+    monkeypatch.setattr(train_run, "PASSAGE_CHARS", 40)
+    monkeypatch.setattr(train_run, "SAMPLE_CHARS", 20)
+    for module in (train_all, train_flags):
+        monkeypatch.setattr(module, "CHECKPOINTS", tmp_path / "checkpoints")
     return lambda *arguments: run_main(capsys, train.main, "--data", corpus, *arguments)
 
 
 @pytest.fixture
 def two(monkeypatch):
     """Reduce the table to two recipes."""
-    monkeypatch.setattr(train, "RECIPES", TWO)
+    for module in (train_all, train_flags):
+        monkeypatch.setattr(module, "RECIPES", TWO)
 
 
 def planned(name):
@@ -78,9 +80,9 @@ def same(a, b):
     ],
 )
 def test_flags_of_bundled_checkpoint_give_its_recipe(flags, name):
-    options = train.parse(flags.split())
-    assert train.recipe_name(options) == name
-    assert train.recipe_from_flags(options, name) == RECIPES[name]
+    options = train_flags.parse(flags.split())
+    assert train_flags.recipe_name(options) == name
+    assert train_flags.recipe_from_flags(options, name) == RECIPES[name]
 
 
 @pytest.mark.parametrize(
@@ -94,9 +96,9 @@ def test_flags_of_bundled_checkpoint_give_its_recipe(flags, name):
     ],
 )
 def test_other_flags_change_recipe_and_folder(flags, name, recipe):
-    options = train.parse(flags.split())
-    assert train.recipe_name(options) == name
-    assert train.recipe_from_flags(options, name) == recipe
+    options = train_flags.parse(flags.split())
+    assert train_flags.recipe_name(options) == name
+    assert train_flags.recipe_from_flags(options, name) == recipe
 
 
 def test_default_folder_is_named_for_recipe(typed, tmp_path):
@@ -142,7 +144,7 @@ def test_train_all_trains_missing_recipes_only(typed, tmp_path):
 
 
 def test_train_all_lists_bad_recipe_and_trains_rest(typed, monkeypatch, tmp_path):
-    monkeypatch.setattr(train, "RECIPES", {name: RECIPES[name] for name in ("minigpt", "rnn")})
+    monkeypatch.setattr(train_all, "RECIPES", {name: RECIPES[name] for name in ("minigpt", "rnn")})
     result = typed("--all", "--out", tmp_path / "all", *TINY, "--stateful")
     assert (result.code, heads(result)) == (1, ["rnn: starts"])
     assert "minigpt: --stateful is True: that is for recurrent cells" in result.err

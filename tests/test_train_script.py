@@ -13,7 +13,7 @@ import torch
 
 from charrnn import checkpoint
 from charrnn.checkpoint.safetensors_io import read
-from charrnn.commands import train
+from charrnn.commands import train, train_flags, train_out_folder, train_run, train_text
 from charrnn.corpus import Corpus
 from charrnn.training import Recipe, Training
 from tests.cli import command, interrupted, run_main
@@ -34,8 +34,8 @@ def corpus(tmp_path):
 @pytest.fixture
 def typed(capsys, monkeypatch):
     """Call the script in this process, with short texts."""
-    monkeypatch.setattr(train, "PASSAGE_CHARS", 40)
-    monkeypatch.setattr(train, "SAMPLE_CHARS", 20)
+    monkeypatch.setattr(train_run, "PASSAGE_CHARS", 40)
+    monkeypatch.setattr(train_run, "SAMPLE_CHARS", 20)
     return lambda *arguments: run_main(capsys, train.main, *arguments)
 
 
@@ -83,7 +83,7 @@ def test_ctrl_c_before_first_update_has_no_traceback(typed, monkeypatch):
     def stop(data):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "read_corpus", stop)
+    monkeypatch.setattr(train_text, "read_corpus", stop)
     assert typed() == (130, "", "")
 
 
@@ -148,9 +148,9 @@ def test_resume_uses_threads_of_run(tmp_path):
     try:
         for threads, flags, expected in [(1, [], 1), (2, [], 2), (2, ["--threads", "1"], 1)]:
             checkpoint.save_run(tmp_path / "rnn", tensors, run | {"threads": threads})
-            options = train.parse(["--resume", *flags])
+            options = train_flags.parse(["--resume", *flags])
             target, corpus = checkpoint.examine(tmp_path / "rnn"), Corpus.from_text(TEXT)
-            train.start(options, target, train.requested_origin(options, "rnn", target, corpus), corpus)
+            train_run.start(options, target, train_out_folder.requested_origin(options, "rnn", target, corpus), corpus)
             assert torch.get_num_threads() == expected
     finally:
         torch.set_num_threads(before)

@@ -12,9 +12,9 @@ WORKER = """
 import importlib, os, signal, sys
 sys.path.insert(0, os.environ["ROOT"])
 from charrnn.training import RECIPES, Training
-from charrnn.commands import train
-train.RECIPES = {name: RECIPES[name] for name in os.environ["RECIPES"].split()}
-train.SAMPLE_CHARS = train.PASSAGE_CHARS = 5
+from charrnn.commands import train_all, train_run
+train_all.RECIPES = {name: RECIPES[name] for name in os.environ["RECIPES"].split()}
+train_run.SAMPLE_CHARS = train_run.PASSAGE_CHARS = 5
 advance = Training.advance
 def dying(training):
     advance(training)

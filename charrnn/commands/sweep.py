@@ -28,7 +28,7 @@ from typing import Any
 import torch
 
 from charrnn import checkpoint, script_runner
-from charrnn.commands import train
+from charrnn.commands import train_all, train_flags, train_run, train_text
 from charrnn.flags import path
 from charrnn.metrics import bits_per_char
 from charrnn.paths import REPOSITORY
@@ -61,7 +61,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     grid.add_argument("--seed", nargs="+", default=["0"], help="default: 0")
     for field in AXES:
         values: dict[str, Any] = {"choices": ("no", "yes")} if isinstance(field.default, bool) else {}
-        grid.add_argument(flag(field.name), nargs="+", help=train.HYPERPARAMETERS[field.name], **values)
+        grid.add_argument(flag(field.name), nargs="+", help=train_flags.HYPERPARAMETERS[field.name], **values)
     return parser.parse_args(argv)
 
 
@@ -83,7 +83,7 @@ def runs_of(options: argparse.Namespace) -> list[Run]:
         words = [word for name, value in settings.items() for word in flag_words(name, value)]
         name = "-".join([recipe, *(f"{name}={value}" for name, value in settings.items()), f"seed={seed}"])
         configuration = " ".join([recipe, *(f"{name}={settings[name]}" for name in axes if len(set(axes[name])) > 1)])
-        own = train.parse(["--recipe", recipe, "--seed", seed, *fixed, *words, "--out", str(options.into / name)])
+        own = train_flags.parse(["--recipe", recipe, "--seed", seed, *fixed, *words, "--out", str(options.into / name)])
         runs[name] = Run(configuration, name, own)
     return list(runs.values())
 
@@ -103,7 +103,7 @@ def flag_words(name: str, value: str) -> list[str]:
     return [flag(name), value]
 
 
-def table(runs: Sequence[Run], failed: Mapping[str, train.Outcome]) -> str:
+def table(runs: Sequence[Run], failed: Mapping[str, train_run.Outcome]) -> str:
     """Format one row per configuration, the best first; then why runs are missing."""
     rows = []
     for configuration, of_it in itertools.groupby(runs, lambda run: run.configuration):
@@ -132,10 +132,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         run.options.resume_command = again
     torch.set_num_threads(runs[0].options.threads)
     try:
-        corpus = train.read_corpus(options.data)
+        corpus = train_text.read_corpus(options.data)
         queue = WorkQueue()
         by_name = {run.name: run.options for run in runs}
-        failed = train.train_each(queue, by_name, corpus, "give another --into, or remove that folder")
+        failed = train_all.train_each(queue, by_name, corpus, "give another --into, or remove that folder")
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -145,5 +145,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         return failed
     if queue.rank > 0:
         return 0
-    train.print_block(table(runs, failed))
-    return train.exit_code(failed, len(runs))
+    train_run.print_block(table(runs, failed))
+    return train_all.exit_code(failed, len(runs))

@@ -13,7 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.bench import contestants
 from charrnn.checkpoint import describe, load, write_analyses
-from charrnn.commands import evaluate, sample, train
+from charrnn.commands import evaluate, sample, train, train_all, train_flags
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.published_results import PUBLISHED
 from charrnn.study import run_study as study
@@ -189,13 +189,15 @@ def test_lab_sheet_names_every_section():
 def test_lab_sheet_recipes_match_their_links():
     for _, commands, ways in lab_sheet.ROWS:
         trained = {
-            train.recipe_name(train.parse(shlex.split(command)[2:])) for command in commands if "train.py" in command
+            train_flags.recipe_name(train_flags.parse(shlex.split(command)[2:]))
+            for command in commands
+            if "train.py" in command
         }
         models = {way.model for way in ways if way.model}
         if trained and models:
             assert models <= trained
         for way in ways:
-            assert set(way.tick) | ({way.model} if way.model else set()) <= set(train.RECIPES)
+            assert set(way.tick) | ({way.model} if way.model else set()) <= set(train_all.RECIPES)
             assert way.tab in (tabs.WRITE, tabs.GRADIENTS, tabs.NEURONS, tabs.COMPARE, tabs.HOOD)
 
 
