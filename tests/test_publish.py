@@ -1,5 +1,6 @@
 """Publish to a fake Hub: tags, races, retries, scripts and model cards."""
 
+import json
 import math
 import os
 import re
@@ -14,7 +15,9 @@ import torch
 import yaml
 
 from charrnn import checkpoint, hub
+from charrnn.cells import HiddenState, VanillaRNNCell
 from charrnn.commands import publish, sample, train, train_flags
+from charrnn.export import graph_json
 from charrnn.hub import model_card as card_of
 from charrnn.hub.upload import files_to_delete
 from charrnn.text_tables import quoted
@@ -125,13 +128,13 @@ def test_collection_replaces_and_is_replaced(server: Server, tmp_path):
     _, found = server.call(["push", str(root), "me/lab"], ["resolve", "me/lab"])
     good, refused = checkpoint.list_checkpoints(Path(found["folder"]))
     assert ([info.name for info in good], refused) == (["gru", "rnn"], {})
-    here = {f"{name}/{file}" for name in ("gru", "rnn") for file in ("README.md", "model.safetensors")}
+    here = {f"{name}/{file}" for name in ("gru", "rnn") for file in ("README.md", "graph.json", "model.safetensors")}
     assert here | {"README.md", "notes/README.md"} <= server.files("me/lab")
     (alone,) = server.call(["push", str(root / "rnn"), "me/lab"])
-    went = ["gru/README.md", "gru/config.json", "gru/curve.png", "gru/history.json", "gru/model.safetensors"]
-    assert alone["notices"] == [f"deleting files that are no longer published: {', '.join(went)} and 8 more"]
+    went = ["gru/README.md", "gru/config.json", "gru/curve.png", "gru/graph.json", "gru/history.json"]
+    assert alone["notices"] == [f"deleting files that are no longer published: {', '.join(went)} and 10 more"]
     assert server.files("me/lab") == {
-        *(".gitattributes", "README.md", "config.json", "history.json", "model.safetensors"),
+        *(".gitattributes", "README.md", "config.json", "graph.json", "history.json", "model.safetensors"),
         *("passage.txt", "steps/000000.safetensors", "notes/README.md", "notes/config.json"),
     }
 
@@ -160,6 +163,14 @@ def test_linked_steps_folder_is_not_published(folder, tmp_path):
     with pytest.raises(checkpoint.CheckpointError):
         checkpoint.load(folder, 10)
     assert not [path for path in hub.release(folder, "me/tiny").files if path.startswith("steps/")]
+
+
+def test_release_has_the_recorded_step_if_there_is_one(folder, monkeypatch):
+    graph = hub.release(folder, "me/tiny").files["graph.json"]
+    assert isinstance(graph, bytes)
+    assert json.loads(graph) == json.loads(json.dumps(graph_json(checkpoint.load(folder).model)))
+    monkeypatch.setattr(VanillaRNNCell, "forward", lambda self, x, state: HiddenState(torch.rand_like(state.h)))
+    assert "graph.json" not in hub.release(folder, "me/tiny").files
 
 
 def test_unloadable_steps_are_not_published(folder):

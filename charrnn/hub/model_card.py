@@ -90,7 +90,8 @@ hf download {repo_id} {download}
 python scripts/sample.py {again} --temperature {TEMPERATURE} --seed {SEED}
 ```
 
-`model.safetensors` holds weights, configuration and vocabulary; opening it runs no code.
+`model.safetensors` holds weights, configuration and vocabulary; opening it runs no code. `graph.json` is one decode
+step as a list of operations on named tensors, to run the network without Python.
 
 ## Limits
 

@@ -6,10 +6,12 @@ Only listed files are sent, and files that charrnn did not publish are not repla
 
 import glob
 import hashlib
+import json
 import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -26,8 +28,10 @@ from charrnn.checkpoint import (
     CheckpointInfo,
     describe,
     list_checkpoints,
+    load,
     resolve_inside,
 )
+from charrnn.export import RecordingError, graph_json
 from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
 from charrnn.hub.download import matches_any
 from charrnn.hub.errors import HubError, as_hub_errors, with_retries
@@ -35,7 +39,8 @@ from charrnn.hub.model_card import CARD, checkpoint_card, collection_card
 from charrnn.script_runner import as_typed
 
 OBSOLETE = ("curve.png",)  # published by earlier versions; deleted by a new release
-OURS = (*FILES, CARD, *OBSOLETE)
+GRAPH = "graph.json"  # the recorded step, to run a network without Python; read by nothing here
+OURS = (*FILES, CARD, GRAPH, *OBSOLETE)
 SIGNATURE = (MODEL, "config.json", "history.json")  # files that identify a folder of charrnn
 MAX_LISTED = 5  # deleted files in a message
 NUMBERED = re.compile(r"v([1-9]\d{0,8})")
@@ -95,7 +100,7 @@ def release(folder: Path, repo_id: str) -> Release:
 
 def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
     """
-    Return the files of one checkpoint, with its loadable saved steps.
+    Return the files of one checkpoint, with its loadable saved steps, and its step as GRAPH if it can be recorded.
 
     Raises CheckpointError for an unreadable step, which a push would delete from the Hub; else OSError.
     """
@@ -110,7 +115,10 @@ def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
     for name, real in listed.items():
         if real.is_relative_to(home) and real != home / name:
             raise CheckpointError(f"{folder / name} is a link to {real.relative_to(home)}: put the file itself there")
-    return {CARD: card.encode(), **{name.as_posix(): real for name, real in listed.items()}}
+    files: dict[str, Path | bytes] = {CARD: card.encode()}
+    with suppress(RecordingError):
+        files[GRAPH] = json.dumps(graph_json(load(folder).model), separators=(",", ":")).encode()
+    return {**files, **{name.as_posix(): real for name, real in listed.items()}}
 
 
 def push(
