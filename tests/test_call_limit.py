@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from charrnn.ui.session.call_limit import BusyError, CallLimit
+from charrnn.ui.server.call_limit import BusyError, CallLimit
 
 
 def run(limit: CallLimit, calls: int) -> tuple[list[str], int]:

@@ -25,9 +25,9 @@ from charrnn.export import GraphDecoder
 from charrnn.registry import build_model
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.prefix_cache import PrefixCache
 from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery
-from charrnn.ui.session.prefix_cache import PrefixCache
 from charrnn.ui.under_the_hood.self_checks import Measurements, panel
 from charrnn.ui.under_the_hood.source_trace import cell_lines
 from tests.node import node_json

@@ -11,7 +11,7 @@ from charrnn.ui.compare import coupled_sampling
 from charrnn.ui.server import request_parameters
 from charrnn.ui.server.clamp_requests import MAX_CLAMPS
 from charrnn.ui.server.share_link import DEFAULTS, HIDEABLE, parse_link
-from charrnn.ui.session.text_calls import MAX_CALL_CHARS
+from charrnn.ui.server.text_calls import MAX_CALL_CHARS
 from charrnn.ui.sidebar.sidebar import describe_models
 
 ROOT = Path(__file__).resolve().parents[1]

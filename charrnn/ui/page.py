@@ -11,12 +11,12 @@ from charrnn.ui.compare import tab as compare_tab
 from charrnn.ui.gradients import tab as gradients_tab
 from charrnn.ui.lecture.lecture import initial_value, open_link, register_events
 from charrnn.ui.neurons import tab as neurons_tab
+from charrnn.ui.server import text_calls
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.request_parameters import Choice, count_of
 from charrnn.ui.server.static_files import read, view
 from charrnn.ui.server.streaming import QUIET
 from charrnn.ui.server.view_query import ViewQuery
-from charrnn.ui.session import text_calls
 from charrnn.ui.sidebar.sidebar import describe_models, describe_refreshed
 from charrnn.ui.under_the_hood import tab as hood_tab
 

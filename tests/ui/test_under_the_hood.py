@@ -20,9 +20,9 @@ from charrnn.tracing import read_character
 from charrnn.training import Recipe
 from charrnn.ui.server import error_location
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.prefix_cache import PrefixCache
 from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery
-from charrnn.ui.session.prefix_cache import PrefixCache
 from charrnn.ui.under_the_hood import recorded_profile
 from charrnn.ui.under_the_hood.live_timing import TimingLock, timing
 from charrnn.ui.under_the_hood.self_checks import Measurements, dice, digest, measured, of_file, panel, versions

@@ -1,4 +1,4 @@
-// Reads and continues texts as the server's endpoint does (charrnn/ui/session/text_calls.py): the same calls, the same answers.
+// Reads and continues texts as the server's endpoint does (charrnn/ui/server/text_calls.py): the same calls, the same answers.
 
 import { distribution, draw } from "../components/sampler.js";
 import { Decoder } from "./decoder.js";

@@ -1,1 +1,1 @@
-"""Server-side code shared by all views: checkpoints, requests, validation."""
+"""The Python side of all views: checkpoints, requests, caches, text calls."""

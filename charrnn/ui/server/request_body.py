@@ -12,7 +12,7 @@ from gradio.block_function import BlockFunction
 MAX_BYTES = 256 * 1024  # the longest text of an endpoint with every character escaped
 MAX_DEPTH = 16  # nesting of lists and objects
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # session or event id; Gradio's clients use shorter ones
-TEXT_ENDPOINT = "continue_text"  # see session/text_calls.py
+TEXT_ENDPOINT = "continue_text"  # see text_calls.py
 TEXT_SESSION = "text calls"  # not a TOKEN, so that no caller can name it
 CALL_FIELDS = ("data", "session_hash", "event_data", "fn_index", "trigger_id")  # fields of a call that are passed on
 ENDED_BY = {
@@ -62,7 +62,7 @@ class CallValidator:
         return _dump(fields | {"data": _values(self.functions[index], sent.get("data"))} | _session(sent))
 
     def text(self, body: bytes) -> bytes:
-        """Validate a text call (`session/text_calls.py`). Raises RequestRejected.
+        """Validate a text call (`text_calls.py`). Raises RequestRejected.
 
         All text calls share one Gradio session state. A new one copies the configuration of every component, which
         takes ten times as long as the model.

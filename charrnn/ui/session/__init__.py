@@ -1,1 +1,1 @@
-"""The server side of a page's text. The session itself runs in the page."""
+"""The text of a page, in JavaScript without DOM."""

@@ -14,9 +14,9 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.error_location import raised
 from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.page_messages import packed
+from charrnn.ui.server.prefix_cache import PrefixCache
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import ViewQuery
-from charrnn.ui.session.prefix_cache import PrefixCache
 
 MAX_LAYERS = 64
 STRIDE = 128  # characters between two cached states

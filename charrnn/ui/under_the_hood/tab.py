@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.prefix_cache import PrefixCache
 from charrnn.ui.server.streaming import add_part
-from charrnn.ui.session.prefix_cache import PrefixCache
 from charrnn.ui.under_the_hood.live_timing import TimingLock, timing
 from charrnn.ui.under_the_hood.recorded_profile import RECORD, against_length, profile, recorded
 from charrnn.ui.under_the_hood.self_checks import Measurements, panel

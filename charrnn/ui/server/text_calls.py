@@ -22,11 +22,13 @@ from charrnn.ranges import Range
 from charrnn.sampling import DecoderOutput, UniformStream, generate
 from charrnn.ui.server.activation_views import nearest_view
 from charrnn.ui.server.analysis_cache import Cache, fingerprint
+from charrnn.ui.server.call_limit import BusyError, CallLimit
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import MAX_CLAMPS, ActivationStats, clamps_of
 from charrnn.ui.server.error_location import raised
 from charrnn.ui.server.malloc_trim import USERS
 from charrnn.ui.server.page_messages import dropped_notice, packed
+from charrnn.ui.server.prefix_cache import PrefixCache
 from charrnn.ui.server.request_body import TEXT_ENDPOINT
 from charrnn.ui.server.request_parameters import (
     MAX_EDITS,
@@ -39,8 +41,6 @@ from charrnn.ui.server.request_parameters import (
     describe_error,
     within,
 )
-from charrnn.ui.session.call_limit import BusyError, CallLimit
-from charrnn.ui.session.prefix_cache import PrefixCache
 
 MAX_CALL_CHARS = 1000  # read or written by one call
 STRIDE = 256  # characters between two cached states of a text that is read
