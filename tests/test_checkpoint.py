@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save as to_bytes
 
 from charrnn import checkpoint
-from charrnn.checkpoint import CheckpointError, safetensors_io, save_load
+from charrnn.checkpoint import CheckpointError, safetensors_io, saving
 from charrnn.metrics import Metrics
 from charrnn.model import CharRNN
 from charrnn.ui.server.checkpoint_store import Store
@@ -100,7 +100,7 @@ def test_half_weights_are_stored_as_halves(tmp_path):
 def test_weights_stay_float32_unless_all_are_halves(tmp_path):
     for name, odd in {"too fine": 1 + 2**-12, "too large": 1e6}.items():
         weights = {"a": torch.ones(3), "b": torch.tensor([0.5, odd])}
-        smallest = save_load._smallest(weights)
+        smallest = saving._smallest(weights)
         assert {weight.dtype for weight in smallest.values()} == {torch.float32}, name
         assert torch.equal(smallest["b"], weights["b"])
 

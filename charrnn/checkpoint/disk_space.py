@@ -4,8 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+from charrnn.checkpoint.file_names import MODEL, RUN
 from charrnn.checkpoint.safetensors_io import MAX_FILE_BYTES, MAX_HEADER_BYTES, CheckpointError
-from charrnn.checkpoint.save_load import MODEL, RUN
 from charrnn.vocab import Vocab
 
 MAX_VOCAB_BYTES = MAX_HEADER_BYTES // 2  # in a header; the training curve and the tensors take less than the rest

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from charrnn.checkpoint.file_names import STEPS
 from charrnn.checkpoint.overwrite_rules import is_half_written
 from charrnn.checkpoint.safetensors_io import CheckpointError, require_writable
-from charrnn.checkpoint.save_load import STEPS
 
 try:
     import fcntl

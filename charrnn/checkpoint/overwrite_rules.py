@@ -13,17 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from charrnn.checkpoint.metadata_schema import require_name
-from charrnn.checkpoint.safetensors_io import (
-    MAX_HEADER_BYTES,
-    TEMPORARY,
-    WRITING,
-    CheckpointError,
-    parse_json,
-    read_metadata,
-    read_small,
-)
-from charrnn.checkpoint.save_load import (
+from charrnn.checkpoint.file_names import (
     CONFIG,
     HISTORY,
     MAX_PASSAGE_BYTES,
@@ -33,9 +23,18 @@ from charrnn.checkpoint.save_load import (
     SHARED_KEYS,
     STEP_NAME,
     STEPS,
-    CheckpointInfo,
-    describe,
     require_step,
+)
+from charrnn.checkpoint.loading import CheckpointInfo, describe
+from charrnn.checkpoint.metadata_schema import require_name
+from charrnn.checkpoint.safetensors_io import (
+    MAX_HEADER_BYTES,
+    TEMPORARY,
+    WRITING,
+    CheckpointError,
+    parse_json,
+    read_metadata,
+    read_small,
 )
 from charrnn.checkpoint.stored_analyses import ANALYSES, require_analyses
 from charrnn.metrics import Metrics

@@ -1,19 +1,8 @@
-"""
-Save, load, list and describe checkpoint folders.
-
-`model.safetensors` holds the weights and, in its metadata, everything else, so the two cannot be separated.
-`config.json` and `history.json` are human-readable copies, `steps/` holds intermediate weights, `passage.txt` a
-generated text, `analyses.json` cached analyses. `training.safetensors` is the state of an unfinished run.
-"""
+"""Load a checkpoint, an unfinished run or a bare state dict, and validate it."""
 
 import hashlib
-import json
 import os
-import platform
-import re
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,31 +10,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from charrnn import __version__
 from charrnn.cells import CELLS
-from charrnn.checkpoint.metadata_schema import require_name, validate_metadata
-from charrnn.checkpoint.safetensors_io import (
-    CheckpointError,
-    UnreadableError,
-    parse_json,
-    read,
-    read_metadata,
-    read_small,
-    write_bytes,
-    write_tensors,
+from charrnn.checkpoint.file_names import (
+    MAX_PASSAGE_BYTES,
+    MODEL,
+    PASSAGE,
+    RUN,
+    SHARED_KEYS,
+    STEP_NAME,
+    STEPS,
+    has_run_state,
+    step_files,
+    step_path,
 )
-from charrnn.checkpoint.stored_analyses import ANALYSES, Analyses, read_analyses, require_analyses
+from charrnn.checkpoint.metadata_schema import require_name, validate_metadata
+from charrnn.checkpoint.safetensors_io import CheckpointError, UnreadableError, read, read_metadata, read_small
+from charrnn.checkpoint.stored_analyses import ANALYSES, Analyses, read_analyses
 from charrnn.metrics import Metrics
 from charrnn.registry import Network, build_on_meta
 from charrnn.vocab import Vocab
 
-MODEL, RUN, STEPS, PASSAGE = "model.safetensors", "training.safetensors", "steps", "passage.txt"
-CONFIG, HISTORY = "config.json", "history.json"
-FILES = (MODEL, CONFIG, HISTORY, PASSAGE, ANALYSES, f"{STEPS}/*.safetensors")  # of a finished checkpoint
-MAX_PASSAGE_BYTES = 1 << 20
 MAX_SAVED_STEPS = 64
-STEP_NAME = re.compile(r"[0-9]{6,9}\.safetensors")
-SHARED_KEYS = ("config", "vocab", "seed", "recipe", "data_sha256")  # equal in a saved step and its checkpoint
 
 
 @dataclass(frozen=True)
@@ -116,126 +101,6 @@ class Checkpoint:
     history: list[Metrics]
 
 
-# ------------------------------------------------------------------------------------------------ save
-
-
-def save(
-    folder: Path,
-    model: Network,
-    vocab: Vocab,
-    *,
-    saved: Mapping[int, Mapping[str, Tensor]],
-    passage: str = "",
-    **facts: Any,
-) -> None:
-    """
-    Write a checkpoint folder: the model first, then saved steps and copies.
-
-    `saved` maps steps to state dicts; `facts` are the other arguments of `metadata_of`. Weights that fp16 represents
-    exactly are stored in it. Every file is written atomically. Raises OSError if the folder cannot be written. After
-    a crash at any moment, the model is the old or the new one, and steps of the other are not offered.
-    """
-    whole = metadata_of(folder, model.config, vocab, **facts)
-    write_tensors(folder / MODEL, _smallest(model.state_dict()), whole)
-    along_the_way = {key: whole[key] for key in SHARED_KEYS}
-    paths = {_step_path(folder, saved_step): saved_step for saved_step in saved}
-    for path, saved_step in paths.items():
-        write_tensors(path, saved[saved_step], along_the_way | {"step": saved_step})
-    for path in _step_files(folder):
-        if path not in paths:
-            with suppress(CheckpointError):  # not ours
-                require_step(path)
-                path.unlink(missing_ok=True)
-    arguments = {"vocab_size": len(vocab), **model.config}  # constructor arguments, as PyTorchModelHubMixin reads them
-    readable = arguments | {key: value for key, value in whole.items() if key != "history"}
-    write_bytes(folder / CONFIG, _json_bytes(readable))
-    write_bytes(folder / HISTORY, _json_bytes(whole["history"]))
-    with suppress(CheckpointError):  # missing, or not ours
-        require_analyses(folder / ANALYSES)
-        (folder / ANALYSES).unlink(missing_ok=True)  # of the previous model
-    if passage:
-        write_bytes(folder / PASSAGE, passage.encode("utf-8"))
-
-
-def metadata_of(
-    folder: Path,
-    config: Mapping[str, Any],
-    vocab: Vocab,
-    *,
-    step: int,
-    seed: int,
-    recipe: Mapping[str, Any],
-    data_sha256: str,
-    metrics: Mapping[str, Any],
-    history: list[Metrics],
-) -> dict[str, Any]:
-    """Return the metadata of a checkpoint. Raises CheckpointError if invalid."""
-    whole = {
-        "name": folder.resolve().name,
-        "config": dict(config),
-        "vocab": vocab.characters,
-        "step": step,
-        "seed": seed,
-        "recipe": dict(recipe),
-        "data_sha256": data_sha256,
-        "metrics": dict(metrics),
-        "history": [asdict(progress) for progress in history],
-        "versions": {"charrnn": __version__, "torch": torch.__version__, "python": platform.python_version()},
-    }
-    try:
-        validate_metadata(parse_json(json.dumps(whole)))
-    except ValueError as error:
-        raise CheckpointError(f"the metadata to be saved in {folder} is invalid: {error}") from None
-    return whole
-
-
-def _smallest(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert weights to fp16 if that is exact."""
-    halves = {name: weight.cpu().half() for name, weight in weights.items()}
-    lossless = all(torch.equal(halves[name].float(), weight.cpu()) for name, weight in weights.items())
-    return halves if lossless else {name: weight.cpu() for name, weight in weights.items()}
-
-
-def save_run(folder: Path, tensors: Mapping[str, Tensor], run: Mapping[str, Any]) -> None:
-    """Write the state of an unfinished run (`Training.state()`), atomically."""
-    write_tensors(folder / RUN, tensors, {"run": dict(run)})
-
-
-def remove_run(folder: Path) -> None:
-    """Delete the state of a finished run."""
-    (folder / RUN).unlink(missing_ok=True)
-
-
-def has_run_state(folder: Path) -> bool:
-    """Return whether the folder holds the state of an unfinished run."""
-    return (folder / RUN).is_file()
-
-
-def _step_path(folder: Path, step: int) -> Path:
-    return folder / STEPS / f"{step:06d}.safetensors"
-
-
-def _step_files(folder: Path) -> list[Path]:
-    """Return the files of saved steps. Raises OSError if the folder cannot be listed."""
-    try:
-        return sorted(folder / STEPS / name for name in os.listdir(folder / STEPS) if name.endswith(".safetensors"))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def require_step(path: Path) -> None:
-    """Raise CheckpointError for a saved step that this package did not write."""
-    if not STEP_NAME.fullmatch(path.name) or not read_metadata(path).keys() >= {*SHARED_KEYS, "step"}:
-        raise CheckpointError(f"{path} is not a saved step of a checkpoint")
-
-
-def _json_bytes(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
-
-
-# ------------------------------------------------------------------------------------------------ load
-
-
 def describe(folder: Path) -> CheckpointInfo:
     """Read a checkpoint's metadata and validate its weights. Raises CheckpointError."""
     return _examined(folder)[0]
@@ -252,7 +117,7 @@ def load(folder: Path, step: int | None = None) -> Checkpoint:
     if step not in info.saved_steps:
         raise CheckpointError(f"{folder} has no step {step}: give one of {', '.join(map(str, info.saved_steps))}")
     if step != info.step:
-        file = read(_step_path(folder, step))
+        file = read(step_path(folder, step))
         model = _network(file.path, file.tensors(), info.config, info.vocab)
     history = [point for point in info.history if point.step <= step]
     return Checkpoint(info, model.float(), info.vocab, step, history)
@@ -338,46 +203,6 @@ def load_run(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return file.tensors(), run
 
 
-def list_checkpoints(root: Path) -> tuple[list[CheckpointInfo], dict[str, CheckpointError]]:
-    """
-    List the checkpoints under a folder by name, and the rejected ones with reasons.
-
-    A folder that is a checkpoint itself is the only one, under the name it was saved as.
-    """
-    alone = os.path.isfile(root / MODEL)
-    good, refused = [], {}
-    for folder in [root] if alone else checkpoint_folders(root):
-        try:
-            info = describe(folder)
-            good.append(replace(info, name=info.saved_as) if alone else info)
-        except CheckpointError as error:
-            refused[folder.name] = error
-    return good, refused
-
-
-def checkpoint_folders(root: Path) -> list[Path]:
-    """
-    Return the subfolders that may be checkpoints, by name, except hidden ones.
-
-    Unreadable ones are included, so that they are reported.
-    """
-    try:
-        names = os.listdir(root)
-    except OSError:
-        return []
-    return sorted(root / name for name in names if not name.startswith(".") and _may_hold_model(root / name))
-
-
-def _may_hold_model(folder: Path) -> bool:
-    try:
-        os.stat(folder / MODEL)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        pass
-    return True
-
-
 def _saved_steps(folder: Path, metadata: dict[str, Any]) -> tuple[list[int], tuple[str, ...]]:
     """
     Return the intact saved steps of the same run as the model.
@@ -385,13 +210,13 @@ def _saved_steps(folder: Path, metadata: dict[str, Any]) -> tuple[list[int], tup
     Also returns one sentence for each file that the system refuses to read.
     """
     try:
-        named = [path for path in _step_files(folder) if STEP_NAME.fullmatch(path.name)]
+        named = [path for path in step_files(folder) if STEP_NAME.fullmatch(path.name)]
     except OSError as error:
         return [], (f"cannot read {folder / STEPS}: {error.strerror}",)
     steps, unread = [], []
     for path in named[:MAX_SAVED_STEPS]:
         step = int(path.stem)
-        if step >= metadata["step"] or path != _step_path(folder, step):
+        if step >= metadata["step"] or path != step_path(folder, step):
             continue
         try:
             of_step = read_metadata(path)
