@@ -237,15 +237,15 @@ def test_client_snippet_matches_command_line(address, from_the_command_line):
 
 
 def test_lab_solution_is_converted_and_loads(tmp_path, monkeypatch, capsys):
-    """The two lines of the README, on a state dict saved as the lab's readers save it."""
+    """The lines of docs/api.md, on a state dict saved as the lab's readers save it."""
     text = "To be, or not to be: that is the question."
     (tmp_path / "input.txt").write_text(text)
     solution = contestants.PlainCharRNN(len(Vocab.from_text(text)), 8)
     torch.save(solution.state_dict(), tmp_path / "solution.pt")
     (lines,) = [text.splitlines() for text in blocks("bash") if "solution.pt" in text]
-    convert, write = (shlex.split(line) for line in lines)
+    convert, write, serve = (shlex.split(line, comments=True) for line in lines)
     monkeypatch.chdir(tmp_path)
-    assert (convert[1], write[1]) == ("-c", "scripts/sample.py")
+    assert (convert[1], write[1:], serve[1:]) == ("-c", ["scripts/sample.py", *write[2:]], ["app.py", *write[2:]])
     executed(convert[2])
     written = run_main(capsys, sample.main, *write[2:], "--prompt", "be", "--chars", 20, "--temperature", 0).out
     vocab = Vocab.from_text(text)

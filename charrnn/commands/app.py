@@ -1,5 +1,5 @@
 """
-Serve the page: `charrnn app`; `--checkpoints owner/name`: models on the Hub.
+Serve the page: `charrnn app`; `--checkpoints owner/name`: models on the Hub; `--state-dict FILE`: a lab solution.
 
 In a checkout, `python app.py` does the same. A Hugging Face Space runs app.py without arguments; CHARRNN_CHECKPOINTS
 names its checkpoints.
@@ -7,11 +7,13 @@ Behind a proxy, CHARRNN_ALLOWED_HOSTS is the name that the proxy has, GRADIO_ROO
 """
 
 import argparse
+import atexit
 import contextlib
 import ctypes
 import os
 import re
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,12 +46,20 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help=f"names by which the page is opened, as that of a proxy, * for any (${HOSTS}; default: any, but where it "
         "listens on 127.0.0.1 or ::1 those of this machine)",
     )
-    parser.add_argument(
+    models = parser.add_mutually_exclusive_group()
+    models.add_argument(
         "--checkpoints",
         type=source,
         help=f"a folder, or owner/name[@revision] on the Hub (${VARIABLE}, else ./checkpoints, else the bundled ones)",
     )
-    return parser.parse_args(arguments)
+    models.add_argument(
+        "--state-dict", type=file, help="the bare state dict of a CharRNN as safetensors; needs the text it learnt"
+    )
+    parser.add_argument("--data", type=file, help="with --state-dict: its corpus (default: Tiny Shakespeare)")
+    options = parser.parse_args(arguments)
+    if options.data and not options.state_dict:
+        parser.error("--data goes with --state-dict: a checkpoint knows its characters")
+    return options
 
 
 def host(text: str) -> str:
@@ -67,6 +77,13 @@ def source(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("it is empty: give a folder, or owner/name[@revision] of the Hub")
     return text
+
+
+def file(text: str) -> Path:
+    """Parse the path of a file."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: give a path")
+    return Path(text)
 
 
 def hosts(text: str) -> list[str]:
@@ -148,6 +165,19 @@ def checkpoints(named: str | None) -> "Origin":
     return hub.fetch_or(named or variable or "", bundled, always=named is None)
 
 
+def convert_state_dict(options: argparse.Namespace) -> "Origin":
+    """Write the lab solution as a checkpoint into a folder that is deleted at exit. Raises ValueError."""
+    from charrnn.commands.sample import read_model
+    from charrnn.hub import Origin
+    from charrnn.pretrained import save_pretrained
+
+    model, vocab = read_model(options)
+    temporary = tempfile.TemporaryDirectory(prefix="charrnn-")
+    atexit.register(temporary.cleanup)
+    save_pretrained(model, Path(temporary.name) / "solution", vocab)
+    return Origin(Path(temporary.name), str(options.state_dict))
+
+
 def main() -> None:
     """Serve the page until Ctrl-C."""
     arguments = parse()
@@ -157,16 +187,14 @@ def main() -> None:
     os.environ.pop("GRADIO_SERVER_NAME", None)  # gradio would test the port on it as an IPv4 address
     if "SPACE_ID" in os.environ:
         satisfy_zero_gpu()
-    from charrnn import hub
-
     with without_proxies():
         from charrnn.ui.engine.network_route import network_routes
         from charrnn.ui.launch import serve
         from charrnn.ui.page import build_demo
         from charrnn.ui.server.checkpoint_store import Store
     try:
-        origin = checkpoints(arguments.checkpoints)
-    except hub.HubError as error:
+        origin = convert_state_dict(arguments) if arguments.state_dict else checkpoints(arguments.checkpoints)
+    except ValueError as error:  # also CheckpointError, CorpusError and HubError
         sys.exit(_refused(str(error)))
     if origin.notice:
         _complain(origin.notice)

@@ -10,6 +10,7 @@ from charrnn.checkpoint import load
 from tests.hub_client import Server
 from tests.small_models import SMALL, save_small
 from tests.ui.conftest import open_page
+from tests.ui.page_actions import generated, set_speed, write
 
 
 def test_page_shows_commit_refreshes_and_works_offline(context: BrowserContext, server: Server, tmp_path: Path):
@@ -28,8 +29,11 @@ def test_page_shows_commit_refreshes_and_works_offline(context: BrowserContext, 
         page.locator('[data-action="refresh"]').click()
         expect(said).to_have_text(f"Now at commit {second['commit'][:8]}.")
         expect(where).to_have_text(f"me/lab at commit {second['commit'][:8]}")
-        sha256 = load(tmp_path / "net").info.sha256
-        page.wait_for_function(f"charrnn.live.record.model.sha256 === '{sha256}'")
+        new = load(tmp_path / "net")
+        sha256 = new.info.sha256
+        page.wait_for_function(f"charrnn.live.record.model.sha256 === '{sha256}' && charrnn.way.engine")
+        set_speed(page, 0)
+        assert write(page, prompt="ROMEO:\n", seed=3, characters=40) == generated(new, "ROMEO:\n", 40, 3)
         page.locator('[data-action="refresh"]').click()
         expect(said).to_have_text(re.compile("asked a moment ago"))
     server.kill()

@@ -1,10 +1,18 @@
 """The page runs the network itself, and the server where it cannot."""
 
-import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from charrnn.bench.app_process import running_app
-from charrnn.checkpoint import Checkpoint
+import pytest
+import torch
+from playwright.sync_api import BrowserContext, Page, expect
+from safetensors.torch import save as to_bytes
+
+from charrnn.bench.app_process import running_app, serving
+from charrnn.checkpoint import Checkpoint, load_state_dict
+from charrnn.torch_reference import PlainCharRNN
+from charrnn.vocab import Vocab
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import generated, refuse_networks, set_speed, settled, start_writing, text
 
@@ -41,6 +49,25 @@ def test_text_goes_on_without_the_server(context: BrowserContext, checkpoint: Ch
     page.wait_for_function("charrnn.state === 'finished'")
     assert text(page) == generated(checkpoint, "JULIET:\n", 300, 12)
     expect(page.locator(".cr-notice")).to_be_hidden()
+
+
+@pytest.mark.process
+def test_lab_solution_is_written_in_the_page(context: BrowserContext, tmp_path: Path):
+    text_learnt = "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich."
+    vocab, rng = Vocab.from_text(text_learnt), torch.Generator().manual_seed(3)
+    solution = PlainCharRNN(len(vocab), 24)
+    state_dict = {name: torch.randn(weight.shape, generator=rng) for name, weight in solution.state_dict().items()}
+    (tmp_path / "solution.safetensors").write_bytes(to_bytes(state_dict))
+    (tmp_path / "input.txt").write_text(text_learnt, encoding="utf-8")
+    flags = "--state-dict", str(tmp_path / "solution.safetensors"), "--data", str(tmp_path / "input.txt"), "--port"
+    with serving(["app.py", *flags], HF_HUB_OFFLINE="1") as (address, _):
+        page = open_with_engine(context, address)
+        set_speed(page, 0)
+        start_writing(page, prompt="über ", seed=11, characters=500)
+        settled(page)
+        lab: Any = SimpleNamespace(model=load_state_dict(tmp_path / "solution.safetensors", vocab), vocab=vocab)
+        assert text(page) == generated(lab, "über ", 500, 11)
+        expect(page.locator(".cr-writer")).to_have_text(IN_PAGE)
 
 
 def test_refused_network_is_written_by_the_server(context: BrowserContext, app: str, checkpoint: Checkpoint):
