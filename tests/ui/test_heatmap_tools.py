@@ -210,8 +210,9 @@ def test_png_has_every_cell_and_axes(page: Page, loaded: LoadedModel):
     picture = np.asarray(Image.open(download.path()).convert("RGB")).astype(int)
     sharp, left, top, right, bottom, wide, tall = page.evaluate(
         """async () => {
-            const { SHARP, FRAME, COLUMN, rowHeightFor } = await import("/charrnn/write/heatmap_export.js");
-            return [SHARP, FRAME.left, FRAME.top, FRAME.right, FRAME.bottom, COLUMN, rowHeightFor(40)];
+            const { MARGIN, ...image } = await import("/charrnn/write/heatmap_export.js");
+            const margins = [MARGIN.left, MARGIN.top, MARGIN.right, MARGIN.bottom];
+            return [image.PIXEL_RATIO, ...margins, image.COLUMN_WIDTH, image.rowHeightFor(40)];
         }"""
     )
     assert picture.shape == (sharp * (top + 40 * tall + bottom), sharp * (left + 120 * wide + right), 3)

@@ -117,7 +117,7 @@ def test_saliency_follows_cursor_and_custom_text(context: BrowserContext, app: s
     assert "".join(first.all_text_contents()) == text[:MAX_CHARS] if len(text) <= MAX_CHARS else text[-MAX_CHARS:]
     start = max(0, len(text) - MAX_CHARS)
     assert start + page.evaluate(here) == page.evaluate("charrnn.live.cursor")
-    page.evaluate("charrnn.emit('cursor-moved', {by: -5})")
+    page.evaluate("charrnn.emit('cursor-moved', -5)")
     page.wait_for_function(f"{here} === charrnn.live.cursor - {start}")
     part.locator(".cr-heat-texts").focus()
     page.keyboard.press("ArrowLeft")

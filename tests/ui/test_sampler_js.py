@@ -56,12 +56,14 @@ def in_the_page(page: Page, cases: list[Case]) -> list[dict[str, Any]]:
     """What the page makes of every case."""
     return page.evaluate(
         """async (cases) => {
-            const { cutter, distribution, draw, stageProbs, STAGES } = await import("/charrnn/components/sampler.js");
+            const sampler = await import("/charrnn/components/sampler.js");
+            const { distribution, draw, stageProbs, STAGES } = sampler;
             return cases.map(([logits, [temperature, top_k, top_p, min_p], dice]) => {
                 const d = distribution(Float32Array.from(logits), { temperature, top_k, top_p, min_p });
                 return {
                     order: d.order, kept: d.kept, raw: d.raw, probs: d.probs, lengths: STAGES.map((s) => d.stages[s]),
-                    stages: STAGES.map((stage) => stageProbs(d, stage)), cut: d.order.map((_, rank) => cutter(d, rank)),
+                    stages: STAGES.map((stage) => stageProbs(d, stage)),
+                    cut: d.order.map((_, rank) => sampler.removingStage(d, rank)),
                     drawn: dice.map((u) => d.order[draw(d, u)]),
                 };
             });

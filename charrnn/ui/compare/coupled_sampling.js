@@ -1,7 +1,7 @@
 // Two texts sampled with common random numbers, side by side, with their first difference.
 
-import { createViewQuery } from "../components/view_query.js";
 import { MAX_SEED } from "../session/session.js";
+import { createViewQuery } from "../components/view_query.js";
 import { createDivergence } from "../components/divergence.js";
 import { createModelForms } from "../components/model_pair.js";
 import { createTextPair } from "../components/text_pair.js";
@@ -10,21 +10,21 @@ import { createTextPair } from "../components/text_pair.js";
 export function mount({ element, send }) {
   const form = element.querySelector("form");
   const showTexts = createTextPair(element.querySelector(".cr-writers"));
-  const sides = createModelForms(form, true);
+  const pair = createModelForms(form, { withSampling: true });
   const showDivergence = createDivergence(element.querySelector(".cr-divergence"));
   let titles = [];
 
   function request() {
     const { seed, characters, prompt } = form.elements;
-    return { form: { ...sides.values(), seed: seed.valueAsNumber, characters: characters.valueAsNumber, prompt: prompt.value } };
+    return { form: { ...pair.values(), seed: seed.valueAsNumber, characters: characters.valueAsNumber, prompt: prompt.value } };
   }
   function show(answer) {
-    sides.offer(answer);
+    pair.offer(answer);
     titles = answer.titles || titles;
     showTexts(answer, titles);
     showDivergence(answer.divergence, titles);
   }
-  const view = createViewQuery({ element, send, request, show, asking: "Writing …" });
+  const view = createViewQuery({ element, send, request, show, busyText: "Writing …" });
   const ask = () => form.reportValidity() && view.ask();
 
   form.addEventListener("change", ask);

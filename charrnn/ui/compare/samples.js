@@ -1,6 +1,6 @@
 // Samples of one model at each saved training step, from the same random draws.
 
-import { create } from "../components/create_element.js";
+import { create, setOptions } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { fill } from "../components/page_state.js";
 
@@ -13,10 +13,7 @@ export function mount({ element, send }) {
   select.addEventListener("change", view.ask);
 
   function show({ models, chosen, samples = [] }) {
-    if (models) {
-      select.replaceChildren(...models.map(({ name, title }) => new Option(title, name)));
-      select.value = chosen;
-    }
+    if (models) setOptions(select, models, chosen);
     const items = samples.map(({ step, loss, text }) => {
       const head = create("h3", {}, `step ${step.toLocaleString("en")}`, create("span", {}, loss));
       return create("li", {}, head, fill(create("p", { dir: "auto" }), text));

@@ -3,27 +3,27 @@
 import { createColoredText } from "../components/colored_text.js";
 import { quoted } from "../components/page_state.js";
 
-const FULL_BITS = 3; // difference with full color
-const UNDERLINED_BITS = 1; // difference from which characters are underlined
+const FULL_COLOR_BITS = 3; // difference with full color
+const UNDERLINED_BITS = 1; // smallest difference that is underlined
 
 const bitsOf = (millibits) => (millibits / 1000).toFixed(3);
 const signed = (millibits) => (millibits < 0 ? "−" : millibits > 0 ? "+" : "") + bitsOf(Math.abs(millibits));
 
 /** Return a function that shows an answer in this box, or hides it without a text. */
 export function createSurprisalText(box) {
-  let shown = null; // the answer
+  let shown = null; // the answer, with the characters of its text
   const delta = (i) => shown.bits[0][i] - shown.bits[1][i]; // thousandths of a bit
 
-  function sentence(i) {
+  function describe(i) {
     const [a, b] = shown.bits;
-    const what = `${quoted(shown.characters[i])}, ${shown.kind_names[shown.kinds[i]]}, character ${(i + 1).toLocaleString("en")}`;
-    return `${what}: A ${bitsOf(a[i])} bits, B\u00a0${bitsOf(b[i])} bits, Δ\u00a0=\u00a0${signed(delta(i))}`;
+    const character = `${quoted(shown.characters[i])}, ${shown.kind_names[shown.kinds[i]]}, character ${(i + 1).toLocaleString("en")}`;
+    return `${character}: A ${bitsOf(a[i])} bits, B\u00a0${bitsOf(b[i])} bits, Δ\u00a0=\u00a0${signed(delta(i))}`;
   }
 
   const text = createColoredText(box, {
-    level: (i) => Math.round(127 * Math.max(-1, Math.min(1, delta(i) / 1000 / FULL_BITS))),
-    sentence,
-    dress(span, i) {
+    level: (i) => Math.round(127 * Math.max(-1, Math.min(1, delta(i) / 1000 / FULL_COLOR_BITS))),
+    describe,
+    decorate(span, i) {
       span.classList.toggle("cr-b-better", delta(i) >= 1000 * UNDERLINED_BITS);
       span.classList.toggle("cr-a-better", delta(i) <= -1000 * UNDERLINED_BITS);
     },
@@ -33,6 +33,6 @@ export function createSurprisalText(box) {
     if (!answer.text) return text.show(null);
     shown = { ...answer, characters: Array.from(answer.text) };
     const largest = shown.characters.reduce((best, _, i) => (Math.abs(delta(i)) > Math.abs(delta(best)) ? i : best), 0);
-    text.show(shown.characters, largest, "The largest difference: " + sentence(largest));
+    text.show(shown.characters, largest, "The largest difference: " + describe(largest));
   };
 }

@@ -1,13 +1,13 @@
-// A text with colored characters, a cursor for pointer and keyboard, and a readout line.
+// A text with colored characters, a cursor for pointer and keyboard, and a line that describes the character at the cursor.
 
 import { ColorScale } from "./color_scale.js";
 import { create } from "./create_element.js";
-import { giveSign, onTheme } from "./page_state.js";
+import { addSign, onTheme } from "./page_state.js";
 
 /** Create the span of the character at position i. */
 export function characterSpan(character, i) {
   const span = create("span", character === "\n" ? "cr-end" : {}, character);
-  giveSign(span, character);
+  addSign(span, character);
   span.position = i;
   return span;
 }
@@ -15,12 +15,13 @@ export function characterSpan(character, i) {
 /**
  * Set up the text in this box (.cr-passage, .cr-readout, a status for screen readers).
  *
- * level(i): color level −127 … 127 of a character; sentence(i): its description; dress(span, i): adds other marks;
+ * level(i): color level −127 … 127 of a character; describe(i): its description; decorate(span, i): adds other marks;
  * moved(i): called when the user moves the cursor.
- * Returns {show, goTo}: show(characters, start, words) draws a text with the cursor at `start`; null hides it.
+ * Returns {show, goTo}: show(characters, start, intro) draws a text with the cursor at `start`, and `intro` instead of the
+ * description there; null hides it.
  */
-export function createColoredText(box, { level, sentence, dress = () => {}, moved = () => {} }) {
-  const place = box.querySelector(".cr-passage");
+export function createColoredText(box, { level, describe, decorate = () => {}, moved = () => {} }) {
+  const passage = box.querySelector(".cr-passage");
   const readout = box.querySelector(".cr-readout");
   const status = box.querySelector('[role="status"]');
   let spans = [];
@@ -31,17 +32,17 @@ export function createColoredText(box, { level, sentence, dress = () => {}, move
     marked?.classList.remove("cr-here");
     marked = spans[i];
     marked.classList.add("cr-here");
-    readout.textContent = sentence(i);
+    readout.textContent = describe(i);
   }
 
   function color() {
     if (!spans.length) return;
     const palette = new ColorScale(box);
     spans.forEach((span, i) => {
-      const at = level(i) + 127;
-      span.style.background = palette.fills[at];
-      span.style.color = palette.inks[at];
-      dress(span, i);
+      const index = level(i) + 127;
+      span.style.background = palette.fills[index];
+      span.style.color = palette.inks[index];
+      decorate(span, i);
     });
   }
 
@@ -55,65 +56,63 @@ export function createColoredText(box, { level, sentence, dress = () => {}, move
       if (character === "\n") line = null;
       return span;
     });
-    place.replaceChildren(...lines);
-    place.scrollTop = 0;
+    passage.replaceChildren(...lines);
+    passage.scrollTop = 0;
     marked = null;
   }
 
-  /** The same column of the previous or next line, or the line's end. */
-  function besides(by) {
-    const row = spans[cursor].parentElement;
-    const other = by < 0 ? row.previousElementSibling : row.nextElementSibling;
-    if (!other) return cursor;
-    const column = [...row.children].indexOf(spans[cursor]);
-    return other.children[Math.min(column, other.children.length - 1)].position;
+  /** Return the position in the same column of another line, or at its end if it is shorter. */
+  function inLine(target) {
+    if (!target) return cursor;
+    const column = [...spans[cursor].parentElement.children].indexOf(spans[cursor]);
+    return target.children[Math.min(column, target.children.length - 1)].position;
   }
 
   function goTo(i) {
     cursor = Math.max(0, Math.min(spans.length - 1, i));
     mark(cursor);
-    const [frame, here] = [place.getBoundingClientRect(), marked.getBoundingClientRect()];
-    if (here.top < frame.top || here.bottom > frame.bottom) place.scrollTop += here.top - frame.top - frame.height / 3;
-    status.textContent = sentence(cursor);
+    const [frame, span] = [passage.getBoundingClientRect(), marked.getBoundingClientRect()];
+    if (span.top < frame.top || span.bottom > frame.bottom) passage.scrollTop += span.top - frame.top - frame.height / 3;
+    status.textContent = describe(cursor);
     moved(cursor);
   }
 
-  place.addEventListener("pointermove", (event) => {
+  passage.addEventListener("pointermove", (event) => {
     const i = event.target.position;
     if (i !== undefined && spans[i] !== marked) mark(i);
   });
-  place.addEventListener("pointerleave", () => spans.length && mark(cursor));
-  place.addEventListener("click", (event) => {
+  passage.addEventListener("pointerleave", () => spans.length && mark(cursor));
+  passage.addEventListener("click", (event) => {
     if (event.target.position === undefined) return;
     mark((cursor = event.target.position));
     moved(cursor);
   });
-  place.addEventListener("focus", () => spans.length && mark(cursor));
-  place.addEventListener("keydown", (event) => {
+  passage.addEventListener("focus", () => spans.length && mark(cursor));
+  passage.addEventListener("keydown", (event) => {
     if (!spans.length || event.ctrlKey || event.metaKey || event.altKey) return;
-    const to = {
+    const target = {
       ArrowLeft: () => cursor - 1,
       ArrowRight: () => cursor + 1,
-      ArrowUp: () => besides(-1),
-      ArrowDown: () => besides(1),
+      ArrowUp: () => inLine(spans[cursor].parentElement.previousElementSibling),
+      ArrowDown: () => inLine(spans[cursor].parentElement.nextElementSibling),
       Home: () => 0,
       End: () => spans.length - 1,
     }[event.key];
-    if (!to) return;
+    if (!target) return;
     event.preventDefault();
     event.stopPropagation();
-    goTo(to());
+    goTo(target());
   });
   onTheme(color);
 
   return {
-    show(characters, start = 0, words = "") {
+    show(characters, start = 0, intro = "") {
       box.hidden = !characters;
       if (!characters) return (spans = []);
       draw(characters);
       color();
       mark((cursor = start));
-      if (words) readout.textContent = words;
+      if (intro) readout.textContent = intro;
     },
     goTo,
   };

@@ -1,4 +1,4 @@
-// Creates elements.
+// Creates elements and fills selects.
 
 /** Create an element. properties: an object (data attributes under `dataset`), or a class name. */
 export function create(tag, properties = {}, ...children) {
@@ -7,4 +7,11 @@ export function create(tag, properties = {}, ...children) {
   if (dataset) Object.assign(element.dataset, dataset);
   element.append(...children);
   return element;
+}
+
+/** Set the options [{name, title}, …] of a select, one of them chosen. Equal options stay, so that an open list does too. */
+export function setOptions(select, options, chosen) {
+  const same = select.length === options.length && options.every(({ name, title }, i) => select[i].value === String(name) && select[i].textContent === title);
+  if (!same) select.replaceChildren(...options.map(({ name, title }) => new Option(title, name)));
+  select.value = chosen;
 }

@@ -1,55 +1,56 @@
-// First difference of two texts: the random draw across both cumulative bars, and both distributions in draw order.
+// The first difference of two texts: the random draw across both cumulative bars, and both distributions in draw order.
 
 import { create } from "./create_element.js";
 import { quoted, visible } from "./page_state.js";
 
-const MIN_LABELLED_SHARE = 0.025; // of a bar; thinner segments have no room for their character
+const MIN_LABELED_SHARE = 0.025; // of a bar; thinner segments have no room for their character
 const percent = (p) => (100 * p).toFixed(2) + "%";
 
-/** Segments of the remaining characters in draw order; the drawn character and the other model's are marked. */
+/** Create a bar: a segment per remaining character in draw order, with the drawn one and the other model's marked. */
 function bar(side, title, u) {
   const track = create("div", "cr-cumulative");
-  const { character, low, high } = side.drawn;
-  const drawn = `${quoted(character)} from ${low.toFixed(4)} to ${high.toFixed(4)}`;
-  Object.assign(track, { role: "img", ariaLabel: `Cumulative bar of ${title}: ${drawn}; u = ${u.toFixed(4)}` });
+  const { character: drawn, low, high } = side.drawn;
+  const interval = `${quoted(drawn)} from ${low.toFixed(4)} to ${high.toFixed(4)}`;
+  Object.assign(track, { role: "img", ariaLabel: `Cumulative bar of ${title}: ${interval}; u = ${u.toFixed(4)}` });
   let end = 0;
-  for (const [sign, p] of side.pieces) {
-    const piece = create("i", "", p >= MIN_LABELLED_SHARE ? visible(sign) : "");
-    piece.style.width = 100 * p + "%";
-    piece.title = `${visible(sign)} ${percent(p)}, from ${end.toFixed(4)} to ${(end + p).toFixed(4)}`;
-    if (sign === character) {
-      piece.className = "cr-fallen";
-      piece.style.textAlign = u > (low + high) / 2 ? "left" : "right"; // keep the label off the line of the draw
+  for (const [character, p] of side.pieces) {
+    const segment = create("i", "", p >= MIN_LABELED_SHARE ? visible(character) : "");
+    segment.style.width = 100 * p + "%";
+    segment.title = `${visible(character)} ${percent(p)}, from ${end.toFixed(4)} to ${(end + p).toFixed(4)}`;
+    if (character === drawn) {
+      segment.className = "cr-fallen";
+      segment.style.textAlign = u > (low + high) / 2 ? "left" : "right"; // keep the label off the line of the draw
     }
-    piece.classList.toggle("cr-others", sign === side.other);
-    track.append(piece);
+    segment.classList.toggle("cr-others", character === side.other);
+    track.append(segment);
     end += p;
   }
-  if (side.pieces.every(([sign]) => sign !== character)) {
-    // drawn, but too unlikely for a segment of its own
+  if (side.pieces.every(([character]) => character !== drawn)) {
+    // too unlikely for a segment of its own
     track.append(create("i", { className: "cr-fallen cr-thin", style: `left: ${100 * low}%; width: ${100 * (high - low)}%` }));
   }
   return create("div", "cr-bar-row", create("b", {}, title.slice(0, 1)), track);
 }
 
+/** Create the list of the most probable characters of a model. */
 function list(side, title, otherName) {
   const section = create("section", "cr-list");
-  const stay = side.kept === side.of ? `all ${side.of} characters` : `${side.kept} of ${side.of} characters stay`;
-  section.append(create("h3", "", title), create("p", "cr-stay", `in the order of the draw, ${stay}`));
-  const rows = create("ol", "cr-ranks");
-  const most = Math.max(...side.rows.map((row) => row.p), 1e-12);
+  const remaining = side.kept === side.of ? `all ${side.of} characters` : `${side.kept} of ${side.of} characters stay`;
+  section.append(create("h3", "", title), create("p", "cr-stay", `in the order of the draw, ${remaining}`));
+  const ranks = create("ol", "cr-ranks");
+  const largest = Math.max(...side.rows.map((row) => row.p), 1e-12);
   for (const row of side.rows) {
     const item = create("li", row.cut ? "cr-gone" : "");
     const drawn = row.character === side.drawn.character;
     const note = drawn ? "◀ u" : row.character === side.other ? `${otherName} drew it` : "";
     item.classList.toggle("cr-fallen", drawn);
-    const track = create("span", "cr-length", create("i", { style: `width: ${(100 * row.p) / most}%` }));
+    const track = create("span", "cr-length", create("i", { style: `width: ${(100 * row.p) / largest}%` }));
     item.title = row.cut ? "cut by a filter" : `from ${row.from.toFixed(4)} to ${(row.from + row.p).toFixed(4)} of the bar`;
     const parts = [create("span", "cr-rank", row.rank + 1 + "."), create("span", "cr-letter", visible(row.character))];
     item.append(...parts, track, create("span", "cr-chance", row.cut ? "cut" : percent(row.p)), create("span", "cr-told", note));
-    rows.append(item);
+    ranks.append(item);
   }
-  section.append(rows);
+  section.append(ranks);
   return section;
 }
 
@@ -61,9 +62,9 @@ export function createDivergence(box) {
 
   return (divergence, titles) => {
     box.hidden = !divergence;
-    const now = JSON.stringify([divergence, titles]);
-    if (!divergence || now === shown) return;
-    shown = now;
+    const key = JSON.stringify([divergence, titles]);
+    if (!divergence || key === shown) return;
+    shown = key;
     const { u, digits, sides } = divergence;
     const label = create("span", { className: "cr-die-label", style: `transform: translateX(${-100 * u}%)` }, "u = " + u.toFixed(digits));
     const needle = create("div", { className: "cr-die-place", style: `left: ${100 * u}%` }, label);

@@ -1,7 +1,7 @@
-// Elementary functions by their own arithmetic: + − × ÷ and what is exact (sqrt, abs, floor, trunc).
+// Elementary functions that give the same bits in every browser, so that the same draws write the same text everywhere.
 //
-// Math.exp, Math.tanh and the like differ in the last digits from one browser to another; these do not, so that the same
-// draws write the same text everywhere. Within 1e-15 of the true value, relative to it (sin and cos: absolute, up to 1e6).
+// They use + − × ÷ and exact functions (sqrt, abs, floor) only, since Math.exp, Math.tanh and others differ in the last digits
+// from one browser to another. The error is below 1e-15, relative to the value (sin and cos: absolute, for |x| up to 1e6).
 
 const { abs, floor, sqrt } = Math;
 const LN2 = 0.6931471805599453;
@@ -23,13 +23,13 @@ POWERS[1022] = 1;
 for (let k = 1; k <= 1023; k++) POWERS[1022 + k] = POWERS[1021 + k] * 2;
 for (let k = 1; k <= 1022; k++) POWERS[1022 - k] = POWERS[1023 - k] / 2;
 
-/** x · 2^k, rounded once. */
+/** Return x · 2^k, rounded once. */
 function scaled(x, k) {
   if (k >= -1022 && k <= 1023) return x * POWERS[1022 + k];
   return k > 0 ? x * POWERS[2044] * POWERS[k] : x * POWERS[2022 + k] * POWERS[22];
 }
 
-/** e^x. */
+/** Return e^x. */
 export function exp(x) {
   if (!(x < 709.79 && x > -745.2)) return x > 0 ? Infinity : x < 0 ? 0 : NaN;
   const n = floor(x * STEPS + 0.5);
@@ -39,23 +39,23 @@ export function exp(x) {
   return scaled(root + root * p, n >> 4);
 }
 
-/** A polynomial with coefficients from the lowest power up. */
+/** Evaluate a polynomial; coefficients from the lowest power up. */
 function polynomial(coefficients, x) {
-  let sum = 0;
-  for (let i = coefficients.length - 1; i >= 0; i--) sum = sum * x + coefficients[i];
-  return sum;
+  let value = 0;
+  for (let i = coefficients.length - 1; i >= 0; i--) value = value * x + coefficients[i];
+  return value;
 }
 
-/** `count` coefficients of a power series; `ratio` gives each one from its index and the one before. */
-function series(count, first, ratio) {
+/** Return the first `count` coefficients of a power series; `next` computes one from its index and the one before. */
+function series(count, first, next) {
   const terms = new Float64Array(count).fill(first);
-  for (let i = 1; i < count; i++) terms[i] = ratio(i, terms[i - 1]);
+  for (let i = 1; i < count; i++) terms[i] = next(i, terms[i - 1]);
   return terms;
 }
 
 const EXPM1 = series(14, 1, (i, before) => before / (i + 1)); // (e^x − 1) / x
 
-/** e^x − 1. */
+/** Return e^x − 1. */
 export function expm1(x) {
   return abs(x) <= 0.35 ? x * polynomial(EXPM1, x) : exp(x) - 1;
 }
@@ -78,9 +78,9 @@ const PARTS = new Float64Array(1);
 const WORDS = new Uint32Array(PARTS.buffer); // little-endian, as in every browser
 const LOG = series(11, 0, (i) => 2 / (2 * i + 1)); // of 2 atanh(s) / s − 2, in s²
 
-let exponent = 0; // of `mantissa`
+let exponent = 0; // of the latest `mantissa`
 
-/** x > 0 as mantissa · 2^exponent, the mantissa within √½ and √2. */
+/** Return the mantissa of x > 0, between √½ and √2, and set `exponent`: x = mantissa · 2^exponent. */
 function mantissa(x) {
   const small = x < 2 ** -1022;
   PARTS[0] = small ? x * 2 ** 54 : x;
@@ -90,7 +90,7 @@ function mantissa(x) {
   return PARTS[0];
 }
 
-/** The logarithm of a mantissa. */
+/** Return the logarithm of a mantissa. */
 function logOfMantissa(m) {
   const f = m - 1;
   const s = f / (2 + f);
@@ -103,7 +103,7 @@ export function log(x) {
   return exponent * LN2_HIGH + (m + exponent * LN2_LOW);
 }
 
-/** log(1 + x). */
+/** Return log(1 + x). */
 export function log1p(x) {
   const sum = 1 + x;
   if (sum === 1) return x;
@@ -116,7 +116,7 @@ export function log2(x) {
   return exponent + m / LN2;
 }
 
-/** 2^x. */
+/** Return 2^x. */
 export function exp2(x) {
   if (!(abs(x) < 1100)) return x > 0 ? Infinity : x < 0 ? 0 : NaN;
   const k = floor(x + 0.5);
@@ -127,8 +127,9 @@ export function exp2(x) {
 
 const ATANH_TAIL = series(9, 1 / 5, (i) => 1 / (2 * i + 5)); // (atanh(s) / s − 1 − s² / 3) / s⁴, in s²
 
-let rest = 0; // what a product or sum lacks of the exact one
+let rest = 0; // rounding error of the latest product or sum: exact − rounded
 
+/** Return a · b and set `rest`. */
 function product(a, b) {
   const [x, y] = [a * 134217729, b * 134217729];
   const [high, top] = [x - (x - a), y - (y - b)];
@@ -138,6 +139,7 @@ function product(a, b) {
   return result;
 }
 
+/** Return a + b and set `rest`. */
 function sum(a, b) {
   const result = a + b;
   const part = result - a;
@@ -145,7 +147,7 @@ function sum(a, b) {
   return result;
 }
 
-/** x^y for a positive finite x: y log x with twice the digits. */
+/** Return x^y for a positive finite x, from y log x in twice the precision. */
 function positivePower(x, y) {
   const m = mantissa(x);
   const f = m - 1;
@@ -167,16 +169,16 @@ function positivePower(x, y) {
   low += rest;
   total = sum(total, 2 * third);
   low += rest;
-  const whole = sum(total, low);
+  const logX = sum(total, low);
   low = rest;
-  if (abs(y) > 1e280 || abs(y * whole) > 800) return whole === 0 ? 1 : whole > 0 === y > 0 ? Infinity : 0;
-  const power = product(whole, y);
+  if (abs(y) > 1e280 || abs(y * logX) > 800) return logX === 0 ? 1 : logX > 0 === y > 0 ? Infinity : 0;
+  const power = product(logX, y);
   return withRest(exp(power), rest + low * y);
 }
 
 const withRest = (value, part) => (value > 0 && value < Infinity ? value + value * part : value);
 
-/** x^y, as in C. */
+/** Return x^y, with the special cases of C. */
 export function pow(x, y) {
   if (y === 0 || x === 1) return 1;
   if (x !== x || y !== y) return NaN;
@@ -184,11 +186,11 @@ export function pow(x, y) {
   if (y === 2) return x * x;
   if (y === 0.5 && x >= 0) return sqrt(abs(x));
   if (y === -0.5 && x > 0) return 1 / sqrt(x);
-  const whole = floor(y) === y;
-  const odd = whole && abs(y) < 2 ** 53 && abs(y) % 2 === 1;
-  const negative = odd && (x < 0 || Object.is(x, -0));
+  const isInteger = floor(y) === y;
+  const isOdd = isInteger && abs(y) < 2 ** 53 && abs(y) % 2 === 1;
+  const negative = isOdd && (x < 0 || Object.is(x, -0));
   const size = abs(x);
-  if (x < 0 && !whole && size < Infinity) return NaN;
+  if (x < 0 && !isInteger && size < Infinity) return NaN;
   if (size === 1) return negative ? -1 : 1;
   const value = abs(y) === Infinity ? (size > 1 === y > 0 ? Infinity : 0) : size === 0 || size === Infinity ? (size > 0 === y > 0 ? Infinity : 0) : positivePower(size, y);
   return negative ? -value : value;
@@ -218,7 +220,7 @@ const [QUARTER_HIGH, QUARTER_LOW, QUARTER_REST] = [1.5707963267341256, 6.0771005
 const SIN = series(9, 1, (i, before) => -before / (2 * i * (2 * i + 1)));
 const COS = series(10, 1, (i, before) => -before / (2 * i * (2 * i - 1)));
 
-/** The sine of x + quarters · π / 2. */
+/** Return the sine of x + quarters · π / 2. */
 function wave(x, quarters) {
   if (!(abs(x) < Infinity)) return NaN;
   const k = floor(x / QUARTER_HIGH + 0.5);

@@ -3,11 +3,11 @@
 import { selectUnit } from "./unit_selection.js";
 import { page } from "./page_state.js";
 
-const PATIENCE = 15_000; // milliseconds in which the page may still grow above the target
+const FOLLOW_MS = 15_000; // time in which content may still load above the target
 
 /** Open the tab of this title and return its button, if there is one. */
 export function openTab(title) {
-  const tab = [...document.querySelectorAll("[role=tab]")].find((each) => each.textContent.trim() === title);
+  const tab = [...document.querySelectorAll("[role=tab]")].find((button) => button.textContent.trim() === title);
   tab?.click();
   return tab;
 }
@@ -25,27 +25,29 @@ export function navigate({ tab, model, tick, unit, part }) {
     page.emit("selection-changed");
   }
   if (unit) selectUnit(...unit);
-  const place = () => document.querySelector(part || "header") || document.body;
-  const arrive = () => {
-    const folded = part && place().querySelector("details:has(> summary h2)"); // contains the whole part
+  const scrollToTarget = () => {
+    const target = document.querySelector(part || "header") || document.body;
+    const folded = part && target.querySelector("details:has(> summary h2)"); // contains the whole part
     if (folded) folded.open = true;
-    place().scrollIntoView({ block: "start" });
+    target.scrollIntoView({ block: "start" });
   };
-  requestAnimationFrame(arrive);
-  if (part) stay(arrive);
+  requestAnimationFrame(scrollToTarget);
+  if (part) followTarget(scrollToTarget);
 }
 
-/** Keep the target in place while content above it loads, until the user scrolls. */
-let leave = () => {};
-function stay(arrive) {
-  leave();
-  const grown = new ResizeObserver(arrive);
-  const own = new AbortController();
-  leave = () => {
-    grown.disconnect();
-    own.abort();
+let stopFollowing = () => {};
+
+/** Scroll to the target again whenever content above it loads, until the user scrolls. */
+function followTarget(scrollToTarget) {
+  stopFollowing();
+  const observer = new ResizeObserver(scrollToTarget);
+  const controller = new AbortController();
+  stopFollowing = () => {
+    observer.disconnect();
+    controller.abort();
   };
-  grown.observe(document.querySelector(".cr-main") || document.body);
-  for (const event of ["wheel", "pointerdown", "keydown", "touchmove"]) addEventListener(event, leave, { signal: own.signal, passive: true });
-  setTimeout(leave, PATIENCE);
+  observer.observe(document.querySelector(".cr-main") || document.body);
+  const options = { signal: controller.signal, passive: true };
+  for (const event of ["wheel", "pointerdown", "keydown", "touchmove"]) addEventListener(event, stopFollowing, options);
+  setTimeout(stopFollowing, FOLLOW_MS);
 }

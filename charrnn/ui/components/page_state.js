@@ -4,10 +4,10 @@
 //
 // name               | payload                    | sent by                                           | meaning
 // checkpoint-changed | –                          | sidebar                                           | page.checkpoint
-// selection-changed  | fieldset of the change or – | model_checkboxes, navigate, apply_link            | page.selectedModels
+// selection-changed  | –                          | model_checkboxes, navigate, apply_link            | page.selectedModels
 // settings           | –                          | sidebar                                           | page.settings
 // state              | –                          | page_session                                      | page.state and the text
-// writer             | –                          | page_session                                      | page.way: who runs the network
+// runner-changed     | –                          | page_session                                      | page.runner
 // custom-text        | –                          | plot                                              | page.customText
 // score-text         | –                          | sidebar, apply_link                               | page.scoredText
 // clamps             | –                          | apply_link                                        | page.clamps
@@ -15,7 +15,7 @@
 // recurrent-scale    | –                          | apply_link                                        | page.recurrentScale
 // unit-selected      | element of the sender or – | unit_selection                                    | page.selectedUnit
 // unit-text          | –                          | leaderboard                                       | page.unitText
-// cursor-moved       | {by, atEnd}                | keyboard, saliency, unit, source_trace            | move the cursor of Write
+// cursor-moved       | number of characters       | keyboard, saliency, unit, source_trace            | move the cursor of Write
 // cursor-reset       | –                          | keyboard                                          | release the cursor
 // unit-moved         | −1 or 1                    | keyboard                                          | move the cursor by rows
 // color-cursor-row   | –                          | keyboard                                          | color the text by the row
@@ -28,8 +28,15 @@ const listeners = {};
 
 export const page = {
   settings: { temperature: 0.8, top_k: 0, top_p: 1, min_p: 0, speed: 30 },
+  models: [], // of the sidebar's list
   checkpoint: null, // {name, step}
   state: "empty", // empty | writing | paused | finished
+  runner: null, // {engine, reason}: the page's engine runs the network, or the server and why
+  selectedModels: null, // names; null for the server's default
+  selectedUnit: null, // {view, unit} of the tab Neurons
+  unitText: "", // custom text of the tab Neurons; "" for the default
+  customText: "", // the same of the tab Gradients
+  scoredText: "", // latest text to score on the tab Write
   clamps: null, // requested clamps [{name, unit, value}] of the model clampsOf
   clampsOf: null,
   appliedClamps: [], // including the default one
@@ -37,7 +44,7 @@ export const page = {
   scene: 0, // number of the lecture scene, from 1
   requestedScene: 0, // scene requested from the server; 0 before the first change
   hidden: [], // controls hidden by the link
-  stats: { frames: 0, columns: 0, clickedAt: 0, firstCharacterMs: null, redrawMs: [], frameTimes: [] },
+  stats: { frames: 0, clickedAt: 0, firstCharacterMs: null }, // for measurements
   on(name, listener) {
     (listeners[name] ||= []).push(listener);
   },
@@ -48,12 +55,12 @@ export const page = {
 
 window.charrnn = page;
 
-/** Lecture mode is always light and has its own colors. Applied before the first paint. */
+// Lecture mode is always light and has its own colors. Applied before the first paint.
 if (new URLSearchParams(location.search).get("lecture") === "1") {
   document.body.classList.add("cr-lecture");
-  const light = () => document.body.classList.remove("dark");
-  light();
-  new MutationObserver(() => document.body.classList.contains("dark") && light()).observe(document.body, { attributes: true });
+  const removeDark = () => document.body.classList.remove("dark");
+  removeDark();
+  new MutationObserver(() => document.body.classList.contains("dark") && removeDark()).observe(document.body, { attributes: true });
 }
 
 /** Call back now and after every switch between light and dark. */
@@ -67,7 +74,7 @@ const SIGNS = { ...COMMON, "\x7f": "␡", "\u00a0": "⍽" };
 const INKLESS = /^[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]$/u;
 const codePoint = (character) => "U+" + character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
 
-/** Visible form of a character: a sign if it has no ink, a dotted circle under a mark. Mirrors charrnn/invisible_chars.py. */
+/** Return a visible form of a character: a sign if it has no ink, a dotted circle under a mark. As charrnn/invisible_chars.py. */
 export function visible(character) {
   if (SIGNS[character]) return SIGNS[character];
   if (character < " " && character) return String.fromCharCode(0x2400 + character.charCodeAt(0));
@@ -75,18 +82,18 @@ export function visible(character) {
   return /^\p{M}/u.test(character) ? "◌" + character : character;
 }
 
-/** Visible form of at most one letter. */
+/** Return a visible form of one letter. */
 export const visibleLetter = (character) => (INKLESS.test(character) && visible(character).length > 1 ? "▯" : visible(character));
 
-/** Visible form for use in a sentence. */
+/** Return a visible form for a sentence. */
 export function quoted(character) {
   const sign = visible(character);
-  const isEnough = sign === character || character in COMMON || sign === codePoint(character);
-  return "“" + sign + "”" + (isEnough ? "" : " (" + codePoint(character) + ")");
+  const isClear = sign === character || character in COMMON || sign === codePoint(character);
+  return "“" + sign + "”" + (isClear ? "" : " (" + codePoint(character) + ")");
 }
 
 /** Show the sign of an invisible character in the element that contains it. */
-export function giveSign(element, character) {
+export function addSign(element, character) {
   if (character in COMMON || !INKLESS.test(character)) return;
   element.classList.add("cr-inkless");
   element.dataset.sign = visible(character);
@@ -98,7 +105,7 @@ export function fill(element, text) {
     if (i % 2 === 0) return part;
     const span = document.createElement("span");
     span.textContent = part;
-    giveSign(span, part);
+    addSign(span, part);
     return span;
   });
   element.replaceChildren(...parts);

@@ -3,16 +3,16 @@
 import { page } from "./page_state.js";
 
 /**
- * `read` is called with the text of a button: the custom one, that of Write, or "" for the default.
+ * Set up the form; `changed` is called with the text of a button: the custom one, that of Write, or "" for the default.
  *
  * Returns a function that returns the applied text.
  */
-export function textForm(form, read) {
-  const own = form.elements.text;
+export function bindTextForm(form, changed) {
+  const input = form.elements.text;
   let applied = "";
-  const take = (text) => read((applied = own.value = text));
-  form.addEventListener("submit", () => take(own.value));
-  form.querySelector(".cr-of-write")?.addEventListener("click", () => take(page.live?.text || ""));
-  form.querySelector(".cr-default").addEventListener("click", () => take(""));
+  const apply = (text) => changed((applied = input.value = text));
+  form.addEventListener("submit", () => apply(input.value));
+  form.querySelector(".cr-of-write")?.addEventListener("click", () => apply(page.live?.text || ""));
+  form.querySelector(".cr-default").addEventListener("click", () => apply(""));
   return () => applied;
 }

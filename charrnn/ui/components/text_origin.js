@@ -1,22 +1,22 @@
 // Finds the models that generated a text of the tab Write, even if it was pasted into another view.
 
-import { countOf } from "./code_points.js";
+import { countCharacters } from "./code_points.js";
 import { page } from "./page_state.js";
 
-const MIN_CHARS = 20; // characters; shorter texts can match by chance
+const MIN_CHARS = 20; // shorter excerpts can match by chance
 const MAX_CACHED = 32;
-const known = new Map(); // text -> parts: texts keep their origin after the text on Write changes
+const cache = new Map(); // text -> parts, since a text has the same origin after the text on Write has changed
 
-/** [{characters, writer, chosen}, …] as source_text.py parses it; null if no model here generated it. */
+/** Return the parts [{characters, writer, chosen}, …] of a text as source_text.py parses them; null if no model generated it. */
 export function findOrigin(text) {
-  const { record, text: whole = "" } = page.live || {};
+  const { record, text: written = "" } = page.live || {};
   if (!text || !record) return null;
-  const at = whole.indexOf(text);
-  if (at >= 0 && (text === whole || countOf(text) >= MIN_CHARS)) {
-    const from = countOf(whole.slice(0, at));
-    const parts = record.parts(from, from + countOf(text));
-    if (parts.some(({ writer }) => writer)) known.set(text, parts);
-    if (known.size > MAX_CACHED) known.delete(known.keys().next().value);
+  const offset = written.indexOf(text);
+  if (offset >= 0 && (text === written || countCharacters(text) >= MIN_CHARS)) {
+    const from = countCharacters(written.slice(0, offset));
+    const parts = record.parts(from, from + countCharacters(text));
+    if (parts.some(({ writer }) => writer)) cache.set(text, parts);
+    if (cache.size > MAX_CACHED) cache.delete(cache.keys().next().value);
   }
-  return known.get(text) ?? null;
+  return cache.get(text) ?? null;
 }

@@ -1,28 +1,29 @@
 // Two texts side by side, with their first difference.
 
-import { cutAt } from "./code_points.js";
+import { splitAround } from "./code_points.js";
 import { create } from "./create_element.js";
 import { fill, visible } from "./page_state.js";
 
-function written(title, prompt, text, at) {
-  const place = create("div", { className: "cr-written", tabIndex: 0, dir: "auto", role: "group", ariaLabel: "The text of " + title });
-  const piece = (name, content, tag = "span") => {
-    const span = fill(create(tag, name), content);
-    place.append(span);
-    return span;
+/** Create the section of one text, marked at the position of the first difference, if there is one. */
+function textSection(title, prompt, text, divergedAt) {
+  const box = create("div", { className: "cr-written", tabIndex: 0, dir: "auto", role: "group", ariaLabel: "The text of " + title });
+  const append = (className, content, tag = "span") => {
+    const part = fill(create(tag, className), content);
+    box.append(part);
+    return part;
   };
-  piece("cr-given", prompt);
-  if (at === null) {
-    piece("cr-common", text);
+  append("cr-given", prompt);
+  if (divergedAt === null) {
+    append("cr-common", text);
   } else {
-    const [before, character, after] = cutAt(text, at);
-    piece("cr-common", before);
-    const mark = piece("", character, "mark");
+    const [before, character, after] = splitAround(text, divergedAt);
+    append("cr-common", before);
+    const mark = append("", character, "mark");
     mark.title = "here they part: " + visible(character);
     mark.dataset.sign = character === "\n" ? "⏎" : "";
-    piece("cr-after", after);
+    append("cr-after", after);
   }
-  return create("section", "cr-writer", create("h3", {}, title), place);
+  return create("section", "cr-writer", create("h3", {}, title), box);
 }
 
 /** Return a function that shows the texts of an answer in this box, or hides it without any. */
@@ -30,9 +31,8 @@ export function createTextPair(box) {
   return ({ texts, prompt, divergence }, titles) => {
     box.hidden = !texts;
     if (!texts) return;
-    const at = divergence ? divergence.at : null;
-    const scrolled = [...box.querySelectorAll(".cr-written")].map((place) => place.scrollTop);
-    box.replaceChildren(...texts.map((text, i) => written(titles[i], prompt, text, at)));
-    box.querySelectorAll(".cr-written").forEach((place, i) => (place.scrollTop = scrolled[i] || 0));
+    const scrolled = [...box.querySelectorAll(".cr-written")].map((text) => text.scrollTop);
+    box.replaceChildren(...texts.map((text, i) => textSection(titles[i], prompt, text, divergence ? divergence.at : null)));
+    box.querySelectorAll(".cr-written").forEach((text, i) => (text.scrollTop = scrolled[i] || 0));
   };
 }

@@ -1,6 +1,6 @@
-// The session's data of one text by position: characters, activations, logits, random draws.
+// The data of one text by position: characters, activations, logits, random draws.
 
-export const SCALE = 127; // full color
+export const MAX_LEVEL = 127; // full color
 
 export class TextRecord {
   constructor(start) {
@@ -11,17 +11,17 @@ export class TextRecord {
     Object.assign(this, { seed: start.seed, span: start.span, limit: start.limit }); // settings of the generation
     this.rows = start.view.rows;
     this.vocabulary = Array.from(start.model.characters); // code points, as Python counts them
-    this.size = this.vocabulary.length;
+    this.vocabularySize = this.vocabulary.length;
     this.startLogits = start.startLogits;
     this.startDraw = start.startDraw;
     this.edits = start.edits || []; // [[offset from the end of the prompt, character], …]
-    this.edited = new Set(this.edits.map(([at]) => at));
+    this.edited = new Set(this.edits.map(([offset]) => offset));
     this.writers = start.writers || []; // [[position, writer], …]: the generating model from there on
     this.characters = [];
     this.reserve(256);
   }
 
-  /** Make room for this many characters. */
+  /** Allocate arrays for this many characters. */
   reserve(length) {
     const grow = (Type, old, width) => {
       const array = new Type(length * width);
@@ -30,7 +30,7 @@ export class TextRecord {
     };
     this.capacity = length;
     this.columns = grow(Float32Array, this.columns, this.rows);
-    this.logits = grow(Float32Array, this.logits, this.size);
+    this.logits = grow(Float32Array, this.logits, this.vocabularySize);
     this.draws = grow(Float64Array, this.draws, 1);
   }
 
@@ -38,73 +38,75 @@ export class TextRecord {
     return this.characters.length;
   }
 
-  /** Truncate to the position where a message branches off, take its edits and append its data; false if it begins beyond the end. */
+  /** Truncate to the position where a message begins, take its edits and append its data; false if it begins beyond the end. */
   branch(message) {
     if (message.from > this.length) return false;
     this.characters.length = message.from;
     this.edits = message.edits;
-    this.edited = new Set(this.edits.map(([at]) => at));
+    this.edited = new Set(this.edits.map(([offset]) => offset));
     return this.append(message);
   }
 
-  /** Sources of the characters from … to: [{characters, writer, chosen}, …], writer null for the prompt. */
+  /** Return the sources of the characters from … to: [{characters, writer, chosen}, …], writer null for the prompt. */
   parts(from, to) {
-    const cuts = [[0, null], ...this.writers.map(([at, writer]) => [Math.max(at, this.prompt), writer])];
-    return cuts
-      .map(([at, writer], i) => {
-        const [first, end] = [Math.max(from, at), Math.min(to, cuts[i + 1]?.[0] ?? this.length)];
-        const chosen = writer ? [...this.edited].filter((place) => first <= place + this.prompt && place + this.prompt < end).length : 0;
+    const starts = [[0, null], ...this.writers.map(([start, writer]) => [Math.max(start, this.prompt), writer])];
+    return starts
+      .map(([start, writer], i) => {
+        const [first, end] = [Math.max(from, start), Math.min(to, starts[i + 1]?.[0] ?? this.length)];
+        const isInside = (position) => first <= position && position < end;
+        const chosen = writer ? [...this.edited].filter((offset) => isInside(offset + this.prompt)).length : 0;
         return { characters: Math.max(0, end - first), writer, chosen };
       })
       .filter(({ characters }) => characters);
   }
 
-  /** True if the user chose the character at position i. */
+  /** Check if the user chose the character at position i. */
   isChosen(i) {
     return this.edited.has(i - this.prompt);
   }
 
-  /** Length of the common prefix with another text. */
-  common(other) {
+  /** Return the length of the common prefix with another text. */
+  commonPrefix(other) {
     const differs = this.characters.findIndex((character, i) => character !== other.characters[i]);
     return differs < 0 ? this.length : differs;
   }
 
-  /** Append the data of a message; false if earlier data are missing. */
+  /** Append the data of a message; returns false if earlier data are missing. */
   append(message) {
     if (message.from !== this.length) return false;
     const characters = Array.from(message.text);
     const length = this.length + characters.length;
     if (length > this.capacity) this.reserve(Math.max(2 * this.capacity, length));
     this.columns.set(message.columns, this.length * this.rows);
-    this.logits.set(message.logits, this.length * this.size);
+    this.logits.set(message.logits, this.length * this.vocabularySize);
     this.writers = message.writers ?? this.writers;
     message.draws.forEach((u, i) => (this.draws[this.length + i] = u === null ? NaN : u));
     this.characters.push(...characters);
     return true;
   }
 
-  /** Activation of a row after position i; 0 before the text. */
+  /** Return the activation of a row after position i; 0 before the text. */
   value(i, row) {
     return i < 0 ? 0 : this.columns[i * this.rows + row];
   }
 
-  /** Change of a row at position i. */
+  /** Return the change of a row at position i. */
   change(i, row) {
     return this.value(i, row) - this.value(i - 1, row);
   }
 
-  /** Color level of a value or change, −127 … 127, clipped. */
+  /** Return the color level of a value or change, −127 … 127, clipped. */
   level(i, row, change) {
     const share = change ? this.change(i, row) / this.view.change : this.value(i, row) / this.view.high;
-    return Math.round(SCALE * Math.max(-1, Math.min(1, share)));
+    return Math.round(MAX_LEVEL * Math.max(-1, Math.min(1, share)));
   }
 
-  /** Logits of the character after position i; −1 is the start of the text. */
+  /** Return the logits of the character after position i; −1 is the start of the text. */
   logitsAfter(i) {
-    return i < 0 ? this.startLogits : this.logits.subarray(i * this.size, (i + 1) * this.size);
+    return i < 0 ? this.startLogits : this.logits.subarray(i * this.vocabularySize, (i + 1) * this.vocabularySize);
   }
 
+  /** Return the draw u of the character after position i; null without one. */
   drawAfter(i) {
     const u = i < 0 ? this.startDraw : this.draws[i];
     return u === null || Number.isNaN(u) ? null : u;

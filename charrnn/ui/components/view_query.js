@@ -3,42 +3,45 @@
 import { findOrigin } from "./text_origin.js";
 import { page } from "./page_state.js";
 
-const WIDER = 1.12; // relative change of width at which labels are placed again
+const RESIZE_RATIO = 1.12; // change of width at which the server places the labels of a figure again
+
+/** Return the width in CSS pixels for a figure in this element, as the server accepts it. */
+export const figureWidth = (element) => Math.round(Math.min(4000, Math.max(120, element.clientWidth)));
 
 /**
  * Set up the queries of a view and their answers.
  *
- * request(): fields of a query besides the common ones; show(answer): shows an answer to the newest query; asking: words
- * shown while an answer is awaited; onAsk(): called with every query; lazily: query only while the view is within or near
- * the viewport, else while its tab is open.
+ * request(): fields of a query besides the common ones; show(answer): shows an answer to the newest query; busyText: shown
+ * while an answer is awaited; onAsk(): called with every query; lazily: query only while the view is within or near the
+ * viewport, else while its tab is open.
  *
  * Returns {ask, askLater, say, receive}: `ask` sends a query, now or when the view is next visible; `askLater` sends it
- * after `pause` milliseconds without another call; `say` shows words; `receive` takes the server's answers.
+ * after `pause` milliseconds without another call; `say` shows a message; `receive` takes the server's answers.
  */
-export function createViewQuery({ element, send, request = () => ({}), show, asking = "", onAsk = () => {}, lazily = false, pause = 250 }) {
-  const words = element.querySelector(".cr-plot-words");
-  const say = (text) => (words.textContent = text);
-  let number = 0;
-  let due = true;
-  let near = !lazily;
-  let asWide = 0;
+export function createViewQuery({ element, send, request = () => ({}), show, busyText = "", onAsk = () => {}, lazily = false, pause = 250 }) {
+  const message = element.querySelector(".cr-plot-words");
+  const say = (text) => (message.textContent = text);
+  let number = 0; // of the newest query
+  let isDue = true;
+  let isNear = !lazily;
+  let askedWidth = 0; // of the box when the newest query was sent
   let timer = null;
 
-  const measured = () => (element.querySelector(".cr-plot")?.parentElement || element).clientWidth;
+  const figureBox = () => element.querySelector(".cr-plot")?.parentElement || element;
 
   function ask() {
-    due = true;
-    if (!element.clientWidth || !near) return;
-    due = false;
-    asWide = measured();
+    isDue = true;
+    if (!element.clientWidth || !isNear) return;
+    isDue = false;
+    askedWidth = figureBox().clientWidth;
     number += 1;
-    if (asking) say(asking);
+    if (busyText) say(busyText);
     onAsk();
-    const width = Math.round(Math.min(4000, Math.max(120, asWide)));
-    const asks = { number, width, names: page.selectedModels ?? null, checkpoint: page.checkpoint, ...request() };
-    const origin = findOrigin(asks.form?.text);
-    if (origin) asks.form.origin = origin;
-    send("ask", asks);
+    const common = { number, width: figureWidth(figureBox()), names: page.selectedModels, checkpoint: page.checkpoint };
+    const query = { ...common, ...request() };
+    const origin = findOrigin(query.form?.text);
+    if (origin) query.form.origin = origin;
+    send("ask", query);
   }
 
   function askLater() {
@@ -47,18 +50,18 @@ export function createViewQuery({ element, send, request = () => ({}), show, ask
   }
 
   new ResizeObserver(() => {
-    const width = measured();
+    const width = figureBox().clientWidth;
     if (!width) return;
-    if (due) ask();
-    else if (width > asWide * WIDER || width < asWide / WIDER) askLater();
+    if (isDue) ask();
+    else if (width > askedWidth * RESIZE_RATIO || width < askedWidth / RESIZE_RATIO) askLater();
   }).observe(element);
 
   if (lazily) {
-    const watch = (entries) => {
-      near = entries.at(-1).isIntersecting;
-      if (due) ask();
+    const onScroll = (entries) => {
+      isNear = entries.at(-1).isIntersecting;
+      if (isDue) ask();
     };
-    new IntersectionObserver(watch, { rootMargin: "300px" }).observe(element);
+    new IntersectionObserver(onScroll, { rootMargin: "300px" }).observe(element);
   }
 
   return {

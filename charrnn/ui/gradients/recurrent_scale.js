@@ -1,4 +1,4 @@
-// The slider of the recurrent scale, and the server's analyses of the scaled model.
+// The slider of the recurrent scale, and the analyses of the scaled model.
 
 import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
@@ -6,6 +6,7 @@ import { createTextPair } from "../components/text_pair.js";
 import { navigate } from "../components/navigate.js";
 import { page } from "../components/page_state.js";
 import { createFigure } from "../components/plot/figure.js";
+import { showSlider } from "../components/slider.js";
 import { writeWith } from "../session/interventions.js";
 import { createTable } from "../components/table/table.js";
 
@@ -20,33 +21,31 @@ export function mount({ element, send }) {
   function request() {
     const settings = page.request(); // of the sidebar
     const gate = gates.querySelector("input:checked")?.value;
-    return { form: { ...settings, seed: settings.seed || 0, knob: Number(slider.value), gate, text: page.customText || "" } };
+    return { form: { ...settings, seed: settings.seed || 0, knob: Number(slider.value), gate, text: page.customText } };
   }
 
   const view = createViewQuery({
     element,
     send,
     request,
-    show: showAnswer,
+    show,
     onAsk: () => element.classList.add("cr-busy"),
     lazily: true,
   });
   const figures = [...element.querySelectorAll("[data-figure]")].map((box) => [box.dataset.figure, createFigure(box, view.say)]);
 
-  function show() {
+  /** Show the value of the slider. */
+  function showScale() {
     const g = Number(slider.value);
-    const label = g.toFixed(2) + (g === 1 ? ", as trained" : "");
-    slider.style.setProperty("--share", (g - slider.min) / (slider.max - slider.min));
-    slider.setAttribute("aria-valuetext", label);
-    $("output").textContent = label;
+    showSlider(slider, g.toFixed(2) + (g === 1 ? ", as trained" : ""));
     $(".cr-knob-back").disabled = g === 1;
   }
 
   /** Set the slider from a link or a scene. */
-  function adopt() {
+  function followPage() {
     if (page.recurrentScale === null || Number(slider.value) === page.recurrentScale) return;
     slider.value = page.recurrentScale;
-    show();
+    showScale();
     view.askLater();
   }
 
@@ -55,26 +54,26 @@ export function mount({ element, send }) {
     navigate({ tab: page.tabs.write });
   });
 
-  function moved() {
+  function onMove() {
     page.recurrentScale = Number(slider.value);
-    show();
+    showScale();
     view.askLater();
   }
-  slider.addEventListener("input", moved);
+  slider.addEventListener("input", onMove);
   $(".cr-knob-back").addEventListener("click", () => {
     slider.value = 1;
-    moved();
+    onMove();
     slider.focus();
   });
   gates.addEventListener("change", view.ask);
-  page.on("recurrent-scale", adopt);
+  page.on("recurrent-scale", followPage);
   page.on("checkpoint-changed", view.ask);
   page.on("custom-text", view.ask);
   page.on("settings", view.askLater);
-  show();
-  adopt();
+  showScale();
+  followPage();
 
-  function offerGates(names, picked) {
+  function offerGates(names, chosen) {
     const offered = [...gates.querySelectorAll("input")].map((input) => input.value);
     if (names.join() !== offered.join()) {
       gates.querySelectorAll("label").forEach((label) => label.remove());
@@ -84,10 +83,10 @@ export function mount({ element, send }) {
       }
     }
     gates.hidden = names.length < 2;
-    gates.querySelectorAll("input").forEach((input) => (input.checked = input.value === picked));
+    gates.querySelectorAll("input").forEach((input) => (input.checked = input.value === chosen));
   }
 
-  function showAnswer(answer) {
+  function show(answer) {
     for (const [name, draw] of figures) {
       const figure = answer.figures?.[name];
       if (figure) draw({ figure: JSON.parse(figure.figure), words: figure.words });

@@ -7,7 +7,7 @@ import { navigate } from "../components/navigate.js";
 import { page } from "../components/page_state.js";
 import { writeWith } from "../session/interventions.js";
 import { createTable } from "../components/table/table.js";
-import { textForm } from "../components/text_form.js";
+import { bindTextForm } from "../components/text_form.js";
 import { createClampRows } from "./clamp_rows.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
@@ -15,7 +15,7 @@ export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
 
   const request = () => ({ form: { ...page.request(), clamps: page.clamps, neuron: page.selectedUnit ?? null, text: text() } });
-  const view = createViewQuery({ element, send, request, show, asking: "Writing …", pause: 150 });
+  const view = createViewQuery({ element, send, request, show, busyText: "Writing …", pause: 150 });
 
   const rows = createClampRows($(".cr-clamps"), (clamps) => {
     page.clamps = clamps;
@@ -31,7 +31,7 @@ export function mount({ element, send }) {
     writeWith({ clamps: page.appliedClamps });
     navigate({ tab: page.tabs.write });
   });
-  const text = textForm($("form"), view.ask);
+  const text = bindTextForm($("form"), view.ask);
 
   page.on("checkpoint-changed", () => {
     if (page.clampsOf !== page.checkpoint?.name) page.clamps = null; // clamps of another model
@@ -40,8 +40,8 @@ export function mount({ element, send }) {
   page.on("settings", view.askLater);
   for (const name of ["prompt", "seed", "characters"]) document.querySelector("#cr-" + name)?.addEventListener("change", view.askLater);
   page.on("clamps", view.ask);
-  page.on("unit-selected", (who) => {
-    if (!who) page.clamps = null; // the selected unit is clamped
+  page.on("unit-selected", (sender) => {
+    if (!sender) page.clamps = null; // the selected unit is clamped
     if (!page.clamps) view.ask();
   });
 

@@ -1,6 +1,6 @@
 // Exercises: submit an answer, show the measurement, print the results.
 
-import { create } from "../components/create_element.js";
+import { create, setOptions } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { page } from "../components/page_state.js";
 import { clampName } from "../session/interventions.js";
@@ -11,24 +11,25 @@ const LABELS = { part: "what", unit: "unit", guess: "characters" };
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const list = $(".cr-tasks");
-  const fold = $("details");
+  const details = $("details");
   let submitted = null; // the form of the exercise being checked
 
   const request = () => ({ form: { exercise: "", ...submitted } });
   const view = createViewQuery({ element, send, request, show });
 
-  function field(form, name) {
+  function addField(row, name) {
     const input = name === "part" ? create("select", { name }) : create("input", { name, type: "number", required: true });
     if (name === "unit") Object.assign(input, { min: 0, step: 1 });
     if (name === "guess") Object.assign(input, { min: 0.01, max: 1000, step: "any" });
-    form.append(create("label", { className: "cr-field" }, LABELS[name] + " ", input));
+    row.append(create("label", { className: "cr-field" }, LABELS[name] + " ", input));
   }
 
-  function task(exercise) {
+  /** Create the list item of an exercise. */
+  function item(exercise) {
     const form = create("form", { className: "cr-task", dataset: { id: exercise.id } });
     form.append(create("h3", { textContent: exercise.title }), create("p", { textContent: exercise.question }));
     const row = create("div", { className: "cr-hand-in" });
-    exercise.fields.forEach((name) => field(row, name));
+    exercise.fields.forEach((name) => addField(row, name));
     if (exercise.from_clamps) row.append(create("p", { className: "cr-held-now" }));
     row.append(create("button", { type: "submit", className: "cr-button", textContent: exercise.button }));
     const how = create("details", { className: "cr-how" }, create("summary", { textContent: "What is checked" }), create("p", { textContent: exercise.how }));
@@ -43,26 +44,25 @@ export function mount({ element, send }) {
     return create("li", {}, form);
   }
 
-  function offer(parts) {
+  /** Offer the activations of the model, with the number of their units as limit. */
+  function offerParts(parts) {
     for (const select of list.querySelectorAll("select")) {
-      const chosen = select.value;
-      select.replaceChildren(...parts.map(({ name }) => new Option(name, name)));
-      if (parts.some(({ name }) => name === chosen)) select.value = chosen;
-      const unit = select.form.elements.unit;
-      const limit = () => (unit.max = parts.find(({ name }) => name === select.value).units - 1);
-      select.onchange = limit;
-      limit();
+      const chosen = parts.find(({ name }) => name === select.value) ?? parts[0];
+      setOptions(select, parts.map(({ name }) => ({ name, title: name })), chosen.name);
+      const setLimit = () => (select.form.elements.unit.max = parts.find(({ name }) => name === select.value).units - 1);
+      select.onchange = setLimit;
+      setLimit();
     }
   }
 
   /** Show the applied clamps in the forms. */
-  function showHeld() {
-    const words = page.appliedClamps.map(clampName).join(", ") || "nothing yet";
-    for (const line of list.querySelectorAll(".cr-held-now")) line.textContent = "held above: " + words;
+  function showClamps() {
+    const names = page.appliedClamps.map(clampName).join(", ") || "nothing yet";
+    for (const line of list.querySelectorAll(".cr-held-now")) line.textContent = "held above: " + names;
   }
 
   /** Show the result of a check, with the model for the printed sheet. */
-  function showFound({ exercise, found, of, busy }) {
+  function showResult({ exercise, found, of, busy }) {
     const box = list.querySelector(`[data-id="${CSS.escape(exercise)}"] .cr-found`);
     if (busy) return box.replaceChildren(create("p", { textContent: "Measuring …" }));
     const passed = found.passed === undefined ? "" : found.passed ? "✓ " : "✗ ";
@@ -77,11 +77,11 @@ export function mount({ element, send }) {
     $(".cr-print").disabled = !list.querySelector(".cr-found table");
   }
 
-  fold.addEventListener("toggle", () => fold.open && (showHeld(), view.ask()));
+  details.addEventListener("toggle", () => details.open && (showClamps(), view.ask()));
   page.on("checkpoint-changed", view.ask);
-  page.on("clamps-applied", showHeld);
+  page.on("clamps-applied", showClamps);
   $(".cr-print").addEventListener("click", () => {
-    fold.open = true;
+    details.open = true;
     document.body.classList.add("cr-printing");
     window.print();
   });
@@ -90,10 +90,10 @@ export function mount({ element, send }) {
   function show(answer) {
     if (!answer.exercises) return;
     $(".cr-of").textContent = answer.model;
-    if (!list.childElementCount) list.append(...answer.exercises.map(task));
-    offer(answer.parts);
-    showHeld();
-    if (answer.exercise) showFound(answer);
+    if (!list.childElementCount) list.append(...answer.exercises.map(item));
+    offerParts(answer.parts);
+    showClamps();
+    if (answer.exercise) showResult(answer);
     if (!answer.busy) submitted = null;
   }
 

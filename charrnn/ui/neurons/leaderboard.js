@@ -1,31 +1,30 @@
-// Leaderboard: the best unit for each concept, and a custom regex.
+// Leaderboard: the best unit for each concept, and for a custom regular expression.
 
 import { createViewQuery } from "../components/view_query.js";
-import { cutAt } from "../components/code_points.js";
-import { create } from "../components/create_element.js";
+import { splitAround } from "../components/code_points.js";
+import { create, setOptions } from "../components/create_element.js";
 import { page } from "../components/page_state.js";
 import { createTable } from "../components/table/table.js";
-import { textForm } from "../components/text_form.js";
-import { offerViews } from "../components/unit_selection.js";
+import { bindTextForm } from "../components/text_form.js";
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const form = $("form");
   const { pattern, view: views } = form.elements;
-  const wrong = $(".cr-pattern-error");
-  const submitted = { text: "", pattern: "" }; // as submitted
+  const errorBox = $(".cr-pattern-error");
+  const submitted = { text: "", pattern: "" };
 
   const request = () => ({ form: { view: views.value || null, ...submitted } });
-  const view = createViewQuery({ element, send, request, show, asking: "Reading …" });
+  const view = createViewQuery({ element, send, request, show, busyText: "Reading …" });
   const showTable = createTable($(".cr-table"));
 
-  textForm(form, (passage) => {
-    const other = passage !== submitted.text;
-    Object.assign(submitted, { text: passage, pattern: pattern.value });
+  bindTextForm(form, (text) => {
+    const isNew = text !== submitted.text;
+    Object.assign(submitted, { text, pattern: pattern.value });
     view.ask();
-    if (!other) return;
-    page.unitText = passage;
+    if (!isNew) return;
+    page.unitText = text;
     page.emit("unit-text");
   });
 
@@ -33,19 +32,19 @@ export function mount({ element, send }) {
   page.on("checkpoint-changed", view.ask);
 
   /** Show the pattern with the position of its error marked. */
-  function showWrong(error) {
-    wrong.hidden = !error;
+  function showError(error) {
+    errorBox.hidden = !error;
     pattern.toggleAttribute("aria-invalid", !!error);
     if (!error) return;
-    const [code, words] = wrong.children;
-    const [before, character, after] = cutAt(submitted.pattern, error.position);
+    const [code, message] = errorBox.children;
+    const [before, character, after] = splitAround(submitted.pattern, error.position);
     code.replaceChildren(...(error.position === null ? [] : [before, create("mark", {}, character || "␣"), after]));
-    words.textContent = error.words;
+    message.textContent = error.words;
   }
 
   function show(answer) {
-    if (answer.views) offerViews(views, answer.views, answer.view);
-    showWrong(answer.pattern_error);
+    if (answer.views) setOptions(views, answer.views, answer.view);
+    showError(answer.pattern_error);
     if (answer.table || !answer.busy) showTable(answer.table, null);
   }
 

@@ -1,14 +1,14 @@
-// One unit: the text colored by its activation, a histogram, and the top excerpts.
+// One unit: the text colored by its activation, a histogram, and the excerpts with the highest and lowest activation.
 
 import { createViewQuery } from "../components/view_query.js";
 import { createColoredText } from "../components/colored_text.js";
-import { create } from "../components/create_element.js";
+import { create, setOptions } from "../components/create_element.js";
 import { page, quoted, visible } from "../components/page_state.js";
 import { createFigure } from "../components/plot/figure.js";
 import { createTable } from "../components/table/table.js";
-import { selectUnit, offerViews } from "../components/unit_selection.js";
+import { selectUnit } from "../components/unit_selection.js";
 
-const signed = (value) => String(value).replace("-", "−");
+const withMinus = (value) => String(value).replace("-", "−");
 
 /** Set up the view; returns a function that takes the server's answers. */
 export function mount({ element, send }) {
@@ -16,10 +16,10 @@ export function mount({ element, send }) {
   const form = $("form");
   const { view: views, unit } = form.elements;
   const [lists, scale] = [[...element.querySelectorAll(".cr-spans ol")], $(".cr-delta-scale")];
-  let shown = null; // the answer
+  let shown = null; // the answer, with the characters of its text
 
   const request = () => ({ form: { view: page.selectedUnit?.view ?? null, unit: page.selectedUnit?.unit ?? null, text: page.unitText } });
-  const view = createViewQuery({ element, send, request, show, asking: "Reading …" });
+  const view = createViewQuery({ element, send, request, show, busyText: "Reading …" });
   const showFigure = createFigure($(".cr-plot"), view.say);
   const showTable = createTable($(".cr-table"));
 
@@ -29,29 +29,29 @@ export function mount({ element, send }) {
       const share = Math.max(0, Math.min(1, (shown.values[i] - low) / (high - low)));
       return Math.round(127 * (low < 0 ? 2 * share - 1 : share));
     },
-    sentence: (i) => `${quoted(shown.characters[i])}, character ${(i + 1).toLocaleString("en")}: ${signed(shown.values[i].toFixed(3))}`,
-    moved: (i) => isCommon() && page.emit("cursor-moved", { by: i - page.live.cursor, atEnd: false }),
+    describe: (i) => `${quoted(shown.characters[i])}, character ${(i + 1).toLocaleString("en")}: ${withMinus(shown.values[i].toFixed(3))}`,
+    moved: (i) => isShared() && page.emit("cursor-moved", i - page.live.cursor),
   });
-  const isCommon = () => !!shown && shown.text === page.live?.text; // the text of the tab Write: one cursor for both
-  const comeAlong = ([box]) => box.isIntersecting && isCommon() && page.live.cursor >= 0 && text.goTo(page.live.cursor);
-  new IntersectionObserver(comeAlong).observe($(".cr-passage"));
+  const isShared = () => !!shown && shown.text === page.live?.text; // with the tab Write, so that both have one cursor
+  const followWrite = ([box]) => box.isIntersecting && isShared() && page.live.cursor >= 0 && text.goTo(page.live.cursor);
+  new IntersectionObserver(followWrite).observe($(".cr-passage"));
 
   form.addEventListener("change", () => form.reportValidity() && selectUnit(views.value, unit.valueAsNumber));
-  page.on("unit-selected", (who) => who !== element && view.ask());
+  page.on("unit-selected", (sender) => sender !== element && view.ask());
   for (const event of ["unit-text", "checkpoint-changed"]) page.on(event, view.ask);
 
   /** Create a list item: an excerpt as a button that moves the cursor to it. */
-  function entry({ first, before, text: excited, after, peak }) {
+  function excerptItem({ first, before, text: marked, after, peak }) {
     const signs = (characters) => Array.from(characters, (c) => (c === " " ? c : visible(c))).join("");
-    const ariaLabel = `${signs(excited)}, ${peak.toFixed(2)}, from character ${(first + 1).toLocaleString("en")}: show it in the text`;
+    const ariaLabel = `${signs(marked)}, ${peak.toFixed(2)}, from character ${(first + 1).toLocaleString("en")}: show it in the text`;
     const onclick = () => text.goTo(first);
-    const parts = [signs(before), create("mark", {}, signs(excited)), signs(after)];
-    return create("li", {}, create("button", { type: "button", dir: "auto", ariaLabel, onclick }, ...parts), create("span", {}, signed(peak.toFixed(2))));
+    const parts = [signs(before), create("mark", {}, signs(marked)), signs(after)];
+    return create("li", {}, create("button", { type: "button", dir: "auto", ariaLabel, onclick }, ...parts), create("span", {}, withMinus(peak.toFixed(2))));
   }
 
   function show(answer) {
     if (answer.views) {
-      offerViews(views, answer.views, answer.view);
+      setOptions(views, answer.views, answer.view);
       Object.assign(unit, { max: answer.units - 1, value: answer.unit });
       selectUnit(answer.view, answer.unit, element);
     }
@@ -63,11 +63,11 @@ export function mount({ element, send }) {
     showTable(answer.table, null);
     if (!shown) return text.show(null);
     const [low, , high] = scale.children;
-    const beyond = shown.scale.bounded ? ["", ""] : ["≤ ", "≥ "];
-    [low.textContent, high.textContent] = [beyond[0] + signed(shown.scale.low), beyond[1] + signed(shown.scale.high)];
+    const prefixes = shown.scale.bounded ? ["", ""] : ["≤ ", "≥ "];
+    [low.textContent, high.textContent] = [prefixes[0] + withMinus(shown.scale.low), prefixes[1] + withMinus(shown.scale.high)];
     scale.classList.toggle("cr-from-zero", shown.scale.low === 0);
-    text.show(shown.characters, isCommon() ? Math.max(0, page.live.cursor) : (shown.most[0]?.first ?? 0));
-    lists.forEach((list, i) => list.replaceChildren(...[shown.most, shown.least][i].map(entry)));
+    text.show(shown.characters, isShared() ? Math.max(0, page.live.cursor) : (shown.most[0]?.first ?? 0));
+    lists.forEach((list, i) => list.replaceChildren(...[shown.most, shown.least][i].map(excerptItem)));
   }
 
   return view.receive;

@@ -1,4 +1,4 @@
-// The line that names the interventions of the text, with a button that removes them.
+// The line that names the interventions of the text, with a button to remove them.
 
 import { NO_INTERVENTIONS } from "./session.js";
 import { session } from "./page_session.js";
@@ -20,7 +20,7 @@ export function showInterventions(box) {
   });
 }
 
-/** Regenerate the text with the same draws and these interventions besides the others. */
+/** Regenerate the text with the same draws, and these interventions besides the others. */
 export function writeWith(interventions) {
   if (!session.length) return undefined;
   return session.rewrite({ interventions: { ...session.interventions, ...interventions } });

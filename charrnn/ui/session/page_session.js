@@ -8,16 +8,18 @@ import { PageProvider } from "./page_provider.js";
 import { Session } from "./session.js";
 
 const ENDPOINT = "gradio_api/run/continue_text"; // below the address of the page
-const below = (path) => new URL(path, document.baseURI).href;
+const absolute = (path) => new URL(path, document.baseURI).href;
 
 const startEngine = (load) => new EngineProvider(new Worker(new URL("../engine/worker.js", import.meta.url), { type: "module" }), load);
 
-const showWay = (way) => {
-  page.way = way;
-  page.emit("writer");
+const showRunner = (runner) => {
+  page.runner = runner;
+  page.emit("runner-changed");
 };
 
-export const provider = new PageProvider(new CallsProvider(below(ENDPOINT)), hasSimd() ? startEngine : null, (address) => fetch(below(address)), showWay);
+const fetchFile = (path) => fetch(absolute(path));
+
+export const provider = new PageProvider(new CallsProvider(absolute(ENDPOINT)), hasSimd() ? startEngine : null, fetchFile, showRunner);
 export const session = new Session(provider);
 
 session.onMessage(({ state }) => {
@@ -25,7 +27,7 @@ session.onMessage(({ state }) => {
   page.emit("state");
 });
 
-/** The settings of the sliders, for the next character on. */
+/** Apply the settings of the sliders from the next character on. */
 export function configure() {
   const { speed, ...settings } = page.settings;
   session.configure(settings, speed);

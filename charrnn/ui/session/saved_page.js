@@ -1,32 +1,32 @@
-// Saves text, settings, tab and cursor across a reload, in the session storage.
+// Saves text, settings, tab and cursor in the session storage, for a reload of the page.
 
 import { openTab } from "../components/navigate.js";
 import { page } from "../components/page_state.js";
 import { session } from "./page_session.js";
 
 const KEY = "charrnn-page";
-const BOXES = "input:not([type=range]), textarea:not([readonly])"; // the sliders follow the settings
+const INPUTS = "input:not([type=range]), textarea:not([readonly])"; // the settings restore the sliders
 
-/** Title of the selected tab. */
+/** Return the title of the selected tab. */
 export const selectedTab = () => document.querySelector('[role=tab][aria-selected="true"]')?.textContent.trim();
 
-/** Save the page when it is hidden or left. */
+/** Save the page whenever it is hidden or left. */
 export function savePage(element) {
   function save() {
     if (!page.live?.record) return;
-    const boxes = [...element.querySelectorAll(BOXES)].map((box) => [box.id, box.type === "checkbox" ? box.checked : box.value]);
-    const saved = { href: location.href, boxes, tab: selectedTab(), cursor: page.live.saved, session: session.saved() };
+    const inputs = [...element.querySelectorAll(INPUTS)].map((input) => [input.id, input[valueProperty(input)]]);
+    const saved = { href: location.href, inputs, tab: selectedTab(), cursor: page.live.saved, session: session.saved() };
     try {
       sessionStorage.setItem(KEY, JSON.stringify(saved));
     } catch {
-      // without storage, a reload opens the link
+      // without storage, a reload opens the link again
     }
   }
   addEventListener("pagehide", save);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && save());
 }
 
-/** Return the saved state if the page is being reloaded, else null. */
+/** Return the saved state if the page has been reloaded, else null. */
 export function savedPage() {
   const [navigation] = performance.getEntriesByType("navigation");
   if (navigation?.type === "navigate") return null;
@@ -39,12 +39,14 @@ export function savedPage() {
 }
 
 /** Restore the form elements and the tab. */
-export function restoreBoxes(element, { boxes, tab }) {
-  for (const [id, value] of boxes) {
-    const box = element.querySelector("#" + CSS.escape(id));
-    if (!box) continue;
-    box[box.type === "checkbox" ? "checked" : "value"] = value;
-    box.dispatchEvent(new Event("input"));
+export function restoreInputs(element, { inputs, tab }) {
+  for (const [id, value] of inputs) {
+    const input = element.querySelector("#" + CSS.escape(id));
+    if (!input) continue;
+    input[valueProperty(input)] = value;
+    input.dispatchEvent(new Event("input"));
   }
   openTab(tab);
 }
+
+const valueProperty = ({ type }) => (type === "checkbox" ? "checked" : "value");

@@ -13,17 +13,17 @@ export class UndoHistory {
   }
 
   /** Push the current text before it is replaced. */
-  add(present) {
+  push(present) {
     this.past = [...this.past, present].slice(-MAX_VERSIONS);
     this.future = [];
   }
 
-  /** Return the previous text, or null. */
+  /** Return the previous text, or null if there is none. */
   undo(present) {
     return move(this.past, this.future, present);
   }
 
-  /** Return the text that was undone last, or null. */
+  /** Return the text that was undone last, or null if there is none. */
   redo(present) {
     return move(this.future, this.past, present);
   }
@@ -33,6 +33,7 @@ export class UndoHistory {
   }
 }
 
+/** Pop a text from one stack and push the present one onto the other. */
 function move(from, to, present) {
   if (!from.length) return null;
   to.push(present);

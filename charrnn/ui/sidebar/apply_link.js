@@ -1,4 +1,4 @@
-// Applies a share link, already validated by the server, to the page.
+// Applies a share link, which the server has validated, to the page.
 
 import { openTab } from "../components/navigate.js";
 import { selectUnit } from "../components/unit_selection.js";
@@ -23,7 +23,7 @@ export function createLinkHandler(element, showSettings) {
     if (link.unit) selectUnit(...link.unit);
     applySettings(link);
     openTab(link.tab);
-    whenReady(() => arrange(link));
+    whenReady(() => arrangeHeatmap(link));
   };
 }
 
@@ -44,14 +44,14 @@ export function applySettings({ tick, clamp, knob }) {
   }
 }
 
-/** Set change or value, row order and visible rows, which exist only in the page. */
-function arrange({ change, rows, range }) {
+/** Set the options of the heatmap that exist only in the page: change or value, row order, visible rows. */
+function arrangeHeatmap({ change, rows, range }) {
   if (change !== undefined && page.live.map.change !== change) document.querySelector(".cr-change").click();
   if (rows) document.querySelector(`.cr-orders [data-value="${rows}"]`).click();
   if (range) page.live.showRows({ first: range[0] - 1, last: range[1] - 1 });
 }
 
-/** Call `act` as soon as the live view has a text. */
+/** Call `act` as soon as the tab Write shows a text. */
 export function whenReady(act) {
   if (page.live?.record) act();
   else requestAnimationFrame(() => whenReady(act));

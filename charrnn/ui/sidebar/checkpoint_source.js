@@ -1,9 +1,9 @@
-// The repository and commit of the models, and the button that looks for newer ones.
+// The repository and commit of the models, and the button that checks for newer ones.
 
 /** Set up the lines below the model list; returns a function that shows the server's answer. `refresh` sends the query. */
 export function createCheckpointSource(element, refresh) {
-  const [box, where, status, button] = ["", "-where", "-said"].map((part) => element.querySelector(".cr-origin" + part))
-    .concat(element.querySelector('[data-action="refresh"]'));
+  const $ = (selector) => element.querySelector(selector);
+  const [box, where, status, button] = [$(".cr-origin"), $(".cr-origin-where"), $(".cr-origin-said"), $('[data-action="refresh"]')];
 
   button.addEventListener("click", () => {
     button.disabled = true;
@@ -11,13 +11,13 @@ export function createCheckpointSource(element, refresh) {
     refresh();
   });
 
-  return function show(origin, answer) {
+  return (origin, message) => {
     box.hidden = !origin;
     if (!origin) return;
     button.disabled = false;
     where.textContent = origin.where;
     where.title = origin.commit;
-    status.textContent = answer || origin.notice;
+    status.textContent = message || origin.notice;
     box.classList.toggle("cr-origin-other", !!origin.notice);
   };
 }

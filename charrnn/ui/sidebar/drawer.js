@@ -1,4 +1,4 @@
-// On a phone the settings are a drawer; the page below it is inert while it is open.
+// The drawer with the settings on a phone; the page below it is inert while it is open.
 
 const PHONE = "(max-width: 860px)"; // as in sidebar.css
 
@@ -6,7 +6,7 @@ const PHONE = "(max-width: 860px)"; // as in sidebar.css
 export function createDrawer(settings, opener, closer) {
   const isOpen = () => opener.getAttribute("aria-expanded") === "true";
 
-  function set(open) {
+  function setOpen(open) {
     settings.classList.toggle("cr-drawn", open);
     opener.setAttribute("aria-expanded", String(open));
     for (let node = settings; node !== document.body; node = node.parentElement) {
@@ -16,12 +16,12 @@ export function createDrawer(settings, opener, closer) {
 
   function close() {
     if (!isOpen()) return;
-    set(false);
+    setOpen(false);
     if (opener.offsetParent) opener.focus();
   }
 
   opener.addEventListener("click", () => {
-    set(true);
+    setOpen(true);
     settings.querySelector("select").focus();
   });
   closer.addEventListener("click", close);

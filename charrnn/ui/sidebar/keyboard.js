@@ -2,26 +2,26 @@
 
 import { page } from "../components/page_state.js";
 
-// Keys that an element handles itself are left to it.
+// Elements that handle keys themselves.
 const TAKES_EVERY_KEY = "input:not([type=range]), textarea, select, [contenteditable]";
 const TAKES_ARROWS = "[type=range], [role=tab]";
 const TAKES_SPACE_AND_ENTER = "button, summary, a";
 
-// Shortcuts of every tab.
-const EVERYWHERE = {
+const ON_EVERY_TAB = {
   "?": () => page.emit("show-shortcuts"),
   r: () => page.emit("scene-revealed"),
   PageDown: () => page.emit("scene-moved", 1),
   PageUp: () => page.emit("scene-moved", -1),
 };
-const OF_A_LECTURE = ["r", "PageDown", "PageUp"];
+const IN_LECTURES = ["r", "PageDown", "PageUp"]; // of them
 const TABS = "12345";
 
 /** Act on a shortcut of every tab; returns true if the key is one. */
-function everywhere(event) {
-  const tab = TABS.includes(event.key) ? openTab(Number(event.key)) : false;
-  const act = OF_A_LECTURE.includes(event.key) && !document.body.classList.contains("cr-lecture") ? null : EVERYWHERE[event.key];
-  if (!tab && !act) return false;
+function actOnEveryTab(event) {
+  const hasOpened = TABS.includes(event.key) && openTab(Number(event.key));
+  const isDisabled = IN_LECTURES.includes(event.key) && !document.body.classList.contains("cr-lecture");
+  const act = isDisabled ? null : ON_EVERY_TAB[event.key];
+  if (!hasOpened && !act) return false;
   event.preventDefault();
   act?.();
   return true;
@@ -29,31 +29,32 @@ function everywhere(event) {
 
 /** Open the n-th visible tab, from 1; returns true if there is one. */
 function openTab(n) {
-  const tab = [...document.querySelectorAll("[role=tab]")].filter((each) => each.offsetParent)[n - 1];
+  const tab = [...document.querySelectorAll("[role=tab]")].filter((button) => button.offsetParent)[n - 1];
   tab?.click();
   return !!tab;
 }
 
-/** Listen for keys; keys of the text only while the tab Write is shown. */
+/** Listen for keys; those of the text act only while the tab Write is shown. */
 export function bindShortcuts(actions, closeDrawer) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") closeDrawer();
     if (event.target.closest(TAKES_EVERY_KEY)) return;
-    if (!(event.target.closest("[type=range]") && event.key.startsWith("Page")) && everywhere(event)) return;
+    if (!(event.target.closest("[type=range]") && event.key.startsWith("Page")) && actOnEveryTab(event)) return;
     if (!page.live?.shown) return;
-    const arrow = event.key.startsWith("Arrow");
-    if (event.target.closest(arrow ? TAKES_ARROWS : TAKES_SPACE_AND_ENTER) && event.key !== "Escape") return;
+    const isArrow = event.key.startsWith("Arrow");
+    if (event.target.closest(isArrow ? TAKES_ARROWS : TAKES_SPACE_AND_ENTER) && event.key !== "Escape") return;
     const onMap = event.target.closest(".cr-map");
     if (event.key === " ") {
       event.preventDefault();
-      if (!event.repeat) actions.write(); // ignore key repeat
+      if (!event.repeat) actions.write();
     } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       event.preventDefault();
-      const move = { by: event.key === "ArrowLeft" ? -1 : 1, atEnd: false };
-      page.emit("cursor-moved", move);
-      if (move.atEnd) actions.step();
+      const { record, cursor, drawn } = page.live;
+      if (event.key === "ArrowLeft") page.emit("cursor-moved", -1);
+      else if (cursor + 1 < drawn) page.emit("cursor-moved", 1);
+      else if (record && page.state !== "writing") actions.step(); // at the end of the text
     } else if ((event.key === "ArrowUp" || event.key === "ArrowDown") && onMap) {
       event.preventDefault();
       page.emit("unit-moved", event.key === "ArrowUp" ? -1 : 1);

@@ -3,50 +3,50 @@
 import { page } from "../components/page_state.js";
 import { session } from "../session/page_session.js";
 import { selectedTab } from "../session/saved_page.js";
-import { MAX_RUN_CHARS, NO_INTERVENTIONS, same } from "../session/session.js";
+import { MAX_RUN_CHARS, NO_INTERVENTIONS, isEqual } from "../session/session.js";
 
 const SHA_DIGITS = 12;
-const MAX_LINK_CHARS = 8000; // characters; servers on the way refuse longer ones
+const MAX_LINK_CHARS = 8000; // proxies refuse longer addresses
 
-/** Set up both buttons; `request` returns the settings of a new text. */
+/** Set up the buttons; `request` returns the settings of a new text. */
 export function createShare(element, request) {
   const $ = (selector) => element.querySelector(selector);
   const box = $(".cr-copied");
   const area = box.querySelector("textarea");
 
-  /** True if the current settings reproduce the text on the page. */
-  function isThis() {
+  /** Check if the current settings reproduce the text on the page. */
+  function isReproducible() {
     const { recipe } = session;
-    if (!recipe || session.state === "empty" || !same(recipe.interventions, NO_INTERVENTIONS)) return false; // a link contains no interventions
+    if (!recipe || session.state === "empty" || !isEqual(recipe.interventions, NO_INTERVENTIONS)) return false; // a link contains no interventions
     if (recipe.read !== undefined && !session.written) return true; // nothing was generated: settings do not matter
-    const { prompt, seed, checkpoint, ...now } = request();
-    const settings = Object.fromEntries(Object.keys(recipe.settings).map((name) => [name, now[name]]));
-    if (!same([recipe.settings, recipe.checkpoint, session.text.seed], [settings, checkpoint, seed])) return false;
+    const { prompt, seed, checkpoint, ...current } = request();
+    const settings = Object.fromEntries(Object.keys(recipe.settings).map((name) => [name, current[name]]));
+    if (!isEqual([recipe.settings, recipe.checkpoint, session.text.seed], [settings, checkpoint, seed])) return false;
     return recipe.read !== undefined || recipe.prompt === prompt;
   }
 
-  /** Length of this text, or the requested one if settings have changed. */
+  /** Return the length of this text, or the requested one if settings have changed. */
   function length() {
-    const counts = isThis() && session.state !== "writing" && (session.written > 0 || session.recipe.read !== undefined);
-    return counts ? session.written : Number(request().characters);
+    const isKnown = isReproducible() && session.state !== "writing" && (session.written > 0 || session.recipe.read !== undefined);
+    return isKnown ? session.written : Number(request().characters);
   }
 
   function textSettings() {
-    const [edits, read] = isThis() ? [page.live.record?.edits || [], session.recipe.read] : [[], undefined];
+    const [edits, read] = isReproducible() ? [page.live.record?.edits || [], session.recipe.read] : [[], undefined];
     return { ...request(), characters: length(), edits, read };
   }
 
-  function announce(what) {
-    const but = isThis() ? "" : " It writes with the settings of now; the text here came about otherwise.";
-    $(".cr-share [role=status]").textContent = what + but;
+  function announce(message) {
+    const caveat = isReproducible() ? "" : " It writes with the settings of now; the text here came about otherwise.";
+    $(".cr-share [role=status]").textContent = message + caveat;
   }
 
   /** Copy to the clipboard; if the browser refuses, show the text selected. */
-  async function copy(text, what) {
+  async function copy(text, name) {
     try {
       await navigator.clipboard.writeText(text);
       box.hidden = true;
-      announce(what + " copied.");
+      announce(name + " copied.");
     } catch {
       area.value = text;
       box.hidden = false;
@@ -56,24 +56,26 @@ export function createShare(element, request) {
     }
   }
 
-  function usable() {
-    const wrong = [...element.querySelectorAll("input[type=number]")].find((input) => !input.checkValidity());
-    if (!wrong) return true;
+  /** Check the number inputs; the browser reports an invalid one. */
+  function areInputsValid() {
+    const invalid = [...element.querySelectorAll("input[type=number]")].find((input) => !input.checkValidity());
+    if (!invalid) return true;
     $(".cr-more").open = true;
-    wrong.reportValidity();
+    invalid.reportValidity();
     return false;
   }
 
   $('[data-action="link"]').addEventListener("click", () => {
-    if (!usable()) return;
+    if (!areInputsValid()) return;
     if (length() > MAX_RUN_CHARS) return announce(`A link writes at most ${MAX_RUN_CHARS} characters: copy as Python instead.`);
-    const link = linkTo(textSettings());
-    const text = textSettings().read === undefined ? "prompt" : "passage";
+    const settings = textSettings();
+    const link = linkTo(settings);
+    const text = settings.read === undefined ? "prompt" : "passage";
     if (link.length > MAX_LINK_CHARS) return announce(`The ${text} is too long for a link: shorten it, or copy as Python.`);
     copy(link, "Link");
   });
   $('[data-action="python"]').addEventListener("click", () => {
-    if (usable()) copy(snippet(textSettings()), "Python");
+    if (areInputsValid()) copy(snippet(textSettings()), "Python");
   });
   box.querySelector("button").addEventListener("click", () => {
     box.hidden = true;
@@ -84,17 +86,17 @@ export function createShare(element, request) {
 /** Format a clamp for share_link.py. */
 const formatClamp = ({ name, unit, value }) => [name, unit ?? "all", value].join(":");
 
-/** Encode for a query; characters that are allowed there stay readable. */
-function encoded(value) {
+/** Encode a value for a query; characters that are allowed there stay readable. */
+function encode(value) {
   return encodeURIComponent(value).replaceAll("%20", "+").replaceAll("%3A", ":").replaceAll("%2C", ",").replaceAll("%2F", "/");
 }
 
 /** Return the link that opens the page with these settings; defaults are omitted, except in a scene. */
-export function linkTo(settings) {
+function linkTo(settings) {
   const { scene, defaults } = page;
   const { checkpoint, edits, read } = settings;
   const { record } = page.live;
-  const model = page.models.find((each) => each.name === checkpoint.name);
+  const model = page.models.find((m) => m.name === checkpoint.name);
   const parts = [["model", checkpoint.name]];
   if (checkpoint.step !== model.steps.at(-1)) parts.push(["step", checkpoint.step]);
   for (const name of [...Object.keys(page.settings), "seed"]) if (scene || settings[name] !== defaults[name]) parts.push([name, settings[name]]);
@@ -104,7 +106,7 @@ export function linkTo(settings) {
   } else {
     for (const name of ["characters", "prompt"]) if (scene || settings[name] !== defaults[name]) parts.push([name, settings[name]]);
   }
-  if (edits.length) parts.push(["edits", edits.map(([at, character]) => at + ":" + character).join(",")]);
+  if (edits.length) parts.push(["edits", edits.map(([offset, character]) => offset + ":" + character).join(",")]);
   const tab = Object.entries(page.tabs).find(([, title]) => title === selectedTab());
   if (tab && (scene || tab[0] !== "write")) parts.push(["tab", tab[0]]);
   if (record && (scene || record.view.name !== record.model.views[0])) parts.push(["view", record.view.name]);
@@ -121,33 +123,28 @@ export function linkTo(settings) {
   if (scene) parts.push(["scene", scene]);
   if (page.hidden.length) parts.push(["hide", page.hidden.join(",")]);
   parts.push(["sha", model.sha256.slice(0, SHA_DIGITS)]);
-  return location.origin + location.pathname + "?" + parts.map(([name, value]) => name + "=" + encoded(value)).join("&");
+  return location.origin + location.pathname + "?" + parts.map(([name, value]) => name + "=" + encode(value)).join("&");
 }
 
 /** Return Python code that prints the same text; JSON literals are valid Python. */
 function snippet({ checkpoint, prompt, read, seed, characters, edits, ...settings }) {
-  const model = page.models.find((each) => each.name === checkpoint.name);
+  const model = page.models.find((m) => m.name === checkpoint.name);
   const known = [...(read ?? prompt)].filter((character) => model.vocabulary.includes(character)).join("");
   const sampling = ["temperature", "top_k", "top_p", "min_p"].map((name) => name + "=" + settings[name]).join(", ");
-  const last = checkpoint.step === model.steps.at(-1);
-  const load = `trained = load(${model.source}${last ? "" : ", step=" + checkpoint.step})`;
-  const begin = [
-    load,
-    "decoder = trained.model.decoder()",
-    `prompt = ${JSON.stringify(known)}`,
-    "reading = decoder.prefill(trained.vocab.encode(prompt))",
-    `settings, dice = SamplingSettings(${sampling}), UniformStream(${seed})`,
-  ];
-  const chosen = edits.map(([at, character]) => `${at}: trained.vocab.encode(${JSON.stringify(character)})[0]`).join(", ");
-  const instead = edits.length ? [`chosen = {${chosen}}  # in place of what the dice would have drawn`] : [];
+  const step = checkpoint.step === model.steps.at(-1) ? "" : ", step=" + checkpoint.step;
+  const chosen = edits.map(([offset, character]) => `${offset}: trained.vocab.encode(${JSON.stringify(character)})[0]`).join(", ");
   return [
     ...model.imports,
     "from charrnn.checkpoint import load",
     "from charrnn.sampling import SamplingSettings, UniformStream, generate",
     "",
-    ...begin,
-    ...instead,
-    `steps = generate(decoder, reading, ${characters}, settings, dice${edits.length ? ", chosen=chosen" : ""})`,
+    `trained = load(${model.source}${step})`,
+    "decoder = trained.model.decoder()",
+    `prompt = ${JSON.stringify(known)}`,
+    "output = decoder.prefill(trained.vocab.encode(prompt))",
+    `settings, draws = SamplingSettings(${sampling}), UniformStream(${seed})`,
+    ...(edits.length ? [`chosen = {${chosen}}  # offset: id, instead of the drawn character`] : []),
+    `steps = generate(decoder, output, ${characters}, settings, draws${edits.length ? ", chosen=chosen" : ""})`,
     'print(prompt + trained.vocab.decode(step.id for step in steps), end="")',
     "",
   ].join("\n");

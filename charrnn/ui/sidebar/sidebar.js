@@ -1,19 +1,21 @@
-// The left column: model, sliders, prompt and buttons. Updates page.settings and calls the session.
+// The left column: model, sliders, prompt and buttons. It sets page.settings and calls the session.
 
-import { create } from "../components/create_element.js";
+import { create, setOptions } from "../components/create_element.js";
 import { page } from "../components/page_state.js";
+import { showSlider } from "../components/slider.js";
 import { configure, provider, session } from "../session/page_session.js";
 import { NO_INTERVENTIONS } from "../session/session.js";
-import { restoreBoxes, savedPage, savePage } from "../session/saved_page.js";
+import { restoreInputs, savedPage, savePage } from "../session/saved_page.js";
 import { createDrawer } from "./drawer.js";
 import { bindShortcuts } from "./keyboard.js";
-import { whenReady, createLinkHandler } from "./apply_link.js";
+import { createLinkHandler, whenReady } from "./apply_link.js";
 import { createCheckpointSource } from "./checkpoint_source.js";
 import { createShare } from "./share.js";
 
 const SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]; // characters per second; 0 is as fast as possible
 
-const WORDS = {
+// Formats of the slider values.
+const FORMATS = {
   temperature: (x) => (x === 0 ? "0, greedy" : x.toFixed(2)),
   top_k: (x) => (x === 0 ? "off" : String(x)),
   top_p: (x) => (x === 1 ? "off" : x.toFixed(2)),
@@ -26,11 +28,11 @@ const WORDS = {
 export function mount({ element, send }) {
   const $ = (selector) => element.querySelector(selector);
   const slider = (name) => $("#cr-" + name);
-  let models = [];
   let isFirst = true; // before the first model list
   let pending = null; // timer of a change that the session has not received yet
+  let modelTimer = null; // of a change of the training step
 
-  const model = () => models.find((m) => m.name === $("#cr-model").value);
+  const model = () => page.models.find((m) => m.name === $("#cr-model").value);
   const valueOf = (name) => {
     const raw = Number(slider(name).value);
     if (name === "speed") return SPEEDS[raw];
@@ -38,59 +40,44 @@ export function mount({ element, send }) {
     return raw;
   };
 
+  /** Show the value of a setting. */
   function show(name) {
-    const input = slider(name);
-    const share = (input.value - input.min) / (input.max - input.min || 1);
-    const words = WORDS[name](page.settings[name] ?? valueOf(name)); // a link can be more exact than a slider
-    input.style.setProperty("--share", share);
-    input.setAttribute("aria-valuetext", words);
-    input.closest(".cr-slider").querySelector("output").textContent = words;
+    showSlider(slider(name), FORMATS[name](page.settings[name] ?? valueOf(name))); // a link can be more exact than a slider
   }
 
-  /** Raw value of a number input; validated later. */
-  const boxed = (selector) => ($(selector).value === "" ? "" : Number($(selector).value));
+  /** Return the value of a number input; the session validates it. */
+  const numberOf = (selector) => ($(selector).value === "" ? "" : Number($(selector).value));
 
-  /** The prompt; the default one is fitted to the model. */
-  function prompt() {
+  /** Return the prompt; the default prompt is replaced by that of the model. */
+  function promptText() {
     const typed = $("#cr-prompt").value;
     return typed === page.defaults?.prompt ? (model()?.prompt ?? typed) : typed;
   }
 
-  function request() {
-    return {
-      ...page.settings,
-      prompt: prompt(),
-      seed: boxed("#cr-seed"),
-      characters: boxed("#cr-characters"),
-      checkpoint: page.checkpoint,
-    };
-  }
+  const generation = () => ({ prompt: promptText(), seed: numberOf("#cr-seed"), characters: numberOf("#cr-characters") });
 
-  page.request = request; // for views that generate with the same settings
+  /** Return all settings of a new text; other views generate with the same ones. */
+  const request = () => ({ ...page.settings, ...generation(), checkpoint: page.checkpoint });
+  page.request = request;
 
-  /** Return the request for a new text. */
-  function fresh() {
+  /** Apply the settings to the session, and return the arguments for a new text. */
+  function newText() {
     configure();
     session.checkpoint = page.checkpoint;
-    const { prompt, seed, characters } = request();
-    return { prompt, seed, characters };
+    return generation();
   }
 
-  function settingsChanged() {
-    pending ??= setTimeout(() => {
-      pending = null;
-      configure();
-    }, 30); // a dragged slider requests new characters about thirty times a second
+  function applySettings() {
+    pending = null;
+    configure();
   }
 
   for (const name of Object.keys(page.settings)) {
     slider(name).addEventListener("input", () => {
-      const began = performance.now();
       page.settings[name] = valueOf(name);
       show(name);
       page.emit("settings");
-      page.stats.redrawMs.push(performance.now() - began);
-      settingsChanged();
+      pending ??= setTimeout(applySettings, 30); // a dragged slider requests new characters about thirty times a second
     });
     show(name);
   }
@@ -104,29 +91,24 @@ export function mount({ element, send }) {
     page.emit("settings");
   }
 
-  function showModel() {
-    const chosen = model();
-    if (!chosen) return;
-    $(".cr-model-name").textContent = chosen.title;
-    $(".cr-model-facts").textContent = chosen.facts;
-    slider("top_k").max = chosen.characters;
+  /** Show the selected model at this training step, or at its last one if it has no such step. */
+  function showModel(step) {
+    if (!model()) return;
+    const { title, facts, characters, steps } = model();
+    $(".cr-model-name").textContent = title;
+    $(".cr-model-facts").textContent = facts;
+    slider("top_k").max = characters;
     show("top_k");
-  }
-
-  function showSteps(step) {
-    const chosen = model();
-    if (!chosen) return;
     const input = slider("step");
-    let index = chosen.steps.indexOf(step);
-    if (index < 0) index = chosen.steps.length - 1;
-    input.max = chosen.steps.length - 1;
-    input.value = index;
-    input.disabled = chosen.steps.length < 2;
-    const tick = (step, i) => {
-      const style = `--at: ${chosen.steps.length > 1 ? i / (chosen.steps.length - 1) : 0}`;
-      return create("span", { style }, step >= 1000 && step % 100 === 0 ? step / 1000 + "k" : step);
+    const last = steps.length - 1;
+    input.max = last;
+    input.value = steps.includes(step) ? steps.indexOf(step) : last;
+    input.disabled = steps.length < 2;
+    const tick = (value, i) => {
+      const label = value >= 1000 && value % 100 === 0 ? value / 1000 + "k" : value;
+      return create("span", { style: `--at: ${last > 0 ? i / last : 0}` }, label);
     };
-    $(".cr-ticks").replaceChildren(...chosen.steps.map(tick));
+    $(".cr-ticks").replaceChildren(...steps.map(tick));
     show("step");
   }
 
@@ -139,48 +121,49 @@ export function mount({ element, send }) {
   const hasWritten = () => session.state !== "empty" && session.written > 0;
 
   $("#cr-model").addEventListener("change", () => {
-    showModel();
-    showSteps(page.checkpoint ? page.checkpoint.step : -1);
+    showModel(page.checkpoint?.step);
     modelChanged();
   });
   slider("step").addEventListener("input", () => {
     show("step");
-    clearTimeout(modelChanged.timer);
-    modelChanged.timer = setTimeout(modelChanged, 40);
+    clearTimeout(modelTimer);
+    modelTimer = setTimeout(modelChanged, 40);
   });
 
-  function fill(value) {
-    const offered = JSON.parse(value);
-    if (offered.scene && offered.scene !== page.requestedScene) return undefined; // of a scene that was left
-    const before = { sha256: model()?.sha256, any: models.length > 0 };
-    showOrigin(offered.origin, offered.said);
-    if (offered.refreshed && offered.models.length && !before.any) return location.reload();
-    page.models = models = offered.models;
-    const select = $("#cr-model");
-    select.replaceChildren(...models.map(({ name, title, facts }) => new Option(title + " · " + facts, name)));
-    if (!models.length) {
-      $(".cr-model-name").textContent = "no model";
-      $(".cr-model-facts").textContent = offered.problem;
-      session.say({ kind: "problem", text: offered.problem });
-      return undefined;
-    }
-    $(".cr-refused").textContent = offered.refused && "Not offered: " + offered.refused;
-    select.value = offered.chosen.name;
-    showModel();
-    showSteps(offered.chosen.step);
-    page.checkpoint = { name: offered.chosen.name, step: offered.chosen.step };
-    if (offered.refreshed) {
-      provider.forget();
-      if (model().sha256 !== before.sha256) modelChanged();
+  /** Show the model list: of the first visit, a scene, or a refresh. */
+  function receive(value) {
+    const list = JSON.parse(value);
+    if (list.scene && list.scene !== page.requestedScene) return; // the lecture has moved on
+    const [sha256, hadModels] = [model()?.sha256, page.models.length > 0];
+    showOrigin(list.origin, list.said);
+    if (list.refreshed && list.models.length && !hadModels) {
+      location.reload();
       return;
     }
-    Object.assign(page, { defaults: offered.defaults, tabs: offered.tabs });
-    open(offered.link);
+    page.models = list.models;
+    const options = page.models.map(({ name, title, facts }) => ({ name, title: title + " · " + facts }));
+    setOptions($("#cr-model"), options, list.chosen?.name);
+    if (!page.models.length) {
+      $(".cr-model-name").textContent = "no model";
+      $(".cr-model-facts").textContent = list.problem;
+      session.say({ kind: "problem", text: list.problem });
+      return;
+    }
+    $(".cr-refused").textContent = list.refused && "Not offered: " + list.refused;
+    showModel(list.chosen.step);
+    page.checkpoint = { name: list.chosen.name, step: list.chosen.step };
+    if (list.refreshed) {
+      provider.forget();
+      if (model().sha256 !== sha256) modelChanged();
+      return;
+    }
+    Object.assign(page, { defaults: list.defaults, tabs: list.tabs });
+    applyLink(list.link);
     const saved = isFirst ? savedPage() : null;
     isFirst = false;
-    session.preface = offered.notice;
-    saved ? restore(saved) : begin(offered.link || offered.defaults);
-    return undefined;
+    session.preface = list.notice;
+    if (saved) restore(saved);
+    else begin(list.link || list.defaults);
   }
 
   /** Generate or score the text of a link, a scene or the defaults, without pacing. */
@@ -196,13 +179,12 @@ export function mount({ element, send }) {
     const { checkpoint, settings, speed } = saved.session;
     Object.assign(page.settings, settings, { speed });
     showSettings();
-    if (checkpoint && models.some((m) => m.name === checkpoint.name)) {
+    if (checkpoint && page.models.some((m) => m.name === checkpoint.name)) {
       $("#cr-model").value = checkpoint.name;
-      showModel();
-      showSteps(checkpoint.step);
+      showModel(checkpoint.step);
       page.checkpoint = { name: checkpoint.name, step: valueOf("step") };
     }
-    restoreBoxes(element, saved);
+    restoreInputs(element, saved);
     whenReady(() => page.live.restore(saved.cursor));
     return session.restore({ ...saved.session, checkpoint: page.checkpoint });
   }
@@ -213,8 +195,8 @@ export function mount({ element, send }) {
 
   const primary = $('[data-action="write"]');
   function showState() {
-    const words = { writing: "Pause", paused: hasWritten() ? "Resume" : "Write on" };
-    primary.firstElementChild.textContent = words[page.state] || "Write";
+    const labels = { writing: "Pause", paused: hasWritten() ? "Resume" : "Write on" };
+    primary.firstElementChild.textContent = labels[page.state] || "Write";
     $('[data-action="stop"]').disabled = !(page.state === "writing" || page.state === "paused");
     $('[data-action="step"]').disabled = page.state === "writing";
     $('[data-action="clear"]').disabled = page.state === "empty";
@@ -231,16 +213,16 @@ export function mount({ element, send }) {
       page.stats.clickedAt = performance.now();
       page.stats.firstCharacterMs = null;
       closeDrawer();
-      return session.write(fresh());
+      return session.write(newText());
     },
-    step: () => session.step(fresh()),
+    step: () => session.step(newText()),
     stop: () => session.stop(),
     clear: () => session.clear(),
     read() {
       closeDrawer();
       page.scoredText = $("#cr-passage").value;
       page.emit("score-text");
-      const { seed, characters } = fresh();
+      const { seed, characters } = newText();
       return session.read({ text: page.scoredText, seed, characters });
     },
   };
@@ -248,7 +230,7 @@ export function mount({ element, send }) {
 
   const showOrigin = createCheckpointSource(element, () => send("refresh", { checkpoint: page.checkpoint }));
   createShare(element, request);
-  const open = createLinkHandler(element, showSettings);
+  const applyLink = createLinkHandler(element, showSettings);
   const closeDrawer = createDrawer($("#cr-settings"), $(".cr-open"), $(".cr-close"));
   bindShortcuts(actions, closeDrawer);
   const keys = $(".cr-keys");
@@ -257,11 +239,11 @@ export function mount({ element, send }) {
   page.on("show-shortcuts", showKeys);
   keys.querySelector("button").addEventListener("click", () => keys.close());
 
-  return fill;
+  return receive;
 }
 
-/** Index of the closest speed by ratio; 0 is as fast as possible. */
+/** Return the index of the closest speed by ratio; 0 is as fast as possible. */
 function nearest(speeds, speed) {
-  const far = (each) => (speed && each ? Math.abs(Math.log(each / speed)) : each === speed ? 0 : Infinity);
-  return speeds.reduce((best, each, i) => (far(each) < far(speeds[best]) ? i : best), 0);
+  const distance = (other) => (speed && other ? Math.abs(Math.log(other / speed)) : other === speed ? 0 : Infinity);
+  return speeds.reduce((best, other, i) => (distance(other) < distance(speeds[best]) ? i : best), 0);
 }

@@ -1,59 +1,60 @@
-// Self-checks: run when the panel is opened; the page's own sampler generates the same text once more.
+// Self-checks of the server, and of the sampler and the network in the page. They run when the panel is opened.
 
-import { unpacked } from "../components/base64.js";
+import { decodeArray } from "../components/base64.js";
 import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
 import { distribution, draw } from "../components/sampler.js";
 import { page } from "../components/page_state.js";
 import { provider } from "../session/page_session.js";
 
-const LOGIT_LIMIT = 1e-5; // the server sends them in float32
+const MAX_LOGIT_DIFFERENCE = 1e-5; // the server sends float32
 const STATES = { true: ["cr-holds", "✓", "holds"], false: ["cr-fails", "✗", "FAILS"], null: ["cr-told", "·", "for the record"] };
 
-/** Beginning of a SHA-256, as the server sends it; "" if the browser offers none (on an insecure page). */
+/** Return the beginning of a SHA-256, as the server sends it; "" if the browser offers none, on an insecure page. */
 async function digest(text) {
   if (!globalThis.crypto?.subtle) return "";
   const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   return [...bytes.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Check the page's own sampler. */
+/** Check that the sampler of the page draws the server's text from the server's logits. */
 async function checkPageSampler(dice) {
   const claim = "The page's sampler writes it too";
   if (!dice) return { claim, value: "nothing to draw from", limit: "the same hash", holds: false, how: "" };
-  const logits = unpacked(dice.logits, Float32Array);
+  const logits = decodeArray(dice.logits, Float32Array);
   const characters = Array.from(dice.characters);
   const size = characters.length;
   const written = dice.draws.map((u, i) => {
-    const found = distribution(logits.subarray(i * size, (i + 1) * size), dice.settings);
-    return characters[found.order[draw(found, u)]];
+    const probabilities = distribution(logits.subarray(i * size, (i + 1) * size), dice.settings);
+    return characters[probabilities.order[draw(probabilities, u)]];
   });
-  const same = dice.text === written.join("");
+  const isSame = dice.text === written.join("");
   const hash = await digest(written.join(""));
   const alike = Array.from(dice.text).filter((character, i) => character === written[i]).length;
   const how = "seed " + dice.seed + ": " + alike + " of " + written.length + " characters drawn alike in this browser from the server's logits";
-  return { claim, value: hash || (same ? "the same text" : "another text"), limit: "the same hash, " + dice.digest, holds: same && (!hash || hash === dice.digest), how };
+  return { claim, value: hash || (isSame ? "the same text" : "another text"), limit: "the same hash, " + dice.digest, holds: isSame && (!hash || hash === dice.digest), how };
 }
 
-/** Check the network that runs in the page, against the server's logits in float32. */
+/** Check that the network in the page gives the server's text and logits. */
 async function checkPageEngine(dice) {
   const claim = "The network in the page writes it too";
-  const limit = "the same text, logits within " + LOGIT_LIMIT;
+  const limit = "the same text, logits within " + MAX_LOGIT_DIFFERENCE;
   const engine = dice && (await provider.engineFor(page.checkpoint));
   if (!engine) return { claim, value: "not in this page", limit, holds: null, how: "the server runs this network" };
   const given = Array.from(dice.prompt).length;
-  const asked = { ...dice.settings, checkpoint: page.checkpoint, text: dice.prompt, prompt: given, start: 0, count: dice.draws.length };
-  const piece = await engine.continue({ ...asked, seed: dice.seed, edits: [], clamps: [], recurrent_scale: 1, view: "" });
-  const logits = unpacked(dice.logits, Float32Array);
+  const request = { ...dice.settings, checkpoint: page.checkpoint, text: dice.prompt, prompt: given, start: 0, count: dice.draws.length };
+  const piece = await engine.continue({ ...request, seed: dice.seed, edits: [], clamps: [], recurrent_scale: 1, view: "" });
+  const logits = decodeArray(dice.logits, Float32Array);
   const size = piece.logits.length / Array.from(piece.text).length;
-  const from = piece.logits.subarray((given - 1) * size);
-  const difference = logits.reduce((most, value, k) => Math.max(most, Math.abs(value - from[k])), 0);
+  const own = piece.logits.subarray((given - 1) * size);
+  const difference = logits.reduce((largest, value, k) => Math.max(largest, Math.abs(value - own[k])), 0);
   const written = Array.from(piece.text).slice(given).join("");
-  const holds = written === dice.text && difference <= LOGIT_LIMIT;
+  const holds = written === dice.text && difference <= MAX_LOGIT_DIFFERENCE;
   const how = "seed " + dice.seed + ": " + dice.draws.length + " characters, " + (written === dice.text ? "all alike" : "another text");
   return { claim, value: difference.toExponential(1), limit, holds, how };
 }
 
+/** Create the list item of a check. */
 function item({ claim, value, limit, holds, how }) {
   const [className, sign, word] = STATES[holds];
   const state = create("span", "cr-check-state", create("span", { ariaHidden: "true" }, sign + " "), word);
@@ -66,7 +67,7 @@ export function mount({ element, send }) {
   const details = element.querySelector("details");
   const list = element.querySelector(".cr-checks");
   const again = element.querySelector(".cr-again");
-  let shown = 0;
+  let shown = 0; // number of answers
   const view = createViewQuery({
     element,
     send: (name, data) => details.open && send(name, data), // a closed panel needs no checks
@@ -86,9 +87,9 @@ export function mount({ element, send }) {
     again.disabled = false;
     if (!answer.lines) return list.replaceChildren();
     view.say("Measuring …"); // until the page's own sampler is checked too
-    const turn = (shown += 1);
+    const number = (shown += 1);
     const own = [await checkPageSampler(answer.dice), await checkPageEngine(answer.dice)];
-    if (turn !== shown) return;
+    if (number !== shown) return; // a newer answer has come
     const after = answer.lines.findIndex((line) => line.claim.startsWith("Server and Python")) + 1;
     const lines = answer.lines.toSpliced(after, 0, ...own);
     const failing = own.filter(({ holds }) => holds === false);

@@ -1,4 +1,4 @@
-// The cell's source, line by line, next to the values that each line computed at the cursor.
+// The source of the cell, with the values that each line computed at the cursor.
 
 import { create } from "../components/create_element.js";
 import { createViewQuery } from "../components/view_query.js";
@@ -6,9 +6,9 @@ import { ColorScale } from "../components/color_scale.js";
 import { onTheme, page, visible } from "../components/page_state.js";
 import { createSourceBlocks } from "./source_lines.js";
 
-const LOOK = 100; // ms between two checks of the cursor
-const PATIENCE = 4000; // ms after which an unanswered query is repeated
-const AROUND = 9; // characters shown on either side of the cursor
+const POLL_MS = 100; // between two checks of the cursor
+const RETRY_MS = 4000; // after which an unanswered query is repeated
+const CONTEXT_CHARS = 9; // shown on either side of the cursor
 const TAKES_ARROWS = "input, select, textarea, [role=tab], [contenteditable]";
 
 /** Set up the view; returns a function that takes the server's answers. */
@@ -17,12 +17,12 @@ export function mount({ element, send }) {
   const unit = $(".cr-hood-unit");
   const layer = $(".cr-hood-layer select");
   const blocks = createSourceBlocks($(".cr-hood-code"), choose);
-  let queried = "";
-  let since = -Infinity; // when the pending query was sent
+  let queriedKey = "";
+  let queriedAt = -Infinity; // when the pending query was sent
 
   // ------------------------------------------------------------------ queries
 
-  const place = () => {
+  const cursorState = () => {
     const { record, cursor = -1 } = page.live || {};
     return { record, cursor, text: record ? record.characters.slice(0, cursor + 1).join("") : "" };
   };
@@ -31,50 +31,48 @@ export function mount({ element, send }) {
     element,
     send,
     request() {
-      const { record, text } = place();
+      const { record, text } = cursorState();
       const form = layer.value ? { text, layer: Number(layer.value) } : { text };
       return { checkpoint: record && { name: record.model.name, step: record.model.step }, form };
     },
     show,
     onAsk() {
-      queried = key(place());
-      since = performance.now();
+      queriedKey = key(cursorState());
+      queriedAt = performance.now();
     },
   });
 
   setInterval(() => {
-    if (!element.clientWidth || performance.now() - since < PATIENCE) return;
-    const now = place();
-    if (now.record && key(now) !== queried) view.ask();
-  }, LOOK);
+    if (!element.clientWidth || performance.now() - queriedAt < RETRY_MS) return;
+    const state = cursorState();
+    if (state.record && key(state) !== queriedKey) view.ask();
+  }, POLL_MS);
 
-  // ------------------------------------------------------------------ the character, the unit
+  // ------------------------------------------------------------------ character and unit
 
   function showContext() {
-    const { record, cursor } = place();
+    const { record, cursor } = cursorState();
     const box = $(".cr-hood-context");
     if (!record || cursor < 0) return box.replaceChildren("–");
     const part = (from, to) => record.characters.slice(Math.max(0, from), to).map(visible);
-    const pad = (characters) => " ".repeat(AROUND - characters.length);
-    const [before, after] = [part(cursor - AROUND, cursor), part(cursor + 1, Math.min(page.live.drawn, cursor + 1 + AROUND))];
-    const here = visible(record.characters[cursor]);
-    const parts = [["span", pad(before) + before.join("")], ["b", here], ["span", after.join("") + pad(after)]];
+    const pad = (characters) => " ".repeat(CONTEXT_CHARS - characters.length);
+    const [before, after] = [part(cursor - CONTEXT_CHARS, cursor), part(cursor + 1, Math.min(page.live.drawn, cursor + 1 + CONTEXT_CHARS))];
+    const current = visible(record.characters[cursor]);
+    const parts = [["span", pad(before) + before.join("")], ["b", current], ["span", after.join("") + pad(after)]];
     box.replaceChildren(...parts.map(([tag, text]) => create(tag, {}, text)));
-    box.ariaLabel = "“" + here + "”, character " + (cursor + 1) + " of " + page.live.drawn;
+    box.ariaLabel = "“" + current + "”, character " + (cursor + 1) + " of " + page.live.drawn;
   }
 
-  function choose(which) {
-    unit.value = which;
-    blocks.magnify(which);
+  function choose(index) {
+    unit.value = index;
+    blocks.showUnit(index);
   }
 
-  function move(by) {
-    page.emit("cursor-moved", { by, atEnd: false });
-  }
+  const move = (by) => page.emit("cursor-moved", by);
 
   unit.addEventListener("input", () => {
-    const which = Math.round(Number(unit.value));
-    if (unit.value !== "" && which >= 0 && which <= Number(unit.max)) blocks.magnify(which);
+    const index = Math.round(Number(unit.value));
+    if (unit.value !== "" && index >= 0 && index <= Number(unit.max)) blocks.showUnit(index);
   });
   layer.addEventListener("change", view.ask);
   for (const button of element.querySelectorAll(".cr-hood-step")) {
@@ -91,7 +89,7 @@ export function mount({ element, send }) {
   // ------------------------------------------------------------------ answers
 
   function show(answer) {
-    since = -Infinity;
+    queriedAt = -Infinity;
     showContext();
     if (!answer.blocks) return blocks.show([]);
     unit.max = answer.units - 1;

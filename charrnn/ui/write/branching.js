@@ -1,12 +1,15 @@
-// Branching: choosing another character at the cursor regenerates the rest of the text;
-// undo and redo restore the whole text.
+// Branching: choosing another character at the cursor regenerates the rest of the text; undo and redo restore the whole text.
 
-import { page, quoted } from "../components/page_state.js";
+import { quoted } from "../components/page_state.js";
 import { configure, session } from "../session/page_session.js";
 
-const TAKES_TEXT = "input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]"; // they have their own undo
+const HAS_OWN_UNDO = "input:not([type=range], [type=checkbox]), textarea, select, [contenteditable]";
 
-/** Wire rows, buttons and keys. `live` describes the cursor; returns a function that shows the undo and redo counts. */
+/**
+ * Connect the candidate rows, the undo buttons and their keys. live() -> { record, drawn, cursor, shown }; `say` shows a note.
+ *
+ * Returns a function that enables the buttons by the undo and redo counts of a message.
+ */
 export function attachBranching({ element, live, say }) {
   const button = (name) => element.querySelector(`[data-do="${name}"]`);
 
@@ -28,17 +31,14 @@ export function attachBranching({ element, live, say }) {
     if (row?.dataset.id !== undefined) choose(Number(row.dataset.id));
   });
 
-  function travel(name) {
-    if (!button(name).disabled) session[name]();
-  }
-  for (const name of ["undo", "redo"]) button(name).addEventListener("click", () => travel(name));
+  for (const name of ["undo", "redo"]) button(name).addEventListener("click", () => session[name]());
   document.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.altKey || !live().shown || event.target.closest(TAKES_TEXT)) return;
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || !live().shown || event.target.closest(HAS_OWN_UNDO)) return;
     const key = event.key.toLowerCase();
     const name = key === "y" && !event.shiftKey ? "redo" : key === "z" ? (event.shiftKey ? "redo" : "undo") : null;
     if (!name) return;
     event.preventDefault();
-    travel(name);
+    button(name).click(); // does nothing while it is disabled
   });
 
   return ({ undo, redo }) => {

@@ -1,4 +1,4 @@
-// Captions of the heatmap: title, scale, explanation, and the words for them.
+// Captions of the heatmap: title, ends of the scale, explanation.
 
 const RESIDUAL = /^layer (\d+)$/;
 
@@ -15,7 +15,7 @@ const NAMES = {
   embedding: "embedding",
 };
 
-const SEE = {
+const EXPLANATIONS = {
   h: "A column is what the network holds after a character; one unlike its neighbours sets the state anew, often at a space or a line end.",
   c: "The long memory of the LSTM: a stripe is a unit that holds on to something, its end is where it lets go.",
   i: "How much of the candidate g enters the memory c: orange takes it in, paper keeps it out.",
@@ -27,17 +27,17 @@ const SEE = {
   n: "What this character would make of the state; it does where the update gate z is pale.",
   embedding: "Before the first layer: each character by itself, so that the same character has the same column.",
 };
-const SEE_LAYER = {
+const LAYER_EXPLANATIONS = {
   last: (layer) => "After the last layer, " + layer + ": from this column alone the next character is predicted.",
   other: (layer) => "After " + layer + ", which read the stream and added to it: the later the layer, the more it knows of what came before.",
 };
-const SEE_CHANGE = {
+const CHANGE_EXPLANATIONS = {
   h: "What each character changed: pale means kept, full colour means a unit turned over.",
   residual: "How each column differs from the one before: pale dimensions are alike for both characters.",
   other: "What each character changed: pale means kept.",
 };
 
-const ORDER = {
+const ORDER_EXPLANATIONS = {
   similarity: (row) => row + "s that behave alike stand together.",
   index: (row) => row + "s in the order of the weights.",
   activity: (row) => "On top the " + row.toLowerCase() + "s that change most.",
@@ -46,43 +46,43 @@ const ORDER = {
 const isResidual = (name) => name === "embedding" || RESIDUAL.test(name);
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
 
-/** Letter in formulas: x of the residual stream, with its layer. */
+/** Return the symbol of a view in formulas: its letter, or x with the layer for the residual stream. */
 export function symbol(name) {
   if (!isResidual(name)) return name;
   const layers = name === "embedding" ? "0" : name.match(RESIDUAL)[1];
   return "x" + Array.from(layers, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
 }
 
-/** Name of a view: "forget gate", "layer 6". */
-export const nameOf = (name) => NAMES[name] || name;
+/** Return the name of a view: "forget gate", "layer 6". */
+export const viewName = (name) => NAMES[name] || name;
 
-/** Name of a row of the heatmap. */
+/** Return the noun for a row of the heatmap. */
 export const rowNoun = (name) => (isResidual(name) ? "dimension" : "unit");
 
-/** Format a value to three digits of the scale's end, with its sign if the scale is signed. */
-export function number(value, view, signed) {
+/** Format a value with as many digits as give the end of the scale three, with its sign if the scale is signed. */
+export function formatValue(value, view, signed) {
   const digits = Math.max(0, Math.min(5, 2 - Math.floor(Math.log10(view.high))));
-  const size = Math.abs(value).toFixed(digits);
-  return (Number(size) === 0 ? "" : value < 0 ? "−" : signed ? "+" : "") + size;
+  const magnitude = Math.abs(value).toFixed(digits);
+  return (Number(magnitude) === 0 ? "" : value < 0 ? "−" : signed ? "+" : "") + magnitude;
 }
 
-/** Title of the heatmap. */
-export function titleOf(view, change) {
-  const what = isResidual(view.name) ? "residual stream" : nameOf(view.name);
-  return change ? "change of the " + what + " Δ" + symbol(view.name) : what + " " + symbol(view.name);
+/** Return the title of the heatmap. */
+export function heatmapTitle(view, change) {
+  const name = isResidual(view.name) ? "residual stream" : viewName(view.name);
+  return change ? "change of the " + name + " Δ" + symbol(view.name) : name + " " + symbol(view.name);
 }
 
-/** Labels of both ends of the scale. */
-export function endsOf(view, change) {
+/** Return the labels of both ends of the scale. */
+export function scaleEnds(view, change) {
   const [low, high] = change ? [-view.change, view.change] : [view.low, view.high];
-  const beyond = view.bounded ? ["", ""] : ["≤ ", "≥ "];
-  return [low, high].map((value, at) => beyond[at] + (value < 0 ? "−" : low < 0 ? "+" : "") + Math.abs(value));
+  const prefixes = view.bounded ? ["", ""] : ["≤ ", "≥ "];
+  return [low, high].map((value, i) => prefixes[i] + (value < 0 ? "−" : low < 0 ? "+" : "") + Math.abs(value));
 }
 
-function seeOf(view, model, change) {
-  if (change) return SEE_CHANGE[view.name] || SEE_CHANGE[isResidual(view.name) ? "residual" : "other"];
-  if (RESIDUAL.test(view.name)) return SEE_LAYER[view.name === model.views[0] ? "last" : "other"](view.name);
-  return SEE[view.name] || "";
+function explanation(view, model, change) {
+  if (change) return CHANGE_EXPLANATIONS[view.name] || CHANGE_EXPLANATIONS[isResidual(view.name) ? "residual" : "other"];
+  if (RESIDUAL.test(view.name)) return LAYER_EXPLANATIONS[view.name === model.views[0] ? "last" : "other"](view.name);
+  return EXPLANATIONS[view.name] || "";
 }
 
 /** Show the captions of the heatmap with this row order. */
@@ -90,14 +90,14 @@ export function showCaptions(element, record, map, order) {
   const $ = (selector) => element.querySelector(selector);
   const { view, model } = record;
   const row = rowNoun(view.name);
-  const [least, most] = endsOf(view, map.change);
-  $(".cr-map").setAttribute("aria-label", capital(titleOf(view, map.change)) + ", coloured from " + least + " to " + most);
-  const some = map.range ? "rows " + (map.range.first + 1) + "–" + (map.range.last + 1) + " of " : "";
-  $(".cr-map-title").textContent = titleOf(view, map.change) + ", " + some + view.rows + " " + row + "s, last " + map.columns + " characters";
+  const [low, high] = scaleEnds(view, map.change);
+  $(".cr-map").setAttribute("aria-label", capital(heatmapTitle(view, map.change)) + ", coloured from " + low + " to " + high);
+  const range = map.range ? "rows " + (map.range.first + 1) + "–" + (map.range.last + 1) + " of " : "";
+  $(".cr-map-title").textContent = heatmapTitle(view, map.change) + ", " + range + view.rows + " " + row + "s, last " + map.columns + " characters";
   const crowded = map.rowHeight < 1 ? " Neighbours share a line of pixels, the magnifier shows each." : "";
-  $(".cr-see").textContent = seeOf(view, model, map.change) + " " + ORDER[order](capital(row)) + crowded;
-  $(".cr-least").textContent = least;
-  $(".cr-most").textContent = most;
+  $(".cr-see").textContent = explanation(view, model, map.change) + " " + ORDER_EXPLANATIONS[order](capital(row)) + crowded;
+  $(".cr-least").textContent = low;
+  $(".cr-most").textContent = high;
   $(".cr-scale").classList.toggle("cr-from-zero", !map.change && view.low === 0);
   $(".cr-scale").title = view.bounded ? "" : "up to three times the median size on a text of this model's own; what lies beyond has the same colour";
   $(".cr-source").textContent = model.title + ", step " + model.step + " · " + model.sha256.slice(0, 7);

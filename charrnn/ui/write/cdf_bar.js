@@ -1,15 +1,15 @@
-// The draw: remaining characters end to end, with u as a pointer.
+// The draw: a bar of the remaining characters, with a pointer at u.
 
 import { create } from "../components/create_element.js";
 import { visible } from "../components/page_state.js";
 
-const LEGIBLE = 0.042; // of the bar: minimum width of a labeled segment
+const MIN_LABELED_SHARE = 0.042; // of the bar: minimum width of a labeled segment
 
 export class CdfBar {
   constructor(box) {
     const $ = (selector) => box.querySelector(selector);
-    this.whole = $(".cr-draw");
-    this.words = $(".cr-u");
+    this.box = $(".cr-draw");
+    this.label = $(".cr-u");
     this.bar = $(".cr-bar");
     this.signs = $(".cr-bar-signs");
     this.needle = $(".cr-needle");
@@ -17,13 +17,13 @@ export class CdfBar {
   }
 
   clear() {
-    this.whole.hidden = true;
-    this.words.textContent = "";
+    this.box.hidden = true;
+    this.label.textContent = "";
   }
 
-  /** Show u (null without a draw) and the rank it selects. */
-  draw(d, u, landed, vocabulary) {
-    this.whole.hidden = false;
+  /** Show u (null without a draw) and the rank that it selects. d: of components/sampler.js. */
+  draw(d, u, drawnRank, vocabulary) {
+    this.box.hidden = false;
     while (this.segments.length < d.kept) this.segments.push(this.segment());
     let left = 0;
     this.segments.forEach(({ part, sign }, rank) => {
@@ -31,23 +31,23 @@ export class CdfBar {
       if (rank >= d.kept) return;
       const share = d.probs[rank];
       part.style.flexGrow = share;
-      part.style.opacity = rank === landed ? 1 : Math.max(0.3, 1 - 0.07 * rank);
-      part.className = sign.className = rank === landed ? "cr-landed" : "";
-      sign.hidden = share < LEGIBLE && rank !== landed;
+      part.style.opacity = rank === drawnRank ? 1 : Math.max(0.3, 1 - 0.07 * rank);
+      part.className = sign.className = rank === drawnRank ? "cr-landed" : "";
+      sign.hidden = share < MIN_LABELED_SHARE && rank !== drawnRank;
       sign.style.left = 100 * (left + share / 2) + "%";
       sign.textContent = visible(vocabulary[d.order[rank]]);
       left += share;
     });
     this.needle.hidden = u === null;
     if (u === null) {
-      this.words.textContent = "given, not drawn";
+      this.label.textContent = "given, not drawn";
       return;
     }
-    const before = landed ? d.cumulative[landed - 1] / d.cumulative[d.kept - 1] : 0;
-    const range = before.toFixed(4) + " … " + (d.cumulative[landed] / d.cumulative[d.kept - 1]).toFixed(4);
+    const before = drawnRank ? d.cumulative[drawnRank - 1] / d.cumulative[d.kept - 1] : 0;
+    const range = before.toFixed(4) + " … " + (d.cumulative[drawnRank] / d.cumulative[d.kept - 1]).toFixed(4);
     this.needle.style.left = 100 * u + "%";
-    this.words.textContent = "u = " + u.toFixed(4) + " → " + visible(vocabulary[d.order[landed]]);
-    this.words.title = "the die u lies in " + range;
+    this.label.textContent = "u = " + u.toFixed(4) + " → " + visible(vocabulary[d.order[drawnRank]]);
+    this.label.title = "the die u lies in " + range;
   }
 
   segment() {

@@ -1,4 +1,4 @@
-// Position and row of the cursor. Hovering takes precedence over clicks and keys, and those over the end of the text.
+// Position and row of the cursor. Hovering takes precedence over clicks and keys, and these over the end of the text.
 
 export class Cursor {
   constructor() {
@@ -9,12 +9,12 @@ export class Cursor {
     this.marked = null; // row selected by keys
   }
 
-  /** Position among the drawn characters; −1 without any. */
-  at(drawn) {
+  /** Return the position among the drawn characters; −1 without any. */
+  position(drawn) {
     return Math.min(this.hovered?.position ?? this.pinned ?? drawn - 1, drawn - 1);
   }
 
-  /** Row of the cursor, or null. */
+  /** The row of the cursor, or null. */
   get row() {
     return this.hovered?.unit ?? this.marked ?? this.unit;
   }
@@ -25,25 +25,26 @@ export class Cursor {
   }
 
   /** Update the hovered cell after the columns have moved. */
-  point(map, drawn) {
-    if (this.pointer) this.hovered = map.under(this.pointer, drawn);
+  updateHovered(map, drawn) {
+    if (this.pointer) this.hovered = map.cellUnder(this.pointer, drawn);
   }
 
+  /** Forget the pointer when it has left the heatmap. */
   leave() {
     this.pointer = this.hovered = null;
   }
 
-  /** Adapt to another record of the same or another text. */
-  renew(rows, sameText) {
+  /** Drop what does not apply to another record, of the same or another text. */
+  setRecord(rows, sameText) {
     this.hovered = null;
     if (!sameText) this.pinned = this.marked = null;
     if (this.unit !== null && this.unit >= rows) this.unit = null;
     if (this.marked !== null && this.marked >= rows) this.marked = null;
   }
 
-  /** Cell to magnify: the one under the pointer, else the one selected by keys. */
+  /** Return the cell to magnify: the one under the pointer, else the one selected by keys; null without one. */
   magnified(map, drawn) {
     if (this.pointer) return this.hovered;
-    return this.marked !== null && document.activeElement === map.canvas && drawn ? map.cell(this.at(drawn), this.marked) : null;
+    return this.marked !== null && document.activeElement === map.canvas && drawn ? map.cell(this.position(drawn), this.marked) : null;
   }
 }

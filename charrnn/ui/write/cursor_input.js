@@ -1,71 +1,71 @@
-// Moves the cursor: pointer over text and heatmap, and keys.
+// Moves the cursor by the pointer over text and heatmap, and by page events.
 
 import { page } from "../components/page_state.js";
 
-/** Wire both. `live` describes the cursor; `pointed` is called after a move, `announce` for screen readers. */
-export function attachCursor({ text, map, cursor, live, pointed, announce, redraw, paint }) {
+/**
+ * Connect the cursor. live() -> { record, drawn }; colorBy(unit) colors the text or removes the colors of this unit.
+ *
+ * onMove(scroll) is called after a move, `announce` to describe it to screen readers, `redraw` when the focus has changed.
+ */
+export function attachCursor({ text, map, cursor, live, onMove, announce, redraw, colorBy }) {
   text.box.addEventListener("pointermove", (event) => {
     const position = text.positionOf(event);
     if (position === null || cursor.hovered?.position === position) return;
     cursor.hovered = { position };
-    pointed();
+    onMove();
   });
   text.box.addEventListener("pointerleave", () => {
     cursor.hovered = null;
-    pointed();
+    onMove();
   });
   text.box.addEventListener("click", (event) => {
     const position = text.positionOf(event);
     if (position === null) return;
     cursor.pin(position, live().drawn);
-    pointed();
+    onMove();
   });
 
   map.canvas.addEventListener("pointermove", (event) => {
     cursor.pointer = event;
-    cursor.hovered = live().record && map.under(event, live().drawn);
-    pointed();
+    cursor.hovered = live().record && map.cellUnder(event, live().drawn);
+    onMove();
   });
   map.canvas.addEventListener("pointerleave", () => {
     cursor.leave();
-    pointed();
+    onMove();
   });
   for (const change of ["focus", "blur"]) map.canvas.addEventListener(change, redraw);
   map.canvas.addEventListener("click", (event) => {
-    const at = live().record && map.under(event, live().drawn);
-    if (at) paint(at.unit);
+    const cell = live().record && map.cellUnder(event, live().drawn);
+    if (cell) colorBy(cell.unit);
   });
 
-  page.on("cursor-moved", (move) => {
+  page.on("cursor-moved", (by) => {
     const { record, drawn } = live();
-    if (!record) return;
-    const to = cursor.at(drawn) + move.by;
-    if (to >= drawn) {
-      move.atEnd = page.state !== "writing";
-      return;
-    }
+    const position = cursor.position(drawn) + by;
+    if (!record || position >= drawn) return;
     cursor.hovered = null;
-    cursor.pin(Math.max(-1, to), drawn);
-    pointed(true);
+    cursor.pin(Math.max(-1, position), drawn);
+    onMove(true);
     announce();
   });
   page.on("unit-moved", (by) => {
     if (!map.rows) return;
     const row = map.rows.includes(cursor.marked) ? map.rows.indexOf(cursor.marked) + by : 0;
     cursor.marked = map.rows[Math.max(0, Math.min(map.rows.length - 1, row))];
-    pointed();
+    onMove();
     announce();
   });
-  page.on("color-cursor-row", () => cursor.row !== null && paint(cursor.row));
+  page.on("color-cursor-row", () => cursor.row !== null && colorBy(cursor.row));
   page.on("cursor-reset", () => {
     cursor.pinned = cursor.marked = null;
-    if (cursor.unit !== null) paint(cursor.unit);
-    pointed(true);
+    if (cursor.unit !== null) colorBy(cursor.unit);
+    onMove(true);
   });
-  page.on("color-by-unit", (at) => {
-    if ((at?.unit ?? null) !== cursor.unit) paint(at?.unit ?? cursor.unit);
-    if (!at) return;
-    cursor.pinned = at.position;
-    pointed(true);
+  page.on("color-by-unit", (target) => {
+    if ((target?.unit ?? null) !== cursor.unit) colorBy(target?.unit ?? cursor.unit);
+    if (!target) return;
+    cursor.pinned = target.position;
+    onMove(true);
   });
 }

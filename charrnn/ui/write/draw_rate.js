@@ -8,18 +8,19 @@ export class DrawRate {
     this.last = 0; // time of the last frame
   }
 
-  /** A frame at this time -> seconds since the one before. */
+  /** Record the time of a frame; returns the seconds since the frame before. */
   tick(now) {
     const seconds = Math.min(0.5, (now - this.last) / 1000);
     this.last = now;
     return seconds;
   }
 
+  /** Begin again, for another text. */
   restart() {
     this.credit = 0;
   }
 
-  /** Number of characters of the backlog to draw; the first character of a text at once. */
+  /** Return the number of characters of the backlog to draw now; the first character of a text is drawn at once. */
   due(seconds, backlog, speed, isFirst) {
     const rate = speed || backlog / HORIZON; // speed 0 is as fast as possible
     this.credit = Math.min(this.credit + seconds * rate, backlog + 1);
@@ -29,8 +30,8 @@ export class DrawRate {
     return n;
   }
 
-  /** Reset the credit when nothing is left to draw. */
-  rest() {
+  /** Limit the credit while nothing is left to draw. */
+  idle() {
     this.credit = Math.min(this.credit, 1);
   }
 }

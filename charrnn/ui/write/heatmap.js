@@ -2,23 +2,21 @@
 
 import { visibleLetter } from "../components/page_state.js";
 import { css } from "../components/color_scale.js";
-import { drawLens } from "./heatmap_lens.js";
 
 const MAX_COLUMNS = 120;
-const NARROWEST = 6; // CSS pixels per column: minimum for a legible character
+const MIN_COLUMN_WIDTH = 6; // CSS pixels, for a legible character
 const HEIGHT = 280; // preferred height in CSS pixels
-const DENSEST = 0.7; // minimum device pixels per row; below that, rows share lines
-const AXIS = 18; // CSS pixels for the characters below
+const MIN_ROW_HEIGHT = 0.7; // device pixels; lower rows share lines
+const AXIS_HEIGHT = 18; // CSS pixels, for the characters below
 
 export class Heatmap {
-  constructor(canvas, lens) {
+  constructor(canvas) {
     this.canvas = canvas;
-    this.lens = lens;
     this.context = canvas.getContext("2d", { alpha: false });
-    this.small = document.createElement("canvas"); // a pixel per cell, or per group of cells
-    this.order = null; // place -> unit, for all units
-    this.range = null; // { first, last } visible places; null for all
-    this.rows = null; // row -> unit, for visible rows
+    this.cellCanvas = document.createElement("canvas"); // one pixel per column and line
+    this.order = null; // row -> unit, for all rows
+    this.range = null; // { first, last } visible rows of the order; null for all
+    this.rows = null; // visible row -> unit
     this.change = false; // show changes instead of values
     this.from = 0; // position of the leftmost column
     this.measure();
@@ -38,24 +36,25 @@ export class Heatmap {
     const width = this.canvas.parentElement.clientWidth;
     if (!width) return;
     this.ratio = ratio;
-    this.columns = Math.max(20, Math.min(MAX_COLUMNS, Math.floor(width / NARROWEST)));
+    this.columns = Math.max(20, Math.min(MAX_COLUMNS, Math.floor(width / MIN_COLUMN_WIDTH)));
     const all = this.order ? this.order.length : 256;
     const units = this.rows ? this.rows.length : 256;
-    const room = (HEIGHT * ratio) / all;
-    const height = Math.round((room < DENSEST ? room : Math.max(1, Math.round(room))) * all);
+    const preferred = (HEIGHT * ratio) / all; // device pixels per row
+    const height = Math.round((preferred < MIN_ROW_HEIGHT ? preferred : Math.max(1, Math.round(preferred))) * all);
     this.rowHeight = height / units; // fewer rows use the height of all
     this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = height + Math.round(AXIS * ratio);
+    this.canvas.height = height + Math.round(AXIS_HEIGHT * ratio);
     this.canvas.style.height = this.canvas.height / ratio + "px";
-    this.lines = sharing(units, Math.round(Math.min(1, this.rowHeight) * units));
-    this.small.width = this.columns;
-    this.small.height = this.lines.length;
-    this.image = this.small.getContext("2d").createImageData(this.columns, this.lines.length);
+    this.lines = linesOf(units, Math.round(Math.min(1, this.rowHeight) * units));
+    this.cellCanvas.width = this.columns;
+    this.cellCanvas.height = this.lines.length;
+    this.image = this.cellCanvas.getContext("2d").createImageData(this.columns, this.lines.length);
     this.pixels = new Uint32Array(this.image.data.buffer);
     const style = getComputedStyle(this.canvas);
     this.font = Math.round(Math.min(11, (width / this.columns) * 1.25) * ratio) + "px " + style.fontFamily;
   }
 
+  /** Return the color level of a unit at position i, of its value or its change. */
   level(record, i, unit) {
     return record.level(i, unit, this.change);
   }
@@ -66,30 +65,30 @@ export class Heatmap {
     const { context, columns, pixels, rows, ratio } = this;
     this.from = this.leftmost(length);
     const drawn = Math.min(columns, length);
-    const { bare } = palette;
-    let at = 0;
+    const { emptyPixel } = palette;
+    let next = 0;
     for (const line of this.lines) {
       for (let column = 0; column < drawn; column++) {
         let level = 0;
         for (const { row, share } of line) level += share * this.level(record, this.from + column, rows[row]);
-        pixels[at++] = palette.pixels[Math.round(level) + 127];
+        pixels[next++] = palette.pixels[Math.round(level) + 127];
       }
-      for (let column = drawn; column < columns; column++) pixels[at++] = bare; // no character yet
+      for (let column = drawn; column < columns; column++) pixels[next++] = emptyPixel;
     }
-    this.small.getContext("2d").putImageData(this.image, 0, 0);
+    this.cellCanvas.getContext("2d").putImageData(this.image, 0, 0);
 
     const width = this.canvas.width;
     const height = Math.round(this.rowHeight * rows.length);
     context.fillStyle = css(palette.paper);
     context.fillRect(0, height, width, this.canvas.height - height);
     context.imageSmoothingEnabled = false;
-    context.drawImage(this.small, 0, 0, width, height);
+    context.drawImage(this.cellCanvas, 0, 0, width, height);
 
     const cell = width / columns;
     context.font = this.font;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    const middle = height + (AXIS * ratio) / 2;
+    const middle = height + (AXIS_HEIGHT * ratio) / 2;
     for (let column = 0; column < drawn; column++) {
       const i = this.from + column;
       const character = record.characters[i];
@@ -111,13 +110,13 @@ export class Heatmap {
     }
   }
 
-  /** Position of the leftmost column after `length` characters. */
+  /** Return the position in the leftmost column after `length` characters. */
   leftmost(length) {
     return Math.max(0, length - this.columns);
   }
 
-  /** Position and unit under a pointer event; null outside the drawn columns. */
-  under(event, length) {
+  /** Return the cell { position, unit, row } under a pointer event; null outside the drawn columns. */
+  cellUnder(event, length) {
     if (!this.rows) return null;
     const box = this.canvas.getBoundingClientRect();
     const column = Math.floor(((event.clientX - box.left) / box.width) * this.columns);
@@ -127,41 +126,36 @@ export class Heatmap {
     return { position, unit: this.rows[row], row };
   }
 
-  /** Vertical offset of a pointer in CSS pixels of the canvas, corrected for page zoom. */
-  heightOf(event) {
+  /** Return the vertical offset of a pointer in CSS pixels of the canvas, corrected for page zoom. */
+  offsetOf(event) {
     const box = this.canvas.getBoundingClientRect();
     return ((event.clientY - box.top) / box.height) * (this.canvas.height / this.ratio);
   }
 
-  /** Rows between two offsets: first, last, and their edges. */
-  rowsBetween(y, other) {
-    const tall = this.rowHeight / this.ratio;
-    const at = (height) => Math.max(0, Math.min(this.rows.length - 1, Math.floor(height / tall)));
-    const [first, last] = [at(Math.min(y, other)), at(Math.max(y, other))];
-    return { first, last, top: first * tall, bottom: (last + 1) * tall };
+  /** Return the rows between two offsets, and their edges: { first, last, top, bottom }. */
+  rowsBetween(start, end) {
+    const height = this.rowHeight / this.ratio;
+    const rowAt = (offset) => Math.max(0, Math.min(this.rows.length - 1, Math.floor(offset / height)));
+    const [first, last] = [rowAt(Math.min(start, end)), rowAt(Math.max(start, end))];
+    return { first, last, top: first * height, bottom: (last + 1) * height };
   }
 
-  /** Cell of a position and unit; null if not drawn. */
+  /** Return the cell of a position and unit; null if it is not drawn. */
   cell(position, unit) {
     const row = this.rows.indexOf(unit);
     return position < this.from || row < 0 ? null : { position, unit, row };
   }
-
-  /** Show the lens over a cell; hide it without one. */
-  magnify(record, length, palette, at) {
-    drawLens(this, record, length, palette, at);
-  }
 }
 
-/** Assign rows to lines with their shares: [[{ row, share }, …], …]. */
-function sharing(rows, lines) {
-  const tall = rows / lines; // rows per line
+/** Distribute rows over lines of pixels; returns the rows of each line with their shares: [[{ row, share }, …], …]. */
+function linesOf(rows, lines) {
+  const rowsPerLine = rows / lines;
   return Array.from({ length: lines }, (_, line) => {
-    const [first, last] = [line * tall, (line + 1) * tall];
-    const within = [];
-    for (let row = Math.floor(first); row < Math.min(rows, Math.ceil(last)); row++) {
-      within.push({ row, share: (Math.min(last, row + 1) - Math.max(first, row)) / tall });
+    const [start, end] = [line * rowsPerLine, (line + 1) * rowsPerLine];
+    const parts = [];
+    for (let row = Math.floor(start); row < Math.min(rows, Math.ceil(end)); row++) {
+      parts.push({ row, share: (Math.min(end, row + 1) - Math.max(start, row)) / rowsPerLine });
     }
-    return within;
+    return parts;
   });
 }

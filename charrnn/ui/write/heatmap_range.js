@@ -1,35 +1,35 @@
-// Tools of the heatmap: restrict the rows, export as image or table.
+// Tools of the heatmap: restrict its rows, export it as image or table.
 
 import { rowNoun } from "./captions.js";
-import { csv, fileName, visibleRange, picture, save } from "./heatmap_export.js";
+import { csv, download, drawImage, fileName, visibleRange } from "./heatmap_export.js";
 
-const A_DRAG = 6; // CSS pixels; a shorter drag is a click
+const MIN_DRAG = 6; // CSS pixels; a shorter drag is a click
 
 export class HeatmapRange {
-  /** now() -> { record, drawn, palette }; `changed` is called after the visible rows have changed. */
-  constructor(element, map, now, changed) {
+  /** live() -> { record, drawn, palette }; `changed` is called after the visible rows have changed. */
+  constructor(element, map, live, changed) {
     const $ = (selector) => element.querySelector(selector);
-    Object.assign(this, { element, map, now, changed });
+    Object.assign(this, { element, map, live, changed });
     this.first = $(".cr-first-row");
     this.last = $(".cr-last-row");
     this.all = $(".cr-all-rows");
     this.hint = $(".cr-drag-hint");
     this.band = $(".cr-band");
     this.status = $('.cr-map [role="status"]');
-    for (const input of [this.first, this.last]) input.addEventListener("change", () => this.typed());
+    for (const input of [this.first, this.last]) input.addEventListener("change", () => this.readInputs());
     this.all.addEventListener("click", () => this.showRows(null));
-    $(".cr-save-png").addEventListener("click", () => this.savePicture());
+    $(".cr-save-png").addEventListener("click", () => this.saveImage());
     $(".cr-save-csv").addEventListener("click", () => this.saveTable());
     this.exportButtons = [...element.querySelectorAll(".cr-keep button")].map((button) => [button, button.title]);
-    this.offer(0);
+    this.setEnabled(false);
     this.listenToDrags(map.canvas);
   }
 
-  /** Disable the export without a text. */
-  offer(drawn) {
+  /** Enable the export, or disable it without a text. */
+  setEnabled(isEnabled) {
     for (const [button, title] of this.exportButtons) {
-      button.disabled = !drawn;
-      button.title = drawn ? title : "nothing to save yet: write or read a text";
+      button.disabled = !isEnabled;
+      button.title = isEnabled ? title : "nothing to save yet: write or read a text";
     }
   }
 
@@ -40,18 +40,19 @@ export class HeatmapRange {
     this.first.max = this.last.max = count;
     this.first.value = map.range ? map.range.first + 1 : 1;
     this.last.value = map.range ? map.range.last + 1 : count;
-    if (!map.range && document.activeElement === this.all) map.canvas.focus({ preventScroll: true }); // it goes away
+    if (!map.range && document.activeElement === this.all) map.canvas.focus({ preventScroll: true }); // since the button is hidden next
     this.all.hidden = !map.range;
     this.hint.hidden = Boolean(map.range);
-    this.all.textContent = "all " + rowNoun(this.now().record.view.name) + "s";
+    this.all.textContent = "all " + rowNoun(this.live().record.view.name) + "s";
   }
 
-  typed() {
+  /** Show the rows of the number inputs; what is no number counts as the first or last row. */
+  readInputs() {
     const { map } = this;
     if (!map.order) return;
-    const place = (input, otherwise) => Math.max(1, Math.min(map.order.length, Math.round(Number(input.value)) || otherwise)) - 1;
-    const ends = [place(this.first, 1), place(this.last, map.order.length)].sort((a, b) => a - b);
-    this.showRows({ first: ends[0], last: ends[1] });
+    const rowOf = (input, otherwise) => Math.max(1, Math.min(map.order.length, Math.round(Number(input.value)) || otherwise)) - 1;
+    const [first, last] = [rowOf(this.first, 1), rowOf(this.last, map.order.length)].sort((a, b) => a - b);
+    this.showRows({ first, last });
   }
 
   /** Show the rows first … last of the order, or all. */
@@ -64,38 +65,39 @@ export class HeatmapRange {
     this.changed();
   }
 
-  // ------------------------------------------------------------------ a drag down or up the map
+  // ------------------------------------------------------------------ dragging over the rows
 
   listenToDrags(canvas) {
-    let from = null; // start of the drag, in CSS pixels from the top
+    let start = null; // in CSS pixels from the top; null outside of a drag
     let dragged = false;
-    const height = (event) => this.map.heightOf(event);
+    const { map } = this;
+    const lens = this.element.querySelector(".cr-lens");
     const end = () => {
-      from = null;
+      start = null;
       this.band.hidden = true;
-      this.element.querySelector(".cr-lens").classList.remove("cr-away");
+      lens.classList.remove("cr-away");
     };
     canvas.addEventListener("pointerdown", (event) => {
       dragged = false;
-      if (event.button !== 0 || event.pointerType === "touch" || !this.map.rows) return; // a finger scrolls
-      from = height(event);
+      if (event.button !== 0 || event.pointerType === "touch" || !map.rows) return; // touch scrolls
+      start = map.offsetOf(event);
       canvas.setPointerCapture(event.pointerId);
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (from === null) return;
-      dragged ||= Math.abs(height(event) - from) >= A_DRAG;
+      if (start === null) return;
+      dragged ||= Math.abs(map.offsetOf(event) - start) >= MIN_DRAG;
       if (!dragged) return;
-      const { top, bottom } = this.map.rowsBetween(from, height(event));
+      const { top, bottom } = map.rowsBetween(start, map.offsetOf(event));
       this.band.hidden = false;
       this.band.style.top = top + "px";
       this.band.style.height = bottom - top + "px";
-      this.element.querySelector(".cr-lens").classList.add("cr-away");
+      lens.classList.add("cr-away");
     });
     canvas.addEventListener("pointerup", (event) => {
-      if (from !== null && dragged) {
-        const { first, last } = this.map.rowsBetween(from, height(event));
-        const above = this.map.range ? this.map.range.first : 0;
-        this.showRows({ first: above + first, last: above + last });
+      if (start !== null && dragged) {
+        const { first, last } = map.rowsBetween(start, map.offsetOf(event));
+        const hidden = map.range ? map.range.first : 0; // rows above the visible ones
+        this.showRows({ first: hidden + first, last: hidden + last });
       }
       end();
     });
@@ -105,24 +107,24 @@ export class HeatmapRange {
 
   // ------------------------------------------------------------------ export
 
-  savePicture() {
-    const { record, drawn, palette } = this.now();
+  saveImage() {
+    const { record, drawn, palette } = this.live();
     if (!record || !drawn) return;
     const family = (element) => getComputedStyle(element).fontFamily;
     const fonts = { sans: family(this.element.querySelector(".cr-live")), mono: family(this.map.canvas) };
     const name = fileName(record, this.map, "png");
-    picture(record, visibleRange(this.map, drawn), palette, drawn, fonts).toBlob((blob) => this.download(blob, name), "image/png");
+    drawImage(record, visibleRange(this.map, drawn), palette, drawn, fonts).toBlob((blob) => this.save(blob, name), "image/png");
   }
 
   saveTable() {
-    const { record, drawn } = this.now();
+    const { record, drawn } = this.live();
     if (!record || !drawn) return;
     const table = csv(record, visibleRange(this.map, drawn));
-    this.download(new Blob([table], { type: "text/csv;charset=utf-8" }), fileName(record, this.map, "csv"));
+    this.save(new Blob([table], { type: "text/csv;charset=utf-8" }), fileName(record, this.map, "csv"));
   }
 
-  download(blob, name) {
-    save(blob, name);
+  save(blob, name) {
+    download(blob, name);
     this.status.textContent = "saved as " + name;
   }
 }

@@ -6,7 +6,7 @@ export class Notice {
     box.querySelector("button").addEventListener("click", () => this.show(null));
   }
 
-  /** {kind, text}; null hides it. */
+  /** Show a notice {kind, text}; null hides the line. */
   show(notice) {
     this.box.hidden = !notice;
     if (!notice) return;

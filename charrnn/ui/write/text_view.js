@@ -1,21 +1,16 @@
-// The text: a line is a block, a character is a target; words and their trailing space do not wrap.
+// The text: a block per line and a span per character; words do not wrap.
 
 import { create } from "../components/create_element.js";
-import { giveSign } from "../components/page_state.js";
+import { addSign } from "../components/page_state.js";
 import { attachCandidates } from "./top_candidates.js";
 
 export class TextView {
   constructor(box) {
     this.box = box;
-    this.laddered = false;
-    this.clear();
-  }
-
-  clear() {
-    this.spans = [];
-    this.line = this.word = null;
-    this.marked = null;
-    this.box.replaceChildren();
+    this.showsCandidates = false;
+    this.spans = []; // by position
+    this.line = this.word = null; // to append to; null to begin a new one
+    this.marked = null; // span under the cursor
   }
 
   /** Append positions from … to of the record. */
@@ -29,22 +24,22 @@ export class TextView {
       span.position = i;
       if (i < record.prompt) span.className = "cr-given";
       if (character === "\n") span.classList.add("cr-newline");
-      giveSign(span, character);
+      addSign(span, character);
       if (record.isChosen(i)) {
         span.classList.add("cr-chosen");
         span.title = "chosen, not drawn";
       }
-      if (this.laddered) attachCandidates(span, record, i);
+      if (this.showsCandidates) attachCandidates(span, record, i);
       color(span, i);
       this.spans.push(span);
       this.word.append(span);
-      this.wentOn(character);
+      this.endAfter(character);
     }
     if (follow) this.box.scrollTop = this.box.scrollHeight;
   }
 
-  /** Check if a new word or line begins after this character. */
-  wentOn(character) {
+  /** End the word after a space, and the line after a line feed. */
+  endAfter(character) {
     if (character === " " || character === "\n") this.word = null;
     if (character === "\n") this.line = null;
   }
@@ -57,27 +52,28 @@ export class TextView {
     this.word = last ? last.parentElement : null;
     this.line = last ? this.word.parentElement : null;
     while (this.box.lastElementChild !== this.line) this.box.lastElementChild.remove();
-    if (last) this.wentOn(last.textContent);
+    if (last) this.endAfter(last.textContent);
   }
 
   /** Show or hide the top candidates under each character. */
-  ladder(record, shown) {
-    this.laddered = shown;
+  showCandidates(record, shown) {
+    this.showsCandidates = shown;
     this.box.classList.toggle("cr-laddered", shown);
     if (shown && record) this.spans.forEach((span, i) => attachCandidates(span, record, i));
   }
 
-  /** Frame the character under the cursor. */
-  mark(position, scroll) {
+  /** Frame the character under the cursor; none at position −1. */
+  mark(position, scroll = false) {
     if (this.marked) this.marked.classList.remove("cr-cursor");
-    this.marked = position === null ? null : this.spans[position] || null;
+    this.marked = this.spans[position] ?? null;
     if (!this.marked) return;
     this.marked.classList.add("cr-cursor");
     if (scroll) this.marked.scrollIntoView({ block: "nearest" });
   }
 
+  /** Return the position of the character under a pointer event; null without one. */
   positionOf(event) {
     const span = event.target.closest("span");
-    return span && span.position !== undefined ? span.position : null;
+    return span?.position ?? null;
   }
 }

@@ -1,15 +1,15 @@
-// Top candidates under each character: the five most likely ones, with the actual one marked, and the surprisal at the
-// cursor. Computed from the stored logits: no temperature, no filter.
+// Top candidates under each character, with the actual one marked, and the surprisal at the cursor. Without temperature and
+// filters.
 
 import { quoted, visible } from "../components/page_state.js";
 import { distribution, entropyBits, surprisalBits } from "../components/sampler.js";
 
-const RUNGS = 5;
-const LINE = 14; // pixels, as view.css has them
-const MAX_DEPTH = 62; // percent of the color at probability 1, so that ink stays legible
+const CANDIDATES = 5;
+const LINE_HEIGHT = 14; // pixels, as in view.css
+const MAX_COLOR = 62; // percent of the color at probability 1, so that the text stays legible
 const UNFILTERED = { temperature: 1, top_k: 0, top_p: 1, min_p: 0 };
 
-/** Distribution of the character at position i: {order, raw, …}. */
+/** Compute the distribution of the character at position i. */
 const distributionAt = (record, i) => distribution(record.logitsAfter(i - 1), UNFILTERED);
 
 /** Describe surprisal and expected surprisal of the character at position i; "" if it is unknown to the model. */
@@ -21,15 +21,15 @@ export function describeSurprisal(record, i) {
   return quoted(record.characters[i]) + ": surprisal " + surprisal + " bits, where " + entropyBits(raw).toFixed(2) + " were to be expected";
 }
 
-/** Show the candidates under a character: signs as one text, probabilities as bands behind it. */
+/** Show the candidates under a character: their signs as one text, their probabilities as bands behind it. */
 export function attachCandidates(span, record, i) {
   const { order, raw } = distributionAt(record, i);
-  const found = order.slice(0, RUNGS).map((id) => record.vocabulary[id]);
-  span.dataset.ladder = found.map(visible).join("\n");
-  const bands = found.map((character, rung) => {
+  const candidates = order.slice(0, CANDIDATES).map((id) => record.vocabulary[id]);
+  span.dataset.ladder = candidates.map(visible).join("\n");
+  const bands = candidates.map((character, rank) => {
     const hue = character === record.characters[i] ? "--cr-plus" : "--cr-minus";
-    const color = "color-mix(in srgb, var(" + hue + ") " + (MAX_DEPTH * raw[rung]).toFixed(1) + "%, transparent)";
-    return color + " " + rung * LINE + "px " + (rung + 1) * LINE + "px";
+    const color = "color-mix(in srgb, var(" + hue + ") " + (MAX_COLOR * raw[rank]).toFixed(1) + "%, transparent)";
+    return color + " " + rank * LINE_HEIGHT + "px " + (rank + 1) * LINE_HEIGHT + "px";
   });
   span.style.setProperty("--ladder", "linear-gradient(to bottom, " + bands.join(", ") + ")");
 }

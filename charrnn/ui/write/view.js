@@ -9,53 +9,55 @@ import { session } from "../session/page_session.js";
 import { attachBranching } from "./branching.js";
 import { showCaptions, symbol } from "./captions.js";
 import { Cursor } from "./cursor.js";
-import { pictureName, sentence, unitName } from "./cursor_labels.js";
+import { describeCursor, describeHeatmap, unitName } from "./cursor_labels.js";
 import { DistributionView } from "./distribution.js";
 import { Heatmap } from "./heatmap.js";
+import { drawLens } from "./heatmap_lens.js";
 import { HeatmapRange } from "./heatmap_range.js";
 import { describeSurprisal } from "./top_candidates.js";
 import { Notice } from "./notice.js";
 import { DrawRate } from "./draw_rate.js";
 import { ColorScale } from "../components/color_scale.js";
 import { attachCursor } from "./cursor_input.js";
-import { distribution } from "../components/sampler.js";
 import { HeatmapOptions } from "./heatmap_options.js";
 import { TextRecord } from "../components/text_record.js";
 import { TextView } from "./text_view.js";
 
-const SETTLE = 60; // ms between two updates of the distribution while the text grows
+const DISTRIBUTION_MS = 60; // between two updates of the distribution while the text grows
 
 /** Set up the view. It listens to the session and takes no values from the server. */
 export function mount({ element }) {
   const $ = (selector) => element.querySelector(selector);
   const text = new TextView($(".cr-text"));
   const next = new DistributionView($(".cr-distribution"));
-  const map = new Heatmap($(".cr-canvas"), $(".cr-lens"));
+  const map = new Heatmap($(".cr-canvas"));
+  const lens = $(".cr-lens");
   const notice = new Notice($(".cr-notice"));
   const cursor = new Cursor();
   const drawRate = new DrawRate();
   let palette;
   let record = null;
-  let drawn = 0; // characters on the page; record.length is what has arrived
+  let drawn = 0; // characters on the page; record.length is the number that has arrived
   let shownAt = 0; // when the distribution was last drawn
   let order = "similarity";
-  let dirty = true;
+  let dirty = true; // the next frame has something to draw
 
   // ------------------------------------------------------------------ the cursor
 
-  const position = () => cursor.at(drawn);
-  const words = () => sentence(record, position(), cursor.row, drawn);
+  const position = () => cursor.position(drawn);
+  const cursorText = () => describeCursor(record, position(), cursor.row, drawn);
 
+  /** Update the texts that describe the cursor. */
   function describe() {
-    $(".cr-values").textContent = words();
+    $(".cr-values").textContent = cursorText();
     $(".cr-surprise").textContent = record ? describeSurprisal(record, position()) : "";
-    $(".cr-canvas").setAttribute("aria-label", pictureName(record, words(), map.change, next.latest));
+    $(".cr-canvas").setAttribute("aria-label", describeHeatmap(record, cursorText(), map.change, next.latest));
   }
 
-  /** Say who runs the network: the page, or the server and why. */
-  function showWriter() {
-    if (!page.way) return;
-    const { engine, reason } = page.way;
+  /** Show where the network runs: in the page, or on the server and why. */
+  function showRunner() {
+    if (!page.runner) return;
+    const { engine, reason } = page.runner;
     $(".cr-writer").textContent = engine ? "The network runs in this page." : "The server runs the network" + (reason ? ": " + reason : "") + ".";
   }
 
@@ -67,15 +69,15 @@ export function mount({ element }) {
 
   function redraw() {
     if (!record) return;
-    const units = [cursor.unit, cursor.marked].filter((which) => which !== null);
+    const units = [cursor.unit, cursor.marked].filter((unit) => unit !== null);
     map.draw(record, drawn, palette, { cursor: drawn ? position() : null, units });
-    map.magnify(record, drawn, palette, cursor.magnified(map, drawn));
+    drawLens(lens, map, record, drawn, palette, cursor.magnified(map, drawn));
   }
 
   /** Update everything that depends on the cursor. */
-  function pointed(scroll = false) {
+  function onMove(scroll = false) {
     if (!record) return;
-    text.mark(position() >= 0 ? position() : null, scroll);
+    text.mark(position(), scroll);
     redraw();
     showDistribution();
     describe();
@@ -99,23 +101,24 @@ export function mount({ element }) {
     const title = $(".cr-text-title");
     title.replaceChildren("text");
     if (cursor.unit === null) return;
-    const of = (map.change ? "Δ" : "") + symbol(record.view.name);
-    const properties = { type: "button", className: "cr-uncolour", ariaLabel: "Remove the colours", onclick: () => paint(cursor.unit) };
-    title.append(", coloured by " + of + " of ", create("b", {}, unitName(record, cursor.unit)), " ", create("button", properties, "×"));
+    const quantity = (map.change ? "Δ" : "") + symbol(record.view.name);
+    const properties = { type: "button", className: "cr-uncolour", ariaLabel: "Remove the colours", onclick: () => colorBy(cursor.unit) };
+    title.append(", coloured by " + quantity + " of ", create("b", {}, unitName(record, cursor.unit)), " ", create("button", properties, "×"));
   }
 
   /** Color the text by a unit, or remove the colors of this unit. */
-  function paint(which) {
-    cursor.unit = which === cursor.unit ? null : which;
+  function colorBy(unit) {
+    cursor.unit = unit === cursor.unit ? null : unit;
     recolor();
     redraw();
     describe();
   }
 
+  /** Show the rows in the current order and range. */
   function arrange() {
     if (!record) return;
     map.arrange(order === "index" ? Array.from({ length: record.rows }, (_, i) => i) : record.view.orders[order]);
-    cursor.point(map, drawn);
+    cursor.updateHovered(map, drawn);
     rangeTools.show();
     showCaptions(element, record, map, order);
     redraw();
@@ -129,14 +132,14 @@ export function mount({ element }) {
     record = new TextRecord(message);
     record.append(message);
     const sameRun = before && message.run === before.run;
-    const stays = sameRun && before.prompt === record.prompt ? Math.min(drawn, record.common(before)) : 0;
-    cursor.renew(record.rows, sameRun);
+    const common = sameRun && before.prompt === record.prompt ? Math.min(drawn, record.commonPrefix(before)) : 0;
+    cursor.setRecord(record.rows, sameRun);
     if (message.divergedAt !== undefined && sameRun) cursor.pinned = message.divergedAt - 1; // where the texts differ
-    if (!stays || stays < drawn) {
-      cut(stays);
-      advance(message.instant - stays); // prompt, default text or scored text: without pacing
+    if (!common || common < drawn) {
+      cut(common);
+      advance(message.instant - common); // prompt, default text or scored text: without pacing
     }
-    if (text.laddered) text.ladder(record, true);
+    if (text.showsCandidates) text.showCandidates(record, true);
     options.show(record);
     recolor();
     arrange();
@@ -162,26 +165,28 @@ export function mount({ element }) {
     if (message.notice !== undefined) notice.show(message.notice);
     if (message.kind === "start") begin(message);
     else if (message.kind === "branch") branch(message);
-    else if (message.kind === "more") record.append(message);
-    if (message.kind === "more" && message.instant) advance(message.instant);
-    page.stats.columns = record ? record.length : 0;
+    else if (message.kind === "more") {
+      record.append(message);
+      if (message.instant) advance(message.instant);
+    }
     dirty = true;
   }
 
   /** Put the next n characters on the page. */
   function advance(n) {
     if (n <= 0) return;
-    const to = Math.min(record.length, drawn + n);
-    text.append(record, drawn, to, color);
-    const written = to > record.prompt && drawn < Math.max(to, record.prompt);
-    drawn = to;
+    const end = Math.min(record.length, drawn + n);
+    text.append(record, drawn, end, color);
+    const hasWritten = end > record.prompt && end > drawn;
+    drawn = end;
     dirty = true;
     session.shown(drawn);
-    if (written && page.stats.clickedAt && page.stats.firstCharacterMs === null) {
+    if (hasWritten && page.stats.clickedAt && page.stats.firstCharacterMs === null) {
       page.stats.firstCharacterMs = performance.now() - page.stats.clickedAt;
     }
   }
 
+  /** Draw what is due in this animation frame. */
   function frame(now) {
     requestAnimationFrame(frame);
     const seconds = drawRate.tick(now);
@@ -194,16 +199,16 @@ export function mount({ element }) {
         advance(backlog);
       }
     } else {
-      drawRate.rest();
+      drawRate.idle();
     }
     if (!dirty || !palette) return;
     dirty = record.length > drawn;
-    cursor.point(map, drawn);
-    text.mark(position() >= 0 ? position() : null, false);
+    cursor.updateHovered(map, drawn);
+    text.mark(position());
     redraw();
-    if (!dirty || now - shownAt > SETTLE) showDistribution();
+    if (!dirty || now - shownAt > DISTRIBUTION_MS) showDistribution();
     describe();
-    rangeTools.offer(drawn);
+    rangeTools.setEnabled(drawn > 0);
     page.stats.frames += 1;
   }
 
@@ -214,40 +219,40 @@ export function mount({ element }) {
     map,
     cursor,
     live: () => ({ record, drawn }),
-    pointed,
-    announce: () => ($('.cr-map [role="status"]').textContent = words()),
+    onMove,
+    announce: () => ($('.cr-map [role="status"]').textContent = cursorText()),
     redraw,
-    paint,
+    colorBy,
   });
   page.on("settings", () => showDistribution());
-  page.on("writer", showWriter);
-  showWriter();
+  page.on("runner-changed", showRunner);
+  showRunner();
   const options = new HeatmapOptions(element, {
-    shown: (name) => session.show(name),
-    changed(yes) {
-      map.change = yes;
+    onView: (name) => session.show(name),
+    onChange(isChange) {
+      map.change = isChange;
       recolor();
       arrange();
     },
-    ordered(by) {
-      order = by;
-      map.range = null; // the rows show other units now
+    onOrder(name) {
+      order = name;
+      map.range = null; // in another order, the rows show other units
       arrange();
     },
   });
   const rangeTools = new HeatmapRange(element, map, () => ({ record, drawn, palette }), arrange);
   showInterventions($(".cr-interventions"));
-  onConnectionError((words) => notice.show({ kind: "problem", text: words }));
+  onConnectionError((text) => notice.show({ kind: "problem", text }));
 
   const showHistory = attachBranching({
     element,
     live: () => ({ record, drawn, cursor: position(), shown: element.offsetParent !== null }),
-    say: (words) => notice.show({ kind: "note", text: words }),
+    say: (text) => notice.show({ kind: "note", text }),
   });
   $(".cr-ladder").addEventListener("click", () => {
-    text.ladder(record, !text.laddered);
-    $(".cr-ladder").setAttribute("aria-pressed", text.laddered);
-    pointed(true);
+    text.showCandidates(record, !text.showsCandidates);
+    $(".cr-ladder").setAttribute("aria-pressed", text.showsCandidates);
+    onMove(true);
   });
 
   new ResizeObserver(() => {
@@ -274,16 +279,15 @@ export function mount({ element }) {
     get saved() { return { pinned: cursor.pinned, unit: cursor.unit }; },
     restore({ pinned, unit }) {
       cursor.pinned = pinned;
-      if (unit !== null && unit < record.rows) paint(unit);
-      pointed(true);
+      if (unit !== null && unit < record.rows) colorBy(unit);
+      onMove(true);
     },
-    distribution,
     showRows: (range) => rangeTools.showRows(range),
   };
 
   session.onMessage(receive);
   if (session.model) {
-    session.preface = session.notice; // sent before this view was set up
+    session.preface = session.notice; // of before this view was set up
     session.show(session.view);
   } else notice.show(session.notice);
   requestAnimationFrame(frame);

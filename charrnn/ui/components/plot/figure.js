@@ -1,10 +1,11 @@
-// A Plotly figure in a box. plotly.js is served locally and loads with the first figure.
+// A Plotly figure in a box. plotly.js comes from this server and loads with the first figure.
 
 import { channels, css, mix } from "../color_scale.js";
 import { onTheme } from "../page_state.js";
 
 let loading = null;
 
+/** Load plotly.js once. */
 function plotly() {
   loading ||= new Promise((resolve, reject) => {
     const script = document.createElement("script");
@@ -17,39 +18,41 @@ function plotly() {
 }
 
 // A color of figures/palette.py: a CSS property, or a mix of two of them in percent.
-const COLOUR = /^var\((--cr-[\w-]+)\)(?: ([\d.]+)%, var\((--cr-[\w-]+)\))?$/;
+const COLOR = /^var\((--cr-[\w-]+)\)(?: ([\d.]+)%, var\((--cr-[\w-]+)\))?$/;
 
 /** Copy a part of a figure with its colors resolved. */
-function coloured(part, style) {
-  if (Array.isArray(part)) return part.map((each) => coloured(each, style));
-  if (part && typeof part === "object") return Object.fromEntries(Object.entries(part).map(([key, each]) => [key, coloured(each, style)]));
-  const [, one, share, other] = (typeof part === "string" && COLOUR.exec(part)) || [];
-  if (!one) return part;
+function resolveColors(part, style) {
+  if (Array.isArray(part)) return part.map((item) => resolveColors(item, style));
+  if (part && typeof part === "object") return Object.fromEntries(Object.entries(part).map(([key, item]) => [key, resolveColors(item, style)]));
+  const [, first, percent, second] = (typeof part === "string" && COLOR.exec(part)) || [];
+  if (!first) return part;
   const value = (name) => style.getPropertyValue(name).trim();
-  return other ? css(mix(channels(value(other)), channels(value(one)), share / 100)) : value(one);
+  return second ? css(mix(channels(value(second)), channels(value(first)), percent / 100)) : value(first);
 }
 
 /**
- * Returns a function that takes {figure, words}. Zoom is kept; colors follow the page, the size its box.
- * `picked` is called with a clicked point of Plotly.
+ * Return a function that draws {figure, words} in this box; `words` is the alternative text, a null figure hides the box.
+ *
+ * Zoom stays across updates; the colors follow the theme, the size follows the box. onError(message): called if plotly.js
+ * cannot be loaded; onClick(point): called with a clicked point of Plotly.
  */
-export function createFigure(box, failed, picked = null) {
+export function createFigure(box, onError, onClick = null) {
   let Plotly = null;
-  let sent = null;
+  let shown = null; // {figure, words}
 
   async function draw() {
-    if (!sent) return;
-    box.hidden = !sent.figure;
-    if (!sent.figure) return;
-    box.setAttribute("aria-label", sent.words);
+    if (!shown) return;
+    box.hidden = !shown.figure;
+    if (!shown.figure) return;
+    box.setAttribute("aria-label", shown.words);
     Plotly ||= await plotly();
-    const figure = coloured(sent.figure, getComputedStyle(document.body));
+    const figure = resolveColors(shown.figure, getComputedStyle(document.body));
     if (figure.layout.height) box.style.setProperty("--cr-height", figure.layout.height + "px");
     else box.style.removeProperty("--cr-height");
     const layout = { uirevision: "keep", ...figure.layout, autosize: true };
-    const first = !box.data;
+    const isFirst = !box.data;
     await Plotly.react(box, figure.data, layout, { displayModeBar: false, responsive: false, displaylogo: false });
-    if (first && picked) box.on("plotly_click", ({ points }) => picked(points[0]));
+    if (isFirst && onClick) box.on("plotly_click", ({ points }) => onClick(points[0]));
     fit();
   }
 
@@ -57,11 +60,11 @@ export function createFigure(box, failed, picked = null) {
     if (Plotly && box.clientWidth && box.data) Plotly.Plots.resize(box);
   }
 
-  const attempt = () => draw().catch((error) => failed(error.message));
+  const redraw = () => draw().catch((error) => onError(error.message));
   new ResizeObserver(fit).observe(box.parentElement);
-  onTheme(attempt);
+  onTheme(redraw);
   return (figure) => {
-    sent = figure;
-    attempt();
+    shown = figure;
+    redraw();
   };
 }

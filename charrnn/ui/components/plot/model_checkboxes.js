@@ -3,20 +3,19 @@
 import { create } from "../create_element.js";
 import { page } from "../page_state.js";
 
-page.selectedModels ??= null; // names; null for the server's default
-let added = null; // the name that the picker added
+let added = null; // name of the model that was selected because the sidebar shows it
 
 page.on("checkpoint-changed", () => {
-  const picked = page.checkpoint?.name;
-  if (!page.selectedModels || !picked) return;
-  if (added && added !== picked) page.selectedModels = page.selectedModels.filter((name) => name !== added);
-  if (added !== picked) added = null;
-  if (page.selectedModels.includes(picked)) return;
-  page.selectedModels = [...page.selectedModels, picked];
-  added = picked;
+  const current = page.checkpoint?.name;
+  if (!page.selectedModels || !current) return;
+  if (added && added !== current) page.selectedModels = page.selectedModels.filter((name) => name !== added);
+  if (added !== current) added = null;
+  if (page.selectedModels.includes(current)) return;
+  page.selectedModels = [...page.selectedModels, current];
+  added = current;
 });
 
-/** Swatch of a model's line. */
+/** Create the swatch of a model's line. */
 export function swatch({ colour, dash }) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", "cr-swatch");
@@ -30,31 +29,34 @@ export function swatch({ colour, dash }) {
   return svg;
 }
 
-/** Bind the selection to a fieldset. `changed` is called when the user or another view changes it. */
+/**
+ * Bind the selection to a fieldset. `changed` is called when the user or another view changes it.
+ *
+ * Returns a function that updates the checkboxes from an answer.
+ */
 export function createModelCheckboxes(fieldset, changed) {
   let shown = "";
 
   fieldset.addEventListener("change", () => {
     added = null;
     page.selectedModels = [...fieldset.querySelectorAll("input:checked")].map((input) => input.value);
-    page.emit("selection-changed", fieldset);
+    page.emit("selection-changed");
   });
   page.on("selection-changed", changed);
 
-  /** Update the checkboxes and the selection from an answer. */
   return ({ models, ticked }) => {
-    const offered = JSON.stringify(models);
-    if (offered !== shown) {
-      shown = offered;
+    const key = JSON.stringify(models);
+    if (key !== shown) {
+      shown = key;
       fieldset.querySelectorAll("label").forEach((label) => label.remove());
       for (const model of models) {
         fieldset.append(create("label", {}, create("input", { type: "checkbox", value: model.name }), swatch(model), model.title));
       }
       fieldset.hidden = false;
     }
-    const now = page.selectedModels || ticked;
+    const selected = page.selectedModels || ticked;
     for (const input of fieldset.querySelectorAll("input")) {
-      input.checked = now.includes(input.value);
+      input.checked = selected.includes(input.value);
       input.parentElement.classList.toggle("cr-picked", input.value === page.checkpoint?.name);
     }
   };

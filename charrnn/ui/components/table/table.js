@@ -1,10 +1,11 @@
-// A sortable table. Cells contain text, numbers, commands, links and links to other parts of the page.
+// A sortable table. Cells contain text, numbers, commands, and links to the web or to parts of the page.
 
 import { create } from "../create_element.js";
 import { navigate } from "../navigate.js";
 import { swatch } from "../plot/model_checkboxes.js";
 
-function cellOf(cell, models) {
+/** Return the contents of a cell. */
+function cellContents(cell, models) {
   const parts = [];
   const model = cell.model && models?.find((m) => m.name === cell.model);
   if (model) parts.push(swatch(model));
@@ -18,31 +19,32 @@ function cellOf(cell, models) {
   return parts;
 }
 
-const by = (index) => (a, b) => {
+/** Compare two rows by a column: numbers by value, else by text. */
+const comparison = (index) => (a, b) => {
   const [left, right] = [a.cells[index], b.cells[index]];
   if (left.value !== undefined && right.value !== undefined) return left.value - right.value;
   return left.text.localeCompare(right.text);
 };
 
-/** Returns a function that takes a table (of `Table.to_json`) and the models with their line swatches. */
+/** Return a function that shows a table (of `Table.to_json`) in this box, with the line swatches of these models. */
 export function createTable(box) {
-  let sorted = null; // {column, direction}: the user's sort order is kept when the table changes
+  let sorted = null; // {column, direction}: the user's sort order stays when the table changes
 
-  function draw(sent, models) {
+  function draw(data, models) {
     const table = create("table");
-    table.createCaption().append(create("span", {}, sent.caption)); // the caption is as wide as its table, which may be scrolled
+    table.createCaption().append(create("span", {}, data.caption)); // the caption is as wide as its table, which may be scrolled
     const head = table.createTHead().insertRow();
-    const numeric = (i) => sent.columns[i].numeric;
-    table.classList.toggle("cr-figures", sent.columns.some((column) => column.numeric));
-    sent.columns.forEach((column, i) => {
+    const numeric = (i) => data.columns[i].numeric;
+    table.classList.toggle("cr-figures", data.columns.some((column) => column.numeric));
+    data.columns.forEach((column, i) => {
       const title = create("th", { scope: "col" });
       title.classList.toggle("cr-number", column.numeric);
       const direction = sorted?.column === i ? sorted.direction : 0;
       if (direction) title.ariaSort = direction > 0 ? "ascending" : "descending";
-      if (sent.sortable) {
+      if (data.sortable) {
         const sort = () => {
           sorted = { column: i, direction: direction ? -direction : 1 };
-          draw(sent, models);
+          draw(data, models);
           box.querySelectorAll("thead button")[i].focus();
         };
         title.append(create("button", { type: "button", onclick: sort }, column.title));
@@ -51,40 +53,40 @@ export function createTable(box) {
       }
       head.append(title);
     });
-    const rows = [...sent.rows];
+    const rows = [...data.rows];
     if (sorted) {
-      const has = (row) => !numeric(sorted.column) || row.cells[sorted.column].value !== undefined;
-      const order = by(sorted.column);
-      rows.sort((a, b) => has(b) - has(a) || sorted.direction * order(a, b)); // missing values come last
+      const hasValue = (row) => !numeric(sorted.column) || row.cells[sorted.column].value !== undefined;
+      const compare = comparison(sorted.column);
+      rows.sort((a, b) => hasValue(b) - hasValue(a) || sorted.direction * compare(a, b)); // missing values come last
     }
     const body = table.createTBody();
     for (const row of rows) {
       const line = body.insertRow();
       line.classList.toggle("cr-quiet", row.quiet);
       row.cells.forEach((cell, i) => {
-        const properties = { className: numeric(i) ? "cr-number" : "", dataset: { title: sent.columns[i].title } };
-        line.append(create(i ? "td" : "th", i ? properties : { scope: "row", ...properties }, ...cellOf(cell, models)));
+        const properties = { className: numeric(i) ? "cr-number" : "", dataset: { title: data.columns[i].title } };
+        line.append(create(i ? "td" : "th", i ? properties : { scope: "row", ...properties }, ...cellContents(cell, models)));
       });
     }
     box.replaceChildren(table);
-    reachable();
+    updateFocusable();
   }
 
   /** Make the table focusable if it overflows, so that the arrow keys scroll it. */
-  function reachable() {
+  function updateFocusable() {
     box.style.setProperty("--cr-room", box.clientWidth + "px");
     const scrolls = box.scrollWidth > box.clientWidth;
     for (const [name, value] of [["tabindex", 0], ["role", "region"], ["aria-label", box.querySelector("caption")?.textContent]]) {
       scrolls ? box.setAttribute(name, value) : box.removeAttribute(name);
     }
   }
-  if (box) new ResizeObserver(reachable).observe(box);
+  if (box) new ResizeObserver(updateFocusable).observe(box);
 
-  return (sent, models) => {
+  return (data, models) => {
     if (!box) return;
-    box.hidden = !sent;
-    if (!sent) return;
-    if (!sorted && sent.sorted !== null) sorted = { column: sent.sorted, direction: 1 };
-    draw(sent, models);
+    box.hidden = !data;
+    if (!data) return;
+    if (!sorted && data.sorted !== null) sorted = { column: data.sorted, direction: 1 };
+    draw(data, models);
   };
 }
