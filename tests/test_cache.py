@@ -150,7 +150,7 @@ PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
     ),
     "memory": (lambda s, u, q: memory_part.context_use_curves(s, q, WANTED), {}, [{"text": OTHER}]),
     "where": (
-        lambda s, u, q: saliency.heats(s, q, WANTED),
+        lambda s, u, q: saliency.saliencies(s, q, WANTED),
         {**A_AND_B, "text": OTHER[:100], "position": 50},
         [{"text": OTHER[1:100]}, B_EARLIER, B_IS_LSTM],
     ),
@@ -165,7 +165,7 @@ PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
         {"pattern": "[aeiou]"},
         [{"pattern": "[a-m]"}, {"text": OTHER}, {"view": "z"}],
     ),
-    "unit": (lambda s, u, q: unit.one_unit(u, q, WANTED), {}, [{"unit": 3}, {"text": OTHER}, {"view": "r"}]),
+    "unit": (lambda s, u, q: unit.unit_activations(u, q, WANTED), {}, [{"unit": 3}, {"text": OTHER}, {"view": "r"}]),
     "gates": (lambda s, u, q: gate_saturation.gates(u, q, WANTED), {}, [{"text": OTHER}]),
     "clamp": (
         lambda s, u, q: clamp.clamped_sample(s, q, WANTED),
@@ -198,7 +198,7 @@ PARTS: dict[str, tuple[Answering, dict[str, Any], list[dict[str, Any]]]] = {
 SLOW = {
     gradient_norms: {"FAR_BACK": 6},
     analyses: {"MAX_LAG": 6, "POSITIONS": 8},
-    recurrent_scale: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6, "POSITIONS_OF_PRODUCTS": 2, "CHARACTERS": 20},
+    recurrent_scale: {"MAX_LAG": 6, "POSITIONS": 8, "FAR_BACK": 6, "PRODUCT_POSITIONS": 2, "CHARACTERS": 20},
     saliency: {"MAX_LAG": 6},
     memory_part: {"MAX_CHARS": 40, "PREDICTIONS": 64, "REPLACED": 4},
     context_use: {"LAGS": 8, "BEFORE": 8},

@@ -23,7 +23,7 @@ from charrnn.ui.gradients import context_use
 from charrnn.ui.gradients.context_use import context_use_curves
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.gradients.over_training import saved_steps
-from charrnn.ui.neurons.unit import one_unit
+from charrnn.ui.neurons.unit import unit_activations
 from charrnn.ui.neurons.unit_scores import Units, saved_boards
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.request_parameters import Choice
@@ -207,7 +207,7 @@ def test_leaderboard_of_other_sizes_is_ignored(three: Path):
     facts = {"characters_read": 9, "text_sha256": ""}
     keep(three / "rnn", units=AnalysisRecord(facts, {"views": views, "best": best, "rare": {"concept": []}}))
     question = ViewQuery(choice=Choice("rnn", None), form={"text": TEXT[:400]})
-    last = json.loads([*one_unit(Units(Store(three)), question, lambda: True)][-1])
+    last = json.loads([*unit_activations(Units(Store(three)), question, lambda: True)][-1])
     assert last["unit"] == 0 and last["units"] == 16
 
 

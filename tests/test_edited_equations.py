@@ -28,7 +28,7 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.prefix_cache import PrefixCache
 from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery
-from charrnn.ui.under_the_hood.self_checks import Measurements, panel
+from charrnn.ui.under_the_hood.self_checks import SharedChecks, self_check_results
 from charrnn.ui.under_the_hood.source_trace import cell_lines
 from tests.node import node_json
 from tests.small_models import save_all
@@ -505,11 +505,12 @@ def test_the_page_says_where_an_edit_makes_it_slow(tmp_path: Path, monkeypatch: 
     store = Store(tmp_path)
     for answers in (
         curves(store, asked, lambda: True),
-        panel(store, Measurements(), asked),
+        self_check_results(store, SharedChecks(), asked),
         cell_lines(store, PrefixCache(), asked),
     ):
         *_, told = map(json.loads, answers)
         assert "The hand-written pass (bptt/) is not used" in told["words"]
-    lines = {line["claim"]: line for line in json.loads(next(panel(store, Measurements(), asked)))["lines"]}
+    (answer,) = map(json.loads, self_check_results(store, SharedChecks(), asked))
+    lines = {line["claim"]: line for line in answer["lines"]}
     assert lines["Backpropagation by hand is autograd"]["holds"] is False
     assert lines["The gradient is the slope of the loss"]["holds"] and lines["A stream is one shot"]["holds"]

@@ -77,7 +77,7 @@ def held(name: str, value: float, unit: int | None = None) -> dict[str, Any]:
 
 
 def test_exercise_forget_needs_both_gates(store: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(exercises, "READ", 600)
+    monkeypatch.setattr(exercises, "MAX_READ_CHARS", 600)
     both = [held("r", 0.0), held("z", 0.0)]
     right = handed_in(store, "gru", "forget", clamps=both)
     assert right["found"]["passed"] and values(right)["looks back, held"] == "1 character (at most 2)"

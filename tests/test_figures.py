@@ -324,6 +324,7 @@ def test_alt_text_of_training_curves_has_losses():
 
 PROFILE = {
     "machine": {"processor": "a processor", "threads": 1, "torch": "2"},
+    **{"batch": 64, "seq_len": 128, "hidden_dim": 256},
     "parts": ["input product", "loop over T", "blocks", "backward: loop over T", "the rest"],
     "rows": [
         {

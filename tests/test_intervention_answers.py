@@ -120,7 +120,7 @@ def test_scene_clipping_matches_study(store: Store, tmp_path):
     assert ("to the last digit" in answer.words) == (off["val_stream_nats"] == on["val_stream_nats"])
     assert f"in {on['share_to_clip']:.0%} of the steps" in answer.words
     other = replace(BY_ID["clipping"], reads=(tmp_path / "study.json",))
-    assert "there is no study of clipping here" in other.measured_answer(store).words
+    assert "no study of clipping found" in other.measured_answer(store).words
     other.reads[0].write_text(json.dumps({"clipping": {"rows": rows}}))
     assert other.measured_answer(store) == answer
 

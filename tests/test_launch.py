@@ -105,7 +105,7 @@ def test_app_flags_read_hosts(monkeypatch: pytest.MonkeyPatch, capsys):
 @pytest.mark.parametrize("host", ["a..b", "x" * 70, "no host"])
 def test_invalid_host_is_refused(host: str):
     with pytest.raises(OSError):
-        launch._free(host, 0)
+        launch._free_address(host, 0)
 
 
 def asked(hosts: frozenset[str] | None, method: str = "GET", path: str = "/", **headers: str) -> int:

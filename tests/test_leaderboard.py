@@ -28,7 +28,7 @@ from charrnn.training import untrained
 from charrnn.ui.neurons import gate_saturation
 from charrnn.ui.neurons import unit_scores as units_room
 from charrnn.ui.neurons.leaderboard import leaderboard
-from charrnn.ui.neurons.unit import one_unit
+from charrnn.ui.neurons.unit import unit_activations
 from charrnn.ui.neurons.unit_scores import Units, networks_for
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.request_parameters import Choice
@@ -164,7 +164,7 @@ def test_kept_leaderboard_is_for_last_step(tmp_path: Path, units: Units, trained
     (only,) = answers(leaderboard(mine, asked("rnn"), lambda: True))
     assert cells(only)["vowel"][1:8] == [3, "−", 0.9, 0.8125, 0.75, 0.78125, 0.03125]
     assert cells(only)["newline"][6:8] == [1.015625, 0.99 - 1.015625] and "5 of 16 units" in only["words"]
-    assert answers(one_unit(mine, asked("rnn"), lambda: True))[-1]["unit"] == 3
+    assert answers(unit_activations(mine, asked("rnn"), lambda: True))[-1]["unit"] == 3
     assert len(answers(leaderboard(mine, asked("rnn", 0), lambda: True))) > 2
     assert len(answers(leaderboard(mine, asked("rnn", text=OWN), lambda: True))) > 2
     write_analyses(info.folder, info.sha256, {"units": AnalysisRecord({"characters_read": -1})})
@@ -189,7 +189,7 @@ def test_invalid_leaderboards_are_refused(table: str, column: str, value: Any):
 
 
 def test_unit_values_match_decoder(units: Units, trained: Path):
-    first, last = answers(one_unit(units, asked("lstm", view="c", unit=5, text=OWN), lambda: True))
+    first, last = answers(unit_activations(units, asked("lstm", view="c", unit=5, text=OWN), lambda: True))
     assert first["busy"] and (last["view"], last["unit"], last["units"]) == ("c", 5, 16)
     checkpoint = load(trained / "lstm")
     values = checkpoint.model.decoder().read(checkpoint.vocab.encode(OWN)).activations["c"][:, 5]
@@ -225,10 +225,10 @@ def test_cell_without_gates_says_so(units: Units):
 
 def test_unit_scores_are_column_of_all_scores(units: Units, trained: Path):
     question = asked("gru", view="h", unit=3, text=OWN)
-    without = cells(answers(one_unit(units, question, lambda: True))[-1])
+    without = cells(answers(unit_activations(units, question, lambda: True))[-1])
     assert [row[3] for row in without.values()] == ["–"] * 5  # nobody knows yet what untrained units reach
     answers(leaderboard(units, question, lambda: True))
-    told = cells(answers(one_unit(units, question, lambda: True))[-1])
+    told = cells(answers(unit_activations(units, question, lambda: True))[-1])
     targets, scores, baseline = by_hand(trained, "gru", "h", OWN)
     above = scores.held_out[:, 3] - baseline.percentile
     assert list(told) == [targets.names[c] for c in (-above).argsort()[:5]]
@@ -240,6 +240,6 @@ def test_unit_scores_are_column_of_all_scores(units: Units, trained: Path):
 
 
 def test_unit_of_another_model_is_its_equivalent(units: Units):
-    last = answers(one_unit(units, asked("gru", view="f", unit=99, text=OWN), lambda: True))[-1]
+    last = answers(unit_activations(units, asked("gru", view="f", unit=99, text=OWN), lambda: True))[-1]
     assert (last["view"], last["unit"], last["units"]) == ("z", 0, 16)
     assert last["title"] == "Unit 0 of the update gate z"

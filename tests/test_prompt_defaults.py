@@ -61,7 +61,7 @@ def test_page_defaults_fit_vocabulary(own):
     assert json.loads(describe_models(store, store.load()))["models"][0]["prompt"] == prompt
     assert parse_link(store, {}).to_json()["prompt"] == prompt
     asked, _ = parse_query(store, ViewQuery())
-    assert (asked.prompt, asked.note) == (prompt, "")
+    assert (asked.prompt, asked.notice) == (prompt, "")
     assert sample_of(store, "mine", 40).startswith(prompt)
 
 

@@ -21,14 +21,14 @@ from charrnn.seeds import SEEDS, STREAMS, seeded
 from charrnn.training import Recipe
 from charrnn.ui import api
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.request_parameters import MAX_RUN_CHARS, OF_SAMPLING, SPEEDS
+from charrnn.ui.server.request_parameters import MAX_RUN_CHARS, SAMPLING_LIMITS, SPEEDS
 from charrnn.ui.server.share_link import parse_link
 from tests.small_models import SMALL, save_small
 
 NUMBER = r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 RANGES = {
     **{f"sampling {name}": limits for name, limits in sampling.LIMITS.items()},
-    **{f"page {name}": limits for name, limits in OF_SAMPLING.items()},
+    **{f"page {name}": limits for name, limits in SAMPLING_LIMITS.items()},
     **{f"recipe {name}": limits for name, limits in training.LIMITS.items()},
     **{f"network {name}": limits for name, limits in registry.LIMITS.items()},
     "speed": SPEEDS,
@@ -171,7 +171,7 @@ def test_numeric_flags_have_ranges(script, monkeypatch):
 
 
 ASKED = {"temperature": 0.8, "top_k": 0, "top_p": 1, "min_p": 0, "seed": 7, "characters": 1}
-OF_PAGE = OF_SAMPLING | {"seed": SEEDS, "characters": Range(1, MAX_RUN_CHARS, whole=True), "speed": SPEEDS}
+OF_PAGE = SAMPLING_LIMITS | {"seed": SEEDS, "characters": Range(1, MAX_RUN_CHARS, whole=True), "speed": SPEEDS}
 
 
 @pytest.fixture(scope="module")

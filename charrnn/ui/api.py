@@ -1,4 +1,4 @@
-"""The public endpoints; every argument is validated here."""
+"""The public endpoints, and the validation of their arguments."""
 
 import inspect
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from pydantic import Field, ValidationError, validate_call
 from charrnn.ranges import Range
 from charrnn.sampling import SamplingSettings, distribution
 from charrnn.ui.server import request_parameters
-from charrnn.ui.server.analyses import measured
+from charrnn.ui.server.analyses import gradient_of
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.generation_defaults import PROMPT, SEED, prompt_for
-from charrnn.ui.server.malloc_trim import USERS
+from charrnn.ui.server.malloc_trim import MEMORY_USE
 from charrnn.ui.server.request_parameters import (
     MAX_READ_CHARS,
     MAX_SAFE_INTEGER,
@@ -37,7 +37,7 @@ SavedStep = Annotated[int, within(Range(-1, MAX_SAFE_INTEGER, whole=True))]
 
 
 def build(store: Store) -> None:
-    """Offer write, next_characters, gradient_flow and models."""
+    """Add the endpoints write, next_characters, gradient_flow and models."""
 
     def write(
         prompt: Prompt = PROMPT,
@@ -51,21 +51,21 @@ def build(store: Store) -> None:
         step: SavedStep = -1,
     ) -> str:
         """
-        Write a text; the same arguments always give the same text.
+        Generate a text; equal arguments always return the same text.
 
         Parameters:
-            prompt: where the text begins; may be empty, at most 1000 characters, all of them known to the model; of
-                the default those that it knows
-            checkpoint: a name that `models` lists; empty is the first of them
-            characters: how many to write, 1 to 3000
-            temperature: 0 (always the likeliest character), or 0.000001 to 2
-            top_k: keep only so many of the likeliest characters; 0 keeps all
+            prompt: the beginning of the text, at most 1000 characters, all known to the model; may be empty. Unknown
+                characters of the default are dropped
+            checkpoint: a name of `models`; empty is the first one
+            characters: how many to generate, 1 to 3000
+            temperature: 0 (always the most probable character), or 0.000001 to 2
+            top_k: keep only this many of the most probable characters; 0 keeps all
             top_p: keep only the nucleus of this probability, above 0 to 1; 1 keeps all
-            min_p: cut what is less likely than this share of the likeliest, 0 to 1; 0 keeps all
-            seed: of the dice, a whole number from 0 to 2**32 - 1
-            step: the saved training step to write with; -1 is the last
+            min_p: drop characters below this share of the highest probability, 0 to 1; 0 keeps all
+            seed: of the random numbers, a whole number from 0 to 2**32 - 1
+            step: a saved training step of the checkpoint; -1 is the last
         Returns:
-            the text, prompt included
+            the text, including the prompt
         """
         settings = SamplingSettings(temperature, top_k, top_p, min_p)
         loaded = _load(store, checkpoint, step)
@@ -85,37 +85,40 @@ def build(store: Store) -> None:
         Return every character that may follow a text, the most probable first.
 
         Parameters:
-            text: what has been written so far, at most 20000 characters; of the default those that the model knows
-            checkpoint: a name that `models` lists; empty is the first of them
-            temperature: 0 (always the likeliest character), or 0.000001 to 2
-            top_k: keep only so many of the likeliest characters; 0 keeps all
+            text: the text so far, at most 20000 characters, all known to the model. Unknown characters of the default
+                are dropped
+            checkpoint: a name of `models`; empty is the first one
+            temperature: 0 (always the most probable character), or 0.000001 to 2
+            top_k: keep only this many of the most probable characters; 0 keeps all
             top_p: keep only the nucleus of this probability, above 0 to 1; 1 keeps all
-            min_p: cut what is less likely than this share of the likeliest, 0 to 1; 0 keeps all
-            step: the saved training step to read with; -1 is the last
+            min_p: drop characters below this share of the highest probability, 0 to 1; 0 keeps all
+            step: a saved training step of the checkpoint; -1 is the last
         Returns:
-            a list of {character, raw, probability}; probability is 0 for a character that was cut
+            a list of {character, raw, probability}; raw is the model's probability, probability is 0 for a dropped
+            character
         """
         settings = SamplingSettings(temperature, top_k, top_p, min_p)
         loaded = _load(store, checkpoint, step)
-        found = distribution(loaded.decoder.prefill(loaded.vocab.encode(prompt_for(loaded, text))).logits, settings)
+        output = loaded.decoder.prefill(loaded.vocab.encode(prompt_for(loaded, text)))
+        found = distribution(output.logits, settings)
         characters = loaded.vocab.decode(found.order.tolist())
         columns = zip(characters, found.raw.tolist(), found.probs.tolist(), strict=True)
         return [{"character": c, "raw": raw, "probability": p} for c, raw, p in columns]
 
     def gradient_flow(text: LongText = "", checkpoint: Name = "", step: SavedStep = -1) -> dict[str, Any]:
         """
-        Measure gradient norms of one loss k characters back, relative to k = 0.
+        Measure the gradient norms of a loss k characters back, relative to k = 0.
 
         Parameters:
-            text: to measure on, 130 to 20000 characters; empty takes the default text
-            checkpoint: a name that `models` lists; empty is the first of them
-            step: the saved training step; -1 is the last
+            text: to measure on, 130 to 20000 characters, all known to the model; empty is the default text
+            checkpoint: a name of `models`; empty is the first one
+            step: a saved training step of the checkpoint; -1 is the last
         Returns:
             lags, median, low (10 %), high (90 %), geometric_mean, positions, half_life_chars, horizon_chars (1 %), text
         """
         loaded = _load(store, checkpoint, step)
-        loaded.vocab.encode(text)  # the page leaves out what a model does not know; here that is refused
-        flow, source = measured(store, loaded, SourceText(text) if text.strip() else None)
+        loaded.vocab.encode(text)  # raises ValueError for an unknown character, which `gradient_of` would drop
+        flow, source = gradient_of(store, loaded, SourceText(text) if text.strip() else None)
         arrays = ("lags", "median", "low", "high", "geometric_mean")
         return {
             **{name: getattr(flow, name).tolist() for name in arrays},
@@ -127,7 +130,7 @@ def build(store: Store) -> None:
 
     def models() -> list[dict[str, Any]]:
         """
-        The checkpoints on offer.
+        List the checkpoints on offer.
 
         Returns:
             a list of {name, title, cell, hidden_dim, config, parameters, step, saved_steps, metrics, sha256,
@@ -151,24 +154,23 @@ def build(store: Store) -> None:
         ]
 
     for function in (write, next_characters, gradient_flow, models):
-        called = _refusing(function)
-        endpoint(called, api_name=function.__name__, concurrency_limit=MAX_CALLS, concurrency_id="api")
+        endpoint(_validated(function), api_name=function.__name__, concurrency_limit=MAX_CALLS, concurrency_id="api")
 
 
-def _refusing(function: Callable[..., Any]) -> Callable[..., Any]:
+def _validated(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap an endpoint: validate its arguments and report errors in one line."""
     validated, signature = validate_call(function), inspect.signature(function)
 
     @wraps(function)
-    def called(*arguments: Any, **named: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
         try:
-            with USERS.one():
+            with MEMORY_USE.block():
                 return validated(**signature.bind(*arguments, **named).arguments)
         except ValueError as error:
             text = request_parameters.describe_error(error) if isinstance(error, ValidationError) else str(error)
             raise gr.Error(text, title="Refused", print_exception=False) from error
 
-    return called
+    return call
 
 
 def _load(store: Store, checkpoint: str, step: int) -> LoadedModel:

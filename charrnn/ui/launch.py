@@ -15,27 +15,27 @@ from charrnn.ui.server.request_deadline import ReceiveDeadlineProtocol
 from charrnn.ui.server.static_files import read, routes
 
 MAX_THREADS = 40  # also the number of events that Gradio runs at once
-SWITCH_S = 0.001  # of Python's threads: a measurement lets the calls of other pages pass
-MAX_SESSIONS = 20  # Gradio's copies of the page's configuration, 300 KB each; they hold nothing of ours
+SWITCH_S = 0.001  # thread switch interval, so that an analysis does not delay calls of other pages
+MAX_SESSIONS = 20  # sessions with a copy of the page's configuration in Gradio, 300 KB each
 
 
 def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = (), more_routes: Sequence[Any] = ()) -> str:
     """
-    Serve the page from a thread -> its address; no other host is contacted.
+    Serve the page from a thread -> its address.
 
-    Port 0 takes a free one. allowed: names it answers for, beside those of this machine; "*" is any. Without one a
-    loopback address answers for this machine alone, another address for any. GRADIO_ROOT_PATH is the path at which a
-    proxy has the page, or its whole address there. more_routes: besides the page's files. Raises OSError, with the
+    Port 0 selects a free one. allowed: host names of accepted requests, besides those of this machine; "*" is any.
+    Without names, a loopback address accepts this machine only, another address any host. more_routes: besides those of
+    the page's files. GRADIO_ROOT_PATH: the path of the page behind a proxy, or its whole URL. Raises OSError, with the
     system's reason, if it cannot listen.
     """
     sys.setswitchinterval(SWITCH_S)
-    bound, port = _free(host, port)
+    address, port = _free_address(host, port)
     root = os.environ.get("GRADIO_ROOT_PATH", "").rstrip("/")
     names = {bare_name(name) for name in allowed}
-    anyone = "*" in names or not (names or is_loopback(bound))
+    is_open = "*" in names or not (names or is_loopback(address))
     names |= {bare_name(host), *map(bare_name, re.findall("://([^/]+)", root))}
-    lifespan = wrap_app(demo, None if anyone else frozenset(names))
-    _, address, _ = demo.launch(
+    lifespan = wrap_app(demo, None if is_open else frozenset(names))
+    _, url, _ = demo.launch(
         server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
         root_path=root if "://" in root or not root else f"/{root.lstrip('/')}",
@@ -55,15 +55,15 @@ def serve(demo: gr.Blocks, host: str, port: int, allowed: Iterable[str] = (), mo
         prevent_thread_lock=True,
     )
     demo.server.config.http_protocol_class = ReceiveDeadlineProtocol
-    return address
+    return url
 
 
-def _free(host: str, port: int) -> tuple[str, int]:
-    """Return a free address and port; Gradio's own error omits the reason."""
+def _free_address(host: str, port: int) -> tuple[str, int]:
+    """Bind once, for the system's reason if it fails -> the address and port."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except UnicodeError:
-        raise OSError("this is no name of a host") from None
+        raise OSError(f"{host!r} is not a host name: give one as lab.example, or an address") from None
     with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)

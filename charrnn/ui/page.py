@@ -22,9 +22,9 @@ from charrnn.ui.under_the_hood import tab as hood_tab
 
 
 def build_demo(store: Store) -> gr.Blocks:
-    """Build the page of these checkpoints. Models are loaded on demand."""
+    """Build the page of a store, whose models are loaded on demand."""
 
-    async def arrive(request: gr.Request) -> tuple[Any, Any]:
+    async def open_page(request: gr.Request) -> tuple[Any, Any]:
         try:
             link = await run_sync(open_link, store, dict(request.query_params))
         except ValueError:
@@ -41,7 +41,7 @@ def build_demo(store: Store) -> gr.Blocks:
         return describe_refreshed(store, loaded, notice, count_of("sent", event._data))
 
     with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
-        api.build(store)  # first: the names of its functions are the names of the endpoints
+        api.build(store)  # first, so that Gradio gives its endpoints the names of its functions
         text_calls.build(store)
         gr.HTML(read("components/header.html"), apply_default_css=False, elem_classes="cr-header")
         with gr.Row(elem_classes="cr-page"):
@@ -60,7 +60,7 @@ def build_demo(store: Store) -> gr.Blocks:
                 with gr.Tab(tabs.HOOD, elem_id="cr-tab-hood"):
                     hood_tab.build(store)
 
-        demo.load(arrive, None, [controls, lecture], **QUIET)
+        demo.load(open_page, None, [controls, lecture], **QUIET)
         register_events(store, controls, lecture)
         controls.refresh(refresh, None, controls, **QUIET)
     demo.queue(api_open=False, max_size=1000, default_concurrency_limit=8)

@@ -16,10 +16,10 @@ from charrnn import figures
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import load, write_analyses
 from charrnn.gradient_flow import GradientFlow, flow_record, gradient_flow
-from charrnn.ui.compare.tab import far_back
+from charrnn.ui.compare.tab import reach
 from charrnn.ui.gradients.gradient_norms import curves
 from charrnn.ui.server import analyses
-from charrnn.ui.server.analyses import default_text, measured
+from charrnn.ui.server.analyses import default_text, gradient_of
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.request_parameters import Choice
@@ -81,15 +81,15 @@ def test_default_text_with_corpus_is_its_validation_part(store: Store, monkeypat
 def test_flow_is_cached_per_model_step_and_text(store: Store):
     loaded = store.load("rnn")
     own = SourceText(OWN)
-    flow, source = measured(store, loaded, own)
+    flow, source = gradient_of(store, loaded, own)
     assert source == own and isinstance(flow, GradientFlow)
-    assert measured(store, loaded, own)[0] is flow
-    assert measured(store, store.load("rnn", 0), own)[0] is not flow
+    assert gradient_of(store, loaded, own)[0] is flow
+    assert gradient_of(store, store.load("rnn", 0), own)[0] is not flow
 
 
 def test_short_text_is_refused_with_the_minimum(store: Store):
     with pytest.raises(ValueError, match="at least 130"):
-        measured(store, store.load("rnn"), SourceText("night"))
+        gradient_of(store, store.load("rnn"), SourceText("night"))
 
 
 def test_stored_flow_is_shown_in_gradients_and_compare(trained: Path, tmp_path: Path):
@@ -99,19 +99,21 @@ def test_stored_flow_is_shown_in_gradients_and_compare(trained: Path, tmp_path: 
     write_analyses(tmp_path / "rnn", sha256, {"gradient": flow_record(flow, 500)})
     store = Store(tmp_path)
     loaded = store.load("rnn")
-    found, source = measured(store, loaded)
+    found, source = gradient_of(store, loaded)
     assert (found.half_life_chars, found.positions) == (7.7, 345) and "(its first 500 characters)" in str(source)
     for name in ("median", "low", "high", "geometric_mean"):
         np.testing.assert_allclose(getattr(found, name), getattr(flow, name), rtol=1e-5)
     told = answers(store, ViewQuery(names=("rnn",)))
-    assert told[-1]["table"]["rows"][0]["cells"][1]["text"] == far_back(loaded.info)[0].text == "7.7"
+    assert told[-1]["table"]["rows"][0]["cells"][1]["text"] == reach(loaded.info)[0].text == "7.7"
     assert "Measured at 345 positions of the validation part of" in told[-1]["words"]
-    assert measured(store, loaded, SourceText(OWN))[0].half_life_chars == expected(trained, "rnn", OWN).half_life_chars
-    assert measured(store, store.load("rnn", 0))[0].positions != 345, "the untrained one has nothing kept"
+    assert (
+        gradient_of(store, loaded, SourceText(OWN))[0].half_life_chars == expected(trained, "rnn", OWN).half_life_chars
+    )
+    assert gradient_of(store, store.load("rnn", 0))[0].positions != 345, "the untrained one has nothing kept"
     write_analyses(
         tmp_path / "rnn", sha256, {"gradient": AnalysisRecord({"positions": 345}, {"curve": {"median": [1.0]}})}
     )
-    assert measured(Store(tmp_path), Store(tmp_path).load("rnn"))[0].half_life_chars != 7.7, (
+    assert gradient_of(Store(tmp_path), Store(tmp_path).load("rnn"))[0].half_life_chars != 7.7, (
         "what is broken is not used"
     )
 

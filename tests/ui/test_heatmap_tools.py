@@ -37,7 +37,7 @@ def loaded() -> LoadedModel:
 
 def read(loaded: LoadedModel, shown: str, name: str) -> np.ndarray:
     """What the package reads, as precise as it is sent: (T, rows)."""
-    return loaded.read(shown, name).activations[name].astype(np.float16).astype(float)
+    return loaded.decoder.read(loaded.vocab.encode(shown)).activations[name].astype(np.float16).astype(float)
 
 
 def drag(page: Page, first: int, last: int) -> None:

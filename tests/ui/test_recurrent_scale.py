@@ -131,7 +131,7 @@ def test_invalid_scale_queries_are_refused(store, name, form, reason):
 
 
 def test_lyapunov_exponent_uses_the_beginning_of_long_text(store, trained, monkeypatch):
-    monkeypatch.setattr(recurrent_scale, "READ_FOR_EXPONENT", 301)
+    monkeypatch.setattr(recurrent_scale, "EXPONENT_CHARS", 301)
     model = load(trained / "rnn").model
     found = lyapunov_exponents(model, load(trained / "rnn").vocab.encode(OWN[:301]))
     told = turned(store, "rnn", knob=1.0)[-1]
@@ -158,7 +158,7 @@ def test_every_saved_step_has_a_curve(store, trained):
         flow = gradient_flow(checkpoint.model, checkpoint.vocab.encode(OWN))
         line = values(lines[f"step {step}"]["y"])
         assert np.allclose(line[flow.median >= 1e-12], flow.median[flow.median >= 1e-12], rtol=1e-9)
-    with pytest.raises(ValueError, match="only the end is kept: choose Vanilla RNN, GRU, LSTM, MiniGPT"):
+    with pytest.raises(ValueError, match="was saved only at its last step: choose Vanilla RNN, GRU, LSTM, MiniGPT"):
         list(over_training.saved_steps(store, ViewQuery(choice=Choice("rnn-layernorm", None)), bool))
 
 
@@ -173,7 +173,7 @@ def test_clipping_figure_needs_the_study_file(tmp_path):
         assert values(lines[name]["y"]).tolist() == row["curve"]["grad_norm_max"]
     for broken in ("{}", "[]", "no json"):
         (tmp_path / "study.json").write_text(broken)
-        with pytest.raises(ValueError, match="no runs are recorded here"):
+        with pytest.raises(ValueError, match="no runs found: run python scripts/study.py clipping"):
             list(over_training.clipping(ViewQuery(), tmp_path / "study.json"))
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from charrnn.checkpoint import load
 from charrnn.gradient_flow import character_distance, input_saliency
 from charrnn.invisible_chars import sign
-from charrnn.ui.gradients.saliency import MAX_CHARS, PIECE, heats, pieces
+from charrnn.ui.gradients.saliency import CHUNK, MAX_CHARS, chunks, saliencies
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.view_query import ViewQuery, until_superseded
 from tests.small_models import save_all
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answers(store: Store, form: dict[str, Any], wanted: Any = lambda: True) -> list[dict[str, Any]]:
-    return [json.loads(told) for told in until_superseded(heats(store, ViewQuery(form=form), wanted))]
+    return [json.loads(told) for told in until_superseded(saliencies(store, ViewQuery(form=form), wanted))]
 
 
 def expected(folder: Path, text: str, target: int) -> np.ndarray:
@@ -55,10 +55,10 @@ def test_saliency_matches_connectivity_nearest_cursor_first(folder: Path):
 
 
 def test_pieces_cover_each_character_once():
-    some = pieces(100, 30)
-    assert sorted(sum(some, ())) == list(range(1, 100)) and max(map(len, some)) == PIECE
+    some = chunks(100, 30)
+    assert sorted(sum(some, ())) == list(range(1, 100)) and max(map(len, some)) == CHUNK
     assert [stretch[0] for stretch in some] == [1, 41, 81]
-    assert set(some) == set(pieces(100, 90)) and pieces(100, 90)[0][0] == 81
+    assert set(some) == set(chunks(100, 90)) and chunks(100, 90)[0][0] == 81
 
 
 def test_saliency_is_cached_and_superseded(folder: Path, monkeypatch):

@@ -76,7 +76,7 @@ def slow(loaded: LoadedModel, text: str) -> GradientFlow:
 
 
 def test_closed_page_stops_its_measurements(context: BrowserContext, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gradient_norms, "measure", slow)
+    monkeypatch.setattr(gradient_norms, "measure_gradient", slow)
     with serving(CHECKPOINTS) as (_, address):
         page = open_page(context, address)
         page.get_by_role("tab", name="Gradients").click()

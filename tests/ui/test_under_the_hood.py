@@ -25,7 +25,15 @@ from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.under_the_hood import recorded_profile
 from charrnn.ui.under_the_hood.live_timing import TimingLock, timing
-from charrnn.ui.under_the_hood.self_checks import Measurements, dice, digest, measured, of_file, panel, versions
+from charrnn.ui.under_the_hood.self_checks import (
+    SharedChecks,
+    dice,
+    digest,
+    measured,
+    of_file,
+    self_check_results,
+    versions,
+)
 from charrnn.ui.under_the_hood.source_trace import cell_lines
 from tests.small_models import save_all
 from tests.test_self_checks import forgets_nothing
@@ -113,7 +121,7 @@ def test_cell_error_is_shown_with_its_source_line(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(error_location, "PACKAGE", ROOT / "tests")
     for answers in (
         cell_lines(store, PrefixCache(), asked("lstm", {"text": "To be"})),
-        panel(store, Measurements(), asked("lstm", {})),
+        self_check_results(store, SharedChecks(), asked("lstm", {})),
     ):
         (answer,) = map(json.loads, answers)
         assert answer["words"].startswith("IndexError: ") and "blocks" not in answer and "lines" not in answer
@@ -199,7 +207,7 @@ def test_source_trace_follows_the_cursor_and_a_unit(context: BrowserContext, app
 
 @pytest.mark.parametrize("model", ["rnn", "gru", "lstm-layernorm", "minigpt"])
 def test_self_checks_cover_every_claim(small: Store, model: str):
-    (answer,) = map(json.loads, panel(small, Measurements(), asked(model, {})))
+    (answer,) = map(json.loads, self_check_results(small, SharedChecks(), asked(model, {})))
     lines = {line["claim"]: line for line in answer["lines"]}
     assert answer["failing"] == 0 and answer["words"].startswith("All of these hold.")
     assert ("Backpropagation by hand is autograd" in lines) == (model != "minigpt")
@@ -224,7 +232,7 @@ def test_self_checks_report_changed_file_and_version(tmp_path: Path):
 
 
 def test_waiting_self_checks_share_one_measurement(small: Store, monkeypatch: pytest.MonkeyPatch):
-    began, go_on, measurements = threading.Event(), threading.Event(), Measurements()
+    began, go_on, measurements = threading.Event(), threading.Event(), SharedChecks()
     count = []
 
     def slow(loaded: Any) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Compare, same dice: two models or settings sampled with common random numbers."""
+"""Compare, same dice: sample two models or settings with common random numbers."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, NamedTuple
@@ -16,10 +16,10 @@ from charrnn.vocab import Vocab
 
 PROMPT, SEED, CHARACTERS = "ROMEO:\n", 12, 300
 MAX_CHARS = 1000
-PIECE = 20  # characters a message
+MESSAGE_CHARS = 20  # characters between two messages
 
 
-class DiceForm(Writing):
+class CoupledForm(Writing):
     """The form of the view."""
 
     seed: Seed = SEED
@@ -27,53 +27,50 @@ class DiceForm(Writing):
 
 
 class CoupledQuery(NamedTuple):
-    """A parsed query: two generators, their prompt and draws."""
+    """A parsed query: two generators, their prompt and random numbers."""
 
     a: Generator
     b: Generator
     prompt: str
     characters: int
-    draws: UniformStream
-    alike: bool  # the same model, step and settings
-    note: str
+    uniforms: UniformStream
+    is_same: bool  # the same model, step and settings
+    notice: str
 
 
 def parse_query(store: Store, query: ViewQuery) -> tuple[CoupledQuery, dict[str, Any]]:
     """Parse the form; also describe the models on offer. Raises ValueError."""
-    pair, form = load_pair(store, query), validate(DiceForm, query.form)
+    pair, form = load_pair(store, query), validate(CoupledForm, query.form)
     settings = [parse_side(query, name).settings for name in NAMES]
     prompt = form.prompt
     if prompt == PROMPT and (shared := [c for c in pair[0].vocab.characters if c in pair[1].vocab.ids]):
         prompt = Vocab("".join(shared)).default_prompt(PROMPT)
-    prompt, note = known_to_both(pair, prompt)
+    prompt, notice = known_to_both(pair, prompt)
     a, b = (
-        Generator.after(prompt, loaded.decoder, loaded.vocab, each) for loaded, each in zip(pair, settings, strict=True)
+        Generator.after(prompt, loaded.decoder, loaded.vocab, own) for loaded, own in zip(pair, settings, strict=True)
     )
-    alike = pair[0] is pair[1] and settings[0] == settings[1]
-    return CoupledQuery(a, b, prompt, form.characters, UniformStream(form.seed), alike, note), pair_payload(store, pair)
+    is_same = pair[0] is pair[1] and settings[0] == settings[1]
+    parsed = CoupledQuery(a, b, prompt, form.characters, UniformStream(form.seed), is_same, notice)
+    return parsed, pair_payload(store, pair)
 
 
 def both_texts(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream both texts and their first difference. Raises ValueError."""
-    request, more = parse_query(store, query)
-    for texts, divergence in coupled_texts(request.a, request.b, request.characters, request.draws):
-        written = len(texts[0])
-        if written % PIECE == 0 or written == request.characters:
+    request, models = parse_query(store, query)
+    for texts, divergence in coupled_texts(request.a, request.b, request.characters, request.uniforms):
+        n = len(texts[0])
+        if n % MESSAGE_CHARS == 0 or n == request.characters:
             require_current(is_current)
-            words = " ".join(filter(None, [_words(request, texts, divergence), request.note]))
-            yield message(
-                query.number, words, written, texts=texts, divergence=divergence, prompt=request.prompt, **more
-            )
-            more = {}  # the models on offer are sent once
+            words = " ".join(filter(None, [_describe(request, texts, divergence), request.notice]))
+            yield message(query.number, words, n, texts=texts, divergence=divergence, prompt=request.prompt, **models)
+            models = {}  # sent once
 
 
-def _words(request: CoupledQuery, texts: Sequence[str], divergence: dict[str, Any] | None) -> str:
+def _describe(request: CoupledQuery, texts: Sequence[str], divergence: dict[str, Any] | None) -> str:
     if divergence is not None:
         return divergence["why"]
     if len(texts[0]) < request.characters:
         return "Writing …"
-    why = (
-        "the same model with the same settings and the same dice" if request.alike else "no die fell where they differ"
-    )
+    alike, apart = "the same model with the same settings and the same dice", "no die fell where they differ"
     what = "the same character" if request.characters == 1 else f"the same {request.characters:,} characters"
-    return f"Identical: both write {what}; {why}."
+    return f"Identical: both write {what}; {alike if request.is_same else apart}."

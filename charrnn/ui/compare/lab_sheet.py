@@ -1,18 +1,18 @@
-"""The map of the lab sheet: exercise → command → part of this page."""
+"""Compare, lab sheet: its exercises, with their commands and parts of the page."""
 
 from charrnn.ui.components.table.table import Cell, LinkCell, Table
 from charrnn.ui.tabs import COMPARE, GRADIENTS, HOOD, NEURONS, WRITE
 
-DICE, DELTA = "#cr-dice", "#cr-delta"  # parts of Compare
-CURVES, RESULTS, LEARNING = "#cr-training", "#cr-results", "#cr-learning"  # parts of Compare
+DICE, DELTA, CURVES, RESULTS = "#cr-dice", "#cr-delta", "#cr-training", "#cr-results"  # parts of Compare
+LEARNING = "#cr-learning"
 CLIPPING = "#cr-clipping"  # a part of Gradients
 CLAMP, EXERCISES = "#cr-clamp", "#cr-exercises"  # parts of Neurons
 TRAIN = "python scripts/train.py"
 
 
-def row(what: str, code: tuple[str, ...], *links: LinkCell) -> tuple[str, tuple[str, ...], tuple[LinkCell, ...]]:
-    """Return a section, its commands, and links to its parts of this page."""
-    return what, code, links
+def row(section: str, code: tuple[str, ...], *links: LinkCell) -> tuple[str, tuple[str, ...], tuple[LinkCell, ...]]:
+    """Return a section of the sheet, its commands, and links to parts of the page."""
+    return section, code, links
 
 
 ROWS = (
@@ -103,7 +103,7 @@ ROWS = (
 )
 
 
-def lab_map() -> Table:
+def lab_sheet_table() -> Table:
     """Tabulate sections 2 to 8 of the sheet, then its stretch exercises."""
-    rows = [[Cell(what), Cell("", code=code), Cell("", go=links)] for what, code, links in ROWS]
+    rows = [[Cell(section), Cell("", code=code), Cell("", go=links)] for section, code, links in ROWS]
     return Table("", ("on the sheet", "command", "on this page"), rows, sortable=False)

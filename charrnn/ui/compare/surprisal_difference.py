@@ -16,42 +16,41 @@ from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
-MAX_READ_CHARS = 10_000  # characters that are compared, and coloured in the page
+MAX_READ_CHARS = 10_000
 
 
 def input_text(store: Store, pair: Sequence[LoadedModel], given: SourceText | None) -> tuple[SourceText, str]:
     """Return the text known to both models, and a notice. Raises ValueError."""
     source = given or text_for(store, pair[0])
-    text, note = known_to_both(pair, source.text)
+    text, notice = known_to_both(pair, source.text)
     if not text:
         raise ValueError(f"A and B share no character of {source.origin}: give another text, or choose other models")
     if given and len(text) > MAX_READ_CHARS:
-        note = f"It has {len(text):,} characters: only the first {MAX_READ_CHARS:,} are compared. {note}".rstrip()
+        notice = f"It has {len(text):,} characters: only the first {MAX_READ_CHARS:,} are compared. {notice}".rstrip()
     if source.writers:
-        note = f"{note} What a network wrote is easy for its kin: paste a text that people wrote.".lstrip()
-    return source.with_text(text).first(MAX_READ_CHARS), note
+        notice = f"{notice} What a network wrote is easy for its kin: paste a text that people wrote.".lstrip()
+    return source.with_text(text).first(MAX_READ_CHARS), notice
 
 
 def differences(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Show the difference of the two models on a text. Raises ValueError."""
     pair = load_pair(store, query)
-    models = pair_payload(store, pair)
-    source, note = input_text(store, pair, given_text(query, MAX_ANALYSIS_CHARS))
+    source, notice = input_text(store, pair, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
-    whole = saved_groups(pair)
-    at_once = " ".join(filter(None, [describe_saved(whole), f"Reading {len(text):,} characters …"]))
-    yield message(query.number, at_once, busy=True, **models)
+    saved = saved_groups(pair)
+    words = " ".join(filter(None, [describe_saved(saved), f"Reading {len(text):,} characters …"]))
+    yield message(query.number, words, busy=True, **pair_payload(store, pair))
     with store.exclusive(differences, is_current):
         a_bits, b_bits = (bits_of(store, loaded, text, is_current) for loaded in pair)
     require_current(is_current)
     difference = Difference(text, a_bits, b_bits)
-    yield _encode(query, difference, describe_difference(difference.whole(), source, pair), note, whole)
+    yield _encode(query, difference, describe_difference(difference.whole(), source, pair), notice, saved)
 
 
 def saved_groups(pair: Sequence[LoadedModel]) -> list[GroupMean]:
     """Load the saved difference on the held-out text, by class; empty if absent."""
-    last = all(loaded.checkpoint.step == loaded.info.step for loaded in pair)
-    if not last or pair[0].info.sha256 == pair[1].info.sha256:
+    are_last = all(loaded.checkpoint.step == loaded.info.step for loaded in pair)
+    if not are_last or pair[0].info.sha256 == pair[1].info.sha256:
         return []
     try:
         a, b = (loaded.info.analyses.sections["bits"] for loaded in pair)
@@ -73,13 +72,13 @@ def describe_saved(groups: Sequence[GroupMean]) -> str:
     )
 
 
-def _encode(query: ViewQuery, difference: Difference, words: str, note: str, saved: Sequence[GroupMean]) -> str:
+def _encode(query: ViewQuery, difference: Difference, words: str, notice: str, saved: Sequence[GroupMean]) -> str:
     from charrnn import figures  # plotly is slow to import: only when needed
 
     panels = difference.by_kind(), difference.by_context()
     return message(
         query.number,
-        " ".join(filter(None, [words, note, describe_saved(saved)])),
+        " ".join(filter(None, [words, notice, describe_saved(saved)])),
         part=1,
         figure=figures.delta_bits_figure(panels, query.width),
         text=difference.text,
@@ -95,17 +94,17 @@ def describe_difference(whole: GroupMean, source: SourceText, pair: Sequence[Loa
     """Describe the mean on a text, with a note if A or B generated it."""
     delta = signed(whole.delta_bits)
     better = {"+": "B predicts better.", "−": "A predicts better."}.get(delta[0], "No difference.")
-    wrote = " and ".join(name for name, loaded in zip(NAMES, pair, strict=True) if source.is_by(loaded))
-    if wrote:
+    writers = " and ".join(name for name, loaded in zip(NAMES, pair, strict=True) if source.is_by(loaded))
+    if writers:
         better += (
-            f" {wrote} wrote this text, and a network predicts its own samples better than others do: Δ on them says "
+            f" {writers} wrote this text, and a network predicts its own samples better than others do: Δ on them says "
+            "nothing of texts that people wrote."
         )
-        better += "nothing of texts that people wrote."
     mean = f"Mean {describe_mean(whole, 3, source.origin)}"
     return f"{mean}: A needs {whole.a_bits:.3f} bits, B needs {whole.b_bits:.3f}. {better}"
 
 
 def _table(groups: Sequence[GroupMean], saved: Sequence[GroupMean]) -> Table:
-    named = [(group.name if group.name[0].isalpha() else f"positions {group.name}", group) for group in groups]
-    named += [(f"held-out text: {group.name}", group) for group in saved]
-    return difference_table("The same in numbers: means over so many characters", ("A", "B"), named)
+    rows = [(group.name if group.name[0].isalpha() else f"positions {group.name}", group) for group in groups]
+    rows += [(f"held-out text: {group.name}", group) for group in saved]
+    return difference_table("The same in numbers: means over so many characters", ("A", "B"), rows)

@@ -1,4 +1,4 @@
-"""The tab Compare: training curves, results, samples over training."""
+"""The tab Compare, with its training curves, results and samples over training."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from charrnn.paths import STUDY
 from charrnn.published_results import PUBLISHED, Published
 from charrnn.sampling import SamplingSettings
 from charrnn.ui.compare.coupled_sampling import both_texts
-from charrnn.ui.compare.lab_sheet import lab_map
+from charrnn.ui.compare.lab_sheet import lab_sheet_table
 from charrnn.ui.compare.surprisal_difference import differences
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.analyses import saved_analysis
@@ -24,7 +24,7 @@ from charrnn.ui.server.model_selection import models_payload, selected
 from charrnn.ui.server.streaming import add_part, message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
-SAMPLE_CHARACTERS = 300
+SAMPLE_CHARS = 300
 SAMPLE_SETTINGS = SamplingSettings(temperature=0.8)
 
 
@@ -36,12 +36,12 @@ def build(store: Store, study: Path = STUDY) -> None:
     add_part("cr-training", plot, lambda query, _: training_curves(store, query), "compare/training_curves")
     add_part("cr-results", table, lambda query, _: results(store, query, study), heading="compare/results_table")
     add_part("cr-learning", "compare/samples", partial(samples, store))
-    add_part(
-        "cr-lab",
-        table,
-        lambda query, _: iter([message(query.number, "", table=lab_map().to_json())]),
-        heading="compare/lab_sheet",
-    )
+    add_part("cr-lab", table, lambda query, _: lab_sheet(query), heading="compare/lab_sheet")
+
+
+def lab_sheet(query: ViewQuery) -> Iterator[str]:
+    """Show the table of the lab sheet."""
+    yield message(query.number, "", table=lab_sheet_table().to_json())
 
 
 def training_curves(store: Store, query: ViewQuery) -> Iterator[str]:
@@ -73,12 +73,12 @@ def results(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
     """Tabulate the checkpoints by loss, with published results and an n-gram model."""
     infos = sorted(store.checkpoints(), key=lambda info: info.metrics.get("val_stream_nats", float("inf")))
     rows = [checkpoint_row(info) for info in infos]
-    others = [*ngram_rows(study), *map(published_row, PUBLISHED)]
+    references = [*ngram_rows(study), *map(published_row, PUBLISHED)]
     table = Table(
-        " ".join([CAPTION, *far_back_of(infos)]),
+        " ".join([CAPTION, *describe_reach(infos)]),
         TITLES,
-        [*rows, *others],
-        quiet=range(len(rows), len(rows) + len(others)),
+        [*rows, *references],
+        quiet=range(len(rows), len(rows) + len(references)),
         sorted_by=TITLES.index("bits"),
     )
     yield message(query.number, "", table=table.to_json(), **models_payload(store, query))
@@ -86,22 +86,22 @@ def results(store: Store, query: ViewQuery, study: Path) -> Iterator[str]:
 
 def checkpoint_row(info: CheckpointInfo) -> list[Cell]:
     """Return the row of a checkpoint."""
-    figures = [_metric(info.metrics, key) for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
+    losses = [_metric(info.metrics, key) for key in ("train_loss_nats", "val_stream_nats", "val_cold_nats")]
     minutes = number(_metric(info.metrics, "minutes"), "{:.1f}")
     source = Cell(f"this checkpoint: {info.step} steps, seed {info.seed}")
     first = [Cell(LoadedModel.title_of(info), model=info.name), number(info.parameters, "{:,}"), minutes]
-    return [*first, *map(number, figures), *_in_other_units(figures[1]), *far_back(info), source]
+    return [*first, *map(number, losses), *_in_other_units(losses[1]), *reach(info), source]
 
 
-def far_back(info: CheckpointInfo) -> list[Cell]:
+def reach(info: CheckpointInfo) -> list[Cell]:
     """Return the saved half-life and effective context."""
     half_life = saved_analysis(info, "gradient", lambda record: record.number("half_life_chars", 0, 1e6))
     context = saved_analysis(info, "memory", lambda record: record.number("ecl_chars", 0, 1e6))
     return [number(half_life, "{:.1f}"), number(context, "{:.0f}")]
 
 
-def far_back_of(infos: Sequence[CheckpointInfo]) -> list[str]:
-    """Name the texts and sample sizes of half-lives and contexts in the table."""
+def describe_reach(infos: Sequence[CheckpointInfo]) -> list[str]:
+    """Name the texts and sample sizes of the saved half-lives and contexts."""
 
     def half_life(record: AnalysisRecord) -> str:
         positions, read = (int(record.number(name, 1)) for name in ("positions", "characters_read"))
@@ -110,28 +110,26 @@ def far_back_of(infos: Sequence[CheckpointInfo]) -> list[str]:
     def context(record: AnalysisRecord) -> str:
         return f"Context over {int(record.number('predictions', 1)):,} predictions on"
 
-    measured: dict[str, list[str]] = {}
+    titles_of: dict[str, list[str]] = {}  # by sentence
     for info in infos:
         for sample in (saved_analysis(info, "gradient", half_life), saved_analysis(info, "memory", context)):
             if sample:
                 text = f"{sample} the validation part of {title_of(info.data_sha256)}"
-                measured.setdefault(text, []).append(LoadedModel.title_of(info))
+                titles_of.setdefault(text, []).append(LoadedModel.title_of(info))
     return [
-        f"{text}{'' if len(titles) == len(infos) else ': ' + ', '.join(titles)}." for text, titles in measured.items()
+        f"{text}{'' if len(titles) == len(infos) else ': ' + ', '.join(titles)}." for text, titles in titles_of.items()
     ]
 
 
-def published_row(other: Published) -> list[Cell]:
-    """Return the row of a published result, near our val cold."""
-    size = number(other.parameters, "{:,}")
-    loss = number(other.val_nats, "{:g}")
-    source = Cell(other.source, link=other.url, note=other.protocol)
-    missing = number(None)
-    return [Cell(other.name), size, *3 * [missing], loss, *_in_other_units(other.val_nats), *2 * [missing], source]
+def published_row(result: Published) -> list[Cell]:
+    """Return the row of a published result, whose loss is comparable to val cold."""
+    size, loss, missing = number(result.parameters, "{:,}"), number(result.val_nats, "{:g}"), number(None)
+    source = Cell(result.source, link=result.url, note=result.protocol)
+    return [Cell(result.name), size, *3 * [missing], loss, *_in_other_units(result.val_nats), *2 * [missing], source]
 
 
 def ngram_rows(study: Path) -> list[list[Cell]]:
-    """Return the row of the study's best n-gram model, if there is a study."""
+    """Return the row of the study's best n-gram model; none without a study."""
     try:
         rows = json.loads(study.read_text(encoding="utf-8"))["ngram"]["rows"]
         best = min(rows, key=lambda row: row["val_stream_nats"])
@@ -158,39 +156,36 @@ def _in_other_units(loss_nats: float | None) -> list[Cell]:
 def samples(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream a sample of each saved step of a model. Raises ValueError."""
     infos = sorted(store.checkpoints(), key=lambda info: len(info.saved_steps) < 2)
-    chosen = query.text("model", MAX_NAME_CHARS) or next((info.name for info in infos), None)
-    info = store.load(chosen).info
+    info = store.load(query.text("model", MAX_NAME_CHARS) or next((info.name for info in infos), None)).info
     models = [{"name": each.name, "title": LoadedModel.title_of(each)} for each in infos]
-    written: list[dict[str, Any]] = []
-    refused: list[str] = []
+    found: list[dict[str, Any]] = []
+    skipped: list[str] = []
     for part, step in enumerate(info.saved_steps, 1):
         require_current(is_current)
         try:
             text = sample(store, info.name, step)
-            written.append({"step": step, "loss": _loss_at(info, step), "text": text})
-        except CheckpointError as error:  # of one step: the others can be read
-            refused.append(f"Step {step} is left out: {error}.")
-        last = step == info.saved_steps[-1]
-        words = "" if last else f"{LoadedModel.title_of(info)} writes …"
+            found.append({"step": step, "loss": _loss_at(info, step), "text": text})
+        except CheckpointError as error:  # the other steps may be valid
+            skipped.append(f"Step {step} is left out: {error}.")
+        words = "" if step == info.saved_steps[-1] else f"{LoadedModel.title_of(info)} writes …"
         if info.saved_steps == [step]:
             words = f"Of {LoadedModel.title_of(info)} only the last step was kept."
-        words = " ".join(filter(None, [words, *refused]))
+        words = " ".join(filter(None, [words, *skipped]))
         more: dict[str, Any] = {"models": models} if part == 1 else {}
-        yield message(query.number, words, part, samples=written, chosen=info.name, **more)
+        yield message(query.number, words, part, samples=found, chosen=info.name, **more)
 
 
 def sample(store: Store, name: str, step: int) -> str:
-    """Return the sample of one saved step, with fixed random draws."""
-    loaded = store.load(name, step)
-    return store.cache.compute(_write, loaded)
+    """Return the cached sample of one saved step, with the default prompt and seed."""
+    return store.cache.compute(_sample, store.load(name, step))
 
 
-def _write(loaded: LoadedModel) -> str:
+def _sample(loaded: LoadedModel) -> str:
     prompt = loaded.vocab.default_prompt(PROMPT)
-    return prompt + loaded.text_of(loaded.sample(prompt, SAMPLE_CHARACTERS, SAMPLE_SETTINGS, SEED))
+    return prompt + loaded.text_of(loaded.sample(prompt, SAMPLE_CHARS, SAMPLE_SETTINGS, SEED))
 
 
 def _loss_at(info: CheckpointInfo, step: int) -> str:
-    """Return the validation loss at a step, if recorded."""
+    """Format the validation loss at a step; "" if not recorded."""
     losses = {point.step: point.val_loss_nats for point in info.history}
     return f"val {losses[step]:.3f} nats" if step in losses else ""

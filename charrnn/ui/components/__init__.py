@@ -1,1 +1,1 @@
-"""Components that any view can use."""
+"""Components of several views."""

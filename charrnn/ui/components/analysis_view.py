@@ -36,7 +36,7 @@ class Target:
         return title if self.is_last else f"{title}, step {self.step}"
 
 
-Found = dict[Target, tuple[Any, SourceText]]  # results and their texts
+Results = dict[Target, tuple[Any, SourceText]]  # each with the text that was analysed
 
 
 def targets_of(store: Store, query: ViewQuery) -> tuple[list[Target], Target | None]:
@@ -49,21 +49,21 @@ def targets_of(store: Store, query: ViewQuery) -> tuple[list[Target], Target | N
 
 @dataclass(frozen=True)
 class AnalysisView:
-    """Computes and renders the analysis of the selected models.
+    """Analyses the selected models and renders the results.
 
-    saved: loads the result saved beside a checkpoint, and its text; None if absent or invalid. measure: computes the
-    result on a text that the model knows; defined at module level, for the cache. shown: maps the results, the picked
-    model, the line styles and the page's width to words, figure and table. untrained: also analyse the picked model
-    before training.
+    load_saved: loads the result saved beside a checkpoint, and its text; None if absent or invalid. measure: computes
+    the result on a text that the model knows; defined at module level, for the cache. render: maps the results, the
+    picked model, the line styles and the figure's width to words, figure and table. words_if_empty: shown without a
+    selected model. untrained: also analyse the picked model before training.
     """
 
-    saved: Callable[[CheckpointInfo], tuple[Any, SourceText] | None]
+    load_saved: Callable[[CheckpointInfo], tuple[Any, SourceText] | None]
     measure: Callable[[LoadedModel, str], Any]
-    shown: Callable[[Found, Target | None, Mapping[str, Any], int], tuple[str, Any, Table]]
-    nothing: str  # words without a selected model
+    render: Callable[[Results, Target | None, Mapping[str, Any], int], tuple[str, Any, Table]]
+    words_if_empty: str
     untrained: bool = False
 
-    def answers(self, store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
+    def stream(self, store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
         """Stream the results: cached ones at once, then the picked model, then the others.
 
         Models that cannot be analysed are skipped with a notice. Raises ValueError, Superseded.
@@ -73,43 +73,43 @@ class AnalysisView:
         queue = sorted(targets, key=lambda target: target is not picked)
         if self.untrained and picked is not None and 0 in picked.info.saved_steps and picked.step != 0:
             queue.append(Target(picked.info, 0, ghost=True))
-        found: Found = {}
-        notes: list[str] = []
+        results: Results = {}
+        notices: list[str] = []
 
-        def find(target: Target, compute: Callable[..., Any]) -> bool:
-            """Add the saved or computed result of a model; False if there is none."""
+        def add_result(target: Target, get: Callable[..., Any]) -> bool:
+            """Add the saved result, that of `get`, or a notice; False if `get` has none."""
             try:
-                result = self.saved(target.info) if target.is_last and given is None else None
+                result = self.load_saved(target.info) if target.is_last and given is None else None
                 if result is None:
                     loaded = store.load(target.info.name, target.step)
                     source = text_for(store, loaded, given)
                     dropped = dropped_notice(loaded.vocab.drop_unknown(given.text if given else "")[1])
-                    notes.extend([dropped["text"]] if dropped else [])
-                    notes.extend(f"{target.title}: {notice}" for notice in loaded.checkpoint.model.notices())
-                    result = compute(self.measure, loaded, source.text), source
+                    notices.extend([dropped["text"]] if dropped else [])
+                    notices.extend(f"{target.title}: {notice}" for notice in loaded.checkpoint.model.notices())
+                    result = get(self.measure, loaded, source.text), source
                 if result[0] is None:
                     return False
-                found[target] = result
+                results[target] = result
             except ValueError as error:
-                notes.extend([] if target.ghost else [f"{target.title}: {error}."])
+                notices.extend([] if target.ghost else [f"{target.title}: {error}."])
             return True
 
         def encode(measuring: str = "") -> str:
             from charrnn import figures  # plotly is slow to import: only when needed
 
-            words, figure, more = "" if targets else self.nothing, None, models_payload(store, query)
-            if any(target in found for target in targets):
-                here = {target: found[target] for target in [*targets, *queue] if target in found}
+            words, figure, more = "" if targets else self.words_if_empty, None, models_payload(store, query)
+            if any(target in results for target in targets):
+                in_picker_order = {target: results[target] for target in [*targets, *queue] if target in results}
                 stroke = figures.strokes([info.name for info in store.checkpoints()])
-                words, figure, table = self.shown(here, picked, stroke, query.width)
+                words, figure, table = self.render(in_picker_order, picked, stroke, query.width)
                 more["table"] = table.to_json()
-            text = " ".join(filter(None, [words, measuring and f"Measuring {measuring} …", *dict.fromkeys(notes)]))
+            text = " ".join(filter(None, [words, measuring and f"Measuring {measuring} …", *dict.fromkeys(notices)]))
             return message(query.number, text, next(parts), figure, busy=bool(measuring), **more)
 
-        for target in [each for each in queue if not find(each, store.cache.cached)]:
+        for target in [each for each in queue if not add_result(each, store.cache.cached)]:
             require_current(is_current)
             yield encode(target.title)
             with store.exclusive(self.measure, is_current):
-                find(target, store.cache.compute)
+                add_result(target, store.cache.compute)
         require_current(is_current)
         yield encode()

@@ -16,9 +16,8 @@ from charrnn.coupled_sampling import (
 from charrnn.invisible_chars import quoted
 from charrnn.sampling import Step, UniformStream
 
-ROWS = 8  # of a distribution
-
-NARROWEST_PIECE = 0.004  # of the bar; thinner segments are merged
+MAX_ROWS = 8  # of a distribution
+MIN_SEGMENT = 0.004  # share of the bar; the page merges thinner segments
 
 
 def coupled_texts(
@@ -38,51 +37,49 @@ def coupled_texts(
 
 def divergence_payload(a: Generator, b: Generator, pair: DrawPair) -> dict[str, Any]:
     """Describe the first difference: u, both distributions in draw order, the reason."""
-    falls = [cdf_interval(a, pair.a), cdf_interval(b, pair.b)]
-    other = [falls[1].character, falls[0].character]
+    drawn = [cdf_interval(a, pair.a), cdf_interval(b, pair.b)]
     sides = [
-        distribution_payload(writer, step, fell, also)
-        for writer, step, fell, also in zip((a, b), pair, falls, other, strict=True)
+        distribution_payload(a, pair.a, drawn[0], drawn[1].character),
+        distribution_payload(b, pair.b, drawn[1], drawn[0].character),
     ]
-    digits = digits_for(pair.a.u, falls)
-    return {"u": pair.a.u, "digits": digits, "why": why(pair.a.index, pair.a.u, falls, digits), "sides": sides}
+    digits = digits_for(pair.a.u, drawn)
+    return {"u": pair.a.u, "digits": digits, "why": why(pair.a.index, pair.a.u, drawn, digits), "sides": sides}
 
 
-def why(index: int, u: float, falls: Sequence[CdfInterval], digits: int) -> str:
+def why(index: int, u: float, drawn: Sequence[CdfInterval], digits: int) -> str:
     """Explain the difference in a sentence."""
     before = {0: "From the first character on they differ", 1: "The first character is the same, then they part"}
     opening = before.get(index, f"The first {index:,} characters are the same, then they part")
-    a, b = (f"{quoted(fell.character)} {{}} ({fell.low:.{digits}f} to {fell.high:.{digits}f})" for fell in falls)
+    a, b = (f"{quoted(one.character)} {{}} ({one.low:.{digits}f} to {one.high:.{digits}f})" for one in drawn)
     return f"{opening}: u = {u:.{digits}f} falls on {a.format('in A')} and on {b.format('in B')}."
 
 
-def digits_for(u: float, falls: Sequence[CdfInterval]) -> int:
-    """Return the digits that show u inside both CDF intervals, at least three."""
-    edges = [(fell.low, fell.high) for fell in falls]
+def digits_for(u: float, drawn: Sequence[CdfInterval]) -> int:
+    """Return the digits that show u inside both CDF intervals, 3 to 12."""
+    edges = [(one.low, one.high) for one in drawn]
     inside = (n for n in range(3, 12) if all(round(low, n) < round(u, n) < round(high, n) for low, high in edges))
     return next(inside, 12)
 
 
-def distribution_payload(writer: Generator, step: Step, fell: CdfInterval, other: str) -> dict[str, Any]:
+def distribution_payload(generator: Generator, step: Step, drawn: CdfInterval, other: str) -> dict[str, Any]:
     """Describe one distribution: rows of the top candidates and segments of the bar.
 
     The rows include the character drawn by the other model, if this one knows it.
     """
-    drawn_from, characters = step.distribution, writer.vocab.characters
-    must = [step.id, *([writer.vocab.ids[other]] if other in writer.vocab.ids else [])]
-    probs = drawn_from.probs
+    distribution, vocab = step.distribution, generator.vocab
+    required = [step.id, *([vocab.ids[other]] if other in vocab.ids else [])]
+    probs, characters = distribution.probs, [vocab.characters[id] for id in distribution.order]  # most probable first
     rows = [
-        {"rank": rank, "character": characters[drawn_from.order[rank]], "cut": rank >= drawn_from.kept}
-        | {"p": float(probs[rank]), "from": bin_edge(drawn_from, rank)}
-        for rank in visible_ranks(drawn_from, must, ROWS)
+        {"rank": rank, "character": characters[rank], "cut": rank >= distribution.kept}
+        | {"p": float(probs[rank]), "from": bin_edge(distribution, rank)}
+        for rank in visible_ranks(distribution, required, MAX_ROWS)
     ]
-    wide = max(1, int((probs >= NARROWEST_PIECE).sum()))  # probabilities are descending
-    pieces = [[characters[drawn_from.order[rank]], float(probs[rank])] for rank in range(wide)]
+    n_segments = max(1, int((probs >= MIN_SEGMENT).sum()))
     return {
         "rows": rows,
-        "pieces": pieces,
-        "drawn": fell._asdict(),
+        "pieces": [[characters[rank], float(probs[rank])] for rank in range(n_segments)],
+        "drawn": drawn._asdict(),
         "other": other,
-        "kept": drawn_from.kept,
-        "of": len(drawn_from.order),
+        "kept": distribution.kept,
+        "of": len(characters),
     }

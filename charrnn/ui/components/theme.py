@@ -1,4 +1,4 @@
-"""Gradio's theme without its styles. The page's styles are in theme.css."""
+"""A Gradio theme with few styles. Those of the page are in theme.css."""
 
 from gradio.themes import Base
 

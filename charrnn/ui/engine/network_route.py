@@ -1,4 +1,4 @@
-"""The route that sends a network's weights and recorded step to the page's engine."""
+"""Serves the weights and the recorded step of a network to the page's engine."""
 
 import gzip
 from typing import Any
@@ -10,25 +10,25 @@ from charrnn.ui.server.analysis_cache import Cache
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 
 PATH = "/charrnn/network"
-MAX_FILES = 8  # kept in memory, compressed
+MAX_FILES = 8  # in memory, compressed
 
 
 def network_routes(store: Store) -> list[Any]:
     """
-    Return the route of the networks of a store.
+    Return the route PATH?name=…&step=…&sha256=… of the networks of a store.
 
-    `?name=…&step=…&sha256=…` -> a safetensors file with the graph in its metadata, gzip; 404 with the reason as text
-    for a checkpoint that is not offered, that has changed since, that is too large, or whose step cannot be recorded.
+    It responds with a safetensors file, gzip, with the graph in its metadata; or 404 and the reason as text, for a
+    checkpoint that is not offered, has changed, is too large, or whose step cannot be recorded.
     """
     router, files = APIRouter(), Cache(MAX_FILES)
 
     @router.get(PATH, include_in_schema=False)
     def network(name: str, step: int, sha256: str) -> Response:
         try:
-            model = store.load(name, step)
-            if model.info.sha256 != sha256:
+            loaded = store.load(name, step)
+            if loaded.info.sha256 != sha256:
                 raise ValueError(f"{name} has changed: read the text again")
-            content = files.compute(_compressed, model)
+            content = files.compute(_network_file, loaded)
         except ValueError as error:
             return Response(f"{error}", status_code=404, media_type="text/plain")
         headers = {"Content-Encoding": "gzip", "Cache-Control": "private, max-age=86400"}
@@ -37,11 +37,7 @@ def network_routes(store: Store) -> list[Any]:
     return router.routes
 
 
-def _compressed(model: LoadedModel) -> bytes:
-    """
-    Return the file of a loaded model, gzip, with `model` and `views` as the page draws them.
-
-    Raises ValueError.
-    """
-    views = {name: view.to_json() for name, view in model.views().items()}
-    return gzip.compress(pack_network(model.checkpoint.model, model=model.metadata(), views=views), 1)
+def _network_file(loaded: LoadedModel) -> bytes:
+    """Return the compressed file, with metadata and views. Raises ValueError."""
+    views = {name: view.to_json() for name, view in loaded.views().items()}
+    return gzip.compress(pack_network(loaded.checkpoint.model, model=loaded.metadata(), views=views), 1)

@@ -1,20 +1,20 @@
-"""Gradients, context use: effective context length and corrupted characters."""
+"""Gradients, context use: effective context length, effect of replaced characters."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from charrnn.checkpoint import CheckpointInfo
 from charrnn.context_use import MemoryUsed, memory_from_record, memory_used
 from charrnn.corpus import title_of
-from charrnn.ui.components.analysis_view import AnalysisView, Found, Target
+from charrnn.ui.components.analysis_view import AnalysisView, Results, Target
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.analyses import saved_analysis
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
-MAX_CHARS, PREDICTIONS, REPLACED = 128, 512, 256  # of a live measurement: a few seconds
-REPLACED_OF_WINDOWS = 96  # MiniGPT runs a whole window around each
+MAX_CHARS, PREDICTIONS, REPLACED = 128, 512, 256  # of a measurement on request, for a few seconds
+REPLACED_MINIGPT = 96  # it runs a whole window for each
 SEED = 0
 
 
@@ -26,39 +26,42 @@ def saved_context_use(info: CheckpointInfo) -> tuple[MemoryUsed, SourceText] | N
 
 def measure(loaded: LoadedModel, text: str) -> MemoryUsed:
     """Run both measurements on a text, at reduced size. Raises ValueError."""
-    places = REPLACED_OF_WINDOWS if loaded.info.cell == "minigpt" else REPLACED
-    return memory_used(loaded.checkpoint.model, loaded.vocab.encode(text), SEED, MAX_CHARS, PREDICTIONS, places)
+    replaced = REPLACED_MINIGPT if loaded.info.cell == "minigpt" else REPLACED
+    return memory_used(loaded.checkpoint.model, loaded.vocab.encode(text), SEED, MAX_CHARS, PREDICTIONS, replaced)
 
 
 def context_use_curves(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results, one model at a time. Raises ValueError, Superseded."""
-    nothing = "Tick a model to see how much of the text it uses."
-    return AnalysisView(saved_context_use, measure, _shown, nothing).answers(store, query, is_current)
+    words_if_empty = "Tick a model to see how much of the text it uses."
+    return AnalysisView(saved_context_use, measure, _render, words_if_empty).stream(store, query, is_current)
 
 
-def _shown(found: Found, picked: Target | None, stroke: Mapping[str, Any], width: int) -> tuple[str, Any, Table]:
+def _render(results: Results, picked: Target | None, stroke: Mapping[str, Any], width: int) -> tuple[str, Any, Table]:
     from charrnn import figures  # plotly is slow to import: only when needed
 
-    rows = [(one, *found[one]) for one in found]
-    drawn = {one: figures.ContextUseCurve(one.title, used, stroke[one.info.name]) for one, used, _ in rows}
-    figure = figures.context_use_figure([*drawn.values()], width, drawn.get(picked) if picked else None)
-    return figures.describe_context_use([*drawn.values()], [str(text) for _, _, text in rows]), figure, _table(rows)
+    curves = {
+        target: figures.ContextUseCurve(target.title, used, stroke[target.info.name])
+        for target, (used, _) in results.items()
+    }
+    figure = figures.context_use_figure([*curves.values()], width, curves.get(picked) if picked else None)
+    words = figures.describe_context_use([*curves.values()], [str(source) for _, source in results.values()])
+    return words, figure, _table(results)
 
 
 def context_cell(chars: int, longest: int) -> Cell:
-    """Return a cell with a context length, if it was measured."""
+    """Return a cell with a context length, or with the longest one measured."""
     return number(chars, "{}") if chars <= longest else Cell(f"> {longest}", float(longest))
 
 
-def _table(rows: Sequence[tuple[Target, MemoryUsed, SourceText]]) -> Table:
+def _table(results: Results) -> Table:
     """Tabulate context lengths, and losses with short and long context."""
 
-    def row(one: Target, used: MemoryUsed, source: SourceText) -> list[Cell]:
+    def row(target: Target, used: MemoryUsed, source: SourceText) -> list[Cell]:
         context, probe = used.context, used.corruption
         longest = len(context.n)
         lengths = [context.ecl_chars, context.ecl_share_chars, context.shuffled_ecl_chars]
         return [
-            Cell(one.title, model=one.info.name),
+            Cell(target.title, model=target.info.name),
             *(context_cell(chars, longest) for chars in lengths),
             context_cell(probe.felt_chars, len(probe.k) - 1),
             *(number(float(context.loss_nats[n - 1])) for n in (1, 8, 32) if n <= longest),
@@ -67,19 +70,8 @@ def _table(rows: Sequence[tuple[Target, MemoryUsed, SourceText]]) -> Table:
             Cell(str(source)),
         ]
 
-    titles = [
-        "model",
-        "0.01 nats",
-        "1 %",
-        "0.01, shuffled",
-        "felt",
-        "n = 1",
-        "n = 8",
-        "n = 32",
-        "longest",
-        "predictions",
-        "of",
-    ]
+    titles = ["model", "0.01 nats", "1 %", "0.01, shuffled", "felt", "n = 1", "n = 8", "n = 32"]
+    titles += ["longest", "predictions", "of"]
     caption = "Effective context at 0.01 nats, at 1 %, at 0.01 nats behind a shuffled prefix, and how long a replaced "
     caption += "character is felt, in characters; the loss with n characters of context, in nats"
-    return Table(caption, titles, [row(*each) for each in rows])
+    return Table(caption, titles, [row(target, *result) for target, result in results.items()])

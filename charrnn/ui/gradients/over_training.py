@@ -9,13 +9,13 @@ from charrnn.checkpoint import CheckpointError, CheckpointInfo
 from charrnn.gradient_flow import GradientFlow
 from charrnn.paths import STUDY
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, measured
+from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, gradient_of
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
-THRESHOLD = 5.0  # as in the lab sheet
+THRESHOLD = 5.0  # of the gradient norm, as in the lab sheet
 TITLES = ("training step", "half-life", "1 % left at", "loss, nats")
 
 
@@ -26,20 +26,18 @@ def saved_steps(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterat
     loaded = store.load(query.choice.name, query.choice.step)
     info, given = loaded.info, given_text(query, MAX_ANALYSIS_CHARS)
     if len(info.saved_steps) < 2:
-        titles = [LoadedModel.title_of(one) for one in store.checkpoints() if len(one.saved_steps) > 1]
+        titles = [LoadedModel.title_of(other) for other in store.checkpoints() if len(other.saved_steps) > 1]
         others = f": choose {', '.join(titles)}" if titles else ""
-        raise ValueError(f"of the training of {loaded.title} only the end is kept{others}")
+        raise ValueError(f"{loaded.title} was saved only at its last step{others}")
     flows: dict[int, GradientFlow] = {}
-    source, skipped = None, ""
+    source, skipped = None, list[str]()
 
     def encode(part: int, busy: str = "") -> str:
         if not flows:
-            return message(query.number, f"{skipped}{busy}", part, busy=bool(busy))
+            return message(query.number, " ".join([*skipped, busy]), part, busy=bool(busy))
         color = figures.strokes([each.name for each in store.checkpoints()])[info.name].colour
         measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {source}."
-        words = " ".join(
-            filter(None, [figures.describe_steps(loaded.title, flows), measured_at, skipped.rstrip(), busy])
-        )
+        words = " ".join(filter(None, [figures.describe_steps(loaded.title, flows), measured_at, *skipped, busy]))
         figure, table = figures.steps_figure(flows, color, query.width), _table(info, flows).to_json()
         return message(query.number, words, part, figure, busy=bool(busy), table=table)
 
@@ -47,9 +45,9 @@ def saved_steps(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterat
         yield encode(part, f"Measuring step {step} …")
         with store.exclusive(saved_steps, is_current):
             try:
-                flows[step], source = measured(store, store.load(info.name, step), given)
+                flows[step], source = gradient_of(store, store.load(info.name, step), given)
             except CheckpointError as error:  # the other steps may be valid
-                skipped += f"Step {step} is left out: {error}. "
+                skipped.append(f"Step {step} is left out: {error}.")
     yield encode(len(info.saved_steps))
 
 
@@ -87,13 +85,13 @@ def clipping(query: ViewQuery, study: Path = STUDY) -> Iterator[str]:
 
 
 def norm_runs(study: Path) -> list[Any]:
-    """Return runs of one seed with and without clipping. Raises ValueError."""
+    """Load runs of one seed with and without clipping. Raises ValueError."""
     from charrnn import figures
 
     try:
-        found = json.loads(study.read_text(encoding="utf-8"))
-        relu = [row for row in found["relu"]["rows"] if row["activation"] == "relu" and not row["max_grad_norm"]]
-        rows = [*found["clipping"]["rows"], *relu]
+        record = json.loads(study.read_text(encoding="utf-8"))
+        relu = [row for row in record["relu"]["rows"] if row["activation"] == "relu" and not row["max_grad_norm"]]
+        rows = [*record["clipping"]["rows"], *relu]
         seed = min(row["seed"] for row in rows)
         return [
             figures.NormRun(
@@ -106,4 +104,4 @@ def norm_runs(study: Path) -> list[Any]:
             if row["seed"] == seed
         ]
     except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError("no runs are recorded here: scripts/study.py clipping makes them") from None
+        raise ValueError("no runs found: run python scripts/study.py clipping") from None

@@ -1,4 +1,4 @@
-"""Gradients of the picked model with W_hh × g: norms, spectra and text."""
+"""Gradients, recurrent scale: the picked model with W_hh × g, its norms and text."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from charrnn.gradient_flow import (
 )
 from charrnn.ranges import Range
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.gradients.gradient_norms import left_far_back
+from charrnn.ui.gradients.gradient_norms import remaining_share
 from charrnn.ui.server import request_parameters
-from charrnn.ui.server.analyses import FAR_BACK, MAX_ANALYSIS_CHARS, MAX_LAG, POSITIONS, measure, text_for
+from charrnn.ui.server.analyses import FAR_BACK, MAX_ANALYSIS_CHARS, MAX_LAG, POSITIONS, measure_gradient, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
-AT_FIRST = 1.4
-CHARACTERS = 200
-READ_FOR_EXPONENT = 4096  # characters; a few seconds, with a larger error than the whole text
-POSITIONS_OF_PRODUCTS = 32  # each costs about four times a position of the gradient curve, at every lag
-CANDIDATE = {"rnn": "h", "gru": "n", "lstm": "g"}  # the gate whose eigenvalues are shown by default
+DEFAULT_SCALE = 1.4
+SAMPLE_CHARS = 200
+EXPONENT_CHARS = 4096  # a few seconds, with a larger standard error than the whole text
+PRODUCT_POSITIONS = 32  # each costs about four times a position of the gradient curve, at every lag
+DEFAULT_GATES = {"rnn": "h", "gru": "n", "lstm": "g"}  # whose eigenvalues are shown
 
 
 @dataclass
@@ -55,7 +55,9 @@ class ScaledModel:
 def scaled_gradients(store: Store, loaded: LoadedModel, g: float, given: SourceText | None = None) -> GradientFlow:
     """Return the cached gradient flow with W_hh × g on a text."""
     text = text_for(store, loaded, given).text
-    return store.cache.compute(measure, loaded, text) if g == 1 else store.cache.compute(_flow, loaded, g, text)
+    if g == 1:
+        return store.cache.compute(measure_gradient, loaded, text)
+    return store.cache.compute(_flow, loaded, g, text)
 
 
 def _flow(loaded: LoadedModel, g: float, text: str) -> GradientFlow:
@@ -76,35 +78,35 @@ def _exponents(loaded: LoadedModel, g: float, text: str) -> Lyapunov | None:
 
 def _products(loaded: LoadedModel, g: float, text: str, is_current: IsCurrent) -> ProductNorms:
     """Compute the largest singular values of the products. Raises Superseded."""
-    model, grown = scale_recurrent(loaded.checkpoint.model, g), []
-    for norms in iter_product_norms(model, loaded.vocab.encode(text), MAX_LAG, POSITIONS_OF_PRODUCTS):
-        grown = [norms]
+    model, latest = scale_recurrent(loaded.checkpoint.model, g), []
+    for norms in iter_product_norms(model, loaded.vocab.encode(text), MAX_LAG, PRODUCT_POSITIONS):
+        latest = [norms]
         require_current(is_current)
-    return grown[0]
+    return latest[0]
 
 
-class KnobForm(request_parameters.Writing):
+class ScaleForm(request_parameters.Writing):
     """The form of the view."""
 
-    knob: Annotated[float, request_parameters.within(Range(*SCALE_RANGE))] = AT_FIRST
+    knob: Annotated[float, request_parameters.within(Range(*SCALE_RANGE))] = DEFAULT_SCALE
 
 
 @dataclass(frozen=True)
 class ScaleAnalyses:
-    """A parsed query and the stages of its analysis, cached for all pages."""
+    """A parsed query and the stages of its analysis, whose results are cached."""
 
     store: Store
     query: ViewQuery
     is_current: IsCurrent
-    variants: tuple[ScaledModel, ...]  # as trained and scaled; one if the scale is 1
+    variants: tuple[ScaledModel, ...]  # as trained, and scaled unless the scale is 1
     source: SourceText
-    form: KnobForm
+    form: ScaleForm
     prompt: str
 
     @classmethod
     def parse_query(cls, store: Store, query: ViewQuery, is_current: IsCurrent) -> "ScaleAnalyses":
         """Parse the query. Raises ValueError."""
-        form = request_parameters.validate(KnobForm, query.form)
+        form = request_parameters.validate(ScaleForm, query.form)
         loaded = store.load(query.choice.name, query.choice.step)
         scale_recurrent(loaded.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
         source = text_for(store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
@@ -124,7 +126,7 @@ class ScaleAnalyses:
     @property
     def gate(self) -> str:
         """Return the gate with the shown eigenvalues; "" before they are computed."""
-        requested, first = self.query.form.get("gate"), CANDIDATE.get(self.trained.loaded.info.cell)
+        requested, first = self.query.form.get("gate"), DEFAULT_GATES.get(self.trained.loaded.info.cell)
         return next((gate for gate in (requested, first, *self.gates) if gate in self.gates), "")
 
     def weights_and_text(self, model: ScaledModel) -> None:
@@ -132,7 +134,8 @@ class ScaleAnalyses:
         loaded = model.loaded
         model.spectra = self.store.cache.compute(_spectra, loaded, model.g)
         decoder = loaded.decoder if model.g == 1 else scale_recurrent(loaded.checkpoint.model, model.g).decoder()
-        model.text = loaded.text_of(loaded.sample(self.prompt, CHARACTERS, self.form.settings, self.form.seed, decoder))
+        steps = loaded.sample(self.prompt, SAMPLE_CHARS, self.form.settings, self.form.seed, decoder)
+        model.text = loaded.text_of(steps)
 
     def gradient(self, model: ScaledModel) -> None:
         """Compute the gradient flow."""
@@ -141,9 +144,7 @@ class ScaleAnalyses:
     def lyapunov(self, model: ScaledModel) -> None:
         """Compute the first Lyapunov exponent. Raises Superseded."""
         require_current(self.is_current)
-        model.exponent = self.store.cache.compute(
-            _exponents, model.loaded, model.g, self.source.text[:READ_FOR_EXPONENT]
-        )
+        model.exponent = self.store.cache.compute(_exponents, model.loaded, model.g, self.source.text[:EXPONENT_CHARS])
 
     def products(self, model: ScaledModel) -> None:
         """Compute the singular values of the products. Raises Superseded."""
@@ -179,7 +180,7 @@ def _encode(analyses: ScaleAnalyses, part: int, busy: str = "") -> str:
     """Encode the results so far as a value of the view."""
     trained, scaled = analyses.trained, analyses.variants[-1]
     texts = [model.text for model in analyses.variants]
-    at = None if trained.text == scaled.text else common_length(trained.text, scaled.text)
+    is_same = trained.text == scaled.text
     return message(
         analyses.query.number,
         " ".join(filter(None, [_describe(analyses), busy, *trained.loaded.checkpoint.model.notices()])),
@@ -191,24 +192,24 @@ def _encode(analyses: ScaleAnalyses, part: int, busy: str = "") -> str:
         prompt=analyses.prompt,
         texts=texts if trained.text else None,
         titles=[model.title for model in analyses.variants],
-        divergence=None if at is None else {"at": at},
+        divergence=None if is_same else {"at": common_length(trained.text, scaled.text)},
         table=_table(analyses).to_json() if trained.spectra else None,
     )
 
 
 def _describe(analyses: ScaleAnalyses) -> str:
     """Describe the effect of the scale in a sentence or two."""
-    one, other = analyses.trained, analyses.variants[-1]
-    if one.flow is None or other.flow is None:
+    trained, scaled = analyses.trained, analyses.variants[-1]
+    if trained.flow is None or scaled.flow is None:
         return ""
-    beside = other is not one
-    words = f"{one.loaded.title}, W_hh {other.title}: the gradient {_half_life(other.flow)}"
-    words += f" ({one.title}: {_half_life(one.flow)})." if beside else "."
-    if other.exponent is not None:
-        read = other.exponent.stretches * other.exponent.stretch
-        words += f" First Lyapunov exponent {_exponent(other.exponent)} nats a character over {read:,} characters"
-        words += f" ({one.title}: {_exponent(one.exponent)})." if beside and one.exponent else "."
-    return f"{words} Measured at {other.flow.positions} positions of {analyses.source}."
+    are_two = scaled is not trained
+    words = f"{trained.loaded.title}, W_hh {scaled.title}: the gradient {_half_life(scaled.flow)}"
+    words += f" ({trained.title}: {_half_life(trained.flow)})." if are_two else "."
+    if scaled.exponent is not None:
+        read = scaled.exponent.stretches * scaled.exponent.stretch
+        words += f" First Lyapunov exponent {_exponent(scaled.exponent)} nats a character over {read:,} characters"
+        words += f" ({trained.title}: {_exponent(trained.exponent)})." if are_two and trained.exponent else "."
+    return f"{words} Measured at {scaled.flow.positions} positions of {analyses.source}."
 
 
 def _half_life(flow: GradientFlow) -> str:
@@ -262,7 +263,7 @@ def _table(analyses: ScaleAnalyses) -> Table:
     rows = [
         of_flow("half-life, characters", lambda flow: number(flow.half_life_chars, "{:.1f}", "never")),
         of_flow("1 % left at", lambda flow: number(flow.horizon_chars, "{:.1f}", f"> {MAX_LAG}")),
-        of_flow(f"left at k = {FAR_BACK}", left_far_back),
+        of_flow(f"left at k = {FAR_BACK}", remaining_share),
         row("first Lyapunov exponent, nats", lambda model: Cell(_exponent(model.exponent).split(" ")[0])),
         row("its standard error", lambda model: Cell(_exponent(model.exponent).split(" ")[-1])),
     ]

@@ -1,4 +1,4 @@
-"""Gradients by input: saliency of each character for one logit, for two models."""
+"""Gradients, saliency: influence of each character on one logit, for two models."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -12,11 +12,11 @@ from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
-MAX_CHARS = 240  # characters shown
-PIECE = 40  # characters per chunk, aligned independently of the cursor; superseded queries stop between chunks
+MAX_CHARS = 240
+CHUNK = 40  # characters; a superseded query stops after one, and the cursor does not move them, for the cache
 
 
-def heats(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
+def saliencies(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Stream the results: the character at the cursor first, then the others.
 
     Raises ValueError for unknown models and texts that are too short.
@@ -27,10 +27,10 @@ def heats(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str
     shown = {**pair_payload(store, pair), "text": text}
     words = " ".join(filter(None, [f"{len(text)} characters of {source.origin}.", note]))
     cursor = min(max(1, count_of("position", query.form)), len(text) - 1)
-    todo = [(cursor,), *pieces(len(text), cursor)]
+    todo = [(cursor,), *chunks(len(text), cursor)]
     for part, targets in enumerate(todo):
-        with store.exclusive(heats, is_current):
-            heat = [store.cache.compute(heat_of, loaded, text, targets) for loaded in pair]
+        with store.exclusive(saliencies, is_current):
+            heat = [store.cache.compute(log_saliency, loaded, text, targets) for loaded in pair]
         busy = part < len(todo) - 1
         yield message(query.number, words, part, busy=busy, targets=targets, heat=heat, **shown)
 
@@ -40,25 +40,25 @@ def input_text(store: Store, pair: Sequence[LoadedModel], query: ViewQuery) -> t
     source = (given_text(query, MAX_CHARS) or text_for(store, pair[0])).first(MAX_CHARS)
     text, note = known_to_both(pair, source.text)
     if len(text) < 2:
-        raise ValueError("give a text of 2 characters or more that both models know")
+        raise ValueError("the text is too short: give 2 characters or more that both models know")
     if query.form.get("of") == "write":
         note = f"The cursor of Write is the one here. {note}".rstrip()
     return source.with_text(text), note
 
 
-def pieces(length: int, cursor: int) -> list[tuple[int, ...]]:
+def chunks(length: int, cursor: int) -> list[tuple[int, ...]]:
     """Split the target positions into chunks, those near the cursor first."""
-    stretches = [tuple(range(first, min(first + PIECE, length))) for first in range(1, length, PIECE)]
-    return sorted(stretches, key=lambda stretch: min(abs(target - cursor) for target in stretch))
+    positions = [tuple(range(first, min(first + CHUNK, length))) for first in range(1, length, CHUNK)]
+    return sorted(positions, key=lambda chunk: min(abs(target - cursor) for target in chunk))
 
 
-def heat_of(loaded: LoadedModel, text: str, targets: Sequence[int]) -> tuple[tuple[int | None, ...], ...]:
+def log_saliency(loaded: LoadedModel, text: str, targets: Sequence[int]) -> tuple[tuple[int | None, ...], ...]:
     """Return the saliency of all previous characters for each target.
 
-    In hundredths of a decade, the nearest character first; null for exactly 0.
+    In hundredths of a decade, the nearest character first; None for a saliency of 0.
     """
-    heat = character_saliency(loaded.checkpoint.model, loaded.vocab.encode(text), targets, MAX_LAG)  # (K + 1, targets)
+    saliency = character_saliency(loaded.checkpoint.model, loaded.vocab.encode(text), targets, MAX_LAG)  # (K+1, N)
     return tuple(
         tuple(round(100 * math.log10(norm)) if norm > 0 else None for norm in column[:target].tolist())
-        for target, column in zip(targets, heat.T, strict=True)
+        for target, column in zip(targets, saliency.T, strict=True)
     )

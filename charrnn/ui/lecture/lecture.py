@@ -1,4 +1,4 @@
-"""Lecture mode: a sequence of scenes beside the page, reduced by the link."""
+"""Lecture mode: scenes beside a page whose link may hide controls and tabs."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from charrnn.ranges import Range
 from charrnn.ui.lecture.scene_answers import Answer
 from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.malloc_trim import USERS
+from charrnn.ui.server.malloc_trim import MEMORY_USE
 from charrnn.ui.server.request_parameters import count_of
 from charrnn.ui.server.share_link import HIDEABLE, ShareLink, parse_link
 from charrnn.ui.server.streaming import ANALYSIS, QUIET
@@ -36,7 +36,7 @@ def initial_value(store: Store, link: ShareLink) -> str:
 
 
 def register_events(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
-    """Register the events scene and reveal, which carry a scene number from 1."""
+    """Register the events `scene` and `reveal`, which carry a scene number from 1."""
 
     async def scene(event: gr.EventData) -> Any:
         sent = count_of("sent", event._data)
@@ -51,7 +51,7 @@ def register_events(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
         sent = count_of("sent", event._data)
         try:
             number = _number(event._data)
-            with USERS.one():
+            with MEMORY_USE.block():
                 return _encode(number, await run_sync(SCENES[number - 1].measured_answer, store), count=sent)
         except ValueError as error:
             return _encode(0, Answer(f"{error}."), count=sent)

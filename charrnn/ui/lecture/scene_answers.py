@@ -1,4 +1,4 @@
-"""Answers of the scenes, measured on the available checkpoints."""
+"""Answers of scenes about trained models, measured on the available checkpoints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,22 +11,22 @@ from charrnn.coupled_sampling import common_length
 from charrnn.ranges import signed
 from charrnn.sampling import SamplingSettings, Step
 from charrnn.surprisal import Difference, GroupMean
-from charrnn.ui.server.analyses import FAR_BACK, MAX_LAG, default_text, measured, read_bits
+from charrnn.ui.server.analyses import FAR_BACK, MAX_LAG, default_text, gradient_of, read_bits
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.generation_defaults import prompt_for
 from charrnn.ui.server.share_link import ShareLink
 
 COLD, HOT = 0.3, 1.6
-LEARNT = ("rnn", "lstm", "minigpt")
+TICKED = ("rnn", "lstm", "minigpt")
 DELTA = {"title": "Character by character: Δ bits", "part": "#cr-delta"}  # a part of the tab Compare
-READ = 2000  # characters on which two models are compared: a second or two
-ENOUGH = 20  # characters of a kind, for its mean to say something
+MAX_READ_CHARS = 2000  # of the comparison of two models: a second or two
+MIN_KIND_CHARS = 20  # for the mean of a kind of character
 
 
 @dataclass(frozen=True)
 class Answer:
     """
-    The answer of a scene: text, figures and settings of the page.
+    The answer of a scene: text, samples and settings of the page.
 
     texts: (title, prompt and text, position of the first difference from the text on the page); shown: `unit` that
     colors the text, `position` of the cursor, models to `tick`, recurrent scale (`knob`), clamps (`clamp`), and `ways`:
@@ -58,8 +58,8 @@ def temperature(store: Store, link: ShareLink) -> Answer:
     texts, parts = {}, []
     for t in (COLD, own, HOT):
         texts[t], steps = sample(link, SamplingSettings(t))
-        likeliest = np.mean([step.id == step.distribution.order[0] for step in steps])
-        parts.append(f"at {t:g} the likeliest character {likeliest:.0%} of the time ({entropy_bits(steps):.2f} bits)")
+        share = np.mean([step.id == step.distribution.order[0] for step in steps])
+        parts.append(f"at {t:g} the likeliest character {share:.0%} of the time ({entropy_bits(steps):.2f} bits)")
     words = (
         f"Of the same {link.query.characters} dice the network took {'; '.join(parts)}. In brackets the mean entropy "
         "of what it drew from: a low temperature squeezes the bar the dice fall on, a high one spreads it."
@@ -77,21 +77,22 @@ def entropy_bits(steps: list[Step]) -> float:
 def text_and_states(link: ShareLink) -> tuple[str, np.ndarray]:
     """Sample the text of a link -> the text and its hidden states (T, H)."""
     text, _ = sample(link)
-    return text, link.loaded.read(text, "h").activations["h"].astype(float)
+    loaded = link.loaded
+    return text, loaded.decoder.read(loaded.vocab.encode(text)).activations["h"].astype(float)
 
 
 def newline(store: Store, link: ShareLink) -> Answer:
     """Find the unit that separates line ends, and the change of the state there."""
     text, h = text_and_states(link)
     inside = np.array([character == "\n" for character in text])
-    unit, here, elsewhere = telling_unit(h, inside)
-    moved = np.abs(np.diff(h, axis=0)).mean(axis=1)  # (T-1,)
-    at, away = float(moved[inside[1:]].mean()), float(moved[~inside[1:]].mean())
-    compared = "more" if at > away else "less"
+    unit, at_ends, elsewhere = separating_unit(h, inside)
+    change = np.abs(np.diff(h, axis=0)).mean(axis=1)  # (T-1,)
+    end_change, other_change = float(change[inside[1:]].mean()), float(change[~inside[1:]].mean())
+    compared = "more" if end_change > other_change else "less"
     words = (
-        f"Unit {unit} tells it best: at the {inside.sum()} line ends its h is {signed(here, 2)} on average, at the "
+        f"Unit {unit} tells it best: at the {inside.sum()} line ends its h is {signed(at_ends, 2)} on average, at the "
         f"other {(~inside).sum()} characters {signed(elsewhere, 2)}. It colours the text now. The state as a whole "
-        f"moves {compared} than elsewhere: |Δh| is {at:.2f} a unit at a line end, {away:.2f} otherwise."
+        f"moves {compared} than elsewhere: |Δh| is {end_change:.2f} a unit at a line end, {other_change:.2f} otherwise."
     )
     return Answer(words, shown={"unit": unit, "position": int(np.flatnonzero(inside)[-1])})
 
@@ -100,11 +101,11 @@ def speaker(store: Store, link: ShareLink) -> Answer:
     """Find the unit that separates speakers' names; compare other capitals."""
     text, h = text_and_states(link)
     inside, capitals = in_names(text)
-    unit, here, elsewhere = telling_unit(h, inside)
+    unit, in_name, elsewhere = separating_unit(h, inside)
     at_capitals = float(h[capitals, unit].mean()) if capitals.any() else elsewhere
-    nearer = "the names themselves" if abs(at_capitals - elsewhere) < abs(at_capitals - here) else "capitals as such"
+    nearer = "the names themselves" if abs(at_capitals - elsewhere) < abs(at_capitals - in_name) else "capitals as such"
     words = (
-        f"Unit {unit} tells the {inside.sum()} characters of names best: h is {signed(here, 2)} there on average, "
+        f"Unit {unit} tells the {inside.sum()} characters of names best: h is {signed(in_name, 2)} there on average, "
         f"{signed(elsewhere, 2)} at all others, {signed(at_capitals, 2)} at the {capitals.sum()} capitals elsewhere: "
         f"nearer to a unit for {nearer}. It colours the text now."
     )
@@ -120,36 +121,41 @@ def in_names(text: str) -> tuple[np.ndarray, np.ndarray]:
     return inside, capitals
 
 
-def telling_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
-    """Find the unit with the largest mean difference: h (T, H), inside (T,)."""
+def separating_unit(h: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
+    """Find the unit whose means inside and outside differ most: h (T, H), inside (T,).
+
+    Returns the unit and both means. Raises ValueError if either side is empty.
+    """
     if not inside.any() or inside.all():
-        raise ValueError("this text has no such place: take another seed")
-    here, elsewhere = h[inside].mean(axis=0), h[~inside].mean(axis=0)
-    unit = int(np.abs(here - elsewhere).argmax())
-    return unit, float(here[unit]), float(elsewhere[unit])
+        raise ValueError("this text has no characters to compare: take another seed")
+    means, others = h[inside].mean(axis=0), h[~inside].mean(axis=0)
+    unit = int(np.abs(means - others).argmax())
+    return unit, float(means[unit]), float(others[unit])
 
 
 def gradient(store: Store, link: ShareLink) -> Answer:
-    """Return half-life, horizon and remaining gradient of one model per kind."""
-    parts, measured_on, names = [], [], [info.name for info in store.checkpoints() if info.name in LEARNT]
+    """Return half-life, horizon and remaining gradient of three architectures."""
+    parts, measured_on, names = [], [], [info.name for info in store.checkpoints() if info.name in TICKED]
     for name in names:
         loaded = store.load(name)
-        flow, source = measured(store, loaded)
+        flow, source = gradient_of(store, loaded)
         half = "never" if flow.half_life_chars is None else f"after {flow.half_life_chars:.1f} characters"
-        most = f"later than {MAX_LAG}" if flow.horizon_chars is None else f"after {flow.horizon_chars:.1f}"
+        horizon = f"later than {MAX_LAG}" if flow.horizon_chars is None else f"after {flow.horizon_chars:.1f}"
         left = f"{flow.median[FAR_BACK]:.0e} is left {FAR_BACK} back"
-        parts.append(f"{loaded.title}: half is gone {half}, 99 % {most}, {left}")
+        parts.append(f"{loaded.title}: half is gone {half}, 99 % {horizon}, {left}")
         measured_on.append(f"{loaded.title} at {flow.positions} positions of {source}")
     return Answer(f"{'. '.join(parts)}. Measured: {'; '.join(measured_on)}.", shown={"tick": names})
 
 
 def transformer(store: Store, link: ShareLink) -> Answer:
-    """Measure the bits MiniGPT saves on a text, and the classes with most and least."""
+    """Measure the bits MiniGPT saves on a text, most and least by class."""
     a, b = store.load("rnn"), store.load("minigpt")
     source = default_text(store, a)
-    both = difference(a, b, b.vocab.drop_unknown(source.text)[0][:READ])
+    both = difference(a, b, b.vocab.drop_unknown(source.text)[0][:MAX_READ_CHARS])
     whole = both.whole()
-    kinds = sorted((kind for kind in both.by_kind() if kind.characters >= ENOUGH), key=lambda kind: kind.delta_bits)
+    kinds = sorted(
+        (kind for kind in both.by_kind() if kind.characters >= MIN_KIND_CHARS), key=lambda kind: kind.delta_bits
+    )
     words = (
         f"{a.title} needs {whole.a_bits:.2f} bits a character, {b.title} {whole.b_bits:.2f}, on {whole.characters:,} "
         f"characters of {source.origin}. {_gain('It gains most', kinds[-1])}; {_gain('least', kinds[0])}. "
@@ -163,8 +169,8 @@ def difference(a: LoadedModel, b: LoadedModel, text: str) -> Difference:
     return Difference(text, *(read_bits(each.decoder, each.vocab.encode(text)) for each in (a, b)))
 
 
-def _gain(what: str, kind: GroupMean) -> str:
-    return f"{what} at “{kind.name}” ({signed(kind.delta_bits, 2)} bits each, {kind.characters} of them)"
+def _gain(verb: str, kind: GroupMean) -> str:
+    return f"{verb} at “{kind.name}” ({signed(kind.delta_bits, 2)} bits each, {kind.characters} of them)"
 
 
 def _loss(loaded: LoadedModel) -> str:

@@ -1,8 +1,8 @@
 """
-The scenes of a lecture: each a question and its measured answer.
+The scenes of a lecture: questions with measured answers.
 
-To add a scene, add a record. It sets parameters of a link, by the same names (`share_link.py`). Its answer is measured
-on the available checkpoints when it is revealed (`scene_answers.py`); this file contains no results.
+To add a scene, add a record. It sets parameters of a link (`share_link.py`). Its answer is measured on the available
+checkpoints when it is revealed (`scene_answers.py`); no result is stored.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,8 +22,8 @@ class Scene:
     """
     A question of a lecture.
 
-    sets: parameters of a link; look: what to look at while guessing; part: part of the tab to scroll to; answer:
-    computes the answer shown after "Reveal"; reads: further files that `answer` takes.
+    sets: parameters of a link. look: what to look at before the answer. part: part of the tab to scroll to. answer:
+    computes the answer shown after "Reveal". reads: files that `answer` takes, so that their content keys the cache.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Scene:
         return parse_link(store, self.sets)
 
     def measured_answer(self, store: Store) -> Answer:
-        """Return the answer, measured once, or the reason that it is missing."""
+        """Return the cached answer, or why there is none."""
         try:
             return store.cache.compute(_answer, self, store)
         except ValueError as error:

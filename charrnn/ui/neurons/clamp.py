@@ -1,4 +1,4 @@
-"""Neurons, clamp: sample with clamped units, and score a held-out text with them."""
+"""Neurons, clamp: text and loss of a model with clamped units."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
@@ -22,12 +22,12 @@ from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
-MAX_CHARS = 600  # characters to write, each of them twice
-MAX_READ_CHARS = 3000  # characters of the held-out text: a second, of MiniGPT a few
+MAX_CHARS = 600  # of each of the two texts
+MAX_READ_CHARS = 3000  # of the held-out text: a second, for MiniGPT a few
 
 
 def clamped_sample(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Stream both texts and their divergence, then the loss. Raises ValueError."""
+    """Stream both texts and their divergence, then Δ bits. Raises ValueError."""
     loaded = store.load(query.choice.name, query.choice.step)
     stats = ActivationStats.of(store, loaded)
     clamps = clamps_of(stats, query.form.get("clamps"), query.form.get("neuron"))
@@ -38,23 +38,22 @@ def clamped_sample(store: Store, query: ViewQuery, is_current: IsCurrent) -> Ite
         "usual_of": f"5 %, mean and 95 %: over {stats}.",
         "titles": [f"A · {with_step(loaded)}, as it is", f"B · held: {describe_clamps(clamps)}"],
     }
-    both = both_texts(loaded, clamps, query)
-    source, note = holdout_text(store, loaded, query)
+    words, samples = sample_both(loaded, clamps, query)
+    source, notice = holdout_text(store, loaded, query)
     text = source.text
     require_current(is_current)
-    written = both.pop("words")
-    yield message(query.number, written, busy=True, cost=f"Reading {len(text):,} characters …", **shown, **both)
+    yield message(query.number, words, busy=True, cost=f"Reading {len(text):,} characters …", **shown, **samples)
     with store.exclusive(clamped_sample, is_current):
         free = bits_of(store, loaded, text, is_current)
         clamped = read_bits(loaded.decoder.clamped(clamps), loaded.vocab.encode(text), is_current)
     require_current(is_current)
-    cost = Difference(text, clamped, free)
-    words = " ".join(filter(None, [describe_cost(cost.whole(), source.origin), note]))
-    yield message(query.number, written, 1, cost=words, table=_table(cost).to_json())
+    difference = Difference(text, clamped, free)
+    cost = " ".join(filter(None, [describe_cost(difference.whole(), source.origin), notice]))
+    yield message(query.number, words, 1, cost=cost, table=_table(difference).to_json())
 
 
 def describe_clamps(clamps: Sequence[Clamp]) -> str:
-    """Describe the clamps."""
+    """List the clamps."""
     return ", ".join(map(str, clamps)).replace("-", "−")
 
 
@@ -64,42 +63,41 @@ def _view_payload(stats: ActivationStats, name: str) -> dict[str, Any]:
 
 
 class ClampForm(Writing):
-    """The sampling settings of Write, which the form of this view includes."""
+    """The settings of Write, which the page sends with the form of this view."""
 
     characters: Annotated[int, within(Range(1, MAX_SAFE_INTEGER, whole=True))]
 
 
-def both_texts(loaded: LoadedModel, clamps: Sequence[Clamp], query: ViewQuery) -> dict[str, Any]:
-    """Sample with and without clamps after the prompt; find the first difference."""
+def sample_both(loaded: LoadedModel, clamps: Sequence[Clamp], query: ViewQuery) -> tuple[str, dict[str, Any]]:
+    """Sample without and with clamps -> a description, and the fields of the message."""
     form = validate(ClampForm, query.form)
     prompt, dropped = loaded.vocab.drop_unknown(prompt_for(loaded, form.prompt))
-    n, draws = min(MAX_CHARS, form.characters), UniformStream(form.seed)
+    n = min(MAX_CHARS, form.characters)
     a, b = (
         Generator.after(prompt, decoder, loaded.vocab, form.settings)
         for decoder in (loaded.decoder, loaded.decoder.clamped(clamps))
     )
-    *_, (texts, divergence) = coupled_texts(a, b, n, draws)
+    *_, (texts, divergence) = coupled_texts(a, b, n, UniformStream(form.seed))
     what = "the same character" if n == 1 else f"the same {n:,} characters"
     same = f"Identical: both write {what}; no die fell where the clamp moves an edge of the bar."
     notice = dropped_notice(dropped)
-    words = [divergence["why"] if divergence else same, notice["text"] if notice else ""]
-    return {"words": " ".join(filter(None, words)), "texts": texts, "prompt": prompt, "divergence": divergence}
+    words = " ".join([divergence["why"] if divergence else same, *([notice["text"]] if notice else [])])
+    return words, {"texts": texts, "prompt": prompt, "divergence": divergence}
 
 
 def holdout_text(store: Store, loaded: LoadedModel, query: ViewQuery) -> tuple[SourceText, str]:
     """Return the held-out text and a notice. Raises ValueError."""
     source = text_for(store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
     if not source.text:
-        raise ValueError(f"the network knows no character of {source.origin}: give another text")
+        raise ValueError(f"the model knows no character of {source.origin}: give another text")
     if (characters := len(source.text)) <= MAX_READ_CHARS:
         return source, ""
-    note = f"Of its {characters:,} characters the first {MAX_READ_CHARS:,} are read."
-    return source.first(MAX_READ_CHARS), note
+    return source.first(MAX_READ_CHARS), f"Of its {characters:,} characters the first {MAX_READ_CHARS:,} are read."
 
 
-def describe_cost(whole: GroupMean, what: str) -> str:
-    """Describe Δ bits in a sentence."""
-    return f"{describe_mean(whole, 4, what)}: {whole.b_bits:.4f} as it is, {whole.a_bits:.4f} held. {_verdict(whole)}"
+def describe_cost(whole: GroupMean, origin: str) -> str:
+    """Describe Δ bits on a text of this origin."""
+    return f"{describe_mean(whole, 4, origin)}: {whole.b_bits:.4f} as it is, {whole.a_bits:.4f} held. {_verdict(whole)}"
 
 
 def _verdict(whole: GroupMean) -> str:
@@ -112,7 +110,7 @@ def _verdict(whole: GroupMean) -> str:
     return f"That is {share:.1%} more than the network needs as it is."
 
 
-def _table(cost: Difference) -> Table:
-    groups = [cost.whole(), *sorted(cost.by_kind(), key=lambda kind: -kind.delta_bits)]
+def _table(difference: Difference) -> Table:
+    groups = [difference.whole(), *sorted(difference.by_kind(), key=lambda kind: -kind.delta_bits)]
     swapped = [(group.name, group._replace(a_bits=group.b_bits, b_bits=group.a_bits)) for group in groups]
     return difference_table("What it costs, by kind of character", ("as it is", "held"), swapped)

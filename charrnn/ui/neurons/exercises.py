@@ -1,7 +1,7 @@
 """
-The exercises and their checks, measured on the selected checkpoint.
+Neurons, exercises: tasks that are checked by measuring the picked model.
 
-To add an exercise, add a record. This file contains no answers: a submission is right if its measurement passes.
+To add an exercise, add a record. No answer is stored: a submission is right if its measurement is within the limits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,17 +11,17 @@ from typing import Any
 from charrnn.neurons import all_activations
 from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, ContextAblation, line_reset, looking_back
 from charrnn.ranges import Range
-from charrnn.ui.server.analyses import measured, text_for
+from charrnn.ui.server.analyses import gradient_of, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.clamp_requests import ActivationStats, clamps_of
 from charrnn.ui.server.model_pair import with_step
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
-READ = 3000  # characters of the held-out text: a second or two
-LEFT, CARRIED = 0.25, 0.5
-FORGETS, READS_NATS = 2, 0.1  # characters; what the last one must still tell
-FACTOR = 1.5
+MAX_READ_CHARS = 3000  # of the held-out text: a second or two
+MAX_REMAINING, MIN_CARRIED = 0.25, 0.5  # share of a unit's spread after a line end; correlation along a line
+MAX_CONTEXT, MIN_READ_NATS = 2, 0.1  # characters; effect of the last ones on the prediction
+MAX_FACTOR = 1.5  # between guess and half-life
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class CheckResult:
 @dataclass(frozen=True)
 class Exercise:
     """
-    An exercise.
+    An exercise, its form and its check.
 
-    fields: inputs of its form (`part`, `unit`, `guess`); from_clamps: whether the applied clamps are submitted; how:
-    explains the measurement, its text and the limits.
+    how: explains the measurement, its text and the limits. fields: inputs of the form (`part`, `unit`, `guess`).
+    from_clamps: whether the applied clamps are submitted.
     """
 
     id: str
@@ -62,8 +62,8 @@ def exercise_results(store: Store, query: ViewQuery, is_current: IsCurrent) -> I
     parts = [
         {"name": name, "units": stats.shape[1]} for name, stats in ActivationStats.of(store, loaded).values.items()
     ]
-    shown = {"exercises": [exercise.to_json() for exercise in EXERCISES], "parts": parts, "model": with_step(loaded)}
     by_id = {exercise.id: exercise for exercise in EXERCISES}
+    shown = {"exercises": [exercise.to_json() for exercise in EXERCISES], "parts": parts, "model": with_step(loaded)}
     id = query.text("exercise", 40)
     if not id:
         yield message(query.number, "", **shown)
@@ -71,15 +71,15 @@ def exercise_results(store: Store, query: ViewQuery, is_current: IsCurrent) -> I
     exercise = by_id[query.one_of("exercise", [*by_id])]
     yield message(query.number, "", busy=True, exercise=id, **shown)
     try:
-        found = asdict(exercise.check(store, loaded, query))
+        result = asdict(exercise.check(store, loaded, query))
     except ValueError as error:
-        found = {"words": f"{error}.", "values": ()}
+        result = {"words": f"{error}.", "values": ()}
     require_current(is_current)
-    yield message(query.number, "", 1, exercise=id, found=found, of=measured_on(loaded), **shown)
+    yield message(query.number, "", 1, exercise=id, found=result, of=measured_on(loaded), **shown)
 
 
 def measured_on(loaded: LoadedModel) -> dict[str, Any]:
-    """Describe the model for reproduction."""
+    """Return what identifies the model, to reproduce a result."""
     info = loaded.info
     step, sha = f"{loaded.checkpoint.step:,}", info.sha256[:12]
     return {"network": loaded.title, "training step": step, "sha256": sha, "seed of its training": str(info.seed)}
@@ -90,58 +90,59 @@ def check_reset_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -> Che
     stats = ActivationStats.of(store, loaded)
     part = query.one_of("part", [*stats.values])
     unit = Range(0, stats.units - 1, whole=True).require("unit", query.form.get("unit"))
-    source = text_for(store, loaded).first(READ)
-    text = source.text
-    found = line_reset(text, all_activations(loaded.decoder, loaded.vocab.encode(text), part)[:, unit])
-    loses, carries = found.remaining_share <= LEFT, found.carried >= CARRIED
+    source = text_for(store, loaded).first(MAX_READ_CHARS)
+    activations = all_activations(loaded.decoder, loaded.vocab.encode(source.text), part)
+    found = line_reset(source.text, activations[:, unit])
+    resets, carries = found.remaining_share <= MAX_REMAINING, found.carried >= MIN_CARRIED
     words = {
         (True, True): "Right: it carries something along the line and begins anew after it.",
         (True, False): "It begins anew after each line, but it carries nothing along one: look for one with a memory.",
         (False, True): "It carries something along the line, but a line end does not wipe it out.",
         (False, False): "It neither carries much along a line nor begins anew after it.",
-    }[loses, carries]
+    }[resets, carries]
     values = (
         ("unit", f"{part} {unit}"),
         ("spread right before ⏎", f"{found.before:.3f}"),
         ("spread right after ⏎", f"{found.after:.3f}"),
-        ("share that is left", f"{found.remaining_share:.3f} (at most {LEFT})"),
+        ("share that is left", f"{found.remaining_share:.3f} (at most {MAX_REMAINING})"),
         (
             f"correlation over {ALONG} characters of a line",
-            f"{found.carried:.2f} (at least {CARRIED})".replace("-", "−"),
+            f"{found.carried:.2f} (at least {MIN_CARRIED})".replace("-", "−"),
         ),
-        ("text", f"{len(text):,} characters of {source.origin}, {found.lines} line ends"),
+        ("text", f"{len(source.text):,} characters of {source.origin}, {found.lines} line ends"),
     )
-    return CheckResult(loses and carries, words, values)
+    return CheckResult(resets and carries, words, values)
 
 
 def check_forgetting_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -> CheckResult:
-    """Check if a GRU with clamped gates uses exactly two characters of context."""
+    """Check if a GRU with clamped gates uses one or two characters of context."""
     if loaded.info.cell != "gru":
         raise ValueError(f"{loaded.title} is no GRU: choose one in the left column")
     clamps = clamps_of(ActivationStats.of(store, loaded), query.form.get("clamps"))
-    other = [clamp for clamp in clamps if clamp.name not in ("r", "z")]
-    if other:
-        raise ValueError(f"{other[0].name} is no gate of forgetting: hold r, z, or both, and nothing else")
-    source = text_for(store, loaded).first(READ)
+    others = [clamp.name for clamp in clamps if clamp.name not in ("r", "z")]
+    if others:
+        raise ValueError(f"{others[0]} is no gate of forgetting: hold r, z, or both, and nothing else")
+    source = text_for(store, loaded).first(MAX_READ_CHARS)
     ids = loaded.vocab.encode(source.text)
     free = store.cache.compute(_looking_back, loaded, source.text)
-    found = looking_back(loaded.decoder.clamped(clamps), ids)
-    far, tells = found.characters, float(found.nats[0])
-    short, reads = far is not None and far <= FORGETS, tells >= READS_NATS
-    if short and reads:
-        words = f"Right: as it is, it looks back {_characters(free.characters)}; with these gates {_characters(far)}."
-    elif short:
+    clamped = looking_back(loaded.decoder.clamped(clamps), ids)
+    context, read_nats = clamped.characters, float(clamped.nats[0])
+    forgets, reads = context is not None and context <= MAX_CONTEXT, read_nats >= MIN_READ_NATS
+    before, after = _characters(free.characters), _characters(context)
+    if forgets and reads:
+        words = f"Right: as it is, it looks back {before}; with these gates {after}."
+    elif forgets:
         words = "It forgets nothing, for it learns nothing: no character changes what it predicts. Let it read."
     else:
-        words = f"It still looks back {_characters(far)}: some way is open along which the past comes through."
+        words = f"It still looks back {after}: some way is open along which the past comes through."
     values = (
         ("held", ", ".join(map(str, clamps))),
-        ("looks back, as it is", _characters(free.characters)),
-        ("looks back, held", f"{_characters(far)} (at most {FORGETS})"),
-        ("what it predicts from, against nothing at all", f"{tells:.3f} nats (at least {READS_NATS})"),
-        ("text", f"{len(ids):,} characters of {source.origin}, {found.positions} positions"),
+        ("looks back, as it is", before),
+        ("looks back, held", f"{after} (at most {MAX_CONTEXT})"),
+        ("what it predicts from, against nothing at all", f"{read_nats:.3f} nats (at least {MIN_READ_NATS})"),
+        ("text", f"{len(ids):,} characters of {source.origin}, {clamped.positions} positions"),
     )
-    return CheckResult(short and reads, words, values)
+    return CheckResult(forgets and reads, words, values)
 
 
 def _looking_back(loaded: LoadedModel, text: str) -> ContextAblation:
@@ -155,21 +156,21 @@ def _characters(n: int | None) -> str:
 
 
 def check_half_life(store: Store, loaded: LoadedModel, query: ViewQuery) -> CheckResult:
-    """Compare the guess with the measured half-life."""
+    """Check if a guess is within MAX_FACTOR of the measured half-life."""
     guess = Range(0.01, 1000).require("the half-life", query.form.get("guess"))
-    flow, source = measured(store, loaded)
+    flow, source = gradient_of(store, loaded)
     if flow.half_life_chars is None:
         raise ValueError(f"the gradient of {loaded.title} never falls to one half: choose another network")
     ratio = max(guess / flow.half_life_chars, flow.half_life_chars / guess)
-    near = ratio <= FACTOR
+    is_near = ratio <= MAX_FACTOR
     words = f"It is {flow.half_life_chars:.2f} characters. Your guess is off by a factor of {ratio:.2f}"
     values = (
         ("predicted half-life", f"{guess:g} characters"),
         ("measured half-life", f"{flow.half_life_chars:.2f} characters"),
-        ("off by a factor of", f"{ratio:.2f} (at most {FACTOR:g})"),
+        ("off by a factor of", f"{ratio:.2f} (at most {MAX_FACTOR:g})"),
         ("text", f"{flow.positions} positions of {source}"),
     )
-    return CheckResult(near, f"{words}: {'near enough.' if near else 'not near yet.'}", values)
+    return CheckResult(is_near, f"{words}: {'near enough.' if is_near else 'not near yet.'}", values)
 
 
 EXERCISES: Sequence[Exercise] = (
@@ -177,9 +178,9 @@ EXERCISES: Sequence[Exercise] = (
         "reset",
         "A unit that begins anew with each line",
         "Find a unit that carries something along a line and loses it when ⏎ is read. Which network has one?",
-        f"Two figures of this unit on the default text. Its spread over line ends: right after ⏎ at most {LEFT} of "
-        f"what it is right before. Its correlation with its own value {ALONG} characters earlier in the line: "
-        f"{CARRIED} or more.",
+        "Two figures of this unit on the default text. Its spread over line ends: right after ⏎ at most "
+        f"{MAX_REMAINING} of what it is right before. Its correlation with its own value {ALONG} characters earlier in "
+        f"the line: {MIN_CARRIED} or more.",
         "Check this unit",
         check_reset_unit,
         fields=("part", "unit"),
@@ -190,8 +191,8 @@ EXERCISES: Sequence[Exercise] = (
         "Hold its gates r and z, in the part on clamps, so that it predicts from the last one or two characters alone. "
         "Which of the two lets the past through?",
         "How many characters back it looks: the fewest from which on KL(p given everything ‖ p given the last n) stays "
-        f"below {NOTICED_NATS} nats, n = 0 … {LOOKS_BACK[-1]}. Right with at most {FORGETS}, where it still reads: the "
-        f"same figure for n = 0 is at least {READS_NATS} nats.",
+        f"below {NOTICED_NATS} nats, n = 0 … {LOOKS_BACK[-1]}. Right with at most {MAX_CONTEXT}, where it still reads: "
+        f"the same figure for n = 0 is at least {MIN_READ_NATS} nats.",
         "Check what is held",
         check_forgetting_unit,
         from_clamps=True,
@@ -202,7 +203,7 @@ EXERCISES: Sequence[Exercise] = (
         "After how many characters is half of the gradient gone, in the network of the left column? Write your guess "
         "down first.",
         "The half-life of the tab Gradients: where the median of ‖∂ℓ_T / ∂state_{T−k}‖ is down to one half of k = 0. "
-        f"Right within a factor of {FACTOR:g}.",
+        f"Right within a factor of {MAX_FACTOR:g}.",
         "Reveal",
         check_half_life,
         fields=("guess",),

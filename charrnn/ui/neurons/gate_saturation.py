@@ -1,4 +1,4 @@
-"""Neurons, gates: the share of time that the gates of each unit are saturated."""
+"""Neurons, gates: the share of characters at which each gate is saturated."""
 
 from collections.abc import Iterator
 
@@ -19,22 +19,21 @@ def gates(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str
         without = "MiniGPT has" if loaded.info.cell == "minigpt" else "A vanilla cell has"
         yield message(query.number, f"{without} no gates: choose a GRU or an LSTM in the picker.", part=1)
         return
-    source, note = input_text(units.store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
+    source, notice = input_text(units.store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
-    if not text:
-        raise ValueError("the model knows no character of this text: give another")
     yield message(query.number, f"Reading {len(text):,} characters …", busy=True)
     found = units.store.cache.compute(saturations, units, loaded, text, is_current=is_current)
 
     from charrnn import figures  # plotly is slow to import: only when needed
 
-    words = f"{figures.describe_saturation(found, view_title)} Over {len(text):,} characters of {source.origin}. {note}"
-    yield message(query.number, words.rstrip(), 1, figures.saturation_figure(found, query.width))
+    measured_on = f"Over {len(text):,} characters of {source.origin}."
+    words = " ".join(filter(None, [figures.describe_saturation(found, view_title), measured_on, notice]))
+    yield message(query.number, words, 1, figures.saturation_figure(found, query.width))
 
 
 def saturations(units: Units, loaded: LoadedModel, text: str, is_current: IsCurrent) -> list[Saturation]:
     """Compute the saturation of each gate. Raises Superseded."""
     names = [name for name in GATES[loaded.info.cell] if name in loaded.view_names]
-    with units.busy:
+    with units.lock:
         values = read_activations(loaded.decoder, loaded.vocab.encode(text), names, is_current)
     return [Saturation.of(name, values[name]) for name in names]

@@ -26,55 +26,57 @@ from charrnn.ui.server.source_text import SourceText, given_text
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
-MAX_READ_CHARS = 10_000  # characters
+MAX_READ_CHARS = 10_000
 MEANING = {concept.name: concept.meaning for concept in BANK}
 TITLES = ("concept", "what it is", "best unit", "sign", "first half", "held out", "untrained", "to beat", "verdict")
 PATTERN = "your pattern"
 
 
-def view_of(loaded: LoadedModel, query: ViewQuery) -> str:
+def requested_view(loaded: LoadedModel, query: ViewQuery) -> str:
     """Return the requested view, or its equivalent in this cell."""
     requested = query.form.get("view")
     return nearest_view(loaded.view_names, requested if isinstance(requested, str) else loaded.view_names[0])
 
 
 def input_text(store: Store, loaded: LoadedModel, given: SourceText | None) -> tuple[SourceText, str]:
-    """Return the text to score, and a notice."""
+    """Return the text to score, and a notice. Raises ValueError if it is empty."""
     source = text_for(store, loaded, given)
+    if not source.text:
+        raise ValueError("the model knows no character of this text: give another")
     dropped = len(given.text) - len(source.text) if given else 0
-    note = f"{dropped:,} characters that the model does not know are left out. " if dropped else ""
+    notice = f"{dropped:,} characters that the model does not know are left out. " if dropped else ""
     if given and len(source.text) > MAX_READ_CHARS:
-        note += f"It has {len(source.text):,} characters: the first {MAX_READ_CHARS:,} are read. "
-    return source.first(MAX_READ_CHARS), note.rstrip()
+        notice += f"It has {len(source.text):,} characters: the first {MAX_READ_CHARS:,} are read. "
+    return source.first(MAX_READ_CHARS), notice.rstrip()
 
 
-class AnswerEncoder:
-    """Encodes the results of one query."""
+class MessageEncoder:
+    """Encodes the messages of one query; each repeats the fields of the ones before."""
 
-    def __init__(self, query: ViewQuery, **shown: Any):
-        self.query, self.shown, self.part = query, shown, 0
+    def __init__(self, query: ViewQuery, **fields: Any):
+        self.query, self.fields, self.part = query, fields, 0
 
     def encode(self, words: str, busy: bool = False, **more: Any) -> str:
-        """Encode a value of the view; fields that are not set stay."""
-        self.shown |= more
+        """Encode a message with further fields."""
+        self.fields |= more
         self.part += 1
-        return message(self.query.number, words, self.part, busy=busy, **self.shown)
+        return message(self.query.number, words, self.part, busy=busy, **self.fields)
 
     def progress(self, words: str) -> str:
-        """Encode a value that others follow."""
+        """Encode a message before the result."""
         return self.encode(words, busy=True)
 
 
 def leaderboard(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
-    """Stream the leaderboard, then the custom pattern. Raises ValueError."""
+    """Stream the leaderboard, then that with a custom pattern. Raises ValueError."""
     loaded = units.store.load(query.choice.name, query.choice.step)
-    view_name = view_of(loaded, query)
+    view_name = requested_view(loaded, query)
     given, pattern = given_text(query, MAX_ANALYSIS_CHARS), query.text("pattern", MAX_PATTERN_CHARS)
-    encoder = AnswerEncoder(query, views=views_payload(loaded), view=view_name)
+    encoder = MessageEncoder(query, views=views_payload(loaded), view=view_name)
     board = None if given else saved_boards(loaded).get(view_name)
     if board is not None:
-        what = f"the validation part of {title_of(loaded.info.data_sha256)} when the checkpoint was refreshed"
-        words = describe_board(board, what)
+        source = f"the validation part of {title_of(loaded.info.data_sha256)} when the checkpoint was refreshed"
+        words = describe_board(board, source)
     else:
         board, words = yield from computed_board(units, loaded, view_name, given, encoder, is_current)
     yield encoder.encode(words, busy=bool(pattern), table=table(board).to_json())
@@ -87,11 +89,11 @@ def computed_board(
     loaded: LoadedModel,
     view_name: str,
     given: SourceText | None,
-    encoder: AnswerEncoder,
+    encoder: MessageEncoder,
     is_current: IsCurrent,
 ) -> Generator[str, None, tuple[Leaderboard, str]]:
     """Compute the leaderboard of a text and its description. Raises Superseded."""
-    source, note = input_text(units.store, loaded, given)
+    source, notice = input_text(units.store, loaded, given)
     targets = ConceptTargets.of(source.text)
     yield encoder.progress(f"Reading {len(source.text):,} characters …")
     scores = units.scores(loaded, view_name, targets, is_current)
@@ -99,7 +101,7 @@ def computed_board(
     require_current(is_current)
     board = Leaderboard.of(view_name, targets, scores, baseline)
     words = describe_board(board, f"{len(source.text):,} characters of {source.origin}")
-    return board, f"{words} {note}".rstrip()
+    return board, f"{words} {notice}".rstrip()
 
 
 def with_pattern(
@@ -109,7 +111,7 @@ def with_pattern(
     words: str,
     pattern: str,
     given: SourceText | None,
-    encoder: AnswerEncoder,
+    encoder: MessageEncoder,
     is_current: IsCurrent,
 ) -> Iterator[str]:
     """Add a row for the custom pattern, or the reason that it has none."""
@@ -140,18 +142,18 @@ def with_pattern(
 
 def describe_verdict(best: BestUnit) -> str:
     """Describe a concept's best unit, as a sentence without its period."""
-    compared = f"held-out {best.held_out:.3f} against {best.to_beat:.3f} to beat"
-    return f"unit {best.unit} stands for it ({compared})" if best.found else f"no unit stands for it ({compared})"
+    unit = f"unit {best.unit}" if best.found else "no unit"
+    return f"{unit} stands for it (held-out {best.held_out:.3f} against {best.to_beat:.3f} to beat)"
 
 
-def describe_board(board: Leaderboard, what: str) -> str:
+def describe_board(board: Leaderboard, source: str) -> str:
     """Describe a leaderboard: number of concepts found, and the text."""
     found = sum(best.found for best in board.best)
     rare = f" Too rare in this text: {', '.join(board.rare)}." if board.rare else ""
     return (
         f"{found} of {len(board.best)} concepts have a unit of the {view_title(board.view)}; "
         f"{board.named} of {board.units} units bear a name. "
-        f"Measured on {what}, against {board.untrained_units:,} untrained units.{rare}"
+        f"Measured on {source}, against {board.untrained_units:,} untrained units.{rare}"
     )
 
 
@@ -160,7 +162,7 @@ def table(board: Leaderboard, pattern: str = "") -> Table:
 
     def row(best: BestUnit) -> list[Cell]:
         link = LinkCell(f"unit {best.unit}", tabs.NEURONS, part="#cr-unit", unit=(board.view, best.unit))
-        above = best.held_out - best.to_beat
+        margin = best.held_out - best.to_beat
         return [
             Cell(best.concept),
             Cell(pattern if best.concept == PATTERN else MEANING.get(best.concept, "")),
@@ -170,7 +172,7 @@ def table(board: Leaderboard, pattern: str = "") -> Table:
             number(best.held_out),
             number(best.percentile),
             number(best.to_beat) if best.to_beat < 1 else Cell("> 1", best.to_beat),
-            Cell(f"found, +{above:.3f}" if best.found else "none found", above),
+            Cell(f"found, +{margin:.3f}" if best.found else "none found", margin),
         ]
 
     rows = sorted(board.best, key=lambda best: (best.concept != PATTERN, not best.found, best.to_beat - best.held_out))

@@ -9,7 +9,7 @@ import numpy as np
 from charrnn.neurons import BestUnit, ConceptTargets, score, top_spans
 from charrnn.neurons.scoring import MIN_CHARS
 from charrnn.ui.components.table.table import Cell, Table, number
-from charrnn.ui.neurons.leaderboard import AnswerEncoder, input_text, view_of
+from charrnn.ui.neurons.leaderboard import MessageEncoder, input_text, requested_view
 from charrnn.ui.neurons.unit_scores import Units, saved_boards, view_title, views_payload
 from charrnn.ui.server.activation_views import ColorRange, ceil_nice
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS
@@ -18,43 +18,37 @@ from charrnn.ui.server.source_text import given_text
 from charrnn.ui.server.view_query import IsCurrent, ViewQuery, require_current
 
 MAX_LISTED = 5  # concepts
-FULL = 99  # percentile of the absolute activation with full color
+FULL_COLOR_PERCENTILE = 99  # of the absolute activations
 
 
-def unit_of(loaded: LoadedModel, view_name: str, query: ViewQuery) -> int:
-    """Return the requested unit, by default the most striking one."""
-    rows = loaded.units[view_name]
+def requested_unit(loaded: LoadedModel, view_name: str, query: ViewQuery) -> int:
+    """Return the requested unit, by default that with the largest margin."""
     requested = query.form.get("unit")
-    if type(requested) is int and 0 <= requested < rows:
+    if type(requested) is int and 0 <= requested < loaded.units[view_name]:
         return requested
     board = saved_boards(loaded).get(view_name)
-    found = sorted(board.best if board else (), key=lambda best: best.to_beat - best.held_out)
-    return found[0].unit if found else 0
+    best = max(board.best if board else (), key=lambda best: best.held_out - best.to_beat, default=None)
+    return best.unit if best else 0
 
 
-def one_unit(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
+def unit_activations(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[str]:
     """Show the activations of one unit on a text. Raises ValueError."""
     loaded = units.store.load(query.choice.name, query.choice.step)
-    view_name = view_of(loaded, query)
-    unit = unit_of(loaded, view_name, query)
-    source, note = input_text(units.store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
+    view_name = requested_view(loaded, query)
+    unit = requested_unit(loaded, view_name, query)
+    source, notice = input_text(units.store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
     text = source.text
-    if not text:
-        raise ValueError("the model knows no character of this text: give another")
-    encoder = AnswerEncoder(
+    encoder = MessageEncoder(
         query, views=views_payload(loaded), view=view_name, unit=unit, units=loaded.units[view_name]
     )
     yield encoder.progress(f"Reading {len(text):,} characters …")
     values = units.values(loaded, view_name, text, is_current)[:, unit]
     require_current(is_current)
-    scale = own_scale(loaded.view(view_name).scale, values)
-    words = " ".join(
-        filter(None, [f"Read: {len(text):,} characters of {source.origin}.", note, known_for(loaded, view_name, unit)])
-    )
+    scale = color_range(loaded.view(view_name).scale, values)
+    read = f"Read: {len(text):,} characters of {source.origin}."
     concepts = concepts_of(units, loaded, view_name, unit, text, values)
-    drawn = figure(values, (scale.low, scale.high) if scale.bounded else None, query.width)
     yield encoder.encode(
-        words,
+        " ".join(filter(None, [read, notice, describe_concepts(loaded, view_name, unit)])),
         title=f"Unit {unit} of the {view_title(view_name)}",
         text=text,
         values=np.round(values.astype(float), 3).tolist(),
@@ -62,15 +56,15 @@ def one_unit(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterator[
         most=[span._asdict() for span in top_spans(text, values)],
         least=[span._asdict() | {"peak": -span.peak} for span in top_spans(text, -values)],
         table=concepts.to_json() if concepts else None,
-        **drawn,
+        **figure(values, (scale.low, scale.high) if scale.bounded else None, query.width),
     )
 
 
-def own_scale(scale: ColorRange, values: np.ndarray) -> ColorRange:
-    """Return the view's range if bounded, else a range of this unit."""
+def color_range(scale: ColorRange, values: np.ndarray) -> ColorRange:
+    """Return the range of the view if bounded, else one of this unit's values."""
     if scale.bounded:
         return scale
-    high = ceil_nice(float(np.percentile(np.abs(values), FULL)))
+    high = ceil_nice(float(np.percentile(np.abs(values), FULL_COLOR_PERCENTILE)))
     return replace(scale, low=-high, high=high)
 
 
@@ -95,18 +89,18 @@ def concepts_of(
     return Table(f"What unit {unit} tells best here", titles, [cells for _, cells in best], sortable=False)
 
 
-def known_for(loaded: LoadedModel, view_name: str, unit: int) -> str:
-    """Describe the unit by the saved leaderboard."""
+def describe_concepts(loaded: LoadedModel, view_name: str, unit: int) -> str:
+    """Name the concepts for which the saved leaderboard lists this unit."""
     board = saved_boards(loaded).get(view_name)
-    won: list[BestUnit] = [best for best in board.best if best.unit == unit and best.found] if board else []
-    if not won:
+    listed: list[BestUnit] = [best for best in board.best if best.unit == unit and best.found] if board else []
+    if not listed:
         return ""
-    return f"It is the best unit for {', '.join(f'{best.concept} ({best.held_out:.3f} held out)' for best in won)}."
+    return f"It is the best unit for {', '.join(f'{best.concept} ({best.held_out:.3f} held out)' for best in listed)}."
 
 
-def figure(values: np.ndarray, ends: tuple[float, float] | None, width: int) -> dict[str, Any]:
+def figure(values: np.ndarray, limits: tuple[float, float] | None, width: int) -> dict[str, Any]:
     """Return the histogram and its description."""
     from charrnn import figures  # plotly is slow to import: only when needed
 
-    drawn = figures.unit_histogram(values, ends, width)
-    return {"figure": drawn, "figure_words": figures.describe_unit_values(values)}
+    histogram = figures.unit_histogram(values, limits, width)
+    return {"figure": histogram, "figure_words": figures.describe_unit_values(values)}

@@ -27,33 +27,27 @@ from charrnn.ui.server.view_query import IsCurrent
 from charrnn.vocab import Vocab
 
 MAX_CACHED = 4  # activations of 10,000 characters by 512 units: 20 MB each
-UNTRAINED_UNITS = 1024  # at least, in all the untrained networks together
+MIN_UNTRAINED_UNITS = 1024  # of all untrained models of a baseline
 MIN_NETWORKS, MAX_NETWORKS = 2, 8
-GATE_WORDS = {
-    "r": "reset gate r",
-    "z": "update gate z",
-    "i": "input gate i",
-    "f": "forget gate f",
-    "o": "output gate o",
-}
-WORDS = GATE_WORDS | {"h": "hidden state h", "c": "cell state c", "g": "candidate g", "n": "candidate n"}
-
+TITLES = {"h": "hidden state h", "c": "cell state c", "g": "candidate g", "n": "candidate n"}
+TITLES |= {"r": "reset gate r", "z": "update gate z"}
+TITLES |= {"i": "input gate i", "f": "forget gate f", "o": "output gate o"}
 CONCEPTS = {concept.name for concept in BANK}
 
 
 def view_title(view: str) -> str:
-    """Return the page's name of a view."""
-    return WORDS.get(view, f"residual stream, {view}" if view.startswith("layer") else view)
+    """Return the title of an activation, such as "hidden state h"."""
+    return TITLES.get(view, f"residual stream, {view}" if view.startswith("layer") else view)
 
 
 def views_payload(loaded: LoadedModel) -> list[dict[str, str]]:
-    """Describe the views of a model."""
+    """Describe the activations of a model."""
     return [{"name": name, "title": view_title(name)} for name in loaded.view_names]
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The architecture that models with a common untrained baseline share."""
+    """Everything an untrained model depends on, except its seed."""
 
     config: Mapping[str, Any]
     recipe: Mapping[str, Any]
@@ -61,22 +55,22 @@ class Architecture:
 
 
 class Units:
-    """Caches the most recent activations and baselines of an app."""
+    """Computes and caches activations, scores and baselines."""
 
     def __init__(self, store: Store):
         self.store = store
-        self.busy = Lock()  # one computation at a time, so that identical requests share a result
-        self._readings = Cache(MAX_CACHED)
-        self._untrained = Cache(MAX_NETWORKS)  # reused when the user tries a custom pattern next
+        self.lock = Lock()  # one reading at a time
+        self._activations = Cache(MAX_CACHED)
+        self._untrained = Cache(MAX_NETWORKS)  # for the next custom pattern
 
     def cache_key(self) -> tuple:
-        """Return an empty key: the cached values are keyed by all they depend on."""
+        """Return an empty key: no result depends on the state of this object."""
         return ()
 
     def values(self, loaded: LoadedModel, view: str, text: str, is_current: IsCurrent) -> np.ndarray:
         """Return the activations (N, U) after each character. Raises Superseded."""
-        with self.busy:
-            return self._readings.compute(_values, loaded, view, text, is_current=is_current)
+        with self.lock:
+            return self._activations.compute(_values, loaded, view, text, is_current=is_current)
 
     def scores(self, loaded: LoadedModel, view: str, targets: ConceptTargets, is_current: IsCurrent) -> Scores:
         """Score every unit against every concept. Raises Superseded."""
@@ -85,7 +79,7 @@ class Units:
     def baseline(
         self, loaded: LoadedModel, view: str, targets: ConceptTargets, is_current: IsCurrent, show: Callable[[str], str]
     ) -> Generator[str, None, Baseline]:
-        """Return the untrained baseline; yields progress as `show` encodes it.
+        """Compute the untrained baseline; yields progress, as `show` encodes it.
 
         Raises Superseded.
         """
@@ -98,16 +92,14 @@ class Units:
         return self.store.cache.compute(_baseline, self, _architecture_of(loaded), view, targets, is_current=is_current)
 
     def _cached(self, loaded: LoadedModel, view: str, targets: ConceptTargets) -> Baseline | None:
-        """Return the cached or saved baseline."""
+        """Return the cached or saved baseline; a custom pattern has no saved one."""
         if cached := self.store.cache.cached(_baseline, self, _architecture_of(loaded), view, targets):
             return cached
-        saved = (
-            saved_leaderboards(loaded) if set(targets.names) <= CONCEPTS else None
-        )  # a custom pattern has no saved baseline
+        saved = saved_leaderboards(loaded) if set(targets.names) <= CONCEPTS else None
         return saved.baseline(view, targets) if saved else None
 
     def untrained_percentiles(self, loaded: LoadedModel, view: str, targets: ConceptTargets) -> dict[str, float]:
-        """Return baselines by concept: of this text if known, else of the saved one."""
+        """Return baselines by concept: of this text if cached, else the saved ones."""
         if cached := self._cached(loaded, view, targets):
             return dict(zip(targets.names, cached.percentile.tolist(), strict=True))
         saved = saved_leaderboards(loaded)
@@ -118,7 +110,7 @@ class Units:
         self, architecture: Architecture, seed: int, view: str, text: str, is_current: IsCurrent
     ) -> np.ndarray:
         """Return the activations (N, U) of an untrained model. Raises Superseded."""
-        with self.busy:
+        with self.lock:
             return self._untrained.compute(_untrained_values, architecture, seed, view, text, is_current=is_current)
 
 
@@ -144,14 +136,14 @@ def _untrained_values(architecture: Architecture, seed: int, view: str, text: st
 def _baseline(
     units: Units, architecture: Architecture, view: str, targets: ConceptTargets, is_current: IsCurrent
 ) -> Baseline:
-    drawn = range(networks_for(architecture.config["hidden_dim"]))
-    values = (units.untrained_values(architecture, seed, view, targets.text, is_current) for seed in drawn)
+    seeds = range(networks_for(architecture.config["hidden_dim"]))
+    values = (units.untrained_values(architecture, seed, view, targets.text, is_current) for seed in seeds)
     return Baseline.of([score(targets, each) for each in values])
 
 
-def networks_for(units: int, in_all: int = UNTRAINED_UNITS) -> int:
+def networks_for(units: int) -> int:
     """Return the number of untrained models of a baseline."""
-    return min(MAX_NETWORKS, max(MIN_NETWORKS, math.ceil(in_all / units)))
+    return min(MAX_NETWORKS, max(MIN_NETWORKS, math.ceil(MIN_UNTRAINED_UNITS / units)))
 
 
 def _read(decoder: TraceDecoder, ids: list[int], view: str, is_current: IsCurrent) -> np.ndarray:
@@ -168,4 +160,4 @@ def saved_leaderboards(loaded: LoadedModel) -> CachedBoard | None:
 def saved_boards(loaded: LoadedModel) -> Mapping[str, Leaderboard]:
     """Load the saved leaderboards by view; none before the last step."""
     saved = saved_leaderboards(loaded)
-    return saved.boards if saved and loaded.checkpoint.step == loaded.info.saved_steps[-1] else {}
+    return saved.boards if saved and loaded.is_last_step else {}

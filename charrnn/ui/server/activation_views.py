@@ -1,4 +1,4 @@
-"""Activations that the heatmap can show, their color ranges and row orders."""
+"""Color ranges and row orders of the activations in the heatmap."""
 
 import math
 from collections.abc import Sequence
@@ -11,14 +11,9 @@ from charrnn.ui.server import row_order
 
 GATES = frozenset("ifo" + "rz")  # 0..1
 SQUASHED = frozenset("h" + "gn")  # -1..1
-EQUIVALENT_GATES = {
-    "f": "z",
-    "z": "f",
-    "g": "n",
-    "n": "g",
-}  # same function in another cell
-REACH = 3  # times the median size; few values lie beyond, except of the counting units of an LSTM
-STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)  # range ends, times a power of ten
+EQUIVALENT_GATES = {"f": "z", "z": "f", "g": "n", "n": "g"}  # of the same function in another cell
+RANGE_MEDIANS = 3  # an unbounded range, in median magnitudes; only counting units of an LSTM often exceed it
+RANGE_ENDS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)  # times a power of ten
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class HeatmapView:
         return cls(name, values.shape[1], color_range(name, values), orders)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the part of a message that describes how to draw the columns."""
+        """Return the view as the page reads it."""
         return {"name": self.name, "rows": self.rows, **asdict(self.scale), "orders": self.orders}
 
 
@@ -59,19 +54,16 @@ def color_range(name: str, values: np.ndarray) -> ColorRange:
     if name in SQUASHED and most <= 1:  # an edited cell may exceed 1
         return ColorRange(-1.0, 1.0, 2.0, bounded=True)
     steps = np.diff(values, axis=0) if len(values) > 1 else values
-    high, change = (ceil_nice(REACH * float(np.median(np.abs(sizes)))) for sizes in (values, steps))
+    high, change = (ceil_nice(RANGE_MEDIANS * float(np.median(np.abs(some)))) for some in (values, steps))
     return ColorRange(-high, high, change, bounded=False)
 
 
 def ceil_nice(value: float) -> float:
-    """Round up to a range end.
-
-    Range ends are 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6 or 8 times a power of ten. 0 returns 0.001.
-    """
+    """Round up to one of RANGE_ENDS times a power of ten, at least 0.001."""
     value = max(value, 1e-3)
     power = 10.0 ** math.floor(math.log10(value))
-    step = next(step for step in STEPS if value <= step * power * (1 + 1e-9))
-    return float(f"{step * power:.2g}")
+    end = next(end for end in RANGE_ENDS if value <= end * power * (1 + 1e-9))
+    return float(f"{end * power:.2g}")
 
 
 def nearest_view(names: Sequence[str], requested: str) -> str:

@@ -15,12 +15,12 @@ from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import IsCurrent, require_current
 
-DEFAULT_TEXT = 16_384  # characters, as in scripts/analyse.py, so that the tab Compare shows the same values
-MAX_ANALYSIS_CHARS = 20_000  # characters; a fraction of a second
+DEFAULT_TEXT_CHARS = 16_384  # as in scripts/analyse.py, so that the tab Compare shows the same values
+MAX_ANALYSIS_CHARS = 20_000  # a fraction of a second
 MAX_LAG = 128
 POSITIONS = 512
-POSITIONS_OF_WINDOWS = 128  # MiniGPT runs a whole window for each position: 1 to 2 s on one core
-FAR_BACK = 100  # characters; the lab sheet reports the influence beyond it
+POSITIONS_MINIGPT = 128  # it runs a whole window for each: 1 to 2 s on one core
+FAR_BACK = 100  # characters: the distance of the lab sheet
 Parsed = TypeVar("Parsed")
 
 
@@ -32,12 +32,12 @@ def default_text(store: Store, loaded: LoadedModel) -> SourceText:
     """
     corpus = cached_tiny_shakespeare()
     if corpus is not None and not loaded.vocab.drop_unknown(corpus)[1]:
-        parts = Corpus.from_text(corpus, loaded.vocab)
-        text = loaded.vocab.decode(parts.val_ids.tolist())
-        part = "the validation part" if parts.sha256 == loaded.info.data_sha256 else "the last tenth"
-        return SourceText(text, f"{part} of {title_of(parts.sha256)}").first(DEFAULT_TEXT)
-    same = [info for info in store.checkpoints() if info.vocab.characters == loaded.vocab.characters and info.passage]
-    best = min(same, key=lambda info: info.metrics.get("val_stream_nats", float("inf")), default=None)
+        split = Corpus.from_text(corpus, loaded.vocab)
+        text = loaded.vocab.decode(split.val_ids.tolist())
+        part = "the validation part" if split.sha256 == loaded.info.data_sha256 else "the last tenth"
+        return SourceText(text, f"{part} of {title_of(split.sha256)}").first(DEFAULT_TEXT_CHARS)
+    infos = [info for info in store.checkpoints() if info.vocab.characters == loaded.vocab.characters and info.passage]
+    best = min(infos, key=lambda info: info.metrics.get("val_stream_nats", float("inf")), default=None)
     if best is None or best.sha256 == loaded.info.sha256:
         return SourceText.sample_of(loaded.info, loaded.passage)
     return SourceText.sample_of(best, loaded.vocab.drop_unknown(best.passage)[0])
@@ -50,16 +50,15 @@ def text_for(store: Store, loaded: LoadedModel, given: SourceText | None = None)
     return given.with_text(loaded.vocab.drop_unknown(given.first(MAX_ANALYSIS_CHARS).text)[0])
 
 
-def measured(store: Store, loaded: LoadedModel, given: SourceText | None = None) -> tuple[GradientFlow, SourceText]:
-    """Return the cached gradient flow of a model, and its text. Raises ValueError.
+def gradient_of(store: Store, loaded: LoadedModel, given: SourceText | None = None) -> tuple[GradientFlow, SourceText]:
+    """Return the gradient flow of a model, and its text. Raises ValueError.
 
-    Without a given text, the gradient flow saved beside the final checkpoint is used.
+    For the final checkpoint and the default text the saved result is used, else a cached or computed one.
     """
-    last = loaded.checkpoint.step == loaded.info.saved_steps[-1]
-    if given is None and last and (found := saved_gradient(loaded.info)):
-        return found
+    if given is None and loaded.is_last_step and (saved := saved_gradient(loaded.info)):
+        return saved
     source = text_for(store, loaded, given)
-    return store.cache.compute(measure, loaded, source.text), source
+    return store.cache.compute(measure_gradient, loaded, source.text), source
 
 
 def saved_analysis(info: CheckpointInfo, name: str, parse: Callable[[AnalysisRecord], Parsed]) -> Parsed | None:
@@ -81,9 +80,9 @@ def saved_gradient(info: CheckpointInfo) -> tuple[GradientFlow, SourceText] | No
     return saved_analysis(info, "gradient", parse)
 
 
-def measure(loaded: LoadedModel, text: str) -> GradientFlow:
+def measure_gradient(loaded: LoadedModel, text: str) -> GradientFlow:
     """Compute the gradient flow of a model on a text it knows. Raises ValueError."""
-    positions = POSITIONS_OF_WINDOWS if loaded.info.cell == "minigpt" else POSITIONS
+    positions = POSITIONS_MINIGPT if loaded.info.cell == "minigpt" else POSITIONS
     return gradient_flow(loaded.checkpoint.model, loaded.vocab.encode(text), MAX_LAG, positions)
 
 
@@ -91,11 +90,11 @@ def read_activations(
     decoder: TraceDecoder, ids: Sequence[int], names: Sequence[str], is_current: IsCurrent = lambda: True
 ) -> dict[str, np.ndarray]:
     """Return the activations (T, units) of a decoder by name. Raises Superseded."""
-    pieces = []
-    for piece in iter_activations(decoder, ids, names):
+    chunks = []
+    for chunk in iter_activations(decoder, ids, names):
         require_current(is_current)
-        pieces.append(piece)
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in names}
+        chunks.append(chunk)
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in names}
 
 
 def bits_of(store: Store, loaded: LoadedModel, text: str, is_current: IsCurrent) -> np.ndarray:
@@ -109,8 +108,8 @@ def _bits(loaded: LoadedModel, text: str, is_current: IsCurrent) -> np.ndarray:
 
 def read_bits(decoder: TraceDecoder, ids: Sequence[int], is_current: IsCurrent = lambda: True) -> np.ndarray:
     """Compute the surprisals of a decoder. Raises Superseded."""
-    pieces = []
-    for piece in surprisals(decoder, ids):
+    chunks = []
+    for chunk in surprisals(decoder, ids):
         require_current(is_current)
-        pieces.append(piece)
-    return np.concatenate(pieces)
+        chunks.append(chunk)
+    return np.concatenate(chunks)

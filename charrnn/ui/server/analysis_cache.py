@@ -19,13 +19,13 @@ MISSING = object()
 
 
 class Cache:
-    """The `most` most recently used results."""
+    """The most recently used results, at most `size` of them."""
 
-    def __init__(self, most: int):
-        self.most = most
+    def __init__(self, size: int):
+        self.size = size
         self._results: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = Lock()  # guards both dictionaries
-        self._working: WeakValueDictionary[Hashable, Lock] = WeakValueDictionary()  # one lock per key in progress
+        self._in_progress: WeakValueDictionary[Hashable, Lock] = WeakValueDictionary()
 
     def compute(self, function: Callable[..., Any], *inputs: Any, is_current: Callable[[], bool] | None = None) -> Any:
         """Return `function(*inputs)`. Identical concurrent calls wait for the first.
@@ -38,13 +38,13 @@ class Cache:
         if (result := self._get(key)) is not MISSING:
             return result
         with self._lock:
-            working = self._working.setdefault(key, Lock())
-        with working:
+            in_progress = self._in_progress.setdefault(key, Lock())
+        with in_progress:
             if (result := self._get(key)) is MISSING:
                 result = function(*inputs) if is_current is None else function(*inputs, is_current=is_current)
                 with self._lock:
                     self._results[key] = result
-                    if len(self._results) > self.most:
+                    if len(self._results) > self.size:
                         self._results.popitem(last=False)
         return result
 
@@ -79,13 +79,13 @@ def fingerprint(value: Any) -> Hashable:
     if isinstance(value, tuple | list):
         return kind, tuple(map(fingerprint, value))
     if isinstance(value, Mapping):
-        return kind, tuple((fingerprint(key), fingerprint(each)) for key, each in value.items())
+        return kind, tuple((fingerprint(key), fingerprint(item)) for key, item in value.items())
     if isinstance(value, frozenset | set):
         return kind, frozenset(map(fingerprint, value))
     if isinstance(value, np.ndarray):
         return kind, value.dtype.str, value.shape, digest(np.ascontiguousarray(value).tobytes())
     if isinstance(value, Path):
-        return "path", str(value), _file(value)
+        return "path", str(value), _file_digest(value)
     if isinstance(value, FunctionType) and value.__closure__ is None and "<" not in value.__qualname__:
         return kind, value.__module__, value.__qualname__
     if hasattr(value, "cache_key"):
@@ -100,7 +100,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _file(path: Path) -> str | None:
+def _file_digest(path: Path) -> str | None:
     try:
         return digest(path.read_bytes())
     except OSError:

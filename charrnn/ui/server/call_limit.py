@@ -1,11 +1,11 @@
-"""Limits concurrent calls. Rejected calls learn when to retry."""
+"""Limits concurrent calls, and estimates when a rejected one can be retried."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-MAX_RUNNING = 2  # calls that compute at once: numpy holds the interpreter lock for most of a step
+MAX_RUNNING = 2  # more would not be faster: numpy holds the interpreter lock for most of a step
 MAX_WAITING = 64
 SMOOTHING = 0.1  # of the running mean of a call's seconds
 
@@ -29,7 +29,7 @@ class CallLimit:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold a slot for the block. Raises BusyError if too many calls wait."""
+        """Wait for a slot, and occupy it for the block. Raises BusyError if too many wait."""
         if self._slots.locked() and self.waiting >= self._max_waiting:
             seconds = self._mean_seconds * (self.waiting + 1) / self._running
             raise BusyError(max(50, round(1000 * seconds)))

@@ -54,7 +54,7 @@ class Store:
         self.origin = origin or Origin(root, str(root))
         self._checked_at = 0.0  # time of the last check for newer checkpoints
         self._listing: tuple | None = None
-        self._listing_lock = Lock()  # the folder is read, and a model loaded, once for concurrent requests
+        self._listing_lock = Lock()  # concurrent requests read the folder, and load a model, once
         self._loading_lock = Lock()
         self._refreshing_lock = Lock()
         self._models: OrderedDict[tuple, LoadedModel] = OrderedDict()
@@ -63,13 +63,13 @@ class Store:
 
     @contextmanager
     def exclusive(self, work: Callable[..., Any], is_current: IsCurrent) -> Iterator[None]:
-        """Hold the lock of this work, so that it runs once. Raises Superseded."""
+        """Run a block of this work at a time. Raises Superseded."""
         with self._locks.setdefault(work, Lock()):
             require_current(is_current)
             yield
 
     def _listed(self) -> tuple[list[CheckpointInfo], dict[str, CheckpointError]]:
-        """List the checkpoints of the folder. Read again after a file has changed."""
+        """List the checkpoints and refused ones; the folder is read after a change only."""
         with self._listing_lock:
             signature = self._signature()
             if self._listing is None or self._listing[0] != signature:

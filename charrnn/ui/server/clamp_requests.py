@@ -1,4 +1,4 @@
-"""Requested clamps, the range of values of a unit, and a default clamp."""
+"""Parses requested clamps, with statistics of the units for their defaults."""
 
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.source_text import SourceText
 
 MAX_CLAMPS = 8
-READ = 2000  # characters, as in the lecture scenes, so that both show the same range
-WROTE = "a text that the network wrote for this"
-MIN_LINE_ENDS = 8  # line ends that a mean needs
+MAX_READ_CHARS = 2000  # as in the lecture scenes, so that both show the same range
+GENERATED = "a text that the network wrote for this"
+MIN_LINE_ENDS = 8  # for a mean over them
 
 
 class ActivationStats:
@@ -31,13 +31,12 @@ class ActivationStats:
     @classmethod
     def of(cls, store: Store, loaded: LoadedModel) -> "ActivationStats":
         """Return the cached statistics of a model."""
-        source = text_for(store, loaded).first(READ)
-        return store.cache.compute(
-            activation_stats, loaded, source if source.text else SourceText(loaded.sample_text, WROTE)
-        )
+        source = text_for(store, loaded).first(MAX_READ_CHARS)
+        source = source if source.text else SourceText(loaded.sample_text, GENERATED)
+        return store.cache.compute(_activation_stats, loaded, source)
 
     def __str__(self) -> str:
-        """Name the text of the statistics."""
+        """Describe the text of the statistics."""
         return f"{len(self.text):,} characters of {self.source.origin}"
 
     @property
@@ -45,7 +44,7 @@ class ActivationStats:
         return next(iter(self.values.values())).shape[1]
 
     def span(self, name: str) -> tuple[float, float]:
-        """Return the range of a slider: the bounds, or the observed range if unbounded."""
+        """Return the range of a slider: the limits, or the observed range if unbounded."""
         low, high = limits(name)
         if high <= 1:
             return low, high
@@ -54,30 +53,30 @@ class ActivationStats:
 
     def describe(self, clamp: Clamp) -> dict[str, Any]:
         """Describe a clamp with the 5 %, mean and 95 % of its unit, or of all units."""
-        some = self.values[clamp.name] if clamp.unit is None else self.values[clamp.name][:, clamp.unit]
-        low, high = np.quantile(some.astype(np.float64), [0.05, 0.95])
+        values = self._of_unit(clamp.name, clamp.unit)
+        low, high = np.quantile(values.astype(np.float64), [0.05, 0.95])
         usual = [
             float(f"{value:.3g}") if abs(value) >= 1 else round(float(value), 3)
-            for value in (low, some.mean(dtype=float), high)
+            for value in (low, values.mean(dtype=float), high)
         ]
         return {"name": clamp.name, "unit": clamp.unit, "value": clamp.value, "usual": usual}
 
     def mean(self, name: str, unit: int | None) -> float:
         """Return the mean of a unit, or of all units, as rounded on the page."""
-        some = self.values[name] if unit is None else self.values[name][:, unit]
-        return round(float(some.mean(dtype=float)), 2)
+        return round(float(self._of_unit(name, unit).mean(dtype=float)), 2)
+
+    def _of_unit(self, name: str, unit: int | None) -> np.ndarray:
+        return self.values[name] if unit is None else self.values[name][:, unit]
 
 
-def activation_stats(loaded: LoadedModel, source: SourceText) -> ActivationStats:
-    """Compute the statistics of a model's units."""
+def _activation_stats(loaded: LoadedModel, source: SourceText) -> ActivationStats:
     return ActivationStats(loaded, source)
 
 
 def clamps_of(stats: ActivationStats, sent: Any, selected: Any = None) -> tuple[Clamp, ...]:
     """Parse the requested clamps. A clamp without a value gets the unit's mean.
 
-    Without any: the selected unit if this model has it, else the unit that separates line ends best, clamped to its
-    mean elsewhere. Raises ValueError.
+    Without clamps: the selected unit if this model has it, else `default_clamp`. Raises ValueError.
     """
     if sent is None or sent == []:
         return (_selected(stats, selected) or default_clamp(stats),)
@@ -107,7 +106,7 @@ def _clamp(stats: ActivationStats, sent: Any) -> Clamp:
 
 
 def default_clamp(stats: ActivationStats) -> Clamp:
-    """Clamp the unit with the largest difference of means at line ends and elsewhere."""
+    """Clamp the unit that separates line ends best to its mean elsewhere."""
     name, values = next(iter(stats.values.items()))
     ends = np.array([character == "\n" for character in stats.text])
     if MIN_LINE_ENDS <= ends.sum() < len(ends):

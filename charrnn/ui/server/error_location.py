@@ -1,19 +1,19 @@
-"""Describes errors raised by a user-edited cell."""
+"""Describes errors of a cell that was edited."""
 
 from pathlib import Path
 from traceback import extract_tb
 
 PACKAGE = Path(__file__).resolve().parents[2]
-INTERFACE = PACKAGE / "ui"
+UI = PACKAGE / "ui"
 
 
-def raised(error: Exception) -> str:
-    """Format the error with the innermost line outside `ui` of its traceback."""
+def locate_error(error: Exception) -> str:
+    """Format the error with the innermost line of its traceback outside `ui`."""
     frames = [frame for frame in extract_tb(error.__traceback__) if PACKAGE in Path(frame.filename).parents]
-    below = [frame for frame in frames if INTERFACE not in Path(frame.filename).parents]
+    model_frames = [frame for frame in frames if UI not in Path(frame.filename).parents]
     message = f"{type(error).__name__}: {error or 'no reason given'}"
-    if not below:
+    if not model_frames:
         return message
-    last = below[-1]
+    last = model_frames[-1]
     file = Path(last.filename).relative_to(PACKAGE.parent).as_posix()
     return f"{message}, raised at line {last.lineno} of {file}, in {last.name}: {last.line}"

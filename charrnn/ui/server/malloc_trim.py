@@ -1,21 +1,21 @@
-"""Returns free memory to the system. The C library would keep hundreds of MB."""
+"""Returns free memory to the system, which glibc keeps: hundreds of MB."""
 
 import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-DELAY_S = 2.0  # after the last user; a generating page calls about once a second
+DELAY_S = 2.0  # after the last block; a generating page calls about once a second
 
 
-def give_back() -> None:
-    """Return free memory with glibc's malloc_trim, without blocking other threads."""
-    with suppress(OSError, TypeError, AttributeError):  # another C library
+def trim() -> None:
+    """Call malloc_trim, which does not block other threads. No effect without glibc."""
+    with suppress(OSError, TypeError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
-class Users:
-    """Counts the current memory users. Free memory is returned after the last one."""
+class MemoryUse:
+    """Counts the blocks that use memory, and trims after the last one."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -23,8 +23,8 @@ class Users:
         self._is_due = False
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Count as a memory user for the duration of the block."""
+    def block(self) -> Iterator[None]:
+        """Count a block."""
         with self._lock:
             self._count += 1
         try:
@@ -42,7 +42,7 @@ class Users:
     def _trim(self) -> None:
         self._is_due = False
         if not self._count:
-            give_back()
+            trim()
 
 
-USERS = Users()
+MEMORY_USE = MemoryUse()

@@ -1,10 +1,10 @@
 """ASGI middleware: allows only the routes, hosts and body sizes this page needs.
 
-Gradio accepts bodies of any size, files, and calls from other sites if it does not run on localhost; and it has routes
-that this app does not use. Everything not listed here is rejected.
+Gradio has routes that this app does not use, and accepts bodies of any size, files, and calls from other sites if it
+does not run on localhost. Everything not listed here is rejected.
 
-DNS rebinding: another site can point its own name to this machine and so share the origin of this page. If the server
-listens on localhost only, or if hosts were given, requests for any other host are rejected.
+DNS rebinding: another site can point its own name to this machine and so share the origin of this page. Requests for
+another host are therefore rejected if the server listens on localhost only, or if hosts were given.
 """
 
 import ipaddress
@@ -33,8 +33,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MAX_ADDRESS_CHARS = 60_000  # the longest text in a link; httpx, which Gradio parses URLs with, allows little more
-MAX_READ = 64 << 20  # of a rejected body; without this the client would not see the response
+MAX_ADDRESS_CHARS = 60_000  # the longest text in a link; httpx, with which Gradio parses URLs, allows 65,536
+MAX_READ = 64 << 20  # bytes of a rejected body; a client that still sends would not see the response
 PAGE = re.compile(r"/(config/?|theme\.css|robots\.txt|favicon\.ico|manifest\.json|pwa_icon(/\d+)?)?")
 FILES = re.compile(r"/(assets|static|svelte|charrnn)/.*")
 API = re.compile(r"/gradio_api/(info/?|openapi\.json|app_id/?|startup-events|theme\.css|queue/(status|data))")
@@ -101,7 +101,7 @@ class RequestFilterMiddleware:
                 await self._pass_on(scope, checked, _with_headers(send))
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call Gradio. End the body if it finds, after the status, no such session."""
+        """Call Gradio. End the body if it raises 404, for its session, after the status."""
         try:
             await self.app(scope, receive, send)
         except RuntimeError as error:
@@ -188,7 +188,7 @@ def _path(scope: Scope) -> str:
 
 
 def _values(scope: Scope) -> dict[str, list[str]]:
-    """Return all values of each header: readers differ in which duplicate they take."""
+    """Return all values of each header; parsers differ in which duplicate they use."""
     values = dict[str, list[str]]()
     for name, value in scope["headers"]:
         values.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
@@ -219,7 +219,7 @@ def _check_get(path: str, query: bytes) -> None:
 
 
 async def _body(receive: Receive) -> bytes:
-    """Receive the whole body. Raises RequestRejected if too large or not complete."""
+    """Receive the whole body. Raises RequestRejected if it is too large or incomplete."""
     parts, length = [], 0
     while True:
         message = await receive()
@@ -239,22 +239,22 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     """Return a `receive` that yields the body and then the original messages."""
     rest = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def again() -> MutableMapping[str, Any]:
+    async def replay() -> MutableMapping[str, Any]:
         return rest.pop() if rest else await receive()
 
-    return again
+    return replay
 
 
 def _with_headers(send: Send) -> Send:
     """Return a `send` that sets this app's headers and forbids cross-origin reads."""
 
-    async def sending(message: MutableMapping[str, Any]) -> None:
+    async def send_with_headers(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             others = [pair for pair in message.get("headers", []) if not pair[0].lower().startswith(b"access-control-")]
             message["headers"] = others + [(name.encode(), value.encode()) for name, value in HEADERS.items()]
         await send(message)
 
-    return sending
+    return send_with_headers
 
 
 async def _send_error(rejection: RequestRejected, send: Send) -> None:

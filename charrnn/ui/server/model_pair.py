@@ -8,7 +8,7 @@ from charrnn.ui.server.request_parameters import Choice, Chosen, Sampling, valid
 from charrnn.ui.server.view_query import ViewQuery
 
 NAMES = ("A", "B")
-AT_FIRST = ("rnn", "minigpt")
+DEFAULT_PAIR = ("rnn", "minigpt")
 
 
 class SideForm(Sampling):
@@ -28,23 +28,17 @@ def parse_side(query: ViewQuery, name: str) -> SideForm:
 def load_pair(store: Store, query: ViewQuery) -> tuple[LoadedModel, LoadedModel]:
     """Load both models. The defaults are vanilla and MiniGPT. Raises ValueError."""
     names = [info.name for info in store.checkpoints()]
-    found = []
-    for name, first, other in zip(NAMES, AT_FIRST, (names[:1], names[-1:]), strict=True):
-        choice = parse_side(query, name).checkpoint
-        by_default = first if first in names else next(iter(other), None)
-        found.append(store.load(by_default if choice.name is None else choice.name, choice.step))
-    return found[0], found[1]
-
-
-def titles(pair: Sequence[LoadedModel]) -> list[str]:
-    """Format titles such as "A · Vanilla RNN", with any training step but the last."""
-    return [f"{name} · {with_step(loaded)}" for name, loaded in zip(NAMES, pair, strict=True)]
+    pair = []
+    for side, default, other in zip(NAMES, DEFAULT_PAIR, (names[:1], names[-1:]), strict=True):
+        choice = parse_side(query, side).checkpoint
+        default = default if default in names else next(iter(other), None)
+        pair.append(store.load(default if choice.name is None else choice.name, choice.step))
+    return pair[0], pair[1]
 
 
 def with_step(loaded: LoadedModel) -> str:
     """Format the title, with the training step unless it is the last."""
-    step = loaded.checkpoint.step
-    return loaded.title if step == loaded.info.saved_steps[-1] else f"{loaded.title}, step {step:,}"
+    return loaded.title if loaded.is_last_step else f"{loaded.title}, step {loaded.checkpoint.step:,}"
 
 
 def pair_payload(store: Store, pair: Sequence[LoadedModel]) -> dict[str, Any]:
@@ -59,16 +53,18 @@ def pair_payload(store: Store, pair: Sequence[LoadedModel]) -> dict[str, Any]:
         for info in store.checkpoints()
     ]
     chosen = [{"name": loaded.info.name, "step": loaded.checkpoint.step} for loaded in pair]
-    return {"models": models, "chosen": chosen, "titles": titles(pair)}
+    titles = [f"{side} · {with_step(loaded)}" for side, loaded in zip(NAMES, pair, strict=True)]
+    return {"models": models, "chosen": chosen, "titles": titles}
 
 
 def known_to_both(pair: Sequence[LoadedModel], text: str) -> tuple[str, str]:
     """Drop characters unknown to either model. Return the text and a notice of them."""
-    dropped = [character for character in text if not all(character in loaded.vocab.ids for loaded in pair)]
-    if not dropped:
+    known = "".join(character for character in text if all(character in loaded.vocab.ids for loaded in pair))
+    if known == text:
         return text, ""
-    kinds = list(dict.fromkeys(dropped))
-    named = ", ".join(map(repr, kinds[:5])) + (" and others" if len(kinds) > 5 else "")
-    what = "1 character" if len(dropped) == 1 else f"{len(dropped):,} characters"
-    out = set(kinds)
-    return "".join(c for c in text if c not in out), f"Left out {what} that A or B has never seen: {named}."
+    kept = set(known)
+    unknown = [character for character in dict.fromkeys(text) if character not in kept]
+    named = ", ".join(map(repr, unknown[:5])) + (" and others" if len(unknown) > 5 else "")
+    n = len(text) - len(known)
+    count = "1 character" if n == 1 else f"{n:,} characters"
+    return known, f"Left out {count} that A or B has never seen: {named}."

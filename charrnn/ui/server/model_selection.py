@@ -6,7 +6,7 @@ from charrnn.checkpoint import CheckpointError, CheckpointInfo
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
 from charrnn.ui.server.view_query import ViewQuery
 
-AT_FIRST = ("rnn", "gru", "lstm", "minigpt")  # the four systems of the lab sheet
+DEFAULT_MODELS = ("rnn", "gru", "lstm", "minigpt")  # the four systems of the lab sheet
 
 
 def selected(store: Store, query: ViewQuery) -> list[CheckpointInfo]:
@@ -17,7 +17,7 @@ def selected(store: Store, query: ViewQuery) -> list[CheckpointInfo]:
     infos = store.checkpoints()
     if not infos:
         raise CheckpointError(store.empty_reason())
-    names = {query.choice.name or infos[0].name, *AT_FIRST} if query.names is None else set(query.names)
+    names = {query.choice.name or infos[0].name, *DEFAULT_MODELS} if query.names is None else set(query.names)
     return [info for info in infos if info.name in names]
 
 

@@ -1,4 +1,4 @@
-"""Notices of the page, and arrays encoded for it."""
+"""Encodes arrays and notices for the page."""
 
 import base64
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ def packed(array: np.ndarray) -> str:
 
 
 def notice(text: str, problem: bool = False) -> dict[str, str]:
-    """Return a notice above the text: information or an error."""
+    """Return a notice, shown above the text: information or an error."""
     return {"kind": "problem" if problem else "note", "text": text}
 
 
@@ -22,5 +22,5 @@ def dropped_notice(dropped: Sequence[tuple[int, str]]) -> dict[str, str] | None:
         return None
     named = ", ".join(f"{character!r} at position {position}" for position, character in dropped[:5])
     more = f" and {len(dropped) - 5} more" if len(dropped) > 5 else ""
-    what = "1 character" if len(dropped) == 1 else f"{len(dropped)} characters"
-    return notice(f"Left out {what} this model has never seen: {named}{more}.")
+    count = "1 character" if len(dropped) == 1 else f"{len(dropped)} characters"
+    return notice(f"Left out {count} this model has never seen: {named}{more}.")

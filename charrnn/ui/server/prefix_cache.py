@@ -14,47 +14,36 @@ MAX_BYTES = 64 << 20
 
 
 class PrefixCache:
-    """Least recently used `DecoderOutput`s by decoder and text, limited by memory.
-
-    Entries may be dropped at any time, since they can be computed again.
-    """
+    """The most recently used `DecoderOutput`s by decoder and text, limited by memory."""
 
     def __init__(self, max_bytes: int = MAX_BYTES):
         self._max_bytes = max_bytes
         self._bytes = 0
         self._entries: OrderedDict[tuple, tuple[DecoderOutput, int]] = OrderedDict()
-        self._lengths: dict[Hashable, dict[int, int]] = {}  # per loaded: prefix length -> number of entries
+        self._lengths: dict[Hashable, dict[int, int]] = {}  # by decoder: prefix length -> number of entries
         self._lock = Lock()
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    @property
-    def bytes(self) -> int:
-        """Return the estimated memory of the entries."""
-        return self._bytes
-
-    def longest(self, loaded: Hashable, text: str, limit: int) -> tuple[int, DecoderOutput | None]:
+    def longest(self, decoder: Hashable, text: str, limit: int) -> tuple[int, DecoderOutput | None]:
         """Return the longest cached prefix of text[:limit], as length and output."""
         with self._lock:
-            lengths = sorted(length for length in self._lengths.get(loaded, ()) if length <= limit)
-            keys = [(loaded, length, digest) for length, digest in zip(lengths, _digests(text, lengths), strict=True)]
+            lengths = sorted(length for length in self._lengths.get(decoder, ()) if length <= limit)
+            keys = [(decoder, length, digest) for length, digest in zip(lengths, _digests(text, lengths), strict=True)]
             for key in reversed(keys):
                 if key in self._entries:
                     self._entries.move_to_end(key)
                     return key[1], self._entries[key][0]
         return 0, None
 
-    def put(self, loaded: Hashable, text: str, given: DecoderOutput) -> None:
+    def put(self, decoder: Hashable, text: str, output: DecoderOutput) -> None:
         """Cache the output at the end of a text, without its activations."""
-        output = given._replace(activations={})
+        output = output._replace(activations={})
         size = _size_of(output)
-        key = (loaded, len(text), next(_digests(text, [len(text)])))
+        key = (decoder, len(text), next(_digests(text, [len(text)])))
         with self._lock:
             self._remove(key)
             self._entries[key] = (output, size)
             self._bytes += size
-            counts = self._lengths.setdefault(loaded, {})
+            counts = self._lengths.setdefault(decoder, {})
             counts[len(text)] = counts.get(len(text), 0) + 1
             while self._bytes > self._max_bytes:
                 self._remove(next(iter(self._entries)))
@@ -64,17 +53,17 @@ class PrefixCache:
         if entry is None:
             return
         self._bytes -= entry[1]
-        loaded, length, _ = key
-        counts = self._lengths[loaded]
+        decoder, length, _ = key
+        counts = self._lengths[decoder]
         counts[length] -= 1
         if not counts[length]:
             del counts[length]
         if not counts:
-            del self._lengths[loaded]
+            del self._lengths[decoder]
 
 
 def _digests(text: str, lengths: list[int]) -> Iterator[bytes]:
-    """Yield digests of the prefixes of these lengths, ascending, in one pass."""
+    """Yield digests of the prefixes of these ascending lengths, in one pass."""
     running, start = hashlib.blake2b(digest_size=16), 0
     for length in lengths:
         running.update(text[start:length].encode("utf-8", "surrogatepass"))
@@ -83,7 +72,7 @@ def _digests(text: str, lengths: list[int]) -> Iterator[bytes]:
 
 
 def _size_of(value: Any) -> int:
-    """Return the bytes of an output; shared keys and values count each time."""
+    """Return the bytes of an output. Arrays that outputs share count for each of them."""
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Messages about the folder's checkpoints that were refused: which ones, and why, without local paths."""
+"""Describes why checkpoints of a folder were refused, without local paths."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Validates calls before Gradio parses them. Errors are one line with the remedy."""
+"""Validates the bodies of calls before Gradio parses them."""
 
 import inspect
 import json
@@ -9,12 +9,12 @@ from typing import Any
 
 from gradio.block_function import BlockFunction
 
-MAX_BYTES = 256 * 1024  # the longest text of an endpoint with every character escaped
+MAX_BYTES = 256 * 1024  # enough for the longest text of an endpoint, every character escaped
 MAX_DEPTH = 16  # nesting of lists and objects
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")  # session or event id; Gradio's clients use shorter ones
 TEXT_ENDPOINT = "continue_text"  # see text_calls.py
 TEXT_SESSION = "text calls"  # not a TOKEN, so that no caller can name it
-CALL_FIELDS = ("data", "session_hash", "event_data", "fn_index", "trigger_id")  # fields of a call that are passed on
+CALL_FIELDS = ("data", "session_hash", "event_data", "fn_index", "trigger_id")  # others are dropped
 ENDED_BY = {
     "/gradio_api/cancel": ("session_hash", "fn_index", "event_id"),
     "/gradio_api/reset": ("event_id",),
@@ -46,8 +46,8 @@ class CallValidator:
         """Validate a call of an endpoint with named values. Raises RequestRejected."""
         function, sent = self._endpoint(name), parse_json(body)
         names = _names(function)
-        for each in sent.keys() - set(names):
-            raise RequestRejected(422, f"{name} takes no {reprlib.repr(each)}: give {_join(names)}")
+        for unknown in sent.keys() - set(names):
+            raise RequestRejected(422, f"{name} takes no {reprlib.repr(unknown)}: give {_join(names)}")
         return _dump(sent)
 
     def event(self, body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Limits, types and models of requests, and error messages for invalid ones."""
+"""Types and limits of request parameters, and messages for invalid ones."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ MAX_TEXT_CHARS = 24_000  # of a page's text
 MAX_EDITS = 500
 MAX_RUN_CHARS = 3000
 SPEEDS = Range(1, 1000, zero="as fast as it goes")  # characters per second
-OF_SAMPLING = LIMITS | {"temperature": replace(LIMITS["temperature"], high=2)}
+SAMPLING_LIMITS = LIMITS | {"temperature": replace(LIMITS["temperature"], high=2)}
 MAX_SAFE_INTEGER = 2**53 - 1  # largest exact integer in JavaScript
 
 
@@ -42,10 +42,10 @@ Step = Annotated[int, within(Range(0, MAX_SAFE_INTEGER, whole=True))]
 Seed = Annotated[int, within(SEEDS)]
 Characters = Annotated[int, within(Range(1, MAX_RUN_CHARS, whole=True))]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
-Temperature = Annotated[float, within(OF_SAMPLING["temperature"])]
-TopK = Annotated[int, within(OF_SAMPLING["top_k"])]
-TopP = Annotated[float, within(OF_SAMPLING["top_p"])]
-MinP = Annotated[float, within(OF_SAMPLING["min_p"])]
+Temperature = Annotated[float, within(SAMPLING_LIMITS["temperature"])]
+TopK = Annotated[int, within(SAMPLING_LIMITS["top_k"])]
+TopP = Annotated[float, within(SAMPLING_LIMITS["top_p"])]
+MinP = Annotated[float, within(SAMPLING_LIMITS["min_p"])]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -80,7 +80,7 @@ class Writing(Sampling):
 
 
 def validate(of: Any, sent: Any) -> Any:
-    """Validate a value as this type. Raises ValueError with the first error."""
+    """Parse a value as this type. Raises ValueError for the first invalid field."""
     try:
         return TypeAdapter(of).validate_python(sent)
     except ValidationError as error:
@@ -95,20 +95,20 @@ def describe_error(error: ValidationError) -> str:
 def describe_errors(error: ValidationError) -> dict[Any, str]:
     """Describe the first error of each field, by its name."""
     found: dict[Any, str] = {}
-    for each in error.errors(include_url=False):
-        name = next((part for part in reversed(each["loc"]) if isinstance(part, str)), "the request")
-        name = printable(name)[:MAX_NAME_CHARS]  # of an unknown field it is the sender's
-        found.setdefault((*each["loc"], "")[0], _in_words(each, name))
+    for fault in error.errors(include_url=False):
+        name = next((part for part in reversed(fault["loc"]) if isinstance(part, str)), "the request")
+        name = printable(name)[:MAX_NAME_CHARS]  # the sender chooses that of an unknown field
+        found.setdefault((*fault["loc"], "")[0], _describe(fault, name))
     return found
 
 
-def _in_words(fault: Any, name: str) -> str:
+def _describe(fault: Any, name: str) -> str:
     context = fault.get("ctx", {})
     if fault["type"].endswith("too_long"):
         return f"the length of {name} is {len(fault['input'])}: give at most {context['max_length']}"
     message = fault["msg"]
     words = f"{context['error']}" if "error" in context else f"give what fits: {message[0].lower()}{message[1:]}"
-    if not words.startswith("give "):  # of a validator that names the value itself
+    if not words.startswith("give "):  # already names the value
         return words
     value = None if fault["type"] == "missing" else fault["input"]
     return f"{name} is {shown(value)}: {'give a text' if fault['type'] == 'string_type' else words}"

@@ -65,7 +65,7 @@ FOREIGN = re.compile(r"__.*|utm_.*|logs|fbclid|gclid|session_hash")
 
 @dataclass
 class LinkContext:
-    """Validation context of a link: the available checkpoints and the named model."""
+    """Validation context of a link: the available checkpoints and the chosen model."""
 
     store: Store
     scenes: int
@@ -74,7 +74,7 @@ class LinkContext:
 
     @property
     def loaded(self) -> LoadedModel:
-        """Load the named checkpoint, by default the first one. Raises CheckpointError."""
+        """Return the chosen model, by default the first one. Raises CheckpointError."""
         self.chosen = self.chosen or self.store.load()
         return self.chosen
 
@@ -102,15 +102,12 @@ class LinkContext:
         """Parse clamps: a list of name:unit:value; the unit `all` means every unit."""
         if not re.fullmatch(r"[^:,]+:(\d{1,6}|all):[^:,]+(,[^:,]+:(\d{1,6}|all):[^:,]+)*", value):
             raise ValueError("give name:unit:value, or name:all:value, separated by commas")
-        sent = [each.split(":") for each in value.split(",")]
         requested = [
-            {"name": name, "unit": None if unit == "all" else int(unit), "value": number_in(at)}
-            for name, unit, at in sent
+            {"name": name, "unit": None if unit == "all" else int(unit), "value": number_in(number)}
+            for name, unit, number in (clamp.split(":") for clamp in value.split(","))
         ]
-        return [
-            (clamp.name, clamp.unit, clamp.value)
-            for clamp in clamps_of(ActivationStats.of(self.store, self.loaded), requested)
-        ]
+        clamps = clamps_of(ActivationStats.of(self.store, self.loaded), requested)
+        return [(clamp.name, clamp.unit, clamp.value) for clamp in clamps]
 
     def scene(self, number: Any) -> int:
         return Range(1, self.scenes, whole=True).require("scene", number)
@@ -121,16 +118,16 @@ class LinkContext:
     def hide(self, value: str) -> list[str]:
         return self._some_of("hide", value, [*HIDEABLE])
 
-    def _some_of(self, what: str, value: str, options: list[str]) -> list[str]:
+    def _some_of(self, parameter: str, value: str, options: list[str]) -> list[str]:
         names = [name for name in value.split(",") if name]
         unknown = [name for name in names if name not in options]
-        self.problems += [f"{what} names {reprlib.repr(name)}: give {', '.join(options)}" for name in unknown[:3]]
+        self.problems += [f"{parameter} names {reprlib.repr(name)}: give {', '.join(options)}" for name in unknown[:3]]
         return [name for name in names if name in options]
 
 
-def _in_context(read: Callable[[LinkContext, Any], Any]) -> AfterValidator:
-    """Return a validator that uses the validation context."""
-    return AfterValidator(lambda value, info: read(info.context, value))
+def _in_context(parse: Callable[[LinkContext, Any], Any]) -> AfterValidator:
+    """Return a validator that calls a method of the validation context."""
+    return AfterValidator(lambda value, info: parse(info.context, value))
 
 
 def _one_of(value: str, options: Any) -> str:
@@ -162,7 +159,7 @@ def _sha(value: str) -> str:
 
 
 List = Annotated[str, Field(max_length=MAX_LIST_CHARS)]
-AS_TYPED = BeforeValidator(lambda value: value.replace("\r\n", "\n").replace("\r", "\n"))  # line ends as in a text box
+LINE_ENDS = BeforeValidator(lambda value: value.replace("\r\n", "\n").replace("\r", "\n"))
 FLAG = PlainValidator(lambda value: _one_of(value, ("0", "1")) == "1")
 POSITIONS = Range(0, MAX_RUN_CHARS - 1, whole=True)
 NUMBERS = ("temperature", "top_k", "top_p", "min_p", "speed", "seed", "characters", "step", "knob", "scene")
@@ -175,8 +172,8 @@ class LinkQuery(Writing):
     step: Annotated[Step, _in_context(LinkContext.step)] = 0
     speed: Annotated[float, within(SPEEDS)] = 30.0
     characters: Characters = 400
-    prompt: Annotated[Prompt, AS_TYPED] = Writing.model_fields["prompt"].default
-    read: Annotated[str, Field(max_length=MAX_PASSAGE_CHARS), AS_TYPED] | None = None
+    prompt: Annotated[Prompt, LINE_ENDS] = Writing.model_fields["prompt"].default
+    read: Annotated[str, Field(max_length=MAX_PASSAGE_CHARS), LINE_ENDS] | None = None
     edits: Annotated[
         list[tuple[Annotated[int, within(POSITIONS)], Character]], Field(max_length=MAX_EDITS), BeforeValidator(_pairs)
     ] = Field(default_factory=list)
@@ -212,7 +209,7 @@ class ShareLink:
 
     @property
     def n_characters(self) -> int:
-        """Return the number of characters to generate; 0 after a text unless given."""
+        """Return the number of characters to generate; after a given text 0 by default."""
         query = self.query
         return 0 if query.read and "characters" not in query.model_fields_set else query.characters
 
@@ -232,7 +229,7 @@ class ShareLink:
         return notice(" ".join(messages), problem=True) if messages else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return all settings, and those other values that were given."""
+        """Return all settings, and the other values that were given."""
         hidden = {"model", "step", "sha"} | (set() if self.query.read else {"read"})
         return self.query.model_dump(exclude=hidden, exclude_none=True) | {"write": self.n_characters}
 
@@ -249,15 +246,15 @@ def parse_link(store: Store, sent: Mapping[str, str], scenes: int = 0) -> ShareL
         except ValidationError as error:
             wrong = describe_errors(error)
             if "model" in wrong:
-                requested.pop("step", None)  # it belongs to a missing model
+                requested.pop("step", None)  # of the missing model
                 wrong.pop("step", None)
             found += wrong.values()
             requested = {name: value for name, value in requested.items() if name not in wrong}
     unknown = [name for name in sent if name not in fields and not FOREIGN.fullmatch(name)]
     found += [*context.problems, *(f"there is no setting {reprlib.repr(name)}" for name in unknown)]
-    settled: dict[str, Any] = {"model": context.loaded.info.name, "step": context.loaded.checkpoint.step}
+    resolved: dict[str, Any] = {"model": context.loaded.info.name, "step": context.loaded.checkpoint.step}
     if "prompt" not in query.model_fields_set:
-        settled["prompt"] = prompt_for(context.loaded, query.prompt)
+        resolved["prompt"] = prompt_for(context.loaded, query.prompt)
     if query.tab in [TABS.get(name) for name in query.hide or ()]:
-        settled["tab"] = None
-    return ShareLink(query.model_copy(update=settled), context.loaded, tuple(found))
+        resolved["tab"] = None
+    return ShareLink(query.model_copy(update=resolved), context.loaded, tuple(found))

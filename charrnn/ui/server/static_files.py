@@ -1,4 +1,4 @@
-"""Templates, scripts and styles of the page, all served locally."""
+"""Templates, scripts and styles of the page, served from this machine."""
 
 import importlib.util
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any
 import gradio as gr
 from gradio.routes import APIRouter, FileResponse, Response  # pyright: ignore[reportPrivateImportUsage]
 
-HERE = Path(__file__).resolve().parents[1]
+UI = Path(__file__).resolve().parents[1]
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 PLOTLY = "plotly.min.js"
 
 
 def read(name: str) -> str:
-    """Read a template or script below this folder."""
-    return (HERE / name).read_text(encoding="utf-8")
+    """Read a template or script of the page."""
+    return (UI / name).read_text(encoding="utf-8")
 
 
 def view(name: str, elem_classes: str, template: str = "") -> gr.HTML:
@@ -29,8 +29,8 @@ def view(name: str, elem_classes: str, template: str = "") -> gr.HTML:
 
 
 def served() -> dict[str, Path]:
-    """Map URL paths to files: scripts and styles of this folder, and plotly.js."""
-    files = {file.relative_to(HERE).as_posix(): file for file in sorted(HERE.rglob("*")) if file.suffix in TYPES}
+    """Map URL paths to files: scripts and styles of the page, and plotly.js."""
+    files = {file.relative_to(UI).as_posix(): file for file in sorted(UI.rglob("*")) if file.suffix in TYPES}
     spec = importlib.util.find_spec("plotly")  # finds the folder without importing the library
     if spec and spec.origin:
         files[PLOTLY] = Path(spec.origin).parent / "package_data" / PLOTLY
@@ -46,7 +46,7 @@ def routes() -> list[Any]:
         file = files.get(path)
         if file is None:
             return Response(status_code=404)
-        keep = "public, max-age=86400" if path == PLOTLY else "no-cache"
-        return FileResponse(file, media_type=TYPES[file.suffix], headers={"Cache-Control": keep})
+        cache_control = "public, max-age=86400" if path == PLOTLY else "no-cache"
+        return FileResponse(file, media_type=TYPES[file.suffix], headers={"Cache-Control": cache_control})
 
     return router.routes

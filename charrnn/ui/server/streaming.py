@@ -1,4 +1,4 @@
-"""Streams the results of an analysis to its view."""
+"""Registers analyses of views, and streams their messages."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from anyio.to_thread import run_sync
 
-from charrnn.ui.server.malloc_trim import USERS
+from charrnn.ui.server.malloc_trim import MEMORY_USE
 from charrnn.ui.server.request_parameters import count_of
 from charrnn.ui.server.static_files import read, view
 from charrnn.ui.server.view_query import IsCurrent, LatestQuery, ViewQuery, until_superseded
@@ -30,14 +30,13 @@ def add_part(elem_id: str | None, name: str, stream: Stream, template: str = "",
 
 
 def register_stream(shown: gr.HTML, stream: Stream) -> None:
-    """Stream the values of `answers` for each `ask` event; show its ValueErrors.
+    """Stream the messages of `stream` for each `ask` event, or its ValueError.
 
-    Its second argument tells whether the result is still needed: a newer query of the page supersedes the older one.
-    It runs in a worker thread of Gradio's queue.
+    It runs in a worker thread of Gradio's queue. A newer query of the same page supersedes it.
     """
     latest = LatestQuery()
 
-    def note(event: gr.EventData, request: gr.Request) -> None:
+    def record(event: gr.EventData, request: gr.Request) -> None:
         latest.start(str(request.session_hash), count_of("number", event._data))
 
     async def ask(event: gr.EventData, request: gr.Request) -> AsyncIterator[Any]:
@@ -48,11 +47,11 @@ def register_stream(shown: gr.HTML, stream: Stream) -> None:
 
         if not is_current():
             return
-        with USERS.one():
+        with MEMORY_USE.block():
             try:
-                values = until_superseded(stream(ViewQuery.from_page(event._data), is_current))
-                while (value := await run_sync(next, values, None)) is not None:
-                    yield value
+                messages = until_superseded(stream(ViewQuery.from_page(event._data), is_current))
+                while (text := await run_sync(next, messages, None)) is not None:
+                    yield text
             except ValueError as error:
                 yield message(number, f"{error}.")
 
@@ -60,14 +59,14 @@ def register_stream(shown: gr.HTML, stream: Stream) -> None:
         number = latest.number(str(request.session_hash))
         return message(number, "The server could not answer this: try again, or reload the page.", part=-1)
 
-    shown.ask(note, None, None, **QUIET)
+    shown.ask(record, None, None, **QUIET)
     shown.ask(ask, None, shown, **ANALYSIS).failure(failed, None, shown, **QUIET)
 
 
 def message(number: int, words: str, part: int = 0, figure: Any = None, **more: Any) -> str:
-    """Encode a Plotly figure (or None) and its text description.
+    """Encode a message to a view: words, a Plotly figure or None, and further fields.
 
-    number: of the query. part: counts its results, since Gradio does not send a value equal to the previous one.
+    number: of the query. part: counts its messages, since Gradio does not send a value equal to the previous one.
     """
     head = json.dumps({"number": number, "part": part, "words": words, **more}, ensure_ascii=False)
     text = f'{head[:-1]},"figure":{figure.to_json() if figure else "null"}}}'

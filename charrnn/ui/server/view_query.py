@@ -1,4 +1,4 @@
-"""Queries of views, and tracking of the newest query of a view."""
+"""Queries of views. A newer query of a page supersedes the older ones."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from charrnn.ui.server import request_parameters
 from charrnn.ui.server.request_parameters import MAX_SAFE_INTEGER, Choice, Chosen, Name, within
 
 MAX_NAMES = 64
-IsCurrent = Callable[[], bool]  # whether a request still waits for the result
+IsCurrent = Callable[[], bool]  # False if the result is no longer needed
 MAX_PAGES = 1000  # pages with a recorded query; queries of other pages are never superseded
 WIDTHS = Range(120, 4000, whole=True)  # pixels
 
@@ -36,9 +36,9 @@ class ViewQuery(BaseModel):
         """Validate a query sent by the page. Raises ValueError."""
         return request_parameters.validate(cls, data)
 
-    def text(self, name: str, longest: int) -> str:
+    def text(self, name: str, max_chars: int) -> str:
         """Return a text box of the form. Raises ValueError."""
-        kind = dict[str, Annotated[str, Field(max_length=longest)]]
+        kind = dict[str, Annotated[str, Field(max_length=max_chars)]]
         return request_parameters.validate(kind, {name: self.form.get(name, "")})[name]
 
     def one_of(self, name: str, known: Sequence[str]) -> str:
@@ -51,7 +51,7 @@ class ViewQuery(BaseModel):
     def some_of(self, name: str, known: Sequence[str]) -> list[str]:
         """Return the checked options in order; all if the form does not list them."""
         value = self.form.get(name, known)
-        return [each for each in known if isinstance(value, Sequence) and each in value]
+        return [option for option in known if isinstance(value, Sequence) and option in value]
 
 
 class Superseded(Exception):
@@ -64,14 +64,14 @@ def require_current(is_current: IsCurrent) -> None:
         raise Superseded
 
 
-def until_superseded(answers: Iterator[str]) -> Iterator[str]:
-    """Yield results until the query is superseded."""
+def until_superseded(messages: Iterator[str]) -> Iterator[str]:
+    """Yield messages until the query is superseded."""
     with suppress(Superseded):
-        yield from answers
+        yield from messages
 
 
 class LatestQuery:
-    """The newest query of one view for each open page, to cancel older ones."""
+    """The number of the newest query of a view, for each open page."""
 
     def __init__(self) -> None:
         self._numbers: OrderedDict[str, int] = OrderedDict()

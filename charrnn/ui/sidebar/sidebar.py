@@ -1,4 +1,4 @@
-"""The sidebar: model, training step, sampling, prompt, buttons."""
+"""The sidebar: models and settings, and the values of a link."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from charrnn.ui.server.share_link import DEFAULTS, TABS, ShareLink
 
 
 def describe_models(store: Store, loaded: LoadedModel | None, link: ShareLink | None = None, scene: int = 0) -> str:
-    """Describe the models on offer, the picked one and the values of a link."""
+    """Encode the models on offer, the picked one and the values of a link."""
     if loaded is None:
         return json.dumps({"models": [], "problem": store.empty_reason(), "origin": origin(store)})
     models = [
@@ -45,21 +45,21 @@ def origin(store: Store) -> dict[str, str] | None:
 
 
 def describe_refreshed(store: Store, loaded: LoadedModel | None, notice: str, number: int) -> str:
-    """Describe the models after a check for newer ones, with a unique number."""
+    """Encode the models after a check for newer ones; `number` makes values differ."""
     return json.dumps(json.loads(describe_models(store, loaded)) | {"refreshed": number, "said": notice})
 
 
 def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:
     """Return the Python expression of a checkpoint's source.
 
-    A folder is named relative to the working directory, or by its name if it is outside; a download by its commit.
+    A download is named by its commit, a folder relative to the working directory, or by its name if outside of it.
     """
     commit = commit_of(root)
     if commit is not None and root.parent.parent.name.startswith("models--"):
         repository = root.parent.parent.name.removeprefix("models--").replace("--", "/")
-        below = info.folder.relative_to(root).as_posix()
-        where = f"hub.resolve({repository + '@' + commit!r})" + ("" if below == "." else f" / {below!r}")
-        return {"source": where, "imports": ["from charrnn import hub"]}
+        subfolder = info.folder.relative_to(root).as_posix()
+        resolved = f"hub.resolve({repository + '@' + commit!r})" + ("" if subfolder == "." else f" / {subfolder!r}")
+        return {"source": resolved, "imports": ["from charrnn import hub"]}
     folder = info.folder.resolve()
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())

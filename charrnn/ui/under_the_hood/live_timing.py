@@ -1,7 +1,7 @@
-"""Times the sections of a training step on the server, next to the bundled record."""
+"""Under the hood, live timing: sections of a training step on this machine."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from threading import Lock
 from typing import Any
 
@@ -9,12 +9,12 @@ from charrnn.profiling import PARTS, iter_rows, machine
 from charrnn.training import Recipe
 from charrnn.ui.components.table.table import Cell, Table, number
 from charrnn.ui.server.streaming import message
-from charrnn.ui.server.view_query import ViewQuery
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 
 NETWORKS = ("plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT")
-RECIPE = Recipe(batch=64, seq_len=64, hidden_dim=256)  # half the record's window: a few seconds in all
+RECIPE = Recipe(batch=64, seq_len=64, hidden_dim=256)  # half the window of the record, to take a few seconds
 ROUNDS, SECONDS = 4, 12.0
-SILENCE = 20.0  # seconds after which an owner has lost the lock
+TIMEOUT_S = 20.0  # without a renewal, after which an owner loses the lock
 BUSY = "Somebody else is measuring on this machine right now: try again in a few seconds."
 
 
@@ -24,23 +24,24 @@ class TimingLock:
     def __init__(self) -> None:
         self._lock = Lock()
         self._owner: object | None = None
-        self._is_wanted: Callable[[], bool] = lambda: False  # whether the owner's timing is still needed
-        self._seen = 0.0
+        self._is_current: IsCurrent = lambda: False  # of the owner
+        self._renewed = 0.0
 
-    def take(self, owner: object, is_current: Callable[[], bool]) -> bool:
+    def take(self, owner: object, is_current: IsCurrent) -> bool:
         """
         Take or renew the lock; False if another owner has it.
 
-        A stopped timing releases it at once: its last step overlaps with the warm-up of the next timing.
+        A superseded owner loses it at once, so that its last step overlaps with the warm-up of the next timing.
         """
         with self._lock:
             now = time.monotonic()
-            if self._owner not in (None, owner) and self._is_wanted() and now - self._seen < SILENCE:
+            if self._owner not in (None, owner) and self._is_current() and now - self._renewed < TIMEOUT_S:
                 return False
-            self._owner, self._is_wanted, self._seen = owner, is_current, now
+            self._owner, self._is_current, self._renewed = owner, is_current, now
             return True
 
-    def end(self, owner: object) -> None:
+    def release(self, owner: object) -> None:
+        """Release the lock if this owner has it."""
         with self._lock:
             if self._owner is owner:
                 self._owner = None
@@ -49,7 +50,7 @@ class TimingLock:
 def timing(
     lock: TimingLock,
     query: ViewQuery,
-    is_current: Callable[[], bool],
+    is_current: IsCurrent,
     recorded: Mapping[str, Any] | None,
     recipe: Recipe = RECIPE,
 ) -> Iterator[str]:
@@ -72,20 +73,20 @@ def timing(
                 words = f"Measuring: {done} of {total} steps."
                 yield message(query.number, words, part, busy=True, share=done / total)
     finally:
-        lock.end(owner)
+        lock.release(owner)
 
 
 def record_of(rows: list[dict[str, Any]], recipe: Recipe) -> dict[str, Any]:
-    """Return the timing as `scripts/bench.py profile` records it."""
+    """Return the timing in the form of `scripts/bench.py profile`."""
     sizes = {"batch": recipe.batch, "seq_len": recipe.seq_len, "hidden_dim": recipe.hidden_dim}
     return {**sizes, "machine": machine(), "parts": list(PARTS), "rows": rows}
 
 
 def describe_machine(record: Mapping[str, Any]) -> str:
     """Format processor, threads and torch version of a record."""
-    found = record["machine"]
-    threads = "1 thread" if found["threads"] == 1 else f"{found['threads']} threads"
-    return f"{found['processor']}, {threads}, torch {found['torch']}"
+    machine = record["machine"]
+    threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
+    return f"{machine['processor']}, {threads}, torch {machine['torch']}"
 
 
 def describe_sizes(record: Mapping[str, Any]) -> str:
@@ -96,32 +97,27 @@ def describe_sizes(record: Mapping[str, Any]) -> str:
 def _shown(query: ViewQuery, part: int, record: dict[str, Any], recorded: Mapping[str, Any] | None) -> str:
     from charrnn.figures import describe_profile, profile_figure
 
-    where = f"Measured just now on {describe_machine(record)}, {describe_sizes(record)}"
-    words = f"{describe_profile(record)} {where}."
+    measured_on = f"Measured just now on {describe_machine(record)}, {describe_sizes(record)}."
     table = against_record(record, recorded).to_json()
+    words = f"{describe_profile(record)} {measured_on}"
     return message(query.number, words, part, profile_figure(record, query.width), table=table)
 
 
 def against_record(record: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> Table:
     """Compare with the bundled record per character, since windows differ in length."""
-    before = {row["name"]: row for row in recorded["rows"]} if recorded else {}
+    recorded_rows = {row["name"]: row for row in recorded["rows"]} if recorded else {}
 
     def microseconds(row: Mapping[str, Any] | None, of: Mapping[str, Any] | None) -> float | None:
-        if row is None or of is None or not {"batch", "seq_len"} <= of.keys():
-            return None
-        return 1000 * row["median_ms"] / (of["batch"] * of["seq_len"])
-
-    def share(row: Mapping[str, Any] | None) -> float | None:
-        return row["loop_share"] if row and row.get("loop_share") is not None else None
+        return 1000 * row["median_ms"] / (of["batch"] * of["seq_len"]) if row and of else None
 
     body = [
         [
             Cell(row["name"]),
             number(row["median_ms"], "{:.1f}"),
             number(microseconds(row, record), "{:.2f}"),
-            number(microseconds(before.get(row["name"]), recorded), "{:.2f}"),
-            number(share(row), "{:.0%}"),
-            number(share(before.get(row["name"])), "{:.0%}"),
+            number(microseconds(recorded_rows.get(row["name"]), recorded), "{:.2f}"),
+            number(row.get("loop_share"), "{:.0%}"),
+            number(recorded_rows.get(row["name"], {}).get("loop_share"), "{:.0%}"),
         ]
         for row in record["rows"]
     ]

@@ -1,4 +1,4 @@
-"""Shows the bundled record of `scripts/bench.py profile`: time by section and by window length."""
+"""Under the hood, recorded profile: time of a step by section and window length."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,11 +12,12 @@ from charrnn.ui.server.view_query import ViewQuery
 from charrnn.ui.under_the_hood.live_timing import describe_machine, describe_sizes
 
 RECORD = BUNDLED / "docs" / "bench_profile.json"  # part of the repository
-HOW = "python scripts/bench.py profile --json > docs/bench_profile.json"
+COMMAND = "python scripts/bench.py profile --json > docs/bench_profile.json"
+KEYS = {"machine", "batch", "seq_len", "hidden_dim", "parts", "rows", "against_T"}
 
 
 def profile(query: ViewQuery, path: Path) -> Iterator[str]:
-    """Show the time per section of a step by the bundled record. Raises ValueError."""
+    """Show the time of each section of a step. Raises ValueError."""
     from charrnn.figures import describe_profile, profile_figure
 
     record = read_record(path)
@@ -31,8 +32,8 @@ def against_length(query: ViewQuery, path: Path) -> Iterator[str]:
     yield _shown(query, record, step_cost_figure, describe_step_cost(record), _times(record))
 
 
-def recorded(path: Path) -> dict[str, Any] | None:
-    """Load the bundled record; None if absent or invalid."""
+def find_record(path: Path) -> dict[str, Any] | None:
+    """Load the record; None if it is absent or invalid."""
     try:
         return read_record(path)
     except ValueError:
@@ -40,29 +41,22 @@ def recorded(path: Path) -> dict[str, Any] | None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Load the record of `scripts/bench.py profile`. Raises ValueError if absent."""
+    """Load the record of `scripts/bench.py profile`. Raises ValueError."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"No measurements found: run {HOW}") from None
+        raise ValueError(f"No measurements found: run {COMMAND}") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path.name} cannot be read ({error}): write it again with {HOW}") from None
-    if not isinstance(record, dict) or not {"machine", "parts", "rows", "against_T"} <= record.keys():
-        raise ValueError(f"{path.name} is no record of a profile: write it again with {HOW}")
+        raise ValueError(f"{path.name} cannot be read ({error}): write it again with {COMMAND}") from None
+    if not isinstance(record, dict) or not KEYS <= record.keys():
+        raise ValueError(f"{path.name} is not a record of a profile: write it again with {COMMAND}")
     return record
 
 
-def machine(record: dict[str, Any]) -> str:
-    """Describe the machine of a record."""
-    if not isinstance(record["machine"], dict):
-        return f"Measured on {record['machine']}."
-    sizes = f", {describe_sizes(record)}" if "batch" in record else ""
-    return f"Measured on {describe_machine(record)}{sizes}: {HOW}."
-
-
 def _shown(query: ViewQuery, record: dict[str, Any], figure: Callable[..., Any], words: str, table: Table) -> str:
+    measured_on = f"Measured on {describe_machine(record)}, {describe_sizes(record)}: {COMMAND}."
     drawn = figure(record, query.width)
-    return message(query.number, f"{words} {machine(record)}", figure=drawn, table=table.to_json())
+    return message(query.number, f"{words} {measured_on}", figure=drawn, table=table.to_json())
 
 
 def _parts(record: dict[str, Any]) -> Table:

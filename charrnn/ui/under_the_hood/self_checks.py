@@ -1,4 +1,4 @@
-"""Self-checks of the numbers on this page, run on demand."""
+"""Under the hood, self-checks: results compared with independent computations."""
 
 import hashlib
 import platform
@@ -21,7 +21,7 @@ from charrnn.self_checks import Check
 from charrnn.torch_reference import TorchCharRNN
 from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.error_location import raised
+from charrnn.ui.server.error_location import locate_error
 from charrnn.ui.server.generation_defaults import PROMPT, SEED
 from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.page_messages import packed
@@ -30,12 +30,12 @@ from charrnn.ui.server.view_query import ViewQuery
 
 PINS = BUNDLED / "requirements.txt"  # part of the repository
 LIBRARIES = ("torch", "numpy", "gradio", "safetensors", "plotly", "huggingface-hub")
-CHARACTERS = 120
-SETTINGS = SamplingSettings(temperature=0.9, top_k=40, top_p=0.95, min_p=0.01)
+SAMPLE_CHARS = 120
+SAMPLE_SETTINGS = SamplingSettings(temperature=0.9, top_k=40, top_p=0.95, min_p=0.01)
 
 
-class Measurements:
-    """Runs one check at a time in this process; earlier callers share the result."""
+class SharedChecks:
+    """Runs the checks of one model at a time. Calls that waited share a result."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -43,27 +43,27 @@ class Measurements:
         self.waiting = 0  # for the lock
 
     def of(self, loaded: LoadedModel) -> list[dict[str, Any]]:
-        """Run the checks of this model after this call was made."""
-        came, key = time.monotonic(), fingerprint(loaded)
+        """Return the results of a run that began after this call."""
+        called, key = time.monotonic(), fingerprint(loaded)
         self.waiting += 1
         with self._lock:
             self.waiting -= 1
             began, lines = self._last.get(key, (-1.0, []))
-            if began < came:
+            if began < called:
                 began = time.monotonic()
                 lines = measured(loaded)
                 self._last = {key: (began, lines)}
             return lines
 
 
-def panel(store: Store, measurements: Measurements, query: ViewQuery) -> Iterator[str]:
-    """Show each check with its value, limit and result. Raises ValueError."""
+def self_check_results(store: Store, measurements: SharedChecks, query: ViewQuery) -> Iterator[str]:
+    """Show each check with its value and limit. Raises ValueError."""
     loaded = store.load(query.choice.name, query.choice.step)
     start = time.perf_counter()
     try:
         lines = measurements.of(loaded)
-    except Exception as error:  # a cell that cannot be run is no reason to say nothing
-        yield message(query.number, raised(error))
+    except Exception as error:  # of an edited cell
+        yield message(query.number, locate_error(error))
         return
     seconds = time.perf_counter() - start
     failing = [line["claim"] for line in lines if line["holds"] is False]
@@ -74,7 +74,7 @@ def panel(store: Store, measurements: Measurements, query: ViewQuery) -> Iterato
 
 
 def measured(loaded: LoadedModel) -> list[dict[str, Any]]:
-    """Run all server-side checks of this model."""
+    """Run all checks of a model on the server."""
     network, ids = loaded.checkpoint.model, _some_ids(loaded)
     checks = [*map(self_checks.cell_matches_torch, TorchCharRNN.LAYERS)]
     if isinstance(network, CharRNN):
@@ -83,11 +83,11 @@ def measured(loaded: LoadedModel) -> list[dict[str, Any]]:
         self_checks.gradient_matches_finite_difference(network, ids),
         self_checks.stepwise_matches_batch(network, ids),
     ]
-    return [*map(_line_of, checks), *of_writing(loaded), *of_file(loaded), *versions()]
+    return [*map(_line_of, checks), *of_sampling(loaded), *of_file(loaded), *versions()]
 
 
 def line(claim: str, value: str, limit: str, holds: bool | None, how: str = "") -> dict[str, Any]:
-    """Return one line; holds: None without a limit."""
+    """Return one line; `holds` is None without a limit."""
     return {"claim": claim, "value": value, "limit": limit, "holds": holds, "how": how}
 
 
@@ -96,42 +96,43 @@ def _line_of(check: Check) -> dict[str, Any]:
 
 
 def _some_ids(loaded: LoadedModel) -> list[int]:
-    """Return the ids of the sample text, or else of every known character."""
+    """Return the ids of the sample text, or of every known character if it is short."""
     ids = loaded.vocab.encode(loaded.passage[: self_checks.MAX_CHARS])
     return ids if len(ids) > self_checks.T else [i % len(loaded.vocab) for i in range(self_checks.MAX_CHARS)]
 
 
 def digest(text: str) -> str:
-    """Return the hash of a text, as computed in the page too."""
+    """Return the hash of a text, which the page computes likewise."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
 
 
-def of_writing(loaded: LoadedModel) -> list[dict[str, Any]]:
-    """Check that the server's and Python's sampling generate the same text."""
+def of_sampling(loaded: LoadedModel) -> list[dict[str, Any]]:
+    """Check that `generate`, which the server uses, and `sample` return the same text."""
     claim, limit = "Server and Python write one text", "the same hash"
     prompt = loaded.vocab.encode(loaded.vocab.default_prompt(PROMPT))
-    how = f"seed {SEED}, {CHARACTERS} characters: generate(…), as the page does, and sample(…)"
+    how = f"seed {SEED}, {SAMPLE_CHARS} characters: generate(…), as the page does, and sample(…)"
     try:
-        ways = self_checks.written(loaded.checkpoint.model, prompt, CHARACTERS, SETTINGS, SEED)
+        samples = self_checks.written(loaded.checkpoint.model, prompt, SAMPLE_CHARS, SAMPLE_SETTINGS, SEED)
     except ValueError as error:
         return [line(claim, str(error), limit, False, how)]
-    server, python = (digest(loaded.vocab.decode(ids)) for ids in ways)
+    server, python = (digest(loaded.vocab.decode(ids)) for ids in samples)
     value = server if server == python else f"{server}, {python}"
     return [line(claim, value, limit, server == python, how)]
 
 
 def dice(loaded: LoadedModel) -> dict[str, Any] | None:
-    """Return the inputs of the page's own sampler; None if it cannot sample."""
+    """Return the inputs and the text of the page's sampler; None if sampling fails."""
+    prompt = loaded.vocab.default_prompt(PROMPT)
     try:
-        steps = loaded.sample(loaded.vocab.default_prompt(PROMPT), CHARACTERS, SETTINGS, SEED)
+        steps = loaded.sample(prompt, SAMPLE_CHARS, SAMPLE_SETTINGS, SEED)
     except ValueError:
         return None
     return {
         "logits": packed(np.stack([step.logits for step in steps]).astype("<f4")),
         "draws": [step.u for step in steps],
         "characters": loaded.vocab.characters,
-        "settings": vars(SETTINGS),
-        "prompt": loaded.vocab.default_prompt(PROMPT),
+        "settings": vars(SAMPLE_SETTINGS),
+        "prompt": prompt,
         "seed": SEED,
         "text": loaded.text_of(steps),
         "digest": digest(loaded.text_of(steps)),
@@ -139,15 +140,15 @@ def dice(loaded: LoadedModel) -> dict[str, Any] | None:
 
 
 def of_file(loaded: LoadedModel) -> list[dict[str, Any]]:
-    """Check that the weights in use are those of the file, and name them."""
+    """Check that the file is the one that was loaded, and name its revision."""
     info = loaded.info
     try:
-        now = hashlib.sha256((info.folder / MODEL).read_bytes()).hexdigest()
+        sha256 = hashlib.sha256((info.folder / MODEL).read_bytes()).hexdigest()
     except OSError as error:
-        now = error.strerror or "unreadable"
+        sha256 = error.strerror or "unreadable"
     how = f"step {loaded.checkpoint.step} of {info.step}, {info.parameters:,} parameters, trained with seed {info.seed}"
     file = line(
-        "The checkpoint's file has not changed", now[:12], f"sha256 {info.sha256[:12]}", now == info.sha256, how
+        "The checkpoint's file has not changed", sha256[:12], f"sha256 {info.sha256[:12]}", sha256 == info.sha256, how
     )
     commits = [commit_of(folder) for folder in (info.folder, info.folder.parent)]
     revision = next(filter(None, commits), None)
@@ -156,7 +157,7 @@ def of_file(loaded: LoadedModel) -> list[dict[str, Any]]:
 
 
 def versions(pins: Path = PINS) -> list[dict[str, Any]]:
-    """Compare installed with tested versions."""
+    """Compare the installed versions of libraries with the pinned ones."""
     try:
         pinned = dict(pin.split("==") for pin in pins.read_text(encoding="utf-8").split())
     except (OSError, ValueError):

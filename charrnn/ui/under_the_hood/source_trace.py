@@ -1,4 +1,4 @@
-"""The cell's source code next to the values its lines computed at the cursor."""
+"""Under the hood, source trace: the values of each line of code at the cursor."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,20 +11,20 @@ from charrnn.tracing import Block, Value, layers_of, read_character
 from charrnn.ui.server import request_parameters
 from charrnn.ui.server.analysis_cache import fingerprint
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.error_location import raised
+from charrnn.ui.server.error_location import locate_error
 from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.page_messages import packed
 from charrnn.ui.server.prefix_cache import PrefixCache
 from charrnn.ui.server.streaming import message
 from charrnn.ui.server.view_query import ViewQuery
 
-MAX_LAYERS = 64
+MAX_LAYERS = 64  # of a request
 STRIDE = 128  # characters between two cached states
-NOT_BY_UNIT = ("embed", "head", "logits", "pairs", "positions", "ids")
+NOT_BY_UNIT = ("embed", "head", "logits", "pairs", "positions", "ids")  # in expressions of other values
 
 
 def state_after(prefixes: PrefixCache, loaded: LoadedModel, text: str) -> Any:
-    """Return the decoder's state after a text known to the model, with a cache."""
+    """Return the decoder's state after a text, from its longest cached prefix on."""
     key = fingerprint(loaded)
     start, output = prefixes.longest(key, text, len(text))
     output = output or loaded.initial_output
@@ -52,7 +52,7 @@ def cell_lines(store: Store, prefixes: PrefixCache, query: ViewQuery) -> Iterato
         state = state_after(prefixes, loaded, text[:-1])
         blocks, _ = read_character(network, id, state, layer)
     except Exception as error:  # of an edited cell
-        yield message(query.number, raised(error))
+        yield message(query.number, locate_error(error))
         return
     words = f"As {loaded.title}, step {loaded.checkpoint.step}, reads it: "
     words += "the code that writes, run once more and watched."

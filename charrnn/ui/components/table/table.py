@@ -1,19 +1,19 @@
 """Sortable tables with links, commands and notes in their cells."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 
-def _set_fields(part: Any) -> dict[str, Any]:
+def _set_fields(record: Any) -> dict[str, Any]:
     """Return the fields of a dataclass that are set."""
-    values = {each.name: getattr(part, each.name) for each in fields(part)}
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
     return {name: value for name, value in values.items() if value not in ("", None, ())}
 
 
 @dataclass(frozen=True)
 class LinkCell:
-    """A link to a tab: selects models or a unit, and scrolls to a part."""
+    """A link to a tab. It can select models or a unit, and scroll to a part."""
 
     text: str
     tab: str
@@ -31,7 +31,7 @@ class LinkCell:
 class Cell:
     """A table cell.
 
-    value: the sort key, by default the text; model: the model whose line swatch is shown; note: text after the link.
+    value: the sort key, by default the text. model: whose line swatch is shown. note: text after the link.
     """
 
     text: str
@@ -51,13 +51,13 @@ class Cell:
 class Table:
     """A table. A column is numeric if any of its cells has a value.
 
-    quiet: indices of rows with published results. sortable: clicks on titles sort. sorted_by: the sorted column.
+    quiet: indices of grey rows. sortable: clicks on titles sort. sorted_by: index of the sorted column.
     """
 
     caption: str
     titles: Sequence[str]
     rows: Sequence[Sequence[Cell]]
-    quiet: Sequence[int] = field(default_factory=tuple)
+    quiet: Sequence[int] = ()
     sortable: bool = True
     sorted_by: int | None = None
 
