@@ -1,4 +1,4 @@
-"""argparse types: numbers with a range, and paths."""
+"""The parser of a script, and its argparse types: numbers with a range, and paths."""
 
 import argparse
 from dataclasses import dataclass
@@ -6,8 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.ranges import Range
+from charrnn.script_runner import as_run
 from charrnn.seeds import SEEDS
 from charrnn.training import LIMITS as OF_TRAINING
+
+
+def script_parser(doc: str | None) -> argparse.ArgumentParser:
+    """Return a parser whose help is the docstring of a script, in terms of `charrnn` if that is running."""
+    return argparse.ArgumentParser(description=as_run(doc), formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 @dataclass(frozen=True)

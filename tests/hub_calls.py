@@ -54,8 +54,8 @@ def run(calls: list[list]) -> None:
                     options = arguments[3] if len(arguments) > 3 else {}
                     pushed = hub.push_space(Path(arguments[0]), *arguments[1:3], **options, notify=notices.append)
                     outcome = vars(pushed) | {"notices": notices}
-                case "fetch_or":
-                    origin = hub.fetch_or(arguments[0], Path(arguments[1]), always=arguments[2])
+                case "fetch_with_fallback":
+                    origin = hub.fetch_with_fallback(arguments[0], Path(arguments[1]), always=arguments[2])
                     outcome = {"folder": str(origin.folder), "commit": origin.commit, "notice": origin.notice}
                 case _:
                     origin = hub.fetch(arguments[0])

@@ -57,8 +57,8 @@ class Server:
         Make calls one after the other in one client process; the result of each.
 
         Calls: ["push", folder, repo_id, flags], ["push_space", root, repo_id, checkpoints, flags], ["resolve", source],
-        ["fetch_or", source, bundled, always], ["main", command, arguments]. ["fail", {route: [status, error code,
-        message, headers, times]}] makes routes fail from then on and has no result.
+        ["fetch_with_fallback", source, bundled, always], ["main", command, arguments]. ["fail", {route: [status, error
+        code, message, headers, times]}] makes routes fail from then on and has no result.
         """
         process, out, err = client_process(), self.folder / "out", self.folder / "err"
         assert process.stdin is not None and process.stdout is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from charrnn.bench import contestants as bench
+from charrnn.bench import run_bench as bench
 from charrnn.gradient_flow import norms_by_lag
 from charrnn.model import CharRNN
 from charrnn.profiling import plain_training
@@ -72,7 +72,7 @@ def test_interleaving_rotates_first_contestant():
 def test_ratio_is_ours_over_theirs():
     turns = {"other": [3.0, 5.0, 4.0], bench.OURS: [9.0, 1.0, 2.0]}
     found = bench.rows(turns, lambda name, medians: {"ours_over_this": medians[bench.OURS] / medians[name]})
-    assert {row.name: row.figures["ours_over_this"] for row in found} == {"other": 0.5, bench.OURS: 1.0}
+    assert {row["name"]: row["ours_over_this"] for row in found} == {"other": 0.5, bench.OURS: 1.0}
 
 
 @pytest.mark.parametrize(

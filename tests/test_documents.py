@@ -16,7 +16,7 @@ import pytest
 import torch
 import yaml
 
-from charrnn.bench import contestants
+from charrnn.bench import run_bench
 from charrnn.bench.app_process import serving
 from charrnn.checkpoint import load
 from charrnn.clamps import Clamp
@@ -166,7 +166,7 @@ def test_table_section_is_replaced_or_refused():
 @pytest.mark.parametrize("verb", BENCHES)
 def test_benchmarks_were_run_with_defaults(verb):
     record = json.loads((ROOT / "docs" / f"bench_{verb}.json").read_text(encoding="utf-8"))
-    defaults = json.loads(json.dumps(vars(contestants.parser().parse_args([verb]))))  # lists, as a record has them
+    defaults = json.loads(json.dumps(vars(run_bench.parser().parse_args([verb]))))  # lists, as a record has them
     assert {key: record[key] for key in defaults if key not in ("json", "threads")} == {
         key: value for key, value in defaults.items() if key not in ("json", "threads")
     }
@@ -240,7 +240,7 @@ def test_lab_solution_is_converted_and_loads(tmp_path, monkeypatch, capsys):
     """The lines of docs/api.md, on a state dict saved as the lab's readers save it."""
     text = "To be, or not to be: that is the question."
     (tmp_path / "input.txt").write_text(text)
-    solution = contestants.PlainCharRNN(len(Vocab.from_text(text)), 8)
+    solution = run_bench.PlainCharRNN(len(Vocab.from_text(text)), 8)
     torch.save(solution.state_dict(), tmp_path / "solution.pt")
     (lines,) = [text.splitlines() for text in blocks("bash") if "solution.pt" in text]
     convert, write, serve = (shlex.split(line, comments=True) for line in lines)

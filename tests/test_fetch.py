@@ -55,7 +55,7 @@ def test_unreachable_hub_serves_cached_checkpoints(server: Server, folder, tmp_p
     assert (unknown["kind"], unknown["user_message"]) == ("network", "The Hub cannot be reached just now")
     assert "cannot be reached" in unknown["error"] and "cannot be reached" in push["error"]
     offline, bundled = server.call(
-        ["resolve", "me/tiny"], ["fetch_or", "me/none", str(tmp_path), False], HF_HUB_OFFLINE="1"
+        ["resolve", "me/tiny"], ["fetch_with_fallback", "me/none", str(tmp_path), False], HF_HUB_OFFLINE="1"
     )
     assert offline == kept | {"notice": said}
     assert (bundled["folder"], bundled["commit"]) == (str(tmp_path), None)
@@ -139,7 +139,7 @@ def test_hub_errors_are_reported_by_kind(published: Server, tmp_path, source, fa
     published.request("/faults", fault)
     before = published.request("/counts").get("resolve", 0)
     refused, instead = published.call(
-        ["resolve", source], ["fetch_or", source, "/bundled", True], HF_HOME=str(tmp_path)
+        ["resolve", source], ["fetch_with_fallback", source, "/bundled", True], HF_HOME=str(tmp_path)
     )
     assert refused["kind"] == kind and refused["user_message"].startswith(user_message)
     assert instead["folder"] == "/bundled" and instead["notice"] == (
@@ -271,7 +271,7 @@ def test_page_without_models_says_why(tmp_path, monkeypatch):
         raise hub.HubError(f"{source}: no", "network")
 
     monkeypatch.setattr(source, "fetch", away)
-    origin = hub.fetch_or("me/lab", tmp_path)
+    origin = hub.fetch_with_fallback("me/lab", tmp_path)
     told = json.loads(describe_models(Store(origin.folder, origin), None))
     assert told == {"models": [], "problem": notice, "origin": {"where": "me/lab", "commit": "", "notice": notice}}
     assert os.fspath(tmp_path) not in json.dumps(told)

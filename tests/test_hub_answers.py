@@ -126,13 +126,13 @@ def test_endless_answer_counts_as_unreachable(monkeypatch, path: str, what: str)
         error = refused(lambda: hub.fetch("me/lab"))
     finally:
         stop.set()
-    assert error.kind == "network" and error.is_passing and "me/lab: " in str(error)
+    assert error.kind == "network" and error.is_temporary and "me/lab: " in str(error)
 
 
 def test_endless_listing_counts_as_unreachable(monkeypatch):
     monkeypatch.setattr(download, "LISTING_S", 0.5)
     register_stream(monkeypatch, endless("no path", "pages", threading.Event()))
-    assert refused(lambda: hub.fetch("me/lab")).is_passing
+    assert refused(lambda: hub.fetch("me/lab")).is_temporary
 
 
 @pytest.mark.parametrize("value", ["socks://127.0.0.1:9", "http://[", "ftp://x", "http://a:b:c"])

@@ -284,4 +284,4 @@ def test_mistyped_folder_is_not_taken_for_repository(tmp_path: Path, monkeypatch
     monkeypatch.setattr("charrnn.hub.download._from_hub", lambda *_: pytest.fail("the Hub was asked"))
     with pytest.raises(hub.HubError, match="runs/mien is not there: runs has mine; for the repository") as error:
         hub.fetch("runs/mien")
-    assert not error.value.is_passing, "then other networks would be served"
+    assert not error.value.is_temporary, "then other networks would be served"

@@ -193,7 +193,7 @@ def test_ngram_row_uses_protocol_of_networks():
 
 
 def test_ngram_decoder_in_pieces_matches_whole():
-    decoder = model_experiments.NGramReader(KneserNey(CORPUS.train_ids.numpy(), len(CORPUS.vocab), 5))
+    decoder = model_experiments.NGramDecoder(KneserNey(CORPUS.train_ids.numpy(), len(CORPUS.vocab), 5))
     ids = CORPUS.val_ids[:20].tolist()
     piecewise = decoder.prefill([])
     for id in ids:
@@ -208,7 +208,7 @@ def test_ngram_decoder_in_pieces_matches_whole():
 def test_quality_row_matches_model_samples(folder):
     flags = run_study.parser().parse_args(["sampling", *map(str, SAMPLING_FLAGS), "--checkpoints", str(folder)])
     rows = {(row["temperature"], row["top_k"], row["top_p"]): row for row in model_experiments.sampling(flags, TEXT)}
-    passages = list(model_experiments._passages(TEXT[len(CORPUS.train_ids) :], 2, 60))
+    passages = list(model_experiments._prompts_and_continuations(TEXT[len(CORPUS.train_ids) :], 2, 60))
     reference = Reference(TEXT[: len(CORPUS.train_ids)])
     model: Any = checkpoint.load(folder).model
     for temperature, top_k, top_p in ((0, 0, 1.0), (0.8, 3, 1.0), (0.8, 0, 0.9)):
@@ -229,12 +229,12 @@ def test_quality_row_matches_model_samples(folder):
 
 def test_held_out_passages_follow_their_prompts():
     text = written(3000, seed=5)
-    passages = list(model_experiments._passages(text, 5, 700))
+    passages = list(model_experiments._prompts_and_continuations(text, 5, 700))
     assert len({prompt for prompt, _ in passages}) == 5
     assert all(prompt + following in text and prompt.endswith("\n") for prompt, following in passages)
     assert {(len(prompt), len(following)) for prompt, following in passages} == {(model_experiments.PROMPT_CHARS, 700)}
     with pytest.raises(ValueError, match="--chars"):
-        list(model_experiments._passages(text, 5, 2850))
+        list(model_experiments._prompts_and_continuations(text, 5, 2850))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])

@@ -30,7 +30,7 @@ def find_browser() -> Path | None:
 
 def install_browser() -> Path | None:
     """Install Playwright's Chromium, else the package manager's; None if both fail."""
-    for words in (_download_command(), *_package_commands()):
+    for words in ([sys.executable, "-m", "playwright", "install", "chromium"], *_package_commands()):
         print("no Chromium yet:", *words, file=sys.stderr, flush=True)
         try:
             subprocess.run(words, stdout=sys.stderr, timeout=900)
@@ -55,10 +55,6 @@ def _starts(path: str) -> bool:
     if os.name == "nt":  # `--version` would open a window there; a download includes its libraries
         return True
     return subprocess.run([path, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-
-
-def _download_command() -> list[str]:
-    return [sys.executable, "-m", "playwright", "install", "chromium"]
 
 
 def _package_commands() -> list[list[str]]:

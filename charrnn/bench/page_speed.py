@@ -24,7 +24,7 @@ from charrnn.profiling import resident_bytes
 from charrnn.ui.server.checkpoint_store import Store
 
 ALIVE = "() => window.charrnn?.live?.received > 0 && charrnn.live.drawn === charrnn.live.received"
-SPEEDS = {60: 6, 0: 8}  # characters/s -> place on the slider
+SPEED_60 = "6"  # value of the slider at 60 characters/s
 STARTS = 5
 BARE = """
 import sys, torch, gradio
@@ -48,12 +48,17 @@ def percentile_95(values: list[float]) -> float:
     return sorted(values)[max(0, -(-95 * len(values) // 100) - 1)]
 
 
-def frames(page: Page, seconds: float) -> tuple[float, int, int]:
-    """Generate at 60 characters/s -> frames per second, columns sent, columns lost."""
-    page.locator("#cr-speed").fill(str(SPEEDS[60]))
-    page.locator("#cr-characters").evaluate("(input) => (input.value = 2000)")
+def start_writing(page: Page, characters: int) -> None:
+    """Start a text at 60 characters/s and wait for its first character."""
+    page.locator("#cr-speed").fill(SPEED_60)
+    page.locator("#cr-characters").evaluate("(input, characters) => (input.value = characters)", characters)
     page.locator('[data-action="write"]').click()
     page.wait_for_function("charrnn.state === 'writing' && charrnn.stats.firstCharacterMs !== null")
+
+
+def frames(page: Page, seconds: float) -> tuple[float, int, int]:
+    """Generate at 60 characters/s -> frames per second, columns sent, columns lost."""
+    start_writing(page, 2000)
     page.wait_for_timeout(500)
     before = page.evaluate("[charrnn.stats.frames, performance.now()]")
     page.wait_for_timeout(1000 * seconds)
@@ -74,10 +79,7 @@ COUNT_FRAMES = """(ms) => new Promise((done) => {
 
 def slider_to_character(page: Page, moves: int) -> list[float]:
     """Return the milliseconds from a temperature change to the first new character."""
-    page.locator("#cr-speed").fill(str(SPEEDS[60]))
-    page.locator("#cr-characters").evaluate("(input) => (input.value = 3000)")
-    page.locator('[data-action="write"]').click()
-    page.wait_for_function("charrnn.state === 'writing' && charrnn.stats.firstCharacterMs !== null")
+    start_writing(page, 3000)
     times = page.evaluate(
         """async (moves) => {
             const slider = document.querySelector("#cr-temperature");
@@ -143,23 +145,23 @@ def measure(checkpoints: str, seconds: float) -> dict[str, float]:
             page.goto(address)
             page.wait_for_function(ALIVE)
             empty = chromium.new_page(viewport={"width": 1440, "height": 900})
-            possible = empty.evaluate(COUNT_FRAMES, 3000) / 3
+            frames_of_empty_loop = empty.evaluate(COUNT_FRAMES, 3000) / 3
             empty.close()
             rate, sent, lost = frames(page, seconds)
-            moved = slider_to_character(page, 20)
-            firsts = first_characters(page, 20)
-            slides = redraws(page, 100)
+            slider_ms = slider_to_character(page, 20)
+            first_ms = first_characters(page, 20)
+            redraw_ms = redraws(page, 100)
             chromium.close()
     return {
         "frames_per_second": rate,
-        "frames_of_an_empty_loop": possible,
-        "slider_to_character_p95_ms": percentile_95(moved),
+        "frames_of_an_empty_loop": frames_of_empty_loop,
+        "slider_to_character_p95_ms": percentile_95(slider_ms),
         "columns_sent": sent,
         "lost_columns": lost,
-        "first_character_median_ms": sorted(firsts)[len(firsts) // 2],
-        "first_character_p95_ms": percentile_95(firsts),
-        "redraw_median_ms": sorted(slides)[len(slides) // 2],
-        "redraw_p95_ms": percentile_95(slides),
+        "first_character_median_ms": sorted(first_ms)[len(first_ms) // 2],
+        "first_character_p95_ms": percentile_95(first_ms),
+        "redraw_median_ms": sorted(redraw_ms)[len(redraw_ms) // 2],
+        "redraw_p95_ms": percentile_95(redraw_ms),
         **cost(checkpoints),
     }
 

@@ -30,10 +30,10 @@ def require_room(folder: Path, vocab: Vocab, state_bytes: int, model_bytes: int,
             "fit: give a text with fewer different characters"
         )
     needed = state_bytes + model_bytes * (1 + saved_steps) + max(state_bytes, model_bytes)  # last: while replaced
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    if there == folder:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if existing == folder:
         needed -= sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    disk = shutil.disk_usage(there)
+    disk = shutil.disk_usage(existing)
     if needed > disk.free and disk.total:  # total 0: the file system does not report its size
         raise CheckpointError(
             f"{folder} would take up to {needed / 1e6:,.1f} MB more, and {disk.free / 1e6:,.1f} MB are free: make "

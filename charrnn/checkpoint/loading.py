@@ -86,7 +86,7 @@ class CheckpointInfo:
     def analyses(self) -> Analyses:
         """Cached analyses, read on first access; empty if the equations were edited."""
         if self.edited:
-            return Analyses(refused=(f"{self.folder / ANALYSES} is about other equations than the present ones",))
+            return Analyses(refused=(f"{self.folder / ANALYSES} belongs to other equations than the current ones",))
         return read_analyses(self.folder, self.sha256)
 
 
@@ -219,13 +219,15 @@ def _saved_steps(folder: Path, metadata: dict[str, Any]) -> tuple[list[int], tup
         if step >= metadata["step"] or path != step_path(folder, step):
             continue
         try:
-            of_step = read_metadata(path)
+            step_metadata = read_metadata(path)
         except UnreadableError as error:
             unread.append(str(error))
         except CheckpointError:
             continue
         else:
-            if of_step.get("step") == step and all(of_step.get(key) == metadata[key] for key in SHARED_KEYS):
+            if step_metadata.get("step") == step and all(
+                step_metadata.get(key) == metadata[key] for key in SHARED_KEYS
+            ):
                 steps.append(step)
     return steps, tuple(unread)
 

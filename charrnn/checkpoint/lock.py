@@ -103,20 +103,20 @@ def folder_lock(folder: Path) -> Iterator[FolderLock]:
     OSError if the folder cannot be created or written. On Windows the lock excludes only other runs of this machine
     and user.
     """
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    created = [folder_path for folder_path in (folder, *folder.parents) if not folder_path.exists()]
     lock = None
     try:
         lock = FolderLock(folder)
         require_writable(folder)
-        for place in (folder, folder / STEPS):  # deeper folders may belong to another writer
-            for left in place.glob("*"):
-                if is_half_written(left.name):
+        for parent in (folder, folder / STEPS):  # deeper folders may belong to another writer
+            for temporary in parent.glob("*"):
+                if is_half_written(temporary.name):
                     with suppress(OSError):
-                        left.unlink()
+                        temporary.unlink()
         yield lock
     finally:
         if lock:
             lock.release()
         with suppress(OSError):  # not empty
-            for each in made:
-                each.rmdir()
+            for folder_path in created:
+                folder_path.rmdir()

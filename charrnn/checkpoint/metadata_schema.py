@@ -15,7 +15,7 @@ MAX_INTEGER = 2**63
 MAX_MINUTES = 10**9
 LOSSES = ("train_loss_nats", "val_stream_nats", "val_cold_nats", "initial_loss_nats")
 UNNAMEABLE = {"Cc", "Cs", "Zl", "Zp"}  # categories of Unicode: control, surrogate, line and paragraph separator
-TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # explicit directions
+DIRECTION_MARKS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # explicit directions
 SCALARS = (str, bool, int, float, type(None))
 
 
@@ -41,7 +41,7 @@ def _is_name(text: str) -> bool:
     surrogates are not.
     """
     return 1 <= len(text) <= MAX_NAME_CHARS and not any(
-        unicodedata.category(c) in UNNAMEABLE or unicodedata.bidirectional(c) in TURNS for c in text
+        unicodedata.category(c) in UNNAMEABLE or unicodedata.bidirectional(c) in DIRECTION_MARKS for c in text
     )
 
 

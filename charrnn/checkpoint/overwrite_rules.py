@@ -184,7 +184,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """List a folder without temporary and system files."""
     try:
         with os.scandir(folder) as entries:
-            return [each for each in entries if not is_half_written(each.name) and each.name not in SYSTEM_FILES]
+            return [entry for entry in entries if not is_half_written(entry.name) and entry.name not in SYSTEM_FILES]
     except FileNotFoundError:
         return []
 

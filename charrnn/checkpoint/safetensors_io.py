@@ -76,8 +76,8 @@ class SafeFile:
         if self.texts.get("charrnn") != FORMAT:
             raise CheckpointError(f"{self.path} is not a charrnn checkpoint of format {FORMAT}")
         try:
-            ours = {"charrnn", DIGEST, TENSORS_DIGEST}
-            return {key: parse_json(text) for key, text in self.texts.items() if key not in ours}
+            own_keys = {"charrnn", DIGEST, TENSORS_DIGEST}
+            return {key: parse_json(text) for key, text in self.texts.items() if key not in own_keys}
         except (ValueError, RecursionError) as error:
             raise CheckpointError(f"the metadata of {self.path} cannot be read: {error}") from None
 
@@ -98,11 +98,11 @@ class SafeFile:
 
 def sha256_tensors(tensors: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 of tensors with their names, types and shapes."""
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
-        whole.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
-        whole.update(tensor.numpy().tobytes())
-    return whole.hexdigest()
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
@@ -130,10 +130,10 @@ def _file_digest(data: bytes, written: str) -> str:
     Raises ValueError if the digits are not in the header.
     """
     start = data.index(written.encode(), 8, 8 + _header_length(data))
-    whole = hashlib.sha256(memoryview(data)[:start])
-    whole.update(b"0" * 64)
-    whole.update(memoryview(data)[start + 64 :])
-    return whole.hexdigest()
+    digest = hashlib.sha256(memoryview(data)[:start])
+    digest.update(b"0" * 64)
+    digest.update(memoryview(data)[start + 64 :])
+    return digest.hexdigest()
 
 
 def _require_digest(file: SafeFile) -> None:
@@ -276,7 +276,7 @@ def _texts(path: Path, start: bytes, size: int) -> dict[str, str]:
     except (ValueError, RecursionError, AttributeError, TypeError, KeyError, IndexError) as error:
         raise CheckpointError(f"the header of {path} cannot be read: {error}") from None
     if size != announced:
-        raise CheckpointError(f"{path} is damaged: it has {size} bytes, its header speaks of {announced}")
+        raise CheckpointError(f"{path} is damaged: it has {size} bytes, its header announces {announced}")
     if "charrnn" in texts and not texts.keys() & {DIGEST, TENSORS_DIGEST}:
         raise CheckpointError(f"{path} has no digest ({DIGEST}): it is damaged, or was not written by charrnn")
     return texts

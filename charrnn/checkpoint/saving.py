@@ -47,21 +47,21 @@ def save(
     exactly are stored in it. Every file is written atomically. Raises OSError if the folder cannot be written. After
     a crash at any moment, the model is the old or the new one, and steps of the other are not offered.
     """
-    whole = metadata_of(folder, model.config, vocab, **facts)
-    write_tensors(folder / MODEL, _smallest(model.state_dict()), whole)
-    along_the_way = {key: whole[key] for key in SHARED_KEYS}
+    metadata = metadata_of(folder, model.config, vocab, **facts)
+    write_tensors(folder / MODEL, _smallest(model.state_dict()), metadata)
+    step_metadata = {key: metadata[key] for key in SHARED_KEYS}
     paths = {step_path(folder, saved_step): saved_step for saved_step in saved}
     for path, saved_step in paths.items():
-        write_tensors(path, saved[saved_step], along_the_way | {"step": saved_step})
+        write_tensors(path, saved[saved_step], step_metadata | {"step": saved_step})
     for path in step_files(folder):
         if path not in paths:
             with suppress(CheckpointError):  # not ours
                 require_step(path)
                 path.unlink(missing_ok=True)
     arguments = {"vocab_size": len(vocab), **model.config}  # constructor arguments, as PyTorchModelHubMixin reads them
-    readable = arguments | {key: value for key, value in whole.items() if key != "history"}
+    readable = arguments | {key: value for key, value in metadata.items() if key != "history"}
     write_bytes(folder / CONFIG, _json_bytes(readable))
-    write_bytes(folder / HISTORY, _json_bytes(whole["history"]))
+    write_bytes(folder / HISTORY, _json_bytes(metadata["history"]))
     with suppress(CheckpointError):  # missing, or not ours
         require_analyses(folder / ANALYSES)
         (folder / ANALYSES).unlink(missing_ok=True)  # of the previous model
@@ -82,7 +82,7 @@ def metadata_of(
     history: list[Metrics],
 ) -> dict[str, Any]:
     """Return the metadata of a checkpoint. Raises CheckpointError if invalid."""
-    whole = {
+    metadata = {
         "name": folder.resolve().name,
         "config": dict(config),
         "vocab": vocab.characters,
@@ -95,10 +95,10 @@ def metadata_of(
         "versions": {"charrnn": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
     try:
-        validate_metadata(parse_json(json.dumps(whole)))
+        validate_metadata(parse_json(json.dumps(metadata)))
     except ValueError as error:
         raise CheckpointError(f"the metadata to be saved in {folder} is invalid: {error}") from None
-    return whole
+    return metadata
 
 
 def _smallest(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -34,15 +34,15 @@ def read_analyses(folder: Path, sha256: str) -> Analyses:
     if not os.path.exists(path):
         return Analyses()
     try:
-        whole = require_analyses(path)
+        document = require_analyses(path)
     except CheckpointError as error:
         return Analyses(refused=(str(error),))
-    if whole.get("sha256") != sha256:
+    if document.get("sha256") != sha256:
         return Analyses(refused=(f"{path} belongs to another model than the one beside it",))
-    if len(whole["sections"]) > MAX_SECTIONS:
-        return Analyses(refused=(f"{path} has {len(whole['sections'])} sections: {MAX_SECTIONS} at most",))
+    if len(document["sections"]) > MAX_SECTIONS:
+        return Analyses(refused=(f"{path} has {len(document['sections'])} sections: {MAX_SECTIONS} at most",))
     sections, refused = {}, []
-    for name, value in whole["sections"].items():
+    for name, value in document["sections"].items():
         try:
             if not NAME.fullmatch(name):
                 raise RecordError("a name consists of small letters, digits and _")
@@ -55,14 +55,18 @@ def read_analyses(folder: Path, sha256: str) -> Analyses:
 def require_analyses(path: Path) -> dict[str, Any]:
     """Validate a whole file, of any model. Raises CheckpointError."""
     try:
-        whole = parse_json(read_small(path, MAX_BYTES))
+        document = parse_json(read_small(path, MAX_BYTES))
     except CheckpointError:
         raise
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from None
-    if not isinstance(whole, dict) or whole.get("format") != FORMAT or not isinstance(whole.get("sections"), dict):
+    if (
+        not isinstance(document, dict)
+        or document.get("format") != FORMAT
+        or not isinstance(document.get("sections"), dict)
+    ):
         raise CheckpointError(f"{path} does not hold analyses of format {FORMAT}")
-    return whole
+    return document
 
 
 def require_replaceable(folder: Path) -> None:

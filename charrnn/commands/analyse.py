@@ -5,25 +5,24 @@ Compute what the page shows of a checkpoint and store it in its `analyses.json`.
     python scripts/analyse.py checkpoints/mine --data mine.txt     on the text it was trained on
     python scripts/analyse.py --sections bits --anew         these sections, whether they are there or not
 
-Everything is measured on the validation part of the text. A checkpoint that was trained on another text is skipped.
+All analyses use the validation part of the text. A checkpoint that was trained on another text is skipped.
 Each section is stored as soon as it is done, so an interrupted run can be repeated.
 
 Contents of the sections, besides the SHA-256 of the text and the number of validation characters:
 
 memory  effective context and replaced characters, see `charrnn.context_use`: loss_nats and excess_nats with n = 1, 2, …
         characters of context, shuffled_excess_nats behind a shuffled prefix; KL, nats, k = 1, 2, … characters later
-gradient  the gradient's norm against the lag at 512 places, relative to lag 0, see `charrnn.gradient_flow`: median,
+gradient  gradient norm by lag at 512 positions, relative to lag 0, see `charrnn.gradient_flow`: median,
         low, high, geometric_mean, half_life_chars, horizon_chars (1 %); of a recurrent network the first Lyapunov
-        exponent, its standard error and the slope of the geometric mean far back, in nats a character
-units   which unit stands for which concept, see `charrnn.neurons`, on the first 10,000 characters: for everything the
-        model has to show (h, c, gates, layers) the best unit of each concept, chosen on their first half, its score on
-        the second, and the 99th percentile of untrained units
+        exponent, its standard error and the slope of the geometric mean at large lags, in nats a character
+units   scores of units against concepts, see `charrnn.neurons`, on the first 10,000 characters: for each activation
+        (h, c, gates, layers) the best unit of each concept, chosen on their first half, its score on the second, and
+        the 99th percentile of untrained units
 bits    bits of surprise by kind of character, in each of 32 stretches of the text, see `charrnn.surprisal`
 
 Exit code 2 if a checkpoint, or a section of one, could not be analysed; the others are.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +37,7 @@ from charrnn.analysis_record import AnalysisRecord
 from charrnn.checkpoint import Checkpoint, write_analyses
 from charrnn.context_use import memory_record, memory_used
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
-from charrnn.flags import THREADS, path
+from charrnn.flags import THREADS, path, script_parser
 from charrnn.gradient_flow import flow_record, gradient_flow, lyapunov_exponents, tail_slope
 from charrnn.neurons import ConceptTargets, boards, leaderboard_record, sha256_of
 from charrnn.paths import CHECKPOINTS
@@ -47,9 +46,9 @@ from charrnn.training import untrained
 
 UNITS_READ = 10_000  # characters: the page's default text
 UNTRAINED_UNITS = 2048
+GRADIENT_READ = 16_384  # characters, over which the positions are spread
 
 Analysis = Callable[[Checkpoint, Corpus], AnalysisRecord]
-GRADIENT_READ = 16_384  # characters, over which the positions are spread
 
 
 def bits(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
@@ -80,9 +79,9 @@ def units(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
     """Score the units against concepts and untrained networks."""
     info, ids = trained.info, corpus.val_ids[:UNITS_READ].tolist()
     networks = range(-(-UNTRAINED_UNITS // info.hidden_dim))
-    drawn = (untrained(info.config, len(info.vocab), info.recipe, seed) for seed in networks)
+    untrained_models = (untrained(info.config, len(info.vocab), info.recipe, seed) for seed in networks)
     text = info.vocab.decode(ids)
-    return leaderboard_record(boards(trained.model, drawn, ConceptTargets.of(text), ids), text)
+    return leaderboard_record(boards(trained.model, untrained_models, ConceptTargets.of(text), ids), text)
 
 
 ANALYSES: dict[str, Analysis] = {"gradient": gradient, "memory": memory, "bits": bits, "units": units}
@@ -109,26 +108,26 @@ def analyse(
     if todo:
         checkpoint.require_replaceable(folder)  # before minutes of computing
     trained = checkpoint.load(folder) if todo else None
-    done, impossible = [f"{name} is there" for name in sections if name not in todo], []
+    done, errors = [f"{name} is there" for name in sections if name not in todo], []
     for name in todo:
         assert trained is not None
         start = time.perf_counter()
         try:
             found = analyses[name](trained, corpus)
         except ValueError as error:
-            impossible.append(f"{info.name}: {name} could not be computed: {error}")
+            errors.append(f"{info.name}: {name} could not be computed: {error}")
             continue
         facts = {"data_sha256": corpus.sha256, "characters": len(corpus.val_ids), **found.facts}
         write_analyses(folder, info.sha256, {name: replace(found, facts=facts)})
         done.append(f"{name} in {time.perf_counter() - start:.0f} s")
-    return f"{info.name}: {', '.join(done) or 'nothing was computed'}", impossible
+    return f"{info.name}: {', '.join(done) or 'nothing was computed'}", errors
 
 
 @script_runner.lasting_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Analyse one checkpoint after the other and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    bundled = sorted(path.parent for path in (CHECKPOINTS).glob("*/model.safetensors"))
+    parser = script_parser(__doc__)
+    bundled = sorted(path.parent for path in CHECKPOINTS.glob("*/model.safetensors"))
     parser.add_argument("folders", type=path, nargs="*", default=bundled, metavar="FOLDER", help="default: all bundled")
     parser.add_argument("--data", type=path, help="the text they were trained on (default: Tiny Shakespeare)")
     parser.add_argument("--sections", nargs="+", choices=[*ANALYSES], default=[*ANALYSES], help="default: all")
@@ -145,9 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = 0
     for folder in options.folders:
         try:
-            done, impossible = analyse(folder, text, options.sections, options.anew, ANALYSES)
+            done, errors = analyse(folder, text, options.sections, options.anew, ANALYSES)
             print(done, flush=True)
-            for reason in impossible:
+            for reason in errors:
                 print(reason, file=sys.stderr, flush=True)
                 code = 2
         except (ValueError, OSError) as error:

@@ -162,7 +162,7 @@ def checkpoints(named: str | None) -> "Origin":
     bundled, variable = app_checkpoints(), os.environ.get(VARIABLE)
     if named is None and not variable:
         return hub.Origin(bundled, str(bundled))
-    return hub.fetch_or(named or variable or "", bundled, always=named is None)
+    return hub.fetch_with_fallback(named or variable or "", bundled, always=named is None)
 
 
 def convert_state_dict(options: argparse.Namespace) -> "Origin":

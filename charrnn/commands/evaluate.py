@@ -6,13 +6,13 @@ Recompute the losses of checkpoints and compare them with their metadata.
 
 A row for each, losses in nats per character; bits and perplexity are those of `stream`.
 
-- train: the mean over some random minibatches of the training text, each read from nothing. (What was recorded in
-  training is not the same: it is the mean over the last updates, dropout and all, with the state carried where it is.)
+- train: the mean over some random minibatches of the training text, each from a zero state. (The loss recorded in
+  training differs: it is the mean over the last updates, with dropout and, if stateful, a carried state.)
 - stream: the validation text as 64 contiguous streams, the state carried from start to end.
 - cold: windows of 256 characters of the validation text, each from a zero state.
-- untrained: the weights of step 0, where they were kept; chance is ln of the number of characters.
+- untrained: the weights of step 0, if they were saved; chance is ln of the number of characters.
 
-Exit code 1 where `stream` or `cold` differs from the recorded figure by more than 0.001 nats, 2 for bad input.
+Exit code 1 if `stream` or `cold` differs from the recorded figure by more than 0.001 nats, 2 for bad input.
 """
 
 import argparse
@@ -24,9 +24,9 @@ from pathlib import Path
 
 import torch
 
-from charrnn import checkpoint, script_runner
+from charrnn import checkpoint
 from charrnn.corpus import Corpus, random_windows, read_text, tiny_shakespeare
-from charrnn.flags import path
+from charrnn.flags import path, script_parser
 from charrnn.metrics import bits_per_char, perplexity
 from charrnn.training import evaluate_cold, evaluate_stream, loss_nats
 
@@ -54,7 +54,9 @@ class Evaluation:
             "val stream": (self.stream_nats, self.recorded_stream_nats),
             "val cold": (self.cold_nats, self.recorded_cold_nats),
         }
-        drifts = {name: abs(found - said) for name, (found, said) in pairs.items() if said is not None}
+        drifts = {
+            name: abs(measured - recorded) for name, (measured, recorded) in pairs.items() if recorded is not None
+        }
         return {name: drift for name, drift in drifts.items() if not drift <= TOLERANCE_NATS}
 
     def row(self) -> str:
@@ -111,9 +113,7 @@ def _line(name: str, figures: Sequence[str]) -> str:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the folders and the text."""
-    parser = argparse.ArgumentParser(
-        description=script_runner.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("folders", type=path, nargs="+", metavar="FOLDER", help="a checkpoint folder")
     parser.add_argument("--data", type=path, help="the text they were trained on (default: Tiny Shakespeare)")
     return parser.parse_args(arguments)

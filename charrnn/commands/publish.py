@@ -20,15 +20,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 from charrnn import hub, script_runner
-from charrnn.flags import name_or_path, path
+from charrnn.flags import name_or_path, path, script_parser
 from charrnn.paths import CHECKPOINTS, REPOSITORY
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of both verbs."""
-    whole = argparse.ArgumentParser(
-        description=script_runner.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    whole = script_parser(__doc__)
     verbs = whole.add_subparsers(dest="verb", required=True)
     checkpoints = verbs.add_parser("checkpoints", help="one checkpoint, or all of them")
     space = verbs.add_parser("space", help="the page; replaces the files of the Space")
@@ -71,15 +69,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def listing(planned: Callable[[], hub.Release], alone: Callable[[], hub.Release], notify: Callable[[str], None]) -> str:
-    """List what would be uploaded; alone: without asking the Hub."""
+def listing(
+    planned: Callable[[], hub.Release], offline: Callable[[], hub.Release], notify: Callable[[str], None]
+) -> str:
+    """List what would be uploaded; offline: without asking the Hub."""
     try:
         release = planned()
     except hub.HubError as error:
-        if not error.is_passing:
+        if not error.is_temporary:
             raise
         notify(f"{error}; the present files were not checked")
-        release = alone()
+        release = offline()
     sizes = release.sizes()
     lines = [f"{size:>12,}  {path}" for path, size in sizes.items()]
     return "\n".join([*lines, f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files: {release.message}"])
@@ -91,25 +91,25 @@ def publish(options: argparse.Namespace) -> str:
     def notify(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    more = {"replace": options.replace, "notify": notify}
+    common = {"replace": options.replace, "notify": notify}
     if options.verb == "checkpoints":
         folder, repository = options.folder, options.repository
         if options.dry_run:
             return listing(
-                lambda: hub.planned(folder, repository, tag=options.tag, **more),
+                lambda: hub.planned(folder, repository, tag=options.tag, **common),
                 lambda: hub.release(folder, repository),
                 notify,
             )
-        pushed = hub.push(folder, repository, private=options.private, tag=options.tag, **more)
+        pushed = hub.push(folder, repository, private=options.private, tag=options.tag, **common)
         return f"{pushed.url} at commit {pushed.commit}, tag {pushed.tag}"
-    what = (REPOSITORY, options.repository, options.checkpoints)
+    target = (REPOSITORY, options.repository, options.checkpoints)
     if options.dry_run:
         return listing(
-            lambda: hub.planned_space(*what, zero_gpu=options.zero_gpu, **more),
-            lambda: hub.space_release(*what, zero_gpu=options.zero_gpu),
+            lambda: hub.planned_space(*target, zero_gpu=options.zero_gpu, **common),
+            lambda: hub.space_release(*target, zero_gpu=options.zero_gpu),
             notify,
         )
-    pushed = hub.push_space(*what, private=options.private, zero_gpu=options.zero_gpu, **more)
+    pushed = hub.push_space(*target, private=options.private, zero_gpu=options.zero_gpu, **common)
     return f"{pushed.url} at commit {pushed.commit}"
 
 

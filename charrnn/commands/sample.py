@@ -16,7 +16,7 @@ from pathlib import Path
 
 from charrnn import checkpoint, script_runner
 from charrnn.corpus import read_text, tiny_shakespeare
-from charrnn.flags import SEED, Number, name_or_path, path
+from charrnn.flags import SEED, Number, name_or_path, path, script_parser
 from charrnn.paths import BUNDLED, CHECKPOINTS
 from charrnn.ranges import Range
 from charrnn.registry import Network
@@ -29,21 +29,23 @@ STEP = CHARS = Number(Range(0, 10**9, whole=True))
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Parse the flags and check that they go together."""
-    parser = argparse.ArgumentParser(
-        description=script_runner.as_run(__doc__), formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     model = parser.add_mutually_exclusive_group()
     model.add_argument(
         "--checkpoint", type=name_or_path, default="rnn", help="a name under checkpoints/, or any checkpoint folder"
     )
     model.add_argument(
-        "--state-dict", type=path, help="the bare state dict of a CharRNN as safetensors; needs the text it learnt"
+        "--state-dict",
+        type=path,
+        help="the bare state dict of a CharRNN as safetensors; needs the text it was trained on",
     )
     parser.add_argument("--step", type=STEP, help="one of the checkpoint's saved steps (default: the last)")
     parser.add_argument("--data", type=path, help="with --state-dict: its corpus (default: Tiny Shakespeare)")
     prompt = parser.add_mutually_exclusive_group()
-    prompt.add_argument("--prompt", help=f"the text to go on from (default: what the model knows of {PROMPT})")
-    prompt.add_argument("--prompt-file", type=path, help="a UTF-8 file with that text, line ends and all")
+    prompt.add_argument(
+        "--prompt", help=f"the text to continue (default: {PROMPT}, as far as the model has its characters)"
+    )
+    prompt.add_argument("--prompt-file", type=path, help="a UTF-8 file with the prompt, line ends included")
     parser.add_argument("--chars", type=CHARS, default=500, help="characters to write (default: 500)")
     parser.add_argument(
         "--temperature", type=Number(LIMITS["temperature"]), default=0.8, help="0: always the likeliest (default: 0.8)"
@@ -54,7 +56,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=SEED, default=7, help="the same seed writes the same text (default: 7)")
     options = parser.parse_args(argv)
     if options.data and not options.state_dict:
-        parser.error("--data goes with --state-dict: a checkpoint knows its characters")
+        parser.error("--data goes with --state-dict: a checkpoint stores its characters")
     if options.step is not None and options.state_dict:
         parser.error("--step goes with --checkpoint: a state dict has no saved steps")
     return options

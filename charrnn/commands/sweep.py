@@ -6,9 +6,9 @@ Train a grid of configurations with several seeds each and compare them.
     torchrun --standalone --nproc-per-node 8 scripts/sweep.py --recipe gru lstm --seed 0 1 2    eight at a time
 
 Every figure of a recipe takes several values, and each combination is trained. A run is what one command line of
-scripts/train.py does; its folder bears the settings in its name. The same command again trains what is missing, and
-goes on with what was stopped. The table does not depend on how many processes share the work. A run that cannot be
-done stands in the table with its reason, and the others are trained all the same; --into names no run's folder, so
+scripts/train.py does; its folder is named for the settings. The same command again trains what is missing, and
+continues what was stopped. The table does not depend on how many processes share the work. A run that
+fails is listed in the table with its reason, and the others are trained; --into names no run's folder, so
 that a finished network of another text is never replaced.
 
 Losses are nats per character of the validation text (`stream`): the median over the seeds, and from the best to the
@@ -29,7 +29,7 @@ import torch
 
 from charrnn import checkpoint, script_runner
 from charrnn.commands import train_all, train_flags, train_run, train_text
-from charrnn.flags import path
+from charrnn.flags import path, script_parser
 from charrnn.metrics import bits_per_char
 from charrnn.paths import REPOSITORY
 from charrnn.text_tables import columns
@@ -50,11 +50,11 @@ class Run:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the flags; those of the recipe remain lists of words for train.py."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__doc__)
     parser.add_argument("--into", type=path, default=REPOSITORY / "runs/sweep", help="default: runs/sweep")
     parser.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
     parser.add_argument("--threads", default="1", help="of each run; they decide the last digits (default: 1)")
-    parser.add_argument("--device", default="cpu", help="cpu (default), or cuda where there is one")
+    parser.add_argument("--device", default="cpu", help="cpu (default), or cuda if available")
     parser.add_argument("--save-every", default="500", metavar="STEPS", help="default: 500")
     grid = parser.add_argument_group("the grid", "each takes one value or several")
     grid.add_argument("--recipe", nargs="+", default=["rnn"], choices=RECIPES, help="what is not given (default: rnn)")
@@ -83,8 +83,10 @@ def runs_of(options: argparse.Namespace) -> list[Run]:
         words = [word for name, value in settings.items() for word in flag_words(name, value)]
         name = "-".join([recipe, *(f"{name}={value}" for name, value in settings.items()), f"seed={seed}"])
         configuration = " ".join([recipe, *(f"{name}={settings[name]}" for name in axes if len(set(axes[name])) > 1)])
-        own = train_flags.parse(["--recipe", recipe, "--seed", seed, *fixed, *words, "--out", str(options.into / name)])
-        runs[name] = Run(configuration, name, own)
+        run_options = train_flags.parse(
+            ["--recipe", recipe, "--seed", seed, *fixed, *words, "--out", str(options.into / name)]
+        )
+        runs[name] = Run(configuration, name, run_options)
     return list(runs.values())
 
 
@@ -106,8 +108,8 @@ def flag_words(name: str, value: str) -> list[str]:
 def table(runs: Sequence[Run], failed: Mapping[str, train_run.Outcome]) -> str:
     """Format one row per configuration, the best first; then why runs are missing."""
     rows = []
-    for configuration, of_it in itertools.groupby(runs, lambda run: run.configuration):
-        seeds = list(of_it)
+    for configuration, group in itertools.groupby(runs, lambda run: run.configuration):
+        seeds = list(group)
         found = [checkpoint.describe(run.options.out) for run in seeds if run.name not in failed]
         count = str(len(seeds)) if len(found) == len(seeds) else f"{len(found)} of {len(seeds)}"
         losses = sorted(info.metrics["val_stream_nats"] for info in found)

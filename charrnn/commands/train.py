@@ -38,7 +38,7 @@ from charrnn.training import is_distributed
 
 def main(argv: list[str] | None = None) -> int:
     """Train as the command line says and return the exit code."""
-    options = parse(argv, __doc__ or "")
+    options = parse(argv, __doc__)
     if options.threads or is_distributed():  # processes of one machine share its cores
         torch.set_num_threads(options.threads or 1)
     try:

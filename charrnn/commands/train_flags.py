@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from charrnn import script_runner
-from charrnn.flags import COUNT, SEED, THREADS, Number, path
+from charrnn.flags import COUNT, SEED, THREADS, Number, path, script_parser
 from charrnn.paths import CHECKPOINTS, REPOSITORY
 from charrnn.registry import KINDS, build_on_meta
 from charrnn.training import LIMITS, RECIPES, Recipe
@@ -38,11 +38,9 @@ HYPERPARAMETERS = {
 NOT_BUNDLED = "would train other networks than the bundled ones: name a folder with --out"
 
 
-def parse(argv: list[str] | None, description: str = "") -> argparse.Namespace:
+def parse(argv: list[str] | None, description: str | None = None) -> argparse.Namespace:
     """Parse the flags and check that they go together."""
-    parser = argparse.ArgumentParser(
-        description=script_runner.as_run(description), formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(description)
     run = parser.add_argument_group("the run")
     run.add_argument("--data", type=path, help="a UTF-8 text (default: Tiny Shakespeare, downloaded once)")
     run.add_argument("--out", type=path, help="the checkpoint folder (default: checkpoints/NAME of the recipe)")
@@ -58,13 +56,13 @@ def parse(argv: list[str] | None, description: str = "") -> argparse.Namespace:
     recipe = parser.add_argument_group("the recipe")
     for field in fields(Recipe):
         flag = f"--{field.name.replace('_', '-')}"
-        kind: dict[str, Any] = {"type": Number(LIMITS[field.name]) if field.name in LIMITS else str}
+        flag_options: dict[str, Any] = {"type": Number(LIMITS[field.name]) if field.name in LIMITS else str}
         if isinstance(field.default, bool):
-            kind = {"action": argparse.BooleanOptionalAction}
+            flag_options = {"action": argparse.BooleanOptionalAction}
         elif field.name == "cell":
-            kind = {"choices": KINDS}
+            flag_options = {"choices": KINDS}
         help = f"{HYPERPARAMETERS[field.name]} (rnn: {getattr(RECIPES['rnn'], field.name)})"
-        recipe.add_argument(flag, default=None, help=help, **kind)
+        recipe.add_argument(flag, default=None, help=help, **flag_options)
     options = parser.parse_args(argv)
     if options.device != "cpu" and not (options.device == "cuda" and torch.cuda.is_available()):
         parser.error(
@@ -106,9 +104,9 @@ def given_settings(options: argparse.Namespace) -> dict[str, Any]:
 def recipe_name(options: argparse.Namespace) -> str:
     """Return the recipe asked for, or the name of its network: `rnn-seq256`."""
     cell = options.cell or "rnn"
-    usual, named = default_recipe(cell), {"layer_norm": "layernorm", "stateful": "stateful"}
-    parts = [cell, *(word for name, word in named.items() if getattr(options, name) and not getattr(usual, name))]
-    parts += [f"seq{options.seq_len}"] if options.seq_len not in (None, usual.seq_len) else []
+    defaults, suffixes = default_recipe(cell), {"layer_norm": "layernorm", "stateful": "stateful"}
+    parts = [cell, *(word for name, word in suffixes.items() if getattr(options, name) and not getattr(defaults, name))]
+    parts += [f"seq{options.seq_len}"] if options.seq_len not in (None, defaults.seq_len) else []
     return options.recipe or "-".join(parts)
 
 
@@ -129,7 +127,10 @@ def recipe_from_flags(options: argparse.Namespace, name: str) -> Recipe:
 
 def with_flag_names(reason: str) -> str:
     """Replace the names of recipe settings by their flags in a message."""
-    long, short = ("|".join(name for name in HYPERPARAMETERS if ("_" in name) is wide) for wide in (True, False))
+    long, short = (
+        "|".join(name for name in HYPERPARAMETERS if ("_" in name) is has_underscore)
+        for has_underscore in (True, False)
+    )
     reason = re.sub(rf"\b({long})\b", lambda found: f"--{found[0].replace('_', '-')}", reason)
     return re.sub(rf"^({short})\b(?= is )", r"--\1", reason)
 

@@ -20,18 +20,18 @@ def requested_origin(options: argparse.Namespace, name: str, target: Target, cor
 
     corpus: None for the text of the folder. Raises ValueError for a recipe that cannot be.
     """
-    there = target.origin(asdict(Recipe())) if options.resume else None
+    stored = target.origin(asdict(Recipe())) if options.resume else None
     recipe: Mapping[str, Any]
-    if there is None:
+    if stored is None:
         recipe, seed = asdict(recipe_from_flags(options, name)), options.seed or 0
     else:
         recipe = {
-            **there.recipe,
+            **stored.recipe,
             **(asdict(RECIPES[options.recipe]) if options.recipe else {}),
             **given_settings(options),
         }
-        seed = there.seed if options.seed is None else options.seed
-    return Origin(recipe, seed, corpus.sha256 if corpus else there.data_sha256 if there else "")
+        seed = stored.seed if options.seed is None else options.seed
+    return Origin(recipe, seed, corpus.sha256 if corpus else stored.data_sha256 if stored else "")
 
 
 def require_no_unfinished_run(target: Target) -> None:
@@ -50,8 +50,8 @@ def require_finished(options: argparse.Namespace, name: str, target: Target) -> 
     origin = requested_origin(options, name, target, read_corpus(options.data) if options.data else None)
     found = target.origin(origin.recipe)
     if found and (differences := found.differences(origin)):
-        there = f"the network in {out} is finished and has {', '.join(differences)}"
-        raise ValueError(f"{there}: start another without --resume")
+        found_network = f"the network in {out} is finished and has {', '.join(differences)}"
+        raise ValueError(f"{found_network}: start another without --resume")
     return done
 
 
@@ -64,10 +64,10 @@ def after_divergence(out: Path, recipe: Recipe) -> str:
     if info is None:
         return f"nothing was saved; try a smaller {less}"
     if info.finished:
-        there = f"{out} still has the finished network of an earlier run"
+        remains = f"{out} still has the finished network of an earlier run"
     else:
-        there = f"the last good checkpoint is {out}, step {info.step}"
-    return f"{there}; to try again, remove {out / checkpoint.RUN} and start with a smaller {less}"
+        remains = f"the last good checkpoint is {out}, step {info.step}"
+    return f"{remains}; to try again, remove {out / checkpoint.RUN} and start with a smaller {less}"
 
 
 def readable_checkpoint(out: Path) -> checkpoint.CheckpointInfo | None:

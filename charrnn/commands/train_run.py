@@ -42,7 +42,7 @@ class Outcome:
 
 
 class Saver:
-    """Saves a run and knows the last saved step; None before the first save."""
+    """Saves a run; `step` is the last saved step, None before the first save."""
 
     def __init__(self, lock: checkpoint.FolderLock, training: Training, step: int | None):
         self.lock, self.training, self.step = lock, training, step
@@ -95,7 +95,7 @@ def resume_hint(saver: Saver | None, options: argparse.Namespace) -> str:
 
 
 def save_checkpoint(out: Path, training: Training) -> None:
-    """Save the present network with its metrics and a generated text."""
+    """Save the current network with its metrics and a generated text."""
     checkpoint.save(
         out,
         training.model,
@@ -122,7 +122,7 @@ def write_text(training: Training, chars: int) -> str:
 
 
 def train_one(
-    options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus, head: str | None = None
+    options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus, heading: str | None = None
 ) -> Outcome:
     """Train one run in a checked folder, to its end or to a signal."""
     out = target.folder
@@ -139,8 +139,8 @@ def train_one(
         with checkpoint.folder_lock(out) as lock:
             if checkpoint.examine(out) != target:
                 raise checkpoint.CheckpointError("it was changed by another process: run the command again")
-            if head:
-                print_block(head)
+            if heading:
+                print_block(heading)
             saver = Saver(lock, training, training.step if target.run else None)
             stopped = train(saver, options.save_every)
     except DivergedError as error:
@@ -182,11 +182,11 @@ def start(options: argparse.Namespace, target: Target, origin: Origin, corpus: C
 
 
 def train(saver: Saver, save_every: int) -> signal.Signals | None:
-    """Train to the end or until a signal, and save what was learned in any case."""
+    """Train to the end or until a signal, and save in either case."""
     training = saver.training
-    asked: list[signal.Signals] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: asked.append(signal.Signals(number)))
+    received: list[signal.Signals] = []
+    previous_handlers = {
+        number: signal.signal(number, lambda number, frame: received.append(signal.Signals(number)))
         for number in stopping_signals()
     }
     try:
@@ -196,7 +196,7 @@ def train(saver: Saver, save_every: int) -> signal.Signals | None:
                     line = training.measure().line()
                     tqdm.write(f"{line}  {pace(training.history, training.recipe.steps)}", file=sys.stdout)
                     sys.stdout.flush()
-                if training.finished or asked:
+                if training.finished or received:
                     break
                 if training.step % save_every == 0:
                     saver.try_save()
@@ -209,9 +209,9 @@ def train(saver: Saver, save_every: int) -> signal.Signals | None:
         saver.rescue()
         raise
     finally:
-        for number, handler in before.items():
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)
-    return asked[0] if asked and not training.finished else None
+    return received[0] if received and not training.finished else None
 
 
 def stopping_signals() -> list[signal.Signals]:

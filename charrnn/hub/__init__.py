@@ -4,7 +4,7 @@ Download from and upload to the Hugging Face Hub.
 The Hub library handles the token (`hf auth login`, HF_TOKEN): it is never an argument here and never printed.
 """
 
-from charrnn.hub.bundled_fallback import fetch_or
+from charrnn.hub.bundled_fallback import fetch_with_fallback
 from charrnn.hub.download import Origin, commit_of, fetch, require_repository, resolve
 from charrnn.hub.errors import HubError
 from charrnn.hub.model_card import checkpoint_card

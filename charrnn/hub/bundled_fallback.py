@@ -10,7 +10,7 @@ BUNDLED_NOTICE = ". These are the networks that come with the lab."
 NO_CHECKPOINT_NOTICE = ", and no network came with this page: look again in a moment."
 
 
-def fetch_or(source: str, bundled: Path, *, always: bool = False) -> Origin:
+def fetch_with_fallback(source: str, bundled: Path, *, always: bool = False) -> Origin:
     """
     Fetch; if the Hub is unreachable and nothing is cached, use `bundled`.
 
@@ -19,7 +19,7 @@ def fetch_or(source: str, bundled: Path, *, always: bool = False) -> Origin:
     try:
         return fetch(source)
     except HubError as error:
-        if not (always or error.is_passing):
+        if not (always or error.is_temporary):
             raise
         has_bundled = bool(list_checkpoints(bundled)[0])  # a Space has no bundled ones
         return Origin(

@@ -20,9 +20,9 @@ REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[^@\s]+))?"
 PATTERNS = [pattern for name in FILES for pattern in (name, f"*/{name}")]
 COMMIT = re.compile("[0-9a-f]{40}")
 MAX_FILES, MAX_BYTES = 2000, 4 << 30
-SLOWEST = 50_000  # bytes per second, average of a download
+MIN_BYTES_PER_S = 50_000  # bytes per second, average of a download
 MAX_LISTED = 3  # omitted files in a message
-ASK_S = 10
+TIMEOUT_S = 10
 TRIES = 3  # if the repository changes meanwhile
 
 
@@ -57,10 +57,10 @@ def fetch(source: str) -> Origin:
         raise HubError(
             f"{source!r} is neither a folder nor a Hub repository (owner/name or owner/name@revision)", "name"
         )
-    beside = sorted(path.parent.name for path in folder.parent.glob(f"*/{MODEL}"))
-    if beside:  # a folder with checkpoints was probably meant
+    siblings = sorted(path.parent.name for path in folder.parent.glob(f"*/{MODEL}"))
+    if siblings:  # a folder with checkpoints was probably meant
         raise HubError(
-            f"{source} is not there: {folder.parent} has {', '.join(beside)}; for the repository of that name on the "
+            f"{source} is not there: {folder.parent} has {', '.join(siblings)}; for the repository of that name on the "
             f"Hub, start in a folder without a {folder.parent}",
             "name",
         )
@@ -96,7 +96,7 @@ def _from_hub(source: str, repo_id: str, revision: str | None) -> Origin:
         with bounded(source) as bounds, as_hub_errors(source):
             return _downloaded(source, repo_id, revision, bounds)
     except HubError as error:
-        cached = _cached(repo_id, revision) if error.is_passing else None
+        cached = _cached(repo_id, revision) if error.is_temporary else None
         if cached is None:
             raise
         return Origin(cached, source, cached.name, _cached_notice(cached.name))
@@ -108,13 +108,13 @@ def _downloaded(source: str, repo_id: str, revision: str | None, bounds: Bounds)
         info = bounds.within(
             LISTING_BYTES,
             LISTING_S,
-            lambda: api.model_info(repo_id, revision=revision, files_metadata=True, timeout=ASK_S),
+            lambda: api.model_info(repo_id, revision=revision, files_metadata=True, timeout=TIMEOUT_S),
         )
         sizes, notice = _wanted(source, info)
         patterns, total = [glob.escape(name) for name in sizes], sum(sizes.values())
         folder = bounds.within(
             LISTING_BYTES + total,
-            LISTING_S + total / SLOWEST,
+            LISTING_S + total / MIN_BYTES_PER_S,
             lambda patterns=patterns: Path(snapshot_download(repo_id, revision=revision, allow_patterns=patterns)),
         )
         if folder.name == info.sha:
@@ -151,16 +151,16 @@ def _wanted(source: str, info: ModelInfo) -> tuple[dict[str, int], str]:
     ):
         raise TypeError("names, sizes or the commit are invalid")
     wanted = {name: size for name, size in listed.items() if matches_any(name, *PATTERNS)}
-    large = {_checkpoint_of(name): name for name, size in wanted.items() if size > MAX_FILE_BYTES}
-    whats = [f"{name} has {wanted[name]} bytes, more than {MAX_FILE_BYTES}" for name in large.values()]
-    wanted = {name: size for name, size in wanted.items() if _checkpoint_of(name) not in large}
-    if large and not any(PurePosixPath(name).name == MODEL for name in wanted):
-        raise HubError(f"{source} is not fetched: {whats[0]}", "large")
+    oversized = {_checkpoint_of(name): name for name, size in wanted.items() if size > MAX_FILE_BYTES}
+    omissions = [f"{name} has {wanted[name]} bytes, more than {MAX_FILE_BYTES}" for name in oversized.values()]
+    wanted = {name: size for name, size in wanted.items() if _checkpoint_of(name) not in oversized}
+    if oversized and not any(PurePosixPath(name).name == MODEL for name in wanted):
+        raise HubError(f"{source} is not fetched: {omissions[0]}", "large")
     total = sum(wanted.values())
     if len(wanted) > MAX_FILES or total > MAX_BYTES:
         raise HubError(f"{source} is not fetched: {len(wanted)} files of {total} bytes are too many", "large")
-    more = [f"and {len(whats) - MAX_LISTED} more"] if len(whats) > MAX_LISTED else []
-    notice = f"Not all of {source} is here: {'; '.join(whats[:MAX_LISTED] + more)}." if whats else ""
+    more = [f"and {len(omissions) - MAX_LISTED} more"] if len(omissions) > MAX_LISTED else []
+    notice = f"Not all of {source} is here: {'; '.join(omissions[:MAX_LISTED] + more)}." if omissions else ""
     return wanted, printable(notice)
 
 

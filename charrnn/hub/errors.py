@@ -15,18 +15,18 @@ from charrnn.control_char_escapes import printable
 
 Result = TypeVar("Result")
 
-ANSWERS = {
+STATUS_REMEDIES = {
     401: "the Hub does not accept the token: see `hf auth whoami`, log in with `hf auth login`",
     402: "the Hub requires a paid plan for this (402): see the pricing of your account; for a Space try --zero-gpu",
     403: "the token may not write there: it needs write access to this repository",
     412: "the repository changed in the meantime (412): check it, then run the command again",
     429: "too many requests (429): wait some minutes and run the command again",
 }
-PASSES = (429, 500, 502, 503, 504)  # temporary errors
+TEMPORARY_STATUSES = (429, 500, 502, 503, 504)
 WAITS_S = (1, 4)  # before the second and third try, unless the Hub requests a time
 MAX_WAIT_S = 60
 MAX_REASON_CHARS = 500  # of a foreign message
-ASKED_OFTEN = re.compile(r"/info/lfs/|/preupload/|/xet-write-token/")  # the library itself retries these six times
+RETRIED_BY_LIBRARY = re.compile(r"/info/lfs/|/preupload/|/xet-write-token/")  # six times
 XET_STATUS = re.compile(r"HTTP status .*?\((\d{3})\b")  # the Xet client reports it only as text
 
 
@@ -60,7 +60,7 @@ class HubError(ValueError):
         self.subject = message.split(": ")[0].split(" ")[0]
 
     @property
-    def is_passing(self) -> bool:
+    def is_temporary(self) -> bool:
         """True if a retry may help."""
         return self.kind in ("network", "busy")
 
@@ -81,9 +81,9 @@ def with_retries(attempt: Callable[[], Result], notify: Callable[[str], None]) -
             return attempt()
         except errors.HfHubHTTPError as error:
             status = error.response.status_code
-            if status not in PASSES or ASKED_OFTEN.search(str(error.response.url)):
+            if status not in TEMPORARY_STATUSES or RETRIED_BY_LIBRARY.search(str(error.response.url)):
                 raise
-            seconds = _asked_wait_s(error.response.headers, wait)
+            seconds = _requested_wait_s(error.response.headers, wait)
             if seconds > MAX_WAIT_S:
                 raise
             notify(f"the Hub answered {status}: trying again in {seconds} s")
@@ -91,11 +91,11 @@ def with_retries(attempt: Callable[[], Result], notify: Callable[[str], None]) -
     return attempt()
 
 
-def _asked_wait_s(headers: Mapping[str, str], otherwise: int) -> int:
+def _requested_wait_s(headers: Mapping[str, str], otherwise: int) -> int:
     """Return the waiting time that the Hub requests, in seconds."""
-    asked = headers.get("Retry-After", "")
-    if asked.isascii() and asked.isdigit():
-        return int(asked)
+    requested = headers.get("Retry-After", "")
+    if requested.isascii() and requested.isdigit():
+        return int(requested)
     limit = parse_ratelimit_headers(headers)
     return limit.reset_in_seconds + 1 if limit and not limit.remaining else otherwise
 
@@ -154,9 +154,9 @@ def _kind_and_reason(error: Exception, subject: str) -> tuple[str, str]:
         case errors.RevisionNotFoundError():
             return "revision", f"{subject}: there is no such branch, tag or commit"
         case _ if status := _status(error):
-            kind = "busy" if status in PASSES else "token" if status in (401, 403) else "other"
+            kind = "busy" if status in TEMPORARY_STATUSES else "token" if status in (401, 403) else "other"
             why = isinstance(error, errors.HfHubHTTPError) and error.server_message
-            reason = ANSWERS.get(status, f"the Hub answered {status}: {_first_line(why or str(error))}")
+            reason = STATUS_REMEDIES.get(status, f"the Hub answered {status}: {_first_line(why or str(error))}")
             return kind, f"{subject}: {reason}"
         case errors.OfflineModeIsEnabled():
             return "network", f"{subject}: HF_HUB_OFFLINE disables requests to the Hub: unset it and try again"

@@ -15,7 +15,7 @@ from charrnn.hub.errors import HubError, as_hub_errors, with_retries
 from charrnn.hub.upload import PushResult, Release, delete_operations
 
 VARIABLE = "CHARRNN_CHECKPOINTS"
-PARTS = (
+INCLUDED = (
     "app.py",
     "README.md",
     "CHANGELOG.md",
@@ -26,7 +26,7 @@ PARTS = (
     "scripts/*.py",
     *(f"docs/*.{kind}" for kind in ("md", "json", "ipynb")),
 )
-NOTEBOOK, SOME_SPACE = "docs/own_text.ipynb", "https://huggingface.co/spaces/owner/name"
+NOTEBOOK, EXAMPLE_SPACE = "docs/own_text.ipynb", "https://huggingface.co/spaces/owner/name"
 MAX_BYTES = 10 * 1024 * 1024  # limit of a plain git push to the Hub
 GPU_TORCH = "torch==2.11.0"  # the newest that ZeroGPU lists
 HUB_FILES = {".gitattributes"}  # created by the Hub
@@ -43,7 +43,7 @@ def space_release(root: Path, repo_id: str, checkpoints: str, *, zero_gpu: bool 
     """
     files: dict[str, Path | bytes] = {}
     tracked, home = _tracked(root), root.resolve()
-    for path in sorted({path for part in PARTS for path in root.glob(part) if path.is_file()}):
+    for path in sorted({path for part in INCLUDED for path in root.glob(part) if path.is_file()}):
         real = path.resolve()
         if _is_hidden(path.relative_to(root)) or path.relative_to(root).as_posix() not in tracked:
             continue
@@ -56,7 +56,7 @@ def space_release(root: Path, repo_id: str, checkpoints: str, *, zero_gpu: bool 
     files["README.md"] = _with_models((root / "README.md").read_text(encoding="utf-8"), checkpoints).encode()
     if NOTEBOOK in files:
         text = (root / NOTEBOOK).read_text(encoding="utf-8")
-        files[NOTEBOOK] = text.replace(SOME_SPACE, f"{constants.ENDPOINT}/spaces/{repo_id}").encode()
+        files[NOTEBOOK] = text.replace(EXAMPLE_SPACE, f"{constants.ENDPOINT}/spaces/{repo_id}").encode()
     if zero_gpu:
         lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
         lines = [GPU_TORCH if line.startswith("torch==") else line for line in lines]
@@ -86,21 +86,21 @@ def push_space(
 
     def create() -> str:
         hardware = SpaceHardware.ZERO_A10G if zero_gpu else None
-        made = {"repo_type": "space", "space_sdk": "gradio", "space_hardware": hardware}
-        return str(api.create_repo(repo_id, **made, private=private or None, exist_ok=True))
+        options = {"repo_type": "space", "space_sdk": "gradio", "space_hardware": hardware}
+        return str(api.create_repo(repo_id, **options, private=private or None, exist_ok=True))
 
     def commit() -> str:
         head = api.space_info(repo_id)
         additions = [CommitOperationAdd(path, part) for path, part in content.files.items()]
         deletions = delete_operations(_files_to_delete(repo_id, head, content, replace), notify)
-        made = api.create_commit(
+        commit = api.create_commit(
             repo_id,
             [*additions, *deletions],
             commit_message=content.message,
             parent_commit=head.sha,
             repo_type="space",
         )
-        return made.oid
+        return commit.oid
 
     with as_hub_errors(repo_id):
         url = with_retries(create, notify)
@@ -137,14 +137,14 @@ def planned_space(
 
 def _files_to_delete(repo_id: str, head: SpaceInfo, content: Release, replace: bool) -> list[str]:
     """Return the files to delete. Raises HubError for a Space of another project."""
-    there = {file.rfilename for file in head.siblings or []} - HUB_FILES
-    if not (replace or there <= {"README.md"} or there >= SIGNATURE):  # a new Space has only the Hub's README
+    existing = {file.rfilename for file in head.siblings or []} - HUB_FILES
+    if not (replace or existing <= {"README.md"} or existing >= SIGNATURE):  # a new Space has only the Hub's README
         raise HubError(
-            f"{repo_id} is a Space of another project, with {len(there)} files that would be replaced: name another "
+            f"{repo_id} is a Space of another project, with {len(existing)} files that would be replaced: name another "
             "one, or give --replace",
             "foreign",
         )
-    return sorted(there - content.files.keys())
+    return sorted(existing - content.files.keys())
 
 
 def _tracked(root: Path) -> set[str]:

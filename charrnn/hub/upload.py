@@ -47,7 +47,7 @@ NUMBERED = re.compile(r"v([1-9]\d{0,8})")
 MARK = re.compile(r"\bpublished with charrnn \d")  # part of every card
 FRONT_MATTER = re.compile(r"\s*(---\n.*?\n---\s*)?", re.DOTALL)  # of a card that the Hub created, without text
 MAX_CARD_BYTES = 1 << 20
-ASK_S = 30
+TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ def release(folder: Path, repo_id: str) -> Release:
         raise CheckpointError(f"{folder} holds no checkpoint: train one, or name another folder")
     files: dict[str, Path | bytes] = {CARD: collection_card(infos, repo_id).encode()}
     for info in infos:
-        own = _files(info, checkpoint_card(info, repo_id, below=info.name))
-        files |= {f"{info.name}/{path}": content for path, content in own.items()}
+        files_of_checkpoint = _files(info, checkpoint_card(info, repo_id, below=info.name))
+        files |= {f"{info.name}/{path}": content for path, content in files_of_checkpoint.items()}
     return Release(files, f"{len(infos)} checkpoints: {', '.join(info.name for info in infos)}"[:500])
 
 
@@ -107,8 +107,8 @@ def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
     for reason in info.unread:
         raise CheckpointError(f"{reason}: it would be missing; make it readable, or remove it")
     folder = info.folder
-    there = os.listdir(folder)
-    found = [folder / name for name in FILES if name in there]
+    existing = os.listdir(folder)
+    found = [folder / name for name in FILES if name in existing]
     found += [folder / STEPS / f"{step:06d}.safetensors" for step in info.saved_steps[:-1]]
     listed = {path.relative_to(folder): resolve_inside(path) for path in sorted(found)}
     home = folder.resolve()
@@ -178,17 +178,17 @@ def require_ours(repo_id: str) -> None:
     try:
         with as_hub_errors(repo_id):
             if head := _head(api, repo_id):
-                there = [file.rfilename for file in head.siblings or []]
-                _require_ours(api, repo_id, head, [path for path in there if matches_any(path, *OURS)])
+                existing = [file.rfilename for file in head.siblings or []]
+                _require_ours(api, repo_id, head, [path for path in existing if matches_any(path, *OURS)])
     except HubError as error:
-        if not error.is_passing:
+        if not error.is_temporary:
             raise
 
 
 def _head(api: HfApi, repo_id: str) -> ModelInfo | None:
     """Return the repository's head; None if the repository does not exist."""
     try:
-        return api.model_info(repo_id, files_metadata=True, timeout=ASK_S)
+        return api.model_info(repo_id, files_metadata=True, timeout=TIMEOUT_S)
     except GatedRepoError:
         raise
     except RepositoryNotFoundError:
@@ -201,11 +201,11 @@ def _additions(content: Release) -> list[CommitOperationAdd]:
 
 def _plan(api: HfApi, repo_id: str, head: ModelInfo, content: Release, tag: str | None, replace: bool) -> list[str]:
     """Return the deletions. Raises HubError for a used tag or foreign files."""
-    there = {file.rfilename for file in head.siblings or []}
-    ours = _require_ours(api, repo_id, head, there & content.files.keys(), replace)
-    old = files_to_delete(there, content.files, ours)
+    existing = {file.rfilename for file in head.siblings or []}
+    ours = _require_ours(api, repo_id, head, existing & content.files.keys(), replace)
+    old = files_to_delete(existing, content.files, ours)
     tagged = None if tag is None else _tags(api, repo_id).get(tag)
-    if tagged is not None and not (tagged == head.sha and not old and _holds(head, content)):
+    if tagged is not None and not (tagged == head.sha and not old and _is_same_release(head, content)):
         raise HubError(f"{repo_id} has a tag {tag} already, on another commit: choose another --tag")
     return old
 
@@ -266,7 +266,7 @@ def delete_operations(paths: Sequence[str], notify: Callable[[str], None]) -> li
     return [CommitOperationDelete(path) for path in paths]
 
 
-def _holds(head: ModelInfo, content: Release) -> bool:
+def _is_same_release(head: ModelInfo, content: Release) -> bool:
     """Return whether the head already is this release, by git and LFS hashes."""
     names = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in head.siblings or []}
     for path, part in content.files.items():
@@ -279,9 +279,9 @@ def _holds(head: ModelInfo, content: Release) -> bool:
 
 def _tag(api: HfApi, repo_id: str, commit: str, tag: str | None) -> str:
     tags = _tags(api, repo_id)
-    mine = [name for name, target in tags.items() if target == commit and (name == tag or tag is None)]
-    if mine:
-        return mine[-1]
+    matching = [name for name, target in tags.items() if target == commit and (name == tag or tag is None)]
+    if matching:
+        return matching[-1]
     numbers = [int(match[1]) for name in tags if (match := NUMBERED.fullmatch(name))]
     tag = tag or f"v{max(numbers, default=0) + 1}"
     try:
@@ -297,11 +297,11 @@ def _tags(api: HfApi, repo_id: str) -> dict[str, str]:
     return {tag.name: tag.target_commit for tag in api.list_repo_refs(repo_id).tags}
 
 
-def files_to_delete(there: Iterable[str], new: Iterable[str], ours: Iterable[str]) -> list[str]:
+def files_to_delete(existing: Iterable[str], new: Iterable[str], ours: Iterable[str]) -> list[str]:
     """Return the published files of charrnn's folders that the new release lacks."""
-    there = set(there)
-    old = {folder for folder in ours if {f"{folder}/{name}".lstrip("/") for name in SIGNATURE} <= there}
-    matched = {path for path in there if (folder := _folder_of(path)) in old and _is_ours(path, folder)}
+    existing = set(existing)
+    old = {folder for folder in ours if {f"{folder}/{name}".lstrip("/") for name in SIGNATURE} <= existing}
+    matched = {path for path in existing if (folder := _folder_of(path)) in old and _is_ours(path, folder)}
     return sorted(matched - set(new))
 
 

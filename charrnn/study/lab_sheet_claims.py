@@ -154,10 +154,10 @@ def clipping(records: Records) -> Verdict:
         f"{_mean(free, 'last_loss_nats')}, with clipping {_mean(clipped, 'last_loss_nats')}"
     )
     fast = records.rows("clipping", learning_rate=1e-2, max_grad_norm=0.0)
-    held = records.rows("clipping", learning_rate=1e-2, max_grad_norm=5.0)
+    fast_clipped = records.rows("clipping", learning_rate=1e-2, max_grad_norm=5.0)
     figure += (
         f". At ten times its learning rate norms reach {max(row['largest_grad_norm'] for row in fast):.3g} and the "
-        f"loss is {_mean(fast, 'last_loss_nats')}, with clipping {_mean(held, 'last_loss_nats')}"
+        f"loss is {_mean(fast, 'last_loss_nats')}, with clipping {_mean(fast_clipped, 'last_loss_nats')}"
     )
     return judged(bool(diverged), figure)
 
@@ -233,9 +233,9 @@ def filters(records: Records) -> Verdict:
     return Verdict("top-p" if better > cases / 2 else "top-k", figure)
 
 
-def _near(nats: float, said: float) -> bool:
+def _near(nats: float, expected: float) -> bool:
     """Return whether a loss is within NEAR of the sheet's."""
-    return abs(nats - said) <= NEAR
+    return abs(nats - expected) <= NEAR
 
 
 def _mean(rows: list, key: str) -> str:

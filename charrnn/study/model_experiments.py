@@ -1,7 +1,7 @@
 """
 Experiments of the study on trained models.
 
-Each part yields the rows that `scripts/study.py` documents and keeps.
+Each part yields the rows that `scripts/study.py` documents and stores.
 """
 
 import argparse
@@ -45,7 +45,7 @@ CONTEXTS = tuple(2**i for i in range(10))  # 1 to 512 characters
 AT_ONCE = 64  # texts read in parallel; affects memory use only
 
 
-def trained(names: Sequence[str]) -> Iterator[checkpoint.Checkpoint]:
+def load_checkpoints(names: Sequence[str]) -> Iterator[checkpoint.Checkpoint]:
     """Load checkpoints by name or folder. Raises CheckpointError."""
     for name in names:
         folder = next((path for path in (CHECKPOINTS / name, Path(name)) if name and path.is_dir()), None)
@@ -58,7 +58,7 @@ def trained(names: Sequence[str]) -> Iterator[checkpoint.Checkpoint]:
 # ------------------------------------------------------------------------------------------------ ngram
 
 
-class NGramReader:
+class NGramDecoder:
     """An n-gram model as a `sampling.Decoder`; its state is the characters that count."""
 
     def __init__(self, model: KneserNey):
@@ -85,7 +85,7 @@ def ngram(options: argparse.Namespace, text: str) -> Iterator[Row]:
         losses = {"train_loss_nats": train, "val_stream_nats": val, "val_cold_nats": cold}
         row = {"order": order, "ngrams": model.size} | {name: model.loss_nats(rows) for name, rows in losses.items()}
         seconds = time.perf_counter() - start
-        steps = write(NGramReader(model), corpus.vocab.encode(prompt), SAMPLE_CHARS, SAMPLE_SETTINGS, SAMPLE_SEED)
+        steps = write(NGramDecoder(model), corpus.vocab.encode(prompt), SAMPLE_CHARS, SAMPLE_SETTINGS, SAMPLE_SEED)
         yield row | {"seconds": seconds, "sample": prompt + corpus.vocab.decode(step.id for step in steps)}
 
 
@@ -102,20 +102,20 @@ def sampling(options: argparse.Namespace, text: str) -> Iterator[Row]:
     corpus = Corpus.from_text(text)
     cut = len(corpus.train_ids)
     reference, held_out = Reference(text[:cut]), text[cut:]
-    passages = list(_passages(held_out, options.texts, options.chars))
-    yield _quality_row(HELD_OUT, None, reference, [written for _, written in passages], None)
-    for model in trained(options.checkpoints):
+    excerpts = list(_prompts_and_continuations(held_out, options.texts, options.chars))
+    yield _quality_row(HELD_OUT, None, reference, [written for _, written in excerpts], None)
+    for model in load_checkpoints(options.checkpoints):
         decoder = model.model.decoder()
-        prompts = [model.vocab.encode(prompt) for prompt, _ in passages]
-        for settings in _ways_to_draw(options):
+        prompts = [model.vocab.encode(prompt) for prompt, _ in excerpts]
+        for settings in _sampler_settings(options):
             texts = [write(decoder, prompt, options.chars, settings, seed) for seed, prompt in enumerate(prompts)]
             kept = statistics.fmean(step.distribution.kept for steps in texts for step in steps)
             decoded = [model.vocab.decode(step.id for step in steps) for steps in texts]
             yield _quality_row(model.info.name, settings, reference, decoded, kept)
 
 
-def _passages(text: str, count: int, chars: int) -> Iterator[tuple[str, str]]:
-    """Return prompts spread over the text, and the text that follows them."""
+def _prompts_and_continuations(text: str, count: int, chars: int) -> Iterator[tuple[str, str]]:
+    """Yield prompts spread over the text, each with the text that follows it."""
     last = len(text) - 2 * PROMPT_CHARS - chars
     if last < 0:
         raise ValueError(f"the text holds out {len(text)} characters, {-last} too few: give less --chars")
@@ -126,7 +126,7 @@ def _passages(text: str, count: int, chars: int) -> Iterator[tuple[str, str]]:
         yield text[begin - PROMPT_CHARS : begin], text[begin : begin + chars]
 
 
-def _ways_to_draw(options: argparse.Namespace) -> Iterator[SamplingSettings]:
+def _sampler_settings(options: argparse.Namespace) -> Iterator[SamplingSettings]:
     yield SamplingSettings(temperature=0)
     for temperature in options.temperatures:
         yield SamplingSettings(temperature)
@@ -157,7 +157,7 @@ def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
     """Measure the effect of a distant character: gradient and replacement."""
     if options.context < max(LAGS):
         raise ValueError(f"context is {options.context}: give {max(LAGS)} characters or more")
-    for model in trained(options.checkpoints):
+    for model in load_checkpoints(options.checkpoints):
         ids = Corpus.from_text(text, model.vocab).val_ids
         windows, _ = contexts_of(ids, options.context, options.positions)
         rng = torch.Generator().manual_seed(0)
@@ -170,9 +170,9 @@ def reach(options: argparse.Namespace, text: str) -> Iterator[Row]:
             "gradient_median": flow.median[list(LAGS)].tolist(),
             "half_life_chars": flow.half_life_chars,
             "horizon_chars": flow.horizon_chars,
-            "kl_median_nats": [each.median().item() for each in kl],
-            "kl_mean_nats": [each.mean().item() for each in kl],
-            "kl_standard_error": [each.std().item() / len(each) ** 0.5 for each in kl],
+            "kl_median_nats": [part.median().item() for part in kl],
+            "kl_mean_nats": [part.mean().item() for part in kl],
+            "kl_standard_error": [part.std().item() / len(part) ** 0.5 for part in kl],
         }
 
 
@@ -188,8 +188,8 @@ def contexts_of(ids: Tensor, length: int, positions: int) -> tuple[Tensor, Tenso
 @torch.no_grad()
 def logits_after(model: Any, windows: Tensor) -> Tensor:
     """Return the logits (P, V) after each window (P, T), from a zero state."""
-    some = windows.split(at_once(windows.shape[1] * model.head.out_features, AT_ONCE))
-    return torch.cat([model.fast_forward(each)[0][:, -1] for each in some])
+    batches = windows.split(at_once(windows.shape[1] * model.head.out_features, AT_ONCE))
+    return torch.cat([model.fast_forward(part)[0][:, -1] for part in batches])
 
 
 @torch.no_grad()
@@ -201,12 +201,12 @@ def replaced_kl(model: Any, windows: Tensor, lags: Sequence[int], rng: torch.Gen
     The replacement is drawn by its frequency in the windows.
     """
     exact = copy.deepcopy(model).double()
-    written, found = logits_after(exact, windows), []
+    original, divergences = logits_after(exact, windows), []
     for lag in lags:
         replaced = windows.clone()
         replaced[:, -lag] = random_replacements(windows.flatten(), windows[:, -lag], rng)
-        found.append(divergences_nats(written, logits_after(exact, replaced)))
-    return found
+        divergences.append(divergences_nats(original, logits_after(exact, replaced)))
+    return divergences
 
 
 # ------------------------------------------------------------------------------------------------ recurrent_scale
@@ -214,17 +214,17 @@ def replaced_kl(model: Any, windows: Tensor, lags: Sequence[int], rng: torch.Gen
 
 def recurrent_scale(options: argparse.Namespace, text: str) -> Iterator[Row]:
     """Measure gradients and first Lyapunov exponent of W_hh × g."""
-    for model in trained(options.checkpoints):
+    for model in load_checkpoints(options.checkpoints):
         name, network = model.info.name, model.model
         if not isinstance(network, CharRNN):
             raise ValueError(f"{name} has no recurrent weights: give --checkpoints recurrent networks")
         ids = Corpus.from_text(text, model.vocab).val_ids[:GRADIENT_CHARS].tolist()
         spectrum = spectra(network)[0]
-        small = (VANISHING_NORM / spectrum.norm,) if spectrum.bounds else ()
-        for g in (*small, *FACTORS):
-            changed = scale_recurrent(network, g)
-            flow = gradient_flow(changed, ids, GRADIENT_LAGS, GRADIENT_POSITIONS)
-            first, spectrum = lyapunov_exponents(changed, ids), spectra(changed)[0]
+        vanishing = (VANISHING_NORM / spectrum.norm,) if spectrum.bounds else ()
+        for g in (*vanishing, *FACTORS):
+            scaled = scale_recurrent(network, g)
+            flow = gradient_flow(scaled, ids, GRADIENT_LAGS, GRADIENT_POSITIONS)
+            first, spectrum = lyapunov_exponents(scaled, ids), spectra(scaled)[0]
             yield {
                 "model": name,
                 "g": g,
@@ -243,7 +243,7 @@ def recurrent_scale(options: argparse.Namespace, text: str) -> Iterator[Row]:
 
 def position(options: argparse.Namespace, text: str) -> Iterator[Row]:
     """Measure the loss of the same characters with n = 1 to 512 of context."""
-    for model in trained(options.checkpoints):
+    for model in load_checkpoints(options.checkpoints):
         windows, next_ids = contexts_of(Corpus.from_text(text, model.vocab).val_ids, CONTEXTS[-1], options.positions)
         losses = torch.stack(
             [

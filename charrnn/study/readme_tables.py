@@ -8,7 +8,6 @@ Write the measured tables of README.md, docs/performance.md and docs/results.md.
     python scripts/report.py --runs FOLDER …    store the metrics of these checkpoints, without bundling them
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn import flags
-from charrnn.bench.contestants import GOALS, UNITS, shown
+from charrnn.bench.run_bench import GOALS, UNITS, shown
 from charrnn.checkpoint import describe
 from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
 from charrnn.paths import REPOSITORY
@@ -106,7 +105,7 @@ def run_benches(root: Path, verbs: Sequence[str] = BENCHES) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = flags.script_parser(__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if a file is outdated")
     parser.add_argument(
         "--bench", action="store_true", help="run the benchmarks first and store their records in docs/"

@@ -178,7 +178,7 @@ def compared(records: Records) -> str:
             k = [row for row in rows if row["top_k"]]
             p = [row for row in rows if row["top_p"] < 1]
             plain = [row for row in rows if not row["top_k"] and row["top_p"] == 1]
-            lines.append([f"`{model}`", f"{temperature:g}", *(_best(some) for some in (plain, k, p))])
+            lines.append([f"`{model}`", f"{temperature:g}", *(_best(group) for group in (plain, k, p))])
     heads = ["known words / distinct", "T", "no filter", "best top-k", "best top-p"]
     people = _best(records.rows("sampling", model="held-out text"))
     return (
@@ -221,18 +221,18 @@ def _run_rows(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
     for row in rows:
         groups.setdefault((row["learning_rate"], row["max_grad_norm"]), []).append(row)
     body = []
-    for (rate, norm), some in sorted(groups.items()):
-        losses = [row["last_loss_nats"] for row in some if row["last_loss_nats"] is not None]
+    for (rate, norm), group in sorted(groups.items()):
+        losses = [row["last_loss_nats"] for row in group if row["last_loss_nats"] is not None]
         body.append(
             [
                 f"{rate:g}",
                 f"{norm:g}" if norm else "not",
-                f"{len(some)}",
-                f"{sum(row['diverged_at'] is not None for row in some)}",
+                f"{len(group)}",
+                f"{sum(row['diverged_at'] is not None for row in group)}",
                 f"{statistics.mean(losses):.3f}" if losses else "–",
-                f"{max(row['largest_grad_norm'] or 0 for row in some):.3g}",
-                f"{statistics.mean(row['share_to_clip'] for row in some):.1%}",
-                f"{max(row['largest_spike_nats'] or 0 for row in some):.2f}",
+                f"{max(row['largest_grad_norm'] or 0 for row in group):.3g}",
+                f"{statistics.mean(row['share_to_clip'] for row in group):.1%}",
+                f"{max(row['largest_spike_nats'] or 0 for row in group):.2f}",
             ]
         )
     return body

@@ -1,24 +1,24 @@
 """
-Run the parts of the study and keep their rows in docs/study.json.
+Run the parts of the study and store their rows in docs/study.json.
 
     python scripts/study.py ngram               Kneser-Ney, orders 5 to 7
-    python scripts/study.py sampling            what models write: top-k against top-p at the same temperatures
+    python scripts/study.py sampling            text quality: top-k against top-p at the same temperatures
     python scripts/study.py clipping            the lab sheet's recipe with its clipping and without
     python scripts/study.py relu                ReLU in the place of tanh
-    python scripts/study.py no_grad             writing inside `torch.no_grad()` and outside
-    python scripts/study.py reach               what a character some way back still means to the next prediction
+    python scripts/study.py no_grad             sampling inside `torch.no_grad()` and outside
+    python scripts/study.py reach               influence of a distant character on the next prediction
     python scripts/study.py recurrent_scale     gradients and Lyapunov exponent with W_hh × g
     python scripts/study.py position FOLDER …   the loss with 1, 2, 4, … 512 characters of context
 
-A row is kept as soon as it is measured, in place of an earlier one of the same key, so a part may be measured piece by
-piece. Rows of one part share the text and the settings; for others begin it --anew.
+A row is stored as soon as it is measured, replacing an earlier one of the same key, so a part may be measured piece by
+piece. Rows of one part share the text and the settings; for others give --anew.
 
 The file is `{part: {"machine": …, "data_sha256": …, "settings": …, "rows": [row, …]}}`, machine that of the newest row.
-What rows hold, their key first (losses in nats per character; null where there is no such number):
+Fields of the rows, key first (losses in nats per character; null: no such number):
 
 ngram     order · ngrams: numbers kept · train_loss_nats val_stream_nats val_cold_nats · seconds · sample
 sampling  model temperature top_k top_p (temperature 0: greedy; top_k 0 and top_p 1: off; all three null for the model
-          "held-out text", what people wrote) · kept_characters: how many survive the filters, mean · known_words
+          "held-out text", the corpus itself) · kept_characters: how many survive the filters, mean · known_words
           distinct_4grams repetition copied: each {mean, standard_error} over texts, see charrnn.text_quality · sample
 clipping  learning_rate max_grad_norm (0: no clipping) seed · steps: updates done · diverged_at: the step at which loss
           or gradient were no numbers, else null · last_loss_nats: mean of the last 50 · val_stream_nats ·
@@ -56,7 +56,7 @@ import torch
 from charrnn import script_runner
 from charrnn.checkpoint.safetensors_io import require_result_file, write_bytes
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
-from charrnn.flags import COUNT, SEED, THREADS, WIDTH, WINDOW, Number, name_or_path, path
+from charrnn.flags import COUNT, SEED, THREADS, WIDTH, WINDOW, Number, name_or_path, path, script_parser
 from charrnn.paths import CHECKPOINTS, STUDY
 from charrnn.profiling import machine
 from charrnn.ranges import Range
@@ -82,7 +82,7 @@ PARTS = {
         model_experiments.sampling,
         ("model", "temperature", "top_k", "top_p"),
         ("texts", "chars"),
-        "quality of what models write, by temperature and filter",
+        "quality of sampled text, by temperature and filter",
     ),
     "clipping": Part(
         training_experiments.clipping,
@@ -117,7 +117,7 @@ PARTS = {
 
 def store_row(path: Path, name: str, found: dict[str, Any], row: dict[str, Any], anew: bool = False) -> None:
     """
-    Store a row in the study in place of the one with the same key.
+    Store a row in the study in place of the one with the same key, atomically.
 
     found: the part's machine, data_sha256 and settings. anew: drop the other rows of the part. Raises ValueError if
     stored rows have other ones.
@@ -127,8 +127,8 @@ def store_row(path: Path, name: str, found: dict[str, Any], row: dict[str, Any],
         study.pop(name, None)
     require_same(path, name, study, found)
     key = PARTS[name].key
-    others = [other for other in rows_of(study, name) if any(other[part] != row[part] for part in key)]
-    write(path, study | {name: found | {"rows": [*others, row]}})
+    others = [other for other in study.get(name, {"rows": []})["rows"] if any(other[part] != row[part] for part in key)]
+    write_bytes(path, as_text(study | {name: found | {"rows": [*others, row]}}).encode("utf-8"))
 
 
 def require_same(path: Path, name: str, study: dict[str, Any], found: dict[str, Any]) -> None:
@@ -139,16 +139,6 @@ def require_same(path: Path, name: str, study: dict[str, Any], found: dict[str, 
                 f"the rows of {name} in {path} have the {what} {study[name][what]}, not {found[what]}: "
                 "give those, begin the part --anew, or name another file with --out"
             )
-
-
-def rows_of(study: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the rows of a part; none if it was never measured."""
-    return study.get(name, {"rows": []})["rows"]
-
-
-def write(path: Path, study: dict[str, Any]) -> None:
-    """Write the study atomically. Raises OSError."""
-    write_bytes(path, as_text(study).encode("utf-8"))
 
 
 def read_study(path: Path) -> dict[str, Any]:
@@ -202,7 +192,7 @@ def as_text(study: dict[str, Any]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all parts."""
-    whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    whole = script_parser(__doc__)
     verbs = whole.add_subparsers(dest="part", required=True)
     flags = {name: verbs.add_parser(name, help=part.help) for name, part in PARTS.items()}
     bundled = sorted(path.parent.name for path in CHECKPOINTS.glob("*/model.safetensors"))

@@ -1,7 +1,7 @@
 """
 Experiments on the lab sheet's training loop: clipping, ReLU, `no_grad`.
 
-Each part yields the rows that `scripts/study.py` documents and keeps.
+Each part yields the rows that `scripts/study.py` documents and stores.
 """
 
 import argparse
@@ -71,8 +71,8 @@ def learn(training: Training, every: int) -> Row:
         training.require_finite()
     except DivergedError as error:
         diverged_at = error.step
-    steps, nothing = len(points), [(math.nan, math.nan)]
-    losses, norms = np.array(points or nothing).T
+    steps, no_points = len(points), [(math.nan, math.nan)]
+    losses, norms = np.array(points or no_points).T
     spike_step, spike_nats = largest_spike(losses)
     val_nats = math.nan if diverged_at is not None else evaluate_stream(training.model, training.corpus.val_ids)
     return {
@@ -165,7 +165,7 @@ def state_while_reading(model: LoopRNN, ids: Tensor) -> dict[str, list]:
 def no_grad(options: argparse.Namespace, text: str) -> Iterator[Row]:
     """Time sampling with and without `torch.no_grad()`, and its memory."""
     model = CharRNN(len(set(text)), options.hidden_dim)
-    outside = partial(write_by_the_sheet, model, torch.Generator().manual_seed(0))
+    outside = partial(sample_as_lab_sheet, model, torch.Generator().manual_seed(0))
     inside = torch.no_grad()(outside)
     bytes_inside, bytes_outside = (bytes_per_char(variant, max(options.chars)) for variant in (inside, outside))
     for chars in options.chars:
@@ -182,7 +182,7 @@ def no_grad(options: argparse.Namespace, text: str) -> Iterator[Row]:
         }
 
 
-def write_by_the_sheet(model: CharRNN, rng: torch.Generator, n: int) -> HiddenState:
+def sample_as_lab_sheet(model: CharRNN, rng: torch.Generator, n: int) -> HiddenState:
     """Sample as the lab sheet does -> the last state."""
     state = model.cell.initial_state(1)
     last = torch.zeros(1, dtype=torch.long)
@@ -199,5 +199,5 @@ def bytes_per_char(variant: Callable[[int], Any], n: int) -> float | None:
     before = resident_bytes()
     state = variant(n)
     after = resident_bytes()
-    del state  # and the autograd graph that it holds
+    del state  # and its autograd graph
     return None if before is None or after is None else (after - before) / n

@@ -56,8 +56,8 @@ def evaluate_cold(model: Network, ids: Tensor) -> float:
     Each window starts from the initial state.
     """
     windows = windows_in_order(ids, min(VAL_WINDOW, len(ids) - 1))
-    some = zip(
+    batches = zip(
         *(part.split(at_once(VAL_WINDOW * model.head.out_features, COLD_BATCH)) for part in windows), strict=True
     )
-    total = sum(loss_nats(model, x, y)[0].item() * len(x) for x, y in some)
+    total = sum(loss_nats(model, x, y)[0].item() * len(x) for x, y in batches)
     return total / len(windows[0])

@@ -75,9 +75,9 @@ class Recipe:
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: give one of {', '.join(choices)}")
         if self.cell == "minigpt":
-            own = {"layer_norm": False, "stateful": False, "initialisation": "default"}
-            own |= {"input_dropout": 0.0, "recurrent_dropout": 0.0}
-            for name, value in own.items():
+            required = {"layer_norm": False, "stateful": False, "initialisation": "default"}
+            required |= {"input_dropout": 0.0, "recurrent_dropout": 0.0}
+            for name, value in required.items():
                 if getattr(self, name) != value:
                     raise ValueError(
                         f"{name} is {getattr(self, name)!r}: that is for recurrent cells, leave it {value}"
@@ -176,13 +176,13 @@ def initialise(model: Network, recipe: Recipe, rng: torch.Generator) -> None:
     keep = torch.ones(model.hidden_dim)  # ln of the characters that a unit remembers for
     if recipe.initialisation == "chrono":
         nn.init.uniform_(keep, 1, max(2, recipe.seq_len - 1), generator=rng).log_()
-    wanted = {}
+    gate_biases = {}
     if isinstance(cell, LSTMCell):
-        wanted = {"f": keep, "i": -keep} if recipe.initialisation == "chrono" else {"f": keep}
+        gate_biases = {"f": keep, "i": -keep} if recipe.initialisation == "chrono" else {"f": keep}
     elif isinstance(cell, GRUCell) and recipe.initialisation == "chrono":
-        wanted = {"z": keep}
-    for name in wanted.keys() & shifts.keys():  # an edited cell may have no such gate, or no bias
-        shifts[name].copy_(wanted[name])
+        gate_biases = {"z": keep}
+    for name in gate_biases.keys() & shifts.keys():  # an edited cell may have no such gate, or no bias
+        shifts[name].copy_(gate_biases[name])
 
 
 @torch.enable_grad()
@@ -194,8 +194,10 @@ def _biases(cell: Any) -> dict[str, Tensor]:
     _, gates = cell.update(torch.zeros_like(sums), sums, cell.initial_state(1))
     found = {}
     for name, gate in gates._asdict().items():
-        (moves,) = torch.autograd.grad(gate.sum(), sums, retain_graph=True, allow_unused=True, materialize_grads=True)
-        rows = moves[0].nonzero()[:, 0]
+        (gradient,) = torch.autograd.grad(
+            gate.sum(), sums, retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+        rows = gradient[0].nonzero()[:, 0]
         if len(rows) == cell.W_hh.in_features and rows[-1] - rows[0] == len(rows) - 1:
             found[name] = cell.W_hh.bias.data[rows[0] : rows[-1] + 1]
     return found
@@ -210,8 +212,8 @@ def untrained(config: Mapping[str, Any], vocab_size: int, recipe: Mapping[str, A
     model, rng = build_model(config, vocab_size), seeded(seed)
     known = {field.name for field in fields(Recipe)}
     try:
-        as_it_says = Recipe(**{name: value for name, value in recipe.items() if name in known})
+        stored_recipe = Recipe(**{name: value for name, value in recipe.items() if name in known})
     except (TypeError, ValueError):
-        as_it_says = Recipe()
-    initialise(model, as_it_says, rng)
+        stored_recipe = Recipe()
+    initialise(model, stored_recipe, rng)
     return model

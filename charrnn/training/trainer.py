@@ -167,7 +167,7 @@ class Training:
             self.model.load_state_dict(before)
 
     def metrics(self) -> dict[str, Any]:
-        """Metrics stored in the checkpoint, with both validation losses."""
+        """Return the metrics stored in the checkpoint, with both validation losses."""
         newest = self.history[-1]
         point = newest if newest.step == self.step else self._point()
         return {

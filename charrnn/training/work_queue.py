@@ -52,10 +52,10 @@ class WorkQueue:
     def wait(self) -> None:
         """Wait until all processes arrive."""
         if self._store is not None:
-            count = self._store.add("here", 1)
+            count = self._store.add("arrived", 1)
             while count < self.size:
                 time.sleep(POLL_S)
-                count = self._store.add("here", 0)
+                count = self._store.add("arrived", 0)
 
 
 def is_distributed() -> bool:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.bench import contestants
+from charrnn.bench import run_bench
 from charrnn.checkpoint import describe, load, write_analyses
 from charrnn.commands import evaluate, sample, train, train_all, train_flags
 from charrnn.metrics import bits_per_char, perplexity
@@ -165,7 +165,7 @@ def test_model_without_saved_steps_says_so(store: Store):
 SCRIPTS = {
     "scripts/train.py": train.parse,
     "scripts/sample.py": sample.parse,
-    "scripts/bench.py": lambda words: contestants.parser().parse_args(words),
+    "scripts/bench.py": lambda words: run_bench.parser().parse_args(words),
     "scripts/study.py": lambda words: study.parser().parse_args(words),
     "scripts/evaluate.py": evaluate.parse,
 }

@@ -18,7 +18,7 @@ import json
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -38,24 +38,16 @@ from charrnn.training import Recipe, Training
 OURS = "charrnn"
 
 
-@dataclass(frozen=True)
-class Row:
-    """Results of one contestant; a figure that does not apply is None."""
-
-    name: str
-    median_ms: float
-    fastest_ms: float
-    figures: dict[str, float | None]
-
-    def record(self) -> dict[str, Any]:
-        """Return the results by name, for JSON."""
-        return {"name": self.name, "median_ms": self.median_ms, "fastest_ms": self.fastest_ms, **self.figures}
+Row = dict[str, Any]  # results of one variant by name; None for a figure that does not apply
 
 
 def rows(turns: dict[str, list[float]], figures: Callable[[str, Mapping[str, float]], dict[str, Any]]) -> list[Row]:
-    """Return a row per contestant; `figures` derives its figures from all medians."""
+    """Return a row per variant; `figures` derives its figures from all medians."""
     medians = {name: statistics.median(times) for name, times in turns.items()}
-    return [Row(name, median, min(turns[name]), figures(name, medians)) for name, median in medians.items()]
+    return [
+        {"name": name, "median_ms": median, "fastest_ms": min(turns[name]), **figures(name, medians)}
+        for name, median in medians.items()
+    ]
 
 
 def bench_train(options: argparse.Namespace) -> list[Row]:
@@ -143,7 +135,7 @@ UNITS = {
 }
 
 
-# Upper limit wanted for the ratio of each contestant.
+# Upper limit wanted for the ratio of each variant.
 GOALS = {
     "train": {
         "plain loop": 0.28,
@@ -164,9 +156,8 @@ def shown(record: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
 
 def table(found: Sequence[Row]) -> str:
     """Format the rows as aligned columns."""
-    records = [row.record() for row in found]
-    keys = [key for key in UNITS if key in records[0]]
-    return columns(["", *(UNITS[key][0] for key in keys)], [shown(record, keys) for record in records])
+    keys = [key for key in UNITS if key in found[0]]
+    return columns(["", *(UNITS[key][0] for key in keys)], [shown(row, keys) for row in found])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -187,7 +178,7 @@ def parser() -> argparse.ArgumentParser:
     gradients.add_argument("--lags", type=WINDOW, default=128, help="characters back (default 128)")
     for verb, rounds, threads in ((train, 15, None), (profile, 9, None), (sample, 15, 1), (gradients, 5, None)):
         verb.add_argument("--hidden-dim", type=WIDTH, default=256, help="hidden units (default 256)")
-        verb.add_argument("--rounds", type=COUNT, default=rounds, help=f"turns of each contestant (default {rounds})")
+        verb.add_argument("--rounds", type=COUNT, default=rounds, help=f"turns of each variant (default {rounds})")
         verb.add_argument("--threads", type=THREADS, default=threads, help=f"CPU threads (default {threads or 'all'})")
         verb.add_argument("--json", action="store_true", help="print the figures as JSON")
     verbs.add_parser("engine", help="the page's engine beside Python; `engine --help` lists its flags")
@@ -216,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         bench = {"train": bench_train, "sample": bench_sample, "gradients": bench_gradients}[options.verb]
         measured = bench(options)
-        found |= {"rows": [row.record() for row in measured]}
+        found |= {"rows": measured}
         text = table(measured)
     if options.json:
         print(json.dumps(found, indent=1))
