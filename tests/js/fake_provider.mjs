@@ -13,7 +13,7 @@ function hash(...parts) {
 
 export const draw = (seed, index) => hash("u", seed, index);
 
-/** The character after a text. */
+/** Return the character after a text. */
 export function next(text, index, { seed, temperature, checkpoint, clamps, recurrent_scale, edits }) {
   const chosen = edits.find(([at]) => at === index);
   if (chosen) return chosen[1];
@@ -21,7 +21,7 @@ export function next(text, index, { seed, temperature, checkpoint, clamps, recur
   return LETTERS[Math.floor(hash(tail, draw(seed, index), temperature, checkpoint, clamps, recurrent_scale) * LETTERS.length)];
 }
 
-/** What writing so many characters after a prompt gives, from nothing; `at` may change the request on the way. */
+/** Generate so many characters after a prompt without a session; at(i): changes of the request from character i on. */
 export function expected(prompt, characters, request, at = () => ({})) {
   const text = Array.from(prompt);
   for (let i = 0; i < characters; i++) text.push(next(text, i, { edits: [], clamps: [], recurrent_scale: 1, ...request, ...at(i) }));
@@ -30,7 +30,7 @@ export function expected(prompt, characters, request, at = () => ({})) {
 
 const viewOf = ({ view, checkpoint }) => `${view || "h"} of ${checkpoint?.name}`;
 
-/** What every column of a view holds. */
+/** Return the value of every column of a view. */
 const mark = (view) => Math.fround(hash(view));
 
 export class FakeProvider {
@@ -58,9 +58,9 @@ export class FakeProvider {
       .filter(([, character]) => !LETTERS.includes(character));
     const notice = dropped.length ? { kind: "note", text: "Left out " + dropped.map(([i, character]) => `${character} at position ${i}`) } : null;
     const prompt = request.start ? request.prompt : Array.from(request.text).slice(0, request.prompt).filter((c) => LETTERS.includes(c)).length;
-    const to = Math.min(known.length, request.start + 1000); // that one call reads
-    const text = known.slice(0, to);
-    if (to === known.length) for (let i = 0; i < request.count; i++) text.push(next(text, text.length - prompt, request));
+    const end = Math.min(known.length, request.start + 1000); // scored by one call
+    const text = known.slice(0, end);
+    if (end === known.length) for (let i = 0; i < request.count; i++) text.push(next(text, text.length - prompt, request));
     const piece = text.slice(request.start);
     const draws = piece.map((_, i) => (request.start + i + 1 < prompt ? null : draw(request.seed, request.start + i + 1 - prompt)));
     const outputs = { text: piece.join(""), draws, columns: new Float32Array(2 * piece.length).fill(mark(viewOf(request))), logits: new Float32Array(LETTERS.length * piece.length) };
@@ -71,7 +71,7 @@ export class FakeProvider {
   }
 }
 
-/** A view: keeps what the messages say, as text_record.js does, and draws only when it is told to. */
+/** A view: collects the messages, as text_record.js does, and draws when a test calls `draw`, or at once if `instantly`. */
 export class View {
   constructor(session, instantly = true) {
     this.session = session;
@@ -97,7 +97,7 @@ export class View {
     else this.session.shown(Math.min(this.session.shownLength ?? 0, this.characters.length));
   }
 
-  /** Put so many characters more on the page. */
+  /** Draw n more characters. */
   draw(n) {
     this.session.shown(Math.min(this.characters.length, this.session.shownLength + n));
   }

@@ -20,26 +20,29 @@ const settle = async () => {
   for (let i = 0; i < 20; i++) await later();
 };
 
-test("write gives the text of its prompt, seed and settings", async () => {
+test("write generates the text of its prompt, seed and settings", async () => {
   for (const speed of [0, 1, 30, 1000]) {
-    const { session, view } = begin({ speed });
+    const { provider, session, view } = begin({ speed });
     await session.write(FRESH);
     assert.equal(view.text, expected("abc\n", 120, REQUEST));
     assert.equal(text(session), view.text);
     assert.equal(session.state, "finished");
+    const calls = provider.calls.length;
+    await settle();
+    assert.equal(provider.calls.length, calls, "a finished text makes no call");
   }
 });
 
-test("pieces: a short first one, then about a second in hand", async () => {
+test("the first piece is short, then a second of text is ready", async () => {
   const { provider, session, view } = begin({ instantly: false, speed: 40 });
   session.write(FRESH);
   await settle();
   assert.equal(provider.calls[0].count, 10);
   const ahead = view.characters.length - session.shownLength;
-  assert.ok(ahead >= 40 && ahead <= 80, `${ahead} in hand`);
-  const asked = provider.calls.length;
+  assert.ok(ahead >= 40 && ahead <= 80, `${ahead} characters ahead`);
+  const calls = provider.calls.length;
   await settle();
-  assert.equal(provider.calls.length, asked, "nothing is asked for while nothing is drawn");
+  assert.equal(provider.calls.length, calls, "no call while nothing is drawn");
   while (session.state === "writing") {
     view.draw(7);
     await settle();
@@ -47,15 +50,7 @@ test("pieces: a short first one, then about a second in hand", async () => {
   assert.equal(view.text, expected("abc\n", 120, REQUEST));
 });
 
-test("a finished text makes no call", async () => {
-  const { provider, session } = begin();
-  await session.write(FRESH);
-  const asked = provider.calls.length;
-  await settle();
-  assert.equal(provider.calls.length, asked);
-});
-
-test("pause drops what is not shown, and resume goes on with the same draws", async () => {
+test("pause drops hidden characters, resume repeats their draws", async () => {
   const { session, view } = begin({ instantly: false, speed: 40 });
   session.write(FRESH);
   await settle();
@@ -73,7 +68,7 @@ test("pause drops what is not shown, and resume goes on with the same draws", as
   assert.equal(view.text, expected("abc\n", 120, REQUEST));
 });
 
-test("step writes one character, on an empty page the first one", async () => {
+test("step generates one character, or the first of a new text", async () => {
   const { session, view } = begin();
   await session.step(FRESH);
   assert.equal(view.text, expected("abc\n", 1, REQUEST));
@@ -82,7 +77,7 @@ test("step writes one character, on an empty page the first one", async () => {
   assert.equal(session.state, "paused");
 });
 
-test("a slider that moves counts from the next character on", async () => {
+test("settings change from the next shown character on", async () => {
   const { provider, session, view } = begin({ instantly: false, speed: 40 });
   session.write(FRESH);
   await settle();
@@ -94,12 +89,12 @@ test("a slider that moves counts from the next character on", async () => {
   }
   const at = (i) => ({ temperature: i < 12 ? 0.8 : 1.5 });
   assert.equal(view.text, expected("abc\n", 120, REQUEST, at));
-  assert.equal(session.recipe, null, "no single settings write this text");
+  assert.equal(session.recipe, null, "no single settings reproduce this text");
   assert.deepEqual(session.text.writers.map(([at, { settings }]) => [at, settings.temperature]), [[4, 0.8], [16, 1.5]]);
   assert.ok(provider.calls.some((call) => call.start === 16 && call.temperature === 1.5 && call.count === 10));
 });
 
-test("a slider that keeps moving does not stop the text", async () => {
+test("the text grows while a slider is dragged", async () => {
   const { provider, session, view } = begin({ instantly: false, speed: 40 });
   provider.delay = () => new Promise((resolve) => setTimeout(resolve, 3));
   session.write({ ...FRESH, characters: 3000 });
@@ -112,7 +107,7 @@ test("a slider that keeps moving does not stop the text", async () => {
   session.stop();
 });
 
-test("stop ends the text, clear empties the page, and write begins another one", async () => {
+test("stop ends the text, clear removes it, write begins another", async () => {
   const { session, view } = begin({ instantly: false, speed: 40 });
   session.write(FRESH);
   await settle();
@@ -128,7 +123,7 @@ test("stop ends the text, clear empties the page, and write begins another one",
   assert.ok(expected("abc\n", 120, { ...REQUEST, seed: 8 }).startsWith(view.text));
 });
 
-test("a branch keeps the draws of the others, undo and redo bring the texts back", async () => {
+test("a branch keeps the other draws; undo and redo restore texts", async () => {
   const { session, view } = begin();
   await session.write(FRESH);
   const first = view.text;
@@ -138,7 +133,7 @@ test("a branch keeps the draws of the others, undo and redo bring the texts back
   assert.equal(view.text, branched);
   assert.deepEqual(session.saved().edits, edits);
   await session.branch(10, "e");
-  assert.equal(view.text, expected("abc\n", 120, { ...REQUEST, edits: [[6, "e"]] }), "a branch forgets the edits after it");
+  assert.equal(view.text, expected("abc\n", 120, { ...REQUEST, edits: [[6, "e"]] }), "a branch drops the edits after it");
   await session.undo();
   assert.equal(view.text, branched);
   await session.undo();
@@ -149,10 +144,10 @@ test("a branch keeps the draws of the others, undo and redo bring the texts back
   await session.redo();
   assert.equal(view.text, branched);
   await session.resume();
-  assert.equal(view.text, expected("abc\n", 240, { ...REQUEST, edits }), "it goes on where it was");
+  assert.equal(view.text, expected("abc\n", 240, { ...REQUEST, edits }), "it continues at its end");
 });
 
-test("a chosen character is written though the text is paused at once", async () => {
+test("pause after a branch still appends the chosen character", async () => {
   const { session, view } = begin();
   await session.write(FRESH);
   session.branch(20, "😀");
@@ -161,7 +156,7 @@ test("a chosen character is written though the text is paused at once", async ()
   assert.equal(view.text, expected("abc\n", 17, { ...REQUEST, edits: [[16, "😀"]] }));
 });
 
-test("a character of the prompt cannot be chosen, nor one behind the text", async () => {
+test("branch refuses positions in the prompt and after the text", async () => {
   const { session, view } = begin();
   await session.write(FRESH);
   const before = view.text;
@@ -172,7 +167,7 @@ test("a character of the prompt cannot be chosen, nor one behind the text", asyn
   assert.match(view.notices[1].text, /has 124/);
 });
 
-test("rewrite: another step of training, settings or interventions on the same draws", async () => {
+test("rewrite repeats the draws with other settings or weights", async () => {
   const { session, view } = begin();
   await session.write(FRESH);
   const first = view.text;
@@ -181,13 +176,13 @@ test("rewrite: another step of training, settings or interventions on the same d
   assert.equal(view.text, expected("abc\n", 120, { ...REQUEST, checkpoint: early }));
   await session.rewrite({ checkpoint: CHECKPOINT });
   await session.undo();
-  assert.equal(view.text, first, "a slider that passes many steps is one step of the history");
+  assert.equal(view.text, first, "several rewrites are one step of the history");
   const interventions = { clamps: [{ name: "h", unit: 3, value: 0.5 }], recurrent_scale: 1.2 };
   await session.rewrite({ settings: { ...session.settings, temperature: 1.1 }, interventions });
   assert.equal(view.text, expected("abc\n", 120, { ...REQUEST, temperature: 1.1, ...interventions }));
 });
 
-test("a prompt with characters that the model lacks keeps its edits and its recipe", async () => {
+test("unknown characters in a prompt keep edits and recipe", async () => {
   const { session, view } = begin({ speed: 30 });
   await session.write({ ...FRESH, prompt: "aXbc\n", edits: [[90, "😀"]] });
   assert.equal(view.text, expected("abc\n", 120, { ...REQUEST, edits: [[90, "😀"]] }));
@@ -195,7 +190,7 @@ test("a prompt with characters that the model lacks keeps its edits and its reci
   assert.equal(session.recipe.prompt, "aXbc\n");
 });
 
-test("another model reads the text; characters that it lacks are left out and named", async () => {
+test("read and choose drop unknown characters and name them", async () => {
   const { session, view } = begin();
   await session.read({ text: "abcXdef", seed: 7, characters: 50 });
   assert.deepEqual([view.text, session.state, session.text.prompt], ["abcdef", "paused", 6]);
@@ -207,19 +202,19 @@ test("another model reads the text; characters that it lacks are left out and na
   assert.equal(view.text, expected("abcdef", 50, REQUEST));
 });
 
-test("a long text is read a call's worth at a time", async () => {
+test("a long text is scored in several calls", async () => {
   const { provider, session, view } = begin();
   const long = "abc defg".repeat(625);
   await session.read({ text: long, seed: 1, characters: 100 });
   assert.equal(view.text, long);
   assert.equal(provider.calls.length, 5);
-  session.choose({ name: "lstm", step: 1 }); // is overtaken in the middle of its reading
+  session.choose({ name: "lstm", step: 1 }); // superseded while it is scored
   await session.step();
   assert.equal(view.characters.length, 5001);
   assert.ok(view.text.startsWith(long));
 });
 
-test("the page holds MAX_TEXT_CHARS characters, and says so", async () => {
+test("a text ends at MAX_TEXT_CHARS with a notice", async () => {
   const { session, view } = begin();
   await session.read({ text: "a".repeat(20_000), seed: 1, characters: 3000 });
   await session.resume();
@@ -228,16 +223,16 @@ test("the page holds MAX_TEXT_CHARS characters, and says so", async () => {
   assert.match(view.notices.at(-1).text, /holds 24000/);
 });
 
-test("a provider that is away or busy is asked again, and the page is told once", async () => {
+test("calls are repeated while the provider is away or busy", async () => {
   const { provider, session, view } = begin();
   provider.faults = [null, "away", "away", "busy", null, "away"];
   await session.write({ ...FRESH, characters: 900 });
   assert.equal(view.text, expected("abc\n", 900, REQUEST));
-  assert.equal(view.notices.filter(({ text: words }) => /cannot be reached/.test(words)).length, 2, "once each time it is away");
+  assert.equal(view.notices.filter(({ text: message }) => /cannot be reached/.test(message)).length, 2, "one notice per interruption");
   assert.equal(session.state, "finished");
 });
 
-test("an error is shown, and the text stays", async () => {
+test("an error is shown and the text stays", async () => {
   const { provider, session, view } = begin();
   await session.write(FRESH);
   const before = view.text;
@@ -247,23 +242,23 @@ test("an error is shown, and the text stays", async () => {
   assert.match(view.notices.at(-1).text, /not finite/);
 });
 
-test("wrong numbers are refused before anything is lost", async () => {
+test("invalid numbers and texts are refused and the text stays", async () => {
   const { session, view } = begin();
   await session.write(FRESH);
   const before = view.text;
-  for (const wrong of [{ seed: "" }, { seed: -1 }, { seed: 2 ** 32 }, { characters: 0 }, { characters: 1.5 }, { characters: 3001 }]) {
-    await session.write({ ...FRESH, ...wrong });
+  for (const invalid of [{ seed: "" }, { seed: -1 }, { seed: 2 ** 32 }, { characters: 0 }, { characters: 1.5 }, { characters: 3001 }]) {
+    await session.write({ ...FRESH, ...invalid });
     assert.equal(view.text, before);
     assert.match(view.notices.at(-1).text, /give a whole number from/);
   }
-  for (const [text, said] of [["", /is empty/], ["XYZ", /no character/], ["a".repeat(20_001), /has 20001 characters: give at most 20000/]]) {
+  for (const [text, error] of [["", /is empty/], ["XYZ", /no character/], ["a".repeat(20_001), /has 20001 characters: give at most 20000/]]) {
     await session.read({ text, seed: 7, characters: 100 });
     assert.equal(view.text, before);
-    assert.match(view.notices.at(-1).text, said);
+    assert.match(view.notices.at(-1).text, error);
   }
 });
 
-test("a text that cannot begin leaves the one before as it was", async () => {
+test("a text that cannot begin leaves the previous one", async () => {
   const { provider, session, view } = begin();
   await session.write(FRESH);
   await session.branch(20, "e");
@@ -278,20 +273,20 @@ test("a text that cannot begin leaves the one before as it was", async () => {
   assert.equal(view.text, expected("abc\n", 120, REQUEST));
 });
 
-test("of two actions the newer one counts", async () => {
+test("the newer of two actions wins", async () => {
   const { provider, session, view } = begin();
-  const held = [];
-  provider.delay = () => new Promise((resolve) => held.push(resolve));
+  const pending = [];
+  provider.delay = () => new Promise((resolve) => pending.push(resolve));
   session.write(FRESH);
   session.write({ ...FRESH, seed: 9 });
   await settle();
   provider.delay = () => Promise.resolve();
-  held.reverse().forEach((go) => go());
+  pending.reverse().forEach((resolve) => resolve());
   await settle();
   assert.equal(view.text, expected("abc\n", 120, { ...REQUEST, seed: 9 }));
 });
 
-test("saved and restored, a text goes on with its draws", async () => {
+test("a restored text continues with its draws", async () => {
   const { session, view } = begin({ instantly: false, speed: 40 });
   session.write(FRESH);
   await settle();
@@ -306,7 +301,7 @@ test("saved and restored, a text goes on with its draws", async () => {
   assert.deepEqual(after.session.recipe.prompt, "abc\n");
 });
 
-test("interventions stay with their network", async () => {
+test("interventions end with another model", async () => {
   const { session, view } = begin();
   await session.write(FRESH);
   const interventions = { clamps: [{ name: "h", unit: 3, value: 0.5 }], recurrent_scale: 1 };
@@ -320,7 +315,7 @@ test("interventions stay with their network", async () => {
   assert.equal(session.state, "finished");
 });
 
-test("a view that is changed while a text is written at once cuts nothing off", async () => {
+test("changing the view does not cut an instant text", async () => {
   const { provider, session, view } = begin();
   provider.delay = () => new Promise((resolve) => setTimeout(resolve, 2));
   const done = session.write({ ...FRESH, characters: 2500, instant: true });
@@ -331,14 +326,14 @@ test("a view that is changed while a text is written at once cuts nothing off", 
   assert.equal(session.state, "finished");
 });
 
-test("models and views changed one after the other while a long text is written", async () => {
+test("models and views can change while a long text grows", async () => {
   const { provider, session, view } = begin({ instantly: false, speed: 40 });
   provider.delay = () => new Promise((resolve) => setTimeout(resolve, 2));
   const passage = "abc defg".repeat(500);
   await session.read({ text: passage, seed: 7, characters: 300 });
   session.resume();
-  for (const [action, what] of [["choose", { name: "lstm", step: 5 }], ["show", "z"], ["show", "o"], ["choose", CHECKPOINT]]) {
-    session[action](what);
+  for (const [action, value] of [["choose", { name: "lstm", step: 5 }], ["show", "z"], ["show", "o"], ["choose", CHECKPOINT]]) {
+    session[action](value);
     await new Promise((resolve) => setTimeout(resolve, 9));
   }
   while (session.state === "writing") {
@@ -349,24 +344,24 @@ test("models and views changed one after the other while a long text is written"
   assert.deepEqual([session.model.name, session.state], ["rnn", "finished"]);
 });
 
-test("what is changed while the provider is away counts when it is back", async () => {
+test("changes apply after the provider was unreachable", async () => {
   const { provider, session, view } = begin();
-  let back = () => {};
-  session.wait = () => new Promise((resolve) => (back = resolve));
+  let retry = () => {};
+  session.wait = () => new Promise((resolve) => (retry = resolve));
   await session.step(FRESH);
   provider.faults = ["away"];
   const done = session.resume();
   await settle();
   session.show("z");
   session.configure({ ...session.settings, temperature: 1.5 });
-  back();
+  retry();
   await done;
   const at = (i) => ({ temperature: i < 1 ? 0.8 : 1.5 });
   assert.equal(view.text, expected("abc\n", 120, REQUEST, at));
   assert.equal(session.notice, null);
 });
 
-test("who pauses while the provider is away is not told to wait", async () => {
+test("pause removes the notice of an unreachable provider", async () => {
   const { provider, session, view } = begin();
   session.wait = () => new Promise(() => {});
   await session.step(FRESH);
