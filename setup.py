@@ -1,4 +1,4 @@
-"""Build the package with the files of the repository that it carries; the rest is in pyproject.toml."""
+"""Build the package with BUNDLED; everything else is in pyproject.toml."""
 
 import shutil
 from pathlib import Path
@@ -13,13 +13,13 @@ LEFT_OUT = shutil.ignore_patterns("training.safetensors", "*.tmp")
 
 class BuildWithBundledFiles(build_py):
     """
-    Copy BUNDLED into charrnn/bundled, at the same paths, where `charrnn.paths` finds them.
+    Copy BUNDLED to the same paths below charrnn/bundled.
 
-    An editable install has the repository's own.
+    `charrnn.paths` finds them there; an editable install uses the repository's files.
     """
 
     def run(self) -> None:
-        """Build without what an earlier build left behind."""
+        """Delete the output of an earlier build, then build."""
         package = Path(self.build_lib) / "charrnn"
         shutil.rmtree(package, ignore_errors=True)
         super().run()

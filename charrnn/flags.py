@@ -12,7 +12,7 @@ from charrnn.training import LIMITS as OF_TRAINING
 
 
 def script_parser(doc: str | None) -> argparse.ArgumentParser:
-    """Return a parser whose help is the docstring of a script, in terms of `charrnn` if that is running."""
+    """Return a parser that prints a script's docstring as its help."""
     return argparse.ArgumentParser(description=as_run(doc), formatter_class=argparse.RawDescriptionHelpFormatter)
 
 

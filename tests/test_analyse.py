@@ -88,7 +88,7 @@ def test_analyse_computes_only_missing_sections(tmp_path, typed):
     kept = {"bits": AnalysisRecord({"old": 1}), "units": AnalysisRecord({"n": 1})}
     write_analyses(folder, info.sha256, kept)
     code, out, _ = typed(folder, "--sections", "bits")
-    assert (code, out) == (0, "one: bits is there\n") and sections(folder) == kept
+    assert (code, out) == (0, "one: bits is stored\n") and sections(folder) == kept
     typed(folder, "--sections", "bits", "--anew")
     assert "old" not in sections(folder)["bits"].facts and sections(folder)["units"] == kept["units"]
 

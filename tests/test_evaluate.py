@@ -77,7 +77,7 @@ def test_evaluate_notices_one_wrong_claim(tmp_path, typed, name):
     result = typed(bold, honest)
     assert result.code == 1
     assert len(result.err.splitlines()) == 1
-    assert f"not what {bold} says of itself: val {name.split('_')[1]} by " in result.err
+    assert f"{bold} records other losses: val {name.split('_')[1]} by " in result.err
     assert sum(line.startswith(("honest", "bold")) for line in result.out.splitlines()) == 2
 
 

@@ -1,5 +1,5 @@
 """
-Compare the page's engine with the Python decoder: `python scripts/bench.py engine`.
+Compare the page's engine with Python: `python scripts/bench.py engine`.
 
 Both write the same texts from one prompt, one after the other, the engine under node. Prints characters per CPU second,
 how many texts are equal, and the largest difference of any logit, state or gate on the start of the first text. Run it
@@ -34,16 +34,7 @@ from charrnn.text_tables import columns
 
 PROMPT = "ROMEO:\n"
 SETTINGS = {"off": SamplingSettings(), "on": SamplingSettings(0.8, top_k=20, top_p=0.95, min_p=0.02)}
-HEADS = [
-    "",
-    "filters",
-    "texts",
-    "equal",
-    "difference",
-    "Python, characters/s",
-    "engine, characters/s",
-    "engine / Python",
-]
+HEADS = "|filters|texts|equal|difference|Python, characters/s|engine, characters/s|engine / Python".split("|")
 COMPARED = 200  # characters of the first text whose outputs are compared
 TIMEOUT_S = 3600
 
@@ -102,14 +93,14 @@ def _clamps(options: argparse.Namespace) -> list[Clamp]:
 
 
 def _run_engine(options: argparse.Namespace, files: dict[str, str], settings: SamplingSettings) -> dict[str, Any]:
-    """Return texts, CPU seconds and first outputs of each network. Raises CalledProcessError."""
-    asked = {"files": files, "seeds": [*range(options.seeds)], "characters": options.chars, "prompt": PROMPT}
-    asked |= {"clamps": [vars(clamp) for clamp in _clamps(options)], "scale": options.recurrent_scale}
+    """Return texts, CPU seconds and first outputs of each network."""
+    request = {"files": files, "seeds": [*range(options.seeds)], "characters": options.chars, "prompt": PROMPT}
+    request |= {"clamps": [vars(clamp) for clamp in _clamps(options)], "scale": options.recurrent_scale}
     script = Path(__file__).with_name("engine_texts.mjs")
     command = [options.node, "--no-warnings", str(script)]
     done = subprocess.run(
         command,
-        input=json.dumps(asked | {"settings": vars(settings), "compared": COMPARED}),
+        input=json.dumps(request | {"settings": vars(settings), "compared": COMPARED}),
         stdout=subprocess.PIPE,
         text=True,
         check=True,

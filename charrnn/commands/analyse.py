@@ -3,7 +3,7 @@ Compute what the page shows of a checkpoint and store it in its `analyses.json`.
 
     python scripts/analyse.py                                the bundled checkpoints: what is missing
     python scripts/analyse.py checkpoints/mine --data mine.txt     on the text it was trained on
-    python scripts/analyse.py --sections bits --anew         these sections, whether they are there or not
+    python scripts/analyse.py --sections bits --anew         these sections, also if they are stored
 
 All analyses use the validation part of the text. A checkpoint that was trained on another text is skipped.
 Each section is stored as soon as it is done, so an interrupted run can be repeated.
@@ -108,7 +108,7 @@ def analyse(
     if todo:
         checkpoint.require_replaceable(folder)  # before minutes of computing
     trained = checkpoint.load(folder) if todo else None
-    done, errors = [f"{name} is there" for name in sections if name not in todo], []
+    done, errors = [f"{name} is stored" for name in sections if name not in todo], []
     for name in todo:
         assert trained is not None
         start = time.perf_counter()

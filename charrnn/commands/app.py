@@ -1,9 +1,9 @@
 """
-Serve the page: `charrnn app`; `--checkpoints owner/name`: models on the Hub; `--state-dict FILE`: a lab solution.
+Serve the page: `charrnn app`, or `python app.py` in a checkout.
 
-In a checkout, `python app.py` does the same. A Hugging Face Space runs app.py without arguments; CHARRNN_CHECKPOINTS
-names its checkpoints.
-Behind a proxy, CHARRNN_ALLOWED_HOSTS is the name that the proxy has, GRADIO_ROOT_PATH the folder below it.
+`--checkpoints owner/name`: models on the Hub; `--state-dict FILE`: a lab solution. A Hugging Face Space runs app.py
+without arguments; CHARRNN_CHECKPOINTS names its checkpoints. Behind a proxy, CHARRNN_ALLOWED_HOSTS is the name that the
+proxy has, GRADIO_ROOT_PATH the folder below it.
 """
 
 import argparse
@@ -53,12 +53,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help=f"a folder, or owner/name[@revision] on the Hub (${VARIABLE}, else ./checkpoints, else the bundled ones)",
     )
     models.add_argument(
-        "--state-dict", type=file, help="the bare state dict of a CharRNN as safetensors; needs the text it learnt"
+        "--state-dict",
+        type=file,
+        help="the bare state dict of a CharRNN as safetensors; needs the text it was trained on",
     )
     parser.add_argument("--data", type=file, help="with --state-dict: its corpus (default: Tiny Shakespeare)")
     options = parser.parse_args(arguments)
     if options.data and not options.state_dict:
-        parser.error("--data goes with --state-dict: a checkpoint knows its characters")
+        parser.error("--data goes with --state-dict: a checkpoint stores its characters")
     return options
 
 

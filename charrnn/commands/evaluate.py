@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(found.row(), flush=True)
         if found.differing:
             names = ", ".join(f"{name} by {drift:.4f}" for name, drift in found.differing.items())
-            print(f"not what {folder} says of itself: {names} nats", file=sys.stderr, flush=True)
+            print(f"{folder} records other losses: {names} nats", file=sys.stderr, flush=True)
             code = code or 1
     characters = len(set(text))
     print(f"by chance, ln {characters}: {math.log(characters):.4f}")

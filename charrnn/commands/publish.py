@@ -114,7 +114,7 @@ def publish(options: argparse.Namespace) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Publish as the command line says and return the exit code."""
+    """Publish as the flags say and return the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parse(arguments)
     try:

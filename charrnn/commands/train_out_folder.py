@@ -1,4 +1,4 @@
-"""The folder --out of train.py: the origin it asks for, and advice on unfinished and diverged runs."""
+"""The folder --out of train.py: its origin; advice on unfinished, diverged runs."""
 
 import argparse
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def requested_origin(options: argparse.Namespace, name: str, target: Target, cor
 
 
 def require_no_unfinished_run(target: Target) -> None:
-    """Raise ValueError with advice if the folder holds an unfinished run, CheckpointError if it is still active."""
+    """Raise ValueError with advice if the folder holds an unfinished or active run."""
     if target.run is not None:
         run = target.folder / checkpoint.RUN
         with checkpoint.folder_lock(target.folder):
@@ -43,7 +43,11 @@ def require_no_unfinished_run(target: Target) -> None:
 
 
 def require_finished(options: argparse.Namespace, name: str, target: Target) -> checkpoint.CheckpointInfo:
-    """Return the finished network that --resume found instead of a run. Raises ValueError if it is another."""
+    """
+    Return the finished network that --resume found instead of an unfinished run.
+
+    Raises ValueError if it has another recipe, seed or text.
+    """
     done, out = target.finished, target.folder
     if not done:
         raise ValueError(f"{out} holds no unfinished run ({checkpoint.RUN}): start one without --resume")

@@ -1,4 +1,4 @@
-"""The text that a run learns: --data, else that of the run to resume, else Tiny Shakespeare."""
+"""The text of a run: --data, else that of the run to resume, else the default."""
 
 import argparse
 from pathlib import Path

@@ -39,7 +39,7 @@ from charrnn.hub.model_card import CARD, checkpoint_card, collection_card
 from charrnn.script_runner import as_typed
 
 OBSOLETE = ("curve.png",)  # published by earlier versions; deleted by a new release
-GRAPH = "graph.json"  # the recorded step, to run a network without Python; read by nothing here
+GRAPH = "graph.json"  # the recorded step, to run a network without Python; not read by charrnn
 OURS = (*FILES, CARD, GRAPH, *OBSOLETE)
 SIGNATURE = (MODEL, "config.json", "history.json")  # files that identify a folder of charrnn
 MAX_LISTED = 5  # deleted files in a message
@@ -100,9 +100,10 @@ def release(folder: Path, repo_id: str) -> Release:
 
 def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
     """
-    Return the files of one checkpoint, with its loadable saved steps, and its step as GRAPH if it can be recorded.
+    Return the files of one checkpoint, with its loadable saved steps.
 
-    Raises CheckpointError for an unreadable step, which a push would delete from the Hub; else OSError.
+    GRAPH is included if the step can be recorded. Raises CheckpointError for an unreadable step, which a push would
+    delete from the Hub; else OSError.
     """
     for reason in info.unread:
         raise CheckpointError(f"{reason}: it would be missing; make it readable, or remove it")

@@ -32,10 +32,10 @@ def page(records: Records) -> str:
     """Return the whole file."""
     sections = [
         "# What the networks reach\n\nWritten by `python scripts/report.py` from the checkpoints and the "
-        "`analyses.json` beside them, `docs/runs.json`, `docs/study.json` and the benchmarks' records; nothing here is "
-        "typed by hand. [study.md](study.md) says how each figure is measured.",
-        "## The lab sheet's claims\n\nThe sheet's losses are those of training minibatches: they are held against "
-        f"ours in training, and what they mean for new text stands beside.\n\n{claims(records)}",
+        "`analyses.json` beside them, `docs/runs.json`, `docs/study.json` and the benchmarks' records. "
+        "[study.md](study.md) describes how each figure is measured.",
+        "## The lab sheet's claims\n\nThe sheet's losses are those of training minibatches: they are compared "
+        f"with ours in training; the loss on held-out text is given too.\n\n{claims(records)}",
         f"## Losses\n\n{LOSSES_NOTE}\n\n{losses(records)}\n\n{halves(records)} {initial_loss(records)}\n\n"
         f"{published(records)}",
         f"## Context\n\n{context(records)}",

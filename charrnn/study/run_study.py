@@ -36,7 +36,7 @@ reach     model · positions · lags · gradient_median: by lag, relative to lag
 recurrent_scale  model g: the factor of W_hh · half_life_chars half_life_low half_life_high: of the median gradient, of
           its 10th and its 90th percentile over positions (null: not within 128 lags) · horizon_chars: 1 % of the median
           · exponent exponent_error: first Lyapunov exponent, nats a character · sigma_max: largest singular value of
-          W_hh × g (null where gates or layer norm stand between it and the Jacobian)
+          W_hh × g (null if gates or layer norm also enter the Jacobian)
 position  model · seq_len: of its training · contexts: in characters · loss_nats: by context, of the same characters ·
           excess_nats excess_standard_error: above the loss with the longest context · effective_context: the shortest
           from which on the excess is at most 0.01
@@ -99,9 +99,7 @@ PARTS = {
     "no_grad": Part(
         training_experiments.no_grad, ("chars",), ("hidden_dim", "rounds"), "writing with no_grad and without"
     ),
-    "reach": Part(
-        model_experiments.reach, ("model",), ("positions", "context"), "influence of a character some way back"
-    ),
+    "reach": Part(model_experiments.reach, ("model",), ("positions", "context"), "influence of a distant character"),
     "recurrent_scale": Part(
         model_experiments.recurrent_scale,
         ("model", "g"),

@@ -10,7 +10,7 @@ RNG_BYTES = 5056  # of torch's generator on a CPU
 
 
 def largest_bytes(recipe: Recipe, vocab_size: int) -> tuple[int, int]:
-    """Return the bytes of all tensors of `Training.state()`, at most, and of the model."""
+    """Return upper bounds in bytes: of `Training.state()`, and of the model."""
     steps = saved_steps(recipe)
     shapes = state_shapes(recipe, vocab_size, steps, begun=True, carried=recipe.stateful)
     sizes = {
