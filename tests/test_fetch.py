@@ -14,7 +14,7 @@ from charrnn.hub import download as source
 from charrnn.paths import CHECKPOINTS
 from charrnn.ui.server import checkpoint_store as room
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.sidebar.sidebar import describe_models, describe_refreshed
+from charrnn.ui.sidebar.sidebar import describe_models
 from tests.hub_client import Server, write_checkpoint
 from tests.small_models import save_all
 
@@ -225,7 +225,7 @@ def test_newer_checkpoints_are_offered_after_rescan(of_the_hub, tmp_path, monkey
         "what is gone gives way to the first on offer"
     )
     told = json.loads(
-        describe_refreshed(of_the_hub, of_the_hub.nearest_checkpoint(*asked), "Now at commit bbbbbbbb.", 3)
+        describe_models(of_the_hub, of_the_hub.nearest_checkpoint(*asked), said="Now at commit bbbbbbbb.", refreshed=3)
     )
     assert (told["refreshed"], told["said"], told["chosen"]["name"]) == (3, "Now at commit bbbbbbbb.", "lstm")
     assert told["origin"]["where"] == "me/lab at commit bbbbbbbb"

@@ -17,7 +17,7 @@ from charrnn.ui.server.request_parameters import Choice, count_of
 from charrnn.ui.server.static_files import read, view
 from charrnn.ui.server.streaming import QUIET
 from charrnn.ui.server.view_query import ViewQuery
-from charrnn.ui.sidebar.sidebar import describe_models, describe_refreshed
+from charrnn.ui.sidebar.sidebar import describe_models
 from charrnn.ui.under_the_hood import tab as hood_tab
 
 
@@ -38,7 +38,7 @@ def build_demo(store: Store) -> gr.Blocks:
         except ValueError:
             choice = Choice()
         loaded = await run_sync(store.nearest_checkpoint, *astuple(choice))
-        return describe_refreshed(store, loaded, notice, count_of("sent", event._data))
+        return describe_models(store, loaded, said=notice, refreshed=count_of("sent", event._data))
 
     with gr.Blocks(title="Char-RNN Lab", analytics_enabled=False, fill_width=True) as demo:
         api.build(store)  # first, so that Gradio gives its endpoints the names of its functions

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from charrnn.coupled_sampling import Generator
 from charrnn.ranges import Range
 from charrnn.sampling import UniformStream
-from charrnn.ui.components.divergence import coupled_texts
+from charrnn.ui.components.divergence import coupled_texts, describe_identical
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.model_pair import NAMES, known_to_both, load_pair, pair_payload, parse_side
 from charrnn.ui.server.request_parameters import Seed, Writing, validate, within
@@ -72,5 +72,4 @@ def _describe(request: CoupledQuery, texts: Sequence[str], divergence: dict[str,
     if len(texts[0]) < request.characters:
         return "Writing …"
     alike, apart = "the same model with the same settings and the same dice", "no die fell where they differ"
-    what = "the same character" if request.characters == 1 else f"the same {request.characters:,} characters"
-    return f"Identical: both write {what}; {alike if request.is_same else apart}."
+    return describe_identical(request.characters, alike if request.is_same else apart)

@@ -54,6 +54,12 @@ def why(index: int, u: float, drawn: Sequence[CdfInterval], digits: int) -> str:
     return f"{opening}: u = {u:.{digits}f} falls on {a.format('in A')} and on {b.format('in B')}."
 
 
+def describe_identical(n: int, reason: str) -> str:
+    """Explain that n characters are the same in both texts."""
+    characters = "character" if n == 1 else f"{n:,} characters"
+    return f"Identical: both write the same {characters}; {reason}."
+
+
 def digits_for(u: float, drawn: Sequence[CdfInterval]) -> int:
     """Return the digits that show u inside both CDF intervals, 3 to 12."""
     edges = [(one.low, one.high) for one in drawn]

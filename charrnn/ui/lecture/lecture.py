@@ -45,7 +45,7 @@ def register_events(store: Store, controls: gr.HTML, lecture: gr.HTML) -> None:
             link = await run_sync(SCENES[number - 1].link, store)
         except ValueError as error:
             return _encode(0, Answer(f"{error}."), count=sent), gr.skip()
-        return _encode(number, count=sent), describe_models(store, link.loaded, link, number)
+        return _encode(number, count=sent), describe_models(store, link.loaded, link, scene=number)
 
     async def reveal(event: gr.EventData) -> Any:
         sent = count_of("sent", event._data)

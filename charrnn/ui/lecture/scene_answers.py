@@ -151,7 +151,8 @@ def transformer(store: Store, link: ShareLink) -> Answer:
     """Measure the bits MiniGPT saves on a text, most and least by class."""
     a, b = store.load("rnn"), store.load("minigpt")
     source = default_text(store, a)
-    both = difference(a, b, b.vocab.drop_unknown(source.text)[0][:MAX_READ_CHARS])
+    text = b.vocab.drop_unknown(source.text)[0][:MAX_READ_CHARS]
+    both = Difference(text, *(read_bits(loaded.decoder, loaded.vocab.encode(text)) for loaded in (a, b)))
     whole = both.whole()
     kinds = sorted(
         (kind for kind in both.by_kind() if kind.characters >= MIN_KIND_CHARS), key=lambda kind: kind.delta_bits
@@ -162,11 +163,6 @@ def transformer(store: Store, link: ShareLink) -> Answer:
         f"In the figure: their validation losses, {_loss(a)} and {_loss(b)} nats at the end."
     )
     return Answer(words, shown={"tick": [a.info.name, b.info.name], "ways": (DELTA,)})
-
-
-def difference(a: LoadedModel, b: LoadedModel, text: str) -> Difference:
-    """Return the surprisal difference of two models on a text known to both."""
-    return Difference(text, *(read_bits(each.decoder, each.vocab.encode(text)) for each in (a, b)))
 
 
 def _gain(verb: str, kind: GroupMean) -> str:

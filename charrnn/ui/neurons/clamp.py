@@ -8,7 +8,7 @@ from charrnn.coupled_sampling import Generator
 from charrnn.ranges import Range
 from charrnn.sampling import UniformStream
 from charrnn.surprisal import Difference, GroupMean
-from charrnn.ui.components.divergence import coupled_texts
+from charrnn.ui.components.divergence import coupled_texts, describe_identical
 from charrnn.ui.components.table.surprisal_table import describe_mean, difference_table
 from charrnn.ui.components.table.table import Table
 from charrnn.ui.server.analyses import MAX_ANALYSIS_CHARS, bits_of, read_bits, text_for
@@ -31,12 +31,13 @@ def clamped_sample(store: Store, query: ViewQuery, is_current: IsCurrent) -> Ite
     loaded = store.load(query.choice.name, query.choice.step)
     stats = ActivationStats.of(store, loaded)
     clamps = clamps_of(stats, query.form.get("clamps"), query.form.get("neuron"))
+    held = ", ".join(map(str, clamps)).replace("-", "−")
     shown = {
         "clamps": [stats.describe(clamp) for clamp in clamps],
-        "names": [_view_payload(stats, name) for name in stats.values],
+        "names": [{"name": name, "span": stats.span(name), "limits": limits(name)} for name in stats.values],
         "units": stats.units,
         "usual_of": f"5 %, mean and 95 %: over {stats}.",
-        "titles": [f"A · {with_step(loaded)}, as it is", f"B · held: {describe_clamps(clamps)}"],
+        "titles": [f"A · {with_step(loaded)}, as it is", f"B · held: {held}"],
     }
     words, samples = sample_both(loaded, clamps, query)
     source, notice = holdout_text(store, loaded, query)
@@ -50,16 +51,6 @@ def clamped_sample(store: Store, query: ViewQuery, is_current: IsCurrent) -> Ite
     difference = Difference(text, clamped, free)
     cost = " ".join(filter(None, [describe_cost(difference.whole(), source.origin), notice]))
     yield message(query.number, words, 1, cost=cost, table=_table(difference).to_json())
-
-
-def describe_clamps(clamps: Sequence[Clamp]) -> str:
-    """List the clamps."""
-    return ", ".join(map(str, clamps)).replace("-", "−")
-
-
-def _view_payload(stats: ActivationStats, name: str) -> dict[str, Any]:
-    """Describe a view that can be clamped: slider range and limits of the value."""
-    return {"name": name, "span": stats.span(name), "limits": limits(name)}
 
 
 class ClampForm(Writing):
@@ -78,8 +69,7 @@ def sample_both(loaded: LoadedModel, clamps: Sequence[Clamp], query: ViewQuery) 
         for decoder in (loaded.decoder, loaded.decoder.clamped(clamps))
     )
     *_, (texts, divergence) = coupled_texts(a, b, n, UniformStream(form.seed))
-    what = "the same character" if n == 1 else f"the same {n:,} characters"
-    same = f"Identical: both write {what}; no die fell where the clamp moves an edge of the bar."
+    same = describe_identical(n, "no die fell where the clamp moves an edge of the bar")
     notice = dropped_notice(dropped)
     words = " ".join([divergence["why"] if divergence else same, *([notice["text"]] if notice else [])])
     return words, {"texts": texts, "prompt": prompt, "divergence": divergence}

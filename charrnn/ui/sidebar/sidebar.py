@@ -11,10 +11,10 @@ from charrnn.ui.server.generation_defaults import PROMPT
 from charrnn.ui.server.share_link import DEFAULTS, TABS, ShareLink
 
 
-def describe_models(store: Store, loaded: LoadedModel | None, link: ShareLink | None = None, scene: int = 0) -> str:
-    """Encode the models on offer, the picked one and the values of a link."""
+def describe_models(store: Store, loaded: LoadedModel | None, link: ShareLink | None = None, **more: Any) -> str:
+    """Encode the models on offer, the picked one, the values of a link, and more fields."""
     if loaded is None:
-        return json.dumps({"models": [], "problem": store.empty_reason(), "origin": origin(store)})
+        return json.dumps({"models": [], "problem": store.empty_reason(), "origin": origin(store), **more})
     models = [
         {
             "name": info.name,
@@ -32,7 +32,7 @@ def describe_models(store: Store, loaded: LoadedModel | None, link: ShareLink | 
     chosen = {"name": loaded.info.name, "step": loaded.checkpoint.step}
     shown = {"models": models, "chosen": chosen, "defaults": DEFAULTS, "tabs": TABS, "origin": origin(store)}
     shown |= {"link": link.to_json(), "notice": link.notice()} if link else {}
-    return json.dumps(shown | {"refused": store.refused(), "scene": scene})
+    return json.dumps(shown | {"refused": store.refused(), **more})
 
 
 def origin(store: Store) -> dict[str, str] | None:
@@ -42,11 +42,6 @@ def origin(store: Store) -> dict[str, str] | None:
     commit = store.origin.commit
     where = f"{store.origin.source.partition('@')[0]} at commit {commit[:8]}" if commit else store.origin.source
     return {"where": where, "commit": commit or "", "notice": store.origin.notice}
-
-
-def describe_refreshed(store: Store, loaded: LoadedModel | None, notice: str, number: int) -> str:
-    """Encode the models after a check for newer ones; `number` makes values differ."""
-    return json.dumps(json.loads(describe_models(store, loaded)) | {"refreshed": number, "said": notice})
 
 
 def source(root: Path, info: CheckpointInfo) -> dict[str, Any]:
