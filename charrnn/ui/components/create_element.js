@@ -11,7 +11,9 @@ export function create(tag, properties = {}, ...children) {
 
 /** Set the options [{name, title}, …] of a select, one of them chosen. Equal options stay, so that an open list does too. */
 export function setOptions(select, options, chosen) {
-  const same = select.length === options.length && options.every(({ name, title }, i) => select[i].value === String(name) && select[i].textContent === title);
-  if (!same) select.replaceChildren(...options.map(({ name, title }) => new Option(title, name)));
+  const isShown = ({ name, title }, i) => select[i].value === String(name) && select[i].textContent === title;
+  if (select.length !== options.length || !options.every(isShown)) {
+    select.replaceChildren(...options.map(({ name, title }) => new Option(title, name)));
+  }
   select.value = chosen;
 }

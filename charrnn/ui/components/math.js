@@ -192,7 +192,8 @@ export function pow(x, y) {
   const size = abs(x);
   if (x < 0 && !isInteger && size < Infinity) return NaN;
   if (size === 1) return negative ? -1 : 1;
-  const value = abs(y) === Infinity ? (size > 1 === y > 0 ? Infinity : 0) : size === 0 || size === Infinity ? (size > 0 === y > 0 ? Infinity : 0) : positivePower(size, y);
+  const limit = (isLarge) => (isLarge === y > 0 ? Infinity : 0);
+  const value = abs(y) === Infinity ? limit(size > 1) : size === 0 || size === Infinity ? limit(size > 0) : positivePower(size, y);
   return negative ? -value : value;
 }
 

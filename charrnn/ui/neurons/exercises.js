@@ -27,12 +27,12 @@ export function mount({ element, send }) {
   /** Create the list item of an exercise. */
   function item(exercise) {
     const form = create("form", { className: "cr-task", dataset: { id: exercise.id } });
-    form.append(create("h3", { textContent: exercise.title }), create("p", { textContent: exercise.question }));
-    const row = create("div", { className: "cr-hand-in" });
+    form.append(create("h3", {}, exercise.title), create("p", {}, exercise.question));
+    const row = create("div", "cr-hand-in");
     exercise.fields.forEach((name) => addField(row, name));
-    if (exercise.from_clamps) row.append(create("p", { className: "cr-held-now" }));
-    row.append(create("button", { type: "submit", className: "cr-button", textContent: exercise.button }));
-    const how = create("details", { className: "cr-how" }, create("summary", { textContent: "What is checked" }), create("p", { textContent: exercise.how }));
+    if (exercise.from_clamps) row.append(create("p", "cr-held-now"));
+    row.append(create("button", { type: "submit", className: "cr-button" }, exercise.button));
+    const how = create("details", "cr-how", create("summary", {}, "What is checked"), create("p", {}, exercise.how));
     form.append(row, how, create("div", { className: "cr-found", role: "status" }));
     form.addEventListener("submit", () => {
       const data = new FormData(form);
@@ -64,14 +64,14 @@ export function mount({ element, send }) {
   /** Show the result of a check, with the model for the printed sheet. */
   function showResult({ exercise, found, of, busy }) {
     const box = list.querySelector(`[data-id="${CSS.escape(exercise)}"] .cr-found`);
-    if (busy) return box.replaceChildren(create("p", { textContent: "Measuring …" }));
+    if (busy) return box.replaceChildren(create("p", {}, "Measuring …"));
     const passed = found.passed === undefined ? "" : found.passed ? "✓ " : "✗ ";
-    const verdict = create("p", { className: "cr-verdict", textContent: passed + found.words });
+    const verdict = create("p", "cr-verdict", passed + found.words);
     verdict.classList.toggle("cr-passed", !!found.passed);
     const table = create("table");
     for (const [name, value] of [...found.values, ...Object.entries(of)]) {
       const row = table.insertRow();
-      row.append(create("th", { scope: "row", textContent: name }), create("td", { textContent: value }));
+      row.append(create("th", { scope: "row" }, name), create("td", {}, value));
     }
     box.replaceChildren(verdict, ...(found.values.length ? [table] : []));
     $(".cr-print").disabled = !list.querySelector(".cr-found table");

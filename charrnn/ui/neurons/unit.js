@@ -46,7 +46,8 @@ export function mount({ element, send }) {
     const ariaLabel = `${signs(marked)}, ${peak.toFixed(2)}, from character ${(first + 1).toLocaleString("en")}: show it in the text`;
     const onclick = () => text.goTo(first);
     const parts = [signs(before), create("mark", {}, signs(marked)), signs(after)];
-    return create("li", {}, create("button", { type: "button", dir: "auto", ariaLabel, onclick }, ...parts), create("span", {}, withMinus(peak.toFixed(2))));
+    const button = create("button", { type: "button", dir: "auto", ariaLabel, onclick }, ...parts);
+    return create("li", {}, button, create("span", {}, withMinus(peak.toFixed(2))));
   }
 
   function show(answer) {

@@ -32,7 +32,8 @@ async function checkPageSampler(dice) {
   const hash = await digest(written.join(""));
   const alike = Array.from(dice.text).filter((character, i) => character === written[i]).length;
   const how = "seed " + dice.seed + ": " + alike + " of " + written.length + " characters drawn alike in this browser from the server's logits";
-  return { claim, value: hash || (isSame ? "the same text" : "another text"), limit: "the same hash, " + dice.digest, holds: isSame && (!hash || hash === dice.digest), how };
+  const value = hash || (isSame ? "the same text" : "another text");
+  return { claim, value, limit: "the same hash, " + dice.digest, holds: isSame && (!hash || hash === dice.digest), how };
 }
 
 /** Check that the network in the page gives the server's text and logits. */
