@@ -139,7 +139,7 @@ def test_folder_without_checkpoint_is_not_pushed(tmp_path):
         (
             {"cell": "minigpt", "hidden_dim": 8, "layers": 2, "heads": 2, "context": 6},
             "transformer",
-            ["Transformer", "each of its 2 layers keeps of the last 6 characters", "layers 2, heads 2, context 6"],
+            ["Transformer", "the last 6 characters in each of 2 layers", "layers 2, heads 2, context 6"],
         ),
     ],
     ids=["rnn", "gru", "lstm", "minigpt"],

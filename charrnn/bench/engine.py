@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the comparison and return the exit code."""
     options = parser().parse_args(arguments)
     if shutil.which(options.node) is None:
         print(f"bench.py: {options.node} is not found: install node, or give its path by --node", file=sys.stderr)

@@ -36,8 +36,7 @@ from charrnn.torch_reference import PlainCharRNN, TorchCharRNN, gradient_norms_b
 from charrnn.training import Recipe, Training
 
 OURS = "charrnn"
-
-
+LENGTHS = "window lengths for the cost of a longer window (default %(default)s)"
 Row = dict[str, Any]  # results of one variant by name; None for a figure that does not apply
 
 
@@ -51,6 +50,7 @@ def rows(turns: dict[str, list[float]], figures: Callable[[str, Mapping[str, flo
 
 
 def bench_train(options: argparse.Namespace) -> list[Row]:
+    """Time a training step of each cell against its references."""
     recipe = Recipe(batch=options.batch, seq_len=options.seq_len, hidden_dim=options.hidden_dim)
     corpus = synthetic_corpus()
     steps: dict[str, Callable[[], Any]] = {}
@@ -87,17 +87,18 @@ def bench_train(options: argparse.Namespace) -> list[Row]:
 
 
 def bench_sample(options: argparse.Namespace) -> list[Row]:
+    """Time sampled text against a plain loop."""
     model = CharRNN(VOCAB_SIZE, options.hidden_dim).eval()
     plain = PlainCharRNN(VOCAB_SIZE, options.hidden_dim).copy_weights(model).eval()
     settings = SamplingSettings(temperature=0.8, top_k=40, top_p=0.95)
     prompt = list(range(6))
 
-    def ours() -> list[Any]:
+    def sample_ours() -> list[Any]:
         decoder = model.decoder()
         steps = generate(decoder, decoder.prefill(prompt), options.chars, settings, UniformStream(0))
         return [step.output.activations["h"] for step in steps]  # stored, as for the heatmap
 
-    def theirs() -> Tensor:
+    def sample_plain_loop() -> Tensor:
         return plain.write(torch.tensor([prompt]), options.chars, settings.temperature)
 
     def figures(name: str, medians: Mapping[str, float]) -> dict[str, Any]:
@@ -106,10 +107,11 @@ def bench_sample(options: argparse.Namespace) -> list[Row]:
             "chars_per_second": 1000 * options.chars / medians[name],
         }
 
-    return rows(take_turns({"plain loop": theirs, OURS: ours}, options.rounds), figures)
+    return rows(take_turns({"plain loop": sample_plain_loop, OURS: sample_ours}, options.rounds), figures)
 
 
 def bench_gradients(options: argparse.Namespace) -> list[Row]:
+    """Time the gradient-flow curve against autograd."""
     model = CharRNN(VOCAB_SIZE, options.hidden_dim).double().eval()
     ids = synthetic_corpus().train_ids[: options.positions * (options.lags + 2)]
     few, windows = ids[: options.lags + 4 * options.positions].tolist(), ids.view(options.positions, -1)
@@ -187,10 +189,8 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-LENGTHS = "window lengths for the cost of a longer window (default %(default)s)"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a benchmark, print its figures and return the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] in (["engine"], ["page"], ["load"]):
         from charrnn.bench import engine, page_speed, server_load  # these import Playwright

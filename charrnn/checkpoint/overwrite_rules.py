@@ -49,11 +49,11 @@ WAY_OUT = "move that away, or name another folder"
 class Verdict(Enum):
     """Decision on a run that wants to write to a folder."""
 
-    FREE = "nothing is there"
-    RESUME = "an unfinished run of this recipe, seed and text is there"
-    SAME = "a checkpoint of this recipe, seed and text is there"
-    REPLACE = "a checkpoint of another recipe, seed or text is there, and may be replaced"
-    REFUSED = "what is there may not be replaced"
+    FREE = "the folder is empty"
+    RESUME = "the folder holds an unfinished run of this recipe, seed and text"
+    SAME = "the folder holds a checkpoint of this recipe, seed and text"
+    REPLACE = "the folder holds a checkpoint of another recipe, seed or text that may be replaced"
+    REFUSED = "the folder may not be written"
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ CURVE_POINTS = 6  # of the training curve, evenly spaced
 
 # The two validation figures of a checkpoint: name, key of its metrics, protocol.
 VALIDATIONS = (
-    ("stream", "val_stream_nats", "64 contiguous streams, what was read carried along from start to end"),
-    ("cold", "val_cold_nats", "windows of 256 characters, each read as if nothing came before"),
+    ("stream", "val_stream_nats", "64 contiguous streams, the state or context carried from start to end"),
+    ("cold", "val_cold_nats", "windows of 256 characters, each from the initial state"),
 )
 
 # Name of a network on its card, and its memory of the text.
@@ -30,7 +30,7 @@ NETWORKS = {
     "rnn": ("vanilla recurrent network", "one vector of {hidden_dim} numbers"),
     "gru": ("gated recurrent unit (GRU)", "one vector of {hidden_dim} numbers"),
     "lstm": ("long short-term memory (LSTM)", "two vectors of {hidden_dim} numbers"),
-    "minigpt": ("Transformer", "what each of its {layers} layers keeps of the last {context} characters"),
+    "minigpt": ("Transformer", "the keys and values of the last {context} characters in each of {layers} layers"),
 }
 
 
@@ -57,8 +57,8 @@ def checkpoint_card(info: CheckpointInfo, repo_id: str, below: str = "") -> str:
     head = "" if below else f"{_front_matter([info])}\n"
     return f"""{head}# {info.name}
 
-A character-level language model: a {network} of {info.parameters:,} parameters that knows {len(info.vocab)} characters,
-published with charrnn {__version__}.
+A character-level language model: a {network} of {info.parameters:,} parameters and a vocabulary of {len(info.vocab)}
+characters, published with charrnn {__version__}.
 
 | loss on | nats per character | bits per character | perplexity |
 |---|---|---|---|
@@ -95,8 +95,8 @@ step as a list of operations on named tensors, to run the network without Python
 
 ## Limits
 
-It has learnt how its text is spelt and laid out, not what it says: the words are often no words and the sentences
-mean nothing. It knows the {len(info.vocab)} characters of its text and no others, and of what it has read it knows
+It reproduces spelling and layout of its text, not meaning: words are often invented and sentences mean nothing. Its
+vocabulary is the {len(info.vocab)} characters of its text; its memory of the preceding text is
 {memory.format(**info.config)}. It is made for teaching.
 
 {LICENCE}"""
@@ -132,7 +132,7 @@ Files of weights are safetensors; opening them runs no code.
 
 ## Limits
 
-They have learnt how their text is spelt and laid out, not what it says. They are made for teaching.
+They reproduce spelling and layout of their text, not meaning. They are made for teaching.
 
 {LICENCE}"""
 

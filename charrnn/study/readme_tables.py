@@ -105,6 +105,7 @@ def run_benches(root: Path, verbs: Sequence[str] = BENCHES) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what the flags ask for, write the files and return the exit code."""
     parser = flags.script_parser(__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if a file is outdated")
     parser.add_argument(
