@@ -108,7 +108,7 @@ def test_exercise_half_life_accepts_factor(store: Store):
     ("model", "exercise", "form", "words"),
     [
         ("lstm", "forget", {}, "LSTM is no GRU: choose one in the left column."),
-        ("gru", "forget", {"clamps": [held("h", 0.0)]}, "h is no gate of forgetting: hold r, z, or both"),
+        ("gru", "forget", {"clamps": [held("h", 0.0)]}, "h is neither r nor z: hold one of them, or both"),
         ("gru", "forget", {"clamps": [held("r", 2.0)]}, "the value of r is 2.0: give 0 to 1"),
         ("rnn", "reset", {"part": "c", "unit": 1}, "part is 'c': give one of h"),
         ("rnn", "reset", {"part": "h", "unit": 256}, "unit is 256: give a whole number from 0 to 255"),

@@ -94,7 +94,7 @@ def test_invalid_bodies_are_refused(app: Attacked):
                 continue
             answer = app.post(f"gradio_api/call/{name}", body)
             assert answer.status_code == status and in_words(answer.json()["detail"]), (body[:40], answer.text)
-    assert app.post("gradio_api/call/write", deep(MAX_DEPTH - 1)).json()["detail"].startswith("data holds 1 values")
+    assert app.post("gradio_api/call/write", deep(MAX_DEPTH - 1)).json()["detail"].startswith("data has 1 values")
 
 
 def deep(levels: int) -> bytes:
@@ -103,9 +103,9 @@ def deep(levels: int) -> bytes:
 
 def test_wrong_argument_count_lists_the_arguments(app: Attacked):
     wanted = "9 (prompt, checkpoint, characters, temperature, top_k, top_p, min_p, seed, step)"
-    assert app.call("write", []) == (False, f"data holds 0 values: give {wanted}")
-    assert app.call("write", [*values(app, "write"), 1]) == (False, f"data holds 10 values: give {wanted}")
-    assert app.call("models", [1]) == (False, "data holds 1 values: give 0")
+    assert app.call("write", []) == (False, f"data has 0 values: give {wanted}")
+    assert app.call("write", [*values(app, "write"), 1]) == (False, f"data has 10 values: give {wanted}")
+    assert app.call("models", [1]) == (False, "data has 1 values: give 0")
     of_name = app.post("gradio_api/call/v2/write", {"prompt": "a", "propmt": "b"})
     assert of_name.json()["detail"].startswith("write takes no 'propmt': give prompt, checkpoint, characters")
     joined = app.post("gradio_api/call/v2/write", {"prompt": "KING", "checkpoint": "gru", "characters": 4, "seed": 5})

@@ -157,7 +157,7 @@ def samples(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterator[s
     """Stream a sample of each saved step of a model. Raises ValueError."""
     infos = sorted(store.checkpoints(), key=lambda info: len(info.saved_steps) < 2)
     info = store.load(query.text("model", MAX_NAME_CHARS) or next((info.name for info in infos), None)).info
-    models = [{"name": each.name, "title": LoadedModel.title_of(each)} for each in infos]
+    models = [{"name": offered.name, "title": LoadedModel.title_of(offered)} for offered in infos]
     found: list[dict[str, Any]] = []
     skipped: list[str] = []
     for part, step in enumerate(info.saved_steps, 1):

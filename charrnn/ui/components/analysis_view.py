@@ -36,7 +36,7 @@ class Target:
         return title if self.is_last else f"{title}, step {self.step}"
 
 
-Results = dict[Target, tuple[Any, SourceText]]  # each with the text that was analysed
+Results = dict[Target, tuple[Any, SourceText]]  # a result and the analysed text
 
 
 def targets_of(store: Store, query: ViewQuery) -> tuple[list[Target], Target | None]:
@@ -106,7 +106,7 @@ class AnalysisView:
             text = " ".join(filter(None, [words, measuring and f"Measuring {measuring} …", *dict.fromkeys(notices)]))
             return message(query.number, text, next(parts), figure, busy=bool(measuring), **more)
 
-        for target in [each for each in queue if not add_result(each, store.cache.cached)]:
+        for target in [target for target in queue if not add_result(target, store.cache.cached)]:
             require_current(is_current)
             yield encode(target.title)
             with store.exclusive(self.measure, is_current):

@@ -110,7 +110,7 @@ class ScaleAnalyses:
         loaded = store.load(query.choice.name, query.choice.step)
         scale_recurrent(loaded.checkpoint.model, form.knob)  # rejects models without W_hh before any computation
         source = text_for(store, loaded, given_text(query, MAX_ANALYSIS_CHARS))
-        variants = tuple(ScaledModel(loaded, each) for each in dict.fromkeys((1.0, form.knob)))
+        variants = tuple(ScaledModel(loaded, g) for g in dict.fromkeys((1.0, form.knob)))
         prompt = loaded.vocab.drop_unknown(prompt_for(loaded, form.prompt))[0]
         return cls(store, query, is_current, variants, source, form, prompt)
 

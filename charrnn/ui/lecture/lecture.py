@@ -67,7 +67,7 @@ def _number(data: Any) -> int:
 def _encode(number: int, answer: Answer | None = None, **more: Any) -> str:
     """Encode a scene, with its answer if revealed."""
     scene = SCENES[number - 1] if number else None
-    shown: dict[str, Any] = {"at": number, "titles": [each.title for each in SCENES], **more}
+    shown: dict[str, Any] = {"at": number, "titles": [other.title for other in SCENES], **more}
     if scene is not None:
         shown |= {"title": scene.title, "question": scene.question, "look": scene.look, "part": scene.part}
     if answer is not None:

@@ -121,7 +121,7 @@ def check_forgetting_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -
     clamps = clamps_of(ActivationStats.of(store, loaded), query.form.get("clamps"))
     others = [clamp.name for clamp in clamps if clamp.name not in ("r", "z")]
     if others:
-        raise ValueError(f"{others[0]} is no gate of forgetting: hold r, z, or both, and nothing else")
+        raise ValueError(f"{others[0]} is neither r nor z: hold one of them, or both, and nothing else")
     source = text_for(store, loaded).first(MAX_READ_CHARS)
     ids = loaded.vocab.encode(source.text)
     free = store.cache.compute(_looking_back, loaded, source.text)

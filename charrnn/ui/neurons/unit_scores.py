@@ -138,7 +138,7 @@ def _baseline(
 ) -> Baseline:
     seeds = range(networks_for(architecture.config["hidden_dim"]))
     values = (units.untrained_values(architecture, seed, view, targets.text, is_current) for seed in seeds)
-    return Baseline.of([score(targets, each) for each in values])
+    return Baseline.of([score(targets, activations) for activations in values])
 
 
 def networks_for(units: int) -> int:

@@ -82,7 +82,7 @@ def clamps_of(stats: ActivationStats, sent: Any, selected: Any = None) -> tuple[
         return (_selected(stats, selected) or default_clamp(stats),)
     if not isinstance(sent, Sequence) or isinstance(sent, str) or len(sent) > MAX_CLAMPS:
         raise ValueError(f"clamps is {reprlib.repr(sent)}: give a list of at most {MAX_CLAMPS}")
-    return tuple(_clamp(stats, each) for each in sent)
+    return tuple(_clamp(stats, clamp) for clamp in sent)
 
 
 def _selected(stats: ActivationStats, sent: Any) -> Clamp | None:

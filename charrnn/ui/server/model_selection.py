@@ -1,4 +1,4 @@
-"""The checkpoints that a view offers, and those selected."""
+"""The checkpoints on offer in a view, and the selected ones."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def models_payload(store: Store, query: ViewQuery) -> dict[str, Any]:
     """Describe the checkpoints on offer: names, line styles and the selection."""
     from charrnn import figures
 
-    infos = store.checkpoints()
-    stroke = figures.strokes([info.name for info in infos])
-    models = [{"name": each.name, "title": LoadedModel.title_of(each), **stroke[each.name]._asdict()} for each in infos]
+    titles = {info.name: LoadedModel.title_of(info) for info in store.checkpoints()}
+    strokes = figures.strokes([*titles])
+    models = [{"name": name, "title": title, **strokes[name]._asdict()} for name, title in titles.items()]
     return {"models": models, "ticked": [info.name for info in selected(store, query)]}

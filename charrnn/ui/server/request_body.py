@@ -118,7 +118,7 @@ def _values(function: BlockFunction, data: Any) -> list[Any]:
     names = _names(function)
     if len(data) != len(function.inputs):
         expected = f"{len(function.inputs)} ({', '.join(names)})" if names else f"{len(function.inputs)}"
-        raise RequestRejected(422, f"data holds {len(data)} values: give {expected}")
+        raise RequestRejected(422, f"data has {len(data)} values: give {expected}")
     return data
 
 
