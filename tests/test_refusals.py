@@ -1,7 +1,8 @@
 """
 Malformed checkpoints are refused in bounded time and memory.
 
-`tests/bad_files.py` is the table. Damaged runs: `tests/test_damaged_runs.py`; flipped bits: `tests/test_damage.py`.
+`tests/malformed_checkpoints.py` is the table. Damaged runs: `tests/test_resume_state.py`; flipped bits:
+`tests/test_damage.py`.
 """
 
 import io

@@ -11,7 +11,7 @@ from charrnn.commands import analyse, app, evaluate
 from charrnn.study import readme_tables, run_study
 from tests.cli import run_main
 from tests.test_evaluate import TEXT, write_checkpoint
-from tests.test_targets import everything
+from tests.test_overwrite_rules import everything
 
 NO_GRAD = ("no_grad", "--chars", 4, "--rounds", 1, "--hidden-dim", 4)
 
