@@ -22,8 +22,8 @@ function file(metadata) {
 /** A provider with a fake server and a fake engine; `log` has who answered. */
 function provider({ status = 200, simd = true, ready = Promise.resolve() } = {}) {
   const log = [];
-  const ways = [];
-  const made = { log, ways, addresses: [], forgotten: 0, status, ready };
+  const runners = [];
+  const made = { log, runners, addresses: [], forgotten: 0, status, ready };
   const answers = (who) => async ({ start }) => {
     log.push(who);
     return start === 0 ? { who, model: MODEL } : { who };
@@ -40,7 +40,7 @@ function provider({ status = 200, simd = true, ready = Promise.resolve() } = {})
     const contents = file({ graph: { format: 1 }, model: MODEL, views: { h: {} } });
     return { status: made.status, ok: made.status === 200, text: async () => "its weights take 40 MB, more than 16", arrayBuffer: async () => contents };
   };
-  made.provider = new PageProvider(calls, simd ? startEngine : null, fetchFile, (way) => ways.push(way));
+  made.provider = new PageProvider(calls, simd ? startEngine : null, fetchFile, (runner) => runners.push(runner));
   return made;
 }
 
@@ -54,7 +54,7 @@ test("the server writes until the network is there, then the page", async () => 
   await made.provider.read(asked({ count: 0 }));
   assert.deepEqual(made.log, ["server", "page", "page"]);
   assert.deepEqual(made.addresses, ["charrnn/network?name=rnn&step=2000&sha256=ab"]);
-  assert.deepEqual(made.ways, [{ engine: false, reason: null }, { engine: true, reason: null }]);
+  assert.deepEqual(made.runners, [{ engine: false, reason: null }, { engine: true, reason: null }]);
   const parts = made.load(RNN);
   assert.deepEqual([parts.graph, parts.model, parts.views], [{ format: 1 }, MODEL, { h: {} }]);
 });
@@ -80,7 +80,7 @@ test("the server goes on where the engine cannot start", async () => {
   await made.provider.continue(asked());
   assert.equal(await made.provider.engineFor(RNN), null);
   assert.deepEqual(made.log, ["server", "server"]);
-  assert.deepEqual(made.ways.at(-1), { engine: false, reason: "the browser refused the worker" });
+  assert.deepEqual(made.runners.at(-1), { engine: false, reason: "the browser refused the worker" });
 });
 
 test("another checkpoint is another network", async () => {
@@ -99,7 +99,7 @@ test("a network that the server refuses is written by calls, with the reason", a
   }
   assert.deepEqual(made.log, ["server", "server", "server"]);
   assert.equal(made.addresses.length, 1);
-  assert.deepEqual(made.ways.at(-1), { engine: false, reason: "its weights take 40 MB, more than 16" });
+  assert.deepEqual(made.runners.at(-1), { engine: false, reason: "its weights take 40 MB, more than 16" });
 });
 
 test("a network that could not be fetched is asked for again with the next text", async () => {
@@ -125,7 +125,7 @@ test("without WebAssembly the server writes, and the reason is told", async () =
   await made.provider.continue(asked());
   assert.deepEqual(made.log, ["server", "server"]);
   assert.deepEqual(made.addresses, []);
-  assert.match(made.ways[0].reason, /WebAssembly/);
+  assert.match(made.runners[0].reason, /WebAssembly/);
 });
 
 test("a clamp at a unit's mean is known to the server alone", async () => {
@@ -149,7 +149,7 @@ test("the server goes on when the engine breaks", async () => {
   await made.provider.continue(asked({ start: 4 }));
   await made.provider.read(asked());
   assert.deepEqual(made.log, ["server", "server", "server"]);
-  assert.deepEqual(made.ways.at(-1), { engine: false, reason: "out of memory" });
+  assert.deepEqual(made.runners.at(-1), { engine: false, reason: "out of memory" });
 });
 
 test("an error of the request itself is the engine's answer", async () => {

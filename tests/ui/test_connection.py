@@ -17,6 +17,12 @@ from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
 from tests.ui.page_actions import generated, press, refuse_networks, set_slider, set_speed, start_writing, text
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def start(port: int) -> subprocess.Popen:
     command = [sys.executable, "app.py", "--port", str(port), "--checkpoints", str(CHECKPOINTS)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -30,9 +36,7 @@ def start(port: int) -> subprocess.Popen:
 
 
 def test_text_resumes_when_the_server_is_back(context: BrowserContext, checkpoint: Checkpoint):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = start(port)
     refuse_networks(context)
     try:

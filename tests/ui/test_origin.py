@@ -31,7 +31,7 @@ def test_page_shows_commit_refreshes_and_works_offline(context: BrowserContext, 
         expect(where).to_have_text(f"me/lab at commit {second['commit'][:8]}")
         new = load(tmp_path / "net")
         sha256 = new.info.sha256
-        page.wait_for_function(f"charrnn.live.record.model.sha256 === '{sha256}' && charrnn.way.engine")
+        page.wait_for_function(f"charrnn.live.record.model.sha256 === '{sha256}' && charrnn.runner.engine")
         set_speed(page, 0)
         assert write(page, prompt="ROMEO:\n", seed=3, characters=40) == generated(new, "ROMEO:\n", 40, 3)
         page.locator('[data-action="refresh"]').click()

@@ -9,12 +9,13 @@ import torch
 from playwright.sync_api import BrowserContext, Page, expect
 from safetensors.torch import save as to_bytes
 
-from charrnn.bench.app_process import running_app, serving
+from charrnn.bench.app_process import serving
 from charrnn.checkpoint import Checkpoint, load_state_dict
 from charrnn.torch_reference import PlainCharRNN
 from charrnn.vocab import Vocab
-from tests.ui.conftest import CHECKPOINTS, open_page
+from tests.ui.conftest import open_page
 from tests.ui.page_actions import generated, refuse_networks, set_speed, settled, start_writing, text
+from tests.ui.test_connection import free_port, start
 
 pytestmark = pytest.mark.browser
 IN_PAGE = "The network runs in this page."
@@ -23,7 +24,7 @@ IN_PAGE = "The network runs in this page."
 def open_with_engine(context: BrowserContext, address: str) -> Page:
     """Open the page and wait until it runs the network."""
     page = open_page(context, address)
-    page.wait_for_function("charrnn.way?.engine")
+    page.wait_for_function("charrnn.runner?.engine")
     return page
 
 
@@ -41,14 +42,30 @@ def test_page_writes_what_python_writes_without_a_request(context: BrowserContex
 
 
 @pytest.mark.process
-def test_text_goes_on_without_the_server(context: BrowserContext, checkpoint: Checkpoint):
-    with running_app(str(CHECKPOINTS), HF_HUB_OFFLINE="1") as address:
-        page = open_with_engine(context, address)
+def test_text_goes_on_without_the_server_and_analyses_return_with_it(context: BrowserContext, checkpoint: Checkpoint):
+    port = free_port()
+    server = start(port)
+    try:
+        page = open_with_engine(context, f"http://127.0.0.1:{port}/")
+        page.get_by_role("tab", name="Gradients").click()
+        caption = page.locator("#cr-flow .cr-plot-words")
+        expect(caption).to_contain_text("of the gradient is left")
+        page.get_by_role("tab", name="Write").click()
         set_speed(page, 60)
         start_writing(page, at_least=20, prompt="JULIET:\n", seed=12, characters=300)
-    page.wait_for_function("charrnn.state === 'finished'")
-    assert text(page) == generated(checkpoint, "JULIET:\n", 300, 12)
-    expect(page.locator(".cr-notice")).to_be_hidden()
+        server.kill()
+        server.wait()
+        page.wait_for_function("charrnn.state === 'finished'")
+        assert text(page) == generated(checkpoint, "JULIET:\n", 300, 12)
+        expect(page.locator(".cr-notice")).to_be_hidden()
+        page.get_by_role("tab", name="Gradients").click()
+        page.locator("#cr-flow").get_by_label("LSTM", exact=True).click()
+        expect(caption).to_contain_text("Measuring")
+        server = start(port)
+        expect(caption).to_contain_text("of the gradient is left")
+    finally:
+        server.kill()
+        server.wait()
 
 
 @pytest.mark.process

@@ -12,10 +12,10 @@ const addressOf = ({ name, step, sha256 }) => "charrnn/network?" + new URLSearch
 export class PageProvider {
   /**
    * calls: answers everything. startEngine(load) -> an EngineProvider, called for the first network; null if the page cannot run one.
-   * fetchFile(address) -> Promise of a Response. onWay(way): called with { engine, reason } when it changes.
+   * fetchFile(address) -> Promise of a Response. onRunner(way): called with { engine, reason } when it changes.
    */
-  constructor(calls, startEngine, fetchFile, onWay = () => {}) {
-    Object.assign(this, { calls, startEngine, fetchFile, onWay, networks: new Map(), way: null, engine: null });
+  constructor(calls, startEngine, fetchFile, onRunner = () => {}) {
+    Object.assign(this, { calls, startEngine, fetchFile, onRunner, networks: new Map(), runner: null, engine: null });
   }
 
   /** The outputs of text[start:]. */
@@ -45,14 +45,14 @@ export class PageProvider {
     const network = this.#network(asked.checkpoint);
     this.newest = asked.checkpoint;
     if (this.#runs(network) && asked.clamps.every(({ value }) => value !== null)) {
-      this.#goes({ engine: true, reason: null });
+      this.#setRunner({ engine: true, reason: null });
       try {
         return await this.engine[method](asked, signal);
       } catch (error) {
         if (!this.engine.broken) throw error; // else the server goes on
       }
     }
-    this.#goes({ engine: false, reason: this.#reason(network) });
+    this.#setRunner({ engine: false, reason: this.#reason(network) });
     const piece = await this.calls[method](asked, signal);
     if (piece.model && this.startEngine && !network) this.#start(asked.checkpoint, piece.model);
     return piece;
@@ -78,10 +78,10 @@ export class PageProvider {
     return this.engine?.broken ? this.engine.broken.message : (network?.refusal ?? null);
   }
 
-  #goes(way) {
-    if (this.way?.engine === way.engine && this.way.reason === way.reason) return;
-    this.way = way;
-    this.onWay(way);
+  #setRunner(runner) {
+    if (this.runner?.engine === runner.engine && this.runner.reason === runner.reason) return;
+    this.runner = runner;
+    this.onRunner(runner);
   }
 
   /** Fetch a network while the server writes. */
@@ -90,7 +90,7 @@ export class PageProvider {
     this.networks.set(keyOf(checkpoint), network);
     if (this.networks.size > MAX_NETWORKS) this.networks.delete(this.networks.keys().next().value);
     network.fetched = this.#load(network, checkpoint, model).then(() => {
-      if (this.#runs(network) && keyOf(this.newest) === keyOf(checkpoint)) this.#goes({ engine: true, reason: null });
+      if (this.#runs(network) && keyOf(this.newest) === keyOf(checkpoint)) this.#setRunner({ engine: true, reason: null });
     });
   }
 
