@@ -12,7 +12,7 @@ const addressOf = ({ name, step, sha256 }) => "charrnn/network?" + new URLSearch
 export class PageProvider {
   /**
    * calls: answers everything. startEngine(load) -> an EngineProvider, called for the first network; null if the page cannot run one.
-   * fetchFile(address) -> Promise of a Response. onRunner(way): called with { engine, reason } when it changes.
+   * fetchFile(address) -> Promise of a Response. onRunner(runner): called with { engine, reason } when it changes.
    */
   constructor(calls, startEngine, fetchFile, onRunner = () => {}) {
     Object.assign(this, { calls, startEngine, fetchFile, onRunner, networks: new Map(), runner: null, engine: null });
