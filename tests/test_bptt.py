@@ -192,6 +192,6 @@ def test_no_grad_keeps_no_activations(kind, layer_norm, monkeypatch):
     with torch.no_grad():
         h, last = by_hand(cell, embed, ids, state)
     by_hand(cell, embed, ids, state)
-    assert [len(tape) > 0 for _, _, tape in made] == [False, True]
+    assert [len(segments) > 0 for _, _, segments in made] == [False, True]
     assert not h.requires_grad
     assert_same([h, *last], [*by_hand(cell, embed, ids, state)[:1], *by_hand(cell, embed, ids, state)[1]])

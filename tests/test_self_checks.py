@@ -67,9 +67,9 @@ def test_self_checks_find_bug_in_backward(monkeypatch):
     """A relative error of 0.001 in each step's gradient."""
     right = vanilla.step_back
 
-    def wrong(at, d_state, above, norms, d_sums):
-        before = right(at, d_state, above, norms, d_sums)
-        d_sums.h.mul_(1.001)
+    def wrong(saved, d_state, d_h_above, norms, d_pre):
+        before = right(saved, d_state, d_h_above, norms, d_pre)
+        d_pre.h.mul_(1.001)
         return before
 
     monkeypatch.setattr(vanilla, "step_back", wrong)

@@ -11,18 +11,15 @@ from charrnn.bptt.unroll import CELL_MODULES, Weights, center_weights, norms_of,
 from charrnn.cells import Cell
 
 
-def through_time(
-    cell: Cell, table: Tensor, ids: Tensor, state: Any, weight: Tensor | None = None
-) -> tuple[Tensor, Any]:
+def through_time(cell: Cell, table: Tensor, ids: Tensor, state: Any, W_hh: Tensor | None = None) -> tuple[Tensor, Any]:
     """
     Run a cell over ids (T, B) from `state` -> hidden states (T, B, H), last state.
 
-    table (V, G·H): row i is W_ih x of character i; weight (G·H, H): W_hh, possibly with dropout. Differentiable once
-    in all of them.
+    table (V, G·H): row i is W_ih x of character i; W_hh (G·H, H): None for the cell's own. Differentiable once.
     """
-    weights = weights_of(cell, table, cell.W_hh.weight if weight is None else weight)
-    keep = torch.is_grad_enabled()
-    h, *last = _ThroughTime.apply(CELL_MODULES[type(cell)], type(state), keep, ids, *weights, *state)
+    weights = weights_of(cell, table, cell.W_hh.weight if W_hh is None else W_hh)
+    save = torch.is_grad_enabled()
+    h, *last = _ThroughTime.apply(CELL_MODULES[type(cell)], type(state), save, ids, *weights, *state)
     return h, type(state)(*last)
 
 
@@ -32,16 +29,16 @@ class _ThroughTime(torch.autograd.Function):
         ctx: Any,
         module: Any,
         State: Any,
-        keep: bool,
+        save: bool,
         ids: Tensor,
-        rows: Tensor,
-        weight: Tensor,
+        table: Tensor,
+        W_hh: Tensor,
         gain: Tensor | None,
         shift: Tensor | None,
         *state: Tensor,
     ) -> Any:
-        weights = center_weights(Weights(rows, weight, gain, shift))
-        h, last, ctx.tape = unroll.forward(module, weights, norms_of(weights), ids, State(*state), keep)
+        weights = center_weights(Weights(table, W_hh, gain, shift))
+        h, last, ctx.segments = unroll.forward(module, weights, norms_of(weights), ids, State(*state), save)
         ctx.module, ctx.State, h = module, State, h[1:]
         ctx.save_for_backward(*weights, h)  # h, so that in-place changes are detected
         return h, *(part.clone() for part in last)
@@ -51,5 +48,5 @@ class _ThroughTime(torch.autograd.Function):
     def backward(ctx: Any, d_h: Tensor, *d_last: Tensor) -> Any:
         weights = Weights(*ctx.saved_tensors[:-1])
         d_state = ctx.State(*d_last)
-        d_weights, d_state = unroll.backward(ctx.module, weights, norms_of(weights), ctx.tape, d_h, d_state)
+        d_weights, d_state = unroll.backward(ctx.module, weights, norms_of(weights), ctx.segments, d_h, d_state)
         return None, None, None, None, *center_weights(d_weights), *d_state

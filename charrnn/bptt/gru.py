@@ -1,4 +1,4 @@
-"""Forward and backward step of the GRU cell; r, z, h_n, x_n share one buffer."""
+"""Forward and backward step of the GRU cell; preactivations share one buffer."""
 
 from typing import NamedTuple
 
@@ -18,11 +18,11 @@ from charrnn.bptt.layer_norm import (
 )
 from charrnn.cells import HiddenState
 
-SUMS, IN_PLACE = 4, False  # number of sums per step; whether h may share their memory
+BLOCKS, IN_PLACE = 4, False  # preactivations per unit; whether h may overwrite them
 
 
-class StepSums(NamedTuple):
-    """Preactivations of one step."""
+class Preactivations(NamedTuple):
+    """Preactivations of a step; those of n are split by origin."""
 
     gates: Tensor  # (…, B, 2, H)
     r: Tensor  # (…, B, H)
@@ -43,20 +43,22 @@ class SavedForBackward(NamedTuple):
     normed_n: NormedState | None
 
 
-def rows(table: Tensor, bias: Tensor) -> Tensor:
-    """Return the input table (V, 4·H): r and z with their biases, the bias of h_n, and x_n."""
+def add_bias(table: Tensor, bias: Tensor) -> Tensor:
+    """Return the input table (V, 4·H): r + b_r, z + b_z, b_n and x_n."""
     hidden = table.shape[1] // 3
     r_z, n = table.split((2 * hidden, hidden), dim=1)
     return torch.cat([F.pad(r_z, (0, hidden)) + bias, n], dim=1)
 
 
-def parts(sums: Tensor) -> StepSums:
-    """Name the preactivations (…, 4, H) of one step; they share memory."""
-    return StepSums(sums[..., :2, :], *sums.unbind(-2))
+def split(packed: Tensor) -> Preactivations:
+    """Name the preactivations (…, 4, H); the results are views."""
+    return Preactivations(packed[..., :2, :], *packed.unbind(-2))
 
 
-def step(sums: StepSums, state: HiddenState, norms: Norms | None, h: Tensor) -> tuple[HiddenState, SavedForBackward]:
-    gates, r, z, h_n, x_n = sums
+def step(
+    pre: Preactivations, state: HiddenState, norms: Norms | None, h: Tensor
+) -> tuple[HiddenState, SavedForBackward]:
+    gates, r, z, h_n, x_n = pre
     normed = normed_n = None
     if norms:
         gates, normed = normalize_gates(gates, norms)
@@ -71,18 +73,18 @@ def step(sums: StepSums, state: HiddenState, norms: Norms | None, h: Tensor) -> 
 
 
 def step_back(
-    at: SavedForBackward, d_state: HiddenState, above: Tensor, norms: Norms | None, d_sums: StepSums
+    saved: SavedForBackward, d_state: HiddenState, d_h_above: Tensor, norms: Norms | None, d_pre: Preactivations
 ) -> HiddenState:
-    r, z, n = at.r, at.z, at.n
-    kept = d_state.h * z
-    sigmoid_back(torch.sub(at.h_before, n, out=d_sums.z).mul_(d_state.h), z, out=d_sums.z)
-    d_n = torch.sub(d_state.h, kept)
+    r, z, n = saved.r, saved.z, saved.n
+    d_h_before = d_state.h * z  # through z h; the path through W_hh is added by the caller
+    sigmoid_back(torch.sub(saved.h_before, n, out=d_pre.z).mul_(d_state.h), z, out=d_pre.z)
+    d_n = torch.sub(d_state.h, d_h_before)
     d_n = tanh_back(d_n, n, out=d_n)
-    if norms and at.normed_n:
-        d_n = normalize_state_back(d_n, at.normed_n, norms)
-    d_sums.x_n.copy_(d_n)
-    torch.mul(d_n, r, out=d_sums.h_n)
-    sigmoid_back(torch.mul(d_n, at.h_n, out=d_sums.r), r, out=d_sums.r)
-    if norms and at.normed:
-        normalize_gates_back(d_sums.gates, at.normed, norms)
-    return HiddenState(kept.add_(above))
+    if norms and saved.normed_n:
+        d_n = normalize_state_back(d_n, saved.normed_n, norms)
+    d_pre.x_n.copy_(d_n)
+    torch.mul(d_n, r, out=d_pre.h_n)
+    sigmoid_back(torch.mul(d_n, saved.h_n, out=d_pre.r), r, out=d_pre.r)
+    if norms and saved.normed:
+        normalize_gates_back(d_pre.gates, saved.normed, norms)
+    return HiddenState(d_h_before.add_(d_h_above))

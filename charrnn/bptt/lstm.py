@@ -1,4 +1,4 @@
-"""Forward and backward step of the LSTM cell; i, f, g, o share one buffer."""
+"""Forward and backward step of the LSTM cell; preactivations share one buffer."""
 
 from typing import NamedTuple
 
@@ -17,11 +17,11 @@ from charrnn.bptt.layer_norm import (
 )
 from charrnn.cells import LSTMState
 
-SUMS, IN_PLACE = 4, False  # number of sums per step; whether h may share their memory
+BLOCKS, IN_PLACE = 4, False  # preactivations per unit; whether h may overwrite them
 
 
-class StepSums(NamedTuple):
-    """The sums of a step, by name."""
+class Preactivations(NamedTuple):
+    """Preactivations of a step."""
 
     gates: Tensor  # (…, B, 4, H)
     i: Tensor  # (…, B, H)
@@ -43,16 +43,16 @@ class SavedForBackward(NamedTuple):
     normed_c: NormedState | None
 
 
-def rows(table: Tensor, bias: Tensor) -> Tensor:
+def add_bias(table: Tensor, bias: Tensor) -> Tensor:
     return table + bias
 
 
-def parts(sums: Tensor) -> StepSums:
-    return StepSums(sums, *sums.unbind(-2))
+def split(packed: Tensor) -> Preactivations:
+    return Preactivations(packed, *packed.unbind(-2))
 
 
-def step(sums: StepSums, state: LSTMState, norms: Norms | None, h: Tensor) -> tuple[LSTMState, SavedForBackward]:
-    gates, i, f, g, o = sums
+def step(pre: Preactivations, state: LSTMState, norms: Norms | None, h: Tensor) -> tuple[LSTMState, SavedForBackward]:
+    gates, i, f, g, o = pre
     normed = normed_c = None
     if norms:
         gates, normed = normalize_gates(gates, norms)
@@ -60,28 +60,28 @@ def step(sums: StepSums, state: LSTMState, norms: Norms | None, h: Tensor) -> tu
     g.add_(g)
     gates.sigmoid_()
     g.add_(g).sub_(1)  # tanh x = 2 sigmoid(2x) − 1: one pass over all four instead of three
-    c = shown = torch.mul(f, state.c).addcmul_(i, g)
+    c = tanh_input = torch.mul(f, state.c).addcmul_(i, g)
     if norms:
-        shown, normed_c = normalize_state(c, norms)
-    tanh_c = torch.tanh(shown)
+        tanh_input, normed_c = normalize_state(c, norms)
+    tanh_c = torch.tanh(tanh_input)
     torch.mul(o, tanh_c, out=h)
     return LSTMState(h, c), SavedForBackward(i, f, g, o, state.c, tanh_c, normed, normed_c)
 
 
 def step_back(
-    at: SavedForBackward, d_state: LSTMState, above: Tensor, norms: Norms | None, d_sums: StepSums
+    saved: SavedForBackward, d_state: LSTMState, d_h_above: Tensor, norms: Norms | None, d_pre: Preactivations
 ) -> LSTMState:
-    i, f, g, o = at.i, at.f, at.g, at.o
+    i, f, g, o = saved.i, saved.f, saved.g, saved.o
     d_h, d_c = d_state
-    d_shown = torch.mul(d_h, o)
-    d_shown = tanh_back(d_shown, at.tanh_c, out=d_shown)
-    if norms and at.normed_c:
-        d_shown = normalize_state_back(d_shown, at.normed_c, norms)
-    d_c = d_shown.add_(d_c)
-    sigmoid_back(torch.mul(d_h, at.tanh_c, out=d_sums.o), o, out=d_sums.o)
-    sigmoid_back(torch.mul(d_c, g, out=d_sums.i), i, out=d_sums.i)
-    sigmoid_back(torch.mul(d_c, at.c_before, out=d_sums.f), f, out=d_sums.f)
-    tanh_back(torch.mul(d_c, i, out=d_sums.g), g, out=d_sums.g)
-    if norms and at.normed:
-        normalize_gates_back(d_sums.gates, at.normed, norms)
-    return LSTMState(above, d_c.mul_(f))
+    d_tanh_input = torch.mul(d_h, o)
+    d_tanh_input = tanh_back(d_tanh_input, saved.tanh_c, out=d_tanh_input)
+    if norms and saved.normed_c:
+        d_tanh_input = normalize_state_back(d_tanh_input, saved.normed_c, norms)
+    d_c = d_tanh_input.add_(d_c)
+    sigmoid_back(torch.mul(d_h, saved.tanh_c, out=d_pre.o), o, out=d_pre.o)
+    sigmoid_back(torch.mul(d_c, g, out=d_pre.i), i, out=d_pre.i)
+    sigmoid_back(torch.mul(d_c, saved.c_before, out=d_pre.f), f, out=d_pre.f)
+    tanh_back(torch.mul(d_c, i, out=d_pre.g), g, out=d_pre.g)
+    if norms and saved.normed:
+        normalize_gates_back(d_pre.gates, saved.normed, norms)
+    return LSTMState(d_h_above, d_c.mul_(f))

@@ -13,11 +13,11 @@ from charrnn.bptt.activation_grads import tanh_back
 from charrnn.bptt.layer_norm import NormedState, Norms, normalize_state, normalize_state_back
 from charrnn.cells import HiddenState
 
-SUMS, IN_PLACE = 1, True  # number of sums per step; whether h may share their memory
+BLOCKS, IN_PLACE = 1, True  # preactivations per unit; whether h may overwrite them
 
 
-class StepSums(NamedTuple):
-    """The sums of a step, by name."""
+class Preactivations(NamedTuple):
+    """Preactivations of a step."""
 
     h: Tensor  # (…, B, H)
 
@@ -29,16 +29,18 @@ class SavedForBackward(NamedTuple):
     normed: NormedState | None
 
 
-def rows(table: Tensor, bias: Tensor) -> Tensor:
+def add_bias(table: Tensor, bias: Tensor) -> Tensor:
     return table + bias
 
 
-def parts(sums: Tensor) -> StepSums:
-    return StepSums(sums[..., 0, :])
+def split(packed: Tensor) -> Preactivations:
+    return Preactivations(packed[..., 0, :])
 
 
-def step(sums: StepSums, state: HiddenState, norms: Norms | None, h: Tensor) -> tuple[HiddenState, SavedForBackward]:
-    x, normed = sums.h, None
+def step(
+    pre: Preactivations, state: HiddenState, norms: Norms | None, h: Tensor
+) -> tuple[HiddenState, SavedForBackward]:
+    x, normed = pre.h, None
     if norms:
         x, normed = normalize_state(x, norms)
     torch.tanh(x, out=h)
@@ -46,9 +48,9 @@ def step(sums: StepSums, state: HiddenState, norms: Norms | None, h: Tensor) -> 
 
 
 def step_back(
-    at: SavedForBackward, d_state: HiddenState, above: Tensor, norms: Norms | None, d_sums: StepSums
+    saved: SavedForBackward, d_state: HiddenState, d_h_above: Tensor, norms: Norms | None, d_pre: Preactivations
 ) -> HiddenState:
-    tanh_back(d_state.h, at.h, out=d_sums.h)
-    if norms and at.normed:
-        d_sums.h.copy_(normalize_state_back(d_sums.h, at.normed, norms))
-    return HiddenState(above)
+    tanh_back(d_state.h, saved.h, out=d_pre.h)
+    if norms and saved.normed:
+        d_pre.h.copy_(normalize_state_back(d_pre.h, saved.normed, norms))
+    return HiddenState(d_h_above)

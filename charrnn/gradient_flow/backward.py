@@ -47,17 +47,17 @@ class AutogradBackwardPass:
                 "restore CharRNN.forward in model.py"
             )
 
-    def from_h(self, d_h: Tensor) -> Any:
+    def state_gradient(self, d_h: Tensor) -> Any:
         """Return a state gradient with only its h set: d_h (P, H)."""
         nothing = {name: part.new_zeros(len(d_h), part.shape[1]) for name, part in self.states._asdict().items()}
         return self._state(**nothing | {"h": d_h})
 
-    def back(self, d_state: Any, positions: Tensor) -> Any:
+    def step_back(self, d_state: Any, positions: Tensor) -> Any:
         """Propagate state gradients at `positions` (P,) one step back."""
-        return self.back_with_input(d_state, positions)[0]
+        return self.step_back_with_input(d_state, positions)[0]
 
     @torch.enable_grad()
-    def back_with_input(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
+    def step_back_with_input(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
         """Propagate one step back; also return the gradient of the input x (P, E)."""
         at, after = self._step(positions)
         d_x, *d_before = _vjp(after, at, d_state)

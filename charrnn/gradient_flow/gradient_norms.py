@@ -96,10 +96,10 @@ def norms_by_lag(model: Network, ids: Tensor, positions: Tensor, max_lag: int) -
 def _norms_through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     """Read the text once, then backpropagate from all positions in parallel."""
     backprop = backward_pass(model, ids)
-    d_state = backprop.from_h(loss_gradients(model.head, backprop.h[positions], ids[positions + 1]))
+    d_state = backprop.state_gradient(loss_gradients(model.head, backprop.h[positions], ids[positions + 1]))
     norms = [_norm(d_state)]
     for lag in range(max_lag):
-        d_state = backprop.back(d_state, positions - lag)
+        d_state = backprop.step_back(d_state, positions - lag)
         norms.append(_norm(d_state))
     return torch.stack(norms)
 

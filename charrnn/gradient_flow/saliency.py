@@ -59,14 +59,14 @@ def character_distance(model: Network) -> float:
 @torch.no_grad()
 def _through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     backprop = backward_pass(model, ids[:-1])
-    d_state = backprop.from_h(model.head.weight[ids[positions + 1]])
+    d_state = backprop.state_gradient(model.head.weight[ids[positions + 1]])
     norms = model.head.weight.new_zeros(max_lag + 1, len(positions))
     columns = torch.arange(len(positions))
     for lag in range(min(max_lag, int(positions.max())) + 1):
         within = positions >= lag  # the other positions have reached the start of the text
         if not within.all():
             d_state, positions, columns = d_state._make(p[within] for p in d_state), positions[within], columns[within]
-        d_state, d_x = backprop.back_with_input(d_state, positions - lag)
+        d_state, d_x = backprop.step_back_with_input(d_state, positions - lag)
         norms[lag, columns] = d_x.norm(dim=-1)
     return norms
 

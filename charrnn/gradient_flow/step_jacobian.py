@@ -40,11 +40,11 @@ class Steps:
     def d_loss(self, positions: Tensor) -> Tensor:
         """Return the gradient of the next character's loss by the state: (P,) -> (P, D)."""
         d_h = loss_gradients(self._head, self._backprop.h[positions], self.ids[positions + 1])
-        return _packed(self._backprop.from_h(d_h))
+        return _packed(self._backprop.state_gradient(d_h))
 
     def vjp(self, u: Tensor, positions: Tensor) -> Tensor:
         """Return J_tᵀ u for the steps to `positions` (P,): (P, D) -> (P, D)."""
-        return _packed(self._backprop.back(self._parts(u), positions))
+        return _packed(self._backprop.step_back(self._parts(u), positions))
 
     def jvp(self, v: Tensor, positions: Tensor) -> Tensor:
         """Return J_t v for the steps to `positions` (P,) >= 1: (P, D) -> (P, D)."""
