@@ -8,6 +8,7 @@ limited numbers.
 import json
 import math
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,21 +49,21 @@ class AnalysisRecord:
     def from_json(cls, value: Any) -> "AnalysisRecord":
         """Create a record from parsed JSON. Raises RecordError."""
         if not isinstance(value, dict) or value.keys() - {"facts", "tables"}:
-            raise RecordError("an analysis has facts and tables and nothing else")
+            raise RecordError(f"an analysis is {reprlib.repr(value)}: give an object with facts and tables only")
         return cls(value.get("facts", {}), value.get("tables", {}))
 
     def as_json(self) -> str:
         """Serialize to JSON, one column per line, numbers to six digits."""
-        facts = f' "facts": {_line(self.facts)}'
+        facts = f' "facts": {_json_line(self.facts)}'
         tables = [
-            f"  {_line(name)}: {{\n"
-            + ",\n".join(f"   {_line(column)}: {_line(values)}" for column, values in table.items())
+            f"  {_json_line(name)}: {{\n"
+            + ",\n".join(f"   {_json_line(column)}: {_json_line(values)}" for column, values in table.items())
             + "\n  }"
             for name, table in self.tables.items()
         ]
         return "{\n" + facts + ',\n "tables": {' + ("\n" + ",\n".join(tables) + "\n " if tables else "") + "}\n}"
 
-    # -------------------------------------------------------------------------------------------- reading
+    # -------------------------------------------------------------------------------------------- access
 
     def number(self, name: str, low: float = -math.inf, high: float = math.inf) -> float:
         """Return a numeric scalar in a range. Raises RecordError otherwise."""
@@ -77,16 +78,16 @@ class AnalysisRecord:
         return _as_text(name, self._fact(name))
 
     def numbers(
-        self, table: str, column: str, low: float = -math.inf, high: float = math.inf, fewest: int = 0
+        self, table: str, column: str, low: float = -math.inf, high: float = math.inf, min_rows: int = 0
     ) -> list[float]:
         """
-        Return a numeric column in a range with at least `fewest` rows.
+        Return a numeric column in a range with at least `min_rows` rows.
 
         Raises RecordError otherwise.
         """
         values = self._column(table, column)
-        if len(values) < fewest:
-            raise RecordError(f"{table} has {len(values)} rows: {fewest} to {MAX_ROWS} are needed")
+        if len(values) < min_rows:
+            raise RecordError(f"{table} has {len(values)} rows: {min_rows} to {MAX_ROWS} are needed")
         return [_in_range(f"{table}, {column}", value, low, high) for value in values]
 
     def texts(self, table: str, column: str) -> list[str]:
@@ -104,7 +105,7 @@ class AnalysisRecord:
         return self.tables[table][column]
 
 
-def _line(value: Any) -> str:
+def _json_line(value: Any) -> str:
     return json.dumps(_rounded(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -116,15 +117,15 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.{DIGITS}g}") if type(value) is float else value
 
 
-def _require_names(what: str, named: Any, most: int) -> None:
+def _require_names(kind: str, named: Any, limit: int) -> None:
     if not isinstance(named, Mapping):
-        raise RecordError(f"the {what} are not an object with a name for each")
-    if len(named) > most:
-        raise RecordError(f"there are {len(named)} {what}: at most {most} are allowed")
+        raise RecordError(f"the {kind} are not an object: give an object with a name for each")
+    if len(named) > limit:
+        raise RecordError(f"there are {len(named)} {kind}: at most {limit} are allowed")
     for name in named:
         if not isinstance(name, str) or not NAME.fullmatch(name):
             allowed = "use lowercase letters, digits and _, at most 40"
-            raise RecordError(f"{str(name)[:50]!r} is not a valid name among the {what}: {allowed}")
+            raise RecordError(f"{str(name)[:50]!r} is not a valid name among the {kind}: {allowed}")
 
 
 def _require_table(name: str, table: Any) -> None:

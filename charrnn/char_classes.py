@@ -7,7 +7,7 @@ WORD_START, WITHIN, PUNCTUATION = "letter that starts a word", "letter within a 
 OTHER = "digit or other sign"
 KINDS = (LINE_START, WORD_START, WITHIN, SPEAKER, SPACE, NEWLINE, PUNCTUATION, OTHER)
 
-# A speaker stands alone on a line after an empty one, and a colon ends the line: "First Citizen:".
+# A speaker's name is alone on a line after an empty one and ends with a colon: "First Citizen:".
 SPEAKER_LINE = re.compile(r"(?:\A|(?<=\n\n))[^\W\d_a-z][^\n:]{0,39}:(?=\n|\Z)")
 WORD = re.compile(r"(?:[^\W\d_]|')+")  # as in text_quality
 MARKS = frozenset("!\"'(),-.:;?[]{}‘’“”–—…")
@@ -15,8 +15,8 @@ MARKS = frozenset("!\"'(),-.:;?[]{}‘’“”–—…")
 
 def kinds(text: str) -> list[str]:
     """Return the class of each character; letters also depend on their position."""
-    starts, speaking = _word_starts(text), _in_speakers(text)
-    return [_kind(text, i, i in starts, i in speaking) for i in range(len(text))]
+    word_starts, speakers = _word_starts(text), _in_speakers(text)
+    return [_kind(text, i, i in word_starts, i in speakers) for i in range(len(text))]
 
 
 def _kind(text: str, i: int, starts_word: bool, in_speaker: bool) -> str:
@@ -35,13 +35,13 @@ def _kind(text: str, i: int, starts_word: bool, in_speaker: bool) -> str:
 
 
 def _word_starts(text: str) -> set[int]:
-    """Label the first letter of each word; apostrophes belong to words: o'er, 'tis."""
-    found = set()
+    """Return the index of the first letter of each word; apostrophes belong to words: o'er, 'tis."""
+    starts = set()
     for run in WORD.finditer(text):
         letters = run.group().lstrip("'")
         if letters:
-            found.add(run.end() - len(letters))
-    return found
+            starts.add(run.end() - len(letters))
+    return starts
 
 
 def _in_speakers(text: str) -> set[int]:

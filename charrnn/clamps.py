@@ -56,17 +56,17 @@ class ClampSet:
     def __init__(self, clamps: Sequence[Clamp], units: Mapping[str, int]):
         if len(clamps) > MAX_CLAMPS:
             raise ValueError(f"there are {len(clamps)} clamps: give at most {MAX_CLAMPS}")
-        self._of: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # mask and values, (units,) each
+        self._by_name: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # mask and values, (units,) each
         for clamp in clamps:
             _require(clamp, units)
             size = units[clamp.name]
-            which, values = self._of.setdefault(clamp.name, (np.zeros(size, dtype=bool), np.zeros(size)))
-            some = slice(None) if clamp.unit is None else clamp.unit
-            which[some], values[some] = True, clamp.value
+            mask, values = self._by_name.setdefault(clamp.name, (np.zeros(size, dtype=bool), np.zeros(size)))
+            units_of_clamp = slice(None) if clamp.unit is None else clamp.unit
+            mask[units_of_clamp], values[units_of_clamp] = True, clamp.value
 
     def __call__(self, name: str, x: np.ndarray) -> np.ndarray:
         """Return x (..., units) with the clamps of `name` applied."""
-        return np.where(*self._of[name], x) if name in self._of else x
+        return np.where(*self._by_name[name], x) if name in self._by_name else x
 
 
 def _require(clamp: Clamp, units: Mapping[str, int]) -> None:

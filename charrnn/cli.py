@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = words[0] if words else "--help"
     if name not in SUBCOMMANDS:
         return _without_subcommand(name)
-    before, sys.argv = sys.argv, [f"{COMMAND} {name}", *words[1:]]  # what argparse and `as_typed` call the program
+    before, sys.argv = sys.argv, [f"{COMMAND} {name}", *words[1:]]  # what argparse and `shell_command` call the program
     try:
         return run_module(f"charrnn.commands.{name}")
     except ModuleNotFoundError as error:

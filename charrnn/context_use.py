@@ -21,15 +21,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn.analysis_record import AnalysisRecord
-from charrnn.chunked_logits import at_once, divergences_nats
+from charrnn.chunked_logits import chunk_size, divergences_nats
 from charrnn.registry import Network
 from charrnn.seeds import seeded
 
 NEGLIGIBLE_NATS, NEGLIGIBLE_SHARE = 0.01, 0.01
-MAX_CHARS, TARGETS, STRETCH = 256, 4096, 512  # characters of context; predictions; predictions per piece of text
+MAX_CHARS, PREDICTIONS, STRETCH = 256, 4096, 512  # characters of context; predictions; predictions per piece of text
 SHUFFLED = 128  # characters of the shuffled prefix
 LAGS, POSITIONS, BEFORE = 128, 1024, 128  # characters followed; replaced characters; characters read before each
-AT_ONCE = 64  # texts read in parallel; affects memory use only
+MAX_ROWS = 64  # texts read in parallel; affects memory use only
 MIN_CURVE_CHARS = 64  # minimum length of a stored curve in characters: figures and tables show the value at 64
 BATCH = 64  # consecutive predictions averaged into one sample of the standard error
 CONTEXT_CURVES = {"loss_nats": 0, "excess_nats": -1e3, "excess_error": 0}  # stored curves and their smallest value
@@ -103,7 +103,7 @@ def memory_used(
     ids: Sequence[int],
     seed: int,
     longest: int = MAX_CHARS,
-    predictions: int = TARGETS,
+    predictions: int = PREDICTIONS,
     positions: int = POSITIONS,
 ) -> MemoryUsed:
     """
@@ -134,7 +134,7 @@ def context_use(
     ids: Sequence[int],
     rng: torch.Generator,
     longest: int = MAX_CHARS,
-    predictions: int = TARGETS,
+    predictions: int = PREDICTIONS,
     stretch: int = STRETCH,
 ) -> ContextUse:
     """
@@ -144,17 +144,17 @@ def context_use(
     for a text that is too short.
     """
     text = torch.as_tensor(ids)
-    most = len(text) - longest - SHUFFLED
-    if most < BATCH:
+    available = len(text) - longest - SHUFFLED
+    if available < BATCH:
         raise ValueError(f"the text has {len(text)} characters: give {longest + SHUFFLED + BATCH} or more")
-    stretch = min(stretch, predictions, most) // BATCH * BATCH
-    count = max(1, min(predictions, most) // stretch)
+    stretch = min(stretch, predictions, available) // BATCH * BATCH
+    count = max(1, min(predictions, available) // stretch)
     firsts = np.linspace(longest + SHUFFLED, len(text) - stretch, count).astype(int).tolist()
-    cut = np.concatenate([context_losses(model, text, first, stretch, longest) for first in firsts], axis=1)
+    losses = np.concatenate([context_losses(model, text, first, stretch, longest) for first in firsts], axis=1)
     shuffled = np.concatenate([context_losses(model, text, first, stretch, longest, rng) for first in firsts], axis=1)
-    excess, excess_error = _mean_and_error(cut - cut[-1])
-    control, control_error = _mean_and_error(shuffled - cut[-1])
-    return ContextUse(cut.mean(1), excess, excess_error, control, control_error, cut.shape[1])
+    excess, excess_error = _mean_and_error(losses - losses[-1])
+    control, control_error = _mean_and_error(shuffled - losses[-1])
+    return ContextUse(losses.mean(1), excess, excess_error, control, control_error, losses.shape[1])
 
 
 @torch.no_grad()
@@ -169,17 +169,17 @@ def context_losses(
     """
     losses = np.full((longest, count), np.nan)
     before = 0 if rng is None else SHUFFLED
-    rows_at_once = at_once((before + longest) * model.head.out_features, AT_ONCE)
-    for starts in torch.arange(first - longest, first + count - 1).split(rows_at_once):
+    rows_per_chunk = chunk_size((before + longest) * model.head.out_features, MAX_ROWS)
+    for starts in torch.arange(first - longest, first + count - 1).split(rows_per_chunk):
         length = min(longest, first + count - 1 - int(starts[0]))
         rows = ids[(starts[:, None] + torch.arange(length + 1)).clamp_max(len(ids) - 1)]  # (b, length + 1)
         read = rows[:, :-1] if rng is None else torch.cat([_shuffled_before(ids, starts, rng), rows[:, :-1]], dim=1)
         logits = model.fast_forward(read)[0][:, -length:]  # (b, length, V)
         nats = F.cross_entropy(logits.transpose(1, 2), rows[:, 1:], reduction="none").numpy()
         n = np.broadcast_to(np.arange(1, length + 1), nats.shape)
-        place = starts.numpy()[:, None] + n - first
-        inside = (0 <= place) & (place < count)
-        losses[n[inside] - 1, place[inside]] = nats[inside]
+        position = starts.numpy()[:, None] + n - first
+        inside = (0 <= position) & (position < count)
+        losses[n[inside] - 1, position[inside]] = nats[inside]
     return losses
 
 
@@ -210,10 +210,10 @@ def corruption(
     ValueError for a text that is too short.
     """
     text = torch.as_tensor(ids)
-    most = len(text) - BEFORE - lags + 1
-    if most < 1:
+    available = len(text) - BEFORE - lags + 1
+    if available < 1:
         raise ValueError(f"the text has {len(text)} characters: give {BEFORE + lags} or more")
-    places = torch.linspace(BEFORE, len(text) - lags, min(positions, most), dtype=torch.float64).round().long()
+    places = torch.linspace(BEFORE, len(text) - lags, min(positions, available), dtype=torch.float64).round().long()
     nats = corruption_nats(model, text, places, random_replacements(text, text[places], rng), lags).numpy()
     low, median, high = np.quantile(nats, [0.1, 0.5, 0.9], axis=0)
     return Corruption(median, low, high, nats.mean(0), len(nats))
@@ -225,7 +225,7 @@ def random_replacements(ids: Tensor, originals: Tensor, rng: torch.Generator) ->
     if (frequency > 0).sum() < 2:
         raise ValueError("the text repeats one character: give a text with two or more different ones")
     drawn = []
-    for some in originals.split(at_once(len(frequency), len(originals))):
+    for some in originals.split(chunk_size(len(frequency), len(originals))):
         rows = frequency.expand(len(some), -1).scatter(1, some[:, None], 0)
         drawn.append(rows.multinomial(1, generator=rng)[:, 0])
     return torch.cat(drawn)
@@ -240,12 +240,12 @@ def corruption_nats(model: Network, ids: Tensor, places: Tensor, replaced: Tenso
     starts 128 characters before the place.
     """
     exact = copy.deepcopy(model).double()
-    nats, rows_at_once = [], at_once(max(BEFORE, lags) * model.head.out_features, AT_ONCE)
-    for some, new in zip(places.split(rows_at_once), replaced.split(rows_at_once), strict=True):
+    nats, rows_per_chunk = [], chunk_size(max(BEFORE, lags) * model.head.out_features, MAX_ROWS)
+    for some, new in zip(places.split(rows_per_chunk), replaced.split(rows_per_chunk), strict=True):
         _, state = exact.fast_forward(ids[some[:, None] + torch.arange(-BEFORE, 0)])
-        written = ids[some[:, None] + torch.arange(lags)]  # (p, lags)
-        instead = torch.cat([new[:, None], written[:, 1:]], dim=1)
-        nats.append(divergences_nats(*(exact.fast_forward(rows, state)[0] for rows in (written, instead))))
+        original = ids[some[:, None] + torch.arange(lags)]  # (p, lags)
+        corrupted = torch.cat([new[:, None], original[:, 1:]], dim=1)
+        nats.append(divergences_nats(*(exact.fast_forward(rows, state)[0] for rows in (original, corrupted))))
     return torch.cat(nats)
 
 
@@ -271,15 +271,15 @@ def memory_record(used: MemoryUsed) -> AnalysisRecord:
     )
 
 
-def memory_from_record(found: AnalysisRecord) -> MemoryUsed:
+def memory_from_record(record: AnalysisRecord) -> MemoryUsed:
     """Restore the measurements. Raises RecordError if values are missing or too few."""
 
     def curves(table: str, lows: Mapping[str, float]) -> dict[str, np.ndarray]:
-        return {name: np.array(found.numbers(table, name, low, 1e3, MIN_CURVE_CHARS)) for name, low in lows.items()}
+        return {name: np.array(record.numbers(table, name, low, 1e3, MIN_CURVE_CHARS)) for name, low in lows.items()}
 
     context = curves("context", CONTEXT_CURVES)
     probe = curves("corruption", CORRUPTION_CURVES)
     return MemoryUsed(
-        ContextUse(**context, predictions=int(found.number("predictions", 1))),
-        Corruption(**probe, positions=int(found.number("positions", 1))),
+        ContextUse(**context, predictions=int(record.number("predictions", 1))),
+        Corruption(**probe, positions=int(record.number("positions", 1))),
     )

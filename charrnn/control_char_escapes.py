@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 JOINERS = "\u200c\u200d"  # part of Persian words and of emoji
-ODD = re.compile(r"[^\x20-\x7e]")
+NOT_ASCII_PRINTABLE = re.compile(r"[^\x20-\x7e]")
 
 
 def printable(text: object, keep: str = "") -> str:
@@ -13,10 +13,10 @@ def printable(text: object, keep: str = "") -> str:
 
     By default the result is one line. Joiners and spaces of any script are kept.
     """
-    return ODD.sub(lambda match: _shown(match[0], keep), str(text))
+    return NOT_ASCII_PRINTABLE.sub(lambda match: _escaped(match[0], keep), str(text))
 
 
-def _shown(character: str, keep: str) -> str:
+def _escaped(character: str, keep: str) -> str:
     if character.isprintable() or character in keep or character in JOINERS:
         return character
     return character if unicodedata.category(character) == "Zs" else ascii(character)[1:-1]

@@ -18,7 +18,7 @@ from charrnn.vocab import Vocab
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 TRAIN_SHARE = 0.9
-MIN_VALIDATION_CHARS = 4  # characters: each half is evaluated too, and the first character of a text is not predicted
+MIN_VALIDATION_CHARS = 4  # each half is evaluated, and the first character of a text is not predicted
 TIMEOUT_S, MAX_DOWNLOAD_S = 30, 600  # per response; for the whole download
 MAX_BYTES = 2 << 20  # of a download; Tiny Shakespeare has 1,115,394
 
@@ -49,17 +49,17 @@ class Corpus:
         """
         vocab = vocab or Vocab.from_text(text)
         ids = torch.tensor(vocab.encode(text), dtype=torch.long)
-        cut = int(TRAIN_SHARE * len(ids))
-        return cls(text, vocab, ids[:cut], ids[cut:], hashlib.sha256(text.encode("utf-8")).hexdigest())
+        split = int(TRAIN_SHARE * len(ids))
+        return cls(text, vocab, ids[:split], ids[split:], hashlib.sha256(text.encode("utf-8")).hexdigest())
 
     def require(self, characters: int) -> "Corpus":
         """Return self if each part has this many characters; else raise CorpusError."""
-        shortest, least = min(len(self.train_ids), len(self.val_ids)), max(characters, MIN_VALIDATION_CHARS)
-        if shortest < least:
+        available, needed = min(len(self.train_ids), len(self.val_ids)), max(characters, MIN_VALIDATION_CHARS)
+        if available < needed:
             shorter = ", or a shorter seq_len" if characters > MIN_VALIDATION_CHARS else ""
             raise CorpusError(
-                f"the text has {len(self.text)} characters, {shortest} of them to validate on, which takes "
-                f"{least}: give {round(least / (1 - TRAIN_SHARE)) + 1} or more{shorter}"
+                f"the text has {len(self.text)} characters, {available} of them to validate on, which takes "
+                f"{needed}: give {round(needed / (1 - TRAIN_SHARE)) + 1} or more{shorter}"
             )
         return self
 
@@ -114,37 +114,37 @@ def tiny_shakespeare(url: str = TINY_SHAKESPEARE_URL) -> str:
 
 
 def _download(url: str, path: Path) -> str:
-    way_out = f"fetch {url} by hand and give it with --data"
+    advice = f"download {url} yourself and give it with --data"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
-            data, ends = bytearray(), time.monotonic() + MAX_DOWNLOAD_S
+            data, deadline = bytearray(), time.monotonic() + MAX_DOWNLOAD_S
             while chunk := response.read1(1 << 16):
                 data += chunk
-                if len(data) > MAX_BYTES or time.monotonic() > ends:
+                if len(data) > MAX_BYTES or time.monotonic() > deadline:
                     raise TimeoutError(f"more than {MAX_BYTES} bytes, or {MAX_DOWNLOAD_S} s")
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or repr(error)
-        raise CorpusError(f"cannot download Tiny Shakespeare ({reason}): {way_out}") from None
+        raise CorpusError(f"cannot download Tiny Shakespeare ({reason}): {advice}") from None
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != TINY_SHAKESPEARE_SHA256:
         raise CorpusError(
-            f"what came from {url} is not Tiny Shakespeare: its sha256 is {sha256}, not {TINY_SHAKESPEARE_SHA256}; "
-            f"try again, or {way_out}"
+            f"the download from {url} is not Tiny Shakespeare: its sha256 is {sha256}, not {TINY_SHAKESPEARE_SHA256}; "
+            f"try again, or {advice}"
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as folder:
-            whole = Path(folder) / path.name
-            whole.write_bytes(data)
-            os.replace(whole, path)
+            downloaded = Path(folder) / path.name
+            downloaded.write_bytes(data)
+            os.replace(downloaded, path)
     except OSError as error:
         raise CorpusError(f"cannot write {path}: {error.strerror}; set CHARRNN_CACHE to another folder") from None
     return data.decode("utf-8")
 
 
 def _decode(data: bytes, source: str) -> str:
-    if looks := next((looks for start, looks in OTHER_FORMATS.items() if data.startswith(start)), ""):
-        raise CorpusError(f"{source} is not UTF-8: it looks like {looks} and try again")
+    if found := next((found for start, found in OTHER_FORMATS.items() if data.startswith(start)), ""):
+        raise CorpusError(f"{source} is not UTF-8: it looks like {found} and try again")
     if max(data[0:4096:2].count(0), data[1:4096:2].count(0)) > min(len(data), 4096) // 4:
         raise CorpusError(f"{source} is not UTF-8: it looks like {UTF_16} and try again")
     try:

@@ -54,7 +54,7 @@ def sample_coupled(a: Generator, b: Generator, n: int, uniforms: UniformStream) 
 
     Each generator reads its own text. Raises ValueError if a logit is not finite.
     """
-    streams = [generate(writer.decoder, writer.output, n, writer.settings, uniforms) for writer in (a, b)]
+    streams = [generate(generator.decoder, generator.output, n, generator.settings, uniforms) for generator in (a, b)]
     yield from map(DrawPair, *streams)
 
 
@@ -67,24 +67,24 @@ def diverged(a: Generator, b: Generator, pair: DrawPair) -> bool:
     return a.character(pair.a) != b.character(pair.b)
 
 
-def cdf_interval(writer: Generator, step: Step) -> CdfInterval:
+def cdf_interval(generator: Generator, step: Step) -> CdfInterval:
     """Return the CDF interval in which the uniform of a step fell."""
-    drawn_from = step.distribution
-    rank = rank_of(drawn_from, step.id)
-    low, high = (bin_edge(drawn_from, length) for length in (rank, rank + 1))
-    return CdfInterval(writer.character(step), rank, low, high)
+    distribution = step.distribution
+    rank = rank_of(distribution, step.id)
+    low, high = (bin_edge(distribution, length) for length in (rank, rank + 1))
+    return CdfInterval(generator.character(step), rank, low, high)
 
 
-def rank_of(drawn_from: Distribution, id: int) -> int:
+def rank_of(distribution: Distribution, id: int) -> int:
     """Return the rank of an id in sampling order, from 0."""
-    return drawn_from.order.tolist().index(id)
+    return distribution.order.tolist().index(id)
 
 
-def bin_edge(drawn_from: Distribution, length: int) -> float:
-    """Return the CDF after the first `length` characters, 0..1; cut ones have width 0."""
+def bin_edge(distribution: Distribution, length: int) -> float:
+    """Return the CDF after the first `length` characters, 0..1; filtered ones have width 0."""
     if not length:
         return 0.0
-    return float(drawn_from.cumulative[min(length, drawn_from.kept) - 1] / drawn_from.cumulative[-1])
+    return float(distribution.cumulative[min(length, distribution.kept) - 1] / distribution.cumulative[-1])
 
 
 def common_length(a: str, b: str) -> int:
@@ -92,8 +92,8 @@ def common_length(a: str, b: str) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def visible_ranks(drawn_from: Distribution, must: Sequence[int], rows: int) -> list[int]:
-    """Return the `rows` most likely ranks; those of the ids in `must` are included."""
-    needed = {rank_of(drawn_from, id) for id in must}
-    others = [rank for rank in range(len(drawn_from.order)) if rank not in needed]
-    return sorted(needed.union(others[: max(0, rows - len(needed))]))
+def visible_ranks(distribution: Distribution, required: Sequence[int], rows: int) -> list[int]:
+    """Return the `rows` most likely ranks; those of the `required` ids are included."""
+    required_ranks = {rank_of(distribution, id) for id in required}
+    others = [rank for rank in range(len(distribution.order)) if rank not in required_ranks]
+    return sorted(required_ranks.union(others[: max(0, rows - len(required_ranks))]))

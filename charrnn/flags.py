@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.ranges import Range
-from charrnn.script_runner import as_run
+from charrnn.script_runner import adapt_help
 from charrnn.seeds import SEEDS
-from charrnn.training import LIMITS as OF_TRAINING
+from charrnn.training import LIMITS as TRAINING_LIMITS
 
 
 def script_parser(doc: str | None) -> argparse.ArgumentParser:
     """Return a parser that prints a script's docstring as its help."""
-    return argparse.ArgumentParser(description=as_run(doc), formatter_class=argparse.RawDescriptionHelpFormatter)
+    return argparse.ArgumentParser(description=adapt_help(doc), formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 @dataclass(frozen=True)
@@ -22,28 +22,28 @@ class Number:
 
     limits: Range
 
-    def __call__(self, word: str) -> Any:
+    def __call__(self, text: str) -> Any:
         try:
-            return self.limits.read("it", word)
+            return self.limits.read("it", text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 
 
-COUNT = Number(Range(1, 10**7, whole=True))  # of anything counted
+COUNT = Number(Range(1, 10**7, whole=True))  # of items
 THREADS = Number(Range(1, 4096, whole=True))
-WIDTH = Number(OF_TRAINING["hidden_dim"])
-WINDOW = Number(OF_TRAINING["seq_len"])  # characters per window, or windows per batch
+WIDTH = Number(TRAINING_LIMITS["hidden_dim"])
+WINDOW = Number(TRAINING_LIMITS["seq_len"])  # characters per window, or windows per batch
 SEED = Number(SEEDS)
 SECONDS = Number(Range(0.1, 10**6))
 
 
-def path(word: str) -> Path:
+def path(text: str) -> Path:
     """argparse type of a file or folder; an empty string is an error."""
-    return Path(name_or_path(word))
+    return Path(name_or_path(text))
 
 
-def name_or_path(word: str) -> str:
+def name_or_path(text: str) -> str:
     """argparse type of a path, or of the name of a checkpoint or repository."""
-    if not word:
+    if not text:
         raise argparse.ArgumentTypeError("it is empty: give a path")
-    return word
+    return text

@@ -50,8 +50,8 @@ class Metrics:
     @classmethod
     def from_json(cls, point: dict[str, Any]) -> "Metrics":
         """Parse a point, the inverse of `asdict`. Raises ValueError, also beyond LIMITS."""
-        whole = isinstance(point, dict) and point.keys() == LIMITS.keys() and type(point["step"]) is int
-        if not whole or not all(type(number) in (int, float) for number in point.values()):
+        is_complete = isinstance(point, dict) and point.keys() == LIMITS.keys() and type(point["step"]) is int
+        if not is_complete or not all(type(number) in (int, float) for number in point.values()):
             raise ValueError(f"{str(point)[:200]} is not a point of a training curve")
         for name, number in point.items():
             if not 0 <= number <= LIMITS[name]:
@@ -69,32 +69,32 @@ class Metrics:
             raise ValueError(f"the history has {len(points)} points: it must be at most {MAX_CURVE_POINTS}")
         history = [cls.from_json(point) for point in points]
         if any(later.step <= earlier.step for earlier, later in pairwise(history)):
-            raise ValueError("the history does not go forward")
+            raise ValueError("the steps of the history do not increase: give each point a later step")
         return history
 
     def line(self) -> str:
         """Format the point: `step 1000 loss=1.5897 ppl=4.90 bpc=2.293 ...`."""
-        losses = f"{_figures('', self.train_loss_nats)}  {_figures('val_', self.val_loss_nats)}"
+        losses = f"{_format_loss('', self.train_loss_nats)}  {_format_loss('val_', self.val_loss_nats)}"
         return f"step {self.step:<5d} {losses}  grad_norm={self.grad_norm:.2f} lr={self.learning_rate:.2e}"
 
 
-def pace(history: Sequence[Metrics], steps: int) -> str:
+def format_speed(history: Sequence[Metrics], steps: int) -> str:
     """
     Format elapsed time, speed and time left.
 
     The speed is measured since the previous point; before the first update it is omitted.
     """
     newest = history[-1]
-    before = history[-2] if len(history) > 1 else newest
-    seconds, done = newest.seconds - before.seconds, newest.step - before.step
-    words = [str(timedelta(seconds=round(newest.seconds)))]
+    previous = history[-2] if len(history) > 1 else newest
+    seconds, done = newest.seconds - previous.seconds, newest.step - previous.step
+    parts = [str(timedelta(seconds=round(newest.seconds)))]
     if seconds > 0:
-        words.append(f"{done / seconds:.1f} steps/s")
+        parts.append(f"{done / seconds:.1f} steps/s")
         if newest.step < steps:
-            words.append(f"{timedelta(seconds=round((steps - newest.step) * seconds / done))} to go")
-    return "  ".join(words)
+            parts.append(f"{timedelta(seconds=round((steps - newest.step) * seconds / done))} to go")
+    return "  ".join(parts)
 
 
-def _figures(prefix: str, loss_nats: float) -> str:
+def _format_loss(prefix: str, loss_nats: float) -> str:
     bits, ppl = bits_per_char(loss_nats), perplexity(loss_nats)
     return f"{prefix}loss={loss_nats:.4f} {prefix}ppl={ppl:.2f} {prefix}bpc={bits:.3f}"

@@ -13,13 +13,13 @@ from charrnn import cells, export, fast_path_check, sampling
 from charrnn.bptt import activation_grads, gru, lstm, through_time, vanilla
 from charrnn.bptt import layer_norm as norm
 from charrnn.cells import CELLS
-from charrnn.chunked_logits import NUMBERS
+from charrnn.chunked_logits import MAX_LOGITS
 from charrnn.dropout import dropout
 from charrnn.fast_path_check import require_same
 from charrnn.hub_methods import PretrainedMethods
 
-WRITTEN_IN = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)  # these define the network
-TRAINS_SLOWLY = (
+DEFINING_MODULES = (sys.modules[__name__], cells, vanilla, gru, lstm, norm, activation_grads)
+SLOW_TRAINING = (
     "The hand-written pass (bptt/) is not used, because it differs from cells.py: training and analyses use "
     "autograd through the cell, which is several times slower"
 )
@@ -59,8 +59,8 @@ class CharRNN(PretrainedMethods, nn.Module):
     @property
     def config(self) -> dict[str, Any]:
         """The architecture, as stored in a checkpoint."""
-        kind = type(self.cell)
-        name = next((name for name, known in CELLS.items() if kind is known), kind.__name__)
+        cell = type(self.cell)
+        name = next((name for name, known in CELLS.items() if cell is known), cell.__name__)
         return {"cell": name, "hidden_dim": self.hidden_dim, "layer_norm": self.cell.layer_norm}
 
     def forward(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
@@ -86,8 +86,8 @@ class CharRNN(PretrainedMethods, nn.Module):
             x = tables[torch.arange(len(ids), device=ids.device)[:, None] % MASKS, ids]
         if not self.recurrent_dropout:
             return x, self.cell
-        left = {"W_hh.weight": dropout(self.cell.W_hh.weight, self.recurrent_dropout, rng)}
-        return x, lambda x, state: functional_call(self.cell, left, (x, state))
+        dropped = {"W_hh.weight": dropout(self.cell.W_hh.weight, self.recurrent_dropout, rng)}
+        return x, lambda x, state: functional_call(self.cell, dropped, (x, state))
 
     def fast_forward(self, ids: Tensor, state: Any = None, rng: torch.Generator | None = None) -> tuple[Tensor, Any]:
         """Compute `forward`, by `bptt_forward` unless the two differ."""
@@ -105,16 +105,16 @@ class CharRNN(PretrainedMethods, nn.Module):
 
     def bptt_difference(self) -> str:
         """Describe how `bptt_forward` differs from an edited `forward`; "" if it does not."""
-        return fast_path_check.difference(self, require_bptt_matches, WRITTEN_IN)
+        return fast_path_check.difference(self, require_bptt_matches, DEFINING_MODULES)
 
     edited = bptt_difference  # the project's checkpoints were trained through `bptt`
 
     def notices(self) -> list[str]:
-        """Warnings about slow paths in use; empty if the fast paths agree with `forward`."""
+        """Return warnings about slow paths in use; none if the fast paths match `forward`."""
         training, writing = self.bptt_difference(), export.not_recorded(self)
         return [
-            *([f"{TRAINS_SLOWLY} ({training})."] if training else []),
-            *([f"{fast_path_check.WRITES_SLOWLY} ({writing})."] if writing else []),
+            *([f"{SLOW_TRAINING} ({training})."] if training else []),
+            *([f"{fast_path_check.SLOW_GENERATION} ({writing})."] if writing else []),
         ]
 
     def input_table(self) -> Tensor:
@@ -127,11 +127,11 @@ class CharRNN(PretrainedMethods, nn.Module):
 
         Without gradients and with a large table, only the rows of characters that occur: (C, G·H).
         """
-        large = self.embed.num_embeddings * self.cell.W_ih.out_features > NUMBERS
+        large = self.embed.num_embeddings * self.cell.W_ih.out_features > MAX_LOGITS
         if not large or torch.is_grad_enabled() or ids.numel() >= self.embed.num_embeddings:
             return self.input_table(), ids
-        here, rows = ids.unique(return_inverse=True)
-        return self.cell.W_ih(self.embed(here)), rows
+        present, rows = ids.unique(return_inverse=True)
+        return self.cell.W_ih(self.embed(present)), rows
 
     def _input_tables(self, rng: torch.Generator) -> Tensor:
         """
@@ -142,9 +142,9 @@ class CharRNN(PretrainedMethods, nn.Module):
         """
         return self.cell.W_ih(dropout(self.embed.weight.expand(MASKS, -1, -1), self.input_dropout, rng)).flatten(0, 1)
 
-    def small_config(self, widest: int) -> dict[str, Any]:
-        """Return the config of an equivalent network with at most `widest` units."""
-        return self.config | {"hidden_dim": min(self.hidden_dim, widest)}
+    def small_config(self, max_units: int) -> dict[str, Any]:
+        """Return the config of an equivalent network with at most `max_units` units."""
+        return self.config | {"hidden_dim": min(self.hidden_dim, max_units)}
 
     def initial_output(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
         """Return logits (1, 1, V), state and activations before the first character."""
@@ -153,23 +153,23 @@ class CharRNN(PretrainedMethods, nn.Module):
 
     def forward_with_activations(self, ids: Tensor, state: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
         """Run `forward`; also return activations after the last id, (B, rows): the state's parts, then the gates."""
-        twin, cell, seen = copy.copy(self), copy.copy(self.cell), {}
+        network, cell, activations = copy.copy(self), copy.copy(self.cell), {}
 
-        def update(*given: Any) -> tuple[Any, Any]:
-            new, gates = type(cell).update(cell, *given)
-            seen.update(gates._asdict())
+        def update(*args: Any) -> tuple[Any, Any]:
+            new, gates = type(cell).update(cell, *args)
+            activations.update(gates._asdict())
             return new, gates
 
         def forward(x: Tensor, before: Any) -> Any:
             new = type(cell).forward(cell, x, before)
-            gates = {name: value for name, value in seen.items() if name not in new._fields}
-            seen.clear()
-            seen.update(new._asdict() | gates)
+            gates = {name: value for name, value in activations.items() if name not in new._fields}
+            activations.clear()
+            activations.update(new._asdict() | gates)
             return new
 
         cell.update, cell.forward = update, forward
-        twin._modules = self._modules | {"cell": cell}
-        return *twin.forward(ids, state), seen
+        network._modules = self._modules | {"cell": cell}
+        return *network.forward(ids, state), activations
 
     def decoder(self) -> "export.GraphDecoder | export.ModuleDecoder":
         """Return a float64 decoder on a copy of the current weights."""
@@ -183,32 +183,34 @@ class CharRNN(PretrainedMethods, nn.Module):
 
 def require_bptt_matches(network: CharRNN) -> None:
     """Raise DifferentError unless `bptt_forward` matches `forward`, gradients included."""
-    characters = network.embed.num_embeddings
+    vocab_size = network.embed.num_embeddings
     rng = torch.Generator().manual_seed(1)
-    ids = torch.stack([torch.arange(characters), torch.randperm(characters, generator=rng)], dim=1)  # (B, 2)
-    zeros = network.cell.initial_state(characters)
-    scale = fast_path_check.sizes(characters)[torch.randperm(characters, generator=rng), None]
-    drawn = [scale * torch.randn(part.shape, generator=rng, dtype=part.dtype) for part in zeros]
-    for begin in (None, type(zeros)(*(part.requires_grad_() for part in drawn))):
+    ids = torch.stack([torch.arange(vocab_size), torch.randperm(vocab_size, generator=rng)], dim=1)  # (B, 2)
+    zeros = network.cell.initial_state(vocab_size)
+    scale = fast_path_check.log_spaced(vocab_size)[torch.randperm(vocab_size, generator=rng), None]
+    random_state = [scale * torch.randn(part.shape, generator=rng, dtype=part.dtype) for part in zeros]
+    for initial in (None, type(zeros)(*(part.requires_grad_() for part in random_state))):
         expected, found = (
-            _with_gradients(network, read, ids, begin) for read in (network.forward, network.bptt_forward)
+            _with_gradients(network, read, ids, initial) for read in (network.forward, network.bptt_forward)
         )
         for name, value in expected.items():
             require_same(name, found[name], value)
-    x, cell, state = network.embed(ids[:, 0]), network.cell, type(zeros)(*drawn)
+    x, cell, state = network.embed(ids[:, 0]), network.cell, type(zeros)(*random_state)
     for name, a, b in zip(
         zeros._fields, cell.update(cell.W_ih(x), cell.W_hh(state.h), state)[0], cell(x, state), strict=True
     ):
         require_same(f"{name} of `update`", a, b)
 
 
-def _with_gradients(network: CharRNN, read: Callable[..., Any], ids: Tensor, begin: Any) -> dict[str, Tensor]:
+def _with_gradients(network: CharRNN, read: Callable[..., Any], ids: Tensor, initial: Any) -> dict[str, Tensor]:
     """Return logits, last state and gradients of a randomly weighted sum, by name."""
-    logits, last = read(ids, begin)
+    logits, last = read(ids, initial)
     outputs = {"the logits": logits} | {f"the state's {name}": part for name, part in last._asdict().items()}
     rng = torch.Generator().manual_seed(2)
     parts = [(torch.randn(part.shape, generator=rng, dtype=part.dtype) * part).sum() for part in outputs.values()]
-    by = dict(network.named_parameters())
-    by |= {} if begin is None else {f"the first {name}": part for name, part in begin._asdict().items()}
-    gradients = torch.autograd.grad(torch.stack(parts).sum(), [*by.values()], allow_unused=True, materialize_grads=True)
-    return outputs | {f"the gradient of {name}": gradient for name, gradient in zip(by, gradients, strict=True)}
+    inputs = dict(network.named_parameters())
+    inputs |= {} if initial is None else {f"the first {name}": part for name, part in initial._asdict().items()}
+    gradients = torch.autograd.grad(
+        torch.stack(parts).sum(), [*inputs.values()], allow_unused=True, materialize_grads=True
+    )
+    return outputs | {f"the gradient of {name}": gradient for name, gradient in zip(inputs, gradients, strict=True)}

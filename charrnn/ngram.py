@@ -49,9 +49,9 @@ class KneserNey:
 
         Only the last order - 1 ids of `context` count.
         """
-        known = np.array(context[-(self.order - 1) :], dtype=np.int64)
-        n = len(known) + 1
-        first = _ngrams(known, n - 1, self.vocab_size)[0] * self.vocab_size if n > 1 else 0
+        last = np.array(context[-(self.order - 1) :], dtype=np.int64)
+        n = len(last) + 1
+        first = _ngrams(last, n - 1, self.vocab_size)[0] * self.vocab_size if n > 1 else 0
         return np.log(self._probs(first + np.arange(self.vocab_size), n))
 
     def loss_nats(self, rows: np.ndarray) -> float:
@@ -59,7 +59,7 @@ class KneserNey:
         longest = min(self.order, rows.shape[1])
         starts = [(_ngrams(rows[:, :n], n, self.vocab_size), n) for n in range(2, longest)]
         probs = [self._probs(ngrams, n) for ngrams, n in [*starts, (_ngrams(rows, longest, self.vocab_size), longest)]]
-        return -sum(np.log(some).sum() for some in probs) / rows[:, 1:].size
+        return -sum(np.log(part).sum() for part in probs) / rows[:, 1:].size
 
     def _probs(self, ngrams: np.ndarray, n: int) -> np.ndarray:
         """Return P of the last character of each n-gram, in the shape of ngrams."""
@@ -116,8 +116,8 @@ def estimate_discounts(counts: np.ndarray) -> tuple[float, float, float]:
 
 def _ngrams(ids: np.ndarray, n: int, vocab_size: int) -> np.ndarray:
     """Encode every n neighbors on the last axis as a number: (…, N) -> (…, N - n + 1)."""
-    places = vocab_size ** np.arange(n - 1, -1, -1, dtype=np.int64)
-    return np.lib.stride_tricks.sliding_window_view(ids, n, axis=-1) @ places
+    place_values = vocab_size ** np.arange(n - 1, -1, -1, dtype=np.int64)
+    return np.lib.stride_tricks.sliding_window_view(ids, n, axis=-1) @ place_values
 
 
 def _find(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Load, save and publish one model with the Hub's usual methods."""
+"""Load, save and publish one model: `from_pretrained`, `save_pretrained`, `push_to_hub`."""
 
 import tempfile
 from pathlib import Path
@@ -10,14 +10,14 @@ from charrnn.registry import Network
 from charrnn.vocab import Vocab
 
 Model = TypeVar("Model", bound=Network)
-UNKNOWN_SHA256 = "0" * 64  # of the training text: a bare model does not know it
+UNKNOWN_SHA256 = "0" * 64  # of the training text
 
 
 def from_pretrained(kind: type[Model], source: str | Path, revision: str | None, subfolder: str) -> Model:
     """
     Load a model from a checkpoint folder or a Hub repository.
 
-    subfolder: the checkpoint's folder in a repository that holds several. Raises HubError if the repository cannot be
+    subfolder: the checkpoint's folder in a repository with several. Raises HubError if the repository cannot be
     used, CheckpointError if there is no checkpoint of this kind of model.
     """
     root = hub.resolve(f"{source}@{revision}" if revision else str(source))
@@ -26,11 +26,11 @@ def from_pretrained(kind: type[Model], source: str | Path, revision: str | None,
         raise CheckpointError(f"subfolder is {subfolder!r}: give a folder in {source}")
     if not (folder / checkpoint.MODEL).exists():
         names = ", ".join(info.name for info in checkpoint.list_checkpoints(root)[0]) or "no checkpoint"
-        raise CheckpointError(f"{source} has no {subfolder or checkpoint.MODEL}: it holds {names}; give subfolder=")
+        raise CheckpointError(f"{source} has no {subfolder or checkpoint.MODEL}: it contains {names}; give subfolder=")
     loaded = checkpoint.load(folder)
     if not isinstance(loaded.model, kind):
         name = type(loaded.model).__name__
-        raise CheckpointError(f"{source} holds a {name}: load it with {name}.from_pretrained")
+        raise CheckpointError(f"{source} contains a {name}: load it with {name}.from_pretrained")
     loaded.model.vocab = loaded.vocab
     return loaded.model.eval()
 
@@ -39,7 +39,7 @@ def save_pretrained(model: Network, folder: str | Path, vocab: Vocab | None) -> 
     """
     Save a model as a checkpoint folder without a training history.
 
-    Raises CheckpointError if the folder holds anything but a checkpoint, ValueError if the vocabulary is unknown or
+    Raises CheckpointError if the folder contains anything but a checkpoint, ValueError if the vocabulary is unknown or
     does not fit, OSError if it cannot be written.
     """
     folder, vocab = Path(folder), model.vocab if vocab is None else vocab
@@ -48,7 +48,7 @@ def save_pretrained(model: Network, folder: str | Path, vocab: Vocab | None) -> 
     if len(vocab) != model.embed.num_embeddings:
         raise ValueError(f"vocab has {len(vocab)} characters, the model {model.embed.num_embeddings}: give its own")
     if checkpoint.examine(folder).run is not None:
-        raise CheckpointError(f"{folder} holds an unfinished run: give another folder")
+        raise CheckpointError(f"{folder} contains an unfinished run: give another folder")
     with checkpoint.folder_lock(folder):
         checkpoint.save(
             folder,

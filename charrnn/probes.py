@@ -1,7 +1,8 @@
 """
-Small measurements on one unit or one decoder, with or without clamps.
+Measurements on one unit or one decoder, with or without clamps.
 
-`line_reset`: does a unit reset at each line? `looking_back`: how many characters back does a decoder still look?
+`line_reset`: how much of a unit's variation remains after a line end. `ablate_context`: how many characters of context
+affect a decoder's predictions.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,10 @@ import numpy as np
 
 from charrnn.sampling import Decoder
 
-ALONG = 5  # distance in characters of the two values whose correlation is measured along a line
+CARRY_DISTANCE = 5  # characters between the two values whose correlation is measured within a line
 MIN_LINES = 8  # lines needed for a meaningful spread
-LOOKS_BACK = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # characters
-NOTICED_NATS = 0.01
+CONTEXT_LENGTHS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # characters
+NEGLIGIBLE_NATS = 0.01
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,18 @@ def line_reset(text: str, values: np.ndarray) -> LineReset:
 
     Raises ValueError if the text has too few lines.
     """
-    ends = np.array([character == "\n" for character in text])
-    at = np.flatnonzero(ends)
-    at = at[(at > 0) & ~ends[at - 1]]  # an empty line has no value before its end
-    line = np.cumsum(ends) - ends  # the ⏎ belongs to the line that it ends
-    together = np.flatnonzero((line[ALONG:] == line[:-ALONG]) & ~ends[ALONG:])
-    if len(at) < MIN_LINES or len(together) < MIN_LINES:
-        raise ValueError(f"the text has {len(at)} usable lines: give one with at least {MIN_LINES}")
+    is_end = np.array([character == "\n" for character in text])
+    ends = np.flatnonzero(is_end)
+    ends = ends[(ends > 0) & ~is_end[ends - 1]]  # an empty line has no value before its end
+    line = np.cumsum(is_end) - is_end  # the ⏎ belongs to the line that it ends
+    pairs = np.flatnonzero((line[CARRY_DISTANCE:] == line[:-CARRY_DISTANCE]) & ~is_end[CARRY_DISTANCE:])
+    if len(ends) < MIN_LINES or len(pairs) < MIN_LINES:
+        raise ValueError(f"the text has {len(ends)} usable lines: give one with at least {MIN_LINES}")
     exact = values.astype(np.float64)
-    x, y = exact[together], exact[together + ALONG]
-    alive = x.std() > 0 and y.std() > 0
-    carried = float(np.corrcoef(x, y)[0, 1]) if alive else 0.0
-    return LineReset(len(at), float(exact[at - 1].std()), float(exact[at].std()), carried)
+    x, y = exact[pairs], exact[pairs + CARRY_DISTANCE]
+    varies = x.std() > 0 and y.std() > 0
+    carried = float(np.corrcoef(x, y)[0, 1]) if varies else 0.0
+    return LineReset(len(ends), float(exact[ends - 1].std()), float(exact[ends].std()), carried)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ class ContextAblation:
     """
     Effect of truncating the context to n characters: mean KL over positions.
 
-    ats (n,): KL(p given all characters ‖ p given the last n), p the model's own distribution.
+    nats (n,): KL(p given all characters ‖ p given the last n), p the model's own distribution.
     """
 
     n: tuple[int, ...]
@@ -77,29 +78,29 @@ class ContextAblation:
 
         None if 64 characters are not enough; 0 if the text has no effect.
         """
-        far = [n for n, nats in zip(self.n, self.nats, strict=True) if nats > NOTICED_NATS]
-        enough = [n for n in self.n if not far or n > far[-1]]
-        return enough[0] if enough else None
+        insufficient = [n for n, nats in zip(self.n, self.nats, strict=True) if nats > NEGLIGIBLE_NATS]
+        sufficient = [n for n in self.n if not insufficient or n > insufficient[-1]]
+        return sufficient[0] if sufficient else None
 
 
-def looking_back(decoder: Decoder, ids: Sequence[int], positions: int = 48) -> ContextAblation:
+def ablate_context(decoder: Decoder, ids: Sequence[int], positions: int = 48) -> ContextAblation:
     """
-    Measure how far back a decoder looks on a text, from its start.
+    Measure how much context affects a decoder's predictions on a text, from its start.
 
     ids: more than 64. Raises ValueError for a shorter text.
     """
-    most = LOOKS_BACK[-1]
-    if len(ids) <= most:
-        raise ValueError(f"the text has {len(ids)} characters: give more than {most}")
-    ends = sorted(set(np.linspace(most + 1, len(ids), positions).astype(int).tolist()))
-    nats = np.zeros(len(LOOKS_BACK))
+    longest = CONTEXT_LENGTHS[-1]
+    if len(ids) <= longest:
+        raise ValueError(f"the text has {len(ids)} characters: give more than {longest}")
+    ends = sorted(set(np.linspace(longest + 1, len(ids), positions).astype(int).tolist()))
+    nats = np.zeros(len(CONTEXT_LENGTHS))
     output = decoder.prefill([])
     for start, end in pairwise([0, *ends]):
         output = decoder.prefill(ids[start:end], output.state)
         whole = log_probabilities(output.logits)
-        for i, n in enumerate(LOOKS_BACK):
+        for i, n in enumerate(CONTEXT_LENGTHS):
             nats[i] += kl_nats(whole, log_probabilities(decoder.prefill(ids[end - n : end]).logits))
-    return ContextAblation(LOOKS_BACK, nats / len(ends), len(ends))
+    return ContextAblation(CONTEXT_LENGTHS, nats / len(ends), len(ends))
 
 
 def kl_nats(p: np.ndarray, q: np.ndarray) -> float:

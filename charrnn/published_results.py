@@ -15,7 +15,7 @@ class Published:
     """A published validation loss in nats per character, its protocol and source."""
 
     name: str
-    parameters: int | None  # None where the source does not say
+    parameters: int | None  # None if the source does not say
     val_nats: float
     protocol: str
     source: str

@@ -32,21 +32,21 @@ def build_model(config: Mapping[str, Any], vocab_size: int, dropout: float = 0.0
     config: `cell`, `hidden_dim`; for a recurrent cell `layer_norm`, for MiniGPT `layers`, `heads`, `context`.
     cell_options: further dropout rates of a recurrent network. Raises ValueError for an invalid config.
     """
-    cell, form = config.get("cell"), {key: value for key, value in config.items() if key != "cell"}
+    cell, options = config.get("cell"), {key: value for key, value in config.items() if key != "cell"}
     if not isinstance(cell, str) or cell not in FORMS:
         raise ValueError(f"the cell is {cell!r}: give one of {', '.join(KINDS)}")
-    if unknown := form.keys() - FORMS[cell]:
+    if unknown := options.keys() - FORMS[cell]:
         raise ValueError(f"{cell} has no {', '.join(map(repr, sorted(unknown)))}: give {', '.join(FORMS[cell])}")
-    if "hidden_dim" not in form:
+    if "hidden_dim" not in options:
         raise ValueError("hidden_dim is missing: give the number of units")
-    for key in form.keys() & LIMITS.keys():
-        if type(form[key]) is not int or form[key] not in LIMITS[key]:
-            raise ValueError(f"{key} is {form[key]!r}: give {LIMITS[key]}")
-    if type(form.get("layer_norm", False)) is not bool:
-        raise ValueError(f"layer_norm is {form['layer_norm']!r}: give true or false")
+    for key in options.keys() & LIMITS.keys():
+        if type(options[key]) is not int or options[key] not in LIMITS[key]:
+            raise ValueError(f"{key} is {options[key]!r}: give {LIMITS[key]}")
+    if type(options.get("layer_norm", False)) is not bool:
+        raise ValueError(f"layer_norm is {options['layer_norm']!r}: give true or false")
     if cell == "minigpt":
-        return MiniGPT(vocab_size, **form, dropout=dropout)
-    return CharRNN(vocab_size, **form, cell=cell, dropout=dropout, **cell_options)
+        return MiniGPT(vocab_size, **options, dropout=dropout)
+    return CharRNN(vocab_size, **options, cell=cell, dropout=dropout, **cell_options)
 
 
 def build_on_meta(config: Mapping[str, Any], vocab_size: int) -> Network:

@@ -102,13 +102,13 @@ def keep_min_p(logits: Tensor, min_p: float) -> Tensor:
 
 
 def _keep(logits: Tensor, settings: SamplingSettings) -> Tensor:
-    kept = torch.full_like(logits, -math.inf, requires_grad=False, memory_format=torch.contiguous_format)
+    mask = torch.full_like(logits, -math.inf, requires_grad=False, memory_format=torch.contiguous_format)
     size = logits.shape[-1]
-    for row, kept_row in zip(logits.detach().double().reshape(-1, size), kept.view(-1, size), strict=True):
-        left = torch.nonzero(row != -math.inf).squeeze(1)  # not masked by an earlier filter
-        survivors = distribution(row[left], settings)
-        kept_row[left[torch.from_numpy(survivors.order[: survivors.kept])]] = 0
-    return kept + logits
+    for row, mask_row in zip(logits.detach().double().reshape(-1, size), mask.view(-1, size), strict=True):
+        unmasked = torch.nonzero(row != -math.inf).squeeze(1)  # by an earlier filter
+        filtered = distribution(row[unmasked], settings)
+        mask_row[unmasked[torch.from_numpy(filtered.order[: filtered.kept])]] = 0
+    return mask + logits
 
 
 # ------------------------------------------------------------------------------------------------ the draw
@@ -123,8 +123,8 @@ class Distribution(NamedTuple):
 
     order: np.ndarray  # (V,) ids
     logits: np.ndarray  # (V,) float64, in that order
-    kept: int  # how many survive the filters: a prefix of the order
-    cumulative: np.ndarray  # (kept,) cumulative sum of the survivors, not normalized
+    kept: int  # number of characters that pass the filters: a prefix of the order
+    cumulative: np.ndarray  # (kept,) cumulative sum over the prefix, not normalized
 
     @property
     def raw(self) -> np.ndarray:
@@ -220,7 +220,7 @@ class Trace(NamedTuple):
 class Step(NamedTuple):
     """A generated character."""
 
-    index: int  # of the character, from 0
+    index: int  # from 0
     id: int
     u: float  # the uniform that drew it
     logits: np.ndarray  # (V,) it was drawn from
@@ -263,10 +263,10 @@ def sample_step(
 
     Raises ValueError if a logit is not finite.
     """
-    drawn_from = distribution(output.logits, settings)
+    probs = distribution(output.logits, settings)
     u = uniforms[index]
-    id = drawn_from.draw(u) if chosen is None else chosen
-    return Step(index, id, u, output.logits, drawn_from, decoder.step(id, output.state))
+    id = probs.draw(u) if chosen is None else chosen
+    return Step(index, id, u, output.logits, probs, decoder.step(id, output.state))
 
 
 def generate(
@@ -302,8 +302,10 @@ def sample(decoder: Decoder, ctx: Tensor, n: int, settings: SamplingSettings, se
     Row b uses the uniforms of seed + b; seed None draws a random first seed. Raises ValueError for logits that are
     not finite, and if seed + b would leave SEEDS for a row.
     """
-    last = STREAMS - max(1, len(ctx))  # the largest seed that leaves one for each row
-    first: int = secrets.randbelow(last + 1) if seed is None else replace(SEEDS, high=last).require("seed", seed)
+    max_seed = STREAMS - max(1, len(ctx))  # leaves one seed for each row
+    first: int = (
+        secrets.randbelow(max_seed + 1) if seed is None else replace(SEEDS, high=max_seed).require("seed", seed)
+    )
     rows = [
         [step.id for step in generate(decoder, decoder.prefill(row), n, settings, UniformStream(first + b))]
         for b, row in enumerate(ctx.tolist())

@@ -1,10 +1,10 @@
 """
-Run a script: how it starts, prints and ends, the same for all of them.
+Run a script: standard streams, error messages and exit codes.
 
     from charrnn.script_runner import run_module
     sys.exit(run_module("charrnn.commands.train"))  # calls its `main`
 
-Exit codes: that of `main`; 1 out of memory, 2 an error of the system, 130 Ctrl-C, 141 the reader of stdout has gone.
+Exit codes: that of `main`; 1 out of memory, 2 an error of the system, 130 Ctrl-C, 141 the reader of stdout has ended.
 """
 
 import errno
@@ -38,35 +38,34 @@ class OutputError(Exception):
 
 class Output:
     """
-    A standard stream that escapes control characters and survives a lost reader.
+    A standard stream that escapes control characters.
 
-    Once a write has failed nothing more is written. With `lasting`, `notify` is then called, once; else the write
-    raises OutputError.
+    After a failed write nothing more is written. If `lasting`, `notify` is called once; else OutputError is raised.
     """
 
     def __init__(self, stream: TextIO, lasting: bool, notify: Callable[[str], None] = lambda line: None):
-        self.exact, self.lasting, self.notify, self.lost = stream, lasting, notify, False
+        self.stream, self.lasting, self.notify, self.lost = stream, lasting, notify, False
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.exact, name)
+        return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        """Write the text, unsafe characters escaped."""
-        self.pass_on(_safe(text) if text.replace(CURSOR_UP, "").strip("\r\n") else text)
+        """Write text with unsafe characters escaped."""
+        self.write_unescaped(_safe(text) if text.replace(CURSOR_UP, "").strip("\r\n") else text)
         return len(text)
 
-    def pass_on(self, text: str) -> None:
-        """Write the text as it is."""
-        self._attempt(lambda: self.exact.write(text))
+    def write_unescaped(self, text: str) -> None:
+        """Write text unescaped."""
+        self._attempt(lambda: self.stream.write(text))
 
     def writelines(self, lines: list[str]) -> None:
-        """Write each of the lines."""
+        """Write lines."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        """Pass on what is buffered."""
-        self._attempt(self.exact.flush)
+        """Flush the buffer."""
+        self._attempt(self.stream.flush)
 
     def _attempt(self, action: Callable[[], Any]) -> None:
         if self.lost:
@@ -77,7 +76,7 @@ class Output:
             self.lost = True
             with suppress(OSError, ValueError):  # buffered output is written when the process ends
                 null = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(null, self.exact.fileno())
+                os.dup2(null, self.stream.fileno())
                 os.close(null)
             if not self.lasting:
                 raise OutputError(error) from None
@@ -91,7 +90,7 @@ def _safe(text: str) -> str:
 def write_text(text: str) -> None:
     """Write text to standard output; to a terminal with unsafe characters escaped."""
     text = _safe(text) if sys.stdout.isatty() else text
-    sys.stdout.pass_on(text) if isinstance(sys.stdout, Output) else sys.stdout.write(text)
+    sys.stdout.write_unescaped(text) if isinstance(sys.stdout, Output) else sys.stdout.write(text)
 
 
 def run_module(name: str) -> int:
@@ -127,13 +126,13 @@ def run(main: Callable[[], int | None]) -> int:
         with suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
     sys.stderr = cast(TextIO, Output(sys.stderr, lasting=True))
-    sys.stdout = cast(TextIO, Output(sys.stdout, lasting=False, notify=_complain))
+    sys.stdout = cast(TextIO, Output(sys.stdout, lasting=False, notify=_print_error))
     try:
         return _finish(main)
     except OutputError as error:
         if error.errno == errno.EPIPE:  # the reader has ended
             return BROKEN_PIPE
-        _complain(str(error))
+        _print_error(str(error))
         return SYSTEM_ERROR
 
 
@@ -150,13 +149,13 @@ def _finish(main: Callable[[], int | None]) -> int:
     except (OSError, MemoryError, RuntimeError) as error:
         if not (isinstance(error, OSError) or is_out_of_memory(error)):
             raise
-        _complain(reason(error))
+        _print_error(reason(error))
         code = SYSTEM_ERROR if isinstance(error, OSError) else OUT_OF_MEMORY
     sys.stdout.flush()
     return code
 
 
-def _complain(line: str) -> None:
+def _print_error(line: str) -> None:
     print(f"{Path(sys.argv[0]).name}: {printable(line)}", file=sys.stderr, flush=True)
 
 
@@ -166,7 +165,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """Describe an error of the system or of memory in one line."""
+    """Describe a system or memory error in one line."""
     if is_out_of_memory(error):
         return "out of memory"
     if isinstance(error, OSError) and error.strerror:
@@ -177,10 +176,10 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def lasting_output() -> Iterator[None]:
-    """Continue without output if its reader has ended."""
+    """Continue without output after a failed write, inside the `with` block."""
     out, err = sys.stdout, sys.stderr
-    sys.stderr = cast(TextIO, Output(getattr(err, "exact", err), lasting=True))
-    sys.stdout = cast(TextIO, Output(getattr(out, "exact", out), lasting=True, notify=_complain))
+    sys.stderr = cast(TextIO, Output(getattr(err, "stream", err), lasting=True))
+    sys.stdout = cast(TextIO, Output(getattr(out, "stream", out), lasting=True, notify=_print_error))
     try:
         yield
     finally:
@@ -188,28 +187,28 @@ def lasting_output() -> Iterator[None]:
         sys.stdout, sys.stderr = out, err
 
 
-def as_typed(script: Path, *words: str) -> str:
+def shell_command(script: Path, *words: str) -> str:
     """
-    Quote a command for the shell, relative to the current folder.
+    Return the shell command for a script, relative to the current folder.
 
-    If the command `charrnn` is running, its subcommand replaces the script of that name.
+    If the command `charrnn` is running, it is the subcommand of the same name.
     """
     if sys.argv[0].startswith(f"{COMMAND} "):
-        return " ".join(map(_quoted, [COMMAND, script.stem, *words]))
+        return " ".join(map(_shell_quote, [COMMAND, script.stem, *words]))
     found = shutil.which("python")
     python = "python" if found and Path(found) == Path(sys.executable) else sys.executable
     here = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
-    return " ".join(map(_quoted, [python, str(here), *words]))
+    return " ".join(map(_shell_quote, [python, str(here), *words]))
 
 
-def as_run(help: str | None) -> str | None:
-    """Return a script's help, in terms of `charrnn` if that is running."""
+def adapt_help(help: str | None) -> str | None:
+    """Return a script's help, with `charrnn` commands if that is running."""
     if help is None or not sys.argv[0].startswith(f"{COMMAND} "):
         return help
     return re.sub(r"python scripts/(train|sample|evaluate|publish)\.py", rf"{COMMAND} \1", help)
 
 
-def _quoted(word: str) -> str:
+def _shell_quote(word: str) -> str:
     if printable(word) == word:
         return shlex.quote(word)
     escaped = (chr(b) if 32 <= b < 127 and b not in b"\\'" else f"\\x{b:02x}" for b in os.fsencode(word))

@@ -16,7 +16,7 @@ from torch import Tensor
 from charrnn.export import ModuleDecoder
 from charrnn.model import CharRNN
 from charrnn.registry import Network
-from charrnn.sampling import SamplingSettings, UniformStream, generate
+from charrnn.sampling import SamplingSettings, UniformStream, generate, read_stepwise
 from charrnn.seeds import seeded
 from charrnn.torch_reference import TorchCharRNN
 
@@ -50,21 +50,21 @@ def cell_matches_torch(kind: str, seed: int = 0) -> Check:
         parameter.data.copy_(0.3 * torch.randn(parameter.shape, generator=rng, dtype=torch.float64))
     claim = f"The {kind} cell is torch.nn.{TorchCharRNN.LAYERS[kind].__name__}"
     theirs = TorchCharRNN(V, H, kind).double()
-    if unlike := _shapes(ours).items() ^ _shapes(theirs).items():
-        names = ", ".join(sorted({name for name, _ in unlike}))
-        return Check(claim, math.inf, ROUNDING, f"the two have not the same parameters: {names}")
+    if different := _shapes(ours).items() ^ _shapes(theirs).items():
+        names = ", ".join(sorted({name for name, _ in different}))
+        return Check(claim, math.inf, ROUNDING, f"the parameters differ: {names}")
     theirs.copy_weights(ours)
     ids, targets = torch.randint(V, (2, B, T), generator=rng)
     expected = theirs(ids)
-    wanted = _gradients(theirs, expected, targets)
-    wanted = {_NAMES.get(name, name): gradient for name, gradient in wanted.items()}
+    reference = _gradients(theirs, expected, targets)
+    reference = {_NAMES.get(name, name): gradient for name, gradient in reference.items()}
     forward = backward = 0.0
-    for read in (ours, ours.bptt_forward):
-        logits = read(ids)[0]
+    for forward_pass in (ours, ours.bptt_forward):
+        logits = forward_pass(ids)[0]
         found = _gradients(ours, logits, targets)
         forward = _larger(forward, logits - expected)
         for name, gradient in found.items():
-            backward = _larger(backward, gradient - wanted[name])
+            backward = _larger(backward, gradient - reference[name])
     how = f"same weights, {H} units, {B} × {T} characters: logits {forward:.1e}, gradients {backward:.1e}"
     return Check(claim, _largest(forward, backward), ROUNDING, how)
 
@@ -79,42 +79,42 @@ _NAMES = {
 def bptt_matches_autograd(network: CharRNN, ids: Sequence[int]) -> Check:
     """Compare the gradients of the hand-written backward pass with autograd."""
     claim, exact = "Backpropagation by hand is autograd", copy.deepcopy(network).double()
-    read, targets = _windows(ids)
-    wanted = _gradients(exact, exact(read)[0], targets)
+    inputs, targets = _windows(ids)
+    reference = _gradients(exact, exact(inputs)[0], targets)
     if difference := exact.bptt_difference():
         return Check(claim, math.inf, ROUNDING, f"it is not used, autograd through the cell is: {difference}")
-    found, difference = _gradients(exact, exact.bptt_forward(read)[0], targets), 0.0
+    found, difference = _gradients(exact, exact.bptt_forward(inputs)[0], targets), 0.0
     for name, gradient in found.items():
-        difference = _larger(difference, (gradient - wanted[name]) / max(1.0, wanted[name].abs().max().item()))
-    how = f"this model's weights, {read.numel()} characters, all {len(found)} parameters"
+        difference = _larger(difference, (gradient - reference[name]) / max(1.0, reference[name].abs().max().item()))
+    how = f"this model's weights, {inputs.numel()} characters, all {len(found)} parameters"
     return Check(claim, difference, ROUNDING, how)
 
 
 def gradient_matches_finite_difference(network: Network, ids: Sequence[int], seed: int = 0) -> Check:
     """Compare the gradient along random directions with finite differences."""
     exact = copy.deepcopy(network).double()
-    read, targets = _windows(ids)
+    inputs, targets = _windows(ids)
     rng = seeded(seed)
-    gradients = _gradients(exact, exact.fast_forward(read)[0], targets)
+    gradients = _gradients(exact, exact.fast_forward(inputs)[0], targets)
     weights = dict(exact.named_parameters())
     worst = 0.0
     for _ in range(DIRECTIONS):
         # Steps proportional to the weights along the gradient's signs, so that the terms of the sum do not cancel.
-        along = {
+        direction = {
             name: gradient.sign() * torch.rand(gradient.shape, generator=rng, dtype=torch.float64)
             for name, gradient in gradients.items()
         }
-        size = sum(part.square().sum() for part in along.values()) ** 0.5
-        slope = sum((gradients[name] * along[name]).sum() for name in along) / size
-        ends = []
+        size = sum(part.square().sum() for part in direction.values()) ** 0.5
+        slope = sum((gradients[name] * direction[name]).sum() for name in direction) / size
+        losses = []
         for sign in (1, -1):
             with torch.no_grad():
                 for name, weight in weights.items():
-                    weight.add_(along[name], alpha=float(sign * STEP / size))
-                ends.append(_loss(exact.fast_forward(read)[0], targets))
+                    weight.add_(direction[name], alpha=float(sign * STEP / size))
+                losses.append(_loss(exact.fast_forward(inputs)[0], targets))
                 for name, weight in weights.items():
-                    weight.sub_(along[name], alpha=float(sign * STEP / size))
-        worst = _larger(worst, ((ends[0] - ends[1]) / (2 * STEP) - slope) / slope)
+                    weight.sub_(direction[name], alpha=float(sign * STEP / size))
+        worst = _larger(worst, ((losses[0] - losses[1]) / (2 * STEP) - slope) / slope)
     how = f"this model's weights, {DIRECTIONS} random directions, relative"
     return Check("The gradient is the slope of the loss", worst, SLOPE, how)
 
@@ -127,25 +127,24 @@ def stepwise_matches_batch(network: Network, ids: Sequence[int]) -> Check:
         first, state = exact(torch.tensor([ids[: len(ids) // 3]]))
         second, _ = exact(torch.tensor([ids[len(ids) // 3 :]]), state)
     decoder = exact.decoder()
-    output, streamed = decoder.prefill([]), []
-    for id in ids:
-        output = decoder.step(id, output.state)
-        streamed.append(torch.from_numpy(output.logits))
-    by = "the torch module" if isinstance(decoder, ModuleDecoder) else "numpy"
+    streamed = read_stepwise(decoder, ids).logits
+    decoded_by = "the torch module" if isinstance(decoder, ModuleDecoder) else "numpy"
     pieces = _larger(0.0, torch.cat([first[0], second[0]]) - whole)
-    stream = _larger(0.0, torch.stack(streamed) - whole)
-    how = f"logits of {len(ids)} characters: in two pieces {pieces:.1e}, one by one in {by} {stream:.1e}"
+    stream = _larger(0.0, torch.from_numpy(streamed) - whole)
+    how = f"logits of {len(ids)} characters: in two pieces {pieces:.1e}, one by one in {decoded_by} {stream:.1e}"
     return Check("A stream is one shot", _largest(pieces, stream), ROUNDING, how)
 
 
-def written(network: Network, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int) -> list[list[int]]:
+def sample_twice(
+    network: Network, prompt: Sequence[int], n: int, settings: SamplingSettings, seed: int
+) -> list[list[int]]:
     """Sample with one seed twice: by `generate`, as the server does, and by `sample`."""
     decoder = network.decoder()
     steps = generate(decoder, decoder.prefill(prompt), n, settings, UniformStream(seed))
-    by_steps = [step.id for step in steps]
+    generated = [step.id for step in steps]
     filters = {"top_k": settings.top_k, "top_p": settings.top_p, "min_p": settings.min_p}
-    whole = network.sample(torch.tensor([list(prompt)]), n, settings.temperature, **filters, seed=seed)
-    return [by_steps, whole[0, len(prompt) :].tolist()]
+    sampled = network.sample(torch.tensor([list(prompt)]), n, settings.temperature, **filters, seed=seed)
+    return [generated, sampled[0, len(prompt) :].tolist()]
 
 
 # ------------------------------------------------------------------------------------------------ differences

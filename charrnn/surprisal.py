@@ -15,11 +15,11 @@ import numpy as np
 
 from charrnn.analysis_record import AnalysisRecord
 from charrnn.char_classes import KINDS, kinds
-from charrnn.chunked_logits import at_once
+from charrnn.chunked_logits import chunk_size
 from charrnn.sampling import DecoderOutput, Trace
 
 STRETCHES = 32  # of a long text; the spread over them gives the standard error
-PIECE = 256  # characters read at once: the time between two chances to stop
+CHUNK_CHARS = 256  # characters read at once; a caller can stop between chunks
 CONTEXTS = ((1, 8), (9, 16), (17, 32), (33, 64), (65, 128), (129, 256), (257, None))  # positions, from 1
 
 
@@ -45,14 +45,14 @@ def surprisal_bits(logits: np.ndarray, ids: Sequence[int]) -> np.ndarray:
     return nats / math.log(2)
 
 
-def surprisals(decoder: TraceDecoder, ids: Sequence[int], piece: int = PIECE) -> Iterator[np.ndarray]:
-    """Yield the surprisals of a text piece by piece, from an empty context."""
+def surprisals(decoder: TraceDecoder, ids: Sequence[int], max_chunk: int = CHUNK_CHARS) -> Iterator[np.ndarray]:
+    """Yield the surprisals of a text chunk by chunk, from an empty context."""
     output = decoder.prefill([])
-    piece = at_once(len(output.logits), piece)
-    for first in range(0, len(ids), piece):
-        some = ids[first : first + piece]
-        trace = decoder.read(some, output.state)
-        yield surprisal_bits(np.concatenate([output.logits[None], trace.logits[:-1]]), some)
+    size = chunk_size(len(output.logits), max_chunk)
+    for first in range(0, len(ids), size):
+        chunk = ids[first : first + size]
+        trace = decoder.read(chunk, output.state)
+        yield surprisal_bits(np.concatenate([output.logits[None], trace.logits[:-1]]), chunk)
         output = trace.end
 
 
@@ -96,8 +96,8 @@ class Difference:
 
     def by_kind(self) -> list[GroupMean]:
         """Average by character class."""
-        here = np.array(self.kinds)
-        return [self._group(kind, here == kind) for kind in KINDS if (here == kind).any()]
+        kind_of = np.array(self.kinds)
+        return [self._group(kind, kind_of == kind) for kind in KINDS if (kind_of == kind).any()]
 
     def by_context(self) -> list[GroupMean]:
         """Average by position, that is by available context."""
@@ -126,15 +126,15 @@ def kind_record(text: str, bits: np.ndarray) -> AnalysisRecord:
     cells = kind_of * STRETCHES + stretch_of  # (T,)
     counts = np.bincount(cells, minlength=len(KINDS) * STRETCHES)
     sums = np.bincount(cells, weights=bits, minlength=len(KINDS) * STRETCHES)
-    here = np.flatnonzero(counts)
+    occurring = np.flatnonzero(counts)
     return AnalysisRecord(
         {},
         {
             "kinds": {
-                "kind": [KINDS[cell // STRETCHES] for cell in here],
-                "stretch": (here % STRETCHES).tolist(),
-                "characters": counts[here].tolist(),
-                "bits": (sums[here] / counts[here]).tolist(),
+                "kind": [KINDS[cell // STRETCHES] for cell in occurring],
+                "stretch": (occurring % STRETCHES).tolist(),
+                "characters": counts[occurring].tolist(),
+                "bits": (sums[occurring] / counts[occurring]).tolist(),
             }
         },
     )
@@ -147,43 +147,43 @@ def difference_by_kind(a: AnalysisRecord, b: AnalysisRecord) -> list[GroupMean]:
     The standard error is that of the mean over stretches, weighted by their characters: neighboring characters depend
     on each other, stretches hardly do. Raises ValueError if the records are not about the same text.
     """
-    (cells, counts, a_bits), (others, other_counts, b_bits) = map(_kept, (a, b))
+    (cells, counts, a_bits), (others, other_counts, b_bits) = map(_columns, (a, b))
     if (
         cells != others
         or counts.tolist() != other_counts.tolist()
         or a.facts.get("data_sha256") != b.facts.get("data_sha256")
     ):
-        raise ValueError("the two were not measured on the same text")
+        raise ValueError("the two records were not measured on the same text: measure both on one text")
     kind = np.array([name for name, _ in cells])
     stretch = np.array([number for _, number in cells])
     groups = []
     for name in ["all characters", *KINDS]:
         inside = np.ones(len(kind), dtype=bool) if name == "all characters" else kind == name
         if inside.any():
-            groups.append(_over_stretches(name, stretch[inside], counts[inside], a_bits[inside], b_bits[inside]))
+            groups.append(_group_mean(name, stretch[inside], counts[inside], a_bits[inside], b_bits[inside]))
     return groups
 
 
-def _kept(found: AnalysisRecord) -> tuple[list[tuple[str, float]], np.ndarray, np.ndarray]:
+def _columns(record: AnalysisRecord) -> tuple[list[tuple[str, float]], np.ndarray, np.ndarray]:
     """
     Return class and stretch of each row, its characters and its bits.
 
     Raises RecordError.
     """
-    names, stretches = found.texts("kinds", "kind"), found.numbers("kinds", "stretch", 0, STRETCHES - 1)
-    counts, bits = found.numbers("kinds", "characters", 1, 1e9), found.numbers("kinds", "bits", 0, 1e6)
+    names, stretches = record.texts("kinds", "kind"), record.numbers("kinds", "stretch", 0, STRETCHES - 1)
+    counts, bits = record.numbers("kinds", "characters", 1, 1e9), record.numbers("kinds", "bits", 0, 1e6)
     if not names or not set(names) <= set(KINDS):
-        raise ValueError("it has an unknown class of characters")
+        raise ValueError(f"the record has an unknown class of characters: give {', '.join(KINDS)} only")
     return list(zip(names, stretches, strict=True)), np.array(counts), np.array(bits)
 
 
-def _over_stretches(
+def _group_mean(
     name: str, stretch: np.ndarray, counts: np.ndarray, a_bits: np.ndarray, b_bits: np.ndarray
 ) -> GroupMean:
     total = counts.sum()
     a, b = float((counts * a_bits).sum() / total), float((counts * b_bits).sum() / total)
     residual = counts * (a_bits - b_bits - (a - b))  # deviation summed over a stretch, in bits
-    off = np.array([residual[stretch == number].sum() for number in np.unique(stretch)])
-    n = len(off)
-    error = math.sqrt(n / (n - 1) * (off**2).sum()) / total if n > 1 else None
+    deviations = np.array([residual[stretch == number].sum() for number in np.unique(stretch)])
+    n = len(deviations)
+    error = math.sqrt(n / (n - 1) * (deviations**2).sum()) / total if n > 1 else None
     return GroupMean(name, int(total), a, b, a - b, None if error is None else float(error))

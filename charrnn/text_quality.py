@@ -37,20 +37,20 @@ class Reference:
 
     def __init__(self, text: str):
         self.words = set(words(text))
-        self.runs = set(runs(text, LONG))
+        self.long_ngrams = set(ngrams(text, LONG))
 
     def score_text(self, text: str) -> TextQuality:
         """Score a text. Raises ValueError if it is shorter than 16 characters."""
         if len(text) < LONG:
             raise ValueError(f"the text has {len(text)} characters: give {LONG} or more")
-        written, long_runs = words(text), runs(text, LONG)
+        found, long_ngrams = words(text), ngrams(text, LONG)
         return TextQuality(
             characters=len(text),
-            words=len(written),
-            known_words=sum(word in self.words for word in written) / max(1, len(written)),
+            words=len(found),
+            known_words=sum(word in self.words for word in found) / max(1, len(found)),
             distinct_4grams=distinct(text, SHORT),
             repetition=1 - distinct(text, LONG),
-            copied=sum(run in self.runs for run in long_runs) / len(long_runs),
+            copied=sum(ngram in self.long_ngrams for ngram in long_ngrams) / len(long_ngrams),
         )
 
 
@@ -63,12 +63,12 @@ def words(text: str) -> list[str]:
     return [run.lower() for run in WORD.findall(text) if run.strip("'")]
 
 
-def runs(text: str, n: int) -> list[str]:
+def ngrams(text: str, n: int) -> list[str]:
     """Return all n-grams of characters, one per position."""
     return [text[i : i + n] for i in range(len(text) - n + 1)]
 
 
 def distinct(text: str, n: int) -> float:
     """Return the share of distinct n-grams; the text has at least one."""
-    every = runs(text, n)
-    return len(set(every)) / len(every)
+    found = ngrams(text, n)
+    return len(set(found)) / len(found)

@@ -20,8 +20,8 @@ class UnknownCharacterError(ValueError):
         kinds = sorted(first, key=first.__getitem__)
         named = ", ".join(f"{character!r} at position {first[character]}" for character in kinds[:MAX_NAMED])
         more = f" and {len(kinds) - MAX_NAMED} others" if len(kinds) > MAX_NAMED else ""
-        what, out = ("characters", "them") if len(kinds) > 1 else ("character", "it")
-        super().__init__(f"the model does not know the {what} {named}{more}; leave {out} out")
+        noun, pronoun = ("characters", "them") if len(kinds) > 1 else ("character", "it")
+        super().__init__(f"the model does not know the {noun} {named}{more}; leave {pronoun} out")
         self.position, self.character = unknown[0]
 
 
@@ -70,7 +70,7 @@ class Vocab:
         unknown = [(i, character) for i, character in enumerate(text) if character not in self.ids]
         return "".join(character for character in text if character in self.ids), unknown
 
-    def default_prompt(self, wanted: str) -> str:
+    def default_prompt(self, prompt: str) -> str:
         """Return the known characters of a prompt, else a newline or printable character."""
-        known = self.drop_unknown(wanted)[0] or ("\n" if "\n" in self.ids else "")
+        known = self.drop_unknown(prompt)[0] or ("\n" if "\n" in self.ids else "")
         return known or next((c for c in self.characters if c.isprintable()), self.characters[0])

@@ -206,7 +206,7 @@ METADATA = {
     ),
     "history that goes back": (
         set_metadata("history", [POINT | {"step": 10}, POINT | {"step": 0}]),
-        "the history does not go forward",
+        "the steps of the history do not increase",
     ),
     "name that is empty": (set_metadata("name", ""), "the name must be .*, not ''"),
     "name with a line break": (set_metadata("name", "a\nb"), "characters that can be shown"),

@@ -69,8 +69,8 @@ def test_record_getters_check_type_and_range(ask, said):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ([], "facts and tables and nothing else"),
-        ({"facts": {}, "code": "x"}, "facts and tables and nothing else"),
+        ([], "facts and tables only"),
+        ({"facts": {}, "code": "x"}, "facts and tables only"),
         ({"facts": [1]}, "the facts are not an object"),
         ({"facts": {"A": 1}}, "'A' is not a valid name among the facts"),
         ({"facts": {"a" * 41: 1}}, "is not a valid name among the facts"),

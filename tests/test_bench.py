@@ -64,7 +64,7 @@ def test_autograd_gradient_norms_match_curve():
 def test_interleaving_rotates_first_contestant():
     order: list[str] = []
     contestants = {name: (lambda name=name: order.append(name)) for name in "abc"}
-    turns = bench.take_turns(contestants, rounds=3, warmup=1)
+    turns = bench.interleave(contestants, rounds=3, warmup=1)
     assert {name: len(times) for name, times in turns.items()} == {"a": 3, "b": 3, "c": 3}
     assert order[3:] == ["a", "b", "c", "b", "c", "a", "c", "a", "b"]
 

@@ -29,7 +29,7 @@ FORMS = {
 
 @pytest.mark.parametrize("numbers", [1, 30, 1 << 20])
 def test_chunked_head_matches_whole(numbers, monkeypatch):
-    monkeypatch.setattr(chunked_logits, "NUMBERS", numbers)
+    monkeypatch.setattr(chunked_logits, "MAX_LOGITS", numbers)
     rng = torch.Generator().manual_seed(0)
     layer, h = nn.Linear(4, 5).double(), torch.randn(7, 4, generator=rng, dtype=torch.float64)
     p, q = torch.randn(2, 3, 7, 5, generator=rng, dtype=torch.float64)
@@ -114,7 +114,7 @@ def test_tensors_stay_small_for_large_vocabulary(name, form):
 
 
 def test_character_distance_is_mean_over_pairs(monkeypatch):
-    monkeypatch.setattr(chunked_logits, "NUMBERS", 40)
+    monkeypatch.setattr(chunked_logits, "MAX_LOGITS", 40)
     model = build_model(FORMS["rnn"], 17)
     expected = torch.pdist(model.embed.weight.detach().double()).mean().item()
     assert character_distance(model) == pytest.approx(expected, rel=1e-12)
@@ -127,7 +127,7 @@ def test_short_text_uses_few_embedding_rows(form, monkeypatch):
     whole = gradient_flow(model, ids.flatten().tolist(), 4).median
     with torch.no_grad():
         expected = model.fast_forward(ids)[0]
-        monkeypatch.setattr("charrnn.model.NUMBERS", 1)
+        monkeypatch.setattr("charrnn.model.MAX_LOGITS", 1)
         table, _ = model.inputs(ids)
         assert len(table) == len(ids.unique()) and len(model.inputs(ids.repeat(3, 1))[0]) == 50
         torch.testing.assert_close(model.fast_forward(ids)[0], expected)

@@ -17,7 +17,7 @@ from charrnn.context_use import (
     smallest_sufficient_context,
 )
 from charrnn.gradient_flow import jacobian_products, norms_by_lag, scale_recurrent
-from charrnn.gradient_flow.gradient_norms import spread
+from charrnn.gradient_flow.gradient_norms import spread_positions
 from charrnn.gradient_flow.step_jacobian import Steps
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
@@ -58,9 +58,9 @@ def test_effective_context_is_independent_of_longest():
 def test_product_norms_are_within_tolerance(name, g, monkeypatch):
     trained, ids = read(name)
     steps, lags = Steps(scale_recurrent(trained.model, g), ids[:1500]), [1, 8, 32]
-    at = spread(ids[:1500].tolist(), 128, 6)
+    at = spread_positions(ids[:1500].tolist(), 128, 6)
     found = jacobian_products.largest_singular_values(steps, at, lags)
-    monkeypatch.setattr(jacobian_products, "MAX_TURNS", 2 * jacobian_products.MAX_TURNS)
+    monkeypatch.setattr(jacobian_products, "MAX_ITERATIONS", 2 * jacobian_products.MAX_ITERATIONS)
     closer = jacobian_products.largest_singular_values(steps, at, lags, tolerance=1e-6)
     np.testing.assert_allclose(found, closer, rtol=2e-3)
 

@@ -210,7 +210,7 @@ def test_answer_that_is_not_http_is_refused():
 
 
 def test_missing_network_error_names_data_flag():
-    with pytest.raises(CorpusError, match=r"cannot download.*fetch .* by hand and give it with --data"):
+    with pytest.raises(CorpusError, match=r"cannot download.*download .* yourself and give it with --data"):
         tiny_shakespeare(url="http://127.0.0.1:1/input.txt")
 
 

@@ -45,7 +45,7 @@ CARRIED = "c = f * state.c + i * g"
 MIXED = "h = (1 - z) * n + z * state.h"
 ZEROS = "HiddenState(self.W_hh.weight.new_zeros(*batch, self.W_hh.in_features))"
 LAYER_NORM = "self.layer_norm = layer_norm\n"
-ATTENTION = "F.scaled_dot_product_attention(piece, keys, values, "
+ATTENTION = "F.scaled_dot_product_attention(block, keys, values, "
 
 
 @dataclass(frozen=True)

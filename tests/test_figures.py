@@ -24,14 +24,14 @@ from charrnn.figures import (
     describe_step_cost,
     describe_training_curves,
     gradient_flow_figure,
-    in_light_colours,
+    in_light_colors,
     profile_figure,
     step_cost_figure,
     strokes,
     training_curves_figure,
 )
-from charrnn.figures.axes import LINE_HEIGHT, spread
-from charrnn.figures.palette import BLUE, DASHES, GHOST, LIGHT, MODELS, PLACES, VEIL, mixed
+from charrnn.figures.axes import LINE_HEIGHT, spread_labels
+from charrnn.figures.palette import AREA_OPACITY, BLUE, DASHES, FIXED_STYLES, LIGHT, MODELS, SPARSE_DOTS, mixed
 from charrnn.gradient_flow import GradientFlow
 from charrnn.metrics import Metrics, bits_per_char
 
@@ -39,13 +39,13 @@ THEME = Path(charrnn.__file__).parent / "ui" / "components" / "theme.css"
 LINE = Stroke(BLUE, "solid")
 
 
-def colours_of_the_page() -> list[dict[str, str]]:
-    """The colours of the stylesheet by name: light, dark."""
+def colors_of_the_page() -> list[dict[str, str]]:
+    """The colors of the stylesheet by name: light, dark."""
     found = [dict(re.findall(r"--cr-([\w-]+): (#\w{6});", part)) for part in THEME.read_text().split("body.dark")]
     return [each | {"model-1": each["minus"]} for each in found]
 
 
-LOOKS = pytest.mark.parametrize("colours", colours_of_the_page(), ids=["light", "dark"])
+LOOKS = pytest.mark.parametrize("colors", colors_of_the_page(), ids=["light", "dark"])
 
 
 def decay(rate: float, max_lag: int = 128, sees: int | None = None) -> GradientFlow:
@@ -98,7 +98,7 @@ def test_half_life_and_horizon_are_points_on_curves():
     figure: Any = gradient_flow_figure(curves)
     points = {(trace.x[0], trace.y[0], trace.marker.color) for trace in figure.data if trace.mode == "markers"}
     expected = [((c.flow.half_life_chars, 0.5), (c.flow.horizon_chars, 0.01)) for c in curves]
-    assert points == {(*p, c.stroke.colour) for c, two in zip(curves, expected, strict=True) for p in two}
+    assert points == {(*p, c.stroke.color) for c, two in zip(curves, expected, strict=True) for p in two}
 
 
 def test_selected_model_has_band_mean_and_untrained():
@@ -108,10 +108,10 @@ def test_selected_model_has_band_mean_and_untrained():
     figure: Any = gradient_flow_figure(curves, picked=curves[1], untrained=decay(0.85))
     (band,) = [trace for trace in figure.data if trace.fill]
     assert max(y for x, y in zip(band.x, band.y, strict=True) if x == 5) == pytest.approx(curves[1].flow.high[5])
-    assert (band.fillcolor, band.opacity) == (MODELS[1], VEIL)
+    assert (band.fillcolor, band.opacity) == (MODELS[1], AREA_OPACITY)
     mean = trace(figure, "net 1, geometric mean")
     assert mean.y[3] == curves[1].flow.geometric_mean[3] and mean.line.width < trace(figure, "net 1").line.width
-    assert trace(figure, "untrained").line.dash == GHOST
+    assert trace(figure, "untrained").line.dash == SPARSE_DOTS
 
 
 def test_exploding_gradient_has_no_half_life():
@@ -162,7 +162,7 @@ def test_alt_text_of_several_models_is_one_sentence():
 
 @given(st.lists(st.floats(0, 400), min_size=1, max_size=12))
 def test_end_labels_stay_apart_and_inside(heights: list[float]):
-    placed = spread(heights, 400)
+    placed = spread_labels(heights, 400)
     apart = min(LINE_HEIGHT, 400 / len(heights))
     by_height = [placed[i] for i in np.argsort(heights, kind="stable")]
     assert all(b - a >= apart - 1e-6 for a, b in itertools.pairwise(by_height))
@@ -170,19 +170,19 @@ def test_end_labels_stay_apart_and_inside(heights: list[float]):
 
 
 def test_end_label_stays_level_with_room():
-    assert spread([50, 200, 300], 400) == [50, 200, 300]
-    assert spread([100, 100], 400) == [92, 108]
+    assert spread_labels([50, 200, 300], 400) == [50, 200, 300]
+    assert spread_labels([100, 100], 400) == [92, 108]
 
 
-def linear(colour: str) -> np.ndarray:
+def linear(color: str) -> np.ndarray:
     """#rrggbb as linear light."""
-    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    channels = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
 
 
 def contrast(one: str, other: str) -> float:
     """As WCAG has it."""
-    low, high = sorted(float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in (one, other))
+    low, high = sorted(float(linear(color) @ [0.2126, 0.7152, 0.0722]) for color in (one, other))
     return (high + 0.05) / (low + 0.05)
 
 
@@ -218,23 +218,23 @@ MODEL_NAMES = [f"model-{i}" for i in range(1, 13)]
 
 
 @LOOKS
-def test_model_colours_have_text_contrast(colours: dict[str, str]):
+def test_model_colors_have_text_contrast(colors: dict[str, str]):
     for name in (*MODEL_NAMES, "ink", "quiet", "minus", "words"):
-        assert contrast(colours[name], colours["paper"]) >= 4.5
+        assert contrast(colors[name], colors["paper"]) >= 4.5
 
 
 @LOOKS
-def test_models_of_one_dash_differ_for_colour_blind(colours: dict[str, str]):
+def test_models_of_one_dash_differ_for_color_blind(colors: dict[str, str]):
     for one, other in itertools.combinations(range(len(DASHES)), 2):
         if DASHES[one] != DASHES[other]:
             continue
         for eye in EYES:
-            seen = [oklab(np.clip(eye @ linear(colours[MODEL_NAMES[i]]), 0, 1)) for i in (one, other)]
+            seen = [oklab(np.clip(eye @ linear(colors[MODEL_NAMES[i]]), 0, 1)) for i in (one, other)]
             assert np.linalg.norm(seen[0] - seen[1]) > 0.07, (one, other)
 
 
 def test_twelve_models_have_twelve_lines():
-    lines = strokes([*PLACES, "my own"])
+    lines = strokes([*FIXED_STYLES, "my own"])
     assert len(set(lines.values())) == 12
     assert strokes(["a", "lstm", "b"])["lstm"] == lines["lstm"]
     four = [lines[name] for name in ("rnn", "gru", "lstm", "minigpt")]
@@ -242,15 +242,15 @@ def test_twelve_models_have_twelve_lines():
     assert len(strokes([f"net {i}" for i in range(30)])) == 30
 
 
-def test_exported_colours_are_light_theme():
-    light = colours_of_the_page()[0]
+def test_exported_colors_are_light_theme():
+    light = colors_of_the_page()[0]
     assert {name: light[name] for name in LIGHT} == LIGHT
     curves = curves_of(0.7, 0.8)
     figure = gradient_flow_figure(curves, picked=curves[0])
-    drawn = in_light_colours(figure)
+    drawn = in_light_colors(figure)
     assert trace(drawn, "net 1").line.color == light["model-2"] and "var(" not in str(drawn.to_json())
     assert trace(figure, "net 1").line.color == MODELS[1]  # is left as it was
-    stepped: Any = in_light_colours(figure.update_layout(font_color=mixed(MODELS[1], 0.4)))
+    stepped: Any = in_light_colors(figure.update_layout(font_color=mixed(MODELS[1], 0.4)))
     assert stepped.layout.font.color == "#dab699"  # 40 % of #a8500a, the rest #fbfaf8
 
 
@@ -348,7 +348,7 @@ def test_profile_bars_are_shares():
     assert trace(figure, "blocks").x[1] == pytest.approx(100 * 800 / 900)
     assert sum(bar.x[0] or 0 for bar in figure.data) == pytest.approx(100)
     assert trace(figure, "loop over T").text == ("loop over T 40 %", "")
-    assert trace(figure, "backward: loop over T").marker.pattern.shape == "/"  # not by colour alone
+    assert trace(figure, "backward: loop over T").marker.pattern.shape == "/"  # not by color alone
     assert {"<b>plain loop</b> 100 ms", "<b>MiniGPT</b> 900 ms"} <= set(texts(figure))
 
 

@@ -13,7 +13,7 @@ import torch
 from charrnn.checkpoint import load
 from charrnn.clamps import Clamp
 from charrnn.gradient_flow import gradient_flow, scale_recurrent
-from charrnn.probes import looking_back
+from charrnn.probes import ablate_context
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.surprisal import surprisals
 from charrnn.ui.lecture import intervention_answers
@@ -77,7 +77,7 @@ def test_scene_gating_matches_measurements(store: Store):
         said = numbers(words.partition(": ")[2])
         ids = vocab.encode(text)
         assert said[0] == pytest.approx(mean_bits(decoder, ids), abs=0.0051)
-        reach = looking_back(decoder, ids).characters
+        reach = ablate_context(decoder, ids).characters
         assert said[1] == (reach or 64) and ("looks back more than" in words) == (reach is None)
     guessing = math.log2(len(gru.vocab))
     assert f"Of {guessing:.2f} bits that guessing costs" in answer.words

@@ -242,10 +242,10 @@ def test_top_spans_are_runs_of_high_values():
     text = "abcdefghij" * 10
     values = np.zeros(100)
     values[20:23], values[50:52], values[99] = 1, 2, 1
-    spans = top_spans(text, values, most=2, context=3)
+    spans = top_spans(text, values, limit=2, context=3)
     assert [(span.first, span.end) for span in spans] == [(50, 52), (20, 23)]
     assert spans[0] == (50, 52, "hij", "ab", "cde", 2.0)
-    assert [span.text for span in top_spans(text, values, most=9)] == ["ab", "abc", "j"]
+    assert [span.text for span in top_spans(text, values, limit=9)] == ["ab", "abc", "j"]
     assert top_spans(text, np.ones(100)) == []
 
 
@@ -253,7 +253,7 @@ def test_top_spans_are_runs_of_high_values():
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 5))
 def test_top_spans_never_touch(values: list[int], context: int):
     text = "".join(chr(97 + i % 26) for i in range(len(values)))
-    spans = sorted(top_spans(text, np.array(values, float), most=99, context=context))
+    spans = sorted(top_spans(text, np.array(values, float), limit=99, context=context))
     for span in spans:
         assert text[span.first : span.end] == span.text and text.find(span.before + span.text + span.after) >= 0
         assert span.peak == max(values[span.first : span.end])

@@ -22,7 +22,7 @@ from charrnn.checkpoint.disk_space import MAX_VOCAB_BYTES
 from charrnn.checkpoint.safetensors_io import MAX_HEADER_BYTES
 from charrnn.commands import sweep, train, train_all, train_flags, train_run
 from charrnn.corpus import TINY_SHAKESPEARE_SHA256
-from charrnn.metrics import Metrics, pace
+from charrnn.metrics import Metrics, format_speed
 from charrnn.training import RECIPES, DivergedError, Training, saved_steps
 from charrnn.training.resume_state import state_shapes
 from charrnn.training.trainer import measured_every
@@ -428,7 +428,7 @@ def test_pace_shows_time_speed_and_rest():
     history = [
         Metrics(step, 1.0, 1.0, 1.0, 0.1, seconds) for step, seconds in [(0, 0.5), (100, 10.5), (200, 15.5), (300, 65)]
     ]
-    told = [pace(history[: n + 1], 300) for n in range(4)]
+    told = [format_speed(history[: n + 1], 300) for n in range(4)]
     assert told == [
         "0:00:00",
         "0:00:10  10.0 steps/s  0:00:20 to go",

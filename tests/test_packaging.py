@@ -137,10 +137,10 @@ def test_app_without_libraries_names_extra(capsys, monkeypatch):
 
 def test_printed_commands_use_charrnn(monkeypatch):
     script = ROOT / "scripts/train.py"
-    assert "scripts/train.py" in script_runner.as_typed(script, "--resume")
+    assert "scripts/train.py" in script_runner.shell_command(script, "--resume")
     monkeypatch.setattr(sys, "argv", ["charrnn train", "--out", "my folder"])
-    assert script_runner.as_typed(script, "--out", "my folder") == "charrnn train --out 'my folder'"
-    assert script_runner.as_typed(ROOT / "scripts/publish.py", "space") == "charrnn publish space"
+    assert script_runner.shell_command(script, "--out", "my folder") == "charrnn train --out 'my folder'"
+    assert script_runner.shell_command(ROOT / "scripts/publish.py", "space") == "charrnn publish space"
 
 
 def test_bundled_checkpoint_is_found_by_name(monkeypatch, tmp_path):

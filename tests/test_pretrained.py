@@ -37,9 +37,9 @@ def test_other_kind_of_model_is_refused(tmp_path):
     model = MiniGPT(5, hidden_dim=8, layers=1, heads=2, context=4)
     model.save_pretrained(tmp_path / "gpt", vocab=VOCAB)
     assert same(MiniGPT.from_pretrained(tmp_path / "gpt"), model)
-    with pytest.raises(CheckpointError, match="holds a MiniGPT: load it with MiniGPT.from_pretrained"):
+    with pytest.raises(CheckpointError, match="contains a MiniGPT: load it with MiniGPT.from_pretrained"):
         CharRNN.from_pretrained(tmp_path / "gpt")
-    with pytest.raises(CheckpointError, match="it holds gpt; give subfolder="):
+    with pytest.raises(CheckpointError, match="it contains gpt; give subfolder="):
         CharRNN.from_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match="give a folder in"):
         CharRNN.from_pretrained(tmp_path / "gpt", subfolder="../gpt")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.probes import LOOKS_BACK, kl_nats, line_reset, log_probabilities, looking_back
+from charrnn.probes import CONTEXT_LENGTHS, ablate_context, kl_nats, line_reset, log_probabilities
 from charrnn.sampling import DecoderOutput
 
 TEXT = "".join("abcdefghij"[: 6 + i % 5] + "\n" + ("\n" if i % 4 == 0 else "") for i in range(40))
@@ -33,16 +33,16 @@ class Window:
 @pytest.mark.parametrize("n", [0, 1, 3, 8, 32])
 def test_looking_back_finds_window_length(n: int):
     ids = np.random.default_rng(0).integers(0, 5, 400).tolist()
-    found = looking_back(Window(n, 20.0), ids)
-    assert found.characters == n and found.n == LOOKS_BACK and found.positions == 48
-    assert found.nats[LOOKS_BACK.index(n) :] == pytest.approx(0, abs=1e-12)
-    assert (found.nats[: LOOKS_BACK.index(n)] > 0.01).all()
+    found = ablate_context(Window(n, 20.0), ids)
+    assert found.characters == n and found.n == CONTEXT_LENGTHS and found.positions == 48
+    assert found.nats[CONTEXT_LENGTHS.index(n) :] == pytest.approx(0, abs=1e-12)
+    assert (found.nats[: CONTEXT_LENGTHS.index(n)] > 0.01).all()
 
 
 def test_looking_back_is_mean_divergence():
     ids, loaded = np.random.default_rng(1).integers(0, 5, 90).tolist(), Window(64)
-    found = looking_back(loaded, ids, positions=3)
-    for at, n in enumerate(LOOKS_BACK):
+    found = ablate_context(loaded, ids, positions=3)
+    for at, n in enumerate(CONTEXT_LENGTHS):
         total = 0.0
         for end in (65, 77, 90):  # spread evenly, the last at the end
             p, q = (
@@ -100,4 +100,4 @@ def test_line_reset_of_short_text_is_refused():
     with pytest.raises(ValueError, match="the text has 1 usable lines: give one with at least 8"):
         line_reset("abc\n\n\n", np.arange(6))
     with pytest.raises(ValueError, match="the text has 64 characters: give more than 64"):
-        looking_back(Window(1), [0] * 64)
+        ablate_context(Window(1), [0] * 64)

@@ -18,7 +18,7 @@ from charrnn.figures import (
     describe_steps,
     eigenvalue_figure,
     grad_norms_figure,
-    in_light_colours,
+    in_light_colors,
     product_norms_figure,
     steps_figure,
 )
@@ -44,7 +44,7 @@ def test_product_figure_matches_measurement():
         assert np.allclose(trace(figure, f"{each.title}, gradient").y, each.flow.median)
         assert each.norms.bound is not None
         assert np.allclose(trace(figure, f"{each.title}, bound").y, np.minimum(each.norms.bound, 1e100))
-        assert trace(figure, each.title).line.color == each.colour
+        assert trace(figure, each.title).line.color == each.color
     bands = [drawn for drawn in figure.data if drawn.fill]
     assert [max(band.y) for band in bands] == pytest.approx([one.norms.high.max(), turned.norms.high.max()])
     bottom, top = figure.layout.yaxis.range
@@ -87,10 +87,10 @@ def test_eigenvalue_figure_has_points_and_unit_circle():
     )
 
 
-def test_step_figure_goes_from_grey_to_model_colour():
+def test_step_figure_goes_from_grey_to_model_color():
     flows = {0: decay(0.9), 100: decay(0.6), 2000: decay(0.8)}
     figure: Any = steps_figure(flows, BLUE)
-    drawn = in_light_colours(figure)
+    drawn = in_light_colors(figure)
     assert trace(drawn, "step 0").line.color == LIGHT["quiet"]
     assert (trace(drawn, "step 2000").line.color, trace(drawn, "step 2000").line.dash) == (LIGHT["minus"], "solid")
     (band,) = [drawn for drawn in figure.data if drawn.fill]

@@ -169,7 +169,7 @@ def test_lost_output_is_reported_once():
 
 @pytest.mark.parametrize("word", ["two words", "it's", "a\x1b[2J\n'\\b", "نمی\u200cدانم", "-x"])
 def test_printed_command_is_quoted_for_shell(word):
-    line = script_runner.as_typed(ROOT / "scripts/train.py", "--out", word)
+    line = script_runner.shell_command(ROOT / "scripts/train.py", "--out", word)
     assert "\x1b" not in line and "\n" not in line
     words = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True).stdout.decode().split("\0")
     assert words[2:-1] == ["--out", word]

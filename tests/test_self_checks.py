@@ -44,7 +44,7 @@ def test_self_checks_hold_for_every_network(name):
         checks.append(self_checks.bptt_matches_autograd(network, IDS))  # pyright: ignore[reportArgumentType]
     assert [check.claim for check in checks if not check.holds] == []
     assert all(torch.equal(weight, weights[key]) for key, weight in network.state_dict().items())
-    steps, sample = self_checks.written(network, IDS[:4], 50, SamplingSettings(0.8, top_k=9), 3)
+    steps, sample = self_checks.sample_twice(network, IDS[:4], 50, SamplingSettings(0.8, top_k=9), 3)
     assert steps == sample and len(steps) == 50
 
 

@@ -22,7 +22,7 @@ Each point of `against_T` reads B · T characters, the same number: an increase 
 import argparse
 from typing import Any
 
-from charrnn.profiling import PARTS, against_T, rows
+from charrnn.profiling import PARTS, rows, time_vs_length
 from charrnn.text_tables import columns
 from charrnn.training import Recipe
 
@@ -35,7 +35,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "parts": list(PARTS),
         "rows": rows(recipe, options.rounds),
-        "against_T": against_T(recipe, tuple(options.lengths), options.rounds),
+        "against_T": time_vs_length(recipe, tuple(options.lengths), options.rounds),
     }
 
 

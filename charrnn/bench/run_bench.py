@@ -29,7 +29,7 @@ from charrnn.cells import CELLS
 from charrnn.flags import COUNT, THREADS, WIDTH, WINDOW
 from charrnn.gradient_flow import gradient_flow
 from charrnn.model import CharRNN
-from charrnn.profiling import VOCAB_SIZE, machine, plain_training, synthetic_corpus, take_turns
+from charrnn.profiling import VOCAB_SIZE, interleave, machine, plain_training, synthetic_corpus
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.text_tables import columns
 from charrnn.torch_reference import PlainCharRNN, TorchCharRNN, gradient_norms_by_autograd
@@ -68,7 +68,7 @@ def bench_train(options: argparse.Namespace) -> list[Row]:
         }
         steps |= {f"{OURS} {cell}": training.advance, f"{OURS} {cell}, layer norm": normed.advance}
         cell_of |= {name: cell for name in steps if name not in cell_of}
-    turns = take_turns(steps, options.rounds)
+    turns = interleave(steps, options.rounds)
 
     def figures(name: str, medians: Mapping[str, float]) -> dict[str, Any]:
         ours, this = medians[f"{OURS} {cell_of[name]}"], medians[name]
@@ -107,7 +107,7 @@ def bench_sample(options: argparse.Namespace) -> list[Row]:
             "chars_per_second": 1000 * options.chars / medians[name],
         }
 
-    return rows(take_turns({"plain loop": sample_plain_loop, OURS: sample_ours}, options.rounds), figures)
+    return rows(interleave({"plain loop": sample_plain_loop, OURS: sample_ours}, options.rounds), figures)
 
 
 def bench_gradients(options: argparse.Namespace) -> list[Row]:
@@ -115,7 +115,7 @@ def bench_gradients(options: argparse.Namespace) -> list[Row]:
     model = CharRNN(VOCAB_SIZE, options.hidden_dim).double().eval()
     ids = synthetic_corpus().train_ids[: options.positions * (options.lags + 2)]
     few, windows = ids[: options.lags + 4 * options.positions].tolist(), ids.view(options.positions, -1)
-    turns = take_turns(
+    turns = interleave(
         {
             "autograd, states retained": lambda: gradient_norms_by_autograd(model, windows),
             OURS: lambda: gradient_flow(model, few, max_lag=options.lags, positions=options.positions),

@@ -39,7 +39,7 @@ from charrnn.context_use import memory_record, memory_used
 from charrnn.corpus import Corpus, read_text, tiny_shakespeare
 from charrnn.flags import THREADS, path, script_parser
 from charrnn.gradient_flow import flow_record, gradient_flow, lyapunov_exponents, tail_slope
-from charrnn.neurons import ConceptTargets, boards, leaderboard_record, sha256_of
+from charrnn.neurons import ConceptTargets, leaderboard_record, leaderboards, sha256_of
 from charrnn.paths import CHECKPOINTS
 from charrnn.surprisal import kind_record, surprisals
 from charrnn.training import untrained
@@ -81,7 +81,7 @@ def units(trained: Checkpoint, corpus: Corpus) -> AnalysisRecord:
     networks = range(-(-UNTRAINED_UNITS // info.hidden_dim))
     untrained_models = (untrained(info.config, len(info.vocab), info.recipe, seed) for seed in networks)
     text = info.vocab.decode(ids)
-    return leaderboard_record(boards(trained.model, untrained_models, ConceptTargets.of(text), ids), text)
+    return leaderboard_record(leaderboards(trained.model, untrained_models, ConceptTargets.of(text), ids), text)
 
 
 ANALYSES: dict[str, Analysis] = {"gradient": gradient, "memory": memory, "bits": bits, "units": units}

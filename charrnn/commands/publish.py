@@ -124,6 +124,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason, code = script_runner.reason(error), 1
     except KeyboardInterrupt:
         reason, code = "stopped", 128 + signal.SIGINT
-    again = script_runner.as_typed(REPOSITORY / "scripts/publish.py", *arguments)
+    again = script_runner.shell_command(REPOSITORY / "scripts/publish.py", *arguments)
     print(f"{reason}\nnothing is lost; try again with:\n{again}", file=sys.stderr)
     return code

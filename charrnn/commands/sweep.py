@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Train what is missing, print the table and return the exit code."""
     options = parse(argv)
     runs = runs_of(options)
-    again = script_runner.as_typed(REPOSITORY / "scripts/sweep.py", *(sys.argv[1:] if argv is None else argv))
+    again = script_runner.shell_command(REPOSITORY / "scripts/sweep.py", *(sys.argv[1:] if argv is None else argv))
     for run in runs:
         run.options.resume_command = again
     torch.set_num_threads(runs[0].options.threads)

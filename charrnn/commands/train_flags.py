@@ -91,7 +91,7 @@ def parse(argv: list[str] | None, description: str | None = None) -> argparse.Na
         parser.error(f"--recipe {options.recipe} is of another network than --cell {options.cell}: leave one out")
     words = sys.argv[1:] if argv is None else argv
     resume = [] if options.resume or options.all else ["--resume"]
-    options.resume_command = script_runner.as_typed(REPOSITORY / "scripts/train.py", *words, *resume)
+    options.resume_command = script_runner.shell_command(REPOSITORY / "scripts/train.py", *words, *resume)
     return options
 
 

@@ -16,7 +16,7 @@ from charrnn.commands.train_flags import with_flag_names
 from charrnn.commands.train_out_folder import after_divergence, readable_checkpoint
 from charrnn.commands.train_text import absolute_path
 from charrnn.corpus import Corpus
-from charrnn.metrics import pace
+from charrnn.metrics import format_speed
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 from charrnn.training import DivergedError, Recipe, Training, largest_bytes, saved_steps
 
@@ -194,7 +194,7 @@ def train(saver: Saver, save_every: int) -> signal.Signals | None:
             while True:
                 if training.should_evaluate:
                     line = training.measure().line()
-                    tqdm.write(f"{line}  {pace(training.history, training.recipe.steps)}", file=sys.stdout)
+                    tqdm.write(f"{line}  {format_speed(training.history, training.recipe.steps)}", file=sys.stdout)
                     sys.stdout.flush()
                 if training.finished or received:
                     break

@@ -15,7 +15,7 @@ from charrnn.figures.over_training import (
     grad_norms_figure,
     steps_figure,
 )
-from charrnn.figures.palette import BLUE, ORANGE, Stroke, in_light_colours, strokes
+from charrnn.figures.palette import BLUE, ORANGE, Stroke, in_light_colors, strokes
 from charrnn.figures.recurrent_scale import (
     Cloud,
     ScaledCurves,

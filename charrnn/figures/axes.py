@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from charrnn.figures.palette import INK, LINE, MONO, PAPER, QUIET, SANS, VEIL, mixed
+from charrnn.figures.palette import AREA_OPACITY, INK, LINE, MONO, PAPER, QUIET, SANS, mixed
 
 NARROW = 560  # pixels: a phone, with short labels and few ticks
 TICKS = 11  # pixels
@@ -58,14 +58,14 @@ def frame(figure: go.Figure, margin: Mapping[str, float], *, legend_y: float | N
     )
 
 
-def add_band(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, **more: Any) -> None:
+def add_band(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, **more: Any) -> None:
     """Fill the area between two curves (N,) over x (N,)."""
     figure.add_scatter(
         x=np.concatenate([x, x[::-1]]).tolist(),
         y=np.concatenate([high, low[::-1]]).tolist(),
         fill="toself",
-        fillcolor=colour,
-        opacity=VEIL,
+        fillcolor=color,
+        opacity=AREA_OPACITY,
         line={"width": 0},
         mode="lines",
         hoverinfo="skip",
@@ -74,17 +74,17 @@ def add_band(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray
     )
 
 
-def label_style(colour: str) -> dict[str, Any]:
+def label_style(color: str) -> dict[str, Any]:
     """Return the style of a label, with a halo over lines and areas."""
-    edge = ", ".join([f"0 0 2px {PAPER}"] * 4)
-    return {"font": {"family": MONO, "size": 12, "color": colour, "shadow": edge}}
+    halo = ", ".join([f"0 0 2px {PAPER}"] * 4)
+    return {"font": {"family": MONO, "size": 12, "color": color, "shadow": halo}}
 
 
 class CurveEnd(NamedTuple):
     """Label of a curve at its last point, in axis coordinates (decades on log axes)."""
 
     text: str
-    colour: str
+    color: str
     x: float
     y: float
     dx: float  # pixels from the point to the label
@@ -100,24 +100,24 @@ def label_ends(
     """
     low, high = y_range
     heights = [(high - min(max(end.y, low), high)) / (high - low) * height for end in ends]
-    for end, wanted, placed in zip(ends, heights, spread(heights, height), strict=True):
+    for end, own, placed in zip(ends, heights, spread_labels(heights, height), strict=True):
         figure.add_annotation(
             x=end.x,
             y=min(max(end.y, low), high),
             yref=y_axis,
             text=end.text,
             ax=end.dx,
-            ay=placed - wanted,
+            ay=placed - own,
             xanchor="left",
             showarrow=True,
             arrowhead=0,
             arrowwidth=1,
-            arrowcolor=mixed(end.colour, 0.5),
-            **label_style(end.colour),
+            arrowcolor=mixed(end.color, 0.5),
+            **label_style(end.color),
         )
 
 
-def spread(heights: Sequence[float], area_height: float) -> list[float]:
+def spread_labels(heights: Sequence[float], area_height: float) -> list[float]:
     """
     Move labels apart by LINE_HEIGHT pixels, in the order of their heights.
 
@@ -125,18 +125,18 @@ def spread(heights: Sequence[float], area_height: float) -> list[float]:
     position: isotonic regression.
     """
     count = len(heights)
-    apart = min(LINE_HEIGHT, area_height / max(1, count))
+    distance = min(LINE_HEIGHT, area_height / max(1, count))
     order = np.argsort(heights, kind="stable")
     blocks: list[tuple[float, int]] = []  # height of the first label, labels
     for i, label in enumerate(order.tolist()):
-        block = (heights[label] - i * apart, 1)
+        block = (heights[label] - i * distance, 1)
         while blocks and blocks[-1][0] >= block[0]:
             (first, size), (other, other_size) = blocks.pop(), block
             block = (first * size + other * other_size) / (size + other_size), size + other_size
         blocks.append(block)
     firsts = np.repeat([height for height, _ in blocks], [size for _, size in blocks])
     placed = np.empty(count)
-    placed[order] = firsts.clip(apart / 2, area_height - apart * (count - 0.5)) + apart * np.arange(count)
+    placed[order] = firsts.clip(distance / 2, area_height - distance * (count - 0.5)) + distance * np.arange(count)
     return placed.tolist()
 
 
@@ -156,8 +156,8 @@ def level_line(
 def note(figure: go.Figure, text: str, x: float, y: float, anchor: str, color: str = INK, **more: Any) -> None:
     """Write a label without an arrow; anchor: its corner at the point, as `bottom left`."""
     vertical, horizontal = anchor.split()
-    at = {"x": x, "y": y, "xanchor": horizontal, "yanchor": vertical, "showarrow": False}
-    figure.add_annotation(text=text, **at, **label_style(color) | more)
+    position = {"x": x, "y": y, "xanchor": horizontal, "yanchor": vertical, "showarrow": False}
+    figure.add_annotation(text=text, **position, **label_style(color) | more)
 
 
 def panel_title(figure: go.Figure, text: str, y: float, shift: float) -> None:

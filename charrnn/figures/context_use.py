@@ -15,7 +15,7 @@ from charrnn.figures.palette import INK, PAPER, Stroke
 HEIGHT = 700
 MARGIN = {"l": 62, "r": 58, "t": 30, "b": 48}
 BETWEEN = 0.13  # share of the height between the panels
-LOW_CONTEXT, LOW_KL = 1e-3, 1e-6  # nats: what is less is not drawn
+LOW_CONTEXT, LOW_KL = 1e-3, 1e-6  # nats: smaller values are not drawn
 TICKS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 THIN, MIDDLE, THICK = 1.2, 2.0, 2.8
 TITLES = ("loss with only the last n characters, above that with all", "one character replaced: KL of the prediction")
@@ -55,8 +55,8 @@ def context_use_figure(
     above, below = _panels(curves)
     for panel, title in zip((above, below), SHORT_TITLES if width < NARROW else TITLES, strict=True):
         ends = [10**end for end in panel.x_range]
-        at = {"xref": panel.x, "yref": panel.y}
-        level_line(figure, NEGLIGIBLE_NATS, f"{NEGLIGIBLE_NATS:g}", ends, panel.x_range[1], **at)
+        axes_of_panel = {"xref": panel.x, "yref": panel.y}
+        level_line(figure, NEGLIGIBLE_NATS, f"{NEGLIGIBLE_NATS:g}", ends, panel.x_range[1], **axes_of_panel)
         panel_title(figure, title, panel.domain[1], 6)
     if picked is not None:
         _band(figure, picked, below)
@@ -64,7 +64,7 @@ def context_use_figure(
         name = f"{picked.title}, behind a shuffled prefix"
         _line(figure, picked.used.context.n, control, name, above, color=INK, width=THIN)
     for curve in curves:
-        style = {"color": curve.stroke.colour, "dash": curve.stroke.dash, "width": THICK if curve is picked else MIDDLE}
+        style = {"color": curve.stroke.color, "dash": curve.stroke.dash, "width": THICK if curve is picked else MIDDLE}
         context, probe = curve.used.context, curve.used.corruption
         _line(figure, context.n, context.excess_nats, curve.title, above, **style)
         _line(figure, probe.k, probe.median, curve.title, below, **style)
@@ -95,8 +95,8 @@ def describe_context_use(curves: Sequence[ContextUseCurve], texts: Sequence[str]
             f"A replaced character changes the typical prediction by more than 0.01 nats for as long: {felt}."
         )
     for text in dict.fromkeys(texts):
-        some = [curve for curve, of in zip(curves, texts, strict=True) if of == text]
-        counts = sorted({curve.used.context.predictions for curve in some}, reverse=True)
+        measured = [curve for curve, measured_on in zip(curves, texts, strict=True) if measured_on == text]
+        counts = sorted({curve.used.context.predictions for curve in measured}, reverse=True)
         sentences.append(f"Measured on {text}, {' or '.join(f'{count:,}' for count in counts)} predictions.")
     return " ".join(sentences)
 
@@ -118,23 +118,23 @@ def _panels(curves: Sequence[ContextUseCurve]) -> tuple[Panel, Panel]:
     longest = max((len(curve.used.context.n) for curve in curves), default=TICKS[-1])
     contexts = [curve.used.context.excess_nats for curve in curves]
     contexts += [curve.used.context.shuffled_excess_nats for curve in curves]
-    medians = [curve.used.corruption.high for curve in curves]
+    divergences = [curve.used.corruption.high for curve in curves]
     half = (1 - BETWEEN) / 2
     panels = []
     for number, domain, values, low in (
         ("", (1 - half, 1.0), contexts, LOW_CONTEXT),
-        ("2", (0.0, half), medians, LOW_KL),
+        ("2", (0.0, half), divergences, LOW_KL),
     ):
-        highest = max((float(each.max()) for each in values), default=1.0)
+        highest = max((float(curve.max()) for curve in values), default=1.0)
         y_range = (math.log10(low), math.log10(max(highest, 10 * low)) + 0.2)
         panels.append(Panel(f"x{number}", f"y{number}", domain, (0.0, math.log10(longest)), y_range, low))
     return panels[0], panels[1]
 
 
-def _line(figure: go.Figure, at: np.ndarray, values: np.ndarray, name: str, panel: Panel, **style: Any) -> None:
+def _line(figure: go.Figure, x: np.ndarray, values: np.ndarray, name: str, panel: Panel, **style: Any) -> None:
     letter = "n" if panel.x == "x" else "k"
     figure.add_scatter(
-        x=at.tolist(),
+        x=x.tolist(),
         y=[value if value >= panel.low else None for value in values.tolist()],
         mode="lines",
         line=style,
@@ -148,9 +148,9 @@ def _line(figure: go.Figure, at: np.ndarray, values: np.ndarray, name: str, pane
 
 def _band(figure: go.Figure, curve: ContextUseCurve, panel: Panel) -> None:
     probe = curve.used.corruption
-    seen = probe.high >= panel.low
-    k, high, low = probe.k[seen], probe.high[seen], np.maximum(probe.low[seen], panel.low)
-    add_band(figure, k, low, high, curve.stroke.colour, xaxis=panel.x, yaxis=panel.y)
+    drawn = probe.high >= panel.low
+    k, high, low = probe.k[drawn], probe.high[drawn], np.maximum(probe.low[drawn], panel.low)
+    add_band(figure, k, low, high, curve.stroke.color, xaxis=panel.x, yaxis=panel.y)
 
 
 def _point(figure: go.Figure, curve: ContextUseCurve, panel: Panel) -> None:
@@ -162,7 +162,7 @@ def _point(figure: go.Figure, curve: ContextUseCurve, panel: Panel) -> None:
         x=[chars],
         y=[NEGLIGIBLE_NATS],
         mode="markers",
-        marker={"color": curve.stroke.colour, "size": 9, "line": {"color": PAPER, "width": 1.5}},
+        marker={"color": curve.stroke.color, "size": 9, "line": {"color": PAPER, "width": 1.5}},
         hovertemplate=f"{escaped(curve.title)}, effective context: %{{x}} characters<extra></extra>",
         xaxis=panel.x,
         yaxis=panel.y,

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from charrnn.figures.axes import NARROW, add_band, axis, escaped, frame, level_line
-from charrnn.figures.palette import GHOST, INK, PAPER, QUIET, Stroke
+from charrnn.figures.palette import INK, PAPER, QUIET, SPARSE_DOTS, Stroke
 from charrnn.gradient_flow import GradientFlow
 
 FLOOR = 1e-12  # smaller values are not drawn
@@ -43,9 +43,9 @@ def gradient_flow_figure(
     if picked is not None:
         _band(figure, picked)
     if untrained is not None:
-        _line(figure, untrained.median, "untrained", color=QUIET, width=1.6, dash=GHOST)
+        _line(figure, untrained.median, "untrained", color=QUIET, width=1.6, dash=SPARSE_DOTS)
     for curve in curves:
-        style = {"color": curve.stroke.colour, "dash": curve.stroke.dash}
+        style = {"color": curve.stroke.color, "dash": curve.stroke.dash}
         _line(figure, curve.flow.median, curve.title, width=2.8 if curve is picked else 2, **style)
     if picked is not None:
         _line(figure, picked.flow.geometric_mean, f"{picked.title}, geometric mean", color=INK, width=1)
@@ -78,16 +78,16 @@ def describe_gradient_flow(curves: Sequence[Curve], texts: Sequence[str]) -> str
         (curve,) = curves
         sentences = [f"{curve.title}: the gradient {_half(curve.flow)}, {_horizon(curve.flow)}."]
     else:
-        seen = [(curve.title, curve.flow.horizon_chars) for curve in curves if not _is_far(curve.flow)]
-        units = [" characters"] + [""] * len(seen)
-        left = "; ".join(f"{lag:.1f}{unit} in {title}" for (title, lag), unit in zip(seen, units, strict=False))
-        sentences = [f"1 % of the gradient is left after {left}."] if seen else []
+        horizons = [(curve.title, curve.flow.horizon_chars) for curve in curves if not _is_far(curve.flow)]
+        units = [" characters"] + [""] * len(horizons)
+        left = "; ".join(f"{lag:.1f}{unit} in {title}" for (title, lag), unit in zip(horizons, units, strict=False))
+        sentences = [f"1 % of the gradient is left after {left}."] if horizons else []
         sentences += [f"{curve.title}: {_horizon(curve.flow)}." for curve in curves if _is_far(curve.flow)]
     for curve in curves:
         if context_of(curve.flow) is not None:
             sentences.append(f"{curve.title} sees {context_of(curve.flow)} characters and nothing beyond.")
     by_text = {text: [c for c, t in zip(curves, texts, strict=True) if t == text] for text in dict.fromkeys(texts)}
-    measured = "; ".join(f"{_positions(some)} of {text}" for text, some in by_text.items())
+    measured = "; ".join(f"{_positions(measured_on)} of {text}" for text, measured_on in by_text.items())
     return " ".join([*sentences, f"Measured at {measured}."])
 
 
@@ -122,25 +122,25 @@ def context_of(flow: GradientFlow) -> int | None:
 
 
 def _line(figure: go.Figure, curve: np.ndarray, name: str, **style: Any) -> None:
-    """Return a curve over lags 0, 1, … with its hover text."""
+    """Draw a curve over lags 0, 1, … with its hover text."""
     hover = escaped(name) + ", k = %{x}: %{y:.3g}<extra></extra>"
     lags = list(range(len(curve)))
     figure.add_scatter(x=lags, y=_above_floor(curve), mode="lines", line=style, name=escaped(name), hovertemplate=hover)
 
 
 def _above_floor(values: np.ndarray) -> list[float | None]:
-    """Cut a line where it falls below the drawn range."""
+    """Replace values below the drawn range by None, which interrupts the line."""
     return [value if value >= FLOOR else None for value in values.tolist()]
 
 
 def _band(figure: go.Figure, curve: Curve) -> None:
-    seen = curve.flow.high > 0  # 0 beyond the context of a Transformer
-    lags, high, low = (values[seen] for values in (curve.flow.lags, curve.flow.high, curve.flow.low))
+    nonzero = curve.flow.high > 0  # 0 beyond the context of a Transformer
+    lags, high, low = (values[nonzero] for values in (curve.flow.lags, curve.flow.high, curve.flow.low))
     high, low = np.maximum(high, FLOOR), np.maximum(low, FLOOR)
-    add_band(figure, lags, low, high, curve.stroke.colour)
+    add_band(figure, lags, low, high, curve.stroke.color)
 
 
-def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, what: str, symbol: str) -> None:
+def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, label: str, symbol: str) -> None:
     """Mark the lag at which the median falls to a level, except at a context's end."""
     if lag is None or (level == HORIZON and _is_far(curve.flow)):
         return
@@ -149,13 +149,13 @@ def _crossing(figure: go.Figure, curve: Curve, lag: float | None, level: float, 
         y=[level],
         mode="markers",
         marker={
-            "color": curve.stroke.colour,
+            "color": curve.stroke.color,
             "size": 9,
             "symbol": symbol,
             "line": {"color": PAPER, "width": 1.5},
         },
         showlegend=False,
-        hovertemplate=escaped(f"{curve.title}, {what}: ") + "%{x:.2f} characters<extra></extra>",
+        hovertemplate=escaped(f"{curve.title}, {label}: ") + "%{x:.2f} characters<extra></extra>",
     )
 
 

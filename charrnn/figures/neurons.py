@@ -11,7 +11,7 @@ from charrnn.figures.palette import BLUE, INK, LINE, ORANGE
 
 BINS = 48
 MARGIN = {"l": 54, "r": 10, "t": 10, "b": 42}
-MOSTLY = 0.9  # of the time
+MOST_OF_TIME = 0.9
 
 
 def unit_histogram(values: np.ndarray, ends: tuple[float, float] | None = None, width: int = 600) -> go.Figure:
@@ -37,10 +37,10 @@ def unit_histogram(values: np.ndarray, ends: tuple[float, float] | None = None, 
 
 def describe_unit_values(values: np.ndarray) -> str:
     """Describe the histogram in a sentence."""
-    low, first, middle, third, high = np.percentile(values, [0, 25, 50, 75, 100])
+    low, first, median, third, high = np.percentile(values, [0, 25, 50, 75, 100])
     return (
         f"Activation of the unit at {len(values):,} characters: from {low:.2f} to {high:.2f}, half of the time between "
-        f"{first:.2f} and {third:.2f}, median {middle:.2f}."
+        f"{first:.2f} and {third:.2f}, median {median:.2f}."
     )
 
 
@@ -65,12 +65,12 @@ def saturation_figure(gates: Sequence[Saturation], width: int = 900) -> go.Figur
     columns = len(gates) if width >= 520 else 1
     rows = -(-len(gates) // columns)
     gap_x, gap_y = 0.07, 0.16
-    wide, high = (1 - gap_x * (columns - 1)) / columns, (1 - gap_y * (rows - 1)) / rows
+    panel_width, panel_height = (1 - gap_x * (columns - 1)) / columns, (1 - gap_y * (rows - 1)) / rows
     axes = {}
     for i, gate in enumerate(gates):
         number = str(i + 1) if i else ""
         row, column = divmod(i, columns)
-        left, top = column * (wide + gap_x), 1 - row * (high + gap_y)
+        left, top = column * (panel_width + gap_x), 1 - row * (panel_height + gap_y)
         figure.add_scatter(
             x=[0, 1],
             y=[1, 0],
@@ -91,12 +91,12 @@ def saturation_figure(gates: Sequence[Saturation], width: int = 900) -> go.Figur
             xaxis=f"x{number}",
             yaxis=f"y{number}",
         )
-        at = {"xref": f"x{number} domain", "yref": f"y{number} domain", "font": {"size": 13, "color": INK}}
-        note(figure, f"<b>{gate.gate}</b>", 1, 1, "top right", **at)
+        style = {"xref": f"x{number} domain", "yref": f"y{number} domain", "font": {"size": 13, "color": INK}}
+        note(figure, f"<b>{gate.gate}</b>", 1, 1, "top right", **style)
         share = {"range": [-0.03, 1.03], "tickformat": ".0%", "nticks": 5}
         across, up = "shut (< 0.1)" if row == rows - 1 else "", "open (> 0.9)" if not column else ""
-        axes[f"xaxis{number}"] = axis(across, domain=[left, left + wide], anchor=f"y{number}", **share)
-        axes[f"yaxis{number}"] = axis(up, domain=[max(0.0, top - high), top], anchor=f"x{number}", **share)
+        axes[f"xaxis{number}"] = axis(across, domain=[left, left + panel_width], anchor=f"y{number}", **share)
+        axes[f"yaxis{number}"] = axis(up, domain=[max(0.0, top - panel_height), top], anchor=f"x{number}", **share)
     frame(figure, MARGIN, height=60 + 250 * rows, **axes)
     return figure
 
@@ -105,7 +105,7 @@ def describe_saturation(gates: Sequence[Saturation], named: Callable[[str], str]
     """Describe each panel in a sentence."""
     sentences = []
     for gate in gates:
-        settled = int(((gate.shut > MOSTLY) | (gate.open > MOSTLY)).sum())
+        settled = int(((gate.shut > MOST_OF_TIME) | (gate.open > MOST_OF_TIME)).sum())
         name = named(gate.gate)
         sentences.append(
             f"{name[0].upper()}{name[1:]}: shut {gate.shut.mean():.0%} and open {gate.open.mean():.0%} of the time; "

@@ -17,10 +17,10 @@ MARGIN = {"l": 62, "r": 30, "t": 14, "b": 48}
 DASHES = ("1px,4px", "2px,3px", "4px,3px", "7px,3px", "11px,3px")  # the longer, the later
 
 
-def steps_figure(flows: Mapping[int, GradientFlow], colour: str, width: int = 900) -> go.Figure:
+def steps_figure(flows: Mapping[int, GradientFlow], color: str, width: int = 900) -> go.Figure:
     """Draw one model's curve at each saved step; the last one with its band."""
     curves = [
-        Curve(f"step {step}", flow, _stroke(i, len(flows), colour)) for i, (step, flow) in enumerate(flows.items())
+        Curve(f"step {step}", flow, _stroke(i, len(flows), color)) for i, (step, flow) in enumerate(flows.items())
     ]
     return gradient_flow_figure(curves, width, picked=curves[-1])
 
@@ -34,14 +34,14 @@ def describe_steps(title: str, flows: Mapping[int, GradientFlow]) -> str:
     return f"{title}: the half-life in characters is {', '.join(sentences)}."
 
 
-def _stroke(i: int, count: int, colour: str) -> Stroke:
+def _stroke(i: int, count: int, color: str) -> Stroke:
     """Return the line style of the i-th of `count` steps."""
     share = 1.0 if count < 2 else i / (count - 1)
     dash = "solid" if i == count - 1 else DASHES[min(len(DASHES) - 1, round(share * len(DASHES)))]
-    return Stroke(mixed(colour, share, QUIET), dash)
+    return Stroke(mixed(color, share, QUIET), dash)
 
 
-# ------------------------------------------------------------------------------------------------ norms while learning
+# ------------------------------------------------------------------------------------------------ norms during training
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
     most = max((len(run.norms) * run.every for run in runs), default=1)
     values = [norm for run in runs for norm in run.norms if norm > 0]
     limits = math.log10(min([*values, threshold])) - 0.1, math.log10(max([*values, threshold])) + 0.25
-    colours = {title: MODELS[i] for i, title in enumerate(dict.fromkeys(run.title for run in runs))}
+    colors = {title: MODELS[i] for i, title in enumerate(dict.fromkeys(run.title for run in runs))}
     for run in sorted(runs, key=lambda run: not run.clipped):
         alone = sum(other.title == run.title for other in runs) == 1
-        colour = colours[run.title] if run.clipped or alone else INK
-        ink = {"color": colour, "width": 5 if run.clipped else 1.6}
+        color = colors[run.title] if run.clipped or alone else INK
+        ink = {"color": color, "width": 5 if run.clipped else 1.6}
         name = f"{run.title}, {'clipped' if run.clipped else 'not clipped'}"
         figure.add_scatter(
             x=_steps(run),

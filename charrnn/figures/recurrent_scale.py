@@ -10,12 +10,12 @@ import plotly.graph_objects as go
 
 from charrnn.figures.axes import LINE_HEIGHT, NARROW, add_band, axis, frame, label_style, note
 from charrnn.figures.gradient_flow import FLOOR, MARGIN
-from charrnn.figures.palette import GHOST, INK, LINE
+from charrnn.figures.palette import INK, LINE, SPARSE_DOTS
 from charrnn.gradient_flow import GradientFlow, ProductNorms
 
 HEIGHT = 380  # pixels
-DRAWN = (1e-100, 1e100)  # values beyond are far outside the figure
-ROOM = 2.0  # decades that a bound is followed above everything else
+CLIP = (1e-100, 1e100)  # values beyond are far outside the figure
+HEADROOM = 2.0  # decades above the measurements in which bounds are drawn
 CLOUD_MARGIN = {"l": 44, "r": 14, "t": 46, "b": 44}
 
 
@@ -24,7 +24,7 @@ class ScaledCurves:
     """Measurements at one recurrent scale, with name and color."""
 
     title: str
-    colour: str
+    color: str
     norms: ProductNorms
     flow: GradientFlow
 
@@ -39,14 +39,22 @@ def product_norms_figure(scaled: Sequence[ScaledCurves], width: int = 900) -> go
     Median and 10–90 % for each scale; thin: the bound (σ_max W_hh)^k, if any; dotted: the loss gradient.
     """
     figure = go.Figure()
-    for one in scaled:
-        _band(figure, one)
-    for one in scaled:
-        if one.norms.bound is not None:
-            _line(figure, one.norms.lags, one.norms.bound, f"{one.title}, bound", color=one.colour, width=1)
-        _line(figure, one.flow.lags, one.flow.median, f"{one.title}, gradient", color=one.colour, width=1.4, dash=GHOST)
-        _line(figure, one.norms.lags, one.norms.median, one.title, color=one.colour, width=2.6)
-    most = max((int(one.flow.lags[-1]) for one in scaled), default=128)
+    for curves in scaled:
+        _band(figure, curves)
+    for curves in scaled:
+        if curves.norms.bound is not None:
+            _line(figure, curves.norms.lags, curves.norms.bound, f"{curves.title}, bound", color=curves.color, width=1)
+        _line(
+            figure,
+            curves.flow.lags,
+            curves.flow.median,
+            f"{curves.title}, gradient",
+            color=curves.color,
+            width=1.4,
+            dash=SPARSE_DOTS,
+        )
+        _line(figure, curves.norms.lags, curves.norms.median, curves.title, color=curves.color, width=2.6)
+    most = max((int(curves.flow.lags[-1]) for curves in scaled), default=128)
     across = axis("steps in the product, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False)
     up = axis("largest singular value", type="log", range=_decades(scaled), dtick=2, exponentformat="power")
     frame(figure, MARGIN, legend_y=1, xaxis=across, yaxis=up, height=HEIGHT)
@@ -56,9 +64,9 @@ def product_norms_figure(scaled: Sequence[ScaledCurves], width: int = 900) -> go
 def describe_product_norms(scaled: Sequence[ScaledCurves]) -> str:
     """Describe each scale in a sentence."""
     sentences = []
-    for one in scaled:
-        norms, k = one.norms, int(one.norms.lags[-1])
-        sentence = f"{one.title}: {k} steps stretch a vector by {_short(norms.median[-1])} at most"
+    for curves in scaled:
+        norms, k = curves.norms, int(curves.norms.lags[-1])
+        sentence = f"{curves.title}: {k} steps stretch a vector by {_short(norms.median[-1])} at most"
         if norms.bound is not None:
             sentence += (
                 f", one step by {_short(norms.median[0])}; (σ_max W_hh)^{k} would allow {_short(norms.bound[-1])}"
@@ -73,21 +81,21 @@ def _short(value: float) -> str:
 
 def _decades(scaled: Sequence[ScaledCurves]) -> list[float]:
     """Return the log10 range of the measurements, extended a little for bounds."""
-    values = np.concatenate([[1.0], *(part for one in scaled for part in (one.norms.median, one.norms.high))])
-    seen = values[values >= FLOOR]
-    bounded = any(one.norms.bound is not None for one in scaled)
-    return [2 * math.floor(math.log10(seen.min()) / 2), math.log10(seen.max()) + (ROOM if bounded else 0.4)]
+    values = np.concatenate([[1.0], *(part for curves in scaled for part in (curves.norms.median, curves.norms.high))])
+    visible = values[values >= FLOOR]
+    bounded = any(curves.norms.bound is not None for curves in scaled)
+    return [2 * math.floor(math.log10(visible.min()) / 2), math.log10(visible.max()) + (HEADROOM if bounded else 0.4)]
 
 
 def _line(figure: go.Figure, lags: np.ndarray, values: np.ndarray, name: str, **style: Any) -> None:
-    shown = np.where(values > 0, values.clip(*DRAWN), np.nan)
+    shown = np.where(values > 0, values.clip(*CLIP), np.nan)
     hover = name + ", k = %{x}: %{y:.3g}<extra></extra>"
     figure.add_scatter(x=lags, y=shown, mode="lines", line=style, name=name, hovertemplate=hover)
 
 
-def _band(figure: go.Figure, one: ScaledCurves) -> None:
-    low, high = np.clip([one.norms.low, one.norms.high], *DRAWN)
-    add_band(figure, one.norms.lags, low, high, one.colour)
+def _band(figure: go.Figure, curves: ScaledCurves) -> None:
+    low, high = np.clip([curves.norms.low, curves.norms.high], *CLIP)
+    add_band(figure, curves.norms.lags, low, high, curves.color)
 
 
 # ------------------------------------------------------------------------------------------------ eigenvalues
@@ -98,7 +106,7 @@ class Cloud:
     """The eigenvalues (H,) of one matrix, with name and color."""
 
     title: str
-    colour: str
+    color: str
     eigenvalues: np.ndarray
 
 
@@ -113,12 +121,12 @@ def eigenvalue_figure(clouds: Sequence[Cloud]) -> go.Figure:
             y=np.imag(cloud.eigenvalues),
             mode="markers",
             name=cloud.title,
-            marker={"color": cloud.colour, "size": 5, "opacity": 0.8, "symbol": "circle" if i == 0 else "diamond-open"},
+            marker={"color": cloud.color, "size": 5, "opacity": 0.8, "symbol": "circle" if i == 0 else "diamond-open"},
             hovertemplate=cloud.title + ": %{x:.3f} + %{y:.3f} i<extra></extra>",
         )
         sign, radius = "●" if i == 0 else "◇", abs(cloud.eigenvalues).max()
-        at = {"xref": "paper", "yref": "paper", "yshift": LINE_HEIGHT * (len(clouds) - 1 - i)}
-        note(figure, f"{sign} {cloud.title}  ρ {radius:.2f}", 0, 1, "bottom left", cloud.colour, **at)
+        position = {"xref": "paper", "yref": "paper", "yshift": LINE_HEIGHT * (len(clouds) - 1 - i)}
+        note(figure, f"{sign} {cloud.title}  ρ {radius:.2f}", 0, 1, "bottom left", cloud.color, **position)
     figure.add_shape(**circle)
     name = {"x": math.sqrt(0.5), "y": -math.sqrt(0.5), "text": "|λ| = 1", "xanchor": "right", "yanchor": "top"}
     name |= {"ax": 0.98 * reach, "ay": -0.86 * reach, "axref": "x", "ayref": "y"}
@@ -126,8 +134,8 @@ def eigenvalue_figure(clouds: Sequence[Cloud]) -> go.Figure:
     figure.add_annotation(**name, **arrow, **label_style(INK))
     across = axis("real part of λ", range=[-reach, reach], showgrid=False, constrain="domain", nticks=6)
     up = axis("imaginary part", range=[-reach, reach], showgrid=False, scaleanchor="x", constrain="domain", nticks=6)
-    for each in (across, up):
-        each |= {"zeroline": True, "zerolinecolor": LINE}
+    for plane_axis in (across, up):
+        plane_axis |= {"zeroline": True, "zerolinecolor": LINE}
     frame(figure, CLOUD_MARGIN, xaxis=across, yaxis=up, height=HEIGHT + 20)
     return figure
 

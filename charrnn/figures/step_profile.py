@@ -21,12 +21,12 @@ from charrnn.figures.axes import (
     label_ends,
     note,
 )
-from charrnn.figures.palette import BLUE, INK, MODELS, MONO, ORANGE, PAPER, QUIET, VEIL, mixed, strokes
+from charrnn.figures.palette import AREA_OPACITY, BLUE, INK, MODELS, MONO, ORANGE, PAPER, QUIET, mixed, strokes
 
-BAR, ROW = 26, 50  # pixels: a bar, and from one to the next, its name between them
+BAR, ROW = 26, 50  # pixels: height of a bar; of a bar with its name
 MARGIN = {"l": 10, "r": 24, "t": 30, "b": 40}
-AGAINST_HEIGHT = 420
-AGAINST_MARGIN = {"l": 62, "t": 14, "b": 48}
+COST_HEIGHT = 420
+COST_MARGIN = {"l": 62, "t": 14, "b": 48}
 LOOP = "loop over T"
 HATCHED = {"shape": "/", "size": 7, "solidity": 0.15}
 
@@ -45,21 +45,21 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     """
     figure, rows = go.Figure(), record["rows"]
     inner = width - MARGIN["l"] - MARGIN["r"]
-    wholes = [sum(row["parts"].values()) for row in rows]
-    places = list(range(len(rows)))
+    totals = [sum(row["parts"].values()) for row in rows]
+    positions = list(range(len(rows)))
     for part in record["parts"]:
-        has = [part in row["parts"] for row in rows]
-        shares = [row["parts"].get(part, 0.0) / whole for row, whole in zip(rows, wholes, strict=True)]
+        present = [part in row["parts"] for row in rows]
+        shares = [row["parts"].get(part, 0.0) / total for row, total in zip(rows, totals, strict=True)]
         is_loop = part.endswith(LOOP)
-        colour = _colour(part) if is_loop else mixed(_colour(part), 2 * VEIL)
+        color = _color(part) if is_loop else mixed(_color(part), 2 * AREA_OPACITY)
         figure.add_bar(
-            x=[100 * share if there else None for share, there in zip(shares, has, strict=True)],
-            y=places,
+            x=[100 * share if is_present else None for share, is_present in zip(shares, present, strict=True)],
+            y=positions,
             orientation="h",
             width=BAR / ROW,
             name=escaped(part),
             marker={
-                "color": colour,
+                "color": color,
                 "line": {"color": PAPER, "width": 1},
                 "pattern": {**HATCHED, "fgcolor": PAPER} if part.startswith("backward") else {},
             },
@@ -75,9 +75,9 @@ def profile_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
             + escaped(part)
             + ": %{customdata[1]:.2f} ms, %{x:.1f} %<extra></extra>",
         )
-    for place, row in zip(places, rows, strict=True):
+    for position, row in zip(positions, rows, strict=True):
         text = f"<b>{escaped(row['name'])}</b> {_ms(row['median_ms'])}"
-        note(figure, text, 0, place, "bottom left", yshift=BAR / 2)
+        note(figure, text, 0, position, "bottom left", yshift=BAR / 2)
     frame(
         figure,
         MARGIN,
@@ -95,11 +95,11 @@ def describe_profile(record: Mapping[str, Any]) -> str:
 
 
 def _describe(row: Mapping[str, Any]) -> str:
-    whole = sum(row["parts"].values())
+    total = sum(row["parts"].values())
     loop = sum(ms for part, ms in row["parts"].items() if part.endswith(LOOP))
     most, ms = max(row["parts"].items(), key=lambda item: item[1])
-    what = f"{loop / whole:.0%} of it in the loop over T" if loop else f"most of it in {most} ({ms / whole:.0%})"
-    return f"{row['name']}: {_ms(row['median_ms'])} a step, {what}."
+    share = f"{loop / total:.0%} of it in the loop over T" if loop else f"most of it in {most} ({ms / total:.0%})"
+    return f"{row['name']}: {_ms(row['median_ms'])} a step, {share}."
 
 
 def step_cost_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
@@ -109,26 +109,26 @@ def step_cost_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     record: {"against_T": [{"name", "seq_len": [T, …], "median_ms": [ms, …]}, …]}. width: pixels.
     """
     figure, lines = go.Figure(), record["against_T"]
-    style = strokes([line["name"] for line in lines])
+    stroke_of = strokes([line["name"] for line in lines])
     lengths = sorted({T for line in lines for T in line["seq_len"]}) or [1]
     times = [ms for line in lines for ms in line["median_ms"]] or [1.0]
     low, high = math.log10(min(times)) - 0.1, math.log10(max(times)) + 0.1
     for line in lines:
-        stroke = style[line["name"]]
+        stroke = stroke_of[line["name"]]
         figure.add_scatter(
             x=list(line["seq_len"]),
             y=list(line["median_ms"]),
             mode="lines+markers",
             name=escaped(line["name"]),
-            line={"color": stroke.colour, "dash": stroke.dash, "width": 2.4},
-            marker={"color": stroke.colour, "size": 6},
+            line={"color": stroke.color, "dash": stroke.dash, "width": 2.4},
+            marker={"color": stroke.color, "size": 6},
             hovertemplate=escaped(line["name"]) + ", T = %{x}: %{y:.1f} ms<extra></extra>",
         )
-    height = AGAINST_HEIGHT - AGAINST_MARGIN["t"] - AGAINST_MARGIN["b"]
+    height = COST_HEIGHT - COST_MARGIN["t"] - COST_MARGIN["b"]
     ends = [
         CurveEnd(
             f"<b>{escaped(line['name'])}</b>",
-            style[line["name"]].colour,
+            stroke_of[line["name"]].color,
             math.log10(line["seq_len"][-1]),
             math.log10(line["median_ms"][-1]),
             18,
@@ -140,8 +140,8 @@ def step_cost_figure(record: Mapping[str, Any], width: int = 900) -> go.Figure:
     ticks = {"tickvals": lengths, "ticktext": [str(T) for T in lengths]}
     frame(
         figure,
-        AGAINST_MARGIN | {"r": LETTER_WIDTH * longest + 26},
-        height=AGAINST_HEIGHT,
+        COST_MARGIN | {"r": LETTER_WIDTH * longest + 26},
+        height=COST_HEIGHT,
         xaxis=axis("T, characters in a window", type="log", range=_ends(lengths), showgrid=False, **ticks),
         yaxis=axis(
             "ms a step" if width < NARROW else "milliseconds a step",
@@ -166,7 +166,7 @@ def _ends(lengths: Sequence[int]) -> list[float]:
     return [math.log10(lengths[0]) - 0.05, math.log10(lengths[-1])]
 
 
-def _colour(part: str) -> str:
+def _color(part: str) -> str:
     if part.endswith(LOOP):
         return BLUE
     if part.endswith("blocks"):

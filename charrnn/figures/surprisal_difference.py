@@ -9,7 +9,7 @@ from charrnn.figures.palette import BLUE, INK, ORANGE, QUIET
 from charrnn.ranges import signed
 from charrnn.surprisal import GroupMean
 
-BAR, ROW = 12, 34  # pixels: a bar, and from one to the next, its name between them
+BAR, ROW = 12, 34  # pixels: height of a bar; of a bar with its name
 MARGIN = {"l": 10, "r": 16, "t": 34, "b": 46}
 BETWEEN = 74  # pixels between two panels
 TITLES = ("by kind of character", "by length of context: the position in the text")
@@ -24,7 +24,7 @@ def delta_bits_figure(panels: Sequence[Sequence[GroupMean]], width: int = 900) -
     """
     figure = go.Figure()
     ends = [
-        group.delta_bits + way * (group.error_bits or 0) for groups in panels for group in groups for way in (-1, 1)
+        group.delta_bits + sign * (group.error_bits or 0) for groups in panels for group in groups for sign in (-1, 1)
     ]
     low, high = min(0.0, *ends), max(0.0, *ends)
     room = 0.04 * (high - low) or 0.1
@@ -63,18 +63,18 @@ def _bars(figure: go.Figure, groups: Sequence[GroupMean], number: str) -> None:
         hovertemplate="%{customdata[0]}, %{customdata[1]:,} characters<br>A %{customdata[2]:.3f} bits, "
         "B %{customdata[3]:.3f}<br>Δ = %{x:+.3f}<extra></extra>",
     )
-    for place, group in enumerate(groups):
+    for position, group in enumerate(groups):
         text = f"<b>{escaped(group.name)}</b> {signed(group.delta_bits)} · {_n(group)}"
-        at = {"xref": f"x{number} domain", "yref": f"y{number}", "yshift": BAR / 2}
-        note(figure, text, 0, place, "bottom left", font={"size": 11.5, "color": INK}, **at)
+        axes = {"xref": f"x{number} domain", "yref": f"y{number}", "yshift": BAR / 2}
+        note(figure, text, 0, position, "bottom left", font={"size": 11.5, "color": INK}, **axes)
 
 
 def describe_delta_bits(panels: Sequence[Sequence[GroupMean]]) -> str:
     """Describe each panel in a sentence."""
     sentences = []
     for title, groups in zip(TITLES, panels, strict=True):
-        each = "; ".join(f"{group.name} {signed(group.delta_bits)} ({_n(group)})" for group in groups)
-        sentences.append(f"Δ bits {title}: {each}.")
+        differences = "; ".join(f"{group.name} {signed(group.delta_bits)} ({_n(group)})" for group in groups)
+        sentences.append(f"Δ bits {title}: {differences}.")
     return " ".join(sentences)
 
 

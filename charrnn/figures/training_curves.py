@@ -13,7 +13,7 @@ from charrnn.metrics import Metrics, bits_per_char
 
 HEIGHT = 560
 MARGIN = {"l": 62, "t": 14, "b": 48}
-LATE = 1.2  # the late part of training: losses up to this multiple of the best main curve
+LATE = 1.2  # `late` shows losses up to this multiple of the lowest one
 LOSSES = {"train": "train_loss_nats", "validation": "val_loss_nats"}  # the last one is drawn thick
 NORMS = "gradient norm"
 PARTS = (*LOSSES, NORMS)  # selectable on the page
@@ -98,9 +98,9 @@ def describe_training_curves(runs: Sequence[Run], unit: str = "nats") -> str:
 
 
 def _describe(run: Run, unit: str) -> str:
-    first, last, read = run.history[0], run.history[-1], UNITS[unit]
-    losses = f"training {read(last.train_loss_nats):.3f}, validation {read(last.val_loss_nats):.3f}"
-    return f"{run.title}: from {read(first.val_loss_nats):.2f} {unit} per character to {losses} at step {last.step}."
+    first, last, convert = run.history[0], run.history[-1], UNITS[unit]
+    losses = f"training {convert(last.train_loss_nats):.3f}, validation {convert(last.val_loss_nats):.3f}"
+    return f"{run.title}: from {convert(first.val_loss_nats):.2f} {unit} per character to {losses} at step {last.step}."
 
 
 def _loss(run: Run, part: str, unit: str) -> list[float]:
@@ -136,7 +136,7 @@ def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, nu
             y=[value if panel.scale is float or value > 0 else None for value in line.values],
             mode="lines",
             line={
-                "color": stroke.colour,
+                "color": stroke.color,
                 "dash": stroke.dash,
                 "width": THICK if line.part != NORMS and main else THIN,
             },
@@ -150,7 +150,7 @@ def _draw(figure: go.Figure, lines: Sequence[Line], panel: Panel, width: int, nu
     ends = [
         CurveEnd(
             text=f"<b>{escaped(line.run.title)}</b>" + (f" {number.format(line.values[-1])}" if number else ""),
-            colour=line.run.stroke.colour,
+            color=line.run.stroke.color,
             x=line.run.history[-1].step,
             y=panel.scale(line.values[-1]),
             dx=(1 - line.run.history[-1].step / panel.steps) * panel.width + 18,

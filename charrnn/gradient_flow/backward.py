@@ -13,7 +13,7 @@ from torch import Tensor
 from charrnn.bptt import BackwardPass
 from charrnn.model import CharRNN
 
-COMPARED = 64  # characters on which the loop over the cell is compared with the network's own `forward`
+COMPARED_CHARS = 64  # on which the loop over the cell is compared with the network's `forward`
 
 
 def backward_pass(model: CharRNN, ids: Tensor) -> "BackwardPass | AutogradBackwardPass":
@@ -36,12 +36,12 @@ class AutogradBackwardPass:
         states = [self._cell.initial_state(1)]
         for x in self._x.split(1):
             states.append(self._cell(x, states[-1]))
-        self._state = type(states[0])
+        self._State = type(states[0])
         self._before = [torch.cat(parts) for parts in zip(*states[:-1], strict=True)]  # (N, …) each
-        self.states = self._state(*(torch.cat(parts) for parts in zip(*states[1:], strict=True)))
+        self.states = self._State(*(torch.cat(parts) for parts in zip(*states[1:], strict=True)))
         self.h = self.states.h  # (N, H)
-        first = ids[None, :COMPARED]
-        if not torch.allclose(model(first)[0][0], model.head(self.h[:COMPARED])):
+        first = ids[None, :COMPARED_CHARS]
+        if not torch.allclose(model(first)[0][0], model.head(self.h[:COMPARED_CHARS])):
             raise ValueError(
                 "the network's forward() is not embed → cell → head, so gradients through time cannot be computed: "
                 "restore CharRNN.forward in model.py"
@@ -49,8 +49,8 @@ class AutogradBackwardPass:
 
     def state_gradient(self, d_h: Tensor) -> Any:
         """Return a state gradient with only its h set: d_h (P, H)."""
-        nothing = {name: part.new_zeros(len(d_h), part.shape[1]) for name, part in self.states._asdict().items()}
-        return self._state(**nothing | {"h": d_h})
+        zeros = {name: part.new_zeros(len(d_h), part.shape[1]) for name, part in self.states._asdict().items()}
+        return self._State(**zeros | {"h": d_h})
 
     def step_back(self, d_state: Any, positions: Tensor) -> Any:
         """Propagate state gradients at `positions` (P,) one step back."""
@@ -59,9 +59,9 @@ class AutogradBackwardPass:
     @torch.enable_grad()
     def step_back_with_input(self, d_state: Any, positions: Tensor) -> tuple[Any, Tensor]:
         """Propagate one step back; also return the gradient of the input x (P, E)."""
-        at, after = self._step(positions)
-        d_x, *d_before = _vjp(after, at, d_state)
-        return self._state(*d_before), d_x
+        inputs, after = self._step(positions)
+        d_x, *d_before = _vjp(after, inputs, d_state)
+        return self._State(*d_before), d_x
 
     @torch.enable_grad()
     def jvp(self, tangent: Sequence[Tensor], positions: Tensor) -> list[Tensor]:
@@ -72,24 +72,24 @@ class AutogradBackwardPass:
         """
         (_, *before), after = self._step(positions)
         u = [torch.zeros_like(part, requires_grad=True) for part in after]
-        back = _vjp(after, before, u, create_graph=True)  # u ↦ Jᵀu is linear; its transpose is the product with J
-        return _vjp(back, u, tangent)
+        vjp = _vjp(after, before, u, create_graph=True)  # u ↦ Jᵀu is linear; its transpose is the product with J
+        return _vjp(vjp, u, tangent)
 
     def _step(self, positions: Tensor) -> tuple[list[Tensor], Any]:
         """Return inputs (x, previous state) and outputs of the steps to `positions`."""
-        at = [part[positions].detach().requires_grad_() for part in (self._x, *self._before)]
-        return at, self._cell(at[0], self._state(*at[1:]))
+        inputs = [part[positions].detach().requires_grad_() for part in (self._x, *self._before)]
+        return inputs, self._cell(inputs[0], self._State(*inputs[1:]))
 
 
 def _vjp(
     outputs: Sequence[Tensor], inputs: Sequence[Tensor], d_outputs: Sequence[Tensor], create_graph: bool = False
 ) -> list[Tensor]:
     """Return the gradients of the inputs; zeros if nothing depends on them."""
-    some = [(output, d) for output, d in zip(outputs, d_outputs, strict=True) if output.requires_grad]
+    used = [(output, d) for output, d in zip(outputs, d_outputs, strict=True) if output.requires_grad]
     gradients = torch.autograd.grad(
-        [output for output, _ in some],
+        [output for output, _ in used],
         inputs,
-        [d for _, d in some],
+        [d for _, d in used],
         create_graph=create_graph,
         allow_unused=True,
         materialize_grads=True,

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from charrnn.analysis_record import MAX_INTEGER, AnalysisRecord
-from charrnn.chunked_logits import at_once, loss_gradients
+from charrnn.chunked_logits import chunk_size, loss_gradients
 from charrnn.gradient_flow.backward import backward_pass
 from charrnn.minigpt import MiniGPT
 from charrnn.model import CharRNN
@@ -24,7 +24,7 @@ from charrnn.registry import Network
 
 HORIZON = 0.01
 MAX_LAG, POSITIONS = 128, 512
-KEPT = ("median", "low", "high", "geometric_mean")
+CURVES = ("median", "low", "high", "geometric_mean")
 TAIL = (32, 128)  # lags of the curve's tail
 WINDOWS_AT_ONCE = 32  # windows of MiniGPT at once; affects memory use only
 
@@ -58,11 +58,11 @@ def gradient_flow(
     also have a full context before them if the text is long enough. Raises ValueError for a shorter text and for a
     loss without gradient.
     """
-    whole = model.context - 1 if isinstance(model, MiniGPT) else 0  # characters before a position that are read as well
-    before = max(max_lag, whole) if len(ids) >= whole + 2 else max_lag
-    norms = norms_by_lag(model, torch.as_tensor(ids), spread(ids, before, positions), max_lag)
+    context = model.context - 1 if isinstance(model, MiniGPT) else 0  # characters read before a position
+    before = max(max_lag, context) if len(ids) >= context + 2 else max_lag
+    norms = norms_by_lag(model, torch.as_tensor(ids), spread_positions(ids, before, positions), max_lag)
     if not norms[0].all():
-        raise ValueError("the loss has no gradient here: the model predicts a character with certainty")
+        raise ValueError("the loss has no gradient on this text: the model predicts a character with certainty")
     relative = (norms / norms[0]).numpy()  # (K+1, P)
     low, median, high = np.quantile(relative, [0.1, 0.5, 0.9], axis=1)
     with np.errstate(divide="ignore"):
@@ -117,13 +117,13 @@ def _norms_through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max
     """
     length = min(model.context, int(positions.min()) + 1)
     norms = torch.zeros(max_lag + 1, len(positions), dtype=torch.float64)
-    seen = min(max_lag + 1, length)
-    for some in torch.arange(len(positions)).split(at_once(length * model.head.out_features, WINDOWS_AT_ONCE)):
-        window = ids[positions[some, None] + torch.arange(1 - length, 1)]  # (p, length)
+    lags = min(max_lag + 1, length)
+    for chunk in torch.arange(len(positions)).split(chunk_size(length * model.head.out_features, WINDOWS_AT_ONCE)):
+        window = ids[positions[chunk, None] + torch.arange(1 - length, 1)]  # (p, length)
         x, logits = read_from_embedded(model, window)
-        loss = torch.nn.functional.cross_entropy(logits[:, -1], ids[positions[some] + 1], reduction="sum")
+        loss = torch.nn.functional.cross_entropy(logits[:, -1], ids[positions[chunk] + 1], reduction="sum")
         (d_x,) = torch.autograd.grad(loss, x)
-        norms[:seen, some] = d_x.norm(dim=-1).flip(1).t()[:seen]
+        norms[:lags, chunk] = d_x.norm(dim=-1).flip(1).t()[:lags]
     return norms
 
 
@@ -172,8 +172,8 @@ def tail_slope(flow: GradientFlow, first: int = TAIL[0], last: int = TAIL[1]) ->
     A least-squares line. At long lags it equals the first Lyapunov exponent, once the gradient has aligned with that
     direction.
     """
-    far = slice(first, last + 1)
-    return float(np.polyfit(flow.lags[far], np.log(flow.geometric_mean[far]), 1)[0])
+    tail = slice(first, last + 1)
+    return float(np.polyfit(flow.lags[tail], np.log(flow.geometric_mean[tail]), 1)[0])
 
 
 def flow_record(flow: GradientFlow, characters: int) -> AnalysisRecord:
@@ -188,22 +188,22 @@ def flow_record(flow: GradientFlow, characters: int) -> AnalysisRecord:
         "half_life_chars": flow.half_life_chars,
         "horizon_chars": flow.horizon_chars,
     }
-    return AnalysisRecord(facts, {"curve": {name: getattr(flow, name).tolist() for name in KEPT}})
+    return AnalysisRecord(facts, {"curve": {name: getattr(flow, name).tolist() for name in CURVES}})
 
 
-def flow_from_record(found: AnalysisRecord) -> GradientFlow:
+def flow_from_record(record: AnalysisRecord) -> GradientFlow:
     """Restore a gradient flow. Raises RecordError if values are missing or too few."""
-    curves = {name: np.array(found.numbers("curve", name, 0, MAX_INTEGER, MAX_LAG + 1)) for name in KEPT}
+    curves = {name: np.array(record.numbers("curve", name, 0, MAX_INTEGER, MAX_LAG + 1)) for name in CURVES}
     return GradientFlow(
         lags=np.arange(len(curves["median"])),
         **curves,
-        positions=int(found.number("positions", 1)),
-        half_life_chars=found.number_or_none("half_life_chars", 0),
-        horizon_chars=found.number_or_none("horizon_chars", 0),
+        positions=int(record.number("positions", 1)),
+        half_life_chars=record.number_or_none("half_life_chars", 0),
+        horizon_chars=record.number_or_none("horizon_chars", 0),
     )
 
 
-def spread(ids: Sequence[int], max_lag: int, count: int) -> Tensor:
+def spread_positions(ids: Sequence[int], max_lag: int, count: int) -> Tensor:
     """
     Return up to `count` positions (P,), spread evenly over a text.
 

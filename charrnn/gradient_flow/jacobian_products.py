@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.gradient_flow.gradient_norms import spread
+from charrnn.gradient_flow.gradient_norms import spread_positions
 from charrnn.gradient_flow.recurrent_spectrum import spectra
 from charrnn.gradient_flow.step_jacobian import Steps
 from charrnn.registry import Network
 
-MAX_TURNS = 24
+MAX_ITERATIONS = 24
 POSITIONS = 64
 
 
@@ -51,21 +51,21 @@ def iter_product_norms(
     model: Network, ids: Sequence[int], max_lag: int = 128, positions: int = POSITIONS
 ) -> Iterator[ProductNorms]:
     """Yield `product_norms` with one more lag each time, so that a caller can stop."""
-    steps, at = Steps(model, torch.as_tensor(ids)), spread(ids, max_lag, positions)
+    steps, ends = Steps(model, torch.as_tensor(ids)), spread_positions(ids, max_lag, positions)
     lags, norms = spaced_lags(max_lag), []
     for i, lag in enumerate(lags):
-        norms.append(largest_singular_values(steps, at, [lag])[0].numpy())
+        norms.append(largest_singular_values(steps, ends, [lag])[0].numpy())
         low, median, high = np.quantile(np.stack(norms), [0.1, 0.5, 0.9], axis=1)
-        seen = np.array(lags[: i + 1])
-        yield ProductNorms(seen, median, low, high, product_bound(model, seen), len(at))
+        measured = np.array(lags[: i + 1])
+        yield ProductNorms(measured, median, low, high, product_bound(model, measured), len(ends))
 
 
 def product_bound(model: Network, lags: np.ndarray) -> np.ndarray | None:
     """
     Return (σ_max W_hh)^k, an upper bound for a vanilla cell; else None.
 
-    J = diag(1 − h²) W_hh with 1 − h² <= 1. It is no bound for gated cells, whose state also passes beside W_hh, nor
-    with layer norm, which divides by the standard deviation.
+    J = diag(1 − h²) W_hh with 1 − h² <= 1. Gated cells have no such bound, since their state also has a path without
+    W_hh; nor has layer norm, which divides by the standard deviation.
     """
     first, *_ = spectra(model)
     return first.norm ** lags.astype(float) if first.bounds else None
@@ -94,24 +94,24 @@ def _largest(steps: Steps, positions: Tensor, lag: int, start: Tensor, tolerance
     left, right = [_unit(start)[0]], []
     alphas: list[Tensor] = []
     betas: list[Tensor] = []
-    found = torch.zeros(len(positions), dtype=start.dtype)
-    for _ in range(min(MAX_TURNS, steps.dim)):
+    largest = torch.zeros(len(positions), dtype=start.dtype)
+    for _ in range(min(MAX_ITERATIONS, steps.dim)):
         v = left[-1]
         for back in range(lag):
             v = steps.vjp(v, positions - back)
-        v, alpha = _unit(_without(v, right))
+        v, alpha = _unit(_orthogonalized(v, right))
         right.append(v)
         alphas.append(alpha)
-        before, found = found, _norm_of_bidiagonal(alphas, betas)
-        if bool((found - before <= tolerance * found).all()):
+        previous, largest = largest, _norm_of_bidiagonal(alphas, betas)
+        if bool((largest - previous <= tolerance * largest).all()):
             break
         u = v
         for back in reversed(range(lag)):
             u = steps.jvp(u, positions - back)
-        u, beta = _unit(_without(u, left))
+        u, beta = _unit(_orthogonalized(u, left))
         left.append(u)
         betas.append(beta)
-    return found
+    return largest
 
 
 def _norm_of_bidiagonal(alphas: Sequence[Tensor], betas: Sequence[Tensor]) -> Tensor:
@@ -126,7 +126,7 @@ def _unit(x: Tensor) -> tuple[Tensor, Tensor]:
     return x / torch.where(length > 0, length, 1)[:, None], length
 
 
-def _without(x: Tensor, others: Sequence[Tensor]) -> Tensor:
+def _orthogonalized(x: Tensor, others: Sequence[Tensor]) -> Tensor:
     """Orthogonalize x against unit vectors, twice for numerical stability."""
     for other in [*others, *others]:
         x = x - (x * other).sum(-1, keepdim=True) * other

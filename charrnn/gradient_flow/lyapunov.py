@@ -55,25 +55,25 @@ def lyapunov_exponents(
         stretch = max(MIN_STRETCH_CHARS, (len(ids) - 1) // STRETCHES)
     stretches = (len(ids) - 1) // stretch
     if stretches < MIN_STRETCHES:
-        least = MIN_STRETCHES * stretch + 1
-        raise ValueError(f"the text has {len(ids)} characters: exponents with an error take at least {least}")
+        needed = MIN_STRETCHES * stretch + 1
+        raise ValueError(f"the text has {len(ids)} characters: exponents with an error take at least {needed}")
     ends = len(ids) - 1 - stretch * torch.arange(stretches).flip(0)
     rng = torch.Generator().manual_seed(0)
     u = torch.randn(stretches, steps.dim, count, generator=rng, dtype=torch.float64)
-    warm = math.ceil((WARM_UP if warm_up is None else warm_up) / stretch)  # stretches
-    samples, u = _propagate(steps, torch.linalg.qr(u)[0], ends, stretch, 1 + warm)
+    warm_up_stretches = math.ceil((WARM_UP if warm_up is None else warm_up) / stretch)
+    samples, u = _propagate(steps, torch.linalg.qr(u)[0], ends, stretch, 1 + warm_up_stretches)
     change = np.zeros(count)
-    while warm_up is None and (warm * stretch <= max(WARM_UP, len(ids)) // 2 or not change.any()):
-        before = samples.mean(axis=0)
-        samples, u = _propagate(steps, u, ends, stretch, warm)
-        warm, change = 2 * warm, abs(samples.mean(axis=0) - before)
+    while warm_up is None and (warm_up_stretches * stretch <= max(WARM_UP, len(ids)) // 2 or not change.any()):
+        previous = samples.mean(axis=0)
+        samples, u = _propagate(steps, u, ends, stretch, warm_up_stretches)
+        warm_up_stretches, change = 2 * warm_up_stretches, abs(samples.mean(axis=0) - previous)
         if (change <= SMALL_CHANGE * _error(samples)).all():
             break
     errors = np.hypot(_error(samples), change)
-    return Lyapunov(samples.mean(axis=0), errors, stretches, stretch, warm * stretch)
+    return Lyapunov(samples.mean(axis=0), errors, stretches, stretch, warm_up_stretches * stretch)
 
 
-def _propagate(steps: Steps, u: Tensor, ends: Tensor, stretch: int, times: int) -> tuple[np.ndarray, Tensor]:
+def _propagate(steps: Steps, u: Tensor, ends: Tensor, stretch: int, repetitions: int) -> tuple[np.ndarray, Tensor]:
     """
     Backpropagate vectors through the stretches that end at `ends` (S,), repeatedly.
 
@@ -82,13 +82,13 @@ def _propagate(steps: Steps, u: Tensor, ends: Tensor, stretch: int, times: int) 
     """
     stretches, dim, count = u.shape
     growth = torch.zeros(stretches, count, dtype=u.dtype)
-    for _ in range(times):
+    for _ in range(repetitions):
         growth.zero_()
         for lag in range(stretch):
             rows = u.mT.reshape(-1, dim)
             u = steps.vjp(rows, (ends - lag).repeat_interleave(count)).view(stretches, count, dim).mT
-            u, triangle = torch.linalg.qr(u)
-            growth += triangle.diagonal(dim1=-2, dim2=-1).abs().log()
+            u, upper = torch.linalg.qr(u)
+            growth += upper.diagonal(dim1=-2, dim2=-1).abs().log()
         u = u.roll(-1, 0)
     return (growth / stretch).numpy(), u
 

@@ -46,7 +46,7 @@ def spectra(model: Network) -> tuple[Spectrum, ...]:
     edited = model.bptt_difference()
     bounds = isinstance(cell, VanillaRNNCell) and not cell.layer_norm and not edited
     names = cell.gate_names or ("h",)
-    if edited and len(names) > 1 or len(names) != cell.gates:  # the order of blocks is known to `bptt` only
+    if edited and len(names) > 1 or len(names) != cell.gates:  # only `bptt` fixes the order of blocks
         names = tuple(f"rows {i + 1} of {cell.gates}" for i in range(cell.gates))
     parts = cell.W_hh.weight.detach().cpu().double().numpy().reshape(cell.gates, -1, cell.W_hh.in_features)
     return tuple(_spectrum(gate, W, bounds) for gate, W in zip(names, parts, strict=True))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.chunked_logits import at_once
+from charrnn.chunked_logits import chunk_size
 from charrnn.gradient_flow.backward import backward_pass
 from charrnn.gradient_flow.gradient_norms import read_from_embedded
 from charrnn.minigpt import MiniGPT
@@ -50,9 +50,9 @@ def character_saliency(model: Network, ids: Sequence[int], targets: Sequence[int
 def character_distance(model: Network) -> float:
     """Return the mean distance between two embeddings; 0 for a single character."""
     vectors = model.embed.weight.detach().double()
-    count, exactly = len(vectors), "donot_use_mm_for_euclid_dist"
-    some = vectors.split(at_once(count, count))
-    total = sum(torch.cdist(each, vectors, compute_mode=exactly).sum() for each in some)
+    count, mode = len(vectors), "donot_use_mm_for_euclid_dist"  # exact
+    chunks = vectors.split(chunk_size(count, count))
+    total = sum(torch.cdist(chunk, vectors, compute_mode=mode).sum() for chunk in chunks)
     return float(total) / (count * (count - 1)) if count > 1 else 0.0
 
 
@@ -63,9 +63,10 @@ def _through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) 
     norms = model.head.weight.new_zeros(max_lag + 1, len(positions))
     columns = torch.arange(len(positions))
     for lag in range(min(max_lag, int(positions.max())) + 1):
-        within = positions >= lag  # the other positions have reached the start of the text
+        within = positions >= lag  # the others have reached the start of the text
         if not within.all():
-            d_state, positions, columns = d_state._make(p[within] for p in d_state), positions[within], columns[within]
+            d_state = d_state._make(part[within] for part in d_state)
+            positions, columns = positions[within], columns[within]
         d_state, d_x = backprop.step_back_with_input(d_state, positions - lag)
         norms[lag, columns] = d_x.norm(dim=-1)
     return norms
@@ -74,15 +75,15 @@ def _through_time(model: CharRNN, ids: Tensor, positions: Tensor, max_lag: int) 
 def _through_attention(model: MiniGPT, ids: Tensor, positions: Tensor, max_lag: int) -> Tensor:
     norms = model.head.weight.new_zeros(max_lag + 1, len(positions))
     numbers = min(model.context, len(ids)) * model.head.out_features  # logits of a window
-    for some in torch.arange(len(positions)).split(at_once(numbers, WINDOWS_AT_ONCE)):
-        ends = positions[some]
+    for chunk in torch.arange(len(positions)).split(chunk_size(numbers, WINDOWS_AT_ONCE)):
+        ends = positions[chunk]
         starts = (ends - model.context + 1).clamp_min(0)
         length = min(model.context, int(ends.max()) + 1)
-        window = ids[(starts[:, None] + torch.arange(length)).clamp_max(len(ids) - 1)]  # after T: not seen
+        window = ids[(starts[:, None] + torch.arange(length)).clamp_max(len(ids) - 1)]  # after T: no effect
         last = ends - starts
         x, logits = read_from_embedded(model, window)
-        (d_x,) = torch.autograd.grad(logits[torch.arange(len(some)), last, ids[ends + 1]].sum(), x)
-        for column, end, of_window in zip(some.tolist(), last.tolist(), d_x.norm(dim=-1), strict=True):
-            back = of_window[: end + 1].flip(0)[: max_lag + 1]
-            norms[: len(back), column] = back
+        (d_x,) = torch.autograd.grad(logits[torch.arange(len(chunk)), last, ids[ends + 1]].sum(), x)
+        for column, end, window_norms in zip(chunk.tolist(), last.tolist(), d_x.norm(dim=-1), strict=True):
+            by_lag = window_norms[: end + 1].flip(0)[: max_lag + 1]
+            norms[: len(by_lag), column] = by_lag
     return norms

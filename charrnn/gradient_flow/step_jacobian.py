@@ -51,14 +51,14 @@ class Steps:
         d_state = self._parts(v)
         if isinstance(self._backprop, AutogradBackwardPass):
             return _packed(self._backprop.jvp(d_state, positions))
-        along = (d_state.h @ self._cell.W_hh.weight.t(), *d_state)
-        with torch.enable_grad():  # double backward: differentiate u ↦ uᵀJ along v
-            at = [part[positions - 1].requires_grad_() for part in (self._from_state, *self._backprop.states)]
-            state = self._cell.update(self._table[self._rows[positions]], at[0], self._State(*at[1:]))[0]
+        tangent = (d_state.h @ self._cell.W_hh.weight.t(), *d_state)
+        with torch.enable_grad():  # double backward: differentiate u ↦ Jᵀu along v
+            inputs = [part[positions - 1].requires_grad_() for part in (self._from_state, *self._backprop.states)]
+            state = self._cell.update(self._table[self._rows[positions]], inputs[0], self._State(*inputs[1:]))[0]
             after = _packed(state)
             u = torch.zeros_like(after, requires_grad=True)
-            back = torch.autograd.grad(after, at, u, create_graph=True, allow_unused=True)
-            used = [(part, d) for part, d in zip(back, along, strict=True) if part is not None]
+            vjp = torch.autograd.grad(after, inputs, u, create_graph=True, allow_unused=True)
+            used = [(part, d) for part, d in zip(vjp, tangent, strict=True) if part is not None]
             return torch.autograd.grad([part for part, _ in used], u, [d for _, d in used])[0]
 
     def _parts(self, packed: Tensor) -> Any:

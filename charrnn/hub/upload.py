@@ -36,7 +36,7 @@ from charrnn.hub.bounds import LISTING_BYTES, LISTING_S, bounded
 from charrnn.hub.download import matches_any
 from charrnn.hub.errors import HubError, as_hub_errors, with_retries
 from charrnn.hub.model_card import CARD, checkpoint_card, collection_card
-from charrnn.script_runner import as_typed
+from charrnn.script_runner import shell_command
 
 OBSOLETE = ("curve.png",)  # published by earlier versions; deleted by a new release
 GRAPH = "graph.json"  # the recorded step, to run a network without Python; not read by charrnn
@@ -313,4 +313,4 @@ def _is_ours(path: str, folder: str) -> bool:
 def retry_line(script: Path, folder: Path, repo_id: str, *, private: bool = False) -> str:
     """Return the command that repeats a push; script: path of `publish.py`."""
     flags = ["--private"] if private else []
-    return as_typed(script, "checkpoints", repo_id, "--folder", str(folder), *flags)
+    return shell_command(script, "checkpoints", repo_id, "--folder", str(folder), *flags)

@@ -1,4 +1,8 @@
-"""Decoder of MiniGPT: reads many characters in one pass of the torch module, writes by its recorded step."""
+"""
+Decoder of MiniGPT.
+
+It reads many characters in one pass of the torch module and generates by the recorded step.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +16,7 @@ from charrnn.sampling import DecoderOutput, Trace
 
 class BatchReadingDecoder:
     """
-    A decoder whose `prefill` and `read` take one pass for all characters; implements `sampling.Decoder`.
+    Decode with one pass for all characters of a `prefill` or `read`; implements `sampling.Decoder`.
 
     Before the first character all characters are equally likely and all activations are zero.
     """
@@ -34,7 +38,7 @@ class BatchReadingDecoder:
         return self._steps.graph
 
     def clamped(self, clamps: Sequence[Any]) -> "BatchReadingDecoder | export.GraphDecoder":
-        """Return a decoder with these clamps, which reads step by step. Raises ValueError as it does."""
+        """Return a decoder with these clamps, which reads step by step. Raises ValueError."""
         return self._steps.clamped(clamps) if clamps else self
 
     def prefill(self, ids: Sequence[int], state: GraphState | None = None) -> DecoderOutput:

@@ -114,15 +114,15 @@ def window_attention(q: Tensor, k: Tensor, v: Tensor, context: int) -> Tensor:
     Each query sees its own key and the context - 1 before it. q (B, heads, T, d_head) are the last T positions of k,
     v (B, heads, n + T, d_head) -> (B, heads, T, d_head).
     """
-    pieces = []
-    for first in range(0, q.shape[2], context):  # pieces of one context: the work grows with T, not with T²
-        piece = q[:, :, first : first + context]
-        own = k.shape[2] - q.shape[2] + first  # blocks of one context: the cost grows with T, not with T²
-        start, end = max(0, own - context + 1), own + piece.shape[2]
-        mask = window_mask(piece.shape[2], end - start, context).to(q.device) if own and piece.shape[2] > 1 else None
+    blocks = []
+    for first in range(0, q.shape[2], context):  # blocks of one context: the cost grows with T, not with T²
+        block = q[:, :, first : first + context]
+        own = k.shape[2] - q.shape[2] + first  # position of the first query's own key
+        start, end = max(0, own - context + 1), own + block.shape[2]
+        mask = window_mask(block.shape[2], end - start, context).to(q.device) if own and block.shape[2] > 1 else None
         keys, values = k[:, :, start:end], v[:, :, start:end]
-        pieces.append(F.scaled_dot_product_attention(piece, keys, values, attn_mask=mask, is_causal=own == 0))
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
+        blocks.append(F.scaled_dot_product_attention(block, keys, values, attn_mask=mask, is_causal=own == 0))
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
 
 
 def window_mask(queries: int, keys: int, context: int) -> Tensor:

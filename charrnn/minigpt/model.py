@@ -16,9 +16,9 @@ from charrnn.minigpt.decoder import BatchReadingDecoder
 from charrnn.minigpt.equations import KVCache, residual_streams, rms_norm, rotation_at, stream_name
 from charrnn.sampling import sample_rows
 
-WRITTEN_IN = (sys.modules[__name__], equations)  # modules that define the network
-AS_LEARNT = (0.13996005646, -0.29993163355, 0.43450468817, -0.53228343419, 0.58498786578)  # of `require_as_learnt`
-SHORT = 16  # characters of context of the small network in `small_config`
+DEFINING_MODULES = (sys.modules[__name__], equations)
+KNOWN_LOGITS = (0.13996005646, -0.29993163355, 0.43450468817, -0.53228343419, 0.58498786578)
+SMALL_CONTEXT = 16  # characters, of the network in `small_config`
 INITIAL_STD = 0.02
 
 
@@ -118,55 +118,55 @@ class MiniGPT(PretrainedMethods, nn.Module):
         positions = start + torch.arange(length, dtype=torch.float64, device=x.device)
         pairs = torch.arange(self.hidden_dim // self.heads // 2, dtype=torch.float64, device=x.device)
         rotation = rotation_at(positions, pairs).to(torch.promote_types(x.dtype, torch.complex32))
-        kept: list[tuple[Tensor, Tensor]] = []
+        cached: list[tuple[Tensor, Tensor]] = []
 
         def extend(layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
             if state is not None:
                 k, v = torch.cat([state.keys[layer], k], dim=2), torch.cat([state.values[layer], v], dim=2)
             first = max(0, k.shape[2] - self.context + 1)
-            kept.append((k[:, :, first:], v[:, :, first:]))
+            cached.append((k[:, :, first:], v[:, :, first:]))
             return k, v
 
         streams = residual_streams(self.blocks, dropout(x, self.dropout, rng), rotation, extend, rng)
-        keys, values = zip(*kept, strict=True)
+        keys, values = zip(*cached, strict=True)
         return streams, KVCache(keys, values, start + length)
 
-    def small_config(self, widest: int) -> dict[str, Any]:
+    def small_config(self, max_units: int) -> dict[str, Any]:
         """Return the config of an equivalent network, narrower and with a short context."""
-        width = min(self.hidden_dim // self.heads, max(2, widest // self.heads // 2 * 2))
-        sizes = {"layers": len(self.blocks), "heads": self.heads, "context": min(self.context, SHORT)}
+        width = min(self.hidden_dim // self.heads, max(2, max_units // self.heads // 2 * 2))
+        sizes = {"layers": len(self.blocks), "heads": self.heads, "context": min(self.context, SMALL_CONTEXT)}
         return sizes | {"hidden_dim": self.heads * width}
 
     def initial_output(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
         """Return logits (1, 1, V), an empty state and activations, all zeros, before the first character."""
         names = [stream_name(layer) for layer in range(len(self.blocks), -1, -1)]
         zeros = self.embed.weight.new_zeros
-        nothing = (zeros(1, self.heads, 0, self.hidden_dim // self.heads),) * len(self.blocks)
+        empty = (zeros(1, self.heads, 0, self.hidden_dim // self.heads),) * len(self.blocks)
         logits = zeros(1, 1, self.embed.num_embeddings)
-        return logits, KVCache(nothing, nothing, 0), {name: zeros(1, self.hidden_dim) for name in names}
+        return logits, KVCache(empty, empty, 0), {name: zeros(1, self.hidden_dim) for name in names}
 
     def forward_with_activations(self, ids: Tensor, state: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
         """Run `forward`; also return each residual stream (B, T, d), last first."""
-        twin, seen = copy.copy(self), {}
+        network, activations = copy.copy(self), {}
 
         def streams_from_embedded(x: Tensor, state: KVCache | None, rng: torch.Generator | None) -> Any:
             streams, last = type(self).streams_from_embedded(self, x, state, rng)
-            seen.update((stream_name(layer), streams[layer]) for layer in reversed(range(len(streams))))
+            activations.update((stream_name(layer), streams[layer]) for layer in reversed(range(len(streams))))
             return streams, last
 
-        twin.__dict__["streams_from_embedded"] = streams_from_embedded  # only the copy's own `forward` uses it
-        return *twin.forward(ids, state), seen
+        network.__dict__["streams_from_embedded"] = streams_from_embedded  # only the copy's own `forward` uses it
+        return *network.forward(ids, state), activations
 
     def edited(self) -> str:
         """Describe how `forward` differs from the equations used in training; "" if not."""
-        return fast_path_check.difference(self, require_as_learnt, WRITTEN_IN)
+        return fast_path_check.difference(self, require_known_logits, DEFINING_MODULES)
 
     def notices(self) -> list[str]:
-        """Warnings about edited equations and slow paths; empty if there are none."""
+        """Return warnings about edited equations and slow paths."""
         edited, writing = self.edited(), export.not_recorded(self)
         return [
             *([f"The equations of MiniGPT are not those that the bundled one learnt by ({edited})."] if edited else []),
-            *([f"{fast_path_check.WRITES_SLOWLY} ({writing})."] if writing else []),
+            *([f"{fast_path_check.SLOW_GENERATION} ({writing})."] if writing else []),
         ]
 
     def decoder(self) -> "BatchReadingDecoder | export.ModuleDecoder":
@@ -177,14 +177,14 @@ class MiniGPT(PretrainedMethods, nn.Module):
 
 
 @torch.no_grad()
-def require_as_learnt(network: MiniGPT) -> None:
+def require_known_logits(network: MiniGPT) -> None:
     """Raise DifferentError unless a fixed small network gives its known logits."""
-    small = type(network)(len(AS_LEARNT), hidden_dim=8, layers=2, heads=2, context=4).double()
+    small = type(network)(len(KNOWN_LOGITS), hidden_dim=8, layers=2, heads=2, context=4).double()
     for parameter in small.parameters():
         numbers = torch.arange(1, parameter.numel() + 1, dtype=torch.float64)
         parameter.copy_((2 * numbers).sin().view_as(parameter))
-    logits = small(torch.arange(len(AS_LEARNT))[None].repeat(1, 2))[0][0, -1]
-    require_same("a logit", logits, torch.tensor(AS_LEARNT, dtype=torch.float64))
+    logits = small(torch.arange(len(KNOWN_LOGITS))[None].repeat(1, 2))[0][0, -1]
+    require_same("a logit", logits, torch.tensor(KNOWN_LOGITS, dtype=torch.float64))
 
 
 def _require_sizes(hidden_dim: int, layers: int, heads: int, context: int) -> None:

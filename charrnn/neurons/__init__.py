@@ -5,8 +5,8 @@ from charrnn.neurons.concepts import BANK, LABELS, VALUES, Concept
 from charrnn.neurons.leaderboard import (
     CachedBoard,
     Leaderboard,
-    boards,
     leaderboard_record,
+    leaderboards,
     leaderboards_from_record,
     sha256_of,
 )

@@ -13,13 +13,13 @@ import numpy as np
 
 from charrnn.char_classes import MARKS, SPEAKER_LINE, WORD
 
-JUST_BEGUN = 5  # characters
+LINE_START_CHARS = 5  # characters
 QUOTES = {"“": "”", "«": "»", '"': '"'}
 BRACKETS = {"(": ")", "[": "]"}
 VOWELS = frozenset("aeiouAEIOU")
 APOSTROPHES, SENTENCE_ENDS = frozenset("'’"), frozenset(".!?")
 FIRST_WORD = re.compile(r"(?:\A|[.!?:]['\"”]?\s+|\n\n)['\"“(]?([^\W\d_]+(?:'[^\W\d_]+)*)")
-SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
+WORD_IN_CAPITALS = re.compile(r"\b[A-Z]{2,}\b")
 
 
 class Concept(NamedTuple):
@@ -34,7 +34,7 @@ class Concept(NamedTuple):
     of: Callable[[str], np.ndarray]
 
 
-# ------------------------------------------------------------------------------------------------ how labels are made
+# ------------------------------------------------------------------------------------------------ building blocks
 
 
 def char_label(test: Callable[[str], bool]) -> Callable[[str], np.ndarray]:
@@ -62,8 +62,8 @@ def since_last(starts: np.ndarray) -> np.ndarray:
 
     The beginning of the text counts as a start.
     """
-    places = np.arange(len(starts))
-    return places - np.maximum.accumulate(np.where(starts, places, 0))
+    positions = np.arange(len(starts))
+    return positions - np.maximum.accumulate(np.where(starts, positions, 0))
 
 
 def line_starts(text: str) -> np.ndarray:
@@ -90,17 +90,17 @@ def between(marks: dict[str, str]) -> Callable[[str], np.ndarray]:
     An empty line ends it too.
     """
 
-    def inside(text: str) -> np.ndarray:
-        found, waiting = np.zeros(len(text), bool), ""
+    def label(text: str) -> np.ndarray:
+        inside, closing = np.zeros(len(text), bool), ""
         for i, character in enumerate(text):
-            if waiting and (character == waiting or text[i - 1 : i + 1] == "\n\n"):
-                waiting = ""
-            elif not waiting:
-                waiting = marks.get(character, "")
-            found[i] = bool(waiting)
-        return found
+            if closing and (character == closing or text[i - 1 : i + 1] == "\n\n"):
+                closing = ""
+            elif not closing:
+                closing = marks.get(character, "")
+            inside[i] = bool(closing)
+        return inside
 
-    return inside
+    return label
 
 
 def sentence_starts(text: str) -> np.ndarray:
@@ -121,12 +121,12 @@ def word_ends(text: str) -> np.ndarray:
     return covered(len(text), ((end - 1, end) for _, end in word_spans(text)))
 
 
-def place_in_word(text: str) -> np.ndarray:
+def position_in_word(text: str) -> np.ndarray:
     """Return 1, 2, … for the letters of a word; 0 outside words."""
-    places = np.zeros(len(text))
+    positions = np.zeros(len(text))
     for first, end in word_spans(text):
-        places[first:end] = np.arange(1, end - first + 1)
-    return places
+        positions[first:end] = np.arange(1, end - first + 1)
+    return positions
 
 
 # ------------------------------------------------------------------------------------------------ the bank
@@ -136,18 +136,20 @@ LABELS = (
     Concept("newline", "the character is a newline", NEWLINE),
     Concept("line start", "the first character of a line", line_starts),
     Concept(
-        "after newline", f"one of a line's first {JUST_BEGUN}", lambda text: since_last(line_starts(text)) < JUST_BEGUN
+        "after newline",
+        f"one of a line's first {LINE_START_CHARS}",
+        lambda text: since_last(line_starts(text)) < LINE_START_CHARS,
     ),
     Concept("line end", "a newline comes next", lambda text: NEWLINE(text[1:] + " ")[: len(text)]),
     Concept("empty line", "a newline right after a newline", lambda text: NEWLINE(text) & line_starts(text)),
     Concept("speaker name", "a name alone on its line, with its colon", matches(SPEAKER_LINE)),
     Concept("capital", "a capital letter", char_label(str.isupper)),
-    Concept("word in capitals", "two capitals or more side by side", matches(SHOUTED)),
+    Concept("word in capitals", "two capitals or more side by side", matches(WORD_IN_CAPITALS)),
     Concept("vowel", "a, e, i, o or u", char_label(VOWELS.__contains__)),
     Concept("double letter", "the same letter as the one before", matches(re.compile(r"(?<=([^\W\d_]))\1"))),
-    Concept("word start", "the first letter of a word", lambda text: place_in_word(text) == 1),
+    Concept("word start", "the first letter of a word", lambda text: position_in_word(text) == 1),
     Concept("word end", "the last letter of a word", word_ends),
-    Concept("inside a word", "any letter of a word but the first", lambda text: place_in_word(text) > 1),
+    Concept("inside a word", "any letter of a word but the first", lambda text: position_in_word(text) > 1),
     Concept("first word", "the first word of a sentence", matches(FIRST_WORD, 1)),
     Concept("space", "a blank", char_label(" ".__eq__)),
     Concept("punctuation", "a mark: , . ; : ! ? ' and their like", char_label(MARKS.__contains__)),
@@ -159,7 +161,7 @@ LABELS = (
 )
 VALUES = (
     Concept("position in line", "characters since the line began", lambda text: since_last(line_starts(text)) * 1.0),
-    Concept("position in word", "which letter of its word: 1, 2, …; 0 outside", place_in_word),
+    Concept("position in word", "which letter of its word: 1, 2, …; 0 outside", position_in_word),
     Concept("position in sentence", "since its first letter", lambda text: since_last(sentence_starts(text)) * 1.0),
     Concept("line of the speech", "lines since the last empty one", lambda text: line_of_speech(text) * 1.0),
 )

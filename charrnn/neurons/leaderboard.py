@@ -34,7 +34,7 @@ class Leaderboard:
         return cls(view, best, units, len(named), baseline.margin, baseline.units, targets.rare)
 
 
-def boards(
+def leaderboards(
     model: Network, untrained: Iterable[Network], targets: ConceptTargets, ids: Sequence[int]
 ) -> list[Leaderboard]:
     """
@@ -43,9 +43,9 @@ def boards(
     ids: of the text that the targets were evaluated on.
     """
     trained = _all_scores(model, targets, ids)
-    others = [_all_scores(other, targets, ids) for other in untrained]
+    baselines = [_all_scores(network, targets, ids) for network in untrained]
     return [
-        Leaderboard.of(view, targets, scores, Baseline.of([other[view] for other in others]))
+        Leaderboard.of(view, targets, scores, Baseline.of([scores_of[view] for scores_of in baselines]))
         for view, scores in trained.items()
     ]
 
@@ -53,8 +53,8 @@ def boards(
 def _all_scores(model: Network, targets: ConceptTargets, ids: Sequence[int]) -> dict[str, Scores]:
     decoder = model.decoder()
     views = tuple(decoder.read(ids[:1]).activations)
-    pieces = list(iter_activations(decoder, ids, views))
-    return {view: score(targets, np.concatenate([piece[view] for piece in pieces])) for view in views}
+    chunks = list(iter_activations(decoder, ids, views))
+    return {view: score(targets, np.concatenate([chunk[view] for chunk in chunks])) for view in views}
 
 
 def sha256_of(text: str) -> str:
@@ -99,41 +99,41 @@ class CachedBoard:
         return Baseline(np.array([best.percentile for best in board.best]), board.margin, board.untrained_units)
 
 
-def leaderboards_from_record(kept: AnalysisRecord) -> CachedBoard:
-    """Restore what `leaderboard_record` stored. Raises RecordError for invalid values."""
-    rare = tuple(_names(kept, "rare", "concept"))
+def leaderboards_from_record(record: AnalysisRecord) -> CachedBoard:
+    """Restore leaderboards from their record. Raises RecordError for invalid values."""
+    rare = tuple(_names(record, "rare", "concept"))
     boards = {}
     for view, *facts in zip(
-        _names(kept, "views", "view"),
-        kept.numbers("views", "units", 1, MAX_UNITS),
-        kept.numbers("views", "named", 0, MAX_UNITS),
-        kept.numbers("views", "margin", 0, 1e9),
-        kept.numbers("views", "untrained_units", 1, 1e9),
+        _names(record, "views", "view"),
+        record.numbers("views", "units", 1, MAX_UNITS),
+        record.numbers("views", "named", 0, MAX_UNITS),
+        record.numbers("views", "margin", 0, 1e9),
+        record.numbers("views", "untrained_units", 1, 1e9),
         strict=True,
     ):
         units, named, margin, untrained = facts
         boards[view] = Leaderboard(view, (), int(units), int(named), margin, int(untrained), rare)
     rows = zip(
-        _names(kept, "best", "view"),
-        _names(kept, "best", "concept"),
-        kept.numbers("best", "unit", 0, MAX_UNITS - 1),
-        kept.numbers("best", "direction", -1, 1),
-        *(kept.numbers("best", column, -1e9, 1) for column in ("train", "held_out", "percentile")),
+        _names(record, "best", "view"),
+        _names(record, "best", "concept"),
+        record.numbers("best", "unit", 0, MAX_UNITS - 1),
+        record.numbers("best", "direction", -1, 1),
+        *(record.numbers("best", column, -1e9, 1) for column in ("train", "held_out", "percentile")),
         strict=True,
     )
     for view, concept, unit, direction, train, held_out, percentile in rows:
         board = boards.get(view)
         if board is None or unit >= board.units:
-            raise RecordError(f"there is no unit {unit:g} of {view}")
+            raise RecordError(f"there is no unit {unit:g} of {view}: give a unit of a view in the table views")
         sign = 1 if direction >= 0 else -1
         best = BestUnit(concept, int(unit), sign, train, held_out, percentile, percentile + board.margin)
         boards[view] = replace(board, best=(*board.best, best))
-    return CachedBoard(boards, int(kept.number("characters_read", 1, 1e9)), kept.text("text_sha256"))
+    return CachedBoard(boards, int(record.number("characters_read", 1, 1e9)), record.text("text_sha256"))
 
 
-def _names(kept: AnalysisRecord, table: str, column: str) -> list[str]:
-    found = kept.texts(table, column)
+def _names(record: AnalysisRecord, table: str, column: str) -> list[str]:
+    found = record.texts(table, column)
     for name in found:
         if not 0 < len(name) <= MAX_NAME_CHARS:
-            raise RecordError(f"{table}, {column} has a name of {len(name)} characters")
+            raise RecordError(f"{table}, {column} has a name of {len(name)} characters: give 1 to {MAX_NAME_CHARS}")
     return found

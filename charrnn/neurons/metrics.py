@@ -12,11 +12,11 @@ def rank_order(values: np.ndarray) -> np.ndarray:
     """Return ranks 1 … N within each column of (N, U); ties share their mean."""
     order = values.argsort(axis=0)
     ascending = np.take_along_axis(values, order, axis=0)
-    places = np.arange(len(values))[:, None]
+    positions = np.arange(len(values))[:, None]
     differs = ascending[1:] != ascending[:-1]
     border = np.ones((1, values.shape[1]), bool)
-    first = np.maximum.accumulate(np.where(np.concatenate([border, differs]), places, 0), axis=0)
-    last = np.where(np.concatenate([differs, border]), places, len(values))
+    first = np.maximum.accumulate(np.where(np.concatenate([border, differs]), positions, 0), axis=0)
+    last = np.where(np.concatenate([differs, border]), positions, len(values))
     last = np.minimum.accumulate(last[::-1], axis=0)[::-1]
     ranks = np.empty(values.shape)
     np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=0)
@@ -29,9 +29,9 @@ def roc_auc(ranks: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     ranks: `rank_order` (N, U); labels: bool (N, C), not constant.
     """
-    having = labels.sum(axis=0, dtype=float)[:, None]
-    above = labels.T.astype(float) @ ranks - having * (having + 1) / 2
-    return above / (having * (len(labels) - having))
+    positives = labels.sum(axis=0, dtype=float)[:, None]
+    wins = labels.T.astype(float) @ ranks - positives * (positives + 1) / 2
+    return wins / (positives * (len(labels) - positives))
 
 
 def least_squares(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -41,9 +41,9 @@ def least_squares(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     x (N, U), y (N, C).
     """
     x_mean, y_mean = x.mean(axis=0, dtype=float), y.mean(axis=0)
-    centred = x - x_mean
-    variance = (centred * centred).sum(axis=0)
-    products = (y - y_mean).T @ centred
+    centered = x - x_mean
+    variance = (centered * centered).sum(axis=0)
+    products = (y - y_mean).T @ centered
     slope = np.divide(products, variance, out=np.zeros_like(products), where=variance > 0)
     return slope, y_mean[:, None] - slope * x_mean
 
@@ -55,9 +55,9 @@ def r_squared(x: np.ndarray, y: np.ndarray, slope: np.ndarray, intercept: np.nda
     Negative if a line fits worse than the mean of y, possible for lines fitted on other data.
     """
     y_mean = y.mean(axis=0)
-    centred, x_mean = y - y_mean, x.mean(axis=0, dtype=float)
-    x_centred = x - x_mean
-    spread = (centred * centred).sum(axis=0)[:, None]
-    scatter = spread - 2 * slope * (centred.T @ x_centred) + slope**2 * (x_centred * x_centred).sum(axis=0)
-    miss = y_mean[:, None] - intercept - slope * x_mean
-    return 1 - (scatter + len(y) * miss**2) / spread
+    centered, x_mean = y - y_mean, x.mean(axis=0, dtype=float)
+    x_centered = x - x_mean
+    total = (centered * centered).sum(axis=0)[:, None]
+    residual = total - 2 * slope * (centered.T @ x_centered) + slope**2 * (x_centered * x_centered).sum(axis=0)
+    offset = y_mean[:, None] - intercept - slope * x_mean
+    return 1 - (residual + len(y) * offset**2) / total

@@ -9,9 +9,9 @@ import numpy as np
 
 from charrnn.neurons.concepts import covered
 
-MAX_PATTERN_CHARS = 500  # characters
+MAX_PATTERN_CHARS = 500
 LIMIT_S = 2.0
-MATCHING = Path(__file__).with_name("regex_worker.py")
+WORKER = Path(__file__).with_name("regex_worker.py")
 
 
 class PatternError(ValueError):
@@ -32,11 +32,11 @@ def covered_by(pattern: str, text: str, limit_s: float = LIMIT_S) -> np.ndarray:
     if not pattern:
         raise PatternError("the pattern is empty: give a regular expression, such as th|[?!]")
     if len(pattern) > MAX_PATTERN_CHARS:
-        raise PatternError(f"the pattern has {len(pattern)} characters: {MAX_PATTERN_CHARS} are the most")
-    command = [sys.executable, "-I", "-S", "-W", "ignore", str(MATCHING)]
-    sent = json.dumps([pattern, text]).encode("ascii")
+        raise PatternError(f"the pattern has {len(pattern)} characters: give at most {MAX_PATTERN_CHARS}")
+    command = [sys.executable, "-I", "-S", "-W", "ignore", str(WORKER)]
+    request = json.dumps([pattern, text]).encode("ascii")
     try:
-        output = subprocess.run(command, input=sent, capture_output=True, timeout=limit_s, check=True).stdout
+        output = subprocess.run(command, input=request, capture_output=True, timeout=limit_s, check=True).stdout
     except subprocess.TimeoutExpired:
         raise PatternError(
             f"the pattern was stopped after {limit_s:g} s on {len(text):,} characters: "
@@ -44,9 +44,9 @@ def covered_by(pattern: str, text: str, limit_s: float = LIMIT_S) -> np.ndarray:
         ) from None
     except subprocess.CalledProcessError:
         raise PatternError("the pattern needs too much memory: make its repetitions smaller") from None
-    answer = json.loads(output)
-    if "error" in answer:
-        position = answer["position"]
+    result = json.loads(output)
+    if "error" in result:
+        position = result["position"]
         where = "" if position is None else f" at position {position}"
-        raise PatternError(f"the pattern is not a regular expression: {answer['error']}{where}", position)
-    return covered(len(text), answer["spans"])
+        raise PatternError(f"the pattern is not a regular expression: {result['error']}{where}", position)
+    return covered(len(text), result["spans"])

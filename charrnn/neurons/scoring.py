@@ -16,7 +16,7 @@ from charrnn.neurons.metrics import least_squares, r_squared, rank_order, roc_au
 
 MIN_SAMPLES = 10  # characters with and without a label, in each half
 PERCENTILE = 99  # of the untrained units' scores: the baseline of a concept
-NAMELESS = 98  # percentage of untrained units that must get no name
+UNNAMED_PERCENT = 98  # of untrained units must get no name
 MIN_CHARS = 400  # characters
 
 
@@ -36,19 +36,23 @@ class ConceptTargets:
         if len(text) < MIN_CHARS:
             raise ValueError(f"the text has {len(text)} characters: units are scored on {MIN_CHARS} or more")
         found = [(concept.name, concept.of(text)) for concept in concepts]
-        varying = [(name, of) for name, of in found if _varies(of[: len(text) // 2]) and _varies(of[len(text) // 2 :])]
-        labels, values = ([(name, of) for name, of in varying if (of.dtype == bool) is kind] for kind in (True, False))
+        half = len(text) // 2
+        varying = [(name, target) for name, target in found if _varies(target[:half]) and _varies(target[half:])]
+        labels = [(name, target) for name, target in varying if target.dtype == bool]
+        values = [(name, target) for name, target in varying if target.dtype != bool]
         return cls(
             text,
             tuple(name for name, _ in labels + values),
-            np.array([of for _, of in labels], bool).reshape(-1, len(text)).T,
-            np.array([of for _, of in values], float).reshape(-1, len(text)).T,
+            np.array([target for _, target in labels], bool).reshape(-1, len(text)).T,
+            np.array([target for _, target in values], float).reshape(-1, len(text)).T,
             tuple(name for name, _ in found if name not in dict(varying)),
         )
 
 
-def _varies(of: np.ndarray) -> bool:
-    return MIN_SAMPLES <= of.sum() <= len(of) - MIN_SAMPLES if of.dtype == bool else np.ptp(of) > 0
+def _varies(target: np.ndarray) -> bool:
+    if target.dtype != bool:
+        return np.ptp(target) > 0
+    return MIN_SAMPLES <= target.sum() <= len(target) - MIN_SAMPLES
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,12 @@ def score(targets: ConceptTargets, activations: np.ndarray) -> Scores:
     half = len(targets.text) // 2
     (x, y), (x_other, y_other) = ((activations[part], targets.values[part]) for part in _halves(half))
     slope, intercept = least_squares(x, y)
-    area, area_other = (roc_auc(rank_order(activations[part]), targets.labels[part]) for part in _halves(half))
-    forward = area >= 0.5
+    auc, auc_other = (roc_auc(rank_order(activations[part]), targets.labels[part]) for part in _halves(half))
+    positive = auc >= 0.5
     return Scores(
-        np.concatenate([np.where(forward, area, 1 - area), r_squared(x, y, slope, intercept)]),
-        np.concatenate([np.where(forward, area_other, 1 - area_other), r_squared(x_other, y_other, slope, intercept)]),
-        np.concatenate([np.where(forward, 1, -1), np.where(slope >= 0, 1, -1)]),
+        np.concatenate([np.where(positive, auc, 1 - auc), r_squared(x, y, slope, intercept)]),
+        np.concatenate([np.where(positive, auc_other, 1 - auc_other), r_squared(x_other, y_other, slope, intercept)]),
+        np.concatenate([np.where(positive, 1, -1), np.where(slope >= 0, 1, -1)]),
     )
 
 
@@ -99,9 +103,9 @@ class Baseline:
     def of(cls, untrained: Sequence[Scores]) -> "Baseline":
         """Compute the baseline from untrained networks of one architecture on one text."""
         scores = np.concatenate([scores.held_out for scores in untrained], axis=1)  # (C, U)
-        percentile = np.maximum(np.percentile(scores, PERCENTILE, axis=1), 0)  # R² below 0 is no score to exceed
-        best = (scores - percentile[:, None]).max(axis=0, initial=0)
-        return cls(percentile, float(np.percentile(best, NAMELESS)), scores.shape[1])
+        percentile = np.maximum(np.percentile(scores, PERCENTILE, axis=1), 0)  # at least 0: R² can be negative
+        excess = (scores - percentile[:, None]).max(axis=0, initial=0)
+        return cls(percentile, float(np.percentile(excess, UNNAMED_PERCENT)), scores.shape[1])
 
     @property
     def to_beat(self) -> np.ndarray:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-EXCITED = 95  # percentile of a unit's values above which it counts as excited
+PERCENTILE = 95  # of a unit's values: lower limit of high activation
 CONTEXT = 20  # characters
 
 
@@ -19,18 +19,18 @@ class Span(NamedTuple):
     peak: float
 
 
-def top_spans(text: str, values: np.ndarray, most: int = 8, context: int = CONTEXT) -> list[Span]:
+def top_spans(text: str, values: np.ndarray, limit: int = 8, context: int = CONTEXT) -> list[Span]:
     """
     Return the runs at or above the unit's 95th percentile, strongest first.
 
     values (N,). Runs are ordered by their summed activation above the median, since a trained tanh unit reaches its
     maximum in many places. A constant unit has no runs. Use `-values` for the lowest activations.
     """
-    threshold, middle = np.percentile(values, [EXCITED, 50])
-    excited = (values >= threshold) & (values > values.min())
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], excited.astype(int), [0]])))
+    threshold, median = np.percentile(values, [PERCENTILE, 50])
+    is_high = (values >= threshold) & (values > values.min())
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_high.astype(int), [0]])))
     runs = [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
-    runs.sort(key=lambda run: -float((values[slice(*run)] - middle).sum()))
+    runs.sort(key=lambda run: -float((values[slice(*run)] - median).sum()))
     return [
         Span(
             first,
@@ -40,5 +40,5 @@ def top_spans(text: str, values: np.ndarray, most: int = 8, context: int = CONTE
             text[end : end + context],
             float(values[first:end].max()),
         )
-        for first, end in runs[:most]
+        for first, end in runs[:limit]
     ]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from charrnn.bptt import unroll
 from charrnn.model import CharRNN
 from charrnn.profiling.baseline_training import PlainTraining
-from charrnn.profiling.interleaved_timing import VOCAB_SIZE, now, synthetic_corpus, take_turns
+from charrnn.profiling.interleaved_timing import VOCAB_SIZE, interleave, now, synthetic_corpus
 from charrnn.registry import build_model
 from charrnn.torch_reference import Logits, PlainCharRNN, TorchCharRNN
 from charrnn.training import Recipe
@@ -32,22 +32,22 @@ MINIGPT_DIM = 128
 Lap = Callable[[str], None]
 
 
-class Stopwatch:
-    """Milliseconds per part of one step; a lap ends where it is called."""
+class SectionTimer:
+    """Milliseconds per part of one step; `lap` ends a part."""
 
     def __init__(self) -> None:
         self.parts: dict[str, float] = defaultdict(float)
         self._last = now()
 
     def lap(self, part: str) -> None:
-        self._last, before = now(), self._last
-        self.parts[part] += 1000 * (self._last - before)
+        self._last, start = now(), self._last
+        self.parts[part] += 1000 * (self._last - start)
 
 
 # ------------------------------------------------------------------------------------------------ timers
 
 
-def border(x: Tensor, lap: Lap, forward: str, back: str) -> None:
+def mark(x: Tensor, lap: Lap, forward: str, back: str) -> None:
     """End part `forward` when x is computed and part `back` when its gradient is."""
     lap(forward)
     if x.requires_grad:
@@ -55,33 +55,33 @@ def border(x: Tensor, lap: Lap, forward: str, back: str) -> None:
 
 
 @contextmanager
-def borders(network: nn.Module, lap: Lap) -> Iterator[None]:
+def attached(network: nn.Module, lap: Lap) -> Iterator[None]:
     """Attach the timer to a network inside the `with` block."""
     if isinstance(network, Logits):
         inner = network.network
-        watched = _recurrent(inner, lap) if isinstance(inner, CharRNN) else _minigpt(inner, lap)
+        timed = _recurrent(inner, lap) if isinstance(inner, CharRNN) else _minigpt(inner, lap)
     else:
-        watched = _plain(network, lap)
-    with watched:
+        timed = _plain(network, lap)
+    with timed:
         yield
 
 
 def _after(module: nn.Module, lap: Lap, forward: str, back: str) -> Any:
-    def at_border(_: nn.Module, inputs: Any, output: Tensor) -> None:
-        border(output, lap, forward, back)
+    def hook(_: nn.Module, inputs: Any, output: Tensor) -> None:
+        mark(output, lap, forward, back)
 
-    return module.register_forward_hook(at_border)
+    return module.register_forward_hook(hook)
 
 
 def _before(module: nn.Module, lap: Lap, forward: str, back: str) -> Any:
-    def at_border(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        border(inputs[0], lap, forward, back)
+    def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        mark(inputs[0], lap, forward, back)
 
-    return module.register_forward_pre_hook(at_border)
+    return module.register_forward_pre_hook(hook)
 
 
 @contextmanager
-def _until(*hooks: Any) -> Iterator[None]:
+def _removed_after(*hooks: Any) -> Iterator[None]:
     try:
         yield
     finally:
@@ -107,34 +107,34 @@ def _plain(network: Any, lap: Lap) -> Any:
             network.cell.W_ih.register_forward_pre_hook(lambda *_: lap(LOOP)),
             network.cell.W_ih.register_forward_hook(around),
         ]
-    return _until(*hooks)
+    return _removed_after(*hooks)
 
 
 def _minigpt(network: Any, lap: Lap) -> Any:
-    return _until(
+    return _removed_after(
         _after(network.embed, lap, INPUT, BLOCKS_BACK),
         _before(network.norm, lap, BLOCKS, REST_BACK),
     )
 
 
 @contextmanager
-def _instead(module: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
-    before = getattr(module, name)
+def _replaced(module: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    original = getattr(module, name)
     setattr(module, name, function)
     try:
         yield
     finally:
-        setattr(module, name, before)
+        setattr(module, name, original)
 
 
 @contextmanager
 def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
     """Time a CharRNN; the backward loop includes the weight gradients."""
-    watched = get_ident()
+    thread = get_ident()
 
     def timed(function: Callable[..., Any], before: str, part: str) -> Callable[..., Any]:
         def run(*inputs: Any) -> Any:
-            if get_ident() != watched:  # a run in another thread
+            if get_ident() != thread:  # a run in another thread
                 return function(*inputs)
             lap(before)
             result = function(*inputs)
@@ -144,9 +144,9 @@ def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
         return run
 
     with (
-        _instead(unroll, "forward", timed(unroll.forward, INPUT, LOOP)),
-        _instead(unroll, "backward", timed(unroll.backward, REST_BACK, LOOP_BACK)),
-        _until(_before(network.head, lap, LOOP, REST_BACK)),
+        _replaced(unroll, "forward", timed(unroll.forward, INPUT, LOOP)),
+        _replaced(unroll, "backward", timed(unroll.backward, REST_BACK, LOOP_BACK)),
+        _removed_after(_before(network.head, lap, LOOP, REST_BACK)),
     ):
         yield
 
@@ -154,7 +154,7 @@ def _recurrent(network: CharRNN, lap: Lap) -> Iterator[None]:
 # ------------------------------------------------------------------------------------------------ measuring
 
 
-def contestants(recipe: Recipe, chosen: Sequence[str] = ()) -> dict[str, PlainTraining]:
+def variants(recipe: Recipe, chosen: Sequence[str] = ()) -> dict[str, PlainTraining]:
     """Return a training of each (chosen) network on one text."""
     ids, hidden = synthetic_corpus().train_ids, recipe.hidden_dim
     networks: dict[str, nn.Module] = {"plain loop": PlainCharRNN(VOCAB_SIZE, hidden)}
@@ -168,13 +168,13 @@ def contestants(recipe: Recipe, chosen: Sequence[str] = ()) -> dict[str, PlainTr
     }
 
 
-def parts_of_a_step(training: PlainTraining) -> Mapping[str, float]:
+def time_sections(training: PlainTraining) -> Mapping[str, float]:
     """Time each part of one more step, in milliseconds."""
-    watch = Stopwatch()
-    with borders(training.model, watch.lap):
-        training.advance(watch.lap)
-    watch.lap("the rest")
-    return watch.parts
+    timer = SectionTimer()
+    with attached(training.model, timer.lap):
+        training.advance(timer.lap)
+    timer.lap("the rest")
+    return timer.parts
 
 
 def rows(recipe: Recipe, rounds: int) -> list[dict[str, Any]]:
@@ -184,8 +184,7 @@ def rows(recipe: Recipe, rounds: int) -> list[dict[str, Any]]:
 
 
 def _row(name: str, median_ms: float, steps: list[Mapping[str, float]]) -> dict[str, Any]:
-    seen = [part for part in PARTS if part in steps[0]]
-    parts = {part: statistics.median(step[part] for step in steps) for part in seen}
+    parts = {part: statistics.median(step[part] for step in steps) for part in PARTS if part in steps[0]}
     loop = sum(parts.get(part, 0.0) for part in (LOOP, LOOP_BACK))
     return {"name": name, "median_ms": median_ms, "loop_share": loop / sum(parts.values()), "parts": parts}
 
@@ -198,7 +197,7 @@ def iter_rows(
 
     rows is empty until the end. No new round starts after `seconds`, but one is always done.
     """
-    trainings, start = contestants(recipe, chosen), now()
+    trainings, start = variants(recipe, chosen), now()
     whole: dict[str, list[float]] = {name: [] for name in trainings}
     parts: dict[str, list[Mapping[str, float]]] = {name: [] for name in trainings}
     done, total = 0, 2 * len(trainings) * (rounds + 1)
@@ -210,10 +209,10 @@ def iter_rows(
             training.advance()
             after = now()
             yield done + 1, total, []
-            watched = parts_of_a_step(training)
+            sections = time_sections(training)
             if number:
                 whole[name].append(1000 * (after - before))
-                parts[name].append(watched)
+                parts[name].append(sections)
             done += 2
             yield done, total, []
         if number and now() - start > seconds:
@@ -221,15 +220,15 @@ def iter_rows(
     yield total, total, [_row(name, statistics.median(whole[name]), parts[name]) for name in trainings]
 
 
-def against_T(recipe: Recipe, lengths: tuple[int, ...], rounds: int) -> list[dict[str, Any]]:
+def time_vs_length(recipe: Recipe, lengths: tuple[int, ...], rounds: int) -> list[dict[str, Any]]:
     """Time whole steps with longer windows and smaller batches."""
     chars = recipe.batch * recipe.seq_len
     sizes = {T: max(1, chars // T) for T in lengths}
     chosen = ("plain loop", "torch.nn.RNN", "charrnn rnn", "MiniGPT")
     found: dict[str, list[float]] = {name: [] for name in chosen}
     for T, B in sizes.items():
-        trainings = contestants(Recipe(batch=B, seq_len=T, hidden_dim=recipe.hidden_dim))
-        turns = take_turns({name: trainings[name].advance for name in chosen}, rounds)
+        trainings = variants(Recipe(batch=B, seq_len=T, hidden_dim=recipe.hidden_dim))
+        turns = interleave({name: trainings[name].advance for name in chosen}, rounds)
         for name in chosen:
             found[name].append(statistics.median(turns[name]))
     return [

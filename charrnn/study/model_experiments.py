@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from charrnn import checkpoint
-from charrnn.chunked_logits import at_once, divergences_nats
+from charrnn.chunked_logits import chunk_size, divergences_nats
 from charrnn.context_use import NEGLIGIBLE_NATS, random_replacements, smallest_sufficient_context
 from charrnn.corpus import Corpus, contiguous_streams, windows_in_order
 from charrnn.gradient_flow import first_crossing, gradient_flow, lyapunov_exponents, scale_recurrent, spectra
@@ -188,7 +188,7 @@ def contexts_of(ids: Tensor, length: int, positions: int) -> tuple[Tensor, Tenso
 @torch.no_grad()
 def logits_after(model: Any, windows: Tensor) -> Tensor:
     """Return the logits (P, V) after each window (P, T), from a zero state."""
-    batches = windows.split(at_once(windows.shape[1] * model.head.out_features, AT_ONCE))
+    batches = windows.split(chunk_size(windows.shape[1] * model.head.out_features, AT_ONCE))
     return torch.cat([model.fast_forward(part)[0][:, -1] for part in batches])
 
 

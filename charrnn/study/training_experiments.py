@@ -21,7 +21,7 @@ from torch import Tensor
 from charrnn.cells import HiddenState, NoGates, VanillaRNNCell
 from charrnn.corpus import Corpus, contiguous_streams
 from charrnn.model import CharRNN
-from charrnn.profiling import resident_bytes, take_turns
+from charrnn.profiling import interleave, resident_bytes
 from charrnn.training import DivergedError, Recipe, Training, evaluate_stream
 
 Row = dict[str, Any]
@@ -170,7 +170,7 @@ def no_grad(options: argparse.Namespace, text: str) -> Iterator[Row]:
     bytes_inside, bytes_outside = (bytes_per_char(variant, max(options.chars)) for variant in (inside, outside))
     for chars in options.chars:
         variants = {"inside": partial(inside, chars), "outside": partial(outside, chars)}
-        turns = take_turns(variants, options.rounds)
+        turns = interleave(variants, options.rounds)
         ms_inside, ms_outside = (statistics.median(turns[variant]) for variant in variants)
         yield {
             "chars": chars,

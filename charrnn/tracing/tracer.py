@@ -72,9 +72,9 @@ class Source:
     def calls(self) -> dict[tuple[int | None, ...], ast.Call]:
         """Call nodes by position in the file, as in `co_positions`."""
         nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
-        return {self._place(node): node for node in nodes}
+        return {self._position(node): node for node in nodes}
 
-    def _place(self, node: ast.Call) -> tuple[int, int, int, int]:
+    def _position(self, node: ast.Call) -> tuple[int, int, int, int]:
         last, end = node.end_lineno or node.lineno, node.end_col_offset or 0
         return self.first + node.lineno - 1, self.first + last - 1, node.col_offset + self.indent, end + self.indent
 
@@ -112,7 +112,7 @@ class TraceRun:
 
     def __init__(self, source: Source, given: dict[str, Any]):
         self.source = source
-        self._at: int | None = None  # the running statement
+        self._current: int | None = None  # index of the running statement
         self._inside: list[Value] = []
         self._found: dict[int, list[Value]] = {0: _values(given, GIVEN)}
 
@@ -126,10 +126,10 @@ class TraceRun:
 
     def on_line(self, line: int, names: dict[str, Any]) -> None:
         """Record that a line is about to run; the previous statement is finished."""
-        at = self.source.statement_at(line)
-        if at != self._at:
-            self._done(names)
-            self._at = at
+        index = self.source.statement_at(line)
+        if index != self._current:
+            self._finish_statement(names)
+            self._current = index
 
     def on_call(self, node: ast.Call, arguments: Sequence[Any]) -> None:
         """Record the arguments of a call in the running statement."""
@@ -139,21 +139,21 @@ class TraceRun:
 
     def on_return(self, node: ast.Call, arguments: Sequence[Any], result: Any) -> None:
         """Record a call's result, unless it is one of its arguments."""
-        statement = self.source.statements[self._at or 0][2]
-        if getattr(statement, "value", None) is not node and not any(result is each for each in arguments):
+        statement = self.source.statements[self._current or 0][2]
+        if getattr(statement, "value", None) is not node and not any(result is argument for argument in arguments):
             self._inside += _values({self.source.expression(node): result}, INSIDE)
 
     def finish(self, names: dict[str, Any], result: Any) -> None:
         """Record the return value of the function."""
-        at = self._at
-        self._done(names)
-        if at is not None and isinstance(self.source.statements[at][2], ast.Return):
-            self._found[at] += _values({"returned": result}, RETURNED)
+        index = self._current
+        self._finish_statement(names)
+        if index is not None and isinstance(self.source.statements[index][2], ast.Return):
+            self._found[index] += _values({"returned": result}, RETURNED)
 
-    def _done(self, names: dict[str, Any]) -> None:
-        if self._at is not None:
-            bound = {name: names[name] for name in _bound_by(self.source.statements[self._at][2]) if name in names}
-            self._found[self._at] = [*self._inside, *_values(bound, BOUND)]
+    def _finish_statement(self, names: dict[str, Any]) -> None:
+        if self._current is not None:
+            bound = {name: names[name] for name in _bound_by(self.source.statements[self._current][2]) if name in names}
+            self._found[self._current] = [*self._inside, *_values(bound, BOUND)]
         self._inside = []
 
 
@@ -171,8 +171,8 @@ def _values(named: dict[str, Any], kind: str) -> list[Value]:
         if isinstance(value, np.ndarray) and np.isrealobj(value):
             found.append(Value(name, kind, value.copy(), value.shape))
         elif kind == GIVEN and isinstance(value, tuple):
-            parts = zip(getattr(value, "_fields", ()), value, strict=False)
-            found += _values({f"{name}.{part}": each for part, each in parts}, kind)
+            fields = zip(getattr(value, "_fields", ()), value, strict=False)
+            found += _values({f"{name}.{field}": part for field, part in fields}, kind)
     return found
 
 
@@ -183,11 +183,11 @@ def trace_calls(*functions: Callable[..., Any]) -> Iterator[list[TraceRun]]:
 
     Only calls of the current thread are traced; a debugger's trace function is suspended.
     """
-    sources = {source.code: source for source in map(Source, map(_plain, functions))}
+    sources = {source.code: source for source in map(Source, map(_unwrapped, functions))}
     runs: list[TraceRun] = []
     running: dict[FrameType, TraceRun] = {}
 
-    def at_call(frame: FrameType, event: str, _: Any) -> Any:
+    def on_call(frame: FrameType, event: str, _: Any) -> Any:
         caller = running.get(frame.f_back) if frame.f_back else None
         node = _call(caller, frame.f_back) if caller and frame.f_back else None
         own = sources.get(frame.f_code)
@@ -201,7 +201,7 @@ def trace_calls(*functions: Callable[..., Any]) -> Iterator[list[TraceRun]]:
             running[frame] = runs[-1]
         frame.f_trace_lines = own is not None
 
-        def inside(frame: FrameType, event: str, result: Any) -> Any:
+        def on_event(frame: FrameType, event: str, result: Any) -> Any:
             if event == "line":
                 running[frame].on_line(frame.f_lineno, frame.f_locals)
             elif event == "return":
@@ -209,26 +209,26 @@ def trace_calls(*functions: Callable[..., Any]) -> Iterator[list[TraceRun]]:
                     running.pop(frame).finish(frame.f_locals, result)
                 if caller and node:
                     caller.on_return(node, arguments, result)
-            return inside
+            return on_event
 
-        return inside
+        return on_event
 
-    before = sys.gettrace()
-    sys.settrace(at_call)
+    previous = sys.gettrace()
+    sys.settrace(on_call)
     try:
         yield runs
     finally:
-        sys.settrace(before)
+        sys.settrace(previous)
 
 
-def _plain(function: Callable[..., Any]) -> FunctionType:
+def _unwrapped(function: Callable[..., Any]) -> FunctionType:
     plain = inspect.unwrap(getattr(function, "__func__", function))
     assert isinstance(plain, FunctionType)
     return plain
 
 
 def _call(caller: TraceRun, frame: FrameType) -> ast.Call | None:
-    """Return the call that the caller is executing, by position."""
+    """Return the call node that the caller is executing."""
     return caller.source.calls.get(caller.source.positions[frame.f_lasti // 2])
 
 

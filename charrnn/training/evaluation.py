@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from charrnn.chunked_logits import at_once
+from charrnn.chunked_logits import chunk_size
 from charrnn.corpus import contiguous_streams, windows_in_order
 from charrnn.registry import Network
 
@@ -36,9 +36,9 @@ def evaluate_stream(model: Network, ids: Tensor) -> float:
     ids (N,). The first character of a stream is not scored. A short text is cut into fewer streams.
     """
     streams = contiguous_streams(ids, max(1, min(VAL_STREAMS, len(ids) // VAL_WINDOW)))
-    chunk = at_once(model.head.out_features, CHUNK)
+    chunk = chunk_size(model.head.out_features, CHUNK)
     total = 0.0
-    for rows in streams.split(at_once(chunk * model.head.out_features, VAL_STREAMS)):
+    for rows in streams.split(chunk_size(chunk * model.head.out_features, VAL_STREAMS)):
         state = None
         for start in range(0, rows.shape[1] - 1, chunk):
             x = rows[:, start : min(start + chunk, rows.shape[1] - 1)]
@@ -57,7 +57,7 @@ def evaluate_cold(model: Network, ids: Tensor) -> float:
     """
     windows = windows_in_order(ids, min(VAL_WINDOW, len(ids) - 1))
     batches = zip(
-        *(part.split(at_once(VAL_WINDOW * model.head.out_features, COLD_BATCH)) for part in windows), strict=True
+        *(part.split(chunk_size(VAL_WINDOW * model.head.out_features, COLD_BATCH)) for part in windows), strict=True
     )
     total = sum(loss_nats(model, x, y)[0].item() * len(x) for x, y in batches)
     return total / len(windows[0])

@@ -35,7 +35,7 @@ def saved_steps(store: Store, query: ViewQuery, is_current: IsCurrent) -> Iterat
     def encode(part: int, busy: str = "") -> str:
         if not flows:
             return message(query.number, " ".join([*skipped, busy]), part, busy=bool(busy))
-        color = figures.strokes([other.name for other in store.checkpoints()])[info.name].colour
+        color = figures.strokes([other.name for other in store.checkpoints()])[info.name].color
         measured_at = f"Measured at {next(iter(flows.values())).positions} positions of {source}."
         words = " ".join(filter(None, [figures.describe_steps(loaded.title, flows), measured_at, *skipped, busy]))
         figure, table = figures.steps_figure(flows, color, query.width), _table(info, flows).to_json()

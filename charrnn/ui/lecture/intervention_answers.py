@@ -12,7 +12,7 @@ from charrnn.coupled_sampling import common_length
 from charrnn.gradient_flow import scale_recurrent
 from charrnn.neurons import all_activations
 from charrnn.paths import STUDY
-from charrnn.probes import ContextAblation, LineReset, line_reset, looking_back
+from charrnn.probes import ContextAblation, LineReset, ablate_context, line_reset
 from charrnn.surprisal import TraceDecoder
 from charrnn.ui.gradients.recurrent_scale import scaled_gradients
 from charrnn.ui.lecture.scene_answers import Answer, sample
@@ -71,7 +71,7 @@ def gating(store: Store, link: ShareLink) -> Answer:
         (f"{vanilla.title}, which learnt without gates", vanilla.decoder, vanilla.vocab.encode(text)),
     ]
     bits = [mean_bits(decoder, of) for _, decoder, of in rows]
-    contexts = [looking_back(decoder, of) for _, decoder, of in rows]
+    contexts = [ablate_context(decoder, of) for _, decoder, of in rows]
     parts = [
         f"{name}: {cost:.2f} bits a character, looks back {_context_length(context)}"
         for (name, *_), cost, context in zip(rows, bits, contexts, strict=True)

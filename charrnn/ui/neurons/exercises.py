@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from charrnn.neurons import all_activations
-from charrnn.probes import ALONG, LOOKS_BACK, NOTICED_NATS, ContextAblation, line_reset, looking_back
+from charrnn.probes import CARRY_DISTANCE, CONTEXT_LENGTHS, NEGLIGIBLE_NATS, ContextAblation, ablate_context, line_reset
 from charrnn.ranges import Range
 from charrnn.ui.server.analyses import gradient_of, text_for
 from charrnn.ui.server.checkpoint_store import LoadedModel, Store
@@ -106,7 +106,7 @@ def check_reset_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -> Che
         ("spread right after ⏎", f"{found.after:.3f}"),
         ("share that is left", f"{found.remaining_share:.3f} (at most {MAX_REMAINING})"),
         (
-            f"correlation over {ALONG} characters of a line",
+            f"correlation over {CARRY_DISTANCE} characters of a line",
             f"{found.carried:.2f} (at least {MIN_CARRIED})".replace("-", "−"),
         ),
         ("text", f"{len(source.text):,} characters of {source.origin}, {found.lines} line ends"),
@@ -125,7 +125,7 @@ def check_forgetting_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -
     source = text_for(store, loaded).first(MAX_READ_CHARS)
     ids = loaded.vocab.encode(source.text)
     free = store.cache.compute(_looking_back, loaded, source.text)
-    clamped = looking_back(loaded.decoder.clamped(clamps), ids)
+    clamped = ablate_context(loaded.decoder.clamped(clamps), ids)
     context, read_nats = clamped.characters, float(clamped.nats[0])
     forgets, reads = context is not None and context <= MAX_CONTEXT, read_nats >= MIN_READ_NATS
     before, after = _characters(free.characters), _characters(context)
@@ -146,12 +146,12 @@ def check_forgetting_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -
 
 
 def _looking_back(loaded: LoadedModel, text: str) -> ContextAblation:
-    return looking_back(loaded.decoder, loaded.vocab.encode(text))
+    return ablate_context(loaded.decoder, loaded.vocab.encode(text))
 
 
 def _characters(n: int | None) -> str:
     if n is None:
-        return f"more than {LOOKS_BACK[-1]} characters"
+        return f"more than {CONTEXT_LENGTHS[-1]} characters"
     return "1 character" if n == 1 else f"{n} characters"
 
 
@@ -179,7 +179,7 @@ EXERCISES: Sequence[Exercise] = (
         "A unit that begins anew with each line",
         "Find a unit that carries something along a line and loses it when ⏎ is read. Which network has one?",
         "Two figures of this unit on the default text. Its spread over line ends: right after ⏎ at most "
-        f"{MAX_REMAINING} of what it is right before. Its correlation with its own value {ALONG} characters earlier in "
+        f"{MAX_REMAINING} of what it is right before. Its correlation with its own value {CARRY_DISTANCE} characters earlier in "
         f"the line: {MIN_CARRIED} or more.",
         "Check this unit",
         check_reset_unit,
@@ -191,7 +191,7 @@ EXERCISES: Sequence[Exercise] = (
         "Hold its gates r and z, in the part on clamps, so that it predicts from the last one or two characters alone. "
         "Which of the two lets the past through?",
         "How many characters back it looks: the fewest from which on KL(p given everything ‖ p given the last n) stays "
-        f"below {NOTICED_NATS} nats, n = 0 … {LOOKS_BACK[-1]}. Right with at most {MAX_CONTEXT}, where it still reads: "
+        f"below {NEGLIGIBLE_NATS} nats, n = 0 … {CONTEXT_LENGTHS[-1]}. Right with at most {MAX_CONTEXT}, where it still reads: "
         f"the same figure for n = 0 is at least {MIN_READ_NATS} nats.",
         "Check what is held",
         check_forgetting_unit,

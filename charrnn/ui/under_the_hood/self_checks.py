@@ -112,7 +112,7 @@ def of_sampling(loaded: LoadedModel) -> list[dict[str, Any]]:
     prompt = loaded.vocab.encode(loaded.vocab.default_prompt(PROMPT))
     how = f"seed {SEED}, {SAMPLE_CHARS} characters: generate(…), as the page does, and sample(…)"
     try:
-        samples = self_checks.written(loaded.checkpoint.model, prompt, SAMPLE_CHARS, SAMPLE_SETTINGS, SEED)
+        samples = self_checks.sample_twice(loaded.checkpoint.model, prompt, SAMPLE_CHARS, SAMPLE_SETTINGS, SEED)
     except ValueError as error:
         return [line(claim, str(error), limit, False, how)]
     server, python = (digest(loaded.vocab.decode(ids)) for ids in samples)
