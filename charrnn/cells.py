@@ -74,7 +74,7 @@ class Cell(nn.Module):
         return self.update(self.W_ih(x), self.W_hh(state.h), state)[0]
 
     def update(self, from_input: Tensor, from_state: Tensor, state: Any) -> tuple[Any, Any]:
-        """Return the next state and the gates, from `W_ih x` and `W_hh h + b`, (B, G·H) each."""
+        """Return next state and gates from `W_ih x` and `W_hh h + b`, (B, G·H) each."""
         raise NotImplementedError
 
     def initial_state(self, *batch: int) -> Any:

@@ -35,7 +35,7 @@ def _kind(text: str, i: int, starts_word: bool, in_speaker: bool) -> str:
 
 
 def _word_starts(text: str) -> set[int]:
-    """Return the index of the first letter of each word; apostrophes belong to words: o'er, 'tis."""
+    """Return the indices of words' first letters; o'er and 'tis are words."""
     starts = set()
     for run in WORD.finditer(text):
         letters = run.group().lstrip("'")

@@ -81,7 +81,7 @@ def rank_of(distribution: Distribution, id: int) -> int:
 
 
 def bin_edge(distribution: Distribution, length: int) -> float:
-    """Return the CDF after the first `length` characters, 0..1; filtered ones have width 0."""
+    """Return the CDF after the first `length` characters; filtered ones have width 0."""
     if not length:
         return 0.0
     return float(distribution.cumulative[min(length, distribution.kept) - 1] / distribution.cumulative[-1])

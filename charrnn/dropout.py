@@ -6,7 +6,7 @@ from torch import Tensor
 
 def dropout(x: Tensor, share: float, rng: torch.Generator | None) -> Tensor:
     """
-    Zero a random `share` of x and rescale the rest, so that the mean is kept.
+    Zero a random `share` of x and rescale the rest, so that the mean is unchanged.
 
     Returns x unchanged if rng is None, as in evaluation and generation. Srivastava et al. 2014.
     """

@@ -152,7 +152,7 @@ class CharRNN(PretrainedMethods, nn.Module):
         return self.head(start.h)[:, None], start, start._asdict()
 
     def forward_with_activations(self, ids: Tensor, state: Any) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """Run `forward`; also return activations after the last id, (B, rows): the state's parts, then the gates."""
+        """Run `forward`; also return the last activations (B, H): state, then gates."""
         network, cell, activations = copy.copy(self), copy.copy(self.cell), {}
 
         def update(*args: Any) -> tuple[Any, Any]:
@@ -182,7 +182,7 @@ class CharRNN(PretrainedMethods, nn.Module):
 
 
 def require_bptt_matches(network: CharRNN) -> None:
-    """Raise DifferentError unless `bptt_forward` matches `forward`, gradients included."""
+    """Raise DifferentError unless `bptt_forward` matches `forward` and its gradients."""
     vocab_size = network.embed.num_embeddings
     rng = torch.Generator().manual_seed(1)
     ids = torch.stack([torch.arange(vocab_size), torch.randperm(vocab_size, generator=rng)], dim=1)  # (B, 2)

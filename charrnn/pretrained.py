@@ -1,4 +1,4 @@
-"""Load, save and publish one model: `from_pretrained`, `save_pretrained`, `push_to_hub`."""
+"""Load, save and publish one model with the methods usual on the Hub."""
 
 import tempfile
 from pathlib import Path

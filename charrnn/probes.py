@@ -85,7 +85,7 @@ class ContextAblation:
 
 def ablate_context(decoder: Decoder, ids: Sequence[int], positions: int = 48) -> ContextAblation:
     """
-    Measure how much context affects a decoder's predictions on a text, from its start.
+    Measure how much context affects a decoder's predictions on a text.
 
     ids: more than 64. Raises ValueError for a shorter text.
     """

@@ -187,7 +187,7 @@ class UniformStream:
         return self._uniforms[index]
 
 
-Dice = UniformStream  # the former name, kept for one release
+Dice = UniformStream  # former name, for one release
 
 
 # ------------------------------------------------------------------------------------------------ decoding
@@ -243,7 +243,7 @@ class ClampableDecoder(Decoder, Protocol):
 
 
 def read_stepwise(decoder: Decoder, ids: Sequence[int], state: Any = None) -> Trace:
-    """Read ids (at least one) from `state` (None: the start of the text), one after the other."""
+    """Read ids (at least one) one by one from `state` (None: the start of the text)."""
     outputs = [decoder.prefill([], state)]
     for id in ids:
         outputs.append(decoder.step(id, outputs[-1].state))

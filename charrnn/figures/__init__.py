@@ -34,4 +34,5 @@ from charrnn.figures.step_profile import (
 from charrnn.figures.surprisal_difference import delta_bits_figure, describe_delta_bits
 from charrnn.figures.training_curves import PARTS, SPANS, UNITS, Run, describe_training_curves, training_curves_figure
 
-gradient_flow_words = describe_gradient_flow  # the former name, kept for one release
+# Former names, for one release.
+gradient_flow_words, in_light_colours = describe_gradient_flow, in_light_colors

@@ -154,7 +154,7 @@ def level_line(
 
 
 def note(figure: go.Figure, text: str, x: float, y: float, anchor: str, color: str = INK, **more: Any) -> None:
-    """Write a label without an arrow; anchor: its corner at the point, as `bottom left`."""
+    """Write a label; anchor: its corner at the point, such as `bottom left`."""
     vertical, horizontal = anchor.split()
     position = {"x": x, "y": y, "xanchor": horizontal, "yanchor": vertical, "showarrow": False}
     figure.add_annotation(text=text, **position, **label_style(color) | more)

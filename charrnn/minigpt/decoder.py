@@ -16,7 +16,7 @@ from charrnn.sampling import DecoderOutput, Trace
 
 class BatchReadingDecoder:
     """
-    Decode with one pass for all characters of a `prefill` or `read`; implements `sampling.Decoder`.
+    A `sampling.Decoder` that reads all characters of a call in one pass.
 
     Before the first character all characters are equally likely and all activations are zero.
     """
@@ -26,7 +26,7 @@ class BatchReadingDecoder:
 
     @classmethod
     def of(cls, network: Any) -> "BatchReadingDecoder | export.ModuleDecoder":
-        """Return the decoder of a network; of its torch module if its step cannot be recorded."""
+        """Return a decoder; that of the torch module if the step cannot be recorded."""
         reason, exact = export.not_recorded(network), export.exact_copy(network)
         if reason:
             return export.ModuleDecoder(exact, reason)

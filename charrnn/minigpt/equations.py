@@ -20,7 +20,7 @@ RMS_EPS = 1e-6
 
 
 class KVCache(NamedTuple):
-    """State of a Transformer: the keys and values that the next character may attend to."""
+    """State of a Transformer: keys and values that the next character can attend to."""
 
     keys: tuple[Tensor, ...]  # layers × (B, heads, n, d_head), rotated; n <= context - 1
     values: tuple[Tensor, ...]  # layers × (B, heads, n, d_head)
@@ -126,6 +126,6 @@ def window_attention(q: Tensor, k: Tensor, v: Tensor, context: int) -> Tensor:
 
 
 def window_mask(queries: int, keys: int, context: int) -> Tensor:
-    """Return which keys each query sees, bool (queries, keys); both end at one position."""
+    """Return the attention mask, bool (queries, keys); both end at the same position."""
     own = keys - queries  # column of the first query's own key
     return torch.ones(queries, keys, dtype=torch.bool).tril(own).triu(own - context + 1)

@@ -138,7 +138,7 @@ class MiniGPT(PretrainedMethods, nn.Module):
         return sizes | {"hidden_dim": self.heads * width}
 
     def initial_output(self) -> tuple[Tensor, Any, dict[str, Tensor]]:
-        """Return logits (1, 1, V), an empty state and activations, all zeros, before the first character."""
+        """Return logits (1, 1, V), state and activations before any character: zeros."""
         names = [stream_name(layer) for layer in range(len(self.blocks), -1, -1)]
         zeros = self.embed.weight.new_zeros
         empty = (zeros(1, self.heads, 0, self.hidden_dim // self.heads),) * len(self.blocks)

@@ -179,8 +179,8 @@ EXERCISES: Sequence[Exercise] = (
         "A unit that begins anew with each line",
         "Find a unit that carries something along a line and loses it when ⏎ is read. Which network has one?",
         "Two figures of this unit on the default text. Its spread over line ends: right after ⏎ at most "
-        f"{MAX_REMAINING} of what it is right before. Its correlation with its own value {CARRY_DISTANCE} characters earlier in "
-        f"the line: {MIN_CARRIED} or more.",
+        f"{MAX_REMAINING} of what it is right before. Its correlation with its own value {CARRY_DISTANCE} characters "
+        f"earlier in the line: {MIN_CARRIED} or more.",
         "Check this unit",
         check_reset_unit,
         fields=("part", "unit"),
@@ -191,8 +191,8 @@ EXERCISES: Sequence[Exercise] = (
         "Hold its gates r and z, in the part on clamps, so that it predicts from the last one or two characters alone. "
         "Which of the two lets the past through?",
         "How many characters back it looks: the fewest from which on KL(p given everything ‖ p given the last n) stays "
-        f"below {NEGLIGIBLE_NATS} nats, n = 0 … {CONTEXT_LENGTHS[-1]}. Right with at most {MAX_CONTEXT}, where it still reads: "
-        f"the same figure for n = 0 is at least {MIN_READ_NATS} nats.",
+        f"below {NEGLIGIBLE_NATS} nats, n = 0 … {CONTEXT_LENGTHS[-1]}. Right with at most {MAX_CONTEXT}, where it "
+        f"still reads: the same figure for n = 0 is at least {MIN_READ_NATS} nats.",
         "Check what is held",
         check_forgetting_unit,
         from_clamps=True,
