@@ -1,18 +1,20 @@
 """Neurons, leaderboard: the best unit for each concept and a custom regex."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from charrnn.corpus import title_of
 from charrnn.neurons import (
     BANK,
     MAX_PATTERN_CHARS,
+    Baseline,
     BestUnit,
     Concept,
     ConceptTargets,
     Leaderboard,
     PatternError,
+    Scores,
     covered_by,
 )
 from charrnn.neurons.scoring import MIN_SAMPLES
@@ -73,54 +75,56 @@ def leaderboard(units: Units, query: ViewQuery, is_current: IsCurrent) -> Iterat
     view_name = requested_view(loaded, query)
     given, pattern = given_text(query, MAX_ANALYSIS_CHARS), query.text("pattern", MAX_PATTERN_CHARS)
     encoder = MessageEncoder(query, views=views_payload(loaded), view=view_name)
+    request = BoardRequest(units, loaded, view_name, given, encoder, is_current)
     board = None if given else saved_boards(loaded).get(view_name)
     if board is not None:
         source = f"the validation part of {title_of(loaded.info.data_sha256)} when the checkpoint was refreshed"
         words = describe_board(board, source)
     else:
-        board, words = yield from computed_board(units, loaded, view_name, given, encoder, is_current)
+        board, words = yield from computed_board(request)
     yield encoder.encode(words, busy=bool(pattern), table=table(board).to_json())
     if pattern and is_current():
-        yield from with_pattern(units, loaded, board, words, pattern, given, encoder, is_current)
+        yield from with_pattern(request, board, words, pattern)
 
 
-def computed_board(
-    units: Units,
-    loaded: LoadedModel,
-    view_name: str,
-    given: SourceText | None,
-    encoder: MessageEncoder,
-    is_current: IsCurrent,
-) -> Generator[str, None, tuple[Leaderboard, str]]:
+@dataclass(frozen=True)
+class BoardRequest:
+    """A parsed query of the leaderboard."""
+
+    units: Units
+    loaded: LoadedModel
+    view: str
+    given: SourceText | None
+    encoder: MessageEncoder
+    is_current: IsCurrent
+
+    def score(self, targets: ConceptTargets) -> Generator[str, None, tuple[Scores, Baseline]]:
+        """Score the units and an untrained baseline; yields progress. Raises Superseded."""
+        scores = self.units.scores(self.loaded, self.view, targets, self.is_current)
+        show = self.encoder.progress
+        return scores, (yield from self.units.baseline(self.loaded, self.view, targets, self.is_current, show))
+
+
+def computed_board(request: BoardRequest) -> Generator[str, None, tuple[Leaderboard, str]]:
     """Compute the leaderboard of a text and its description. Raises Superseded."""
-    source, notice = input_text(units.store, loaded, given)
+    source, notice = input_text(request.units.store, request.loaded, request.given)
     targets = ConceptTargets.of(source.text)
-    yield encoder.progress(f"Reading {len(source.text):,} characters …")
-    scores = units.scores(loaded, view_name, targets, is_current)
-    baseline = yield from units.baseline(loaded, view_name, targets, is_current, encoder.progress)
-    require_current(is_current)
-    board = Leaderboard.of(view_name, targets, scores, baseline)
+    yield request.encoder.progress(f"Reading {len(source.text):,} characters …")
+    scores, baseline = yield from request.score(targets)
+    require_current(request.is_current)
+    board = Leaderboard.of(request.view, targets, scores, baseline)
     words = describe_board(board, f"{len(source.text):,} characters of {source.origin}")
     return board, f"{words} {notice}".rstrip()
 
 
-def with_pattern(
-    units: Units,
-    loaded: LoadedModel,
-    board: Leaderboard,
-    words: str,
-    pattern: str,
-    given: SourceText | None,
-    encoder: MessageEncoder,
-    is_current: IsCurrent,
-) -> Iterator[str]:
+def with_pattern(request: BoardRequest, board: Leaderboard, words: str, pattern: str) -> Iterator[str]:
     """Add a row for the custom pattern, or the reason that it has none."""
-    source, _ = input_text(units.store, loaded, given)
-    text = source.text
+    source, _ = input_text(request.units.store, request.loaded, request.given)
+    text, encode = source.text, request.encoder.encode
     try:
         covered = covered_by(pattern, text)
     except PatternError as error:
-        yield encoder.encode(words, pattern_error={"words": f"{error}.", "position": error.position})
+        yield encode(words, pattern_error={"words": f"{error}.", "position": error.position})
         return
     targets = ConceptTargets.of(text, [Concept(PATTERN, pattern, lambda _: covered)])
     if targets.rare:
@@ -130,14 +134,13 @@ def with_pattern(
             f"{covered[half:].sum():,} of the second: of {half:,} in each it must cover {MIN_SAMPLES} or more, and "
             "spare as many."
         )
-        yield encoder.encode(words, pattern_error={"words": reason, "position": None})
+        yield encode(words, pattern_error={"words": reason, "position": None})
         return
-    scores = units.scores(loaded, board.view, targets, is_current)
-    baseline = yield from units.baseline(loaded, board.view, targets, is_current, encoder.progress)
+    scores, baseline = yield from request.score(targets)
     (best,) = Leaderboard.of(board.view, targets, scores, replace(baseline, margin=board.margin)).best
     share = f"{covered.mean():.1%} of {len(text):,} characters of {source.origin}"
     words = f"Your pattern covers {share}: {describe_verdict(best)}. {words}"
-    yield encoder.encode(words, table=table(replace(board, best=(best, *board.best)), pattern).to_json())
+    yield encode(words, table=table(replace(board, best=(best, *board.best)), pattern).to_json())
 
 
 def describe_verdict(best: BestUnit) -> str:

@@ -6,7 +6,7 @@ can answer it, and equal calls have equal answers. Recent prefixes are cached (`
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, cast
@@ -150,8 +150,8 @@ class TextCalls:
         return {
             **head,
             "text": part.text[request.start : part.end],
-            "columns": _bytes(np.clip(_stack([values for values, _ in columns]), -MAX_FLOAT16, MAX_FLOAT16), "<f2"),
-            "logits": _bytes(_stack([logits for _, logits in columns]), "<f4"),
+            "columns": _bytes(np.clip(np.array([values for values, _ in columns]), -MAX_FLOAT16, MAX_FLOAT16), "<f2"),
+            "logits": _bytes(np.array([logits for _, logits in columns]), "<f4"),
             "draws": draws,
         }
 
@@ -245,10 +245,6 @@ class _TextPart:
         self.end = len(self.text)
         self.prefixes.put(self.key, self.text, self.output)
         return columns
-
-
-def _stack(rows: Sequence[np.ndarray]) -> np.ndarray:
-    return np.stack(rows) if rows else np.empty((0, 0))
 
 
 def _bytes(array: np.ndarray, dtype: str) -> str:
