@@ -12,7 +12,7 @@ from charrnn.ui.server.share_link import DEFAULTS, TABS, ShareLink
 
 
 def describe_models(store: Store, loaded: LoadedModel | None, link: ShareLink | None = None, **more: Any) -> str:
-    """Encode the models on offer, the picked one, the values of a link, and more fields."""
+    """Encode the models on offer, the picked one, a link, and further fields."""
     if loaded is None:
         return json.dumps({"models": [], "problem": store.empty_reason(), "origin": origin(store), **more})
     models = [
