@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from charrnn import checkpoint
-from charrnn.checkpoint import CheckpointError, Origin, Verdict
+from charrnn.checkpoint import CheckpointError, RunIdentity, Verdict
 from charrnn.checkpoint.disk_space import MAX_VOCAB_BYTES
 from charrnn.checkpoint.safetensors_io import MAX_HEADER_BYTES
 from charrnn.commands import sweep, train, train_all, train_flags, train_run
@@ -239,8 +239,8 @@ def test_foreign_target_is_never_written(own, typed, tmp_path, kind, command):
 @pytest.mark.parametrize("name", RECIPES)
 def test_bundled_checkpoint_may_be_refreshed(name):
     options = train_flags.parse(["--recipe", name])
-    origin = Origin(asdict(train_flags.recipe_from_flags(options, name)), 0, TINY_SHAKESPEARE_SHA256)
-    assert checkpoint.examine(ROOT / "checkpoints" / name).verdict(origin, "name it") == (Verdict.SAME, "")
+    identity = RunIdentity(asdict(train_flags.recipe_from_flags(options, name)), 0, TINY_SHAKESPEARE_SHA256)
+    assert checkpoint.examine(ROOT / "checkpoints" / name).verdict(identity, "name it") == (Verdict.SAME, "")
 
 
 def test_size_estimate_bounds_files(own, tmp_path, monkeypatch):

@@ -150,7 +150,9 @@ def test_resume_uses_threads_of_run(tmp_path):
             checkpoint.save_run(tmp_path / "rnn", tensors, run | {"threads": threads})
             options = train_flags.parse(["--resume", *flags])
             target, corpus = checkpoint.examine(tmp_path / "rnn"), Corpus.from_text(TEXT)
-            train_run.start(options, target, train_out_folder.requested_origin(options, "rnn", target, corpus), corpus)
+            train_run.start(
+                options, target, train_out_folder.requested_identity(options, "rnn", target, corpus), corpus
+            )
             assert torch.get_num_threads() == expected
     finally:
         torch.set_num_threads(before)

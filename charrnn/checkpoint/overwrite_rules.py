@@ -57,14 +57,14 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Origin:
+class RunIdentity:
     """Recipe, seed and SHA-256 of the text: they determine the weights."""
 
     recipe: Mapping[str, Any]
     seed: int
     data_sha256: str
 
-    def differences(self, wanted: "Origin") -> list[str]:
+    def differences(self, wanted: "RunIdentity") -> list[str]:
         """List the entries in which a wanted run differs: `batch 8, not 9`."""
         pairs = {name: (self.recipe.get(name), value) for name, value in wanted.recipe.items() if name in self.recipe}
         pairs["seed"] = (self.seed, wanted.seed)
@@ -86,24 +86,24 @@ class Target:
         info = self.checkpoint
         return info if info and info.finished else None
 
-    def origin(self, defaults: Mapping[str, Any]) -> Origin | None:
-        """Return the origin of the unfinished run, else of the checkpoint."""
+    def identity(self, defaults: Mapping[str, Any]) -> RunIdentity | None:
+        """Return the identity of the unfinished run, else of the checkpoint."""
         if self.run is None:
             info = self.checkpoint
-            return info and Origin({**defaults, **info.recipe}, info.seed, info.data_sha256)
+            return info and RunIdentity({**defaults, **info.recipe}, info.seed, info.data_sha256)
         recipe, seed, sha256 = (self.run.get(key) for key in ("recipe", "seed", "data_sha256"))
         if not (isinstance(recipe, dict) and isinstance(seed, int) and isinstance(sha256, str)):
             return None  # damaged: `Training.resume` reports it
-        return Origin({**defaults, **recipe}, seed, sha256)
+        return RunIdentity({**defaults, **recipe}, seed, sha256)
 
-    def verdict(self, wanted: Origin, instead: str | None = None) -> tuple[Verdict, str]:
+    def verdict(self, wanted: RunIdentity, instead: str | None = None) -> tuple[Verdict, str]:
         """
-        Decide whether a run may write here -> (verdict, reason).
+        Decide whether a run may write to this folder -> (verdict, reason).
 
-        instead: advice if the folder holds a network of another origin; None if the command names this folder and may
-        replace its network.
+        instead: advice if the folder holds a network of another recipe, seed or text; None if the command names this
+        folder and may replace its network.
         """
-        info, found = self.checkpoint, self.origin(wanted.recipe)
+        info, found = self.checkpoint, self.identity(wanted.recipe)
         differences = found.differences(wanted) if found else []
         if self.run is not None and found and differences:
             text = "give the same --data" if found.data_sha256 != wanted.data_sha256 else "go on with that"
@@ -112,7 +112,7 @@ class Target:
                 "to start again"
             )
         if info and instead is not None:
-            has = Origin({**wanted.recipe, **info.recipe}, info.seed, info.data_sha256).differences(wanted)
+            has = RunIdentity({**wanted.recipe, **info.recipe}, info.seed, info.data_sha256).differences(wanted)
             if has:
                 kind = "a finished" if self.finished else "an unfinished"
                 return Verdict.REFUSED, f"{self.folder} holds {kind} network with {', '.join(has)}: {instead}"

@@ -29,7 +29,7 @@ from charrnn import checkpoint, script_runner
 from charrnn.checkpoint import Verdict
 from charrnn.commands.train_all import train_all
 from charrnn.commands.train_flags import folder_of, parse, recipe_name
-from charrnn.commands.train_out_folder import requested_origin, require_finished, require_no_unfinished_run
+from charrnn.commands.train_out_folder import requested_identity, require_finished, require_no_unfinished_run
 from charrnn.commands.train_run import Outcome, print_block, train_one
 from charrnn.commands.train_text import corpus_of, require_outside
 from charrnn.paths import REPOSITORY
@@ -80,14 +80,14 @@ def train_single(options: argparse.Namespace) -> Outcome:
             require_no_unfinished_run(target)
         require_outside(options.data, out)
         corpus = corpus_of(options, target)
-        origin = requested_origin(options, name, target, corpus)
+        identity = requested_identity(options, name, target, corpus)
         instead = None if options.out else "name a folder of its own with --out, or this one to replace it"
-        verdict, reason = target.verdict(origin, instead)
+        verdict, reason = target.verdict(identity, instead)
     except OSError as error:
         return Outcome(2, f"cannot write {out}: {script_runner.reason(error)}")
     except ValueError as error:
         return Outcome(2, str(error))
-    return Outcome(2, reason) if verdict is Verdict.REFUSED else train_one(options, target, origin, corpus)
+    return Outcome(2, reason) if verdict is Verdict.REFUSED else train_one(options, target, identity, corpus)
 
 
 def push(folder: Path, repository: str, private: bool) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from charrnn import checkpoint
-from charrnn.checkpoint import Origin, Verdict
+from charrnn.checkpoint import RunIdentity, Verdict
 from charrnn.commands.train_flags import NOT_BUNDLED, recipe_from_flags
 from charrnn.commands.train_run import STOPPED, Outcome, print_block, train_one
 from charrnn.commands.train_text import read_corpus, require_outside
@@ -65,10 +65,10 @@ def train_each(
 def train_unless_done(options: argparse.Namespace, name: str, corpus: Corpus, instead: str) -> Outcome:
     """Train or resume `options.recipe` in `options.out`, unless it is finished."""
     try:
-        origin = Origin(asdict(recipe_from_flags(options, options.recipe)), options.seed or 0, corpus.sha256)
+        identity = RunIdentity(asdict(recipe_from_flags(options, options.recipe)), options.seed or 0, corpus.sha256)
         target = checkpoint.examine(options.out)
         require_outside(options.data, options.out)
-        verdict, reason = target.verdict(origin, instead)
+        verdict, reason = target.verdict(identity, instead)
     except ValueError as error:
         return Outcome(2, str(error))
     if verdict is Verdict.REFUSED:
@@ -76,7 +76,7 @@ def train_unless_done(options: argparse.Namespace, name: str, corpus: Corpus, in
     if verdict is Verdict.SAME and (done := target.finished):
         print_block(f"{name}: done, {done.step} steps, val {done.metrics['val_stream_nats']:.4f}")
         return Outcome(0)
-    return train_one(options, target, origin, corpus, f"{name}: {'goes on' if target.run else 'starts'}")
+    return train_one(options, target, identity, corpus, f"{name}: {'goes on' if target.run else 'starts'}")
 
 
 def exit_code(failed: Mapping[str, Outcome], runs: int) -> int:

@@ -1,4 +1,4 @@
-"""The folder --out of train.py: its origin; advice on unfinished, diverged runs."""
+"""The folder --out of train.py: what it asks for, and advice on unfinished runs."""
 
 import argparse
 from collections.abc import Mapping
@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from charrnn import checkpoint
-from charrnn.checkpoint import Origin, Target
+from charrnn.checkpoint import RunIdentity, Target
 from charrnn.commands.train_flags import given_settings, recipe_from_flags
 from charrnn.commands.train_text import read_corpus
 from charrnn.corpus import Corpus
 from charrnn.training import RECIPES, Recipe
 
 
-def requested_origin(options: argparse.Namespace, name: str, target: Target, corpus: Corpus | None) -> Origin:
+def requested_identity(options: argparse.Namespace, name: str, target: Target, corpus: Corpus | None) -> RunIdentity:
     """
     Return the recipe, seed and text that the flags and the folder ask for.
 
-    corpus: None for the text of the folder. Raises ValueError for a recipe that cannot be.
+    corpus: None for the text of the folder. Raises ValueError for an invalid recipe.
     """
-    stored = target.origin(asdict(Recipe())) if options.resume else None
+    stored = target.identity(asdict(Recipe())) if options.resume else None
     recipe: Mapping[str, Any]
     if stored is None:
         recipe, seed = asdict(recipe_from_flags(options, name)), options.seed or 0
@@ -31,7 +31,7 @@ def requested_origin(options: argparse.Namespace, name: str, target: Target, cor
             **given_settings(options),
         }
         seed = stored.seed if options.seed is None else options.seed
-    return Origin(recipe, seed, corpus.sha256 if corpus else stored.data_sha256 if stored else "")
+    return RunIdentity(recipe, seed, corpus.sha256 if corpus else stored.data_sha256 if stored else "")
 
 
 def require_no_unfinished_run(target: Target) -> None:
@@ -51,9 +51,9 @@ def require_finished(options: argparse.Namespace, name: str, target: Target) -> 
     done, out = target.finished, target.folder
     if not done:
         raise ValueError(f"{out} holds no unfinished run ({checkpoint.RUN}): start one without --resume")
-    origin = requested_origin(options, name, target, read_corpus(options.data) if options.data else None)
-    found = target.origin(origin.recipe)
-    if found and (differences := found.differences(origin)):
+    identity = requested_identity(options, name, target, read_corpus(options.data) if options.data else None)
+    found = target.identity(identity.recipe)
+    if found and (differences := found.differences(identity)):
         found_network = f"the network in {out} is finished and has {', '.join(differences)}"
         raise ValueError(f"{found_network}: start another without --resume")
     return done

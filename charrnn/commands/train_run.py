@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from charrnn import checkpoint, script_runner
-from charrnn.checkpoint import Origin, Target
+from charrnn.checkpoint import RunIdentity, Target
 from charrnn.commands.train_flags import with_flag_names
 from charrnn.commands.train_out_folder import after_divergence, readable_checkpoint
 from charrnn.commands.train_text import absolute_path
@@ -122,12 +122,12 @@ def write_text(training: Training, chars: int) -> str:
 
 
 def train_one(
-    options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus, heading: str | None = None
+    options: argparse.Namespace, target: Target, identity: RunIdentity, corpus: Corpus, heading: str | None = None
 ) -> Outcome:
     """Train one run in a checked folder, to its end or to a signal."""
     out = target.folder
     try:
-        training = start(options, target, origin, corpus)
+        training = start(options, target, identity, corpus)
     except (ValueError, DivergedError) as error:
         return Outcome(2, str(error))
     except OSError as error:
@@ -162,14 +162,14 @@ def train_one(
     return Outcome(0)
 
 
-def start(options: argparse.Namespace, target: Target, origin: Origin, corpus: Corpus) -> Training:
+def start(options: argparse.Namespace, target: Target, identity: RunIdentity, corpus: Corpus) -> Training:
     """Start a run or resume the folder's. Raises ValueError if its state is damaged."""
     if target.run is None:
-        recipe = Recipe(**origin.recipe)
+        recipe = Recipe(**identity.recipe)
         sizes = largest_bytes(recipe, len(corpus.vocab))
         checkpoint.require_room(target.folder, corpus.vocab, *sizes, len(saved_steps(recipe)))
         try:
-            training = Training(corpus, recipe, origin.seed, options.device)
+            training = Training(corpus, recipe, identity.seed, options.device)
         except ValueError as error:  # the text is too short for it
             raise ValueError(with_flag_names(str(error))) from None
         training.data = absolute_path(options.data)
