@@ -213,8 +213,9 @@ def corruption(
     available = len(text) - BEFORE - lags + 1
     if available < 1:
         raise ValueError(f"the text has {len(text)} characters: give {BEFORE + lags} or more")
-    places = torch.linspace(BEFORE, len(text) - lags, min(positions, available), dtype=torch.float64).round().long()
-    nats = corruption_nats(model, text, places, random_replacements(text, text[places], rng), lags).numpy()
+    count = min(positions, available)
+    replaced_at = torch.linspace(BEFORE, len(text) - lags, count, dtype=torch.float64).round().long()
+    nats = corruption_nats(model, text, replaced_at, random_replacements(text, text[replaced_at], rng), lags).numpy()
     low, median, high = np.quantile(nats, [0.1, 0.5, 0.9], axis=0)
     return Corruption(median, low, high, nats.mean(0), len(nats))
 
@@ -225,25 +226,25 @@ def random_replacements(ids: Tensor, originals: Tensor, rng: torch.Generator) ->
     if (frequency > 0).sum() < 2:
         raise ValueError("the text repeats one character: give a text with two or more different ones")
     drawn = []
-    for some in originals.split(chunk_size(len(frequency), len(originals))):
-        rows = frequency.expand(len(some), -1).scatter(1, some[:, None], 0)
+    for chunk in originals.split(chunk_size(len(frequency), len(originals))):
+        rows = frequency.expand(len(chunk), -1).scatter(1, chunk[:, None], 0)
         drawn.append(rows.multinomial(1, generator=rng)[:, 0])
     return torch.cat(drawn)
 
 
 @torch.no_grad()
-def corruption_nats(model: Network, ids: Tensor, places: Tensor, replaced: Tensor, lags: int) -> Tensor:
+def corruption_nats(model: Network, ids: Tensor, replaced_at: Tensor, replacements: Tensor, lags: int) -> Tensor:
     """
     Return KL(original ‖ corrupted) after 1 … lags characters: (P, lags), float64.
 
-    The first of them is the replaced one. places, replaced (P,). Values below float64 resolution are 0. Reading
-    starts 128 characters before the place.
+    The first of them is the replacement itself. replaced_at, replacements (P,). Values below float64 resolution are 0.
+    Reading starts 128 characters before the replacement.
     """
     exact = copy.deepcopy(model).double()
     nats, rows_per_chunk = [], chunk_size(max(BEFORE, lags) * model.head.out_features, MAX_ROWS)
-    for some, new in zip(places.split(rows_per_chunk), replaced.split(rows_per_chunk), strict=True):
-        _, state = exact.fast_forward(ids[some[:, None] + torch.arange(-BEFORE, 0)])
-        original = ids[some[:, None] + torch.arange(lags)]  # (p, lags)
+    for starts, new in zip(replaced_at.split(rows_per_chunk), replacements.split(rows_per_chunk), strict=True):
+        _, state = exact.fast_forward(ids[starts[:, None] + torch.arange(-BEFORE, 0)])
+        original = ids[starts[:, None] + torch.arange(lags)]  # (p, lags)
         corrupted = torch.cat([new[:, None], original[:, 1:]], dim=1)
         nats.append(divergences_nats(*(exact.fast_forward(rows, state)[0] for rows in (original, corrupted))))
     return torch.cat(nats)

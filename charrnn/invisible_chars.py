@@ -13,19 +13,19 @@ BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe
 
 def sign(character: str) -> str:
     """Return a visible form of a character: itself, or a sign if it has no ink."""
-    kind = unicodedata.category(character)[0]
+    category = unicodedata.category(character)[0]
     if character in SIGNS:
         return SIGNS[character]
-    if kind in "CZ" or BLANK.fullmatch(character):
+    if category in "CZ" or BLANK.fullmatch(character):
         return code_point(character)
-    return "◌" + character if kind == "M" else character
+    return "◌" + character if category == "M" else character
 
 
 def quoted(character: str) -> str:
     """Quote a character for a sentence, with its code point if the sign is ambiguous."""
-    seen = sign(character)
-    is_clear = seen == character or character in COMMON or seen == code_point(character)
-    return f"“{seen}”" if is_clear else f"“{seen}” ({code_point(character)})"
+    visible = sign(character)
+    is_clear = visible == character or character in COMMON or visible == code_point(character)
+    return f"“{visible}”" if is_clear else f"“{visible}” ({code_point(character)})"
 
 
 def code_point(character: str) -> str:

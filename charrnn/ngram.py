@@ -94,9 +94,9 @@ class _Counts:
 
     def interpolate(self, ngrams: np.ndarray, lower: np.ndarray) -> np.ndarray:
         """Return P of the last character of each n-gram, interpolated with `lower`."""
-        i, seen = _find(self.ngrams, ngrams)
-        c, known = _find(self.contexts, ngrams // self.vocab_size)
-        return np.where(known, np.where(seen, self.shares[i], 0) + self.left_over[c] * lower, lower)
+        i, occurs = _find(self.ngrams, ngrams)
+        c, has_context = _find(self.contexts, ngrams // self.vocab_size)
+        return np.where(has_context, np.where(occurs, self.shares[i], 0) + self.left_over[c] * lower, lower)
 
 
 def estimate_discounts(counts: np.ndarray) -> tuple[float, float, float]:
@@ -120,7 +120,7 @@ def _ngrams(ids: np.ndarray, n: int, vocab_size: int) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(ids, n, axis=-1) @ place_values
 
 
-def _find(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the index of each wanted number in ascending keys, and whether it occurs."""
-    i = np.minimum(keys.searchsorted(wanted), len(keys) - 1)
-    return i, keys[i] == wanted
+def _find(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the index of each value in ascending keys, and whether it occurs."""
+    i = np.minimum(keys.searchsorted(values), len(keys) - 1)
+    return i, keys[i] == values

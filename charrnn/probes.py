@@ -97,9 +97,9 @@ def ablate_context(decoder: Decoder, ids: Sequence[int], positions: int = 48) ->
     output = decoder.prefill([])
     for start, end in pairwise([0, *ends]):
         output = decoder.prefill(ids[start:end], output.state)
-        whole = log_probabilities(output.logits)
+        full_context = log_probabilities(output.logits)
         for i, n in enumerate(CONTEXT_LENGTHS):
-            nats[i] += kl_nats(whole, log_probabilities(decoder.prefill(ids[end - n : end]).logits))
+            nats[i] += kl_nats(full_context, log_probabilities(decoder.prefill(ids[end - n : end]).logits))
     return ContextAblation(CONTEXT_LENGTHS, nats / len(ends), len(ends))
 
 

@@ -96,9 +96,9 @@ def check_fields(values: Mapping[str, Any], checks: Mapping[str, Check]) -> None
             raise ValueError(f"the {name} must be {expected}, not {reprlib.repr(values.get(name))}")
 
 
-def number(most: float) -> Check:
-    """Return a check for a JSON number from 0 to `most`."""
-    return lambda value: type(value) in (int, float) and 0 <= value <= most, f"a number from 0 to {most:g}"
+def number(limit: float) -> Check:
+    """Return a check for a JSON number from 0 to `limit`."""
+    return lambda value: type(value) in (int, float) and 0 <= value <= limit, f"a number from 0 to {limit:g}"
 
 
 def whole(most: int = 2**63 - 1, least: int = 0) -> Check:

@@ -197,8 +197,8 @@ def shell_command(script: Path, *words: str) -> str:
         return " ".join(map(_shell_quote, [COMMAND, script.stem, *words]))
     found = shutil.which("python")
     python = "python" if found and Path(found) == Path(sys.executable) else sys.executable
-    here = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
-    return " ".join(map(_shell_quote, [python, str(here), *words]))
+    path = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+    return " ".join(map(_shell_quote, [python, str(path), *words]))
 
 
 def adapt_help(help: str | None) -> str | None:

@@ -123,14 +123,14 @@ def stepwise_matches_batch(network: Network, ids: Sequence[int]) -> Check:
     """Compare logits of a text read at once, in two pieces, and step by step."""
     exact, ids = copy.deepcopy(network).double(), list(ids[:MAX_CHARS])
     with torch.no_grad():
-        whole = exact(torch.tensor([ids]))[0][0]
+        batch = exact(torch.tensor([ids]))[0][0]
         first, state = exact(torch.tensor([ids[: len(ids) // 3]]))
         second, _ = exact(torch.tensor([ids[len(ids) // 3 :]]), state)
     decoder = exact.decoder()
     streamed = read_stepwise(decoder, ids).logits
     decoded_by = "the torch module" if isinstance(decoder, ModuleDecoder) else "numpy"
-    pieces = _larger(0.0, torch.cat([first[0], second[0]]) - whole)
-    stream = _larger(0.0, torch.from_numpy(streamed) - whole)
+    pieces = _larger(0.0, torch.cat([first[0], second[0]]) - batch)
+    stream = _larger(0.0, torch.from_numpy(streamed) - batch)
     how = f"logits of {len(ids)} characters: in two pieces {pieces:.1e}, one by one in {decoded_by} {stream:.1e}"
     return Check("A stream is one shot", _largest(pieces, stream), ROUNDING, how)
 

@@ -154,11 +154,11 @@ def difference_by_kind(a: AnalysisRecord, b: AnalysisRecord) -> list[GroupMean]:
         or a.facts.get("data_sha256") != b.facts.get("data_sha256")
     ):
         raise ValueError("the two records were not measured on the same text: measure both on one text")
-    kind = np.array([name for name, _ in cells])
+    kind_of = np.array([name for name, _ in cells])
     stretch = np.array([number for _, number in cells])
     groups = []
     for name in ["all characters", *KINDS]:
-        inside = np.ones(len(kind), dtype=bool) if name == "all characters" else kind == name
+        inside = np.ones(len(kind_of), dtype=bool) if name == "all characters" else kind_of == name
         if inside.any():
             groups.append(_group_mean(name, stretch[inside], counts[inside], a_bits[inside], b_bits[inside]))
     return groups

@@ -53,14 +53,14 @@ def gradient_flow_figure(
         _crossing(figure, curve, curve.flow.half_life_chars, HALF, "half-life", "circle")
         _crossing(figure, curve, curve.flow.horizon_chars, HORIZON, "1 % left", "diamond")
 
-    most = max((int(curve.flow.lags[-1]) for curve in curves), default=128)
-    level_line(figure, HALF, "half", (0, most))
-    level_line(figure, HORIZON, "1 %", (0, most))
+    max_lag = max((int(curve.flow.lags[-1]) for curve in curves), default=128)
+    level_line(figure, HALF, "half", (0, max_lag))
+    level_line(figure, HORIZON, "1 %", (0, max_lag))
     frame(
         figure,
         MARGIN,
         legend_y=1,
-        xaxis=axis("characters back, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False),
+        xaxis=axis("characters back, k", range=[0, max_lag], dtick=32 if width < NARROW else 16, showgrid=False),
         yaxis=axis(
             "gradient, relative to k = 0",
             type="log",

@@ -57,7 +57,7 @@ class NormRun:
 def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 900) -> go.Figure:
     """Draw gradient norms during training; unclipped runs are thin and dashed."""
     figure = go.Figure()
-    most = max((len(run.norms) * run.every for run in runs), default=1)
+    last_step = max((len(run.norms) * run.every for run in runs), default=1)
     values = [norm for run in runs for norm in run.norms if norm > 0]
     limits = math.log10(min([*values, threshold])) - 0.1, math.log10(max([*values, threshold])) + 0.25
     colors = {title: MODELS[i] for i, title in enumerate(dict.fromkeys(run.title for run in runs))}
@@ -76,9 +76,9 @@ def grad_norms_figure(runs: Sequence[NormRun], threshold: float, width: int = 90
             hovertemplate=name + ", step %{x}: %{y:.3g}<extra></extra>",
         )
     line = {"color": ORANGE, "width": 1.4}
-    figure.add_shape(type="line", x0=0, x1=most, y0=threshold, y1=threshold, line=line, layer="below")
-    note(figure, f"clipped above {threshold:g}", most, math.log10(threshold), "bottom right", ORANGE)
-    across = axis("training step", range=[0, most], showgrid=False, nticks=5 if width < NARROW else 11)
+    figure.add_shape(type="line", x0=0, x1=last_step, y0=threshold, y1=threshold, line=line, layer="below")
+    note(figure, f"clipped above {threshold:g}", last_step, math.log10(threshold), "bottom right", ORANGE)
+    across = axis("training step", range=[0, last_step], showgrid=False, nticks=5 if width < NARROW else 11)
     up: dict[str, Any] = axis("gradient norm", range=list(limits), **LOG_TICKS)
     frame(figure, MARGIN, legend_y=1, xaxis=across, yaxis=up, height=HEIGHT)
     return figure

@@ -58,11 +58,11 @@ def in_light_colors(figure: go.Figure) -> go.Figure:
     """Replace color names by their values on a light background."""
 
     def value(found: re.Match[str]) -> str:
-        one, share, other = found.groups()
+        name, share, other = found.groups()
         if other is None:
-            return LIGHT[one]
-        pairs = ([int(LIGHT[name][i : i + 2], 16) for name in (one, other)] for i in (1, 3, 5))
+            return LIGHT[name]
+        pairs = ([int(LIGHT[mixed_name][i : i + 2], 16) for mixed_name in (name, other)] for i in (1, 3, 5))
         return "#" + "".join(f"{round(b + (a - b) * float(share) / 100):02x}" for a, b in pairs)
 
-    name = rf"var\(--cr-({'|'.join(LIGHT)})\)"
-    return go.Figure(json.loads(re.sub(rf"{name}(?: ([\d.]+)%, {name})?", value, figure.to_json() or "")))
+    variable = rf"var\(--cr-({'|'.join(LIGHT)})\)"
+    return go.Figure(json.loads(re.sub(rf"{variable}(?: ([\d.]+)%, {variable})?", value, figure.to_json() or "")))

@@ -54,8 +54,8 @@ def product_norms_figure(scaled: Sequence[ScaledCurves], width: int = 900) -> go
             dash=SPARSE_DOTS,
         )
         _line(figure, curves.norms.lags, curves.norms.median, curves.title, color=curves.color, width=2.6)
-    most = max((int(curves.flow.lags[-1]) for curves in scaled), default=128)
-    across = axis("steps in the product, k", range=[0, most], dtick=32 if width < NARROW else 16, showgrid=False)
+    max_lag = max((int(curves.flow.lags[-1]) for curves in scaled), default=128)
+    across = axis("steps in the product, k", range=[0, max_lag], dtick=32 if width < NARROW else 16, showgrid=False)
     up = axis("largest singular value", type="log", range=_decades(scaled), dtick=2, exponentformat="power")
     frame(figure, MARGIN, legend_y=1, xaxis=across, yaxis=up, height=HEIGHT)
     return figure

@@ -97,8 +97,8 @@ def describe_profile(record: Mapping[str, Any]) -> str:
 def _describe(row: Mapping[str, Any]) -> str:
     total = sum(row["parts"].values())
     loop = sum(ms for part, ms in row["parts"].items() if part.endswith(LOOP))
-    most, ms = max(row["parts"].items(), key=lambda item: item[1])
-    share = f"{loop / total:.0%} of it in the loop over T" if loop else f"most of it in {most} ({ms / total:.0%})"
+    longest, ms = max(row["parts"].items(), key=lambda item: item[1])
+    share = f"{loop / total:.0%} of it in the loop over T" if loop else f"most of it in {longest} ({ms / total:.0%})"
     return f"{row['name']}: {_ms(row['median_ms'])} a step, {share}."
 
 

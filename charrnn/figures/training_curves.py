@@ -69,22 +69,22 @@ def training_curves_figure(
     longest = max((len(run.title) for run in runs), default=0)
     right = 14 if width < NARROW else LETTER_WIDTH * (longest + 6) + 26
     inner, height = width - MARGIN["l"] - right, HEIGHT - MARGIN["t"] - MARGIN["b"]
-    most = max((run.history[-1].step for run in runs), default=0) or 1
+    last_step = max((run.history[-1].step for run in runs), default=0) or 1
     losses, norms = [part for part in LOSSES if part in parts], NORMS in parts
     below = 0.0 if not norms else 1.0 if not losses else 0.34
     axes: dict[str, Any] = {}
     if losses:
         lines = [Line(run, part, _loss(run, part, unit)) for run in runs for part in losses]
         above = below + 0.08 if norms else 0.0
-        panel = Panel("y", inner, height * (1 - above), most, _range(lines, span), float)
+        panel = Panel("y", inner, height * (1 - above), last_step, _range(lines, span), float)
         axes["yaxis"] = axis(f"{unit} per character", range=list(panel.limits), domain=[above, 1])
         _draw(figure, lines, panel, width, "{:.3f}")
     if norms:
         lines = [Line(run, NORMS, [point.grad_norm for point in run.history]) for run in runs]
-        panel = Panel("y2", inner, height * below, most, _decades(lines), math.log10)
+        panel = Panel("y2", inner, height * below, last_step, _decades(lines), math.log10)
         axes["yaxis2"] = axis(NORMS, range=list(panel.limits), domain=[0, below], anchor="x", **LOG_TICKS)
         _draw(figure, lines, panel, width, "")
-    steps = axis("training step", range=[0, most], showgrid=False)
+    steps = axis("training step", range=[0, last_step], showgrid=False)
     steps |= {"anchor": "y2" if norms else "y", "nticks": 5 if width < NARROW else 11, "tickangle": 0}
     zoom = f"{unit} {span} {losses} {norms}"  # a user's zoom is kept while the axes mean the same
     frame(figure, MARGIN | {"r": right}, legend_y=1 if width < NARROW else None, xaxis=steps, uirevision=zoom, **axes)

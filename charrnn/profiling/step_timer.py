@@ -97,7 +97,7 @@ def _plain(network: Any, lap: Lap) -> Any:
     ]
     if isinstance(network, PlainCharRNN):  # its input product is in the loop, one at each step
 
-        def around(_: Any, inputs: Any, product: Tensor) -> None:
+        def after_product(_: Any, inputs: Any, product: Tensor) -> None:
             lap(INPUT)
             assert product.grad_fn is not None
             product.grad_fn.register_prehook(lambda gradients: lap(LOOP_BACK))
@@ -105,7 +105,7 @@ def _plain(network: Any, lap: Lap) -> Any:
 
         hooks += [
             network.cell.W_ih.register_forward_pre_hook(lambda *_: lap(LOOP)),
-            network.cell.W_ih.register_forward_hook(around),
+            network.cell.W_ih.register_forward_hook(after_product),
         ]
     return _removed_after(*hooks)
 
@@ -198,7 +198,7 @@ def iter_rows(
     rows is empty until the end. No new round starts after `seconds`, but one is always done.
     """
     trainings, start = variants(recipe, chosen), now()
-    whole: dict[str, list[float]] = {name: [] for name in trainings}
+    step_ms: dict[str, list[float]] = {name: [] for name in trainings}
     parts: dict[str, list[Mapping[str, float]]] = {name: [] for name in trainings}
     done, total = 0, 2 * len(trainings) * (rounds + 1)
     for number in range(rounds + 1):  # the first one warms up
@@ -211,13 +211,13 @@ def iter_rows(
             yield done + 1, total, []
             sections = time_sections(training)
             if number:
-                whole[name].append(1000 * (after - before))
+                step_ms[name].append(1000 * (after - before))
                 parts[name].append(sections)
             done += 2
             yield done, total, []
         if number and now() - start > seconds:
             break
-    yield total, total, [_row(name, statistics.median(whole[name]), parts[name]) for name in trainings]
+    yield total, total, [_row(name, statistics.median(step_ms[name]), parts[name]) for name in trainings]
 
 
 def time_vs_length(recipe: Recipe, lengths: tuple[int, ...], rounds: int) -> list[dict[str, Any]]:

@@ -110,11 +110,11 @@ def _flat(body: Sequence[ast.stmt]) -> Iterator[tuple[int, int, ast.stmt | None]
 class TraceRun:
     """A call of a traced function: its lines and their values."""
 
-    def __init__(self, source: Source, given: dict[str, Any]):
+    def __init__(self, source: Source, arguments: dict[str, Any]):
         self.source = source
         self._current: int | None = None  # index of the running statement
         self._inside: list[Value] = []
-        self._found: dict[int, list[Value]] = {0: _values(given, GIVEN)}
+        self._found: dict[int, list[Value]] = {0: _values(arguments, GIVEN)}
 
     @property
     def lines(self) -> list[Line]:
