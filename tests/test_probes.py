@@ -31,7 +31,7 @@ class Window:
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 8, 32])
-def test_looking_back_finds_window_length(n: int):
+def test_context_ablation_finds_window_length(n: int):
     ids = np.random.default_rng(0).integers(0, 5, 400).tolist()
     found = ablate_context(Window(n, 20.0), ids)
     assert found.characters == n and found.n == CONTEXT_LENGTHS and found.positions == 48
@@ -39,7 +39,7 @@ def test_looking_back_finds_window_length(n: int):
     assert (found.nats[: CONTEXT_LENGTHS.index(n)] > 0.01).all()
 
 
-def test_looking_back_is_mean_divergence():
+def test_context_ablation_is_mean_divergence():
     ids, loaded = np.random.default_rng(1).integers(0, 5, 90).tolist(), Window(64)
     found = ablate_context(loaded, ids, positions=3)
     for at, n in enumerate(CONTEXT_LENGTHS):

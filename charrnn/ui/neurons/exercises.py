@@ -124,7 +124,7 @@ def check_forgetting_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -
         raise ValueError(f"{others[0]} is neither r nor z: hold one of them, or both, and nothing else")
     source = text_for(store, loaded).first(MAX_READ_CHARS)
     ids = loaded.vocab.encode(source.text)
-    free = store.cache.compute(_looking_back, loaded, source.text)
+    free = store.cache.compute(_context_ablation, loaded, source.text)
     clamped = ablate_context(loaded.decoder.clamped(clamps), ids)
     context, read_nats = clamped.characters, float(clamped.nats[0])
     forgets, reads = context is not None and context <= MAX_CONTEXT, read_nats >= MIN_READ_NATS
@@ -145,7 +145,7 @@ def check_forgetting_unit(store: Store, loaded: LoadedModel, query: ViewQuery) -
     return CheckResult(forgets and reads, words, values)
 
 
-def _looking_back(loaded: LoadedModel, text: str) -> ContextAblation:
+def _context_ablation(loaded: LoadedModel, text: str) -> ContextAblation:
     return ablate_context(loaded.decoder, loaded.vocab.encode(text))
 
 
