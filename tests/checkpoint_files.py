@@ -5,13 +5,12 @@ import struct
 from dataclasses import asdict
 from typing import Any
 
-import torch
-
 from charrnn import checkpoint
 from charrnn.checkpoint import safetensors_io
 from charrnn.metrics import Metrics
 from charrnn.registry import build_model
 from charrnn.vocab import Vocab
+from tests.random_weights import randomize
 
 VOCAB = Vocab("\n abcé")
 HISTORY = [Metrics(0, 1.8, 1.9, 0.5, 0.1, 0.0), Metrics(10, 1.2, 1.3, 0.4, 0.1, 1.0)]
@@ -55,10 +54,8 @@ def rewrite_checkpoint(folder, **changes):
 
 def write_random(folder, **changes):
     """Save a small network with random weights and two saved steps; return the network."""
-    rng = torch.Generator().manual_seed(changes.pop("weights_seed", 0))
     model = build_model(changes.pop("config", {"cell": "rnn", "hidden_dim": 4}), len(VOCAB))
-    for parameter in model.parameters():
-        parameter.data.copy_(torch.randn(parameter.shape, generator=rng))
+    randomize(model, 1.0, changes.pop("weights_seed", 0))
     early = {name: (weight / 2).half() for name, weight in model.state_dict().items()}
     write_model(folder, model, **({"saved": {0: early, 10: early}, "passage": "ab cab\n"} | changes))
     return model
@@ -66,9 +63,10 @@ def write_random(folder, **changes):
 
 def edit_safetensors(path, change):
     """
-    Let `change(header, data)` alter the header of a safetensors file or return new bytes for the whole file.
+    Change a safetensors file by `change(header, data)`.
 
-    A file with an altered header gets a valid digest of its new contents.
+    It alters the header in place, or returns new bytes for the whole file. A file with an
+    altered header gets a valid digest of its new contents.
     """
     content = path.read_bytes()
     length = struct.unpack("<Q", content[:8])[0]
@@ -85,7 +83,7 @@ def set_metadata(key, value):
 
 
 def joined(header, data):
-    """The bytes of a safetensors file, its digest updated."""
+    """Return the bytes of a safetensors file with an updated digest."""
     text = json.dumps(header).encode()
     content = struct.pack("<Q", len(text)) + text + data
     texts = header.get("__metadata__")

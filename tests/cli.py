@@ -1,4 +1,4 @@
-"""Build the command line of a script; call a `main` in this process; interrupt a training."""
+"""Call scripts and their `main`; interrupt a training run."""
 
 import signal
 import sys
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def command(script: str, *arguments: object) -> list[str]:
-    """The command line of a script."""
+    """Return the command line of a script."""
     return [sys.executable, str(ROOT / "scripts" / script), *map(str, arguments)]
 
 

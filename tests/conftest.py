@@ -1,17 +1,15 @@
-"""Fixtures of several test files, markers by fixture, and a summary by suite."""
+"""Fixtures of several test files, and markers by fixture."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from charrnn.paths import CHECKPOINTS
 from charrnn.ui.server.checkpoint_store import Store
 from tests.hub_client import Server
 from tests.trained_checkpoints import train_all
-
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 
 settings.register_profile("charrnn", deadline=None, max_examples=50)  # no test asserts a timing
 settings.load_profile("charrnn")
@@ -65,25 +63,3 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path)
     yield server
     server.kill()
-
-
-SUITES = {
-    "the Hub's contract": ("hub", "publish", "fetch", "space", "origin", "fresh_clone"),
-    "bad files": ("refusals", "damaged_runs", "crash_safety"),
-    "under attack": ("endpoints", "routes", "events"),
-    "many processes": ("proxy", "sharing", "sweep"),
-}
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print cases and seconds of each suite, and the summaries that tests recorded."""
-    for suite, files in SUITES.items():
-        of_suite = re.compile(rf".*/test_({'|'.join(files)})\.py::")
-        reports = [report for report in terminalreporter.getreports("passed") if of_suite.match(report.nodeid)]
-        if reports:
-            seconds = sum(report.duration for report in reports)
-            terminalreporter.write_line(f"{suite}: {len(reports)} cases passed in {seconds:.0f} s")
-    for report in terminalreporter.getreports("passed"):
-        for name, value in report.user_properties:
-            if name == "summary":
-                terminalreporter.write_line(f"{report.nodeid.partition('::')[0]}: {value}")

@@ -1,4 +1,4 @@
-"""What the page's engine must compute, from Python: networks with outputs and texts, kernels, functions, draws."""
+"""Test cases for the page's engine: networks, kernels, functions, draws."""
 
 import json
 import math
@@ -19,10 +19,11 @@ from charrnn.export.kernels import KERNELS, SHAPED, kernel_of
 from charrnn.gradient_flow import scale_recurrent
 from charrnn.registry import build_model
 from charrnn.sampling import SamplingSettings, UniformStream, generate
+from tests.random_weights import randomize
 from tests.small_models import VOCAB
 
-READ = 200  # characters
-WRITTEN = 300
+READ_CHARS = 200
+SAMPLE_CHARS = 300
 PROMPT = "ROMEO: I 'do"
 FACTOR, CHAOTIC_FACTOR = 1.15, 1.6
 SETTINGS: list[tuple[int, dict[str, Any]]] = [
@@ -34,14 +35,14 @@ GREEDY: tuple[int, dict[str, Any]] = (1, {"temperature": 0})
 
 
 def write(root: Path) -> None:
-    """Write a folder for each network, and the tables of kernels, functions and draws."""
+    """Write a folder for each network, and tables of kernels, functions and draws."""
     for name, config in NETWORKS.items():
         write_network(root / name, config)
     save(root / "kernels.json", [*kernel_cases()])
     save(root / "functions.json", [*function_cases()])
     save(
         root / "draws.json",
-        [[seed, at, UniformStream(seed)[at]] for seed in (0, 7, 2**31, 2**32 - 1) for at in (1500, 0, 1, 623, 312)],
+        [[seed, i, UniformStream(seed)[i]] for seed in (0, 7, 2**31, 2**32 - 1) for i in (1500, 0, 1, 623, 312)],
     )
 
 
@@ -53,18 +54,14 @@ def save(path: Path, value: Any) -> None:
 
 
 def small_network(config: dict[str, Any]) -> Any:
-    """A network with drawn weights, large enough for texts that are not all alike."""
+    """A network with random weights, large enough for varied texts."""
     model = config["class"]() if "class" in config else build_model(config, len(VOCAB))
-    rng = torch.Generator().manual_seed(len(type(model).__name__))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=rng))
-        model.embed.weight.mul_(4)
+    randomize(model, 0.3, len(type(model).__name__)).embed.weight.data.mul_(4)
     return model
 
 
 class UnusualRNN(nn.Module):
-    """A step with what the bundled networks have not: states that change places, one weight for input and output, …"""
+    """A step unlike the bundled ones: swapped states, tied weights, other operations."""
 
     context = None
 
@@ -91,7 +88,7 @@ class UnusualRNN(nn.Module):
 
 
 class UnusualAttention(nn.Module):
-    """Attention written out, so that sizes in the middle of a step grow."""
+    """Attention without a fused kernel, so that tensor sizes grow within a step."""
 
     context = 7
 
@@ -115,12 +112,12 @@ class UnusualAttention(nn.Module):
 
 
 def step_decoder(model: Any) -> tuple[GraphDecoder, dict[str, Any]]:
-    """The decoder of a network's graph, and the graph as the page gets it."""
+    """Return the decoder of a network's graph, and the graph as JSON."""
     return graph_decoder(exact_copy(model), recorded_step(model)), graph_json(model)
 
 
 def clamps_for(decoder: GraphDecoder) -> list[Clamp]:
-    """A unit of the first activation, and all of the last one."""
+    """Clamp a unit of the first activation, and all units of the last one."""
     return [Clamp(decoder.names[0], 3, 0.4), Clamp(decoder.names[-1], None, 0.25), Clamp(decoder.names[-1], 1, 0.5)]
 
 
@@ -132,7 +129,7 @@ def write_network(folder: Path, config: dict[str, Any]) -> None:
     save_file(
         {name: value.detach().clone() for name, value in model.named_parameters()}, folder / "weights.safetensors"
     )
-    ids = np.random.default_rng(0).integers(0, len(VOCAB), READ).tolist()
+    ids = np.random.default_rng(0).integers(0, len(VOCAB), READ_CHARS).tolist()
     clamps = clamps_for(decoder)
     expected: dict[str, Any] = {
         "characters": VOCAB.characters,
@@ -141,7 +138,7 @@ def write_network(folder: Path, config: dict[str, Any]) -> None:
         "clamps": [vars(clamp) for clamp in clamps],
         "clamped": outputs(decoder.clamped(clamps), ids[:60]),
         "prompt": PROMPT,
-        "texts": [text_of(decoder, *each) for each in (*SETTINGS, GREEDY)],
+        "texts": [text_of(decoder, *settings) for settings in (*SETTINGS, GREEDY)],
         "clamped_text": text_of(decoder, *SETTINGS[0], clamps=clamps),
         "edited_text": text_of(decoder, *SETTINGS[0], edits={2: "Z", 40: "q"}),
     }
@@ -158,7 +155,7 @@ def write_network(folder: Path, config: dict[str, Any]) -> None:
 
 
 def outputs(decoder: GraphDecoder, ids: list[int]) -> dict[str, Any]:
-    """Logits and activations at each id."""
+    """Return logits and activations at each id."""
     trace = decoder.read(ids)
     return {
         "logits": trace.logits.tolist(),
@@ -179,14 +176,13 @@ def single_steps(decoder: GraphDecoder, ids: list[int]) -> Iterator[dict[str, An
 def text_of(
     decoder: GraphDecoder, seed: int, settings: dict[str, Any], clamps: Any = (), edits: dict[int, str] | None = None
 ) -> dict[str, Any]:
-    """A text after the prompt, with what it was asked for."""
+    """Sample a text after the prompt; return it with its settings."""
     sampling, edits = SamplingSettings(**{"temperature": 0.8, **settings}), edits or {}
-    chosen = {at: VOCAB.ids[character] for at, character in edits.items()}
+    chosen = {i: VOCAB.ids[character] for i, character in edits.items()}
     start = decoder.prefill(VOCAB.encode(PROMPT))
-    steps = [*generate(decoder, start, WRITTEN, sampling, UniformStream(seed), 0, chosen, clamps)]
-    asked = {**vars(sampling), "seed": seed, "edits": [*edits.items()]}
+    steps = [*generate(decoder, start, SAMPLE_CHARS, sampling, UniformStream(seed), 0, chosen, clamps)]
     return {
-        "asked": asked,
+        "settings": {**vars(sampling), "seed": seed, "edits": [*edits.items()]},
         "text": VOCAB.decode(step.id for step in steps),
         "logits": steps[-1].output.logits.tolist(),
     }
@@ -208,30 +204,16 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 # ------------------------------------------------------------------------------------------------ kernels
 
-ONE = ("neg", "abs", "exp", "exp2", "expm1", "sign", "sin", "cos", "tanh", "sigmoid", "relu", "silu", "erf")
-ONE += ("floor", "ceil", "round", "trunc", "square", "logical_not")
+UNARY = ("neg", "abs", "exp", "exp2", "expm1", "sign", "sin", "cos", "tanh", "sigmoid", "relu", "silu", "erf")
+UNARY += ("floor", "ceil", "round", "trunc", "square", "logical_not")
 POSITIVE = ("log", "log1p", "log2", "sqrt", "rsqrt", "reciprocal")
-TWO = (
-    "add",
-    "sub",
-    "mul",
-    "div",
-    "maximum",
-    "minimum",
-    "gt",
-    "ge",
-    "lt",
-    "le",
-    "eq",
-    "ne",
-    "logical_and",
-    "logical_or",
-)
-REDUCED = ("sum", "mean", "prod", "amax", "amin", "logsumexp", "argmax", "argmin", "var", "std")
+BINARY = ("add", "sub", "mul", "div", "maximum", "minimum", "gt", "ge", "lt", "le", "eq", "ne")
+BINARY += ("logical_and", "logical_or")
+REDUCTIONS = ("sum", "mean", "prod", "amax", "amin", "logsumexp", "argmax", "argmin", "var", "std")
 
 
 def kernel_cases() -> Iterator[dict[str, Any]]:
-    """Each operation on random arrays: op, params, inputs, result."""
+    """Apply each operation to random arrays: op, params, inputs, result."""
     rng = np.random.default_rng(1)
 
     def drawn(*shape: int) -> np.ndarray:
@@ -248,12 +230,12 @@ def kernel_cases() -> Iterator[dict[str, Any]]:
         }
 
     vector, matrix, block = drawn(6), drawn(3, 4), drawn(2, 3, 4)
-    for op in ONE:
+    for op in UNARY:
         yield case(op, np.append(vector, [0.0, 0.5, 1.5, 2.5, -0.5]))
         yield case(op, matrix)
     for op in POSITIVE:
         yield case(op, np.abs(matrix) + 0.1)
-    for op in TWO:
+    for op in BINARY:
         for x, y in (
             (vector, drawn(6)),
             (vector, np.array(0.5)),
@@ -267,7 +249,7 @@ def kernel_cases() -> Iterator[dict[str, Any]]:
     yield case("pow", matrix, np.array(3.0))
     yield case("where", (matrix > 0) * 1.0, drawn(4), np.array(7.0))
     yield case("where", (vector > 0) * 1.0, np.array(1.0), drawn(6))
-    for op in REDUCED:
+    for op in REDUCTIONS:
         yield case(op, vector, dims=[-1], keep=False)
         yield case(op, block, dims=[-2], keep=True)
         if not op.startswith("arg"):
@@ -340,23 +322,15 @@ def tensor(array: np.ndarray) -> dict[str, Any]:
 
 
 def text(value: float) -> str:
-    """A number as JavaScript reads it."""
-    return (
-        repr(value)
-        if math.isfinite(value)
-        else "NaN"
-        if math.isnan(value)
-        else "Infinity"
-        if value > 0
-        else "-Infinity"
-    )
+    """Format a number as JavaScript reads it."""
+    return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(repr(value), repr(value))
 
 
 # ------------------------------------------------------------------------------------------------ functions
 
 
 def function_cases() -> Iterator[list[Any]]:
-    """Name, arguments, value by the C library, and the scale of the error: null for the value's own."""
+    """Name, arguments, value by the C library, scale of the error (null: the value)."""
     rng = np.random.default_rng(2)
     extremes = [0.0, 1e-300, -1e-300, 5e-324, 1e-9, -1e-9, 20.0, -20.0, 700.0, -700.0, math.nan, math.inf, -math.inf]
     points = [
@@ -383,13 +357,13 @@ def function_cases() -> Iterator[list[Any]]:
     powers += zip(np.exp(rng.standard_normal(1000)).tolist(), rng.uniform(-40, 40, 1000).tolist(), strict=True)
     for x, y in powers:
         if (x, y) == (-math.inf, 0.5):
-            continue  # numpy takes the square root
+            continue  # numpy computes a square root
         with np.errstate(all="ignore"):
             yield ["pow", [text(x), text(y)], text(float(np.power(x, y))), None]
 
 
 def value_of(f: Any, x: float) -> float:
-    """f(x), with what IEEE 754 has for the errors of Python."""
+    """Return f(x), with the IEEE 754 value where Python raises an error."""
     try:
         return f(x)
     except OverflowError:

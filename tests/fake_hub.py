@@ -1,14 +1,14 @@
 """
-A fake of the Hugging Face Hub's HTTP interface that `charrnn.hub` uses.
+A fake of the HTTP interface of the Hugging Face Hub.
 
-    python tests/fake_hub.py FOLDER [PORT]     serves until killed; uploads by Xet are kept in FOLDER
+    python tests/fake_hub.py FOLDER [PORT]     serves until killed; stores uploads by Xet in FOLDER
 
-The first line it prints is its address, the others are the lines with which a shell publishes and loads by it, without
-an account. It runs in a process of its own, so that a test can really kill it. A repository is a list of commits, a
-commit a whole tree of files; all of it is forgotten at the end.
+The first line it prints is its address; the others are shell commands that publish to it and load from it, without an
+account. It runs in a process of its own, so that a test can kill it. A repository is a list of commits, a commit a
+tree of files; both are in memory.
 
 POST /faults {"route": [status, error code, message, headers, times]} makes a route answer with an error from then on,
-or so many times; {"race": "owner/name"} commits something there at the next preupload; GET /counts: requests by route.
+or so many times; {"race": "owner/name"} commits a file to it at the next preupload. GET /counts: requests by route.
 """
 
 import base64
@@ -96,23 +96,23 @@ class Hub(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     repositories: dict[str, Repository] = {}
     objects: dict[str, bytes] = {}  # sha256 -> content, uploaded but perhaps not yet committed
-    sizes: dict[str, int] = {}  # sha256 -> size that an upload said, whether it came or not
+    sizes: dict[str, int] = {}  # sha256 -> size that an upload announced, received or not
     faults: dict[str, list] = {}
     race: str | None = None
     counts: Counter[str] = Counter()
     xet: Xet
 
     def repos_create(self) -> None:
-        asked = json.loads(self.body)
-        repo_id = f"{asked.get('organization') or 'me'}/{asked['name']}"
-        repo_id = f"spaces/{repo_id}" if asked.get("type") == "space" else repo_id
+        body = json.loads(self.body)
+        repo_id = f"{body.get('organization') or 'me'}/{body['name']}"
+        repo_id = f"spaces/{repo_id}" if body.get("type") == "space" else repo_id
         address = {"url": f"{self.address}/{repo_id}"}
         if repo_id in self.repositories:
             return self.answer(409, {"error": "exists", **address})
-        is_private = asked.get("private", asked.get("organization") == PRIVATE_ORGANIZATION)
-        visibility = asked.get("visibility") or ("private" if is_private else "public")
+        is_private = body.get("private", body.get("organization") == PRIVATE_ORGANIZATION)
+        visibility = body.get("visibility") or ("private" if is_private else "public")
         self.repositories[repo_id] = Repository(visibility == "private")
-        self.repositories[repo_id].hardware = asked.get("hardware") or Repository.hardware
+        self.repositories[repo_id].hardware = body.get("hardware") or Repository.hardware
         self.repositories[repo_id].commit({".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"})
         self.answer(200, address)
 
@@ -125,7 +125,7 @@ class Hub(BaseHTTPRequestHandler):
             repository = self.repositories[repo_id]
             repository.commit(repository.commits[-1][1] | {"theirs.txt": b"first"})
         _, files = self.commit_of(repo_id, revision)
-        asked = [(file["path"], file["path"].endswith(".safetensors")) for file in json.loads(self.body)["files"]]
+        uploads = [(file["path"], file["path"].endswith(".safetensors")) for file in json.loads(self.body)["files"]]
         modes = [
             {
                 "path": path,
@@ -133,7 +133,7 @@ class Hub(BaseHTTPRequestHandler):
                 "shouldIgnore": False,
                 "oid": (_sha256 if is_large else _git_sha1)(files[path]) if path in files else None,
             }
-            for path, is_large in asked
+            for path, is_large in uploads
         ]
         self.answer(200, {"files": modes})
 
@@ -189,9 +189,9 @@ class Hub(BaseHTTPRequestHandler):
         self.answer(200, {})
 
     def set_variable(self, repo_id: str) -> None:
-        asked = json.loads(self.body)
+        body = json.loads(self.body)
         variables = self.repositories[repo_id].variables
-        variables[asked["key"]] = asked["value"]
+        variables[body["key"]] = body["value"]
         self.answer(200, {key: {"key": key, "value": value} for key, value in variables.items()})
 
     def runtime(self, repo_id: str) -> None:
@@ -202,21 +202,15 @@ class Hub(BaseHTTPRequestHandler):
         oid, files = self.commit_of(repo_id, revision or "main")
         siblings = [self.sibling(path, content) for path, content in sorted(files.items())]
         private = self.repositories[repo_id].private
-        whole = {
-            "id": repo_id.removeprefix("spaces/"),
-            "sha": oid,
-            "siblings": siblings,
-            "private": private,
-            "tags": [],
-        }
-        self.answer(200, whole)
+        name = repo_id.removeprefix("spaces/")
+        self.answer(200, {"id": name, "sha": oid, "siblings": siblings, "private": private, "tags": []})
 
     def sibling(self, path: str, content: bytes) -> dict:
         entry = self.entry(path, content)
-        told = {"rfilename": path, "size": entry["size"], "blobId": entry["oid"]}
+        described = {"rfilename": path, "size": entry["size"], "blobId": entry["oid"]}
         if lfs := entry.get("lfs"):
-            told["lfs"] = {"sha256": lfs["oid"], "size": lfs["size"], "pointerSize": lfs["pointerSize"]}
-        return told
+            described["lfs"] = {"sha256": lfs["oid"], "size": lfs["size"], "pointerSize": lfs["pointerSize"]}
+        return described
 
     def tree(self, repo_id: str, revision: str) -> None:
         _, files = self.commit_of(repo_id, revision)
@@ -263,14 +257,14 @@ class Hub(BaseHTTPRequestHandler):
                     self.counts[route.__name__] += 1
                     if self.command == "POST" and not self.may_write:
                         raise Refused(401, "", "Invalid credentials in Authorization header")
-                    self.fail_if_asked(route.__name__)
+                    self.fail_if_set(route.__name__)
                     return route(self, **match.groupdict())
             raise Refused(404, "EntryNotFound")
         except Refused as refusal:
             status, code, message, headers = refusal.args
             self.answer(status, {"error": message}, {"X-Error-Code": code, "X-Error-Message": message} | headers)
 
-    def fail_if_asked(self, route: str) -> None:
+    def fail_if_set(self, route: str) -> None:
         if fault := self.faults.get(route):
             if len(fault) == 5:
                 fault[4] -= 1

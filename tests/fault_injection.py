@@ -1,8 +1,8 @@
 """
-Inject faults into file operations below a folder: an error, or the end.
+Inject faults into file operations below a folder: an error, or a kill.
 
-As SQLite's tests do it: a first run counts the operations, then each of them in turn fails. What is watched is what
-Python does with files: `os.*`, `open` down to every write and read of the raw file, and `fcntl.flock`.
+The method is that of SQLite's tests: a first run counts the operations, then each of them in turn fails. Counted are
+`os.*`, `open` down to every write and read of the raw file, and `fcntl.flock`.
 """
 
 import builtins
@@ -20,11 +20,11 @@ BY_PATH = "chmod listdir lstat mkdir readlink remove rename replace rmdir scandi
 
 
 class Killed(BaseException):
-    """The process was killed: it changes no file any more, clean-up included."""
+    """The process was killed: it changes no more files, clean-up included."""
 
 
 class Faults:
-    """Operations below `root`, by name; number `at` raises `error()` or is last."""
+    """Names of the operations below `root`; number `at` raises `error()` or is the last."""
 
     def __init__(self, root: Path, at: int | None, error: Callable[[], BaseException] | None):
         self.root, self.at, self.error = str(root), at, error
@@ -40,18 +40,18 @@ class Faults:
         return isinstance(path, str) and (path == self.root or path.startswith(self.root + os.sep))
 
     def do(self, name: str, action: Callable[[], Any]) -> Any:
-        """Do an operation, or raise if it is its turn to fail or the process is dead."""
+        """Do an operation; raise if it must fail or the process is dead."""
         if self.dead:
             raise Killed
-        here = len(self.done) == self.at
+        fails = len(self.done) == self.at
         self.done.append(name)
-        if here and self.error is not None:
+        if fails and self.error is not None:
             raise self.error()
         result = None
         try:
             return (result := action())
         finally:
-            if here:
+            if fails:
                 self.dead = True
                 if name in ("open", "scandir"):  # the system closes what a dead process had open
                     os.close(result) if isinstance(result, int) else result and result.close()
@@ -59,7 +59,7 @@ class Faults:
 
 
 class WatchedFile(io.FileIO):
-    """A raw file with counted operations; a kill in a write writes half."""
+    """A raw file with counted operations; a kill during a write leaves half of it."""
 
     def __init__(self, faults: Faults, *arguments: Any, **more: Any):
         self.faults = faults
@@ -80,14 +80,14 @@ class WatchedFile(io.FileIO):
     def close(self) -> None:
         if not self.closed:
             self.faults.descriptors.discard(self.fileno())
-            super().close()  # even where closing fails the file is closed
+            super().close()  # the file is closed even if closing fails
             if not self.faults.dead:
                 self.faults.do("close", lambda: None)
 
 
 @contextmanager
 def faults(root: Path, at: int | None = None, error: Callable[[], BaseException] | None = None) -> Iterator[Faults]:
-    """Watch operations below a folder; number `at` raises `error()` or is last."""
+    """Count operations below a folder; number `at` raises `error()` or is the last."""
     watch = Faults(root, at, error)
     real_open, real_os_open, real_close, real_flock = builtins.open, os.open, os.close, fcntl.flock
 
@@ -136,7 +136,7 @@ def faults(root: Path, at: int | None = None, error: Callable[[], BaseException]
         patch.setattr(os, "open", os_open)
         patch.setattr(os, "close", os_close)
         patch.setattr(os, "fstat", by_descriptor("fstat", os.fstat))
-        patch.setattr(os, "fsync", by_descriptor("fsync", lambda descriptor: None))  # the machine itself stays up
+        patch.setattr(os, "fsync", by_descriptor("fsync", lambda descriptor: None))
         patch.setattr(fcntl, "flock", by_descriptor("flock", real_flock))
         patch.setattr(builtins, "open", open_file)
         patch.setattr(io, "open", open_file)

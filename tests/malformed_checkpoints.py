@@ -1,8 +1,8 @@
 """
-Malformed checkpoints: mutation of a valid file and the expected reason.
+Malformed checkpoints: the change of a valid file and the expected reason.
 
-`FILES` holds a row for each check of ours, and a few of what the safetensors library refuses; `METADATA` what a
-checkpoint cannot say of itself. What no network can be is in `tests/test_registry.py`.
+`FILES` has a row for each check of this project and some of the safetensors library; `METADATA` has invalid metadata.
+Invalid configs are in `tests/test_registry.py`.
 """
 
 import json
@@ -171,9 +171,7 @@ METADATA = {
     "vocabulary that is a list": (set_metadata("vocab", ["ab", "c"]), "the vocab must be at most 65536 characters"),
     "vocabulary with half a character": (metadata(vocab=r'"abcde\ud800"'), "surrogates not allowed"),
     "vocabulary without end": (set_metadata("vocab", "a" * 70_000), "the vocab must be .*, not 'aaa.*"),
-    "step that is true": (set_metadata("step", True), "the step must be .*, not True"),
     "step without end": (set_metadata("step", 10**15), "the step must be .*, not 1000000000000000"),
-    "seed below zero": (set_metadata("seed", -1), "the seed must be .*, not -1"),
     "recipe that is nested": (set_metadata("recipe", {"a": [1]}), "the recipe must be at most 64 names"),
     "recipe with steps that are a text": (set_metadata("recipe", {"steps": "9"}), "the steps must be .*, not '9'"),
     "loss below zero": (set_metadata("metrics", {"train_loss_nats": -1}), "the train_loss_nats must be .*, not -1"),
@@ -200,10 +198,7 @@ METADATA = {
     "minutes without end": (set_metadata("metrics", {"minutes": 10**10}), "the minutes must be .*, not 1"),
     "metric without end": (set_metadata("metrics", {"a": [1, 1e300]}), "the metrics must be at most 64"),
     "metrics without end": (set_metadata("metrics", {"a": [1] * 65}), "the metrics must be at most 64"),
-    "recipe without end": (
-        set_metadata("recipe", {str(i): 1 for i in range(65)}),
-        "the recipe must be at most",
-    ),
+    "recipe without end": (set_metadata("recipe", {str(i): 1 for i in range(65)}), "the recipe must be at most"),
     "history that goes back": (
         set_metadata("history", [POINT | {"step": 10}, POINT | {"step": 0}]),
         "the steps of the history do not increase",

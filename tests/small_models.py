@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from charrnn.registry import build_model
 from charrnn.vocab import Vocab
 from tests.checkpoint_files import write_model
+from tests.random_weights import randomize
 
 VOCAB = Vocab("\n !',-.:;?" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "abcdefghijklmnopqrstuvwxyz")
 SMALL = {
@@ -22,19 +21,16 @@ SMALL = {
 def save_small(
     folder: Path, config: dict[str, Any], vocab: Vocab = VOCAB, passage: str = "", data_sha256: str = "0" * 64
 ) -> None:
-    """Write one checkpoint, with weights large enough to leave −1 … 1."""
-    model, rng = build_model(config, len(vocab)), torch.Generator().manual_seed(len(config["cell"]))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=rng))
-        model.embed.weight.mul_(8)
+    """Write a checkpoint whose activations leave -1..1."""
+    model = randomize(build_model(config, len(vocab)), 0.3, len(config["cell"]))
+    model.embed.weight.data.mul_(8)
     metrics = {"train_loss_nats": 1.5, "val_stream_nats": 1.5, "val_cold_nats": 1.6, "minutes": 0.1, "sample": ""}
-    facts = {"step": 40, "seed": 0, "recipe": {"steps": 40}, "history": [], "metrics": metrics}
-    write_model(folder, model, vocab, **facts, data_sha256=data_sha256, passage=passage)
+    fields = {"step": 40, "seed": 0, "recipe": {"steps": 40}, "history": [], "metrics": metrics}
+    write_model(folder, model, vocab, **fields, data_sha256=data_sha256, passage=passage)
 
 
 def save_all(root: Path) -> Path:
-    """Write all of them, one folder each."""
+    """Write every small network in a folder of its own."""
     for name, config in SMALL.items():
         save_small(root / name, config)
     return root

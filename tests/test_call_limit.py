@@ -9,30 +9,30 @@ from charrnn.ui.server.call_limit import BusyError, CallLimit
 
 def run(limit: CallLimit, calls: int) -> tuple[list[str], int]:
     """Make calls at the same time -> events in order, maximum concurrency."""
-    happened, running, most = [], 0, 0
+    events, running, most = [], 0, 0
 
     async def call(number: int) -> None:
         nonlocal running, most
         try:
             async with limit.slot():
                 running, most = running + 1, max(most, running + 1)
-                happened.append(f"{number} starts")
+                events.append(f"{number} starts")
                 await asyncio.sleep(0.01)
                 running -= 1
         except BusyError as error:
             assert error.retry_ms >= 50 and f"{error.retry_ms} ms" in str(error)
-            happened.append(f"{number} busy")
+            events.append(f"{number} busy")
 
     async def everything() -> None:
         await asyncio.gather(*map(call, range(calls)))
 
     asyncio.run(everything())
-    return happened, most
+    return events, most
 
 
 def test_calls_wait_in_order_until_busy():
-    happened, most = run(CallLimit(running=2, waiting=3), 7)
-    assert happened == ["0 starts", "1 starts", "5 busy", "6 busy", "2 starts", "3 starts", "4 starts"]
+    events, most = run(CallLimit(running=2, waiting=3), 7)
+    assert events == ["0 starts", "1 starts", "5 busy", "6 busy", "2 starts", "3 starts", "4 starts"]
     assert most == 2
 
 
@@ -52,17 +52,17 @@ def test_failed_call_frees_its_slot(error):
 def test_cancelled_caller_frees_its_place():
     limit = CallLimit(running=1, waiting=1)
 
-    async def hold() -> None:
+    async def take_slot() -> None:
         async with limit.slot():
             pass
 
     async def everything() -> None:
         async with limit.slot():
-            waiting = asyncio.ensure_future(hold())
+            waiting = asyncio.ensure_future(take_slot())
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
             assert limit.waiting == 0
-        await asyncio.wait_for(hold(), 5)
+        await asyncio.wait_for(take_slot(), 5)
 
     asyncio.run(everything())

@@ -1,4 +1,4 @@
-"""Character classes."""
+"""Character classes depend on the position and cover every character."""
 
 import pytest
 from hypothesis import given
@@ -35,8 +35,8 @@ SIGNS = {
     [
         ("ROMEO:\nAy me!\n", "SSSSS.nL-_w-.n"),
         ("Hi.\n\nFirst Citizen:\nYou", "L-.nnS----_S------.nL--"),
-        ("So he said:\nNo", "S-_w-_w---.nL-"),  # the text begins with what looks like a speaker
-        ("x\nSo he said:\nNo", "LnL-_w-_w---.nL-"),  # after no empty line nobody begins to speak
+        ("So he said:\nNo", "S-_w-_w---.nL-"),  # a speaker at the start of the text
+        ("x\nSo he said:\nNo", "LnL-_w-_w---.nL-"),  # a speaker needs an empty line before
         ("o'er 'tis James'", "L.--_.w--_w----."),
         ("  'Tis 3 & £", "__.L--_?_?_?"),
         ("a-b É9c", "L.w_w?w"),
@@ -52,9 +52,9 @@ def test_char_class_depends_on_position(text: str, expected: str):
 
 @given(st.text(max_size=200))
 def test_every_character_has_one_class(text: str):
-    found = kinds(text)
-    assert len(found) == len(text) and set(found) <= set(KINDS)
-    for character, kind in zip(text, found, strict=True):
+    classes = kinds(text)
+    assert len(classes) == len(text) and set(classes) <= set(KINDS)
+    for character, kind in zip(text, classes, strict=True):
         assert (kind == NEWLINE) == (character == "\n")
         assert (kind in (LINE_START, WORD_START, WITHIN, SPEAKER)) == character.isalpha()
         assert kind != SPEAKER or character.isupper()

@@ -1,4 +1,4 @@
-"""Compare the chunked head with the whole; bound memory and rounding."""
+"""The chunked output layer equals the whole one, in bounded memory and precisely."""
 
 import numpy as np
 import pytest
@@ -14,15 +14,14 @@ from charrnn.chunked_logits import MIN_KL_NATS, divergences_nats, loss_gradients
 from charrnn.context_use import BEFORE, corruption_nats, memory_used
 from charrnn.gradient_flow import character_distance, gradient_flow, input_saliency, product_norms
 from charrnn.model import CharRNN
+from charrnn.paths import CHECKPOINTS
 from charrnn.registry import build_model
 from charrnn.training import evaluate_cold, evaluate_stream
-from tests.test_step_jacobians import CHECKPOINTS
 
-WINDOW = 256  # characters: as much as a text of that length may take, and not a multiple of it
-MANY = 20_000  # characters of a vocabulary: an alphabet of words, or of a Chinese book and its names
+WINDOW = 256  # characters: the largest tensor may hold logits of as many
+MANY = 20_000  # characters of a large vocabulary
 FORMS = {
     "rnn": {"cell": "rnn", "hidden_dim": 8},
-    "lstm": {"cell": "lstm", "hidden_dim": 8},
     "minigpt": {"cell": "minigpt", "hidden_dim": 8, "layers": 1, "heads": 2, "context": 32},
 }
 
@@ -36,13 +35,13 @@ def test_chunked_head_matches_whole(numbers, monkeypatch):
     log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
     assert torch.allclose(divergences_nats(p, q), (log_p.exp() * (log_p - log_q)).sum(-1), rtol=1e-9)
     ids = torch.randint(5, (7,), generator=rng)
-    at = h.clone().requires_grad_()
-    (expected,) = torch.autograd.grad(F.cross_entropy(layer(at), ids, reduction="sum"), at)
+    leaf = h.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(F.cross_entropy(layer(leaf), ids, reduction="sum"), leaf)
     assert torch.allclose(loss_gradients(layer, h, ids), expected, rtol=1e-12)
 
 
-def carried(model: CharRNN, ids: Tensor, first: int, other: int, lags: int) -> np.ndarray:
-    """KL after replacing ids[first]; the difference of h is carried exactly."""
+def exact_divergence(model: CharRNN, ids: Tensor, first: int, other: int, lags: int) -> np.ndarray:
+    """Return the KL after replacing ids[first], from exact differences of h."""
     w = {name: weight.double().numpy() for name, weight in model.state_dict().items()}
     from_x = w["embed.weight"] @ w["cell.W_ih.weight"].T + w["cell.W_hh.bias"]
     W, h, d = w["cell.W_hh.weight"], np.zeros(model.hidden_dim), np.zeros(model.hidden_dim)
@@ -54,10 +53,10 @@ def carried(model: CharRNN, ids: Tensor, first: int, other: int, lags: int) -> n
         if t >= first:
             logits = w["head.weight"] @ h + w["head.bias"]
             p = np.exp(logits - logits.max())
-            p, moved = p / p.sum(), w["head.weight"] @ d
-            moved = moved - p @ moved
-            small = moved**2 / 2 + moved**3 / 6 + moved**4 / 24
-            found.append(np.log1p(p @ np.where(abs(moved) < 1e-3, small, np.expm1(moved) - moved)))
+            p, shift = p / p.sum(), w["head.weight"] @ d
+            shift = shift - p @ shift
+            small = shift**2 / 2 + shift**3 / 6 + shift**4 / 24
+            found.append(np.log1p(p @ np.where(abs(shift) < 1e-3, small, np.expm1(shift) - shift)))
     return np.array(found)
 
 
@@ -69,12 +68,12 @@ def test_divergence_is_exact_down_to_1e_28():
     others = (ids[places] + 1) % len(rnn.vocab)
     found = corruption_nats(rnn.model, ids, places, others, 100).numpy()
     exact = np.stack(
-        [carried(rnn.model, ids, *pair, 100) for pair in zip(places.tolist(), others.tolist(), strict=True)]
+        [exact_divergence(rnn.model, ids, *pair, 100) for pair in zip(places.tolist(), others.tolist(), strict=True)]
     )
-    told = exact > 100 * MIN_KL_NATS
-    assert 0.2 < told.mean() < 0.9 and exact.min() < 1e-30, "both kinds are there"
-    np.testing.assert_allclose(found[told], exact[told], rtol=0.2)
-    assert (found[~told] <= 1000 * MIN_KL_NATS).all() and not found[exact < MIN_KL_NATS / 100].any()
+    precise = exact > 100 * MIN_KL_NATS
+    assert 0.2 < precise.mean() < 0.9 and exact.min() < 1e-30, "both kinds occur"
+    np.testing.assert_allclose(found[precise], exact[precise], rtol=0.2)
+    assert (found[~precise] <= 1000 * MIN_KL_NATS).all() and not found[exact < MIN_KL_NATS / 100].any()
 
 
 class Largest(TorchDispatchMode):
@@ -83,16 +82,16 @@ class Largest(TorchDispatchMode):
     numbers = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
                 size = tensor.untyped_storage().nbytes() // tensor.element_size()
                 self.numbers = max(self.numbers, size)
-        return made
+        return result
 
 
 MEASUREMENTS = {
-    "the memory that is used": lambda model, ids: memory_used(model, ids, 0, longest=8, predictions=64, positions=4),
+    "context use": lambda model, ids: memory_used(model, ids, 0, longest=8, predictions=64, positions=4),
     "gradient flow": lambda model, ids: gradient_flow(model, ids, max_lag=8, positions=400),
     "input_saliency": lambda model, ids: input_saliency(model, torch.tensor(ids), torch.arange(100, 250), 8),
     "loss of streams": lambda model, ids: evaluate_stream(model, torch.tensor(ids)),

@@ -8,14 +8,15 @@ from charrnn.checkpoint import CheckpointError
 from charrnn.control_char_escapes import printable
 from charrnn.corpus import CorpusError, read_text
 
+REORDERING = "LRE RLE PDF LRO RLO LRI RLI FSI PDI".split()
 TITLE = "\x1b]0;owned\x07\x1b[2J"
 
 
 def test_printable_escapes_every_control_character():
     for character in map(chr, range(0x110000)):
-        commands = unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs")
-        turns = unicodedata.bidirectional(character) in ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
-        if commands or turns:
+        controls = unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs")
+        reorders = unicodedata.bidirectional(character) in REORDERING
+        if controls or reorders:
             assert printable(character) != character and printable(character).isascii(), hex(ord(character))
         if unicodedata.category(character)[0] in "LMNPS":
             assert printable(character) == character, hex(ord(character))

@@ -1,6 +1,4 @@
-"""Estimates are stable when the effort is doubled."""
-
-from pathlib import Path
+"""Estimates stay the same with twice the effort."""
 
 import numpy as np
 import pytest
@@ -19,12 +17,11 @@ from charrnn.context_use import (
 from charrnn.gradient_flow import jacobian_products, norms_by_lag, scale_recurrent
 from charrnn.gradient_flow.gradient_norms import spread_positions
 from charrnn.gradient_flow.step_jacobian import Steps
-
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+from charrnn.paths import CHECKPOINTS
 
 
 def read(name: str) -> tuple[Checkpoint, Tensor]:
-    """A bundled network and its passage."""
+    """Load a bundled network and its sample text."""
     trained = load(CHECKPOINTS / name)
     return trained, torch.tensor(trained.vocab.encode(trained.info.passage))
 
@@ -33,10 +30,10 @@ def read(name: str) -> tuple[Checkpoint, Tensor]:
 def test_replacement_warm_up_is_long_enough(name, monkeypatch):
     trained, ids = read(name)
     places = torch.arange(300, 5900, 350)
-    new, medians = random_replacements(ids, ids[places], torch.Generator().manual_seed(0)), []
+    replacements, medians = random_replacements(ids, ids[places], torch.Generator().manual_seed(0)), []
     for characters in (context_use.BEFORE, 2 * context_use.BEFORE):
         monkeypatch.setattr(context_use, "BEFORE", characters)
-        medians.append(np.median(corruption_nats(trained.model, ids, places, new, 32).numpy(), axis=0))
+        medians.append(np.median(corruption_nats(trained.model, ids, places, replacements, 32).numpy(), axis=0))
     np.testing.assert_allclose(*medians, rtol=0.02)
     once, twice = (smallest_sufficient_context(median, NEGLIGIBLE_NATS) for median in medians)
     assert once == twice
@@ -45,7 +42,7 @@ def test_replacement_warm_up_is_long_enough(name, monkeypatch):
 def test_effective_context_is_independent_of_longest():
     trained, ids = read("rnn")
     once, twice = (context_losses(trained.model, ids, 700, 256, longest).mean(axis=1) for longest in (64, 128))
-    np.testing.assert_allclose(twice[:64], once, atol=1e-5)  # of the same characters
+    np.testing.assert_allclose(twice[:64], once, atol=1e-5)
     assert abs(once[-1] - twice[-1]) < 0.1 * NEGLIGIBLE_NATS
     assert (
         smallest_sufficient_context(once - once[-1], NEGLIGIBLE_NATS)
@@ -58,10 +55,10 @@ def test_effective_context_is_independent_of_longest():
 def test_product_norms_are_within_tolerance(name, g, monkeypatch):
     trained, ids = read(name)
     steps, lags = Steps(scale_recurrent(trained.model, g), ids[:1500]), [1, 8, 32]
-    at = spread_positions(ids[:1500].tolist(), 128, 6)
-    found = jacobian_products.largest_singular_values(steps, at, lags)
+    positions = spread_positions(ids[:1500].tolist(), 128, 6)
+    found = jacobian_products.largest_singular_values(steps, positions, lags)
     monkeypatch.setattr(jacobian_products, "MAX_ITERATIONS", 2 * jacobian_products.MAX_ITERATIONS)
-    closer = jacobian_products.largest_singular_values(steps, at, lags, tolerance=1e-6)
+    closer = jacobian_products.largest_singular_values(steps, positions, lags, tolerance=1e-6)
     np.testing.assert_allclose(found, closer, rtol=2e-3)
 
 
@@ -82,4 +79,4 @@ def test_distant_gradient_matches_longdouble(g):
         for lag in range(129):
             assert found[lag, column] == pytest.approx(float(np.sqrt((d * d).sum())), rel=1e-9)
             d = (d * (1 - h[position + 1 - lag]) * (1 + h[position + 1 - lag])) @ W
-    assert found[128].max() < 1e-18, "far below what a float64 near 1 can tell"
+    assert found[128].max() < 1e-18, "far below the precision of a float64 near 1"

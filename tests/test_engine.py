@@ -1,4 +1,4 @@
-"""The page's engine under node, against what Python computes."""
+"""The page's engine under node computes what Python computes."""
 
 import base64
 import re
@@ -13,7 +13,7 @@ from tests.node import run_node
 ENGINE = ROOT / "charrnn" / "ui" / "engine"
 
 
-def test_kernels_of_python_all_have_a_case():
+def test_every_kernel_has_a_case():
     assert {case["op"] for case in engine_cases.kernel_cases()} == engine_cases.kernel_names()
 
 
@@ -25,7 +25,7 @@ def test_engine_modules(tmp_path, monkeypatch):
     assert done.returncode == 0, done.stdout[-8000:]
 
 
-def test_binary_of_matrix_product_is_assembled_from_its_source():
+def test_matrix_product_binary_matches_source():
     found = re.search(r"const BINARY =\s*`([^`]*)`", (ENGINE / "matvec_wasm.js").read_text(encoding="utf-8"))
     assert found is not None
     source = (ENGINE / "matvec.wat").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """
 Malformed checkpoints are refused in bounded time and memory.
 
-`tests/malformed_checkpoints.py` is the table. Damaged runs: `tests/test_resume_state.py`; flipped bits:
+The table is in `tests/malformed_checkpoints.py`. Damaged runs: `tests/test_resume_state.py`; flipped bits:
 `tests/test_damage.py`.
 """
 

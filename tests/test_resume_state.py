@@ -15,8 +15,8 @@ TEXT = "the quick brown fox jumps over the lazy dog.\n" * 200
 RECIPE = Recipe(steps=50, batch=2, seq_len=4, hidden_dim=4, stateful=True)
 
 
-def state(recipe: Recipe = RECIPE):
-    training = Training(Corpus.from_text(TEXT), recipe)
+def run_state():
+    training = Training(Corpus.from_text(TEXT), RECIPE)
     training.measure()
     training.advance()
     return training.state()
@@ -49,9 +49,9 @@ CASES = {
     "no seconds": (entry(seconds=None), "the seconds must be a number"),
     "losses of another kind": (entry(losses=["x"]), "the losses must be a list"),
     "gradient norm below zero": (entry(grad_norm=-1.0), "the grad_norm must be a number"),
-    "history of something else": (entry(history=[{"step": 1}]), "{'step': 1} is not a point of a training curve"),
+    "history of other points": (entry(history=[{"step": 1}]), "{'step': 1} is not a point of a training curve"),
     "history of a wrong kind": (entry(history={}), "the history must be a list"),
-    "threads without end": (entry(threads=10**9), "the threads must be a whole number from 1 to 4096"),
+    "too many threads": (entry(threads=10**9), "the threads must be a whole number from 1 to 4096"),
     "threads that are a text": (entry(threads="two"), "the threads must be a whole number from 1 to 4096"),
     "no position": (lambda t, r: r.pop("position"), "the position must be names with a value each"),
     "half a position": (entry(position={"offset": 0}), "its position is not in the text"),
@@ -61,7 +61,7 @@ CASES = {
     "sha256 of a wrong kind": (entry(data_sha256=1), "the data_sha256 must be a text"),
     "another device": (entry(device="cuda"), "the run was on cuda: go on with --device cuda"),
     "no random state": (lambda t, r: t.pop("rng"), "it lacks rng"),
-    "random state that is none": (
+    "random state of zeros": (
         tensor("rng", torch.zeros(5056, dtype=torch.uint8)),
         "this is not the state of a run",
     ),
@@ -71,7 +71,7 @@ CASES = {
     "weight of another shape": (tensor("model.head.bias", torch.zeros(1)), r"model.head.bias has the shape [1], not"),
     "weight of whole numbers": (tensor("model.head.bias", torch.zeros(29, dtype=torch.int64)), "stored as torch.int64"),
     "weight of NaN": (lambda t, r: t["model.head.bias"].fill_(float("nan")), "training diverged at step 1"),
-    "something else": (tensor("else", torch.zeros(1)), "'else' is not part of it"),
+    "unexpected tensor": (tensor("else", torch.zeros(1)), "'else' is not part of it"),
     "moments of another shape": (tensor("optimizer.0.exp_avg", torch.zeros(3)), "optimizer.0.exp_avg has the shape"),
     "no moments of a weight": (lambda t, r: t.pop("optimizer.1.exp_avg_sq"), "it lacks optimizer.1.exp_avg_sq"),
     "moments of no weight": (tensor("optimizer.99.step", torch.tensor(1.0)), "'optimizer.99.step' is not part of it"),
@@ -83,33 +83,33 @@ CASES = {
 
 
 @pytest.fixture
-def resumed(tmp_path, capsys):
-    """Call `--resume` on this state."""
+def resume(tmp_path, capsys):
+    """Return a function that calls `--resume` on a run state."""
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
 
-    def resume(tensors, run):
+    def call(tensors, run):
         checkpoint.save_run(tmp_path / "rnn", tensors, {"threads": 1} | run)
         return run_main(capsys, train.main, "--data", tmp_path / "text.txt", "--out", tmp_path / "rnn", "--resume")
 
-    return resume
+    return call
 
 
 @pytest.mark.parametrize(("damage", "reason"), CASES.values(), ids=CASES.keys())
-def test_damaged_run_is_refused_with_reason(resumed, damage, reason):
-    tensors, run = state()
+def test_damaged_run_is_refused_with_reason(resume, damage, reason):
+    tensors, run = run_state()
     damage(tensors, run)
-    result = resumed(tensors, run)
+    result = resume(tensors, run)
     assert (result.code, result.out) == (2, "")
     assert reason in result.err and len(result.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("bomb", [{"hidden_dim": 4096}, {"cell": "minigpt", "stateful": False, "hidden_dim": 4096}])
-def test_run_state_bomb_takes_no_memory(resumed, bomb):
-    tensors, run = state()
+def test_run_state_bomb_takes_no_memory(resume, bomb):
+    tensors, run = run_state()
     run["recipe"].update(bomb)
     if not run["recipe"]["stateful"]:
         run["position"] = {}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    result = resumed(tensors, run)
+    result = resume(tensors, run)
     assert result.code == 2 and "this is not the state of a run" in result.err
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000

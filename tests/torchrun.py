@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.cli import ROOT
 
-# What torchrun runs: its texts are short; RECIPES are few; a run of the network DIES is killed in its third step.
+# The worker: short texts, few RECIPES; a run of the cell DIES is killed in its third step.
 WORKER = """
 import importlib, os, signal, sys
 sys.path.insert(0, os.environ["ROOT"])
@@ -32,7 +32,7 @@ def run_torchrun(
     worker = folder / "worker.py"
     worker.write_text(WORKER)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    own = {"ROOT": str(ROOT), "SCRIPT": script, "RECIPES": " ".join(recipes), "OMP_NUM_THREADS": "2"} | environment
+    settings = {"ROOT": str(ROOT), "SCRIPT": script, "RECIPES": " ".join(recipes), "OMP_NUM_THREADS": "2"} | environment
     return subprocess.run(
-        [*command, str(worker), *map(str, arguments)], env=os.environ | own, capture_output=True, text=True
+        [*command, str(worker), *map(str, arguments)], env=os.environ | settings, capture_output=True, text=True
     )

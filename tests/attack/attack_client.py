@@ -27,7 +27,6 @@ class Attacked:
     pid: int
     log: Path
     secrets: Sequence[str]
-    answers: int = 0
 
     def __post_init__(self) -> None:
         self.client = httpx.Client(base_url=self.address, timeout=STREAM_S)
@@ -58,7 +57,6 @@ class Attacked:
 
     def search(self, text: str, headers: httpx.Headers | None = None) -> None:
         """Fails if a traceback or a path of the machine is in the answer."""
-        self.answers += 1
         said = text + "".join(f"\n{name}: {value}" for name, value in (headers or {}).items())
         for secret in ("Traceback", 'File "', "site-packages", *self.secrets):
             assert secret not in said, f"{secret!r} was told"

@@ -59,7 +59,7 @@ def names(app: Attacked) -> list[str]:
     return [name.removeprefix("/") for name in app.endpoints]
 
 
-def test_wrong_endpoint_arguments_are_refused(app: Attacked, record_property):
+def test_wrong_endpoint_arguments_are_refused(app: Attacked):
     tried, taken = 0, dict[str, set[str]]()
     known = set[str]()
     for name in names(app):
@@ -75,7 +75,6 @@ def test_wrong_endpoint_arguments_are_refused(app: Attacked, record_property):
                 else:
                     assert in_words(told), (name, parameter, repr(wrong)[:60], told)
             known.add(parameter)
-    record_property("summary", f"{tried} arguments at {len(names(app))} endpoints, all but {taken} refused in words")
     assert taken == {parameter: set(map(repr, right)) for parameter, right in TAKEN.items()}
     assert tried > 350
 

@@ -28,8 +28,7 @@ GARBAGE: list[Any] = [
 ]  # fmt: skip
 
 
-def test_invalid_event_data_is_answered(app: Attacked, record_property):
-    fired = 0
+def test_invalid_event_data_is_answered(app: Attacked):
     for dependency, part, name in app.events:
         page = Page(app)
         measures = (
@@ -40,8 +39,6 @@ def test_invalid_event_data_is_answered(app: Attacked, record_property):
                 continue
             told = page.fire(dependency, part, sent)
             assert not any(text.startswith("!") for text in told), (name, part, repr(sent)[:80], told)
-            fired += 1
-    record_property("summary", f"{fired} times garbage in {len(app.events)} events, {app.answers} answers read")
 
 
 RIGHT: dict[str, Any] = {"checkpoint": {"name": "gru"}, "text": "ROMEO:", "prompt": 6, "count": 20, "seed": 5}

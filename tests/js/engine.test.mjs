@@ -184,16 +184,16 @@ for (const name of NETWORKS) {
 
   test(`${name}: texts are Python's`, async () => {
     const engine = engineOf();
-    for (const { asked, text, logits } of expected.texts) {
-      const piece = await engine.continue(request(name, { ...asked, count: 300 }));
+    for (const { settings, text, logits } of expected.texts) {
+      const piece = await engine.continue(request(name, { ...settings, count: 300 }));
       assert.equal(piece.text, expected.prompt + text);
       close(piece.logits.slice(-logits.length), logits, 1e-6, "logits");
-      assert.deepEqual(piece.draws.slice(0, 12), [...Array(11).fill(null), new UniformStream(asked.seed).at(0)]);
+      assert.deepEqual(piece.draws.slice(0, 12), [...Array(11).fill(null), new UniformStream(settings.seed).at(0)]);
     }
     const more = [[expected.clamped_text, { clamps: expected.clamps }], [expected.edited_text, {}]];
     if (expected.factor) more.push([expected.scaled_text, { recurrent_scale: expected.factor }]);
-    for (const [{ asked, text }, change] of more) {
-      assert.equal((await engine.continue(request(name, { ...asked, ...change, count: 300 }))).text, expected.prompt + text);
+    for (const [{ settings, text }, change] of more) {
+      assert.equal((await engine.continue(request(name, { ...settings, ...change, count: 300 }))).text, expected.prompt + text);
     }
   });
 }
