@@ -100,7 +100,7 @@ def test_half_weights_are_stored_as_halves(tmp_path):
 def test_weights_stay_float32_unless_all_are_halves(tmp_path):
     for name, odd in {"too fine": 1 + 2**-12, "too large": 1e6}.items():
         weights = {"a": torch.ones(3), "b": torch.tensor([0.5, odd])}
-        smallest = saving._smallest(weights)
+        smallest = saving._fp16_if_exact(weights)
         assert {weight.dtype for weight in smallest.values()} == {torch.float32}, name
         assert torch.equal(smallest["b"], weights["b"])
 

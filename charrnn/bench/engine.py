@@ -68,8 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trained = {name: load(CHECKPOINTS / name) for name in options.networks}
         files = {name: _write_file(Path(folder) / name, each) for name, each in trained.items()}
         for filters, settings in SETTINGS.items():
-            found = _run_engine(options, files, settings)
-            records += [_compare(options, name, trained[name], filters, settings, found[name]) for name in trained]
+            engine_results = _run_engine(options, files, settings)
+            records += [
+                _compare(options, name, trained[name], filters, settings, engine_results[name]) for name in trained
+            ]
     if options.json:
         print(
             json.dumps(
@@ -116,7 +118,7 @@ def _compare(
     trained: Checkpoint,
     filters: str,
     settings: SamplingSettings,
-    found: dict[str, Any],
+    engine_results: dict[str, Any],
 ) -> dict[str, Any]:
     """Write the same texts in Python and return one record."""
     model, vocab, clamps = trained.model, trained.vocab, _clamps(options)
@@ -129,16 +131,16 @@ def _compare(
         texts.append(PROMPT + vocab.decode([step.id for step in steps]))
     seconds, characters = time.process_time() - start, options.seeds * options.chars
     outputs = (decoder.clamped(clamps) if clamps else decoder).read(vocab.encode(texts[0][:COMPARED]))
-    pairs = [(found["activations"][each], values) for each, values in outputs.activations.items()]
-    pairs.append((found["logits"], outputs.logits))
+    pairs = [(engine_results["activations"][each], values) for each, values in outputs.activations.items()]
+    pairs.append((engine_results["logits"], outputs.logits))
     return {
         "name": name,
         "filters": filters,
         "texts": options.seeds,
         "difference": max(float(np.abs(np.subtract(ours, theirs)).max()) for ours, theirs in pairs),
-        "equal": sum(ours == theirs for ours, theirs in zip(texts, found["texts"], strict=True)),
+        "equal": sum(ours == theirs for ours, theirs in zip(texts, engine_results["texts"], strict=True)),
         "python_chars_per_s": characters / seconds,
-        "engine_chars_per_s": characters / found["seconds"],
+        "engine_chars_per_s": characters / engine_results["seconds"],
     }
 
 

@@ -188,10 +188,10 @@ def cost(checkpoints: str) -> dict[str, float]:
                     load_all(address, checkpoints)
                 memory.setdefault(name, resident_bytes(pid))
     start = {name: statistics.median(each) for name, each in times.items()}
-    found = {"start_s": start["app"], "bare_start_s": start["bare"], "start_over_bare": start["app"] / start["bare"]}
+    figures = {"start_s": start["app"], "bare_start_s": start["bare"], "start_over_bare": start["app"] / start["bare"]}
     if memory["app"] and memory["bare"]:
-        found["memory_over_bare_mb"] = (memory["app"] - memory["bare"]) / 1e6
-    return found
+        figures["memory_over_bare_mb"] = (memory["app"] - memory["bare"]) / 1e6
+    return figures
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -156,10 +156,10 @@ def shown(record: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
     return [record["name"], *("" if record[key] is None else UNITS[key][1].format(record[key]) for key in keys)]
 
 
-def table(found: Sequence[Row]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Format the rows as aligned columns."""
-    keys = [key for key in UNITS if key in found[0]]
-    return columns(["", *(UNITS[key][0] for key in keys)], [shown(row, keys) for row in found])
+    keys = [key for key in UNITS if key in rows[0]]
+    return columns(["", *(UNITS[key][0] for key in keys)], [shown(row, keys) for row in rows])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -200,18 +200,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     settings = {key: value for key, value in vars(options).items() if key not in ("json", "threads")}
-    found = settings | {"machine": machine(settings.get("device", "cpu"))}
+    record = settings | {"machine": machine(settings.get("device", "cpu"))}
     if options.verb == "profile":
-        found |= bench_profile.measure(options)
-        text = bench_profile.tables(found)
+        record |= bench_profile.measure(options)
+        text = bench_profile.tables(record)
     else:
         bench = {"train": bench_train, "sample": bench_sample, "gradients": bench_gradients}[options.verb]
         measured = bench(options)
-        found |= {"rows": measured}
+        record |= {"rows": measured}
         text = table(measured)
     if options.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(record, indent=1))
     else:
-        print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
+        print(", ".join(f"{key} {value}" for key, value in record["machine"].items()))
         print(text)
     return 0

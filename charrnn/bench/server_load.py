@@ -99,7 +99,7 @@ async def by_length(address: str, checkpoint: str) -> list[dict[str, float]]:
                 began = time.perf_counter()
                 await page.call(SPEED)
                 times[name].append(1000 * (time.perf_counter() - began))
-            rows.append({"length": length} | {name: float(np.median(each)) for name, each in times.items()})
+            rows.append({"length": length} | {name: float(np.median(calls)) for name, calls in times.items()})
     return rows
 
 
@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(arguments)
     record = measure(options)
-    each = [[f"{value:.1f}" for value in row.values()] for row in record["by_length"]]
-    text = f"{columns(HEADS, rows(record))}\n\n{columns(['length', 'on, ms', 'after an edit, ms'], each)}"
+    length_rows = [[f"{value:.1f}" for value in row.values()] for row in record["by_length"]]
+    text = f"{columns(HEADS, rows(record))}\n\n{columns(['length', 'on, ms', 'after an edit, ms'], length_rows)}"
     print(json.dumps(record, indent=1, ensure_ascii=False) if options.json else text)
     return 0

@@ -103,10 +103,10 @@ class Target:
         instead: advice if the folder holds a network of another recipe, seed or text; None if the command names this
         folder and may replace its network.
         """
-        info, found = self.checkpoint, self.identity(wanted.recipe)
-        differences = found.differences(wanted) if found else []
-        if self.run is not None and found and differences:
-            text = "give the same --data" if found.data_sha256 != wanted.data_sha256 else "go on with that"
+        info, existing = self.checkpoint, self.identity(wanted.recipe)
+        differences = existing.differences(wanted) if existing else []
+        if self.run is not None and existing and differences:
+            text = "give the same --data" if existing.data_sha256 != wanted.data_sha256 else "go on with that"
             return Verdict.REFUSED, (
                 f"the run in {self.folder} has {', '.join(differences)}: {text}, or remove {self.folder / RUN} "
                 "to start again"

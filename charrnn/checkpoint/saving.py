@@ -48,7 +48,7 @@ def save(
     a crash at any moment, the model is the old or the new one, and steps of the other are not offered.
     """
     metadata = metadata_of(folder, model.config, vocab, **facts)
-    write_tensors(folder / MODEL, _smallest(model.state_dict()), metadata)
+    write_tensors(folder / MODEL, _fp16_if_exact(model.state_dict()), metadata)
     step_metadata = {key: metadata[key] for key in SHARED_KEYS}
     paths = {step_path(folder, saved_step): saved_step for saved_step in saved}
     for path, saved_step in paths.items():
@@ -101,7 +101,7 @@ def metadata_of(
     return metadata
 
 
-def _smallest(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _fp16_if_exact(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Convert weights to fp16 if that is exact."""
     halves = {name: weight.cpu().half() for name, weight in weights.items()}
     lossless = all(torch.equal(halves[name].float(), weight.cpu()) for name, weight in weights.items())

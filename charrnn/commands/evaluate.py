@@ -131,14 +131,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = 0
     for folder in options.folders:
         try:
-            found = evaluate(folder, text)
+            evaluation = evaluate(folder, text)
         except ValueError as error:
             print(error, file=sys.stderr, flush=True)
             code = 2
             continue
-        print(found.row(), flush=True)
-        if found.differing:
-            names = ", ".join(f"{name} by {drift:.4f}" for name, drift in found.differing.items())
+        print(evaluation.row(), flush=True)
+        if evaluation.differing:
+            names = ", ".join(f"{name} by {drift:.4f}" for name, drift in evaluation.differing.items())
             print(f"{folder} records other losses: {names} nats", file=sys.stderr, flush=True)
             code = code or 1
     characters = len(set(text))

@@ -110,14 +110,14 @@ def table(runs: Sequence[Run], failed: Mapping[str, train_run.Outcome]) -> str:
     rows = []
     for configuration, group in itertools.groupby(runs, lambda run: run.configuration):
         seeds = list(group)
-        found = [checkpoint.describe(run.options.out) for run in seeds if run.name not in failed]
-        count = str(len(seeds)) if len(found) == len(seeds) else f"{len(found)} of {len(seeds)}"
-        losses = sorted(info.metrics["val_stream_nats"] for info in found)
+        finished = [checkpoint.describe(run.options.out) for run in seeds if run.name not in failed]
+        count = str(len(seeds)) if len(finished) == len(seeds) else f"{len(finished)} of {len(seeds)}"
+        losses = sorted(info.metrics["val_stream_nats"] for info in finished)
         median = statistics.median(losses) if losses else math.inf
         figures = [f"{nats:.6f}" for nats in (median, losses[0], losses[-1])] if losses else [""] * 3
         bits = f"{bits_per_char(median):.4f}" if losses else ""
         reasons = [f"seed {run.options.seed}: {failed[run.name].reason}" for run in seeds if run.name in failed]
-        parameters = f"{found[0].parameters:,}" if found else ""
+        parameters = f"{finished[0].parameters:,}" if finished else ""
         rows.append((median, [configuration, parameters, count, *figures, bits, "; ".join(reasons)]))
     rows.sort(key=lambda row: row[0])
     heads = [*HEADS, "not done"] if failed else HEADS

@@ -52,10 +52,10 @@ def require_finished(options: argparse.Namespace, name: str, target: Target) -> 
     if not done:
         raise ValueError(f"{out} holds no unfinished run ({checkpoint.RUN}): start one without --resume")
     identity = requested_identity(options, name, target, read_corpus(options.data) if options.data else None)
-    found = target.identity(identity.recipe)
-    if found and (differences := found.differences(identity)):
-        found_network = f"the network in {out} is finished and has {', '.join(differences)}"
-        raise ValueError(f"{found_network}: start another without --resume")
+    existing = target.identity(identity.recipe)
+    if existing and (differences := existing.differences(identity)):
+        mismatch = f"the network in {out} is finished and has {', '.join(differences)}"
+        raise ValueError(f"{mismatch}: start another without --resume")
     return done
 
 

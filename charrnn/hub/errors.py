@@ -138,8 +138,8 @@ def _status(error: Exception) -> int | None:
     """Return the HTTP status of an error; None without a response."""
     if isinstance(error, errors.HfHubHTTPError):
         return error.response.status_code
-    found = XET_STATUS.search(str(error)) if isinstance(error, ConnectionError) else None
-    return int(found[1]) if found else None
+    status_match = XET_STATUS.search(str(error)) if isinstance(error, ConnectionError) else None
+    return int(status_match[1]) if status_match else None
 
 
 def _kind_and_reason(error: Exception, subject: str) -> tuple[str, str]:

@@ -109,9 +109,9 @@ def _files(info: CheckpointInfo, card: str) -> dict[str, Path | bytes]:
         raise CheckpointError(f"{reason}: it would be missing; make it readable, or remove it")
     folder = info.folder
     existing = os.listdir(folder)
-    found = [folder / name for name in FILES if name in existing]
-    found += [folder / STEPS / f"{step:06d}.safetensors" for step in info.saved_steps[:-1]]
-    listed = {path.relative_to(folder): resolve_inside(path) for path in sorted(found)}
+    paths = [folder / name for name in FILES if name in existing]
+    paths += [folder / STEPS / f"{step:06d}.safetensors" for step in info.saved_steps[:-1]]
+    listed = {path.relative_to(folder): resolve_inside(path) for path in sorted(paths)}
     home = folder.resolve()
     for name, real in listed.items():
         if real.is_relative_to(home) and real != home / name:

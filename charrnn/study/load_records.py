@@ -56,10 +56,12 @@ class Records:
 
     def row(self, part: str, **key: Any) -> dict[str, Any]:
         """Return the only row of a part of the study with these values."""
-        found = self.rows(part, **key)
-        if len(found) != 1:
-            raise ValueError(f"docs/study.json has {len(found)} rows of {part} with {key}: run scripts/study.py {part}")
-        return found[0]
+        matching = self.rows(part, **key)
+        if len(matching) != 1:
+            raise ValueError(
+                f"docs/study.json has {len(matching)} rows of {part} with {key}: run scripts/study.py {part}"
+            )
+        return matching[0]
 
     def analysis(self, info: CheckpointInfo, section: str) -> AnalysisRecord:
         """Return a stored analysis of a checkpoint."""

@@ -113,28 +113,28 @@ PARTS = {
 # ------------------------------------------------------------------------------------------------ the file
 
 
-def store_row(path: Path, name: str, found: dict[str, Any], row: dict[str, Any], anew: bool = False) -> None:
+def store_row(path: Path, name: str, source: dict[str, Any], row: dict[str, Any], anew: bool = False) -> None:
     """
     Store a row in the study in place of the one with the same key, atomically.
 
-    found: the part's machine, data_sha256 and settings. anew: drop the other rows of the part. Raises ValueError if
+    source: the part's machine, data_sha256 and settings. anew: drop the other rows of the part. Raises ValueError if
     stored rows have other ones.
     """
     study, row = read_study(path), rounded(row)
     if anew:
         study.pop(name, None)
-    require_same(path, name, study, found)
+    require_same(path, name, study, source)
     key = PARTS[name].key
     others = [other for other in study.get(name, {"rows": []})["rows"] if any(other[part] != row[part] for part in key)]
-    write_bytes(path, as_text(study | {name: found | {"rows": [*others, row]}}).encode("utf-8"))
+    write_bytes(path, as_text(study | {name: source | {"rows": [*others, row]}}).encode("utf-8"))
 
 
-def require_same(path: Path, name: str, study: dict[str, Any], found: dict[str, Any]) -> None:
+def require_same(path: Path, name: str, study: dict[str, Any], source: dict[str, Any]) -> None:
     """Raise ValueError if stored rows have another text or other settings."""
     for what in ("data_sha256", "settings"):
-        if name in study and study[name][what] != found[what]:
+        if name in study and study[name][what] != source[what]:
             raise ValueError(
-                f"the rows of {name} in {path} have the {what} {study[name][what]}, not {found[what]}: "
+                f"the rows of {name} in {path} have the {what} {study[name][what]}, not {source[what]}: "
                 "give those, begin the part --anew, or name another file with --out"
             )
 
@@ -245,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     try:
         text = read_text(options.data) if options.data else tiny_shakespeare()
-        found = {
+        source = {
             "machine": machine(),
             "data_sha256": Corpus.from_text(text).sha256,
             "settings": {name: getattr(options, name) for name in part.settings},
@@ -253,9 +253,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         require_result_file(options.out)  # before hours of measuring
         study = read_study(options.out)
         if not options.anew:
-            require_same(options.out, options.part, study, found)
+            require_same(options.out, options.part, study, source)
         for number, row in enumerate(part.measure(options, text)):
-            store_row(options.out, options.part, found, row, anew=options.anew and number == 0)
+            store_row(options.out, options.part, source, row, anew=options.anew and number == 0)
             print(summary(row), flush=True)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)

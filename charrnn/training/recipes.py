@@ -192,15 +192,15 @@ def _biases(cell: Any) -> dict[str, Tensor]:
         return {}
     sums = torch.zeros(1, cell.W_hh.out_features, requires_grad=True)
     _, gates = cell.update(torch.zeros_like(sums), sums, cell.initial_state(1))
-    found = {}
+    biases = {}
     for name, gate in gates._asdict().items():
         (gradient,) = torch.autograd.grad(
             gate.sum(), sums, retain_graph=True, allow_unused=True, materialize_grads=True
         )
         rows = gradient[0].nonzero()[:, 0]
         if len(rows) == cell.W_hh.in_features and rows[-1] - rows[0] == len(rows) - 1:
-            found[name] = cell.W_hh.bias.data[rows[0] : rows[-1] + 1]
-    return found
+            biases[name] = cell.W_hh.bias.data[rows[0] : rows[-1] + 1]
+    return biases
 
 
 def untrained(config: Mapping[str, Any], vocab_size: int, recipe: Mapping[str, Any], seed: int) -> Network:

@@ -46,8 +46,8 @@ class WorkQueue:
         """Return the reports about these items; complete after `wait`."""
         if self._store is None:
             return dict(self._reports)
-        found = [item for item in items if self._store.check([f"report {item}"])]
-        return {item: self._store.get(f"report {item}").decode() for item in found}
+        reported = [item for item in items if self._store.check([f"report {item}"])]
+        return {item: self._store.get(f"report {item}").decode() for item in reported}
 
     def wait(self) -> None:
         """Wait until all processes arrive."""
