@@ -1,9 +1,10 @@
-"""A real app.py to be attacked, and pages without a browser that speak to it as a page, or anything else, could."""
+"""Clients of an app under attack: plain HTTP, and sessions of the page without a browser."""
 
 import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,15 @@ import httpx
 
 JSON = {"Content-Type": "application/json"}
 STREAM_S = 60
-MANNER = {"temperature": 0.8, "top_k": 0, "top_p": 1, "min_p": 0, "speed": 0, "seed": 5, "characters": 40}
+SETTINGS = {"temperature": 0.8, "top_k": 0, "top_p": 1, "min_p": 0, "speed": 0, "seed": 5, "characters": 40}
 
 
 @dataclass
-class Attacked:
+class AttackedApp:
     """
-    The app, what must never be heard from it, and what it has told so far.
+    A running app.
 
-    secrets: paths of the machine.
+    secrets: paths of this machine, which no answer may contain.
     """
 
     address: str
@@ -38,41 +39,41 @@ class Attacked:
         self.modules = {part: (props or {}).get("module", "") for part, props in modules.items()}
         self.endpoints = self.client.get("gradio_api/info").json()["named_endpoints"]
 
-    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """One request, whose answer is searched for what must not be in it."""
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Send a request and search its answer for secrets."""
         answer = self.client.request(method, path, **more)
-        self.search(answer.text, answer.headers)
+        self.check_for_secrets(answer.text, answer.headers)
         return answer
 
     def post(self, path: str, sent: Any) -> httpx.Response:
-        """The value as JSON, with NaN and infinities as Python writes them; bytes as they are."""
+        """Send a value as JSON, NaN and infinities included, or bytes unchanged."""
         content = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
-        return self.ask("POST", path, content=content, headers=JSON)
+        return self.request("POST", path, content=content, headers=JSON)
 
-    def continued(self, request: Any) -> dict[str, Any]:
-        """The call of a page's text -> its answer."""
+    def continue_text(self, request: Any) -> dict[str, Any]:
+        """Call the endpoint that writes a page's text -> its answer."""
         answer = self.post("gradio_api/run/continue_text", {"data": [request]})
         assert answer.status_code == 200, answer.text
         return answer.json()["data"][0]
 
-    def search(self, text: str, headers: httpx.Headers | None = None) -> None:
-        """Fails if a traceback or a path of the machine is in the answer."""
-        said = text + "".join(f"\n{name}: {value}" for name, value in (headers or {}).items())
+    def check_for_secrets(self, text: str, headers: httpx.Headers | None = None) -> None:
+        """Fail if an answer contains a traceback or a path of this machine."""
+        answer = text + "".join(f"\n{name}: {value}" for name, value in (headers or {}).items())
         for secret in ("Traceback", 'File "', "site-packages", *self.secrets):
-            assert secret not in said, f"{secret!r} was told"
+            assert secret not in answer, f"an answer contains {secret!r}"
 
-    def call(self, name: str, values: Any) -> tuple[bool, Any]:
-        """A named endpoint as any client may call it -> whether it answers, and its answer or its refusal."""
-        joined = self.post(f"gradio_api/call/{name}", {"data": values})
+    def call(self, name: str, arguments: Any) -> tuple[bool, Any]:
+        """Call a named endpoint -> whether it accepts the call, and its answer or the reason."""
+        joined = self.post(f"gradio_api/call/{name}", {"data": arguments})
         if joined.status_code != 200:
             assert 400 <= joined.status_code < 500, joined.text
             return False, joined.json()["detail"]
-        told = self.ask("GET", f"gradio_api/call/{name}/{joined.json()['event_id']}").text.strip().splitlines()
-        data = json.loads(told[-1].removeprefix("data: "))
-        return (False, data["error"]) if told[-2] == "event: error" else (True, data[0])
+        lines = self.request("GET", f"gradio_api/call/{name}/{joined.json()['event_id']}").text.strip().splitlines()
+        data = json.loads(lines[-1].removeprefix("data: "))
+        return (False, data["error"]) if lines[-2] == "event: error" else (True, data[0])
 
-    def logged(self) -> list[str]:
-        """The lines of its log but the one that tells the address, and what uvicorn says of what is no HTTP."""
+    def log_lines(self) -> list[str]:
+        """The lines of the log, without the address and uvicorn's warnings of invalid HTTP."""
         expected = (
             "Char-RNN Lab: ",
             "WARNING:  Invalid HTTP",
@@ -81,37 +82,33 @@ class Attacked:
         )
         return [line for line in self.log.read_text().splitlines() if not line.startswith(expected)]
 
-    def resident(self) -> int:
-        """Bytes of memory it has now; Linux alone tells."""
+    def resident_bytes(self) -> int:
+        """Resident memory in bytes (Linux only)."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
-class Page:
+class PageSession:
     """One session of the page."""
 
-    def __init__(self, app: Attacked, session: str | None = None):
+    def __init__(self, app: AttackedApp, session: str | None = None):
         self.app = app
         self.session = session or uuid.uuid4().hex
 
-    def send(self, name: str, sent: Any, part: int | None = None) -> list[str]:
-        """The event of this name, of this part where several have it -> all that is told until it is over."""
-        dependency, place, _ = next(e for e in self.app.events if e[2] == name and part in (None, e[1]))
-        return self.fire(dependency, place, sent)
+    def load(self) -> list[str]:
+        """Send the load event -> the values of its answers."""
+        dependency, part, _ = next(event for event in self.app.events if event[2] == "load")
+        return self.send(dependency, part, {})
 
-    def loads(self) -> list[str]:
-        """Open the page."""
-        return self.send("load", {})
-
-    def fire(self, dependency: dict[str, Any], part: int | None, sent: Any) -> list[str]:
-        """An event of the page by its way in the config -> the texts told; a failure is one that begins with "!"."""
-        body = {"data": [None] * len(dependency["inputs"]), "event_data": sent, "fn_index": dependency["id"]}
+    def send(self, dependency: dict[str, Any], part: int | None, data: Any) -> list[str]:
+        """Send an event of the config -> the values of its answers; that of a failure begins with "!"."""
+        body = {"data": [None] * len(dependency["inputs"]), "event_data": data, "fn_index": dependency["id"]}
         body |= {"trigger_id": part, "session_hash": self.session}
         joined = self.app.post("gradio_api/queue/join", body)
         assert joined.status_code == 200, joined.text
-        return self.told(joined.json()["event_id"])
+        return self._values(joined.json()["event_id"])
 
-    def told(self, event: str) -> list[str]:
+    def _values(self, event: str) -> list[str]:
         texts, value = [], ""
         for message in self.stream():
             if message["msg"] == "unexpected_error":
@@ -121,7 +118,7 @@ class Page:
             if not message["success"]:
                 return [*texts, f"!{message['output'].get('error')}"]
             for part in message["output"].get("data") or []:
-                value = patched(value, part)
+                value = updated(value, part)
                 texts.append(value)
             if message["msg"] == "process_completed":
                 break
@@ -131,17 +128,24 @@ class Page:
         ends = time.monotonic() + STREAM_S
         with self.app.client.stream("GET", "gradio_api/queue/data", params={"session_hash": self.session}) as stream:
             for line in stream.iter_lines():
-                assert time.monotonic() < ends, "no end of it"
+                assert time.monotonic() < ends, f"the stream is open after {STREAM_S} s"
                 if line.startswith("data:"):
-                    self.app.search(line, stream.headers)
+                    self.app.check_for_secrets(line, stream.headers)
                     yield json.loads(line.removeprefix("data:"))
 
 
-def patched(value: str, told: Any) -> str:
-    """Gradio sends a value whole, or how it differs from the one before."""
-    if not isinstance(told, list):
-        return told if isinstance(told, str) else json.dumps(told)
-    for action, path, part in told:
+def updated(value: str, update: Any) -> str:
+    """Apply an update of Gradio: a whole value, or the differences from the one before."""
+    if not isinstance(update, list):
+        return update if isinstance(update, str) else json.dumps(update)
+    for action, path, part in update:
         assert not path and action in ("replace", "append")
         value = part if action == "replace" else value + part
     return value
+
+
+def in_parallel(send: Callable[[Any], Any], requests: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """Send requests from several threads, as most of their time is waiting -> each with its result, in order."""
+    requests = list(requests)
+    with ThreadPoolExecutor(6) as pool:
+        yield from zip(requests, pool.map(send, requests), strict=True)

@@ -1,4 +1,4 @@
-"""One app.py for all attacks, on small networks: one of them knows nothing but what a script is made of."""
+"""The app that all attacks share, on small networks: the vocabulary of one is the characters of a script."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ import pytest
 
 from charrnn.checkpoint import load
 from charrnn.vocab import Vocab
-from tests.attack.attack_client import Attacked
+from tests.attack.attack_client import AttackedApp
 from tests.cli import ROOT
 from tests.small_models import SMALL, save_small
 from tests.ui.page_actions import generated
@@ -31,14 +31,14 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def known(checkpoints: Path) -> str:
-    """What the app must write at any time, worked out here."""
+def expected_text(checkpoints: Path) -> str:
+    """A text that the app must write at any time."""
     return generated(load(checkpoints / "gru"), "ROMEO:", 60, 5)
 
 
 @pytest.fixture(scope="session")
-def app(checkpoints: Path, known: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
-    """The app. After all attacks it writes what it wrote before them, and its log tells of no error."""
+def app(checkpoints: Path, expected_text: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AttackedApp]:
+    """The app. After all attacks it still writes the expected text, and its log contains no error."""
     root = tmp_path_factory.mktemp("app")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -51,11 +51,11 @@ def app(checkpoints: Path, known: str, tmp_path_factory: pytest.TempPathFactory)
     try:
         _wait(process, f"http://127.0.0.1:{port}/", root / "log")
         secrets = [str(ROOT), str(checkpoints), str(root), str(Path.home()), sys.prefix]
-        app = Attacked(f"http://127.0.0.1:{port}/", process.pid, root / "log", secrets)
+        app = AttackedApp(f"http://127.0.0.1:{port}/", process.pid, root / "log", secrets)
         yield app
-        assert app.call("write", ["ROMEO:", "gru", 60, 0.8, 0, 1.0, 0.0, 5, -1]) == (True, known)
-        assert app.logged() == []
-        assert [path for path in root.rglob("*") if path.is_file()] == [root / "log"], "it wrote to the disk"
+        assert app.call("write", ["ROMEO:", "gru", 60, 0.8, 0, 1.0, 0.0, 5, -1]) == (True, expected_text)
+        assert app.log_lines() == []
+        assert [path for path in root.rglob("*") if path.is_file()] == [root / "log"], "it wrote a file"
     finally:
         if app:
             app.client.close()
@@ -75,7 +75,7 @@ def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def still_writes(app: Attacked, known: str) -> Iterator[None]:
-    """Whatever was tried: the next visitor gets what is due."""
+def still_writes(app: AttackedApp, expected_text: str) -> Iterator[None]:
+    """After each attack, the app writes the expected text."""
     yield
-    assert app.call("write", ["ROMEO:", "gru", 60, 0.8, 0, 1.0, 0.0, 5, -1]) == (True, known)
+    assert app.call("write", ["ROMEO:", "gru", 60, 0.8, 0, 1.0, 0.0, 5, -1]) == (True, expected_text)

@@ -1,4 +1,4 @@
-"""What the server answers besides its endpoints: only what the page needs, and to no other site's page."""
+"""The routes of the server besides its endpoints: those that the page needs, and none for other sites."""
 
 import json
 import socket
@@ -7,7 +7,7 @@ import pytest
 
 from charrnn.ui.server.middleware import CONTENT, HEADERS
 from charrnn.ui.server.request_body import TEXT_SESSION, TOKEN, CallValidator
-from tests.attack.attack_client import JSON, Attacked, Page
+from tests.attack.attack_client import JSON, AttackedApp, PageSession
 
 pytestmark = pytest.mark.process
 
@@ -49,25 +49,27 @@ CLOSED = {
 
 
 @pytest.mark.parametrize("method", CLOSED)
-def test_unneeded_routes_do_not_exist(app: Attacked, method: str):
+def test_unneeded_routes_do_not_exist(app: AttackedApp, method: str):
     for path in CLOSED[method]:
-        answer = app.ask(method, path, **({"content": b'{"data": []}', "headers": JSON} if method == "POST" else {}))
+        answer = app.request(
+            method, path, **({"content": b'{"data": []}', "headers": JSON} if method == "POST" else {})
+        )
         assert answer.status_code == 404, (path, answer.status_code, answer.text[:200])
         assert answer.text in ("", '{"detail": "Not Found"}', '{"detail":"Not Found"}'), path
 
 
-def test_uploads_are_refused(app: Attacked):
+def test_uploads_are_refused(app: AttackedApp):
     file = {"files": ("../../evil.html", b"<script>alert(1)</script>" * 1000, "text/html")}
     for path in ("gradio_api/upload", "gradio_api/upload?upload_id=1", "upload", "gradio_api/component_server"):
-        assert app.ask("POST", path, files=file).status_code == 404
-    assert app.ask("POST", "gradio_api/call/write", files=file).status_code == 415
-    assert app.ask("POST", "gradio_api/call/write", content=b'{"data": []}').status_code == 415
+        assert app.request("POST", path, files=file).status_code == 404
+    assert app.request("POST", "gradio_api/call/write", files=file).status_code == 415
+    assert app.request("POST", "gradio_api/call/write", content=b'{"data": []}').status_code == 415
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
-def test_other_methods_are_refused(app: Attacked, method: str):
+def test_other_methods_are_refused(app: AttackedApp, method: str):
     for path in ("", "gradio_api/call/write", "gradio_api/queue/join"):
-        assert app.ask(method, path).status_code == 405
+        assert app.request(method, path).status_code == 405
 
 
 FILE = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
@@ -75,14 +77,14 @@ FOREIGN = ["https://evil.example", "null", "http://localhost:9999", "file://", "
 
 
 @pytest.mark.parametrize("host", ["", "lab.example"])
-def test_other_sites_cannot_read_or_call(app: Attacked, host: str):
-    """Gradio itself lets every site read where its address is no local one."""
-    at = {"Host": host} if host else {}
+def test_other_sites_cannot_read_or_call(app: AttackedApp, host: str):
+    """Gradio by itself lets every site read an app whose address is not local."""
+    host_header = {"Host": host} if host else {}
     for origin in FOREIGN:
-        asking = {"Origin": origin} | at
-        wanted = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+        headers = {"Origin": origin} | host_header
+        preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
         for method, path, more in (
-            ("OPTIONS", "gradio_api/queue/join", wanted),
+            ("OPTIONS", "gradio_api/queue/join", preflight),
             ("GET", "config", {}),
             ("GET", "", {}),
             ("GET", "gradio_api/info", {}),
@@ -90,38 +92,40 @@ def test_other_sites_cannot_read_or_call(app: Attacked, host: str):
             ("POST", "gradio_api/call/models", JSON),
         ):
             content = {"content": b'{"data": []}'} if method == "POST" else {}
-            answer = app.ask(method, path, headers=asking | more, **content)
+            answer = app.request(method, path, headers=headers | more, **content)
             assert [name for name in answer.headers if name.startswith("access-control-")] == []
     for site in ("cross-site", "same-site"):
-        refused = app.ask("POST", "gradio_api/call/models", headers=JSON | {"Sec-Fetch-Site": site}, content=b"{}")
+        refused = app.request("POST", "gradio_api/call/models", headers=JSON | {"Sec-Fetch-Site": site}, content=b"{}")
         assert refused.status_code == 403 and refused.json()["detail"].startswith("another site's page may not call")
     own = JSON | {"Sec-Fetch-Site": "same-origin", "Origin": app.address.rstrip("/")}
-    assert app.ask("POST", "gradio_api/call/models", headers=own, content=b'{"data": []}').status_code == 200
+    assert app.request("POST", "gradio_api/call/models", headers=own, content=b'{"data": []}').status_code == 200
 
 
 @pytest.mark.parametrize(
     "path", ["", "config", "charrnn/components/page_state.js", "gradio_api/info", "nothing", "gradio_api/queue/status"]
 )
-def test_every_answer_has_security_headers(app: Attacked, path: str):
-    headers = app.ask("GET", path).headers
+def test_every_answer_has_security_headers(app: AttackedApp, path: str):
+    headers = app.request("GET", path).headers
     assert {name: headers.get_list(name) for name in HEADERS} == {name: [value] for name, value in HEADERS.items()}
     assert CONTENT["default-src"] == "'self'" and "http" not in headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("name", ["Host", "X-Forwarded-Host"])
-def test_invalid_host_is_refused(app: Attacked, name: str):
-    none = ("a:b", "a:", "a:123456", "[::", ":::", "[:::]", "::1", "1.2.3.999", "[....]", "a:80:80", "[::1]x")
-    for host in ("evil/../..", "a b", "<script>", "a@b", "a" * 300, "\x7f", *none):
-        told = app.ask("GET", "config", headers={name: host})
-        assert (told.status_code, told.json()) == (400, {"detail": f"the header {name.lower()} names no host"}), host
+def test_invalid_host_is_refused(app: AttackedApp, name: str):
+    invalid = ("a:b", "a:", "a:123456", "[::", ":::", "[:::]", "::1", "1.2.3.999", "[....]", "a:80:80", "[::1]x")
+    for host in ("evil/../..", "a b", "<script>", "a@b", "a" * 300, "\x7f", *invalid):
+        answer = app.request("GET", "config", headers={name: host})
+        assert (answer.status_code, answer.json()) == (400, {"detail": f"the header {name.lower()} names no host"}), (
+            host
+        )
     for host in ("lab.example", "lab_1.example:8443", "127.0.0.1:7860", "[::1]", "[fe80::1]:7860"):
-        assert app.ask("GET", "config", headers={name: host}).json()["root"] == f"http://{host}"
-    told = app.ask("GET", "config", headers={"X-Forwarded-Host": "lab.example:8443, inner"}).json()
-    assert told["root"].startswith("http://lab.example")
+        assert app.request("GET", "config", headers={name: host}).json()["root"] == f"http://{host}"
+    answer = app.request("GET", "config", headers={"X-Forwarded-Host": "lab.example:8443, inner"}).json()
+    assert answer["root"].startswith("http://lab.example")
 
 
-def test_repeated_headers_are_all_checked(app: Attacked):
-    """Gradio takes the first."""
+def test_repeated_headers_are_all_checked(app: AttackedApp):
+    """Gradio reads the first only."""
     for name, values, status in (
         ("X-Forwarded-Host", ("[::", "lab.example"), 400),
         ("X-Forwarded-Host", ("lab.example", "a:b"), 400),
@@ -131,24 +135,24 @@ def test_repeated_headers_are_all_checked(app: Attacked):
     ):
         kind = [("Content-Type", "application/json")] if name != "Content-Type" else []
         headers = [*kind, *((name, value) for value in values)]
-        answer = app.ask("POST", "gradio_api/call/models", headers=headers, content=b'{"data": []}')
+        answer = app.request("POST", "gradio_api/call/models", headers=headers, content=b'{"data": []}')
         assert answer.status_code == status, (name, values, answer.text)
 
 
-def test_only_proxy_headers_set_the_root(app: Attacked):
-    own = app.ask("GET", "config").json()["root"]
+def test_only_proxy_headers_set_the_root(app: AttackedApp):
+    own = app.request("GET", "config").json()["root"]
     for server in ("http://evil.example", "http://[::", "a:b", "https://evil.example/x"):
-        told = app.ask("GET", "config", headers={"X-Gradio-Server": server})
-        assert (told.status_code, told.json()["root"]) == (200, own)
+        answer = app.request("GET", "config", headers={"X-Gradio-Server": server})
+        assert (answer.status_code, answer.json()["root"]) == (200, own)
 
 
-def test_long_address_is_refused(app: Attacked):
-    refused = app.ask("GET", "?passage=" + "a" * 60_000)
+def test_long_address_is_refused(app: AttackedApp):
+    refused = app.request("GET", "?passage=" + "a" * 60_000)
     assert refused.status_code == 414 and refused.json()["detail"].endswith("send a shorter text")
-    assert app.ask("GET", "?passage=" + "%C3%A9" * 5000).status_code == 200
+    assert app.request("GET", "?passage=" + "%C3%A9" * 5000).status_code == 200
 
 
-def test_invalid_http_does_not_stop_the_server(app: Attacked):
+def test_invalid_http_does_not_stop_the_server(app: AttackedApp):
     host, _, port = app.address.removeprefix("http://").rstrip("/").partition(":")
     for sent in (
         b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1",
@@ -165,14 +169,14 @@ def test_invalid_http_does_not_stop_the_server(app: Attacked):
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda c=connection: c.recv(65536), b"")).decode("latin-1")
-        app.search(answer)
+        app.check_for_secrets(answer)
         assert not answer.startswith("HTTP/1.1 2") and " 101 " not in answer
 
 
-def test_invalid_events_are_refused(app: Attacked):
+def test_invalid_events_are_refused(app: AttackedApp):
     dependency, part, _ = app.events[0]
     right = {"data": [], "event_data": {}, "fn_index": dependency["id"], "trigger_id": part, "session_hash": "a1"}
-    for wrong, said in (
+    for wrong, reason in (
         ({"fn_index": 9999}, "fn_index is 9999: the page has no such event"),
         ({"fn_index": -1}, "fn_index is -1: the page has no such event"),
         ({"fn_index": None}, "fn_index is None: the page has no such event"),
@@ -193,11 +197,11 @@ def test_invalid_events_are_refused(app: Attacked):
     ):
         for path in ("gradio_api/queue/join", "gradio_api/run/predict"):
             answer = app.post(path, right | wrong)
-            assert answer.status_code in (404, 422) and said in answer.json()["detail"], (wrong, answer.text)
+            assert answer.status_code in (404, 422) and reason in answer.json()["detail"], (wrong, answer.text)
     assert app.post("gradio_api/queue/join", {**right, "session_hash": None}).status_code == 400
 
 
-def test_cancelling_unknown_events_does_nothing(app: Attacked):
+def test_cancelling_unknown_events_does_nothing(app: AttackedApp):
     for path in ("cancel", "reset"):
         for body in (b"", b"[]", b'{"event_id": {}}', b'{"event_id": "../x"}', b'{"session_hash": "a\\u0000"}'):
             assert app.post(f"gradio_api/{path}", body).status_code in (400, 422)
@@ -205,10 +209,10 @@ def test_cancelling_unknown_events_does_nothing(app: Attacked):
         assert app.post(f"gradio_api/{path}", unknown).json() == {"success": True}
 
 
-def test_unknown_session_has_no_messages(app: Attacked):
+def test_unknown_session_has_no_messages(app: AttackedApp):
     for path in ("queue/data?session_hash=nobody", "call/write/nobody", "call/v2/models/nobody"):
-        assert "404: Not Found" in app.ask("GET", f"gradio_api/{path}").text
-    assert [m["msg"] for m in Page(app, "nobody").stream()] == ["unexpected_error"]
+        assert "404: Not Found" in app.request("GET", f"gradio_api/{path}").text
+    assert [m["msg"] for m in PageSession(app, "nobody").stream()] == ["unexpected_error"]
 
 
 def test_text_calls_share_a_private_session():
