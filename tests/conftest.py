@@ -1,4 +1,4 @@
-"""Fixtures of several test files, and markers by fixture."""
+"""Fixtures of several test files, markers by fixture, and the order of the files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +11,8 @@ from charrnn.ui.server.checkpoint_store import Store
 from tests.hub_client import Server
 from tests.trained_checkpoints import train_all
 
+UI = Path(__file__).resolve().parent / "ui"
+
 settings.register_profile("charrnn", deadline=None, max_examples=50)  # no test asserts a timing
 settings.load_profile("charrnn")
 
@@ -20,7 +22,8 @@ WITH_A_SERVER = {"address", "server", "urls"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start an app, a browser or a server."""
+    """Put tests/ui last, its largest file first: two workers end together. Mark the tests that start a process."""
+    items.sort(key=lambda item: (item.path.parent == UI, -item.path.stat().st_size if item.path.parent == UI else 0))
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if IN_A_BROWSER & fixtures:

@@ -21,8 +21,8 @@ sys.path.insert(0, str(ROOT))
 from charrnn import script_runner
 
 QUICK = "not (browser or process or slow) or smoke"
-# In the order of names: pytest-xdist would begin with the files of most tests, and leave long ones to the end.
-SHARED = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+# In the order of tests/conftest.py: by default pytest-xdist begins with the files of most tests.
+TWO_WORKERS = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def main() -> int:
@@ -35,15 +35,15 @@ def main() -> int:
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
         [*python, "pyright", "--pythonpath", sys.executable],
-        [*python, "pytest", *SHARED, *tier, *(each for each in arguments if each != "--all")],
+        [*python, "pytest", *TWO_WORKERS, *tier, *(argument for argument in arguments if argument != "--all")],
     ]
     environment = os.environ | {
-        "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",  # the pinned version is the wanted one
+        "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",  # of a version newer than the pinned one
         "OMP_NUM_THREADS": "1",
     }
-    for words in checks:
-        print("$", *["python" if word == sys.executable else word for word in words], flush=True)
-        status = subprocess.run(words, cwd=ROOT, env=environment).returncode
+    for command in checks:
+        print("$", *["python" if word == sys.executable else word for word in command], flush=True)
+        status = subprocess.run(command, cwd=ROOT, env=environment).returncode
         if status:
             return status
     return 0

@@ -1,4 +1,4 @@
-"""What the tests of A against B share: each model asked by itself, in the plainest way."""
+"""Reference results of single models, and answers of views, for the tests of the tabs Compare and Gradients."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from charrnn.ui.server.view_query import until_superseded
 from tests.ui.conftest import CHECKPOINTS, open_page
 from tests.ui.page_actions import generated
 
-OWN = (
+CUSTOM_TEXT = (
     "JULIET:\nO Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father & refuse thy name.\n\n"
     "ROMEO:\nShall I hear more?\n"
 )
@@ -22,51 +22,52 @@ SETTINGS = SamplingSettings(temperature=0.8)
 
 
 def always() -> bool:
+    """A query that nothing supersedes."""
     return True
 
 
-def told(answers: Iterator[str]) -> list[dict[str, Any]]:
+def decoded(answers: Iterator[str]) -> list[dict[str, Any]]:
+    """The answers to a query until it is superseded."""
     return [json.loads(answer) for answer in until_superseded(answers)]
 
 
-def side(name: str, step: int, **more: Any) -> dict[str, Any]:
-    return {"checkpoint": {"name": name, "step": step}, **more}
+def side(name: str, step: int, **settings: Any) -> dict[str, Any]:
+    """One side of a comparison in the form of a query."""
+    return {"checkpoint": {"name": name, "step": step}, **settings}
 
 
-def written(name: str, step: int | None, settings: SamplingSettings, prompt: str, n: int, seed: int) -> str:
-    """The characters that a model writes by itself."""
+def continuation(name: str, step: int | None, settings: SamplingSettings, prompt: str, n: int, seed: int) -> str:
+    """The n characters that a bundled model generates after a prompt."""
     return generated(load(CHECKPOINTS / name, step), prompt, n, seed, settings).removeprefix(prompt)
 
 
 def probabilities(name: str, text: str, temperature: float) -> dict[str, float]:
-    """A model's chances of what follows a text, the likeliest first, worked out in the plainest way."""
+    """The next-character probabilities after a text, in descending order."""
     checkpoint = load(CHECKPOINTS / name)
     decoder = checkpoint.model.decoder()
     output = decoder.prefill([])
     for id in checkpoint.vocab.encode(text):
         output = decoder.step(id, output.state)
     weights = [math.exp(logit / temperature) for logit in output.logits.astype(float).tolist()]
-    chances = {c: w / sum(weights) for c, w in zip(checkpoint.vocab.characters, weights, strict=True)}
-    return dict(sorted(chances.items(), key=lambda item: -item[1]))
+    by_character = {c: w / sum(weights) for c, w in zip(checkpoint.vocab.characters, weights, strict=True)}
+    return dict(sorted(by_character.items(), key=lambda item: -item[1]))
 
 
-def plain_bits(name: str, text: str) -> list[float]:
-    """A model's surprisal at each character, one step after the other."""
+def surprisals_by_step(name: str, text: str) -> list[float]:
+    """The surprisal of each character in bits, computed one step at a time."""
     checkpoint = load(CHECKPOINTS / name)
     decoder = checkpoint.model.decoder()
     output, bits = decoder.prefill([]), []
     for id in checkpoint.vocab.encode(text):
-        bits.append(-math.log2(distribution_of(output.logits)[id]))
+        sorted_probs = distribution(output.logits, SamplingSettings())
+        (rank,) = np.flatnonzero(sorted_probs.order == id)
+        bits.append(-math.log2(sorted_probs.raw[rank]))
         output = decoder.step(id, output.state)
     return bits
 
 
-def distribution_of(logits: np.ndarray) -> np.ndarray:
-    whole = distribution(logits, SamplingSettings())
-    return whole.raw[np.argsort(whole.order)]
-
-
 def open_compare(context: BrowserContext, address: str) -> Page:
+    """Open the tab Compare and wait for both of its comparisons."""
     page = open_page(context, address)
     page.get_by_role("tab", name="Compare").click()
     page.wait_for_function(

@@ -1,6 +1,7 @@
 """Running apps, a real Chromium, and pages that fail on errors and on requests to another host."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,24 +44,25 @@ def trained_app(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(browser_path: Path) -> Iterator[Browser]:
-    """A Chromium for one file: as long as Playwright lives, nothing else can run a loop in this thread."""
+    """A Chromium. From here on nothing else can run an event loop in this thread: tests/ui comes last."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(browser_path), args=["--no-sandbox"])
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def file_context(browser: Browser) -> BrowserContext:
-    """One browser context for a file, so that its pages share the HTTP cache."""
+@pytest.fixture(scope="session")
+def shared_context(browser: Browser) -> BrowserContext:
+    """One browser context for all files, so that their pages share the HTTP cache."""
     return browser.new_context(viewport=WIDE, color_scheme="light")
 
 
-@pytest.fixture
-def context(file_context: BrowserContext) -> Iterator[BrowserContext]:
-    """The context of the file. Requests to another host, blocked requests and uncaught errors fail the test."""
+@contextmanager
+def checked(context: BrowserContext) -> Iterator[BrowserContext]:
+    """Fail on a request to another host, a blocked request or an uncaught error; empty the pages opened meanwhile."""
+    others = [page for page in context.pages if page.url != BLANK]
     errors: list[str] = []
     requests: list[str] = []
     handlers: dict[Any, Any] = {
@@ -69,19 +71,34 @@ def context(file_context: BrowserContext) -> Iterator[BrowserContext]:
         "weberror": lambda error: errors.append(str(error.error)),
     }
     for event, handler in handlers.items():
-        file_context.on(event, handler)
-    yield file_context
+        context.on(event, handler)
+    yield context
     for event, handler in handlers.items():
-        file_context.remove_listener(event, handler)
-    file_context.unroute_all()
-    for page in file_context.pages[1:]:
+        context.remove_listener(event, handler)
+    context.unroute_all()
+    context.clear_permissions()
+    first, *more = [page for page in context.pages if page not in others] or [context.new_page()]
+    for page in more:
         page.close()
-    for page in file_context.pages:
-        page.unroute_all()
-        page.goto(BLANK)
+    first.unroute_all()
+    first.goto(BLANK)
     assert requests
     assert [url for url in requests if _is_foreign(url)] == []
     assert not errors
+
+
+@pytest.fixture
+def context(shared_context: BrowserContext) -> Iterator[BrowserContext]:
+    """The shared context, checked for one test."""
+    with checked(shared_context) as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def file_context(shared_context: BrowserContext) -> Iterator[BrowserContext]:
+    """The shared context, checked for one file: for a page that its tests share."""
+    with checked(shared_context) as context:
+        yield context
 
 
 def is_blocked(message: str) -> bool:

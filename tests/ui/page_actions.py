@@ -1,4 +1,4 @@
-"""What a visitor does, and what is on the page, by name."""
+"""Actions on the page and reads of its content, by name."""
 
 import base64
 import json
@@ -11,10 +11,10 @@ from playwright.sync_api import BrowserContext, Page
 from charrnn.checkpoint import Checkpoint
 from charrnn.sampling import SamplingSettings, UniformStream, generate
 
-SETTINGS = SamplingSettings(0.8)  # of the page
+SETTINGS = SamplingSettings(0.8)  # the page's defaults
 PAPER, BLUE, ORANGE = (np.array(color) for color in ((0xFB, 0xFA, 0xF8), (0x0B, 0x6E, 0x99), (0xD1, 0x60, 0x2B)))
 SPEEDS = [1, 2, 5, 10, 20, 30, 60, 120, 0]
-SLOWLY = 5  # characters a second: the text still runs when the next click comes, on a busy machine too
+SLOW = 5  # characters a second: the text still grows at the next click, on a busy machine too
 
 
 def set_slider(page: Page, name: str, value: float) -> None:
@@ -49,27 +49,33 @@ def write(page: Page, **more: Any) -> str:
 
 
 def start_writing(page: Page, at_least: int = 20, **more: Any) -> None:
-    """Press Write and wait until some characters of the new text stand there."""
+    """Press Write and wait until so many characters of the new text are drawn."""
     run = page.evaluate("charrnn.live.record.run")
     set_more(page, **more)
     press(page, "write")
     page.wait_for_function(f"charrnn.live.record.run > {run} && charrnn.live.drawn >= {at_least}")
 
 
-def settled(page: Page) -> None:
-    """Until everything that was sent is drawn and nothing more comes."""
-    page.wait_for_function("charrnn.state !== 'writing'")
-    page.wait_for_timeout(300)
-    page.wait_for_function("charrnn.live.drawn === charrnn.live.received")
+def wait_until_idle(page: Page) -> None:
+    """Wait until nothing is being generated and all characters are drawn, for ten frames."""
+    page.wait_for_function(
+        """() => {
+            const isIdle = charrnn.state !== "writing" && charrnn.live.drawn === charrnn.live.received;
+            window.idleFrames = isIdle ? (window.idleFrames ?? 0) + 1 : 0;
+            if (window.idleFrames < 10) return false;
+            window.idleFrames = 0;
+            return true;
+        }"""
+    )
 
 
 def text(page: Page) -> str:
-    """The text as it stands in the document."""
+    """The text in the document."""
     return page.evaluate("[...document.querySelectorAll('.cr-line span')].map(span => span.textContent).join('')")
 
 
 def columns(page: Page) -> np.ndarray:
-    """Every value the page keeps of what the heatmap shows, (T, rows)."""
+    """All values of the heatmap's view in the page, (T, rows)."""
     packed = page.evaluate(
         """() => {
             const { record } = charrnn.live;
@@ -89,14 +95,14 @@ def choose(page: Page, model: str) -> None:
     page.wait_for_function(f"charrnn.live.record.model.name === '{model}'")
 
 
-def look_at(page: Page, view: str) -> None:
-    """Let the heatmap show something else of the model, and wait for it."""
+def show_view(page: Page, view: str) -> None:
+    """Select a view of the heatmap and wait for it."""
     page.locator(f'.cr-shown [data-value="{view}"]').click()
     page.wait_for_function(f"charrnn.live.record.view.name === '{view}'")
 
 
 def canvas_column(page: Page, position: int) -> list[list[int]]:
-    """The colours on the canvas at a position, one [r, g, b] for each row from the top, and the rows' units."""
+    """The colors of the canvas at a position, [r, g, b] of each row from the top."""
     return page.evaluate(
         """(position) => {
             const { map } = charrnn.live;
@@ -113,7 +119,7 @@ def canvas_column(page: Page, position: int) -> list[list[int]]:
 
 
 def call(address: str, name: str, *arguments: Any) -> Any:
-    """Call a named endpoint as any client may. Raises RuntimeError with the error's JSON if it is refused."""
+    """Call a named endpoint. Raises RuntimeError with the error's JSON if it is refused."""
     body = json.dumps({"data": list(arguments)}).encode()
     request = urllib.request.Request(f"{address}gradio_api/call/{name}", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=120) as answer:
@@ -127,7 +133,7 @@ def call(address: str, name: str, *arguments: Any) -> Any:
 
 
 def refuse_networks(context: BrowserContext, reason: str = "the test refuses it") -> None:
-    """Let the server write: the page gets no network to run."""
+    """Refuse the page its network, so that the server generates the text."""
     context.route(
         "**/charrnn/network?*", lambda route: route.fulfill(status=404, content_type="text/plain", body=reason)
     )
@@ -141,7 +147,7 @@ def generated(
     settings: SamplingSettings = SETTINGS,
     **more: Any,
 ) -> str:
-    """The prompt and the n characters that the package writes after it; `decoder` and `chosen` may be given."""
+    """The prompt and the n characters that the package generates after it; takes `decoder` and `chosen` too."""
     decoder = more.pop("decoder", None) or checkpoint.model.decoder()
     output = decoder.prefill(checkpoint.vocab.encode(prompt))
     steps = generate(decoder, output, n, settings, UniformStream(seed), **more)
@@ -149,6 +155,6 @@ def generated(
 
 
 def shades(shares: np.ndarray) -> np.ndarray:
-    """The light palette's colors of shares of the scale, -1 ... 1 and beyond: (rows, 3)."""
+    """The light palette's colors of values in units of the scale, clipped to -1 ... 1: (rows, 3)."""
     share = np.clip(shares, -1, 1)[:, None]
     return PAPER + np.where(share < 0, BLUE - PAPER, ORANGE - PAPER) * np.abs(share)

@@ -1,4 +1,8 @@
-"""One tour of every tab, plain, dark, narrow and in a lecture, then every control: what axe finds, widths, requests."""
+"""
+Visit every tab (light, dark, narrow, lecture) and use every control.
+
+Checks axe-core's findings, accessible names, horizontal overflow and requests to other hosts.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,29 +19,30 @@ from tests.ui.page_actions import press
 
 pytestmark = pytest.mark.timeout(900)
 
-GRAVE = ("serious", "critical")
-# Every character of a text is colored by the same rule: the first lines stand for all, or it takes minutes.
-HIDE_BULK = ".cr-line:nth-child(n+4) { display: none !important; }"
-REMOVE_BULK = "document.querySelectorAll('.cr-passage > :nth-child(n+4)').forEach((each) => each.remove())"
+REPORTED_IMPACTS = ("serious", "critical")
+# All characters of a text are colored by one rule: three lines represent them, which saves minutes.
+HIDE_LONG_TEXT = ".cr-line:nth-child(n+4) { display: none !important; }"
+REMOVE_LONG_TEXT = "document.querySelectorAll('.cr-passage > :nth-child(n+4)').forEach((each) => each.remove())"
 OPTIONS: dict[str, Any] = {"resultTypes": ["violations"], "preload": False}
-COLORS = {"runOnly": ["color-contrast"]}  # in the dark and in a lecture nothing else differs
-SHAPES = {"rules": {"color-contrast": {"enabled": False}}}  # on a phone the colors are the same
-NAMELESS = """[...document.querySelectorAll('.cr-page :is(button, input, select, textarea, [tabindex="0"])')]
+ONLY_CONTRAST = {"runOnly": ["color-contrast"]}  # all that the dark palette and a lecture change
+ALL_BUT_CONTRAST = {"rules": {"color-contrast": {"enabled": False}}}  # a phone has the same colors
+NAMELESS_CONTROLS = """[...document.querySelectorAll('.cr-page :is(button, input, select, textarea, [tabindex="0"])')]
     .filter((e) => e.offsetParent && !e.textContent.trim() && !e.getAttribute('aria-label'))
     .filter((e) => !(e.labels && e.labels.length))
     .map((e) => e.outerHTML)"""
-USE = """async (root) => {
-    const seen = (element) => element.isConnected && element.offsetParent !== null && !element.disabled;
+# Clicks every visible button and box below a root, sets every list and slider to its end -> the names of all.
+USE_CONTROLS = """async (root) => {
+    const usable = (element) => element.isConnected && element.offsetParent !== null && !element.disabled;
     const used = [];
     for (const control of document.querySelectorAll(`${root} :is(button, select, input)`)) {
-        if (!seen(control)) continue;
+        if (!usable(control)) continue;
         const name = control.ariaLabel || control.textContent.trim() || control.value || control.id;
-        const changed = (value, event) => {
+        const set = (value, event) => {
             control.value = value;
             control.dispatchEvent(new Event(event, { bubbles: true }));
         };
-        if (control.matches("select")) changed(control.options[control.options.length - 1].value, "change");
-        else if (control.matches("[type=range]")) changed(control.max, "input");
+        if (control.matches("select")) set(control.options[control.options.length - 1].value, "change");
+        else if (control.matches("[type=range]")) set(control.max, "input");
         else if (control.matches("button, [type=checkbox], [type=radio]")) control.click();
         else continue;
         used.push(name);
@@ -46,145 +51,154 @@ USE = """async (root) => {
     }
     return used;
 }"""
-LEAVING = """() => Promise.allSettled([
+REQUEST_OTHER_HOSTS = """() => Promise.allSettled([
     fetch("http://elsewhere.invalid/font"),
     new Promise((resolve) => Object.assign(new Image(), { onerror: resolve, src: "//elsewhere.invalid/i" })),
     import("http://elsewhere.invalid/script.js"),
     new Promise((resolve) => (new WebSocket("ws://elsewhere.invalid:81/").onerror = resolve)),
-]).then((all) => all.length)"""
+])"""
 
 
 @dataclass
-class Record:
-    """What a tour noted, by tab and look."""
+class TourResult:
+    """
+    The findings of a tour.
+
+    violations: (impact, rule, element) by tab and mode; overflow: pixels by tab and window width.
+    """
 
     tabs: list[str] = field(default_factory=list)
     violations: dict[tuple[str, str], list[tuple[str, str, str]]] = field(default_factory=dict)
     nameless: dict[str, list[str]] = field(default_factory=dict)
     overflow: dict[tuple[str, int], int] = field(default_factory=dict)
-    used: dict[str, list[str]] = field(default_factory=dict)
+    used_controls: dict[str, list[str]] = field(default_factory=dict)
     origins: set[str] = field(default_factory=set)
     paths: set[str] = field(default_factory=set)
 
 
-def violations(page: Page, **options: Any) -> list[tuple[str, str, str]]:
-    """(impact, rule, element) of everything serious that axe finds on the page as it is."""
-    page.evaluate(REMOVE_BULK)
-    found = Axe().run(page, options=OPTIONS | options).response["violations"]
-    grave = [(each, node) for each in found if each["impact"] in GRAVE for node in each["nodes"]]
-    return [(each["impact"], each["id"], f"{node['target']} {node['failureSummary']}") for each, node in grave]
+def find_violations(page: Page, **options: Any) -> list[tuple[str, str, str]]:
+    """Run axe-core -> (impact, rule, element) of each serious or critical violation."""
+    page.evaluate(REMOVE_LONG_TEXT)
+    violations = Axe().run(page, options=OPTIONS | options).response["violations"]
+    return [
+        (violation["impact"], violation["id"], f"{node['target']} {node['failureSummary']}")
+        for violation in violations
+        if violation["impact"] in REPORTED_IMPACTS
+        for node in violation["nodes"]
+    ]
 
 
-def note_requests(context: BrowserContext) -> tuple[set[str], set[str]]:
-    """Sets that fill as the context's pages send requests: origins or messages of blocked requests, and paths."""
+def record_requests(context: BrowserContext) -> tuple[set[str], set[str]]:
+    """Return sets that fill as pages send requests: origins (or the message that one was blocked), and paths."""
     origins, paths = set[str](), set[str]()
 
-    def note(url: str) -> None:
+    def record(url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("data", "blob"):
             origins.add(f"{parts.scheme}://{parts.netloc}/")
             paths.add(parts.path)
 
-    context.on("request", lambda request: note(request.url))
+    context.on("request", lambda request: record(request.url))
     context.on("console", lambda message: origins.add(message.text) if is_blocked(message.text) else None)
-    context.on("page", lambda page: page.on("websocket", lambda socket: note(socket.url)))
+    context.on("page", lambda page: page.on("websocket", lambda socket: record(socket.url)))
     return origins, paths
 
 
-def look(page: Page, record: Record) -> None:
-    """Visit every tab: light, dark, and narrow."""
-    record.tabs = names(page)
+def visit_tabs(page: Page, result: TourResult) -> None:
+    """Examine every tab in light, in dark, and in narrow windows."""
+    result.tabs = names(page)
     for tab in tour(page):
-        record.violations[tab, "light"] = violations(page)
-        record.nameless[tab] = page.evaluate(NAMELESS)
+        result.violations[tab, "light"] = find_violations(page)
+        result.nameless[tab] = page.evaluate(NAMELESS_CONTROLS)
         page.evaluate("document.body.classList.add('dark')")
-        record.violations[tab, "dark"] = violations(page, **COLORS)
+        result.violations[tab, "dark"] = find_violations(page, **ONLY_CONTRAST)
         page.evaluate("document.body.classList.remove('dark')")
         for width in (1024, 768, 360):
             page.set_viewport_size({"width": width, "height": PHONE["height"]})
             rest(page)
-            record.overflow[tab, width] = overflow(page)
-        record.violations[tab, "phone"] = violations(page, **SHAPES)
-        if tab == record.tabs[0]:
+            result.overflow[tab, width] = overflow(page)
+        result.violations[tab, "phone"] = find_violations(page, **ALL_BUT_CONTRAST)
+        if tab == result.tabs[0]:
             page.locator(".cr-open").click()
-            record.violations[tab, "drawer"] = violations(page)
+            result.violations[tab, "drawer"] = find_violations(page)
             page.locator(".cr-close").click()
         page.set_viewport_size(WIDE)
 
 
-def lecture(page: Page, record: Record) -> None:
-    """Visit every tab of a lecture, use every control, Write's last: they change the text, and so all measurements."""
+def visit_lecture(page: Page, result: TourResult) -> None:
+    """Examine every tab of a lecture and use all controls: Write's last, as they change the measured text."""
     for tab in tour(page):
-        record.violations[tab, "lecture"] = violations(page, **COLORS)
-    for tab in (*record.tabs[1:], record.tabs[0]):
+        result.violations[tab, "lecture"] = find_violations(page, **ONLY_CONTRAST)
+    for tab in (*result.tabs[1:], result.tabs[0]):
         open_tab(page, tab)
         unfold(page)
-        record.used[tab] = use_all(page, ".cr-main [role=tabpanel]")
-    record.used[""] = use_all(page, ".cr-aside")
+        result.used_controls[tab] = use_controls(page, ".cr-main [role=tabpanel]")
+    result.used_controls["sidebar"] = use_controls(page, ".cr-aside")
     press(page, "write")
     rest(page)
 
 
-def scene(page: Page, record: Record) -> None:
-    """Reveal the answer of a scene; list the keys."""
+def visit_scene(page: Page, result: TourResult) -> None:
+    """Examine a revealed scene and the list of keys."""
     page.keyboard.press("r")
     rest(page)
-    record.violations["scene", "lecture"] = violations(page)
+    result.violations["scene", "lecture"] = find_violations(page)
     page.keyboard.press("?")
-    record.violations["keys", "lecture"] = violations(page)
+    result.violations["keys", "lecture"] = find_violations(page)
 
 
-def use_all(page: Page, root: str) -> list[str]:
-    """Press every button and move every control in sight below `root`, once each -> their names."""
-    used = page.evaluate(USE, root)
+def use_controls(page: Page, root: str) -> list[str]:
+    """Use every visible control below `root` once -> their names."""
+    used = page.evaluate(USE_CONTROLS, root)
     rest(page)
     return used
 
 
 @pytest.fixture(scope="module")
-def record(browser: Browser, app: str) -> Record:
-    """What one tour of the page noted."""
+def result(browser: Browser, trained_app: str) -> TourResult:
+    """The findings of one tour, on small networks: the bundled ones would be measured for a minute."""
     context = browser.new_context(viewport=WIDE)
-    origins, paths = note_requests(context)
-    page, record = context.new_page(), Record(origins=origins, paths=paths)
-    for visit, query in ((look, ""), (lecture, "?lecture=1"), (scene, "?lecture=1&scene=1")):
+    origins, paths = record_requests(context)
+    page, result = context.new_page(), TourResult(origins=origins, paths=paths)
+    for visit, query in ((visit_tabs, ""), (visit_lecture, "?lecture=1"), (visit_scene, "?lecture=1&scene=1")):
         page.goto(BLANK)
-        page = open_page(context, app + query, motion="reduce")
-        page.add_style_tag(content=HIDE_BULK)
-        visit(page, record)
+        page = open_page(context, trained_app + query, motion="reduce")
+        page.add_style_tag(content=HIDE_LONG_TEXT)
+        visit(page, result)
     context.close()
-    return record
+    return result
 
 
-def test_axe_finds_nothing_serious(record: Record):
-    assert len(record.violations) == 4 * len(record.tabs) + 3 >= 23
-    assert {place: found for place, found in record.violations.items() if found} == {}
+def test_axe_finds_nothing_serious(result: TourResult):
+    assert len(result.violations) == 4 * len(result.tabs) + 3 >= 23
+    assert {place: found for place, found in result.violations.items() if found} == {}
 
 
-def test_every_control_has_a_name(record: Record):
-    assert record.nameless == {tab: [] for tab in record.tabs}
+def test_every_control_has_a_name(result: TourResult):
+    assert result.nameless == {tab: [] for tab in result.tabs}
 
 
-def test_no_tab_scrolls_sideways(record: Record):
-    assert {place: pixels for place, pixels in record.overflow.items() if pixels > 0} == {}
+def test_no_tab_scrolls_sideways(result: TourResult):
+    assert {place: pixels for place, pixels in result.overflow.items() if pixels > 0} == {}
 
 
-def test_no_request_leaves_the_server(record: Record, app: str):
+def test_no_request_leaves_the_server(result: TourResult, trained_app: str):
     """While every control of every tab is used."""
-    assert {"Next PgDn", "Write space", "Copy link", "Clear"} <= {*record.used[""]}
-    assert "PNG" in record.used["Write"] and "Time it" in record.used["Under the hood"]
-    assert all(len(each) > 5 for each in record.used.values()), record.used
-    assert record.origins == {app}
+    assert {"Next PgDn", "Write space", "Copy link", "Clear"} <= {*result.used_controls["sidebar"]}
+    assert "PNG" in result.used_controls["Write"] and "Time it" in result.used_controls["Under the hood"]
+    assert all(len(used) > 5 for used in result.used_controls.values()), result.used_controls
+    assert result.origins == {trained_app}
 
 
-def test_every_script_is_used(record: Record):
-    scripts = {f"/charrnn/{name}" for name in served()} - {"/charrnn/components/mount.js"}  # it is in the page
-    assert scripts - record.paths == set()
+def test_every_script_is_used(result: TourResult):
+    scripts = {f"/charrnn/{name}" for name in served()} - {"/charrnn/components/mount.js"}  # it is inlined in the page
+    assert scripts - result.paths == set()
 
 
 @pytest.mark.smoke
-def test_axe_finds_planted_faults(page: Page):
-    page.add_style_tag(content=HIDE_BULK)
+def test_axe_finds_planted_faults(context: BrowserContext, trained_app: str):
+    page = open_page(context, trained_app)
+    page.add_style_tag(content=HIDE_LONG_TEXT)
     page.evaluate(
         """() => {
             const planted = document.createElement("div");
@@ -192,29 +206,29 @@ def test_axe_finds_planted_faults(page: Page):
             document.querySelector(".cr-live").append(planted);
         }"""
     )
-    assert {(impact, rule) for impact, rule, _ in violations(page)} == {
+    assert {(impact, rule) for impact, rule, _ in find_violations(page)} == {
         ("critical", "image-alt"),
         ("serious", "color-contrast"),
         ("critical", "button-name"),
     }
 
 
-def test_requests_to_other_hosts_are_noted(browser: Browser, app: str):
+def test_requests_to_other_hosts_are_recorded(browser: Browser, trained_app: str):
     context = browser.new_context(bypass_csp=True)
-    origins, paths = note_requests(context)
-    open_page(context, app).evaluate(LEAVING)
-    assert origins == {app, "http://elsewhere.invalid/", "ws://elsewhere.invalid:81/"}
+    origins, paths = record_requests(context)
+    open_page(context, trained_app).evaluate(REQUEST_OTHER_HOSTS)
+    assert origins == {trained_app, "http://elsewhere.invalid/", "ws://elsewhere.invalid:81/"}
     assert {"/font", "/i", "/script.js"} <= paths
     context.close()
 
 
-def test_browser_blocks_requests_to_other_hosts(browser: Browser, app: str):
+def test_browser_blocks_requests_to_other_hosts(browser: Browser, trained_app: str):
     context = browser.new_context()
-    origins, _ = note_requests(context)
-    page = open_page(context, app)
-    assert origins == {app}
-    page.evaluate(LEAVING)
+    origins, _ = record_requests(context)
+    page = open_page(context, trained_app)
+    assert origins == {trained_app}
+    page.evaluate(REQUEST_OTHER_HOSTS)
     messages = [text for text in origins if is_blocked(text)]
-    for what in ("http://elsewhere.invalid/font", "/i'", "script.js", "ws://elsewhere.invalid:81/"):
-        assert [text for text in messages if what in text], (what, messages)
+    for address in ("http://elsewhere.invalid/font", "/i'", "script.js", "ws://elsewhere.invalid:81/"):
+        assert [text for text in messages if address in text], (address, messages)
     context.close()

@@ -1,4 +1,4 @@
-"""A text that branches, in a real browser: what stands there after a choice, undo and redo, and the ladder."""
+"""Edited texts: chosen characters, undo and redo, and the ladder of candidates."""
 
 import math
 from typing import Any
@@ -10,20 +10,27 @@ from playwright.sync_api import Page, expect
 from charrnn.checkpoint import Checkpoint, load
 from charrnn.invisible_chars import sign
 from tests.ui.conftest import CHECKPOINTS
-from tests.ui.page_actions import SLOWLY, generated, press, set_slider, set_speed, settled, start_writing, text, write
+from tests.ui.page_actions import (
+    generated,
+    set_slider,
+    set_speed,
+    text,
+    wait_until_idle,
+    write,
+)
 
 PROMPT = "ROMEO:\n"
 
 
 def branched(checkpoint: Checkpoint, prompt: str, n: int, seed: int, edits: dict[int, str]) -> str:
-    """The text that the package writes with these characters in place of drawn ones."""
+    """The text that the package generates with these characters in place of drawn ones."""
     chosen = {at: checkpoint.vocab.ids[character] for at, character in edits.items()}
     return generated(checkpoint, prompt, n, seed, chosen=chosen)
 
 
 @torch.no_grad()
 def probabilities(checkpoint: Checkpoint, shown: str) -> torch.Tensor:
-    """The model's own probabilities of each character, as torch has them, (T, V)."""
+    """The model's probabilities before each character, computed by torch, (T, V)."""
     ids = checkpoint.vocab.encode(shown)
     first = torch.from_numpy(checkpoint.model.decoder().prefill([]).logits)
     logits, _ = checkpoint.model(torch.tensor([ids]))
@@ -31,7 +38,7 @@ def probabilities(checkpoint: Checkpoint, shown: str) -> torch.Tensor:
 
 
 def put_cursor(page: Page, position: int) -> None:
-    """Click on a character of the text; from now on the distribution is that of the one after it."""
+    """Click on a character of the text: the distribution is of the next one."""
     page.evaluate("i => document.querySelectorAll('.cr-line span')[i].click()", position)
     page.wait_for_function(f"charrnn.live.cursor === {position}")
 
@@ -43,7 +50,7 @@ def row_of(page: Page, place: int) -> tuple[Any, str]:
 
 
 def choose(page: Page, position: int, place: int) -> str:
-    """Let the text branch at this position -> the character."""
+    """Choose the candidate of this place at a position -> the character."""
     put_cursor(page, position - 1)
     row, character = row_of(page, place)
     row.click()
@@ -60,7 +67,7 @@ def test_chosen_character_rewrites_text_and_undo_restores_it(page: Page, checkpo
     for position, place in ((150, 4), (60, 2), (120, 6)):
         edits = {at: chosen for at, chosen in edits.items() if at < position - 7}
         edits[position - 7] = choose(page, position, place)
-        settled(page)
+        wait_until_idle(page)
         assert text(page) == branched(checkpoint, PROMPT, 200, 7, edits) == page.evaluate("charrnn.live.text")
         assert text(page)[:position] == texts[-1][:position] and page.evaluate("charrnn.state") == "finished"
         texts.append(text(page))
@@ -76,43 +83,21 @@ def test_chosen_character_rewrites_text_and_undo_restores_it(page: Page, checkpo
     page.locator('[data-do="redo"]').click()
     page.wait_for_function("after => charrnn.live.text === after", arg=texts[1])
     page.locator("#cr-prompt").focus()
-    page.keyboard.press("Control+Shift+z")  # in a text field it is the field's own
+    page.keyboard.press("Control+Shift+z")  # a text field has its own history
     page.locator(".cr-text").focus()
     page.keyboard.press("Control+Shift+z")
     page.keyboard.press("Control+y")
     page.wait_for_function("after => charrnn.live.text === after", arg=texts[3])
     assert text(page) == texts[3]
     expect(page.locator('[data-do="redo"]')).to_be_disabled()
-
-
-def test_text_branches_while_running_and_paused(page: Page, checkpoint: Checkpoint):
-    set_speed(page, SLOWLY)
-    start_writing(page, at_least=30, prompt="B", characters=120, seed=3)
-    put_cursor(page, 9)
-    row, chosen = row_of(page, 3)
-    row.locator("button").focus()
-    page.keyboard.press("Enter")  # by the keyboard alone
-    page.wait_for_function("charrnn.live.record.edits.length === 1 && charrnn.live.drawn > 12")
-    assert page.evaluate("charrnn.live.drawn < 30 && charrnn.state === 'writing'")  # it was cut, and goes on
-    press(page, "write")  # Pause
-    settled(page)
-    stood = text(page)
-    assert stood == branched(checkpoint, "B", len(stood) - 1, 3, {9: chosen}) and stood[10] == chosen
-    set_speed(page, 0)
-    second = choose(page, 12, 5)
-    settled(page)
-    assert text(page) == branched(checkpoint, "B", 120, 3, {9: chosen, 11: second})
-    assert page.evaluate("charrnn.state") == "finished"
     put_cursor(page, 0)
     page.keyboard.press("ArrowLeft")
-    row_of(page, 1)[0].click()
+    row_of(page, 1)[0].locator("button").focus()
+    page.keyboard.press("Enter")
     expect(page.locator(".cr-notice")).to_contain_text("Character 1 was given")
-    page.locator('[data-do="undo"]').click()
-    page.wait_for_function("before => charrnn.live.text === before", arg=stood)
-    expect(page.locator('[data-action="write"]')).to_contain_text("Resume")
 
 
-FIRSTS = """() => [...document.querySelectorAll(".cr-line span")]
+FIRST_OF_LINES = """() => [...document.querySelectorAll(".cr-line span")]
     .filter((span, i, all) => !i || span.getBoundingClientRect().top > all[i - 1].getBoundingClientRect().top + 40)
     .map((span) => span.textContent)"""
 
@@ -127,20 +112,20 @@ def test_ladder_lists_top_candidates_below_each_character(page: Page, checkpoint
         likeliest = sorted(range(probs.shape[1]), key=lambda id: (-float(probs[position, id]), id))[:5]
         characters = [checkpoint.vocab.characters[id] for id in likeliest]
         assert ladder[position].split("\n") == [*map(sign, characters)], position
-    box, under = (
+    width, height = (
         page.evaluate(f"(() => {{ const r = document.querySelectorAll('.cr-line span')[9].{what}; return r }})()")
         for what in ("getBoundingClientRect().width", "offsetHeight")
     )
-    assert box == pytest.approx(page.evaluate("document.querySelectorAll('.cr-line span')[12].offsetWidth"), abs=1)
-    assert under == pytest.approx(22 + 5 * 14, abs=2)
-    firsts = page.evaluate(FIRSTS)
+    assert width == pytest.approx(page.evaluate("document.querySelectorAll('.cr-line span')[12].offsetWidth"), abs=1)
+    assert height == pytest.approx(22 + 5 * 14, abs=2)
+    firsts = page.evaluate(FIRST_OF_LINES)
     assert len(firsts) > shown.count("\n") + 1 and " " not in firsts
     put_cursor(page, 40)
-    at = probs[40]
-    surprisal = -math.log2(float(at[checkpoint.vocab.encode(shown[40])[0]]))
-    entropy = -float((at * at.log2()).sum())
-    said = page.locator(".cr-surprise").inner_text()
-    assert f"surprisal {surprisal:.2f} bits, where {entropy:.2f} were" in said
+    here = probs[40]
+    surprisal = -math.log2(float(here[checkpoint.vocab.encode(shown[40])[0]]))
+    entropy = -float((here * here.log2()).sum())
+    words = f"surprisal {surprisal:.2f} bits, where {entropy:.2f} were"
+    assert words in page.locator(".cr-surprise").inner_text()
     assert text(page) == shown
     page.get_by_role("button", name="Ladder").click()
     assert page.evaluate("document.querySelectorAll('.cr-line span')[9].offsetHeight") < 30
@@ -154,7 +139,7 @@ def test_step_slider_can_rewrite_with_the_same_draws(page: Page, checkpoint: Che
         set_slider(page, "step", index)
         step = checkpoint.info.saved_steps[index]
         page.wait_for_function(f"charrnn.live.record.model.step === {step} && charrnn.state === 'finished'")
-        settled(page)
+        wait_until_idle(page)
         again = text(page)
         assert again == branched(load(CHECKPOINTS / "rnn", step), PROMPT, 150, 5, {}) != before
     page.locator('[data-do="undo"]').click()

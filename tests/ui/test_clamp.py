@@ -1,4 +1,4 @@
-"""Neurons in a real browser: a gate is held, the same dice write again; the exercises walked through with the keys."""
+"""The clamps of the tab Neurons and its exercises, used by keyboard."""
 
 import re
 
@@ -13,69 +13,69 @@ from charrnn.surprisal import surprisals
 from tests.ui.conftest import CHECKPOINTS, PHONE, WIDE, open_page, overflow
 from tests.ui.page_actions import generated
 
-ASKED = "?model=gru&tab=neurons&seed=7&characters=120&clamp=z:all:0,h:3:0.5"
-OWN = "JULIET:\nO Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father and refuse thy name.\n"
+QUERY = "?model=gru&tab=neurons&seed=7&characters=120&clamp=z:all:0,h:3:0.5"
+CUSTOM_TEXT = "JULIET:\nO Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father and refuse thy name.\n"
 
 
-class ByHand:
-    """What the GRU writes and needs, asked by itself."""
+class Reference:
+    """The bundled GRU: its text and its loss with clamps."""
 
     def __init__(self) -> None:
         self.trained = load(CHECKPOINTS / "gru")
         self.decoder = self.trained.model.decoder()
-        self.text = load(CHECKPOINTS / "best").info.passage[:3000]  # what the page reads without a corpus
+        self.text = load(CHECKPOINTS / "best").info.passage[:3000]  # the page's default text without a corpus
 
     def text_under(self, *clamps: Clamp) -> str:
         return generated(self.trained, "ROMEO:\n", 120, 7, decoder=self.decoder.clamped(clamps))
 
     def bits(self, text: str, *clamps: Clamp) -> float:
-        read = surprisals(self.decoder.clamped(clamps), self.trained.vocab.encode(text))
-        return float(np.concatenate([*read]).mean())
+        bits = surprisals(self.decoder.clamped(clamps), self.trained.vocab.encode(text))
+        return float(np.concatenate([*bits]).mean())
 
 
 @pytest.fixture(scope="module")
-def by_hand() -> ByHand:
-    return ByHand()
+def reference() -> Reference:
+    return Reference()
 
 
-def figures(words: str) -> list[float]:
+def numbers(words: str) -> list[float]:
     return [float(number.replace("−", "-")) for number in re.findall(r"[+−]?\d+\.\d+", words)]
 
 
-def check_held(page: Page, by_hand: ByHand, text: str, *clamps: Clamp) -> None:
-    """Both texts, the mark where they part, and the cost are those that were asked for."""
+def expect_clamped(page: Page, reference: Reference, text: str, *clamps: Clamp) -> None:
+    """Expect the texts with and without the clamps, their first difference, and both losses."""
     part, title = page.locator("#cr-clamp"), ", ".join(map(str, clamps))
     expect(part.locator(".cr-writer h3").last).to_have_text(f"B · held: {title}")
-    free, held = by_hand.text_under(), by_hand.text_under(*clamps)
+    free, clamped = reference.text_under(), reference.text_under(*clamps)
     expect(part.locator(".cr-written").first).to_have_text(re.compile(re.escape(free[:20])))
-    assert part.locator(".cr-written").all_text_contents() == [free, held]
-    at = next(i for i, (a, b) in enumerate(zip(free, held, strict=True)) if a != b)
-    assert part.locator(".cr-written mark").all_text_contents() == [free[at], held[at]]
-    assert [len(given) for given in part.locator(".cr-common").all_text_contents()] == [at - len("ROMEO:\n")] * 2
+    assert part.locator(".cr-written").all_text_contents() == [free, clamped]
+    at = next(i for i, (a, b) in enumerate(zip(free, clamped, strict=True)) if a != b)
+    assert part.locator(".cr-written mark").all_text_contents() == [free[at], clamped[at]]
+    assert [len(common) for common in part.locator(".cr-common").all_text_contents()] == [at - len("ROMEO:\n")] * 2
     expect(part.locator(".cr-cost")).to_contain_text("bits a character")
-    delta, _, before, after = figures(part.locator(".cr-cost").inner_text())[:4]
-    expected = by_hand.bits(text), by_hand.bits(text, *clamps)
+    delta, _, before, after = numbers(part.locator(".cr-cost").inner_text())[:4]
+    expected = reference.bits(text), reference.bits(text, *clamps)
     assert (before, after) == pytest.approx(expected, abs=2e-4) and delta == pytest.approx(after - before, abs=2e-4)
 
 
-def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str, by_hand: ByHand):
-    page = open_page(context, app + ASKED)
+def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str, reference: Reference):
+    page = open_page(context, app + QUERY)
     part, shut = page.locator("#cr-clamp"), Clamp("z", None, 0.0)
-    check_held(page, by_hand, by_hand.text, shut, Clamp("h", 3, 0.5))
+    expect_clamped(page, reference, reference.text, shut, Clamp("h", 3, 0.5))
     part.get_by_role("button", name="Let go").last.click()
-    check_held(page, by_hand, by_hand.text, shut)
+    expect_clamped(page, reference, reference.text, shut)
     expect(part.get_by_role("button", name="Let go")).to_be_hidden()
 
     slider = part.get_by_label("value, as a slider")
     slider.focus()
     page.keyboard.press("End")
-    check_held(page, by_hand, by_hand.text, Clamp("z", None, 1.0))
+    expect_clamped(page, reference, reference.text, Clamp("z", None, 1.0))
     part.get_by_text("Read your own text instead").click()
-    part.get_by_label("your own text").fill(OWN)
+    part.get_by_label("your own text").fill(CUSTOM_TEXT)
     part.get_by_role("button", name="Read this").click()
-    over = f"over {len(OWN)} characters of the text you typed or pasted"
+    over = f"over {len(CUSTOM_TEXT)} characters of the text you typed or pasted"
     expect(part.locator(".cr-cost")).to_contain_text(over)
-    check_held(page, by_hand, OWN, Clamp("z", None, 1.0))
+    expect_clamped(page, reference, CUSTOM_TEXT, Clamp("z", None, 1.0))
     part.get_by_text("Why there").click()
     expect(part.locator(".cr-die-label")).to_contain_text("u = ")
 
@@ -98,11 +98,11 @@ def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str
     expect(forget.locator(".cr-held-now")).to_have_text("held above: z of every unit = 0, r of every unit = 0")
     forget.get_by_role("button").press("Enter")
     expect(forget.locator(".cr-verdict")).to_contain_text("✓ Right: as it is, it looks back")
-    expect(forget.locator("td").filter(has_text=by_hand.trained.info.sha256[:12])).to_be_visible()
+    expect(forget.locator("td").filter(has_text=reference.trained.info.sha256[:12])).to_be_visible()
 
     reset = exercises.locator('[data-id="reset"]')
-    h = by_hand.decoder.read(by_hand.trained.vocab.encode(by_hand.text)).activations["h"]
-    found = [line_reset(by_hand.text, h[:, unit]) for unit in range(h.shape[1])]
+    h = reference.decoder.read(reference.trained.vocab.encode(reference.text)).activations["h"]
+    found = [line_reset(reference.text, h[:, unit]) for unit in range(h.shape[1])]
     best = max(range(len(found)), key=lambda unit: found[unit].carried - found[unit].remaining_share)
     for unit in (best, int(np.argmax([each.remaining_share for each in found]))):
         reset.get_by_label("unit").fill(str(unit))
@@ -120,7 +120,7 @@ def test_clamps_and_exercises_work_by_keyboard(context: BrowserContext, app: str
     exercises.get_by_role("button", name="Print the results").click()
     assert page.evaluate("window.printed")
     page.emulate_media(media="print")
-    for gone in (".cr-aside", ".cr-header", "#cr-clamp", '[data-id="half-life"]'):
-        expect(page.locator(gone).first).to_be_hidden()
+    for hidden in (".cr-aside", ".cr-header", "#cr-clamp", '[data-id="half-life"]'):
+        expect(page.locator(hidden).first).to_be_hidden()
     expect(reset.locator(".cr-found table")).to_be_visible()
     expect(exercises.get_by_label("your name")).to_have_value("Ada")

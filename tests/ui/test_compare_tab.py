@@ -1,8 +1,7 @@
-"""The tabs Compare and Under the hood: curves, table, samples, the map of the lab sheet, where the time goes."""
+"""The tab Compare: training curves, results, samples and the lab sheet; the step profile of Under the hood."""
 
 import json
 import shlex
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from charrnn.ui.under_the_hood import recorded_profile
 from tests.small_models import save_all
 from tests.test_figures import PROFILE
 from tests.trained_checkpoints import RECIPES
+from tests.ui.compare_helpers import always, decoded
 from tests.ui.conftest import ROOT, open_page
 from tests.ui.page_actions import generated
 
@@ -36,20 +36,12 @@ def store(trained: Path) -> Store:
     return Store(trained)
 
 
-def always() -> bool:
-    return True
-
-
-def told(answers: Iterator[str]) -> list[dict[str, Any]]:
-    return [json.loads(answer) for answer in answers]
-
-
 # ------------------------------------------------------------------ training curves
 
 
 def test_training_curves_follow_the_query(store: Store):
     form = {"parts": ["train"], "unit": "bits", "span": "whole"}
-    (answer,) = told(compare_tab.training_curves(store, ViewQuery(names=("gru",), form=form)))
+    (answer,) = decoded(compare_tab.training_curves(store, ViewQuery(names=("gru",), form=form)))
     (line,) = answer["figure"]["data"]
     history = store.load("gru").info.history
     assert line["y"] == [bits_per_char(point.train_loss_nats) for point in history]
@@ -57,16 +49,16 @@ def test_training_curves_follow_the_query(store: Store):
 
 
 def test_empty_selection_says_what_to_tick(store: Store):
-    (answer,) = told(compare_tab.training_curves(store, ViewQuery(names=())))
+    (answer,) = decoded(compare_tab.training_curves(store, ViewQuery(names=())))
     assert answer["words"] == "Tick a model to see how it learnt." and answer["figure"] is None
-    (answer,) = told(compare_tab.training_curves(store, ViewQuery(names=("gru",), form={"parts": []})))
+    (answer,) = decoded(compare_tab.training_curves(store, ViewQuery(names=("gru",), form={"parts": []})))
     assert answer["words"] == "Tick what to see of them."
 
 
 @pytest.mark.parametrize("form", [{"unit": "apples"}, {"span": 3}, {"unit": {}}])
 def test_invalid_curve_options_are_refused(store: Store, form: dict[str, Any]):
     with pytest.raises(ValueError, match="give one of"):
-        told(compare_tab.training_curves(store, ViewQuery(form=form)))
+        decoded(compare_tab.training_curves(store, ViewQuery(form=form)))
 
 
 # ------------------------------------------------------------------ the table
@@ -78,7 +70,7 @@ def test_results_table_has_models_published_and_ngram(store: Store, tmp_path: Pa
     rows = [dict(zip(names, numbers, strict=True)) for numbers in orders]
     study_file = tmp_path / "study.json"
     study_file.write_text(json.dumps({"ngram": {"rows": rows}}))
-    (answer,) = told(compare_tab.results(store, ViewQuery(), study_file))
+    (answer,) = decoded(compare_tab.results(store, ViewQuery(), study_file))
     table = answer["table"]
     assert [column["title"] for column in table["columns"]] == list(compare_tab.TITLES)
     found = {row["cells"][0]["text"]: row for row in table["rows"]}
@@ -142,7 +134,7 @@ def written(trained: Path, name: str, step: int) -> str:
 
 @pytest.mark.parametrize("name", ["lstm", "minigpt"])
 def test_samples_stream_by_step_with_the_same_draws(store: Store, trained: Path, name: str):
-    answers = told(compare_tab.samples(store, ViewQuery(form={"model": name}), always))
+    answers = decoded(compare_tab.samples(store, ViewQuery(form={"model": name}), always))
     assert [len(answer["samples"]) for answer in answers] == [1, 2, 3]
     assert "writes" in answers[0]["words"] and answers[-1]["words"] == ""
     shown = {each["step"]: each["text"] for each in answers[-1]["samples"]}
@@ -156,11 +148,11 @@ def test_sample_is_cached(store: Store):
 
 
 def test_model_without_saved_steps_says_so(store: Store):
-    (answer,) = told(compare_tab.samples(store, ViewQuery(form={"model": "rnn-layernorm"}), always))
+    (answer,) = decoded(compare_tab.samples(store, ViewQuery(form={"model": "rnn-layernorm"}), always))
     assert "only the last step was kept" in answer["words"] and len(answer["samples"]) == 1
 
 
-# ------------------------------------------------------------------ the map of the lab sheet
+# ------------------------------------------------------------------ the lab sheet
 
 SCRIPTS = {
     "scripts/train.py": train.parse,
@@ -172,8 +164,8 @@ SCRIPTS = {
 
 
 def test_lab_sheet_commands_parse():
-    for what, commands, ways in lab_sheet.ROWS:
-        assert commands and ways, what
+    for title, commands, ways in lab_sheet.ROWS:
+        assert commands and ways, title
         for command in commands:
             python, script, *words = shlex.split(command)
             assert python == "python" and (ROOT / script).is_file()
@@ -181,9 +173,9 @@ def test_lab_sheet_commands_parse():
 
 
 def test_lab_sheet_names_every_section():
-    whats = [what for what, _, _ in lab_sheet.ROWS]
-    assert [what[0] for what in whats[:7]] == list("2345678")
-    assert [what.split(" · ")[0] for what in whats[7:]] == [f"Stretch {n}" for n in range(1, 8)]
+    titles = [title for title, _, _ in lab_sheet.ROWS]
+    assert [title[0] for title in titles[:7]] == list("2345678")
+    assert [title.split(" · ")[0] for title in titles[7:]] == [f"Stretch {n}" for n in range(1, 8)]
 
 
 def test_lab_sheet_recipes_match_their_links():
@@ -201,7 +193,7 @@ def test_lab_sheet_recipes_match_their_links():
             assert way.tab in (tabs.WRITE, tabs.GRADIENTS, tabs.NEURONS, tabs.COMPARE, tabs.HOOD)
 
 
-# ------------------------------------------------------------------ where the time goes
+# ------------------------------------------------------------------ the step profile
 
 
 def test_missing_profile_says_how_to_measure(tmp_path: Path):
@@ -211,16 +203,16 @@ def test_missing_profile_says_how_to_measure(tmp_path: Path):
             path.write_text(content)
         for panel in (recorded_profile.profile, recorded_profile.against_length):
             with pytest.raises(ValueError, match="python scripts/bench.py profile --json"):
-                told(panel(ViewQuery(), path))
+                decoded(panel(ViewQuery(), path))
 
 
 def test_profile_views_show_record_and_machine(tmp_path: Path):
     path = tmp_path / "bench_profile.json"
     path.write_text(json.dumps(PROFILE))
-    (answer,) = told(recorded_profile.profile(ViewQuery(), path))
+    (answer,) = decoded(recorded_profile.profile(ViewQuery(), path))
     assert "Measured on a processor, 1 thread, torch 2" in answer["words"] and answer["figure"]["data"]
     assert [cell.get("value") for cell in answer["table"]["rows"][0]["cells"][1:4]] == [100.0, 5.0, 40.0]
-    (answer,) = told(recorded_profile.against_length(ViewQuery(), path))
+    (answer,) = decoded(recorded_profile.against_length(ViewQuery(), path))
     assert [cell.get("value") for cell in answer["table"]["rows"][1]["cells"][1:]] == [900.0, 950.0, 1000.0]
 
 
@@ -234,7 +226,7 @@ def file_page(file_context: BrowserContext, trained_app: str) -> Page:
 
 @pytest.fixture
 def page(file_page: Page) -> Page:
-    """One page for all of them, with the tab Compare open."""
+    """One page for all tests, with the tab Compare open."""
     page = file_page
     page.get_by_role("tab", name="Compare").click()
     for part in ("#cr-training .main-svg", "#cr-results tbody tr", "#cr-learning li:nth-child(3)", "#cr-lab tbody tr"):
@@ -243,7 +235,7 @@ def page(file_page: Page) -> Page:
 
 
 def traces(page: Page) -> dict[str, tuple[list[float], list[float | None]]]:
-    """Every named line of the training curves, as Plotly holds it."""
+    """The x and y values of every line of the training curves."""
     found = page.evaluate(
         """() => document.querySelector('#cr-training .cr-plot').data
             .map((trace) => [trace.name, [...trace.x], [...trace.y]])"""
@@ -251,7 +243,7 @@ def traces(page: Page) -> dict[str, tuple[list[float], list[float | None]]]:
     return {name: (x, y) for name, x, y in found}
 
 
-def until_drawn(page: Page, condition: str) -> None:
+def wait_for_traces(page: Page, condition: str) -> None:
     page.wait_for_function(
         "(condition) => new Function('traces', 'return ' + condition)"
         "(document.querySelector('#cr-training .cr-plot').data.map((trace) => trace.name))",
@@ -261,7 +253,7 @@ def until_drawn(page: Page, condition: str) -> None:
 
 def test_page_training_curves_match_histories(page: Page, store: Store):
     page.locator("#cr-training").get_by_role("checkbox", name="RNN + layer norm").click()
-    until_drawn(page, "traces.includes('RNN + layer norm, train')")
+    wait_for_traces(page, "traces.includes('RNN + layer norm, train')")
     drawn = traces(page)
     for name, title in {"rnn": "Vanilla RNN", "rnn-layernorm": "RNN + layer norm", "minigpt": "MiniGPT"}.items():
         history = store.load(name).info.history
@@ -270,13 +262,13 @@ def test_page_training_curves_match_histories(page: Page, store: Store):
         assert drawn[f"{title}, train"] == (steps, [point.train_loss_nats for point in history])
         assert drawn[f"{title}, gradient norm"] == (steps, [point.grad_norm or None for point in history])
     page.locator("#cr-training").get_by_role("checkbox", name="training (thin)").click()
-    until_drawn(page, "!traces.includes('MiniGPT, train')")
+    wait_for_traces(page, "!traces.includes('MiniGPT, train')")
     page.locator("#cr-training").get_by_role("radio", name="bits").click()
     page.wait_for_function("document.querySelector('#cr-training .cr-plot-words').textContent.includes('bits per')")
     shown = traces(page)["MiniGPT, validation"][1]
     assert shown == [bits_per_char(point.val_loss_nats) for point in store.load("minigpt").info.history]
     page.locator("#cr-training").get_by_role("checkbox", name="GRU", exact=True).click()
-    until_drawn(page, "!traces.includes('GRU, validation')")
+    wait_for_traces(page, "!traces.includes('GRU, validation')")
     page.get_by_role("tab", name="Gradients").click()  # it shares the selection
     page.wait_for_function("document.querySelector('.cr-two .cr-plot')?.data?.some((trace) => trace.name === 'LSTM')")
     expect(page.locator(".cr-two .cr-chips").get_by_role("checkbox", name="GRU", exact=True)).not_to_be_checked()
@@ -298,7 +290,7 @@ def test_table_sorts_by_click_and_key(page: Page, store: Store):
     sizes = [int(text.replace(",", "")) for text in column(page, "parameters") if text != "–"]
     assert sizes == sorted(sizes) and column(page, "parameters")[-1] == "–"
     expect(page.locator('#cr-results th[aria-sort="ascending"]')).to_have_text("parameters")
-    page.keyboard.press("Enter")  # the title keeps the focus
+    page.keyboard.press("Enter")  # the title has the focus
     sizes = [int(text.replace(",", "")) for text in column(page, "parameters") if text != "–"]
     assert sizes == sorted(sizes, reverse=True) and column(page, "parameters")[-1] == "–"
     expect(page.locator('#cr-results th[aria-sort="descending"]')).to_have_text("parameters")
@@ -314,49 +306,32 @@ def test_page_samples_match_generate(page: Page, trained: Path):
 
 
 def test_lab_sheet_links_open_their_views(page: Page):
-    def follow(row: str, way: str) -> None:
+    def open_link(row: str, name: str) -> None:
         page.get_by_role("tab", name="Compare").click()
-        page.locator("#cr-lab tr").filter(has_text=row).get_by_role("button", name=way).click()
+        page.locator("#cr-lab tr").filter(has_text=row).get_by_role("button", name=name).click()
 
-    def selected(tab: str) -> None:
+    def expect_tab(tab: str) -> None:
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
 
-    follow("Stretch 1", "its gates")
-    selected("Write")
+    open_link("Stretch 1", "its gates")
+    expect_tab("Write")
     expect(page.locator("#cr-model")).to_have_value("lstm")
     expect(page.locator(".cr-source")).to_contain_text("LSTM")
-    follow("Stretch 3", "gradients with and without")
-    selected("Gradients")
+    open_link("Stretch 3", "gradients with and without")
+    expect_tab("Gradients")
     page.wait_for_function(
         "document.querySelector('.cr-two .cr-plot')?.data?.some((trace) => trace.name === 'RNN + layer norm')"
     )
     expect(page.locator(".cr-two .cr-chips").get_by_role("checkbox", name="GRU", exact=True)).not_to_be_checked()
-    follow("Stretch 7", "where the time goes")
-    selected("Under the hood")
-    follow("6 · Expected", "the table")
-    selected("Compare")
+    open_link("Stretch 7", "where the time goes")
+    expect_tab("Under the hood")
+    open_link("6 · Expected", "the table")
+    expect_tab("Compare")
     page.wait_for_function("Math.abs(document.querySelector('#cr-results').getBoundingClientRect().top) < 100")
-    follow("Stretch 2", "make it forget: an exercise")
-    selected("Neurons")
+    open_link("Stretch 2", "make it forget: an exercise")
+    expect_tab("Neurons")
     expect(page.locator("#cr-exercises .cr-tasks li")).to_have_count(3)
     expect(page.locator("#cr-exercises details").first).to_have_attribute("open", "")
-    follow("2 · VanillaRNNCell", "its hidden state")  # of a model that is not on offer here
-    selected("Write")
+    open_link("2 · VanillaRNNCell", "its hidden state")  # of a checkpoint that this app lacks
+    expect_tab("Write")
     expect(page.locator("#cr-model")).to_have_value("gru")
-
-
-def test_page_shows_the_step_profile(page: Page):
-    page.get_by_role("tab", name="Under the hood").click()
-    record = json.loads(recorded_profile.RECORD.read_text(encoding="utf-8"))
-    plots = page.locator(".cr-plot .main-svg:visible")
-    expect(plots.first).to_be_visible()
-    page.wait_for_function(
-        "[...document.querySelectorAll('.cr-plot')].filter((box) => box.data && box.offsetParent).length === 2"
-    )
-    parts, lines = page.evaluate(
-        """[...document.querySelectorAll('.cr-plot')].filter((box) => box.data && box.offsetParent).map((box) =>
-            box.data.map((trace) => [trace.name, [...trace.y]]))"""
-    )
-    assert [name for name, _ in parts] == record["parts"]
-    assert dict(lines) == {line["name"]: line["median_ms"] for line in record["against_T"]}
-    expect(page.locator(".cr-figure .cr-plot-words:visible").first).to_contain_text(record["machine"]["processor"])

@@ -1,4 +1,4 @@
-"""The picture of the sampler at the cursor: every stage has the numbers of sampling.py, as the sliders stand."""
+"""The distribution at the cursor: each stage of the sampler has the numbers of sampling.py."""
 
 import re
 
@@ -16,7 +16,7 @@ ROWS = 11
 
 
 def picture(page: Page) -> dict[str, list[list[str]]]:
-    """The words of every cell in sight, row by row, by the part of the table; and what strikes a sign out."""
+    """The visible cells of the table by its parts, and the style of its rows."""
     return page.evaluate(
         """() => {
             const rows = (part) => [...document.querySelectorAll(`.cr-pipeline ${part} tr:not([hidden])`)];
@@ -33,21 +33,21 @@ def picture(page: Page) -> dict[str, list[list[str]]]:
     )
 
 
-def at_the_cursor(page: Page, checkpoint: Checkpoint) -> np.ndarray:
-    """The logits behind the cursor, read again by the package."""
+def logits_at_cursor(page: Page, checkpoint: Checkpoint) -> np.ndarray:
+    """The logits after the cursor, computed by the package."""
     shown = text(page)[: page.evaluate("charrnn.live.cursor") + 1]
     return checkpoint.model.decoder().prefill(checkpoint.vocab.encode(shown)).logits
 
 
 def stages(logits: np.ndarray, temperature: float, top_k: int, top_p: float, min_p: float) -> list[Distribution]:
-    """The distribution after each stage, worked out afresh."""
+    """The distribution after each stage, computed from the logits."""
     filters = [(0, 1.0, 0.0), (top_k, 1.0, 0.0), (top_k, top_p, 0.0), (top_k, top_p, min_p)]
     return [distribution(logits, SamplingSettings(temperature, *some)) for some in filters]
 
 
 def entropy(probs: np.ndarray) -> float:
-    kept = probs[probs > 0]
-    return abs(float((kept * np.log2(kept)).sum()))
+    positive = probs[probs > 0]
+    return abs(float((positive * np.log2(positive)).sum()))
 
 
 def percent(p: float) -> str:
@@ -58,11 +58,11 @@ def test_every_filter_stage_matches_sampling(page: Page, checkpoint: Checkpoint)
     page.locator(".cr-text").focus()
     for _ in range(100):
         page.keyboard.press("ArrowLeft")
-        after = stages(at_the_cursor(page, checkpoint), 0.7, 9, 0.9, 0.16)
-        if (last := after[-1]).kept < after[2].kept < after[1].kept == 9:  # each of the three cuts something in sight
+        after = stages(logits_at_cursor(page, checkpoint), 0.7, 9, 0.9, 0.16)
+        if (last := after[-1]).kept < after[2].kept < after[1].kept == 9:  # each of the three filters removes something
             break
     else:
-        raise AssertionError("no such place in the example")
+        raise AssertionError("the example has no such position")
     page.evaluate("window.asked = 0; fetch = new Proxy(fetch, { apply: (f, t, a) => (asked += 1, f.apply(t, a)) })")
     for name, value in (("temperature", 0.7), ("top_k", 9), ("top_p", 0.9)):
         set_slider(page, name, value)
@@ -76,7 +76,7 @@ def test_every_filter_stage_matches_sampling(page: Page, checkpoint: Checkpoint)
             return [document.querySelector('th[data-stage="min_p"] b').textContent, window.asked - asked];
         }"""
     )
-    assert at_once == ["0.16", 0]  # redrawn before anything was asked of the server
+    assert at_once == ["0.16", 0]  # redrawn without a request
     shown = picture(page)
     assert [head.rstrip() for head in shown["heads"][0]] == [
         "character",
@@ -111,7 +111,7 @@ def test_every_filter_stage_matches_sampling(page: Page, checkpoint: Checkpoint)
 
 def test_temperature_effect_is_summarized(page: Page, checkpoint: Checkpoint):
     set_slider(page, "top_k", 3)
-    logits = at_the_cursor(page, checkpoint)
+    logits = logits_at_cursor(page, checkpoint)
     for temperature, words in (
         (0.5, "sharpens: the likeliest {raw} → {tempered}."),
         (1.5, "flattens: the likeliest {raw} → {tempered}."),
@@ -139,13 +139,13 @@ def test_draw_and_surprisal_are_of_the_next_character(page: Page, checkpoint: Ch
     next_sign = sign(shown[position + 1])
     assert page.locator(".cr-u").inner_text() == f"u = {u:.4f} → {next_sign}"
     assert page.locator(".cr-needle").evaluate("n => parseFloat(n.style.left)") == pytest.approx(100 * u, abs=1e-3)
-    expected = distribution(at_the_cursor(page, checkpoint), SamplingSettings(0.8))
+    expected = distribution(logits_at_cursor(page, checkpoint), SamplingSettings(0.8))
     (rank,) = np.flatnonzero(expected.order == checkpoint.vocab.encode(shown[position + 1])[0])
     raw, drawn = (-np.log2(probs[rank]) for probs in (expected.raw, expected.probs))
     said = f"surprisal of “{next_sign}”: raw {raw:.2f} bits → "
     assert page.locator(".cr-surprisal").inner_text() == said + f"{drawn:.2f} bits"
     assert rank > 0
-    set_slider(page, "top_k", int(rank))  # one too few
+    set_slider(page, "top_k", int(rank))  # one less than its rank needs
     assert page.locator(".cr-surprisal").inner_text() == said + "∞, cut by top-k"
     assert page.locator(".cr-next .cr-sign").inner_text() == next_sign
 

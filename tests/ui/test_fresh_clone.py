@@ -1,4 +1,4 @@
-"""A fresh clone, as somebody makes it who has heard of the project: trained, published, served, and the same text."""
+"""A fresh clone trains, publishes and serves a network; command line, endpoint and page write one text."""
 
 import os
 import re
@@ -24,15 +24,15 @@ SMALL = "--cell gru --steps 200 --batch 4 --seq-len 24 --hidden-dim 16 --threads
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What is committed, cloned from this machine's repository without a network."""
+    """A local clone of the committed files."""
     if not (ROOT / ".git").exists():
         pytest.skip("this is no git repository but an unpacked archive: there is nothing to clone")
-    (tmp_path / "gitconfig").write_text("[safe]\n\tdirectory = *\n")  # whoever checked it out
+    (tmp_path / "gitconfig").write_text("[safe]\n\tdirectory = *\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment["GIT_CONFIG_GLOBAL"] = str(tmp_path / "gitconfig")
     command = ["git", "clone", "--quiet", str(ROOT), str(tmp_path / "lab")]
-    made = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert made.returncode == 0, made.stderr
+    cloned = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert cloned.returncode == 0, cloned.stderr
     return tmp_path / "lab"
 
 
@@ -52,19 +52,19 @@ def test_fresh_clone_trains_publishes_and_serves_one_text(
         return run.stdout
 
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
-    said = script(f"scripts/train.py {SMALL} --data {tmp_path}/text.txt --out runs/mine --push-to-hub me/lab")
+    output = script(f"scripts/train.py {SMALL} --data {tmp_path}/text.txt --out runs/mine --push-to-hub me/lab")
     commit = server.request("/api/models/me/lab")["sha"]
-    assert said.splitlines()[-1] == f"{server.address}/me/lab at commit {commit}, tag v1"
+    assert output.splitlines()[-1] == f"{server.address}/me/lab at commit {commit}, tag v1"
     sampling = f"--prompt {PROMPT} --chars {CHARS} --temperature {TEMPERATURE} --seed {SEED}"
     local = script(f"scripts/sample.py --checkpoint runs/mine {sampling}").removesuffix("\n")
     assert re.fullmatch(rf"{PROMPT}.{{{CHARS}}}", local, re.DOTALL)
 
-    a_stranger = {"HF_TOKEN": "", "HF_HOME": str(tmp_path / "empty"), "CHARRNN_CACHE": str(tmp_path / "no-corpus")}
+    another_user = {"HF_TOKEN": "", "HF_HOME": str(tmp_path / "empty"), "CHARRNN_CACHE": str(tmp_path / "no-corpus")}
     command = [str(clone / "app.py"), "--checkpoints", "me/lab", "--port"]
-    with serving(command, **server.environment | a_stranger | {"PYTHONPATH": ""}) as (address, _):
+    with serving(command, **server.environment | another_user | {"PYTHONPATH": ""}) as (address, _):
         client = Client(address, verbose=False)
         (model,) = client.predict(api_name="/models")
-        by_interface = client.predict(
+        by_endpoint = client.predict(
             prompt=PROMPT,
             checkpoint=model["name"],
             characters=CHARS,
@@ -72,7 +72,7 @@ def test_fresh_clone_trains_publishes_and_serves_one_text(
             seed=SEED,
             api_name="/write",
         )
-        assert by_interface == local, "trained, pushed, fetched, and yet another text"
+        assert by_endpoint == local
         page = open_page(context, address)
         expect(page.locator(".cr-origin-where")).to_have_text(f"me/lab at commit {commit[:8]}")
         expect(page.locator(".cr-origin-where")).to_have_attribute("title", commit)

@@ -1,16 +1,16 @@
-"""The tab Gradients: which text is measured, that it is measured once, and five models' curves in one plot."""
+"""The gradient norms of the tab Gradients: the measured text, the cache, and the plot of five models."""
 
 import hashlib
-import json
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from charrnn import figures
 from charrnn.analysis_record import AnalysisRecord
@@ -24,16 +24,16 @@ from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import LoadedModel
 from charrnn.ui.server.request_parameters import Choice
 from charrnn.ui.server.source_text import SourceText
-from charrnn.ui.server.view_query import LatestQuery, ViewQuery, until_superseded
+from charrnn.ui.server.view_query import LatestQuery, ViewQuery
 from tests.trained_checkpoints import RECIPES, TEXT
-from tests.ui.conftest import PHONE, open_page
+from tests.ui.compare_helpers import always, decoded
+from tests.ui.conftest import PHONE, WIDE, open_page
 from tests.ui.test_serving import serving
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
-OWN = "What light is this, that breaks? " * 12
-SERVED_HERE = pytest.mark.filterwarnings("ignore:.*no_silent_downcasting")  # Gradio's own, in the process of the tests
-FIVE = ["rnn", "rnn-layernorm", "gru", "lstm", "minigpt"]
+CUSTOM_TEXT = "What light is this, that breaks? " * 12
+MODELS = ["rnn", "rnn-layernorm", "gru", "lstm", "minigpt"]
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def store(trained: Path) -> Store:
     return Store(trained)
 
 
-def answers(store: Store, question: ViewQuery, wanted: Any = lambda: True) -> list[dict[str, Any]]:
-    return [json.loads(told) for told in until_superseded(curves(store, question, wanted))]
+def answers(store: Store, query: ViewQuery, is_current: Callable[[], bool] = always) -> list[dict[str, Any]]:
+    return decoded(curves(store, query, is_current))
 
 
 def expected(trained: Path, name: str, text: str, step: int | None = None) -> GradientFlow:
@@ -50,7 +50,7 @@ def expected(trained: Path, name: str, text: str, step: int | None = None) -> Gr
     return gradient_flow(checkpoint.model, checkpoint.vocab.encode(text), 128, 128 if name == "minigpt" else 512)
 
 
-# ------------------------------------------------------------------ which text
+# ------------------------------------------------------------------ the measured text
 
 
 def test_default_text_without_corpus_is_a_sample(store: Store):
@@ -70,21 +70,23 @@ def test_default_text_with_corpus_is_its_validation_part(store: Store, monkeypat
     cut = int(0.9 * len(corpus))
     assert source.text == corpus[cut : cut + 16_384] and not source.writers
     beginning = "(its first 16,384 characters)"
-    assert str(source) == f"the last tenth of the text with sha256 {digest[:12]} {beginning}", "it learnt another text"
+    assert str(source) == f"the last tenth of the text with sha256 {digest[:12]} {beginning}"
     monkeypatch.setattr("charrnn.corpus.TINY_SHAKESPEARE_SHA256", digest)
     assert str(default_text(store, store.load("rnn"))) == f"the last tenth of Tiny Shakespeare {beginning}"
     loaded = store.load("rnn")
-    of_it = replace(loaded.checkpoint, info=replace(loaded.info, data_sha256=digest))
-    assert str(default_text(store, LoadedModel(of_it))) == f"the validation part of Tiny Shakespeare {beginning}"
+    trained_on_it = replace(loaded.checkpoint, info=replace(loaded.info, data_sha256=digest))
+    assert (
+        str(default_text(store, LoadedModel(trained_on_it))) == f"the validation part of Tiny Shakespeare {beginning}"
+    )
 
 
 def test_flow_is_cached_per_model_step_and_text(store: Store):
     loaded = store.load("rnn")
-    own = SourceText(OWN)
-    flow, source = gradient_of(store, loaded, own)
-    assert source == own and isinstance(flow, GradientFlow)
-    assert gradient_of(store, loaded, own)[0] is flow
-    assert gradient_of(store, store.load("rnn", 0), own)[0] is not flow
+    text = SourceText(CUSTOM_TEXT)
+    flow, source = gradient_of(store, loaded, text)
+    assert source == text and isinstance(flow, GradientFlow)
+    assert gradient_of(store, loaded, text)[0] is flow
+    assert gradient_of(store, store.load("rnn", 0), text)[0] is not flow
 
 
 def test_short_text_is_refused_with_the_minimum(store: Store):
@@ -103,48 +105,49 @@ def test_stored_flow_is_shown_in_gradients_and_compare(trained: Path, tmp_path: 
     assert (found.half_life_chars, found.positions) == (7.7, 345) and "(its first 500 characters)" in str(source)
     for name in ("median", "low", "high", "geometric_mean"):
         np.testing.assert_allclose(getattr(found, name), getattr(flow, name), rtol=1e-5)
-    told = answers(store, ViewQuery(names=("rnn",)))
-    assert told[-1]["table"]["rows"][0]["cells"][1]["text"] == reach(loaded.info)[0].text == "7.7"
-    assert "Measured at 345 positions of the validation part of" in told[-1]["words"]
+    last = answers(store, ViewQuery(names=("rnn",)))[-1]
+    assert last["table"]["rows"][0]["cells"][1]["text"] == reach(loaded.info)[0].text == "7.7"
+    assert "Measured at 345 positions of the validation part of" in last["words"]
     assert (
-        gradient_of(store, loaded, SourceText(OWN))[0].half_life_chars == expected(trained, "rnn", OWN).half_life_chars
+        gradient_of(store, loaded, SourceText(CUSTOM_TEXT))[0].half_life_chars
+        == expected(trained, "rnn", CUSTOM_TEXT).half_life_chars
     )
-    assert gradient_of(store, store.load("rnn", 0))[0].positions != 345, "the untrained one has nothing kept"
+    assert gradient_of(store, store.load("rnn", 0))[0].positions != 345, "step 0 has no stored flow"
     write_analyses(
         tmp_path / "rnn", sha256, {"gradient": AnalysisRecord({"positions": 345}, {"curve": {"median": [1.0]}})}
     )
     assert gradient_of(Store(tmp_path), Store(tmp_path).load("rnn"))[0].half_life_chars != 7.7, (
-        "what is broken is not used"
+        "an invalid record is ignored"
     )
 
 
-# ------------------------------------------------------------------ the answers, one curve more each
+# ------------------------------------------------------------------ the answers
 
 
 def test_curves_stream_then_come_from_the_cache(store: Store):
-    question = ViewQuery(names=("rnn", "gru", "lstm"), form={"text": OWN})
-    told = answers(store, question)
-    rows = [len(one["table"]["rows"]) if "table" in one and one["table"] else 0 for one in told]
-    assert rows == [0, 1, 2, 3, 3]  # the last wait is for the untrained network
-    assert "Measuring GRU …" in told[1]["words"] and told[1]["busy"] and not told[-1]["busy"]
-    again = answers(store, question)
-    assert len(again) == 1 and again[0]["figure"] == told[-1]["figure"]
+    query = ViewQuery(names=("rnn", "gru", "lstm"), form={"text": CUSTOM_TEXT})
+    streamed = answers(store, query)
+    rows = [len(answer["table"]["rows"]) if answer.get("table") else 0 for answer in streamed]
+    assert rows == [0, 1, 2, 3, 3]  # the last two differ by the untrained curve
+    assert "Measuring GRU …" in streamed[1]["words"] and streamed[1]["busy"] and not streamed[-1]["busy"]
+    (cached,) = answers(store, query)
+    assert cached["figure"] == streamed[-1]["figure"]
 
 
 def test_selected_model_comes_first_with_untrained_curve(store: Store):
-    question = ViewQuery(names=("rnn", "lstm"), choice=Choice("lstm", 10), form={"text": OWN})
-    told = answers(store, question)
-    assert [row["cells"][0]["text"] for row in told[1]["table"]["rows"]] == ["LSTM, step 10"]
-    names = [trace.get("name") for trace in told[-1]["figure"]["data"]]
+    query = ViewQuery(names=("rnn", "lstm"), choice=Choice("lstm", 10), form={"text": CUSTOM_TEXT})
+    streamed = answers(store, query)
+    assert [row["cells"][0]["text"] for row in streamed[1]["table"]["rows"]] == ["LSTM, step 10"]
+    names = [trace.get("name") for trace in streamed[-1]["figure"]["data"]]
     assert {"untrained", "LSTM, step 10", "LSTM, step 10, geometric mean", "Vanilla RNN"} <= set(names)
-    untrained = ViewQuery(names=("rnn", "lstm"), choice=Choice("lstm", 0), form={"text": OWN})
+    untrained = ViewQuery(names=("rnn", "lstm"), choice=Choice("lstm", 0), form={"text": CUSTOM_TEXT})
     assert "untrained" not in str(answers(store, untrained)[-1]["figure"]["data"])
 
 
 def test_superseded_curves_stop(store: Store):
-    wanted = iter([True, True, False])
-    told = answers(store, ViewQuery(names=("rnn", "gru", "lstm"), form={"text": OWN * 2}), lambda: next(wanted, False))
-    assert len(told) == 1
+    is_current = iter([True, True, False])
+    query = ViewQuery(names=("rnn", "gru", "lstm"), form={"text": CUSTOM_TEXT * 2})
+    assert len(answers(store, query, lambda: next(is_current, False))) == 1
 
 
 def test_latest_query_is_kept_per_page():
@@ -156,26 +159,26 @@ def test_latest_query_is_kept_per_page():
 
 
 def test_default_selection_has_one_model_per_kind(store: Store):
-    told = answers(store, ViewQuery())[-1]
-    assert told["ticked"] == ["rnn", "gru", "lstm", "minigpt"]
-    assert {model["name"] for model in told["models"]} == set(RECIPES)
+    last = answers(store, ViewQuery())[-1]
+    assert last["ticked"] == ["rnn", "gru", "lstm", "minigpt"]
+    assert {model["name"] for model in last["models"]} == set(RECIPES)
 
 
 def test_empty_selection_has_no_figure(store: Store):
-    (told,) = answers(store, ViewQuery(names=()))
-    assert told["figure"] is None and told["words"].startswith("Tick a model")
+    (answer,) = answers(store, ViewQuery(names=()))
+    assert answer["figure"] is None and answer["words"].startswith("Tick a model")
 
 
 def test_minigpt_curve_ends_at_its_context(store: Store):
-    told = answers(store, ViewQuery(names=("minigpt",), choice=Choice("rnn", None), form={"text": OWN}))[-1]
-    (line,) = [trace for trace in told["figure"]["data"] if trace.get("name") == "MiniGPT"]
+    last = answers(store, ViewQuery(names=("minigpt",), choice=Choice("rnn", None), form={"text": CUSTOM_TEXT}))[-1]
+    (line,) = [trace for trace in last["figure"]["data"] if trace.get("name") == "MiniGPT"]
     assert all(value is not None for value in line["y"][:24]) and set(line["y"][24:]) == {None}
-    assert "MiniGPT sees 24 characters and nothing beyond" in told["words"]
+    assert "MiniGPT sees 24 characters and nothing beyond" in last["words"]
 
 
 def test_dropped_characters_are_reported_once(store: Store):
-    told = answers(store, ViewQuery(names=("rnn", "gru"), form={"text": "→" + OWN}))[-1]
-    assert told["figure"] and told["words"].count("Left out 1 character") == 1
+    last = answers(store, ViewQuery(names=("rnn", "gru"), form={"text": "→" + CUSTOM_TEXT}))[-1]
+    assert last["figure"] and last["words"].count("Left out 1 character") == 1
     refused = answers(store, ViewQuery(names=("rnn",), form={"text": "→" * 200}))[-1]
     assert "at least 130" in refused["words"] and "Left out 200 characters" in refused["words"]
 
@@ -210,15 +213,21 @@ def test_invalid_view_queries_are_refused(sent: Any):
 # ------------------------------------------------------------------ in a browser
 
 
-def open_gradients(context: BrowserContext, address: str, **look: Any) -> Page:
-    page = open_page(context, address, **look)
+def open_gradients(context: BrowserContext, address: str) -> Page:
+    page = open_page(context, address)
     page.get_by_role("tab", name="Gradients").click()
-    settled(page)
+    wait_for_curves(page)
     return page
 
 
-def settled(page: Page) -> None:
-    """Until every curve is there."""
+@pytest.fixture(scope="module")
+def page(file_context: BrowserContext, trained_app: str) -> Page:
+    """One page for all tests that need no server of their own; each but the last leaves it as it was opened."""
+    return open_gradients(file_context, trained_app)
+
+
+def wait_for_curves(page: Page) -> None:
+    """Wait until every curve is drawn."""
     page.wait_for_function(
         "document.querySelector('#cr-flow .cr-plot .main-svg') && !document.querySelector('#cr-flow .cr-busy')"
         "&& !document.querySelector('#cr-flow .cr-plot-words').textContent.includes('Measuring')"
@@ -226,155 +235,74 @@ def settled(page: Page) -> None:
 
 
 def lines(page: Page) -> dict[str, list[float | None]]:
-    """Every named line of the plot, as Plotly holds it."""
+    """The values of every named line of the plot."""
     return page.evaluate(
         """() => Object.fromEntries(document.querySelector('#cr-flow .cr-plot').data
             .filter((trace) => trace.name && trace.mode === 'lines').map((trace) => [trace.name, [...trace.y]]))"""
     )
 
 
-def tick(page: Page, title: str) -> None:
-    page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name=title, exact=True).click()
+def checkbox(page: Page, title: str) -> Locator:
+    return page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name=title, exact=True)
+
+
+def toggle(page: Page, title: str) -> None:
+    checkbox(page, title).click()
     page.wait_for_timeout(100)
-    settled(page)
+    wait_for_curves(page)
 
 
 def select(page: Page, name: str) -> None:
     page.locator("#cr-model").select_option(name)
     page.wait_for_timeout(100)
-    settled(page)
+    wait_for_curves(page)
 
 
-def assert_is(drawn: list[float | None], median: np.ndarray) -> None:
+def select_step(page: Page, place: int, shown: str) -> None:
+    """Move the slider of training steps and wait for the curve of this title."""
+    page.locator("#cr-step").fill(str(place))
+    expect(page.locator("#cr-flow .cr-figure tbody th").first).to_have_text(shown)
+    wait_for_curves(page)
+
+
+def assert_line(drawn: list[float | None], median: np.ndarray) -> None:
     for value, shown in zip(median.tolist(), drawn, strict=True):
         assert shown == (pytest.approx(value) if value >= figures.FLOOR else None)
 
 
-def test_plot_shows_five_measured_curves(context: BrowserContext, trained_app: str, trained: Path):
-    page = open_gradients(context, trained_app)
-    tick(page, "RNN + layer norm")
-    drawn = lines(page)
-    titles = dict(zip(FIVE, ("Vanilla RNN", "RNN + layer norm", "GRU", "LSTM", "MiniGPT"), strict=True))
-    passage = TEXT[:2000]
-    for name, title in titles.items():
-        assert_is(drawn[title], expected(trained, name, passage).median)
-    assert_is(drawn["untrained"], expected(trained, "rnn", passage, 0).median)
-    labels = page.locator("#cr-flow .cr-plot .legendtext").all_text_contents()
-    assert set(titles.values()) <= set(labels)
-    rows = page.locator("#cr-flow .cr-figure table tbody tr")
-    expect(rows).to_have_count(5)
-    half = expected(trained, "gru", passage).half_life_chars
-    expect(rows.filter(has_text="GRU").locator("td").first).to_have_text(f"{half:.1f}" if half else "never")
-    expect(page.locator("#cr-flow .cr-plot")).to_have_attribute(
-        "aria-label", page.locator("#cr-flow .cr-plot-words").inner_text()
-    )
-
-
-def test_curves_follow_selected_model_and_checkboxes(context: BrowserContext, trained_app: str):
-    page = open_gradients(context, trained_app)
-    assert set(lines(page)) >= {"Vanilla RNN", "GRU", "LSTM", "MiniGPT"}
-    tick(page, "GRU")  # from now on the selection is the user's
-    assert "GRU" not in lines(page) and "LSTM" in lines(page)
-    select(page, "rnn-layernorm")
-    assert "RNN + layer norm, geometric mean" in lines(page) and "untrained" not in lines(page)  # it keeps no step 0
-    select(page, "gru")
-    assert "RNN + layer norm" not in lines(page) and "GRU, geometric mean" in lines(page) and "untrained" in lines(page)
-    select(page, "rnn")
-    tick(page, "my <b>net & co")
-    assert "my &lt;b&gt;net &amp; co" in lines(page)
-    box = page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name="LSTM", exact=True)
-    box.focus()
-    page.keyboard.press("Space")
-    page.wait_for_timeout(100)
-    settled(page)
-    assert "LSTM" not in lines(page)
-    for title in ("Vanilla RNN", "MiniGPT", "my <b>net & co"):
-        page.locator("#cr-flow .cr-chips").get_by_role("checkbox", name=title, exact=True).click()
-    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Tick a model")
-    expect(page.locator("#cr-flow .cr-plot")).to_be_hidden()
-
-
 @pytest.mark.smoke
-def test_step_slider_moves_the_curve(context: BrowserContext, trained_app: str, trained: Path):
-    page = open_gradients(context, trained_app)
-    page.locator("#cr-step").fill("0")
-    expect(page.locator("#cr-flow .cr-figure tbody")).to_contain_text("Vanilla RNN, step 0")
-    settled(page)
-    assert_is(lines(page)["Vanilla RNN, step 0"], expected(trained, "rnn", TEXT[:2000], 0).median)
+def test_step_slider_moves_the_curve(page: Page, trained: Path):
+    select_step(page, 0, "Vanilla RNN, step 0")
+    assert_line(lines(page)["Vanilla RNN, step 0"], expected(trained, "rnn", TEXT[:2000], 0).median)
     assert "untrained" not in lines(page)
+    select_step(page, 2, "Vanilla RNN")
 
 
-def test_custom_text_is_measured_or_refused(context: BrowserContext, trained_app: str, trained: Path):
-    page = open_gradients(context, trained_app)
-    page.locator("#cr-own-text").fill(OWN)
-    page.get_by_role("button", name="Measure on this text").click()
-    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("of the text you typed or pasted")
-    settled(page)
-    assert_is(lines(page)["GRU"], expected(trained, "gru", OWN).median)
-    page.locator("#cr-own-text").fill("night")
-    for _ in range(2):  # the same answer, told again
-        page.get_by_role("button", name="Measure on this text").click()
-        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("at least 130")
-        expect(page.locator("#cr-flow .cr-plot")).to_be_hidden()
-    page.get_by_role("button", name="Back to the default").click()
-    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("a passage")
-    expect(page.locator("#cr-own-text")).to_have_value("")
-
-
-def test_page_says_measuring_until_the_answer(context: BrowserContext, trained_app: str):
-    page = open_gradients(context, trained_app)
+def test_custom_text_is_measured_or_refused(page: Page, trained: Path):
     words = page.locator("#cr-flow .cr-plot-words")
-    held: list[Route] = []
-    page.route("**/queue/join*", lambda route: held.append(route))
+    delayed: list[Route] = []
+    page.route("**/queue/join*", lambda route: delayed.append(route))
+    page.locator("#cr-own-text").fill(CUSTOM_TEXT)
     page.get_by_role("button", name="Measure on this text").click()
     expect(words).to_have_text("Measuring …")
     page.wait_for_timeout(200)
-    for route in held:
+    for route in delayed:
         route.continue_()
     page.unroute("**/queue/join*")
-    expect(words).to_contain_text("is left after")
-
-
-@SERVED_HERE
-def test_slow_answer_does_not_replace_a_newer_one(
-    context: BrowserContext, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    shutil.copytree(trained / "rnn", tmp_path / "rnn")
-    go_on = threading.Event()
-
-    def slowly(model: Any, ids: list[int], *more: Any) -> GradientFlow:
-        if len(ids) == len(OWN):
-            go_on.wait(60)
-        return gradient_flow(model, ids, *more)
-
-    monkeypatch.setattr(analyses, "gradient_flow", slowly)
-    with serving(tmp_path) as (_, address):
-        page = open_gradients(context, address)
-        page.locator("#cr-own-text").fill(OWN)
+    expect(words).to_contain_text("of the text you typed or pasted")
+    wait_for_curves(page)
+    assert_line(lines(page)["GRU"], expected(trained, "gru", CUSTOM_TEXT).median)
+    page.locator("#cr-own-text").fill("night")
+    for _ in range(2):  # the second answer is cached
         page.get_by_role("button", name="Measure on this text").click()
-        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Measuring Vanilla RNN")
-        page.get_by_role("button", name="Back to the default").click()
-        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("a passage")
-        before = page.locator("#cr-flow .cr-plot-words").inner_text()
-        go_on.set()
-        page.wait_for_timeout(1000)
-        assert page.locator("#cr-flow .cr-plot-words").inner_text() == before
+        expect(words).to_contain_text("at least 130")
+        expect(page.locator("#cr-flow .cr-plot")).to_be_hidden()
+    page.get_by_role("button", name="Back to the default").click()
+    expect(words).to_contain_text("a passage")
+    expect(page.locator("#cr-own-text")).to_have_value("")
 
 
-@SERVED_HERE
-def test_failed_answer_is_reported(context: BrowserContext, trained: Path, monkeypatch: pytest.MonkeyPatch):
-    def broken(*_: Any) -> None:
-        raise RuntimeError("no memory left")
-
-    monkeypatch.setattr(analyses, "gradient_flow", broken)
-    with serving(trained) as (_, address):
-        page = open_page(context, address)
-        page.get_by_role("tab", name="Gradients").click()
-        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("could not answer")
-
-
-def test_plot_resizes_while_hidden(context: BrowserContext, trained_app: str):
-    page = open_gradients(context, trained_app)
+def test_plot_resizes_while_hidden(page: Page):
     wide = page.locator("#cr-flow .cr-plot .main-svg").first.bounding_box()
     page.get_by_role("tab", name="Write").click()
     page.set_viewport_size({"width": 1100, "height": 800})
@@ -389,19 +317,96 @@ def test_plot_resizes_while_hidden(context: BrowserContext, trained_app: str):
     page.set_viewport_size(PHONE)
     page.wait_for_function(f"{width('.cr-plot .main-svg')} === {width('.cr-plot')}")
     assert 340 <= page.evaluate(width(".cr-plot")) <= PHONE["width"]
+    page.set_viewport_size(WIDE)
+    select_step(page, 2, "Vanilla RNN")
 
 
-def test_dark_theme_has_dark_palette_lines(context: BrowserContext, trained_app: str):
-    page = open_gradients(context, trained_app, scheme="dark")
-    colour = "document.querySelector('#cr-flow .cr-plot').data.find((trace) => trace.name === 'GRU').line.color"
-    assert page.evaluate(colour) == "#f0803c"
+def test_lines_follow_the_palette(page: Page):
+    color = "document.querySelector('#cr-flow .cr-plot').data.find((trace) => trace.name === 'GRU').line.color"
+    page.evaluate("document.body.classList.add('dark')")
+    page.wait_for_function(f"{color} === '#f0803c'")
     swatch = page.locator("#cr-flow .cr-chips label").filter(has_text="GRU").locator("svg")
     expect(swatch).to_have_css("stroke", "rgb(240, 128, 60)")
     page.evaluate("document.body.classList.remove('dark')")
-    page.wait_for_function(f"{colour} === '#a8500a'")
+    page.wait_for_function(f"{color} === '#a8500a'")
 
 
-@SERVED_HERE
+def test_plot_shows_five_measured_curves(page: Page, trained: Path):
+    toggle(page, "RNN + layer norm")
+    drawn = lines(page)
+    titles = dict(zip(MODELS, ("Vanilla RNN", "RNN + layer norm", "GRU", "LSTM", "MiniGPT"), strict=True))
+    for name, title in titles.items():
+        assert_line(drawn[title], expected(trained, name, TEXT[:2000]).median)
+    assert_line(drawn["untrained"], expected(trained, "rnn", TEXT[:2000], 0).median)
+    labels = page.locator("#cr-flow .cr-plot .legendtext").all_text_contents()
+    assert set(titles.values()) <= set(labels)
+    rows = page.locator("#cr-flow .cr-figure table tbody tr")
+    expect(rows).to_have_count(5)
+    half = expected(trained, "gru", TEXT[:2000]).half_life_chars
+    expect(rows.filter(has_text="GRU").locator("td").first).to_have_text(f"{half:.1f}" if half else "never")
+    words = page.locator("#cr-flow .cr-plot-words").inner_text()
+    expect(page.locator("#cr-flow .cr-plot")).to_have_attribute("aria-label", words)
+    toggle(page, "RNN + layer norm")
+
+
+def test_curves_follow_selected_model_and_checkboxes(page: Page):
+    assert set(lines(page)) >= {"Vanilla RNN", "GRU", "LSTM", "MiniGPT"}
+    toggle(page, "GRU")  # from now on the selection is the user's
+    assert "GRU" not in lines(page) and "LSTM" in lines(page)
+    select(page, "rnn-layernorm")
+    assert "RNN + layer norm, geometric mean" in lines(page) and "untrained" not in lines(page)  # no step 0 was saved
+    select(page, "gru")
+    assert "RNN + layer norm" not in lines(page) and "GRU, geometric mean" in lines(page) and "untrained" in lines(page)
+    select(page, "rnn")
+    toggle(page, "my <b>net & co")
+    assert "my &lt;b&gt;net &amp; co" in lines(page)
+    checkbox(page, "LSTM").focus()
+    page.keyboard.press("Space")
+    page.wait_for_timeout(100)
+    wait_for_curves(page)
+    assert "LSTM" not in lines(page)
+    for title in ("Vanilla RNN", "MiniGPT", "my <b>net & co"):
+        checkbox(page, title).click()
+    expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Tick a model")
+    expect(page.locator("#cr-flow .cr-plot")).to_be_hidden()
+
+
+def test_slow_answer_does_not_replace_a_newer_one(
+    context: BrowserContext, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(trained / "rnn", tmp_path / "rnn")
+    may_answer = threading.Event()
+
+    def slowly(model: Any, ids: list[int], *more: Any) -> GradientFlow:
+        if len(ids) == len(CUSTOM_TEXT):
+            may_answer.wait(60)
+        return gradient_flow(model, ids, *more)
+
+    monkeypatch.setattr(analyses, "gradient_flow", slowly)
+    with serving(tmp_path) as (_, address):
+        page = open_gradients(context, address)
+        page.locator("#cr-own-text").fill(CUSTOM_TEXT)
+        page.get_by_role("button", name="Measure on this text").click()
+        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("Measuring Vanilla RNN")
+        page.get_by_role("button", name="Back to the default").click()
+        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("a passage")
+        before = page.locator("#cr-flow .cr-plot-words").inner_text()
+        may_answer.set()
+        page.wait_for_timeout(1000)
+        assert page.locator("#cr-flow .cr-plot-words").inner_text() == before
+
+
+def test_failed_answer_is_reported(context: BrowserContext, trained: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: Any) -> None:
+        raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(analyses, "gradient_flow", broken)
+    with serving(trained) as (_, address):
+        page = open_page(context, address)
+        page.get_by_role("tab", name="Gradients").click()
+        expect(page.locator("#cr-flow .cr-plot-words")).to_contain_text("could not answer")
+
+
 def test_new_checkpoint_in_folder_is_offered(context: BrowserContext, trained: Path, tmp_path: Path):
     shutil.copytree(trained / "rnn", tmp_path / "rnn")
     with serving(tmp_path) as (_, address):

@@ -1,4 +1,4 @@
-"""The heatmap's rows keep their order, some of them can be looked at, and what is in sight can be taken away."""
+"""The tools of the heatmap: row order, row ranges, and export as CSV and PNG."""
 
 import csv
 import io
@@ -16,15 +16,15 @@ from tests.ui.page_actions import (
     BLUE,
     ORANGE,
     PAPER,
-    SLOWLY,
+    SLOW,
     canvas_column,
     columns,
     press,
     set_speed,
-    settled,
     shades,
     start_writing,
     text,
+    wait_until_idle,
 )
 
 ORDER, ROWS = "charrnn.live.map.order", "charrnn.live.map.rows"
@@ -36,12 +36,12 @@ def loaded() -> LoadedModel:
 
 
 def read(loaded: LoadedModel, shown: str, name: str) -> np.ndarray:
-    """What the package reads, as precise as it is sent: (T, rows)."""
+    """The activations that the package computes, in half precision as sent: (T, rows)."""
     return loaded.decoder.read(loaded.vocab.encode(shown)).activations[name].astype(np.float16).astype(float)
 
 
 def drag(page: Page, first: int, last: int) -> None:
-    """Draw a band over these rows, counted from the top of what is in sight."""
+    """Drag over these rows, counted from the first visible one."""
     box = page.locator(".cr-canvas").bounding_box()
     assert box
     tall = box["height"] * page.evaluate("charrnn.live.map.rowHeight / charrnn.live.map.canvas.height")
@@ -52,7 +52,7 @@ def drag(page: Page, first: int, last: int) -> None:
 
 
 def hover(page: Page, row: int) -> str:
-    """The unit that the page names for a row under the pointer."""
+    """Hover over a row -> the unit that the page names."""
     box = page.locator(".cr-canvas").bounding_box()
     assert box
     tall = box["height"] * page.evaluate("charrnn.live.map.rowHeight / charrnn.live.map.canvas.height")
@@ -77,9 +77,9 @@ def test_rows_keep_similarity_order_while_writing(page: Page, loaded: LoadedMode
     page.evaluate("window.orders = new Set(); setInterval(() => orders.add(JSON.stringify(charrnn.live.map.rows)), 5)")
     set_speed(page, 60)
     start_writing(page, at_least=60, seed=3, characters=180, prompt="KING:\n")
-    set_speed(page, SLOWLY)
+    set_speed(page, SLOW)
     press(page, "write")  # a pause, a step, and on
-    settled(page)
+    wait_until_idle(page)
     press(page, "step")
     set_speed(page, 0)
     press(page, "write")
@@ -108,17 +108,17 @@ def test_drag_selects_a_range_of_rows(page: Page, loaded: LoadedModel):
     ink = [0x1D, 0x1C, 0x1A]
     mark = "row => { const { map } = charrnn.live; const y = (row + 0.5) * map.rowHeight;"
     mark += "return [...map.canvas.getContext('2d').getImageData(2, Math.round(y), 1, 1).data].slice(0, 3) }"
-    assert page.evaluate(mark, 7) == ink  # the mark at the end of the unit's row
+    assert page.evaluate(mark, 7) == ink  # the mark of the unit's row
 
-    drag(page, 10, 3)  # upwards, into what is in sight
+    drag(page, 10, 3)  # upwards, within the visible rows
     assert page.evaluate(ROWS) == order[103:111]
     page.mouse.move(10, 10)
     page.locator(".cr-canvas").focus()
     for _ in range(10):
         page.keyboard.press("ArrowDown")
-    assert page.locator(".cr-values").inner_text().startswith(f"unit {order[110]} at ")  # the last in sight
+    assert page.locator(".cr-values").inner_text().startswith(f"unit {order[110]} at ")  # the last visible one
     assert page.evaluate(mark, 7) == ink
-    page.get_by_role("button", name="by index").click()  # other units stand there: all of them again
+    page.get_by_role("button", name="by index").click()  # a new order shows all units
     assert page.evaluate(ROWS) == list(range(256))
 
 
@@ -145,7 +145,7 @@ def test_row_range_can_be_typed_and_stays(page: Page):
     page.keyboard.press("Enter")
     assert page.evaluate(ROWS) == order
     assert page.evaluate("document.activeElement === charrnn.live.map.canvas")
-    page.locator(".cr-page").evaluate("e => (e.style.zoom = 1.25)")  # as a lecture has it
+    page.locator(".cr-page").evaluate("e => (e.style.zoom = 1.25)")  # as in a lecture
     drag(page, 20, 40)
     assert page.evaluate(ROWS) == order[20:41]
     assert hover(page, 3) == f"unit {order[23]}"
@@ -175,30 +175,6 @@ def test_csv_has_every_visible_value(page: Page, loaded: LoadedModel):
     assert head[2:] == [f"unit {unit}" for unit in order[30:42]]
     changes = np.diff(values, axis=0)[first - 1 :, order[30:42]]
     np.testing.assert_allclose(np.array([line[2:] for line in lines], float), changes, atol=2e-3)
-
-
-def test_csv_cells_and_file_names_are_safe(page: Page):
-    characters = ["=", "+", "-", "@", "\t", "\r", "\n", '"', ",", "'", " ", "é", "0"]
-    written, names = page.evaluate(
-        """async (characters) => {
-            const { csv, fileName } = await import("/charrnn/write/heatmap_export.js");
-            const view = { name: "layer 6" };
-            const record = { characters, view, value: (i, unit) => (unit - i) / 4, change: (i) => i };
-            const model = { name: "../some one/lab=1", step: 300 };
-            return [
-                csv(record, { from: 0, to: characters.length, rows: [2, 0], change: false }),
-                [true, false].map((change) => fileName({ model, view }, { change, range: null }, "png")),
-            ];
-        }""",
-        characters,
-    )
-    head, *lines = csv.reader(io.StringIO(written, newline=""))
-    assert head == ["position", "character", "dimension 2", "dimension 0"]
-    cells = [line[1] for line in lines]
-    assert cells == [f"'{c}" if c in "=+-@\t\r" else c for c in characters]
-    assert not any(cell[:1] in "=+-@\t\r" for cell in cells)
-    assert [[float(cell) for cell in line[2:]] for line in lines] == [[(2 - i) / 4, -i / 4] for i in range(13)]
-    assert names == ["..-some-one-lab-1_delta-layer-6_step-300.png", "..-some-one-lab-1_layer-6_step-300.png"]
 
 
 def test_png_has_every_cell_and_axes(page: Page, loaded: LoadedModel):
@@ -257,6 +233,6 @@ def test_dark_heatmap_zero_differs_from_background(context: BrowserContext, app:
     )
     assert zero and abs(values[zero[0], zero[2]]) < 0.5 / 127
     middle = np.array(canvas_column(page, zero[0])[zero[1]])
-    beyond = np.array(canvas_column(page, len(values) + 3)[zero[1]])  # nothing has been written there
+    beyond = np.array(canvas_column(page, len(values) + 3)[zero[1]])  # after the text
     assert beyond.tolist() == [19, 20, 23]
     assert (middle - beyond).min() > 20

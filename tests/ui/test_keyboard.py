@@ -1,8 +1,15 @@
-"""A keyboard alone is enough, and a key acts where it is seen to act."""
+"""Keyboard shortcuts: they act on the visible tab and the focused element only."""
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.ui.page_actions import set_more, set_speed, start_writing, text
+from tests.ui.conftest import open_page
+from tests.ui.page_actions import set_speed, start_writing, text
+
+
+@pytest.fixture
+def page(context: BrowserContext, trained_app: str) -> Page:
+    return open_page(context, trained_app)
 
 
 def cursor(page: Page) -> int:
@@ -33,16 +40,6 @@ def test_keys_do_not_act_on_a_hidden_tab(page: Page):
     assert page.evaluate("charrnn.live.record.run") == run
 
 
-def test_held_space_is_one_press(page: Page):
-    set_speed(page, 10)
-    set_more(page, characters=300)
-    page.locator(".cr-text").focus()
-    for _ in range(4):
-        page.keyboard.down("Space")  # from the second time on it repeats
-    page.keyboard.up("Space")
-    assert page.evaluate("charrnn.state") == "writing"
-
-
 def test_unit_selected_by_keys_is_marked_and_magnified(page: Page):
     lens = page.locator(".cr-lens")
     page.locator(".cr-canvas").focus()
@@ -62,14 +59,14 @@ def test_values_follow_running_text_below_the_pointer(page: Page):
     set_speed(page, 60)
     start_writing(page, at_least=130, characters=2000)
     page.locator(".cr-canvas").hover()
-    said = page.locator(".cr-values").inner_text()
-    page.wait_for_function("(said) => document.querySelector('.cr-values').textContent !== said", arg=said)
+    shown = page.locator(".cr-values").inner_text()
+    page.wait_for_function("(shown) => document.querySelector('.cr-values').textContent !== shown", arg=shown)
     expect(page.locator(".cr-lens")).to_be_visible()
     assert page.evaluate("charrnn.live.cursor - charrnn.live.map.from") == 60
 
 
 def test_magnifier_works_with_few_units(page: Page):
-    """Five rows: a lens of thirteen would read rows that are not there."""
+    """With five rows the lens shows five, not thirteen."""
     page.evaluate("charrnn.live.map.rows = charrnn.live.map.rows.slice(0, 5); charrnn.live.map.measure()")
     page.locator(".cr-canvas").hover(position={"x": 400, "y": 20})
     assert page.locator(".cr-lens").evaluate("lens => lens.height / charrnn.live.map.ratio") == 5 * 14 + 20

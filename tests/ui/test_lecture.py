@@ -1,30 +1,34 @@
-"""A lecture in a real browser: scenes, keys, a reduced page, colours that carry."""
+"""Lectures: scenes, keys, hidden controls, colors and sizes."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
+from charrnn.ui.lecture.scene_answers import Answer
 from charrnn.ui.lecture.scenes import SCENES
 from charrnn.ui.server.checkpoint_store import Store
+from charrnn.ui.server.share_link import ShareLink
 from scripts.dev.visit_tabs import rest
-from tests.ui.conftest import CHECKPOINTS, open_page
+from tests.ui.conftest import open_page
 from tests.ui.page_actions import columns, set_more, text
 
-MEASURED_ELSEWHERE = {  # their answers: tests/test_intervention_answers.py; here what the page then shows
+SETTINGS_AFTER_REVEAL = {  # scenes whose answers are tested in tests/test_intervention_answers.py
     "knob": "charrnn.recurrentScale === 1.4",
     "gating": "charrnn.appliedClamps.map((clamp) => Object.values(clamp).join()).join(' ') === 'z,,0 r,,1'",
 }
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch) -> Store:
-    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))  # as the app of these tests has it
-    return Store(CHECKPOINTS)
+@pytest.fixture(autouse=True)
+def same_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are computed without a corpus, as by the apps."""
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path))
 
 
-def luminance(page: Page, colour: str) -> float:
+def luminance(page: Page, color: str) -> float:
     """Relative luminance of a custom property of the page, WCAG 2."""
-    value = page.evaluate(f"getComputedStyle(document.body).getPropertyValue('--cr-{colour}').trim()")
+    value = page.evaluate(f"getComputedStyle(document.body).getPropertyValue('--cr-{color}').trim()")
     parts = np.array([int(value[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
@@ -35,76 +39,94 @@ def contrast(page: Page, ink: str, paper: str = "paper") -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_scenes_ask_then_reveal_the_answer(context: BrowserContext, app: str, store: Store):
-    page = open_page(context, app + "?lecture=1&scene=1")
-    answer, question = page.locator(".cr-answer"), page.locator(".cr-question")
-    for number, scene in enumerate(SCENES, 1):
-        link = scene.link(store)
-        expect(page.locator(".cr-scene h2")).to_have_text(scene.title)
-        expect(page.locator(".cr-scene-place")).to_have_text(f"scene {number} of {len(SCENES)}")
-        expect(question).to_have_text(scene.question)
-        expect(page.get_by_role("tab", name=link.query.tab)).to_have_attribute("aria-selected", "true")
-        page.wait_for_function("(wanted) => charrnn.checkpoint.name === wanted", arg=link.query.model)
-        settings = page.evaluate("charrnn.settings")
-        assert {name: settings[name] for name in ("temperature", "top_k", "top_p", "min_p", "speed")} == {
-            name: value for name, value in link.to_json().items() if name in settings
-        }
-        assert page.locator("#cr-seed").input_value() == str(link.query.seed)
-        assert page.locator("#cr-characters").input_value() == str(link.query.characters)
-        expect(answer).to_be_hidden()
-        expected = None if scene.id in MEASURED_ELSEWHERE else scene.measured_answer(store)
-        assert expected is None or expected.words[:30] not in page.content()
-        if link.query.tick:
-            page.wait_for_function(f"charrnn.selectedModels.join() === '{','.join(link.query.tick)}'")
-        page.keyboard.press("r")
-        if expected is None:
-            expect(answer).to_contain_text("bits a character")
-            page.wait_for_function(MEASURED_ELSEWHERE[scene.id])
+def expect_scene(page: Page, number: int, link: ShareLink) -> None:
+    """Expect the question of a scene and the page as its link sets it."""
+    scene = SCENES[number - 1]
+    expect(page.locator(".cr-scene h2")).to_have_text(scene.title)
+    expect(page.locator(".cr-scene-place")).to_have_text(f"scene {number} of {len(SCENES)}")
+    expect(page.locator(".cr-question")).to_have_text(scene.question)
+    expect(page.get_by_role("tab", name=link.query.tab)).to_have_attribute("aria-selected", "true")
+    page.wait_for_function("(model) => charrnn.checkpoint.name === model", arg=link.query.model)
+    settings = page.evaluate("charrnn.settings")
+    assert {name: settings[name] for name in ("temperature", "top_k", "top_p", "min_p", "speed")} == {
+        name: value for name, value in link.to_json().items() if name in settings
+    }
+    assert page.locator("#cr-seed").input_value() == str(link.query.seed)
+    assert page.locator("#cr-characters").input_value() == str(link.query.characters)
+    expect(page.locator(".cr-answer")).to_be_hidden()
+    if link.query.tick:
+        page.wait_for_function(f"charrnn.selectedModels.join() === '{','.join(link.query.tick)}'")
+
+
+def expect_answer(page: Page, answer: Answer) -> None:
+    """Expect the words of an answer, and the page as it sets it."""
+    expect(page.locator(".cr-answer")).to_have_text(answer.words)
+    expect(page.get_by_role("button", name="Reveal")).to_be_hidden()
+    if "unit" in answer.shown:
+        expect(page.locator(".cr-text-title b")).to_have_text(f"unit {answer.shown['unit']}")
+        assert page.evaluate("charrnn.live.cursor") == answer.shown["position"]
+        h = columns(page)[:, answer.shown["unit"]]
+        span = page.locator(".cr-line span").nth(int(np.abs(h).argmax()))
+        assert span.evaluate("e => e.style.background") != ""
+    if "tick" in answer.shown:
+        page.wait_for_function(f"charrnn.selectedModels.join() === '{','.join(answer.shown['tick'])}'")
+        expect(page.locator(".cr-chips:visible input:checked")).to_have_count(len(answer.shown["tick"]))
+    for name, unit, value in answer.shown.get("clamp", ()):
+        words = f"{name} of {'every unit' if unit is None else f'unit {unit}'} = {value:g}".replace("-", "−")
+        expect(page.locator("#cr-clamp .cr-writer h3").last).to_contain_text(words)
+    figures = page.locator(".cr-scene-texts figure")
+    expect(figures).to_have_count(len(answer.texts))
+    for i, (title, written, divergence) in enumerate(answer.texts):
+        assert figures.nth(i).locator("figcaption").text_content() == title
+        assert figures.nth(i).locator("div").text_content() == written
+        assert figures.nth(i).locator("b").text_content() == written[divergence:]
+    if answer.texts:
+        assert text(page) == answer.texts[1][1]  # the middle one is the text of the page
+
+
+def walk_scenes(page: Page, store: Store, numbers: range) -> None:
+    """Reveal each scene by keys, from the first one, which is shown."""
+    for number in numbers:
+        scene = SCENES[number - 1]
+        expect_scene(page, number, scene.link(store))
+        if scene.id in SETTINGS_AFTER_REVEAL:
+            page.keyboard.press("r")
+            expect(page.locator(".cr-answer")).to_contain_text("bits a character")
+            page.wait_for_function(SETTINGS_AFTER_REVEAL[scene.id])
+        else:
+            answer = scene.measured_answer(store)
+            assert answer.words[:30] not in page.content()
+            page.keyboard.press("r")
+            expect_answer(page, answer)
+        if number < numbers[-1]:
             page.keyboard.press("PageDown")
-            continue
-        expect(answer).to_have_text(expected.words)
-        expect(page.get_by_role("button", name="Reveal")).to_be_hidden()
-        if "unit" in expected.shown:
-            expect(page.locator(".cr-text-title b")).to_have_text(f"unit {expected.shown['unit']}")
-            assert page.evaluate("charrnn.live.cursor") == expected.shown["position"]
-            h = columns(page)[:, expected.shown["unit"]]
-            span = page.locator(".cr-line span").nth(int(np.abs(h).argmax()))
-            assert span.evaluate("e => e.style.background") != ""
-        if "tick" in expected.shown:
-            page.wait_for_function(f"charrnn.selectedModels.join() === '{','.join(expected.shown['tick'])}'")
-            expect(page.locator(".cr-chips:visible input:checked")).to_have_count(len(expected.shown["tick"]))
-        if "clamp" in expected.shown:
-            for name, unit, value in expected.shown["clamp"]:
-                every = "every unit" if unit is None else f"unit {unit}"
-                words = f"{name} of {every} = {value:g}".replace("-", "−")
-                expect(page.locator("#cr-clamp .cr-writer h3").last).to_contain_text(words)
-        figures = page.locator(".cr-scene-texts figure")
-        expect(figures).to_have_count(len(expected.texts))
-        for i, (title, written, divergence) in enumerate(expected.texts):
-            assert figures.nth(i).locator("figcaption").text_content() == title
-            assert figures.nth(i).locator("div").text_content() == written
-            assert figures.nth(i).locator("b").text_content() == written[divergence:]
-        if expected.texts:
-            assert text(page) == expected.texts[1][1]  # the middle one is the text of the page
-        page.keyboard.press("PageDown")
+
+
+def test_scenes_of_bundled_models(context: BrowserContext, app: str, store: Store):
+    """Those whose answers need trained units; the last one is left by button and key."""
+    walk_scenes(open_page(context, app + "?lecture=1&scene=1"), store, range(1, 4))
+    page = open_page(context, app + "?lecture=1&scene=8")
+    walk_scenes(page, store, range(8, len(SCENES) + 1))
     page.get_by_role("button", name="Δ bits").click()
     page.wait_for_function("Math.abs(document.querySelector('#cr-delta').getBoundingClientRect().top) < 200")
     expect(page.get_by_role("button", name="Next")).to_be_disabled()
     page.get_by_role("button", name="Previous").click()
     expect(page.locator(".cr-scene h2")).to_have_text(SCENES[-2].title)
-    expect(answer).to_be_hidden()
+    expect(page.locator(".cr-answer")).to_be_hidden()
     page.keyboard.press("PageUp")
     expect(page.locator(".cr-scene h2")).to_have_text(SCENES[-3].title)
     page.wait_for_function(f"charrnn.live.record.model.name === '{SCENES[-3].sets['model']}'")
 
 
+def test_scenes_of_small_models(context: BrowserContext, trained_app: str, trained: Path):
+    """Those whose analyses are slow: gradient, knob, clipping, gating."""
+    walk_scenes(open_page(context, trained_app + "?lecture=1&scene=4"), Store(trained), range(4, 8))
+
+
 @pytest.mark.smoke
-def test_lecture_is_large_light_and_high_contrast(browser: Browser, app: str):
-    context = browser.new_context(color_scheme="dark", viewport={"width": 1440, "height": 900})
-    plain = open_page(context, app)
-    height = plain.locator("#cr-tab-hood-button").bounding_box()
-    small = plain.locator(".cr-line span").first.bounding_box()
-    page = open_page(context, app + "?lecture=1")
+def test_lecture_is_large_light_and_high_contrast(context: BrowserContext, app: str):
+    small = open_page(context, app).locator(".cr-line span").first.bounding_box()
+    page = open_page(context, app + "?lecture=1", scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.evaluate("document.body.classList.contains('dark')")
     for ink, least in (
@@ -119,7 +141,7 @@ def test_lecture_is_large_light_and_high_contrast(browser: Browser, app: str):
         assert contrast(page, ink) >= least, ink
     assert contrast(page, "on-accent", "accent") >= 7 and contrast(page, "minus", "plus") >= 1.3
     large = page.locator(".cr-line span").first.bounding_box()
-    assert small and large and height and large["width"] / small["width"] == pytest.approx(1.25, rel=0.05)
+    assert small and large and large["width"] / small["width"] == pytest.approx(1.25, rel=0.05)
     for tab in ("Write", "Gradients", "Neurons", "Compare", "Under the hood"):
         expect(page.get_by_role("tab", name=tab)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440
@@ -127,7 +149,7 @@ def test_lecture_is_large_light_and_high_contrast(browser: Browser, app: str):
     expect(page.locator(".cr-scene-body")).to_be_hidden()
 
     page.locator(".cr-values").scroll_into_view_if_needed()
-    box = page.locator(".cr-canvas").bounding_box()  # what is under the pointer is what is said
+    box = page.locator(".cr-canvas").bounding_box()  # the words are of the cell below the pointer
     assert box
     rows, last = page.evaluate("[charrnn.live.map.rows.length, charrnn.live.drawn]")
     bottom = box["y"] + box["height"] * page.evaluate(
@@ -137,11 +159,10 @@ def test_lecture_is_large_light_and_high_contrast(browser: Browser, app: str):
     lowest = page.evaluate("charrnn.live.map.rows.at(-1)")
     expect(page.locator(".cr-values")).to_contain_text(f"unit {lowest} at ")
     assert page.evaluate("charrnn.live.cursor") == last - 1
-    context.close()
 
 
-def test_lecture_figures_have_lecture_colors(context: BrowserContext, app: str, store: Store):
-    page = open_page(context, app + "?lecture=1&tab=gradients")
+def test_lecture_figures_have_lecture_colors(context: BrowserContext, trained_app: str):
+    page = open_page(context, trained_app + "?lecture=1&tab=gradients")
     rest(page)
     plot = page.locator(".cr-plot").first
     style = "getComputedStyle(document.body).getPropertyValue('--cr-{}')"
@@ -156,7 +177,7 @@ def test_lecture_figures_have_lecture_colors(context: BrowserContext, app: str, 
     x, y, k = plot.evaluate(
         """(plot) => {
             const { xaxis, yaxis } = plot._fullLayout;
-            const k = 90, trace = plot.data.find(({ name }) => name === "LSTM");
+            const k = 10, trace = plot.data.find(({ name }) => name === "LSTM");
             const box = plot.querySelector(".nsewdrag").getBoundingClientRect();
             const share = (axis, value) => axis.d2p(value) / axis._length;
             const y = trace.y[trace.x.indexOf(k)];
@@ -169,13 +190,14 @@ def test_lecture_figures_have_lecture_colors(context: BrowserContext, app: str, 
     assert label and abs(label["y"] + label["height"] / 2 - y) < 3
 
 
-def test_number_keys_open_tabs_and_question_mark_lists_keys(page: Page):
+def test_number_keys_open_tabs_and_question_mark_lists_keys(context: BrowserContext, trained_app: str):
+    page = open_page(context, trained_app)
     expect(page.locator(".cr-scene")).to_be_hidden()
     tabs = [name.strip() for name in page.get_by_role("tab").all_text_contents()]
     for number, name in [*enumerate(tabs, 1)][::-1]:
         page.keyboard.press(str(number))
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
-    page.keyboard.press("PageDown")  # no lecture: the page scrolls as ever
+    page.keyboard.press("PageDown")  # outside a lecture it scrolls the page
     expect(page.locator(".cr-scene")).to_be_hidden()
     set_more(page)
     page.locator("#cr-prompt").focus()
@@ -211,9 +233,8 @@ def test_hide_removes_controls_and_tabs(context: BrowserContext, app: str):
     expect(page.locator("#cr-min_p")).to_be_hidden()
     expect(page.get_by_role("button", name="Copy link")).to_be_hidden()
     expect(page.get_by_role("tab", name="Compare")).to_be_hidden()
-    said = page.locator(".cr-notice span").text_content() or ""
-    assert "hide names 'jokes': give model, step" in said
-    page.keyboard.press("4")  # the fourth in sight
+    expect(page.locator(".cr-notice span")).to_contain_text("hide names 'jokes': give model, step")
+    page.keyboard.press("4")  # the fourth visible tab
     expect(page.get_by_role("tab", name="Under the hood")).to_have_attribute("aria-selected", "true")
     page = open_page(context, app + "?hide=gradients&tab=gradients")
     expect(page.get_by_role("tab", name="Write")).to_have_attribute("aria-selected", "true")

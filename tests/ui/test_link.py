@@ -1,4 +1,4 @@
-"""Copy link and Copy as Python, from the buttons to the text they give again."""
+"""Copy link and Copy as Python: both reproduce the text, and a link the page's settings."""
 
 import io
 from contextlib import chdir, redirect_stdout
@@ -10,9 +10,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 from charrnn.checkpoint import Checkpoint, load
 from charrnn.sampling import SamplingSettings
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
-from tests.ui.page_actions import choose, generated, look_at, press, set_slider, set_speed, start_writing, text, write
+from tests.ui.page_actions import choose, generated, press, set_slider, set_speed, show_view, start_writing, text, write
 
-PROMPT = 'O "Juliet" \\n\n\'tis & = + <b>:'  # everything that an address or a string of Python could trip over
+PROMPT = 'O "Juliet" \\n\n\'tis & = + <b>:'  # special in an address or in Python
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
     page = open_page(context, app)
     set_speed(page, 0)
     choose(page, "lstm")
-    look_at(page, "c")
+    show_view(page, "c")
     for name, value in (("temperature", 1.15), ("top_k", 30), ("top_p", 0.95), ("min_p", 0.02)):
         page.evaluate("document.querySelector('.cr-more').open = true")
         set_slider(page, name, value)
@@ -51,7 +51,7 @@ def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
     first = write(page, seed=11, characters=90, prompt=PROMPT)
 
     link = copied(page, "link")
-    assert page.locator(".cr-said").inner_text() == "Link copied."  # of this text, though the prompt was cut
+    assert page.locator(".cr-said").inner_text() == "Link copied."  # without a warning, though the prompt was shortened
     trained = load(CHECKPOINTS / "lstm")
     known = trained.vocab.drop_unknown(PROMPT)[0]
     assert query(link) == {
@@ -78,7 +78,7 @@ def test_link_and_snippet_reproduce_the_text(context: BrowserContext, app: str):
     expect(other.get_by_role("button", name="by activity")).to_have_attribute("aria-pressed", "true")
     assert other.locator("#cr-prompt").input_value() == PROMPT and other.locator("#cr-seed").input_value() == "11"
     assert copied(other, "link") == link
-    assert write(other) == first  # what stands in the form writes it too
+    assert write(other) == first  # the form has the same settings
 
 
 def test_link_says_if_it_cannot_reproduce_the_text(context: BrowserContext, app: str):
@@ -102,7 +102,7 @@ def test_link_says_if_it_cannot_reproduce_the_text(context: BrowserContext, app:
 
 def test_link_carries_edits(context: BrowserContext, app: str, checkpoint: Checkpoint):
     page = open_page(context, app + "?characters=60&edits=5:%0A,20:,,30:%22")
-    chosen = {at: checkpoint.vocab.ids[character] for at, character in {5: "\n", 20: ","}.items()}  # it knows no "
+    chosen = {at: checkpoint.vocab.ids[character] for at, character in {5: "\n", 20: ","}.items()}  # no "
     assert text(page) == generated(checkpoint, "ROMEO:\n", 60, 7, chosen=chosen)
     link = copied(page, "link")
     assert query(link)["edits"] == "5:\n,20:,"
@@ -121,7 +121,7 @@ def test_refused_clipboard_selects_the_text(page: Page):
     expect(area).to_be_hidden()
     page.locator("#cr-seed").evaluate("(box) => { box.value = -3; }")
     press(page, "python")
-    expect(page.locator("#cr-seed")).to_be_visible()  # the browser says at the box what is wrong
+    expect(page.locator("#cr-seed")).to_be_visible()  # the browser shows the error at the box
     expect(area).to_be_hidden()
 
 
@@ -160,7 +160,7 @@ def test_link_carries_read_text_and_its_continuation(context: BrowserContext, ap
     link = copied(other, "link")
     assert query(link)["characters"] == str(len(text(other)) - len(passage))
     assert text(open_page(context, link)) == text(other) == run(copied(other, "python"))
-    page.locator("#cr-passage").fill("O!\n&" * 1200)  # each is eight in a link
+    page.locator("#cr-passage").fill("O!\n&" * 1200)  # eight characters each in a link
     press(page, "read")
     page.wait_for_function("charrnn.live.text.length > 4000")
     press(page, "link")

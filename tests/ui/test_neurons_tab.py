@@ -1,4 +1,4 @@
-"""The tab Neurons in a real browser: leaderboard, pattern, one unit's colours, spans and gates, picker, cursor."""
+"""The tab Neurons: leaderboard, pattern, and one unit's colors, spans and gates."""
 
 import json
 
@@ -14,8 +14,8 @@ from tests.ui.page_actions import choose, set_slider, text
 
 BOARD, UNIT, GATES = "#cr-units", "#cr-unit", "#cr-gates"
 
-# The point of a gate's panel that is farthest from all others: its unit, and where it is in the window.
-LONELIEST = """(gate) => {
+# The point of a gate's plot that is farthest from all others -> its unit and its place in the window.
+MOST_ISOLATED_POINT = """(gate) => {
     const plot = document.querySelector("#cr-gates .cr-plot");
     const trace = plot._fullData.find((each) => each.name === gate);
     const [across, up] = ["x", "y"].map((axis) => plot._fullLayout[trace[axis + "axis"].replace(axis, axis + "axis")]);
@@ -29,8 +29,8 @@ LONELIEST = """(gate) => {
 }"""
 
 
-def kept(name: str, view: str) -> list[BestUnit]:
-    """The bundled board as the table shows it: what is found first, then by how far it is above the rest."""
+def bundled_leaderboard(name: str, view: str) -> list[BestUnit]:
+    """The stored leaderboard in the order of the table: found concepts first, then by margin."""
     board = leaderboards_from_record(load(CHECKPOINTS / name).info.analyses.sections["units"]).boards[view]
     return sorted(board.best, key=lambda best: (not best.found, best.to_beat - best.held_out))
 
@@ -41,12 +41,12 @@ def rows(page: Page) -> list[list[str]]:
     )
 
 
-def shown(page: Page) -> str:
-    """The text of the part on one unit, as it stands in the document."""
+def unit_text(page: Page) -> str:
+    """The text of the part on one unit."""
     return page.evaluate(f"[...document.querySelectorAll('{UNIT} .cr-passage span')].map(e => e.textContent).join('')")
 
 
-def unit_is(page: Page, view: str, unit: int) -> None:
+def expect_unit(page: Page, view: str, unit: int) -> None:
     expect(page.locator(f"{UNIT} h2")).to_contain_text(f"Unit {unit} of the ")
     assert page.evaluate("charrnn.selectedUnit") == {"view": view, "unit": unit}
 
@@ -54,29 +54,29 @@ def unit_is(page: Page, view: str, unit: int) -> None:
 @pytest.mark.smoke
 def test_leaderboard_opens_a_unit_and_its_spans(context: BrowserContext, app: str):
     page = open_page(context, app + "?model=gru&tab=neurons")
-    best = kept("gru", "h")
+    best = bundled_leaderboard("gru", "h")
     expect(page.locator(f"{BOARD} tbody tr")).to_have_count(len(best))
     assert page.locator(f"{BOARD} thead th").all_text_contents() == list(TITLES)
     for row, one in zip(rows(page), best, strict=True):
         assert (row[0], row[2]) == (one.concept, f"unit {one.unit}")
         assert row[4:7] == [f"{score:.3f}" for score in (one.train, one.held_out, one.percentile)]
         assert row[8] == (f"found, +{one.held_out - one.to_beat:.3f}" if one.found else "none found")
-    unit_is(page, "h", best[0].unit)  # the one that stands out most, before anything is pressed
+    expect_unit(page, "h", best[0].unit)  # the best one is selected at first
 
     page.get_by_role("button", name="held out").click()
     scores = [float(row[5]) for row in rows(page)]
     assert scores == sorted(scores)
     second = next(one for one in best if one.unit != best[0].unit)
     page.locator(f"{BOARD} tbody tr", has_text=second.concept).first.get_by_role("button").click()
-    unit_is(page, "h", second.unit)
+    expect_unit(page, "h", second.unit)
     expect(page.locator(f"{UNIT} .cr-plot-words")).to_contain_text(f"{second.concept} ({second.held_out:.3f} held out)")
 
     trained = load(CHECKPOINTS / "gru")
-    passage = shown(page)
+    passage = unit_text(page)
     values = trained.model.decoder().read(trained.vocab.encode(passage)).activations["h"][:, second.unit]
     spans = top_spans(passage, values)
-    told = page.locator(f"{UNIT} .cr-spans section").first.locator("li mark").all_text_contents()
-    assert told == [span.text.replace("\n", "⏎") for span in spans]
+    listed = page.locator(f"{UNIT} .cr-spans section").first.locator("li mark").all_text_contents()
+    assert listed == [span.text.replace("\n", "⏎") for span in spans]
     page.locator(f"{UNIT} .cr-spans button").nth(1).click()
     at = spans[1].first
     expect(page.locator(f"{UNIT} .cr-readout")).to_contain_text(f"character {at + 1:,}: ")
@@ -85,23 +85,23 @@ def test_leaderboard_opens_a_unit_and_its_spans(context: BrowserContext, app: st
     np.testing.assert_array_equal(heights, np.histogram(values, 48, (-1, 1))[0])
 
     most, least = int(values.argmax()), int(values.argmin())
-    colours = page.evaluate(
+    colors = page.evaluate(
         "([a, b]) => [...document.querySelectorAll('#cr-unit .cr-passage span')].filter((_, i) => i === a || i === b)"
         ".map(e => [e.position, e.style.background])",
         [most, least],
     )
-    assert len({colour for _, colour in colours}) == 2
+    assert len({color for _, color in colors}) == 2
     expect(page.locator(f"{GATES} .cr-plot-words")).to_contain_text("Update gate z: shut ")
     page.locator(f"{GATES} .main-svg").first.scroll_into_view_if_needed()
-    unit, x, y = page.evaluate(LONELIEST, "z")
+    unit, x, y = page.evaluate(MOST_ISOLATED_POINT, "z")
     page.mouse.move(x, y)
     page.mouse.click(x, y)
-    unit_is(page, "z", unit)
+    expect_unit(page, "z", unit)
 
 
 def test_pattern_joins_the_leaderboard_or_shows_its_error(context: BrowserContext, app: str):
     page = open_page(context, app + "?tab=neurons&unit=h:9")
-    unit_is(page, "h", 9)
+    expect_unit(page, "h", 9)
     field = page.get_by_label("your own concept, a regular expression")
     field.fill("a(b")
     field.press("Enter")
@@ -130,26 +130,26 @@ def test_pattern_joins_the_leaderboard_or_shows_its_error(context: BrowserContex
     page.wait_for_function(
         "text => [...document.querySelectorAll('#cr-unit .cr-passage span')].length === text.length", arg=passage
     )
-    assert shown(page) == passage  # now it is the text of Write, and so they share one cursor
+    assert unit_text(page) == passage  # the text of Write, with which it shares the cursor
     page.locator(f"{UNIT} .cr-passage").focus()
     for key in ("Home", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
-    here = page.evaluate("document.querySelector('#cr-unit .cr-here').position")
-    assert here == passage.index("\n") + 2 and page.evaluate("charrnn.live.cursor") == here
+    position = page.evaluate("document.querySelector('#cr-unit .cr-here').position")
+    assert position == passage.index("\n") + 2 and page.evaluate("charrnn.live.cursor") == position
 
     page.get_by_role("tab", name="Write").click()
     page.locator(".cr-text").focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role("tab", name="Neurons").click()
     page.locator(f"{UNIT} .cr-passage").scroll_into_view_if_needed()
-    page.wait_for_function(f"document.querySelector('#cr-unit .cr-here').position === {here + 1}")
+    page.wait_for_function(f"document.querySelector('#cr-unit .cr-here').position === {position + 1}")
 
     set_slider(page, "step", 1)
     expect(page.locator(f"{BOARD} .cr-plot-words")).to_contain_text("concepts have a unit")
     page.wait_for_function("charrnn.live.record.model.step === 10")
     choose(page, "lstm")
     page.locator(f"{UNIT} select").select_option("f")
-    unit_is(page, "f", 9)
+    expect_unit(page, "f", 9)
     page.locator(f"{UNIT} [name=unit]").fill("256")
     page.locator(f"{UNIT} [name=unit]").press("Enter")
-    unit_is(page, "f", 9)  # there is no such unit
+    expect_unit(page, "f", 9)  # there is no such unit

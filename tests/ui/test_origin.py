@@ -1,4 +1,4 @@
-"""The page on a repository of the Hub, played by a test server: its commit, newer networks, a Hub that is away."""
+"""The page on a repository of a fake Hub: its commit, newer networks, a Hub that cannot be reached."""
 
 import re
 from pathlib import Path
@@ -16,18 +16,18 @@ from tests.ui.page_actions import generated, set_speed, write
 def test_page_shows_commit_refreshes_and_works_offline(context: BrowserContext, server: Server, tmp_path: Path):
     save_small(tmp_path / "net", SMALL["gru"])
     (first,) = server.call(["push", str(tmp_path / "net"), "me/lab"])
-    quiet = {"CHARRNN_CACHE": str(tmp_path / "no-corpus")}
-    with running_app("me/lab", **server.environment, **quiet) as address:
+    no_corpus = {"CHARRNN_CACHE": str(tmp_path / "no-corpus")}
+    with running_app("me/lab", **server.environment, **no_corpus) as address:
         page = open_page(context, address)
-        where, said = page.locator(".cr-origin-where"), page.locator(".cr-origin-said")
+        where, status = page.locator(".cr-origin-where"), page.locator(".cr-origin-said")
         expect(where).to_have_text(f"me/lab at commit {first['commit'][:8]}")
         assert where.get_attribute("title") == first["commit"]
-        expect(said).to_have_text("")
+        expect(status).to_have_text("")
 
         save_small(tmp_path / "net", SMALL["lstm"])
         (second,) = server.call(["push", str(tmp_path / "net"), "me/lab"])
         page.locator('[data-action="refresh"]').click()
-        expect(said).to_have_text(f"Now at commit {second['commit'][:8]}.")
+        expect(status).to_have_text(f"Now at commit {second['commit'][:8]}.")
         expect(where).to_have_text(f"me/lab at commit {second['commit'][:8]}")
         new = load(tmp_path / "net")
         sha256 = new.info.sha256
@@ -35,9 +35,9 @@ def test_page_shows_commit_refreshes_and_works_offline(context: BrowserContext, 
         set_speed(page, 0)
         assert write(page, prompt="ROMEO:\n", seed=3, characters=40) == generated(new, "ROMEO:\n", 40, 3)
         page.locator('[data-action="refresh"]').click()
-        expect(said).to_have_text(re.compile("asked a moment ago"))
+        expect(status).to_have_text(re.compile("asked a moment ago"))
     server.kill()
-    with running_app("me/lab", **server.environment, **quiet) as address:
+    with running_app("me/lab", **server.environment, **no_corpus) as address:
         page = open_page(context, address)
         expect(page.locator(".cr-origin-where")).to_have_text(f"me/lab at commit {second['commit'][:8]}")
         expect(page.locator(".cr-origin-said")).to_contain_text(

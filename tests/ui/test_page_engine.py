@@ -14,7 +14,7 @@ from charrnn.checkpoint import Checkpoint, load_state_dict
 from charrnn.torch_reference import PlainCharRNN
 from charrnn.vocab import Vocab
 from tests.ui.conftest import open_page
-from tests.ui.page_actions import generated, refuse_networks, set_speed, settled, start_writing, text
+from tests.ui.page_actions import generated, refuse_networks, set_speed, start_writing, text, wait_until_idle
 from tests.ui.test_connection import free_port, start
 
 pytestmark = pytest.mark.browser
@@ -35,7 +35,7 @@ def test_page_writes_what_python_writes_without_a_request(context: BrowserContex
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     start_writing(page, prompt="JULIET:\n", seed=11, characters=3000)
-    settled(page)
+    wait_until_idle(page)
     assert text(page) == generated(checkpoint, "JULIET:\n", 3000, 11)
     expect(page.locator(".cr-writer")).to_have_text(IN_PAGE)
     assert requests == []
@@ -81,7 +81,7 @@ def test_lab_solution_is_written_in_the_page(context: BrowserContext, tmp_path: 
         page = open_with_engine(context, address)
         set_speed(page, 0)
         start_writing(page, prompt="über ", seed=11, characters=500)
-        settled(page)
+        wait_until_idle(page)
         lab: Any = SimpleNamespace(model=load_state_dict(tmp_path / "solution.safetensors", vocab), vocab=vocab)
         assert text(page) == generated(lab, "über ", 500, 11)
         expect(page.locator(".cr-writer")).to_have_text(IN_PAGE)
@@ -92,7 +92,7 @@ def test_refused_network_is_written_by_the_server(context: BrowserContext, app: 
     page = open_page(context, app)
     set_speed(page, 0)
     start_writing(page, prompt="JULIET:\n", seed=13, characters=40)
-    settled(page)
+    wait_until_idle(page)
     assert text(page) == generated(checkpoint, "JULIET:\n", 40, 13)
     words = "The server runs the network: its weights take 40 MB, more than <16>."
     expect(page.locator(".cr-writer")).to_have_text(words)

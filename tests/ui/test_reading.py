@@ -1,12 +1,13 @@
-"""A passage of the visitor's own: read, not written."""
+"""Texts that are read: shown with activations and surprisals, continued, measured."""
 
 import math
 
 import numpy as np
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from charrnn.checkpoint import Checkpoint
-from tests.ui.page_actions import columns, generated, set_speed, settled, text
+from tests.ui.conftest import open_page
+from tests.ui.page_actions import columns, generated, set_speed, text, wait_until_idle
 from tests.ui.test_branching import probabilities, put_cursor
 from tests.ui.test_write_tab import states
 
@@ -37,26 +38,14 @@ def test_read_text_is_shown_and_continued(page: Page, checkpoint: Checkpoint):
     expect(page.locator('[data-action="write"]')).to_contain_text("Write on")
     page.locator('[data-action="write"]').click()
     page.wait_for_function(f"charrnn.live.drawn > {len(PASSAGE)}")
-    settled(page)
+    wait_until_idle(page)
     assert text(page) == generated(checkpoint, PASSAGE, 400, 7)
     page.locator('[data-do="undo"]').click()
     page.wait_for_function("before => charrnn.live.text === before", arg=before)
 
 
-def test_unreadable_text_is_refused_and_text_stays(page: Page):
-    before = text(page)
-    for passage, said in (
-        ("", "the text is empty"),
-        ("x" * 20_001, "the text has 20001 characters: give at most 20000"),
-        ("→→", "no character that this model knows"),
-    ):
-        read(page, passage)
-        expect(page.locator(".cr-notice")).to_contain_text(said)
-        assert text(page) == before
-
-
-def test_gradients_are_measured_on_the_read_text(page: Page):
-    passage = PASSAGE * 8
+def test_gradients_are_measured_on_the_read_text(context: BrowserContext, trained_app: str):
+    page, passage = open_page(context, trained_app), "Good night, good night! Parting is such sweet sorrow. " * 4
     read(page, passage)
     page.wait_for_function("passage => charrnn.live.text === passage", arg=passage)
     page.get_by_role("tab", name="Gradients").click()

@@ -1,7 +1,7 @@
-"""Gradients, the knob and the saved steps: what is told is what the scaled network does, measured a second way."""
+"""The recurrent scale and the saved steps of the tab Gradients, compared with separately scaled models."""
 
+import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,15 @@ from charrnn.sampling import SamplingSettings
 from charrnn.ui.gradients import over_training, recurrent_scale
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.request_parameters import Choice
-from charrnn.ui.server.view_query import ViewQuery, until_superseded
+from charrnn.ui.server.view_query import IsCurrent, ViewQuery
 from tests.trained_checkpoints import TEXT
+from tests.ui.compare_helpers import always, decoded
 from tests.ui.conftest import open_page
 from tests.ui.page_actions import generated
 
 pytestmark = pytest.mark.usefixtures("no_corpus")
 
-OWN = TEXT[200:800]
+CUSTOM_TEXT = TEXT[200:800]
 
 
 @pytest.fixture
@@ -30,20 +31,18 @@ def store(trained: Path) -> Store:
     return Store(trained)
 
 
-def turned(store: Store, name: str, wanted: Callable[[], bool] = lambda: True, **form: Any) -> list[dict[str, Any]]:
-    question = ViewQuery(choice=Choice(name, None), form={"text": OWN, **form})
-    return [json.loads(told) for told in until_superseded(recurrent_scale.scaled_variants(store, question, wanted))]
+def scaled_answers(store: Store, name: str, is_current: IsCurrent = always, **form: Any) -> list[dict[str, Any]]:
+    query = ViewQuery(choice=Choice(name, None), form={"text": CUSTOM_TEXT, **form})
+    return decoded(recurrent_scale.scaled_variants(store, query, is_current))
 
 
-def drawn(told: dict[str, Any], figure: str) -> dict[str, Any]:
+def traces(answer: dict[str, Any], figure: str) -> dict[str, Any]:
     """The traces of a figure by name."""
-    return {trace.get("name"): trace for trace in json.loads(told["figures"][figure]["figure"])["data"]}
+    return {trace.get("name"): trace for trace in json.loads(answer["figures"][figure]["figure"])["data"]}
 
 
 def values(packed: Any) -> np.ndarray:
-    """A list, or an array as Plotly packs it."""
-    import base64
-
+    """The values of a list or of an array packed by Plotly."""
     if isinstance(packed, dict):
         return np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
     return np.array([np.nan if value is None else value for value in packed])
@@ -58,60 +57,62 @@ def written(trained: Path, name: str, g: float, prompt: str, settings: SamplingS
 
 @pytest.mark.parametrize(("name", "gate", "rows"), [("rnn", "h", slice(0, 16)), ("gru", "z", slice(16, 32))])
 def test_scaled_analyses_match_the_scaled_model(store, trained, name, gate, rows):
-    told = turned(store, name, knob=0.7, gate=gate, temperature=0.5, seed=3, prompt="JULIET:\n")[-1]
+    answer = scaled_answers(store, name, knob=0.7, gate=gate, temperature=0.5, seed=3, prompt="JULIET:\n")[-1]
     checkpoint = load(trained / name)
-    model, ids = checkpoint.model, checkpoint.vocab.encode(OWN)
+    model, ids = checkpoint.model, checkpoint.vocab.encode(CUSTOM_TEXT)
     for title, g in (("× 1", 1.0), ("× 0.70", 0.7)):
         flow, norms = (
             gradient_flow(scale_recurrent(model, g), ids),
             product_norms(scale_recurrent(model, g), ids, positions=32),
         )
-        line = values(drawn(told, "curve")[title]["y"])
+        line = values(traces(answer, "curve")[title]["y"])
         assert np.allclose(line[flow.median >= 1e-12], flow.median[flow.median >= 1e-12], rtol=1e-9)
-        assert np.allclose(values(drawn(told, "product")[title]["y"]), norms.median, rtol=1e-9)
-        cloud = drawn(told, "cloud")[title]
+        assert np.allclose(values(traces(answer, "product")[title]["y"]), norms.median, rtol=1e-9)
+        cloud = traces(answer, "cloud")[title]
         W = g * model.state_dict()["cell.W_hh.weight"].double().numpy()[rows]
         found = values(cloud["x"]) + 1j * values(cloud["y"])
         assert np.allclose(np.poly(found), np.poly(W), rtol=1e-5, atol=1e-9)
         exponent = lyapunov_exponents(scale_recurrent(model, g), ids)
-        cells = {row["cells"][0]["text"]: row["cells"][1:] for row in told["table"]["rows"]}
-        column = told["titles"].index(title)
+        cells = {row["cells"][0]["text"]: row["cells"][1:] for row in answer["table"]["rows"]}
+        column = answer["titles"].index(title)
         said = f"{exponent.exponents[0]:+.4f} ± {exponent.errors[0]:.4f}".replace("-", "−")
         names = ("first Lyapunov exponent, nats", "its standard error")
-        assert " ± ".join(cells[each][column]["text"] for each in names) == said and said in told["words"]
+        assert " ± ".join(cells[each][column]["text"] for each in names) == said and said in answer["words"]
         of = "W_hh" if name == "rnn" else "gate z"
         assert cells[f"{of}: spectral radius ρ"][column]["text"] == f"{abs(np.linalg.eigvals(W)).max():.2f}"
         assert cells[f"{of}: largest singular value"][column]["text"] == f"{np.linalg.svd(W)[1][0]:.2f}"
     pair = [written(trained, name, g, "JULIET:\n", SamplingSettings(0.5), 3) for g in (1.0, 0.7)]
-    assert [told["prompt"] + each for each in told["texts"]] == pair and told["prompt"] == "JULIET:\n"
-    assert told["divergence"] is not None
-    at = told["divergence"]["at"]
-    texts = told["texts"]
+    assert [answer["prompt"] + each for each in answer["texts"]] == pair and answer["prompt"] == "JULIET:\n"
+    assert answer["divergence"] is not None
+    at = answer["divergence"]["at"]
+    texts = answer["texts"]
     assert texts[0][:at] == texts[1][:at] and texts[0][at] != texts[1][at]
-    assert told["gates"] == (["h"] if name == "rnn" else ["r", "z", "n"]) and told["gate"] == gate
+    assert answer["gates"] == (["h"] if name == "rnn" else ["r", "z", "n"]) and answer["gate"] == gate
 
 
 def test_fast_results_come_first_and_are_cached(store, monkeypatch):
-    told = turned(store, "lstm", knob=1.3)
-    known = [sorted(each["figures"]) for each in told]
-    assert known == [[], ["cloud"], ["cloud", "curve"], ["cloud", "curve"], ["cloud", "curve", "product"]]
-    assert [each["busy"] for each in told] == [True] * 4 + [False]
-    assert told[1]["texts"] == told[-1]["texts"] and len(told[1]["texts"][0]) == 200
+    streamed = scaled_answers(store, "lstm", knob=1.3)
+    figures = [sorted(answer["figures"]) for answer in streamed]
+    assert figures == [[], ["cloud"], ["cloud", "curve"], ["cloud", "curve"], ["cloud", "curve", "product"]]
+    assert [answer["busy"] for answer in streamed] == [True] * 4 + [False]
+    assert streamed[1]["texts"] == streamed[-1]["texts"] and len(streamed[1]["texts"][0]) == 200
     for name in ("gradient_flow", "iter_product_norms", "lyapunov_exponents"):
         monkeypatch.setattr(recurrent_scale, name, None)
-    assert turned(store, "lstm", knob=1.3)[-1] == told[-1]
-    assert set(drawn(told[-1], "product")) == {None, "× 1", "× 1.30", "× 1, gradient", "× 1.30, gradient"}  # no bound
+    assert scaled_answers(store, "lstm", knob=1.3)[-1] == streamed[-1]
+    without_bound = {None, "× 1", "× 1.30", "× 1, gradient", "× 1.30, gradient"}
+    assert set(traces(streamed[-1], "product")) == without_bound
 
 
 def test_unscaled_model_has_no_second_variant(store):
-    told = turned(store, "rnn", knob=1.0)[-1]
-    assert told["titles"] == ["× 1"] and told["divergence"] is None
-    assert set(drawn(told, "cloud")) == {"× 1"} and len(told["table"]["columns"]) == 2
+    answer = scaled_answers(store, "rnn", knob=1.0)[-1]
+    assert answer["titles"] == ["× 1"] and answer["divergence"] is None
+    assert set(traces(answer, "cloud")) == {"× 1"} and len(answer["table"]["columns"]) == 2
 
 
 def test_newer_scale_stops_the_measurement(store):
-    asked = iter([True] * 5)
-    assert len(turned(store, "rnn", wanted=lambda: next(asked, False), knob=0.55)) == 4  # in the middle of the product
+    is_current = iter([True] * 5)
+    streamed = scaled_answers(store, "rnn", is_current=lambda: next(is_current, False), knob=0.55)
+    assert len(streamed) == 4  # in the middle of the product
 
 
 @pytest.mark.parametrize(
@@ -127,35 +128,35 @@ def test_newer_scale_stops_the_measurement(store):
 )
 def test_invalid_scale_queries_are_refused(store, name, form, reason):
     with pytest.raises(ValueError, match=reason):
-        turned(store, name, **form)
+        scaled_answers(store, name, **form)
 
 
 def test_lyapunov_exponent_uses_the_beginning_of_long_text(store, trained, monkeypatch):
     monkeypatch.setattr(recurrent_scale, "EXPONENT_CHARS", 301)
     model = load(trained / "rnn").model
-    found = lyapunov_exponents(model, load(trained / "rnn").vocab.encode(OWN[:301]))
-    told = turned(store, "rnn", knob=1.0)[-1]
+    found = lyapunov_exponents(model, load(trained / "rnn").vocab.encode(CUSTOM_TEXT[:301]))
+    answer = scaled_answers(store, "rnn", knob=1.0)[-1]
     exponent = f"{found.exponents[0]:+.4f} ± {found.errors[0]:.4f}".replace("-", "−")
-    assert f"First Lyapunov exponent {exponent} nats a character over 256 characters." in told["words"]
+    assert f"First Lyapunov exponent {exponent} nats a character over 256 characters." in answer["words"]
 
 
 def test_short_text_has_no_lyapunov_exponent(store):
-    told = turned(store, "rnn", text=TEXT[:150])[-1]
-    assert "Lyapunov" not in told["words"] and "at 21 positions" in told["words"] and "product" in told["figures"]
+    answer = scaled_answers(store, "rnn", text=TEXT[:150])[-1]
+    assert "Lyapunov" not in answer["words"] and "at 21 positions" in answer["words"] and "product" in answer["figures"]
 
 
 # ------------------------------------------------------------------ over training
 
 
 def test_every_saved_step_has_a_curve(store, trained):
-    question = ViewQuery(choice=Choice("gru", None), form={"text": OWN})
-    told = [json.loads(each) for each in over_training.saved_steps(store, question, lambda: True)]
+    query = ViewQuery(choice=Choice("gru", None), form={"text": CUSTOM_TEXT})
+    streamed = decoded(over_training.saved_steps(store, query, always))
     steps = store.load("gru").info.saved_steps
-    assert len(told) == len(steps) + 1 and len(steps) > 2 and not told[-1]["busy"]
-    lines = {trace.get("name"): trace for trace in told[-1]["figure"]["data"]}
+    assert len(streamed) == len(steps) + 1 and len(steps) > 2 and not streamed[-1]["busy"]
+    lines = {trace.get("name"): trace for trace in streamed[-1]["figure"]["data"]}
     for step in steps:
         checkpoint = load(trained / "gru", step)
-        flow = gradient_flow(checkpoint.model, checkpoint.vocab.encode(OWN))
+        flow = gradient_flow(checkpoint.model, checkpoint.vocab.encode(CUSTOM_TEXT))
         line = values(lines[f"step {step}"]["y"])
         assert np.allclose(line[flow.median >= 1e-12], flow.median[flow.median >= 1e-12], rtol=1e-9)
     with pytest.raises(ValueError, match="was saved only at its last step: choose Vanilla RNN, GRU, LSTM, MiniGPT"):
@@ -163,9 +164,9 @@ def test_every_saved_step_has_a_curve(store, trained):
 
 
 def test_clipping_figure_needs_the_study_file(tmp_path):
-    (told,) = over_training.clipping(ViewQuery(), over_training.STUDY)
+    (answer,) = over_training.clipping(ViewQuery(), over_training.STUDY)
     rows = json.loads(over_training.STUDY.read_text(encoding="utf-8"))["clipping"]["rows"]
-    lines = {trace.get("name"): trace for trace in json.loads(told)["figure"]["data"]}
+    lines = {trace.get("name"): trace for trace in json.loads(answer)["figure"]["data"]}
     first = [row for row in rows if row["seed"] == 0]
     assert len(rows) > len(first) == 6 and len(lines.keys() - {None}) == 7  # one of ReLU
     for row in first:
@@ -186,7 +187,7 @@ def page(file_context: BrowserContext, trained_app: str) -> Page:
     return open_page(file_context, trained_app + "?tab=gradients&model=gru&knob=0.7&seed=5")
 
 
-def at_rest(page: Page, title: str) -> None:
+def wait_for_scale(page: Page, title: str) -> None:
     part = page.locator("#cr-knob")
     part.scroll_into_view_if_needed()
     expect(part.locator(".cr-plot-words").first).to_contain_text(title)
@@ -199,7 +200,7 @@ def names(page: Page, figure: str) -> list[str]:
 
 def test_scale_set_by_link_and_key_updates_everything(page: Page, trained: Path):
     part, slider = page.locator("#cr-knob"), page.locator("#cr-knob-g")
-    at_rest(page, "× 0.70")
+    wait_for_scale(page, "× 0.70")
     expect(slider).to_have_value("0.7")
     expect(slider).to_have_attribute("aria-valuetext", "0.70")
     assert {"× 1", "× 0.70"} <= set(names(page, "curve")) & set(names(page, "product")) & set(names(page, "cloud"))
@@ -210,32 +211,32 @@ def test_scale_set_by_link_and_key_updates_everything(page: Page, trained: Path)
     before = page.evaluate(f"Math.max(...[...{radius}.x].map((x, i) => Math.hypot(x, {radius}.y[i])))")
     slider.focus()
     page.keyboard.press("ArrowRight")
-    at_rest(page, "× 0.75")
+    wait_for_scale(page, "× 0.75")
     after = page.evaluate(f"Math.max(...[...{radius}.x].map((x, i) => Math.hypot(x, {radius}.y[i])))")
     assert after == pytest.approx(before / 0.7 * 0.75)
     assert page.evaluate("charrnn.recurrentScale") == 0.75
     part.get_by_text("gate r", exact=True).click()
     page.wait_for_timeout(100)
-    at_rest(page, "× 0.75")
+    wait_for_scale(page, "× 0.75")
     W = 0.75 * load(trained / "gru").model.state_dict()["cell.W_hh.weight"].double().numpy()[:16]
     reach = page.evaluate(f"Math.max(...[...{radius}.x].map((x, i) => Math.hypot(x, {radius}.y[i])))")
     assert reach == pytest.approx(abs(np.linalg.eigvals(W)).max(), rel=1e-5)
     part.get_by_role("button", name="As trained").click()
-    at_rest(page, "GRU, W_hh × 1:")
+    wait_for_scale(page, "GRU, W_hh × 1:")
     expect(texts).to_have_count(1)
     expect(slider).to_be_focused()
 
 
 def test_scale_view_follows_model_text_and_settings(page: Page, trained: Path):
     page.evaluate("charrnn.recurrentScale = 1.6; charrnn.emit('recurrent-scale')")
-    at_rest(page, "GRU, W_hh × 1.60")
+    wait_for_scale(page, "GRU, W_hh × 1.60")
     page.locator("#cr-model").select_option("rnn")
-    at_rest(page, "Vanilla RNN, W_hh × 1.60")
+    wait_for_scale(page, "Vanilla RNN, W_hh × 1.60")
     assert {"× 1, bound", "× 1.60, bound"} <= set(names(page, "product"))
     expect(page.locator("#cr-knob .cr-gates")).to_be_hidden()
-    page.locator("#cr-own-text").fill(OWN)
+    page.locator("#cr-own-text").fill(CUSTOM_TEXT)
     page.get_by_role("button", name="Measure on this text").click()
-    at_rest(page, "positions of the text you typed or pasted")
+    wait_for_scale(page, "positions of the text you typed or pasted")
     page.locator("#cr-temperature").fill("0.3")
     expected = written(trained, "rnn", 1.6, "ROMEO:\n", SamplingSettings(0.3), 5)
     page.wait_for_function(

@@ -1,7 +1,7 @@
-"""Gradients, where it goes: the text coloured by what each character means to the one at the cursor."""
+"""The saliency map of the tab Gradients: the influence of each character on the one at the cursor."""
 
-import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from charrnn.gradient_flow import character_distance, input_saliency
 from charrnn.invisible_chars import sign
 from charrnn.ui.gradients.saliency import CHUNK, MAX_CHARS, chunks, saliencies
 from charrnn.ui.server.checkpoint_store import Store
-from charrnn.ui.server.view_query import ViewQuery, until_superseded
+from charrnn.ui.server.view_query import ViewQuery
 from tests.small_models import save_all
-from tests.ui.conftest import CHECKPOINTS, open_page
+from tests.ui.compare_helpers import always, decoded, side
+from tests.ui.conftest import open_page
 
-OWN = "To be, or not to be.\nWhat's here?"
+CUSTOM_TEXT = "To be, or not to be.\nWhat's here?"
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +28,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_all(tmp_path_factory.mktemp("small"))
 
 
-def answers(store: Store, form: dict[str, Any], wanted: Any = lambda: True) -> list[dict[str, Any]]:
-    return [json.loads(told) for told in until_superseded(saliencies(store, ViewQuery(form=form), wanted))]
+def answers(store: Store, form: dict[str, Any], is_current: Callable[[], bool] = always) -> list[dict[str, Any]]:
+    return decoded(saliencies(store, ViewQuery(form=form), is_current))
 
 
 def expected(folder: Path, text: str, target: int) -> np.ndarray:
-    """Decades of logits for the characters before the target, the nearest first; −inf for nothing at all."""
+    """log10 of the influence in logits of the characters before the target, nearest first; −inf for none."""
     loaded = load(folder)
     ids = torch.tensor(loaded.vocab.encode(text))
     norms = input_saliency(loaded.model, ids, torch.tensor([target - 1]), 128)[:target, 0].numpy()
@@ -41,41 +42,34 @@ def expected(folder: Path, text: str, target: int) -> np.ndarray:
 
 
 def test_saliency_matches_connectivity_nearest_cursor_first(folder: Path):
-    told = answers(Store(folder), {"text": OWN * 4, "position": 70})
-    assert told[0]["targets"] == [70] and told[0]["busy"] and not told[-1]["busy"]
-    found = [dict(zip(one["targets"], rows, strict=True)) for one in told for rows in one["heat"]]
-    for side, name in enumerate(("rnn", "minigpt")):
-        heat = {target: row for part in found[side::2] for target, row in part.items()}
-        assert sorted(heat) == list(range(1, len(OWN) * 4))
+    streamed = answers(Store(folder), {"text": CUSTOM_TEXT * 4, "position": 70})
+    assert streamed[0]["targets"] == [70] and streamed[0]["busy"] and not streamed[-1]["busy"]
+    found = [dict(zip(answer["targets"], rows, strict=True)) for answer in streamed for rows in answer["heat"]]
+    for place, name in enumerate(("rnn", "minigpt")):
+        heat = {target: row for part in found[place::2] for target, row in part.items()}
+        assert sorted(heat) == list(range(1, len(CUSTOM_TEXT) * 4))
         for target in (1, 2, 69, 70, 131):
-            decades = expected(folder / name, OWN * 4, target)
+            decades = expected(folder / name, CUSTOM_TEXT * 4, target)
             shown = [-math.inf if value is None else value / 100 for value in heat[target]]
             np.testing.assert_allclose(np.maximum(shown, -18), np.maximum(decades, -18), atol=0.0052)
-    assert heat[131].count(None) == 129 - 16, "MiniGPT sees sixteen characters here"
+    assert heat[131].count(None) == 129 - 16, "this MiniGPT has a context of 16 characters"
 
 
 def test_pieces_cover_each_character_once():
-    some = chunks(100, 30)
-    assert sorted(sum(some, ())) == list(range(1, 100)) and max(map(len, some)) == CHUNK
-    assert [stretch[0] for stretch in some] == [1, 41, 81]
-    assert set(some) == set(chunks(100, 90)) and chunks(100, 90)[0][0] == 81
+    found = chunks(100, 30)
+    assert sorted(sum(found, ())) == list(range(1, 100)) and max(map(len, found)) == CHUNK
+    assert [piece[0] for piece in found] == [1, 41, 81]
+    assert set(found) == set(chunks(100, 90)) and chunks(100, 90)[0][0] == 81
 
 
 def test_saliency_is_cached_and_superseded(folder: Path, monkeypatch):
-    store, form = (
-        Store(folder),
-        {
-            "text": OWN,
-            "A": {"checkpoint": {"name": "gru", "step": 40}},
-            "B": {"checkpoint": {"name": "lstm", "step": 40}},
-        },
-    )
+    store, form = Store(folder), {"text": CUSTOM_TEXT, "A": side("gru", 40), "B": side("lstm", 40)}
     first = answers(store, form)
-    monkeypatch.setattr("charrnn.ui.gradients.saliency.character_saliency", lambda *_: pytest.fail("it is known"))
-    assert [one["heat"] for one in answers(store, form)] == [one["heat"] for one in first]
+    monkeypatch.setattr("charrnn.ui.gradients.saliency.character_saliency", lambda *_: pytest.fail("computed again"))
+    assert [answer["heat"] for answer in answers(store, form)] == [answer["heat"] for answer in first]
     assert first[0]["titles"] == ["A · GRU", "B · LSTM"]
-    wanted = iter([True])
-    assert len(answers(store, form, lambda: next(wanted, False))) == 1
+    is_current = iter([True])
+    assert len(answers(store, form, lambda: next(is_current, False))) == 1
 
 
 def test_saliency_refuses_invalid_text(folder: Path):
@@ -88,29 +82,19 @@ def test_saliency_refuses_invalid_text(folder: Path):
 # ------------------------------------------------------------------ in a browser
 
 
-def open_part(context: BrowserContext, app: str) -> Page:
-    page = open_page(context, app)
-    page.get_by_role("tab", name="Gradients").click()
-    page.locator("#cr-where").scroll_into_view_if_needed()
-    measured(page)
-    return page
-
-
-def measured(page: Page) -> None:
+def wait_for_saliency(page: Page) -> None:
     page.wait_for_function(
         "!document.querySelector('#cr-where .cr-busy') && document.querySelector('#cr-where .cr-heat-text span')"
         "&& !document.querySelector('#cr-where .cr-plot-words').textContent.includes('Measuring')"
     )
 
 
-def strongest(name: str, text: str, target: int) -> tuple[int, float]:
-    decades = expected(CHECKPOINTS / name, text, target)
-    return int(decades.argmax()), float(decades.max())
-
-
-def test_saliency_follows_cursor_and_custom_text(context: BrowserContext, app: str):
-    page = open_part(context, app)
+def test_saliency_follows_cursor_and_custom_text(context: BrowserContext, trained_app: str, trained: Path):
+    page = open_page(context, trained_app)
+    page.get_by_role("tab", name="Gradients").click()
     part = page.locator("#cr-where")
+    part.scroll_into_view_if_needed()
+    wait_for_saliency(page)
     first = part.locator(".cr-heat-text").first.locator("span")
     here = "document.querySelector('#cr-where .cr-heat-text .cr-here').position"
     text = page.evaluate("charrnn.live.text")
@@ -123,28 +107,37 @@ def test_saliency_follows_cursor_and_custom_text(context: BrowserContext, app: s
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(f"charrnn.live.cursor === {len(text) - 7} && {here} === {len(text) - 7 - start}")
 
-    part.get_by_label("your own").fill(OWN)
+    part.get_by_label("your own").fill(CUSTOM_TEXT)
     part.get_by_role("button", name="Read this").click()
-    expect(part.locator(".cr-plot-words")).to_contain_text(f"{len(OWN)} characters of the text you typed or pasted")
-    measured(page)
+    expect(part.locator(".cr-plot-words")).to_contain_text(
+        f"{len(CUSTOM_TEXT)} characters of the text you typed or pasted"
+    )
+    wait_for_saliency(page)
     status, readout = part.locator("[role=status]"), part.locator(".cr-readout")
     part.locator(".cr-heat-texts").focus()
     page.keyboard.press("End")
-    for key, target in {"ArrowLeft": len(OWN) - 2, "Home": 1, "ArrowRight": 2, "End": len(OWN) - 1}.items():
+    for key, target in {
+        "ArrowLeft": len(CUSTOM_TEXT) - 2,
+        "Home": 1,
+        "ArrowRight": 2,
+        "End": len(CUSTOM_TEXT) - 1,
+    }.items():
         page.keyboard.press(key)
-        said = status.inner_text()
-        assert said == readout.inner_text() and f"character {target + 1}." in said
+        sentence = status.inner_text()
+        assert sentence == readout.inner_text() and f"character {target + 1}." in sentence
         for title, name in (("A · Vanilla RNN", "rnn"), ("B · MiniGPT", "minigpt")):
-            back, decades = strongest(name, OWN, target)
-            told = said.split(f"{title}, in logits: ")[1]
-            assert told.startswith(f"“{sign(OWN[target - 1 - back])}” {back + 1} back: ")
-            assert float(told.split(" back: ")[1].split()[0].rstrip(",;")) == pytest.approx(10**decades, rel=0.06)
+            decades = expected(trained / name, CUSTOM_TEXT, target)
+            back = int(decades.argmax())
+            strongest = sentence.split(f"{title}, in logits: ")[1]
+            assert strongest.startswith(f"“{sign(CUSTOM_TEXT[target - 1 - back])}” {back + 1} back: ")
+            logits = float(strongest.split(" back: ")[1].split()[0].rstrip(",;"))
+            assert logits == pytest.approx(10 ** decades[back], rel=0.06)
     styles = first.evaluate_all("all => all.map((span) => [span.className, span.style.background])")
-    decades = expected(CHECKPOINTS / "rnn", OWN, len(OWN) - 1)
+    decades = expected(trained / "rnn", CUSTOM_TEXT, len(CUSTOM_TEXT) - 1)
     for back, value in enumerate(decades):
-        name, colour = styles[len(OWN) - 2 - back]
+        name, color = styles[len(CUSTOM_TEXT) - 2 - back]
         assert ("cr-strong" in name) == (value >= 0) or abs(value) < 0.02
-        assert bool(colour) == (value > -4) or abs(value + 4) < 0.1
+        assert bool(color) == (value > -4) or abs(value + 4) < 0.1
     assert styles[-1][0].split() == ["cr-here"]
 
     page.set_viewport_size({"width": 390, "height": 844})

@@ -1,28 +1,28 @@
-"""The page's sampler is sampling.py's, number for number."""
+"""The page's sampler (components/sampler.js) computes the numbers of sampling.py."""
 
+from dataclasses import asdict, astuple
 from typing import Any, NamedTuple
 
 import numpy as np
-import pytest
 import torch
-from playwright.sync_api import Page
 
 from charrnn.sampling import LIMITS, SamplingSettings, distribution
+from tests.node import node_json
 
 CASES = 1000
 COLDEST, HOTTEST = LIMITS["temperature"].low, LIMITS["temperature"].high
-FACES = [0.0, 0.5, 1 - 2**-53]  # the ends of a die, and its middle
+BOUNDARY_DRAWS = [0.0, 0.5, 1 - 2**-53]
 STAGES = ("temperature", "top_k", "top_p", "min_p")
 
 
 class Case(NamedTuple):
-    logits: np.ndarray  # (V,) float32, as they are sent
+    logits: np.ndarray  # (V,) float32
     settings: SamplingSettings
-    dice: list[float]
+    draws: list[float]
 
 
-def logits_at_random(rng: np.random.Generator) -> np.ndarray:
-    """Ordinary ones, flat and steep ones, ties, one against all, and numbers near the ends of float32."""
+def random_logits(rng: np.random.Generator) -> np.ndarray:
+    """Draw normal, flat or steep logits, ties, a single peak, or values near the ends of float32."""
     size = int(rng.choice([1, 2, 5, 65, 65, 65, 100, 300]))
     kind = rng.integers(8)
     if kind < 3:
@@ -36,64 +36,46 @@ def logits_at_random(rng: np.random.Generator) -> np.ndarray:
     elif kind == 6:
         logits = rng.permutation(np.linspace(-700, 700, size))
     else:
-        logits = np.where(rng.random(size) < 0.5, -3e38, rng.normal(0, 2, size))  # half of them as good as masked
+        logits = np.where(rng.random(size) < 0.5, -3e38, rng.normal(0, 2, size))  # half of them masked
     return np.asarray(logits, np.float32)
 
 
-def case_at_random(rng: np.random.Generator) -> Case:
-    """Each setting is at an end of its range, off, or anywhere."""
-    logits = logits_at_random(rng)
+def random_case(rng: np.random.Generator) -> Case:
+    """Draw logits and settings; each setting is at an end of its range, off, or anywhere."""
+    logits = random_logits(rng)
     size = len(logits)
     temperature = rng.choice([0, COLDEST, 0.01, 0.5, 1, 2, HOTTEST, rng.uniform(0.05, 2)])
     top_k = rng.choice([0, 0, 1, 2, size, size + 1, int(rng.integers(1, size + 1))])
     top_p = rng.choice([5e-324, 1e-12, 0.01, 0.5, 0.9, 1 - 2**-53, 1, 1, rng.uniform(0.01, 1)])
     min_p = rng.choice([0, 0, 1e-300, 0.05, 0.5, 1, rng.uniform(0, 1)])
     settings = SamplingSettings(float(temperature), int(top_k), float(top_p), float(min_p))
-    return Case(logits, settings, [*FACES, *rng.random(5).tolist()])
+    return Case(logits, settings, [*BOUNDARY_DRAWS, *rng.random(5).tolist()])
 
 
-def in_the_page(page: Page, cases: list[Case]) -> list[dict[str, Any]]:
-    """What the page makes of every case."""
-    return page.evaluate(
-        """async (cases) => {
-            const sampler = await import("/charrnn/components/sampler.js");
-            const { distribution, draw, stageProbs, STAGES } = sampler;
-            return cases.map(([logits, [temperature, top_k, top_p, min_p], dice]) => {
-                const d = distribution(Float32Array.from(logits), { temperature, top_k, top_p, min_p });
-                return {
-                    order: d.order, kept: d.kept, raw: d.raw, probs: d.probs, lengths: STAGES.map((s) => d.stages[s]),
-                    stages: STAGES.map((stage) => stageProbs(d, stage)),
-                    cut: d.order.map((_, rank) => sampler.removingStage(d, rank)),
-                    drawn: dice.map((u) => d.order[draw(d, u)]),
-                };
-            });
-        }""",
-        [[case.logits.tolist(), [case.settings.temperature, *filters_of(case.settings)], case.dice] for case in cases],
-    )
+def run_page_sampler(cases: list[Case]) -> list[dict[str, Any]]:
+    """The results of the page's sampler, run under node."""
+    sent = [{"logits": case.logits.tolist(), "settings": asdict(case.settings), "draws": case.draws} for case in cases]
+    return node_json("run_sampler.mjs", sent)
 
 
-def filters_of(settings: SamplingSettings) -> tuple[int, float, float]:
-    return settings.top_k, settings.top_p, settings.min_p
+def distributions_by_stage(case: Case) -> list[Any]:
+    """The distributions after temperature, top-k, top-p and min-p, each computed from the logits."""
+    temperature, top_k, top_p, min_p = astuple(case.settings)
+    filters = [(0, 1.0, 0.0), (top_k, 1.0, 0.0), (top_k, top_p, 0.0), (top_k, top_p, min_p)]
+    return [distribution(torch.from_numpy(case.logits), SamplingSettings(temperature, *some)) for some in filters]
 
 
-def stage_by_stage(case: Case) -> list[Any]:
-    """The distribution after temperature, after top-k too, after top-p too, after all, each worked out afresh."""
-    temperature, (top_k, top_p, min_p) = case.settings.temperature, filters_of(case.settings)
-    steps = [(0, 1.0, 0.0), (top_k, 1.0, 0.0), (top_k, top_p, 0.0), (top_k, top_p, min_p)]
-    return [distribution(torch.from_numpy(case.logits), SamplingSettings(temperature, *step)) for step in steps]
-
-
-def test_page_sampler_matches_python_on_random_cases(page: Page):
+def test_page_sampler_matches_python_on_random_cases():
     rng = np.random.default_rng(20)
-    cases = [case_at_random(rng) for _ in range(CASES)]
+    cases = [random_case(rng) for _ in range(CASES)]
     assert {case.settings.temperature for case in cases} >= {0, COLDEST, HOTTEST}
-    for case, found in zip(cases, in_the_page(page, cases), strict=True):
-        stages = stage_by_stage(case)
+    for case, found in zip(cases, run_page_sampler(cases), strict=True):
+        stages = distributions_by_stage(case)
         expected = stages[-1]
         assert found["order"] == expected.order.tolist(), case
         assert found["lengths"] == [stage.kept for stage in stages], case
         assert found["kept"] == expected.kept
-        assert found["drawn"] == [expected.draw(u) for u in case.dice], case
+        assert found["drawn"] == [expected.draw(u) for u in case.draws], case
         np.testing.assert_allclose(found["raw"], expected.raw, rtol=1e-12, atol=1e-15)
         np.testing.assert_allclose(found["probs"], expected.probs, rtol=1e-9, atol=1e-15)
         for probs, stage in zip(found["stages"], stages, strict=True):
@@ -101,14 +83,3 @@ def test_page_sampler_matches_python_on_random_cases(page: Page):
         for rank, name in enumerate(found["cut"]):
             first = next((at for at, stage in zip(STAGES, stages, strict=True) if rank >= stage.kept), None)
             assert name == first, (case, rank)
-
-
-@pytest.mark.smoke
-def test_page_sampler_draws_the_same_characters(page: Page):
-    rng = np.random.default_rng(3)
-    settings = SamplingSettings(0.7, 12, 0.9, 0.05)
-    case = Case(rng.normal(0, 2, 65).astype(np.float32), settings, [*FACES, *rng.random(1000).tolist()])
-    (found,) = in_the_page(page, [case])
-    expected = distribution(torch.from_numpy(case.logits), settings)
-    assert found["drawn"] == [expected.draw(u) for u in case.dice]
-    assert len(set(found["drawn"])) == expected.kept

@@ -1,4 +1,4 @@
-"""Seen from the server: which requests a page makes; a folder may hold many models, or none."""
+"""The server: requests of an idle page, several pages, closed pages, empty folders, ports and refused files."""
 
 import os
 import shutil
@@ -23,14 +23,14 @@ from charrnn.ui.server import analyses
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.loaded_model import LoadedModel
 from tests.ui.conftest import CHECKPOINTS, ROOT, open_page
-from tests.ui.page_actions import generated, press, refuse_networks, set_speed, settled, start_writing, text
+from tests.ui.page_actions import generated, press, refuse_networks, set_speed, start_writing, text, wait_until_idle
 
 pytestmark = pytest.mark.browser
 
 
 @contextmanager
 def serving(root: Path) -> Iterator[tuple[Store, str]]:
-    """The page served by this process, so that its store can be looked into, and its address."""
+    """Serve the page from this process -> its store and address."""
     store = Store(root)
     demo = build_demo(store)
     yield store, serve(demo, "127.0.0.1", 0)
@@ -49,7 +49,7 @@ def test_finished_or_paused_text_makes_no_request(context: BrowserContext, app: 
     start_writing(page, at_least=10, characters=2000)
     assert {url.rpartition("/")[2] for url in requests} == {"continue_text"}
     press(page, "write")
-    settled(page)
+    wait_until_idle(page)
     requests.clear()
     page.wait_for_timeout(1500)
     assert requests == []
@@ -66,30 +66,30 @@ def test_eight_pages_write_at_once(context: BrowserContext, app: str, checkpoint
         assert text(page) == generated(checkpoint, "KING:", 60, seed)
 
 
-begun, going = list[str](), Event()
+started, may_answer = list[str](), Event()
 
 
 def slow(loaded: LoadedModel, text: str) -> GradientFlow:
-    begun.append(loaded.info.name)
-    assert going.wait(30)
+    started.append(loaded.info.name)
+    assert may_answer.wait(30)
     return gradient_flow(loaded.checkpoint.model, loaded.vocab.encode(text), analyses.MAX_LAG, 8)
 
 
-def test_closed_page_stops_its_measurements(context: BrowserContext, monkeypatch: pytest.MonkeyPatch):
+def test_closed_page_stops_its_measurements(context: BrowserContext, trained: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(gradient_norms, "measure_gradient", slow)
-    with serving(CHECKPOINTS) as (_, address):
+    with serving(trained) as (_, address):
         page = open_page(context, address)
         page.get_by_role("tab", name="Gradients").click()
         page.wait_for_function("document.querySelectorAll('.cr-chips:not([hidden]) input:checked').length > 1")
-        while not begun:
+        while not started:
             page.wait_for_timeout(50)
-        assert set(begun) == {"rnn"}  # for the curves, and for the knob where that is in sight
+        assert set(started) == {"rnn"}  # by the curves, and by the recurrent scale if it is visible
         page.close()
-        time.sleep(1)  # the server notices
-        before = list(begun)
-        going.set()
-        time.sleep(1.5)  # the next one would have begun
-        assert begun == before
+        time.sleep(1)  # until the server notices
+        before = list(started)
+        may_answer.set()
+        time.sleep(1.5)  # time for the next one to start
+        assert started == before
 
 
 def test_empty_folder_says_how_to_train(context: BrowserContext, tmp_path: Path):
@@ -103,7 +103,7 @@ def test_empty_folder_says_how_to_train(context: BrowserContext, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "reason"),
     [
         (["--port", "99999"], "'99999' is not a port: give 0 to 65535"),
         (["--port", "-5"], "'-5' is not a port"),
@@ -111,12 +111,12 @@ def test_empty_folder_says_how_to_train(context: BrowserContext, tmp_path: Path)
     ],
 )
 def test_invalid_port_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
 ):
     monkeypatch.setenv("GRADIO_SERVER_PORT", "abc")
     with pytest.raises(SystemExit) as ended:
         app_command.parse(arguments)
-    assert ended.value.code == 2 and said in capsys.readouterr().err
+    assert ended.value.code == 2 and reason in capsys.readouterr().err
 
 
 def test_unusable_host_is_refused_in_one_line():

@@ -1,4 +1,4 @@
-"""The session of the page against running apps: the texts of Python, from one process or from several by turns."""
+"""The page's session under node against running apps: it writes the texts of Python, with any process answering."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,14 +19,14 @@ pytestmark = pytest.mark.process
 
 ENDPOINT = "gradio_api/run/continue_text"
 PROMPT = "ROMEO:\n"
-DEAD = "http://127.0.0.1:9/"  # the port of a service that hardly anybody runs
+CLOSED_PORT = "http://127.0.0.1:9/"
 PLAIN = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
 FILTERED = {"temperature": 1.1, "top_k": 12, "top_p": 0.9, "min_p": 0.02}
 
 
 @pytest.fixture(scope="module")
 def urls(trained: Path, trained_app: str) -> Iterator[list[str]]:
-    """Two processes that know nothing of each other."""
+    """The endpoints of two independent processes."""
     with running_app(str(trained), HF_HUB_OFFLINE="1") as another:
         yield [trained_app + ENDPOINT, another + ENDPOINT]
 
@@ -37,7 +37,7 @@ def store(trained: Path) -> Store:
 
 
 def written(loaded: LoadedModel, settings: dict[str, Any], seed: int, n: int, prompt: str = PROMPT, **more: Any) -> str:
-    """The text of Python."""
+    """The text that Python generates."""
     return generated(loaded.checkpoint, prompt, n, seed, SamplingSettings(**settings), **more)
 
 
@@ -86,9 +86,9 @@ def test_edits_and_interventions_match_generate(urls: list[str], store: Store, n
 
 
 def test_another_process_continues_the_text(urls: list[str], store: Store):
-    """One of three addresses never answers: its calls are made again, elsewhere."""
+    """One of three addresses never answers: its calls are repeated at the next one."""
     fresh = {"prompt": PROMPT, "seed": 1, "characters": 900}
-    (got,) = play([urls[0], DEAD, urls[1]], [session("gru", PLAIN, ["write", fresh])])
+    (got,) = play([urls[0], CLOSED_PORT, urls[1]], [session("gru", PLAIN, ["write", fresh])])
     assert got["texts"] == [written(store.load("gru"), PLAIN, 1, 900)]
 
 

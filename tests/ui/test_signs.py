@@ -1,39 +1,34 @@
-"""Characters without ink: page and Python give each the same sign, and a text of them can be seen and pointed at."""
+"""Invisible characters: page and Python show the same signs; writing direction."""
 
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from charrnn.bench.app_process import running_app
 from charrnn.bench.page_speed import ALIVE
 from charrnn.invisible_chars import quoted, sign
 from charrnn.vocab import Vocab
+from tests.node import node_json
 from tests.small_models import SMALL, save_small
 
 ODD = "\r\u200b\u200f\xa0\u0301\u2028\ufeff\x1b"
 LETTERS = "שלום"
 
 
-def test_page_and_python_signs_agree(page: Page):
-    points = [*range(0xD800), *range(0xE000, 0x3400), *range(0xF900, 0x20000), *range(0xE0000, 0xE0200), 0x10FFFF]
-    known = [chr(point) for point in points if unicodedata.category(chr(point)) != "Cn"]  # a browser may know more
-    told = page.evaluate(
-        """async (characters) => {
-            const { quoted, visible } = await import("/charrnn/components/page_state.js");
-            return characters.map((character) => [visible(character), quoted(character)]);
-        }""",
-        known,
-    )
-    wrong = [f"U+{ord(c):04X}" for c, found in zip(known, told, strict=True) if found != [sign(c), quoted(c)]]
-    assert wrong == []
+def test_page_and_python_signs_agree():
+    points = [*range(0xD800), *range(0xF900, 0x20000), *range(0xE0000, 0xE0200), 0x10FFFF]
+    assigned = [chr(point) for point in points if unicodedata.category(chr(point)) != "Cn"]
+    forms = node_json("visible_signs.mjs", assigned)
+    different = [f"U+{ord(c):04X}" for c, form in zip(assigned, forms, strict=True) if form != [sign(c), quoted(c)]]
+    assert different == []
 
 
 @pytest.fixture(scope="module")
 def odd_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An app on one network that knows letters of Hebrew and characters without ink."""
+    """An app on a network whose vocabulary is Hebrew letters and invisible characters."""
     root = tmp_path_factory.mktemp("odd")
     save_small(root / "odd", SMALL["rnn"], Vocab("".join(sorted(set(f"\n {ODD}{LETTERS}")))))
     with running_app(str(root), CHARRNN_CACHE=str(root / "none"), HF_HUB_OFFLINE="1") as address:
@@ -45,7 +40,7 @@ def test_invisible_characters_have_signs(odd_app: str, context: BrowserContext):
     page.goto(odd_app)
     page.wait_for_function(ALIVE)
     page.evaluate("document.querySelector('.cr-reading').open = true")
-    # A text box would turn the carriage return into a line feed: the passage has all the others.
+    # A text box turns a carriage return into a line feed: all but the first of ODD.
     passage = f"{LETTERS} {ODD[1:]} x\n".replace("x", LETTERS)
     page.locator("#cr-passage").fill(passage)
     page.locator('[data-action="read"]').click()

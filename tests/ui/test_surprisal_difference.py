@@ -1,4 +1,4 @@
-"""Compare: the bits that separate two models on one text."""
+"""The part Δ bits of the tab Compare: the surprisal difference of two models on one text."""
 
 from typing import Any
 
@@ -16,41 +16,42 @@ from charrnn.ui.compare import surprisal_difference
 from charrnn.ui.server.checkpoint_store import Store
 from charrnn.ui.server.source_text import SourceText
 from charrnn.ui.server.view_query import ViewQuery
-from tests.ui.compare_helpers import OWN, always, open_compare, plain_bits, side, told
+from tests.ui.compare_helpers import CUSTOM_TEXT, always, decoded, open_compare, side, surprisals_by_step
 from tests.ui.conftest import CHECKPOINTS
 
 
-def delta_of(store: Store, text: str = OWN, **form: Any) -> list[dict[str, Any]]:
-    return told(surprisal_difference.differences(store, ViewQuery(form={"text": text, **form}), always))
+def differences_of(store: Store, text: str = CUSTOM_TEXT, **form: Any) -> list[dict[str, Any]]:
+    return decoded(surprisal_difference.differences(store, ViewQuery(form={"text": text, **form}), always))
 
 
 @pytest.fixture(scope="module")
-def plain() -> Difference:
-    """The vanilla network against MiniGPT on OWN, by a plain loop."""
-    return Difference(OWN, np.array(plain_bits("rnn", OWN)), np.array(plain_bits("minigpt", OWN)))
+def reference() -> Difference:
+    """The vanilla RNN against MiniGPT on CUSTOM_TEXT, computed one step at a time."""
+    bits = [np.array(surprisals_by_step(name, CUSTOM_TEXT)) for name in ("rnn", "minigpt")]
+    return Difference(CUSTOM_TEXT, *bits)
 
 
-def test_surprisals_match_a_plain_loop(store: Store, plain: Difference):
-    first, last = delta_of(store)
-    assert first["busy"] and f"Reading {len(OWN)} characters" in first["words"] and "busy" not in last
-    assert last["text"] == OWN and [KINDS[kind] for kind in last["kinds"]] == kinds(OWN)
-    for shown, bits in zip(last["bits"], (plain.a_bits, plain.b_bits), strict=True):
+def test_surprisals_match_single_steps(store: Store, reference: Difference):
+    first, last = differences_of(store)
+    assert first["busy"] and f"Reading {len(CUSTOM_TEXT)} characters" in first["words"] and "busy" not in last
+    assert last["text"] == CUSTOM_TEXT and [KINDS[kind] for kind in last["kinds"]] == kinds(CUSTOM_TEXT)
+    for shown, bits in zip(last["bits"], (reference.a_bits, reference.b_bits), strict=True):
         assert np.array(shown) / 1000 == pytest.approx(bits, abs=1.1e-3)
-    assert f"over {len(OWN)} characters of the text you typed or pasted" in last["words"]
-    assert f"Mean Δ = {signed(float(plain.delta_bits.mean()))} ±" in last["words"]
+    assert f"over {len(CUSTOM_TEXT)} characters of the text you typed or pasted" in last["words"]
+    assert f"Mean Δ = {signed(float(reference.delta_bits.mean()))} ±" in last["words"]
     rows = [[cell.get("value") for cell in row["cells"][1:5]] for row in last["table"]["rows"]]
-    groups = [plain.whole(), *plain.by_kind(), *plain.by_context()]
+    groups = [reference.whole(), *reference.by_kind(), *reference.by_context()]
     for row, group in zip(rows[: len(groups)], groups, strict=True):
         assert row == pytest.approx([group.characters, group.a_bits, group.b_bits, group.delta_bits], abs=1e-4)
 
 
 def test_swapped_models_flip_signs_and_equal_models_are_zero(store: Store):
     rnn, gru = side("rnn", 2000), side("gru", 2000)
-    forth, back = delta_of(store, A=rnn, B=gru)[-1], delta_of(store, A=gru, B=rnn)[-1]
+    forth, back = differences_of(store, A=rnn, B=gru)[-1], differences_of(store, A=gru, B=rnn)[-1]
     assert back["bits"] == forth["bits"][::-1]
     xs = [[x for bar in one["figure"]["data"] for x in bar["x"]] for one in (forth, back)]
     assert xs[0] == pytest.approx([-x for x in xs[1]])
-    same = delta_of(store, A=rnn, B=rnn)[-1]
+    same = differences_of(store, A=rnn, B=rnn)[-1]
     assert (
         same["bits"][0] == same["bits"][1]
         and "Mean Δ = 0.000 bits" in same["words"]
@@ -66,42 +67,42 @@ def test_default_text_and_length_limits(store: Store, monkeypatch: Any):
     _, note = surprisal_difference.input_text(store, both, SourceText("ab\n" * 5000))
     assert note == "It has 15,000 characters: only the first 10,000 are compared."
     with pytest.raises(ValueError, match="at most 20000"):
-        delta_of(store, "a" * 20_001)
+        differences_of(store, "a" * 20_001)
     with pytest.raises(ValueError, match="share no character of the text you typed or pasted"):
-        delta_of(store, "→→")
-    assert "Left out 2 characters that A or B has never seen: '→'." in delta_of(store, "→Ay→")[-1]["words"]
-    one = delta_of(store, "A")[-1]
+        differences_of(store, "→→")
+    assert "Left out 2 characters that A or B has never seen: '→'." in differences_of(store, "→Ay→")[-1]["words"]
+    one = differences_of(store, "A")[-1]
     assert "over 1 character of the text you typed or pasted" in one["words"] and one["figure"]["data"]
 
 
 def test_stored_surprisals_of_held_out_text_come_first(store: Store):
-    first, last = delta_of(store, OWN)
+    first, last = differences_of(store, CUSTOM_TEXT)
     infos = [describe(CHECKPOINTS / name) for name in ("rnn", "minigpt")]
-    sums = []
+    means = []
     for info in infos:
         found = info.analyses.sections["bits"]
         counts, bits = (np.array(found.numbers("kinds", column)) for column in ("characters", "bits"))
         inside = np.array(found.texts("kinds", "kind")) == "space"
-        sums.append([(counts * bits).sum() / counts.sum(), (counts * bits)[inside].sum() / counts[inside].sum()])
-    (a, a_space), (b, b_space) = sums
+        means.append([(counts * bits).sum() / counts.sum(), (counts * bits)[inside].sum() / counts[inside].sum()])
+    (a, a_space), (b, b_space) = means
     assert first["words"].startswith(f"On all 111,540 held-out characters Δ = {signed(a - b)} ± ")
-    assert last["words"].endswith(first["words"].removesuffix(f" Reading {len(OWN)} characters …"))
+    assert last["words"].endswith(first["words"].removesuffix(f" Reading {len(CUSTOM_TEXT)} characters …"))
     (row,) = [row["cells"] for row in last["table"]["rows"] if row["cells"][0]["text"] == "held-out text: space"]
     assert [cell["value"] for cell in row[2:5]] == pytest.approx([a_space, b_space, a_space - b_space])
-    early = delta_of(store, OWN, A=side("rnn", 0))
+    early = differences_of(store, CUSTOM_TEXT, A=side("rnn", 0))
     assert "held-out" not in early[0]["words"] + str(early[-1]["table"])
 
 
 def test_superseded_query_stops_and_caches_nothing(store: Store):
-    text, asked = OWN * 6, iter([True, False])
-    answers = surprisal_difference.differences(store, ViewQuery(form={"text": text}), lambda: next(asked))
-    assert len(told(answers)) == 1  # the second of the pieces was no longer wanted
-    last = delta_of(store, text)[-1]
+    text, is_current = CUSTOM_TEXT * 6, iter([True, False])
+    answers = surprisal_difference.differences(store, ViewQuery(form={"text": text}), lambda: next(is_current))
+    assert len(decoded(answers)) == 1  # superseded before the second piece
+    last = differences_of(store, text)[-1]
     assert len(last["bits"][0]) == len(text)
 
 
-def test_every_bar_is_labeled_with_its_character_count(plain: Difference):
-    panels = plain.by_kind(), plain.by_context()
+def test_every_bar_is_labeled_with_its_character_count(reference: Difference):
+    panels = reference.by_kind(), reference.by_context()
     for width in (358, 900):
         drawn = figures.delta_bits_figure(panels, width).to_plotly_json()
         assert [list(bar["x"]) for bar in drawn["data"]] == [[g.delta_bits for g in panel] for panel in panels]
@@ -119,20 +120,22 @@ def test_every_bar_is_labeled_with_its_character_count(plain: Difference):
 # ------------------------------------------------------------------ in a browser
 
 
-def test_text_is_colored_by_surprisal_difference(context: BrowserContext, app: str, store: Store, plain: Difference):
-    page, bits = open_compare(context, app), np.array(delta_of(store)[-1]["bits"]) / 1000
+def test_text_is_colored_by_surprisal_difference(
+    context: BrowserContext, app: str, store: Store, reference: Difference
+):
+    page, bits = open_compare(context, app), np.array(differences_of(store)[-1]["bits"]) / 1000
     part = page.locator("#cr-delta")
-    part.get_by_label("your own").fill(OWN)
+    part.get_by_label("your own").fill(CUSTOM_TEXT)
     part.get_by_role("button", name="Read this").click()
     words = part.locator(".cr-plot-words")
-    expect(words).to_contain_text(f"over {len(OWN)} characters of the text you typed or pasted")
-    expect(words).to_contain_text(f"Mean Δ = {signed(float(plain.delta_bits.mean()))} ")
+    expect(words).to_contain_text(f"over {len(CUSTOM_TEXT)} characters of the text you typed or pasted")
+    expect(words).to_contain_text(f"Mean Δ = {signed(float(reference.delta_bits.mean()))} ")
     spans = part.locator(".cr-passage span")
-    assert "".join(spans.all_text_contents()) == OWN
+    assert "".join(spans.all_text_contents()) == CUSTOM_TEXT
 
     def sentence(i: int) -> str:
         a, b = bits[:, i]
-        what = f"“{sign(OWN[i])}”, {kinds(OWN)[i]}, character {i + 1}"
+        what = f"“{sign(CUSTOM_TEXT[i])}”, {kinds(CUSTOM_TEXT)[i]}, character {i + 1}"
         return f"{what}: A {a:.3f} bits, B {b:.3f} bits, Δ = {signed(a - b)}"
 
     readout = part.locator(".cr-readout")
@@ -141,23 +144,29 @@ def test_text_is_colored_by_surprisal_difference(context: BrowserContext, app: s
     spans.nth(10).hover()
     expect(readout).to_have_text(sentence(10))
     part.locator(".cr-passage").focus()
-    for key, i in {"Home": 0, "ArrowRight": 1, "ArrowDown": 9, "End": len(OWN) - 1, "ArrowLeft": len(OWN) - 2}.items():
+    for key, i in {
+        "Home": 0,
+        "ArrowRight": 1,
+        "ArrowDown": 9,
+        "End": len(CUSTOM_TEXT) - 1,
+        "ArrowLeft": len(CUSTOM_TEXT) - 2,
+    }.items():
         page.keyboard.press(key)
         expect(part.locator("[role=status]")).to_have_text(sentence(i))
         assert spans.nth(i).evaluate("span => span.classList.contains('cr-here')")
-    strong = np.abs(plain.delta_bits) > 1.01
+    strong = np.abs(reference.delta_bits) > 1.01
     lines = spans.evaluate_all("all => all.map((span) => [span.className, getComputedStyle(span).backgroundColor])")
-    assert all(("cr-b-better" in lines[i][0]) == (plain.delta_bits[i] > 0) for i in np.flatnonzero(strong))
-    assert all(("cr-a-better" in lines[i][0]) == (plain.delta_bits[i] < 0) for i in np.flatnonzero(strong))
+    assert all(("cr-b-better" in lines[i][0]) == (reference.delta_bits[i] > 0) for i in np.flatnonzero(strong))
+    assert all(("cr-a-better" in lines[i][0]) == (reference.delta_bits[i] < 0) for i in np.flatnonzero(strong))
     for i in np.flatnonzero(strong):
         red, _, blue = (int(channel) for channel in lines[i][1][4:-1].split(","))
-        assert (red > blue) == (plain.delta_bits[i] > 0)  # orange above zero, blue below
+        assert (red > blue) == (reference.delta_bits[i] > 0)  # orange above zero, blue below
     drawn = page.evaluate("document.querySelector('#cr-delta .cr-plot').data.map((bars) => [...bars.x])")
-    for shown, groups in zip(drawn, (plain.by_kind(), plain.by_context()), strict=True):
+    for shown, groups in zip(drawn, (reference.by_kind(), reference.by_context()), strict=True):
         assert shown == pytest.approx([group.delta_bits for group in groups], abs=1e-4)
     part.locator("summary").click()
     row = part.locator("tbody tr").filter(has_text="letter within a word").locator("td")
-    group = next(group for group in plain.by_kind() if group.name == "letter within a word")
+    group = next(group for group in reference.by_kind() if group.name == "letter within a word")
     assert row.all_inner_texts()[0] == str(group.characters)
 
     part.locator('[data-side="B"]').get_by_label("model").select_option("rnn")

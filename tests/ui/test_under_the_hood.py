@@ -1,4 +1,4 @@
-"""The tab Under the hood: the cell's source with this character's numbers; the trust panel; time it."""
+"""The tab Under the hood: source trace, self-checks and step timing."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(save_all(tmp_path_factory.mktemp("small")))
 
 
-def asked(model: str, form: Mapping[str, Any]) -> ViewQuery:
+def query(model: str, form: Mapping[str, Any]) -> ViewQuery:
     return ViewQuery(form=form, choice=Choice(model, None))
 
 
@@ -58,78 +58,76 @@ def numbers(value: Mapping[str, Any]) -> np.ndarray:
 
 
 def values_of(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """By expression; of several the last one."""
+    """The last value of each expression."""
     return {value["source"]: value for block in answer["blocks"] for line in block["lines"] for value in line["values"]}
 
 
-def figure(value: float) -> str:
-    """As the page writes a number."""
+def formatted(value: float) -> str:
+    """A number as the page shows it."""
     size = f"{abs(value):.3f}"
     return ("−" if value < 0 and float(size) else "") + size
 
 
-# ------------------------------------------------------------------ the cell's source
+# ------------------------------------------------------------------ source trace
 
 
 @pytest.mark.parametrize("model", ["rnn", "gru", "lstm-layernorm", "minigpt"])
 def test_source_lines_show_values_of_the_last_character(small: Store, model: str):
     states = PrefixCache()
     loaded = small.load(model)
-    for length in (1, 128, 129, 257, len(TEXT)):  # in the middle of the kept states, and on them
-        (answer,) = map(json.loads, cell_lines(small, states, asked(model, {"text": TEXT[:length]})))
+    for length in (1, 128, 129, 257, len(TEXT)):  # between the cached states, and at them
+        (answer,) = map(json.loads, cell_lines(small, states, query(model, {"text": TEXT[:length]})))
         found = values_of(answer)
         shown = loaded.decoder.read(loaded.vocab.encode(TEXT[:length])).end.activations
         source = "h" if model != "minigpt" else "returned"
         expected = shown["h" if model != "minigpt" else "layer 6"]
         np.testing.assert_allclose(numbers(found[source]), expected, rtol=0, atol=1e-6)
         exact = numbers(found[source]).astype(float)
-        told = [found[source][name] for name in ("least", "mean", "most")]
-        np.testing.assert_allclose(told, [exact.min(), exact.mean(), exact.max()], rtol=1e-6)
+        summary = [found[source][name] for name in ("least", "mean", "most")]
+        np.testing.assert_allclose(summary, [exact.min(), exact.mean(), exact.max()], rtol=1e-6)
     assert answer["units"] == loaded.info.hidden_dim and answer["layers"] == (6 if model == "minigpt" else 1)
 
 
 def test_units_of_packed_gates_are_named(small: Store):
-    (answer,) = map(json.loads, cell_lines(small, PrefixCache(), asked("lstm-layernorm", {"text": "To be"})))
+    (answer,) = map(json.loads, cell_lines(small, PrefixCache(), query("lstm-layernorm", {"text": "To be"})))
     units = {source: value["units"] for source, value in values_of(answer).items()}
     assert units["from_input + from_state"] == ["i", "f", "g", "o"] and units["c"] == [""]
     assert units["self.embed(ids)"] == units["self.head(h)"] == []
-    (answer,) = map(json.loads, cell_lines(small, PrefixCache(), asked("minigpt", {"text": "To be", "layer": 2})))
+    (answer,) = map(json.loads, cell_lines(small, PrefixCache(), query("minigpt", {"text": "To be", "layer": 2})))
     units = {source: value["units"] for source, value in values_of(answer).items()}
     assert units["block.qkv(block.attention_norm(x))"] == ["q", "k", "v"] and units["q"] == units["x"] == [""]
-    assert (
-        units["block.mlp_in(block.mlp_norm(x))"] == units["self.head(self.norm(streams[-1]))"] == []
-        and answer["layer"] == 2
-    )
+    assert units["block.mlp_in(block.mlp_norm(x))"] == units["self.head(self.norm(streams[-1]))"] == []
+    assert answer["layer"] == 2
 
 
-def written_wrongly(self, from_input, from_state, state):
+def broken_update(self, from_input, from_state, state):
     return state.c[99999]
 
 
 def test_source_trace_refuses_missing_or_invalid_text(small: Store):
-    (answer,) = map(json.loads, cell_lines(small, PrefixCache(), asked("rnn", {})))
+    (answer,) = map(json.loads, cell_lines(small, PrefixCache(), query("rnn", {})))
     assert answer["words"].startswith("Nothing has been read yet") and "blocks" not in answer
     for form, said in (({"text": 7}, "text"), ({"text": "x" * 24_001}, "24000"), ({"text": "a", "layer": 0}, "layer")):
         with pytest.raises(ValueError, match=said):
-            list(cell_lines(small, PrefixCache(), asked("rnn", form)))
+            list(cell_lines(small, PrefixCache(), query("rnn", form)))
 
 
 def test_cell_error_is_shown_with_its_source_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     store = Store(save_all(tmp_path))
-    monkeypatch.setattr(LSTMCell, "update", written_wrongly)
-    path, line = Path(__file__).relative_to(ROOT), written_wrongly.__code__.co_firstlineno + 1
+    monkeypatch.setattr(LSTMCell, "update", broken_update)
+    path, line = Path(__file__).relative_to(ROOT), broken_update.__code__.co_firstlineno + 1
     monkeypatch.setattr(error_location, "PACKAGE", ROOT / "tests")
     for answers in (
-        cell_lines(store, PrefixCache(), asked("lstm", {"text": "To be"})),
-        self_check_results(store, SharedChecks(), asked("lstm", {})),
+        cell_lines(store, PrefixCache(), query("lstm", {"text": "To be"})),
+        self_check_results(store, SharedChecks(), query("lstm", {})),
     ):
         (answer,) = map(json.loads, answers)
         assert answer["words"].startswith("IndexError: ") and "blocks" not in answer and "lines" not in answer
-        assert f"raised at line {line} of {path}, in written_wrongly: return state.c[99999]" in answer["words"]
+        assert f"raised at line {line} of {path}, in broken_update: return state.c[99999]" in answer["words"]
 
 
 def shown_units(page: Page) -> dict[str, str]:
-    """What stands at the chosen unit, by expression; of several the last one."""
+    """The value of the chosen unit in the last value of each expression."""
     return page.evaluate(
         """Object.fromEntries([...document.querySelectorAll('.cr-value')].map((row) =>
             ['name', 'unit'].map((part) => row.querySelector('.cr-value-' + part).textContent.trim())))"""
@@ -144,13 +142,13 @@ def open_hood(context: BrowserContext, address: str) -> Page:
 
 
 def expected_units(store: Store, model: str, read: str, unit: int, layer: int = 1) -> dict[str, str]:
-    """The same from the package."""
+    """The values that shown_units shows, from the package."""
     loaded = store.load(model)
     state = loaded.decoder.prefill(loaded.vocab.encode(read[:-1])).state
     (id,) = loaded.vocab.encode(read[-1])
     blocks, _ = read_character(loaded.checkpoint.model, id, state, layer)
     values = [value for block in blocks for line in block.lines for value in line.values]
-    return {value.source: figure(value.array.ravel()[unit]) for value in values if unit < value.array.size}
+    return {value.source: formatted(value.array.ravel()[unit]) for value in values if unit < value.array.size}
 
 
 def test_source_trace_follows_the_cursor_and_a_unit(context: BrowserContext, app: str):
@@ -202,12 +200,12 @@ def test_source_trace_follows_the_cursor_and_a_unit(context: BrowserContext, app
     expect(unit).to_have_value("40")
 
 
-# ------------------------------------------------------------------ trust
+# ------------------------------------------------------------------ self-checks
 
 
 @pytest.mark.parametrize("model", ["rnn", "gru", "lstm-layernorm", "minigpt"])
 def test_self_checks_cover_every_claim(small: Store, model: str):
-    (answer,) = map(json.loads, self_check_results(small, SharedChecks(), asked(model, {})))
+    (answer,) = map(json.loads, self_check_results(small, SharedChecks(), query(model, {})))
     lines = {line["claim"]: line for line in answer["lines"]}
     assert answer["failing"] == 0 and answer["words"].startswith("All of these hold.")
     assert ("Backpropagation by hand is autograd" in lines) == (model != "minigpt")
@@ -232,13 +230,13 @@ def test_self_checks_report_changed_file_and_version(tmp_path: Path):
 
 
 def test_waiting_self_checks_share_one_measurement(small: Store, monkeypatch: pytest.MonkeyPatch):
-    began, go_on, measurements = threading.Event(), threading.Event(), SharedChecks()
-    count = []
+    began, may_end, measurements = threading.Event(), threading.Event(), SharedChecks()
+    calls = []
 
     def slow(loaded: Any) -> list[dict[str, Any]]:
-        count.append(loaded)
+        calls.append(loaded)
         began.set()
-        assert go_on.wait(30)
+        assert may_end.wait(30)
         return measured(loaded)
 
     monkeypatch.setattr("charrnn.ui.under_the_hood.self_checks.measured", slow)
@@ -249,14 +247,14 @@ def test_waiting_self_checks_share_one_measurement(small: Store, monkeypatch: py
         thread.start()
     while measurements.waiting < 4:
         time.sleep(0.01)
-    go_on.set()
+    may_end.set()
     for thread in threads:
         thread.join()
-    assert len(count) == 2
+    assert len(calls) == 2
 
 
 def checks(page: Page) -> dict[str, list[str]]:
-    """The lines of the trust panel: claim → [state, measured, how]."""
+    """The self-checks: claim -> [state, measured, how]."""
     return page.evaluate(
         """Object.fromEntries([...document.querySelectorAll('.cr-checks li')].map((line) => {
             const part = (name) => line.querySelector('.cr-' + name).textContent;
@@ -294,14 +292,14 @@ def test_self_checks_name_a_planted_bug(context: BrowserContext, tmp_path: Path,
         expect(page.locator("#cr-trust .cr-plot-words")).to_contain_text("The lstm cell is torch.nn.LSTM")
 
 
-# ------------------------------------------------------------------ time it
+# ------------------------------------------------------------------ step timing
 
 TINY = Recipe(batch=2, seq_len=8, hidden_dim=8)
 RECORD = {"batch": 64, "seq_len": 128, "rows": [{"name": "MiniGPT", "median_ms": 819.2, "loop_share": 0.0}]}
 
 
 def test_live_timing_reports_progress_then_sections():
-    answers = [json.loads(told) for told in timing(TimingLock(), ViewQuery(number=3), lambda: True, RECORD, TINY)]
+    answers = [json.loads(answer) for answer in timing(TimingLock(), ViewQuery(number=3), lambda: True, RECORD, TINY)]
     *progress, last = answers
     assert [answer["share"] for answer in progress] == sorted(answer["share"] for answer in progress)
     assert all(answer["busy"] and answer["number"] == 3 for answer in progress) and progress[-1]["share"] == 1
@@ -311,26 +309,26 @@ def test_live_timing_reports_progress_then_sections():
     of_minigpt = [cell.get("value") for cell in last["table"]["rows"][3]["cells"]]
     assert of_minigpt[2] == pytest.approx(1000 * of_minigpt[1] / 16) and of_minigpt[3] == pytest.approx(100.0)
     assert [trace["name"] for trace in last["figure"]["data"]][1] == "loop over T"
-    by_hand = {trace["name"]: trace["x"][2] for trace in last["figure"]["data"]}
-    assert sum(share or 0 for share in by_hand.values()) == pytest.approx(100)
-    assert by_hand["backward: loop over T"] > 0 and by_hand["blocks"] is None
+    shares = {trace["name"]: trace["x"][2] for trace in last["figure"]["data"]}
+    assert sum(share or 0 for share in shares.values()) == pytest.approx(100)
+    assert shares["backward: loop over T"] > 0 and shares["blocks"] is None
     assert f"torch {torch.__version__}" in last["words"] and "batch 2, 8 characters, 8 units" in last["words"]
 
 
 def test_only_one_live_timing_runs_at_a_time():
-    turn, going = TimingLock(), True
-    first = timing(turn, ViewQuery(), lambda: going, RECORD, TINY)
+    lock, is_current = TimingLock(), True
+    first = timing(lock, ViewQuery(), lambda: is_current, RECORD, TINY)
     next(first)
-    (told,) = map(json.loads, timing(turn, ViewQuery(), lambda: True, RECORD, TINY))
-    assert told["words"].startswith("Somebody else is measuring") and "busy" not in told
-    going = False  # stopped, in the middle of a step
-    second: Any = timing(turn, ViewQuery(), lambda: True, RECORD, TINY)
+    (answer,) = map(json.loads, timing(lock, ViewQuery(), lambda: True, RECORD, TINY))
+    assert answer["words"].startswith("Somebody else is measuring") and "busy" not in answer
+    is_current = False  # stopped in the middle of a step
+    second: Any = timing(lock, ViewQuery(), lambda: True, RECORD, TINY)
     assert json.loads(next(second))["busy"]
     assert list(first) == []
-    (told,) = map(json.loads, timing(turn, ViewQuery(), lambda: True, RECORD, TINY))
-    assert told["words"].startswith("Somebody else is measuring"), "the first one's end is not the second one's"
-    second.close()  # left
-    assert json.loads(next(timing(turn, ViewQuery(), lambda: True, RECORD, TINY)))["busy"]
+    (answer,) = map(json.loads, timing(lock, ViewQuery(), lambda: True, RECORD, TINY))
+    assert answer["words"].startswith("Somebody else is measuring"), "the end of the first released the second's lock"
+    second.close()
+    assert json.loads(next(timing(lock, ViewQuery(), lambda: True, RECORD, TINY)))["busy"]
 
 
 def test_live_timing_runs_stops_and_is_exclusive(context: BrowserContext, app: str):

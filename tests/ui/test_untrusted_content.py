@@ -1,4 +1,4 @@
-"""Cross-origin framing and API calls; HTML in names, vocabularies and texts is never executed."""
+"""Cross-origin framing and calls; HTML in names, vocabularies and texts is never executed."""
 
 import threading
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Silent(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def other_site(tmp_path: Path, app: str) -> Iterator[str]:
-    """The address of another site, with the page in a frame."""
+    """The address of another site with the page in a frame."""
     (tmp_path / "index.html").write_text(f"<!doctype html><iframe src='{app}' width=1200 height=800></iframe>")
     site = ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(tmp_path)))
     thread = threading.Thread(target=site.serve_forever)
@@ -65,14 +65,14 @@ def test_scripts_in_vocabulary_and_name_never_run(context: BrowserContext, tmp_p
     save_small(tmp_path / name, SMALL["gru"], Vocab("".join(sorted(set(SCRIPT)))), passage=SCRIPT * 9)
     with serving(tmp_path) as (_, address):
         page = open_page(context, address)
-        asked = list[str]()
-        page.on("dialog", lambda dialog: asked.append(dialog.message))
+        dialogs = list[str]()
+        page.on("dialog", lambda dialog: dialogs.append(dialog.message))
         expect(page.locator(".cr-model-name")).to_have_text(name)
         assert write(page, seed=3, characters=90, prompt=SCRIPT).startswith(SCRIPT)
         for tab in names(page):
             open_tab(page, tab)
             unfold(page)
             rest(page)
-        assert page.locator("img[src=x]").count() == 0 and asked == []
+        assert page.locator("img[src=x]").count() == 0 and dialogs == []
         assert page.locator(".cr-main script").count() == 0
         assert text(page).startswith(SCRIPT)

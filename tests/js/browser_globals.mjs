@@ -1,0 +1,3 @@
+// The globals of a browser that components/page_state.js reads when it is imported.
+globalThis.window = globalThis;
+globalThis.location = { search: "" };
